@@ -1,0 +1,49 @@
+package payment
+
+// Verdict says what a decision about a payment came to.
+type Verdict string
+
+const (
+	// VerdictClaimed: the claim is ours; charge.
+	VerdictClaimed Verdict = "claimed"
+	// VerdictLookUp: the claim is ours, to ask the gateway and never to charge.
+	VerdictLookUp Verdict = "look_up"
+	// VerdictReplay: the payment has succeeded; give the first answer again.
+	VerdictReplay Verdict = "replay"
+	// VerdictBusy: another worker holds a live claim.
+	VerdictBusy Verdict = "busy"
+	// VerdictMismatch: the order has another amount or currency.
+	VerdictMismatch Verdict = "mismatch"
+	// VerdictAccepted: the queue will carry the payment on.
+	VerdictAccepted Verdict = "accepted"
+	// VerdictSetAside: too many workers fell silent over it; left to the reconciler.
+	VerdictSetAside Verdict = "set_aside"
+	// VerdictWritten: the change of a claim's holder, or of a person, was made.
+	VerdictWritten Verdict = "written"
+	// VerdictNotDue: nothing is to be done yet.
+	VerdictNotDue Verdict = "not_due"
+)
+
+// Decision is what a pure function of this package decided about a payment.
+type Decision struct {
+	Verdict Verdict
+	// Payment is what to store where Write is set; otherwise the payment as it was read.
+	Payment Payment
+	Write   bool
+	// Past is an attempt that the payment's row gives up, to be kept apart. Nil when
+	// there is none.
+	Past *Attempt
+	// Event is a line for the stored history. Nil when there is none.
+	Event *Event
+}
+
+func unchanged(v Verdict, p Payment) Decision { return Decision{Verdict: v, Payment: p} }
+
+// tell adds an event to the decision, by replica, at the time of the payment's update.
+func (d *Decision) tell(kind EventKind, replica, detail string) {
+	d.Payment.Events++
+	d.Event = &Event{
+		Number: d.Payment.Events, Kind: kind, At: d.Payment.UpdatedAt,
+		Replica: replica, Fence: d.Payment.Fence, Detail: clip(detail),
+	}
+}

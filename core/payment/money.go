@@ -1,0 +1,157 @@
+package payment
+
+import (
+	"fmt"
+	"math"
+	"strconv"
+	"strings"
+)
+
+// maxAmountDigits bounds an amount before any arithmetic. Fifteen decimal digits
+// survive an IEEE 754 double, so a client whose JSON library keeps numbers in one
+// still sends and reads the amount that it means.
+const maxAmountDigits = 15
+
+// powersOfTen holds the minor units in one unit of a currency, by its decimals.
+var powersOfTen = [len(listOne)]int64{1, 10, 100, 1_000, 10_000}
+
+// Money is an exact amount above zero: a whole number of a currency's minor units
+// (cents for USD). It compares with ==. Its zero value is no amount.
+type Money struct {
+	minor    int64
+	currency Currency
+}
+
+// ParseMoney reads an amount as a client writes it: the text of a JSON number or of
+// a decimal string, byte for byte, in units of the currency (dollars for USD). It
+// takes digits with at most one point between them, no more decimals than the
+// currency has and at most 15 digits, and never goes through a float. Zeros that end
+// the fraction are not among the 15, so that every spelling of an amount fares
+// alike and Decimal's always reads back. Its error is a *FieldError.
+func ParseMoney(amount string, currency Currency) (Money, error) {
+	if currency == (Currency{}) {
+		return Money{}, errUnknownCurrency()
+	}
+	whole, fraction, err := splitDecimal(amount)
+	if err != nil {
+		return Money{}, err
+	}
+	if len(fraction) > currency.Decimals() {
+		return Money{}, refuseDecimals(currency)
+	}
+	fraction = strings.TrimRight(fraction, "0")
+	if len(whole)+len(fraction) > maxAmountDigits {
+		return Money{}, refuseAmount("amount must have at most %d digits", maxAmountDigits)
+	}
+	significant := valueOf(whole)*powersOfTen[len(fraction)] + valueOf(fraction)
+	if significant == 0 {
+		return Money{}, refuseAmount("amount must be above zero")
+	}
+	scale := powersOfTen[currency.Decimals()-len(fraction)]
+	if limit := math.MaxInt64 / scale; significant > limit {
+		// Only 15 digits without a fraction, times 10 000, get here: the limit is in whole units.
+		return Money{}, refuseAmount("amount must be at most %d in %s", limit, currency)
+	}
+	return Money{minor: significant * scale, currency: currency}, nil
+}
+
+// MoneyFromMinor returns the amount that a repository stored. Its error is not a
+// FieldError: what it refuses is a damaged row, which no client can mend.
+func MoneyFromMinor(minor int64, currency Currency) (Money, error) {
+	if currency == (Currency{}) {
+		return Money{}, fmt.Errorf("stored amount of %d minor units has no currency", minor)
+	}
+	if minor <= 0 {
+		return Money{}, fmt.Errorf("stored amount of %d minor units of %s is not above zero", minor, currency)
+	}
+	return Money{minor: minor, currency: currency}, nil
+}
+
+// Minor returns the amount in minor units: 1050 for 10.50 USD.
+func (m Money) Minor() int64 { return m.minor }
+
+// Currency returns the currency, which knows how many minor units make one unit.
+func (m Money) Currency() Currency { return m.currency }
+
+// IsZero reports whether m is the zero value: no amount, rather than an amount of nothing.
+func (m Money) IsZero() bool { return m == Money{} }
+
+// Decimal returns the amount in units with all the currency's decimals, "100.00"
+// for USD and "100" for JPY: the form of the gateway protocol and of the API.
+func (m Money) Decimal() string {
+	var buffer [32]byte
+	return string(m.appendDecimal(buffer[:0]))
+}
+
+// String returns the amount and its currency, "100.00 USD".
+func (m Money) String() string {
+	var buffer [32]byte
+	text := append(m.appendDecimal(buffer[:0]), ' ')
+	return string(append(text, m.currency.Code()...))
+}
+
+func (m Money) appendDecimal(text []byte) []byte {
+	scale := powersOfTen[m.currency.Decimals()]
+	text = strconv.AppendInt(text, m.minor/scale, 10)
+	if scale == 1 {
+		return text
+	}
+	// Adding the scale puts a 1 before the fraction and so keeps the fraction's
+	// leading zeros; the point then takes the place of that 1.
+	point := len(text)
+	text = strconv.AppendInt(text, scale+m.minor%scale, 10)
+	text[point] = '.'
+	return text
+}
+
+// splitDecimal cuts an amount at its point into two runs of digits; the second is
+// empty where there is no point.
+func splitDecimal(amount string) (whole, fraction string, err error) {
+	if strings.HasPrefix(amount, "-") {
+		return "", "", refuseAmount("amount must be above zero, without a minus sign")
+	}
+	whole, rest := cutDigits(amount)
+	rest, pointed := strings.CutPrefix(rest, ".")
+	if pointed {
+		fraction, rest = cutDigits(rest)
+	}
+	switch {
+	case whole != "" && rest != "" && (rest[0] == 'e' || rest[0] == 'E'):
+		err = refuseAmount("amount must be written without an exponent: 1000, not 1e3")
+	case rest != "" || whole == "" && !pointed:
+		err = refuseAmount("amount must be digits with at most one decimal point, such as 100 or 9.99")
+	case pointed && (whole == "" || fraction == ""):
+		err = refuseAmount("amount must have digits before and after its decimal point, such as 0.5")
+	case len(whole) > 1 && whole[0] == '0':
+		err = refuseAmount("amount must be written without leading zeros: 7, not 007")
+	}
+	return whole, fraction, err
+}
+
+func cutDigits(text string) (digits, rest string) {
+	end := 0
+	for end < len(text) && '0' <= text[end] && text[end] <= '9' {
+		end++
+	}
+	return text[:end], text[end:]
+}
+
+// valueOf returns the number that at most 15 ASCII digits spell, and 0 for none.
+func valueOf(digits string) int64 {
+	var value int64
+	for i := range len(digits) {
+		value = value*10 + int64(digits[i]-'0')
+	}
+	return value
+}
+
+func refuseDecimals(currency Currency) error {
+	if currency.Decimals() == 0 {
+		return refuseAmount("amount must have no decimals in %s", currency)
+	}
+	return refuseAmount("amount must have at most %d decimals in %s", currency.Decimals(), currency)
+}
+
+func refuseAmount(format string, args ...any) error {
+	return &FieldError{Field: "amount", Message: fmt.Sprintf(format, args...)}
+}

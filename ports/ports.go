@@ -1,0 +1,147 @@
+// Package ports is the door of the core, both ways: what the payment use cases need
+// from outside, and what they promise to whoever provides it. The contract is in the
+// words here, and as code in portstest: every adapter passes it.
+package ports
+
+import (
+	"context"
+	"errors"
+	"time"
+
+	"paymentd/core/payment"
+)
+
+var (
+	// ErrNotFound: nobody has ever asked for this order.
+	ErrNotFound = errors.New("no such payment")
+	// ErrUnavailable: the repository could not be reached or was too busy, and certainly
+	// wrote nothing.
+	ErrUnavailable = errors.New("the database is not available")
+	// ErrInDoubt: the repository was lost at the commit. The change was written whole or
+	// not at all, and it is not known which.
+	ErrInDoubt = errors.New("it is not known whether the database has stored the change")
+)
+
+// Payments is the repository. Each method is one short transaction, or none: no
+// connection and no lock is held when it returns. What is decided under a row's lock is
+// decided by the pure functions of package payment, with the time of the database's clock.
+//
+// Every method may also return [ErrUnavailable] or an error that wraps it; one that
+// writes, [ErrInDoubt]. Deadlocks and lock timeouts are retried inside, a bounded number of
+// times. Methods are safe for concurrent use, by many replicas.
+//
+// Times are those of the database's clock, cut to microseconds before anything is decided
+// by them. A payment that was read carries the time at which it was as its SeenAt.
+type Payments interface {
+	// Claim stores ask.Open where the order is new. Otherwise it locks the payment, lets
+	// ask.Decide decide, and stores the decision. It returns the payment as it then is.
+	//
+	// Of any number of concurrent claims on one order, one at most gets VerdictClaimed
+	// for each fencing number.
+	Claim(ctx context.Context, ask payment.Ask) (payment.Payment, payment.Verdict, error)
+
+	// ClaimDue lets terms.PickUp decide about at most limit payments that are due, the
+	// longest due first, and stores the decisions. It passes over rows that others have
+	// locked, and a row that cannot be read: that one is put off, and logged. Decisions that
+	// wrote nothing are left out.
+	ClaimDue(ctx context.Context, terms payment.Terms, limit int) ([]payment.Decision, error)
+
+	// NextDue returns how long it is until a payment is due; zero when one is due now, and
+	// false when none will ever be. It takes no lock.
+	NextDue(ctx context.Context) (time.Duration, bool, error)
+
+	// Renew records the end of an attempt and holds the claim for longer. Repeating it,
+	// after an error, is safe. payment.ErrFenced: the claim is lost and nothing was written.
+	Renew(ctx context.Context, r payment.Renewal) error
+
+	// Settle writes an outcome. payment.ErrFenced: the claim is lost and nothing was
+	// written. Repeating it, after an error, is safe.
+	Settle(ctx context.Context, s payment.Settlement) error
+
+	// Resolve writes a person's word. ErrNotFound, or a *payment.NotUnresolvedError.
+	Resolve(ctx context.Context, r payment.Resolution) error
+
+	// Find returns a payment, or ErrNotFound. It waits for no lock.
+	Find(ctx context.Context, id payment.OrderID) (payment.Payment, error)
+
+	// History returns a payment with all its attempts, the latest last, and its events,
+	// or ErrNotFound.
+	History(ctx context.Context, id payment.OrderID) (History, error)
+
+	// List returns payments, newest first, and those of one moment by order id, the highest
+	// first.
+	List(ctx context.Context, q ListQuery) ([]payment.Payment, error)
+
+	// Beat stores that a replica is alive, and lets the leases run out at once of those
+	// that have been silent for longer than timeout. It returns the names of these, and
+	// forgets them: a silence is told once.
+	Beat(ctx context.Context, replica string, timeout time.Duration) (silent []string, err error)
+
+	// Leave removes a replica that has stopped, with nothing left in its hands.
+	Leave(ctx context.Context, replica string) error
+
+	// Ready returns nil when the database answers and its schema is the one that this
+	// program was built for; otherwise an error that says what is wrong.
+	Ready(ctx context.Context) error
+}
+
+// History is everything that is stored of a payment.
+type History struct {
+	Payment payment.Payment
+	// Attempts are in order. The payment's own latest attempt is the last, unless it is only
+	// the number of one to come.
+	Attempts []payment.Attempt
+	Events   []payment.Event // in order
+}
+
+// ListQuery asks for a page of payments.
+type ListQuery struct {
+	States []payment.State // any of these; all when empty
+	Limit  int
+	// After is the last payment of the page before: its creation time and order id. Zero
+	// for the first page.
+	AfterCreatedAt time.Time
+	AfterOrderID   payment.OrderID
+	// CreatedFrom (inclusive) and CreatedBefore (exclusive) bound the creation time; zero for
+	// no bound.
+	CreatedFrom   time.Time
+	CreatedBefore time.Time
+}
+
+// Gateway takes the money.
+type Gateway interface {
+	// Charge makes one attempt. It returns when the attempt has ended or ctx has; what is
+	// known then is in the class of the result: an adapter that cannot tell whether the
+	// request went out says payment.ClassUnknownUnanswered.
+	//
+	// A key that was approved or declined before gets the first result again.
+	Charge(ctx context.Context, c payment.Charge) payment.Result
+
+	// LookUp asks what became of a gateway key. It never charges.
+	LookUp(ctx context.Context, key payment.GatewayKey) payment.Lookup
+
+	// Repeatable reports whether the gateway honours the gateway key: a second Charge
+	// with it cannot take the money again. Without it an unknown outcome is never
+	// attempted again by the service.
+	Repeatable() bool
+}
+
+// Round is a series of attempts to charge one payment.
+type Round struct {
+	// Attempt makes one attempt.
+	Attempt func() payment.Result
+	// Again reports whether another attempt may follow this result.
+	Again func(payment.Result) bool
+	// BeforeBackoff is called before each wait with the result of the last attempt and the
+	// length of the wait. An error ends the round.
+	BeforeBackoff func(payment.Result, time.Duration) error
+}
+
+// Retry is the retry policy: how often, and how long to wait between. What may be
+// attempted again is the core's to say.
+type Retry interface {
+	// Run makes attempts until one may not be repeated or the policy's number is reached,
+	// and returns nil. It returns an error of BeforeBackoff, or ctx's error when ctx ends
+	// during a wait; ctx does not cut an attempt short.
+	Run(ctx context.Context, r Round) error
+}

@@ -1,0 +1,66 @@
+package httpgateway_test
+
+import (
+	"encoding/json"
+	"errors"
+	"io"
+	"net/http"
+	"net/http/httptest"
+	"path/filepath"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"paymentd/adapters/httpgateway"
+	"paymentd/adapters/sandbox"
+	"paymentd/core/payment"
+	"paymentd/ports"
+	"paymentd/ports/portstest"
+)
+
+var _ ports.Gateway = (*httpgateway.Gateway)(nil)
+
+// The contract over a real socket, with the sandbox at its other end.
+func TestContract(t *testing.T) {
+	t.Parallel()
+	portstest.Gateway(t, func(t testing.TB) portstest.GatewayUnderTest {
+		t.Helper()
+		gateway, err := sandbox.Open(filepath.Join(t.TempDir(), "ledger.jsonl"))
+		require.NoError(t, err)
+		t.Cleanup(func() { require.NoError(t, gateway.Close()) })
+		server := httptest.NewServer(sandbox.Handler(gateway))
+		t.Cleanup(server.Close)
+
+		g, err := httpgateway.New(server.URL, patience)
+		require.NoError(t, err)
+		t.Cleanup(g.Close)
+		return portstest.GatewayUnderTest{
+			Gateway:  g,
+			Approved: dollars(t, "100"),
+			Declined: dollars(t, "9402"),
+			Slow:     dollars(t, "9508"),
+			Charges: func(key payment.GatewayKey) int {
+				return charges(t, server.URL, key)
+			},
+		}
+	})
+}
+
+// charges counts in the sandbox's ledger how often money was taken with the key.
+func charges(t testing.TB, base string, key payment.GatewayKey) (n int) {
+	t.Helper()
+	resp, err := http.Get(base + "/ledger")
+	require.NoError(t, err)
+	defer func() { _ = resp.Body.Close() }()
+	for lines := json.NewDecoder(resp.Body); ; {
+		var line struct{ Key, Status string }
+		err := lines.Decode(&line)
+		if errors.Is(err, io.EOF) {
+			return n
+		}
+		require.NoError(t, err)
+		if line.Key == string(key) && line.Status == "succeeded" {
+			n++
+		}
+	}
+}

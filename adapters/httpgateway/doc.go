@@ -1,0 +1,17 @@
+// Package httpgateway is ports.Gateway over the gateway protocol: plain HTTP with JSON,
+// for a gateway that honours an Idempotency-Key header.
+//
+//	POST {base}/charges                   one attempt to charge
+//	GET  {base}/charges/{gateway key}     what became of a gateway key
+//
+// What the package is careful about is what an attempt without an answer proves. A
+// request of which no byte was handed to the network has charged nothing; any other may
+// have, and may still. [sending] tells the two apart, and an attempt sends its request
+// once at most: net/http, which would silently send it again when a kept connection turns
+// out dead, is held back as soon as a byte may have left. Sending it again would be
+// harmless to a gateway that honours the key, but the first sending would be forgotten,
+// and a second that provably never left would then speak for both.
+//
+// An answer counts when it has arrived whole. A status line whose body is cut short or
+// dribbles past the timeout is a lost answer, whatever the status was.
+package httpgateway

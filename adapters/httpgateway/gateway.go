@@ -1,0 +1,125 @@
+package httpgateway
+
+import (
+	"context"
+	"crypto/x509"
+	"encoding/json"
+	"errors"
+	"net/http"
+	"net/url"
+	"time"
+
+	"paymentd/core/payment"
+)
+
+// defaultConnections is how many idle connections are kept where no option says.
+const defaultConnections = 64
+
+// Gateway speaks the gateway protocol to one base URL. It is safe for concurrent use.
+type Gateway struct {
+	chargesURL string // {base}/charges
+	timeout    time.Duration
+	transport  *http.Transport
+}
+
+type options struct {
+	connections int
+	rootCAs     *x509.CertPool
+}
+
+// Option changes a default of [New].
+type Option func(*options)
+
+// WithConnections keeps up to n idle connections (default 64). Set it to the number of
+// concurrent attempts: with fewer, each attempt beyond it pays for a new connection. It
+// does not bound the attempts; whoever calls Charge does.
+func WithConnections(n int) Option {
+	return func(o *options) { o.connections = n }
+}
+
+// WithRootCAs trusts the given authorities instead of the system's, for an https
+// gateway with a certificate of its own.
+func WithRootCAs(pool *x509.CertPool) Option {
+	return func(o *options) { o.rootCAs = pool }
+}
+
+// New returns a gateway at the base URL (http or https, a host, maybe a port and a path
+// before "/charges"). The timeout bounds one attempt and one lookup, from the first look
+// for a connection to the last byte of the answer.
+//
+// Proxy variables of the environment (HTTPS_PROXY) are not obeyed: money must not change
+// its route by a variable meant for downloads, and a proxy's own errors would be taken for
+// the gateway's.
+func New(base string, timeout time.Duration, opts ...Option) (*Gateway, error) {
+	o := options{connections: defaultConnections}
+	for _, opt := range opts {
+		opt(&o)
+	}
+	u, err := parseBase(base)
+	if err != nil {
+		return nil, err
+	}
+	if timeout <= 0 {
+		return nil, errors.New("gateway timeout must be above zero")
+	}
+	if o.connections < 1 {
+		return nil, errors.New("gateway connections must be at least 1")
+	}
+	return &Gateway{
+		chargesURL: u.JoinPath("charges").String(),
+		timeout:    timeout,
+		transport:  newTransport(timeout, o),
+	}, nil
+}
+
+// chargeRequest is the body of POST {base}/charges.
+type chargeRequest struct {
+	OrderID  string `json:"order_id"`
+	Amount   string `json:"amount"` // in units, with all the currency's decimals
+	Currency string `json:"currency"`
+}
+
+// Charge makes one attempt; see ports.Gateway.
+func (g *Gateway) Charge(ctx context.Context, c payment.Charge) payment.Result {
+	if c.Key == "" {
+		// Without a key every retry would be a charge of its own.
+		return payment.Result{Class: payment.ClassRejected, Message: "the charge has no gateway key; nothing was sent"}
+	}
+	body, err := json.Marshal(chargeRequest{
+		OrderID:  c.OrderID.String(),
+		Amount:   c.Money.Decimal(),
+		Currency: c.Money.Currency().Code(),
+	})
+	if err != nil {
+		return payment.Result{Class: payment.ClassRejected, Message: "encode charge: " + err.Error()}
+	}
+	ctx, cancel := context.WithTimeout(ctx, g.timeout)
+	defer cancel()
+
+	a, lost := g.exchange(ctx, http.MethodPost, g.chargesURL, c.Key, body)
+	if lost != nil {
+		return silent(lost)
+	}
+	return a.result()
+}
+
+// LookUp asks what became of a gateway key; see ports.Gateway.
+func (g *Gateway) LookUp(ctx context.Context, key payment.GatewayKey) payment.Lookup {
+	if key == "" {
+		return payment.Lookup{Finding: payment.FoundNoAnswer, Message: "there is no gateway key to look up"}
+	}
+	ctx, cancel := context.WithTimeout(ctx, g.timeout)
+	defer cancel()
+
+	a, lost := g.exchange(ctx, http.MethodGet, g.chargesURL+"/"+url.PathEscape(string(key)), "", nil)
+	if lost != nil {
+		return payment.Lookup{Finding: payment.FoundNoAnswer, Message: clip(lost.Error())}
+	}
+	return a.lookup()
+}
+
+// Repeatable is true: the protocol demands that the gateway honours the key.
+func (g *Gateway) Repeatable() bool { return true }
+
+// Close closes the idle connections. Calls under way end by themselves.
+func (g *Gateway) Close() { g.transport.CloseIdleConnections() }

@@ -1,0 +1,121 @@
+package httpgateway
+
+import (
+	"context"
+	"crypto/x509"
+	"io"
+	"net"
+	"net/http"
+	"net/http/httptest"
+	"net/http/httptrace"
+	"sync/atomic"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"paymentd/core/payment"
+)
+
+// brokenConn is a connection whose writes fail once broken is set, as those on a socket
+// do that the kernel already knows to be dead.
+type brokenConn struct {
+	net.Conn
+
+	broken *atomic.Bool
+}
+
+func (c brokenConn) Write(p []byte) (int, error) {
+	if c.broken.Load() {
+		return 0, syscall.EPIPE
+	}
+	return c.Conn.Write(p)
+}
+
+// A kept connection that takes not a byte proves that nothing was sent. The charge goes
+// out over another connection, and where there is none it was not charged.
+func TestKeptConnectionTakesNothing(t *testing.T) {
+	t.Parallel()
+	for name, reachable := range map[string]bool{"another connection": true, "no other connection": false} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			var requests atomic.Int64
+			server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+				requests.Add(1)
+				_, _ = io.WriteString(w, `{"transaction_id":"txn-1","status":"succeeded"}`)
+			}))
+			defer server.Close()
+			g, err := New(server.URL, 10*time.Second)
+			require.NoError(t, err)
+			defer g.Close()
+
+			var dials int
+			var broken atomic.Bool
+			g.transport.DialContext = func(context.Context, string, string) (net.Conn, error) {
+				dials++
+				if dials > 1 && !reachable {
+					return nil, syscall.ECONNREFUSED
+				}
+				conn, err := net.Dial("tcp", server.Listener.Addr().String())
+				if err != nil || dials > 1 {
+					return &countedConn{Conn: conn}, err
+				}
+				return &countedConn{Conn: brokenConn{conn, &broken}}, nil
+			}
+			usd, err := payment.ParseCurrency("USD")
+			require.NoError(t, err)
+			money, err := payment.ParseMoney("1", usd)
+			require.NoError(t, err)
+			c := payment.Charge{Key: "key-1", OrderID: "order-1", Money: money}
+
+			require.Equal(t, payment.ClassApproved, g.Charge(t.Context(), c).Class)
+			broken.Store(true)
+			r := g.Charge(t.Context(), c)
+			require.Equal(t, 2, dials)
+			if reachable {
+				require.Equal(t, payment.ClassApproved, r.Class, r.Message)
+				require.EqualValues(t, 2, requests.Load())
+			} else {
+				require.Equal(t, payment.ClassNotCharged, r.Class, r.Message)
+				require.EqualValues(t, 1, requests.Load())
+			}
+		})
+	}
+}
+
+// Over HTTP/1.1 a request that has its connection is not sent yet. Over HTTP/2 nobody
+// can tell: others write to the same connection, and RoundTrip waits for no write to end.
+func TestMayHaveLeftOnceConnected(t *testing.T) {
+	t.Parallel()
+	for name, http2 := range map[string]bool{"HTTP/1.1": false, "HTTP/2": true} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			server := httptest.NewUnstartedServer(http.NotFoundHandler())
+			server.EnableHTTP2 = http2
+			server.StartTLS()
+			defer server.Close()
+			authorities := x509.NewCertPool()
+			authorities.AddCert(server.Certificate())
+			transport := newTransport(10*time.Second, options{connections: 1, rootCAs: authorities})
+			defer transport.CloseIdleConnections()
+
+			var s sending
+			var connected bool
+			ctx := httptrace.WithClientTrace(t.Context(), &httptrace.ClientTrace{
+				GotConn: func(httptrace.GotConnInfo) { // called after the hook of s, which is the newer
+					connected = true
+					require.Equal(t, http2, s.mayHaveLeft())
+				},
+			})
+			req, err := http.NewRequestWithContext(httptrace.WithClientTrace(ctx, s.trace()), http.MethodGet, server.URL, http.NoBody)
+			require.NoError(t, err)
+			require.False(t, s.mayHaveLeft())
+			resp, err := transport.RoundTrip(req)
+			require.NoError(t, err)
+			require.NoError(t, resp.Body.Close())
+			require.True(t, connected)
+			require.True(t, s.mayHaveLeft())
+		})
+	}
+}

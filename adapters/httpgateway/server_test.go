@@ -1,0 +1,130 @@
+package httpgateway_test
+
+import (
+	"bufio"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"net/http/httptest"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"paymentd/adapters/httpgateway"
+	"paymentd/core/payment"
+)
+
+// patience is the timeout of a gateway whose server is expected to answer, or to break
+// the connection. Only a failing test uses it up.
+const patience = 10 * time.Second
+
+// impatience is the timeout of a gateway whose server is silent on purpose.
+const impatience = 60 * time.Millisecond
+
+const approved = `{"transaction_id":"txn-21408","status":"succeeded"}`
+
+func newGateway(t *testing.T, base string, timeout time.Duration, opts ...httpgateway.Option) *httpgateway.Gateway {
+	t.Helper()
+	g, err := httpgateway.New(base, timeout, opts...)
+	require.NoError(t, err)
+	t.Cleanup(g.Close)
+	return g
+}
+
+func dollars(t testing.TB, amount string) payment.Money {
+	t.Helper()
+	usd, err := payment.ParseCurrency("USD")
+	require.NoError(t, err)
+	money, err := payment.ParseMoney(amount, usd)
+	require.NoError(t, err)
+	return money
+}
+
+func newCharge(t testing.TB) payment.Charge {
+	t.Helper()
+	return payment.Charge{Key: "key-1", OrderID: "order-123", Money: dollars(t, "100")}
+}
+
+// serve answers every request with handler, over HTTP/1.1.
+func serve(t *testing.T, handler http.HandlerFunc) (base string) {
+	t.Helper()
+	server := httptest.NewServer(handler)
+	t.Cleanup(server.Close)
+	return server.URL
+}
+
+// say answers every request with this status, content type and body.
+func say(t *testing.T, status int, contentType, body string) (base string) {
+	t.Helper()
+	return serve(t, func(w http.ResponseWriter, _ *http.Request) {
+		w.Header().Set("Content-Type", contentType)
+		w.WriteHeader(status)
+		_, _ = io.WriteString(w, body)
+	})
+}
+
+// wireServer is a server without manners: what it does with a connection is up to the
+// test. It counts what reached it.
+type wireServer struct {
+	base        string
+	connections atomic.Int64
+	requests    atomic.Int64
+}
+
+// listen serves each connection with handle, which is told its number from 1, and closes
+// it afterwards.
+func listen(t *testing.T, handle func(s *wireServer, number int64, c *net.TCPConn)) *wireServer {
+	t.Helper()
+	listener, err := net.ListenTCP("tcp", &net.TCPAddr{IP: net.IPv4(127, 0, 0, 1)})
+	require.NoError(t, err)
+	s := &wireServer{base: "http://" + listener.Addr().String()}
+
+	var open sync.WaitGroup
+	open.Go(func() {
+		for {
+			conn, err := listener.AcceptTCP()
+			if err != nil {
+				return
+			}
+			number := s.connections.Add(1)
+			open.Go(func() {
+				defer func() { _ = conn.Close() }()
+				handle(s, number, conn)
+			})
+		}
+	})
+	t.Cleanup(func() {
+		_ = listener.Close()
+		open.Wait()
+	})
+	return s
+}
+
+// readRequest reads one whole request.
+func (s *wireServer) readRequest(r *bufio.Reader) error {
+	request, err := http.ReadRequest(r)
+	if err != nil {
+		return err
+	}
+	if _, err := io.Copy(io.Discard, request.Body); err != nil {
+		return err
+	}
+	s.requests.Add(1)
+	return nil
+}
+
+// reset closes the connection so that the client gets a RST and not an end of stream.
+func reset(c *net.TCPConn) {
+	_ = c.SetLinger(0)
+	_ = c.Close()
+}
+
+// whole returns an answer of the wire, as HTTP/1.1 has it.
+func whole(status int, body string) string {
+	return fmt.Sprintf("HTTP/1.1 %d %s\r\nContent-Type: application/json\r\nContent-Length: %d\r\n\r\n%s",
+		status, http.StatusText(status), len(body), body)
+}

@@ -1,0 +1,45 @@
+package httpgateway
+
+import (
+	"context"
+	"crypto/tls"
+	"net"
+	"net/http"
+	"time"
+)
+
+const (
+	maxHeaderBytes = 64 << 10
+
+	// idleTimeout closes a kept connection before most servers and load balancers do, so
+	// that few attempts meet one that is just being closed.
+	idleTimeout = 30 * time.Second
+
+	// All attempts share one HTTP/2 connection. Without pings, one whose packets vanish
+	// would swallow every attempt until TCP gives up, after minutes.
+	pingAfter   = 10 * time.Second
+	pingTimeout = 5 * time.Second
+)
+
+func newTransport(timeout time.Duration, o options) *http.Transport {
+	dialer := &net.Dialer{Timeout: timeout}
+	return &http.Transport{
+		Proxy: nil, // see New
+		DialContext: func(ctx context.Context, network, addr string) (net.Conn, error) {
+			conn, err := dialer.DialContext(ctx, network, addr)
+			if err != nil {
+				return nil, err
+			}
+			return &countedConn{Conn: conn}, nil
+		},
+		TLSClientConfig:        &tls.Config{RootCAs: o.rootCAs, MinVersion: tls.VersionTLS12},
+		TLSHandshakeTimeout:    timeout, // a dial outlives the attempt that wanted it
+		ForceAttemptHTTP2:      true,    // not offered by itself with a dialer of our own
+		HTTP2:                  &http.HTTP2Config{SendPingTimeout: pingAfter, PingTimeout: pingTimeout},
+		MaxIdleConns:           o.connections,
+		MaxIdleConnsPerHost:    o.connections,
+		IdleConnTimeout:        idleTimeout,
+		MaxResponseHeaderBytes: maxHeaderBytes,
+		DisableCompression:     true, // so that the limit on the body is one on what is read
+	}
+}

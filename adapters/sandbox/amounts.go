@@ -1,0 +1,72 @@
+package sandbox
+
+import (
+	"slices"
+	"strings"
+	"time"
+
+	"paymentd/core/payment"
+)
+
+const (
+	slowBy = 3 * time.Second
+	lateBy = 10 * time.Second
+)
+
+// Amount is a magic amount: charging it makes the sandbox misbehave.
+type Amount struct {
+	// Value is in units, the same in every currency: "9402" stands for 9402.00 USD as for
+	// 9402 JPY.
+	Value string
+	// Does says what happens, in a sentence without a full stop.
+	Does string
+
+	effect effect
+	code   string // with effectDecline
+}
+
+type effect int
+
+const (
+	effectApprove effect = iota // of every amount that is not magic
+	effectDecline
+	effectReject
+	effectLimitOnce
+	effectFail
+	effectFailOnce
+	effectLoseAnswer
+	effectHang
+	effectChargeLate
+	effectChargeSlowly
+)
+
+// amounts are in the order of their values.
+var amounts = []Amount{
+	{Value: "9400", effect: effectReject, Does: "is rejected as a wrong request (400)"},
+	{Value: "9402", effect: effectDecline, code: "card_declined", Does: "is declined with the code card_declined (402)"},
+	{Value: "9429", effect: effectLimitOnce, Does: "is refused once as one too many (429, Retry-After: 1), then approved"},
+	{Value: "9451", effect: effectDecline, code: "insufficient_funds", Does: "is declined with the code insufficient_funds (402)"},
+	{Value: "9500", effect: effectFail, Does: "always fails (500) and is never charged"},
+	{Value: "9503", effect: effectFailOnce, Does: "fails once (503), then is approved"},
+	{Value: "9504", effect: effectLoseAnswer, Does: "is charged, but the first answer is lost: the connection closes without one"},
+	{Value: "9505", effect: effectHang, Does: "is never answered and never charged"},
+	{Value: "9506", effect: effectChargeLate, Does: "is charged 10 s late: until then every connection closes without an answer, and a lookup finds nothing"},
+	{Value: "9508", effect: effectChargeSlowly, Does: "is charged and answered after 3 s; until then a lookup says processing"},
+}
+
+// Amounts returns the magic amounts in ascending order. What "once" counts is kept in
+// memory for each gateway key, and is forgotten when the sandbox stops.
+func Amounts() []Amount { return slices.Clone(amounts) }
+
+// amountOf returns the magic amount that the money is, or an Amount that is approved.
+func amountOf(m payment.Money) Amount {
+	whole, fraction, _ := strings.Cut(m.Decimal(), ".")
+	if strings.Trim(fraction, "0") == "" {
+		for _, a := range amounts {
+			if a.Value == whole {
+				return a
+			}
+		}
+	}
+	return Amount{}
+}

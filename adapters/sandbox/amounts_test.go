@@ -1,0 +1,211 @@
+package sandbox_test
+
+import (
+	"context"
+	"slices"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"paymentd/adapters/sandbox"
+	"paymentd/core/payment"
+)
+
+// Each magic amount, in virtual time: what comes of a first and a second charge, of a
+// lookup after each, how long the two charges take, and what was taken in the end.
+func TestAmounts(t *testing.T) {
+	t.Parallel()
+	const timeout = 5 * time.Second
+	type call struct {
+		class payment.Class
+		found payment.Finding
+		took  time.Duration
+	}
+	var (
+		approved = call{payment.ClassApproved, payment.FoundApproved, 0}
+		declined = call{payment.ClassDeclined, payment.FoundDeclined, 0}
+		lost     = call{payment.ClassUnknownUnanswered, payment.FoundNothing, 0}
+	)
+	tests := map[string]struct {
+		first, second call
+		code          string
+		retryAfter    time.Duration
+		taken         bool
+	}{
+		"9400": {
+			call{payment.ClassRejected, payment.FoundNothing, 0},
+			call{payment.ClassRejected, payment.FoundNothing, 0},
+			"", 0, false,
+		},
+		"9402": {declined, declined, "card_declined", 0, false},
+		"9429": {call{payment.ClassNotCharged, payment.FoundNothing, 0}, approved, "", time.Second, true},
+		"9451": {declined, declined, "insufficient_funds", 0, false},
+		"9500": {
+			call{payment.ClassUnknownAnswered, payment.FoundNothing, 0},
+			call{payment.ClassUnknownAnswered, payment.FoundNothing, 0},
+			"", 0, false,
+		},
+		"9503": {call{payment.ClassUnknownAnswered, payment.FoundNothing, 0}, approved, "", 0, true},
+		"9504": {call{payment.ClassUnknownUnanswered, payment.FoundApproved, 0}, approved, "", 0, true},
+		"9505": {
+			call{payment.ClassUnknownUnanswered, payment.FoundNothing, timeout},
+			call{payment.ClassUnknownUnanswered, payment.FoundNothing, timeout},
+			"", 0, false,
+		},
+		"9506": {lost, lost, "", 0, true},
+		"9508": {call{payment.ClassApproved, payment.FoundApproved, 3 * time.Second}, approved, "", 0, true},
+		"9999": {approved, approved, "", 0, true},
+	}
+	for _, a := range sandbox.Amounts() {
+		require.Contains(t, tests, a.Value, "a magic amount without a test")
+		require.NotEmpty(t, a.Does)
+	}
+	require.True(t, slices.IsSortedFunc(sandbox.Amounts(), func(a, b sandbox.Amount) int {
+		if a.Value < b.Value {
+			return -1
+		}
+		return 1
+	}))
+	for value, tt := range tests {
+		t.Run(value, func(t *testing.T) {
+			t.Parallel()
+			synctest.Test(t, func(t *testing.T) {
+				path := ledgerPath(t)
+				g := open(t, path)
+				c := charge(t, "key-1", value)
+				for i, want := range []call{tt.first, tt.second} {
+					began := time.Now()
+					ctx, cancel := context.WithTimeout(t.Context(), timeout)
+					r := g.Charge(ctx, c)
+					cancel()
+					require.Equal(t, want, call{r.Class, g.LookUp(t.Context(), c.Key).Finding, time.Since(began)}, r.Message)
+					require.Equal(t, r.Class == payment.ClassApproved, r.TransactionID == "txn-1", r.TransactionID)
+					require.Equal(t, tt.code, r.Code)
+					if i == 0 {
+						require.Equal(t, tt.retryAfter, r.RetryAfter)
+					}
+				}
+				time.Sleep(time.Minute) // virtual; for what is charged late
+				if tt.taken {
+					require.Equal(t, payment.Lookup{Finding: payment.FoundApproved, TransactionID: "txn-1"},
+						g.LookUp(t.Context(), c.Key))
+					require.Len(t, readLedger(t, path), 1)
+				}
+				for _, line := range readLedger(t, path) {
+					require.Equal(t, tt.taken, line["status"] == "succeeded")
+				}
+			})
+		})
+	}
+}
+
+func TestAmountsInAllCurrencies(t *testing.T) {
+	t.Parallel()
+	g := open(t, ledgerPath(t))
+	tests := []struct {
+		amount, currency string
+		want             payment.Class
+	}{
+		{"9402", "JPY", payment.ClassDeclined},
+		{"9402", "USD", payment.ClassDeclined},
+		{"9402.00", "USD", payment.ClassDeclined},
+		{"9402.000", "KWD", payment.ClassDeclined},
+		{"9402.0000", "CLF", payment.ClassDeclined},
+		{"9402.01", "USD", payment.ClassApproved},
+		{"94.02", "USD", payment.ClassApproved},
+		{"940200", "JPY", payment.ClassApproved},
+		{"19402", "USD", payment.ClassApproved},
+	}
+	for _, tt := range tests {
+		c := payment.Charge{
+			Key: payment.GatewayKey(tt.amount + tt.currency), OrderID: "order-1", Money: money(t, tt.amount, tt.currency),
+		}
+		require.Equal(t, tt.want, g.Charge(t.Context(), c).Class, c.Key)
+	}
+}
+
+func TestSlowChargeGoesOnWithoutItsCaller(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		g := open(t, ledgerPath(t))
+		c := charge(t, "key-1", "9508")
+		ctx, cancel := context.WithTimeout(t.Context(), time.Second)
+		defer cancel()
+		require.Equal(t, payment.ClassUnknownUnanswered, g.Charge(ctx, c).Class)
+		require.Equal(t, payment.FoundProcessing, g.LookUp(t.Context(), c.Key).Finding)
+
+		began := time.Now() // the second caller waits for the first one's charge
+		require.Equal(t, payment.ClassApproved, g.Charge(t.Context(), c).Class)
+		require.Equal(t, 2*time.Second, time.Since(began))
+
+		other := c
+		other.OrderID = "order-2"
+		require.Equal(t, payment.ClassRejected, g.Charge(t.Context(), other).Class)
+	})
+}
+
+// A request that is still on its way is overtaken by nothing: until it arrives its key
+// is unknown, and then it is charged once.
+func TestLateCharge(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		path := ledgerPath(t)
+		g := open(t, path)
+		c := charge(t, "key-1", "9506")
+		for range 4 {
+			require.Equal(t, payment.ClassUnknownUnanswered, g.Charge(t.Context(), c).Class)
+			require.Equal(t, payment.FoundNothing, g.LookUp(t.Context(), c.Key).Finding)
+			time.Sleep(2 * time.Second) // virtual
+		}
+		other := c
+		other.Money = money(t, "100", "USD")
+		require.Equal(t, payment.ClassRejected, g.Charge(t.Context(), other).Class)
+
+		time.Sleep(3 * time.Second) // virtual; 11 s after the first
+		require.Equal(t, payment.FoundApproved, g.LookUp(t.Context(), c.Key).Finding)
+		require.Equal(t, payment.ClassApproved, g.Charge(t.Context(), c).Class)
+		require.Len(t, readLedger(t, path), 1)
+	})
+}
+
+func TestLatency(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		g := open(t, ledgerPath(t), sandbox.WithLatency(300*time.Millisecond))
+		began := time.Now()
+		require.Equal(t, payment.ClassApproved, g.Charge(t.Context(), charge(t, "key-1", "1")).Class)
+		require.Equal(t, 300*time.Millisecond, time.Since(began))
+
+		ctx, cancel := context.WithTimeout(t.Context(), 100*time.Millisecond)
+		defer cancel()
+		require.Equal(t, payment.ClassUnknownUnanswered, g.Charge(ctx, charge(t, "key-2", "1")).Class)
+		require.Equal(t, payment.FoundApproved, g.LookUp(t.Context(), "key-2").Finding)
+		require.Equal(t, 400*time.Millisecond, time.Since(began))
+	})
+}
+
+func TestCloseEndsCallsWithoutAnswer(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		path := ledgerPath(t)
+		g := open(t, path)
+		results := make(chan payment.Result)
+		for _, amount := range []string{"9505", "9508"} {
+			c := charge(t, "key-"+amount, amount)
+			go func() { results <- g.Charge(context.Background(), c) }()
+		}
+		require.Equal(t, payment.ClassUnknownUnanswered, g.Charge(t.Context(), charge(t, "key-9506", "9506")).Class)
+		synctest.Wait()
+		require.NoError(t, g.Close())
+		require.Equal(t, payment.ClassUnknownUnanswered, (<-results).Class)
+		require.Equal(t, payment.ClassUnknownUnanswered, (<-results).Class)
+		time.Sleep(time.Minute) // virtual
+
+		require.Equal(t, payment.ClassUnknownUnanswered, g.Charge(t.Context(), charge(t, "key-1", "1")).Class)
+		require.Equal(t, payment.FoundNoAnswer, g.LookUp(t.Context(), "key-1").Finding)
+		require.NoError(t, g.Close(), "a second time")
+		require.Empty(t, readLedger(t, path))
+	})
+}

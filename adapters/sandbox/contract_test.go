@@ -1,0 +1,46 @@
+package sandbox_test
+
+import (
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"paymentd/core/payment"
+	"paymentd/ports"
+	"paymentd/ports/portstest"
+
+	"paymentd/adapters/sandbox"
+)
+
+var _ ports.Gateway = (*sandbox.Gateway)(nil)
+
+func TestContract(t *testing.T) {
+	t.Parallel()
+	portstest.Gateway(t, func(t testing.TB) portstest.GatewayUnderTest {
+		t.Helper()
+		path := ledgerPath(t)
+		return portstest.GatewayUnderTest{
+			Gateway:  open(t, path),
+			Approved: money(t, "100", "USD"),
+			Declined: money(t, "9402", "USD"),
+			Slow:     money(t, "9508", "USD"),
+			Charges: func(key payment.GatewayKey) (n int) {
+				for _, line := range readLedger(t, path) {
+					if line["key"] == string(key) && strings.HasPrefix(line["transaction_id"], "txn-") {
+						n++
+					}
+				}
+				return n
+			},
+		}
+	})
+}
+
+func TestRefusesChargeWithoutKey(t *testing.T) {
+	t.Parallel()
+	path := ledgerPath(t)
+	r := open(t, path).Charge(t.Context(), charge(t, "", "100"))
+	require.Equal(t, payment.ClassRejected, r.Class)
+	require.Empty(t, readLedger(t, path))
+}

@@ -1,0 +1,132 @@
+package sandbox
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"strconv"
+	"strings"
+	"time"
+
+	"paymentd/core/payment"
+)
+
+// The words of the gateway protocol for what became of a charge.
+const (
+	statusSucceeded  = "succeeded"
+	statusDeclined   = "declined"
+	statusProcessing = "processing"
+)
+
+// transactionPrefix comes before the number of a transaction.
+const transactionPrefix = "txn-"
+
+// record is a line of the ledger: what was decided for a gateway key, for good.
+type record struct {
+	Key           string `json:"key"`
+	OrderID       string `json:"order_id"`
+	Amount        string `json:"amount"` // in units, with all the currency's decimals
+	Currency      string `json:"currency"`
+	Status        string `json:"status"`
+	TransactionID string `json:"transaction_id,omitempty"` // with succeeded
+	Code          string `json:"code,omitempty"`           // with declined
+	At            string `json:"at"`                       // RFC 3339, for people
+}
+
+// entry is what the gateway remembers of a record.
+type entry struct {
+	charge      payment.Charge
+	transaction int64  // 0 when declined
+	code        string // with a decline
+	stored      *batch // nil when the entry was read from the disk
+}
+
+func (e *entry) transactionID() string {
+	return transactionPrefix + strconv.FormatInt(e.transaction, 10)
+}
+
+// line returns the entry as a line of the ledger.
+func (e *entry) line(at time.Time) []byte {
+	r := record{
+		Key:      string(e.charge.Key),
+		OrderID:  e.charge.OrderID.String(),
+		Amount:   e.charge.Money.Decimal(),
+		Currency: e.charge.Money.Currency().Code(),
+		Status:   statusDeclined,
+		Code:     e.code,
+		At:       at.UTC().Format(time.RFC3339Nano),
+	}
+	if e.transaction != 0 {
+		r.Status, r.TransactionID = statusSucceeded, e.transactionID()
+	}
+	line, _ := json.Marshal(r) //nolint:errchkjson // strings always encode
+	return append(line, '\n')
+}
+
+// parseLine reads a line of the ledger.
+func parseLine(line []byte) (*entry, error) {
+	var r record
+	if err := json.Unmarshal(line, &r); err != nil {
+		return nil, fmt.Errorf("it is not a JSON object of the ledger: %w", err)
+	}
+	charge, err := parseCharge(r.Key, r.OrderID, r.Amount, r.Currency)
+	if err != nil {
+		return nil, err
+	}
+	switch r.Status {
+	case statusDeclined:
+		if r.Code == "" {
+			return nil, errors.New("a declined charge must have a code")
+		}
+		return &entry{charge: charge, code: r.Code}, nil
+	case statusSucceeded:
+		digits, _ := strings.CutPrefix(r.TransactionID, transactionPrefix)
+		e := &entry{charge: charge}
+		if e.transaction, _ = strconv.ParseInt(digits, 10, 64); e.transactionID() != r.TransactionID {
+			return nil, errors.New("transaction_id must be txn- and a number")
+		}
+		return e, nil
+	}
+	return nil, errors.New("status must be succeeded or declined")
+}
+
+// parseCharge checks the words of a charge, from the wire or from the disk.
+func parseCharge(key, orderID, amount, currency string) (payment.Charge, error) {
+	if err := checkKey(key); err != nil {
+		return payment.Charge{}, err
+	}
+	id, err := payment.ParseOrderID(orderID)
+	if err != nil {
+		return payment.Charge{}, err
+	}
+	c, err := payment.ParseCurrency(currency)
+	if err != nil {
+		return payment.Charge{}, err
+	}
+	money, err := payment.ParseMoney(amount, c)
+	if err != nil {
+		return payment.Charge{}, err
+	}
+	if want := money.Decimal(); amount != want {
+		return payment.Charge{}, fmt.Errorf("amount must have all the currency's decimals: %s", want)
+	}
+	return payment.Charge{Key: payment.GatewayKey(key), OrderID: id, Money: money}, nil
+}
+
+// maxKeyBytes is what real gateways allow for an idempotency key.
+const maxKeyBytes = 255
+
+func checkKey(key string) error {
+	if key == "" {
+		return errors.New("the gateway key must not be empty: send it as the header Idempotency-Key")
+	}
+	if len(key) > maxKeyBytes {
+		return fmt.Errorf("the gateway key must have at most %d characters", maxKeyBytes)
+	}
+	for i := range len(key) {
+		if key[i] <= ' ' || key[i] > '~' {
+			return errors.New("the gateway key must consist of printable ASCII characters without spaces")
+		}
+	}
+	return nil
+}

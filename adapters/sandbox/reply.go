@@ -1,0 +1,126 @@
+package sandbox
+
+import (
+	"net/http"
+	"time"
+
+	"paymentd/core/payment"
+)
+
+// reply is what the gateway says, before it is put on the wire or into a Result.
+type reply struct {
+	status        int    // of HTTP; 0 when the connection closes without an answer
+	state         string // statusSucceeded, statusDeclined or statusProcessing, where the protocol has it
+	transactionID string
+	code          string
+	message       string
+	retryAfter    time.Duration
+
+	// wait is closed when it is worth asking again; nil when this is the answer.
+	wait <-chan struct{}
+	// lost: whatever the answer will be, it gets lost.
+	lost bool
+}
+
+var noAnswer = reply{message: "the connection was closed without an answer"}
+
+// reply answers a charge whose key was decided on before, or just now.
+func (e *entry) reply(c payment.Charge) reply {
+	if e.charge != c {
+		return mismatch
+	}
+	r := e.found()
+	if r.state == statusDeclined {
+		r.status, r.state, r.message = http.StatusPaymentRequired, "", "the sandbox declines this amount"
+	}
+	return r
+}
+
+// found answers a lookup of a decision.
+func (e *entry) found() reply {
+	if e.stored != nil {
+		select {
+		case <-e.stored.done:
+		default:
+			return reply{wait: e.stored.done}
+		}
+		if err := e.stored.err; err != nil {
+			return broken(err)
+		}
+	}
+	if e.transaction == 0 {
+		return reply{status: http.StatusOK, state: statusDeclined, code: e.code}
+	}
+	return reply{status: http.StatusOK, state: statusSucceeded, transactionID: e.transactionID()}
+}
+
+// reply answers a charge that will be decided later.
+func (d *delayed) reply(c payment.Charge) reply {
+	if d.charge != c {
+		return mismatch
+	}
+	if d.amount.effect == effectChargeLate {
+		return reply{lost: true}
+	}
+	return reply{wait: d.decided}
+}
+
+var mismatch = reply{
+	status:  http.StatusUnprocessableEntity,
+	message: "the gateway key was used for another order, amount or currency; take a new key",
+}
+
+// broken is the reply of a sandbox that cannot write its ledger.
+func broken(err error) reply {
+	return reply{status: http.StatusInternalServerError, message: err.Error()}
+}
+
+// failure is the first reply to an amount that fails once.
+func (a Amount) failure() reply {
+	if a.effect == effectLimitOnce {
+		return reply{
+			status: http.StatusTooManyRequests, message: "too many requests", retryAfter: time.Second,
+		}
+	}
+	return reply{status: http.StatusServiceUnavailable, message: "the sandbox is out of service for once"}
+}
+
+// result is the reply to a charge as ports.Gateway has it.
+func (r reply) result() payment.Result {
+	result := payment.Result{
+		TransactionID: r.transactionID, Code: r.code, Message: r.message, RetryAfter: r.retryAfter,
+	}
+	switch r.status {
+	case http.StatusOK:
+		result.Class = payment.ClassApproved
+	case http.StatusPaymentRequired:
+		result.Class = payment.ClassDeclined
+	case http.StatusBadRequest, http.StatusUnprocessableEntity:
+		result.Class = payment.ClassRejected
+	case http.StatusTooManyRequests:
+		result.Class = payment.ClassNotCharged
+	case 0:
+		result.Class = payment.ClassUnknownUnanswered
+	default:
+		result.Class = payment.ClassUnknownAnswered
+	}
+	return result
+}
+
+// lookup is the reply to a lookup as ports.Gateway has it.
+func (r reply) lookup() payment.Lookup {
+	l := payment.Lookup{
+		Finding: payment.FoundNoAnswer, TransactionID: r.transactionID, Code: r.code, Message: r.message,
+	}
+	switch {
+	case r.state == statusSucceeded:
+		l.Finding = payment.FoundApproved
+	case r.state == statusDeclined:
+		l.Finding = payment.FoundDeclined
+	case r.state == statusProcessing:
+		l.Finding = payment.FoundProcessing
+	case r.status == http.StatusNotFound:
+		l.Finding = payment.FoundNothing
+	}
+	return l
+}

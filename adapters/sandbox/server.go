@@ -1,0 +1,144 @@
+package sandbox
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"net"
+	"net/http"
+	"strconv"
+	"time"
+
+	"paymentd/core/payment"
+)
+
+const (
+	maxBodyBytes   = 64 << 10
+	maxHeaderBytes = 16 << 10
+
+	headerTimeout = 5 * time.Second
+	readTimeout   = 10 * time.Second
+	writeTimeout  = time.Minute // after the request was read; longer than any answer is held back
+	idleTimeout   = 2 * time.Minute
+)
+
+// NewServer returns a server of the gateway protocol, see [Handler]. Its Shutdown ends
+// the calls under way without an answer, for there is one among them that would never end.
+func NewServer(g *Gateway) *http.Server {
+	ctx, cancel := context.WithCancel(context.Background())
+	server := &http.Server{
+		Handler:           Handler(g),
+		BaseContext:       func(net.Listener) context.Context { return ctx },
+		ErrorLog:          slog.NewLogLogger(g.log.Handler(), slog.LevelWarn),
+		ReadHeaderTimeout: headerTimeout,
+		ReadTimeout:       readTimeout,
+		WriteTimeout:      writeTimeout,
+		IdleTimeout:       idleTimeout,
+		MaxHeaderBytes:    maxHeaderBytes,
+	}
+	server.RegisterOnShutdown(cancel)
+	return server
+}
+
+// Handler serves the gateway protocol:
+//
+//	POST /charges          charge, once for each Idempotency-Key
+//	GET  /charges/{key}    what became of a key
+//
+// and for those who look after it:
+//
+//	GET  /ledger           every charge decided so far, one JSON object a line
+//	GET  /healthz          200 while charges can be written to the ledger
+func Handler(g *Gateway) http.Handler {
+	h := handler{g}
+	mux := http.NewServeMux()
+	mux.HandleFunc("POST /charges", h.charge)
+	mux.HandleFunc("GET /charges/{key}", h.lookUp)
+	mux.HandleFunc("GET /ledger", h.ledger)
+	mux.HandleFunc("GET /healthz", h.health)
+	return mux
+}
+
+type handler struct {
+	gateway *Gateway
+}
+
+func (h handler) charge(w http.ResponseWriter, r *http.Request) {
+	c, err := readCharge(w, r)
+	if err != nil {
+		reply{status: http.StatusBadRequest, message: err.Error()}.write(w)
+		return
+	}
+	h.gateway.charge(r.Context(), c).write(w)
+}
+
+func (h handler) lookUp(w http.ResponseWriter, r *http.Request) {
+	h.gateway.lookUp(r.Context(), payment.GatewayKey(r.PathValue("key"))).write(w)
+}
+
+// ledger streams the lines that are on the disk.
+func (h handler) ledger(w http.ResponseWriter, r *http.Request) {
+	// A long ledger takes its time; a client that stops reading is cut off by TCP.
+	if err := http.NewResponseController(w).SetWriteDeadline(time.Time{}); err != nil {
+		h.gateway.log.WarnContext(r.Context(), "lift the write deadline", "error", err)
+	}
+	w.Header().Set("Content-Type", "application/jsonl")
+	_, _ = io.Copy(w, h.gateway.ledger.reader()) // what fails here is the client's connection
+}
+
+func (h handler) health(w http.ResponseWriter, _ *http.Request) {
+	if err := h.gateway.ledger.failure(); err != nil {
+		reply{status: http.StatusServiceUnavailable, message: err.Error()}.write(w)
+		return
+	}
+	reply{status: http.StatusOK, message: "the ledger can be written"}.write(w)
+}
+
+// readCharge reads the request of the gateway protocol. Its errors are for the client.
+func readCharge(w http.ResponseWriter, r *http.Request) (payment.Charge, error) {
+	body, err := io.ReadAll(http.MaxBytesReader(w, r.Body, maxBodyBytes))
+	if tooLong, ok := errors.AsType[*http.MaxBytesError](err); ok {
+		return payment.Charge{}, fmt.Errorf("the body must have at most %d bytes", tooLong.Limit)
+	}
+	if err != nil {
+		return payment.Charge{}, fmt.Errorf("the body could not be read: %w", err)
+	}
+	var request struct {
+		OrderID  string `json:"order_id"`
+		Amount   string `json:"amount"`
+		Currency string `json:"currency"`
+	}
+	decoder := json.NewDecoder(bytes.NewReader(body))
+	decoder.DisallowUnknownFields()
+	if err := decoder.Decode(&request); err != nil {
+		return payment.Charge{}, fmt.Errorf(
+			"the body must be a JSON object with the strings order_id, amount and currency: %w", err)
+	}
+	if _, err := decoder.Token(); !errors.Is(err, io.EOF) {
+		return payment.Charge{}, errors.New("the body must end with its JSON object")
+	}
+	return parseCharge(r.Header.Get("Idempotency-Key"), request.OrderID, request.Amount, request.Currency)
+}
+
+// write puts the reply on the wire.
+func (r reply) write(w http.ResponseWriter) {
+	if r.status == 0 {
+		panic(http.ErrAbortHandler) // how net/http closes a connection without an answer
+	}
+	body, _ := json.Marshal(struct { //nolint:errchkjson // strings always encode
+		TransactionID string `json:"transaction_id,omitempty"`
+		Status        string `json:"status,omitempty"`
+		Code          string `json:"code,omitempty"`
+		Message       string `json:"message,omitempty"`
+	}{r.transactionID, r.state, r.code, r.message})
+	w.Header().Set("Content-Type", "application/json")
+	if r.retryAfter > 0 {
+		w.Header().Set("Retry-After", strconv.Itoa(int(r.retryAfter/time.Second)))
+	}
+	w.WriteHeader(r.status)
+	_, _ = w.Write(append(body, '\n')) // what fails here is the client's connection
+}

@@ -1,0 +1,157 @@
+package sandbox
+
+import (
+	"context"
+	"net/http"
+	"time"
+
+	"paymentd/core/payment"
+)
+
+// charge takes a charge in, and returns the answer when it is there to be told; no answer
+// when ctx ends before, or the sandbox does.
+func (g *Gateway) charge(ctx context.Context, c payment.Charge) reply {
+	lost := false
+	for {
+		r := g.receive(c)
+		lost = lost || r.lost
+		if r.wait == nil {
+			if lost || !g.hold(ctx) {
+				return noAnswer
+			}
+			return r
+		}
+		if !g.await(ctx, r.wait) {
+			return noAnswer
+		}
+	}
+}
+
+// lookUp returns what became of a key. What is decided is told once it is on the disk.
+func (g *Gateway) lookUp(ctx context.Context, key payment.GatewayKey) reply {
+	for {
+		r := g.find(key)
+		if r.wait == nil {
+			return r
+		}
+		if !g.await(ctx, r.wait) {
+			return noAnswer
+		}
+	}
+}
+
+// await waits for done, and reports whether it came before the end of ctx and of g.
+func (g *Gateway) await(ctx context.Context, done <-chan struct{}) bool {
+	select {
+	case <-done:
+		return true
+	case <-ctx.Done():
+	case <-g.closing:
+	}
+	return false
+}
+
+// hold holds an answer back for the latency, and reports whether it is still wanted then.
+func (g *Gateway) hold(ctx context.Context) bool {
+	if g.latency == 0 {
+		return true
+	}
+	over := make(chan struct{})
+	defer time.AfterFunc(g.latency, func() { close(over) }).Stop()
+	return g.await(ctx, over)
+}
+
+// receive decides on a charge, by its key and then by its amount. A reply with a wait is
+// to be asked for again after it.
+func (g *Gateway) receive(c payment.Charge) reply {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	if r, out := g.outOfOrder(); out {
+		return r
+	}
+	if e, seen := g.entries[c.Key]; seen {
+		return e.reply(c)
+	}
+	if d, seen := g.underway[c.Key]; seen {
+		return d.reply(c)
+	}
+	a := amountOf(c.Money)
+	switch a.effect {
+	case effectReject:
+		return reply{status: http.StatusBadRequest, message: "the amount is one that the sandbox rejects"}
+	case effectFail:
+		return reply{status: http.StatusInternalServerError, message: "the amount is one that always fails"}
+	case effectHang:
+		return reply{wait: make(chan struct{})} // which nobody closes
+	case effectLimitOnce, effectFailOnce:
+		if !g.failedOnce[c.Key] {
+			g.failedOnce[c.Key] = true
+			return a.failure()
+		}
+		delete(g.failedOnce, c.Key)
+	case effectChargeLate:
+		return g.delay(c, a, lateBy).reply(c)
+	case effectChargeSlowly:
+		return g.delay(c, a, slowBy).reply(c)
+	case effectApprove, effectDecline, effectLoseAnswer:
+	}
+	r := g.decide(c, a).reply(c)
+	r.lost = a.effect == effectLoseAnswer
+	return r
+}
+
+// find is what receive is, for a lookup.
+func (g *Gateway) find(key payment.GatewayKey) reply {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	if r, out := g.outOfOrder(); out {
+		return r
+	}
+	if e, seen := g.entries[key]; seen {
+		return e.found()
+	}
+	if d, seen := g.underway[key]; seen && d.amount.effect == effectChargeSlowly {
+		return reply{status: http.StatusOK, state: statusProcessing}
+	}
+	return reply{status: http.StatusNotFound, message: "no charge has this key"}
+}
+
+// outOfOrder returns the reply of a sandbox that is closed or cannot write its ledger.
+func (g *Gateway) outOfOrder() (reply, bool) {
+	if g.closed {
+		return noAnswer, true
+	}
+	if err := g.ledger.failure(); err != nil {
+		return broken(err), true
+	}
+	return reply{}, false
+}
+
+// decide writes the decision on a charge into the ledger. The caller holds g.mu, so that
+// the lines are in the order of the transactions.
+func (g *Gateway) decide(c payment.Charge, a Amount) *entry {
+	e := &entry{charge: c, code: a.code}
+	if a.effect != effectDecline {
+		g.transactions++
+		e.transaction = g.transactions
+	}
+	e.stored = g.ledger.append(e.line(time.Now()))
+	g.entries[c.Key] = e
+	return e
+}
+
+// delay lets a charge be decided after d. The caller holds g.mu.
+func (g *Gateway) delay(c payment.Charge, a Amount, d time.Duration) *delayed {
+	later := &delayed{charge: c, amount: a, decided: make(chan struct{})}
+	time.AfterFunc(d, func() {
+		g.mu.Lock()
+		defer g.mu.Unlock()
+		delete(g.underway, c.Key)
+		close(later.decided)
+		if _, out := g.outOfOrder(); !out {
+			g.decide(c, a)
+		}
+	})
+	g.underway[c.Key] = later
+	return later
+}

@@ -95,11 +95,7 @@ func (p Payment) claim(c claimant, now time.Time) Decision {
 	was := p.Replica
 	if takeover {
 		p.Strikes++
-		if p.Attempt.Begun(now) && p.Attempt.Class == "" {
-			p.Attempt.interrupt()
-			// It was sent before its lease ran out, and so before now.
-			p.Doubt = p.Doubt.With(ClassUnknownUnanswered, now)
-		}
+		p.interrupt(c.lease, now)
 	}
 	if p.State == StateDeclined {
 		p.GatewayKey, p.Doubt = c.newKey, Doubt{}

@@ -31,7 +31,7 @@ type Renewal struct {
 // Apply returns the renewal of p at now, or [ErrFenced]. Applying it a second time,
 // because the answer to the first was lost, only renews the lease.
 func (r Renewal) Apply(p Payment, now time.Time) (Decision, error) {
-	if p.Fence != r.Fence || p.State != r.State {
+	if p.Fence != r.Fence || p.State != r.State || p.State.Known() {
 		return Decision{}, ErrFenced
 	}
 	d := Decision{Verdict: VerdictWritten, Write: true}
@@ -71,7 +71,7 @@ func (s Settlement) Apply(p Payment, now time.Time) (Decision, error) {
 	if p.Fence != s.Fence {
 		return Decision{}, ErrFenced
 	}
-	if p.State != s.State {
+	if p.State != s.State || p.State.Known() {
 		if p.State == s.Outcome.State && p.TransactionID == s.Outcome.TransactionID {
 			return unchanged(VerdictWritten, p), nil
 		}
@@ -79,7 +79,7 @@ func (s Settlement) Apply(p Payment, now time.Time) (Decision, error) {
 	}
 	switch {
 	case p.Attempt.Class != "": // recorded already
-	case s.End == nil || p.Attempt.Number > s.Attempt:
+	case s.End == nil || p.Attempt.Number > s.Attempt || p.Attempt.StartedAt.IsZero():
 		// It never began. Where it is not the one at hand, a renewal whose answer was lost
 		// has recorded that one, and planned this.
 		p.Attempt = Attempt{Number: p.Attempt.Number}

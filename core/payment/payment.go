@@ -73,6 +73,9 @@ func (p Payment) Claimed(now time.Time) bool {
 	return p.State == StateProcessing && now.Before(p.DueAt)
 }
 
+// Ended reports whether the last round came to an end, if only to not knowing.
+func (p Payment) Ended() bool { return p.State.Known() || p.State == StateUnresolved }
+
 // InBackoff reports whether the payment waits, at now, for its next attempt while
 // its worker holds the claim.
 func (p Payment) InBackoff(now time.Time) bool {
@@ -123,10 +126,26 @@ func (a *Attempt) end(e AttemptEnd) {
 	a.Class, a.Code, a.Message = e.Class, clipCode(e.Code), clip(e.Message)
 }
 
-// interrupt ends an attempt whose worker was not heard of again.
-func (a *Attempt) interrupt() {
-	a.Class = ClassUnknownUnanswered
-	a.Message = "interrupted: its worker did not report an end"
+// interrupt ends the attempt of a worker that was not heard of again, if it has one under way.
+// lease is how long, from the start of an attempt, its worker may have held the claim.
+//
+// A worker begins no attempt once its lease is over by its own clock. But a claim is also taken
+// over from a worker that only fell silent, and is alive: it may begin until then, even an
+// attempt that is planned for after its backoff.
+func (p *Payment) interrupt(lease time.Duration, now time.Time) {
+	a := &p.Attempt
+	if a.Class != "" || a.StartedAt.IsZero() {
+		return
+	}
+	sent := now
+	if end := a.StartedAt.Add(lease); end.After(now) {
+		sent = end
+	}
+	p.Doubt = p.Doubt.With(ClassUnknownUnanswered, sent)
+	if a.Begun(now) {
+		a.Class = ClassUnknownUnanswered
+		a.Message = "interrupted: its worker did not report an end"
+	}
 }
 
 // clip makes a message fit to be stored: valid UTF-8, cut between two characters.

@@ -59,10 +59,7 @@ func (t Terms) interval(n int) time.Duration {
 
 // setAside ends the charging of a payment over which workers fall silent.
 func (t Terms) setAside(p Payment, now time.Time) Decision {
-	if p.Attempt.Begun(now) && p.Attempt.Class == "" {
-		p.Attempt.interrupt()
-		p.Doubt = p.Doubt.With(ClassUnknownUnanswered, now)
-	}
+	p.interrupt(t.Lease, now)
 	past := p.setPastAside(now)
 	p.State = StateUnresolved
 	p.Fence++

@@ -1,0 +1,79 @@
+package payment_test
+
+import (
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+	"pgregory.net/rapid"
+
+	"paymentd/core/payment"
+)
+
+func TestParseOrderID(t *testing.T) {
+	t.Parallel()
+	for _, s := range []string{
+		"1", "order-123", "Order-1", "!", "~", `"\/%_'`, "a+b=c&d?e#f", strings.Repeat("x", 128),
+	} {
+		id, err := payment.ParseOrderID(s)
+		require.NoError(t, err, s)
+		require.Equal(t, s, id.String())
+	}
+}
+
+func TestParseOrderIDRefusals(t *testing.T) {
+	t.Parallel()
+	const (
+		empty     = "order_id must not be empty"
+		long      = "order_id must have at most 128 characters"
+		printable = "order_id must consist of printable ASCII characters without spaces"
+	)
+	for s, message := range map[string]string{
+		"":                       empty,
+		strings.Repeat("x", 129): long,
+		strings.Repeat("ж", 65):  long,
+		" ":                      printable,
+		"order 1":                printable,
+		" order":                 printable,
+		"order ":                 printable,
+		"order\n":                printable,
+		"order\x00":              printable,
+		"order\x7f":              printable,
+		"ordeг":                  printable,
+		"order\xff":              printable,
+		"order\u00a0":            printable,
+	} {
+		id, err := payment.ParseOrderID(s)
+		requireFieldError(t, err, "order_id", message)
+		require.Empty(t, id)
+	}
+}
+
+// An id that is accepted is the very bytes that were sent, and can stand in a log line.
+func TestAnOrderIDIsWhatWasSent(t *testing.T) {
+	t.Parallel()
+	rapid.Check(t, func(t *rapid.T) {
+		s := rapid.OneOf(rapid.String(), rapid.StringMatching(`[!-~]{1,140}`)).Draw(t, "id")
+		id, err := payment.ParseOrderID(s)
+		clean := len(s) >= 1 && len(s) <= payment.MaxOrderIDBytes &&
+			strings.IndexFunc(s, func(c rune) bool { return c < '!' || c > '~' }) < 0
+		require.Equal(t, clean, err == nil)
+		if err == nil {
+			require.Equal(t, s, string(id))
+		}
+	})
+}
+
+func TestParseState(t *testing.T) {
+	t.Parallel()
+	for _, want := range payment.States() {
+		state, err := payment.ParseState(string(want))
+		require.NoError(t, err)
+		require.Equal(t, want, state)
+	}
+	for _, name := range []string{"", "Succeeded", "done", "failed "} {
+		_, err := payment.ParseState(name)
+		requireFieldError(t, err, "state",
+			"state must be one of processing, scheduled, succeeded, declined, failed, unresolved")
+	}
+}

@@ -1,0 +1,70 @@
+package fake_test
+
+import (
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"paymentd/adapters/fake"
+	"paymentd/core/payment"
+	"paymentd/ports"
+	"paymentd/ports/portstest"
+)
+
+func TestPaymentsContract(t *testing.T) {
+	t.Parallel()
+	portstest.Payments(t, func(testing.TB) ports.Payments { return fake.NewPayments() })
+}
+
+// The wire itself adds nothing to a repository and takes nothing away.
+func TestWiredPaymentsContract(t *testing.T) {
+	t.Parallel()
+	portstest.Payments(t, func(testing.TB) ports.Payments {
+		return new(fake.Wire).Payments(fake.NewPayments())
+	})
+}
+
+func TestGatewayContract(t *testing.T) {
+	t.Parallel()
+	portstest.Gateway(t, newGateway)
+}
+
+func TestWiredGatewayContract(t *testing.T) {
+	t.Parallel()
+	portstest.Gateway(t, func(t testing.TB) portstest.GatewayUnderTest {
+		t.Helper()
+		gateway := newGateway(t)
+		gateway.Gateway = new(fake.Wire).Gateway(gateway.Gateway)
+		return gateway
+	})
+}
+
+// newGateway returns a gateway with an amount for each thing that it can do.
+func newGateway(t testing.TB) portstest.GatewayUnderTest {
+	t.Helper()
+	declined, slow := usd(t, "402"), usd(t, "30")
+	gateway := fake.NewGateway()
+	gateway.OnCharge(func(c payment.Charge) fake.Step {
+		switch c.Money {
+		case declined:
+			return fake.Decline("card_declined")
+		case slow:
+			return fake.Slow(30*time.Second, fake.Approve())
+		}
+		return fake.Approve()
+	})
+	return portstest.GatewayUnderTest{
+		Gateway: gateway, Approved: usd(t, "100"), Declined: declined, Slow: slow,
+		Charges: gateway.ChargesWith,
+	}
+}
+
+func usd(t testing.TB, amount string) payment.Money {
+	t.Helper()
+	currency, err := payment.ParseCurrency("USD")
+	require.NoError(t, err)
+	money, err := payment.ParseMoney(amount, currency)
+	require.NoError(t, err)
+	return money
+}

@@ -1,0 +1,169 @@
+package fake_test
+
+import (
+	"context"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"paymentd/adapters/fake"
+	"paymentd/core/payment"
+)
+
+// orderOne is a charge with a key of its own.
+func orderOne(t testing.TB, key payment.GatewayKey) payment.Charge {
+	t.Helper()
+	return payment.Charge{Key: key, OrderID: "order-1", Money: usd(t, "100")}
+}
+
+func TestGatewaySteps(t *testing.T) {
+	t.Parallel()
+	const late = time.Minute
+	tests := map[string]struct {
+		step    fake.Step
+		class   payment.Class
+		charges int // when the caller is told
+		after   int // when everything has arrived
+		found   payment.Finding
+	}{
+		"approve":     {fake.Approve(), payment.ClassApproved, 1, 1, payment.FoundApproved},
+		"decline":     {fake.Decline("no"), payment.ClassDeclined, 0, 0, payment.FoundDeclined},
+		"reject":      {fake.Reject(), payment.ClassRejected, 0, 0, payment.FoundNothing},
+		"refuse":      {fake.Refuse(), payment.ClassNotCharged, 0, 0, payment.FoundNothing},
+		"unavailable": {fake.Unavailable(), payment.ClassUnknownAnswered, 0, 0, payment.FoundNothing},
+		"stumble":     {fake.Stumble(), payment.ClassUnknownAnswered, 1, 1, payment.FoundApproved},
+		"timeout":     {fake.Timeout(), payment.ClassUnknownUnanswered, 0, 0, payment.FoundNothing},
+		"lose answer": {fake.LoseAnswer(), payment.ClassUnknownUnanswered, 1, 1, payment.FoundApproved},
+		"charge late": {fake.ChargeLate(late), payment.ClassUnknownUnanswered, 0, 1, payment.FoundNothing},
+		"unheard decline": {
+			fake.Unheard(fake.Decline("no")), payment.ClassUnknownUnanswered, 0, 0, payment.FoundDeclined,
+		},
+		"slow refusal": {
+			fake.Slow(time.Second, fake.Unavailable()), payment.ClassUnknownAnswered, 0, 0, payment.FoundNothing,
+		},
+	}
+	for name, test := range tests {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			synctest.Test(t, func(t *testing.T) {
+				gateway := fake.NewGateway(test.step)
+				c := orderOne(t, "key-1")
+				require.Equal(t, test.class, gateway.Charge(t.Context(), c).Class)
+				require.Equal(t, test.found, gateway.LookUp(t.Context(), c.Key).Finding)
+				require.Equal(t, test.charges, gateway.Charges(c.OrderID))
+				require.Equal(t, test.charges == test.after, gateway.Settled())
+
+				time.Sleep(late)
+				require.Equal(t, test.after, gateway.Charges(c.OrderID))
+				require.True(t, gateway.Settled())
+				gateway.Charge(t.Context(), c) // the script is over
+				require.LessOrEqual(t, gateway.Charges(c.OrderID), 1)
+			})
+		})
+	}
+}
+
+func TestGatewayTellsWhenToComeBack(t *testing.T) {
+	t.Parallel()
+	r := fake.NewGateway(fake.RefuseFor(time.Minute)).Charge(t.Context(), orderOne(t, "key-1"))
+	require.Equal(t, payment.ClassNotCharged, r.Class)
+	require.Equal(t, time.Minute, r.RetryAfter)
+}
+
+func TestGatewayIsSlow(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		gateway := fake.NewGateway(fake.Slow(10*time.Second, fake.Approve()))
+		c := orderOne(t, "key-1")
+		ctx, cancel := context.WithTimeout(t.Context(), 3*time.Second)
+		defer cancel()
+		began := time.Now()
+		require.Equal(t, payment.ClassUnknownUnanswered, gateway.Charge(ctx, c).Class)
+		require.Equal(t, 3*time.Second, time.Since(began))
+
+		// The gateway goes on with what the caller has given up.
+		require.Equal(t, payment.FoundProcessing, gateway.LookUp(t.Context(), c.Key).Finding)
+		require.Equal(t, payment.ClassUnknownAnswered, gateway.Charge(t.Context(), c).Class)
+		time.Sleep(7 * time.Second)
+		l := gateway.LookUp(t.Context(), c.Key)
+		require.Equal(t, payment.FoundApproved, l.Finding)
+		r := gateway.Charge(t.Context(), c)
+		require.Equal(t, l.TransactionID, r.TransactionID)
+		require.Equal(t, 1, gateway.Charges(c.OrderID))
+		require.Equal(t, began.Add(10*time.Second), gateway.Taken()[0].At)
+	})
+}
+
+// A request that comes late finds that a later attempt has charged.
+func TestGatewayHonoursAKeyThatComesLate(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		gateway := fake.NewGateway(fake.ChargeLate(time.Minute))
+		c := orderOne(t, "key-1")
+		gateway.Charge(t.Context(), c)
+		require.Equal(t, payment.ClassApproved, gateway.Charge(t.Context(), c).Class)
+		time.Sleep(time.Hour)
+		require.Equal(t, 1, gateway.Charges(c.OrderID))
+	})
+}
+
+// Without honoured keys, everything that looks like a repetition is a double charge.
+func TestGatewayThatIgnoresKeys(t *testing.T) {
+	t.Parallel()
+	gateway := fake.NewGateway()
+	gateway.IgnoreKeys()
+	require.False(t, gateway.Repeatable())
+	c := orderOne(t, "key-1")
+	first := gateway.Charge(t.Context(), c)
+	second := gateway.Charge(t.Context(), c)
+	require.NotEqual(t, first.TransactionID, second.TransactionID)
+	require.Equal(t, 2, gateway.Charges(c.OrderID))
+	require.Equal(t, first.TransactionID, gateway.LookUp(t.Context(), c.Key).TransactionID)
+}
+
+func TestGatewayRefusesAKeyForAnotherCharge(t *testing.T) {
+	t.Parallel()
+	gateway := fake.NewGateway()
+	c := orderOne(t, "key-1")
+	gateway.Charge(t.Context(), c)
+	c.Money = usd(t, "101")
+	require.Equal(t, payment.ClassRejected, gateway.Charge(t.Context(), c).Class)
+	require.Equal(t, 1, gateway.Charges(c.OrderID))
+	require.Equal(t, payment.ClassApproved, gateway.Decided(c.Key).Class)
+	require.Empty(t, gateway.Decided("key-2").Class)
+}
+
+func TestGatewayScripts(t *testing.T) {
+	t.Parallel()
+	gateway := fake.NewGateway(fake.Timeout())
+	gateway.Script("order-1", fake.Refuse(), fake.Unavailable())
+	gateway.OnCharge(func(payment.Charge) fake.Step { return fake.Reject() })
+	var classes []payment.Class
+	for _, key := range []payment.GatewayKey{"key-1", "key-1", "key-2", "key-1"} {
+		classes = append(classes, gateway.Charge(t.Context(), orderOne(t, key)).Class)
+	}
+	require.Equal(t, []payment.Class{
+		payment.ClassNotCharged, payment.ClassUnknownAnswered, // the order's script
+		payment.ClassUnknownUnanswered, // the common one
+		payment.ClassRejected,
+	}, classes)
+	require.Len(t, gateway.Attempts(), 4)
+	require.Equal(t, []payment.GatewayKey{"key-1", "key-2"}, gateway.Keys("order-1"))
+	require.Empty(t, gateway.Keys("order-2"))
+}
+
+func TestGatewayScriptedLookUps(t *testing.T) {
+	t.Parallel()
+	gateway := fake.NewGateway()
+	gateway.ScriptLookUps(fake.NoAnswer, fake.StillProcessing)
+	c := orderOne(t, "key-1")
+	gateway.Charge(t.Context(), c)
+	for _, want := range []payment.Finding{
+		payment.FoundNoAnswer, payment.FoundProcessing, payment.FoundApproved, payment.FoundApproved,
+	} {
+		require.Equal(t, want, gateway.LookUp(t.Context(), c.Key).Finding)
+	}
+	require.Equal(t, 4, gateway.LookUps())
+}

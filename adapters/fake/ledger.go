@@ -1,0 +1,76 @@
+package fake
+
+import (
+	"slices"
+	"time"
+
+	"paymentd/core/payment"
+)
+
+// Taken returns the money that was taken, in order.
+func (g *Gateway) Taken() []Taken {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	g.land(time.Now())
+	return slices.Clone(g.taken)
+}
+
+// Charges returns how often money was taken for an order. Twice is once too many.
+func (g *Gateway) Charges(id payment.OrderID) (n int) {
+	for _, t := range g.Taken() {
+		if t.OrderID == id {
+			n++
+		}
+	}
+	return n
+}
+
+// ChargesWith returns how often money was taken with a gateway key.
+func (g *Gateway) ChargesWith(key payment.GatewayKey) (n int) {
+	for _, t := range g.Taken() {
+		if t.Key == key {
+			n++
+		}
+	}
+	return n
+}
+
+// Decided returns what the ledger says of a gateway key: approved, declined, or no class.
+func (g *Gateway) Decided(key payment.GatewayKey) payment.Result {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	g.land(time.Now())
+	return g.ledger[key].result
+}
+
+// Attempts returns the calls to Charge, of all orders, in order.
+func (g *Gateway) Attempts() []Attempt {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	return slices.Clone(g.attempts)
+}
+
+// Keys returns the gateway keys that were used for an order, in the order of first use.
+func (g *Gateway) Keys(id payment.OrderID) (keys []payment.GatewayKey) {
+	for _, a := range g.Attempts() {
+		if a.OrderID == id && !slices.Contains(keys, a.Key) {
+			keys = append(keys, a.Key)
+		}
+	}
+	return keys
+}
+
+// LookUps returns how many lookups there have been.
+func (g *Gateway) LookUps() int {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	return g.lookUps
+}
+
+// Settled reports whether every request has reached the ledger: none is late or slow.
+func (g *Gateway) Settled() bool {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	g.land(time.Now())
+	return len(g.arriving) == 0
+}

@@ -1,0 +1,129 @@
+package fake
+
+import (
+	"cmp"
+	"context"
+	"slices"
+	"time"
+
+	"paymentd/core/payment"
+	"paymentd/ports"
+)
+
+// ClaimDue lets the rules decide about what is due. No row is ever locked by another.
+func (s *Payments) ClaimDue(
+	ctx context.Context, terms payment.Terms, limit int,
+) (due []payment.Decision, err error) {
+	err = s.transact(ctx, func(now time.Time) error {
+		for _, r := range s.sorted(longestDueFirst) {
+			if len(due) == limit {
+				break
+			}
+			if d := s.Rules.PickUp(terms, r.read(now), now); d.Write {
+				r.store(d)
+				due = append(due, d)
+			}
+		}
+		return nil
+	})
+	return due, err
+}
+
+// NextDue returns how long it is until a payment is due.
+func (s *Payments) NextDue(ctx context.Context) (in time.Duration, found bool, err error) {
+	err = s.transact(ctx, func(now time.Time) error {
+		for _, r := range s.sorted(longestDueFirst) {
+			if due := r.payment.DueAt; !due.IsZero() {
+				in, found = max(0, due.Sub(now)), true
+				break
+			}
+		}
+		return nil
+	})
+	return in, found, err
+}
+
+// List returns a page of payments.
+func (s *Payments) List(ctx context.Context, q ports.ListQuery) (page []payment.Payment, err error) {
+	err = s.transact(ctx, func(now time.Time) error {
+		for _, r := range s.sorted(newestFirst) {
+			if len(page) == q.Limit {
+				break
+			}
+			if wants(q, r.payment) {
+				page = append(page, r.read(now))
+			}
+		}
+		return nil
+	})
+	return page, err
+}
+
+// wants reports whether p belongs on the page.
+func wants(q ports.ListQuery, p payment.Payment) bool {
+	after := payment.Payment{OrderID: q.AfterOrderID, CreatedAt: q.AfterCreatedAt}
+	switch {
+	case len(q.States) > 0 && !slices.Contains(q.States, p.State),
+		!q.AfterCreatedAt.IsZero() && newestFirst(p, after) <= 0,
+		!q.CreatedFrom.IsZero() && p.CreatedAt.Before(q.CreatedFrom),
+		!q.CreatedBefore.IsZero() && !p.CreatedAt.Before(q.CreatedBefore):
+		return false
+	}
+	return true
+}
+
+// Beat stores that a replica is alive, and ends the leases of those that are silent.
+func (s *Payments) Beat(
+	ctx context.Context, replica string, timeout time.Duration,
+) (silent []string, err error) {
+	err = s.transact(ctx, func(now time.Time) error {
+		s.replicas[replica] = now
+		for name, heard := range s.replicas {
+			if now.Sub(heard) > timeout {
+				delete(s.replicas, name)
+				silent = append(silent, name)
+			}
+		}
+		slices.Sort(silent)
+		for _, r := range s.orders {
+			if r.payment.Claimed(now) && slices.Contains(silent, r.payment.Replica) {
+				r.payment.DueAt = now
+			}
+		}
+		return nil
+	})
+	return silent, err
+}
+
+// Leave forgets a replica.
+func (s *Payments) Leave(ctx context.Context, replica string) error {
+	return s.transact(ctx, func(time.Time) error {
+		delete(s.replicas, replica)
+		return nil
+	})
+}
+
+// sorted returns all records in an order that does not depend on that of a map.
+func (s *Payments) sorted(order func(a, b payment.Payment) int) []*record {
+	records := make([]*record, 0, len(s.orders))
+	for _, r := range s.orders {
+		records = append(records, r)
+	}
+	slices.SortFunc(records, func(a, b *record) int { return order(a.payment, b.payment) })
+	return records
+}
+
+// longestDueFirst puts what is never due last.
+func longestDueFirst(a, b payment.Payment) int {
+	if never := a.DueAt.IsZero(); never != b.DueAt.IsZero() {
+		if never {
+			return 1
+		}
+		return -1
+	}
+	return cmp.Or(a.DueAt.Compare(b.DueAt), cmp.Compare(a.OrderID, b.OrderID))
+}
+
+func newestFirst(a, b payment.Payment) int {
+	return cmp.Or(b.CreatedAt.Compare(a.CreatedAt), cmp.Compare(b.OrderID, a.OrderID))
+}

@@ -1,0 +1,23 @@
+package fake
+
+import (
+	"time"
+
+	"paymentd/core/payment"
+)
+
+// Rules are the decisions that a repository makes under a payment's lock. They are those of
+// package payment. A test puts a broken one in its place to see that somebody notices.
+type Rules struct {
+	Decide func(payment.Ask, payment.Payment, time.Time) payment.Decision
+	PickUp func(payment.Terms, payment.Payment, time.Time) payment.Decision
+	Renew  func(payment.Renewal, payment.Payment, time.Time) (payment.Decision, error)
+	Settle func(payment.Settlement, payment.Payment, time.Time) (payment.Decision, error)
+}
+
+func rules() Rules {
+	return Rules{
+		Decide: payment.Ask.Decide, PickUp: payment.Terms.PickUp,
+		Renew: payment.Renewal.Apply, Settle: payment.Settlement.Apply,
+	}
+}

@@ -1,0 +1,132 @@
+package fake
+
+import (
+	"context"
+	"errors"
+	"time"
+
+	"paymentd/core/payment"
+	"paymentd/ports"
+)
+
+// wiredPayments is a repository at the other end of a wire.
+type wiredPayments struct {
+	wire *Wire
+	end  ports.Payments
+}
+
+// write carries a call that answers with an error alone.
+func (p wiredPayments) write(
+	ctx context.Context, method string, id payment.OrderID, do func() error,
+) error {
+	_, err := carry(ctx, p.wire, Call{Method: method, OrderID: id, Writes: true},
+		func() (struct{}, error) { return struct{}{}, do() })
+	return err
+}
+
+func (p wiredPayments) Claim(
+	ctx context.Context, ask payment.Ask,
+) (payment.Payment, payment.Verdict, error) {
+	type answer struct {
+		payment payment.Payment
+		verdict payment.Verdict
+	}
+	a, err := carry(ctx, p.wire, Call{Method: "Claim", OrderID: ask.OrderID, Writes: true},
+		func() (a answer, err error) {
+			a.payment, a.verdict, err = p.end.Claim(ctx, ask)
+			return a, err
+		})
+	return a.payment, a.verdict, err
+}
+
+func (p wiredPayments) ClaimDue(
+	ctx context.Context, terms payment.Terms, limit int,
+) ([]payment.Decision, error) {
+	return carry(ctx, p.wire, Call{Method: "ClaimDue", Writes: true},
+		func() ([]payment.Decision, error) { return p.end.ClaimDue(ctx, terms, limit) })
+}
+
+func (p wiredPayments) NextDue(ctx context.Context) (time.Duration, bool, error) {
+	type answer struct {
+		in    time.Duration
+		found bool
+	}
+	a, err := carry(ctx, p.wire, Call{Method: "NextDue"}, func() (a answer, err error) {
+		a.in, a.found, err = p.end.NextDue(ctx)
+		return a, err
+	})
+	return a.in, a.found, err
+}
+
+func (p wiredPayments) Renew(ctx context.Context, r payment.Renewal) error {
+	return p.write(ctx, "Renew", r.OrderID, func() error { return p.end.Renew(ctx, r) })
+}
+
+func (p wiredPayments) Settle(ctx context.Context, s payment.Settlement) error {
+	return p.write(ctx, "Settle", s.OrderID, func() error { return p.end.Settle(ctx, s) })
+}
+
+func (p wiredPayments) Resolve(ctx context.Context, r payment.Resolution) error {
+	return p.write(ctx, "Resolve", r.OrderID, func() error { return p.end.Resolve(ctx, r) })
+}
+
+func (p wiredPayments) Find(ctx context.Context, id payment.OrderID) (payment.Payment, error) {
+	return carry(ctx, p.wire, Call{Method: "Find", OrderID: id},
+		func() (payment.Payment, error) { return p.end.Find(ctx, id) })
+}
+
+func (p wiredPayments) History(ctx context.Context, id payment.OrderID) (ports.History, error) {
+	return carry(ctx, p.wire, Call{Method: "History", OrderID: id},
+		func() (ports.History, error) { return p.end.History(ctx, id) })
+}
+
+func (p wiredPayments) List(ctx context.Context, q ports.ListQuery) ([]payment.Payment, error) {
+	return carry(ctx, p.wire, Call{Method: "List"},
+		func() ([]payment.Payment, error) { return p.end.List(ctx, q) })
+}
+
+func (p wiredPayments) Beat(
+	ctx context.Context, replica string, timeout time.Duration,
+) ([]string, error) {
+	return carry(ctx, p.wire, Call{Method: "Beat", Writes: true},
+		func() ([]string, error) { return p.end.Beat(ctx, replica, timeout) })
+}
+
+func (p wiredPayments) Leave(ctx context.Context, replica string) error {
+	return p.write(ctx, "Leave", "", func() error { return p.end.Leave(ctx, replica) })
+}
+
+func (p wiredPayments) Ready(ctx context.Context) error {
+	_, err := carry(ctx, p.wire, Call{Method: "Ready"},
+		func() (struct{}, error) { return struct{}{}, p.end.Ready(ctx) })
+	return err
+}
+
+// wiredGateway is a gateway at the other end of a wire.
+type wiredGateway struct {
+	wire *Wire
+	end  ports.Gateway
+}
+
+func (g wiredGateway) Charge(ctx context.Context, c payment.Charge) payment.Result {
+	r, err := carry(ctx, g.wire, Call{Method: "Charge", OrderID: c.OrderID, Key: c.Key, Writes: true},
+		func() (payment.Result, error) { return g.end.Charge(ctx, c), nil })
+	switch {
+	case errors.Is(err, ports.ErrUnavailable):
+		return payment.Result{Class: payment.ClassNotCharged, Message: "the gateway was not reached"}
+	case err != nil:
+		return payment.Result{Class: payment.ClassUnknownUnanswered, Message: "the answer was lost"}
+	}
+	return r
+}
+
+func (g wiredGateway) LookUp(ctx context.Context, key payment.GatewayKey) payment.Lookup {
+	l, err := carry(ctx, g.wire, Call{Method: "LookUp", Key: key},
+		func() (payment.Lookup, error) { return g.end.LookUp(ctx, key), nil })
+	if err != nil {
+		return payment.Lookup{Finding: payment.FoundNoAnswer, Message: "the answer was lost"}
+	}
+	return l
+}
+
+func (g wiredGateway) Repeatable() bool { return g.end.Repeatable() }

@@ -1,0 +1,90 @@
+package portstest
+
+import (
+	"slices"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"paymentd/core/payment"
+	"paymentd/ports"
+)
+
+// requireSame fails where two payments differ in anything that is stored. Times are equal
+// when they are the same instant.
+func requireSame(t testing.TB, want, got payment.Payment) {
+	t.Helper()
+	require.Equal(t, plain(want), plain(got))
+}
+
+// plain returns p with its times in UTC and without what is not stored.
+func plain(p payment.Payment) payment.Payment {
+	p.SeenAt = time.Time{}
+	p.Attempt = plainAttempt(p.Attempt)
+	for _, at := range []*time.Time{&p.DueAt, &p.Doubt.UnansweredAt, &p.CreatedAt, &p.UpdatedAt} {
+		*at = plainTime(*at)
+	}
+	return p
+}
+
+func plainAttempt(a payment.Attempt) payment.Attempt {
+	a.StartedAt, a.EndedAt = plainTime(a.StartedAt), plainTime(a.EndedAt)
+	return a
+}
+
+func plainEvent(e payment.Event) payment.Event {
+	e.At = plainTime(e.At)
+	return e
+}
+
+func plainHistory(h ports.History) ports.History {
+	h.Payment = plain(h.Payment)
+	h.Attempts = slices.Clone(h.Attempts)
+	for i, a := range h.Attempts {
+		h.Attempts[i] = plainAttempt(a)
+	}
+	h.Events = slices.Clone(h.Events)
+	for i, e := range h.Events {
+		h.Events[i] = plainEvent(e)
+	}
+	return h
+}
+
+func plainTime(at time.Time) time.Time {
+	if at.IsZero() {
+		return time.Time{}
+	}
+	return at.UTC().Round(0) // without a monotonic reading
+}
+
+// kinds returns the kinds of the events.
+func kinds(events []payment.Event) []payment.EventKind {
+	var ks []payment.EventKind
+	for _, e := range events {
+		ks = append(ks, e.Kind)
+	}
+	return ks
+}
+
+// classes returns the classes of the attempts.
+func classes(attempts []payment.Attempt) []payment.Class {
+	var cs []payment.Class
+	for _, a := range attempts {
+		cs = append(cs, a.Class)
+	}
+	return cs
+}
+
+// requireGapless fails where attempts or events are not counted from 1, each once.
+func requireGapless(t testing.TB, h ports.History) {
+	t.Helper()
+	for i, a := range h.Attempts {
+		require.Equal(t, i+1, a.Number, "number of an attempt")
+	}
+	for i, e := range h.Events {
+		require.Equal(t, i+1, e.Number, "number of an event")
+	}
+	require.Len(t, h.Attempts, h.Payment.Attempts())
+	require.Len(t, h.Events, h.Payment.Events)
+}

@@ -1,0 +1,160 @@
+package portstest
+
+import (
+	"context"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"paymentd/core/payment"
+	"paymentd/ports"
+)
+
+// person says that an unresolved payment has come to an end.
+func person(id payment.OrderID, o payment.Outcome) payment.Resolution {
+	return payment.Resolution{OrderID: id, Outcome: o, By: "ada"}
+}
+
+var (
+	taken    = payment.Outcome{State: payment.StateSucceeded, TransactionID: "txn-9"}
+	notTaken = payment.Outcome{
+		State: payment.StateFailed, Code: payment.CodeResolved, Reason: "not on the bank's statement",
+	}
+)
+
+func ends() []clause {
+	return []clause{
+		{"resolve/a person's word ends an unresolved payment", func(r *repository) {
+			for id, o := range map[payment.OrderID]payment.Outcome{"order-1": taken, "order-2": notTaken} {
+				before := r.in(payment.StateUnresolved, id)
+				require.NoError(r.t, r.Resolve(r.t.Context(), person(id, o)))
+				h := r.history(id)
+				d, err := person(id, o).Apply(before, h.Payment.UpdatedAt)
+				require.NoError(r.t, err)
+				requireSame(r.t, d.Payment, h.Payment)
+				require.Equal(r.t, []payment.Event{plainEvent(*d.Event)}, h.Events)
+				require.Equal(r.t, "ada", h.Events[0].Replica)
+				requireGapless(r.t, h)
+			}
+		}},
+		{"resolve/nothing else than an unresolved payment", func(r *repository) {
+			for _, state := range payment.States() {
+				if state == payment.StateUnresolved {
+					continue
+				}
+				id := payment.OrderID("order-" + state)
+				r.in(state, id)
+				before := r.history(id)
+				var refused *payment.NotUnresolvedError
+				require.ErrorAs(r.t, r.Resolve(r.t.Context(), person(id, taken)), &refused)
+				require.Equal(r.t, state, refused.State)
+				require.Equal(r.t, before, r.history(id))
+			}
+		}},
+		{"resolve/an order that nobody asked for", func(r *repository) {
+			require.ErrorIs(r.t, r.Resolve(r.t.Context(), person("order-1", taken)), ports.ErrNotFound)
+			_, err := r.Find(r.t.Context(), "order-1")
+			require.ErrorIs(r.t, err, ports.ErrNotFound)
+		}},
+		{"resolve/a lookup that is under way settles nothing", func(r *repository) {
+			r.in(payment.StateUnresolved, "order-1")
+			due := r.pickUp(r.terms(), 1)
+			require.Len(r.t, due, 1)
+			require.NoError(r.t, r.Resolve(r.t.Context(), person("order-1", taken)))
+			before := r.history("order-1")
+			s := payment.Settlement{Hold: due[0].Payment.Hold(), Outcome: notTaken}
+			require.ErrorIs(r.t, r.Settle(r.t.Context(), s), payment.ErrFenced)
+			require.Equal(r.t, before, r.history("order-1"))
+		}},
+		{"history/a whole life is told in order", wholeLife},
+	}
+}
+
+// wholeLife takes one order through everything that can happen to it.
+func wholeLife(r *repository) {
+	const id = "order-1"
+	p := r.in(payment.StateDeclined, id)
+	firstKey := p.GatewayKey
+
+	a := r.later(id)
+	r.claim(a, payment.VerdictAccepted)
+	terms := r.terms()
+	terms.Lease = dead
+	require.Len(r.t, r.pickUp(terms, 1), 1)
+	due := r.pickUp(r.terms(), 1) // its first worker fell silent
+	require.Len(r.t, due, 1)
+	p = due[0].Payment
+	require.Equal(r.t, 1, p.Strikes)
+	r.renew(renewal(p, 0))
+	r.settle(r.find(id), resultFor(payment.StateUnresolved), outcomeFor(payment.StateUnresolved))
+
+	due = r.pickUp(r.terms(), 1)
+	require.Len(r.t, due, 1)
+	require.Equal(r.t, payment.VerdictLookUp, due[0].Verdict)
+	wrong := r.ask(id)
+	wrong.Money = money(r.t, "1", "USD")
+	r.claim(wrong, payment.VerdictMismatch)
+	require.NoError(r.t, r.Settle(r.t.Context(), payment.Settlement{
+		Hold: due[0].Payment.Hold(), Outcome: taken, Event: payment.EventReconciled,
+	}))
+	p = r.claim(r.ask(id), payment.VerdictReplay)
+	require.Equal(r.t, "txn-9", p.TransactionID)
+
+	h := r.history(id)
+	requireGapless(r.t, h)
+	require.Equal(r.t, []payment.EventKind{
+		payment.EventScheduled, payment.EventTakenOver, payment.EventRefused, payment.EventReconciled,
+	}, kinds(h.Events))
+	require.Equal(r.t, []payment.Class{
+		payment.ClassDeclined, payment.ClassUnknownUnanswered, // in the request; by the silent worker
+		payment.ClassUnknownAnswered, payment.ClassUnknownUnanswered, // by the next one
+	}, classes(h.Attempts))
+	for i, attempt := range h.Attempts {
+		require.False(r.t, attempt.StartedAt.IsZero())
+		if i == 0 {
+			require.Equal(r.t, firstKey, attempt.GatewayKey)
+			continue
+		}
+		require.Equal(r.t, a.NewKey, attempt.GatewayKey)
+		require.False(r.t, attempt.StartedAt.Before(h.Attempts[i-1].StartedAt))
+	}
+	require.Equal(r.t, []int64{1, 2, 3, 3}, []int64{
+		h.Attempts[0].Fence, h.Attempts[1].Fence, h.Attempts[2].Fence, h.Attempts[3].Fence,
+	})
+}
+
+// leavesNoTrace makes every call of the port with a context that has ended.
+func leavesNoTrace(r *repository) {
+	held := r.in(payment.StateProcessing, "order-held")
+	r.in(payment.StateUnresolved, "order-stuck")
+	ctx, cancel := context.WithCancel(r.t.Context())
+	cancel()
+
+	calls := map[string]func() error{
+		"Claim":    func() error { _, _, err := r.Claim(ctx, r.ask("order-new")); return err },
+		"ClaimDue": func() error { _, err := r.ClaimDue(ctx, r.terms(), 10); return err },
+		"NextDue":  func() error { _, _, err := r.NextDue(ctx); return err },
+		"Renew":    func() error { return r.Renew(ctx, renewal(held, time.Second)) },
+		"Settle": func() error {
+			return r.Settle(ctx, settlement(held, resultFor(payment.StateSucceeded), taken))
+		},
+		"Resolve": func() error { return r.Resolve(ctx, person("order-stuck", taken)) },
+		"Find":    func() error { _, err := r.Find(ctx, "order-held"); return err },
+		"History": func() error { _, err := r.History(ctx, "order-held"); return err },
+		"List":    func() error { _, err := r.List(ctx, ports.ListQuery{Limit: 1}); return err },
+		"Beat":    func() error { _, err := r.Beat(ctx, "replica-b", time.Hour); return err },
+		"Leave":   func() error { return r.Leave(ctx, "replica-a") },
+		"Ready":   func() error { return r.Ready(ctx) },
+	}
+	before, stuck := r.history("order-held"), r.history("order-stuck")
+	for method, call := range calls {
+		err := call()
+		require.Error(r.t, err, method)
+		require.NotErrorIs(r.t, err, ports.ErrNotFound, method)
+		require.NotErrorIs(r.t, err, payment.ErrFenced, method)
+	}
+	require.Equal(r.t, before, r.history("order-held"))
+	require.Equal(r.t, stuck, r.history("order-stuck"))
+	_, err := r.Find(r.t.Context(), "order-new")
+	require.ErrorIs(r.t, err, ports.ErrNotFound)
+}

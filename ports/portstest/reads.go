@@ -1,0 +1,173 @@
+package portstest
+
+import (
+	"cmp"
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"paymentd/core/payment"
+	"paymentd/ports"
+)
+
+func reads() []clause {
+	return []clause{
+		{"find/an order that nobody asked for", func(r *repository) {
+			r.in(payment.StateSucceeded, "order-1")
+			_, err := r.Find(r.t.Context(), "order-2")
+			require.ErrorIs(r.t, err, ports.ErrNotFound)
+			_, err = r.History(r.t.Context(), "order-2")
+			require.ErrorIs(r.t, err, ports.ErrNotFound)
+		}},
+		{"find/a payment says when it was read", func(r *repository) {
+			p := r.in(payment.StateSucceeded, "order-1")
+			require.False(r.t, p.SeenAt.Before(p.UpdatedAt))
+			h, err := r.History(r.t.Context(), "order-1")
+			require.NoError(r.t, err)
+			require.False(r.t, h.Payment.SeenAt.Before(p.SeenAt))
+			page := r.list(ports.ListQuery{Limit: 1})
+			require.False(r.t, page[0].SeenAt.Before(h.Payment.SeenAt))
+		}},
+		{"order ids are compared byte by byte", comparesBytes},
+		{"amounts are exact", keepsAmounts},
+		{"list/newest first and in pages", pages},
+		{"list/of some states", func(r *repository) {
+			for _, state := range payment.States() {
+				r.in(state, payment.OrderID("order-"+state))
+			}
+			for _, state := range payment.States() {
+				page := r.list(ports.ListQuery{States: []payment.State{state}, Limit: 10})
+				require.Equal(r.t, []payment.OrderID{payment.OrderID("order-" + state)}, ids(page))
+				requireSame(r.t, r.find(page[0].OrderID), page[0])
+			}
+			page := r.list(ports.ListQuery{
+				States: []payment.State{payment.StateUnresolved, payment.StateScheduled}, Limit: 10,
+			})
+			require.ElementsMatch(r.t, []payment.OrderID{"order-unresolved", "order-scheduled"}, ids(page))
+			require.Len(r.t, r.list(ports.ListQuery{Limit: 10}), len(payment.States()))
+		}},
+		{"list/of some time", func(r *repository) {
+			first := r.in(payment.StateSucceeded, "order-1")
+			r.laterThan(first.CreatedAt)
+			second := r.in(payment.StateSucceeded, "order-2")
+			r.laterThan(second.CreatedAt)
+			third := r.in(payment.StateSucceeded, "order-3")
+			require.Equal(r.t, []payment.OrderID{"order-2", "order-1"},
+				ids(r.list(ports.ListQuery{Limit: 10, CreatedBefore: third.CreatedAt})))
+			require.Equal(r.t, []payment.OrderID{"order-3", "order-2"},
+				ids(r.list(ports.ListQuery{Limit: 10, CreatedFrom: second.CreatedAt})))
+			require.Equal(r.t, []payment.OrderID{"order-2"}, ids(r.list(ports.ListQuery{
+				Limit: 10, CreatedFrom: second.CreatedAt, CreatedBefore: third.CreatedAt,
+			})))
+		}},
+		{"list/an empty repository", func(r *repository) {
+			require.Empty(r.t, r.list(ports.ListQuery{Limit: 10}))
+		}},
+	}
+}
+
+func (r *repository) list(q ports.ListQuery) []payment.Payment {
+	r.t.Helper()
+	page, err := r.List(r.t.Context(), q)
+	require.NoError(r.t, err)
+	return page
+}
+
+// laterThan returns when the database's clock is past at.
+func (r *repository) laterThan(at time.Time) {
+	r.t.Helper()
+	require.Eventually(r.t, func() bool {
+		return r.list(ports.ListQuery{Limit: 1})[0].SeenAt.After(at)
+	}, patience, time.Millisecond)
+}
+
+func ids(page []payment.Payment) []payment.OrderID {
+	found := make([]payment.OrderID, 0, len(page))
+	for _, p := range page {
+		found = append(found, p.OrderID)
+	}
+	return found
+}
+
+// comparesBytes stores orders whose ids a collation, a pattern or a cut would mix up.
+func comparesBytes(r *repository) {
+	var printable strings.Builder
+	for c := byte('!'); c <= '~'; c++ {
+		printable.WriteByte(c)
+	}
+	long := strings.Repeat("x", payment.MaxOrderIDBytes-1)
+	orders := []payment.OrderID{
+		"Order-1", "order-1", "ORDER-1", "order-10", "order_1", "order%1", "0", "00", "-0", "1e0", "null",
+		payment.OrderID(printable.String()),
+		payment.OrderID(strings.ToLower(printable.String())),
+		payment.OrderID(long + "a"), payment.OrderID(long + "A"), payment.OrderID(long),
+	}
+	for i, id := range orders {
+		_, err := payment.ParseOrderID(string(id))
+		require.NoError(r.t, err)
+		p := r.claim(r.ask(id), payment.VerdictClaimed)
+		txn := fmt.Sprintf("txn-%d", i)
+		r.settle(p, payment.Result{Class: payment.ClassApproved, TransactionID: txn},
+			payment.Outcome{State: payment.StateSucceeded, TransactionID: txn})
+	}
+	for i, id := range orders {
+		p := r.claim(r.ask(id), payment.VerdictReplay)
+		require.Equal(r.t, id, p.OrderID)
+		require.Equal(r.t, fmt.Sprintf("txn-%d", i), p.TransactionID)
+	}
+	require.ElementsMatch(r.t, orders, ids(r.list(ports.ListQuery{Limit: 100})))
+}
+
+func keepsAmounts(r *repository) {
+	for i, m := range []payment.Money{
+		money(r.t, "0.01", "USD"), money(r.t, "100.00", "USD"), money(r.t, "9007199254740.93", "USD"),
+		money(r.t, "999999999999999", "USD"), money(r.t, "1", "JPY"), money(r.t, "999999999999999", "JPY"),
+		money(r.t, "0.001", "KWD"), money(r.t, "922337203685477", "CLF"),
+	} {
+		a := r.ask(payment.OrderID(fmt.Sprintf("order-%d", i)))
+		a.Money = m
+		p := r.claim(a, payment.VerdictClaimed)
+		require.Equal(r.t, m, p.Money)
+		require.Equal(r.t, m, r.find(a.OrderID).Money)
+		r.claim(a, payment.VerdictBusy) // the same amount, and no other
+		less, err := payment.MoneyFromMinor(max(1, m.Minor()-1), m.Currency())
+		require.NoError(r.t, err)
+		if a.Money = less; less != m {
+			r.claim(a, payment.VerdictMismatch)
+		}
+	}
+}
+
+// pages walks through all payments, and wants each once, in one order for every page size.
+func pages(r *repository) {
+	const n = 7
+	for i := range n {
+		state := payment.States()[i%len(payment.States())]
+		r.in(state, payment.OrderID(fmt.Sprintf("order-%d", i)))
+	}
+	whole := r.list(ports.ListQuery{Limit: 100})
+	require.Len(r.t, whole, n)
+	require.True(r.t, slices.IsSortedFunc(whole, func(a, b payment.Payment) int {
+		return cmp.Or(b.CreatedAt.Compare(a.CreatedAt), cmp.Compare(b.OrderID, a.OrderID))
+	}))
+	for _, p := range whole {
+		requireSame(r.t, r.find(p.OrderID), p)
+	}
+	for size := 1; size <= n; size++ {
+		var walked []payment.Payment
+		for q := (ports.ListQuery{Limit: size}); ; {
+			page := r.list(q)
+			require.LessOrEqual(r.t, len(page), size)
+			if len(page) == 0 {
+				break
+			}
+			walked = append(walked, page...)
+			last := page[len(page)-1]
+			q.AfterCreatedAt, q.AfterOrderID = last.CreatedAt, last.OrderID
+		}
+		require.Equal(r.t, ids(whole), ids(walked), "in pages of %d", size)
+	}
+}

@@ -1,0 +1,101 @@
+package httpapi
+
+import (
+	"context"
+	"io"
+	"log/slog"
+	"net/http"
+	"time"
+
+	"github.com/labstack/echo/v4"
+
+	"paymentd/core"
+	"paymentd/core/payment"
+	"paymentd/ports"
+)
+
+// Processor is what the API needs of the core. A *core.Service is one.
+type Processor interface {
+	// Process charges an order, or finds that it was charged. Its errors are
+	// *payment.FieldError, core.ErrBusy, core.ErrMismatch, ports.ErrUnavailable,
+	// ports.ErrInDoubt, and those of ctx; any other is a fault of the service.
+	//
+	// The context is the client's: once claimed, a payment is finished without it.
+	Process(ctx context.Context, r core.Request) (core.Answer, error)
+	// History returns all that is known of a payment, or ports.ErrNotFound.
+	History(ctx context.Context, id payment.OrderID) (ports.History, error)
+	// List returns payments, newest first.
+	List(ctx context.Context, q ports.ListQuery) ([]payment.Payment, error)
+	// Ready returns nil when requests to charge can be served.
+	Ready(ctx context.Context) error
+}
+
+// Options are the limits of the API. All have to be set; nothing here has a default.
+type Options struct {
+	// APIKeys are the keys of which a request under /payments must show one. With none,
+	// every request is served.
+	APIKeys []string
+	// Currency is that of a request which names none.
+	Currency payment.Currency
+	// MaxRequests bounds the requests under /payments that are served at a time. The
+	// ones beyond get 503 at once; probes are always served.
+	MaxRequests int
+	// MaxHeaderBytes bounds the request line and the header; net/http adds 4 KiB of grace.
+	MaxHeaderBytes int
+	// HeaderTimeout bounds how long a client takes to send its header, ReadTimeout its
+	// whole request.
+	HeaderTimeout time.Duration
+	ReadTimeout   time.Duration
+	// WriteTimeout bounds how long a client takes to receive an answer, from when that is
+	// ready and the request is here: a payment itself may run for minutes.
+	WriteTimeout time.Duration
+	// IdleTimeout bounds how long a connection is kept between requests.
+	IdleTimeout time.Duration
+}
+
+type api struct {
+	processor Processor
+	options   Options
+	log       *slog.Logger
+	slots     chan struct{}
+	keys      keyring
+}
+
+// The routes, as the router and the log know them.
+const (
+	routeProcess  = "/payments/process"
+	routePayments = "/payments"
+	routePayment  = "/payments/:order_id"
+	routeHealth   = "/healthz"
+	routeReady    = "/readyz"
+)
+
+// New returns the handler of the whole API. Serve it with [NewServer], whose deadlines it
+// relies on.
+func New(p Processor, o Options, log *slog.Logger) http.Handler {
+	a := &api{
+		processor: p, options: o, log: log, slots: make(chan struct{}, o.MaxRequests),
+		keys: newKeyring(o.APIKeys),
+	}
+	e := echo.New()
+	e.HideBanner, e.HidePort = true, true
+	e.Logger.SetOutput(io.Discard)         // ours is the only log
+	e.IPExtractor = echo.ExtractIPDirect() // X-Forwarded-For says what its sender likes
+	e.HTTPErrorHandler = a.handleError     // one table for every error
+	e.Use(a.logged, recovered)             // once the route is known
+
+	e.POST(routeProcess, a.process, a.authenticated, a.limited)
+	get(e, routePayments, a.list, a.authenticated, a.limited)
+	get(e, routePayment, a.lookUp, a.authenticated, a.limited)
+	get(e, routeHealth, a.health)
+	get(e, routeReady, a.ready)
+	// Without it the router takes all that follows /payments/ for one order id.
+	e.RouteNotFound(routePayment+"/*", echo.NotFoundHandler)
+	return escapedPaths(e)
+}
+
+// get serves HEAD as well: net/http then leaves out the body.
+func get(e *echo.Echo, route string, h echo.HandlerFunc, m ...echo.MiddlewareFunc) {
+	e.GET(route, h, m...)
+	e.HEAD(route, h, m...)
+}

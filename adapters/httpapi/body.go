@@ -1,0 +1,61 @@
+package httpapi
+
+import (
+	"errors"
+	"io"
+	"mime"
+	"net/http"
+	"os"
+	"strings"
+
+	"github.com/labstack/echo/v4"
+)
+
+// maxBodyBytes bounds a request's body. A request to charge needs about 200 bytes.
+const maxBodyBytes = 64 << 10
+
+const mediaTypeJSON = "application/json"
+
+// checkMediaType takes application/json, as it is or with charset=utf-8, and without a
+// content coding. JSON has no charset parameter (RFC 8259 section 11), but clients send it.
+func checkMediaType(h http.Header) error {
+	values := h.Values("Content-Type")
+	if len(values) != 1 {
+		return refuse(problemMediaType)
+	}
+	mediaType, parameters, err := mime.ParseMediaType(values[0])
+	if err != nil || mediaType != mediaTypeJSON {
+		return refuse(problemMediaType)
+	}
+	for name, value := range parameters {
+		if name != "charset" || !strings.EqualFold(value, "utf-8") {
+			return refuse(problemMediaType)
+		}
+	}
+	coding := strings.TrimSpace(strings.Join(h.Values("Content-Encoding"), ","))
+	if coding != "" && !strings.EqualFold(coding, "identity") {
+		return refuse(problemCoding)
+	}
+	return nil
+}
+
+// readBody returns the whole body.
+func readBody(c echo.Context) ([]byte, error) {
+	r := c.Request()
+	if r.ContentLength > maxBodyBytes {
+		return nil, refuse(problemTooLarge) // before a client that asks is told to go on
+	}
+	body, err := io.ReadAll(http.MaxBytesReader(c.Response().Writer, r.Body, maxBodyBytes))
+	var tooLarge *http.MaxBytesError
+	switch {
+	case errors.As(err, &tooLarge):
+		return nil, refuse(problemTooLarge)
+	case errors.Is(err, os.ErrDeadlineExceeded):
+		return nil, refuse(problemSlow)
+	case err != nil:
+		return nil, refuse(problemMalformed).
+			saying("the body could not be read to its end; send it as Content-Length or chunks announce it")
+	}
+	r.Body = http.NoBody // as respond wants to know
+	return body, nil
+}

@@ -1,0 +1,63 @@
+package httpapi
+
+import (
+	"bytes"
+	"crypto/sha256"
+	"encoding/base64"
+	"encoding/binary"
+	"time"
+
+	"paymentd/core/payment"
+)
+
+// A cursor names the last payment of a page, for a list of certain states. In base64url:
+//
+//	version 1 | created, nanoseconds since 1970 as a varint | order id | checksum, 8 bytes
+//
+// Replicas and versions share no secret, and none is needed: who forges a cursor gets a
+// page of a list that may be asked for anyway. The checksum is there so that a cursor that
+// was cut, changed or taken to another list is refused, and not read as another place.
+const (
+	cursorVersion = 1
+	checksumBytes = 8
+)
+
+func encodeCursor(last payment.Payment, states []payment.State) string {
+	cursor := []byte{cursorVersion}
+	cursor = binary.AppendVarint(cursor, last.CreatedAt.UnixNano())
+	cursor = append(cursor, last.OrderID...)
+	cursor = append(cursor, cursorChecksum(cursor, states)...)
+	return base64.RawURLEncoding.EncodeToString(cursor)
+}
+
+func decodeCursor(text string, states []payment.State) (time.Time, payment.OrderID, error) {
+	refused := malformed("cursor must be a next_cursor of this list, with the same states")
+	cursor, err := base64.RawURLEncoding.DecodeString(text)
+	if err != nil || len(cursor) <= checksumBytes || cursor[0] != cursorVersion {
+		return time.Time{}, "", refused
+	}
+	checksumAt := len(cursor) - checksumBytes
+	if !bytes.Equal(cursor[checksumAt:], cursorChecksum(cursor[:checksumAt], states)) {
+		return time.Time{}, "", refused
+	}
+	created, size := binary.Varint(cursor[1:checksumAt])
+	if size <= 0 {
+		return time.Time{}, "", refused
+	}
+	id, err := payment.ParseOrderID(string(cursor[1+size : checksumAt]))
+	if err != nil {
+		return time.Time{}, "", refused
+	}
+	return time.Unix(0, created).UTC(), id, nil
+}
+
+// cursorChecksum covers the states too, which are sorted.
+func cursorChecksum(cursor []byte, states []payment.State) []byte {
+	hash := sha256.New()
+	for _, s := range states {
+		hash.Write([]byte(s))
+		hash.Write([]byte{0}) // in no state's name
+	}
+	hash.Write(cursor)
+	return hash.Sum(nil)[:checksumBytes]
+}

@@ -1,0 +1,183 @@
+package httpapi
+
+import (
+	"bytes"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"slices"
+	"strconv"
+	"strings"
+	"unicode/utf8"
+
+	"paymentd/core"
+	"paymentd/core/payment"
+)
+
+const example = `{"order_id":"order-123","amount":100.00}`
+
+// memberNames are the members of a request to charge.
+var memberNames = []string{"order_id", "amount", "currency"}
+
+// decode reads the body of a request to charge. It is stricter than encoding/json, for
+// which the last of two amounts counts, "Amount" is "amount", and what it does not know
+// or follows the object is passed over. Its errors are a *refusal or a *payment.FieldError.
+func decode(body []byte, standard payment.Currency) (core.Request, error) {
+	members, err := readMembers(body)
+	if err != nil {
+		return core.Request{}, err
+	}
+	id, err := orderIDOf(members["order_id"])
+	if err != nil {
+		return core.Request{}, err
+	}
+	currency, err := currencyOf(members["currency"], standard)
+	if err != nil {
+		return core.Request{}, err
+	}
+	money, err := moneyOf(members["amount"], currency)
+	if err != nil {
+		return core.Request{}, err
+	}
+	return core.Request{OrderID: id, Money: money}, nil
+}
+
+// readMembers returns the known members of the one object in body, each as it was written.
+func readMembers(body []byte) (map[string]json.RawMessage, error) {
+	if err := checkText(body); err != nil {
+		return nil, err
+	}
+	d := json.NewDecoder(bytes.NewReader(body))
+	if open, err := d.Token(); err != nil || open != json.Delim('{') {
+		return nil, malformed("the body must be one JSON object, such as " + example)
+	}
+	members := make(map[string]json.RawMessage, len(memberNames))
+	for d.More() {
+		if err := readMember(d, members); err != nil {
+			return nil, err
+		}
+	}
+	if _, err := d.Token(); err != nil { // the closing brace
+		return nil, notJSON(d, err)
+	}
+	if _, err := d.Token(); !errors.Is(err, io.EOF) {
+		return nil, malformed("nothing may follow the JSON object in the body")
+	}
+	return members, nil
+}
+
+func readMember(d *json.Decoder, members map[string]json.RawMessage) error {
+	token, err := d.Token()
+	if err != nil {
+		return notJSON(d, err)
+	}
+	name, _ := token.(string) // nothing else can be in its place
+	if !slices.Contains(memberNames, name) {
+		return unknownMember(name)
+	}
+	if _, twice := members[name]; twice {
+		return malformed(name + " must be given once only")
+	}
+	var value json.RawMessage
+	if err := d.Decode(&value); err != nil {
+		return notJSON(d, err)
+	}
+	members[name] = value
+	return nil
+}
+
+// checkText refuses what encoding/json would silently mend, or report in words of its own.
+func checkText(body []byte) error {
+	switch {
+	case len(bytes.TrimSpace(body)) == 0:
+		return malformed("the body is empty; send a JSON object such as " + example)
+	case bytes.HasPrefix(body, []byte("\xEF\xBB\xBF")):
+		return malformed("the body must not start with a byte order mark")
+	case !utf8.Valid(body):
+		return malformed("the body must be valid UTF-8")
+	}
+	return nil
+}
+
+func orderIDOf(value json.RawMessage) (payment.OrderID, error) {
+	if value == nil {
+		return "", fieldError("order_id", "order_id must be given")
+	}
+	text, ok := textOf(value)
+	if !ok {
+		return "", fieldError("order_id", `order_id must be a JSON string, such as "order-123"`)
+	}
+	return payment.ParseOrderID(text)
+}
+
+func currencyOf(value json.RawMessage, standard payment.Currency) (payment.Currency, error) {
+	if value == nil {
+		return standard, nil
+	}
+	text, ok := textOf(value)
+	if !ok {
+		return payment.Currency{}, fieldError("currency",
+			`currency must be a JSON string such as "USD", or be left out for `+standard.Code())
+	}
+	return payment.ParseCurrency(text)
+}
+
+// moneyOf hands the amount on byte for byte: 100.10 must not become 100.09999999999999.
+func moneyOf(value json.RawMessage, currency payment.Currency) (payment.Money, error) {
+	if value == nil {
+		return payment.Money{}, fieldError("amount", "amount must be given")
+	}
+	if value[0] == '-' || '0' <= value[0] && value[0] <= '9' {
+		return payment.ParseMoney(string(value), currency)
+	}
+	text, ok := textOf(value)
+	if !ok {
+		return payment.Money{}, fieldError("amount",
+			`amount must be a JSON number or a decimal string, such as 100.00 or "100.00"`)
+	}
+	return payment.ParseMoney(text, currency)
+}
+
+// textOf returns what a JSON string says, and false for any other value. Half a surrogate
+// pair becomes U+FFFD, which no member may hold.
+func textOf(value json.RawMessage) (text string, ok bool) {
+	if value[0] != '"' {
+		return "", false
+	}
+	return text, json.Unmarshal(value, &text) == nil
+}
+
+// notJSON says up to where the body could be read.
+func notJSON(d *json.Decoder, err error) error {
+	if _, ok := errors.AsType[*json.SyntaxError](err); ok {
+		return malformed(fmt.Sprintf("the body is not valid JSON after its first %d bytes", d.InputOffset()))
+	}
+	return malformed("the body ends before its JSON object does")
+}
+
+func unknownMember(name string) error {
+	for _, known := range memberNames {
+		if strings.EqualFold(name, known) {
+			return malformed(fmt.Sprintf("the member %s must be written %q", quoted(name), known))
+		}
+	}
+	return malformed(fmt.Sprintf("the member %s is not known; the members are %s",
+		quoted(name), strings.Join(memberNames, ", ")))
+}
+
+func malformed(sentence string) error { return refuse(problemMalformed).saying(sentence) }
+
+func fieldError(field, message string) error {
+	return &payment.FieldError{Field: field, Message: message}
+}
+
+// quoted returns what a client sent as printable ASCII in quotes, cut to a length that a
+// sentence can hold.
+func quoted(sent string) string {
+	const most = 40
+	if len(sent) > most {
+		return strconv.QuoteToASCII(sent[:most]) + "..."
+	}
+	return strconv.QuoteToASCII(sent)
+}

@@ -1,0 +1,19 @@
+// Package httpapi is the service's HTTP door: Echo's router, and around it everything
+// that is strict about requests and exact about answers.
+//
+//	POST /payments/process      charge an order: process.go
+//	GET  /payments/{order_id}   one payment, its attempts and its timeline: lookup.go
+//	GET  /payments              payments by pages, newest first: list.go
+//	GET  /healthz, /readyz      for probes: health.go
+//
+// A request to charge must mean one thing only. So its body is decoded strictly
+// (decode.go), a query string beside it is refused, and nothing is guessed: a misspelt
+// member must not charge the default currency.
+//
+// Whatever goes wrong becomes an answer by one table, in errors.go, and is written in one
+// place, respond.go. Each request leaves one line in the log, with the error that ended in
+// it, if any: requestlog.go.
+//
+// What is not HTTP at all, or has too large a header, is answered by net/http itself with
+// its own plain text, and is not logged here.
+package httpapi

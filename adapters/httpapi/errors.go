@@ -1,0 +1,197 @@
+package httpapi
+
+import (
+	"context"
+	"errors"
+	"net/http"
+	"time"
+
+	"github.com/labstack/echo/v4"
+
+	"paymentd/core"
+	"paymentd/core/payment"
+	"paymentd/ports"
+)
+
+// statusClientGone is for the log only: there is nobody left to answer. The number is the
+// one that nginx has made usual.
+const statusClientGone = 499
+
+// problem is a way for a request to go wrong. Its name is the end of the type in problem
+// details; clients match on it, so it never changes.
+type problem struct {
+	name       string
+	status     int
+	title      string
+	sentence   string        // what to change; empty where each case says it by itself
+	retryAfter time.Duration // zero where asking again is no use
+	hangUp     bool          // the rest of the request will not be read
+}
+
+// The whole table. The sentences about money are promises: see core.
+var (
+	problemMalformed = problem{
+		name: "malformed-request", status: http.StatusBadRequest, title: "Malformed request",
+	}
+	problemField = problem{
+		name: "invalid-value", status: http.StatusBadRequest, title: "Invalid value",
+	}
+	problemNoKey = problem{
+		name: "no-api-key", status: http.StatusUnauthorized, title: "No API key",
+		sentence: "the request needs an API key that the service knows, " +
+			"in the header Authorization: Bearer KEY",
+		hangUp: true,
+	}
+	problemDeclined = problem{
+		name: "payment-declined", status: http.StatusPaymentRequired, title: "Payment declined",
+		sentence: "Payment declined",
+	}
+	problemNoPath = problem{
+		name: "no-such-path", status: http.StatusNotFound, title: "No such path",
+		sentence: "there is nothing at this path; in an order id write / as %2F",
+	}
+	problemNoPayment = problem{
+		name: "no-such-payment", status: http.StatusNotFound, title: "No such payment",
+		sentence: "no payment was ever asked for with this order id; its case counts",
+	}
+	problemMethod = problem{
+		name: "method-not-allowed", status: http.StatusMethodNotAllowed, title: "Method not allowed",
+		sentence: "the path does not take this method; use one of those in the Allow header",
+	}
+	problemSlow = problem{
+		name: "request-too-slow", status: http.StatusRequestTimeout, title: "Request too slow",
+		sentence: "the body did not arrive in time; send the same request again, and faster",
+		hangUp:   true,
+	}
+	problemBusy = problem{
+		name: "payment-in-progress", status: http.StatusConflict, title: "Payment in progress",
+		sentence:   "another request is processing this payment; send the same request again later",
+		retryAfter: time.Second,
+	}
+	problemTooLarge = problem{
+		name: "body-too-large", status: http.StatusRequestEntityTooLarge, title: "Body too large",
+		sentence: "the body must have at most 65536 bytes", hangUp: true,
+	}
+	problemMediaType = problem{
+		name: "unsupported-media-type", status: http.StatusUnsupportedMediaType,
+		title:    "Unsupported media type",
+		sentence: "the header Content-Type must be given once, as application/json",
+	}
+	problemCoding = problem{
+		name: "unsupported-content-coding", status: http.StatusUnsupportedMediaType,
+		title:    "Unsupported content coding",
+		sentence: "the body must be sent without Content-Encoding",
+	}
+	problemMismatch = problem{
+		name: "order-mismatch", status: http.StatusUnprocessableEntity, title: "Order mismatch",
+		sentence: "the order is known with another amount or currency; " +
+			"repeat those, or use a new order_id",
+	}
+	problemClientGone = problem{
+		name: "client-gone", status: statusClientGone, title: "Client gone",
+		sentence: "the client closed its connection",
+	}
+	problemInternal = problem{
+		name: "internal-error", status: http.StatusInternalServerError, title: "Internal error",
+		sentence: "the service has made a mistake, and logged it; " +
+			"sending the same request again is safe",
+	}
+	problemExhausted = problem{
+		name: "retries-exhausted", status: http.StatusBadGateway, title: "Payment failed",
+		sentence: "Payment failed after maximum retries",
+	}
+	problemRejected = problem{
+		name: "gateway-rejected", status: http.StatusBadGateway, title: "Payment rejected",
+		sentence: "The payment gateway rejected the request",
+	}
+	problemAtLimit = problem{
+		name: "too-busy", status: http.StatusServiceUnavailable, title: "Too busy",
+		sentence: "the service has too many requests to serve at once; " +
+			"nothing was charged by this one; send it again later",
+		retryAfter: time.Second,
+	}
+	problemNoDatabase = problem{
+		name: "database-unavailable", status: http.StatusServiceUnavailable,
+		title: "Database unavailable",
+		sentence: "the database is not available; nothing was charged by this request; " +
+			"send it again later",
+		retryAfter: 2 * time.Second,
+	}
+	problemInDoubt = problem{
+		name: "outcome-in-doubt", status: http.StatusServiceUnavailable, title: "Outcome in doubt",
+		sentence: "the database was lost before it said whether this request was stored; " +
+			"send the same request again: an order is charged once only",
+		retryAfter: 2 * time.Second,
+	}
+	problemCutShort = problem{
+		name: "request-cut-short", status: http.StatusServiceUnavailable,
+		title: "Request cut short",
+		sentence: "the service stopped waiting before the payment had an end; " +
+			"send the same request again: an order is charged once only",
+		retryAfter: time.Second,
+	}
+	problemNotReady = problem{
+		name: "not-ready", status: http.StatusServiceUnavailable, title: "Not ready",
+		sentence:   "the service is stopping, or its database is away or of another version",
+		retryAfter: time.Second,
+	}
+)
+
+// refusal is a problem as one request met it: an answer on its way out, as an error.
+type refusal struct {
+	problem
+
+	code  string // the gateway's, with problemDeclined
+	cause error  // for the log alone; nil where the answer says it all
+}
+
+func refuse(p problem) *refusal { return &refusal{problem: p} }
+
+func (r *refusal) Error() string { return r.sentence }
+
+func (r *refusal) saying(sentence string) *refusal {
+	r.sentence = sentence
+	return r
+}
+
+func (r *refusal) withCode(code string) *refusal {
+	r.code = code
+	return r
+}
+
+func (r *refusal) because(cause error) *refusal {
+	r.cause = cause
+	return r
+}
+
+// refusalOf is the one way from an error to an answer.
+func refusalOf(ctx context.Context, err error) *refusal {
+	var refused *refusal
+	var field *payment.FieldError
+	var routing *echo.HTTPError
+	switch {
+	case errors.As(err, &refused):
+		return refused
+	case errors.As(err, &field):
+		return refuse(problemField).saying(field.Message)
+	case errors.Is(err, core.ErrBusy):
+		return refuse(problemBusy)
+	case errors.Is(err, core.ErrMismatch):
+		return refuse(problemMismatch)
+	case errors.Is(err, ports.ErrNotFound):
+		return refuse(problemNoPayment)
+	case errors.Is(err, ports.ErrInDoubt): // before its milder sister: it may wrap both
+		return refuse(problemInDoubt).because(err)
+	case errors.Is(err, ports.ErrUnavailable):
+		return refuse(problemNoDatabase).because(err)
+	case errors.Is(err, context.Canceled) && ctx.Err() != nil:
+		return refuse(problemClientGone)
+	case errors.Is(err, context.Canceled), errors.Is(err, context.DeadlineExceeded):
+		return refuse(problemCutShort).because(err)
+	case errors.As(err, &routing) && routing.Code == http.StatusNotFound:
+		return refuse(problemNoPath)
+	case errors.As(err, &routing) && routing.Code == http.StatusMethodNotAllowed:
+		return refuse(problemMethod) // the router has set Allow
+	}
+	return refuse(problemInternal).because(err)
+}

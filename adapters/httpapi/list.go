@@ -1,0 +1,120 @@
+package httpapi
+
+import (
+	"maps"
+	"net/http"
+	"net/url"
+	"slices"
+	"strconv"
+
+	"github.com/labstack/echo/v4"
+
+	"paymentd/core/payment"
+	"paymentd/ports"
+)
+
+// How many payments a page has: unless asked, and at most.
+const (
+	defaultPage = 50
+	maxPage     = 200
+)
+
+type listBody struct {
+	Payments   []paymentView `json:"payments"`
+	NextCursor string        `json:"next_cursor,omitempty"` // none on the last page
+}
+
+// list serves GET /payments?state=&limit=&cursor=.
+func (a *api) list(c echo.Context) error {
+	query, err := parseListQuery(c.Request().URL.RawQuery)
+	if err != nil {
+		return err
+	}
+	page := query.Limit
+	query.Limit++ // one more tells whether another page follows
+	payments, err := a.processor.List(c.Request().Context(), query)
+	if err != nil {
+		return err
+	}
+	body := listBody{Payments: []paymentView{}} // [] in JSON and not null
+	for i, p := range payments {
+		if i == page {
+			body.NextCursor = encodeCursor(payments[page-1], query.States)
+			break
+		}
+		body.Payments = append(body.Payments, viewPayment(p))
+	}
+	return a.respond(c, http.StatusOK, body)
+}
+
+// parseListQuery reads the parameters of a list. An empty one is one that is not given,
+// since forms send those; one that is not known is refused: a misspelt "sate=failed" must
+// not list every payment.
+func parseListQuery(raw string) (ports.ListQuery, error) {
+	query := ports.ListQuery{Limit: defaultPage}
+	parameters, err := url.ParseQuery(raw)
+	if err != nil {
+		return query, malformed("the query string must be percent-encoded, with & between its parameters")
+	}
+	cursor := ""
+	for _, name := range slices.Sorted(maps.Keys(parameters)) {
+		values := parameters[name]
+		switch name {
+		case "state":
+			query.States, err = parseStates(values)
+		case "limit":
+			query.Limit, err = parseLimit(values)
+		case "cursor":
+			cursor, err = single(name, values)
+		default:
+			err = malformed("the parameter " + quoted(name) + " is not known; use state, limit or cursor")
+		}
+		if err != nil {
+			return query, err
+		}
+	}
+	if cursor == "" {
+		return query, nil
+	}
+	query.AfterCreatedAt, query.AfterOrderID, err = decodeCursor(cursor, query.States)
+	return query, err
+}
+
+// parseStates takes several states as state=failed&state=declined.
+func parseStates(values []string) ([]payment.State, error) {
+	var states []payment.State
+	for _, name := range values {
+		if name == "" {
+			continue
+		}
+		state, err := payment.ParseState(name)
+		if err != nil {
+			return nil, err
+		}
+		if slices.Contains(states, state) {
+			return nil, malformed("state must name each state once only")
+		}
+		states = append(states, state)
+	}
+	slices.Sort(states) // a cursor holds in whichever order they are given
+	return states, nil
+}
+
+func parseLimit(values []string) (int, error) {
+	text, err := single("limit", values)
+	if err != nil || text == "" {
+		return defaultPage, err
+	}
+	limit, err := strconv.ParseUint(text, 10, 31) // takes no sign
+	if err != nil || limit < 1 || limit > maxPage {
+		return 0, fieldError("limit", "limit must be a whole number from 1 to "+strconv.Itoa(maxPage))
+	}
+	return int(limit), nil
+}
+
+func single(name string, values []string) (string, error) {
+	if len(values) > 1 {
+		return "", malformed(name + " must be given once only")
+	}
+	return values[0], nil
+}

@@ -1,0 +1,39 @@
+package httpapi
+
+import (
+	"errors"
+	"net/http"
+	"net/url"
+
+	"github.com/labstack/echo/v4"
+
+	"paymentd/core/payment"
+	"paymentd/ports"
+)
+
+// lookUp serves GET /payments/{order_id}.
+func (a *api) lookUp(c echo.Context) error {
+	// The router took the segment out of a path that net/url has decoded already, so
+	// decoding it cannot fail.
+	decoded, err := url.PathUnescape(c.Param("order_id"))
+	if err != nil {
+		return err
+	}
+	id, err := payment.ParseOrderID(decoded)
+	if err != nil {
+		return err
+	}
+	noteOf(c).order = id
+	history, err := a.processor.History(c.Request().Context(), id)
+	if errors.Is(err, ports.ErrNotFound) && routePayments+"/"+decoded == routeProcess {
+		// No order has this name, so somebody means the other resource at this path.
+		c.Response().Header().Set("Allow", "OPTIONS, POST")
+		return refuse(problemMethod)
+	}
+	if err != nil {
+		return err
+	}
+	view := viewHistory(history)
+	noteOf(c).state, noteOf(c).attempts = view.State, len(view.Attempts)
+	return a.respond(c, http.StatusOK, view)
+}

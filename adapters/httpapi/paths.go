@@ -1,0 +1,32 @@
+package httpapi
+
+import (
+	"net/http"
+	"net/url"
+)
+
+// escapedPaths lets the router see a path as it was sent, percent signs and all. On its
+// own it looks at the decoded path wherever encoding that again gives the same, and then
+// nobody could tell whether a percent sign in an order id is to be decoded.
+func escapedPaths(next http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		escaped := *r // a handler may not change the request that it was given
+		address := *r.URL
+		address.RawPath = address.EscapedPath()
+		escaped.URL = &address
+		next.ServeHTTP(w, &escaped)
+	})
+}
+
+// paymentPath returns the path of a payment, percent-encoded. The ids "." and ".." are
+// encoded too: as they are, clients would take them for steps in a path.
+func paymentPath(id string) string {
+	escaped := url.PathEscape(id)
+	switch id {
+	case ".":
+		escaped = "%2E"
+	case "..":
+		escaped = "%2E%2E"
+	}
+	return routePayments + "/" + escaped
+}

@@ -1,0 +1,84 @@
+package httpapi
+
+import (
+	"fmt"
+	"net/http"
+
+	"github.com/labstack/echo/v4"
+
+	"paymentd/core"
+	"paymentd/core/payment"
+)
+
+// process serves POST /payments/process.
+func (a *api) process(c echo.Context) error {
+	header := c.Response().Header()
+	header.Set("Vary", "Accept, Prefer")
+	request, err := a.readRequest(c)
+	if err != nil {
+		return err
+	}
+	prefer := parsePrefer(c.Request().Header.Values("Prefer"))
+	request.Wait, request.Async = prefer.wait, prefer.async
+	noteOf(c).order = request.OrderID
+
+	answer, err := a.processor.Process(c.Request().Context(), request)
+	if applied := prefer.applied(answer.Async); applied != "" {
+		header.Set("Preference-Applied", applied)
+	}
+	if err != nil {
+		return err
+	}
+	noteOf(c).answered(answer)
+	return a.answer(c, answer)
+}
+
+// readRequest refuses whatever could be meant in more than one way.
+func (a *api) readRequest(c echo.Context) (core.Request, error) {
+	if c.Request().URL.RawQuery != "" {
+		return core.Request{}, refuse(problemMalformed).
+			saying("this path takes no query string; put order_id, amount and currency into the JSON body")
+	}
+	if err := checkMediaType(c.Request().Header); err != nil {
+		return core.Request{}, err
+	}
+	body, err := readBody(c)
+	if err != nil {
+		return core.Request{}, err
+	}
+	return decode(body, a.options.Currency)
+}
+
+type succeededBody struct {
+	Status        string `json:"status"`
+	TransactionID string `json:"transaction_id"`
+}
+
+type acceptedBody struct {
+	Status  string          `json:"status"`
+	OrderID payment.OrderID `json:"order_id"`
+}
+
+func (a *api) answer(c echo.Context, answer core.Answer) error {
+	header := c.Response().Header()
+	switch answer.State {
+	case payment.StateSucceeded:
+		if answer.Replayed {
+			header.Set("Idempotent-Replayed", "true")
+		}
+		return a.respond(c, http.StatusOK, succeededBody{"success", answer.TransactionID})
+	case payment.StateUnresolved, payment.StateScheduled:
+		header.Set("Location", paymentPath(answer.OrderID.String()))
+		header.Set("Retry-After", wholeSeconds(answer.RetryAfter))
+		return a.respond(c, http.StatusAccepted, acceptedBody{string(answer.State), answer.OrderID})
+	case payment.StateDeclined:
+		return refuse(problemDeclined).withCode(answer.Code)
+	case payment.StateFailed:
+		if answer.Code == payment.CodeRejected {
+			return refuse(problemRejected)
+		}
+		return refuse(problemExhausted)
+	case payment.StateProcessing: // no end, and so no answer
+	}
+	return fmt.Errorf("answer order %s: no answer for state %q", answer.OrderID, answer.State)
+}

@@ -1,0 +1,115 @@
+package httpapi
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"net/http"
+	"time"
+
+	"github.com/google/uuid"
+	"github.com/labstack/echo/v4"
+
+	"paymentd/core"
+	"paymentd/core/payment"
+)
+
+const (
+	headerRequestID   = "X-Request-Id"
+	maxRequestIDBytes = 128
+	// maxMethodBytes bounds in the log what a client can make as long as its header.
+	maxMethodBytes = 16
+)
+
+// note is what a handler leaves for its request's line in the log.
+type note struct {
+	order    payment.OrderID
+	state    payment.State
+	attempts int
+	replayed bool
+	err      error
+}
+
+func (n *note) answered(a core.Answer) {
+	n.order, n.state, n.attempts, n.replayed = a.OrderID, a.State, a.Attempts, a.Replayed
+}
+
+const noteKey = "note"
+
+// noteOf returns the request's note, which logged has put there.
+func noteOf(c echo.Context) *note {
+	n, _ := c.Get(noteKey).(*note)
+	return n
+}
+
+// logged writes one line for each request, once it is answered. The line has the route and
+// never the URL, and of the client's words only the order id and the request id.
+func (a *api) logged(next echo.HandlerFunc) echo.HandlerFunc {
+	return func(c echo.Context) error {
+		began := time.Now()
+		n := &note{}
+		c.Set(noteKey, n)
+		id := requestID(c.Request().Header)
+		c.Response().Header().Set(headerRequestID, id)
+		if err := next(c); err != nil {
+			c.Error(err)
+		}
+		a.logRequest(c, id, n, time.Since(began))
+		return nil
+	}
+}
+
+func (a *api) logRequest(c echo.Context, id string, n *note, took time.Duration) {
+	r, status := c.Request(), c.Response().Status
+	attributes := []slog.Attr{
+		slog.String("method", r.Method[:min(len(r.Method), maxMethodBytes)]),
+		slog.String("route", c.Path()),
+		slog.Int("status", status),
+		slog.Float64("duration_ms", float64(took.Microseconds())/1000),
+		slog.String("request_id", id),
+	}
+	if n.order != "" {
+		attributes = append(attributes, slog.String("order_id", n.order.String()))
+	}
+	if n.state != "" {
+		attributes = append(attributes, slog.String("state", string(n.state)),
+			slog.Int("attempts", n.attempts), slog.Bool("replayed", n.replayed))
+	}
+	if n.err != nil {
+		attributes = append(attributes, slog.String("error", n.err.Error()))
+	}
+	if panicked, ok := errors.AsType[*panicError](n.err); ok {
+		attributes = append(attributes, slog.String("stack", string(panicked.stack)))
+	}
+	// Not the request's context: the line is written for clients that are gone, too.
+	a.log.LogAttrs(context.WithoutCancel(r.Context()), levelOf(c.Path(), status), "request", attributes...)
+}
+
+// levelOf is the level of a request's line. A client's mistake is no concern of an
+// operator; a gateway or a database that is away is a warning; our own fault is an error.
+func levelOf(route string, status int) slog.Level {
+	switch {
+	case status == http.StatusInternalServerError:
+		return slog.LevelError
+	case status > http.StatusInternalServerError:
+		return slog.LevelWarn
+	case route == routeHealth, route == routeReady:
+		return slog.LevelDebug
+	}
+	return slog.LevelInfo
+}
+
+// requestID returns the id that the client gave its request, if that can be shown as it
+// is, and a new one otherwise.
+func requestID(h http.Header) string {
+	sent := h.Values(headerRequestID)
+	if len(sent) != 1 || sent[0] == "" || len(sent[0]) > maxRequestIDBytes {
+		return uuid.Must(uuid.NewV7()).String()
+	}
+	for _, b := range []byte(sent[0]) {
+		if b <= ' ' || b > '~' {
+			return uuid.Must(uuid.NewV7()).String()
+		}
+	}
+	return sent[0]
+}

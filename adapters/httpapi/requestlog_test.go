@@ -1,0 +1,165 @@
+package httpapi_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"maps"
+	"net/http"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/google/uuid"
+	"github.com/stretchr/testify/require"
+
+	"paymentd/core"
+	"paymentd/core/payment"
+	"paymentd/ports"
+)
+
+// line stops the service and returns the one line of its log, without the members that
+// change: they are checked here.
+func (s *service) line() map[string]any {
+	s.t.Helper()
+	s.stop()
+	entries := s.log.entries(s.t)
+	require.Len(s.t, entries, 1)
+	line := entries[0]
+	require.Equal(s.t, "request", line["msg"])
+	require.GreaterOrEqual(s.t, line["duration_ms"], 0.0)
+	require.NotEmpty(s.t, line["request_id"])
+	for _, name := range []string{"time", "msg", "duration_ms", "request_id"} {
+		delete(line, name)
+	}
+	return line
+}
+
+func TestLogLines(t *testing.T) {
+	t.Parallel()
+	post := func(s *service) { s.post(oneRequest, "Authorization: Bearer hunter2", "Prefer: wait=5") }
+	get := func(path string) func(*service) { return func(s *service) { s.get(path) } }
+	replay := core.Answer{State: payment.StateSucceeded, TransactionID: "t", Attempts: 2, Replayed: true}
+	process := func(level string, status float64, more map[string]any) map[string]any {
+		line := map[string]any{
+			"level": level, "method": "POST", "route": "/payments/process", "status": status, "order_id": "order-123",
+		}
+		maps.Copy(line, more)
+		return line
+	}
+	reading := func(level, route string, status float64, more map[string]any) map[string]any {
+		line := map[string]any{"level": level, "method": "GET", "route": route, "status": status}
+		maps.Copy(line, more)
+		return line
+	}
+	tests := []struct {
+		name string
+		p    *processor
+		send func(*service)
+		want map[string]any
+	}{
+		{"approved", answering(approved), post, process("INFO", 200,
+			map[string]any{"state": "succeeded", "attempts": 1.0, "replayed": false})},
+		{"replayed", answering(replay), post, process("INFO", 200,
+			map[string]any{"state": "succeeded", "attempts": 2.0, "replayed": true})},
+		{
+			"declined", answering(core.Answer{State: payment.StateDeclined, Code: "c", Attempts: 1}), post,
+			process("INFO", 402, map[string]any{"state": "declined", "attempts": 1.0, "replayed": false}),
+		},
+		{
+			"failed", answering(core.Answer{State: payment.StateFailed, Attempts: 4}), post,
+			process("WARN", 502, map[string]any{"state": "failed", "attempts": 4.0, "replayed": false}),
+		},
+		{"busy", failing(core.ErrBusy), post, process("INFO", 409, nil)},
+		{"no database", failing(fmt.Errorf("claim payment: %w", ports.ErrUnavailable)), post, process("WARN", 503,
+			map[string]any{"error": "claim payment: the database is not available"})},
+		{"our fault", failing(errors.New("nil ledger")), post, process("ERROR", 500, map[string]any{"error": "nil ledger"})},
+		{
+			"refused", failing(nil), func(s *service) { s.post(`{"order_id":"hunter2","amount":0}`) },
+			map[string]any{"level": "INFO", "method": "POST", "route": "/payments/process", "status": 400.0},
+		},
+		{"found", knowing(ports.History{Payment: payment.Payment{
+			OrderID: "o", State: payment.StateScheduled, Money: money(t, "1", "USD"),
+		}}), get("/payments/o%2F1?key=hunter2"), reading("INFO", "/payments/:order_id", 200,
+			map[string]any{"order_id": "o/1", "state": "scheduled", "attempts": 0.0, "replayed": false})},
+		{"not found", failing(nil), get("/payments/o"), reading("INFO", "/payments/:order_id", 404, map[string]any{"order_id": "o"})},
+		{"list", failing(nil), get("/payments?limit=5"), reading("INFO", "/payments", 200, nil)},
+		{"unknown path", failing(nil), get("/hunter2"), reading("INFO", "", 404, nil)},
+		{
+			"method of any length", failing(nil), func(s *service) { s.request(strings.Repeat("X", 4000), "/payments", "") },
+			map[string]any{"level": "INFO", "method": "XXXXXXXXXXXXXXXX", "route": "/payments", "status": 405.0},
+		},
+		{"alive", failing(nil), get("/healthz"), reading("DEBUG", "/healthz", 200, nil)},
+		{"ready", failing(nil), get("/readyz"), reading("DEBUG", "/readyz", 200, nil)},
+		{
+			"not ready", &processor{ready: func(context.Context) error { return errors.New("schema is of version 3") }},
+			get("/readyz"), reading("WARN", "/readyz", 503, map[string]any{"error": "schema is of version 3"}),
+		},
+	}
+	for _, test := range tests {
+		t.Run(test.name, func(t *testing.T) {
+			t.Parallel()
+			s := serve(t, test.p)
+			test.send(s)
+			require.Equal(t, test.want, s.line())
+			require.NotContains(t, s.log.lines.String(), "hunter2")
+		})
+	}
+}
+
+func TestPanic(t *testing.T) {
+	t.Parallel()
+	s := serve(t, &processor{process: func(context.Context, core.Request) (core.Answer, error) { panic("no ledger") }})
+	got := s.post(oneRequest)
+	require.Equal(t, 500, got.status)
+	require.Equal(t, "the service has made a mistake, and logged it; sending the same request again is safe", got.sentence(t))
+	line := s.line()
+	require.Equal(t, "ERROR", line["level"])
+	require.Equal(t, "panic: no ledger", line["error"])
+	require.Equal(t, "order-123", line["order_id"])
+	require.Contains(t, line["stack"], "httpapi_test.TestPanic")
+}
+
+// net/http takes this panic as the wish to drop the connection.
+func TestAbortedHandler(t *testing.T) {
+	t.Parallel()
+	s := serve(t, &processor{process: func(context.Context, core.Request) (core.Answer, error) { panic(http.ErrAbortHandler) }})
+	r, err := http.NewRequestWithContext(t.Context(), http.MethodPost, "http://"+s.addr+"/payments/process", strings.NewReader(oneRequest))
+	require.NoError(t, err)
+	r.Header.Set("Content-Type", "application/json")
+	_, err = s.client.Do(r) //nolint:bodyclose // there is none
+	require.Error(t, err)
+	s.stop()
+	require.Empty(t, s.log.entries(t))
+}
+
+func TestRequestIDs(t *testing.T) {
+	t.Parallel()
+	s := serve(t, &processor{})
+	longest := strings.Repeat("x", 128)
+	kept := []string{"a", "7f3c-11", longest, `"<&>`}
+	replaced := [][]string{
+		nil, {""}, {"a b"}, {"a\tb"}, {"é"}, {longest + "x"}, {"a", "b"}, {"a", "a"}, {"\xff"},
+	}
+	for _, id := range kept {
+		require.Equal(t, []string{id}, s.get("/healthz", "X-Request-Id: "+id).header.Values("X-Request-Id"))
+	}
+	var made []string
+	for _, sent := range replaced {
+		var header []string
+		for _, id := range sent {
+			header = append(header, "X-Request-Id: "+id)
+		}
+		got := s.get("/nowhere", header...).header.Values("X-Request-Id")
+		require.Len(t, got, 1)
+		id, err := uuid.Parse(got[0])
+		require.NoError(t, err)
+		require.EqualValues(t, 7, id.Version())
+		made = append(made, got[0])
+	}
+	s.stop()
+	for i, id := range append(kept, made...) {
+		require.Equal(t, id, s.log.entries(t)[i]["request_id"])
+	}
+	require.Len(t, slices.Compact(slices.Sorted(slices.Values(made))), len(made))
+}

@@ -1,0 +1,281 @@
+package httpapi_test
+
+import (
+	"bufio"
+	"bytes"
+	"context"
+	"encoding/json"
+	"io"
+	"log/slog"
+	"net"
+	"net/http"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+	"go.uber.org/goleak"
+
+	"paymentd/adapters/httpapi"
+	"paymentd/core"
+	"paymentd/core/payment"
+	"paymentd/ports"
+)
+
+func TestMain(m *testing.M) {
+	// After an answer to a broken request net/http waits for half a second before it hangs
+	// up, and no server can be told to wait for that.
+	goleak.VerifyTestMain(m, goleak.IgnoreAnyFunction("net/http.(*conn).closeWriteAndWait"))
+}
+
+// processor answers with its functions and records what it was asked.
+type processor struct {
+	process func(context.Context, core.Request) (core.Answer, error)
+	history func(context.Context, payment.OrderID) (ports.History, error)
+	list    func(context.Context, ports.ListQuery) ([]payment.Payment, error)
+	ready   func(context.Context) error
+
+	mu       sync.Mutex
+	requests []core.Request
+	lookedUp []payment.OrderID
+	listed   []ports.ListQuery
+}
+
+func (p *processor) Process(ctx context.Context, r core.Request) (core.Answer, error) {
+	p.mu.Lock()
+	p.requests = append(p.requests, r)
+	p.mu.Unlock()
+	return p.process(ctx, r)
+}
+
+func (p *processor) History(ctx context.Context, id payment.OrderID) (ports.History, error) {
+	p.mu.Lock()
+	p.lookedUp = append(p.lookedUp, id)
+	p.mu.Unlock()
+	if p.history == nil {
+		return ports.History{}, ports.ErrNotFound
+	}
+	return p.history(ctx, id)
+}
+
+func (p *processor) List(ctx context.Context, q ports.ListQuery) ([]payment.Payment, error) {
+	p.mu.Lock()
+	p.listed = append(p.listed, q)
+	p.mu.Unlock()
+	if p.list == nil {
+		return nil, nil
+	}
+	return p.list(ctx, q)
+}
+
+func (p *processor) Ready(ctx context.Context) error {
+	if p.ready == nil {
+		return nil
+	}
+	return p.ready(ctx)
+}
+
+// requireUntouched says that nothing got past the API.
+func (p *processor) requireUntouched(t *testing.T) {
+	t.Helper()
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	require.Empty(t, p.requests)
+	require.Empty(t, p.lookedUp)
+	require.Empty(t, p.listed)
+}
+
+// answering returns a processor that gives every request this answer, for its order.
+func answering(a core.Answer) *processor {
+	return &processor{process: func(_ context.Context, r core.Request) (core.Answer, error) {
+		a.OrderID = r.OrderID
+		return a, nil
+	}}
+}
+
+func failing(err error) *processor {
+	return &processor{process: func(context.Context, core.Request) (core.Answer, error) {
+		return core.Answer{}, err
+	}}
+}
+
+var approved = core.Answer{State: payment.StateSucceeded, TransactionID: "txn-21408", Attempts: 1}
+
+func options(t testing.TB) httpapi.Options {
+	t.Helper()
+	usd, err := payment.ParseCurrency("USD")
+	require.NoError(t, err)
+	return httpapi.Options{
+		Currency: usd, MaxRequests: 100, MaxHeaderBytes: 8 << 10,
+		HeaderTimeout: 5 * time.Second, ReadTimeout: 10 * time.Second,
+		WriteTimeout: 4 * time.Second, IdleTimeout: time.Minute,
+	}
+}
+
+// logbook collects the lines of a JSON log.
+type logbook struct {
+	mu    sync.Mutex
+	lines bytes.Buffer
+}
+
+func (l *logbook) Write(line []byte) (int, error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.lines.Write(line)
+}
+
+func (l *logbook) logger() *slog.Logger {
+	return slog.New(slog.NewJSONHandler(l, &slog.HandlerOptions{Level: slog.LevelDebug}))
+}
+
+func (l *logbook) entries(t *testing.T) []map[string]any {
+	t.Helper()
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	var entries []map[string]any
+	for line := range strings.Lines(l.lines.String()) {
+		var entry map[string]any
+		require.NoError(t, json.Unmarshal([]byte(line), &entry))
+		entries = append(entries, entry)
+	}
+	return entries
+}
+
+// service is the API behind a real listener, and a client of it.
+type service struct {
+	t      *testing.T
+	addr   string
+	client *http.Client
+	log    *logbook
+	// stop waits for the requests that are being served, and their lines in the log.
+	stop func()
+}
+
+func serve(t *testing.T, p httpapi.Processor) *service {
+	t.Helper()
+	return serveWith(t, p, options(t))
+}
+
+func serveWith(t *testing.T, p httpapi.Processor, o httpapi.Options) *service {
+	t.Helper()
+	listener, err := net.Listen("tcp", "127.0.0.1:0")
+	require.NoError(t, err)
+	log := &logbook{}
+	server := httpapi.NewServer(httpapi.New(p, o, log.logger()), o, log.logger())
+	served := make(chan error, 1)
+	go func() { served <- server.Serve(listener) }()
+	transport := &http.Transport{DisableCompression: true}
+	stop := sync.OnceFunc(func() {
+		transport.CloseIdleConnections()
+		require.NoError(t, server.Shutdown(context.Background()))
+		require.ErrorIs(t, <-served, http.ErrServerClosed)
+	})
+	t.Cleanup(func() {
+		_ = server.Close() // drops what a failed test left open
+		stop()
+	})
+	return &service{
+		t: t, addr: listener.Addr().String(), log: log, stop: stop,
+		client: &http.Client{Transport: transport},
+	}
+}
+
+// answer is a response, read to its end.
+type answer struct {
+	status int
+	header http.Header
+	body   string
+	closes bool // the connection
+}
+
+const oneRequest = `{"order_id":"order-123","amount":100.00}`
+
+// request sends a request with a header given as "Name: value" lines.
+func (s *service) request(method, path, body string, header ...string) answer {
+	s.t.Helper()
+	r, err := http.NewRequestWithContext(s.t.Context(), method, "http://"+s.addr+path, strings.NewReader(body))
+	require.NoError(s.t, err)
+	for _, line := range header {
+		name, value, _ := strings.Cut(line, ": ")
+		r.Header.Add(name, value)
+	}
+	response, err := s.client.Do(r)
+	require.NoError(s.t, err)
+	return s.read(response)
+}
+
+func (s *service) get(path string, header ...string) answer {
+	s.t.Helper()
+	return s.request(http.MethodGet, path, "", header...)
+}
+
+func (s *service) post(body string, header ...string) answer {
+	s.t.Helper()
+	header = append(header, "Content-Type: application/json")
+	return s.request(http.MethodPost, "/payments/process", body, header...)
+}
+
+// raw sends bytes that no client library would, and returns the first response.
+func (s *service) raw(sent string) answer {
+	s.t.Helper()
+	return s.receive(s.dial(sent))
+}
+
+// rawAndStop says as well that nothing more will come.
+func (s *service) rawAndStop(sent string) answer {
+	s.t.Helper()
+	conn := s.dial(sent)
+	require.NoError(s.t, conn.CloseWrite())
+	return s.receive(conn)
+}
+
+func (s *service) dial(sent string) *net.TCPConn {
+	s.t.Helper()
+	addr, err := net.ResolveTCPAddr("tcp", s.addr)
+	require.NoError(s.t, err)
+	conn, err := net.DialTCP("tcp", nil, addr)
+	require.NoError(s.t, err)
+	_, err = io.WriteString(conn, sent)
+	require.NoError(s.t, err)
+	return conn
+}
+
+func (s *service) receive(conn net.Conn) answer {
+	s.t.Helper()
+	response, err := http.ReadResponse(bufio.NewReader(conn), nil)
+	require.NoError(s.t, err)
+	got := s.read(response)
+	require.NoError(s.t, conn.Close())
+	return got
+}
+
+func (s *service) read(response *http.Response) answer {
+	s.t.Helper()
+	body, err := io.ReadAll(response.Body)
+	require.NoError(s.t, err)
+	require.NoError(s.t, response.Body.Close())
+	return answer{status: response.StatusCode, header: response.Header, body: string(body), closes: response.Close}
+}
+
+// requireBody compares bytes, for the order of the members and the spaces count.
+func (a answer) requireBody(t *testing.T, want string) {
+	t.Helper()
+	require.Equal(t, want, a.body)
+}
+
+// sentence returns what the answer's one member, error, says.
+func (a answer) sentence(t *testing.T) string {
+	t.Helper()
+	require.Equal(t, "application/json", a.header.Get("Content-Type"))
+	var body map[string]string
+	require.NoError(t, json.Unmarshal([]byte(a.body), &body), a.body)
+	require.Len(t, body, 1, a.body)
+	require.NotEmpty(t, body["error"], a.body)
+	return body["error"]
+}
+
+func jsonOf(v any) (string, error) {
+	encoded, err := json.Marshal(v)
+	return string(encoded), err
+}

@@ -1,0 +1,326 @@
+package httpapi_test
+
+import (
+	"encoding/json"
+	"fmt"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"paymentd/core/payment"
+	"paymentd/ports"
+)
+
+// story is a repository of one payment, written by the domain's own decisions at a clock
+// that the test moves.
+type story struct {
+	t        *testing.T
+	now      time.Time
+	payment  payment.Payment
+	attempts []payment.Attempt
+	events   []payment.Event
+}
+
+const lease = 30 * time.Second
+
+var terms = payment.Terms{Replica: "q", Lease: lease, LookupFirst: time.Second, LookupMax: time.Minute}
+
+func (s *story) write(d payment.Decision, err error) {
+	s.t.Helper()
+	require.NoError(s.t, err)
+	require.True(s.t, d.Write)
+	s.payment = d.Payment
+	if d.Past != nil {
+		s.attempts = append(s.attempts, *d.Past)
+	}
+	if d.Event != nil {
+		s.events = append(s.events, *d.Event)
+	}
+}
+
+func (s *story) wait(d time.Duration) { s.now = s.now.Add(d) }
+
+func (s *story) ask(replica string, later bool) payment.Ask {
+	return payment.Ask{
+		OrderID: "o", Money: money(s.t, "1", "USD"), Later: later, Async: later,
+		NewKey: payment.GatewayKey("key of " + replica), Replica: replica, Lease: lease,
+	}
+}
+
+func (s *story) claim(replica string) { s.write(s.ask(replica, false).Decide(s.payment, s.now), nil) }
+func (s *story) pickUp()              { s.write(terms.PickUp(s.payment, s.now), nil) }
+
+// attempt lets an attempt of one second end with this class.
+func (s *story) attempt(class payment.Class) payment.AttemptEnd {
+	s.wait(time.Second)
+	return payment.AttemptEnd{Result: payment.Result{Class: class}, Took: time.Second}
+}
+
+// retry ends an attempt and begins the next after a backoff of two seconds.
+func (s *story) retry(class payment.Class) {
+	s.backOff(class)
+	s.wait(2 * time.Second)
+}
+
+func (s *story) backOff(class payment.Class) {
+	r := payment.Renewal{Hold: s.payment.Hold(), End: s.attempt(class), Next: true, Delay: 2 * time.Second, Lease: lease}
+	s.write(r.Apply(s.payment, s.now))
+}
+
+func (s *story) settle(class payment.Class, state payment.State) {
+	end := s.attempt(class)
+	s.write(payment.Settlement{
+		Hold: s.payment.Hold(), End: &end, Outcome: payment.Outcome{State: state, DueIn: time.Second},
+	}.Apply(s.payment, s.now))
+}
+
+// conclude settles on more than an attempt's end, and so with an event.
+func (s *story) conclude(state payment.State, kind payment.EventKind) {
+	s.write(payment.Settlement{
+		Hold: s.payment.Hold(), Outcome: payment.Outcome{State: state, Reason: "why", DueIn: time.Second}, Event: kind,
+	}.Apply(s.payment, s.now))
+}
+
+// askGateway records an attempt that ended in doubt; then the gateway answers a second later.
+func (s *story) askGateway() {
+	r := payment.Renewal{Hold: s.payment.Hold(), End: s.attempt(payment.ClassUnknownAnswered), Lease: lease}
+	s.write(r.Apply(s.payment, s.now))
+	s.wait(time.Second)
+}
+
+// told returns the timeline as the API tells it: "2s attempt a/1 #1 approved".
+func (s *story) told() []string {
+	s.t.Helper()
+	s.payment.SeenAt = s.now
+	attempts := s.attempts
+	if !s.payment.Attempt.StartedAt.IsZero() {
+		attempts = append(attempts, s.payment.Attempt)
+	}
+	got := serve(s.t, knowing(ports.History{Payment: s.payment, Attempts: attempts, Events: s.events})).get("/payments/o")
+	require.Equal(s.t, 200, got.status)
+	var body struct {
+		Timeline []struct {
+			At                                  time.Time
+			Kind, Replica, Class, State, Detail string
+			Fence                               int64
+			Attempt                             int
+		}
+	}
+	require.NoError(s.t, json.Unmarshal([]byte(got.body), &body))
+	var lines []string
+	for _, m := range body.Timeline {
+		line := fmt.Sprintf("%v %s", m.At.Sub(noon), m.Kind)
+		if m.Fence > 0 {
+			line += fmt.Sprintf(" %s/%d", m.Replica, m.Fence)
+		}
+		if m.Attempt > 0 {
+			line += fmt.Sprintf(" #%d", m.Attempt)
+		}
+		lines = append(lines, strings.Join(strings.Fields(line+" "+m.Class+" "+m.State+" "+m.Detail), " "))
+	}
+	return lines
+}
+
+func TestTimeline(t *testing.T) {
+	t.Parallel()
+	tests := []struct {
+		name  string
+		tell  func(s *story)
+		later bool // the first request was accepted for later
+		want  []string
+	}{
+		{
+			name: "approved at once",
+			tell: func(s *story) { s.settle(payment.ClassApproved, payment.StateSucceeded) },
+			want: []string{"0s created", "0s claimed a/1", "0s attempt a/1 #1 approved", "1s settled a/1 succeeded"},
+		},
+		{
+			name: "under way",
+			tell: func(s *story) { s.wait(time.Second) },
+			want: []string{"0s created", "0s claimed a/1", "0s attempt a/1 #1"},
+		},
+		{
+			name: "in backoff",
+			tell: func(s *story) { s.backOff(payment.ClassNotCharged) },
+			want: []string{"0s created", "0s claimed a/1", "0s attempt a/1 #1 not_charged"},
+		},
+		{
+			name: "second attempt under way",
+			tell: func(s *story) { s.retry(payment.ClassNotCharged) },
+			want: []string{"0s created", "0s claimed a/1", "0s attempt a/1 #1 not_charged", "3s attempt a/1 #2"},
+		},
+		{
+			name: "exhausted, and asked again",
+			tell: func(s *story) {
+				s.retry(payment.ClassNotCharged)
+				s.settle(payment.ClassNotCharged, payment.StateFailed)
+				s.claim("b") // at the very time of the settlement
+				s.settle(payment.ClassNotCharged, payment.StateFailed)
+			},
+			want: []string{
+				"0s created", "0s claimed a/1", "0s attempt a/1 #1 not_charged", "3s attempt a/1 #2 not_charged",
+				"4s settled a/1", "4s claimed b/2", "4s attempt b/2 #3 not_charged", "5s settled b/2 failed",
+			},
+		},
+		{
+			name: "declined, refused, and asked again",
+			tell: func(s *story) {
+				s.settle(payment.ClassDeclined, payment.StateDeclined)
+				s.wait(time.Second)
+				other := s.ask("c", false)
+				other.Money = money(s.t, "2", "USD")
+				s.write(other.Decide(s.payment, s.now), nil)
+				s.wait(time.Second)
+				s.claim("b")
+				s.settle(payment.ClassApproved, payment.StateSucceeded)
+			},
+			want: []string{
+				"0s created", "0s claimed a/1", "0s attempt a/1 #1 declined", "1s settled a/1 declined",
+				"2s refused c/1 asked for 2.00 USD, the order has 1.00 USD",
+				"3s claimed b/2", "3s attempt b/2 #2 approved", "4s settled b/2 succeeded",
+			},
+		},
+		{
+			name: "taken over during an attempt",
+			tell: func(s *story) {
+				s.wait(lease)
+				s.claim("b")
+				s.settle(payment.ClassApproved, payment.StateSucceeded)
+			},
+			want: []string{
+				"0s created", "0s claimed a/1",
+				"0s attempt a/1 #1 unknown_unanswered interrupted: its worker did not report an end",
+				"30s taken_over b/2 the claim of a had expired", "30s attempt b/2 #2 approved", "31s settled b/2 succeeded",
+			},
+		},
+		{
+			name: "taken over in backoff",
+			tell: func(s *story) {
+				s.backOff(payment.ClassNotCharged)
+				s.wait(2*time.Second + lease)
+				s.pickUp()
+			},
+			want: []string{
+				"0s created", "0s claimed a/1", "0s attempt a/1 #1 not_charged",
+				"3s attempt a/1 #2 unknown_unanswered interrupted: its worker did not report an end",
+				"33s taken_over q/2 the claim of a had expired", "33s attempt q/2 #3",
+			},
+		},
+		{
+			name: "taken over while the gateway was asked",
+			tell: func(s *story) {
+				s.askGateway()
+				s.wait(lease)
+				s.claim("b")
+			},
+			want: []string{
+				"0s created", "0s claimed a/1", "0s attempt a/1 #1 unknown_answered",
+				"32s taken_over b/2 the claim of a had expired", "32s attempt b/2 #2",
+			},
+		},
+		{
+			name: "exhausted in doubt, and the gateway knows",
+			tell: func(s *story) {
+				s.askGateway()
+				s.conclude(payment.StateSucceeded, payment.EventReconciled)
+			},
+			want: []string{
+				"0s created", "0s claimed a/1", "0s attempt a/1 #1 unknown_answered", "2s reconciled a/1 succeeded: why",
+			},
+		},
+		{
+			name: "unresolved, and reconciled",
+			tell: func(s *story) {
+				s.settle(payment.ClassUnknownUnanswered, payment.StateUnresolved)
+				s.wait(time.Second)
+				s.pickUp()
+				s.conclude(payment.StateDeclined, payment.EventReconciled)
+			},
+			want: []string{
+				"0s created", "0s claimed a/1", "0s attempt a/1 #1 unknown_unanswered", "1s settled a/1",
+				"2s reconciled q/2 declined: why",
+			},
+		},
+		{
+			name: "unresolved",
+			tell: func(s *story) { s.settle(payment.ClassUnknownUnanswered, payment.StateUnresolved) },
+			want: []string{
+				"0s created", "0s claimed a/1", "0s attempt a/1 #1 unknown_unanswered", "1s settled a/1 unresolved",
+			},
+		},
+		{
+			name: "resolved by a person",
+			tell: func(s *story) {
+				s.settle(payment.ClassUnknownUnanswered, payment.StateUnresolved)
+				s.wait(time.Minute)
+				s.write(payment.Resolution{
+					By: "ada", Outcome: payment.Outcome{State: payment.StateSucceeded, TransactionID: "txn-1"},
+				}.Apply(s.payment, s.now))
+			},
+			want: []string{
+				"0s created", "0s claimed a/1", "0s attempt a/1 #1 unknown_unanswered", "1s settled a/1",
+				"1m1s resolved ada/2 succeeded: txn-1",
+			},
+		},
+		{
+			name:  "accepted for later",
+			later: true,
+			tell: func(s *story) {
+				s.wait(time.Second)
+				s.pickUp()
+				s.settle(payment.ClassApproved, payment.StateSucceeded)
+			},
+			want: []string{"0s created", "1s claimed q/1", "1s attempt q/1 #1 approved", "2s settled q/1 succeeded"},
+		},
+		{
+			name: "declined, then accepted for later",
+			tell: func(s *story) {
+				s.settle(payment.ClassDeclined, payment.StateDeclined)
+				s.wait(time.Second)
+				s.write(s.ask("b", true).Decide(s.payment, s.now), nil)
+			},
+			want: []string{
+				"0s created", "0s claimed a/1", "0s attempt a/1 #1 declined", "1s settled a/1 declined",
+				"2s scheduled b/1 accepted for later",
+			},
+		},
+		{
+			name: "a stop cut the backoff short",
+			tell: func(s *story) {
+				s.backOff(payment.ClassNotCharged)
+				s.wait(time.Second)
+				s.conclude(payment.StateScheduled, payment.EventScheduled)
+				s.wait(time.Second)
+				s.pickUp()
+			},
+			want: []string{
+				"0s created", "0s claimed a/1", "0s attempt a/1 #1 not_charged", "2s scheduled a/1 scheduled: why",
+				"3s claimed q/2", "3s attempt q/2 #2",
+			},
+		},
+		{
+			name: "set aside",
+			tell: func(s *story) {
+				s.payment.Strikes = payment.MaxStrikes
+				s.wait(lease)
+				s.pickUp()
+			},
+			want: []string{
+				"0s created", "0s claimed a/1",
+				"0s attempt a/1 #1 unknown_unanswered interrupted: its worker did not report an end",
+				"30s set_aside q/2 set aside: 6 workers in a row did not finish it",
+			},
+		},
+	}
+	for _, test := range tests {
+		t.Run(test.name, func(t *testing.T) {
+			t.Parallel()
+			s := &story{t: t, now: noon}
+			s.payment = s.ask("a", test.later).Open(s.now)
+			test.tell(s)
+			require.Equal(t, test.want, s.told())
+		})
+	}
+}

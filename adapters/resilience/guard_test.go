@@ -1,0 +1,240 @@
+package resilience_test
+
+import (
+	"context"
+	"sync"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"paymentd/adapters/fake"
+	"paymentd/adapters/resilience"
+	"paymentd/core/payment"
+	"paymentd/ports"
+)
+
+var charge = payment.Charge{Key: "key-1", OrderID: "order-123"}
+
+func guarded(g ports.Gateway) *resilience.Guard {
+	return resilience.NewGuard(g, resilience.GuardOptions{Timeout: 10 * time.Second, MaxConcurrent: 5})
+}
+
+// times makes n attempts one after the other, and returns the last result.
+func times(g ports.Gateway, n int) (r payment.Result) {
+	for range n {
+		r = g.Charge(context.Background(), charge)
+	}
+	return r
+}
+
+func TestGuardPassesOn(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		gateway := fake.NewGateway(fake.Refuse(), fake.Stumble())
+		g := guarded(gateway)
+		require.Equal(t, payment.ClassNotCharged, times(g, 1).Class)
+		require.Equal(t, payment.ClassUnknownAnswered, times(g, 1).Class)
+		require.Equal(t, payment.Lookup{Finding: payment.FoundApproved, TransactionID: "txn-1"}, g.LookUp(t.Context(), charge.Key))
+		require.Equal(t, payment.Result{Class: payment.ClassApproved, TransactionID: "txn-1"}, times(g, 1))
+		require.True(t, g.Repeatable())
+		gateway.IgnoreKeys()
+		require.False(t, g.Repeatable())
+	})
+}
+
+// An attempt that is not answered in time is unknown, however it ends later. One that is answered
+// late by an adapter that takes its time to notice keeps its answer.
+func TestGuardTimeout(t *testing.T) {
+	t.Parallel()
+	t.Run("of an attempt", func(t *testing.T) {
+		t.Parallel()
+		synctest.Test(t, func(t *testing.T) {
+			gateway := fake.NewGateway(fake.Slow(11*time.Second, fake.Approve()))
+			began := time.Now()
+			require.Equal(t, payment.ClassUnknownUnanswered, times(guarded(gateway), 1).Class)
+			require.Equal(t, 10*time.Second, time.Since(began))
+		})
+	})
+	t.Run("of an adapter that does not heed it", func(t *testing.T) {
+		t.Parallel()
+		synctest.Test(t, func(t *testing.T) {
+			g := guarded(stubborn{fake.NewGateway()})
+			require.Equal(t, payment.Result{Class: payment.ClassApproved, TransactionID: "txn-1"}, times(g, 1))
+		})
+	})
+	t.Run("of a lookup", func(t *testing.T) {
+		t.Parallel()
+		synctest.Test(t, func(t *testing.T) {
+			wire := fake.Wire{Fault: func(fake.Call) fake.Fault { return fake.Delay(time.Minute) }}
+			began := time.Now()
+			found := guarded(wire.Gateway(fake.NewGateway())).LookUp(t.Context(), charge.Key)
+			require.Equal(t, payment.FoundNoAnswer, found.Finding)
+			require.Equal(t, 10*time.Second, time.Since(began))
+		})
+	})
+}
+
+// stubborn takes its time, whatever the context says.
+type stubborn struct{ ports.Gateway }
+
+func (g stubborn) Charge(ctx context.Context, c payment.Charge) payment.Result {
+	time.Sleep(20 * time.Second)
+	return g.Gateway.Charge(context.WithoutCancel(ctx), c)
+}
+
+// The breaker opens for a gateway that is dead.
+func TestBreaker(t *testing.T) {
+	t.Parallel()
+	for _, tt := range []struct {
+		name     string
+		steps    func(n int) fake.Step // of the n-th attempt, n from 0
+		attempts int
+		pause    time.Duration // between two attempts
+		opens    bool
+	}{
+		{"a hundred that were refused", always(fake.Refuse()), 100, 0, true},
+		{"a hundred that were not answered", always(fake.Timeout()), 100, 0, true},
+		{"one less than a hundred", always(fake.Refuse()), 99, 0, false},
+		{"a hundred, over more than ten seconds", always(fake.Refuse()), 100, 150 * time.Millisecond, false},
+		{"nearly all", every(25, fake.Approve(), fake.Refuse()), 100, 0, true},
+		{"nine in ten", every(10, fake.Approve(), fake.Refuse()), 200, 0, false},
+		{"two hundred that were answered 503", always(fake.Unavailable()), 200, 0, false},
+		{"two hundred declines", always(fake.Decline("card_declined")), 200, 0, false},
+		{"two hundred rejections", always(fake.Reject()), 200, 0, false},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			t.Parallel()
+			synctest.Test(t, func(t *testing.T) {
+				gateway, n := fake.NewGateway(), 0
+				gateway.OnCharge(func(payment.Charge) fake.Step { n++; return tt.steps(n - 1) })
+				g := guarded(gateway)
+				for range tt.attempts {
+					times(g, 1)
+					time.Sleep(tt.pause)
+				}
+				require.Len(t, gateway.Attempts(), tt.attempts, "all of them reached the gateway")
+
+				gateway.OnCharge(func(payment.Charge) fake.Step { return fake.Approve() })
+				r := times(g, 1)
+				if !tt.opens {
+					require.Len(t, gateway.Attempts(), tt.attempts+1)
+					return
+				}
+				require.Equal(t, payment.ClassNotCharged, r.Class, "what was not called was not charged")
+				require.Contains(t, r.Message, "breaker")
+				require.Len(t, gateway.Attempts(), tt.attempts)
+			})
+		})
+	}
+}
+
+func always(s fake.Step) func(int) fake.Step { return func(int) fake.Step { return s } }
+
+// every lets each n-th attempt go one way, and all others another.
+func every(n int, one, others fake.Step) func(int) fake.Step {
+	return func(i int) fake.Step {
+		if i%n == n-1 {
+			return one
+		}
+		return others
+	}
+}
+
+// An open breaker lets one attempt try, after a while, and goes by how that ends.
+func TestBreakerCloses(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		gateway := fake.NewGateway()
+		dead := true
+		gateway.OnCharge(func(payment.Charge) fake.Step {
+			if dead {
+				return fake.Slow(time.Millisecond, fake.Refuse())
+			}
+			return fake.Approve()
+		})
+		g := guarded(gateway)
+		times(g, 100)
+		times(g, 50)
+		require.Len(t, gateway.Attempts(), 100, "open")
+
+		time.Sleep(time.Second)
+		var all sync.WaitGroup
+		for range 5 {
+			all.Go(func() { times(g, 1) })
+		}
+		all.Wait()
+		require.Len(t, gateway.Attempts(), 101, "one tries, and finds it dead")
+
+		dead = false
+		time.Sleep(time.Second)
+		require.Equal(t, payment.ClassApproved, times(g, 1).Class)
+		require.Equal(t, payment.ClassApproved, times(g, 100).Class, "closed")
+	})
+}
+
+// Beyond the limit an attempt is not made, and so not charged.
+func TestBulkhead(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		gateway := fake.NewGateway()
+		gateway.OnCharge(func(payment.Charge) fake.Step { return fake.Slow(time.Second, fake.Approve()) })
+		g := guarded(gateway)
+		var all sync.WaitGroup
+		for _, key := range []payment.GatewayKey{"a", "b", "c", "d", "e"} {
+			all.Go(func() { g.Charge(context.Background(), payment.Charge{Key: key}) })
+		}
+		synctest.Wait()
+		r := times(g, 1)
+		require.Equal(t, payment.ClassNotCharged, r.Class)
+		require.Contains(t, r.Message, "too many attempts")
+		require.Len(t, gateway.Attempts(), 5)
+		all.Wait()
+		require.Equal(t, payment.ClassApproved, times(g, 1).Class)
+	})
+}
+
+// An adapter that panics leaves the outcome unknown, and gives back what it held.
+func TestPanic(t *testing.T) {
+	t.Parallel()
+	t.Run("keeps no permit", func(t *testing.T) {
+		t.Parallel()
+		synctest.Test(t, func(t *testing.T) {
+			gateway := fake.NewGateway()
+			g := guarded(poisoned{gateway, new(50)})
+			for range 50 {
+				r := times(g, 1)
+				require.Equal(t, payment.ClassUnknownUnanswered, r.Class)
+				require.Contains(t, r.Message, "panicked: boom")
+			}
+			require.Equal(t, payment.ClassApproved, times(g, 1).Class)
+		})
+	})
+	t.Run("leaves no breaker half open", func(t *testing.T) {
+		t.Parallel()
+		synctest.Test(t, func(t *testing.T) {
+			g := guarded(poisoned{fake.NewGateway(), new(101)})
+			times(g, 100)
+			require.Equal(t, payment.ClassNotCharged, times(g, 1).Class, "open")
+			time.Sleep(time.Second)
+			require.Equal(t, payment.ClassUnknownUnanswered, times(g, 1).Class, "the one that tries")
+			time.Sleep(time.Second)
+			require.Equal(t, payment.ClassApproved, times(g, 1).Class)
+		})
+	})
+}
+
+// poisoned panics at its first charges.
+type poisoned struct {
+	ports.Gateway
+
+	charges *int
+}
+
+func (g poisoned) Charge(ctx context.Context, c payment.Charge) payment.Result {
+	if *g.charges--; *g.charges >= 0 {
+		panic("boom")
+	}
+	return g.Gateway.Charge(ctx, c)
+}

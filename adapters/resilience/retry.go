@@ -1,0 +1,97 @@
+package resilience
+
+import (
+	"context"
+	"math/rand/v2"
+	"time"
+
+	"github.com/failsafe-go/failsafe-go"
+	"github.com/failsafe-go/failsafe-go/retrypolicy"
+
+	"paymentd/core/payment"
+	"paymentd/ports"
+)
+
+const (
+	factor = 2
+	// maxDelay bounds the backoff, however many retries are configured.
+	maxDelay = time.Minute
+	// maxRetryAfter bounds what a gateway may ask for: a caller waits for the round.
+	maxRetryAfter = 30 * time.Second
+)
+
+// RetryOptions are the retry policy's numbers.
+type RetryOptions struct {
+	MaxRetries int           // after the first attempt; 0 for none
+	Delay      time.Duration // before the first retry; doubled before each further one
+	Jitter     float64       // 0 to 1: each delay varies by up to this part of it, both ways
+}
+
+// Retry is the retry policy with exponential backoff.
+type Retry struct{ options RetryOptions }
+
+var _ ports.Retry = (*Retry)(nil)
+
+// NewRetry returns the policy.
+func NewRetry(o RetryOptions) *Retry { return &Retry{options: o} }
+
+// Run implements ports.Retry.
+func (p *Retry) Run(ctx context.Context, round ports.Round) error {
+	if ctx.Err() != nil {
+		return context.Cause(ctx) // failsafe-go makes the first attempt all the same
+	}
+	ctx, cut := context.WithCancelCause(ctx)
+	defer cut(nil)
+
+	attempts, again := 0, true
+	attempt := func() (payment.Result, error) {
+		r := round.Attempt()
+		attempts, again = attempts+1, round.Again(r)
+		return r, nil
+	}
+	policy := p.policy(func(payment.Result, error) bool { return again },
+		func(r payment.Result, delay time.Duration) {
+			if err := round.BeforeBackoff(r, delay); err != nil {
+				cut(err)
+			}
+		})
+	_, err := failsafe.With(policy).WithContext(ctx).Get(attempt)
+
+	if !again || attempts > p.options.MaxRetries {
+		return nil // the round came to its end, whatever happened to ctx meanwhile
+	}
+	if err != nil && ctx.Err() != nil {
+		return context.Cause(ctx)
+	}
+	return err
+}
+
+// policy leaves no delay to failsafe-go's own backoff: that varies a wish of the gateway by the
+// jitter as well, and after a wish goes on where it was before.
+func (p *Retry) policy(
+	again func(payment.Result, error) bool, scheduled func(payment.Result, time.Duration),
+) retrypolicy.RetryPolicy[payment.Result] {
+	return retrypolicy.NewBuilder[payment.Result]().
+		HandleIf(again).
+		WithMaxRetries(p.options.MaxRetries).
+		ReturnLastFailure().
+		WithDelayFunc(func(e failsafe.ExecutionAttempt[payment.Result]) time.Duration {
+			wish := min(e.LastResult().RetryAfter, maxRetryAfter)
+			return max(wish, p.backoff(e.Attempts()))
+		}).
+		OnRetryScheduled(func(e failsafe.ExecutionScheduledEvent[payment.Result]) {
+			scheduled(e.LastResult(), e.Delay)
+		}).
+		Build()
+}
+
+// backoff is the delay after the n-th attempt, n from 1.
+func (p *Retry) backoff(n int) time.Duration {
+	d := p.options.Delay
+	for ; n > 1 && d < maxDelay; n-- {
+		d *= factor
+	}
+	d = min(d, max(maxDelay, p.options.Delay))
+	jitter := p.options.Jitter * (2*rand.Float64() - 1) //nolint:gosec // nobody gains by a guess
+	return d + time.Duration(jitter*float64(d))
+}

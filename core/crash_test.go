@@ -1,0 +1,138 @@
+package core_test
+
+import (
+	"context"
+	"flag"
+	"iter"
+	"maps"
+	"slices"
+	"sync"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"paymentd/adapters/fake"
+)
+
+var everyPair = flag.Bool("every-pair", false, "let pairs of faults include polls, and faults that a worker survives")
+
+// TestEveryCrashPoint lets faults befall the worker of a payment at every call that the core
+// makes through a port, in every manner, and at every pair of such calls; whoever is left
+// carries on. What must hold is in life.check.
+func TestEveryCrashPoint(t *testing.T) {
+	t.Parallel()
+	var mu sync.Mutex
+	ran := make(map[string]int)
+	t.Run("all", func(t *testing.T) {
+		for _, plot := range plots {
+			for _, course := range courses {
+				t.Run(plot.name+", "+string(course), func(t *testing.T) {
+					t.Parallel()
+					synctest.Test(t, func(t *testing.T) {
+						counts := befallAll(t, plot, course)
+						time.Sleep(time.Minute) // until the dead have noticed
+						mu.Lock()
+						defer mu.Unlock()
+						for what, n := range counts {
+							ran[what] += n
+						}
+					})
+				})
+			}
+		}
+	})
+	total := 0
+	for _, what := range slices.Sorted(maps.Keys(ran)) {
+		total += ran[what]
+		t.Logf("%6d × %s", ran[what], what)
+	}
+	t.Logf("%6d combinations", total)
+}
+
+// befallAll lives the plot once without a fault, once for each fault that can befall it, and,
+// after each that kills, once for each that can kill whoever then goes on.
+func befallAll(t *testing.T, plot plot, course course) map[string]int {
+	t.Helper()
+	counts := make(map[string]int)
+	well := live(t, plot, course)
+	counts["no fault"]++
+	for n, poll := range well.points(0) {
+		for i, first := range manners {
+			once := live(t, plot, course, blow{n, first})
+			if once.struck != 1 {
+				continue
+			}
+			counts["one fault: "+first.name]++
+			for m, pollToo := range once.points(n) {
+				for j, second := range manners {
+					if (poll || pollToo || i >= deadly || j >= deadly) && !*everyPair {
+						continue
+					}
+					if twice := live(t, plot, course, blow{n, first}, blow{m, second}); twice.struck == 2 {
+						counts["two faults"]++
+					}
+				}
+			}
+		}
+	}
+	return counts
+}
+
+// blow is a fault that befalls the n-th call of a life.
+type blow struct {
+	n      int
+	manner manner
+}
+
+const deadly = 3 // manners
+
+// manner is how a fault befalls a call. A worker that is dead makes no call any more.
+type manner struct {
+	name  string
+	fault func(kill func()) fake.Fault
+}
+
+// manners begin with the deadly ones.
+var manners = []manner{
+	{"killed before the call", func(kill func()) fake.Fault {
+		return fake.CrashBefore(func() { kill(); exit() })
+	}},
+	{"killed in the middle, the effect done and the answer lost", func(kill func()) fake.Fault {
+		return fake.CrashAfter(func() { kill(); exit() })
+	}},
+	{"killed after the call", func(kill func()) fake.Fault {
+		return func(_ context.Context, _ fake.Call, do func()) error { do(); kill(); return nil }
+	}},
+	{"the call fails, the worker lives", func(func()) fake.Fault { return fake.FailBefore }},
+	{"the answer is lost, the worker lives", func(func()) fake.Fault { return fake.FailAfter }},
+}
+
+// points are the numbers of the calls after the n-th at which a fault makes a difference, and
+// whether the call is a poll: one that comes when nothing has happened since the last is the
+// same as that. To be killed at a poll is to be killed after the call before, so pairs leave
+// polls out, unless asked for.
+func (l *life) points(n int) iter.Seq2[int, bool] {
+	return func(yield func(int, bool) bool) {
+		polled := make(map[string]bool)
+		for i, method := range l.calls {
+			poll := method == "NextDue" || method == "Beat" || method == "Find"
+			if !poll {
+				clear(polled)
+			}
+			again := polled[method]
+			polled[method] = poll
+			if i+1 > n && !again && !yield(i+1, poll) {
+				return
+			}
+		}
+	}
+}
+
+func TestPollsWithoutNewsAreOnePoint(t *testing.T) {
+	t.Parallel()
+	l := &life{calls: []string{"Beat", "NextDue", "Beat", "NextDue", "ClaimDue", "NextDue", "Charge"}}
+	require.Equal(t, map[int]bool{1: true, 2: true, 5: false, 6: true, 7: false}, maps.Collect(l.points(0)))
+	require.Equal(t, map[int]bool{6: true, 7: false}, maps.Collect(l.points(5)))
+}

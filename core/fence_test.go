@@ -1,0 +1,232 @@
+package core_test
+
+import (
+	"context"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"paymentd/adapters/fake"
+	"paymentd/core"
+	"paymentd/core/payment"
+	"paymentd/ports"
+)
+
+// Two replicas are asked for a new order at the same moment: one charges, both tell of it.
+func TestTwoReplicasAtOnce(t *testing.T) {
+	inWorld(t, func(t *testing.T, w *world) {
+		a, b := w.replica("a"), w.replica("b")
+		all := append(a.crowd(100), b.crowd(100)...)
+		replayed := 0
+		for _, c := range all {
+			told := <-c
+			require.NoError(t, told.err)
+			require.Equal(t, "txn-1", told.TransactionID)
+			if told.Replayed {
+				replayed++
+			}
+		}
+		require.Equal(t, len(all)-1, replayed)
+		w.requireOnce()
+	}, fake.Slow(time.Second, fake.Approve()))
+}
+
+// A replica that was taken over before it could write its outcome settles nothing. Its clients
+// are told of the other's end, whatever it had seen itself.
+func TestFencedOutIsAnsweredByTheOthersEnd(t *testing.T) {
+	t.Parallel()
+	timeout := fake.Timeout()
+	for _, tt := range []struct {
+		name   string
+		script []fake.Step // of both, one after the other
+		told   payment.State
+	}{
+		{"both approved", nil, payment.StateSucceeded},
+		{"failed, then approved", four(fake.Refuse()), payment.StateSucceeded},
+		{
+			"failed, then declined", append(four(fake.Refuse()), fake.Decline("card_declined")),
+			payment.StateDeclined,
+		},
+		{
+			"failed, then nobody knows", append(four(fake.Refuse()), timeout, timeout, timeout, timeout),
+			payment.StateUnresolved,
+		},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			inWorld(t, func(t *testing.T, w *world) {
+				a, b := w.replica("a"), w.replica("b")
+				a.fault("Settle", 1, fake.Delay(lease+10*time.Second))
+				first := a.crowd(20, waiting(2*time.Minute))
+				synctest.Wait()
+				other := b.pay(waiting(time.Minute))
+
+				require.NoError(t, other.err)
+				require.Equal(t, tt.told, other.State)
+				for _, c := range first {
+					told := <-c
+					if tt.told == payment.StateSucceeded {
+						require.NoError(t, told.err)
+						require.Equal(t, other.TransactionID, told.TransactionID)
+						require.True(t, told.Replayed)
+					}
+				}
+				a.log.requireLine(t, "fenced out", "order_id=order-123", "fence=1")
+				require.LessOrEqual(t, w.gateway.Charges(order), 1)
+			}, tt.script...)
+		})
+	}
+}
+
+// A worker that was fenced out waits for the one that has taken over, for as long as its
+// caller would have waited in the first place.
+func TestFencedOutWaitsForTheOther(t *testing.T) {
+	t.Parallel()
+	for _, tt := range []struct {
+		name string
+		slow time.Duration
+	}{
+		{"and hears the end", 8 * time.Second},
+		{"for so long", wait + time.Second},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			inWorld(t, func(t *testing.T, w *world) {
+				a, b := w.replica("a"), w.replica("b", func(s *core.Settings) { s.Lease = time.Hour })
+				a.fault("Settle", 1, fake.Delay(lease+time.Second))
+				first := a.send()
+				w.sleepUntil(lease + time.Second - time.Millisecond)
+				b.fault("Settle", 1, fake.Delay(tt.slow))
+				other := b.send()
+				told := <-first
+				if tt.slow > wait {
+					require.ErrorIs(t, told.err, core.ErrBusy)
+					require.Equal(t, lease+time.Second+wait, told.took)
+				} else {
+					require.NoError(t, told.err)
+					require.Equal(t, "txn-1", told.TransactionID)
+					require.True(t, told.Replayed)
+				}
+				require.Equal(t, "txn-1", (<-other).TransactionID)
+				w.requireOnce()
+			})
+		})
+	}
+}
+
+// A worker that has charged and was fenced out does not say that nothing was charged, though it
+// cannot learn what became of it.
+func TestFencedOutWithoutDatabase(t *testing.T) {
+	t.Parallel()
+	for _, gone := range []string{"Find", "Claim"} {
+		t.Run(gone, func(t *testing.T) {
+			inWorld(t, func(t *testing.T, w *world) {
+				a := w.replica("a")
+				a.fault("Settle", 1, func(context.Context, fake.Call, func()) error {
+					time.Sleep(lease + time.Second)
+					a.always(gone, fake.FailBefore)
+					return payment.ErrFenced
+				})
+				told := a.pay()
+				require.ErrorIs(t, told.err, ports.ErrInDoubt)
+				require.Equal(t, 1, w.gateway.Charges(order))
+				a.heal()
+				require.Equal(t, "txn-1", a.pay().TransactionID)
+				w.requireOnce()
+			})
+		})
+	}
+}
+
+// A replica that was paused past its lease, before an attempt, sends nothing: it claims the
+// payment again, and finds it as the others have left it.
+func TestPausePastTheLeaseSendsNothing(t *testing.T) {
+	t.Parallel()
+	paused := fake.DelayAnswer(lease + time.Second)
+	t.Run("after the claim", func(t *testing.T) {
+		inWorld(t, func(t *testing.T, w *world) {
+			a := w.replica("a")
+			a.fault("Claim", 1, paused)
+			told := a.pay()
+			require.Equal(t, "txn-1", told.TransactionID)
+			require.Len(t, w.attempts(), 1)
+			require.Greater(t, w.attempts()[0], lease, "by the second claim")
+			require.Equal(t, int64(2), w.stored().Fence)
+			w.requireOnce()
+		})
+	})
+	t.Run("after the claim, and taken over", func(t *testing.T) {
+		inWorld(t, func(t *testing.T, w *world) {
+			a, b := w.replica("a"), w.replica("b")
+			a.fault("Claim", 1, paused)
+			first := a.send()
+			w.sleepUntil(lease)
+			require.Equal(t, payment.StateDeclined, b.pay().State)
+			told := <-first
+			require.NoError(t, told.err)
+			require.Equal(t, payment.StateDeclined, told.State, "the word of the one that has taken over")
+			require.Equal(t, seconds(30), w.attempts())
+		}, fake.Decline("card_declined"))
+	})
+	t.Run("after a renewal", func(t *testing.T) {
+		inWorld(t, func(t *testing.T, w *world) {
+			a, b := w.replica("a"), w.replica("b")
+			a.fault("Renew", 1, paused)
+			first := a.send()
+			w.sleepUntil(lease + time.Second)
+			require.Equal(t, "txn-1", b.pay().TransactionID)
+			told := <-first
+			require.Equal(t, "txn-1", told.TransactionID)
+			require.True(t, told.Replayed)
+			require.Equal(t, seconds(0, 31), w.attempts())
+			w.requireOnce()
+		}, fake.Refuse())
+	})
+	t.Run("in the queue", func(t *testing.T) {
+		inWorld(t, func(t *testing.T, w *world) {
+			a := w.replica("a")
+			a.pay(async)
+			a.fault("ClaimDue", 1, paused)
+			a.queue()
+			w.sleepUntil(time.Minute)
+			require.Equal(t, payment.StateSucceeded, w.stored().State)
+			require.Equal(t, int64(2), w.stored().Fence)
+			require.Len(t, w.attempts(), 1)
+			require.Equal(t, 1, w.stored().Attempts()-1, "the attempt that was never made is on record as one that may have been")
+		})
+	})
+}
+
+// While the lease of a dead worker runs, nobody charges. When it has run out, one does.
+func TestClaimOfTheDeadIsTakenOverOnce(t *testing.T) {
+	inWorld(t, func(t *testing.T, w *world) {
+		a, b, c := w.replica("a"), w.replica("b"), w.replica("c")
+		a.fault("Charge", 1, fake.CrashBefore(exit))
+		<-a.send()
+		w.sleepUntil(lease - time.Millisecond)
+		require.ErrorIs(t, b.pay(waiting(0)).err, core.ErrBusy)
+		w.sleepUntil(lease)
+		for _, told := range append(b.crowd(50), c.crowd(50)...) {
+			require.Equal(t, "txn-1", (<-told).TransactionID)
+		}
+		require.Equal(t, int64(2), w.stored().Fence)
+		require.Contains(t, w.events(), payment.EventTakenOver)
+		attempts := w.history().Attempts
+		require.Equal(t, payment.ClassUnknownUnanswered, attempts[0].Class, "nobody saw its end")
+		require.Zero(t, attempts[0].EndedAt)
+		w.requireOnce()
+	})
+}
+
+// The leases are the database's: a replica's own clock may be anything.
+func TestLeaseIsOfTheDatabasesClock(t *testing.T) {
+	inWorld(t, func(t *testing.T, w *world) {
+		w.payments.MoveClock(-5 * time.Hour)
+		a, b := w.replica("a"), w.replica("b")
+		first := a.send()
+		require.ErrorIs(t, b.pay(waiting(0)).err, core.ErrBusy)
+		require.Equal(t, "txn-1", (<-first).TransactionID)
+		require.Equal(t, seconds(0, 1), w.attempts())
+		w.requireOnce()
+	}, fake.Refuse())
+}

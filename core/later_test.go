@@ -1,0 +1,118 @@
+package core_test
+
+import (
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"paymentd/adapters/fake"
+	"paymentd/core"
+	"paymentd/core/payment"
+)
+
+// A round that the queue began with nobody to be told may be repeated later.
+func laterRetries(s *core.Settings) { s.LaterRetries = []time.Duration{5 * time.Minute, time.Hour} }
+
+func rounds(n int, s fake.Step) (all []fake.Step) {
+	for range n {
+		all = append(all, four(s)...)
+	}
+	return all
+}
+
+func TestLaterRetries(t *testing.T) {
+	t.Parallel()
+	for _, tt := range []struct {
+		name     string
+		script   []fake.Step
+		with     []func(*core.Request)
+		attempts int
+		state    payment.State
+		after    time.Duration // when it is over
+	}{
+		{
+			name: "the gateway comes back", script: rounds(1, fake.Refuse()), with: []func(*core.Request){async},
+			attempts: 5, state: payment.StateSucceeded, after: 6 * time.Minute,
+		},
+		{
+			name: "it comes back late", script: rounds(2, fake.Unavailable()), with: []func(*core.Request){async},
+			attempts: 9, state: payment.StateSucceeded, after: 70 * time.Minute,
+		},
+		{
+			name: "it does not", script: rounds(3, fake.Refuse()), with: []func(*core.Request){async},
+			attempts: 12, state: payment.StateFailed, after: 70 * time.Minute,
+		},
+		{
+			name: "it declines", script: append(rounds(1, fake.Refuse()), fake.Decline("card_declined")),
+			with: []func(*core.Request){async}, attempts: 5, state: payment.StateDeclined, after: 6 * time.Minute,
+		},
+		{
+			name: "it finds us wrong", script: []fake.Step{fake.Reject()}, with: []func(*core.Request){async},
+			attempts: 1, state: payment.StateFailed, after: 0,
+		},
+		{
+			name: "nobody knows, and the reconciler finds nothing", script: rounds(1, fake.Timeout()),
+			with: []func(*core.Request){async}, attempts: 5, state: payment.StateSucceeded, after: 8 * time.Minute,
+		},
+		{
+			name: "the caller was told", script: rounds(1, fake.Refuse()),
+			attempts: 4, state: payment.StateFailed, after: 8 * time.Second,
+		},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			inWorld(t, func(t *testing.T, w *world) {
+				a := w.replica("a", laterRetries)
+				a.queue()
+				a.pay(tt.with...)
+				w.sleepUntil(tt.after)
+				require.Equal(t, tt.state, w.stored().State)
+				w.sleepUntil(2 * time.Hour)
+				require.Equal(t, tt.state, w.stored().State)
+				require.Len(t, w.attempts(), tt.attempts)
+				require.Len(t, w.gateway.Keys(order), 1)
+				if tt.state == payment.StateSucceeded {
+					w.requireOnce()
+				}
+			}, tt.script...)
+		})
+	}
+}
+
+// The round after a delay of 5 m begins 5 m after the end of the one before.
+func TestLaterRetryComesWhenItShould(t *testing.T) {
+	inWorld(t, func(t *testing.T, w *world) {
+		a := w.replica("a", laterRetries)
+		a.queue()
+		a.pay(async)
+		w.sleepUntil(time.Minute)
+		p := w.stored()
+		require.Equal(t, payment.StateScheduled, p.State)
+		require.Equal(t, 7*time.Second+5*time.Minute, p.DueAt.Sub(w.began))
+		require.Equal(t, 1, p.LaterRetries)
+		require.Contains(t, w.events(), payment.EventScheduled)
+		w.sleepUntil(10 * time.Minute)
+		attempts := w.attempts()
+		require.InDelta(t, 7*time.Second+5*time.Minute, attempts[4], float64(100*time.Millisecond))
+	}, rounds(1, fake.Refuse())...)
+}
+
+// A request that waits for the answer is told of it, and from then on nothing is charged
+// behind its back.
+func TestRequestEndsLaterRetries(t *testing.T) {
+	inWorld(t, func(t *testing.T, w *world) {
+		a := w.replica("a", laterRetries)
+		a.queue()
+		a.pay(async)
+		w.sleepUntil(time.Minute)
+		require.Equal(t, payment.StateScheduled, w.stored().State)
+
+		told := a.pay()
+		require.Equal(t, payment.StateFailed, told.State)
+		require.Len(t, w.attempts(), 8)
+		w.sleepUntil(2 * time.Hour)
+		require.Equal(t, payment.StateFailed, w.stored().State, "what was told stays true")
+		require.Len(t, w.attempts(), 8)
+		require.Zero(t, w.gateway.Charges(order))
+	}, rounds(2, fake.Refuse())...)
+}

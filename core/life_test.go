@@ -1,0 +1,309 @@
+package core_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"paymentd/adapters/fake"
+	"paymentd/core"
+	"paymentd/core/payment"
+	"paymentd/ports"
+)
+
+// plot is what the gateway does to a payment, and what must become of it.
+type plot struct {
+	name   string
+	script []fake.Step     // of the first attempts
+	then   fake.Step       // of all others
+	ends   []payment.State // any of these
+	// unreachable: lookups get no answer either, and the payment stays unresolved.
+	unreachable bool
+	// stop is when the first replica is stopped; zero for never.
+	stop time.Duration
+}
+
+// Two faults cost two attempts of a round at most, so of four attempts the last is approved where
+// one step comes before it.
+var plots = []plot{
+	{name: "approved", then: fake.Approve(), ends: or(payment.StateSucceeded)},
+	{name: "declined", then: fake.Decline("card_declined"), ends: or(payment.StateDeclined)},
+	{
+		name: "transient, then approved", script: []fake.Step{fake.Refuse()},
+		then: fake.Approve(), ends: or(payment.StateSucceeded),
+	},
+	{
+		name: "unknown, then approved", script: []fake.Step{fake.Timeout()},
+		then: fake.Approve(), ends: or(payment.StateSucceeded),
+	},
+	{
+		name: "unknown, the money taken", script: []fake.Step{fake.LoseAnswer()},
+		then: fake.Approve(), ends: or(payment.StateSucceeded),
+	},
+	{name: "exhausted, not charged", then: fake.Refuse(), ends: or(payment.StateFailed)},
+	{
+		name: "exhausted, the money taken", script: []fake.Step{fake.LoseAnswer()},
+		then: fake.Timeout(), ends: or(payment.StateSucceeded),
+	},
+	{
+		name: "exhausted, charged late", script: append(four(fake.Timeout())[:3], fake.ChargeLate(4*time.Second)),
+		then: fake.Timeout(), ends: or(payment.StateSucceeded, payment.StateFailed), // where a fault took its place
+	},
+	{name: "exhausted, unknown", then: fake.Timeout(), ends: or(payment.StateFailed)},
+	{
+		name: "exhausted, unreachable", script: []fake.Step{fake.LoseAnswer()},
+		then: fake.Timeout(), ends: or(payment.StateUnresolved), unreachable: true,
+	},
+	{
+		name: "stopped in backoff", script: []fake.Step{fake.Refuse(), fake.LoseAnswer()},
+		then: fake.Approve(), ends: or(payment.StateSucceeded), stop: 500 * time.Millisecond,
+	},
+}
+
+func or(s ...payment.State) []payment.State { return s }
+
+// course is who goes on after a fault.
+type course string
+
+const (
+	askedAgain course = "asked again until answered"
+	askedOnce  course = "asked once, and carried on by the queue"
+	accepted   course = "accepted for later"
+)
+
+var courses = []course{askedAgain, askedOnce, accepted}
+
+// life is that of one payment, from the first request to its end.
+type life struct {
+	*world
+
+	plot   plot
+	course course
+	blows  []blow
+
+	queues bool    // the replicas run one
+	serves *mortal // the replica; when it is gone, another takes its place
+	told   []testimony
+
+	mu     sync.Mutex
+	calls  []string // methods, of all replicas
+	struck int      // blows that have fallen
+	born   int      // replicas
+}
+
+// mortal is a replica that can be killed.
+type mortal struct {
+	*replica
+
+	gone  chan struct{} // closed by leave: when it dies, or begins to stop
+	leave func()
+	died  time.Time // guarded by life.mu
+}
+
+// testimony is what a client was told, and what was true at that moment.
+type testimony struct {
+	reply
+
+	stored   payment.Payment
+	attempts int // that the gateway saw since the client asked
+}
+
+// live lives a life, and checks it.
+func live(t *testing.T, plot plot, course course, blows ...blow) *life {
+	t.Helper()
+	l := &life{
+		world: &world{
+			t: t, began: time.Now(), mute: true,
+			payments: fake.NewPayments(), gateway: fake.NewGateway(plot.script...),
+		},
+		plot: plot, course: course, blows: blows, queues: course != askedAgain,
+	}
+	l.gateway.OnCharge(func(payment.Charge) fake.Step { return plot.then })
+	if plot.unreachable {
+		l.gateway.OnLookUp(func(payment.GatewayKey) fake.Answer { return fake.NoAnswer })
+	}
+	l.ask()
+	for asked := 1; course == askedAgain && asked < 20 && !l.answered(); asked++ {
+		time.Sleep(time.Second)
+		l.ask()
+	}
+	l.queues = true
+	for waited := 0; waited < 120 && !l.over(); waited++ {
+		l.replicaThatServes()
+		time.Sleep(time.Second)
+	}
+	if l.serves.endQueue != nil {
+		l.serves.endQueue()
+	}
+	require.NoError(t, l.check(), l)
+	return l
+}
+
+func (l *life) replicaThatServes() *mortal {
+	if l.serves != nil {
+		select {
+		case <-l.serves.gone:
+			l.serves = nil
+		default:
+		}
+	}
+	if l.serves == nil {
+		l.serves = l.bear()
+	}
+	if l.queues && l.serves.endQueue == nil {
+		l.serves.runQueue()
+	}
+	return l.serves
+}
+
+func (l *life) bear() *mortal {
+	l.born++
+	r := &mortal{gone: make(chan struct{}), replica: l.replica(fmt.Sprintf("replica-%d", l.born), func(s *core.Settings) {
+		s.Lease, s.Wait, s.Late = 3*time.Second, time.Second, 5*time.Second
+		s.LookupFirst, s.LookupMax = time.Second, 4*time.Second
+		s.HeartbeatTimeout = 2500 * time.Millisecond
+	})}
+	r.leave = sync.OnceFunc(func() { close(r.gone) })
+	r.wire.Fault = func(c fake.Call) fake.Fault { return l.befall(r, c) }
+	if l.born == 1 && l.plot.stop > 0 {
+		go func() {
+			time.Sleep(l.plot.stop)
+			r.leave()
+			_, _ = r.stop()
+		}()
+	}
+	return r
+}
+
+// befall says what befalls a replica's call.
+func (l *life) befall(r *mortal, c fake.Call) fake.Fault {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if !r.died.IsZero() {
+		return fake.CrashBefore(exit)
+	}
+	l.calls = append(l.calls, c.Method)
+	for _, b := range l.blows {
+		if b.n == len(l.calls) {
+			l.struck++
+			return b.manner.fault(func() { l.kill(r) })
+		}
+	}
+	return nil
+}
+
+func (l *life) kill(r *mortal) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	r.died = time.Now()
+	r.leave()
+}
+
+// ask is what a client does, and notes what it is told. The dead tell nothing.
+func (l *life) ask() {
+	r, seen := l.replicaThatServes(), len(l.gateway.Attempts())
+	a, answered := <-r.start(context.Background(), func(q *core.Request) { q.Async = l.course == accepted })
+	l.mu.Lock()
+	dead := !r.died.IsZero() && time.Now().After(r.died)
+	l.mu.Unlock()
+	if answered && !dead {
+		p, _ := l.payments.Find(context.Background(), order)
+		l.told = append(l.told, testimony{a, p, len(l.gateway.Attempts()) - seen})
+	}
+}
+
+// answered reports whether the client has no reason to ask again.
+func (l *life) answered() bool { return len(l.told) > 0 && l.told[len(l.told)-1].err == nil }
+
+// over reports whether the payment has come to its end, or has never begun.
+func (l *life) over() bool {
+	p, err := l.payments.Find(context.Background(), order)
+	switch {
+	case errors.Is(err, ports.ErrNotFound):
+		return true
+	case p.State == payment.StateUnresolved:
+		return l.plot.unreachable
+	}
+	return p.State.Known() && l.gateway.Settled()
+}
+
+// check says what must hold at the end of every life.
+func (l *life) check() error {
+	p, err := l.payments.Find(context.Background(), order)
+	charges, keys := l.gateway.Charges(order), l.gateway.Keys(order)
+	switch {
+	case errors.Is(err, ports.ErrNotFound):
+		if charges > 0 || l.answered() {
+			return errors.New("forgotten")
+		}
+		return nil
+	case err != nil:
+		return err
+	case charges > 1:
+		return fmt.Errorf("charged %d times", charges)
+	case !slices.Contains(l.plot.ends, p.State):
+		return fmt.Errorf("ended as %s, want %v", p.State, l.plot.ends)
+	case p.State == payment.StateSucceeded && (charges != 1 || p.TransactionID != l.gateway.Taken()[0].TransactionID):
+		return fmt.Errorf("succeeded as %s, with %d charges", p.TransactionID, charges)
+	case p.State != payment.StateSucceeded && !l.plot.unreachable && charges != 0:
+		return fmt.Errorf("charged, and ended as %s", p.State)
+	case len(keys) > 1 && l.plot.ends[0] != payment.StateDeclined:
+		return fmt.Errorf("keys %v without a decline", keys)
+	}
+	for _, key := range keys[:max(0, len(keys)-1)] {
+		if l.gateway.LookUp(context.Background(), key).Finding != payment.FoundDeclined {
+			return fmt.Errorf("key %s was given up without a decline", key)
+		}
+	}
+	for i, told := range l.told {
+		if err := told.check(p, i == len(l.told)-1); err != nil {
+			return fmt.Errorf("told %d: %w", i+1, err)
+		}
+	}
+	return nil
+}
+
+// check says whether what was told was true, and still is at the end.
+func (told testimony) check(end payment.Payment, last bool) error {
+	switch {
+	case errors.Is(told.err, ports.ErrUnavailable) && told.attempts > 0:
+		return errors.New("told that nothing was charged, after an attempt")
+	case told.err != nil || !told.State.Known():
+		return nil
+	case told.stored.State != told.State || told.stored.TransactionID != told.TransactionID:
+		return fmt.Errorf("told %s before it was durable: %s", told.State, told.stored.State)
+	case told.State == payment.StateSucceeded && end.TransactionID != told.TransactionID:
+		return fmt.Errorf("told %s, ended as %s", told.TransactionID, end.TransactionID)
+	case last && end.State != told.State:
+		return fmt.Errorf("told %s, ended as %s with nobody asking", told.State, end.State)
+	}
+	return nil
+}
+
+// String tells the life, for whoever has to find out why it went wrong.
+func (l *life) String() string {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	var s strings.Builder
+	fmt.Fprintf(&s, "%s, %s\n", l.plot.name, l.course)
+	for i, call := range l.calls {
+		fmt.Fprintf(&s, "%3d %s", i+1, call)
+		for _, b := range l.blows {
+			if b.n == i+1 {
+				fmt.Fprintf(&s, ": %s", b.manner.name)
+			}
+		}
+		s.WriteByte('\n')
+	}
+	for _, told := range l.told {
+		fmt.Fprintf(&s, "told after %v: %+v %v\n", told.took, told.Answer, told.err)
+	}
+	return s.String()
+}

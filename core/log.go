@@ -1,0 +1,66 @@
+package core
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+
+	"paymentd/core/payment"
+)
+
+// What an operator must know is said here, once each, in the same words.
+
+func (s *Service) logClaimedAgain(p payment.Payment) {
+	s.log.Info("payment claimed again", "order_id", p.OrderID, "fence", p.Fence,
+		"attempt", p.Attempt.Number)
+}
+
+func (s *Service) logCarriedOn(p payment.Payment, err error) {
+	if err != nil {
+		return // logLost has said why
+	}
+	s.log.Info("payment carried on", "order_id", p.OrderID, "state", p.State,
+		"attempts", p.Attempts(), "fence", p.Fence)
+}
+
+func (s *Service) logSettled(p payment.Payment, st payment.Settlement) {
+	// The request's own line tells of the usual ends.
+	level, msg := slog.LevelDebug, "payment settled"
+	switch {
+	case p.State == payment.StateScheduled:
+		level, msg = slog.LevelInfo, "payment handed to the queue"
+	case p.State == payment.StateUnresolved:
+		level, msg = slog.LevelWarn, "payment unresolved: the money may have been taken; the gateway is asked again"
+	case p.State == payment.StateFailed && p.Code == payment.CodeRejected:
+		level, msg = slog.LevelError, "the gateway rejected our request: its configuration must be looked at"
+	}
+	s.log.Log(context.Background(), level, msg, "order_id", p.OrderID, "state", p.State,
+		"attempts", p.Attempts(), "fence", p.Fence, "code", p.Code, "reason", p.Reason,
+		"transaction_id", p.TransactionID, "by_lookup", st.Event == payment.EventReconciled)
+}
+
+func (s *Service) logLost(p payment.Payment, err error) {
+	if errors.Is(err, payment.ErrFenced) {
+		s.log.Warn("fenced out: the claim ran out or was taken over; this worker settles nothing",
+			"order_id", p.OrderID, "fence", p.Fence)
+		return
+	}
+	s.log.Error("the outcome could not be written; whoever takes the payment over finds it at the gateway",
+		"order_id", p.OrderID, "fence", p.Fence, "state", p.State, "error", err)
+}
+
+func (s *Service) logPersist(ctx context.Context, what string, id payment.OrderID, err error) {
+	s.log.WarnContext(ctx, "the database does not take a write; trying on",
+		"write", what, "order_id", id, "error", err)
+}
+
+// logOutage says that the queue cannot reach the database, once, and once that it can again.
+func (s *Service) logOutage(ctx context.Context, err error) {
+	switch {
+	case ctx.Err() != nil:
+	case err != nil && s.outage.CompareAndSwap(false, true):
+		s.log.WarnContext(ctx, "the queue waits for the database", "error", err)
+	case err == nil && s.outage.CompareAndSwap(true, false):
+		s.log.InfoContext(ctx, "the queue has the database again")
+	}
+}

@@ -1,0 +1,42 @@
+package core
+
+import (
+	"context"
+	"fmt"
+
+	"paymentd/core/payment"
+	"paymentd/ports"
+)
+
+// reconcile asks the gateway what became of an unresolved payment, and settles it if the
+// gateway knows. It never charges. When it does not know, nothing is written: the next lookup
+// was put off as this one was claimed.
+func (s *Service) reconcile(ctx context.Context, c *claim) {
+	p := c.payment
+	st := payment.Settlement{
+		Hold:    p.Hold(),
+		Outcome: s.lookUp(ctx, c),
+		Event:   payment.EventReconciled,
+	}
+	if !st.Outcome.State.Known() {
+		s.log.Warn("payment still unresolved", "order_id", p.OrderID, "lookups", p.Lookups,
+			"reason", st.Outcome.Reason, "next_lookup", p.DueAt)
+		return
+	}
+	s.retryLater(p, &st)
+	if _, err := s.settle(ctx, c, st); err != nil {
+		s.log.Warn("the payment was left to another worker", "order_id", p.OrderID, "error", err)
+	}
+}
+
+// Resolve settles an unresolved payment by a person's word. The errors are
+// *payment.FieldError, ports.ErrNotFound and *payment.NotUnresolvedError.
+func Resolve(ctx context.Context, payments ports.Payments, r payment.Resolution) error {
+	if err := r.Check(); err != nil {
+		return err
+	}
+	if err := payments.Resolve(ctx, r); err != nil {
+		return fmt.Errorf("resolve payment: %w", err)
+	}
+	return nil
+}

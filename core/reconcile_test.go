@@ -1,0 +1,270 @@
+package core_test
+
+import (
+	"context"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"paymentd/adapters/fake"
+	"paymentd/core"
+	"paymentd/core/payment"
+	"paymentd/ports"
+)
+
+// lookUps are the times at which a replica asked what became of a key.
+func (r *replica) lookUps() (at []time.Duration) {
+	for _, c := range r.wire.Calls() {
+		if c.Method == "LookUp" {
+			at = append(at, c.At.Sub(r.world.began))
+		}
+	}
+	return at
+}
+
+// requireAt checks that each thing happened when it should, or as soon after as the queue looks.
+func requireAt(t *testing.T, want, got []time.Duration) {
+	t.Helper()
+	require.Len(t, got, len(want), "%v", got)
+	for i := range want {
+		require.InDelta(t, want[i], got[i], float64(100*time.Millisecond), "%v", got)
+	}
+}
+
+// The gateway is asked at growing intervals, for as long as it takes, and never charged.
+func TestReconcilerAsksAtGrowingIntervals(t *testing.T) {
+	inWorld(t, func(t *testing.T, w *world) {
+		w.gateway.OnLookUp(func(payment.GatewayKey) fake.Answer { return fake.NoAnswer })
+		a := w.replica("a")
+		a.queue()
+		told := a.pay()
+		require.Equal(t, payment.StateUnresolved, told.State)
+		require.Equal(t, lookupFirst, told.RetryAfter)
+		w.sleepUntil(2 * time.Hour)
+
+		want, next := seconds(7), 12*time.Second
+		for interval := 2 * lookupFirst; next < 2*time.Hour; interval = min(2*interval, lookupMax) {
+			want = append(want, next)
+			next += interval
+		}
+		requireAt(t, want, a.lookUps())
+		require.Equal(t, []time.Duration{7e9, 12e9, 22e9, 42e9, 82e9}, want[:5], "7 s, and then after 5, 10, 20, 40")
+		require.Equal(t, lookupMax, want[len(want)-1]-want[len(want)-2])
+		require.Len(t, w.attempts(), 4, "it never charges")
+		require.Equal(t, payment.StateUnresolved, w.stored().State, "and it never guesses")
+		require.Equal(t, len(want)-1, w.stored().Lookups)
+		a.log.requireLine(t, "payment still unresolved", "order_id=order-123", "lookups=3")
+	}, four(fake.LoseAnswer())...)
+}
+
+func TestReconcilerEnds(t *testing.T) {
+	t.Parallel()
+	unanswered := four(fake.Timeout())
+	for _, tt := range []struct {
+		name    string
+		script  []fake.Step
+		answers []fake.Answer // after that of the round
+		state   payment.State
+		after   time.Duration
+		charges int
+	}{
+		{
+			name: "found", script: four(fake.LoseAnswer()), answers: []fake.Answer{fake.NoAnswer},
+			state: payment.StateSucceeded, after: 12 * time.Second, charges: 1,
+		},
+		{
+			name: "found declined", script: four(fake.Unheard(fake.Decline("card_declined"))),
+			answers: []fake.Answer{fake.NoAnswer}, state: payment.StateDeclined, after: 12 * time.Second,
+		},
+		{
+			name: "nothing, and every attempt was answered", script: four(fake.Unavailable()),
+			answers: []fake.Answer{fake.NoAnswer}, state: payment.StateFailed, after: 12 * time.Second,
+		},
+		{
+			// Lookups at 12, 22 and 42 s prove nothing: the last attempt, at 7 s, may arrive until 67 s.
+			name: "nothing, and none can arrive any more", script: unanswered,
+			state: payment.StateFailed, after: 82 * time.Second,
+		},
+		{
+			name: "a charge that arrives late", script: append(four(fake.Timeout())[:3], fake.ChargeLate(50*time.Second)),
+			state: payment.StateSucceeded, after: 82 * time.Second, charges: 1,
+		},
+		{
+			name: "processing", script: four(fake.Unavailable()),
+			answers: []fake.Answer{fake.StillProcessing, fake.StillProcessing, fake.StillProcessing, fake.StillProcessing, fake.StillProcessing},
+			state:   payment.StateFailed, after: 162 * time.Second,
+		},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			inWorld(t, func(t *testing.T, w *world) {
+				w.gateway.ScriptLookUps(tt.answers...)
+				a, b := w.replica("a"), w.replica("b")
+				a.queue()
+				b.queue()
+				require.Equal(t, payment.StateUnresolved, a.pay().State)
+				w.sleepUntil(tt.after - time.Second)
+				require.Equal(t, payment.StateUnresolved, w.stored().State)
+				w.sleepUntil(tt.after + time.Second)
+				require.Equal(t, tt.state, w.stored().State)
+				require.Equal(t, tt.charges, w.gateway.Charges(order))
+				require.Len(t, w.attempts(), 4)
+				require.Contains(t, w.events(), payment.EventReconciled)
+
+				lookups := w.gateway.LookUps()
+				w.sleepUntil(time.Hour)
+				require.Equal(t, lookups, w.gateway.LookUps(), "what is known is not asked again")
+				require.Equal(t, tt.state, w.stored().State)
+			}, tt.script...)
+		})
+	}
+}
+
+// "Not found" is as old as the question. A lookup that goes out while an attempt may still
+// arrive proves nothing, however late its answer comes in.
+func TestSlowLookupProvesNothing(t *testing.T) {
+	t.Parallel()
+	t.Run("of the reconciler", func(t *testing.T) {
+		inWorld(t, func(t *testing.T, w *world) {
+			// Asked at 7, 12, 22, 42 s. The fourth is answered at once, and heard at 69 s;
+			// the charge arrives at 66 s, which is in time.
+			a := w.replicaAt("a", unguarded{w.gateway})
+			a.fault("LookUp", 4, fake.DelayAnswer(27*time.Second))
+			a.queue()
+			require.Equal(t, payment.StateUnresolved, a.pay().State)
+			w.sleepUntil(70 * time.Second)
+			require.Equal(t, 1, w.gateway.Charges(order), "the money is taken")
+			require.Equal(t, payment.StateUnresolved, w.stored().State)
+			w.sleepUntil(90 * time.Second)
+			require.Equal(t, payment.StateSucceeded, w.stored().State)
+		}, append(four(fake.Timeout())[:3], fake.ChargeLate(59*time.Second))...)
+	})
+	t.Run("of the round", func(t *testing.T) {
+		inWorld(t, func(t *testing.T, w *world) {
+			a := w.replicaAt("a", unguarded{w.gateway})
+			a.fault("LookUp", 1, fake.DelayAnswer(61*time.Second))
+			told := a.pay()
+			require.Equal(t, 1, w.gateway.Charges(order), "the money is taken")
+			require.Equal(t, payment.StateUnresolved, told.State)
+		}, append(four(fake.Timeout())[:3], fake.ChargeLate(59*time.Second))...)
+	})
+}
+
+// The database's clock may be anything: the rule of late charges goes by how long ago it was.
+func TestLateChargesByTheDatabasesClock(t *testing.T) {
+	inWorld(t, func(t *testing.T, w *world) {
+		w.payments.MoveClock(3 * time.Hour)
+		a := w.replica("a")
+		a.queue()
+		a.pay()
+		w.sleepUntil(81 * time.Second)
+		require.Equal(t, payment.StateUnresolved, w.stored().State)
+		w.sleepUntil(83 * time.Second)
+		require.Equal(t, payment.StateFailed, w.stored().State)
+	}, four(fake.Timeout())...)
+}
+
+// Replicas do not ask twice for the same lookup.
+func TestOneReplicaAsksAtATime(t *testing.T) {
+	inWorld(t, func(t *testing.T, w *world) {
+		w.gateway.OnLookUp(func(payment.GatewayKey) fake.Answer { return fake.NoAnswer })
+		for _, name := range []string{"a", "b", "c"} {
+			w.replica(name).queue()
+		}
+		w.replica("d").pay()
+		w.sleepUntil(43 * time.Second)
+		require.Equal(t, 4, w.gateway.LookUps(), "at 7, 12, 22 and 42 s")
+	}, four(fake.Timeout())...)
+}
+
+// What the reconciler found waits for the database as any outcome does.
+func TestReconcilerWithoutDatabase(t *testing.T) {
+	inWorld(t, func(t *testing.T, w *world) {
+		w.gateway.ScriptLookUps(fake.NoAnswer)
+		a := w.replica("a")
+		a.queue()
+		a.pay()
+		a.outage("Settle", 20*time.Second)
+		w.sleepUntil(31 * time.Second)
+		require.Equal(t, payment.StateUnresolved, w.stored().State)
+		w.sleepUntil(45 * time.Second)
+		require.Equal(t, payment.StateSucceeded, w.stored().State)
+		w.requireOnce()
+	}, four(fake.LoseAnswer())...)
+}
+
+// A person's word ends the matter, also while the gateway is being asked.
+func TestResolve(t *testing.T) {
+	t.Parallel()
+	succeeded := payment.Outcome{State: payment.StateSucceeded, TransactionID: "txn-by-hand"}
+	failed := payment.Outcome{State: payment.StateFailed, Reason: "the bank has no such charge"}
+	for _, outcome := range []payment.Outcome{succeeded, failed} {
+		t.Run(string(outcome.State), func(t *testing.T) {
+			inWorld(t, func(t *testing.T, w *world) {
+				a := w.replica("a")
+				a.fault("LookUp", 2, fake.DelayAnswer(5*time.Second)) // asked at 12 s
+				a.queue()
+				a.pay()
+				w.sleepUntil(15 * time.Second)
+				require.NoError(t, core.Resolve(t.Context(), w.payments,
+					payment.Resolution{OrderID: order, Outcome: outcome, By: "ann"}))
+				w.sleepUntil(time.Minute)
+
+				p := w.stored()
+				require.Equal(t, outcome.State, p.State, "the lookup has found a charge, and settles nothing")
+				require.Equal(t, outcome.TransactionID, p.TransactionID)
+				require.Equal(t, []payment.EventKind{payment.EventResolved}, w.events())
+				require.Equal(t, "ann", w.history().Events[0].Replica)
+				a.log.requireLine(t, "fenced out")
+			}, append(four(fake.Timeout())[:3], fake.ChargeLate(4*time.Second))...)
+		})
+	}
+	t.Run("refused", func(t *testing.T) {
+		inWorld(t, func(t *testing.T, w *world) {
+			resolve := func(id payment.OrderID, o payment.Outcome) error {
+				return core.Resolve(t.Context(), w.payments, payment.Resolution{OrderID: id, Outcome: o, By: "ann"})
+			}
+			w.replica("a").pay()
+			var notUnresolved *payment.NotUnresolvedError
+			require.ErrorAs(t, resolve(order, failed), &notUnresolved)
+			require.Equal(t, payment.StateSucceeded, notUnresolved.State)
+			require.ErrorIs(t, resolve("unheard-of", failed), ports.ErrNotFound)
+			var fieldError *payment.FieldError
+			require.ErrorAs(t, resolve(order, payment.Outcome{State: payment.StateDeclined}), &fieldError)
+		})
+	})
+}
+
+// A request for an unresolved payment that comes while the reconciler asks goes on with the
+// same key, and fences the lookup out.
+func TestRequestDuringALookup(t *testing.T) {
+	inWorld(t, func(t *testing.T, w *world) {
+		a, b := w.replica("a"), w.replica("b")
+		a.fault("LookUp", 2, fake.DelayAnswer(5*time.Second))
+		a.queue()
+		a.pay()
+		w.sleepUntil(15 * time.Second)
+		told := b.pay()
+		require.Equal(t, "txn-1", told.TransactionID)
+		synctest.Wait()
+		w.sleepUntil(time.Minute)
+		require.Equal(t, payment.StateSucceeded, w.stored().State)
+		w.requireOnce()
+	}, four(fake.Timeout())...)
+}
+
+// A lookup that never comes back holds no claim for ever: the next is on time.
+func TestLookupThatDies(t *testing.T) {
+	inWorld(t, func(t *testing.T, w *world) {
+		a := w.replica("a")
+		w.gateway.ScriptLookUps(fake.NoAnswer)
+		a.fault("LookUp", 2, func(context.Context, fake.Call, func()) error { exit(); return nil })
+		a.queue()
+		a.pay()
+		w.sleepUntil(23 * time.Second)
+		require.Equal(t, payment.StateSucceeded, w.stored().State)
+		requireAt(t, seconds(7, 12, 22), a.lookUps())
+		w.requireOnce()
+	}, four(fake.LoseAnswer())...)
+}

@@ -1,0 +1,276 @@
+package core_test
+
+import (
+	"context"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"paymentd/adapters/fake"
+	"paymentd/core/payment"
+	"paymentd/ports"
+)
+
+// Each round is what the gateway does, attempt by attempt, and what comes of it. Whatever the
+// script does not cover is approved: an attempt too many shows as a success.
+func TestRound(t *testing.T) {
+	t.Parallel()
+	for _, tt := range []struct {
+		name     string
+		script   []fake.Step
+		answers  []fake.Answer // to lookups
+		attempts []time.Duration
+		state    payment.State
+		code     string
+		charges  int
+		lookUps  int
+	}{
+		{
+			name: "approved", script: []fake.Step{fake.Approve()},
+			attempts: seconds(0), state: payment.StateSucceeded, charges: 1,
+		},
+		{
+			name: "declined", script: []fake.Step{fake.Decline("card_declined")},
+			attempts: seconds(0), state: payment.StateDeclined, code: "card_declined",
+		},
+		{
+			name: "rejected", script: []fake.Step{fake.Reject()},
+			attempts: seconds(0), state: payment.StateFailed, code: payment.CodeRejected,
+		},
+
+		{
+			name:     "refused, then approved",
+			script:   []fake.Step{fake.Refuse(), fake.Refuse(), fake.Refuse(), fake.Approve()},
+			attempts: seconds(0, 1, 3, 7), state: payment.StateSucceeded, charges: 1,
+		},
+		{
+			name:     "answered without saying so, then approved",
+			script:   []fake.Step{fake.Unavailable(), fake.Unavailable(), fake.Approve()},
+			attempts: seconds(0, 1, 3), state: payment.StateSucceeded, charges: 1,
+		},
+		{
+			name:     "not answered, then approved",
+			script:   []fake.Step{fake.Timeout(), fake.Approve()},
+			attempts: seconds(0, 1), state: payment.StateSucceeded, charges: 1,
+		},
+		{
+			name:     "taken, the answer lost, asked again",
+			script:   []fake.Step{fake.LoseAnswer(), fake.Approve()},
+			attempts: seconds(0, 1), state: payment.StateSucceeded, charges: 1,
+		},
+		{
+			name:     "taken, answered without saying so, asked again",
+			script:   []fake.Step{fake.Stumble(), fake.Approve()},
+			attempts: seconds(0, 1), state: payment.StateSucceeded, charges: 1,
+		},
+		{
+			name:     "a decline in between ends it",
+			script:   []fake.Step{fake.Refuse(), fake.Unavailable(), fake.Decline("card_declined")},
+			attempts: seconds(0, 1, 3), state: payment.StateDeclined, code: "card_declined",
+		},
+
+		{
+			name:     "a wish for later is honoured",
+			script:   []fake.Step{fake.RefuseFor(5 * time.Second), fake.Refuse(), fake.Approve()},
+			attempts: seconds(0, 5, 7), state: payment.StateSucceeded, charges: 1,
+		},
+		{
+			name:     "a wish for sooner is not",
+			script:   []fake.Step{fake.RefuseFor(time.Millisecond), fake.Approve()},
+			attempts: seconds(0, 1), state: payment.StateSucceeded, charges: 1,
+		},
+		{
+			name:     "a wish has a bound",
+			script:   []fake.Step{fake.RefuseFor(24 * time.Hour), fake.Approve()},
+			attempts: seconds(0, 30), state: payment.StateSucceeded, charges: 1,
+		},
+
+		{
+			name: "exhausted, provably not charged", script: four(fake.Refuse()),
+			attempts: seconds(0, 1, 3, 7), state: payment.StateFailed, code: payment.CodeRetriesExhausted,
+		},
+		{
+			name: "exhausted, and found", script: append(four(fake.Timeout())[:3], fake.LoseAnswer()),
+			attempts: seconds(0, 1, 3, 7), state: payment.StateSucceeded, charges: 1, lookUps: 1,
+		},
+		{
+			name:     "exhausted, refused after one was taken, and found",
+			script:   append([]fake.Step{fake.LoseAnswer()}, four(fake.Refuse())[:3]...),
+			attempts: seconds(0, 1, 3, 7), state: payment.StateSucceeded, charges: 1, lookUps: 1,
+		},
+		{
+			name:     "exhausted, and found declined",
+			script:   four(fake.Unheard(fake.Decline("card_declined"))),
+			attempts: seconds(0, 1, 3, 7), state: payment.StateDeclined, code: "card_declined", lookUps: 1,
+		},
+		{
+			name: "exhausted, every unknown attempt answered, no charge", script: four(fake.Unavailable()),
+			attempts: seconds(0, 1, 3, 7), state: payment.StateFailed, code: payment.CodeRetriesExhausted, lookUps: 1,
+		},
+		{
+			name:     "exhausted, one may still be running, no charge",
+			script:   append([]fake.Step{fake.Timeout()}, four(fake.Unavailable())[:3]...),
+			attempts: seconds(0, 1, 3, 7), state: payment.StateUnresolved, lookUps: 1,
+		},
+		{
+			name: "exhausted, and the gateway gives no answer", script: four(fake.Unavailable()),
+			answers:  []fake.Answer{fake.NoAnswer},
+			attempts: seconds(0, 1, 3, 7), state: payment.StateUnresolved, lookUps: 1,
+		},
+		{
+			name: "exhausted, and the gateway does not say yet", script: four(fake.Unavailable()),
+			answers:  []fake.Answer{fake.StillProcessing},
+			attempts: seconds(0, 1, 3, 7), state: payment.StateUnresolved, lookUps: 1,
+		},
+		{
+			name:     "rejected after one was taken, and found",
+			script:   []fake.Step{fake.LoseAnswer(), fake.Reject()},
+			attempts: seconds(0, 1), state: payment.StateSucceeded, charges: 1, lookUps: 1,
+		},
+		{
+			name:     "rejected after an answer that said nothing, no charge",
+			script:   []fake.Step{fake.Unavailable(), fake.Reject()},
+			attempts: seconds(0, 1), state: payment.StateFailed, code: payment.CodeRejected, lookUps: 1,
+		},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			inWorld(t, func(t *testing.T, w *world) {
+				w.gateway.ScriptLookUps(tt.answers...)
+				told := w.replica("a").pay()
+
+				require.NoError(t, told.err)
+				require.Equal(t, tt.attempts, w.attempts())
+				require.Equal(t, tt.attempts[len(tt.attempts)-1], told.took, "told as soon as it is known")
+				require.Equal(t, tt.state, told.State)
+				require.Equal(t, tt.code, told.Code)
+				require.Equal(t, len(tt.attempts), told.Attempts)
+				require.False(t, told.Replayed)
+				require.Equal(t, tt.charges, w.gateway.Charges(order))
+				require.Equal(t, tt.lookUps, w.gateway.LookUps())
+				require.Len(t, w.gateway.Keys(order), 1)
+				if tt.state == payment.StateUnresolved {
+					require.Equal(t, lookupFirst, told.RetryAfter)
+				}
+
+				p := w.stored()
+				require.Equal(t, told.State, p.State, "what is told is durable")
+				require.Equal(t, told.TransactionID, p.TransactionID)
+				require.Len(t, w.history().Attempts, len(tt.attempts))
+			}, tt.script...)
+		})
+	}
+}
+
+// Every attempt that another follows is on record while the payment waits for the next.
+func TestAttemptsAreRecordedAsTheyEnd(t *testing.T) {
+	inWorld(t, func(t *testing.T, w *world) {
+		a := w.replica("a")
+		told := a.send()
+		w.sleepUntil(1500 * time.Millisecond)
+
+		h, err := a.History(t.Context(), order)
+		require.NoError(t, err)
+		require.Equal(t, payment.StateProcessing, h.Payment.State)
+		require.Len(t, h.Attempts, 3)
+		require.Equal(t, payment.ClassNotCharged, h.Attempts[0].Class)
+		require.Equal(t, "connection refused", h.Attempts[0].Message)
+		require.Equal(t, payment.ClassUnknownAnswered, h.Attempts[1].Class)
+		require.Empty(t, h.Attempts[2].Class, "planned")
+		for i, at := range seconds(0, 1, 3) {
+			require.Equal(t, i+1, h.Attempts[i].Number)
+			require.Equal(t, at, h.Attempts[i].StartedAt.Sub(w.began))
+			require.Equal(t, payment.GatewayKey("key-1"), h.Attempts[i].GatewayKey)
+		}
+		require.True(t, h.Payment.InBackoff(h.Payment.SeenAt))
+
+		page, err := a.List(t.Context(), ports.ListQuery{Limit: 1})
+		require.NoError(t, err)
+		require.Equal(t, h.Payment, page[0])
+		require.Equal(t, payment.StateSucceeded, (<-told).State)
+	}, fake.Refuse(), fake.Unavailable())
+}
+
+// The happy path is two durable writes and nothing else.
+func TestHappyPathIsTwoWrites(t *testing.T) {
+	inWorld(t, func(t *testing.T, w *world) {
+		a := w.replica("a")
+		a.pay()
+		var methods []string
+		for _, c := range a.wire.Calls() {
+			methods = append(methods, c.Method)
+		}
+		require.Equal(t, []string{"Claim", "Charge", "Settle"}, methods)
+		require.Empty(t, w.history().Events, "what the payment and its attempts tell is not stored twice")
+		a.log.requireLine(t, "payment settled", "order_id=order-123", "state=succeeded", "attempts=1")
+	})
+}
+
+// The lease is renewed at each retry, so a slow round keeps its claim.
+func TestLeaseIsRenewedAtEachRetry(t *testing.T) {
+	slow := fake.Slow(9*time.Second, fake.Unavailable())
+	inWorld(t, func(t *testing.T, w *world) {
+		a, b := w.replica("a"), w.replica("b")
+		b.queue()
+		told := <-a.send()
+
+		require.Equal(t, payment.StateSucceeded, told.State)
+		require.Greater(t, told.took, lease)
+		require.Equal(t, int64(1), w.stored().Fence, "nobody has taken over")
+		w.requireOnce()
+	}, slow, slow, slow)
+}
+
+func TestRejectionIsAnOperatorsBusiness(t *testing.T) {
+	inWorld(t, func(t *testing.T, w *world) {
+		a := w.replica("a")
+		a.pay()
+		a.log.requireLine(t, "level=ERROR", "the gateway rejected our request", "order_id=order-123")
+	}, fake.Reject())
+}
+
+// nameless is a gateway that forgets to name the transaction: what it says cannot be read.
+type nameless struct {
+	ports.Gateway
+
+	charges, lookUps int // that are nameless, from the first on
+}
+
+func (g *nameless) Charge(ctx context.Context, c payment.Charge) payment.Result {
+	r := g.Gateway.Charge(ctx, c)
+	if g.charges--; g.charges >= 0 {
+		r.TransactionID = ""
+	}
+	return r
+}
+
+func (g *nameless) LookUp(ctx context.Context, key payment.GatewayKey) payment.Lookup {
+	l := g.Gateway.LookUp(ctx, key)
+	if g.lookUps--; g.lookUps >= 0 {
+		l.TransactionID = ""
+	}
+	return l
+}
+
+func TestApprovalWithoutTransactionIDCannotBeRead(t *testing.T) {
+	for _, tt := range []struct {
+		name     string
+		nameless nameless
+		attempts []time.Duration
+		state    payment.State
+	}{
+		{"once", nameless{charges: 1}, seconds(0, 1), payment.StateSucceeded},
+		{"and found", nameless{charges: 4}, seconds(0, 1, 3, 7), payment.StateSucceeded},
+		{"and not found either", nameless{charges: 4, lookUps: 1}, seconds(0, 1, 3, 7), payment.StateUnresolved},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			inWorld(t, func(t *testing.T, w *world) {
+				tt.nameless.Gateway = w.gateway
+				told := w.replicaAt("a", &tt.nameless).pay()
+				require.Equal(t, tt.state, told.State)
+				require.Equal(t, tt.attempts, w.attempts())
+				w.requireOnce()
+			})
+		})
+	}
+}

@@ -1,0 +1,94 @@
+package core
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"sync/atomic"
+	"time"
+
+	"paymentd/core/payment"
+	"paymentd/ports"
+)
+
+// Settings of a [Service]. The durations must be positive.
+type Settings struct {
+	// Replica names this process among the replicas, and differs at each start.
+	Replica string
+	// NewKey mints a gateway key that nobody has used.
+	NewKey func() payment.GatewayKey
+
+	Lease time.Duration // of a claim; longer than one attempt may take
+	Wait  time.Duration // for another worker's end, and for a write that the database delays
+	Late  time.Duration // how long an attempt that was not answered may still charge
+
+	LookupFirst time.Duration // first interval of the reconciler
+	LookupMax   time.Duration // to which it doubles
+
+	Workers          int           // payments that the queue works on at once
+	Poll             time.Duration // longest sleep of the queue
+	HeartbeatTimeout time.Duration // after which a silent replica's claims run out
+	// LaterRetries are the delays after which an async payment whose round ended because
+	// the gateway was not available gets another one.
+	LaterRetries []time.Duration
+}
+
+// Service is the payment service of one replica.
+type Service struct {
+	Settings
+
+	payments ports.Payments
+	gateway  ports.Gateway
+	retry    ports.Retry
+	log      *slog.Logger
+
+	lines *lines
+	work  *workload
+	wake  chan struct{} // tells the queue that something is due
+	// outage: the queue's last try to reach the database was in vain.
+	outage atomic.Bool
+}
+
+// New returns a service that serves requests. Its queue works while [Service.RunQueue] runs.
+func New(
+	settings Settings, payments ports.Payments, gateway ports.Gateway, retry ports.Retry, log *slog.Logger,
+) *Service {
+	return &Service{
+		Settings: settings, payments: payments, gateway: gateway, retry: retry,
+		log:   log.With("replica", settings.Replica),
+		lines: newLines(), work: newWorkload(), wake: make(chan struct{}, 1),
+	}
+}
+
+// ErrStopping: the service is stopping.
+var ErrStopping = errors.New("the service is stopping")
+
+// Ready returns nil while the service can take requests: the database answers, its schema
+// is current, and the service is not stopping.
+func (s *Service) Ready(ctx context.Context) error {
+	if s.work.stopping() {
+		return ErrStopping
+	}
+	return s.payments.Ready(ctx)
+}
+
+// History returns all that is stored of a payment, or ports.ErrNotFound.
+func (s *Service) History(ctx context.Context, id payment.OrderID) (ports.History, error) {
+	return s.payments.History(ctx, id)
+}
+
+// List returns a page of payments, newest first.
+func (s *Service) List(ctx context.Context, q ports.ListQuery) ([]payment.Payment, error) {
+	return s.payments.List(ctx, q)
+}
+
+// Stop lets calls in flight finish and cuts backoffs short: their payments are handed to
+// the queue of whoever runs one. Requests that still arrive are accepted for later. Stop
+// returns when no payment is in this replica's hands, or with ctx's error.
+func (s *Service) Stop(ctx context.Context) error {
+	s.work.stop()
+	if err := s.work.wait(ctx); err != nil {
+		return err
+	}
+	return s.payments.Leave(ctx, s.Replica)
+}

@@ -1,0 +1,238 @@
+package core_test
+
+import (
+	"context"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"paymentd/adapters/fake"
+	"paymentd/core"
+	"paymentd/core/payment"
+)
+
+// stop stops the replica, with the service's own limit of 20 s, and returns how long it took.
+func (r *replica) stop() (time.Duration, error) {
+	ctx, cancel := context.WithTimeout(context.Background(), 20*time.Second)
+	defer cancel()
+	began := time.Now()
+	err := r.Stop(ctx)
+	return time.Since(began), err
+}
+
+// A payment in backoff is handed to the queue at once, its client told so, and another replica
+// makes the next attempt when it was planned.
+func TestStopInBackoff(t *testing.T) {
+	inWorld(t, func(t *testing.T, w *world) {
+		a, b := w.replica("a"), w.replica("b")
+		a.queue()
+		b.queue()
+		first := a.crowd(20)
+		w.sleepUntil(1500 * time.Millisecond) // the third attempt is planned at 3 s
+		took, err := a.stop()
+
+		require.NoError(t, err)
+		require.Zero(t, took)
+		for _, c := range first {
+			told := <-c
+			require.NoError(t, told.err)
+			require.Equal(t, payment.StateScheduled, told.State)
+			require.False(t, told.Async)
+			require.Equal(t, poll, told.RetryAfter)
+		}
+		p := w.stored()
+		require.Equal(t, payment.StateScheduled, p.State, "the claim is released")
+		require.Equal(t, 3*time.Second, p.DueAt.Sub(w.began))
+		require.Equal(t, core.ErrStopping.Error(), p.Reason)
+		require.Len(t, w.history().Attempts, 2)
+		require.Equal(t, 1, a.calls("Leave"))
+
+		w.sleepUntil(4 * time.Second)
+		require.Equal(t, payment.StateSucceeded, w.stored().State)
+		attempts := w.attempts()
+		require.Len(t, attempts, 3)
+		require.InDelta(t, 3*time.Second, attempts[2], float64(100*time.Millisecond))
+		require.NotContains(t, w.events(), payment.EventTakenOver)
+		w.requireOnce()
+	}, fake.Refuse(), fake.Refuse())
+}
+
+// A call in flight finishes, and its outcome is written and told.
+func TestStopWithACallInFlight(t *testing.T) {
+	t.Parallel()
+	for _, tt := range []struct {
+		name string
+		step fake.Step
+		told payment.State
+	}{
+		{"approved", fake.Approve(), payment.StateSucceeded},
+		{"declined", fake.Decline("card_declined"), payment.StateDeclined},
+		{"refused", fake.Refuse(), payment.StateScheduled},
+		{"not answered", fake.Timeout(), payment.StateScheduled},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			inWorld(t, func(t *testing.T, w *world) {
+				a, b := w.replica("a"), w.replica("b")
+				a.queue()
+				b.queue()
+				first := a.crowd(20)
+				w.sleepUntil(time.Second)
+				took, err := a.stop()
+
+				require.NoError(t, err)
+				require.Equal(t, 8*time.Second, took)
+				require.NotContains(t, w.events(), payment.EventTakenOver, "nobody took it for dead while it finished")
+				for _, c := range first {
+					told := <-c
+					require.NoError(t, told.err)
+					require.Equal(t, tt.told, told.State)
+				}
+				b.log.requireNoLine(t, "a replica is silent")
+
+				w.sleepUntil(time.Minute)
+				b.log.requireNoLine(t, "a replica is silent")
+				if tt.told == payment.StateDeclined {
+					require.Equal(t, payment.StateDeclined, w.stored().State)
+				} else {
+					require.Equal(t, payment.StateSucceeded, w.stored().State, "if not by a, then by b")
+					w.requireOnce()
+				}
+			}, fake.Slow(9*time.Second, tt.step))
+		})
+	}
+}
+
+// New requests are accepted for later while the service stops, and known ends told.
+func TestRequestsWhileStopping(t *testing.T) {
+	inWorld(t, func(t *testing.T, w *world) {
+		a := w.replica("a")
+		a.pay(of("settled-before"))
+		inFlight := a.send(of("in-flight"))
+		stopped := make(chan error)
+		go func() { stopped <- a.Stop(context.Background()) }()
+		synctest.Wait()
+
+		require.ErrorIs(t, a.Ready(t.Context()), core.ErrStopping)
+		told := a.pay()
+		require.NoError(t, told.err)
+		require.Equal(t, payment.StateScheduled, told.State)
+		require.False(t, told.Async, "nobody asked for that")
+		require.Equal(t, payment.StateScheduled, w.stored().State)
+		require.False(t, w.stored().Async)
+		require.True(t, a.pay(of("settled-before")).Replayed)
+		require.ErrorIs(t, a.pay(amount("1.00", "USD")).err, core.ErrMismatch)
+
+		require.Equal(t, payment.StateSucceeded, (<-inFlight).State)
+		require.NoError(t, <-stopped)
+		w.replica("b").queue()
+		time.Sleep(2 * poll)
+		require.Equal(t, payment.StateSucceeded, w.stored().State)
+		w.requireOnce()
+	}, fake.Approve(), fake.Slow(5*time.Second, fake.Approve()))
+}
+
+// Who waits for another replica's end is sent away when this one stops, and costs nothing.
+func TestStopWhileWatching(t *testing.T) {
+	inWorld(t, func(t *testing.T, w *world) {
+		a, b := w.replica("a"), w.replica("b")
+		first := a.send()
+		crowd := b.crowd(100)
+		w.sleepUntil(time.Second)
+		took, err := b.stop()
+		require.NoError(t, err)
+		require.Zero(t, took)
+		for _, c := range crowd {
+			require.ErrorIs(t, (<-c).err, core.ErrBusy)
+		}
+		require.Equal(t, 1, b.calls("Claim"))
+		require.Equal(t, payment.StateSucceeded, (<-first).State)
+		w.requireOnce()
+	}, fake.Slow(9*time.Second, fake.Approve()))
+}
+
+// The queue's own payments are handed over like any other, and so is what it had just claimed.
+func TestStopOfTheQueue(t *testing.T) {
+	t.Parallel()
+	t.Run("in backoff", func(t *testing.T) {
+		inWorld(t, func(t *testing.T, w *world) {
+			a := w.replica("a")
+			a.queue()
+			a.pay(async)
+			w.sleepUntil(1500 * time.Millisecond)
+			_, err := a.stop()
+			require.NoError(t, err)
+			require.Equal(t, payment.StateScheduled, w.stored().State)
+			require.True(t, w.stored().Async)
+			w.replica("b").queue()
+			w.sleepUntil(5 * time.Second)
+			require.Equal(t, payment.StateSucceeded, w.stored().State)
+			w.requireOnce()
+		}, fake.Refuse(), fake.Refuse())
+	})
+	t.Run("while it claims", func(t *testing.T) {
+		inWorld(t, func(t *testing.T, w *world) {
+			a := w.replica("a")
+			a.pay(async)
+			a.fault("ClaimDue", 1, fake.DelayAnswer(time.Second))
+			a.queue()
+			w.sleepUntil(500 * time.Millisecond)
+			_, err := a.stop()
+			require.NoError(t, err)
+			require.Equal(t, payment.StateScheduled, w.stored().State, "handed over, not left to its lease")
+			require.Empty(t, w.attempts())
+			w.replica("b").queue()
+			w.sleepUntil(3 * time.Second)
+			require.Equal(t, payment.StateSucceeded, w.stored().State)
+			w.requireOnce()
+		})
+	})
+	t.Run("and it claims no more", func(t *testing.T) {
+		inWorld(t, func(t *testing.T, w *world) {
+			a := w.replica("a")
+			a.queue()
+			_, err := a.stop()
+			require.NoError(t, err)
+			a.pay(async)
+			before := len(a.wire.Calls())
+			time.Sleep(time.Minute)
+			require.Equal(t, payment.StateScheduled, w.stored().State)
+			require.Len(t, a.wire.Calls(), before, "a replica that has stopped is quiet")
+		})
+	})
+}
+
+// A stop is bounded by its context. What it leaves in hand is taken over.
+func TestStopIsBounded(t *testing.T) {
+	inWorld(t, func(t *testing.T, w *world) {
+		a, b := w.replica("a"), w.replica("b")
+		a.queue()
+		b.queue()
+		a.always("Settle", fake.FailBefore)
+		told := <-a.send()
+		require.Equal(t, payment.StateUnresolved, told.State)
+		took, err := a.stop()
+		require.ErrorIs(t, err, context.DeadlineExceeded)
+		require.Equal(t, 20*time.Second, took)
+		require.Zero(t, a.calls("Leave"))
+
+		time.Sleep(lease)
+		require.Equal(t, payment.StateSucceeded, w.stored().State)
+		require.Equal(t, "b", w.stored().Replica)
+		a.heal()
+		time.Sleep(2 * time.Second)
+		a.log.requireLine(t, "fenced out")
+		w.requireOnce()
+	})
+}
+
+func TestStopTwice(t *testing.T) {
+	inWorld(t, func(t *testing.T, w *world) {
+		a := w.replica("a")
+		for range 2 {
+			_, err := a.stop()
+			require.NoError(t, err)
+		}
+	})
+}

@@ -1,0 +1,124 @@
+package core_test
+
+import (
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"paymentd/adapters/fake"
+	"paymentd/core"
+	"paymentd/core/payment"
+)
+
+// A gateway that does not honour gateway keys takes the money at every charge: what may have
+// been taken is never attempted again by the service.
+func TestGatewayWithoutIdempotency(t *testing.T) {
+	t.Parallel()
+	for _, tt := range []struct {
+		name     string
+		script   []fake.Step
+		answers  []fake.Answer // to lookups; the last one holds
+		attempts []time.Duration
+		told     payment.State
+		ends     payment.State // after an hour
+		charges  int
+	}{
+		{
+			name: "not charged is safe to repeat", script: []fake.Step{fake.Refuse(), fake.Refuse()},
+			attempts: seconds(0, 1, 3), told: payment.StateSucceeded, ends: payment.StateSucceeded, charges: 1,
+		},
+		{
+			name: "an unknown outcome is not", script: []fake.Step{fake.Refuse(), fake.Stumble()},
+			attempts: seconds(0, 1), told: payment.StateSucceeded, ends: payment.StateSucceeded, charges: 1,
+		},
+		{
+			name: "it waits for the reconciler", script: []fake.Step{fake.LoseAnswer()},
+			answers:  []fake.Answer{fake.NoAnswer},
+			attempts: seconds(0), told: payment.StateUnresolved, ends: payment.StateSucceeded, charges: 1,
+		},
+		{
+			name: "it can come out as failed", script: []fake.Step{fake.Timeout()},
+			attempts: seconds(0), told: payment.StateUnresolved, ends: payment.StateFailed,
+		},
+		{
+			name: "it waits for a person", script: []fake.Step{fake.LoseAnswer()},
+			answers:  []fake.Answer{fake.NoAnswer, fake.NoAnswer, fake.NoAnswer, fake.NoAnswer, fake.NoAnswer, fake.NoAnswer, fake.NoAnswer, fake.NoAnswer, fake.NoAnswer, fake.NoAnswer},
+			attempts: seconds(0), told: payment.StateUnresolved, ends: payment.StateUnresolved, charges: 1,
+		},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			inWorld(t, func(t *testing.T, w *world) {
+				w.gateway.IgnoreKeys()
+				w.gateway.ScriptLookUps(tt.answers...)
+				a := w.replica("a")
+				a.queue()
+				require.Equal(t, tt.told, a.pay().State)
+				require.Equal(t, tt.attempts, w.attempts())
+				w.sleepUntil(30 * time.Minute)
+				require.Equal(t, tt.ends, w.stored().State)
+				require.Equal(t, tt.attempts, w.attempts())
+				require.Equal(t, tt.charges, w.gateway.Charges(order))
+			}, tt.script...)
+		})
+	}
+}
+
+// Nor is it attempted again by a request, or by whoever takes over: they ask.
+func TestGatewayWithoutIdempotencyIsAskedByWhoeverGoesOn(t *testing.T) {
+	t.Parallel()
+	t.Run("a request for the unresolved payment", func(t *testing.T) {
+		inWorld(t, func(t *testing.T, w *world) {
+			w.gateway.IgnoreKeys()
+			w.gateway.ScriptLookUps(fake.NoAnswer, fake.NoAnswer)
+			a := w.replica("a")
+			require.Equal(t, payment.StateUnresolved, a.pay().State)
+			require.Equal(t, payment.StateUnresolved, a.pay().State)
+			require.Equal(t, "txn-1", a.pay().TransactionID)
+			require.Len(t, w.attempts(), 1)
+			w.requireOnce()
+		}, fake.LoseAnswer())
+	})
+	for name, crash := range map[string]func(func()) fake.Fault{
+		"a takeover, money taken": fake.CrashAfter, "a takeover, nothing sent": fake.CrashBefore,
+	} {
+		t.Run(name, func(t *testing.T) {
+			inWorld(t, func(t *testing.T, w *world) {
+				w.gateway.IgnoreKeys()
+				a, b := w.replica("a"), w.replica("b")
+				a.fault("Charge", 1, crash(exit))
+				<-a.send()
+				b.queue()
+				w.sleepUntil(5 * time.Minute)
+				require.Len(t, w.attempts(), w.gateway.Charges(order), "the second worker has sent nothing")
+				if w.gateway.Charges(order) == 1 {
+					require.Equal(t, payment.StateSucceeded, w.stored().State)
+				} else {
+					require.Equal(t, payment.StateFailed, w.stored().State)
+				}
+			})
+		})
+	}
+}
+
+// A replica that falls silent in a backoff, but lives, may make its next attempt until its lease
+// runs out. Whoever takes over makes none.
+func TestGatewayWithoutIdempotencyAndASilentReplica(t *testing.T) {
+	inWorld(t, func(t *testing.T, w *world) {
+		w.gateway.IgnoreKeys()
+		a, b := w.replica("a"), w.replica("b", func(s *core.Settings) { s.Wait = time.Second })
+		a.queue()
+		b.queue()
+		told := a.send()
+		w.sleepUntil(time.Second)
+		a.cutOff()
+		w.sleepUntil(25 * time.Second) // a's second attempt comes at 20 s
+		a.heal()
+		w.sleepUntil(5 * time.Minute)
+
+		require.Contains(t, w.events(), payment.EventTakenOver)
+		require.Equal(t, 1, w.gateway.Charges(order))
+		require.Equal(t, payment.StateSucceeded, w.stored().State)
+		<-told
+	}, fake.RefuseFor(20*time.Second))
+}

@@ -1,0 +1,404 @@
+package core_test
+
+import (
+	"context"
+	"fmt"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"paymentd/adapters/fake"
+	"paymentd/core"
+	"paymentd/core/payment"
+)
+
+// ends are all that a round can come to, each after a while.
+var ends = []struct {
+	name   string
+	script []fake.Step
+	state  payment.State
+	after  time.Duration
+}{
+	{"success", []fake.Step{fake.Slow(2*time.Second, fake.Approve())}, payment.StateSucceeded, 2 * time.Second},
+	{"decline", []fake.Step{fake.Slow(2*time.Second, fake.Decline("card_declined"))}, payment.StateDeclined, 2 * time.Second},
+	{"failure", four(fake.Refuse()), payment.StateFailed, 7 * time.Second},
+	{"rejection", []fake.Step{fake.Slow(2*time.Second, fake.Reject())}, payment.StateFailed, 2 * time.Second},
+	{"nobody knows", four(fake.Timeout()), payment.StateUnresolved, 7 * time.Second},
+}
+
+// A thousand requests at once are one claim, one round and one end, told to all.
+func TestCrowdInOneProcessIsAnsweredByOneEnd(t *testing.T) {
+	t.Parallel()
+	for _, end := range ends {
+		t.Run(end.name, func(t *testing.T) {
+			inWorld(t, func(t *testing.T, w *world) {
+				a := w.replica("a")
+				spoke := 0
+				for _, c := range a.crowd(1000) {
+					told := <-c
+					require.NoError(t, told.err)
+					require.Equal(t, end.state, told.State)
+					require.Equal(t, end.after, told.took)
+					require.Equal(t, w.stored().TransactionID, told.TransactionID)
+					if !told.Replayed {
+						spoke++
+					}
+				}
+				require.Len(t, w.attempts(), len(end.script), "nobody starts a round of their own")
+				require.Len(t, w.gateway.Keys(order), 1)
+				require.Equal(t, 1, a.calls("Claim"))
+				require.Zero(t, a.calls("Find"))
+				if end.state == payment.StateSucceeded {
+					require.Equal(t, 1, spoke, "the others are told that it is a replay")
+				}
+			}, end.script...)
+		})
+	}
+}
+
+// A crowd on another replica is answered by the end of the one that charges.
+func TestCrowdOnAnotherReplicaIsAnsweredByOneEnd(t *testing.T) {
+	t.Parallel()
+	for _, end := range ends {
+		t.Run(end.name, func(t *testing.T) {
+			inWorld(t, func(t *testing.T, w *world) {
+				a, b := w.replica("a"), w.replica("b")
+				first := a.send()
+				for _, c := range b.crowd(1000) {
+					told := <-c
+					require.NoError(t, told.err)
+					require.Equal(t, end.state, told.State)
+					require.Equal(t, end.state == payment.StateSucceeded, told.Replayed)
+					require.InDelta(t, end.after, told.took, float64(100*time.Millisecond))
+				}
+				require.Equal(t, end.state, (<-first).State)
+				require.Len(t, w.attempts(), len(end.script))
+				require.Equal(t, 1, b.calls("Claim"))
+				perSecond := float64(b.calls("Find")) / end.after.Seconds()
+				require.Less(t, perSecond, 20.0, "calls a second for a thousand who wait")
+				require.Greater(t, perSecond, 5.0)
+			}, end.script...)
+		})
+	}
+}
+
+func TestWaitIsOver(t *testing.T) {
+	t.Parallel()
+	for _, tt := range []struct {
+		name string
+		with func(*core.Request)
+		took time.Duration
+	}{
+		{"at once", waiting(0), 0},
+		{"as the client wants", waiting(3 * time.Second), 3 * time.Second},
+		{"as the service has it", func(*core.Request) {}, wait},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			inWorld(t, func(t *testing.T, w *world) {
+				a, b := w.replica("a"), w.replica("b")
+				first := a.send()
+				crowds := append(a.crowd(100, tt.with), b.crowd(100, tt.with)...)
+				for _, c := range crowds {
+					told := <-c
+					require.ErrorIs(t, told.err, core.ErrBusy)
+					require.Equal(t, tt.took, told.took)
+				}
+				require.Equal(t, payment.StateSucceeded, (<-first).State)
+				if tt.took > 0 {
+					require.Equal(t, 1, b.calls("Claim"), "those who stop waiting ask no more")
+				}
+				w.requireOnce()
+			}, four(fake.Slow(5*time.Second, fake.Unavailable()))[:3]...)
+		})
+	}
+}
+
+// Waits of all lengths in one line: each ends when it should, and the last hear the end.
+func TestEachWaitsForAsLongAsItWants(t *testing.T) {
+	inWorld(t, func(t *testing.T, w *world) {
+		a, b := w.replica("a"), w.replica("b")
+		first := a.send()
+		replies := make([]<-chan reply, 100)
+		for i := range replies {
+			replies[i] = b.send(waiting(time.Duration(i+1) * 100 * time.Millisecond))
+		}
+		for i, c := range replies {
+			told := <-c
+			if own := time.Duration(i+1) * 100 * time.Millisecond; own < 8*time.Second {
+				require.ErrorIs(t, told.err, core.ErrBusy)
+				require.Equal(t, own, told.took)
+			} else if own > 8100*time.Millisecond {
+				require.NoError(t, told.err)
+				require.Equal(t, "txn-1", told.TransactionID)
+			}
+		}
+		<-first
+		require.Equal(t, 1, b.calls("Claim"))
+		require.InDelta(t, 81, b.calls("Find"), 3)
+		w.requireOnce()
+	}, fake.Slow(8*time.Second, fake.Approve()))
+}
+
+// Nobody waits to be told that the amount is another.
+func TestOtherAmountIsRefusedAtOnceWhileProcessing(t *testing.T) {
+	inWorld(t, func(t *testing.T, w *world) {
+		a, b := w.replica("a"), w.replica("b")
+		first, watching := a.send(), b.send()
+		for _, r := range []*replica{a, b, w.replica("c")} {
+			for _, c := range r.crowd(20, amount("99.99", "USD")) {
+				told := <-c
+				require.ErrorIs(t, told.err, core.ErrMismatch)
+				require.Zero(t, told.took)
+			}
+		}
+		require.Equal(t, "txn-1", (<-first).TransactionID)
+		require.Equal(t, "txn-1", (<-watching).TransactionID)
+		require.Len(t, w.events(), 60)
+		require.Equal(t, money("100.00", "USD"), w.gateway.Taken()[0].Money)
+	}, fake.Slow(5*time.Second, fake.Approve()))
+}
+
+// Requests for a new order with different amounts: one amount wins, and nobody is told of
+// another amount than their own.
+func TestManyAmountsAtOnce(t *testing.T) {
+	inWorld(t, func(t *testing.T, w *world) {
+		a, b := w.replica("a"), w.replica("b")
+		replies := make(map[int][]<-chan reply)
+		for i := range 100 {
+			r := []*replica{a, b}[i%2]
+			replies[i/2] = append(replies[i/2], r.send(amount(fmt.Sprintf("%d.00", i/2+1), "USD")))
+		}
+		won := 0
+		for i, told := range replies {
+			for _, c := range told {
+				r := <-c
+				if money(fmt.Sprintf("%d.00", i+1), "USD") == w.stored().Money {
+					require.NoError(t, r.err)
+					won++
+				} else {
+					require.ErrorIs(t, r.err, core.ErrMismatch)
+				}
+			}
+		}
+		require.Equal(t, 2, won)
+		w.requireOnce()
+	}, fake.Slow(time.Second, fake.Approve()))
+}
+
+// As the line's end comes as soon as the amount is known, nobody is told of another amount.
+func TestReplayIsForTheSameAmount(t *testing.T) {
+	inWorld(t, func(t *testing.T, w *world) {
+		a := w.replica("a")
+		a.pay()
+		a.fault("Claim", 1, fake.DelayAnswer(time.Second))
+		right, wrong := a.crowd(50), a.crowd(50, amount("1.00", "USD"))
+		for i := range right {
+			require.True(t, (<-right[i]).Replayed)
+			require.ErrorIs(t, (<-wrong[i]).err, core.ErrMismatch)
+		}
+		w.requireOnce()
+	})
+}
+
+// A request is not told of an end that is older than itself: the payment may have gone on since,
+// and another replica may have told so.
+func TestNobodyIsToldAnEndOlderThanTheRequest(t *testing.T) {
+	t.Parallel()
+	for _, tt := range []struct {
+		name string
+		step fake.Step
+	}{
+		{"declined", fake.Decline("card_declined")},
+		{"rejected", fake.Reject()},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			inWorld(t, func(t *testing.T, w *world) {
+				a, b := w.replica("a"), w.replica("b")
+				a.fault("Settle", 1, fake.DelayAnswer(2*time.Second))
+				first := a.send()
+				w.sleepUntil(time.Second)
+				require.Equal(t, "txn-1", b.pay().TransactionID)
+				late := a.send()
+				require.NotEqual(t, payment.StateSucceeded, (<-first).State)
+				require.Equal(t, "txn-1", (<-late).TransactionID)
+				require.Equal(t, 1, w.gateway.Charges(order))
+			}, tt.step)
+		})
+	}
+}
+
+// A client that goes away while it speaks for others harms none of them.
+func TestSpeakerGoesAway(t *testing.T) {
+	t.Parallel()
+	for _, tt := range []struct {
+		name   string
+		fault  func(a *replica)
+		before func(w *world)
+		gone   bool // the client is told that it left; otherwise it hears the end
+		claims int
+	}{
+		{
+			name:  "claiming",
+			fault: func(a *replica) { a.fault("Claim", 1, fake.Delay(2*time.Second)) }, claims: 1,
+		},
+		{
+			name: "claiming, which then fails",
+			fault: func(a *replica) {
+				a.fault("Claim", 1, func(ctx context.Context, c fake.Call, _ func()) error {
+					time.Sleep(2 * time.Second)
+					return fake.FailBefore(ctx, c, nil)
+				})
+			},
+			gone: true, claims: 2,
+		},
+		{name: "charging", claims: 1},
+		{
+			name: "watching",
+			before: func(w *world) {
+				w.replica("other").send()
+			},
+			gone: true, claims: 1,
+		},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			inWorld(t, func(t *testing.T, w *world) {
+				a := w.replica("a")
+				if tt.before != nil {
+					tt.before(w)
+				}
+				if tt.fault != nil {
+					tt.fault(a)
+				}
+				ctx, leave := context.WithCancel(t.Context())
+				speaker := a.sendFor(ctx)
+				others := a.crowd(50)
+				w.sleepUntil(time.Second)
+				leave()
+
+				told := <-speaker
+				if tt.gone {
+					require.Error(t, told.err)
+				} else {
+					require.NoError(t, told.err, "carried to its end")
+				}
+				for _, c := range others {
+					told := <-c
+					require.NoError(t, told.err)
+					require.Equal(t, "txn-1", told.TransactionID)
+				}
+				require.Equal(t, tt.claims, a.calls("Claim"))
+				require.Equal(t, payment.StateSucceeded, w.stored().State)
+				w.requireOnce()
+			}, fake.Slow(4*time.Second, fake.Approve()))
+		})
+	}
+}
+
+func TestWaiterGoesAway(t *testing.T) {
+	inWorld(t, func(t *testing.T, w *world) {
+		a := w.replica("a")
+		first := a.send()
+		ctx, leave := context.WithTimeout(t.Context(), time.Second)
+		defer leave()
+		told := <-a.sendFor(ctx)
+		require.ErrorIs(t, told.err, context.DeadlineExceeded)
+		require.Equal(t, time.Second, told.took)
+		require.Equal(t, "txn-1", (<-first).TransactionID)
+	}, fake.Slow(4*time.Second, fake.Approve()))
+}
+
+// A client that has gone before its turn claims nothing.
+func TestClientThatHasLeftClaimsNothing(t *testing.T) {
+	inWorld(t, func(t *testing.T, w *world) {
+		ctx, leave := context.WithCancel(t.Context())
+		leave()
+		a := w.replica("a")
+		require.ErrorIs(t, (<-a.sendFor(ctx)).err, context.Canceled)
+		require.Empty(t, a.wire.Calls())
+	})
+}
+
+// A request for which the service panics does not take the others with it.
+func TestSpeakerPanics(t *testing.T) {
+	t.Parallel()
+	boom := func() { panic("boom") }
+	for _, tt := range []struct {
+		name   string
+		method string
+		fault  fake.Fault
+		busy   bool // its claim outlives it
+	}{
+		{"before the claim", "Claim", fake.CrashBefore(boom), false},
+		{"with the claim stored", "Claim", fake.CrashAfter(boom), true},
+		{"before the settlement", "Settle", fake.CrashBefore(boom), true},
+		{"after the settlement", "Settle", fake.CrashAfter(boom), false},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			inWorld(t, func(t *testing.T, w *world) {
+				a := w.replica("a")
+				a.fault(tt.method, 1, tt.fault)
+				speaker := a.send()
+				_, answered := <-speaker
+				require.False(t, answered)
+
+				for _, c := range a.crowd(50) {
+					told := <-c
+					if tt.busy {
+						require.ErrorIs(t, told.err, core.ErrBusy)
+						require.Equal(t, wait, told.took)
+					} else {
+						require.Equal(t, "txn-1", told.TransactionID)
+						require.Zero(t, told.took)
+					}
+				}
+				w.sleepUntil(lease)
+				require.Equal(t, "txn-1", a.pay().TransactionID)
+				w.requireOnce()
+			})
+		})
+	}
+}
+
+// Those who wait in line when the speaker panics go on in its place.
+func TestSpeakerPanicsWithOthersInLine(t *testing.T) {
+	inWorld(t, func(t *testing.T, w *world) {
+		a := w.replica("a")
+		a.fault("Settle", 1, fake.CrashBefore(func() { panic("boom") }))
+		for _, c := range a.crowd(50, waiting(time.Minute)) {
+			if told, answered := <-c; answered {
+				require.Equal(t, "txn-1", told.TransactionID)
+				require.InDelta(t, lease, told.took, float64(100*time.Millisecond))
+			}
+		}
+		require.Equal(t, 3, a.calls("Claim"), "the first, one that finds it busy, and the takeover")
+		w.requireOnce()
+	})
+}
+
+// The replica that charges dies. Those who wait elsewhere take the payment over when its lease
+// has run out, with the same gateway key.
+func TestWaitersTakeOverFromTheDead(t *testing.T) {
+	for _, taken := range []bool{false, true} {
+		t.Run(fmt.Sprintf("money taken: %v", taken), func(t *testing.T) {
+			inWorld(t, func(t *testing.T, w *world) {
+				a, b := w.replica("a"), w.replica("b")
+				crash := fake.CrashBefore
+				if taken {
+					crash = fake.CrashAfter
+				}
+				a.fault("Charge", 1, crash(exit))
+				<-a.send()
+				for _, c := range b.crowd(100, waiting(time.Minute)) {
+					told := <-c
+					require.NoError(t, told.err)
+					require.Equal(t, "txn-1", told.TransactionID)
+					require.InDelta(t, lease, told.took, float64(100*time.Millisecond))
+				}
+				require.Contains(t, w.events(), payment.EventTakenOver)
+				require.Equal(t, 2, b.calls("Claim"), "one that finds it busy, and the takeover")
+				w.requireOnce()
+			})
+		})
+	}
+}

@@ -1,0 +1,127 @@
+package mysqlstore_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"paymentd/adapters/mysqlstore"
+	"paymentd/core/payment"
+)
+
+// TestConcurrentClaims: of twenty at once for a new order, on two replicas, one wins.
+func TestConcurrentClaims(t *testing.T) {
+	t.Parallel()
+	databaseURL := migrated(t)
+	replicas := []*mysqlstore.Payments{
+		open(t, databaseURL, mysqlstore.Options{}), open(t, databaseURL, mysqlstore.Options{}),
+	}
+	for round := range 10 {
+		const claims = 20
+		a := ask(t, payment.OrderID(fmt.Sprintf("order-%d", round)))
+		verdicts := make(chan payment.Verdict, claims)
+		start := make(chan struct{})
+		var all sync.WaitGroup
+		for i := range claims {
+			all.Go(func() {
+				<-start
+				_, verdict, err := replicas[i%2].Claim(t.Context(), a)
+				if err != nil {
+					t.Error(err)
+				}
+				verdicts <- verdict
+			})
+		}
+		close(start)
+		all.Wait()
+		count := make(map[payment.Verdict]int)
+		for range claims {
+			count[<-verdicts]++
+		}
+		require.Equal(t, map[payment.Verdict]int{payment.VerdictClaimed: 1, payment.VerdictBusy: claims - 1}, count)
+	}
+}
+
+// holders notes who was given each fencing number.
+type holders struct {
+	mu    sync.Mutex
+	count map[string]int
+}
+
+func (h *holders) add(p payment.Payment) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	h.count[fmt.Sprintf("%s, fence %d", p.OrderID, p.Fence)]++
+}
+
+// TestConcurrentMoves makes all kinds of changes at the same few orders at the same time: no
+// deadlock reaches a caller, and each fencing number has one holder.
+func TestConcurrentMoves(t *testing.T) {
+	t.Parallel()
+	databaseURL := migrated(t)
+	replicas := []*mysqlstore.Payments{
+		open(t, databaseURL, mysqlstore.Options{}), open(t, databaseURL, mysqlstore.Options{}),
+	}
+	const workers, steps, orders = 8, 25, 3
+	held := &holders{count: make(map[string]int)}
+	var all sync.WaitGroup
+	for worker := range workers {
+		s := replicas[worker%len(replicas)]
+		all.Go(func() {
+			for step := range steps {
+				id := payment.OrderID(fmt.Sprintf("order-%d", (worker+step)%orders))
+				if err := turn(t.Context(), s, ask(t, id), held, worker+step); err != nil {
+					t.Errorf("worker %d, step %d: %v", worker, step, err)
+				}
+			}
+		})
+	}
+	all.Wait()
+	for holder, n := range held.count {
+		require.Equal(t, 1, n, holder)
+	}
+}
+
+// turn makes one change, after the number n.
+func turn(ctx context.Context, s *mysqlstore.Payments, a payment.Ask, held *holders, n int) error {
+	a.Lease = 0 // so that the next one takes it over
+	switch n % 5 {
+	case 0:
+		due, err := s.ClaimDue(ctx, payment.Terms{Replica: "replica-q", LookupFirst: time.Microsecond}, 2)
+		for _, d := range due {
+			held.add(d.Payment)
+		}
+		return err
+	case 1:
+		_, err := s.Beat(ctx, a.Replica, time.Microsecond)
+		return err
+	}
+	p, verdict, err := s.Claim(ctx, a)
+	if err != nil || verdict != payment.VerdictClaimed {
+		return err
+	}
+	held.add(p)
+	switch n % 3 {
+	case 0:
+		err = s.Renew(ctx, payment.Renewal{
+			Hold: p.Hold(), Next: true,
+			End: payment.AttemptEnd{Result: payment.Result{Class: payment.ClassUnknownAnswered}},
+		})
+	case 1:
+		settlement := approved(p)
+		settlement.End.Result = payment.Result{Class: payment.ClassDeclined}
+		settlement.Outcome = payment.Outcome{State: payment.StateDeclined, Code: "no"}
+		err = s.Settle(ctx, settlement)
+	case 2:
+		err = s.Settle(ctx, unresolved(p))
+	}
+	if errors.Is(err, payment.ErrFenced) {
+		return nil
+	}
+	return err
+}

@@ -1,0 +1,199 @@
+package mysqlstore_test
+
+import (
+	"bytes"
+	"io"
+	"net"
+	"net/url"
+	"sync"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+)
+
+// link is a network between a repository and its server, which can be cut at a given
+// statement.
+type link struct {
+	listener net.Listener
+	server   string
+
+	mu    sync.Mutex
+	conns []net.Conn
+	plan  plan
+	cuts  int
+}
+
+// plan says at which statement the link is cut, and how.
+type plan struct {
+	statement string // a part of its text; empty for no cut
+	// loseQuestion cuts before the server gets the statement; otherwise it is carried
+	// out, and its answer lost.
+	loseQuestion bool
+	// late keeps the statement on its way until the channel is closed. Its sender is cut off at
+	// once, and delivered is closed when the server has carried it out.
+	late, delivered chan struct{}
+	// forGood refuses every connection from then on.
+	forGood bool
+	// after is called between the server's answer, which is lost, and the cut.
+	after func()
+	// only is called in place of a cut.
+	only func()
+}
+
+// newLink puts a link before the server of a database, and returns it with the database's
+// URL by that way.
+func newLink(t *testing.T, databaseURL string) (l *link, linked string) {
+	t.Helper()
+	u, err := url.Parse(databaseURL)
+	require.NoError(t, err)
+	var config net.ListenConfig
+	listener, err := config.Listen(t.Context(), "tcp", "127.0.0.1:0")
+	require.NoError(t, err)
+	l = &link{listener: listener, server: u.Host}
+	u.Host = listener.Addr().String()
+
+	var all sync.WaitGroup
+	all.Go(func() { l.accept(&all) })
+	t.Cleanup(func() {
+		require.NoError(t, listener.Close())
+		l.closeAll()
+		all.Wait()
+	})
+	return l, u.String()
+}
+
+// cutAt sets the plan. It is carried out once.
+func (l *link) cutAt(p plan) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.plan, l.cuts = p, 0
+}
+
+// wasCut reports whether the plan has been carried out.
+func (l *link) wasCut() bool {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.cuts > 0
+}
+
+func (l *link) accept(all *sync.WaitGroup) {
+	for {
+		client, err := l.listener.Accept()
+		if err != nil {
+			return
+		}
+		server, err := net.Dial("tcp", l.server)
+		if err != nil || !l.keep(client, server) {
+			_ = client.Close()
+			continue
+		}
+		w := &wire{link: l, client: client, server: server, silent: make(chan struct{})}
+		all.Go(w.forward)
+		all.Go(w.answer)
+	}
+}
+
+// keep notes a pair of connections, unless the link is cut for good.
+func (l *link) keep(client, server net.Conn) bool {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.plan.forGood && l.cuts > 0 {
+		_ = server.Close()
+		return false
+	}
+	l.conns = append(l.conns, client, server)
+	return true
+}
+
+func (l *link) closeAll() {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	for _, conn := range l.conns {
+		_ = conn.Close()
+	}
+}
+
+// due returns the plan when it is to be carried out at these bytes.
+func (l *link) due(packet []byte) (plan, bool) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.cuts > 0 || l.plan.statement == "" || !bytes.Contains(packet, []byte(l.plan.statement)) {
+		return plan{}, false
+	}
+	l.cuts++
+	return l.plan, true
+}
+
+// wire is one connection over the link.
+type wire struct {
+	link           *link
+	client, server net.Conn
+	silent         chan struct{} // closed when no more answers are carried
+
+	mu  sync.Mutex
+	cut *plan // nil until it is met
+}
+
+// forward carries what the client says, and cuts where it is time to.
+func (w *wire) forward() {
+	defer func() { _ = w.server.Close() }()
+	buffer := make([]byte, 64<<10)
+	for {
+		n, err := w.client.Read(buffer)
+		if err != nil {
+			return
+		}
+		p, due := w.link.due(buffer[:n])
+		if due && !w.meet(p) {
+			return
+		}
+		if _, err := w.server.Write(buffer[:n]); err != nil {
+			return
+		}
+		if p.late != nil {
+			<-w.silent
+			close(p.delivered)
+			return
+		}
+	}
+}
+
+// meet carries out a plan before its statement is forwarded, and reports whether it is to be.
+func (w *wire) meet(p plan) bool {
+	if p.only != nil {
+		p.only()
+		return true
+	}
+	w.mu.Lock()
+	w.cut = &p
+	w.mu.Unlock()
+	if p.loseQuestion || p.late != nil {
+		_ = w.client.Close()
+	}
+	if p.late != nil {
+		<-p.late
+	}
+	return !p.loseQuestion
+}
+
+// answer carries what the server says, until the wire is cut.
+func (w *wire) answer() {
+	defer close(w.silent)
+	defer func() { _ = w.client.Close() }()
+	buffer := make([]byte, 64<<10)
+	for {
+		n, err := w.server.Read(buffer)
+		w.mu.Lock()
+		cut := w.cut
+		w.mu.Unlock()
+		if cut != nil && cut.after != nil {
+			cut.after()
+		}
+		if err != nil || cut != nil {
+			return
+		}
+		if _, err := io.Copy(w.client, bytes.NewReader(buffer[:n])); err != nil {
+			return
+		}
+	}
+}

@@ -1,0 +1,357 @@
+package mysqlstore_test
+
+import (
+	"context"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"paymentd/adapters/mysqlstore"
+	"paymentd/core/payment"
+	"paymentd/ports"
+)
+
+// lease is that of a claim which is alive for as long as the test is.
+const lease = time.Hour
+
+// commit is a whole COMMIT on the wire: READ COMMITTED is not one.
+const commit = "\x03COMMIT"
+
+func ask(t testing.TB, id payment.OrderID) payment.Ask {
+	t.Helper()
+	return payment.Ask{
+		OrderID: id, Money: dollars(t), NewKey: payment.GatewayKey("key-of-" + id),
+		Replica: "replica-a", Lease: lease,
+	}
+}
+
+func dollars(t testing.TB) payment.Money {
+	t.Helper()
+	usd, err := payment.ParseCurrency("USD")
+	require.NoError(t, err)
+	money, err := payment.MoneyFromMinor(10_000, usd)
+	require.NoError(t, err)
+	return money
+}
+
+// approved settles the claim on p.
+func approved(p payment.Payment) payment.Settlement {
+	return payment.Settlement{
+		Hold: p.Hold(),
+		End: &payment.AttemptEnd{
+			Result: payment.Result{Class: payment.ClassApproved, TransactionID: "txn-1"},
+			Took:   time.Second,
+		},
+		Outcome: payment.Outcome{State: payment.StateSucceeded, TransactionID: "txn-1"},
+	}
+}
+
+func unresolved(p payment.Payment) payment.Settlement {
+	return payment.Settlement{
+		Hold:    p.Hold(),
+		End:     &payment.AttemptEnd{Result: payment.Result{Class: payment.ClassUnknownUnanswered}},
+		Outcome: payment.Outcome{State: payment.StateUnresolved, Reason: "nobody knows"},
+	}
+}
+
+var terms = payment.Terms{
+	Replica: "replica-q", Lease: lease, LookupFirst: time.Minute, LookupMax: time.Hour,
+}
+
+// change is a change of one payment, order-1, that meets a cut.
+type change struct {
+	statement string // at which the link is cut
+	begin     func(t *testing.T, s *mysqlstore.Payments)
+	make      func(ctx context.Context, t *testing.T, s *mysqlstore.Payments) error
+	// done checks that it is done once.
+	done func(t *testing.T, h ports.History)
+}
+
+func changes() map[string]change {
+	return map[string]change{
+		"a new claim": {
+			statement: "INSERT INTO payments",
+			begin:     func(*testing.T, *mysqlstore.Payments) {},
+			make: func(ctx context.Context, t *testing.T, s *mysqlstore.Payments) error {
+				t.Helper()
+				p, verdict, err := s.Claim(ctx, ask(t, "order-1"))
+				if err == nil {
+					require.Equal(t, payment.VerdictClaimed, verdict, "it is ours, and not busy")
+					require.Equal(t, int64(1), p.Fence)
+				}
+				return err
+			},
+			done: func(t *testing.T, h ports.History) {
+				t.Helper()
+				require.Equal(t, int64(1), h.Payment.Fence)
+				require.Len(t, h.Attempts, 1)
+			},
+		},
+		"a takeover": {
+			statement: commit,
+			begin: func(t *testing.T, s *mysqlstore.Payments) {
+				t.Helper()
+				a := ask(t, "order-1")
+				a.Lease = 0
+				_, _, err := s.Claim(t.Context(), a)
+				require.NoError(t, err)
+			},
+			make: func(ctx context.Context, t *testing.T, s *mysqlstore.Payments) error {
+				t.Helper()
+				p, verdict, err := s.Claim(ctx, ask(t, "order-1"))
+				if err == nil {
+					require.Equal(t, payment.VerdictClaimed, verdict, "it is ours, and not busy")
+					require.Equal(t, int64(2), p.Fence)
+				}
+				return err
+			},
+			done: requireFence2,
+		},
+		"a pick-up by the queue": {
+			statement: commit,
+			begin: func(t *testing.T, s *mysqlstore.Payments) {
+				t.Helper()
+				a := ask(t, "order-1")
+				a.Lease = 0
+				_, _, err := s.Claim(t.Context(), a)
+				require.NoError(t, err)
+			},
+			make: func(ctx context.Context, t *testing.T, s *mysqlstore.Payments) error {
+				t.Helper()
+				due, err := s.ClaimDue(ctx, terms, 10)
+				if err == nil {
+					require.Len(t, due, 1, "they are ours")
+					require.Equal(t, int64(2), due[0].Payment.Fence)
+				}
+				return err
+			},
+			done: requireFence2,
+		},
+		"a settlement at once": {
+			statement: "UPDATE payments",
+			begin:     claimed,
+			make: func(ctx context.Context, t *testing.T, s *mysqlstore.Payments) error {
+				t.Helper()
+				p, err := s.Find(t.Context(), "order-1")
+				require.NoError(t, err)
+				return s.Settle(ctx, approved(p))
+			},
+			done: func(t *testing.T, h ports.History) {
+				t.Helper()
+				require.Equal(t, payment.StateSucceeded, h.Payment.State)
+				require.Len(t, h.Attempts, 1)
+			},
+		},
+		"a settlement with an event": {
+			statement: commit,
+			begin:     claimed,
+			make: func(ctx context.Context, t *testing.T, s *mysqlstore.Payments) error {
+				t.Helper()
+				p, err := s.Find(t.Context(), "order-1")
+				require.NoError(t, err)
+				settlement := approved(p)
+				settlement.Event = payment.EventReconciled
+				return s.Settle(ctx, settlement)
+			},
+			done: func(t *testing.T, h ports.History) {
+				t.Helper()
+				require.Equal(t, payment.StateSucceeded, h.Payment.State)
+				require.Len(t, h.Events, 1)
+			},
+		},
+		"a renewal": {
+			statement: commit,
+			begin:     claimed,
+			make: func(ctx context.Context, t *testing.T, s *mysqlstore.Payments) error {
+				t.Helper()
+				return s.Renew(ctx, payment.Renewal{
+					Hold: payment.Hold{OrderID: "order-1", Fence: 1, State: payment.StateProcessing, Attempt: 1},
+					End:  payment.AttemptEnd{Result: payment.Result{Class: payment.ClassNotCharged}},
+					Next: true, Lease: lease,
+				})
+			},
+			done: func(t *testing.T, h ports.History) {
+				t.Helper()
+				require.Equal(t, int64(1), h.Payment.Fence)
+				require.Len(t, h.Attempts, 2)
+			},
+		},
+		"a person's word": {
+			statement: commit,
+			begin: func(t *testing.T, s *mysqlstore.Payments) {
+				t.Helper()
+				p, _, err := s.Claim(t.Context(), ask(t, "order-1"))
+				require.NoError(t, err)
+				require.NoError(t, s.Settle(t.Context(), unresolved(p)))
+			},
+			make: func(ctx context.Context, t *testing.T, s *mysqlstore.Payments) error {
+				t.Helper()
+				return s.Resolve(ctx, payment.Resolution{
+					OrderID: "order-1", By: "ada",
+					Outcome: payment.Outcome{State: payment.StateSucceeded, TransactionID: "txn-1"},
+				})
+			},
+			done: func(t *testing.T, h ports.History) {
+				t.Helper()
+				require.Equal(t, payment.StateSucceeded, h.Payment.State)
+				require.Len(t, h.Events, 1)
+			},
+		},
+	}
+}
+
+func claimed(t *testing.T, s *mysqlstore.Payments) {
+	t.Helper()
+	_, _, err := s.Claim(t.Context(), ask(t, "order-1"))
+	require.NoError(t, err)
+}
+
+func requireFence2(t *testing.T, h ports.History) {
+	t.Helper()
+	require.Equal(t, int64(2), h.Payment.Fence)
+	require.Len(t, h.Attempts, 2)
+	require.Len(t, h.Events, 1)
+}
+
+// TestLostAnswer cuts the connection while a change is on its way. The change is made, once,
+// and the caller told so.
+func TestLostAnswer(t *testing.T) {
+	t.Parallel()
+	for name, c := range changes() {
+		for cut, p := range map[string]plan{
+			"the answer is lost":   {statement: c.statement},
+			"the question is lost": {statement: c.statement, loseQuestion: true},
+		} {
+			t.Run(name+"/"+cut, func(t *testing.T) {
+				t.Parallel()
+				url := migrated(t)
+				l, linked := newLink(t, url)
+				s := open(t, linked, mysqlstore.Options{})
+				c.begin(t, s)
+				l.cutAt(p)
+				require.NoError(t, c.make(t.Context(), t, s))
+				require.True(t, l.wasCut())
+				requireDone(t, url, c)
+			})
+		}
+	}
+}
+
+// TestLostForGood cuts the connection while a change is on its way, and the server cannot be
+// reached again. Nobody can know what became of the change, and once the server is back the same
+// change again finds out.
+func TestLostForGood(t *testing.T) {
+	t.Parallel()
+	for name, c := range changes() {
+		for _, carriedOut := range []bool{true, false} {
+			t.Run(name, func(t *testing.T) {
+				t.Parallel()
+				url := migrated(t)
+				l, linked := newLink(t, url)
+				s := open(t, linked, mysqlstore.Options{})
+				c.begin(t, s)
+				l.cutAt(plan{statement: c.statement, loseQuestion: !carriedOut, forGood: true})
+				require.ErrorIs(t, c.make(t.Context(), t, s), ports.ErrInDoubt)
+				_, err := s.Find(t.Context(), "order-1")
+				require.ErrorIs(t, err, ports.ErrUnavailable)
+				require.NotErrorIs(t, err, ports.ErrInDoubt)
+
+				direct := open(t, url, mysqlstore.Options{})
+				h, err := direct.History(t.Context(), "order-1")
+				if carriedOut {
+					require.NoError(t, err)
+					c.done(t, h)
+					return
+				}
+				l.cutAt(plan{}) // the server is back
+				require.NoError(t, c.make(t.Context(), t, s))
+				requireDone(t, url, c)
+			})
+		}
+	}
+}
+
+// TestLostAnswerAndARefusal takes a payment over and loses the answer; before it asks again,
+// another request writes the same row. The claim is still known to be its own.
+func TestLostAnswerAndARefusal(t *testing.T) {
+	t.Parallel()
+	databaseURL := migrated(t)
+	l, linked := newLink(t, databaseURL)
+	s, other := open(t, linked, mysqlstore.Options{}), open(t, databaseURL, mysqlstore.Options{})
+	takeover := changes()["a takeover"]
+	takeover.begin(t, s)
+	wrong := ask(t, "order-1")
+	euro, err := payment.ParseCurrency("EUR")
+	require.NoError(t, err)
+	wrong.Money, err = payment.MoneyFromMinor(1, euro)
+	require.NoError(t, err)
+
+	refused := make(chan error, 1)
+	l.cutAt(plan{statement: commit, after: func() {
+		_, _, err := other.Claim(t.Context(), wrong)
+		refused <- err
+	}})
+	require.NoError(t, takeover.make(t.Context(), t, s))
+	require.NoError(t, <-refused)
+	h, err := s.History(t.Context(), "order-1")
+	require.NoError(t, err)
+	require.Equal(t, int64(2), h.Payment.Fence)
+	require.Len(t, h.Events, 2)
+	require.Equal(t, payment.EventRefused, h.Events[1].Kind)
+}
+
+// TestLateStatement delivers a statement to the server when its sender has given it up and
+// made the change another time.
+func TestLateStatement(t *testing.T) {
+	t.Parallel()
+	for _, name := range []string{"a new claim", "a settlement at once"} {
+		c := changes()[name]
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			url := migrated(t)
+			l, linked := newLink(t, url)
+			s := open(t, linked, mysqlstore.Options{})
+			c.begin(t, s)
+			p := plan{statement: c.statement, late: make(chan struct{}), delivered: make(chan struct{})}
+			l.cutAt(p)
+			require.NoError(t, c.make(t.Context(), t, s))
+			before, err := s.History(t.Context(), "order-1")
+			require.NoError(t, err)
+			close(p.late)
+			<-p.delivered
+			requireDone(t, url, c)
+			after, err := open(t, url, mysqlstore.Options{}).History(t.Context(), "order-1")
+			require.NoError(t, err)
+			after.Payment.SeenAt = before.Payment.SeenAt
+			require.Equal(t, before, after)
+		})
+	}
+}
+
+// TestCallerGoesAway cancels a change that is on its way: it is made, whole.
+func TestCallerGoesAway(t *testing.T) {
+	t.Parallel()
+	for name, c := range changes() {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			url := migrated(t)
+			l, linked := newLink(t, url)
+			s := open(t, linked, mysqlstore.Options{})
+			c.begin(t, s)
+			ctx, cancel := context.WithCancel(t.Context())
+			defer cancel()
+			l.cutAt(plan{statement: c.statement, only: cancel})
+			require.NoError(t, c.make(ctx, t, s))
+			require.ErrorIs(t, ctx.Err(), context.Canceled)
+			requireDone(t, url, c)
+		})
+	}
+}
+
+func requireDone(t *testing.T, url string, c change) {
+	t.Helper()
+	h, err := open(t, url, mysqlstore.Options{}).History(t.Context(), "order-1")
+	require.NoError(t, err)
+	c.done(t, h)
+}

@@ -1,0 +1,98 @@
+package mysqlstore
+
+import (
+	"context"
+	"database/sql"
+	"fmt"
+	"math/rand/v2"
+	"time"
+
+	"paymentd/adapters/mysqlstore/internal/queries"
+	"paymentd/core/payment"
+	"paymentd/ports"
+)
+
+// move is one change of one payment: lock its row, let the domain decide, write, commit.
+type move struct {
+	orderID payment.OrderID
+	decide  func(payment.Payment, time.Time) (payment.Decision, error)
+	// token is stored with each new fencing number. It outlives a lost answer: a row that
+	// has it was written by an earlier try of this very move.
+	token int64
+	// decision is that of the latest try.
+	decision payment.Decision
+}
+
+func newMove(
+	id payment.OrderID, decide func(payment.Payment, time.Time) (payment.Decision, error),
+) *move {
+	return &move{orderID: id, decide: decide, token: newToken()}
+}
+
+// newToken returns a number that no other claim has.
+func newToken() int64 { return rand.Int64() } //nolint:gosec // must differ, and may be guessed
+
+// move makes the move until it is known what became of it.
+func (s *Payments) move(ctx context.Context, m *move) (payment.Decision, error) {
+	err := s.write(ctx, m.make)
+	return m.decision, err
+}
+
+// make is one try, and one transaction.
+func (m *move) make(ctx context.Context, conn *sql.Conn) error {
+	return transact(ctx, conn, func(q *queries.Queries) error {
+		row, err := q.LockPayment(ctx, m.orderID)
+		if noRows(err) {
+			return ports.ErrNotFound
+		}
+		if err != nil {
+			return fmt.Errorf("lock the payment: %w", err)
+		}
+		p, err := fromRow(row.Payment, row.Now)
+		if err != nil {
+			return err
+		}
+		if row.Payment.ClaimToken == m.token {
+			m.decision.Payment = p
+			return nil
+		}
+		if m.decision, err = m.decide(p, row.Now); err != nil {
+			return err
+		}
+		return store(ctx, q, row.Payment, m.decision, m.token)
+	})
+}
+
+// store writes a decision about a locked row.
+func store(
+	ctx context.Context, q *queries.Queries, row queries.Payment, d payment.Decision, token int64,
+) error {
+	if !d.Write {
+		return nil
+	}
+	if d.Payment.Fence == row.Fence {
+		token = row.ClaimToken // still the claim of whoever holds it
+	}
+	update, err := toUpdate(d.Payment, row.Fence, token)
+	if err != nil {
+		return err
+	}
+	updated, err := q.UpdatePayment(ctx, update)
+	if err != nil {
+		return fmt.Errorf("update the payment: %w", err)
+	}
+	if updated != 1 {
+		return fmt.Errorf("update the payment: %d rows of order %q, and it was locked", updated, row.OrderID)
+	}
+	if d.Past != nil {
+		if err := q.InsertAttempt(ctx, toAttempt(row.OrderID, *d.Past)); err != nil {
+			return fmt.Errorf("keep the attempt: %w", err)
+		}
+	}
+	if d.Event != nil {
+		if err := q.InsertEvent(ctx, toEvent(row.OrderID, *d.Event)); err != nil {
+			return fmt.Errorf("keep the event: %w", err)
+		}
+	}
+	return nil
+}

@@ -1,0 +1,118 @@
+package mysqltest
+
+import (
+	"context"
+	"crypto/rand"
+	"fmt"
+	"os"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+)
+
+// URLVariable names the environment variable with the URL of the server that
+// Database uses.
+const URLVariable = "TEST_MYSQL_URL"
+
+// dropTimeout bounds the removal of a test's database.
+const dropTimeout = 30 * time.Second
+
+// shared is the server that all of a test binary's databases are on.
+var shared sharedServer
+
+// sharedServer is found, or started, when it is first asked for.
+type sharedServer struct {
+	mu      sync.Mutex
+	found   bool
+	address address
+	err     error
+	private *Server // nil where TEST_MYSQL_URL names the server
+}
+
+// Database returns the URL, mysql://user:password@host:port/database, of a new
+// and empty database, which is dropped at the end of the test. All databases of
+// a test binary are on one server: the one that TEST_MYSQL_URL names, or else a
+// private and relaxed one (see [Config]). It fails the test where there is no
+// server.
+func Database(t testing.TB) string {
+	t.Helper()
+	server, err := shared.get()
+	if err != nil {
+		t.Fatalf("mysqltest: %v", err)
+	}
+	name := "paymentd_test_" + strings.ToLower(rand.Text()[:12])
+	if err := server.execute(t.Context(), "CREATE DATABASE "+name); err != nil {
+		t.Fatalf("mysqltest: create a database: %v", err)
+	}
+	t.Cleanup(func() {
+		// Not the test's context: it is over by now.
+		ctx, cancel := context.WithTimeout(context.Background(), dropTimeout)
+		defer cancel()
+		if err := server.execute(ctx, "DROP DATABASE IF EXISTS "+name); err != nil {
+			t.Errorf("mysqltest: drop the test's database: %v", err)
+		}
+	})
+	return server.url(name)
+}
+
+func (s *sharedServer) get() (address, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if !s.found {
+		s.found = true
+		s.err = s.find()
+	}
+	return s.address, s.err
+}
+
+func (s *sharedServer) find() (err error) {
+	if url := os.Getenv(URLVariable); url != "" {
+		if s.address, err = parseAddress(url); err != nil {
+			return fmt.Errorf("%s: %w", URLVariable, err)
+		}
+		return nil
+	}
+	// Not a test's context: the server outlives the test that happens to be first.
+	if s.private, err = Start(context.Background(), Config{Relaxed: true}); err != nil {
+		return err
+	}
+	s.address = s.private.address
+	return nil
+}
+
+// stop ends what get started.
+func (s *sharedServer) stop() error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.private == nil {
+		return nil
+	}
+	err := s.private.Stop()
+	s.private = nil
+	return err
+}
+
+// Tests are those of a package that uses Database.
+type Tests struct {
+	m *testing.M
+}
+
+// Main wraps m so that the shared server is stopped after the last test:
+//
+//	func TestMain(m *testing.M) { os.Exit(mysqltest.Main(m).Run()) }
+//	func TestMain(m *testing.M) { goleak.VerifyTestMain(mysqltest.Main(m)) }
+//
+// A package without it leaves nothing behind either, but goleak would find the
+// goroutine that watches the server.
+func Main(m *testing.M) Tests { return Tests{m: m} }
+
+// Run runs the tests and returns the exit code.
+func (t Tests) Run() int {
+	code := t.m.Run()
+	if err := shared.stop(); err != nil {
+		fmt.Fprintf(os.Stderr, "mysqltest: stop the shared server: %v\n", err)
+		return max(code, 1)
+	}
+	return code
+}

@@ -1,0 +1,33 @@
+package mysqltest_test
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"testing"
+
+	"go.uber.org/goleak"
+
+	"paymentd/adapters/mysqlstore/mysqltest"
+)
+
+// victimVariable makes the test binary a process that starts a server, tells
+// where it is, and waits to be killed.
+const victimVariable = "MYSQLTEST_VICTIM"
+
+func TestMain(m *testing.M) {
+	if os.Getenv(victimVariable) != "" {
+		beVictim()
+	}
+	goleak.VerifyTestMain(mysqltest.Main(m))
+}
+
+func beVictim() {
+	server, err := mysqltest.Start(context.Background(), mysqltest.Config{Relaxed: true})
+	if err != nil {
+		fmt.Println("victim:", err)
+		os.Exit(1)
+	}
+	fmt.Println(server.URL(""))
+	select {}
+}

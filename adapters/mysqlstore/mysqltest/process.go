@@ -1,0 +1,138 @@
+package mysqltest
+
+import (
+	"bytes"
+	"context"
+	"fmt"
+	"math/rand/v2"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"syscall"
+	"time"
+)
+
+// engineTimeout bounds one request to a container engine.
+const engineTimeout = 30 * time.Second
+
+// process is one run of a server, from its start to its end.
+type process struct {
+	command *exec.Cmd
+	name    string // of its container, if it runs in one
+	inside  container
+	reaper  *reaper
+	log     string        // the path of what it wrote
+	over    chan struct{} // closed at its end, after which the rest may be read
+	err     error         // how it ended
+}
+
+// startProcess runs the program, and has the reaper end it with this process.
+func startProcess(run program, clean *reaper, name, folder string, args []string) (*process, error) {
+	p := &process{
+		command: run.server(name, folder, args),
+		name:    name,
+		inside:  run.container,
+		reaper:  clean,
+		log:     filepath.Join(folder, name+".log"),
+		over:    make(chan struct{}),
+	}
+	log, err := os.Create(p.log)
+	if err != nil {
+		return nil, fmt.Errorf("make the server's log: %w", err)
+	}
+	defer log.Close() //nolint:errcheck // the child has its own; nothing was written through ours
+	p.command.Stdout, p.command.Stderr = log, log
+	// A group of its own, so that Ctrl-C leaves it to those whose server it is.
+	p.command.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
+	if err := p.command.Start(); err != nil {
+		return nil, fmt.Errorf("run the server: %w", err)
+	}
+	if err := clean.atEnd(p.lastWords()); err != nil {
+		_ = p.command.Process.Kill()
+		_ = p.command.Wait()
+		return nil, err
+	}
+	go func() {
+		p.err = p.command.Wait()
+		close(p.over)
+	}()
+	return p, nil
+}
+
+// kill ends the server, if it still runs, and waits until it is gone.
+func (p *process) kill() error {
+	if !p.isOver() {
+		if err := p.sendKill(); err != nil && !p.isOver() {
+			return err
+		}
+		<-p.over
+	}
+	// From here on the process's number may be another's.
+	return p.reaper.atEnd("")
+}
+
+func (p *process) sendKill() error {
+	if p.inside.image == "" {
+		return p.command.Process.Kill()
+	}
+	// Killing the client of the engine would leave the server running.
+	ctx, cancel := context.WithTimeout(context.Background(), engineTimeout)
+	defer cancel()
+	if out, err := exec.CommandContext(ctx, "docker", "kill", p.name).CombinedOutput(); err != nil {
+		return fmt.Errorf("docker kill %s: %w: %s", p.name, err, out)
+	}
+	return nil
+}
+
+// lastWords is what the reaper runs to end the server, when this process is gone.
+func (p *process) lastWords() string {
+	if p.inside.image == "" {
+		return fmt.Sprintf("kill -9 %d", p.command.Process.Pid)
+	}
+	return "docker rm --force " + p.name
+}
+
+// isOver reports whether the process has ended.
+func (p *process) isOver() bool {
+	select {
+	case <-p.over:
+		return true
+	default:
+		return false
+	}
+}
+
+// failure describes why a server is not there, from what it wrote.
+func (p *process) failure() error {
+	written, err := os.ReadFile(p.log)
+	if err != nil {
+		return fmt.Errorf("read the server's log: %w", err)
+	}
+	if bytes.Contains(bytes.ToLower(written), []byte("address already in use")) {
+		return errPortTaken
+	}
+	return fmt.Errorf("the server wrote:\n%s", lastLines(written))
+}
+
+// lastLines returns the end of a log, enough to see why a server gave up.
+func lastLines(log []byte) string {
+	const limit = 15
+	lines := strings.Split(strings.TrimSpace(string(log)), "\n")
+	return strings.Join(lines[max(0, len(lines)-limit):], "\n")
+}
+
+// pause waits, but not longer than the context lives.
+func pause(ctx context.Context, duration time.Duration) error {
+	select {
+	case <-ctx.Done():
+		return ctx.Err()
+	case <-time.After(duration):
+		return nil
+	}
+}
+
+// randomBetween returns a number from lowest up to, not including, highest.
+func randomBetween(lowest, highest int) int {
+	return lowest + rand.IntN(highest-lowest) //nolint:gosec // a port to try is no secret
+}

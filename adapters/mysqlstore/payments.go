@@ -1,0 +1,100 @@
+package mysqlstore
+
+import (
+	"cmp"
+	"context"
+	"database/sql"
+	"fmt"
+	"log/slog"
+	"time"
+
+	"github.com/go-sql-driver/mysql"
+
+	"paymentd/adapters/mysqlstore/internal/queries"
+	"paymentd/ports"
+	"paymentd/sql/mysql/migrations"
+	"paymentd/sql/schema"
+)
+
+var _ ports.Payments = (*Payments)(nil)
+
+// Payments is ports.Payments on MySQL.
+type Payments struct {
+	db      *sql.DB
+	timeout time.Duration
+	log     *slog.Logger
+	latest  uint // the schema version that this program was built for
+	checks  checks
+}
+
+// Options are the limits of a repository. A zero field stands for its default.
+type Options struct {
+	// MaxOpen is the most connections to the server, and how many are kept idle: 32.
+	MaxOpen int
+	// ConnLifetime is how long a connection is used before it is made anew, so that a
+	// server that came back, or a moved name, gets its share: 5 min.
+	ConnLifetime time.Duration
+	// Timeout bounds a wait for a free connection, and each statement or short transaction
+	// from its first byte to its commit: 5 s. Locks are waited for half as long.
+	Timeout time.Duration
+	// Log is told what an operator must know.
+	Log *slog.Logger
+}
+
+func (o Options) withDefaults() Options {
+	o.MaxOpen = cmp.Or(o.MaxOpen, 32)
+	o.ConnLifetime = cmp.Or(o.ConnLifetime, 5*time.Minute)
+	o.Timeout = cmp.Or(o.Timeout, 5*time.Second)
+	o.Log = cmp.Or(o.Log, slog.Default())
+	return o
+}
+
+// Open returns the repository in the database of the URL
+// mysql://user:password@host:port/database. It makes no connection yet, so that a server
+// that is down can come later: until then every method returns ports.ErrUnavailable.
+func Open(databaseURL string, options Options) (*Payments, error) {
+	o := options.withDefaults()
+	config, err := parseURL(databaseURL)
+	if err != nil {
+		return nil, err
+	}
+	latest, err := schema.Latest(migrations.Files)
+	if err != nil {
+		return nil, err
+	}
+	connector, err := mysql.NewConnector(forPayments(config, o.Timeout))
+	if err != nil {
+		return nil, fmt.Errorf("open the database: %w", err)
+	}
+	db := sql.OpenDB(connector)
+	db.SetMaxOpenConns(o.MaxOpen)
+	db.SetMaxIdleConns(o.MaxOpen)
+	db.SetConnMaxLifetime(o.ConnLifetime)
+	db.SetConnMaxIdleTime(idleTimeout(o.Timeout) / 2) // before the server does it
+	return &Payments{db: db, timeout: o.Timeout, log: o.Log, latest: latest}, nil
+}
+
+// Close ends the connections. It waits for the statements that are under way.
+func (s *Payments) Close() error {
+	if err := s.db.Close(); err != nil {
+		return fmt.Errorf("close the database: %w", err)
+	}
+	return nil
+}
+
+// Ready implements ports.Payments.
+func (s *Payments) Ready(ctx context.Context) error {
+	status := schema.Status{Latest: s.latest}
+	err := s.read(ctx, func(ctx context.Context, q *queries.Queries) error {
+		row, err := q.SchemaVersion(ctx)
+		if noRows(err) || hasNumber(err, errNoSuchTable) {
+			return nil // version 0
+		}
+		status.Version, status.Dirty = uint(max(0, row.Version)), row.Dirty
+		return err
+	})
+	if err != nil {
+		return fmt.Errorf("read the schema's version: %w", err)
+	}
+	return status.Err()
+}

@@ -1,0 +1,169 @@
+package mysqlstore
+
+import (
+	"context"
+	"database/sql"
+	"errors"
+	"fmt"
+	"log/slog"
+	"math"
+	"strings"
+	"time"
+
+	"paymentd/adapters/mysqlstore/internal/queries"
+	"paymentd/core/payment"
+	"paymentd/ports"
+)
+
+// ClaimDue implements ports.Payments. The payments are claimed in one transaction; where
+// one of them spoils it for the others, each in its own.
+func (s *Payments) ClaimDue(
+	ctx context.Context, terms payment.Terms, limit int,
+) ([]payment.Decision, error) {
+	b := &batch{terms: terms, limit: atMost(limit), token: newToken(), log: s.log}
+	err := s.write(ctx, b.claim)
+	switch {
+	case err == nil:
+		return b.decisions, nil
+	case errors.Is(err, ports.ErrUnavailable), errors.Is(err, ports.ErrInDoubt):
+		return nil, fmt.Errorf("claim due payments: %w", err)
+	}
+	s.log.LogAttrs(ctx, slog.LevelError, "due payments cannot be claimed together; claiming them one by one",
+		slog.String("error", err.Error()))
+	decisions, err := s.claimSingly(ctx, terms, atMost(limit))
+	if err != nil {
+		return decisions, fmt.Errorf("claim due payments: %w", err)
+	}
+	return decisions, nil
+}
+
+// batch is one run of ClaimDue.
+type batch struct {
+	terms     payment.Terms
+	limit     int32
+	token     int64
+	log       *slog.Logger
+	decisions []payment.Decision // of the latest try that got as far as its commit
+}
+
+// claim is one try, and one transaction.
+func (b *batch) claim(ctx context.Context, conn *sql.Conn) error {
+	return transact(ctx, conn, func(q *queries.Queries) error {
+		written, err := b.writtenBefore(ctx, q)
+		if written || err != nil {
+			return err
+		}
+		b.decisions, err = b.decide(ctx, q)
+		return err
+	})
+}
+
+// writtenBefore reports whether an earlier try was committed and its answer lost. Its
+// payments were written together, so one of them tells of all.
+func (b *batch) writtenBefore(ctx context.Context, q *queries.Queries) (bool, error) {
+	if len(b.decisions) == 0 {
+		return false, nil
+	}
+	row, err := q.LockPayment(ctx, b.decisions[0].Payment.OrderID)
+	if err != nil {
+		return false, fmt.Errorf("lock the payment: %w", err)
+	}
+	return row.Payment.ClaimToken == b.token, nil
+}
+
+// decide locks due payments, decides about each and stores the decisions.
+func (b *batch) decide(ctx context.Context, q *queries.Queries) (decisions []payment.Decision, err error) {
+	rows, err := q.LockDuePayments(ctx, b.limit)
+	if err != nil {
+		return nil, fmt.Errorf("lock due payments: %w", err)
+	}
+	for _, row := range rows {
+		p, err := fromRow(row.Payment, row.Now)
+		if err != nil {
+			if err := putOff(ctx, q, b.log, row.Payment.OrderID, err); err != nil {
+				return nil, err
+			}
+			continue
+		}
+		d := b.terms.PickUp(p, row.Now)
+		if err := store(ctx, q, row.Payment, d, b.token); err != nil {
+			return nil, err
+		}
+		if d.Write {
+			decisions = append(decisions, d)
+		}
+	}
+	return decisions, nil
+}
+
+// claimSingly claims due payments one by one, and puts off those that cannot be.
+func (s *Payments) claimSingly(
+	ctx context.Context, terms payment.Terms, limit int32,
+) (decisions []payment.Decision, err error) {
+	var due []payment.OrderID
+	err = s.read(ctx, func(ctx context.Context, q *queries.Queries) error {
+		due, err = q.ListDuePayments(ctx, limit)
+		return err
+	})
+	if err != nil {
+		return nil, err
+	}
+	pickUp := func(p payment.Payment, now time.Time) (payment.Decision, error) {
+		return terms.PickUp(p, now), nil
+	}
+	for _, id := range due {
+		d, err := s.move(ctx, newMove(id, pickUp))
+		switch {
+		case errors.Is(err, ports.ErrUnavailable), errors.Is(err, ports.ErrInDoubt):
+			return decisions, err
+		case err != nil:
+			if err := s.putOff(ctx, id, err); err != nil {
+				return decisions, err
+			}
+		case d.Write:
+			decisions = append(decisions, d)
+		}
+	}
+	return decisions, nil
+}
+
+func (s *Payments) putOff(ctx context.Context, id payment.OrderID, why error) error {
+	return s.write(ctx, func(ctx context.Context, conn *sql.Conn) error {
+		return atCommit(putOff(ctx, queries.New(conn), s.log, id, why))
+	})
+}
+
+// putOff takes a payment that cannot be worked on out of the way of the others, with the
+// reason in its row.
+func putOff(
+	ctx context.Context, q *queries.Queries, log *slog.Logger, id payment.OrderID, why error,
+) error {
+	log.LogAttrs(ctx, slog.LevelError, "a due payment is put off for an hour: it cannot be claimed",
+		slog.String("order_id", string(id)), slog.String("error", why.Error()))
+	reason := "put off: " + why.Error()
+	reason = strings.ToValidUTF8(reason[:min(len(reason), payment.MaxMessageBytes)], "")
+	err := q.PutOffPayment(ctx, queries.PutOffPaymentParams{Reason: reason, OrderID: id})
+	if err != nil {
+		return fmt.Errorf("put off the payment: %w", err)
+	}
+	return nil
+}
+
+// NextDue implements ports.Payments.
+func (s *Payments) NextDue(ctx context.Context) (in time.Duration, found bool, err error) {
+	err = s.read(ctx, func(ctx context.Context, q *queries.Queries) error {
+		micros, err := q.NextDue(ctx)
+		if noRows(err) {
+			return nil
+		}
+		in, found = max(0, time.Duration(micros)*time.Microsecond), true
+		return err
+	})
+	if err != nil {
+		return 0, false, fmt.Errorf("find the next due payment: %w", err)
+	}
+	return in, found, nil
+}
+
+// atMost returns a limit as MySQL takes it.
+func atMost(limit int) int32 { return int32(max(0, min(limit, math.MaxInt32))) }

@@ -1,0 +1,161 @@
+package mysqlstore_test
+
+import (
+	"bytes"
+	"database/sql"
+	"fmt"
+	"log/slog"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"paymentd/adapters/mysqlstore"
+	"paymentd/core/payment"
+)
+
+// accepted stores orders that are due, the first one the longest.
+func accepted(t *testing.T, s *mysqlstore.Payments, n int) {
+	t.Helper()
+	for i := range n {
+		a := ask(t, payment.OrderID(fmt.Sprintf("order-%d", i)))
+		a.Later = true
+		_, verdict, err := s.Claim(t.Context(), a)
+		require.NoError(t, err)
+		require.Equal(t, payment.VerdictAccepted, verdict)
+	}
+}
+
+func idsOf(due []payment.Decision) []payment.OrderID {
+	var ids []payment.OrderID
+	for _, d := range due {
+		ids = append(ids, d.Payment.OrderID)
+	}
+	return ids
+}
+
+// TestRowThatCannotBeRead is put off, with the reason, and holds up no other.
+func TestRowThatCannotBeRead(t *testing.T) {
+	t.Parallel()
+	for name, damage := range map[string]string{
+		"an unknown currency":          "UPDATE payments SET currency = 'ZZZ' WHERE order_id = 'order-0'",
+		"an unknown state":             "UPDATE payments SET state = 'lost' WHERE order_id = 'order-0'",
+		"no amount":                    "UPDATE payments SET amount_minor = 0 WHERE order_id = 'order-0'",
+		"succeeded without an id":      "UPDATE payments SET state = 'succeeded' WHERE order_id = 'order-0'",
+		"a final state, and still due": "UPDATE payments SET state = 'failed' WHERE order_id = 'order-0'",
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			databaseURL, db := withRaw(t)
+			var log bytes.Buffer
+			s := open(t, databaseURL, mysqlstore.Options{Log: slog.New(slog.NewJSONHandler(&log, nil))})
+			accepted(t, s, 3)
+			execute(t, db, damage)
+
+			_, err := s.Find(t.Context(), "order-0")
+			require.ErrorContains(t, err, `read the row of order "order-0"`)
+			due, err := s.ClaimDue(t.Context(), terms, 2)
+			require.NoError(t, err)
+			require.Equal(t, []payment.OrderID{"order-1"}, idsOf(due))
+			due, err = s.ClaimDue(t.Context(), terms, 2)
+			require.NoError(t, err)
+			require.Equal(t, []payment.OrderID{"order-2"}, idsOf(due))
+			requirePutOff(t, databaseURL, "read the row of order")
+			require.Contains(t, log.String(), `"order_id":"order-0"`)
+		})
+	}
+}
+
+// TestDueRowThatCannotBeWritten spoils the transaction of a batch. The others are claimed
+// one by one, and it is put off.
+func TestDueRowThatCannotBeWritten(t *testing.T) {
+	t.Parallel()
+	databaseURL, db := withRaw(t)
+	s := open(t, databaseURL, mysqlstore.Options{Log: slog.New(slog.DiscardHandler)})
+	a := ask(t, "order-0")
+	a.Lease = 0 // its attempt is to be kept when it is taken over
+	_, _, err := s.Claim(t.Context(), a)
+	require.NoError(t, err)
+	accepted(t, s, 3)
+	execute(t, db, "INSERT INTO attempts (order_id, number, fence, replica, gateway_key, started_at, class, code, message)"+
+		" VALUES ('order-0', 1, 1, 'r', 'k', NOW(6), '', '', 'in the way')")
+
+	due, err := s.ClaimDue(t.Context(), terms, 10)
+	require.NoError(t, err)
+	require.Equal(t, []payment.OrderID{"order-1", "order-2"}, idsOf(due))
+	requirePutOff(t, databaseURL, "Duplicate entry")
+	p, err := s.Find(t.Context(), "order-0")
+	require.NoError(t, err)
+	require.Equal(t, int64(1), p.Fence, "nothing of the spoilt claim is written")
+}
+
+// TestQueuePassesOverLockedRows: ClaimDue waits for nobody, and neither do reads.
+func TestQueuePassesOverLockedRows(t *testing.T) {
+	t.Parallel()
+	databaseURL, db := withRaw(t)
+	s := open(t, databaseURL, mysqlstore.Options{})
+	accepted(t, s, 3)
+	tx, err := db.BeginTx(t.Context(), nil)
+	require.NoError(t, err)
+	defer func() { require.NoError(t, tx.Rollback()) }()
+	_, err = tx.ExecContext(t.Context(), "UPDATE payments SET reason = 'held' WHERE order_id = 'order-1'")
+	require.NoError(t, err)
+
+	p, err := s.Find(t.Context(), "order-1")
+	require.NoError(t, err)
+	require.Empty(t, p.Reason)
+	_, found, err := s.NextDue(t.Context())
+	require.NoError(t, err)
+	require.True(t, found)
+	due, err := s.ClaimDue(t.Context(), terms, 10)
+	require.NoError(t, err)
+	require.Equal(t, []payment.OrderID{"order-0", "order-2"}, idsOf(due))
+}
+
+// TestBeatReleasesMoreThanABatch: a silent replica may hold any number of claims.
+func TestBeatReleasesMoreThanABatch(t *testing.T) {
+	t.Parallel()
+	databaseURL, db := withRaw(t)
+	s := open(t, databaseURL, mysqlstore.Options{})
+	const claims = 501
+	for i := range claims {
+		_, _, err := s.Claim(t.Context(), ask(t, payment.OrderID(fmt.Sprintf("order-%d", i))))
+		require.NoError(t, err)
+	}
+	_, err := s.Beat(t.Context(), "replica-a", lease)
+	require.NoError(t, err)
+	execute(t, db, "UPDATE replicas SET beat_at = beat_at - INTERVAL 1 DAY")
+	silent, err := open(t, databaseURL, mysqlstore.Options{}).Beat(t.Context(), "replica-b", lease)
+	require.NoError(t, err)
+	require.Equal(t, []string{"replica-a"}, silent)
+	due, err := s.ClaimDue(t.Context(), terms, claims+1)
+	require.NoError(t, err)
+	require.Len(t, due, claims)
+}
+
+func withRaw(t *testing.T) (string, *sql.DB) {
+	t.Helper()
+	databaseURL := migrated(t)
+	return databaseURL, raw(t, databaseURL)
+}
+
+// requirePutOff wants order-0 out of the queue's way for the next hour, with the reason.
+func requirePutOff(t *testing.T, databaseURL, reason string) {
+	t.Helper()
+	var got string
+	var minutes int
+	require.NoError(t, raw(t, databaseURL).QueryRowContext(t.Context(),
+		"SELECT reason, TIMESTAMPDIFF(MINUTE, UTC_TIMESTAMP(6), due_at) FROM payments WHERE order_id = 'order-0'",
+	).Scan(&got, &minutes))
+	require.Contains(t, got, "put off: ")
+	require.Contains(t, got, reason)
+	require.InDelta(t, 60, minutes, 2)
+}
+
+// TestBeatNeverFindsItself silent, even where the look takes longer than the timeout.
+func TestBeatNeverFindsItself(t *testing.T) {
+	t.Parallel()
+	s := open(t, migrated(t), mysqlstore.Options{})
+	silent, err := s.Beat(t.Context(), "replica-a", 0)
+	require.NoError(t, err)
+	require.Empty(t, silent)
+}

@@ -1,0 +1,137 @@
+package mysqlstore
+
+import (
+	"database/sql"
+	"fmt"
+	"time"
+
+	"paymentd/adapters/mysqlstore/internal/queries"
+	"paymentd/core/payment"
+)
+
+// fromRow returns a payment as it was read at now, or says why the row makes none.
+func fromRow(row queries.Payment, now time.Time) (payment.Payment, error) {
+	currency, err := payment.ParseCurrency(row.Currency)
+	if err != nil {
+		return payment.Payment{}, unreadable(row, err)
+	}
+	money, err := payment.MoneyFromMinor(row.AmountMinor, currency)
+	if err != nil {
+		return payment.Payment{}, unreadable(row, err)
+	}
+	p := payment.Payment{
+		OrderID: row.OrderID, Money: money, State: row.State, GatewayKey: row.GatewayKey,
+		Fence: row.Fence, Replica: row.Replica, DueAt: row.DueAt.Time,
+		Attempt: payment.Attempt{
+			Number: row.AttemptNumber, Fence: row.AttemptFence, Replica: row.AttemptReplica,
+			GatewayKey: row.AttemptGatewayKey,
+			StartedAt:  row.AttemptStartedAt.Time, EndedAt: row.AttemptEndedAt.Time,
+			Class: row.AttemptClass, Code: row.AttemptCode, Message: row.AttemptMessage,
+		},
+		Doubt:   payment.Doubt{Answered: row.DoubtAnswered, UnansweredAt: row.DoubtUnansweredAt.Time},
+		Lookups: row.Lookups, Strikes: row.Strikes, Events: row.Events,
+		Async: row.Async, LaterRetries: row.LaterRetries,
+		TransactionID: string(row.TransactionID), Code: row.Code, Reason: row.Reason,
+		CreatedAt: row.CreatedAt, UpdatedAt: row.UpdatedAt, SeenAt: now,
+	}
+	if err := check(p); err != nil {
+		return payment.Payment{}, unreadable(row, err)
+	}
+	return p, nil
+}
+
+func unreadable(row queries.Payment, err error) error {
+	return fmt.Errorf("read the row of order %q: %w", row.OrderID, err)
+}
+
+// check holds what is true of every stored payment. It is asked before writing and after
+// reading, so that neither the program nor the table can break it unseen.
+func check(p payment.Payment) error {
+	_, err := payment.ParseState(string(p.State))
+	switch {
+	case err != nil:
+		return fmt.Errorf("%q: %w", p.State, err)
+	case p.State == payment.StateSucceeded && p.TransactionID == "":
+		return fmt.Errorf("the payment is %s and has no transaction id", p.State)
+	case p.State.Known() != p.DueAt.IsZero():
+		return fmt.Errorf("the payment is %s and due at %v", p.State, p.DueAt)
+	}
+	return nil
+}
+
+// toInsert returns the row of a payment that is opened at the time that now stands for: its
+// times are stored by their distance from it.
+func toInsert(p payment.Payment, now time.Time, token int64) queries.InsertPaymentParams {
+	var starts sql.NullInt64
+	if at := p.Attempt.StartedAt; !at.IsZero() {
+		starts = sql.NullInt64{Int64: at.Sub(now).Microseconds(), Valid: true}
+	}
+	return queries.InsertPaymentParams{
+		OrderID: p.OrderID, AmountMinor: p.Money.Minor(), Currency: p.Money.Currency().Code(),
+		State: p.State, GatewayKey: p.GatewayKey, Fence: p.Fence, ClaimToken: token, Replica: p.Replica,
+		DueInMicros:   p.DueAt.Sub(now).Microseconds(),
+		AttemptNumber: p.Attempt.Number, AttemptFence: p.Attempt.Fence,
+		AttemptReplica: p.Attempt.Replica, AttemptGatewayKey: p.Attempt.GatewayKey,
+		StartsInMicros: starts, Async: p.Async,
+	}
+}
+
+// toUpdate returns what replaces the row of a payment that was read with the fencing number
+// fenceRead.
+func toUpdate(p payment.Payment, fenceRead, token int64) (queries.UpdatePaymentParams, error) {
+	if err := check(p); err != nil {
+		return queries.UpdatePaymentParams{}, fmt.Errorf("write the row of order %q: %w", p.OrderID, err)
+	}
+	return queries.UpdatePaymentParams{
+		State: p.State, GatewayKey: p.GatewayKey, Fence: p.Fence, ClaimToken: token,
+		Replica: p.Replica, DueAt: nullable(p.DueAt),
+		AttemptNumber: p.Attempt.Number, AttemptFence: p.Attempt.Fence,
+		AttemptReplica: p.Attempt.Replica, AttemptGatewayKey: p.Attempt.GatewayKey,
+		AttemptStartedAt: nullable(p.Attempt.StartedAt), AttemptEndedAt: nullable(p.Attempt.EndedAt),
+		AttemptClass: p.Attempt.Class, AttemptCode: p.Attempt.Code, AttemptMessage: p.Attempt.Message,
+		DoubtAnswered: p.Doubt.Answered, DoubtUnansweredAt: nullable(p.Doubt.UnansweredAt),
+		Lookups: p.Lookups, Strikes: p.Strikes, Events: p.Events,
+		Async: p.Async, LaterRetries: p.LaterRetries,
+		TransactionID: []byte(p.TransactionID), Code: p.Code, Reason: p.Reason,
+		UpdatedAt: micros(p.UpdatedAt),
+		OrderID:   p.OrderID, FenceRead: fenceRead,
+	}, nil
+}
+
+func toAttempt(id payment.OrderID, a payment.Attempt) queries.InsertAttemptParams {
+	return queries.InsertAttemptParams{
+		OrderID: id, Number: a.Number, Fence: a.Fence, Replica: a.Replica, GatewayKey: a.GatewayKey,
+		StartedAt: micros(a.StartedAt), EndedAt: nullable(a.EndedAt),
+		Class: a.Class, Code: a.Code, Message: a.Message,
+	}
+}
+
+func fromAttempt(row queries.Attempt) payment.Attempt {
+	return payment.Attempt{
+		Number: row.Number, Fence: row.Fence, Replica: row.Replica, GatewayKey: row.GatewayKey,
+		StartedAt: row.StartedAt, EndedAt: row.EndedAt.Time,
+		Class: row.Class, Code: row.Code, Message: row.Message,
+	}
+}
+
+func toEvent(id payment.OrderID, e payment.Event) queries.InsertEventParams {
+	return queries.InsertEventParams{
+		OrderID: id, Number: e.Number, Kind: e.Kind, At: micros(e.At),
+		Replica: e.Replica, Fence: e.Fence, Detail: e.Detail,
+	}
+}
+
+func fromEvent(row queries.Event) payment.Event {
+	return payment.Event{
+		Number: row.Number, Kind: row.Kind, At: row.At,
+		Replica: row.Replica, Fence: row.Fence, Detail: row.Detail,
+	}
+}
+
+// nullable stores the zero time as NULL.
+func nullable(t time.Time) sql.NullTime {
+	return sql.NullTime{Time: micros(t), Valid: !t.IsZero()}
+}
+
+// micros cuts t to what a DATETIME(6) holds. The server would round it.
+func micros(t time.Time) time.Time { return t.UTC().Truncate(time.Microsecond) }

@@ -1,0 +1,39 @@
+package mysqlstore
+
+import (
+	"context"
+	"database/sql"
+	"errors"
+	"fmt"
+
+	"github.com/go-sql-driver/mysql"
+	"github.com/golang-migrate/migrate/v4/database"
+	migratemysql "github.com/golang-migrate/migrate/v4/database/mysql"
+
+	"paymentd/sql/mysql/migrations"
+	"paymentd/sql/schema"
+)
+
+// Schema returns the schema of the database of the URL, to migrate it.
+func Schema(databaseURL string) (*schema.Schema, error) {
+	config, err := parseURL(databaseURL)
+	if err != nil {
+		return nil, err
+	}
+	connector, err := mysql.NewConnector(forMigrations(config))
+	if err != nil {
+		return nil, fmt.Errorf("open the database: %w", err)
+	}
+	return schema.New(migrations.Files, func(ctx context.Context) (database.Driver, error) {
+		db := sql.OpenDB(connector)
+		if err := db.PingContext(ctx); err != nil {
+			return nil, errors.Join(fmt.Errorf("connect to the database: %w", err), db.Close())
+		}
+		// Its lock is the server's GET_LOCK, so that one of several replicas migrates.
+		driver, err := migratemysql.WithInstance(db, &migratemysql.Config{})
+		if err != nil {
+			return nil, errors.Join(fmt.Errorf("prepare the migrations: %w", err), db.Close())
+		}
+		return driver, nil
+	}), nil
+}

@@ -1,0 +1,233 @@
+package mysqlstore
+
+import (
+	"context"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"paymentd/adapters/mysqlstore/mysqltest"
+	"paymentd/core/payment"
+	"paymentd/ports"
+)
+
+// onOneConnection returns a repository whose statements all run on one connection.
+func onOneConnection(t *testing.T) *Payments {
+	t.Helper()
+	databaseURL := mysqltest.Database(t)
+	schema, err := Schema(databaseURL)
+	require.NoError(t, err)
+	require.NoError(t, schema.Up(t.Context()))
+	s, err := Open(databaseURL, Options{MaxOpen: 1})
+	require.NoError(t, err)
+	t.Cleanup(func() { require.NoError(t, s.Close()) })
+	return s
+}
+
+func ask(t testing.TB, id payment.OrderID) payment.Ask {
+	t.Helper()
+	usd, err := payment.ParseCurrency("USD")
+	require.NoError(t, err)
+	money, err := payment.MoneyFromMinor(10_000, usd)
+	require.NoError(t, err)
+	return payment.Ask{
+		OrderID: id, Money: money, NewKey: payment.GatewayKey("key-of-" + id),
+		Replica: "replica-a", Lease: time.Hour,
+	}
+}
+
+func approved(p payment.Payment) payment.Settlement {
+	return payment.Settlement{
+		Hold: p.Hold(),
+		End: &payment.AttemptEnd{
+			Result: payment.Result{Class: payment.ClassApproved, TransactionID: "txn-1"},
+			Took:   1234567891 * time.Nanosecond,
+		},
+		Outcome: payment.Outcome{State: payment.StateSucceeded, TransactionID: "txn-1"},
+	}
+}
+
+// statements returns what the server counts of the connection's statements.
+func statements(t *testing.T, s *Payments) map[string]int {
+	t.Helper()
+	rows, err := s.db.QueryContext(t.Context(), "SHOW SESSION STATUS WHERE Variable_name IN "+
+		"('Questions', 'Com_insert', 'Com_update', 'Com_select', 'Com_begin', 'Com_commit', 'Com_show_status')")
+	require.NoError(t, err)
+	defer func() { require.NoError(t, rows.Close()) }()
+	counts := make(map[string]int)
+	for rows.Next() {
+		var name string
+		var n int
+		require.NoError(t, rows.Scan(&name, &n))
+		counts[name] = n
+	}
+	require.NoError(t, rows.Err())
+	return counts
+}
+
+// counted returns what do adds to the counters that it changes.
+func counted(t *testing.T, s *Payments, do func()) map[string]int {
+	t.Helper()
+	before := statements(t, s)
+	do()
+	after := statements(t, s)
+	after["Questions"] -= after["Com_show_status"] - before["Com_show_status"] // not counting ourselves
+	delete(after, "Com_show_status")
+	for name := range after {
+		if after[name] -= before[name]; after[name] == 0 {
+			delete(after, name)
+		}
+	}
+	return after
+}
+
+// TestStatementsOfASuccess: the happy path is two statements, each its own transaction.
+func TestStatementsOfASuccess(t *testing.T) {
+	t.Parallel()
+	s := onOneConnection(t)
+	spent := counted(t, s, func() {
+		p, verdict, err := s.Claim(t.Context(), ask(t, "order-1"))
+		require.NoError(t, err)
+		require.Equal(t, payment.VerdictClaimed, verdict)
+		require.NoError(t, s.Settle(t.Context(), approved(p)))
+	})
+	require.Equal(t, map[string]int{"Questions": 2, "Com_insert": 1, "Com_update": 1}, spent)
+}
+
+// TestStatementsOfAnIdleService: less than two a second, with a beat each 2 s and the next due
+// time asked for each second.
+func TestStatementsOfAnIdleService(t *testing.T) {
+	t.Parallel()
+	s := onOneConnection(t)
+	_, err := s.Beat(t.Context(), "replica-a", 5*time.Second)
+	require.NoError(t, err)
+	const beats = 4 // at once, and the look at the others has just been
+	spent := counted(t, s, func() {
+		for range beats {
+			_, err := s.Beat(t.Context(), "replica-a", 5*time.Second)
+			require.NoError(t, err)
+		}
+		_, _, err := s.NextDue(t.Context())
+		require.NoError(t, err)
+	})
+	require.Equal(t, map[string]int{"Questions": beats + 1, "Com_insert": beats, "Com_select": 1}, spent)
+}
+
+// TestSettledAtOnceAsByTheDomain settles the same payment by one statement and by the domain
+// under a lock, and compares all that is stored.
+func TestSettledAtOnceAsByTheDomain(t *testing.T) {
+	t.Parallel()
+	long := strings.Repeat("жø€漢", payment.MaxMessageBytes)
+	for name, change := range map[string]func(*payment.Settlement){
+		"approved": func(*payment.Settlement) {},
+		"declined": func(st *payment.Settlement) {
+			st.End.Result = payment.Result{Class: payment.ClassDeclined, Code: "card declined", Message: long}
+			st.Outcome = payment.Outcome{State: payment.StateDeclined, Code: "card declined", Reason: long}
+		},
+		"failed": func(st *payment.Settlement) {
+			st.End.Result = payment.Result{Class: payment.ClassNotCharged, Message: "a\xffb"}
+			st.Outcome = payment.Outcome{
+				State: payment.StateFailed, Code: payment.CodeRetriesExhausted, Reason: "a\xffb",
+			}
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			s := onOneConnection(t)
+			atOnce, locked := doubtful(t, s, payment.OrderID(name+" at once")), doubtful(t, s, payment.OrderID(name))
+			settlement := approved(atOnce)
+			change(&settlement)
+			spent := counted(t, s, func() { require.NoError(t, s.Settle(t.Context(), settlement)) })
+			require.Equal(t, map[string]int{"Questions": 1, "Com_update": 1}, spent)
+			byDomain := settlement
+			byDomain.Hold = locked.Hold()
+			_, err := s.move(t.Context(), newMove(byDomain.OrderID, byDomain.Apply))
+			require.NoError(t, err)
+
+			got, want := historyOf(t, s, settlement.OrderID), historyOf(t, s, byDomain.OrderID)
+			require.Equal(t, sinceStart(want), sinceStart(got))
+			d, err := settlement.Apply(atOnce, got.Payment.UpdatedAt)
+			require.NoError(t, err)
+			require.Equal(t, micros(d.Payment.Attempt.EndedAt), got.Payment.Attempt.EndedAt)
+			require.True(t, got.Payment.UpdatedAt.After(atOnce.UpdatedAt))
+			require.NoError(t, s.Settle(t.Context(), settlement), "repeating it is safe")
+		})
+	}
+}
+
+// doubtful returns a payment that has a round with an unknown outcome, a strike and a lookup
+// behind it, and is claimed.
+func doubtful(t *testing.T, s *Payments, id payment.OrderID) payment.Payment {
+	t.Helper()
+	a := ask(t, id)
+	a.Lease, a.Later = 0, true
+	_, _, err := s.Claim(t.Context(), a)
+	require.NoError(t, err)
+	for range 2 {
+		due, err := s.ClaimDue(t.Context(), payment.Terms{Replica: "replica-q"}, 10)
+		require.NoError(t, err)
+		require.Len(t, due, 1)
+	}
+	p, err := s.Find(t.Context(), id)
+	require.NoError(t, err)
+	require.Positive(t, p.Strikes)
+	require.True(t, p.Doubt.Any())
+	renewal := payment.Renewal{
+		Hold: p.Hold(), Next: true, Lease: time.Hour,
+		End: payment.AttemptEnd{Result: payment.Result{Class: payment.ClassUnknownAnswered}},
+	}
+	require.NoError(t, s.Renew(t.Context(), renewal))
+	p, err = s.Find(t.Context(), id)
+	require.NoError(t, err)
+	return p
+}
+
+func historyOf(t *testing.T, s *Payments, id payment.OrderID) ports.History {
+	t.Helper()
+	h, err := s.History(t.Context(), id)
+	require.NoError(t, err)
+	return h
+}
+
+// sinceStart makes two payments comparable that were settled at different times.
+func sinceStart(h ports.History) payment.Payment {
+	p := h.Payment
+	p.Attempt.EndedAt = time.Time{}.Add(p.Attempt.EndedAt.Sub(p.Attempt.StartedAt))
+	p.OrderID, p.GatewayKey, p.Attempt.GatewayKey = "", "", ""
+	p.CreatedAt, p.UpdatedAt, p.SeenAt, p.Attempt.StartedAt = time.Time{}, time.Time{}, time.Time{}, time.Time{}
+	return p
+}
+
+// TestSession: what a connection must have, whatever the server's own settings are.
+func TestSession(t *testing.T) {
+	t.Parallel()
+	s := onOneConnection(t)
+	for variable, want := range map[string]string{
+		"autocommit": "1", "time_zone": "+00:00", "innodb_lock_wait_timeout": "2",
+		"lock_wait_timeout": "2", "wait_timeout": "20",
+		"sql_mode": "STRICT_ALL_TABLES,NO_ENGINE_SUBSTITUTION",
+	} {
+		var got string
+		require.NoError(t, s.db.QueryRowContext(t.Context(), "SELECT @@SESSION."+variable).Scan(&got))
+		require.Equal(t, want, got, variable)
+	}
+}
+
+// TestNoFreeConnection: a wait for the pool ends with the caller's patience, and has written
+// nothing.
+func TestNoFreeConnection(t *testing.T) {
+	t.Parallel()
+	s := onOneConnection(t)
+	conn, err := s.db.Conn(t.Context())
+	require.NoError(t, err)
+	ctx, cancel := context.WithTimeout(t.Context(), 20*time.Millisecond)
+	defer cancel()
+	_, _, err = s.Claim(ctx, ask(t, "order-1"))
+	require.ErrorIs(t, err, ports.ErrUnavailable)
+	require.ErrorIs(t, err, context.DeadlineExceeded, "the cause is kept")
+	require.NoError(t, conn.Close())
+	_, err = s.Find(t.Context(), "order-1")
+	require.ErrorIs(t, err, ports.ErrNotFound)
+}

@@ -1,0 +1,92 @@
+package sqlitestore
+
+import (
+	"context"
+	"fmt"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+	sqlite3 "modernc.org/sqlite/lib"
+
+	"paymentd/core/payment"
+	"paymentd/ports"
+)
+
+func migrated(t *testing.T, options Options) *Payments {
+	t.Helper()
+	databaseURL := "sqlite:" + filepath.Join(t.TempDir(), "payments.db")
+	schema, err := Schema(databaseURL)
+	require.NoError(t, err)
+	require.NoError(t, schema.Up(t.Context()))
+	s, err := Open(databaseURL, options)
+	require.NoError(t, err)
+	t.Cleanup(func() { require.NoError(t, s.Close()) })
+	return s
+}
+
+func ask(t testing.TB, id string) payment.Ask {
+	t.Helper()
+	usd, err := payment.ParseCurrency("USD")
+	require.NoError(t, err)
+	money, err := payment.MoneyFromMinor(10_000, usd)
+	require.NoError(t, err)
+	return payment.Ask{OrderID: payment.OrderID(id), Money: money, NewKey: "key", Replica: "replica-a", Lease: time.Hour}
+}
+
+// TestDiskFull: nothing is written, the caller told so, and reads go on.
+func TestDiskFull(t *testing.T) {
+	t.Parallel()
+	s := migrated(t, Options{})
+	_, _, err := s.Claim(t.Context(), ask(t, "order-before"))
+	require.NoError(t, err)
+	_, err = s.writer.ExecContext(t.Context(), "PRAGMA max_page_count = 1") // as small as it is now
+	require.NoError(t, err)
+	claimed := 0
+	for ; err == nil; claimed++ {
+		_, _, err = s.Claim(t.Context(), ask(t, fmt.Sprintf("order-%03d-%s", claimed, strings.Repeat("x", 100))))
+	}
+	require.ErrorIs(t, err, ports.ErrUnavailable)
+	require.NotErrorIs(t, err, ports.ErrInDoubt)
+	require.Equal(t, sqlite3.SQLITE_FULL, result(err))
+	page, err := s.List(t.Context(), ports.ListQuery{Limit: 1000})
+	require.NoError(t, err)
+	require.Len(t, page, claimed, "order-before, and those that were told to be claimed")
+
+	_, err = s.writer.ExecContext(t.Context(), "PRAGMA max_page_count = 1000000")
+	require.NoError(t, err)
+	_, verdict, err := s.Claim(t.Context(), ask(t, "order-after"))
+	require.NoError(t, err)
+	require.Equal(t, payment.VerdictClaimed, verdict)
+}
+
+// TestNoFreeWriter: a wait for the write lock ends with the caller's patience.
+func TestNoFreeWriter(t *testing.T) {
+	t.Parallel()
+	s := migrated(t, Options{})
+	tx, err := s.writer.BeginTx(t.Context(), nil)
+	require.NoError(t, err)
+	ctx, cancel := context.WithTimeout(t.Context(), 20*time.Millisecond)
+	defer cancel()
+	_, _, err = s.Claim(ctx, ask(t, "order-1"))
+	require.ErrorIs(t, err, ports.ErrUnavailable)
+	require.ErrorIs(t, err, context.DeadlineExceeded, "the cause is kept")
+	_, err = s.Find(t.Context(), "order-1")
+	require.ErrorIs(t, err, ports.ErrNotFound, "reads wait for nobody")
+	require.NoError(t, tx.Rollback())
+}
+
+// TestDurability: what is committed survives the power going out.
+func TestDurability(t *testing.T) {
+	t.Parallel()
+	s := migrated(t, Options{})
+	for pragma, want := range map[string]string{"journal_mode": "wal", "synchronous": "2"} {
+		var got string
+		require.NoError(t, s.writer.QueryRowContext(t.Context(), "PRAGMA "+pragma).Scan(&got))
+		require.Equal(t, want, got, pragma)
+	}
+	_, err := s.readers.ExecContext(t.Context(), "DELETE FROM payments")
+	require.Error(t, err, "a reader only reads")
+}

@@ -1,0 +1,39 @@
+package sqlitestore_test
+
+import (
+	"path/filepath"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"paymentd/adapters/sqlitestore"
+	"paymentd/ports"
+	"paymentd/ports/portstest"
+)
+
+func TestContract(t *testing.T) {
+	t.Parallel()
+	portstest.Payments(t, func(t testing.TB) ports.Payments {
+		t.Helper()
+		return open(t, migrated(t), sqlitestore.Options{})
+	})
+}
+
+// migrated returns the URL of a new file with the schema.
+func migrated(t testing.TB) string {
+	t.Helper()
+	url := "sqlite:" + filepath.Join(t.TempDir(), "payments.db")
+	schema, err := sqlitestore.Schema(url)
+	require.NoError(t, err)
+	require.NoError(t, schema.Up(t.Context()))
+	return url
+}
+
+// open returns the repository in a file.
+func open(t testing.TB, url string, options sqlitestore.Options) *sqlitestore.Payments {
+	t.Helper()
+	payments, err := sqlitestore.Open(url, options)
+	require.NoError(t, err)
+	t.Cleanup(func() { require.NoError(t, payments.Close()) })
+	return payments
+}

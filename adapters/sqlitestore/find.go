@@ -1,0 +1,126 @@
+package sqlitestore
+
+import (
+	"context"
+	"fmt"
+	"math"
+	"strings"
+	"time"
+
+	"paymentd/adapters/sqlitestore/internal/queries"
+	"paymentd/core/payment"
+	"paymentd/ports"
+)
+
+// Find implements ports.Payments.
+func (s *Payments) Find(ctx context.Context, id payment.OrderID) (p payment.Payment, err error) {
+	err = s.read(ctx, func(ctx context.Context, q *queries.Queries, now time.Time) error {
+		p, err = find(ctx, q, id, now)
+		return err
+	})
+	if err != nil {
+		return payment.Payment{}, fmt.Errorf("find payment: %w", err)
+	}
+	return p, nil
+}
+
+// History implements ports.Payments. It needs no transaction: attempts and events are added
+// together with the change of the payment that counts them, and never changed, so those that
+// the payment counts are all there, and those that it does not count yet are left out.
+func (s *Payments) History(ctx context.Context, id payment.OrderID) (h ports.History, err error) {
+	err = s.read(ctx, func(ctx context.Context, q *queries.Queries, now time.Time) error {
+		h, err = history(ctx, q, id, now)
+		return err
+	})
+	if err != nil {
+		return ports.History{}, fmt.Errorf("read the history: %w", err)
+	}
+	return h, nil
+}
+
+func history(
+	ctx context.Context, q *queries.Queries, id payment.OrderID, now time.Time,
+) (ports.History, error) {
+	p, err := find(ctx, q, id, now)
+	if err != nil {
+		return ports.History{}, err
+	}
+	attempts, err := q.ListAttempts(ctx, queries.ListAttemptsParams{
+		OrderID: id, BeforeNumber: p.Attempt.Number,
+	})
+	if err != nil {
+		return ports.History{}, fmt.Errorf("list attempts: %w", err)
+	}
+	events, err := q.ListEvents(ctx, queries.ListEventsParams{OrderID: id, LastNumber: p.Events})
+	if err != nil {
+		return ports.History{}, fmt.Errorf("list events: %w", err)
+	}
+	h := ports.History{Payment: p}
+	for _, row := range attempts {
+		h.Attempts = append(h.Attempts, fromAttempt(row))
+	}
+	if !p.Attempt.StartedAt.IsZero() {
+		h.Attempts = append(h.Attempts, p.Attempt)
+	}
+	for _, row := range events {
+		h.Events = append(h.Events, fromEvent(row))
+	}
+	return h, nil
+}
+
+// List implements ports.Payments. Payments of one moment come by their order id, backwards.
+func (s *Payments) List(ctx context.Context, query ports.ListQuery) (page []payment.Payment, err error) {
+	params := queries.ListPaymentsParams{
+		CreatedFrom:    orMicros(query.CreatedFrom, math.MinInt64),
+		CreatedBefore:  orMicros(query.CreatedBefore, math.MaxInt64),
+		AfterCreatedAt: orMicros(query.AfterCreatedAt, math.MaxInt64),
+		AfterOrderID:   query.AfterOrderID,
+		States:         words(query.States),
+		PageLimit:      int64(max(0, query.Limit)),
+	}
+	err = s.read(ctx, func(ctx context.Context, q *queries.Queries, now time.Time) error {
+		page, err = list(ctx, q, params, now)
+		return err
+	})
+	if err != nil {
+		return nil, fmt.Errorf("list payments: %w", err)
+	}
+	return page, nil
+}
+
+func list(
+	ctx context.Context, q *queries.Queries, params queries.ListPaymentsParams, now time.Time,
+) ([]payment.Payment, error) {
+	rows, err := q.ListPayments(ctx, params)
+	if err != nil {
+		return nil, err
+	}
+	page := make([]payment.Payment, 0, len(rows))
+	for _, row := range rows {
+		p, err := fromRow(row.Payment, now)
+		if err != nil {
+			return nil, err
+		}
+		page = append(page, p)
+	}
+	return page, nil
+}
+
+// words returns the states, all where none is asked for, with spaces between.
+func words(states []payment.State) string {
+	if len(states) == 0 {
+		states = payment.States()
+	}
+	var text strings.Builder
+	for _, state := range states {
+		text.WriteString(string(state) + " ")
+	}
+	return text.String()
+}
+
+func orMicros(t time.Time, otherwise int64) int64 {
+	if t.IsZero() {
+		return otherwise
+	}
+	return t.UnixMicro()
+}

@@ -1,0 +1,140 @@
+package sqlitestore
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"paymentd/adapters/sqlitestore/internal/queries"
+	"paymentd/core/payment"
+	"paymentd/ports"
+)
+
+// Claim implements ports.Payments.
+func (s *Payments) Claim(
+	ctx context.Context, ask payment.Ask,
+) (payment.Payment, payment.Verdict, error) {
+	var d payment.Decision
+	err := s.write(ctx, func(ctx context.Context, q *queries.Queries, now time.Time) error {
+		row, err := q.FindPayment(ctx, ask.OrderID)
+		if noRows(err) {
+			d = payment.Decision{Verdict: opened(ask), Payment: ask.Open(now), Write: true}
+			return insert(ctx, q, d.Payment)
+		}
+		if err != nil {
+			return fmt.Errorf("find the payment: %w", err)
+		}
+		p, err := fromRow(row.Payment, now)
+		if err != nil {
+			return err
+		}
+		d = ask.Decide(p, now)
+		return store(ctx, q, p, d)
+	})
+	if err != nil {
+		return payment.Payment{}, "", fmt.Errorf("claim payment: %w", err)
+	}
+	return d.Payment, d.Verdict, nil
+}
+
+// opened is the verdict on a new order.
+func opened(ask payment.Ask) payment.Verdict {
+	if ask.Later {
+		return payment.VerdictAccepted
+	}
+	return payment.VerdictClaimed
+}
+
+// Renew implements ports.Payments.
+func (s *Payments) Renew(ctx context.Context, r payment.Renewal) error {
+	if _, err := s.move(ctx, r.OrderID, r.Apply); err != nil {
+		return fmt.Errorf("renew the claim: %w", err)
+	}
+	return nil
+}
+
+// Settle implements ports.Payments.
+func (s *Payments) Settle(ctx context.Context, settlement payment.Settlement) error {
+	if _, err := s.move(ctx, settlement.OrderID, settlement.Apply); err != nil {
+		return fmt.Errorf("settle payment: %w", err)
+	}
+	return nil
+}
+
+// Resolve implements ports.Payments.
+func (s *Payments) Resolve(ctx context.Context, r payment.Resolution) error {
+	if _, err := s.move(ctx, r.OrderID, r.Apply); err != nil {
+		return fmt.Errorf("resolve payment: %w", err)
+	}
+	return nil
+}
+
+// move is one change of one payment: read it under the write lock, let the domain decide,
+// write, commit.
+func (s *Payments) move(
+	ctx context.Context, id payment.OrderID,
+	decide func(payment.Payment, time.Time) (payment.Decision, error),
+) (d payment.Decision, err error) {
+	err = s.write(ctx, func(ctx context.Context, q *queries.Queries, now time.Time) error {
+		p, err := find(ctx, q, id, now)
+		if err != nil {
+			return err
+		}
+		if d, err = decide(p, now); err != nil {
+			return err
+		}
+		return store(ctx, q, p, d)
+	})
+	return d, err
+}
+
+func insert(ctx context.Context, q *queries.Queries, p payment.Payment) error {
+	row, err := toRow(p)
+	if err != nil {
+		return err
+	}
+	if err := q.InsertPayment(ctx, queries.InsertPaymentParams(row)); err != nil {
+		return fmt.Errorf("insert the payment: %w", err)
+	}
+	return nil
+}
+
+// store writes a decision about a payment as it was read.
+func store(ctx context.Context, q *queries.Queries, read payment.Payment, d payment.Decision) error {
+	if !d.Write {
+		return nil
+	}
+	row, err := toRow(d.Payment)
+	if err != nil {
+		return err
+	}
+	updated, err := q.UpdatePayment(ctx, toUpdate(row, read.Fence))
+	if err != nil {
+		return fmt.Errorf("update the payment: %w", err)
+	}
+	if updated != 1 {
+		return fmt.Errorf("update the payment: %d rows of order %q under the write lock", updated, read.OrderID)
+	}
+	if d.Past != nil {
+		if err := q.InsertAttempt(ctx, toAttempt(read.OrderID, *d.Past)); err != nil {
+			return fmt.Errorf("keep the attempt: %w", err)
+		}
+	}
+	if d.Event != nil {
+		if err := q.InsertEvent(ctx, toEvent(read.OrderID, *d.Event)); err != nil {
+			return fmt.Errorf("keep the event: %w", err)
+		}
+	}
+	return nil
+}
+
+func find(ctx context.Context, q *queries.Queries, id payment.OrderID, now time.Time) (payment.Payment, error) {
+	row, err := q.FindPayment(ctx, id)
+	if noRows(err) {
+		return payment.Payment{}, ports.ErrNotFound
+	}
+	if err != nil {
+		return payment.Payment{}, fmt.Errorf("find the payment: %w", err)
+	}
+	return fromRow(row.Payment, now)
+}

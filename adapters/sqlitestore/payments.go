@@ -1,0 +1,106 @@
+package sqlitestore
+
+import (
+	"cmp"
+	"context"
+	"database/sql"
+	"errors"
+	"fmt"
+	"log/slog"
+	"time"
+
+	_ "modernc.org/sqlite" // the driver "sqlite"
+
+	"paymentd/adapters/sqlitestore/internal/queries"
+	"paymentd/ports"
+	"paymentd/sql/schema"
+	"paymentd/sql/sqlite/migrations"
+)
+
+var _ ports.Payments = (*Payments)(nil)
+
+// readers is how many reads go on at the same time.
+const readers = 4
+
+// Payments is ports.Payments on a SQLite file.
+type Payments struct {
+	writer  *sql.DB // of one connection
+	readers *sql.DB
+	timeout time.Duration
+	clock   func() time.Time
+	log     *slog.Logger
+	latest  uint // the schema version that this program was built for
+}
+
+// Options are the limits of a repository. A zero field stands for its default.
+type Options struct {
+	// Timeout bounds each call, with its wait for the write lock: 5 s.
+	Timeout time.Duration
+	// Clock is the database's clock: the machine's.
+	Clock func() time.Time
+	// Log is told what an operator must know.
+	Log *slog.Logger
+}
+
+// Open returns the repository in the file of the URL sqlite:path. The file is made when it
+// is first used.
+func Open(databaseURL string, options Options) (*Payments, error) {
+	path, err := parseURL(databaseURL)
+	if err != nil {
+		return nil, err
+	}
+	latest, err := schema.Latest(migrations.Files)
+	if err != nil {
+		return nil, err
+	}
+	writer, err := sql.Open("sqlite", forWriting(path))
+	if err != nil {
+		return nil, fmt.Errorf("open the database: %w", err)
+	}
+	writer.SetMaxOpenConns(1)
+	reader, err := sql.Open("sqlite", forReading(path))
+	if err != nil {
+		return nil, errors.Join(fmt.Errorf("open the database: %w", err), writer.Close())
+	}
+	reader.SetMaxOpenConns(readers)
+	reader.SetMaxIdleConns(readers)
+	s := &Payments{
+		writer: writer, readers: reader, latest: latest,
+		timeout: cmp.Or(options.Timeout, 5*time.Second),
+		clock:   options.Clock,
+		log:     cmp.Or(options.Log, slog.Default()),
+	}
+	if s.clock == nil {
+		s.clock = time.Now
+	}
+	return s, nil
+}
+
+// Close ends the connections. It waits for the calls that are under way.
+func (s *Payments) Close() error {
+	// The writer last: the last connection to close empties the write-ahead log.
+	if err := errors.Join(s.readers.Close(), s.writer.Close()); err != nil {
+		return fmt.Errorf("close the database: %w", err)
+	}
+	return nil
+}
+
+// Ready implements ports.Payments.
+func (s *Payments) Ready(ctx context.Context) error {
+	status := schema.Status{Latest: s.latest}
+	err := s.read(ctx, func(ctx context.Context, q *queries.Queries, _ time.Time) error {
+		row, err := q.SchemaVersion(ctx)
+		if noRows(err) || noSuchTable(err) {
+			return nil // version 0
+		}
+		status.Version, status.Dirty = uint(max(0, row.Version)), row.Dirty
+		return err
+	})
+	if err != nil {
+		return fmt.Errorf("read the schema's version: %w", err)
+	}
+	return status.Err()
+}
+
+// now is the database's clock, in the microseconds that are stored.
+func (s *Payments) now() time.Time { return s.clock().UTC().Truncate(time.Microsecond) }

@@ -1,0 +1,235 @@
+package sqlitestore_test
+
+import (
+	"bufio"
+	"context"
+	"errors"
+	"fmt"
+	"math"
+	"os"
+	"os/exec"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"paymentd/adapters/sqlitestore"
+	"paymentd/core/payment"
+	"paymentd/ports"
+)
+
+// The environment of a process that this test binary starts of itself: the database, and
+// what to do there.
+const (
+	urlVariable = "SQLITESTORE_TEST_URL"
+	jobVariable = "SQLITESTORE_TEST_JOB"
+)
+
+// jobs are what a second process does.
+var jobs = map[string]func(ctx context.Context, databaseURL string) error{
+	"claim all": func(ctx context.Context, databaseURL string) error {
+		s, err := sqlitestore.Open(databaseURL, sqlitestore.Options{})
+		if err != nil {
+			return err
+		}
+		return errors.Join(claimAll(ctx, s, contested, "replica-b", printID), s.Close())
+	},
+	"claim for ever": func(ctx context.Context, databaseURL string) error {
+		s, err := sqlitestore.Open(databaseURL, sqlitestore.Options{})
+		if err != nil {
+			return err
+		}
+		return errors.Join(claimAll(ctx, s, math.MaxInt, "replica-b", printID), s.Close())
+	},
+	"migrate": func(ctx context.Context, databaseURL string) error {
+		schema, err := sqlitestore.Schema(databaseURL)
+		if err != nil {
+			return err
+		}
+		return schema.Up(ctx)
+	},
+}
+
+const (
+	// contested is the number of orders that two processes want.
+	contested = 100
+	// lease is that of a claim which is alive for as long as the test is.
+	lease = time.Hour
+	// patience is how long one waits for another's lock that is never given back.
+	patience = 600 * time.Millisecond
+)
+
+func printID(id payment.OrderID) { fmt.Println(id) }
+
+// claimAll claims each of n orders, and tells of those that it got.
+func claimAll(
+	ctx context.Context, s *sqlitestore.Payments, n int, replica string, got func(payment.OrderID),
+) error {
+	usd, err := payment.ParseCurrency("USD")
+	if err != nil {
+		return err
+	}
+	money, err := payment.MoneyFromMinor(10_000, usd)
+	if err != nil {
+		return err
+	}
+	for i := range n {
+		a := payment.Ask{
+			OrderID: payment.OrderID(fmt.Sprintf("order-%d", i)), Money: money,
+			NewKey: payment.GatewayKey(replica), Replica: replica, Lease: lease,
+		}
+		_, verdict, err := s.Claim(ctx, a)
+		if err != nil {
+			return err
+		}
+		if verdict == payment.VerdictClaimed {
+			got(a.OrderID)
+		}
+	}
+	return nil
+}
+
+// process is this test binary, started on a job.
+type process struct {
+	*exec.Cmd
+
+	reading sync.WaitGroup
+}
+
+// start starts a process, and calls line with what it prints.
+func start(t *testing.T, job, databaseURL string, line func(string)) *process {
+	t.Helper()
+	program, err := os.Executable()
+	require.NoError(t, err)
+	p := &process{Cmd: exec.CommandContext(t.Context(), program)}
+	p.Env = append(os.Environ(), urlVariable+"="+databaseURL, jobVariable+"="+job)
+	p.Stderr = os.Stderr
+	output, err := p.StdoutPipe()
+	require.NoError(t, err)
+	require.NoError(t, p.Start())
+	p.reading.Go(func() {
+		for lines := bufio.NewScanner(output); lines.Scan(); {
+			line(lines.Text())
+		}
+	})
+	return p
+}
+
+// wait returns when the process is over and all that it printed was read.
+func (p *process) wait() error {
+	p.reading.Wait()
+	return p.Wait()
+}
+
+// TestConcurrentProcesses: two real processes want the same orders on one file. Each order
+// goes to one of them.
+func TestConcurrentProcesses(t *testing.T) {
+	t.Parallel()
+	databaseURL := migrated(t)
+	s := open(t, databaseURL, sqlitestore.Options{})
+	var (
+		mu  sync.Mutex
+		got = make(map[payment.OrderID]int)
+	)
+	note := func(id payment.OrderID) { mu.Lock(); got[id]++; mu.Unlock() }
+	other := start(t, "claim all", databaseURL, func(id string) { note(payment.OrderID(id)) })
+	require.NoError(t, claimAll(t.Context(), s, contested, "replica-a", note))
+	require.NoError(t, other.wait())
+	require.Len(t, got, contested)
+	for id, n := range got {
+		require.Equal(t, 1, n, id)
+	}
+}
+
+// TestConcurrentOpens is the same within one process, with a repository each.
+func TestConcurrentOpens(t *testing.T) {
+	t.Parallel()
+	databaseURL := migrated(t)
+	const repositories = 4
+	var (
+		mu   sync.Mutex
+		got  = make(map[payment.OrderID]int)
+		errs = make(chan error, repositories)
+	)
+	for i := range repositories {
+		s := open(t, databaseURL, sqlitestore.Options{})
+		go func() {
+			errs <- claimAll(t.Context(), s, contested, fmt.Sprintf("replica-%d", i), func(id payment.OrderID) {
+				mu.Lock()
+				got[id]++
+				mu.Unlock()
+			})
+		}()
+	}
+	for range repositories {
+		require.NoError(t, <-errs)
+	}
+	require.Len(t, got, contested)
+	for id, n := range got {
+		require.Equal(t, 1, n, id)
+	}
+}
+
+// TestConcurrentMigrations lets processes migrate one new file at the same time.
+func TestConcurrentMigrations(t *testing.T) {
+	t.Parallel()
+	databaseURL := "sqlite:" + t.TempDir() + "/payments.db"
+	var others []*process
+	for range 8 {
+		others = append(others, start(t, "migrate", databaseURL, func(line string) { t.Log(line) }))
+	}
+	for _, other := range others {
+		require.NoError(t, other.wait())
+	}
+	require.NoError(t, open(t, databaseURL, sqlitestore.Options{}).Ready(t.Context()))
+}
+
+// TestProcessThatDies is killed somewhere among its claims. Nothing that it told is lost, and
+// the file is not left locked.
+func TestProcessThatDies(t *testing.T) {
+	t.Parallel()
+	databaseURL := migrated(t)
+	s := open(t, databaseURL, sqlitestore.Options{})
+	var told []payment.OrderID
+	enough := make(chan struct{})
+	other := start(t, "claim for ever", databaseURL, func(id string) {
+		if told = append(told, payment.OrderID(id)); len(told) == 10 {
+			close(enough)
+		}
+	})
+	<-enough
+	require.NoError(t, other.Process.Kill())
+	require.Error(t, other.wait())
+
+	for _, id := range told {
+		p, err := s.Find(t.Context(), id)
+		require.NoError(t, err)
+		require.Equal(t, "replica-b", p.Replica)
+	}
+	_, verdict, err := s.Claim(t.Context(), ask(t, "order-after"))
+	require.NoError(t, err)
+	require.Equal(t, payment.VerdictClaimed, verdict)
+}
+
+// TestOtherProcessHoldsTheLock: a change waits for another's write lock. It goes on when that
+// is given back, and otherwise gives up in the end, having written nothing.
+func TestOtherProcessHoldsTheLock(t *testing.T) {
+	t.Parallel()
+	databaseURL := migrated(t)
+	s := open(t, databaseURL, sqlitestore.Options{Timeout: patience})
+	patient, a := open(t, databaseURL, sqlitestore.Options{}), ask(t, "order-1")
+	other := raw(t, databaseURL)
+	execute(t, other, "BEGIN IMMEDIATE")
+	errs := make(chan error)
+	go func() {
+		_, _, err := patient.Claim(t.Context(), a)
+		errs <- err
+	}()
+	_, _, err := s.Claim(t.Context(), ask(t, "order-1"))
+	require.ErrorIs(t, err, ports.ErrUnavailable)
+	_, err = s.Find(t.Context(), "order-1")
+	require.ErrorIs(t, err, ports.ErrNotFound, "reads wait for nobody")
+	execute(t, other, "COMMIT")
+	require.NoError(t, <-errs)
+}

@@ -1,0 +1,147 @@
+package sqlitestore
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"strings"
+	"time"
+
+	"paymentd/adapters/sqlitestore/internal/queries"
+	"paymentd/core/payment"
+	"paymentd/ports"
+)
+
+// putOffFor is how long a payment that cannot be claimed is left alone.
+const putOffFor = time.Hour
+
+// ClaimDue implements ports.Payments. The payments are claimed in one transaction; where
+// one of them spoils it for the others, each in its own.
+func (s *Payments) ClaimDue(
+	ctx context.Context, terms payment.Terms, limit int,
+) (decisions []payment.Decision, err error) {
+	err = s.write(ctx, func(ctx context.Context, q *queries.Queries, now time.Time) error {
+		decisions, err = s.pickUp(ctx, q, terms, limit, now)
+		return err
+	})
+	if err != nil && !errors.Is(err, ports.ErrUnavailable) && !errors.Is(err, ports.ErrInDoubt) {
+		s.log.LogAttrs(ctx, slog.LevelError,
+			"due payments cannot be claimed together; claiming them one by one",
+			slog.String("error", err.Error()))
+		decisions, err = s.claimSingly(ctx, terms, limit)
+	}
+	if err != nil {
+		return nil, fmt.Errorf("claim due payments: %w", err)
+	}
+	return decisions, nil
+}
+
+// pickUp decides about due payments and stores the decisions.
+func (s *Payments) pickUp(
+	ctx context.Context, q *queries.Queries, terms payment.Terms, limit int, now time.Time,
+) (decisions []payment.Decision, err error) {
+	rows, err := due(ctx, q, limit, now)
+	if err != nil {
+		return nil, err
+	}
+	for _, row := range rows {
+		p, err := fromRow(row.Payment, now)
+		if err != nil {
+			if err := s.putOff(ctx, q, row.Payment.OrderID, now, err); err != nil {
+				return nil, err
+			}
+			continue
+		}
+		d := terms.PickUp(p, now)
+		if err := store(ctx, q, p, d); err != nil {
+			return nil, err
+		}
+		if d.Write {
+			decisions = append(decisions, d)
+		}
+	}
+	return decisions, nil
+}
+
+func due(
+	ctx context.Context, q *queries.Queries, limit int, now time.Time,
+) ([]queries.ListDuePaymentsRow, error) {
+	rows, err := q.ListDuePayments(ctx, queries.ListDuePaymentsParams{
+		Now: nullable(now), PageLimit: int64(max(0, limit)),
+	})
+	if err != nil {
+		return nil, fmt.Errorf("list due payments: %w", err)
+	}
+	return rows, nil
+}
+
+// claimSingly claims due payments one by one, and puts off those that cannot be.
+func (s *Payments) claimSingly(
+	ctx context.Context, terms payment.Terms, limit int,
+) (decisions []payment.Decision, err error) {
+	var rows []queries.ListDuePaymentsRow
+	err = s.read(ctx, func(ctx context.Context, q *queries.Queries, now time.Time) error {
+		rows, err = due(ctx, q, limit, now)
+		return err
+	})
+	if err != nil {
+		return nil, err
+	}
+	pickUp := func(p payment.Payment, now time.Time) (payment.Decision, error) {
+		return terms.PickUp(p, now), nil
+	}
+	for _, row := range rows {
+		id := row.Payment.OrderID
+		d, err := s.move(ctx, id, pickUp)
+		switch {
+		case errors.Is(err, ports.ErrUnavailable), errors.Is(err, ports.ErrInDoubt):
+			return decisions, err
+		case err != nil:
+			why := err
+			err = s.write(ctx, func(ctx context.Context, q *queries.Queries, now time.Time) error {
+				return s.putOff(ctx, q, id, now, why)
+			})
+			if err != nil {
+				return decisions, err
+			}
+		case d.Write:
+			decisions = append(decisions, d)
+		}
+	}
+	return decisions, nil
+}
+
+// putOff takes a payment that cannot be worked on out of the way of the others, with the
+// reason in its row.
+func (s *Payments) putOff(
+	ctx context.Context, q *queries.Queries, id payment.OrderID, now time.Time, why error,
+) error {
+	s.log.LogAttrs(ctx, slog.LevelError, "a due payment is put off for an hour: it cannot be claimed",
+		slog.String("order_id", string(id)), slog.String("error", why.Error()))
+	reason := "put off: " + why.Error()
+	reason = strings.ToValidUTF8(reason[:min(len(reason), payment.MaxMessageBytes)], "")
+	err := q.PutOffPayment(ctx, queries.PutOffPaymentParams{
+		DueAt: nullable(now.Add(putOffFor)), Reason: reason, UpdatedAt: now.UnixMicro(), OrderID: id,
+	})
+	if err != nil {
+		return fmt.Errorf("put off the payment: %w", err)
+	}
+	return nil
+}
+
+// NextDue implements ports.Payments.
+func (s *Payments) NextDue(ctx context.Context) (in time.Duration, found bool, err error) {
+	err = s.read(ctx, func(ctx context.Context, q *queries.Queries, now time.Time) error {
+		dueAt, err := q.NextDue(ctx)
+		if noRows(err) {
+			return nil
+		}
+		in, found = max(0, orZero(dueAt).Sub(now)), true
+		return err
+	})
+	if err != nil {
+		return 0, false, fmt.Errorf("find the next due payment: %w", err)
+	}
+	return in, found, nil
+}

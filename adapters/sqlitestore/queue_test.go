@@ -1,0 +1,126 @@
+package sqlitestore_test
+
+import (
+	"bytes"
+	"fmt"
+	"log/slog"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"paymentd/adapters/sqlitestore"
+	"paymentd/core/payment"
+)
+
+// accepted stores orders that are due, the first one the longest.
+func accepted(t *testing.T, s *sqlitestore.Payments, n int) {
+	t.Helper()
+	for i := range n {
+		a := ask(t, payment.OrderID(fmt.Sprintf("order-%d", i)))
+		a.Later = true
+		_, verdict, err := s.Claim(t.Context(), a)
+		require.NoError(t, err)
+		require.Equal(t, payment.VerdictAccepted, verdict)
+	}
+}
+
+func idsOf(due []payment.Decision) []payment.OrderID {
+	var ids []payment.OrderID
+	for _, d := range due {
+		ids = append(ids, d.Payment.OrderID)
+	}
+	return ids
+}
+
+// TestRowThatCannotBeRead is put off, with the reason, and holds up no other.
+func TestRowThatCannotBeRead(t *testing.T) {
+	t.Parallel()
+	for name, damage := range map[string]string{
+		"an unknown currency":          "UPDATE payments SET currency = 'ZZZ' WHERE order_id = 'order-0'",
+		"an unknown state":             "UPDATE payments SET state = 'lost' WHERE order_id = 'order-0'",
+		"no amount":                    "UPDATE payments SET amount_minor = 0 WHERE order_id = 'order-0'",
+		"succeeded without an id":      "UPDATE payments SET state = 'succeeded' WHERE order_id = 'order-0'",
+		"a final state, and still due": "UPDATE payments SET state = 'failed' WHERE order_id = 'order-0'",
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			databaseURL := migrated(t)
+			var log bytes.Buffer
+			s := open(t, databaseURL, sqlitestore.Options{Log: slog.New(slog.NewJSONHandler(&log, nil))})
+			accepted(t, s, 3)
+			execute(t, raw(t, databaseURL), damage)
+
+			_, err := s.Find(t.Context(), "order-0")
+			require.ErrorContains(t, err, `read the row of order "order-0"`)
+			due, err := s.ClaimDue(t.Context(), terms, 2)
+			require.NoError(t, err)
+			require.Equal(t, []payment.OrderID{"order-1"}, idsOf(due))
+			due, err = s.ClaimDue(t.Context(), terms, 2)
+			require.NoError(t, err)
+			require.Equal(t, []payment.OrderID{"order-2"}, idsOf(due))
+			requirePutOff(t, databaseURL, "read the row of order")
+			require.Contains(t, log.String(), `"order_id":"order-0"`)
+		})
+	}
+}
+
+// TestDueRowThatCannotBeWritten spoils the transaction of a batch. The others are claimed
+// one by one, and it is put off.
+func TestDueRowThatCannotBeWritten(t *testing.T) {
+	t.Parallel()
+	databaseURL := migrated(t)
+	s := open(t, databaseURL, sqlitestore.Options{Log: slog.New(slog.DiscardHandler)})
+	a := ask(t, "order-0")
+	a.Lease = 0 // its attempt is to be kept when it is taken over
+	_, _, err := s.Claim(t.Context(), a)
+	require.NoError(t, err)
+	accepted(t, s, 3)
+	execute(t, raw(t, databaseURL),
+		"INSERT INTO attempts (order_id, number, fence, replica, gateway_key, started_at, class, code, message)"+
+			" VALUES ('order-0', 1, 1, 'r', 'k', 0, '', '', 'in the way')")
+
+	due, err := s.ClaimDue(t.Context(), terms, 10)
+	require.NoError(t, err)
+	require.Equal(t, []payment.OrderID{"order-1", "order-2"}, idsOf(due))
+	requirePutOff(t, databaseURL, "constraint failed")
+	p, err := s.Find(t.Context(), "order-0")
+	require.NoError(t, err)
+	require.Equal(t, int64(1), p.Fence, "nothing of the spoilt claim is written")
+}
+
+// requirePutOff wants order-0 out of the queue's way for the next hour, with the reason.
+func requirePutOff(t *testing.T, databaseURL, reason string) {
+	t.Helper()
+	var got string
+	var dueAt int64
+	require.NoError(t, raw(t, databaseURL).QueryRowContext(t.Context(),
+		"SELECT reason, due_at FROM payments WHERE order_id = 'order-0'").Scan(&got, &dueAt))
+	require.Contains(t, got, "put off: ")
+	require.Contains(t, got, reason)
+	require.WithinDuration(t, time.Now().Add(time.Hour), time.UnixMicro(dueAt), time.Minute)
+}
+
+// TestClock: leases run out by the clock that the repository was given.
+func TestClock(t *testing.T) {
+	t.Parallel()
+	now := time.Date(2026, time.March, 1, 12, 0, 0, 999, time.FixedZone("", 3600))
+	s := open(t, migrated(t), sqlitestore.Options{Clock: func() time.Time { return now }})
+	p, _, err := s.Claim(t.Context(), ask(t, "order-1"))
+	require.NoError(t, err)
+	require.Equal(t, time.Date(2026, time.March, 1, 11, 0, 0, 0, time.UTC), p.CreatedAt)
+
+	now = now.Add(time.Hour - time.Microsecond)
+	_, verdict, err := s.Claim(t.Context(), ask(t, "order-1"))
+	require.NoError(t, err)
+	require.Equal(t, payment.VerdictBusy, verdict)
+	in, found, err := s.NextDue(t.Context())
+	require.NoError(t, err)
+	require.True(t, found)
+	require.Equal(t, time.Microsecond, in)
+
+	now = now.Add(time.Microsecond)
+	_, verdict, err = s.Claim(t.Context(), ask(t, "order-1"))
+	require.NoError(t, err)
+	require.Equal(t, payment.VerdictClaimed, verdict)
+}

@@ -1,0 +1,61 @@
+package sqlitestore
+
+import (
+	"errors"
+	"fmt"
+	"net/url"
+	"os"
+	"path/filepath"
+	"strings"
+	"time"
+)
+
+// parseURL returns the absolute path of the file that sqlite:path names. All that follows
+// the colon is the path, as it is.
+func parseURL(databaseURL string) (string, error) {
+	path, ok := strings.CutPrefix(databaseURL, "sqlite:")
+	if !ok || strings.HasPrefix(path, "//") && !strings.HasPrefix(path, "///") {
+		return "", errors.New("the database URL must have the form sqlite:path, " +
+			"such as sqlite:paymentd.db or sqlite:/var/lib/paymentd/paymentd.db")
+	}
+	switch {
+	case path == "" || strings.Contains(path, ":memory:"):
+		return "", errors.New("the database URL must name a file, such as sqlite:paymentd.db: " +
+			"payments in memory alone would be charged again after a restart")
+	case strings.ContainsAny(path, "?\x00"):
+		return "", errors.New("the database URL sqlite:path takes no options: leave out the question mark")
+	}
+	path, err := filepath.Abs(strings.TrimPrefix(path, "//"))
+	if err != nil {
+		return "", fmt.Errorf("find the database's folder: %w", err)
+	}
+	folder := filepath.Dir(path)
+	if info, err := os.Stat(folder); err != nil || !info.IsDir() {
+		return "", fmt.Errorf("the database URL names a file in %s, which is not a folder: make it first", folder)
+	}
+	if info, err := os.Stat(path); err == nil && info.IsDir() {
+		return "", fmt.Errorf("the database URL names %s, which is a folder: name a file in it", path)
+	}
+	return path, nil
+}
+
+// busyTimeout is how long SQLite itself waits for another process' write lock. It is short:
+// SQLite does not look at contexts while it waits, and a call that may wait longer asks again.
+const busyTimeout = 500 * time.Millisecond
+
+// forWriting returns the data source name of a connection that writes. A transaction takes the
+// write lock when it begins: one that reads first and then writes could not, if another had
+// written in between. FULL: what is committed is on the disk.
+func forWriting(path string) string {
+	return dataSource(path, "journal_mode(WAL)", "synchronous(FULL)") + "&_txlock=immediate"
+}
+
+// forReading returns the data source name of a connection that only reads.
+func forReading(path string) string { return dataSource(path, "query_only(1)") }
+
+func dataSource(path string, pragmas ...string) string {
+	options := url.Values{"_pragma": append(pragmas, fmt.Sprintf("busy_timeout(%d)", busyTimeout.Milliseconds()))}
+	// As a URI: in a plain path, the driver takes a question mark for the start of options.
+	file := url.URL{Scheme: "file", Path: path, RawQuery: options.Encode()}
+	return file.String()
+}

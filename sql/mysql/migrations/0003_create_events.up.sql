@@ -1,0 +1,13 @@
+-- What happened to a payment and neither it nor its attempts tell. Rows are added and never
+-- changed; the happy path adds none.
+CREATE TABLE events (
+    order_id VARBINARY(128) NOT NULL,
+    number   INT            NOT NULL,
+    kind     VARCHAR(32)    CHARACTER SET ascii COLLATE ascii_bin NOT NULL,
+    at       DATETIME(6)    NOT NULL,
+    replica  VARCHAR(255)   NOT NULL,
+    fence    BIGINT         NOT NULL,
+    detail   VARCHAR(500)   NOT NULL,
+
+    PRIMARY KEY (order_id, number)
+) ENGINE = InnoDB DEFAULT CHARACTER SET utf8mb4 COLLATE utf8mb4_bin;

@@ -1,0 +1,82 @@
+-- name: InsertPayment :execlastid
+-- InsertPayment is the first of the two statements of a payment that succeeds at once. Its
+-- times are offsets from the database's now; no start when no attempt is under way. It
+-- returns that now, in microseconds since 1970: LAST_INSERT_ID with an argument sends it back
+-- with the statement's own answer, where RETURNING would not be portable.
+INSERT INTO payments (
+    created_at, updated_at,
+    order_id, amount_minor, currency, state, gateway_key,
+    fence, claim_token, replica, due_at,
+    attempt_number, attempt_fence, attempt_replica, attempt_gateway_key, attempt_started_at,
+    attempt_class, attempt_code, attempt_message,
+    doubt_answered, lookups, strikes, events, async, later_retries,
+    transaction_id, code, reason
+) VALUES (
+    TIMESTAMP '1970-01-01 00:00:00' + INTERVAL
+        LAST_INSERT_ID(TIMESTAMPDIFF(MICROSECOND, TIMESTAMP '1970-01-01 00:00:00', NOW(6))) MICROSECOND,
+    NOW(6),
+    sqlc.arg(order_id), sqlc.arg(amount_minor), sqlc.arg(currency), sqlc.arg(state), sqlc.arg(gateway_key),
+    sqlc.arg(fence), sqlc.arg(claim_token), sqlc.arg(replica),
+    NOW(6) + INTERVAL CAST(sqlc.arg(due_in_micros) AS SIGNED) MICROSECOND,
+    sqlc.arg(attempt_number), sqlc.arg(attempt_fence), sqlc.arg(attempt_replica), sqlc.arg(attempt_gateway_key),
+    NOW(6) + INTERVAL CAST(sqlc.narg(starts_in_micros) AS SIGNED) MICROSECOND,
+    '', '', '',
+    FALSE, 0, 0, 0, sqlc.arg(async), 0,
+    '', '', ''
+);
+
+-- name: SettlePayment :execrows
+-- SettlePayment is the second of the two statements of a payment that succeeds at once: what
+-- payment.Settlement does to one whose attempt ends with a known outcome. It matches no row
+-- when that is not how the payment stands.
+UPDATE payments
+SET state = sqlc.arg(new_state), transaction_id = sqlc.arg(transaction_id),
+    code = sqlc.arg(code), reason = sqlc.arg(reason), due_at = NULL,
+    attempt_ended_at = attempt_started_at + INTERVAL CAST(sqlc.arg(took_micros) AS SIGNED) MICROSECOND,
+    attempt_class = sqlc.arg(attempt_class), attempt_code = sqlc.arg(attempt_code),
+    attempt_message = sqlc.arg(attempt_message),
+    doubt_answered = FALSE, doubt_unanswered_at = NULL, strikes = 0, updated_at = NOW(6)
+WHERE order_id = sqlc.arg(order_id) AND fence = sqlc.arg(fence) AND state = sqlc.arg(state)
+    AND attempt_number = sqlc.arg(attempt_number) AND attempt_class = '' AND attempt_started_at IS NOT NULL;
+
+-- name: LockPayment :one
+-- LockPayment waits for the row's lock. Its now is after the wait: NOW would be that of the
+-- statement's start, and may lie before what others wrote in the meantime.
+SELECT sqlc.embed(payments), SYSDATE(6) AS now
+FROM payments
+WHERE order_id = ?
+FOR UPDATE;
+
+-- name: UpdatePayment :execrows
+-- UpdatePayment writes a locked payment. The fencing number is the one that was read: on a
+-- cluster whose nodes lock apart, it is the write of the row that makes two claims conflict.
+UPDATE payments
+SET state = sqlc.arg(state), gateway_key = sqlc.arg(gateway_key),
+    fence = sqlc.arg(fence), claim_token = sqlc.arg(claim_token),
+    replica = sqlc.arg(replica), due_at = sqlc.arg(due_at),
+    attempt_number = sqlc.arg(attempt_number), attempt_fence = sqlc.arg(attempt_fence),
+    attempt_replica = sqlc.arg(attempt_replica), attempt_gateway_key = sqlc.arg(attempt_gateway_key),
+    attempt_started_at = sqlc.arg(attempt_started_at), attempt_ended_at = sqlc.arg(attempt_ended_at),
+    attempt_class = sqlc.arg(attempt_class), attempt_code = sqlc.arg(attempt_code),
+    attempt_message = sqlc.arg(attempt_message),
+    doubt_answered = sqlc.arg(doubt_answered), doubt_unanswered_at = sqlc.arg(doubt_unanswered_at),
+    lookups = sqlc.arg(lookups), strikes = sqlc.arg(strikes), events = sqlc.arg(events),
+    async = sqlc.arg(async), later_retries = sqlc.arg(later_retries),
+    transaction_id = sqlc.arg(transaction_id), code = sqlc.arg(code), reason = sqlc.arg(reason),
+    updated_at = sqlc.arg(updated_at)
+WHERE order_id = sqlc.arg(order_id) AND fence = sqlc.arg(fence_read);
+
+-- name: FindPayment :one
+SELECT sqlc.embed(payments), NOW(6) AS now
+FROM payments
+WHERE order_id = ?;
+
+-- name: ListPayments :many
+SELECT sqlc.embed(payments), NOW(6) AS now
+FROM payments
+WHERE created_at >= sqlc.arg(created_from) AND created_at < sqlc.arg(created_before)
+    AND created_at <= sqlc.arg(after_created_at)
+    AND (created_at < sqlc.arg(after_created_at) OR order_id < sqlc.arg(after_order_id))
+    AND state IN (sqlc.slice(states))
+ORDER BY created_at DESC, order_id DESC
+LIMIT ?;

@@ -1,0 +1,54 @@
+package schema
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+
+	"github.com/golang-migrate/migrate/v4/source/iofs"
+)
+
+// Status says where a database's schema stands.
+type Status struct {
+	Version uint // of the last migration that was run; 0 for none
+	Latest  uint // the version that this program was built for
+	// Dirty says that the migration to Version began, and that nobody knows whether it
+	// finished.
+	Dirty bool
+}
+
+// Err returns nil when the schema is the one that this program was built for. Otherwise it
+// says what is wrong and what to do.
+func (s Status) Err() error {
+	switch {
+	case s.Dirty:
+		return fmt.Errorf("the schema is dirty: the migration to version %d began and did not finish; "+
+			"compare the tables with that migration's statement, finish it by hand or see that it has run, "+
+			"and then set dirty to false in schema_migrations", s.Version)
+	case s.Version == 0:
+		return errors.New("the database has no tables yet: run `paymentd migrate up`")
+	case s.Version < s.Latest:
+		return fmt.Errorf("the schema is at version %d and this program needs %d: run `paymentd migrate up`",
+			s.Version, s.Latest)
+	case s.Version > s.Latest:
+		return fmt.Errorf("the schema is at version %d, newer than the %d that this program knows: "+
+			"run a newer paymentd", s.Version, s.Latest)
+	}
+	return nil
+}
+
+// Latest returns the highest version of the migrations in files.
+func Latest(files fs.FS) (uint, error) {
+	migrations, err := iofs.New(files, ".")
+	if err != nil {
+		return 0, err
+	}
+	latest, err := migrations.First()
+	for next := latest; err == nil; next, err = migrations.Next(next) {
+		latest = next
+	}
+	if !errors.Is(err, fs.ErrNotExist) {
+		return 0, fmt.Errorf("list migrations: %w", err)
+	}
+	return latest, migrations.Close()
+}

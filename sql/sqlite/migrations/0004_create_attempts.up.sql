@@ -1,0 +1,15 @@
+-- The attempts of a payment before its latest. Rows are added and never changed.
+CREATE TABLE attempts (
+    order_id    TEXT    NOT NULL,
+    number      INTEGER NOT NULL,
+    fence       INTEGER NOT NULL,
+    replica     TEXT    NOT NULL,
+    gateway_key TEXT    NOT NULL,
+    started_at  INTEGER NOT NULL,
+    ended_at    INTEGER,
+    class       TEXT    NOT NULL,
+    code        TEXT    NOT NULL,
+    message     TEXT    NOT NULL,
+
+    PRIMARY KEY (order_id, number)
+) STRICT, WITHOUT ROWID;

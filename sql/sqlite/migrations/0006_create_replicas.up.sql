@@ -1,0 +1,6 @@
+-- The replicas that are alive, or fell silent and were not noticed yet.
+CREATE TABLE replicas (
+    name       TEXT    NOT NULL PRIMARY KEY,
+    started_at INTEGER NOT NULL,
+    beat_at    INTEGER NOT NULL
+) STRICT, WITHOUT ROWID;

@@ -1,0 +1,41 @@
+-- name: InsertPayment :exec
+INSERT INTO payments (
+    order_id, amount_minor, currency, state, gateway_key, fence, replica, due_at,
+    attempt_number, attempt_fence, attempt_replica, attempt_gateway_key,
+    attempt_started_at, attempt_ended_at, attempt_class, attempt_code, attempt_message,
+    doubt_answered, doubt_unanswered_at, lookups, strikes, events, async, later_retries,
+    transaction_id, code, reason, created_at, updated_at
+) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?);
+
+-- name: UpdatePayment :execrows
+UPDATE payments
+SET state = sqlc.arg(state), gateway_key = sqlc.arg(gateway_key), fence = sqlc.arg(fence),
+    replica = sqlc.arg(replica), due_at = sqlc.arg(due_at),
+    attempt_number = sqlc.arg(attempt_number), attempt_fence = sqlc.arg(attempt_fence),
+    attempt_replica = sqlc.arg(attempt_replica), attempt_gateway_key = sqlc.arg(attempt_gateway_key),
+    attempt_started_at = sqlc.arg(attempt_started_at), attempt_ended_at = sqlc.arg(attempt_ended_at),
+    attempt_class = sqlc.arg(attempt_class), attempt_code = sqlc.arg(attempt_code),
+    attempt_message = sqlc.arg(attempt_message),
+    doubt_answered = sqlc.arg(doubt_answered), doubt_unanswered_at = sqlc.arg(doubt_unanswered_at),
+    lookups = sqlc.arg(lookups), strikes = sqlc.arg(strikes), events = sqlc.arg(events),
+    async = sqlc.arg(async), later_retries = sqlc.arg(later_retries),
+    transaction_id = sqlc.arg(transaction_id), code = sqlc.arg(code), reason = sqlc.arg(reason),
+    updated_at = sqlc.arg(updated_at)
+WHERE order_id = sqlc.arg(order_id) AND fence = sqlc.arg(fence_read);
+
+-- name: FindPayment :one
+SELECT sqlc.embed(payments)
+FROM payments
+WHERE order_id = ?;
+
+-- name: ListPayments :many
+-- ListPayments takes the states as one text with spaces between: a slice of arguments would
+-- shift the numbers of those after it.
+SELECT sqlc.embed(payments)
+FROM payments
+WHERE created_at >= sqlc.arg(created_from) AND created_at < sqlc.arg(created_before)
+    AND created_at <= sqlc.arg(after_created_at)
+    AND (created_at < sqlc.arg(after_created_at) OR order_id < sqlc.arg(after_order_id))
+    AND instr(CAST(sqlc.arg(states) AS TEXT), state) > 0
+ORDER BY created_at DESC, order_id DESC
+LIMIT sqlc.arg(page_limit);

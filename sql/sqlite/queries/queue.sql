@@ -1,0 +1,19 @@
+-- name: ListDuePayments :many
+SELECT sqlc.embed(payments)
+FROM payments
+WHERE due_at <= sqlc.arg(now)
+ORDER BY due_at
+LIMIT sqlc.arg(page_limit);
+
+-- name: PutOffPayment :exec
+-- PutOffPayment takes a payment that cannot be worked on out of the others' way.
+UPDATE payments
+SET due_at = sqlc.arg(due_at), reason = sqlc.arg(reason), updated_at = sqlc.arg(updated_at)
+WHERE order_id = sqlc.arg(order_id);
+
+-- name: NextDue :one
+SELECT due_at
+FROM payments
+WHERE due_at IS NOT NULL
+ORDER BY due_at
+LIMIT 1;

@@ -1,0 +1,19 @@
+-- name: Beat :exec
+INSERT INTO replicas (name, started_at, beat_at)
+VALUES (sqlc.arg(name), sqlc.arg(now), sqlc.arg(now))
+ON CONFLICT (name) DO UPDATE SET beat_at = excluded.beat_at;
+
+-- name: DeleteSilentReplicas :many
+DELETE FROM replicas
+WHERE beat_at < sqlc.arg(silent_since)
+RETURNING name;
+
+-- name: ReleasePayments :exec
+-- ReleasePayments lets the leases of a silent replica run out.
+UPDATE payments
+SET due_at = sqlc.arg(now)
+WHERE replica = sqlc.arg(replica) AND state = 'processing' AND due_at > sqlc.arg(now);
+
+-- name: DeleteReplica :exec
+DELETE FROM replicas
+WHERE name = ?;

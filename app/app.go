@@ -1,0 +1,76 @@
+// Package app wires the adapters to the core, with fx, and gives the whole its life cycle. It
+// is a library: the binary and the tests build the same application.
+package app
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"time"
+
+	"go.uber.org/fx"
+	"go.uber.org/fx/fxevent"
+)
+
+const (
+	// startTimeout bounds a start: opening the database, and the first try to migrate it.
+	startTimeout = time.Minute
+	// stopGrace is what closing takes after the last payment is out of our hands.
+	stopGrace = 2 * time.Second
+)
+
+// New returns the whole service. A test swaps an adapter with an option such as
+//
+//	fx.Replace(fx.Annotate(fake.NewGateway(), fx.As(new(ports.Gateway))))
+func New(cfg Config, log *slog.Logger, opts ...fx.Option) *fx.App {
+	return fx.New(
+		module(cfg, log),
+		fx.StartTimeout(startTimeout),
+		fx.StopTimeout(cfg.Shutdown+2*stopGrace),
+		fx.Options(opts...),
+	)
+}
+
+func module(cfg Config, log *slog.Logger) fx.Option {
+	return fx.Options(
+		fx.Supply(cfg, log),
+		fx.WithLogger(func() fxevent.Logger {
+			l := &fxevent.SlogLogger{Logger: log}
+			l.UseLogLevel(slog.LevelDebug)
+			l.UseErrorLevel(slog.LevelDebug) // whoever starts or stops the application has them too
+			return l
+		}),
+		fx.Provide(newPayments, newGateway, newRetry, newService, newHandler, newServer),
+		fx.Invoke(func(*Server) {}),
+	)
+}
+
+// Serve runs the service until ctx ends, and stops it in good order.
+func Serve(ctx context.Context, cfg Config, log *slog.Logger) error {
+	app := New(cfg, log)
+	if err := app.Err(); err != nil {
+		return rootCause(err)
+	}
+	start, cancel := context.WithTimeout(ctx, app.StartTimeout())
+	defer cancel()
+	if err := app.Start(start); err != nil {
+		return rootCause(err)
+	}
+
+	var failed error
+	select {
+	case <-ctx.Done():
+	case s := <-app.Wait(): // a signal, which ends ctx as well, or the server has failed
+		if s.ExitCode != 0 {
+			failed = errors.New("the server failed; see the log")
+		}
+	}
+
+	stop, cancel := context.WithTimeout(context.WithoutCancel(ctx), app.StopTimeout())
+	defer cancel()
+	if err := app.Stop(stop); err != nil {
+		return fmt.Errorf("stop: %w", err)
+	}
+	return failed
+}

@@ -1,0 +1,15 @@
+// Package apptest runs the real paymentd for tests, as processes of their own: they can be
+// killed, paused and started again, and only the network and the disk connect them to the test.
+//
+//	binary := apptest.Build(t)
+//	gateway := apptest.StartGateway(t)
+//	p := apptest.Start(t, binary, map[string]string{
+//		"PAYMENTD_DATABASE": mysqltest.Database(t),
+//		"PAYMENTD_GATEWAY":  gateway.URL,
+//	}, "serve")
+//	p.WaitReady(t)
+//	answer := apptest.Pay(t.Context(), p.URL, "order-1", "100.00")
+//
+// A process sees no variable of the test's environment but those that it is given, and works in
+// a folder of its own. Whatever ends the test's process ends those that it has started.
+package apptest

@@ -1,0 +1,252 @@
+package apptest
+
+import (
+	"encoding/json"
+	"fmt"
+	"maps"
+	"net/http"
+	"net/http/httptest"
+	"slices"
+	"sync"
+	"testing"
+	"time"
+)
+
+// Gateway speaks the gateway protocol over a real socket, does as its script says, and keeps
+// a ledger. It honours gateway keys: a key that was decided on gets its first result.
+//
+// It takes the money when the call arrives, before any delay and however the answer fares.
+// That is the worst that a gateway may do.
+type Gateway struct {
+	// URL is for PAYMENTD_GATEWAY.
+	URL string
+
+	mu      sync.Mutex
+	script  Script
+	calls   []Call
+	charges []Charge // in the order in which they were decided
+	byKey   map[string]Charge
+	numbers map[kindOfCall]int
+}
+
+type kindOfCall struct {
+	key    string
+	lookUp bool
+}
+
+// Call is one request to the gateway.
+type Call struct {
+	Key string
+	// LookUp: the request asks what became of the key. It has no other fields than this, Key
+	// and At.
+	LookUp                    bool
+	OrderID, Amount, Currency string
+	// Number counts the calls with this key and this LookUp, from 1.
+	Number int
+	At     time.Time
+}
+
+// Charge is a line of the ledger.
+type Charge struct {
+	Key, OrderID, Amount, Currency string
+	TransactionID                  string // empty where it was declined
+}
+
+// Reply is what the gateway does with a call. The zero value approves a charge, and answers a
+// lookup by the ledger.
+type Reply struct {
+	// Delay is before the answer. So is Until, unless it is nil: the answer comes when it is
+	// closed.
+	Delay time.Duration
+	Until <-chan struct{}
+	// Status is the answer, where it is not 0. With 402 the charge is declined; with any
+	// other, nothing is charged.
+	Status int
+	// Lost: the connection is closed without an answer. A charge with the status 0 has been
+	// taken nonetheless.
+	Lost bool
+}
+
+// Script says what to do with a call.
+type Script func(Call) Reply
+
+// StartGateway runs a gateway until the test ends. It approves everything until [Gateway.Do].
+func StartGateway(t testing.TB) *Gateway {
+	t.Helper()
+	g := &Gateway{
+		script: func(Call) Reply { return Reply{} },
+		byKey:  make(map[string]Charge), numbers: make(map[kindOfCall]int),
+	}
+	mux := http.NewServeMux()
+	mux.HandleFunc("POST /charges", g.charge)
+	mux.HandleFunc("GET /charges/{key}", g.lookUp)
+	server := httptest.NewServer(mux)
+	t.Cleanup(func() {
+		server.CloseClientConnections() // ends the calls that are held
+		server.Close()
+	})
+	g.URL = server.URL
+	return g
+}
+
+// Do replaces the script, for the calls that arrive from now on.
+func (g *Gateway) Do(script Script) {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	g.script = script
+}
+
+// Charges returns the ledger: what was taken and what was declined.
+func (g *Gateway) Charges() []Charge {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	return slices.Clone(g.charges)
+}
+
+// Taken returns the transactions that took money for an order; more than one is a double charge.
+func (g *Gateway) Taken(order string) (transactions []string) {
+	for _, c := range g.Charges() {
+		if c.OrderID == order && c.TransactionID != "" {
+			transactions = append(transactions, c.TransactionID)
+		}
+	}
+	return transactions
+}
+
+// Calls returns the calls to charge an order, as they came; all orders' with the order "".
+func (g *Gateway) Calls(order string) (calls []Call) {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	for _, c := range g.calls {
+		if !c.LookUp && (order == "" || c.OrderID == order) {
+			calls = append(calls, c)
+		}
+	}
+	return calls
+}
+
+// Keys returns the different gateway keys of the calls to charge an order, sorted.
+func (g *Gateway) Keys(order string) []string {
+	keys := make(map[string]bool)
+	for _, c := range g.Calls(order) {
+		keys[c.Key] = true
+	}
+	return slices.Sorted(maps.Keys(keys))
+}
+
+func (g *Gateway) charge(w http.ResponseWriter, r *http.Request) {
+	var body struct {
+		OrderID  string `json:"order_id"`
+		Amount   string `json:"amount"`
+		Currency string `json:"currency"`
+	}
+	key := r.Header.Get("Idempotency-Key")
+	if err := json.NewDecoder(r.Body).Decode(&body); err != nil || key == "" {
+		answer(w, http.StatusBadRequest, "message", "the request is not of the gateway protocol")
+		return
+	}
+	reply := g.take(Call{Key: key, OrderID: body.OrderID, Amount: body.Amount, Currency: body.Currency})
+	if !wait(r, reply) {
+		return
+	}
+	if reply.Status != 0 && reply.Status != http.StatusPaymentRequired {
+		answer(w, reply.Status, "message", "as scripted")
+		return
+	}
+	switch c := g.decided(key); {
+	case c.Amount != body.Amount || c.Currency != body.Currency || c.OrderID != body.OrderID:
+		answer(w, http.StatusUnprocessableEntity, "message", "the key was used for another charge")
+	case c.TransactionID == "":
+		answer(w, http.StatusPaymentRequired, "code", "card_declined")
+	default:
+		answer(w, http.StatusCreated, "status", "succeeded", "transaction_id", c.TransactionID)
+	}
+}
+
+// take notes the call, asks the script, and decides on the key where nobody has before.
+func (g *Gateway) take(c Call) Reply {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	reply := g.script(g.note(c))
+	_, decided := g.byKey[c.Key]
+	if decided || (reply.Status != 0 && reply.Status != http.StatusPaymentRequired) {
+		return reply
+	}
+	charge := Charge{Key: c.Key, OrderID: c.OrderID, Amount: c.Amount, Currency: c.Currency}
+	if reply.Status == 0 {
+		charge.TransactionID = fmt.Sprintf("txn-%d", len(g.charges)+1)
+	}
+	g.byKey[c.Key] = charge
+	g.charges = append(g.charges, charge)
+	return reply
+}
+
+// note counts the call. The caller holds g.mu.
+func (g *Gateway) note(c Call) Call {
+	kind := kindOfCall{c.Key, c.LookUp}
+	g.numbers[kind]++
+	c.Number, c.At = g.numbers[kind], time.Now()
+	g.calls = append(g.calls, c)
+	return c
+}
+
+func (g *Gateway) decided(key string) Charge {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	return g.byKey[key]
+}
+
+func (g *Gateway) lookUp(w http.ResponseWriter, r *http.Request) {
+	key := r.PathValue("key")
+	g.mu.Lock()
+	reply := g.script(g.note(Call{Key: key, LookUp: true}))
+	g.mu.Unlock()
+	if !wait(r, reply) {
+		return
+	}
+	switch c := g.decided(key); {
+	case reply.Status != 0:
+		answer(w, reply.Status, "message", "as scripted")
+	case c.Key == "":
+		answer(w, http.StatusNotFound, "message", "no charge has this key")
+	case c.TransactionID == "":
+		answer(w, http.StatusOK, "status", "declined", "code", "card_declined")
+	default:
+		answer(w, http.StatusOK, "status", "succeeded", "transaction_id", c.TransactionID)
+	}
+}
+
+// wait holds the answer back, and reports whether there is to be one.
+func wait(r *http.Request, reply Reply) bool {
+	until := reply.Until
+	if until == nil {
+		now := make(chan struct{})
+		close(now)
+		until = now
+	}
+	select {
+	case <-time.After(reply.Delay):
+	case <-r.Context().Done():
+		return false
+	}
+	select {
+	case <-until:
+	case <-r.Context().Done():
+		return false
+	}
+	if reply.Lost {
+		panic(http.ErrAbortHandler) // how net/http closes a connection without an answer
+	}
+	return true
+}
+
+// answer writes a JSON object of names and values.
+func answer(w http.ResponseWriter, status int, members ...string) {
+	body := make(map[string]string)
+	for i := 0; i+1 < len(members); i += 2 {
+		body[members[i]] = members[i+1]
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(status)
+	_ = json.NewEncoder(w).Encode(body) // what fails here is the client's connection
+}

@@ -1,0 +1,70 @@
+package chaos_test
+
+import (
+	"encoding/json"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"paymentd/app/apptest"
+	"paymentd/core/simulation/history"
+)
+
+// audit compares the gateway's ledger, the table and what the clients were told.
+func audit(t *testing.T, w *world, c *crowd) {
+	t.Helper()
+	taken := ledger(t, w)
+	told := make(map[string]string) // transaction by order
+	answered := make(map[string]bool)
+	for _, op := range c.history() {
+		if op.Told == history.Success {
+			told[op.OrderID] = op.TransactionID
+		}
+		if op.Told != history.Nothing && op.Told != history.Unavailable {
+			answered[op.OrderID] = true
+		}
+	}
+	states := make(map[string]int)
+	for order := range c.orders() {
+		p, err := apptest.Find(t.Context(), w.replicas[0].URL, order)
+		require.NoError(t, err)
+		states[p.State]++
+		transactions := taken[order]
+		require.LessOrEqual(t, len(transactions), 1, "order %s was charged twice: %v", order, transactions)
+		switch p.State {
+		case "succeeded":
+			require.Equal(t, []string{p.TransactionID}, transactions, "order %s: %s", order, p.Raw)
+		case "declined", "failed":
+			require.Empty(t, transactions, "order %s was charged: %s", order, p.Raw)
+		case "":
+			require.False(t, answered[order], "order %s was answered and is lost", order)
+			require.Empty(t, transactions, "order %s was charged and is lost", order)
+		default:
+			require.Fail(t, "a payment has no end", "order %s: %s", order, p.Raw)
+		}
+		if transaction, paid := told[order]; paid {
+			require.Equal(t, transaction, p.TransactionID, "order %s was told otherwise: %s", order, p.Raw)
+		}
+	}
+	t.Logf("the ledger, the table and the clients agree on %d orders: %v", len(c.orders()), states)
+}
+
+// ledger returns the transactions by which the gateway took money, by order.
+func ledger(t *testing.T, w *world) map[string][]string {
+	t.Helper()
+	a := apptest.Get(t.Context(), w.gateway.URL, "/ledger")
+	require.NoError(t, a.Err)
+	taken := make(map[string][]string)
+	for line := range strings.Lines(a.Raw) {
+		var entry struct {
+			OrderID       string `json:"order_id"`
+			TransactionID string `json:"transaction_id"`
+		}
+		require.NoError(t, json.Unmarshal([]byte(line), &entry))
+		if entry.TransactionID != "" {
+			taken[entry.OrderID] = append(taken[entry.OrderID], entry.TransactionID)
+		}
+	}
+	return taken
+}

@@ -1,0 +1,157 @@
+package chaos_test
+
+import (
+	"context"
+	"fmt"
+	"maps"
+	"math/rand/v2"
+	"net/http"
+	"slices"
+	"strings"
+	"sync"
+	"time"
+
+	"paymentd/app/apptest"
+	"paymentd/core/simulation/history"
+)
+
+const (
+	plainAmount = "10.00"
+	slowAmount  = "9508.00" // takes the sandbox three seconds
+
+	clientLimit = 8 * time.Second // after which a client hangs up
+	sharedOrder = 4               // one request in so many is for an order that others ask for, too
+	tries       = 6               // of one client for one order
+)
+
+// amounts are what clients ask for: mostly plain ones, and those that make the sandbox decline,
+// fail once, take the money and lose the answer, or charge late.
+var amounts = []string{
+	plainAmount, plainAmount, plainAmount, plainAmount, plainAmount, plainAmount,
+	"9402.00", "9503.00", "9504.00", "9506.00",
+}
+
+// crowd is the clients. They pay, ask again when they are told to or told nothing, and write down
+// what they were told.
+type crowd struct {
+	urls  []string
+	seed  uint64
+	began time.Time
+	over  context.Context
+	end   context.CancelFunc
+	busy  sync.WaitGroup
+
+	mu     sync.Mutex
+	told   []history.Operation
+	asked  map[string]string // amount by order
+	recent []string
+}
+
+func newCrowd(w *world, seed uint64) *crowd {
+	over, end := context.WithCancel(context.Background())
+	return &crowd{
+		urls: w.urls(), seed: seed, began: time.Now(), over: over, end: end,
+		asked: make(map[string]string),
+	}
+}
+
+func (c *crowd) start(n int) {
+	for i := range n {
+		c.busy.Go(func() {
+			random := rand.New(rand.NewPCG(c.seed, uint64(i)+2))
+			for k := 0; c.over.Err() == nil; k++ {
+				order, amount := c.choose(random, fmt.Sprintf("order-%d-%d", i, k))
+				c.insist(i, random, order, amount)
+				time.Sleep(time.Duration(random.IntN(150)) * time.Millisecond)
+			}
+		})
+	}
+}
+
+// stop lets the clients finish what they are at.
+func (c *crowd) stop() {
+	c.end()
+	c.busy.Wait()
+}
+
+// choose returns an order: a new one, or one that somebody else has just asked for.
+func (c *crowd) choose(random *rand.Rand, fresh string) (order, amount string) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if len(c.recent) > 0 && random.IntN(sharedOrder) == 0 {
+		order = c.recent[random.IntN(len(c.recent))]
+		return order, c.asked[order]
+	}
+	c.asked[fresh] = amounts[random.IntN(len(amounts))]
+	c.recent = append(c.recent, fresh)
+	c.recent = c.recent[max(0, len(c.recent)-clients):]
+	return fresh, c.asked[fresh]
+}
+
+// insist asks until there is an end, as a client does that wants its order paid.
+func (c *crowd) insist(client int, random *rand.Rand, order, amount string) {
+	var headers []string
+	if random.IntN(5) == 0 {
+		headers = []string{"Prefer", "respond-async"}
+	}
+	for range tries {
+		url := c.urls[random.IntN(len(c.urls))]
+		ctx, cancel := context.WithTimeout(context.Background(), clientLimit)
+		op := history.Operation{Client: client, OrderID: order, Kind: history.Post, Amount: amount, Call: c.now()}
+		a := apptest.Pay(ctx, url, order, amount, headers...)
+		cancel()
+		op.Return = c.now()
+		op.Told, op.TransactionID = told(a), a.Body.TransactionID
+		op.Replayed = a.Header.Get("Idempotent-Replayed") == "true"
+		c.note(op)
+		switch op.Told {
+		case history.Success, history.Declined, history.Failed:
+			return
+		}
+		time.Sleep(time.Duration(random.IntN(400)) * time.Millisecond)
+	}
+}
+
+// told reads an answer. What leaves open whether the request was taken in is Nothing.
+func told(a apptest.Answer) history.Told {
+	switch a.Code {
+	case http.StatusOK:
+		return history.Success
+	case http.StatusAccepted:
+		return history.Pending
+	case http.StatusPaymentRequired:
+		return history.Declined
+	case http.StatusBadGateway:
+		return history.Failed
+	case http.StatusConflict:
+		return history.Busy
+	case http.StatusUnprocessableEntity:
+		return history.Mismatch
+	case http.StatusServiceUnavailable:
+		if strings.Contains(a.Body.Error, "nothing was charged by this request") {
+			return history.Unavailable
+		}
+	}
+	return history.Nothing
+}
+
+func (c *crowd) now() int64 { return int64(time.Since(c.began)) }
+
+func (c *crowd) note(op history.Operation) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.told = append(c.told, op)
+}
+
+func (c *crowd) history() []history.Operation {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return slices.Clone(c.told)
+}
+
+// orders returns the amount of each order that was asked for.
+func (c *crowd) orders() map[string]string {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return maps.Clone(c.asked)
+}

@@ -1,0 +1,139 @@
+package app
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"os/signal"
+	"strings"
+	"syscall"
+
+	"github.com/alecthomas/kong"
+
+	"paymentd/core/payment"
+)
+
+const description = `A payment service that charges an order exactly once.
+
+POST /payments/process {"order_id","amount"} in front of a payment gateway: it never charges
+twice, never loses a payment, and says so when it does not know.`
+
+// commands is the command line. The tags are kong's.
+type commands struct {
+	Serve   serveCommand   `cmd:"" help:"Run the payment service. With no settings at all: on a SQLite file and a sandbox gateway."`
+	Sandbox sandboxCommand `cmd:"" help:"Run the sandbox gateway as a server of its own, with a ledger on disk that survives it."`
+	Migrate migrateCommand `cmd:"" help:"Bring the database's schema to this version, take a step back, or say where it stands."`
+	Stuck   stuckCommand   `cmd:"" help:"List the payments that wait: for how long, for what, and why."`
+	Resolve resolveCommand `cmd:"" help:"Settle an unresolved payment by your word, when the gateway cannot tell and you can."`
+	Health  healthCommand  `cmd:"" help:"Ask a running service whether it is well; for health checks where there is no curl."`
+	Version versionCommand `cmd:"" help:"Print the version."`
+}
+
+// process is what the commands get from the process that runs them.
+type process struct {
+	ctx     context.Context
+	stdout  io.Writer
+	stderr  io.Writer
+	version string
+}
+
+// logger returns a logger that writes JSON lines.
+func (p process) logger(level string) *slog.Logger {
+	var l slog.Level
+	if err := l.UnmarshalText([]byte(level)); err != nil {
+		l = slog.LevelInfo
+	}
+	return slog.New(slog.NewJSONHandler(p.stderr, &slog.HandlerOptions{Level: l}))
+}
+
+const (
+	exitFailed = 1 // the command has failed
+	exitWrong  = 2 // the command line or a setting is wrong
+)
+
+// exit is how kong's own exits (--help) leave [Run].
+type exit int
+
+// Run runs the command line and returns the exit code: 0, 1 when the command failed, 2 when the
+// command line or a setting is wrong. SIGINT and SIGTERM end ctx; a second one ends the process.
+func Run(ctx context.Context, args []string, stdout, stderr io.Writer, version string) (code int) {
+	defer func() {
+		if r := recover(); r != nil {
+			e, ok := r.(exit)
+			if !ok {
+				panic(r)
+			}
+			code = int(e)
+		}
+	}()
+	if len(args) == 0 {
+		// Help, as that is what whoever typed it needs; but no success to a script.
+		Run(ctx, []string{"--help"}, stderr, stderr, version)
+		return exitWrong
+	}
+	run, err := parse(args, stdout, stderr)
+	if err != nil {
+		return complain(stderr, exitWrong, err)
+	}
+	ctx, stop := signal.NotifyContext(ctx, syscall.SIGINT, syscall.SIGTERM)
+	defer stop()
+	context.AfterFunc(ctx, stop) // the second signal is not caught
+	if err := run.Run(process{ctx: ctx, stdout: stdout, stderr: stderr, version: version}); err != nil {
+		return complain(stderr, exitFailed, err)
+	}
+	return 0
+}
+
+// parse reads the command line and the environment, and checks every setting of the command.
+func parse(args []string, stdout, stderr io.Writer) (*kong.Context, error) {
+	var c commands
+	var read values
+	parser, err := kong.New(&c, append(read.options(),
+		kong.Name("paymentd"), kong.Description(description),
+		kong.Writers(stdout, stderr), kong.Exit(func(code int) { panic(exit(code)) }),
+		kong.ConfigureHelp(kong.HelpOptions{Compact: true, Tree: true, WrapUpperBound: 100}),
+	)...)
+	if err != nil {
+		panic(err) // a tag is wrong
+	}
+	parsed, err := parser.Parse(args)
+	if read.wrong != nil {
+		return nil, read.wrong // before what follows from it
+	}
+	if wrong, ok := errors.AsType[*settingError](err); ok {
+		return nil, wrong // without the name of the command
+	}
+	if err != nil {
+		return nil, fmt.Errorf("%w; see paymentd --help", err)
+	}
+	return parsed, nil
+}
+
+// complain prints one line, whatever the error has, and returns the exit code.
+func complain(w io.Writer, code int, err error) int {
+	line := strings.Join(strings.Fields(err.Error()), " ")
+	_, _ = fmt.Fprintf(w, "paymentd: %s\n", line)
+	_, wrongSetting := errors.AsType[*settingError](err)
+	_, wrongField := errors.AsType[*payment.FieldError](err)
+	if wrongSetting || wrongField {
+		return exitWrong
+	}
+	return code
+}
+
+type serveCommand struct {
+	Config
+}
+
+func (s *serveCommand) Run(p process) error {
+	return Serve(p.ctx, s.Config, p.logger(s.LogLevel))
+}
+
+type versionCommand struct{}
+
+func (versionCommand) Run(p process) error {
+	_, err := fmt.Fprintln(p.stdout, "paymentd", p.version)
+	return err
+}

@@ -1,0 +1,207 @@
+package app
+
+import (
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"net/netip"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/alecthomas/kong"
+
+	"paymentd/core/payment"
+)
+
+// Config is every setting of `paymentd serve`: a flag and an environment variable each.
+// The tags are kong's.
+type Config struct {
+	Addr     string `default:"127.0.0.1:3000" env:"PAYMENTD_ADDR" help:"Address to listen on, host:port. Any other than a loopback address needs API keys."`
+	Database string `default:"sqlite:paymentd.db" env:"PAYMENTD_DATABASE" help:"Where payments are kept: sqlite:FILE for one process, or mysql://user:password@host:port/database?tls=true for many."`
+	Gateway  string `default:"sandbox:" env:"PAYMENTD_GATEWAY" help:"Who takes the money: sandbox: or sandbox:LEDGER-FILE (a simulation inside the process), or the http://host:port or https:// base address of a gateway that speaks the gateway protocol."`
+	Currency string `default:"USD" env:"PAYMENTD_CURRENCY" help:"Currency of requests that name none, ISO 4217."`
+
+	MaxRetries     int             `default:"3" env:"PAYMENTD_MAX_RETRIES" help:"Retries after the first attempt of a round, 0 to 10."`
+	RetryDelay     time.Duration   `default:"1s" env:"PAYMENTD_RETRY_DELAY" help:"Delay before the first retry; doubled before each further one."`
+	RetryJitter    float64         `default:"0" env:"PAYMENTD_RETRY_JITTER" help:"Part of each delay by which it varies at random, 0 to 1."`
+	LaterRetries   []time.Duration `env:"PAYMENTD_LATER_RETRIES" placeholder:"DELAY,..." help:"Delays, such as 5m,1h,6h, after which a payment accepted with respond-async is tried again when the gateway was not available. None by default."`
+	GatewayTimeout time.Duration   `default:"10s" env:"PAYMENTD_GATEWAY_TIMEOUT" help:"Limit of one attempt."`
+	Lease          time.Duration   `default:"30s" env:"PAYMENTD_LEASE" help:"How long a claim on a payment is held without a word; must exceed the gateway timeout."`
+	Wait           time.Duration   `default:"10s" env:"PAYMENTD_WAIT" help:"How long a request waits for another one at work on the same order."`
+	Shutdown       time.Duration   `default:"20s" env:"PAYMENTD_SHUTDOWN" help:"Limit of a stop."`
+	Late           time.Duration   `default:"1m" env:"PAYMENTD_LATE" help:"How long an attempt that was not answered may still charge."`
+	Reconcile      time.Duration   `default:"5s" env:"PAYMENTD_RECONCILE" help:"First interval at which the gateway is asked about an unresolved payment; it doubles up to 15 minutes."`
+
+	Workers          int           `default:"16" env:"PAYMENTD_WORKERS" help:"Payments that the queue works on at once."`
+	Poll             time.Duration `default:"1s" env:"PAYMENTD_POLL" help:"Longest sleep of the queue."`
+	HeartbeatTimeout time.Duration `default:"5s" env:"PAYMENTD_HEARTBEAT_TIMEOUT" help:"After which the claims of a silent replica are taken over."`
+
+	APIKeys apiKeys `name:"api-keys" env:"PAYMENTD_API_KEYS" placeholder:"KEY,..." help:"Keys that callers may show as 'Authorization: Bearer KEY', separated by commas, at least 16 characters each. None by default: then only a loopback address is served."`
+
+	DatabaseConnections int    `default:"32" env:"PAYMENTD_DATABASE_CONNECTIONS" help:"Connections to the database at most."`
+	MaxRequests         int    `default:"4096" env:"PAYMENTD_MAX_REQUESTS" help:"Requests served at once; more are answered with 503."`
+	LogLevel            string `default:"info" env:"PAYMENTD_LOG_LEVEL" help:"Least level that is logged: debug, info, warn or error."`
+}
+
+// Defaults returns the configuration of `paymentd serve` without a flag; for tests, which change
+// what they need. The variables of the environment count.
+func Defaults() (Config, error) {
+	var cfg Config
+	err := kong.ApplyDefaults(&cfg)
+	return cfg, err
+}
+
+const (
+	lookupMax       = 15 * time.Minute // to which the reconciler's interval doubles
+	minAPIKey       = 16               // characters
+	maxLaterRetries = 20
+
+	// apiKeyCharacters are those of a bearer token (RFC 6750, section 2.1).
+	apiKeyCharacters = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-._~+/="
+)
+
+// apiKeys are secrets, separated by commas where they come from a flag or a variable. A space
+// or a line feed around one, which files of secrets tend to have, is no part of it.
+type apiKeys []string
+
+// UnmarshalText is how kong reads them.
+func (k *apiKeys) UnmarshalText(text []byte) error {
+	*k = nil
+	for key := range strings.SplitSeq(string(text), ",") {
+		if key = strings.TrimSpace(key); key != "" {
+			*k = append(*k, key)
+		}
+	}
+	return nil
+}
+
+// String says how many there are, and nothing else.
+func (k apiKeys) String() string { return fmt.Sprintf("%d keys", len(k)) }
+
+// Validate checks the bounds of every setting. The error names the first that is wrong, and
+// what it may be. Kong calls it.
+func (c *Config) Validate() error {
+	if err := c.validateAddr(); err != nil {
+		return err
+	}
+	if _, err := payment.ParseCurrency(c.Currency); err != nil {
+		return setting("currency", "must be an ISO 4217 code, such as USD")
+	}
+	if err := validateDatabase(c.Database); err != nil {
+		return err
+	}
+	if !hasPrefix(c.Gateway, "sandbox:", "http://", "https://") {
+		return setting("gateway", "must begin with sandbox:, http:// or https://")
+	}
+	if err := new(slog.Level).UnmarshalText([]byte(c.LogLevel)); err != nil {
+		return setting("log-level", "must be debug, info, warn or error")
+	}
+	if err := c.validateTimes(); err != nil {
+		return err
+	}
+	return c.validateNumbers()
+}
+
+func (c *Config) validateAddr() error {
+	host, err := hostOf(c.Addr)
+	if err != nil {
+		return setting("addr", err.Error())
+	}
+	if len(c.APIKeys) == 0 && !loopback(host) {
+		return setting("api-keys", "must be set to listen on "+c.Addr+", which is not a loopback address")
+	}
+	for _, k := range c.APIKeys {
+		if len(k) < minAPIKey || strings.Trim(k, apiKeyCharacters) != "" {
+			return setting("api-keys",
+				"must be keys of at least 16 characters each, of letters, digits and -._~+/=, separated by commas")
+		}
+	}
+	return nil
+}
+
+// hostOf returns the host of an address to listen on.
+func hostOf(addr string) (string, error) {
+	host, port, err := net.SplitHostPort(addr)
+	if err == nil {
+		_, err = strconv.ParseUint(port, 10, 16)
+	}
+	if err != nil {
+		return "", errors.New("must be host:port, such as 127.0.0.1:3000")
+	}
+	return host, nil
+}
+
+func validateDatabase(url string) error {
+	if !hasPrefix(url, "sqlite:", "mysql://") {
+		return setting("database", "must begin with sqlite: or mysql://") // it may hold a password
+	}
+	return nil
+}
+
+func hasPrefix(s string, any ...string) bool {
+	return slices.ContainsFunc(any, func(prefix string) bool { return strings.HasPrefix(s, prefix) })
+}
+
+func (c *Config) validateTimes() error {
+	for _, d := range []struct {
+		name             string
+		value, low, high time.Duration
+	}{
+		{"retry-delay", c.RetryDelay, 0, time.Minute},
+		{"gateway-timeout", c.GatewayTimeout, time.Millisecond, 10 * time.Minute},
+		{"lease", c.Lease, 10 * time.Millisecond, time.Hour},
+		{"wait", c.Wait, 0, 10 * time.Minute},
+		{"shutdown", c.Shutdown, 0, time.Hour},
+		{"late", c.Late, 0, 7 * 24 * time.Hour},
+		{"reconcile", c.Reconcile, 10 * time.Millisecond, lookupMax},
+		{"poll", c.Poll, 10 * time.Millisecond, time.Minute},
+		{"heartbeat-timeout", c.HeartbeatTimeout, 100 * time.Millisecond, time.Hour},
+	} {
+		if d.value < d.low || d.value > d.high {
+			return setting(d.name, fmt.Sprintf("must be from %v to %v, and is %v", d.low, d.high, d.value))
+		}
+	}
+	if c.Lease <= c.GatewayTimeout {
+		return setting("lease", fmt.Sprintf("must be longer than the gateway timeout, %v", c.GatewayTimeout))
+	}
+	if len(c.LaterRetries) > maxLaterRetries {
+		return setting("later-retries", fmt.Sprintf("must be at most %d delays", maxLaterRetries))
+	}
+	for _, d := range c.LaterRetries {
+		if d <= 0 {
+			return setting("later-retries", "must be delays above zero, such as 5m,1h,6h")
+		}
+	}
+	return nil
+}
+
+func (c *Config) validateNumbers() error {
+	for _, n := range []struct {
+		name             string
+		value, low, high int
+	}{
+		{"max-retries", c.MaxRetries, 0, 10},
+		{"workers", c.Workers, 1, 1024},
+		{"database-connections", c.DatabaseConnections, 1, 10_000},
+		{"max-requests", c.MaxRequests, 1, 1_000_000},
+	} {
+		if n.value < n.low || n.value > n.high {
+			return setting(n.name, fmt.Sprintf("must be from %d to %d, and is %d", n.low, n.high, n.value))
+		}
+	}
+	if !(c.RetryJitter >= 0 && c.RetryJitter <= 1) { // so that NaN is not
+		return setting("retry-jitter", fmt.Sprintf("must be from 0 to 1, and is %v", c.RetryJitter))
+	}
+	return nil
+}
+
+func loopback(host string) bool {
+	if host == "localhost" {
+		return true
+	}
+	ip, err := netip.ParseAddr(host)
+	return err == nil && ip.IsLoopback()
+}

@@ -1,0 +1,226 @@
+package app
+
+import (
+	"bytes"
+	"fmt"
+	"io"
+	"os"
+	"reflect"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/alecthomas/kong"
+	"github.com/stretchr/testify/require"
+)
+
+// settings is every variable of `paymentd serve` with its default and another value.
+var settings = []struct{ variable, byDefault, other string }{
+	{"PAYMENTD_ADDR", "127.0.0.1:3000", "localhost:3100"},
+	{"PAYMENTD_DATABASE", "sqlite:paymentd.db", "mysql://user:secret@db:3306/payments?tls=true"},
+	{"PAYMENTD_GATEWAY", "sandbox:", "https://gateway:8443/v1"},
+	{"PAYMENTD_CURRENCY", "USD", "JPY"},
+	{"PAYMENTD_MAX_RETRIES", "3", "5"},
+	{"PAYMENTD_RETRY_DELAY", "1s", "250ms"},
+	{"PAYMENTD_RETRY_JITTER", "0", "0.25"},
+	{"PAYMENTD_LATER_RETRIES", "", "5m,1h,6h"},
+	{"PAYMENTD_GATEWAY_TIMEOUT", "10s", "7s"},
+	{"PAYMENTD_LEASE", "30s", "31s"},
+	{"PAYMENTD_WAIT", "10s", "0s"},
+	{"PAYMENTD_SHUTDOWN", "20s", "1m"},
+	{"PAYMENTD_LATE", "1m", "2m"},
+	{"PAYMENTD_RECONCILE", "5s", "6s"},
+	{"PAYMENTD_WORKERS", "16", "4"},
+	{"PAYMENTD_POLL", "1s", "2s"},
+	{"PAYMENTD_HEARTBEAT_TIMEOUT", "5s", "8s"},
+	{"PAYMENTD_API_KEYS", "", "0123456789abcdef,fedcba9876543210"},
+	{"PAYMENTD_DATABASE_CONNECTIONS", "32", "8"},
+	{"PAYMENTD_MAX_REQUESTS", "4096", "100"},
+	{"PAYMENTD_LOG_LEVEL", "info", "debug"},
+}
+
+func TestEverySettingHasItsDefault(t *testing.T) {
+	t.Parallel()
+
+	documented := make(map[string]string)
+	for _, s := range settings {
+		documented[s.variable] = s.byDefault
+	}
+	coded := make(map[string]string)
+	for field := range reflect.TypeFor[Config]().Fields() {
+		coded[field.Tag.Get("env")] = field.Tag.Get("default")
+	}
+	require.Equal(t, documented, coded)
+}
+
+// TestFlagsAndVariablesAreEqual sets each by its variable and by its flag.
+func TestFlagsAndVariablesAreEqual(t *testing.T) {
+	forgetVariables(t)
+	byDefault := serveConfig(t)
+	for _, s := range settings {
+		t.Run(s.variable, func(t *testing.T) {
+			byFlag := serveConfig(t, flagOf(s.variable)+"="+s.other)
+			require.NotEqual(t, byDefault, byFlag, "the flag changes nothing")
+
+			t.Setenv(s.variable, s.other)
+			require.Equal(t, byFlag, serveConfig(t))
+
+			over := serveConfig(t, flagOf(s.variable)+"="+s.byDefault)
+			// As text, where a list that is empty and none at all are the same.
+			require.Equal(t, fmt.Sprint(byDefault), fmt.Sprint(over), "the flag must prevail over the variable")
+		})
+	}
+}
+
+func TestAPIKeysAreTrimmed(t *testing.T) {
+	forgetVariables(t)
+	for value, want := range map[string]apiKeys{
+		"":                                      nil,
+		" ":                                     nil,
+		", ":                                    nil,
+		"0123456789abcdef\n":                    {"0123456789abcdef"},
+		" 0123456789abcdef, fedcba9876543210 ,": {"0123456789abcdef", "fedcba9876543210"},
+	} {
+		t.Setenv("PAYMENTD_API_KEYS", value)
+		require.Equal(t, want, serveConfig(t).APIKeys, "of %q", value)
+	}
+	require.Equal(t, "2 keys", fmt.Sprint(apiKeys{"0123456789abcdef", "fedcba9876543210"}))
+}
+
+func TestBounds(t *testing.T) {
+	forgetVariables(t)
+	for variable, values := range map[string]struct{ right, wrong []string }{
+		"PAYMENTD_ADDR": {
+			right: []string{"localhost:0", "[::1]:65535", "127.1.2.3:80"},
+			wrong: []string{"", "3000", "127.0.0.1", "127.0.0.1:", "127.0.0.1:http", "127.0.0.1:65536", "::1:80"},
+		},
+		"PAYMENTD_DATABASE":             {right: []string{"sqlite:/var/lib/x.db"}, wrong: []string{"", "payments.db", "postgres://u@h/d", "mysql:u@h"}},
+		"PAYMENTD_GATEWAY":              {right: []string{"sandbox:x.ledger", "http://h:1"}, wrong: []string{"", "gateway:8443", "ftp://h", "stripe:"}},
+		"PAYMENTD_CURRENCY":             {right: []string{"KWD"}, wrong: []string{"", "usd", "XYZ", "US"}},
+		"PAYMENTD_MAX_RETRIES":          {right: []string{"0", "10"}, wrong: []string{"", "-1", "11", "three", "1.5", "99999999999999999999"}},
+		"PAYMENTD_RETRY_DELAY":          {right: []string{"0s", "1m"}, wrong: []string{"", "-1ns", "1m1ns", "1", "1 s"}},
+		"PAYMENTD_RETRY_JITTER":         {right: []string{"0", "1"}, wrong: []string{"", "-0.1", "1.1", "NaN", "half"}},
+		"PAYMENTD_LATER_RETRIES":        {right: []string{"", "1ns", "1s" + strings.Repeat(",1s", 19)}, wrong: []string{"0s", "5m,-1s", "5m,x", "5", "1s" + strings.Repeat(",1s", 20)}},
+		"PAYMENTD_GATEWAY_TIMEOUT":      {right: []string{"1ms", "29s"}, wrong: []string{"", "999us", "10m1s", "soon"}},
+		"PAYMENTD_LEASE":                {right: []string{"10001ms", "1h"}, wrong: []string{"", "10s", "9ms", "1h1s"}},
+		"PAYMENTD_WAIT":                 {right: []string{"0s", "10m"}, wrong: []string{"", "-1s", "10m1s"}},
+		"PAYMENTD_SHUTDOWN":             {right: []string{"0s", "1h"}, wrong: []string{"", "-1s", "61m"}},
+		"PAYMENTD_LATE":                 {right: []string{"0s", "168h"}, wrong: []string{"", "-1s", "169h"}},
+		"PAYMENTD_RECONCILE":            {right: []string{"10ms", "15m"}, wrong: []string{"", "0s", "9ms", "16m"}},
+		"PAYMENTD_WORKERS":              {right: []string{"1", "1024"}, wrong: []string{"", "0", "1025"}},
+		"PAYMENTD_POLL":                 {right: []string{"10ms", "1m"}, wrong: []string{"", "9ms", "61s"}},
+		"PAYMENTD_HEARTBEAT_TIMEOUT":    {right: []string{"100ms", "1h"}, wrong: []string{"", "99ms", "61m"}},
+		"PAYMENTD_API_KEYS":             {right: []string{"", "abc-._~+/=0123456"}, wrong: []string{"0123456789abcde", "0123456789abcdef,short", "0123456789 abcdef", "0123456789abcdéf"}},
+		"PAYMENTD_DATABASE_CONNECTIONS": {right: []string{"1", "10000"}, wrong: []string{"", "0", "10001"}},
+		"PAYMENTD_MAX_REQUESTS":         {right: []string{"1", "1000000"}, wrong: []string{"", "0", "1000001"}},
+		"PAYMENTD_LOG_LEVEL":            {right: []string{"debug", "warn", "error"}, wrong: []string{"", "loud"}},
+	} {
+		t.Run(variable, func(t *testing.T) {
+			for _, value := range values.right {
+				t.Setenv(variable, value)
+				_, err := parse([]string{"serve"}, io.Discard, io.Discard)
+				require.NoError(t, err, "%q is right", value)
+			}
+			for _, value := range values.wrong {
+				t.Setenv(variable, value)
+				_, err := parse([]string{"serve"}, io.Discard, io.Discard)
+				require.ErrorContains(t, err, variable+" (--"+flagOf(variable)[2:]+"): must be", "%q is wrong", value)
+				require.NotContains(t, err.Error(), "\n")
+			}
+		})
+	}
+}
+
+func TestAddressThatIsNotLoopbackNeedsKeys(t *testing.T) {
+	forgetVariables(t)
+	for _, addr := range []string{"0.0.0.0:3000", ":3000", "[::]:3000", "192.0.2.1:3000", "example.com:3000"} {
+		_, err := parse([]string{"serve", "--addr=" + addr}, io.Discard, io.Discard)
+		require.EqualError(t, err,
+			"PAYMENTD_API_KEYS (--api-keys): must be set to listen on "+addr+", which is not a loopback address")
+		_, err = parse([]string{"serve", "--addr=" + addr, "--api-keys=0123456789abcdef"}, io.Discard, io.Discard)
+		require.NoError(t, err)
+	}
+}
+
+func TestDefaults(t *testing.T) {
+	forgetVariables(t)
+	cfg, err := Defaults()
+	require.NoError(t, err)
+	require.Equal(t, serveConfig(t), cfg)
+}
+
+// TestEverythingHasHelp holds that each command, argument and flag says what it is for.
+func TestEverythingHasHelp(t *testing.T) {
+	t.Parallel()
+
+	parser, err := kong.New(&commands{}, new(values).options()...)
+	require.NoError(t, err)
+	require.NoError(t, kong.Visit(parser.Model, func(node kong.Visitable, next kong.Next) error {
+		switch n := node.(type) {
+		case *kong.Node:
+			require.NotEmpty(t, n.Help, n.Name)
+		case *kong.Flag:
+			require.NotEmpty(t, n.Help, n.Name)
+		case *kong.Value:
+			require.NotEmpty(t, n.Help, n.Name)
+		}
+		return next(nil)
+	}))
+}
+
+func TestHelpIsForStrangers(t *testing.T) {
+	t.Parallel()
+
+	for _, command := range []string{
+		"", "serve", "sandbox", "migrate", "migrate up", "migrate down", "migrate status", "stuck", "resolve", "health", "version",
+	} {
+		var stdout, stderr bytes.Buffer
+		code := Run(t.Context(), append(strings.Fields(command), "--help"), &stdout, &stderr, "v1")
+		require.Zero(t, code)
+		require.Empty(t, stderr.String())
+		help := stdout.String()
+		require.Contains(t, help, strings.TrimSpace("Usage: paymentd "+command))
+		for line := range strings.Lines(help) {
+			require.LessOrEqual(t, len([]rune(strings.TrimSpace(line))), 100)
+		}
+		for _, s := range settings {
+			if command == "serve" {
+				require.Contains(t, help, flagOf(s.variable))
+				require.Contains(t, strings.Join(strings.Fields(help), " "), "($"+s.variable+")")
+			}
+		}
+	}
+}
+
+func TestHelpOfSandboxListsItsAmounts(t *testing.T) {
+	t.Parallel()
+
+	var stdout bytes.Buffer
+	Run(t.Context(), []string{"sandbox", "--help"}, &stdout, io.Discard, "v1")
+	for _, amount := range []string{"9402 is declined", "9504 is charged, but the first answer is lost"} {
+		require.Contains(t, strings.Join(strings.Fields(stdout.String()), " "), amount)
+	}
+}
+
+func flagOf(variable string) string {
+	return "--" + strings.ToLower(strings.ReplaceAll(strings.TrimPrefix(variable, "PAYMENTD_"), "_", "-"))
+}
+
+// serveConfig is what `paymentd serve` makes of the flags and of the environment.
+func serveConfig(t *testing.T, flags ...string) Config {
+	t.Helper()
+	parsed, err := parse(slices.Concat([]string{"serve"}, flags), io.Discard, io.Discard)
+	require.NoError(t, err)
+	command, ok := parsed.Selected().Target.Addr().Interface().(*serveCommand)
+	require.True(t, ok)
+	return command.Config
+}
+
+// forgetVariables takes the variables of whoever runs the tests away.
+func forgetVariables(t *testing.T) {
+	t.Helper()
+	for _, s := range settings {
+		t.Setenv(s.variable, "")
+		require.NoError(t, os.Unsetenv(s.variable))
+	}
+}

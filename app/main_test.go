@@ -1,0 +1,21 @@
+package app_test
+
+import (
+	"testing"
+
+	"go.uber.org/goleak"
+
+	"paymentd/adapters/mysqlstore/mysqltest"
+	"paymentd/app/apptest"
+)
+
+func TestMain(m *testing.M) { goleak.VerifyTestMain(tests{m}) }
+
+// tests are those of this package, after which nothing runs on.
+type tests struct{ m *testing.M }
+
+func (t tests) Run() int {
+	code := mysqltest.Main(t.m).Run()
+	apptest.CloseIdle()
+	return code
+}

@@ -1,0 +1,16 @@
+// Command paymentd is a payment service that charges an order exactly once.
+package main
+
+import (
+	"context"
+	"os"
+
+	"paymentd/app"
+)
+
+// version is set by the linker: -ldflags "-X main.version=...".
+var version = "devel"
+
+func main() {
+	os.Exit(app.Run(context.Background(), os.Args[1:], os.Stdout, os.Stderr, version))
+}

@@ -1,0 +1,116 @@
+package app
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+	"net/http"
+	"os"
+	"strings"
+
+	"github.com/google/uuid"
+	"go.uber.org/dig"
+	"go.uber.org/fx"
+
+	"paymentd/adapters/httpapi"
+	"paymentd/adapters/httpgateway"
+	"paymentd/adapters/resilience"
+	"paymentd/adapters/sandbox"
+	"paymentd/core"
+	"paymentd/core/payment"
+	"paymentd/ports"
+)
+
+// defaultLedger is the file of the sandbox gateway inside the process.
+const defaultLedger = "paymentd-sandbox.ledger"
+
+func newPayments(lc fx.Lifecycle, cfg Config, log *slog.Logger) (ports.Payments, error) {
+	r, err := OpenRepository(cfg, log)
+	if err != nil {
+		return nil, err
+	}
+	m := migrator{schema: r.Schema, log: log}
+	lc.Append(fx.Hook{OnStart: m.start, OnStop: func(context.Context) error {
+		m.stop()
+		return r.Close()
+	}})
+	return r, nil
+}
+
+func newGateway(lc fx.Lifecycle, cfg Config, log *slog.Logger) (ports.Gateway, error) {
+	ledger, inProcess := strings.CutPrefix(cfg.Gateway, "sandbox:")
+	if !inProcess {
+		g, err := httpgateway.New(
+			cfg.Gateway, cfg.GatewayTimeout, httpgateway.WithConnections(maxAttempts(cfg)))
+		if err != nil {
+			return nil, setting("gateway", err.Error())
+		}
+		return g, nil
+	}
+	if ledger == "" {
+		ledger = defaultLedger
+	}
+	g, err := sandbox.Open(ledger, sandbox.WithLog(log))
+	if err != nil {
+		return nil, setting("gateway", err.Error())
+	}
+	log.Warn("payments go to the sandbox: no money moves", "ledger", ledger)
+	lc.Append(fx.Hook{OnStop: func(context.Context) error { return g.Close() }})
+	return g, nil
+}
+
+func newRetry(cfg Config) ports.Retry {
+	return resilience.NewRetry(resilience.RetryOptions{
+		MaxRetries: cfg.MaxRetries, Delay: cfg.RetryDelay, Jitter: cfg.RetryJitter,
+	})
+}
+
+// maxAttempts bounds the calls to the gateway that run at once: each request and each
+// worker of the queue makes one at a time.
+func maxAttempts(cfg Config) int { return cfg.MaxRequests + cfg.Workers }
+
+func newService(
+	cfg Config, payments ports.Payments, gateway ports.Gateway, retry ports.Retry, log *slog.Logger,
+) *core.Service {
+	guard := resilience.NewGuard(gateway, resilience.GuardOptions{
+		Timeout: cfg.GatewayTimeout, MaxConcurrent: uint(maxAttempts(cfg)), //nolint:gosec // both are above zero
+	})
+	settings := core.Settings{
+		Replica: replicaName(),
+		NewKey:  func() payment.GatewayKey { return payment.GatewayKey(newUUID()) },
+		Lease:   cfg.Lease, Wait: cfg.Wait, Late: cfg.Late,
+		LookupFirst: cfg.Reconcile, LookupMax: lookupMax,
+		Workers: cfg.Workers, Poll: cfg.Poll, HeartbeatTimeout: cfg.HeartbeatTimeout,
+		LaterRetries: cfg.LaterRetries,
+	}
+	return core.New(settings, payments, guard, retry, log)
+}
+
+// newUUID returns a UUID of version 7: keys that are made one after the other lie side by
+// side in an index.
+func newUUID() string { return uuid.Must(uuid.NewV7()).String() }
+
+// maxHostBytes leaves room, in the 64 bytes of a replica's name, for the rest of it.
+const maxHostBytes = 40
+
+// replicaName is unique to this start of the process: what it held when it died is not its
+// own when it is back.
+func replicaName() string {
+	host, err := os.Hostname()
+	if err != nil {
+		host = "unknown"
+	}
+	random := newUUID()
+	return fmt.Sprintf("%s-%s", host[:min(len(host), maxHostBytes)], random[len(random)-12:])
+}
+
+func newHandler(cfg Config, service *core.Service, log *slog.Logger) (http.Handler, error) {
+	currency, err := payment.ParseCurrency(cfg.Currency)
+	if err != nil {
+		return nil, setting("currency", err.Error())
+	}
+	return httpapi.New(service, httpOptions(cfg, currency), log), nil
+}
+
+// rootCause takes fx's own words off an error of a constructor or a hook.
+func rootCause(err error) error { return dig.RootCause(err) }

@@ -1,0 +1,73 @@
+package app
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"net/http"
+	"strings"
+	"time"
+
+	"paymentd/adapters/sandbox"
+)
+
+// maxLatency is below what the sandbox's server takes to give up writing an answer.
+const maxLatency = 30 * time.Second
+
+type sandboxCommand struct {
+	Addr    string        `default:"127.0.0.1:3001" env:"PAYMENTD_SANDBOX_ADDR" help:"Address to listen on, host:port."`
+	Ledger  string        `default:"sandbox.ledger" env:"PAYMENTD_SANDBOX_LEDGER" help:"File that keeps every charge."`
+	Latency time.Duration `default:"0s" env:"PAYMENTD_SANDBOX_LATENCY" help:"Time that each charge takes."`
+}
+
+// Help lists the amounts that make the sandbox misbehave.
+func (sandboxCommand) Help() string {
+	var b strings.Builder
+	b.WriteString("Amounts that make it misbehave, in any currency:\n\n")
+	for _, a := range sandbox.Amounts() {
+		fmt.Fprintf(&b, "%s %s\n\n", a.Value, a.Does)
+	}
+	return b.String()
+}
+
+// Validate checks the settings. Kong calls it.
+func (s *sandboxCommand) Validate() error {
+	if _, err := hostOf(s.Addr); err != nil {
+		return sandboxSetting("addr", err.Error())
+	}
+	if s.Latency < 0 || s.Latency > maxLatency {
+		return sandboxSetting("latency", fmt.Sprintf("must be from 0s to %v, and is %v", maxLatency, s.Latency))
+	}
+	return nil
+}
+
+func sandboxSetting(flag, problem string) error {
+	return &settingError{flag: flag, variable: "PAYMENTD_SANDBOX_" + strings.ToUpper(flag), problem: problem}
+}
+
+func (s *sandboxCommand) Run(p process) error {
+	log := p.logger("info")
+	gateway, err := sandbox.Open(s.Ledger, sandbox.WithLog(log), sandbox.WithLatency(s.Latency))
+	if err != nil {
+		return sandboxSetting("ledger", err.Error())
+	}
+	defer func() { _ = gateway.Close() }()
+	l, err := (&net.ListenConfig{}).Listen(p.ctx, "tcp", s.Addr)
+	if err != nil {
+		return sandboxSetting("addr", err.Error())
+	}
+	server := sandbox.NewServer(gateway)
+	context.AfterFunc(p.ctx, func() {
+		ctx, cancel := context.WithTimeout(context.WithoutCancel(p.ctx), stopGrace)
+		defer cancel()
+		if server.Shutdown(ctx) != nil {
+			_ = server.Close()
+		}
+	})
+	log.Info("the sandbox gateway listens", "addr", l.Addr().String(), "ledger", s.Ledger)
+	if err := server.Serve(l); !errors.Is(err, http.ErrServerClosed) {
+		return fmt.Errorf("serve: %w", err)
+	}
+	return nil
+}

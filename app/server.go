@@ -1,0 +1,108 @@
+package app
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"net"
+	"net/http"
+	"time"
+
+	"go.uber.org/fx"
+
+	"paymentd/adapters/httpapi"
+	"paymentd/core"
+	"paymentd/core/payment"
+)
+
+// httpOptions are the limits of the HTTP adapter.
+func httpOptions(cfg Config, currency payment.Currency) httpapi.Options {
+	return httpapi.Options{
+		APIKeys: cfg.APIKeys, Currency: currency, MaxRequests: cfg.MaxRequests, MaxHeaderBytes: 16 << 10,
+		HeaderTimeout: 5 * time.Second, ReadTimeout: 15 * time.Second,
+		WriteTimeout: 15 * time.Second, IdleTimeout: 2 * time.Minute,
+	}
+}
+
+// Server is the service on its address.
+type Server struct {
+	cfg      Config
+	http     *http.Server
+	service  *core.Service
+	log      *slog.Logger
+	listener net.Listener
+
+	stopQueue context.CancelFunc
+	queueOver chan struct{} // closed when the queue has ended
+}
+
+func newServer(
+	lc fx.Lifecycle, shutdowner fx.Shutdowner, cfg Config, service *core.Service, handler http.Handler, log *slog.Logger,
+) (*Server, error) {
+	currency, err := payment.ParseCurrency(cfg.Currency)
+	if err != nil {
+		return nil, setting("currency", err.Error())
+	}
+	s := &Server{
+		cfg: cfg, service: service, log: log,
+		http: httpapi.NewServer(handler, httpOptions(cfg, currency), log),
+	}
+	lc.Append(fx.Hook{
+		OnStart: func(ctx context.Context) error {
+			return s.start(ctx, func() { _ = shutdowner.Shutdown(fx.ExitCode(1)) })
+		},
+		OnStop: s.stop,
+	})
+	return s, nil
+}
+
+// Addr is where the server listens, once it has started.
+func (s *Server) Addr() string { return s.listener.Addr().String() }
+
+func (s *Server) start(ctx context.Context, failed func()) error {
+	l, err := (&net.ListenConfig{}).Listen(ctx, "tcp", s.cfg.Addr)
+	if err != nil {
+		return setting("addr", err.Error())
+	}
+	s.listener = l
+	queue, stopQueue := context.WithCancel(context.WithoutCancel(ctx))
+	s.stopQueue, s.queueOver = stopQueue, make(chan struct{})
+	go func() {
+		defer close(s.queueOver)
+		s.service.RunQueue(queue)
+	}()
+	go func() {
+		if err := s.http.Serve(l); !errors.Is(err, http.ErrServerClosed) {
+			s.log.Error("the server failed", "error", err)
+			failed()
+		}
+	}()
+	s.log.Info("paymentd listens", "addr", s.Addr(), "replica", s.service.Replica,
+		"api_keys", len(s.cfg.APIKeys))
+	return nil
+}
+
+// stop ends the work before the server: while calls in flight finish, the address still
+// answers, readyz says no, and new requests are accepted for later.
+func (s *Server) stop(ctx context.Context) error {
+	s.log.Info("paymentd stops", "limit", s.cfg.Shutdown.String())
+	began := time.Now()
+	ctx, cancel := context.WithTimeout(ctx, s.cfg.Shutdown)
+	defer cancel()
+	if err := s.service.Stop(ctx); err != nil {
+		s.log.Warn("stopped with payments in hand; their leases run out, and they are taken over",
+			"error", err)
+	}
+	s.stopQueue() // it has ended by itself, unless payments are still in hand
+	answers, cancel := context.WithTimeout(ctx, stopGrace)
+	defer cancel()
+	if err := s.http.Shutdown(answers); err != nil {
+		_ = s.http.Close() // connections that hold on to their request
+	}
+	select {
+	case <-s.queueOver: // so that nobody asks the database when it is closed
+	case <-ctx.Done():
+	}
+	s.log.Info("paymentd stopped", "took", time.Since(began).String())
+	return nil
+}

@@ -1,0 +1,74 @@
+package app
+
+import (
+	"cmp"
+	"fmt"
+	"reflect"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/alecthomas/kong"
+)
+
+// settingError is a setting that the start stops at. It never shows a secret.
+type settingError struct {
+	flag     string
+	variable string // empty where the flag has none
+	problem  string // what the setting must be, or what it leads to
+}
+
+// Error names the setting under both its names: whoever reads it may have used either.
+func (e *settingError) Error() string {
+	if e.variable == "" {
+		return fmt.Sprintf("--%s: %s", e.flag, e.problem)
+	}
+	return fmt.Sprintf("%s (--%s): %s", e.variable, e.flag, e.problem)
+}
+
+// setting is an error about a setting of [Config].
+func setting(flag, problem string) error {
+	variable := "PAYMENTD_" + strings.ToUpper(strings.ReplaceAll(flag, "-", "_"))
+	return &settingError{flag: flag, variable: variable, problem: problem}
+}
+
+// values is how kong reads what is not a string. What kong itself says of a value that cannot
+// be read names the flag alone, even where it came from a variable.
+type values struct {
+	wrong error // the first that could not be read
+}
+
+func (v *values) options() []kong.Option {
+	return []kong.Option{
+		kong.TypeMapper(reflect.TypeFor[time.Duration](), reader(v, time.ParseDuration,
+			"must be a duration, such as 500ms, 30s or 5m")),
+		kong.KindMapper(reflect.Int, reader(v, strconv.Atoi, "must be a whole number")),
+		kong.KindMapper(reflect.Float64, reader(v, parseFloat, "must be a number, such as 0.1")),
+	}
+}
+
+func parseFloat(s string) (float64, error) { return strconv.ParseFloat(s, 64) }
+
+func reader[T any](v *values, parse func(string) (T, error), must string) kong.MapperFunc {
+	return func(c *kong.DecodeContext, target reflect.Value) error {
+		var text string
+		if err := c.Scan.PopValueInto("flag's", &text); err != nil {
+			return err
+		}
+		value, err := parse(text)
+		if err != nil {
+			v.wrong = cmp.Or(v.wrong, unreadable(c.Value, fmt.Sprintf("%s, and is %q", must, text)))
+			return nil
+		}
+		target.Set(reflect.ValueOf(value))
+		return nil
+	}
+}
+
+func unreadable(v *kong.Value, problem string) error {
+	e := &settingError{flag: v.Name, problem: problem}
+	if len(v.Tag.Envs) > 0 {
+		e.variable = v.Tag.Envs[0]
+	}
+	return e
+}

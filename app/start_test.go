@@ -1,0 +1,151 @@
+package app_test
+
+import (
+	"net"
+	"net/http"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"paymentd/app/apptest"
+)
+
+// TestWrongSettingStopsTheStart holds that the process says one line, which names the setting
+// and no secret, ends with 2, and leaves nothing on the disk.
+func TestWrongSettingStopsTheStart(t *testing.T) {
+	t.Parallel()
+
+	busy, err := new(net.ListenConfig).Listen(t.Context(), "tcp", "127.0.0.1:0")
+	require.NoError(t, err)
+	t.Cleanup(func() { require.NoError(t, busy.Close()) })
+	garbage := filepath.Join(t.TempDir(), "garbage")
+	require.NoError(t, os.WriteFile(garbage, []byte(strings.Repeat("neither a database nor a ledger ", 100)), 0o600))
+	inUse := filepath.Join(t.TempDir(), "ledger")
+	apptest.Start(t, apptest.Build(t), map[string]string{"PAYMENTD_SANDBOX_LEDGER": inUse}, "sandbox").WaitReady(t)
+
+	for _, c := range []struct {
+		name, command, variable, value, says string
+		leaves                               bool // it has begun, and left a file
+	}{
+		{name: "an unreadable number", command: "serve", variable: "PAYMENTD_WORKERS", value: "many",
+			says: `PAYMENTD_WORKERS (--workers): must be a whole number, and is "many"`},
+		{name: "a bound", command: "serve", variable: "PAYMENTD_LEASE", value: "10s",
+			says: "PAYMENTD_LEASE (--lease): must be longer than the gateway timeout, 10s"},
+		{name: "a short key", command: "serve", variable: "PAYMENTD_API_KEYS", value: "sesame",
+			says: "PAYMENTD_API_KEYS (--api-keys): must be keys of at least 16 characters each"},
+		{name: "no key for all the world", command: "serve", variable: "PAYMENTD_ADDR", value: "0.0.0.0:3000",
+			says: "PAYMENTD_API_KEYS (--api-keys): must be set to listen on 0.0.0.0:3000"},
+		{name: "a database URL with a wrong port", command: "serve", variable: "PAYMENTD_DATABASE",
+			value: "mysql://user:sesame@host:port/db",
+			says:  "PAYMENTD_DATABASE (--database): the database URL must have the form mysql://user:password@host:port/database"},
+		{name: "the same to migrate", command: "migrate up", variable: "PAYMENTD_DATABASE",
+			value: "mysql://user:sesame@host:port/db",
+			says:  "PAYMENTD_DATABASE (--database): the database URL must have the form mysql://user:password@host:port/database"},
+		{name: "a database nobody knows", command: "migrate status", variable: "PAYMENTD_DATABASE",
+			value: "postgres://user:sesame@host/db", says: "PAYMENTD_DATABASE (--database): must begin with sqlite: or mysql://"},
+		{name: "a gateway with a password", command: "serve", variable: "PAYMENTD_GATEWAY",
+			value: "https://user:sesame@gateway",
+			says:  "PAYMENTD_GATEWAY (--gateway): gateway URL must hold no user name or password"},
+		{name: "a port in use", command: "serve", variable: "PAYMENTD_ADDR", value: busy.Addr().String(),
+			says:   "PAYMENTD_ADDR (--addr): listen tcp " + busy.Addr().String() + ": bind: address already in use",
+			leaves: true},
+		{name: "a file that is no database", command: "serve", variable: "PAYMENTD_DATABASE", value: "sqlite:" + garbage,
+			says: "PAYMENTD_DATABASE (--database): migrate up: ", leaves: true},
+		{name: "a database in no folder", command: "serve", variable: "PAYMENTD_DATABASE", value: "sqlite:/nowhere/x.db",
+			says: "PAYMENTD_DATABASE (--database): the database URL names a file in /nowhere, which is not a folder: make it first"},
+		{name: "a file that is no ledger", command: "serve", variable: "PAYMENTD_GATEWAY", value: "sandbox:" + garbage,
+			says: "PAYMENTD_GATEWAY (--gateway): the file " + garbage + " is not a sandbox ledger; name another one"},
+		{name: "a ledger in use", command: "serve", variable: "PAYMENTD_GATEWAY", value: "sandbox:" + inUse,
+			says: "PAYMENTD_GATEWAY (--gateway): sandbox ledger " + inUse + " is in use by another process"},
+		{name: "the same to the sandbox", command: "sandbox", variable: "PAYMENTD_SANDBOX_LEDGER", value: inUse,
+			says: "PAYMENTD_SANDBOX_LEDGER (--ledger): sandbox ledger " + inUse + " is in use by another process"},
+		{name: "a latency", command: "sandbox", variable: "PAYMENTD_SANDBOX_LATENCY", value: "-1s",
+			says: "PAYMENTD_SANDBOX_LATENCY (--latency): must be from 0s to 30s, and is -1s"},
+		{name: "a port of the sandbox", command: "sandbox", variable: "PAYMENTD_SANDBOX_ADDR", value: busy.Addr().String(),
+			says:   "PAYMENTD_SANDBOX_ADDR (--addr): listen tcp " + busy.Addr().String() + ": bind: address already in use",
+			leaves: true},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			t.Parallel()
+			folder := t.TempDir()
+			out := apptest.RunIn(t, folder, apptest.Build(t), map[string]string{c.variable: c.value}, strings.Fields(c.command)...)
+			require.Equal(t, 2, out.Code, out)
+			require.Empty(t, out.Stdout)
+			lines := strings.Split(strings.TrimSuffix(out.Stderr, "\n"), "\n")
+			last := lines[len(lines)-1]
+			require.Contains(t, last, "paymentd: "+c.says)
+			require.NotContains(t, out.Stderr, "sesame")
+			if !c.leaves {
+				require.Len(t, lines, 1, "more than one line: %s", out.Stderr)
+				files, err := os.ReadDir(folder)
+				require.NoError(t, err)
+				require.Empty(t, files, "it has begun")
+			}
+		})
+	}
+}
+
+func TestWrongCommandLine(t *testing.T) {
+	t.Parallel()
+
+	for _, c := range []struct{ args, says string }{
+		{"serve --leese=30s", "unknown flag --leese"},
+		{"serve now", "unexpected argument now"},
+		{"serve --lease", "--lease: expected"},
+		{"charge", "unexpected argument charge"},
+		{"migrate", `expected one of "up", "down", "status"`},
+		{"stuck --limit=0", "--limit: must be above zero"},
+		{"resolve order-1", "missing flags: --succeeded=TXN or --failed"},
+		{"resolve order-1 --failed --succeeded=txn-1", "--succeeded and --failed can't be used together"},
+		{"resolve order-1 --failed", "a failed payment needs a reason"},
+		{"resolve --failed --reason=asked", `expected "<order>"`},
+	} {
+		out := apptest.Run(t, apptest.Build(t), nil, strings.Fields(c.args)...)
+		require.Equal(t, 2, out.Code, c.args)
+		require.Empty(t, out.Stdout)
+		require.Contains(t, out.Stderr, c.says)
+		require.Equal(t, 1, strings.Count(out.Stderr, "\n"), out.Stderr)
+	}
+}
+
+func TestWithoutACommandThereIsHelp(t *testing.T) {
+	t.Parallel()
+
+	out := apptest.Run(t, apptest.Build(t), nil)
+	require.Equal(t, 2, out.Code)
+	require.Empty(t, out.Stdout)
+	for _, command := range []string{"serve", "sandbox", "migrate", "stuck", "resolve", "health", "version"} {
+		require.Contains(t, out.Stderr, "\n  "+command)
+	}
+}
+
+// TestSecretsAreNotWritten looks at all that a service says, with the most to say.
+func TestSecretsAreNotWritten(t *testing.T) {
+	t.Parallel()
+
+	const key, password = "sesame-0123456789", "open-sesame"
+	p := apptest.Start(t, apptest.Build(t), map[string]string{
+		"PAYMENTD_API_KEYS":  key + ",another-sesame-0123",
+		"PAYMENTD_DATABASE":  "mysql://user:" + password + "@" + apptest.FreeAddress(t) + "/payments", // nobody is there
+		"PAYMENTD_LOG_LEVEL": "debug",
+	}, "serve")
+	p.WaitLog(t, "paymentd listens")
+	answer := apptest.Pay(t.Context(), p.URL, "order-1", "1.00", "Authorization", "Bearer "+key)
+	require.Equal(t, http.StatusServiceUnavailable, answer.Code, answer)
+	require.Equal(t, http.StatusUnauthorized, apptest.Pay(t.Context(), p.URL, "order-1", "1.00").Code)
+	answer = apptest.Pay(t.Context(), p.URL, "order-1", "1.00", "Authorization", "Bearer wrong-"+key)
+	require.Equal(t, http.StatusUnauthorized, answer.Code, answer)
+	require.Zero(t, p.Stop(t))
+	require.Contains(t, p.Log(), `"route":"/payments/process"`)
+	require.NotContains(t, p.Log(), "sesame")
+
+	out := apptest.Run(t, apptest.Build(t), map[string]string{
+		"PAYMENTD_DATABASE": "mysql://user:" + password + "@" + apptest.FreeAddress(t) + "/payments",
+	}, "migrate", "status")
+	require.Equal(t, 1, out.Code)
+	require.Contains(t, out.Stderr, "connection refused")
+	require.NotContains(t, out.Stdout+out.Stderr, "sesame")
+}

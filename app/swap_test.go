@@ -1,0 +1,40 @@
+package app_test
+
+import (
+	"log/slog"
+	"net/http"
+	"path/filepath"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+	"go.uber.org/fx"
+
+	"paymentd/adapters/fake"
+	"paymentd/app"
+	"paymentd/app/apptest"
+	"paymentd/ports"
+)
+
+// TestSwapGateway shows how a test swaps an adapter of the whole service for a fake.
+func TestSwapGateway(t *testing.T) {
+	t.Parallel()
+
+	cfg, err := app.Defaults()
+	require.NoError(t, err)
+	cfg.Addr, cfg.Database = "127.0.0.1:0", "sqlite:"+filepath.Join(t.TempDir(), "paymentd.db")
+	gateway := fake.NewGateway(fake.Decline("card_declined"))
+
+	var server *app.Server
+	service := app.New(cfg, slog.New(slog.DiscardHandler),
+		fx.Replace(fx.Annotate(gateway, fx.As(new(ports.Gateway)))),
+		fx.Populate(&server),
+	)
+	require.NoError(t, service.Start(t.Context()))
+	defer func() { require.NoError(t, service.Stop(t.Context())) }()
+
+	answer := apptest.Pay(t.Context(), "http://"+server.Addr(), "order-1", "100.00")
+	require.Equal(t, http.StatusPaymentRequired, answer.Code, answer)
+
+	// Without fx.As, fx leaves the real gateway in place, and says nothing.
+	require.Len(t, gateway.Attempts(), 1)
+}

@@ -1,0 +1,137 @@
+# `make` lists what there is to make. It needs Go, and nothing else that it does
+# not fetch: tools come through tools/go.mod, servers through tools/provision.sh.
+
+MAKEFLAGS += --no-print-directory
+.DEFAULT_GOAL := help
+
+# The tools have a module of their own, so that theirs are no dependencies of
+# ours. Go builds each at its first use (minutes for golangci-lint) and keeps it
+# in its build cache. Without cgo, they are the same with and without a C compiler.
+TOOL := CGO_ENABLED=0 go tool -modfile=tools/go.mod
+
+VERSION := $(shell git describe --tags --always --dirty 2>/dev/null || echo unknown)
+
+# Go switches cgo off where there is no C compiler, and the race detector needs
+# it. tools/provision.sh has said so by then. (=, not :=, as it may install one.)
+RACE = $(if $(filter 1,$(shell go env CGO_ENABLED)),-race)
+
+# More options for `go test`, such as: make test TESTFLAGS='-run TestClaim -v'
+TESTFLAGS ?=
+
+# How long `make fuzz` runs each target.
+FUZZTIME ?= 10m
+
+# The tests that `make test/race50` repeats, by their names.
+CONCURRENT ?= Concurrent|Once|Crowd|Contract
+
+# How many seeds `make sim` runs, from 1 on.
+SEEDS ?= 1000
+
+# What `make cover` asks of core and ports, in percent.
+COVERAGE ?= 95
+
+## Running
+
+.PHONY: run
+run: build ## run the service on http://localhost:3000, on SQLite and a simulated gateway
+	bin/paymentd serve
+
+.PHONY: build
+build: ## build bin/paymentd, a static binary
+	CGO_ENABLED=0 go build -trimpath -ldflags '-s -w -X main.version=$(VERSION)' -o bin/paymentd ./app/paymentd
+
+.PHONY: compose/up
+compose/up: ## run two replicas on MySQL, and the gateway as a process of its own, in containers
+	docker compose up --build --detach --wait
+
+.PHONY: compose/down
+compose/down: ## stop what compose/up started, and remove its data
+	docker compose down --volumes --remove-orphans
+
+## Testing
+
+.PHONY: test
+test: needs bin/withmysql ## test everything, on a real database server
+	bin/withmysql -- go test $(RACE) $(TESTFLAGS) ./...
+
+.PHONY: test/short
+test/short: needs bin/withmysql ## test everything, in less depth and without the race detector
+	bin/withmysql -- go test -short $(TESTFLAGS) ./...
+
+.PHONY: test/race50
+test/race50: needs bin/withmysql ## run the concurrent tests fifty times
+	bin/withmysql -- go test -race -count=50 -timeout=2h -run '$(CONCURRENT)' $(TESTFLAGS) ./...
+
+.PHONY: sim
+sim: ## live through SEEDS simulated disasters, 1000 by default
+	go test ./core/simulation -run TestSimulation -timeout 0 -seeds $(SEEDS)
+
+.PHONY: cover
+cover: ## measure the coverage of core and ports, and fail below 95 %
+	tools/cover.sh $(COVERAGE)
+
+.PHONY: fuzz
+fuzz: ## run each fuzz target for FUZZTIME, 10m by default
+	tools/fuzz.sh $(FUZZTIME)
+
+.PHONY: needs
+needs:
+	@tools/provision.sh
+
+# Moved into place when it is whole: two runs at once may both build it.
+.PHONY: bin/withmysql
+bin/withmysql:
+	@go build -o $@.$$$$ ./adapters/mysqlstore/mysqltest/withmysql && mv -f $@.$$$$ $@
+
+## Checking
+
+.PHONY: verify
+verify: verify/generated verify/modules verify/format lint verify/canary verify/workflows ## check all that can be checked without running it
+
+.PHONY: lint
+lint: ## look for mistakes
+	go vet ./...
+	$(TOOL) golangci-lint run
+
+.PHONY: vuln
+vuln: ## look for known vulnerabilities (asks vuln.go.dev)
+	$(TOOL) govulncheck ./...
+
+.PHONY: verify/generated
+verify/generated: # the committed queries are those that sqlc generates
+	$(TOOL) sqlc diff
+
+.PHONY: verify/modules
+verify/modules: # go.mod and go.sum are as tidy as they get
+	go mod tidy -diff
+	go -C tools mod tidy -diff
+
+.PHONY: verify/format
+verify/format: # `make fmt` has nothing to do
+	$(TOOL) golangci-lint fmt --diff
+
+.PHONY: verify/canary
+verify/canary: # the rules on imports can fail
+	tools/canary/canary.sh
+
+.PHONY: verify/workflows
+verify/workflows: # what GitHub runs is well-formed
+	$(TOOL) actionlint -shellcheck= -pyflakes=
+
+## Writing
+
+.PHONY: generate
+generate: ## generate the code for the queries in sql/
+	$(TOOL) sqlc generate
+
+.PHONY: fmt
+fmt: ## format the code
+	$(TOOL) golangci-lint fmt
+
+.PHONY: clean
+clean: ## remove what building and running leave behind
+	rm -rf bin paymentd.db* sandbox.ledger*
+
+.PHONY: help
+help:
+	@awk -F ':.*## ' '/^## /{printf "\n%s\n", substr($$0, 4)} /^[a-z0-9\/]+:.*## /{printf "  make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)

@@ -1,0 +1,18 @@
+// Package app breaks, once each, the rules that hold everywhere.
+package app
+
+import (
+	_ "net/http"
+
+	_ "github.com/stretchr/testify/require" // denied
+	_ "go.uber.org/fx"
+
+	_ "paymentd/adapters/fake/nothing"                 // denied
+	_ "paymentd/adapters/mysqlstore/mysqltest/nothing" // denied
+	_ "paymentd/adapters/mysqlstore/nothing"
+	_ "paymentd/adapters/sandbox/nothing"
+	_ "paymentd/app/apptest/nothing" // denied
+	_ "paymentd/core/nothing"
+	_ "paymentd/core/simulation/history/nothing" // denied
+	_ "paymentd/ports/portstest/nothing"         // denied
+)

@@ -1,0 +1,57 @@
+#!/bin/sh
+# Sees to it that this machine has what the tests need besides Go and make: a C
+# compiler for the race detector, and a server that speaks the MySQL protocol.
+# What is missing is installed, on a machine with apt; what is there is used.
+set -eu
+
+has() { command -v "$1" >/dev/null 2>&1; }
+
+# Debian keeps servers where a user's PATH does not reach.
+has_server() {
+	PATH=$PATH:/usr/sbin:/usr/libexec
+	has mysqld || has mariadbd
+}
+
+# An engine that runs, and has the image or gets it, is as good as a server.
+has_engine() {
+	image=${TEST_MYSQL_IMAGE:-mysql:8.4}
+	has docker && docker info >/dev/null 2>&1 || return 1
+	docker image inspect "$image" >/dev/null 2>&1 || docker pull "$image"
+}
+
+has_compiler() {
+	echo '#include <stdlib.h>' | "$(go env CC)" -fsyntax-only -x c - >/dev/null 2>&1
+}
+
+install() {
+	has apt-get || return 1
+	root=
+	if [ "$(id -u)" -ne 0 ]; then
+		has sudo || return 1
+		root='sudo --non-interactive'
+		[ ! -t 0 ] || root=sudo # somebody is there to be asked for a password
+	fi
+	echo "provision: apt-get install $*" >&2
+	export DEBIAN_FRONTEND=noninteractive
+	{
+		$root apt-get update -qq &&
+			$root apt-get install -qq --yes --no-install-recommends "$@"
+	} >&2
+}
+
+if ! has_compiler && ! install gcc libc6-dev; then
+	echo 'provision: no C compiler, and none could be installed: the tests run WITHOUT the race detector' >&2
+	[ -z "${CI:-}" ] # where nobody reads that, it is an error
+fi
+
+# Also with TEST_MYSQL_URL: a test that kills its server needs one of its own.
+if [ -n "${TEST_MYSQL_IMAGE:-}" ]; then
+	if ! has_engine; then
+		echo "provision: TEST_MYSQL_IMAGE is set, but no container engine has $TEST_MYSQL_IMAGE or gets it" >&2
+		exit 1
+	fi
+elif ! has_server && ! has_engine && ! install mariadb-server-core mariadb-client-core; then
+	echo 'provision: no mysqld or mariadbd, no container engine that has mysql:8.4, and nothing could be installed:' >&2
+	echo 'provision: install a MySQL or MariaDB server (it need not be running), then try again' >&2
+	[ -n "${TEST_MYSQL_URL:-}" ] # then most of the tests can run
+fi

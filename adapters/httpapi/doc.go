@@ -10,6 +10,9 @@
 // (decode.go), a query string beside it is refused, and nothing is guessed: a misspelt
 // member must not charge the default currency.
 //
+// Errors are {"error": "what to change"}, or RFC 9457 problem details for a client that asks
+// for application/problem+json by name. Their types, urn:paymentd:problem:NAME, are stable.
+//
 // Whatever goes wrong becomes an answer by one table, in errors.go, and is written in one
 // place, respond.go. Each request leaves one line in the log, with the error that ended in
 // it, if any: requestlog.go.

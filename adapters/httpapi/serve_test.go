@@ -29,6 +29,8 @@ func TestMain(m *testing.M) {
 	goleak.VerifyTestMain(m, goleak.IgnoreAnyFunction("net/http.(*conn).closeWriteAndWait"))
 }
 
+var _ httpapi.Processor = (*core.Service)(nil)
+
 // processor answers with its functions and records what it was asked.
 type processor struct {
 	process func(context.Context, core.Request) (core.Answer, error)

@@ -49,8 +49,9 @@ func (s *story) ask(replica string, later bool) payment.Ask {
 	}
 }
 
-func (s *story) claim(replica string) { s.write(s.ask(replica, false).Decide(s.payment, s.now), nil) }
-func (s *story) pickUp()              { s.write(terms.PickUp(s.payment, s.now), nil) }
+// claim is a request to another replica.
+func (s *story) claim()  { s.write(s.ask("b", false).Decide(s.payment, s.now), nil) }
+func (s *story) pickUp() { s.write(terms.PickUp(s.payment, s.now), nil) }
 
 // attempt lets an attempt of one second end with this class.
 func (s *story) attempt(class payment.Class) payment.AttemptEnd {
@@ -156,7 +157,7 @@ func TestTimeline(t *testing.T) {
 			tell: func(s *story) {
 				s.retry(payment.ClassNotCharged)
 				s.settle(payment.ClassNotCharged, payment.StateFailed)
-				s.claim("b") // at the very time of the settlement
+				s.claim() // at the very time of the settlement
 				s.settle(payment.ClassNotCharged, payment.StateFailed)
 			},
 			want: []string{
@@ -173,7 +174,7 @@ func TestTimeline(t *testing.T) {
 				other.Money = money(s.t, "2", "USD")
 				s.write(other.Decide(s.payment, s.now), nil)
 				s.wait(time.Second)
-				s.claim("b")
+				s.claim()
 				s.settle(payment.ClassApproved, payment.StateSucceeded)
 			},
 			want: []string{
@@ -186,7 +187,7 @@ func TestTimeline(t *testing.T) {
 			name: "taken over during an attempt",
 			tell: func(s *story) {
 				s.wait(lease)
-				s.claim("b")
+				s.claim()
 				s.settle(payment.ClassApproved, payment.StateSucceeded)
 			},
 			want: []string{
@@ -213,7 +214,7 @@ func TestTimeline(t *testing.T) {
 			tell: func(s *story) {
 				s.askGateway()
 				s.wait(lease)
-				s.claim("b")
+				s.claim()
 			},
 			want: []string{
 				"0s created", "0s claimed a/1", "0s attempt a/1 #1 unknown_answered",

@@ -62,6 +62,10 @@ func (l *ledger) load(path string, log *slog.Logger, read func(line []byte) erro
 	for number := 1; ; number++ {
 		line, err := r.ReadBytes('\n')
 		if errors.Is(err, io.EOF) {
+			if number == 1 && len(line) > 0 && line[0] != '{' && line[0] != 0 {
+				// It is not ours to cut. Zeros, however, are what a loss of power can leave.
+				return fmt.Errorf("the file %s is not a sandbox ledger; name another one", path)
+			}
 			if len(line) > 0 {
 				// Nobody was told of it: an answer waits until its whole line is on the disk.
 				log.Warn("cut off the last line of the sandbox ledger: it was not written whole",

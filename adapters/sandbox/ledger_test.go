@@ -196,6 +196,18 @@ func TestDamagedLedger(t *testing.T) {
 	}
 }
 
+func TestForeignFileIsLeftAlone(t *testing.T) {
+	t.Parallel()
+	path := ledgerPath(t)
+	require.NoError(t, os.WriteFile(path, []byte("something else, on one line"), 0o600))
+	_, err := sandbox.Open(path)
+	require.ErrorContains(t, err, path+" is not a sandbox ledger")
+
+	after, err := os.ReadFile(path)
+	require.NoError(t, err)
+	require.Equal(t, "something else, on one line", string(after))
+}
+
 func TestOpenRefuses(t *testing.T) {
 	t.Parallel()
 	_, err := sandbox.Open("")

@@ -32,8 +32,8 @@ func (r Resolution) Check() error {
 		return &FieldError{Field: "by", Message: "the name of the person who resolves must have 1 to 64 characters"}
 	case o.State == StateSucceeded && o.TransactionID == "":
 		return &FieldError{Field: "transaction_id", Message: "a succeeded payment needs the gateway's transaction id"}
-	case len(o.TransactionID) > MaxTransactionIDBytes:
-		return &FieldError{Field: "transaction_id", Message: "the transaction id must have at most 255 characters"}
+	case o.TransactionID != "" && !usable(o.TransactionID):
+		return &FieldError{Field: "transaction_id", Message: "the transaction id must have at most 255 printable ASCII characters"}
 	case o.State == StateFailed && o.Reason == "":
 		return &FieldError{Field: "reason", Message: "a failed payment needs a reason: say how you know that the money was not taken"}
 	case o.State != StateSucceeded && o.State != StateFailed:

@@ -1,0 +1,226 @@
+package simulation
+
+import (
+	"context"
+	"maps"
+	"slices"
+	"time"
+
+	"paymentd/adapters/fake"
+	"paymentd/core/payment"
+	"paymentd/ports"
+)
+
+// auditedPayments is the database, with the audit looking at each change.
+type auditedPayments struct {
+	*fake.Payments
+
+	audit *audit
+}
+
+func (p auditedPayments) Claim(
+	ctx context.Context, ask payment.Ask,
+) (payment.Payment, payment.Verdict, error) {
+	p.audit.mu.Lock()
+	defer p.audit.mu.Unlock()
+	was := p.audit.dossier(ask.OrderID).payment.State
+	is, verdict, err := p.Payments.Claim(ctx, ask)
+	if err == nil {
+		if verdict == payment.VerdictClaimed {
+			p.audit.granted(ask.Replica, is, ask.Lease)
+		}
+		if verdict == payment.VerdictClaimed && was.Known() && p.audit.waits[asker(ctx)].fenced {
+			p.audit.world.find(ask.OrderID, "request %d lost its claim, did not wait for the end, which was %s, and began another round",
+				asker(ctx), was)
+		}
+		p.audit.look(ask.OrderID)
+	}
+	return is, verdict, err
+}
+
+func (p auditedPayments) ClaimDue(
+	ctx context.Context, terms payment.Terms, limit int,
+) ([]payment.Decision, error) {
+	p.audit.mu.Lock()
+	defer p.audit.mu.Unlock()
+	due, err := p.Payments.ClaimDue(ctx, terms, limit)
+	for _, d := range due {
+		switch d.Verdict {
+		case payment.VerdictClaimed:
+			p.audit.granted(terms.Replica, d.Payment, terms.Lease)
+		case payment.VerdictSetAside:
+			p.audit.saw("payments set aside")
+			p.audit.dossier(d.Payment.OrderID).held.until = time.Time{}
+		}
+		p.audit.look(d.Payment.OrderID)
+	}
+	return due, err
+}
+
+func (p auditedPayments) Renew(ctx context.Context, r payment.Renewal) error {
+	p.audit.mu.Lock()
+	defer p.audit.mu.Unlock()
+	err := p.Payments.Renew(ctx, r)
+	if err == nil {
+		d := p.audit.dossier(r.OrderID)
+		p.audit.wrote("renewed", r.Hold)
+		d.held.until = p.audit.now().Add(r.Delay + r.Lease)
+		d.believe(d.held.replica, r.Delay+r.Lease)
+		p.audit.look(r.OrderID)
+		p.audit.world.trace.tell(d.held.replica, r.OrderID, "attempt %d was %s; next: %t, in %v",
+			r.Attempt, r.End.Class, r.Next, r.Delay)
+	}
+	return err
+}
+
+func (p auditedPayments) Settle(ctx context.Context, s payment.Settlement) error {
+	p.audit.mu.Lock()
+	defer p.audit.mu.Unlock()
+	err := p.Payments.Settle(ctx, s)
+	p.audit.sawSettle(s, err)
+	if err == nil {
+		p.audit.wrote("settled", s.Hold)
+		p.audit.dossier(s.OrderID).held.until = time.Time{}
+		p.audit.look(s.OrderID)
+	}
+	return err
+}
+
+func (p auditedPayments) Beat(
+	ctx context.Context, replica string, timeout time.Duration,
+) ([]string, error) {
+	p.audit.mu.Lock()
+	defer p.audit.mu.Unlock()
+	silent, err := p.Payments.Beat(ctx, replica, timeout)
+	if err == nil {
+		p.audit.beat(replica, silent)
+	}
+	return silent, err
+}
+
+// beat checks who is called silent. Their claims have run out.
+func (a *audit) beat(replica string, silent []string) {
+	now := a.now()
+	a.heard[replica] = now
+	for _, name := range silent {
+		if heard := a.heard[name]; now.Sub(heard) <= a.world.heartbeatTimeout {
+			a.world.find("", "%s was called silent %v after it was heard", name, now.Sub(heard))
+		}
+		for _, id := range slices.Sorted(maps.Keys(a.orders)) {
+			if d := a.orders[id]; d.held.replica == name && d.held.until.After(now) {
+				a.world.trace.tell("audit", id, "%s is silent, and loses its claim", name)
+				d.held.until = time.Time{}
+			}
+		}
+	}
+}
+
+// auditedGateway is the gateway as the core of one replica calls it.
+type auditedGateway struct {
+	ports.Gateway
+
+	audit   *audit
+	replica *replica
+}
+
+type attemptKey struct{}
+
+func (g auditedGateway) Charge(ctx context.Context, c payment.Charge) payment.Result {
+	defer g.replica.call(ctx)()
+	if g.replica.idle.Load() {
+		g.audit.world.find(c.OrderID, "%s charges, and had stopped", g.replica.name)
+	}
+	at := g.audit.begin(ctx, g.replica.name, c)
+	result := g.Gateway.Charge(context.WithValue(ctx, attemptKey{}, at), c)
+	g.audit.world.trace.tell(g.replica.name, c.OrderID, "charges with %s: %s %s",
+		c.Key, result.Class, result.Message)
+	return result
+}
+
+func (g auditedGateway) LookUp(ctx context.Context, key payment.GatewayKey) payment.Lookup {
+	defer g.replica.call(ctx)()
+	found := g.Gateway.LookUp(ctx, key)
+	g.audit.world.trace.tell(g.replica.name, "", "looks up %s: %s", key, found.Finding)
+	return found
+}
+
+// call counts a call to the gateway until it is over: those of the queue are bounded.
+func (r *replica) call(ctx context.Context) (over func()) {
+	if asker(ctx) != 0 {
+		return func() {}
+	}
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.queued++
+	if r.queued > r.world.workers {
+		r.world.find("", "%s has %d calls of its queue at the gateway, and %d workers", r.name, r.queued, r.world.workers)
+	}
+	return func() {
+		r.mu.Lock()
+		defer r.mu.Unlock()
+		r.queued--
+	}
+}
+
+// begin checks an attempt as the core begins it.
+func (a *audit) begin(ctx context.Context, replica string, c payment.Charge) *attempt {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	d := a.dossier(c.OrderID)
+	at := &attempt{Charge: c, request: asker(ctx), began: time.Now()}
+	d.attempts = append(d.attempts, at)
+	stored := false
+	for _, key := range d.keys {
+		stored = stored || key == c.Key
+	}
+	switch until, held := d.believes[replica]; {
+	case !stored:
+		a.world.find(c.OrderID, "%s charges with %s, which was not stored before", replica, c.Key)
+	case c.Money != d.payment.Money:
+		a.world.find(c.OrderID, "%s charges %v for an order of %v", replica, c.Money, d.payment.Money)
+	case !held:
+		a.world.find(c.OrderID, "%s charges without a claim", replica)
+	case time.Now().After(until):
+		a.world.find(c.OrderID, "%s charges %v after its lease had run out", replica, time.Since(until))
+	case d.held.replica != replica || !d.held.until.After(a.now()):
+		a.saw("attempts begun behind the back of another worker")
+	}
+	return at
+}
+
+// arrivals is the gateway's end of the wires.
+type arrivals struct {
+	*fake.Gateway
+
+	audit *audit
+}
+
+// Charge lets an attempt arrive. The caller's time may be up, but what has left his process is
+// not called back by that.
+func (g arrivals) Charge(ctx context.Context, c payment.Charge) payment.Result {
+	if ctx.Err() != nil {
+		alone, cancel := context.WithTimeout(context.WithoutCancel(ctx), time.Millisecond)
+		defer cancel()
+		ctx = alone
+	}
+	at, ok := ctx.Value(attemptKey{}).(*attempt)
+	if !ok {
+		panic("an attempt that the audit has not seen begin")
+	}
+	g.audit.arriving.Lock()
+	g.audit.desk[c.Key] = append(g.audit.desk[c.Key], at)
+	g.audit.arriving.Unlock()
+	return g.Gateway.Charge(ctx, c)
+}
+
+// decide is what the gateway does with the attempt that has arrived.
+func (a *audit) decide(c payment.Charge) fake.Step {
+	a.arriving.Lock()
+	defer a.arriving.Unlock()
+	at := a.desk[c.Key][0]
+	a.desk[c.Key] = a.desk[c.Key][1:]
+	a.arrived[c.OrderID]++
+	step, takes, lands := a.world.mood(c, a.arrived[c.OrderID])
+	at.takes, at.lands = takes, time.Now().Add(lands)
+	return step
+}

@@ -1,0 +1,157 @@
+package simulation
+
+import (
+	"context"
+	"sync"
+	"time"
+
+	"paymentd/adapters/fake"
+	"paymentd/core"
+	"paymentd/core/payment"
+	"paymentd/ports"
+)
+
+// bug is a mistake in the service. The service itself has no hooks for that: what it decides
+// under a payment's lock is replaced in the fake repository, and what it does with its ports is
+// twisted on the way to them.
+type bug struct {
+	name string
+	// unaudited says that nobody looks at the database and the gateway: the mistake is to be found
+	// by what the clients saw.
+	unaudited bool
+
+	settings func(*core.Settings)
+	rules    func(*fake.Rules)
+	payments func(ports.Payments) ports.Payments
+	gateway  func(ports.Gateway) ports.Gateway
+}
+
+// claims is a bug in how payments are claimed, by requests and by the queue alike: spoil gets
+// the payment as it was, and the decision that would be right.
+func claims(name string, spoil func(was payment.Payment, d *payment.Decision, now time.Time)) bug {
+	return bug{name: name, rules: func(r *fake.Rules) {
+		r.Decide = func(a payment.Ask, p payment.Payment, now time.Time) payment.Decision {
+			d := a.Decide(p, now)
+			spoil(p, &d, now)
+			return d
+		}
+		r.PickUp = func(t payment.Terms, p payment.Payment, now time.Time) payment.Decision {
+			d := t.PickUp(p, now)
+			spoil(p, &d, now)
+			return d
+		}
+	}}
+}
+
+// decides is a bug in what requests are decided by.
+func decides(name string, spoil func(a *payment.Ask, p *payment.Payment, now time.Time)) bug {
+	return bug{name: name, rules: func(r *fake.Rules) {
+		r.Decide = func(a payment.Ask, p payment.Payment, now time.Time) payment.Decision {
+			spoil(&a, &p, now)
+			return a.Decide(p, now)
+		}
+	}}
+}
+
+// settles is a bug in what is settled.
+func settles(name string, spoil func(s *payment.Settlement, p *payment.Payment)) bug {
+	return bug{name: name, rules: func(r *fake.Rules) {
+		r.Settle = func(s payment.Settlement, p payment.Payment, now time.Time) (payment.Decision, error) {
+			spoil(&s, &p)
+			return s.Apply(p, now)
+		}
+	}}
+}
+
+// hastyPayments tells that a settlement is written, and writes it later.
+type hastyPayments struct{ ports.Payments }
+
+func (p hastyPayments) Settle(ctx context.Context, s payment.Settlement) error {
+	go func() {
+		time.Sleep(time.Second)
+		_ = p.Payments.Settle(ctx, s)
+	}()
+	return nil
+}
+
+// deafPayments does not let those who wait hear of a decline: the worker seems to be gone.
+type deafPayments struct{ ports.Payments }
+
+func (p deafPayments) Find(ctx context.Context, id payment.OrderID) (payment.Payment, error) {
+	is, err := p.Payments.Find(ctx, id)
+	if is.State == payment.StateDeclined {
+		is.State, is.DueAt = payment.StateProcessing, is.SeenAt
+	}
+	return is, err
+}
+
+// twistedGateway is a gateway that the service uses wrongly.
+type twistedGateway struct {
+	ports.Gateway
+
+	charge     func(context.Context, ports.Gateway, payment.Charge) payment.Result
+	lookUp     func(context.Context, ports.Gateway, payment.GatewayKey) payment.Lookup
+	repeatable bool
+}
+
+func (g twistedGateway) Charge(ctx context.Context, c payment.Charge) payment.Result {
+	if g.charge == nil {
+		return g.Gateway.Charge(ctx, c)
+	}
+	return g.charge(ctx, g.Gateway, c)
+}
+
+func (g twistedGateway) LookUp(ctx context.Context, key payment.GatewayKey) payment.Lookup {
+	if g.lookUp == nil {
+		return g.Gateway.LookUp(ctx, key)
+	}
+	return g.lookUp(ctx, g.Gateway, key)
+}
+
+func (g twistedGateway) Repeatable() bool { return g.repeatable || g.Gateway.Repeatable() }
+
+func twists(name string, t twistedGateway) bug {
+	return bug{name: name, gateway: func(g ports.Gateway) ports.Gateway {
+		t.Gateway = g
+		return t
+	}}
+}
+
+// charges is a bug in how the gateway is charged.
+func charges(name string, charge func(context.Context, ports.Gateway, payment.Charge) payment.Result) bug {
+	return twists(name, twistedGateway{charge: charge})
+}
+
+// looksUp is a bug in how the answer to a lookup is read.
+func looksUp(name string, read func(payment.Lookup) payment.Lookup) bug {
+	return twists(name, twistedGateway{
+		lookUp: func(ctx context.Context, g ports.Gateway, key payment.GatewayKey) payment.Lookup {
+			return read(g.LookUp(ctx, key))
+		},
+	})
+}
+
+// chargingReconciler charges where the gateway knows of nothing.
+func chargingReconciler(name string) bug {
+	var mu sync.Mutex
+	seen := make(map[payment.GatewayKey]payment.Charge)
+	return twists(name, twistedGateway{
+		charge: func(ctx context.Context, g ports.Gateway, c payment.Charge) payment.Result {
+			mu.Lock()
+			seen[c.Key] = c
+			mu.Unlock()
+			return g.Charge(ctx, c)
+		},
+		lookUp: func(ctx context.Context, g ports.Gateway, key payment.GatewayKey) payment.Lookup {
+			found := g.LookUp(ctx, key)
+			mu.Lock()
+			c, known := seen[key]
+			mu.Unlock()
+			if found.Finding == payment.FoundNothing && known {
+				g.Charge(ctx, c)
+				found = g.LookUp(ctx, key)
+			}
+			return found
+		},
+	})
+}

@@ -1,0 +1,274 @@
+package simulation
+
+import (
+	"context"
+	"errors"
+	"time"
+
+	"paymentd/core"
+	"paymentd/core/payment"
+	"paymentd/core/simulation/history"
+	"paymentd/ports"
+)
+
+// longestAnswer is longer than any answer may take, all pauses and outages included.
+const longestAnswer = time.Hour
+
+// client asks for orders, comes back when it is told to, and writes down what it sees.
+type client struct {
+	stream
+
+	world *world
+	id    int
+}
+
+type askerKey struct{}
+
+// asker returns the number of the request on whose behalf a call is made; zero for the queue.
+func asker(ctx context.Context) int {
+	n, _ := ctx.Value(askerKey{}).(int)
+	return n
+}
+
+// live asks for one order after the other, as all clients do at about the same time.
+func (c *client) live() {
+	for n := range c.world.requests {
+		if !c.world.sleep(c.about(c.world.pause)) {
+			return
+		}
+		order := n * c.world.orders / c.world.requests
+		if c.chance(0.2) {
+			order = c.IntN(c.world.orders)
+		}
+		if c.chance(0.2) {
+			c.get(orderID(order))
+		} else {
+			c.pay(order)
+		}
+	}
+}
+
+// pay asks for an order, up to some times, until there is something to tell at home.
+func (c *client) pay(i int) {
+	wait := c.between(time.Second, 20*time.Second)
+	request := core.Request{OrderID: orderID(i), Money: amountOf(i), Async: c.chance(0.2)}
+	switch {
+	case c.chance(0.2):
+		request.Wait = new(time.Duration)
+	case c.chance(0.3):
+		request.Wait = &wait
+	}
+	if c.chance(0.1) {
+		request.Money = usd("999.99")
+	}
+	for range 6 {
+		switch c.post(request) {
+		case history.Pending:
+			c.poll(request.OrderID)
+			return
+		case history.Unavailable, history.Busy, history.Nothing:
+		case history.Declined, history.Failed:
+			if c.chance(0.5) {
+				return
+			}
+		default:
+			return
+		}
+		if !c.world.sleep(c.between(100*time.Millisecond, 20*time.Second)) {
+			return
+		}
+	}
+}
+
+// poll asks how a payment stands until it has an end, or for some time.
+func (c *client) poll(id payment.OrderID) {
+	wait := c.between(time.Second, 5*time.Second)
+	for range 6 {
+		if !c.world.sleep(wait) {
+			return
+		}
+		switch c.get(id) {
+		case history.Success, history.Declined, history.Failed:
+			return
+		}
+		wait *= 2
+	}
+}
+
+// find a replica that takes connections.
+func (c *client) connect() *replica {
+	for range 20 {
+		if r := c.world.running(c.IntN(c.world.replicas)); r != nil {
+			return r
+		}
+		if !c.world.sleep(c.between(100*time.Millisecond, 10*time.Second)) {
+			return nil
+		}
+	}
+	return nil
+}
+
+// post asks that an order be charged, and returns what it is told.
+func (c *client) post(request core.Request) history.Told {
+	r := c.connect()
+	if r == nil {
+		return history.Unavailable
+	}
+	number := c.world.nextRequest()
+	op := history.Operation{
+		Client: c.id, OrderID: string(request.OrderID), Kind: history.Post,
+		Amount: request.Money.String(), Call: c.world.tick(),
+	}
+	c.world.trace.tell(c.name(), request.OrderID, "request %d to %s: %v, async %t, wait %v",
+		number, r.name, request.Money, request.Async, request.Wait)
+	c.exchange(r, number, func(ctx context.Context) func() {
+		a, err := r.Process(ctx, request)
+		return func() { c.world.hear(&op, request, number, a, err) }
+	})
+	c.world.note(op)
+	c.world.trace.tell(c.name(), request.OrderID, "request %d is told: %s %s", number, op.Told, op.TransactionID)
+	return op.Told
+}
+
+// get asks how a payment stands.
+func (c *client) get(id payment.OrderID) history.Told {
+	r := c.connect()
+	if r == nil {
+		return history.Unavailable
+	}
+	op := history.Operation{Client: c.id, OrderID: string(id), Kind: history.Get, Call: c.world.tick()}
+	c.exchange(r, 0, func(ctx context.Context) func() {
+		h, err := r.History(ctx, id)
+		return func() { c.world.see(&op, h.Payment, err) }
+	})
+	c.world.note(op)
+	c.world.trace.tell(c.name(), id, "sees: %s %s", op.Told, op.TransactionID)
+	return op.Told
+}
+
+// exchange makes a call to a replica and takes the answer in, if it comes: the replica may die,
+// and the client may leave.
+func (c *client) exchange(r *replica, number int, call func(context.Context) func()) {
+	ctx, leave := context.WithCancel(context.WithValue(context.Background(), askerKey{}, number))
+	defer leave()
+	patience := longestAnswer
+	if c.chance(0.1) {
+		patience = c.between(time.Millisecond, 20*time.Second)
+	}
+	answers, stagger := make(chan func(), 1), c.between(time.Microsecond, time.Millisecond)
+	go func() {
+		takeIn := call(ctx)
+		r.gate(forever, stagger)
+		answers <- takeIn
+	}()
+	timer := time.NewTimer(patience)
+	defer timer.Stop()
+	select {
+	case takeIn := <-answers:
+		takeIn()
+	case <-r.dead:
+	case <-c.world.failed:
+	case <-timer.C:
+		if patience == longestAnswer {
+			c.world.find("", "request %d got no answer in %v", number, patience)
+		}
+	}
+}
+
+// hear takes in the answer to a Post, and checks it against what is stored.
+func (w *world) hear(op *history.Operation, request core.Request, number int, a core.Answer, err error) {
+	op.Return = w.tick()
+	switch {
+	case errors.Is(err, core.ErrMismatch):
+		op.Told = history.Mismatch
+	case errors.Is(err, core.ErrBusy):
+		op.Told = history.Busy
+	case errors.Is(err, ports.ErrInDoubt):
+		op.Told = history.Nothing
+	case errors.Is(err, ports.ErrUnavailable):
+		op.Told = history.Unavailable
+	case err != nil:
+		w.find(request.OrderID, "request %d was told: %v", number, err)
+	default:
+		op.Told, op.TransactionID, op.Replayed = tells[a.State], a.TransactionID, a.Replayed
+	}
+	w.audit.told(*op, request, number, a.State)
+}
+
+// see takes in the answer to a Get.
+func (w *world) see(op *history.Operation, p payment.Payment, err error) {
+	op.Return = w.tick()
+	switch {
+	case errors.Is(err, ports.ErrNotFound):
+		op.Told = history.NotFound
+	case err != nil:
+		op.Told = history.Unavailable
+	default:
+		op.Amount, op.TransactionID = p.Money.String(), p.TransactionID
+		op.Told = tells[p.State]
+		if p.State == payment.StateProcessing {
+			op.Told = history.Pending
+		}
+	}
+}
+
+// tells is what a client is told of a payment in a state. Processing is not told.
+var tells = map[payment.State]history.Told{
+	payment.StateScheduled: history.Pending, payment.StateUnresolved: history.Pending,
+	payment.StateSucceeded: history.Success, payment.StateDeclined: history.Declined,
+	payment.StateFailed: history.Failed,
+}
+
+// told checks an answer on the spot: what it says is stored.
+func (a *audit) told(op history.Operation, request core.Request, number int, s payment.State) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	d := a.dossier(request.OrderID)
+	find := func(format string, args ...any) {
+		a.world.find(request.OrderID, "request %d was told %q, "+format, append([]any{number, op.Told}, args...)...)
+	}
+	switch op.Told {
+	case history.Success, history.Declined, history.Failed:
+		if !d.ended(s, op.TransactionID) {
+			find("and that is not stored; the payment is %s", d.payment.State)
+		}
+	case history.Unavailable:
+		for _, at := range d.attempts {
+			if at.request == number {
+				find("and has charged with %s", at.Key)
+			}
+		}
+	case history.Mismatch:
+		if d.payment.Money == request.Money || d.payment.OrderID == "" {
+			find("and the order has %v", d.payment.Money)
+		}
+		return
+	case history.Nothing:
+		return
+	case history.Pending, history.Busy:
+	default:
+		find("in state %s", s)
+	}
+	if op.Told != history.Unavailable && d.payment.Money != request.Money {
+		find("asked for %v, and the order has %v", request.Money, d.payment.Money)
+	}
+}
+
+func (c *client) name() string { return "client-" + string(rune('0'+c.id)) }
+
+func (w *world) nextRequest() int {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.asked++
+	return w.asked
+}
+
+// note keeps an operation for the history.
+func (w *world) note(op history.Operation) {
+	if op.Told == "" {
+		op.Told = history.Nothing
+	}
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.history = append(w.history, op)
+}

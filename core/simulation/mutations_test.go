@@ -1,0 +1,145 @@
+package simulation
+
+import (
+	"context"
+	"slices"
+	"testing"
+	"time"
+
+	"paymentd/adapters/fake"
+	"paymentd/core"
+	"paymentd/core/payment"
+	"paymentd/ports"
+)
+
+// TestMutations breaks the service on purpose, in one way after the other. The simulation must
+// find each.
+func TestMutations(t *testing.T) {
+	const seeds = 2000
+	for _, b := range slices.Concat(bugsUnderTheLock(), bugsOfTheQueue(), bugsAtTheGateway(), bugsOfTheWorker()) {
+		t.Run(b.name, func(t *testing.T) {
+			for seed := uint64(1); seed <= seeds; seed++ {
+				if out := simulate(t, seed, b); out.finding != nil {
+					t.Logf("%s: found by seed %d with: %s", b.name, seed, out.finding.what)
+					return
+				}
+			}
+			t.Errorf("%d seeds did not find it", seeds)
+		})
+	}
+}
+
+// bugsUnderTheLock are wrong decisions about a payment that is asked for.
+func bugsUnderTheLock() []bug {
+	return []bug{
+		claims("no lock: two claims at once succeed", func(was payment.Payment, d *payment.Decision, now time.Time) {
+			if d.Verdict == payment.VerdictBusy && now.Sub(was.UpdatedAt) < time.Second {
+				d.Verdict = payment.VerdictClaimed
+			}
+		}),
+		claims("a claim does not raise the fencing number", func(was payment.Payment, d *payment.Decision, _ time.Time) {
+			if d.Verdict == payment.VerdictClaimed {
+				d.Payment.Fence = max(was.Fence, 1)
+			}
+		}),
+		claims("a takeover mints a new gateway key", func(was payment.Payment, d *payment.Decision, _ time.Time) {
+			if d.Verdict == payment.VerdictClaimed && was.State == payment.StateProcessing {
+				d.Payment.GatewayKey += "-new"
+			}
+		}),
+		claims("a takeover forgets the doubt", func(was payment.Payment, d *payment.Decision, _ time.Time) {
+			if d.Verdict == payment.VerdictClaimed && was.State == payment.StateProcessing {
+				d.Payment.Doubt = payment.Doubt{}
+			}
+		}),
+		decides("the lease of a live worker is ignored", func(_ *payment.Ask, p *payment.Payment, now time.Time) {
+			if p.State == payment.StateProcessing {
+				p.DueAt = now
+			}
+		}),
+		decides("a success is replayed whatever the amount", func(a *payment.Ask, p *payment.Payment, _ time.Time) {
+			if p.State == payment.StateSucceeded {
+				a.Money = p.Money
+			}
+		}),
+		settles("no fencing check at settle", func(s *payment.Settlement, p *payment.Payment) {
+			s.Fence, p.State = p.Fence, s.State
+		}),
+		settles("the doubt of a payment that is handed over is lost", func(s *payment.Settlement, p *payment.Payment) {
+			if s.Outcome.State == payment.StateScheduled {
+				s.End, p.Doubt = nil, payment.Doubt{}
+			}
+		}),
+		{name: "the lease is not renewed", rules: func(r *fake.Rules) {
+			r.Renew = func(n payment.Renewal, p payment.Payment, now time.Time) (payment.Decision, error) {
+				d, err := n.Apply(p, now)
+				d.Payment.DueAt = p.DueAt
+				return d, err
+			}
+		}},
+	}
+}
+
+// bugsOfTheQueue are those of what goes on by itself.
+func bugsOfTheQueue() []bug {
+	return []bug{
+		{name: "the queue drops what is scheduled", rules: func(r *fake.Rules) {
+			r.PickUp = func(t payment.Terms, p payment.Payment, now time.Time) payment.Decision {
+				d := t.PickUp(p, now)
+				if d.Write && p.State == payment.StateScheduled {
+					d.Verdict, d.Payment.DueAt = payment.VerdictNotDue, time.Time{}
+				}
+				return d
+			}
+		}},
+		{name: "living replicas are called silent", settings: func(s *core.Settings) { s.HeartbeatTimeout /= 10 }},
+		{name: "more payments at once than workers", settings: func(s *core.Settings) { s.Workers *= 4 }},
+		{name: "failed without waiting for late charges", settings: func(s *core.Settings) { s.Late = time.Nanosecond }},
+		chargingReconciler("the reconciler charges"),
+	}
+}
+
+// bugsAtTheGateway are wrong conclusions from what the gateway says.
+func bugsAtTheGateway() []bug {
+	return []bug{
+		looksUp("failed without asking the gateway", func(payment.Lookup) payment.Lookup {
+			return payment.Lookup{Finding: payment.FoundNothing}
+		}),
+		looksUp("what the gateway is still at is taken for nothing", func(l payment.Lookup) payment.Lookup {
+			if l.Finding == payment.FoundProcessing {
+				l.Finding = payment.FoundNothing
+			}
+			return l
+		}),
+		charges("an unknown outcome is taken for not charged",
+			func(ctx context.Context, g ports.Gateway, c payment.Charge) payment.Result {
+				r := g.Charge(ctx, c)
+				if r.Class.Unknown() {
+					r.Class = payment.ClassNotCharged
+				}
+				return r
+			}),
+		charges("a decline is tried again with a new key",
+			func(ctx context.Context, g ports.Gateway, c payment.Charge) payment.Result {
+				r := g.Charge(ctx, c)
+				if r.Class == payment.ClassDeclined {
+					c.Key += "-again"
+					r = g.Charge(ctx, c)
+				}
+				return r
+			}),
+		twists("a gateway without keys is asked again", twistedGateway{repeatable: true}),
+	}
+}
+
+// bugsOfTheWorker are those of who writes an outcome, and of who waits for one.
+func bugsOfTheWorker() []bug {
+	return []bug{
+		{name: "told before it is durable", payments: func(p ports.Payments) ports.Payments {
+			return hastyPayments{p}
+		}},
+		{name: "a waiter begins a round after a decline", payments: func(p ports.Payments) ports.Payments {
+			return deafPayments{p}
+		}},
+	}
+}

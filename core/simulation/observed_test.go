@@ -1,0 +1,72 @@
+package simulation
+
+import (
+	"context"
+	"errors"
+
+	"paymentd/core/payment"
+	"paymentd/ports"
+)
+
+// observedPayments is the database as one replica sees it, lost answers and all. It checks that
+// a request which has to wait for another worker's end does wait, and takes it.
+type observedPayments struct {
+	ports.Payments
+
+	audit *audit
+}
+
+// waiting is what a request knows of a worker that it waits for.
+type waiting struct {
+	shown  payment.State // how the payment ended, if it was shown
+	fenced bool          // it has lost its claim, and has not looked since
+}
+
+func (p observedPayments) Find(ctx context.Context, id payment.OrderID) (payment.Payment, error) {
+	is, err := p.Payments.Find(ctx, id)
+	if err != nil {
+		return is, err
+	}
+	p.audit.mu.Lock()
+	defer p.audit.mu.Unlock()
+	w := p.audit.waits[asker(ctx)]
+	w.fenced = false
+	if is.Ended() {
+		w.shown = is.State
+	}
+	p.audit.waits[asker(ctx)] = w
+	return is, err
+}
+
+func (p observedPayments) Claim(
+	ctx context.Context, ask payment.Ask,
+) (payment.Payment, payment.Verdict, error) {
+	is, verdict, err := p.Payments.Claim(ctx, ask)
+	p.audit.mu.Lock()
+	defer p.audit.mu.Unlock()
+	if w := p.audit.waits[asker(ctx)]; w.shown != "" && verdict == payment.VerdictClaimed {
+		p.audit.world.find(ask.OrderID, "request %d was shown that the payment is %s, and began a round of its own",
+			asker(ctx), w.shown)
+	}
+	return is, verdict, err
+}
+
+func (p observedPayments) Renew(ctx context.Context, r payment.Renewal) error {
+	return p.fenced(ctx, p.Payments.Renew(ctx, r))
+}
+
+func (p observedPayments) Settle(ctx context.Context, s payment.Settlement) error {
+	return p.fenced(ctx, p.Payments.Settle(ctx, s))
+}
+
+// fenced takes down whose claim was lost.
+func (p observedPayments) fenced(ctx context.Context, err error) error {
+	if number := asker(ctx); number != 0 && errors.Is(err, payment.ErrFenced) {
+		p.audit.mu.Lock()
+		defer p.audit.mu.Unlock()
+		w := p.audit.waits[number]
+		w.fenced = true
+		p.audit.waits[number] = w
+	}
+	return err
+}

@@ -1,0 +1,18 @@
+package simulation
+
+import "testing"
+
+// TestReplay lives through seeds twice. Nearly all of them must tell the very same story.
+func TestReplay(t *testing.T) {
+	const seeds = 40
+	same := 0
+	for seed := uint64(1); seed <= seeds; seed++ {
+		if simulate(t, seed, bug{}).story() == simulate(t, seed, bug{}).story() {
+			same++
+		}
+	}
+	t.Logf("%d of %d seeds replayed exactly", same, seeds)
+	if same < seeds*3/4 {
+		t.Errorf("only %d of %d seeds replayed exactly", same, seeds)
+	}
+}

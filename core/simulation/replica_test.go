@@ -1,0 +1,232 @@
+package simulation
+
+import (
+	"context"
+	"fmt"
+	"runtime"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"paymentd/adapters/fake"
+	"paymentd/adapters/resilience"
+	"paymentd/core"
+	"paymentd/core/payment"
+	"paymentd/ports"
+)
+
+// replica is one process of the service, from its start to its death.
+type replica struct {
+	*core.Service
+
+	world *world
+	name  string
+	quit  context.CancelFunc // ends its queue
+	dead  chan struct{}
+	die   sync.Once
+	// idle says that it has stopped with nothing in its hands.
+	idle atomic.Bool
+
+	// When it cannot reach the database, or its beats do not.
+	cutOffs, mutes spells
+
+	mu      sync.Mutex
+	paused  time.Time      // until then
+	nth     map[string]int // calls so far, by what they are about
+	queued  int            // calls to the gateway that its queue is at
+	resumed int            // goroutines that a pause may have held up
+}
+
+// slot runs one replica after the other, until the run is over.
+func (w *world) slot(i int) {
+	w.sleep(w.stream("up", i).between(time.Millisecond, 2*time.Second))
+	for n := 1; ; n++ {
+		r := w.start(fmt.Sprintf("replica-%d.%d", i+1, n))
+		w.place(i, r)
+		r.meetFate()
+		w.place(i, nil)
+		select {
+		case <-w.over:
+			return
+		case <-time.After(w.stream("down", r.name).between(50*time.Millisecond, time.Minute)):
+		}
+	}
+}
+
+// fateOf reports whether a replica lives.
+func (w *world) fateOf(name string) string {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	for _, r := range w.places {
+		if r != nil && r.name == name {
+			return "living"
+		}
+	}
+	return "dead"
+}
+
+func (w *world) place(i int, r *replica) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.places[i] = r
+}
+
+// running returns the replica of a slot, or nil.
+func (w *world) running(i int) *replica {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return w.places[i]
+}
+
+func (w *world) start(name string) *replica {
+	w.trace.tell(name, "", "starts")
+	r := &replica{
+		world: w, name: name, dead: make(chan struct{}), nth: make(map[string]int),
+		cutOffs: w.spells(name+" is cut off from the database", w.faults.cutOffs),
+		mutes:   w.spells(name+" cannot beat", w.faults.mutes),
+	}
+	wire := &fake.Wire{Fault: r.fault}
+	payments := ports.Payments(observedPayments{wire.Payments(auditedPayments{w.audit.store, w.audit}), w.audit})
+	gateway := ports.Gateway(auditedGateway{wire.Gateway(arrivals{w.audit.bank, w.audit}), w.audit, r})
+	retry := ports.Retry(resilience.NewRetry(w.retry))
+	if w.bug.payments != nil {
+		payments = w.bug.payments(payments)
+	}
+	if w.bug.gateway != nil {
+		gateway = w.bug.gateway(gateway)
+	}
+	set := w.service
+	set.Replica, set.NewKey = name, w.newKey
+	r.Service = core.New(set, payments,
+		resilience.NewGuard(gateway, resilience.GuardOptions{Timeout: w.gatewayTimeout, MaxConcurrent: 64}),
+		pausable{retry, r}, w.trace.log(name))
+
+	ctx, quit := context.WithCancel(context.Background())
+	r.quit = quit
+	go r.RunQueue(ctx)
+	return r
+}
+
+// meetFate waits for what ends the replica, and pauses it now and then.
+func (r *replica) meetFate() {
+	s, set := r.world.stream("fate", r.name), r.world.faults
+	next := func(every time.Duration) time.Duration {
+		if every == 0 {
+			return 1 << 62
+		}
+		return s.about(every)
+	}
+	crash, stop := next(set.crashes), next(set.stops)
+	for {
+		pause := next(set.pauses)
+		event := time.NewTimer(min(crash, stop, pause))
+		select {
+		case <-event.C:
+		case <-r.dead:
+			return
+		case <-r.world.over:
+			r.leave()
+			return
+		}
+		switch first := min(crash, stop, pause); {
+		case !r.world.stormy():
+			crash, stop, set.pauses = next(0), next(0), 0
+		case first == pause:
+			r.pause(s.between(time.Second, 3*time.Minute))
+			crash, stop = crash-pause, stop-pause
+		case first == crash:
+			r.kill("crashes")
+			return
+		default:
+			r.leave()
+			return
+		}
+	}
+}
+
+// leave is a graceful stop. The replica can die in the middle of it.
+func (r *replica) leave() {
+	r.world.trace.tell(r.name, "", "is asked to stop")
+	if r.world.stream("leave", r.name).chance(0.5) {
+		r.quit()
+	}
+	stopped := make(chan struct{})
+	go func() {
+		defer close(stopped)
+		ctx, cancel := context.WithTimeout(context.Background(), 20*time.Second)
+		defer cancel()
+		if r.Stop(ctx) == nil {
+			r.idle.Store(true)
+		}
+	}()
+	<-stopped
+	r.kill("has stopped")
+}
+
+// kill ends the process: none of its goroutines gets through a port any more.
+func (r *replica) kill(how string) {
+	r.die.Do(func() {
+		r.world.trace.tell(r.name, "", how)
+		close(r.dead)
+		r.quit()
+	})
+}
+
+// pause stops the process for d: its calls hang where they are, and go on then.
+func (r *replica) pause(d time.Duration) {
+	r.world.trace.tell(r.name, "", "is paused for %v", d)
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.paused = time.Now().Add(d)
+}
+
+// gate is where the goroutines of the process stand while it is paused, for limit at most, and
+// where they end when it is dead. Those that go on do not all go on at the same instant.
+func (r *replica) gate(limit, stagger time.Duration) {
+	until := time.Now().Add(limit)
+	for {
+		r.mu.Lock()
+		wait := time.Until(r.paused)
+		r.mu.Unlock()
+		select {
+		case <-r.dead:
+			runtime.Goexit()
+		default:
+		}
+		if wait = min(wait, time.Until(until)); wait <= 0 {
+			return
+		}
+		select {
+		case <-time.After(wait + stagger):
+		case <-r.dead:
+		}
+	}
+}
+
+// stagger draws how much later than others a goroutine goes on after a pause.
+func (r *replica) stagger() time.Duration {
+	r.mu.Lock()
+	r.resumed++
+	n := r.resumed
+	r.mu.Unlock()
+	return r.world.stream("stagger", r.name, n).between(time.Microsecond, time.Millisecond)
+}
+
+// pausable is a retry policy that a pause can hold up before an attempt, so that the claim may
+// have run out when it goes on.
+type pausable struct {
+	ports.Retry
+
+	replica *replica
+}
+
+func (p pausable) Run(ctx context.Context, round ports.Round) error {
+	attempt := round.Attempt
+	round.Attempt = func() payment.Result {
+		p.replica.gate(forever, p.replica.stagger())
+		return attempt()
+	}
+	return p.Retry.Run(ctx, round)
+}
+
+const forever = time.Duration(1 << 62)

@@ -1,0 +1,131 @@
+package simulation
+
+import (
+	"time"
+
+	"paymentd/adapters/resilience"
+	"paymentd/core"
+)
+
+// settings are all that is drawn from the seed before a run begins. Each run has some kinds of
+// faults and not others: where everything fails at once, little happens.
+type settings struct {
+	service        core.Settings // of every replica, but for its name
+	retry          resilience.RetryOptions
+	gatewayTimeout time.Duration
+	repeatable     bool // the gateway honours gateway keys
+
+	replicas, clients, requests, orders int
+	// pause is the mean time between two requests of a client: from a rush for one order to
+	// somebody now and then.
+	pause time.Duration
+
+	storm  time.Duration // how long there are faults
+	faults faults
+	moods  moods
+	// jump bounds how far the database's clock is off, either way.
+	jump time.Duration
+	// arrival is how long after the call of the core a charge may arrive at the gateway and
+	// take the money. It is what PAYMENTD_LATE promises, less what clocks that jump take off.
+	arrival time.Duration
+}
+
+// faults are what happens to replicas and on the wires. The chances are of one call, the
+// lengths of time are means between two; zero for never.
+type faults struct {
+	crash, lose, fail, delay, hang float64
+
+	crashes, pauses, stops          time.Duration
+	databaseOutages, gatewayOutages time.Duration
+	// One replica cannot reach the database, or only its beats do not get there.
+	cutOffs, mutes time.Duration
+}
+
+// moods are the weights of what the gateway does with an attempt, outside of its outages.
+type moods struct {
+	approve, decline, refuse, unavailable, stumble, lose, late, slow, reject float64
+}
+
+func draw(seed uint64) settings {
+	s := newStream(seed, "settings")
+	set := settings{
+		service:        drawService(s),
+		retry:          resilience.RetryOptions{MaxRetries: one(s, 0, 1, 1, 2, 3, 3, 3), Delay: time.Second},
+		gatewayTimeout: s.between(2*time.Second, 10*time.Second),
+		repeatable:     s.chance(0.85),
+		replicas:       one(s, 1, 2, 2, 3, 3, 3, 4),
+		clients:        2 + s.IntN(6),
+		requests:       3 + s.IntN(13),
+		orders:         1 + s.IntN(10),
+		storm:          s.between(2*time.Minute, 40*time.Minute),
+		faults:         drawFaults(s),
+		moods:          drawMoods(s),
+	}
+	set.pause = s.between(200*time.Millisecond, set.storm/time.Duration(set.requests))
+	if s.chance(0.25) {
+		set.jump = s.between(time.Second, set.service.Late/8)
+	}
+	set.arrival = set.service.Late - time.Second
+	if set.jump > 0 {
+		// A jump can end a lease early. The one who held it does not know, and may begin an
+		// attempt until his own clock says so.
+		set.arrival -= 2*set.jump + set.service.Lease
+	}
+	return set
+}
+
+func drawService(s stream) core.Settings {
+	return core.Settings{
+		Lease:            s.between(12*time.Second, 40*time.Second),
+		Wait:             s.between(time.Second, 12*time.Second),
+		Late:             s.between(time.Minute, 8*time.Minute),
+		LookupFirst:      s.between(2*time.Second, 10*time.Second),
+		LookupMax:        one(s, 30*time.Second, 2*time.Minute, 15*time.Minute),
+		Workers:          1 + s.IntN(4),
+		Poll:             s.between(time.Second, 15*time.Second),
+		HeartbeatTimeout: s.between(4*time.Second, 20*time.Second),
+		LaterRetries:     one(s, nil, nil, []time.Duration{time.Minute}, []time.Duration{30 * time.Second, 5 * time.Minute}),
+	}
+}
+
+func drawFaults(s stream) faults {
+	some := func(chance float64) float64 {
+		if s.chance(0.5) {
+			return 0
+		}
+		return s.Float64() * chance
+	}
+	every := func(low, high time.Duration) time.Duration {
+		if s.chance(0.5) {
+			return 0
+		}
+		return s.between(low, high)
+	}
+	return faults{
+		crash: some(0.08), lose: some(0.1), fail: some(0.1), delay: some(0.15), hang: some(0.1),
+		crashes:         every(20*time.Second, 10*time.Minute),
+		pauses:          every(20*time.Second, 10*time.Minute),
+		stops:           every(10*time.Second, 5*time.Minute),
+		databaseOutages: every(30*time.Second, 10*time.Minute),
+		gatewayOutages:  every(20*time.Second, 10*time.Minute),
+		cutOffs:         every(20*time.Second, 5*time.Minute),
+		mutes:           every(10*time.Second, 5*time.Minute),
+	}
+}
+
+func drawMoods(s stream) moods {
+	some := func(weight float64) float64 {
+		if s.chance(0.4) {
+			return 0
+		}
+		return s.Float64() * weight
+	}
+	m := moods{
+		approve: one(s, 0.1, 0.5, 1.0), decline: some(0.5), refuse: some(0.7), unavailable: some(0.5),
+		stumble: some(0.4), lose: some(0.4), late: some(0.5), slow: some(0.5), reject: some(0.1),
+	}
+	if s.chance(0.4) { // one mood more than all others
+		*one(s, &m.decline, &m.refuse, &m.refuse, &m.unavailable, &m.late, &m.slow) += 1 + 4*s.Float64()
+	}
+	return m
+}

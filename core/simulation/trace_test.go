@@ -1,0 +1,89 @@
+package simulation
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+	"strings"
+	"sync"
+	"time"
+
+	"paymentd/core/payment"
+)
+
+// trace is the story of a run. Its lines are put into words only where somebody wants to read
+// them.
+type trace struct {
+	began time.Time
+
+	mu    sync.Mutex
+	lines []line
+}
+
+type line struct {
+	at     time.Duration
+	actor  string
+	order  payment.OrderID // empty where it is about all of them
+	format string
+	args   []any
+}
+
+// tell adds a line. The arguments must not change afterwards.
+func (t *trace) tell(actor string, order payment.OrderID, format string, args ...any) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.lines = append(t.lines, line{time.Since(t.began), actor, order, format, args})
+}
+
+// story is what concerns an order, line by line; all there is for an empty one.
+func (t *trace) story(order payment.OrderID) string {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	var b strings.Builder
+	for _, l := range t.lines {
+		if order == "" || l.order == "" || l.order == order {
+			fmt.Fprintf(&b, "%14s  %-12s %-8s "+l.format+"\n",
+				append([]any{l.at, l.actor, l.order}, l.args...)...)
+		}
+	}
+	return b.String()
+}
+
+// log lets a replica's log lines be part of the story.
+func (t *trace) log(replica string) *slog.Logger { return slog.New(traceHandler{t, replica}) }
+
+type traceHandler struct {
+	trace   *trace
+	replica string
+}
+
+func (h traceHandler) Enabled(context.Context, slog.Level) bool { return true }
+func (h traceHandler) WithAttrs([]slog.Attr) slog.Handler       { return h }
+func (h traceHandler) WithGroup(string) slog.Handler            { return h }
+
+func (h traceHandler) Handle(_ context.Context, r slog.Record) error {
+	var order payment.OrderID
+	r.Attrs(func(a slog.Attr) bool {
+		if a.Key == "order_id" {
+			order, _ = a.Value.Any().(payment.OrderID)
+		}
+		return order == ""
+	})
+	h.trace.tell(h.replica, order, "logs: %v", logged{r})
+	return nil
+}
+
+// logged is a log line that is not in words yet.
+type logged struct{ record slog.Record }
+
+func (l logged) String() string {
+	var b strings.Builder
+	fmt.Fprintf(&b, "%s %s", l.record.Level, l.record.Message)
+	l.record.Attrs(func(a slog.Attr) bool {
+		if a.Key != "order_id" && a.Key != "stack" {
+			fmt.Fprintf(&b, " %s=%v", a.Key, a.Value)
+		}
+		return true
+	})
+	return b.String()
+}

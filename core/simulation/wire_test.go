@@ -1,0 +1,133 @@
+package simulation
+
+import (
+	"context"
+	"fmt"
+	"runtime"
+	"time"
+
+	"paymentd/adapters/fake"
+	"paymentd/ports"
+)
+
+// fault draws what happens to a call of this replica. The wire asks about one call at a time.
+func (r *replica) fault(c fake.Call) fake.Fault {
+	about := fmt.Sprint(c.Method, " ", c.OrderID, c.Key)
+	r.nth[about]++
+	s := r.world.stream("call", r.name, about, r.nth[about])
+	return func(ctx context.Context, c fake.Call, do func()) error {
+		switch c.Method {
+		case "Charge", "LookUp":
+			return r.callGateway(ctx, s, c, do)
+		}
+		return r.callDatabase(s, c, do)
+	}
+}
+
+// callDatabase makes a call to the database, with what is drawn for it. A process that is
+// paused does not see its contexts end.
+func (r *replica) callDatabase(s stream, c fake.Call, do func()) error {
+	f := r.world.faults
+	stagger := s.between(time.Microsecond, time.Millisecond)
+	r.gate(forever, stagger)
+	before, after := r.latency(s, c)
+	time.Sleep(before)
+	r.gate(forever, stagger)
+
+	stormy := r.world.stormy()
+	polls := c.Method == "NextDue" || c.Method == "Beat" || c.Method == "Find"
+	switch {
+	case r.away(c):
+		time.Sleep(s.between(time.Millisecond, 3*time.Second))
+		return ports.ErrUnavailable
+	case stormy && !polls && s.chance(f.crash):
+		r.crashAt(s, c, do)
+	case stormy && s.chance(f.fail):
+		return ports.ErrUnavailable
+	case stormy && s.chance(f.hang):
+		r.pause(s.between(time.Second, 3*time.Minute))
+		if s.chance(0.5) {
+			r.gate(forever, stagger)
+		}
+	}
+	do()
+	r.gate(forever, stagger)
+	time.Sleep(after)
+	r.gate(forever, stagger)
+	if stormy && s.chance(f.lose) || after > 0 && r.away(c) {
+		r.world.trace.tell(r.name, c.OrderID, "%s: its answer is lost", c.Method)
+		return fake.FailAfter(context.Background(), c, func() {})
+	}
+	return nil
+}
+
+// away reports whether the database cannot be reached with this call.
+func (r *replica) away(c fake.Call) bool {
+	_, down := r.world.databaseOutages.now()
+	_, cutOff := r.cutOffs.now()
+	_, mute := r.mutes.now()
+	return down || cutOff || mute && c.Method == "Beat"
+}
+
+// callGateway makes a call to the gateway. What has left the process takes its time to arrive,
+// but no more than settings.arrival altogether.
+func (r *replica) callGateway(ctx context.Context, s stream, c fake.Call, do func()) error {
+	f, limit := r.world.faults, r.world.arrival/16
+	stagger := s.between(time.Microsecond, time.Millisecond)
+	r.gate(limit, stagger)
+	before, after := r.latency(s, c)
+	time.Sleep(min(before, limit))
+
+	stormy := r.world.stormy()
+	_, away := r.world.gatewayOutages.now()
+	switch {
+	case c.Method == "LookUp" && away:
+		time.Sleep(s.between(time.Millisecond, 10*time.Second))
+		return ports.ErrUnavailable
+	case stormy && s.chance(f.crash):
+		r.crashAt(s, c, do)
+	case stormy && s.chance(f.fail):
+		return ports.ErrUnavailable
+	case stormy && s.chance(f.hang):
+		r.pause(s.between(time.Second, 3*time.Minute))
+		if s.chance(0.5) {
+			r.gate(limit, stagger)
+		}
+	}
+	do()
+	r.gate(forever, stagger)
+	err := fake.DelayAnswer(after)(ctx, c, func() {})
+	r.gate(forever, stagger)
+	if stormy && s.chance(f.lose) {
+		err = ports.ErrInDoubt
+	}
+	return err
+}
+
+// latency is how long a call and its answer travel.
+func (r *replica) latency(s stream, c fake.Call) (before, after time.Duration) {
+	if c.Method == "NextDue" || c.Method == "Beat" {
+		return 0, 0 // there are too many of them
+	}
+	if r.world.stormy() && s.chance(r.world.faults.delay) {
+		if s.chance(0.5) {
+			before = s.between(10*time.Millisecond, time.Minute)
+		} else {
+			after = s.between(10*time.Millisecond, time.Minute)
+		}
+	}
+	return before + s.between(10*time.Microsecond, 5*time.Millisecond),
+		after + s.between(10*time.Microsecond, 5*time.Millisecond)
+}
+
+// crashAt lets the process die before the call, or after it.
+func (r *replica) crashAt(s stream, c fake.Call, do func()) {
+	if s.chance(0.5) {
+		r.world.trace.tell(r.name, c.OrderID, "dies before %s", c.Method)
+	} else {
+		do()
+		r.world.trace.tell(r.name, c.OrderID, "dies after %s", c.Method)
+	}
+	r.kill("crashes")
+	runtime.Goexit()
+}

@@ -1,0 +1,200 @@
+package simulation
+
+import (
+	"fmt"
+	"runtime"
+	"sync"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"paymentd/core/payment"
+	"paymentd/core/simulation/history"
+)
+
+// world is one run.
+type world struct {
+	settings
+
+	seed  uint64
+	bug   bug
+	began time.Time
+	trace *trace
+	audit *audit
+
+	databaseOutages, gatewayOutages spells
+	// What the replicas are held to, whatever a bug makes of their settings.
+	workers          int
+	heartbeatTimeout time.Duration
+
+	slots   sync.WaitGroup
+	over    chan struct{} // closed when the replicas are to go
+	failed  chan struct{} // closed when finding is set
+	mu      sync.Mutex
+	finding *finding
+	places  []*replica // by slot; nil while nobody runs there
+	keys    int
+	asked   int
+	clock   int64
+	history []history.Operation
+}
+
+// finding is a promise that was not kept.
+type finding struct {
+	order payment.OrderID
+	what  string
+}
+
+// run is what came of one seed.
+type run struct {
+	seed      uint64
+	simulated time.Duration
+	finding   *finding
+	story     func() string
+	history   []history.Operation
+	sights    sights
+}
+
+// simulate lives through one seed, with a bug or without.
+func simulate(t *testing.T, seed uint64, b bug) run {
+	t.Helper()
+	var w *world
+	var simulated time.Duration
+	defer func() {
+		if r := recover(); r != nil {
+			stacks := make([]byte, 1<<20)
+			stacks = stacks[:runtime.Stack(stacks, true)]
+			panic(fmt.Sprintf("seed %d: %v\n%s\n%s", seed, r, w.trace.story(""), stacks))
+		}
+	}()
+	synctest.Test(t, func(*testing.T) {
+		w = newWorld(seed, b)
+		w.live()
+		simulated = time.Since(w.began)
+	})
+	out := run{seed: seed, simulated: simulated, finding: w.finding, history: w.history, sights: w.audit.sights}
+	for _, op := range w.history {
+		out.sights["clients were told: "+string(op.Told)]++
+	}
+	if out.finding == nil {
+		if err := history.Check(w.history, time.Minute); err != nil {
+			out.finding = w.findingOf(err)
+		}
+	}
+	out.story = func() string {
+		if out.finding == nil {
+			return w.trace.story("")
+		}
+		return w.trace.story(out.finding.order)
+	}
+	return out
+}
+
+func newWorld(seed uint64, b bug) *world {
+	w := &world{
+		settings: draw(seed), seed: seed, bug: b, began: time.Now(),
+		over: make(chan struct{}), failed: make(chan struct{}),
+	}
+	w.workers, w.heartbeatTimeout = w.service.Workers, w.service.HeartbeatTimeout
+	if b.settings != nil {
+		b.settings(&w.service)
+	}
+	w.trace = &trace{began: w.began}
+	w.audit = newAudit(w)
+	w.places = make([]*replica, w.replicas)
+	w.databaseOutages = w.spells("the database is away", w.faults.databaseOutages)
+	w.gatewayOutages = w.spells("the gateway is away", w.faults.gatewayOutages)
+	return w
+}
+
+// live is the run: a storm of faults while clients ask, then quiet until every payment has
+// its end.
+func (w *world) live() {
+	for i := range w.replicas {
+		w.slots.Go(func() { w.slot(i) })
+	}
+	w.slots.Go(w.moveClocks)
+	var clients sync.WaitGroup
+	for i := range w.clients {
+		clients.Go(func() { (&client{world: w, id: i, stream: w.stream("client", i)}).live() })
+	}
+	clients.Wait()
+	w.sleep(time.Until(w.began.Add(w.storm)))
+	w.reachEnds()
+	w.lastLook()
+	close(w.over)
+	w.slots.Wait()
+	w.audit.close()
+	time.Sleep(longestAnswer) // until the last goroutine of a dead process has seen that it is
+}
+
+func (w *world) stream(name ...any) stream { return newStream(w.seed, name...) }
+
+// stormy reports whether there are still faults.
+func (w *world) stormy() bool { return time.Since(w.began) < w.storm }
+
+// sleep returns false where the run has failed meanwhile.
+func (w *world) sleep(d time.Duration) bool {
+	timer := time.NewTimer(d)
+	defer timer.Stop()
+	select {
+	case <-timer.C:
+		return true
+	case <-w.failed:
+		return false
+	}
+}
+
+// find keeps the first promise that was not kept, and ends the run.
+func (w *world) find(order payment.OrderID, format string, args ...any) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if w.finding != nil || w.bug.unaudited {
+		return
+	}
+	w.finding = &finding{order, fmt.Sprintf(format, args...)}
+	w.trace.tell("audit", order, "FINDS: %s", w.finding.what)
+	close(w.failed)
+}
+
+func (w *world) findingOf(err error) *finding {
+	f := &finding{what: err.Error()}
+	if impossible, ok := err.(*history.ImpossibleError); ok {
+		f.order = payment.OrderID(impossible.OrderID)
+	}
+	return f
+}
+
+// newKey mints a gateway key.
+func (w *world) newKey() payment.GatewayKey {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.keys++
+	return payment.GatewayKey(fmt.Sprintf("key-%d", w.keys))
+}
+
+// tick is the time for the clients' history, in nanoseconds. No two ticks are the same.
+func (w *world) tick() int64 {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.clock = max(w.clock+1, time.Since(w.began).Nanoseconds())
+	return w.clock
+}
+
+// orderID names the i-th order, from 0.
+func orderID(i int) payment.OrderID { return payment.OrderID(fmt.Sprintf("order-%d", i+1)) }
+
+// amountOf is what all but a few ask for an order.
+func amountOf(i int) payment.Money { return usd(fmt.Sprintf("%d.50", i+1)) }
+
+func usd(amount string) payment.Money {
+	c, err := payment.ParseCurrency("USD")
+	if err != nil {
+		panic(err)
+	}
+	m, err := payment.ParseMoney(amount, c)
+	if err != nil {
+		panic(err)
+	}
+	return m
+}

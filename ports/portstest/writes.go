@@ -169,26 +169,26 @@ func settlesOrTakesOver(r *repository) {
 		a.Lease = dead
 		p := r.claim(a, payment.VerdictClaimed)
 		var (
-			both           sync.WaitGroup
-			verdict        payment.Verdict
-			settled, taken error
-			s              = settlement(p, resultFor(payment.StateSucceeded), outcomeFor(payment.StateSucceeded))
-			racers         = []func(){
-				func() { settled = r.Settle(r.t.Context(), s) },
-				func() { _, verdict, taken = r.Claim(r.t.Context(), a) },
+			both                sync.WaitGroup
+			verdict             payment.Verdict
+			settleErr, claimErr error
+			s                   = settlement(p, resultFor(payment.StateSucceeded), outcomeFor(payment.StateSucceeded))
+			racers              = []func(){
+				func() { settleErr = r.Settle(r.t.Context(), s) },
+				func() { _, verdict, claimErr = r.Claim(r.t.Context(), a) },
 			}
 		)
 		both.Go(racers[i%2])
 		both.Go(racers[1-i%2])
 		both.Wait()
-		require.NoError(r.t, taken)
+		require.NoError(r.t, claimErr)
 		if verdict == payment.VerdictReplay {
-			require.NoError(r.t, settled)
+			require.NoError(r.t, settleErr)
 			require.Equal(r.t, payment.StateSucceeded, r.find(id).State)
 			continue
 		}
 		require.Equal(r.t, payment.VerdictClaimed, verdict)
-		require.ErrorIs(r.t, settled, payment.ErrFenced)
+		require.ErrorIs(r.t, settleErr, payment.ErrFenced)
 		require.Equal(r.t, payment.StateProcessing, r.find(id).State)
 	}
 }

@@ -191,9 +191,16 @@ func TestStopOfTheQueue(t *testing.T) {
 	t.Run("and it claims no more", func(t *testing.T) {
 		inWorld(t, func(t *testing.T, w *world) {
 			a := w.replica("a")
-			a.queue()
+			ended := make(chan struct{})
+			go func() {
+				defer close(ended)
+				a.RunQueue(context.Background())
+			}()
+			w.sleepUntil(time.Second / 2)
 			_, err := a.stop()
 			require.NoError(t, err)
+			<-ended
+			require.Equal(t, time.Second/2, w.since(), "at once")
 			a.pay(async)
 			before := len(a.wire.Calls())
 			time.Sleep(time.Minute)

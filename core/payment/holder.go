@@ -1,6 +1,9 @@
 package payment
 
-import "time"
+import (
+	"cmp"
+	"time"
+)
 
 // Hold names a claim: what a write by its holder must find unchanged.
 type Hold struct {
@@ -102,7 +105,7 @@ func (s Settlement) Apply(p Payment, now time.Time) (Decision, error) {
 	p.UpdatedAt = now
 	d := Decision{Verdict: VerdictWritten, Payment: p, Write: true}
 	if s.Event != "" {
-		d.tell(s.Event, p.Replica, string(o.State)+": "+o.Reason)
+		d.tell(s.Event, p.Replica, string(o.State)+": "+cmp.Or(o.Reason, o.TransactionID))
 	}
 	return d, nil
 }

@@ -112,8 +112,9 @@ func (g twistedGateway) Repeatable() bool { return g.repeatable || g.Gateway.Rep
 
 func twists(name string, t twistedGateway) bug {
 	return bug{name: name, gateway: func(g ports.Gateway) ports.Gateway {
-		t.Gateway = g
-		return t
+		own := t
+		own.Gateway = g
+		return own
 	}}
 }
 

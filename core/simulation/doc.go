@@ -11,14 +11,20 @@
 // declined, or arrive long after their caller has given up on them.
 //
 // What must hold is in audit_test.go (after each change of the database and each call to the
-// gateway), client_test.go (what a client is told), verdict_test.go (at the end, when the
-// faults have stopped) and the package history (all that the clients saw, together).
+// gateway), observed_test.go (who waits for another's end), client_test.go (what a client is
+// told), verdict_test.go (at the end, when the faults have stopped) and the package history (all
+// that the clients saw, together). That it would be noticed if it did not hold is shown by
+// mutations_test.go, which breaks the service on purpose.
+//
+// Two assumptions bound the faults, and are the service's own: what has left for the gateway
+// arrives within PAYMENTD_LATE, and clocks jump by less than that leaves room for
+// (settings.arrival).
 //
 // # Running it
 //
-//	go test ./core/simulation                                            a short run
-//	go test ./core/simulation -run TestSimulation -seeds=10000 -timeout=0   a long one
-//	go test ./core/simulation -run TestSimulation -seed=4711             that seed alone
+//	go test ./core/simulation                                               a short run
+//	go test ./core/simulation -run TestSimulation -timeout=0 -seeds=10000   a long one
+//	go test ./core/simulation -run TestSimulation -v -seed=4711             that seed alone
 //
 // A seed that fails is printed with the story of the order it fails for.
 //
@@ -33,5 +39,6 @@
 // Not determined by the seed: the choice of a select between two channels that are ready, the
 // order of a map, which of several goroutines goes on first that wake at the same virtual
 // instant, and the Go scheduler's preemption. Most seeds therefore replay exactly, and some
-// end differently once in a while; TestReplay measures that it stays this way.
+// end differently once in a while; TestReplay measures that it stays this way. Under the race
+// detector few do: it shuffles the scheduler on purpose.
 package simulation

@@ -3,6 +3,7 @@ package simulation
 import (
 	"context"
 	"slices"
+	"strings"
 	"testing"
 	"time"
 
@@ -15,18 +16,40 @@ import (
 // TestMutations breaks the service on purpose, in one way after the other. The simulation must
 // find each.
 func TestMutations(t *testing.T) {
-	const seeds = 2000
+	const seeds = 700
 	for _, b := range slices.Concat(bugsUnderTheLock(), bugsOfTheQueue(), bugsAtTheGateway(), bugsOfTheWorker()) {
-		t.Run(b.name, func(t *testing.T) {
-			for seed := uint64(1); seed <= seeds; seed++ {
-				if out := simulate(t, seed, b); out.finding != nil {
-					t.Logf("%s: found by seed %d with: %s", b.name, seed, out.finding.what)
-					return
-				}
-			}
-			t.Errorf("%d seeds did not find it", seeds)
-		})
+		t.Run(b.name, func(t *testing.T) { mustFind(t, b, seeds) })
 	}
+}
+
+// TestClientsNotice breaks the service in ways that its clients alone can notice, by what they
+// were told: nobody looks at the database and the gateway.
+func TestClientsNotice(t *testing.T) {
+	const seeds = 150
+	lies := []string{
+		"told before it is durable",
+		"a success is replayed whatever the amount",
+		"no lock: two claims at once succeed",
+		"no fencing check at settle",
+	}
+	for _, b := range slices.Concat(bugsUnderTheLock(), bugsOfTheWorker()) {
+		if b.unaudited = slices.Contains(lies, b.name); b.unaudited {
+			t.Run(b.name, func(t *testing.T) { mustFind(t, b, seeds) })
+		}
+	}
+}
+
+// mustFind looks for a bug, and fails where no seed finds it.
+func mustFind(t *testing.T, b bug, seeds uint64) {
+	t.Helper()
+	for seed := uint64(1); seed <= seeds; seed++ {
+		if out := simulate(t, seed, b); out.finding != nil {
+			what, _, _ := strings.Cut(out.finding.what, "\n")
+			t.Logf("%s: found by seed %d with: %s", b.name, seed, what)
+			return
+		}
+	}
+	t.Errorf("%s: %d seeds did not find it", b.name, seeds)
 }
 
 // bugsUnderTheLock are wrong decisions about a payment that is asked for.

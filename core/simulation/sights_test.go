@@ -6,6 +6,7 @@ import (
 	"maps"
 	"slices"
 	"strings"
+	"testing"
 
 	"paymentd/core/payment"
 )
@@ -44,5 +45,24 @@ func (a *audit) sawSettle(s payment.Settlement, err error) {
 		a.saw("lookups that settled as " + string(s.Outcome.State))
 	default:
 		a.saw("rounds that ended " + string(s.Outcome.State))
+	}
+}
+
+// require fails where something that the simulation is there for did not happen.
+func (s sights) require(t *testing.T) {
+	t.Helper()
+	for _, what := range []string{
+		"attempts begun behind the back of another worker",
+		"claims taken over from the dead", "claims taken over from the living",
+		"clients were told: busy", "clients were told: declined", "clients were told: failed",
+		"clients were told: mismatch", "clients were told: nothing", "clients were told: pending",
+		"clients were told: success", "clients were told: unavailable",
+		"lookups that settled as declined", "lookups that settled as failed",
+		"lookups that settled as succeeded", "payments set aside", "rounds handed over",
+		"rounds put off for later", "rounds that ended unresolved", "settlements fenced out",
+	} {
+		if s[what] == 0 {
+			t.Errorf("never seen: %s", what)
+		}
 	}
 }

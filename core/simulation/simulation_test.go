@@ -9,8 +9,8 @@ import (
 )
 
 var (
-	seedFlag  = flag.Uint64("seed", 0, "run this seed alone, and tell its story")
-	seedsFlag = flag.Uint64("seeds", 0, "run the seeds from 1 to this; 0 for a short run")
+	seedFlag  = flag.Uint64("seed", 0, "live through this seed alone, and tell its story")
+	seedsFlag = flag.Uint64("seeds", shortRun, "live through the seeds from 1 to this")
 )
 
 func TestMain(m *testing.M) {
@@ -19,30 +19,31 @@ func TestMain(m *testing.M) {
 	os.Exit(m.Run())
 }
 
+// TestSimulation lives through seeds, and stops at the third that finds something.
 func TestSimulation(t *testing.T) {
-	first, last := uint64(1), uint64(400)
-	switch {
-	case *seedFlag > 0:
+	first, last := uint64(1), *seedsFlag
+	if *seedFlag > 0 {
 		first, last = *seedFlag, *seedFlag
-	case *seedsFlag > 0:
-		last = *seedsFlag
 	}
-	failures, seen := 0, make(sights)
-	began, simulated := time.Now(), time.Duration(0)
-	for seed := first; seed <= last; seed++ {
+	began, simulated, seeds, findings := time.Now(), time.Duration(0), 0, 0
+	seen := make(sights)
+	for seed := first; seed <= last && findings < 3; seed++ {
 		out := simulate(t, seed, bug{})
 		simulated += out.simulated
 		seen.add(out.sights)
-		if out.finding != nil {
-			t.Errorf("seed %d, %s: %s\n%s", seed, out.finding.order, out.finding.what, out.story())
-			if failures++; failures == 3 {
-				break
-			}
-		}
-		if *seedFlag > 0 {
+		seeds++
+		switch {
+		case out.finding != nil:
+			findings++
+			t.Errorf("seed %d, %s: %s\nIt replays with: go test ./core/simulation -run TestSimulation -seed=%d\n%s",
+				seed, out.finding.order, out.finding.what, seed, out.story())
+		case *seedFlag > 0:
 			t.Log(out.story())
 		}
 	}
-	t.Logf("%d seeds, %.0f simulated hours in %v", last-first+1, simulated.Hours(), time.Since(began))
-	t.Logf("seen on the way:\n%s", seen)
+	t.Logf("%d seeds, %.0f simulated hours in %v, with\n%s", seeds, simulated.Hours(),
+		time.Since(began).Round(time.Millisecond), seen)
+	if seeds >= shortRun {
+		seen.require(t)
+	}
 }

@@ -26,8 +26,9 @@ func (w *world) reachEnds() {
 		if !stuck && w.audit.bank.Settled() {
 			return
 		}
-		if time.Since(began) > limit && stuck {
-			w.find(id, "stuck: %v after the last fault it is %s", time.Since(began), w.audit.orders[id].payment.State)
+		if time.Since(began) > limit {
+			w.find(id, "stuck: it has no end %v after the last fault", time.Since(began))
+			return
 		}
 	}
 }

@@ -1,0 +1,6 @@
+//go:build !race
+
+package simulation
+
+// shortRun is how many seeds a run without flags has.
+const shortRun = 400

@@ -29,8 +29,8 @@ const (
 	errReadOnlyTransaction = 1792 // ER_CANT_EXECUTE_IN_READ_ONLY_TRANSACTION
 	errReadOnlyMode        = 1836 // ER_READ_ONLY_MODE
 	errOfflineMode         = 3032 // ER_SERVER_OFFLINE_MODE
-	errCommitHook          = 3100 // ER_RUN_HOOK_ERROR: Group Replication refused the transaction
-	errCommitConflict      = 3101 // ER_TRANSACTION_ROLLBACK_DURING_COMMIT: a conflict in the group
+	errCommitHook          = 3100 // ER_RUN_HOOK_ERROR: Group Replication failed at it
+	errCommitConflict      = 3101 // ER_TRANSACTION_ROLLBACK_DURING_COMMIT: a conflict in the group, or see below
 	errLockNoWait          = 3572 // ER_LOCK_NOWAIT
 )
 
@@ -38,13 +38,16 @@ const (
 // when they come at its COMMIT, and which may not come again.
 var rolledBack = []uint16{
 	errUnknownCommand, errTableFull, errLockWaitTimeout, errDeadlock, errOptionPrevents,
-	errReadOnlyTransaction, errReadOnlyMode, errOfflineMode, errCommitHook, errCommitConflict,
-	errLockNoWait,
+	errReadOnlyTransaction, errReadOnlyMode, errOfflineMode, errLockNoWait,
 }
 
 // interrupted are errors that end a statement from outside. At a COMMIT they say nothing
-// about whether it was carried out.
-var interrupted = []uint16{errServerShutdown, errInterrupted, errDuringCommit}
+// about whether it was carried out. A member that leaves its group gives 3101, as for a
+// conflict, to the transactions that it has sent to the others and not heard of again; those
+// may have taken them.
+var interrupted = []uint16{
+	errServerShutdown, errInterrupted, errDuringCommit, errCommitHook, errCommitConflict,
+}
 
 // unanswered marks an error that came when the server may have committed already.
 type unansweredError struct{ error }
@@ -70,6 +73,8 @@ func writtenNothing(refusal *mysql.MySQLError) bool {
 	case refusal.Number == errDuringCommit:
 		// Around one of InnoDB's own errors: 149 is its deadlock, which has rolled back.
 		return strings.Contains(refusal.Message, "error 149")
+	case slices.Contains(interrupted, refusal.Number):
+		return false
 	}
 	// Classes of SQLSTATE for a statement that was not carried out: wrong data, a
 	// constraint, a rollback, wrong SQL or no right to it.

@@ -15,12 +15,13 @@ import (
 	"paymentd/ports"
 )
 
-// ClaimDue implements ports.Payments. The payments are claimed in one transaction; where
-// one of them spoils it for the others, each in its own.
+// ClaimDue implements ports.Payments. The payments are claimed in one transaction. Where one
+// of them spoils it for the others, for it cannot be read or written, each is claimed in its
+// own, and that one put off.
 func (s *Payments) ClaimDue(
 	ctx context.Context, terms payment.Terms, limit int,
 ) ([]payment.Decision, error) {
-	b := &batch{terms: terms, limit: atMost(limit), token: newToken(), log: s.log}
+	b := &batch{terms: terms, limit: atMost(limit), token: newToken()}
 	err := s.write(ctx, b.claim)
 	switch {
 	case err == nil:
@@ -31,8 +32,8 @@ func (s *Payments) ClaimDue(
 	s.log.LogAttrs(ctx, slog.LevelError, "due payments cannot be claimed together; claiming them one by one",
 		slog.String("error", err.Error()))
 	decisions, err := s.claimSingly(ctx, terms, atMost(limit))
-	if err != nil {
-		return decisions, fmt.Errorf("claim due payments: %w", err)
+	if err != nil && len(decisions) == 0 { // what was claimed is worked on; the rest stays due
+		return nil, fmt.Errorf("claim due payments: %w", err)
 	}
 	return decisions, nil
 }
@@ -42,7 +43,6 @@ type batch struct {
 	terms     payment.Terms
 	limit     int32
 	token     int64
-	log       *slog.Logger
 	decisions []payment.Decision // of the latest try that got as far as its commit
 }
 
@@ -80,10 +80,7 @@ func (b *batch) decide(ctx context.Context, q *queries.Queries) (decisions []pay
 	for _, row := range rows {
 		p, err := fromRow(row.Payment, row.Now)
 		if err != nil {
-			if err := putOff(ctx, q, b.log, row.Payment.OrderID, err); err != nil {
-				return nil, err
-			}
-			continue
+			return nil, err
 		}
 		d := b.terms.PickUp(p, row.Now)
 		if err := store(ctx, q, row.Payment, d, b.token); err != nil {
@@ -127,22 +124,17 @@ func (s *Payments) claimSingly(
 	return decisions, nil
 }
 
-func (s *Payments) putOff(ctx context.Context, id payment.OrderID, why error) error {
-	return s.write(ctx, func(ctx context.Context, conn *sql.Conn) error {
-		return atCommit(putOff(ctx, queries.New(conn), s.log, id, why))
-	})
-}
-
 // putOff takes a payment that cannot be worked on out of the way of the others, with the
 // reason in its row.
-func putOff(
-	ctx context.Context, q *queries.Queries, log *slog.Logger, id payment.OrderID, why error,
-) error {
-	log.LogAttrs(ctx, slog.LevelError, "a due payment is put off for an hour: it cannot be claimed",
+func (s *Payments) putOff(ctx context.Context, id payment.OrderID, why error) error {
+	s.log.LogAttrs(ctx, slog.LevelError, "a due payment is put off for an hour: it cannot be claimed",
 		slog.String("order_id", string(id)), slog.String("error", why.Error()))
 	reason := "put off: " + why.Error()
 	reason = strings.ToValidUTF8(reason[:min(len(reason), payment.MaxMessageBytes)], "")
-	err := q.PutOffPayment(ctx, queries.PutOffPaymentParams{Reason: reason, OrderID: id})
+	err := s.write(ctx, func(ctx context.Context, conn *sql.Conn) error {
+		params := queries.PutOffPaymentParams{Reason: reason, OrderID: id}
+		return atCommit(queries.New(conn).PutOffPayment(ctx, params))
+	})
 	if err != nil {
 		return fmt.Errorf("put off the payment: %w", err)
 	}
@@ -153,11 +145,14 @@ func putOff(
 func (s *Payments) NextDue(ctx context.Context) (in time.Duration, found bool, err error) {
 	err = s.read(ctx, func(ctx context.Context, q *queries.Queries) error {
 		micros, err := q.NextDue(ctx)
-		if noRows(err) {
+		switch {
+		case noRows(err):
 			return nil
+		case err != nil:
+			return err
 		}
 		in, found = max(0, time.Duration(micros)*time.Microsecond), true
-		return err
+		return nil
 	})
 	if err != nil {
 		return 0, false, fmt.Errorf("find the next due payment: %w", err)

@@ -26,7 +26,9 @@ func Schema(databaseURL string) (*schema.Schema, error) {
 	}
 	return schema.New(migrations.Files, func(ctx context.Context) (database.Driver, error) {
 		db := sql.OpenDB(connector)
-		if err := db.PingContext(ctx); err != nil {
+		ping, cancel := context.WithTimeout(ctx, connectTimeout) // one that accepts may still say nothing
+		defer cancel()
+		if err := db.PingContext(ping); err != nil {
 			return nil, errors.Join(fmt.Errorf("connect to the database: %w", err), db.Close())
 		}
 		// Its lock is the server's GET_LOCK, so that one of several replicas migrates.
@@ -35,5 +37,5 @@ func Schema(databaseURL string) (*schema.Schema, error) {
 			return nil, errors.Join(fmt.Errorf("prepare the migrations: %w", err), db.Close())
 		}
 		return driver, nil
-	}), nil
+	}, passing), nil
 }

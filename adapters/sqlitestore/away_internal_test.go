@@ -15,16 +15,16 @@ import (
 	"paymentd/ports"
 )
 
-func migrated(t *testing.T, options Options) *Payments {
+func migrated(t *testing.T) (databaseURL string, s *Payments) {
 	t.Helper()
-	databaseURL := "sqlite:" + filepath.Join(t.TempDir(), "payments.db")
+	databaseURL = "sqlite:" + filepath.Join(t.TempDir(), "payments.db")
 	schema, err := Schema(databaseURL)
 	require.NoError(t, err)
 	require.NoError(t, schema.Up(t.Context()))
-	s, err := Open(databaseURL, options)
+	s, err = Open(databaseURL, Options{})
 	require.NoError(t, err)
 	t.Cleanup(func() { require.NoError(t, s.Close()) })
-	return s
+	return databaseURL, s
 }
 
 func ask(t testing.TB, id string) payment.Ask {
@@ -39,7 +39,7 @@ func ask(t testing.TB, id string) payment.Ask {
 // TestDiskFull: nothing is written, the caller told so, and reads go on.
 func TestDiskFull(t *testing.T) {
 	t.Parallel()
-	s := migrated(t, Options{})
+	_, s := migrated(t)
 	_, _, err := s.Claim(t.Context(), ask(t, "order-before"))
 	require.NoError(t, err)
 	_, err = s.writer.ExecContext(t.Context(), "PRAGMA max_page_count = 1") // as small as it is now
@@ -65,7 +65,7 @@ func TestDiskFull(t *testing.T) {
 // TestNoFreeWriter: a wait for the write lock ends with the caller's patience.
 func TestNoFreeWriter(t *testing.T) {
 	t.Parallel()
-	s := migrated(t, Options{})
+	databaseURL, s := migrated(t)
 	tx, err := s.writer.BeginTx(t.Context(), nil)
 	require.NoError(t, err)
 	ctx, cancel := context.WithTimeout(t.Context(), 20*time.Millisecond)
@@ -75,13 +75,19 @@ func TestNoFreeWriter(t *testing.T) {
 	require.ErrorIs(t, err, context.DeadlineExceeded, "the cause is kept")
 	_, err = s.Find(t.Context(), "order-1")
 	require.ErrorIs(t, err, ports.ErrNotFound, "reads wait for nobody")
+
+	other, err := Open(databaseURL, Options{Timeout: 20 * time.Millisecond})
+	require.NoError(t, err)
+	_, _, err = other.Claim(t.Context(), ask(t, "order-1"))
+	require.ErrorIs(t, err, ports.ErrUnavailable, "the lock is taken before the first read")
+	require.NoError(t, other.Close())
 	require.NoError(t, tx.Rollback())
 }
 
 // TestDurability: what is committed survives the power going out.
 func TestDurability(t *testing.T) {
 	t.Parallel()
-	s := migrated(t, Options{})
+	_, s := migrated(t)
 	for pragma, want := range map[string]string{"journal_mode": "wal", "synchronous": "2"} {
 		var got string
 		require.NoError(t, s.writer.QueryRowContext(t.Context(), "PRAGMA "+pragma).Scan(&got))

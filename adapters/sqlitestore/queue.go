@@ -16,29 +16,34 @@ import (
 // putOffFor is how long a payment that cannot be claimed is left alone.
 const putOffFor = time.Hour
 
-// ClaimDue implements ports.Payments. The payments are claimed in one transaction; where
-// one of them spoils it for the others, each in its own.
+// ClaimDue implements ports.Payments. The payments are claimed in one transaction. Where one
+// of them spoils it for the others, for it cannot be read or written, each is claimed in its
+// own, and that one put off.
 func (s *Payments) ClaimDue(
 	ctx context.Context, terms payment.Terms, limit int,
-) (decisions []payment.Decision, err error) {
-	err = s.write(ctx, func(ctx context.Context, q *queries.Queries, now time.Time) error {
-		decisions, err = s.pickUp(ctx, q, terms, limit, now)
+) ([]payment.Decision, error) {
+	var decisions []payment.Decision
+	err := s.write(ctx, func(ctx context.Context, q *queries.Queries, now time.Time) (err error) {
+		decisions, err = pickUp(ctx, q, terms, limit, now)
 		return err
 	})
-	if err != nil && !errors.Is(err, ports.ErrUnavailable) && !errors.Is(err, ports.ErrInDoubt) {
-		s.log.LogAttrs(ctx, slog.LevelError,
-			"due payments cannot be claimed together; claiming them one by one",
-			slog.String("error", err.Error()))
-		decisions, err = s.claimSingly(ctx, terms, limit)
+	switch {
+	case err == nil:
+		return decisions, nil
+	case errors.Is(err, ports.ErrUnavailable), errors.Is(err, ports.ErrInDoubt):
+		return nil, fmt.Errorf("claim due payments: %w", err)
 	}
-	if err != nil {
+	s.log.LogAttrs(ctx, slog.LevelError, "due payments cannot be claimed together; claiming them one by one",
+		slog.String("error", err.Error()))
+	decisions, err = s.claimSingly(ctx, terms, limit)
+	if err != nil && len(decisions) == 0 { // what was claimed is worked on; the rest stays due
 		return nil, fmt.Errorf("claim due payments: %w", err)
 	}
 	return decisions, nil
 }
 
 // pickUp decides about due payments and stores the decisions.
-func (s *Payments) pickUp(
+func pickUp(
 	ctx context.Context, q *queries.Queries, terms payment.Terms, limit int, now time.Time,
 ) (decisions []payment.Decision, err error) {
 	rows, err := due(ctx, q, limit, now)
@@ -48,10 +53,7 @@ func (s *Payments) pickUp(
 	for _, row := range rows {
 		p, err := fromRow(row.Payment, now)
 		if err != nil {
-			if err := s.putOff(ctx, q, row.Payment.OrderID, now, err); err != nil {
-				return nil, err
-			}
-			continue
+			return nil, err
 		}
 		d := terms.PickUp(p, now)
 		if err := store(ctx, q, p, d); err != nil {
@@ -88,21 +90,17 @@ func (s *Payments) claimSingly(
 	if err != nil {
 		return nil, err
 	}
-	pickUp := func(p payment.Payment, now time.Time) (payment.Decision, error) {
+	decide := func(p payment.Payment, now time.Time) (payment.Decision, error) {
 		return terms.PickUp(p, now), nil
 	}
 	for _, row := range rows {
 		id := row.Payment.OrderID
-		d, err := s.move(ctx, id, pickUp)
+		d, err := s.move(ctx, id, decide)
 		switch {
 		case errors.Is(err, ports.ErrUnavailable), errors.Is(err, ports.ErrInDoubt):
 			return decisions, err
 		case err != nil:
-			why := err
-			err = s.write(ctx, func(ctx context.Context, q *queries.Queries, now time.Time) error {
-				return s.putOff(ctx, q, id, now, why)
-			})
-			if err != nil {
+			if err := s.putOff(ctx, id, err); err != nil {
 				return decisions, err
 			}
 		case d.Write:
@@ -114,15 +112,15 @@ func (s *Payments) claimSingly(
 
 // putOff takes a payment that cannot be worked on out of the way of the others, with the
 // reason in its row.
-func (s *Payments) putOff(
-	ctx context.Context, q *queries.Queries, id payment.OrderID, now time.Time, why error,
-) error {
+func (s *Payments) putOff(ctx context.Context, id payment.OrderID, why error) error {
 	s.log.LogAttrs(ctx, slog.LevelError, "a due payment is put off for an hour: it cannot be claimed",
 		slog.String("order_id", string(id)), slog.String("error", why.Error()))
 	reason := "put off: " + why.Error()
 	reason = strings.ToValidUTF8(reason[:min(len(reason), payment.MaxMessageBytes)], "")
-	err := q.PutOffPayment(ctx, queries.PutOffPaymentParams{
-		DueAt: nullable(now.Add(putOffFor)), Reason: reason, UpdatedAt: now.UnixMicro(), OrderID: id,
+	err := s.write(ctx, func(ctx context.Context, q *queries.Queries, now time.Time) error {
+		return q.PutOffPayment(ctx, queries.PutOffPaymentParams{
+			DueAt: nullable(now.Add(putOffFor)), Reason: reason, UpdatedAt: now.UnixMicro(), OrderID: id,
+		})
 	})
 	if err != nil {
 		return fmt.Errorf("put off the payment: %w", err)
@@ -134,11 +132,14 @@ func (s *Payments) putOff(
 func (s *Payments) NextDue(ctx context.Context) (in time.Duration, found bool, err error) {
 	err = s.read(ctx, func(ctx context.Context, q *queries.Queries, now time.Time) error {
 		dueAt, err := q.NextDue(ctx)
-		if noRows(err) {
+		switch {
+		case noRows(err):
 			return nil
+		case err != nil:
+			return err
 		}
 		in, found = max(0, orZero(dueAt).Sub(now)), true
-		return err
+		return nil
 	})
 	if err != nil {
 		return 0, false, fmt.Errorf("find the next due payment: %w", err)

@@ -15,8 +15,10 @@ import (
 	"paymentd/sql/sqlite/migrations"
 )
 
-// migrationTimeout bounds the wait for another process that is migrating, and each statement.
-const migrationTimeout = time.Minute
+const (
+	lockTimeout      = 10 * time.Second // to wait for another process, which may be migrating
+	migrationTimeout = time.Minute      // for a statement
+)
 
 // Schema returns the schema of the file of the URL, to migrate it.
 func Schema(databaseURL string) (*schema.Schema, error) {
@@ -34,7 +36,7 @@ func Schema(databaseURL string) (*schema.Schema, error) {
 			return nil, errors.Join(fmt.Errorf("open the database: %w", err), db.Close())
 		}
 		return &migrator{db: db, conn: conn}, nil
-	}), nil
+	}, isBusy), nil
 }
 
 // migrator is golang-migrate's driver. The one that golang-migrate has for SQLite does not
@@ -57,7 +59,7 @@ func (m *migrator) Close() error { return errors.Join(m.conn.Close(), m.db.Close
 // Lock begins the transaction.
 func (m *migrator) Lock() error {
 	m.failed = false
-	for deadline := time.Now().Add(migrationTimeout); ; {
+	for deadline := time.Now().Add(lockTimeout); ; {
 		err := m.execute("BEGIN IMMEDIATE")
 		if isBusy(err) && time.Now().Before(deadline) {
 			continue // SQLite has waited already

@@ -55,7 +55,5 @@ func forReading(path string) string { return dataSource(path, "query_only(1)") }
 
 func dataSource(path string, pragmas ...string) string {
 	options := url.Values{"_pragma": append(pragmas, fmt.Sprintf("busy_timeout(%d)", busyTimeout.Milliseconds()))}
-	// As a URI: in a plain path, the driver takes a question mark for the start of options.
-	file := url.URL{Scheme: "file", Path: path, RawQuery: options.Encode()}
-	return file.String()
+	return path + "?" + options.Encode() // parseURL lets no other question mark through
 }

@@ -12,22 +12,27 @@ import (
 	"github.com/golang-migrate/migrate/v4/database"
 	"github.com/golang-migrate/migrate/v4/source"
 	"github.com/golang-migrate/migrate/v4/source/iofs"
+
+	"paymentd/ports"
 )
 
 // Schema is the schema of one database. Its methods are safe to call from several
-// processes at once: one of them works, and the others then find it done.
+// processes at once: one of them works, and the others then find it done. They return
+// ports.ErrUnavailable where it is worth trying again.
 type Schema struct {
 	files   fs.FS
 	connect Connect
+	passing func(error) bool
 }
 
 // Connect opens a connection for migrations alone. Its driver's lock must hold across
 // processes.
 type Connect func(ctx context.Context) (database.Driver, error)
 
-// New returns the schema that the migrations in files make.
-func New(files fs.FS, connect Connect) *Schema {
-	return &Schema{files: files, connect: connect}
+// New returns the schema that the migrations in files make. passing reports which errors of the
+// database come of its being away or busy for now.
+func New(files fs.FS, connect Connect, passing func(error) bool) *Schema {
+	return &Schema{files: files, connect: connect, passing: passing}
 }
 
 // Up runs the migrations that are missing.
@@ -114,7 +119,7 @@ func (s *Schema) with(ctx context.Context, use func(*migrate.Migrate) error) (er
 	}
 	driver, err := s.connect(ctx)
 	if err != nil {
-		return errors.Join(err, files.Close())
+		return errors.Join(s.told(err), files.Close())
 	}
 	m, err := newMigrate(files, driver)
 	if err != nil {
@@ -122,11 +127,24 @@ func (s *Schema) with(ctx context.Context, use func(*migrate.Migrate) error) (er
 	}
 	defer func() {
 		sourceErr, driverErr := m.Close()
-		err = errors.Join(err, sourceErr, driverErr)
+		err = errors.Join(s.told(err), sourceErr, driverErr)
 	}()
 	stop := context.AfterFunc(ctx, func() { m.GracefulStop <- true })
 	defer stop()
 	return use(m)
+}
+
+// told marks the error of a database that is away, or in which another process migrates for
+// longer than was waited for.
+func (s *Schema) told(err error) error {
+	cause := err
+	if failed, ok := errors.AsType[*database.Error](err); ok {
+		cause = failed.OrigErr // which it does not unwrap to
+	}
+	if errors.Is(err, database.ErrLocked) || errors.Is(err, migrate.ErrLockTimeout) || s.passing(cause) {
+		return fmt.Errorf("%w: %w", ports.ErrUnavailable, err)
+	}
+	return err
 }
 
 func newMigrate(files source.Driver, driver database.Driver) (*migrate.Migrate, error) {

@@ -45,6 +45,10 @@ func newTemplate() (*template, error) {
 			fmt.Errorf("initialise a data folder: %w; the last it said:\n%s", err, lastLines(out)),
 			clean.reap())
 	}
+	// The server's UUID: each copy makes one of its own, as the members of a group need.
+	if err := os.RemoveAll(filepath.Join(dataFolder(folder), "auto.cnf")); err != nil {
+		return nil, errors.Join(fmt.Errorf("remove the server's UUID: %w", err), clean.reap())
+	}
 	return &template{program: found, folder: folder, reaper: clean}, nil
 }
 

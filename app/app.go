@@ -48,7 +48,8 @@ func module(cfg Config, log *slog.Logger) fx.Option {
 
 // Serve runs the service until ctx ends, and stops it in good order.
 func Serve(ctx context.Context, cfg Config, log *slog.Logger) error {
-	app := New(cfg, log)
+	var server *Server
+	app := New(cfg, log, fx.Populate(&server))
 	if err := app.Err(); err != nil {
 		return rootCause(err)
 	}
@@ -58,19 +59,17 @@ func Serve(ctx context.Context, cfg Config, log *slog.Logger) error {
 		return rootCause(err)
 	}
 
+	// Not app.Wait, which would catch a second signal: that is to end the process.
 	var failed error
 	select {
 	case <-ctx.Done():
-	case s := <-app.Wait(): // a signal, which ends ctx as well, or the server has failed
-		if s.ExitCode != 0 {
-			failed = errors.New("the server failed; see the log")
-		}
+	case failed = <-server.failed:
 	}
 
 	stop, cancel := context.WithTimeout(context.WithoutCancel(ctx), app.StopTimeout())
 	defer cancel()
 	if err := app.Stop(stop); err != nil {
-		return fmt.Errorf("stop: %w", err)
+		return errors.Join(failed, fmt.Errorf("stop: %w", err))
 	}
 	return failed
 }

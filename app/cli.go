@@ -33,7 +33,6 @@ type commands struct {
 
 // process is what the commands get from the process that runs them.
 type process struct {
-	ctx     context.Context
 	stdout  io.Writer
 	stderr  io.Writer
 	version string
@@ -80,7 +79,8 @@ func Run(ctx context.Context, args []string, stdout, stderr io.Writer, version s
 	ctx, stop := signal.NotifyContext(ctx, syscall.SIGINT, syscall.SIGTERM)
 	defer stop()
 	context.AfterFunc(ctx, stop) // the second signal is not caught
-	if err := run.Run(process{ctx: ctx, stdout: stdout, stderr: stderr, version: version}); err != nil {
+	run.BindTo(ctx, (*context.Context)(nil))
+	if err := run.Run(process{stdout: stdout, stderr: stderr, version: version}); err != nil {
 		return complain(stderr, exitFailed, err)
 	}
 	return 0
@@ -127,8 +127,8 @@ type serveCommand struct {
 	Config
 }
 
-func (s *serveCommand) Run(p process) error {
-	return Serve(p.ctx, s.Config, p.logger(s.LogLevel))
+func (s *serveCommand) Run(ctx context.Context, p process) error {
+	return Serve(ctx, s.Config, p.logger(s.LogLevel))
 }
 
 type versionCommand struct{}

@@ -141,8 +141,8 @@ func validateDatabase(url string) error {
 	return nil
 }
 
-func hasPrefix(s string, any ...string) bool {
-	return slices.ContainsFunc(any, func(prefix string) bool { return strings.HasPrefix(s, prefix) })
+func hasPrefix(s string, anyOf ...string) bool {
+	return slices.ContainsFunc(anyOf, func(prefix string) bool { return strings.HasPrefix(s, prefix) })
 }
 
 func (c *Config) validateTimes() error {

@@ -72,6 +72,7 @@ func TestFlagsAndVariablesAreEqual(t *testing.T) {
 	}
 }
 
+//nolint:paralleltest // the environment is one for all tests
 func TestAPIKeysAreTrimmed(t *testing.T) {
 	forgetVariables(t)
 	for value, want := range map[string]apiKeys{
@@ -84,7 +85,7 @@ func TestAPIKeysAreTrimmed(t *testing.T) {
 		t.Setenv("PAYMENTD_API_KEYS", value)
 		require.Equal(t, want, serveConfig(t).APIKeys, "of %q", value)
 	}
-	require.Equal(t, "2 keys", fmt.Sprint(apiKeys{"0123456789abcdef", "fedcba9876543210"}))
+	require.NotContains(t, fmt.Sprintf("%v", Config{APIKeys: apiKeys{"0123456789abcdef"}}), "0123456789abcdef")
 }
 
 func TestBounds(t *testing.T) {
@@ -131,6 +132,7 @@ func TestBounds(t *testing.T) {
 	}
 }
 
+//nolint:paralleltest // the environment is one for all tests
 func TestAddressThatIsNotLoopbackNeedsKeys(t *testing.T) {
 	forgetVariables(t)
 	for _, addr := range []string{"0.0.0.0:3000", ":3000", "[::]:3000", "192.0.2.1:3000", "example.com:3000"} {
@@ -142,6 +144,7 @@ func TestAddressThatIsNotLoopbackNeedsKeys(t *testing.T) {
 	}
 }
 
+//nolint:paralleltest // the environment is one for all tests
 func TestDefaults(t *testing.T) {
 	forgetVariables(t)
 	cfg, err := Defaults()
@@ -211,7 +214,7 @@ func serveConfig(t *testing.T, flags ...string) Config {
 	t.Helper()
 	parsed, err := parse(slices.Concat([]string{"serve"}, flags), io.Discard, io.Discard)
 	require.NoError(t, err)
-	command, ok := parsed.Selected().Target.Addr().Interface().(*serveCommand)
+	command, ok := reflect.TypeAssert[*serveCommand](parsed.Selected().Target.Addr())
 	require.True(t, ok)
 	return command.Config
 }

@@ -19,21 +19,21 @@ type databaseFlag struct {
 }
 
 // with opens the database for the time of f.
-func (d databaseFlag) with(p process, f func(context.Context, *Repository) error) error {
+func (d databaseFlag) with(ctx context.Context, p process, f func(*Repository) error) error {
 	r, err := OpenRepository(Config{Database: d.Database, DatabaseConnections: 2}, p.logger("warn"))
 	if err != nil {
 		return err
 	}
-	return errors.Join(f(p.ctx, r), r.Close())
+	return errors.Join(f(r), r.Close())
 }
 
 // withPayments is with, for a command that needs the tables to be those of this program.
-func (d databaseFlag) withPayments(p process, f func(context.Context, *Repository) error) error {
-	return d.with(p, func(ctx context.Context, r *Repository) error {
+func (d databaseFlag) withPayments(ctx context.Context, p process, f func(*Repository) error) error {
+	return d.with(ctx, p, func(r *Repository) error {
 		if err := r.Ready(ctx); err != nil {
 			return err
 		}
-		return f(ctx, r)
+		return f(r)
 	})
 }
 
@@ -48,8 +48,8 @@ type migrateCommand struct {
 
 type migrateUpCommand struct{ databaseFlag }
 
-func (c *migrateUpCommand) Run(p process) error {
-	return c.with(p, func(ctx context.Context, r *Repository) error {
+func (c *migrateUpCommand) Run(ctx context.Context, p process) error {
+	return c.with(ctx, p, func(r *Repository) error {
 		if err := r.Schema.Up(ctx); err != nil {
 			return err
 		}
@@ -63,8 +63,8 @@ type migrateDownCommand struct {
 	All bool `help:"Take every step back: all payments are lost."`
 }
 
-func (c *migrateDownCommand) Run(p process) error {
-	return c.with(p, func(ctx context.Context, r *Repository) error {
+func (c *migrateDownCommand) Run(ctx context.Context, p process) error {
+	return c.with(ctx, p, func(r *Repository) error {
 		down := r.Schema.Down
 		if c.All {
 			down = r.Schema.DownAll
@@ -78,8 +78,8 @@ func (c *migrateDownCommand) Run(p process) error {
 
 type migrateStatusCommand struct{ databaseFlag }
 
-func (c *migrateStatusCommand) Run(p process) error {
-	return c.with(p, func(ctx context.Context, r *Repository) error { return printStatus(ctx, p, r) })
+func (c *migrateStatusCommand) Run(ctx context.Context, p process) error {
+	return c.with(ctx, p, func(r *Repository) error { return printStatus(ctx, p, r) })
 }
 
 func printStatus(ctx context.Context, p process, r *Repository) error {
@@ -105,7 +105,7 @@ type resolveCommand struct {
 	By        string `env:"USER" default:"operator" help:"Who says so; kept in the payment's history."`
 }
 
-func (c *resolveCommand) Run(p process) error {
+func (c *resolveCommand) Run(ctx context.Context, p process) error {
 	id, err := payment.ParseOrderID(c.Order)
 	if err != nil {
 		return err
@@ -116,7 +116,10 @@ func (c *resolveCommand) Run(p process) error {
 	if c.Failed {
 		r.Outcome.State, r.Outcome.Code = payment.StateFailed, payment.CodeResolved
 	}
-	return c.withPayments(p, func(ctx context.Context, repository *Repository) error {
+	if err := r.Check(); err != nil { // before the database is asked for anything
+		return err
+	}
+	return c.withPayments(ctx, p, func(repository *Repository) error {
 		if err := core.Resolve(ctx, repository, r); err != nil {
 			return err
 		}
@@ -139,8 +142,8 @@ func (c *stuckCommand) Validate() error {
 	return c.databaseFlag.Validate()
 }
 
-func (c *stuckCommand) Run(p process) error {
-	return c.withPayments(p, func(ctx context.Context, r *Repository) error {
+func (c *stuckCommand) Run(ctx context.Context, p process) error {
+	return c.withPayments(ctx, p, func(r *Repository) error {
 		waiting, err := r.List(ctx, ports.ListQuery{Limit: c.Limit, States: []payment.State{
 			payment.StateProcessing, payment.StateScheduled, payment.StateUnresolved,
 		}})

@@ -13,8 +13,8 @@ type healthCommand struct {
 	URL string `arg:"" default:"http://127.0.0.1:3000/readyz" help:"What to ask: /healthz or /readyz of a service, or /healthz of the sandbox."`
 }
 
-func (c *healthCommand) Run(p process) error {
-	ctx, cancel := context.WithTimeout(p.ctx, healthTimeout)
+func (c *healthCommand) Run(ctx context.Context) error {
+	ctx, cancel := context.WithTimeout(ctx, healthTimeout)
 	defer cancel()
 	request, err := http.NewRequestWithContext(ctx, http.MethodGet, c.URL, nil)
 	if err != nil {

@@ -73,7 +73,7 @@ func newService(
 	cfg Config, payments ports.Payments, gateway ports.Gateway, retry ports.Retry, log *slog.Logger,
 ) *core.Service {
 	guard := resilience.NewGuard(gateway, resilience.GuardOptions{
-		Timeout: cfg.GatewayTimeout, MaxConcurrent: uint(maxAttempts(cfg)), //nolint:gosec // both are above zero
+		Timeout: cfg.GatewayTimeout, MaxConcurrent: uint(maxAttempts(cfg)),
 	})
 	settings := core.Settings{
 		Replica: replicaName(),

@@ -46,22 +46,22 @@ func sandboxSetting(flag, problem string) error {
 	return &settingError{flag: flag, variable: "PAYMENTD_SANDBOX_" + strings.ToUpper(flag), problem: problem}
 }
 
-func (s *sandboxCommand) Run(p process) error {
+func (s *sandboxCommand) Run(ctx context.Context, p process) error {
 	log := p.logger("info")
 	gateway, err := sandbox.Open(s.Ledger, sandbox.WithLog(log), sandbox.WithLatency(s.Latency))
 	if err != nil {
 		return sandboxSetting("ledger", err.Error())
 	}
 	defer func() { _ = gateway.Close() }()
-	l, err := (&net.ListenConfig{}).Listen(p.ctx, "tcp", s.Addr)
+	l, err := (&net.ListenConfig{}).Listen(ctx, "tcp", s.Addr)
 	if err != nil {
 		return sandboxSetting("addr", err.Error())
 	}
 	server := sandbox.NewServer(gateway)
-	context.AfterFunc(p.ctx, func() {
-		ctx, cancel := context.WithTimeout(context.WithoutCancel(p.ctx), stopGrace)
+	context.AfterFunc(ctx, func() {
+		stop, cancel := context.WithTimeout(context.WithoutCancel(ctx), stopGrace)
 		defer cancel()
-		if server.Shutdown(ctx) != nil {
+		if server.Shutdown(stop) != nil {
 			_ = server.Close()
 		}
 	})

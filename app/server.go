@@ -3,6 +3,7 @@ package app
 import (
 	"context"
 	"errors"
+	"fmt"
 	"log/slog"
 	"net"
 	"net/http"
@@ -31,35 +32,31 @@ type Server struct {
 	service  *core.Service
 	log      *slog.Logger
 	listener net.Listener
+	failed   chan error // holds why the server has ended by itself
 
 	stopQueue context.CancelFunc
 	queueOver chan struct{} // closed when the queue has ended
 }
 
 func newServer(
-	lc fx.Lifecycle, shutdowner fx.Shutdowner, cfg Config, service *core.Service, handler http.Handler, log *slog.Logger,
+	lc fx.Lifecycle, cfg Config, service *core.Service, handler http.Handler, log *slog.Logger,
 ) (*Server, error) {
 	currency, err := payment.ParseCurrency(cfg.Currency)
 	if err != nil {
 		return nil, setting("currency", err.Error())
 	}
 	s := &Server{
-		cfg: cfg, service: service, log: log,
+		cfg: cfg, service: service, log: log, failed: make(chan error, 1),
 		http: httpapi.NewServer(handler, httpOptions(cfg, currency), log),
 	}
-	lc.Append(fx.Hook{
-		OnStart: func(ctx context.Context) error {
-			return s.start(ctx, func() { _ = shutdowner.Shutdown(fx.ExitCode(1)) })
-		},
-		OnStop: s.stop,
-	})
+	lc.Append(fx.Hook{OnStart: s.start, OnStop: s.stop})
 	return s, nil
 }
 
 // Addr is where the server listens, once it has started.
 func (s *Server) Addr() string { return s.listener.Addr().String() }
 
-func (s *Server) start(ctx context.Context, failed func()) error {
+func (s *Server) start(ctx context.Context) error {
 	l, err := (&net.ListenConfig{}).Listen(ctx, "tcp", s.cfg.Addr)
 	if err != nil {
 		return setting("addr", err.Error())
@@ -73,8 +70,7 @@ func (s *Server) start(ctx context.Context, failed func()) error {
 	}()
 	go func() {
 		if err := s.http.Serve(l); !errors.Is(err, http.ErrServerClosed) {
-			s.log.Error("the server failed", "error", err)
-			failed()
+			s.failed <- fmt.Errorf("serve: %w", err)
 		}
 	}()
 	s.log.Info("paymentd listens", "addr", s.Addr(), "replica", s.service.Replica,
@@ -89,9 +85,12 @@ func (s *Server) stop(ctx context.Context) error {
 	began := time.Now()
 	ctx, cancel := context.WithTimeout(ctx, s.cfg.Shutdown)
 	defer cancel()
-	if err := s.service.Stop(ctx); err != nil {
+	switch err := s.service.Stop(ctx); {
+	case err != nil && ctx.Err() != nil:
 		s.log.Warn("stopped with payments in hand; their leases run out, and they are taken over",
 			"error", err)
+	case err != nil:
+		s.log.Warn("stopped without a word to the database; this replica will be missed", "error", err)
 	}
 	s.stopQueue() // it has ended by itself, unless payments are still in hand
 	answers, cancel := context.WithTimeout(ctx, stopGrace)

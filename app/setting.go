@@ -56,12 +56,12 @@ func reader[T any](v *values, parse func(string) (T, error), must string) kong.M
 			return err
 		}
 		value, err := parse(text)
-		if err != nil {
-			v.wrong = cmp.Or(v.wrong, unreadable(c.Value, fmt.Sprintf("%s, and is %q", must, text)))
+		if err == nil {
+			target.Set(reflect.ValueOf(value))
 			return nil
 		}
-		target.Set(reflect.ValueOf(value))
-		return nil
+		v.wrong = cmp.Or(v.wrong, unreadable(c.Value, fmt.Sprintf("%s, and is %q", must, text)))
+		return nil //nolint:nilerr // it is told by parse
 	}
 }
 

@@ -30,43 +30,75 @@ func TestWrongSettingStopsTheStart(t *testing.T) {
 		name, command, variable, value, says string
 		leaves                               bool // it has begun, and left a file
 	}{
-		{name: "an unreadable number", command: "serve", variable: "PAYMENTD_WORKERS", value: "many",
-			says: `PAYMENTD_WORKERS (--workers): must be a whole number, and is "many"`},
-		{name: "a bound", command: "serve", variable: "PAYMENTD_LEASE", value: "10s",
-			says: "PAYMENTD_LEASE (--lease): must be longer than the gateway timeout, 10s"},
-		{name: "a short key", command: "serve", variable: "PAYMENTD_API_KEYS", value: "sesame",
-			says: "PAYMENTD_API_KEYS (--api-keys): must be keys of at least 16 characters each"},
-		{name: "no key for all the world", command: "serve", variable: "PAYMENTD_ADDR", value: "0.0.0.0:3000",
-			says: "PAYMENTD_API_KEYS (--api-keys): must be set to listen on 0.0.0.0:3000"},
-		{name: "a database URL with a wrong port", command: "serve", variable: "PAYMENTD_DATABASE",
+		{
+			name: "an unreadable number", command: "serve", variable: "PAYMENTD_WORKERS", value: "many",
+			says: `PAYMENTD_WORKERS (--workers): must be a whole number, and is "many"`,
+		},
+		{
+			name: "a bound", command: "serve", variable: "PAYMENTD_LEASE", value: "10s",
+			says: "PAYMENTD_LEASE (--lease): must be longer than the gateway timeout, 10s",
+		},
+		{
+			name: "a short key", command: "serve", variable: "PAYMENTD_API_KEYS", value: "sesame",
+			says: "PAYMENTD_API_KEYS (--api-keys): must be keys of at least 16 characters each",
+		},
+		{
+			name: "no key for all the world", command: "serve", variable: "PAYMENTD_ADDR", value: "0.0.0.0:3000",
+			says: "PAYMENTD_API_KEYS (--api-keys): must be set to listen on 0.0.0.0:3000",
+		},
+		{
+			name: "a database URL with a wrong port", command: "serve", variable: "PAYMENTD_DATABASE",
 			value: "mysql://user:sesame@host:port/db",
-			says:  "PAYMENTD_DATABASE (--database): the database URL must have the form mysql://user:password@host:port/database"},
-		{name: "the same to migrate", command: "migrate up", variable: "PAYMENTD_DATABASE",
+			says:  "PAYMENTD_DATABASE (--database): the database URL must have the form mysql://user:password@host:port/database",
+		},
+		{
+			name: "the same to migrate", command: "migrate up", variable: "PAYMENTD_DATABASE",
 			value: "mysql://user:sesame@host:port/db",
-			says:  "PAYMENTD_DATABASE (--database): the database URL must have the form mysql://user:password@host:port/database"},
-		{name: "a database nobody knows", command: "migrate status", variable: "PAYMENTD_DATABASE",
-			value: "postgres://user:sesame@host/db", says: "PAYMENTD_DATABASE (--database): must begin with sqlite: or mysql://"},
-		{name: "a gateway with a password", command: "serve", variable: "PAYMENTD_GATEWAY",
+			says:  "PAYMENTD_DATABASE (--database): the database URL must have the form mysql://user:password@host:port/database",
+		},
+		{
+			name: "a database nobody knows", command: "migrate status", variable: "PAYMENTD_DATABASE",
+			value: "postgres://user:sesame@host/db", says: "PAYMENTD_DATABASE (--database): must begin with sqlite: or mysql://",
+		},
+		{
+			name: "a gateway with a password", command: "serve", variable: "PAYMENTD_GATEWAY",
 			value: "https://user:sesame@gateway",
-			says:  "PAYMENTD_GATEWAY (--gateway): gateway URL must hold no user name or password"},
-		{name: "a port in use", command: "serve", variable: "PAYMENTD_ADDR", value: busy.Addr().String(),
+			says:  "PAYMENTD_GATEWAY (--gateway): gateway URL must hold no user name or password",
+		},
+		{
+			name: "a port in use", command: "serve", variable: "PAYMENTD_ADDR", value: busy.Addr().String(),
 			says:   "PAYMENTD_ADDR (--addr): listen tcp " + busy.Addr().String() + ": bind: address already in use",
-			leaves: true},
-		{name: "a file that is no database", command: "serve", variable: "PAYMENTD_DATABASE", value: "sqlite:" + garbage,
-			says: "PAYMENTD_DATABASE (--database): migrate up: ", leaves: true},
-		{name: "a database in no folder", command: "serve", variable: "PAYMENTD_DATABASE", value: "sqlite:/nowhere/x.db",
-			says: "PAYMENTD_DATABASE (--database): the database URL names a file in /nowhere, which is not a folder: make it first"},
-		{name: "a file that is no ledger", command: "serve", variable: "PAYMENTD_GATEWAY", value: "sandbox:" + garbage,
-			says: "PAYMENTD_GATEWAY (--gateway): the file " + garbage + " is not a sandbox ledger; name another one"},
-		{name: "a ledger in use", command: "serve", variable: "PAYMENTD_GATEWAY", value: "sandbox:" + inUse,
-			says: "PAYMENTD_GATEWAY (--gateway): sandbox ledger " + inUse + " is in use by another process"},
-		{name: "the same to the sandbox", command: "sandbox", variable: "PAYMENTD_SANDBOX_LEDGER", value: inUse,
-			says: "PAYMENTD_SANDBOX_LEDGER (--ledger): sandbox ledger " + inUse + " is in use by another process"},
-		{name: "a latency", command: "sandbox", variable: "PAYMENTD_SANDBOX_LATENCY", value: "-1s",
-			says: "PAYMENTD_SANDBOX_LATENCY (--latency): must be from 0s to 30s, and is -1s"},
-		{name: "a port of the sandbox", command: "sandbox", variable: "PAYMENTD_SANDBOX_ADDR", value: busy.Addr().String(),
+			leaves: true,
+		},
+		{
+			name: "a file that is no database", command: "serve", variable: "PAYMENTD_DATABASE", value: "sqlite:" + garbage,
+			says: "PAYMENTD_DATABASE (--database): migrate up: ", leaves: true,
+		},
+		{
+			name: "a database in no folder", command: "serve", variable: "PAYMENTD_DATABASE", value: "sqlite:/nowhere/x.db",
+			says: "PAYMENTD_DATABASE (--database): the database URL names a file in /nowhere, which is not a folder: make it first",
+		},
+		{
+			name: "a file that is no ledger", command: "serve", variable: "PAYMENTD_GATEWAY", value: "sandbox:" + garbage,
+			says: "PAYMENTD_GATEWAY (--gateway): the file " + garbage + " is not a sandbox ledger; name another one",
+		},
+		{
+			name: "a ledger in use", command: "serve", variable: "PAYMENTD_GATEWAY", value: "sandbox:" + inUse,
+			says: "PAYMENTD_GATEWAY (--gateway): sandbox ledger " + inUse + " is in use by another process",
+		},
+		{
+			name: "the same to the sandbox", command: "sandbox", variable: "PAYMENTD_SANDBOX_LEDGER", value: inUse,
+			says: "PAYMENTD_SANDBOX_LEDGER (--ledger): sandbox ledger " + inUse + " is in use by another process",
+		},
+		{
+			name: "a latency", command: "sandbox", variable: "PAYMENTD_SANDBOX_LATENCY", value: "-1s",
+			says: "PAYMENTD_SANDBOX_LATENCY (--latency): must be from 0s to 30s, and is -1s",
+		},
+		{
+			name: "a port of the sandbox", command: "sandbox", variable: "PAYMENTD_SANDBOX_ADDR", value: busy.Addr().String(),
 			says:   "PAYMENTD_SANDBOX_ADDR (--addr): listen tcp " + busy.Addr().String() + ": bind: address already in use",
-			leaves: true},
+			leaves: true,
+		},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			t.Parallel()

@@ -1,8 +1,14 @@
 package apptest_test
 
 import (
+	"bufio"
+	"encoding/json"
+	"fmt"
 	"net/http"
+	"os"
+	"os/exec"
 	"path/filepath"
+	"strings"
 	"testing"
 	"time"
 
@@ -55,4 +61,102 @@ func TestRun(t *testing.T) {
 	out := apptest.Run(t, apptest.Build(t), nil, "version")
 	require.Equal(t, apptest.Output{Stdout: "paymentd devel\n"}, out)
 	require.Equal(t, 2, apptest.Run(t, apptest.Build(t), map[string]string{"PAYMENTD_LEASE": "1s"}, "serve").Code)
+}
+
+// victimVariable makes TestVictim a process that is killed.
+const victimVariable = "APPTEST_VICTIM"
+
+// TestProcessGoesWithTheTest kills a test binary that has a service running.
+func TestProcessGoesWithTheTest(t *testing.T) {
+	t.Parallel()
+
+	victim := exec.CommandContext(t.Context(), os.Args[0], "-test.run=^TestVictim$")
+	victim.Env = append(os.Environ(), victimVariable+"="+apptest.Build(t))
+	out, err := victim.StdoutPipe()
+	require.NoError(t, err)
+	require.NoError(t, victim.Start())
+	said := bufio.NewScanner(out)
+	require.True(t, said.Scan(), "the victim started no service")
+	url := said.Text()
+	require.Equal(t, http.StatusOK, apptest.Status(t.Context(), url+"/healthz"))
+
+	require.NoError(t, victim.Process.Kill()) // no code of the victim runs after this
+	require.Error(t, victim.Wait())
+	apptest.Eventually(t, 30*time.Second, func() error {
+		if code := apptest.Status(t.Context(), url+"/healthz"); code != 0 {
+			return fmt.Errorf("the victim's service still answers %d", code)
+		}
+		return nil
+	})
+}
+
+// TestVictim is only one where TestProcessGoesWithTheTest has started it.
+func TestVictim(t *testing.T) {
+	t.Parallel()
+
+	binary := os.Getenv(victimVariable)
+	if binary == "" {
+		return
+	}
+	p := apptest.Start(t, binary, nil, "serve")
+	p.WaitReady(t)
+	fmt.Println(p.URL)
+	<-t.Context().Done()
+}
+
+// TestGatewayKeepsItsLedger holds what the tests of the service lean on.
+func TestGatewayKeepsItsLedger(t *testing.T) {
+	t.Parallel()
+
+	gateway := apptest.StartGateway(t)
+	charge := func(key, order string) (status int, transaction string) {
+		body := strings.NewReader(`{"order_id":"` + order + `","amount":"5.00","currency":"USD"}`)
+		request, err := http.NewRequestWithContext(t.Context(), http.MethodPost, gateway.URL+"/charges", body)
+		require.NoError(t, err)
+		request.Header.Set("Idempotency-Key", key)
+		response, err := http.DefaultClient.Do(request)
+		if err != nil {
+			return 0, ""
+		}
+		defer func() { require.NoError(t, response.Body.Close()) }()
+		var answer struct {
+			TransactionID string `json:"transaction_id"`
+		}
+		require.NoError(t, json.NewDecoder(response.Body).Decode(&answer))
+		return response.StatusCode, answer.TransactionID
+	}
+
+	first, transaction := charge("key-1", "order-1")
+	require.Equal(t, http.StatusCreated, first)
+	_, again := charge("key-1", "order-1")
+	require.Equal(t, transaction, again, "a key is charged once")
+	require.Len(t, gateway.Taken("order-1"), 1)
+	charge("key-2", "order-1")
+	require.Len(t, gateway.Taken("order-1"), 2, "another key is another charge")
+	require.Equal(t, []string{"key-1", "key-2"}, gateway.Keys("order-1"))
+	require.Len(t, gateway.Calls("order-1"), 3)
+	mixed, _ := charge("key-1", "order-9")
+	require.Equal(t, http.StatusUnprocessableEntity, mixed)
+
+	gateway.Do(func(apptest.Call) apptest.Reply { return apptest.Reply{Status: http.StatusServiceUnavailable} })
+	sick, _ := charge("key-3", "order-3")
+	require.Equal(t, http.StatusServiceUnavailable, sick)
+	require.Empty(t, gateway.Taken("order-3"))
+	gateway.Do(func(apptest.Call) apptest.Reply { return apptest.Reply{Status: http.StatusPaymentRequired} })
+	declined, _ := charge("key-4", "order-4")
+	require.Equal(t, http.StatusPaymentRequired, declined)
+	gateway.Do(func(apptest.Call) apptest.Reply { return apptest.Reply{Lost: true} })
+	lost, _ := charge("key-5", "order-5")
+	require.Zero(t, lost)
+	require.Len(t, gateway.Taken("order-5"), 1, "the money is taken, only the answer is lost")
+
+	gateway.Do(func(apptest.Call) apptest.Reply { return apptest.Reply{} })
+	for key, want := range map[string]string{
+		"key-1": `{"status":"succeeded","transaction_id":"` + transaction + `"}`,
+		"key-3": `{"message":"no charge has this key"}`,
+		"key-4": `{"code":"card_declined","status":"declined"}`,
+	} {
+		require.JSONEq(t, want, apptest.Get(t.Context(), gateway.URL, "/charges/"+key).Raw)
+	}
+	require.Len(t, gateway.Charges(), 4)
 }

@@ -13,32 +13,35 @@ import (
 // It is built as for production, without the race detector, so that times mean something.
 func Build(t testing.TB) string {
 	t.Helper()
-	path, err := build()
+	b, err := build()
 	if err != nil {
 		t.Fatalf("apptest: %v", err)
 	}
-	return path
+	return b.path
 }
 
-// cleaner is kept for as long as the process lives: when nothing refers to a pipe any more, Go
-// closes it, and the watcher takes that for our end.
-var cleaner *watcher
+type binary struct {
+	path string
+	// cleaner is kept for as long as this process lives: when nothing refers to a pipe any
+	// more, Go closes it, and the watcher takes that for our end.
+	cleaner *watcher
+}
 
-var build = sync.OnceValues(func() (string, error) {
+var build = sync.OnceValues(func() (b binary, err error) {
 	folder, err := os.MkdirTemp("", "paymentd-apptest-")
 	if err != nil {
-		return "", fmt.Errorf("make a folder for the binary: %w", err)
+		return b, fmt.Errorf("make a folder for the binary: %w", err)
 	}
 	// No test's cleanup: the binary serves them all.
-	if cleaner, err = atEnd(`rm -rf -- "$1"`, folder); err != nil {
-		return "", err
+	if b.cleaner, err = atEnd(`rm -rf -- "$1"`, folder); err != nil {
+		return b, err
 	}
-	path := filepath.Join(folder, "paymentd")
+	b.path = filepath.Join(folder, "paymentd")
 	// Not a test's context: the test that is first must not decide over those that follow.
-	command := exec.Command("go", "build", "-trimpath", "-o", path, "paymentd/app/paymentd") //nolint:noctx,gosec // see above; the folder is ours
+	command := exec.Command("go", "build", "-trimpath", "-o", b.path, "paymentd/app/paymentd") //nolint:gosec // the folder is ours
 	command.Env = append(os.Environ(), "CGO_ENABLED=0")
 	if out, err := command.CombinedOutput(); err != nil {
-		return "", fmt.Errorf("build paymentd: %w\n%s", err, out)
+		return b, fmt.Errorf("build paymentd: %w\n%s", err, out)
 	}
-	return path, nil
+	return b, nil
 })

@@ -248,5 +248,5 @@ func answer(w http.ResponseWriter, status int, members ...string) {
 	}
 	w.Header().Set("Content-Type", "application/json")
 	w.WriteHeader(status)
-	_ = json.NewEncoder(w).Encode(body) // what fails here is the client's connection
+	_ = json.NewEncoder(w).Encode(body) //nolint:errchkjson // what fails here is the client's connection
 }

@@ -199,7 +199,7 @@ func Run(t testing.TB, binary string, env map[string]string, args ...string) Out
 func RunIn(t testing.TB, folder, binary string, env map[string]string, args ...string) Output {
 	t.Helper()
 	stdout, stderr := newLog(), newLog()
-	command := exec.CommandContext(t.Context(), binary, args...)
+	command := exec.CommandContext(t.Context(), binary, args...) //nolint:gosec // it is our own binary
 	command.Dir = folder
 	command.Env = []string{}
 	for name, value := range env {

@@ -1,0 +1,149 @@
+package app_test
+
+import (
+	"net/http"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"paymentd/adapters/mysqlstore/mysqltest"
+	"paymentd/app/apptest"
+)
+
+func TestMigrate(t *testing.T) {
+	t.Parallel()
+
+	for name, database := range map[string]string{
+		"mysql":  mysqltest.Database(t),
+		"sqlite": "sqlite:" + filepath.Join(t.TempDir(), "paymentd.db"),
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			run := func(args ...string) apptest.Output {
+				return apptest.Run(t, apptest.Build(t), env{"PAYMENTD_DATABASE": database}, args...)
+			}
+			const none = "the database has no tables yet: run `paymentd migrate up`\n"
+			require.Equal(t, apptest.Output{Stdout: none}, run("migrate", "status"))
+			require.Equal(t, apptest.Output{Code: 1, Stderr: "paymentd: " + none}, run("stuck"))
+			require.Equal(t, apptest.Output{Stdout: none}, run("migrate", "down"))
+
+			require.Regexp(t, `^the schema is current, at version \d+\n$`, run("migrate", "up").Stdout)
+			require.Equal(t, run("migrate", "up"), run("migrate", "status"), "the second time changes nothing")
+			require.Equal(t, apptest.Output{Stdout: "ORDER  STATE  SINCE  ATTEMPTS  NEXT  WHY\n"}, run("stuck"))
+
+			require.Regexp(t, "^the schema is at version \\d+ and this program needs \\d+: run `paymentd migrate up`\n$",
+				run("migrate", "down").Stdout)
+			require.Equal(t, 1, run("stuck").Code)
+			require.Equal(t, apptest.Output{Stdout: none}, run("migrate", "down", "--all"))
+			require.Contains(t, run("migrate", "up").Stdout, "the schema is current")
+		})
+	}
+}
+
+// TestResolve has payments that nobody knows the outcome of: the gateway fails to answer, and
+// then cannot be asked either. A person settles them.
+func TestResolve(t *testing.T) {
+	t.Parallel()
+
+	gateway := apptest.StartGateway(t)
+	gateway.Do(func(c apptest.Call) apptest.Reply {
+		if c.LookUp {
+			return apptest.Reply{Lost: true}
+		}
+		return apptest.Reply{Status: http.StatusInternalServerError}
+	})
+	variables := env{
+		"PAYMENTD_DATABASE": mysqltest.Database(t), "PAYMENTD_GATEWAY": gateway.URL,
+		"PAYMENTD_RETRY_DELAY": "10ms", "PAYMENTD_RECONCILE": "15m",
+	}
+	p := serve(t, variables)
+	run := func(args ...string) apptest.Output { return apptest.Run(t, apptest.Build(t), variables, args...) }
+	for _, order := range []string{"order-1", "order-2"} {
+		answer := apptest.Pay(t.Context(), p.URL, order, "5.00")
+		require.Equal(t, http.StatusAccepted, answer.Code, answer)
+		require.Equal(t, "unresolved", answer.Body.Status)
+		require.Equal(t, "/payments/"+order, answer.Header.Get("Location"))
+		require.Len(t, gateway.Calls(order), 4)
+	}
+
+	stuck := run("stuck")
+	require.Regexp(t, `(?m)^order-1 +unresolved +\d+s +4 +in 1\dm\d+s +\S+`, stuck.Stdout)
+	require.Equal(t, 3, strings.Count(stuck.Stdout, "\n"), stuck.Stdout)
+	require.Equal(t, 2, strings.Count(run("stuck", "--limit=1").Stdout, "\n"))
+
+	require.Equal(t, apptest.Output{Stdout: "order-1 is succeeded\n"},
+		run("resolve", "order-1", "--succeeded=txn-found", "--by=ada", "--reason=seen in their console"))
+	require.Equal(t, apptest.Output{Stdout: "order-2 is failed\n"},
+		run("resolve", "order-2", "--failed", "--by=ada", "--reason=their support has looked"))
+	for _, again := range []apptest.Output{
+		run("resolve", "order-1", "--failed", "--reason=no"), run("resolve", "order-2", "--succeeded=txn-2"),
+	} {
+		require.Equal(t, 1, again.Code)
+		require.Contains(t, again.Stderr, "only an unresolved payment can be resolved")
+	}
+	unknown := run("resolve", "order-3", "--succeeded=txn-3")
+	require.Equal(t, 1, unknown.Code)
+	require.Equal(t, 1, strings.Count(unknown.Stderr, "\n"))
+	require.Equal(t, 1, strings.Count(run("stuck").Stdout, "\n"), "nothing is stuck any more")
+
+	replay := apptest.Pay(t.Context(), p.URL, "order-1", "5.00")
+	require.Equal(t, "txn-found", replay.Body.TransactionID, replay)
+	stored, err := apptest.Find(t.Context(), p.URL, "order-2")
+	require.NoError(t, err)
+	require.Equal(t, "failed", stored.State)
+	require.Contains(t, stored.Raw, `"kind":"resolved"`)
+	require.Contains(t, stored.Raw, "ada")
+	require.Contains(t, stored.Raw, "their support has looked")
+
+	// What has failed may be tried again: with the same gateway key.
+	gateway.Do(func(apptest.Call) apptest.Reply { return apptest.Reply{} })
+	requireChargedOnce(t, gateway, "order-2", apptest.Pay(t.Context(), p.URL, "order-2", "5.00"))
+}
+
+// TestSandboxKeepsItsLedger kills the sandbox, as a process of its own, while payments are
+// asked for. They get through once it is back, and it has forgotten nothing.
+func TestSandboxKeepsItsLedger(t *testing.T) {
+	t.Parallel()
+
+	sandbox := apptest.Start(t, apptest.Build(t), nil, "sandbox")
+	sandbox.WaitReady(t)
+	p := serve(t, env{"PAYMENTD_GATEWAY": sandbox.URL, "PAYMENTD_RETRY_DELAY": "500ms"})
+	first := apptest.Pay(t.Context(), p.URL, "order-1", "5.00")
+	require.Equal(t, "txn-1", first.Body.TransactionID, first)
+
+	sandbox.Kill()
+	asked := pay(t, p.URL, "order-2", "6.00")
+	apptest.Eventually(t, 10*time.Second, inBackoff(t, p, "order-2"))
+	sandbox = sandbox.Restart(t)
+	second := <-asked
+	require.Equal(t, "txn-2", second.Body.TransactionID, second)
+	lost := apptest.Pay(t.Context(), p.URL, "order-3", "9504.00") // charged, and the first answer is lost
+	require.Equal(t, "txn-3", lost.Body.TransactionID, lost)
+
+	sandbox.Kill()
+	sandbox = sandbox.Restart(t)
+	sandbox.WaitReady(t)
+	ledger := apptest.Get(t.Context(), sandbox.URL, "/ledger").Raw
+	require.Equal(t, 3, strings.Count(ledger, "\n"), ledger)
+	for _, transaction := range []string{"txn-1", "txn-2", "txn-3"} {
+		require.Equal(t, 1, strings.Count(ledger, `"`+transaction+`"`))
+	}
+	require.Zero(t, sandbox.Stop(t))
+}
+
+func TestHealthCommand(t *testing.T) {
+	t.Parallel()
+
+	p := serve(t, nil)
+	run := func(url string) apptest.Output { return apptest.Run(t, apptest.Build(t), nil, "health", url) }
+	require.Equal(t, apptest.Output{}, run(p.URL+"/readyz"))
+	require.Equal(t, apptest.Output{}, run(p.URL+"/healthz"))
+	wrong := run(p.URL + "/nowhere")
+	require.Equal(t, 1, wrong.Code)
+	require.Contains(t, wrong.Stderr, "404")
+	require.Zero(t, p.Stop(t))
+	require.Equal(t, 1, run(p.URL+"/healthz").Code)
+}

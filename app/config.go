@@ -153,7 +153,7 @@ func (c *Config) validateTimes() error {
 		{"retry-delay", c.RetryDelay, 0, time.Minute},
 		{"gateway-timeout", c.GatewayTimeout, time.Millisecond, 10 * time.Minute},
 		{"lease", c.Lease, 10 * time.Millisecond, time.Hour},
-		{"wait", c.Wait, 0, 10 * time.Minute},
+		{"wait", c.Wait, 0, 2 * time.Minute},
 		{"shutdown", c.Shutdown, 0, time.Hour},
 		{"late", c.Late, 0, 7 * 24 * time.Hour},
 		{"reconcile", c.Reconcile, 10 * time.Millisecond, lookupMax},

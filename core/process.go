@@ -162,7 +162,7 @@ func (s *Service) speak(
 		}
 
 		// 6. Answer.
-		return s.answer(p, false), err
+		return s.answer(p, false), doubtful(err)
 	}
 }
 

@@ -80,8 +80,8 @@ type Payments interface {
 	// Leave removes a replica that has stopped, with nothing left in its hands.
 	Leave(ctx context.Context, replica string) error
 
-	// Ready returns nil when the database answers and its schema is the one that this
-	// program was built for; otherwise an error that says what is wrong.
+	// Ready returns nil when the database answers and its schema is one that this program can
+	// work on: its own version or a later one. Otherwise the error says what is wrong.
 	Ready(ctx context.Context) error
 }
 

@@ -129,9 +129,9 @@ func TestSchemaOfANewerProgram(t *testing.T) {
 	schema, err := mysqlstore.Schema(databaseURL)
 	require.NoError(t, err)
 	const newer = "the schema is at version 1000, newer than the 4 that this program knows"
-	require.ErrorContains(t, schema.Up(t.Context()), newer)
+	require.NoError(t, schema.Up(t.Context()))
 	require.ErrorContains(t, schema.Down(t.Context()), newer)
-	require.ErrorContains(t, open(t, databaseURL, mysqlstore.Options{}).Ready(t.Context()), newer)
+	require.NoError(t, open(t, databaseURL, mysqlstore.Options{}).Ready(t.Context()))
 }
 
 func TestMigrateWithoutAServer(t *testing.T) {

@@ -109,7 +109,7 @@ func TestSchemaOfANewerProgram(t *testing.T) {
 	schema, err := sqlitestore.Schema(databaseURL)
 	require.NoError(t, err)
 	const newer = "the schema is at version 1000, newer than the 6 that this program knows"
-	require.ErrorContains(t, schema.Up(t.Context()), newer)
+	require.NoError(t, schema.Up(t.Context()))
 	require.ErrorContains(t, schema.Down(t.Context()), newer)
-	require.ErrorContains(t, open(t, databaseURL, sqlitestore.Options{}).Ready(t.Context()), newer)
+	require.NoError(t, open(t, databaseURL, sqlitestore.Options{}).Ready(t.Context()))
 }

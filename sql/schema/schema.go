@@ -35,9 +35,15 @@ func New(files fs.FS, connect Connect, passing func(error) bool) *Schema {
 	return &Schema{files: files, connect: connect, passing: passing}
 }
 
-// Up runs the migrations that are missing.
+// Up runs the migrations that are missing. A schema that is newer than this program is left as
+// it is: see [Status.Err].
 func (s *Schema) Up(ctx context.Context) error {
-	return s.migrate(ctx, "migrate up", (*migrate.Migrate).Up)
+	return s.migrate(ctx, "migrate up", func(m *migrate.Migrate) error {
+		if status, err := s.status(m); err == nil && status.newer() && !status.Dirty {
+			return migrate.ErrNoChange
+		}
+		return m.Up()
+	})
 }
 
 // Down undoes the latest migration, with the data that its tables hold.
@@ -90,8 +96,11 @@ func (s *Schema) explain(m *migrate.Migrate, err error) error {
 	switch {
 	case statusErr != nil:
 		return err
-	case errors.As(err, &dirty), status.Version > status.Latest:
+	case errors.As(err, &dirty):
 		return status.Err()
+	case status.newer():
+		return fmt.Errorf("the schema is at version %d, newer than the %d that this program knows: "+
+			"run a newer paymentd", status.Version, status.Latest)
 	case status.Dirty:
 		return fmt.Errorf("%w; %w", err, status.Err())
 	}

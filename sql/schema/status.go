@@ -17,8 +17,11 @@ type Status struct {
 	Dirty bool
 }
 
-// Err returns nil when the schema is the one that this program was built for. Otherwise it
-// says what is wrong and what to do.
+// Err returns nil when this program can work on the schema. Otherwise it says what is wrong and
+// what to do.
+//
+// A newer schema is fine: each migration leaves a schema that the version before can work on, so
+// that replicas are replaced one by one, and a new version can be taken back.
 func (s Status) Err() error {
 	switch {
 	case s.Dirty:
@@ -30,12 +33,12 @@ func (s Status) Err() error {
 	case s.Version < s.Latest:
 		return fmt.Errorf("the schema is at version %d and this program needs %d: run `paymentd migrate up`",
 			s.Version, s.Latest)
-	case s.Version > s.Latest:
-		return fmt.Errorf("the schema is at version %d, newer than the %d that this program knows: "+
-			"run a newer paymentd", s.Version, s.Latest)
 	}
 	return nil
 }
+
+// newer reports whether a newer program has migrated the schema.
+func (s Status) newer() bool { return s.Version > s.Latest }
 
 // Latest returns the highest version of the migrations in files.
 func Latest(files fs.FS) (uint, error) {

@@ -93,7 +93,7 @@ func (s *Server) prepare(from *template) error {
 	// with transactions of its own is not let into a group.
 	statements := fmt.Sprintf("SET SESSION sql_log_bin = 0;\n"+
 		"CREATE USER IF NOT EXISTS '%[1]s'@'127.0.0.1' IDENTIFIED BY '%[2]s';\n"+
-			"GRANT ALL PRIVILEGES ON *.* TO '%[1]s'@'127.0.0.1' WITH GRANT OPTION;\n",
+		"GRANT ALL PRIVILEGES ON *.* TO '%[1]s'@'127.0.0.1' WITH GRANT OPTION;\n",
 		s.address.user, s.address.password)
 	if err := os.WriteFile(s.initFile(), []byte(statements), 0o600); err != nil {
 		return fmt.Errorf("write the server's first statements: %w", err)

@@ -61,7 +61,7 @@ func befallAll(t *testing.T, plot plot, course course) map[string]int {
 	for n, poll := range well.points(0) {
 		for i, first := range manners {
 			once := live(t, plot, course, blow{n, first})
-			if once.struck != 1 {
+			if once.hasStruck() != 1 {
 				continue
 			}
 			counts["one fault: "+first.name]++
@@ -70,7 +70,7 @@ func befallAll(t *testing.T, plot plot, course course) map[string]int {
 					if (poll || pollToo || i >= deadly || j >= deadly) && !*everyPair {
 						continue
 					}
-					if twice := live(t, plot, course, blow{n, first}, blow{m, second}); twice.struck == 2 {
+					if twice := live(t, plot, course, blow{n, first}, blow{m, second}); twice.hasStruck() == 2 {
 						counts["two faults"]++
 					}
 				}
@@ -91,32 +91,40 @@ const deadly = 3 // manners
 // manner is how a fault befalls a call. A worker that is dead makes no call any more.
 type manner struct {
 	name  string
-	fault func(kill func()) fake.Fault
+	fault func(*mortal) fake.Fault
 }
 
 // manners begin with the deadly ones.
 var manners = []manner{
-	{"killed before the call", func(kill func()) fake.Fault {
-		return fake.CrashBefore(func() { kill(); exit() })
+	{"killed before the call", func(r *mortal) fake.Fault {
+		return fake.CrashBefore(func() { r.kill(); exit() })
 	}},
-	{"killed in the middle, the effect done and the answer lost", func(kill func()) fake.Fault {
-		return fake.CrashAfter(func() { kill(); exit() })
+	{"killed in the middle, the effect done and the answer lost", func(r *mortal) fake.Fault {
+		return fake.CrashAfter(func() { r.kill(); exit() })
 	}},
-	{"killed after the call", func(kill func()) fake.Fault {
-		return func(_ context.Context, _ fake.Call, do func()) error { do(); kill(); return nil }
+	{"killed after the call", func(r *mortal) fake.Fault {
+		return func(_ context.Context, _ fake.Call, do func()) error { do(); r.kill(); return nil }
 	}},
-	{"the call fails, the worker lives", func(func()) fake.Fault { return fake.FailBefore }},
-	{"the answer is lost, the worker lives", func(func()) fake.Fault { return fake.FailAfter }},
+	{"the call fails, the worker lives", func(*mortal) fake.Fault { return fake.FailBefore }},
+	{"the answer is lost, the worker lives", func(*mortal) fake.Fault { return fake.FailAfter }},
+	{"paused before the call", func(r *mortal) fake.Fault { return r.paused(fake.Delay(pause)) }},
+	{"paused after the call", func(r *mortal) fake.Fault { return r.paused(fake.DelayAnswer(pause)) }},
 }
+
+// pause is past every lease, and past the time in which an attempt may arrive late.
+const pause = 20 * time.Second
 
 // points are the numbers of the calls after the n-th at which a fault makes a difference, and
 // whether the call is a poll: one that comes when nothing has happened since the last is the
 // same as that. To be killed at a poll is to be killed after the call before, so pairs leave
 // polls out, unless asked for.
 func (l *life) points(n int) iter.Seq2[int, bool] {
+	l.mu.Lock()
+	calls := slices.Clone(l.calls)
+	l.mu.Unlock()
 	return func(yield func(int, bool) bool) {
 		polled := make(map[string]bool)
-		for i, method := range l.calls {
+		for i, method := range calls {
 			poll := method == "NextDue" || method == "Beat" || method == "Find"
 			if !poll {
 				clear(polled)

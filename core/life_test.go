@@ -8,6 +8,7 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/stretchr/testify/require"
@@ -56,6 +57,10 @@ var plots = []plot{
 		name: "exhausted, charged late", script: append(four(fake.Timeout())[:3], fake.ChargeLate(4*time.Second)),
 		then: fake.Timeout(), ends: or(payment.StateSucceeded, payment.StateFailed), // where a fault took its place
 	},
+	{
+		name: "approved, then refused", script: []fake.Step{fake.Approve()},
+		then: fake.Refuse(), ends: or(payment.StateSucceeded, payment.StateFailed), // where a fault took its place
+	},
 	{name: "exhausted, unknown", then: fake.Timeout(), ends: or(payment.StateFailed)},
 	{
 		name: "exhausted, unreachable", script: []fake.Step{fake.LoseAnswer()},
@@ -88,29 +93,30 @@ type life struct {
 	course course
 	blows  []blow
 
-	queues bool    // the replicas run one
-	serves *mortal // the replica; when it is gone, another takes its place
-	told   []testimony
+	queues   bool      // the replicas run one
+	replicas []*mortal // the last serves; when it is gone, another takes its place
 
-	mu     sync.Mutex
-	calls  []string // methods, of all replicas
-	struck int      // blows that have fallen
-	born   int      // replicas
+	mu     sync.Mutex // guards what follows, and mortal.died
+	calls  []string   // methods, of all replicas
+	struck int        // blows that have fallen
+	told   []testimony
 }
 
 // mortal is a replica that can be killed.
 type mortal struct {
 	*replica
 
-	gone  chan struct{} // closed by leave: when it dies, or begins to stop
+	life  *life
+	gone  chan struct{} // closed by leave: when it dies, is paused, or begins to stop
 	leave func()
-	died  time.Time // guarded by life.mu
+	died  time.Time
 }
 
 // testimony is what a client was told, and what was true at that moment.
 type testimony struct {
 	reply
 
+	late     bool // by a replica that was gone already
 	stored   payment.Payment
 	attempts int // that the gateway saw since the client asked
 }
@@ -136,43 +142,43 @@ func live(t *testing.T, plot plot, course course, blows ...blow) *life {
 	}
 	l.queues = true
 	for waited := 0; waited < 120 && !l.over(); waited++ {
-		l.replicaThatServes()
+		l.serving()
 		time.Sleep(time.Second)
 	}
-	if l.serves.endQueue != nil {
-		l.serves.endQueue()
+	for _, r := range l.replicas {
+		if r.endQueue != nil {
+			r.endQueue()
+		}
 	}
 	require.NoError(t, l.check(), l)
 	return l
 }
 
-func (l *life) replicaThatServes() *mortal {
-	if l.serves != nil {
-		select {
-		case <-l.serves.gone:
-			l.serves = nil
-		default:
-		}
+// serving returns the replica that serves.
+func (l *life) serving() *mortal {
+	var r *mortal
+	if n := len(l.replicas); n > 0 && !l.replicas[n-1].isGone() {
+		r = l.replicas[n-1]
+	} else {
+		r = l.bear()
 	}
-	if l.serves == nil {
-		l.serves = l.bear()
+	if l.queues && r.endQueue == nil {
+		r.runQueue()
 	}
-	if l.queues && l.serves.endQueue == nil {
-		l.serves.runQueue()
-	}
-	return l.serves
+	return r
 }
 
 func (l *life) bear() *mortal {
-	l.born++
-	r := &mortal{gone: make(chan struct{}), replica: l.replica(fmt.Sprintf("replica-%d", l.born), func(s *core.Settings) {
+	r := &mortal{life: l, gone: make(chan struct{})}
+	l.replicas = append(l.replicas, r)
+	r.replica = l.replica(fmt.Sprintf("replica-%d", len(l.replicas)), func(s *core.Settings) {
 		s.Lease, s.Wait, s.Late = 3*time.Second, time.Second, 5*time.Second
 		s.LookupFirst, s.LookupMax = time.Second, 4*time.Second
 		s.HeartbeatTimeout = 2500 * time.Millisecond
-	})}
+	})
 	r.leave = sync.OnceFunc(func() { close(r.gone) })
-	r.wire.Fault = func(c fake.Call) fake.Fault { return l.befall(r, c) }
-	if l.born == 1 && l.plot.stop > 0 {
+	r.wire.Fault = r.befall
+	if len(l.replicas) == 1 && l.plot.stop > 0 {
 		go func() {
 			time.Sleep(l.plot.stop)
 			r.leave()
@@ -182,8 +188,18 @@ func (l *life) bear() *mortal {
 	return r
 }
 
-// befall says what befalls a replica's call.
-func (l *life) befall(r *mortal, c fake.Call) fake.Fault {
+func (r *mortal) isGone() bool {
+	select {
+	case <-r.gone:
+		return true
+	default:
+		return false
+	}
+}
+
+// befall says what befalls a call of the replica.
+func (r *mortal) befall(c fake.Call) fake.Fault {
+	l := r.life
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	if !r.died.IsZero() {
@@ -193,34 +209,69 @@ func (l *life) befall(r *mortal, c fake.Call) fake.Fault {
 	for _, b := range l.blows {
 		if b.n == len(l.calls) {
 			l.struck++
-			return b.manner.fault(func() { l.kill(r) })
+			return b.manner.fault(r)
 		}
 	}
 	return nil
 }
 
-func (l *life) kill(r *mortal) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
+func (r *mortal) kill() {
+	r.life.mu.Lock()
+	defer r.life.mu.Unlock()
 	r.died = time.Now()
 	r.leave()
 }
 
-// ask is what a client does, and notes what it is told. The dead tell nothing.
+// paused lets another replica take the place of this one, which does not know it.
+func (r *mortal) paused(f fake.Fault) fake.Fault {
+	return func(ctx context.Context, c fake.Call, do func()) error {
+		r.leave()
+		return f(ctx, c, do)
+	}
+}
+
+// ask is what a client does. It returns when the client is told something, or the replica that
+// it asked is gone.
 func (l *life) ask() {
-	r, seen := l.replicaThatServes(), len(l.gateway.Attempts())
-	a, answered := <-r.start(context.Background(), func(q *core.Request) { q.Async = l.course == accepted })
+	r, seen := l.serving(), len(l.gateway.Attempts())
+	told := r.start(context.Background(), func(q *core.Request) { q.Async = l.course == accepted })
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		if a, answered := <-told; answered {
+			l.note(r, a, seen)
+		}
+	}()
+	select {
+	case <-done:
+	case <-r.gone:
+		synctest.Wait() // it may have answered with its last breath
+	}
+}
+
+// note keeps what a client was told. The dead tell nothing.
+func (l *life) note(r *mortal, a reply, seen int) {
+	p, _ := l.payments.Find(context.Background(), order)
 	l.mu.Lock()
-	dead := !r.died.IsZero() && time.Now().After(r.died)
-	l.mu.Unlock()
-	if answered && !dead {
-		p, _ := l.payments.Find(context.Background(), order)
-		l.told = append(l.told, testimony{a, p, len(l.gateway.Attempts()) - seen})
+	defer l.mu.Unlock()
+	if r.died.IsZero() || time.Now().Equal(r.died) {
+		l.told = append(l.told, testimony{a, r.isGone(), p, len(l.gateway.Attempts()) - seen})
 	}
 }
 
 // answered reports whether the client has no reason to ask again.
-func (l *life) answered() bool { return len(l.told) > 0 && l.told[len(l.told)-1].err == nil }
+func (l *life) answered() bool {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return slices.ContainsFunc(l.told, func(t testimony) bool { return t.err == nil })
+}
+
+// hasStruck counts the blows that have fallen.
+func (l *life) hasStruck() int {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.struck
+}
 
 // over reports whether the payment has come to its end, or has never begun.
 func (l *life) over() bool {
@@ -262,9 +313,29 @@ func (l *life) check() error {
 			return fmt.Errorf("key %s was given up without a decline", key)
 		}
 	}
+	if err := l.checkRecord(); err != nil {
+		return err
+	}
+	l.mu.Lock()
+	defer l.mu.Unlock()
 	for i, told := range l.told {
 		if err := told.check(p, i == len(l.told)-1); err != nil {
 			return fmt.Errorf("told %d: %w", i+1, err)
+		}
+	}
+	return nil
+}
+
+// checkRecord says whether each attempt is on record, once. A fault can leave one on record that
+// was never made, or keep one from it: of a replica that fell silent, and made it all the same.
+func (l *life) checkRecord() error {
+	recorded, seen, struck := l.history().Attempts, len(l.gateway.Attempts()), l.hasStruck()
+	if len(recorded) < seen-struck || len(recorded) > seen+struck {
+		return fmt.Errorf("%d attempts at the gateway, %d on record", seen, len(recorded))
+	}
+	for i, a := range recorded {
+		if a.Number != i+1 || a.Class == "" {
+			return fmt.Errorf("attempt %d on record is %+v", i+1, a)
 		}
 	}
 	return nil
@@ -276,11 +347,13 @@ func (told testimony) check(end payment.Payment, last bool) error {
 	case errors.Is(told.err, ports.ErrUnavailable) && told.attempts > 0:
 		return errors.New("told that nothing was charged, after an attempt")
 	case told.err != nil || !told.State.Known():
-		return nil
-	case told.stored.State != told.State || told.stored.TransactionID != told.TransactionID:
-		return fmt.Errorf("told %s before it was durable: %s", told.State, told.stored.State)
+		return nil //nolint:nilerr // an error tells nothing of the outcome
 	case told.State == payment.StateSucceeded && end.TransactionID != told.TransactionID:
 		return fmt.Errorf("told %s, ended as %s", told.TransactionID, end.TransactionID)
+	case told.late:
+		return nil // it was so when the replica looked
+	case told.stored.State != told.State || told.stored.TransactionID != told.TransactionID:
+		return fmt.Errorf("told %s before it was durable: %s", told.State, told.stored.State)
 	case last && end.State != told.State:
 		return fmt.Errorf("told %s, ended as %s with nobody asking", told.State, end.State)
 	}

@@ -2,7 +2,6 @@ package core
 
 import (
 	"context"
-	"io"
 	"log/slog"
 	"testing"
 	"testing/synctest"
@@ -24,7 +23,14 @@ func newService(payments ports.Payments) *Service {
 		Lease: time.Minute, Wait: time.Second, Late: time.Minute,
 	}
 	return New(settings, payments, fake.NewGateway(), resilience.NewRetry(resilience.RetryOptions{}),
-		slog.New(slog.NewTextHandler(io.Discard, nil)))
+		slog.New(slog.DiscardHandler))
+}
+
+// count is how many orders have a line.
+func (ls *lines) count() int {
+	ls.mu.Lock()
+	defer ls.mu.Unlock()
+	return len(ls.byOrder)
 }
 
 func usd(t *testing.T, amount string) payment.Money {
@@ -82,14 +88,15 @@ func TestLinesAreLeft(t *testing.T) {
 						return nil
 					}}
 					s := newService(wire.Payments(fake.NewPayments()))
+					request := Request{OrderID: order, Money: usd(t, "100")}
 					for range 10 {
 						go func() {
 							defer func() { _ = recover() }()
-							_, _ = s.Process(context.Background(), Request{OrderID: order, Money: usd(t, "100")})
+							_, _ = s.Process(context.Background(), request)
 						}()
 					}
 					time.Sleep(time.Hour)
-					require.Empty(t, s.lines.byOrder)
+					require.Zero(t, s.lines.count())
 					require.NoError(t, s.Stop(t.Context()), "and no work")
 				})
 			})

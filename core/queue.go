@@ -54,10 +54,10 @@ func (s *Service) RunQueue(ctx context.Context) {
 
 // pickUp claims what is due, and says how long nothing else will be.
 func (s *Service) pickUp(ctx context.Context, limit int) ([]payment.Decision, time.Duration) {
-	in, any, err := s.payments.NextDue(ctx)
+	in, some, err := s.payments.NextDue(ctx)
 	s.logOutage(ctx, err)
 	switch {
-	case err != nil || !any:
+	case err != nil || !some:
 		return nil, s.Poll
 	case in > 0:
 		return nil, in
@@ -98,8 +98,8 @@ func (s *Service) rest(ctx context.Context, d time.Duration, jitter *rand.Rand) 
 // replicas, and a run that gives the same names is the same again.
 func newJitter(replica string) *rand.Rand {
 	name := fnv.New64a()
-	_, _ = name.Write([]byte(replica)) // never an error: package hash
-	return rand.New(rand.NewPCG(name.Sum64(), 0))
+	_, _ = name.Write([]byte(replica))            // never an error: package hash
+	return rand.New(rand.NewPCG(name.Sum64(), 0)) //nolint:gosec // it spreads load, and hides nothing
 }
 
 // wakeQueue lets the queue look at once.
@@ -134,6 +134,8 @@ func (s *Service) carryOn(ctx context.Context, d payment.Decision, began time.Ti
 	case payment.VerdictSetAside:
 		s.log.Error("payment set aside: its workers fall silent; only lookups go on",
 			"order_id", p.OrderID, "reason", p.Reason)
+	case payment.VerdictReplay, payment.VerdictBusy, payment.VerdictMismatch,
+		payment.VerdictAccepted, payment.VerdictWritten, payment.VerdictNotDue: // never of ClaimDue
 	}
 }
 

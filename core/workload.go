@@ -9,8 +9,8 @@ import (
 type workload struct {
 	mu     sync.Mutex
 	n      int
-	idle   chan struct{} // closed when stopping and n is zero
-	ctx    context.Context
+	idle   chan struct{}   // closed when stopping and n is zero
+	ctx    context.Context //nolint:containedctx // the state itself: it is over when stopping
 	cancel context.CancelCauseFunc
 }
 

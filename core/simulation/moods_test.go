@@ -11,7 +11,7 @@ import (
 func (w *world) mood(c payment.Charge, n int) (step fake.Step, takes bool, lands time.Duration) {
 	s := w.stream("mood", c.OrderID, n)
 	if outage, away := w.gatewayOutages.now(); away {
-		return w.settings.outage(w.stream("outage", outage), s), false, 0
+		return w.outage(w.stream("outage", outage), s), false, 0
 	}
 	return w.settings.mood(s)
 }

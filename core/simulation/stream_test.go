@@ -14,7 +14,7 @@ type stream struct{ *rand.Rand }
 
 func newStream(seed uint64, name ...any) stream {
 	h := fnv.New64a()
-	fmt.Fprintln(h, name...)
+	_, _ = fmt.Fprintln(h, name...) // never an error: package hash
 	return stream{rand.New(rand.NewPCG(seed, h.Sum64()))}
 }
 

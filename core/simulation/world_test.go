@@ -1,6 +1,7 @@
 package simulation
 
 import (
+	"errors"
 	"fmt"
 	"runtime"
 	"sync"
@@ -159,7 +160,7 @@ func (w *world) find(order payment.OrderID, format string, args ...any) {
 
 func (w *world) findingOf(err error) *finding {
 	f := &finding{what: err.Error()}
-	if impossible, ok := err.(*history.ImpossibleError); ok {
+	if impossible := new(history.ImpossibleError); errors.As(err, &impossible) {
 		f.order = payment.OrderID(impossible.OrderID)
 	}
 	return f

@@ -21,8 +21,10 @@ type Operation struct {
 type Kind string
 
 const (
-	Post Kind = "POST" // charge an order
-	Get  Kind = "GET"  // show a payment
+	// Post charges an order.
+	Post Kind = "POST"
+	// Get shows a payment.
+	Get Kind = "GET"
 )
 
 // Told is what a client was answered.
@@ -35,13 +37,19 @@ const (
 	// Unavailable: the request was not taken in, for certain (503).
 	Unavailable Told = "unavailable"
 
-	Success  Told = "success"
+	// Success: charged (200).
+	Success Told = "success"
+	// Declined: the gateway said no (402).
 	Declined Told = "declined"
-	Failed   Told = "failed"
+	// Failed: not charged, or rejected as wrong (502).
+	Failed Told = "failed"
 	// Pending: the payment has no end yet: scheduled, unresolved, or processing (202).
 	Pending Told = "pending"
 
-	Mismatch Told = "mismatch"  // of a Post: the order has another amount (422)
-	Busy     Told = "busy"      // of a Post: somebody else is at it (409)
-	NotFound Told = "not found" // of a Get: nobody has asked for the order (404)
+	// Mismatch: of a Post, the order has another amount (422).
+	Mismatch Told = "mismatch"
+	// Busy: of a Post, somebody else is at it (409).
+	Busy Told = "busy"
+	// NotFound: of a Get, nobody has asked for the order (404).
+	NotFound Told = "not found"
 )

@@ -44,7 +44,7 @@ func service() porcupine.Model {
 	m := porcupine.NondeterministicModel{
 		Init: func() []any { return []any{order{stands: unknown}} },
 		Step: func(state, input, _ any) (next []any) {
-			o, s := state.(order), input.(step)
+			o, s := state.(order), input.(step) //nolint:forcetypeassert // porcupine hands back what it was given
 			take := o.get
 			switch {
 			case s.takenIn:

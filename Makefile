@@ -130,7 +130,7 @@ fmt: ## format the code
 
 .PHONY: clean
 clean: ## remove what building and running leave behind
-	rm -rf bin paymentd.db* sandbox.ledger*
+	rm -rf bin paymentd.db* sandbox.ledger* paymentd-sandbox.ledger*
 
 .PHONY: help
 help:

@@ -104,7 +104,7 @@ func TestBounds(t *testing.T) {
 		"PAYMENTD_LATER_RETRIES":        {right: []string{"", "1ns", "1s" + strings.Repeat(",1s", 19)}, wrong: []string{"0s", "5m,-1s", "5m,x", "5", "1s" + strings.Repeat(",1s", 20)}},
 		"PAYMENTD_GATEWAY_TIMEOUT":      {right: []string{"1ms", "29s"}, wrong: []string{"", "999us", "10m1s", "soon"}},
 		"PAYMENTD_LEASE":                {right: []string{"10001ms", "1h"}, wrong: []string{"", "10s", "9ms", "1h1s"}},
-		"PAYMENTD_WAIT":                 {right: []string{"0s", "10m"}, wrong: []string{"", "-1s", "10m1s"}},
+		"PAYMENTD_WAIT":                 {right: []string{"0s", "2m"}, wrong: []string{"", "-1s", "2m1s"}},
 		"PAYMENTD_SHUTDOWN":             {right: []string{"0s", "1h"}, wrong: []string{"", "-1s", "61m"}},
 		"PAYMENTD_LATE":                 {right: []string{"0s", "168h"}, wrong: []string{"", "-1s", "169h"}},
 		"PAYMENTD_RECONCILE":            {right: []string{"10ms", "15m"}, wrong: []string{"", "0s", "9ms", "16m"}},

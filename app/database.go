@@ -19,7 +19,7 @@ type databaseFlag struct {
 }
 
 // with opens the database for the time of f.
-func (d databaseFlag) with(ctx context.Context, p process, f func(*Repository) error) error {
+func (d databaseFlag) with(p process, f func(*Repository) error) error {
 	r, err := OpenRepository(Config{Database: d.Database, DatabaseConnections: 2}, p.logger("warn"))
 	if err != nil {
 		return err
@@ -29,7 +29,7 @@ func (d databaseFlag) with(ctx context.Context, p process, f func(*Repository) e
 
 // withPayments is with, for a command that needs the tables to be those of this program.
 func (d databaseFlag) withPayments(ctx context.Context, p process, f func(*Repository) error) error {
-	return d.with(ctx, p, func(r *Repository) error {
+	return d.with(p, func(r *Repository) error {
 		if err := r.Ready(ctx); err != nil {
 			return err
 		}
@@ -49,7 +49,7 @@ type migrateCommand struct {
 type migrateUpCommand struct{ databaseFlag }
 
 func (c *migrateUpCommand) Run(ctx context.Context, p process) error {
-	return c.with(ctx, p, func(r *Repository) error {
+	return c.with(p, func(r *Repository) error {
 		if err := r.Schema.Up(ctx); err != nil {
 			return err
 		}
@@ -64,7 +64,7 @@ type migrateDownCommand struct {
 }
 
 func (c *migrateDownCommand) Run(ctx context.Context, p process) error {
-	return c.with(ctx, p, func(r *Repository) error {
+	return c.with(p, func(r *Repository) error {
 		down := r.Schema.Down
 		if c.All {
 			down = r.Schema.DownAll
@@ -79,7 +79,7 @@ func (c *migrateDownCommand) Run(ctx context.Context, p process) error {
 type migrateStatusCommand struct{ databaseFlag }
 
 func (c *migrateStatusCommand) Run(ctx context.Context, p process) error {
-	return c.with(ctx, p, func(r *Repository) error { return printStatus(ctx, p, r) })
+	return c.with(p, func(r *Repository) error { return printStatus(ctx, p, r) })
 }
 
 func printStatus(ctx context.Context, p process, r *Repository) error {

@@ -61,7 +61,7 @@ func reader[T any](v *values, parse func(string) (T, error), must string) kong.M
 			return nil
 		}
 		v.wrong = cmp.Or(v.wrong, unreadable(c.Value, fmt.Sprintf("%s, and is %q", must, text)))
-		return nil //nolint:nilerr // it is told by parse
+		return nil // told by parse
 	}
 }
 

@@ -84,28 +84,37 @@ func TestAttemptsAreMadeWhenTheyShould(t *testing.T) {
 		{"one retry", resilience.RetryOptions{MaxRetries: 1, Delay: 3 * time.Second}, nil, seconds(0, 3)},
 		{"no delay", resilience.RetryOptions{MaxRetries: 3}, nil, seconds(0, 0, 0, 0)},
 		{
-			"the delay has a bound", resilience.RetryOptions{MaxRetries: 8, Delay: 10 * time.Second}, nil,
+			"the delay has a bound",
+			resilience.RetryOptions{MaxRetries: 8, Delay: 10 * time.Second},
+			nil,
 			seconds(0, 10, 30, 70, 130, 190, 250, 310, 370),
 		},
 		{
-			"a configured delay beyond that is kept", resilience.RetryOptions{MaxRetries: 3, Delay: 5 * time.Minute}, nil,
+			"a configured delay beyond that is kept",
+			resilience.RetryOptions{MaxRetries: 3, Delay: 5 * time.Minute},
+			nil,
 			seconds(0, 300, 600, 900),
 		},
 		{
-			"the gateway wishes for later", standard, []payment.Result{refusedFor(5 * time.Second)},
+			"the gateway wishes for later", standard,
+			[]payment.Result{refusedFor(5 * time.Second)},
 			seconds(0, 5, 7, 11),
 		},
 		{
-			"the gateway wishes for sooner", standard, []payment.Result{refused, refusedFor(time.Second)},
+			"the gateway wishes for sooner", standard,
+			[]payment.Result{refused, refusedFor(time.Second)},
 			seconds(0, 1, 3, 7),
 		},
 		{
-			"the gateway wishes for too much", standard, []payment.Result{refused, refused, refusedFor(time.Hour)},
+			"the gateway wishes for too much", standard,
+			[]payment.Result{refused, refused, refusedFor(time.Hour)},
 			seconds(0, 1, 3, 33),
 		},
 		{
-			"a wish without a delay", resilience.RetryOptions{MaxRetries: 2},
-			[]payment.Result{refusedFor(2 * time.Second)}, seconds(0, 2, 2),
+			"a wish without a delay",
+			resilience.RetryOptions{MaxRetries: 2},
+			[]payment.Result{refusedFor(2 * time.Second)},
+			seconds(0, 2, 2),
 		},
 	} {
 		t.Run(tt.name, func(t *testing.T) {

@@ -1,13 +1,16 @@
 package apptest
 
 import (
+	"bytes"
 	"errors"
 	"fmt"
 	"maps"
 	"math/rand/v2"
 	"net"
 	"net/http"
+	"os"
 	"os/exec"
+	"path/filepath"
 	"strconv"
 	"syscall"
 	"testing"
@@ -170,8 +173,33 @@ func (p *Process) Wait(t testing.TB) int {
 	}
 }
 
-// Pause stops the process with SIGSTOP: it lives, holds its connections, and does nothing.
-func (p *Process) Pause(t testing.TB) { t.Helper(); p.signal(t, syscall.SIGSTOP) }
+// Pause stops the process with SIGSTOP, and returns when it stands still: it lives, holds its
+// connections, and does nothing.
+func (p *Process) Pause(t testing.TB) {
+	t.Helper()
+	p.signal(t, syscall.SIGSTOP)
+	Eventually(t, stopLimit, p.paused)
+}
+
+// paused returns nil when all threads have stopped: they do so one by one (proc_pid_stat(5),
+// "state"). Where there is no /proc, it takes the signal's word.
+func (p *Process) paused() error {
+	threads, err := filepath.Glob(fmt.Sprintf("/proc/%d/task/*/stat", p.command.Process.Pid))
+	if err != nil {
+		return err
+	}
+	for _, thread := range threads {
+		stat, err := os.ReadFile(thread) //nolint:gosec // from /proc
+		if err != nil {
+			return err
+		}
+		_, state, _ := bytes.Cut(stat, []byte(") "))
+		if !bytes.HasPrefix(state, []byte("T")) {
+			return fmt.Errorf("paymentd at %s has a thread in state %.1s", p.URL, state)
+		}
+	}
+	return nil
+}
 
 // Resume lets a paused process go on, with SIGCONT.
 func (p *Process) Resume(t testing.TB) { t.Helper(); p.signal(t, syscall.SIGCONT) }

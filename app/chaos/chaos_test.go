@@ -40,6 +40,7 @@ const (
 func TestMain(m *testing.M) { os.Exit(mysqltest.Main(m).Run()) }
 
 func TestChaos(t *testing.T) {
+	t.Parallel()
 	if *seed == 0 {
 		*seed = rand.Uint64()
 	}

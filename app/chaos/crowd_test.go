@@ -37,7 +37,7 @@ type crowd struct {
 	urls  []string
 	seed  uint64
 	began time.Time
-	over  context.Context
+	over  context.Context //nolint:containedctx // the clients' own: it is over when they stop
 	end   context.CancelFunc
 	busy  sync.WaitGroup
 

@@ -69,6 +69,7 @@ func (m *monkey) wait(atMost int) {
 // killReplica kills a replica in the middle of a payment, and measures when another one has
 // ended it. Nobody asks again for the payment.
 func (m *monkey) killReplica(t *testing.T) {
+	t.Helper()
 	i := m.random.IntN(replicas)
 	victim, witness := m.world.replicas[i], m.world.replicas[(i+1)%replicas]
 	order := fmt.Sprintf("rescue-%d", m.random.Uint64())
@@ -94,6 +95,7 @@ func (m *monkey) killReplica(t *testing.T) {
 }
 
 func (m *monkey) pauseReplica(t *testing.T) {
+	t.Helper()
 	r := m.world.replicas[m.random.IntN(replicas)]
 	r.Pause(t)
 	m.wait(8000) // often past the lease
@@ -101,6 +103,7 @@ func (m *monkey) pauseReplica(t *testing.T) {
 }
 
 func (m *monkey) killDatabase(t *testing.T) {
+	t.Helper()
 	require.NoError(t, m.world.database.Kill())
 	killed := time.Now()
 	m.wait(2000)
@@ -109,6 +112,7 @@ func (m *monkey) killDatabase(t *testing.T) {
 }
 
 func (m *monkey) killGateway(t *testing.T) {
+	t.Helper()
 	m.world.gateway.Kill()
 	killed := time.Now()
 	m.wait(2000)
@@ -118,6 +122,7 @@ func (m *monkey) killGateway(t *testing.T) {
 
 // freshPayment returns how long it takes, since then, until a new payment succeeds.
 func (m *monkey) freshPayment(t *testing.T, since time.Time) time.Duration {
+	t.Helper()
 	order := fmt.Sprintf("fresh-%d", m.random.Uint64())
 	apptest.Eventually(t, calmLimit, func() error {
 		ctx, cancel := context.WithTimeout(t.Context(), clientLimit)
@@ -132,13 +137,17 @@ func (m *monkey) freshPayment(t *testing.T, since time.Time) time.Duration {
 }
 
 func (m *monkey) breakLink(t *testing.T) {
+	t.Helper()
 	m.poison(t, m.world.links[m.random.IntN(len(m.world.links))])
 }
+
 func (m *monkey) breakDoor(t *testing.T) {
+	t.Helper()
 	m.poison(t, m.world.doors[m.random.IntN(len(m.world.doors))])
 }
 
 func (m *monkey) poison(t *testing.T, p *toxiproxy.Proxy) {
+	t.Helper()
 	name := names[m.random.IntN(len(names))]
 	stream := []string{"upstream", "downstream"}[m.random.IntN(2)]
 	m.done[name]++

@@ -42,7 +42,7 @@ func module(cfg Config, log *slog.Logger) fx.Option {
 			return l
 		}),
 		fx.Provide(newPayments, newGateway, newRetry, newService, newHandler, newServer),
-		fx.Invoke(func(*Server) {}),
+		fx.Invoke(startPprof, func(*Server) {}),
 	)
 }
 

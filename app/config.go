@@ -44,6 +44,7 @@ type Config struct {
 	DatabaseConnections int    `default:"32" env:"PAYMENTD_DATABASE_CONNECTIONS" help:"Connections to the database at most."`
 	MaxRequests         int    `default:"4096" env:"PAYMENTD_MAX_REQUESTS" help:"Requests served at once; more are answered with 503."`
 	LogLevel            string `default:"info" env:"PAYMENTD_LOG_LEVEL" help:"Least level that is logged: debug, info, warn or error."`
+	PprofAddr           string `default:"" env:"PAYMENTD_PPROF_ADDR" placeholder:"HOST:PORT" help:"Loopback address on which to serve profiles and memory statistics, under /debug/pprof/ and /debug/vars. None by default."`
 }
 
 // Defaults returns the configuration of `paymentd serve` without a flag; for tests, which change
@@ -99,6 +100,9 @@ func (c *Config) Validate() error {
 	if err := new(slog.Level).UnmarshalText([]byte(c.LogLevel)); err != nil {
 		return setting("log-level", "must be debug, info, warn or error")
 	}
+	if err := c.validatePprofAddr(); err != nil {
+		return err
+	}
 	if err := c.validateTimes(); err != nil {
 		return err
 	}
@@ -118,6 +122,22 @@ func (c *Config) validateAddr() error {
 			return setting("api-keys",
 				"must be keys of at least 16 characters each, of letters, digits and -._~+/=, separated by commas")
 		}
+	}
+	return nil
+}
+
+// validatePprofAddr keeps profiles on this machine: they show what is in memory, and no key is
+// asked for.
+func (c *Config) validatePprofAddr() error {
+	if c.PprofAddr == "" {
+		return nil
+	}
+	host, err := hostOf(c.PprofAddr)
+	if err != nil {
+		return setting("pprof-addr", err.Error())
+	}
+	if !loopback(host) {
+		return setting("pprof-addr", "must be a loopback address, such as 127.0.0.1:6060, and is "+c.PprofAddr)
 	}
 	return nil
 }

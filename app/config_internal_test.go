@@ -37,6 +37,7 @@ var settings = []struct{ variable, byDefault, other string }{
 	{"PAYMENTD_DATABASE_CONNECTIONS", "32", "8"},
 	{"PAYMENTD_MAX_REQUESTS", "4096", "100"},
 	{"PAYMENTD_LOG_LEVEL", "info", "debug"},
+	{"PAYMENTD_PPROF_ADDR", "", "localhost:6060"},
 }
 
 func TestEverySettingHasItsDefault(t *testing.T) {
@@ -115,6 +116,10 @@ func TestBounds(t *testing.T) {
 		"PAYMENTD_DATABASE_CONNECTIONS": {right: []string{"1", "10000"}, wrong: []string{"", "0", "10001"}},
 		"PAYMENTD_MAX_REQUESTS":         {right: []string{"1", "1000000"}, wrong: []string{"", "0", "1000001"}},
 		"PAYMENTD_LOG_LEVEL":            {right: []string{"debug", "warn", "error"}, wrong: []string{"", "loud"}},
+		"PAYMENTD_PPROF_ADDR": {
+			right: []string{"", "localhost:0", "[::1]:6060", "127.1.2.3:80"},
+			wrong: []string{"6060", "127.0.0.1", ":6060", "0.0.0.0:6060", "[::]:6060", "192.0.2.1:6060", "example.com:6060"},
+		},
 	} {
 		t.Run(variable, func(t *testing.T) {
 			for _, value := range values.right {

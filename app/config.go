@@ -42,6 +42,7 @@ type Config struct {
 	APIKeys apiKeys `name:"api-keys" env:"PAYMENTD_API_KEYS" placeholder:"KEY,..." help:"Keys that callers may show as 'Authorization: Bearer KEY', separated by commas, at least 16 characters each. None by default: then only a loopback address is served."`
 
 	DatabaseConnections int    `default:"32" env:"PAYMENTD_DATABASE_CONNECTIONS" help:"Connections to the database at most."`
+	SharedCommits       bool   `default:"true" env:"PAYMENTD_SHARED_COMMITS" help:"Let payments that are stored at the same moment share a commit; false to compare."`
 	MaxRequests         int    `default:"4096" env:"PAYMENTD_MAX_REQUESTS" help:"Requests served at once; more are answered with 503."`
 	LogLevel            string `default:"info" env:"PAYMENTD_LOG_LEVEL" help:"Least level that is logged: debug, info, warn or error."`
 	PprofAddr           string `default:"" env:"PAYMENTD_PPROF_ADDR" placeholder:"HOST:PORT" help:"Loopback address on which to serve profiles and memory statistics, under /debug/pprof/ and /debug/vars. None by default."`

@@ -35,6 +35,7 @@ var settings = []struct{ variable, byDefault, other string }{
 	{"PAYMENTD_HEARTBEAT_TIMEOUT", "5s", "8s"},
 	{"PAYMENTD_API_KEYS", "", "0123456789abcdef,fedcba9876543210"},
 	{"PAYMENTD_DATABASE_CONNECTIONS", "32", "8"},
+	{"PAYMENTD_SHARED_COMMITS", "true", "false"},
 	{"PAYMENTD_MAX_REQUESTS", "4096", "100"},
 	{"PAYMENTD_LOG_LEVEL", "info", "debug"},
 	{"PAYMENTD_PPROF_ADDR", "", "localhost:6060"},
@@ -114,6 +115,7 @@ func TestBounds(t *testing.T) {
 		"PAYMENTD_HEARTBEAT_TIMEOUT":    {right: []string{"100ms", "1h"}, wrong: []string{"", "99ms", "61m"}},
 		"PAYMENTD_API_KEYS":             {right: []string{"", "abc-._~+/=0123456"}, wrong: []string{"0123456789abcde", "0123456789abcdef,short", "0123456789 abcdef", "0123456789abcdéf"}},
 		"PAYMENTD_DATABASE_CONNECTIONS": {right: []string{"1", "10000"}, wrong: []string{"", "0", "10001"}},
+		"PAYMENTD_SHARED_COMMITS":       {right: []string{"true", "false", "0"}, wrong: []string{"maybe", "2"}},
 		"PAYMENTD_MAX_REQUESTS":         {right: []string{"1", "1000000"}, wrong: []string{"", "0", "1000001"}},
 		"PAYMENTD_LOG_LEVEL":            {right: []string{"debug", "warn", "error"}, wrong: []string{"", "loud"}},
 		"PAYMENTD_PPROF_ADDR": {

@@ -43,7 +43,9 @@ func OpenRepository(cfg Config, log *slog.Logger) (*Repository, error) {
 }
 
 func openMySQL(cfg Config, log *slog.Logger) (store, error) {
-	return mysqlstore.Open(cfg.Database, mysqlstore.Options{MaxOpen: cfg.DatabaseConnections, Log: log})
+	return mysqlstore.Open(cfg.Database, mysqlstore.Options{
+		MaxOpen: cfg.DatabaseConnections, CommitsAlone: !cfg.SharedCommits, Log: log,
+	})
 }
 
 func openSQLite(cfg Config, log *slog.Logger) (store, error) {

@@ -42,9 +42,25 @@ func (v *values) options() []kong.Option {
 	return []kong.Option{
 		kong.TypeMapper(reflect.TypeFor[time.Duration](), reader(v, time.ParseDuration,
 			"must be a duration, such as 500ms, 30s or 5m")),
+		kong.KindMapper(reflect.Bool, switchReader{v}),
 		kong.KindMapper(reflect.Int, reader(v, strconv.Atoi, "must be a whole number")),
 		kong.KindMapper(reflect.Float64, reader(v, parseFloat, "must be a number, such as 0.1")),
 	}
+}
+
+// switchReader reads a bool: --flag, --flag=false, or a variable.
+type switchReader struct{ values *values }
+
+// IsBool tells kong that the flag may come without a value.
+func (r switchReader) IsBool() bool { return true }
+
+// Decode is how kong reads one.
+func (r switchReader) Decode(c *kong.DecodeContext, target reflect.Value) error {
+	if c.Scan.Peek().Type != kong.FlagValueToken {
+		target.SetBool(true)
+		return nil
+	}
+	return reader(r.values, strconv.ParseBool, "must be true or false")(c, target)
 }
 
 func parseFloat(s string) (float64, error) { return strconv.ParseFloat(s, 64) }

@@ -19,39 +19,68 @@ import (
 func (s *Payments) Claim(
 	ctx context.Context, ask payment.Ask,
 ) (payment.Payment, payment.Verdict, error) {
-	m := newMove(ask.OrderID, func(p payment.Payment, now time.Time) (payment.Decision, error) {
-		return ask.Decide(p, now), nil
-	})
-	m.decision.Verdict = opened(ask)
-	err := s.write(ctx, func(ctx context.Context, conn *sql.Conn) error {
-		err := m.open(ctx, conn, ask)
-		if hasNumber(err, errDuplicateKey) {
-			return m.make(ctx, conn)
-		}
-		return err
-	})
-	if err != nil {
+	o := newOpening(ask)
+	if err := s.writeTogether(ctx, s.opening(o), o.make); err != nil {
 		return payment.Payment{}, "", fmt.Errorf("claim payment: %w", err)
 	}
-	return m.decision.Payment, m.decision.Verdict, nil
+	return o.decision.Payment, o.decision.Verdict, nil
 }
 
-// open inserts the payment of a new order.
-func (m *move) open(ctx context.Context, conn *sql.Conn, ask payment.Ask) error {
-	someTime := time.Unix(0, 0) // any will do: the row's times are counted from the server's now
-	now, err := queries.New(conn).InsertPayment(ctx, toInsert(ask.Open(someTime), someTime, m.token))
+// opening is a claim: it inserts the payment of a new order, and otherwise moves the one
+// that is there.
+type opening struct {
+	*move
+
+	ask   payment.Ask
+	known bool // the order has a payment: there is nothing to insert
+}
+
+func newOpening(ask payment.Ask) *opening {
+	o := &opening{ask: ask, move: newMove(
+		ask.OrderID, func(p payment.Payment, now time.Time) (payment.Decision, error) {
+			return ask.Decide(p, now), nil
+		},
+	)}
+	o.decision.Verdict = o.verdict()
+	return o
+}
+
+// make is one try.
+func (o *opening) make(ctx context.Context, conn *sql.Conn) error {
+	if !o.known {
+		if err := o.insert(ctx, conn); !o.known {
+			return err
+		}
+	}
+	return o.move.make(ctx, conn)
+}
+
+// insert stores the payment of a new order, and learns whether the order is known.
+func (o *opening) insert(ctx context.Context, conn *sql.Conn) error {
+	now, err := queries.New(conn).InsertPayment(ctx, o.row())
 	if err != nil {
+		o.known = hasNumber(err, errDuplicateKey)
 		return atCommit(fmt.Errorf("insert the payment: %w", err))
 	}
-	m.decision = payment.Decision{
-		Verdict: opened(ask), Payment: ask.Open(time.UnixMicro(now).UTC()), Write: true,
-	}
+	o.inserted(now)
 	return nil
 }
 
-// opened is the verdict on a new order.
-func opened(ask payment.Ask) payment.Verdict {
-	if ask.Later {
+func (o *opening) row() queries.InsertPaymentParams {
+	someTime := time.Unix(0, 0) // any will do: the row's times are counted from the server's now
+	return toInsert(o.ask.Open(someTime), someTime, o.token)
+}
+
+// inserted takes note of the payment that was stored at now, in microseconds since 1970.
+func (o *opening) inserted(now int64) {
+	o.decision = payment.Decision{
+		Verdict: o.verdict(), Payment: o.ask.Open(time.UnixMicro(now).UTC()), Write: true,
+	}
+}
+
+// verdict is that on a new order.
+func (o *opening) verdict() payment.Verdict {
+	if o.ask.Later {
 		return payment.VerdictAccepted
 	}
 	return payment.VerdictClaimed

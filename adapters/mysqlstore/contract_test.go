@@ -13,10 +13,42 @@ import (
 
 func TestContract(t *testing.T) {
 	t.Parallel()
-	portstest.Payments(t, func(t testing.TB) ports.Payments {
-		t.Helper()
-		return open(t, migrated(t), mysqlstore.Options{})
-	})
+	for _, m := range modes {
+		t.Run(m.name, func(t *testing.T) {
+			t.Parallel()
+			portstest.Payments(t, func(t testing.TB) ports.Payments {
+				t.Helper()
+				return m.open(t, migrated(t))
+			})
+		})
+	}
+}
+
+// mode is how a repository makes its commits.
+type mode struct {
+	name string
+	with func(databaseURL string, options mysqlstore.Options) (*mysqlstore.Payments, error)
+	mysqlstore.Options
+	// settles is how the statement begins that settles a payment.
+	settles string
+}
+
+var (
+	shared   = mode{name: "shared commits", with: mysqlstore.Open, settles: "UPDATE payments"}
+	together = mode{name: "lone ones, too, by statements of many rows", with: mysqlstore.OpenTogether, settles: "UPDATE ("}
+	alone    = mode{
+		name: "commits alone", with: mysqlstore.Open, Options: mysqlstore.Options{CommitsAlone: true},
+		settles: "UPDATE payments",
+	}
+	modes = []mode{shared, together, alone}
+)
+
+func (m mode) open(t testing.TB, url string) *mysqlstore.Payments {
+	t.Helper()
+	payments, err := m.with(url, m.Options)
+	require.NoError(t, err)
+	t.Cleanup(func() { require.NoError(t, payments.Close()) })
+	return payments
 }
 
 // migrated returns the URL of a new database with the schema.
@@ -32,8 +64,5 @@ func migrated(t testing.TB) string {
 // open returns the repository in a database.
 func open(t testing.TB, url string, options mysqlstore.Options) *mysqlstore.Payments {
 	t.Helper()
-	payments, err := mysqlstore.Open(url, options)
-	require.NoError(t, err)
-	t.Cleanup(func() { require.NoError(t, payments.Close()) })
-	return payments
+	return mode{with: mysqlstore.Open, Options: options}.open(t, url)
 }

@@ -2,6 +2,7 @@ package mysqlstore_test
 
 import (
 	"context"
+	"fmt"
 	"testing"
 	"time"
 
@@ -68,7 +69,7 @@ type change struct {
 	done func(t *testing.T, h ports.History)
 }
 
-func changes() map[string]change {
+func (m mode) changes() map[string]change {
 	return map[string]change{
 		"a new claim": {
 			statement: "INSERT INTO payments",
@@ -129,7 +130,7 @@ func changes() map[string]change {
 			done: requireFence2,
 		},
 		"a settlement at once": {
-			statement: "UPDATE payments",
+			statement: m.settles,
 			begin:     claimed,
 			make: func(ctx context.Context, t *testing.T, s *mysqlstore.Payments) error {
 				t.Helper()
@@ -214,20 +215,34 @@ func requireFence2(t *testing.T, h ports.History) {
 	require.Len(t, h.Events, 1)
 }
 
+// eachChange runs a test for each change, in each mode.
+func eachChange(t *testing.T, test func(*testing.T, mode, change)) {
+	t.Helper()
+	for _, m := range modes {
+		for name, c := range m.changes() {
+			t.Run(m.name+"/"+name, func(t *testing.T) {
+				t.Parallel()
+				test(t, m, c)
+			})
+		}
+	}
+}
+
 // TestLostAnswer cuts the connection while a change is on its way. The change is made, once,
 // and the caller told so.
 func TestLostAnswer(t *testing.T) {
 	t.Parallel()
-	for name, c := range changes() {
-		for cut, p := range map[string]plan{
+	eachChange(t, func(t *testing.T, m mode, c change) {
+		t.Helper()
+		for name, p := range map[string]plan{
 			"the answer is lost":   {statement: c.statement},
 			"the question is lost": {statement: c.statement, loseQuestion: true},
 		} {
-			t.Run(name+"/"+cut, func(t *testing.T) {
+			t.Run(name, func(t *testing.T) {
 				t.Parallel()
 				url := migrated(t)
 				l, linked := newLink(t, url)
-				s := open(t, linked, mysqlstore.Options{})
+				s := m.open(t, linked)
 				c.begin(t, s)
 				l.cutAt(p)
 				require.NoError(t, c.make(t.Context(), t, s))
@@ -235,7 +250,7 @@ func TestLostAnswer(t *testing.T) {
 				requireDone(t, url, c)
 			})
 		}
-	}
+	})
 }
 
 // TestLostForGood cuts the connection while a change is on its way, and the server cannot be
@@ -243,13 +258,14 @@ func TestLostAnswer(t *testing.T) {
 // change again finds out.
 func TestLostForGood(t *testing.T) {
 	t.Parallel()
-	for name, c := range changes() {
+	eachChange(t, func(t *testing.T, m mode, c change) {
+		t.Helper()
 		for _, carriedOut := range []bool{true, false} {
-			t.Run(name, func(t *testing.T) {
+			t.Run(fmt.Sprint("carried out ", carriedOut), func(t *testing.T) {
 				t.Parallel()
 				url := migrated(t)
 				l, linked := newLink(t, url)
-				s := open(t, linked, mysqlstore.Options{})
+				s := m.open(t, linked)
 				c.begin(t, s)
 				l.cutAt(plan{statement: c.statement, loseQuestion: !carriedOut, forGood: true})
 				require.ErrorIs(t, c.make(t.Context(), t, s), ports.ErrInDoubt)
@@ -269,7 +285,7 @@ func TestLostForGood(t *testing.T) {
 				requireDone(t, url, c)
 			})
 		}
-	}
+	})
 }
 
 // TestLostAnswerAndARefusal takes a payment over and loses the answer; before it asks again,
@@ -279,7 +295,7 @@ func TestLostAnswerAndARefusal(t *testing.T) {
 	databaseURL := migrated(t)
 	l, linked := newLink(t, databaseURL)
 	s, other := open(t, linked, mysqlstore.Options{}), open(t, databaseURL, mysqlstore.Options{})
-	takeover := changes()["a takeover"]
+	takeover := shared.changes()["a takeover"]
 	takeover.begin(t, s)
 	wrong := ask(t, "order-1")
 	euro, err := payment.ParseCurrency("EUR")
@@ -305,48 +321,48 @@ func TestLostAnswerAndARefusal(t *testing.T) {
 // made the change another time.
 func TestLateStatement(t *testing.T) {
 	t.Parallel()
-	for _, name := range []string{"a new claim", "a settlement at once"} {
-		c := changes()[name]
-		t.Run(name, func(t *testing.T) {
-			t.Parallel()
-			url := migrated(t)
-			l, linked := newLink(t, url)
-			s := open(t, linked, mysqlstore.Options{})
-			c.begin(t, s)
-			p := plan{statement: c.statement, late: make(chan struct{}), delivered: make(chan struct{})}
-			l.cutAt(p)
-			require.NoError(t, c.make(t.Context(), t, s))
-			before, err := s.History(t.Context(), "order-1")
-			require.NoError(t, err)
-			close(p.late)
-			<-p.delivered
-			requireDone(t, url, c)
-			after, err := open(t, url, mysqlstore.Options{}).History(t.Context(), "order-1")
-			require.NoError(t, err)
-			after.Payment.SeenAt = before.Payment.SeenAt
-			require.Equal(t, before, after)
-		})
+	for _, m := range modes {
+		for _, name := range []string{"a new claim", "a settlement at once"} {
+			c := m.changes()[name]
+			t.Run(m.name+"/"+name, func(t *testing.T) {
+				t.Parallel()
+				url := migrated(t)
+				l, linked := newLink(t, url)
+				s := m.open(t, linked)
+				c.begin(t, s)
+				p := plan{statement: c.statement, late: make(chan struct{}), delivered: make(chan struct{})}
+				l.cutAt(p)
+				require.NoError(t, c.make(t.Context(), t, s))
+				before, err := s.History(t.Context(), "order-1")
+				require.NoError(t, err)
+				close(p.late)
+				<-p.delivered
+				requireDone(t, url, c)
+				after, err := open(t, url, mysqlstore.Options{}).History(t.Context(), "order-1")
+				require.NoError(t, err)
+				after.Payment.SeenAt = before.Payment.SeenAt
+				require.Equal(t, before, after)
+			})
+		}
 	}
 }
 
 // TestCallerGoesAway cancels a change that is on its way: it is made, whole.
 func TestCallerGoesAway(t *testing.T) {
 	t.Parallel()
-	for name, c := range changes() {
-		t.Run(name, func(t *testing.T) {
-			t.Parallel()
-			url := migrated(t)
-			l, linked := newLink(t, url)
-			s := open(t, linked, mysqlstore.Options{})
-			c.begin(t, s)
-			ctx, cancel := context.WithCancel(t.Context())
-			defer cancel()
-			l.cutAt(plan{statement: c.statement, only: cancel})
-			require.NoError(t, c.make(ctx, t, s))
-			require.ErrorIs(t, ctx.Err(), context.Canceled)
-			requireDone(t, url, c)
-		})
-	}
+	eachChange(t, func(t *testing.T, m mode, c change) {
+		t.Helper()
+		url := migrated(t)
+		l, linked := newLink(t, url)
+		s := m.open(t, linked)
+		c.begin(t, s)
+		ctx, cancel := context.WithCancel(t.Context())
+		defer cancel()
+		l.cutAt(plan{statement: c.statement, only: cancel})
+		require.NoError(t, c.make(ctx, t, s))
+		require.ErrorIs(t, ctx.Err(), context.Canceled)
+		requireDone(t, url, c)
+	})
 }
 
 func requireDone(t *testing.T, url string, c change) {

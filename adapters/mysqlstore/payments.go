@@ -12,6 +12,7 @@ import (
 
 	"paymentd/adapters/mysqlstore/internal/queries"
 	"paymentd/ports"
+	"paymentd/sql/commit"
 	"paymentd/sql/mysql/migrations"
 	"paymentd/sql/schema"
 )
@@ -25,6 +26,11 @@ type Payments struct {
 	log     *slog.Logger
 	latest  uint // the schema version that this program was built for
 	checks  checks
+
+	// Where commits are not shared, these are nil.
+	openings  *commit.Shared[*opening]
+	settlings *commit.Shared[*settling]
+	fewest    int // changes that are made by a statement of many rows
 }
 
 // Options are the limits of a repository. A zero field stands for its default.
@@ -37,6 +43,9 @@ type Options struct {
 	// Timeout bounds a wait for a free connection, and each statement or short transaction
 	// from its first byte to its commit: 5 s. Locks are waited for half as long.
 	Timeout time.Duration
+	// CommitsAlone makes each claim and each settlement a commit of its own, where otherwise
+	// those that arrive while another is under way share the next one.
+	CommitsAlone bool
 	// Log is told what an operator must know.
 	Log *slog.Logger
 }
@@ -71,7 +80,12 @@ func Open(databaseURL string, options Options) (*Payments, error) {
 	db.SetMaxIdleConns(o.MaxOpen)
 	db.SetConnMaxLifetime(o.ConnLifetime)
 	db.SetConnMaxIdleTime(idleTimeout(o.Timeout) / 2) // before the server does it
-	return &Payments{db: db, timeout: o.Timeout, log: o.Log, latest: latest}, nil
+	s := &Payments{db: db, timeout: o.Timeout, log: o.Log, latest: latest, fewest: 2}
+	if !o.CommitsAlone {
+		s.openings = commit.NewShared(lanes, most, s.openTogether)
+		s.settlings = commit.NewShared(lanes, most, s.settleTogether)
+	}
+	return s, nil
 }
 
 // Close ends the connections. It waits for the statements that are under way.

@@ -23,13 +23,13 @@ func (s *Payments) Renew(ctx context.Context, r payment.Renewal) error {
 // locked and looked at.
 func (s *Payments) Settle(ctx context.Context, settlement payment.Settlement) error {
 	m := newMove(settlement.OrderID, settlement.Apply)
-	err := s.write(ctx, func(ctx context.Context, conn *sql.Conn) error {
-		settled, err := settleAtOnce(ctx, conn, settlement)
-		if settled || err != nil {
-			return err
-		}
-		return m.make(ctx, conn)
-	})
+	var err error
+	if row, ok := toSettle(settlement); ok {
+		st := &settling{move: m, row: row}
+		err = s.writeTogether(ctx, s.settling(st), st.make)
+	} else {
+		err = s.write(ctx, m.make)
+	}
 	if err != nil {
 		return fmt.Errorf("settle payment: %w", err)
 	}
@@ -44,18 +44,35 @@ func (s *Payments) Resolve(ctx context.Context, r payment.Resolution) error {
 	return nil
 }
 
-// settleAtOnce writes the end of an attempt and a known outcome in one statement. It
-// returns false where the settlement is another one, or the payment not as expected.
-func settleAtOnce(ctx context.Context, conn *sql.Conn, settlement payment.Settlement) (bool, error) {
-	params, ok := toSettle(settlement)
-	if !ok {
-		return false, nil
+// settling is the end of an attempt and a known outcome, which one statement can write where the
+// payment stands as expected.
+type settling struct {
+	*move
+
+	row        queries.SettlePaymentParams
+	unexpected bool // the payment stands otherwise: the domain must look at it
+}
+
+// make is one try.
+func (st *settling) make(ctx context.Context, conn *sql.Conn) error {
+	if !st.unexpected {
+		if err := st.update(ctx, conn); !st.unexpected {
+			return err
+		}
 	}
-	settled, err := queries.New(conn).SettlePayment(ctx, params)
+	return st.move.make(ctx, conn)
+}
+
+// update settles the payment where it stands as expected, and learns whether it does.
+func (st *settling) update(ctx context.Context, conn *sql.Conn) error {
+	settled, err := queries.New(conn).SettlePayment(ctx, st.row)
 	if err != nil {
-		return false, atCommit(fmt.Errorf("update the payment: %w", err))
+		return atCommit(fmt.Errorf("update the payment: %w", err))
 	}
-	return settled == 1, nil
+	if st.unexpected = settled != 1; st.unexpected {
+		return errAlone
+	}
+	return nil
 }
 
 // toSettle lets the domain settle a payment that is just as the UPDATE will find it, and

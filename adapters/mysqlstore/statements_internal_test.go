@@ -53,7 +53,7 @@ func approved(p payment.Payment) payment.Settlement {
 func statements(t *testing.T, s *Payments) map[string]int {
 	t.Helper()
 	rows, err := s.db.QueryContext(t.Context(), "SHOW SESSION STATUS WHERE Variable_name IN "+
-		"('Questions', 'Com_insert', 'Com_update', 'Com_select', 'Com_begin', 'Com_commit', 'Com_show_status')")
+		"('Questions', 'Com_insert', 'Com_update', 'Com_update_multi', 'Com_select', 'Com_begin', 'Com_commit', 'Com_show_status')")
 	require.NoError(t, err)
 	defer func() { require.NoError(t, rows.Close()) }()
 	counts := make(map[string]int)

@@ -24,8 +24,10 @@ const (
 
 // read runs a query that changes nothing.
 func (s *Payments) read(ctx context.Context, query func(context.Context, *queries.Queries) error) error {
-	return s.try(ctx, ctx, func(ctx context.Context, conn *sql.Conn) error {
-		return query(ctx, queries.New(conn))
+	return s.try(ctx, ctx, func(waiting, using context.Context) error {
+		return s.once(waiting, using, func(ctx context.Context, conn *sql.Conn) error {
+			return query(ctx, queries.New(conn))
+		})
 	})
 }
 
@@ -35,12 +37,14 @@ func (s *Payments) read(ctx context.Context, query func(context.Context, *querie
 // Once the change is on its way it is not torn off when ctx ends, which would leave in doubt
 // what can be known a moment later; its own timeout bounds it.
 func (s *Payments) write(ctx context.Context, change func(context.Context, *sql.Conn) error) error {
-	return s.try(ctx, context.WithoutCancel(ctx), change)
+	return s.try(ctx, context.WithoutCancel(ctx), func(waiting, using context.Context) error {
+		return s.once(waiting, using, change)
+	})
 }
 
 // try does work until it is known what became of it, or there is nothing more to find
 // out. Connections are waited for within ctx, and used within using.
-func (s *Payments) try(ctx, using context.Context, work func(context.Context, *sql.Conn) error) error {
+func (s *Payments) try(ctx, using context.Context, work func(waiting, using context.Context) error) error {
 	// One try may hang, and another one find out.
 	using, cancel := context.WithTimeout(using, 2*s.timeout)
 	defer cancel()
@@ -50,7 +54,7 @@ func (s *Payments) try(ctx, using context.Context, work func(context.Context, *s
 		if inDoubt {
 			waiting = using // there is something to find out, whoever still asks for it
 		}
-		err := s.once(waiting, using, work)
+		err := work(waiting, using)
 		_, unanswered := errors.AsType[*unansweredError](err)
 		inDoubt = inDoubt || unanswered
 		_, unconnected := errors.AsType[*unconnectedError](err)

@@ -80,3 +80,14 @@ WHERE created_at >= sqlc.arg(created_from) AND created_at < sqlc.arg(created_bef
     AND state IN (sqlc.slice(states))
 ORDER BY created_at DESC, order_id DESC
 LIMIT ?;
+
+-- name: ListOpened :many
+-- ListOpened returns those of the orders that have a payment. It waits for no lock.
+SELECT order_id
+FROM payments
+WHERE order_id IN (sqlc.slice(order_ids));
+
+-- name: ListSettled :many
+SELECT order_id, fence, state, attempt_number, attempt_class, transaction_id
+FROM payments
+WHERE order_id IN (sqlc.slice(order_ids));

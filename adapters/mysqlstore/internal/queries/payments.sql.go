@@ -134,6 +134,46 @@ func (q *Queries) InsertPayment(ctx context.Context, arg InsertPaymentParams) (i
 	return result.LastInsertId()
 }
 
+const listOpened = `-- name: ListOpened :many
+SELECT order_id
+FROM payments
+WHERE order_id IN (/*SLICE:order_ids*/?)
+`
+
+// ListOpened returns those of the orders that have a payment. It waits for no lock.
+func (q *Queries) ListOpened(ctx context.Context, orderIds []payment.OrderID) ([]payment.OrderID, error) {
+	query := listOpened
+	var queryParams []interface{}
+	if len(orderIds) > 0 {
+		for _, v := range orderIds {
+			queryParams = append(queryParams, v)
+		}
+		query = strings.Replace(query, "/*SLICE:order_ids*/?", strings.Repeat(",?", len(orderIds))[1:], 1)
+	} else {
+		query = strings.Replace(query, "/*SLICE:order_ids*/?", "NULL", 1)
+	}
+	rows, err := q.db.QueryContext(ctx, query, queryParams...)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	var items []payment.OrderID
+	for rows.Next() {
+		var order_id payment.OrderID
+		if err := rows.Scan(&order_id); err != nil {
+			return nil, err
+		}
+		items = append(items, order_id)
+	}
+	if err := rows.Close(); err != nil {
+		return nil, err
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return items, nil
+}
+
 const listPayments = `-- name: ListPayments :many
 SELECT payments.order_id, payments.amount_minor, payments.currency, payments.state, payments.gateway_key, payments.fence, payments.claim_token, payments.replica, payments.due_at, payments.attempt_number, payments.attempt_fence, payments.attempt_replica, payments.attempt_gateway_key, payments.attempt_started_at, payments.attempt_ended_at, payments.attempt_class, payments.attempt_code, payments.attempt_message, payments.doubt_answered, payments.doubt_unanswered_at, payments.lookups, payments.strikes, payments.events, payments.async, payments.later_retries, payments.transaction_id, payments.code, payments.reason, payments.created_at, payments.updated_at, NOW(6) AS now
 FROM payments
@@ -216,6 +256,61 @@ func (q *Queries) ListPayments(ctx context.Context, arg ListPaymentsParams) ([]L
 			&i.Payment.CreatedAt,
 			&i.Payment.UpdatedAt,
 			&i.Now,
+		); err != nil {
+			return nil, err
+		}
+		items = append(items, i)
+	}
+	if err := rows.Close(); err != nil {
+		return nil, err
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return items, nil
+}
+
+const listSettled = `-- name: ListSettled :many
+SELECT order_id, fence, state, attempt_number, attempt_class, transaction_id
+FROM payments
+WHERE order_id IN (/*SLICE:order_ids*/?)
+`
+
+type ListSettledRow struct {
+	OrderID       payment.OrderID
+	Fence         int64
+	State         payment.State
+	AttemptNumber int
+	AttemptClass  payment.Class
+	TransactionID []byte
+}
+
+func (q *Queries) ListSettled(ctx context.Context, orderIds []payment.OrderID) ([]ListSettledRow, error) {
+	query := listSettled
+	var queryParams []interface{}
+	if len(orderIds) > 0 {
+		for _, v := range orderIds {
+			queryParams = append(queryParams, v)
+		}
+		query = strings.Replace(query, "/*SLICE:order_ids*/?", strings.Repeat(",?", len(orderIds))[1:], 1)
+	} else {
+		query = strings.Replace(query, "/*SLICE:order_ids*/?", "NULL", 1)
+	}
+	rows, err := q.db.QueryContext(ctx, query, queryParams...)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	var items []ListSettledRow
+	for rows.Next() {
+		var i ListSettledRow
+		if err := rows.Scan(
+			&i.OrderID,
+			&i.Fence,
+			&i.State,
+			&i.AttemptNumber,
+			&i.AttemptClass,
+			&i.TransactionID,
 		); err != nil {
 			return nil, err
 		}

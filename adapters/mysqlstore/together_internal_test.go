@@ -1,0 +1,202 @@
+package mysqlstore
+
+import (
+	"database/sql"
+	"fmt"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"paymentd/adapters/mysqlstore/internal/queries"
+	"paymentd/core/payment"
+)
+
+// openings are claims of the orders, which have another amount each.
+func openings(t *testing.T, orders ...payment.OrderID) (batch []*opening) {
+	t.Helper()
+	for i, id := range orders {
+		a := ask(t, id)
+		var err error
+		a.Money, err = payment.MoneyFromMinor(int64(100+i), a.Money.Currency())
+		require.NoError(t, err)
+		a.Later, a.Async = i%2 == 1, i%2 == 1
+		batch = append(batch, newOpening(a))
+	}
+	return batch
+}
+
+func settlings(t *testing.T, settlements ...payment.Settlement) (batch []*settling) {
+	t.Helper()
+	for _, st := range settlements {
+		row, ok := toSettle(st)
+		require.True(t, ok)
+		batch = append(batch, &settling{move: newMove(st.OrderID, st.Apply), row: row})
+	}
+	return batch
+}
+
+// TestManyClaimsAsOne holds the INSERT of many rows against that which sqlc generates.
+func TestManyClaimsAsOne(t *testing.T) {
+	t.Parallel()
+	s := onOneConnection(t)
+	many := openings(t, "b-2", "a-1", "c-3")
+	spent := counted(t, s, func() { require.Equal(t, []error{nil, nil, nil}, s.openTogether(many)) })
+	require.Equal(t, map[string]int{"Questions": 2, "Com_select": 1, "Com_insert": 1}, spent)
+	for i, one := range openings(t, "b-2-alone", "a-1-alone", "c-3-alone") {
+		require.Equal(t, []error{nil}, s.openTogether([]*opening{one}))
+		require.Equal(t, one.decision.Verdict, many[i].decision.Verdict)
+		want, got := historyOf(t, s, one.orderID), historyOf(t, s, many[i].orderID)
+		require.Equal(t, sinceCreation(want.Payment), sinceCreation(got.Payment))
+		seen := many[i].decision.Payment
+		seen.SeenAt = got.Payment.SeenAt
+		require.Equal(t, got.Payment, seen, "what the claim returns is what is stored")
+	}
+}
+
+// TestManySettlementsAsOne holds the UPDATE of many rows against that which sqlc generates.
+func TestManySettlementsAsOne(t *testing.T) {
+	t.Parallel()
+	s := onOneConnection(t)
+	long := strings.Repeat("漢", payment.MaxMessageBytes/3)
+	ends := func(suffix payment.OrderID) []payment.Settlement {
+		declined := approved(doubtful(t, s, "e-2"+suffix))
+		declined.End.Result = payment.Result{Class: payment.ClassDeclined, Code: "card_declined", Message: long}
+		declined.Outcome = payment.Outcome{State: payment.StateDeclined, Code: "card_declined", Reason: long}
+		failed := approved(doubtful(t, s, "d-1"+suffix))
+		failed.End.Result = payment.Result{Class: payment.ClassNotCharged, Message: `it's "no" \ 100 %`}
+		failed.End.Took = 0
+		failed.Outcome = payment.Outcome{State: payment.StateFailed, Code: payment.CodeRetriesExhausted, Reason: "?"}
+		return []payment.Settlement{declined, approved(doubtful(t, s, "f-3"+suffix)), failed}
+	}
+	together := ends("")
+	spent := counted(t, s, func() {
+		require.Equal(t, []error{nil, nil, nil}, s.settleTogether(settlings(t, together...)))
+	})
+	require.Equal(t, map[string]int{"Questions": 1, "Com_update_multi": 1}, spent)
+	for i, one := range ends("-alone") {
+		require.Equal(t, []error{nil}, s.settleTogether(settlings(t, one)))
+		want, got := historyOf(t, s, one.OrderID), historyOf(t, s, together[i].OrderID)
+		require.Equal(t, sinceStart(want), sinceStart(got))
+		require.True(t, got.Payment.UpdatedAt.After(got.Payment.CreatedAt))
+	}
+}
+
+// sinceCreation makes two payments comparable that were created at different times.
+func sinceCreation(p payment.Payment) payment.Payment {
+	for _, at := range []*time.Time{&p.DueAt, &p.UpdatedAt, &p.Attempt.StartedAt} {
+		if !at.IsZero() {
+			*at = time.Time{}.Add(at.Sub(p.CreatedAt))
+		}
+	}
+	p.CreatedAt, p.SeenAt = time.Time{}, time.Time{}
+	p.OrderID, p.GatewayKey, p.Attempt.GatewayKey = "", "", ""
+	return p
+}
+
+// TestBadClaimsAmongGood: a claim that cannot be inserted has a result of its own, and those
+// beside it have theirs.
+func TestBadClaimsAmongGood(t *testing.T) {
+	t.Parallel()
+	s := onOneConnection(t)
+	require.Equal(t, []error{nil}, s.openTogether(openings(t, "known")))
+
+	batch := openings(t, "new-1", "known", "new-2", "new-1")
+	errs := s.openTogether(batch)
+	require.NoError(t, errs[0])
+	require.ErrorIs(t, errs[1], errAlone)
+	require.True(t, batch[1].known)
+	require.NoError(t, errs[2])
+	require.ErrorIs(t, errs[3], errAlone, "the second claim of one order")
+
+	batch = openings(t, "new-3", "new-4")
+	batch[1].ask.Replica = strings.Repeat("too long", 100)
+	for _, err := range s.openTogether(batch) {
+		require.ErrorIs(t, err, errAlone)
+	}
+	for i, o := range batch {
+		_, _, err := s.Claim(t.Context(), o.ask)
+		if i == 1 {
+			require.ErrorContains(t, err, "Data too long")
+			continue
+		}
+		require.NoError(t, err)
+	}
+	require.ErrorIs(t, s.openTogether(openings(t, "known", "known"))[1], errAlone)
+}
+
+// TestBadSettlementsAmongGood: so it is with settlements.
+func TestBadSettlementsAmongGood(t *testing.T) {
+	t.Parallel()
+	s := onOneConnection(t)
+	claimed := make(map[string]payment.Settlement)
+	for _, name := range []string{"good", "fenced out", "settled before", "another"} {
+		p, _, err := s.Claim(t.Context(), ask(t, payment.OrderID(name)))
+		require.NoError(t, err)
+		claimed[name] = approved(p)
+	}
+	require.NoError(t, s.Settle(t.Context(), claimed["settled before"]))
+	lost := claimed["fenced out"]
+	lost.Fence--
+
+	batch := settlings(t, claimed["good"], lost, claimed["settled before"], claimed["another"], claimed["good"])
+	errs := s.settleTogether(batch)
+	require.NoError(t, errs[0])
+	require.ErrorIs(t, errs[1], errAlone)
+	require.NoError(t, errs[2], "repeating it is safe")
+	require.NoError(t, errs[3])
+	require.ErrorIs(t, errs[4], errAlone, "the second settlement of one payment")
+
+	require.ErrorIs(t, s.Settle(t.Context(), lost), payment.ErrFenced)
+	require.NoError(t, s.Settle(t.Context(), claimed["good"]))
+	for _, name := range []payment.OrderID{"good", "settled before", "another"} {
+		p, err := s.Find(t.Context(), name)
+		require.NoError(t, err)
+		require.Equal(t, payment.StateSucceeded, p.State)
+	}
+}
+
+// TestSettlementsFindTheirRowsByKey asks the server for its plan.
+func TestSettlementsFindTheirRowsByKey(t *testing.T) {
+	t.Parallel()
+	s := onOneConnection(t)
+	var statement string
+	var args []any
+	q := queries.New(recorder{&statement, &args})
+	rows := make([]queries.SettlePaymentParams, 0, 2)
+	for _, st := range settlings(t, approved(doubtful(t, s, "order-3")), approved(doubtful(t, s, "order-4"))) {
+		rows = append(rows, st.row)
+	}
+	_, err := q.SettlePayments(t.Context(), rows)
+	require.ErrorIs(t, err, errRecorded)
+
+	plan, err := s.db.QueryContext(t.Context(), "EXPLAIN "+statement, args...)
+	require.NoError(t, err)
+	defer func() { require.NoError(t, plan.Close()) }()
+	require.Equal(t, "eq_ref PRIMARY", accessOf(t, plan, "p"))
+}
+
+// accessOf returns how a plan gets at a table's rows, and by which key.
+func accessOf(t *testing.T, plan *sql.Rows, table string) (access string) {
+	t.Helper()
+	columns, err := plan.Columns()
+	require.NoError(t, err)
+	for plan.Next() {
+		values := make([]sql.NullString, len(columns))
+		into := make([]any, len(columns))
+		for i := range values {
+			into[i] = &values[i]
+		}
+		require.NoError(t, plan.Scan(into...))
+		row := make(map[string]string)
+		for i, name := range columns {
+			row[name] = values[i].String
+		}
+		if row["table"] == table {
+			access = fmt.Sprint(row["type"], " ", row["key"])
+		}
+	}
+	require.NoError(t, plan.Err())
+	return access
+}

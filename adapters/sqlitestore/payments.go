@@ -13,14 +13,19 @@ import (
 
 	"paymentd/adapters/sqlitestore/internal/queries"
 	"paymentd/ports"
+	"paymentd/sql/commit"
 	"paymentd/sql/schema"
 	"paymentd/sql/sqlite/migrations"
 )
 
 var _ ports.Payments = (*Payments)(nil)
 
-// readers is how many reads go on at the same time.
-const readers = 4
+const (
+	// readers is how many reads go on at the same time.
+	readers = 4
+	// most is how many changes share a transaction.
+	most = 64
+)
 
 // Payments is ports.Payments on a SQLite file.
 type Payments struct {
@@ -30,6 +35,7 @@ type Payments struct {
 	clock   func() time.Time
 	log     *slog.Logger
 	latest  uint // the schema version that this program was built for
+	writes  *commit.Shared[change]
 }
 
 // Options are the limits of a repository. A zero field stands for its default.
@@ -73,6 +79,7 @@ func Open(databaseURL string, options Options) (*Payments, error) {
 	if s.clock == nil {
 		s.clock = time.Now
 	}
+	s.writes = commit.NewShared(1, most, s.writeTogether)
 	return s, nil
 }
 

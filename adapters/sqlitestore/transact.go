@@ -1,12 +1,17 @@
 package sqlitestore
 
 import (
+	"cmp"
 	"context"
+	"database/sql"
+	"errors"
 	"fmt"
 	"math/rand/v2"
 	"time"
 
 	"paymentd/adapters/sqlitestore/internal/queries"
+	"paymentd/ports"
+	"paymentd/sql/commit"
 )
 
 // busyPause is the longest pause before asking again for a lock that was not to be had.
@@ -21,25 +26,91 @@ func (s *Payments) read(
 	})
 }
 
-// write runs do as one transaction under the write lock, at the database's now. An error of do
-// undoes all.
-func (s *Payments) write(
-	ctx context.Context, do func(context.Context, *queries.Queries, time.Time) error,
-) error {
-	return s.whileBusy(ctx, func(ctx context.Context) error {
-		tx, err := s.writer.BeginTx(ctx, nil)
-		if err != nil {
-			return told(fmt.Errorf("begin: %w", err))
-		}
-		defer func() { _ = tx.Rollback() }() // does nothing after the commit
-		if err := do(ctx, queries.New(tx), s.now()); err != nil {
-			return told(err)
-		}
-		if err := tx.Commit(); err != nil {
-			return toldAtCommit(fmt.Errorf("commit: %w", err))
-		}
-		return nil
+// change is what is done in a transaction, at the database's now. It may be done more than once:
+// what an earlier time has written is undone before.
+type change func(context.Context, *queries.Queries, time.Time) error
+
+// write makes one change, whole or not at all, under the write lock. It shares its transaction
+// with others that wait for the lock. Once it is begun, the end of ctx does not tear it off.
+func (s *Payments) write(ctx context.Context, do change) error {
+	waiting, cancel := context.WithTimeout(ctx, s.timeout)
+	defer cancel()
+	err := s.writes.Do(waiting, do)
+	switch {
+	case errors.Is(err, commit.ErrNotBegun):
+		return told(err)
+	case errors.Is(err, commit.ErrPanicked):
+		return s.writeTogether([]change{do})[0] // where it hurts nobody else
+	}
+	return err
+}
+
+// writeTogether makes changes in one transaction, and returns what became of each.
+func (s *Payments) writeTogether(batch []change) []error {
+	errs := make([]error, len(batch))
+	err := s.whileBusy(context.Background(), func(ctx context.Context) error {
+		clear(errs)
+		return s.transact(ctx, func(tx *sql.Tx) error {
+			now := s.now()
+			if len(batch) == 1 {
+				return batch[0](ctx, queries.New(tx), now)
+			}
+			for i, do := range batch {
+				var err error
+				if errs[i], err = undoable(ctx, tx, do, now); err != nil {
+					return err
+				}
+			}
+			return nil
+		})
 	})
+	alone := len(batch) > 1 && err != nil &&
+		!errors.Is(err, ports.ErrUnavailable) && !errors.Is(err, ports.ErrInDoubt)
+	for i := range errs {
+		switch {
+		case alone: // one of them has spoilt it for the others
+			errs[i] = s.writeTogether(batch[i : i+1])[0]
+		case errs[i] != nil:
+			errs[i] = told(errs[i])
+		default:
+			errs[i] = err
+		}
+	}
+	return errs
+}
+
+// undoable makes one change of several in a transaction. Its first error is the change's own,
+// which is undone; the second is one that the transaction cannot go on after.
+func undoable(ctx context.Context, tx *sql.Tx, do change, now time.Time) (own, fatal error) {
+	if _, err := tx.ExecContext(ctx, "SAVEPOINT one"); err != nil {
+		return nil, fmt.Errorf("begin one of several changes: %w", err)
+	}
+	end := "RELEASE one"
+	if own = do(ctx, queries.New(tx), now); own != nil {
+		end = "ROLLBACK TO one; RELEASE one"
+	}
+	// After some errors there is no transaction any more (sqlite.org/lang_transaction.html,
+	// "Response To Errors Within A Transaction"), and this is where that shows.
+	if _, err := tx.ExecContext(ctx, end); err != nil {
+		return own, fmt.Errorf("end one of several changes: %w", cmp.Or(own, err))
+	}
+	return own, nil
+}
+
+// transact runs do as one transaction, under the write lock from the beginning.
+func (s *Payments) transact(ctx context.Context, do func(*sql.Tx) error) error {
+	tx, err := s.writer.BeginTx(ctx, nil)
+	if err != nil {
+		return told(fmt.Errorf("begin: %w", err))
+	}
+	defer func() { _ = tx.Rollback() }() // does nothing after the commit
+	if err := do(tx); err != nil {
+		return told(err)
+	}
+	if err := tx.Commit(); err != nil {
+		return toldAtCommit(fmt.Errorf("commit: %w", err))
+	}
+	return nil
 }
 
 // whileBusy calls work until it does not fail for another process' lock, or the call's time

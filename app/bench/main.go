@@ -1,0 +1,49 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"os"
+	"os/signal"
+	"syscall"
+
+	"github.com/alecthomas/kong"
+)
+
+const (
+	exitFailed = 1
+	exitWrong  = 2 // the command line is wrong
+)
+
+func main() { os.Exit(run(os.Args[1:], os.Stdout, os.Stderr)) }
+
+// run prints the report on stdout and how far it has got on stderr, and returns the exit code.
+// A payment that is missing or was charged twice is a failure, however fast it was.
+func run(args []string, stdout, stderr io.Writer) int {
+	var o options
+	parser := kong.Must(&o, kong.Name("bench"), kong.Writers(stdout, stderr), kong.Description(
+		"Measures payments per second through the whole service, beside a bare loop of database "+
+			"statements, the same in batches, and a textbook service."))
+	if _, err := parser.Parse(args); err != nil {
+		_, _ = fmt.Fprintf(stderr, "bench: %v\n", err)
+		return exitWrong
+	}
+	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGINT, syscall.SIGTERM)
+	defer stop()
+
+	found, err := measure(ctx, o, stderr)
+	if err != nil {
+		_, _ = fmt.Fprintf(stderr, "bench: %v\n", err)
+		return exitFailed
+	}
+	if err := found.write(stdout, o.JSON); err != nil {
+		_, _ = fmt.Fprintf(stderr, "bench: write the report: %v\n", err)
+		return exitFailed
+	}
+	if wrong := found.wrong(); wrong != "" {
+		_, _ = fmt.Fprintf(stderr, "bench: %s\n", wrong)
+		return exitFailed
+	}
+	return 0
+}

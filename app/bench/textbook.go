@@ -1,0 +1,117 @@
+package main
+
+import (
+	"context"
+	"database/sql"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"net"
+	"net/http"
+	"sync/atomic"
+	"time"
+)
+
+// textbookConnections is what connection pools have where nobody has set them.
+const textbookConnections = 10
+
+// textbookPayer asks a service as textbooks have it: one transaction that locks the payment's
+// row, calls the gateway, and commits.
+type textbookPayer struct {
+	*httpPayer
+	db      *sql.DB
+	gateway *gatewayClient
+	server  *http.Server
+	cancel  context.CancelFunc
+	hungUp  atomic.Bool
+}
+
+func newTextbookPayer(ctx context.Context, db *sql.DB, gateway *gatewayClient, clients int) (*textbookPayer, error) {
+	l, err := new(net.ListenConfig).Listen(ctx, "tcp", "127.0.0.1:0")
+	if err != nil {
+		return nil, fmt.Errorf("serve the textbook service: %w", err)
+	}
+	ctx, cancel := context.WithCancel(ctx)
+	p := &textbookPayer{
+		httpPayer: newHTTPPayer("http://"+l.Addr().String(), clients), db: db, gateway: gateway, cancel: cancel,
+	}
+	p.server = &http.Server{
+		Handler: http.HandlerFunc(p.serve), ReadHeaderTimeout: time.Minute,
+		BaseContext: func(net.Listener) context.Context { return ctx },
+	}
+	go func() { _ = p.server.Serve(l) }() // until close
+	return p, nil
+}
+
+// serve is the service.
+func (p *textbookPayer) serve(w http.ResponseWriter, r *http.Request) {
+	var request struct {
+		OrderID string      `json:"order_id"`
+		Amount  json.Number `json:"amount"`
+	}
+	if err := json.NewDecoder(r.Body).Decode(&request); err != nil {
+		http.Error(w, err.Error(), http.StatusBadRequest)
+		return
+	}
+	transaction, err := p.process(r.Context(), request.OrderID)
+	if err != nil {
+		http.Error(w, err.Error(), http.StatusServiceUnavailable)
+		return
+	}
+	w.Header().Set("Content-Type", "application/json")
+	_ = json.NewEncoder(w).Encode(struct { //nolint:errchkjson // what fails is the connection
+		Status        string `json:"status"`
+		TransactionID string `json:"transaction_id"`
+	}{"success", transaction})
+}
+
+// process is the transaction.
+func (p *textbookPayer) process(ctx context.Context, order string) (string, error) {
+	tx, err := p.db.BeginTx(ctx, nil)
+	if err != nil {
+		return "", err
+	}
+	defer func() { _ = tx.Rollback() }() // does nothing after the commit
+	if _, err := tx.ExecContext(ctx, "INSERT IGNORE INTO textbook "+
+		"(order_id, amount_minor, currency, state, gateway_key, created_at, updated_at) "+
+		"VALUES (?, ?, 'USD', 'processing', ?, NOW(6), NOW(6))", order, amountMinor, gatewayKey(order)); err != nil {
+		return "", err
+	}
+	var state, transaction string
+	if err := tx.QueryRowContext(ctx, "SELECT state, transaction_id FROM textbook WHERE order_id = ? FOR UPDATE",
+		order).Scan(&state, &transaction); err != nil {
+		return "", err
+	}
+	if state == "succeeded" {
+		return transaction, nil
+	}
+	if transaction, err = p.gateway.charge(ctx, order); err != nil {
+		return "", err
+	}
+	if _, err := tx.ExecContext(ctx, "UPDATE textbook SET state = 'succeeded', transaction_id = ?, updated_at = NOW(6) "+
+		"WHERE order_id = ?", transaction, order); err != nil {
+		return "", err
+	}
+	return transaction, tx.Commit()
+}
+
+func (p *textbookPayer) pay(ctx context.Context, client int, order string) error {
+	err := p.httpPayer.pay(ctx, client, order)
+	if err != nil && p.hungUp.Load() {
+		return errHungUp
+	}
+	return err
+}
+
+// hangUp ends the payments that are under way: with a thousand clients, the last would have
+// its connection after seconds.
+func (p *textbookPayer) hangUp() {
+	p.hungUp.Store(true)
+	p.cancel()
+}
+
+func (p *textbookPayer) close() error {
+	err := errors.Join(p.httpPayer.close(), p.server.Close())
+	p.gateway.close()
+	return errors.Join(err, p.db.Close())
+}

@@ -3,7 +3,9 @@ package app_test
 import (
 	"log/slog"
 	"net/http"
+	"os"
 	"path/filepath"
+	"strings"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -37,4 +39,18 @@ func TestSwapGateway(t *testing.T) {
 
 	// Without fx.As, fx leaves the real gateway in place, and says nothing.
 	require.Len(t, gateway.Attempts(), 1)
+}
+
+// TestReadmeShowsTheSwap holds the README's copy of the test above.
+func TestReadmeShowsTheSwap(t *testing.T) {
+	t.Parallel()
+
+	code, err := os.ReadFile("swap_test.go")
+	require.NoError(t, err)
+	readme, err := os.ReadFile("../README.md")
+	require.NoError(t, err)
+	_, swap, found := strings.Cut(string(code), "func TestSwapGateway")
+	require.True(t, found)
+	swap, _, _ = strings.Cut(swap, "\n}\n")
+	require.Contains(t, string(readme), "func TestSwapGateway"+swap)
 }

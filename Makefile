@@ -83,6 +83,34 @@ needs:
 bin/withmysql:
 	@go build -o $@.$$$$ ./adapters/mysqlstore/mysqltest/withmysql && mv -f $@.$$$$ $@
 
+## Measuring
+
+# More options for the benchmark, such as: make bench BENCHFLAGS='--json --clients=64'
+BENCHFLAGS ?=
+
+# How many payments `make bench/rows` puts into the table.
+ROWS ?= 10000000
+
+.PHONY: bench
+bench: needs ## measure the service beside a bare loop, a batched one and a textbook one; 5 minutes
+	@go run ./app/bench $(BENCHFLAGS)
+
+.PHONY: bench/quick
+bench/quick: needs ## the same with 64 and 256 clients; 1 minute
+	@go run ./app/bench --clients=64,256 --for=700ms --warm-up=300ms $(BENCHFLAGS)
+
+.PHONY: bench/special
+bench/special: needs ## measure a crowd at one order, memory, SQLite, and the start
+	@go run ./app/bench --no-table --special=crowd,memory,sqlite,start $(BENCHFLAGS)
+
+.PHONY: bench/rows
+bench/rows: needs ## measure with ROWS payments in the table, 10000000 by default, beside an empty one
+	@go run ./app/bench --no-table --rows=$(ROWS) $(BENCHFLAGS)
+
+.PHONY: bench/go
+bench/go: needs bin/withmysql ## run the Go benchmarks six times, for benchstat
+	@bin/withmysql -- go test -run '^$$' -bench . -benchmem -count=6 ./adapters/httpapi ./adapters/mysqlstore
+
 ## Checking
 
 .PHONY: verify

@@ -55,10 +55,10 @@ func (s *stand) audit(ctx context.Context) (audit, error) {
 		Answers: s.answered[ours], Errors: s.errors[ours], Others: make(map[string]tally),
 	}
 	var err error
-	if a.Succeeded, err = countSucceeded(ctx, s.ours, "payments"); err != nil {
+	if a.Succeeded, err = countSucceeded(ctx, s.database, "payments"); err != nil {
 		return a, err
 	}
-	if a.Charges, a.Charged, err = countCharges(ctx, s.gateway, ours); err != nil {
+	if a.Charges, a.Charged, err = countCharges(ctx, s.gateway); err != nil {
 		return a, err
 	}
 	for _, way := range s.options.turns() {
@@ -87,8 +87,8 @@ func countSucceeded(ctx context.Context, databaseURL, table string) (n int, err 
 	return n, nil
 }
 
-// countCharges reads the gateway's ledger: the charges of orders of a way, and the orders.
-func countCharges(ctx context.Context, at *child, way string) (charges, orders int, err error) {
+// countCharges reads the gateway's ledger: the charges of orders of ours, and those orders.
+func countCharges(ctx context.Context, at *child) (charges, orders int, err error) {
 	request, err := http.NewRequestWithContext(ctx, http.MethodGet, at.url+"/ledger", nil)
 	if err != nil {
 		return 0, 0, err
@@ -98,7 +98,7 @@ func countCharges(ctx context.Context, at *child, way string) (charges, orders i
 		return 0, 0, fmt.Errorf("read the ledger: %w", err)
 	}
 	defer func() { _ = response.Body.Close() }()
-	begin, status := []byte(`"order_id":"`+way+"-"), []byte(`"status":"succeeded"`)
+	begin, status := []byte(`"order_id":"`+ours+"-"), []byte(`"status":"succeeded"`)
 	seen := make(map[string]struct{})
 	lines := bufio.NewReader(response.Body)
 	for {

@@ -24,12 +24,15 @@ const (
 // child is a paymentd that runs as a process of its own, until stop, or until this process
 // ends, whatever ends it.
 type child struct {
-	url     string // where it serves
-	command *exec.Cmd
-	log     string
-	over    chan struct{} // closed at its end
-	leash   io.Closer
-	killer  *exec.Cmd
+	url   string // where it serves
+	began time.Time
+	// readyAfter is how long after its exec it was ready.
+	readyAfter time.Duration
+	command    *exec.Cmd
+	log        string
+	over       chan struct{} // closed at its end
+	leash      io.Closer
+	killer     *exec.Cmd
 }
 
 // startChild runs the binary with the variables of env and no others, and with a log in folder.
@@ -46,6 +49,7 @@ func startChild(folder, name, binary, url string, env []string, args ...string) 
 	c.command.Stdout, c.command.Stderr = log, log
 	// A group of its own, so that Ctrl-C leaves it to us.
 	c.command.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
+	c.began = time.Now()
 	if err := c.command.Start(); err != nil {
 		return nil, fmt.Errorf("start %s: %w", name, err)
 	}
@@ -84,6 +88,7 @@ func (c *child) ready(ctx context.Context, path string) error {
 	defer cancel()
 	for {
 		if answers(ctx, c.url+path) {
+			c.readyAfter = time.Since(c.began)
 			return nil
 		}
 		select {

@@ -38,7 +38,7 @@ const statementsOfReading = 2
 type meters struct {
 	db   *sql.DB
 	pids map[string]int
-	vars string // URL of the service's memory statistics; empty without one
+	vars string // URL of the service's memory statistics
 }
 
 // reading is where the meters stood.
@@ -59,10 +59,8 @@ func (m meters) read(ctx context.Context) (r reading, err error) {
 	if r.counters, err = m.counters(ctx); err != nil {
 		return r, fmt.Errorf("read the database's counters: %w", err)
 	}
-	if m.vars != "" {
-		if r.allocated, r.allocations, err = allocations(ctx, m.vars); err != nil {
-			return r, fmt.Errorf("read the memory statistics: %w", err)
-		}
+	if r.allocated, r.allocations, err = allocations(ctx, m.vars); err != nil {
+		return r, fmt.Errorf("read the memory statistics: %w", err)
 	}
 	r.at = time.Now()
 	return r, nil

@@ -90,7 +90,7 @@ func (r *rig) tableOf(ctx context.Context, latency time.Duration, found *report)
 	if err != nil {
 		return err
 	}
-	defer func() { err = errors.Join(err, s.close()) }()
+	defer func() { err = errors.Join(err, s.stop()) }()
 	for _, clients := range r.options.Clients {
 		row, err := s.row(ctx, clients)
 		if err != nil {

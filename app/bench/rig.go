@@ -203,14 +203,48 @@ func (r *rig) startReplica(ctx context.Context, databaseURL string, at *child, m
 	return &replica{child: c, vars: "http://" + profiles + "/debug/vars"}, nil
 }
 
-// meters returns those of a service and a gateway; either may be nil.
-func (r *rig) meters(of *replica, at *child) meters {
-	m := meters{db: r.db, pids: map[string]int{database: r.pid, clients: os.Getpid()}}
-	if of != nil {
-		m.pids[service], m.vars = of.pid(), of.vars
+// system is a replica with its gateway and its database.
+type system struct {
+	gateway  *child
+	replica  *replica
+	database string // its URL
+}
+
+// newSystem starts a gateway that takes so long for a charge, and a replica on a new database
+// of the server.
+func (r *rig) newSystem(ctx context.Context, name string, latency time.Duration, more ...string) (*system, error) {
+	databaseURL, err := r.server.CreateDatabase(ctx, name)
+	if err != nil {
+		return nil, err
 	}
-	if at != nil {
-		m.pids[gateway] = at.pid()
+	return r.newSystemOn(ctx, databaseURL, latency, more...)
+}
+
+func (r *rig) newSystemOn(
+	ctx context.Context, databaseURL string, latency time.Duration, more ...string,
+) (s *system, err error) {
+	s = &system{database: databaseURL}
+	if s.gateway, err = r.startGateway(ctx, latency); err != nil {
+		return nil, err
 	}
-	return m
+	if s.replica, err = r.startReplica(ctx, databaseURL, s.gateway, more...); err != nil {
+		return nil, errors.Join(err, s.stop())
+	}
+	return s, nil
+}
+
+// stop stops the processes, the replica first.
+func (s *system) stop() error {
+	var errs []error
+	if s.replica != nil {
+		errs = append(errs, s.replica.stop())
+	}
+	return errors.Join(append(errs, s.gateway.stop())...)
+}
+
+// meters returns those of a system and of the server.
+func (r *rig) meters(s *system) meters {
+	return meters{db: r.db, vars: s.replica.vars, pids: map[string]int{
+		service: s.replica.pid(), database: r.pid, gateway: s.gateway.pid(), clients: os.Getpid(),
+	}}
 }

@@ -9,40 +9,27 @@ import (
 	"time"
 )
 
-// stand is where the ways take turns: one gateway, one replica, and fresh databases.
+// stand is where the ways take turns: a gateway that takes so long for a charge, a replica, and
+// fresh databases.
 type stand struct {
 	*rig
+	*system
 	latency  time.Duration
-	gateway  *child
-	replica  *replica
-	ours     string // URL of the service's database
 	others   string // URL of the database of the other ways
 	answered map[string]int
 	errors   map[string]int
 }
 
-// newStand starts the processes, for a gateway that takes so long for a charge.
 func (r *rig) newStand(ctx context.Context, latency time.Duration) (s *stand, err error) {
 	s = &stand{rig: r, latency: latency, answered: make(map[string]int), errors: make(map[string]int)}
-	defer func() {
-		if err != nil {
-			err = errors.Join(err, s.close())
-		}
-	}()
 	suffix := strings.ReplaceAll(latency.String(), ".", "_")
-	if s.ours, err = r.server.CreateDatabase(ctx, "ours_"+suffix); err != nil {
-		return s, err
-	}
 	if s.others, err = r.server.CreateDatabase(ctx, "others_"+suffix); err != nil {
-		return s, err
+		return nil, err
 	}
 	if err := s.createTables(ctx); err != nil {
-		return s, err
+		return nil, err
 	}
-	if s.gateway, err = r.startGateway(ctx, latency); err != nil {
-		return s, err
-	}
-	s.replica, err = r.startReplica(ctx, s.ours, s.gateway)
+	s.system, err = r.newSystem(ctx, "ours_"+suffix, latency)
 	return s, err
 }
 
@@ -58,18 +45,6 @@ func (s *stand) createTables(ctx context.Context) (err error) {
 		}
 	}
 	return nil
-}
-
-// close stops the processes.
-func (s *stand) close() error {
-	var errs []error
-	if s.replica != nil {
-		errs = append(errs, s.replica.stop())
-	}
-	if s.gateway != nil {
-		errs = append(errs, s.gateway.stop())
-	}
-	return errors.Join(errs...)
 }
 
 // payer returns what the clients of a way pay through.
@@ -108,6 +83,19 @@ type turn struct {
 	peak     float64 // bytes of memory of the service
 }
 
+// turnOf lets clients pay for a while, and reads the meters of the system before and after.
+func (r *rig) turnOf(ctx context.Context, s *system, p payer, way string, clients int) (t turn, err error) {
+	m := r.meters(s)
+	l := load{
+		clients: clients, warmUp: r.options.WarmUp, length: r.options.For,
+		order:       func() string { return r.orders.next(way) },
+		measureFrom: func() (err error) { t.from, err = m.read(ctx); return err },
+		measureTo:   func() (err error) { t.to, err = m.read(ctx); return err },
+	}
+	t.outcome, err = l.run(ctx, p)
+	return t, err
+}
+
 // turn lets a way have its turn.
 func (s *stand) turn(ctx context.Context, way string, clients int) (t turn, err error) {
 	p, err := s.payer(ctx, way, clients)
@@ -115,15 +103,8 @@ func (s *stand) turn(ctx context.Context, way string, clients int) (t turn, err 
 		return t, err
 	}
 	defer func() { err = errors.Join(err, p.close()) }()
-	m := s.meters(s.replica, s.gateway)
-	l := load{
-		clients: clients, warmUp: s.options.WarmUp, length: s.options.For,
-		order:       func() string { return s.orders.next(way) },
-		measureFrom: func() (err error) { t.from, err = m.read(ctx); return err },
-		measureTo:   func() (err error) { t.to, err = m.read(ctx); return err },
-	}
 	forgetPeak(s.replica.pid())
-	if t.outcome, err = l.run(ctx, p); err != nil {
+	if t, err = s.turnOf(ctx, s.system, p, way, clients); err != nil {
 		return t, err
 	}
 	t.peak = peakMemory(s.replica.pid())

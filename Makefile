@@ -15,6 +15,10 @@ VERSION := $(shell git describe --tags --always --dirty 2>/dev/null || echo unkn
 # it. tools/provision.sh has said so by then. (=, not :=, as it may install one.)
 RACE = $(if $(filter 1,$(shell go env CGO_ENABLED)),-race)
 
+# The plugin, or the program of its own that Debian has. Version 1 knows no --wait: with it,
+# `make compose/up` ends when the replicas have started, some seconds before they are ready.
+COMPOSE = $(shell docker compose version >/dev/null 2>&1 && echo docker compose || echo docker-compose)
+
 # More options for `go test`, such as: make test TESTFLAGS='-run TestClaim -v'
 TESTFLAGS ?=
 
@@ -25,7 +29,11 @@ FUZZTIME ?= 10m
 CONCURRENT ?= Concurrent|Once|Crowd|Contract
 
 # How many seeds `make sim` runs, from 1 on.
-SEEDS ?= 1000
+SEEDS ?= 2000
+
+# How long `make chaos` and `make chaos/group` break things, and the seed of what they break; 0 for a new one.
+FOR ?= 30m
+SEED ?= 0
 
 # What `make cover` asks of core and ports, in percent.
 COVERAGE ?= 95
@@ -42,11 +50,11 @@ build: ## build bin/paymentd, a static binary
 
 .PHONY: compose/up
 compose/up: ## run two replicas on MySQL, and the gateway as a process of its own, in containers
-	docker compose up --build --detach --wait
+	VERSION='$(VERSION)' $(COMPOSE) up --build --detach $(filter --wait,$(shell $(COMPOSE) up --help))
 
 .PHONY: compose/down
 compose/down: ## stop what compose/up started, and remove its data
-	docker compose down --volumes --remove-orphans
+	$(COMPOSE) down --volumes --remove-orphans
 
 ## Testing
 
@@ -62,8 +70,23 @@ test/short: needs bin/withmysql ## test everything, in less depth and without th
 test/race50: needs bin/withmysql ## run the concurrent tests fifty times
 	bin/withmysql -- go test -race -count=50 -timeout=2h -run '$(CONCURRENT)' $(TESTFLAGS) ./...
 
+.PHONY: test/mysql
+test/mysql: ## test everything, on a genuine MySQL 9 that is fetched (Debian only)
+	PATH="$$(tools/genuine-mysql.sh):$$PATH" && $(MAKE) test
+
+.PHONY: chaos
+chaos: needs ## run the service for FOR, 30m by default, and kill, pause and cut off all its parts at random
+	go test ./app/chaos -v -run Chaos -for $(FOR) -seed $(SEED) -timeout=0 $(TESTFLAGS)
+
+# Each of the two tests lasts FOR, and some minutes to start the group and to compare the books.
+.PHONY: chaos/group
+chaos/group: FOR = 5m
+chaos/group: ## lose nodes of a three-node MySQL group at random, under load (Debian only)
+	PATH="$$(tools/genuine-mysql.sh):$$PATH" && \
+		go test -tags group ./app/chaos -v -run 'Group|MultiPrimary' -for $(FOR) -seed $(SEED) -timeout=0 $(TESTFLAGS)
+
 .PHONY: sim
-sim: ## live through SEEDS simulated disasters, 1000 by default
+sim: ## live through SEEDS simulated disasters, 2000 by default
 	go test ./core/simulation -run TestSimulation -timeout 0 -seeds $(SEEDS)
 
 .PHONY: cover

@@ -87,7 +87,7 @@ chaos/group: ## lose nodes of a three-node MySQL group at random, under load (De
 
 .PHONY: sim
 sim: ## live through SEEDS simulated disasters, 2000 by default
-	go test ./core/simulation -run TestSimulation -timeout 0 -seeds $(SEEDS)
+	go test ./core/simulation -v -run TestSimulation -timeout 0 -seeds $(SEEDS)
 
 .PHONY: cover
 cover: ## measure the coverage of core and ports, and fail below 95 %

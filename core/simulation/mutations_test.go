@@ -161,6 +161,9 @@ func bugsOfTheWorker() []bug {
 		{name: "told before it is durable", payments: func(p ports.Payments) ports.Payments {
 			return hastyPayments{p}
 		}},
+		{name: "a shared commit is told of before it is made", payments: func(p ports.Payments) ports.Payments {
+			return hastyShares{newSharedPayments(p)}
+		}},
 		{name: "a waiter begins a round after a decline", payments: func(p ports.Payments) ports.Payments {
 			return deafPayments{p}
 		}},

@@ -89,6 +89,9 @@ func (w *world) start(name string) *replica {
 	payments := ports.Payments(observedPayments{wire.Payments(auditedPayments{w.audit.store, w.audit}), w.audit})
 	gateway := ports.Gateway(auditedGateway{wire.Gateway(arrivals{w.audit.bank, w.audit}), w.audit, r})
 	retry := ports.Retry(resilience.NewRetry(w.retry))
+	if w.sharedCommits {
+		payments = newSharedPayments(payments)
+	}
 	if w.bug.payments != nil {
 		payments = w.bug.payments(payments)
 	}

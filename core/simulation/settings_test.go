@@ -14,6 +14,7 @@ type settings struct {
 	retry          resilience.RetryOptions
 	gatewayTimeout time.Duration
 	repeatable     bool // the gateway honours gateway keys
+	sharedCommits  bool // of the payments that a replica claims and settles
 
 	replicas, clients, requests, orders int
 	// pause is the mean time between two requests of a client: from a rush for one order to
@@ -61,6 +62,7 @@ func draw(seed uint64) settings {
 		faults:         drawFaults(s),
 		moods:          drawMoods(s),
 	}
+	set.sharedCommits = newStream(seed, "shared commits").chance(0.5)
 	set.pause = s.between(200*time.Millisecond, set.storm/time.Duration(set.requests))
 	if s.chance(0.25) {
 		set.jump = s.between(time.Second, set.service.Late/8)

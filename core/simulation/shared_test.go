@@ -1,0 +1,81 @@
+package simulation
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"runtime"
+	"sync"
+
+	"paymentd/core/payment"
+	"paymentd/ports"
+	"paymentd/sql/commit"
+)
+
+// sharedPayments is a repository whose claims and settlements share commits, as those of the
+// real ones do: what arrives while others are being written goes together, and nobody is told
+// before all of it is written.
+type sharedPayments struct {
+	ports.Payments
+
+	calls *commit.Shared[*sharedCall]
+}
+
+// sharedCall is one call among others.
+type sharedCall struct {
+	do   func()
+	died bool // its process did, in the middle of it
+}
+
+func newSharedPayments(p ports.Payments) *sharedPayments {
+	const lanes, most = 1, 8
+	return &sharedPayments{Payments: p, calls: commit.NewShared(lanes, most, together)}
+}
+
+func together(batch []*sharedCall) []error {
+	var all sync.WaitGroup
+	for _, c := range batch {
+		all.Go(func() {
+			c.died = true
+			c.do() // which ends this goroutine where the process dies
+			c.died = false
+		})
+	}
+	all.Wait()
+	return make([]error, len(batch))
+}
+
+func (p *sharedPayments) share(ctx context.Context, do func()) error {
+	c := &sharedCall{do: do}
+	if err := p.calls.Do(ctx, c); errors.Is(err, commit.ErrNotBegun) {
+		return fmt.Errorf("%w: %w", ports.ErrUnavailable, err)
+	}
+	if c.died {
+		runtime.Goexit()
+	}
+	return nil
+}
+
+func (p *sharedPayments) Claim(
+	ctx context.Context, ask payment.Ask,
+) (is payment.Payment, verdict payment.Verdict, err error) {
+	if notBegun := p.share(ctx, func() { is, verdict, err = p.Payments.Claim(ctx, ask) }); notBegun != nil {
+		return payment.Payment{}, "", notBegun
+	}
+	return is, verdict, err
+}
+
+func (p *sharedPayments) Settle(ctx context.Context, s payment.Settlement) (err error) {
+	if notBegun := p.share(ctx, func() { err = p.Payments.Settle(ctx, s) }); notBegun != nil {
+		return notBegun
+	}
+	return err
+}
+
+// hastyShares tells of a settlement while its commit is still to come.
+type hastyShares struct{ *sharedPayments }
+
+func (p hastyShares) Settle(ctx context.Context, s payment.Settlement) error {
+	go func() { _ = p.sharedPayments.Settle(ctx, s) }()
+	return nil
+}

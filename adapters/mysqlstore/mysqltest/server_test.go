@@ -142,6 +142,10 @@ func start(t *testing.T, config mysqltest.Config) *mysqltest.Server {
 	server, err := mysqltest.Start(t.Context(), config)
 	require.NoError(t, err)
 	t.Cleanup(func() { require.NoError(t, server.Stop()) })
+
+	parsed, err := url.Parse(server.URL(""))
+	require.NoError(t, err)
+	require.True(t, net.ParseIP(parsed.Hostname()).IsLoopback(), "%s is not a loopback address", parsed.Host)
 	return server
 }
 
@@ -151,9 +155,6 @@ func open(t *testing.T, raw string) *sql.DB {
 	parsed, err := url.Parse(raw)
 	require.NoError(t, err)
 	require.Equal(t, "mysql", parsed.Scheme)
-	host, _, err := net.SplitHostPort(parsed.Host)
-	require.NoError(t, err)
-	require.True(t, net.ParseIP(host).IsLoopback(), "%s is not a loopback address", host)
 
 	config := mysql.NewConfig()
 	config.Net, config.Addr = "tcp", parsed.Host

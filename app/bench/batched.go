@@ -8,10 +8,7 @@ import (
 	"sync"
 )
 
-const (
-	maxBatch = 64 // payments a statement
-	flushers = 2  // statements of a kind at once
-)
+const maxBatch = 64 // payments a statement
 
 // batchedPayer is the bare loop with shared commits: statements that arrive while others are
 // being committed go together in the next one.
@@ -22,9 +19,9 @@ type batchedPayer struct {
 	updates *batcher
 }
 
-func newBatchedPayer(db *sql.DB, gateway *gatewayClient) *batchedPayer {
+func newBatchedPayer(db *sql.DB, gateway *gatewayClient, flushers int) *batchedPayer {
 	p := &batchedPayer{db: db, gateway: gateway}
-	p.inserts, p.updates = newBatcher(p.insert), newBatcher(p.update)
+	p.inserts, p.updates = newBatcher(flushers, p.insert), newBatcher(flushers, p.update)
 	return p
 }
 
@@ -94,7 +91,7 @@ type batcher struct {
 	flushers sync.WaitGroup
 }
 
-func newBatcher(flush func(context.Context, []change) error) *batcher {
+func newBatcher(flushers int, flush func(context.Context, []change) error) *batcher {
 	b := &batcher{queue: make(chan waiting, 4096), flush: flush}
 	for range flushers {
 		b.flushers.Go(b.run)

@@ -64,11 +64,12 @@ func startChild(folder, name, binary, url string, env []string, args ...string) 
 	return c, nil
 }
 
-// leashIt has a shell kill the child when the pipe that it reads is closed, which the end of
-// this process does as well.
+// leashIt has a shell kill the child, and remove its folder, when the pipe that it reads is
+// closed: which the end of this process does, however it ends.
 func (c *child) leashIt() error {
-	script := "read -r _; kill -9 " + strconv.Itoa(c.pid())
-	c.killer = exec.Command("/bin/sh", "-c", script) //nolint:gosec,noctx // a number; it must outlive us
+	const script = `read -r _; kill -9 "$1"; rm -rf -- "$2"`
+	// Not CommandContext: it must outlive this process.
+	c.killer = exec.Command("/bin/sh", "-c", script, "bench-leash", strconv.Itoa(c.pid()), c.command.Dir) //nolint:gosec,noctx // our own script
 	c.killer.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
 	var err error
 	if c.leash, err = c.killer.StdinPipe(); err != nil {

@@ -23,7 +23,7 @@ type options struct {
 	Latency []time.Duration `default:"0s,50ms" help:"Times that the gateway takes for a charge; a row for each, with every number of clients."`
 	Rounds  int             `default:"3" help:"How often the ways take turns in each row."`
 	For     time.Duration   `default:"1500ms" help:"How long a turn is measured."`
-	WarmUp  time.Duration   `default:"400ms" help:"How long a turn runs before it is measured."`
+	WarmUp  time.Duration   `default:"400ms" help:"How long a turn runs before it is measured, and half a millisecond more for each client."`
 	Only    []string        `default:"ours,bare,batched,textbook" enum:"ours,bare,batched,textbook" help:"Ways to measure."`
 	Table   bool            `default:"true" negatable:"" help:"Measure the table; --no-table leaves the special rows alone."`
 
@@ -31,7 +31,8 @@ type options struct {
 	Rows    int      `placeholder:"N" help:"Compare a table that holds N payments with an empty one; use --no-table to do nothing else."`
 
 	IDs        string   `name:"ids" default:"random" enum:"random,ascending" help:"Order ids: random ones fall all over the primary key, ascending ones on its end."`
-	BareConns  int      `default:"64" help:"Connections of the bare loops at most."`
+	BareConns  int      `default:"64" help:"Connections of the bare loop, at most."`
+	Flushers   int      `default:"2" help:"Connections of the batched loop, for its INSERTs and for its UPDATEs."`
 	BufferPool string   `default:"1G" help:"Buffer pool of the database server."`
 	ServerArg  []string `sep:"none" placeholder:"--OPTION" help:"Further options of the database server."`
 	Binary     string   `placeholder:"FILE" help:"The paymentd to measure; without it, bin/paymentd is built."`
@@ -46,14 +47,19 @@ func (o *options) Validate() error {
 		return errors.New("--rounds: must be at least 1")
 	case o.For <= 0 || o.WarmUp < 0:
 		return errors.New("--for: must be above zero, and --warm-up not below it")
-	case o.BareConns < 1:
-		return errors.New("--bare-conns: must be at least 1")
+	case o.BareConns < 1 || o.Flushers < 1:
+		return errors.New("--bare-conns, --flushers: must be at least 1")
 	case o.Rows < 0:
 		return errors.New("--rows: must not be below zero")
 	case slices.ContainsFunc(o.Clients, func(n int) bool { return n < 1 || n > mostClients }):
 		return errors.New("--clients: must be from 1 to 4096")
 	}
 	return nil
+}
+
+// warmUp is how long that many clients take to connect and to get into step.
+func (o *options) warmUp(clients int) time.Duration {
+	return o.WarmUp + time.Duration(clients)*time.Millisecond/2
 }
 
 // turns are the ways to measure, in their order.

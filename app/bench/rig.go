@@ -45,11 +45,8 @@ func newRig(ctx context.Context, o options, progress io.Writer) (r *rig, err err
 	if r.folder, err = os.MkdirTemp("", "paymentd-bench-"); err != nil {
 		return r, fmt.Errorf("make a folder: %w", err)
 	}
-	if r.binary == "" {
-		r.say("building bin/paymentd")
-		if r.binary, err = build(ctx); err != nil {
-			return r, err
-		}
+	if err := r.findBinary(ctx); err != nil {
+		return r, err
 	}
 	r.say("starting a database server")
 	if err := r.startServer(ctx); err != nil {
@@ -73,18 +70,22 @@ func (r *rig) close() error {
 	return errors.Join(append(errs, os.RemoveAll(r.folder))...)
 }
 
-// build makes bin/paymentd, as `make build` does.
-func build(ctx context.Context) (string, error) {
-	path, err := filepath.Abs("bin/paymentd")
-	if err != nil {
-		return "", err
+// findBinary makes bin/paymentd, as `make build` does, unless there is another one to measure.
+func (r *rig) findBinary(ctx context.Context) (err error) {
+	given := r.binary != ""
+	if !given {
+		r.binary = "bin/paymentd"
 	}
-	command := exec.CommandContext(ctx, "go", "build", "-trimpath", "-ldflags", "-s -w", "-o", path, "paymentd/app/paymentd") //nolint:gosec // our own path
+	if r.binary, err = filepath.Abs(r.binary); err != nil || given {
+		return err
+	}
+	r.say("building bin/paymentd")
+	command := exec.CommandContext(ctx, "go", "build", "-trimpath", "-ldflags", "-s -w", "-o", r.binary, "paymentd/app/paymentd") //nolint:gosec // our own path
 	command.Env = append(os.Environ(), "CGO_ENABLED=0")
 	if out, err := command.CombinedOutput(); err != nil {
-		return "", fmt.Errorf("build paymentd: %w\n%s", err, out)
+		return fmt.Errorf("build paymentd: %w\n%s", err, out)
 	}
-	return path, nil
+	return nil
 }
 
 // startServer starts a server that flushes its log at every commit. It has more memory than a

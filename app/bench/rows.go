@@ -182,7 +182,7 @@ func copyStatement(names []string) string {
 }
 
 func (r *rows) text(p *page) {
-	p.line("\n%d payments in the table (%.1f GB, and %.1f GB of indexes; buffer pool %s), %d clients, gateway 0 ms:",
-		r.Rows, r.DataBytes/1e9, r.IndexBytes/1e9, r.BufferPool, r.Clients)
+	p.line("\n%d payments in the table (%.0f MB, and %.0f MB of indexes; buffer pool %s), %d clients, gateway 0 ms:",
+		r.Rows, r.DataBytes/1e6, r.IndexBytes/1e6, r.BufferPool, r.Clients)
 	p.line("  %.0f payments/s, %.0f with an empty table: %s times", r.Full.Median, r.Empty.Median, r.Ratio.text())
 }

@@ -59,7 +59,7 @@ func (f *report) head(p *page) {
 	if f.Service.SharedCommits != "" {
 		p.line("service with %s=%s", sharedCommits, f.Service.SharedCommits)
 	}
-	p.line("%d rounds of %s after %s of warm-up; %s order ids, seed %s; %.0f s in all",
+	p.line("%d rounds of %s after %s of warm-up and 0.5 ms a client; %s order ids, seed %s; %.0f s in all",
 		f.Rounds, f.For, f.WarmUp, f.IDs, f.Seed, f.Took)
 }
 

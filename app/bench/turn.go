@@ -62,8 +62,8 @@ func (s *stand) payer(ctx context.Context, way string, clients int) (payer, erro
 		keep(db, textbookConnections)
 		return newTextbookPayer(ctx, db, calls, clients)
 	case batched:
-		keep(db, 2*flushers)
-		return newBatchedPayer(db, calls), nil
+		keep(db, 2*s.options.Flushers)
+		return newBatchedPayer(db, calls, s.options.Flushers), nil
 	default:
 		keep(db, min(clients, s.options.BareConns))
 		return &barePayer{db: db, gateway: calls}, nil
@@ -87,7 +87,7 @@ type turn struct {
 func (r *rig) turnOf(ctx context.Context, s *system, p payer, way string, clients int) (t turn, err error) {
 	m := r.meters(s)
 	l := load{
-		clients: clients, warmUp: r.options.WarmUp, length: r.options.For,
+		clients: clients, warmUp: r.options.warmUp(clients), length: r.options.For,
 		order:       func() string { return r.orders.next(way) },
 		measureFrom: func() (err error) { t.from, err = m.read(ctx); return err },
 		measureTo:   func() (err error) { t.to, err = m.read(ctx); return err },

@@ -45,6 +45,7 @@ type meters struct {
 type reading struct {
 	at          time.Time
 	cpu         map[string]time.Duration
+	machine     time.Duration // of all processes
 	counters    map[string]float64
 	allocated   float64 // bytes, in the life of the service
 	allocations float64
@@ -56,6 +57,7 @@ func (m meters) read(ctx context.Context) (r reading, err error) {
 	for name, pid := range m.pids {
 		r.cpu[name] = cpuTime(pid)
 	}
+	r.machine = machineTime()
 	if r.counters, err = m.counters(ctx); err != nil {
 		return r, fmt.Errorf("read the database's counters: %w", err)
 	}
@@ -117,11 +119,13 @@ func allocations(ctx context.Context, url string) (bytes, count float64, err err
 	return answer.Memstats.TotalAlloc, answer.Memstats.Mallocs, nil
 }
 
+// tick is the unit of times in /proc: USER_HZ, on every architecture that Go has.
+const tick = time.Second / 100
+
 // cpuTime returns what a process has used of the processors, itself and in the kernel, to a
 // hundredth of a second; zero where there is no /proc (proc_pid_stat(5)).
 func cpuTime(pid int) time.Duration {
-	const tick = time.Second / 100 // USER_HZ, on every architecture that Go has
-	const utime, stime = 11, 12    // counted from the field after the name
+	const utime, stime = 11, 12 // counted from the field after the name
 	stat, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", pid))
 	if err != nil {
 		return 0
@@ -137,6 +141,30 @@ func cpuTime(pid int) time.Duration {
 		return 0
 	}
 	return time.Duration(user+kernel) * tick
+}
+
+// machineTime returns what all processes have used of the processors; zero where there is no
+// /proc (proc_stat(5)).
+func machineTime() time.Duration {
+	const user, system = 1, 3 // and nice between them
+	stat, err := os.ReadFile("/proc/stat")
+	if err != nil {
+		return 0
+	}
+	first, _, _ := strings.Cut(string(stat), "\n")
+	fields := strings.Fields(first)
+	if len(fields) <= system {
+		return 0
+	}
+	var sum int64
+	for _, field := range fields[user : system+1] {
+		n, err := strconv.ParseInt(field, 10, 64)
+		if err != nil {
+			return 0
+		}
+		sum += n
+	}
+	return time.Duration(sum) * tick
 }
 
 // forgetPeak has the kernel measure a process's peak memory from now on (proc_pid_clear_refs(5)).

@@ -78,10 +78,10 @@ func (f *report) speed(p *page) {
 }
 
 func (f *report) costs(p *page) {
-	p.line("\nWhat a payment takes: of the database, and of the service; CPU in µs of each process, and how many processors were busy\n")
+	p.line("\nWhat a payment takes: of the database, and of the service; CPU in µs of each process; and how many processors were busy with it, and with anything else\n")
 	rows := [][]string{{
 		"clients", "gateway", "way", "commits", "statements", "flushes", "log B", "received B", "sent B",
-		"allocated B", "allocations", "peak MB", "CPU service", "database", "gateway", "bench", "busy",
+		"allocated B", "allocations", "peak MB", "CPU service", "database", "gateway", "bench", "busy", "elsewhere",
 	}}
 	for _, r := range f.Rows {
 		for _, way := range ways {
@@ -162,7 +162,7 @@ func (r *result) costs() []string {
 	for _, process := range processes {
 		cells = append(cells, whole(c.CPU[process]))
 	}
-	return append(cells, fmt.Sprintf("%.1f", c.Busy))
+	return append(cells, fmt.Sprintf("%.1f", c.Busy), fmt.Sprintf("%.1f", c.Elsewhere))
 }
 
 func whole(n float64) string {

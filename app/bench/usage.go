@@ -7,6 +7,7 @@ type usage struct {
 	statements  float64
 	counters    map[string]float64
 	cpu         map[string]float64 // seconds
+	machine     float64            // seconds
 	allocated   float64
 	allocations float64
 }
@@ -25,6 +26,7 @@ func (u *usage) add(from, to reading, payments int) {
 	for name := range to.cpu {
 		u.cpu[name] += (to.cpu[name] - from.cpu[name]).Seconds()
 	}
+	u.machine += (to.machine - from.machine).Seconds()
 	u.allocated += to.allocated - from.allocated
 	u.allocations += to.allocations - from.allocations
 }
@@ -47,6 +49,8 @@ type cost struct {
 	CPU map[string]float64 `json:"cpu_us"`
 	// Busy is how many processors all of them kept at work, on average.
 	Busy float64 `json:"busy_processors"`
+	// Elsewhere is how many were at work for somebody else, whom the figures should not have.
+	Elsewhere float64 `json:"busy_elsewhere"`
 }
 
 // each returns what one payment took.
@@ -67,5 +71,6 @@ func (u usage) each() cost {
 		c.CPU[name] = seconds * 1e6 / u.payments
 		c.Busy += seconds / u.seconds
 	}
+	c.Elsewhere = max(0, u.machine/u.seconds-c.Busy)
 	return c
 }

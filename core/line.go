@@ -62,6 +62,17 @@ func (ls *lines) join(order payment.OrderID) *line {
 	return l
 }
 
+// behind counts the requests in line for whom another one speaks.
+func (ls *lines) behind() int {
+	ls.mu.Lock()
+	defer ls.mu.Unlock()
+	n := 0
+	for _, l := range ls.byOrder {
+		n += l.standing - 1
+	}
+	return n
+}
+
 // tell ends the order's line, if there is one.
 func (ls *lines) tell(order payment.OrderID, e ending) {
 	ls.mu.Lock()

@@ -176,6 +176,8 @@ func doubtful(err error) error {
 
 // watch reads the payment, for all in line, until its worker is done or gone.
 func (s *Service) watch(ctx context.Context, l *line, patience *time.Timer) ending {
+	s.watching.Add(1)
+	defer s.watching.Add(-1)
 	var err error
 	for {
 		_, lookedAt := l.last()

@@ -47,6 +47,8 @@ type Service struct {
 	wake  chan struct{} // tells the queue that something is due
 	// outage: the queue's last try to reach the database was in vain.
 	outage atomic.Bool
+	// watching counts the requests that watch another replica's worker.
+	watching atomic.Int64
 }
 
 // New returns a service that serves requests. Its queue works while [Service.RunQueue] runs.
@@ -71,6 +73,10 @@ func (s *Service) Ready(ctx context.Context) error {
 	}
 	return s.payments.Ready(ctx)
 }
+
+// Waiting counts the requests that wait for another one at work on their order, in this process
+// or in another.
+func (s *Service) Waiting() int { return s.lines.behind() + int(s.watching.Load()) }
 
 // History returns all that is stored of a payment, or ports.ErrNotFound.
 func (s *Service) History(ctx context.Context, id payment.OrderID) (ports.History, error) {

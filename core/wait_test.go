@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/stretchr/testify/require"
@@ -401,4 +402,23 @@ func TestWaitersTakeOverFromTheDead(t *testing.T) {
 			})
 		})
 	}
+}
+
+// Whoever waits is counted, wherever the worker is that they wait for.
+func TestWaitingIsCounted(t *testing.T) {
+	inWorld(t, func(t *testing.T, w *world) {
+		a, b := w.replica("a"), w.replica("b")
+		require.Zero(t, a.Waiting())
+		replies := a.crowd(10)
+		synctest.Wait() // the first is at the gateway
+		replies = append(replies, b.crowd(5)...)
+		w.sleepUntil(time.Second)
+		require.Equal(t, 9, a.Waiting(), "all but the one that charges")
+		require.Equal(t, 5, b.Waiting(), "one of them watches")
+		for _, reply := range replies {
+			require.NoError(t, (<-reply).err)
+		}
+		synctest.Wait()
+		require.Zero(t, a.Waiting()+b.Waiting())
+	}, fake.Slow(2*time.Second, fake.Approve()))
 }

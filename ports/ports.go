@@ -50,6 +50,11 @@ type Payments interface {
 	// false when none will ever be. It takes no lock.
 	NextDue(ctx context.Context) (time.Duration, bool, error)
 
+	// Backlog returns what is not finished, by state; the states of which there is none are left
+	// out. It takes no lock. Of more than [MaxBacklog] payments it counts those that have been
+	// due for the longest.
+	Backlog(ctx context.Context) ([]Backlog, error)
+
 	// Renew records the end of an attempt and holds the claim for longer. Repeating it,
 	// after an error, is safe. payment.ErrFenced: the claim is lost and nothing was written.
 	Renew(ctx context.Context, r payment.Renewal) error
@@ -83,6 +88,20 @@ type Payments interface {
 	// Ready returns nil when the database answers and its schema is one that this program can
 	// work on: its own version or a later one. Otherwise the error says what is wrong.
 	Ready(ctx context.Context) error
+}
+
+// MaxBacklog bounds the payments that are read to count them.
+const MaxBacklog = 100_000
+
+// Backlog is the payments of a state in which something is left to do for the service.
+type Backlog struct {
+	State    payment.State
+	Payments int
+	Due      int // of these, the ones that are due: they wait for a worker
+	// LongestDue is how long the oldest of those has been due; zero where none is.
+	LongestDue time.Duration
+	// Oldest is how long ago the oldest of the payments was created.
+	Oldest time.Duration
 }
 
 // History is everything that is stored of a payment.

@@ -88,7 +88,7 @@ func (r *record) store(d payment.Decision) {
 		return
 	}
 	r.payment = d.Payment
-	r.payment.SeenAt = time.Time{}
+	r.payment.SeenAt, r.payment.TakenOver = time.Time{}, false
 	if d.Past != nil {
 		r.past = append(r.past, *d.Past)
 	}

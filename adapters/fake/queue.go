@@ -43,6 +43,34 @@ func (s *Payments) NextDue(ctx context.Context) (in time.Duration, found bool, e
 	return in, found, err
 }
 
+// Backlog counts what is not finished, by state.
+func (s *Payments) Backlog(ctx context.Context) (backlog []ports.Backlog, err error) {
+	err = s.transact(ctx, func(now time.Time) error {
+		for _, state := range payment.States() {
+			b := ports.Backlog{State: state}
+			for _, r := range s.orders {
+				if p := r.payment; p.State == state && !p.DueAt.IsZero() {
+					count(&b, p, now)
+				}
+			}
+			if b.Payments > 0 {
+				backlog = append(backlog, b)
+			}
+		}
+		return nil
+	})
+	return backlog, err
+}
+
+func count(b *ports.Backlog, p payment.Payment, now time.Time) {
+	b.Payments++
+	b.Oldest = max(b.Oldest, now.Sub(p.CreatedAt))
+	if !now.Before(p.DueAt) {
+		b.Due++
+		b.LongestDue = max(b.LongestDue, now.Sub(p.DueAt))
+	}
+}
+
 // List returns a page of payments.
 func (s *Payments) List(ctx context.Context, q ports.ListQuery) (page []payment.Payment, err error) {
 	err = s.transact(ctx, func(now time.Time) error {

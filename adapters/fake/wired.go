@@ -58,6 +58,11 @@ func (p wiredPayments) NextDue(ctx context.Context) (time.Duration, bool, error)
 	return a.in, a.found, err
 }
 
+func (p wiredPayments) Backlog(ctx context.Context) ([]ports.Backlog, error) {
+	return carry(ctx, p.wire, Call{Method: "Backlog"},
+		func() ([]ports.Backlog, error) { return p.end.Backlog(ctx) })
+}
+
 func (p wiredPayments) Renew(ctx context.Context, r payment.Renewal) error {
 	return p.write(ctx, "Renew", r.OrderID, func() error { return p.end.Renew(ctx, r) })
 }

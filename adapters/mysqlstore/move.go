@@ -53,6 +53,7 @@ func (m *move) make(ctx context.Context, conn *sql.Conn) error {
 			return err
 		}
 		if row.Payment.ClaimToken == m.token {
+			p.TakenOver = m.decision.Payment.TakenOver
 			m.decision.Payment = p
 			return nil
 		}

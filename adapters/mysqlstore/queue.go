@@ -160,5 +160,25 @@ func (s *Payments) NextDue(ctx context.Context) (in time.Duration, found bool, e
 	return in, found, nil
 }
 
+// Backlog implements ports.Payments.
+func (s *Payments) Backlog(ctx context.Context) (backlog []ports.Backlog, err error) {
+	var rows []queries.BacklogRow
+	err = s.read(ctx, func(ctx context.Context, q *queries.Queries) error {
+		rows, err = q.Backlog(ctx, ports.MaxBacklog)
+		return err
+	})
+	if err != nil {
+		return nil, fmt.Errorf("count the backlog: %w", err)
+	}
+	for _, row := range rows {
+		backlog = append(backlog, ports.Backlog{
+			State: row.State, Payments: int(row.Payments), Due: int(row.Due),
+			LongestDue: max(0, time.Duration(row.LongestDueMicros)*time.Microsecond),
+			Oldest:     max(0, time.Duration(row.OldestMicros)*time.Microsecond),
+		})
+	}
+	return backlog, nil
+}
+
 // atMost returns a limit as MySQL takes it.
 func atMost(limit int) int32 { return int32(max(0, min(limit, math.MaxInt32))) }

@@ -92,6 +92,11 @@ func (s *Payments) Close() error {
 	return nil
 }
 
+// Pools returns how the connections are used, by the name of their pool.
+func (s *Payments) Pools() map[string]sql.DBStats {
+	return map[string]sql.DBStats{"writer": s.writer.Stats(), "readers": s.readers.Stats()}
+}
+
 // Ready implements ports.Payments.
 func (s *Payments) Ready(ctx context.Context) error {
 	status := schema.Status{Latest: s.latest}

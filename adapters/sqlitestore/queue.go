@@ -146,3 +146,26 @@ func (s *Payments) NextDue(ctx context.Context) (in time.Duration, found bool, e
 	}
 	return in, found, nil
 }
+
+// Backlog implements ports.Payments.
+func (s *Payments) Backlog(ctx context.Context) (backlog []ports.Backlog, err error) {
+	err = s.read(ctx, func(ctx context.Context, q *queries.Queries, now time.Time) error {
+		rows, err := q.Backlog(ctx, queries.BacklogParams{Now: nullable(now), MaxRows: ports.MaxBacklog})
+		if err != nil {
+			return err
+		}
+		backlog = make([]ports.Backlog, 0, len(rows)) // anew at each try
+		for _, row := range rows {
+			backlog = append(backlog, ports.Backlog{
+				State: row.State, Payments: int(row.Payments), Due: int(row.Due),
+				LongestDue: max(0, now.Sub(fromMicros(row.FirstDueAt))),
+				Oldest:     max(0, now.Sub(fromMicros(row.FirstCreatedAt))),
+			})
+		}
+		return nil
+	})
+	if err != nil {
+		return nil, fmt.Errorf("count the backlog: %w", err)
+	}
+	return backlog, nil
+}

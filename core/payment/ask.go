@@ -108,6 +108,7 @@ func (p Payment) claim(c claimant, now time.Time) Decision {
 	p.State = StateProcessing
 	p.Code, p.Reason, p.Lookups = "", "", 0
 	p.UpdatedAt = now
+	p.TakenOver = takeover
 	p.begin(c.replica, c.lease, now)
 	d.Payment = p
 	if takeover {

@@ -56,6 +56,9 @@ type Payment struct {
 	// SeenAt is the database's clock when the payment was read. It is not stored, and
 	// zero for a payment that this very call created.
 	SeenAt time.Time
+	// TakenOver: the claim that this payment was returned for is one whose worker fell silent
+	// over it. It is not stored, and false for a payment that was merely read.
+	TakenOver bool
 }
 
 // The codes of a failed payment.

@@ -156,6 +156,8 @@ func takesOver(r *repository) {
 	b.Replica = "replica-b"
 	second := r.claim(b, payment.VerdictClaimed)
 	requireSame(r.t, b.Decide(first, second.SeenAt).Payment, second)
+	require.True(r.t, second.TakenOver)
+	require.False(r.t, r.find("order-1").TakenOver, "whoever only reads it takes nothing over")
 	require.Equal(r.t, first.GatewayKey, second.GatewayKey)
 	require.Equal(r.t, int64(2), second.Fence)
 	require.Equal(r.t, "replica-b", second.Replica)
@@ -191,6 +193,7 @@ func keysChange(r *repository) {
 		before := r.in(state, id)
 		a := r.ask(id)
 		after := r.claim(a, payment.VerdictClaimed)
+		require.False(r.t, after.TakenOver)
 		requireSame(r.t, a.Decide(before, after.SeenAt).Payment, after)
 		requireSame(r.t, after, r.find(id))
 		requireGapless(r.t, r.history(id))

@@ -20,7 +20,7 @@ func requireSame(t testing.TB, want, got payment.Payment) {
 
 // plain returns p with its times in UTC and without what is not stored.
 func plain(p payment.Payment) payment.Payment {
-	p.SeenAt = time.Time{}
+	p.SeenAt, p.TakenOver = time.Time{}, false
 	p.Attempt = plainAttempt(p.Attempt)
 	for _, at := range []*time.Time{&p.DueAt, &p.Doubt.UnansweredAt, &p.CreatedAt, &p.UpdatedAt} {
 		*at = plainTime(*at)

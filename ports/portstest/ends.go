@@ -134,6 +134,7 @@ func leavesNoTrace(r *repository) {
 		"Claim":    func() error { _, _, err := r.Claim(ctx, r.ask("order-new")); return err },
 		"ClaimDue": func() error { _, err := r.ClaimDue(ctx, r.terms(), 10); return err },
 		"NextDue":  func() error { _, _, err := r.NextDue(ctx); return err },
+		"Backlog":  func() error { _, err := r.Backlog(ctx); return err },
 		"Renew":    func() error { return r.Renew(ctx, renewal(held, time.Second)) },
 		"Settle": func() error {
 			return r.Settle(ctx, settlement(held, resultFor(payment.StateSucceeded), taken))

@@ -8,6 +8,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"paymentd/core/payment"
+	"paymentd/ports"
 )
 
 func queue() []clause {
@@ -37,6 +38,7 @@ func queue() []clause {
 		{"queue/a payment over which workers fall silent is set aside", setsAside},
 		{"queue/an unresolved payment stays so while it is looked up", looksUp},
 		{"queue/the next due time is known without waiting for it", knowsNextDue},
+		{"queue/the backlog is counted by state", countsBacklog},
 	}
 }
 
@@ -226,4 +228,39 @@ func knowsNextDue(r *repository) {
 	require.NoError(r.t, err)
 	require.True(r.t, found)
 	require.Zero(r.t, in)
+}
+
+// countsBacklog looks at payments of every state, some of them due.
+func countsBacklog(r *repository) {
+	none, err := r.Backlog(r.t.Context())
+	require.NoError(r.t, err)
+	require.Empty(r.t, none)
+
+	for _, state := range payment.States() {
+		r.in(state, payment.OrderID("order-"+state))
+	}
+	r.dueSince("order-later", -live)
+	r.dueSince("order-late", time.Hour)
+	a := r.ask("order-silent")
+	a.Lease = dead
+	r.claim(a, payment.VerdictClaimed)
+
+	backlog := make(map[payment.State]ports.Backlog)
+	all, err := r.Backlog(r.t.Context())
+	require.NoError(r.t, err)
+	for _, b := range all {
+		require.NotContains(r.t, backlog, b.State)
+		require.GreaterOrEqual(r.t, b.Oldest, time.Duration(0))
+		require.Less(r.t, b.Oldest, patience)
+		require.GreaterOrEqual(r.t, b.LongestDue, time.Duration(0))
+		backlog[b.State] = b
+	}
+	require.Len(r.t, backlog, 3, "what has ended is no backlog: %v", all)
+	counts := func(s payment.State) [2]int { return [2]int{backlog[s].Payments, backlog[s].Due} }
+	require.Equal(r.t, [2]int{2, 1}, counts(payment.StateProcessing), "one claim is alive")
+	require.Equal(r.t, [2]int{3, 2}, counts(payment.StateScheduled), "one waits for its time")
+	require.Equal(r.t, [2]int{1, 1}, counts(payment.StateUnresolved))
+	require.GreaterOrEqual(r.t, backlog[payment.StateScheduled].LongestDue, time.Hour)
+	require.Less(r.t, backlog[payment.StateScheduled].LongestDue, time.Hour+patience)
+	require.Less(r.t, backlog[payment.StateProcessing].LongestDue, patience)
 }

@@ -17,3 +17,18 @@ FROM payments
 WHERE due_at IS NOT NULL
 ORDER BY due_at
 LIMIT 1;
+
+-- name: Backlog :many
+-- Backlog reads no more rows than it is told to, those that have been due for the longest.
+SELECT state, COUNT(*) AS payments,
+    CAST(SUM(due_at <= sqlc.arg(now)) AS INTEGER) AS due,
+    CAST(MIN(due_at) AS INTEGER) AS first_due_at,
+    CAST(MIN(created_at) AS INTEGER) AS first_created_at
+FROM (
+    SELECT state, due_at, created_at
+    FROM payments
+    WHERE due_at IS NOT NULL
+    ORDER BY due_at
+    LIMIT sqlc.arg(max_rows)
+) AS unfinished
+GROUP BY state;

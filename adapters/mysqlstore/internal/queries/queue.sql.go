@@ -12,6 +12,60 @@ import (
 	"paymentd/core/payment"
 )
 
+const backlog = `-- name: Backlog :many
+SELECT state, COUNT(*) AS payments,
+    CAST(SUM(due_at <= NOW(6)) AS SIGNED) AS due,
+    CAST(TIMESTAMPDIFF(MICROSECOND, MIN(due_at), NOW(6)) AS SIGNED) AS longest_due_micros,
+    CAST(TIMESTAMPDIFF(MICROSECOND, MIN(created_at), NOW(6)) AS SIGNED) AS oldest_micros
+FROM (
+    SELECT state, due_at, created_at
+    FROM payments FORCE INDEX (payments_due)
+    WHERE due_at IS NOT NULL
+    ORDER BY due_at
+    LIMIT ?
+) AS unfinished
+GROUP BY state
+`
+
+type BacklogRow struct {
+	State            payment.State
+	Payments         int64
+	Due              int64
+	LongestDueMicros int64
+	OldestMicros     int64
+}
+
+// Backlog reads no more rows than it is told to, those that have been due for the longest. The
+// index is forced because a scan of a small table looks cheaper.
+func (q *Queries) Backlog(ctx context.Context, limit int32) ([]BacklogRow, error) {
+	rows, err := q.db.QueryContext(ctx, backlog, limit)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	var items []BacklogRow
+	for rows.Next() {
+		var i BacklogRow
+		if err := rows.Scan(
+			&i.State,
+			&i.Payments,
+			&i.Due,
+			&i.LongestDueMicros,
+			&i.OldestMicros,
+		); err != nil {
+			return nil, err
+		}
+		items = append(items, i)
+	}
+	if err := rows.Close(); err != nil {
+		return nil, err
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return items, nil
+}
+
 const listDuePayments = `-- name: ListDuePayments :many
 SELECT order_id
 FROM payments

@@ -12,6 +12,64 @@ import (
 	"paymentd/core/payment"
 )
 
+const backlog = `-- name: Backlog :many
+SELECT state, COUNT(*) AS payments,
+    CAST(SUM(due_at <= ?1) AS INTEGER) AS due,
+    CAST(MIN(due_at) AS INTEGER) AS first_due_at,
+    CAST(MIN(created_at) AS INTEGER) AS first_created_at
+FROM (
+    SELECT state, due_at, created_at
+    FROM payments
+    WHERE due_at IS NOT NULL
+    ORDER BY due_at
+    LIMIT ?2
+) AS unfinished
+GROUP BY state
+`
+
+type BacklogParams struct {
+	Now     sql.NullInt64
+	MaxRows int64
+}
+
+type BacklogRow struct {
+	State          payment.State
+	Payments       int64
+	Due            int64
+	FirstDueAt     int64
+	FirstCreatedAt int64
+}
+
+// Backlog reads no more rows than it is told to, those that have been due for the longest.
+func (q *Queries) Backlog(ctx context.Context, arg BacklogParams) ([]BacklogRow, error) {
+	rows, err := q.db.QueryContext(ctx, backlog, arg.Now, arg.MaxRows)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	var items []BacklogRow
+	for rows.Next() {
+		var i BacklogRow
+		if err := rows.Scan(
+			&i.State,
+			&i.Payments,
+			&i.Due,
+			&i.FirstDueAt,
+			&i.FirstCreatedAt,
+		); err != nil {
+			return nil, err
+		}
+		items = append(items, i)
+	}
+	if err := rows.Close(); err != nil {
+		return nil, err
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return items, nil
+}
+
 const listDuePayments = `-- name: ListDuePayments :many
 SELECT payments.order_id, payments.amount_minor, payments.currency, payments.state, payments.gateway_key, payments.fence, payments.replica, payments.due_at, payments.attempt_number, payments.attempt_fence, payments.attempt_replica, payments.attempt_gateway_key, payments.attempt_started_at, payments.attempt_ended_at, payments.attempt_class, payments.attempt_code, payments.attempt_message, payments.doubt_answered, payments.doubt_unanswered_at, payments.lookups, payments.strikes, payments.events, payments.async, payments.later_retries, payments.transaction_id, payments.code, payments.reason, payments.created_at, payments.updated_at
 FROM payments

@@ -137,7 +137,7 @@ bench/go: needs bin/withmysql ## run the Go benchmarks six times, for benchstat
 ## Checking
 
 .PHONY: verify
-verify: verify/generated verify/modules verify/format lint verify/canary verify/workflows ## check all that can be checked without running it
+verify: verify/generated verify/openapi verify/modules verify/format lint verify/canary verify/workflows ## check all that can be checked without running it
 
 .PHONY: lint
 lint: ## look for mistakes
@@ -149,8 +149,13 @@ vuln: ## look for known vulnerabilities (asks vuln.go.dev)
 	$(TOOL) govulncheck ./...
 
 .PHONY: verify/generated
-verify/generated: # the committed queries are those that sqlc generates
+verify/generated: # the committed queries and types are those that sqlc and oapi-codegen generate
 	$(TOOL) sqlc diff
+	tools/wire.sh diff
+
+.PHONY: verify/openapi
+verify/openapi: # openapi.yaml passes a strict linter, and the page at /docs is what npm has
+	tools/npm.sh tools/npm/check.sh
 
 .PHONY: verify/modules
 verify/modules: # go.mod and go.sum are as tidy as they get
@@ -172,8 +177,9 @@ verify/workflows: # what GitHub runs is well-formed
 ## Writing
 
 .PHONY: generate
-generate: ## generate the code for the queries in sql/
+generate: ## generate the code for the queries in sql/, and the types of openapi.yaml
 	$(TOOL) sqlc generate
+	tools/wire.sh write
 
 .PHONY: fmt
 fmt: ## format the code

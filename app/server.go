@@ -7,6 +7,7 @@ import (
 	"log/slog"
 	"net"
 	"net/http"
+	"strings"
 	"time"
 
 	"go.uber.org/fx"
@@ -20,7 +21,8 @@ import (
 func httpOptions(cfg Config, currency payment.Currency) httpapi.Options {
 	return httpapi.Options{
 		APIKeys: cfg.APIKeys, Currency: currency, MaxRequests: cfg.MaxRequests, MaxHeaderBytes: 16 << 10,
-		HeaderTimeout: 5 * time.Second, ReadTimeout: 15 * time.Second,
+		ChargesSandbox: strings.HasPrefix(cfg.Gateway, "sandbox:"),
+		HeaderTimeout:  5 * time.Second, ReadTimeout: 15 * time.Second,
 		WriteTimeout: 15 * time.Second, IdleTimeout: 2 * time.Minute,
 	}
 }

@@ -1,6 +1,6 @@
 #!/bin/sh
 # Sees to it that this machine has what the tests need besides Go and make: a C
-# compiler for the race detector, and a server that speaks the MySQL protocol.
+# compiler for the race detector, a browser, and a server that speaks the MySQL protocol.
 # What is missing is installed, on a machine with apt; what is there is used.
 set -eu
 
@@ -23,25 +23,18 @@ has_compiler() {
 	echo '#include <stdlib.h>' | "$(go env CC)" -fsyntax-only -x c - >/dev/null 2>&1
 }
 
-install() {
-	has apt-get || return 1
-	root=
-	if [ "$(id -u)" -ne 0 ]; then
-		has sudo || return 1
-		root='sudo --non-interactive'
-		[ ! -t 0 ] || root=sudo # somebody is there to be asked for a password
-	fi
-	echo "provision: apt-get install $*" >&2
-	export DEBIAN_FRONTEND=noninteractive
-	{
-		$root apt-get update -qq &&
-			$root apt-get install -qq --yes --no-install-recommends "$@"
-	} >&2
-}
+. "$(dirname "$0")/apt.sh"
+
+has_browser() { has chromium || has chromium-browser || has google-chrome; }
 
 if ! has_compiler && ! install gcc libc6-dev; then
 	echo 'provision: no C compiler, and none could be installed: the tests run WITHOUT the race detector' >&2
 	[ -z "${CI:-}" ] # where nobody reads that, it is an error
+fi
+
+if ! has_browser && ! install chromium; then
+	echo 'provision: no Chromium, and none could be installed: the test of the page at /docs will fail' >&2
+	[ -z "${CI:-}" ]
 fi
 
 # Also with TEST_MYSQL_URL: a test that kills its server needs one of its own.

@@ -37,6 +37,8 @@ type Options struct {
 	APIKeys []string
 	// Currency is that of a request which names none.
 	Currency payment.Currency
+	// ChargesSandbox: no money moves, so the page at /docs may send requests to charge.
+	ChargesSandbox bool
 	// MaxRequests bounds the requests under /payments that are served at a time. The
 	// ones beyond get 503 at once; probes are always served.
 	MaxRequests int
@@ -89,9 +91,10 @@ func New(p Processor, o Options, log *slog.Logger) http.Handler {
 	get(e, routePayment, a.lookUp, a.authenticated, a.limited)
 	get(e, routeHealth, a.health)
 	get(e, routeReady, a.ready)
+	a.documented(e)
 	// Without it the router takes all that follows /payments/ for one order id.
 	e.RouteNotFound(routePayment+"/*", echo.NotFoundHandler)
-	return escapedPaths(e)
+	return secured(escapedPaths(e))
 }
 
 // get serves HEAD as well: net/http then leaves out the body.

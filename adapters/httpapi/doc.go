@@ -5,6 +5,10 @@
 //	GET  /payments/{order_id}   one payment, its attempts and its timeline: lookup.go
 //	GET  /payments              payments by pages, newest first: list.go
 //	GET  /healthz, /readyz      for probes: health.go
+//	GET  /openapi.yaml, /docs   the contract, and a page to read it with: docs.go
+//
+// The contract, openapi.yaml, comes first: the types of what is answered are made from it
+// (internal/wire), and the tests compare every answer with it.
 //
 // A request to charge must mean one thing only. So its body is decoded strictly
 // (decode.go), a query string beside it is refused, and nothing is guessed: a misspelt

@@ -6,18 +6,16 @@ import (
 	"time"
 
 	"github.com/labstack/echo/v4"
+
+	"paymentd/adapters/httpapi/internal/wire"
 )
 
 // readyTimeout bounds the question to the database, below the patience of usual probes.
 const readyTimeout = 2 * time.Second
 
-type statusBody struct {
-	Status string `json:"status"`
-}
-
 // health serves GET /healthz: the process lives, whatever its database does.
 func (a *api) health(c echo.Context) error {
-	return a.respond(c, http.StatusOK, statusBody{"ok"})
+	return a.respond(c, http.StatusOK, wire.Probe{Status: wire.Ok})
 }
 
 // ready serves GET /readyz. Why the service is not ready is for the log: probes are open
@@ -28,5 +26,5 @@ func (a *api) ready(c echo.Context) error {
 	if err := a.processor.Ready(ctx); err != nil {
 		return refuse(problemNotReady).because(err)
 	}
-	return a.respond(c, http.StatusOK, statusBody{"ready"})
+	return a.respond(c, http.StatusOK, wire.Probe{Status: wire.Ready})
 }

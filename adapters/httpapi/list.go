@@ -6,9 +6,11 @@ import (
 	"net/url"
 	"slices"
 	"strconv"
+	"time"
 
 	"github.com/labstack/echo/v4"
 
+	"paymentd/adapters/httpapi/internal/wire"
 	"paymentd/core/payment"
 	"paymentd/ports"
 )
@@ -19,12 +21,7 @@ const (
 	maxPage     = 200
 )
 
-type listBody struct {
-	Payments   []paymentView `json:"payments"`
-	NextCursor string        `json:"next_cursor,omitempty"` // none on the last page
-}
-
-// list serves GET /payments?state=&limit=&cursor=.
+// list serves GET /payments?state=&created_from=&created_before=&limit=&cursor=.
 func (a *api) list(c echo.Context) error {
 	query, err := parseListQuery(c.Request().URL.RawQuery)
 	if err != nil {
@@ -36,10 +33,10 @@ func (a *api) list(c echo.Context) error {
 	if err != nil {
 		return err
 	}
-	body := listBody{Payments: []paymentView{}} // [] in JSON and not null
+	body := wire.PaymentList{Payments: []wire.Payment{}} // [] in JSON and not null
 	for i, p := range payments {
 		if i == page {
-			body.NextCursor = encodeCursor(payments[page-1], query.States)
+			body.NextCursor = encodeCursor(payments[page-1], query)
 			break
 		}
 		body.Payments = append(body.Payments, viewPayment(p))
@@ -62,12 +59,17 @@ func parseListQuery(raw string) (ports.ListQuery, error) {
 		switch name {
 		case "state":
 			query.States, err = parseStates(values)
+		case "created_from":
+			query.CreatedFrom, err = parseBound(name, values)
+		case "created_before":
+			query.CreatedBefore, err = parseBound(name, values)
 		case "limit":
 			query.Limit, err = parseLimit(values)
 		case "cursor":
 			cursor, err = single(name, values)
 		default:
-			err = malformed("the parameter " + quoted(name) + " is not known; use state, limit or cursor")
+			err = malformed("the parameter " + quoted(name) +
+				" is not known; use state, created_from, created_before, limit or cursor")
 		}
 		if err != nil {
 			return query, err
@@ -76,7 +78,7 @@ func parseListQuery(raw string) (ports.ListQuery, error) {
 	if cursor == "" {
 		return query, nil
 	}
-	query.AfterCreatedAt, query.AfterOrderID, err = decodeCursor(cursor, query.States)
+	query.AfterCreatedAt, query.AfterOrderID, err = decodeCursor(cursor, query)
 	return query, err
 }
 
@@ -110,6 +112,21 @@ func parseLimit(values []string) (int, error) {
 		return 0, fieldError("limit", "limit must be a whole number from 1 to "+strconv.Itoa(maxPage))
 	}
 	return int(limit), nil
+}
+
+// parseBound reads a bound on creation times. They are kept in microseconds, so the part of
+// one that a bound may have makes it the next: for a payment, both say the same.
+func parseBound(name string, values []string) (time.Time, error) {
+	text, err := single(name, values)
+	if err != nil || text == "" {
+		return time.Time{}, err
+	}
+	bound, err := time.Parse(time.RFC3339, text)
+	if err != nil || bound.UTC().Year() < 1970 || bound.UTC().Year() > 9998 {
+		return time.Time{}, fieldError(name, name+
+			" must be a time such as 2026-03-04T12:00:00Z (RFC 3339), in the years 1970 to 9998")
+	}
+	return bound.Add(time.Microsecond - 1).UTC().Truncate(time.Microsecond), nil
 }
 
 func single(name string, values []string) (string, error) {

@@ -25,7 +25,9 @@ func holding(payments []payment.Payment) *processor {
 		for _, p := range payments {
 			older := q.AfterOrderID == "" || p.CreatedAt.Before(q.AfterCreatedAt) ||
 				p.CreatedAt.Equal(q.AfterCreatedAt) && p.OrderID < q.AfterOrderID
-			if older && len(page) < q.Limit && (len(q.States) == 0 || slices.Contains(q.States, p.State)) {
+			early := p.CreatedAt.Before(q.CreatedFrom)
+			late := !q.CreatedBefore.IsZero() && !p.CreatedAt.Before(q.CreatedBefore)
+			if older && !early && !late && len(page) < q.Limit && (len(q.States) == 0 || slices.Contains(q.States, p.State)) {
 				page = append(page, p)
 			}
 		}
@@ -119,7 +121,7 @@ func TestListRefusals(t *testing.T) {
 	const (
 		badLimit  = "limit must be a whole number from 1 to 200"
 		badState  = "state must be one of processing, scheduled, succeeded, declined, failed, unresolved"
-		badCursor = "cursor must be a next_cursor of this list, with the same states"
+		badCursor = "cursor must be a next_cursor of this list, with the same states and times"
 		badQuery  = "the query string must be percent-encoded, with & between its parameters"
 	)
 	tests := map[string]string{
@@ -131,11 +133,11 @@ func TestListRefusals(t *testing.T) {
 		"state=failed,failed": badState,
 		"state=failed%00":     badState,
 		"state=failed&state=declined&state=failed": "state must name each state once only",
-		"sate=failed":       `the parameter "sate" is not known; use state, limit or cursor`,
-		"State=failed":      `the parameter "State" is not known; use state, limit or cursor`,
-		"%00%22=1":          `the parameter "\x00\"" is not known; use state, limit or cursor`,
-		"a&b&limit=x":       `the parameter "a" is not known; use state, limit or cursor`,
-		"=":                 `the parameter "" is not known; use state, limit or cursor`,
+		"sate=failed":       `the parameter "sate" is not known; use state, created_from, created_before, limit or cursor`,
+		"State=failed":      `the parameter "State" is not known; use state, created_from, created_before, limit or cursor`,
+		"%00%22=1":          `the parameter "\x00\"" is not known; use state, created_from, created_before, limit or cursor`,
+		"a&b&limit=x":       `the parameter "a" is not known; use state, created_from, created_before, limit or cursor`,
+		"=":                 `the parameter "" is not known; use state, created_from, created_before, limit or cursor`,
 		"limit=1;a=b":       badQuery,
 		"limit=%zz":         badQuery,
 		"cursor=x":          badCursor,
@@ -166,7 +168,7 @@ func TestCursorsAreTamperEvident(t *testing.T) {
 		t.Helper()
 		got := s.get("/payments?" + query)
 		require.Equal(t, 400, got.status, query)
-		require.Equal(t, "cursor must be a next_cursor of this list, with the same states", got.sentence(t))
+		require.Equal(t, "cursor must be a next_cursor of this list, with the same states and times", got.sentence(t))
 	}
 	for bit := range len(raw) * 8 {
 		changed := slices.Clone(raw)

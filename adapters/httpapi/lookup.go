@@ -34,6 +34,6 @@ func (a *api) lookUp(c echo.Context) error {
 		return err
 	}
 	view := viewHistory(history)
-	noteOf(c).state, noteOf(c).attempts = view.State, len(view.Attempts)
+	noteOf(c).state, noteOf(c).attempts = history.Payment.State, len(view.Attempts)
 	return a.respond(c, http.StatusOK, view)
 }

@@ -6,6 +6,7 @@ import (
 
 	"github.com/labstack/echo/v4"
 
+	"paymentd/adapters/httpapi/internal/wire"
 	"paymentd/core"
 	"paymentd/core/payment"
 )
@@ -49,16 +50,6 @@ func (a *api) readRequest(c echo.Context) (core.Request, error) {
 	return decode(body, a.options.Currency)
 }
 
-type succeededBody struct {
-	Status        string `json:"status"`
-	TransactionID string `json:"transaction_id"`
-}
-
-type acceptedBody struct {
-	Status  string          `json:"status"`
-	OrderID payment.OrderID `json:"order_id"`
-}
-
 func (a *api) answer(c echo.Context, answer core.Answer) error {
 	header := c.Response().Header()
 	switch answer.State {
@@ -66,11 +57,15 @@ func (a *api) answer(c echo.Context, answer core.Answer) error {
 		if answer.Replayed {
 			header.Set("Idempotent-Replayed", "true")
 		}
-		return a.respond(c, http.StatusOK, succeededBody{"success", answer.TransactionID})
+		return a.respond(c, http.StatusOK, wire.Succeeded{
+			Status: wire.Success, TransactionID: answer.TransactionID,
+		})
 	case payment.StateUnresolved, payment.StateScheduled:
 		header.Set("Location", paymentPath(answer.OrderID.String()))
 		header.Set("Retry-After", wholeSeconds(answer.RetryAfter))
-		return a.respond(c, http.StatusAccepted, acceptedBody{string(answer.State), answer.OrderID})
+		return a.respond(c, http.StatusAccepted, wire.Accepted{
+			Status: wire.AcceptedStatus(answer.State), OrderID: answer.OrderID.String(),
+		})
 	case payment.StateDeclined:
 		return refuse(problemDeclined).withCode(answer.Code)
 	case payment.StateFailed:

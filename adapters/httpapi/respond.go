@@ -9,6 +9,8 @@ import (
 	"time"
 
 	"github.com/labstack/echo/v4"
+
+	"paymentd/adapters/httpapi/internal/wire"
 )
 
 const mediaTypeProblem = "application/problem+json"
@@ -16,20 +18,6 @@ const mediaTypeProblem = "application/problem+json"
 // problemTypes comes before a problem's name. A URN, since it only names: there is no page
 // to fetch, and it is the same on every host.
 const problemTypes = "urn:paymentd:problem:"
-
-type errorBody struct {
-	Error string `json:"error"`
-	Code  string `json:"code,omitempty"`
-}
-
-// problemBody is RFC 9457 problem details, with the gateway's code as an extension.
-type problemBody struct {
-	Type   string `json:"type"`
-	Title  string `json:"title"`
-	Status int    `json:"status"`
-	Detail string `json:"detail"`
-	Code   string `json:"code,omitempty"`
-}
 
 // handleError is Echo's error handler.
 func (a *api) handleError(err error, c echo.Context) {
@@ -53,27 +41,31 @@ func (a *api) respondRefusal(c echo.Context, r *refusal) error {
 		header.Set("Connection", "close")
 	}
 	if !wantsProblem(c.Request().Header.Values("Accept")) {
-		return a.respond(c, r.status, errorBody{Error: r.sentence, Code: r.code})
+		return a.respond(c, r.status, wire.Error{Error: r.sentence, Code: r.code})
 	}
 	header.Set("Content-Type", mediaTypeProblem)
-	return a.respond(c, r.status, problemBody{
+	return a.respond(c, r.status, wire.Problem{
 		Type: problemTypes + r.name, Title: r.title, Status: r.status, Detail: r.sentence, Code: r.code,
 	})
 }
 
-// respond writes a whole answer. The client gets the write timeout to take it.
+// respond writes a whole answer.
 func (a *api) respond(c echo.Context, status int, body any) error {
 	encoded, err := encode(body)
 	if err != nil {
 		return fmt.Errorf("encode answer: %w", err)
 	}
-	w := c.Response()
-	header := w.Header()
+	header := c.Response().Header()
 	setDefault(header, "Content-Type", mediaTypeJSON)
 	setDefault(header, "Vary", "Accept") // for errors have two forms
 	header.Set("Cache-Control", "no-store")
-	header.Set("Content-Length", strconv.Itoa(len(encoded)))
-	header.Set("X-Content-Type-Options", "nosniff")
+	return a.send(c, status, encoded)
+}
+
+// send writes what has its header already. The client gets the write timeout to take it.
+func (a *api) send(c echo.Context, status int, content []byte) error {
+	w := c.Response()
+	w.Header().Set("Content-Length", strconv.Itoa(len(content)))
 	deadline := time.Now().Add(a.options.WriteTimeout)
 	if c.Request().Body != http.NoBody {
 		// Nobody has read the body, so net/http does before it sends the answer.
@@ -81,7 +73,7 @@ func (a *api) respond(c echo.Context, status int, body any) error {
 	}
 	_ = http.NewResponseController(w).SetWriteDeadline(deadline) // unless it is no connection
 	w.WriteHeader(status)
-	if _, err := w.Write(encoded); err != nil {
+	if _, err := w.Write(content); err != nil {
 		return fmt.Errorf("send answer: %w", err)
 	}
 	return nil

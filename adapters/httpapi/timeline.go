@@ -5,66 +5,69 @@ import (
 	"slices"
 	"time"
 
+	"paymentd/adapters/httpapi/internal/wire"
 	"paymentd/core/payment"
 	"paymentd/ports"
 )
 
-// moment is a line of a payment's timeline.
+// moment is a line of a payment's timeline, at its time.
 type moment struct {
-	At      string        `json:"at"`
-	Kind    string        `json:"kind"`
-	Replica string        `json:"replica,omitempty"` // or the person, with "resolved"
-	Fence   int64         `json:"fence,omitempty"`
-	Attempt int           `json:"attempt,omitempty"`
-	Class   payment.Class `json:"class,omitempty"` // with "attempt", once it has ended
-	State   payment.State `json:"state,omitempty"` // with "settled", where it is known
-	Detail  string        `json:"detail,omitempty"`
+	wire.Moment
 
 	at time.Time
 }
 
 // The kinds that are derived. The others are those of the stored events.
 const (
-	kindCreated = "created"
-	kindClaimed = "claimed"
-	kindAttempt = "attempt"
-	kindSettled = "settled"
+	kindCreated = wire.MomentKindCreated
+	kindClaimed = wire.MomentKindClaimed
+	kindAttempt = wire.MomentKindAttempt
+	kindSettled = wire.MomentKindSettled
 )
 
 // timeline tells what happened to a payment, in order. The stored events tell what is out
 // of the ordinary; the ordinary follows from the payment and its attempts: each round
 // began with a claim, and unless an event says otherwise ended with a settlement.
-func timeline(h ports.History) []moment {
+func timeline(h ports.History) []wire.Moment {
 	p := h.Payment
-	moments := []moment{{Kind: kindCreated, at: p.CreatedAt}}
+	moments := []moment{{at: p.CreatedAt, Moment: wire.Moment{Kind: kindCreated}}}
 	for _, round := range rounds(begun(h)) {
-		first, last := round[0], round[len(round)-1]
-		if !told(h.Events, first.Fence, payment.EventTakenOver) {
-			moments = append(moments, moment{
-				Kind: kindClaimed, at: first.StartedAt, Replica: first.Replica, Fence: first.Fence,
-			})
-		}
-		for _, a := range round {
-			moments = append(moments, moment{
-				Kind: kindAttempt, at: a.StartedAt, Replica: a.Replica, Fence: a.Fence,
-				Attempt: a.Number, Class: a.Class, Detail: a.Message,
-			})
-		}
-		if settled(h, last) {
-			moments = append(moments, moment{
-				Kind: kindSettled, at: last.EndedAt, Replica: last.Replica, Fence: last.Fence,
-				State: settledTo(p, last),
-			})
-		}
+		moments = append(moments, momentsOf(h, round)...)
 	}
 	for _, e := range h.Events {
-		moments = append(moments, moment{
-			Kind: string(e.Kind), at: e.At, Replica: e.Replica, Fence: e.Fence, Detail: e.Detail,
-		})
+		moments = append(moments, moment{at: e.At, Moment: wire.Moment{
+			Kind: wire.MomentKind(e.Kind), Replica: e.Replica, Fence: e.Fence, Detail: e.Detail,
+		}})
 	}
 	slices.SortStableFunc(moments, inOrder)
-	for i := range moments {
-		moments[i].At = stamp(moments[i].at)
+	lines := make([]wire.Moment, len(moments))
+	for i, m := range moments {
+		lines[i] = m.Moment
+		lines[i].At = stamp(m.at)
+	}
+	return lines
+}
+
+// momentsOf tells of the attempts of one round, how it began and how it ended.
+func momentsOf(h ports.History, round []payment.Attempt) []moment {
+	var moments []moment
+	first, last := round[0], round[len(round)-1]
+	if !told(h.Events, first.Fence, payment.EventTakenOver) {
+		moments = append(moments, moment{at: first.StartedAt, Moment: wire.Moment{
+			Kind: kindClaimed, Replica: first.Replica, Fence: first.Fence,
+		}})
+	}
+	for _, a := range round {
+		moments = append(moments, moment{at: a.StartedAt, Moment: wire.Moment{
+			Kind: kindAttempt, Replica: a.Replica, Fence: a.Fence,
+			Attempt: a.Number, Class: wire.Class(a.Class), Detail: a.Message,
+		}})
+	}
+	if settled(h, last) {
+		moments = append(moments, moment{at: last.EndedAt, Moment: wire.Moment{
+			Kind: kindSettled, Replica: last.Replica, Fence: last.Fence,
+			State: wire.State(settledTo(h.Payment, last)),
+		}})
 	}
 	return moments
 }
@@ -125,12 +128,13 @@ func inOrder(a, b moment) int {
 
 func (m moment) step() int {
 	switch m.Kind {
-	case kindCreated, kindClaimed, string(payment.EventTakenOver):
+	case kindCreated, kindClaimed, wire.MomentKindTakenOver:
 		return 0
 	case kindAttempt:
 		return 1
 	case kindSettled:
 		return 2
+	default:
+		return 3
 	}
-	return 3
 }

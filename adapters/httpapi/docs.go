@@ -1,0 +1,105 @@
+package httpapi
+
+import (
+	"crypto/sha256"
+	_ "embed"
+	"encoding/hex"
+	"net/http"
+	"strconv"
+	"strings"
+
+	"github.com/labstack/echo/v4"
+)
+
+// openAPI is the contract, in which every route, status and header has its place.
+//
+//go:embed openapi.yaml
+var openAPI []byte
+
+// The page: Swagger UI as npm has it, which tools/npm.sh compares, and what starts it.
+var (
+	//go:embed docs/index.html
+	pageIndex string
+	//go:embed docs/start.js
+	pageStart []byte
+	//go:embed docs/swagger-ui-bundle.js
+	pageBundle []byte
+	//go:embed docs/swagger-ui-bundle.js.LICENSE.txt
+	pageBundleLicense []byte
+	//go:embed docs/swagger-ui.css
+	pageStyle []byte
+	//go:embed docs/LICENSE
+	pageLicense []byte
+	//go:embed docs/NOTICE
+	pageNotice []byte
+)
+
+const (
+	mediaTypeYAML   = "application/yaml" // RFC 9512
+	mediaTypeHTML   = "text/html; charset=utf-8"
+	mediaTypeScript = "text/javascript; charset=utf-8"
+	mediaTypeStyle  = "text/css; charset=utf-8"
+	mediaTypeText   = "text/plain; charset=utf-8"
+)
+
+// The policies on what a browser may do with an answer. Swagger UI draws its icons as data.
+const (
+	policyNothing = "default-src 'none'; frame-ancestors 'none'"
+	policyPage    = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; " +
+		"connect-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
+)
+
+// file is something that is the same at each request.
+type file struct {
+	mediaType string
+	policy    string
+	content   []byte
+	tag       string // an entity tag (RFC 9110, section 8.8.3)
+}
+
+func newFile(mediaType, policy string, content []byte) file {
+	hash := sha256.Sum256(content)
+	return file{mediaType: mediaType, policy: policy, content: content, tag: `"` + hex.EncodeToString(hash[:16]) + `"`}
+}
+
+// documented serves the contract, and the page to read it with.
+func (a *api) documented(e *echo.Echo) {
+	serve := func(route, mediaType, policy string, content []byte) {
+		get(e, route, a.file(newFile(mediaType, policy, content)))
+	}
+	index := strings.Replace(pageIndex, "CHARGE", strconv.FormatBool(a.options.ChargesSandbox), 1)
+	serve("/openapi.yaml", mediaTypeYAML, policyNothing, openAPI)
+	serve("/docs", mediaTypeHTML, policyPage, []byte(index))
+	serve("/docs/start.js", mediaTypeScript, policyNothing, pageStart)
+	serve("/docs/swagger-ui-bundle.js", mediaTypeScript, policyNothing, pageBundle)
+	serve("/docs/swagger-ui-bundle.js.LICENSE.txt", mediaTypeText, policyNothing, pageBundleLicense)
+	serve("/docs/swagger-ui.css", mediaTypeStyle, policyNothing, pageStyle)
+	serve("/docs/LICENSE", mediaTypeText, policyNothing, pageLicense)
+	serve("/docs/NOTICE", mediaTypeText, policyNothing, pageNotice)
+}
+
+// file serves f to those who do not have it yet.
+func (a *api) file(f file) echo.HandlerFunc {
+	return func(c echo.Context) error {
+		header := c.Response().Header()
+		header.Set("Etag", f.tag)
+		header.Set("Cache-Control", "no-cache") // it may be kept, and is asked for again
+		header.Set("Content-Security-Policy", f.policy)
+		if strings.Contains(c.Request().Header.Get("If-None-Match"), f.tag) {
+			return c.NoContent(http.StatusNotModified)
+		}
+		header.Set("Content-Type", f.mediaType)
+		return a.send(c, http.StatusOK, f.content)
+	}
+}
+
+// secured tells browsers to make nothing of an answer but what it says it is.
+func secured(next http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		header := w.Header()
+		header.Set("Content-Security-Policy", policyNothing)
+		header.Set("Referrer-Policy", "no-referrer")
+		header.Set("X-Content-Type-Options", "nosniff")
+		next.ServeHTTP(w, r)
+	})
+}

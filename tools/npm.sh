@@ -1,0 +1,37 @@
+#!/bin/sh
+# Runs a command with the programs of tools/npm/package.json in its PATH, and their folder in
+# NODE_MODULES:
+#
+#	tools/npm.sh redocly --version
+#
+# The packages are those of package-lock.json, byte for byte. They are kept in ~/.cache/paymentd,
+# and none of them runs a script when it is installed. Where there is no node, apt installs it;
+# where that is not possible either, this says that the command was not run, and fails in CI.
+set -eu
+
+has() { command -v "$1" >/dev/null 2>&1; }
+
+. "$(dirname "$0")/apt.sh"
+
+if ! { has node && has npm; } && ! { install nodejs npm && has npm; }; then
+	echo "npm: no node and npm, and none could be installed: NOT run: $*" >&2
+	[ -z "${CI:-}" ] # where nobody reads that, it is an error
+	exit
+fi
+
+lock=$PWD/tools/npm/package-lock.json
+home=${XDG_CACHE_HOME:-$HOME/.cache}/paymentd/npm-$(sha256sum "$lock" | cut -c 1-16)
+if ! [ -d "$home" ]; then
+	mkdir -p "${home%/*}"
+	new=$(mktemp -d "$home.XXXXXX")
+	trap 'rm -rf "$new"' EXIT
+	cp "$lock" "${lock%/*}/package.json" "$new"
+	npm ci --prefix "$new" --ignore-scripts --no-audit --no-fund --loglevel=error >&2
+	mv -T "$new" "$home" 2>/dev/null || [ -d "$home" ] # another run may have been faster
+	rm -rf "$new"
+	trap - EXIT
+fi
+
+export NODE_MODULES="$home/node_modules" PATH="$home/node_modules/.bin:$PATH"
+export REDOCLY_TELEMETRY=off REDOCLY_SUPPRESS_UPDATE_NOTICE=true # it asks no other host
+exec "$@"

@@ -1,0 +1,21 @@
+#!/bin/sh
+# Makes the types of the server and of the client from openapi.yaml, or says whether they are what
+# it makes:
+#
+#	tools/wire.sh write
+#	tools/wire.sh diff
+set -eu
+
+made=$(mktemp)
+trap 'rm -f "$made"' EXIT
+for wire in adapters/httpapi/internal/wire client/internal/wire; do
+	CGO_ENABLED=0 go tool -modfile=tools/go.mod oapi-codegen \
+		-config "$wire/oapi-codegen.yaml" -o "$made" adapters/httpapi/openapi.yaml
+	case $1 in
+	write) cp "$made" "$wire/wire.go" ;;
+	diff) diff -u "$wire/wire.go" "$made" || {
+		echo "$wire is not what openapi.yaml makes: make generate" >&2
+		exit 1
+	} ;;
+	esac
+done

@@ -64,7 +64,7 @@ func (f *report) head(p *page) {
 }
 
 func (f *report) speed(p *page) {
-	p.line("\nThe whole service over HTTP; times in ms; its payments/s over those of each other way, as the median (least-most) of the rounds\n")
+	p.line("\nThe whole service over HTTP; times in ms; its payments/s over those of each other way, as the median (least-most) of the rounds; - where too few to tell\n")
 	rows := [][]string{{"clients", "gateway", "payments/s", "p50", "p99", "p99.9", "errors", "x bare", "x batched", "x textbook"}}
 	for _, r := range f.Rows {
 		mine := r.Ways[ours]

@@ -71,6 +71,15 @@ func TestWrongSettingStopsTheStart(t *testing.T) {
 			leaves: true,
 		},
 		{
+			name: "profiles for all the world", command: "serve", variable: "PAYMENTD_PPROF_ADDR", value: "0.0.0.0:6060",
+			says: "PAYMENTD_PPROF_ADDR (--pprof-addr): must be a loopback address, such as 127.0.0.1:6060, and is 0.0.0.0:6060",
+		},
+		{
+			name: "profiles on a port in use", command: "serve", variable: "PAYMENTD_PPROF_ADDR", value: busy.Addr().String(),
+			says:   "PAYMENTD_PPROF_ADDR (--pprof-addr): listen tcp " + busy.Addr().String() + ": bind: address already in use",
+			leaves: true,
+		},
+		{
 			name: "a file that is no database", command: "serve", variable: "PAYMENTD_DATABASE", value: "sqlite:" + garbage,
 			says: "PAYMENTD_DATABASE (--database): migrate up: ", leaves: true,
 		},

@@ -26,14 +26,14 @@ type line struct {
 	ended chan struct{} // closed when end is set
 
 	standing int // guarded by lines.mu, like the fields below
-	payment  payment.Payment
+	payment  *payment.Payment // nobody changes it: what is learned replaces it
 	lookedAt time.Time // when the row was last read for this line
 	end      ending
 }
 
 // ending is what a line ended with: a payment to tell of, or an error.
 type ending struct {
-	payment payment.Payment
+	payment *payment.Payment
 	began   time.Time // when the read or the write began that the payment is known by
 	err     error
 }
@@ -97,7 +97,7 @@ func (l *line) leave() {
 func (l *line) stepDown() { l.turn <- struct{}{} }
 
 // learn keeps a payment that was read for the line, so that those in it know its amount.
-func (l *line) learn(p payment.Payment) {
+func (l *line) learn(p *payment.Payment) {
 	l.lines.mu.Lock()
 	defer l.lines.mu.Unlock()
 	first := l.lookedAt.IsZero()
@@ -107,8 +107,8 @@ func (l *line) learn(p payment.Payment) {
 	}
 }
 
-// last returns what was learned last, and when. The time is zero when nothing was.
-func (l *line) last() (payment.Payment, time.Time) {
+// last returns what was learned last, and when: nil and zero when nothing was.
+func (l *line) last() (*payment.Payment, time.Time) {
 	l.lines.mu.Lock()
 	defer l.lines.mu.Unlock()
 	return l.payment, l.lookedAt

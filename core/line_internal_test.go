@@ -56,7 +56,7 @@ func TestTurnOfAWatcherIsNotForAnotherAmount(t *testing.T) {
 			defer l.leave()
 			p, err := s.payments.Find(t.Context(), order)
 			require.NoError(t, err)
-			l.learn(p)
+			l.learn(&p)
 			l.busy = true
 
 			_, err = s.Process(t.Context(), Request{OrderID: order, Money: usd(t, "1")})

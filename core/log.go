@@ -10,12 +10,12 @@ import (
 
 // What an operator must know is said here, once each, in the same words.
 
-func (s *Service) logClaimedAgain(p payment.Payment) {
+func (s *Service) logClaimedAgain(p *payment.Payment) {
 	s.log.Info("payment claimed again", "order_id", p.OrderID, "fence", p.Fence,
 		"attempt", p.Attempt.Number)
 }
 
-func (s *Service) logCarriedOn(p payment.Payment, err error) {
+func (s *Service) logCarriedOn(p *payment.Payment, err error) {
 	if err != nil {
 		return // logLost has said why
 	}
@@ -23,7 +23,7 @@ func (s *Service) logCarriedOn(p payment.Payment, err error) {
 		"attempts", p.Attempts(), "fence", p.Fence)
 }
 
-func (s *Service) logSettled(p payment.Payment, st payment.Settlement) {
+func (s *Service) logSettled(p *payment.Payment, st payment.Settlement) {
 	// The request's own line tells of the usual ends.
 	level, msg := slog.LevelDebug, "payment settled"
 	switch {
@@ -39,7 +39,7 @@ func (s *Service) logSettled(p payment.Payment, st payment.Settlement) {
 		"transaction_id", p.TransactionID, "by_lookup", st.Event == payment.EventReconciled)
 }
 
-func (s *Service) logLost(p payment.Payment, err error) {
+func (s *Service) logLost(p *payment.Payment, err error) {
 	if errors.Is(err, payment.ErrFenced) {
 		s.log.Warn("fenced out: the claim ran out or was taken over; this worker settles nothing",
 			"order_id", p.OrderID, "fence", p.Fence)

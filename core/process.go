@@ -150,7 +150,7 @@ func (s *Service) speak(
 		outcome, err := s.charge(ctx, c)
 
 		// 5. Settle, if the claim is still ours.
-		var p payment.Payment
+		var p *payment.Payment
 		if err == nil {
 			p, err = s.settle(ctx, c, outcome)
 		}
@@ -196,9 +196,8 @@ func (s *Service) watch(ctx context.Context, l *line, patience *time.Timer) endi
 			return ending{err: fmt.Errorf("wait for payment: %w", ctx.Err())}
 		}
 		began := time.Now()
-		var p payment.Payment
-		if p, err = s.payments.Find(ctx, l.order); err != nil {
-			err = fmt.Errorf("wait for payment: %w", err)
+		var p *payment.Payment
+		if p, err = s.find(ctx, l.order); err != nil {
 			p, _ = l.last()
 		}
 		l.learn(p)
@@ -206,6 +205,14 @@ func (s *Service) watch(ctx context.Context, l *line, patience *time.Timer) endi
 			return ending{payment: p, began: began}
 		}
 	}
+}
+
+func (s *Service) find(ctx context.Context, id payment.OrderID) (*payment.Payment, error) {
+	p, err := s.payments.Find(ctx, id)
+	if err != nil {
+		return nil, fmt.Errorf("wait for payment: %w", err)
+	}
+	return &p, nil
 }
 
 // accept stores the payment for the queue, and charges nothing.
@@ -218,11 +225,11 @@ func (s *Service) accept(ctx context.Context, r Request) (Answer, error) {
 	case payment.VerdictMismatch:
 		return Answer{}, ErrMismatch
 	case payment.VerdictReplay:
-		return s.answer(p, true), nil
+		return s.answer(&p, true), nil
 	default:
 		s.wakeQueue()
 		p.State = payment.StateScheduled // or processing already, which to the caller is the same
-		a := s.answer(p, false)
+		a := s.answer(&p, false)
 		a.Async = r.Async
 		return a, nil
 	}
@@ -265,15 +272,15 @@ func (s *Service) claim(
 	if err != nil {
 		return nil, "", began, fmt.Errorf("claim payment: %w", err)
 	}
-	l.learn(p)
+	l.learn(&p)
 	if verdict == payment.VerdictClaimed && p.Fence > 1 {
-		s.logClaimedAgain(p)
+		s.logClaimedAgain(&p)
 	}
-	return s.newClaim(p, began), verdict, began, nil
+	return s.newClaim(&p, began), verdict, began, nil
 }
 
 // answer tells of a payment as it is stored.
-func (s *Service) answer(p payment.Payment, replayed bool) Answer {
+func (s *Service) answer(p *payment.Payment, replayed bool) Answer {
 	a := Answer{
 		OrderID: p.OrderID, State: p.State,
 		TransactionID: p.TransactionID, Code: p.Code, Reason: p.Reason,

@@ -113,7 +113,7 @@ func (s *Service) wakeQueue() {
 // carryOn finishes a payment that the queue has claimed, as a request would. The claim was asked
 // for at began.
 func (s *Service) carryOn(ctx context.Context, d payment.Decision, began time.Time) {
-	p := d.Payment
+	p := &d.Payment
 	defer func() {
 		if r := recover(); r != nil {
 			// The claim runs out, and counts as a strike: payment.MaxStrikes.

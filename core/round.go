@@ -20,7 +20,7 @@ const (
 
 // claim is a payment in our hands.
 type claim struct {
-	payment payment.Payment // as stored, kept in step with our own writes
+	payment *payment.Payment // as stored; each write of ours replaces it
 	// until is when, by our own clock, the lease may have run out: no attempt begins after.
 	until time.Time
 	// doubt is the payment's, in the time of our own clock.
@@ -33,7 +33,7 @@ type claim struct {
 }
 
 // newClaim takes a payment in hand whose claim was asked for at began.
-func (s *Service) newClaim(p payment.Payment, began time.Time) *claim {
+func (s *Service) newClaim(p *payment.Payment, began time.Time) *claim {
 	c := &claim{payment: p, until: began.Add(s.Lease), doubt: p.Doubt}
 	if !p.Doubt.UnansweredAt.IsZero() {
 		c.doubt.UnansweredAt = time.Now().Add(-p.SeenAt.Sub(p.Doubt.UnansweredAt))
@@ -99,11 +99,11 @@ func (s *Service) renew(ctx context.Context, c *claim, next bool, delay time.Dur
 	if err != nil {
 		return fmt.Errorf("renew claim: %w", err)
 	}
-	d, err := r.Apply(c.payment, began)
+	d, err := r.Apply(*c.payment, began)
 	if err != nil {
 		return fmt.Errorf("renew claim: %w", err)
 	}
-	c.payment, c.recorded = d.Payment, true
+	c.payment, c.recorded = &d.Payment, true
 	c.until, c.next = began.Add(delay+s.Lease), time.Now().Add(delay)
 	return nil
 }
@@ -169,7 +169,7 @@ func (s *Service) lookUp(ctx context.Context, c *claim) payment.Outcome {
 
 // retryLater turns the failure of an async payment, of which nobody was told, into another
 // round later on, as long as delays are left.
-func (s *Service) retryLater(p payment.Payment, st *payment.Settlement) {
+func (s *Service) retryLater(p *payment.Payment, st *payment.Settlement) {
 	o := &st.Outcome
 	if !p.Async || p.LaterRetries >= len(s.LaterRetries) ||
 		o.State != payment.StateFailed || o.Code != payment.CodeRetriesExhausted {
@@ -184,12 +184,12 @@ func (s *Service) retryLater(p payment.Payment, st *payment.Settlement) {
 // makes it wait for too long, it goes on behind the caller's back, who is told that the
 // payment is unresolved. The error is payment.ErrFenced, or one that leaves the payment to
 // whoever takes it over.
-func (s *Service) settle(ctx context.Context, c *claim, st payment.Settlement) (payment.Payment, error) {
-	d, err := st.Apply(c.payment, time.Now())
+func (s *Service) settle(ctx context.Context, c *claim, st payment.Settlement) (*payment.Payment, error) {
+	d, err := st.Apply(*c.payment, time.Now())
 	if err != nil {
-		return payment.Payment{}, fmt.Errorf("settle payment: %w", err)
+		return nil, fmt.Errorf("settle payment: %w", err)
 	}
-	settled, began := d.Payment, time.Now()
+	settled, began := &d.Payment, time.Now()
 	if err := s.payments.Settle(ctx, st); err == nil || errors.Is(err, payment.ErrFenced) {
 		return settled, s.settled(settled, began, st, err)
 	}
@@ -208,15 +208,15 @@ func (s *Service) settle(ctx context.Context, c *claim, st payment.Settlement) (
 	case err := <-done:
 		return settled, err
 	case <-time.After(s.Wait):
-		told := c.payment
+		told := *c.payment
 		told.State = payment.StateUnresolved
-		return told, nil
+		return &told, nil
 	}
 }
 
 // settled says what has become of a settlement, whose write began then: to those in line, and
 // to the operator.
-func (s *Service) settled(p payment.Payment, began time.Time, st payment.Settlement, err error) error {
+func (s *Service) settled(p *payment.Payment, began time.Time, st payment.Settlement, err error) error {
 	if err != nil {
 		s.logLost(p, err)
 		return fmt.Errorf("settle payment: %w", err)

@@ -10,6 +10,7 @@ import (
 
 const (
 	maxHeaderBytes = 64 << 10
+	bufferSize     = 1 << 10
 
 	// idleTimeout closes a kept connection before most servers and load balancers do, so
 	// that few attempts meet one that is just being closed.
@@ -40,6 +41,8 @@ func newTransport(timeout time.Duration, o options) *http.Transport {
 		MaxIdleConnsPerHost:    o.connections,
 		IdleConnTimeout:        idleTimeout,
 		MaxResponseHeaderBytes: maxHeaderBytes,
+		// Above a charge and its answer; each connection holds both.
+		ReadBufferSize: bufferSize, WriteBufferSize: bufferSize,
 		DisableCompression:     true, // so that the limit on the body is one on what is read
 	}
 }

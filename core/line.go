@@ -25,9 +25,9 @@ type line struct {
 	known chan struct{} // closed when payment is set: the order's amount is known
 	ended chan struct{} // closed when end is set
 
-	standing int // guarded by lines.mu, like the fields below
+	standing int              // guarded by lines.mu, like the fields below
 	payment  *payment.Payment // nobody changes it: what is learned replaces it
-	lookedAt time.Time // when the row was last read for this line
+	lookedAt time.Time        // when the row was last read for this line
 	end      ending
 }
 

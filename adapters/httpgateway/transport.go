@@ -43,6 +43,6 @@ func newTransport(timeout time.Duration, o options) *http.Transport {
 		MaxResponseHeaderBytes: maxHeaderBytes,
 		// Above a charge and its answer; each connection holds both.
 		ReadBufferSize: bufferSize, WriteBufferSize: bufferSize,
-		DisableCompression:     true, // so that the limit on the body is one on what is read
+		DisableCompression: true, // so that the limit on the body is one on what is read
 	}
 }

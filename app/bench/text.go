@@ -81,7 +81,7 @@ func (f *report) costs(p *page) {
 	p.line("\nWhat a payment takes: of the database, and of the service; CPU in µs of each process; and how many processors were busy with it, and with anything else\n")
 	rows := [][]string{{
 		"clients", "gateway", "way", "commits", "statements", "flushes", "log B", "received B", "sent B",
-		"allocated B", "allocations", "peak MB", "CPU service", "database", "gateway", "bench", "busy", "elsewhere",
+		"allocated B", "allocations", "peak MB", "CPU service", "database", "gateway", "bench", "all", "busy", "elsewhere",
 	}}
 	for _, r := range f.Rows {
 		for _, way := range ways {
@@ -159,10 +159,12 @@ func (r *result) costs() []string {
 		whole(c.LogBytes), whole(c.ReceivedBytes), whole(c.SentBytes),
 		whole(c.AllocatedBytes), whole(c.Allocations), whole(r.PeakBytes / 1e6),
 	}
+	all := 0.0
 	for _, process := range processes {
 		cells = append(cells, whole(c.CPU[process]))
+		all += c.CPU[process]
 	}
-	return append(cells, fmt.Sprintf("%.1f", c.Busy), fmt.Sprintf("%.1f", c.Elsewhere))
+	return append(cells, whole(all), fmt.Sprintf("%.1f", c.Busy), fmt.Sprintf("%.1f", c.Elsewhere))
 }
 
 func whole(n float64) string {

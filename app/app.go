@@ -34,22 +34,22 @@ func New(cfg Config, log *slog.Logger, opts ...fx.Option) *fx.App {
 
 func module(cfg Config, log *slog.Logger) fx.Option {
 	return fx.Options(
-		fx.Supply(cfg, log),
+		fx.Supply(cfg, log, Version("unknown")),
 		fx.WithLogger(func() fxevent.Logger {
 			l := &fxevent.SlogLogger{Logger: log}
 			l.UseLogLevel(slog.LevelDebug)
 			l.UseErrorLevel(slog.LevelDebug) // whoever starts or stops the application has them too
 			return l
 		}),
-		fx.Provide(newPayments, newGateway, newRetry, newService, newHandler, newServer),
+		fx.Provide(newPayments, newGateway, newRetry, newMetrics, newService, newHandler, newServer),
 		fx.Invoke(startPprof, func(*Server) {}),
 	)
 }
 
 // Serve runs the service until ctx ends, and stops it in good order.
-func Serve(ctx context.Context, cfg Config, log *slog.Logger) error {
+func Serve(ctx context.Context, cfg Config, version Version, log *slog.Logger) error {
 	var server *Server
-	app := New(cfg, log, fx.Populate(&server))
+	app := New(cfg, log, fx.Replace(version), fx.Populate(&server))
 	if err := app.Err(); err != nil {
 		return rootCause(err)
 	}

@@ -128,7 +128,7 @@ type serveCommand struct {
 }
 
 func (s *serveCommand) Run(ctx context.Context, p process) error {
-	return Serve(ctx, s.Config, p.logger(s.LogLevel))
+	return Serve(ctx, s.Config, Version(p.version), p.logger(s.LogLevel))
 }
 
 type versionCommand struct{}

@@ -14,6 +14,7 @@ import (
 
 	"paymentd/adapters/httpapi"
 	"paymentd/adapters/httpgateway"
+	"paymentd/adapters/metrics"
 	"paymentd/adapters/resilience"
 	"paymentd/adapters/sandbox"
 	"paymentd/core"
@@ -69,12 +70,21 @@ func newRetry(cfg Config) ports.Retry {
 // worker of the queue makes one at a time.
 func maxAttempts(cfg Config) int { return cfg.MaxRequests + cfg.Workers }
 
+// Version is what the metrics say that runs.
+type Version string
+
+func newMetrics(v Version) *metrics.Metrics { return metrics.New(string(v)) }
+
 func newService(
-	cfg Config, payments ports.Payments, gateway ports.Gateway, retry ports.Retry, log *slog.Logger,
+	cfg Config, payments ports.Payments, gateway ports.Gateway, retry ports.Retry,
+	m *metrics.Metrics, log *slog.Logger,
 ) *core.Service {
 	guard := resilience.NewGuard(gateway, resilience.GuardOptions{
 		Timeout: cfg.GatewayTimeout, MaxConcurrent: uint(maxAttempts(cfg)),
 	})
+	// Between the core and the guard: an attempt that the guard cuts off or does not make has a
+	// class as well, and it is the core's view of the gateway that says how payments fare.
+	counted := m.Gateway(guard)
 	settings := core.Settings{
 		Replica: replicaName(),
 		NewKey:  func() payment.GatewayKey { return payment.GatewayKey(newUUID()) },
@@ -83,7 +93,9 @@ func newService(
 		Workers: cfg.Workers, Poll: cfg.Poll, HeartbeatTimeout: cfg.HeartbeatTimeout,
 		LaterRetries: cfg.LaterRetries,
 	}
-	return core.New(settings, payments, guard, retry, log)
+	service := core.New(settings, m.Payments(payments), counted, retry, log)
+	m.Sample(payments, service.Waiting)
+	return service
 }
 
 // newUUID returns a UUID of version 7: keys that are made one after the other lie side by
@@ -104,12 +116,16 @@ func replicaName() string {
 	return fmt.Sprintf("%s-%s", host[:min(len(host), maxHostBytes)], random[len(random)-12:])
 }
 
-func newHandler(cfg Config, service *core.Service, log *slog.Logger) (http.Handler, error) {
+func newHandler(
+	cfg Config, service *core.Service, m *metrics.Metrics, log *slog.Logger,
+) (http.Handler, error) {
 	currency, err := payment.ParseCurrency(cfg.Currency)
 	if err != nil {
 		return nil, setting("currency", err.Error())
 	}
-	return httpapi.New(service, httpOptions(cfg, currency), log), nil
+	options := httpOptions(cfg, currency)
+	options.Metrics, options.Observer = m.Handler(), m
+	return httpapi.New(service, options, log), nil
 }
 
 // rootCause takes fx's own words off an error of a constructor or a hook.

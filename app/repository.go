@@ -2,6 +2,7 @@ package app
 
 import (
 	"context"
+	"database/sql"
 	"errors"
 	"io"
 	"log/slog"
@@ -23,6 +24,7 @@ type Repository struct {
 type store interface {
 	ports.Payments
 	io.Closer
+	Pools() map[string]sql.DBStats // for the metrics
 }
 
 // OpenRepository opens the database of the configuration. It does not connect yet.

@@ -53,6 +53,10 @@ type Options struct {
 	WriteTimeout time.Duration
 	// IdleTimeout bounds how long a connection is kept between requests.
 	IdleTimeout time.Duration
+	// Metrics answers GET /metrics. Nil for no such path.
+	Metrics http.Handler
+	// Observer is told of each request. Nil for nobody.
+	Observer Observer
 }
 
 type api struct {
@@ -70,6 +74,7 @@ const (
 	routePayment  = "/payments/:order_id"
 	routeHealth   = "/healthz"
 	routeReady    = "/readyz"
+	routeMetrics  = "/metrics"
 )
 
 // New returns the handler of the whole API. Serve it with [NewServer], whose deadlines it
@@ -78,6 +83,9 @@ func New(p Processor, o Options, log *slog.Logger) http.Handler {
 	a := &api{
 		processor: p, options: o, log: log, slots: make(chan struct{}, o.MaxRequests),
 		keys: newKeyring(o.APIKeys),
+	}
+	if o.Observer == nil {
+		a.options.Observer = unobserved{}
 	}
 	e := echo.New()
 	e.HideBanner, e.HidePort = true, true
@@ -91,6 +99,9 @@ func New(p Processor, o Options, log *slog.Logger) http.Handler {
 	get(e, routePayment, a.lookUp, a.authenticated, a.limited)
 	get(e, routeHealth, a.health)
 	get(e, routeReady, a.ready)
+	if o.Metrics != nil {
+		get(e, routeMetrics, a.metrics, a.authenticated)
+	}
 	a.documented(e)
 	// Without it the router takes all that follows /payments/ for one order id.
 	e.RouteNotFound(routePayment+"/*", echo.NotFoundHandler)

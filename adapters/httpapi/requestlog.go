@@ -51,9 +51,14 @@ func (a *api) logged(next echo.HandlerFunc) echo.HandlerFunc {
 		c.Set(noteKey, n)
 		id := requestID(c.Request().Header)
 		c.Response().Header().Set(headerRequestID, id)
+		route, observer := c.Path(), a.options.Observer
+		observer.RequestBegan(route)
+		status := 0 // of a connection that is dropped
+		defer func() { observer.RequestEnded(route, status, time.Since(began), n.replayed) }()
 		if err := next(c); err != nil {
 			c.Error(err)
 		}
+		status = c.Response().Status
 		a.logRequest(c, id, n, time.Since(began))
 		return nil
 	}
@@ -93,7 +98,7 @@ func levelOf(route string, status int) slog.Level {
 		return slog.LevelError
 	case status > http.StatusInternalServerError:
 		return slog.LevelWarn
-	case route == routeHealth, route == routeReady:
+	case route == routeHealth, route == routeReady, route == routeMetrics:
 		return slog.LevelDebug
 	}
 	return slog.LevelInfo

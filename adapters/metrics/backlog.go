@@ -1,0 +1,100 @@
+package metrics
+
+import (
+	"context"
+	"sync"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+
+	"paymentd/core/payment"
+	"paymentd/ports"
+)
+
+const (
+	// sampleEvery is how long a look at the backlog serves all who scrape.
+	sampleEvery = 5 * time.Second
+	// sampleTimeout bounds a look: a scrape must not wait for a database that is away.
+	sampleTimeout = 2 * time.Second
+)
+
+// unfinished are the states in which something is left to do.
+var unfinished = []payment.State{
+	payment.StateProcessing, payment.StateScheduled, payment.StateUnresolved,
+}
+
+// backlog asks the repository what is left to do, when it is scraped. What it finds is that of
+// all replicas.
+type backlog struct {
+	payments ports.Payments
+
+	sampled, all, due, longestDue, oldest *prometheus.Desc
+
+	mu    sync.Mutex // held while the repository is asked: one question serves all
+	at    time.Time
+	known bool // the latest look found out
+	found map[payment.State]ports.Backlog
+}
+
+func newBacklog(payments ports.Payments) *backlog {
+	describe := func(name, help string) *prometheus.Desc {
+		return prometheus.NewDesc(name, help, []string{"state"}, nil)
+	}
+	return &backlog{
+		payments: payments,
+		sampled: prometheus.NewDesc("paymentd_backlog_sampled",
+			"1 if the backlog could be read, else 0, and the other metrics of the backlog are left out.", nil, nil),
+		all: describe("paymentd_backlog_payments",
+			"Payments that are not finished, on all replicas, by state."),
+		due: describe("paymentd_backlog_due_payments",
+			"Payments that are due, and wait for a worker."),
+		longestDue: describe("paymentd_backlog_longest_due_seconds",
+			"For how long the first of those has been due; 0 where none is."),
+		oldest: describe("paymentd_backlog_oldest_seconds",
+			"Since when the oldest payment that is not finished is known; 0 where there is none."),
+	}
+}
+
+// Describe implements prometheus.Collector.
+func (b *backlog) Describe(ch chan<- *prometheus.Desc) {
+	for _, d := range []*prometheus.Desc{b.sampled, b.all, b.due, b.longestDue, b.oldest} {
+		ch <- d
+	}
+}
+
+// Collect implements prometheus.Collector.
+func (b *backlog) Collect(ch chan<- prometheus.Metric) {
+	found, known := b.sample()
+	if !known {
+		ch <- prometheus.MustNewConstMetric(b.sampled, prometheus.GaugeValue, 0)
+		return
+	}
+	ch <- prometheus.MustNewConstMetric(b.sampled, prometheus.GaugeValue, 1)
+	for _, state := range unfinished {
+		of := found[state]
+		for d, v := range map[*prometheus.Desc]float64{
+			b.all: float64(of.Payments), b.due: float64(of.Due),
+			b.longestDue: of.LongestDue.Seconds(), b.oldest: of.Oldest.Seconds(),
+		} {
+			ch <- prometheus.MustNewConstMetric(d, prometheus.GaugeValue, v, string(state))
+		}
+	}
+}
+
+// sample returns what a look found out that is at most sampleEvery old.
+func (b *backlog) sample() (map[payment.State]ports.Backlog, bool) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if !b.at.IsZero() && time.Since(b.at) < sampleEvery {
+		return b.found, b.known
+	}
+	ctx, cancel := context.WithTimeout(context.Background(), sampleTimeout)
+	defer cancel()
+	all, err := b.payments.Backlog(ctx)
+	b.at, b.known = time.Now(), err == nil
+	b.found = make(map[payment.State]ports.Backlog, len(all)) // a new one: the last is still read
+	for _, of := range all {
+		b.found[of.State] = of
+	}
+	return b.found, b.known
+}

@@ -1,0 +1,126 @@
+package metrics_test
+
+import (
+	"context"
+	"database/sql"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"paymentd/adapters/fake"
+	"paymentd/adapters/metrics"
+	"paymentd/core/payment"
+	"paymentd/ports"
+)
+
+func nobody() int { return 0 }
+
+func TestBacklogIsSampled(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		p, wire := fake.NewPayments(), &fake.Wire{}
+		m := metrics.New("test")
+		m.Sample(wire.Payments(p), func() int { return 7 })
+		require.Equal(t, series{
+			"paymentd_requests_waiting":                                7,
+			"paymentd_backlog_sampled":                                 1,
+			`paymentd_backlog_payments{state="processing"}`:            0,
+			`paymentd_backlog_payments{state="scheduled"}`:             0,
+			`paymentd_backlog_payments{state="unresolved"}`:            0,
+			`paymentd_backlog_due_payments{state="processing"}`:        0,
+			`paymentd_backlog_due_payments{state="scheduled"}`:         0,
+			`paymentd_backlog_due_payments{state="unresolved"}`:        0,
+			`paymentd_backlog_longest_due_seconds{state="processing"}`: 0,
+			`paymentd_backlog_longest_due_seconds{state="scheduled"}`:  0,
+			`paymentd_backlog_longest_due_seconds{state="unresolved"}`: 0,
+			`paymentd_backlog_oldest_seconds{state="processing"}`:      0,
+			`paymentd_backlog_oldest_seconds{state="scheduled"}`:       0,
+			`paymentd_backlog_oldest_seconds{state="unresolved"}`:      0,
+		}, sampled(t, m))
+
+		claim(t, p, ask(t, "order-held"))
+		later := ask(t, "order-later")
+		later.Later = true
+		claim(t, p, later)
+		require.NoError(t, settle(t, p, claim(t, p, ask(t, "order-stuck")), payment.StateUnresolved))
+		time.Sleep(4 * time.Second)
+		require.Zero(t, sampled(t, m)[`paymentd_backlog_payments{state="processing"}`], "the first look serves on")
+
+		time.Sleep(time.Second)
+		for range 3 {
+			got := sampled(t, m)
+			require.InDelta(t, 1, got[`paymentd_backlog_payments{state="processing"}`], 0)
+			require.InDelta(t, 0, got[`paymentd_backlog_due_payments{state="processing"}`], 0)
+			require.InDelta(t, 1, got[`paymentd_backlog_due_payments{state="scheduled"}`], 0)
+			require.InDelta(t, 5, got[`paymentd_backlog_longest_due_seconds{state="scheduled"}`], 0)
+			require.InDelta(t, 5, got[`paymentd_backlog_oldest_seconds{state="unresolved"}`], 0)
+		}
+		require.Len(t, wire.Calls(), 2, "questions to the database")
+	})
+}
+
+// sampled is what is only known by asking.
+func sampled(t *testing.T, m *metrics.Metrics) series {
+	t.Helper()
+	s := scrape(t, m).ours()
+	bare := scrape(t, metrics.New("test"))
+	for name := range s {
+		if _, always := bare[name]; always {
+			delete(s, name)
+		}
+	}
+	return s
+}
+
+// A database that is away, or hangs, takes nothing from a scrape but what it would have told.
+func TestBacklogThatCannotBeRead(t *testing.T) {
+	t.Parallel()
+	for name, fault := range map[string]fake.Fault{
+		"away": fake.FailBefore,
+		"hangs": func(ctx context.Context, _ fake.Call, _ func()) error {
+			<-ctx.Done()
+			return ports.ErrUnavailable
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			synctest.Test(t, func(t *testing.T) {
+				wire := &fake.Wire{Fault: func(fake.Call) fake.Fault { return fault }}
+				m := metrics.New("test")
+				m.Sample(wire.Payments(fake.NewPayments()), nobody)
+				began := time.Now()
+				require.Equal(t, series{
+					"paymentd_requests_waiting": 0, "paymentd_backlog_sampled": 0,
+				}, sampled(t, m))
+				require.LessOrEqual(t, time.Since(began), 2*time.Second)
+			})
+		})
+	}
+}
+
+// pooled is a repository with connections.
+type pooled struct{ ports.Payments }
+
+func (pooled) Pools() map[string]sql.DBStats {
+	return map[string]sql.DBStats{"mysql": {
+		MaxOpenConnections: 32, InUse: 3, Idle: 5, WaitCount: 11, WaitDuration: 1500 * time.Millisecond,
+	}}
+}
+
+func TestPoolsAreSampled(t *testing.T) {
+	t.Parallel()
+	m := metrics.New("test")
+	m.Sample(pooled{fake.NewPayments()}, nobody)
+	s := scrape(t, m)
+	for name, want := range (series{
+		`paymentd_database_connections{pool="mysql",state="in_use"}`:    3,
+		`paymentd_database_connections{pool="mysql",state="idle"}`:      5,
+		`paymentd_database_connections_max{pool="mysql"}`:               32,
+		`paymentd_database_connection_waits_total{pool="mysql"}`:        11,
+		`paymentd_database_connection_wait_seconds_total{pool="mysql"}`: 1.5,
+	}) {
+		require.InDelta(t, want, s[name], 0, name)
+	}
+}

@@ -1,0 +1,72 @@
+package metrics_test
+
+import (
+	"net/http"
+	"net/http/httptest"
+	"os"
+	"regexp"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus/testutil/promlint"
+	"github.com/stretchr/testify/require"
+
+	"paymentd/adapters/fake"
+	"paymentd/adapters/metrics"
+)
+
+var (
+	row   = regexp.MustCompile("(?m)^\\| `(paymentd_[a-z_]+)` \\| ?([^|]*?) ?\\|")
+	label = regexp.MustCompile(`([a-z_]+)="`)
+)
+
+// everything has a series of each metric.
+func everything() *metrics.Metrics {
+	m := metrics.New("test")
+	m.Sample(pooled{fake.NewPayments()}, nobody)
+	m.RequestBegan("/metrics")
+	m.RequestEnded("/metrics", 200, time.Millisecond, false)
+	return m
+}
+
+// TestMetricsAreDocumented holds docs/metrics.md against what is exported: names and labels.
+func TestMetricsAreDocumented(t *testing.T) {
+	t.Parallel()
+	page, err := os.ReadFile("../../docs/metrics.md")
+	require.NoError(t, err)
+	documented := make(map[string]string)
+	for _, found := range row.FindAllStringSubmatch(string(page), -1) {
+		documented[found[1]] = strings.NewReplacer("`", "", ",", "").Replace(strings.TrimSpace(found[2]))
+	}
+
+	exported := make(map[string]string)
+	histogram := regexp.MustCompile(`_(bucket|sum|count)$`)
+	for name := range scrape(t, everything()).ours() {
+		base, labels, _ := strings.Cut(name, "{")
+		var names []string
+		for _, found := range label.FindAllStringSubmatch(labels, -1) {
+			if found[1] != "le" {
+				names = append(names, found[1])
+			}
+		}
+		exported[histogram.ReplaceAllString(base, "")] = strings.Join(names, " ")
+	}
+	for name, labels := range documented { // prose is free to name them in another order
+		words := strings.Fields(labels)
+		slices.Sort(words)
+		documented[name] = strings.Join(words, " ")
+	}
+	require.Equal(t, exported, documented)
+}
+
+// TestNamesAreAsUsual asks Prometheus' own linter.
+func TestNamesAreAsUsual(t *testing.T) {
+	t.Parallel()
+	w := httptest.NewRecorder()
+	everything().Handler().ServeHTTP(w, httptest.NewRequest(http.MethodGet, "/metrics", http.NoBody))
+	problems, err := promlint.New(w.Body).Lint()
+	require.NoError(t, err)
+	require.Empty(t, problems)
+}

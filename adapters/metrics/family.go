@@ -1,0 +1,27 @@
+package metrics
+
+// other stands for the values of a label that are not known beforehand.
+const other = "other"
+
+// family is the series of a metric with one label. All are there from the start: a rate is right
+// from its first event on, and none is looked up by hashing its labels while a payment waits.
+type family[L ~string, S any] struct {
+	known map[L]S
+	other S
+}
+
+func familyOf[L ~string, S any](series func(...string) S, values ...L) family[L, S] {
+	f := family[L, S]{known: make(map[L]S, len(values)), other: series(other)}
+	for _, v := range values {
+		f.known[v] = series(string(v))
+	}
+	return f
+}
+
+// of returns the series of a label's value.
+func (f family[L, S]) of(value L) S {
+	if s, ok := f.known[value]; ok {
+		return s
+	}
+	return f.other
+}

@@ -1,0 +1,89 @@
+package metrics_test
+
+import (
+	"context"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"paymentd/adapters/fake"
+	"paymentd/adapters/metrics"
+	"paymentd/core/payment"
+	"paymentd/ports"
+	"paymentd/ports/portstest"
+)
+
+// told is a gateway that says whatever it is told to.
+type told struct {
+	ports.Gateway
+
+	result payment.Result
+	lookup payment.Lookup
+}
+
+func (g told) Charge(context.Context, payment.Charge) payment.Result     { return g.result }
+func (g told) LookUp(context.Context, payment.GatewayKey) payment.Lookup { return g.lookup }
+
+func TestAttemptsAndLookupsAreCounted(t *testing.T) {
+	t.Parallel()
+	m := metrics.New("test")
+	before := scrape(t, m)
+	for _, r := range []payment.Result{
+		{Class: payment.ClassApproved, TransactionID: "txn-1"},
+		{Class: payment.ClassApproved}, // cannot be kept: the core takes it for unknown
+		{Class: payment.ClassDeclined},
+		{Class: payment.ClassRejected},
+		{Class: payment.ClassNotCharged},
+		{Class: payment.ClassUnknownAnswered},
+		{Class: payment.ClassUnknownUnanswered},
+		{Class: "a class of the future"},
+	} {
+		m.Gateway(told{result: r}).Charge(t.Context(), payment.Charge{})
+	}
+	for _, l := range []payment.Lookup{
+		{Finding: payment.FoundApproved, TransactionID: "txn-1"},
+		{Finding: payment.FoundApproved},
+		{Finding: payment.FoundDeclined},
+		{Finding: payment.FoundProcessing},
+		{Finding: payment.FoundNothing},
+		{Finding: payment.FoundNoAnswer},
+		{Finding: "a finding of the future"},
+	} {
+		m.Gateway(told{lookup: l}).LookUp(t.Context(), "key-1")
+	}
+	require.Equal(t, map[string]int{
+		`paymentd_attempt_duration_seconds_count{class="approved"}`:           1,
+		`paymentd_attempt_duration_seconds_count{class="declined"}`:           1,
+		`paymentd_attempt_duration_seconds_count{class="rejected"}`:           1,
+		`paymentd_attempt_duration_seconds_count{class="not_charged"}`:        1,
+		`paymentd_attempt_duration_seconds_count{class="unknown_answered"}`:   2,
+		`paymentd_attempt_duration_seconds_count{class="unknown_unanswered"}`: 1,
+		`paymentd_attempt_duration_seconds_count{class="other"}`:              1,
+		`paymentd_lookup_duration_seconds_count{finding="approved"}`:          1,
+		`paymentd_lookup_duration_seconds_count{finding="declined"}`:          1,
+		`paymentd_lookup_duration_seconds_count{finding="processing"}`:        1,
+		`paymentd_lookup_duration_seconds_count{finding="nothing"}`:           1,
+		`paymentd_lookup_duration_seconds_count{finding="no_answer"}`:         2,
+		`paymentd_lookup_duration_seconds_count{finding="other"}`:             1,
+	}, scrape(t, m).changed(before))
+}
+
+// A gateway that is counted keeps the contract of one that is not.
+func TestGatewayContract(t *testing.T) {
+	t.Parallel()
+	portstest.Gateway(t, func(t testing.TB) portstest.GatewayUnderTest {
+		t.Helper()
+		declined := money(t, "402.00")
+		gateway := fake.NewGateway()
+		gateway.OnCharge(func(c payment.Charge) fake.Step {
+			if c.Money == declined {
+				return fake.Decline("card_declined")
+			}
+			return fake.Approve()
+		})
+		return portstest.GatewayUnderTest{
+			Gateway:  metrics.New("test").Gateway(gateway),
+			Approved: money(t, "100.00"), Declined: declined, Charges: gateway.ChargesWith,
+		}
+	})
+}

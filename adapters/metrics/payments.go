@@ -1,0 +1,127 @@
+package metrics
+
+import (
+	"context"
+	"errors"
+	"time"
+
+	"paymentd/core/payment"
+	"paymentd/ports"
+)
+
+// Values of labels.
+const (
+	byRequest = "request"
+	byQueue   = "queue"
+
+	writeRenew  = "renew"
+	writeSettle = "settle"
+
+	faultUnavailable = "unavailable" // certainly, nothing was written
+	faultInDoubt     = "in_doubt"
+)
+
+// Payments returns a repository whose calls are counted.
+func (m *Metrics) Payments(p ports.Payments) ports.Payments { return payments{p, m} }
+
+type payments struct {
+	ports.Payments
+
+	metrics *Metrics
+}
+
+// Claim implements ports.Payments.
+func (s payments) Claim(
+	ctx context.Context, ask payment.Ask,
+) (payment.Payment, payment.Verdict, error) {
+	began := time.Now()
+	p, verdict, err := s.Payments.Claim(ctx, ask)
+	s.metrics.claimed.of(byRequest).Observe(time.Since(began).Seconds())
+	if err != nil {
+		s.failed(ctx, err)
+		return p, verdict, err
+	}
+	s.metrics.claims.of(verdict).Inc()
+	if p.TakenOver {
+		s.metrics.takeovers.Inc()
+	}
+	return p, verdict, nil
+}
+
+// ClaimDue implements ports.Payments.
+func (s payments) ClaimDue(
+	ctx context.Context, terms payment.Terms, limit int,
+) ([]payment.Decision, error) {
+	began := time.Now()
+	due, err := s.Payments.ClaimDue(ctx, terms, limit)
+	s.metrics.claimed.of(byQueue).Observe(time.Since(began).Seconds())
+	s.failed(ctx, err)
+	for i := range due {
+		s.metrics.claims.of(due[i].Verdict).Inc()
+		if due[i].Payment.TakenOver {
+			s.metrics.takeovers.Inc()
+		}
+	}
+	return due, err
+}
+
+// NextDue implements ports.Payments. The queue asks once a second, so that a database that is
+// away is counted even where nobody pays.
+func (s payments) NextDue(ctx context.Context) (time.Duration, bool, error) {
+	in, found, err := s.Payments.NextDue(ctx)
+	s.failed(ctx, err)
+	return in, found, err
+}
+
+// Renew implements ports.Payments.
+func (s payments) Renew(ctx context.Context, r payment.Renewal) error {
+	began := time.Now()
+	err := s.Payments.Renew(ctx, r)
+	s.metrics.renewed.Observe(time.Since(began).Seconds())
+	s.refused(ctx, writeRenew, err)
+	return err
+}
+
+// Settle implements ports.Payments.
+func (s payments) Settle(ctx context.Context, st payment.Settlement) error {
+	began := time.Now()
+	err := s.Payments.Settle(ctx, st)
+	s.metrics.settled.Observe(time.Since(began).Seconds())
+	if err != nil {
+		s.refused(ctx, writeSettle, err)
+		return err
+	}
+	s.metrics.outcomes.of(st.Outcome.State).Inc()
+	return nil
+}
+
+// Find implements ports.Payments.
+func (s payments) Find(ctx context.Context, id payment.OrderID) (payment.Payment, error) {
+	p, err := s.Payments.Find(ctx, id)
+	if !errors.Is(err, ports.ErrNotFound) {
+		s.failed(ctx, err)
+	}
+	return p, err
+}
+
+// refused counts the error of a claim's holder.
+func (s payments) refused(ctx context.Context, write string, err error) {
+	if errors.Is(err, payment.ErrFenced) {
+		s.metrics.fencedOut.of(write).Inc()
+		return
+	}
+	s.failed(ctx, err)
+}
+
+// failed counts an error of the database. A caller that leaves is none.
+func (s payments) failed(ctx context.Context, err error) {
+	switch {
+	case err == nil || ctx.Err() != nil:
+	case errors.Is(err, ports.ErrInDoubt):
+		s.metrics.faults.of(faultInDoubt).Inc()
+	case errors.Is(err, ports.ErrUnavailable):
+		s.metrics.faults.of(faultUnavailable).Inc()
+	default:
+		s.metrics.faults.other.Inc()
+	}
+}

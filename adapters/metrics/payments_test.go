@@ -1,0 +1,200 @@
+package metrics_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"maps"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"paymentd/adapters/fake"
+	"paymentd/adapters/metrics"
+	"paymentd/core/payment"
+	"paymentd/ports"
+	"paymentd/ports/portstest"
+)
+
+func money(t testing.TB, amount string) payment.Money {
+	t.Helper()
+	usd, err := payment.ParseCurrency("USD")
+	require.NoError(t, err)
+	m, err := payment.ParseMoney(amount, usd)
+	require.NoError(t, err)
+	return m
+}
+
+func ask(t *testing.T, id payment.OrderID) payment.Ask {
+	t.Helper()
+	return payment.Ask{
+		OrderID: id, Money: money(t, "100.00"), NewKey: payment.GatewayKey("key of " + id),
+		Replica: "replica-a", Lease: time.Hour,
+	}
+}
+
+var terms = payment.Terms{
+	Replica: "replica-q", Lease: time.Hour, LookupFirst: time.Second, LookupMax: time.Minute,
+}
+
+func claim(t *testing.T, p ports.Payments, a payment.Ask) payment.Payment {
+	t.Helper()
+	claimed, _, err := p.Claim(t.Context(), a)
+	require.NoError(t, err)
+	return claimed
+}
+
+func settle(t *testing.T, p ports.Payments, held payment.Payment, state payment.State) error {
+	t.Helper()
+	st := payment.Settlement{
+		Hold:    held.Hold(),
+		End:     &payment.AttemptEnd{Result: payment.Result{Class: payment.ClassUnknownAnswered}},
+		Outcome: payment.Outcome{State: state, TransactionID: "txn-1"},
+	}
+	return p.Settle(t.Context(), st)
+}
+
+// A repository that is counted keeps the contract of one that is not.
+func TestPaymentsContract(t *testing.T) {
+	t.Parallel()
+	portstest.Payments(t, func(testing.TB) ports.Payments {
+		return metrics.New("test").Payments(fake.NewPayments())
+	})
+}
+
+func TestPaymentsAreCounted(t *testing.T) {
+	t.Parallel()
+	for name, tt := range map[string]struct {
+		happens func(t *testing.T, p ports.Payments)
+		want    map[string]int
+	}{
+		"a payment that succeeds": {
+			func(t *testing.T, p ports.Payments) {
+				t.Helper()
+				require.NoError(t, settle(t, p, claim(t, p, ask(t, "order-1")), payment.StateSucceeded))
+			},
+			map[string]int{
+				`paymentd_claims_total{verdict="claimed"}`:            1,
+				`paymentd_claim_duration_seconds_count{by="request"}`: 1,
+				`paymentd_settle_duration_seconds_count`:              1,
+				`paymentd_payments_total{outcome="succeeded"}`:        1,
+			},
+		},
+		"a replay and a mismatch": {
+			func(t *testing.T, p ports.Payments) {
+				t.Helper()
+				require.NoError(t, settle(t, p, claim(t, p, ask(t, "order-1")), payment.StateSucceeded))
+				claim(t, p, ask(t, "order-1"))
+				other := ask(t, "order-1")
+				other.Money = money(t, "1.00")
+				claim(t, p, other)
+			},
+			map[string]int{
+				`paymentd_claims_total{verdict="claimed"}`:            1,
+				`paymentd_claims_total{verdict="replay"}`:             1,
+				`paymentd_claims_total{verdict="mismatch"}`:           1,
+				`paymentd_claim_duration_seconds_count{by="request"}`: 3,
+				`paymentd_settle_duration_seconds_count`:              1,
+				`paymentd_payments_total{outcome="succeeded"}`:        1,
+			},
+		},
+		"a takeover by a request, and the silent worker's return": {
+			func(t *testing.T, p ports.Payments) {
+				t.Helper()
+				a := ask(t, "order-1")
+				a.Lease = 0
+				silent := claim(t, p, a)
+				claim(t, p, ask(t, "order-1"))
+				require.ErrorIs(t, settle(t, p, silent, payment.StateSucceeded), payment.ErrFenced)
+				require.ErrorIs(t, p.Renew(t.Context(), payment.Renewal{Hold: silent.Hold()}), payment.ErrFenced)
+			},
+			map[string]int{
+				`paymentd_claims_total{verdict="claimed"}`:            2,
+				`paymentd_takeovers_total`:                            1,
+				`paymentd_claim_duration_seconds_count{by="request"}`: 2,
+				`paymentd_settle_duration_seconds_count`:              1,
+				`paymentd_renew_duration_seconds_count`:               1,
+				`paymentd_fenced_out_total{write="settle"}`:           1,
+				`paymentd_fenced_out_total{write="renew"}`:            1,
+			},
+		},
+		"a takeover by the queue": {
+			func(t *testing.T, p ports.Payments) {
+				t.Helper()
+				a := ask(t, "order-1")
+				a.Lease = 0
+				claim(t, p, a)
+				due, err := p.ClaimDue(t.Context(), terms, 10)
+				require.NoError(t, err)
+				require.Len(t, due, 1)
+				require.NoError(t, settle(t, p, due[0].Payment, payment.StateUnresolved))
+			},
+			map[string]int{
+				`paymentd_claims_total{verdict="claimed"}`:            2,
+				`paymentd_takeovers_total`:                            1,
+				`paymentd_claim_duration_seconds_count{by="request"}`: 1,
+				`paymentd_claim_duration_seconds_count{by="queue"}`:   1,
+				`paymentd_settle_duration_seconds_count`:              1,
+				`paymentd_payments_total{outcome="unresolved"}`:       1,
+			},
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			m := metrics.New("test")
+			p := m.Payments(fake.NewPayments())
+			before := scrape(t, m)
+			tt.happens(t, p)
+			require.Equal(t, tt.want, scrape(t, m).changed(before))
+		})
+	}
+}
+
+// What fails at the database is counted, and what its caller gives up is not.
+func TestFaultsAreCounted(t *testing.T) {
+	t.Parallel()
+	for err, want := range map[error]map[string]int{
+		fmt.Errorf("x: %w", ports.ErrUnavailable): {`paymentd_database_errors_total{error="unavailable"}`: 6},
+		fmt.Errorf("x: %w", ports.ErrInDoubt):     {`paymentd_database_errors_total{error="in_doubt"}`: 6},
+		errors.New("a column is missing"):         {`paymentd_database_errors_total{error="other"}`: 6},
+		context.Canceled:                          {},
+	} {
+		t.Run(err.Error(), func(t *testing.T) {
+			t.Parallel()
+			m := metrics.New("test")
+			wire := &fake.Wire{Fault: func(fake.Call) fake.Fault {
+				return func(context.Context, fake.Call, func()) error { return err }
+			}}
+			p := m.Payments(wire.Payments(fake.NewPayments()))
+			ctx, cancel := context.WithCancel(t.Context())
+			defer cancel()
+			if errors.Is(err, context.Canceled) {
+				cancel()
+			}
+			before := scrape(t, m)
+			_, _, claimed := p.Claim(ctx, ask(t, "order-1"))
+			_, due := p.ClaimDue(ctx, terms, 1)
+			_, _, next := p.NextDue(ctx)
+			_, found := p.Find(ctx, "order-1")
+			for _, got := range []error{
+				claimed, due, next, found, p.Renew(ctx, payment.Renewal{}), p.Settle(ctx, payment.Settlement{}),
+			} {
+				require.ErrorIs(t, got, err)
+			}
+			up := scrape(t, m).changed(before)
+			maps.DeleteFunc(up, func(name string, _ int) bool { return strings.Contains(name, "duration") })
+			require.Equal(t, want, up)
+		})
+	}
+}
+
+// still is a repository that does nothing.
+type still struct{ ports.Payments }
+
+func (still) Claim(context.Context, payment.Ask) (payment.Payment, payment.Verdict, error) {
+	return payment.Payment{}, payment.VerdictClaimed, nil
+}
+
+func (still) Settle(context.Context, payment.Settlement) error { return nil }

@@ -1,0 +1,70 @@
+#!/bin/sh
+# Fetches a genuine MySQL 9, which Debian has in unstable only, and prints the folder of its mysqld:
+#
+#	PATH=$(tools/genuine-mysql.sh):$PATH make test
+#
+# Nothing is installed. The packages, 60 MB with all that the server needs, are unpacked into
+# ~/.cache/paymentd, and the server runs on its own C library. This works on Debian, for any user;
+# elsewhere, TEST_MYSQL_IMAGE=mysql:9 does the same with a container engine.
+# To fetch a newer version: remove the folder.
+set -eu
+
+package=mysql-server-core
+keyring=/usr/share/keyrings/debian-archive-keyring.gpg
+home=${XDG_CACHE_HOME:-$HOME/.cache}/paymentd/genuine-mysql
+
+if [ -x "$home/bin/mysqld" ]; then
+	echo "$home/bin"
+	exit
+fi
+for need in apt-get dpkg-deb "$keyring"; do
+	if ! command -v "$need" >/dev/null 2>&1 && ! [ -r "$need" ]; then
+		echo "genuine-mysql: $need is missing: this works on Debian; elsewhere, set TEST_MYSQL_IMAGE=mysql:9" >&2
+		exit 1
+	fi
+done
+
+mkdir -p "${home%/*}"
+new=$(mktemp -d "$home.XXXXXX")
+trap 'rm -rf "$new"' EXIT
+
+# An apt of our own, which takes nothing to be installed. The mirror is the machine's.
+mirror=$(apt-get indextargets --format '$(REPO_URI)' 'Created-By: Packages' 'Origin: Debian' 'Component: main' |
+	grep -v -- -security | head -n 1)
+mkdir -p "$new/apt/lists/partial" "$new/apt/cache/archives/partial" "$new/tree" "$new/bin"
+: >"$new/apt/status"
+echo "deb [signed-by=$keyring] ${mirror:?no mirror of Debian is known to apt-get} unstable main" >"$new/apt/sources.list"
+cat >"$new/apt/apt.conf" <<END
+Dir::Etc { sourcelist "$new/apt/sources.list"; sourceparts "/dev/null"; preferences "/dev/null"; preferencesparts "/dev/null"; };
+Dir::State { lists "$new/apt/lists"; status "$new/apt/status"; };
+Dir::Cache "$new/apt/cache";
+Acquire::Languages "none";
+APT::Install-Recommends "false";
+APT::Sandbox::User "$(id -un)";
+#clear APT::Update::Post-Invoke; // the machine's own, which clean up after the machine's own apt
+#clear DPkg::Post-Invoke;
+END
+own_apt() { apt-get --quiet=2 --config-file="$new/apt/apt.conf" "$@" >&2; }
+echo "genuine-mysql: fetching $package of Debian unstable into $home" >&2
+own_apt update
+own_apt --yes --download-only install "$package"
+for deb in "$new"/apt/cache/archives/*.deb; do
+	dpkg-deb --extract "$deb" "$new/tree"
+done
+rm -r "$new/apt"
+
+cat >"$new/bin/mysqld" <<'END'
+#!/bin/sh
+# The server, on the libraries that were fetched with it and none of this machine's.
+tree=$(dirname "$(dirname "$(readlink -f "$0")")")/tree
+set -- "$@" --basedir="$tree/usr"
+for library in "$tree"/usr/lib/*-linux-gnu*; do
+	exec "$tree"/usr/lib*/ld-linux*.so.? --inhibit-cache --library-path "$library" "$tree/usr/sbin/mysqld" "$@"
+done
+END
+chmod +x "$new/bin/mysqld"
+"$new/bin/mysqld" --no-defaults --version >&2
+
+# Moved into place when it is whole. Another run that was first has left the same.
+mv -T "$new" "$home" 2>/dev/null || [ -x "$home/bin/mysqld" ]
+echo "$home/bin"

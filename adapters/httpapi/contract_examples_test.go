@@ -1,0 +1,248 @@
+package httpapi_test
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"maps"
+	"net/http"
+	"slices"
+	"strconv"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"paymentd/adapters/httpapi"
+	"paymentd/core"
+	"paymentd/core/payment"
+	"paymentd/ports"
+)
+
+// scenario makes the service give the answer of an example in the contract.
+type scenario struct {
+	p       *processor
+	options func(*httpapi.Options)
+	// send sends what the example is the answer to; by default, a right request for the
+	// operation.
+	send func(s *service, header ...string) answer
+	// header is what the answer has to have beside what the contract requires.
+	header map[string]string
+}
+
+// ending has every request end with this error, wherever it comes from.
+func ending(err error) *processor {
+	p := failing(err)
+	p.history = func(context.Context, payment.OrderID) (ports.History, error) { return ports.History{}, err }
+	p.list = func(context.Context, ports.ListQuery) ([]payment.Payment, error) { return nil, err }
+	p.ready = func(context.Context) error { return err }
+	return p
+}
+
+func posting(body string, header ...string) func(*service, ...string) answer {
+	return func(s *service, more ...string) answer { return s.post(body, slices.Concat(header, more)...) }
+}
+
+func getting(path string) func(*service, ...string) answer {
+	return func(s *service, header ...string) answer { return s.get(path, header...) }
+}
+
+func answered(state payment.State, code string) *processor {
+	return answering(core.Answer{State: state, Code: code, RetryAfter: time.Second})
+}
+
+func succeeded(t *testing.T) payment.Payment {
+	t.Helper()
+	return payment.Payment{
+		OrderID: "order-123", Money: money(t, "100", "USD"), State: payment.StateSucceeded, Fence: 1,
+		TransactionID: "txn-21408", CreatedAt: at(0), UpdatedAt: at(time.Second), SeenAt: at(time.Hour),
+	}
+}
+
+func historySucceeded(t *testing.T) ports.History {
+	t.Helper()
+	p := succeeded(t)
+	p.Attempt = payment.Attempt{
+		Number: 1, Fence: 1, Replica: "shop-1", GatewayKey: "019cb8a5-6d00-7000-8000-000000000001",
+		StartedAt: at(0), EndedAt: at(time.Second), Class: payment.ClassApproved,
+	}
+	return ports.History{Payment: p, Attempts: []payment.Attempt{p.Attempt}}
+}
+
+func historyScheduled(t *testing.T) ports.History {
+	t.Helper()
+	return ports.History{Payment: payment.Payment{
+		OrderID: "order-123", Money: money(t, "100", "USD"), State: payment.StateScheduled,
+		CreatedAt: at(0), UpdatedAt: at(0), DueAt: at(time.Second), SeenAt: at(0),
+	}}
+}
+
+// ordinary are the requests of the operations that go well.
+var ordinary = map[string]func(*service, ...string) answer{
+	"processPayment": posting(oneRequest),
+	"getPayment":     getting("/payments/order-123"),
+	"listPayments":   getting("/payments?limit=1"),
+	"getHealth":      getting("/healthz"),
+	"getReadiness":   getting("/readyz"),
+	"getOpenAPI":     getting("/openapi.yaml"),
+	"getDocs":        getting("/docs"),
+	"getDocsFile":    getting("/docs/start.js"),
+}
+
+// scenarios are by the names of the examples.
+func scenarios(t *testing.T) map[string]scenario {
+	t.Helper()
+	page := holding(append([]payment.Payment{succeeded(t)}, many(t, 1)...))
+	return map[string]scenario{
+		"approved": {p: answering(approved), header: map[string]string{"Idempotent-Replayed": ""}},
+		"replayed": {
+			p:      answering(core.Answer{State: payment.StateSucceeded, TransactionID: "txn-21408", Replayed: true}),
+			header: map[string]string{"Idempotent-Replayed": "true"},
+		},
+		"accepted": {
+			p:      answering(core.Answer{State: payment.StateScheduled, Async: true}),
+			send:   posting(oneRequest, "Prefer: respond-async"),
+			header: map[string]string{"Preference-Applied": "respond-async", "Location": "/payments/order-123"},
+		},
+		"unresolved": {p: answered(payment.StateUnresolved, ""), header: map[string]string{"Location": "/payments/order-123"}},
+
+		"empty_body":        {send: posting("")},
+		"misspelt_member":   {send: posting(`{"order_id":"order-125","amount":100,"curency":"EUR"}`)},
+		"amount_of_nothing": {send: posting(`{"order_id":"order-123","amount":0}`)},
+		"declined":          {p: answered(payment.StateDeclined, "card_declined")},
+		"slow_body": {
+			options: func(o *httpapi.Options) { o.ReadTimeout = 50 * time.Millisecond },
+			send: func(s *service, header ...string) answer {
+				return s.raw("POST /payments/process HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\n" +
+					"Content-Length: 10\r\n" + strings.Join(append(header, ""), "\r\n") + "\r\n{")
+			},
+		},
+		"in_progress": {
+			p: ending(core.ErrBusy), send: posting(oneRequest, "Prefer: wait=0"),
+			header: map[string]string{"Preference-Applied": "wait=0", "Retry-After": "1"},
+		},
+		"long_body":         {send: posting(strings.Repeat(" ", 65537))},
+		"not_json":          {send: posting(oneRequest, "Content-Type: text/plain")},
+		"compressed":        {send: posting(oneRequest, "Content-Encoding: gzip")},
+		"other_amount":      {p: ending(core.ErrMismatch)},
+		"retries_exhausted": {p: answered(payment.StateFailed, payment.CodeRetriesExhausted)},
+		"gateway_rejected":  {p: answered(payment.StateFailed, payment.CodeRejected)},
+		"in_doubt":          {p: ending(ports.ErrInDoubt)},
+
+		"succeeded":             {p: knowing(historySucceeded(t))},
+		"scheduled":             {p: knowing(historyScheduled(t))},
+		"order_id_with_a_space": {send: getting("/payments/a%20b")},
+		"unknown_order":         {p: ending(ports.ErrNotFound)},
+		"get_of_process":        {send: getting("/payments/process"), header: map[string]string{"Allow": "OPTIONS, POST"}},
+
+		"page":               {p: page},
+		"empty":              {},
+		"misspelt_parameter": {send: getting("/payments?sate=failed")},
+		"limit_too_high":     {send: getting("/payments?limit=201")},
+		"not_a_time":         {send: getting("/payments?created_from=yesterday")},
+		"changed_cursor":     {send: getting("/payments?cursor=AQ")},
+
+		"no_key": {
+			options: func(o *httpapi.Options) { o.APIKeys = []string{keyOfShop} },
+			header:  map[string]string{"WWW-Authenticate": `Bearer realm="paymentd"`},
+		},
+		"fault":        {p: ending(errors.New("x"))},
+		"at_the_limit": {options: func(o *httpapi.Options) { o.MaxRequests = 0 }},
+		"no_database":  {p: ending(ports.ErrUnavailable), header: map[string]string{"Retry-After": "2"}},
+		"cut_short":    {p: ending(context.Canceled)},
+		"alive":        {},
+		"ready":        {},
+		"not_ready":    {p: ending(errors.New("x"))},
+		"large_header": {send: nil}, // made below: the path is that of the operation
+	}
+}
+
+// Each example in the contract is what the service answers, byte for byte but for the
+// spaces, and in both forms where it is an error.
+func TestContractExamples(t *testing.T) {
+	t.Parallel()
+	all, used := scenarios(t), make(map[string]bool)
+	for _, o := range readContract(t).operations() {
+		for status, response := range o.Responses.Map() {
+			for mediaType, content := range response.Value.Content {
+				for name, example := range content.Examples {
+					used[name] = true
+					t.Run(fmt.Sprint(o.OperationID, " ", status, " ", mediaType, " ", name), func(t *testing.T) {
+						t.Parallel()
+						require.Contains(t, all, name)
+						got := all[name].play(t, o, mediaType)
+						require.Equal(t, status, strconv.Itoa(got.status), got.body)
+						require.NoError(t, o.check(got, false))
+						require.Equal(t, mediaType, strings.TrimSuffix(got.header.Get("Content-Type"), "; charset=utf-8"))
+						requireSame(t, example.Value.Value, got.body)
+					})
+				}
+			}
+		}
+	}
+	require.ElementsMatch(t, slices.Collect(maps.Keys(all)), slices.Collect(maps.Keys(used)), "a scenario of no example")
+}
+
+func requireSame(t *testing.T, example any, body string) {
+	t.Helper()
+	if text, isText := example.(string); isText {
+		require.Equal(t, text, body)
+		return
+	}
+	want, err := json.Marshal(example)
+	require.NoError(t, err)
+	require.JSONEq(t, string(want), body)
+}
+
+func (sc scenario) play(t *testing.T, o operation, mediaType string) answer {
+	t.Helper()
+	p, limits, send := sc.p, options(t), sc.send
+	if p == nil {
+		p = answering(approved)
+	}
+	if sc.options != nil {
+		sc.options(&limits)
+	}
+	if send == nil {
+		send = ordinary[o.OperationID]
+	}
+	header := []string{"Accept: " + mediaType}
+	if mediaType == "text/plain" {
+		header = append(header, "X-Padding: "+strings.Repeat("x", limits.MaxHeaderBytes+8<<10))
+	}
+	got := send(serveWith(t, p, limits), header...)
+	for name, want := range sc.header {
+		require.Equal(t, want, got.header.Get(name), name)
+	}
+	return got
+}
+
+// What has no examples: the files, and that a client has one already.
+func TestContractOfFiles(t *testing.T) {
+	t.Parallel()
+	s := serve(t, &processor{})
+	for _, o := range readContract(t).operations() {
+		if o.Responses.Status(http.StatusNotModified) == nil {
+			continue
+		}
+		paths := []string{o.path}
+		if o.OperationID == "getDocsFile" {
+			paths = nil
+			for _, name := range o.Parameters[0].Value.Schema.Value.Enum {
+				paths = append(paths, "/docs/"+fmt.Sprint(name))
+			}
+			require.Len(t, paths, 6)
+		}
+		for _, path := range paths {
+			got := s.get(path)
+			require.Equal(t, 200, got.status, path)
+			require.NoError(t, o.check(got, false), path)
+			again := s.get(path, "If-None-Match: "+got.header.Get("Etag"))
+			require.Equal(t, 304, again.status, path)
+			require.NoError(t, o.check(again, false), path)
+			require.NoError(t, o.check(s.request(http.MethodHead, path, ""), true), path)
+		}
+	}
+}

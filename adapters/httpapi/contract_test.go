@@ -1,0 +1,158 @@
+package httpapi_test
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"io"
+	"net/http"
+	"net/http/httptest"
+	"os"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/getkin/kin-openapi/openapi3"
+	"github.com/getkin/kin-openapi/openapi3filter"
+	"github.com/getkin/kin-openapi/routers"
+	"github.com/stretchr/testify/require"
+
+	"paymentd/core/payment"
+)
+
+// contract is openapi.yaml, read by somebody else's library.
+type contract struct{ doc *openapi3.T }
+
+func readContract(t testing.TB) contract {
+	t.Helper()
+	text, err := os.ReadFile("openapi.yaml")
+	require.NoError(t, err)
+	doc, err := openapi3.NewLoader().LoadFromData(text)
+	require.NoError(t, err)
+	require.NoError(t, doc.Validate(t.Context()), "its own examples count")
+	return contract{doc}
+}
+
+// operation is one of the contract's, with what it takes to look at its answers.
+type operation struct {
+	*openapi3.Operation
+
+	doc    *openapi3.T
+	method string
+	path   string // as a template
+}
+
+func (c contract) operations() []operation {
+	var all []operation
+	for _, path := range c.doc.Paths.InMatchingOrder() {
+		for method, o := range c.doc.Paths.Value(path).Operations() {
+			all = append(all, operation{o, c.doc, method, path})
+		}
+	}
+	slices.SortFunc(all, func(a, b operation) int { return strings.Compare(a.OperationID, b.OperationID) })
+	return all
+}
+
+// everywhere are headers that answers have wherever they come from: the contract tells of
+// them in its description, and net/http adds some.
+var everywhere = []string{
+	"Cache-Control", "Connection", "Content-Length", "Content-Security-Policy", "Content-Type", "Date",
+	"Referrer-Policy", "Vary", "X-Content-Type-Options",
+}
+
+// check says what of an answer is not in the contract, to a GET that may have been sent as HEAD.
+func (o operation) check(got answer, head bool) error {
+	documented := o.Responses.Status(got.status)
+	if documented == nil {
+		return fmt.Errorf("the status %d is not in the contract", got.status)
+	}
+	known := slices.Clone(everywhere)
+	for name := range documented.Value.Headers {
+		known = append(known, http.CanonicalHeaderKey(name))
+	}
+	for name := range got.header {
+		if !slices.Contains(known, name) {
+			return fmt.Errorf("the header %s of a %d is not in the contract", name, got.status)
+		}
+	}
+	if len(documented.Value.Content) == 0 && got.body != "" {
+		return fmt.Errorf("the contract has no body for %d, and it is %q", got.status, got.body)
+	}
+	mediaType := got.header.Get("Content-Type")
+	if got.body != "" && documented.Value.Content.Get(mediaType) == nil {
+		return fmt.Errorf("the media type %s of a %d is not in the contract", mediaType, got.status)
+	}
+	if head {
+		return nil
+	}
+	return openapi3filter.ValidateResponse(context.Background(), &openapi3filter.ResponseValidationInput{
+		RequestValidationInput: &openapi3filter.RequestValidationInput{
+			Request: httptest.NewRequest(o.method, "/", nil),
+			Route:   &routers.Route{Spec: o.doc, Path: o.path, Method: o.method, Operation: o.Operation},
+		},
+		Status: got.status, Header: got.header, Body: io.NopCloser(strings.NewReader(got.body)),
+		Options: &openapi3filter.Options{
+			IncludeResponseStatus: true,
+			ExcludeResponseBody:   !strings.Contains(mediaType, "json"), // of texts it knows not all
+		},
+	})
+}
+
+// The lists of words in the contract are those of the domain.
+func TestContractKnowsEveryWord(t *testing.T) {
+	t.Parallel()
+	schemas := readContract(t).doc.Components.Schemas
+	words := func(of *openapi3.SchemaRef) (words []string) {
+		for _, w := range of.Value.Enum {
+			words = append(words, fmt.Sprint(w))
+		}
+		return words
+	}
+	var states []string
+	for _, s := range payment.States() {
+		states = append(states, string(s))
+	}
+	require.Equal(t, states, words(schemas["State"]))
+	require.Equal(t, []string{
+		string(payment.ClassApproved), string(payment.ClassDeclined), string(payment.ClassRejected),
+		string(payment.ClassNotCharged), string(payment.ClassUnknownAnswered), string(payment.ClassUnknownUnanswered),
+	}, words(schemas["Class"]))
+	require.Equal(t, []string{
+		"created", "claimed", "attempt", "settled",
+		string(payment.EventRefused), string(payment.EventTakenOver), string(payment.EventScheduled),
+		string(payment.EventSetAside), string(payment.EventReconciled), string(payment.EventResolved),
+	}, words(schemas["Moment"].Value.Properties["kind"]))
+}
+
+// Every route of the service is in the contract, and no other.
+func TestContractHasEveryRoute(t *testing.T) {
+	t.Parallel()
+	s := serve(t, answering(approved))
+	for _, path := range readContract(t).doc.Paths.InMatchingOrder() {
+		sent := strings.NewReplacer("{order_id}", "x", "{file}", "start.js").Replace(path)
+		allow := s.request(http.MethodOptions, sent, "").header.Get("Allow")
+		want := "OPTIONS, GET, HEAD"
+		if readContract(t).doc.Paths.Value(path).Post != nil {
+			want = "OPTIONS, POST"
+		}
+		require.Equal(t, want, allow, path)
+	}
+}
+
+// The body of each request in the contract, sent as it stands there, charges.
+func TestContractRequestExamples(t *testing.T) {
+	t.Parallel()
+	examples := readContract(t).doc.Paths.Value("/payments/process").Post.RequestBody.Value.Content["application/json"].Examples
+	want := map[string]payment.Money{
+		"number": money(t, "100", "USD"), "decimal_string": money(t, "100", "USD"), "other_currency": money(t, "1000", "JPY"),
+	}
+	require.Len(t, examples, len(want))
+	for name, example := range examples {
+		body, err := json.Marshal(example.Value.Value)
+		require.NoError(t, err)
+		p := answering(approved)
+		require.Equal(t, 200, serve(t, p).post(string(body)).status, name)
+		require.Equal(t, want[name], p.requests[0].Money, name)
+		require.Equal(t, payment.OrderID("order-123"), p.requests[0].OrderID)
+	}
+}

@@ -10,6 +10,10 @@ import (
 // nobody could tell whether a percent sign in an order id is to be decoded.
 func escapedPaths(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if r.URL.RawPath == "" && r.URL.EscapedPath() == r.URL.Path {
+			next.ServeHTTP(w, r) // as it was sent
+			return
+		}
 		escaped := *r // a handler may not change the request that it was given
 		address := *r.URL
 		address.RawPath = address.EscapedPath()

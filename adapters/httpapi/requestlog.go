@@ -19,6 +19,7 @@ const (
 	maxRequestIDBytes = 128
 	// maxMethodBytes bounds in the log what a client can make as long as its header.
 	maxMethodBytes = 16
+	mostAttributes = 11 // of a line; more would fit
 )
 
 // note is what a handler leaves for its request's line in the log.
@@ -66,13 +67,13 @@ func (a *api) logged(next echo.HandlerFunc) echo.HandlerFunc {
 
 func (a *api) logRequest(c echo.Context, id string, n *note, took time.Duration) {
 	r, status := c.Request(), c.Response().Status
-	attributes := []slog.Attr{
+	attributes := append(make([]slog.Attr, 0, mostAttributes),
 		slog.String("method", r.Method[:min(len(r.Method), maxMethodBytes)]),
 		slog.String("route", c.Path()),
 		slog.Int("status", status),
 		slog.Float64("duration_ms", float64(took.Microseconds())/1000),
 		slog.String("request_id", id),
-	}
+	)
 	if n.order != "" {
 		attributes = append(attributes, slog.String("order_id", n.order.String()))
 	}

@@ -22,13 +22,13 @@ func (s *Payments) Renew(ctx context.Context, r payment.Renewal) error {
 // finds the payment as the settlement expects it or does nothing; what it does not find is
 // locked and looked at.
 func (s *Payments) Settle(ctx context.Context, settlement payment.Settlement) error {
-	m := newMove(settlement.OrderID, settlement.Apply)
+	row, expected := toSettle(settlement)
+	st := &settling{settlement: settlement, row: row, unexpected: !expected}
 	var err error
-	if row, ok := toSettle(settlement); ok {
-		st := &settling{move: m, row: row}
+	if expected {
 		err = s.writeTogether(ctx, s.settling(st), st.make)
 	} else {
-		err = s.write(ctx, m.make)
+		err = s.write(ctx, st.make)
 	}
 	if err != nil {
 		return fmt.Errorf("settle payment: %w", err)
@@ -47,10 +47,10 @@ func (s *Payments) Resolve(ctx context.Context, r payment.Resolution) error {
 // settling is the end of an attempt and a known outcome, which one statement can write where the
 // payment stands as expected.
 type settling struct {
-	*move
-
+	settlement payment.Settlement
 	row        queries.SettlePaymentParams
 	unexpected bool // the payment stands otherwise: the domain must look at it
+	move       *move
 }
 
 // make is one try.
@@ -59,6 +59,9 @@ func (st *settling) make(ctx context.Context, conn *sql.Conn) error {
 		if err := st.update(ctx, conn); !st.unexpected {
 			return err
 		}
+	}
+	if st.move == nil {
+		st.move = newMove(st.settlement.OrderID, st.settlement.Apply)
 	}
 	return st.move.make(ctx, conn)
 }

@@ -35,12 +35,17 @@ func (s *Payments) writeTogether(
 	ctx context.Context, together func(context.Context) error,
 	change func(context.Context, *sql.Conn) error,
 ) error {
+	first := errAlone
+	if together != nil {
+		first = together(ctx)
+	}
+	if first == nil {
+		return nil
+	}
 	return s.try(ctx, context.WithoutCancel(ctx), func(waiting, using context.Context) error {
-		if share := together; share != nil {
-			together = nil
-			if err := share(waiting); !errors.Is(err, errAlone) {
-				return err
-			}
+		if err := first; !errors.Is(err, errAlone) {
+			first = errAlone
+			return err
 		}
 		return s.once(waiting, using, change)
 	})
@@ -59,9 +64,7 @@ func share[T any](s *Payments, shared *commit.Shared[T], change T) func(context.
 		return nil
 	}
 	return func(ctx context.Context) error {
-		ctx, cancel := context.WithTimeout(ctx, s.timeout)
-		defer cancel()
-		err := shared.Do(ctx, change)
+		err := shared.Do(ctx, s.timeout, change)
 		switch {
 		case errors.Is(err, commit.ErrNotBegun):
 			return &unconnectedError{err}
@@ -167,6 +170,8 @@ func (st *settling) stored(row queries.ListSettledRow) bool {
 
 // order is that of the change's payment.
 func (m *move) order() payment.OrderID { return m.orderID }
+
+func (st *settling) order() payment.OrderID { return st.row.OrderID }
 
 // oneEach sorts changes by their orders, so that two batches take their locks in one order, and
 // leaves out those of an order that has one already.

@@ -32,7 +32,7 @@ func settlings(t *testing.T, settlements ...payment.Settlement) (batch []*settli
 	for _, st := range settlements {
 		row, ok := toSettle(st)
 		require.True(t, ok)
-		batch = append(batch, &settling{move: newMove(st.OrderID, st.Apply), row: row})
+		batch = append(batch, &settling{settlement: st, row: row})
 	}
 	return batch
 }

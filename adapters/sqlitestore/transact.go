@@ -33,9 +33,7 @@ type change func(context.Context, *queries.Queries, time.Time) error
 // write makes one change, whole or not at all, under the write lock. It shares its transaction
 // with others that wait for the lock. Once it is begun, the end of ctx does not tear it off.
 func (s *Payments) write(ctx context.Context, do change) error {
-	waiting, cancel := context.WithTimeout(ctx, s.timeout)
-	defer cancel()
-	err := s.writes.Do(waiting, do)
+	err := s.writes.Do(ctx, s.timeout, do)
 	switch {
 	case errors.Is(err, commit.ErrNotBegun):
 		return told(err)

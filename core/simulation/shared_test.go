@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"runtime"
 	"sync"
+	"time"
 
 	"paymentd/core/payment"
 	"paymentd/ports"
@@ -21,6 +22,9 @@ type sharedPayments struct {
 	calls *commit.Shared[*sharedCall]
 }
 
+// patience is how long a call waits for the ones before it.
+const patience = 5 * time.Second
+
 // sharedCall is one call among others.
 type sharedCall struct {
 	do   func()
@@ -28,7 +32,7 @@ type sharedCall struct {
 }
 
 func newSharedPayments(p ports.Payments) *sharedPayments {
-	const lanes, most = 1, 8
+	const lanes, most = 1, 8 // so that many go together
 	return &sharedPayments{Payments: p, calls: commit.NewShared(lanes, most, together)}
 }
 
@@ -47,7 +51,7 @@ func together(batch []*sharedCall) []error {
 
 func (p *sharedPayments) share(ctx context.Context, do func()) error {
 	c := &sharedCall{do: do}
-	if err := p.calls.Do(ctx, c); errors.Is(err, commit.ErrNotBegun) {
+	if err := p.calls.Do(ctx, patience, c); errors.Is(err, commit.ErrNotBegun) {
 		return fmt.Errorf("%w: %w", ports.ErrUnavailable, err)
 	}
 	if c.died {

@@ -10,6 +10,7 @@ import (
 	"fmt"
 	"slices"
 	"sync"
+	"time"
 )
 
 var (
@@ -42,11 +43,11 @@ func NewShared[T any](lanes, most int, write func([]T) []error) *Shared[T] {
 }
 
 // Do writes the item, with whatever else is waiting, and returns what became of it. The end of
-// ctx takes it out of the line: [ErrNotBegun], and ctx's error. Once its write has begun, ctx has
-// no say any more.
-func (s *Shared[T]) Do(ctx context.Context, item T) error {
+// ctx, or of patience, takes it out of the line: [ErrNotBegun], and why. Once its write has begun,
+// they have no say any more.
+func (s *Shared[T]) Do(ctx context.Context, patience time.Duration, item T) error {
 	if ctx.Err() != nil {
-		return notBegun(ctx)
+		return notBegun(context.Cause(ctx))
 	}
 	w := &waiting[T]{item: item, done: make(chan error, 1)}
 	s.mu.Lock()
@@ -59,20 +60,23 @@ func (s *Shared[T]) Do(ctx context.Context, item T) error {
 		return <-w.done
 	}
 	s.mu.Unlock()
+	timer := time.NewTimer(patience)
+	defer timer.Stop()
+	why := context.DeadlineExceeded
 	select {
 	case err := <-w.done:
 		return err
+	case <-timer.C:
 	case <-ctx.Done():
+		why = context.Cause(ctx)
 	}
 	if s.withdraw(w) {
-		return notBegun(ctx)
+		return notBegun(why)
 	}
 	return <-w.done
 }
 
-func notBegun(ctx context.Context) error {
-	return fmt.Errorf("%w: %w", ErrNotBegun, context.Cause(ctx))
-}
+func notBegun(why error) error { return fmt.Errorf("%w: %w", ErrNotBegun, why) }
 
 // next takes the batch that goes now.
 func (s *Shared[T]) next() []*waiting[T] {

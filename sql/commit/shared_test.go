@@ -15,7 +15,10 @@ import (
 	"paymentd/sql/commit"
 )
 
-const takes = time.Second // a write
+const (
+	takes    = time.Second // a write
+	patience = time.Minute
+)
 
 // disk keeps what was written together.
 type disk struct {
@@ -45,7 +48,7 @@ func TestALoneWriteGoesAtOnce(t *testing.T) {
 		s := commit.NewShared(1, 64, d.write)
 		for range 3 {
 			began := time.Now()
-			require.NoError(t, s.Do(t.Context(), 1))
+			require.NoError(t, s.Do(t.Context(), patience, 1))
 			require.Equal(t, takes, time.Since(began))
 		}
 		require.Equal(t, [][]int{{1}, {1}, {1}}, d.batches)
@@ -62,7 +65,7 @@ func TestWhatArrivesDuringAWriteGoesTogether(t *testing.T) {
 			all.Go(func() {
 				time.Sleep(time.Duration(i)) // one after the other
 				began := time.Now()
-				require.NoError(t, s.Do(t.Context(), i))
+				require.NoError(t, s.Do(t.Context(), patience, i))
 				require.Less(t, time.Since(began), 3*takes+1)
 			})
 		}
@@ -79,7 +82,7 @@ func TestLanesWriteAtOnce(t *testing.T) {
 		began := time.Now()
 		var all sync.WaitGroup
 		for i := range 6 {
-			all.Go(func() { require.NoError(t, s.Do(t.Context(), i)) })
+			all.Go(func() { require.NoError(t, s.Do(t.Context(), patience, i)) })
 		}
 		all.Wait()
 		require.Equal(t, 2*takes, time.Since(began), "two lone ones, and then the others")
@@ -95,7 +98,7 @@ func TestEachItemHasItsOwnResult(t *testing.T) {
 		var all sync.WaitGroup
 		for _, item := range []int{1, -2, 3, -4} {
 			all.Go(func() {
-				err := s.Do(t.Context(), item)
+				err := s.Do(t.Context(), patience, item)
 				if item > 0 {
 					require.NoError(t, err)
 					return
@@ -112,18 +115,24 @@ func TestPatienceEndsInLine(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var d disk
 		s := commit.NewShared(1, 64, d.write)
-		go func() { _ = s.Do(t.Context(), 1) }()
+		go func() { _ = s.Do(t.Context(), patience, 1) }()
 		synctest.Wait()
 		ctx, cancel := context.WithTimeout(t.Context(), takes/2)
 		defer cancel()
 		stays := make(chan error, 1)
-		go func() { stays <- s.Do(t.Context(), 3) }()
-		err := s.Do(ctx, 2)
+		go func() { stays <- s.Do(t.Context(), patience, 3) }()
+		err := s.Do(ctx, patience, 2)
 		require.ErrorIs(t, err, commit.ErrNotBegun)
 		require.ErrorIs(t, err, context.DeadlineExceeded)
 		require.NoError(t, <-stays)
-		require.ErrorIs(t, s.Do(ctx, 4), commit.ErrNotBegun, "with a lane free")
-		require.Equal(t, [][]int{{1}, {3}}, d.batches)
+		require.ErrorIs(t, s.Do(ctx, patience, 4), commit.ErrNotBegun, "with a lane free")
+		go func() { stays <- s.Do(t.Context(), patience, 5) }()
+		synctest.Wait()
+		err = s.Do(t.Context(), takes/2, 6)
+		require.ErrorIs(t, err, commit.ErrNotBegun)
+		require.ErrorIs(t, err, context.DeadlineExceeded)
+		require.NoError(t, <-stays)
+		require.Equal(t, [][]int{{1}, {3}, {5}}, d.batches)
 	})
 }
 
@@ -134,13 +143,13 @@ func TestPatienceHasNoSayOnceTheWriteHasBegun(t *testing.T) {
 		s := commit.NewShared(1, 64, d.write)
 		ctx, cancel := context.WithTimeout(t.Context(), takes/2)
 		defer cancel()
-		require.NoError(t, s.Do(ctx, 1))
+		require.NoError(t, s.Do(ctx, patience, 1))
 
-		go func() { _ = s.Do(t.Context(), 2) }()
+		go func() { _ = s.Do(t.Context(), patience, 2) }()
 		synctest.Wait()
 		ctx, cancel = context.WithTimeout(t.Context(), takes+takes/2)
 		defer cancel()
-		require.NoError(t, s.Do(ctx, 3), "it was taken after one write, and written by the second")
+		require.NoError(t, s.Do(ctx, patience, 3), "it was taken after one write, and written by the second")
 	})
 }
 
@@ -155,16 +164,16 @@ func TestAPanicIsAnError(t *testing.T) {
 			return d.write(items)
 		})
 		var all sync.WaitGroup
-		all.Go(func() { require.NoError(t, s.Do(t.Context(), 1)) })
+		all.Go(func() { require.NoError(t, s.Do(t.Context(), patience, 1)) })
 		synctest.Wait()
 		for _, item := range []int{2, 13, 3} {
 			all.Go(func() {
-				err := s.Do(t.Context(), item)
+				err := s.Do(t.Context(), patience, item)
 				require.ErrorIs(t, err, commit.ErrPanicked)
 				require.ErrorContains(t, err, "unlucky")
 			})
 		}
 		all.Wait()
-		require.NoError(t, s.Do(t.Context(), 4), "the lane is free again")
+		require.NoError(t, s.Do(t.Context(), patience, 4), "the lane is free again")
 	})
 }

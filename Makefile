@@ -137,7 +137,7 @@ bench/go: needs bin/withmysql ## run the Go benchmarks six times, for benchstat
 ## Checking
 
 .PHONY: verify
-verify: verify/generated verify/openapi verify/modules verify/format lint verify/canary verify/workflows ## check all that can be checked without running it
+verify: verify/generated verify/openapi verify/modules verify/format lint verify/canary verify/alerts verify/workflows ## check all that can be checked without running it
 
 .PHONY: lint
 lint: ## look for mistakes
@@ -169,6 +169,10 @@ verify/format: # `make fmt` has nothing to do
 .PHONY: verify/canary
 verify/canary: # the rules on imports can fail
 	tools/canary/canary.sh
+
+.PHONY: verify/alerts
+verify/alerts: # the alert rules do what their tests say, and promtool reads the dashboard's queries
+	tools/alerts.sh
 
 .PHONY: verify/workflows
 verify/workflows: # what GitHub runs is well-formed

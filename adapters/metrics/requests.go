@@ -60,6 +60,10 @@ func (r *requests) gauge(route string) prometheus.Gauge {
 	}
 	g = r.inFlight.WithLabelValues(nameOf(route))
 	r.serving[route] = g
+	// Prometheus sees no increase in a series that begins at one. The first fault shall count.
+	for _, status := range []int{http.StatusInternalServerError, http.StatusServiceUnavailable} {
+		r.add(answer{route, status})
+	}
 	return g
 }
 
@@ -73,14 +77,19 @@ func (r *requests) observer(route string, status int) prometheus.Observer {
 	}
 	r.mu.Lock()
 	defer r.mu.Unlock()
+	return r.add(a)
+}
+
+// add makes the series of an answer. r.mu is held.
+func (r *requests) add(a answer) prometheus.Observer {
 	if len(r.answered) >= maxAnswers {
 		return r.durations.WithLabelValues(other, other)
 	}
 	code := other
-	if http.StatusText(status) != "" {
-		code = strconv.Itoa(status)
+	if http.StatusText(a.status) != "" {
+		code = strconv.Itoa(a.status)
 	}
-	o = r.durations.WithLabelValues(nameOf(route), code)
+	o := r.durations.WithLabelValues(nameOf(a.route), code)
 	r.answered[a] = o
 	return o
 }

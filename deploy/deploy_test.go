@@ -1,0 +1,222 @@
+// Package deploy_test holds the dashboard and the alert rules against what the service exports.
+package deploy_test
+
+import (
+	"encoding/json"
+	"io"
+	"log/slog"
+	"net/http"
+	"os"
+	"path/filepath"
+	"regexp"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+	"go.uber.org/fx"
+	"go.yaml.in/yaml/v3"
+
+	"paymentd/app"
+	"paymentd/app/apptest"
+)
+
+// exported is the values of each label of each metric, by their names.
+type exported map[string]map[string][]string
+
+var (
+	sample   = regexp.MustCompile(`(?m)^([a-z_]+)(?:\{(.*)\})? \S+$`)
+	labelled = regexp.MustCompile(`([a-z_]+)="((?:[^"\\]|\\.)*)"`)
+)
+
+// scrapeRun runs the service, lets it do some work, and scrapes it.
+func scrapeRun(t *testing.T) exported {
+	t.Helper()
+	cfg, err := app.Defaults()
+	require.NoError(t, err)
+	cfg.Addr, cfg.Database = "127.0.0.1:0", "sqlite:"+filepath.Join(t.TempDir(), "paymentd.db")
+	cfg.Gateway = "sandbox:" + filepath.Join(t.TempDir(), "ledger")
+	var server *app.Server
+	service := app.New(cfg, slog.New(slog.DiscardHandler), fx.Populate(&server))
+	require.NoError(t, service.Start(t.Context()))
+	defer func() { require.NoError(t, service.Stop(t.Context())) }()
+	base := "http://" + server.Addr()
+	for range 2 {
+		require.Equal(t, http.StatusOK, apptest.Pay(t.Context(), base, "order-1", "100.00").Code)
+	}
+	response, err := http.Get(base + "/metrics")
+	require.NoError(t, err)
+	defer func() { _ = response.Body.Close() }()
+	require.Equal(t, http.StatusOK, response.StatusCode)
+	text, err := io.ReadAll(response.Body)
+	require.NoError(t, err)
+
+	e := make(exported)
+	for _, found := range sample.FindAllStringSubmatch(string(text), -1) {
+		labels := e[found[1]]
+		if labels == nil {
+			labels = make(map[string][]string)
+			e[found[1]] = labels
+		}
+		for _, l := range labelled.FindAllStringSubmatch(found[2], -1) {
+			labels[l[1]] = append(labels[l[1]], l[2])
+		}
+	}
+	require.Contains(t, e, "paymentd_replays_total")
+	require.Contains(t, e["paymentd_http_request_duration_seconds_count"]["route"], "/payments/process")
+	return e
+}
+
+var (
+	words    = regexp.MustCompile(`[a-zA-Z_][a-zA-Z0-9_]*`)
+	selector = regexp.MustCompile(`([a-z_]*[a-z])(?:\{([^}]*)\})?(?:\[(?:[0-9]+m|\$__rate_interval)\])?`)
+	matcher  = regexp.MustCompile(`^([a-z_]+)(=~|=)"([^"]*)"$`)
+	grouping = regexp.MustCompile(`\bby \(([a-z_, ]+)\)`)
+
+	functions = []string{"sum", "max", "count", "rate", "increase", "histogram_quantile", "absent"}
+	// byScrape are the labels that Prometheus adds.
+	byScrape = []string{"instance", "job"}
+	// comeLater are values of labels that a short run does not bring about.
+	comeLater = regexp.MustCompile(`^status="503"$|^status="500"$|^pool=`)
+)
+
+// check reads a query of the few forms that are used here. Whatever it does not know is wrong.
+func (e exported) check(t *testing.T, query string) {
+	t.Helper()
+	var grouped []string
+	for _, by := range grouping.FindAllStringSubmatch(query, -1) {
+		grouped = append(grouped, words.FindAllString(by[1], -1)...)
+	}
+	rest := grouping.ReplaceAllString(query, "")
+	metrics := 0
+	for _, found := range selector.FindAllStringSubmatch(rest, -1) {
+		name, matchers := found[1], found[2]
+		if slices.Contains(functions, name) {
+			require.Empty(t, matchers, query)
+			continue
+		}
+		labels, known := e[name]
+		require.True(t, known, "%s is not exported; query: %s", name, query)
+		metrics++
+		for m := range strings.SplitSeq(matchers, ",") {
+			if matchers == "" {
+				break
+			}
+			part := matcher.FindStringSubmatch(m)
+			require.NotNil(t, part, "%s in %s", m, query)
+			require.Contains(t, labels, part[1], "labels of %s in %s", name, query)
+			if comeLater.MatchString(m) {
+				continue
+			}
+			alternatives := []string{part[3]}
+			if part[2] == "=~" {
+				alternatives = strings.Split(part[3], "|")
+			}
+			for _, value := range alternatives {
+				require.Contains(t, labels[part[1]], value, "label %s of %s in %s", part[1], name, query)
+			}
+		}
+		for _, by := range grouped {
+			if _, known := labels[by]; !known {
+				require.Contains(t, byScrape, by, "%s has no label %s; query: %s", name, by, query)
+			}
+		}
+	}
+	require.NotZero(t, metrics, query)
+	left := selector.ReplaceAllString(rest, "")
+	require.Regexp(t, `^[0-9., ()/<>=]*$`, left, "not understood in %s", query)
+}
+
+type dashboard struct {
+	Panels []struct {
+		Title   string
+		Targets []struct{ Expr string }
+	}
+}
+
+// TestDashboard checks each query of the dashboard against a scrape of a run.
+func TestDashboard(t *testing.T) {
+	t.Parallel()
+	text, err := os.ReadFile("grafana/paymentd.json")
+	require.NoError(t, err)
+	var d dashboard
+	require.NoError(t, json.Unmarshal(text, &d))
+	require.NotEmpty(t, d.Panels)
+	e := scrapeRun(t)
+	shown := make(map[string]bool)
+	for _, panel := range d.Panels {
+		require.NotEmpty(t, panel.Targets, panel.Title)
+		for _, target := range panel.Targets {
+			e.check(t, target.Expr)
+			for _, name := range words.FindAllString(target.Expr, -1) {
+				shown[regexp.MustCompile(`_(bucket|count)$`).ReplaceAllString(name, "")] = true
+			}
+		}
+	}
+	for name := range e {
+		if base := regexp.MustCompile(`_(bucket|sum|count)$`).ReplaceAllString(name, ""); strings.HasPrefix(base, "paymentd_") {
+			require.True(t, shown[base], "%s is on no panel", base)
+		}
+	}
+}
+
+type rules struct {
+	Groups []struct {
+		Rules []struct {
+			Alert       string
+			Expr        string
+			Annotations map[string]string
+		}
+	}
+}
+
+type ruleTests struct {
+	Tests []struct {
+		Name   string
+		Alerts []struct {
+			Name string `yaml:"alertname"`
+			Want []any  `yaml:"exp_alerts"`
+		} `yaml:"alert_rule_test"`
+	}
+}
+
+// TestAlerts: each rule asks for what is exported, has a test that fires and one that does not, and
+// a section that says what to do.
+func TestAlerts(t *testing.T) {
+	t.Parallel()
+	var r rules
+	read(t, "prometheus/paymentd.rules.yml", &r)
+	var tests ruleTests
+	read(t, "prometheus/paymentd_test.yml", &tests)
+	fires, quiet := make(map[string]bool), make(map[string]bool)
+	for _, test := range tests.Tests {
+		for _, a := range test.Alerts {
+			if len(a.Want) > 0 {
+				fires[a.Name] = true
+			} else {
+				quiet[a.Name] = true
+			}
+		}
+	}
+	page, err := os.ReadFile("../docs/alerts.md")
+	require.NoError(t, err)
+	e := scrapeRun(t)
+	documented := regexp.MustCompile(`(?m)^## (\w+)$`).FindAllStringSubmatch(string(page), -1)
+	require.Len(t, r.Groups, 1)
+	require.Len(t, documented, len(r.Groups[0].Rules))
+	for i, rule := range r.Groups[0].Rules {
+		require.True(t, fires[rule.Alert], "no test in which %s fires", rule.Alert)
+		require.True(t, quiet[rule.Alert], "no test in which %s does not fire", rule.Alert)
+		require.Equal(t, rule.Alert, documented[i][1], "docs/alerts.md has them in the order of the rules")
+		require.Equal(t, "docs/alerts.md#"+strings.ToLower(rule.Alert), rule.Annotations["runbook"])
+		require.NotEmpty(t, rule.Annotations["summary"])
+		e.check(t, rule.Expr)
+	}
+}
+
+func read(t *testing.T, path string, into any) {
+	t.Helper()
+	text, err := os.ReadFile(path)
+	require.NoError(t, err)
+	require.NoError(t, yaml.Unmarshal(text, into))
+}

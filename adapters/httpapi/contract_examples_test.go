@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
 	"maps"
 	"net/http"
 	"slices"
@@ -86,10 +87,19 @@ var ordinary = map[string]func(*service, ...string) answer{
 	"listPayments":   getting("/payments?limit=1"),
 	"getHealth":      getting("/healthz"),
 	"getReadiness":   getting("/readyz"),
+	"getMetrics":     getting("/metrics"),
 	"getOpenAPI":     getting("/openapi.yaml"),
 	"getDocs":        getting("/docs"),
 	"getDocsFile":    getting("/docs/start.js"),
 }
+
+// counting stands for the metrics, which are another adapter's.
+var counting = http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+	w.Header().Set("Content-Type", "text/plain; version=0.0.4")
+	_, _ = io.WriteString(w, "payments_total 1\n")
+})
+
+func panicking(http.ResponseWriter, *http.Request) { panic("x") }
 
 // scenarios are by the names of the examples.
 func scenarios(t *testing.T) map[string]scenario {
@@ -148,7 +158,10 @@ func scenarios(t *testing.T) map[string]scenario {
 			options: func(o *httpapi.Options) { o.APIKeys = []string{keyOfShop} },
 			header:  map[string]string{"WWW-Authenticate": `Bearer realm="paymentd"`},
 		},
-		"fault":        {p: ending(errors.New("x"))},
+		"fault": {
+			p:       ending(errors.New("x")),
+			options: func(o *httpapi.Options) { o.Metrics = http.HandlerFunc(panicking) },
+		},
 		"at_the_limit": {options: func(o *httpapi.Options) { o.MaxRequests = 0 }},
 		"no_database":  {p: ending(ports.ErrUnavailable), header: map[string]string{"Retry-After": "2"}},
 		"cut_short":    {p: ending(context.Canceled)},
@@ -202,6 +215,7 @@ func (sc scenario) play(t *testing.T, o operation, mediaType string) answer {
 	if p == nil {
 		p = answering(approved)
 	}
+	limits.Metrics = counting
 	if sc.options != nil {
 		sc.options(&limits)
 	}
@@ -217,6 +231,21 @@ func (sc scenario) play(t *testing.T, o operation, mediaType string) answer {
 		require.Equal(t, want, got.header.Get(name), name)
 	}
 	return got
+}
+
+func TestContractOfMetrics(t *testing.T) {
+	t.Parallel()
+	o := options(t)
+	o.Metrics = counting
+	s := serveWith(t, &processor{}, o)
+	for _, operation := range readContract(t).operations() {
+		if operation.OperationID == "getMetrics" {
+			got := s.get("/metrics")
+			require.NoError(t, operation.check(got, false))
+			require.Equal(t, 200, got.status)
+			require.Equal(t, "payments_total 1\n", got.body)
+		}
+	}
 }
 
 // What has no examples: the files, and that a client has one already.

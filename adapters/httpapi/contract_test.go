@@ -127,7 +127,9 @@ func TestContractKnowsEveryWord(t *testing.T) {
 // Every route of the service is in the contract, and no other.
 func TestContractHasEveryRoute(t *testing.T) {
 	t.Parallel()
-	s := serve(t, answering(approved))
+	options := options(t)
+	options.Metrics = counting
+	s := serveWith(t, answering(approved), options)
 	for _, path := range readContract(t).doc.Paths.InMatchingOrder() {
 		sent := strings.NewReplacer("{order_id}", "x", "{file}", "start.js").Replace(path)
 		allow := s.request(http.MethodOptions, sent, "").header.Get("Allow")

@@ -82,8 +82,8 @@ func Open(databaseURL string, options Options) (*Payments, error) {
 	db.SetConnMaxIdleTime(idleTimeout(o.Timeout) / 2) // before the server does it
 	s := &Payments{db: db, timeout: o.Timeout, log: o.Log, latest: latest, fewest: 2}
 	if !o.CommitsAlone {
-		s.openings = commit.NewShared(lanes, most, s.openTogether)
-		s.settlings = commit.NewShared(lanes, most, s.settleTogether)
+		s.openings = commit.NewShared(most, lanes, slow, s.openTogether)
+		s.settlings = commit.NewShared(most, lanes, slow, s.settleTogether)
 	}
 	return s, nil
 }

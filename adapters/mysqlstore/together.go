@@ -8,6 +8,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"time"
 
 	"paymentd/adapters/mysqlstore/internal/queries"
 	"paymentd/core/payment"
@@ -15,11 +16,13 @@ import (
 )
 
 const (
-	// lanes is how many shared commits of one kind are under way at once: one is prepared
-	// while another is synced.
-	lanes = 2
 	// most bounds the rows of one statement.
 	most = 64
+	// slow is when others no longer wait for a shared commit, such as one that waits for a row's
+	// lock; and lanes, how many are then under way at once at most. A commit takes some
+	// milliseconds.
+	slow  = 100 * time.Millisecond
+	lanes = 8
 )
 
 // errAlone: what was written together was written without this change, for certain. It has to be

@@ -79,7 +79,7 @@ func Open(databaseURL string, options Options) (*Payments, error) {
 	if s.clock == nil {
 		s.clock = time.Now
 	}
-	s.writes = commit.NewShared(1, most, s.writeTogether)
+	s.writes = commit.NewShared(most, 1, s.timeout, s.writeTogether) // there is one connection
 	return s, nil
 }
 

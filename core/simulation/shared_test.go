@@ -32,8 +32,8 @@ type sharedCall struct {
 }
 
 func newSharedPayments(p ports.Payments) *sharedPayments {
-	const lanes, most = 1, 8 // so that many go together
-	return &sharedPayments{Payments: p, calls: commit.NewShared(lanes, most, together)}
+	const most, lanes, slow = 8, 2, time.Second
+	return &sharedPayments{Payments: p, calls: commit.NewShared(most, lanes, slow, together)}
 }
 
 func together(batch []*sharedCall) []error {

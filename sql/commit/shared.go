@@ -24,9 +24,11 @@ var (
 type Shared[T any] struct {
 	write func([]T) []error
 	most  int
+	lanes int
+	slow  time.Duration
 
 	mu      sync.Mutex
-	lanes   int           // free
+	busy    int           // lanes
 	waiting []*waiting[T] // the one that came first is first
 }
 
@@ -37,9 +39,11 @@ type waiting[T any] struct {
 }
 
 // NewShared returns a Shared whose writes are made by write: it gets from one to most items, and
-// returns an error or nil for each. Of these, as many run at once as there are lanes.
-func NewShared[T any](lanes, most int, write func([]T) []error) *Shared[T] {
-	return &Shared[T]{write: write, most: most, lanes: lanes}
+// returns an error or nil for each. One is under way at a time, so that as many as can go
+// together. One that takes longer than slow holds up nobody, though: the next begins beside it, in
+// another lane, as long as there is one.
+func NewShared[T any](most, lanes int, slow time.Duration, write func([]T) []error) *Shared[T] {
+	return &Shared[T]{write: write, most: most, lanes: lanes, slow: slow}
 }
 
 // Do writes the item, with whatever else is waiting, and returns what became of it. The end of
@@ -50,33 +54,54 @@ func (s *Shared[T]) Do(ctx context.Context, patience time.Duration, item T) erro
 		return notBegun(context.Cause(ctx))
 	}
 	w := &waiting[T]{item: item, done: make(chan error, 1)}
-	s.mu.Lock()
-	s.waiting = append(s.waiting, w)
-	if s.lanes > 0 {
-		s.lanes--
-		batch := s.next()
-		s.mu.Unlock()
-		s.run(batch) // ours is among them: a free lane means that nobody waits
+	if batch := s.join(w); batch != nil {
+		s.run(batch)
 		return <-w.done
 	}
-	s.mu.Unlock()
-	timer := time.NewTimer(patience)
+	timer := time.NewTimer(min(s.slow, patience))
 	defer timer.Stop()
-	why := context.DeadlineExceeded
-	select {
-	case err := <-w.done:
-		return err
-	case <-timer.C:
-	case <-ctx.Done():
-		why = context.Cause(ctx)
+	for waited := s.slow; ; waited += s.slow {
+		select {
+		case err := <-w.done:
+			return err
+		case <-ctx.Done():
+			return s.withdraw(w, context.Cause(ctx))
+		case <-timer.C:
+		}
+		if waited >= patience {
+			return s.withdraw(w, context.DeadlineExceeded)
+		}
+		if batch := s.overtake(w); batch != nil {
+			s.run(batch)
+		}
+		timer.Reset(min(s.slow, patience-waited))
 	}
-	if s.withdraw(w) {
-		return notBegun(why)
-	}
-	return <-w.done
 }
 
 func notBegun(why error) error { return fmt.Errorf("%w: %w", ErrNotBegun, why) }
+
+// join gets in line. Where no write is under way, it returns the one to begin with.
+func (s *Shared[T]) join(w *waiting[T]) []*waiting[T] {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.waiting = append(s.waiting, w)
+	if s.busy > 0 {
+		return nil
+	}
+	s.busy++
+	return s.next()
+}
+
+// overtake returns the write to begin with in another lane, if w still waits and there is one.
+func (s *Shared[T]) overtake(w *waiting[T]) []*waiting[T] {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.busy == s.lanes || !slices.Contains(s.waiting, w) {
+		return nil
+	}
+	s.busy++
+	return s.next()
+}
 
 // next takes the batch that goes now.
 func (s *Shared[T]) next() []*waiting[T] {
@@ -88,6 +113,7 @@ func (s *Shared[T]) next() []*waiting[T] {
 
 // run writes a batch, and gives the lane to whoever came meanwhile.
 func (s *Shared[T]) run(batch []*waiting[T]) {
+	began := time.Now()
 	items := make([]T, len(batch))
 	for i, w := range batch {
 		items[i] = w.item
@@ -96,7 +122,7 @@ func (s *Shared[T]) run(batch []*waiting[T]) {
 	for i, w := range batch {
 		w.done <- errs[i]
 	}
-	s.leave()
+	s.leave(time.Since(began) > s.slow)
 }
 
 // attempt writes the items. A panic is an error of each of them, as nobody knows whose it is.
@@ -110,26 +136,27 @@ func (s *Shared[T]) attempt(items []T) (errs []error) {
 	return s.write(items)
 }
 
-// leave frees the lane, or lets it write the next batch.
-func (s *Shared[T]) leave() {
+// leave frees the lane, or lets it write the next batch. One that was overtaken is not needed.
+func (s *Shared[T]) leave(slow bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if len(s.waiting) == 0 {
-		s.lanes++
+	if len(s.waiting) == 0 || slow && s.busy > 1 {
+		s.busy--
 		return
 	}
 	go s.run(s.next())
 }
 
-// withdraw takes a write out of the line. It returns false when it has begun.
-func (s *Shared[T]) withdraw(w *waiting[T]) bool {
+// withdraw takes a write out of the line. Where it has begun, it returns what became of it.
+func (s *Shared[T]) withdraw(w *waiting[T], why error) error {
 	s.mu.Lock()
-	defer s.mu.Unlock()
-	for i, other := range s.waiting {
-		if other == w {
-			s.waiting = append(s.waiting[:i:i], s.waiting[i+1:]...)
-			return true
-		}
+	i := slices.Index(s.waiting, w)
+	if i >= 0 {
+		s.waiting = slices.Delete(slices.Clone(s.waiting), i, i+1)
 	}
-	return false
+	s.mu.Unlock()
+	if i >= 0 {
+		return notBegun(why)
+	}
+	return <-w.done
 }

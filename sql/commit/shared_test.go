@@ -17,6 +17,7 @@ import (
 
 const (
 	takes    = time.Second // a write
+	slow     = 2 * takes
 	patience = time.Minute
 )
 
@@ -41,17 +42,26 @@ func (d *disk) write(items []int) []error {
 	return errs
 }
 
+// written returns what was written so far, and forgets it.
+func (d *disk) written() [][]int {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	written := d.batches
+	d.batches = nil
+	return written
+}
+
 func TestALoneWriteGoesAtOnce(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		var d disk
-		s := commit.NewShared(1, 64, d.write)
+		s := commit.NewShared(64, 1, slow, d.write)
 		for range 3 {
 			began := time.Now()
 			require.NoError(t, s.Do(t.Context(), patience, 1))
 			require.Equal(t, takes, time.Since(began))
 		}
-		require.Equal(t, [][]int{{1}, {1}, {1}}, d.batches)
+		require.Equal(t, [][]int{{1}, {1}, {1}}, d.written())
 	})
 }
 
@@ -59,7 +69,7 @@ func TestWhatArrivesDuringAWriteGoesTogether(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		var d disk
-		s := commit.NewShared(1, 3, d.write)
+		s := commit.NewShared(3, 1, slow, d.write)
 		var all sync.WaitGroup
 		for i := range 5 {
 			all.Go(func() {
@@ -70,23 +80,48 @@ func TestWhatArrivesDuringAWriteGoesTogether(t *testing.T) {
 			})
 		}
 		all.Wait()
-		require.Equal(t, [][]int{{0}, {1, 2, 3}, {4}}, d.batches)
+		require.Equal(t, [][]int{{0}, {1, 2, 3}, {4}}, d.written())
 	})
 }
 
-func TestLanesWriteAtOnce(t *testing.T) {
+// TestASlowWriteHoldsUpNobody: what arrives after it goes in other lanes, as long as there are any,
+// and when it is over all go together again.
+func TestASlowWriteHoldsUpNobody(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		var d disk
-		s := commit.NewShared(2, 64, d.write)
-		began := time.Now()
+		s := commit.NewShared(64, 2, slow, func(items []int) []error {
+			if slices.Contains(items, 13) {
+				time.Sleep(10 * takes)
+			}
+			return d.write(items)
+		})
 		var all sync.WaitGroup
-		for i := range 6 {
-			all.Go(func() { require.NoError(t, s.Do(t.Context(), patience, i)) })
+		do := func(items ...int) {
+			for _, item := range items {
+				all.Go(func() { require.NoError(t, s.Do(t.Context(), patience, item)) })
+				synctest.Wait()
+			}
 		}
+		do(13)
+		began := time.Now()
+		do(1, 2)
+		time.Sleep(slow + takes/2)
+		do(3, 4)
+		time.Sleep(2 * takes)
+		require.Equal(t, [][]int{{1, 2}, {3, 4}}, d.written(), "in the other lane, one after the other")
+		do(13)
+		time.Sleep(slow)
+		do(5)
+		time.Sleep(slow)
+		require.Empty(t, d.written(), "no lane is left")
 		all.Wait()
-		require.Equal(t, 2*takes, time.Since(began), "two lone ones, and then the others")
-		require.Len(t, d.batches, 3)
+		require.Equal(t, []int{13}, d.written()[0])
+		require.Less(t, time.Since(began), 20*takes)
+
+		do(6, 7, 8)
+		all.Wait()
+		require.Equal(t, [][]int{{6}, {7, 8}}, d.written())
 	})
 }
 
@@ -94,7 +129,7 @@ func TestEachItemHasItsOwnResult(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		var d disk
-		s := commit.NewShared(1, 64, d.write)
+		s := commit.NewShared(64, 1, slow, d.write)
 		var all sync.WaitGroup
 		for _, item := range []int{1, -2, 3, -4} {
 			all.Go(func() {
@@ -114,7 +149,7 @@ func TestPatienceEndsInLine(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		var d disk
-		s := commit.NewShared(1, 64, d.write)
+		s := commit.NewShared(64, 1, slow, d.write)
 		go func() { _ = s.Do(t.Context(), patience, 1) }()
 		synctest.Wait()
 		ctx, cancel := context.WithTimeout(t.Context(), takes/2)
@@ -132,7 +167,7 @@ func TestPatienceEndsInLine(t *testing.T) {
 		require.ErrorIs(t, err, commit.ErrNotBegun)
 		require.ErrorIs(t, err, context.DeadlineExceeded)
 		require.NoError(t, <-stays)
-		require.Equal(t, [][]int{{1}, {3}, {5}}, d.batches)
+		require.Equal(t, [][]int{{1}, {3}, {5}}, d.written())
 	})
 }
 
@@ -140,7 +175,7 @@ func TestPatienceHasNoSayOnceTheWriteHasBegun(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		var d disk
-		s := commit.NewShared(1, 64, d.write)
+		s := commit.NewShared(64, 1, slow, d.write)
 		ctx, cancel := context.WithTimeout(t.Context(), takes/2)
 		defer cancel()
 		require.NoError(t, s.Do(ctx, patience, 1))
@@ -157,7 +192,7 @@ func TestAPanicIsAnError(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		var d disk
-		s := commit.NewShared(1, 64, func(items []int) []error {
+		s := commit.NewShared(64, 1, slow, func(items []int) []error {
 			if slices.Contains(items, 13) {
 				panic("unlucky")
 			}

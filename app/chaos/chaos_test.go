@@ -49,7 +49,7 @@ func TestChaos(t *testing.T) {
 	crowd := newCrowd(w, *seed)
 	monkey := newMonkey(w, *seed)
 
-	crowd.start(clients)
+	crowd.start()
 	monkey.run(t, *lasts)
 	w.heal(t)
 	crowd.stop()

@@ -55,8 +55,8 @@ func newCrowd(w *world, seed uint64) *crowd {
 	}
 }
 
-func (c *crowd) start(n int) {
-	for i := range n {
+func (c *crowd) start() {
+	for i := range clients {
 		c.busy.Go(func() {
 			random := rand.New(rand.NewPCG(c.seed, uint64(i)+2))
 			for k := 0; c.over.Err() == nil; k++ {

@@ -2,9 +2,10 @@ package chaos_test
 
 import (
 	"fmt"
+	"maps"
 	"net/http"
+	"slices"
 	"strings"
-	"sync"
 	"testing"
 	"time"
 
@@ -19,13 +20,11 @@ import (
 // world is the service with all that it needs, each a process, and a proxy on each connection
 // between two of them.
 type world struct {
-	database *mysqltest.Server
+	database *mysqltest.Server // nil where it is a group's
 	gateway  *apptest.Process
 	replicas []*apptest.Process
 	links    []*toxiproxy.Proxy // to the database and to the gateway, from each replica
 	doors    []*toxiproxy.Proxy // from the clients to each replica
-
-	mu sync.Mutex // guards the processes, which are replaced when they come back
 }
 
 // settings make the service quick to take over, so that a minute has room for many faults. They
@@ -48,20 +47,25 @@ func newWorld(t *testing.T) *world {
 	t.Cleanup(func() { require.NoError(t, database.Stop()) })
 	databaseURL, err := database.CreateDatabase(t.Context(), "paymentd")
 	require.NoError(t, err)
+	w := newService(t, slices.Repeat([]string{databaseURL}, replicas))
+	w.database = database
+	return w
+}
 
+// newService starts a gateway, and a replica on each of the databases: several ways to one.
+func newService(t *testing.T, databaseURLs []string) *world {
+	t.Helper()
 	binary := apptest.Build(t)
-	w := &world{database: database, gateway: apptest.Start(t, binary, nil, "sandbox")}
+	w := &world{gateway: apptest.Start(t, binary, nil, "sandbox")}
 	w.gateway.WaitReady(t)
-	for i := range replicas {
+	for i, databaseURL := range databaseURLs {
 		toDatabase := proxy(t, fmt.Sprint("database", i), address(databaseURL))
 		toGateway := proxy(t, fmt.Sprint("gateway", i), address(w.gateway.URL))
 		env := map[string]string{
 			"PAYMENTD_DATABASE": strings.Replace(databaseURL, address(databaseURL), toDatabase.Listen, 1),
 			"PAYMENTD_GATEWAY":  "http://" + toGateway.Listen,
 		}
-		for name, value := range settings {
-			env[name] = value
-		}
+		maps.Copy(env, settings)
 		replica := apptest.Start(t, binary, env, "serve")
 		w.replicas = append(w.replicas, replica)
 		w.links = append(w.links, toDatabase, toGateway)

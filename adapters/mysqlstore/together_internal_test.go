@@ -171,7 +171,7 @@ func TestSettlementsFindTheirRowsByKey(t *testing.T) {
 	_, err := q.SettlePayments(t.Context(), rows)
 	require.ErrorIs(t, err, errRecorded)
 
-	plan, err := s.db.QueryContext(t.Context(), "EXPLAIN "+statement, args...)
+	plan, err := s.db.QueryContext(t.Context(), "EXPLAIN FORMAT=TRADITIONAL "+statement, args...)
 	require.NoError(t, err)
 	defer func() { require.NoError(t, plan.Close()) }()
 	require.Equal(t, "eq_ref PRIMARY", accessOf(t, plan, "p"))

@@ -1,0 +1,99 @@
+package mysqlstore
+
+import (
+	"context"
+	"database/sql"
+	"fmt"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"paymentd/adapters/mysqlstore/internal/queries"
+	"paymentd/core/payment"
+)
+
+// spy lets statements through, and keeps the last one.
+type spy struct {
+	*sql.DB
+
+	statement string
+	args      []any
+}
+
+func (s *spy) ExecContext(ctx context.Context, statement string, args ...any) (sql.Result, error) {
+	s.statement, s.args = statement, args
+	return s.DB.ExecContext(ctx, statement, args...)
+}
+
+func (s *spy) QueryContext(ctx context.Context, statement string, args ...any) (*sql.Rows, error) {
+	s.statement, s.args = statement, args
+	return s.DB.QueryContext(ctx, statement, args...)
+}
+
+func (s *spy) QueryRowContext(ctx context.Context, statement string, args ...any) *sql.Row {
+	s.statement, s.args = statement, args
+	return s.DB.QueryRowContext(ctx, statement, args...)
+}
+
+// TestPlans: in a table of some size, each query of the way of a payment, and each that a replica
+// asks by itself, finds its rows by a key. docs/performance.md says why.
+func TestPlans(t *testing.T) {
+	t.Parallel()
+	s := onOneConnection(t)
+	const opened, settled = 40 * most, 38 * most
+	for batch := range opened / most {
+		orders := make([]payment.OrderID, 0, most)
+		for i := range most {
+			orders = append(orders, payment.OrderID(fmt.Sprintf("order-%05d", batch*most+i)))
+		}
+		claims := openings(t, orders...)
+		for _, err := range s.openTogether(claims) {
+			require.NoError(t, err)
+		}
+	}
+	_, err := s.db.ExecContext(t.Context(), "UPDATE payments SET state = 'succeeded', due_at = NULL WHERE order_id < ?",
+		fmt.Sprintf("order-%05d", settled))
+	require.NoError(t, err)
+	_, err = s.db.ExecContext(t.Context(), "ANALYZE TABLE payments")
+	require.NoError(t, err)
+
+	some := []payment.OrderID{"order-00001", "order-01000", "order-02000", "nobody-asked-for"}
+	for name, plan := range map[string]struct {
+		ask    func(context.Context, *queries.Queries) error
+		access string
+	}{
+		"FindPayment": {func(ctx context.Context, q *queries.Queries) error {
+			_, err := q.FindPayment(ctx, some[0])
+			return err
+		}, "const PRIMARY"},
+		"LockPayment": {func(ctx context.Context, q *queries.Queries) error {
+			_, err := q.LockPayment(ctx, some[0])
+			return err
+		}, "const PRIMARY"},
+		"ListOpened": {func(ctx context.Context, q *queries.Queries) error {
+			_, err := q.ListOpened(ctx, some)
+			return err
+		}, "range PRIMARY"},
+		"ListSettled": {func(ctx context.Context, q *queries.Queries) error {
+			_, err := q.ListSettled(ctx, some)
+			return err
+		}, "range PRIMARY"},
+		"NextDue": {func(ctx context.Context, q *queries.Queries) error {
+			_, err := q.NextDue(ctx)
+			return err
+		}, "range payments_due"},
+		"LockDuePayments": {func(ctx context.Context, q *queries.Queries) error {
+			_, err := q.LockDuePayments(ctx, 16)
+			return err
+		}, "range payments_due"},
+	} {
+		t.Run(name, func(t *testing.T) { //nolint:paralleltest // on one connection
+			heard := &spy{DB: s.db}
+			require.NoError(t, plan.ask(t.Context(), queries.New(heard)))
+			rows, err := s.db.QueryContext(t.Context(), "EXPLAIN FORMAT=TRADITIONAL "+heard.statement, heard.args...)
+			require.NoError(t, err)
+			defer func() { require.NoError(t, rows.Close()) }()
+			require.Equal(t, plan.access, accessOf(t, rows, "payments"))
+		})
+	}
+}

@@ -37,7 +37,7 @@ func (s *spy) QueryRowContext(ctx context.Context, statement string, args ...any
 
 // TestPlans: in a table of some size, each query of the way of a payment, and each that a replica
 // asks by itself, finds its rows by a key. docs/performance.md says why.
-func TestPlans(t *testing.T) {
+func TestPlans(t *testing.T) { //nolint:tparallel // its parts share one connection
 	t.Parallel()
 	s := onOneConnection(t)
 	const opened, settled = 40 * most, 38 * most
@@ -87,7 +87,7 @@ func TestPlans(t *testing.T) {
 			return err
 		}, "range payments_due"},
 	} {
-		t.Run(name, func(t *testing.T) { //nolint:paralleltest // on one connection
+		t.Run(name, func(t *testing.T) {
 			heard := &spy{DB: s.db}
 			require.NoError(t, plan.ask(t.Context(), queries.New(heard)))
 			rows, err := s.db.QueryContext(t.Context(), "EXPLAIN FORMAT=TRADITIONAL "+heard.statement, heard.args...)

@@ -1,0 +1,153 @@
+package client
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"net/url"
+	"strings"
+	"time"
+
+	"paymentd/client/internal/wire"
+)
+
+// maxAnswerBytes bounds an answer: a page of 200 payments has about 100 KiB.
+const maxAnswerBytes = 8 << 20
+
+// Client talks to one service. It is safe for concurrent use.
+type Client struct {
+	base     string
+	key      string
+	http     *http.Client
+	shortest time.Duration // waits, before they are doubled …
+	longest  time.Duration // … up to this
+}
+
+// Option changes a default of [New].
+type Option func(*Client)
+
+// WithAPIKey shows the key with each request.
+func WithAPIKey(key string) Option { return func(c *Client) { c.key = key } }
+
+// WithHTTPClient sends requests with h; by default, with one of its own. Its timeout should
+// exceed the time that the service may take for a payment.
+func WithHTTPClient(h *http.Client) Option { return func(c *Client) { c.http = h } }
+
+// WithBackoff sets how long to wait before asking again: shortest at first, then twice as
+// long each time, up to longest. By default from 250 ms to 10 s. What the service asks for
+// counts where it is longer.
+func WithBackoff(shortest, longest time.Duration) Option {
+	return func(c *Client) { c.shortest, c.longest = shortest, longest }
+}
+
+// New returns a client of the service at the address, such as http://localhost:3000.
+func New(baseURL string, options ...Option) (*Client, error) {
+	base, err := url.Parse(baseURL)
+	if err != nil {
+		return nil, fmt.Errorf("parse the service's address: %w", err)
+	}
+	if base.Scheme != "http" && base.Scheme != "https" || base.Host == "" || base.RawQuery != "" {
+		return nil, fmt.Errorf("the service's address must be such as http://localhost:3000, and is %q", baseURL)
+	}
+	c := &Client{
+		base: strings.TrimSuffix(base.String(), "/"), http: &http.Client{},
+		shortest: 250 * time.Millisecond, longest: 10 * time.Second,
+	}
+	for _, option := range options {
+		option(c)
+	}
+	if c.shortest <= 0 || c.longest < c.shortest {
+		return nil, fmt.Errorf("a backoff from %v to %v is none", c.shortest, c.longest)
+	}
+	return c, nil
+}
+
+// reply is an answer of the service, read to its end.
+type reply struct {
+	status int
+	header http.Header
+	body   []byte
+}
+
+// decode reads the body as JSON.
+func (r reply) decode(into any) error {
+	if err := json.Unmarshal(r.body, into); err != nil {
+		return fmt.Errorf("read the service's answer: %w", err)
+	}
+	return nil
+}
+
+// fault returns what an answer of the service says went wrong; false where the answer is not
+// the service's, but that of something on the way to it.
+func (r reply) fault() (wire.Error, bool) {
+	var body wire.Error
+	return body, json.Unmarshal(r.body, &body) == nil && body.Error != ""
+}
+
+// again reports whether the same request may be answered in another way later.
+func (r reply) again() bool {
+	switch r.status {
+	case http.StatusRequestTimeout, http.StatusConflict, http.StatusTooManyRequests,
+		http.StatusInternalServerError, http.StatusServiceUnavailable, http.StatusGatewayTimeout:
+		return true
+	case http.StatusBadGateway:
+		_, ours := r.fault()
+		return !ours
+	}
+	return false
+}
+
+// insist sends a request until it is answered in a way that lasts. It returns an error only
+// when ctx ends.
+func (c *Client) insist(ctx context.Context, method, path string, body []byte) (reply, error) {
+	pause := c.pause()
+	for {
+		answer, err := c.send(ctx, method, path, body)
+		if err == nil && !answer.again() {
+			return answer, nil
+		}
+		if err == nil {
+			err = requestError(answer)
+		}
+		if waited := pause.wait(ctx, answer.header); waited != nil {
+			return reply{}, errors.Join(waited, err)
+		}
+	}
+}
+
+func (c *Client) send(ctx context.Context, method, path string, body []byte) (reply, error) {
+	request, err := http.NewRequestWithContext(ctx, method, c.base+path, bytes.NewReader(body))
+	if err != nil {
+		return reply{}, err
+	}
+	request.Header.Set("Accept", "application/json")
+	if body != nil {
+		request.Header.Set("Content-Type", "application/json")
+	}
+	if c.key != "" {
+		request.Header.Set("Authorization", "Bearer "+c.key)
+	}
+	response, err := c.http.Do(request)
+	if err != nil {
+		return reply{}, err
+	}
+	defer func() { _ = response.Body.Close() }()
+	read, err := io.ReadAll(io.LimitReader(response.Body, maxAnswerBytes))
+	if err != nil {
+		return reply{}, fmt.Errorf("read the service's answer: %w", err)
+	}
+	return reply{status: response.StatusCode, header: response.Header, body: read}, nil
+}
+
+// paymentPath percent-encodes the ids "." and ".." as well, which otherwise are steps in a path.
+func paymentPath(orderID string) string {
+	escaped := url.PathEscape(orderID)
+	if orderID == "." || orderID == ".." {
+		escaped = strings.ReplaceAll(orderID, ".", "%2E")
+	}
+	return "/payments/" + escaped
+}

@@ -1,0 +1,90 @@
+package client
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"net/http"
+
+	"paymentd/client/internal/wire"
+)
+
+// Payment is what to charge.
+type Payment struct {
+	// OrderID is 1 to 128 printable ASCII characters without spaces.
+	OrderID string
+	// Amount is a decimal number in units of the currency, such as "100.00".
+	Amount string
+	// Currency is an ISO 4217 code; empty for the service's own.
+	Currency string
+}
+
+// Result is a payment that succeeded: the money is taken, once.
+type Result struct {
+	TransactionID string
+	// Replayed: the order had been charged before this request.
+	Replayed bool
+}
+
+// Pay charges an order, and returns when the payment has an end or ctx has. The error is a
+// *[DeclinedError], *[FailedError], *[MismatchError], *[RequestError] or *[UnfinishedError].
+// Whichever it is, the same Pay again cannot charge twice.
+func (c *Client) Pay(ctx context.Context, p Payment) (Result, error) {
+	body, err := json.Marshal(wire.PaymentRequest{
+		OrderID: p.OrderID, Amount: json.Number(p.Amount), Currency: p.Currency,
+	})
+	if err != nil || p.Amount == "" { // which json.Number makes 0
+		return Result{}, &RequestError{Sentence: "the amount must be a decimal number such as 100.00"}
+	}
+	answer, err := c.insist(ctx, http.MethodPost, "/payments/process", body)
+	if err != nil {
+		return Result{}, &UnfinishedError{OrderID: p.OrderID, Cause: err}
+	}
+	switch answer.status {
+	case http.StatusOK:
+		var succeeded wire.Succeeded
+		err := answer.decode(&succeeded)
+		return Result{
+			TransactionID: succeeded.TransactionID,
+			Replayed:      answer.header.Get("Idempotent-Replayed") == "true",
+		}, err
+	case http.StatusAccepted:
+		return c.await(ctx, p.OrderID, answer)
+	case http.StatusPaymentRequired:
+		fault, _ := answer.fault()
+		return Result{}, &DeclinedError{OrderID: p.OrderID, Code: fault.Code}
+	case http.StatusUnprocessableEntity:
+		return Result{}, &MismatchError{OrderID: p.OrderID}
+	case http.StatusBadGateway:
+		fault, _ := answer.fault()
+		return Result{}, &FailedError{OrderID: p.OrderID, Reason: fault.Error}
+	}
+	return Result{}, requestError(answer)
+}
+
+// await looks at a payment that was accepted until it has its end.
+func (c *Client) await(ctx context.Context, orderID string, accepted reply) (Result, error) {
+	pause, header := c.pause(), accepted.header
+	for {
+		if err := pause.wait(ctx, header); err != nil {
+			return Result{}, &UnfinishedError{OrderID: orderID, Cause: err}
+		}
+		p, err := c.Get(ctx, orderID)
+		if err != nil && ctx.Err() != nil {
+			return Result{}, &UnfinishedError{OrderID: orderID, Cause: err}
+		}
+		if err != nil {
+			return Result{}, fmt.Errorf("look at the payment that was accepted: %w", err)
+		}
+		switch p.State {
+		case StateSucceeded:
+			return Result{TransactionID: p.TransactionID}, nil
+		case StateDeclined:
+			return Result{}, &DeclinedError{OrderID: orderID, Code: p.Code}
+		case StateFailed:
+			return Result{}, &FailedError{OrderID: orderID, Reason: p.Reason}
+		case StateProcessing, StateScheduled, StateUnresolved:
+		}
+		header = nil
+	}
+}

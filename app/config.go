@@ -45,6 +45,7 @@ type Config struct {
 	SharedCommits       bool   `default:"true" env:"PAYMENTD_SHARED_COMMITS" help:"Let payments that are stored at the same moment share a commit; false to compare."`
 	MaxRequests         int    `default:"4096" env:"PAYMENTD_MAX_REQUESTS" help:"Requests served at once; more are answered with 503."`
 	LogLevel            string `default:"info" env:"PAYMENTD_LOG_LEVEL" help:"Least level that is logged: debug, info, warn or error."`
+	Traces              string `default:"" env:"PAYMENTD_TRACES" placeholder:"URL" help:"Base URL of a collector that takes OpenTelemetry traces by OTLP over HTTP, such as http://127.0.0.1:4318. None by default; OTEL_EXPORTER_OTLP_ENDPOINT and the other OTEL_ variables are heeded."`
 	PprofAddr           string `default:"" env:"PAYMENTD_PPROF_ADDR" placeholder:"HOST:PORT" help:"Loopback address on which to serve profiles and memory statistics, under /debug/pprof/ and /debug/vars. None by default."`
 }
 
@@ -100,6 +101,9 @@ func (c *Config) Validate() error {
 	}
 	if err := new(slog.Level).UnmarshalText([]byte(c.LogLevel)); err != nil {
 		return setting("log-level", "must be debug, info, warn or error")
+	}
+	if c.Traces != "" && !hasPrefix(c.Traces, "http://", "https://") {
+		return setting("traces", "must begin with http:// or https://")
 	}
 	if err := c.validatePprofAddr(); err != nil {
 		return err

@@ -38,6 +38,7 @@ var settings = []struct{ variable, byDefault, other string }{
 	{"PAYMENTD_SHARED_COMMITS", "true", "false"},
 	{"PAYMENTD_MAX_REQUESTS", "4096", "100"},
 	{"PAYMENTD_LOG_LEVEL", "info", "debug"},
+	{"PAYMENTD_TRACES", "", "http://127.0.0.1:4318"},
 	{"PAYMENTD_PPROF_ADDR", "", "localhost:6060"},
 }
 

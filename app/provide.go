@@ -17,6 +17,7 @@ import (
 	"paymentd/adapters/metrics"
 	"paymentd/adapters/resilience"
 	"paymentd/adapters/sandbox"
+	"paymentd/adapters/tracing"
 	"paymentd/core"
 	"paymentd/core/payment"
 	"paymentd/ports"
@@ -38,11 +39,16 @@ func newPayments(lc fx.Lifecycle, cfg Config, log *slog.Logger) (ports.Payments,
 	return r, nil
 }
 
-func newGateway(lc fx.Lifecycle, cfg Config, log *slog.Logger) (ports.Gateway, error) {
+func newGateway(
+	lc fx.Lifecycle, cfg Config, traces *tracing.Tracing, log *slog.Logger,
+) (ports.Gateway, error) {
 	ledger, inProcess := strings.CutPrefix(cfg.Gateway, "sandbox:")
 	if !inProcess {
-		g, err := httpgateway.New(
-			cfg.Gateway, cfg.GatewayTimeout, httpgateway.WithConnections(maxAttempts(cfg)))
+		options := []httpgateway.Option{httpgateway.WithConnections(maxAttempts(cfg))}
+		if traces != nil {
+			options = append(options, httpgateway.WithHeader(traces.Inject))
+		}
+		g, err := httpgateway.New(cfg.Gateway, cfg.GatewayTimeout, options...)
 		if err != nil {
 			return nil, setting("gateway", err.Error())
 		}
@@ -75,25 +81,52 @@ type Version string
 
 func newMetrics(v Version) *metrics.Metrics { return metrics.New(string(v)) }
 
+// Replica is this process's name among the replicas.
+type Replica string
+
+// newTracing returns nil where nobody asks for traces: then nothing is put around the ports.
+func newTracing(
+	lc fx.Lifecycle, cfg Config, v Version, name Replica, log *slog.Logger,
+) (*tracing.Tracing, error) {
+	if (cfg.Traces == "" && !tracing.Wanted()) || tracing.Disabled() {
+		return nil, nil //nolint:nilnil // nil is tracing that is off
+	}
+	t, err := tracing.New(context.Background(), tracing.Options{
+		Endpoint: cfg.Traces, Version: string(v), Replica: string(name), Log: log,
+	})
+	if err != nil {
+		return nil, setting("traces", err.Error())
+	}
+	lc.Append(fx.Hook{OnStop: func(ctx context.Context) error {
+		ctx, cancel := context.WithTimeout(ctx, stopGrace)
+		defer cancel()
+		if err := t.Stop(ctx); err != nil {
+			log.Warn("the last traces could not be sent", "error", err)
+		}
+		return nil
+	}})
+	return t, nil
+}
+
 func newService(
 	cfg Config, payments ports.Payments, gateway ports.Gateway, retry ports.Retry,
-	m *metrics.Metrics, log *slog.Logger,
+	m *metrics.Metrics, traces *tracing.Tracing, name Replica, log *slog.Logger,
 ) *core.Service {
 	guard := resilience.NewGuard(gateway, resilience.GuardOptions{
 		Timeout: cfg.GatewayTimeout, MaxConcurrent: uint(maxAttempts(cfg)),
 	})
 	// Between the core and the guard: an attempt that the guard cuts off or does not make has a
 	// class as well, and it is the core's view of the gateway that says how payments fare.
-	counted := m.Gateway(guard)
+	counted := traces.Gateway(m.Gateway(guard))
 	settings := core.Settings{
-		Replica: replicaName(),
+		Replica: string(name),
 		NewKey:  func() payment.GatewayKey { return payment.GatewayKey(newUUID()) },
 		Lease:   cfg.Lease, Wait: cfg.Wait, Late: cfg.Late,
 		LookupFirst: cfg.Reconcile, LookupMax: lookupMax,
 		Workers: cfg.Workers, Poll: cfg.Poll, HeartbeatTimeout: cfg.HeartbeatTimeout,
 		LaterRetries: cfg.LaterRetries,
 	}
-	service := core.New(settings, m.Payments(payments), counted, retry, log)
+	service := core.New(settings, traces.Payments(m.Payments(payments)), counted, retry, traces.Logger(log))
 	m.Sample(payments, service.Waiting)
 	return service
 }
@@ -107,17 +140,17 @@ const maxHostBytes = 40
 
 // replicaName is unique to this start of the process: what it held when it died is not its
 // own when it is back.
-func replicaName() string {
+func replicaName() Replica {
 	host, err := os.Hostname()
 	if err != nil {
 		host = "unknown"
 	}
 	random := newUUID()
-	return fmt.Sprintf("%s-%s", host[:min(len(host), maxHostBytes)], random[len(random)-12:])
+	return Replica(fmt.Sprintf("%s-%s", host[:min(len(host), maxHostBytes)], random[len(random)-12:]))
 }
 
 func newHandler(
-	cfg Config, service *core.Service, m *metrics.Metrics, log *slog.Logger,
+	cfg Config, service *core.Service, m *metrics.Metrics, traces *tracing.Tracing, log *slog.Logger,
 ) (http.Handler, error) {
 	currency, err := payment.ParseCurrency(cfg.Currency)
 	if err != nil {
@@ -125,7 +158,10 @@ func newHandler(
 	}
 	options := httpOptions(cfg, currency)
 	options.Metrics, options.Observer = m.Handler(), m
-	return httpapi.New(service, options, log), nil
+	if traces == nil {
+		return httpapi.New(service, options, log), nil
+	}
+	return traces.Handler(httpapi.New(traces.Service(service), options, traces.Logger(log))), nil
 }
 
 // rootCause takes fx's own words off an error of a constructor or a hook.

@@ -37,6 +37,8 @@ type Answer struct {
 	Replayed bool
 	// Async: the payment was accepted for later because the request asked for that.
 	Async bool
+	// GatewayKey names what was done at the gateway, for whoever follows it there.
+	GatewayKey payment.GatewayKey
 	// Attempts counts the payment's attempts so far.
 	Attempts int
 	// RetryAfter is when asking again is worth it, with StateScheduled and

@@ -11,7 +11,7 @@ import (
 // What an operator must know is said here, once each, in the same words.
 
 func (s *Service) logClaimedAgain(p *payment.Payment) {
-	s.log.Info("payment claimed again", "order_id", p.OrderID, "fence", p.Fence,
+	s.log.Info("payment claimed again", "order_id", p.OrderID, "gateway_key", p.GatewayKey, "fence", p.Fence,
 		"attempt", p.Attempt.Number)
 }
 
@@ -19,7 +19,7 @@ func (s *Service) logCarriedOn(p *payment.Payment, err error) {
 	if err != nil {
 		return // logLost has said why
 	}
-	s.log.Info("payment carried on", "order_id", p.OrderID, "state", p.State,
+	s.log.Info("payment carried on", "order_id", p.OrderID, "gateway_key", p.GatewayKey, "state", p.State,
 		"attempts", p.Attempts(), "fence", p.Fence)
 }
 
@@ -34,7 +34,10 @@ func (s *Service) logSettled(p *payment.Payment, st payment.Settlement) {
 	case p.State == payment.StateFailed && p.Code == payment.CodeRejected:
 		level, msg = slog.LevelError, "the gateway rejected our request: its configuration must be looked at"
 	}
-	s.log.Log(context.Background(), level, msg, "order_id", p.OrderID, "state", p.State,
+	if !s.log.Enabled(context.Background(), level) {
+		return // before its words are put together: most payments come by here
+	}
+	s.log.Log(context.Background(), level, msg, "order_id", p.OrderID, "gateway_key", p.GatewayKey, "state", p.State,
 		"attempts", p.Attempts(), "fence", p.Fence, "code", p.Code, "reason", p.Reason,
 		"transaction_id", p.TransactionID, "by_lookup", st.Event == payment.EventReconciled)
 }
@@ -42,11 +45,11 @@ func (s *Service) logSettled(p *payment.Payment, st payment.Settlement) {
 func (s *Service) logLost(p *payment.Payment, err error) {
 	if errors.Is(err, payment.ErrFenced) {
 		s.log.Warn("fenced out: the claim ran out or was taken over; this worker settles nothing",
-			"order_id", p.OrderID, "fence", p.Fence)
+			"order_id", p.OrderID, "gateway_key", p.GatewayKey, "fence", p.Fence)
 		return
 	}
 	s.log.Error("the outcome could not be written; whoever takes the payment over finds it at the gateway",
-		"order_id", p.OrderID, "fence", p.Fence, "state", p.State, "error", err)
+		"order_id", p.OrderID, "gateway_key", p.GatewayKey, "fence", p.Fence, "state", p.State, "error", err)
 }
 
 func (s *Service) logPersist(ctx context.Context, what string, id payment.OrderID, err error) {

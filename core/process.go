@@ -284,8 +284,9 @@ func (s *Service) answer(p *payment.Payment, replayed bool) Answer {
 	a := Answer{
 		OrderID: p.OrderID, State: p.State,
 		TransactionID: p.TransactionID, Code: p.Code, Reason: p.Reason,
-		Replayed: replayed && p.State == payment.StateSucceeded,
-		Attempts: p.Attempts(),
+		Replayed:   replayed && p.State == payment.StateSucceeded,
+		GatewayKey: p.GatewayKey,
+		Attempts:   p.Attempts(),
 	}
 	switch p.State {
 	case payment.StateUnresolved:

@@ -117,7 +117,7 @@ func (s *Service) carryOn(ctx context.Context, d payment.Decision, began time.Ti
 	defer func() {
 		if r := recover(); r != nil {
 			// The claim runs out, and counts as a strike: payment.MaxStrikes.
-			s.log.Error("a worker panicked", "order_id", p.OrderID, "fence", p.Fence,
+			s.log.Error("a worker panicked", "order_id", p.OrderID, "gateway_key", p.GatewayKey, "fence", p.Fence,
 				"panic", fmt.Sprint(r), "stack", string(debug.Stack()))
 		}
 	}()
@@ -133,7 +133,7 @@ func (s *Service) carryOn(ctx context.Context, d payment.Decision, began time.Ti
 		s.reconcile(ctx, s.newClaim(p, began))
 	case payment.VerdictSetAside:
 		s.log.Error("payment set aside: its workers fall silent; only lookups go on",
-			"order_id", p.OrderID, "reason", p.Reason)
+			"order_id", p.OrderID, "gateway_key", p.GatewayKey, "reason", p.Reason)
 	case payment.VerdictReplay, payment.VerdictBusy, payment.VerdictMismatch,
 		payment.VerdictAccepted, payment.VerdictWritten, payment.VerdictNotDue: // never of ClaimDue
 	}

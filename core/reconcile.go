@@ -19,7 +19,7 @@ func (s *Service) reconcile(ctx context.Context, c *claim) {
 		Event:   payment.EventReconciled,
 	}
 	if !st.Outcome.State.Known() {
-		s.log.Warn("payment still unresolved", "order_id", p.OrderID, "lookups", p.Lookups,
+		s.log.Warn("payment still unresolved", "order_id", p.OrderID, "gateway_key", p.GatewayKey, "lookups", p.Lookups,
 			"reason", st.Outcome.Reason, "next_lookup", p.DueAt)
 		return
 	}

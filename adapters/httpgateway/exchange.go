@@ -58,6 +58,7 @@ func (g *Gateway) exchange(
 	if err != nil {
 		return answer{}, &lostError{cause: err}
 	}
+	g.addHeader(ctx, req.Header)
 	req.Header.Set("Accept", "application/json")
 	req.Header.Set("User-Agent", "paymentd")
 	if method == http.MethodPost {

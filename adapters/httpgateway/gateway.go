@@ -20,11 +20,13 @@ type Gateway struct {
 	chargesURL string // {base}/charges
 	timeout    time.Duration
 	transport  *http.Transport
+	addHeader  func(context.Context, http.Header)
 }
 
 type options struct {
 	connections int
 	rootCAs     *x509.CertPool
+	addHeader   func(context.Context, http.Header)
 }
 
 // Option changes a default of [New].
@@ -43,6 +45,12 @@ func WithRootCAs(pool *x509.CertPool) Option {
 	return func(o *options) { o.rootCAs = pool }
 }
 
+// WithHeader lets add put more into the header of each request, such as where it belongs in a
+// trace. What the protocol says of a header prevails.
+func WithHeader(add func(context.Context, http.Header)) Option {
+	return func(o *options) { o.addHeader = add }
+}
+
 // New returns a gateway at the base URL (http or https, a host, maybe a port and a path
 // before "/charges"). The timeout bounds one attempt and one lookup, from the first look
 // for a connection to the last byte of the answer.
@@ -51,7 +59,7 @@ func WithRootCAs(pool *x509.CertPool) Option {
 // its route by a variable meant for downloads, and a proxy's own errors would be taken for
 // the gateway's.
 func New(base string, timeout time.Duration, opts ...Option) (*Gateway, error) {
-	o := options{connections: defaultConnections}
+	o := options{connections: defaultConnections, addHeader: func(context.Context, http.Header) {}}
 	for _, opt := range opts {
 		opt(&o)
 	}
@@ -69,6 +77,7 @@ func New(base string, timeout time.Duration, opts ...Option) (*Gateway, error) {
 		chargesURL: u.JoinPath("charges").String(),
 		timeout:    timeout,
 		transport:  newTransport(timeout, o),
+		addHeader:  o.addHeader,
 	}, nil
 }
 

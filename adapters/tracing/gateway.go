@@ -1,0 +1,58 @@
+package tracing
+
+import (
+	"context"
+
+	"go.opentelemetry.io/otel/attribute"
+	"go.opentelemetry.io/otel/codes"
+	"go.opentelemetry.io/otel/trace"
+
+	"paymentd/core/payment"
+	"paymentd/ports"
+)
+
+// Gateway returns a gateway whose calls are traced. In their context is the span, for
+// [Tracing.Inject].
+func (t *Tracing) Gateway(g ports.Gateway) ports.Gateway {
+	if t == nil {
+		return g
+	}
+	return gateway{g, t}
+}
+
+type gateway struct {
+	ports.Gateway
+
+	tracing *Tracing
+}
+
+// Charge implements ports.Gateway.
+func (g gateway) Charge(ctx context.Context, c payment.Charge) payment.Result {
+	ctx, span := g.start(ctx, c.Key, "charge", attribute.String("paymentd.order_id", c.OrderID.String()))
+	defer span.End()
+	r := g.Gateway.Charge(ctx, c)
+	span.SetAttributes(attribute.String("paymentd.class", string(r.Class)))
+	if r.Class != payment.ClassApproved && r.Class != payment.ClassDeclined {
+		span.SetStatus(codes.Error, r.Message)
+	}
+	return r
+}
+
+// LookUp implements ports.Gateway.
+func (g gateway) LookUp(ctx context.Context, key payment.GatewayKey) payment.Lookup {
+	ctx, span := g.start(ctx, key, "look up")
+	defer span.End()
+	l := g.Gateway.LookUp(ctx, key)
+	span.SetAttributes(attribute.String("paymentd.finding", string(l.Finding)))
+	if l.Finding == payment.FoundNoAnswer {
+		span.SetStatus(codes.Error, l.Message)
+	}
+	return l
+}
+
+func (g gateway) start(
+	ctx context.Context, key payment.GatewayKey, name string, about ...attribute.KeyValue,
+) (context.Context, trace.Span) {
+	return g.tracing.tracer.Start(under(ctx, key), name,
+		trace.WithSpanKind(trace.SpanKindClient), trace.WithAttributes(about...))
+}

@@ -1,0 +1,61 @@
+package tracing
+
+import (
+	"context"
+	"time"
+
+	"go.opentelemetry.io/otel/attribute"
+	"go.opentelemetry.io/otel/codes"
+	"go.opentelemetry.io/otel/trace"
+
+	"paymentd/core"
+)
+
+// Service is a core.Service whose requests are traced.
+type Service struct {
+	*core.Service
+
+	tracing *Tracing
+}
+
+// Service returns the service with its requests traced. t must not be nil.
+func (t *Tracing) Service(s *core.Service) *Service { return &Service{s, t} }
+
+// Process charges an order; see core.Service.
+func (s *Service) Process(ctx context.Context, r core.Request) (core.Answer, error) {
+	v := visitOf(ctx)
+	if v == nil {
+		v = &visit{span: newSpanID()}
+		ctx = context.WithValue(ctx, visitKey{}, v)
+	}
+	began := time.Now()
+	a, err := s.Service.Process(ctx, r)
+	v.learn(a.GatewayKey, false)
+	key, id := v.known()
+	if key == "" {
+		return a, err // refused, or gone, before it came to a payment
+	}
+
+	options := []trace.SpanStartOption{
+		trace.WithTimestamp(began), trace.WithSpanKind(trace.SpanKindServer),
+		trace.WithAttributes(attribute.String("paymentd.order_id", r.OrderID.String())),
+	}
+	if v.client.IsValid() {
+		options = append(options, trace.WithLinks(trace.Link{SpanContext: v.client}))
+	}
+	start := context.WithValue(under(context.Background(), key), chosenKey{}, chosen{traceOf(key), id})
+	if id == rootOf(traceOf(key)) {
+		options = append(options, trace.WithNewRoot())
+	}
+	_, span := s.tracing.tracer.Start(start, "process payment", options...)
+	span.SetAttributes(
+		attribute.String("paymentd.state", string(a.State)),
+		attribute.Bool("paymentd.replayed", a.Replayed),
+		attribute.Int("paymentd.attempts", a.Attempts),
+	)
+	if err != nil {
+		span.SetStatus(codes.Error, err.Error())
+	}
+	span.End()
+	return a, err
+}

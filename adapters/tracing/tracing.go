@@ -1,0 +1,92 @@
+package tracing
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+	"net/http"
+	"os"
+	"strings"
+
+	"go.opentelemetry.io/otel/attribute"
+	"go.opentelemetry.io/otel/exporters/otlp/otlptrace/otlptracehttp"
+	"go.opentelemetry.io/otel/propagation"
+	"go.opentelemetry.io/otel/sdk/resource"
+	sdk "go.opentelemetry.io/otel/sdk/trace"
+	"go.opentelemetry.io/otel/trace"
+)
+
+// Options of [New].
+type Options struct {
+	// Endpoint is the base URL of a collector that takes OTLP over HTTP. Empty for that of the
+	// OTEL_EXPORTER_OTLP_… variables.
+	Endpoint string
+	Version  string // of the program
+	Replica  string // names this process among the replicas
+	Log      *slog.Logger
+}
+
+// Tracing makes the spans of one process. Nil makes none: what its methods are given, they then
+// return as it is.
+type Tracing struct {
+	provider *sdk.TracerProvider
+	tracer   trace.Tracer
+}
+
+// Wanted reports whether the environment asks for traces, by OpenTelemetry's own variables
+// ("OpenTelemetry Environment Variable Specification").
+func Wanted() bool {
+	return os.Getenv("OTEL_EXPORTER_OTLP_ENDPOINT") != "" || os.Getenv("OTEL_EXPORTER_OTLP_TRACES_ENDPOINT") != ""
+}
+
+// Disabled reports whether the environment wants no traces, whatever else is set.
+func Disabled() bool {
+	return strings.EqualFold(os.Getenv("OTEL_SDK_DISABLED"), "true") || os.Getenv("OTEL_TRACES_EXPORTER") == "none"
+}
+
+// New returns the tracing of one process. It does not connect: a collector that is away costs
+// spans, and nothing else.
+func New(ctx context.Context, o Options) (*Tracing, error) {
+	sampler, err := samplerOf(os.Getenv("OTEL_TRACES_SAMPLER"), os.Getenv("OTEL_TRACES_SAMPLER_ARG"))
+	if err != nil {
+		return nil, err
+	}
+	var options []otlptracehttp.Option
+	if o.Endpoint != "" {
+		options = append(options, otlptracehttp.WithEndpointURL(strings.TrimRight(o.Endpoint, "/")+"/v1/traces"))
+	}
+	client, err := otlptracehttp.New(ctx, options...)
+	if err != nil {
+		return nil, fmt.Errorf("export traces: %w", err)
+	}
+	about, err := resource.New(ctx, resource.WithAttributes(
+		attribute.String("service.name", "paymentd"),
+		attribute.String("service.version", o.Version),
+		attribute.String("service.instance.id", o.Replica),
+	), resource.WithTelemetrySDK(), resource.WithFromEnv()) // the latter prevails
+	if err != nil {
+		return nil, fmt.Errorf("describe the service to its traces: %w", err)
+	}
+	provider := sdk.NewTracerProvider(
+		sdk.WithBatcher(&exporter{SpanExporter: client, log: o.Log}),
+		sdk.WithIDGenerator(ids{}), sdk.WithSampler(sampler), sdk.WithResource(about),
+	)
+	return &Tracing{provider: provider, tracer: provider.Tracer("paymentd")}, nil
+}
+
+// Stop sends what was not sent yet, within ctx.
+func (t *Tracing) Stop(ctx context.Context) error {
+	if t == nil {
+		return nil
+	}
+	if err := t.provider.Shutdown(ctx); err != nil {
+		return fmt.Errorf("stop tracing: %w", err)
+	}
+	return nil
+}
+
+// Inject adds the context of the span at hand to the header of a request that is sent to
+// another service (W3C Trace Context).
+func (t *Tracing) Inject(ctx context.Context, h http.Header) {
+	propagation.TraceContext{}.Inject(ctx, propagation.HeaderCarrier(h))
+}

@@ -1,0 +1,283 @@
+package httpapi_test
+
+import (
+	"bufio"
+	"context"
+	"encoding/json"
+	"fmt"
+	"io"
+	"log/slog"
+	"maps"
+	"net/http"
+	"net/http/httptest"
+	"net/url"
+	"slices"
+	"strconv"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/getkin/kin-openapi/openapi3"
+	"github.com/stretchr/testify/require"
+	"pgregory.net/rapid"
+
+	"paymentd/adapters/fake"
+	"paymentd/adapters/httpapi"
+	"paymentd/core"
+	"paymentd/core/payment"
+	"paymentd/ports"
+)
+
+// requestsEach is how many requests a service lives through. rapid makes a hundred services.
+const requestsEach = 25
+
+// TestContractHolds sends thousands of requests that the contract describes, right ones and
+// broken ones, to services that work. No answer is a 5xx, none is outside of the contract,
+// and nothing that is broken is taken.
+//
+// A failure prints its seed, which -rapid.seed takes back. -rapid.checks=N makes N services.
+func TestContractHolds(t *testing.T) {
+	t.Parallel()
+	operations := readContract(t).operations()
+	for _, o := range operations {
+		if strings.HasSuffix(o.OperationID, "Payment") || o.OperationID == "listPayments" {
+			operations = append(operations, o, o, o) // more is to be found there
+		}
+	}
+	seen := make(map[string]bool)
+	rapid.Check(t, func(rt *rapid.T) {
+		w := &walk{Case: rt, operations: operations, seen: seen, handler: working(t)}
+		for range requestsEach {
+			w.step()
+		}
+	})
+	t.Logf("seen: %v", slices.Sorted(maps.Keys(seen)))
+	for _, answer := range []string{
+		"getDocs 200", "getDocsFile 200", "getHealth 200", "getMetrics 200", "getOpenAPI 200", "getReadiness 200",
+		"getPayment 200", "getPayment 400", "getPayment 404", "listPayments 200", "listPayments 400",
+		"processPayment 200", "processPayment 202", "processPayment 400", "processPayment 402",
+		"processPayment 413", "processPayment 415", "processPayment 422", "stray 404", "stray 405",
+	} {
+		require.True(t, seen[answer], "%s was never seen", answer)
+	}
+}
+
+// working is the API of a real core, on ports in memory. The gateway declines some orders.
+func working(t *testing.T) http.Handler {
+	t.Helper()
+	gateway := fake.NewGateway()
+	gateway.OnCharge(func(c payment.Charge) fake.Step {
+		if len(c.OrderID)%3 == 0 {
+			return fake.Decline("card_declined")
+		}
+		return fake.Approve()
+	})
+	keys := 0
+	service := core.New(core.Settings{
+		Replica: "a", NewKey: func() payment.GatewayKey { keys++; return payment.GatewayKey("key-" + strconv.Itoa(keys)) },
+		Lease: time.Minute, Wait: time.Second, Late: time.Minute, LookupFirst: time.Second, LookupMax: time.Minute,
+		Workers: 1, Poll: time.Second, HeartbeatTimeout: time.Minute,
+	}, fake.NewPayments(), gateway, once{}, slog.New(slog.DiscardHandler))
+	o := options(t)
+	o.Metrics = counting
+	return httpapi.New(service, o, slog.New(slog.DiscardHandler))
+}
+
+// once is a retry policy of one attempt.
+type once struct{}
+
+func (once) Run(_ context.Context, r ports.Round) error {
+	r.Attempt()
+	return nil
+}
+
+// walk is what one service is asked.
+type walk struct {
+	Case       *rapid.T
+	operations []operation
+	handler    http.Handler
+	cursor     string // the latest that was answered
+	seen       map[string]bool
+}
+
+// message is a request before it is written down.
+type message struct {
+	method string
+	path   string
+	query  url.Values
+	header []string
+	body   string
+	broken string // how; empty for one that the contract describes
+}
+
+func (w *walk) step() {
+	o := rapid.SampledFrom(w.operations).Draw(w.Case, "operation")
+	m := w.message(o)
+	stray := false
+	if w.oneIn(3, "broken") {
+		stray = w.breakIt(&m)
+	}
+	got, ok := w.send(m)
+	if !ok {
+		return
+	}
+	name := o.OperationID
+	if stray {
+		name, o = "stray", w.operation("getPayment") // which knows the answers to all that is none
+	}
+	w.seen[fmt.Sprint(name, " ", got.status)] = true
+	head := m.method == http.MethodHead
+	switch {
+	case got.status >= http.StatusInternalServerError:
+		w.Case.Fatalf("%s %s %q: %d %s", m.method, m.path, m.body, got.status, got.body)
+	case m.broken != "" && got.status < http.StatusBadRequest:
+		w.Case.Fatalf("%s: %s %s?%s %q: %d %s", m.broken, m.method, m.path, m.query.Encode(), m.body, got.status, got.body)
+	}
+	if err := o.check(got, head); err != nil {
+		w.Case.Fatalf("%s %s?%s %q %q: %v", m.method, m.path, m.query.Encode(), m.header, m.body, err)
+	}
+	w.remember(got)
+}
+
+func (w *walk) remember(got answer) {
+	var p page
+	if json.Unmarshal([]byte(got.body), &p) == nil && p.NextCursor != "" {
+		w.cursor = p.NextCursor
+	}
+}
+
+func (w *walk) operation(id string) operation {
+	return w.operations[slices.IndexFunc(w.operations, func(o operation) bool { return o.OperationID == id })]
+}
+
+// oneIn is true once in n times. Whole numbers of rapid's are small rather than large.
+func (w *walk) oneIn(n int, label string) bool {
+	return rapid.SampledFrom(append(make([]bool, n-1), true)).Draw(w.Case, label)
+}
+
+// send writes the request down, and reads it as net/http does. False: that refuses it by itself.
+func (w *walk) send(m message) (answer, bool) {
+	target := m.path
+	if len(m.query) > 0 {
+		target += "?" + m.query.Encode()
+	}
+	text := fmt.Sprintf("%s %s HTTP/1.1\r\nHost: x\r\nContent-Length: %d\r\n%s\r\n%s",
+		m.method, target, len(m.body), strings.Join(append(m.header, ""), "\r\n"), m.body)
+	r, err := http.ReadRequest(bufio.NewReader(strings.NewReader(text)))
+	if err != nil {
+		return answer{}, false
+	}
+	recorder := httptest.NewRecorder()
+	w.handler.ServeHTTP(recorder, r)
+	response := recorder.Result()
+	body, err := io.ReadAll(response.Body)
+	if err != nil {
+		w.Case.Fatal(err)
+	}
+	if m.method == http.MethodHead {
+		body = nil // net/http leaves it out
+	}
+	return answer{status: response.StatusCode, header: response.Header, body: string(body)}, true
+}
+
+// message makes a request that the contract describes.
+func (w *walk) message(o operation) message {
+	m := message{method: o.method, path: o.path, query: make(url.Values)}
+	if m.method == http.MethodGet && w.oneIn(5, "as HEAD") {
+		m.method = http.MethodHead
+	}
+	for _, p := range o.Parameters {
+		name, schema := p.Value.Name, p.Value.Schema.Value
+		if !p.Value.Required && rapid.Bool().Draw(w.Case, "without "+name) {
+			continue
+		}
+		switch {
+		case p.Value.In == "path":
+			m.path = strings.Replace(m.path, "{"+name+"}", url.PathEscape(w.text(name, schema)), 1)
+		case p.Value.In == "header":
+			m.header = append(m.header, name+": "+w.headerValue(p.Value))
+		case schema.Type.Is("array"):
+			m.query[name] = rapid.SliceOfNDistinct(rapid.SampledFrom(words(schema.Items.Value)), 0, 3, rapid.ID).Draw(w.Case, name)
+		default:
+			m.query.Set(name, w.text(name, schema))
+		}
+	}
+	if o.RequestBody != nil {
+		m.header = append(m.header, "Content-Type: application/json")
+		m.body = w.json("body", o.RequestBody.Value.Content["application/json"].Schema.Value)
+	}
+	accept := rapid.SampledFrom([]string{"", "*/*", "application/json", problemMedia, "text/html;q=0.1"}).Draw(w.Case, "accept")
+	if accept != "" {
+		m.header = append(m.header, "Accept: "+accept)
+	}
+	return m
+}
+
+func words(schema *openapi3.Schema) (words []string) {
+	for _, word := range schema.Enum {
+		words = append(words, fmt.Sprint(word))
+	}
+	return words
+}
+
+func (w *walk) headerValue(p *openapi3.Parameter) string {
+	values := []string{"handling=strict", "wait=0, respond-async", "", "wait=x"}
+	for _, example := range p.Examples {
+		values = append(values, fmt.Sprint(example.Value.Value))
+	}
+	slices.Sort(values) // a map's order is no seed's
+	return rapid.SampledFrom(values).Draw(w.Case, p.Name)
+}
+
+// text makes a string of the schema. Orders come again, so that they meet their payments.
+func (w *walk) text(name string, schema *openapi3.Schema) string {
+	switch {
+	case name == "order_id" && !w.oneIn(10, "new order"):
+		return rapid.SampledFrom([]string{"a", "ab", "abc", "a/b", "..", "process", "%2F"}).Draw(w.Case, name)
+	case name == "currency" && rapid.Bool().Draw(w.Case, "known currency"):
+		return rapid.SampledFrom([]string{"USD", "JPY", "KWD"}).Draw(w.Case, name)
+	case name == "cursor":
+		return w.cursor // which belongs to this list or to another
+	case len(schema.Enum) > 0:
+		return rapid.SampledFrom(words(schema)).Draw(w.Case, name)
+	case schema.Format == "date-time":
+		seconds := rapid.Int64Range(0, 253370764800).Draw(w.Case, name) // to the end of 9998
+		return time.Unix(seconds, seconds%1e9).UTC().Format(time.RFC3339Nano)
+	case schema.Type.Is("integer"):
+		return strconv.Itoa(rapid.IntRange(int(*schema.Min), int(*schema.Max)).Draw(w.Case, name))
+	case schema.Pattern != "":
+		return rapid.StringMatching(schema.Pattern).Filter(func(s string) bool {
+			return schema.MaxLength == nil || uint64(len(s)) <= *schema.MaxLength
+		}).Draw(w.Case, name)
+	}
+	w.Case.Fatalf("no text of %s is known", name)
+	return ""
+}
+
+// json makes a JSON text of the schema.
+func (w *walk) json(name string, schema *openapi3.Schema) string {
+	switch {
+	case len(schema.OneOf) > 0:
+		if rapid.Bool().Draw(w.Case, "the usual "+name) {
+			return "100"
+		}
+		one := rapid.SampledFrom(schema.OneOf).Draw(w.Case, "one of "+name)
+		return w.json(name, one.Value)
+	case schema.Type.Is("object"):
+		var members []string
+		for _, member := range slices.Sorted(maps.Keys(schema.Properties)) {
+			if slices.Contains(schema.Required, member) || rapid.Bool().Draw(w.Case, "with "+member) {
+				members = append(members, strconv.Quote(member)+":"+w.json(member, schema.Properties[member].Value))
+			}
+		}
+		return "{" + strings.Join(members, ",") + "}"
+	case schema.Type.Is("number"):
+		return fmt.Sprintf("%d.%02d", rapid.IntRange(0, 1e13).Draw(w.Case, name), rapid.IntRange(0, 99).Draw(w.Case, "cents"))
+	default:
+		text, err := json.Marshal(w.text(name, schema))
+		if err != nil {
+			w.Case.Fatal(err)
+		}
+		return string(text)
+	}
+}

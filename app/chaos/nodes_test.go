@@ -273,6 +273,12 @@ func (n *node) clients(t *testing.T) int {
 	return n.count(t, "SELECT COUNT(*) FROM performance_schema.processlist WHERE user = ?", serviceUser)
 }
 
+// opened counts the connections that anybody has made to a node since its start.
+func (n *node) opened(t *testing.T) int {
+	t.Helper()
+	return n.count(t, "SELECT variable_value FROM performance_schema.global_status WHERE variable_name = 'Connections'")
+}
+
 // commits counts the service's commits that are under way on a node.
 func (n *node) commits(t *testing.T) int {
 	t.Helper()

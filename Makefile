@@ -59,12 +59,16 @@ compose/down: ## stop what compose/up started, and remove its data
 ## Testing
 
 .PHONY: test
-test: needs bin/withmysql ## test everything, on a real database server
+test: needs test/client bin/withmysql ## test everything, on a real database server
 	bin/withmysql -- go test $(RACE) $(TESTFLAGS) ./...
 
 .PHONY: test/short
 test/short: needs bin/withmysql ## test everything, in less depth and without the race detector
 	bin/withmysql -- go test -short $(TESTFLAGS) ./...
+
+.PHONY: test/client
+test/client: build ## make a TypeScript client of openapi.yaml, and pay with it
+	tools/npm.sh tools/npm/client/run.sh bin/paymentd
 
 .PHONY: test/race50
 test/race50: needs bin/withmysql ## run the concurrent tests fifty times

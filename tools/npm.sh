@@ -20,14 +20,14 @@ if ! { has node && has npm; } && ! { install nodejs npm && has npm; }; then
 fi
 
 lock=$PWD/tools/npm/package-lock.json
-home=${XDG_CACHE_HOME:-$HOME/.cache}/paymentd/npm-$(sha256sum "$lock" | cut -c 1-16)
+home=${XDG_CACHE_HOME:-$HOME/.cache}/paymentd/npm-$(cksum <"$lock" | tr -c "0-9\n" -)
 if ! [ -d "$home" ]; then
 	mkdir -p "${home%/*}"
 	new=$(mktemp -d "$home.XXXXXX")
 	trap 'rm -rf "$new"' EXIT
 	cp "$lock" "${lock%/*}/package.json" "$new"
 	npm ci --prefix "$new" --ignore-scripts --no-audit --no-fund --loglevel=error >&2
-	mv -T "$new" "$home" 2>/dev/null || [ -d "$home" ] # another run may have been faster
+	[ -d "$home" ] || mv "$new" "$home" # another run may have been faster
 	rm -rf "$new"
 	trap - EXIT
 fi

@@ -255,6 +255,12 @@ type InternalErrorApplicationJSON = Error
 // InternalErrorApplicationProblemPlusJSON Problem details (RFC 9457).
 type InternalErrorApplicationProblemPlusJSON = Problem
 
+// TooManyRequestsApplicationJSON defines model for TooManyRequests.
+type TooManyRequestsApplicationJSON = Error
+
+// TooManyRequestsApplicationProblemPlusJSON Problem details (RFC 9457).
+type TooManyRequestsApplicationProblemPlusJSON = Problem
+
 // UnauthorizedApplicationJSON defines model for Unauthorized.
 type UnauthorizedApplicationJSON = Error
 

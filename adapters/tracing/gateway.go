@@ -28,7 +28,7 @@ type gateway struct {
 
 // Charge implements ports.Gateway.
 func (g gateway) Charge(ctx context.Context, c payment.Charge) payment.Result {
-	ctx, span := g.start(ctx, c.Key, "charge", attribute.String("paymentd.order_id", c.OrderID.String()))
+	ctx, span := g.start(ctx, c.Key, "charge")
 	defer span.End()
 	r := g.Gateway.Charge(ctx, c)
 	span.SetAttributes(attribute.String("paymentd.class", string(r.Class)))
@@ -51,8 +51,7 @@ func (g gateway) LookUp(ctx context.Context, key payment.GatewayKey) payment.Loo
 }
 
 func (g gateway) start(
-	ctx context.Context, key payment.GatewayKey, name string, about ...attribute.KeyValue,
+	ctx context.Context, key payment.GatewayKey, name string,
 ) (context.Context, trace.Span) {
-	return g.tracing.tracer.Start(under(ctx, key), name,
-		trace.WithSpanKind(trace.SpanKindClient), trace.WithAttributes(about...))
+	return g.tracing.tracer.Start(under(ctx, key), name, trace.WithSpanKind(trace.SpanKindClient))
 }

@@ -38,7 +38,11 @@ func (s *Service) Process(ctx context.Context, r core.Request) (core.Answer, err
 
 	options := []trace.SpanStartOption{
 		trace.WithTimestamp(began), trace.WithSpanKind(trace.SpanKindServer),
-		trace.WithAttributes(attribute.String("paymentd.order_id", r.OrderID.String())),
+		trace.WithAttributes(
+			attribute.String("paymentd.order_id", r.OrderID.String()),
+			attribute.String("paymentd.state", string(a.State)),
+			attribute.Bool("paymentd.replayed", a.Replayed),
+		),
 	}
 	if v.client.IsValid() {
 		options = append(options, trace.WithLinks(trace.Link{SpanContext: v.client}))
@@ -48,11 +52,6 @@ func (s *Service) Process(ctx context.Context, r core.Request) (core.Answer, err
 		options = append(options, trace.WithNewRoot())
 	}
 	_, span := s.tracing.tracer.Start(start, "process payment", options...)
-	span.SetAttributes(
-		attribute.String("paymentd.state", string(a.State)),
-		attribute.Bool("paymentd.replayed", a.Replayed),
-		attribute.Int("paymentd.attempts", a.Attempts),
-	)
 	if err != nil {
 		span.SetStatus(codes.Error, err.Error())
 	}

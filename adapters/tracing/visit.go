@@ -38,8 +38,11 @@ func (t *Tracing) Handler(next http.Handler) http.Handler {
 			next.ServeHTTP(w, r)
 			return
 		}
-		client := propagation.TraceContext{}.Extract(context.Background(), propagation.HeaderCarrier(r.Header))
-		v := &visit{client: trace.SpanContextFromContext(client), span: newSpanID()}
+		v := &visit{span: newSpanID()}
+		if len(r.Header["Traceparent"]) > 0 {
+			client := propagation.TraceContext{}.Extract(context.Background(), propagation.HeaderCarrier(r.Header))
+			v.client = trace.SpanContextFromContext(client)
+		}
 		next.ServeHTTP(w, r.WithContext(context.WithValue(r.Context(), visitKey{}, v)))
 	})
 }

@@ -145,7 +145,7 @@ verify: verify/generated verify/openapi verify/modules verify/format lint verify
 
 .PHONY: lint
 lint: ## look for mistakes
-	go vet ./...
+	go vet -tags group ./...
 	$(TOOL) golangci-lint run
 
 .PHONY: vuln

@@ -23,7 +23,7 @@ import (
 )
 
 var (
-	lasts = flag.Duration("for", time.Minute, "how long things are broken")
+	lasts = flag.Duration("for", 2*time.Minute, "how long things are broken")
 	seed  = flag.Uint64("seed", 0, "seed of what is broken, and when; 0 for a new one")
 )
 

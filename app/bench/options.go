@@ -3,6 +3,7 @@ package main
 import (
 	"errors"
 	"slices"
+	"strings"
 	"time"
 )
 
@@ -35,6 +36,7 @@ type options struct {
 	Flushers   int      `default:"2" help:"Connections of the batched loop, for its INSERTs and for its UPDATEs."`
 	BufferPool string   `default:"1G" help:"Buffer pool of the database server."`
 	ServerArg  []string `sep:"none" placeholder:"--OPTION" help:"Further options of the database server."`
+	Set        []string `sep:"none" placeholder:"NAME=VALUE" help:"Further environment variables of the service, such as PAYMENTD_SHARED_COMMITS=false."`
 	Binary     string   `placeholder:"FILE" help:"The paymentd to measure; without it, bin/paymentd is built."`
 	JSON       bool     `name:"json" help:"Print JSON instead of tables."`
 }
@@ -51,6 +53,8 @@ func (o *options) Validate() error {
 		return errors.New("--bare-conns, --flushers: must be at least 1")
 	case o.Rows < 0:
 		return errors.New("--rows: must not be below zero")
+	case slices.ContainsFunc(o.Set, func(s string) bool { return strings.IndexByte(s, '=') < 1 }):
+		return errors.New("--set: must be NAME=VALUE")
 	case slices.ContainsFunc(o.Clients, func(n int) bool { return n < 1 || n > mostClients }):
 		return errors.New("--clients: must be from 1 to 4096")
 	}

@@ -14,23 +14,18 @@ import (
 
 // report is all that was measured.
 type report struct {
-	Machine machine `json:"machine"`
-	Server  server  `json:"server"`
-	Service setting `json:"service"`
-	Seed    string  `json:"seed"`
-	IDs     string  `json:"ids"`
-	Rounds  int     `json:"rounds"`
-	For     string  `json:"for"`
-	WarmUp  string  `json:"warm_up"`
-	Rows    []row   `json:"rows"`
-	Audits  []audit `json:"audits"`
-	Special special `json:"special,omitzero"`
-	Took    float64 `json:"took_seconds"`
-}
-
-// setting is what the service runs with besides its defaults.
-type setting struct {
-	SharedCommits string `json:"shared_commits,omitempty"` // empty where it was left as it is
+	Machine machine  `json:"machine"`
+	Server  server   `json:"server"`
+	Set     []string `json:"set,omitempty"` // what the service runs with besides its defaults
+	Seed    string   `json:"seed"`
+	IDs     string   `json:"ids"`
+	Rounds  int      `json:"rounds"`
+	For     string   `json:"for"`
+	WarmUp  string   `json:"warm_up"`
+	Rows    []row    `json:"rows"`
+	Audits  []audit  `json:"audits"`
+	Special special  `json:"special,omitzero"`
+	Took    float64  `json:"took_seconds"`
 }
 
 // machine is what it was measured on.
@@ -111,7 +106,7 @@ func (r *rig) describe(ctx context.Context) (*report, error) {
 	found := &report{
 		Machine: machine{Processors: runtime.NumCPU(), Go: runtime.Version()},
 		Server:  server{Settings: make(map[string]string)},
-		Service: setting{SharedCommits: os.Getenv(sharedCommits)},
+		Set:     r.options.Set,
 		Seed:    fmt.Sprintf("%016x", r.orders.seed), IDs: r.options.IDs,
 		Rounds: r.options.Rounds, For: r.options.For.String(), WarmUp: r.options.WarmUp.String(),
 	}

@@ -19,9 +19,6 @@ import (
 	"paymentd/adapters/mysqlstore/mysqltest"
 )
 
-// sharedCommits is handed on to the service where it is set, to compare.
-const sharedCommits = "PAYMENTD_SHARED_COMMITS"
-
 // rig is what is measured on: a database server, a folder, and the binary.
 type rig struct {
 	options  options
@@ -190,10 +187,8 @@ func (r *rig) startReplica(ctx context.Context, databaseURL string, at *child, m
 		"PAYMENTD_ADDR=" + addr, "PAYMENTD_PPROF_ADDR=" + profiles,
 		"PAYMENTD_DATABASE=" + databaseURL, "PAYMENTD_GATEWAY=" + at.url,
 	}, more...)
-	if value, ok := os.LookupEnv(sharedCommits); ok {
-		env = append(env, sharedCommits+"="+value)
-	}
-	c, err := startChild(r.folder, "service-"+strings.ReplaceAll(addr, ":", "-"), r.binary, "http://"+addr, env, "serve")
+	c, err := startChild(r.folder, "service-"+strings.ReplaceAll(addr, ":", "-"), r.binary, "http://"+addr,
+		append(env, r.options.Set...), "serve")
 	if err != nil {
 		return nil, err
 	}

@@ -56,8 +56,8 @@ func (f *report) head(p *page) {
 		settings = append(settings, name+"="+f.Server.Settings[name])
 	}
 	p.line("server %s: %s", f.Server.Version, strings.Join(settings, " "))
-	if f.Service.SharedCommits != "" {
-		p.line("service with %s=%s", sharedCommits, f.Service.SharedCommits)
+	if len(f.Set) > 0 {
+		p.line("service with %s", strings.Join(f.Set, " "))
 	}
 	p.line("%d rounds of %s after %s of warm-up and 0.5 ms a client; %s order ids, seed %s; %.0f s in all",
 		f.Rounds, f.For, f.WarmUp, f.IDs, f.Seed, f.Took)

@@ -2,11 +2,9 @@ package resilience
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"time"
 
-	"github.com/failsafe-go/failsafe-go"
 	"github.com/failsafe-go/failsafe-go/bulkhead"
 	"github.com/failsafe-go/failsafe-go/circuitbreaker"
 
@@ -33,9 +31,10 @@ type GuardOptions struct {
 // than it is: what was not called was not charged, what was called and did not come back
 // is unknown.
 type Guard struct {
-	gateway ports.Gateway
-	timeout time.Duration
-	guarded failsafe.Executor[payment.Result]
+	gateway  ports.Gateway
+	timeout  time.Duration
+	bulkhead bulkhead.Bulkhead[payment.Result]
+	breaker  circuitbreaker.CircuitBreaker[payment.Result]
 }
 
 var _ ports.Gateway = (*Guard)(nil)
@@ -52,31 +51,32 @@ func NewGuard(gateway ports.Gateway, o GuardOptions) *Guard {
 		Build()
 	return &Guard{
 		gateway: gateway, timeout: o.Timeout,
-		guarded: failsafe.With[payment.Result](breaker, bulkhead.New[payment.Result](o.MaxConcurrent)),
+		bulkhead: bulkhead.New[payment.Result](o.MaxConcurrent), breaker: breaker,
 	}
 }
 
 // Charge implements ports.Gateway.
 //
-// The timeout is the context's, not failsafe-go's: that one replaces the result of an attempt
-// that came in late, and a late approval is an approval.
+// The policies are asked for their permits by themselves, which costs less than an executor of
+// them. The timeout is the context's, not failsafe-go's: that one replaces the result of an
+// attempt that came in late, and a late approval is an approval.
 func (g *Guard) Charge(ctx context.Context, c payment.Charge) payment.Result {
+	if !g.bulkhead.TryAcquirePermit() {
+		return notCalled("too many attempts are under way at once")
+	}
+	defer g.bulkhead.ReleasePermit()
+	if !g.breaker.TryAcquirePermit() {
+		return notCalled("the gateway has not answered anybody for a while: the breaker is open")
+	}
 	ctx, cancel := context.WithTimeout(ctx, g.timeout)
 	defer cancel()
-	r, err := g.guarded.Get(func() (payment.Result, error) { return g.charge(ctx, c), nil })
-	switch {
-	case errors.Is(err, circuitbreaker.ErrOpen):
-		return notCalled("the gateway has not answered anybody for a while: the breaker is open")
-	case errors.Is(err, bulkhead.ErrFull):
-		return notCalled("too many attempts are under way at once")
-	case err != nil:
-		return payment.Result{Class: payment.ClassUnknownUnanswered, Message: err.Error()}
-	}
+	r := g.charge(ctx, c)
+	g.breaker.RecordResult(r)
 	return r
 }
 
-// charge turns a panic into an unknown outcome. It would otherwise keep the bulkhead's permit
-// and leave a half-open breaker stuck.
+// charge turns a panic into an unknown outcome. It would otherwise leave a half-open breaker
+// stuck.
 func (g *Guard) charge(ctx context.Context, c payment.Charge) (r payment.Result) {
 	defer func() {
 		if v := recover(); v != nil {

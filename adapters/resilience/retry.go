@@ -40,13 +40,27 @@ func (p *Retry) Run(ctx context.Context, round ports.Round) error {
 	if ctx.Err() != nil {
 		return context.Cause(ctx) // failsafe-go makes the first attempt all the same
 	}
+	// Most rounds have one attempt. It is made before there is a policy, which then begins with
+	// its result.
+	first := round.Attempt()
+	if !round.Again(first) {
+		return nil
+	}
+	return p.goOn(ctx, round, first)
+}
+
+// goOn is a round whose first attempt may be followed by others.
+func (p *Retry) goOn(ctx context.Context, round ports.Round, first payment.Result) error {
 	ctx, cut := context.WithCancelCause(ctx)
 	defer cut(nil)
 
 	attempts, again := 0, true
 	attempt := func() (payment.Result, error) {
-		r := round.Attempt()
-		attempts, again = attempts+1, round.Again(r)
+		r := first
+		if attempts++; attempts > 1 {
+			r = round.Attempt()
+			again = round.Again(r)
+		}
 		return r, nil
 	}
 	policy := p.policy(func(payment.Result, error) bool { return again },

@@ -6,11 +6,14 @@
 //
 // What the package is careful about is what an attempt without an answer proves. A
 // request of which no byte was handed to the network has charged nothing; any other may
-// have, and may still. [sending] tells the two apart, and an attempt sends its request
-// once at most: net/http, which would silently send it again when a kept connection turns
-// out dead, is held back as soon as a byte may have left. Sending it again would be
+// have, and may still. An attempt sends its request once at most. Sending it again would be
 // harmless to a gateway that honours the key, but the first sending would be forgotten,
 // and a second that provably never left would then speak for both.
+//
+// Without TLS, [direct] makes each exchange by itself, and knows what it has written. With TLS it
+// is net/http's client, which speaks HTTP/2 where the gateway offers it. That would silently
+// send a request again when a kept connection turns out dead; it is held back as soon as a byte
+// may have left, which [sending] tells.
 //
 // An answer counts when it has arrived whole. A status line whose body is cut short or
 // dribbles past the timeout is a lost answer, whatever the status was.

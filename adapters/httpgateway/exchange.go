@@ -8,6 +8,7 @@ import (
 	"io"
 	"net/http"
 	"net/http/httptrace"
+	"net/url"
 
 	"paymentd/core/payment"
 )
@@ -45,50 +46,83 @@ func (e *lostError) Error() string {
 
 func (e *lostError) Unwrap() error { return e.cause }
 
-// exchange sends one request, once, and reads the answer until ctx ends.
+// sender sends one request, once, and reads the answer until the request's context ends.
+type sender interface {
+	exchange(req *http.Request) (answer, *lostError)
+	// close closes the idle connections.
+	close()
+}
+
+// exchange asks the gateway once.
+func (g *Gateway) exchange(
+	ctx context.Context, method string, u *url.URL, key payment.GatewayKey, body []byte,
+) (answer, *lostError) {
+	req := (&http.Request{
+		Method: method, URL: u, Host: u.Host, Proto: "HTTP/1.1", ProtoMajor: 1, ProtoMinor: 1,
+		Header: make(http.Header, 6), Body: http.NoBody,
+	}).WithContext(ctx)
+	g.addHeader(ctx, req.Header)
+	req.Header["Accept"] = mediaType
+	req.Header["User-Agent"] = userAgent
+	if method == http.MethodPost {
+		req.Header["Content-Type"] = mediaType
+		req.Header["Idempotency-Key"] = []string{string(key)}
+		req.GetBody = func() (io.ReadCloser, error) { return io.NopCloser(bytes.NewReader(body)), nil }
+		req.Body, _ = req.GetBody()
+		req.ContentLength = int64(len(body))
+	}
+	return g.sender.exchange(req)
+}
+
+// Values of headers, which nobody changes.
+var (
+	mediaType = []string{"application/json"}
+	userAgent = []string{"paymentd"}
+)
+
+// overTLS exchanges by net/http: over HTTP/2 where the gateway offers it.
+type overTLS struct{ *http.Transport }
+
+func (o overTLS) close() { o.CloseIdleConnections() }
+
+// exchange implements sender.
 //
 // It calls the transport without an http.Client, which would follow redirects: that a
 // charge is to be had elsewhere is an answer that the protocol does not know.
-func (g *Gateway) exchange(
-	ctx context.Context, method, url string, key payment.GatewayKey, body []byte,
-) (answer, *lostError) {
+func (o overTLS) exchange(req *http.Request) (answer, *lostError) {
 	var s sending
-	req, err := http.NewRequestWithContext(
-		httptrace.WithClientTrace(ctx, s.trace()), method, url, bytes.NewReader(body))
-	if err != nil {
-		return answer{}, &lostError{cause: err}
-	}
-	g.addHeader(ctx, req.Header)
-	req.Header.Set("Accept", "application/json")
-	req.Header.Set("User-Agent", "paymentd")
-	if method == http.MethodPost {
-		req.Header.Set("Content-Type", "application/json")
-		req.Header.Set("Idempotency-Key", string(key))
-		// net/http takes a POST with this header for one that it may send again by itself,
+	req = req.WithContext(httptrace.WithClientTrace(req.Context(), s.trace()))
+	if body := req.GetBody; body != nil {
+		// net/http takes a POST with an Idempotency-Key for one that it may send again by itself,
 		// and asks here for the body.
 		req.GetBody = func() (io.ReadCloser, error) {
 			if s.mayHaveLeft() {
 				return nil, errSentBefore
 			}
-			return io.NopCloser(bytes.NewReader(body)), nil
+			return body()
 		}
 	}
-	resp, err := g.transport.RoundTrip(req)
+	resp, err := o.RoundTrip(req)
 	if err != nil {
 		return answer{}, &lostError{mayHaveLeft: s.mayHaveLeft(), cause: err}
 	}
 	defer func() { _ = resp.Body.Close() }() // what it could say has no bearing on the answer
+	a, err := readAnswer(resp)
+	if err != nil {
+		return answer{}, &lostError{mayHaveLeft: true, cause: err}
+	}
+	return a, nil
+}
 
+// readAnswer reads an answer to its end.
+func readAnswer(resp *http.Response) (answer, error) {
 	read, err := io.ReadAll(io.LimitReader(resp.Body, maxBodyBytes+1))
 	if err != nil {
-		return answer{}, &lostError{
-			mayHaveLeft: true,
-			cause:       fmt.Errorf("the answer %d broke off: %w", resp.StatusCode, err),
-		}
+		return answer{}, fmt.Errorf("the answer %d broke off: %w", resp.StatusCode, err)
 	}
-	tooLong := len(read) > maxBodyBytes
-	if tooLong {
-		read = read[:maxBodyBytes]
+	a := answer{status: resp.StatusCode, header: resp.Header, body: read, tooLong: len(read) > maxBodyBytes}
+	if a.tooLong {
+		a.body = read[:maxBodyBytes]
 	}
-	return answer{status: resp.StatusCode, header: resp.Header, body: read, tooLong: tooLong}, nil
+	return a, nil
 }

@@ -17,10 +17,10 @@ const defaultConnections = 64
 
 // Gateway speaks the gateway protocol to one base URL. It is safe for concurrent use.
 type Gateway struct {
-	chargesURL string // {base}/charges
-	timeout    time.Duration
-	transport  *http.Transport
-	addHeader  func(context.Context, http.Header)
+	charges   *url.URL // {base}/charges
+	timeout   time.Duration
+	sender    sender
+	addHeader func(context.Context, http.Header)
 }
 
 type options struct {
@@ -73,12 +73,14 @@ func New(base string, timeout time.Duration, opts ...Option) (*Gateway, error) {
 	if o.connections < 1 {
 		return nil, errors.New("gateway connections must be at least 1")
 	}
-	return &Gateway{
-		chargesURL: u.JoinPath("charges").String(),
-		timeout:    timeout,
-		transport:  newTransport(timeout, o),
-		addHeader:  o.addHeader,
-	}, nil
+	if u.Path == "" {
+		u.Path = "/" // or what is joined to it does not begin with one
+	}
+	g := &Gateway{charges: u.JoinPath("charges"), timeout: timeout, addHeader: o.addHeader}
+	if g.sender = newDirect(u, timeout, o.connections); u.Scheme == "https" {
+		g.sender = overTLS{newTransport(timeout, o)}
+	}
+	return g, nil
 }
 
 // chargeRequest is the body of POST {base}/charges.
@@ -105,7 +107,7 @@ func (g *Gateway) Charge(ctx context.Context, c payment.Charge) payment.Result {
 	ctx, cancel := context.WithTimeout(ctx, g.timeout)
 	defer cancel()
 
-	a, lost := g.exchange(ctx, http.MethodPost, g.chargesURL, c.Key, body)
+	a, lost := g.exchange(ctx, http.MethodPost, g.charges, c.Key, body)
 	if lost != nil {
 		return silent(lost)
 	}
@@ -120,7 +122,7 @@ func (g *Gateway) LookUp(ctx context.Context, key payment.GatewayKey) payment.Lo
 	ctx, cancel := context.WithTimeout(ctx, g.timeout)
 	defer cancel()
 
-	a, lost := g.exchange(ctx, http.MethodGet, g.chargesURL+"/"+url.PathEscape(string(key)), "", nil)
+	a, lost := g.exchange(ctx, http.MethodGet, g.charges.JoinPath(url.PathEscape(string(key))), "", nil)
 	if lost != nil {
 		return payment.Lookup{Finding: payment.FoundNoAnswer, Message: clip(lost.Error())}
 	}
@@ -131,4 +133,4 @@ func (g *Gateway) LookUp(ctx context.Context, key payment.GatewayKey) payment.Lo
 func (g *Gateway) Repeatable() bool { return true }
 
 // Close closes the idle connections. Calls under way end by themselves.
-func (g *Gateway) Close() { g.transport.CloseIdleConnections() }
+func (g *Gateway) Close() { g.sender.close() }

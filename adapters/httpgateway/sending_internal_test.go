@@ -37,32 +37,43 @@ func (c brokenConn) Write(p []byte) (int, error) {
 // out over another connection, and where there is none it was not charged.
 func TestKeptConnectionTakesNothing(t *testing.T) {
 	t.Parallel()
-	for name, reachable := range map[string]bool{"another connection": true, "no other connection": false} {
-		t.Run(name, func(t *testing.T) {
+	for _, tt := range []struct {
+		name      string
+		secure    bool
+		reachable bool
+	}{
+		{"http, another connection", false, true},
+		{"http, no other connection", false, false},
+		{"https, another connection", true, true},
+		{"https, no other connection", true, false},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
 			t.Parallel()
-			var requests atomic.Int64
-			server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+			var requests, dials atomic.Int64
+			server := httptest.NewUnstartedServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
 				requests.Add(1)
 				_, _ = io.WriteString(w, `{"transaction_id":"txn-1","status":"succeeded"}`)
 			}))
+			start := server.Start
+			if tt.secure {
+				start = server.StartTLS
+			}
+			start()
 			defer server.Close()
-			g, err := New(server.URL, 10*time.Second)
-			require.NoError(t, err)
-			defer g.Close()
-
-			var dials int
 			var broken atomic.Bool
-			g.transport.DialContext = func(context.Context, string, string) (net.Conn, error) {
-				dials++
-				if dials > 1 && !reachable {
+			dial := func(context.Context) (net.Conn, error) {
+				n := dials.Add(1)
+				if n > 1 && !tt.reachable {
 					return nil, syscall.ECONNREFUSED
 				}
 				conn, err := net.Dial("tcp", server.Listener.Addr().String())
-				if err != nil || dials > 1 {
-					return &countedConn{Conn: conn}, err
+				if err != nil || n > 1 {
+					return conn, err
 				}
-				return &countedConn{Conn: brokenConn{conn, &broken}}, nil
+				return brokenConn{conn, &broken}, nil
 			}
+			g := dialing(t, server, dial)
+			defer g.Close()
 			usd, err := payment.ParseCurrency("USD")
 			require.NoError(t, err)
 			money, err := payment.ParseMoney("1", usd)
@@ -72,8 +83,8 @@ func TestKeptConnectionTakesNothing(t *testing.T) {
 			require.Equal(t, payment.ClassApproved, g.Charge(t.Context(), c).Class)
 			broken.Store(true)
 			r := g.Charge(t.Context(), c)
-			require.Equal(t, 2, dials)
-			if reachable {
+			require.EqualValues(t, 2, dials.Load())
+			if tt.reachable {
 				require.Equal(t, payment.ClassApproved, r.Class, r.Message)
 				require.EqualValues(t, 2, requests.Load())
 			} else {
@@ -82,6 +93,32 @@ func TestKeptConnectionTakesNothing(t *testing.T) {
 			}
 		})
 	}
+}
+
+// dialing returns a gateway at the server that gets its connections from dial.
+func dialing(t *testing.T, server *httptest.Server, dial func(context.Context) (net.Conn, error)) *Gateway {
+	t.Helper()
+	var opts []Option
+	if server.TLS != nil {
+		authorities := x509.NewCertPool()
+		authorities.AddCert(server.Certificate())
+		opts = append(opts, WithRootCAs(authorities))
+	}
+	g, err := New(server.URL, 10*time.Second, opts...)
+	require.NoError(t, err)
+	switch s := g.sender.(type) {
+	case *direct:
+		s.dial = dial
+	case overTLS:
+		s.DialContext = func(ctx context.Context, _, _ string) (net.Conn, error) {
+			conn, err := dial(ctx)
+			if err != nil {
+				return nil, err
+			}
+			return &countedConn{Conn: conn}, nil
+		}
+	}
+	return g
 }
 
 // Over HTTP/1.1 a request that has its connection is not sent yet. Over HTTP/2 nobody

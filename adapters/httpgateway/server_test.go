@@ -2,11 +2,14 @@ package httpgateway_test
 
 import (
 	"bufio"
+	"crypto/tls"
+	"crypto/x509"
 	"fmt"
 	"io"
 	"net"
 	"net/http"
 	"net/http/httptest"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -75,9 +78,57 @@ type wireServer struct {
 	requests    atomic.Int64
 }
 
+// wire is the way to a server: plain, or with TLS.
+type wire struct {
+	scheme  string
+	listen  func(t *testing.T, handle func(s *wireServer, number int64, c net.Conn)) *wireServer
+	options []httpgateway.Option // of a gateway that trusts the server
+	// handshake is what it takes more than a connection, on a busy machine.
+	handshake time.Duration
+}
+
+// eachWire runs a test by both ways.
+func eachWire(t *testing.T, test func(t *testing.T, w wire)) {
+	t.Helper()
+	lender := httptest.NewTLSServer(http.NotFoundHandler()) // of its certificate
+	t.Cleanup(lender.Close)
+	authorities := x509.NewCertPool()
+	authorities.AddCert(lender.Certificate())
+	secure := &tls.Config{Certificates: lender.TLS.Certificates, MinVersion: tls.VersionTLS12}
+	for _, w := range []wire{
+		{scheme: "http", listen: listen},
+		{
+			scheme: "https",
+			listen: func(t *testing.T, handle func(s *wireServer, number int64, c net.Conn)) *wireServer {
+				t.Helper()
+				s := listen(t, func(s *wireServer, number int64, c net.Conn) {
+					over := tls.Server(c, secure)
+					defer func() { _ = over.Close() }()
+					handle(s, number, over)
+				})
+				s.base = strings.Replace(s.base, "http:", "https:", 1)
+				return s
+			},
+			options:   []httpgateway.Option{httpgateway.WithRootCAs(authorities)},
+			handshake: 2 * time.Second,
+		},
+	} {
+		t.Run(w.scheme, func(t *testing.T) {
+			t.Parallel()
+			test(t, w)
+		})
+	}
+}
+
+// gateway returns one that asks a server by this way.
+func (w wire) gateway(t *testing.T, s *wireServer, timeout time.Duration, more ...httpgateway.Option) *httpgateway.Gateway {
+	t.Helper()
+	return newGateway(t, s.base, timeout, append(more, w.options...)...)
+}
+
 // listen serves each connection with handle, which is told its number from 1, and closes
 // it afterwards.
-func listen(t *testing.T, handle func(s *wireServer, number int64, c *net.TCPConn)) *wireServer {
+func listen(t *testing.T, handle func(s *wireServer, number int64, c net.Conn)) *wireServer {
 	t.Helper()
 	listener, err := net.ListenTCP("tcp", &net.TCPAddr{IP: net.IPv4(127, 0, 0, 1)})
 	require.NoError(t, err)
@@ -118,9 +169,13 @@ func (s *wireServer) readRequest(r *bufio.Reader) error {
 }
 
 // reset closes the connection so that the client gets a RST and not an end of stream.
-func reset(c *net.TCPConn) {
-	_ = c.SetLinger(0)
-	_ = c.Close()
+func reset(c net.Conn) {
+	if secure, ok := c.(*tls.Conn); ok {
+		c = secure.NetConn()
+	}
+	socket, _ := c.(*net.TCPConn)
+	_ = socket.SetLinger(0)
+	_ = socket.Close()
 }
 
 // whole returns an answer of the wire, as HTTP/1.1 has it.

@@ -34,7 +34,7 @@ func TestNotSent(t *testing.T) {
 	secure.StartTLS()
 	t.Cleanup(secure.Close)
 
-	silent := listen(t, func(_ *wireServer, _ int64, c *net.TCPConn) { untilGone(c) })
+	silent := listen(t, func(_ *wireServer, _ int64, c net.Conn) { untilGone(c) })
 	plain := say(t, http.StatusOK, "application/json", approved)
 
 	tests := map[string]struct {
@@ -68,7 +68,7 @@ func TestNotSent(t *testing.T) {
 
 func TestCancelledBeforeSending(t *testing.T) {
 	t.Parallel()
-	s := listen(t, func(_ *wireServer, _ int64, c *net.TCPConn) { untilGone(c) })
+	s := listen(t, func(_ *wireServer, _ int64, c net.Conn) { untilGone(c) })
 	g := newGateway(t, s.base, patience)
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
@@ -80,117 +80,129 @@ func TestCancelledBeforeSending(t *testing.T) {
 
 func TestCancelledAfterSending(t *testing.T) {
 	t.Parallel()
-	ctx, cancel := context.WithCancel(t.Context())
-	s := listen(t, func(s *wireServer, _ int64, c *net.TCPConn) {
-		if s.readRequest(bufio.NewReader(c)) == nil {
-			cancel()
-		}
-		untilGone(c)
+	eachWire(t, func(t *testing.T, w wire) {
+		t.Helper()
+		ctx, cancel := context.WithCancel(t.Context())
+		s := w.listen(t, func(s *wireServer, _ int64, c net.Conn) {
+			if s.readRequest(bufio.NewReader(c)) == nil {
+				cancel()
+			}
+			untilGone(c)
+		})
+		r := w.gateway(t, s, patience).Charge(ctx, newCharge(t))
+		require.Equal(t, payment.ClassUnknownUnanswered, r.Class, r.Message)
+		require.Contains(t, r.Message, "cancelled")
 	})
-	r := newGateway(t, s.base, patience).Charge(ctx, newCharge(t))
-	require.Equal(t, payment.ClassUnknownUnanswered, r.Class, r.Message)
-	require.Contains(t, r.Message, "cancelled")
 }
 
 // What happens after the request went out and before its answer is whole.
 func TestAnswerLost(t *testing.T) {
 	t.Parallel()
-	const halfAnswer = "HTTP/1.1 %s\r\nContent-Type: application/json\r\nContent-Length: 400\r\n\r\n"
+	eachWire(t, func(t *testing.T, w wire) {
+		t.Helper()
+		const halfAnswer = "HTTP/1.1 %s\r\nContent-Type: application/json\r\nContent-Length: 400\r\n\r\n"
 
-	tests := map[string]struct {
-		timeout time.Duration
-		handle  func(c *net.TCPConn)
-	}{
-		"closed":      {patience, func(*net.TCPConn) {}},
-		"reset":       {patience, reset},
-		"no answer":   {impatience, func(c *net.TCPConn) { untilGone(c) }},
-		"not HTTP":    {patience, func(c *net.TCPConn) { _, _ = io.WriteString(c, "SSH-2.0-OpenSSH_9.6\r\n\r\n") }},
-		"half header": {patience, func(c *net.TCPConn) { _, _ = io.WriteString(c, "HTTP/1.1 200 OK\r\nContent-Le") }},
-		"half answer": {patience, func(c *net.TCPConn) {
-			_, _ = io.WriteString(c, strings.Replace(halfAnswer, "%s", "200 OK", 1)+approved)
-		}},
-		"half answer, then reset": {patience, func(c *net.TCPConn) {
-			_, _ = io.WriteString(c, strings.Replace(halfAnswer, "%s", "200 OK", 1)+approved)
-			reset(c)
-		}},
-		"half a decline": {patience, func(c *net.TCPConn) {
-			_, _ = io.WriteString(c, strings.Replace(halfAnswer, "%s", "402 Payment Required", 1)+`{"code":`)
-		}},
-		"half a rejection": {patience, func(c *net.TCPConn) {
-			_, _ = io.WriteString(c, strings.Replace(halfAnswer, "%s", "422 Unprocessable Entity", 1)+`{`)
-		}},
-		"slow body": {impatience, func(c *net.TCPConn) {
-			_, _ = io.WriteString(c, strings.Replace(halfAnswer, "%s", "200 OK", 1))
-			for {
-				if _, err := io.WriteString(c, " "); err != nil {
-					return
+		tests := map[string]struct {
+			timeout time.Duration
+			handle  func(c net.Conn)
+		}{
+			"closed":      {patience, func(net.Conn) {}},
+			"reset":       {patience, reset},
+			"no answer":   {impatience, func(c net.Conn) { untilGone(c) }},
+			"not HTTP":    {patience, func(c net.Conn) { _, _ = io.WriteString(c, "SSH-2.0-OpenSSH_9.6\r\n\r\n") }},
+			"half header": {patience, func(c net.Conn) { _, _ = io.WriteString(c, "HTTP/1.1 200 OK\r\nContent-Le") }},
+			"half answer": {patience, func(c net.Conn) {
+				_, _ = io.WriteString(c, strings.Replace(halfAnswer, "%s", "200 OK", 1)+approved)
+			}},
+			"half answer, then reset": {patience, func(c net.Conn) {
+				_, _ = io.WriteString(c, strings.Replace(halfAnswer, "%s", "200 OK", 1)+approved)
+				reset(c)
+			}},
+			"half a decline": {patience, func(c net.Conn) {
+				_, _ = io.WriteString(c, strings.Replace(halfAnswer, "%s", "402 Payment Required", 1)+`{"code":`)
+			}},
+			"half a rejection": {patience, func(c net.Conn) {
+				_, _ = io.WriteString(c, strings.Replace(halfAnswer, "%s", "422 Unprocessable Entity", 1)+`{`)
+			}},
+			"slow body": {impatience, func(c net.Conn) {
+				_, _ = io.WriteString(c, strings.Replace(halfAnswer, "%s", "200 OK", 1))
+				for {
+					if _, err := io.WriteString(c, " "); err != nil {
+						return
+					}
+					time.Sleep(impatience / 10) // the dribble of a real socket; ends with the client
 				}
-				time.Sleep(impatience / 10) // the dribble of a real socket; ends with the client
-			}
-		}},
-	}
-	for name, tt := range tests {
-		t.Run(name, func(t *testing.T) {
-			t.Parallel()
-			s := listen(t, func(s *wireServer, _ int64, c *net.TCPConn) {
-				if s.readRequest(bufio.NewReader(c)) == nil {
-					tt.handle(c)
-				}
+			}},
+		}
+		for name, tt := range tests {
+			t.Run(name, func(t *testing.T) {
+				t.Parallel()
+				s := w.listen(t, func(s *wireServer, _ int64, c net.Conn) {
+					if s.readRequest(bufio.NewReader(c)) == nil {
+						tt.handle(c)
+					}
+				})
+				g := w.gateway(t, s, tt.timeout+w.handshake)
+
+				r := g.Charge(t.Context(), newCharge(t))
+				require.Equal(t, payment.ClassUnknownUnanswered, r.Class, r.Message)
+				require.Contains(t, r.Message, "no answer")
+				require.EqualValues(t, 1, s.requests.Load(), "one attempt is one request")
+
+				require.Equal(t, payment.FoundNoAnswer, g.LookUp(t.Context(), "key-1").Finding)
 			})
-			g := newGateway(t, s.base, tt.timeout)
-
-			r := g.Charge(t.Context(), newCharge(t))
-			require.Equal(t, payment.ClassUnknownUnanswered, r.Class, r.Message)
-			require.Contains(t, r.Message, "no answer")
-			require.EqualValues(t, 1, s.requests.Load(), "one attempt is one request")
-
-			require.Equal(t, payment.FoundNoAnswer, g.LookUp(t.Context(), "key-1").Finding)
-		})
-	}
+		}
+	})
 }
 
 // The server resets at once, and the client may or may not have written by then. Both
 // classes are right; which one it is must follow from whether a byte left.
 func TestResetRightAfterAccept(t *testing.T) {
 	t.Parallel()
-	s := listen(t, func(_ *wireServer, _ int64, c *net.TCPConn) { reset(c) })
-	g := newGateway(t, s.base, patience)
+	eachWire(t, func(t *testing.T, w wire) {
+		t.Helper()
+		s := w.listen(t, func(_ *wireServer, _ int64, c net.Conn) { reset(c) })
+		g := w.gateway(t, s, patience)
 
-	r := g.Charge(t.Context(), newCharge(t))
-	require.Contains(t, []payment.Class{payment.ClassNotCharged, payment.ClassUnknownUnanswered}, r.Class)
-	require.Equal(t, r.Class == payment.ClassNotCharged, strings.Contains(r.Message, "not sent"), r.Message)
-	require.EqualValues(t, 1, s.connections.Load())
+		r := g.Charge(t.Context(), newCharge(t))
+		require.Contains(t, []payment.Class{payment.ClassNotCharged, payment.ClassUnknownUnanswered}, r.Class)
+		require.Equal(t, r.Class == payment.ClassNotCharged, strings.Contains(r.Message, "not sent"), r.Message)
+		require.EqualValues(t, 1, s.connections.Load())
+	})
 }
 
 // A kept connection that the server closes as the second charge arrives. net/http would
 // send that charge again by itself; this gateway must not.
 func TestKeptConnectionLost(t *testing.T) {
 	t.Parallel()
-	for name, end := range map[string]func(c *net.TCPConn){"closed": func(*net.TCPConn) {}, "reset": reset} {
-		t.Run(name, func(t *testing.T) {
-			t.Parallel()
-			s := listen(t, func(s *wireServer, _ int64, c *net.TCPConn) {
-				r := bufio.NewReader(c)
-				if s.readRequest(r) != nil {
-					return
-				}
-				_, _ = io.WriteString(c, whole(http.StatusOK, approved))
-				if s.readRequest(r) == nil {
-					end(c)
-				}
+	eachWire(t, func(t *testing.T, w wire) {
+		t.Helper()
+		for name, end := range map[string]func(c net.Conn){"closed": func(net.Conn) {}, "reset": reset} {
+			t.Run(name, func(t *testing.T) {
+				t.Parallel()
+				s := w.listen(t, func(s *wireServer, _ int64, c net.Conn) {
+					r := bufio.NewReader(c)
+					if s.readRequest(r) != nil {
+						return
+					}
+					_, _ = io.WriteString(c, whole(http.StatusOK, approved))
+					if s.readRequest(r) == nil {
+						end(c)
+					}
+				})
+				g := w.gateway(t, s, patience)
+				require.Equal(t, payment.ClassApproved, g.Charge(t.Context(), newCharge(t)).Class)
+
+				r := g.Charge(t.Context(), newCharge(t))
+				require.Equal(t, payment.ClassUnknownUnanswered, r.Class, r.Message)
+				require.EqualValues(t, 2, s.requests.Load(), "the charge was sent a second time")
+				require.EqualValues(t, 1, s.connections.Load())
+
+				require.Equal(t, payment.ClassApproved, g.Charge(t.Context(), newCharge(t)).Class,
+					"the next attempt has a connection of its own")
 			})
-			g := newGateway(t, s.base, patience)
-			require.Equal(t, payment.ClassApproved, g.Charge(t.Context(), newCharge(t)).Class)
-
-			r := g.Charge(t.Context(), newCharge(t))
-			require.Equal(t, payment.ClassUnknownUnanswered, r.Class, r.Message)
-			require.EqualValues(t, 2, s.requests.Load(), "the charge was sent a second time")
-			require.EqualValues(t, 1, s.connections.Load())
-
-			require.Equal(t, payment.ClassApproved, g.Charge(t.Context(), newCharge(t)).Class,
-				"the next attempt has a connection of its own")
-		})
-	}
+		}
+	})
 }
 
 // A kept connection that the server has closed between two charges. The second charge
@@ -198,42 +210,48 @@ func TestKeptConnectionLost(t *testing.T) {
 // charged twice, and never said to be "not charged" after a byte has left.
 func TestKeptConnectionStale(t *testing.T) {
 	t.Parallel()
-	s := listen(t, func(s *wireServer, _ int64, c *net.TCPConn) {
-		if s.readRequest(bufio.NewReader(c)) == nil {
-			_, _ = io.WriteString(c, whole(http.StatusOK, approved))
+	eachWire(t, func(t *testing.T, w wire) {
+		t.Helper()
+		s := w.listen(t, func(s *wireServer, _ int64, c net.Conn) {
+			if s.readRequest(bufio.NewReader(c)) == nil {
+				_, _ = io.WriteString(c, whole(http.StatusOK, approved))
+			}
+		})
+		g := w.gateway(t, s, patience)
+		const charges = 50
+		var answered int64
+		for range charges {
+			switch r := g.Charge(t.Context(), newCharge(t)); r.Class {
+			case payment.ClassApproved:
+				answered++
+			case payment.ClassUnknownUnanswered:
+				require.Contains(t, r.Message, "no answer")
+			default:
+				require.Fail(t, "unexpected class", "%s: %s", r.Class, r.Message)
+			}
 		}
+		require.Equal(t, answered, s.requests.Load(), "each request that was read was answered")
+		require.Positive(t, answered)
 	})
-	g := newGateway(t, s.base, patience)
-	const charges = 50
-	var answered int64
-	for range charges {
-		switch r := g.Charge(t.Context(), newCharge(t)); r.Class {
-		case payment.ClassApproved:
-			answered++
-		case payment.ClassUnknownUnanswered:
-			require.Contains(t, r.Message, "no answer")
-		default:
-			require.Fail(t, "unexpected class", "%s: %s", r.Class, r.Message)
-		}
-	}
-	require.Equal(t, answered, s.requests.Load(), "each request that was read was answered")
-	require.Positive(t, answered)
 }
 
 func TestConnectionsAreKept(t *testing.T) {
 	t.Parallel()
-	s := listen(t, func(s *wireServer, _ int64, c *net.TCPConn) {
-		r := bufio.NewReader(c)
-		for s.readRequest(r) == nil {
-			_, _ = io.WriteString(c, whole(http.StatusOK, approved))
+	eachWire(t, func(t *testing.T, w wire) {
+		t.Helper()
+		s := w.listen(t, func(s *wireServer, _ int64, c net.Conn) {
+			r := bufio.NewReader(c)
+			for s.readRequest(r) == nil {
+				_, _ = io.WriteString(c, whole(http.StatusOK, approved))
+			}
+		})
+		g := w.gateway(t, s, patience, httpgateway.WithConnections(1))
+		for range 20 {
+			require.Equal(t, payment.ClassApproved, g.Charge(t.Context(), newCharge(t)).Class)
 		}
+		require.EqualValues(t, 1, s.connections.Load())
+		g.Close() // ends the connection, and with it the server's handler
 	})
-	g := newGateway(t, s.base, patience, httpgateway.WithConnections(1))
-	for range 20 {
-		require.Equal(t, payment.ClassApproved, g.Charge(t.Context(), newCharge(t)).Class)
-	}
-	require.EqualValues(t, 1, s.connections.Load())
-	g.Close() // ends the connection, and with it the server's handler
 }
 
 func TestHTTP2(t *testing.T) {

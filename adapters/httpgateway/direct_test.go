@@ -1,0 +1,69 @@
+package httpgateway_test
+
+import (
+	"bufio"
+	"io"
+	"net"
+	"net/http"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"paymentd/core/payment"
+)
+
+// TestFraming gives answers as HTTP/1.1 allows and forbids them. The connection is used again only
+// where nobody can be wrong about where the answer ended.
+func TestFraming(t *testing.T) {
+	t.Parallel()
+	interim := func(n int) string { return strings.Repeat("HTTP/1.1 103 Early Hints\r\nLink: </>\r\n\r\n", n) }
+	const chunked = "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n%s\r\n"
+	for name, tt := range map[string]struct {
+		answer  string
+		class   payment.Class
+		message string
+		kept    bool
+	}{
+		"a length":            {whole(http.StatusOK, approved), payment.ClassApproved, "", true},
+		"chunks":              {strings.Replace(chunked, "%s", "33\r\n"+approved+"\r\n0\r\n", 1), payment.ClassApproved, "", true},
+		"a torn chunk":        {strings.Replace(chunked, "%s", "33\r\n"+approved[:9], 1), payment.ClassUnknownUnanswered, "broke off", false},
+		"up to the end":       {"HTTP/1.1 200 OK\r\n\r\n" + approved, payment.ClassApproved, "", false},
+		"HTTP/1.0":            {strings.Replace(whole(http.StatusOK, approved), "/1.1", "/1.0", 1), payment.ClassApproved, "", false},
+		"its last":            {strings.Replace(whole(http.StatusOK, approved), "\r\n", "\r\nConnection: close\r\n", 1), payment.ClassApproved, "", false},
+		"something behind it": {whole(http.StatusOK, approved) + "HTTP", payment.ClassApproved, "", false},
+		"interim answers":     {"HTTP/1.1 100 Continue\r\n\r\n" + interim(4) + whole(http.StatusOK, approved), payment.ClassApproved, "", true},
+		"nothing but interim": {interim(6), payment.ClassUnknownAnswered, "103", false},
+		"another protocol":    {"HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: x\r\n\r\n", payment.ClassUnknownAnswered, "101", false},
+		"two lengths":         {strings.Replace(whole(http.StatusOK, approved), "\r\n", "\r\nContent-Length: 3\r\n", 1), payment.ClassUnknownUnanswered, "no answer", false},
+		"a long header":       {whole(http.StatusOK, approved)[:17] + "X: " + strings.Repeat("x", 70_000) + "\r\n\r\n", payment.ClassUnknownUnanswered, "header of the answer is too long", false},
+		"a long body":         {whole(http.StatusOK, approved+strings.Repeat(" ", 70_000)), payment.ClassUnknownAnswered, "longer than", false},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			s := listen(t, func(s *wireServer, number int64, c net.Conn) {
+				answer := tt.answer
+				if number > 1 {
+					answer = whole(http.StatusOK, approved)
+				}
+				for r := bufio.NewReader(c); s.readRequest(r) == nil; {
+					_, _ = io.WriteString(c, answer)
+					if number == 1 && !tt.kept {
+						return
+					}
+				}
+			})
+			g := newGateway(t, s.base, patience)
+			r := g.Charge(t.Context(), newCharge(t))
+			require.Equal(t, tt.class, r.Class, r.Message)
+			require.Contains(t, r.Message, tt.message)
+			r = g.Charge(t.Context(), newCharge(t))
+			require.Equal(t, payment.ClassApproved, r.Class, r.Message)
+			connections := int64(2)
+			if tt.kept {
+				connections = 1
+			}
+			require.Equal(t, connections, s.connections.Load())
+		})
+	}
+}

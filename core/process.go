@@ -32,10 +32,9 @@ func (s *Service) Process(ctx context.Context, r Request) (Answer, error) {
 
 	// One request speaks for the order in this process. The others stand in line, and are
 	// answered by its end.
-	patience := time.NewTimer(s.patience(r))
-	defer patience.Stop()
+	until := time.Now().Add(s.patience(r))
 	for {
-		a, again, err := s.inLine(ctx, r, patience)
+		a, again, err := s.inLine(ctx, r, until)
 		if !again {
 			return a, err
 		}
@@ -45,7 +44,7 @@ func (s *Service) Process(ctx context.Context, r Request) (Answer, error) {
 // inLine stands in the order's line until it is this request's turn to speak, or the line ends.
 // It returns again where that was without a word for this request.
 func (s *Service) inLine(
-	ctx context.Context, r Request, patience *time.Timer,
+	ctx context.Context, r Request, until time.Time,
 ) (a Answer, again bool, err error) {
 	joined, l := time.Now(), s.lines.join(r.OrderID)
 	defer l.leave()
@@ -60,7 +59,7 @@ func (s *Service) inLine(
 			if p, _ := l.last(); p.Money != r.Money {
 				return Answer{}, false, s.refuse(ctx, r)
 			}
-			known, timeout = nil, patience.C
+			known, timeout = nil, time.After(time.Until(until))
 		case <-timeout:
 			late = true
 		case <-ctx.Done():
@@ -72,7 +71,7 @@ func (s *Service) inLine(
 		case over:
 			return s.answer(e.payment, true), e.stale(joined) || e.payment.Money != r.Money, nil
 		case turn:
-			a, err = s.speak(ctx, l, joined, r, patience)
+			a, err = s.speak(ctx, l, joined, r, until)
 			return a, false, err
 		case late:
 			return Answer{}, false, ErrBusy
@@ -102,7 +101,7 @@ func (s *Service) patience(r Request) time.Duration {
 // speak does all that the service does for an order. It ends the line with what came of it,
 // or yields the turn.
 func (s *Service) speak(
-	ctx context.Context, l *line, joined time.Time, r Request, patience *time.Timer,
+	ctx context.Context, l *line, joined time.Time, r Request, until time.Time,
 ) (Answer, error) {
 	defer l.stepDown()
 	fenced := false
@@ -127,7 +126,7 @@ func (s *Service) speak(
 		case payment.VerdictMismatch:
 			return Answer{}, ErrMismatch // the others may have asked for the right amount
 		case payment.VerdictBusy:
-			end := s.watch(ctx, l, patience)
+			end := s.watch(ctx, l, until)
 			if end.err != nil && fenced {
 				return Answer{}, doubtful(end.err)
 			}
@@ -156,7 +155,7 @@ func (s *Service) speak(
 		}
 		if errors.Is(err, payment.ErrFenced) {
 			// Somebody has taken over, and theirs is the word: wait for it.
-			patience.Reset(s.patience(r))
+			until = time.Now().Add(s.patience(r))
 			fenced, l.busy = true, true
 			continue
 		}
@@ -175,9 +174,10 @@ func doubtful(err error) error {
 }
 
 // watch reads the payment, for all in line, until its worker is done or gone.
-func (s *Service) watch(ctx context.Context, l *line, patience *time.Timer) ending {
+func (s *Service) watch(ctx context.Context, l *line, until time.Time) ending {
 	s.watching.Add(1)
 	defer s.watching.Add(-1)
+	late := time.After(time.Until(until))
 	var err error
 	for {
 		_, lookedAt := l.last()
@@ -185,7 +185,7 @@ func (s *Service) watch(ctx context.Context, l *line, patience *time.Timer) endi
 		case <-time.After(time.Until(lookedAt.Add(watchInterval))):
 		case <-l.ended: // a worker of this process was at it
 			return l.end
-		case <-patience.C:
+		case <-late:
 			l.busy = true
 			return ending{err: cmp.Or(err, ErrBusy)}
 		case <-s.work.ctx.Done():

@@ -114,9 +114,20 @@ func (o overTLS) exchange(req *http.Request) (answer, *lostError) {
 	return a, nil
 }
 
+// readAll reads a body, up to one byte more than it may have. length is what the answer says of
+// it, and -1 where it says nothing.
+func readAll(body io.Reader, length int64) ([]byte, error) {
+	if length < 0 || length > maxBodyBytes {
+		return io.ReadAll(io.LimitReader(body, maxBodyBytes+1))
+	}
+	read := make([]byte, length)
+	_, err := io.ReadFull(body, read)
+	return read, err
+}
+
 // readAnswer reads an answer to its end.
 func readAnswer(resp *http.Response) (answer, error) {
-	read, err := io.ReadAll(io.LimitReader(resp.Body, maxBodyBytes+1))
+	read, err := readAll(resp.Body, resp.ContentLength)
 	if err != nil {
 		return answer{}, fmt.Errorf("the answer %d broke off: %w", resp.StatusCode, err)
 	}

@@ -104,7 +104,7 @@ func (g *Gateway) Charge(ctx context.Context, c payment.Charge) payment.Result {
 	if err != nil {
 		return payment.Result{Class: payment.ClassRejected, Message: "encode charge: " + err.Error()}
 	}
-	ctx, cancel := context.WithTimeout(ctx, g.timeout)
+	ctx, cancel := g.within(ctx)
 	defer cancel()
 
 	a, lost := g.exchange(ctx, http.MethodPost, g.charges, c.Key, body)
@@ -119,7 +119,7 @@ func (g *Gateway) LookUp(ctx context.Context, key payment.GatewayKey) payment.Lo
 	if key == "" {
 		return payment.Lookup{Finding: payment.FoundNoAnswer, Message: "there is no gateway key to look up"}
 	}
-	ctx, cancel := context.WithTimeout(ctx, g.timeout)
+	ctx, cancel := g.within(ctx)
 	defer cancel()
 
 	a, lost := g.exchange(ctx, http.MethodGet, g.charges.JoinPath(url.PathEscape(string(key))), "", nil)
@@ -127,6 +127,14 @@ func (g *Gateway) LookUp(ctx context.Context, key payment.GatewayKey) payment.Lo
 		return payment.Lookup{Finding: payment.FoundNoAnswer, Message: clip(lost.Error())}
 	}
 	return a.lookup()
+}
+
+// within bounds a call by the timeout, unless it is bounded as closely already.
+func (g *Gateway) within(ctx context.Context) (context.Context, context.CancelFunc) {
+	if deadline, bounded := ctx.Deadline(); bounded && time.Until(deadline) <= g.timeout {
+		return ctx, func() {}
+	}
+	return context.WithTimeout(ctx, g.timeout)
 }
 
 // Repeatable is true: the protocol demands that the gateway honours the key.

@@ -209,11 +209,17 @@ func leaves(g *gateway) {
 	if g.Slow.IsZero() {
 		return
 	}
-	ctx, cancel := context.WithTimeout(g.t.Context(), 50*time.Millisecond)
-	defer cancel()
-	c := g.order(g.Slow)
-	began := time.Now()
-	r := g.Charge(ctx, c)
-	require.Equal(g.t, payment.ClassUnknownUnanswered, r.Class, r.Message)
-	require.Less(g.t, time.Since(began), time.Second, "it returns when its context ends")
+	// On a busy machine the first of these may be over before the request is on its way.
+	for patience := 50 * time.Millisecond; ; patience *= 4 {
+		ctx, cancel := context.WithTimeout(g.t.Context(), patience)
+		began := time.Now()
+		r := g.Charge(ctx, g.order(g.Slow))
+		cancel()
+		require.Less(g.t, time.Since(began), patience+time.Second, "it returns when its context ends")
+		if r.Class == payment.ClassNotCharged && patience < time.Second {
+			continue
+		}
+		require.Equal(g.t, payment.ClassUnknownUnanswered, r.Class, r.Message)
+		return
+	}
 }

@@ -128,6 +128,7 @@ type serveCommand struct {
 }
 
 func (s *serveCommand) Run(ctx context.Context, p process) error {
+	calmCollector()
 	return Serve(ctx, s.Config, Version(p.version), p.logger(s.LogLevel))
 }
 

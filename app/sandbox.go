@@ -47,6 +47,7 @@ func sandboxSetting(flag, problem string) error {
 }
 
 func (s *sandboxCommand) Run(ctx context.Context, p process) error {
+	calmCollector()
 	log := p.logger("info")
 	gateway, err := sandbox.Open(s.Ledger, sandbox.WithLog(log), sandbox.WithLatency(s.Latency))
 	if err != nil {

@@ -23,11 +23,17 @@ func (q *Queries) InsertPayments(ctx context.Context, rows []InsertPaymentParams
 	_, first, _ := strings.Cut(insertPayment, "VALUES ")
 	another := "," + strings.Replace(first, readNow, "NOW(6)", 1)
 	args := make([]any, 0, len(rows)*strings.Count(first, "?"))
-	for _, r := range rows {
+	for i := range rows {
+		r := &rows[i]
+		// What database/sql takes as it is: it looks at other types by reflection.
+		var starts any
+		if r.StartsInMicros.Valid {
+			starts = r.StartsInMicros.Int64
+		}
 		args = append(args,
-			r.OrderID, r.AmountMinor, r.Currency, r.State, r.GatewayKey,
+			string(r.OrderID), r.AmountMinor, r.Currency, string(r.State), string(r.GatewayKey),
 			r.Fence, r.ClaimToken, r.Replica, r.DueInMicros,
-			r.AttemptNumber, r.AttemptFence, r.AttemptReplica, r.AttemptGatewayKey, r.StartsInMicros,
+			int64(r.AttemptNumber), r.AttemptFence, r.AttemptReplica, string(r.AttemptGatewayKey), starts,
 			r.Async)
 	}
 	result, err := q.db.ExecContext(ctx, insertPayment+strings.Repeat(another, len(rows)-1), args...)

@@ -13,6 +13,7 @@ import (
 
 	"github.com/alecthomas/kong"
 
+	"paymentd/adapters/httpapi"
 	"paymentd/core/payment"
 )
 
@@ -41,6 +42,11 @@ type Config struct {
 
 	APIKeys apiKeys `name:"api-keys" env:"PAYMENTD_API_KEYS" placeholder:"KEY,..." help:"Keys that callers may show as 'Authorization: Bearer KEY', separated by commas, at least 16 characters each. None by default: then only a loopback address is served."`
 
+	LimitPerKey     httpapi.Rate    `env:"PAYMENTD_LIMIT_PER_KEY" placeholder:"RATE" help:"How often one API key may ask, such as 100/s, 6000/m or 20/h: that many requests at once, and as many again over each second, minute or hour. More are answered with 429. None by default."`
+	LimitPerAddress httpapi.Rate    `env:"PAYMENTD_LIMIT_PER_ADDRESS" placeholder:"RATE" help:"The same for one address, or one IPv6 network of 64 bits; it is asked for before the key."`
+	TrustedProxies  httpapi.Proxies `env:"PAYMENTD_TRUSTED_PROXIES" placeholder:"ADDRESS,..." help:"Addresses and ranges, such as 10.0.0.7,192.168.0.0/16, of the proxies whose X-Forwarded-For is believed. None by default."`
+	MaxConnections  int             `default:"0" env:"PAYMENTD_MAX_CONNECTIONS" help:"Connections of clients at most; more wait until one ends. 0 for twice the requests that are served at once."`
+
 	DatabaseConnections int    `default:"32" env:"PAYMENTD_DATABASE_CONNECTIONS" help:"Connections to the database at most."`
 	SharedCommits       bool   `default:"true" env:"PAYMENTD_SHARED_COMMITS" help:"Let payments that are stored at the same moment share a commit; false to compare."`
 	MaxRequests         int    `default:"4096" env:"PAYMENTD_MAX_REQUESTS" help:"Requests served at once; more are answered with 503."`
@@ -53,7 +59,7 @@ type Config struct {
 // what they need. The variables of the environment count.
 func Defaults() (Config, error) {
 	var cfg Config
-	err := kong.ApplyDefaults(&cfg)
+	err := kong.ApplyDefaults(&cfg, new(values).options()...)
 	return cfg, err
 }
 
@@ -212,6 +218,7 @@ func (c *Config) validateNumbers() error {
 		{"workers", c.Workers, 1, 1024},
 		{"database-connections", c.DatabaseConnections, 1, 10_000},
 		{"max-requests", c.MaxRequests, 1, 1_000_000},
+		{"max-connections", c.MaxConnections, 0, 2_000_000},
 	} {
 		if n.value < n.low || n.value > n.high {
 			return setting(n.name, fmt.Sprintf("must be from %d to %d, and is %d", n.low, n.high, n.value))

@@ -1,6 +1,7 @@
 package app
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -11,6 +12,7 @@ import (
 	"time"
 
 	"go.uber.org/fx"
+	"golang.org/x/net/netutil"
 
 	"paymentd/adapters/httpapi"
 	"paymentd/core"
@@ -21,10 +23,17 @@ import (
 func httpOptions(cfg Config, currency payment.Currency) httpapi.Options {
 	return httpapi.Options{
 		APIKeys: cfg.APIKeys, Currency: currency, MaxRequests: cfg.MaxRequests, MaxHeaderBytes: 16 << 10,
+		LimitPerAddress: cfg.LimitPerAddress, LimitPerKey: cfg.LimitPerKey, TrustedProxies: cfg.TrustedProxies,
 		ChargesSandbox: strings.HasPrefix(cfg.Gateway, "sandbox:"),
 		HeaderTimeout:  5 * time.Second, ReadTimeout: 15 * time.Second,
 		WriteTimeout: 15 * time.Second, IdleTimeout: 2 * time.Minute,
 	}
+}
+
+// maxConnections bounds the connections of clients that are open at once. By default it is no bound
+// on the requests that are served: as many connections again may be idle, or send.
+func maxConnections(cfg Config) int {
+	return cmp.Or(cfg.MaxConnections, 2*cfg.MaxRequests)
 }
 
 // Server is the service on its address.
@@ -63,6 +72,7 @@ func (s *Server) start(ctx context.Context) error {
 	if err != nil {
 		return setting("addr", err.Error())
 	}
+	l = netutil.LimitListener(l, maxConnections(s.cfg))
 	s.listener = l
 	queue, stopQueue := context.WithCancel(context.WithoutCancel(ctx))
 	s.stopQueue, s.queueOver = stopQueue, make(chan struct{})

@@ -9,6 +9,8 @@ import (
 	"time"
 
 	"github.com/alecthomas/kong"
+
+	"paymentd/adapters/httpapi"
 )
 
 // settingError is a setting that the start stops at. It never shows a secret.
@@ -42,6 +44,10 @@ func (v *values) options() []kong.Option {
 	return []kong.Option{
 		kong.TypeMapper(reflect.TypeFor[time.Duration](), reader(v, time.ParseDuration,
 			"must be a duration, such as 500ms, 30s or 5m")),
+		kong.TypeMapper(reflect.TypeFor[httpapi.Rate](), reader(v, httpapi.ParseRate,
+			"must be a number of requests from 1 to 1000000 and a unit, such as 100/s, 6000/m or 20/h")),
+		kong.TypeMapper(reflect.TypeFor[httpapi.Proxies](), reader(v, httpapi.ParseProxies,
+			"must be addresses and ranges of proxies, such as 10.0.0.7,192.168.0.0/16")),
 		kong.KindMapper(reflect.Bool, switchReader{v}),
 		kong.KindMapper(reflect.Int, reader(v, strconv.Atoi, "must be a whole number")),
 		kong.KindMapper(reflect.Float64, reader(v, parseFloat, "must be a number, such as 0.1")),

@@ -42,6 +42,12 @@ type Options struct {
 	// MaxRequests bounds the requests under /payments that are served at a time. The
 	// ones beyond get 503 at once; probes are always served.
 	MaxRequests int
+	// LimitPerAddress bounds how often one address may ask, LimitPerKey how often one key may,
+	// under /payments and for the metrics. The ones beyond get 429. Zero for no limit.
+	LimitPerAddress Rate
+	LimitPerKey     Rate
+	// TrustedProxies are whose X-Forwarded-For is believed. None: nobody's.
+	TrustedProxies Proxies
 	// MaxHeaderBytes bounds the request line and the header; net/http adds 4 KiB of grace.
 	MaxHeaderBytes int
 	// HeaderTimeout bounds how long a client takes to send its header, ReadTimeout its
@@ -65,6 +71,8 @@ type api struct {
 	log       *slog.Logger
 	slots     chan struct{}
 	keys      keyring
+	addresses *buckets // nil for no limit
+	callers   *buckets // nil for no limit
 }
 
 // The routes, as the router and the log know them.
@@ -82,7 +90,8 @@ const (
 func New(p Processor, o Options, log *slog.Logger) http.Handler {
 	a := &api{
 		processor: p, options: o, log: log, slots: make(chan struct{}, o.MaxRequests),
-		keys: newKeyring(o.APIKeys),
+		keys:      newKeyring(o.APIKeys),
+		addresses: newBuckets(o.LimitPerAddress), callers: newBuckets(o.LimitPerKey),
 	}
 	if o.Observer == nil {
 		a.options.Observer = unobserved{}
@@ -94,13 +103,13 @@ func New(p Processor, o Options, log *slog.Logger) http.Handler {
 	e.HTTPErrorHandler = a.handleError     // one table for every error
 	e.Use(a.logged, recovered)             // once the route is known
 
-	e.POST(routeProcess, a.process, a.authenticated, a.limited)
-	get(e, routePayments, a.list, a.authenticated, a.limited)
-	get(e, routePayment, a.lookUp, a.authenticated, a.limited)
+	e.POST(routeProcess, a.guarded(a.limited(a.process)))
+	get(e, routePayments, a.guarded(a.limited(a.list)))
+	get(e, routePayment, a.guarded(a.limited(a.lookUp)))
 	get(e, routeHealth, a.health)
 	get(e, routeReady, a.ready)
 	if o.Metrics != nil {
-		get(e, routeMetrics, a.metrics, a.authenticated)
+		get(e, routeMetrics, a.guarded(a.metrics))
 	}
 	a.documented(e)
 	// Without it the router takes all that follows /payments/ for one order id.
@@ -108,8 +117,14 @@ func New(p Processor, o Options, log *slog.Logger) http.Handler {
 	return secured(escapedPaths(e))
 }
 
+// guarded has a request pass all that is asked of a caller. It is put together here once, and what is
+// not configured is left out: Echo would do it anew for each request.
+func (a *api) guarded(h echo.HandlerFunc) echo.HandlerFunc {
+	return a.perAddress(a.authenticated(a.perKey(h)))
+}
+
 // get serves HEAD as well: net/http then leaves out the body.
-func get(e *echo.Echo, route string, h echo.HandlerFunc, m ...echo.MiddlewareFunc) {
-	e.GET(route, h, m...)
-	e.HEAD(route, h, m...)
+func get(e *echo.Echo, route string, h echo.HandlerFunc) {
+	e.GET(route, h)
+	e.HEAD(route, h)
 }

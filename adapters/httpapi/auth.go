@@ -3,31 +3,46 @@ package httpapi
 import (
 	"crypto/sha256"
 	"crypto/subtle"
+	"encoding/hex"
 	"net/http"
 	"strings"
 
 	"github.com/labstack/echo/v4"
 )
 
-// keyring is the API keys that callers may show, as their hashes: of one length, so that a
-// comparison tells nothing of a key.
-type keyring [][sha256.Size]byte
+// staticIDBytes is how much of a static key's hash is in its id: enough to tell some keys apart.
+const staticIDBytes = 4
+
+// staticKey is an API key as it is kept: its hash, of one length, so that a comparison tells
+// nothing of the key.
+type staticKey struct {
+	hash   [sha256.Size]byte
+	caller caller
+}
+
+// keyring is the API keys that callers may show.
+type keyring []staticKey
 
 func newKeyring(keys []string) keyring {
 	ring := make(keyring, 0, len(keys))
 	for _, key := range keys {
-		ring = append(ring, sha256.Sum256([]byte(key)))
+		hash := sha256.Sum256([]byte(key))
+		id := "static-" + hex.EncodeToString(hash[:staticIDBytes])
+		ring = append(ring, staticKey{hash: hash, caller: caller{ID: id}})
 	}
 	return ring
 }
 
-// has compares key with each of the ring, in constant time.
-func (r keyring) has(key string) bool {
-	hash, found := sha256.Sum256([]byte(key)), 0
+// find compares key with each of the ring, in constant time.
+func (r keyring) find(key string) (caller, bool) {
+	hash, found := sha256.Sum256([]byte(key)), -1
 	for i := range r {
-		found |= subtle.ConstantTimeCompare(hash[:], r[i][:])
+		found = subtle.ConstantTimeSelect(subtle.ConstantTimeCompare(hash[:], r[i].hash[:]), i, found)
 	}
-	return found == 1
+	if found < 0 {
+		return caller{}, false
+	}
+	return r[found].caller, true
 }
 
 // authenticated lets only requests through that show one of the keys as a bearer token
@@ -35,11 +50,16 @@ func (r keyring) has(key string) bool {
 // then serves a loopback address only.
 func (a *api) authenticated(next echo.HandlerFunc) echo.HandlerFunc {
 	return func(c echo.Context) error {
-		if len(a.keys) == 0 || a.keys.has(bearer(c.Request().Header)) {
+		if len(a.keys) == 0 {
 			return next(c)
 		}
-		c.Response().Header().Set(echo.HeaderWWWAuthenticate, `Bearer realm="paymentd"`)
-		return refuse(problemNoKey)
+		who, known := a.keys.find(bearer(c.Request().Header))
+		if !known {
+			c.Response().Header().Set(echo.HeaderWWWAuthenticate, `Bearer realm="paymentd"`)
+			return refuse(problemNoKey)
+		}
+		c.Set(callerKey, who)
+		return next(c)
 	}
 }
 

@@ -29,6 +29,10 @@ type scenario struct {
 	// send sends what the example is the answer to; by default, a right request for the
 	// operation.
 	send func(s *service, header ...string) answer
+	// with is what the request has in its header beside that.
+	with []string
+	// again: the same was sent once before, and its answer is another.
+	again bool
 	// header is what the answer has to have beside what the contract requires.
 	header map[string]string
 }
@@ -165,6 +169,23 @@ func scenarios(t *testing.T) map[string]scenario {
 		"at_the_limit": {options: func(o *httpapi.Options) { o.MaxRequests = 0 }},
 		"no_database":  {p: ending(ports.ErrUnavailable), header: map[string]string{"Retry-After": "2"}},
 		"cut_short":    {p: ending(context.Canceled)},
+		"address_limit": {
+			options: func(o *httpapi.Options) { o.LimitPerAddress = httpapi.Rate{Requests: 1, Window: time.Minute} },
+			again:   true,
+			header: map[string]string{
+				"Retry-After": "60", "RateLimit-Policy": `"address";q=1;w=60`, "RateLimit": `"address";r=0;t=60`,
+			},
+		},
+		"key_limit": {
+			options: func(o *httpapi.Options) {
+				o.APIKeys, o.LimitPerKey = []string{keyOfShop}, httpapi.Rate{Requests: 1, Window: time.Hour}
+			},
+			with:  []string{"Authorization: Bearer " + keyOfShop},
+			again: true,
+			header: map[string]string{
+				"Retry-After": "3600", "RateLimit-Policy": `"key";q=1;w=3600`, "RateLimit": `"key";r=0;t=3600`,
+			},
+		},
 		"alive":        {},
 		"ready":        {},
 		"not_ready":    {p: ending(errors.New("x"))},
@@ -222,11 +243,15 @@ func (sc scenario) play(t *testing.T, o operation, mediaType string) answer {
 	if send == nil {
 		send = ordinary[o.OperationID]
 	}
-	header := []string{"Accept: " + mediaType}
+	header := append([]string{"Accept: " + mediaType}, sc.with...)
 	if mediaType == "text/plain" {
 		header = append(header, "X-Padding: "+strings.Repeat("x", limits.MaxHeaderBytes+8<<10))
 	}
-	got := send(serveWith(t, p, limits), header...)
+	s := serveWith(t, p, limits)
+	if sc.again {
+		require.NotEqual(t, http.StatusTooManyRequests, send(s, header...).status)
+	}
+	got := send(s, header...)
 	for name, want := range sc.header {
 		require.Equal(t, want, got.header.Get(name), name)
 	}

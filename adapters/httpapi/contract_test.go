@@ -57,7 +57,7 @@ func (c contract) operations() []operation {
 // them in its description, and net/http adds some.
 var everywhere = []string{
 	"Cache-Control", "Connection", "Content-Length", "Content-Security-Policy", "Content-Type", "Date",
-	"Referrer-Policy", "Vary", "X-Content-Type-Options",
+	"Ratelimit", "Ratelimit-Policy", "Referrer-Policy", "Strict-Transport-Security", "Vary", "X-Content-Type-Options",
 }
 
 // check says what of an answer is not in the contract, to a GET that may have been sent as HEAD.

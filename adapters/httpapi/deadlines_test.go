@@ -65,7 +65,13 @@ func (c *caller) requireHangUp(after time.Duration) {
 // inVirtualTime runs a test against a server whose clock jumps when all is waiting.
 func inVirtualTime(t *testing.T, p httpapi.Processor, test func(dial func() *caller, log *logbook)) {
 	t.Helper()
-	o := options(t)
+	inVirtualTimeWith(t, p, options(t), test)
+}
+
+func inVirtualTimeWith(
+	t *testing.T, p httpapi.Processor, o httpapi.Options, test func(dial func() *caller, log *logbook),
+) {
+	t.Helper()
 	synctest.Test(t, func(t *testing.T) {
 		listener, log := &pipes{accepted: make(chan net.Conn)}, &logbook{}
 		server := httpapi.NewServer(httpapi.New(p, o, log.logger()), o, log.logger())

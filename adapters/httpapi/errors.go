@@ -87,6 +87,9 @@ var (
 		sentence: "the order is known with another amount or currency; " +
 			"repeat those, or use a new order_id",
 	}
+	problemTooMany = problem{
+		name: "too-many-requests", status: http.StatusTooManyRequests, title: "Too many requests",
+	}
 	problemClientGone = problem{
 		name: "client-gone", status: statusClientGone, title: "Client gone",
 		sentence: "the client closed its connection",
@@ -151,6 +154,11 @@ func (r *refusal) Error() string { return r.sentence }
 
 func (r *refusal) saying(sentence string) *refusal {
 	r.sentence = sentence
+	return r
+}
+
+func (r *refusal) retryAfterwards(wait time.Duration) *refusal {
+	r.retryAfter = wait
 	return r
 }
 

@@ -19,7 +19,7 @@ const (
 	maxRequestIDBytes = 128
 	// maxMethodBytes bounds in the log what a client can make as long as its header.
 	maxMethodBytes = 16
-	mostAttributes = 11 // of a line; more would fit
+	mostAttributes = 12 // of a line; more would fit
 )
 
 // note is what a handler leaves for its request's line in the log.
@@ -74,6 +74,10 @@ func (a *api) logRequest(c echo.Context, id string, n *note, took time.Duration)
 		slog.Float64("duration_ms", float64(took.Microseconds())/1000),
 		slog.String("request_id", id),
 	)
+	if tellsClient(status) {
+		// An address and nothing else, whatever a proxy has been told.
+		attributes = append(attributes, slog.String("client", a.options.TrustedProxies.clientOf(r).String()))
+	}
 	if n.order != "" {
 		attributes = append(attributes, slog.String("order_id", n.order.String()))
 	}
@@ -89,6 +93,13 @@ func (a *api) logRequest(c echo.Context, id string, n *note, took time.Duration)
 	}
 	// Not the request's context: the line is written for clients that are gone, too.
 	a.log.LogAttrs(context.WithoutCancel(r.Context()), levelOf(c.Path(), status), "request", attributes...)
+}
+
+// tellsClient reports whether the line of a request says where it came from: where somebody without
+// a right to call does so, or does so too often, and an operator may want to shut him out. Other
+// callers' addresses are nobody's business.
+func tellsClient(status int) bool {
+	return status == http.StatusUnauthorized || status == http.StatusForbidden || status == http.StatusTooManyRequests
 }
 
 // levelOf is the level of a request's line. A client's mistake is no concern of an

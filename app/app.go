@@ -41,7 +41,8 @@ func module(cfg Config, log *slog.Logger) fx.Option {
 			l.UseErrorLevel(slog.LevelDebug) // whoever starts or stops the application has them too
 			return l
 		}),
-		fx.Provide(newPayments, newGateway, newRetry, newMetrics, replicaName, newTracing, newService, newHandler, newServer),
+		fx.Provide(newPayments, newGateway, newRetry, newMetrics, replicaName, newTracing, newService,
+			newCertificate, newHTTPOptions, newHandler, newServer),
 		fx.Invoke(startPprof, func(*Server) {}),
 	)
 }

@@ -45,6 +45,8 @@ type Config struct {
 	LimitPerKey     httpapi.Rate    `env:"PAYMENTD_LIMIT_PER_KEY" placeholder:"RATE" help:"How often one API key may ask, such as 100/s, 6000/m or 20/h: that many requests at once, and as many again over each second, minute or hour. More are answered with 429. None by default."`
 	LimitPerAddress httpapi.Rate    `env:"PAYMENTD_LIMIT_PER_ADDRESS" placeholder:"RATE" help:"The same for one address, or one IPv6 network of 64 bits; it is asked for before the key."`
 	TrustedProxies  httpapi.Proxies `env:"PAYMENTD_TRUSTED_PROXIES" placeholder:"ADDRESS,..." help:"Addresses and ranges, such as 10.0.0.7,192.168.0.0/16, of the proxies whose X-Forwarded-For is believed. None by default."`
+	TLSCertificate  string          `name:"tls-certificate" default:"" env:"PAYMENTD_TLS_CERTIFICATE" placeholder:"FILE" help:"Certificate to serve with TLS, and the chain above it, as PEM; read again when it changes. None by default: plain HTTP."`
+	TLSKey          string          `name:"tls-key" default:"" env:"PAYMENTD_TLS_KEY" placeholder:"FILE" help:"Its private key, as PEM."`
 	MaxConnections  int             `default:"0" env:"PAYMENTD_MAX_CONNECTIONS" help:"Connections of clients at most; more wait until one ends. 0 for twice the requests that are served at once."`
 
 	DatabaseConnections int    `default:"32" env:"PAYMENTD_DATABASE_CONNECTIONS" help:"Connections to the database at most."`
@@ -110,6 +112,13 @@ func (c *Config) Validate() error {
 	}
 	if c.Traces != "" && !hasPrefix(c.Traces, "http://", "https://") {
 		return setting("traces", "must begin with http:// or https://")
+	}
+	if (c.TLSCertificate == "") != (c.TLSKey == "") {
+		missing := "tls-key"
+		if c.TLSCertificate == "" {
+			missing = "tls-certificate"
+		}
+		return setting(missing, "must be set: a certificate and its key go together")
 	}
 	if err := c.validatePprofAddr(); err != nil {
 		return err

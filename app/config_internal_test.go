@@ -37,6 +37,8 @@ var settings = []struct{ variable, byDefault, other string }{
 	{"PAYMENTD_LIMIT_PER_KEY", "", "100/s"},
 	{"PAYMENTD_LIMIT_PER_ADDRESS", "", "6000/m"},
 	{"PAYMENTD_TRUSTED_PROXIES", "", "10.0.0.7,192.168.0.0/16,fd00::/8"},
+	{"PAYMENTD_TLS_CERTIFICATE", "", "tls.crt"},
+	{"PAYMENTD_TLS_KEY", "", "tls.key"},
 	{"PAYMENTD_MAX_CONNECTIONS", "0", "5000"},
 	{"PAYMENTD_DATABASE_CONNECTIONS", "32", "8"},
 	{"PAYMENTD_SHARED_COMMITS", "true", "false"},
@@ -60,17 +62,26 @@ func TestEverySettingHasItsDefault(t *testing.T) {
 	require.Equal(t, documented, coded)
 }
 
+// companions are the flags without which a setting is wrong.
+var companions = map[string]string{
+	"PAYMENTD_TLS_CERTIFICATE": "--tls-key=tls.key", "PAYMENTD_TLS_KEY": "--tls-certificate=tls.crt",
+}
+
 // TestFlagsAndVariablesAreEqual sets each by its variable and by its flag.
 func TestFlagsAndVariablesAreEqual(t *testing.T) {
 	forgetVariables(t)
 	byDefault := serveConfig(t)
 	for _, s := range settings {
 		t.Run(s.variable, func(t *testing.T) {
-			byFlag := serveConfig(t, flagOf(s.variable)+"="+s.other)
+			var companion []string
+			if flag, ok := companions[s.variable]; ok {
+				companion = []string{flag}
+			}
+			byFlag := serveConfig(t, append(companion, flagOf(s.variable)+"="+s.other)...)
 			require.NotEqual(t, byDefault, byFlag, "the flag changes nothing")
 
 			t.Setenv(s.variable, s.other)
-			require.Equal(t, byFlag, serveConfig(t))
+			require.Equal(t, byFlag, serveConfig(t, companion...))
 
 			over := serveConfig(t, flagOf(s.variable)+"="+s.byDefault)
 			// As text, where a list that is empty and none at all are the same.

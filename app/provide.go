@@ -150,18 +150,12 @@ func replicaName() Replica {
 }
 
 func newHandler(
-	cfg Config, service *core.Service, m *metrics.Metrics, traces *tracing.Tracing, log *slog.Logger,
-) (http.Handler, error) {
-	currency, err := payment.ParseCurrency(cfg.Currency)
-	if err != nil {
-		return nil, setting("currency", err.Error())
-	}
-	options := httpOptions(cfg, currency)
-	options.Metrics, options.Observer = m.Handler(), m
+	service *core.Service, options httpapi.Options, traces *tracing.Tracing, log *slog.Logger,
+) http.Handler {
 	if traces == nil {
-		return httpapi.New(service, options, log), nil
+		return httpapi.New(service, options, log)
 	}
-	return traces.Handler(httpapi.New(traces.Service(service), options, traces.Logger(log))), nil
+	return traces.Handler(httpapi.New(traces.Service(service), options, traces.Logger(log)))
 }
 
 // rootCause takes fx's own words off an error of a constructor or a hook.

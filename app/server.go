@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io/fs"
 	"log/slog"
 	"net"
 	"net/http"
@@ -15,19 +16,48 @@ import (
 	"golang.org/x/net/netutil"
 
 	"paymentd/adapters/httpapi"
+	"paymentd/adapters/metrics"
 	"paymentd/core"
 	"paymentd/core/payment"
 )
 
-// httpOptions are the limits of the HTTP adapter.
-func httpOptions(cfg Config, currency payment.Currency) httpapi.Options {
+// newHTTPOptions returns what the handler and its server are made of.
+func newHTTPOptions(cfg Config, certificate *httpapi.Certificate, m *metrics.Metrics) (httpapi.Options, error) {
+	currency, err := payment.ParseCurrency(cfg.Currency)
+	if err != nil {
+		return httpapi.Options{}, setting("currency", err.Error())
+	}
 	return httpapi.Options{
 		APIKeys: cfg.APIKeys, Currency: currency, MaxRequests: cfg.MaxRequests, MaxHeaderBytes: 16 << 10,
 		LimitPerAddress: cfg.LimitPerAddress, LimitPerKey: cfg.LimitPerKey, TrustedProxies: cfg.TrustedProxies,
+		Certificate: certificate, Metrics: m.Handler(), Observer: m,
 		ChargesSandbox: strings.HasPrefix(cfg.Gateway, "sandbox:"),
 		HeaderTimeout:  5 * time.Second, ReadTimeout: 15 * time.Second,
 		WriteTimeout: 15 * time.Second, IdleTimeout: 2 * time.Minute,
+	}, nil
+}
+
+// newCertificate returns nil where the service speaks plain HTTP.
+func newCertificate(
+	lc fx.Lifecycle, cfg Config, m *metrics.Metrics, log *slog.Logger,
+) (*httpapi.Certificate, error) {
+	if cfg.TLSCertificate == "" {
+		return nil, nil //nolint:nilnil // nil is TLS that is off
 	}
+	c, err := httpapi.OpenCertificate(cfg.TLSCertificate, cfg.TLSKey, log)
+	if unread, ok := errors.AsType[*fs.PathError](err); ok && unread.Path == cfg.TLSKey {
+		return nil, setting("tls-key", err.Error())
+	}
+	if err != nil {
+		return nil, setting("tls-certificate", err.Error())
+	}
+	m.Certificate(c.Expiry)
+	ctx, stop := context.WithCancel(context.Background())
+	lc.Append(fx.Hook{
+		OnStart: func(context.Context) error { go c.Watch(ctx); return nil },
+		OnStop:  func(context.Context) error { stop(); return nil },
+	})
+	return c, nil
 }
 
 // maxConnections bounds the connections of clients that are open at once. By default it is no bound
@@ -49,19 +79,16 @@ type Server struct {
 	queueOver chan struct{} // closed when the queue has ended
 }
 
+// newServer takes the options first: what is wrong with them stops the start before a file is made.
 func newServer(
-	lc fx.Lifecycle, cfg Config, service *core.Service, handler http.Handler, log *slog.Logger,
-) (*Server, error) {
-	currency, err := payment.ParseCurrency(cfg.Currency)
-	if err != nil {
-		return nil, setting("currency", err.Error())
-	}
+	lc fx.Lifecycle, cfg Config, options httpapi.Options, service *core.Service, handler http.Handler, log *slog.Logger,
+) *Server {
 	s := &Server{
 		cfg: cfg, service: service, log: log, failed: make(chan error, 1),
-		http: httpapi.NewServer(handler, httpOptions(cfg, currency), log),
+		http: httpapi.NewServer(handler, options, log),
 	}
 	lc.Append(fx.Hook{OnStart: s.start, OnStop: s.stop})
-	return s, nil
+	return s
 }
 
 // Addr is where the server listens, once it has started.
@@ -81,12 +108,12 @@ func (s *Server) start(ctx context.Context) error {
 		s.service.RunQueue(queue)
 	}()
 	go func() {
-		if err := s.http.Serve(l); !errors.Is(err, http.ErrServerClosed) {
+		if err := httpapi.Serve(s.http, l); !errors.Is(err, http.ErrServerClosed) {
 			s.failed <- fmt.Errorf("serve: %w", err)
 		}
 	}()
 	s.log.Info("paymentd listens", "addr", s.Addr(), "replica", s.service.Replica,
-		"api_keys", len(s.cfg.APIKeys))
+		"api_keys", len(s.cfg.APIKeys), "tls", s.cfg.TLSCertificate != "")
 	return nil
 }
 

@@ -3,7 +3,6 @@ package deploy_test
 
 import (
 	"encoding/json"
-	"io"
 	"log/slog"
 	"net/http"
 	"os"
@@ -12,6 +11,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/require"
 	"go.uber.org/fx"
@@ -36,23 +36,20 @@ func scrapeRun(t *testing.T) exported {
 	require.NoError(t, err)
 	cfg.Addr, cfg.Database = "127.0.0.1:0", "sqlite:"+filepath.Join(t.TempDir(), "paymentd.db")
 	cfg.Gateway = "sandbox:" + filepath.Join(t.TempDir(), "ledger")
+	cfg.TLSCertificate, cfg.TLSKey = apptest.Certify(t, t.TempDir(), time.Now().Add(time.Hour))
 	var server *app.Server
 	service := app.New(cfg, slog.New(slog.DiscardHandler), fx.Populate(&server))
 	require.NoError(t, service.Start(t.Context()))
 	defer func() { require.NoError(t, service.Stop(t.Context())) }()
-	base := "http://" + server.Addr()
+	base := "https://" + server.Addr()
 	for range 2 {
 		require.Equal(t, http.StatusOK, apptest.Pay(t.Context(), base, "order-1", "100.00").Code)
 	}
-	response, err := http.Get(base + "/metrics")
-	require.NoError(t, err)
-	defer func() { _ = response.Body.Close() }()
-	require.Equal(t, http.StatusOK, response.StatusCode)
-	text, err := io.ReadAll(response.Body)
-	require.NoError(t, err)
+	metrics := apptest.Get(t.Context(), base, "/metrics")
+	require.Equal(t, http.StatusOK, metrics.Code, metrics)
 
 	e := make(exported)
-	for _, found := range sample.FindAllStringSubmatch(string(text), -1) {
+	for _, found := range sample.FindAllStringSubmatch(metrics.Raw, -1) {
 		labels := e[found[1]]
 		if labels == nil {
 			labels = make(map[string][]string)
@@ -73,7 +70,7 @@ var (
 	matcher  = regexp.MustCompile(`^([a-z_]+)(=~|=)"([^"]*)"$`)
 	grouping = regexp.MustCompile(`\bby \(([a-z_, ]+)\)`)
 
-	functions = []string{"sum", "max", "count", "rate", "increase", "histogram_quantile", "absent"}
+	functions = []string{"sum", "max", "count", "rate", "increase", "histogram_quantile", "absent", "min", "time"}
 	// byScrape are the labels that Prometheus adds.
 	byScrape = []string{"instance", "job"}
 	// comeLater are values of labels that a short run does not bring about.
@@ -124,7 +121,7 @@ func (e exported) check(t *testing.T, query string) {
 	}
 	require.NotZero(t, metrics, query)
 	left := selector.ReplaceAllString(rest, "")
-	require.Regexp(t, `^[0-9., ()/<>=]*$`, left, "not understood in %s", query)
+	require.Regexp(t, `^[0-9., ()/<>=-]*$`, left, "not understood in %s", query)
 }
 
 type dashboard struct {

@@ -48,6 +48,8 @@ type Options struct {
 	LimitPerKey     Rate
 	// TrustedProxies are whose X-Forwarded-For is believed. None: nobody's.
 	TrustedProxies Proxies
+	// Certificate has the server speak TLS, and nothing else. Nil for plain HTTP.
+	Certificate *Certificate
 	// MaxHeaderBytes bounds the request line and the header; net/http adds 4 KiB of grace.
 	MaxHeaderBytes int
 	// HeaderTimeout bounds how long a client takes to send its header, ReadTimeout its
@@ -114,7 +116,7 @@ func New(p Processor, o Options, log *slog.Logger) http.Handler {
 	a.documented(e)
 	// Without it the router takes all that follows /payments/ for one order id.
 	e.RouteNotFound(routePayment+"/*", echo.NotFoundHandler)
-	return secured(escapedPaths(e))
+	return secured(escapedPaths(e), o.Certificate != nil)
 }
 
 // guarded has a request pass all that is asked of a caller. It is put together here once, and what is

@@ -76,7 +76,7 @@ func inVirtualTimeWith(
 		listener, log := &pipes{accepted: make(chan net.Conn)}, &logbook{}
 		server := httpapi.NewServer(httpapi.New(p, o, log.logger()), o, log.logger())
 		served := make(chan error, 1)
-		go func() { served <- server.Serve(listener) }()
+		go func() { served <- httpapi.Serve(server, listener) }()
 		t.Cleanup(func() {
 			require.NoError(t, server.Close())
 			require.ErrorIs(t, <-served, http.ErrServerClosed)

@@ -166,7 +166,7 @@ func serveWith(t *testing.T, p httpapi.Processor, o httpapi.Options) *service {
 	log := &logbook{}
 	server := httpapi.NewServer(httpapi.New(p, o, log.logger()), o, log.logger())
 	served := make(chan error, 1)
-	go func() { served <- server.Serve(listener) }()
+	go func() { served <- httpapi.Serve(server, listener) }()
 	transport := &http.Transport{DisableCompression: true}
 	stop := sync.OnceFunc(func() {
 		transport.CloseIdleConnections()

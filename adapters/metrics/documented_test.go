@@ -26,6 +26,7 @@ var (
 func everything() *metrics.Metrics {
 	m := metrics.New("test")
 	m.Sample(pooled{fake.NewPayments()}, nobody)
+	m.Certificate(time.Now)
 	m.RequestBegan("/metrics")
 	m.RequestEnded("/metrics", 200, time.Millisecond, false)
 	return m

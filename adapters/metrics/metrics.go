@@ -125,6 +125,14 @@ func (m *Metrics) Sample(payments ports.Payments, waiting func() int) {
 	}
 }
 
+// Certificate lets each scrape say when the certificate that is served ends.
+func (m *Metrics) Certificate(expiry func() time.Time) {
+	m.registry.MustRegister(prometheus.NewGaugeFunc(prometheus.GaugeOpts{
+		Name: "paymentd_tls_certificate_expiry_timestamp_seconds",
+		Help: "When the TLS certificate that is served ends, or the first above it, as Unix time.",
+	}, func() float64 { return float64(expiry().Unix()) }))
+}
+
 // Handler answers scrapes. What cannot be sampled is left out of the answer.
 func (m *Metrics) Handler() http.Handler {
 	return promhttp.HandlerFor(m.registry, promhttp.HandlerOpts{

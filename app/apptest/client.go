@@ -3,6 +3,7 @@ package apptest
 import (
 	"bytes"
 	"context"
+	"crypto/tls"
 	"encoding/json"
 	"fmt"
 	"io"
@@ -17,8 +18,11 @@ const (
 	statusLimit = 5 * time.Second
 )
 
-// client keeps connections open for as many callers as a load test has.
-var client = &http.Client{Transport: &http.Transport{MaxIdleConnsPerHost: 1024, IdleConnTimeout: 5 * time.Second}}
+// client keeps connections open for as many callers as a load test has, and trusts what [Certify] makes.
+var client = &http.Client{Transport: &http.Transport{
+	MaxIdleConnsPerHost: 1024, IdleConnTimeout: 5 * time.Second,
+	TLSClientConfig: &tls.Config{RootCAs: Authorities(), MinVersion: tls.VersionTLS12},
+}}
 
 // CloseIdle closes the client's connections that are not in use; for goleak.
 func CloseIdle() { client.CloseIdleConnections() }

@@ -25,7 +25,7 @@ const (
 // Process is one run of paymentd. Its methods are for any goroutine, but for those that take a
 // testing.TB: they may fail the test.
 type Process struct {
-	// URL is where it serves, such as http://127.0.0.1:12345.
+	// URL is where it serves, such as http://127.0.0.1:12345; with https where it has a certificate.
 	URL string
 	// Folder is where it works, and where relative paths lead.
 	Folder string
@@ -57,8 +57,12 @@ func Start(t testing.TB, binary string, env map[string]string, args ...string) *
 	if env[variable] == "" {
 		env[variable] = FreeAddress(t)
 	}
+	scheme := "http://"
+	if env["PAYMENTD_TLS_CERTIFICATE"] != "" {
+		scheme = "https://"
+	}
 	return run(t, &Process{
-		URL: "http://" + env[variable], Folder: t.TempDir(), binary: binary, env: env, args: args,
+		URL: scheme + env[variable], Folder: t.TempDir(), binary: binary, env: env, args: args,
 	})
 }
 

@@ -116,7 +116,7 @@ func New(p Processor, o Options, log *slog.Logger) http.Handler {
 	a.documented(e)
 	// Without it the router takes all that follows /payments/ for one order id.
 	e.RouteNotFound(routePayment+"/*", echo.NotFoundHandler)
-	return secured(escapedPaths(e), o.Certificate != nil)
+	return secured(singly(escapedPaths(e)), o.Certificate != nil)
 }
 
 // guarded has a request pass all that is asked of a caller. It is put together here once, and what is

@@ -92,21 +92,3 @@ func (a *api) file(f file) echo.HandlerFunc {
 		return a.send(c, http.StatusOK, f.content)
 	}
 }
-
-// policyTransport has a browser that was here once come back with TLS alone (RFC 6797): for a year.
-const policyTransport = "max-age=31536000"
-
-// secured tells browsers to make nothing of an answer but what it says it is, and to stay with TLS
-// where that is spoken.
-func secured(next http.Handler, withTLS bool) http.Handler {
-	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		header := w.Header()
-		header.Set("Content-Security-Policy", policyNothing)
-		header.Set("Referrer-Policy", "no-referrer")
-		header.Set("X-Content-Type-Options", "nosniff")
-		if withTLS {
-			header.Set("Strict-Transport-Security", policyTransport)
-		}
-		next.ServeHTTP(w, r)
-	})
-}

@@ -22,7 +22,9 @@ func NewServer(handler http.Handler, o Options, log *slog.Logger) *http.Server {
 		ReadTimeout:  o.ReadTimeout,
 		WriteTimeout: o.WriteTimeout,
 		IdleTimeout:  o.IdleTimeout,
-		ErrorLog:     slog.NewLogLogger(log.Handler(), slog.LevelWarn),
+		// OPTIONS * is a request as any other: logged, and with the headers of all answers.
+		DisableGeneralOptionsHandler: true,
+		ErrorLog:                     slog.NewLogLogger(log.Handler(), slog.LevelWarn),
 	}
 	if o.Certificate != nil {
 		server.TLSConfig = o.Certificate.config()

@@ -1,0 +1,34 @@
+package httpapi
+
+import "net/http"
+
+// policyTransport has a browser that was here once come back with TLS alone (RFC 6797): for a year.
+const policyTransport = "max-age=31536000"
+
+// secured tells browsers to make nothing of an answer but what it says it is, and to stay with TLS
+// where that is spoken.
+func secured(next http.Handler, withTLS bool) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		header := w.Header()
+		header.Set("Content-Security-Policy", policyNothing)
+		header.Set("Referrer-Policy", "no-referrer")
+		header.Set("X-Content-Type-Options", "nosniff")
+		if withTLS {
+			header.Set("Strict-Transport-Security", policyTransport)
+		}
+		next.ServeHTTP(w, r)
+	})
+}
+
+// singly ends a connection after a request whose end somebody on the way may see elsewhere. net/http
+// does not tell whether one with chunks had a Content-Length as well, which must end its connection
+// (RFC 9112, section 6.1), and passes over the chunks of HTTP/1.0. What follows such a request may be
+// part of it to a proxy, and is never read as a request here.
+func singly(next http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if len(r.TransferEncoding) > 0 || !r.ProtoAtLeast(1, 1) {
+			w.Header().Set("Connection", "close")
+		}
+		next.ServeHTTP(w, r)
+	})
+}

@@ -29,6 +29,19 @@ func dialTLS(t *testing.T, p *apptest.Process) (*tls.Conn, *big.Int) {
 	return conn, conn.ConnectionState().PeerCertificates[0].SerialNumber
 }
 
+// askOn asks on a connection, which is then kept, and returns the status of the answer.
+func askOn(t *testing.T, conn io.Writer, answers *bufio.Reader) int {
+	t.Helper()
+	_, err := io.WriteString(conn, "GET /payments/order-1 HTTP/1.1\r\nHost: x\r\n\r\n")
+	require.NoError(t, err)
+	response, err := http.ReadResponse(answers, nil)
+	require.NoError(t, err)
+	_, err = io.Copy(io.Discard, response.Body)
+	require.NoError(t, err)
+	require.NoError(t, response.Body.Close())
+	return response.StatusCode
+}
+
 // TestCertificateIsRenewed replaces the certificate of a process that runs. New connections get the new
 // one, open ones stay, and the metrics and the log tell of it.
 func TestCertificateIsRenewed(t *testing.T) {
@@ -40,7 +53,9 @@ func TestCertificateIsRenewed(t *testing.T) {
 	answer := apptest.Pay(t.Context(), p.URL, "order-1", "1.00")
 	require.Equal(t, http.StatusOK, answer.Code, answer)
 	require.NotEmpty(t, answer.Header.Get("Strict-Transport-Security"))
-	before, first := dialTLS(t, p)
+	open, first := dialTLS(t, p)
+	answers := bufio.NewReader(open)
+	require.Equal(t, http.StatusOK, askOn(t, open, answers))
 
 	end := time.Now().AddDate(1, 0, 0)
 	apptest.Certify(t, folder, end)
@@ -51,12 +66,7 @@ func TestCertificateIsRenewed(t *testing.T) {
 		return nil
 	})
 
-	_, err := io.WriteString(before, "GET /payments/order-1 HTTP/1.1\r\nHost: x\r\n\r\n")
-	require.NoError(t, err)
-	response, err := http.ReadResponse(bufio.NewReader(before), nil)
-	require.NoError(t, err)
-	require.NoError(t, response.Body.Close())
-	require.Equal(t, http.StatusOK, response.StatusCode, "the open connection was cut")
+	require.Equal(t, http.StatusOK, askOn(t, open, answers), "the open connection was cut")
 
 	metrics := apptest.Get(t.Context(), p.URL, "/metrics").Raw
 	found := regexp.MustCompile(`(?m)^paymentd_tls_certificate_expiry_timestamp_seconds (\S+)$`).FindStringSubmatch(metrics)

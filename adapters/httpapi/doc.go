@@ -7,6 +7,9 @@
 //	GET  /healthz, /readyz      for probes: health.go
 //	GET  /openapi.yaml, /docs   the contract, and a page to read it with: docs.go
 //
+// Before a request comes to one of these, it passes who may ask how often: limits.go, with the
+// buckets of buckets.go and the addresses of address.go, and auth.go.
+//
 // The contract, openapi.yaml, comes first: the types of what is answered are made from it
 // (internal/wire), and the tests compare every answer with it.
 //

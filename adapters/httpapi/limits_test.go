@@ -176,7 +176,7 @@ func TestForgedAddressesGiveNoOtherQuota(t *testing.T) {
 		o.TrustedProxies, _ = httpapi.ParseProxies(trusted)
 		s := serveWith(t, p, o)
 		require.Equal(t, 200, s.post(oneRequest).status)
-		for n := range 20 {
+		for n := range 5 {
 			for _, header := range forgeries(n) {
 				require.Equal(t, 429, s.post(oneRequest, header...).status, header)
 			}
@@ -203,7 +203,7 @@ func TestClientsBehindAProxy(t *testing.T) {
 	require.Equal(t, 200, through("203.0.113.2").status)
 	require.Equal(t, 200, through("2001:db8::1").status)
 	require.Equal(t, 429, through("2001:db8::2").status, "a /64 is one address")
-	for n := range 20 {
+	for n := range 5 {
 		for _, header := range forgeries(n) {
 			require.Equal(t, 429, through("203.0.113.1", header...).status, header)
 		}

@@ -202,7 +202,7 @@ func TestHelpIsForStrangers(t *testing.T) {
 	t.Parallel()
 
 	for _, command := range []string{
-		"", "serve", "sandbox", "migrate", "migrate up", "migrate down", "migrate status", "stuck", "resolve", "health", "version",
+		"", "serve", "sandbox", "migrate", "migrate up", "migrate down", "migrate status", "doctor", "stuck", "resolve", "health", "version",
 	} {
 		var stdout, stderr bytes.Buffer
 		code := Run(t.Context(), append(strings.Fields(command), "--help"), &stdout, &stderr, "v1")
@@ -214,7 +214,7 @@ func TestHelpIsForStrangers(t *testing.T) {
 			require.LessOrEqual(t, len([]rune(strings.TrimSpace(line))), 100)
 		}
 		for _, s := range settings {
-			if command == "serve" {
+			if command == "serve" || command == "doctor" {
 				require.Contains(t, help, flagOf(s.variable))
 				require.Contains(t, strings.Join(strings.Fields(help), " "), "($"+s.variable+")")
 			}

@@ -31,9 +31,11 @@ func newPayments(lc fx.Lifecycle, cfg Config, log *slog.Logger) (ports.Payments,
 	if err != nil {
 		return nil, err
 	}
-	m := migrator{schema: r.Schema, log: log}
+	c := checkup{cfg: cfg, repository: r, log: log}
+	m := migrator{schema: r.Schema, reached: c.start, log: log}
 	lc.Append(fx.Hook{OnStart: m.start, OnStop: func(context.Context) error {
 		m.stop()
+		c.stop()
 		return r.Close()
 	}})
 	return r, nil

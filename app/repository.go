@@ -12,6 +12,7 @@ import (
 	"paymentd/adapters/mysqlstore"
 	"paymentd/adapters/sqlitestore"
 	"paymentd/ports"
+	"paymentd/sql/diagnosis"
 	"paymentd/sql/schema"
 )
 
@@ -25,6 +26,8 @@ type store interface {
 	ports.Payments
 	io.Closer
 	Pools() map[string]sql.DBStats // for the metrics
+	// Diagnose is for `paymentd doctor`, and for the checks at the start.
+	Diagnose(ctx context.Context, replicas int) []diagnosis.Finding
 }
 
 // OpenRepository opens the database of the configuration. It does not connect yet.
@@ -58,7 +61,9 @@ func openSQLite(cfg Config, log *slog.Logger) (store, error) {
 // not stop the start: the service says that it is not ready, and goes on trying.
 type migrator struct {
 	schema *schema.Schema
-	log    *slog.Logger
+	// reached is called once, when the schema is current.
+	reached func(context.Context)
+	log     *slog.Logger
 	cancel context.CancelFunc
 	done   chan struct{}
 }
@@ -68,6 +73,7 @@ const migratePause = time.Second // between two tries to reach the database
 func (m *migrator) start(ctx context.Context) error {
 	err := m.schema.Up(ctx)
 	if err == nil {
+		m.reached(ctx)
 		return nil
 	}
 	if !errors.Is(err, ports.ErrUnavailable) {
@@ -93,6 +99,7 @@ func (m *migrator) keepTrying(ctx context.Context) {
 		switch err := m.schema.Up(ctx); {
 		case err == nil:
 			m.log.Info("the database is reached, and its schema is current")
+			m.reached(ctx)
 			return
 		case !errors.Is(err, ports.ErrUnavailable):
 			m.log.Error("the schema could not be migrated; the service stays not ready", "error", err)

@@ -158,7 +158,7 @@ func TestWithoutACommandThereIsHelp(t *testing.T) {
 	out := apptest.Run(t, apptest.Build(t), nil)
 	require.Equal(t, 2, out.Code)
 	require.Empty(t, out.Stdout)
-	for _, command := range []string{"serve", "sandbox", "migrate", "stuck", "resolve", "health", "version"} {
+	for _, command := range []string{"serve", "sandbox", "migrate", "doctor", "stuck", "resolve", "health", "version"} {
 		require.Contains(t, out.Stderr, "\n  "+command)
 	}
 }

@@ -24,7 +24,8 @@ type Payments struct {
 	db      *sql.DB
 	timeout time.Duration
 	log     *slog.Logger
-	latest  uint // the schema version that this program was built for
+	config  *mysql.Config // of the connections
+	latest  uint          // the schema version that this program was built for
 	checks  checks
 
 	// Where commits are not shared, these are nil.
@@ -71,7 +72,8 @@ func Open(databaseURL string, options Options) (*Payments, error) {
 	if err != nil {
 		return nil, err
 	}
-	connector, err := mysql.NewConnector(forPayments(config, o.Timeout))
+	config = forPayments(config, o.Timeout)
+	connector, err := mysql.NewConnector(config)
 	if err != nil {
 		return nil, fmt.Errorf("open the database: %w", err)
 	}
@@ -80,7 +82,7 @@ func Open(databaseURL string, options Options) (*Payments, error) {
 	db.SetMaxIdleConns(o.MaxOpen)
 	db.SetConnMaxLifetime(o.ConnLifetime)
 	db.SetConnMaxIdleTime(idleTimeout(o.Timeout) / 2) // before the server does it
-	s := &Payments{db: db, timeout: o.Timeout, log: o.Log, latest: latest, fewest: 2}
+	s := &Payments{db: db, timeout: o.Timeout, log: o.Log, config: config, latest: latest, fewest: 2}
 	if !o.CommitsAlone {
 		s.openings = commit.NewShared(most, lanes, slow, s.openTogether)
 		s.settlings = commit.NewShared(most, lanes, slow, s.settleTogether)
@@ -103,6 +105,15 @@ func (s *Payments) Pools() map[string]sql.DBStats {
 
 // Ready implements ports.Payments.
 func (s *Payments) Ready(ctx context.Context) error {
+	status, err := s.schemaStatus(ctx)
+	if err != nil {
+		return err
+	}
+	return status.Err()
+}
+
+// schemaStatus reads where the schema stands, and changes nothing.
+func (s *Payments) schemaStatus(ctx context.Context) (schema.Status, error) {
 	status := schema.Status{Latest: s.latest}
 	err := s.read(ctx, func(ctx context.Context, q *queries.Queries) error {
 		row, err := q.SchemaVersion(ctx)
@@ -113,7 +124,7 @@ func (s *Payments) Ready(ctx context.Context) error {
 		return err
 	})
 	if err != nil {
-		return fmt.Errorf("read the schema's version: %w", err)
+		return schema.Status{}, fmt.Errorf("read the schema's version: %w", err)
 	}
-	return status.Err()
+	return status, nil
 }

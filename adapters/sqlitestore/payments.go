@@ -29,6 +29,7 @@ const (
 
 // Payments is ports.Payments on a SQLite file.
 type Payments struct {
+	path    string
 	writer  *sql.DB // of one connection
 	readers *sql.DB
 	timeout time.Duration
@@ -71,7 +72,7 @@ func Open(databaseURL string, options Options) (*Payments, error) {
 	reader.SetMaxOpenConns(readers)
 	reader.SetMaxIdleConns(readers)
 	s := &Payments{
-		writer: writer, readers: reader, latest: latest,
+		path: path, writer: writer, readers: reader, latest: latest,
 		timeout: cmp.Or(options.Timeout, 5*time.Second),
 		clock:   options.Clock,
 		log:     cmp.Or(options.Log, slog.Default()),
@@ -99,6 +100,15 @@ func (s *Payments) Pools() map[string]sql.DBStats {
 
 // Ready implements ports.Payments.
 func (s *Payments) Ready(ctx context.Context) error {
+	status, err := s.schemaStatus(ctx)
+	if err != nil {
+		return err
+	}
+	return status.Err()
+}
+
+// schemaStatus reads where the schema stands, and changes nothing.
+func (s *Payments) schemaStatus(ctx context.Context) (schema.Status, error) {
 	status := schema.Status{Latest: s.latest}
 	err := s.read(ctx, func(ctx context.Context, q *queries.Queries, _ time.Time) error {
 		row, err := q.SchemaVersion(ctx)
@@ -109,9 +119,9 @@ func (s *Payments) Ready(ctx context.Context) error {
 		return err
 	})
 	if err != nil {
-		return fmt.Errorf("read the schema's version: %w", err)
+		return schema.Status{}, fmt.Errorf("read the schema's version: %w", err)
 	}
-	return status.Err()
+	return status, nil
 }
 
 // now is the database's clock, in the microseconds that are stored.

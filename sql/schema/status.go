@@ -6,6 +6,8 @@ import (
 	"io/fs"
 
 	"github.com/golang-migrate/migrate/v4/source/iofs"
+
+	"paymentd/sql/diagnosis"
 )
 
 // Status says where a database's schema stands.
@@ -35,6 +37,22 @@ func (s Status) Err() error {
 			s.Version, s.Latest)
 	}
 	return nil
+}
+
+// Finding is what a check of the database says of its schema. One that is missing or old is what
+// the next start mends.
+func (s Status) Finding() diagnosis.Finding {
+	const check = "schema"
+	switch err := s.Err(); {
+	case s.Dirty:
+		return diagnosis.Of(check, err.Error(), false, diagnosis.Fail, "The service is not ready before that is done.")
+	case err != nil:
+		return diagnosis.Of(check, err.Error(), false, diagnosis.Warn, "Or leave that to the service, which does it at its start.")
+	case s.newer():
+		return diagnosis.Good(check, fmt.Sprintf("at version %d, newer than the %d of this program, which can work on it",
+			s.Version, s.Latest))
+	}
+	return diagnosis.Good(check, fmt.Sprintf("current, at version %d", s.Version))
 }
 
 // newer reports whether a newer program has migrated the schema.

@@ -30,3 +30,7 @@ WHERE name = ? AND beat_at < NOW(6) - INTERVAL CAST(sqlc.arg(timeout_micros) AS 
 -- name: DeleteReplica :exec
 DELETE FROM replicas
 WHERE name = ?;
+
+-- name: CountReplicas :one
+SELECT COUNT(*)
+FROM replicas;

@@ -17,3 +17,7 @@ WHERE replica = sqlc.arg(replica) AND state = 'processing' AND due_at > sqlc.arg
 -- name: DeleteReplica :exec
 DELETE FROM replicas
 WHERE name = ?;
+
+-- name: CountReplicas :one
+SELECT COUNT(*)
+FROM replicas;

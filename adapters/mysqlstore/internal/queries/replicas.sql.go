@@ -23,6 +23,18 @@ func (q *Queries) Beat(ctx context.Context, name string) error {
 	return err
 }
 
+const countReplicas = `-- name: CountReplicas :one
+SELECT COUNT(*)
+FROM replicas
+`
+
+func (q *Queries) CountReplicas(ctx context.Context) (int64, error) {
+	row := q.db.QueryRowContext(ctx, countReplicas)
+	var count int64
+	err := row.Scan(&count)
+	return count, err
+}
+
 const deleteReplica = `-- name: DeleteReplica :exec
 DELETE FROM replicas
 WHERE name = ?

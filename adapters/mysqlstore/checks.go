@@ -1,0 +1,246 @@
+package mysqlstore
+
+import (
+	"fmt"
+	"regexp"
+	"strconv"
+	"strings"
+	"time"
+
+	"paymentd/sql/diagnosis"
+)
+
+// The checks of a server. docs/operations.md says the same in the same order; what a setting
+// means is from the manuals of MySQL ("InnoDB Startup Options and System Variables", "Binary
+// Logging Options and Variables") and of MariaDB ("InnoDB System Variables").
+
+var versionNumber = regexp.MustCompile(`^(\d+)\.(\d+)`)
+
+// versions judges what the server is.
+func versions(v server) []diagnosis.Finding {
+	const check = "version"
+	number := versionNumber.FindStringSubmatch(strings.TrimPrefix(v.version, "5.5.5-")) // as replication has MariaDB's
+	if number == nil {
+		return one(diagnosis.Of(check, v.version, false, diagnosis.Warn,
+			"This is no server that is known here. Run the tests of docs/operations.md, \"Another cluster\", on it first."))
+	}
+	major, _ := strconv.Atoi(number[1])
+	minor, _ := strconv.Atoi(number[2])
+	atLeast := func(m, n int) bool { return major > m || major == m && minor >= n }
+	switch v.kind() {
+	case "tidb":
+		return one(diagnosis.Of(check, v.version, false, diagnosis.Warn,
+			"TiDB takes SKIP LOCKED and locks nothing by it: workers of the queue collide, safely and with noise. It was "+
+				"not tried; read docs/operations.md, \"Engines that speak the protocol\"."))
+	case "vitess":
+		return one(diagnosis.Of(check, v.version, false, diagnosis.Warn,
+			"Vitess was not tried; read docs/operations.md, \"Engines that speak the protocol\"."))
+	case "mariadb":
+		return one(judgeVersion(v.version, atLeast(10, 11), atLeast(10, 6), "MariaDB 10.11"))
+	}
+	return one(judgeVersion(v.version, atLeast(8, 4), atLeast(8, 0), "MySQL 8.4"))
+}
+
+// kind tells the servers apart by what they say of their version.
+func (v server) kind() string {
+	said := strings.ToLower(v.version + " " + v.variables["version_comment"])
+	for _, kind := range []string{"tidb", "vitess", "mariadb"} {
+		if strings.Contains(said, kind) {
+			return kind
+		}
+	}
+	return "mysql"
+}
+
+// judgeVersion fails what lacks SKIP LOCKED (MySQL before 8.0, MariaDB before 10.6), by which
+// workers of the queue keep apart.
+func judgeVersion(version string, tried, works bool, least string) diagnosis.Finding {
+	if !works {
+		return diagnosis.Of("version", version, false, diagnosis.Fail,
+			"Take "+least+" or later: this one has no SKIP LOCKED, which the queue needs.")
+	}
+	return diagnosis.Of("version", version, tried, diagnosis.Warn,
+		"Take "+least+" or later: older servers were not tried.")
+}
+
+// durability judges whether what was committed is kept through a crash of the machine. A claim
+// must be durable before the gateway is called: one that is lost is not known when its order is
+// asked for again, and is charged again with a new gateway key.
+func durability(v server) (found []diagnosis.Finding) {
+	if v.kind() == "tidb" {
+		return nil // it has the names of these settings, and another engine behind them
+	}
+	const lost = "a crash of the machine loses payments that are being charged, and they are charged again"
+	flush := v.variables["innodb_flush_log_at_trx_commit"]
+	found = append(found, diagnosis.Of("innodb_flush_log_at_trx_commit", flush,
+		flush == "1" || flush == "3" && v.kind() == "mariadb", diagnosis.Fail,
+		"Set it to 1: without it "+lost+"."))
+	if v.on("log_bin") {
+		sync := v.variables["sync_binlog"]
+		found = append(found, diagnosis.Of("sync_binlog", sync, sync == "1", diagnosis.Fail,
+			"Set it to 1: what is not in the binary log after a crash is rolled back, so that "+lost+"."))
+		format := v.variables["binlog_format"]
+		found = append(found, diagnosis.Of("binlog_format", format, !strings.EqualFold(format, "STATEMENT"), diagnosis.Fail,
+			"Set it to ROW (or MIXED): the server refuses the service's READ COMMITTED transactions with STATEMENT."))
+	} else {
+		found = append(found, diagnosis.Of("log_bin", "OFF", false, diagnosis.Warn,
+			"Switch the binary log on (with sync_binlog=1) and keep it apart from the data: with a backup alone, payments "+
+				"made since can only be found at the gateway. See docs/operations.md, \"Backup and restore\"."))
+	}
+	if method := v.variables["innodb_flush_method"]; method != "" {
+		found = append(found, flushMethod(method))
+	}
+	found = append(found, doublewrite(v.variables["innodb_doublewrite"]))
+	if v.on("debug_no_sync") {
+		found = append(found, diagnosis.Of("debug_no_sync", "ON", false, diagnosis.Fail,
+			"Set it to OFF: nothing is flushed to the disk, so that "+lost+"."))
+	}
+	if redo, known := v.variables["innodb_redo_log_enabled"]; known && !v.on("innodb_redo_log_enabled") {
+		found = append(found, diagnosis.Of("innodb_redo_log_enabled", redo, false, diagnosis.Fail,
+			"Run ALTER INSTANCE ENABLE INNODB REDO_LOG: without the log no commit outlives a crash."))
+	}
+	return found
+}
+
+func flushMethod(method string) diagnosis.Finding {
+	const check = "innodb_flush_method"
+	switch strings.ToLower(method) {
+	case "nosync", "littlesync":
+		return diagnosis.Of(check, method, false, diagnosis.Fail,
+			"Set it to fsync or O_DIRECT: this one does not wait for the disk, and was made for measurements.")
+	case "o_direct_no_fsync":
+		return diagnosis.Of(check, method, false, diagnosis.Warn,
+			"Set it to O_DIRECT, unless the disk's cache outlives a loss of power.")
+	}
+	return diagnosis.Good(check, method)
+}
+
+func doublewrite(value string) diagnosis.Finding {
+	const check = "innodb_doublewrite"
+	switch strings.ToUpper(value) {
+	case "OFF", "0", "DETECT_ONLY":
+		return diagnosis.Of(check, value, false, diagnosis.Warn,
+			"Set it to ON, unless the file system writes whole pages: a loss of power in the middle of a page leaves a "+
+				"table that only a backup mends.")
+	}
+	return diagnosis.Good(check, value)
+}
+
+// writable judges whether the server takes writes at all.
+func writable(v server) []diagnosis.Finding {
+	var held []string
+	for _, name := range []string{
+		"read_only", "super_read_only", "innodb_read_only", "transaction_read_only", "tx_read_only",
+	} {
+		if v.on(name) {
+			held = append(held, name)
+		}
+	}
+	if level := v.number("innodb_force_recovery"); level > 0 {
+		held = append(held, "innodb_force_recovery="+strconv.Itoa(level))
+	}
+	if held == nil {
+		return one(diagnosis.Good("read_only", "OFF"))
+	}
+	return one(diagnosis.Of("read_only", strings.Join(held, ", ")+" on", false, diagnosis.Fail,
+		"Name the server that takes writes in PAYMENTD_DATABASE, or switch that off: this is a replica, a demoted "+
+			"primary, or a server under repair."))
+}
+
+// isolation judges the default of transactions. The service sets its own for each transaction of more than
+// one statement; the default counts for reads that stand alone.
+func isolation(v server) []diagnosis.Finding {
+	const check = "transaction_isolation"
+	level := v.variables["transaction_isolation"]
+	if level == "" {
+		level = v.variables["tx_isolation"] // MariaDB before 11.1
+	}
+	switch strings.ToUpper(level) {
+	case "READ-UNCOMMITTED":
+		return one(diagnosis.Of(check, level, false, diagnosis.Fail,
+			"Set it to READ-COMMITTED or REPEATABLE-READ: a client could be told of a success that is not committed yet."))
+	case "SERIALIZABLE":
+		return one(diagnosis.Of(check, level, false, diagnosis.Warn,
+			"Set it to READ-COMMITTED or REPEATABLE-READ: this one was not tried, and Group Replication refuses it in part."))
+	}
+	return one(diagnosis.Good(check, level+"; the service sets READ COMMITTED where it matters"))
+}
+
+// sessions judges whether a connection has what the service sets for each, which a proxy that
+// shares connections may lose.
+func sessions(v server) []diagnosis.Finding {
+	var lost []string
+	if zone := v.session["time_zone"]; zone != "+00:00" && !strings.EqualFold(zone, "UTC") {
+		lost = append(lost, "time_zone is "+zone)
+	}
+	if mode := v.session["sql_mode"]; !strings.Contains(mode, "STRICT_ALL_TABLES") {
+		lost = append(lost, "sql_mode is "+mode)
+	}
+	if v.session["autocommit"] != "ON" {
+		lost = append(lost, "autocommit is off")
+	}
+	if wait, _ := strconv.Atoi(v.session["innodb_lock_wait_timeout"]); wait > maxLockWait {
+		lost = append(lost, fmt.Sprintf("innodb_lock_wait_timeout is %d s", wait))
+	}
+	if lost == nil {
+		return one(diagnosis.Good("session", "has what the service sets: time zone, sql_mode, autocommit, lock timeouts"))
+	}
+	return one(diagnosis.Of("session", strings.Join(lost, ", "), false, diagnosis.Fail,
+		"Have the proxy keep the session's variables, or reach the server without it: the service sets these for each "+
+			"of its connections, and leans on them."))
+}
+
+// maxLockWait is in seconds. A statement gives up before its own limit, Options.Timeout.
+const maxLockWait = 30
+
+// maxAhead is how far the clocks may be apart: heartbeats and leases are counted in seconds.
+const maxAhead = time.Second
+
+// clock judges how far apart the clocks are. Nothing is decided by ours; but a failover to a
+// server with a clock of its own moves every lease.
+func clock(v server) []diagnosis.Finding {
+	apart := v.ahead.Abs()
+	direction := "ahead of"
+	if v.ahead < 0 {
+		direction = "behind"
+	}
+	found := fmt.Sprintf("the database's is %v %s ours, give or take %v",
+		apart.Round(time.Millisecond), direction, (v.roundTrip / 2).Round(time.Millisecond/10))
+	return one(diagnosis.Of("clock", found, apart <= maxAhead+v.roundTrip/2, diagnosis.Warn,
+		"Have both kept by NTP: times in the log and in the payments disagree, and after a failover to a server with "+
+			"another clock leases end early (which is safe) or late (which is a wait)."))
+}
+
+// connections judges whether the server has as many as all replicas together may open.
+func (s *Payments) connections(v server) []diagnosis.Finding {
+	const check, forPeople = "max_connections", 10
+	limit, each := v.number(check), s.db.Stats().MaxOpenConnections
+	all := v.replicas * each
+	found := fmt.Sprintf("%d, and %d replicas with %d connections each may open %d", limit, v.replicas, each, all)
+	if v.replicas == 1 {
+		found = fmt.Sprintf("%d, and a replica may open %d", limit, all)
+	}
+	switch {
+	case limit == 0, 2*all+forPeople <= limit: // 0: not told
+		return one(diagnosis.Good(check, found))
+	case all+forPeople <= limit:
+		return one(diagnosis.Of(check, found, false, diagnosis.Warn,
+			fmt.Sprintf("Set it to %d or more, or PAYMENTD_DATABASE_CONNECTIONS lower: while an upgrade rolls, there may be "+
+				"twice as many replicas.", 2*all+forPeople)))
+	}
+	return one(diagnosis.Of(check, found, false, diagnosis.Fail,
+		fmt.Sprintf("Set it to %d or more, or PAYMENTD_DATABASE_CONNECTIONS lower: under load replicas are refused, and "+
+			"their requests answered 503.", 2*all+forPeople)))
+}
+
+// engines judges whether every table keeps what is committed.
+func engines(v server) []diagnosis.Finding {
+	if v.otherEngines == nil {
+		return one(diagnosis.Good("engine", "InnoDB"))
+	}
+	return one(diagnosis.Of("engine", strings.Join(v.otherEngines, ", "), false, diagnosis.Fail,
+		"Run ALTER TABLE … ENGINE=InnoDB: other engines have no rows' locks and no transactions."))
+}
+
+// one is the findings of a check that has one.
+func one(f diagnosis.Finding) []diagnosis.Finding { return []diagnosis.Finding{f} }

@@ -1,0 +1,53 @@
+package mysqlstore
+
+import (
+	"strings"
+
+	"paymentd/sql/diagnosis"
+)
+
+// group judges a member of Group Replication ("Group Replication System Variables"). There is
+// nothing to judge where the plugin is not there.
+func group(v server) (found []diagnosis.Finding) {
+	if v.variables["group_replication_group_name"] == "" {
+		return nil
+	}
+	say := func(name string, right bool, advice string) {
+		name = "group_replication_" + name
+		if value, known := v.variables[name]; known {
+			found = append(found, diagnosis.Of(name, value, right, diagnosis.Warn, advice))
+		}
+	}
+	is := func(name, value string) bool { return strings.EqualFold(v.variables["group_replication_"+name], value) }
+
+	say("single_primary_mode", v.on("group_replication_single_primary_mode"),
+		"Run the group with one primary: several are safe, slower where requests meet, and refuse migrations.")
+	say("consistency", !is("consistency", "EVENTUAL"),
+		"Set it to BEFORE_ON_PRIMARY_FAILOVER: a new primary may answer reads from an older state for a moment.")
+	say("unreachable_majority_timeout", v.number("group_replication_unreachable_majority_timeout") > 0,
+		"Set it above 0, in seconds: on the wrong side of a partition commits hang otherwise, until the service gives up.")
+	say("exit_state_action", !is("exit_state_action", "READ_ONLY"),
+		"Set it to OFFLINE_MODE: a member that was given up goes on answering reads otherwise.")
+	say("start_on_boot", v.on("group_replication_start_on_boot") || v.on("super_read_only"),
+		"Set it to ON, or start the server with super_read_only=ON: a member that takes writes before it is in the group "+
+			"takes claims that the others do not know.")
+	return found
+}
+
+// galera judges a node of a Galera cluster ("Galera Cluster System Variables" and "Status").
+func galera(v server) (found []diagnosis.Finding) {
+	if !v.on("wsrep_on") {
+		return nil
+	}
+	ready, status := v.variables["wsrep_ready"], v.variables["wsrep_cluster_status"]
+	found = append(found,
+		diagnosis.Of("wsrep_ready", ready, v.on("wsrep_ready"), diagnosis.Fail,
+			"Name a node that is in the cluster in PAYMENTD_DATABASE: this one answers 1047 to all."),
+		diagnosis.Of("wsrep_cluster_status", status, strings.EqualFold(status, "Primary"), diagnosis.Fail,
+			"Bring the node back to the primary component: outside of it nothing is written."))
+	wait := v.variables["wsrep_sync_wait"]
+	if v.number("wsrep_sync_wait") == 0 {
+		wait += ", which is right where all replicas write to one node; else set it to 1"
+	}
+	return append(found, diagnosis.Good("wsrep_sync_wait", wait))
+}

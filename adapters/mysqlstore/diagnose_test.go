@@ -1,0 +1,207 @@
+package mysqlstore_test
+
+import (
+	"context"
+	"database/sql"
+	"fmt"
+	"net/url"
+	"testing"
+
+	"github.com/go-sql-driver/mysql"
+	"github.com/stretchr/testify/require"
+
+	"paymentd/adapters/mysqlstore"
+	"paymentd/adapters/mysqlstore/mysqltest"
+	"paymentd/sql/diagnosis"
+)
+
+// ready are the options of a server on which every check is content.
+func ready(t *testing.T) []string {
+	t.Helper()
+	return []string{"--log-bin=binlog", "--server-id=1", "--sync-binlog=1", "--binlog-format=ROW", "--max-connections=100"}
+}
+
+// examined starts a server and returns the URL of a migrated database on it.
+func examined(t *testing.T, config mysqltest.Config) string {
+	t.Helper()
+	server, err := mysqltest.Start(t.Context(), config)
+	require.NoError(t, err)
+	t.Cleanup(func() { require.NoError(t, server.Stop()) })
+	at, err := server.CreateDatabase(t.Context(), "payments")
+	require.NoError(t, err)
+	schema, err := mysqlstore.Schema(at)
+	require.NoError(t, err)
+	require.NoError(t, schema.Up(t.Context()))
+	return at
+}
+
+// diagnose returns what is found with a pool of its own, by the name of the check.
+func diagnose(t *testing.T, databaseURL string, replicas int) map[string]diagnosis.Finding {
+	t.Helper()
+	payments, err := mysqlstore.Open(databaseURL, mysqlstore.Options{})
+	require.NoError(t, err)
+	found := make(map[string]diagnosis.Finding)
+	for _, f := range payments.Diagnose(t.Context(), replicas) {
+		require.NotContains(t, found, f.Check, "two findings of one name")
+		require.NotEmpty(t, f.Found, f.Check)
+		require.Equal(t, f.Level == diagnosis.OK, f.Advice == "", "%+v", f)
+		found[f.Check] = f
+	}
+	require.NoError(t, payments.Close())
+	return found
+}
+
+func requireAllOK(t *testing.T, found map[string]diagnosis.Finding) {
+	t.Helper()
+	for _, f := range found {
+		require.Equal(t, diagnosis.OK, f.Level, "%+v", f)
+	}
+}
+
+// TestDiagnoseWhatCanBeSet switches one setting after the other to what it should not be, on a
+// server that is as it should be, and back.
+func TestDiagnoseWhatCanBeSet(t *testing.T) {
+	t.Parallel()
+	at := examined(t, mysqltest.Config{Args: ready(t)})
+	requireAllOK(t, diagnose(t, at, 1))
+	config := driverConfig(t, at)
+	db, err := sql.Open("mysql", config.FormatDSN())
+	require.NoError(t, err)
+	t.Cleanup(func() { require.NoError(t, db.Close()) })
+	isolation := "transaction_isolation"
+	if _, err := db.ExecContext(t.Context(), "DO @@GLOBAL.transaction_isolation"); err != nil {
+		isolation = "tx_isolation" // MariaDB before 11.1
+	}
+
+	for _, c := range []struct {
+		check       string
+		level       diagnosis.Level
+		wrong, mend string
+	}{
+		{
+			"innodb_flush_log_at_trx_commit", diagnosis.Fail,
+			"SET GLOBAL innodb_flush_log_at_trx_commit = 2", "SET GLOBAL innodb_flush_log_at_trx_commit = 1",
+		},
+		{
+			"innodb_flush_log_at_trx_commit", diagnosis.Fail,
+			"SET GLOBAL innodb_flush_log_at_trx_commit = 0", "SET GLOBAL innodb_flush_log_at_trx_commit = 1",
+		},
+		{"sync_binlog", diagnosis.Fail, "SET GLOBAL sync_binlog = 0", "SET GLOBAL sync_binlog = 1"},
+		{"sync_binlog", diagnosis.Fail, "SET GLOBAL sync_binlog = 100", "SET GLOBAL sync_binlog = 1"},
+		{"binlog_format", diagnosis.Fail, "SET GLOBAL binlog_format = 'STATEMENT'", "SET GLOBAL binlog_format = 'ROW'"},
+		{
+			"transaction_isolation", diagnosis.Fail,
+			"SET GLOBAL " + isolation + " = 'READ-UNCOMMITTED'", "SET GLOBAL " + isolation + " = 'READ-COMMITTED'",
+		},
+		{
+			"transaction_isolation", diagnosis.Warn,
+			"SET GLOBAL " + isolation + " = 'SERIALIZABLE'", "SET GLOBAL " + isolation + " = 'REPEATABLE-READ'",
+		},
+		{"read_only", diagnosis.Fail, "SET GLOBAL read_only = 1", "SET GLOBAL read_only = 0"},
+		{"max_connections", diagnosis.Warn, "SET GLOBAL max_connections = 60", "SET GLOBAL max_connections = 100"},
+		{"max_connections", diagnosis.Fail, "SET GLOBAL max_connections = 35", "SET GLOBAL max_connections = 100"},
+		{"engine", diagnosis.Fail, "ALTER TABLE events ENGINE = MyISAM", "ALTER TABLE events ENGINE = InnoDB"},
+		{
+			"schema", diagnosis.Fail,
+			"UPDATE schema_migrations SET dirty = TRUE", "UPDATE schema_migrations SET dirty = FALSE",
+		},
+		{
+			"schema", diagnosis.Warn,
+			"RENAME TABLE schema_migrations TO elsewhere", "RENAME TABLE elsewhere TO schema_migrations",
+		},
+	} {
+		_, err := db.ExecContext(t.Context(), c.wrong)
+		require.NoError(t, err)
+		found := diagnose(t, at, 1)
+		require.Equal(t, c.level, found[c.check].Level, "%s: %+v", c.wrong, found[c.check])
+		_, err = db.ExecContext(t.Context(), c.mend)
+		require.NoError(t, err)
+		delete(found, c.check)
+		requireAllOK(t, found)
+	}
+	requireAllOK(t, diagnose(t, at, 1))
+	require.Equal(t, diagnosis.Warn, diagnose(t, at, 2)["max_connections"].Level, "64 connections, and twice that")
+	require.Equal(t, diagnosis.Fail, diagnose(t, at, 3)["max_connections"].Level, "96 connections, and people")
+}
+
+// TestDiagnoseWhatIsSetAtTheStart has a server that flushes nothing, keeps no binary log, and
+// has a clock of its own.
+func TestDiagnoseWhatIsSetAtTheStart(t *testing.T) {
+	t.Parallel()
+	at := examined(t, mysqltest.Config{Relaxed: true, Args: []string{
+		"--innodb-flush-method=nosync", "--loose-debug-no-sync=ON", "--sysdate-is-now",
+		// For users without rights of administration, such as the one below.
+		"--init-connect=SET timestamp = 1000000000",
+	}})
+	config := driverConfig(t, at)
+	db, err := sql.Open("mysql", config.FormatDSN())
+	require.NoError(t, err)
+	t.Cleanup(func() { require.NoError(t, db.Close()) })
+	for _, statement := range []string{
+		"CREATE USER service@'127.0.0.1' IDENTIFIED BY 'Sesame-1'", "GRANT SELECT ON payments.* TO service@'127.0.0.1'",
+	} {
+		_, err := db.ExecContext(t.Context(), statement)
+		require.NoError(t, err)
+	}
+	service, err := url.Parse(at)
+	require.NoError(t, err)
+	service.User = url.UserPassword("service", "Sesame-1")
+
+	found := diagnose(t, service.String(), 1)
+	require.Equal(t, diagnosis.Fail, found["innodb_flush_log_at_trx_commit"].Level)
+	require.Equal(t, diagnosis.Fail, found["innodb_flush_method"].Level)
+	require.Equal(t, diagnosis.Warn, found["innodb_doublewrite"].Level)
+	require.Equal(t, diagnosis.Warn, found["log_bin"].Level)
+	require.Equal(t, diagnosis.Warn, found["clock"].Level, found["clock"])
+	require.Contains(t, found["clock"].Found, "behind ours")
+	if _, known := variable(t, db, "debug_no_sync"); known { // MariaDB
+		require.Equal(t, diagnosis.Fail, found["debug_no_sync"].Level)
+	}
+}
+
+// TestDiagnoseAServerThatIsAway also holds that a password is not shown, and that a way that
+// others can read is told of.
+func TestDiagnoseAServerThatIsAway(t *testing.T) {
+	t.Parallel()
+	found := diagnose(t, "mysql://user:sesame@127.0.0.1:1/payments", 1)
+	require.Equal(t, diagnosis.Fail, found["database"].Level)
+	require.Contains(t, found["database"].Found, "refused")
+	require.NotContains(t, fmt.Sprint(found), "sesame")
+	require.Equal(t, diagnosis.OK, found["tls"].Level)
+
+	for option, level := range map[string]diagnosis.Level{
+		"": diagnosis.Warn, "?tls=skip-verify": diagnosis.Warn, "?tls=preferred": diagnosis.Warn, "?tls=true": diagnosis.OK,
+	} {
+		payments, err := mysqlstore.Open("mysql://user:sesame@db.invalid/payments"+option, mysqlstore.Options{})
+		require.NoError(t, err)
+		ctx, cancel := context.WithCancel(t.Context())
+		cancel() // nobody is to be asked
+		require.Equal(t, level, payments.Diagnose(ctx, 1)[0].Level, option)
+		require.NoError(t, payments.Close())
+	}
+}
+
+// variable returns a setting of the server, where it has one of the name.
+func variable(t *testing.T, db *sql.DB, name string) (value string, known bool) {
+	t.Helper()
+	rows, err := db.QueryContext(t.Context(), "SHOW GLOBAL VARIABLES LIKE '"+name+"'")
+	require.NoError(t, err)
+	defer func() { require.NoError(t, rows.Close()) }()
+	if known = rows.Next(); known {
+		require.NoError(t, rows.Scan(&name, &value))
+	}
+	require.NoError(t, rows.Err())
+	return value, known
+}
+
+// driverConfig is how the driver reaches the database of a URL.
+func driverConfig(t *testing.T, databaseURL string) *mysql.Config {
+	t.Helper()
+	u, err := url.Parse(databaseURL)
+	require.NoError(t, err)
+	config := mysql.NewConfig()
+	config.User = u.User.Username()
+	config.Passwd, _ = u.User.Password()
+	config.Net, config.Addr, config.DBName = "tcp", u.Host, u.Path[1:]
+	return config
+}

@@ -1,0 +1,92 @@
+package app
+
+import (
+	"context"
+	"log/slog"
+	"net/url"
+	"strings"
+	"time"
+
+	"paymentd/sql/diagnosis"
+)
+
+// checkupLimit bounds the checks of a database.
+const checkupLimit = 15 * time.Second
+
+// checkup looks at the database and the settings once, when the database is first reached, and
+// tells the log what is not as it should be. It holds up nothing.
+type checkup struct {
+	cfg        Config
+	repository *Repository
+	log        *slog.Logger
+
+	cancel context.CancelFunc
+	done   chan struct{}
+}
+
+func (c *checkup) start(ctx context.Context) {
+	ctx, c.cancel = context.WithTimeout(context.WithoutCancel(ctx), checkupLimit)
+	c.done = make(chan struct{})
+	go func() {
+		defer close(c.done)
+		c.run(ctx)
+	}()
+}
+
+func (c *checkup) run(ctx context.Context) {
+	for _, f := range append(c.repository.Diagnose(ctx, 0), c.cfg.times()...) {
+		if ctx.Err() != nil {
+			return // the service stops: what was asked for last is not what is wrong
+		}
+		switch f.Level {
+		case diagnosis.OK:
+		case diagnosis.Warn:
+			c.log.Warn("a check has found something to change", "check", f.Check, "found", f.Found, "advice", f.Advice)
+		case diagnosis.Fail:
+			c.log.Error("a check has found what the promise leans on to be off",
+				"check", f.Check, "found", f.Found, "advice", f.Advice)
+		}
+	}
+}
+
+func (c *checkup) stop() {
+	if c.cancel != nil {
+		c.cancel()
+		<-c.done
+	}
+}
+
+// storeLimit is how long the writes around a call of the gateway may take: the limit of a
+// statement (mysqlstore.Options.Timeout).
+const storeLimit = 5 * time.Second
+
+// times judges the settings that the promise leans on. The start tells of the others by itself.
+func (c *Config) times() []diagnosis.Finding {
+	lease := diagnosis.Of("PAYMENTD_LEASE", c.Lease.String(), c.Lease >= c.GatewayTimeout+storeLimit, diagnosis.Warn,
+		"Set it to "+(c.GatewayTimeout+storeLimit).String()+" or more, the gateway timeout and a slow write: shorter "+
+			"leases run out under a worker that waits for the database, and its payment is taken over in vain.")
+	late := diagnosis.Of("PAYMENTD_LATE", c.Late.String(), c.Late >= c.GatewayTimeout, diagnosis.Warn,
+		"Set it to the longest that the gateway may take to charge, and no less than PAYMENTD_GATEWAY_TIMEOUT: a payment "+
+			"is called failed when the gateway has nothing after that time, and could still be charged.")
+	if c.Late == 0 {
+		late.Level = diagnosis.Fail
+	}
+	return []diagnosis.Finding{lease, late}
+}
+
+// gatewayAddress judges the way to the gateway.
+func (c *Config) gatewayAddress() diagnosis.Finding {
+	const check = "PAYMENTD_GATEWAY"
+	address, err := url.Parse(c.Gateway)
+	if err != nil || address.Scheme != "http" || loopback(address.Hostname()) {
+		return diagnosis.Good(check, strings.ToLower(strings.SplitN(c.Gateway, ":", 2)[0]))
+	}
+	return diagnosis.Of(check, "http", false, diagnosis.Warn,
+		"Take https://: without it whoever is on the way to "+address.Hostname()+" reads and changes what is charged.")
+}
+
+// callers judges who may pay.
+func (c *Config) callers() diagnosis.Finding {
+	return diagnosis.Of("PAYMENTD_API_KEYS", c.APIKeys.String(), len(c.APIKeys) > 0, diagnosis.Warn,
+		"Set keys, unless every process and user of this machine may pay: the address is a loopback one.")
+}

@@ -1,0 +1,129 @@
+package app
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"strings"
+	"text/tabwriter"
+
+	"paymentd/adapters/httpgateway"
+	"paymentd/core/payment"
+	"paymentd/ports"
+	"paymentd/sql/diagnosis"
+)
+
+type doctorCommand struct {
+	Config
+
+	Replicas int  `default:"0" placeholder:"N" help:"How many replicas are planned, for the number of connections. Those that are alive, by default."`
+	JSON     bool `name:"json" help:"Print the findings as JSON."`
+}
+
+// Help says what the exit code means.
+func (doctorCommand) Help() string {
+	return "It changes nothing and charges nothing: the gateway is asked what became of a gateway key that nobody has used.\n\n" +
+		"Exit code 0: go live; warnings are for you to judge. 1: do not. 2: a setting is wrong."
+}
+
+func (c *doctorCommand) Run(ctx context.Context, p process) error {
+	findings, err := c.examine(ctx, p)
+	if err != nil {
+		return err
+	}
+	report := report{GoLive: diagnosis.Count(findings, diagnosis.Fail) == 0, Findings: findings}
+	write := report.text
+	if c.JSON {
+		write = report.json
+	}
+	if err := write(p.stdout); err != nil {
+		return err
+	}
+	if !report.GoLive {
+		return fmt.Errorf("do not go live: %s", report.summary())
+	}
+	return nil
+}
+
+// examine makes every check.
+func (c *doctorCommand) examine(ctx context.Context, p process) ([]diagnosis.Finding, error) {
+	ctx, cancel := context.WithTimeout(ctx, checkupLimit+c.GatewayTimeout)
+	defer cancel()
+	r, err := OpenRepository(c.Config, p.logger("error"))
+	if err != nil {
+		return nil, err
+	}
+	findings := append(r.Diagnose(ctx, c.Replicas), c.times()...)
+	gateway, err := c.askGateway(ctx)
+	return append(findings, c.callers(), c.gatewayAddress(), gateway), errors.Join(err, r.Close())
+}
+
+// askGateway asks what became of a key that nobody has used. That nothing did is the answer on
+// which reconciling leans, and it never charges.
+func (c *doctorCommand) askGateway(ctx context.Context) (diagnosis.Finding, error) {
+	const check = "gateway"
+	if strings.HasPrefix(c.Gateway, "sandbox:") {
+		return diagnosis.Of(check, "the sandbox", false, diagnosis.Fail,
+			"Name a real gateway in PAYMENTD_GATEWAY: here no money moves."), nil
+	}
+	gateway, err := httpgateway.New(c.Gateway, c.GatewayTimeout)
+	if err != nil {
+		return diagnosis.Finding{}, setting("gateway", err.Error())
+	}
+	ctx, cancel := context.WithTimeout(ctx, c.GatewayTimeout)
+	defer cancel()
+	return judgeLookup(gateway.LookUp(ctx, payment.GatewayKey("doctor-"+newUUID())), gateway), nil
+}
+
+func judgeLookup(found payment.Lookup, gateway ports.Gateway) diagnosis.Finding {
+	const check = "gateway"
+	switch {
+	case found.Finding == payment.FoundNoAnswer:
+		return diagnosis.Of(check, "gives no answer: "+found.Message, false, diagnosis.Fail,
+			"See that the address is right, that the gateway runs, and that it takes calls from here: nothing can be charged.")
+	case found.Finding != payment.FoundNothing:
+		return diagnosis.Of(check, "knows a gateway key that nobody has used ("+string(found.Finding)+")", false, diagnosis.Fail,
+			"See that PAYMENTD_GATEWAY is the base address of the gateway protocol: what became of a charge cannot be asked here.")
+	case !gateway.Repeatable():
+		return diagnosis.Of(check, "honours no gateway key", false, diagnosis.Warn,
+			"An unknown outcome is not attempted again, and waits for a person: see paymentd resolve.")
+	}
+	return diagnosis.Good(check, "answers, and knows nothing of a key that nobody has used")
+}
+
+// report is what the doctor prints.
+type report struct {
+	GoLive   bool                `json:"go_live"`
+	Findings []diagnosis.Finding `json:"findings"`
+}
+
+func (r report) json(w io.Writer) error {
+	e := json.NewEncoder(w)
+	e.SetIndent("", "  ")
+	e.SetEscapeHTML(false) // for people
+	return e.Encode(r)
+}
+
+// text is a line a finding, with what to change below it.
+func (r report) text(w io.Writer) error {
+	t := tabwriter.NewWriter(w, 0, 0, 2, ' ', tabwriter.DiscardEmptyColumns)
+	for _, f := range r.Findings {
+		_, _ = fmt.Fprintf(t, "%s\t%s\t%s\n", strings.ToUpper(string(f.Level)), f.Check, f.Found)
+		if f.Advice != "" {
+			_, _ = fmt.Fprintf(t, "\t\t→ %s\n", f.Advice)
+		}
+	}
+	_ = t.Flush()
+	if !r.GoLive {
+		return nil // the error says so
+	}
+	_, err := fmt.Fprintf(w, "\ngo live: %s\n", r.summary())
+	return err
+}
+
+func (r report) summary() string {
+	return fmt.Sprintf("%d of %d checks failed, %d warned", diagnosis.Count(r.Findings, diagnosis.Fail),
+		len(r.Findings), diagnosis.Count(r.Findings, diagnosis.Warn))
+}

@@ -1,0 +1,159 @@
+package app_test
+
+import (
+	"encoding/json"
+	"net/http"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"paymentd/adapters/mysqlstore/mysqltest"
+	"paymentd/app/apptest"
+	"paymentd/sql/diagnosis"
+)
+
+// wellSet is a server with which the doctor is content.
+var wellSet = mysqltest.Config{Args: []string{"--log-bin=binlog", "--server-id=1", "--sync-binlog=1", "--binlog-format=ROW"}}
+
+// database starts a server, and returns the URL of an empty database on it.
+func database(t *testing.T, config mysqltest.Config) string {
+	t.Helper()
+	server, err := mysqltest.Start(t.Context(), config)
+	require.NoError(t, err)
+	t.Cleanup(func() { require.NoError(t, server.Stop()) })
+	at, err := server.CreateDatabase(t.Context(), "payments")
+	require.NoError(t, err)
+	return at
+}
+
+func doctor(t *testing.T, variables env, args ...string) apptest.Output {
+	t.Helper()
+	return apptest.Run(t, apptest.Build(t), variables, append([]string{"doctor"}, args...)...)
+}
+
+func TestDoctorLetsGoLive(t *testing.T) {
+	t.Parallel()
+	gateway := apptest.StartGateway(t)
+	variables := env{
+		"PAYMENTD_DATABASE": database(t, wellSet), "PAYMENTD_GATEWAY": gateway.URL,
+		"PAYMENTD_API_KEYS": "a-key-of-some-length",
+	}
+	before := doctor(t, variables)
+	require.Zero(t, before.Code, before)
+	require.Contains(t, before.Stdout, "run `paymentd migrate up`", "which the service does itself")
+	require.Contains(t, before.Stdout, "go live: 0 of")
+
+	p := serve(t, variables)
+	require.Zero(t, p.Stop(t))
+	require.NotContains(t, p.Log(), "a check has found")
+	after := doctor(t, variables)
+	require.Zero(t, after.Code, after)
+	require.NotContains(t, after.Stdout, "WARN")
+	require.Empty(t, gateway.Calls(""), "the doctor charges nothing")
+
+	var report struct {
+		GoLive   bool `json:"go_live"`
+		Findings []diagnosis.Finding
+	}
+	require.NoError(t, json.Unmarshal([]byte(doctor(t, variables, "--json").Stdout), &report))
+	require.True(t, report.GoLive)
+	require.Equal(t, strings.Count(after.Stdout, "OK "), len(report.Findings))
+}
+
+// TestDoctorAndStartFindTheSame has a server with settings that lose what is committed. The
+// service starts nonetheless, and says so in its log.
+func TestDoctorAndStartFindTheSame(t *testing.T) {
+	t.Parallel()
+	gateway := apptest.StartGateway(t)
+	variables := env{
+		"PAYMENTD_GATEWAY": gateway.URL, "PAYMENTD_LEASE": "11s", "PAYMENTD_LATE": "0s",
+		"PAYMENTD_DATABASE": database(t, mysqltest.Config{Relaxed: true, Args: []string{
+			"--log-bin=binlog", "--server-id=1", "--sync-binlog=0", "--transaction-isolation=READ-UNCOMMITTED", "--max-connections=40",
+		}}),
+	}
+	p := serve(t, variables)
+	p.WaitLog(t, `"check":"PAYMENTD_LATE"`)
+	out := doctor(t, variables)
+	require.Equal(t, 1, out.Code)
+	require.Contains(t, out.Stderr, "paymentd: do not go live: ")
+	require.Equal(t, 1, strings.Count(out.Stderr, "\n"), out.Stderr)
+	for check, level := range map[string]string{
+		"innodb_flush_log_at_trx_commit": "FAIL", "sync_binlog": "FAIL", "transaction_isolation": "FAIL",
+		"innodb_doublewrite": "WARN", "max_connections": "FAIL", "PAYMENTD_LEASE": "WARN", "PAYMENTD_LATE": "FAIL",
+	} {
+		if check == "max_connections" {
+			level = "FAIL|WARN" // MySQL keeps one for an administrator
+		}
+		require.Regexp(t, "(?m)^("+level+") +"+check+" ", out.Stdout)
+		logged := lineWith(t, p.Log(), `"check":"`+check+`"`)
+		require.Regexp(t, `"level":"(ERROR|WARN)"`, logged)
+		require.Contains(t, logged, `"advice":"`)
+		if level == "FAIL" {
+			require.Contains(t, logged, `"level":"ERROR"`)
+		}
+	}
+	require.Zero(t, p.Stop(t))
+}
+
+func lineWith(t *testing.T, log, words string) string {
+	t.Helper()
+	for line := range strings.Lines(log) {
+		if strings.Contains(line, words) {
+			return line
+		}
+	}
+	require.Fail(t, "not logged", words)
+	return ""
+}
+
+func TestDoctorAsksTheGateway(t *testing.T) {
+	t.Parallel()
+	folder := t.TempDir()
+	file := "sqlite:" + filepath.Join(folder, "paymentd.db")
+	elsewhere := apptest.StartGateway(t)
+	elsewhere.Do(func(apptest.Call) apptest.Reply { return apptest.Reply{Status: http.StatusOK} })
+	sick := apptest.StartGateway(t)
+	sick.Do(func(apptest.Call) apptest.Reply { return apptest.Reply{Lost: true} })
+
+	for name, c := range map[string]struct{ gateway, says string }{
+		"nobody there": {"http://" + apptest.FreeAddress(t), "gives no answer"},
+		"no answer":    {sick.URL, "gives no answer"},
+		"another page": {elsewhere.URL, "gives no answer"}, // one that answers all with 200
+		"the sandbox":  {"sandbox:", "here no money moves"},
+	} {
+		out := doctor(t, env{"PAYMENTD_DATABASE": file, "PAYMENTD_GATEWAY": c.gateway, "PAYMENTD_GATEWAY_TIMEOUT": "2s"})
+		require.Equal(t, 1, out.Code, name)
+		require.Regexp(t, "(?m)^FAIL +gateway ", out.Stdout, name)
+		require.Contains(t, out.Stdout, c.says, name)
+	}
+	files, err := os.ReadDir(folder)
+	require.NoError(t, err)
+	require.Empty(t, files, "the doctor makes nothing")
+
+	healthy := apptest.StartGateway(t)
+	variables := env{"PAYMENTD_DATABASE": file, "PAYMENTD_GATEWAY": healthy.URL}
+	p := serve(t, variables)
+	out := doctor(t, variables)
+	require.Regexp(t, "(?m)^OK +gateway ", out.Stdout)
+	require.Regexp(t, "(?m)^WARN +PAYMENTD_API_KEYS ", out.Stdout)
+	require.Regexp(t, "(?m)^OK +replicas +1$", out.Stdout)
+	require.Empty(t, healthy.Calls(""))
+	require.Zero(t, p.Stop(t))
+}
+
+func TestDoctorWithoutADatabase(t *testing.T) {
+	t.Parallel()
+	gateway := apptest.StartGateway(t)
+	out := doctor(t, env{
+		"PAYMENTD_DATABASE": "mysql://user:sesame@" + apptest.FreeAddress(t) + "/payments", "PAYMENTD_GATEWAY": gateway.URL,
+	})
+	require.Equal(t, 1, out.Code)
+	require.Regexp(t, "(?m)^FAIL +database .*connection refused", out.Stdout)
+	require.Regexp(t, "(?m)^OK +gateway ", out.Stdout, "the other checks are made")
+	require.NotContains(t, out.Stdout+out.Stderr, "sesame")
+	require.Equal(t, 2, doctor(t, env{"PAYMENTD_LEASE": "1s"}).Code)
+	require.Equal(t, 2, doctor(t, env{"PAYMENTD_GATEWAY": "https://user:sesame@gateway"}).Code)
+}

@@ -59,7 +59,7 @@ compose/down: ## stop what compose/up started, and remove its data
 ## Testing
 
 .PHONY: test
-test: needs test/client bin/withmysql ## test everything, on a real database server
+test: needs test/client test/upgrade bin/withmysql ## test everything, on a real database server
 	bin/withmysql -- go test $(RACE) $(TESTFLAGS) ./...
 
 .PHONY: test/short
@@ -69,6 +69,16 @@ test/short: needs bin/withmysql ## test everything, in less depth and without th
 .PHONY: test/client
 test/client: build ## make a TypeScript client of openapi.yaml, and pay with it
 	tools/npm.sh tools/npm/client/run.sh bin/paymentd
+
+# A checkout without its history, such as a container's, has no previous version, and says so aloud.
+.PHONY: test/upgrade
+test/upgrade: needs bin/withmysql ## run the last version and this one side by side, under load, up and back again
+	@if ! [ -e .git ]; then \
+		echo 'test/upgrade: NOT RUN, as this is no git checkout, and the last version is not to be had' >&2; \
+	else \
+		previous=$$(tools/previous.sh) && PREVIOUS_PAYMENTD="$$previous" \
+			bin/withmysql -- go test -tags upgrade ./app/chaos -count=1 -run Upgrade $(TESTFLAGS); \
+	fi
 
 .PHONY: test/race50
 test/race50: needs bin/withmysql ## run the concurrent tests fifty times
@@ -145,7 +155,7 @@ verify: verify/generated verify/openapi verify/modules verify/format lint verify
 
 .PHONY: lint
 lint: ## look for mistakes
-	go vet -tags group ./...
+	go vet -tags group,upgrade ./...
 	$(TOOL) golangci-lint run
 
 .PHONY: vuln

@@ -28,6 +28,7 @@ type commands struct {
 	Doctor  doctorCommand  `cmd:"" help:"Look at the database, the gateway and the settings, and say what to change before going live. Takes the settings of serve."`
 	Stuck   stuckCommand   `cmd:"" help:"List the payments that wait: for how long, for what, and why."`
 	Resolve resolveCommand `cmd:"" help:"Settle an unresolved payment by your word, when the gateway cannot tell and you can."`
+	Import  importCommand  `cmd:"" help:"Add the charges that the gateway has and the table lacks, after a restore that lost some."`
 	Health  healthCommand  `cmd:"" help:"Ask a running service whether it is well; for health checks where there is no curl."`
 	Version versionCommand `cmd:"" help:"Print the version."`
 }

@@ -202,7 +202,8 @@ func TestHelpIsForStrangers(t *testing.T) {
 	t.Parallel()
 
 	for _, command := range []string{
-		"", "serve", "sandbox", "migrate", "migrate up", "migrate down", "migrate status", "doctor", "stuck", "resolve", "health", "version",
+		"", "serve", "sandbox", "migrate", "migrate up", "migrate down", "migrate status", "doctor", "stuck", "resolve", "import",
+		"health", "version",
 	} {
 		var stdout, stderr bytes.Buffer
 		code := Run(t.Context(), append(strings.Fields(command), "--help"), &stdout, &stderr, "v1")

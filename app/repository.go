@@ -64,8 +64,8 @@ type migrator struct {
 	// reached is called once, when the schema is current.
 	reached func(context.Context)
 	log     *slog.Logger
-	cancel context.CancelFunc
-	done   chan struct{}
+	cancel  context.CancelFunc
+	done    chan struct{}
 }
 
 const migratePause = time.Second // between two tries to reach the database

@@ -142,6 +142,7 @@ func TestWrongCommandLine(t *testing.T) {
 		{"resolve order-1", "missing flags: --succeeded=TXN or --failed"},
 		{"resolve order-1 --failed --succeeded=txn-1", "--succeeded and --failed can't be used together"},
 		{"resolve order-1 --failed", "a failed payment needs a reason"},
+		{"import", `expected "<file>"`},
 		{"resolve --failed --reason=asked", `expected "<order>"`},
 	} {
 		out := apptest.Run(t, apptest.Build(t), nil, strings.Fields(c.args)...)
@@ -158,7 +159,7 @@ func TestWithoutACommandThereIsHelp(t *testing.T) {
 	out := apptest.Run(t, apptest.Build(t), nil)
 	require.Equal(t, 2, out.Code)
 	require.Empty(t, out.Stdout)
-	for _, command := range []string{"serve", "sandbox", "migrate", "doctor", "stuck", "resolve", "health", "version"} {
+	for _, command := range []string{"serve", "sandbox", "migrate", "doctor", "stuck", "resolve", "import", "health", "version"} {
 		require.Contains(t, out.Stderr, "\n  "+command)
 	}
 }

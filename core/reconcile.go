@@ -2,6 +2,7 @@ package core
 
 import (
 	"context"
+	"errors"
 	"fmt"
 
 	"paymentd/core/payment"
@@ -39,4 +40,34 @@ func Resolve(ctx context.Context, payments ports.Payments, r payment.Resolution)
 		return fmt.Errorf("resolve payment: %w", err)
 	}
 	return nil
+}
+
+// WouldImport is [Import] without writing anything.
+func WouldImport(ctx context.Context, payments ports.Payments, i payment.Import) (bool, error) {
+	if err := i.Check(); err != nil {
+		return false, err
+	}
+	p, err := payments.Find(ctx, i.OrderID)
+	if errors.Is(err, ports.ErrNotFound) {
+		return true, nil
+	}
+	if err != nil {
+		return false, err
+	}
+	d, err := i.Apply(p, p.SeenAt)
+	return d.Write, err
+}
+
+// Import writes a charge that the gateway's books have, so that its order is never charged again.
+// It returns false where the table had it. ErrUnavailable and ErrInDoubt of package ports: do
+// it again.
+func Import(ctx context.Context, payments ports.Payments, i payment.Import) (bool, error) {
+	if err := i.Check(); err != nil {
+		return false, err
+	}
+	verdict, err := payments.Import(ctx, i)
+	if err != nil {
+		return false, err
+	}
+	return verdict == payment.VerdictWritten, nil
 }

@@ -66,6 +66,12 @@ type Payments interface {
 	// Resolve writes a person's word. ErrNotFound, or a *payment.NotUnresolvedError.
 	Resolve(ctx context.Context, r payment.Resolution) error
 
+	// Import writes a charge that the gateway's books have: it stores the payment of an order
+	// that is not there, and otherwise lets i.Apply decide. VerdictWritten, or VerdictReplay where
+	// there was nothing to write; or a *payment.ImportRefusedError. Repeating it, after an error,
+	// is safe.
+	Import(ctx context.Context, i payment.Import) (payment.Verdict, error)
+
 	// Find returns a payment, or ErrNotFound. It waits for no lock.
 	Find(ctx context.Context, id payment.OrderID) (payment.Payment, error)
 

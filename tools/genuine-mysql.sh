@@ -1,5 +1,6 @@
 #!/bin/sh
-# Fetches a genuine MySQL 9, which Debian has in unstable only, and prints the folder of its mysqld:
+# Fetches a genuine MySQL 9, which Debian has in unstable only, and prints the folder of its mysqld,
+# mysql, mysqldump and mysqlbinlog:
 #
 #	PATH=$(tools/genuine-mysql.sh):$PATH make test
 #
@@ -9,9 +10,9 @@
 # To fetch a newer version: remove the folder.
 set -eu
 
-package=mysql-server-core
+packages="mysql-server-core mysql-client mysql-client-core"
 keyring=/usr/share/keyrings/debian-archive-keyring.gpg
-home=${XDG_CACHE_HOME:-$HOME/.cache}/paymentd/genuine-mysql
+home=${XDG_CACHE_HOME:-$HOME/.cache}/paymentd/genuine-mysql-and-tools
 
 if [ -x "$home/bin/mysqld" ]; then
 	echo "$home/bin"
@@ -45,9 +46,9 @@ APT::Sandbox::User "$(id -un)";
 #clear DPkg::Post-Invoke;
 END
 own_apt() { apt-get --quiet=2 --config-file="$new/apt/apt.conf" "$@" >&2; }
-echo "genuine-mysql: fetching $package of Debian unstable into $home" >&2
+echo "genuine-mysql: fetching $packages of Debian unstable into $home" >&2
 own_apt update
-own_apt --yes --download-only install "$package"
+own_apt --yes --download-only install $packages
 for deb in "$new"/apt/cache/archives/*.deb; do
 	dpkg-deb --extract "$deb" "$new/tree"
 done
@@ -62,7 +63,12 @@ for library in "$tree"/usr/lib/*-linux-gnu*; do
 	exec "$tree"/usr/lib*/ld-linux*.so.? --inhibit-cache --library-path "$library" "$tree/usr/sbin/mysqld" "$@"
 done
 END
-chmod +x "$new/bin/mysqld"
+# The same for its tools, which take no --basedir.
+for tool in mysql mysqldump mysqlbinlog; do
+	sed -e '/^set --/d' -e "s|usr/sbin/mysqld|usr/bin/$tool|" -e "s|^# The server|# The tool|" \
+		"$new/bin/mysqld" >"$new/bin/$tool"
+done
+chmod +x "$new"/bin/*
 "$new/bin/mysqld" --no-defaults --version >&2
 
 # Moved into place when it is whole. Another run that was first has left the same.

@@ -12,6 +12,11 @@ has_server() {
 	has mysqld || has mariadbd
 }
 
+# What comes with the server, of whichever make: a backup is made and restored with them.
+has_tools() {
+	has mariadb-dump && has mariadb-binlog || has mysqldump && has mysqlbinlog
+}
+
 # An engine that runs, and has the image or gets it, is as good as a server.
 has_engine() {
 	image=${TEST_MYSQL_IMAGE:-mysql:8.4}
@@ -43,8 +48,14 @@ if [ -n "${TEST_MYSQL_IMAGE:-}" ]; then
 		echo "provision: TEST_MYSQL_IMAGE is set, but no container engine has $TEST_MYSQL_IMAGE or gets it" >&2
 		exit 1
 	fi
-elif ! has_server && ! has_engine && ! install mariadb-server-core mariadb-client-core; then
+elif ! has_server && ! has_engine && ! install mariadb-server-core mariadb-client; then
 	echo 'provision: no mysqld or mariadbd, no container engine that has mysql:8.4, and nothing could be installed:' >&2
 	echo 'provision: install a MySQL or MariaDB server (it need not be running), then try again' >&2
 	[ -n "${TEST_MYSQL_URL:-}" ] # then most of the tests can run
+fi
+
+if [ -z "${TEST_MYSQL_IMAGE:-}" ] && has_server && ! has_tools && ! install mariadb-client; then
+	echo 'provision: no mariadb-dump and mariadb-binlog (or mysqldump and mysqlbinlog), and none could be installed:' >&2
+	echo 'provision: the test of backup and restore will fail' >&2
+	[ -z "${CI:-}" ]
 fi

@@ -138,6 +138,24 @@ func (s *Payments) Resolve(ctx context.Context, r payment.Resolution) error {
 	return s.change(ctx, r.OrderID, r.Apply)
 }
 
+// Import writes a charge that the gateway's books have.
+func (s *Payments) Import(ctx context.Context, i payment.Import) (v payment.Verdict, err error) {
+	err = s.transact(ctx, func(now time.Time) error {
+		r, known := s.orders[i.OrderID]
+		if !known {
+			r = &record{payment: i.Open(now)}
+		}
+		d, err := i.Apply(r.read(now), now)
+		if err != nil {
+			return err
+		}
+		r.store(d)
+		s.orders[i.OrderID], v = r, d.Verdict
+		return nil
+	})
+	return v, err
+}
+
 // Find returns a payment.
 func (s *Payments) Find(ctx context.Context, id payment.OrderID) (p payment.Payment, err error) {
 	h, err := s.History(ctx, id)

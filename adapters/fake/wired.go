@@ -75,6 +75,11 @@ func (p wiredPayments) Resolve(ctx context.Context, r payment.Resolution) error 
 	return p.write(ctx, "Resolve", r.OrderID, func() error { return p.end.Resolve(ctx, r) })
 }
 
+func (p wiredPayments) Import(ctx context.Context, i payment.Import) (payment.Verdict, error) {
+	return carry(ctx, p.wire, Call{Method: "Import", OrderID: i.OrderID, Writes: true},
+		func() (payment.Verdict, error) { return p.end.Import(ctx, i) })
+}
+
 func (p wiredPayments) Find(ctx context.Context, id payment.OrderID) (payment.Payment, error) {
 	return carry(ctx, p.wire, Call{Method: "Find", OrderID: id},
 		func() (payment.Payment, error) { return p.end.Find(ctx, id) })

@@ -199,6 +199,30 @@ func (m mode) changes() map[string]change {
 				require.Len(t, h.Events, 1)
 			},
 		},
+		"a charge of the gateway's books for a new order":       imported(func(*testing.T, *mysqlstore.Payments) {}),
+		"a charge of the gateway's books for one that is at it": imported(claimed),
+	}
+}
+
+func imported(begin func(*testing.T, *mysqlstore.Payments)) change {
+	return change{
+		statement: commit,
+		begin:     begin,
+		make: func(ctx context.Context, t *testing.T, s *mysqlstore.Payments) error {
+			t.Helper()
+			a := ask(t, "order-1")
+			_, err := s.Import(ctx, payment.Import{
+				Charge:        payment.Charge{Key: "key-of-the-gateway", OrderID: a.OrderID, Money: a.Money},
+				TransactionID: "txn-1", By: "ada",
+			})
+			return err
+		},
+		done: func(t *testing.T, h ports.History) {
+			t.Helper()
+			require.Equal(t, payment.StateSucceeded, h.Payment.State)
+			require.Equal(t, payment.GatewayKey("key-of-the-gateway"), h.Payment.GatewayKey)
+			require.Len(t, h.Events, 1)
+		},
 	}
 }
 

@@ -32,6 +32,34 @@ func newMove(
 // newToken returns a number that no other claim has.
 func newToken() int64 { return rand.Int64() } //nolint:gosec // must differ, and may be guessed
 
+// Import implements ports.Payments. As with a claim, the INSERT comes first; here the change that
+// follows shares its transaction, for there is none without the other.
+func (s *Payments) Import(ctx context.Context, i payment.Import) (payment.Verdict, error) {
+	m := newMove(i.OrderID, i.Apply)
+	known := false
+	err := s.write(ctx, func(ctx context.Context, conn *sql.Conn) error {
+		if known {
+			return m.make(ctx, conn)
+		}
+		err := transact(ctx, conn, func(q *queries.Queries) error {
+			someTime := time.Unix(0, 0) // any will do: the row's times are counted from the server's now
+			if _, err := q.InsertPayment(ctx, toInsert(i.Open(someTime), someTime, 0)); err != nil {
+				known = hasNumber(err, errDuplicateKey)
+				return fmt.Errorf("insert the payment: %w", err)
+			}
+			return m.change(ctx, q)
+		})
+		if known {
+			return m.make(ctx, conn)
+		}
+		return err
+	})
+	if err != nil {
+		return "", fmt.Errorf("import payment: %w", err)
+	}
+	return m.decision.Verdict, nil
+}
+
 // move makes the move until it is known what became of it.
 func (s *Payments) move(ctx context.Context, m *move) (payment.Decision, error) {
 	err := s.write(ctx, m.make)
@@ -40,28 +68,31 @@ func (s *Payments) move(ctx context.Context, m *move) (payment.Decision, error) 
 
 // make is one try, and one transaction.
 func (m *move) make(ctx context.Context, conn *sql.Conn) error {
-	return transact(ctx, conn, func(q *queries.Queries) error {
-		row, err := q.LockPayment(ctx, m.orderID)
-		if noRows(err) {
-			return ports.ErrNotFound
-		}
-		if err != nil {
-			return fmt.Errorf("lock the payment: %w", err)
-		}
-		p, err := fromRow(row.Payment, row.Now)
-		if err != nil {
-			return err
-		}
-		if row.Payment.ClaimToken == m.token {
-			p.TakenOver = m.decision.Payment.TakenOver
-			m.decision.Payment = p
-			return nil
-		}
-		if m.decision, err = m.decide(p, row.Now); err != nil {
-			return err
-		}
-		return store(ctx, q, row.Payment, m.decision, m.token)
-	})
+	return transact(ctx, conn, func(q *queries.Queries) error { return m.change(ctx, q) })
+}
+
+// change is what is done in the transaction.
+func (m *move) change(ctx context.Context, q *queries.Queries) error {
+	row, err := q.LockPayment(ctx, m.orderID)
+	if noRows(err) {
+		return ports.ErrNotFound
+	}
+	if err != nil {
+		return fmt.Errorf("lock the payment: %w", err)
+	}
+	p, err := fromRow(row.Payment, row.Now)
+	if err != nil {
+		return err
+	}
+	if row.Payment.ClaimToken == m.token {
+		p.TakenOver = m.decision.Payment.TakenOver
+		m.decision.Payment = p
+		return nil
+	}
+	if m.decision, err = m.decide(p, row.Now); err != nil {
+		return err
+	}
+	return store(ctx, q, row.Payment, m.decision, m.token)
 }
 
 // store writes a decision about a locked row.

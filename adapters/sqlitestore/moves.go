@@ -2,6 +2,7 @@ package sqlitestore
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"time"
 
@@ -67,6 +68,29 @@ func (s *Payments) Resolve(ctx context.Context, r payment.Resolution) error {
 		return fmt.Errorf("resolve payment: %w", err)
 	}
 	return nil
+}
+
+// Import implements ports.Payments.
+func (s *Payments) Import(ctx context.Context, i payment.Import) (payment.Verdict, error) {
+	var d payment.Decision
+	err := s.write(ctx, func(ctx context.Context, q *queries.Queries, now time.Time) error {
+		p, err := find(ctx, q, i.OrderID, now)
+		if errors.Is(err, ports.ErrNotFound) {
+			p = i.Open(now)
+			err = insert(ctx, q, p)
+		}
+		if err != nil {
+			return err
+		}
+		if d, err = i.Apply(p, now); err != nil {
+			return err
+		}
+		return store(ctx, q, p, d)
+	})
+	if err != nil {
+		return "", fmt.Errorf("import payment: %w", err)
+	}
+	return d.Verdict, nil
 }
 
 // move is one change of one payment: read it under the write lock, let the domain decide,

@@ -85,7 +85,6 @@ func newUpgrade(t *testing.T, previous string) *upgrade {
 	u.gateway.WaitReady(t)
 	u.variables = map[string]string{"PAYMENTD_DATABASE": mysqltest.Database(t), "PAYMENTD_GATEWAY": u.gateway.URL}
 	maps.Copy(u.variables, settings)
-	u.variables["PAYMENTD_LATE"] = "5s" // nothing here is as late as in chaos
 	u.replicas = []*apptest.Process{nil, nil}
 	u.start(t, old)
 	// This one's address is known before it is there, so that clients try it.

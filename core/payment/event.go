@@ -20,6 +20,8 @@ const (
 	EventReconciled EventKind = "reconciled"
 	// EventResolved: a person settled the payment.
 	EventResolved EventKind = "resolved"
+	// EventImported: a person brought the charge from the gateway's books, after a restore.
+	EventImported EventKind = "imported"
 )
 
 // MaxRefusals bounds the stored events of a payment that refusals alone can fill: a

@@ -140,6 +140,10 @@ func leavesNoTrace(r *repository) {
 			return r.Settle(ctx, settlement(held, resultFor(payment.StateSucceeded), taken))
 		},
 		"Resolve": func() error { return r.Resolve(ctx, person("order-stuck", taken)) },
+		"Import": func() error {
+			_, err := r.Import(ctx, imported(r, "order-imported", "txn-1"))
+			return err
+		},
 		"Find":    func() error { _, err := r.Find(ctx, "order-held"); return err },
 		"History": func() error { _, err := r.History(ctx, "order-held"); return err },
 		"List":    func() error { _, err := r.List(ctx, ports.ListQuery{Limit: 1}); return err },

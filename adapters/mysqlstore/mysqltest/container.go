@@ -23,7 +23,7 @@ func (c container) command(ctx context.Context, name, folder, path string, args 
 		return exec.CommandContext(ctx, path, args...)
 	}
 	docker := []string{
-		"run", "--rm",
+		"run", "--rm", "--interactive", // or it has no standard input
 		"--network=host",
 		"--user=" + strconv.Itoa(os.Getuid()) + ":" + strconv.Itoa(os.Getgid()),
 		"--volume=" + folder + ":" + folder,

@@ -20,7 +20,7 @@ const defaultImage = "mysql:8.4"
 
 // ErrNoServer is returned where no private instance can be run on this machine.
 var ErrNoServer = errors.New("no MySQL-protocol server to test against: run the tests by `make test`, " +
-	"which gets one, or `apt-get install mariadb-server-core mariadb-client-core`, or set TEST_MYSQL_URL")
+	"which gets one, or `apt-get install mariadb-server-core mariadb-client`, or set TEST_MYSQL_URL")
 
 // program is a server that can be run: the machine's own, or a container's.
 type program struct {

@@ -28,6 +28,7 @@ const (
 	MomentKindAttempt    MomentKind = "attempt"
 	MomentKindClaimed    MomentKind = "claimed"
 	MomentKindCreated    MomentKind = "created"
+	MomentKindImported   MomentKind = "imported"
 	MomentKindReconciled MomentKind = "reconciled"
 	MomentKindRefused    MomentKind = "refused"
 	MomentKindResolved   MomentKind = "resolved"
@@ -119,7 +120,7 @@ type Moment struct {
 	At   string     `json:"at"`
 	Kind MomentKind `json:"kind"`
 
-	// Replica The replica; with `resolved`, the person.
+	// Replica The replica; with `resolved` and `imported`, the person.
 	Replica string `json:"replica,omitempty"`
 	Fence   int64  `json:"fence,omitempty"`
 

@@ -1,0 +1,57 @@
+package mysqltest
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"net"
+	"strings"
+)
+
+// Tool is a program that comes with a server and is its client.
+type Tool string
+
+// The tools, by the names that MySQL gives them.
+const (
+	Client Tool = "mysql"
+	Dump   Tool = "mysqldump"
+	BinLog Tool = "mysqlbinlog"
+)
+
+// mariaDBs are their names in MariaDB, which its packages have beside the others or alone.
+var mariaDBs = map[Tool]string{Client: "mariadb", Dump: "mariadb-dump", BinLog: "mariadb-binlog"}
+
+// MariaDB reports whether the server is one, and not a MySQL.
+func (s *Server) MariaDB() bool { return s.program.installer != "" }
+
+// Folder returns the server's own folder, whose "data" is its data folder. What its tools
+// read or write must be in there.
+func (s *Server) Folder() string { return s.folder }
+
+// Use runs a tool of the server's own make, logged in to it unless the tool is BinLog. It reads
+// input, where that is not nil.
+func (s *Server) Use(ctx context.Context, input io.Reader, tool Tool, args ...string) error {
+	name := string(tool)
+	if s.MariaDB() {
+		name = mariaDBs[tool]
+	}
+	path := name // in the container
+	if s.program.container.image == "" {
+		if path = findIn(programFolders(), name); path == "" {
+			return fmt.Errorf("there is no %s here, which belongs to the server %s: run the tests by `make test`, which "+
+				"gets one, or install mariadb-client or mysql-client", name, s.program.path)
+		}
+	}
+	options := []string{"--no-defaults"}
+	if tool != BinLog {
+		host, port, _ := net.SplitHostPort(s.address.host) // made by freeAddress
+		options = append(options, "--host="+host, "--port="+port,
+			"--user="+s.address.user, "--password="+s.address.password)
+	}
+	command := s.program.container.command(ctx, "", s.folder, path, append(options, args...))
+	command.Stdin = input
+	if out, err := command.CombinedOutput(); err != nil {
+		return fmt.Errorf("%s %s: %w: %s", name, strings.Join(args, " "), err, lastLines(out))
+	}
+	return nil
+}

@@ -1,0 +1,167 @@
+package app
+
+import (
+	"bufio"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+
+	"paymentd/core"
+	"paymentd/core/payment"
+)
+
+type importCommand struct {
+	databaseFlag
+
+	File   string `arg:"" help:"The gateway's charges, a JSON object a line; - for the standard input."`
+	By     string `env:"USER" default:"operator" help:"Who has the list; kept in the history of the payments that it adds."`
+	DryRun bool   `help:"Only say what would be written."`
+}
+
+// Help tells of the file.
+func (importCommand) Help() string {
+	return "For after a restore that has lost the latest payments: each charge of the gateway's books that the table lacks " +
+		"is written as succeeded, so that its order is not charged again. What the table has is left as it is, and what does " +
+		"not go with it is refused and listed. It may be run again, and while the service runs.\n\n" +
+		"A line has the members of the sandbox's ledger:\n\n" +
+		`{"key":"...","order_id":"order-1","amount":"1.00","currency":"USD",` + "\n\n" +
+		`"status":"succeeded","transaction_id":"txn-1"}` + "\n\n" +
+		"Lines with another status than succeeded are passed over. Leave out charges that were refunded so that they may be " +
+		"made again.\n\nExit code 0: the table has every charge. 1: some were refused, or it was not done to the end."
+}
+
+func (c *importCommand) Run(ctx context.Context, p process) error {
+	charges, others, err := c.read()
+	if err != nil {
+		return err
+	}
+	return c.withPayments(ctx, p, func(r *Repository) error {
+		books := bookkeeper{repository: r, out: p.stdout, dryRun: c.DryRun}
+		for _, charge := range charges {
+			if err := books.enter(ctx, charge); err != nil {
+				return fmt.Errorf("order %s: %w", charge.OrderID, err)
+			}
+		}
+		return books.close(others)
+	})
+}
+
+// maxLine bounds a line of the list, in bytes.
+const maxLine = 64 << 10
+
+// read reads the whole list before anything is written: one that cannot be read changes nothing.
+func (c *importCommand) read() (charges []payment.Import, others int, err error) {
+	file := os.Stdin
+	if c.File != "-" {
+		if file, err = os.Open(c.File); err != nil {
+			return nil, 0, err
+		}
+		defer func() { _ = file.Close() }() // it was only read
+	}
+	lines := bufio.NewScanner(file)
+	lines.Buffer(nil, maxLine)
+	number := 0
+	for lines.Scan() {
+		number++
+		charge, succeeded, err := c.parse(lines.Bytes())
+		switch {
+		case err != nil:
+			return nil, 0, fmt.Errorf("line %d: %w", number, err)
+		case !succeeded:
+			others++
+		default:
+			charges = append(charges, charge)
+		}
+	}
+	if err := lines.Err(); err != nil {
+		return nil, 0, fmt.Errorf("line %d: %w", number+1, err)
+	}
+	return charges, others, nil
+}
+
+// parse reads a line, and reports whether it is of a charge that took money.
+func (c *importCommand) parse(line []byte) (charge payment.Import, succeeded bool, err error) {
+	var l struct {
+		Key           string `json:"key"`
+		OrderID       string `json:"order_id"`
+		Amount        string `json:"amount"`
+		Currency      string `json:"currency"`
+		Status        string `json:"status"`
+		TransactionID string `json:"transaction_id"`
+	}
+	if err := json.Unmarshal(line, &l); err != nil {
+		return charge, false, fmt.Errorf("must be a JSON object of one charge, with texts: %w", err)
+	}
+	switch l.Status {
+	case "succeeded":
+	case "":
+		return charge, false, errors.New("has no status: say succeeded where the money was taken")
+	default:
+		return charge, false, nil
+	}
+	charge = payment.Import{TransactionID: l.TransactionID, By: c.By}
+	charge.Key = payment.GatewayKey(l.Key)
+	if charge.OrderID, err = payment.ParseOrderID(l.OrderID); err != nil {
+		return charge, false, err
+	}
+	currency, err := payment.ParseCurrency(l.Currency)
+	if err != nil {
+		return charge, false, err
+	}
+	if charge.Money, err = payment.ParseMoney(l.Amount, currency); err != nil {
+		return charge, false, err
+	}
+	return charge, true, charge.Check()
+}
+
+// bookkeeper brings the gateway's charges into the table, and counts.
+type bookkeeper struct {
+	repository *Repository
+	out        io.Writer
+	dryRun     bool
+
+	written, known, refused int
+}
+
+func (b *bookkeeper) enter(ctx context.Context, charge payment.Import) error {
+	enter := core.Import
+	if b.dryRun {
+		enter = core.WouldImport
+	}
+	written, err := enter(ctx, b.repository, charge)
+	if refusal, ok := errors.AsType[*payment.ImportRefusedError](err); ok {
+		b.refused++
+		_, err := fmt.Fprintf(b.out, "refused\t%s\t%s\t%s\n", charge.OrderID, charge.TransactionID, refusal.Why)
+		return err
+	}
+	if err != nil {
+		return err
+	}
+	if !written {
+		b.known++
+		return nil
+	}
+	b.written++
+	_, err = fmt.Fprintf(b.out, "%s\t%s\t%s\t%s\n", b.verb(), charge.OrderID, charge.TransactionID, charge.Money)
+	return err
+}
+
+func (b *bookkeeper) verb() string {
+	if b.dryRun {
+		return "missing"
+	}
+	return "added"
+}
+
+// close says what became of the list.
+func (b *bookkeeper) close(others int) error {
+	_, err := fmt.Fprintf(b.out, "%d %s, %d known, %d refused, %d lines of charges that took no money\n",
+		b.written, b.verb(), b.known, b.refused, others)
+	if err == nil && b.refused > 0 {
+		return fmt.Errorf("%d charges do not go with what is stored: look at each of them with the gateway", b.refused)
+	}
+	return err
+}

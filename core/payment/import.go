@@ -1,0 +1,82 @@
+package payment
+
+import (
+	"fmt"
+	"time"
+)
+
+// Import is a charge by which the gateway's own books say that an order's money was taken, and
+// that the table may lack: after a restore from a backup that is older than the charge.
+type Import struct {
+	Charge
+
+	TransactionID string // the gateway's
+	By            string // who has the list
+}
+
+// ImportRefusedError: what the gateway's books say does not go with what is stored. Nothing was
+// written, and a person must look.
+type ImportRefusedError struct{ Why string }
+
+func (e *ImportRefusedError) Error() string { return e.Why }
+
+// Check refuses what cannot be stored. The error is a *[FieldError].
+func (i Import) Check() error {
+	switch {
+	case i.By == "" || len(i.By) > maxByBytes:
+		return &FieldError{Field: "by", Message: "the name of the person who imports must have 1 to 64 characters"}
+	case !fitsKey(i.Key):
+		return &FieldError{Field: "key", Message: "the gateway key must have 1 to 64 printable ASCII characters without spaces"}
+	case !usable(i.TransactionID):
+		return &FieldError{Field: "transaction_id", Message: "the transaction id must have 1 to 255 printable ASCII characters"}
+	case i.OrderID == "" || i.Money.IsZero():
+		return &FieldError{Field: "order_id", Message: "a charge needs an order and an amount"}
+	}
+	return nil
+}
+
+// maxKeyBytes is what is stored of a gateway key.
+const maxKeyBytes = 64
+
+func fitsKey(key GatewayKey) bool {
+	return key != "" && len(key) <= maxKeyBytes && clipCode(string(key)) == string(key)
+}
+
+// Open returns the payment of an order that the table lacks, at now. It is not decided yet:
+// [Import.Apply] follows, in the same transaction.
+func (i Import) Open(now time.Time) Payment {
+	return Ask{OrderID: i.OrderID, Money: i.Money, NewKey: i.Key, Replica: i.By, Later: true}.Open(now)
+}
+
+// Apply returns the payment with the money taken, whatever the table thought of it: what it knows
+// may be older than the charge. A payment that has succeeded with this transaction is left as
+// it is (VerdictReplay). The error is a *[ImportRefusedError].
+//
+// The fencing number grows, so that a worker that is at the payment settles nothing.
+func (i Import) Apply(p Payment, now time.Time) (Decision, error) {
+	switch {
+	case p.Money != i.Money:
+		return Decision{}, &ImportRefusedError{fmt.Sprintf(
+			"the gateway has charged %s, and the order has %s", i.Money, p.Money)}
+	case p.State == StateSucceeded && p.TransactionID != i.TransactionID:
+		return Decision{}, &ImportRefusedError{fmt.Sprintf(
+			"the order has succeeded with transaction %s, and the gateway has %s as well: it may have been charged twice",
+			p.TransactionID, i.TransactionID)}
+	case p.State == StateSucceeded:
+		return unchanged(VerdictReplay, p), nil
+	}
+	if p.State == StateProcessing {
+		p.interrupt(0, now)
+	}
+	d := Decision{Verdict: VerdictWritten, Write: true, Past: p.setPastAside(now)}
+	was := p.State
+	p.State, p.TransactionID, p.GatewayKey = StateSucceeded, i.TransactionID, i.Key
+	p.Code, p.Reason = "", ""
+	p.DueAt, p.Doubt, p.Async = time.Time{}, Doubt{}, false
+	p.Fence++
+	p.UpdatedAt = now
+	d.Payment = p
+	d.tell(EventImported, i.By, fmt.Sprintf("was %s; transaction %s with gateway key %s, from the gateway's books",
+		was, i.TransactionID, i.Key))
+	return d, nil
+}

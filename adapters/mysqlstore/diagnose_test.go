@@ -5,6 +5,7 @@ import (
 	"database/sql"
 	"fmt"
 	"net/url"
+	"os"
 	"testing"
 
 	"github.com/go-sql-driver/mysql"
@@ -40,10 +41,13 @@ func diagnose(t *testing.T, databaseURL string, replicas int) map[string]diagnos
 	t.Helper()
 	payments, err := mysqlstore.Open(databaseURL, mysqlstore.Options{})
 	require.NoError(t, err)
+	docs, err := os.ReadFile("../../docs/operations.md")
+	require.NoError(t, err)
 	found := make(map[string]diagnosis.Finding)
 	for _, f := range payments.Diagnose(t.Context(), replicas) {
 		require.NotContains(t, found, f.Check, "two findings of one name")
 		require.NotEmpty(t, f.Found, f.Check)
+		require.Contains(t, string(docs), "`"+f.Check+"`", "a check that docs/operations.md does not have")
 		require.Equal(t, f.Level == diagnosis.OK, f.Advice == "", "%+v", f)
 		found[f.Check] = f
 	}

@@ -13,10 +13,13 @@ import (
 // diagnose returns what is found of a file, by the name of the check.
 func diagnose(t *testing.T, s *Payments, replicas int) map[string]diagnosis.Finding {
 	t.Helper()
+	docs, err := os.ReadFile("../../docs/operations.md")
+	require.NoError(t, err)
 	found := make(map[string]diagnosis.Finding)
 	for _, f := range s.Diagnose(t.Context(), replicas) {
 		require.NotContains(t, found, f.Check, "two findings of one name")
 		require.NotEmpty(t, f.Found, f.Check)
+		require.Contains(t, string(docs), "`"+f.Check+"`", "a check that docs/operations.md does not have")
 		require.Equal(t, f.Level == diagnosis.OK, f.Advice == "", "%+v", f)
 		found[f.Check] = f
 	}

@@ -29,6 +29,7 @@ type commands struct {
 	Stuck   stuckCommand   `cmd:"" help:"List the payments that wait: for how long, for what, and why."`
 	Resolve resolveCommand `cmd:"" help:"Settle an unresolved payment by your word, when the gateway cannot tell and you can."`
 	Import  importCommand  `cmd:"" help:"Add the charges that the gateway has and the table lacks, after a restore that lost some."`
+	Archive archiveCommand `cmd:"" help:"Move the histories of payments that ended long ago out of the database, into a file."`
 	Health  healthCommand  `cmd:"" help:"Ask a running service whether it is well; for health checks where there is no curl."`
 	Version versionCommand `cmd:"" help:"Print the version."`
 }

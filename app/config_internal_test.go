@@ -202,7 +202,7 @@ func TestHelpIsForStrangers(t *testing.T) {
 	t.Parallel()
 
 	for _, command := range []string{
-		"", "serve", "sandbox", "migrate", "migrate up", "migrate down", "migrate status", "doctor", "stuck", "resolve", "import",
+		"", "serve", "sandbox", "migrate", "migrate up", "migrate down", "migrate status", "doctor", "stuck", "resolve", "import", "archive",
 		"health", "version",
 	} {
 		var stdout, stderr bytes.Buffer

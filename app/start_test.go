@@ -143,6 +143,8 @@ func TestWrongCommandLine(t *testing.T) {
 		{"resolve order-1 --failed --succeeded=txn-1", "--succeeded and --failed can't be used together"},
 		{"resolve order-1 --failed", "a failed payment needs a reason"},
 		{"import", `expected "<file>"`},
+		{"archive", "missing flags: --to=FILE"},
+		{"archive --to=x --older-than=-1h", "--older-than: must not be negative"},
 		{"resolve --failed --reason=asked", `expected "<order>"`},
 	} {
 		out := apptest.Run(t, apptest.Build(t), nil, strings.Fields(c.args)...)
@@ -159,7 +161,7 @@ func TestWithoutACommandThereIsHelp(t *testing.T) {
 	out := apptest.Run(t, apptest.Build(t), nil)
 	require.Equal(t, 2, out.Code)
 	require.Empty(t, out.Stdout)
-	for _, command := range []string{"serve", "sandbox", "migrate", "doctor", "stuck", "resolve", "import", "health", "version"} {
+	for _, command := range []string{"serve", "sandbox", "migrate", "doctor", "stuck", "resolve", "import", "archive", "health", "version"} {
 		require.Contains(t, out.Stderr, "\n  "+command)
 	}
 }

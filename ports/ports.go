@@ -6,6 +6,7 @@ package ports
 import (
 	"context"
 	"errors"
+	"slices"
 	"time"
 
 	"paymentd/core/payment"
@@ -72,6 +73,14 @@ type Payments interface {
 	// is safe.
 	Import(ctx context.Context, i payment.Import) (payment.Verdict, error)
 
+	// Archivable returns the histories that may be archived, by order id, and how to go on.
+	Archivable(ctx context.Context, q ArchiveQuery) (ArchivePage, error)
+
+	// Archive takes the history away that a.Apply allows, in one transaction, and leaves the
+	// payment. ErrNotFound, or payment.ErrNotArchived; the latter as well where it was done, and
+	// is repeated.
+	Archive(ctx context.Context, a payment.Archival) error
+
 	// Find returns a payment, or ErrNotFound. It waits for no lock.
 	Find(ctx context.Context, id payment.OrderID) (payment.Payment, error)
 
@@ -117,6 +126,33 @@ type History struct {
 	// the number of one to come.
 	Attempts []payment.Attempt
 	Events   []payment.Event // in order
+}
+
+// ArchiveQuery asks for histories to archive: of payments that ended longer than Age ago, and
+// have attempts before their latest, or events.
+type ArchiveQuery struct {
+	Age   time.Duration
+	After payment.OrderID // Next of the page before; empty for the first
+	Limit int             // of the payments that are looked at, and so of the histories
+}
+
+// Page returns the orders of a page, and After of the next one or nothing, where these are the
+// first orders behind After that have attempts, and those that have events, Limit each at most.
+func (q ArchiveQuery) Page(withAttempts, withEvents []payment.OrderID) (page []payment.OrderID, next payment.OrderID) {
+	page = slices.Concat(withAttempts, withEvents)
+	slices.Sort(page)
+	page = slices.Compact(page)
+	if len(page) < q.Limit || q.Limit <= 0 {
+		return page, ""
+	}
+	page = page[:q.Limit] // what is beyond it may have others before it that were not listed
+	return page, page[q.Limit-1]
+}
+
+// ArchivePage may hold no history and not be the last.
+type ArchivePage struct {
+	Histories []History
+	Next      payment.OrderID // empty on the last page
 }
 
 // ListQuery asks for a page of payments.

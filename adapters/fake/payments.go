@@ -169,15 +169,20 @@ func (s *Payments) History(ctx context.Context, id payment.OrderID) (h ports.His
 		if !known {
 			return ports.ErrNotFound
 		}
-		h = ports.History{
-			Payment: r.read(now), Attempts: slices.Clone(r.past), Events: slices.Clone(r.events),
-		}
-		if latest := r.payment.Attempt; !latest.StartedAt.IsZero() {
-			h.Attempts = append(h.Attempts, latest)
-		}
+		h = r.history(now)
 		return nil
 	})
 	return h, err
+}
+
+func (r *record) history(now time.Time) ports.History {
+	h := ports.History{
+		Payment: r.read(now), Attempts: slices.Clone(r.past), Events: slices.Clone(r.events),
+	}
+	if latest := r.payment.Attempt; !latest.StartedAt.IsZero() {
+		h.Attempts = append(h.Attempts, latest)
+	}
+	return h
 }
 
 // Ready returns nil: there is no schema that could be wrong.

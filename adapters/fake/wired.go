@@ -80,6 +80,15 @@ func (p wiredPayments) Import(ctx context.Context, i payment.Import) (payment.Ve
 		func() (payment.Verdict, error) { return p.end.Import(ctx, i) })
 }
 
+func (p wiredPayments) Archivable(ctx context.Context, q ports.ArchiveQuery) (ports.ArchivePage, error) {
+	return carry(ctx, p.wire, Call{Method: "Archivable"},
+		func() (ports.ArchivePage, error) { return p.end.Archivable(ctx, q) })
+}
+
+func (p wiredPayments) Archive(ctx context.Context, a payment.Archival) error {
+	return p.write(ctx, "Archive", a.OrderID, func() error { return p.end.Archive(ctx, a) })
+}
+
 func (p wiredPayments) Find(ctx context.Context, id payment.OrderID) (payment.Payment, error) {
 	return carry(ctx, p.wire, Call{Method: "Find", OrderID: id},
 		func() (payment.Payment, error) { return p.end.Find(ctx, id) })

@@ -26,7 +26,8 @@ func (s *Payments) Find(ctx context.Context, id payment.OrderID) (p payment.Paym
 
 // History implements ports.Payments. It needs no transaction: attempts and events are added
 // together with the change of the payment that counts them, and never changed, so those that
-// the payment counts are all there, and those that it does not count yet are left out.
+// the payment counts are all there, and those that it does not count yet are left out. One that
+// is archived at that moment may be read without what is leaving.
 func (s *Payments) History(ctx context.Context, id payment.OrderID) (h ports.History, err error) {
 	err = s.read(ctx, func(ctx context.Context, q *queries.Queries, now time.Time) error {
 		h, err = history(ctx, q, id, now)

@@ -22,6 +22,8 @@ const (
 	EventResolved EventKind = "resolved"
 	// EventImported: a person brought the charge from the gateway's books, after a restore.
 	EventImported EventKind = "imported"
+	// EventArchived: the events and attempts before this one are kept elsewhere.
+	EventArchived EventKind = "archived"
 )
 
 // MaxRefusals bounds the stored events of a payment that refusals alone can fill: a

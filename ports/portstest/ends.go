@@ -144,12 +144,14 @@ func leavesNoTrace(r *repository) {
 			_, err := r.Import(ctx, imported(r, "order-imported", "txn-1"))
 			return err
 		},
-		"Find":    func() error { _, err := r.Find(ctx, "order-held"); return err },
-		"History": func() error { _, err := r.History(ctx, "order-held"); return err },
-		"List":    func() error { _, err := r.List(ctx, ports.ListQuery{Limit: 1}); return err },
-		"Beat":    func() error { _, err := r.Beat(ctx, "replica-b", time.Hour); return err },
-		"Leave":   func() error { return r.Leave(ctx, "replica-a") },
-		"Ready":   func() error { return r.Ready(ctx) },
+		"Archivable": func() error { _, err := r.Archivable(ctx, ports.ArchiveQuery{Limit: 1}); return err },
+		"Archive":    func() error { return r.Archive(ctx, held.Archival("ada")) },
+		"Find":       func() error { _, err := r.Find(ctx, "order-held"); return err },
+		"History":    func() error { _, err := r.History(ctx, "order-held"); return err },
+		"List":       func() error { _, err := r.List(ctx, ports.ListQuery{Limit: 1}); return err },
+		"Beat":       func() error { _, err := r.Beat(ctx, "replica-b", time.Hour); return err },
+		"Leave":      func() error { return r.Leave(ctx, "replica-a") },
+		"Ready":      func() error { return r.Ready(ctx) },
 	}
 	before, stuck := r.history("order-held"), r.history("order-stuck")
 	for method, call := range calls {

@@ -18,7 +18,7 @@ import (
 func Payments(t *testing.T, open func(t testing.TB) ports.Payments) {
 	t.Helper()
 	contract := slices.Concat(
-		claims(), claimRaces(), renewals(), settlements(), ends(), imports(),
+		claims(), claimRaces(), renewals(), settlements(), ends(), imports(), archives(),
 		queue(), replicas(), reads(), models(),
 	)
 	for _, c := range contract {

@@ -25,6 +25,7 @@ const (
 
 // Defines values for MomentKind.
 const (
+	MomentKindArchived   MomentKind = "archived"
 	MomentKindAttempt    MomentKind = "attempt"
 	MomentKindClaimed    MomentKind = "claimed"
 	MomentKindCreated    MomentKind = "created"
@@ -115,12 +116,12 @@ type Error struct {
 	Code string `json:"code,omitempty"`
 }
 
-// Moment A line of a payment's timeline.
+// Moment A line of a payment's timeline. What was before a line `archived`, and the attempts before the latest at that time, are not there any more: they are in the operator's archive.
 type Moment struct {
 	At   string     `json:"at"`
 	Kind MomentKind `json:"kind"`
 
-	// Replica The replica; with `resolved` and `imported`, the person.
+	// Replica The replica; with `resolved`, `imported` and `archived`, the person.
 	Replica string `json:"replica,omitempty"`
 	Fence   int64  `json:"fence,omitempty"`
 

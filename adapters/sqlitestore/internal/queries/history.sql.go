@@ -12,6 +12,36 @@ import (
 	"paymentd/core/payment"
 )
 
+const deleteAttempts = `-- name: DeleteAttempts :exec
+DELETE FROM attempts
+WHERE order_id = ? AND number < ?2
+`
+
+type DeleteAttemptsParams struct {
+	OrderID      payment.OrderID
+	BeforeNumber int
+}
+
+func (q *Queries) DeleteAttempts(ctx context.Context, arg DeleteAttemptsParams) error {
+	_, err := q.db.ExecContext(ctx, deleteAttempts, arg.OrderID, arg.BeforeNumber)
+	return err
+}
+
+const deleteEvents = `-- name: DeleteEvents :exec
+DELETE FROM events
+WHERE order_id = ? AND number <= ?2
+`
+
+type DeleteEventsParams struct {
+	OrderID    payment.OrderID
+	LastNumber int
+}
+
+func (q *Queries) DeleteEvents(ctx context.Context, arg DeleteEventsParams) error {
+	_, err := q.db.ExecContext(ctx, deleteEvents, arg.OrderID, arg.LastNumber)
+	return err
+}
+
 const insertAttempt = `-- name: InsertAttempt :exec
 INSERT INTO attempts (
     order_id, number, fence, replica, gateway_key, started_at, ended_at, class, code, message
@@ -155,6 +185,81 @@ func (q *Queries) ListEvents(ctx context.Context, arg ListEventsParams) ([]Event
 			return nil, err
 		}
 		items = append(items, i)
+	}
+	if err := rows.Close(); err != nil {
+		return nil, err
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return items, nil
+}
+
+const listWithAttempts = `-- name: ListWithAttempts :many
+SELECT order_id
+FROM attempts
+WHERE order_id > ?1
+GROUP BY order_id
+ORDER BY order_id
+LIMIT ?2
+`
+
+type ListWithAttemptsParams struct {
+	After     payment.OrderID
+	PageLimit int64
+}
+
+func (q *Queries) ListWithAttempts(ctx context.Context, arg ListWithAttemptsParams) ([]payment.OrderID, error) {
+	rows, err := q.db.QueryContext(ctx, listWithAttempts, arg.After, arg.PageLimit)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	var items []payment.OrderID
+	for rows.Next() {
+		var order_id payment.OrderID
+		if err := rows.Scan(&order_id); err != nil {
+			return nil, err
+		}
+		items = append(items, order_id)
+	}
+	if err := rows.Close(); err != nil {
+		return nil, err
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return items, nil
+}
+
+const listWithEvents = `-- name: ListWithEvents :many
+SELECT order_id
+FROM events
+WHERE order_id > ?1 AND kind <> 'archived'
+GROUP BY order_id
+ORDER BY order_id
+LIMIT ?2
+`
+
+type ListWithEventsParams struct {
+	After     payment.OrderID
+	PageLimit int64
+}
+
+// ListWithEvents leaves out orders of which nothing is left but that the rest is archived.
+func (q *Queries) ListWithEvents(ctx context.Context, arg ListWithEventsParams) ([]payment.OrderID, error) {
+	rows, err := q.db.QueryContext(ctx, listWithEvents, arg.After, arg.PageLimit)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	var items []payment.OrderID
+	for rows.Next() {
+		var order_id payment.OrderID
+		if err := rows.Scan(&order_id); err != nil {
+			return nil, err
+		}
+		items = append(items, order_id)
 	}
 	if err := rows.Close(); err != nil {
 		return nil, err

@@ -1,0 +1,74 @@
+package sqlitestore
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"paymentd/adapters/sqlitestore/internal/queries"
+	"paymentd/core/payment"
+	"paymentd/ports"
+)
+
+// Archivable implements ports.Payments. It begins with the attempts and the events, of which most
+// payments have none.
+func (s *Payments) Archivable(ctx context.Context, query ports.ArchiveQuery) (page ports.ArchivePage, err error) {
+	err = s.read(ctx, func(ctx context.Context, q *queries.Queries, now time.Time) error {
+		page = ports.ArchivePage{}
+		limit := int64(max(0, query.Limit))
+		withAttempts, err := q.ListWithAttempts(ctx, queries.ListWithAttemptsParams{After: query.After, PageLimit: limit})
+		if err != nil {
+			return err
+		}
+		withEvents, err := q.ListWithEvents(ctx, queries.ListWithEventsParams{After: query.After, PageLimit: limit})
+		if err != nil {
+			return err
+		}
+		ids, next := query.Page(withAttempts, withEvents)
+		page.Next = next
+		for _, id := range ids {
+			h, err := history(ctx, q, id, now)
+			if err != nil {
+				return fmt.Errorf("order %q: %w", id, err)
+			}
+			if h.Payment.Archivable(query.Age) {
+				page.Histories = append(page.Histories, h)
+			}
+		}
+		return nil
+	})
+	if err != nil {
+		return ports.ArchivePage{}, fmt.Errorf("list what can be archived: %w", err)
+	}
+	return page, nil
+}
+
+// Archive implements ports.Payments.
+func (s *Payments) Archive(ctx context.Context, a payment.Archival) error {
+	err := s.write(ctx, func(ctx context.Context, q *queries.Queries, now time.Time) error {
+		p, err := find(ctx, q, a.OrderID, now)
+		if err != nil {
+			return err
+		}
+		d, err := a.Apply(p, now)
+		if err != nil {
+			return err
+		}
+		if err := store(ctx, q, p, d); err != nil {
+			return err
+		}
+		attempts := queries.DeleteAttemptsParams{OrderID: a.OrderID, BeforeNumber: a.Attempt}
+		if err := q.DeleteAttempts(ctx, attempts); err != nil {
+			return fmt.Errorf("delete attempts: %w", err)
+		}
+		events := queries.DeleteEventsParams{OrderID: a.OrderID, LastNumber: a.Events}
+		if err := q.DeleteEvents(ctx, events); err != nil {
+			return fmt.Errorf("delete events: %w", err)
+		}
+		return nil
+	})
+	if err != nil {
+		return fmt.Errorf("archive the history: %w", err)
+	}
+	return nil
+}

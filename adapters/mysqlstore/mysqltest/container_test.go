@@ -21,7 +21,7 @@ func TestServerFromAnImage(t *testing.T) {
 	require.NoError(t, err)
 	folder := t.TempDir()
 	again := exec.CommandContext(t.Context(), os.Args[0], "-test.v", "-test.run=^("+
-		"TestServerKeepsItsDataWhenKilled|TestServerGoesWithTheProcessThatStartedIt|TestDatabaseIsEmptyAndOnesOwn)$")
+		"TestServerKeepsItsDataWhenKilled|TestServerGoesWithTheProcessThatStartedIt|TestDatabaseIsEmptyAndOnesOwn|TestTools)$")
 	again.Env = append(os.Environ(),
 		mysqltest.ImageVariable+"=stand-in:1",
 		mysqltest.URLVariable+"=",

@@ -35,12 +35,9 @@ func (s *Server) Use(ctx context.Context, input io.Reader, tool Tool, args ...st
 	if s.MariaDB() {
 		name = mariaDBs[tool]
 	}
-	path := name // in the container
-	if s.program.container.image == "" {
-		if path = findIn(programFolders(), name); path == "" {
-			return fmt.Errorf("there is no %s here, which belongs to the server %s: run the tests by `make test`, which "+
-				"gets one, or install mariadb-client or mysql-client", name, s.program.path)
-		}
+	from, path, err := s.findTool(ctx, name)
+	if err != nil {
+		return err
 	}
 	options := []string{"--no-defaults"}
 	if tool != BinLog {
@@ -48,10 +45,25 @@ func (s *Server) Use(ctx context.Context, input io.Reader, tool Tool, args ...st
 		options = append(options, "--host="+host, "--port="+port,
 			"--user="+s.address.user, "--password="+s.address.password)
 	}
-	command := s.program.container.command(ctx, "", s.folder, path, append(options, args...))
+	command := from.command(ctx, "", s.folder, path, append(options, args...))
 	command.Stdin = input
 	if out, err := command.CombinedOutput(); err != nil {
 		return fmt.Errorf("%s %s: %w: %s", name, strings.Join(args, " "), err, lastLines(out))
 	}
 	return nil
+}
+
+// findTool looks in the server's image, if it has one, and on this machine: MySQL's images have no
+// mysqlbinlog (docker-library/mysql issue 907), and that of the machine reads the same logs.
+func (s *Server) findTool(ctx context.Context, name string) (from container, path string, err error) {
+	inside := s.program.container
+	if inside.image != "" &&
+		inside.command(ctx, "", s.folder, "/bin/sh", []string{"-c", "command -v " + name}).Run() == nil {
+		return inside, name, nil
+	}
+	if path = findIn(programFolders(), name); path == "" {
+		return container{}, "", fmt.Errorf("there is no %s here, which belongs to the server %s: run the tests by `make test`, "+
+			"which gets one, or install mariadb-client or mysql-client", name, s.program.path)
+	}
+	return container{}, path, nil
 }

@@ -2,6 +2,7 @@ package app
 
 import (
 	"context"
+	"errors"
 	"log/slog"
 	"net/url"
 	"strings"
@@ -35,7 +36,7 @@ func (c *checkup) start(ctx context.Context) {
 
 func (c *checkup) run(ctx context.Context) {
 	for _, f := range append(c.repository.Diagnose(ctx, 0), c.cfg.times()...) {
-		if ctx.Err() != nil {
+		if errors.Is(ctx.Err(), context.Canceled) {
 			return // the service stops: what was asked for last is not what is wrong
 		}
 		switch f.Level {

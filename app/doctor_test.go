@@ -60,7 +60,7 @@ func TestDoctorLetsGoLive(t *testing.T) {
 	}
 	require.NoError(t, json.Unmarshal([]byte(doctor(t, variables, "--json").Stdout), &report))
 	require.True(t, report.GoLive)
-	require.Equal(t, strings.Count(after.Stdout, "OK "), len(report.Findings))
+	require.Len(t, report.Findings, strings.Count(after.Stdout, "OK "))
 }
 
 // TestDoctorAndStartFindTheSame has a server with settings that lose what is committed. The

@@ -14,7 +14,7 @@ type Import struct {
 	By            string // who has the list
 }
 
-// ImportRefusedError: what the gateway's books say does not go with what is stored. Nothing was
+// ImportRefusedError says that the gateway's books do not go with what is stored. Nothing was
 // written, and a person must look.
 type ImportRefusedError struct{ Why string }
 

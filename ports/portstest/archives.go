@@ -96,28 +96,30 @@ func archives() []clause {
 			require.Equal(r.t, before.Events+2, h.Events[0].Number)
 			require.Len(r.t, h.Attempts, 1)
 		}},
-		{"archive/nothing of a payment without an end, or that has changed", func(r *repository) {
-			require.ErrorIs(r.t, r.Archive(r.t.Context(), payment.Archival{OrderID: "order-0"}), ports.ErrNotFound)
-			for _, state := range payment.States() {
-				if state.Known() || state == payment.StateScheduled {
-					continue
-				}
-				p := eventful(r, state, payment.OrderID("order-"+state))
-				r.requireNotArchived(p.Archival("ada"))
-			}
-			read := eventful(r, payment.StateDeclined, "order-1").Archival("ada")
-			again := r.settle(r.claim(r.ask("order-1"), payment.VerdictClaimed),
-				resultFor(payment.StateDeclined), outcomeFor(payment.StateDeclined))
-			r.requireNotArchived(read)
-			wrong := r.ask("order-1")
-			wrong.Money = money(r.t, "1", "USD")
-			r.claim(wrong, payment.VerdictMismatch)
-			r.requireNotArchived(again.Archival("ada"))
-			latest := r.find("order-1").Archival("ada")
-			require.NoError(r.t, r.Archive(r.t.Context(), latest))
-			r.requireNotArchived(latest)
-		}},
+		{"archive/nothing of a payment without an end, or that has changed", refusedArchivals},
 	}
+}
+
+func refusedArchivals(r *repository) {
+	require.ErrorIs(r.t, r.Archive(r.t.Context(), payment.Archival{OrderID: "order-0"}), ports.ErrNotFound)
+	for _, state := range payment.States() {
+		if state.Known() || state == payment.StateScheduled {
+			continue
+		}
+		p := eventful(r, state, payment.OrderID("order-"+state))
+		r.requireNotArchived(p.Archival("ada"))
+	}
+	read := eventful(r, payment.StateDeclined, "order-1").Archival("ada")
+	again := r.settle(r.claim(r.ask("order-1"), payment.VerdictClaimed),
+		resultFor(payment.StateDeclined), outcomeFor(payment.StateDeclined))
+	r.requireNotArchived(read)
+	wrong := r.ask("order-1")
+	wrong.Money = money(r.t, "1", "USD")
+	r.claim(wrong, payment.VerdictMismatch)
+	r.requireNotArchived(again.Archival("ada"))
+	latest := r.find("order-1").Archival("ada")
+	require.NoError(r.t, r.Archive(r.t.Context(), latest))
+	r.requireNotArchived(latest)
 }
 
 // requireNotArchived holds that the archival is refused and changes nothing.

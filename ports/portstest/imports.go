@@ -72,28 +72,30 @@ func imports() []clause {
 				require.Equal(r.t, plainHistory(before), plainHistory(r.history("order-1")))
 			}
 		}},
-		{"import/of many at once, one writes", func(r *repository) {
-			const many = 8
-			for round := range 5 {
-				id := payment.OrderID(fmt.Sprintf("order-%d", round))
-				var all sync.WaitGroup
-				var verdicts [many]payment.Verdict
-				var errs [many]error
-				for n := range many {
-					all.Go(func() { verdicts[n], errs[n] = r.Import(r.t.Context(), imported(r, id, "txn-9")) })
-				}
-				all.Wait()
-				written := 0
-				for n := range many {
-					require.NoError(r.t, errs[n])
-					if verdicts[n] == payment.VerdictWritten {
-						written++
-					}
-				}
-				require.Equal(r.t, 1, written)
-				requireGapless(r.t, r.history(id))
+		{"import/of many at once, one writes", importsAtOnce},
+	}
+}
+
+func importsAtOnce(r *repository) {
+	const many = 8
+	for round := range 5 {
+		id := payment.OrderID(fmt.Sprintf("order-%d", round))
+		var all sync.WaitGroup
+		var verdicts [many]payment.Verdict
+		var errs [many]error
+		for n := range many {
+			all.Go(func() { verdicts[n], errs[n] = r.Import(r.t.Context(), imported(r, id, "txn-9")) })
+		}
+		all.Wait()
+		written := 0
+		for n := range many {
+			require.NoError(r.t, errs[n])
+			if verdicts[n] == payment.VerdictWritten {
+				written++
 			}
-		}},
+		}
+		require.Equal(r.t, 1, written)
+		requireGapless(r.t, r.history(id))
 	}
 }
 

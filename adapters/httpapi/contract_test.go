@@ -121,6 +121,7 @@ func TestContractKnowsEveryWord(t *testing.T) {
 		"created", "claimed", "attempt", "settled",
 		string(payment.EventRefused), string(payment.EventTakenOver), string(payment.EventScheduled),
 		string(payment.EventSetAside), string(payment.EventReconciled), string(payment.EventResolved),
+		string(payment.EventImported), string(payment.EventArchived),
 	}, words(schemas["Moment"].Value.Properties["kind"]))
 }
 

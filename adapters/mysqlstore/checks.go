@@ -91,10 +91,6 @@ func durability(v server) (found []diagnosis.Finding) {
 		found = append(found, flushMethod(method))
 	}
 	found = append(found, doublewrite(v.variables["innodb_doublewrite"]))
-	if v.on("debug_no_sync") {
-		found = append(found, diagnosis.Of("debug_no_sync", "ON", false, diagnosis.Fail,
-			"Set it to OFF: nothing is flushed to the disk, so that "+lost+"."))
-	}
 	if redo, known := v.variables["innodb_redo_log_enabled"]; known && !v.on("innodb_redo_log_enabled") {
 		found = append(found, diagnosis.Of("innodb_redo_log_enabled", redo, false, diagnosis.Fail,
 			"Run ALTER INSTANCE ENABLE INNODB REDO_LOG: without the log no commit outlives a crash."))

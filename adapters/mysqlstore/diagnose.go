@@ -99,7 +99,7 @@ func (v *server) askVariables(ctx context.Context, conn *sql.Conn) error {
 	for _, show := range []string{
 		`SHOW GLOBAL VARIABLES WHERE Variable_name IN (
 			'innodb_flush_log_at_trx_commit', 'log_bin', 'sync_binlog', 'binlog_format',
-			'innodb_flush_method', 'innodb_doublewrite', 'debug_no_sync', 'innodb_force_recovery',
+			'innodb_flush_method', 'innodb_doublewrite', 'innodb_force_recovery',
 			'transaction_isolation', 'tx_isolation', 'transaction_read_only', 'tx_read_only',
 			'read_only', 'super_read_only', 'innodb_read_only', 'max_connections',
 			'tidb_txn_mode', 'wsrep_on', 'wsrep_sync_wait', 'version', 'version_comment')

@@ -133,7 +133,7 @@ func TestDiagnoseWhatCanBeSet(t *testing.T) {
 func TestDiagnoseWhatIsSetAtTheStart(t *testing.T) {
 	t.Parallel()
 	at := examined(t, mysqltest.Config{Relaxed: true, Args: []string{
-		"--innodb-flush-method=nosync", "--loose-debug-no-sync=ON", "--sysdate-is-now",
+		"--innodb-flush-method=nosync", "--sysdate-is-now",
 		// For users without rights of administration, such as the one below.
 		"--init-connect=SET timestamp = 1000000000",
 	}})
@@ -158,9 +158,6 @@ func TestDiagnoseWhatIsSetAtTheStart(t *testing.T) {
 	require.Equal(t, diagnosis.Warn, found["log_bin"].Level)
 	require.Equal(t, diagnosis.Warn, found["clock"].Level, found["clock"])
 	require.Contains(t, found["clock"].Found, "behind ours")
-	if _, known := variable(t, db, "debug_no_sync"); known { // MariaDB
-		require.Equal(t, diagnosis.Fail, found["debug_no_sync"].Level)
-	}
 }
 
 // TestDiagnoseAServerThatIsAway also holds that a password is not shown, and that a way that
@@ -183,19 +180,6 @@ func TestDiagnoseAServerThatIsAway(t *testing.T) {
 		require.Equal(t, level, payments.Diagnose(ctx, 1)[0].Level, option)
 		require.NoError(t, payments.Close())
 	}
-}
-
-// variable returns a setting of the server, where it has one of the name.
-func variable(t *testing.T, db *sql.DB, name string) (value string, known bool) {
-	t.Helper()
-	rows, err := db.QueryContext(t.Context(), "SHOW GLOBAL VARIABLES LIKE '"+name+"'")
-	require.NoError(t, err)
-	defer func() { require.NoError(t, rows.Close()) }()
-	if known = rows.Next(); known {
-		require.NoError(t, rows.Scan(&name, &value))
-	}
-	require.NoError(t, rows.Err())
-	return value, known
 }
 
 // driverConfig is how the driver reaches the database of a URL.

@@ -14,7 +14,7 @@ has_server() {
 
 # What comes with the server, of whichever make: a backup is made and restored with them.
 has_tools() {
-	has mariadb-dump && has mariadb-binlog || has mysqldump && has mysqlbinlog
+	{ has mariadb-dump && has mariadb-binlog; } || { has mysqldump && has mysqlbinlog; }
 }
 
 # An engine that runs, and has the image or gets it, is as good as a server.

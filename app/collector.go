@@ -62,6 +62,6 @@ func percentAt(live uint64) int {
 	if live >= collectFloor {
 		return lowestPercent
 	}
-	percent := int((collectFloor - live) * 100 / max(live, 1))
-	return max(lowestPercent, min(highestPercent, percent))
+	percent := min(highestPercent, (collectFloor-live)*100/max(live, 1))
+	return max(lowestPercent, int(percent))
 }

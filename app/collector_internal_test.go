@@ -21,7 +21,7 @@ func TestPercentAt(t *testing.T) {
 
 // TestCalmCollector: the collector is adjusted to what is live, up and down, unless somebody has
 // set it.
-func TestCalmCollector(t *testing.T) { //nolint:paralleltest // there is one collector
+func TestCalmCollector(t *testing.T) { // not in parallel: there is one collector
 	percent := func() int {
 		s := []metrics.Sample{{Name: "/gc/gogc:percent"}}
 		metrics.Read(s)
@@ -31,7 +31,7 @@ func TestCalmCollector(t *testing.T) { //nolint:paralleltest // there is one col
 	defer debug.SetGCPercent(before)
 
 	for _, name := range []string{"GOGC", "GOMEMLIMIT"} {
-		t.Run(name, func(t *testing.T) { //nolint:paralleltest // as above
+		t.Run(name, func(t *testing.T) {
 			t.Setenv(name, "123")
 			calmCollector()
 			require.Equal(t, before, percent())

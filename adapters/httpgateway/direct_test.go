@@ -4,7 +4,6 @@ import (
 	"bufio"
 	"io"
 	"net"
-	"net/http"
 	"strings"
 	"testing"
 
@@ -25,26 +24,26 @@ func TestFraming(t *testing.T) {
 		message string
 		kept    bool
 	}{
-		"a length":            {whole(http.StatusOK, approved), payment.ClassApproved, "", true},
+		"a length":            {whole(approved), payment.ClassApproved, "", true},
 		"chunks":              {strings.Replace(chunked, "%s", "33\r\n"+approved+"\r\n0\r\n", 1), payment.ClassApproved, "", true},
 		"a torn chunk":        {strings.Replace(chunked, "%s", "33\r\n"+approved[:9], 1), payment.ClassUnknownUnanswered, "broke off", false},
 		"up to the end":       {"HTTP/1.1 200 OK\r\n\r\n" + approved, payment.ClassApproved, "", false},
-		"HTTP/1.0":            {strings.Replace(whole(http.StatusOK, approved), "/1.1", "/1.0", 1), payment.ClassApproved, "", false},
-		"its last":            {strings.Replace(whole(http.StatusOK, approved), "\r\n", "\r\nConnection: close\r\n", 1), payment.ClassApproved, "", false},
-		"something behind it": {whole(http.StatusOK, approved) + "HTTP", payment.ClassApproved, "", false},
-		"interim answers":     {"HTTP/1.1 100 Continue\r\n\r\n" + interim(4) + whole(http.StatusOK, approved), payment.ClassApproved, "", true},
+		"HTTP/1.0":            {strings.Replace(whole(approved), "/1.1", "/1.0", 1), payment.ClassApproved, "", false},
+		"its last":            {strings.Replace(whole(approved), "\r\n", "\r\nConnection: close\r\n", 1), payment.ClassApproved, "", false},
+		"something behind it": {whole(approved) + "HTTP", payment.ClassApproved, "", false},
+		"interim answers":     {"HTTP/1.1 100 Continue\r\n\r\n" + interim(4) + whole(approved), payment.ClassApproved, "", true},
 		"nothing but interim": {interim(6), payment.ClassUnknownAnswered, "103", false},
 		"another protocol":    {"HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: x\r\n\r\n", payment.ClassUnknownAnswered, "101", false},
-		"two lengths":         {strings.Replace(whole(http.StatusOK, approved), "\r\n", "\r\nContent-Length: 3\r\n", 1), payment.ClassUnknownUnanswered, "no answer", false},
-		"a long header":       {whole(http.StatusOK, approved)[:17] + "X: " + strings.Repeat("x", 70_000) + "\r\n\r\n", payment.ClassUnknownUnanswered, "header of the answer is too long", false},
-		"a long body":         {whole(http.StatusOK, approved+strings.Repeat(" ", 70_000)), payment.ClassUnknownAnswered, "longer than", false},
+		"two lengths":         {strings.Replace(whole(approved), "\r\n", "\r\nContent-Length: 3\r\n", 1), payment.ClassUnknownUnanswered, "no answer", false},
+		"a long header":       {whole(approved)[:17] + "X: " + strings.Repeat("x", 70_000) + "\r\n\r\n", payment.ClassUnknownUnanswered, "header of the answer is too long", false},
+		"a long body":         {whole(approved + strings.Repeat(" ", 70_000)), payment.ClassUnknownAnswered, "longer than", false},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			s := listen(t, func(s *wireServer, number int64, c net.Conn) {
 				answer := tt.answer
 				if number > 1 {
-					answer = whole(http.StatusOK, approved)
+					answer = whole(approved)
 				}
 				for r := bufio.NewReader(c); s.readRequest(r) == nil; {
 					_, _ = io.WriteString(c, answer)

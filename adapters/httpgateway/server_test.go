@@ -178,8 +178,8 @@ func reset(c net.Conn) {
 	_ = socket.Close()
 }
 
-// whole returns an answer of the wire, as HTTP/1.1 has it.
-func whole(status int, body string) string {
-	return fmt.Sprintf("HTTP/1.1 %d %s\r\nContent-Type: application/json\r\nContent-Length: %d\r\n\r\n%s",
-		status, http.StatusText(status), len(body), body)
+// whole returns an answer 200 of the wire, as HTTP/1.1 has it.
+func whole(body string) string {
+	return fmt.Sprintf("HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: %d\r\n\r\n%s",
+		len(body), body)
 }

@@ -185,7 +185,7 @@ func TestKeptConnectionLost(t *testing.T) {
 					if s.readRequest(r) != nil {
 						return
 					}
-					_, _ = io.WriteString(c, whole(http.StatusOK, approved))
+					_, _ = io.WriteString(c, whole(approved))
 					if s.readRequest(r) == nil {
 						end(c)
 					}
@@ -214,7 +214,7 @@ func TestKeptConnectionStale(t *testing.T) {
 		t.Helper()
 		s := w.listen(t, func(s *wireServer, _ int64, c net.Conn) {
 			if s.readRequest(bufio.NewReader(c)) == nil {
-				_, _ = io.WriteString(c, whole(http.StatusOK, approved))
+				_, _ = io.WriteString(c, whole(approved))
 			}
 		})
 		g := w.gateway(t, s, patience)
@@ -242,7 +242,7 @@ func TestConnectionsAreKept(t *testing.T) {
 		s := w.listen(t, func(s *wireServer, _ int64, c net.Conn) {
 			r := bufio.NewReader(c)
 			for s.readRequest(r) == nil {
-				_, _ = io.WriteString(c, whole(http.StatusOK, approved))
+				_, _ = io.WriteString(c, whole(approved))
 			}
 		})
 		g := w.gateway(t, s, patience, httpgateway.WithConnections(1))

@@ -12,6 +12,7 @@ import (
 	_ "paymentd/adapters/other/nothing" // denied
 	_ "paymentd/app/nothing"            // denied
 	_ "paymentd/core/nothing"
+	_ "paymentd/core/apikey/nothing"
 	_ "paymentd/core/payment/nothing"
 	_ "paymentd/ports/nothing"
 )

@@ -11,6 +11,7 @@ import (
 
 	_ "paymentd/adapters/sandbox/nothing" // denied
 	_ "paymentd/app/nothing"              // denied
+	_ "paymentd/core/apikey/nothing"
 	_ "paymentd/core/payment/nothing"
 	_ "paymentd/ports/nothing"
 	_ "paymentd/ports/portstest/nothing" // denied

@@ -11,5 +11,6 @@ import (
 	_ "paymentd/adapters/sandbox/nothing" // denied
 	_ "paymentd/app/nothing"              // denied
 	_ "paymentd/core/nothing"             // denied
+	_ "paymentd/core/apikey/nothing"
 	_ "paymentd/core/payment/nothing"
 )

@@ -25,6 +25,11 @@ func TestWiredPaymentsContract(t *testing.T) {
 	})
 }
 
+func TestKeysContract(t *testing.T) {
+	t.Parallel()
+	portstest.Keys(t, func(testing.TB) ports.Keys { return fake.NewKeys() })
+}
+
 func TestGatewayContract(t *testing.T) {
 	t.Parallel()
 	portstest.Gateway(t, newGateway)

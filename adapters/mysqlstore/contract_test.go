@@ -24,6 +24,14 @@ func TestContract(t *testing.T) {
 	}
 }
 
+func TestKeysContract(t *testing.T) {
+	t.Parallel()
+	portstest.Keys(t, func(t testing.TB) ports.Keys {
+		t.Helper()
+		return open(t, migrated(t), mysqlstore.Options{}).Keys()
+	})
+}
+
 // mode is how a repository makes its commits.
 type mode struct {
 	name string

@@ -19,6 +19,14 @@ func TestContract(t *testing.T) {
 	})
 }
 
+func TestKeysContract(t *testing.T) {
+	t.Parallel()
+	portstest.Keys(t, func(t testing.TB) ports.Keys {
+		t.Helper()
+		return open(t, migrated(t), sqlitestore.Options{}).Keys()
+	})
+}
+
 // migrated returns the URL of a new file with the schema.
 func migrated(t testing.TB) string {
 	t.Helper()

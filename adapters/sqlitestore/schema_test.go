@@ -69,7 +69,7 @@ func TestMigrateDownAndUp(t *testing.T) {
 	status, err = schema.Status(t.Context())
 	require.NoError(t, err)
 	require.Equal(t, status.Latest-1, status.Version)
-	require.ErrorContains(t, s.Ready(t.Context()), "the schema is at version 5 and this program needs 6")
+	require.ErrorContains(t, s.Ready(t.Context()), "the schema is at version 6 and this program needs 7")
 
 	require.NoError(t, schema.DownAll(t.Context()))
 	require.NoError(t, schema.Down(t.Context()), "nothing left to undo is no error")
@@ -108,7 +108,7 @@ func TestSchemaOfANewerProgram(t *testing.T) {
 	execute(t, raw(t, databaseURL), "UPDATE schema_migrations SET version = 1000")
 	schema, err := sqlitestore.Schema(databaseURL)
 	require.NoError(t, err)
-	const newer = "the schema is at version 1000, newer than the 6 that this program knows"
+	const newer = "the schema is at version 1000, newer than the 7 that this program knows"
 	require.NoError(t, schema.Up(t.Context()))
 	require.ErrorContains(t, schema.Down(t.Context()), newer)
 	require.NoError(t, open(t, databaseURL, sqlitestore.Options{}).Ready(t.Context()))

@@ -8,8 +8,20 @@ import (
 	"database/sql"
 	"time"
 
+	"paymentd/core/apikey"
 	"paymentd/core/payment"
 )
+
+type ApiKey struct {
+	ID         apikey.ID
+	Name       apikey.Name
+	ActiveName sql.NullString
+	Scopes     string
+	Hash       []byte
+	CreatedAt  time.Time
+	LastUsedAt sql.NullTime
+	RevokedAt  sql.NullTime
+}
 
 type Attempt struct {
 	OrderID    payment.OrderID

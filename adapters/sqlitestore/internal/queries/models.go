@@ -7,8 +7,20 @@ package queries
 import (
 	"database/sql"
 
+	"paymentd/core/apikey"
 	"paymentd/core/payment"
 )
+
+type ApiKey struct {
+	ID         apikey.ID
+	Name       apikey.Name
+	ActiveName sql.NullString
+	Scopes     string
+	Hash       []byte
+	CreatedAt  int64
+	LastUsedAt sql.NullInt64
+	RevokedAt  sql.NullInt64
+}
 
 type Attempt struct {
 	OrderID    payment.OrderID

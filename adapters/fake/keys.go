@@ -1,0 +1,177 @@
+package fake
+
+import (
+	"cmp"
+	"context"
+	"fmt"
+	"slices"
+	"sync"
+	"time"
+
+	"paymentd/core/apikey"
+	"paymentd/ports"
+)
+
+// Keys is ports.Keys in memory.
+type Keys struct {
+	mu     sync.Mutex
+	keys   []apikey.Key
+	faults map[string]error // by method; of all, under ""
+	delays map[string]time.Duration
+	calls  map[string]int
+}
+
+// NewKeys returns an empty repository.
+func NewKeys() *Keys {
+	return &Keys{
+		calls: make(map[string]int), faults: make(map[string]error), delays: make(map[string]time.Duration),
+	}
+}
+
+// Fail has every call from now on return the error; nil for none.
+func (k *Keys) Fail(fault error) { k.FailOn("", fault) }
+
+// FailOn has every call of a method from now on return the error; nil for none.
+func (k *Keys) FailOn(method string, fault error) {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	k.faults[method] = fault
+}
+
+// Delay has every answer of a method from now on come so late, with what was true when it was asked
+// for.
+func (k *Keys) Delay(method string, by time.Duration) {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	k.delays[method] = by
+}
+
+// Calls returns how often a method was called.
+func (k *Keys) Calls(method string) int {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	return k.calls[method]
+}
+
+// Clear takes all keys away, as a restore from an old backup does.
+func (k *Keys) Clear() {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	k.keys = nil
+}
+
+// transact runs f as one transaction, at now in microseconds as databases have it.
+func (k *Keys) transact(ctx context.Context, method string, f func(now time.Time) error) error {
+	k.mu.Lock()
+	defer func() {
+		late := k.delays[method]
+		k.mu.Unlock()
+		time.Sleep(late)
+	}()
+	k.calls[method]++
+	if err := ctx.Err(); err != nil {
+		return fmt.Errorf("%w: %w", ports.ErrUnavailable, err)
+	}
+	if fault := cmp.Or(k.faults[""], k.faults[method]); fault != nil {
+		return fault
+	}
+	return f(time.Now().UTC().Truncate(time.Microsecond))
+}
+
+// Create stores a new key.
+func (k *Keys) Create(ctx context.Context, key apikey.Key) error {
+	return k.transact(ctx, "Create", func(now time.Time) error {
+		active := 0
+		for _, other := range k.keys {
+			switch {
+			case other.ID == key.ID:
+				return nil
+			case other.Active() && other.Name == key.Name:
+				return ports.ErrKeyNameTaken
+			case other.Active():
+				active++
+			}
+		}
+		if active >= apikey.MaxActive {
+			return ports.ErrTooManyKeys
+		}
+		key.CreatedAt, key.LastUsedAt, key.RevokedAt = now, time.Time{}, time.Time{}
+		k.keys = append(k.keys, key)
+		return nil
+	})
+}
+
+// Revoke takes a key's power away.
+func (k *Keys) Revoke(ctx context.Context, idOrName string) (revoked apikey.Key, err error) {
+	err = k.transact(ctx, "Revoke", func(now time.Time) error {
+		found := -1
+		for i, key := range k.keys {
+			known := string(key.ID) == idOrName || string(key.Name) == idOrName
+			if known && (found < 0 || !k.keys[found].Active()) {
+				found = i
+			}
+		}
+		if found < 0 {
+			return ports.ErrNoSuchKey
+		}
+		key := &k.keys[found]
+		defer func() { revoked = *key }()
+		if !key.Active() {
+			return ports.ErrKeyRevoked
+		}
+		key.RevokedAt = now
+		return nil
+	})
+	return revoked, err
+}
+
+// List returns keys, the newest first.
+func (k *Keys) List(ctx context.Context, limit int) (keys []apikey.Key, err error) {
+	err = k.transact(ctx, "List", func(time.Time) error {
+		keys = slices.Clone(k.keys)
+		slices.SortFunc(keys, func(a, b apikey.Key) int {
+			return cmp.Or(b.CreatedAt.Compare(a.CreatedAt), cmp.Compare(a.ID, b.ID))
+		})
+		keys = keys[:min(len(keys), limit)]
+		return nil
+	})
+	return keys, err
+}
+
+// Active returns the keys that are not revoked.
+func (k *Keys) Active(ctx context.Context) (active ports.ActiveKeys, err error) {
+	err = k.transact(ctx, "Active", func(time.Time) error {
+		active.Ever = len(k.keys) > 0
+		for _, key := range k.keys {
+			if key.Active() {
+				active.Keys = append(active.Keys, key)
+			}
+		}
+		return nil
+	})
+	return active, err
+}
+
+// NoteUse stores that keys were used.
+func (k *Keys) NoteUse(ctx context.Context, ids []apikey.ID, grain time.Duration) error {
+	return k.transact(ctx, "NoteUse", func(now time.Time) error {
+		for i := range k.keys {
+			key := &k.keys[i]
+			if slices.Contains(ids, key.ID) && (key.LastUsedAt.IsZero() || key.LastUsedAt.Before(now.Add(-grain))) {
+				key.LastUsedAt = now
+			}
+		}
+		return nil
+	})
+}
+
+// Everyone lets all who call do everything, as a service does that has no key.
+type Everyone struct{}
+
+// Check returns a key without an id.
+func (Everyone) Check(string) (*apikey.Key, error) {
+	return &apikey.Key{Scopes: apikey.Scopes{apikey.ScopeAdmin}}, nil
+}
+
+// Ready returns nil.
+func (Everyone) Ready() error { return nil }

@@ -1,0 +1,82 @@
+package mysqlstore_test
+
+import (
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"paymentd/adapters/mysqlstore"
+	"paymentd/core/apikey"
+	"paymentd/ports"
+)
+
+// TestKeysThroughALostAnswer cuts the connection while a key is created or revoked: it is done once, and
+// the caller is told so.
+func TestKeysThroughALostAnswer(t *testing.T) {
+	t.Parallel()
+	for name, p := range map[string]plan{
+		"created, and the answer lost":   {statement: "INSERT INTO api_keys"},
+		"created, and the question lost": {statement: "INSERT INTO api_keys", loseQuestion: true},
+		"revoked, and the answer lost":   {statement: "UPDATE api_keys"},
+		"revoked, and the question lost": {statement: "UPDATE api_keys", loseQuestion: true},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			l, linked := newLink(t, migrated(t))
+			keys := open(t, linked, mysqlstore.Options{}).Keys()
+			l.cutAt(p)
+			key, _ := apikey.New("shop", apikey.Scopes{apikey.ScopePay})
+			require.NoError(t, keys.Create(t.Context(), key))
+			revoked, err := keys.Revoke(t.Context(), "shop")
+			require.NoError(t, err)
+			require.False(t, revoked.Active())
+			require.True(t, l.wasCut())
+			all, err := keys.List(t.Context(), 10)
+			require.NoError(t, err)
+			require.Equal(t, []apikey.Key{revoked}, all)
+		})
+	}
+}
+
+// TestKeyThatArrivesLate has an earlier try at creating a key carried out in the middle of a later one.
+func TestKeyThatArrivesLate(t *testing.T) {
+	t.Parallel()
+	url := migrated(t)
+	l, linked := newLink(t, url)
+	keys, earlier := open(t, linked, mysqlstore.Options{}).Keys(), open(t, url, mysqlstore.Options{}).Keys()
+	key, _ := apikey.New("shop", apikey.Scopes{apikey.ScopePay})
+	arrived := make(chan error, 1)
+	l.cutAt(plan{statement: "SELECT COUNT(*)", only: func() { arrived <- earlier.Create(t.Context(), key) }})
+	require.NoError(t, keys.Create(t.Context(), key))
+	require.NoError(t, <-arrived)
+	all, err := keys.List(t.Context(), 10)
+	require.NoError(t, err)
+	require.Len(t, all, 1)
+}
+
+// TestKeyInDoubt loses the server for good while a key is created.
+func TestKeyInDoubt(t *testing.T) {
+	t.Parallel()
+	l, linked := newLink(t, migrated(t))
+	keys := open(t, linked, mysqlstore.Options{}).Keys()
+	l.cutAt(plan{statement: "INSERT INTO api_keys", forGood: true})
+	key, _ := apikey.New("shop", apikey.Scopes{apikey.ScopePay})
+	require.ErrorIs(t, keys.Create(t.Context(), key), ports.ErrInDoubt)
+	_, err := keys.Active(t.Context())
+	require.ErrorIs(t, err, ports.ErrUnavailable)
+}
+
+// TestKeysOfANewerProgram have scopes that this one does not know. They allow nothing here, and the
+// others are as they are.
+func TestKeysOfANewerProgram(t *testing.T) {
+	t.Parallel()
+	url := migrated(t)
+	keys := open(t, url, mysqlstore.Options{}).Keys()
+	key, _ := apikey.New("shop", apikey.Scopes{apikey.ScopePay})
+	require.NoError(t, keys.Create(t.Context(), key))
+	execute(t, raw(t, url), "UPDATE api_keys SET scopes = 'pay,refund'")
+	active, err := keys.Active(t.Context())
+	require.NoError(t, err)
+	require.True(t, active.Keys[0].Scopes.Allow(apikey.ScopePay))
+	require.False(t, active.Keys[0].Scopes.Allow(apikey.ScopeRead))
+}

@@ -1,0 +1,154 @@
+package sqlitestore
+
+import (
+	"context"
+	"database/sql"
+	"fmt"
+	"time"
+
+	"paymentd/adapters/sqlitestore/internal/queries"
+	"paymentd/core/apikey"
+	"paymentd/ports"
+)
+
+// Keys is ports.Keys on SQLite. Its changes are made one after the other, under the write lock, by
+// however many processes: what is read before one is still so when it is made.
+type Keys struct{ s *Payments }
+
+// Keys returns the repository of the API keys, in the same file.
+func (s *Payments) Keys() ports.Keys { return &Keys{s} }
+
+// Create implements ports.Keys.
+func (k *Keys) Create(ctx context.Context, key apikey.Key) error {
+	err := k.s.write(ctx, func(ctx context.Context, q *queries.Queries, now time.Time) error {
+		return insertKey(ctx, q, key, now)
+	})
+	if err != nil {
+		return fmt.Errorf("create API key: %w", err)
+	}
+	return nil
+}
+
+func insertKey(ctx context.Context, q *queries.Queries, key apikey.Key, now time.Time) error {
+	switch found, err := q.FindKey(ctx, queries.FindKeyParams{ID: key.ID, Name: key.Name}); {
+	case noRows(err):
+	case err != nil:
+		return err
+	case found.ApiKey.ID == key.ID:
+		return nil // stored already, and the answer to that was lost
+	case found.ApiKey.ActiveName.Valid:
+		return ports.ErrKeyNameTaken
+	}
+	active, err := q.CountActiveKeys(ctx)
+	if err != nil {
+		return err
+	}
+	if active >= apikey.MaxActive {
+		return ports.ErrTooManyKeys
+	}
+	return q.InsertKey(ctx, queries.InsertKeyParams{
+		ID: key.ID, Name: key.Name, ActiveName: sql.NullString{String: string(key.Name), Valid: true},
+		Scopes: key.Scopes.String(), Hash: key.Hash[:], Now: now.UnixMicro(),
+	})
+}
+
+// Revoke implements ports.Keys.
+func (k *Keys) Revoke(ctx context.Context, idOrName string) (key apikey.Key, err error) {
+	err = k.s.write(ctx, func(ctx context.Context, q *queries.Queries, now time.Time) error {
+		row, err := q.FindKey(ctx, queries.FindKeyParams{ID: apikey.ID(idOrName), Name: apikey.Name(idOrName)})
+		if noRows(err) {
+			return ports.ErrNoSuchKey
+		}
+		if err != nil {
+			return err
+		}
+		if key, err = fromKey(row.ApiKey); err != nil {
+			return err
+		}
+		if !key.Active() {
+			return ports.ErrKeyRevoked
+		}
+		key.RevokedAt = now
+		return q.RevokeKey(ctx, queries.RevokeKeyParams{ID: key.ID, Now: nullable(now)})
+	})
+	if err != nil {
+		return key, fmt.Errorf("revoke API key: %w", err)
+	}
+	return key, nil
+}
+
+// List implements ports.Keys.
+func (k *Keys) List(ctx context.Context, limit int) (keys []apikey.Key, err error) {
+	err = k.s.read(ctx, func(ctx context.Context, q *queries.Queries, _ time.Time) error {
+		rows, err := q.ListKeys(ctx, int64(max(0, limit)))
+		if err != nil {
+			return err
+		}
+		keys = make([]apikey.Key, len(rows))
+		for i, row := range rows {
+			if keys[i], err = fromKey(row.ApiKey); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+	if err != nil {
+		return nil, fmt.Errorf("list API keys: %w", err)
+	}
+	return keys, nil
+}
+
+// Active implements ports.Keys. While there is an active key it is one statement.
+func (k *Keys) Active(ctx context.Context) (active ports.ActiveKeys, err error) {
+	err = k.s.read(ctx, func(ctx context.Context, q *queries.Queries, _ time.Time) error {
+		rows, err := q.ListActiveKeys(ctx)
+		if err != nil {
+			return err
+		}
+		active = ports.ActiveKeys{Keys: make([]apikey.Key, len(rows)), Ever: len(rows) > 0}
+		for i, row := range rows {
+			if active.Keys[i], err = fromKey(row.ApiKey); err != nil {
+				return err
+			}
+		}
+		if !active.Ever {
+			active.Ever, err = q.AnyKey(ctx)
+		}
+		return err
+	})
+	if err != nil {
+		return ports.ActiveKeys{}, fmt.Errorf("read the active API keys: %w", err)
+	}
+	return active, nil
+}
+
+// NoteUse implements ports.Keys.
+func (k *Keys) NoteUse(ctx context.Context, ids []apikey.ID, grain time.Duration) error {
+	if len(ids) == 0 {
+		return nil
+	}
+	err := k.s.write(ctx, func(ctx context.Context, q *queries.Queries, now time.Time) error {
+		for _, id := range ids {
+			params := queries.NoteKeyUsedParams{ID: id, Now: nullable(now), NotedBefore: nullable(now.Add(-grain))}
+			if err := q.NoteKeyUsed(ctx, params); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+	if err != nil {
+		return fmt.Errorf("note the use of API keys: %w", err)
+	}
+	return nil
+}
+
+// fromKey returns a key as it was read, or says why the row makes none.
+func fromKey(row queries.ApiKey) (apikey.Key, error) {
+	if len(row.Hash) != len(apikey.Hash{}) {
+		return apikey.Key{}, fmt.Errorf("read the row of API key %q: its hash has %d bytes", row.ID, len(row.Hash))
+	}
+	return apikey.Key{
+		ID: row.ID, Name: row.Name, Scopes: apikey.ReadScopes(row.Scopes), Hash: apikey.Hash(row.Hash),
+		CreatedAt: fromMicros(row.CreatedAt), LastUsedAt: orZero(row.LastUsedAt), RevokedAt: orZero(row.RevokedAt),
+	}, nil
+}

@@ -1,0 +1,296 @@
+package portstest
+
+import (
+	"errors"
+	"slices"
+	"strconv"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"paymentd/core/apikey"
+	"paymentd/ports"
+)
+
+// Keys checks that a repository keeps the contract of ports.Keys. open returns an empty one each
+// time, and undoes with t.Cleanup what it did for it.
+func Keys(t *testing.T, open func(t testing.TB) ports.Keys) {
+	t.Helper()
+	for _, c := range slices.Concat(keysCreated(), keysRevoked(), keyReads(), keyRaces()) {
+		t.Run(c.says, func(t *testing.T) {
+			t.Parallel()
+			c.holds(&keys{Keys: open(t), t: t})
+		})
+	}
+}
+
+// keyClause is a sentence of the contract, and how to see that it is true.
+type keyClause struct {
+	says  string
+	holds func(k *keys)
+}
+
+// keys is the repository under test.
+type keys struct {
+	ports.Keys
+
+	t *testing.T
+}
+
+// create stores a new key, and returns it as it is stored.
+func (k *keys) create(name apikey.Name, scopes ...apikey.Scope) apikey.Key {
+	k.t.Helper()
+	key, _ := apikey.New(name, scopes)
+	require.NoError(k.t, k.Create(k.t.Context(), key))
+	return k.find(key.ID)
+}
+
+func (k *keys) revoke(idOrName string) apikey.Key {
+	k.t.Helper()
+	key, err := k.Revoke(k.t.Context(), idOrName)
+	require.NoError(k.t, err)
+	return plainKey(key)
+}
+
+func (k *keys) find(id apikey.ID) apikey.Key {
+	k.t.Helper()
+	for _, key := range k.list() {
+		if key.ID == id {
+			return key
+		}
+	}
+	require.Fail(k.t, "not listed", id)
+	return apikey.Key{}
+}
+
+func (k *keys) list() []apikey.Key {
+	k.t.Helper()
+	all, err := k.List(k.t.Context(), 10_000)
+	require.NoError(k.t, err)
+	for i := range all {
+		all[i] = plainKey(all[i])
+	}
+	return all
+}
+
+// active returns the names of the active keys, in their order, and whether there ever was a key.
+func (k *keys) active() ([]apikey.Name, bool) {
+	k.t.Helper()
+	active, err := k.Active(k.t.Context())
+	require.NoError(k.t, err)
+	var names []apikey.Name
+	for _, key := range active.Keys {
+		require.Equal(k.t, k.find(key.ID), plainKey(key))
+		names = append(names, key.Name)
+	}
+	slices.Sort(names)
+	return names, active.Ever
+}
+
+func plainKey(key apikey.Key) apikey.Key {
+	for _, at := range []*time.Time{&key.CreatedAt, &key.LastUsedAt, &key.RevokedAt} {
+		*at = plainTime(*at)
+	}
+	return key
+}
+
+func keysCreated() []keyClause {
+	return []keyClause{
+		{"create/stores what it is given, and when by its own clock", func(k *keys) {
+			key, _ := apikey.New("shop", apikey.Scopes{apikey.ScopePay, apikey.ScopeRead})
+			given := key
+			given.CreatedAt, given.RevokedAt, given.LastUsedAt = time.Unix(1, 0), time.Unix(2, 0), time.Unix(3, 0)
+			require.NoError(k.t, k.Create(k.t.Context(), given))
+			stored := k.find(key.ID)
+			require.WithinDuration(k.t, time.Now(), stored.CreatedAt, time.Minute)
+			key.CreatedAt = stored.CreatedAt
+			require.Equal(k.t, key, stored)
+		}},
+		{"create/twice is once", func(k *keys) {
+			key, _ := apikey.New("shop", apikey.Scopes{apikey.ScopePay})
+			require.NoError(k.t, k.Create(k.t.Context(), key))
+			require.NoError(k.t, k.Create(k.t.Context(), key))
+			require.Len(k.t, k.list(), 1)
+		}},
+		{"create/an active key has its name alone, and its case counts", func(k *keys) {
+			k.create("shop", apikey.ScopePay)
+			another, _ := apikey.New("shop", apikey.Scopes{apikey.ScopeRead})
+			require.ErrorIs(k.t, k.Create(k.t.Context(), another), ports.ErrKeyNameTaken)
+			k.create("Shop", apikey.ScopePay)
+			require.Len(k.t, k.list(), 2)
+		}},
+		{"create/a revoked key's name is free", func(k *keys) {
+			for range 3 {
+				k.create("shop", apikey.ScopePay)
+				k.revoke("shop")
+			}
+			require.Len(k.t, k.list(), 3)
+		}},
+		{"create/there is a limit, of active keys alone", func(k *keys) {
+			for i := range apikey.MaxActive {
+				k.create1(i)
+			}
+			over, _ := apikey.New("shop", apikey.Scopes{apikey.ScopePay})
+			require.ErrorIs(k.t, k.Create(k.t.Context(), over), ports.ErrTooManyKeys)
+			k.revoke("key.0")
+			require.NoError(k.t, k.Create(k.t.Context(), over))
+			require.NoError(k.t, k.Create(k.t.Context(), over), "repeating it is safe at the limit, too")
+			names, _ := k.active()
+			require.Len(k.t, names, apikey.MaxActive)
+		}},
+	}
+}
+
+func keysRevoked() []keyClause {
+	return []keyClause{
+		{"revoke/by its name or its id", func(k *keys) {
+			first, second := k.create("first", apikey.ScopePay), k.create("second", apikey.ScopeRead)
+			byName, byID := k.revoke("first"), k.revoke(string(second.ID))
+			require.Equal(k.t, []apikey.ID{first.ID, second.ID}, []apikey.ID{byName.ID, byID.ID})
+			require.False(k.t, byName.Active())
+			require.WithinDuration(k.t, time.Now(), byName.RevokedAt, time.Minute)
+			require.Equal(k.t, byName, k.find(first.ID))
+			require.Equal(k.t, byID, k.find(second.ID))
+		}},
+		{"revoke/the active one of those that have had the name", func(k *keys) {
+			first := k.create("shop", apikey.ScopePay)
+			k.revoke("shop")
+			second := k.create("shop", apikey.ScopePay)
+			require.Equal(k.t, second.ID, k.revoke("shop").ID)
+			require.NotEqual(k.t, first.ID, second.ID)
+		}},
+		{"revoke/once, by whatever it is called", func(k *keys) {
+			key := k.create("shop", apikey.ScopePay)
+			at := k.revoke("shop").RevokedAt
+			for _, called := range []string{"shop", string(key.ID)} {
+				again, err := k.Revoke(k.t.Context(), called)
+				require.ErrorIs(k.t, err, ports.ErrKeyRevoked)
+				require.Equal(k.t, at, plainKey(again).RevokedAt)
+			}
+		}},
+		{"revoke/what there is", func(k *keys) {
+			k.create("shop", apikey.ScopePay)
+			for _, called := range []string{"", "Shop", "shop2", "0123456789ab"} {
+				_, err := k.Revoke(k.t.Context(), called)
+				require.ErrorIs(k.t, err, ports.ErrNoSuchKey, called)
+			}
+		}},
+	}
+}
+
+// create1 stores the i-th of many keys.
+func (k *keys) create1(i int) {
+	k.t.Helper()
+	key, _ := apikey.New(apikey.Name("key."+strconv.Itoa(i)), apikey.Scopes{apikey.ScopePay})
+	require.NoError(k.t, k.Create(k.t.Context(), key))
+}
+
+func keyReads() []keyClause {
+	return []keyClause{
+		{"active/those that are not revoked, and whether there ever was one", func(k *keys) {
+			names, ever := k.active()
+			require.Empty(k.t, names)
+			require.False(k.t, ever)
+			k.create("first", apikey.ScopePay)
+			k.create("second", apikey.ScopeAdmin)
+			names, ever = k.active()
+			require.Equal(k.t, []apikey.Name{"first", "second"}, names)
+			require.True(k.t, ever)
+			k.revoke("first")
+			names, _ = k.active()
+			require.Equal(k.t, []apikey.Name{"second"}, names)
+			k.revoke("second")
+			names, ever = k.active()
+			require.Empty(k.t, names)
+			require.True(k.t, ever, "the last one is revoked, and was there")
+		}},
+		{"list/newest first, up to a limit, revoked ones too", func(k *keys) {
+			for i := range 5 {
+				k.create1(i)
+			}
+			k.revoke("key.2")
+			all := k.list()
+			require.Len(k.t, all, 5)
+			require.True(k.t, slices.IsSortedFunc(all, func(a, b apikey.Key) int { return b.CreatedAt.Compare(a.CreatedAt) }))
+			some, err := k.List(k.t.Context(), 2)
+			require.NoError(k.t, err)
+			require.Len(k.t, some, 2)
+			for i, key := range some {
+				require.Equal(k.t, all[i], plainKey(key))
+			}
+			none, err := k.List(k.t.Context(), 0)
+			require.NoError(k.t, err)
+			require.Empty(k.t, none)
+		}},
+		{"use/of the keys that were used", func(k *keys) {
+			first, second, third := k.create("first", apikey.ScopePay), k.create("second", apikey.ScopePay), k.create("third", apikey.ScopePay)
+			k.use(0, first.ID, third.ID, "0123456789ab")
+			require.WithinDuration(k.t, time.Now(), k.find(first.ID).LastUsedAt, time.Minute)
+			require.Equal(k.t, k.find(first.ID).LastUsedAt, k.find(third.ID).LastUsedAt)
+			require.Zero(k.t, k.find(second.ID).LastUsedAt)
+			k.use(0)
+		}},
+		{"use/once in a grain", func(k *keys) {
+			key := k.create("shop", apikey.ScopePay)
+			k.use(time.Hour, key.ID)
+			first := k.find(key.ID).LastUsedAt
+			require.NotZero(k.t, first)
+			k.use(time.Hour, key.ID)
+			require.Equal(k.t, first, k.find(key.ID).LastUsedAt)
+			for began := time.Now(); k.find(key.ID).LastUsedAt.Equal(first); time.Sleep(glance) {
+				require.Less(k.t, time.Since(began), patience)
+				k.use(time.Microsecond, key.ID)
+			}
+		}},
+	}
+}
+
+func (k *keys) use(grain time.Duration, ids ...apikey.ID) {
+	k.t.Helper()
+	require.NoError(k.t, k.NoteUse(k.t.Context(), ids, grain))
+}
+
+// keyRaces are of people who do not know of each other.
+func keyRaces() []keyClause {
+	const racers = 8
+	atOnce := func(do func() error) (succeeded int, failed []error) {
+		errs := make(chan error, racers)
+		var all sync.WaitGroup
+		for range racers {
+			all.Go(func() { errs <- do() })
+		}
+		all.Wait()
+		close(errs)
+		for err := range errs {
+			if err == nil {
+				succeeded++
+			} else {
+				failed = append(failed, err)
+			}
+		}
+		return succeeded, failed
+	}
+	return []keyClause{
+		{"create/one of many that want a name at once gets it", func(k *keys) {
+			succeeded, failed := atOnce(func() error {
+				key, _ := apikey.New("shop", apikey.Scopes{apikey.ScopePay})
+				return k.Create(k.t.Context(), key)
+			})
+			require.Equal(k.t, 1, succeeded)
+			for _, err := range failed {
+				require.ErrorIs(k.t, err, ports.ErrKeyNameTaken)
+			}
+		}},
+		{"revoke/one of many that revoke a key at once has done it", func(k *keys) {
+			k.create("shop", apikey.ScopePay)
+			succeeded, failed := atOnce(func() error {
+				_, err := k.Revoke(k.t.Context(), "shop")
+				return err
+			})
+			require.Equal(k.t, 1, succeeded)
+			require.False(k.t, slices.ContainsFunc(failed, func(err error) bool { return !errors.Is(err, ports.ErrKeyRevoked) }))
+		}},
+	}
+}

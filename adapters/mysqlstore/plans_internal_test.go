@@ -54,8 +54,16 @@ func TestPlans(t *testing.T) { //nolint:tparallel // its parts share one connect
 	_, err := s.db.ExecContext(t.Context(), "UPDATE payments SET state = 'succeeded', due_at = NULL WHERE order_id < ?",
 		fmt.Sprintf("order-%05d", settled))
 	require.NoError(t, err)
-	_, err = s.db.ExecContext(t.Context(), "ANALYZE TABLE payments")
-	require.NoError(t, err)
+	for _, statement := range []string{
+		// As many keys that were revoked, and twenty that were not.
+		"INSERT INTO api_keys (id, name, scopes, hash, created_at, revoked_at) " +
+			"SELECT LEFT(MD5(order_id), 12), order_id, 'pay', UNHEX(SHA2(order_id, 256)), NOW(6), NOW(6) FROM payments",
+		"UPDATE api_keys SET active_name = name, revoked_at = NULL WHERE name < 'order-00020'",
+		"ANALYZE TABLE payments, api_keys",
+	} {
+		_, err = s.db.ExecContext(t.Context(), statement)
+		require.NoError(t, err)
+	}
 
 	some := []payment.OrderID{"order-00001", "order-01000", "order-02000", "nobody-asked-for"}
 	for name, plan := range map[string]struct {
@@ -86,6 +94,11 @@ func TestPlans(t *testing.T) { //nolint:tparallel // its parts share one connect
 			_, err := q.LockDuePayments(ctx, 16)
 			return err
 		}, "range payments_due"},
+		"ListActiveKeys": {func(ctx context.Context, q *queries.Queries) error {
+			keys, err := q.ListActiveKeys(ctx)
+			require.Len(t, keys, 20)
+			return err
+		}, "range api_keys_active_name"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			heard := &spy{DB: s.db}
@@ -93,7 +106,11 @@ func TestPlans(t *testing.T) { //nolint:tparallel // its parts share one connect
 			rows, err := s.db.QueryContext(t.Context(), "EXPLAIN FORMAT=TRADITIONAL "+heard.statement, heard.args...)
 			require.NoError(t, err)
 			defer func() { require.NoError(t, rows.Close()) }()
-			require.Equal(t, plan.access, accessOf(t, rows, "payments"))
+			table := "payments"
+			if name == "ListActiveKeys" {
+				table = "api_keys"
+			}
+			require.Equal(t, plan.access, accessOf(t, rows, table))
 		})
 	}
 }

@@ -2,6 +2,7 @@ package mysqlstore
 
 import (
 	"context"
+	"log/slog"
 	"strings"
 	"testing"
 	"time"
@@ -9,6 +10,8 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"paymentd/adapters/mysqlstore/mysqltest"
+	"paymentd/core/apikey"
+	"paymentd/core/keyring"
 	"paymentd/core/payment"
 	"paymentd/ports"
 )
@@ -96,23 +99,67 @@ func TestStatementsOfASuccess(t *testing.T) {
 	require.Equal(t, map[string]int{"Questions": 2, "Com_insert": 1, "Com_update": 1}, spent)
 }
 
-// TestStatementsOfAnIdleService: less than two a second, with a beat each 2 s and the next due
-// time asked for each second.
+// TestStatementsOfAnIdleService: less than two and a half a second, with a beat and a look at the API
+// keys each 2 s, and the next due time asked for each second. One more each 2 s as long as there is no
+// active key.
 func TestStatementsOfAnIdleService(t *testing.T) {
 	t.Parallel()
 	s := onOneConnection(t)
 	_, err := s.Beat(t.Context(), "replica-a", 5*time.Second)
 	require.NoError(t, err)
+	key, _ := apikey.New("shop", apikey.Scopes{apikey.ScopePay})
+	require.NoError(t, s.Keys().Create(t.Context(), key))
 	const beats = 4 // at once, and the look at the others has just been
 	spent := counted(t, s, func() {
 		for range beats {
 			_, err := s.Beat(t.Context(), "replica-a", 5*time.Second)
 			require.NoError(t, err)
+			_, err = s.Keys().Active(t.Context())
+			require.NoError(t, err)
 		}
 		_, _, err := s.NextDue(t.Context())
 		require.NoError(t, err)
 	})
-	require.Equal(t, map[string]int{"Questions": beats + 1, "Com_insert": beats, "Com_select": 1}, spent)
+	require.Equal(t, map[string]int{"Questions": 2*beats + 1, "Com_insert": beats, "Com_select": beats + 1}, spent)
+
+	_, err = s.Keys().Revoke(t.Context(), "shop")
+	require.NoError(t, err)
+	spent = counted(t, s, func() {
+		_, err := s.Keys().Active(t.Context())
+		require.NoError(t, err)
+	})
+	require.Equal(t, map[string]int{"Questions": 2, "Com_select": 2}, spent)
+}
+
+// TestStatementsOfAKey: to check one asks the database nothing, however often; that keys were used is one
+// statement a minute, for all of them.
+func TestStatementsOfAKey(t *testing.T) {
+	t.Parallel()
+	s := onOneConnection(t)
+	var secrets []string
+	var ids []apikey.ID
+	for _, name := range []apikey.Name{"shop", "books"} {
+		key, secret := apikey.New(name, apikey.Scopes{apikey.ScopePay})
+		require.NoError(t, s.Keys().Create(t.Context(), key))
+		secrets, ids = append(secrets, secret.Reveal()), append(ids, key.ID)
+	}
+	settings := keyring.Settings{Static: func() []string { return nil }}
+	ring := keyring.New(settings, s.Keys(), slog.New(slog.DiscardHandler))
+	require.NoError(t, ring.Load(t.Context()))
+	spent := counted(t, s, func() {
+		for range 1000 {
+			for _, secret := range secrets {
+				_, err := ring.Check(secret)
+				require.NoError(t, err)
+			}
+			_, err := ring.Check("wrong")
+			require.Error(t, err)
+		}
+	})
+	require.Empty(t, spent)
+
+	spent = counted(t, s, func() { require.NoError(t, s.Keys().NoteUse(t.Context(), ids, time.Minute)) })
+	require.Equal(t, map[string]int{"Questions": 1, "Com_update": 1}, spent)
 }
 
 // TestSettledAtOnceAsByTheDomain settles the same payment by one statement and by the domain

@@ -42,7 +42,7 @@ COPY --from=build /src/bin/paymentd /usr/bin/paymentd
 USER 65532:65532
 # Where the default database, and the sandbox's ledger, are.
 WORKDIR /data
-# Not a loopback address: the service does not start without PAYMENTD_API_KEYS.
+# Not a loopback address: the service does not start without an API key, such as of PAYMENTD_API_KEYS.
 ENV PAYMENTD_ADDR=0.0.0.0:3000
 EXPOSE 3000
 # Alive, not ready: what acts on this restarts the container, and that cures no database.

@@ -27,7 +27,7 @@ func New(cfg Config, log *slog.Logger, opts ...fx.Option) *fx.App {
 	return fx.New(
 		module(cfg, log),
 		fx.StartTimeout(startTimeout),
-		fx.StopTimeout(cfg.Shutdown+2*stopGrace),
+		fx.StopTimeout(cfg.Shutdown+4*stopGrace),
 		fx.Options(opts...),
 	)
 }
@@ -41,8 +41,8 @@ func module(cfg Config, log *slog.Logger) fx.Option {
 			l.UseErrorLevel(slog.LevelDebug) // whoever starts or stops the application has them too
 			return l
 		}),
-		fx.Provide(newPayments, newGateway, newRetry, newMetrics, replicaName, newTracing, newService,
-			newCertificate, newHTTPOptions, newHandler, newServer),
+		fx.Provide(newRepository, newPayments, newKeys, newGateway, newRetry, newMetrics, replicaName, newTracing, newService,
+			newCertificate, newKeyring, newHTTPOptions, newHandler, newServer),
 		fx.Invoke(startPprof, func(*Server) {}),
 	)
 }

@@ -25,6 +25,7 @@ type commands struct {
 	Serve   serveCommand   `cmd:"" help:"Run the payment service. With no settings at all: on a SQLite file and a sandbox gateway."`
 	Sandbox sandboxCommand `cmd:"" help:"Run the sandbox gateway as a server of its own, with a ledger on disk that survives it."`
 	Migrate migrateCommand `cmd:"" help:"Bring the database's schema to this version, take a step back, or say where it stands."`
+	Keys    keysCommand    `cmd:"" help:"Make, list and revoke the API keys of those who call."`
 	Doctor  doctorCommand  `cmd:"" help:"Look at the database, the gateway and the settings, and say what to change before going live. Takes the settings of serve."`
 	Stuck   stuckCommand   `cmd:"" help:"List the payments that wait: for how long, for what, and why."`
 	Resolve resolveCommand `cmd:"" help:"Settle an unresolved payment by your word, when the gateway cannot tell and you can."`

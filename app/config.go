@@ -20,7 +20,7 @@ import (
 // Config is every setting of `paymentd serve`: a flag and an environment variable each.
 // The tags are kong's.
 type Config struct {
-	Addr     string `default:"127.0.0.1:3000" env:"PAYMENTD_ADDR" help:"Address to listen on, host:port. Any other than a loopback address needs API keys."`
+	Addr     string `default:"127.0.0.1:3000" env:"PAYMENTD_ADDR" help:"Address to listen on, host:port. Any other than a loopback address needs an API key."`
 	Database string `default:"sqlite:paymentd.db" env:"PAYMENTD_DATABASE" help:"Where payments are kept: sqlite:FILE for one process, or mysql://user:password@host:port/database?tls=true for many."`
 	Gateway  string `default:"sandbox:" env:"PAYMENTD_GATEWAY" help:"Who takes the money: sandbox: or sandbox:LEDGER-FILE (a simulation inside the process), or the http://host:port or https:// base address of a gateway that speaks the gateway protocol."`
 	Currency string `default:"USD" env:"PAYMENTD_CURRENCY" help:"Currency of requests that name none, ISO 4217."`
@@ -40,7 +40,8 @@ type Config struct {
 	Poll             time.Duration `default:"1s" env:"PAYMENTD_POLL" help:"Longest sleep of the queue."`
 	HeartbeatTimeout time.Duration `default:"5s" env:"PAYMENTD_HEARTBEAT_TIMEOUT" help:"After which the claims of a silent replica are taken over."`
 
-	APIKeys apiKeys `name:"api-keys" env:"PAYMENTD_API_KEYS" placeholder:"KEY,..." help:"Keys that callers may show as 'Authorization: Bearer KEY', separated by commas, at least 16 characters each. None by default: then only a loopback address is served."`
+	APIKeys     apiKeys `name:"api-keys" env:"PAYMENTD_API_KEYS" placeholder:"KEY,..." help:"Keys that callers may show as 'Authorization: Bearer KEY', separated by commas, at least 16 characters each; they may do everything. More keys are made with 'paymentd keys create'. With none at all, only a loopback address is served."`
+	APIKeysFile string  `name:"api-keys-file" default:"" env:"PAYMENTD_API_KEYS_FILE" placeholder:"FILE" help:"File of such keys, one a line or separated by commas; # begins a comment. It is read again when it changes."`
 
 	LimitPerKey     httpapi.Rate    `env:"PAYMENTD_LIMIT_PER_KEY" placeholder:"RATE" help:"How often one API key may ask, such as 100/s, 6000/m or 20/h: that many requests at once, and as many again over each second, minute or hour. More are answered with 429. None by default."`
 	LimitPerAddress httpapi.Rate    `env:"PAYMENTD_LIMIT_PER_ADDRESS" placeholder:"RATE" help:"The same for one address, or one IPv6 network of 64 bits; it is asked for before the key."`
@@ -67,35 +68,16 @@ func Defaults() (Config, error) {
 
 const (
 	lookupMax       = 15 * time.Minute // to which the reconciler's interval doubles
-	minAPIKey       = 16               // characters
 	maxLaterRetries = 20
-
-	// apiKeyCharacters are those of a bearer token (RFC 6750, section 2.1).
-	apiKeyCharacters = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-._~+/="
 )
-
-// apiKeys are secrets, separated by commas where they come from a flag or a variable. A space
-// or a line feed around one, which files of secrets tend to have, is no part of it.
-type apiKeys []string
-
-// UnmarshalText is how kong reads them.
-func (k *apiKeys) UnmarshalText(text []byte) error {
-	*k = nil
-	for key := range strings.SplitSeq(string(text), ",") {
-		if key = strings.TrimSpace(key); key != "" {
-			*k = append(*k, key)
-		}
-	}
-	return nil
-}
-
-// String says how many there are, and nothing else.
-func (k apiKeys) String() string { return fmt.Sprintf("%d keys", len(k)) }
 
 // Validate checks the bounds of every setting. The error names the first that is wrong, and
 // what it may be. Kong calls it.
 func (c *Config) Validate() error {
 	if err := c.validateAddr(); err != nil {
+		return err
+	}
+	if err := c.validateKeys(); err != nil {
 		return err
 	}
 	if _, err := payment.ParseCurrency(c.Currency); err != nil {
@@ -130,18 +112,19 @@ func (c *Config) Validate() error {
 }
 
 func (c *Config) validateAddr() error {
-	host, err := hostOf(c.Addr)
-	if err != nil {
+	if _, err := hostOf(c.Addr); err != nil {
 		return setting("addr", err.Error())
 	}
-	if len(c.APIKeys) == 0 && !loopback(host) {
-		return setting("api-keys", "must be set to listen on "+c.Addr+", which is not a loopback address")
+	return nil
+}
+
+func (c *Config) validateKeys() error {
+	if slices.ContainsFunc(c.APIKeys, func(key string) bool { return !isAPIKey(key) }) {
+		return setting("api-keys",
+			"must be keys of at least 16 characters each, of letters, digits and -._~+/=, separated by commas")
 	}
-	for _, k := range c.APIKeys {
-		if len(k) < minAPIKey || strings.Trim(k, apiKeyCharacters) != "" {
-			return setting("api-keys",
-				"must be keys of at least 16 characters each, of letters, digits and -._~+/=, separated by commas")
-		}
+	if _, err := readKeysFile(c.APIKeysFile); err != nil {
+		return setting("api-keys-file", err.Error())
 	}
 	return nil
 }

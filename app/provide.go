@@ -26,7 +26,7 @@ import (
 // defaultLedger is the file of the sandbox gateway inside the process.
 const defaultLedger = "paymentd-sandbox.ledger"
 
-func newPayments(lc fx.Lifecycle, cfg Config, log *slog.Logger) (ports.Payments, error) {
+func newRepository(lc fx.Lifecycle, cfg Config, log *slog.Logger) (*Repository, error) {
 	r, err := OpenRepository(cfg, log)
 	if err != nil {
 		return nil, err
@@ -40,6 +40,10 @@ func newPayments(lc fx.Lifecycle, cfg Config, log *slog.Logger) (ports.Payments,
 	}})
 	return r, nil
 }
+
+func newPayments(r *Repository) ports.Payments { return r }
+
+func newKeys(r *Repository) ports.Keys { return r.Keys() }
 
 func newGateway(
 	lc fx.Lifecycle, cfg Config, traces *tracing.Tracing, log *slog.Logger,

@@ -25,6 +25,7 @@ type Repository struct {
 type store interface {
 	ports.Payments
 	io.Closer
+	Keys() ports.Keys
 	Pools() map[string]sql.DBStats // for the metrics
 	// Diagnose is for `paymentd doctor`, and for the checks at the start.
 	Diagnose(ctx context.Context, replicas int) []diagnosis.Finding

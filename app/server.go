@@ -18,19 +18,22 @@ import (
 	"paymentd/adapters/httpapi"
 	"paymentd/adapters/metrics"
 	"paymentd/core"
+	"paymentd/core/keyring"
 	"paymentd/core/payment"
 )
 
 // newHTTPOptions returns what the handler and its server are made of.
-func newHTTPOptions(cfg Config, certificate *httpapi.Certificate, m *metrics.Metrics) (httpapi.Options, error) {
+func newHTTPOptions(
+	cfg Config, keys *keyring.Ring, certificate *httpapi.Certificate, m *metrics.Metrics,
+) (httpapi.Options, error) {
 	currency, err := payment.ParseCurrency(cfg.Currency)
 	if err != nil {
 		return httpapi.Options{}, setting("currency", err.Error())
 	}
 	return httpapi.Options{
-		APIKeys: cfg.APIKeys, Currency: currency, MaxRequests: cfg.MaxRequests, MaxHeaderBytes: 16 << 10,
+		Currency: currency, MaxRequests: cfg.MaxRequests, MaxHeaderBytes: 16 << 10,
 		LimitPerAddress: cfg.LimitPerAddress, LimitPerKey: cfg.LimitPerKey, TrustedProxies: cfg.TrustedProxies,
-		Certificate: certificate, Metrics: m.Handler(), Observer: m,
+		Certificate: certificate, Keys: keys, Metrics: m.Handler(), Observer: m,
 		ChargesSandbox: strings.HasPrefix(cfg.Gateway, "sandbox:"),
 		HeaderTimeout:  5 * time.Second, ReadTimeout: 15 * time.Second,
 		WriteTimeout: 15 * time.Second, IdleTimeout: 2 * time.Minute,
@@ -113,7 +116,7 @@ func (s *Server) start(ctx context.Context) error {
 		}
 	}()
 	s.log.Info("paymentd listens", "addr", s.Addr(), "replica", s.service.Replica,
-		"api_keys", len(s.cfg.APIKeys), "tls", s.cfg.TLSCertificate != "")
+		"tls", s.cfg.TLSCertificate != "")
 	return nil
 }
 

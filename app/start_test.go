@@ -23,6 +23,8 @@ func TestWrongSettingStopsTheStart(t *testing.T) {
 	t.Cleanup(func() { require.NoError(t, busy.Close()) })
 	garbage := filepath.Join(t.TempDir(), "garbage")
 	require.NoError(t, os.WriteFile(garbage, []byte(strings.Repeat("neither a database nor a ledger ", 100)), 0o600))
+	shortKeys := filepath.Join(t.TempDir(), "keys")
+	require.NoError(t, os.WriteFile(shortKeys, []byte("0123456789-sesame\nsesame\n"), 0o600))
 	inUse := filepath.Join(t.TempDir(), "ledger")
 	apptest.Start(t, apptest.Build(t), map[string]string{"PAYMENTD_SANDBOX_LEDGER": inUse}, "sandbox").WaitReady(t)
 
@@ -44,7 +46,17 @@ func TestWrongSettingStopsTheStart(t *testing.T) {
 		},
 		{
 			name: "no key for all the world", command: "serve", variable: "PAYMENTD_ADDR", value: "0.0.0.0:3000",
-			says: "PAYMENTD_API_KEYS (--api-keys): must be set to listen on 0.0.0.0:3000",
+			says: "PAYMENTD_API_KEYS (--api-keys): must be set to listen on 0.0.0.0:3000, which is not a loopback address, " +
+				"or a key be made with `paymentd keys create`",
+			leaves: true,
+		},
+		{
+			name: "a file of keys", command: "serve", variable: "PAYMENTD_API_KEYS_FILE", value: shortKeys,
+			says: "PAYMENTD_API_KEYS_FILE (--api-keys-file): " + shortKeys + ":2: must be a key of at least 16 characters",
+		},
+		{
+			name: "no file of keys", command: "serve", variable: "PAYMENTD_API_KEYS_FILE", value: "/nowhere/keys",
+			says: "PAYMENTD_API_KEYS_FILE (--api-keys-file): must be a file that can be read: open /nowhere/keys: no such file",
 		},
 		{
 			name: "a database URL with a wrong port", command: "serve", variable: "PAYMENTD_DATABASE",
@@ -146,6 +158,13 @@ func TestWrongCommandLine(t *testing.T) {
 		{"archive", "missing flags: --to=FILE"},
 		{"archive --to=x --older-than=-1h", "--older-than: must not be negative"},
 		{"resolve --failed --reason=asked", `expected "<order>"`},
+		{"keys", `expected one of "create", "list", "revoke"`},
+		{"keys create --scopes=pay", "--name: must not be empty"},
+		{"keys create --name=a/b --scopes=pay", "--name: must consist of at most 64 letters"},
+		{"keys create --name=shop", "--scopes: must be one or more of pay,read,admin"},
+		{"keys create --name=shop --scopes=pay,refund", `--scopes: must be some of pay,read,admin, separated by commas, and "refund" is none`},
+		{"keys list --limit=0", "--limit: must be above zero"},
+		{"keys revoke", `expected "<id-or-name>"`},
 	} {
 		out := apptest.Run(t, apptest.Build(t), nil, strings.Fields(c.args)...)
 		require.Equal(t, 2, out.Code, c.args)
@@ -161,7 +180,9 @@ func TestWithoutACommandThereIsHelp(t *testing.T) {
 	out := apptest.Run(t, apptest.Build(t), nil)
 	require.Equal(t, 2, out.Code)
 	require.Empty(t, out.Stdout)
-	for _, command := range []string{"serve", "sandbox", "migrate", "doctor", "stuck", "resolve", "import", "archive", "health", "version"} {
+	for _, command := range []string{
+		"serve", "sandbox", "migrate", "keys", "doctor", "stuck", "resolve", "import", "archive", "health", "version",
+	} {
 		require.Contains(t, out.Stderr, "\n  "+command)
 	}
 }

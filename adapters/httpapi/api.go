@@ -10,6 +10,7 @@ import (
 	"github.com/labstack/echo/v4"
 
 	"paymentd/core"
+	"paymentd/core/apikey"
 	"paymentd/core/payment"
 	"paymentd/ports"
 )
@@ -32,9 +33,8 @@ type Processor interface {
 
 // Options are the limits of the API. All have to be set; nothing here has a default.
 type Options struct {
-	// APIKeys are the keys of which a request under /payments must show one. With none,
-	// every request is served.
-	APIKeys []string
+	// Keys says who may call what is not open to anyone.
+	Keys Keys
 	// Currency is that of a request which names none.
 	Currency payment.Currency
 	// ChargesSandbox: no money moves, so the page at /docs may send requests to charge.
@@ -72,7 +72,6 @@ type api struct {
 	options   Options
 	log       *slog.Logger
 	slots     chan struct{}
-	keys      keyring
 	addresses *buckets // nil for no limit
 	callers   *buckets // nil for no limit
 }
@@ -92,7 +91,6 @@ const (
 func New(p Processor, o Options, log *slog.Logger) http.Handler {
 	a := &api{
 		processor: p, options: o, log: log, slots: make(chan struct{}, o.MaxRequests),
-		keys:      newKeyring(o.APIKeys),
 		addresses: newBuckets(o.LimitPerAddress), callers: newBuckets(o.LimitPerKey),
 	}
 	if o.Observer == nil {
@@ -105,13 +103,14 @@ func New(p Processor, o Options, log *slog.Logger) http.Handler {
 	e.HTTPErrorHandler = a.handleError     // one table for every error
 	e.Use(a.logged, recovered)             // once the route is known
 
-	e.POST(routeProcess, a.guarded(a.limited(a.process)))
-	get(e, routePayments, a.guarded(a.limited(a.list)))
-	get(e, routePayment, a.guarded(a.limited(a.lookUp)))
+	e.POST(routeProcess, a.guarded(a.limited(a.process), apikey.ScopePay))
+	get(e, routePayments, a.guarded(a.limited(a.list), apikey.ScopeRead))
+	// Whoever may pay may follow the Location of a 202.
+	get(e, routePayment, a.guarded(a.limited(a.lookUp), apikey.ScopeRead, apikey.ScopePay))
 	get(e, routeHealth, a.health)
 	get(e, routeReady, a.ready)
 	if o.Metrics != nil {
-		get(e, routeMetrics, a.guarded(a.metrics))
+		get(e, routeMetrics, a.guarded(a.metrics, apikey.ScopeRead))
 	}
 	a.documented(e)
 	// Without it the router takes all that follows /payments/ for one order id.
@@ -119,10 +118,11 @@ func New(p Processor, o Options, log *slog.Logger) http.Handler {
 	return secured(singly(escapedPaths(e)), o.Certificate != nil)
 }
 
-// guarded has a request pass all that is asked of a caller. It is put together here once, and what is
-// not configured is left out: Echo would do it anew for each request.
-func (a *api) guarded(h echo.HandlerFunc) echo.HandlerFunc {
-	return a.perAddress(a.authenticated(a.perKey(h)))
+// guarded has a request pass all that is asked of a caller, whose key must have one of the scopes. It
+// is put together here once, and what is not configured is left out: Echo would do it anew for each
+// request.
+func (a *api) guarded(h echo.HandlerFunc, anyOf ...apikey.Scope) echo.HandlerFunc {
+	return a.perAddress(a.authenticated(a.perKey(h), anyOf...))
 }
 
 // get serves HEAD as well: net/http then leaves out the body.

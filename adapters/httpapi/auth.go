@@ -1,66 +1,68 @@
 package httpapi
 
 import (
-	"crypto/sha256"
-	"crypto/subtle"
-	"encoding/hex"
+	"errors"
 	"net/http"
 	"strings"
 
 	"github.com/labstack/echo/v4"
+
+	"paymentd/core/apikey"
 )
 
-// staticIDBytes is how much of a static key's hash is in its id: enough to tell some keys apart.
-const staticIDBytes = 4
-
-// staticKey is an API key as it is kept: its hash, of one length, so that a comparison tells
-// nothing of the key.
-type staticKey struct {
-	hash   [sha256.Size]byte
-	caller caller
+// Keys knows who may call. A *keyring.Ring is one.
+type Keys interface {
+	// Check returns the key that a caller shows; without an id, where no key is needed. The text
+	// is empty where none is shown. Its errors are apikey.ErrMissing, apikey.ErrUnknown,
+	// apikey.ErrMistyped, and ports.ErrUnavailable. It must be fast.
+	Check(text string) (*apikey.Key, error)
+	// Ready returns nil once it is known who may call.
+	Ready() error
 }
 
-// keyring is the API keys that callers may show.
-type keyring []staticKey
+// The challenges to a caller (RFC 6750, section 3). The first is for one who shows no key at all.
+const (
+	challenge        = `Bearer realm="paymentd"`
+	challengeInvalid = challenge + `, error="invalid_token"`
+	challengeScope   = challenge + `, error="insufficient_scope", scope=`
+)
 
-func newKeyring(keys []string) keyring {
-	ring := make(keyring, 0, len(keys))
-	for _, key := range keys {
-		hash := sha256.Sum256([]byte(key))
-		id := "static-" + hex.EncodeToString(hash[:staticIDBytes])
-		ring = append(ring, staticKey{hash: hash, caller: caller{ID: id}})
-	}
-	return ring
-}
-
-// find compares key with each of the ring, in constant time.
-func (r keyring) find(key string) (caller, bool) {
-	hash, found := sha256.Sum256([]byte(key)), -1
-	for i := range r {
-		found = subtle.ConstantTimeSelect(subtle.ConstantTimeCompare(hash[:], r[i].hash[:]), i, found)
-	}
-	if found < 0 {
-		return caller{}, false
-	}
-	return r[found].caller, true
-}
-
-// authenticated lets only requests through that show one of the keys as a bearer token
-// (RFC 6750, section 2.1). Without any key configured, everyone may call: the application
-// then serves a loopback address only.
-func (a *api) authenticated(next echo.HandlerFunc) echo.HandlerFunc {
+// authenticated lets only requests through that show a key as a bearer token (RFC 6750, section
+// 2.1), one that has one of the scopes.
+func (a *api) authenticated(next echo.HandlerFunc, anyOf ...apikey.Scope) echo.HandlerFunc {
+	needed := apikey.Scopes(anyOf)
+	refusedScope := refuse(problemScope).saying(
+		"the API key may not do this; use one that has the scope " + strings.ReplaceAll(needed.String(), ",", " or "))
 	return func(c echo.Context) error {
-		if len(a.keys) == 0 {
-			return next(c)
+		key, err := a.options.Keys.Check(bearer(c.Request().Header))
+		if err != nil {
+			return challenged(c, err)
 		}
-		who, known := a.keys.find(bearer(c.Request().Header))
-		if !known {
-			c.Response().Header().Set(echo.HeaderWWWAuthenticate, `Bearer realm="paymentd"`)
-			return refuse(problemNoKey)
+		noteOf(c).caller = caller{ID: string(key.ID), Name: string(key.Name)}
+		if !key.Scopes.Allow(anyOf...) {
+			c.Response().Header().Set(echo.HeaderWWWAuthenticate, challengeScope+`"`+string(needed[0])+`"`)
+			return refusedScope
 		}
-		c.Set(callerKey, who)
 		return next(c)
 	}
+}
+
+// challenged tells a caller how to show a key.
+func challenged(c echo.Context, err error) error {
+	header := c.Response().Header()
+	switch {
+	case errors.Is(err, apikey.ErrMissing):
+		header.Set(echo.HeaderWWWAuthenticate, challenge)
+		return refuse(problemNoKey)
+	case errors.Is(err, apikey.ErrMistyped):
+		header.Set(echo.HeaderWWWAuthenticate, challengeInvalid)
+		return refuse(problemKey).saying("the API key was cut off or mistyped; show the whole of it, " +
+			"in the header Authorization: Bearer KEY")
+	case errors.Is(err, apikey.ErrUnknown):
+		header.Set(echo.HeaderWWWAuthenticate, challengeInvalid)
+		return refuse(problemKey)
+	}
+	return err
 }
 
 // bearer returns the token of the Authorization header; empty where it has none, or more

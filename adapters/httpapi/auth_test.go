@@ -1,87 +1,232 @@
 package httpapi_test
 
 import (
+	"fmt"
+	"log/slog"
 	"net/http"
 	"testing"
 
 	"github.com/stretchr/testify/require"
+
+	"paymentd/adapters/fake"
+	"paymentd/adapters/httpapi"
+	"paymentd/core/apikey"
+	"paymentd/core/keyring"
+	"paymentd/ports"
 )
+
+var _ httpapi.Keys = (*keyring.Ring)(nil)
 
 const (
 	keyOfShop  = "pk-shop-0123456789abcdef"
 	keyOfOther = "pk-other-0123456789abcde"
 )
 
+// holders may call, of keys that are in the configuration or in the repository.
+func holders(t testing.TB, stored *fake.Keys, static ...string) httpapi.Keys {
+	t.Helper()
+	return ringOf(t, stored, keyring.Settings{Static: func() []string { return static }})
+}
+
+func ringOf(t testing.TB, stored *fake.Keys, s keyring.Settings) httpapi.Keys {
+	t.Helper()
+	ring := keyring.New(s, stored, slog.New(slog.DiscardHandler))
+	require.NoError(t, ring.Load(t.Context()))
+	return ring
+}
+
+// create makes a key in the repository, and returns it whole.
+func create(t testing.TB, stored *fake.Keys, name apikey.Name, scopes ...apikey.Scope) (key apikey.Key, whole string) {
+	t.Helper()
+	key, secret := apikey.New(name, scopes)
+	require.NoError(t, stored.Create(t.Context(), key))
+	return key, secret.Reveal()
+}
+
 func TestOnlyAKnownKeyOpens(t *testing.T) {
 	t.Parallel()
+	const opens, missing, unknown = "", `Bearer realm="paymentd"`, `Bearer realm="paymentd", error="invalid_token"`
+	stored := fake.NewKeys()
+	_, created := create(t, stored, "shop", apikey.ScopePay)
+	_, revoked := create(t, stored, "former", apikey.ScopePay)
+	_, err := stored.Revoke(t.Context(), "former")
+	require.NoError(t, err)
+	keys := holders(t, stored, keyOfShop, keyOfOther)
 	for name, test := range map[string]struct {
-		headers []string
-		opens   bool
+		headers   []string
+		challenge string
 	}{
-		"none":                 {nil, false},
-		"the first":            {[]string{"Authorization: Bearer " + keyOfShop}, true},
-		"the second":           {[]string{"Authorization: Bearer " + keyOfOther}, true},
-		"scheme in lower case": {[]string{"Authorization: bearer " + keyOfShop}, true},
-		"more than one space":  {[]string{"Authorization: Bearer   " + keyOfShop}, true},
-		"a beginning of it":    {[]string{"Authorization: Bearer " + keyOfShop[:20]}, false},
-		"more than it":         {[]string{"Authorization: Bearer " + keyOfShop + "0"}, false},
-		"in another case":      {[]string{"Authorization: Bearer PK-SHOP-0123456789ABCDEF"}, false},
-		"empty":                {[]string{"Authorization: Bearer "}, false},
-		"without a scheme":     {[]string{"Authorization: " + keyOfShop}, false},
-		"of another scheme":    {[]string{"Authorization: Basic " + keyOfShop}, false},
-		"both at once":         {[]string{"Authorization: Bearer " + keyOfShop + "," + keyOfOther}, false},
+		"none":                 {nil, missing},
+		"the first":            {[]string{"Authorization: Bearer " + keyOfShop}, opens},
+		"the second":           {[]string{"Authorization: Bearer " + keyOfOther}, opens},
+		"one that was created": {[]string{"Authorization: Bearer " + created}, opens},
+		"one that was revoked": {[]string{"Authorization: Bearer " + revoked}, unknown},
+		"scheme in lower case": {[]string{"Authorization: bearer " + keyOfShop}, opens},
+		"more than one space":  {[]string{"Authorization: Bearer   " + keyOfShop}, opens},
+		"a beginning of it":    {[]string{"Authorization: Bearer " + keyOfShop[:20]}, unknown},
+		"half of a new one":    {[]string{"Authorization: Bearer " + created[:40]}, unknown},
+		"more than it":         {[]string{"Authorization: Bearer " + keyOfShop + "0"}, unknown},
+		"in another case":      {[]string{"Authorization: Bearer PK-SHOP-0123456789ABCDEF"}, unknown},
+		"its hash":             {[]string{fmt.Sprintf("Authorization: Bearer %x", apikey.HashOf(keyOfShop))}, unknown},
+		"empty":                {[]string{"Authorization: Bearer "}, missing},
+		"without a scheme":     {[]string{"Authorization: " + keyOfShop}, missing},
+		"of another scheme":    {[]string{"Authorization: Basic " + keyOfShop}, missing},
+		"both at once":         {[]string{"Authorization: Bearer " + keyOfShop + "," + keyOfOther}, unknown},
 		"given twice": {[]string{
 			"Authorization: Bearer " + keyOfShop, "Authorization: Bearer " + keyOfShop,
-		}, false},
-		"in another header": {[]string{"X-Api-Key: " + keyOfShop}, false},
+		}, missing},
+		"in another header": {[]string{"X-Api-Key: " + keyOfShop}, missing},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			o := options(t)
-			o.APIKeys = []string{keyOfShop, keyOfOther}
+			o.Keys = keys
 			p := answering(approved)
 			s := serveWith(t, p, o)
 
 			a := s.post(oneRequest, test.headers...)
 
-			if test.opens {
+			if test.challenge == opens {
 				require.Equal(t, http.StatusOK, a.status)
 				return
 			}
 			require.Equal(t, http.StatusUnauthorized, a.status)
-			require.Equal(t, `Bearer realm="paymentd"`, a.header.Get("WWW-Authenticate"))
-			require.Contains(t, a.sentence(t), "Authorization: Bearer KEY")
+			require.Equal(t, test.challenge, a.header.Get("WWW-Authenticate"))
+			require.Contains(t, a.sentence(t), "API key")
+			require.True(t, a.closes, "the rest of the request is not read")
 			p.requireUntouched(t)
 		})
+	}
+}
+
+// TestScopes holds every route against every scope.
+func TestScopes(t *testing.T) {
+	t.Parallel()
+	stored := fake.NewKeys()
+	headers := map[string]string{"nothing": "X-Key: none"}
+	for _, scopes := range []apikey.Scopes{{"pay"}, {"read"}, {"admin"}, {"pay", "read"}, {"refund"}} {
+		_, text := create(t, stored, apikey.Name("k"+scopes.String()), scopes...)
+		headers[scopes.String()] = "Authorization: Bearer " + text
+	}
+	headers["static"] = "Authorization: Bearer " + keyOfShop
+	o := options(t)
+	o.Keys, o.Metrics = holders(t, stored, keyOfShop), counting
+	p := answering(approved)
+	s := serveWith(t, p, o)
+	for _, route := range []struct {
+		method, path string
+		opensTo      []string // beside admin and static
+		needs        string
+		says         string
+	}{
+		{http.MethodPost, "/payments/process", []string{"pay", "pay,read"}, "pay", "the scope pay"},
+		{http.MethodGet, "/payments", []string{"read", "pay,read"}, "read", "the scope read"},
+		{http.MethodHead, "/payments", []string{"read", "pay,read"}, "read", ""},
+		{http.MethodGet, "/payments/order-1", []string{"pay", "read", "pay,read"}, "read", "the scope read or pay"},
+		{http.MethodHead, "/payments/order-1", []string{"pay", "read", "pay,read"}, "read", ""},
+		{http.MethodGet, "/payments/process", []string{"pay", "read", "pay,read"}, "read", "the scope read or pay"},
+		{http.MethodGet, "/metrics", []string{"read", "pay,read"}, "read", "the scope read"},
+	} {
+		opens := map[string]bool{"admin": true, "static": true}
+		for _, scopes := range route.opensTo {
+			opens[scopes] = true
+		}
+		for scopes, header := range headers {
+			what := fmt.Sprint(route.method, " ", route.path, " with ", scopes)
+			p.requests, p.lookedUp, p.listed = nil, nil, nil
+			a := s.request(route.method, route.path, oneRequest, "Content-Type: application/json", header)
+			if opens[scopes] {
+				require.NotContains(t, []int{401, 403, 503}, a.status, what)
+				continue
+			}
+			p.requireUntouched(t)
+			if scopes == "nothing" {
+				require.Equal(t, http.StatusUnauthorized, a.status, what)
+				continue
+			}
+			require.Equal(t, http.StatusForbidden, a.status, what)
+			require.Equal(t, `Bearer realm="paymentd", error="insufficient_scope", scope="`+route.needs+`"`,
+				a.header.Get("WWW-Authenticate"), what)
+			if route.says != "" {
+				require.Equal(t, "the API key may not do this; use one that has "+route.says, a.sentence(t))
+			}
+		}
 	}
 }
 
 func TestKeysGuardPaymentsAndNotTheProbes(t *testing.T) {
 	t.Parallel()
 	o := options(t)
-	o.APIKeys = []string{keyOfShop}
+	o.Keys = holders(t, fake.NewKeys(), keyOfShop)
 	p := answering(approved)
 	s := serveWith(t, p, o)
 
 	require.Equal(t, http.StatusUnauthorized, s.get("/payments").status)
 	require.Equal(t, http.StatusUnauthorized, s.get("/payments/order-123").status)
 	p.requireUntouched(t)
-	require.Equal(t, http.StatusOK, s.get("/healthz").status)
-	require.Equal(t, http.StatusOK, s.get("/readyz").status)
+	for _, path := range []string{"/healthz", "/readyz", "/openapi.yaml", "/docs"} {
+		require.Equal(t, http.StatusOK, s.get(path).status)
+		require.Equal(t, http.StatusOK, s.get(path, "Authorization: Bearer wrong").status)
+	}
 	require.Equal(t, http.StatusOK, s.get("/payments", "Authorization: Bearer "+keyOfShop).status)
 }
 
-func TestNoKeyIsEverLogged(t *testing.T) {
+// TestKeysThatAreNotKnownYet is of a service that has not seen its database: it does not say that a
+// key is wrong.
+func TestKeysThatAreNotKnownYet(t *testing.T) {
 	t.Parallel()
+	stored := fake.NewKeys()
+	_, created := create(t, stored, "shop", apikey.ScopePay)
+	stored.Fail(ports.ErrUnavailable)
 	o := options(t)
-	o.APIKeys = []string{keyOfShop}
+	o.Keys, o.Metrics = holders(t, stored, keyOfShop), counting
+	p := answering(approved)
+	s := serveWith(t, p, o)
+
+	for _, a := range []answer{
+		s.post(oneRequest, "Authorization: Bearer "+created), s.get("/metrics", "Authorization: Bearer "+created),
+	} {
+		require.Equal(t, http.StatusServiceUnavailable, a.status)
+		require.Equal(t, "2", a.header.Get("Retry-After"))
+		require.Empty(t, a.header.Get("WWW-Authenticate"))
+	}
+	p.requireUntouched(t)
+	require.Equal(t, http.StatusServiceUnavailable, s.get("/readyz").status)
+	require.Equal(t, http.StatusUnauthorized, s.post(oneRequest).status)
+	require.Equal(t, http.StatusUnauthorized, s.post(oneRequest, "Authorization: Bearer wrong").status)
+	require.Equal(t, http.StatusOK, s.post(oneRequest, "Authorization: Bearer "+keyOfShop).status)
+}
+
+func TestTheLogTellsWhoseKeyItWas(t *testing.T) {
+	t.Parallel()
+	stored := fake.NewKeys()
+	key, created := create(t, stored, "shop", apikey.ScopePay)
+	o := options(t)
+	o.Keys = holders(t, stored, keyOfShop)
 	s := serveWith(t, answering(approved), o)
 
+	s.post(oneRequest, "Authorization: Bearer "+created)
+	s.get("/payments", "Authorization: Bearer "+created)
 	s.post(oneRequest, "Authorization: Bearer "+keyOfShop)
 	s.post(oneRequest, "Authorization: Bearer "+keyOfOther)
 	s.stop()
 
-	require.Len(t, s.log.entries(t), 2)
-	require.NotContains(t, s.log.lines.String(), keyOfShop)
-	require.NotContains(t, s.log.lines.String(), keyOfOther)
+	lines := s.log.entries(t)
+	require.Len(t, lines, 4)
+	for i, want := range []struct {
+		status   float64
+		id, name any
+	}{
+		{200, string(key.ID), "shop"},
+		{403, string(key.ID), "shop"},
+		{200, string(apikey.Static(keyOfShop).ID), nil},
+		{401, nil, nil},
+	} {
+		require.Equal(t, want.status, lines[i]["status"])
+		require.Equal(t, want.id, lines[i]["api_key_id"])
+		require.Equal(t, want.name, lines[i]["api_key"])
+	}
+	for _, text := range []string{created, keyOfShop, keyOfOther} {
+		require.NotContains(t, s.log.lines.String(), text)
+	}
 }

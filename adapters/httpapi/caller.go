@@ -2,16 +2,11 @@ package httpapi
 
 import "github.com/labstack/echo/v4"
 
-// caller is whose key a request has shown.
+// caller is whose key a request shows.
 type caller struct {
-	// ID names the key, and tells nothing of its secret. Empty where no key was asked for.
-	ID string
+	ID   string // of the key; empty where no key is needed
+	Name string // of the key; empty for one of the configuration
 }
 
-const callerKey = "caller"
-
-// callerOf returns the request's caller, whom authenticated has put there.
-func callerOf(c echo.Context) caller {
-	who, _ := c.Get(callerKey).(caller)
-	return who
-}
+// callerOf returns who calls, once the request is authenticated.
+func callerOf(c echo.Context) caller { return noteOf(c).caller }

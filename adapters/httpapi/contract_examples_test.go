@@ -16,8 +16,11 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"paymentd/adapters/fake"
 	"paymentd/adapters/httpapi"
 	"paymentd/core"
+	"paymentd/core/apikey"
+	"paymentd/core/keyring"
 	"paymentd/core/payment"
 	"paymentd/ports"
 )
@@ -29,10 +32,10 @@ type scenario struct {
 	// send sends what the example is the answer to; by default, a right request for the
 	// operation.
 	send func(s *service, header ...string) answer
-	// with is what the request has in its header beside that.
-	with []string
 	// again: the same was sent once before, and its answer is another.
 	again bool
+	// shows is the caller's API key.
+	shows string
 	// header is what the answer has to have beside what the contract requires.
 	header map[string]string
 }
@@ -159,8 +162,21 @@ func scenarios(t *testing.T) map[string]scenario {
 		"changed_cursor":     {send: getting("/payments?cursor=AQ")},
 
 		"no_key": {
-			options: func(o *httpapi.Options) { o.APIKeys = []string{keyOfShop} },
+			options: func(o *httpapi.Options) { o.Keys = holders(t, fake.NewKeys(), keyOfShop) },
 			header:  map[string]string{"WWW-Authenticate": `Bearer realm="paymentd"`},
+		},
+		"unknown_key":          showing(t, keyOfOther, `Bearer realm="paymentd", error="invalid_token"`),
+		"mistyped_key":         showing(t, "paymentd_0123", `Bearer realm="paymentd", error="invalid_token"`),
+		"without_pay":          lacking(t, "read", "pay"),
+		"without_read":         lacking(t, "pay", "read"),
+		"without_read_and_pay": lacking(t, "refund", "read"),
+		"keys_not_known": {
+			options: func(o *httpapi.Options) {
+				stored := fake.NewKeys()
+				stored.Fail(ports.ErrUnavailable)
+				o.Keys = ringOf(t, stored, keyring.Settings{Open: true, Static: func() []string { return nil }})
+			},
+			header: map[string]string{"Retry-After": "2"},
 		},
 		"fault": {
 			p:       ending(errors.New("x")),
@@ -178,9 +194,9 @@ func scenarios(t *testing.T) map[string]scenario {
 		},
 		"key_limit": {
 			options: func(o *httpapi.Options) {
-				o.APIKeys, o.LimitPerKey = []string{keyOfShop}, httpapi.Rate{Requests: 1, Window: time.Hour}
+				o.Keys, o.LimitPerKey = holders(t, fake.NewKeys(), keyOfShop), httpapi.Rate{Requests: 1, Window: time.Hour}
 			},
-			with:  []string{"Authorization: Bearer " + keyOfShop},
+			shows: keyOfShop,
 			again: true,
 			header: map[string]string{
 				"Retry-After": "3600", "RateLimit-Policy": `"key";q=1;w=3600`, "RateLimit": `"key";r=0;t=3600`,
@@ -190,6 +206,28 @@ func scenarios(t *testing.T) map[string]scenario {
 		"ready":        {},
 		"not_ready":    {p: ending(errors.New("x"))},
 		"large_header": {send: nil}, // made below: the path is that of the operation
+	}
+}
+
+// showing is of a caller with a key that the service does not know.
+func showing(t *testing.T, key, challenge string) scenario {
+	t.Helper()
+	return scenario{
+		options: func(o *httpapi.Options) { o.Keys = holders(t, fake.NewKeys(), keyOfShop) },
+		shows:   key, header: map[string]string{"WWW-Authenticate": challenge},
+	}
+}
+
+// lacking is of a caller whose key has a scope, and another one is needed.
+func lacking(t *testing.T, scope apikey.Scope, needed string) scenario {
+	t.Helper()
+	stored := fake.NewKeys()
+	_, text := create(t, stored, "shop", scope)
+	return scenario{
+		options: func(o *httpapi.Options) { o.Keys = holders(t, stored) }, shows: text,
+		header: map[string]string{
+			"WWW-Authenticate": `Bearer realm="paymentd", error="insufficient_scope", scope="` + needed + `"`,
+		},
 	}
 }
 
@@ -243,9 +281,12 @@ func (sc scenario) play(t *testing.T, o operation, mediaType string) answer {
 	if send == nil {
 		send = ordinary[o.OperationID]
 	}
-	header := append([]string{"Accept: " + mediaType}, sc.with...)
+	header := []string{"Accept: " + mediaType}
 	if mediaType == "text/plain" {
 		header = append(header, "X-Padding: "+strings.Repeat("x", limits.MaxHeaderBytes+8<<10))
+	}
+	if sc.shows != "" {
+		header = append(header, "Authorization: Bearer "+sc.shows)
 	}
 	s := serveWith(t, p, limits)
 	if sc.again {

@@ -42,6 +42,13 @@ var (
 			"in the header Authorization: Bearer KEY",
 		hangUp: true,
 	}
+	problemKey = problem{
+		name: "invalid-api-key", status: http.StatusUnauthorized, title: "Invalid API key",
+		sentence: "the service does not know this API key, or it was revoked; use another one", hangUp: true,
+	}
+	problemScope = problem{
+		name: "insufficient-scope", status: http.StatusForbidden, title: "Insufficient scope",
+	}
 	problemDeclined = problem{
 		name: "payment-declined", status: http.StatusPaymentRequired, title: "Payment declined",
 		sentence: "Payment declined",

@@ -2,6 +2,7 @@ package httpapi
 
 import (
 	"context"
+	"errors"
 	"net/http"
 	"time"
 
@@ -23,7 +24,7 @@ func (a *api) health(c echo.Context) error {
 func (a *api) ready(c echo.Context) error {
 	ctx, cancel := context.WithTimeout(c.Request().Context(), readyTimeout)
 	defer cancel()
-	if err := a.processor.Ready(ctx); err != nil {
+	if err := errors.Join(a.processor.Ready(ctx), a.options.Keys.Ready()); err != nil {
 		return refuse(problemNotReady).because(err)
 	}
 	return a.respond(c, http.StatusOK, wire.Probe{Status: wire.Ready})

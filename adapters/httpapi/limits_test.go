@@ -10,6 +10,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"paymentd/adapters/fake"
 	"paymentd/adapters/httpapi"
 	"paymentd/client"
 )
@@ -48,7 +49,7 @@ func (a answer) requireQuota(t *testing.T, policies, left []string) {
 func TestLimitPerAddress(t *testing.T) {
 	t.Parallel()
 	p, o := answering(approved), options(t)
-	o.APIKeys = []string{keyOfShop}
+	o.Keys = holders(t, fake.NewKeys(), keyOfShop)
 	o.LimitPerAddress, o.Metrics = httpapi.Rate{Requests: 4, Window: time.Minute}, counting
 	inVirtualTimeWith(t, p, o, func(dial func() *caller, log *logbook) {
 		const key = "Authorization: Bearer " + keyOfShop + "\r\n"
@@ -108,7 +109,7 @@ func TestLimitPerAddress(t *testing.T) {
 func TestLimitPerKey(t *testing.T) {
 	t.Parallel()
 	p, o := answering(approved), options(t)
-	o.APIKeys = []string{keyOfShop, keyOfOther}
+	o.Keys = holders(t, fake.NewKeys(), keyOfShop, keyOfOther)
 	o.LimitPerKey, o.LimitPerAddress = httpapi.Rate{Requests: 2, Window: time.Hour}, httpapi.Rate{Requests: 9, Window: time.Hour}
 	s := serveWith(t, p, o)
 	policies := []string{`"address";q=9;w=3600`, `"key";q=2;w=3600`}
@@ -129,7 +130,7 @@ func TestLimitPerKey(t *testing.T) {
 	require.Equal(t, 200, s.get("/payments", "Authorization: Bearer "+keyOfOther).status)
 	require.Len(t, p.requests, 2)
 
-	o.APIKeys, o.LimitPerAddress = nil, httpapi.Rate{}
+	o.Keys, o.LimitPerAddress = fake.Everyone{}, httpapi.Rate{}
 	open := serveWith(t, p, o)
 	for range 5 {
 		got := open.post(oneRequest)
@@ -142,7 +143,7 @@ func TestLimitPerKey(t *testing.T) {
 func TestGuessingKeysIsLimited(t *testing.T) {
 	t.Parallel()
 	p, o := answering(approved), options(t)
-	o.APIKeys, o.LimitPerAddress = []string{keyOfShop}, httpapi.Rate{Requests: 20, Window: time.Hour}
+	o.Keys, o.LimitPerAddress = holders(t, fake.NewKeys(), keyOfShop), httpapi.Rate{Requests: 20, Window: time.Hour}
 	s := serveWith(t, p, o)
 	for i := range 100 {
 		got := s.post(oneRequest, "Authorization: Bearer "+keyOfOther+strconv.Itoa(i))

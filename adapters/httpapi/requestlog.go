@@ -19,11 +19,12 @@ const (
 	maxRequestIDBytes = 128
 	// maxMethodBytes bounds in the log what a client can make as long as its header.
 	maxMethodBytes = 16
-	mostAttributes = 12 // of a line; more would fit
+	mostAttributes = 14 // of a line; more would fit
 )
 
 // note is what a handler leaves for its request's line in the log.
 type note struct {
+	caller   caller
 	order    payment.OrderID
 	state    payment.State
 	attempts int
@@ -77,6 +78,13 @@ func (a *api) logRequest(c echo.Context, id string, n *note, took time.Duration)
 	if tellsClient(status) {
 		// An address and nothing else, whatever a proxy has been told.
 		attributes = append(attributes, slog.String("client", a.options.TrustedProxies.clientOf(r).String()))
+	}
+	who := callerOf(c)
+	if who.ID != "" {
+		attributes = append(attributes, slog.String("api_key_id", who.ID))
+	}
+	if who.Name != "" {
+		attributes = append(attributes, slog.String("api_key", who.Name))
 	}
 	if n.order != "" {
 		attributes = append(attributes, slog.String("order_id", n.order.String()))

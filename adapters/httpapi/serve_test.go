@@ -17,6 +17,7 @@ import (
 	"github.com/stretchr/testify/require"
 	"go.uber.org/goleak"
 
+	"paymentd/adapters/fake"
 	"paymentd/adapters/httpapi"
 	"paymentd/core"
 	"paymentd/core/payment"
@@ -109,7 +110,7 @@ func options(t testing.TB) httpapi.Options {
 	usd, err := payment.ParseCurrency("USD")
 	require.NoError(t, err)
 	return httpapi.Options{
-		Currency: usd, MaxRequests: 100, MaxHeaderBytes: 8 << 10,
+		Keys: fake.Everyone{}, Currency: usd, MaxRequests: 100, MaxHeaderBytes: 8 << 10,
 		HeaderTimeout: 5 * time.Second, ReadTimeout: 10 * time.Second,
 		WriteTimeout: 4 * time.Second, IdleTimeout: time.Minute,
 	}

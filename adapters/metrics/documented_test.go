@@ -27,6 +27,7 @@ func everything() *metrics.Metrics {
 	m := metrics.New("test")
 	m.Sample(pooled{fake.NewPayments()}, nobody)
 	m.Certificate(time.Now)
+	m.Keys(func() time.Duration { return time.Second })
 	m.RequestBegan("/metrics")
 	m.RequestEnded("/metrics", 200, time.Millisecond, false)
 	return m

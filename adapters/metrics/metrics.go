@@ -133,6 +133,14 @@ func (m *Metrics) Certificate(expiry func() time.Time) {
 	}, func() float64 { return float64(expiry().Unix()) }))
 }
 
+// Keys lets each scrape look at how old what is known of the API keys is.
+func (m *Metrics) Keys(age func() time.Duration) {
+	m.registry.MustRegister(prometheus.NewGaugeFunc(prometheus.GaugeOpts{
+		Name: "paymentd_api_keys_age_seconds",
+		Help: "Time since the API keys were last read from the database; since the start, if they never were.",
+	}, func() float64 { return age().Seconds() }))
+}
+
 // Handler answers scrapes. What cannot be sampled is left out of the answer.
 func (m *Metrics) Handler() http.Handler {
 	return promhttp.HandlerFor(m.registry, promhttp.HandlerOpts{

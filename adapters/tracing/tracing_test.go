@@ -138,7 +138,7 @@ func newReplica(
 	usd, err := payment.ParseCurrency("USD")
 	require.NoError(t, err)
 	r.Handler = traces.Handler(httpapi.New(traces.Service(r.Service), httpapi.Options{
-		Currency: usd, MaxRequests: 10, ReadTimeout: time.Minute, WriteTimeout: time.Minute,
+		Keys: fake.Everyone{}, Currency: usd, MaxRequests: 10, ReadTimeout: time.Minute, WriteTimeout: time.Minute,
 	}, traces.Logger(log)))
 	return r
 }

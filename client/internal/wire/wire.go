@@ -258,6 +258,24 @@ type InternalErrorApplicationJSON = Error
 // InternalErrorApplicationProblemPlusJSON Problem details (RFC 9457).
 type InternalErrorApplicationProblemPlusJSON = Problem
 
+// NeedsPayApplicationJSON defines model for NeedsPay.
+type NeedsPayApplicationJSON = Error
+
+// NeedsPayApplicationProblemPlusJSON Problem details (RFC 9457).
+type NeedsPayApplicationProblemPlusJSON = Problem
+
+// NeedsReadApplicationJSON defines model for NeedsRead.
+type NeedsReadApplicationJSON = Error
+
+// NeedsReadApplicationProblemPlusJSON Problem details (RFC 9457).
+type NeedsReadApplicationProblemPlusJSON = Problem
+
+// NeedsReadOrPayApplicationJSON defines model for NeedsReadOrPay.
+type NeedsReadOrPayApplicationJSON = Error
+
+// NeedsReadOrPayApplicationProblemPlusJSON Problem details (RFC 9457).
+type NeedsReadOrPayApplicationProblemPlusJSON = Problem
+
 // TooManyRequestsApplicationJSON defines model for TooManyRequests.
 type TooManyRequestsApplicationJSON = Error
 

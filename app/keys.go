@@ -1,0 +1,115 @@
+package app
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"text/tabwriter"
+	"time"
+
+	"paymentd/core/apikey"
+	"paymentd/ports"
+)
+
+type keysCommand struct {
+	Create createKeyCommand `cmd:"" help:"Make an API key, and print it: this once, as only its hash is stored."`
+	List   listKeysCommand  `cmd:"" help:"List the API keys: whose they are, what they may do, and when they were last used."`
+	Revoke revokeKeyCommand `cmd:"" help:"Revoke an API key. Every replica refuses it within five seconds."`
+}
+
+type createKeyCommand struct {
+	databaseFlag
+
+	Name   string `required:"" placeholder:"NAME" help:"Whose key it is, or what for: letters, digits, hyphens, dots and underscores. One active key has it at a time."`
+	Scopes string `required:"" placeholder:"SCOPE,..." help:"What it may be used for: pay (charge orders, and look at payments), read (list payments, look at them, and read the metrics), admin (everything)."`
+}
+
+// Validate checks the settings. Kong calls it.
+func (c *createKeyCommand) Validate() error {
+	if _, err := apikey.ParseName(c.Name); err != nil {
+		return &settingError{flag: "name", problem: err.Error()}
+	}
+	if _, err := apikey.ParseScopes(c.Scopes); err != nil {
+		return &settingError{flag: "scopes", problem: err.Error()}
+	}
+	return c.databaseFlag.Validate()
+}
+
+func (c *createKeyCommand) Run(ctx context.Context, p process) error {
+	scopes, err := apikey.ParseScopes(c.Scopes)
+	if err != nil {
+		return err
+	}
+	key, secret := apikey.New(apikey.Name(c.Name), scopes)
+	return c.withPayments(ctx, p, func(r *Repository) error {
+		switch err := r.Keys().Create(ctx, key); {
+		case errors.Is(err, ports.ErrInDoubt):
+			return fmt.Errorf("%w; see `paymentd keys list` whether the key %s is there, revoke it, and make another one",
+				err, key.ID)
+		case err != nil:
+			return err
+		}
+		// The key alone goes to the standard output, for a pipe into whatever keeps secrets.
+		_, _ = fmt.Fprintf(p.stderr, "The key %s, with the id %s and the scopes %s. It is shown this once.\n"+
+			"Replicas that run take it within two seconds or so.\n", key.Name, key.ID, key.Scopes)
+		_, err := fmt.Fprintln(p.stdout, secret.Reveal())
+		return err
+	})
+}
+
+type listKeysCommand struct {
+	databaseFlag
+
+	Limit int `default:"1000" help:"How many to list at most, the newest first."`
+}
+
+// Validate checks the settings. Kong calls it.
+func (c *listKeysCommand) Validate() error {
+	if c.Limit < 1 {
+		return &settingError{flag: "limit", problem: "must be above zero"}
+	}
+	return c.databaseFlag.Validate()
+}
+
+func (c *listKeysCommand) Run(ctx context.Context, p process) error {
+	return c.withPayments(ctx, p, func(r *Repository) error {
+		keys, err := r.Keys().List(ctx, c.Limit)
+		if err != nil {
+			return err
+		}
+		w := tabwriter.NewWriter(p.stdout, 0, 0, 2, ' ', 0)
+		_, _ = fmt.Fprintln(w, "ID\tNAME\tSCOPES\tCREATED\tLAST USED\tREVOKED")
+		for _, key := range keys {
+			_, _ = fmt.Fprintf(w, "%s\t%s\t%s\t%s\t%s\t%s\n", key.ID, key.Name, key.Scopes,
+				moment(key.CreatedAt), moment(key.LastUsedAt), moment(key.RevokedAt))
+		}
+		return w.Flush()
+	})
+}
+
+func moment(at time.Time) string {
+	if at.IsZero() {
+		return "never"
+	}
+	return at.UTC().Format(time.RFC3339)
+}
+
+type revokeKeyCommand struct {
+	databaseFlag
+
+	Key string `arg:"" name:"id-or-name" help:"The key's id, or its name."`
+}
+
+func (c *revokeKeyCommand) Run(ctx context.Context, p process) error {
+	return c.withPayments(ctx, p, func(r *Repository) error {
+		key, err := r.Keys().Revoke(ctx, c.Key)
+		if errors.Is(err, ports.ErrKeyRevoked) {
+			return fmt.Errorf("%w: %s, with the id %s, at %s", err, key.Name, key.ID, moment(key.RevokedAt))
+		}
+		if err != nil {
+			return err
+		}
+		_, err = fmt.Fprintf(p.stdout, "%s, with the id %s, is revoked\n", key.Name, key.ID)
+		return err
+	})
+}

@@ -111,6 +111,16 @@ func TestPayEnds(t *testing.T) {
 			client.Result{},
 			&client.RequestError{Status: 400, Sentence: "amount must be above zero"}, 1,
 		},
+		"no key that is known": {
+			[]line{{status: 401, body: `{"error":"use another key"}`}},
+			client.Result{},
+			&client.RequestError{Status: 401, Sentence: "use another key"}, 1,
+		},
+		"a key that may not pay": {
+			[]line{{status: 403, body: `{"error":"use another key"}`}},
+			client.Result{},
+			&client.RequestError{Status: 403, Sentence: "use another key"}, 1,
+		},
 		"not the service": {
 			[]line{{status: 404, body: "nginx"}},
 			client.Result{},

@@ -3,11 +3,14 @@ package app
 import (
 	"context"
 	"errors"
+	"fmt"
 	"log/slog"
 	"net/url"
+	"slices"
 	"strings"
 	"time"
 
+	"paymentd/ports"
 	"paymentd/sql/diagnosis"
 )
 
@@ -86,8 +89,34 @@ func (c *Config) gatewayAddress() diagnosis.Finding {
 		"Take https://: without it whoever is on the way to "+address.Hostname()+" reads and changes what is charged.")
 }
 
-// callers judges who may pay.
-func (c *Config) callers() diagnosis.Finding {
-	return diagnosis.Of("PAYMENTD_API_KEYS", c.APIKeys.String(), len(c.APIKeys) > 0, diagnosis.Warn,
-		"Set keys, unless every process and user of this machine may pay: the address is a loopback one.")
+// callers judges who may pay, by the keys of the configuration and of the database. That is asked
+// only where others have found it with its tables: to ask would make a file of SQLite's.
+func (c *Config) callers(ctx context.Context, keys ports.Keys, others []diagnosis.Finding) diagnosis.Finding {
+	const check = "API keys"
+	fixed := len(c.APIKeys)
+	if file, err := readKeysFile(c.APIKeysFile); err == nil { // else the start stops at it
+		fixed += len(file)
+	}
+	var stored ports.ActiveKeys
+	var err error
+	if slices.ContainsFunc(others, func(f diagnosis.Finding) bool { return f.Check == "schema" && f.Level == diagnosis.OK }) {
+		stored, err = keys.Active(ctx)
+	}
+	host, _ := hostOf(c.Addr)
+	switch found := fmt.Sprintf("%d of the configuration, %d of the database", fixed, len(stored.Keys)); {
+	case fixed == 0 && err != nil:
+		return diagnosis.Of(check, "cannot be read: "+err.Error(), false, diagnosis.Fail,
+			"See that the database answers: nobody is served until the keys are known.")
+	case fixed+len(stored.Keys) > 0:
+		return diagnosis.Good(check, found)
+	case stored.Ever:
+		return diagnosis.Of(check, found, false, diagnosis.Fail,
+			"Make one with `paymentd keys create`: all that there were are revoked, and nobody is served.")
+	case !loopback(host):
+		return diagnosis.Of(check, found, false, diagnosis.Fail,
+			"Make one with `paymentd keys create`: without, the service does not start at "+c.Addr+".")
+	default:
+		return diagnosis.Of(check, found, false, diagnosis.Warn,
+			"Make one with `paymentd keys create`, unless every process and user of this machine may pay.")
+	}
 }

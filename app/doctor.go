@@ -57,7 +57,7 @@ func (c *doctorCommand) examine(ctx context.Context, p process) ([]diagnosis.Fin
 	}
 	findings := append(r.Diagnose(ctx, c.Replicas), c.times()...)
 	gateway, err := c.askGateway(ctx)
-	return append(findings, c.callers(), c.gatewayAddress(), gateway), errors.Join(err, r.Close())
+	return append(findings, c.callers(ctx, r.Keys(), findings), c.gatewayAddress(), gateway), errors.Join(err, r.Close())
 }
 
 // askGateway asks what became of a key that nobody has used. That nothing did is the answer on

@@ -138,10 +138,34 @@ func TestDoctorAsksTheGateway(t *testing.T) {
 	p := serve(t, variables)
 	out := doctor(t, variables)
 	require.Regexp(t, "(?m)^OK +gateway ", out.Stdout)
-	require.Regexp(t, "(?m)^WARN +PAYMENTD_API_KEYS ", out.Stdout)
+	require.Regexp(t, "(?m)^WARN +API keys +0 of the configuration, 0 of the database", out.Stdout)
 	require.Regexp(t, "(?m)^OK +replicas +1$", out.Stdout)
 	require.Empty(t, healthy.Calls(""))
 	require.Zero(t, p.Stop(t))
+}
+
+func TestDoctorCountsKeys(t *testing.T) {
+	t.Parallel()
+	variables := env{
+		"PAYMENTD_DATABASE": "sqlite:" + filepath.Join(t.TempDir(), "paymentd.db"), "PAYMENTD_ADDR": "0.0.0.0:3000",
+	}
+	command := func(args ...string) {
+		t.Helper()
+		out := apptest.Run(t, apptest.Build(t), variables, args...)
+		require.Zero(t, out.Code, out)
+	}
+	keys := func() string { return doctor(t, variables).Stdout }
+	require.Regexp(t, `(?m)^FAIL +API keys +0 of .*, 0 of .*\n.*does not start at 0\.0\.0\.0:3000`, keys())
+	command("migrate", "up")
+	require.Regexp(t, `(?m)^FAIL +API keys +0 of .*, 0 of `, keys())
+	command("keys", "create", "--name", "shop", "--scopes", "pay")
+	require.Regexp(t, `(?m)^OK +API keys +0 of .*, 1 of `, keys())
+	command("keys", "revoke", "shop")
+	require.Regexp(t, `(?m)^FAIL +API keys +0 of .*, 0 of .*\n.*are revoked`, keys())
+	file, err := filepath.Abs("testdata/api-keys")
+	require.NoError(t, err)
+	variables["PAYMENTD_API_KEYS_FILE"] = file
+	require.Regexp(t, `(?m)^OK +API keys +[1-9] of .*, 0 of `, keys())
 }
 
 func TestDoctorWithoutADatabase(t *testing.T) {

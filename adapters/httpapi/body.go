@@ -23,14 +23,8 @@ func checkMediaType(h http.Header) error {
 	if len(values) != 1 {
 		return refuse(problemMediaType)
 	}
-	mediaType, parameters, err := mime.ParseMediaType(values[0])
-	if err != nil || mediaType != mediaTypeJSON {
+	if values[0] != mediaTypeJSON && !isJSON(values[0]) {
 		return refuse(problemMediaType)
-	}
-	for name, value := range parameters {
-		if name != "charset" || !strings.EqualFold(value, "utf-8") {
-			return refuse(problemMediaType)
-		}
 	}
 	coding := strings.TrimSpace(strings.Join(h.Values("Content-Encoding"), ","))
 	if coding != "" && !strings.EqualFold(coding, "identity") {
@@ -39,13 +33,26 @@ func checkMediaType(h http.Header) error {
 	return nil
 }
 
+func isJSON(contentType string) bool {
+	mediaType, parameters, err := mime.ParseMediaType(contentType)
+	if err != nil || mediaType != mediaTypeJSON {
+		return false
+	}
+	for name, value := range parameters {
+		if name != "charset" || !strings.EqualFold(value, "utf-8") {
+			return false
+		}
+	}
+	return true
+}
+
 // readBody returns the whole body.
 func readBody(c echo.Context) ([]byte, error) {
 	r := c.Request()
 	if r.ContentLength > maxBodyBytes {
 		return nil, refuse(problemTooLarge) // before a client that asks is told to go on
 	}
-	body, err := io.ReadAll(http.MaxBytesReader(c.Response().Writer, r.Body, maxBodyBytes))
+	body, err := readAll(http.MaxBytesReader(c.Response().Writer, r.Body, maxBodyBytes), r.ContentLength)
 	var tooLarge *http.MaxBytesError
 	switch {
 	case errors.As(err, &tooLarge):
@@ -58,4 +65,18 @@ func readBody(c echo.Context) ([]byte, error) {
 	}
 	r.Body = http.NoBody // as respond wants to know
 	return body, nil
+}
+
+// usualBodyBytes is more than a request to charge needs. A client that only says that it will send
+// more is given no memory for it.
+const usualBodyBytes = 1 << 10
+
+// readAll reads a body that has so many bytes, or an unknown number where that is below zero.
+func readAll(body io.Reader, length int64) ([]byte, error) {
+	if length < 0 || length > usualBodyBytes {
+		return io.ReadAll(body)
+	}
+	whole := make([]byte, length)
+	_, err := io.ReadFull(body, whole)
+	return whole, err
 }

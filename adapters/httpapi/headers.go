@@ -20,6 +20,9 @@ type preferences struct {
 // passed over, and of a preference that is given twice the first counts (section 2).
 func parsePrefer(values []string) preferences {
 	var p preferences
+	if len(values) == 0 {
+		return p
+	}
 	seen := make(map[string]bool)
 	for _, element := range splitList(strings.Join(values, ","), ',') {
 		name, value, ok := parsePreference(element)

@@ -137,8 +137,8 @@ bench/quick: needs ## the same with 64 and 256 clients; 1 minute
 	@go run ./app/bench --clients=64,256 --for=700ms --warm-up=300ms $(BENCHFLAGS)
 
 .PHONY: bench/special
-bench/special: needs ## measure a crowd at one order, memory, SQLite, and the start
-	@go run ./app/bench --no-table --special=crowd,memory,sqlite,start $(BENCHFLAGS)
+bench/special: needs ## measure a crowd at one order, memory, SQLite, the start, and everything on
+	@go run ./app/bench --no-table --special=crowd,memory,sqlite,start,everything $(BENCHFLAGS)
 
 .PHONY: bench/rows
 bench/rows: needs ## measure with ROWS payments in the table, 10000000 by default, beside an empty one

@@ -42,6 +42,13 @@ func newHTTPPayer(url string, clients int) *httpPayer {
 	return p
 }
 
+// show has every request show an API key.
+func (p *httpPayer) show(key string) {
+	for i := range p.requests {
+		p.requests[i].Header.Set("Authorization", "Bearer "+key)
+	}
+}
+
 func (p *httpPayer) pay(_ context.Context, client int, order string) error {
 	request, answer := &p.requests[client], &p.answers[client]
 	body := request.Body()[:0]

@@ -28,7 +28,7 @@ type options struct {
 	Only    []string        `default:"ours,bare,batched,textbook" enum:"ours,bare,batched,textbook" help:"Ways to measure."`
 	Table   bool            `default:"true" negatable:"" help:"Measure the table; --no-table leaves the special rows alone."`
 
-	Special []string `enum:"crowd,memory,sqlite,start" placeholder:"ROW,..." help:"Special rows to measure after the table: crowd (a thousand clients wait for one order), memory (a thousand payments at once at a gateway that takes 1 s), sqlite (64 clients on a file), start (exec to ready)."`
+	Special []string `enum:"crowd,memory,sqlite,start,everything" placeholder:"ROW,..." help:"Special rows to measure after the table: crowd (a thousand clients wait for one order), memory (a thousand payments at once at a gateway that takes 1 s), sqlite (64 clients on a file), start (exec to ready), everything (API keys, limits, metrics and traces on, beside none of them)."`
 	Rows    int      `placeholder:"N" help:"Compare a table that holds N payments with an empty one; use --no-table to do nothing else."`
 
 	IDs        string   `name:"ids" default:"random" enum:"random,ascending" help:"Order ids: random ones fall all over the primary key, ascending ones on its end."`

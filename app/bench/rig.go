@@ -204,6 +204,7 @@ type system struct {
 	gateway  *child
 	replica  *replica
 	database string // its URL
+	key      string // that callers show; empty where none is needed
 }
 
 // newSystem starts a gateway that takes so long for a charge, and a replica on a new database

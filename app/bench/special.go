@@ -10,17 +10,19 @@ import (
 
 // special is what the special rows came to; nil where one was not asked for.
 type special struct {
-	Crowd  *crowd  `json:"crowd,omitempty"`
-	Memory *memory `json:"memory,omitempty"`
-	SQLite *sqlite `json:"sqlite,omitempty"`
-	Start  []start `json:"start,omitempty"`
-	Rows   *rows   `json:"rows,omitempty"`
+	Crowd      *crowd      `json:"crowd,omitempty"`
+	Memory     *memory     `json:"memory,omitempty"`
+	SQLite     *sqlite     `json:"sqlite,omitempty"`
+	Start      []start     `json:"start,omitempty"`
+	Everything *everything `json:"everything,omitempty"`
+	Rows       *rows       `json:"rows,omitempty"`
 }
 
 // specials measures the special rows that were asked for.
 func (r *rig) specials(ctx context.Context, found *report) error {
 	measure := map[string]func(context.Context, *report) error{
 		"crowd": r.crowd, "memory": r.memory, "sqlite": r.sqlite, "start": r.start,
+		"everything": r.everything,
 	}
 	for _, name := range r.options.Special {
 		r.say("special row %s", name)
@@ -49,6 +51,9 @@ func (s special) text(p *page) {
 	}
 	for _, st := range s.Start {
 		st.text(p)
+	}
+	if s.Everything != nil {
+		s.Everything.text(p)
 	}
 	if s.Rows != nil {
 		s.Rows.text(p)
@@ -80,6 +85,9 @@ func burst(ctx context.Context, p payer, clients int, order func() string) outco
 // serviceTurn lets clients pay through a system's service.
 func (r *rig) serviceTurn(ctx context.Context, s *system, clients int) (turn, error) {
 	p := newHTTPPayer(s.replica.url, clients)
+	if s.key != "" {
+		p.show(s.key)
+	}
 	t, err := r.turnOf(ctx, s, p, ours, clients)
 	return t, errors.Join(err, p.close())
 }

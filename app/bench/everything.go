@@ -9,8 +9,11 @@ import (
 	"net/http"
 	"os/exec"
 	"strings"
-	"sync/atomic"
+	"sync"
 	"time"
+
+	tracepb "go.opentelemetry.io/proto/otlp/collector/trace/v1"
+	"google.golang.org/protobuf/proto"
 )
 
 // everythingClients are the numbers of clients of which each is a row.
@@ -26,9 +29,10 @@ const (
 // payment, beside one without.
 type everything struct {
 	Rows []everythingRow `json:"rows"`
-	// TraceBytes and Scrapes tell that they were there.
-	TraceBytes int64 `json:"trace_bytes"`
-	Scrapes    int   `json:"scrapes"`
+	// Payments are those that were traced, with so many Spans, and Scrapes the looks at the metrics.
+	Payments int `json:"traced_payments"`
+	Spans    int `json:"spans"`
+	Scrapes  int `json:"scrapes"`
 }
 
 type everythingRow struct {
@@ -49,7 +53,12 @@ func (r *rig) everything(ctx context.Context, found *report) (err error) {
 	if err != nil {
 		return err
 	}
-	defer func() { err = errors.Join(err, with.stop()) }()
+	stopped := false
+	defer func() {
+		if !stopped {
+			err = errors.Join(err, with.stop())
+		}
+	}()
 	if err := r.demandKey(ctx, with); err != nil {
 		return fmt.Errorf("make an API key: %w", err)
 	}
@@ -85,7 +94,6 @@ func (r *rig) everything(ctx context.Context, found *report) (err error) {
 			Ratio: ratios(perSecond[0], perSecond[1]),
 		})
 	}
-	out.TraceBytes = c.bytes.Load()
 	found.Special.Everything = out
 	for i, what := range []string{"everything on", "everything off"} {
 		a, err := auditOf(ctx, what, systems[i], answers[i], errs[i])
@@ -94,7 +102,13 @@ func (r *rig) everything(ctx context.Context, found *report) (err error) {
 		}
 		found.Audits = append(found.Audits, a)
 	}
-	return nil
+	stopped = true
+	if err := with.stop(); err != nil { // it sends the last of its spans
+		return err
+	}
+	out.Payments = answers[0]
+	out.Spans, err = c.spans()
+	return err
 }
 
 // demandKey makes a key in the system's database, and waits until callers need one.
@@ -136,19 +150,14 @@ func scrape(ctx context.Context, s *system) (times int) {
 	}
 }
 
-// collector takes traces by OTLP over HTTP, and forgets them.
+// collector takes traces by OTLP over HTTP, and keeps them unread: it shares the processors with
+// what is measured.
 type collector struct {
 	url    string
 	server *http.Server
-	bytes  counter
-}
 
-// counter counts what is written to it.
-type counter struct{ atomic.Int64 }
-
-func (c *counter) Write(p []byte) (int, error) {
-	c.Add(int64(len(p)))
-	return len(p), nil
+	mu     sync.Mutex
+	bodies [][]byte
 }
 
 func newCollector(ctx context.Context) (*collector, error) {
@@ -158,15 +167,37 @@ func newCollector(ctx context.Context) (*collector, error) {
 	}
 	c := &collector{url: "http://" + l.Addr().String()}
 	c.server = &http.Server{ReadHeaderTimeout: readyLimit, Handler: http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
-		_, _ = io.Copy(&c.bytes, r.Body)
+		if body, err := io.ReadAll(r.Body); err == nil {
+			c.mu.Lock()
+			defer c.mu.Unlock()
+			c.bodies = append(c.bodies, body)
+		}
 	})}
 	go func() { _ = c.server.Serve(l) }()
 	return c, nil
 }
 
+// spans counts those that were sent.
+func (c *collector) spans() (n int, err error) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	for _, body := range c.bodies {
+		var sent tracepb.ExportTraceServiceRequest
+		if err := proto.Unmarshal(body, &sent); err != nil {
+			return n, fmt.Errorf("read the traces: %w", err)
+		}
+		for _, resource := range sent.GetResourceSpans() {
+			for _, scope := range resource.GetScopeSpans() {
+				n += len(scope.GetSpans())
+			}
+		}
+	}
+	return n, nil
+}
+
 func (e *everything) text(p *page) {
-	p.line("\nAPI keys, limits, metrics scraped every second (%d times) and a trace of every payment (%.1f MB), beside a service without:",
-		e.Scrapes, float64(e.TraceBytes)/1e6)
+	p.line("\nAPI keys, limits, metrics scraped every second (%d times) and every payment traced (%d spans of %d), beside a service without:",
+		e.Scrapes, e.Spans, e.Payments)
 	for _, row := range e.Rows {
 		p.line("  %d clients: %.0f payments/s, %.0f without: %s times", row.Clients, row.With.Median, row.Without.Median, row.Ratio.text())
 	}

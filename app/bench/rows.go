@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"math"
 	"strings"
+	"time"
 )
 
 const rowsClients = 64
@@ -117,7 +118,38 @@ func (r *rig) fill(ctx context.Context, s *system) (err error) {
 			return err
 		}
 	}
-	_, err = db.ExecContext(ctx, "SET GLOBAL innodb_flush_log_at_trx_commit = 1")
+	if _, err := db.ExecContext(ctx, "SET GLOBAL innodb_flush_log_at_trx_commit = 1"); err != nil {
+		return err
+	}
+	return r.comeToRest(ctx)
+}
+
+// comeToRest waits until the server has written what fill has changed, which would take its time
+// and the disk's from what is measured next.
+func (r *rig) comeToRest(ctx context.Context) error {
+	const few = 500 // pages of 16 KiB
+	var usual float64
+	if err := r.db.QueryRowContext(ctx, "SELECT @@innodb_max_dirty_pages_pct").Scan(&usual); err != nil {
+		return err
+	}
+	if _, err := r.db.ExecContext(ctx, "SET GLOBAL innodb_max_dirty_pages_pct = 0"); err != nil {
+		return err
+	}
+	for {
+		var name string
+		var dirty int
+		if err := r.db.QueryRowContext(ctx, "SHOW GLOBAL STATUS LIKE 'Innodb_buffer_pool_pages_dirty'").Scan(&name, &dirty); err != nil {
+			return err
+		}
+		if dirty < few {
+			break
+		}
+		r.say("the server has %d pages to write", dirty)
+		if err := sleep(ctx, 2*time.Second); err != nil {
+			return err
+		}
+	}
+	_, err := r.db.ExecContext(ctx, "SET GLOBAL innodb_max_dirty_pages_pct = ?", usual)
 	return err
 }
 

@@ -141,6 +141,13 @@ func TestPayEnds(t *testing.T) {
 			client.Result{},
 			&client.FailedError{OrderID: "order-1", Reason: "r"}, 2,
 		},
+		"later, and the key revoked": {
+			[]line{later, {status: 401, body: `{"error":"use another key"}`}},
+			client.Result{},
+			&client.UnfinishedError{
+				OrderID: "order-1", Cause: &client.RequestError{Status: 401, Sentence: "use another key"},
+			}, 2,
+		},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()

@@ -36,8 +36,9 @@ func (e *MismatchError) Error() string {
 	return fmt.Sprintf("pay order %s: the order is known with another amount or currency", e.OrderID)
 }
 
-// UnfinishedError means that the context ended before the payment did, and what becomes of it is not
-// known here. The same Pay again finds out, or charges if nothing has.
+// UnfinishedError means that what becomes of the payment is not known here: the context ended before
+// it did, or it was accepted and may not be looked at. The same Pay again finds out, or charges if
+// nothing has.
 type UnfinishedError struct {
 	OrderID string
 	Cause   error // the context's error, and what the last request met

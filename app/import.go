@@ -29,7 +29,7 @@ func (importCommand) Help() string {
 		"A line has the members of the sandbox's ledger:\n\n" +
 		`{"key":"...","order_id":"order-1","amount":"1.00","currency":"USD",` + "\n\n" +
 		`"status":"succeeded","transaction_id":"txn-1"}` + "\n\n" +
-		"Lines with another status than succeeded are passed over. Leave out charges that were refunded so that they may be " +
+		"Lines with the status declined or failed are passed over, and any other is an error. Leave out charges that were refunded so that they may be " +
 		"made again.\n\nExit code 0: the table has every charge. 1: some were refused, or it was not done to the end."
 }
 
@@ -97,10 +97,13 @@ func (c *importCommand) parse(line []byte) (charge payment.Import, succeeded boo
 	}
 	switch l.Status {
 	case "succeeded":
-	case "":
-		return charge, false, errors.New("has no status: say succeeded where the money was taken")
-	default:
+	case "declined", "failed":
 		return charge, false, nil
+	case "":
+		return charge, false, errors.New("has no status: say succeeded where the money was taken, and declined where not")
+	default: // such as "captured", which is money that was taken: it must not be passed over in silence
+		return charge, false, fmt.Errorf(
+			"the status %.40q is not known: say succeeded where the money was taken, and declined where not", l.Status)
 	}
 	charge = payment.Import{TransactionID: l.TransactionID, By: c.By}
 	charge.Key = payment.GatewayKey(l.Key)

@@ -339,6 +339,7 @@ func TestImportRefuses(t *testing.T) {
 		line("order 3", "5.00", "txn-3"):         "line 2: order_id",
 		line("order-3", "5.00", ""):              "line 2: the transaction id must have",
 		`{"order_id":"order-3"}`:                 "line 2: has no status",
+		`{"status":"captured"}`:                  `line 2: the status "captured" is not known`,
 		strings.Repeat(" ", 65<<10) + "too long": "line 2: ",
 	} {
 		out := run(line("order-4", "5.00", "txn-4") + wrong)

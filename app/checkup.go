@@ -10,6 +10,7 @@ import (
 	"strings"
 	"time"
 
+	"paymentd/adapters/httpapi"
 	"paymentd/ports"
 	"paymentd/sql/diagnosis"
 )
@@ -89,6 +90,32 @@ func (c *Config) gatewayAddress() diagnosis.Finding {
 		"Take https://: without it whoever is on the way to "+address.Hostname()+" reads and changes what is charged.")
 }
 
+// certificate judges the way from the callers. The error is of a certificate with which the service
+// does not start.
+func (c *Config) certificate(log *slog.Logger) (diagnosis.Finding, error) {
+	const check = "PAYMENTD_TLS_CERTIFICATE"
+	if c.TLSCertificate == "" {
+		host, _ := hostOf(c.Addr)
+		return diagnosis.Of(check, "none", loopback(host), diagnosis.Warn,
+			"Set it, with PAYMENTD_TLS_KEY, unless what stands before the service speaks TLS and the way from there is safe: "+
+				"whoever is on the way reads the API keys, and may pay with them."), nil
+	}
+	certificate, err := openCertificate(*c, log)
+	if err != nil {
+		return diagnosis.Finding{}, err
+	}
+	left := time.Until(certificate.Expiry())
+	level := diagnosis.Warn
+	if left <= 0 {
+		level = diagnosis.Fail
+	}
+	return diagnosis.Of(check, "ends at "+certificate.Expiry().UTC().Format(time.RFC3339), left >= httpapi.CertificateShort, level,
+		"Renew it: callers refuse to connect when it, or one above it in the file, has ended."), nil
+}
+
+// errDatabaseAway: what is stored is not known.
+var errDatabaseAway = errors.New("the database cannot be asked")
+
 // callers judges who may pay, by the keys of the configuration and of the database. That is asked
 // only where others have found it with its tables: to ask would make a file of SQLite's.
 func (c *Config) callers(ctx context.Context, keys ports.Keys, others []diagnosis.Finding) diagnosis.Finding {
@@ -99,14 +126,17 @@ func (c *Config) callers(ctx context.Context, keys ports.Keys, others []diagnosi
 	}
 	var stored ports.ActiveKeys
 	var err error
-	if slices.ContainsFunc(others, func(f diagnosis.Finding) bool { return f.Check == "schema" && f.Level == diagnosis.OK }) {
+	switch {
+	case slices.ContainsFunc(others, is("database", diagnosis.Fail)):
+		err = errDatabaseAway
+	case slices.ContainsFunc(others, is("schema", diagnosis.OK)):
 		stored, err = keys.Active(ctx)
 	}
 	host, _ := hostOf(c.Addr)
 	switch found := fmt.Sprintf("%d of the configuration, %d of the database", fixed, len(stored.Keys)); {
-	case fixed == 0 && err != nil:
-		return diagnosis.Of(check, "cannot be read: "+err.Error(), false, diagnosis.Fail,
-			"See that the database answers: nobody is served until the keys are known.")
+	case err != nil:
+		return diagnosis.Of(check, fmt.Sprintf("%d of the configuration; those of the database are not known: %v", fixed, err),
+			fixed > 0, diagnosis.Fail, "See that the database answers: nobody is served until the keys are known.")
 	case fixed+len(stored.Keys) > 0:
 		return diagnosis.Good(check, found)
 	case stored.Ever:
@@ -119,4 +149,8 @@ func (c *Config) callers(ctx context.Context, keys ports.Keys, others []diagnosi
 		return diagnosis.Of(check, found, false, diagnosis.Warn,
 			"Make one with `paymentd keys create`, unless every process and user of this machine may pay.")
 	}
+}
+
+func is(check string, level diagnosis.Level) func(diagnosis.Finding) bool {
+	return func(f diagnosis.Finding) bool { return f.Check == check && f.Level == level }
 }

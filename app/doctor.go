@@ -51,13 +51,18 @@ func (c *doctorCommand) Run(ctx context.Context, p process) error {
 func (c *doctorCommand) examine(ctx context.Context, p process) ([]diagnosis.Finding, error) {
 	ctx, cancel := context.WithTimeout(ctx, checkupLimit+c.GatewayTimeout)
 	defer cancel()
+	certificate, err := c.certificate(p.logger("error"))
+	if err != nil {
+		return nil, err
+	}
 	r, err := OpenRepository(c.Config, p.logger("error"))
 	if err != nil {
 		return nil, err
 	}
 	findings := append(r.Diagnose(ctx, c.Replicas), c.times()...)
+	findings = append(findings, c.callers(ctx, r.Keys(), findings), certificate, c.gatewayAddress())
 	gateway, err := c.askGateway(ctx)
-	return append(findings, c.callers(ctx, r.Keys(), findings), c.gatewayAddress(), gateway), errors.Join(err, r.Close())
+	return append(findings, gateway), errors.Join(err, r.Close())
 }
 
 // askGateway asks what became of a key that nobody has used. That nothing did is the answer on

@@ -7,6 +7,7 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/require"
 
@@ -177,7 +178,26 @@ func TestDoctorWithoutADatabase(t *testing.T) {
 	require.Equal(t, 1, out.Code)
 	require.Regexp(t, "(?m)^FAIL +database .*connection refused", out.Stdout)
 	require.Regexp(t, "(?m)^OK +gateway ", out.Stdout, "the other checks are made")
+	require.Regexp(t, "(?m)^FAIL +API keys +0 of the configuration; those of the database are not known", out.Stdout)
 	require.NotContains(t, out.Stdout+out.Stderr, "sesame")
 	require.Equal(t, 2, doctor(t, env{"PAYMENTD_LEASE": "1s"}).Code)
 	require.Equal(t, 2, doctor(t, env{"PAYMENTD_GATEWAY": "https://user:sesame@gateway"}).Code)
+}
+
+// TestDoctorLooksAtTheCertificate holds that it lets nothing live with which the service does not start,
+// or to which nobody can connect.
+func TestDoctorLooksAtTheCertificate(t *testing.T) {
+	t.Parallel()
+	variables := env{"PAYMENTD_DATABASE": "sqlite:" + filepath.Join(t.TempDir(), "paymentd.db")}
+	require.Regexp(t, `(?m)^OK +PAYMENTD_TLS_CERTIFICATE +none$`, doctor(t, variables).Stdout, "on a loopback address")
+	variables["PAYMENTD_ADDR"] = "0.0.0.0:3000"
+	require.Regexp(t, `(?m)^WARN +PAYMENTD_TLS_CERTIFICATE +none$`, doctor(t, variables).Stdout)
+	for end, level := range map[time.Duration]string{30 * 24 * time.Hour: "OK", 24 * time.Hour: "WARN", -time.Minute: "FAIL"} {
+		variables["PAYMENTD_TLS_CERTIFICATE"], variables["PAYMENTD_TLS_KEY"] = apptest.Certify(t, t.TempDir(), time.Now().Add(end))
+		require.Regexp(t, `(?m)^`+level+` +PAYMENTD_TLS_CERTIFICATE +ends at `, doctor(t, variables).Stdout)
+	}
+	variables["PAYMENTD_TLS_KEY"] = "/nowhere/tls.key"
+	out := doctor(t, variables)
+	require.Equal(t, 2, out.Code, out)
+	require.Contains(t, out.Stderr, "PAYMENTD_TLS_KEY (--tls-key): open /nowhere/tls.key")
 }

@@ -47,12 +47,9 @@ func newCertificate(
 	if cfg.TLSCertificate == "" {
 		return nil, nil //nolint:nilnil // nil is TLS that is off
 	}
-	c, err := httpapi.OpenCertificate(cfg.TLSCertificate, cfg.TLSKey, log)
-	if unread, ok := errors.AsType[*fs.PathError](err); ok && unread.Path == cfg.TLSKey {
-		return nil, setting("tls-key", err.Error())
-	}
+	c, err := openCertificate(cfg, log)
 	if err != nil {
-		return nil, setting("tls-certificate", err.Error())
+		return nil, err
 	}
 	m.Certificate(c.Expiry)
 	ctx, stop := context.WithCancel(context.Background())
@@ -60,6 +57,18 @@ func newCertificate(
 		OnStart: func(context.Context) error { go c.Watch(ctx); return nil },
 		OnStop:  func(context.Context) error { stop(); return nil },
 	})
+	return c, nil
+}
+
+// openCertificate blames the setting that names the wrong file.
+func openCertificate(cfg Config, log *slog.Logger) (*httpapi.Certificate, error) {
+	c, err := httpapi.OpenCertificate(cfg.TLSCertificate, cfg.TLSKey, log)
+	if unread, ok := errors.AsType[*fs.PathError](err); ok && unread.Path == cfg.TLSKey {
+		return nil, setting("tls-key", err.Error())
+	}
+	if err != nil {
+		return nil, setting("tls-certificate", err.Error())
+	}
 	return c, nil
 }
 

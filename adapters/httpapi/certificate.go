@@ -12,13 +12,12 @@ import (
 	"time"
 )
 
-const (
-	// certificateInterval is how often the files of a certificate are looked at.
-	certificateInterval = 5 * time.Second
-	// certificateShort is how long before its end a certificate is worth a warning when it is read.
-	// What renews certificates usually does so a month before.
-	certificateShort = 14 * 24 * time.Hour
-)
+// CertificateShort is how long before its end a certificate is worth a warning when it is read. What
+// renews certificates usually does so a month before.
+const CertificateShort = 14 * 24 * time.Hour
+
+// certificateInterval is how often the files of a certificate are looked at.
+const certificateInterval = 5 * time.Second
 
 // Certificate is what a server shows to those who connect with TLS. It is read from two PEM files,
 // and read again when what is in them changes: connections that are open stay as they are.
@@ -102,7 +101,7 @@ func (c *Certificate) complain(err error) {
 func (c *Certificate) use(p *pair) {
 	c.current.Store(p)
 	level := slog.LevelInfo
-	if time.Until(p.expiry) < certificateShort {
+	if time.Until(p.expiry) < CertificateShort {
 		level = slog.LevelWarn
 	}
 	c.log.Log(context.Background(), level, "the TLS certificate was read",

@@ -6,6 +6,7 @@ import (
 	"log/slog"
 	"net"
 	"net/netip"
+	"net/url"
 	"slices"
 	"strconv"
 	"strings"
@@ -28,7 +29,7 @@ type Config struct {
 	MaxRetries     int             `default:"3" env:"PAYMENTD_MAX_RETRIES" help:"Retries after the first attempt of a round, 0 to 10."`
 	RetryDelay     time.Duration   `default:"1s" env:"PAYMENTD_RETRY_DELAY" help:"Delay before the first retry; doubled before each further one."`
 	RetryJitter    float64         `default:"0" env:"PAYMENTD_RETRY_JITTER" help:"Part of each delay by which it varies at random, 0 to 1."`
-	LaterRetries   []time.Duration `env:"PAYMENTD_LATER_RETRIES" placeholder:"DELAY,..." help:"Delays, such as 5m,1h,6h, after which a payment accepted with respond-async is tried again when the gateway was not available. None by default."`
+	LaterRetries   []time.Duration `env:"PAYMENTD_LATER_RETRIES" placeholder:"DELAY" help:"Delays, such as 5m,1h,6h, after which a payment accepted with respond-async is tried again when the gateway was not available. None by default."`
 	GatewayTimeout time.Duration   `default:"10s" env:"PAYMENTD_GATEWAY_TIMEOUT" help:"Limit of one attempt."`
 	Lease          time.Duration   `default:"30s" env:"PAYMENTD_LEASE" help:"How long a claim on a payment is held without a word; must exceed the gateway timeout."`
 	Wait           time.Duration   `default:"10s" env:"PAYMENTD_WAIT" help:"How long a request waits for another one at work on the same order."`
@@ -92,8 +93,8 @@ func (c *Config) Validate() error {
 	if err := new(slog.Level).UnmarshalText([]byte(c.LogLevel)); err != nil {
 		return setting("log-level", "must be debug, info, warn or error")
 	}
-	if c.Traces != "" && !hasPrefix(c.Traces, "http://", "https://") {
-		return setting("traces", "must begin with http:// or https://")
+	if c.Traces != "" && !isBaseURL(c.Traces) {
+		return setting("traces", "must be an http:// or https:// address, such as http://127.0.0.1:4318")
 	}
 	if (c.TLSCertificate == "") != (c.TLSKey == "") {
 		missing := "tls-key"
@@ -157,11 +158,17 @@ func hostOf(addr string) (string, error) {
 	return host, nil
 }
 
-func validateDatabase(url string) error {
-	if !hasPrefix(url, "sqlite:", "mysql://") {
+func validateDatabase(address string) error {
+	if !hasPrefix(address, "sqlite:", "mysql://") {
 		return setting("database", "must begin with sqlite: or mysql://") // it may hold a password
 	}
 	return nil
+}
+
+// isBaseURL reports whether there is a host to ask at the address.
+func isBaseURL(s string) bool {
+	u, err := url.Parse(s)
+	return err == nil && hasPrefix(s, "http://", "https://") && u.Hostname() != ""
 }
 
 func hasPrefix(s string, anyOf ...string) bool {

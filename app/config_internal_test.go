@@ -140,6 +140,7 @@ func TestBounds(t *testing.T) {
 		"PAYMENTD_SHARED_COMMITS":       {right: []string{"true", "false", "0"}, wrong: []string{"maybe", "2"}},
 		"PAYMENTD_MAX_REQUESTS":         {right: []string{"1", "1000000"}, wrong: []string{"", "0", "1000001"}},
 		"PAYMENTD_LOG_LEVEL":            {right: []string{"debug", "warn", "error"}, wrong: []string{"", "loud"}},
+		"PAYMENTD_TRACES":               {right: []string{"", "https://collector/otel"}, wrong: []string{"collector:4318", "http://", "http://:4318", "http://a b", "ftp://h"}},
 		"PAYMENTD_PPROF_ADDR": {
 			right: []string{"", "localhost:0", "[::1]:6060", "127.1.2.3:80"},
 			wrong: []string{"6060", "127.0.0.1", ":6060", "0.0.0.0:6060", "[::]:6060", "192.0.2.1:6060", "example.com:6060"},

@@ -3,7 +3,6 @@ package core
 import (
 	"context"
 	"errors"
-	"fmt"
 
 	"paymentd/core/payment"
 	"paymentd/ports"
@@ -36,10 +35,7 @@ func Resolve(ctx context.Context, payments ports.Payments, r payment.Resolution)
 	if err := r.Check(); err != nil {
 		return err
 	}
-	if err := payments.Resolve(ctx, r); err != nil {
-		return fmt.Errorf("resolve payment: %w", err)
-	}
-	return nil
+	return payments.Resolve(ctx, r)
 }
 
 // WouldImport is [Import] without writing anything.

@@ -205,7 +205,7 @@ fmt: ## format the code
 
 .PHONY: clean
 clean: ## remove what building and running leave behind
-	rm -rf bin paymentd.db* sandbox.ledger* paymentd-sandbox.ledger*
+	rm -rf bin paymentd.db* drill.db* sandbox.ledger* paymentd-sandbox.ledger*
 
 .PHONY: help
 help:

@@ -8,7 +8,8 @@
 // service is away or at its limits, and when another request is at the same order. That is
 // safe by construction, since it is the same request each time, and the service charges an
 // order once. It waits as long as the service says (Retry-After), and where a payment was
-// accepted for later, until it has its end. The context bounds all that.
+// accepted for later, until it has its end. The context bounds all that. With an API key
+// ([WithAPIKey]) that does not suffice, it asks once.
 //
 // The types of the package are made from the service's openapi.yaml.
 package client

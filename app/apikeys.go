@@ -70,6 +70,10 @@ func readKeysFile(path string) (apiKeys, error) {
 }
 
 func readBounded(path string) ([]byte, error) {
+	// A pipe would give its keys once, and hold up whoever opens it again.
+	if info, err := os.Stat(path); err == nil && info.Mode().Type() != 0 && !info.IsDir() {
+		return nil, fmt.Errorf("must be a file that can be read again and again, and %s is a pipe or a device", path)
+	}
 	file, err := os.Open(path) //nolint:gosec // whoever starts the service names it
 	if err != nil {
 		return nil, errors.New("must be a file that can be read: " + err.Error())

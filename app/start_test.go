@@ -6,6 +6,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"syscall"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -25,6 +26,8 @@ func TestWrongSettingStopsTheStart(t *testing.T) {
 	require.NoError(t, os.WriteFile(garbage, []byte(strings.Repeat("neither a database nor a ledger ", 100)), 0o600))
 	shortKeys := filepath.Join(t.TempDir(), "keys")
 	require.NoError(t, os.WriteFile(shortKeys, []byte("0123456789-sesame\nsesame\n"), 0o600))
+	pipe := filepath.Join(t.TempDir(), "pipe")
+	require.NoError(t, syscall.Mkfifo(pipe, 0o600))
 	inUse := filepath.Join(t.TempDir(), "ledger")
 	apptest.Start(t, apptest.Build(t), map[string]string{"PAYMENTD_SANDBOX_LEDGER": inUse}, "sandbox").WaitReady(t)
 
@@ -57,6 +60,10 @@ func TestWrongSettingStopsTheStart(t *testing.T) {
 		{
 			name: "no file of keys", command: "serve", variable: "PAYMENTD_API_KEYS_FILE", value: "/nowhere/keys",
 			says: "PAYMENTD_API_KEYS_FILE (--api-keys-file): must be a file that can be read: open /nowhere/keys: no such file",
+		},
+		{
+			name: "a pipe of keys", command: "serve", variable: "PAYMENTD_API_KEYS_FILE", value: pipe,
+			says: "PAYMENTD_API_KEYS_FILE (--api-keys-file): must be a file that can be read again and again, and " + pipe + " is a pipe",
 		},
 		{
 			name: "a database URL with a wrong port", command: "serve", variable: "PAYMENTD_DATABASE",

@@ -8,9 +8,11 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"time"
 
 	"paymentd/core"
 	"paymentd/core/payment"
+	"paymentd/ports"
 )
 
 type importCommand struct {
@@ -39,7 +41,7 @@ func (c *importCommand) Run(ctx context.Context, p process) error {
 		return err
 	}
 	return c.withPayments(ctx, p, func(r *Repository) error {
-		books := bookkeeper{repository: r, out: p.stdout, dryRun: c.DryRun}
+		books := bookkeeper{repository: r, out: p.stdout, dryRun: c.DryRun, missing: make(map[payment.OrderID]payment.Payment)}
 		for _, charge := range charges {
 			if err := books.enter(ctx, charge); err != nil {
 				return fmt.Errorf("order %s: %w", charge.OrderID, err)
@@ -125,6 +127,7 @@ type bookkeeper struct {
 	repository *Repository
 	out        io.Writer
 	dryRun     bool
+	missing    map[payment.OrderID]payment.Payment // of a dry run: as they would be in the table
 
 	written, known, refused int
 }
@@ -132,7 +135,7 @@ type bookkeeper struct {
 func (b *bookkeeper) enter(ctx context.Context, charge payment.Import) error {
 	enter := core.Import
 	if b.dryRun {
-		enter = core.WouldImport
+		enter = b.would
 	}
 	written, err := enter(ctx, b.repository, charge)
 	if refusal, ok := errors.AsType[*payment.ImportRefusedError](err); ok {
@@ -150,6 +153,23 @@ func (b *bookkeeper) enter(ctx context.Context, charge payment.Import) error {
 	b.written++
 	_, err = fmt.Fprintf(b.out, "%s\t%s\t%s\t%s\n", b.verb(), charge.OrderID, charge.TransactionID, charge.Money)
 	return err
+}
+
+// would says what an import would do, which knows what the lines before have written: two charges for
+// one order are what a dry run is there to find.
+func (b *bookkeeper) would(ctx context.Context, stored ports.Payments, charge payment.Import) (bool, error) {
+	now := time.Now()
+	if before, entered := b.missing[charge.OrderID]; entered {
+		d, err := charge.Apply(before, now)
+		return d.Write, err
+	}
+	missing, err := core.WouldImport(ctx, stored, charge)
+	if err != nil || !missing {
+		return false, err
+	}
+	d, err := charge.Apply(charge.Open(now), now)
+	b.missing[charge.OrderID] = d.Payment
+	return d.Write, err
 }
 
 func (b *bookkeeper) verb() string {

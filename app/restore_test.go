@@ -333,6 +333,11 @@ func TestImportRefuses(t *testing.T) {
 	require.NoError(t, err)
 	require.Contains(t, stored.Raw, `"kind":"imported"`)
 
+	out = run(line("order-5", "5.00", "txn-5")+line("order-5", "5.00", "txn-6")+line("order-5", "5.00", "txn-5"), "--dry-run")
+	require.Equal(t, 1, out.Code, "a dry run finds what the import would")
+	require.Contains(t, out.Stdout, "refused\torder-5\ttxn-6\tthe order has succeeded with transaction txn-5")
+	require.Contains(t, out.Stdout, "1 missing, 1 known, 1 refused")
+
 	for wrong, says := range map[string]string{
 		"order-3,5.00\n":                         "line 2: must be a JSON object of one charge",
 		line("order-3", "5.001", "txn-3"):        "line 2: amount",

@@ -114,15 +114,17 @@ func (o overTLS) exchange(req *http.Request) (answer, *lostError) {
 	return a, nil
 }
 
-// readAll reads a body, up to one byte more than it may have. length is what the answer says of
-// it, and -1 where it says nothing.
+// readAll reads a body to its end, up to one byte more than it may have. length is what the answer
+// says of it, and -1 where it says nothing. It is not enough to read as many bytes: over HTTP/2 the
+// end may come after the last of them, and who leaves before it resets the stream, which a server
+// that bears few resets takes for an attack.
 func readAll(body io.Reader, length int64) ([]byte, error) {
-	if length < 0 || length > maxBodyBytes {
-		return io.ReadAll(io.LimitReader(body, maxBodyBytes+1))
+	var read bytes.Buffer
+	if 0 <= length && length <= maxBodyBytes {
+		read.Grow(int(length) + bytes.MinRead)
 	}
-	read := make([]byte, length)
-	_, err := io.ReadFull(body, read)
-	return read, err
+	_, err := read.ReadFrom(io.LimitReader(body, maxBodyBytes+1))
+	return read.Bytes(), err
 }
 
 // readAnswer reads an answer to its end.

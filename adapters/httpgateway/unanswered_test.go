@@ -9,6 +9,7 @@ import (
 	"net"
 	"net/http"
 	"net/http/httptest"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -277,4 +278,37 @@ func TestHTTP2(t *testing.T) {
 	require.Equal(t, payment.Result{Class: payment.ClassApproved, TransactionID: "txn-21408"}, g.Charge(t.Context(), c))
 	c.Key = "lost"
 	require.Equal(t, payment.ClassUnknownUnanswered, g.Charge(t.Context(), c).Class)
+}
+
+// TestHTTP2Ends: an answer is read to the end of its stream, though its length is known. Who resets
+// streams instead is taken for an attacker by servers that count them.
+func TestHTTP2Ends(t *testing.T) {
+	t.Parallel()
+	written, end, reset := make(chan struct{}), make(chan struct{}), make(chan error, 1)
+	server := httptest.NewUnstartedServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		w.Header().Set("Content-Length", strconv.Itoa(len(approved)))
+		_, _ = io.WriteString(w, approved)
+		if r.Method == http.MethodPost {
+			_ = http.NewResponseController(w).Flush()
+			close(written)
+			<-end
+			reset <- r.Context().Err()
+		}
+	}))
+	server.EnableHTTP2 = true
+	server.StartTLS()
+	t.Cleanup(server.Close)
+	authorities := x509.NewCertPool()
+	authorities.AddCert(server.Certificate())
+	g := newGateway(t, server.URL, patience, httpgateway.WithRootCAs(authorities))
+
+	class, c := make(chan payment.Class, 1), newCharge(t)
+	go func() { class <- g.Charge(t.Context(), c).Class }()
+	<-written
+	for range 20 { // time for a reset to arrive, on the same connection
+		require.Equal(t, payment.FoundApproved, g.LookUp(t.Context(), "key-1").Finding)
+	}
+	close(end)
+	require.NoError(t, <-reset)
+	require.Equal(t, payment.ClassApproved, <-class)
 }

@@ -24,7 +24,11 @@ func silent(lost *lostError) payment.Result {
 // A status that the protocol does not name is an unknown outcome, 4xx included: taking
 // it for "rejected" would end the payment on a guess.
 func (a answer) result() payment.Result {
-	if a.status/100 == 2 {
+	switch a.status / 100 {
+	case 1:
+		// The answer that counts was still to come, and the charge may be going on.
+		return payment.Result{Class: payment.ClassUnknownUnanswered, Message: a.describe()}
+	case 2:
 		return a.accepted()
 	}
 	r := payment.Result{Message: a.describe(), RetryAfter: retryAfter(a.header, time.Now())}

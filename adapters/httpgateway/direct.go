@@ -237,6 +237,9 @@ func (l *link) read(req *http.Request) (a answer, again bool, err error) {
 	l.budget = -1
 	defer func() { _ = resp.Body.Close() }() // what it could say has no bearing on the answer
 	a, err = readAnswer(resp)
+	if a.tooLong {
+		_ = l.Close() // or the body, as it is closed, reads on to its end, however far that is
+	}
 	again = err == nil && !a.tooLong && !resp.Close && l.reader.Buffered() == 0 && resp.StatusCode/100 != 1
 	return a, again, err
 }

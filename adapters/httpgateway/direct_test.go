@@ -66,3 +66,35 @@ func TestFraming(t *testing.T) {
 		})
 	}
 }
+
+// TestEndlessAnswer: of an answer that is too long, no more is read than shows it.
+func TestEndlessAnswer(t *testing.T) {
+	t.Parallel()
+	eachWire(t, func(t *testing.T, w wire) {
+		t.Helper()
+		for name, framing := range map[string]string{
+			"a length": "Content-Length: 1000000000000\r\n\r\n",
+			"a chunk":  "Transfer-Encoding: chunked\r\n\r\nfffffffffff\r\n",
+		} {
+			t.Run(name, func(t *testing.T) {
+				t.Parallel()
+				const buffered = 32 << 20 // more than both ends' buffers take
+				swallowed := make(chan bool, 1)
+				s := w.listen(t, func(s *wireServer, _ int64, c net.Conn) {
+					if s.readRequest(bufio.NewReader(c)) != nil {
+						return
+					}
+					_, err := io.WriteString(c, "HTTP/1.1 200 OK\r\n"+framing)
+					for sent := 0; err == nil && sent < buffered; sent += 64 << 10 {
+						_, err = io.WriteString(c, strings.Repeat(" ", 64<<10))
+					}
+					swallowed <- err == nil
+				})
+				r := w.gateway(t, s, patience).Charge(t.Context(), newCharge(t))
+				require.Equal(t, payment.ClassUnknownAnswered, r.Class, r.Message)
+				require.Contains(t, r.Message, "longer than")
+				require.False(t, <-swallowed)
+			})
+		}
+	})
+}

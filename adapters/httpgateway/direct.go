@@ -28,9 +28,10 @@ type direct struct {
 	connections int // kept idle at most
 	buffers     sync.Pool
 
-	mu    sync.Mutex
-	idle  []*link // the one that was used last is last
-	prune *time.Timer
+	mu     sync.Mutex
+	idle   []*link // the one that was used last is last
+	prune  *time.Timer
+	closed bool // none is kept any more
 }
 
 // link is a connection, with one exchange on it at a time.
@@ -148,7 +149,7 @@ func (d *direct) take() (l *link) {
 func (d *direct) keep(l *link) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	if len(d.idle) >= d.connections {
+	if d.closed || len(d.idle) >= d.connections {
 		_ = l.Close()
 		return
 	}
@@ -182,7 +183,7 @@ func (d *direct) close() {
 	for _, l := range d.idle {
 		_ = l.Close()
 	}
-	d.idle = nil
+	d.idle, d.closed = nil, true
 	if d.prune != nil {
 		d.prune.Stop()
 		d.prune = nil

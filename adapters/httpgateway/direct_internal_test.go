@@ -66,3 +66,33 @@ func TestIdleConnectionsAreClosed(t *testing.T) {
 		require.Zero(t, open.Load())
 	})
 }
+
+// TestClosedDuringAnExchange: the connection that it is made on is not kept.
+func TestClosedDuringAnExchange(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		d := newDirect(&url.URL{Host: "gateway.example"}, time.Minute, 1)
+		ours, theirs := net.Pipe()
+		d.dial = func(context.Context) (net.Conn, error) { return ours, nil }
+		go func() {
+			req, err := http.NewRequestWithContext(t.Context(), http.MethodGet, "http://gateway.example/", http.NoBody)
+			if err != nil {
+				t.Error(err)
+				return
+			}
+			if _, lost := d.exchange(req); lost != nil {
+				t.Error(lost)
+			}
+		}()
+		r := bufio.NewReader(theirs)
+		_, err := http.ReadRequest(r)
+		require.NoError(t, err)
+		d.close()
+		_, err = io.WriteString(theirs, "HTTP/1.1 204 No Content\r\n\r\n")
+		require.NoError(t, err)
+		began := time.Now()
+		_, err = r.ReadByte()
+		require.ErrorIs(t, err, io.EOF)
+		require.Zero(t, time.Since(began))
+	})
+}

@@ -57,7 +57,7 @@ func TestPlans(t *testing.T) { //nolint:tparallel // its parts share one connect
 	for _, statement := range []string{
 		// As many keys that were revoked, and twenty that were not.
 		"INSERT INTO api_keys (id, name, scopes, hash, created_at, revoked_at) " +
-			"SELECT LEFT(MD5(order_id), 12), order_id, 'pay', UNHEX(SHA2(order_id, 256)), NOW(6), NOW(6) FROM payments",
+			"SELECT LEFT(SHA2(order_id, 256), 12), order_id, 'pay', UNHEX(SHA2(order_id, 256)), NOW(6), NOW(6) FROM payments",
 		"UPDATE api_keys SET active_name = name, revoked_at = NULL WHERE name < 'order-00020'",
 		"ANALYZE TABLE payments, api_keys",
 	} {

@@ -125,16 +125,23 @@ func (r *rig) fill(ctx context.Context, s *system) (err error) {
 }
 
 // comeToRest waits until the server has written what fill has changed, which would take its time
-// and the disk's from what is measured next.
-func (r *rig) comeToRest(ctx context.Context) error {
+// and the disk's from what is measured next. It lets it write as fast as it can, meanwhile.
+func (r *rig) comeToRest(ctx context.Context) (err error) {
 	const few = 500 // pages of 16 KiB
-	var usual float64
-	if err := r.db.QueryRowContext(ctx, "SELECT @@innodb_max_dirty_pages_pct").Scan(&usual); err != nil {
+	var percent, capacity, most float64
+	if err := r.db.QueryRowContext(ctx, "SELECT @@innodb_max_dirty_pages_pct, @@innodb_io_capacity, @@innodb_io_capacity_max").
+		Scan(&percent, &capacity, &most); err != nil {
 		return err
 	}
-	if _, err := r.db.ExecContext(ctx, "SET GLOBAL innodb_max_dirty_pages_pct = 0"); err != nil {
+	set := func(percent, capacity, most float64) error {
+		_, err := r.db.ExecContext(ctx, fmt.Sprintf("SET GLOBAL innodb_io_capacity_max = %.0f, "+
+			"GLOBAL innodb_io_capacity = %.0f, GLOBAL innodb_max_dirty_pages_pct = %f", most, capacity, percent))
 		return err
 	}
+	if err := set(0, 20_000, 20_000); err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, set(percent, capacity, most)) }()
 	for {
 		var name string
 		var dirty int
@@ -142,15 +149,13 @@ func (r *rig) comeToRest(ctx context.Context) error {
 			return err
 		}
 		if dirty < few {
-			break
+			return nil
 		}
 		r.say("the server has %d pages to write", dirty)
 		if err := sleep(ctx, 2*time.Second); err != nil {
 			return err
 		}
 	}
-	_, err := r.db.ExecContext(ctx, "SET GLOBAL innodb_max_dirty_pages_pct = ?", usual)
-	return err
 }
 
 // columns are those of the payments, in their order.

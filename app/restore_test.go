@@ -108,7 +108,12 @@ func (s *shop) askAgain(t *testing.T, database string) (answers map[string]strin
 func (s *shop) requireAsTold(t *testing.T, answers map[string]string) {
 	t.Helper()
 	for _, order := range s.charged() {
-		require.Equal(t, []string{answers[order]}, s.gateway.Taken(order), order)
+		taken := s.gateway.Taken(order)
+		require.Len(t, taken, 1, order)
+		// One that had only been claimed when the server was lost was charged meanwhile, unasked.
+		if answer, asked := answers[order]; asked {
+			require.Equal(t, taken[0], answer, order)
+		}
 	}
 	for order, transaction := range s.load.told {
 		require.Equal(t, transaction, answers[order], order)

@@ -53,5 +53,5 @@ func (g gateway) LookUp(ctx context.Context, key payment.GatewayKey) payment.Loo
 func (g gateway) start(
 	ctx context.Context, key payment.GatewayKey, name string,
 ) (context.Context, trace.Span) {
-	return g.tracing.tracer.Start(under(ctx, key), name, trace.WithSpanKind(trace.SpanKindClient))
+	return g.tracing.tracer.Start(under(ctx, key), name, kindClient)
 }

@@ -11,6 +11,13 @@ import (
 	"paymentd/core"
 )
 
+// Options of spans, which are made once.
+var (
+	kindServer = trace.WithSpanKind(trace.SpanKindServer)
+	kindClient = trace.WithSpanKind(trace.SpanKindClient)
+	asRoot     = trace.WithNewRoot()
+)
+
 // Service is a core.Service whose requests are traced.
 type Service struct {
 	*core.Service
@@ -36,21 +43,25 @@ func (s *Service) Process(ctx context.Context, r core.Request) (core.Answer, err
 		return a, err // refused, or gone, before it came to a payment
 	}
 
-	options := []trace.SpanStartOption{
-		trace.WithTimestamp(began), trace.WithSpanKind(trace.SpanKindServer),
-		trace.WithAttributes(
-			attribute.String("paymentd.order_id", r.OrderID.String()),
-			attribute.String("paymentd.state", string(a.State)),
-			attribute.Bool("paymentd.replayed", a.Replayed),
-		),
+	attributes := append(make([]attribute.KeyValue, 0, 3),
+		attribute.String("paymentd.order_id", r.OrderID.String()),
+		attribute.String("paymentd.state", string(a.State)),
+	)
+	if a.Replayed {
+		attributes = append(attributes, attribute.Bool("paymentd.replayed", true))
 	}
+	options := append(make([]trace.SpanStartOption, 0, 5), // what follows is all that there may be
+		trace.WithTimestamp(began), kindServer, trace.WithAttributes(attributes...))
 	if v.client.IsValid() {
 		options = append(options, trace.WithLinks(trace.Link{SpanContext: v.client}))
 	}
-	start := context.WithValue(under(context.Background(), key), chosenKey{}, chosen{traceOf(key), id})
+	start := context.Background()
 	if id == rootOf(traceOf(key)) {
-		options = append(options, trace.WithNewRoot())
+		options = append(options, asRoot)
+	} else {
+		start = under(start, key)
 	}
+	start = context.WithValue(start, chosenKey{}, chosen{traceOf(key), id})
 	_, span := s.tracing.tracer.Start(start, "process payment", options...)
 	if err != nil {
 		span.SetStatus(codes.Error, err.Error())

@@ -167,7 +167,8 @@ func newCollector(ctx context.Context) (*collector, error) {
 	}
 	c := &collector{url: "http://" + l.Addr().String()}
 	c.server = &http.Server{ReadHeaderTimeout: readyLimit, Handler: http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
-		if body, err := io.ReadAll(r.Body); err == nil {
+		body := make([]byte, max(0, r.ContentLength))
+		if _, err := io.ReadFull(r.Body, body); err == nil {
 			c.mu.Lock()
 			defer c.mu.Unlock()
 			c.bodies = append(c.bodies, body)

@@ -359,6 +359,7 @@ func TestLateStatement(t *testing.T) {
 				require.NoError(t, c.make(t.Context(), t, s))
 				before, err := s.History(t.Context(), "order-1")
 				require.NoError(t, err)
+				require.True(t, l.wasCut(), "the statement is another one")
 				close(p.late)
 				<-p.delivered
 				requireDone(t, url, c)

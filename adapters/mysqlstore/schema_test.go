@@ -77,7 +77,7 @@ func TestMigrateDownAndUp(t *testing.T) {
 	status, err = schema.Status(t.Context())
 	require.NoError(t, err)
 	require.Equal(t, status.Latest-1, status.Version)
-	require.ErrorContains(t, s.Ready(t.Context()), "the schema is at version 4 and this program needs 5")
+	require.ErrorContains(t, s.Ready(t.Context()), "the schema is at version 5 and this program needs 6")
 
 	require.NoError(t, schema.DownAll(t.Context()))
 	require.NoError(t, schema.Down(t.Context()), "nothing left to undo is no error")
@@ -128,7 +128,7 @@ func TestSchemaOfANewerProgram(t *testing.T) {
 	execute(t, raw(t, databaseURL), "UPDATE schema_migrations SET version = 1000")
 	schema, err := mysqlstore.Schema(databaseURL)
 	require.NoError(t, err)
-	const newer = "the schema is at version 1000, newer than the 5 that this program knows"
+	const newer = "the schema is at version 1000, newer than the 6 that this program knows"
 	require.NoError(t, schema.Up(t.Context()))
 	require.ErrorContains(t, schema.Down(t.Context()), newer)
 	require.NoError(t, open(t, databaseURL, mysqlstore.Options{}).Ready(t.Context()))

@@ -20,7 +20,8 @@ const readNow = "TIMESTAMP '1970-01-01 00:00:00' + INTERVAL\n" +
 // InsertPayments is InsertPayment for many payments, all or none. What it returns is the now of
 // all of them.
 func (q *Queries) InsertPayments(ctx context.Context, rows []InsertPaymentParams) (int64, error) {
-	_, first, _ := strings.Cut(insertPayment, "VALUES ")
+	into, first, _ := strings.Cut(insertPayment, "VALUES ")
+	first = strings.ReplaceAll(first, "CAST(? AS SIGNED)", "?") // which tells sqlc their type
 	another := "," + strings.Replace(first, readNow, "NOW(6)", 1)
 	args := make([]any, 0, len(rows)*strings.Count(first, "?"))
 	for i := range rows {
@@ -36,7 +37,7 @@ func (q *Queries) InsertPayments(ctx context.Context, rows []InsertPaymentParams
 			int64(r.AttemptNumber), r.AttemptFence, r.AttemptReplica, string(r.AttemptGatewayKey), starts,
 			r.Async)
 	}
-	result, err := q.db.ExecContext(ctx, insertPayment+strings.Repeat(another, len(rows)-1), args...)
+	result, err := q.db.ExecContext(ctx, into+"VALUES "+first+strings.Repeat(another, len(rows)-1), args...)
 	if err != nil {
 		return 0, err
 	}
@@ -60,9 +61,9 @@ func (q *Queries) SettlePayments(ctx context.Context, rows []SettlePaymentParams
 	addEach(&s, func(r *SettlePaymentParams) string { return r.Code })
 	s.add(", reason = ")
 	addEach(&s, func(r *SettlePaymentParams) string { return r.Reason })
-	s.add(", due_at = NULL,\n    attempt_ended_at = attempt_started_at + INTERVAL CAST(")
+	s.add(", due_at = NULL,\n    attempt_ended_at = attempt_started_at + INTERVAL ")
 	addEach(&s, func(r *SettlePaymentParams) int64 { return r.TookMicros })
-	s.add(" AS SIGNED) MICROSECOND,\n    attempt_class = ")
+	s.add(" MICROSECOND,\n    attempt_class = ")
 	addEach(&s, func(r *SettlePaymentParams) payment.Class { return r.AttemptClass })
 	s.add(", attempt_code = ")
 	addEach(&s, func(r *SettlePaymentParams) string { return r.AttemptCode })

@@ -10,8 +10,8 @@ import (
 	"time"
 )
 
-// gatewayClient calls the gateway for those who have no service around them: net/http, and a
-// connection kept for each call that runs at once.
+// gatewayClient calls the gateway for those who are not our service: net/http, and a number of
+// connections that are kept.
 type gatewayClient struct {
 	url       string
 	transport *http.Transport

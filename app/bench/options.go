@@ -31,14 +31,15 @@ type options struct {
 	Special []string `enum:"crowd,memory,sqlite,start,everything" placeholder:"ROW,..." help:"Special rows to measure after the table: crowd (a thousand clients wait for one order), memory (a thousand payments at once at a gateway that takes 1 s), sqlite (64 clients on a file), start (exec to ready), everything (API keys, limits, metrics and traces on, beside none of them)."`
 	Rows    int      `placeholder:"N" help:"Compare a table that holds N payments with an empty one; use --no-table to do nothing else."`
 
-	IDs        string   `name:"ids" default:"random" enum:"random,ascending" help:"Order ids: random ones fall all over the primary key, ascending ones on its end."`
-	BareConns  int      `default:"64" help:"Connections of the bare loop, at most."`
-	Flushers   int      `default:"2" help:"Connections of the batched loop, for its INSERTs and for its UPDATEs."`
-	BufferPool string   `default:"1G" help:"Buffer pool of the database server."`
-	ServerArg  []string `sep:"none" placeholder:"--OPTION" help:"Further options of the database server."`
-	Set        []string `sep:"none" placeholder:"NAME=VALUE" help:"Further environment variables of the service, such as PAYMENTD_SHARED_COMMITS=false."`
-	Binary     string   `placeholder:"FILE" help:"The paymentd to measure; without it, bin/paymentd is built."`
-	JSON       bool     `name:"json" help:"Print JSON instead of tables."`
+	IDs           string   `name:"ids" default:"random" enum:"random,ascending" help:"Order ids: random ones fall all over the primary key, ascending ones on its end."`
+	BareConns     int      `default:"64" help:"Connections of the bare loop, at most."`
+	Flushers      int      `default:"2" help:"Connections of the batched loop, for its INSERTs and for its UPDATEs."`
+	TunedTextbook bool     `help:"Give the textbook service what the bare loop has: no statement prepared, and a kept connection to the gateway for each call. Otherwise it has the defaults of database/sql, its driver and net/http."`
+	BufferPool    string   `default:"1G" help:"Buffer pool of the database server."`
+	ServerArg     []string `sep:"none" placeholder:"--OPTION" help:"Further options of the database server."`
+	Set           []string `sep:"none" placeholder:"NAME=VALUE" help:"Further environment variables of the service, such as PAYMENTD_SHARED_COMMITS=false."`
+	Binary        string   `placeholder:"FILE" help:"The paymentd to measure; without it, bin/paymentd is built."`
+	JSON          bool     `name:"json" help:"Print JSON instead of tables."`
 }
 
 // Validate checks the bounds. Kong calls it.

@@ -128,7 +128,11 @@ func (r *rig) serverPID(ctx context.Context) int {
 
 // openDatabase opens the database of a URL as mysqltest returns it. A statement takes one round
 // trip: the driver puts the values in.
-func openDatabase(databaseURL string) (*sql.DB, error) {
+func openDatabase(databaseURL string) (*sql.DB, error) { return openTuned(databaseURL, true) }
+
+// openTuned opens it as openDatabase does or, not tuned, as the driver does by default: it prepares
+// each statement before, and closes it after.
+func openTuned(databaseURL string, tuned bool) (*sql.DB, error) {
 	u, err := url.Parse(databaseURL)
 	if err != nil {
 		return nil, errors.New("the server's URL cannot be read") // it holds a password
@@ -138,7 +142,7 @@ func openDatabase(databaseURL string) (*sql.DB, error) {
 	config.Passwd, _ = u.User.Password()
 	config.Net, config.Addr = "tcp", u.Host
 	config.DBName = strings.TrimPrefix(u.Path, "/")
-	config.InterpolateParams, config.ClientFoundRows, config.ParseTime = true, true, true
+	config.InterpolateParams, config.ClientFoundRows, config.ParseTime = tuned, true, true
 	connector, err := mysql.NewConnector(config)
 	if err != nil {
 		return nil, fmt.Errorf("configure the connections: %w", err)

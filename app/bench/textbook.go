@@ -16,7 +16,7 @@ import (
 const textbookConnections = 10
 
 // textbookPayer asks a service as textbooks have it: one transaction that locks the payment's
-// row, calls the gateway, and commits.
+// row, calls the gateway, and commits; on libraries whose defaults nobody has changed.
 type textbookPayer struct {
 	*httpPayer
 	db      *sql.DB

@@ -5,6 +5,7 @@ import (
 	"database/sql"
 	"errors"
 	"fmt"
+	"net/http"
 	"strings"
 	"time"
 )
@@ -52,11 +53,16 @@ func (s *stand) payer(ctx context.Context, way string, clients int) (payer, erro
 	if way == ours {
 		return newHTTPPayer(s.replica.url, clients), nil
 	}
-	db, err := openDatabase(s.others)
+	tuned := way != textbook || s.options.TunedTextbook
+	db, err := openTuned(s.others, tuned)
 	if err != nil {
 		return nil, err
 	}
-	calls := newGatewayClient(s.gateway.url, clients)
+	kept := clients
+	if !tuned {
+		kept = http.DefaultMaxIdleConnsPerHost
+	}
+	calls := newGatewayClient(s.gateway.url, kept)
 	switch way {
 	case textbook:
 		keep(db, textbookConnections)

@@ -21,7 +21,7 @@ func (s *Payments) Claim(
 ) (payment.Payment, payment.Verdict, error) {
 	o := newOpening(ask)
 	if err := s.writeTogether(ctx, s.opening(o), o.make); err != nil {
-		return payment.Payment{}, "", fmt.Errorf("claim payment: %w", err)
+		return payment.Payment{}, "", err
 	}
 	return o.decision.Payment, o.decision.Verdict, nil
 }

@@ -24,16 +24,10 @@ func (s *Payments) Renew(ctx context.Context, r payment.Renewal) error {
 func (s *Payments) Settle(ctx context.Context, settlement payment.Settlement) error {
 	row, expected := toSettle(settlement)
 	st := &settling{settlement: settlement, row: row, unexpected: !expected}
-	var err error
 	if expected {
-		err = s.writeTogether(ctx, s.settling(st), st.make)
-	} else {
-		err = s.write(ctx, st.make)
+		return s.writeTogether(ctx, s.settling(st), st.make)
 	}
-	if err != nil {
-		return fmt.Errorf("settle payment: %w", err)
-	}
-	return nil
+	return s.write(ctx, st.make)
 }
 
 // Resolve implements ports.Payments.

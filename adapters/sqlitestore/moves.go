@@ -33,7 +33,7 @@ func (s *Payments) Claim(
 		return store(ctx, q, p, d)
 	})
 	if err != nil {
-		return payment.Payment{}, "", fmt.Errorf("claim payment: %w", err)
+		return payment.Payment{}, "", err
 	}
 	return d.Payment, d.Verdict, nil
 }
@@ -56,10 +56,8 @@ func (s *Payments) Renew(ctx context.Context, r payment.Renewal) error {
 
 // Settle implements ports.Payments.
 func (s *Payments) Settle(ctx context.Context, settlement payment.Settlement) error {
-	if _, err := s.move(ctx, settlement.OrderID, settlement.Apply); err != nil {
-		return fmt.Errorf("settle payment: %w", err)
-	}
-	return nil
+	_, err := s.move(ctx, settlement.OrderID, settlement.Apply)
+	return err
 }
 
 // Resolve implements ports.Payments.

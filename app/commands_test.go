@@ -26,8 +26,11 @@ func TestMigrate(t *testing.T) {
 				return apptest.Run(t, apptest.Build(t), env{"PAYMENTD_DATABASE": database}, args...)
 			}
 			const none = "the database has no tables yet: run `paymentd migrate up`\n"
-			require.Equal(t, apptest.Output{Stdout: none}, run("migrate", "status"))
 			require.Equal(t, apptest.Output{Code: 1, Stderr: "paymentd: " + none}, run("stuck"))
+			if file, ok := strings.CutPrefix(database, "sqlite:"); ok {
+				require.NoFileExists(t, file, "whoever only looks makes none")
+			}
+			require.Equal(t, apptest.Output{Stdout: none}, run("migrate", "status"))
 			require.Equal(t, apptest.Output{Stdout: none}, run("migrate", "down"))
 
 			require.Regexp(t, `^the schema is current, at version \d+\n$`, run("migrate", "up").Stdout)

@@ -10,6 +10,7 @@ import (
 	"text/tabwriter"
 
 	"paymentd/adapters/httpgateway"
+	"paymentd/adapters/tracing"
 	"paymentd/core/payment"
 	"paymentd/ports"
 	"paymentd/sql/diagnosis"
@@ -51,6 +52,11 @@ func (c *doctorCommand) Run(ctx context.Context, p process) error {
 func (c *doctorCommand) examine(ctx context.Context, p process) ([]diagnosis.Finding, error) {
 	ctx, cancel := context.WithTimeout(ctx, checkupLimit+c.GatewayTimeout)
 	defer cancel()
+	if c.traced() {
+		if err := tracing.Check(); err != nil {
+			return nil, setting("traces", err.Error())
+		}
+	}
 	certificate, err := c.certificate(p.logger("error"))
 	if err != nil {
 		return nil, err

@@ -182,6 +182,9 @@ func TestDoctorWithoutADatabase(t *testing.T) {
 	require.NotContains(t, out.Stdout+out.Stderr, "sesame")
 	require.Equal(t, 2, doctor(t, env{"PAYMENTD_LEASE": "1s"}).Code)
 	require.Equal(t, 2, doctor(t, env{"PAYMENTD_GATEWAY": "https://user:sesame@gateway"}).Code)
+	out = doctor(t, env{"PAYMENTD_TRACES": "http://127.0.0.1:4318", "OTEL_TRACES_SAMPLER": "dice"})
+	require.Equal(t, 2, out.Code)
+	require.Contains(t, out.Stderr, `there is no sampler "dice" here; take always_on`)
 }
 
 // TestDoctorLooksAtTheCertificate holds that it lets nothing live with which the service does not start,

@@ -90,11 +90,14 @@ func newMetrics(v Version) *metrics.Metrics { return metrics.New(string(v)) }
 // Replica is this process's name among the replicas.
 type Replica string
 
+// traced reports whether anybody asks for traces.
+func (c Config) traced() bool { return (c.Traces != "" || tracing.Wanted()) && !tracing.Disabled() }
+
 // newTracing returns nil where nobody asks for traces: then nothing is put around the ports.
 func newTracing(
 	lc fx.Lifecycle, cfg Config, v Version, name Replica, log *slog.Logger,
 ) (*tracing.Tracing, error) {
-	if (cfg.Traces == "" && !tracing.Wanted()) || tracing.Disabled() {
+	if !cfg.traced() {
 		return nil, nil //nolint:nilnil // nil is tracing that is off
 	}
 	t, err := tracing.New(context.Background(), tracing.Options{

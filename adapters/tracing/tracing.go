@@ -44,10 +44,20 @@ func Disabled() bool {
 	return strings.EqualFold(os.Getenv("OTEL_SDK_DISABLED"), "true") || os.Getenv("OTEL_TRACES_EXPORTER") == "none"
 }
 
+// Check returns what New would say of the environment's sampler.
+func Check() error {
+	_, err := sampler()
+	return err
+}
+
+func sampler() (sdk.Sampler, error) {
+	return samplerOf(os.Getenv("OTEL_TRACES_SAMPLER"), os.Getenv("OTEL_TRACES_SAMPLER_ARG"))
+}
+
 // New returns the tracing of one process. It does not connect: a collector that is away costs
 // spans, and nothing else.
 func New(ctx context.Context, o Options) (*Tracing, error) {
-	sampler, err := samplerOf(os.Getenv("OTEL_TRACES_SAMPLER"), os.Getenv("OTEL_TRACES_SAMPLER_ARG"))
+	sampler, err := sampler()
 	if err != nil {
 		return nil, err
 	}

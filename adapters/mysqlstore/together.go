@@ -16,8 +16,9 @@ import (
 )
 
 const (
-	// most bounds the rows of one statement.
-	most = 64
+	// most bounds the rows of one statement. From 200 keys on, the server no longer looks how many
+	// rows they have, but goes by its statistics (eq_range_index_dive_limit).
+	most = 128
 	// slow is when others no longer wait for a shared commit, such as one that waits for a row's
 	// lock; and lanes, how many are then under way at once at most. A commit takes some
 	// milliseconds.

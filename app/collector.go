@@ -9,10 +9,10 @@ import (
 
 const (
 	// collectFloor is the bytes of heap and stacks below which no garbage is collected.
-	collectFloor = 48 << 20
+	collectFloor = 40 << 20
 	// lowestPercent is by how much the heap grows, in hundredths of what is live, where that is
-	// more; and highestPercent makes Go's least heap (4 MiB at 100) less than the floor.
-	lowestPercent  = 70
+	// more; and highestPercent makes Go's least heap (4 MiB at 100) no more than the floor.
+	lowestPercent  = 55
 	highestPercent = 1000
 )
 

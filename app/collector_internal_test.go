@@ -13,7 +13,7 @@ import (
 func TestPercentAt(t *testing.T) {
 	t.Parallel()
 	for live, want := range map[uint64]int{
-		0: 1000, 4 << 20: 1000, 8 << 20: 500, 24 << 20: 100, 28 << 20: 71, 29 << 20: 70, 1 << 30: 70,
+		0: 1000, 3 << 20: 1000, 8 << 20: 400, 20 << 20: 100, 25 << 20: 60, 26 << 20: 55, 1 << 30: 55,
 	} {
 		require.Equal(t, want, percentAt(live), "%d MiB", live>>20)
 	}

@@ -13,6 +13,7 @@ import (
 	"paymentd/adapters/mysqlstore"
 	"paymentd/adapters/mysqlstore/mysqltest"
 	"paymentd/ports"
+	"paymentd/sql/diagnosis"
 )
 
 // raw returns a pool of the test's own on a database.
@@ -122,16 +123,23 @@ func TestMigrationThatFails(t *testing.T) {
 	require.NoError(t, schema.Up(t.Context()))
 }
 
+// TestSchemaOfANewerProgram: one works on it, also while the newer program's migration is under way.
 func TestSchemaOfANewerProgram(t *testing.T) {
 	t.Parallel()
 	databaseURL := migrated(t)
-	execute(t, raw(t, databaseURL), "UPDATE schema_migrations SET version = 1000")
+	db := raw(t, databaseURL)
 	schema, err := mysqlstore.Schema(databaseURL)
 	require.NoError(t, err)
-	const newer = "the schema is at version 1000, newer than the 6 that this program knows"
-	require.NoError(t, schema.Up(t.Context()))
-	require.ErrorContains(t, schema.Down(t.Context()), newer)
-	require.NoError(t, open(t, databaseURL, mysqlstore.Options{}).Ready(t.Context()))
+	for dirty, level := range map[string]diagnosis.Level{"FALSE": diagnosis.OK, "TRUE": diagnosis.Warn} {
+		execute(t, db, "UPDATE schema_migrations SET version = 1000, dirty = "+dirty)
+		const newer = "the schema is at version 1000, newer than the 6 that this program knows"
+		require.NoError(t, schema.Up(t.Context()))
+		require.ErrorContains(t, schema.Down(t.Context()), newer)
+		require.NoError(t, open(t, databaseURL, mysqlstore.Options{}).Ready(t.Context()))
+		status, err := schema.Status(t.Context())
+		require.NoError(t, err)
+		require.Equal(t, level, status.Finding().Level, dirty)
+	}
 }
 
 func TestMigrateWithoutAServer(t *testing.T) {

@@ -39,7 +39,7 @@ func New(files fs.FS, connect Connect, passing func(error) bool) *Schema {
 // it is: see [Status.Err].
 func (s *Schema) Up(ctx context.Context) error {
 	return s.migrate(ctx, "migrate up", func(m *migrate.Migrate) error {
-		if status, err := s.status(m); err == nil && status.newer() && !status.Dirty {
+		if status, err := s.status(m); err == nil && status.newer() {
 			return migrate.ErrNoChange
 		}
 		return m.Up()
@@ -96,11 +96,11 @@ func (s *Schema) explain(m *migrate.Migrate, err error) error {
 	switch {
 	case statusErr != nil:
 		return err
-	case errors.As(err, &dirty):
-		return status.Err()
 	case status.newer():
 		return fmt.Errorf("the schema is at version %d, newer than the %d that this program knows: "+
 			"run a newer paymentd", status.Version, status.Latest)
+	case errors.As(err, &dirty):
+		return status.Err()
 	case status.Dirty:
 		return fmt.Errorf("%w; %w", err, status.Err())
 	}

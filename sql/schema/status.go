@@ -23,9 +23,12 @@ type Status struct {
 // what to do.
 //
 // A newer schema is fine: each migration leaves a schema that the version before can work on, so
-// that replicas are replaced one by one, and a new version can be taken back.
+// that replicas are replaced one by one, and a new version can be taken back. So is one on its way
+// there, which is dirty until its one statement is through.
 func (s Status) Err() error {
 	switch {
+	case s.newer():
+		return nil
 	case s.Dirty:
 		return fmt.Errorf("the schema is dirty: the migration to version %d began and did not finish; "+
 			"compare the tables with that migration's statement, finish it by hand or see that it has run, "+
@@ -44,6 +47,9 @@ func (s Status) Err() error {
 func (s Status) Finding() diagnosis.Finding {
 	const check = "schema"
 	switch err := s.Err(); {
+	case s.newer() && s.Dirty:
+		return diagnosis.Of(check, fmt.Sprintf("a newer program's migration to version %d is under way, or has failed", s.Version),
+			false, diagnosis.Warn, "See that it ends. This program works on meanwhile.")
 	case s.Dirty:
 		return diagnosis.Of(check, err.Error(), false, diagnosis.Fail, "The service is not ready before that is done.")
 	case err != nil:

@@ -38,25 +38,15 @@ func TestIdleConnectionsAreClosed(t *testing.T) {
 			}()
 			return ours, nil
 		}
-		ask := func() {
-			req, err := http.NewRequestWithContext(t.Context(), http.MethodGet, "http://gateway.example/", http.NoBody)
-			if err != nil {
-				t.Error(err)
-				return
-			}
-			if _, lost := d.exchange(req); lost != nil {
-				t.Error(lost)
-			}
-		}
 		for range atOnce {
-			go ask()
+			go ask(t, d)
 		}
 		time.Sleep(2 * time.Second)
 		synctest.Wait()
 		require.EqualValues(t, most, open.Load())
 
 		time.Sleep(idleTimeout / 2)
-		ask()
+		ask(t, d)
 		require.EqualValues(t, most, open.Load(), "one of those that are there")
 		time.Sleep(idleTimeout - 2*time.Second)
 		synctest.Wait()
@@ -74,16 +64,7 @@ func TestClosedDuringAnExchange(t *testing.T) {
 		d := newDirect(&url.URL{Host: "gateway.example"}, time.Minute, 1)
 		ours, theirs := net.Pipe()
 		d.dial = func(context.Context) (net.Conn, error) { return ours, nil }
-		go func() {
-			req, err := http.NewRequestWithContext(t.Context(), http.MethodGet, "http://gateway.example/", http.NoBody)
-			if err != nil {
-				t.Error(err)
-				return
-			}
-			if _, lost := d.exchange(req); lost != nil {
-				t.Error(lost)
-			}
-		}()
+		go ask(t, d)
 		r := bufio.NewReader(theirs)
 		_, err := http.ReadRequest(r)
 		require.NoError(t, err)
@@ -95,4 +76,17 @@ func TestClosedDuringAnExchange(t *testing.T) {
 		require.ErrorIs(t, err, io.EOF)
 		require.Zero(t, time.Since(began))
 	})
+}
+
+// ask makes an exchange that is answered.
+func ask(t *testing.T, d *direct) {
+	t.Helper()
+	req, err := http.NewRequestWithContext(t.Context(), http.MethodGet, "http://gateway.example/", http.NoBody)
+	if err != nil {
+		t.Error(err)
+		return
+	}
+	if _, lost := d.exchange(req); lost != nil {
+		t.Error(lost)
+	}
 }

@@ -257,7 +257,7 @@ func TestConnectionsAreKept(t *testing.T) {
 
 func TestHTTP2(t *testing.T) {
 	t.Parallel()
-	server := httptest.NewUnstartedServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+	g := overHTTP2(t, func(w http.ResponseWriter, r *http.Request) {
 		if r.ProtoMajor != 2 {
 			w.WriteHeader(http.StatusHTTPVersionNotSupported)
 			return
@@ -266,13 +266,7 @@ func TestHTTP2(t *testing.T) {
 			panic(http.ErrAbortHandler)
 		}
 		_, _ = io.WriteString(w, approved)
-	}))
-	server.EnableHTTP2 = true
-	server.StartTLS()
-	t.Cleanup(server.Close)
-	authorities := x509.NewCertPool()
-	authorities.AddCert(server.Certificate())
-	g := newGateway(t, server.URL, patience, httpgateway.WithRootCAs(authorities))
+	})
 
 	c := newCharge(t)
 	require.Equal(t, payment.Result{Class: payment.ClassApproved, TransactionID: "txn-21408"}, g.Charge(t.Context(), c))
@@ -285,7 +279,7 @@ func TestHTTP2(t *testing.T) {
 func TestHTTP2Ends(t *testing.T) {
 	t.Parallel()
 	written, end, reset := make(chan struct{}), make(chan struct{}), make(chan error, 1)
-	server := httptest.NewUnstartedServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+	g := overHTTP2(t, func(w http.ResponseWriter, r *http.Request) {
 		w.Header().Set("Content-Length", strconv.Itoa(len(approved)))
 		_, _ = io.WriteString(w, approved)
 		if r.Method == http.MethodPost {
@@ -294,13 +288,7 @@ func TestHTTP2Ends(t *testing.T) {
 			<-end
 			reset <- r.Context().Err()
 		}
-	}))
-	server.EnableHTTP2 = true
-	server.StartTLS()
-	t.Cleanup(server.Close)
-	authorities := x509.NewCertPool()
-	authorities.AddCert(server.Certificate())
-	g := newGateway(t, server.URL, patience, httpgateway.WithRootCAs(authorities))
+	})
 
 	class, c := make(chan payment.Class, 1), newCharge(t)
 	go func() { class <- g.Charge(t.Context(), c).Class }()
@@ -311,4 +299,16 @@ func TestHTTP2Ends(t *testing.T) {
 	close(end)
 	require.NoError(t, <-reset)
 	require.Equal(t, payment.ClassApproved, <-class)
+}
+
+// overHTTP2 returns a gateway that is served by HTTP/2.
+func overHTTP2(t *testing.T, serve http.HandlerFunc) *httpgateway.Gateway {
+	t.Helper()
+	server := httptest.NewUnstartedServer(serve)
+	server.EnableHTTP2 = true
+	server.StartTLS()
+	t.Cleanup(server.Close)
+	authorities := x509.NewCertPool()
+	authorities.AddCert(server.Certificate())
+	return newGateway(t, server.URL, patience, httpgateway.WithRootCAs(authorities))
 }

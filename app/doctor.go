@@ -97,7 +97,7 @@ func judgeLookup(found payment.Lookup, gateway ports.Gateway) diagnosis.Finding 
 	case found.Finding != payment.FoundNothing:
 		return diagnosis.Of(check, "knows a gateway key that nobody has used ("+string(found.Finding)+")", false, diagnosis.Fail,
 			"See that PAYMENTD_GATEWAY is the base address of the gateway protocol: what became of a charge cannot be asked here.")
-	case !gateway.Repeatable():
+	case !gateway.Capabilities().HonoursKeys:
 		return diagnosis.Of(check, "honours no gateway key", false, diagnosis.Warn,
 			"An unknown outcome is not attempted again, and waits for a person: see paymentd resolve.")
 	}

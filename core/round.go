@@ -44,7 +44,7 @@ func (s *Service) newClaim(p *payment.Payment, began time.Time) *claim {
 // charge makes a round of attempts and returns what to settle the payment to. The error is
 // payment.ErrFenced: the claim was lost.
 func (s *Service) charge(ctx context.Context, c *claim) (payment.Settlement, error) {
-	if !c.doubt.Any() || s.gateway.Repeatable() {
+	if !c.doubt.Any() || s.gateway.Capabilities().HonoursKeys {
 		err := s.retry.Run(s.work.ctx, ports.Round{
 			Attempt:       func() payment.Result { return s.attempt(ctx, c) },
 			Again:         func(r payment.Result) bool { return s.mayRepeat(r) },
@@ -82,7 +82,7 @@ func (c *claim) lapsed() bool { return c.until.IsZero() }
 // mayRepeat: an unknown outcome is attempted again only where the gateway key makes the
 // second charge the first.
 func (s *Service) mayRepeat(r payment.Result) bool {
-	return r.Class.Retryable() && (!r.Class.Unknown() || s.gateway.Repeatable())
+	return r.Class.Retryable() && (!r.Class.Unknown() || s.gateway.Capabilities().HonoursKeys)
 }
 
 // renew records the latest attempt and holds the claim for longer: until after the next

@@ -181,10 +181,9 @@ type Gateway interface {
 	// LookUp asks what became of a gateway key. It never charges.
 	LookUp(ctx context.Context, key payment.GatewayKey) payment.Lookup
 
-	// Repeatable reports whether the gateway honours the gateway key: a second Charge
-	// with it cannot take the money again. Without it an unknown outcome is never
-	// attempted again by the service.
-	Repeatable() bool
+	// Capabilities returns what the gateway can prove. They do not change while the adapter
+	// lives. If it does not honour keys, an unknown outcome is never attempted again by the service.
+	Capabilities() payment.Capabilities
 }
 
 // Round is a series of attempts to charge one payment.

@@ -22,6 +22,8 @@ type Gateway struct {
 	charge  func(payment.Charge) Step
 	lookUp  func(payment.GatewayKey) Answer
 
+	capabilities payment.Capabilities
+
 	keysIgnored bool
 	attempts    []Attempt
 	lookUps     int
@@ -69,6 +71,9 @@ func NewGateway(script ...Step) *Gateway {
 		charge:  func(payment.Charge) Step { return Approve() },
 		lookUp:  func(payment.GatewayKey) Answer { return Truth },
 		ledger:  make(map[payment.GatewayKey]entry),
+		capabilities: payment.Capabilities{
+			Gateway: "fake:", HonoursKeys: true, LookupForgets: true, SavesDeclines: true,
+		},
 	}
 }
 
@@ -111,11 +116,21 @@ func (g *Gateway) IgnoreKeys() {
 	g.keysIgnored = true
 }
 
-// Repeatable reports whether gateway keys are honoured.
-func (g *Gateway) Repeatable() bool {
+// Declare changes what the gateway declares that it can prove. By default it is what the
+// gateway protocol promises, for keys that live for ever.
+func (g *Gateway) Declare(change func(*payment.Capabilities)) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
-	return !g.keysIgnored
+	change(&g.capabilities)
+}
+
+// Capabilities implements ports.Gateway.
+func (g *Gateway) Capabilities() payment.Capabilities {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	c := g.capabilities
+	c.HonoursKeys = c.HonoursKeys && !g.keysIgnored
+	return c
 }
 
 // Charge makes one attempt, by the next step of the script.

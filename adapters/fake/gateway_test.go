@@ -114,7 +114,7 @@ func TestGatewayThatIgnoresKeys(t *testing.T) {
 	t.Parallel()
 	gateway := fake.NewGateway()
 	gateway.IgnoreKeys()
-	require.False(t, gateway.Repeatable())
+	require.False(t, gateway.Capabilities().HonoursKeys)
 	c := orderOne(t, "key-1")
 	first := gateway.Charge(t.Context(), c)
 	second := gateway.Charge(t.Context(), c)

@@ -148,4 +148,4 @@ func (g wiredGateway) LookUp(ctx context.Context, key payment.GatewayKey) paymen
 	return l
 }
 
-func (g wiredGateway) Repeatable() bool { return g.end.Repeatable() }
+func (g wiredGateway) Capabilities() payment.Capabilities { return g.end.Capabilities() }

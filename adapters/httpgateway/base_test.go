@@ -17,7 +17,7 @@ func TestNewAccepts(t *testing.T) {
 	} {
 		g, err := httpgateway.New(base, time.Second)
 		require.NoError(t, err, base)
-		require.True(t, g.Repeatable())
+		require.True(t, g.Capabilities().HonoursKeys)
 	}
 }
 

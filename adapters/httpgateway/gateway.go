@@ -137,8 +137,10 @@ func (g *Gateway) within(ctx context.Context) (context.Context, context.CancelFu
 	return context.WithTimeout(ctx, g.timeout)
 }
 
-// Repeatable is true: the protocol demands that the gateway honours the key.
-func (g *Gateway) Repeatable() bool { return true }
+// Capabilities returns what the gateway protocol promises; see ports.Gateway.
+func (g *Gateway) Capabilities() payment.Capabilities {
+	return payment.Capabilities{HonoursKeys: true, LookupForgets: true, SavesDeclines: true}
+}
 
 // Close closes the idle connections. Calls under way end by themselves.
 func (g *Gateway) Close() { g.sender.close() }

@@ -99,5 +99,5 @@ func (g *Guard) LookUp(ctx context.Context, key payment.GatewayKey) payment.Look
 	return g.gateway.LookUp(ctx, key)
 }
 
-// Repeatable implements ports.Gateway.
-func (g *Guard) Repeatable() bool { return g.gateway.Repeatable() }
+// Capabilities implements ports.Gateway.
+func (g *Guard) Capabilities() payment.Capabilities { return g.gateway.Capabilities() }

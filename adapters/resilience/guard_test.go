@@ -38,9 +38,9 @@ func TestGuardPassesOn(t *testing.T) {
 		require.Equal(t, payment.ClassUnknownAnswered, times(g, 1).Class)
 		require.Equal(t, payment.Lookup{Finding: payment.FoundApproved, TransactionID: "txn-1"}, g.LookUp(t.Context(), charge.Key))
 		require.Equal(t, payment.Result{Class: payment.ClassApproved, TransactionID: "txn-1"}, times(g, 1))
-		require.True(t, g.Repeatable())
+		require.True(t, g.Capabilities().HonoursKeys)
 		gateway.IgnoreKeys()
-		require.False(t, g.Repeatable())
+		require.False(t, g.Capabilities().HonoursKeys)
 	})
 }
 

@@ -131,5 +131,7 @@ func (g *Gateway) LookUp(ctx context.Context, key payment.GatewayKey) payment.Lo
 	return g.lookUp(ctx, key).lookup()
 }
 
-// Repeatable is true: the sandbox honours gateway keys.
-func (g *Gateway) Repeatable() bool { return true }
+// Capabilities returns what the gateway protocol promises; see ports.Gateway.
+func (g *Gateway) Capabilities() payment.Capabilities {
+	return payment.Capabilities{Gateway: "sandbox:", HonoursKeys: true, LookupForgets: true, SavesDeclines: true}
+}

@@ -51,7 +51,7 @@ func (l Lookup) Outcome(lingers bool) Outcome {
 			State:  StateUnresolved,
 			Reason: "no charge was found, and an attempt that was not answered may still arrive",
 		}
-	case FoundProcessing:
+	case FoundProcessing, FoundPending, FoundVoided:
 		return Outcome{State: StateUnresolved, Reason: "the gateway is still processing the charge"}
 	case FoundNoAnswer:
 	}

@@ -185,7 +185,7 @@ func (d Doubt) Lingers(now time.Time, late time.Duration) bool {
 // With returns the doubt after an attempt that ended at now with class c.
 func (d Doubt) With(c Class, now time.Time) Doubt {
 	switch c {
-	case ClassUnknownAnswered:
+	case ClassUnknownAnswered, ClassPending, ClassKeyReused:
 		d.Answered = true
 	case ClassUnknownUnanswered:
 		if now.After(d.UnansweredAt) {

@@ -18,21 +18,31 @@ const (
 	// ClassUnknownAnswered: the gateway answered, but not whether it charged. The
 	// attempt is over.
 	ClassUnknownAnswered Class = "unknown_answered"
-	// ClassUnknownUnanswered: the request went out and no answer came. It may still
-	// be on its way, and charge later.
+	// ClassUnknownUnanswered: the request may have reached the gateway, and the gateway itself
+	// has not answered, or answered that it is still at work. The attempt may still charge.
 	ClassUnknownUnanswered Class = "unknown_unanswered"
+	// ClassPending: the gateway named the charge and has not decided it (pending, authorized).
+	// Whether it takes the money is unknown, and that the charge exists is known.
+	ClassPending Class = "pending"
+	// ClassKeyReused: the gateway says that the key was used with other parameters. Whether
+	// that charge took the money is unknown, and a repeat gets the same answer.
+	ClassKeyReused Class = "key_reused"
 )
 
 // Unknown reports whether an attempt of this class may have taken the money.
 func (c Class) Unknown() bool {
-	return c == ClassUnknownAnswered || c == ClassUnknownUnanswered
+	switch c {
+	case ClassUnknownAnswered, ClassUnknownUnanswered, ClassPending, ClassKeyReused:
+		return true
+	case ClassApproved, ClassDeclined, ClassRejected, ClassNotCharged:
+	}
+	return false
 }
 
-// Retryable reports whether another attempt with the same gateway key may end
-// differently. That it is safe after an unknown class leans on the gateway
-// honouring the key.
+// Retryable reports whether another attempt with the same gateway key may have another
+// result. It is safe after an unknown class only if the gateway honours the key.
 func (c Class) Retryable() bool {
-	return c == ClassNotCharged || c.Unknown()
+	return c == ClassNotCharged || c == ClassUnknownAnswered || c == ClassUnknownUnanswered
 }
 
 // GatewayKey is the idempotency key that the gateway gets: the same for every
@@ -63,6 +73,9 @@ type Result struct {
 	Message       string // what happened, in words for an operator
 	// RetryAfter is the gateway's wish for the next attempt; zero when it has none.
 	RetryAfter time.Duration
+	// Answered reports that the gateway itself answered: the answer carried its mark. It is
+	// about the gateway's health, where Class is about the money, and is not stored.
+	Answered bool
 }
 
 // Finding says what a gateway knows of a gateway key.
@@ -73,12 +86,16 @@ const (
 	FoundApproved Finding = "approved"
 	// FoundDeclined: a charge with this key was declined.
 	FoundDeclined Finding = "declined"
-	// FoundProcessing: the gateway is still at it.
+	// FoundProcessing: an attempt with this key is running.
 	FoundProcessing Finding = "processing"
-	// FoundNothing: no charge has this key so far. A request that is still on its
-	// way may arrive later.
+	// FoundPending: a charge has this key, and is not decided (pending, authorized).
+	FoundPending Finding = "pending"
+	// FoundVoided: a charge had this key, and is cancelled or voided: it can take no money.
+	FoundVoided Finding = "voided"
+	// FoundNothing: the gateway itself said, in its protocol's words, that no charge has this
+	// key. A request that is still on its way may arrive later.
 	FoundNothing Finding = "nothing"
-	// FoundNoAnswer: the gateway could not be asked, or its answer could not be read.
+	// FoundNoAnswer: the gateway itself did not answer, or its answer could not be read.
 	FoundNoAnswer Finding = "no_answer"
 )
 

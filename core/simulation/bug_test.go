@@ -108,7 +108,11 @@ func (g twistedGateway) LookUp(ctx context.Context, key payment.GatewayKey) paym
 	return g.lookUp(ctx, g.Gateway, key)
 }
 
-func (g twistedGateway) Repeatable() bool { return g.repeatable || g.Gateway.Repeatable() }
+func (g twistedGateway) Capabilities() payment.Capabilities {
+	c := g.Gateway.Capabilities()
+	c.HonoursKeys = c.HonoursKeys || g.repeatable
+	return c
+}
 
 func twists(name string, t twistedGateway) bug {
 	return bug{name: name, gateway: func(g ports.Gateway) ports.Gateway {

@@ -38,6 +38,11 @@ const (
 	effectHang
 	effectChargeLate
 	effectChargeSlowly
+	effectStumble
+	effectNotCharged
+	effectPaywall
+	effectNoRoute
+	effectOverload
 )
 
 // amounts are in the order of their values.
@@ -46,12 +51,17 @@ var amounts = []Amount{
 	{Value: "9402", effect: effectDecline, code: "card_declined", Does: "is declined with the code card_declined (402)"},
 	{Value: "9429", effect: effectLimitOnce, Does: "is refused once as one too many (429, Retry-After: 1), then approved"},
 	{Value: "9451", effect: effectDecline, code: "insufficient_funds", Does: "is declined with the code insufficient_funds (402)"},
+	{Value: "9462", effect: effectPaywall, Does: "is charged, but the first answer is not the gateway's own: 402 Payment Required, as text and without the header Idempotency-Key"},
+	{Value: "9464", effect: effectNoRoute, Does: "never reaches the gateway: something in between always answers with a web page, 404 without the header Idempotency-Key"},
 	{Value: "9500", effect: effectFail, Does: "always fails (500) and is never charged"},
+	{Value: "9501", effect: effectStumble, Does: "is charged, but the first answer is 500"},
+	{Value: "9502", effect: effectNotCharged, Does: "always fails (502), is never charged, and the answer says so (\"charged\": false)"},
 	{Value: "9503", effect: effectFailOnce, Does: "fails once (503), then is approved"},
 	{Value: "9504", effect: effectLoseAnswer, Does: "is charged, but the first answer is lost: the connection closes without one"},
 	{Value: "9505", effect: effectHang, Does: "is never answered and never charged"},
 	{Value: "9506", effect: effectChargeLate, Does: "is charged 10 s late: until then every connection closes without an answer, and a lookup finds nothing"},
 	{Value: "9508", effect: effectChargeSlowly, Does: "is charged and answered after 3 s; until then a lookup says processing"},
+	{Value: "9563", effect: effectOverload, Does: "is charged 10 s late: until then something in between answers 503 without the header Idempotency-Key, and a lookup finds nothing"},
 }
 
 // Amounts returns the magic amounts in ascending order. What "once" counts is kept in

@@ -42,6 +42,15 @@ func TestAmounts(t *testing.T) {
 		"9402": {declined, declined, "card_declined", 0, false},
 		"9429": {call{payment.ClassNotCharged, payment.FoundNothing, 0}, approved, "", time.Second, true},
 		"9451": {declined, declined, "insufficient_funds", 0, false},
+		"9462": {call{payment.ClassUnknownUnanswered, payment.FoundApproved, 0}, approved, "", 0, true},
+		"9464": {lost, lost, "", 0, false},
+		"9501": {call{payment.ClassUnknownAnswered, payment.FoundApproved, 0}, approved, "", 0, true},
+		"9502": {
+			call{payment.ClassNotCharged, payment.FoundNothing, 0},
+			call{payment.ClassNotCharged, payment.FoundNothing, 0},
+			"", 0, false,
+		},
+		"9563": {lost, lost, "", 0, true},
 		"9500": {
 			call{payment.ClassUnknownAnswered, payment.FoundNothing, 0},
 			call{payment.ClassUnknownAnswered, payment.FoundNothing, 0},
@@ -142,7 +151,7 @@ func TestSlowChargeGoesOnWithoutItsCaller(t *testing.T) {
 
 		other := c
 		other.OrderID = "order-2"
-		require.Equal(t, payment.ClassRejected, g.Charge(t.Context(), other).Class)
+		require.Equal(t, payment.ClassKeyReused, g.Charge(t.Context(), other).Class)
 	})
 }
 
@@ -161,7 +170,7 @@ func TestLateCharge(t *testing.T) {
 		}
 		other := c
 		other.Money = money(t, "100", "USD")
-		require.Equal(t, payment.ClassRejected, g.Charge(t.Context(), other).Class)
+		require.Equal(t, payment.ClassKeyReused, g.Charge(t.Context(), other).Class)
 
 		time.Sleep(3 * time.Second) // virtual; 11 s after the first
 		require.Equal(t, payment.FoundApproved, g.LookUp(t.Context(), c.Key).Finding)

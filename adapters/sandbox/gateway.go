@@ -2,9 +2,12 @@ package sandbox
 
 import (
 	"context"
+	"crypto/sha256"
+	"encoding/hex"
 	"errors"
 	"fmt"
 	"log/slog"
+	"strings"
 	"sync"
 	"time"
 
@@ -15,9 +18,14 @@ import (
 // keeps all its decisions in memory as well as on the disk, and is safe for concurrent use.
 type Gateway struct {
 	ledger  *ledger
+	id      payment.GatewayID
 	latency time.Duration
-	log     *slog.Logger
-	closing chan struct{}
+	// forgetAfter is how long a key is remembered; zero for ever.
+	forgetAfter time.Duration
+	// keyLifetime is what is declared of that.
+	keyLifetime time.Duration
+	log         *slog.Logger
+	closing     chan struct{}
 
 	mu      sync.Mutex
 	entries map[payment.GatewayKey]*entry // decided, and on the disk or on the way there
@@ -45,6 +53,18 @@ func WithLatency(d time.Duration) Option {
 	return func(g *Gateway) { g.latency = d }
 }
 
+// WithForgetAfter makes the sandbox forget a key that was first used longer ago than d: a repeat is
+// a new charge, and a lookup finds nothing. The ledger keeps both. By default, and with zero, keys
+// are kept for ever.
+func WithForgetAfter(d time.Duration) Option {
+	return func(g *Gateway) { g.forgetAfter, g.keyLifetime = d, d }
+}
+
+// WithKeyLifetime declares that keys live for d, and makes nothing forget them; zero for ever.
+func WithKeyLifetime(d time.Duration) Option {
+	return func(g *Gateway) { g.keyLifetime = d }
+}
+
 // WithLog sets where the sandbox reports what an operator should know; by default
 // slog.Default().
 func WithLog(log *slog.Logger) Option {
@@ -56,6 +76,7 @@ func WithLog(log *slog.Logger) Option {
 // cut off, with a line in the log; any other damage is an error that names the line.
 func Open(path string, opts ...Option) (*Gateway, error) {
 	g := &Gateway{
+		id:         gatewayID(path),
 		log:        slog.Default(),
 		closing:    make(chan struct{}),
 		entries:    make(map[payment.GatewayKey]*entry),
@@ -71,6 +92,9 @@ func Open(path string, opts ...Option) (*Gateway, error) {
 	if g.latency < 0 {
 		return nil, errors.New("the sandbox latency must not be below zero")
 	}
+	if g.forgetAfter < 0 || g.keyLifetime < 0 {
+		return nil, errors.New("the time after which the sandbox forgets a key must not be below zero")
+	}
 	var err error
 	if g.ledger, err = openLedger(path, g.log, g.remember); err != nil {
 		return nil, err
@@ -83,9 +107,6 @@ func (g *Gateway) remember(line []byte) error {
 	e, err := parseLine(line)
 	if err != nil {
 		return err
-	}
-	if g.entries[e.charge.Key] != nil {
-		return fmt.Errorf("the key %s has a line before this one", e.charge.Key)
 	}
 	if e.transaction != 0 {
 		if e.transaction <= g.transactions {
@@ -131,7 +152,22 @@ func (g *Gateway) LookUp(ctx context.Context, key payment.GatewayKey) payment.Lo
 	return g.lookUp(ctx, key).lookup()
 }
 
-// Capabilities returns what the gateway protocol promises; see ports.Gateway.
+// Capabilities returns what the gateway protocol promises; see ports.Gateway. The identity is the
+// ledger's path.
 func (g *Gateway) Capabilities() payment.Capabilities {
-	return payment.Capabilities{Gateway: "sandbox:", HonoursKeys: true, LookupForgets: true, SavesDeclines: true}
+	return payment.Capabilities{
+		Gateway: g.id, HonoursKeys: true, KeyLifetime: g.keyLifetime, LookupForgets: true, SavesDeclines: true,
+	}
+}
+
+// gatewayID returns the identity of the sandbox with this ledger: its path as it was given. One
+// that is too long, or not printable ASCII, is replaced by its SHA-256.
+func gatewayID(path string) payment.GatewayID {
+	const kind = "sandbox:"
+	printable := !strings.ContainsFunc(path, func(r rune) bool { return r < ' ' || r > '~' })
+	if printable && len(kind)+len(path) <= payment.MaxGatewayIDBytes {
+		return payment.GatewayID(kind + path)
+	}
+	sum := sha256.Sum256([]byte(path))
+	return payment.GatewayID(kind + "#" + hex.EncodeToString(sum[:]))
 }

@@ -10,6 +10,8 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"testing/synctest"
+	"time"
 
 	"github.com/stretchr/testify/require"
 
@@ -41,7 +43,7 @@ func TestLedgerOutlivesTheGateway(t *testing.T) {
 	path := ledgerPath(t)
 	first := open(t, path)
 	approved := first.Charge(t.Context(), charge(t, "key-1", "100"))
-	require.Equal(t, payment.Result{Class: payment.ClassApproved, TransactionID: "txn-1"}, approved)
+	require.Equal(t, payment.Result{Class: payment.ClassApproved, TransactionID: "txn-1", Answered: true}, approved)
 	declined := first.Charge(t.Context(), charge(t, "key-2", "9402"))
 	require.Equal(t, payment.ClassDeclined, declined.Class)
 	lost := first.Charge(t.Context(), charge(t, "key-3", "9504"))
@@ -79,7 +81,9 @@ func TestKeyIsForOneCharge(t *testing.T) {
 	currency.Money = money(t, "100", "EUR")
 	for _, other := range []payment.Charge{order, amount, currency} {
 		r := g.Charge(t.Context(), other)
-		require.Equal(t, payment.ClassRejected, r.Class)
+		require.Equal(t, payment.ClassKeyReused, r.Class)
+		require.Empty(t, r.Code)
+		require.True(t, r.Answered)
 		require.Contains(t, r.Message, "another order, amount or currency")
 	}
 	require.Len(t, readLedger(t, path), 1)
@@ -163,7 +167,6 @@ func TestDamagedLedger(t *testing.T) {
 		"cut line":            {first[:40], "not a JSON object"},
 		"empty line":          {"", "not a JSON object"},
 		"two in one line":     {first + line(), "not a JSON object"},
-		"key again":           {line("key", "key-1"), "key-1 has a line before"},
 		"no key":              {line("key", ""), "key must not be empty"},
 		"no order":            {line("order_id", ""), "order_id must not be empty"},
 		"no amount":           {line("amount", ""), "amount must be"},
@@ -216,6 +219,9 @@ func TestOpenRefuses(t *testing.T) {
 	_, err = sandbox.Open(ledgerPath(t), sandbox.WithLatency(-1))
 	require.ErrorContains(t, err, "must not be below zero")
 
+	_, err = sandbox.Open(ledgerPath(t), sandbox.WithForgetAfter(-1))
+	require.ErrorContains(t, err, "must not be below zero")
+
 	_, err = sandbox.Open(filepath.Join(t.TempDir(), "missing", "ledger.jsonl"))
 	require.ErrorIs(t, err, os.ErrNotExist)
 
@@ -225,4 +231,62 @@ func TestOpenRefuses(t *testing.T) {
 	require.ErrorContains(t, err, "is in use by another process")
 	require.NoError(t, g.Close())
 	open(t, path)
+}
+
+// TestForgottenKeys: a key that was first used long ago is new again, also for a sandbox that was
+// started since then, and the ledger keeps both charges.
+func TestForgottenKeys(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		const age = time.Hour
+		path := ledgerPath(t)
+		c := charge(t, "key-1", "100")
+		approved := func(transaction string) payment.Result {
+			return payment.Result{Class: payment.ClassApproved, TransactionID: transaction, Answered: true}
+		}
+		g, err := sandbox.Open(path, sandbox.WithForgetAfter(age))
+		require.NoError(t, err)
+		require.Equal(t, age, g.Capabilities().KeyLifetime)
+		require.Equal(t, approved("txn-1"), g.Charge(t.Context(), c))
+		time.Sleep(age) // virtual, as all of them
+		require.Equal(t, approved("txn-1"), g.Charge(t.Context(), c), "not older than that")
+		time.Sleep(time.Nanosecond)
+		require.Equal(t, payment.FoundNothing, g.LookUp(t.Context(), c.Key).Finding)
+		require.NoError(t, g.Close())
+
+		g, err = sandbox.Open(path, sandbox.WithForgetAfter(age))
+		require.NoError(t, err)
+		require.Equal(t, payment.FoundNothing, g.LookUp(t.Context(), c.Key).Finding)
+		other := c
+		other.OrderID = "order-2"
+		require.Equal(t, approved("txn-2"), g.Charge(t.Context(), other), "nothing is known of its first use")
+		require.Equal(t, payment.ClassKeyReused, g.Charge(t.Context(), c).Class)
+		time.Sleep(age)
+		require.Equal(t, approved("txn-2"), g.Charge(t.Context(), other), "it counts from the first use since then")
+		require.NoError(t, g.Close())
+
+		g, err = sandbox.Open(path) // which forgets nothing
+		require.NoError(t, err)
+		require.Zero(t, g.Capabilities().KeyLifetime)
+		require.Equal(t, payment.Lookup{Finding: payment.FoundApproved, TransactionID: "txn-2"}, g.LookUp(t.Context(), c.Key))
+		require.NoError(t, g.Close())
+		lines := readLedger(t, path)
+		require.Len(t, lines, 2)
+		require.Equal(t, lines[0]["key"], lines[1]["key"])
+		require.NotEqual(t, lines[0]["transaction_id"], lines[1]["transaction_id"])
+	})
+}
+
+func TestIdentity(t *testing.T) {
+	t.Parallel()
+	path := ledgerPath(t)
+	g := open(t, path, sandbox.WithKeyLifetime(time.Hour))
+	require.Equal(t, payment.GatewayID("sandbox:"+path), g.Capabilities().Gateway)
+	require.Equal(t, time.Hour, g.Capabilities().KeyLifetime)
+	folder := t.TempDir()
+	odd, long := open(t, filepath.Join(folder, "lédger")), open(t, filepath.Join(folder, strings.Repeat("x", 250)))
+	for _, g := range []*sandbox.Gateway{odd, long} {
+		require.Regexp(t, "^sandbox:#[0-9a-f]{64}$", g.Capabilities().Gateway)
+	}
+	require.NotEqual(t, odd.Capabilities().Gateway, long.Capabilities().Gateway)
 }

@@ -18,10 +18,17 @@ const (
 	statusProcessing = "processing"
 )
 
+// Codes of the gateway protocol.
+const (
+	codeNotFound  = "not_found"
+	codeKeyReused = "idempotency_key_reused"
+)
+
 // transactionPrefix comes before the number of a transaction.
 const transactionPrefix = "txn-"
 
-// record is a line of the ledger: what was decided for a gateway key, for good.
+// record is a line of the ledger: what was decided for a gateway key. A key has another line if it
+// was forgotten and used again.
 type record struct {
 	Key           string `json:"key"`
 	OrderID       string `json:"order_id"`
@@ -30,7 +37,7 @@ type record struct {
 	Status        string `json:"status"`
 	TransactionID string `json:"transaction_id,omitempty"` // with succeeded
 	Code          string `json:"code,omitempty"`           // with declined
-	At            string `json:"at"`                       // RFC 3339, for people
+	At            string `json:"at"`                       // RFC 3339; from it, the key's age counts
 }
 
 // entry is what the gateway remembers of a record.
@@ -38,6 +45,7 @@ type entry struct {
 	charge      payment.Charge
 	transaction int64  // 0 when declined
 	code        string // with a decline
+	at          time.Time
 	stored      *batch // nil when the entry was read from the disk
 }
 
@@ -46,7 +54,7 @@ func (e *entry) transactionID() string {
 }
 
 // line returns the entry as a line of the ledger.
-func (e *entry) line(at time.Time) []byte {
+func (e *entry) line() []byte {
 	r := record{
 		Key:      string(e.charge.Key),
 		OrderID:  e.charge.OrderID.String(),
@@ -54,7 +62,7 @@ func (e *entry) line(at time.Time) []byte {
 		Currency: e.charge.Money.Currency().Code(),
 		Status:   statusDeclined,
 		Code:     e.code,
-		At:       at.UTC().Format(time.RFC3339Nano),
+		At:       e.at.UTC().Format(time.RFC3339Nano),
 	}
 	if e.transaction != 0 {
 		r.Status, r.TransactionID = statusSucceeded, e.transactionID()
@@ -73,15 +81,19 @@ func parseLine(line []byte) (*entry, error) {
 	if err != nil {
 		return nil, err
 	}
+	at, err := time.Parse(time.RFC3339Nano, r.At)
+	if err != nil {
+		at = time.Now() // as old as can be known
+	}
 	switch r.Status {
 	case statusDeclined:
 		if r.Code == "" {
 			return nil, errors.New("a declined charge must have a code")
 		}
-		return &entry{charge: charge, code: r.Code}, nil
+		return &entry{charge: charge, code: r.Code, at: at}, nil
 	case statusSucceeded:
 		digits, _ := strings.CutPrefix(r.TransactionID, transactionPrefix)
-		e := &entry{charge: charge}
+		e := &entry{charge: charge, at: at}
 		if e.transaction, _ = strconv.ParseInt(digits, 10, 64); e.transactionID() != r.TransactionID {
 			return nil, errors.New("transaction_id must be txn- and a number")
 		}

@@ -2,6 +2,7 @@ package sandbox
 
 import (
 	"net/http"
+	"strconv"
 	"time"
 
 	"paymentd/core/payment"
@@ -15,11 +16,18 @@ type reply struct {
 	code          string
 	message       string
 	retryAfter    time.Duration
+	// notCharged: it is certain that nothing was charged, and the answer says so.
+	notCharged bool
+	// between is the body of an answer that something in between gives in the gateway's place:
+	// without the gateway's mark, and not of the protocol. betweenType is its content type.
+	between, betweenType string
 
 	// wait is closed when it is worth asking again; nil when this is the answer.
 	wait <-chan struct{}
 	// lost: whatever the answer will be, it gets lost.
 	lost bool
+	// instead is what is answered in the place of this; nil for this.
+	instead *reply
 }
 
 var noAnswer = reply{message: "the connection was closed without an answer"}
@@ -31,7 +39,7 @@ func (e *entry) reply(c payment.Charge) reply {
 	}
 	r := e.found()
 	if r.state == statusDeclined {
-		r.status, r.state, r.message = http.StatusPaymentRequired, "", "the sandbox declines this amount"
+		r.status, r.message = http.StatusPaymentRequired, "the sandbox declines this amount"
 	}
 	return r
 }
@@ -59,16 +67,27 @@ func (d *delayed) reply(c payment.Charge) reply {
 	if d.charge != c {
 		return mismatch
 	}
-	if d.amount.effect == effectChargeLate {
+	switch d.amount.effect {
+	case effectChargeLate:
 		return reply{lost: true}
+	case effectOverload:
+		return overload
+	default:
+		return reply{wait: d.decided}
 	}
-	return reply{wait: d.decided}
 }
 
 var mismatch = reply{
-	status:  http.StatusUnprocessableEntity,
+	status: http.StatusUnprocessableEntity, code: codeKeyReused,
 	message: "the gateway key was used for another order, amount or currency; take a new key",
 }
+
+// Replies of something in between.
+var (
+	paywall  = reply{status: http.StatusPaymentRequired, between: "Payment Required\n", betweenType: "text/plain; charset=utf-8"}
+	noRoute  = reply{status: http.StatusNotFound, between: "<html><body><h1>404 Not Found</h1></body></html>\n", betweenType: "text/html"}
+	overload = reply{status: http.StatusServiceUnavailable, between: "upstream connect error or disconnect/reset before headers\n", betweenType: "text/plain; charset=utf-8"}
+)
 
 // broken is the reply of a sandbox that cannot write its ledger.
 func broken(err error) reply {
@@ -79,7 +98,7 @@ func broken(err error) reply {
 func (a Amount) failure() reply {
 	if a.effect == effectLimitOnce {
 		return reply{
-			status: http.StatusTooManyRequests, message: "too many requests", retryAfter: time.Second,
+			status: http.StatusTooManyRequests, message: "too many requests", retryAfter: time.Second, notCharged: true,
 		}
 	}
 	return reply{status: http.StatusServiceUnavailable, message: "the sandbox is out of service for once"}
@@ -89,18 +108,24 @@ func (a Amount) failure() reply {
 func (r reply) result() payment.Result {
 	result := payment.Result{
 		TransactionID: r.transactionID, Code: r.code, Message: r.message, RetryAfter: r.retryAfter,
+		Answered: r.status != 0 && r.between == "",
 	}
-	switch r.status {
-	case http.StatusOK:
-		result.Class = payment.ClassApproved
-	case http.StatusPaymentRequired:
-		result.Class = payment.ClassDeclined
-	case http.StatusBadRequest, http.StatusUnprocessableEntity:
-		result.Class = payment.ClassRejected
-	case http.StatusTooManyRequests:
-		result.Class = payment.ClassNotCharged
-	case 0:
+	switch {
+	case !result.Answered:
 		result.Class = payment.ClassUnknownUnanswered
+		if r.between != "" {
+			result.Message = "the answer " + strconv.Itoa(r.status) + " was not written by the gateway itself"
+		}
+	case r.status == http.StatusOK:
+		result.Class = payment.ClassApproved
+	case r.code == codeKeyReused:
+		result.Class, result.Code = payment.ClassKeyReused, ""
+	case r.status == http.StatusPaymentRequired:
+		result.Class = payment.ClassDeclined
+	case r.status == http.StatusBadRequest:
+		result.Class = payment.ClassRejected
+	case r.notCharged:
+		result.Class = payment.ClassNotCharged
 	default:
 		result.Class = payment.ClassUnknownAnswered
 	}
@@ -109,17 +134,15 @@ func (r reply) result() payment.Result {
 
 // lookup is the reply to a lookup as ports.Gateway has it.
 func (r reply) lookup() payment.Lookup {
-	l := payment.Lookup{
-		Finding: payment.FoundNoAnswer, TransactionID: r.transactionID, Code: r.code, Message: r.message,
-	}
+	l := payment.Lookup{Finding: payment.FoundNoAnswer, TransactionID: r.transactionID, Message: r.message}
 	switch {
 	case r.state == statusSucceeded:
 		l.Finding = payment.FoundApproved
 	case r.state == statusDeclined:
-		l.Finding = payment.FoundDeclined
+		l.Finding, l.Code = payment.FoundDeclined, r.code
 	case r.state == statusProcessing:
 		l.Finding = payment.FoundProcessing
-	case r.status == http.StatusNotFound:
+	case r.code == codeNotFound:
 		l.Finding = payment.FoundNothing
 	}
 	return l

@@ -11,6 +11,7 @@ import (
 	"net"
 	"net/http"
 	"strconv"
+	"strings"
 	"time"
 
 	"paymentd/core/payment"
@@ -60,7 +61,25 @@ func Handler(g *Gateway) http.Handler {
 	mux.HandleFunc("GET /charges/{key}", h.lookUp)
 	mux.HandleFunc("GET /ledger", h.ledger)
 	mux.HandleFunc("GET /healthz", h.health)
-	return mux
+	return mark(mux)
+}
+
+// markHeader marks an answer as the gateway's own: it holds the key of the request.
+const markHeader = "Idempotency-Key"
+
+// mark puts the gateway's mark on the answers to every request that has a key, in its header or,
+// of a lookup, in its path.
+func mark(next http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		keys := r.Header[markHeader]
+		if key, lookUp := strings.CutPrefix(r.URL.Path, "/charges/"); lookUp && key != "" {
+			keys = []string{key}
+		}
+		if len(keys) > 0 {
+			w.Header()[markHeader] = keys
+		}
+		next.ServeHTTP(w, r)
+	})
 }
 
 type handler struct {
@@ -121,7 +140,10 @@ func readCharge(w http.ResponseWriter, r *http.Request) (payment.Charge, error) 
 	if _, err := decoder.Token(); !errors.Is(err, io.EOF) {
 		return payment.Charge{}, errors.New("the body must end with its JSON object")
 	}
-	return parseCharge(r.Header.Get("Idempotency-Key"), request.OrderID, request.Amount, request.Currency)
+	if len(r.Header[markHeader]) > 1 {
+		return payment.Charge{}, errors.New("the header Idempotency-Key must come once only")
+	}
+	return parseCharge(r.Header.Get(markHeader), request.OrderID, request.Amount, request.Currency)
 }
 
 // write puts the reply on the wire.
@@ -129,12 +151,24 @@ func (r reply) write(w http.ResponseWriter) {
 	if r.status == 0 {
 		panic(http.ErrAbortHandler) // how net/http closes a connection without an answer
 	}
+	if r.between != "" {
+		w.Header().Del(markHeader)
+		w.Header().Set("Content-Type", r.betweenType)
+		w.WriteHeader(r.status)
+		_, _ = io.WriteString(w, r.between) // what fails here is the client's connection
+		return
+	}
+	var charged *bool
+	if r.notCharged {
+		charged = new(bool)
+	}
 	body, _ := json.Marshal(struct { //nolint:errchkjson // strings always encode
 		TransactionID string `json:"transaction_id,omitempty"`
 		Status        string `json:"status,omitempty"`
 		Code          string `json:"code,omitempty"`
 		Message       string `json:"message,omitempty"`
-	}{r.transactionID, r.state, r.code, r.message})
+		Charged       *bool  `json:"charged,omitempty"`
+	}{r.transactionID, r.state, r.code, r.message, charged})
 	w.Header().Set("Content-Type", "application/json")
 	if r.retryAfter > 0 {
 		w.Header().Set("Retry-After", strconv.Itoa(int(r.retryAfter/time.Second)))

@@ -79,12 +79,13 @@ func TestProtocol(t *testing.T) {
 	}{
 		{"approved", "key-1", "100.00", 200, `{"transaction_id":"txn-1","status":"succeeded"}`},
 		{"approved before", "key-1", "100.00", 200, `{"transaction_id":"txn-1","status":"succeeded"}`},
-		{"declined", "key-2", "9402.00", 402, `{"code":"card_declined","message":"the sandbox declines this amount"}`},
-		{"rejected", "key-3", "9400.00", 400, `{"message":"the amount is one that the sandbox rejects"}`},
-		{"another amount", "key-1", "100.01", 422, `{"message":"the gateway key was used for another order, amount or currency; take a new key"}`},
-		{"one too many", "key-4", "9429.00", 429, `{"message":"too many requests"}`},
+		{"declined", "key-2", "9402.00", 402, `{"status":"declined","code":"card_declined","message":"the sandbox declines this amount"}`},
+		{"rejected", "key-3", "9400.00", 400, `{"message":"the amount is one that the sandbox rejects","charged":false}`},
+		{"another amount", "key-1", "100.01", 422, `{"code":"idempotency_key_reused","message":"the gateway key was used for another order, amount or currency; take a new key"}`},
+		{"one too many", "key-4", "9429.00", 429, `{"message":"too many requests","charged":false}`},
 		{"one too many, again", "key-4", "9429.00", 200, `{"transaction_id":"txn-2","status":"succeeded"}`},
 		{"fails", "key-5", "9500.00", 500, `{"message":"the amount is one that always fails"}`},
+		{"fails, and is not charged", "key-7", "9502.00", 502, `{"message":"the amount is one that always fails","charged":false}`},
 		{"fails once", "key-6", "9503.00", 503, `{"message":"the sandbox is out of service for once"}`},
 		{"fails once, again", "key-6", "9503.00", 200, `{"transaction_id":"txn-3","status":"succeeded"}`},
 	}
@@ -94,6 +95,7 @@ func TestProtocol(t *testing.T) {
 		require.Equal(t, tt.status, status, tt.name)
 		require.JSONEq(t, tt.body, body, tt.name)
 		require.Equal(t, "application/json", header.Get("Content-Type"), tt.name)
+		require.Equal(t, []string{tt.key}, header["Idempotency-Key"], "the mark: %s", tt.name)
 		require.Equal(t, tt.status == http.StatusTooManyRequests, header.Get("Retry-After") == "1", tt.name)
 	}
 
@@ -103,8 +105,8 @@ func TestProtocol(t *testing.T) {
 	}{
 		"key-1":     {200, `{"transaction_id":"txn-1","status":"succeeded"}`},
 		"key-2":     {200, `{"status":"declined","code":"card_declined"}`},
-		"key-3":     {404, `{"message":"no charge has this key"}`},
-		"no%2Fsuch": {404, `{"message":"no charge has this key"}`},
+		"key-3":     {404, `{"code":"not_found","message":"no charge has this key"}`},
+		"no%2Fsuch": {404, `{"code":"not_found","message":"no charge has this key"}`},
 	}
 	for key, want := range lookups {
 		status, body, err := get(t.Context(), base+"/charges/"+key)
@@ -150,8 +152,9 @@ func TestProtocolErrors(t *testing.T) {
 	for name, tt := range tests {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			status, body, _, err := post(t.Context(), base, tt.key, tt.body)
+			status, body, header, err := post(t.Context(), base, tt.key, tt.body)
 			require.NoError(t, err)
+			require.Equal(t, tt.key, header.Get("Idempotency-Key"))
 			require.Equal(t, http.StatusBadRequest, status)
 			require.Contains(t, body, tt.want)
 			require.Empty(t, readLedger(t, path))
@@ -198,4 +201,61 @@ func TestNoAnswerOnTheWire(t *testing.T) {
 	require.NoError(t, server.Shutdown(ctx))
 	_, err = bufio.NewReader(conn).ReadByte()
 	require.ErrorIs(t, err, io.EOF)
+}
+
+// TestAnswersInBetween: what a proxy or a host writes has no mark, and is not of the protocol.
+func TestAnswersInBetween(t *testing.T) {
+	t.Parallel()
+	base, _ := serve(t, open(t, ledgerPath(t)))
+	for amount, want := range map[string]struct {
+		status      int
+		contentType string
+		body        string
+	}{
+		"9462.00": {402, "text/plain", "Payment Required"},
+		"9464.00": {404, "text/html", "404 Not Found"},
+		"9563.00": {503, "text/plain", "upstream connect error"},
+	} {
+		status, body, header, err := post(t.Context(), base, "key-"+amount, dollars(amount))
+		require.NoError(t, err)
+		require.Equal(t, want.status, status)
+		require.Contains(t, header.Get("Content-Type"), want.contentType)
+		require.Contains(t, body, want.body)
+		require.NotContains(t, header, "Idempotency-Key")
+	}
+}
+
+// TestEveryAnswerIsMarked: also those to requests that the protocol does not have.
+func TestEveryAnswerIsMarked(t *testing.T) {
+	t.Parallel()
+	base, _ := serve(t, open(t, ledgerPath(t)))
+	for _, tt := range []struct {
+		method, path string
+		keys         []string // of the header
+		status       int
+		marks        []string
+	}{
+		{http.MethodPost, "/charges", []string{"key-1"}, 400, []string{"key-1"}},
+		{http.MethodPost, "/charges", []string{"key-1", "key-2"}, 400, []string{"key-1", "key-2"}},
+		{http.MethodPost, "/charges", nil, 400, nil},
+		{http.MethodPost, "/v1/charges", []string{"key-1"}, 404, []string{"key-1"}},
+		{http.MethodPut, "/charges", []string{"key-1"}, 405, []string{"key-1"}},
+		{http.MethodGet, "/charges/key-1", nil, 404, []string{"key-1"}},
+		{http.MethodGet, "/charges/key-1", []string{"key-2"}, 404, []string{"key-1"}},
+		{http.MethodDelete, "/charges/key-1", nil, 405, []string{"key-1"}},
+		{http.MethodGet, "/charges/a%2Fb", nil, 404, []string{"a/b"}},
+		{http.MethodGet, "/charges/", nil, 404, nil},
+		{http.MethodGet, "/v1/charges/key-1", nil, 404, nil},
+		{http.MethodGet, "/healthz", nil, 200, nil},
+	} {
+		req, err := http.NewRequestWithContext(t.Context(), tt.method, base+tt.path, http.NoBody)
+		require.NoError(t, err)
+		if tt.keys != nil {
+			req.Header["Idempotency-Key"] = tt.keys
+		}
+		status, _, header, err := do(req)
+		require.NoError(t, err)
+		require.Equal(t, tt.status, status, "%s %s", tt.method, tt.path)
+		require.Equal(t, tt.marks, header["Idempotency-Key"], "%s %s", tt.method, tt.path)
+	}
 }

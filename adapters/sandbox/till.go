@@ -12,12 +12,19 @@ import (
 // when ctx ends before, or the sandbox does.
 func (g *Gateway) charge(ctx context.Context, c payment.Charge) reply {
 	lost := false
+	var instead *reply
 	for {
 		r := g.receive(c)
 		lost = lost || r.lost
+		if r.instead != nil {
+			instead = r.instead
+		}
 		if r.wait == nil {
 			if lost || !g.hold(ctx) {
 				return noAnswer
+			}
+			if instead != nil {
+				return *instead
 			}
 			return r
 		}
@@ -69,35 +76,66 @@ func (g *Gateway) receive(c payment.Charge) reply {
 	if r, out := g.outOfOrder(); out {
 		return r
 	}
-	if e, seen := g.entries[c.Key]; seen {
+	if e := g.remembered(c.Key); e != nil {
 		return e.reply(c)
 	}
 	if d, seen := g.underway[c.Key]; seen {
 		return d.reply(c)
 	}
-	a := amountOf(c.Money)
+	return g.take(c, amountOf(c.Money))
+}
+
+// take decides on a charge with a new key, by its amount. The caller holds g.mu.
+func (g *Gateway) take(c payment.Charge, a Amount) reply {
 	switch a.effect {
 	case effectReject:
-		return reply{status: http.StatusBadRequest, message: "the amount is one that the sandbox rejects"}
+		return reply{status: http.StatusBadRequest, message: "the amount is one that the sandbox rejects", notCharged: true}
 	case effectFail:
 		return reply{status: http.StatusInternalServerError, message: "the amount is one that always fails"}
+	case effectNotCharged:
+		return reply{status: http.StatusBadGateway, message: "the amount is one that always fails", notCharged: true}
+	case effectNoRoute:
+		return noRoute
 	case effectHang:
-		return reply{wait: make(chan struct{})} // which nobody closes
+		return reply{wait: make(chan struct{})} // which nothing closes
 	case effectLimitOnce, effectFailOnce:
 		if !g.failedOnce[c.Key] {
 			g.failedOnce[c.Key] = true
 			return a.failure()
 		}
 		delete(g.failedOnce, c.Key)
-	case effectChargeLate:
+	case effectChargeLate, effectOverload:
 		return g.delay(c, a, lateBy).reply(c)
 	case effectChargeSlowly:
 		return g.delay(c, a, slowBy).reply(c)
-	case effectApprove, effectDecline, effectLoseAnswer:
+	case effectApprove, effectDecline, effectLoseAnswer, effectStumble, effectPaywall:
 	}
-	r := g.decide(c, a).reply(c)
-	r.lost = a.effect == effectLoseAnswer
-	return r
+	return a.instead(g.decide(c, a).reply(c))
+}
+
+// instead returns the first answer to a charge that was decided: the decision, or what comes in
+// its place once it is on the disk.
+func (a Amount) instead(decided reply) reply {
+	switch a.effect {
+	case effectLoseAnswer:
+		decided.lost = true
+	case effectStumble:
+		decided.instead = &reply{status: http.StatusInternalServerError, message: "the sandbox stumbled; what became of the charge, a lookup says"}
+	case effectPaywall:
+		decided.instead = &paywall
+	default:
+	}
+	return decided
+}
+
+// remembered returns what is known of a key, and nil if it was never used or is forgotten. The
+// caller holds g.mu.
+func (g *Gateway) remembered(key payment.GatewayKey) *entry {
+	e := g.entries[key]
+	if e != nil && g.forgetAfter > 0 && time.Since(e.at) > g.forgetAfter {
+		return nil
+	}
+	return e
 }
 
 // find is what receive is, for a lookup.
@@ -107,13 +145,13 @@ func (g *Gateway) find(key payment.GatewayKey) reply {
 	if r, out := g.outOfOrder(); out {
 		return r
 	}
-	if e, seen := g.entries[key]; seen {
+	if e := g.remembered(key); e != nil {
 		return e.found()
 	}
 	if d, seen := g.underway[key]; seen && d.amount.effect == effectChargeSlowly {
 		return reply{status: http.StatusOK, state: statusProcessing}
 	}
-	return reply{status: http.StatusNotFound, message: "no charge has this key"}
+	return reply{status: http.StatusNotFound, code: codeNotFound, message: "no charge has this key"}
 }
 
 // outOfOrder returns the reply of a sandbox that is closed or cannot write its ledger.
@@ -130,12 +168,12 @@ func (g *Gateway) outOfOrder() (reply, bool) {
 // decide writes the decision on a charge into the ledger. The caller holds g.mu, so that
 // the lines are in the order of the transactions.
 func (g *Gateway) decide(c payment.Charge, a Amount) *entry {
-	e := &entry{charge: c, code: a.code}
+	e := &entry{charge: c, code: a.code, at: time.Now()}
 	if a.effect != effectDecline {
 		g.transactions++
 		e.transaction = g.transactions
 	}
-	e.stored = g.ledger.append(e.line(time.Now()))
+	e.stored = g.ledger.append(e.line())
 	g.entries[c.Key] = e
 	return e
 }

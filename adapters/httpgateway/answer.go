@@ -1,15 +1,10 @@
 package httpgateway
 
 import (
-	"bytes"
-	"encoding/json"
-	"errors"
-	"fmt"
-	"mime"
 	"net/http"
+	"net/textproto"
 	"strconv"
 	"strings"
-	"unicode/utf8"
 
 	"paymentd/core/payment"
 )
@@ -17,107 +12,82 @@ import (
 // The words of the protocol for what became of a charge.
 const (
 	statusSucceeded  = "succeeded"
+	statusAuthorized = "authorized"
+	statusPending    = "pending"
 	statusDeclined   = "declined"
 	statusProcessing = "processing"
+	statusVoided     = "voided"
+	statusCancelled  = "cancelled"
 )
 
-var (
-	errHTML    = errors.New("it is a web page")
-	errTooLong = fmt.Errorf("it is longer than %d bytes", maxBodyBytes)
-	errNotUTF8 = errors.New("it is not UTF-8")
-	errNotJSON = errors.New("it is not a JSON object of the gateway protocol")
-	errStatus  = errors.New("its status is none of the gateway protocol")
-	errNoID    = errors.New("it has no transaction id")
-	errLongID  = fmt.Errorf("its transaction id is longer than %d bytes", payment.MaxTransactionIDBytes)
+// The codes of the protocol that mean something to the service.
+const (
+	codeNotFound  = "not_found"
+	codeKeyReused = "idempotency_key_reused"
 )
 
-// chargeAnswer is the JSON object of every answer.
-type chargeAnswer struct {
-	TransactionID string `json:"transaction_id"`
-	Status        string `json:"status"`
-	Code          remark `json:"code"`
-	Message       remark `json:"message"`
-	// Error is where many gateways put what the protocol calls message.
-	Error remark `json:"error"`
+// markHeader is the response header that marks an answer as the gateway's own.
+const markHeader = "Idempotency-Key"
+
+// answer is an HTTP answer that arrived whole. It is the gateway's own only if it is marked.
+type answer struct {
+	status  int
+	header  http.Header
+	body    []byte
+	tooLong bool // the body has more than maxBodyBytes, and is cut
 }
 
-// remark is a member on which the outcome does not hang. One that is not a string is
-// left out, rather than making the whole answer unreadable: the money is taken even if
-// the gateway puts a number beside its transaction id.
-type remark string
-
-// UnmarshalJSON never fails.
-func (r *remark) UnmarshalJSON(data []byte) error {
-	var text string
-	if json.Unmarshal(data, &text) == nil {
-		*r = remark(text)
+// marked reports whether the gateway itself wrote the answer: its header Idempotency-Key is the
+// key of the charge. The name of a header has no case, and spaces around a value are no part of
+// it (RFC 9110, sections 5.1 and 5.5). If the header comes more than once, each value must be
+// the key, because otherwise something in between has added one. A list in one value is not the
+// key. Interim answers (1xx) and trailers are not looked at.
+func (a answer) marked(key payment.GatewayKey) bool {
+	values := a.header[markHeader]
+	for _, value := range values {
+		if textproto.TrimString(value) != string(key) {
+			return false
+		}
 	}
-	return nil
+	return len(values) > 0 && key != "" && a.status/100 != 1
 }
 
-// charge reads the JSON object of an answer.
-func (a answer) charge() (chargeAnswer, error) {
-	switch {
-	case a.html():
-		return chargeAnswer{}, errHTML
-	case a.tooLong:
-		return chargeAnswer{}, errTooLong
-	case !utf8.Valid(a.body):
-		// encoding/json would replace the bytes, and a transaction id be another.
-		return chargeAnswer{}, errNotUTF8
+// unmarked says that the answer is not the gateway's own, and what it is.
+func (a answer) unmarked() string {
+	why := "it has no header " + markHeader
+	if len(a.header[markHeader]) > 0 {
+		why = "its header " + markHeader + " is not the key of the charge"
 	}
-	var said *chargeAnswer
-	if err := json.Unmarshal(a.body, &said); err != nil || said == nil {
-		return chargeAnswer{}, errNotJSON
+	return clip("the answer " + a.describe() + " was not written by the gateway itself: " + why)
+}
+
+// object reads the JSON object of the body.
+func (a answer) object() (object, error) {
+	if a.tooLong {
+		return object{}, errTooLong
 	}
-	return *said, nil
+	return readObject(a.body)
 }
 
-// html reports whether the body is a web page, by its type or by its first character.
-func (a answer) html() bool {
-	mediaType, _, _ := mime.ParseMediaType(a.header.Get("Content-Type"))
-	return mediaType == "text/html" || bytes.HasPrefix(bytes.TrimSpace(a.body), []byte("<"))
-}
-
-// describe tells an operator what came.
+// describe names the status, with the words of the body for people.
 func (a answer) describe() string {
-	text := "the gateway answered " + strconv.Itoa(a.status)
+	text := strconv.Itoa(a.status)
 	if name := http.StatusText(a.status); name != "" {
 		text += " " + name
 	}
-	said, _ := a.charge()
+	said, _ := a.object()
 	if words := said.words(""); words != "" {
 		text += ": " + words
 	}
-	return clip(text)
+	return text
 }
 
-func (c chargeAnswer) checkTransactionID() error {
-	switch {
-	case c.TransactionID == "":
-		return errNoID
-	case len(c.TransactionID) > payment.MaxTransactionIDBytes:
-		return errLongID
-	}
-	return nil
-}
+// message tells an operator what the gateway answered.
+func (a answer) message() string { return clip("the gateway answered " + a.describe()) }
 
-func (c chargeAnswer) code() string {
-	if c.Code == "" {
-		return defaultCode
-	}
-	return string(c.Code[:min(len(c.Code), payment.MaxCodeBytes)])
-}
-
-// words returns what the gateway says to people, or the fallback.
-func (c chargeAnswer) words(fallback string) string {
-	switch {
-	case c.Message != "":
-		return string(c.Message)
-	case c.Error != "":
-		return string(c.Error)
-	}
-	return fallback
+// unreadable tells an operator why nothing follows from an answer.
+func (a answer) unreadable(err error) string {
+	return clip("the gateway answered " + a.describe() + ", which cannot be read: " + err.Error())
 }
 
 // quote quotes a word of the gateway, and only the beginning of a long one.

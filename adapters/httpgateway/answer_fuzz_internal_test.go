@@ -1,6 +1,7 @@
 package httpgateway
 
 import (
+	"encoding/json"
 	"net/http"
 	"testing"
 	"unicode/utf8"
@@ -10,47 +11,89 @@ import (
 	"paymentd/core/payment"
 )
 
-// FuzzAnswer: whatever a gateway answers, its words stay within the domain's bounds, and
-// money is taken or refused only by the statuses that can say so.
+// FuzzAnswer: whatever is answered, its words stay within the domain's bounds, nothing follows
+// from an answer without a mark, and money is taken or refused only by the statuses that say so.
 func FuzzAnswer(f *testing.F) {
-	f.Add(200, "application/json", "", `{"transaction_id":"txn-21408","status":"succeeded"}`)
-	f.Add(201, "", "", `{"TRANSACTION_ID":"txn-1"}`)
-	f.Add(200, "application/json", "", `{"status":"declined","code":7,"message":"\ud800"}`)
-	f.Add(402, "application/json", "1", `{"code":"card_declined","message":"No."}`)
-	f.Add(402, "text/html", "soon", "<h1>Pay your bill</h1>")
-	f.Add(404, "", "Sun, 22 Nov 2026 10:01:30 GMT", "\xff")
-	f.Fuzz(func(t *testing.T, status int, contentType, wish, body string) {
+	f.Add(200, "key-1", "", "", `{"transaction_id":"txn-21408","status":"succeeded"}`)
+	f.Add(200, "key-2", "", "0", `{"transaction_id":"txn-21408","status":"succeeded"}`)
+	f.Add(201, "key-1", "", "", `{"TRANSACTION_ID":"txn-1"}`)
+	f.Add(200, "key-1", "", "1", `{"status":"declined","code":7,"message":"\ud800"}`)
+	f.Add(402, "key-1", "1", "", `{"code":"card_declined","message":"No."}`)
+	f.Add(402, "", "soon", "", "<h1>Pay your bill</h1>")
+	f.Add(503, "key-1", "", "", `{"charged":false}`)
+	f.Add(404, "key-1", "Sun, 22 Nov 2026 10:01:30 GMT", "x", `{"code":"not_found"}`)
+	f.Fuzz(func(t *testing.T, status int, mark, wish, age, body string) {
 		a := answer{
 			status: status, body: []byte(body),
-			header: http.Header{"Content-Type": {contentType}, "Retry-After": {wish}},
+			header: http.Header{markHeader: {mark}, "Retry-After": {wish}, "Age": {age}},
 		}
-		r := a.result()
+		r, l := a.result(key), a.lookup(key)
+		require.Equal(t, a.marked(key), r.Answered)
 		require.Equal(t, r.Class == payment.ClassApproved, r.TransactionID != "")
 		require.Equal(t, r.Class == payment.ClassDeclined, r.Code != "")
 		switch r.Class {
-		case payment.ClassApproved:
+		case payment.ClassApproved, payment.ClassPending:
 			require.Equal(t, 2, status/100)
 		case payment.ClassDeclined:
-			require.True(t, status/100 == 2 || status == http.StatusPaymentRequired)
-		case payment.ClassRejected, payment.ClassNotCharged:
+			require.Equal(t, http.StatusPaymentRequired, status)
+		case payment.ClassRejected:
 			require.Equal(t, 4, status/100)
+		case payment.ClassNotCharged, payment.ClassKeyReused:
+			require.Contains(t, []int{4, 5}, status/100)
 		case payment.ClassUnknownAnswered, payment.ClassUnknownUnanswered:
+		}
+		if !r.Answered {
+			require.Equal(t, payment.ClassUnknownUnanswered, r.Class)
+			require.Equal(t, payment.FoundNoAnswer, l.Finding)
 		}
 		require.GreaterOrEqual(t, r.RetryAfter, 0*maxRetryAfter)
 		require.LessOrEqual(t, r.RetryAfter, maxRetryAfter)
 
-		l := a.lookup()
 		require.Equal(t, l.Finding == payment.FoundApproved, l.TransactionID != "")
 		require.Equal(t, l.Finding == payment.FoundDeclined, l.Code != "")
+		require.Equal(t, r, r.Readable())
+		require.Equal(t, l, l.Readable())
 		for _, text := range []string{r.Message, l.Message} {
 			require.LessOrEqual(t, len(text), payment.MaxMessageBytes)
 			require.True(t, utf8.ValidString(text), "%q", text)
 		}
-		for _, word := range []string{r.TransactionID, l.TransactionID} {
-			require.LessOrEqual(t, len(word), payment.MaxTransactionIDBytes)
-		}
 		for _, word := range []string{r.Code, l.Code} {
 			require.LessOrEqual(t, len(word), payment.MaxCodeBytes)
 		}
+	})
+}
+
+// FuzzObject: what is read is what encoding/json reads, and what no other reader can take for
+// something else.
+func FuzzObject(f *testing.F) {
+	for _, b := range bodies {
+		f.Add([]byte(b.body))
+	}
+	f.Add([]byte(`{"a":{"b":[{},{"c":1,"c":2}]}}`))
+	f.Add([]byte("{\"\xff\":1}"))
+	f.Add([]byte(`{"status":"a","st\u0061tus":"b"}`))
+	f.Fuzz(func(t *testing.T, body []byte) {
+		o, err := readObject(body)
+		if err != nil {
+			require.Empty(t, o.members)
+			return
+		}
+		require.True(t, utf8.Valid(body))
+		var standard map[string]any
+		require.NoError(t, json.Unmarshal(body, &standard))
+		for name := range known {
+			value, there := standard[name]
+			read, ours := o.members[name]
+			require.Equal(t, there, ours, name)
+			switch value := value.(type) {
+			case string, bool, nil:
+				require.Equal(t, value, read, name)
+			}
+		}
+		again, err := json.Marshal(standard)
+		require.NoError(t, err)
+		reread, err := readObject(again)
+		require.NoError(t, err, "it had a member twice: %s", body)
+		require.Len(t, reread.members, len(o.members))
 	})
 }

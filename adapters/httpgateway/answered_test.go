@@ -34,13 +34,16 @@ func TestChargeRequest(t *testing.T) {
 		_, _ = io.WriteString(w, approved)
 	})
 	r := newGateway(t, base+"/pay/v1/", patience).Charge(t.Context(), newCharge(t))
-	require.Equal(t, payment.Result{Class: payment.ClassApproved, TransactionID: "txn-21408"}, r)
+	require.Equal(t, payment.Result{Class: payment.ClassApproved, TransactionID: "txn-21408", Answered: true}, r)
 }
 
 func TestLookUpRequest(t *testing.T) {
 	t.Parallel()
 	base := serve(t, func(w http.ResponseWriter, r *http.Request) {
-		if r.Method != http.MethodGet || r.URL.EscapedPath() != "/v1/charges/a%2Fb%3Fc" {
+		sound := r.Method == http.MethodGet && r.URL.EscapedPath() == "/v1/charges/a%2Fb%3Fc" &&
+			r.Header.Get("Cache-Control") == "no-cache" && r.Header.Get("Pragma") == "no-cache" &&
+			r.Header["Idempotency-Key"] == nil // which something that mirrors requests would send back
+		if !sound {
 			w.WriteHeader(http.StatusTeapot)
 			return
 		}
@@ -59,6 +62,70 @@ func TestWithoutKeyNothingIsSent(t *testing.T) {
 	require.Equal(t, payment.FoundNoAnswer, g.LookUp(t.Context(), "").Finding)
 }
 
+// TestMark sends the mark in every shape over a socket: who wrote an answer comes before what it
+// says.
+func TestMark(t *testing.T) {
+	t.Parallel()
+	for name, tt := range map[string]struct {
+		name   string
+		values []string
+		marked bool
+	}{
+		"none":                {"Idempotency-Key", nil, false},
+		"the key":             {"Idempotency-Key", []string{"key-1"}, true},
+		"lower case name":     {"idempotency-key", []string{"key-1"}, true},
+		"upper case name":     {"IDEMPOTENCY-KEY", []string{"key-1"}, true},
+		"spaces around it":    {"Idempotency-Key", []string{" \t key-1 \t "}, true},
+		"twice the same":      {"Idempotency-Key", []string{"key-1", "key-1"}, true},
+		"twice, one other":    {"Idempotency-Key", []string{"key-1", "key-2"}, false},
+		"twice, one empty":    {"Idempotency-Key", []string{"key-1", ""}, false},
+		"another key":         {"Idempotency-Key", []string{"key-2"}, false},
+		"another case":        {"Idempotency-Key", []string{"KEY-1"}, false},
+		"the beginning":       {"Idempotency-Key", []string{"key"}, false},
+		"more behind it":      {"Idempotency-Key", []string{"key-1; v=1"}, false},
+		"quoted":              {"Idempotency-Key", []string{`"key-1"`}, false},
+		"a list":              {"Idempotency-Key", []string{"key-1, key-1"}, false},
+		"empty":               {"Idempotency-Key", []string{""}, false},
+		"another header":      {"X-Idempotency-Key", []string{"key-1"}, false},
+		"underscore for dash": {"Idempotency_Key", []string{"key-1"}, false},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			base := serveUnmarked(t, func(w http.ResponseWriter, _ *http.Request) {
+				w.Header()[tt.name] = tt.values
+				w.Header().Set("Retry-After", "7")
+				_, _ = io.WriteString(w, approved)
+			})
+			g := newGateway(t, base, patience)
+			r, l, probe := g.Charge(t.Context(), newCharge(t)), g.LookUp(t.Context(), "key-1"), g.Probe(t.Context(), "key-1")
+			require.Equal(t, tt.marked, r.Answered)
+			require.True(t, probe.Arrived)
+			require.Equal(t, tt.marked, probe.Marked)
+			if tt.marked {
+				require.Equal(t, payment.ClassApproved, r.Class, r.Message)
+				require.Equal(t, payment.FoundApproved, l.Finding, l.Message)
+				return
+			}
+			require.Equal(t, payment.ClassUnknownUnanswered, r.Class)
+			require.Contains(t, r.Message, "not written by the gateway")
+			require.Equal(t, 7*time.Second, r.RetryAfter, "for pacing only")
+			require.Empty(t, r.TransactionID)
+			require.Equal(t, payment.FoundNoAnswer, l.Finding)
+			require.Contains(t, l.Message, "not written by the gateway")
+		})
+	}
+}
+
+// TestProbeWithoutAnswer: what is not there has not answered.
+func TestProbeWithoutAnswer(t *testing.T) {
+	t.Parallel()
+	g := newGateway(t, serve(t, func(http.ResponseWriter, *http.Request) { panic(http.ErrAbortHandler) }), patience)
+	probe := g.Probe(t.Context(), "key-1")
+	require.False(t, probe.Arrived)
+	require.False(t, probe.Marked)
+	require.Equal(t, payment.FoundNoAnswer, probe.Finding)
+}
+
 func TestChargeAnswers(t *testing.T) {
 	t.Parallel()
 	long := func(n int) string { return strings.Repeat("x", n) }
@@ -69,57 +136,34 @@ func TestChargeAnswers(t *testing.T) {
 		wantCode   string
 		wantInText string
 	}{
-		"200":                      {200, approved, payment.ClassApproved, "", ""},
-		"201":                      {201, approved, payment.ClassApproved, "", ""},
-		"202 succeeded":            {202, approved, payment.ClassApproved, "", ""},
-		"200 without a status":     {200, `{"transaction_id":"txn-1"}`, payment.ClassApproved, "", ""},
-		"200 with odd remarks":     {200, `{"transaction_id":"txn-1","code":0,"message":null,"error":{},"fee":[1]}`, payment.ClassApproved, "", ""},
-		"longest id":               {200, `{"transaction_id":"` + long(255) + `","status":"succeeded"}`, payment.ClassApproved, "", ""},
-		"202 without a status":     {202, `{"transaction_id":"txn-1"}`, payment.ClassUnknownUnanswered, "", "202 Accepted"},
-		"200 processing":           {200, `{"status":"processing"}`, payment.ClassUnknownUnanswered, "", `"processing"`},
-		"200 other status":         {200, `{"transaction_id":"txn-1","status":"` + long(2000) + `"}`, payment.ClassUnknownUnanswered, "", `xxx…"`},
-		"200 declined":             {200, `{"status":"declined","code":"card_expired"}`, payment.ClassDeclined, "card_expired", ""},
-		"200 empty":                {200, ``, payment.ClassUnknownAnswered, "", "cannot be read"},
-		"204":                      {204, ``, payment.ClassUnknownAnswered, "", "cannot be read"},
-		"200 empty object":         {200, `{}`, payment.ClassUnknownAnswered, "", "no transaction id"},
-		"200 null":                 {200, `null`, payment.ClassUnknownAnswered, "", "cannot be read"},
-		"200 array":                {200, `[` + approved + `]`, payment.ClassUnknownAnswered, "", "cannot be read"},
-		"200 cut JSON":             {200, approved[:20], payment.ClassUnknownAnswered, "", "cannot be read"},
-		"200 two answers":          {200, approved + approved, payment.ClassUnknownAnswered, "", "cannot be read"},
-		"200 number for id":        {200, `{"transaction_id":21408,"status":"succeeded"}`, payment.ClassUnknownAnswered, "", "cannot be read"},
-		"200 empty id":             {200, `{"transaction_id":"","status":"succeeded"}`, payment.ClassUnknownAnswered, "", "no transaction id"},
-		"200 id too long":          {200, `{"transaction_id":"` + long(256) + `","status":"succeeded"}`, payment.ClassUnknownAnswered, "", "longer than 255"},
-		"200 not UTF-8":            {200, "{\"transaction_id\":\"txn-\xff\",\"status\":\"succeeded\"}", payment.ClassUnknownAnswered, "", "not UTF-8"},
-		"200 huge":                 {200, approved + strings.Repeat(" ", 64<<10), payment.ClassUnknownAnswered, "", "longer than 65536"},
-		"200 just not huge":        {200, approved + strings.Repeat(" ", 64<<10-len(approved)), payment.ClassApproved, "", ""},
-		"402":                      {402, `{"code":"card_declined","message":"No."}`, payment.ClassDeclined, "card_declined", "No."},
-		"402 longest code":         {402, `{"code":"` + long(64) + `"}`, payment.ClassDeclined, long(64), ""},
-		"402 code too long":        {402, `{"code":"` + long(65) + `"}`, payment.ClassDeclined, long(64), ""},
-		"402 long message":         {402, `{"code":"no","message":"` + strings.Repeat("é", 400) + `"}`, payment.ClassDeclined, "no", "éé"},
-		"402 empty":                {402, ``, payment.ClassDeclined, "declined", "declined"},
-		"402 text":                 {402, `Payment Required`, payment.ClassDeclined, "declined", "declined"},
-		"402 other error":          {402, `{"error":"No money"}`, payment.ClassDeclined, "declined", "No money"},
-		"402 huge":                 {402, long(70 << 10), payment.ClassUnknownAnswered, "", "402 Payment Required"},
-		"400":                      {400, `{"message":"amount is missing"}`, payment.ClassRejected, "", "400 Bad Request: amount is missing"},
-		"401":                      {401, ``, payment.ClassRejected, "", "401 Unauthorized"},
-		"403":                      {403, ``, payment.ClassRejected, "", "403 Forbidden"},
-		"404":                      {404, ``, payment.ClassRejected, "", "404 Not Found"},
-		"422":                      {422, `{"error":"another amount"}`, payment.ClassRejected, "", "another amount"},
-		"429":                      {429, ``, payment.ClassNotCharged, "", "429"},
-		"405 is not in the table":  {405, ``, payment.ClassUnknownAnswered, "", "405"},
-		"408 waited for us":        {408, ``, payment.ClassUnknownUnanswered, "", "408"},
-		"409":                      {409, `{"message":"in use"}`, payment.ClassUnknownAnswered, "", "409 Conflict: in use"},
-		"425 is not in the table":  {425, ``, payment.ClassUnknownAnswered, "", "425"},
-		"451 is not in the table":  {451, ``, payment.ClassUnknownAnswered, "", "451"},
-		"500":                      {500, `{"message":"` + long(5000) + `"}`, payment.ClassUnknownAnswered, "", "500 Internal Server Error: xx"},
-		"501":                      {501, ``, payment.ClassUnknownAnswered, "", "501"},
-		"502":                      {502, ``, payment.ClassUnknownUnanswered, "", "502 Bad Gateway"},
-		"502 huge":                 {502, long(70 << 10), payment.ClassUnknownUnanswered, "", "502 Bad Gateway"},
-		"503":                      {503, ``, payment.ClassUnknownAnswered, "", "503 Service Unavailable"},
-		"504":                      {504, ``, payment.ClassUnknownUnanswered, "", "504 Gateway Timeout"},
-		"599 without a name":       {599, ``, payment.ClassUnknownAnswered, "", "answered 599"},
-		"succeeded under a 500":    {500, approved, payment.ClassUnknownAnswered, "", "500"},
-		"300 without a way onward": {300, approved, payment.ClassUnknownAnswered, "", "300"},
+		"200":                {200, approved, payment.ClassApproved, "", ""},
+		"201":                {201, approved, payment.ClassApproved, "", ""},
+		"202 succeeded":      {202, approved, payment.ClassApproved, "", ""},
+		"200 longest id":     {200, `{"transaction_id":"` + long(255) + `","status":"succeeded"}`, payment.ClassApproved, "", ""},
+		"200 just not huge":  {200, approved + strings.Repeat(" ", 64<<10-len(approved)), payment.ClassApproved, "", ""},
+		"200 huge":           {200, approved + strings.Repeat(" ", 64<<10), payment.ClassUnknownAnswered, "", "longer than 65536"},
+		"200 processing":     {200, `{"status":"processing"}`, payment.ClassUnknownUnanswered, "", `"processing"`},
+		"200 pending":        {200, `{"status":"pending","transaction_id":"txn-1"}`, payment.ClassPending, "", `"pending"`},
+		"200 authorized":     {200, `{"status":"authorized","transaction_id":"txn-1"}`, payment.ClassPending, "", `"authorized"`},
+		"200 other status":   {200, `{"transaction_id":"txn-1","status":"` + long(2000) + `"}`, payment.ClassUnknownAnswered, "", `xxx…"`},
+		"200 declined":       {200, `{"status":"declined","code":"card_expired"}`, payment.ClassUnknownAnswered, "", `"declined"`},
+		"200 empty":          {200, ``, payment.ClassUnknownAnswered, "", "it is empty"},
+		"204":                {204, ``, payment.ClassUnknownAnswered, "", "it is empty"},
+		"402":                {402, `{"code":"card_declined","message":"No."}`, payment.ClassDeclined, "card_declined", "No."},
+		"402 longest code":   {402, `{"code":"` + long(64) + `"}`, payment.ClassDeclined, long(64), ""},
+		"402 code too long":  {402, `{"code":"` + long(65) + `"}`, payment.ClassDeclined, long(64), ""},
+		"402 long message":   {402, `{"code":"no","message":"` + strings.Repeat("é", 400) + `"}`, payment.ClassDeclined, "no", "éé"},
+		"402 status alone":   {402, `{"status":"declined"}`, payment.ClassDeclined, "declined", "declined"},
+		"402 huge":           {402, long(70 << 10), payment.ClassUnknownAnswered, "", "402 Payment Required"},
+		"400":                {400, `{"message":"amount is missing"}`, payment.ClassRejected, "", "400 Bad Request: amount is missing"},
+		"422":                {422, `{"error":"another amount"}`, payment.ClassRejected, "", "another amount"},
+		"422 key reused":     {422, `{"code":"idempotency_key_reused","message":"other amount"}`, payment.ClassKeyReused, "", "other amount"},
+		"409":                {409, `{"message":"in use"}`, payment.ClassUnknownUnanswered, "", "409 Conflict: in use"},
+		"429":                {429, ``, payment.ClassNotCharged, "", "429"},
+		"500":                {500, `{"message":"` + long(5000) + `"}`, payment.ClassUnknownAnswered, "", "500 Internal Server Error: xx"},
+		"502 huge":           {502, long(70 << 10), payment.ClassUnknownAnswered, "", "502 Bad Gateway"},
+		"503 not charged":    {503, `{"charged":false}`, payment.ClassNotCharged, "", "503 Service Unavailable"},
+		"599 without a name": {599, ``, payment.ClassUnknownAnswered, "", "answered 599"},
 	}
 	for name, tt := range tests {
 		t.Run(name, func(t *testing.T) {
@@ -128,6 +172,7 @@ func TestChargeAnswers(t *testing.T) {
 			r := g.Charge(t.Context(), newCharge(t))
 			require.Equal(t, tt.want, r.Class, r.Message)
 			require.Equal(t, tt.wantCode, r.Code)
+			require.True(t, r.Answered)
 			require.Contains(t, r.Message, tt.wantInText)
 			require.LessOrEqual(t, len(r.Message), payment.MaxMessageBytes)
 			require.NotContains(t, r.Message, "\uFFFD")
@@ -137,27 +182,17 @@ func TestChargeAnswers(t *testing.T) {
 	}
 }
 
-func TestChargeAnsweredByWebPage(t *testing.T) {
+// TestContentTypeDoesNotMatter: what counts is the mark and the object.
+func TestContentTypeDoesNotMatter(t *testing.T) {
 	t.Parallel()
-	tests := map[int]payment.Class{
-		200: payment.ClassUnknownAnswered,
-		402: payment.ClassUnknownAnswered, // a hosting company's, for an unpaid bill
-		403: payment.ClassRejected,
-		404: payment.ClassRejected,
-		429: payment.ClassNotCharged,
-		500: payment.ClassUnknownAnswered,
-		502: payment.ClassUnknownUnanswered,
-		503: payment.ClassUnknownAnswered,
-	}
-	for status, want := range tests {
-		for _, contentType := range []string{htmlType, jsonType} {
-			t.Run(strconv.Itoa(status)+" "+contentType, func(t *testing.T) {
-				t.Parallel()
-				r := newGateway(t, say(t, status, contentType, page), patience).Charge(t.Context(), newCharge(t))
-				require.Equal(t, want, r.Class, r.Message)
-				require.NotContains(t, r.Message, "It works")
-			})
-		}
+	for _, contentType := range []string{"", htmlType, "text/plain", "application/problem+json", "nonsense"} {
+		g := newGateway(t, say(t, 200, contentType, approved), patience)
+		require.Equal(t, payment.ClassApproved, g.Charge(t.Context(), newCharge(t)).Class)
+		require.Equal(t, payment.FoundApproved, g.LookUp(t.Context(), "key-1").Finding)
+		r := newGateway(t, say(t, 200, contentType, page), patience).Charge(t.Context(), newCharge(t))
+		require.Equal(t, payment.ClassUnknownAnswered, r.Class)
+		require.Contains(t, r.Message, "web page")
+		require.NotContains(t, r.Message, "It works")
 	}
 }
 
@@ -166,77 +201,103 @@ func TestRedirectIsNotFollowed(t *testing.T) {
 	elsewhere := serve(t, func(http.ResponseWriter, *http.Request) { t.Error("the redirect was followed") })
 	for _, location := range []string{elsewhere + "/charges", ":// not a URL", ""} {
 		for _, status := range []int{301, 302, 303, 307, 308} {
-			base := serve(t, func(w http.ResponseWriter, _ *http.Request) {
+			redirect := func(w http.ResponseWriter, _ *http.Request) {
 				w.Header()["Location"] = []string{location}
 				w.WriteHeader(status)
-			})
-			g := newGateway(t, base, patience)
+			}
+			g := newGateway(t, serve(t, redirect), patience)
 			r := g.Charge(t.Context(), newCharge(t))
 			require.Equal(t, payment.ClassUnknownAnswered, r.Class, r.Message)
 			require.Equal(t, payment.FoundNoAnswer, g.LookUp(t.Context(), "key-1").Finding)
+
+			between := newGateway(t, serveUnmarked(t, redirect), patience)
+			require.Equal(t, payment.ClassUnknownUnanswered, between.Charge(t.Context(), newCharge(t)).Class)
 		}
 	}
 }
 
 func TestRetryAfter(t *testing.T) {
 	t.Parallel()
-	for _, status := range []int{429, 503} {
-		t.Run(strconv.Itoa(status), func(t *testing.T) {
-			t.Parallel()
-			wish := make(chan string, 1)
-			g := newGateway(t, serve(t, func(w http.ResponseWriter, _ *http.Request) {
-				w.Header().Set("Retry-After", <-wish)
-				w.WriteHeader(status)
-			}), patience)
+	for _, status := range []int{202, 302, 404, 409, 429, 500, 503} {
+		for name, start := range map[string]func(*testing.T, http.HandlerFunc) string{"marked": serve, "unmarked": serveUnmarked} {
+			t.Run(strconv.Itoa(status)+" "+name, func(t *testing.T) {
+				t.Parallel()
+				wish := make(chan string, 1)
+				g := newGateway(t, start(t, func(w http.ResponseWriter, _ *http.Request) {
+					w.Header().Set("Retry-After", <-wish)
+					w.WriteHeader(status)
+				}), patience)
 
-			wish <- "7"
-			require.Equal(t, 7*time.Second, g.Charge(t.Context(), newCharge(t)).RetryAfter)
+				wish <- "7"
+				require.Equal(t, 7*time.Second, g.Charge(t.Context(), newCharge(t)).RetryAfter)
 
-			wish <- time.Now().Add(time.Hour).UTC().Format(http.TimeFormat)
-			require.InDelta(t, time.Hour, g.Charge(t.Context(), newCharge(t)).RetryAfter, float64(time.Minute))
-		})
+				wish <- time.Now().Add(time.Hour).UTC().Format(http.TimeFormat)
+				require.InDelta(t, time.Hour, g.Charge(t.Context(), newCharge(t)).RetryAfter, float64(time.Minute))
+			})
+		}
 	}
 }
 
 func TestLookUpAnswers(t *testing.T) {
 	t.Parallel()
+	none := payment.Lookup{Finding: payment.FoundNoAnswer}
 	long := strings.Repeat("x", 300)
 	tests := map[string]struct {
-		status      int
-		contentType string
-		body        string
-		want        payment.Lookup // without its message
+		status int
+		body   string
+		want   payment.Lookup // without its message
 	}{
-		"succeeded":            {200, jsonType, approved, payment.Lookup{Finding: payment.FoundApproved, TransactionID: "txn-21408"}},
-		"declined":             {200, jsonType, `{"status":"declined","code":"no"}`, payment.Lookup{Finding: payment.FoundDeclined, Code: "no"}},
-		"declined, no code":    {200, jsonType, `{"status":"declined"}`, payment.Lookup{Finding: payment.FoundDeclined, Code: "declined"}},
-		"processing":           {200, jsonType, `{"status":"processing"}`, payment.Lookup{Finding: payment.FoundProcessing}},
-		"nothing, no body":     {404, "", ``, payment.Lookup{Finding: payment.FoundNothing}},
-		"nothing, JSON":        {404, jsonType, `{"message":"no charge has this key"}`, payment.Lookup{Finding: payment.FoundNothing}},
-		"nothing, text":        {404, "text/plain", "no charge has this key\n", payment.Lookup{Finding: payment.FoundNothing}},
-		"404 of a web server":  {404, htmlType, page, payment.Lookup{Finding: payment.FoundNoAnswer}},
-		"404 page as JSON":     {404, jsonType, "\n" + page, payment.Lookup{Finding: payment.FoundNoAnswer}},
-		"404 empty page":       {404, htmlType, ``, payment.Lookup{Finding: payment.FoundNoAnswer}},
-		"no status":            {200, jsonType, `{"transaction_id":"txn-1"}`, payment.Lookup{Finding: payment.FoundNoAnswer}},
-		"other status":         {200, jsonType, `{"status":"refunded"}`, payment.Lookup{Finding: payment.FoundNoAnswer}},
-		"no id":                {200, jsonType, `{"status":"succeeded"}`, payment.Lookup{Finding: payment.FoundNoAnswer}},
-		"id too long":          {200, jsonType, `{"status":"succeeded","transaction_id":"` + long + `"}`, payment.Lookup{Finding: payment.FoundNoAnswer}},
-		"code too long":        {200, jsonType, `{"status":"declined","code":"` + long + `"}`, payment.Lookup{Finding: payment.FoundDeclined, Code: long[:payment.MaxCodeBytes]}},
-		"web page":             {200, htmlType, page, payment.Lookup{Finding: payment.FoundNoAnswer}},
-		"empty":                {200, jsonType, ``, payment.Lookup{Finding: payment.FoundNoAnswer}},
-		"huge":                 {200, jsonType, approved + strings.Repeat(" ", 64<<10), payment.Lookup{Finding: payment.FoundNoAnswer}},
-		"decline is not a 402": {402, jsonType, `{"code":"card_declined"}`, payment.Lookup{Finding: payment.FoundNoAnswer}},
-		"201":                  {201, jsonType, approved, payment.Lookup{Finding: payment.FoundNoAnswer}},
-		"401":                  {401, jsonType, ``, payment.Lookup{Finding: payment.FoundNoAnswer}},
-		"410":                  {410, jsonType, ``, payment.Lookup{Finding: payment.FoundNoAnswer}},
-		"429":                  {429, jsonType, ``, payment.Lookup{Finding: payment.FoundNoAnswer}},
-		"500":                  {500, jsonType, approved, payment.Lookup{Finding: payment.FoundNoAnswer}},
-		"503":                  {503, jsonType, ``, payment.Lookup{Finding: payment.FoundNoAnswer}},
+		"succeeded":            {200, approved, payment.Lookup{Finding: payment.FoundApproved, TransactionID: "txn-21408"}},
+		"declined":             {200, `{"status":"declined","code":"no"}`, payment.Lookup{Finding: payment.FoundDeclined, Code: "no"}},
+		"declined, no code":    {200, `{"status":"declined"}`, payment.Lookup{Finding: payment.FoundDeclined, Code: "declined"}},
+		"declined, with error": {200, `{"status":"declined","code":"no","error":"No."}`, payment.Lookup{Finding: payment.FoundDeclined, Code: "no"}},
+		"declined and charged": {200, `{"status":"declined","charged":true}`, none},
+		"processing":           {200, `{"status":"processing"}`, payment.Lookup{Finding: payment.FoundProcessing}},
+		"pending":              {200, `{"status":"pending","transaction_id":"t"}`, payment.Lookup{Finding: payment.FoundPending}},
+		"authorized":           {200, `{"status":"authorized","transaction_id":"t"}`, payment.Lookup{Finding: payment.FoundPending}},
+		"voided":               {200, `{"status":"voided","transaction_id":"t"}`, payment.Lookup{Finding: payment.FoundVoided}},
+		"cancelled":            {200, `{"status":"cancelled"}`, payment.Lookup{Finding: payment.FoundVoided}},
+		"voided and charged":   {200, `{"status":"voided","charged":true}`, none},
+		"nothing":              {404, `{"code":"not_found"}`, payment.Lookup{Finding: payment.FoundNothing}},
+		"nothing, with words":  {404, `{"code":"not_found","message":"no charge has this key","error":"x","status":404}`, payment.Lookup{Finding: payment.FoundNothing}},
+		"nothing, no body":     {404, ``, none},
+		"nothing, other code":  {404, `{"code":"no_route"}`, none},
+		"nothing, other case":  {404, `{"code":"Not_Found"}`, none},
+		"nothing, other name":  {404, `{"Code":"not_found"}`, none},
+		"nothing, no code":     {404, `{"message":"not_found"}`, none},
+		"nothing, list":        {404, `[{"code":"not_found"}]`, none},
+		"nothing, text":        {404, "404 page not found\n", none},
+		"nothing, page":        {404, page, none},
+		"nothing, twice":       {404, `{"code":"not_found","code":"not_found"}`, none},
+		"nothing yet charged":  {404, `{"code":"not_found","charged":true}`, none},
+		"nothing yet approved": {404, `{"code":"not_found","status":"succeeded","transaction_id":"t"}`, none},
+		"nothing yet an id":    {404, `{"code":"not_found","transaction_id":"t"}`, none},
+		"nothing yet pending":  {404, `{"code":"not_found","status":"pending"}`, none},
+		"nothing under a 200":  {200, `{"code":"not_found"}`, none},
+		"nothing under a 410":  {410, `{"code":"not_found"}`, none},
+		"approved under a 404": {404, approved, none},
+		"no status":            {200, `{"transaction_id":"txn-1"}`, none},
+		"null status":          {200, `{"transaction_id":"txn-1","status":null}`, none},
+		"other status":         {200, `{"status":"refunded"}`, none},
+		"no id":                {200, `{"status":"succeeded"}`, none},
+		"id too long":          {200, `{"status":"succeeded","transaction_id":"` + long + `"}`, none},
+		"success is false":     {200, `{"status":"succeeded","transaction_id":"t","success":false}`, none},
+		"an error beside it":   {200, `{"status":"succeeded","transaction_id":"t","error":"x"}`, none},
+		"code too long":        {200, `{"status":"declined","code":"` + long + `"}`, payment.Lookup{Finding: payment.FoundDeclined, Code: long[:payment.MaxCodeBytes]}},
+		"web page":             {200, page, none},
+		"empty":                {200, ``, none},
+		"huge":                 {200, approved + strings.Repeat(" ", 64<<10), none},
+		"decline is not a 402": {402, `{"status":"declined","code":"card_declined"}`, none},
+		"201":                  {201, approved, none},
+		"401":                  {401, `{"code":"not_found"}`, none},
+		"429":                  {429, `{"code":"not_found"}`, none},
+		"500":                  {500, approved, none},
+		"503":                  {503, ``, none},
 	}
 	for name, tt := range tests {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			l := newGateway(t, say(t, tt.status, tt.contentType, tt.body), patience).LookUp(t.Context(), "key-1")
+			l := newGateway(t, say(t, tt.status, jsonType, tt.body), patience).LookUp(t.Context(), "key-1")
 			message := l.Message
 			l.Message = ""
 			require.Equal(t, tt.want, l, message)
@@ -245,5 +306,38 @@ func TestLookUpAnswers(t *testing.T) {
 				require.Contains(t, message, strconv.Itoa(tt.status))
 			}
 		})
+	}
+}
+
+// TestLookUpFromACache: what a cache has kept proves only what cannot change.
+func TestLookUpFromACache(t *testing.T) {
+	t.Parallel()
+	for age, fresh := range map[string]bool{
+		"0": true, " 0 ": true, "00": true, "1": false, "3600": false, "": false, "-1": false, "0.5": false, "soon": false,
+		"99999999999999999999": false,
+	} {
+		for body, want := range map[string]payment.Finding{
+			`{"code":"not_found"}`:                                  payment.FoundNothing,
+			`{"status":"processing"}`:                               payment.FoundProcessing,
+			`{"status":"declined","code":"card_declined"}`:          payment.FoundDeclined,
+			`{"status":"pending"}`:                                  payment.FoundPending,
+			`{"status":"voided"}`:                                   payment.FoundVoided,
+			`{"status":"succeeded","transaction_id":"txn-1"}`:       payment.FoundApproved,
+			`{"status":"succeeded","transaction_id":"txn-1","a":1}`: payment.FoundApproved,
+		} {
+			base := serve(t, func(w http.ResponseWriter, _ *http.Request) {
+				w.Header()["Age"] = []string{"0", age}
+				if strings.Contains(body, "not_found") {
+					w.WriteHeader(http.StatusNotFound)
+				}
+				_, _ = io.WriteString(w, body)
+			})
+			l := newGateway(t, base, patience).LookUp(t.Context(), "key-1")
+			if !fresh && want != payment.FoundApproved {
+				want = payment.FoundNoAnswer
+				require.Contains(t, l.Message, "Age")
+			}
+			require.Equal(t, want, l.Finding, "%s with age %q: %s", body, age, l.Message)
+		}
 	}
 }

@@ -1,6 +1,8 @@
 package httpgateway
 
 import (
+	"crypto/sha256"
+	"encoding/hex"
 	"errors"
 	"fmt"
 	"net/url"
@@ -8,6 +10,8 @@ import (
 	"strings"
 
 	"golang.org/x/net/idna"
+
+	"paymentd/core/payment"
 )
 
 // parseBase checks the base URL of a gateway. Its errors never repeat the URL, which may
@@ -38,4 +42,22 @@ func parseBase(base string) (*url.URL, error) {
 		}
 	}
 	return u, nil
+}
+
+// gatewayID returns the identity of the gateway whose charges are at this URL: its base URL with
+// the scheme and the host in lower case, without the scheme's own port and without a slash at
+// the end. One that is too long is cut, and made unique by its SHA-256.
+func gatewayID(charges *url.URL) payment.GatewayID {
+	host := strings.ToLower(charges.Host)
+	standard := map[string]string{"http": ":80", "https": ":443"}
+	host = strings.TrimSuffix(host, standard[charges.Scheme])
+	base := url.URL{Scheme: charges.Scheme, Host: host}
+	path := strings.TrimSuffix(charges.EscapedPath(), "/charges")
+	id := base.String() + strings.TrimRight(path, "/")
+	if len(id) <= payment.MaxGatewayIDBytes {
+		return payment.GatewayID(id)
+	}
+	sum := sha256.Sum256([]byte(id))
+	hash := "#" + hex.EncodeToString(sum[:])
+	return payment.GatewayID(id[:payment.MaxGatewayIDBytes-len(hash)] + hash)
 }

@@ -10,7 +10,8 @@ import (
 // defaultCode stands in for the code that a decline should have and does not.
 const defaultCode = "declined"
 
-// silent is the result of an attempt without an answer.
+// silent is the result of an attempt without an answer. What was written decides, and never the
+// kind of the error.
 func silent(lost *lostError) payment.Result {
 	class := payment.ClassNotCharged
 	if lost.mayHaveLeft {
@@ -19,87 +20,94 @@ func silent(lost *lostError) payment.Result {
 	return payment.Result{Class: class, Message: clip(lost.Error())}
 }
 
-// result says what an answer to a charge means.
-//
-// A status that the protocol does not name is an unknown outcome, 4xx included: taking
-// it for "rejected" would end the payment on a guess.
-func (a answer) result() payment.Result {
-	switch a.status / 100 {
-	case 1:
-		// The answer that counts was still to come, and the charge may be going on.
-		return payment.Result{Class: payment.ClassUnknownUnanswered, Message: a.describe()}
-	case 2:
-		return a.accepted()
+// result says what an answer to a charge with this key means. An answer without the gateway's
+// mark is none: whoever wrote it may have passed the request on, and the charge may be running.
+func (a answer) result(key payment.GatewayKey) payment.Result {
+	if !a.marked(key) {
+		return payment.Result{
+			Class: payment.ClassUnknownUnanswered, Message: a.unmarked(), RetryAfter: retryAfter(a.header, time.Now()),
+		}
 	}
-	r := payment.Result{Message: a.describe(), RetryAfter: retryAfter(a.header, time.Now())}
-	switch a.status {
-	case http.StatusPaymentRequired:
-		return a.declined()
-	case http.StatusBadRequest, http.StatusUnauthorized, http.StatusForbidden,
-		http.StatusNotFound, http.StatusUnprocessableEntity:
-		r.Class = payment.ClassRejected
-	case http.StatusTooManyRequests:
-		r.Class = payment.ClassNotCharged
-	case http.StatusRequestTimeout, http.StatusBadGateway, http.StatusGatewayTimeout:
-		// Someone on the way gave up waiting. Behind them the charge may go on.
-		r.Class = payment.ClassUnknownUnanswered
+	var r payment.Result
+	switch a.status / 100 {
+	case 2:
+		r = a.accepted()
+	case 4, 5:
+		r = a.refused()
 	default:
-		r.Class = payment.ClassUnknownAnswered
+		r = payment.Result{Class: payment.ClassUnknownAnswered, Message: a.message()}
+	}
+	r.Answered = true
+	if r.Class != payment.ClassApproved && r.Class != payment.ClassDeclined {
+		r.RetryAfter = retryAfter(a.header, time.Now())
 	}
 	return r
 }
 
-// accepted says what a 2xx to a charge means.
+// accepted says what a marked 2xx means.
 func (a answer) accepted() payment.Result {
-	said, err := a.charge()
+	said, err := a.object()
 	if err != nil {
-		return a.unreadable(err)
+		return payment.Result{Class: payment.ClassUnknownAnswered, Message: a.unreadable(err)}
 	}
-	status := said.Status
-	if status == "" && (a.status == http.StatusOK || a.status == http.StatusCreated) {
-		// These two say "done" by themselves, where 202 does not. It still takes a
-		// transaction id.
-		status = statusSucceeded
-	}
-	switch status {
+	r := payment.Result{Class: payment.ClassUnknownAnswered}
+	switch said.status() {
 	case statusSucceeded:
-		if err := said.checkTransactionID(); err != nil {
-			return a.unreadable(err)
+		id, err := said.approval()
+		if err != nil {
+			r.Message = a.unreadable(err)
+			return r
 		}
-		return payment.Result{Class: payment.ClassApproved, TransactionID: said.TransactionID}
-	case statusDeclined:
-		return a.declined()
+		return payment.Result{Class: payment.ClassApproved, TransactionID: id}
+	case statusAuthorized, statusPending:
+		r.Class = payment.ClassPending
+	case statusProcessing:
+		r.Class = payment.ClassUnknownUnanswered
+	case "":
+		r.Message = a.unreadable(errNoStatus)
+		return r
 	}
-	// "processing", or a word that the protocol does not have: the charge may be going on.
-	return payment.Result{
-		Class:   payment.ClassUnknownUnanswered,
-		Message: clip(a.describe() + ", with status " + quote(said.Status)),
-	}
+	// Also "declined", which the protocol says with a 402, and words that it does not have.
+	r.Message = clip("the gateway answered " + a.describe() + ", with status " + quote(said.status()))
+	return r
 }
 
-// declined is the gateway's no: 402, or a 2xx that says so. A decline is final, and frees
-// the order for a new gateway key; so a 402 that is a web page, as hosting companies send
-// for an unpaid bill, does not count. One without a readable body does.
-func (a answer) declined() payment.Result {
-	if a.html() {
-		return a.unreadable(errHTML)
+// refused says what a marked 4xx or 5xx means, by the first row of the table that fits. One whose
+// body says that the charge exists contradicts itself, and leaves the outcome unknown.
+func (a answer) refused() payment.Result {
+	said, err := a.object()
+	r := payment.Result{Class: payment.ClassUnknownAnswered, Message: a.message()}
+	code, status := said.text("code"), said.status()
+	charged, certain := said.charged()
+	switch {
+	case code == codeKeyReused:
+		r.Class = payment.ClassKeyReused
+	case said.exists():
+		if a.status == http.StatusConflict || status == statusProcessing {
+			r.Class = payment.ClassUnknownUnanswered
+		}
+	case a.status == http.StatusPaymentRequired && (status == statusDeclined || code != ""):
+		return payment.Result{
+			Class: payment.ClassDeclined, Code: said.code(), Message: clip(said.words("the gateway declined")),
+		}
+	case rejects(a.status):
+		r.Class = payment.ClassRejected
+	case a.status == http.StatusTooManyRequests, certain && !charged:
+		r.Class = payment.ClassNotCharged
+	case a.status == http.StatusConflict: // an attempt with this key is running
+		r.Class = payment.ClassUnknownUnanswered
+	case a.status == http.StatusPaymentRequired && err != nil:
+		r.Message = a.unreadable(err)
 	}
-	if a.tooLong {
-		return a.unreadable(errTooLong)
-	}
-	said, err := a.charge()
-	if err != nil {
-		said = chargeAnswer{}
-	}
-	return payment.Result{
-		Class: payment.ClassDeclined, Code: said.code(), Message: clip(said.words("the gateway declined")),
-	}
+	return r
 }
 
-// unreadable is the result of an answer from which nothing follows.
-func (a answer) unreadable(err error) payment.Result {
-	return payment.Result{
-		Class:   payment.ClassUnknownAnswered,
-		Message: clip(a.describe() + ", which cannot be read: " + err.Error()),
+// rejects reports whether the status says that the request is wrong.
+func rejects(status int) bool {
+	switch status {
+	case http.StatusBadRequest, http.StatusUnauthorized, http.StatusForbidden,
+		http.StatusNotFound, http.StatusUnprocessableEntity:
+		return true
 	}
+	return false
 }

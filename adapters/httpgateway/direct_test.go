@@ -17,26 +17,29 @@ import (
 func TestFraming(t *testing.T) {
 	t.Parallel()
 	interim := func(n int) string { return strings.Repeat("HTTP/1.1 103 Early Hints\r\nLink: </>\r\n\r\n", n) }
-	const chunked = "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n%s\r\n"
+	const chunked = "HTTP/1.1 200 OK\r\n" + mark + "Transfer-Encoding: chunked\r\n\r\n%s\r\n"
 	for name, tt := range map[string]struct {
 		answer  string
 		class   payment.Class
 		message string
 		kept    bool
 	}{
-		"a length":            {whole(approved), payment.ClassApproved, "", true},
-		"chunks":              {strings.Replace(chunked, "%s", "33\r\n"+approved+"\r\n0\r\n", 1), payment.ClassApproved, "", true},
-		"a torn chunk":        {strings.Replace(chunked, "%s", "33\r\n"+approved[:9], 1), payment.ClassUnknownUnanswered, "broke off", false},
-		"up to the end":       {"HTTP/1.1 200 OK\r\n\r\n" + approved, payment.ClassApproved, "", false},
-		"HTTP/1.0":            {strings.Replace(whole(approved), "/1.1", "/1.0", 1), payment.ClassApproved, "", false},
-		"its last":            {strings.Replace(whole(approved), "\r\n", "\r\nConnection: close\r\n", 1), payment.ClassApproved, "", false},
-		"something behind it": {whole(approved) + "HTTP", payment.ClassApproved, "", false},
-		"interim answers":     {"HTTP/1.1 100 Continue\r\n\r\n" + interim(4) + whole(approved), payment.ClassApproved, "", true},
-		"nothing but interim": {interim(6), payment.ClassUnknownUnanswered, "103", false},
-		"another protocol":    {"HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: x\r\n\r\n", payment.ClassUnknownUnanswered, "101", false},
-		"two lengths":         {strings.Replace(whole(approved), "\r\n", "\r\nContent-Length: 3\r\n", 1), payment.ClassUnknownUnanswered, "no answer", false},
-		"a long header":       {whole(approved)[:17] + "X: " + strings.Repeat("x", 70_000) + "\r\n\r\n", payment.ClassUnknownUnanswered, "header of the answer is too long", false},
-		"a long body":         {whole(approved + strings.Repeat(" ", 70_000)), payment.ClassUnknownAnswered, "longer than", false},
+		"a length":               {whole(approved), payment.ClassApproved, "", true},
+		"chunks":                 {strings.Replace(chunked, "%s", "33\r\n"+approved+"\r\n0\r\n", 1), payment.ClassApproved, "", true},
+		"a torn chunk":           {strings.Replace(chunked, "%s", "33\r\n"+approved[:9], 1), payment.ClassUnknownUnanswered, "broke off", false},
+		"up to the end":          {"HTTP/1.1 200 OK\r\n" + mark + "\r\n" + approved, payment.ClassApproved, "", false},
+		"HTTP/1.0":               {strings.Replace(whole(approved), "/1.1", "/1.0", 1), payment.ClassApproved, "", false},
+		"its last":               {strings.Replace(whole(approved), "\r\n", "\r\nConnection: close\r\n", 1), payment.ClassApproved, "", false},
+		"something behind it":    {whole(approved) + "HTTP", payment.ClassApproved, "", false},
+		"interim answers":        {"HTTP/1.1 100 Continue\r\n\r\n" + interim(4) + whole(approved), payment.ClassApproved, "", true},
+		"a mark on interim only": {"HTTP/1.1 103 Early Hints\r\n" + mark + "\r\n" + strings.Replace(whole(approved), mark, "", 1), payment.ClassUnknownUnanswered, "not written by the gateway", true},
+		"a mark in a trailer":    {"HTTP/1.1 200 OK\r\nTrailer: Idempotency-Key\r\nTransfer-Encoding: chunked\r\n\r\n33\r\n" + approved + "\r\n0\r\n" + mark + "\r\n", payment.ClassUnknownUnanswered, "not written by the gateway", true},
+		"a marked 101":           {"HTTP/1.1 101 Switching Protocols\r\n" + mark + "Connection: Upgrade\r\nUpgrade: x\r\n\r\n", payment.ClassUnknownUnanswered, "101", false},
+		"nothing but interim":    {interim(6), payment.ClassUnknownUnanswered, "103", false},
+		"another protocol":       {"HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: x\r\n\r\n", payment.ClassUnknownUnanswered, "101", false},
+		"two lengths":            {strings.Replace(whole(approved), "\r\n", "\r\nContent-Length: 3\r\n", 1), payment.ClassUnknownUnanswered, "no answer", false},
+		"a long header":          {whole(approved)[:17] + "X: " + strings.Repeat("x", 70_000) + "\r\n\r\n", payment.ClassUnknownUnanswered, "header of the answer is too long", false},
+		"a long body":            {whole(approved + strings.Repeat(" ", 70_000)), payment.ClassUnknownAnswered, "longer than", false},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -47,6 +50,7 @@ func TestFraming(t *testing.T) {
 				}
 				for r := bufio.NewReader(c); s.readRequest(r) == nil; {
 					_, _ = io.WriteString(c, answer)
+					answer = whole(approved)
 					if number == 1 && !tt.kept {
 						return
 					}
@@ -84,7 +88,7 @@ func TestEndlessAnswer(t *testing.T) {
 					if s.readRequest(bufio.NewReader(c)) != nil {
 						return
 					}
-					_, err := io.WriteString(c, "HTTP/1.1 200 OK\r\n"+framing)
+					_, err := io.WriteString(c, "HTTP/1.1 200 OK\r\n"+mark+framing)
 					for sent := 0; err == nil && sent < buffered; sent += 64 << 10 {
 						_, err = io.WriteString(c, strings.Repeat(" ", 64<<10))
 					}

@@ -16,14 +16,6 @@ import (
 // maxBodyBytes is far above any answer of the protocol.
 const maxBodyBytes = 64 << 10
 
-// answer is an answer of the gateway that arrived whole.
-type answer struct {
-	status  int
-	header  http.Header
-	body    []byte
-	tooLong bool // the body has more than maxBodyBytes, and is cut
-}
-
 // lostError says that there is no answer, or not all of one.
 type lostError struct {
 	mayHaveLeft bool // the request may have reached the gateway
@@ -64,9 +56,13 @@ func (g *Gateway) exchange(
 	g.addHeader(ctx, req.Header)
 	req.Header["Accept"] = mediaType
 	req.Header["User-Agent"] = userAgent
-	if method == http.MethodPost {
+	if method == http.MethodGet {
+		// A cache in between must not answer in the gateway's place (RFC 9111, sections 5.2 and 5.4).
+		req.Header["Cache-Control"] = noCache
+		req.Header["Pragma"] = noCache
+	} else {
 		req.Header["Content-Type"] = mediaType
-		req.Header["Idempotency-Key"] = []string{string(key)}
+		req.Header[markHeader] = []string{string(key)}
 		req.GetBody = func() (io.ReadCloser, error) { return io.NopCloser(bytes.NewReader(body)), nil }
 		req.Body, _ = req.GetBody()
 		req.ContentLength = int64(len(body))
@@ -78,6 +74,7 @@ func (g *Gateway) exchange(
 var (
 	mediaType = []string{"application/json"}
 	userAgent = []string{"paymentd"}
+	noCache   = []string{"no-cache"}
 )
 
 // overTLS exchanges by net/http: over HTTP/2 where the gateway offers it.

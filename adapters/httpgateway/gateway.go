@@ -17,14 +17,17 @@ const defaultConnections = 64
 
 // Gateway speaks the gateway protocol to one base URL. It is safe for concurrent use.
 type Gateway struct {
-	charges   *url.URL // {base}/charges
-	timeout   time.Duration
-	sender    sender
-	addHeader func(context.Context, http.Header)
+	charges      *url.URL // {base}/charges
+	timeout      time.Duration
+	capabilities payment.Capabilities
+	sender       sender
+	addHeader    func(context.Context, http.Header)
 }
 
 type options struct {
 	connections int
+	keyLifetime time.Duration
+	lookupLag   time.Duration
 	rootCAs     *x509.CertPool
 	addHeader   func(context.Context, http.Header)
 }
@@ -37,6 +40,18 @@ type Option func(*options)
 // does not bound the attempts; whoever calls Charge does.
 func WithConnections(n int) Option {
 	return func(o *options) { o.connections = n }
+}
+
+// WithKeyLifetime declares how long the gateway remembers a key after its first use (default
+// zero: for ever).
+func WithKeyLifetime(d time.Duration) Option {
+	return func(o *options) { o.keyLifetime = d }
+}
+
+// WithLookupLag declares how long after a charge a lookup may not see it yet (default zero, as
+// the gateway protocol promises).
+func WithLookupLag(d time.Duration) Option {
+	return func(o *options) { o.lookupLag = d }
 }
 
 // WithRootCAs trusts the given authorities instead of the system's, for an https
@@ -73,10 +88,19 @@ func New(base string, timeout time.Duration, opts ...Option) (*Gateway, error) {
 	if o.connections < 1 {
 		return nil, errors.New("gateway connections must be at least 1")
 	}
+	if o.keyLifetime < 0 || o.lookupLag < 0 {
+		return nil, errors.New("gateway key lifetime and lookup lag must not be below zero")
+	}
 	if u.Path == "" {
 		u.Path = "/" // or what is joined to it does not begin with one
 	}
 	g := &Gateway{charges: u.JoinPath("charges"), timeout: timeout, addHeader: o.addHeader}
+	g.capabilities = payment.Capabilities{
+		Gateway:     gatewayID(g.charges),
+		HonoursKeys: true, KeyLifetime: o.keyLifetime,
+		LookupLag: o.lookupLag, LookupForgets: true,
+		SavesDeclines: true,
+	}
 	if g.sender = newDirect(u, timeout, o.connections); u.Scheme == "https" {
 		g.sender = overTLS{newTransport(timeout, o)}
 	}
@@ -111,22 +135,37 @@ func (g *Gateway) Charge(ctx context.Context, c payment.Charge) payment.Result {
 	if lost != nil {
 		return silent(lost)
 	}
-	return a.result()
+	return a.result(c.Key)
 }
 
 // LookUp asks what became of a gateway key; see ports.Gateway.
 func (g *Gateway) LookUp(ctx context.Context, key payment.GatewayKey) payment.Lookup {
+	return g.Probe(ctx, key).Lookup
+}
+
+// Probe is a lookup, and who answered it.
+type Probe struct {
+	payment.Lookup
+
+	// Arrived: an answer came, from whoever is at the address.
+	Arrived bool
+	// Marked: it carries the gateway's mark.
+	Marked bool
+}
+
+// Probe looks a key up, to see whether the gateway itself can be reached.
+func (g *Gateway) Probe(ctx context.Context, key payment.GatewayKey) Probe {
 	if key == "" {
-		return payment.Lookup{Finding: payment.FoundNoAnswer, Message: "there is no gateway key to look up"}
+		return Probe{Lookup: payment.Lookup{Finding: payment.FoundNoAnswer, Message: "there is no gateway key to look up"}}
 	}
 	ctx, cancel := g.within(ctx)
 	defer cancel()
 
 	a, lost := g.exchange(ctx, http.MethodGet, g.charges.JoinPath(url.PathEscape(string(key))), "", nil)
 	if lost != nil {
-		return payment.Lookup{Finding: payment.FoundNoAnswer, Message: clip(lost.Error())}
+		return Probe{Lookup: payment.Lookup{Finding: payment.FoundNoAnswer, Message: clip(lost.Error())}}
 	}
-	return a.lookup()
+	return Probe{Lookup: a.lookup(key), Arrived: true, Marked: a.marked(key)}
 }
 
 // within bounds a call by the timeout, unless it is bounded as closely already.
@@ -137,10 +176,9 @@ func (g *Gateway) within(ctx context.Context) (context.Context, context.CancelFu
 	return context.WithTimeout(ctx, g.timeout)
 }
 
-// Capabilities returns what the gateway protocol promises; see ports.Gateway.
-func (g *Gateway) Capabilities() payment.Capabilities {
-	return payment.Capabilities{HonoursKeys: true, LookupForgets: true, SavesDeclines: true}
-}
+// Capabilities returns what the gateway protocol promises, and what the options declare; see
+// ports.Gateway.
+func (g *Gateway) Capabilities() payment.Capabilities { return g.capabilities }
 
 // Close closes the idle connections. Calls under way end by themselves.
 func (g *Gateway) Close() { g.sender.close() }

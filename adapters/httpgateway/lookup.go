@@ -2,47 +2,102 @@ package httpgateway
 
 import (
 	"net/http"
+	"net/textproto"
+	"strconv"
 
 	"paymentd/core/payment"
 )
 
-// lookup says what an answer to a lookup means.
-func (a answer) lookup() payment.Lookup {
+// lookup says what an answer to a lookup of this key means.
+func (a answer) lookup(key payment.GatewayKey) payment.Lookup {
+	if !a.marked(key) {
+		return payment.Lookup{Finding: payment.FoundNoAnswer, Message: a.unmarked()}
+	}
 	switch a.status {
-	case http.StatusOK:
-		return a.found()
-	case http.StatusNotFound:
-		// A gateway may leave the body of its 404 empty. A web page is not a gateway's: a
-		// load balancer sends one that has lost its way, and that proves nothing.
-		if !a.html() {
-			return payment.Lookup{Finding: payment.FoundNothing, Message: a.describe()}
+	case http.StatusOK, http.StatusNotFound:
+	default:
+		return payment.Lookup{Finding: payment.FoundNoAnswer, Message: a.message()}
+	}
+	found := payment.Lookup{Finding: payment.FoundNoAnswer}
+	said, err := a.object()
+	switch {
+	case err != nil:
+	case a.status == http.StatusOK:
+		found, err = said.found()
+	default:
+		found, err = said.nothing()
+	}
+	if err == nil && found.Finding != payment.FoundApproved && !a.fresh() {
+		// An approval stays true however old the answer is. What may have changed since then
+		// proves nothing.
+		found, err = payment.Lookup{Finding: payment.FoundNoAnswer}, errCached
+	}
+	switch {
+	case err != nil:
+		found.Message = a.unreadable(err)
+	case found.Finding == payment.FoundDeclined:
+		found.Message = clip(said.words("the gateway declined"))
+	case found.Finding != payment.FoundApproved:
+		found.Message = clip("the gateway answered " + a.describe())
+		if status := said.status(); status != "" {
+			found.Message = clip(found.Message + ", with status " + quote(status))
 		}
 	}
-	return payment.Lookup{Finding: payment.FoundNoAnswer, Message: a.describe()}
+	return found
 }
 
-// found says what a 200 to a lookup means. Unlike a charge it must name the status.
-func (a answer) found() payment.Lookup {
-	said, err := a.charge()
-	if err == nil {
-		switch said.Status {
-		case statusSucceeded:
-			if err = said.checkTransactionID(); err == nil {
-				return payment.Lookup{Finding: payment.FoundApproved, TransactionID: said.TransactionID}
-			}
-		case statusDeclined:
-			return payment.Lookup{
-				Finding: payment.FoundDeclined, Code: said.code(),
-				Message: clip(said.words("the gateway declined")),
-			}
-		case statusProcessing:
-			return payment.Lookup{Finding: payment.FoundProcessing, Message: a.describe()}
-		default:
-			err = errStatus
+// nothing says what the body of a 404 means: that no charge has the key, if it says so in the
+// protocol's words and nothing else that contradicts them.
+func (o object) nothing() (payment.Lookup, error) {
+	none := payment.Lookup{Finding: payment.FoundNoAnswer}
+	_, err := o.found()
+	switch {
+	case o.text("code") != codeNotFound:
+		return none, errNotFound
+	case o.exists() || o.members["transaction_id"] != nil || err == nil:
+		return none, errBoth
+	}
+	return payment.Lookup{Finding: payment.FoundNothing}, nil
+}
+
+// found says what the body of a 200 means.
+func (o object) found() (payment.Lookup, error) {
+	none := payment.Lookup{Finding: payment.FoundNoAnswer}
+	charged, _ := o.charged()
+	switch o.status() {
+	case statusSucceeded:
+		id, err := o.approval()
+		if err != nil {
+			return none, err
+		}
+		return payment.Lookup{Finding: payment.FoundApproved, TransactionID: id}, nil
+	case statusDeclined:
+		if charged {
+			return none, errBoth
+		}
+		return payment.Lookup{Finding: payment.FoundDeclined, Code: o.code()}, nil
+	case statusPending, statusAuthorized:
+		return payment.Lookup{Finding: payment.FoundPending}, nil
+	case statusProcessing:
+		return payment.Lookup{Finding: payment.FoundProcessing}, nil
+	case statusVoided, statusCancelled:
+		if charged {
+			return none, errBoth
+		}
+		return payment.Lookup{Finding: payment.FoundVoided}, nil
+	case "":
+		return none, errNoStatus
+	}
+	return none, errStatus
+}
+
+// fresh reports whether the answer was made for this lookup: no cache in between says that it
+// has kept it (RFC 9111, section 5.1). An Age that cannot be read counts as one.
+func (a answer) fresh() bool {
+	for _, value := range a.header["Age"] {
+		if age, err := strconv.ParseUint(textproto.TrimString(value), 10, 63); err != nil || age != 0 {
+			return false
 		}
 	}
-	return payment.Lookup{
-		Finding: payment.FoundNoAnswer,
-		Message: clip(a.describe() + ", which cannot be read: " + err.Error()),
-	}
+	return true
 }

@@ -50,8 +50,9 @@ func TestKeptConnectionTakesNothing(t *testing.T) {
 		t.Run(tt.name, func(t *testing.T) {
 			t.Parallel()
 			var requests, dials atomic.Int64
-			server := httptest.NewUnstartedServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+			server := httptest.NewUnstartedServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 				requests.Add(1)
+				w.Header().Set("Idempotency-Key", r.Header.Get("Idempotency-Key"))
 				_, _ = io.WriteString(w, `{"transaction_id":"txn-1","status":"succeeded"}`)
 			}))
 			start := server.Start

@@ -52,12 +52,30 @@ func newCharge(t testing.TB) payment.Charge {
 	return payment.Charge{Key: "key-1", OrderID: "order-123", Money: dollars(t, "100")}
 }
 
-// serve answers every request with handler, over HTTP/1.1.
+// serve answers every request with handler, over HTTP/1.1, and marks the answers as a gateway does.
 func serve(t *testing.T, handler http.HandlerFunc) (base string) {
+	t.Helper()
+	return serveUnmarked(t, marked(handler))
+}
+
+// serveUnmarked answers as something in between does.
+func serveUnmarked(t *testing.T, handler http.HandlerFunc) (base string) {
 	t.Helper()
 	server := httptest.NewServer(handler)
 	t.Cleanup(server.Close)
 	return server.URL
+}
+
+// marked puts the gateway's mark on the answers of handler.
+func marked(handler http.HandlerFunc) http.HandlerFunc {
+	return func(w http.ResponseWriter, r *http.Request) {
+		key := r.Header.Get("Idempotency-Key")
+		if _, last, ok := strings.Cut(r.URL.Path, "/charges/"); ok {
+			key = last
+		}
+		w.Header().Set("Idempotency-Key", key)
+		handler(w, r)
+	}
 }
 
 // say answers every request with this status, content type and body.
@@ -178,8 +196,11 @@ func reset(c net.Conn) {
 	_ = socket.Close()
 }
 
-// whole returns an answer 200 of the wire, as HTTP/1.1 has it.
+// mark is the gateway's mark on an answer to [newCharge].
+const mark = "Idempotency-Key: key-1\r\n"
+
+// whole returns a marked answer 200 of the wire, as HTTP/1.1 has it.
 func whole(body string) string {
-	return fmt.Sprintf("HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: %d\r\n\r\n%s",
+	return fmt.Sprintf("HTTP/1.1 200 OK\r\n"+mark+"Content-Type: application/json\r\nContent-Length: %d\r\n\r\n%s",
 		len(body), body)
 }

@@ -101,7 +101,7 @@ func TestAnswerLost(t *testing.T) {
 	t.Parallel()
 	eachWire(t, func(t *testing.T, w wire) {
 		t.Helper()
-		const halfAnswer = "HTTP/1.1 %s\r\nContent-Type: application/json\r\nContent-Length: 400\r\n\r\n"
+		const halfAnswer = "HTTP/1.1 %s\r\n" + mark + "Content-Type: application/json\r\nContent-Length: 400\r\n\r\n"
 
 		tests := map[string]struct {
 			timeout time.Duration
@@ -269,7 +269,7 @@ func TestHTTP2(t *testing.T) {
 	})
 
 	c := newCharge(t)
-	require.Equal(t, payment.Result{Class: payment.ClassApproved, TransactionID: "txn-21408"}, g.Charge(t.Context(), c))
+	require.Equal(t, payment.Result{Class: payment.ClassApproved, TransactionID: "txn-21408", Answered: true}, g.Charge(t.Context(), c))
 	c.Key = "lost"
 	require.Equal(t, payment.ClassUnknownUnanswered, g.Charge(t.Context(), c).Class)
 }
@@ -304,7 +304,7 @@ func TestHTTP2Ends(t *testing.T) {
 // overHTTP2 returns a gateway that is served by HTTP/2.
 func overHTTP2(t *testing.T, serve http.HandlerFunc) *httpgateway.Gateway {
 	t.Helper()
-	server := httptest.NewUnstartedServer(serve)
+	server := httptest.NewUnstartedServer(marked(serve))
 	server.EnableHTTP2 = true
 	server.StartTLS()
 	t.Cleanup(server.Close)

@@ -25,6 +25,8 @@ type Gateway struct {
 	capabilities payment.Capabilities
 
 	keysIgnored bool
+	lag         time.Duration // how long a lookup does not see a charge
+	forgetAfter time.Duration // how long a key is remembered; zero for ever
 	attempts    []Attempt
 	lookUps     int
 	arriving    []*request // not decided yet
@@ -60,6 +62,8 @@ type request struct {
 type entry struct {
 	charge payment.Charge
 	result payment.Result
+	used   time.Time // first
+	landed time.Time
 }
 
 // NewGateway returns a gateway with an empty ledger. The first attempts, of whichever
@@ -116,6 +120,38 @@ func (g *Gateway) IgnoreKeys() {
 	g.keysIgnored = true
 }
 
+// LagLookUps makes it a gateway whose lookups do not see a charge until d after it was decided,
+// and declares that.
+func (g *Gateway) LagLookUps(d time.Duration) {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	g.lag, g.capabilities.LookupLag = d, d
+}
+
+// ForgetAfter makes it a gateway that forgets a key at d after its first use, and declares that: a
+// repeat is a new charge, and a lookup finds nothing.
+func (g *Gateway) ForgetAfter(d time.Duration) {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	g.forgetAfter, g.capabilities.KeyLifetime = d, d
+}
+
+// Complete decides the pending charge of a key, as [Approve] or [Decline] do. It reports whether
+// there was one.
+func (g *Gateway) Complete(key payment.GatewayKey, step Step) bool {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	now := time.Now()
+	g.land(now)
+	e, seen := g.remembered(key, now)
+	if !seen || e.result.Class != payment.ClassPending {
+		return false
+	}
+	e.result = g.take(e.charge, step.decides, now)
+	g.ledger[key] = e
+	return true
+}
+
 // Declare changes what the gateway declares that it can prove. By default it is what the
 // gateway protocol promises, for keys that live for ever.
 func (g *Gateway) Declare(change func(*payment.Capabilities)) {
@@ -160,7 +196,7 @@ func (g *Gateway) receive(c payment.Charge) (*request, Step) {
 	g.attempts = append(g.attempts, Attempt{Charge: c, At: now})
 	step := g.next(c)
 	if step.decides.Class != "" && g.processing(c.Key, now) && !g.keysIgnored {
-		return nil, tell(payment.ClassUnknownAnswered, "409 a charge with this key is under way")
+		return nil, Running()
 	}
 	r := &request{charge: c, decides: step.decides, arrives: now.Add(step.late)}
 	r.lands = r.arrives.Add(step.slow)
@@ -194,25 +230,37 @@ func (g *Gateway) land(now time.Time) {
 }
 
 func (g *Gateway) decide(r *request) {
-	first, seen := g.ledger[r.charge.Key]
+	first, seen := g.remembered(r.charge.Key, r.lands)
 	switch {
 	case seen && first.charge != r.charge:
-		r.result = payment.Result{
-			Class: payment.ClassRejected, Message: "this key was used for another charge",
-		}
+		r.result = KeyReused().tells
 		return
 	case seen && !g.keysIgnored:
 		r.result = first.result
 		return
 	}
-	r.result = r.decides
-	if r.result.Class == payment.ClassApproved {
-		r.result.TransactionID = fmt.Sprintf("txn-%d", len(g.taken)+1)
-		g.taken = append(g.taken, Taken{r.charge, r.result.TransactionID, r.lands})
-	}
+	r.result = g.take(r.charge, r.decides, r.lands)
 	if !seen {
-		g.ledger[r.charge.Key] = entry{r.charge, r.result}
+		g.ledger[r.charge.Key] = entry{charge: r.charge, result: r.result, used: r.arrives, landed: r.lands}
 	}
+}
+
+// take returns the decision, and takes the money if it is an approval.
+func (g *Gateway) take(c payment.Charge, decision payment.Result, at time.Time) payment.Result {
+	if decision.Class == payment.ClassApproved {
+		decision.TransactionID = fmt.Sprintf("txn-%d", len(g.taken)+1)
+		g.taken = append(g.taken, Taken{c, decision.TransactionID, at})
+	}
+	return decision
+}
+
+// remembered returns what the ledger holds of a key that is not forgotten.
+func (g *Gateway) remembered(key payment.GatewayKey, now time.Time) (entry, bool) {
+	e, seen := g.ledger[key]
+	if seen && g.forgetAfter > 0 && now.Sub(e.used) >= g.forgetAfter {
+		return entry{}, false
+	}
+	return e, seen
 }
 
 // processing reports whether a request with this key has arrived and is not decided.
@@ -230,18 +278,26 @@ func (g *Gateway) LookUp(ctx context.Context, key payment.GatewayKey) payment.Lo
 	now := time.Now()
 	g.land(now)
 	answer := g.lookUp(key)
-	known, seen := g.ledger[key]
+	known, seen := g.remembered(key, now)
 	switch {
 	case ctx.Err() != nil || answer == NoAnswer:
 		return payment.Lookup{Finding: payment.FoundNoAnswer, Message: unanswered}
-	case answer == StillProcessing || g.processing(key, now):
+	case answer == StillProcessing || answer == Truth && g.processing(key, now):
 		return payment.Lookup{Finding: payment.FoundProcessing}
-	case !seen:
+	case answer == SaysPending:
+		return payment.Lookup{Finding: payment.FoundPending}
+	case answer == SaysVoided:
+		return payment.Lookup{Finding: payment.FoundVoided}
+	case answer == SaysDeclined:
+		return payment.Lookup{Finding: payment.FoundDeclined, Code: "card_declined", Message: "the charge was declined"}
+	case answer == SaysNothing, !seen, now.Sub(known.landed) < g.lag:
 		return payment.Lookup{Finding: payment.FoundNothing}
-	case known.result.Class == payment.ClassApproved:
-		return payment.Lookup{
-			Finding: payment.FoundApproved, TransactionID: known.result.TransactionID,
-		}
+	}
+	switch known.result.Class {
+	case payment.ClassApproved:
+		return payment.Lookup{Finding: payment.FoundApproved, TransactionID: known.result.TransactionID}
+	case payment.ClassPending:
+		return payment.Lookup{Finding: payment.FoundPending}
 	}
 	return payment.Lookup{
 		Finding: payment.FoundDeclined, Code: known.result.Code, Message: known.result.Message,

@@ -85,7 +85,9 @@ func TestGatewayIsSlow(t *testing.T) {
 
 		// The gateway goes on with what the caller has given up.
 		require.Equal(t, payment.FoundProcessing, gateway.LookUp(t.Context(), c.Key).Finding)
-		require.Equal(t, payment.ClassUnknownAnswered, gateway.Charge(t.Context(), c).Class)
+		busy := gateway.Charge(t.Context(), c)
+		require.Equal(t, payment.ClassUnknownUnanswered, busy.Class, "it is running")
+		require.True(t, busy.Answered)
 		time.Sleep(7 * time.Second)
 		l := gateway.LookUp(t.Context(), c.Key)
 		require.Equal(t, payment.FoundApproved, l.Finding)
@@ -129,7 +131,7 @@ func TestGatewayRefusesAKeyForAnotherCharge(t *testing.T) {
 	c := orderOne(t, "key-1")
 	gateway.Charge(t.Context(), c)
 	c.Money = usd(t, "101")
-	require.Equal(t, payment.ClassRejected, gateway.Charge(t.Context(), c).Class)
+	require.Equal(t, payment.ClassKeyReused, gateway.Charge(t.Context(), c).Class)
 	require.Equal(t, 1, gateway.Charges(c.OrderID))
 	require.Equal(t, payment.ClassApproved, gateway.Decided(c.Key).Class)
 	require.Empty(t, gateway.Decided("key-2").Class)
@@ -157,13 +159,119 @@ func TestGatewayScripts(t *testing.T) {
 func TestGatewayScriptedLookUps(t *testing.T) {
 	t.Parallel()
 	gateway := fake.NewGateway()
-	gateway.ScriptLookUps(fake.NoAnswer, fake.StillProcessing)
+	gateway.ScriptLookUps(fake.NoAnswer, fake.StillProcessing, fake.SaysPending, fake.SaysVoided, fake.SaysNothing, fake.SaysDeclined)
 	c := orderOne(t, "key-1")
 	gateway.Charge(t.Context(), c)
 	for _, want := range []payment.Finding{
-		payment.FoundNoAnswer, payment.FoundProcessing, payment.FoundApproved, payment.FoundApproved,
+		payment.FoundNoAnswer, payment.FoundProcessing, payment.FoundPending, payment.FoundVoided, payment.FoundNothing,
+		payment.FoundDeclined, payment.FoundApproved, payment.FoundApproved,
 	} {
 		require.Equal(t, want, gateway.LookUp(t.Context(), c.Key).Finding)
 	}
-	require.Equal(t, 4, gateway.LookUps())
+	require.Equal(t, 8, gateway.LookUps())
+}
+
+// TestGatewayAnswersItself: whether the gateway itself has answered is about its health, and not
+// about the money.
+func TestGatewayAnswersItself(t *testing.T) {
+	t.Parallel()
+	for name, tt := range map[string]struct {
+		step     fake.Step
+		class    payment.Class
+		answered bool
+		charges  int
+		found    payment.Finding
+	}{
+		"approve":               {fake.Approve(), payment.ClassApproved, true, 1, payment.FoundApproved},
+		"decline":               {fake.Decline("no"), payment.ClassDeclined, true, 0, payment.FoundDeclined},
+		"decline the attempt":   {fake.DeclineAttempt("no"), payment.ClassDeclined, true, 0, payment.FoundNothing},
+		"reject":                {fake.Reject(), payment.ClassRejected, true, 0, payment.FoundNothing},
+		"key reused":            {fake.KeyReused(), payment.ClassKeyReused, true, 0, payment.FoundNothing},
+		"running":               {fake.Running(), payment.ClassUnknownUnanswered, true, 0, payment.FoundNothing},
+		"pending":               {fake.Pending(), payment.ClassPending, true, 0, payment.FoundPending},
+		"not charged":           {fake.NotChargedAnswer(), payment.ClassNotCharged, true, 0, payment.FoundNothing},
+		"too many requests":     {fake.RefuseFor(time.Second), payment.ClassNotCharged, true, 0, payment.FoundNothing},
+		"refuse":                {fake.Refuse(), payment.ClassNotCharged, false, 0, payment.FoundNothing},
+		"unavailable":           {fake.Unavailable(), payment.ClassUnknownAnswered, true, 0, payment.FoundNothing},
+		"stumble":               {fake.Stumble(), payment.ClassUnknownAnswered, true, 1, payment.FoundApproved},
+		"timeout":               {fake.Timeout(), payment.ClassUnknownUnanswered, false, 0, payment.FoundNothing},
+		"lose the answer":       {fake.LoseAnswer(), payment.ClassUnknownUnanswered, false, 1, payment.FoundApproved},
+		"something in between":  {fake.Intermediary(402, fake.Approve()), payment.ClassUnknownUnanswered, false, 1, payment.FoundApproved},
+		"in between, and lost":  {fake.Intermediary(503, fake.Timeout()), payment.ClassUnknownUnanswered, false, 0, payment.FoundNothing},
+		"in between, declining": {fake.Intermediary(404, fake.Decline("no")), payment.ClassUnknownUnanswered, false, 0, payment.FoundDeclined},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			gateway, c := fake.NewGateway(tt.step), orderOne(t, "key-1")
+			r := gateway.Charge(t.Context(), c)
+			require.Equal(t, tt.class, r.Class)
+			require.Equal(t, tt.answered, r.Answered, r.Message)
+			require.Equal(t, tt.charges, gateway.Charges(c.OrderID))
+			require.Equal(t, tt.found, gateway.LookUp(t.Context(), c.Key).Finding)
+		})
+	}
+}
+
+// TestGatewayDeclinesTheRepeat: the first attempt has taken the money, and the second is called a
+// duplicate.
+func TestGatewayDeclinesTheRepeat(t *testing.T) {
+	t.Parallel()
+	gateway, c := fake.NewGateway(fake.LoseAnswer(), fake.DeclineAttempt("duplicate_transaction")), orderOne(t, "key-1")
+	require.Equal(t, payment.ClassUnknownUnanswered, gateway.Charge(t.Context(), c).Class)
+	r := gateway.Charge(t.Context(), c)
+	require.Equal(t, payment.ClassDeclined, r.Class)
+	require.Equal(t, "duplicate_transaction", r.Code)
+	require.Equal(t, payment.FoundApproved, gateway.LookUp(t.Context(), c.Key).Finding)
+	require.Equal(t, payment.ClassApproved, gateway.Charge(t.Context(), c).Class)
+	require.Equal(t, 1, gateway.Charges(c.OrderID))
+}
+
+func TestGatewayCompletesWhatIsPending(t *testing.T) {
+	t.Parallel()
+	gateway, c := fake.NewGateway(fake.Pending()), orderOne(t, "key-1")
+	require.False(t, gateway.Complete(c.Key, fake.Approve()))
+	for range 2 {
+		require.Equal(t, payment.ClassPending, gateway.Charge(t.Context(), c).Class)
+	}
+	require.True(t, gateway.Complete(c.Key, fake.Approve()))
+	require.False(t, gateway.Complete(c.Key, fake.Decline("no")))
+	require.Equal(t, 1, gateway.Charges(c.OrderID))
+	require.Equal(t, gateway.Charge(t.Context(), c).TransactionID, gateway.LookUp(t.Context(), c.Key).TransactionID)
+}
+
+func TestGatewayWhoseLookUpsLag(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		gateway, c := fake.NewGateway(), orderOne(t, "key-1")
+		gateway.LagLookUps(2 * time.Second)
+		require.Equal(t, 2*time.Second, gateway.Capabilities().LookupLag)
+		gateway.Charge(t.Context(), c)
+		require.Equal(t, payment.FoundNothing, gateway.LookUp(t.Context(), c.Key).Finding)
+		time.Sleep(2*time.Second - 1)
+		require.Equal(t, payment.FoundNothing, gateway.LookUp(t.Context(), c.Key).Finding)
+		require.Equal(t, payment.ClassApproved, gateway.Charge(t.Context(), c).Class)
+		time.Sleep(1)
+		require.Equal(t, payment.FoundApproved, gateway.LookUp(t.Context(), c.Key).Finding)
+		require.Equal(t, 1, gateway.Charges(c.OrderID))
+	})
+}
+
+func TestGatewayThatForgetsKeys(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		gateway, c := fake.NewGateway(), orderOne(t, "key-1")
+		gateway.ForgetAfter(24 * time.Hour)
+		require.Equal(t, 24*time.Hour, gateway.Capabilities().KeyLifetime)
+		gateway.Charge(t.Context(), c)
+		time.Sleep(24*time.Hour - 1)
+		gateway.Charge(t.Context(), c)
+		require.Equal(t, 1, gateway.Charges(c.OrderID))
+		time.Sleep(1)
+		require.Equal(t, payment.FoundNothing, gateway.LookUp(t.Context(), c.Key).Finding)
+		require.Equal(t, "txn-2", gateway.Charge(t.Context(), c).TransactionID)
+		require.Equal(t, "txn-2", gateway.LookUp(t.Context(), c.Key).TransactionID)
+		require.Equal(t, 2, gateway.Charges(c.OrderID))
+		time.Sleep(24*time.Hour - 1)
+		require.Equal(t, "txn-2", gateway.Charge(t.Context(), c).TransactionID)
+	})
 }

@@ -1,6 +1,7 @@
 package fake
 
 import (
+	"fmt"
 	"time"
 
 	"paymentd/core/payment"
@@ -20,30 +21,57 @@ type Step struct {
 }
 
 // Approve takes the money, unless the gateway key has been seen before.
-func Approve() Step { return Step{decides: payment.Result{Class: payment.ClassApproved}} }
+func Approve() Step {
+	return Step{decides: payment.Result{Class: payment.ClassApproved, Answered: true}}
+}
 
 // Decline says no, with a code such as "card_declined".
 func Decline(code string) Step {
 	return Step{decides: payment.Result{
-		Class: payment.ClassDeclined, Code: code, Message: "the charge was declined",
+		Class: payment.ClassDeclined, Code: code, Message: "the charge was declined", Answered: true,
+	}}
+}
+
+// DeclineAttempt says no to this attempt alone: whatever an earlier attempt with the key did stays
+// as it is, and a lookup does not find the decline. So a gateway answers that takes a repeat for a
+// duplicate.
+func DeclineAttempt(code string) Step {
+	s := answer(payment.ClassDeclined, "the charge was declined")
+	s.tells.Code = code
+	return s
+}
+
+// Pending names the charge and does not decide it, until [Gateway.Complete] does.
+func Pending() Step {
+	return Step{decides: payment.Result{
+		Class: payment.ClassPending, Message: "the charge is pending", Answered: true,
 	}}
 }
 
 // Reject finds the request wrong, and does not look at the charge.
-func Reject() Step { return tell(payment.ClassRejected, "the request was rejected") }
+func Reject() Step { return answer(payment.ClassRejected, "the request was rejected") }
+
+// KeyReused says that the key was used with other parameters, and does not look at the charge.
+func KeyReused() Step { return answer(payment.ClassKeyReused, "idempotency_key_reused") }
+
+// Running says that an attempt with this key is running, whether or not one is: 409.
+func Running() Step { return answer(payment.ClassUnknownUnanswered, running) }
+
+// NotChargedAnswer does not take the money, and says so: an error with "charged": false.
+func NotChargedAnswer() Step { return answer(payment.ClassNotCharged, `503 "charged": false`) }
 
 // Refuse lets no request arrive: connection refused.
 func Refuse() Step { return tell(payment.ClassNotCharged, "connection refused") }
 
 // RefuseFor is [Refuse] with the wish that the next attempt come after d: 429.
 func RefuseFor(d time.Duration) Step {
-	s := tell(payment.ClassNotCharged, "too many requests")
+	s := answer(payment.ClassNotCharged, "too many requests")
 	s.tells.RetryAfter = d
 	return s
 }
 
 // Unavailable does not take the money, and answers without saying so: 503.
-func Unavailable() Step { return tell(payment.ClassUnknownAnswered, "503 Service Unavailable") }
+func Unavailable() Step { return answer(payment.ClassUnknownAnswered, "503 Service Unavailable") }
 
 // Stumble takes the money, and answers without saying so: 500.
 func Stumble() Step { return Muffled(Approve()) }
@@ -70,8 +98,16 @@ func Unheard(then Step) Step {
 // Muffled does as then does, and answers something that cannot be understood.
 func Muffled(then Step) Step {
 	then.tells = payment.Result{
-		Class: payment.ClassUnknownAnswered, Message: "500 Internal Server Error",
+		Class: payment.ClassUnknownAnswered, Message: "500 Internal Server Error", Answered: true,
 	}
+	return then
+}
+
+// Intermediary does as then does, and something in between answers in the gateway's place with
+// this HTTP status: without the gateway's mark, so it says nothing about the charge.
+func Intermediary(status int, then Step) Step {
+	then = Unheard(then)
+	then.tells.Message = fmt.Sprintf("the answer %d was not written by the gateway itself", status)
 	return then
 }
 
@@ -82,7 +118,17 @@ func Slow(d time.Duration, then Step) Step {
 	return then
 }
 
-const unanswered = "no answer came"
+const (
+	unanswered = "no answer came"
+	running    = "409 a charge with this key is under way"
+)
+
+// answer is [tell] by the gateway itself.
+func answer(class payment.Class, message string) Step {
+	s := tell(class, message)
+	s.tells.Answered = true
+	return s
+}
 
 func tell(class payment.Class, message string) Step {
 	return Step{tells: payment.Result{Class: class, Message: message}}
@@ -98,4 +144,12 @@ const (
 	NoAnswer
 	// StillProcessing: the gateway does not say yet.
 	StillProcessing
+	// SaysPending: the gateway has a charge that is not decided.
+	SaysPending
+	// SaysVoided: the gateway has cancelled the charge.
+	SaysVoided
+	// SaysNothing: the gateway says that no charge has the key.
+	SaysNothing
+	// SaysDeclined: the gateway says that the charge was declined.
+	SaysDeclined
 )

@@ -12,8 +12,10 @@ import (
 	"paymentd/ports"
 )
 
-// The breaker opens for a gateway that is dead, not for one that is sick with some payments:
-// only when, of a good number of attempts in the period, nearly all got no answer whatever.
+// The breaker opens for a gateway that is dead, not for one that is sick with some payments: only
+// when, of a good number of attempts in the period, nearly all got no answer of the gateway's own.
+// What an answer says about the money does not matter here: a gateway that answers 429, or that it
+// is still processing, is alive.
 const (
 	breakerFailureRate = 0.95
 	breakerAttempts    = 100
@@ -42,9 +44,7 @@ var _ ports.Gateway = (*Guard)(nil)
 // NewGuard puts a guard around a gateway.
 func NewGuard(gateway ports.Gateway, o GuardOptions) *Guard {
 	breaker := circuitbreaker.NewBuilder[payment.Result]().
-		HandleIf(func(r payment.Result, _ error) bool {
-			return r.Class == payment.ClassNotCharged || r.Class == payment.ClassUnknownUnanswered
-		}).
+		HandleIf(func(r payment.Result, _ error) bool { return !r.Answered }).
 		WithFailureRateThreshold(breakerFailureRate, breakerAttempts, breakerPeriod).
 		WithSuccessThreshold(1).
 		WithDelay(breakerDelay).
@@ -61,12 +61,16 @@ func NewGuard(gateway ports.Gateway, o GuardOptions) *Guard {
 // them. The timeout is the context's, not failsafe-go's: that one replaces the result of an
 // attempt that came in late, and a late approval is an approval.
 func (g *Guard) Charge(ctx context.Context, c payment.Charge) payment.Result {
+	if ctx.Err() != nil {
+		// It says nothing about the gateway.
+		return notCalled("the attempt was over before it began: " + ctx.Err().Error())
+	}
 	if !g.bulkhead.TryAcquirePermit() {
 		return notCalled("too many attempts are under way at once")
 	}
 	defer g.bulkhead.ReleasePermit()
 	if !g.breaker.TryAcquirePermit() {
-		return notCalled("the gateway has not answered anybody for a while: the breaker is open")
+		return notCalled("the gateway has answered no attempt for a while: the breaker is open")
 	}
 	ctx, cancel := context.WithTimeout(ctx, g.timeout)
 	defer cancel()

@@ -2,6 +2,7 @@ package resilience_test
 
 import (
 	"context"
+	"fmt"
 	"sync"
 	"testing"
 	"testing/synctest"
@@ -37,7 +38,7 @@ func TestGuardPassesOn(t *testing.T) {
 		require.Equal(t, payment.ClassNotCharged, times(g, 1).Class)
 		require.Equal(t, payment.ClassUnknownAnswered, times(g, 1).Class)
 		require.Equal(t, payment.Lookup{Finding: payment.FoundApproved, TransactionID: "txn-1"}, g.LookUp(t.Context(), charge.Key))
-		require.Equal(t, payment.Result{Class: payment.ClassApproved, TransactionID: "txn-1"}, times(g, 1))
+		require.Equal(t, payment.Result{Class: payment.ClassApproved, TransactionID: "txn-1", Answered: true}, times(g, 1))
 		require.True(t, g.Capabilities().HonoursKeys)
 		gateway.IgnoreKeys()
 		require.False(t, g.Capabilities().HonoursKeys)
@@ -61,7 +62,7 @@ func TestGuardTimeout(t *testing.T) {
 		t.Parallel()
 		synctest.Test(t, func(t *testing.T) {
 			g := guarded(stubborn{fake.NewGateway()})
-			require.Equal(t, payment.Result{Class: payment.ClassApproved, TransactionID: "txn-1"}, times(g, 1))
+			require.Equal(t, payment.Result{Class: payment.ClassApproved, TransactionID: "txn-1", Answered: true}, times(g, 1))
 		})
 	})
 	t.Run("of a lookup", func(t *testing.T) {
@@ -100,6 +101,14 @@ func TestBreaker(t *testing.T) {
 		{"a hundred, over more than ten seconds", always(fake.Refuse()), 100, 150 * time.Millisecond, false},
 		{"nearly all", every(25, fake.Approve(), fake.Refuse()), 100, 0, true},
 		{"nine in ten", every(10, fake.Approve(), fake.Refuse()), 200, 0, false},
+		{"a hundred that something in between answered", always(fake.Intermediary(503, fake.Approve())), 100, 0, true},
+		{"two hundred 429s", always(fake.RefuseFor(time.Second)), 200, 0, false},
+		{"two hundred that are processing", always(fake.Running()), 200, 0, false},
+		{"two hundred that say they are not charged", always(fake.NotChargedAnswer()), 200, 0, false},
+		{"two hundred pending", always(fake.Pending()), 200, 0, false},
+		{"two hundred keys that were reused", always(fake.KeyReused()), 200, 0, false},
+		{"two hundred 500s with the charge taken", always(fake.Stumble()), 200, 0, false},
+		{"a 429 among lost answers is an answer", every(10, fake.RefuseFor(0), fake.LoseAnswer()), 200, 0, false},
 		{"two hundred that were answered 503", always(fake.Unavailable()), 200, 0, false},
 		{"two hundred declines", always(fake.Decline("card_declined")), 200, 0, false},
 		{"two hundred rejections", always(fake.Reject()), 200, 0, false},
@@ -110,8 +119,8 @@ func TestBreaker(t *testing.T) {
 				gateway, n := fake.NewGateway(), 0
 				gateway.OnCharge(func(payment.Charge) fake.Step { n++; return tt.steps(n - 1) })
 				g := guarded(gateway)
-				for range tt.attempts {
-					times(g, 1)
+				for i := range tt.attempts {
+					g.Charge(t.Context(), payment.Charge{Key: payment.GatewayKey(fmt.Sprint("key-", i))})
 					time.Sleep(tt.pause)
 				}
 				require.Len(t, gateway.Attempts(), tt.attempts, "all of them reached the gateway")
@@ -140,6 +149,74 @@ func every(n int, one, others fake.Step) func(int) fake.Step {
 		}
 		return others
 	}
+}
+
+// What the guard itself does not let through says nothing about the gateway: neither attempts beyond
+// the limit, nor those that were over before they began.
+func TestBreakerCountsNothingOfItsOwn(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		gateway := fake.NewGateway()
+		gateway.OnCharge(func(payment.Charge) fake.Step { return fake.Slow(time.Second, fake.Approve()) })
+		g := guarded(gateway)
+		var all sync.WaitGroup
+		for _, key := range []payment.GatewayKey{"a", "b", "c", "d", "e"} {
+			all.Go(func() { g.Charge(context.Background(), payment.Charge{Key: key}) })
+		}
+		synctest.Wait()
+		require.Equal(t, payment.ClassNotCharged, times(g, 200).Class)
+		all.Wait()
+		over, cancel := context.WithCancel(t.Context())
+		cancel()
+		for range 200 {
+			require.Equal(t, payment.ClassNotCharged, g.Charge(over, charge).Class)
+		}
+		require.Len(t, gateway.Attempts(), 5)
+		require.Equal(t, payment.ClassApproved, times(g, 1).Class, "closed")
+	})
+}
+
+// A half-open breaker closes for any answer of the gateway's own, and for no other.
+func TestBreakerProbe(t *testing.T) {
+	t.Parallel()
+	for _, tt := range []struct {
+		name   string
+		probe  fake.Step
+		closes bool
+	}{
+		{"429", fake.RefuseFor(time.Second), true},
+		{"running", fake.Running(), true},
+		{"declined", fake.Decline("card_declined"), true},
+		{"500", fake.Stumble(), true},
+		{"something in between", fake.Intermediary(200, fake.Approve()), false},
+		{"refused", fake.Refuse(), false},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			t.Parallel()
+			synctest.Test(t, func(t *testing.T) {
+				gateway := fake.NewGateway()
+				gateway.OnCharge(each(fake.Timeout()))
+				g := guarded(gateway)
+				times(g, 101)
+				require.Len(t, gateway.Attempts(), 100, "open")
+				time.Sleep(time.Second)
+				gateway.OnCharge(each(tt.probe))
+				times(g, 1)
+				require.Len(t, gateway.Attempts(), 101, "the one that tries")
+				gateway.OnCharge(each(fake.Approve()))
+				times(g, 1)
+				want := 101
+				if tt.closes {
+					want++
+				}
+				require.Len(t, gateway.Attempts(), want)
+			})
+		})
+	}
+}
+
+func each(s fake.Step) func(payment.Charge) fake.Step {
+	return func(payment.Charge) fake.Step { return s }
 }
 
 // An open breaker lets one attempt try, after a while, and goes by how that ends.

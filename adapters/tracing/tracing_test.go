@@ -1,12 +1,14 @@
 package tracing_test
 
 import (
+	"cmp"
 	"bytes"
 	"context"
 	"fmt"
 	"log/slog"
 	"net/http"
 	"net/http/httptest"
+	"path"
 	"strings"
 	"sync"
 	"testing"
@@ -74,6 +76,7 @@ func startGateway(t *testing.T, charge func(n int, w http.ResponseWriter)) *gate
 		}
 		n := g.charges
 		g.mu.Unlock()
+		w.Header().Set("Idempotency-Key", cmp.Or(r.Header.Get("Idempotency-Key"), path.Base(r.URL.Path))) // the mark
 		if r.Method == http.MethodPost {
 			charge(n, w)
 			return

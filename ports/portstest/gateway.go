@@ -90,6 +90,8 @@ func charges() []gatewayClause {
 			r := g.charge(c, payment.ClassApproved)
 			require.NotEmpty(g.t, r.TransactionID)
 			require.LessOrEqual(g.t, len(r.TransactionID), payment.MaxTransactionIDBytes)
+			require.Equal(g.t, r, r.Readable())
+			require.True(g.t, r.Answered)
 			g.requireCharges(1, c.Key)
 		}},
 		{"charge/the same key again is the same charge", func(g *gateway) {
@@ -99,6 +101,15 @@ func charges() []gatewayClause {
 				require.Equal(g.t, first.TransactionID, g.charge(c, payment.ClassApproved).TransactionID)
 			}
 			g.requireCharges(1, c.Key)
+		}},
+		{"it says which gateway it is", func(g *gateway) {
+			id := g.Capabilities().Gateway
+			require.NotEmpty(g.t, id)
+			require.LessOrEqual(g.t, len(id), payment.MaxGatewayIDBytes)
+			for i := range len(id) {
+				require.True(g.t, ' ' <= id[i] && id[i] <= '~', "%q is not printable ASCII", id)
+			}
+			require.Equal(g.t, g.Capabilities(), g.Capabilities())
 		}},
 		{"charge/another key is another charge", func(g *gateway) {
 			c := g.order(g.Approved)
@@ -114,6 +125,7 @@ func charges() []gatewayClause {
 			first := g.charge(c, payment.ClassDeclined)
 			require.NotEmpty(g.t, first.Code)
 			require.LessOrEqual(g.t, len(first.Code), payment.MaxCodeBytes)
+			require.True(g.t, first.Answered)
 			require.Equal(g.t, first.Code, g.charge(c, payment.ClassDeclined).Code)
 			g.requireCharges(0, c.Key)
 		}},
@@ -125,8 +137,11 @@ func charges() []gatewayClause {
 			r := g.Charge(g.t.Context(), other)
 			if r.Class == payment.ClassApproved { // its first result again
 				require.Equal(g.t, first.TransactionID, r.TransactionID)
+			} else {
+				// Neither a decline nor a rejection: what became of the key, this answer does not say.
+				require.Equal(g.t, payment.ClassKeyReused, r.Class, r.Message)
 			}
-			require.NotEqual(g.t, payment.ClassDeclined, r.Class)
+			require.True(g.t, r.Answered)
 			g.requireCharges(1, c.Key)
 			g.lookUp(c.Key, payment.FoundApproved)
 		}},
@@ -135,7 +150,9 @@ func charges() []gatewayClause {
 			ctx, cancel := context.WithCancel(g.t.Context())
 			cancel()
 			c := g.order(g.Approved)
-			switch r := g.Charge(ctx, c); r.Class {
+			r := g.Charge(ctx, c)
+			require.False(g.t, r.Answered)
+			switch r.Class {
 			case payment.ClassNotCharged:
 				g.requireCharges(0, c.Key)
 			case payment.ClassUnknownUnanswered:
@@ -198,7 +215,8 @@ func chargesOnce(g *gateway) {
 		if r := <-results; r.Class == payment.ClassApproved {
 			require.Equal(g.t, known.TransactionID, r.TransactionID)
 		} else {
-			require.Equal(g.t, payment.ClassUnknownAnswered, r.Class, r.Message)
+			require.Equal(g.t, payment.ClassUnknownUnanswered, r.Class, "one is running: %s", r.Message)
+			require.True(g.t, r.Answered)
 		}
 	}
 	g.requireCharges(1, c.Key)
@@ -220,6 +238,7 @@ func leaves(g *gateway) {
 			continue
 		}
 		require.Equal(g.t, payment.ClassUnknownUnanswered, r.Class, r.Message)
+		require.False(g.t, r.Answered)
 		return
 	}
 }

@@ -37,6 +37,14 @@ func TestContract(t *testing.T) {
 	})
 }
 
+func TestProtocolContract(t *testing.T) {
+	t.Parallel()
+	base, _ := serve(t, open(t, ledgerPath(t)))
+	portstest.Protocol(t, func(testing.TB) portstest.ProtocolUnderTest {
+		return portstest.ProtocolUnderTest{URL: base, Approved: money(t, "100", "USD"), Declined: money(t, "9402", "USD")}
+	})
+}
+
 func TestRefusesChargeWithoutKey(t *testing.T) {
 	t.Parallel()
 	path := ledgerPath(t)

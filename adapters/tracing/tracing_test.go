@@ -1,8 +1,8 @@
 package tracing_test
 
 import (
-	"cmp"
 	"bytes"
+	"cmp"
 	"context"
 	"fmt"
 	"log/slog"

@@ -15,6 +15,8 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"paymentd/app/apptest"
+	"paymentd/core/payment"
+	"paymentd/ports/portstest"
 )
 
 func TestProcessLivesAgainAfterKill(t *testing.T) {
@@ -104,6 +106,28 @@ func TestVictim(t *testing.T) {
 	<-t.Context().Done()
 }
 
+// TestGatewayProtocol holds it to what the service's own gateways are held to.
+func TestGatewayProtocol(t *testing.T) {
+	t.Parallel()
+	usd, err := payment.ParseCurrency("USD")
+	require.NoError(t, err)
+	amount := func(text string) payment.Money {
+		m, err := payment.ParseMoney(text, usd)
+		require.NoError(t, err)
+		return m
+	}
+	gateway := apptest.StartGateway(t)
+	gateway.Do(func(c apptest.Call) apptest.Reply {
+		if c.Amount == "2.00" {
+			return apptest.Reply{Status: http.StatusPaymentRequired}
+		}
+		return apptest.Reply{}
+	})
+	portstest.Protocol(t, func(testing.TB) portstest.ProtocolUnderTest {
+		return portstest.ProtocolUnderTest{URL: gateway.URL, Approved: amount("1"), Declined: amount("2")}
+	})
+}
+
 // TestGatewayKeepsItsLedger holds what the tests of the service lean on.
 func TestGatewayKeepsItsLedger(t *testing.T) {
 	t.Parallel()
@@ -153,7 +177,7 @@ func TestGatewayKeepsItsLedger(t *testing.T) {
 	gateway.Do(func(apptest.Call) apptest.Reply { return apptest.Reply{} })
 	for key, want := range map[string]string{
 		"key-1": `{"status":"succeeded","transaction_id":"` + transaction + `"}`,
-		"key-3": `{"message":"no charge has this key"}`,
+		"key-3": `{"code":"not_found","message":"no charge has this key"}`,
 		"key-4": `{"code":"card_declined","status":"declined"}`,
 	} {
 		require.JSONEq(t, want, apptest.Get(t.Context(), gateway.URL, "/charges/"+key).Raw)

@@ -3,6 +3,7 @@ package apptest
 import (
 	"encoding/json"
 	"fmt"
+	"io"
 	"maps"
 	"net/http"
 	"net/http/httptest"
@@ -60,8 +61,17 @@ type Reply struct {
 	Delay time.Duration
 	Until <-chan struct{}
 	// Status is the answer, where it is not 0. With 402 the charge is declined; with any
-	// other, nothing is charged.
+	// other, nothing is charged, unless Taken is set.
 	Status int
+	// Taken: the charge is taken whatever the status says.
+	Taken bool
+	// Unmarked: something in between answers, without the gateway's mark. A charge with a status
+	// never arrives, unless Taken is set.
+	Unmarked bool
+	// Body is the answer's, in place of what belongs to the status. It needs a status.
+	Body string
+	// Header is added to the answer's.
+	Header http.Header
 	// Lost: the connection is closed without an answer. A charge with the status 0 has been
 	// taken nonetheless.
 	Lost bool
@@ -141,7 +151,8 @@ func (g *Gateway) charge(w http.ResponseWriter, r *http.Request) {
 		Currency string `json:"currency"`
 	}
 	key := r.Header.Get("Idempotency-Key")
-	if err := json.NewDecoder(r.Body).Decode(&body); err != nil || key == "" {
+	if err := json.NewDecoder(r.Body).Decode(&body); err != nil || key == "" || body.OrderID == "" {
+		mark(w, key)
 		answer(w, http.StatusBadRequest, "message", "the request is not of the gateway protocol")
 		return
 	}
@@ -149,15 +160,15 @@ func (g *Gateway) charge(w http.ResponseWriter, r *http.Request) {
 	if !wait(r, reply) {
 		return
 	}
-	if reply.Status != 0 && reply.Status != http.StatusPaymentRequired {
-		answer(w, reply.Status, "message", "as scripted")
+	reply.head(w, key)
+	if reply.write(w) {
 		return
 	}
 	switch c := g.decided(key); {
 	case c.Amount != body.Amount || c.Currency != body.Currency || c.OrderID != body.OrderID:
-		answer(w, http.StatusUnprocessableEntity, "message", "the key was used for another charge")
+		answer(w, http.StatusUnprocessableEntity, "code", "idempotency_key_reused", "message", "the key was used for another charge")
 	case c.TransactionID == "":
-		answer(w, http.StatusPaymentRequired, "code", "card_declined")
+		answer(w, http.StatusPaymentRequired, "status", "declined", "code", "card_declined")
 	default:
 		answer(w, http.StatusCreated, "status", "succeeded", "transaction_id", c.TransactionID)
 	}
@@ -169,11 +180,12 @@ func (g *Gateway) take(c Call) Reply {
 	defer g.mu.Unlock()
 	reply := g.script(g.note(c))
 	_, decided := g.byKey[c.Key]
-	if decided || (reply.Status != 0 && reply.Status != http.StatusPaymentRequired) {
+	declined := reply.Status == http.StatusPaymentRequired && !reply.Unmarked && reply.Body == ""
+	if decided || (reply.Status != 0 && !declined && !reply.Taken) {
 		return reply
 	}
 	charge := Charge{Key: c.Key, OrderID: c.OrderID, Amount: c.Amount, Currency: c.Currency}
-	if reply.Status == 0 {
+	if reply.Status == 0 || reply.Taken {
 		charge.TransactionID = fmt.Sprintf("txn-%d", len(g.charges)+1)
 	}
 	g.byKey[c.Key] = charge
@@ -204,16 +216,48 @@ func (g *Gateway) lookUp(w http.ResponseWriter, r *http.Request) {
 	if !wait(r, reply) {
 		return
 	}
+	reply.head(w, key)
+	if reply.Status == http.StatusPaymentRequired && reply.Body == "" {
+		reply.Body = `{"message":"as scripted"}` // it declines no lookup
+	}
+	if reply.write(w) {
+		return
+	}
 	switch c := g.decided(key); {
-	case reply.Status != 0:
-		answer(w, reply.Status, "message", "as scripted")
 	case c.Key == "":
-		answer(w, http.StatusNotFound, "message", "no charge has this key")
+		answer(w, http.StatusNotFound, "code", "not_found", "message", "no charge has this key")
 	case c.TransactionID == "":
 		answer(w, http.StatusOK, "status", "declined", "code", "card_declined")
 	default:
 		answer(w, http.StatusOK, "status", "succeeded", "transaction_id", c.TransactionID)
 	}
+}
+
+// mark puts the gateway's mark on an answer.
+func mark(w http.ResponseWriter, key string) { w.Header().Set("Idempotency-Key", key) }
+
+// head writes the header, with the gateway's mark unless something in between answers.
+func (r Reply) head(w http.ResponseWriter, key string) {
+	if !r.Unmarked {
+		mark(w, key)
+	}
+	for name, values := range r.Header {
+		w.Header()[http.CanonicalHeaderKey(name)] = values
+	}
+}
+
+// write answers as scripted, and reports whether that is not by the ledger.
+func (r Reply) write(w http.ResponseWriter) bool {
+	switch {
+	case r.Status == 0, r.Status == http.StatusPaymentRequired && r.Body == "" && !r.Taken && !r.Unmarked:
+		return false
+	case r.Body == "":
+		answer(w, r.Status, "message", "as scripted")
+	default:
+		w.WriteHeader(r.Status)
+		_, _ = io.WriteString(w, r.Body) // what fails here is the client's connection
+	}
+	return true
 }
 
 // wait holds the answer back, and reports whether there is to be one.

@@ -1,0 +1,159 @@
+package portstest
+
+import (
+	"crypto/rand"
+	"encoding/json"
+	"io"
+	"net/http"
+	"net/url"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"paymentd/core/payment"
+)
+
+// ProtocolUnderTest is a server of the gateway protocol, with what the suite has to know of it.
+type ProtocolUnderTest struct {
+	// URL is its base, before "/charges".
+	URL string
+
+	Approved payment.Money // an amount that it approves
+	Declined payment.Money // an amount that it declines
+}
+
+// markHeader is the header by which an answer is the gateway's own.
+const markHeader = "Idempotency-Key"
+
+// Protocol checks over a socket that a server keeps the gateway protocol: what the README says of
+// it, and above all that every answer of its own has the mark. Keys and order ids differ from run
+// to run.
+func Protocol(t *testing.T, open func(t testing.TB) ProtocolUnderTest) {
+	t.Helper()
+	for name, holds := range map[string]func(p *protocol){
+		"an approval":                        approvals,
+		"a decline":                          declines,
+		"a key is for one charge":            reusedKeys,
+		"nothing has a new key":              unknownKeys,
+		"a request that is not the protocol": wrongRequests,
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			holds(&protocol{ProtocolUnderTest: open(t), t: t, key: "key-" + rand.Text(), order: "order-" + rand.Text()})
+		})
+	}
+}
+
+type protocol struct {
+	ProtocolUnderTest
+
+	t          *testing.T
+	key, order string
+}
+
+// object is the JSON object of an answer.
+type object map[string]any
+
+// charge sends a charge, and wants its answer to be marked with the key.
+func (p *protocol) charge(m payment.Money) (int, object) {
+	p.t.Helper()
+	body, err := json.Marshal(map[string]string{
+		"order_id": p.order, "amount": m.Decimal(), "currency": m.Currency().Code(),
+	})
+	require.NoError(p.t, err)
+	return p.post(string(body))
+}
+
+func (p *protocol) post(body string) (int, object) {
+	p.t.Helper()
+	req, err := http.NewRequestWithContext(p.t.Context(), http.MethodPost, p.URL+"/charges", strings.NewReader(body))
+	require.NoError(p.t, err)
+	req.Header.Set("Content-Type", "application/json")
+	req.Header.Set(markHeader, p.key)
+	return p.exchange(req, p.key)
+}
+
+// lookUp asks for a key, and wants the answer to be marked with it though no header names it.
+func (p *protocol) lookUp(key string) (int, object) {
+	p.t.Helper()
+	req, err := http.NewRequestWithContext(p.t.Context(), http.MethodGet, p.URL+"/charges/"+url.PathEscape(key), http.NoBody)
+	require.NoError(p.t, err)
+	req.Header.Set("Cache-Control", "no-cache")
+	return p.exchange(req, key)
+}
+
+func (p *protocol) exchange(req *http.Request, key string) (int, object) {
+	p.t.Helper()
+	transport := &http.Transport{DisableKeepAlives: true} // so that no connection outlives the test
+	resp, err := transport.RoundTrip(req)
+	require.NoError(p.t, err)
+	defer func() { require.NoError(p.t, resp.Body.Close()) }()
+	require.Equal(p.t, []string{key}, resp.Header.Values(markHeader), "the mark of the %d to %s %s", resp.StatusCode, req.Method, req.URL)
+	require.NotContains(p.t, resp.Trailer, markHeader)
+	read, err := io.ReadAll(resp.Body)
+	require.NoError(p.t, err)
+	var o object
+	require.NoError(p.t, json.Unmarshal(read, &o), "the body is one JSON object: %s", read)
+	return resp.StatusCode, o
+}
+
+func approvals(p *protocol) {
+	status, first := p.charge(p.Approved)
+	require.Contains(p.t, []int{http.StatusOK, http.StatusCreated}, status)
+	require.Equal(p.t, "succeeded", first["status"])
+	require.NotEmpty(p.t, first["transaction_id"])
+	require.NotContains(p.t, first, "error")
+
+	status, again := p.charge(p.Approved)
+	require.Contains(p.t, []int{http.StatusOK, http.StatusCreated}, status)
+	require.Equal(p.t, first["transaction_id"], again["transaction_id"])
+
+	status, found := p.lookUp(p.key)
+	require.Equal(p.t, http.StatusOK, status)
+	require.Equal(p.t, "succeeded", found["status"])
+	require.Equal(p.t, first["transaction_id"], found["transaction_id"])
+}
+
+func declines(p *protocol) {
+	for range 2 {
+		status, o := p.charge(p.Declined)
+		require.Equal(p.t, http.StatusPaymentRequired, status)
+		require.Equal(p.t, "declined", o["status"])
+		require.NotEmpty(p.t, o["code"])
+	}
+	status, found := p.lookUp(p.key)
+	require.Equal(p.t, http.StatusOK, status)
+	require.Equal(p.t, "declined", found["status"])
+	require.NotEmpty(p.t, found["code"])
+}
+
+func reusedKeys(p *protocol) {
+	_, first := p.charge(p.Approved)
+	status, o := p.charge(p.Declined)
+	require.Equal(p.t, http.StatusUnprocessableEntity, status)
+	require.Equal(p.t, "idempotency_key_reused", o["code"])
+	require.NotContains(p.t, o, "charged", "the key has charged")
+	_, found := p.lookUp(p.key)
+	require.Equal(p.t, first["transaction_id"], found["transaction_id"])
+}
+
+func unknownKeys(p *protocol) {
+	for _, key := range []string{p.key, p.key + "/?#%"} {
+		status, o := p.lookUp(key)
+		require.Equal(p.t, http.StatusNotFound, status)
+		require.Equal(p.t, "not_found", o["code"])
+		require.NotContains(p.t, o, "status")
+		require.NotContains(p.t, o, "transaction_id")
+	}
+}
+
+func wrongRequests(p *protocol) {
+	for _, body := range []string{"", "{", "[]", "null", `{"order_id":7}`} {
+		status, _ := p.post(body)
+		require.Equal(p.t, http.StatusBadRequest, status, body)
+	}
+	status, o := p.lookUp(p.key)
+	require.Equal(p.t, http.StatusNotFound, status)
+	require.Equal(p.t, "not_found", o["code"])
+}

@@ -43,14 +43,19 @@ func (c *checkup) run(ctx context.Context) {
 		if errors.Is(ctx.Err(), context.Canceled) {
 			return // the service stops: what was asked for last is not what is wrong
 		}
-		switch f.Level {
-		case diagnosis.OK:
-		case diagnosis.Warn:
-			c.log.Warn("a check has found something to change", "check", f.Check, "found", f.Found, "advice", f.Advice)
-		case diagnosis.Fail:
-			c.log.Error("a check has found what the promise leans on to be off",
-				"check", f.Check, "found", f.Found, "advice", f.Advice)
-		}
+		logFinding(c.log, f)
+	}
+}
+
+// logFinding logs a finding that is not as it should be.
+func logFinding(log *slog.Logger, f diagnosis.Finding) {
+	switch f.Level {
+	case diagnosis.OK:
+	case diagnosis.Warn:
+		log.Warn("a check has found something to change", "check", f.Check, "found", f.Found, "advice", f.Advice)
+	case diagnosis.Fail:
+		log.Error("a check has found what the promise leans on to be off",
+			"check", f.Check, "found", f.Found, "advice", f.Advice)
 	}
 }
 

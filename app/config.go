@@ -31,11 +31,14 @@ type Config struct {
 	RetryJitter    float64         `default:"0" env:"PAYMENTD_RETRY_JITTER" help:"Part of each delay by which it varies at random, 0 to 1."`
 	LaterRetries   []time.Duration `env:"PAYMENTD_LATER_RETRIES" placeholder:"DELAY" help:"Delays, such as 5m,1h,6h, after which a payment accepted with respond-async is tried again when the gateway was not available. None by default."`
 	GatewayTimeout time.Duration   `default:"10s" env:"PAYMENTD_GATEWAY_TIMEOUT" help:"Limit of one attempt."`
-	Lease          time.Duration   `default:"30s" env:"PAYMENTD_LEASE" help:"How long a claim on a payment is held without a word; must exceed the gateway timeout."`
-	Wait           time.Duration   `default:"10s" env:"PAYMENTD_WAIT" help:"How long a request waits for another one at work on the same order."`
-	Shutdown       time.Duration   `default:"20s" env:"PAYMENTD_SHUTDOWN" help:"Limit of a stop."`
-	Late           time.Duration   `default:"1m" env:"PAYMENTD_LATE" help:"How long an attempt that was not answered may still charge."`
-	Reconcile      time.Duration   `default:"5s" env:"PAYMENTD_RECONCILE" help:"First interval at which the gateway is asked about an unresolved payment; it doubles up to 15 minutes."`
+	// GatewayKeyLifetime is read by [Config.keyLifetime].
+	GatewayKeyLifetime optionalDuration `default:"" env:"PAYMENTD_GATEWAY_KEY_LIFETIME" placeholder:"24h" help:"How long the gateway remembers an idempotency key after its first use; 0 for ever. A key that may be older is not sent again. 24h by default for http:// and https://, for ever for the sandbox."`
+	GatewayLookupLag   time.Duration    `default:"0s" env:"PAYMENTD_GATEWAY_LOOKUP_LAG" help:"How long after a charge the gateway's lookup may not see it yet. The gateway protocol promises 0s."`
+	Lease              time.Duration    `default:"30s" env:"PAYMENTD_LEASE" help:"How long a claim on a payment is held without a word; must exceed the gateway timeout."`
+	Wait               time.Duration    `default:"10s" env:"PAYMENTD_WAIT" help:"How long a request waits for another one at work on the same order."`
+	Shutdown           time.Duration    `default:"20s" env:"PAYMENTD_SHUTDOWN" help:"Limit of a stop."`
+	Late               time.Duration    `default:"1m" env:"PAYMENTD_LATE" help:"How long an attempt that was not answered may still charge."`
+	Reconcile          time.Duration    `default:"5s" env:"PAYMENTD_RECONCILE" help:"First interval at which the gateway is asked about an unresolved payment; it doubles up to 15 minutes."`
 
 	Workers          int           `default:"16" env:"PAYMENTD_WORKERS" help:"Payments that the queue works on at once."`
 	Poll             time.Duration `default:"1s" env:"PAYMENTD_POLL" help:"Longest sleep of the queue."`
@@ -70,7 +73,19 @@ func Defaults() (Config, error) {
 const (
 	lookupMax       = 15 * time.Minute // to which the reconciler's interval doubles
 	maxLaterRetries = 20
+
+	defaultKeyLifetime = 24 * time.Hour // of a gateway that is not the sandbox
+	maxKeyLifetime     = 10 * 365 * 24 * time.Hour
+	maxLookupLag       = 24 * time.Hour
 )
+
+// keyLifetime returns how long the gateway remembers a key; zero for ever.
+func (c *Config) keyLifetime() time.Duration {
+	if !c.GatewayKeyLifetime.given && !hasPrefix(c.Gateway, "sandbox:") {
+		return defaultKeyLifetime
+	}
+	return c.GatewayKeyLifetime.duration
+}
 
 // Validate checks the bounds of every setting. The error names the first that is wrong, and
 // what it may be. Kong calls it.
@@ -182,6 +197,8 @@ func (c *Config) validateTimes() error {
 	}{
 		{"retry-delay", c.RetryDelay, 0, time.Minute},
 		{"gateway-timeout", c.GatewayTimeout, time.Millisecond, 10 * time.Minute},
+		{"gateway-lookup-lag", c.GatewayLookupLag, 0, maxLookupLag},
+		{"gateway-key-lifetime", c.keyLifetime(), 0, maxKeyLifetime},
 		{"lease", c.Lease, 10 * time.Millisecond, time.Hour},
 		{"wait", c.Wait, 0, 2 * time.Minute},
 		{"shutdown", c.Shutdown, 0, time.Hour},
@@ -196,6 +213,11 @@ func (c *Config) validateTimes() error {
 	}
 	if c.Lease <= c.GatewayTimeout {
 		return setting("lease", fmt.Sprintf("must be longer than the gateway timeout, %v", c.GatewayTimeout))
+	}
+	// An attempt needs its time, and what it leaves on its way as well, while the key still lives.
+	if least := c.GatewayTimeout + c.Late; c.keyLifetime() != 0 && c.keyLifetime() <= least {
+		return setting("gateway-key-lifetime", fmt.Sprintf("must be longer than PAYMENTD_GATEWAY_TIMEOUT and PAYMENTD_LATE "+
+			"together, %v, or 0 if the gateway never forgets a key, and is %v", least, c.keyLifetime()))
 	}
 	if len(c.LaterRetries) > maxLaterRetries {
 		return setting("later-retries", fmt.Sprintf("must be at most %d delays", maxLaterRetries))

@@ -9,6 +9,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/alecthomas/kong"
 	"github.com/stretchr/testify/require"
@@ -25,6 +26,8 @@ var settings = []struct{ variable, byDefault, other string }{
 	{"PAYMENTD_RETRY_JITTER", "0", "0.25"},
 	{"PAYMENTD_LATER_RETRIES", "", "5m,1h,6h"},
 	{"PAYMENTD_GATEWAY_TIMEOUT", "10s", "7s"},
+	{"PAYMENTD_GATEWAY_KEY_LIFETIME", "", "48h"},
+	{"PAYMENTD_GATEWAY_LOOKUP_LAG", "0s", "2s"},
 	{"PAYMENTD_LEASE", "30s", "31s"},
 	{"PAYMENTD_WAIT", "10s", "0s"},
 	{"PAYMENTD_SHUTDOWN", "20s", "1m"},
@@ -122,6 +125,8 @@ func TestBounds(t *testing.T) {
 		"PAYMENTD_RETRY_JITTER":         {right: []string{"0", "1"}, wrong: []string{"", "-0.1", "1.1", "NaN", "half"}},
 		"PAYMENTD_LATER_RETRIES":        {right: []string{"", "1ns", "1s" + strings.Repeat(",1s", 19)}, wrong: []string{"0s", "5m,-1s", "5m,x", "5", "1s" + strings.Repeat(",1s", 20)}},
 		"PAYMENTD_GATEWAY_TIMEOUT":      {right: []string{"1ms", "29s"}, wrong: []string{"", "999us", "10m1s", "soon"}},
+		"PAYMENTD_GATEWAY_KEY_LIFETIME": {right: []string{"", "0", "0s", "70001ms", "24h", "87600h"}, wrong: []string{"-1s", "1m10s", "1ns", "24", "day", "87601h"}},
+		"PAYMENTD_GATEWAY_LOOKUP_LAG":   {right: []string{"0s", "24h"}, wrong: []string{"", "-1s", "24h1s"}},
 		"PAYMENTD_LEASE":                {right: []string{"10001ms", "1h"}, wrong: []string{"", "10s", "9ms", "1h1s"}},
 		"PAYMENTD_WAIT":                 {right: []string{"0s", "2m"}, wrong: []string{"", "-1s", "2m1s"}},
 		"PAYMENTD_SHUTDOWN":             {right: []string{"0s", "1h"}, wrong: []string{"", "-1s", "61m"}},
@@ -246,4 +251,27 @@ func forgetVariables(t *testing.T) {
 		t.Setenv(s.variable, "")
 		require.NoError(t, os.Unsetenv(s.variable))
 	}
+}
+
+// TestKeyLifetime: a gateway that is not the sandbox forgets keys unless it is said not to.
+func TestKeyLifetime(t *testing.T) {
+	forgetVariables(t)
+	for _, tt := range []struct {
+		flags []string
+		want  time.Duration
+	}{
+		{nil, 0},
+		{[]string{"--gateway-key-lifetime=2h"}, 2 * time.Hour},
+		{[]string{"--gateway=http://gateway"}, 24 * time.Hour},
+		{[]string{"--gateway=https://gateway"}, 24 * time.Hour},
+		{[]string{"--gateway=https://gateway", "--gateway-key-lifetime=0"}, 0},
+		{[]string{"--gateway=https://gateway", "--gateway-key-lifetime=2h"}, 2 * time.Hour},
+	} {
+		cfg := serveConfig(t, tt.flags...)
+		require.Equal(t, tt.want, cfg.keyLifetime(), "%v", tt.flags)
+	}
+	cfg := serveConfig(t, "--gateway=https://gateway")
+	cfg.Late = 24 * time.Hour
+	require.ErrorContains(t, cfg.Validate(), "PAYMENTD_GATEWAY_KEY_LIFETIME (--gateway-key-lifetime): must be longer than "+
+		"PAYMENTD_GATEWAY_TIMEOUT and PAYMENTD_LATE together, 24h0m10s, or 0 if the gateway never forgets a key, and is 24h0m0s")
 }

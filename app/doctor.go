@@ -11,8 +11,6 @@ import (
 
 	"paymentd/adapters/httpgateway"
 	"paymentd/adapters/tracing"
-	"paymentd/core/payment"
-	"paymentd/ports"
 	"paymentd/sql/diagnosis"
 )
 
@@ -71,8 +69,7 @@ func (c *doctorCommand) examine(ctx context.Context, p process) ([]diagnosis.Fin
 	return append(findings, gateway), errors.Join(err, r.Close())
 }
 
-// askGateway asks what became of a key that nobody has used. That nothing did is the answer on
-// which reconciling leans, and it never charges.
+// askGateway looks up a key that was never used; see [judgeGateway].
 func (c *doctorCommand) askGateway(ctx context.Context) (diagnosis.Finding, error) {
 	const check = "gateway"
 	if strings.HasPrefix(c.Gateway, "sandbox:") {
@@ -85,23 +82,7 @@ func (c *doctorCommand) askGateway(ctx context.Context) (diagnosis.Finding, erro
 	}
 	ctx, cancel := context.WithTimeout(ctx, c.GatewayTimeout)
 	defer cancel()
-	return judgeLookup(gateway.LookUp(ctx, payment.GatewayKey("doctor-"+newUUID())), gateway), nil
-}
-
-func judgeLookup(found payment.Lookup, gateway ports.Gateway) diagnosis.Finding {
-	const check = "gateway"
-	switch {
-	case found.Finding == payment.FoundNoAnswer:
-		return diagnosis.Of(check, "gives no answer: "+found.Message, false, diagnosis.Fail,
-			"See that the address is right, that the gateway runs, and that it takes calls from here: nothing can be charged.")
-	case found.Finding != payment.FoundNothing:
-		return diagnosis.Of(check, "knows a gateway key that nobody has used ("+string(found.Finding)+")", false, diagnosis.Fail,
-			"See that PAYMENTD_GATEWAY is the base address of the gateway protocol: what became of a charge cannot be asked here.")
-	case !gateway.Capabilities().HonoursKeys:
-		return diagnosis.Of(check, "honours no gateway key", false, diagnosis.Warn,
-			"An unknown outcome is not attempted again, and waits for a person: see paymentd resolve.")
-	}
-	return diagnosis.Good(check, "answers, and knows nothing of a key that nobody has used")
+	return judgeGateway(ctx, gateway, diagnosis.Fail), nil
 }
 
 // report is what the doctor prints.

@@ -115,14 +115,31 @@ func TestDoctorAsksTheGateway(t *testing.T) {
 	folder := t.TempDir()
 	file := "sqlite:" + filepath.Join(folder, "paymentd.db")
 	elsewhere := apptest.StartGateway(t)
-	elsewhere.Do(func(apptest.Call) apptest.Reply { return apptest.Reply{Status: http.StatusOK} })
+	elsewhere.Do(func(apptest.Call) apptest.Reply { return apptest.Reply{Status: http.StatusOK, Unmarked: true} })
+	unmarked := apptest.StartGateway(t)
+	unmarked.Do(func(apptest.Call) apptest.Reply { return apptest.Reply{Unmarked: true} })
+	stranger := apptest.StartGateway(t)
+	stranger.Do(func(apptest.Call) apptest.Reply {
+		return apptest.Reply{Unmarked: true, Header: http.Header{"Idempotency-Key": {"another-key"}}}
+	})
+	token := apptest.StartGateway(t)
+	token.Do(func(apptest.Call) apptest.Reply { return apptest.Reply{Status: http.StatusUnauthorized} })
+	plain := apptest.StartGateway(t)
+	plain.Do(func(apptest.Call) apptest.Reply {
+		return apptest.Reply{Status: http.StatusNotFound, Body: "404 page not found"}
+	})
 	sick := apptest.StartGateway(t)
 	sick.Do(func(apptest.Call) apptest.Reply { return apptest.Reply{Lost: true} })
 
 	for name, c := range map[string]struct{ gateway, says string }{
 		"nobody there": {"http://" + apptest.FreeAddress(t), "gives no answer"},
 		"no answer":    {sick.URL, "gives no answer"},
-		"another page": {elsewhere.URL, "gives no answer"}, // one that answers all with 200
+		"another page": {elsewhere.URL, "gives no answer of its own: the answer 200 OK"}, // one that answers all with 200
+		"no marks":     {unmarked.URL, "it has no header Idempotency-Key"},
+		"other marks":  {stranger.URL, "is not the key of the charge"},
+		"wrong path":   {unmarked.URL + "/v2", "it has no header Idempotency-Key"},
+		"wrong token":  {token.URL, "does not say what became of a key: the gateway answered 401"},
+		"a plain 404":  {plain.URL, "it is not one JSON object"},
 		"the sandbox":  {"sandbox:", "here no money moves"},
 	} {
 		out := doctor(t, env{"PAYMENTD_DATABASE": file, "PAYMENTD_GATEWAY": c.gateway, "PAYMENTD_GATEWAY_TIMEOUT": "2s"})
@@ -203,4 +220,58 @@ func TestDoctorLooksAtTheCertificate(t *testing.T) {
 	out := doctor(t, variables)
 	require.Equal(t, 2, out.Code, out)
 	require.Contains(t, out.Stderr, "PAYMENTD_TLS_KEY (--tls-key): open /nowhere/tls.key")
+}
+
+// TestStartLooksAtTheGateway: what answers in the gateway's place shows before a payment does; a
+// gateway that is away or sick may be back.
+func TestStartLooksAtTheGateway(t *testing.T) {
+	t.Parallel()
+	for name, c := range map[string]struct {
+		reply       apptest.Reply
+		level, says string
+	}{
+		"no marks":    {apptest.Reply{Unmarked: true}, "ERROR", "gives no answer of its own"},
+		"a proxy":     {apptest.Reply{Unmarked: true, Status: http.StatusBadGateway}, "ERROR", "gives no answer of its own"},
+		"wrong token": {apptest.Reply{Status: http.StatusUnauthorized}, "ERROR", "401"},
+		"away":        {apptest.Reply{Lost: true}, "WARN", "gives no answer"},
+		"sick":        {apptest.Reply{Status: http.StatusServiceUnavailable}, "WARN", "503"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			gateway := apptest.StartGateway(t)
+			gateway.Do(func(apptest.Call) apptest.Reply { return c.reply })
+			p := serve(t, env{"PAYMENTD_GATEWAY": gateway.URL})
+			p.WaitLog(t, `"check":"gateway"`)
+			line := lineWith(t, p.Log(), `"check":"gateway"`)
+			require.Contains(t, line, `"level":"`+c.level+`"`)
+			require.Contains(t, line, c.says)
+			require.Contains(t, line, `"advice":"See that PAYMENTD_GATEWAY`)
+			require.Empty(t, gateway.Calls(""), "it charges nothing")
+			require.Zero(t, p.Stop(t))
+		})
+	}
+}
+
+// TestSandboxForgets: a key that is older than the sandbox keeps is new to it, also after a restart.
+func TestSandboxForgets(t *testing.T) {
+	t.Parallel()
+	ledger := filepath.Join(t.TempDir(), "sandbox.ledger")
+	old := `{"key":"key-1","order_id":"order-1","amount":"1.00","currency":"USD","status":"succeeded",` +
+		`"transaction_id":"txn-1","at":"2026-01-02T03:04:05Z"}` + "\n"
+	require.NoError(t, os.WriteFile(ledger, []byte(old), 0o600))
+	for _, c := range []struct {
+		variables env
+		status    int
+	}{
+		{env{"PAYMENTD_SANDBOX_LEDGER": ledger}, http.StatusOK},
+		{env{"PAYMENTD_SANDBOX_LEDGER": ledger, "PAYMENTD_SANDBOX_FORGET_AFTER": "1h"}, http.StatusNotFound},
+	} {
+		p := apptest.Start(t, apptest.Build(t), c.variables, "sandbox")
+		p.WaitReady(t)
+		require.Equal(t, c.status, apptest.Status(t.Context(), p.URL+"/charges/key-1"))
+		require.Zero(t, p.Stop(t))
+	}
+	out := apptest.Run(t, apptest.Build(t), nil, "sandbox", "--forget-after=-1s")
+	require.Equal(t, 2, out.Code)
+	require.Contains(t, out.Stderr, "PAYMENTD_SANDBOX_FORGET_AFTER (--forget-after): must be 0s (for ever) or more, and is -1s")
 }

@@ -50,7 +50,10 @@ func newGateway(
 ) (ports.Gateway, error) {
 	ledger, inProcess := strings.CutPrefix(cfg.Gateway, "sandbox:")
 	if !inProcess {
-		options := []httpgateway.Option{httpgateway.WithConnections(maxAttempts(cfg))}
+		options := []httpgateway.Option{
+			httpgateway.WithConnections(maxAttempts(cfg)),
+			httpgateway.WithKeyLifetime(cfg.keyLifetime()), httpgateway.WithLookupLag(cfg.GatewayLookupLag),
+		}
 		if traces != nil {
 			options = append(options, httpgateway.WithHeader(traces.Inject))
 		}
@@ -58,12 +61,14 @@ func newGateway(
 		if err != nil {
 			return nil, setting("gateway", err.Error())
 		}
+		c := gatewayCheck{gateway: g, timeout: cfg.GatewayTimeout, log: log}
+		lc.Append(fx.Hook{OnStart: c.start, OnStop: c.stop})
 		return g, nil
 	}
 	if ledger == "" {
 		ledger = defaultLedger
 	}
-	g, err := sandbox.Open(ledger, sandbox.WithLog(log))
+	g, err := sandbox.Open(ledger, sandbox.WithLog(log), sandbox.WithKeyLifetime(cfg.keyLifetime()))
 	if err != nil {
 		return nil, setting("gateway", err.Error())
 	}

@@ -19,6 +19,8 @@ type sandboxCommand struct {
 	Addr    string        `default:"127.0.0.1:3001" env:"PAYMENTD_SANDBOX_ADDR" help:"Address to listen on, host:port."`
 	Ledger  string        `default:"sandbox.ledger" env:"PAYMENTD_SANDBOX_LEDGER" help:"File that keeps every charge."`
 	Latency time.Duration `default:"0s" env:"PAYMENTD_SANDBOX_LATENCY" help:"Time that each charge takes."`
+
+	ForgetAfter time.Duration `default:"0s" env:"PAYMENTD_SANDBOX_FORGET_AFTER" help:"How long an idempotency key is remembered after its first use, such as 24h; then a repeat is a new charge, and a lookup finds nothing. 0s for ever."`
 }
 
 // Help lists the amounts that make the sandbox misbehave.
@@ -39,17 +41,21 @@ func (s *sandboxCommand) Validate() error {
 	if s.Latency < 0 || s.Latency > maxLatency {
 		return sandboxSetting("latency", fmt.Sprintf("must be from 0s to %v, and is %v", maxLatency, s.Latency))
 	}
+	if s.ForgetAfter < 0 {
+		return sandboxSetting("forget-after", fmt.Sprintf("must be 0s (for ever) or more, and is %v", s.ForgetAfter))
+	}
 	return nil
 }
 
 func sandboxSetting(flag, problem string) error {
-	return &settingError{flag: flag, variable: "PAYMENTD_SANDBOX_" + strings.ToUpper(flag), problem: problem}
+	return &settingError{flag: flag, variable: "PAYMENTD_SANDBOX_" + strings.ToUpper(strings.ReplaceAll(flag, "-", "_")), problem: problem}
 }
 
 func (s *sandboxCommand) Run(ctx context.Context, p process) error {
 	calmCollector()
 	log := p.logger("info")
-	gateway, err := sandbox.Open(s.Ledger, sandbox.WithLog(log), sandbox.WithLatency(s.Latency))
+	gateway, err := sandbox.Open(s.Ledger, sandbox.WithLog(log), sandbox.WithLatency(s.Latency),
+		sandbox.WithForgetAfter(s.ForgetAfter))
 	if err != nil {
 		return sandboxSetting("ledger", err.Error())
 	}

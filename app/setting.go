@@ -44,6 +44,8 @@ func (v *values) options() []kong.Option {
 	return []kong.Option{
 		kong.TypeMapper(reflect.TypeFor[time.Duration](), reader(v, time.ParseDuration,
 			"must be a duration, such as 500ms, 30s or 5m")),
+		kong.TypeMapper(reflect.TypeFor[optionalDuration](), reader(v, parseOptionalDuration,
+			"must be a duration, such as 24h, or 0 for ever")),
 		kong.TypeMapper(reflect.TypeFor[httpapi.Rate](), reader(v, httpapi.ParseRate,
 			"must be a number of requests from 1 to 1000000 and a unit, such as 100/s, 6000/m or 20/h")),
 		kong.TypeMapper(reflect.TypeFor[httpapi.Proxies](), reader(v, httpapi.ParseProxies,
@@ -67,6 +69,20 @@ func (r switchReader) Decode(c *kong.DecodeContext, target reflect.Value) error 
 		return nil
 	}
 	return reader(r.values, strconv.ParseBool, "must be true or false")(c, target)
+}
+
+// optionalDuration is a duration whose default depends on other settings.
+type optionalDuration struct {
+	duration time.Duration
+	given    bool
+}
+
+func parseOptionalDuration(s string) (optionalDuration, error) {
+	if s == "" {
+		return optionalDuration{}, nil
+	}
+	d, err := time.ParseDuration(s)
+	return optionalDuration{d, true}, err
 }
 
 func parseFloat(s string) (float64, error) { return strconv.ParseFloat(s, 64) }

@@ -147,8 +147,10 @@ func (g *Gateway) LookUp(ctx context.Context, key payment.GatewayKey) payment.Lo
 type Probe struct {
 	payment.Lookup
 
-	// Arrived: an answer came, from whoever is at the address.
+	// Arrived: an answer came, from whatever is at the address.
 	Arrived bool
+	// Status is that of HTTP, if an answer came.
+	Status int
 	// Marked: it carries the gateway's mark.
 	Marked bool
 }
@@ -165,7 +167,7 @@ func (g *Gateway) Probe(ctx context.Context, key payment.GatewayKey) Probe {
 	if lost != nil {
 		return Probe{Lookup: payment.Lookup{Finding: payment.FoundNoAnswer, Message: clip(lost.Error())}}
 	}
-	return Probe{Lookup: a.lookup(key), Arrived: true, Marked: a.marked(key)}
+	return Probe{Lookup: a.lookup(key), Arrived: true, Status: a.status, Marked: a.marked(key)}
 }
 
 // within bounds a call by the timeout, unless it is bounded as closely already.

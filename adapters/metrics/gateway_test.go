@@ -36,6 +36,8 @@ func TestAttemptsAndLookupsAreCounted(t *testing.T) {
 		{Class: payment.ClassNotCharged},
 		{Class: payment.ClassUnknownAnswered},
 		{Class: payment.ClassUnknownUnanswered},
+		{Class: payment.ClassPending},
+		{Class: payment.ClassKeyReused},
 		{Class: "a class of the future"},
 	} {
 		m.Gateway(told{result: r}).Charge(t.Context(), payment.Charge{})
@@ -47,6 +49,8 @@ func TestAttemptsAndLookupsAreCounted(t *testing.T) {
 		{Finding: payment.FoundProcessing},
 		{Finding: payment.FoundNothing},
 		{Finding: payment.FoundNoAnswer},
+		{Finding: payment.FoundPending},
+		{Finding: payment.FoundVoided},
 		{Finding: "a finding of the future"},
 	} {
 		m.Gateway(told{lookup: l}).LookUp(t.Context(), "key-1")
@@ -58,6 +62,10 @@ func TestAttemptsAndLookupsAreCounted(t *testing.T) {
 		`paymentd_attempt_duration_seconds_count{class="not_charged"}`:        1,
 		`paymentd_attempt_duration_seconds_count{class="unknown_answered"}`:   2,
 		`paymentd_attempt_duration_seconds_count{class="unknown_unanswered"}`: 1,
+		`paymentd_attempt_duration_seconds_count{class="pending"}`:            1,
+		`paymentd_attempt_duration_seconds_count{class="key_reused"}`:         1,
+		`paymentd_lookup_duration_seconds_count{finding="pending"}`:           1,
+		`paymentd_lookup_duration_seconds_count{finding="voided"}`:            1,
 		`paymentd_attempt_duration_seconds_count{class="other"}`:              1,
 		`paymentd_lookup_duration_seconds_count{finding="approved"}`:          1,
 		`paymentd_lookup_duration_seconds_count{finding="declined"}`:          1,

@@ -103,11 +103,11 @@ func (m *Metrics) ofGateway() {
 	m.attempts = familyOf(m.histograms("paymentd_attempt_duration_seconds",
 		"Time that an attempt to charge took, by class.", gatewayBuckets, "class").WithLabelValues,
 		payment.ClassApproved, payment.ClassDeclined, payment.ClassRejected, payment.ClassNotCharged,
-		payment.ClassUnknownAnswered, payment.ClassUnknownUnanswered)
+		payment.ClassUnknownAnswered, payment.ClassUnknownUnanswered, payment.ClassPending, payment.ClassKeyReused)
 	m.lookups = familyOf(m.histograms("paymentd_lookup_duration_seconds",
 		"Time that a lookup at the gateway took, by finding.", gatewayBuckets, "finding").WithLabelValues,
-		payment.FoundApproved, payment.FoundDeclined, payment.FoundProcessing, payment.FoundNothing,
-		payment.FoundNoAnswer)
+		payment.FoundApproved, payment.FoundDeclined, payment.FoundProcessing, payment.FoundPending,
+		payment.FoundVoided, payment.FoundNothing, payment.FoundNoAnswer)
 }
 
 // Sample lets each scrape look at what is only known by asking: the backlog and the connections

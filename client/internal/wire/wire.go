@@ -18,7 +18,9 @@ const (
 const (
 	ClassApproved          Class = "approved"
 	ClassDeclined          Class = "declined"
+	ClassKeyReused         Class = "key_reused"
 	ClassNotCharged        Class = "not_charged"
+	ClassPending           Class = "pending"
 	ClassRejected          Class = "rejected"
 	ClassUnknownAnswered   Class = "unknown_answered"
 	ClassUnknownUnanswered Class = "unknown_unanswered"

@@ -24,6 +24,7 @@ RUN CGO_ENABLED=0 go build -trimpath modernc.org/sqlite
 COPY adapters adapters
 COPY app app
 COPY core core
+COPY internal internal
 COPY ports ports
 COPY sql sql
 COPY Makefile ./

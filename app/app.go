@@ -27,14 +27,14 @@ func New(cfg Config, log *slog.Logger, opts ...fx.Option) *fx.App {
 	return fx.New(
 		module(cfg, log),
 		fx.StartTimeout(startTimeout),
-		fx.StopTimeout(cfg.Shutdown+4*stopGrace),
+		fx.StopTimeout(max(cfg.Shutdown, minStop)),
 		fx.Options(opts...),
 	)
 }
 
 func module(cfg Config, log *slog.Logger) fx.Option {
 	return fx.Options(
-		fx.Supply(cfg, log, Version("unknown")),
+		fx.Supply(cfg, log, Version("unknown"), LogDrops(nil)),
 		fx.WithLogger(func() fxevent.Logger {
 			l := &fxevent.SlogLogger{Logger: log}
 			l.UseLogLevel(slog.LevelDebug)
@@ -48,15 +48,19 @@ func module(cfg Config, log *slog.Logger) fx.Option {
 }
 
 // Serve runs the service until ctx ends, and stops it in good order.
-func Serve(ctx context.Context, cfg Config, version Version, log *slog.Logger) error {
+func Serve(ctx context.Context, cfg Config, version Version, log *slog.Logger, drops LogDrops) error {
 	var server *Server
-	app := New(cfg, log, fx.Replace(version), fx.Populate(&server))
+	app := New(cfg, log, fx.Replace(version), fx.Replace(drops), fx.Populate(&server))
 	if err := app.Err(); err != nil {
 		return rootCause(err)
 	}
 	start, cancel := context.WithTimeout(ctx, app.StartTimeout())
 	defer cancel()
-	if err := app.Start(start); err != nil {
+	switch err := app.Start(start); {
+	case err != nil && ctx.Err() != nil:
+		log.Info("paymentd stops before it has started")
+		return nil
+	case err != nil:
 		return rootCause(err)
 	}
 
@@ -70,6 +74,9 @@ func Serve(ctx context.Context, cfg Config, version Version, log *slog.Logger) e
 	stop, cancel := context.WithTimeout(context.WithoutCancel(ctx), app.StopTimeout())
 	defer cancel()
 	if err := app.Stop(stop); err != nil {
+		if errors.Is(err, context.DeadlineExceeded) {
+			err = fmt.Errorf("not over within %v (PAYMENTD_SHUTDOWN)", app.StopTimeout())
+		}
 		return errors.Join(failed, fmt.Errorf("stop: %w", err))
 	}
 	return failed

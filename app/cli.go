@@ -5,14 +5,15 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"log/slog"
-	"os/signal"
+	"io/fs"
+	"os"
 	"strings"
 	"syscall"
 
 	"github.com/alecthomas/kong"
 
 	"paymentd/core/payment"
+	"paymentd/internal/asynclog"
 )
 
 const description = `A payment service that charges an order exactly once.
@@ -39,16 +40,8 @@ type commands struct {
 type process struct {
 	stdout  io.Writer
 	stderr  io.Writer
+	log     *asynclog.Writer // to stderr, and never blocks
 	version string
-}
-
-// logger returns a logger that writes JSON lines.
-func (p process) logger(level string) *slog.Logger {
-	var l slog.Level
-	if err := l.UnmarshalText([]byte(level)); err != nil {
-		l = slog.LevelInfo
-	}
-	return slog.New(slog.NewJSONHandler(p.stderr, &slog.HandlerOptions{Level: l}))
 }
 
 const (
@@ -60,8 +53,13 @@ const (
 type exit int
 
 // Run runs the command line and returns the exit code: 0, 1 when the command failed, 2 when the
-// command line or a setting is wrong. SIGINT and SIGTERM end ctx; a second one ends the process.
+// command line or a setting is wrong. SIGINT, SIGTERM and SIGHUP end ctx: see [untilSignal].
+//
+// The last words on stderr wait for their reader for a second at most.
 func Run(ctx context.Context, args []string, stdout, stderr io.Writer, version string) (code int) {
+	ignoreBrokenPipes()
+	log := newLog(stderr)
+	defer log.Close(flushLimit) // after a panic as well
 	defer func() {
 		if r := recover(); r != nil {
 			e, ok := r.(exit)
@@ -78,14 +76,13 @@ func Run(ctx context.Context, args []string, stdout, stderr io.Writer, version s
 	}
 	run, err := parse(args, stdout, stderr)
 	if err != nil {
-		return complain(stderr, exitWrong, err)
+		return complain(log, exitWrong, err)
 	}
-	ctx, stop := signal.NotifyContext(ctx, syscall.SIGINT, syscall.SIGTERM)
+	ctx, stop := untilSignal(ctx)
 	defer stop()
-	context.AfterFunc(ctx, stop) // the second signal is not caught
 	run.BindTo(ctx, (*context.Context)(nil))
-	if err := run.Run(process{stdout: stdout, stderr: stderr, version: version}); err != nil {
-		return complain(stderr, exitFailed, err)
+	if err := run.Run(process{stdout: stdout, stderr: stderr, log: log, version: version}); err != nil {
+		return complain(log, exitFailed, err)
 	}
 	return 0
 }
@@ -118,6 +115,9 @@ func parse(args []string, stdout, stderr io.Writer) (*kong.Context, error) {
 // complain prints one line, whatever the error has, and returns the exit code.
 func complain(w io.Writer, code int, err error) int {
 	line := strings.Join(strings.Fields(err.Error()), " ")
+	if unread, ok := errors.AsType[*fs.PathError](err); ok && unread.Path == os.Stdout.Name() && errors.Is(err, syscall.EPIPE) {
+		line = "the output has no reader any more; what was not printed is lost, and what was done is done"
+	}
 	_, _ = fmt.Fprintf(w, "paymentd: %s\n", line)
 	_, wrongSetting := errors.AsType[*settingError](err)
 	_, wrongField := errors.AsType[*payment.FieldError](err)
@@ -133,7 +133,10 @@ type serveCommand struct {
 
 func (s *serveCommand) Run(ctx context.Context, p process) error {
 	calmCollector()
-	return Serve(ctx, s.Config, Version(p.version), p.logger(s.LogLevel))
+	log := p.serviceLogger(s.LogLevel)
+	return bounded(ctx, s.Shutdown, func() error {
+		return Serve(ctx, s.Config, Version(p.version), log, p.log.Dropped)
+	})
 }
 
 type versionCommand struct{}

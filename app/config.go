@@ -36,7 +36,7 @@ type Config struct {
 	GatewayLookupLag   time.Duration    `default:"0s" env:"PAYMENTD_GATEWAY_LOOKUP_LAG" help:"How long after a charge the gateway's lookup may not see it yet. The gateway protocol promises 0s."`
 	Lease              time.Duration    `default:"30s" env:"PAYMENTD_LEASE" help:"How long a claim on a payment is held without a word; must exceed the gateway timeout."`
 	Wait               time.Duration    `default:"10s" env:"PAYMENTD_WAIT" help:"How long a request waits for another one at work on the same order."`
-	Shutdown           time.Duration    `default:"20s" env:"PAYMENTD_SHUTDOWN" help:"Limit of a stop."`
+	Shutdown           time.Duration    `default:"20s" env:"PAYMENTD_SHUTDOWN" help:"Limit of a stop by SIGTERM, SIGINT or SIGHUP."`
 	Late               time.Duration    `default:"1m" env:"PAYMENTD_LATE" help:"How long an attempt that was not answered may still charge."`
 	Reconcile          time.Duration    `default:"5s" env:"PAYMENTD_RECONCILE" help:"First interval at which the gateway is asked about an unresolved payment; it doubles up to 15 minutes."`
 

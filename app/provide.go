@@ -90,7 +90,13 @@ func maxAttempts(cfg Config) int { return cfg.MaxRequests + cfg.Workers }
 // Version is what the metrics say that runs.
 type Version string
 
-func newMetrics(v Version) *metrics.Metrics { return metrics.New(string(v)) }
+func newMetrics(v Version, drops LogDrops) *metrics.Metrics {
+	m := metrics.New(string(v))
+	if drops != nil {
+		m.Log(drops)
+	}
+	return m
+}
 
 // Replica is this process's name among the replicas.
 type Replica string

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"log/slog"
 	"net"
 	"net/http"
 	"strings"
@@ -53,7 +54,11 @@ func sandboxSetting(flag, problem string) error {
 
 func (s *sandboxCommand) Run(ctx context.Context, p process) error {
 	calmCollector()
-	log := p.logger("info")
+	log := p.serviceLogger("info")
+	return bounded(ctx, 2*stopGrace, func() error { return s.serve(ctx, log) })
+}
+
+func (s *sandboxCommand) serve(ctx context.Context, log *slog.Logger) error {
 	gateway, err := sandbox.Open(s.Ledger, sandbox.WithLog(log), sandbox.WithLatency(s.Latency),
 		sandbox.WithForgetAfter(s.ForgetAfter))
 	if err != nil {
@@ -65,7 +70,9 @@ func (s *sandboxCommand) Run(ctx context.Context, p process) error {
 		return sandboxSetting("addr", err.Error())
 	}
 	server := sandbox.NewServer(gateway)
+	stopped := make(chan struct{})
 	context.AfterFunc(ctx, func() {
+		defer close(stopped)
 		stop, cancel := context.WithTimeout(context.WithoutCancel(ctx), stopGrace)
 		defer cancel()
 		if server.Shutdown(stop) != nil {
@@ -76,5 +83,6 @@ func (s *sandboxCommand) Run(ctx context.Context, p process) error {
 	if err := server.Serve(l); !errors.Is(err, http.ErrServerClosed) {
 		return fmt.Errorf("serve: %w", err)
 	}
+	<-stopped // Serve returns before the calls in flight have
 	return nil
 }

@@ -134,7 +134,7 @@ func (s *Server) start(ctx context.Context) error {
 func (s *Server) stop(ctx context.Context) error {
 	s.log.Info("paymentd stops", "limit", s.cfg.Shutdown.String())
 	began := time.Now()
-	ctx, cancel := context.WithTimeout(ctx, s.cfg.Shutdown)
+	ctx, cancel := context.WithTimeout(ctx, s.cfg.Shutdown-stopReserve(s.cfg.Shutdown))
 	defer cancel()
 	switch err := s.service.Stop(ctx); {
 	case err != nil && ctx.Err() != nil:

@@ -27,6 +27,7 @@ func everything() *metrics.Metrics {
 	m := metrics.New("test")
 	m.Sample(pooled{fake.NewPayments()}, nobody)
 	m.Certificate(time.Now)
+	m.Log(func() uint64 { return 7 })
 	m.Keys(func() time.Duration { return time.Second })
 	m.RequestBegan("/metrics")
 	m.RequestEnded("/metrics", 200, time.Millisecond, false)

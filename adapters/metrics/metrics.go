@@ -133,6 +133,14 @@ func (m *Metrics) Certificate(expiry func() time.Time) {
 	}, func() float64 { return float64(expiry().Unix()) }))
 }
 
+// Log lets each scrape say how many lines of the log were dropped.
+func (m *Metrics) Log(dropped func() uint64) {
+	m.registry.MustRegister(prometheus.NewCounterFunc(prometheus.CounterOpts{
+		Name: "paymentd_log_lines_dropped_total",
+		Help: "Lines of the log that were dropped, because its reader was slow or gone, or its disk was full.",
+	}, func() float64 { return float64(dropped()) }))
+}
+
 // Keys lets each scrape look at how old what is known of the API keys is.
 func (m *Metrics) Keys(age func() time.Duration) {
 	m.registry.MustRegister(prometheus.NewGaugeFunc(prometheus.GaugeOpts{

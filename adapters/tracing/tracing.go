@@ -8,6 +8,8 @@ import (
 	"os"
 	"strings"
 
+	"github.com/go-logr/logr"
+	"go.opentelemetry.io/otel"
 	"go.opentelemetry.io/otel/attribute"
 	"go.opentelemetry.io/otel/exporters/otlp/otlptrace/otlptracehttp"
 	"go.opentelemetry.io/otel/propagation"
@@ -61,6 +63,7 @@ func New(ctx context.Context, o Options) (*Tracing, error) {
 	if err != nil {
 		return nil, err
 	}
+	otel.SetLogger(logr.FromSlogHandler(o.Log.Handler())) // its own writes to stderr, and would wait for a full pipe
 	var options []otlptracehttp.Option
 	if o.Endpoint != "" {
 		options = append(options, otlptracehttp.WithEndpointURL(strings.TrimRight(o.Endpoint, "/")+"/v1/traces"))

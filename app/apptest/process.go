@@ -34,6 +34,7 @@ type Process struct {
 	env     map[string]string
 	args    []string
 	command *exec.Cmd
+	output  *os.File // in place of log, unless it is nil
 	log     *log
 	over    chan struct{} // closed at its end, after which code may be read
 	code    int
@@ -45,6 +46,13 @@ type Process struct {
 // `serve` and `sandbox` get a free port of the loopback interface, unless env has their
 // PAYMENTD_ADDR or PAYMENTD_SANDBOX_ADDR.
 func Start(t testing.TB, binary string, env map[string]string, args ...string) *Process {
+	t.Helper()
+	return StartWriting(t, nil, binary, env, args...)
+}
+
+// StartWriting is Start with a file as stdout and stderr, such as a pipe that nobody reads. Log then
+// returns nothing.
+func StartWriting(t testing.TB, output *os.File, binary string, env map[string]string, args ...string) *Process {
 	t.Helper()
 	env = maps.Clone(env)
 	if env == nil {
@@ -62,7 +70,7 @@ func Start(t testing.TB, binary string, env map[string]string, args ...string) *
 		scheme = "https://"
 	}
 	return run(t, &Process{
-		URL: scheme + env[variable], Folder: t.TempDir(), binary: binary, env: env, args: args,
+		URL: scheme + env[variable], Folder: t.TempDir(), binary: binary, env: env, args: args, output: output,
 	})
 }
 
@@ -87,6 +95,9 @@ func run(t testing.TB, p *Process) *Process {
 	}
 	p.log = newLog()
 	p.command.Stdout, p.command.Stderr = p.log, p.log
+	if p.output != nil {
+		p.command.Stdout, p.command.Stderr = p.output, p.output
+	}
 	// A group of its own, so that Ctrl-C leaves it to us.
 	p.command.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
 	if err := p.command.Start(); err != nil {
@@ -154,6 +165,9 @@ func (p *Process) Kill() {
 	_ = p.command.Process.Kill() // it may be over
 	<-p.over
 }
+
+// HangUp sends SIGHUP and does not wait.
+func (p *Process) HangUp(t testing.TB) { t.Helper(); p.signal(t, syscall.SIGHUP) }
 
 // Terminate sends SIGTERM and does not wait.
 func (p *Process) Terminate(t testing.TB) { t.Helper(); p.signal(t, syscall.SIGTERM) }

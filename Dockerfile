@@ -1,7 +1,7 @@
 # The image of paymentd: the binary, and nothing that could run anything else.
 #
 #	docker build -t paymentd .
-#	docker run -p 127.0.0.1:3000:3000 -v paymentd:/data -e PAYMENTD_API_KEYS=… paymentd
+#	docker run -p 127.0.0.1:3000:3000 -v paymentd:/data -e PAYMENTD_API_KEYS=… -e PAYMENTD_GATEWAY=sandbox: paymentd
 #
 # No RUN --mount and no syntax line: builders without BuildKit build it as well.
 
@@ -43,7 +43,8 @@ COPY --from=build /src/bin/paymentd /usr/bin/paymentd
 USER 65532:65532
 # Where the default database, and the sandbox's ledger, are.
 WORKDIR /data
-# Not a loopback address: the service does not start without an API key, such as of PAYMENTD_API_KEYS.
+# Not a loopback address: the service does not start without an API key, such as of PAYMENTD_API_KEYS, nor
+# without PAYMENTD_GATEWAY.
 ENV PAYMENTD_ADDR=0.0.0.0:3000
 EXPOSE 3000
 # Alive, not ready: what acts on this restarts the container, and that cures no database.

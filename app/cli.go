@@ -100,6 +100,9 @@ func parse(args []string, stdout, stderr io.Writer) (*kong.Context, error) {
 		panic(err) // a tag is wrong
 	}
 	parsed, err := parser.Parse(args)
+	if wrong := checkEnvironment(parser, selected(parsed, err), os.Environ()); wrong != nil {
+		return nil, wrong // before what follows from a setting that is not set
+	}
 	if read.wrong != nil {
 		return nil, read.wrong // before what follows from it
 	}
@@ -110,6 +113,17 @@ func parse(args []string, stdout, stderr io.Writer) (*kong.Context, error) {
 		return nil, fmt.Errorf("%w; see paymentd --help", err)
 	}
 	return parsed, nil
+}
+
+// selected returns the command that was parsed, or that its error is about; nil for none.
+func selected(parsed *kong.Context, err error) *kong.Node {
+	if wrong, ok := errors.AsType[*kong.ParseError](err); ok {
+		parsed = wrong.Context
+	}
+	if parsed == nil {
+		return nil
+	}
+	return parsed.Selected()
 }
 
 // complain prints one line, whatever the error has, and returns the exit code.
@@ -131,9 +145,16 @@ type serveCommand struct {
 	Config
 }
 
-func (s *serveCommand) Run(ctx context.Context, p process) error {
+func (s *serveCommand) Run(ctx context.Context, parsed *kong.Context, p process) error {
+	if err := checkGatewayNamed(parsed, &s.Config); err != nil {
+		return err
+	}
 	calmCollector()
 	log := p.serviceLogger(s.LogLevel)
+	for _, name := range strayPorts(os.Environ()) {
+		log.Warn("a variable has the name of one that Kubernetes sets, and is not a setting; "+
+			"PAYMENTD_ADDR says where to listen", "variable", name)
+	}
 	return bounded(ctx, s.Shutdown, func() error {
 		return Serve(ctx, s.Config, Version(p.version), log, p.log.Dropped)
 	})

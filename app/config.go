@@ -23,7 +23,7 @@ import (
 type Config struct {
 	Addr     string `default:"127.0.0.1:3000" env:"PAYMENTD_ADDR" help:"Address to listen on, host:port. Any other than a loopback address needs an API key."`
 	Database string `default:"sqlite:paymentd.db" env:"PAYMENTD_DATABASE" help:"Where payments are kept: sqlite:FILE for one process, or mysql://user:password@host:port/database?tls=true for many."`
-	Gateway  string `default:"sandbox:" env:"PAYMENTD_GATEWAY" help:"Who takes the money: sandbox: or sandbox:LEDGER-FILE (a simulation inside the process), or the http://host:port or https:// base address of a gateway that speaks the gateway protocol."`
+	Gateway  string `default:"sandbox:" env:"PAYMENTD_GATEWAY" help:"Who takes the money: sandbox: or sandbox:LEDGER-FILE (a simulation inside the process; to be set if the database is MySQL or the address is not a loopback one), or the http://host:port or https:// base address of a gateway that speaks the gateway protocol."`
 	Currency string `default:"USD" env:"PAYMENTD_CURRENCY" help:"Currency of requests that name none, ISO 4217."`
 
 	MaxRetries     int             `default:"3" env:"PAYMENTD_MAX_RETRIES" help:"Retries after the first attempt of a round, 0 to 10."`
@@ -102,8 +102,8 @@ func (c *Config) Validate() error {
 	if err := validateDatabase(c.Database); err != nil {
 		return err
 	}
-	if !hasPrefix(c.Gateway, "sandbox:", "http://", "https://") {
-		return setting("gateway", "must begin with sandbox:, http:// or https://")
+	if !hasPrefix(c.Gateway, "sandbox:", "http://", "https://") || c.Gateway != strings.TrimSpace(c.Gateway) {
+		return setting("gateway", "must begin with sandbox:, http:// or https://, and have no space or line feed at its end")
 	}
 	if err := new(slog.Level).UnmarshalText([]byte(c.LogLevel)); err != nil {
 		return setting("log-level", "must be debug, info, warn or error")
@@ -174,6 +174,9 @@ func hostOf(addr string) (string, error) {
 }
 
 func validateDatabase(address string) error {
+	if address != strings.TrimSpace(address) {
+		return setting("database", "must not begin or end with a space or a line feed")
+	}
 	if !hasPrefix(address, "sqlite:", "mysql://") {
 		return setting("database", "must begin with sqlite: or mysql://") // it may hold a password
 	}

@@ -9,6 +9,8 @@ import (
 	"strings"
 	"text/tabwriter"
 
+	"github.com/alecthomas/kong"
+
 	"paymentd/adapters/httpgateway"
 	"paymentd/adapters/tracing"
 	"paymentd/sql/diagnosis"
@@ -27,10 +29,15 @@ func (doctorCommand) Help() string {
 		"Exit code 0: go live; warnings are for you to judge. 1: do not. 2: a setting is wrong."
 }
 
-func (c *doctorCommand) Run(ctx context.Context, p process) error {
+func (c *doctorCommand) Run(ctx context.Context, parsed *kong.Context, p process) error {
 	findings, err := c.examine(ctx, p)
 	if err != nil {
 		return err
+	}
+	if because := c.sandboxNeedsName(); because != "" && !gatewayNamed(parsed) {
+		findings = append(findings, diagnosis.Of("PAYMENTD_GATEWAY", "not set", false, diagnosis.Fail,
+			"Set it to the address of a gateway, or to sandbox: for the simulation: the service does not start without it, because "+
+				because+"."))
 	}
 	report := report{GoLive: diagnosis.Count(findings, diagnosis.Fail) == 0, Findings: findings}
 	write := report.text

@@ -174,6 +174,9 @@ func TestDoctorCountsKeys(t *testing.T) {
 	}
 	keys := func() string { return doctor(t, variables).Stdout }
 	require.Regexp(t, `(?m)^FAIL +API keys +0 of .*, 0 of .*\n.*does not start at 0\.0\.0\.0:3000`, keys())
+	require.Regexp(t, `(?m)^FAIL +PAYMENTD_GATEWAY +not set\n.*does not start without it, because 0\.0\.0\.0:3000 is not`, keys())
+	variables["PAYMENTD_GATEWAY"] = "sandbox:"
+	require.NotRegexp(t, `(?m)PAYMENTD_GATEWAY +not set`, keys())
 	command("migrate", "up")
 	require.Regexp(t, `(?m)^FAIL +API keys +0 of .*, 0 of `, keys())
 	command("keys", "create", "--name", "shop", "--scopes", "pay")

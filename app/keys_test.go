@@ -200,6 +200,7 @@ func TestKeysFarFromHome(t *testing.T) {
 	_, port, _ := strings.Cut(apptest.FreeAddress(t), ":")
 	variables := env{
 		"PAYMENTD_ADDR":     "0.0.0.0:" + port,
+		"PAYMENTD_GATEWAY":  "sandbox:",
 		"PAYMENTD_DATABASE": "sqlite:" + filepath.Join(t.TempDir(), "paymentd.db"),
 	}
 	refused := apptest.Run(t, apptest.Build(t), variables, "serve")

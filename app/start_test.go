@@ -1,6 +1,7 @@
 package app_test
 
 import (
+	"maps"
 	"net"
 	"net/http"
 	"os"
@@ -33,8 +34,52 @@ func TestWrongSettingStopsTheStart(t *testing.T) {
 
 	for _, c := range []struct {
 		name, command, variable, value, says string
+		more                                 env  // further variables
 		leaves                               bool // it has begun, and left a file
 	}{
+		{
+			name: "a misspelt variable", command: "serve", variable: "PAYMENTD_GATWAY", value: "https://sesame.example",
+			says: "PAYMENTD_GATWAY is not a setting (did you mean PAYMENTD_GATEWAY?): correct or unset the variable; " +
+				"paymentd serve --help lists the settings",
+		},
+		{
+			name: "before what follows from it", command: "serve", variable: "PAYMENTD_DATABSE", value: "mysql://u:sesame@h/d",
+			more: env{"PAYMENTD_LEASE": "1s"}, says: "PAYMENTD_DATABSE is not a setting (did you mean PAYMENTD_DATABASE?)",
+		},
+		{
+			name: "several", command: "sandbox", variable: "PAYMENTD_SANDBX_ADDR", value: "x", more: env{"PAYMENTD_NOTHING": "sesame"},
+			says: "PAYMENTD_NOTHING is not a setting, PAYMENTD_SANDBX_ADDR is not a setting (did you mean PAYMENTD_SANDBOX_ADDR?): ",
+		},
+		{
+			name: "a misspelt variable to a command", command: "resolve order-1 --failed --reason=asked", variable: "PAYMENTD_DATABASE_URL",
+			value: "mysql://u:sesame@h/d", says: "PAYMENTD_DATABASE_URL is not a setting (did you mean PAYMENTD_DATABASE?)",
+		},
+		{
+			name: "a misspelt variable to migrate", command: "migrate status", variable: "paymentd_database", value: "sqlite:sesame.db",
+			says: "paymentd_database is not a setting (did you mean PAYMENTD_DATABASE?)",
+		},
+		{
+			name: "a misspelt variable to the doctor", command: "doctor", variable: "PAYMENTD_API_KEY", value: "sesame",
+			says: "PAYMENTD_API_KEY is not a setting (did you mean PAYMENTD_API_KEYS?)",
+		},
+		{
+			name: "a value with a line feed", command: "serve", variable: "PAYMENTD_DATABASE", value: "sqlite:sesame.db\n",
+			says: "PAYMENTD_DATABASE (--database): must not begin or end with a space or a line feed",
+		},
+		{
+			name: "a flag with a space", command: "serve --database=sqlite:sesame.db\u00a0", variable: "PAYMENTD_WORKERS", value: "1",
+			says: "PAYMENTD_DATABASE (--database): must not begin or end with a space or a line feed",
+		},
+		{
+			name: "no gateway with MySQL", command: "serve", variable: "PAYMENTD_DATABASE", value: "mysql://u:sesame@h/d",
+			says: "PAYMENTD_GATEWAY (--gateway): must be set, because the database is MySQL: to the http:// or https:// address of a " +
+				"gateway, or to sandbox: for the simulation",
+		},
+		{
+			name: "no gateway for all the world", command: "serve", variable: "PAYMENTD_ADDR", value: ":3000",
+			more: env{"PAYMENTD_API_KEYS": "0123456789-sesame"},
+			says: "PAYMENTD_GATEWAY (--gateway): must be set, because :3000 is not a loopback address: to ",
+		},
 		{
 			name: "an unreadable number", command: "serve", variable: "PAYMENTD_WORKERS", value: "many",
 			says: `PAYMENTD_WORKERS (--workers): must be a whole number, and is "many"`,
@@ -51,7 +96,7 @@ func TestWrongSettingStopsTheStart(t *testing.T) {
 			name: "no key for all the world", command: "serve", variable: "PAYMENTD_ADDR", value: "0.0.0.0:3000",
 			says: "PAYMENTD_API_KEYS (--api-keys): must be set to listen on 0.0.0.0:3000, which is not a loopback address, " +
 				"or a key be made with `paymentd keys create`",
-			leaves: true,
+			more: env{"PAYMENTD_GATEWAY": "sandbox:"}, leaves: true,
 		},
 		{
 			name: "a file of keys", command: "serve", variable: "PAYMENTD_API_KEYS_FILE", value: shortKeys,
@@ -67,6 +112,7 @@ func TestWrongSettingStopsTheStart(t *testing.T) {
 		},
 		{
 			name: "a database URL with a wrong port", command: "serve", variable: "PAYMENTD_DATABASE",
+			more:  env{"PAYMENTD_GATEWAY": "sandbox:"},
 			value: "mysql://user:sesame@host:port/db",
 			says:  "PAYMENTD_DATABASE (--database): the database URL must have the form mysql://user:password@host:port/database",
 		},
@@ -131,7 +177,9 @@ func TestWrongSettingStopsTheStart(t *testing.T) {
 		t.Run(c.name, func(t *testing.T) {
 			t.Parallel()
 			folder := t.TempDir()
-			out := apptest.RunIn(t, folder, apptest.Build(t), map[string]string{c.variable: c.value}, strings.Fields(c.command)...)
+			variables := env{c.variable: c.value}
+			maps.Copy(variables, c.more)
+			out := apptest.RunIn(t, folder, apptest.Build(t), variables, strings.Split(c.command, " ")...)
 			require.Equal(t, 2, out.Code, out)
 			require.Empty(t, out.Stdout)
 			lines := strings.Split(strings.TrimSuffix(out.Stderr, "\n"), "\n")
@@ -202,7 +250,7 @@ func TestSecretsAreNotWritten(t *testing.T) {
 	p := apptest.Start(t, apptest.Build(t), map[string]string{
 		"PAYMENTD_API_KEYS":  key + ",another-sesame-0123",
 		"PAYMENTD_DATABASE":  "mysql://user:" + password + "@" + apptest.FreeAddress(t) + "/payments", // nobody is there
-		"PAYMENTD_LOG_LEVEL": "debug",
+		"PAYMENTD_LOG_LEVEL": "debug", "PAYMENTD_GATEWAY": "sandbox:",
 	}, "serve")
 	p.WaitLog(t, "paymentd listens")
 	answer := apptest.Pay(t.Context(), p.URL, "order-1", "1.00", "Authorization", "Bearer "+key)
@@ -220,4 +268,45 @@ func TestSecretsAreNotWritten(t *testing.T) {
 	require.Equal(t, 1, out.Code)
 	require.Contains(t, out.Stderr, "connection refused")
 	require.NotContains(t, out.Stdout+out.Stderr, "sesame")
+}
+
+// TestVariablesOfKubernetes are no mistake: it makes them for the Services of a namespace.
+func TestVariablesOfKubernetes(t *testing.T) {
+	t.Parallel()
+
+	p := serve(t, env{
+		"PAYMENTD_SERVICE_HOST": "10.0.0.11", "PAYMENTD_SERVICE_PORT": "3000", "PAYMENTD_SERVICE_PORT_HTTP": "3000",
+		"PAYMENTD_PORT": "tcp://10.0.0.11:3000", "PAYMENTD_PORT_3000_TCP": "tcp://10.0.0.11:3000",
+		"PAYMENTD_PORT_3000_TCP_PROTO": "tcp", "PAYMENTD_PORT_3000_TCP_PORT": "3000", "PAYMENTD_PORT_3000_TCP_ADDR": "10.0.0.11",
+		"PAYMENTD_API_SERVICE_HOST": "10.0.0.12", "PAYMENTD_API_PORT": "udp://10.0.0.12:53",
+		"PAYMENTD_API_PORT_53_UDP_ADDR": "10.0.0.12", "PAYMENTD_API_PORT_9_SCTP_PORT": "9",
+	})
+	require.Zero(t, p.Stop(t))
+	require.NotContains(t, p.Log(), "Kubernetes")
+
+	p = serve(t, env{"PAYMENTD_PORT": "8080"})
+	require.Zero(t, p.Stop(t))
+	require.Contains(t, lineWith(t, p.Log(), `"variable":"PAYMENTD_PORT"`), "PAYMENTD_ADDR says where to listen")
+}
+
+// TestSandboxThatIsNamed serves where it must be.
+func TestSandboxThatIsNamed(t *testing.T) {
+	t.Parallel()
+
+	address := apptest.FreeAddress(t)
+	_, port, err := net.SplitHostPort(address)
+	require.NoError(t, err)
+	for name, start := range map[string]struct {
+		variables env
+		args      []string
+	}{
+		"by the variable": {env{"PAYMENTD_GATEWAY": "sandbox:"}, nil},
+		"by the flag":     {nil, []string{"--gateway=sandbox:"}},
+	} {
+		variables := env{"PAYMENTD_API_KEYS": "0123456789abcdef", "PAYMENTD_ADDR": "0.0.0.0:" + port}
+		maps.Copy(variables, start.variables)
+		p := apptest.Start(t, apptest.Build(t), variables, append([]string{"serve"}, start.args...)...)
+		p.WaitReady(t)
+		require.Zero(t, p.Stop(t), name)
+	}
 }

@@ -5,7 +5,7 @@ import { test } from "node:test";
 import createClient from "openapi-fetch";
 import type { components, paths } from "./contract.js";
 
-const client = createClient<paths>({ baseUrl: process.env.PAYMENTD_URL ?? "" });
+const client = createClient<paths>({ baseUrl: process.env.SERVICE_URL ?? "" });
 
 const pay = (order_id: string, amount: number | string, prefer?: string) =>
   client.POST("/payments/process", {

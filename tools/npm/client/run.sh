@@ -21,9 +21,9 @@ tsc --project "$folder"
 port=$(node -e 'const s = require("net").createServer().listen(0, "127.0.0.1", () => { console.log(s.address().port); s.close() })')
 (cd "$folder" && PAYMENTD_ADDR=127.0.0.1:$port PAYMENTD_LOG_LEVEL=warn exec "$paymentd" serve) &
 service=$!
-export PAYMENTD_URL="http://127.0.0.1:$port"
+export SERVICE_URL="http://127.0.0.1:$port"
 node --input-type=module -e '
-	const ready = async () => (await fetch(process.env.PAYMENTD_URL + "/readyz")).ok
+	const ready = async () => (await fetch(process.env.SERVICE_URL + "/readyz")).ok
 	for (const end = Date.now() + 60000; !(await ready().catch(() => false)); ) {
 		if (Date.now() > end) throw new Error("the service is not ready")
 		await new Promise((resolve) => setTimeout(resolve, 50))

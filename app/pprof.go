@@ -13,6 +13,8 @@ import (
 	"time"
 
 	"go.uber.org/fx"
+
+	"paymentd/adapters/httpapi"
 )
 
 // pprofHeaderTimeout bounds how long a client takes to send its header. There is none for the
@@ -32,7 +34,7 @@ func startPprof(lc fx.Lifecycle, cfg Config, log *slog.Logger) {
 		return
 	}
 	p := &pprofServer{addr: cfg.PprofAddr, log: log, http: &http.Server{
-		Handler: pprofHandler(), ReadHeaderTimeout: pprofHeaderTimeout,
+		Handler: localOnly(pprofHandler()), ReadHeaderTimeout: pprofHeaderTimeout,
 		ErrorLog: slog.NewLogLogger(log.Handler(), slog.LevelWarn),
 	}}
 	lc.Append(fx.Hook{OnStart: p.start, OnStop: p.stop})
@@ -58,6 +60,18 @@ func (p *pprofServer) stop(context.Context) error {
 		return fmt.Errorf("stop serving profiles: %w", err)
 	}
 	return nil
+}
+
+// localOnly refuses requests under another name: a page in a browser of this machine could have one of
+// its own lead here.
+func localOnly(next http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if !httpapi.Hosts(nil).Accept(r) {
+			http.Error(w, "profiles are served to localhost and the loopback addresses only", http.StatusMisdirectedRequest)
+			return
+		}
+		next.ServeHTTP(w, r)
+	})
 }
 
 // pprofHandler leaves the command line out, which the packages net/http/pprof and expvar

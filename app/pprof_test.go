@@ -43,6 +43,14 @@ func TestProfilesHaveAnAddressOfTheirOwn(t *testing.T) {
 		require.Positive(t, vars.Memstats.Mallocs)
 		return vars.Memstats.TotalAlloc
 	}
+	rebound, err := http.NewRequestWithContext(t.Context(), http.MethodGet, profiles+"/debug/vars", http.NoBody)
+	require.NoError(t, err)
+	rebound.Host = "evil.example"
+	response, err := http.DefaultClient.Do(rebound)
+	require.NoError(t, err)
+	require.NoError(t, response.Body.Close())
+	require.Equal(t, http.StatusMisdirectedRequest, response.StatusCode, "a page could have its name lead here")
+	http.DefaultClient.CloseIdleConnections()
 	before := allocated()
 	require.Equal(t, http.StatusOK, apptest.Pay(t.Context(), p.URL, "order-1", "1.00").Code)
 	require.Greater(t, allocated(), before)

@@ -33,7 +33,8 @@ func newHTTPOptions(
 	return httpapi.Options{
 		Currency: currency, MaxRequests: cfg.MaxRequests, MaxHeaderBytes: 16 << 10,
 		LimitPerAddress: cfg.LimitPerAddress, LimitPerKey: cfg.LimitPerKey, TrustedProxies: cfg.TrustedProxies,
-		Certificate: certificate, Keys: keys, Metrics: m.Handler(), Observer: m,
+		AllowedHosts: cfg.AllowedHosts,
+		Certificate:  certificate, Keys: keys, Metrics: m.Handler(), Observer: m,
 		ChargesSandbox: strings.HasPrefix(cfg.Gateway, "sandbox:"),
 		HeaderTimeout:  5 * time.Second, ReadTimeout: 15 * time.Second,
 		WriteTimeout: 15 * time.Second, IdleTimeout: 2 * time.Minute,

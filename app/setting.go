@@ -50,6 +50,8 @@ func (v *values) options() []kong.Option {
 			"must be a number of requests from 1 to 1000000 and a unit, such as 100/s, 6000/m or 20/h")),
 		kong.TypeMapper(reflect.TypeFor[httpapi.Proxies](), reader(v, httpapi.ParseProxies,
 			"must be addresses and ranges of proxies, such as 10.0.0.7,192.168.0.0/16, but not of all addresses")),
+		kong.TypeMapper(reflect.TypeFor[httpapi.Hosts](), reader(v, httpapi.ParseHosts,
+			"must be names or addresses of hosts, without scheme, port or path, such as pay.internal,10.0.0.7")),
 		kong.KindMapper(reflect.Bool, switchReader{v}),
 		kong.KindMapper(reflect.Int, reader(v, strconv.Atoi, "must be a whole number")),
 		kong.KindMapper(reflect.Float64, reader(v, parseFloat, "must be a number, such as 0.1")),

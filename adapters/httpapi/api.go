@@ -46,6 +46,8 @@ type Options struct {
 	// under /payments and for the metrics. The ones beyond get 429. Zero for no limit.
 	LimitPerAddress Rate
 	LimitPerKey     Rate
+	// AllowedHosts are served while no API key is needed, beside the names of the loopback interface.
+	AllowedHosts Hosts
 	// TrustedProxies are whose X-Forwarded-For is believed. None: nobody's.
 	TrustedProxies Proxies
 	// Certificate has the server speak TLS, and nothing else. Nil for plain HTTP.

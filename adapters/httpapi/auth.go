@@ -38,6 +38,11 @@ func (a *api) authenticated(next echo.HandlerFunc, anyOf ...apikey.Scope) echo.H
 		if err != nil {
 			return challenged(c, err)
 		}
+		if key.ID == "" { // no key is needed
+			if err := a.checkHost(c.Request()); err != nil {
+				return err
+			}
+		}
 		noteOf(c).caller = caller{ID: string(key.ID), Name: string(key.Name)}
 		if !key.Scopes.Allow(anyOf...) {
 			c.Response().Header().Set(echo.HeaderWWWAuthenticate, challengeScope+`"`+string(needed[0])+`"`)

@@ -34,6 +34,8 @@ type scenario struct {
 	send func(s *service, header ...string) answer
 	// again: the same was sent once before, and its answer is another.
 	again bool
+	// host is what the request names; by default, the address of the service.
+	host string
 	// shows is the caller's API key.
 	shows string
 	// header is what the answer has to have beside what the contract requires.
@@ -182,6 +184,7 @@ func scenarios(t *testing.T) map[string]scenario {
 			p:       ending(errors.New("x")),
 			options: func(o *httpapi.Options) { o.Metrics = http.HandlerFunc(panicking) },
 		},
+		"other_host":   {options: func(o *httpapi.Options) { o.AllowedHosts = nil }, host: "rebound.example"},
 		"at_the_limit": {options: func(o *httpapi.Options) { o.MaxRequests = 0 }},
 		"no_database":  {p: ending(ports.ErrUnavailable), header: map[string]string{"Retry-After": "2"}},
 		"cut_short":    {p: ending(context.Canceled)},
@@ -289,6 +292,7 @@ func (sc scenario) play(t *testing.T, o operation, mediaType string) answer {
 		header = append(header, "Authorization: Bearer "+sc.shows)
 	}
 	s := serveWith(t, p, limits)
+	s.host = sc.host
 	if sc.again {
 		require.NotEqual(t, http.StatusTooManyRequests, send(s, header...).status)
 	}

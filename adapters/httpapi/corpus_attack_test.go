@@ -18,7 +18,7 @@ const smuggled = "POST /payments/process HTTP/1.1\r\nHost: x\r\nContent-Type: ap
 
 // old is a request of HTTP/1.0 whose connection is to be kept.
 func old(request string) string {
-	return strings.Replace(strings.Replace(request, "HTTP/1.1", "HTTP/1.0", 1), "Host: x", "Connection: keep-alive", 1)
+	return strings.Replace(strings.Replace(request, "HTTP/1.1", "HTTP/1.0", 1), "Host: x", "Host: x\r\nConnection: keep-alive", 1)
 }
 
 // twoWays are requests whose end one server may see where another does not, so that to one of them a

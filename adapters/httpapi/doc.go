@@ -13,6 +13,8 @@
 // The contract, openapi.yaml, comes first: the types of what is answered are made from it
 // (internal/wire), and the tests compare every answer with it.
 //
+// While no key is needed, the host that a request names must be this machine's: hosts.go.
+//
 // Who may call what is decided by the scopes of a caller's key: auth.go.
 //
 // A request to charge must mean one thing only. So its body is decoded strictly

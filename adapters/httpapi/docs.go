@@ -65,7 +65,7 @@ func newFile(mediaType, policy string, content []byte) file {
 // documented serves the contract, and the page to read it with.
 func (a *api) documented(e *echo.Echo) {
 	serve := func(route, mediaType, policy string, content []byte) {
-		get(e, route, a.file(newFile(mediaType, policy, content)))
+		get(e, route, a.hosted(a.file(newFile(mediaType, policy, content))))
 	}
 	index := strings.Replace(pageIndex, "CHARGE", strconv.FormatBool(a.options.ChargesSandbox), 1)
 	serve("/openapi.yaml", mediaTypeYAML, policyNothing, openAPI)

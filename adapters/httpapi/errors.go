@@ -94,6 +94,11 @@ var (
 		sentence: "the order is known with another amount or currency; " +
 			"repeat those, or use a new order_id",
 	}
+	problemHost = problem{
+		name: "misdirected-request", status: http.StatusMisdirectedRequest, title: "Misdirected request",
+		sentence: "without API keys this service is served only as localhost, by its loopback address, " +
+			"and under the names in PAYMENTD_ALLOWED_HOSTS; send the request to one of these",
+	}
 	problemTooMany = problem{
 		name: "too-many-requests", status: http.StatusTooManyRequests, title: "Too many requests",
 	}

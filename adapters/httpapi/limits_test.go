@@ -222,7 +222,7 @@ func TestClientHonoursTheLimit(t *testing.T) {
 	inVirtualTimeWith(t, p, o, func(dial func() *caller, log *logbook) {
 		transport := &http.Transport{DialContext: func(context.Context, string, string) (net.Conn, error) { return dial().Conn, nil }}
 		defer transport.CloseIdleConnections()
-		pay, err := client.New("http://paymentd", client.WithHTTPClient(&http.Client{Transport: transport}))
+		pay, err := client.New("http://localhost", client.WithHTTPClient(&http.Client{Transport: transport}))
 		require.NoError(t, err)
 		began := time.Now()
 		for i := range 3 {

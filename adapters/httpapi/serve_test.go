@@ -110,7 +110,7 @@ func options(t testing.TB) httpapi.Options {
 	usd, err := payment.ParseCurrency("USD")
 	require.NoError(t, err)
 	return httpapi.Options{
-		Keys: fake.Everyone{}, Currency: usd, MaxRequests: 100, MaxHeaderBytes: 8 << 10,
+		Keys: fake.Everyone{}, AllowedHosts: httpapi.Hosts{"x", "other.example"}, Currency: usd, MaxRequests: 100, MaxHeaderBytes: 8 << 10,
 		HeaderTimeout: 5 * time.Second, ReadTimeout: 10 * time.Second,
 		WriteTimeout: 4 * time.Second, IdleTimeout: time.Minute,
 	}
@@ -150,6 +150,7 @@ type service struct {
 	t      *testing.T
 	addr   string
 	client *http.Client
+	host   string // in place of addr in the header, unless it is empty
 	log    *logbook
 	// stop waits for the requests that are being served, and their lines in the log.
 	stop func()
@@ -199,6 +200,7 @@ func (s *service) request(method, path, body string, header ...string) answer {
 	s.t.Helper()
 	r, err := http.NewRequestWithContext(s.t.Context(), method, "http://"+s.addr+path, strings.NewReader(body))
 	require.NoError(s.t, err)
+	r.Host = s.host
 	for _, line := range header {
 		name, value, _ := strings.Cut(line, ": ")
 		r.Header.Add(name, value)

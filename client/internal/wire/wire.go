@@ -260,6 +260,12 @@ type InternalErrorApplicationJSON = Error
 // InternalErrorApplicationProblemPlusJSON Problem details (RFC 9457).
 type InternalErrorApplicationProblemPlusJSON = Problem
 
+// MisdirectedApplicationJSON defines model for Misdirected.
+type MisdirectedApplicationJSON = Error
+
+// MisdirectedApplicationProblemPlusJSON Problem details (RFC 9457).
+type MisdirectedApplicationProblemPlusJSON = Problem
+
 // NeedsPayApplicationJSON defines model for NeedsPay.
 type NeedsPayApplicationJSON = Error
 

@@ -233,7 +233,7 @@ func (w *walk) headerValue(p *openapi3.Parameter) string {
 func (w *walk) text(name string, schema *openapi3.Schema) string {
 	switch {
 	case name == "order_id" && !w.oneIn(10, "new order"):
-		return rapid.SampledFrom([]string{"a", "ab", "abc", "a/b", "..", "process", "%2F"}).Draw(w.Case, name)
+		return rapid.SampledFrom([]string{"a", "ab", "abc", "a/b", "...", "process", "%2F"}).Draw(w.Case, name)
 	case name == "currency" && rapid.Bool().Draw(w.Case, "known currency"):
 		return rapid.SampledFrom([]string{"USD", "JPY", "KWD"}).Draw(w.Case, name)
 	case name == "cursor":

@@ -11,6 +11,7 @@ const (
 	saysOneObject  = `the body must be one JSON object, such as {"order_id":"order-123","amount":100.00}`
 	saysEmpty      = `the body is empty; send a JSON object such as {"order_id":"order-123","amount":100.00}`
 	saysTrailing   = "nothing may follow the JSON object in the body"
+	saysSteps      = "order_id must not be . or .., which clients take for steps in a path; use another name"
 	saysUTF8       = "the body must be valid UTF-8"
 	saysEnds       = "the body ends before its JSON object does"
 	saysOrderID    = `order_id must be a JSON string, such as "order-123"`
@@ -123,6 +124,11 @@ var malformedBodies = []struct{ body, sentence string }{
 	{`{"Order_ID":"a","amount":1}`, `the member "Order_ID" must be written "order_id"`},
 	{`{"order_id":"a","AMOUNT":1}`, `the member "AMOUNT" must be written "amount"`},
 	{`{"orderId":"a","amount":1}`, saysUnknown(`"orderId"`)},
+
+	// No client can put these into a path.
+	{`{"order_id":".","amount":1}`, saysSteps},
+	{`{"order_id":"..","amount":1}`, saysSteps},
+	{`{"order_id":"\u002e\u002E","amount":1}`, saysSteps},
 
 	// Members that are missing or of the wrong type.
 	{`{"amount":1}`, "order_id must be given"},

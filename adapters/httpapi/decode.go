@@ -108,6 +108,10 @@ func orderIDOf(value json.RawMessage) (payment.OrderID, error) {
 	if !ok {
 		return "", fieldError("order_id", `order_id must be a JSON string, such as "order-123"`)
 	}
+	if text == "." || text == ".." {
+		// Only here, so that a payment of an older version that has one can still be read.
+		return "", fieldError("order_id", "order_id must not be . or .., which clients take for steps in a path; use another name")
+	}
 	return payment.ParseOrderID(text)
 }
 

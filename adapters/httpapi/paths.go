@@ -22,15 +22,5 @@ func escapedPaths(next http.Handler) http.Handler {
 	})
 }
 
-// paymentPath returns the path of a payment, percent-encoded. The ids "." and ".." are
-// encoded too: as they are, clients would take them for steps in a path.
-func paymentPath(id string) string {
-	escaped := url.PathEscape(id)
-	switch id {
-	case ".":
-		escaped = "%2E"
-	case "..":
-		escaped = "%2E%2E"
-	}
-	return routePayments + "/" + escaped
-}
+// paymentPath returns the path of a payment, percent-encoded.
+func paymentPath(id string) string { return routePayments + "/" + url.PathEscape(id) }

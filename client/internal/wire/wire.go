@@ -142,7 +142,7 @@ type Moment struct {
 // MomentKind defines model for Moment.Kind.
 type MomentKind string
 
-// OrderID The caller's name for what is paid: printable ASCII without spaces. Compared byte by byte: `Order-1` and `order-1` are two orders.
+// OrderID The caller's name for what is paid: printable ASCII without spaces. Compared byte by byte: `Order-1` and `order-1` are two orders. `.` and `..` are refused for new payments: clients take them for steps in a path.
 type OrderID = string
 
 // Payment A payment. What does not apply is left out.
@@ -209,7 +209,7 @@ type PaymentList struct {
 
 // PaymentRequest defines model for PaymentRequest.
 type PaymentRequest struct {
-	// OrderID The caller's name for what is paid: printable ASCII without spaces. Compared byte by byte: `Order-1` and `order-1` are two orders.
+	// OrderID The caller's name for what is paid: printable ASCII without spaces. Compared byte by byte: `Order-1` and `order-1` are two orders. `.` and `..` are refused for new payments: clients take them for steps in a path.
 	OrderID OrderID `json:"order_id"`
 
 	// Amount In units of the currency, above zero, with no more decimals than the currency has and at most 15 digits; no exponent. A number or a decimal string, read exactly. 100, 100.0 and 100.00 are equal.

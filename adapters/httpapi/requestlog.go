@@ -5,6 +5,7 @@ import (
 	"errors"
 	"log/slog"
 	"net/http"
+	"strings"
 	"time"
 
 	"github.com/google/uuid"
@@ -19,7 +20,7 @@ const (
 	maxRequestIDBytes = 128
 	// maxMethodBytes bounds in the log what a client can make as long as its header.
 	maxMethodBytes = 16
-	mostAttributes = 14 // of a line; more would fit
+	mostAttributes = 16 // of a line; more would fit
 )
 
 // note is what a handler leaves for its request's line in the log.
@@ -29,11 +30,14 @@ type note struct {
 	state    payment.State
 	attempts int
 	replayed bool
+	code     string // of the gateway, or of the payment's failure
+	reason   string // why the answer is no success
 	err      error
 }
 
 func (n *note) answered(a core.Answer) {
 	n.order, n.state, n.attempts, n.replayed = a.OrderID, a.State, a.Attempts, a.Replayed
+	n.code, n.reason = a.Code, a.Reason
 }
 
 const noteKey = "note"
@@ -45,7 +49,9 @@ func noteOf(c echo.Context) *note {
 }
 
 // logged writes one line for each request, once it is answered. The line has the route and
-// never the URL, and of the client's words only the order id and the request id.
+// never the URL, and of the client's words only the order id, the request id, and what the answer
+// quotes. A request that was no success has its reason there: what the gateway said, or else what the
+// client was told.
 func (a *api) logged(next echo.HandlerFunc) echo.HandlerFunc {
 	return func(c echo.Context) error {
 		began := time.Now()
@@ -75,7 +81,7 @@ func (a *api) logRequest(c echo.Context, id string, n *note, took time.Duration)
 		slog.Float64("duration_ms", float64(took.Microseconds())/1000),
 		slog.String("request_id", id),
 	)
-	if tellsClient(status) {
+	if tellsClient(c.Path(), status) {
 		// An address and nothing else, whatever a proxy has been told.
 		attributes = append(attributes, slog.String("client", a.options.TrustedProxies.clientOf(r).String()))
 	}
@@ -93,6 +99,12 @@ func (a *api) logRequest(c echo.Context, id string, n *note, took time.Duration)
 		attributes = append(attributes, slog.String("state", string(n.state)),
 			slog.Int("attempts", n.attempts), slog.Bool("replayed", n.replayed))
 	}
+	if n.code != "" {
+		attributes = append(attributes, slog.String("code", n.code))
+	}
+	if reason := n.reasonOf(status); reason != "" {
+		attributes = append(attributes, slog.String("reason", reason))
+	}
 	if n.err != nil {
 		attributes = append(attributes, slog.String("error", n.err.Error()))
 	}
@@ -103,11 +115,23 @@ func (a *api) logRequest(c echo.Context, id string, n *note, took time.Duration)
 	a.log.LogAttrs(context.WithoutCancel(r.Context()), levelOf(c.Path(), status), "request", attributes...)
 }
 
-// tellsClient reports whether the line of a request says where it came from: where somebody without
-// a right to call does so, or does so too often, and an operator may want to shut him out. Other
-// callers' addresses are nobody's business.
-func tellsClient(status int) bool {
-	return status == http.StatusUnauthorized || status == http.StatusForbidden || status == http.StatusTooManyRequests
+// reasonOf returns why the answer has its status; empty for a success.
+func (n *note) reasonOf(status int) string {
+	if n.reason == "" && status >= http.StatusBadRequest {
+		return strings.ToLower(http.StatusText(status)) // of a handler that writes its answers itself
+	}
+	return n.reason
+}
+
+// tellsClient reports whether the line of a request says where it came from: a request to charge, which
+// may have to be explained later, and one without a right to call or beyond a limit, whose sender an
+// operator may want to shut out. Other addresses are personal data that no one needs.
+func tellsClient(route string, status int) bool {
+	switch status {
+	case http.StatusUnauthorized, http.StatusForbidden, http.StatusTooManyRequests, http.StatusMisdirectedRequest:
+		return true
+	}
+	return route == routeProcess
 }
 
 // levelOf is the level of a request's line. A client's mistake is no concern of an

@@ -43,6 +43,7 @@ func TestLogLines(t *testing.T) {
 	process := func(level string, status float64, more map[string]any) map[string]any {
 		line := map[string]any{
 			"level": level, "method": "POST", "route": "/payments/process", "status": status, "order_id": "order-123",
+			"client": "127.0.0.1",
 		}
 		maps.Copy(line, more)
 		return line
@@ -63,37 +64,88 @@ func TestLogLines(t *testing.T) {
 		{"replayed", answering(replay), post, process("INFO", 200,
 			map[string]any{"state": "succeeded", "attempts": 2.0, "replayed": true})},
 		{
-			"declined", answering(core.Answer{State: payment.StateDeclined, Code: "c", Attempts: 1}), post,
-			process("INFO", 402, map[string]any{"state": "declined", "attempts": 1.0, "replayed": false}),
+			"declined", answering(core.Answer{State: payment.StateDeclined, Code: "c", Reason: "no money", Attempts: 1}), post,
+			process("INFO", 402, map[string]any{
+				"state": "declined", "attempts": 1.0, "replayed": false, "code": "c", "reason": "no money",
+			}),
 		},
 		{
-			"failed", answering(core.Answer{State: payment.StateFailed, Attempts: 4}), post,
-			process("WARN", 502, map[string]any{"state": "failed", "attempts": 4.0, "replayed": false}),
+			"failed", answering(core.Answer{State: payment.StateFailed, Reason: "the gateway answered 503", Attempts: 4}), post,
+			process("WARN", 502, map[string]any{
+				"state": "failed", "attempts": 4.0, "replayed": false, "reason": "the gateway answered 503",
+			}),
 		},
-		{"busy", failing(core.ErrBusy), post, process("INFO", 409, nil)},
+		{
+			"failed without a word", answering(core.Answer{State: payment.StateFailed, Attempts: 4}), post,
+			process("WARN", 502, map[string]any{
+				"state": "failed", "attempts": 4.0, "replayed": false, "reason": "Payment failed after maximum retries",
+			}),
+		},
+		{
+			"rejected", answering(core.Answer{State: payment.StateFailed, Code: payment.CodeRejected, Reason: "401: who are you?"}), post,
+			process("WARN", 502, map[string]any{
+				"state": "failed", "attempts": 0.0, "replayed": false, "code": payment.CodeRejected, "reason": "401: who are you?",
+			}),
+		},
+		{
+			"unresolved", answering(core.Answer{State: payment.StateUnresolved, Reason: "no answer: the time was up", Attempts: 4}), post,
+			process("INFO", 202, map[string]any{
+				"state": "unresolved", "attempts": 4.0, "replayed": false, "reason": "no answer: the time was up",
+			}),
+		},
+		{"busy", failing(core.ErrBusy), post, process("INFO", 409, map[string]any{
+			"reason": "another request is processing this payment; send the same request again later",
+		})},
+		{"mismatch", failing(core.ErrMismatch), post, process("INFO", 422, map[string]any{
+			"reason": "the order is known with another amount or currency; repeat those, or use a new order_id",
+		})},
 		{"no database", failing(fmt.Errorf("claim payment: %w", ports.ErrUnavailable)), post, process("WARN", 503,
-			map[string]any{"error": "claim payment: the database is not available"})},
-		{"our fault", failing(errors.New("nil ledger")), post, process("ERROR", 500, map[string]any{"error": "nil ledger"})},
+			map[string]any{
+				"error":  "claim payment: the database is not available",
+				"reason": "the database is not available; nothing was charged by this request; send it again later",
+			})},
+		{"our fault", failing(errors.New("nil ledger")), post, process("ERROR", 500, map[string]any{
+			"error": "nil ledger", "reason": "the service has made a mistake, and logged it; sending the same request again is safe",
+		})},
 		{
 			"refused", failing(nil), func(s *service) { s.post(`{"order_id":"hunter2","amount":0}`) },
-			map[string]any{"level": "INFO", "method": "POST", "route": "/payments/process", "status": 400.0},
+			map[string]any{
+				"level": "INFO", "method": "POST", "route": "/payments/process", "status": 400.0,
+				"client": "127.0.0.1", "reason": "amount must be above zero",
+			},
+		},
+		{
+			"wrong media type", failing(nil), func(s *service) { s.post(oneRequest, "Content-Type: text/plain") },
+			map[string]any{
+				"level": "INFO", "method": "POST", "route": "/payments/process", "status": 415.0,
+				"client": "127.0.0.1", "reason": "the header Content-Type must be given once, as application/json",
+			},
 		},
 		{"found", knowing(ports.History{Payment: payment.Payment{
 			OrderID: "o", State: payment.StateScheduled, Money: money(t, "1", "USD"),
 		}}), get("/payments/o%2F1?key=hunter2"), reading("INFO", "/payments/:order_id", 200,
 			map[string]any{"order_id": "o/1", "state": "scheduled", "attempts": 0.0, "replayed": false})},
-		{"not found", failing(nil), get("/payments/o"), reading("INFO", "/payments/:order_id", 404, map[string]any{"order_id": "o"})},
+		{"not found", failing(nil), get("/payments/o"), reading("INFO", "/payments/:order_id", 404, map[string]any{
+			"order_id": "o", "reason": "no payment was ever asked for with this order id; its case counts",
+		})},
+		{"misspelt parameter", failing(nil), get("/payments?sate=failed"), reading("INFO", "/payments", 400, map[string]any{
+			"reason": `the parameter "sate" is not known; use state, created_from, created_before, limit or cursor`,
+		})},
 		{"list", failing(nil), get("/payments?limit=5"), reading("INFO", "/payments", 200, nil)},
-		{"unknown path", failing(nil), get("/hunter2"), reading("INFO", "", 404, nil)},
+		{"unknown path", failing(nil), get("/hunter2"), reading("INFO", "", 404, map[string]any{
+			"reason": "there is nothing at this path; in an order id write / as %2F",
+		})},
 		{
 			"method of any length", failing(nil), func(s *service) { s.request(strings.Repeat("X", 4000), "/payments", "") },
-			map[string]any{"level": "INFO", "method": "XXXXXXXXXXXXXXXX", "route": "/payments", "status": 405.0},
+			map[string]any{"level": "INFO", "method": "XXXXXXXXXXXXXXXX", "route": "/payments", "status": 405.0, "reason": "the path does not take this method; use one of those in the Allow header"},
 		},
 		{"alive", failing(nil), get("/healthz"), reading("DEBUG", "/healthz", 200, nil)},
 		{"ready", failing(nil), get("/readyz"), reading("DEBUG", "/readyz", 200, nil)},
 		{
 			"not ready", &processor{ready: func(context.Context) error { return errors.New("schema is of version 3") }},
-			get("/readyz"), reading("WARN", "/readyz", 503, map[string]any{"error": "schema is of version 3"}),
+			get("/readyz"), reading("WARN", "/readyz", 503, map[string]any{
+				"error": "schema is of version 3", "reason": "the service is stopping, or its database is away or of another version",
+			}),
 		},
 	}
 	for _, test := range tests {

@@ -2,6 +2,7 @@ package httpapi
 
 import (
 	"bytes"
+	"cmp"
 	"encoding/json"
 	"fmt"
 	"net/http"
@@ -26,7 +27,8 @@ func (a *api) handleError(err error, c echo.Context) {
 		return
 	}
 	refused := refusalOf(c.Request().Context(), err)
-	noteOf(c).err = refused.cause
+	n := noteOf(c)
+	n.reason, n.err = cmp.Or(n.reason, refused.sentence), refused.cause
 	if err := a.respondRefusal(c, refused); err != nil {
 		noteOf(c).err = err
 	}

@@ -3,12 +3,11 @@ package httpgateway
 import (
 	"bytes"
 	"context"
-	"errors"
-	"fmt"
 	"io"
 	"net/http"
 	"net/http/httptrace"
 	"net/url"
+	"strconv"
 
 	"paymentd/core/payment"
 )
@@ -23,20 +22,25 @@ type lostError struct {
 }
 
 func (e *lostError) Error() string {
-	cause := e.cause.Error()
-	switch {
-	case errors.Is(e.cause, context.DeadlineExceeded):
-		cause = "the time was up"
-	case errors.Is(e.cause, context.Canceled):
-		cause = "the call was cancelled"
-	}
 	if !e.mayHaveLeft {
-		return "the request was not sent: " + cause
+		return "the request was not sent: " + plain(e.cause)
 	}
-	return "no answer: " + cause
+	return "no answer: " + plain(e.cause)
 }
 
 func (e *lostError) Unwrap() error { return e.cause }
+
+// brokenOffError says that the header of an answer came, and not all of its body.
+type brokenOffError struct {
+	status int
+	cause  error
+}
+
+func (e *brokenOffError) Error() string {
+	return "the answer " + strconv.Itoa(e.status) + " broke off: " + plain(e.cause)
+}
+
+func (e *brokenOffError) Unwrap() error { return e.cause }
 
 // sender sends one request, once, and reads the answer until the request's context ends.
 type sender interface {
@@ -128,7 +132,7 @@ func readAll(body io.Reader, length int64) ([]byte, error) {
 func readAnswer(resp *http.Response) (answer, error) {
 	read, err := readAll(resp.Body, resp.ContentLength)
 	if err != nil {
-		return answer{}, fmt.Errorf("the answer %d broke off: %w", resp.StatusCode, err)
+		return answer{}, &brokenOffError{status: resp.StatusCode, cause: err}
 	}
 	a := answer{status: resp.StatusCode, header: resp.Header, body: read, tooLong: len(read) > maxBodyBytes}
 	if a.tooLong {

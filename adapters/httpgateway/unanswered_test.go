@@ -45,8 +45,8 @@ func TestNotSent(t *testing.T) {
 	}{
 		"connection refused": {"http://" + unused.Addr().String(), patience, "connection refused"},
 		// A label has at most 63 characters: the resolver refuses this one by itself.
-		"name not found":         {"http://" + strings.Repeat("x", 64) + ".example", patience, "no such host"},
-		"plain server":           {strings.Replace(plain, "http://", "https://", 1), patience, "TLS handshake"},
+		"name not found":         {"http://" + strings.Repeat("x", 64) + ".example", patience, "was not found"},
+		"plain server":           {strings.Replace(plain, "http://", "https://", 1), patience, "does not speak TLS"},
 		"unknown authority":      {secure.URL, patience, "unknown authority"},
 		"handshake not answered": {strings.Replace(silent.base, "http://", "https://", 1), impatience, "time"},
 	}

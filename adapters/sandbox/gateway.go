@@ -136,7 +136,7 @@ func (g *Gateway) Close() error {
 // the magic amounts is one that is answered only when ctx ends.
 func (g *Gateway) Charge(ctx context.Context, c payment.Charge) payment.Result {
 	if err := ctx.Err(); err != nil {
-		return payment.Result{Class: payment.ClassNotCharged, Message: "the request was not sent: " + err.Error()}
+		return payment.Result{Class: payment.ClassNotCharged, Message: "the request was not sent: the call had ended"}
 	}
 	if err := checkKey(string(c.Key)); err != nil {
 		return payment.Result{Class: payment.ClassRejected, Message: err.Error()}
@@ -147,7 +147,7 @@ func (g *Gateway) Charge(ctx context.Context, c payment.Charge) payment.Result {
 // LookUp asks what became of a gateway key; see ports.Gateway.
 func (g *Gateway) LookUp(ctx context.Context, key payment.GatewayKey) payment.Lookup {
 	if err := ctx.Err(); err != nil {
-		return payment.Lookup{Finding: payment.FoundNoAnswer, Message: "the request was not sent: " + err.Error()}
+		return payment.Lookup{Finding: payment.FoundNoAnswer, Message: "the request was not sent: the call had ended"}
 	}
 	return g.lookUp(ctx, key).lookup()
 }

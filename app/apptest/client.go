@@ -57,6 +57,11 @@ func Pay(ctx context.Context, base, order, amount string, headers ...string) Ans
 	return ask(ctx, http.MethodPost, base+"/payments/process", body, headers)
 }
 
+// Post sends the body to the path that charges. Headers are pairs of name and value.
+func Post(ctx context.Context, base, body string, headers ...string) Answer {
+	return ask(ctx, http.MethodPost, base+"/payments/process", body, headers)
+}
+
 // Get asks the service at base for a path.
 func Get(ctx context.Context, base, path string, headers ...string) Answer {
 	return ask(ctx, http.MethodGet, base+path, "", headers)

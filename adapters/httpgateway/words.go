@@ -1,0 +1,114 @@
+package httpgateway
+
+import (
+	"context"
+	"crypto/tls"
+	"crypto/x509"
+	"errors"
+	"io"
+	"net"
+	"strings"
+	"syscall"
+	"time"
+)
+
+// plain says in plain words why there is no answer. Callers of the service read it in the attempts of a
+// payment, operators in the log.
+func plain(err error) string {
+	switch {
+	case errors.Is(err, context.DeadlineExceeded):
+		return "the time was up"
+	case errors.Is(err, context.Canceled):
+		return "the call was cancelled"
+	case errors.Is(err, errSentBefore), errors.Is(err, errHeaderTooLong):
+		return err.Error() // words of this package
+	}
+	if broken, ok := errors.AsType[*brokenOffError](err); ok {
+		return broken.Error()
+	}
+	if words := plainTLS(err); words != "" {
+		return words
+	}
+	if unresolved, ok := errors.AsType[*net.DNSError](err); ok {
+		if unresolved.IsNotFound {
+			return "the name " + unresolved.Name + " was not found"
+		}
+		return "the name " + unresolved.Name + " could not be looked up"
+	}
+	return plainNetwork(err) + at(err)
+}
+
+// at names the address that a connection could not be made to.
+func at(err error) string {
+	if op, ok := errors.AsType[*net.OpError](err); ok && op.Op == "dial" && op.Addr != nil {
+		return " at " + op.Addr.String()
+	}
+	return ""
+}
+
+func plainNetwork(err error) string {
+	if timeout, ok := errors.AsType[net.Error](err); ok && timeout.Timeout() {
+		return "the connection timed out"
+	}
+	for _, c := range []struct {
+		is    error
+		words string
+	}{
+		{syscall.ECONNREFUSED, "connection refused"},
+		{syscall.ECONNRESET, "the gateway reset the connection"},
+		{syscall.EPIPE, "the gateway closed the connection"},
+		{syscall.EHOSTUNREACH, "there is no route to the host"},
+		{syscall.ENETUNREACH, "there is no route to the network"},
+		{syscall.EADDRNOTAVAIL, "this machine has no local port left"},
+		{syscall.EMFILE, "this process has too many open files (ulimit -n)"},
+		{syscall.ENFILE, "this machine has too many open files"},
+		{io.EOF, "the connection was closed before the answer was complete"},
+		{io.ErrUnexpectedEOF, "the connection was closed before the answer was complete"},
+		{net.ErrClosed, "the connection was closed"},
+	} {
+		if errors.Is(err, c.is) {
+			return c.words
+		}
+	}
+	if text := err.Error(); strings.Contains(text, "malformed HTTP") || strings.Contains(text, "malformed MIME") {
+		return "what came is not HTTP/1.1"
+	}
+	return "the connection failed: " + innermost(err).Error()
+}
+
+// plainTLS returns nothing for an error that is not about TLS.
+func plainTLS(err error) string {
+	if _, ok := errors.AsType[x509.UnknownAuthorityError](err); ok {
+		return "the gateway's certificate is signed by an unknown authority"
+	}
+	if wrong, ok := errors.AsType[x509.HostnameError](err); ok {
+		return "the gateway's certificate is not for " + wrong.Host
+	}
+	if invalid, ok := errors.AsType[x509.CertificateInvalidError](err); ok {
+		if invalid.Reason == x509.Expired && invalid.Cert != nil {
+			return "the gateway's certificate is valid from " + invalid.Cert.NotBefore.UTC().Format(time.RFC3339) +
+				" to " + invalid.Cert.NotAfter.UTC().Format(time.RFC3339) + " only"
+		}
+		return "the gateway's certificate is not valid"
+	}
+	if _, ok := errors.AsType[tls.RecordHeaderError](err); ok {
+		return "what answers there does not speak TLS"
+	}
+	_, alert := errors.AsType[tls.AlertError](err)
+	text := innermost(err).Error()
+	if alert || strings.HasPrefix(text, "tls: ") || strings.HasPrefix(text, "remote error: tls: ") {
+		return "the TLS handshake failed: " + strings.TrimPrefix(strings.TrimPrefix(text, "remote error: "), "tls: ")
+	}
+	return ""
+}
+
+// innermost returns the error that the others wrap.
+func innermost(err error) error {
+	for {
+		inner := errors.Unwrap(err)
+		if inner == nil {
+			return err
+		}
+		err = inner
+	}
+}

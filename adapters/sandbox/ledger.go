@@ -8,6 +8,7 @@ import (
 	"log/slog"
 	"os"
 	"path/filepath"
+	"strings"
 	"sync"
 	"syscall"
 )
@@ -36,9 +37,12 @@ type batch struct {
 
 // openLedger opens or creates the file, hands its lines to read, and starts to write.
 func openLedger(path string, log *slog.Logger, read func(line []byte) error) (*ledger, error) {
-	file, err := os.OpenFile(path, os.O_RDWR|os.O_CREATE|os.O_APPEND, 0o600) //nolint:gosec // the operator names it
+	if err := checkLedgerPath(path); err != nil {
+		return nil, err
+	}
+	file, err := os.OpenFile(path, os.O_RDWR|os.O_CREATE|os.O_APPEND|syscall.O_NONBLOCK, 0o600) //nolint:gosec // the operator names it
 	if err != nil {
-		return nil, fmt.Errorf("open sandbox ledger: %w", err)
+		return nil, fmt.Errorf("the sandbox ledger cannot be opened: %w", err)
 	}
 	l := &ledger{file: file, wake: make(chan struct{}, 1), stopped: make(chan struct{})}
 	if err := l.load(path, log, read); err != nil {
@@ -62,19 +66,16 @@ func (l *ledger) load(path string, log *slog.Logger, read func(line []byte) erro
 	for number := 1; ; number++ {
 		line, err := r.ReadBytes('\n')
 		if errors.Is(err, io.EOF) {
-			if number == 1 && len(line) > 0 && line[0] != '{' && line[0] != 0 {
-				// It is not ours to cut. Zeros, however, are what a loss of power can leave.
-				return fmt.Errorf("the file %s is not a sandbox ledger; name another one", path)
-			}
-			if len(line) > 0 {
-				// Nobody was told of it: an answer waits until its whole line is on the disk.
-				log.Warn("cut off the last line of the sandbox ledger: it was not written whole",
-					"path", path, "line", number, "bytes", len(line))
+			if err := l.loadTail(path, number, line, log, read); err != nil {
+				return err
 			}
 			break
 		}
 		if err != nil {
 			return fmt.Errorf("read sandbox ledger: %w", err)
+		}
+		if number == 1 && !isRecord(line) {
+			return notLedger(path)
 		}
 		if err := read(line); err != nil {
 			return fmt.Errorf("sandbox ledger %s is damaged at line %d: %w; restore the file from a copy, "+
@@ -86,6 +87,47 @@ func (l *ledger) load(path string, log *slog.Logger, read func(line []byte) erro
 		return fmt.Errorf("cut sandbox ledger: %w", err)
 	}
 	return l.settleFile(path)
+}
+
+// loadTail takes in what follows the last line feed. A part of a record is cut off when the file is
+// ready; a whole one gets its line feed. The error is of a file that is no ledger, and stays as it is.
+func (l *ledger) loadTail(path string, number int, tail []byte, log *slog.Logger, read func([]byte) error) error {
+	switch {
+	case len(tail) == 0:
+		return nil
+	case isRecord(tail):
+		if err := read(tail); err != nil {
+			return fmt.Errorf("sandbox ledger %s is damaged at line %d: %w", path, number, err)
+		}
+		if _, err := l.file.WriteString("\n"); err != nil {
+			return fmt.Errorf("write sandbox ledger: %w", err)
+		}
+		l.size += int64(len(tail)) + 1
+		return nil
+	case !isTorn(tail), number == 1 && (len(tail) < minTornFile || tail[0] == 0):
+		return notLedger(path)
+	}
+	// An answer waits until its whole line is on the disk: this one was not given.
+	log.Warn("cut off the last line of the sandbox ledger: it was not written whole",
+		"path", path, "line", number, "bytes", len(tail))
+	return nil
+}
+
+func notLedger(path string) error {
+	return fmt.Errorf("the file %s is not a sandbox ledger; name another one", path)
+}
+
+// checkLedgerPath refuses what cannot be a ledger before it is opened.
+func checkLedgerPath(path string) error {
+	for _, suffix := range []string{"-wal", "-shm", "-journal"} {
+		if strings.HasSuffix(path, suffix) {
+			return fmt.Errorf("%s has the name of a part of a SQLite database, and is not a sandbox ledger; name another file", path)
+		}
+	}
+	if info, err := os.Stat(path); err == nil && !info.Mode().IsRegular() {
+		return fmt.Errorf("%s is a folder, a device or a pipe, and is not a sandbox ledger; name a file", path)
+	}
+	return nil
 }
 
 // settleFile makes the file as it is, and its name, last through a loss of power.

@@ -9,6 +9,7 @@ import (
 	"path/filepath"
 	"strings"
 	"sync"
+	"syscall"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -134,7 +135,7 @@ func TestTornLine(t *testing.T) {
 	require.NoError(t, err)
 	kept := bytes.IndexByte(whole, '\n') + 1
 
-	for end := kept; end < len(whole); end += 5 { // each costs a few syncs
+	for end := kept; end < len(whole)-1; end += 5 { // each costs a few syncs
 		require.NoError(t, os.WriteFile(path, whole[:end], 0o600))
 		var log bytes.Buffer
 		g := open(t, path, sandbox.WithLog(slog.New(slog.NewTextHandler(&log, nil))))
@@ -199,16 +200,66 @@ func TestDamagedLedger(t *testing.T) {
 	}
 }
 
+// TestForeignFileIsLeftAlone: whatever is not a ledger stays as it is, byte by byte.
 func TestForeignFileIsLeftAlone(t *testing.T) {
 	t.Parallel()
-	path := ledgerPath(t)
-	require.NoError(t, os.WriteFile(path, []byte("something else, on one line"), 0o600))
-	_, err := sandbox.Open(path)
-	require.ErrorContains(t, err, path+" is not a sandbox ledger")
+	for name, content := range map[string]string{
+		"a line of text":         "something else, on one line",
+		"lines of text":          "something\nelse\n",
+		"JSON on one line":       `{"key":1}`,
+		"JSON without its end":   `{"name":"x","val`,
+		"JSON lines":             `{"order_id":"order-1","amount":"1.00"}` + "\n",
+		"a JSON document":        "{\n\"key\": \"x\"\n}\n",
+		"zeros":                  "\x00\x00\x00\x00",
+		"a brace":                "{",
+		"a database":             "SQLite format 3\x00\x10\x00\x01\x01",
+		"a ledger, then another": `{"key":"k","order_id":"o","amount":"1.00","currency":"USD","status":"declined","code":"c"}` + "\nrest",
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			path := ledgerPath(t)
+			require.NoError(t, os.WriteFile(path, []byte(content), 0o600))
+			_, err := sandbox.Open(path)
+			require.ErrorContains(t, err, path+" is not a sandbox ledger")
 
-	after, err := os.ReadFile(path)
+			after, err := os.ReadFile(path)
+			require.NoError(t, err)
+			require.Equal(t, content, string(after))
+		})
+	}
+}
+
+// TestNoLedgerIsMadeOf a folder, a device, a pipe, or a part of a database.
+func TestNoLedgerIsMadeOf(t *testing.T) {
+	t.Parallel()
+	folder := t.TempDir()
+	pipe := filepath.Join(folder, "pipe")
+	require.NoError(t, syscall.Mkfifo(pipe, 0o600))
+	for _, path := range []string{folder, "/dev/null", pipe, filepath.Join(folder, "paymentd.db-wal")} {
+		_, err := sandbox.Open(path)
+		require.ErrorContains(t, err, "not a sandbox ledger", path)
+	}
+	require.NoFileExists(t, filepath.Join(folder, "paymentd.db-wal"))
+}
+
+// TestLastLineWithoutItsLineFeed is what an editor leaves: a decision that is not forgotten.
+func TestLastLineWithoutItsLineFeed(t *testing.T) {
+	t.Parallel()
+	path := ledgerPath(t)
+	g := open(t, path)
+	require.Equal(t, payment.ClassApproved, g.Charge(t.Context(), charge(t, "key-1", "100")).Class)
+	require.NoError(t, g.Close())
+	whole, err := os.ReadFile(path)
 	require.NoError(t, err)
-	require.Equal(t, "something else, on one line", string(after))
+	require.NoError(t, os.WriteFile(path, bytes.TrimSuffix(whole, []byte("\n")), 0o600))
+
+	g = open(t, path)
+	require.Equal(t, payment.FoundApproved, g.LookUp(t.Context(), "key-1").Finding)
+	require.Equal(t, "txn-2", g.Charge(t.Context(), charge(t, "key-2", "100")).TransactionID)
+	require.Len(t, readLedger(t, path), 2)
+	info, err := os.Stat(path)
+	require.NoError(t, err)
+	require.Equal(t, os.FileMode(0o600), info.Mode().Perm())
 }
 
 func TestOpenRefuses(t *testing.T) {

@@ -1,6 +1,7 @@
 package sandbox
 
 import (
+	"bytes"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -69,6 +70,34 @@ func (e *entry) line() []byte {
 	}
 	line, _ := json.Marshal(r) //nolint:errchkjson // strings always encode
 	return append(line, '\n')
+}
+
+// recordBegin is how a line that the sandbox has written begins: the first member of record.
+const recordBegin = `{"key":"`
+
+// minTornFile is how much of a first line, in bytes, tells that the file is a ledger.
+const minTornFile = len(`{"k`)
+
+// isRecord reports whether the text is an object with the members that each record has.
+func isRecord(text []byte) bool {
+	var members map[string]json.RawMessage
+	if json.Unmarshal(text, &members) != nil {
+		return false
+	}
+	for _, name := range []string{"key", "order_id", "status"} {
+		if _, has := members[name]; !has {
+			return false
+		}
+	}
+	return true
+}
+
+// isTorn reports whether a crash while a line was written can have left this: a part of a record, and
+// zeros where the disk had got no data yet.
+func isTorn(text []byte) bool {
+	part := bytes.TrimRight(text, "\x00")
+	n := min(len(part), len(recordBegin))
+	return string(part[:n]) == recordBegin[:n] && !json.Valid(part)
 }
 
 // parseLine reads a line of the ledger.

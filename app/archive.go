@@ -1,15 +1,9 @@
 package app
 
 import (
-	"bytes"
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
-	"io"
-	"os"
-	"path/filepath"
-	"syscall"
 	"time"
 
 	"paymentd/core/payment"
@@ -20,7 +14,8 @@ type archiveCommand struct {
 	databaseFlag
 
 	OlderThan time.Duration `default:"8760h" help:"Payments that came to an end longer ago than this."`
-	To        string        `required:"" placeholder:"FILE" help:"File to which the histories are added, a JSON object a line."`
+	To        string        `required:"" placeholder:"FILE" help:"File that gets the histories, a JSON object a line: a new one, made with mode 0600, or an archive, to which they are added. No other file is touched."`
+	DryRun    bool          `help:"Only say how many histories would be moved, and whether the file can take them."`
 	By        string        `env:"USER" default:"operator" help:"Who does it; kept in the history of each payment."`
 }
 
@@ -44,16 +39,40 @@ func (c *archiveCommand) Validate() error {
 const archiveBatch = 200
 
 func (c *archiveCommand) Run(ctx context.Context, p process) error {
-	return c.withPayments(ctx, p, func(r *Repository) (err error) {
-		file, err := openArchive(c.To)
-		if err != nil {
+	file, err := openArchive(c.To)
+	if err != nil {
+		return err
+	}
+	defer func() { _ = file.close() }() // what counts was synced
+	return c.withPayments(ctx, p, func(r *Repository) error {
+		if c.DryRun {
+			return c.count(ctx, p, r)
+		}
+		if err := file.prepare(); err != nil {
 			return err
 		}
-		defer func() { err = errors.Join(err, file.Close()) }()
 		archived, left, err := c.archive(ctx, r, file)
 		_, printErr := fmt.Fprintf(p.stdout, "%d archived, %d left for the next run: they changed meanwhile\n", archived, left)
 		return errors.Join(err, printErr)
 	})
+}
+
+// count says how many histories would be moved.
+func (c *archiveCommand) count(ctx context.Context, p process, r ports.Payments) error {
+	count := 0
+	q := ports.ArchiveQuery{Age: c.OlderThan, Limit: archiveBatch}
+	for {
+		page, err := r.Archivable(ctx, q)
+		if err != nil {
+			return err
+		}
+		count += len(page.Histories)
+		if page.Next == "" {
+			_, err := fmt.Fprintf(p.stdout, "%d would be archived\n", count)
+			return err
+		}
+		q.After = page.Next
+	}
 }
 
 // archive writes a batch, and deletes it when it is on the disk, until there is none.
@@ -82,81 +101,6 @@ func (c *archiveCommand) archive(ctx context.Context, r ports.Payments, file *ar
 		}
 		q.After = page.Next
 	}
-}
-
-// archiveFile is only ever added to.
-type archiveFile struct{ *os.File }
-
-// openArchive opens or makes the file, locks it against a second run, and cuts off a line that a
-// crash has torn: what it was of is still in the database.
-func openArchive(path string) (*archiveFile, error) {
-	file, err := os.OpenFile(path, os.O_RDWR|os.O_CREATE|os.O_APPEND, 0o600) //nolint:gosec // the operator names it
-	if err != nil {
-		return nil, fmt.Errorf("open the archive: %w", err)
-	}
-	a := &archiveFile{file}
-	if err := a.prepare(path); err != nil {
-		return nil, errors.Join(err, file.Close())
-	}
-	return a, nil
-}
-
-func (a *archiveFile) prepare(path string) error {
-	if err := syscall.Flock(int(a.Fd()), syscall.LOCK_EX|syscall.LOCK_NB); err != nil {
-		return fmt.Errorf("lock the archive %s, which another run may hold: %w", path, err)
-	}
-	if err := a.cutTornLine(); err != nil {
-		return fmt.Errorf("cut the archive's last line: %w", err)
-	}
-	folder, err := os.Open(filepath.Dir(path))
-	if err != nil {
-		return fmt.Errorf("open the archive's folder: %w", err)
-	}
-	if err := errors.Join(a.Sync(), folder.Sync(), folder.Close()); err != nil { // its name, too, is to last
-		return fmt.Errorf("sync the archive: %w", err)
-	}
-	return nil
-}
-
-func (a *archiveFile) cutTornLine() error {
-	info, err := a.Stat()
-	if err != nil {
-		return err
-	}
-	size := info.Size()
-	for end := size; end > 0; {
-		chunk := make([]byte, min(end, maxLine))
-		if _, err := a.ReadAt(chunk, end-int64(len(chunk))); err != nil && !errors.Is(err, io.EOF) {
-			return err
-		}
-		if newline := bytes.LastIndexByte(chunk, '\n'); newline >= 0 {
-			return a.Truncate(end - int64(len(chunk)) + int64(newline) + 1)
-		}
-		end -= int64(len(chunk))
-	}
-	return a.Truncate(0)
-}
-
-// add writes a line for each history, and returns when they are on the disk.
-func (a *archiveFile) add(histories []ports.History) error {
-	if len(histories) == 0 {
-		return nil
-	}
-	var lines bytes.Buffer
-	encoder := json.NewEncoder(&lines)
-	encoder.SetEscapeHTML(false)
-	for _, h := range histories {
-		if err := encoder.Encode(archiveLine(h)); err != nil {
-			return fmt.Errorf("write the archive: %w", err)
-		}
-	}
-	if _, err := a.Write(lines.Bytes()); err != nil {
-		return fmt.Errorf("write the archive: %w", err)
-	}
-	if err := a.Sync(); err != nil {
-		return fmt.Errorf("sync the archive: %w", err)
-	}
-	return nil
 }
 
 // The members of a line: all that is stored of the payment for people. Times are the database's.

@@ -8,6 +8,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"syscall"
 	"testing"
 	"time"
 
@@ -161,20 +162,145 @@ func requireNothingLost(t *testing.T, base, file string, orders int) {
 	}
 }
 
-func TestArchiveCutsATornLine(t *testing.T) {
+// archivedOnce returns a database with one payment that can be archived, and a line of its archive.
+func archivedOnce(t *testing.T) (variables env, line string) {
+	t.Helper()
+	variables = env{"PAYMENTD_DATABASE": "sqlite:" + filepath.Join(t.TempDir(), "paymentd.db"), "PAYMENTD_GATEWAY": apptest.StartGateway(t).URL}
+	p := serve(t, variables)
+	for _, order := range []string{"order-1", "order-2"} {
+		require.Equal(t, http.StatusOK, apptest.Pay(t.Context(), p.URL, order, "5.00").Code)
+		require.Equal(t, http.StatusUnprocessableEntity, apptest.Pay(t.Context(), p.URL, order, "6.00").Code)
+	}
+	require.Zero(t, p.Stop(t))
+	copyOf := filepath.Join(t.TempDir(), "paymentd.db")
+	whole, err := os.ReadFile(strings.TrimPrefix(variables["PAYMENTD_DATABASE"], "sqlite:"))
+	require.NoError(t, err)
+	require.NoError(t, os.WriteFile(copyOf, whole, 0o600))
+	file := filepath.Join(t.TempDir(), "archive.jsonl")
+	out := apptest.Run(t, apptest.Build(t), env{"PAYMENTD_DATABASE": "sqlite:" + copyOf}, "archive", "--older-than=0s", "--to="+file)
+	require.Equal(t, apptest.Output{Stdout: "2 archived, 0 left for the next run: they changed meanwhile\n"}, out)
+	text, err := os.ReadFile(file)
+	require.NoError(t, err)
+	info, err := os.Stat(file)
+	require.NoError(t, err)
+	require.Equal(t, os.FileMode(0o600), info.Mode().Perm())
+	files, err := os.ReadDir(filepath.Dir(file))
+	require.NoError(t, err)
+	require.Len(t, files, 1, "nothing else is left")
+	line, _, _ = strings.Cut(string(text), "\n")
+	return variables, line + "\n"
+}
+
+// contentOf returns what a regular file holds.
+func contentOf(file string) string {
+	if info, err := os.Lstat(file); err != nil || !info.Mode().IsRegular() {
+		return ""
+	}
+	text, err := os.ReadFile(file)
+	if err != nil {
+		return err.Error()
+	}
+	return string(text)
+}
+
+// TestArchiveTouchesNothingElse: whatever is no archive stays as it is, byte by byte, and so does the database.
+func TestArchiveTouchesNothingElse(t *testing.T) {
 	t.Parallel()
-	variables := env{"PAYMENTD_DATABASE": "sqlite:" + filepath.Join(t.TempDir(), "paymentd.db")}
-	require.Zero(t, apptest.Run(t, apptest.Build(t), variables, "migrate", "up").Code)
-	whole := strings.Repeat(`{"order_id":"order-1"}`+"\n", 10_000)
-	for torn, want := range map[string]string{
-		whole + `{"order_id":"ord`: whole, whole: whole, `{"ord`: "", "": "",
-		whole + strings.Repeat("x", 200_000): whole,
+
+	variables, line := archivedOnce(t)
+	database := strings.TrimPrefix(variables["PAYMENTD_DATABASE"], "sqlite:")
+	folder := t.TempDir()
+	write := func(name, content string) string {
+		file := filepath.Join(folder, name)
+		require.NoError(t, os.WriteFile(file, []byte(content), 0o600))
+		return file
+	}
+	archive := write("archive.jsonl", line)
+	link, dangling, pipe := filepath.Join(folder, "link"), filepath.Join(folder, "dangling"), filepath.Join(folder, "pipe")
+	require.NoError(t, os.Symlink(archive, link))
+	require.NoError(t, os.Symlink(filepath.Join(folder, "made"), dangling))
+	require.NoError(t, syscall.Mkfifo(pipe, 0o600))
+	hard := filepath.Join(filepath.Dir(database), "hard")
+	require.NoError(t, os.Link(database, hard))
+	ledger := `{"key":"key-1","order_id":"order-1","amount":"1.00","currency":"USD","status":"succeeded","transaction_id":"txn-1"}` + "\n"
+	for to, says := range map[string]string{
+		database:                "is not an archive of paymentd",
+		hard:                    "is not an archive of paymentd",
+		database + "-wal":       "has the name of a part of a SQLite database",
+		database + "-shm":       "has the name of a part of a SQLite database",
+		write("ledger", ledger): "is not an archive of paymentd",
+		write("empty", ""):      "is not an archive of paymentd",
+		write("text", "a line of something else\n"):      "is not an archive of paymentd",
+		write("word", "no line"):                         "is not an archive of paymentd",
+		write("zeros", "\x00\x00\x00\x00\x00"):           "is not an archive of paymentd",
+		write("brace", "{"):                              "is not an archive of paymentd",
+		write("other", `{"order_id":"order-1"}`+"\n"):    "is not an archive of paymentd",
+		write("ends otherwise", line+"something else"):   "ends in something else",
+		write("ends in a line", line+"something else\n"): "ends in something else",
+		folder: "is a folder, a device or a pipe", "/dev/null": "is a folder, a device or a pipe", pipe: "is a folder, a device or a pipe",
+		link: "is a symbolic link", dangling: "is a symbolic link", "/dev/stdout": "is a ", "-": "must name a file",
+		filepath.Join(folder, "nowhere", "a.jsonl"): "is not a folder: make it first",
 	} {
-		file := filepath.Join(t.TempDir(), "archive.jsonl")
-		require.NoError(t, os.WriteFile(file, []byte(torn), 0o600))
-		require.Zero(t, apptest.Run(t, apptest.Build(t), variables, "archive", "--to="+file).Code)
-		got, err := os.ReadFile(file)
-		require.NoError(t, err)
-		require.True(t, want == string(got), "%d bytes are left, not %d", len(got), len(want))
+		before := contentOf(to)
+		for _, more := range [][]string{nil, {"--dry-run"}} {
+			args := append([]string{"archive", "--older-than=0s", "--to=" + to}, more...)
+			out := apptest.RunIn(t, folder, apptest.Build(t), variables, args...)
+			require.Equal(t, 2, out.Code, "%s: %s", to, out)
+			require.Empty(t, out.Stdout)
+			require.Contains(t, out.Stderr, "--to: ")
+			require.Contains(t, out.Stderr, says, to)
+			require.Equal(t, 1, strings.Count(out.Stderr, "\n"))
+		}
+		require.True(t, before == contentOf(to), "%s has changed", to)
+	}
+	require.NoFileExists(t, filepath.Join(folder, "made"))
+	require.NoFileExists(t, filepath.Join(folder, "-"))
+	out := apptest.Run(t, apptest.Build(t), variables, "archive", "--older-than=0s", "--dry-run", "--to="+filepath.Join(folder, "new"))
+	require.Equal(t, apptest.Output{Stdout: "2 would be archived\n"}, out, "none has left")
+	require.NoFileExists(t, filepath.Join(folder, "new"))
+
+	// Another run, and any other program that locks it.
+	locked, err := os.Open(archive)
+	require.NoError(t, err)
+	require.NoError(t, syscall.Flock(int(locked.Fd()), syscall.LOCK_EX))
+	out = apptest.Run(t, apptest.Build(t), variables, "archive", "--older-than=0s", "--to="+archive)
+	require.Equal(t, 1, out.Code, out)
+	require.Contains(t, out.Stderr, "is in use by another process, such as another run")
+	require.NoError(t, locked.Close())
+	require.Zero(t, apptest.Run(t, apptest.Build(t), variables, "archive", "--older-than=0s", "--to="+archive).Code)
+	require.Len(t, linesOf(t, archive)["order-1"], 2, "it was added to")
+}
+
+// TestArchiveEndsAsACrashLeftIt: a part of a line goes, a whole one stays, and what follows is a line of its own.
+func TestArchiveEndsAsACrashLeftIt(t *testing.T) {
+	t.Parallel()
+
+	_, line := archivedOnce(t)
+	whole := strings.Repeat(line, 1000)
+	for name, c := range map[string]struct{ torn, kept string }{
+		"a part":              {whole + line[:50], whole},
+		"a little":            {whole + "{", whole},
+		"a part, then zeros":  {whole + line[:50] + strings.Repeat("\x00", 300_000), whole},
+		"zeros":               {whole + strings.Repeat("\x00", 4096), whole},
+		"all but a line feed": {whole + strings.TrimSuffix(line, "\n"), whole + line},
+		"nothing":             {whole, whole},
+		"a long part":         {whole + line[:50] + strings.Repeat("x", 200_000), whole},
+		"the first, torn":     {line[:50], ""},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			variables, line := archivedOnce(t)
+			file := filepath.Join(t.TempDir(), "archive.jsonl")
+			require.NoError(t, os.WriteFile(file, []byte(c.torn), 0o600))
+			out := apptest.Run(t, apptest.Build(t), variables, "archive", "--older-than=0s", "--to="+file)
+			require.Zero(t, out.Code, out)
+			got, err := os.ReadFile(file)
+			require.NoError(t, err)
+			added, ok := strings.CutPrefix(string(got), c.kept)
+			require.True(t, ok, "what was whole is kept")
+			require.Equal(t, 2, strings.Count(added, "\n"))
+			require.Contains(t, added, line)
+			require.Len(t, linesOf(t, file)["order-2"], 1)
+		})
 	}
 }

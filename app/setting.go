@@ -34,6 +34,11 @@ func setting(flag, problem string) error {
 	return &settingError{flag: flag, variable: variable, problem: problem}
 }
 
+// toSetting is an error about the flag --to of a command.
+func toSetting(format string, args ...any) error {
+	return &settingError{flag: "to", problem: fmt.Sprintf(format, args...)}
+}
+
 // values is how kong reads what is not a string. What kong itself says of a value that cannot
 // be read names the flag alone, even where it came from a variable.
 type values struct {

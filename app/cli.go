@@ -19,7 +19,10 @@ import (
 const description = `A payment service that charges an order exactly once.
 
 POST /payments/process {"order_id","amount"} in front of a payment gateway: it never charges
-twice, never loses a payment, and says so when it does not know.`
+twice, never loses a payment, and says so when it does not know.
+
+Exit codes of every command: 0 done, or the answer is yes; 1 the answer is no, or it could not be
+done; 2 the command line or a setting is wrong. A command that only looks creates nothing.`
 
 // commands is the command line. The tags are kong's.
 type commands struct {
@@ -48,6 +51,11 @@ const (
 	exitFailed = 1 // the command has failed
 	exitWrong  = 2 // the command line or a setting is wrong
 )
+
+// argumentError is an argument that is wrong, and no setting.
+type argumentError struct{ problem string }
+
+func (e *argumentError) Error() string { return e.problem }
 
 // exit is how kong's own exits (--help) leave [Run].
 type exit int
@@ -135,7 +143,8 @@ func complain(w io.Writer, code int, err error) int {
 	_, _ = fmt.Fprintf(w, "paymentd: %s\n", line)
 	_, wrongSetting := errors.AsType[*settingError](err)
 	_, wrongField := errors.AsType[*payment.FieldError](err)
-	if wrongSetting || wrongField {
+	_, wrongArgument := errors.AsType[*argumentError](err)
+	if wrongSetting || wrongField || wrongArgument {
 		return exitWrong
 	}
 	return code

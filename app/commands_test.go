@@ -1,6 +1,8 @@
 package app_test
 
 import (
+	"database/sql"
+	"errors"
 	"net/http"
 	"path/filepath"
 	"strings"
@@ -25,23 +27,124 @@ func TestMigrate(t *testing.T) {
 			run := func(args ...string) apptest.Output {
 				return apptest.Run(t, apptest.Build(t), env{"PAYMENTD_DATABASE": database}, args...)
 			}
-			const none = "the database has no tables yet: run `paymentd migrate up`\n"
-			require.Equal(t, apptest.Output{Code: 1, Stderr: "paymentd: " + none}, run("stuck"))
+			const missing = "the database has no tables yet: run `paymentd migrate up`"
+			none, noStep := missing, "migrate down: the database has no tables, so that there is no step to take back; nothing was changed"
 			if file, ok := strings.CutPrefix(database, "sqlite:"); ok {
-				require.NoFileExists(t, file, "whoever only looks makes none")
+				none = "there is no database at " + file + ": name the right file, or run `paymentd migrate up`, which makes one"
+				noStep = "migrate down: " + none + "; nothing was changed"
 			}
-			require.Equal(t, apptest.Output{Stdout: none}, run("migrate", "status"))
-			require.Equal(t, apptest.Output{Stdout: none}, run("migrate", "down"))
+			const notCurrent = "paymentd: the schema is not at the version of this program\n"
+			require.Equal(t, apptest.Output{Code: 1, Stderr: "paymentd: " + none + "\n"}, run("stuck"))
+			require.Equal(t, apptest.Output{Code: 1, Stdout: none + "\n", Stderr: notCurrent}, run("migrate", "status"))
+			require.Equal(t, apptest.Output{Code: 1, Stderr: "paymentd: " + noStep + "\n"}, run("migrate", "down"))
 
 			require.Regexp(t, `^the schema is current, at version \d+\n$`, run("migrate", "up").Stdout)
 			require.Equal(t, run("migrate", "up"), run("migrate", "status"), "the second time changes nothing")
+			require.Zero(t, run("migrate", "status").Code)
 			require.Equal(t, apptest.Output{Stdout: "ORDER  STATE  SINCE  ATTEMPTS  NEXT  WHY\n"}, run("stuck"))
 
-			require.Regexp(t, "^the schema is at version \\d+ and this program needs \\d+: run `paymentd migrate up`\n$",
-				run("migrate", "down").Stdout)
+			older := run("migrate", "down")
+			require.Zero(t, older.Code, older)
+			require.Regexp(t, "(?m)^the schema is at version \\d+ and this program needs \\d+: run `paymentd migrate up`\n$", older.Stdout)
 			require.Equal(t, 1, run("stuck").Code)
-			require.Equal(t, apptest.Output{Stdout: none}, run("migrate", "down", "--all"))
+			require.Equal(t, 1, run("migrate", "status").Code, "older")
+			require.Equal(t, 2, run("migrate", "down", "--all").Code, "one step at a time")
 			require.Contains(t, run("migrate", "up").Stdout, "the schema is current")
+		})
+	}
+}
+
+// TestMigrateStatusOfOtherVersions: only this program's own version is 0.
+func TestMigrateStatusOfOtherVersions(t *testing.T) {
+	t.Parallel()
+
+	for name, c := range map[string]struct{ change, says string }{
+		"newer": {"UPDATE schema_migrations SET version = 1000", "the schema is at version 1000, newer than the"},
+		"dirty": {"UPDATE schema_migrations SET dirty = 1", "the schema is dirty: the migration to version"},
+		"older": {"UPDATE schema_migrations SET version = 1", "the schema is at version 1 and this program needs"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			file := filepath.Join(t.TempDir(), "paymentd.db")
+			variables := env{"PAYMENTD_DATABASE": "sqlite:" + file}
+			require.Zero(t, apptest.Run(t, apptest.Build(t), variables, "migrate", "up").Code)
+			change(t, file, c.change)
+			out := apptest.Run(t, apptest.Build(t), variables, "migrate", "status")
+			require.Equal(t, 1, out.Code, out)
+			require.Contains(t, out.Stdout, c.says)
+			require.Equal(t, 1, strings.Count(out.Stdout, "\n"))
+		})
+	}
+}
+
+// change runs a statement on a SQLite file.
+func change(t *testing.T, file, statement string) {
+	t.Helper()
+	db, err := sql.Open("sqlite", file)
+	require.NoError(t, err)
+	_, err = db.ExecContext(t.Context(), statement)
+	require.NoError(t, errors.Join(err, db.Close()))
+}
+
+// TestMigrateDownBesideAService takes steps back as long as it can, and asks for the order again: it is
+// not charged a second time.
+func TestMigrateDownBesideAService(t *testing.T) {
+	t.Parallel()
+
+	for name, database := range map[string]string{
+		"mysql":  mysqltest.Database(t),
+		"sqlite": "sqlite:" + filepath.Join(t.TempDir(), "paymentd.db"),
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			gateway := apptest.StartGateway(t)
+			variables := env{"PAYMENTD_DATABASE": database, "PAYMENTD_GATEWAY": gateway.URL, "PAYMENTD_HEARTBEAT_TIMEOUT": "1s"}
+			run := func(args ...string) apptest.Output {
+				return apptest.Run(t, apptest.Build(t), variables, args...)
+			}
+			p := serve(t, variables)
+			require.Equal(t, http.StatusOK, apptest.Pay(t.Context(), p.URL, "order-1", "5.00").Code)
+			for range 7 {
+				beside := run("migrate", "down", "--drop-payments")
+				require.Equal(t, 1, beside.Code, beside)
+				require.Contains(t, beside.Stderr, "stop")
+				require.Contains(t, beside.Stderr, "nothing was changed")
+				require.Equal(t, 1, strings.Count(beside.Stderr, "\n"))
+			}
+			p.Kill()
+			apptest.Eventually(t, 30*time.Second, func() error { // until it counts as dead
+				if out := run("migrate", "down"); out.Code != 0 {
+					return errors.New(out.Stderr)
+				}
+				return nil
+			})
+			var last apptest.Output
+			for last.Code == 0 {
+				last = run("migrate", "down")
+			}
+			require.Equal(t, 1, last.Code, last)
+			require.Contains(t, last.Stderr, "payments (1 row)")
+			require.Contains(t, last.Stderr, "--drop-payments")
+
+			require.Zero(t, run("migrate", "up").Code)
+			p = serve(t, variables)
+			require.Equal(t, "true", apptest.Pay(t.Context(), p.URL, "order-1", "5.00").Header.Get("Idempotent-Replayed"))
+			require.Len(t, gateway.Taken("order-1"), 1)
+			require.Zero(t, p.Stop(t))
+
+			// With the word that permits it, the rows go, and neither the service nor a person makes new tables
+			// without another word.
+			for last = (apptest.Output{}); last.Code == 0; last = run("migrate", "down", "--drop-payments") {
+			}
+			require.Contains(t, last.Stderr, "there is no step to take back")
+			for _, command := range [][]string{{"migrate", "up"}, {"serve"}} {
+				out := run(command...)
+				require.NotZero(t, out.Code, command)
+				require.Contains(t, out.Stderr, "orders that were paid would be charged again")
+			}
+			require.Equal(t, 1, run("migrate", "status").Code)
+			require.Zero(t, run("migrate", "up", "--start-empty").Code)
+			require.Zero(t, run("migrate", "up").Code)
 		})
 	}
 }
@@ -148,5 +251,12 @@ func TestHealthCommand(t *testing.T) {
 	require.Equal(t, 1, wrong.Code)
 	require.Contains(t, wrong.Stderr, "404")
 	require.Zero(t, p.Stop(t))
-	require.Equal(t, 1, run(p.URL+"/healthz").Code)
+	gone := run(p.URL + "/healthz")
+	require.Equal(t, apptest.Output{Code: 1, Stderr: "paymentd: " + p.URL + "/healthz gives no answer: connection refused\n"}, gone)
+	for _, wrong := range []string{"foo", "127.0.0.1:3000", "ftp://127.0.0.1/healthz", "http://", "http://:3000/healthz"} {
+		out := run(wrong)
+		require.Equal(t, 2, out.Code, out)
+		require.Contains(t, out.Stderr, "must be an http:// or https:// address")
+		require.Equal(t, 1, strings.Count(out.Stderr, "\n"))
+	}
 }

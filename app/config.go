@@ -1,12 +1,17 @@
 package app
 
 import (
+	"bytes"
+	"cmp"
 	"errors"
 	"fmt"
+	"io"
 	"log/slog"
 	"net"
 	"net/netip"
 	"net/url"
+	"os"
+	"path/filepath"
 	"slices"
 	"strconv"
 	"strings"
@@ -21,10 +26,11 @@ import (
 // Config is every setting of `paymentd serve`: a flag and an environment variable each.
 // The tags are kong's.
 type Config struct {
-	Addr     string `default:"127.0.0.1:3000" env:"PAYMENTD_ADDR" help:"Address to listen on, host:port. Any other than a loopback address needs an API key."`
-	Database string `default:"sqlite:paymentd.db" env:"PAYMENTD_DATABASE" help:"Where payments are kept: sqlite:FILE for one process, or mysql://user:password@host:port/database?tls=true for many."`
-	Gateway  string `default:"sandbox:" env:"PAYMENTD_GATEWAY" help:"Who takes the money: sandbox: or sandbox:LEDGER-FILE (a simulation inside the process; to be set if the database is MySQL or the address is not a loopback one), or the http://host:port or https:// base address of a gateway that speaks the gateway protocol."`
-	Currency string `default:"USD" env:"PAYMENTD_CURRENCY" help:"Currency of requests that name none, ISO 4217."`
+	Addr         string `default:"127.0.0.1:3000" env:"PAYMENTD_ADDR" help:"Address to listen on, host:port. Any other than a loopback address needs an API key."`
+	Database     string `default:"sqlite:paymentd.db" env:"PAYMENTD_DATABASE" help:"Where payments are kept: sqlite:FILE for one process, or mysql://user:password@host:port/database?tls=true for many."`
+	DatabaseFile string `default:"" env:"PAYMENTD_DATABASE_FILE" placeholder:"FILE" help:"File that holds the address of the database, in place of PAYMENTD_DATABASE: for a password that is to be in no variable."`
+	Gateway      string `default:"sandbox:" env:"PAYMENTD_GATEWAY" help:"Who takes the money: sandbox: or sandbox:LEDGER-FILE (a simulation inside the process; to be set if the database is MySQL or the address is not a loopback one), or the http://host:port or https:// base address of a gateway that speaks the gateway protocol."`
+	Currency     string `default:"USD" env:"PAYMENTD_CURRENCY" help:"Currency of requests that name none, ISO 4217."`
 
 	MaxRetries     int             `default:"3" env:"PAYMENTD_MAX_RETRIES" help:"Retries after the first attempt of a round, 0 to 10."`
 	RetryDelay     time.Duration   `default:"1s" env:"PAYMENTD_RETRY_DELAY" help:"Delay before the first retry; doubled before each further one."`
@@ -100,11 +106,14 @@ func (c *Config) Validate() error {
 	if _, err := payment.ParseCurrency(c.Currency); err != nil {
 		return setting("currency", "must be an ISO 4217 code, such as USD")
 	}
-	if err := validateDatabase(c.Database); err != nil {
+	if err := resolveDatabase(&c.Database, &c.DatabaseFile); err != nil {
 		return err
 	}
 	if !hasPrefix(c.Gateway, "sandbox:", "http://", "https://") || c.Gateway != strings.TrimSpace(c.Gateway) {
 		return setting("gateway", "must begin with sandbox:, http:// or https://, and have no space or line feed at its end")
+	}
+	if err := c.validateLedger(); err != nil {
+		return err
 	}
 	if err := new(slog.Level).UnmarshalText([]byte(c.LogLevel)); err != nil {
 		return setting("log-level", "must be debug, info, warn or error")
@@ -182,6 +191,90 @@ func validateDatabase(address string) error {
 		return setting("database", "must begin with sqlite: or mysql://") // it may hold a password
 	}
 	return nil
+}
+
+// defaultDatabase is the default of PAYMENTD_DATABASE.
+const defaultDatabase = "sqlite:paymentd.db"
+
+// maxSecretFile bounds a file that holds one setting, in bytes.
+const maxSecretFile = 16 << 10
+
+// resolveDatabase puts what the file holds in the place of the address, if a file is named, and
+// checks the address. Its errors hold nothing of the file.
+func resolveDatabase(address, file *string) error {
+	if *file == "" {
+		return validateDatabase(*address)
+	}
+	if os.Getenv("PAYMENTD_DATABASE") != "" || *address != defaultDatabase {
+		return setting("database-file", "must not be set together with PAYMENTD_DATABASE (--database): set one of the two")
+	}
+	text, err := readSecret(*file)
+	if err != nil {
+		return setting("database-file", err.Error())
+	}
+	if !hasPrefix(text, "sqlite:", "mysql://") || strings.ContainsAny(text, "\r\n") {
+		return setting("database-file", "must be a file that holds one line, which begins with sqlite: or mysql://")
+	}
+	*address, *file = text, ""
+	return nil
+}
+
+// readSecret returns what a file holds, without the white space around it.
+func readSecret(path string) (string, error) {
+	file, err := os.Open(path) //nolint:gosec // the operator names it
+	if err != nil {
+		return "", fmt.Errorf("must be a file that can be read, and %s is not: %s", path, cause(err))
+	}
+	defer func() { _ = file.Close() }() // it was only read
+	text, err := io.ReadAll(io.LimitReader(file, maxSecretFile+1))
+	switch {
+	case err != nil:
+		return "", fmt.Errorf("must be a file that can be read, and %s is not: %s", path, cause(err))
+	case len(text) > maxSecretFile:
+		return "", fmt.Errorf("must be a file of at most %d bytes, and %s has more", maxSecretFile, path)
+	case len(bytes.TrimSpace(text)) == 0:
+		return "", fmt.Errorf("must be a file that is not empty, and %s is", path)
+	}
+	return string(bytes.TrimSpace(text)), nil
+}
+
+// validateLedger keeps the ledger of the sandbox, and the database, out of each other's file.
+func (c *Config) validateLedger() error {
+	ledger, inProcess := strings.CutPrefix(c.Gateway, "sandbox:")
+	database, onFile := strings.CutPrefix(c.Database, "sqlite:")
+	if !inProcess || !onFile {
+		return nil
+	}
+	database = strings.TrimPrefix(database, "//")
+	for _, suffix := range []string{"", "-wal", "-shm", "-journal"} {
+		if samePath(cmp.Or(ledger, defaultLedger), database+suffix) {
+			return setting("gateway", "must name a ledger that is another file than the database's, "+database+suffix)
+		}
+	}
+	return nil
+}
+
+// samePath reports whether two paths lead to one file, which need not be there.
+func samePath(a, b string) bool {
+	infoA, errA := os.Stat(a)
+	infoB, errB := os.Stat(b)
+	if errA == nil && errB == nil {
+		return os.SameFile(infoA, infoB)
+	}
+	return realPath(a) == realPath(b)
+}
+
+// realPath resolves the links in the folder's path.
+func realPath(path string) string {
+	absolute, err := filepath.Abs(path)
+	if err != nil {
+		return path
+	}
+	folder, err := filepath.EvalSymlinks(filepath.Dir(absolute))
+	if err != nil {
+		return absolute
+	}
+	return filepath.Join(folder, filepath.Base(absolute))
 }
 
 // isBaseURL reports whether there is a host to ask at the address.

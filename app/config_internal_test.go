@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"path/filepath"
 	"reflect"
 	"slices"
 	"strings"
@@ -19,6 +20,7 @@ import (
 var settings = []struct{ variable, byDefault, other string }{
 	{"PAYMENTD_ADDR", "127.0.0.1:3000", "localhost:3100"},
 	{"PAYMENTD_DATABASE", "sqlite:paymentd.db", "mysql://user:secret@db:3306/payments?tls=true"},
+	{"PAYMENTD_DATABASE_FILE", "", "testdata/database"},
 	{"PAYMENTD_GATEWAY", "sandbox:", "https://gateway:8443/v1"},
 	{"PAYMENTD_CURRENCY", "USD", "JPY"},
 	{"PAYMENTD_MAX_RETRIES", "3", "5"},
@@ -119,6 +121,7 @@ func TestBounds(t *testing.T) {
 			wrong: []string{"", "3000", "127.0.0.1", "127.0.0.1:", "127.0.0.1:http", "127.0.0.1:65536", "::1:80"},
 		},
 		"PAYMENTD_DATABASE":             {right: []string{"sqlite:/var/lib/x.db"}, wrong: []string{"", "payments.db", "postgres://u@h/d", "mysql:u@h"}},
+		"PAYMENTD_DATABASE_FILE":        {right: []string{"", "testdata/database"}, wrong: []string{"testdata/nothing", "testdata", "testdata/api-keys", "/dev/null"}},
 		"PAYMENTD_GATEWAY":              {right: []string{"sandbox:x.ledger", "http://h:1"}, wrong: []string{"", "gateway:8443", "ftp://h", "stripe:"}},
 		"PAYMENTD_CURRENCY":             {right: []string{"KWD"}, wrong: []string{"", "usd", "XYZ", "US"}},
 		"PAYMENTD_MAX_RETRIES":          {right: []string{"0", "10"}, wrong: []string{"", "-1", "11", "three", "1.5", "99999999999999999999"}},
@@ -167,6 +170,60 @@ func TestBounds(t *testing.T) {
 			}
 		})
 	}
+}
+
+// TestDatabaseFile holds that a file and an address are not both set, and that no error shows the file.
+//
+//nolint:paralleltest // the environment is one for all tests
+func TestDatabaseFile(t *testing.T) {
+	forgetVariables(t)
+	for _, command := range []string{"serve", "doctor", "stuck", "migrate up", "keys list"} {
+		args := strings.Fields(command)
+		t.Setenv("PAYMENTD_DATABASE_FILE", "testdata/database")
+		_, err := parse(args, io.Discard, io.Discard)
+		require.NoError(t, err)
+		_, err = parse(append(args, "--database=sqlite:other.db"), io.Discard, io.Discard)
+		require.ErrorContains(t, err, "PAYMENTD_DATABASE_FILE (--database-file): must not be set together with PAYMENTD_DATABASE")
+		t.Setenv("PAYMENTD_DATABASE", "sqlite:paymentd.db")
+		_, err = parse(args, io.Discard, io.Discard)
+		require.ErrorContains(t, err, "must not be set together with PAYMENTD_DATABASE")
+		require.NoError(t, os.Unsetenv("PAYMENTD_DATABASE"))
+	}
+	secret := filepath.Join(t.TempDir(), "secret")
+	for content, says := range map[string]string{
+		"": "is", "\n \n": "must be a file that is not empty", "sesame": "must be a file that holds one line",
+		"sqlite:a.db\nsesame": "must be a file that holds one line", "postgres://u:sesame@h/d": "must be a file that holds one line",
+		strings.Repeat("sesame", 16<<10): "must be a file of at most 16384 bytes",
+	} {
+		require.NoError(t, os.WriteFile(secret, []byte(content), 0o600))
+		_, err := parse([]string{"serve", "--database-file=" + secret}, io.Discard, io.Discard)
+		require.ErrorContains(t, err, "PAYMENTD_DATABASE_FILE (--database-file): must ")
+		require.ErrorContains(t, err, says)
+		require.NotContains(t, err.Error(), "sesame")
+	}
+}
+
+// TestLedgerIsNotTheDatabase also by another name.
+//
+//nolint:paralleltest // the environment is one for all tests
+func TestLedgerIsNotTheDatabase(t *testing.T) {
+	forgetVariables(t)
+	folder := t.TempDir()
+	file := filepath.Join(folder, "x.db")
+	require.NoError(t, os.WriteFile(file, nil, 0o600))
+	require.NoError(t, os.Symlink(folder, filepath.Join(folder, "link")))
+	require.NoError(t, os.Link(file, filepath.Join(folder, "hard")))
+	for _, ledger := range []string{
+		file, file + "-wal", file + "-shm", file + "-journal", folder + "/./x.db", folder + "/link/x.db",
+		folder + "/link/x.db-wal", folder + "/hard",
+	} {
+		_, err := parse([]string{"serve", "--database=sqlite:" + file, "--gateway=sandbox:" + ledger}, io.Discard, io.Discard)
+		require.ErrorContains(t, err, "PAYMENTD_GATEWAY (--gateway): must name a ledger that is another file than the database's", ledger)
+	}
+	_, err := parse([]string{"serve", "--database=sqlite:paymentd-sandbox.ledger"}, io.Discard, io.Discard)
+	require.ErrorContains(t, err, "must name a ledger that is another file", "the default of one, named as the other")
+	_, err = parse([]string{"serve", "--database=sqlite:" + file, "--gateway=sandbox:" + folder + "/x.ledger"}, io.Discard, io.Discard)
+	require.NoError(t, err)
 }
 
 //nolint:paralleltest // the environment is one for all tests

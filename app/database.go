@@ -11,11 +11,13 @@ import (
 	"paymentd/core"
 	"paymentd/core/payment"
 	"paymentd/ports"
+	"paymentd/sql/schema"
 )
 
-// databaseFlag is the one setting that the commands on a database share with serve.
+// databaseFlag is the setting that the commands on a database share with serve.
 type databaseFlag struct {
-	Database string `default:"sqlite:paymentd.db" env:"PAYMENTD_DATABASE" help:"The database: sqlite:FILE or mysql://user:password@host:port/database?tls=true."`
+	Database     string `default:"sqlite:paymentd.db" env:"PAYMENTD_DATABASE" help:"The database: sqlite:FILE or mysql://user:password@host:port/database?tls=true."`
+	DatabaseFile string `default:"" env:"PAYMENTD_DATABASE_FILE" placeholder:"FILE" help:"File that holds that address, in place of --database."`
 }
 
 // with opens the database for the time of f.
@@ -24,75 +26,145 @@ func (d databaseFlag) with(p process, f func(*Repository) error) error {
 	if err != nil {
 		return err
 	}
-	return errors.Join(f(r), r.Close())
+	return plainDatabaseError(errors.Join(f(r), r.Close()))
 }
 
-// withPayments is with, for a command that needs the tables to be those of this program.
+// withPayments is with, for a command that needs the tables to be those of this program. It makes no
+// database.
 func (d databaseFlag) withPayments(ctx context.Context, p process, f func(*Repository) error) error {
 	return d.with(p, func(r *Repository) error {
-		if err := r.Ready(ctx); err != nil {
+		status, err := r.SchemaStatus(ctx)
+		if err == nil {
+			err = status.Err()
+		}
+		if err != nil {
 			return err
 		}
 		return f(r)
 	})
 }
 
+// plainDatabaseError says what to do about a database that cannot be reached, or is not paymentd's.
+func plainDatabaseError(err error) error {
+	if err == nil {
+		return nil
+	}
+	if foreign, ok := errors.AsType[*schema.ForeignError](err); ok {
+		return setting("database", foreign.Error())
+	}
+	if errors.Is(err, context.Canceled) {
+		return errors.New("interrupted before it was done; it may be run again")
+	}
+	if why := cause(err); errors.Is(err, ports.ErrUnavailable) && why != err.Error() {
+		return fmt.Errorf("the database cannot be reached: %s; see that it runs, and that PAYMENTD_DATABASE names it", why)
+	}
+	return err
+}
+
 // Validate checks the setting. Kong calls it.
-func (d databaseFlag) Validate() error { return validateDatabase(d.Database) }
+func (d *databaseFlag) Validate() error { return resolveDatabase(&d.Database, &d.DatabaseFile) }
 
 type migrateCommand struct {
 	Up     migrateUpCommand     `cmd:"" help:"Bring the schema to this version. The service does the same at its start."`
-	Down   migrateDownCommand   `cmd:"" help:"Take the latest step back. What it added is lost."`
-	Status migrateStatusCommand `cmd:"" help:"Say which version the schema has, and which this program needs."`
+	Down   migrateDownCommand   `cmd:"" help:"Take the latest step back, one step. Rows that cannot be made again are dropped only with --drop-payments."`
+	Status migrateStatusCommand `cmd:"" help:"Say which version the schema has, and which this program needs. Exit code 1 unless it is the same."`
 }
 
-type migrateUpCommand struct{ databaseFlag }
+type migrateUpCommand struct {
+	databaseFlag
+
+	StartEmpty bool `help:"After 'migrate down --drop-payments' has dropped rows: begin with empty tables. Orders that were paid are charged again when they are asked for again."`
+}
 
 func (c *migrateUpCommand) Run(ctx context.Context, p process) error {
 	return c.with(p, func(r *Repository) error {
-		if err := r.Schema.Up(ctx); err != nil {
+		up := r.Schema.Up
+		if c.StartEmpty {
+			up = r.Schema.StartEmpty
+		}
+		if err := up(ctx); err != nil {
 			return err
 		}
-		return printStatus(ctx, p, r)
+		_, err := printStatus(ctx, p, r)
+		return err
 	})
 }
 
 type migrateDownCommand struct {
 	databaseFlag
 
-	All bool `help:"Take every step back: all payments are lost."`
+	DropPayments     bool          `help:"Drop tables that hold payments, attempts, events, keys or other rows that cannot be made again, with these rows."`
+	DryRun           bool          `help:"Only say what would be dropped."`
+	HeartbeatTimeout time.Duration `default:"5s" env:"PAYMENTD_HEARTBEAT_TIMEOUT" help:"That of the replicas. One whose last heartbeat is younger than three times this is alive, and the step is refused."`
 }
+
+// Help says what is refused.
+func (migrateDownCommand) Help() string {
+	return "Takes back one step: the latest migration. It names the tables that it drops, and how many rows they have. It refuses " +
+		"while replicas are alive (on SQLite: while another process has the file open), and, without --drop-payments, where rows " +
+		"would be lost that cannot be made again. After such a loss, neither 'migrate up' nor the service makes new tables " +
+		"before 'migrate up --start-empty' has said that orders may be charged again.\n\n" +
+		"Exit code 0: the step is taken back. 1: it was refused, or could not be done; nothing was changed."
+}
+
+// Validate checks the settings. Kong calls it.
+func (c *migrateDownCommand) Validate() error {
+	if c.HeartbeatTimeout <= 0 {
+		return setting("heartbeat-timeout", "must be above zero")
+	}
+	return c.databaseFlag.Validate()
+}
+
+// missedBeats is how many timeouts without a heartbeat make a replica dead enough to drop its tables.
+const missedBeats = 3
 
 func (c *migrateDownCommand) Run(ctx context.Context, p process) error {
 	return c.with(p, func(r *Repository) error {
-		down := r.Schema.Down
-		if c.All {
-			down = r.Schema.DownAll
-		}
-		if err := down(ctx); err != nil {
+		lost, err := r.Schema.Down(ctx, schema.Down{
+			Alive: missedBeats * c.HeartbeatTimeout, DropPayments: c.DropPayments, DryRun: c.DryRun,
+		})
+		if err != nil {
 			return err
 		}
-		return printStatus(ctx, p, r)
+		verb := "dropped"
+		if c.DryRun {
+			verb = "would drop"
+		}
+		for _, l := range lost {
+			if _, err := fmt.Fprintf(p.stdout, "%s %s\n", verb, l); err != nil {
+				return err
+			}
+		}
+		_, err = printStatus(ctx, p, r)
+		return err
 	})
 }
 
 type migrateStatusCommand struct{ databaseFlag }
 
-func (c *migrateStatusCommand) Run(ctx context.Context, p process) error {
-	return c.with(p, func(r *Repository) error { return printStatus(ctx, p, r) })
+// Help says what the exit codes mean.
+func (migrateStatusCommand) Help() string {
+	return "It changes nothing, and makes no database.\n\nExit code 0: the schema is at the version of this program. 1: it is older or " +
+		"newer, or dirty, or there is none, or it could not be asked for. On a newer one this program can work."
 }
 
-func printStatus(ctx context.Context, p process, r *Repository) error {
-	status, err := r.Schema.Status(ctx)
-	if err != nil {
+func (c *migrateStatusCommand) Run(ctx context.Context, p process) error {
+	return c.with(p, func(r *Repository) error {
+		status, err := printStatus(ctx, p, r)
+		if err == nil && !status.Current() {
+			return errors.New("the schema is not at the version of this program")
+		}
 		return err
+	})
+}
+
+func printStatus(ctx context.Context, p process, r *Repository) (schema.Status, error) {
+	status, err := r.SchemaStatus(ctx)
+	if err != nil {
+		return status, err
 	}
-	line := fmt.Sprintf("the schema is current, at version %d", status.Version)
-	if err := status.Err(); err != nil {
-		line = err.Error()
-	}
-	_, err = fmt.Fprintln(p.stdout, line)
-	return err
+	_, err = fmt.Fprintln(p.stdout, status)
+	return status, err
 }
 
 type resolveCommand struct {

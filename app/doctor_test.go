@@ -222,7 +222,7 @@ func TestDoctorLooksAtTheCertificate(t *testing.T) {
 	variables["PAYMENTD_TLS_KEY"] = "/nowhere/tls.key"
 	out := doctor(t, variables)
 	require.Equal(t, 2, out.Code, out)
-	require.Contains(t, out.Stderr, "PAYMENTD_TLS_KEY (--tls-key): open /nowhere/tls.key")
+	require.Contains(t, out.Stderr, "PAYMENTD_TLS_KEY (--tls-key): must be a file that can be read, and /nowhere/tls.key is not: no such file or directory")
 }
 
 // TestStartLooksAtTheGateway: what answers in the gateway's place shows before a payment does; a

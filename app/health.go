@@ -17,6 +17,19 @@ type healthCommand struct {
 	URL string `arg:"" default:"http://127.0.0.1:3000/readyz" help:"What to ask: /healthz or /readyz of a service, or /healthz of the sandbox."`
 }
 
+// Help says what the exit codes mean.
+func (healthCommand) Help() string {
+	return "Exit code 0: it answers 200. 1: it answers something else, or not within 3 seconds. 2: the address is wrong."
+}
+
+// Validate checks the settings. Kong calls it.
+func (c *healthCommand) Validate() error {
+	if !isBaseURL(c.URL) {
+		return fmt.Errorf("<url> must be an http:// or https:// address, such as http://127.0.0.1:3000/readyz, and is %q", c.URL)
+	}
+	return nil
+}
+
 func (c *healthCommand) Run(ctx context.Context) error {
 	ctx, cancel := context.WithTimeout(ctx, healthTimeout)
 	defer cancel()
@@ -30,11 +43,11 @@ func (c *healthCommand) Run(ctx context.Context) error {
 	}
 	response, err := client.Do(request)
 	if err != nil {
-		return err
+		return fmt.Errorf("%s gives no answer: %s", request.URL.Redacted(), cause(err))
 	}
 	defer func() { _ = response.Body.Close() }()
 	if response.StatusCode != http.StatusOK {
-		return fmt.Errorf("%s answers %s", c.URL, response.Status)
+		return fmt.Errorf("%s answers %s", request.URL.Redacted(), response.Status)
 	}
 	return nil
 }
@@ -45,7 +58,7 @@ func (c *healthCommand) client() (*http.Client, error) {
 	}
 	authorities, err := os.ReadFile(c.CA)
 	if err != nil {
-		return nil, &settingError{flag: "ca", problem: err.Error()}
+		return nil, &settingError{flag: "ca", problem: fmt.Sprintf("must be a file that can be read, and %s is not: %s", c.CA, cause(err))}
 	}
 	pool := x509.NewCertPool()
 	if !pool.AppendCertsFromPEM(authorities) {

@@ -59,7 +59,7 @@ func (c *importCommand) read() (charges []payment.Import, others int, err error)
 	file := os.Stdin
 	if c.File != "-" {
 		if file, err = os.Open(c.File); err != nil {
-			return nil, 0, err
+			return nil, 0, &argumentError{fmt.Sprintf("the list %s cannot be read: %s", c.File, cause(err))}
 		}
 		defer func() { _ = file.Close() }() // it was only read
 	}
@@ -71,18 +71,30 @@ func (c *importCommand) read() (charges []payment.Import, others int, err error)
 		charge, succeeded, err := c.parse(lines.Bytes())
 		switch {
 		case err != nil:
-			return nil, 0, fmt.Errorf("line %d: %w", number, err)
+			return nil, 0, &listError{line: number, problem: err.Error()}
 		case !succeeded:
 			others++
 		default:
 			charges = append(charges, charge)
 		}
 	}
-	if err := lines.Err(); err != nil {
-		return nil, 0, fmt.Errorf("line %d: %w", number+1, err)
+	switch err := lines.Err(); {
+	case errors.Is(err, bufio.ErrTooLong):
+		return nil, 0, &listError{line: number + 1, problem: fmt.Sprintf("has more than %d bytes; a line must have one charge", maxLine)}
+	case err != nil:
+		return nil, 0, fmt.Errorf("the list %s cannot be read: %s", c.File, cause(err))
 	}
 	return charges, others, nil
 }
+
+// listError is a line that cannot be imported. It is no wrong setting, whatever is wrong in the line.
+type listError struct {
+	line    int
+	problem string
+}
+
+// Error names the line.
+func (e *listError) Error() string { return fmt.Sprintf("line %d: %s", e.line, e.problem) }
 
 // parse reads a line, and reports whether it is of a charge that took money.
 func (c *importCommand) parse(line []byte) (charge payment.Import, succeeded bool, err error) {
@@ -95,7 +107,7 @@ func (c *importCommand) parse(line []byte) (charge payment.Import, succeeded boo
 		TransactionID string `json:"transaction_id"`
 	}
 	if err := json.Unmarshal(line, &l); err != nil {
-		return charge, false, fmt.Errorf("must be a JSON object of one charge, with texts: %w", err)
+		return charge, false, errors.New("must be a JSON object of one charge, all of whose members are texts")
 	}
 	switch l.Status {
 	case "succeeded":

@@ -4,6 +4,9 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
+	"io/fs"
+	"os"
 	"text/tabwriter"
 	"time"
 
@@ -22,6 +25,7 @@ type createKeyCommand struct {
 
 	Name   string `required:"" placeholder:"NAME" help:"Whose key it is, or what for: letters, digits, hyphens, dots and underscores. One active key has it at a time."`
 	Scopes string `required:"" placeholder:"SCOPE,..." help:"What it may be used for: pay (charge orders, and look at payments), read (list payments, look at them, and read the metrics), admin (everything)."`
+	To     string `placeholder:"FILE" help:"File to write the key to, in place of the standard output: a new one, made with mode 0600."`
 }
 
 // Validate checks the settings. Kong calls it.
@@ -41,7 +45,20 @@ func (c *createKeyCommand) Run(ctx context.Context, p process) error {
 		return err
 	}
 	key, secret := apikey.New(apikey.Name(c.Name), scopes)
-	return c.withPayments(ctx, p, func(r *Repository) error {
+	return c.withPayments(ctx, p, func(r *Repository) (err error) {
+		out, err := c.output(p)
+		if err != nil {
+			return err
+		}
+		stored, written := false, false
+		defer func() {
+			closed := out.close(stored)
+			if written && closed == nil || !stored {
+				return
+			}
+			err = fmt.Errorf("the key %s, with the id %s, was made, and could not be written: %s; revoke it with "+
+				"`paymentd keys revoke %s`, and make another one", key.Name, key.ID, cause(errors.Join(err, closed)), key.ID)
+		}()
 		switch err := r.Keys().Create(ctx, key); {
 		case errors.Is(err, ports.ErrInDoubt):
 			return fmt.Errorf("%w; see `paymentd keys list` whether the key %s is there, revoke it, and make another one",
@@ -49,12 +66,55 @@ func (c *createKeyCommand) Run(ctx context.Context, p process) error {
 		case err != nil:
 			return err
 		}
+		stored = true
 		// The key alone goes to the standard output, for a pipe into whatever keeps secrets.
 		_, _ = fmt.Fprintf(p.stderr, "The key %s, with the id %s and the scopes %s. It is shown this once.\n"+
 			"Replicas that run take it within two seconds or so.\n", key.Name, key.ID, key.Scopes)
-		_, err := fmt.Fprintln(p.stdout, secret.Reveal())
+		_, err = fmt.Fprintln(out.file, secret.Reveal())
+		written = err == nil
 		return err
 	})
+}
+
+// keyOutput is where a key is written.
+type keyOutput struct {
+	file io.Writer
+	// close keeps a file that was made for the key, or takes it away.
+	close func(keep bool) error
+}
+
+// output opens what gets the key, before there is one: a key that nobody has would have to be revoked.
+func (c *createKeyCommand) output(p process) (keyOutput, error) {
+	if c.To == "" {
+		if readableByOthers(p.stdout) {
+			_, _ = fmt.Fprintln(p.stderr, "Other users may read the file that gets the key: chmod 600 it, or use --to next time.")
+		}
+		return keyOutput{file: p.stdout, close: func(bool) error { return nil }}, nil
+	}
+	file, err := os.OpenFile(c.To, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600)
+	switch {
+	case errors.Is(err, fs.ErrExist):
+		return keyOutput{}, toSetting("%s is there already: name a new file", c.To)
+	case err != nil:
+		return keyOutput{}, toSetting("%s cannot be made: %s", c.To, cause(err))
+	}
+	return keyOutput{file: file, close: func(keep bool) error {
+		err := errors.Join(file.Sync(), file.Close())
+		if !keep {
+			return errors.Join(err, os.Remove(c.To))
+		}
+		return err
+	}}, nil
+}
+
+// readableByOthers reports whether w is a file that more than its owner may read.
+func readableByOthers(w io.Writer) bool {
+	file, ok := w.(*os.File)
+	if !ok {
+		return false
+	}
+	info, err := file.Stat()
+	return err == nil && info.Mode().IsRegular() && info.Mode().Perm()&0o077 != 0
 }
 
 type listKeysCommand struct {
@@ -109,7 +169,14 @@ func (c *revokeKeyCommand) Run(ctx context.Context, p process) error {
 		if err != nil {
 			return err
 		}
-		_, err = fmt.Fprintf(p.stdout, "%s, with the id %s, is revoked\n", key.Name, key.ID)
-		return err
+		if _, err := fmt.Fprintf(p.stdout, "%s, with the id %s, is revoked\n", key.Name, key.ID); err != nil {
+			return err
+		}
+		if left, err := r.Keys().Active(ctx); err == nil && len(left.Keys) == 0 {
+			_, err = fmt.Fprintln(p.stderr, "It was the last active key of the database: callers are served with keys of the "+
+				"configuration only, until one is made with `paymentd keys create`.")
+			return err
+		}
+		return nil
 	})
 }

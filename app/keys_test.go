@@ -178,7 +178,11 @@ func TestKeysCommand(t *testing.T) {
 				`[0-9a-f]{12}  shop  pay,read  20\S+Z  never      never\n$`, list.Stdout)
 			id := list.Stdout[strings.Index(list.Stdout, "\n")+1:][:12]
 
-			require.Equal(t, apptest.Output{Stdout: "shop, with the id " + id + ", is revoked\n"}, keys.run("revoke", id))
+			require.Equal(t, apptest.Output{
+				Stdout: "shop, with the id " + id + ", is revoked\n",
+				Stderr: "It was the last active key of the database: callers are served with keys of the configuration only, " +
+					"until one is made with `paymentd keys create`.\n",
+			}, keys.run("revoke", id))
 			for _, called := range []string{"shop", id} {
 				again := keys.run("revoke", called)
 				require.Equal(t, 1, again.Code)

@@ -43,7 +43,7 @@ func startPprof(lc fx.Lifecycle, cfg Config, log *slog.Logger) {
 func (p *pprofServer) start(ctx context.Context) error {
 	l, err := (&net.ListenConfig{}).Listen(ctx, "tcp", p.addr)
 	if err != nil {
-		return setting("pprof-addr", err.Error())
+		return setting("pprof-addr", cannotListen(p.addr, err))
 	}
 	go func() {
 		if err := p.http.Serve(l); !errors.Is(err, http.ErrServerClosed) {

@@ -29,6 +29,8 @@ type store interface {
 	Pools() map[string]sql.DBStats // for the metrics
 	// Diagnose is for `paymentd doctor`, and for the checks at the start.
 	Diagnose(ctx context.Context, replicas int) []diagnosis.Finding
+	// SchemaStatus reads where the schema stands. It changes nothing and makes no database.
+	SchemaStatus(ctx context.Context) (schema.Status, error)
 }
 
 // OpenRepository opens the database of the configuration. It does not connect yet.

@@ -67,7 +67,7 @@ func (s *sandboxCommand) serve(ctx context.Context, log *slog.Logger) error {
 	defer func() { _ = gateway.Close() }()
 	l, err := (&net.ListenConfig{}).Listen(ctx, "tcp", s.Addr)
 	if err != nil {
-		return sandboxSetting("addr", err.Error())
+		return sandboxSetting("addr", cannotListen(s.Addr, err))
 	}
 	server := sandbox.NewServer(gateway)
 	stopped := make(chan struct{})

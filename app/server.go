@@ -64,8 +64,12 @@ func newCertificate(
 // openCertificate blames the setting that names the wrong file.
 func openCertificate(cfg Config, log *slog.Logger) (*httpapi.Certificate, error) {
 	c, err := httpapi.OpenCertificate(cfg.TLSCertificate, cfg.TLSKey, log)
-	if unread, ok := errors.AsType[*fs.PathError](err); ok && unread.Path == cfg.TLSKey {
-		return nil, setting("tls-key", err.Error())
+	if unread, ok := errors.AsType[*fs.PathError](err); ok {
+		flag := "tls-certificate"
+		if unread.Path == cfg.TLSKey {
+			flag = "tls-key"
+		}
+		return nil, setting(flag, fmt.Sprintf("must be a file that can be read, and %s is not: %s", unread.Path, cause(err)))
 	}
 	if err != nil {
 		return nil, setting("tls-certificate", err.Error())
@@ -110,7 +114,7 @@ func (s *Server) Addr() string { return s.listener.Addr().String() }
 func (s *Server) start(ctx context.Context) error {
 	l, err := (&net.ListenConfig{}).Listen(ctx, "tcp", s.cfg.Addr)
 	if err != nil {
-		return setting("addr", err.Error())
+		return setting("addr", cannotListen(s.cfg.Addr, err))
 	}
 	l = netutil.LimitListener(l, maxConnections(s.cfg))
 	s.listener = l
@@ -128,6 +132,11 @@ func (s *Server) start(ctx context.Context) error {
 	s.log.Info("paymentd listens", "addr", s.Addr(), "replica", s.service.Replica,
 		"tls", s.cfg.TLSCertificate != "")
 	return nil
+}
+
+// cannotListen says why an address cannot be listened on.
+func cannotListen(addr string, err error) string {
+	return fmt.Sprintf("must be an address that can be listened on, and %s is not: %s", addr, cause(err))
 }
 
 // stop ends the work before the server: while calls in flight finish, the address still

@@ -132,7 +132,7 @@ func TestWrongSettingStopsTheStart(t *testing.T) {
 		},
 		{
 			name: "a port in use", command: "serve", variable: "PAYMENTD_ADDR", value: busy.Addr().String(),
-			says:   "PAYMENTD_ADDR (--addr): listen tcp " + busy.Addr().String() + ": bind: address already in use",
+			says:   "PAYMENTD_ADDR (--addr): must be an address that can be listened on, and " + busy.Addr().String() + " is not: address already in use",
 			leaves: true,
 		},
 		{
@@ -141,12 +141,12 @@ func TestWrongSettingStopsTheStart(t *testing.T) {
 		},
 		{
 			name: "profiles on a port in use", command: "serve", variable: "PAYMENTD_PPROF_ADDR", value: busy.Addr().String(),
-			says:   "PAYMENTD_PPROF_ADDR (--pprof-addr): listen tcp " + busy.Addr().String() + ": bind: address already in use",
+			says:   "PAYMENTD_PPROF_ADDR (--pprof-addr): must be an address that can be listened on, and " + busy.Addr().String() + " is not: address already in use",
 			leaves: true,
 		},
 		{
 			name: "a file that is no database", command: "serve", variable: "PAYMENTD_DATABASE", value: "sqlite:" + garbage,
-			says: "PAYMENTD_DATABASE (--database): migrate up: ", leaves: true,
+			says: "PAYMENTD_DATABASE (--database): " + garbage + " is not a SQLite database: name a database of its own for paymentd",
 		},
 		{
 			name: "a database in no folder", command: "serve", variable: "PAYMENTD_DATABASE", value: "sqlite:/nowhere/x.db",
@@ -170,7 +170,7 @@ func TestWrongSettingStopsTheStart(t *testing.T) {
 		},
 		{
 			name: "a port of the sandbox", command: "sandbox", variable: "PAYMENTD_SANDBOX_ADDR", value: busy.Addr().String(),
-			says:   "PAYMENTD_SANDBOX_ADDR (--addr): listen tcp " + busy.Addr().String() + ": bind: address already in use",
+			says:   "PAYMENTD_SANDBOX_ADDR (--addr): must be an address that can be listened on, and " + busy.Addr().String() + " is not: address already in use",
 			leaves: true,
 		},
 	} {
@@ -277,7 +277,8 @@ func TestSecretsAreNotWritten(t *testing.T) {
 		"PAYMENTD_DATABASE": "mysql://user:" + password + "@" + apptest.FreeAddress(t) + "/payments",
 	}, "migrate", "status")
 	require.Equal(t, 1, out.Code)
-	require.Contains(t, out.Stderr, "connection refused")
+	require.Equal(t, "paymentd: the database cannot be reached: connection refused; "+
+		"see that it runs, and that PAYMENTD_DATABASE names it\n", out.Stderr)
 	require.NotContains(t, out.Stdout+out.Stderr, "sesame")
 }
 

@@ -93,7 +93,7 @@ func TestHealthCommandOverTLS(t *testing.T) {
 	require.Equal(t, 1, unknown.Code)
 	require.Contains(t, unknown.Stderr, "certificate signed by unknown authority")
 	for file, says := range map[string]string{
-		keyFile: "--ca: must be a file with certificates as PEM", folder + "/nowhere": "--ca: open " + folder + "/nowhere",
+		keyFile: "--ca: must be a file with certificates as PEM", folder + "/nowhere": "--ca: must be a file that can be read, and " + folder + "/nowhere is not",
 	} {
 		wrong := run("--ca=" + file)
 		require.Equal(t, 2, wrong.Code)
@@ -114,8 +114,8 @@ func TestWrongCertificateStopsTheStart(t *testing.T) {
 	for _, c := range []struct{ cert, key, says string }{
 		{certFile, "", "PAYMENTD_TLS_KEY (--tls-key): must be set: a certificate and its key go together"},
 		{"", keyFile, "PAYMENTD_TLS_CERTIFICATE (--tls-certificate): must be set: a certificate and its key go together"},
-		{nowhere, keyFile, "PAYMENTD_TLS_CERTIFICATE (--tls-certificate): open " + nowhere + ": no such file or directory"},
-		{certFile, nowhere, "PAYMENTD_TLS_KEY (--tls-key): open " + nowhere + ": no such file or directory"},
+		{nowhere, keyFile, "PAYMENTD_TLS_CERTIFICATE (--tls-certificate): must be a file that can be read, and " + nowhere + " is not: no such file or directory"},
+		{certFile, nowhere, "PAYMENTD_TLS_KEY (--tls-key): must be a file that can be read, and " + nowhere + " is not: no such file or directory"},
 		{certFile, otherKey, fmt.Sprintf("PAYMENTD_TLS_CERTIFICATE (--tls-certificate): %s and %s are no certificate and its key: ", certFile, otherKey)},
 	} {
 		out := apptest.Run(t, apptest.Build(t), env{"PAYMENTD_TLS_CERTIFICATE": c.cert, "PAYMENTD_TLS_KEY": c.key}, "serve")

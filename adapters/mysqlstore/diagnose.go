@@ -50,7 +50,7 @@ func (s *Payments) Diagnose(ctx context.Context, replicas int) []diagnosis.Findi
 }
 
 func (s *Payments) schemaFinding(ctx context.Context) diagnosis.Finding {
-	status, err := s.schemaStatus(ctx)
+	status, err := s.SchemaStatus(ctx)
 	if err != nil {
 		return diagnosis.Of("schema", err.Error(), false, diagnosis.Fail, "The schema's version cannot be read.")
 	}

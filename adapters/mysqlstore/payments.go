@@ -112,7 +112,19 @@ func (s *Payments) Ready(ctx context.Context) error {
 	return status.Err()
 }
 
-// schemaStatus reads where the schema stands, and changes nothing.
+// SchemaStatus reads where the schema stands, and changes nothing. Another program's database is a
+// *schema.ForeignError.
+func (s *Payments) SchemaStatus(ctx context.Context) (schema.Status, error) {
+	err := s.try(ctx, ctx, func(waiting, using context.Context) error {
+		return s.once(waiting, using, func(ctx context.Context, conn *sql.Conn) error { return checkOwn(ctx, conn) })
+	})
+	if err != nil {
+		return schema.Status{}, err
+	}
+	return s.schemaStatus(ctx)
+}
+
+// schemaStatus reads where the schema stands.
 func (s *Payments) schemaStatus(ctx context.Context) (schema.Status, error) {
 	status := schema.Status{Latest: s.latest}
 	err := s.read(ctx, func(ctx context.Context, q *queries.Queries) error {

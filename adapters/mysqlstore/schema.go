@@ -7,7 +7,6 @@ import (
 	"fmt"
 
 	"github.com/go-sql-driver/mysql"
-	"github.com/golang-migrate/migrate/v4/database"
 	migratemysql "github.com/golang-migrate/migrate/v4/database/mysql"
 
 	"paymentd/sql/mysql/migrations"
@@ -24,18 +23,21 @@ func Schema(databaseURL string) (*schema.Schema, error) {
 	if err != nil {
 		return nil, fmt.Errorf("open the database: %w", err)
 	}
-	return schema.New(migrations.Files, func(ctx context.Context) (database.Driver, error) {
+	return schema.New(migrations.Files, func(ctx context.Context, _ bool) (schema.Database, error) {
 		db := sql.OpenDB(connector)
 		ping, cancel := context.WithTimeout(ctx, connectTimeout) // one that accepts may still say nothing
 		defer cancel()
 		if err := db.PingContext(ping); err != nil {
 			return nil, errors.Join(fmt.Errorf("connect to the database: %w", err), db.Close())
 		}
+		if err := checkOwn(ping, db); err != nil {
+			return nil, errors.Join(err, db.Close())
+		}
 		// Its lock is the server's GET_LOCK, so that one of several replicas migrates.
 		driver, err := migratemysql.WithInstance(db, &migratemysql.Config{})
 		if err != nil {
 			return nil, errors.Join(fmt.Errorf("prepare the migrations: %w", err), db.Close())
 		}
-		return driver, nil
+		return &migrator{Driver: driver, db: db}, nil
 	}, passing), nil
 }

@@ -3,9 +3,12 @@ package mysqlstore_test
 import (
 	"context"
 	"database/sql"
+	"errors"
 	"net/url"
+	"strings"
 	"sync"
 	"testing"
+	"time"
 
 	"github.com/go-sql-driver/mysql"
 	"github.com/stretchr/testify/require"
@@ -14,6 +17,7 @@ import (
 	"paymentd/adapters/mysqlstore/mysqltest"
 	"paymentd/ports"
 	"paymentd/sql/diagnosis"
+	"paymentd/sql/schema"
 )
 
 // raw returns a pool of the test's own on a database.
@@ -47,9 +51,9 @@ func TestMigrateAtOnce(t *testing.T) {
 	var all sync.WaitGroup
 	for range replicas {
 		all.Go(func() {
-			schema, err := mysqlstore.Schema(databaseURL)
+			steps, err := mysqlstore.Schema(databaseURL)
 			if err == nil {
-				err = schema.Up(t.Context())
+				err = steps.Up(t.Context())
 			}
 			errs <- err
 		})
@@ -61,32 +65,115 @@ func TestMigrateAtOnce(t *testing.T) {
 	require.NoError(t, open(t, databaseURL, mysqlstore.Options{}).Ready(t.Context()))
 }
 
+// down takes one step back, and returns the losses. A replica is alive for a minute.
+func down(t testing.TB, databaseURL string, permit bool) ([]schema.Loss, error) {
+	t.Helper()
+	s, err := mysqlstore.Schema(databaseURL)
+	require.NoError(t, err)
+	return s.Down(t.Context(), schema.Down{Alive: time.Minute, DropPayments: permit})
+}
+
 func TestMigrateDownAndUp(t *testing.T) {
 	t.Parallel()
 	databaseURL := migrated(t)
-	schema, err := mysqlstore.Schema(databaseURL)
+	steps, err := mysqlstore.Schema(databaseURL)
 	require.NoError(t, err)
 	s := open(t, databaseURL, mysqlstore.Options{})
 
-	status, err := schema.Status(t.Context())
+	status, err := s.SchemaStatus(t.Context())
 	require.NoError(t, err)
-	require.NoError(t, status.Err())
-	require.Equal(t, status.Latest, status.Version)
-	require.NoError(t, schema.Up(t.Context()), "up to date is no error")
+	require.True(t, status.Current())
+	require.NoError(t, steps.Up(t.Context()), "up to date is no error")
 
-	require.NoError(t, schema.Down(t.Context()))
-	status, err = schema.Status(t.Context())
-	require.NoError(t, err)
-	require.Equal(t, status.Latest-1, status.Version)
-	require.ErrorContains(t, s.Ready(t.Context()), "the schema is at version 5 and this program needs 6")
-
-	require.NoError(t, schema.DownAll(t.Context()))
-	require.NoError(t, schema.Down(t.Context()), "nothing left to undo is no error")
-	require.NoError(t, schema.DownAll(t.Context()))
+	for version := status.Latest; version > 0; version-- {
+		_, err := down(t, databaseURL, false)
+		require.NoError(t, err)
+		status, err = s.SchemaStatus(t.Context())
+		require.NoError(t, err)
+		require.Equal(t, version-1, status.Version, "one step")
+	}
+	_, err = down(t, databaseURL, false)
+	require.ErrorContains(t, err, "there is no step to take back")
 	require.ErrorContains(t, s.Ready(t.Context()), "the database has no tables yet")
 
-	require.NoError(t, schema.Up(t.Context()))
+	require.NoError(t, steps.Up(t.Context()))
 	require.NoError(t, s.Ready(t.Context()))
+}
+
+// TestMigrateDownKeepsRows: what has rows that cannot be made again is dropped only when that is said,
+// and no table is made in its place before that is said as well.
+func TestMigrateDownKeepsRows(t *testing.T) {
+	t.Parallel()
+	databaseURL := migrated(t)
+	s := open(t, databaseURL, mysqlstore.Options{})
+	_, _, err := s.Claim(t.Context(), ask(t, "order-1"))
+	require.NoError(t, err)
+	status := func() schema.Status {
+		status, err := s.SchemaStatus(t.Context())
+		require.NoError(t, err)
+		return status
+	}
+
+	_, err = s.Beat(t.Context(), "replica-of-the-test", time.Second)
+	require.NoError(t, err)
+	_, err = down(t, databaseURL, true)
+	require.ErrorContains(t, err, "replicas work on this database (replica-of-the-test): stop them first")
+	require.True(t, status().Current())
+	db := raw(t, databaseURL)
+	execute(t, db, "UPDATE replicas SET beat_at = NOW(6) - INTERVAL 61 SECOND")
+
+	for err = nil; err == nil; _, err = down(t, databaseURL, false) {
+	}
+	refused, ok := errors.AsType[*schema.RefusedError](err)
+	require.True(t, ok, err)
+	require.ErrorContains(t, refused, "payments (1 row)")
+	require.EqualValues(t, 1, status().Version)
+	require.False(t, status().Dirty)
+
+	lost, err := down(t, databaseURL, true)
+	require.NoError(t, err)
+	require.Equal(t, []schema.Loss{{Table: "payments", Rows: 1}}, lost)
+	up, err := mysqlstore.Schema(databaseURL)
+	require.NoError(t, err)
+	for range 2 {
+		dropped, ok := errors.AsType[*schema.DroppedError](up.Up(t.Context()))
+		require.True(t, ok)
+		require.ErrorContains(t, dropped, "orders that were paid would be charged again")
+	}
+	require.Zero(t, status().Version)
+	require.NoError(t, up.StartEmpty(t.Context()))
+	require.NoError(t, up.Up(t.Context()))
+	require.True(t, status().Current())
+}
+
+// TestForeignDatabase is one in which another program has tables of the names that paymentd needs.
+func TestForeignDatabase(t *testing.T) {
+	t.Parallel()
+	for name, statements := range map[string][]string{
+		"payments":           {"CREATE TABLE payments (id INT PRIMARY KEY, amount INT)"},
+		"golang-migrate":     {"CREATE TABLE schema_migrations (version BIGINT PRIMARY KEY, dirty BOOLEAN)", "INSERT INTO schema_migrations VALUES (12, FALSE)"},
+		"others' migrations": {"CREATE TABLE schema_migrations (version VARCHAR(64) PRIMARY KEY)", "INSERT INTO schema_migrations VALUES ('2026')"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			databaseURL := mysqltest.Database(t)
+			db := raw(t, databaseURL)
+			for _, statement := range statements {
+				execute(t, db, statement)
+			}
+			s, err := mysqlstore.Schema(databaseURL)
+			require.NoError(t, err)
+			_, ok := errors.AsType[*schema.ForeignError](s.Up(t.Context()))
+			require.True(t, ok)
+			_, err = open(t, databaseURL, mysqlstore.Options{}).SchemaStatus(t.Context())
+			_, ok = errors.AsType[*schema.ForeignError](err)
+			require.True(t, ok, err)
+			var tables int
+			require.NoError(t, db.QueryRowContext(t.Context(),
+				"SELECT COUNT(*) FROM information_schema.tables WHERE table_schema = DATABASE()").Scan(&tables))
+			require.Equal(t, 1, tables, "nothing was made")
+		})
+	}
 }
 
 func TestReadyBeforeTheFirstMigration(t *testing.T) {
@@ -105,22 +192,24 @@ func TestMigrationThatFails(t *testing.T) {
 	databaseURL := mysqltest.Database(t)
 	db := raw(t, databaseURL)
 	execute(t, db, "CREATE TABLE attempts (in_the_way INT PRIMARY KEY)")
-	schema, err := mysqlstore.Schema(databaseURL)
+	steps, err := mysqlstore.Schema(databaseURL)
 	require.NoError(t, err)
 
-	err = schema.Up(t.Context())
+	err = steps.Up(t.Context())
 	require.ErrorContains(t, err, "already exists")
 	const dirty = "the schema is dirty: the migration to version 2 began and did not finish"
 	require.ErrorContains(t, err, dirty)
-	require.ErrorContains(t, schema.Up(t.Context()), dirty)
-	require.ErrorContains(t, schema.Down(t.Context()), dirty)
+	require.ErrorContains(t, steps.Up(t.Context()), dirty)
+	_, err = down(t, databaseURL, false)
+	require.ErrorContains(t, err, dirty)
+	require.Equal(t, 1, strings.Count(err.Error(), "dirty: "))
 	require.ErrorContains(t, open(t, databaseURL, mysqlstore.Options{}).Ready(t.Context()), dirty)
 
 	// As the words say.
 	execute(t, db, "DROP TABLE attempts")
 	execute(t, db, "CREATE TABLE attempts LIKE payments")
 	execute(t, db, "UPDATE schema_migrations SET dirty = FALSE")
-	require.NoError(t, schema.Up(t.Context()))
+	require.NoError(t, steps.Up(t.Context()))
 }
 
 // TestSchemaOfANewerProgram: one works on it, also while the newer program's migration is under way.
@@ -128,15 +217,16 @@ func TestSchemaOfANewerProgram(t *testing.T) {
 	t.Parallel()
 	databaseURL := migrated(t)
 	db := raw(t, databaseURL)
-	schema, err := mysqlstore.Schema(databaseURL)
+	steps, err := mysqlstore.Schema(databaseURL)
 	require.NoError(t, err)
 	for dirty, level := range map[string]diagnosis.Level{"FALSE": diagnosis.OK, "TRUE": diagnosis.Warn} {
 		execute(t, db, "UPDATE schema_migrations SET version = 1000, dirty = "+dirty)
 		const newer = "the schema is at version 1000, newer than the 6 that this program knows"
-		require.NoError(t, schema.Up(t.Context()))
-		require.ErrorContains(t, schema.Down(t.Context()), newer)
+		require.NoError(t, steps.Up(t.Context()))
+		_, err := down(t, databaseURL, false)
+		require.ErrorContains(t, err, newer)
 		require.NoError(t, open(t, databaseURL, mysqlstore.Options{}).Ready(t.Context()))
-		status, err := schema.Status(t.Context())
+		status, err := open(t, databaseURL, mysqlstore.Options{}).SchemaStatus(t.Context())
 		require.NoError(t, err)
 		require.Equal(t, level, status.Finding().Level, dirty)
 	}
@@ -144,14 +234,13 @@ func TestSchemaOfANewerProgram(t *testing.T) {
 
 func TestMigrateWithoutAServer(t *testing.T) {
 	t.Parallel()
-	schema, err := mysqlstore.Schema("mysql://pay:s3cret@127.0.0.1:1/payments")
+	steps, err := mysqlstore.Schema("mysql://pay:s3cret@127.0.0.1:1/payments")
 	require.NoError(t, err)
-	err = schema.Up(t.Context())
+	err = steps.Up(t.Context())
 	require.ErrorContains(t, err, "connect to the database")
 	require.NotContains(t, err.Error(), "s3cret")
 
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
-	_, err = schema.Status(ctx)
-	require.Error(t, err)
+	require.Error(t, steps.Up(ctx))
 }

@@ -24,7 +24,7 @@ func (s *Payments) Diagnose(ctx context.Context, replicas int) []diagnosis.Findi
 	if _, err := os.Stat(s.path); errors.Is(err, fs.ErrNotExist) {
 		return append(findings, diagnosis.Good("database", "not there yet; the service makes it at its first start"))
 	}
-	status, err := s.schemaStatus(ctx)
+	status, err := s.SchemaStatus(ctx)
 	if err != nil {
 		return append(findings, diagnosis.Of("database", err.Error(), false, diagnosis.Fail,
 			"The file cannot be read. See that it is a SQLite database, and that this user may read and write it."))

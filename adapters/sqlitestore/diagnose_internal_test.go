@@ -78,8 +78,9 @@ func TestDiagnoseAFileThatIsNotThere(t *testing.T) {
 func TestDiagnoseAFileThatIsNone(t *testing.T) {
 	t.Parallel()
 	path := filepath.Join(t.TempDir(), "paymentd.db")
+	s := storeAt(t, path, false)
 	require.NoError(t, os.WriteFile(path, []byte("no database, and long enough to tell so: "+string(make([]byte, 1000))), 0o600))
-	require.Equal(t, diagnosis.Fail, diagnose(t, storeAt(t, path, false), 1)["database"].Level)
+	require.Equal(t, diagnosis.Fail, diagnose(t, s, 1)["database"].Level)
 }
 
 // TestDiagnoseAFolder has one that is gone: root, who may run the tests, writes in any other.

@@ -58,6 +58,9 @@ func Open(databaseURL string, options Options) (*Payments, error) {
 	if err != nil {
 		return nil, err
 	}
+	if err := checkOwn(context.Background(), path); err != nil {
+		return nil, err
+	}
 	latest, err := schema.Latest(migrations.Files)
 	if err != nil {
 		return nil, err
@@ -102,17 +105,18 @@ func (s *Payments) Pools() map[string]sql.DBStats {
 
 // Ready implements ports.Payments.
 func (s *Payments) Ready(ctx context.Context) error {
-	status, err := s.schemaStatus(ctx)
+	status, err := s.SchemaStatus(ctx)
 	if err != nil {
 		return err
 	}
 	return status.Err()
 }
 
-// schemaStatus reads where the schema stands, and changes nothing.
-func (s *Payments) schemaStatus(ctx context.Context) (schema.Status, error) {
+// SchemaStatus reads where the schema stands, and changes nothing.
+func (s *Payments) SchemaStatus(ctx context.Context) (schema.Status, error) {
 	status := schema.Status{Latest: s.latest}
 	if _, err := os.Stat(s.path); errors.Is(err, fs.ErrNotExist) {
+		status.Missing = s.path
 		return status, nil // whoever only looks makes no file
 	}
 	err := s.read(ctx, func(ctx context.Context, q *queries.Queries, _ time.Time) error {

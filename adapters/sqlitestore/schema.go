@@ -6,6 +6,8 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
+	"os"
 	"time"
 
 	"github.com/golang-migrate/migrate/v4/database"
@@ -26,17 +28,49 @@ func Schema(databaseURL string) (*schema.Schema, error) {
 	if err != nil {
 		return nil, err
 	}
-	return schema.New(migrations.Files, func(ctx context.Context) (database.Driver, error) {
-		db, err := sql.Open("sqlite", forWriting(path))
-		if err != nil {
-			return nil, fmt.Errorf("open the database: %w", err)
+	return schema.New(migrations.Files, func(ctx context.Context, alone bool) (schema.Database, error) {
+		if err := checkOwn(ctx, path); err != nil {
+			return nil, err
 		}
-		conn, err := db.Conn(ctx)
-		if err != nil {
-			return nil, errors.Join(fmt.Errorf("open the database: %w", err), db.Close())
+		if alone {
+			return connectAlone(ctx, path)
 		}
-		return &migrator{db: db, conn: conn}, nil
+		return connect(ctx, forWriting(path))
 	}, isBusy), nil
+}
+
+func connect(ctx context.Context, dataSource string) (*migrator, error) {
+	db, err := sql.Open("sqlite", dataSource)
+	if err != nil {
+		return nil, fmt.Errorf("open the database: %w", err)
+	}
+	conn, err := db.Conn(ctx)
+	if err != nil {
+		return nil, errors.Join(fmt.Errorf("open the database: %w", err), db.Close())
+	}
+	return &migrator{db: db, conn: conn}, nil
+}
+
+// connectAlone opens a file that is there and that no other connection, of this process or another, has
+// open, and keeps others out until it is closed. A connection that has a write-ahead log open holds a
+// shared lock on the file, so that the exclusive one is not to be had beside it
+// (sqlite.org/wal.html, "Use of WAL Without Shared-Memory").
+func connectAlone(ctx context.Context, path string) (*migrator, error) {
+	if _, err := os.Stat(path); errors.Is(err, fs.ErrNotExist) {
+		return nil, &schema.RefusedError{Why: schema.Status{Missing: path}.Err().Error()}
+	}
+	m, err := connect(ctx, forWritingAlone(path))
+	if err == nil {
+		// The lock is taken by the first read.
+		if err = m.execute("SELECT COUNT(*) FROM sqlite_schema"); err == nil {
+			return m, nil
+		}
+		err = errors.Join(err, m.Close())
+	}
+	if isBusy(err) {
+		return nil, &schema.RefusedError{Why: "another process has the database file " + path + " open: stop it first"}
+	}
+	return nil, err
 }
 
 // migrator is golang-migrate's driver. The one that golang-migrate has for SQLite does not

@@ -2,6 +2,8 @@ package sqlitestore_test
 
 import (
 	"database/sql"
+	"errors"
+	"os"
 	"path/filepath"
 	"strings"
 	"sync"
@@ -11,6 +13,7 @@ import (
 
 	"paymentd/adapters/sqlitestore"
 	"paymentd/ports"
+	"paymentd/sql/schema"
 )
 
 // raw returns a pool of the test's own on a file.
@@ -38,9 +41,9 @@ func TestMigrateAtOnce(t *testing.T) {
 	var all sync.WaitGroup
 	for range replicas {
 		all.Go(func() {
-			schema, err := sqlitestore.Schema(databaseURL)
+			steps, err := sqlitestore.Schema(databaseURL)
 			if err == nil {
-				err = schema.Up(t.Context())
+				err = steps.Up(t.Context())
 			}
 			errs <- err
 		})
@@ -52,31 +55,137 @@ func TestMigrateAtOnce(t *testing.T) {
 	require.NoError(t, open(t, databaseURL, sqlitestore.Options{}).Ready(t.Context()))
 }
 
+// down takes one step back, and returns the losses.
+func down(t testing.TB, databaseURL string, how schema.Down) ([]schema.Loss, error) {
+	t.Helper()
+	s, err := sqlitestore.Schema(databaseURL)
+	require.NoError(t, err)
+	return s.Down(t.Context(), how)
+}
+
+// statusOf reads where the schema stands, on a connection that is closed again.
+func statusOf(t testing.TB, databaseURL string) schema.Status {
+	t.Helper()
+	s, err := sqlitestore.Open(databaseURL, sqlitestore.Options{})
+	require.NoError(t, err)
+	status, err := s.SchemaStatus(t.Context())
+	require.NoError(t, err)
+	require.NoError(t, s.Close())
+	return status
+}
+
 func TestMigrateDownAndUp(t *testing.T) {
 	t.Parallel()
 	databaseURL := migrated(t)
-	schema, err := sqlitestore.Schema(databaseURL)
+	steps, err := sqlitestore.Schema(databaseURL)
 	require.NoError(t, err)
+	status := statusOf(t, databaseURL)
+	require.True(t, status.Current())
+	require.NoError(t, steps.Up(t.Context()), "up to date is no error")
+
+	for version := status.Latest; version > 0; version-- {
+		_, err := down(t, databaseURL, schemaDown)
+		require.NoError(t, err)
+		require.Equal(t, version-1, statusOf(t, databaseURL).Version, "one step")
+	}
+	_, err = down(t, databaseURL, schemaDown)
+	require.ErrorContains(t, err, "there is no step to take back")
+	require.ErrorContains(t, open(t, databaseURL, sqlitestore.Options{}).Ready(t.Context()), "the database has no tables yet")
+
+	require.NoError(t, steps.Up(t.Context()))
+	require.NoError(t, open(t, databaseURL, sqlitestore.Options{}).Ready(t.Context()))
+}
+
+// schemaDown permits nothing that cannot be made good.
+var schemaDown = schema.Down{}
+
+// TestMigrateDownKeepsRows: what has rows that cannot be made again is dropped only when that is said,
+// and no table is made in its place before that is said as well.
+func TestMigrateDownKeepsRows(t *testing.T) {
+	t.Parallel()
+	databaseURL := migrated(t)
 	s := open(t, databaseURL, sqlitestore.Options{})
-
-	status, err := schema.Status(t.Context())
+	_, _, err := s.Claim(t.Context(), ask(t, "order-1"))
 	require.NoError(t, err)
-	require.NoError(t, status.Err())
-	require.Equal(t, status.Latest, status.Version)
-	require.NoError(t, schema.Up(t.Context()), "up to date is no error")
+	_, err = down(t, databaseURL, schemaDown)
+	require.ErrorContains(t, err, "another process has the database file")
+	require.NoError(t, s.Close())
 
-	require.NoError(t, schema.Down(t.Context()))
-	status, err = schema.Status(t.Context())
+	for err = nil; err == nil; _, err = down(t, databaseURL, schemaDown) {
+	}
+	refused, ok := errors.AsType[*schema.RefusedError](err)
+	require.True(t, ok, err)
+	require.ErrorContains(t, refused, "payments (1 row)")
+	require.ErrorContains(t, refused, "nothing was changed")
+	require.EqualValues(t, 1, statusOf(t, databaseURL).Version)
+
+	lost, err := down(t, databaseURL, schema.Down{DropPayments: true, DryRun: true})
 	require.NoError(t, err)
-	require.Equal(t, status.Latest-1, status.Version)
-	require.ErrorContains(t, s.Ready(t.Context()), "the schema is at version 6 and this program needs 7")
+	require.Equal(t, []schema.Loss{{Table: "payments", Rows: 1}}, lost)
+	require.EqualValues(t, 1, statusOf(t, databaseURL).Version)
 
-	require.NoError(t, schema.DownAll(t.Context()))
-	require.NoError(t, schema.Down(t.Context()), "nothing left to undo is no error")
-	require.ErrorContains(t, s.Ready(t.Context()), "the database has no tables yet")
+	lost, err = down(t, databaseURL, schema.Down{DropPayments: true})
+	require.NoError(t, err)
+	require.Equal(t, []schema.Loss{{Table: "payments", Rows: 1}}, lost)
+	up, err := sqlitestore.Schema(databaseURL)
+	require.NoError(t, err)
+	for range 2 {
+		dropped, ok := errors.AsType[*schema.DroppedError](up.Up(t.Context()))
+		require.True(t, ok)
+		require.ErrorContains(t, dropped, "orders that were paid would be charged again")
+	}
+	require.Zero(t, statusOf(t, databaseURL).Version)
+	require.NoError(t, up.StartEmpty(t.Context()))
+	require.NoError(t, up.Up(t.Context()))
+	require.True(t, statusOf(t, databaseURL).Current())
+}
 
-	require.NoError(t, schema.Up(t.Context()))
-	require.NoError(t, s.Ready(t.Context()))
+// TestForeignDatabase is one of another program: nothing is changed in it, not even its journal's mode.
+func TestForeignDatabase(t *testing.T) {
+	t.Parallel()
+	for name, c := range map[string]struct {
+		statements []string
+		says       string
+	}{
+		"another program":     {[]string{"CREATE TABLE notes (text)"}, "is a SQLite database of another program"},
+		"a view":              {[]string{"CREATE VIEW one AS SELECT 1"}, "is a SQLite database of another program"},
+		"with payments":       {[]string{"CREATE TABLE payments (id, amount)"}, "is a SQLite database of another program"},
+		"with migrations":     {[]string{"CREATE TABLE schema_migrations (version, dirty)", "CREATE TABLE users (name)"}, "another program"},
+		"that is no database": {nil, "is not a SQLite database"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			path := filepath.Join(t.TempDir(), "other.db")
+			if c.statements == nil {
+				require.NoError(t, os.WriteFile(path, []byte(strings.Repeat("no database ", 100)), 0o600))
+			} else {
+				db := raw(t, "sqlite:"+path)
+				for _, statement := range c.statements {
+					execute(t, db, statement)
+				}
+				require.NoError(t, db.Close())
+			}
+			before, err := os.ReadFile(path)
+			require.NoError(t, err)
+
+			_, err = sqlitestore.Open("sqlite:"+path, sqlitestore.Options{})
+			foreign, ok := errors.AsType[*schema.ForeignError](err)
+			require.True(t, ok, err)
+			require.ErrorContains(t, foreign, c.says)
+			s, err := sqlitestore.Schema("sqlite:" + path)
+			require.NoError(t, err)
+			require.ErrorContains(t, s.Up(t.Context()), c.says)
+			_, err = s.Down(t.Context(), schema.Down{DropPayments: true})
+			require.ErrorContains(t, err, c.says)
+
+			after, err := os.ReadFile(path)
+			require.NoError(t, err)
+			require.Equal(t, before, after)
+			files, err := os.ReadDir(filepath.Dir(path))
+			require.NoError(t, err)
+			require.Len(t, files, 1)
+		})
+	}
 }
 
 func TestReadyBeforeTheFirstMigration(t *testing.T) {
@@ -91,25 +200,30 @@ func TestReadyBeforeTheFirstMigration(t *testing.T) {
 // TestMigrationThatFails leaves the schema as it was.
 func TestMigrationThatFails(t *testing.T) {
 	t.Parallel()
-	databaseURL := "sqlite:" + filepath.Join(t.TempDir(), "payments.db")
+	databaseURL := migrated(t)
 	db := raw(t, databaseURL)
-	execute(t, db, "CREATE TABLE attempts (in_the_way INTEGER)")
-	schema, err := sqlitestore.Schema(databaseURL)
+	execute(t, db, "UPDATE schema_migrations SET version = 3") // so that attempts is in the way
+	steps, err := sqlitestore.Schema(databaseURL)
 	require.NoError(t, err)
-	require.ErrorContains(t, schema.Up(t.Context()), "table attempts already exists")
-	require.ErrorContains(t, open(t, databaseURL, sqlitestore.Options{}).Ready(t.Context()), "no tables yet")
-	execute(t, db, "DROP TABLE attempts")
-	require.NoError(t, schema.Up(t.Context()))
+	require.ErrorContains(t, steps.Up(t.Context()), "table attempts already exists")
+	require.ErrorContains(t, open(t, databaseURL, sqlitestore.Options{}).Ready(t.Context()), "the schema is at version 3")
+	for _, table := range []string{"attempts", "events", "replicas", "api_keys"} {
+		execute(t, db, "DROP TABLE "+table)
+	}
+	require.NoError(t, steps.Up(t.Context()))
 }
 
 func TestSchemaOfANewerProgram(t *testing.T) {
 	t.Parallel()
 	databaseURL := migrated(t)
-	execute(t, raw(t, databaseURL), "UPDATE schema_migrations SET version = 1000")
-	schema, err := sqlitestore.Schema(databaseURL)
+	db := raw(t, databaseURL)
+	execute(t, db, "UPDATE schema_migrations SET version = 1000")
+	require.NoError(t, db.Close())
+	steps, err := sqlitestore.Schema(databaseURL)
 	require.NoError(t, err)
 	const newer = "the schema is at version 1000, newer than the 7 that this program knows"
-	require.NoError(t, schema.Up(t.Context()))
-	require.ErrorContains(t, schema.Down(t.Context()), newer)
+	require.NoError(t, steps.Up(t.Context()))
+	_, err = down(t, databaseURL, schemaDown)
+	require.ErrorContains(t, err, newer)
 	require.NoError(t, open(t, databaseURL, sqlitestore.Options{}).Ready(t.Context()))
 }

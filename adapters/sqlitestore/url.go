@@ -33,8 +33,17 @@ func parseURL(databaseURL string) (string, error) {
 	if info, err := os.Stat(folder); err != nil || !info.IsDir() {
 		return "", fmt.Errorf("the database URL names a file in %s, which is not a folder: make it first", folder)
 	}
-	if info, err := os.Stat(path); err == nil && info.IsDir() {
+	switch info, err := os.Stat(path); {
+	case err == nil && info.IsDir():
 		return "", fmt.Errorf("the database URL names %s, which is a folder: name a file in it", path)
+	case err == nil && !info.Mode().IsRegular():
+		return "", fmt.Errorf("the database URL names %s, which is a device or a pipe: name a file", path)
+	}
+	for _, suffix := range []string{"-wal", "-shm", "-journal"} {
+		if strings.HasSuffix(path, suffix) {
+			return "", fmt.Errorf("the database URL names %s, which is what SQLite calls a part of another database: "+
+				"name a file that does not end in %s", path, suffix)
+		}
 	}
 	return path, nil
 }
@@ -48,6 +57,12 @@ const busyTimeout = 500 * time.Millisecond
 // written in between. FULL: what is committed is on the disk.
 func forWriting(path string) string {
 	return dataSource(path, "journal_mode(WAL)", "synchronous(FULL)") + "&_txlock=immediate"
+}
+
+// forWritingAlone is forWriting for a connection that has the file alone, from its first read on. The
+// journal's mode stays as it is: to set it would be a read, before the locking mode is set.
+func forWritingAlone(path string) string {
+	return dataSource(path, "locking_mode(EXCLUSIVE)", "synchronous(FULL)") + "&_txlock=immediate"
 }
 
 // forReading returns the data source name of a connection that only reads.

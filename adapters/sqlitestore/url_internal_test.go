@@ -31,16 +31,18 @@ func TestParseURLSaysWhatIsWrong(t *testing.T) {
 	t.Parallel()
 	folder := t.TempDir()
 	for url, want := range map[string]string{
-		"":                              "must have the form sqlite:path",
-		"paymentd.db":                   "must have the form sqlite:path",
-		"mysql://pay@h/p":               "must have the form sqlite:path",
-		"sqlite://paymentd.db":          "must have the form sqlite:path",
-		"sqlite:":                       "must name a file",
-		"sqlite::memory:":               "must name a file",
-		"sqlite:file::memory:":          "must name a file",
-		"sqlite:paymentd.db?mode=ro":    "takes no options",
-		"sqlite:" + folder:              "which is a folder",
-		"sqlite:" + folder + "/no/p.db": "which is not a folder: make it first",
+		"":                               "must have the form sqlite:path",
+		"paymentd.db":                    "must have the form sqlite:path",
+		"mysql://pay@h/p":                "must have the form sqlite:path",
+		"sqlite://paymentd.db":           "must have the form sqlite:path",
+		"sqlite:":                        "must name a file",
+		"sqlite::memory:":                "must name a file",
+		"sqlite:file::memory:":           "must name a file",
+		"sqlite:paymentd.db?mode=ro":     "takes no options",
+		"sqlite:" + folder:               "which is a folder",
+		"sqlite:/dev/null":               "which is a device or a pipe",
+		"sqlite:" + folder + "/p.db-wal": "a part of another database",
+		"sqlite:" + folder + "/no/p.db":  "which is not a folder: make it first",
 	} {
 		_, err := Open(url, Options{})
 		require.ErrorContains(t, err, want, url)

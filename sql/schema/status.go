@@ -17,6 +17,8 @@ type Status struct {
 	// Dirty says that the migration to Version began, and that nobody knows whether it
 	// finished.
 	Dirty bool
+	// Missing is the file of a database that is not there; empty if there is one.
+	Missing string
 }
 
 // Err returns nil when this program can work on the schema. Otherwise it says what is wrong and
@@ -27,6 +29,8 @@ type Status struct {
 // there, which is dirty until its one statement is through.
 func (s Status) Err() error {
 	switch {
+	case s.Missing != "":
+		return fmt.Errorf("there is no database at %s: name the right file, or run `paymentd migrate up`, which makes one", s.Missing)
 	case s.newer():
 		return nil
 	case s.Dirty:
@@ -61,6 +65,23 @@ func (s Status) Finding() diagnosis.Finding {
 	return diagnosis.Good(check, fmt.Sprintf("current, at version %d", s.Version))
 }
 
+// Current reports whether the schema is the one that this program was built for.
+func (s Status) Current() bool { return s.Version == s.Latest && !s.Dirty && s.Missing == "" }
+
+// String says where the schema stands, in one line.
+func (s Status) String() string {
+	switch err := s.Err(); {
+	case err != nil:
+		return err.Error()
+	case s.newer() && s.Dirty:
+		return fmt.Sprintf("a newer program's migration to version %d is under way, or has failed; this program knows %d, "+
+			"and works on meanwhile", s.Version, s.Latest)
+	case s.newer():
+		return fmt.Sprintf("the schema is at version %d, newer than the %d of this program, which can work on it", s.Version, s.Latest)
+	}
+	return fmt.Sprintf("the schema is current, at version %d", s.Version)
+}
+
 // newer reports whether a newer program has migrated the schema.
 func (s Status) newer() bool { return s.Version > s.Latest }
 
@@ -78,4 +99,12 @@ func Latest(files fs.FS) (uint, error) {
 		return 0, fmt.Errorf("list migrations: %w", err)
 	}
 	return latest, migrations.Close()
+}
+
+// ForeignError is a database that another program uses. Nothing in it was changed.
+type ForeignError struct{ What string }
+
+// Error says what to do.
+func (e *ForeignError) Error() string {
+	return e.What + ": name a database of its own for paymentd; nothing was changed"
 }

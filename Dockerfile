@@ -3,6 +3,9 @@
 #	docker build -t paymentd .
 #	docker run -p 127.0.0.1:3000:3000 -v paymentd:/data -e PAYMENTD_API_KEYS=… -e PAYMENTD_GATEWAY=sandbox: paymentd
 #
+# Images are named by their tags. Which digest a tag has is to be seen only by who pulls it: pin it there, as
+# golang:1.26-bookworm@sha256:…, after `docker pull` and `docker images --digests`.
+#
 # No RUN --mount and no syntax line: builders without BuildKit build it as well.
 
 FROM golang:1.26-bookworm AS modules

@@ -48,13 +48,28 @@ run: build ## run the service on http://localhost:3000, on SQLite and a simulate
 build: ## build bin/paymentd, a static binary
 	CGO_ENABLED=0 go build -trimpath -ldflags '-s -w -X main.version=$(VERSION)' -o bin/paymentd ./app/paymentd
 
+# Where the passwords and the key of docker-compose.yml are; made when they are missing.
+SECRETS ?= secrets
+
 .PHONY: compose/up
 compose/up: ## run two replicas on MySQL, and the gateway as a process of its own, in containers
-	VERSION='$(VERSION)' $(COMPOSE) up --build --detach $(filter --wait,$(shell $(COMPOSE) up --help))
+	tools/secrets.sh '$(SECRETS)'
+	VERSION='$(VERSION)' $(COMPOSE) --env-file '$(SECRETS)/compose.env' up --build --detach $(filter --wait,$(shell $(COMPOSE) up --help))
 
 .PHONY: compose/down
-compose/down: ## stop what compose/up started, and remove its data
-	$(COMPOSE) down --volumes --remove-orphans
+compose/down: ## stop what compose/up started; payments and secrets stay
+	$(COMPOSE) --env-file '$(SECRETS)/compose.env' down --remove-orphans
+
+# How to say that the payments may go, too.
+DELETE ?=
+
+.PHONY: compose/delete
+compose/delete: ## the same, and delete all its payments, with DELETE=payments
+	@if [ '$(DELETE)' != payments ]; then \
+		echo 'compose/delete: deletes every payment in the volumes of docker-compose.yml: say DELETE=payments if that is wanted' >&2; \
+		exit 2; \
+	fi
+	$(COMPOSE) --env-file '$(SECRETS)/compose.env' down --volumes --remove-orphans
 
 ## Testing
 
@@ -204,8 +219,8 @@ fmt: ## format the code
 	$(TOOL) golangci-lint fmt
 
 .PHONY: clean
-clean: ## remove what building and running leave behind
-	rm -rf bin paymentd.db* drill.db* sandbox.ledger* paymentd-sandbox.ledger*
+clean: ## remove what building leaves behind; databases, ledgers and secrets stay
+	rm -rf bin
 
 .PHONY: help
 help:

@@ -1,4 +1,5 @@
-// Package deploy_test holds the dashboard and the alert rules against what the service exports.
+// Package deploy_test holds the dashboard and the alert rules against what the service exports, and
+// docker-compose.yml and what is around it against what it must not give away.
 package deploy_test
 
 import (

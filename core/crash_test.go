@@ -125,7 +125,7 @@ func (l *life) points(n int) iter.Seq2[int, bool] {
 	return func(yield func(int, bool) bool) {
 		polled := make(map[string]bool)
 		for i, method := range calls {
-			poll := method == "NextDue" || method == "Beat" || method == "Find"
+			poll := slices.Contains([]string{"NextDue", "Beat", "Heartbeats", "TryWrite", "Find"}, method)
 			if !poll {
 				clear(polled)
 			}

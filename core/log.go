@@ -56,14 +56,3 @@ func (s *Service) logPersist(ctx context.Context, what string, id payment.OrderI
 	s.log.WarnContext(ctx, "the database does not take a write; trying on",
 		"write", what, "order_id", id, "error", err)
 }
-
-// logOutage says that the queue cannot reach the database, once, and once that it can again.
-func (s *Service) logOutage(ctx context.Context, err error) {
-	switch {
-	case ctx.Err() != nil:
-	case err != nil && s.outage.CompareAndSwap(false, true):
-		s.log.WarnContext(ctx, "the queue waits for the database", "error", err)
-	case err == nil && s.outage.CompareAndSwap(true, false):
-		s.log.InfoContext(ctx, "the queue has the database again")
-	}
-}

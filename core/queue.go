@@ -12,16 +12,13 @@ import (
 	"paymentd/core/payment"
 )
 
-// beatsPerTimeout is how often a replica says that it is alive, in one heartbeat timeout.
-const beatsPerTimeout = 2.5
-
 // RunQueue carries on whatever is due: payments that were accepted for later, claims whose
 // worker is gone, and the lookups of unresolved payments. It returns when ctx ends, after the
 // payments in its hands, or when the service has stopped.
 func (s *Service) RunQueue(ctx context.Context) {
 	var workers sync.WaitGroup
 	defer workers.Wait()
-	workers.Go(func() { s.beat(ctx) })
+	workers.Go(func() { s.heartbeat(ctx) })
 
 	slots, jitter := make(chan struct{}, s.Workers), newJitter(s.Replica)
 	for ctx.Err() == nil {
@@ -55,7 +52,10 @@ func (s *Service) RunQueue(ctx context.Context) {
 // pickUp claims what is due, and says how long nothing else will be.
 func (s *Service) pickUp(ctx context.Context, limit int) ([]payment.Decision, time.Duration) {
 	in, some, err := s.payments.NextDue(ctx)
-	s.logOutage(ctx, err)
+	s.logOutage(ctx, partQueue, err)
+	if err == nil && (!some || in > 0) {
+		s.logOutage(ctx, partClaims, nil) // there is nothing to claim
+	}
 	switch {
 	case err != nil || !some:
 		return nil, s.Poll
@@ -63,8 +63,8 @@ func (s *Service) pickUp(ctx context.Context, limit int) ([]payment.Decision, ti
 		return nil, in
 	}
 	due, err := s.payments.ClaimDue(ctx, s.terms(), limit)
+	s.logOutage(ctx, partClaims, err)
 	if err != nil {
-		s.logOutage(ctx, err)
 		return nil, s.Poll
 	}
 	if len(due) == 0 {
@@ -136,29 +136,5 @@ func (s *Service) carryOn(ctx context.Context, d payment.Decision, began time.Ti
 			"order_id", p.OrderID, "gateway_key", p.GatewayKey, "reason", p.Reason)
 	case payment.VerdictReplay, payment.VerdictBusy, payment.VerdictMismatch,
 		payment.VerdictAccepted, payment.VerdictWritten, payment.VerdictNotDue: // never of ClaimDue
-	}
-}
-
-// beat says that this replica is alive, and takes note of those that no longer do.
-func (s *Service) beat(ctx context.Context) {
-	every := time.Duration(float64(s.HeartbeatTimeout) / beatsPerTimeout)
-	tick := time.NewTicker(every)
-	defer tick.Stop()
-	for {
-		silent, err := s.payments.Beat(ctx, s.Replica, s.HeartbeatTimeout)
-		s.logOutage(ctx, err)
-		for _, name := range silent {
-			s.log.Warn("a replica is silent; its claims may be taken over", "silent", name)
-		}
-		if len(silent) > 0 {
-			s.wakeQueue()
-		}
-		select {
-		case <-tick.C:
-		case <-s.work.idle: // stopped: as long as calls are in flight, nobody shall take them over
-			return
-		case <-ctx.Done():
-			return
-		}
 	}
 }

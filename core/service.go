@@ -42,11 +42,11 @@ type Service struct {
 	retry    ports.Retry
 	log      *slog.Logger
 
-	lines *lines
-	work  *workload
-	wake  chan struct{} // tells the queue that something is due
-	// outage: the queue's last try to reach the database was in vain.
-	outage atomic.Bool
+	lines  *lines
+	work   *workload
+	wake   chan struct{} // tells the queue that something is due
+	outage outage        // of the database, as the background work sees it
+	writes writable      // whether the database takes them
 	// watching counts the requests that watch another replica's worker.
 	watching atomic.Int64
 }
@@ -55,23 +55,28 @@ type Service struct {
 func New(
 	settings Settings, payments ports.Payments, gateway ports.Gateway, retry ports.Retry, log *slog.Logger,
 ) *Service {
-	return &Service{
-		Settings: settings, payments: payments, gateway: gateway, retry: retry,
+	s := &Service{
+		Settings: settings, gateway: gateway, retry: retry,
 		log:   log.With("replica", settings.Replica),
 		lines: newLines(), work: newWorkload(), wake: make(chan struct{}, 1),
 	}
+	s.payments = gatedPayments{payments, &s.writes}
+	return s
 }
 
 // ErrStopping: the service is stopping.
 var ErrStopping = errors.New("the service is stopping")
 
-// Ready returns nil while the service can take requests: the database answers, its schema
-// is current, and the service is not stopping.
+// Ready returns nil while the service can take payments: the database answers and takes writes,
+// its schema is current, and the service is not stopping.
 func (s *Service) Ready(ctx context.Context) error {
 	if s.work.stopping() {
 		return ErrStopping
 	}
-	return s.payments.Ready(ctx)
+	if err := s.payments.Ready(ctx); err != nil {
+		return err
+	}
+	return s.takesWrites(ctx)
 }
 
 // Waiting counts the requests that wait for another one at work on their order, in this process

@@ -200,7 +200,8 @@ func (r *replica) nextFault(c fake.Call) fake.Fault {
 // cutOff takes the database away from this replica, until it heals.
 func (r *replica) cutOff() {
 	for _, method := range []string{
-		"Claim", "ClaimDue", "NextDue", "Renew", "Settle", "Resolve", "Find", "History", "List", "Beat", "Leave", "Ready",
+		"Claim", "ClaimDue", "NextDue", "Renew", "Settle", "Resolve", "Find", "History", "List", "Beat", "Heartbeats", "Release",
+		"Leave", "Ready", "TryWrite",
 	} {
 		r.always(method, fake.FailBefore)
 	}

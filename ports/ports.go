@@ -6,6 +6,7 @@ package ports
 import (
 	"context"
 	"errors"
+	"fmt"
 	"slices"
 	"time"
 
@@ -18,6 +19,10 @@ var (
 	// ErrUnavailable: the repository could not be reached or was too busy, and certainly
 	// wrote nothing.
 	ErrUnavailable = errors.New("the database is not available")
+	// ErrNotWritable: the repository answers, and refuses to store anything: it is read-only or
+	// full, this user has no right to write, or its file is not the one that was opened. It wraps
+	// ErrUnavailable, and certainly nothing was written.
+	ErrNotWritable = fmt.Errorf("%w: it takes no writes", ErrUnavailable)
 	// ErrInDoubt: the repository was lost at the commit. The change was written whole or
 	// not at all, and it is not known which.
 	ErrInDoubt = errors.New("it is not known whether the database has stored the change")
@@ -92,10 +97,18 @@ type Payments interface {
 	// first.
 	List(ctx context.Context, q ListQuery) ([]payment.Payment, error)
 
-	// Beat stores that a replica is alive, and lets the leases run out at once of those
-	// that have been silent for longer than timeout. It returns the names of these, and
-	// forgets them: a silence is told once.
-	Beat(ctx context.Context, replica string, timeout time.Duration) (silent []string, err error)
+	// Beat stores that a replica is alive. It takes no longer than ctx lasts. Repeating it, after
+	// an error, is safe.
+	Beat(ctx context.Context, replica string) error
+
+	// Heartbeats returns the latest heartbeat of each replica but the one that asks, by name. It
+	// takes no lock.
+	Heartbeats(ctx context.Context, asking string) ([]Heartbeat, error)
+
+	// Release lets the leases of a replica run out at once, and forgets the replica. It does
+	// nothing, and returns false, if the replica has left, was released before, or has stored a
+	// later heartbeat than h. Repeating it, after an error, is safe.
+	Release(ctx context.Context, h Heartbeat) (released bool, err error)
 
 	// Leave removes a replica that has stopped, with nothing left in its hands.
 	Leave(ctx context.Context, replica string) error
@@ -103,6 +116,20 @@ type Payments interface {
 	// Ready returns nil when the database answers and its schema is one that this program can
 	// work on: its own version or a later one. Otherwise the error says what is wrong.
 	Ready(ctx context.Context) error
+
+	// TryWrite makes every kind of write that a payment needs, in one transaction that it rolls
+	// back. ErrNotWritable if the database refuses one of them.
+	TryWrite(ctx context.Context) error
+}
+
+// Heartbeat is the latest sign of life that a replica has stored.
+type Heartbeat struct {
+	Replica string
+	// At is the time of the database's clock that was stored with it.
+	At time.Time
+	// Age is how long ago that was when it was read, by the database's clock: below zero if that
+	// clock has stepped back since.
+	Age time.Duration
 }
 
 // MaxBacklog bounds the payments that are read to count them.

@@ -100,27 +100,44 @@ func wants(q ports.ListQuery, p payment.Payment) bool {
 	return true
 }
 
-// Beat stores that a replica is alive, and ends the leases of those that are silent.
-func (s *Payments) Beat(
-	ctx context.Context, replica string, timeout time.Duration,
-) (silent []string, err error) {
-	err = s.transact(ctx, func(now time.Time) error {
+// Beat stores that a replica is alive.
+func (s *Payments) Beat(ctx context.Context, replica string) error {
+	return s.transact(ctx, func(now time.Time) error {
 		s.replicas[replica] = now
-		for name, heard := range s.replicas {
-			if now.Sub(heard) > timeout {
-				delete(s.replicas, name)
-				silent = append(silent, name)
+		return nil
+	})
+}
+
+// Heartbeats returns the latest heartbeat of each of the others.
+func (s *Payments) Heartbeats(ctx context.Context, asking string) (beats []ports.Heartbeat, err error) {
+	err = s.transact(ctx, func(now time.Time) error {
+		for name, at := range s.replicas {
+			if name != asking {
+				beats = append(beats, ports.Heartbeat{Replica: name, At: at, Age: now.Sub(at)})
 			}
 		}
-		slices.Sort(silent)
+		slices.SortFunc(beats, func(a, b ports.Heartbeat) int { return cmp.Compare(a.Replica, b.Replica) })
+		return nil
+	})
+	return beats, err
+}
+
+// Release ends the leases of a replica that has stored no later heartbeat.
+func (s *Payments) Release(ctx context.Context, h ports.Heartbeat) (released bool, err error) {
+	err = s.transact(ctx, func(now time.Time) error {
+		at, known := s.replicas[h.Replica]
+		if released = known && at.Equal(h.At); !released {
+			return nil
+		}
+		delete(s.replicas, h.Replica)
 		for _, r := range s.orders {
-			if r.payment.Claimed(now) && slices.Contains(silent, r.payment.Replica) {
+			if r.payment.Claimed(now) && r.payment.Replica == h.Replica {
 				r.payment.DueAt = now
 			}
 		}
 		return nil
 	})
-	return silent, err
+	return released, err
 }
 
 // Leave forgets a replica.

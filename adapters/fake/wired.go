@@ -104,11 +104,24 @@ func (p wiredPayments) List(ctx context.Context, q ports.ListQuery) ([]payment.P
 		func() ([]payment.Payment, error) { return p.end.List(ctx, q) })
 }
 
-func (p wiredPayments) Beat(
-	ctx context.Context, replica string, timeout time.Duration,
-) ([]string, error) {
-	return carry(ctx, p.wire, Call{Method: "Beat", Writes: true},
-		func() ([]string, error) { return p.end.Beat(ctx, replica, timeout) })
+func (p wiredPayments) Beat(ctx context.Context, replica string) error {
+	return p.write(ctx, "Beat", "", func() error { return p.end.Beat(ctx, replica) })
+}
+
+func (p wiredPayments) Heartbeats(ctx context.Context, asking string) ([]ports.Heartbeat, error) {
+	return carry(ctx, p.wire, Call{Method: "Heartbeats"},
+		func() ([]ports.Heartbeat, error) { return p.end.Heartbeats(ctx, asking) })
+}
+
+func (p wiredPayments) Release(ctx context.Context, h ports.Heartbeat) (bool, error) {
+	return carry(ctx, p.wire, Call{Method: "Release", Writes: true},
+		func() (bool, error) { return p.end.Release(ctx, h) })
+}
+
+func (p wiredPayments) TryWrite(ctx context.Context) error {
+	_, err := carry(ctx, p.wire, Call{Method: "TryWrite"},
+		func() (struct{}, error) { return struct{}{}, p.end.TryWrite(ctx) })
+	return err
 }
 
 func (p wiredPayments) Leave(ctx context.Context, replica string) error {

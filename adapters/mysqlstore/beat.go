@@ -4,76 +4,87 @@ import (
 	"context"
 	"database/sql"
 	"fmt"
-	"sync"
 	"time"
 
 	"paymentd/adapters/mysqlstore/internal/queries"
 	"paymentd/core/payment"
+	"paymentd/ports"
 )
 
-// releaseBatch bounds how many payments of a silent replica are released at a time.
+// releaseBatch bounds how many payments of an expired replica are released at a time.
 const releaseBatch = 500
 
-// Beat implements ports.Payments. A beat is one statement; the others are looked after
-// no more than twice in a timeout, however often a replica beats.
-func (s *Payments) Beat(
-	ctx context.Context, replica string, timeout time.Duration,
-) (silent []string, err error) {
-	err = s.write(ctx, func(ctx context.Context, conn *sql.Conn) error {
-		return atCommit(queries.New(conn).Beat(ctx, replica))
+// Beat implements ports.Payments. It is one statement. Unlike other writes it is torn off when
+// ctx ends: a heartbeat that hangs on a lost connection must not hold up the next one.
+func (s *Payments) Beat(ctx context.Context, replica string) error {
+	err := s.try(ctx, ctx, func(waiting, using context.Context) error {
+		return s.once(waiting, using, func(ctx context.Context, conn *sql.Conn) error {
+			return atCommit(queries.New(conn).Beat(ctx, replica))
+		})
 	})
 	if err != nil {
-		return nil, fmt.Errorf("beat: %w", err)
+		return fmt.Errorf("beat: %w", err)
 	}
-	if !s.checks.due(timeout / 2) {
-		return nil, nil
-	}
-	suspects, err := s.silentReplicas(ctx, replica, timeout)
-	if err != nil {
-		return nil, fmt.Errorf("find silent replicas: %w", err)
-	}
-	for _, name := range suspects {
-		found, err := s.release(ctx, name, timeout)
-		if err != nil {
-			return silent, fmt.Errorf("release the claims of %s: %w", name, err)
-		}
-		if found {
-			silent = append(silent, name)
-		}
-	}
-	return silent, nil
+	return nil
 }
 
-func (s *Payments) silentReplicas(
-	ctx context.Context, asking string, timeout time.Duration,
-) (names []string, err error) {
+// Heartbeats implements ports.Payments.
+func (s *Payments) Heartbeats(ctx context.Context, asking string) (beats []ports.Heartbeat, err error) {
 	err = s.read(ctx, func(ctx context.Context, q *queries.Queries) error {
-		params := queries.ListSilentReplicasParams{Asking: asking, TimeoutMicros: timeout.Microseconds()}
-		names, err = q.ListSilentReplicas(ctx, params)
+		rows, err := q.ListHeartbeats(ctx, asking)
+		beats = make([]ports.Heartbeat, len(rows))
+		for i, row := range rows {
+			beats[i] = ports.Heartbeat{
+				Replica: row.Name, At: row.BeatAt, Age: time.Duration(row.Age) * time.Microsecond,
+			}
+		}
 		return err
 	})
-	return names, err
+	if err != nil {
+		return nil, fmt.Errorf("list the heartbeats: %w", err)
+	}
+	return beats, nil
 }
 
-// release lets the leases of a silent replica run out, and then forgets it: in this order, so
-// that whoever comes after a crash in between does it again. It returns false when another
-// replica was first, or this one has beaten meanwhile; its claims are then lost to it, and the
-// fencing numbers keep that harmless.
-func (s *Payments) release(ctx context.Context, replica string, timeout time.Duration) (bool, error) {
+// Release implements ports.Payments. The leases end first, and then the replica is forgotten: in
+// this order, so that the release is repeated after a crash in between. If another replica was
+// first, or the expired one has beaten meanwhile, the claims that were released are lost to it,
+// and the fencing tokens keep that harmless.
+func (s *Payments) Release(ctx context.Context, h ports.Heartbeat) (released bool, err error) {
+	latest, err := s.isLatest(ctx, h)
+	if err == nil && latest {
+		released, err = s.release(ctx, h)
+	}
+	if err != nil {
+		return false, fmt.Errorf("release the claims of %s: %w", h.Replica, err)
+	}
+	return released, nil
+}
+
+func (s *Payments) isLatest(ctx context.Context, h ports.Heartbeat) (latest bool, err error) {
+	err = s.read(ctx, func(ctx context.Context, q *queries.Queries) error {
+		n, err := q.CountHeartbeats(ctx, queries.CountHeartbeatsParams{Name: h.Replica, BeatAt: h.At})
+		latest = n > 0
+		return err
+	})
+	return latest, err
+}
+
+func (s *Payments) release(ctx context.Context, h ports.Heartbeat) (bool, error) {
 	for more := true; more; {
-		held, err := s.held(ctx, replica)
+		held, err := s.held(ctx, h.Replica)
 		if err != nil {
 			return false, err
 		}
-		if err := s.releasePayments(ctx, replica, held); err != nil {
+		if err := s.releasePayments(ctx, h.Replica, held); err != nil {
 			return false, err
 		}
 		more = len(held) == releaseBatch
 	}
 	var deleted int64
 	err := s.write(ctx, func(ctx context.Context, conn *sql.Conn) (err error) {
-		params := queries.DeleteSilentReplicaParams{Name: replica, TimeoutMicros: timeout.Microseconds()}
-		deleted, err = queries.New(conn).DeleteSilentReplica(ctx, params)
+		params := queries.DeleteExpiredReplicaParams{Name: h.Replica, BeatAt: h.At}
+		deleted, err = queries.New(conn).DeleteExpiredReplica(ctx, params)
 		return atCommit(err)
 	})
 	return deleted > 0, err
@@ -107,22 +118,4 @@ func (s *Payments) Leave(ctx context.Context, replica string) error {
 		return fmt.Errorf("leave: %w", err)
 	}
 	return nil
-}
-
-// checks spaces out the looks at other replicas.
-type checks struct {
-	mu   sync.Mutex
-	last time.Time
-}
-
-// due reports whether the last look is at least interval ago, and if so counts as one.
-func (c *checks) due(interval time.Duration) bool {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	now := time.Now()
-	if now.Sub(c.last) < interval {
-		return false
-	}
-	c.last = now
-	return true
 }

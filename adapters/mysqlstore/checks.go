@@ -122,9 +122,8 @@ func doublewrite(value string) diagnosis.Finding {
 	return diagnosis.Good(check, value)
 }
 
-// writable judges whether the server takes writes at all.
-func writable(v server) []diagnosis.Finding {
-	var held []string
+// readOnlySwitches are the names of what keeps the server from taking writes.
+func readOnlySwitches(v server) (held []string) {
 	for _, name := range []string{
 		"read_only", "super_read_only", "innodb_read_only", "transaction_read_only", "tx_read_only",
 	} {
@@ -135,6 +134,12 @@ func writable(v server) []diagnosis.Finding {
 	if level := v.number("innodb_force_recovery"); level > 0 {
 		held = append(held, "innodb_force_recovery="+strconv.Itoa(level))
 	}
+	return held
+}
+
+// writable judges whether the server takes writes at all.
+func writable(v server) []diagnosis.Finding {
+	held := readOnlySwitches(v)
 	if held == nil {
 		return one(diagnosis.Good("read_only", "OFF"))
 	}

@@ -87,6 +87,18 @@ func TestConcurrentMoves(t *testing.T) {
 	}
 }
 
+// beatAndRelease releases every replica but the one that beats.
+func beatAndRelease(ctx context.Context, s *mysqlstore.Payments, replica string) error {
+	if err := s.Beat(ctx, replica); err != nil {
+		return err
+	}
+	beats, err := s.Heartbeats(ctx, replica)
+	for i := 0; i < len(beats) && err == nil; i++ {
+		_, err = s.Release(ctx, beats[i])
+	}
+	return err
+}
+
 // turn makes one change, after the number n.
 func turn(ctx context.Context, s *mysqlstore.Payments, a payment.Ask, held *holders, n int) error {
 	a.Lease = 0 // so that the next one takes it over
@@ -98,8 +110,7 @@ func turn(ctx context.Context, s *mysqlstore.Payments, a payment.Ask, held *hold
 		}
 		return err
 	case 1:
-		_, err := s.Beat(ctx, a.Replica, time.Microsecond)
-		return err
+		return beatAndRelease(ctx, s, a.Replica)
 	}
 	p, verdict, err := s.Claim(ctx, a)
 	if err != nil || verdict != payment.VerdictClaimed {

@@ -30,7 +30,7 @@ type server struct {
 
 // Diagnose looks at the server and at how it is reached, and says what the promise does not find
 // as it should be. replicas is how many are planned; those that are alive count, if they are more.
-// It changes nothing.
+// It changes nothing: the write that it tries is rolled back.
 func (s *Payments) Diagnose(ctx context.Context, replicas int) []diagnosis.Finding {
 	findings := []diagnosis.Finding{s.encryption()}
 	seen, err := s.look(ctx)
@@ -40,7 +40,13 @@ func (s *Payments) Diagnose(ctx context.Context, replicas int) []diagnosis.Findi
 				"right, and that the user may read there."))
 	}
 	seen.replicas = max(seen.replicas, replicas, 1)
-	findings = append(findings, diagnosis.Good("database", "answers"), s.schemaFinding(ctx))
+	schema := s.schemaFinding(ctx)
+	findings = append(findings, diagnosis.Good("database", "answers"), schema)
+	if schema.Level == diagnosis.OK {
+		findings = append(findings, diagnosis.Write(s.TryWrite(ctx),
+			"No payment is taken as long as this is so. Give the user SELECT, INSERT, UPDATE and DELETE on all tables of the "+
+				"database, name the server that takes writes, or make room on its disk."))
+	}
 	for _, check := range []func(server) []diagnosis.Finding{
 		versions, durability, writable, isolation, sessions, clock, s.connections, engines, group, galera,
 	} {

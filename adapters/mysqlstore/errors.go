@@ -67,8 +67,9 @@ func atCommit(err error) error {
 }
 
 func writtenNothing(refusal *mysql.MySQLError) bool {
+	_, notTaken := denials[refusal.Number]
 	switch {
-	case slices.Contains(rolledBack, refusal.Number):
+	case slices.Contains(rolledBack, refusal.Number), notTaken:
 		return true
 	case refusal.Number == errDuringCommit:
 		// Around one of InnoDB's own errors: 149 is its deadlock, which has rolled back.

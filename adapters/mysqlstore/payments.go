@@ -26,7 +26,6 @@ type Payments struct {
 	log     *slog.Logger
 	config  *mysql.Config // of the connections
 	latest  uint          // the schema version that this program was built for
-	checks  checks
 
 	// Where commits are not shared, these are nil.
 	openings  *commit.Shared[*opening]

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"log/slog"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/require"
 
@@ -111,8 +112,8 @@ func TestQueuePassesOverLockedRows(t *testing.T) {
 	require.Equal(t, []payment.OrderID{"order-0", "order-2"}, idsOf(due))
 }
 
-// TestBeatReleasesMoreThanABatch: a silent replica may hold any number of claims.
-func TestBeatReleasesMoreThanABatch(t *testing.T) {
+// TestReleaseOfMoreThanABatch: an expired replica may hold any number of claims.
+func TestReleaseOfMoreThanABatch(t *testing.T) {
 	t.Parallel()
 	databaseURL, db := withRaw(t)
 	s := open(t, databaseURL, mysqlstore.Options{})
@@ -121,12 +122,15 @@ func TestBeatReleasesMoreThanABatch(t *testing.T) {
 		_, _, err := s.Claim(t.Context(), ask(t, payment.OrderID(fmt.Sprintf("order-%d", i))))
 		require.NoError(t, err)
 	}
-	_, err := s.Beat(t.Context(), "replica-a", lease)
-	require.NoError(t, err)
+	require.NoError(t, s.Beat(t.Context(), "replica-a"))
 	execute(t, db, "UPDATE replicas SET beat_at = beat_at - INTERVAL 1 DAY")
-	silent, err := open(t, databaseURL, mysqlstore.Options{}).Beat(t.Context(), "replica-b", lease)
+	beats, err := s.Heartbeats(t.Context(), "replica-b")
 	require.NoError(t, err)
-	require.Equal(t, []string{"replica-a"}, silent)
+	require.Len(t, beats, 1)
+	require.InDelta(t, 24*time.Hour, beats[0].Age, float64(time.Minute))
+	released, err := open(t, databaseURL, mysqlstore.Options{}).Release(t.Context(), beats[0])
+	require.NoError(t, err)
+	require.True(t, released)
 	due, err := s.ClaimDue(t.Context(), terms, claims+1)
 	require.NoError(t, err)
 	require.Len(t, due, claims)
@@ -149,13 +153,4 @@ func requirePutOff(t *testing.T, databaseURL, reason string) {
 	require.Contains(t, got, "put off: ")
 	require.Contains(t, got, reason)
 	require.InDelta(t, 60, minutes, 2)
-}
-
-// TestBeatNeverFindsItself silent, even where the look takes longer than the timeout.
-func TestBeatNeverFindsItself(t *testing.T) {
-	t.Parallel()
-	s := open(t, migrated(t), mysqlstore.Options{})
-	silent, err := s.Beat(t.Context(), "replica-a", 0)
-	require.NoError(t, err)
-	require.Empty(t, silent)
 }

@@ -114,8 +114,7 @@ func TestMigrateDownKeepsRows(t *testing.T) {
 		return status
 	}
 
-	_, err = s.Beat(t.Context(), "replica-of-the-test", time.Second)
-	require.NoError(t, err)
+	require.NoError(t, s.Beat(t.Context(), "replica-of-the-test"))
 	_, err = down(t, databaseURL, true)
 	require.ErrorContains(t, err, "replicas work on this database (replica-of-the-test): stop them first")
 	require.True(t, status().Current())

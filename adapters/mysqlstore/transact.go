@@ -1,6 +1,7 @@
 package mysqlstore
 
 import (
+	"cmp"
 	"context"
 	"database/sql"
 	"errors"
@@ -62,7 +63,7 @@ func (s *Payments) try(ctx, using context.Context, work func(waiting, using cont
 		case err == nil:
 			return nil
 		case !unanswered && !unconnected && !passing(err):
-			return err
+			return cmp.Or(denied(err), err)
 		case tries == maxTries,
 			unconnected && !inDoubt,
 			!pause(using, tries):
@@ -75,6 +76,9 @@ func (s *Payments) try(ctx, using context.Context, work func(waiting, using cont
 func giveUp(inDoubt bool, err error) error {
 	if inDoubt {
 		return fmt.Errorf("%w: %w", ports.ErrInDoubt, err)
+	}
+	if refused := denied(err); refused != nil {
+		return refused
 	}
 	return fmt.Errorf("%w: %w", ports.ErrUnavailable, err)
 }

@@ -3,37 +3,54 @@ package sqlitestore
 import (
 	"context"
 	"fmt"
-	"slices"
 	"time"
 
 	"paymentd/adapters/sqlitestore/internal/queries"
+	"paymentd/ports"
 )
 
 // Beat implements ports.Payments.
-func (s *Payments) Beat(
-	ctx context.Context, replica string, timeout time.Duration,
-) (silent []string, err error) {
-	err = s.write(ctx, func(ctx context.Context, q *queries.Queries, now time.Time) error {
-		if err := q.Beat(ctx, queries.BeatParams{Name: replica, Now: now.UnixMicro()}); err != nil {
-			return err
-		}
-		silent, err = q.DeleteSilentReplicas(ctx, now.Add(-timeout).UnixMicro())
-		if err != nil {
-			return fmt.Errorf("find silent replicas: %w", err)
-		}
-		for _, name := range silent {
-			params := queries.ReleasePaymentsParams{Now: nullable(now), Replica: name}
-			if err := q.ReleasePayments(ctx, params); err != nil {
-				return fmt.Errorf("release the claims of %s: %w", name, err)
-			}
-		}
-		return nil
+func (s *Payments) Beat(ctx context.Context, replica string) error {
+	err := s.write(ctx, func(ctx context.Context, q *queries.Queries, now time.Time) error {
+		return q.Beat(ctx, queries.BeatParams{Name: replica, Now: now.UnixMicro()})
 	})
 	if err != nil {
-		return nil, fmt.Errorf("beat: %w", err)
+		return fmt.Errorf("beat: %w", err)
 	}
-	slices.Sort(silent)
-	return silent, nil
+	return nil
+}
+
+// Heartbeats implements ports.Payments.
+func (s *Payments) Heartbeats(ctx context.Context, asking string) (beats []ports.Heartbeat, err error) {
+	err = s.read(ctx, func(ctx context.Context, q *queries.Queries, now time.Time) error {
+		rows, err := q.ListHeartbeats(ctx, asking)
+		beats = make([]ports.Heartbeat, len(rows))
+		for i, row := range rows {
+			at := fromMicros(row.BeatAt)
+			beats[i] = ports.Heartbeat{Replica: row.Name, At: at, Age: now.Sub(at)}
+		}
+		return err
+	})
+	if err != nil {
+		return nil, fmt.Errorf("list the heartbeats: %w", err)
+	}
+	return beats, nil
+}
+
+// Release implements ports.Payments.
+func (s *Payments) Release(ctx context.Context, h ports.Heartbeat) (released bool, err error) {
+	err = s.write(ctx, func(ctx context.Context, q *queries.Queries, now time.Time) error {
+		params := queries.DeleteExpiredReplicaParams{Name: h.Replica, BeatAt: h.At.UnixMicro()}
+		deleted, err := q.DeleteExpiredReplica(ctx, params)
+		if released = deleted > 0; err != nil || !released {
+			return err
+		}
+		return q.ReleasePayments(ctx, queries.ReleasePaymentsParams{Now: nullable(now), Replica: h.Replica})
+	})
+	if err != nil {
+		return false, fmt.Errorf("release the claims of %s: %w", h.Replica, err)
+	}
+	return released, nil
 }
 
 // Leave implements ports.Payments.

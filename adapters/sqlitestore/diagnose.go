@@ -2,6 +2,7 @@ package sqlitestore
 
 import (
 	"context"
+	"database/sql"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -17,12 +18,19 @@ import (
 // minFree is how much room on the disk is enough for the write-ahead log and some days.
 const minFree = 512 << 20 // bytes
 
+// fullDisk is what the next claims and the index of the log may need at once.
+const fullDisk = 1 << 20 // bytes
+
 // Diagnose looks at the file and where it is, and says what the promise does not find as it
-// should be. It changes nothing.
+// should be. It changes nothing: the write that it tries is rolled back.
 func (s *Payments) Diagnose(ctx context.Context, replicas int) []diagnosis.Finding {
 	findings := s.place()
-	if _, err := os.Stat(s.path); errors.Is(err, fs.ErrNotExist) {
+	info, err := os.Stat(s.path)
+	if errors.Is(err, fs.ErrNotExist) {
 		return append(findings, diagnosis.Good("database", "not there yet; the service makes it at its first start"))
+	}
+	if err == nil {
+		findings = append(findings, s.owner(info), s.mode(info), s.links(info))
 	}
 	status, err := s.SchemaStatus(ctx)
 	if err != nil {
@@ -35,6 +43,11 @@ func (s *Payments) Diagnose(ctx context.Context, replicas int) []diagnosis.Findi
 				"cannot be used here."),
 		s.pragma(ctx, "synchronous", "2", "FULL",
 			"A crash of the machine loses what was committed last. The service sets FULL, so that this is a fault of its own."))
+	if status.Err() == nil {
+		findings = append(findings, diagnosis.Write(s.tryLongWrite(ctx),
+			"No payment is taken as long as this is so. Let this user write the file, the files beside it with the same name and "+
+				"the folder, or make room on the disk; or stop what holds the file's lock."))
+	}
 	return append(findings, s.processes(ctx, replicas))
 }
 
@@ -56,8 +69,11 @@ func (s *Payments) place() []diagnosis.Finding {
 	return append(found, where.kind(), where.room())
 }
 
-// writeAccess is W_OK of access(2).
-const writeAccess = 2
+// readAccess and writeAccess are R_OK and W_OK of access(2).
+const (
+	readAccess  = 4
+	writeAccess = 2
+)
 
 // mount is the file system of a folder.
 type mount struct {
@@ -97,8 +113,91 @@ func (m mount) kind() diagnosis.Finding {
 }
 
 func (m mount) room() diagnosis.Finding {
+	if m.free < fullDisk {
+		return diagnosis.Of("free_space", strconv.FormatUint(m.free>>10, 10)+" KiB", false, diagnosis.Fail,
+			"Make room: the disk is full, and no payment is taken.")
+	}
 	return diagnosis.Of("free_space", strconv.FormatUint(m.free>>20, 10)+" MiB", m.free >= minFree, diagnosis.Warn,
 		fmt.Sprintf("Make room: below %d MiB the disk may be full soon, and then no payment is taken.", minFree>>20))
+}
+
+// owner judges whether this user may read and write the files.
+func (s *Payments) owner(info fs.FileInfo) diagnosis.Finding {
+	const check = "file"
+	for _, suffix := range []string{"", logSuffixes[0], logSuffixes[1]} {
+		path := s.path + suffix
+		err := syscall.Access(path, readAccess|writeAccess)
+		if err == nil || errors.Is(err, fs.ErrNotExist) {
+			continue
+		}
+		if beside, err := os.Stat(path); err == nil {
+			info = beside
+		}
+		found := fmt.Sprintf("%s has mode %04o%s, and this is user %d: %v", path, info.Mode().Perm(), ownerOf(info), os.Geteuid(), err)
+		return diagnosis.Of(check, found, false, diagnosis.Fail,
+			"Run the service as the user that the file belongs to, or run chown: no payment is taken as long as it cannot be written.")
+	}
+	return diagnosis.Good(check, s.path+" can be read and written")
+}
+
+// ownerOf says whom a file belongs to, on systems that know.
+func ownerOf(info fs.FileInfo) string {
+	if stat, ok := info.Sys().(*syscall.Stat_t); ok {
+		return fmt.Sprintf(" and belongs to user %d", stat.Uid)
+	}
+	return ""
+}
+
+// mode judges whether other users of the machine may read or change payments.
+func (s *Payments) mode(info fs.FileInfo) diagnosis.Finding {
+	const check = "file_mode"
+	widest, path := info.Mode().Perm(), s.path
+	for _, suffix := range logSuffixes {
+		if beside, err := os.Stat(s.path + suffix); err == nil && beside.Mode().Perm()&^fileMode&^widest != 0 {
+			widest, path = beside.Mode().Perm(), s.path+suffix
+		}
+	}
+	return diagnosis.Of(check, fmt.Sprintf("%04o", widest), widest&^fileMode == 0, diagnosis.Warn,
+		fmt.Sprintf("Run chmod 600 %s: other users of this machine may read what was paid, or change it. The service makes new "+
+			"files so, and leaves the mode of one that is there.", path))
+}
+
+// links judges whether the file has another name, under which its log would be another one.
+func (s *Payments) links(info fs.FileInfo) diagnosis.Finding {
+	const check = "links"
+	stat, ok := info.Sys().(*syscall.Stat_t)
+	if !ok {
+		return diagnosis.Good(check, "not known on this system")
+	}
+	return diagnosis.Of(check, fmt.Sprintf("%d names", stat.Nlink), stat.Nlink <= 1, diagnosis.Warn,
+		"Remove the other names of the file: what opens it by one of them does not see its write-ahead log, and damages it.")
+}
+
+// longWrite is more than the cache of a connection that is made small holds, in bytes.
+const longWrite = 512 << 10
+
+// tryLongWrite is TryWrite with so much to write that SQLite cannot keep it in memory: it finds out
+// that there is no room.
+func (s *Payments) tryLongWrite(ctx context.Context) error {
+	return s.whileBusy(ctx, func(ctx context.Context) error {
+		err := s.transact(ctx, func(tx *sql.Tx) error {
+			for _, statement := range []string{
+				"PRAGMA cache_size = 10",
+				"CREATE TABLE paymentd_try_write (content BLOB NOT NULL)",
+				fmt.Sprintf("INSERT INTO paymentd_try_write VALUES (zeroblob(%d))", longWrite),
+				"INSERT INTO paymentd_try_write VALUES (randomblob(8192))",
+			} {
+				if _, err := tx.ExecContext(ctx, statement); err != nil {
+					return err
+				}
+			}
+			return errUndo
+		})
+		if errors.Is(err, errUndo) {
+			_, err = s.writer.ExecContext(ctx, "PRAGMA cache_size = -2000") // SQLite's default
+		}
+		return err
+	})
 }
 
 // pragma judges a setting of the connection that writes.

@@ -16,11 +16,24 @@ import (
 // away are the results for a database that cannot be used now, and may be later.
 var away = []int{
 	sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED, sqlite3.SQLITE_INTERRUPT, sqlite3.SQLITE_NOMEM,
-	sqlite3.SQLITE_READONLY, sqlite3.SQLITE_IOERR, sqlite3.SQLITE_FULL, sqlite3.SQLITE_CANTOPEN,
+	sqlite3.SQLITE_IOERR, sqlite3.SQLITE_CANTOPEN,
+}
+
+// refusing are the results for a database that can be read, and takes no writes.
+var refusing = map[int]string{
+	sqlite3.SQLITE_READONLY: "the file, or its folder, is read-only for this user",
+	sqlite3.SQLITE_PERM:     "this user has no right to write the file",
+	sqlite3.SQLITE_FULL:     "the disk is full",
 }
 
 // told wraps the error of a call that certainly wrote nothing.
 func told(err error) error {
+	if errors.Is(err, ports.ErrUnavailable) {
+		return err
+	}
+	if why, known := refusing[result(err)]; known {
+		return fmt.Errorf("%w: %s: %w", ports.ErrNotWritable, why, err)
+	}
 	if slices.Contains(away, result(err)) || isContextError(err) {
 		return fmt.Errorf("%w: %w", ports.ErrUnavailable, err)
 	}
@@ -45,6 +58,10 @@ func result(err error) int {
 	}
 	return sqlite3.SQLITE_OK
 }
+
+// notForNow reports whether a migration may work later, with nothing changed but the file's rights or
+// the room on its disk.
+func notForNow(err error) bool { return errors.Is(told(err), ports.ErrUnavailable) }
 
 func isBusy(err error) bool { return result(err) == sqlite3.SQLITE_BUSY }
 

@@ -32,6 +32,7 @@ const (
 // Payments is ports.Payments on a SQLite file.
 type Payments struct {
 	path    string
+	file    *file
 	writer  *sql.DB // of one connection
 	readers *sql.DB
 	timeout time.Duration
@@ -65,19 +66,20 @@ func Open(databaseURL string, options Options) (*Payments, error) {
 	if err != nil {
 		return nil, err
 	}
-	writer, err := sql.Open("sqlite", forWriting(path))
+	opened := &file{path: path}
+	writer, err := openPool(forWriting(path), opened, true)
 	if err != nil {
-		return nil, fmt.Errorf("open the database: %w", err)
+		return nil, err
 	}
 	writer.SetMaxOpenConns(1)
-	reader, err := sql.Open("sqlite", forReading(path))
+	reader, err := openPool(forReading(path), opened, false)
 	if err != nil {
-		return nil, errors.Join(fmt.Errorf("open the database: %w", err), writer.Close())
+		return nil, errors.Join(err, writer.Close())
 	}
 	reader.SetMaxOpenConns(readers)
 	reader.SetMaxIdleConns(readers)
 	s := &Payments{
-		path: path, writer: writer, readers: reader, latest: latest,
+		path: path, file: opened, writer: writer, readers: reader, latest: latest,
 		timeout: cmp.Or(options.Timeout, 5*time.Second),
 		clock:   options.Clock,
 		log:     cmp.Or(options.Log, slog.Default()),
@@ -91,6 +93,11 @@ func Open(databaseURL string, options Options) (*Payments, error) {
 
 // Close ends the connections. It waits for the calls that are under way.
 func (s *Payments) Close() error {
+	if err := s.file.check(); err != nil {
+		ctx, cancel := context.WithTimeout(context.Background(), s.timeout)
+		defer cancel()
+		s.log.Warn("the files at the database's path are left as they are", "error", errors.Join(err, s.keepLog(ctx)))
+	}
 	// The writer last: the last connection to close empties the write-ahead log.
 	if err := errors.Join(s.readers.Close(), s.writer.Close()); err != nil {
 		return fmt.Errorf("close the database: %w", err)
@@ -105,11 +112,31 @@ func (s *Payments) Pools() map[string]sql.DBStats {
 
 // Ready implements ports.Payments.
 func (s *Payments) Ready(ctx context.Context) error {
+	if err := s.file.check(); err != nil {
+		return err
+	}
 	status, err := s.SchemaStatus(ctx)
 	if err != nil {
 		return err
 	}
 	return status.Err()
+}
+
+// errUndo undoes a change that has worked.
+var errUndo = errors.New("the change is undone")
+
+// TryWrite implements ports.Payments. SQLite has no rights by table: what may write one, may all.
+func (s *Payments) TryWrite(ctx context.Context) error {
+	err := s.write(ctx, func(ctx context.Context, q *queries.Queries, now time.Time) error {
+		if err := q.Beat(ctx, queries.BeatParams{Name: "paymentd-try-write", Now: now.UnixMicro()}); err != nil {
+			return err
+		}
+		return errUndo
+	})
+	if errors.Is(err, errUndo) {
+		return nil
+	}
+	return fmt.Errorf("try a write: %w", err)
 }
 
 // SchemaStatus reads where the schema stands, and changes nothing.

@@ -35,8 +35,11 @@ func Schema(databaseURL string) (*schema.Schema, error) {
 		if alone {
 			return connectAlone(ctx, path)
 		}
+		if err := create(path); err != nil {
+			return nil, err
+		}
 		return connect(ctx, forWriting(path))
-	}, isBusy), nil
+	}, notForNow), nil
 }
 
 func connect(ctx context.Context, dataSource string) (*migrator, error) {

@@ -190,9 +190,15 @@ func TestForeignDatabase(t *testing.T) {
 
 func TestReadyBeforeTheFirstMigration(t *testing.T) {
 	t.Parallel()
-	s := open(t, "sqlite:"+filepath.Join(t.TempDir(), "payments.db"), sqlitestore.Options{})
+	path := filepath.Join(t.TempDir(), "payments.db")
+	s := open(t, "sqlite:"+path, sqlitestore.Options{})
 	require.ErrorContains(t, s.Ready(t.Context()), "run `paymentd migrate up`")
 	_, err := s.Find(t.Context(), "order-1")
+	require.ErrorContains(t, err, path+" does not exist")
+	require.NoFileExists(t, path, "to look makes no file")
+
+	execute(t, raw(t, "sqlite:"+path), "CREATE TABLE other (x INTEGER)")
+	_, err = s.Find(t.Context(), "order-1")
 	require.ErrorContains(t, err, "no such table")
 	require.NotErrorIs(t, err, ports.ErrUnavailable, "waiting will not help")
 }

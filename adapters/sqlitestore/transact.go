@@ -97,16 +97,36 @@ func undoable(ctx context.Context, tx *sql.Tx, do change, now time.Time) (own, f
 
 // transact runs do as one transaction, under the write lock from the beginning.
 func (s *Payments) transact(ctx context.Context, do func(*sql.Tx) error) error {
+	err := s.transactOnce(ctx, do)
+	if errors.Is(err, errLogShrank) {
+		if err := s.emptied(ctx); err != nil {
+			return err
+		}
+		err = s.transactOnce(ctx, do)
+	}
+	return err
+}
+
+func (s *Payments) transactOnce(ctx context.Context, do func(*sql.Tx) error) error {
 	tx, err := s.writer.BeginTx(ctx, nil)
 	if err != nil {
 		return told(fmt.Errorf("begin: %w", err))
 	}
 	defer func() { _ = tx.Rollback() }() // does nothing after the commit
+	if err := s.file.begun(ctx, journalMode(tx), pageBytes(tx)); err != nil {
+		return told(err)
+	}
 	if err := do(tx); err != nil {
 		return told(err)
 	}
+	if err := s.file.check(); err != nil { // as late as possible
+		return err
+	}
 	if err := tx.Commit(); err != nil {
 		return toldAtCommit(fmt.Errorf("commit: %w", err))
+	}
+	if err := s.file.committed(); err != nil {
+		return fmt.Errorf("%w: %w", ports.ErrInDoubt, err) // what was committed may be gone with the file
 	}
 	return nil
 }

@@ -86,31 +86,36 @@ func (p auditedPayments) Settle(ctx context.Context, s payment.Settlement) error
 	return err
 }
 
-func (p auditedPayments) Beat(
-	ctx context.Context, replica string, timeout time.Duration,
-) ([]string, error) {
+func (p auditedPayments) Beat(ctx context.Context, replica string) error {
 	p.audit.mu.Lock()
 	defer p.audit.mu.Unlock()
-	silent, err := p.Payments.Beat(ctx, replica, timeout)
+	err := p.Payments.Beat(ctx, replica)
 	if err == nil {
-		p.audit.beat(replica, silent)
+		p.audit.heard[replica] = time.Now() // whatever the database's clock does
 	}
-	return silent, err
+	return err
 }
 
-// beat checks who is called silent. Their claims have run out.
-func (a *audit) beat(replica string, silent []string) {
+func (p auditedPayments) Release(ctx context.Context, h ports.Heartbeat) (bool, error) {
+	p.audit.mu.Lock()
+	defer p.audit.mu.Unlock()
+	released, err := p.Payments.Release(ctx, h)
+	if released {
+		p.audit.release(h.Replica)
+	}
+	return released, err
+}
+
+// release checks who is called silent. Their claims have run out.
+func (a *audit) release(name string) {
 	now := a.now()
-	a.heard[replica] = now
-	for _, name := range silent {
-		if heard := a.heard[name]; now.Sub(heard) <= a.world.heartbeatTimeout {
-			a.world.find("", "%s was called silent %v after it was heard", name, now.Sub(heard))
-		}
-		for _, id := range slices.Sorted(maps.Keys(a.orders)) {
-			if d := a.orders[id]; d.held.replica == name && d.held.until.After(now) {
-				a.world.trace.tell("audit", id, "%s is silent, and loses its claim", name)
-				d.held.until = time.Time{}
-			}
+	if ago := time.Since(a.heard[name]); ago <= a.world.heartbeatTimeout {
+		a.world.find("", "%s was called silent %v after it was heard", name, ago)
+	}
+	for _, id := range slices.Sorted(maps.Keys(a.orders)) {
+		if d := a.orders[id]; d.held.replica == name && d.held.until.After(now) {
+			a.world.trace.tell("audit", id, "%s is silent, and loses its claim", name)
+			d.held.until = time.Time{}
 		}
 	}
 }

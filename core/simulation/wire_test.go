@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"runtime"
+	"slices"
 	"time"
 
 	"paymentd/adapters/fake"
@@ -35,7 +36,7 @@ func (r *replica) callDatabase(s stream, c fake.Call, do func()) error {
 	r.gate(forever, stagger)
 
 	stormy := r.world.stormy()
-	polls := c.Method == "NextDue" || c.Method == "Beat" || c.Method == "Find"
+	polls := slices.Contains([]string{"NextDue", "Beat", "Heartbeats", "TryWrite", "Find"}, c.Method)
 	switch {
 	case r.away(c):
 		time.Sleep(s.between(time.Millisecond, 3*time.Second))
@@ -106,7 +107,7 @@ func (r *replica) callGateway(ctx context.Context, s stream, c fake.Call, do fun
 
 // latency is how long a call and its answer travel.
 func (r *replica) latency(s stream, c fake.Call) (before, after time.Duration) {
-	if c.Method == "NextDue" || c.Method == "Beat" {
+	if slices.Contains([]string{"NextDue", "Beat", "Heartbeats", "TryWrite"}, c.Method) {
 		return 0, 0 // there are too many of them
 	}
 	if r.world.stormy() && s.chance(r.world.faults.delay) {

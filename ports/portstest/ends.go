@@ -149,9 +149,12 @@ func leavesNoTrace(r *repository) {
 		"Find":       func() error { _, err := r.Find(ctx, "order-held"); return err },
 		"History":    func() error { _, err := r.History(ctx, "order-held"); return err },
 		"List":       func() error { _, err := r.List(ctx, ports.ListQuery{Limit: 1}); return err },
-		"Beat":       func() error { _, err := r.Beat(ctx, "replica-b", time.Hour); return err },
+		"Beat":       func() error { return r.Beat(ctx, "replica-b") },
+		"Heartbeats": func() error { _, err := r.Heartbeats(ctx, "replica-b"); return err },
+		"Release":    func() error { _, err := r.Release(ctx, ports.Heartbeat{Replica: "replica-a"}); return err },
 		"Leave":      func() error { return r.Leave(ctx, "replica-a") },
 		"Ready":      func() error { return r.Ready(ctx) },
+		"TryWrite":   func() error { return r.TryWrite(ctx) },
 	}
 	before, stuck := r.history("order-held"), r.history("order-stuck")
 	for method, call := range calls {

@@ -6,32 +6,54 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"paymentd/core/payment"
+	"paymentd/ports"
 )
 
 func replicas() []clause {
 	return []clause{
-		{"beat/the leases of a silent replica run out", func(r *repository) {
-			r.beat("replica-a", time.Hour)
+		{"beat/each replica is heard by the others", func(r *repository) {
+			r.beat("replica-a")
+			r.beat("replica-b")
+			first := r.heard("replica-b", "replica-a")
+			require.Len(r.t, r.heartbeats("replica-b"), 1, "without the one that asks")
+			require.Equal(r.t, first.At, r.heard("replica-b", "replica-a").At, "to look changes nothing")
+			require.GreaterOrEqual(r.t, first.Age, time.Duration(0))
+			require.Less(r.t, first.Age, patience)
+
+			r.beat("replica-a")
+			require.True(r.t, r.heard("replica-b", "replica-a").At.After(first.At))
+		}},
+		{"release/the leases of the replica run out", func(r *repository) {
+			r.beat("replica-a")
 			first := r.in(payment.StateProcessing, "order-1") // by replica-a
-			require.Empty(r.t, r.beat("replica-b", time.Hour))
 			r.claim(r.ask("order-1"), payment.VerdictBusy)
 
-			r.untilSilent("replica-a")
+			r.release("replica-a")
 			require.Len(r.t, r.pickUp(r.terms(), 10), 1)
 			second := r.find("order-1")
 			require.Equal(r.t, first.Fence+1, second.Fence)
 			require.True(r.t, second.Doubt.Any(), "its attempt may have charged")
 		}},
-		{"beat/a silence is told once", func(r *repository) {
-			r.beat("replica-a", time.Hour)
-			r.untilSilent("replica-a")
-			require.Empty(r.t, r.beat("replica-b", silence))
+		{"release/it is done once, until the replica is back", func(r *repository) {
+			r.beat("replica-a")
+			h := r.release("replica-a")
+			require.Empty(r.t, r.heartbeats("replica-b"))
+			require.False(r.t, r.released(h))
 
-			require.Empty(r.t, r.beat("replica-a", time.Hour))
-			r.untilSilent("replica-a") // it had come back
+			r.beat("replica-a")
+			r.release("replica-a")
 		}},
-		{"beat/the claims of the others are left alone", func(r *repository) {
-			r.beat("replica-a", time.Hour)
+		{"release/a replica that has beaten since keeps its claims", func(r *repository) {
+			r.beat("replica-a")
+			held := r.in(payment.StateProcessing, "order-1")
+			before := r.heard("replica-b", "replica-a")
+			r.beat("replica-a")
+			require.False(r.t, r.released(before))
+			requireSame(r.t, held, r.find("order-1"))
+			require.Len(r.t, r.heartbeats("replica-b"), 1)
+		}},
+		{"release/the claims of the others are left alone", func(r *repository) {
+			r.beat("replica-a")
 			a := r.ask("order-1")
 			a.Replica = "replica-b"
 			held := r.claim(a, payment.VerdictClaimed)
@@ -39,28 +61,41 @@ func replicas() []clause {
 			before := r.pickUp(r.terms(), 10)
 			require.Len(r.t, before, 1, "the lookup is put off")
 
-			r.untilSilent("replica-a")
+			r.release("replica-a")
 			requireSame(r.t, held, r.find("order-1"))
 			requireSame(r.t, before[0].Payment, r.find("order-2"))
 		}},
-		{"beat/a backoff of a silent replica was no attempt and may become one", func(r *repository) {
-			r.beat("replica-a", time.Hour)
+		{"release/a backoff of the replica was no attempt and may become one", func(r *repository) {
+			r.beat("replica-a")
 			p := r.in(payment.StateProcessing, "order-1")
 			rn := renewal(p, live)
 			rn.End.Result = resultFor(payment.StateFailed)
 			r.renew(rn)
-			r.untilSilent("replica-a")
+			r.release("replica-a")
 			after := r.claim(r.ask("order-1"), payment.VerdictClaimed)
 			require.Equal(r.t, 2, after.Attempt.Number)
 			require.True(r.t, after.Doubt.Any())
 			requireGapless(r.t, r.history("order-1"))
 		}},
-		{"leave/one that has left is not silent", func(r *repository) {
-			r.beat("replica-a", time.Hour)
-			r.beat("replica-c", time.Hour)
+		{"try write/it leaves nothing behind", func(r *repository) {
+			r.beat("replica-a")
+			r.in(payment.StateProcessing, "order-1")
+			before := r.history("order-1")
+			require.NoError(r.t, r.TryWrite(r.t.Context()))
+			require.NoError(r.t, r.TryWrite(r.t.Context()), "twice")
+			require.Len(r.t, r.heartbeats("replica-b"), 1)
+			require.Equal(r.t, before, r.history("order-1"))
+			page, err := r.List(r.t.Context(), ports.ListQuery{Limit: 10})
+			require.NoError(r.t, err)
+			require.Len(r.t, page, 1)
+		}},
+		{"leave/one that has left is not heard of", func(r *repository) {
+			r.beat("replica-a")
+			h := r.heard("replica-b", "replica-a")
 			require.NoError(r.t, r.Leave(r.t.Context(), "replica-a"))
 			require.NoError(r.t, r.Leave(r.t.Context(), "replica-a"), "twice is once")
-			r.untilSilent("replica-c")
+			require.Empty(r.t, r.heartbeats("replica-b"))
+			require.False(r.t, r.released(h))
 		}},
 		{"ready/when the database answers", func(r *repository) {
 			require.NoError(r.t, r.Ready(r.t.Context()))
@@ -68,24 +103,41 @@ func replicas() []clause {
 	}
 }
 
-// silence is how long a replica may say nothing, where a test waits for its silence.
-const silence = 20 * time.Millisecond
-
-func (r *repository) beat(replica string, timeout time.Duration) []string {
+func (r *repository) beat(replica string) {
 	r.t.Helper()
-	silent, err := r.Beat(r.t.Context(), replica, timeout)
-	require.NoError(r.t, err)
-	return silent
+	require.NoError(r.t, r.Beat(r.t.Context(), replica))
 }
 
-// untilSilent beats for replica-b until the other one, and nobody else, is found silent.
-func (r *repository) untilSilent(other string) {
+func (r *repository) heartbeats(asking string) []ports.Heartbeat {
 	r.t.Helper()
-	for began := time.Now(); time.Since(began) < patience; time.Sleep(glance) {
-		if silent := r.beat("replica-b", silence); len(silent) > 0 {
-			require.Equal(r.t, []string{other}, silent)
-			return
+	beats, err := r.Heartbeats(r.t.Context(), asking)
+	require.NoError(r.t, err)
+	return beats
+}
+
+// heard returns the latest heartbeat of another replica.
+func (r *repository) heard(asking, of string) ports.Heartbeat {
+	r.t.Helper()
+	for _, h := range r.heartbeats(asking) {
+		if h.Replica == of {
+			return h
 		}
 	}
-	require.Fail(r.t, "nobody fell silent")
+	require.Fail(r.t, "no heartbeat of "+of)
+	return ports.Heartbeat{}
+}
+
+// release releases a replica as replica-b does, and returns its last heartbeat.
+func (r *repository) release(replica string) ports.Heartbeat {
+	r.t.Helper()
+	h := r.heard("replica-b", replica)
+	require.True(r.t, r.released(h))
+	return h
+}
+
+func (r *repository) released(h ports.Heartbeat) bool {
+	r.t.Helper()
+	released, err := r.Release(r.t.Context(), h)
+	require.NoError(r.t, err)
+	return released
 }

@@ -45,3 +45,12 @@ func Count(findings []Finding, level Level) (n int) {
 	}
 	return n
 }
+
+// Write is the finding of a write that was tried and rolled back. advice says what to change when the
+// database answers and takes none.
+func Write(err error, advice string) Finding {
+	if err == nil {
+		return Good("write", "tried, and rolled back")
+	}
+	return Of("write", err.Error(), false, Fail, advice)
+}

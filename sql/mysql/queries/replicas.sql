@@ -3,13 +3,21 @@ INSERT INTO replicas (name, started_at, beat_at)
 VALUES (?, NOW(6), NOW(6))
 ON DUPLICATE KEY UPDATE beat_at = NOW(6);
 
--- name: ListSilentReplicas :many
--- ListSilentReplicas leaves out the one that asks: it is alive, however long ago its beat is.
-SELECT name
+-- name: ListHeartbeats :many
+-- ListHeartbeats leaves out the replica that asks. Ages are in microseconds.
+SELECT
+    name,
+    beat_at,
+    CAST(TIMESTAMPDIFF(MICROSECOND, beat_at, NOW(6)) AS SIGNED) AS age
 FROM replicas
 WHERE name <> sqlc.arg(asking)
-    AND beat_at < NOW(6) - INTERVAL CAST(sqlc.arg(timeout_micros) AS SIGNED) MICROSECOND
 ORDER BY name;
+
+-- name: CountHeartbeats :one
+-- CountHeartbeats is 1 while a replica's latest heartbeat is the one given, and else 0.
+SELECT COUNT(*)
+FROM replicas
+WHERE name = ? AND beat_at = ?;
 
 -- name: ListHeldPayments :many
 SELECT order_id
@@ -18,14 +26,14 @@ WHERE replica = ? AND state = 'processing' AND due_at > NOW(6)
 LIMIT ?;
 
 -- name: ReleasePayments :exec
--- ReleasePayments lets the leases of a silent replica run out, those that it still holds.
+-- ReleasePayments lets the leases of an expired replica run out, those that it still holds.
 UPDATE payments
 SET due_at = NOW(6)
 WHERE order_id IN (sqlc.slice(order_ids)) AND replica = ? AND state = 'processing' AND due_at > NOW(6);
 
--- name: DeleteSilentReplica :execrows
+-- name: DeleteExpiredReplica :execrows
 DELETE FROM replicas
-WHERE name = ? AND beat_at < NOW(6) - INTERVAL CAST(sqlc.arg(timeout_micros) AS SIGNED) MICROSECOND;
+WHERE name = ? AND beat_at = ?;
 
 -- name: DeleteReplica :exec
 DELETE FROM replicas

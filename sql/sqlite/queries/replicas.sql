@@ -3,13 +3,21 @@ INSERT INTO replicas (name, started_at, beat_at)
 VALUES (sqlc.arg(name), sqlc.arg(now), sqlc.arg(now))
 ON CONFLICT (name) DO UPDATE SET beat_at = excluded.beat_at;
 
--- name: DeleteSilentReplicas :many
+-- name: ListHeartbeats :many
+-- ListHeartbeats leaves out the replica that asks.
+SELECT
+    name,
+    beat_at
+FROM replicas
+WHERE name <> sqlc.arg(asking)
+ORDER BY name;
+
+-- name: DeleteExpiredReplica :execrows
 DELETE FROM replicas
-WHERE beat_at < sqlc.arg(silent_since)
-RETURNING name;
+WHERE name = ? AND beat_at = ?;
 
 -- name: ReleasePayments :exec
--- ReleasePayments lets the leases of a silent replica run out.
+-- ReleasePayments lets the leases of an expired replica run out.
 UPDATE payments
 SET due_at = sqlc.arg(now)
 WHERE replica = sqlc.arg(replica) AND state = 'processing' AND due_at > sqlc.arg(now);

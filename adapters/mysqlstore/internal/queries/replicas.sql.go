@@ -8,6 +8,7 @@ package queries
 import (
 	"context"
 	"strings"
+	"time"
 
 	"paymentd/core/payment"
 )
@@ -23,6 +24,25 @@ func (q *Queries) Beat(ctx context.Context, name string) error {
 	return err
 }
 
+const countHeartbeats = `-- name: CountHeartbeats :one
+SELECT COUNT(*)
+FROM replicas
+WHERE name = ? AND beat_at = ?
+`
+
+type CountHeartbeatsParams struct {
+	Name   string
+	BeatAt time.Time
+}
+
+// CountHeartbeats is 1 while a replica's latest heartbeat is the one given, and else 0.
+func (q *Queries) CountHeartbeats(ctx context.Context, arg CountHeartbeatsParams) (int64, error) {
+	row := q.db.QueryRowContext(ctx, countHeartbeats, arg.Name, arg.BeatAt)
+	var count int64
+	err := row.Scan(&count)
+	return count, err
+}
+
 const countReplicas = `-- name: CountReplicas :one
 SELECT COUNT(*)
 FROM replicas
@@ -35,6 +55,24 @@ func (q *Queries) CountReplicas(ctx context.Context) (int64, error) {
 	return count, err
 }
 
+const deleteExpiredReplica = `-- name: DeleteExpiredReplica :execrows
+DELETE FROM replicas
+WHERE name = ? AND beat_at = ?
+`
+
+type DeleteExpiredReplicaParams struct {
+	Name   string
+	BeatAt time.Time
+}
+
+func (q *Queries) DeleteExpiredReplica(ctx context.Context, arg DeleteExpiredReplicaParams) (int64, error) {
+	result, err := q.db.ExecContext(ctx, deleteExpiredReplica, arg.Name, arg.BeatAt)
+	if err != nil {
+		return 0, err
+	}
+	return result.RowsAffected()
+}
+
 const deleteReplica = `-- name: DeleteReplica :exec
 DELETE FROM replicas
 WHERE name = ?
@@ -45,22 +83,44 @@ func (q *Queries) DeleteReplica(ctx context.Context, name string) error {
 	return err
 }
 
-const deleteSilentReplica = `-- name: DeleteSilentReplica :execrows
-DELETE FROM replicas
-WHERE name = ? AND beat_at < NOW(6) - INTERVAL CAST(? AS SIGNED) MICROSECOND
+const listHeartbeats = `-- name: ListHeartbeats :many
+SELECT
+    name,
+    beat_at,
+    CAST(TIMESTAMPDIFF(MICROSECOND, beat_at, NOW(6)) AS SIGNED) AS age
+FROM replicas
+WHERE name <> ?
+ORDER BY name
 `
 
-type DeleteSilentReplicaParams struct {
-	Name          string
-	TimeoutMicros int64
+type ListHeartbeatsRow struct {
+	Name   string
+	BeatAt time.Time
+	Age    int64
 }
 
-func (q *Queries) DeleteSilentReplica(ctx context.Context, arg DeleteSilentReplicaParams) (int64, error) {
-	result, err := q.db.ExecContext(ctx, deleteSilentReplica, arg.Name, arg.TimeoutMicros)
+// ListHeartbeats leaves out the replica that asks. Ages are in microseconds.
+func (q *Queries) ListHeartbeats(ctx context.Context, asking string) ([]ListHeartbeatsRow, error) {
+	rows, err := q.db.QueryContext(ctx, listHeartbeats, asking)
 	if err != nil {
-		return 0, err
+		return nil, err
 	}
-	return result.RowsAffected()
+	defer rows.Close()
+	var items []ListHeartbeatsRow
+	for rows.Next() {
+		var i ListHeartbeatsRow
+		if err := rows.Scan(&i.Name, &i.BeatAt, &i.Age); err != nil {
+			return nil, err
+		}
+		items = append(items, i)
+	}
+	if err := rows.Close(); err != nil {
+		return nil, err
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return items, nil
 }
 
 const listHeldPayments = `-- name: ListHeldPayments :many
@@ -98,43 +158,6 @@ func (q *Queries) ListHeldPayments(ctx context.Context, arg ListHeldPaymentsPara
 	return items, nil
 }
 
-const listSilentReplicas = `-- name: ListSilentReplicas :many
-SELECT name
-FROM replicas
-WHERE name <> ?
-    AND beat_at < NOW(6) - INTERVAL CAST(? AS SIGNED) MICROSECOND
-ORDER BY name
-`
-
-type ListSilentReplicasParams struct {
-	Asking        string
-	TimeoutMicros int64
-}
-
-// ListSilentReplicas leaves out the one that asks: it is alive, however long ago its beat is.
-func (q *Queries) ListSilentReplicas(ctx context.Context, arg ListSilentReplicasParams) ([]string, error) {
-	rows, err := q.db.QueryContext(ctx, listSilentReplicas, arg.Asking, arg.TimeoutMicros)
-	if err != nil {
-		return nil, err
-	}
-	defer rows.Close()
-	var items []string
-	for rows.Next() {
-		var name string
-		if err := rows.Scan(&name); err != nil {
-			return nil, err
-		}
-		items = append(items, name)
-	}
-	if err := rows.Close(); err != nil {
-		return nil, err
-	}
-	if err := rows.Err(); err != nil {
-		return nil, err
-	}
-	return items, nil
-}
-
 const releasePayments = `-- name: ReleasePayments :exec
 UPDATE payments
 SET due_at = NOW(6)
@@ -146,7 +169,7 @@ type ReleasePaymentsParams struct {
 	Replica  string
 }
 
-// ReleasePayments lets the leases of a silent replica run out, those that it still holds.
+// ReleasePayments lets the leases of an expired replica run out, those that it still holds.
 func (q *Queries) ReleasePayments(ctx context.Context, arg ReleasePaymentsParams) error {
 	query := releasePayments
 	var queryParams []interface{}

@@ -38,6 +38,24 @@ func (q *Queries) CountReplicas(ctx context.Context) (int64, error) {
 	return count, err
 }
 
+const deleteExpiredReplica = `-- name: DeleteExpiredReplica :execrows
+DELETE FROM replicas
+WHERE name = ? AND beat_at = ?
+`
+
+type DeleteExpiredReplicaParams struct {
+	Name   string
+	BeatAt int64
+}
+
+func (q *Queries) DeleteExpiredReplica(ctx context.Context, arg DeleteExpiredReplicaParams) (int64, error) {
+	result, err := q.db.ExecContext(ctx, deleteExpiredReplica, arg.Name, arg.BeatAt)
+	if err != nil {
+		return 0, err
+	}
+	return result.RowsAffected()
+}
+
 const deleteReplica = `-- name: DeleteReplica :exec
 DELETE FROM replicas
 WHERE name = ?
@@ -48,25 +66,34 @@ func (q *Queries) DeleteReplica(ctx context.Context, name string) error {
 	return err
 }
 
-const deleteSilentReplicas = `-- name: DeleteSilentReplicas :many
-DELETE FROM replicas
-WHERE beat_at < ?1
-RETURNING name
+const listHeartbeats = `-- name: ListHeartbeats :many
+SELECT
+    name,
+    beat_at
+FROM replicas
+WHERE name <> ?1
+ORDER BY name
 `
 
-func (q *Queries) DeleteSilentReplicas(ctx context.Context, silentSince int64) ([]string, error) {
-	rows, err := q.db.QueryContext(ctx, deleteSilentReplicas, silentSince)
+type ListHeartbeatsRow struct {
+	Name   string
+	BeatAt int64
+}
+
+// ListHeartbeats leaves out the replica that asks.
+func (q *Queries) ListHeartbeats(ctx context.Context, asking string) ([]ListHeartbeatsRow, error) {
+	rows, err := q.db.QueryContext(ctx, listHeartbeats, asking)
 	if err != nil {
 		return nil, err
 	}
 	defer rows.Close()
-	var items []string
+	var items []ListHeartbeatsRow
 	for rows.Next() {
-		var name string
-		if err := rows.Scan(&name); err != nil {
+		var i ListHeartbeatsRow
+		if err := rows.Scan(&i.Name, &i.BeatAt); err != nil {
 			return nil, err
 		}
-		items = append(items, name)
+		items = append(items, i)
 	}
 	if err := rows.Close(); err != nil {
 		return nil, err
@@ -88,7 +115,7 @@ type ReleasePaymentsParams struct {
 	Replica string
 }
 
-// ReleasePayments lets the leases of a silent replica run out.
+// ReleasePayments lets the leases of an expired replica run out.
 func (q *Queries) ReleasePayments(ctx context.Context, arg ReleasePaymentsParams) error {
 	_, err := q.db.ExecContext(ctx, releasePayments, arg.Now, arg.Replica)
 	return err

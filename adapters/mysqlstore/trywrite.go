@@ -1,0 +1,105 @@
+package mysqlstore
+
+import (
+	"context"
+	"database/sql"
+	"errors"
+	"fmt"
+	"strings"
+
+	"github.com/go-sql-driver/mysql"
+
+	"paymentd/adapters/mysqlstore/internal/queries"
+	"paymentd/ports"
+)
+
+// probes are a statement of each kind that a payment needs, on each table. All but the last change
+// no row: the server checks the user's rights, and whether it is read-only, all the same. They name
+// no column, so that they fit every version of the schema.
+var probes = []string{
+	"INSERT INTO payments SELECT * FROM payments WHERE order_id = ''",
+	"UPDATE payments SET reason = '' WHERE order_id = ''",
+	"INSERT INTO attempts SELECT * FROM attempts WHERE order_id = ''",
+	"INSERT INTO events SELECT * FROM events WHERE order_id = ''",
+	"UPDATE replicas SET beat_at = NOW(6) WHERE name = ''",
+	"DELETE FROM replicas WHERE name = ''",
+}
+
+// TryWrite implements ports.Payments. The row that it inserts is of a replica whose name no other
+// call has, so that it waits for no lock.
+func (s *Payments) TryWrite(ctx context.Context) error {
+	err := s.try(ctx, ctx, func(waiting, using context.Context) error {
+		return s.once(waiting, using, tryWrite)
+	})
+	if err == nil {
+		return nil
+	}
+	if held := s.heldReadOnly(ctx); held != "" && errors.Is(err, ports.ErrUnavailable) {
+		return fmt.Errorf("try a write: %w: the server is read-only: %s: %w", ports.ErrNotWritable, held, err)
+	}
+	return fmt.Errorf("try a write: %w", err)
+}
+
+func tryWrite(ctx context.Context, conn *sql.Conn) error {
+	tx, err := conn.BeginTx(ctx, &sql.TxOptions{Isolation: sql.LevelReadCommitted})
+	if err != nil {
+		return fmt.Errorf("begin: %w", err)
+	}
+	defer func() { _ = tx.Rollback() }()
+	for _, probe := range probes {
+		if _, err := tx.ExecContext(ctx, probe); err != nil {
+			return err
+		}
+	}
+	return queries.New(tx).Beat(ctx, fmt.Sprintf("paymentd-try-write-%016x", uint64(newToken())))
+}
+
+// heldReadOnly returns the names of the switches by which the server takes no writes. The driver
+// hides that error, since it leaves such a server for another one (RejectReadOnly).
+func (s *Payments) heldReadOnly(ctx context.Context) string {
+	var seen server
+	err := s.once(ctx, ctx, func(ctx context.Context, conn *sql.Conn) error {
+		seen = server{variables: make(map[string]string)}
+		return seen.askVariables(ctx, conn)
+	})
+	if err != nil {
+		return ""
+	}
+	return strings.Join(readOnlySwitches(seen), ", ")
+}
+
+// denials are errors of a server that answers, and does not let this user write, or has no room.
+// Nothing was written, and nothing will be before an operator has changed something.
+var denials = map[uint16]string{
+	1021: "its disk is full",                              // ER_DISK_FULL
+	1036: "the table is read-only",                        // ER_OPEN_AS_READONLY: MariaDB with innodb_read_only
+	1044: "this user has no right to the database",        // ER_DBACCESS_DENIED_ERROR
+	1114: "a table, or the disk, is full",                 // ER_RECORD_FILE_FULL
+	1142: "this user has no right to write there",         // ER_TABLEACCESS_DENIED_ERROR
+	1143: "this user has no right to write there",         // ER_COLUMNACCESS_DENIED_ERROR
+	1227: "this user has no right to that",                // ER_SPECIFIC_ACCESS_DENIED_ERROR
+	1290: "the server is read-only",                       // ER_OPTION_PREVENTS_STATEMENT
+	1792: "the transaction is read-only",                  // ER_CANT_EXECUTE_IN_READ_ONLY_TRANSACTION
+	1836: "the server is read-only",                       // ER_READ_ONLY_MODE
+	1874: "InnoDB is read-only",                           // ER_INNODB_READ_ONLY
+	1881: "InnoDB is under repair: innodb_force_recovery", // ER_INNODB_FORCED_RECOVERY
+	3098: "the server refuses writes to the table",        // ER_BEFORE_DML_VALIDATION_ERROR
+}
+
+// denied wraps the error of a server that answers and takes no writes. It returns nil for others.
+func denied(err error) error {
+	refusal, ok := errors.AsType[*mysql.MySQLError](err)
+	if !ok {
+		return nil
+	}
+	why, known := denials[refusal.Number]
+	noSpace := (refusal.Number == 1030 || refusal.Number == 1026 || refusal.Number == 3) &&
+		(strings.Contains(refusal.Message, "28") || strings.Contains(refusal.Message, "No space"))
+	switch {
+	case noSpace: // ER_GET_ERRNO, ER_ERROR_ON_WRITE, EE_WRITE with ENOSPC
+		why = "its disk is full"
+	case !known:
+		return nil
+	}
+	return fmt.Errorf("%w: %s: %w", ports.ErrNotWritable, why, err)
+}

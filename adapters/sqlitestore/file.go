@@ -1,0 +1,276 @@
+package sqlitestore
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"sync"
+
+	"paymentd/ports"
+)
+
+// fileMode is that of every file that this package creates. SQLite gives its log, and the index of
+// that, the mode of the database file.
+const fileMode fs.FileMode = 0o600
+
+// create makes an empty database file that only its owner may read, unless there is one. SQLite
+// would make it with the mode that the umask leaves. Nothing is opened if the file exists: closing
+// any descriptor of it would drop SQLite's locks on it (fcntl(2), "Record locks").
+func create(path string) error {
+	if _, err := os.Stat(path); !errors.Is(err, fs.ErrNotExist) {
+		return nil // there, or for SQLite to say what is wrong with it
+	}
+	creating.Lock()
+	defer creating.Unlock()
+	f, err := os.OpenFile(path, os.O_RDWR|os.O_CREATE|os.O_EXCL, fileMode) //nolint:gosec // the operator's own setting
+	if errors.Is(err, fs.ErrExist) {
+		return nil // another process was first, or the path is a link to nothing
+	}
+	if err != nil {
+		return fmt.Errorf("create the database file: %w", err)
+	}
+	return f.Close()
+}
+
+var creating sync.Mutex
+
+// file is the database file as the process has opened it, against what is at its path. A payment
+// that is committed to a file that was removed or replaced is lost at the next start, and its order
+// is charged again; so each transaction makes sure, before it is believed, that the file at the path
+// is the one that is open. That is three calls of lstat(2).
+//
+// What cannot be seen: a file whose content is overwritten in place and does not get smaller.
+type file struct {
+	path string // as it is configured, made absolute
+
+	mu      sync.Mutex
+	real    string         // path without symbolic links: SQLite's log is beside that
+	main    fs.FileInfo    // as it was opened first; nil before
+	logs    [2]fs.FileInfo // the write-ahead log and its index, as the writer has opened them; nil before
+	size    int64          // of main, at the end of the latest transaction
+	logSize int64          // of the log, as well
+	broken  error          // the file was cut off: nothing mends that but a restart
+}
+
+// logSuffixes name the write-ahead log and its index, beside the database file.
+var logSuffixes = [2]string{"-wal", "-shm"}
+
+// fileError says what became of the file. It is a ports.ErrNotWritable.
+type fileError struct{ path, what string }
+
+func (e *fileError) Error() string {
+	return fmt.Sprintf("%s %s while the service was running: no payment is taken, because it would be lost at the next start. "+
+		"Put back what was there, or restart the service to use what is there now", e.path, e.what)
+}
+
+func (e *fileError) Unwrap() error { return ports.ErrNotWritable }
+
+// errLogShrank: the write-ahead log is smaller than this process has left it. That is in order if
+// another process has emptied it after copying all of it into the database file.
+var errLogShrank = errors.New("the write-ahead log has shrunk")
+
+// opening is called before a connection is made. Only a connection that writes may create the file,
+// and only the first one.
+func (f *file) opening(writes bool) error {
+	f.mu.Lock()
+	known := f.main != nil
+	f.mu.Unlock()
+	if known {
+		return f.check()
+	}
+	if writes {
+		return create(f.path)
+	}
+	switch _, err := os.Stat(f.path); {
+	case errors.Is(err, fs.ErrNotExist):
+		return fmt.Errorf("%w: %s does not exist: the service makes it at its first start", ports.ErrUnavailable, f.path)
+	case err != nil:
+		return fmt.Errorf("%w: %w", ports.ErrUnavailable, err)
+	}
+	return nil
+}
+
+// opened is called with a connection that was made.
+func (f *file) opened() error {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if f.main == nil {
+		real, err := filepath.EvalSymlinks(f.path)
+		if err != nil {
+			return fmt.Errorf("%w: find the database file: %w", ports.ErrUnavailable, err)
+		}
+		info, err := os.Lstat(real)
+		if err != nil {
+			return fmt.Errorf("%w: find the database file: %w", ports.ErrUnavailable, err)
+		}
+		if !isOpen(info) {
+			return &fileError{real, "was replaced"}
+		}
+		f.real, f.main, f.size = real, info, info.Size()
+	}
+	return f.same()
+}
+
+// check returns an error if the file at the path is not the one that is open.
+func (f *file) check() error {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return f.same()
+}
+
+// same is check, with the lock held.
+func (f *file) same() error {
+	switch {
+	case f.broken != nil:
+		return f.broken
+	case f.main == nil:
+		return nil
+	}
+	if f.path != f.real {
+		if real, err := filepath.EvalSymlinks(f.path); err != nil || real != f.real {
+			return &fileError{f.path, "was made to lead elsewhere"}
+		}
+	}
+	if err := unchanged(f.real, f.main); err != nil {
+		return err
+	}
+	for i, opened := range f.logs {
+		if opened == nil {
+			continue
+		}
+		err := unchanged(f.real+logSuffixes[i], opened)
+		if err != nil && !isOpen(f.logs[0]) {
+			// The last connection was closed, which has copied all of the log into the database file and
+			// removed it. The next transaction opens another one.
+			f.logs, f.logSize = [2]fs.FileInfo{}, 0
+			return nil
+		}
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// unchanged returns an error unless the file at the path is the one that was opened: itself, and not
+// a link to it, as SQLite's log is beside the name by which the file was opened.
+func unchanged(path string, opened fs.FileInfo) error {
+	info, err := os.Lstat(path)
+	switch {
+	case errors.Is(err, fs.ErrNotExist):
+		return &fileError{path, "was removed"}
+	case err != nil:
+		return fmt.Errorf("%w: look at the database file: %w", ports.ErrNotWritable, err)
+	case !os.SameFile(info, opened):
+		return &fileError{path, "was replaced"}
+	}
+	return nil
+}
+
+// begun is check at the begin of a transaction, which has opened the log and holds the write lock.
+// pageBytes returns how many bytes the pages of the database have. The error may be errLogShrank.
+func (f *file) begun(ctx context.Context, journal func(context.Context) (string, error),
+	pageBytes func(context.Context) (int64, error),
+) error {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if f.main == nil {
+		return nil // opened makes it known
+	}
+	if f.logs[0] == nil {
+		if err := f.openedLogs(ctx, journal); err != nil {
+			return err
+		}
+	}
+	if err := f.same(); err != nil {
+		return err
+	}
+	return f.whole(ctx, pageBytes)
+}
+
+// openedLogs takes note of the log that the writer has opened.
+func (f *file) openedLogs(ctx context.Context, journal func(context.Context) (string, error)) error {
+	mode, err := journal(ctx)
+	if err != nil || mode != "wal" {
+		return err // without a log there is nothing to lose with it
+	}
+	var logs [2]fs.FileInfo
+	for i, suffix := range logSuffixes {
+		info, err := os.Lstat(f.real + suffix)
+		switch {
+		case errors.Is(err, fs.ErrNotExist):
+			return &fileError{f.real + suffix, "was removed"}
+		case err != nil:
+			return fmt.Errorf("%w: look at the database file: %w", ports.ErrNotWritable, err)
+		case !isOpen(info):
+			return &fileError{f.real + suffix, "was replaced"}
+		}
+		logs[i] = info
+	}
+	f.logs, f.logSize = logs, logs[0].Size()
+	return nil
+}
+
+// whole returns an error if a file has been cut off since the latest transaction.
+func (f *file) whole(ctx context.Context, pageBytes func(context.Context) (int64, error)) error {
+	main, err := os.Lstat(f.real)
+	if err != nil {
+		return &fileError{f.real, "was removed"}
+	}
+	if size := main.Size(); size < f.size {
+		// In order only if the database itself has got smaller, by a VACUUM of another process.
+		pages, err := pageBytes(ctx)
+		if err != nil || size < min(f.size, pages) {
+			f.broken = &fileError{f.real, "was cut off, or overwritten,"}
+			return f.broken
+		}
+	}
+	f.size = max(main.Size(), 0)
+	if f.logs[0] == nil {
+		return nil
+	}
+	log, err := os.Lstat(f.real + logSuffixes[0])
+	if err != nil {
+		return &fileError{f.real + logSuffixes[0], "was removed"}
+	}
+	if log.Size() < f.logSize {
+		return errLogShrank
+	}
+	f.logSize = log.Size()
+	return nil
+}
+
+// logEmptied takes note that the log has shrunk: in order if err is nil, and otherwise because it was
+// cut off.
+func (f *file) logEmptied(err error) error {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if err != nil {
+		f.broken = fmt.Errorf("%w: %w", &fileError{f.real + logSuffixes[0], "was cut off, or overwritten,"}, err)
+		return f.broken
+	}
+	f.logSize = 0
+	return nil
+}
+
+// committed is check after a COMMIT that has succeeded.
+func (f *file) committed() error {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if err := f.same(); err != nil {
+		return err
+	}
+	if f.logs[0] == nil {
+		return nil
+	}
+	if log, err := os.Lstat(f.real + logSuffixes[0]); err == nil {
+		f.logSize = log.Size()
+	}
+	if main, err := os.Lstat(f.real); err == nil {
+		f.size = max(f.size, main.Size())
+	}
+	return nil
+}

@@ -1,0 +1,228 @@
+package sqlitestore
+
+import (
+	"context"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"paymentd/adapters/sqlitestore/internal/queries"
+	"paymentd/core/payment"
+	"paymentd/ports"
+)
+
+// copyOf returns a copy of a file beside it.
+func copyOf(t *testing.T, path string) string {
+	t.Helper()
+	content, err := os.ReadFile(path)
+	require.NoError(t, err)
+	require.NoError(t, os.WriteFile(path+".copy", content, fileMode))
+	return path + ".copy"
+}
+
+// damages are what may become of the files of a database that is open. Each of them loses, at the
+// next start, what is committed after it.
+var damages = map[string]func(t *testing.T, path string){
+	"the file is removed":             func(t *testing.T, path string) { require.NoError(t, os.Remove(path)) },
+	"the file is renamed":             func(t *testing.T, path string) { require.NoError(t, os.Rename(path, path+".old")) },
+	"the file is cut off":             func(t *testing.T, path string) { require.NoError(t, os.Truncate(path, 0)) },
+	"the file is cut off by a page":   func(t *testing.T, path string) { cutPage(t, path) },
+	"the log is removed":              func(t *testing.T, path string) { require.NoError(t, os.Remove(path+"-wal")) },
+	"the log is cut off":              func(t *testing.T, path string) { require.NoError(t, os.Truncate(path+"-wal", 0)) },
+	"the index of the log is removed": func(t *testing.T, path string) { require.NoError(t, os.Remove(path+"-shm")) },
+	"all three are removed": func(t *testing.T, path string) {
+		for _, suffix := range []string{"", "-wal", "-shm"} {
+			require.NoError(t, os.Remove(path+suffix))
+		}
+	},
+	"the file is replaced by a copy": func(t *testing.T, path string) {
+		require.NoError(t, os.Rename(copyOf(t, path), path))
+	},
+	"the log is replaced by a copy": func(t *testing.T, path string) {
+		require.NoError(t, os.Rename(copyOf(t, path+"-wal"), path+"-wal"))
+	},
+	"the file is renamed and a link leads to it": func(t *testing.T, path string) {
+		require.NoError(t, os.Rename(path, path+".old"))
+		require.NoError(t, os.Symlink(path+".old", path))
+	},
+	"the folder is renamed": func(t *testing.T, path string) {
+		require.NoError(t, os.Rename(filepath.Dir(path), filepath.Dir(path)+".old"))
+		require.NoError(t, os.Mkdir(filepath.Dir(path), 0o700))
+	},
+	"another file is put in the place of a removed one": func(t *testing.T, path string) {
+		require.NoError(t, os.Remove(path))
+		require.NoError(t, os.WriteFile(path, nil, fileMode))
+	},
+}
+
+// cutPage takes the last page away.
+func cutPage(t *testing.T, path string) {
+	t.Helper()
+	info, err := os.Stat(path)
+	require.NoError(t, err)
+	require.NoError(t, os.Truncate(path, info.Size()-4096))
+}
+
+// TestFilesThatAreNotThoseThatAreOpen: nothing is claimed, and the service is not ready.
+func TestFilesThatAreNotThoseThatAreOpen(t *testing.T) {
+	t.Parallel()
+	for name, damage := range damages {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			databaseURL, s := migrated(t)
+			path := strings.TrimPrefix(databaseURL, "sqlite:")
+			_, _, err := s.Claim(t.Context(), ask(t, "order-before"))
+			require.NoError(t, err)
+			require.NoError(t, s.Ready(t.Context()))
+
+			damage(t, path)
+			_, _, err = s.Claim(t.Context(), ask(t, "order-after"))
+			require.ErrorIs(t, err, ports.ErrNotWritable)
+			require.NotErrorIs(t, err, ports.ErrInDoubt)
+			require.ErrorContains(t, err, "restart the service")
+			require.ErrorIs(t, s.Beat(t.Context(), "replica-a"), ports.ErrNotWritable)
+			require.ErrorIs(t, s.TryWrite(t.Context()), ports.ErrNotWritable)
+			require.ErrorIs(t, s.Ready(t.Context()), ports.ErrNotWritable)
+		})
+	}
+}
+
+// TestFileIsPutBack: it is the one that is open, again.
+func TestFileIsPutBack(t *testing.T) {
+	t.Parallel()
+	databaseURL, s := migrated(t)
+	path := strings.TrimPrefix(databaseURL, "sqlite:")
+	_, _, err := s.Claim(t.Context(), ask(t, "order-1"))
+	require.NoError(t, err)
+	require.NoError(t, os.Rename(path, path+".old"))
+	require.ErrorIs(t, s.Beat(t.Context(), "replica-a"), ports.ErrNotWritable)
+	require.NoError(t, os.Rename(path+".old", path))
+	require.NoError(t, s.Beat(t.Context(), "replica-a"))
+}
+
+// TestFileIsRemovedDuringATransaction: what it has written is undone.
+func TestFileIsRemovedDuringATransaction(t *testing.T) {
+	t.Parallel()
+	databaseURL, s := migrated(t)
+	path := strings.TrimPrefix(databaseURL, "sqlite:")
+	require.NoError(t, s.Beat(t.Context(), "replica-a"))
+	_, err := s.Heartbeats(t.Context(), "replica-a") // on a connection that is kept
+	require.NoError(t, err)
+	err = s.write(t.Context(), func(ctx context.Context, q *queries.Queries, now time.Time) error {
+		require.NoError(t, os.Remove(path))
+		return q.Beat(ctx, queries.BeatParams{Name: "replica-b", Now: now.UnixMicro()})
+	})
+	require.ErrorIs(t, err, ports.ErrNotWritable)
+	beats, err := s.Heartbeats(t.Context(), "replica-a")
+	require.NoError(t, err)
+	require.Empty(t, beats)
+}
+
+// TestLinks: the file may be reached by a link, as long as that leads to it.
+func TestLinks(t *testing.T) {
+	t.Parallel()
+	databaseURL, first := migrated(t)
+	real := strings.TrimPrefix(databaseURL, "sqlite:")
+	link := filepath.Join(t.TempDir(), "link.db")
+	require.NoError(t, os.Symlink(real, link))
+	s, err := Open("sqlite:"+link, Options{})
+	require.NoError(t, err)
+	t.Cleanup(func() { require.NoError(t, s.Close()) })
+	_, _, err = s.Claim(t.Context(), ask(t, "order-1"))
+	require.NoError(t, err)
+	_, verdict, err := first.Claim(t.Context(), ask(t, "order-1"))
+	require.NoError(t, err)
+	require.Equal(t, payment.VerdictBusy, verdict)
+
+	hard := filepath.Join(t.TempDir(), "hard.db") // the same file, whose log would be elsewhere
+	require.NoError(t, os.Link(real, hard))
+	require.NoError(t, os.Remove(link))
+	require.NoError(t, os.Symlink(hard, link))
+	_, _, err = s.Claim(t.Context(), ask(t, "order-2"))
+	require.ErrorIs(t, err, ports.ErrNotWritable)
+	_, _, err = first.Claim(t.Context(), ask(t, "order-2"))
+	require.NoError(t, err)
+}
+
+// TestOtherProcessesEmptyTheLog, or give room back, and lose nothing by it.
+func TestOtherProcessesEmptyTheLog(t *testing.T) {
+	t.Parallel()
+	databaseURL, s := migrated(t)
+	other, err := Open(databaseURL, Options{})
+	require.NoError(t, err)
+	t.Cleanup(func() { require.NoError(t, other.Close()) })
+	for i := range 300 {
+		_, _, err := s.Claim(t.Context(), ask(t, "order-"+strings.Repeat("x", 100)+string(rune('a'+i%26))+string(rune('a'+i/26))))
+		require.NoError(t, err)
+	}
+	for _, statement := range []string{
+		"PRAGMA wal_checkpoint(TRUNCATE)", "DELETE FROM payments WHERE order_id > 'order-xxxxx'", "VACUUM", "PRAGMA wal_checkpoint(TRUNCATE)",
+	} {
+		_, err = other.writer.ExecContext(t.Context(), statement)
+		require.NoError(t, err, statement)
+		require.NoError(t, s.Beat(t.Context(), "replica-a"), statement)
+	}
+	_, _, err = s.Claim(t.Context(), ask(t, "order-last"))
+	require.NoError(t, err)
+}
+
+// TestConnectionIsMadeAnew: to the same file, and to no other.
+func TestConnectionIsMadeAnew(t *testing.T) {
+	t.Parallel()
+	databaseURL, s := migrated(t)
+	path := strings.TrimPrefix(databaseURL, "sqlite:")
+	for range 3 {
+		require.NoError(t, s.Beat(t.Context(), "replica-a"))
+		s.writer.SetMaxIdleConns(-1) // ends the idle ones; the last one removes the log
+		s.readers.SetMaxIdleConns(-1)
+	}
+	require.NoError(t, os.Rename(copyOf(t, path), path))
+	require.ErrorIs(t, s.Beat(t.Context(), "replica-a"), ports.ErrNotWritable)
+	_, err := s.Heartbeats(t.Context(), "replica-a")
+	require.ErrorIs(t, err, ports.ErrUnavailable)
+}
+
+// TestCloseLeavesAnotherDatabaseAlone: its log has the name that ours had.
+func TestCloseLeavesAnotherDatabaseAlone(t *testing.T) {
+	t.Parallel()
+	databaseURL := "sqlite:" + filepath.Join(t.TempDir(), "payments.db")
+	path := strings.TrimPrefix(databaseURL, "sqlite:")
+	schema, err := Schema(databaseURL)
+	require.NoError(t, err)
+	require.NoError(t, schema.Up(t.Context()))
+	s, err := Open(databaseURL, Options{})
+	require.NoError(t, err)
+	require.NoError(t, s.Beat(t.Context(), "replica-a"))
+	require.NoError(t, os.Rename(copyOf(t, path), path))
+	require.NoError(t, os.WriteFile(path+"-wal", []byte("payments"), fileMode))
+	require.NoError(t, s.Close())
+	require.FileExists(t, path+"-wal")
+}
+
+// TestMode: what is made is for its owner alone, from the first byte on, whatever the umask is; and
+// what is there already keeps its mode.
+func TestMode(t *testing.T) { //nolint:paralleltest // the umask is the process's
+	for _, mask := range []int{0, 0o022} {
+		before := syscall.Umask(mask)
+		t.Cleanup(func() { syscall.Umask(before) })
+		databaseURL, s := migrated(t)
+		path := strings.TrimPrefix(databaseURL, "sqlite:")
+		require.NoError(t, s.Beat(t.Context(), "replica-a"))
+		for _, suffix := range []string{"", "-wal", "-shm"} {
+			info, err := os.Stat(path + suffix)
+			require.NoError(t, err)
+			require.Equal(t, fs.FileMode(0o600), info.Mode().Perm(), suffix)
+		}
+		require.NoError(t, os.Chmod(path, 0o640))
+		require.NoError(t, create(path))
+		info, err := os.Stat(path)
+		require.NoError(t, err)
+		require.Equal(t, fs.FileMode(0o640), info.Mode().Perm())
+	}
+}

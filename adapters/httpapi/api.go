@@ -76,6 +76,7 @@ type api struct {
 	slots     chan struct{}
 	addresses *buckets // nil for no limit
 	callers   *buckets // nil for no limit
+	readiness readiness
 }
 
 // The routes, as the router and the log know them.

@@ -202,6 +202,9 @@ func refusalOf(ctx context.Context, err error) *refusal {
 		return refuse(problemNoPayment)
 	case errors.Is(err, ports.ErrInDoubt): // before its milder sister: it may wrap both
 		return refuse(problemInDoubt).because(err)
+	case errors.Is(err, ports.ErrNotWritable):
+		return refuse(problemNoDatabase).saying("the database takes no writes; nothing was charged by this request; " +
+			"send it again later").because(err)
 	case errors.Is(err, ports.ErrUnavailable):
 		return refuse(problemNoDatabase).because(err)
 	case errors.Is(err, context.Canceled) && ctx.Err() != nil:

@@ -140,6 +140,8 @@ func levelOf(route string, status int) slog.Level {
 	switch {
 	case status == http.StatusInternalServerError:
 		return slog.LevelError
+	case route == routeReady && status == http.StatusServiceUnavailable:
+		return slog.LevelDebug // the begin and the end of that have lines of their own
 	case status > http.StatusInternalServerError:
 		return slog.LevelWarn
 	case route == routeHealth, route == routeReady, route == routeMetrics:

@@ -141,12 +141,6 @@ func TestLogLines(t *testing.T) {
 		},
 		{"alive", failing(nil), get("/healthz"), reading("DEBUG", "/healthz", 200, nil)},
 		{"ready", failing(nil), get("/readyz"), reading("DEBUG", "/readyz", 200, nil)},
-		{
-			"not ready", &processor{ready: func(context.Context) error { return errors.New("schema is of version 3") }},
-			get("/readyz"), reading("WARN", "/readyz", 503, map[string]any{
-				"error": "schema is of version 3", "reason": "the service is stopping, or its database is away or of another version",
-			}),
-		},
 	}
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {

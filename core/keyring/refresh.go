@@ -133,10 +133,12 @@ func (r *Ring) logOutage(ctx context.Context, err error) {
 	switch {
 	case errors.Is(ctx.Err(), context.Canceled): // it stops
 	case err != nil && !r.outage:
+		r.outageBegan = time.Now()
 		r.log.WarnContext(ctx, "the API keys cannot be read from the database; those that are known stay in force",
 			"error", err)
 	case err == nil && r.outage:
-		r.log.InfoContext(ctx, "the API keys are read from the database again")
+		r.log.InfoContext(ctx, "the API keys are read from the database again",
+			"outage", time.Since(r.outageBegan).Round(time.Millisecond).String())
 	}
 	r.outage = err != nil
 }

@@ -38,10 +38,11 @@ type Ring struct {
 	refreshed atomic.Int64 // when, in nanoseconds since began; zero for never
 
 	// What follows is of Load and Run alone, and of one goroutine.
-	known  *ports.ActiveKeys // as it was read last; nil before
-	uses   map[apikey.ID]*use
-	said   string // the latest word on who may call
-	outage bool
+	known       *ports.ActiveKeys // as it was read last; nil before
+	uses        map[apikey.ID]*use
+	said        string // the latest word on who may call
+	outage      bool
+	outageBegan time.Time
 }
 
 // snapshot is what one refresh has found. It does not change.

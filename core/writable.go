@@ -97,8 +97,8 @@ func (s *Service) takesWrites(ctx context.Context) error {
 	}
 	w.checking.Lock()
 	defer w.checking.Unlock()
-	if !w.checkedAt.IsZero() && time.Since(w.checkedAt) < checkPause {
-		return w.checked
+	if !w.checkedAt.IsZero() && time.Since(w.checkedAt) < checkPause && (w.checked != nil || w.recent(w.checkedAt.Add(-checkPause))) {
+		return w.checked // unless a payment has found out otherwise since
 	}
 	err := s.payments.Beat(ctx, s.Replica)
 	if at := time.Now(); err == nil && w.beaten(at) {

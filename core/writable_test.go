@@ -102,6 +102,18 @@ func TestPaymentFindsOutThatNothingIsStored(t *testing.T) {
 	}
 }
 
+// What a probe has found a moment ago counts no more once a payment has found out otherwise.
+func TestReadyForgetsWhatAPaymentDisproves(t *testing.T) {
+	inWorld(t, func(t *testing.T, w *world) {
+		a := w.replica("a")
+		require.NoError(t, a.Ready(t.Context()))
+		a.fault("Claim", 1, refuses)
+		require.ErrorIs(t, a.pay().err, ports.ErrNotWritable)
+		require.NoError(t, a.Ready(t.Context()))
+		require.Equal(t, payment.StateSucceeded, a.pay().State, "readyz says so, and a payment is taken")
+	})
+}
+
 // A database that is away, or an error of another kind, bars no payment: the claim finds out by
 // itself, and the first one after the outage is served.
 func TestUnavailableBarsNoPayment(t *testing.T) {

@@ -23,7 +23,7 @@ func (s *Payments) Beat(ctx context.Context, replica string) error {
 		})
 	})
 	if err != nil {
-		return fmt.Errorf("beat: %w", err)
+		return fmt.Errorf("beat: %w", s.explained(ctx, err))
 	}
 	return nil
 }

@@ -3,6 +3,7 @@ package mysqlstore
 import (
 	"context"
 	"database/sql"
+	"database/sql/driver"
 	"errors"
 	"fmt"
 	"strings"
@@ -31,13 +32,23 @@ func (s *Payments) TryWrite(ctx context.Context) error {
 	err := s.try(ctx, ctx, func(waiting, using context.Context) error {
 		return s.once(waiting, using, tryWrite)
 	})
-	if err == nil {
-		return nil
+	if err != nil {
+		return fmt.Errorf("try a write: %w", s.explained(ctx, err))
 	}
-	if held := s.heldReadOnly(ctx); held != "" && errors.Is(err, ports.ErrUnavailable) {
-		return fmt.Errorf("try a write: %w: the server is read-only: %s: %w", ports.ErrNotWritable, held, err)
+	return nil
+}
+
+// explained names the switches by which a server takes no writes, if that is why err has come. The
+// driver hides the server's own error, since it leaves such a server for another one
+// (RejectReadOnly).
+func (s *Payments) explained(ctx context.Context, err error) error {
+	if !errors.Is(err, driver.ErrBadConn) || errors.Is(err, ports.ErrInDoubt) {
+		return err
 	}
-	return fmt.Errorf("try a write: %w", err)
+	if held := s.heldReadOnly(ctx); held != "" {
+		return fmt.Errorf("%w: the server is read-only: %s", ports.ErrNotWritable, held)
+	}
+	return err
 }
 
 func tryWrite(ctx context.Context, conn *sql.Conn) error {
@@ -54,8 +65,7 @@ func tryWrite(ctx context.Context, conn *sql.Conn) error {
 	return queries.New(tx).Beat(ctx, fmt.Sprintf("paymentd-try-write-%016x", uint64(newToken())))
 }
 
-// heldReadOnly returns the names of the switches by which the server takes no writes. The driver
-// hides that error, since it leaves such a server for another one (RejectReadOnly).
+// heldReadOnly returns the names of the switches by which the server takes no writes.
 func (s *Payments) heldReadOnly(ctx context.Context) string {
 	var seen server
 	err := s.once(ctx, ctx, func(ctx context.Context, conn *sql.Conn) error {

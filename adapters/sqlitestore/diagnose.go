@@ -194,7 +194,8 @@ func (s *Payments) tryLongWrite(ctx context.Context) error {
 			return errUndo
 		})
 		if errors.Is(err, errUndo) {
-			_, err = s.writer.ExecContext(ctx, "PRAGMA cache_size = -2000") // SQLite's default
+			// SQLite's default. The log must not keep the room: it would hide a full disk for a while.
+			_, err = s.writer.ExecContext(ctx, "PRAGMA cache_size = -2000; PRAGMA wal_checkpoint(TRUNCATE)")
 		}
 		return err
 	})

@@ -4,10 +4,13 @@ import (
 	"cmp"
 	"context"
 	"database/sql"
+	"database/sql/driver"
 	"errors"
 	"fmt"
 	"math/rand/v2"
 	"time"
+
+	sqlite3 "modernc.org/sqlite/lib"
 
 	"paymentd/adapters/sqlitestore/internal/queries"
 	"paymentd/ports"
@@ -104,7 +107,23 @@ func (s *Payments) transact(ctx context.Context, do func(*sql.Tx) error) error {
 		}
 		err = s.transactOnce(ctx, do)
 	}
+	if result(err) == sqlite3.SQLITE_READONLY {
+		s.reconnect(ctx)
+	}
 	return err
+}
+
+// reconnect closes the connections. SQLite opens files that it may not write for reading, and never
+// learns that it may write them by now.
+func (s *Payments) reconnect(ctx context.Context) {
+	s.readers.SetMaxIdleConns(0) // closes them: they share the index of the log with the writer
+	s.readers.SetMaxIdleConns(readers)
+	conn, err := s.writer.Conn(ctx)
+	if err != nil {
+		return // there is none
+	}
+	_ = conn.Raw(func(any) error { return driver.ErrBadConn }) // by which the pool closes it
+	_ = conn.Close()                                           // it is closed
 }
 
 func (s *Payments) transactOnce(ctx context.Context, do func(*sql.Tx) error) error {

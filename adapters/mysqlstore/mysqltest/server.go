@@ -115,6 +115,14 @@ func (s *Server) CreateDatabase(ctx context.Context, name string) (string, error
 	return s.URL(name), nil
 }
 
+// Execute runs a statement as the user of the tests.
+func (s *Server) Execute(ctx context.Context, statement string) error {
+	if err := s.address.execute(ctx, statement); err != nil {
+		return fmt.Errorf("execute %q: %w", statement, err)
+	}
+	return nil
+}
+
 // Kill ends the server as kill -9 does, with all its connections, and returns
 // when it is gone. A server that is down already stays so.
 func (s *Server) Kill() error {

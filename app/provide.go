@@ -165,6 +165,13 @@ func replicaName() Replica {
 	if err != nil {
 		host = "unknown"
 	}
+	// Printable ASCII, which every table and every terminal takes.
+	host = strings.Map(func(r rune) rune {
+		if r <= ' ' || r > '~' {
+			return '_'
+		}
+		return r
+	}, host)
 	random := newUUID()
 	return Replica(fmt.Sprintf("%s-%s", host[:min(len(host), maxHostBytes)], random[len(random)-12:]))
 }

@@ -44,6 +44,6 @@ func (d *Decision) tell(kind EventKind, replica, detail string) {
 	d.Payment.Events++
 	d.Event = &Event{
 		Number: d.Payment.Events, Kind: kind, At: d.Payment.UpdatedAt,
-		Replica: replica, Fence: d.Payment.Fence, Detail: clip(detail),
+		Replica: clip(replica), Fence: d.Payment.Fence, Detail: clip(detail),
 	}
 }

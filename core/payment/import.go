@@ -45,7 +45,7 @@ func fitsKey(key GatewayKey) bool {
 // Open returns the payment of an order that the table lacks, at now. It is not decided yet:
 // [Import.Apply] follows, in the same transaction.
 func (i Import) Open(now time.Time) Payment {
-	return Ask{OrderID: i.OrderID, Money: i.Money, NewKey: i.Key, Replica: i.By, Later: true}.Open(now)
+	return Ask{OrderID: i.OrderID, Money: i.Money, NewKey: i.Key, Replica: clip(i.By), Later: true}.Open(now)
 }
 
 // Apply returns the payment with the money taken, whatever the table thought of it: what it knows

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"strings"
 	"time"
+	"unicode"
 	"unicode/utf8"
 )
 
@@ -151,9 +152,11 @@ func (p *Payment) interrupt(lease time.Duration, now time.Time) {
 	}
 }
 
-// clip makes a message fit to be stored: valid UTF-8, cut between two characters.
+// clip makes a message fit to be stored and shown: valid UTF-8, with spaces in place of white space and
+// U+FFFD in place of other control characters, which databases refuse and terminals obey; cut between
+// two characters.
 func clip(s string) string {
-	s = strings.ToValidUTF8(s, "\uFFFD")
+	s = strings.Map(printable, strings.ToValidUTF8(s, "\uFFFD"))
 	if len(s) <= MaxMessageBytes {
 		return s
 	}
@@ -162,6 +165,16 @@ func clip(s string) string {
 		end--
 	}
 	return s[:end]
+}
+
+func printable(r rune) rune {
+	switch {
+	case unicode.IsSpace(r):
+		return ' '
+	case unicode.IsControl(r):
+		return utf8.RuneError
+	}
+	return r
 }
 
 // Doubt is what attempts with one gateway key left open. It ends with a definite answer.

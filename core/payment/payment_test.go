@@ -1,6 +1,7 @@
 package payment_test
 
 import (
+	"strings"
 	"testing"
 	"time"
 
@@ -48,4 +49,41 @@ func TestAttempts(t *testing.T) {
 	require.True(t, p.InBackoff(noon))
 	require.True(t, p.Attempt.Begun(noon.Add(time.Second)))
 	require.False(t, p.InBackoff(noon.Add(time.Second)))
+}
+
+// TestWordsAreMadeFitToBeStored: whatever a gateway, a person or a machine says, what is to be written
+// is valid UTF-8 without control characters, of a bounded length, and does not change when it is read
+// and written again.
+func TestWordsAreMadeFitToBeStored(t *testing.T) {
+	t.Parallel()
+	for said, want := range map[string]string{
+		"no \U0001F4B8":             "no \U0001F4B8",
+		"a\x00b\x1b[0m\x7f\u0085":   "a\uFFFDb\uFFFD[0m\uFFFD ",
+		"two\r\nlines\tand more":    "two  lines and more",
+		"cut \xf0\x9f":              "cut \uFFFD",
+		"\xed\xa0\x80surrogate":     "\uFFFDsurrogate",
+		strings.Repeat("\xff", 600): "\uFFFD",
+		strings.Repeat("é", 300):    strings.Repeat("é", 250),
+		strings.Repeat("\x00", 300): strings.Repeat("\uFFFD", 166),
+	} {
+		for range 2 {
+			p := opened(t)
+			d, err := payment.Settlement{
+				Hold:    p.Hold(),
+				End:     &payment.AttemptEnd{Result: payment.Result{Class: payment.ClassDeclined, Code: "c", Message: said}},
+				Outcome: payment.Outcome{State: payment.StateDeclined, Code: "c", Reason: said},
+			}.Apply(p, noon)
+			require.NoError(t, err)
+			require.Equal(t, want, d.Payment.Reason)
+			require.Equal(t, want, d.Payment.Attempt.Message)
+			said = want
+		}
+	}
+	p := in(t, payment.StateUnresolved)
+	d, err := payment.Resolution{
+		OrderID: p.OrderID, By: "Zo\xeb\n", Outcome: payment.Outcome{State: payment.StateFailed, Reason: "a\x00"},
+	}.Apply(p, noon)
+	require.NoError(t, err)
+	require.Equal(t, "Zo\uFFFD ", d.Event.Replica)
+	require.Equal(t, "failed: a\uFFFD", d.Event.Detail)
 }

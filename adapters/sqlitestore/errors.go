@@ -13,10 +13,19 @@ import (
 	"paymentd/ports"
 )
 
-// away are the results for a database that cannot be used now, and may be later.
-var away = []int{
-	sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED, sqlite3.SQLITE_INTERRUPT, sqlite3.SQLITE_NOMEM,
-	sqlite3.SQLITE_IOERR, sqlite3.SQLITE_CANTOPEN,
+// permanent are the results (sqlite.org/rescode.html) of a statement that fails whenever it is run:
+// syntax or schema, data, and a file that is damaged or no database. Every other one is of a
+// database that cannot be used now, and may be later.
+var permanent = []int{
+	sqlite3.SQLITE_ERROR, sqlite3.SQLITE_INTERNAL, sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTFOUND,
+	sqlite3.SQLITE_EMPTY, sqlite3.SQLITE_TOOBIG, sqlite3.SQLITE_CONSTRAINT, sqlite3.SQLITE_MISMATCH,
+	sqlite3.SQLITE_MISUSE, sqlite3.SQLITE_NOLFS, sqlite3.SQLITE_AUTH, sqlite3.SQLITE_FORMAT,
+	sqlite3.SQLITE_RANGE, sqlite3.SQLITE_NOTADB,
+}
+
+// rolledBack are the results of a COMMIT that certainly committed nothing.
+var rolledBack = []int{
+	sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED, sqlite3.SQLITE_FULL, sqlite3.SQLITE_READONLY,
 }
 
 // refusing are the results for a database that can be read, and takes no writes.
@@ -34,26 +43,32 @@ func told(err error) error {
 	if why, known := refusing[result(err)]; known {
 		return fmt.Errorf("%w: %s: %w", ports.ErrNotWritable, why, err)
 	}
-	if slices.Contains(away, result(err)) || isContextError(err) {
+	if isPassing(err) || isContextError(err) {
 		return fmt.Errorf("%w: %w", ports.ErrUnavailable, err)
 	}
 	return err
 }
 
 // toldAtCommit wraps the error of a COMMIT. SQLite says of it that nothing is committed, but
-// after an I/O error the end of the transaction may be in the file, and be found after a
+// after an I/O error, say, the end of the transaction may be in the file, and be found after a
 // crash.
 func toldAtCommit(err error) error {
-	if result(err) == sqlite3.SQLITE_IOERR {
+	if isPassing(err) && !slices.Contains(rolledBack, result(err)) {
 		return fmt.Errorf("%w: %w", ports.ErrInDoubt, err)
 	}
 	return told(err)
 }
 
+// isPassing reports whether err is SQLite's, and may not come again.
+func isPassing(err error) bool {
+	code := result(err)
+	return code != sqlite3.SQLITE_OK && !slices.Contains(permanent, code)
+}
+
 // result returns SQLite's primary result code (sqlite.org/rescode.html), or 0 where err is
 // not SQLite's.
 func result(err error) int {
-	if refusal, ok := errors.AsType[*sqlite.Error](err); ok {
+	if refusal, ok := errors.AsType[coded](err); ok {
 		return refusal.Code() & 0xff
 	}
 	return sqlite3.SQLITE_OK
@@ -62,6 +77,14 @@ func result(err error) int {
 // notForNow reports whether a migration may work later, with nothing changed but the file's rights or
 // the room on its disk.
 func notForNow(err error) bool { return errors.Is(told(err), ports.ErrUnavailable) }
+
+// coded is an error with a result code of SQLite's: the driver's *sqlite.Error.
+type coded interface {
+	error
+	Code() int
+}
+
+var _ coded = (*sqlite.Error)(nil)
 
 func isBusy(err error) bool { return result(err) == sqlite3.SQLITE_BUSY }
 

@@ -17,8 +17,13 @@ import (
 	"paymentd/sql/commit"
 )
 
-// busyPause is the longest pause before asking again for a lock that was not to be had.
-const busyPause = 20 * time.Millisecond
+const (
+	// busyPause is the longest pause before asking again for a lock that was not to be had, and
+	// before the next try after another error that may not come again.
+	busyPause = 20 * time.Millisecond
+	// maxTries bounds the tries after errors other than that of a lock.
+	maxTries = 4
+)
 
 // read runs a query that changes nothing, at the database's now.
 func (s *Payments) read(
@@ -69,7 +74,8 @@ func (s *Payments) writeTogether(batch []change) []error {
 		!errors.Is(err, ports.ErrUnavailable) && !errors.Is(err, ports.ErrInDoubt)
 	for i := range errs {
 		switch {
-		case alone: // one of them has spoilt it for the others
+		case alone, // one of them has spoilt it for the others
+			err == nil && isPassing(errs[i]) && len(batch) > 1: // it was undone, and may go well by itself
 			errs[i] = s.writeTogether(batch[i : i+1])[0]
 		case errs[i] != nil:
 			errs[i] = told(errs[i])
@@ -151,13 +157,23 @@ func (s *Payments) transactOnce(ctx context.Context, do func(*sql.Tx) error) err
 }
 
 // whileBusy calls work until it does not fail for another process' lock, or the call's time
-// is over.
+// is over. After another error that may not come again, work is called maxTries times in all, unless
+// the error says that a change may be stored.
 func (s *Payments) whileBusy(ctx context.Context, work func(context.Context) error) error {
 	ctx, cancel := context.WithTimeout(ctx, s.timeout)
 	defer cancel()
-	for {
+	for tries := 1; ; {
 		err := work(ctx)
-		if err == nil || !isBusy(err) || !pause(ctx) {
+		switch {
+		case err == nil, errors.Is(err, ports.ErrInDoubt):
+			return err
+		case isBusy(err):
+		case isPassing(err) && tries < maxTries:
+			tries++
+		default:
+			return err
+		}
+		if !pause(ctx) {
 			return err
 		}
 	}

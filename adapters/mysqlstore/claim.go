@@ -57,7 +57,7 @@ func (o *opening) make(ctx context.Context, conn *sql.Conn) error {
 
 // insert stores the payment of a new order, and learns whether the order is known.
 func (o *opening) insert(ctx context.Context, conn *sql.Conn) error {
-	now, err := queries.New(conn).InsertPayment(ctx, o.row())
+	now, err := queries.New(conn).InsertPayment(ctx, wordingOf(ctx).insert(o.row()))
 	if err != nil {
 		o.known = hasNumber(err, errDuplicateKey)
 		return atCommit(fmt.Errorf("insert the payment: %w", err))

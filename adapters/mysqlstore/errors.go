@@ -13,10 +13,9 @@ import (
 	"github.com/go-sql-driver/mysql"
 )
 
-// Numbers of the server's errors, with the names that MySQL's manual ("Server Error Message
-// Reference") gives them.
+// Numbers of the server's errors, with the names that the manuals give them (MySQL's "Server Error
+// Message Reference", MariaDB's "MariaDB Error Codes").
 const (
-	errServerShutdown      = 1053 // ER_SERVER_SHUTDOWN
 	errUnknownCommand      = 1047 // ER_UNKNOWN_COM_ERROR: a Galera node that is not in its cluster
 	errDuplicateKey        = 1062 // ER_DUP_ENTRY
 	errTableFull           = 1114 // ER_RECORD_FILE_FULL
@@ -25,11 +24,9 @@ const (
 	errLockWaitTimeout     = 1205 // ER_LOCK_WAIT_TIMEOUT
 	errDeadlock            = 1213 // ER_LOCK_DEADLOCK; also a conflict between Galera nodes
 	errOptionPrevents      = 1290 // ER_OPTION_PREVENTS_STATEMENT: --read-only
-	errInterrupted         = 1317 // ER_QUERY_INTERRUPTED
 	errReadOnlyTransaction = 1792 // ER_CANT_EXECUTE_IN_READ_ONLY_TRANSACTION
 	errReadOnlyMode        = 1836 // ER_READ_ONLY_MODE
 	errOfflineMode         = 3032 // ER_SERVER_OFFLINE_MODE
-	errCommitHook          = 3100 // ER_RUN_HOOK_ERROR: Group Replication failed at it
 	errCommitConflict      = 3101 // ER_TRANSACTION_ROLLBACK_DURING_COMMIT: a conflict in the group, or see below
 	errLockNoWait          = 3572 // ER_LOCK_NOWAIT
 )
@@ -41,23 +38,76 @@ var rolledBack = []uint16{
 	errReadOnlyTransaction, errReadOnlyMode, errOfflineMode, errLockNoWait,
 }
 
-// interrupted are errors that end a statement from outside. At a COMMIT they say nothing
-// about whether it was carried out. A member that leaves its group gives 3101, as for a
-// conflict, to the transactions that it has sent to the others and not heard of again; those
-// may have taken them.
-var interrupted = []uint16{
-	errServerShutdown, errInterrupted, errDuringCommit, errCommitHook, errCommitConflict,
+// permanentClasses are the SQLSTATE classes (ISO/IEC 9075-2, table 38) of errors that are the
+// statement's own fault, and that the same statement gets again: the number of columns, a feature,
+// the data, a constraint, a view's check, and syntax or schema.
+var permanentClasses = []string{"0A", "21", "22", "23", "42", "44"}
+
+// permanentNumbers are errors of the same kinds to which the server gives a general SQLSTATE
+// (HY000, 01000). Those about text are in refusedWords.
+var permanentNumbers = []uint16{
+	1193, // ER_UNKNOWN_SYSTEM_VARIABLE
+	1210, // ER_WRONG_ARGUMENTS
+	1356, // ER_VIEW_INVALID
+	1364, // ER_NO_DEFAULT_FOR_FIELD
+	1411, // ER_WRONG_VALUE_FOR_TYPE
+	1471, // ER_NON_INSERTABLE_TABLE
+	1525, // ER_WRONG_VALUE
+	1526, // ER_NO_PARTITION_FOR_GIVEN_VALUE
+	3819, // ER_CHECK_CONSTRAINT_VIOLATED
 }
 
-// unanswered marks an error that came when the server may have committed already.
+// refusedWords are errors by which the server says that a text cannot be stored in its column or
+// converted to the column's character set: see [wording]. Nothing of the statement was written.
+var refusedWords = []uint16{
+	1253, // ER_COLLATION_CHARSET_MISMATCH
+	1265, // WARN_DATA_TRUNCATED
+	1267, // ER_CANT_AGGREGATE_2COLLATIONS
+	1270, // ER_CANT_AGGREGATE_3COLLATIONS
+	1271, // ER_CANT_AGGREGATE_NCOLLATIONS
+	1300, // ER_INVALID_CHARACTER_STRING
+	1366, // ER_TRUNCATED_WRONG_VALUE_FOR_FIELD
+	1406, // ER_DATA_TOO_LONG
+	1977, // ER_CANNOT_CONVERT_CHARACTER (MariaDB)
+	3854, // ER_CANNOT_CONVERT_STRING
+	3988, // ER_IMPOSSIBLE_STRING_CONVERSION
+}
+
+// limits are errors in a permanent class that are about a moment and not about the statement: the
+// user, or the server, has as many connections, questions or statements as it may have.
+var limits = []uint16{
+	1203, // ER_TOO_MANY_USER_CONNECTIONS
+	1226, // ER_USER_LIMIT_REACHED
+	1461, // ER_MAX_PREPARED_STMT_COUNT_REACHED
+}
+
+// accessDenied are errors by which the server does not let this user in, or do this, until its
+// administrator changes that. The request that meets one is not at fault: the database is not
+// available to the service. Further ones have the SQLSTATE class 28.
+var accessDenied = []uint16{
+	1044, // ER_DBACCESS_DENIED_ERROR
+	1045, // ER_ACCESS_DENIED_ERROR
+	1142, // ER_TABLEACCESS_DENIED_ERROR
+	1143, // ER_COLUMNACCESS_DENIED_ERROR
+	1227, // ER_SPECIFIC_ACCESS_DENIED_ERROR
+	1370, // ER_PROCACCESS_DENIED_ERROR
+	1698, // ER_ACCESS_DENIED_NO_PASSWORD_ERROR
+	1820, // ER_MUST_CHANGE_PASSWORD
+	1862, // ER_MUST_CHANGE_PASSWORD_LOGIN
+	3118, // ER_ACCOUNT_HAS_BEEN_LOCKED
+	4151, // ER_ACCOUNT_HAS_BEEN_LOCKED (MariaDB)
+}
+
+// unansweredError marks an error that came when the server may have committed already.
 type unansweredError struct{ error }
 
 func (e *unansweredError) Unwrap() error { return e.error }
 
 // atCommit marks the error of a COMMIT, or of a statement that is its own transaction,
-// unless it says that nothing was written.
+// unless it says that nothing was written. An error that is not known here says nothing.
 func atCommit(err error) error {
-	if err == nil || errors.Is(err, driver.ErrBadConn) { // the driver's word for: never sent
+	// The driver sent nothing if it returns one of these.
+	if err == nil || errors.Is(err, driver.ErrBadConn) || errors.Is(err, mysql.ErrPktTooLarge) {
 		return err
 	}
 	if refusal, ok := errors.AsType[*mysql.MySQLError](err); ok && writtenNothing(refusal) {
@@ -66,31 +116,52 @@ func atCommit(err error) error {
 	return &unansweredError{err}
 }
 
+// writtenNothing reports whether the error says that nothing of the transaction was kept. A member
+// that leaves its group gives 3101, as for a conflict, to the transactions that it has sent to the
+// others and not heard of again; those may have taken them.
 func writtenNothing(refusal *mysql.MySQLError) bool {
 	_, notTaken := denials[refusal.Number]
 	switch {
-	case slices.Contains(rolledBack, refusal.Number), notTaken:
+	case notTaken, slices.Contains(rolledBack, refusal.Number),
+		slices.Contains(limits, refusal.Number),
+		isDenied(refusal), isPermanent(refusal):
 		return true
 	case refusal.Number == errDuringCommit:
 		// Around one of InnoDB's own errors: 149 is its deadlock, which has rolled back.
 		return strings.Contains(refusal.Message, "error 149")
-	case slices.Contains(interrupted, refusal.Number):
+	case refusal.Number == errCommitConflict:
 		return false
 	}
-	// Classes of SQLSTATE for a statement that was not carried out: wrong data, a
-	// constraint, a rollback, wrong SQL or no right to it.
-	return slices.Contains([]string{"22", "23", "40", "42"}, string(refusal.SQLState[:2]))
+	return class(refusal) == "40" // the transaction was rolled back
 }
 
-// passing reports whether err may not come again: a conflict with others, or a server that
-// is away or busy.
+// isPermanent reports whether the statement gets the same error whenever it is sent.
+func isPermanent(refusal *mysql.MySQLError) bool {
+	if slices.Contains(limits, refusal.Number) || isDenied(refusal) {
+		return false
+	}
+	return slices.Contains(permanentNumbers, refusal.Number) ||
+		slices.Contains(refusedWords, refusal.Number) ||
+		slices.Contains(permanentClasses, class(refusal))
+}
+
+func isDenied(refusal *mysql.MySQLError) bool {
+	return slices.Contains(accessDenied, refusal.Number) || class(refusal) == "28"
+}
+
+// class returns the first two characters of the SQLSTATE.
+func class(refusal *mysql.MySQLError) string { return string(refusal.SQLState[:2]) }
+
+// passing reports whether err may not come again: a conflict with others, or a server that is away
+// or busy. Servers, clusters and proxies have many numbers for that, and new versions have new ones,
+// so every error of the server's that is not known to be permanent is taken for one of them.
 func passing(err error) bool {
 	if refusal, ok := errors.AsType[*mysql.MySQLError](err); ok {
-		return slices.Contains(rolledBack, refusal.Number) || slices.Contains(interrupted, refusal.Number)
+		return !isPermanent(refusal)
 	}
 	for _, lost := range []error{
 		driver.ErrBadConn, sql.ErrConnDone, sql.ErrTxDone,
-		mysql.ErrInvalidConn, mysql.ErrMalformPkt, mysql.ErrPktSync,
+		mysql.ErrInvalidConn, mysql.ErrMalformPkt, mysql.ErrPktSync, mysql.ErrPktSyncMul, mysql.ErrBusyBuffer,
 		io.EOF, io.ErrUnexpectedEOF, context.DeadlineExceeded, context.Canceled,
 	} {
 		if errors.Is(err, lost) {
@@ -99,6 +170,28 @@ func passing(err error) bool {
 	}
 	_, lost := errors.AsType[net.Error](err)
 	return lost
+}
+
+// passingInMigrations is passing for a migration: it stops the start if the user may not make it,
+// because the one who starts the service can mend that.
+func passingInMigrations(err error) bool {
+	if refusal, ok := errors.AsType[*mysql.MySQLError](err); ok && isDenied(refusal) {
+		return false
+	}
+	return passing(err)
+}
+
+// turnedAway reports whether the server answered and had no room for the connection: the next one may
+// be let in a moment later.
+func turnedAway(err error) bool {
+	refusal, ok := errors.AsType[*mysql.MySQLError](err)
+	return ok && !isDenied(refusal) && !isPermanent(refusal)
+}
+
+// refusesWords reports whether the server refused the text of a statement.
+func refusesWords(err error) bool {
+	refusal, ok := errors.AsType[*mysql.MySQLError](err)
+	return ok && slices.Contains(refusedWords, refusal.Number)
 }
 
 func hasNumber(err error, number uint16) bool {

@@ -17,15 +17,78 @@ import (
 	"paymentd/ports"
 )
 
+// refusal is an error of the server's.
+func refusal(number uint16, state, message string) error {
+	e := &mysql.MySQLError{Number: number, Message: message}
+	copy(e.SQLState[:], state)
+	return fmt.Errorf("some statement: %w", e)
+}
+
+// TestErrorsOfServers: each is permanent, or not; and at a COMMIT nothing was written, or it is not
+// known. The SQLSTATEs are those of MySQL 8.4's and MariaDB 11's manuals; of proxies and of TiDB, those
+// that they send.
+func TestErrorsOfServers(t *testing.T) {
+	t.Parallel()
+	type number struct {
+		number uint16
+		state  string
+	}
+	for name, c := range map[string]struct {
+		numbers   []number
+		permanent bool
+		nothing   bool // was written, also if it comes at the COMMIT
+	}{
+		"a conflict: the transaction is rolled back": {nothing: true, numbers: []number{
+			{1205, "HY000"}, {1213, "40001"}, {3572, "HY000"}, {1689, "40001"},
+		}},
+		"read only, offline, full": {nothing: true, numbers: []number{
+			{1290, "HY000"}, {1792, "25006"}, {1836, "HY000"}, {3032, "HY000"}, {1114, "HY000"}, {1047, "08S01"},
+		}},
+		"as much as the user or the server may have": {nothing: true, numbers: []number{
+			{1203, "42000"}, {1226, "42000"}, {1461, "42000"},
+		}},
+		"the user may not": {nothing: true, numbers: []number{
+			{1044, "42000"}, {1045, "28000"}, {1142, "42000"}, {1143, "42000"}, {1227, "42000"}, {1370, "42000"},
+			{1698, "28000"}, {1820, "HY000"}, {3118, "HY000"}, {3118, "28000"}, {4151, "HY000"},
+		}},
+		"away, ended from outside, or full": {numbers: []number{
+			{1021, "HY000"}, {1030, "HY000"}, {1037, "HY001"}, {1038, "HY001"}, {1040, "08004"}, {1041, "HY000"},
+			{1053, "08S01"}, {1077, "HY000"}, {1105, "HY000"}, {1129, "HY000"}, {1130, "HY000"}, {1152, "08S01"},
+			{1153, "08S01"}, {1158, "08S01"}, {1159, "08S01"}, {1160, "08S01"}, {1161, "08S01"}, {1184, "08S01"},
+			{1020, "HY000"}, {1028, "HY000"}, {1135, "HY000"}, {1194, "HY000"}, {1206, "HY000"}, {1317, "70100"},
+			{1412, "HY000"}, {1615, "HY000"}, {1927, "70100"}, {1969, "70100"}, {2006, "HY000"}, {2013, "HY000"},
+			{3024, "HY000"}, {3169, "HY000"}, {4031, "HY000"},
+		}},
+		"Group Replication and Galera": {numbers: []number{
+			{3100, "HY000"}, {3101, "40000"}, {3092, "HY000"}, {3093, "HY000"}, {3796, "HY000"}, {3797, "HY000"},
+			{3950, "HY000"}, {1180, "HY000"},
+		}},
+		"ProxySQL, MySQL Router, TiDB": {numbers: []number{
+			{9001, "HY000"}, {9006, "HY000"}, {2003, "HY000"}, {2055, "HY000"}, {1815, "HY000"},
+			{8002, "HY000"}, {8005, "HY000"}, {8022, "HY000"}, {8024, "HY000"}, {8027, "HY000"}, {8028, "HY000"},
+			{8229, "HY000"}, {9002, "HY000"}, {9003, "HY000"}, {9004, "HY000"}, {9005, "HY000"}, {9007, "HY000"},
+			{9008, "HY000"}, {9010, "HY000"}, {9012, "HY000"}, {9013, "HY000"},
+		}},
+		"never heard of": {numbers: []number{{65000, "HY000"}, {4999, "99999"}, {1, ""}}},
+		"syntax, schema": {permanent: true, nothing: true, numbers: []number{{1064, "42000"}, {1146, "42S02"}, {1054, "42S22"}, {1136, "21S01"}, {1049, "42000"}, {1176, "42000"}, {1193, "HY000"}, {1364, "HY000"}, {1356, "HY000"}, {1235, "42000"}}},
+		"data":           {permanent: true, nothing: true, numbers: []number{{1062, "23000"}, {1048, "23000"}, {1264, "22003"}, {1292, "22007"}, {1366, "HY000"}, {1366, "22007"}, {1406, "22001"}, {1267, "HY000"}, {3988, "HY000"}, {3854, "HY000"}, {1265, "01000"}, {1526, "HY000"}, {1690, "22003"}, {3819, "HY000"}, {4025, "23000"}, {1369, "44000"}, {1452, "23000"}}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			for _, n := range c.numbers {
+				err := refusal(n.number, n.state, "some words")
+				require.Equal(t, !c.permanent, passing(err), "passing: %d", n.number)
+				_, unanswered := errors.AsType[*unansweredError](atCommit(err))
+				require.Equal(t, !c.nothing, unanswered, "in doubt at the COMMIT: %d", n.number)
+			}
+		})
+	}
+}
+
 // TestWhatAnErrorSays: an error may be unanswered (at a commit: nobody knows what was
 // written) or passing (it may not come again).
 func TestWhatAnErrorSays(t *testing.T) {
 	t.Parallel()
-	refusal := func(number uint16, state, message string) error {
-		e := &mysql.MySQLError{Number: number, Message: message}
-		copy(e.SQLState[:], state)
-		return fmt.Errorf("some statement: %w", e)
-	}
 	for name, c := range map[string]struct {
 		err                 error
 		unanswered, passing bool
@@ -45,7 +108,8 @@ func TestWhatAnErrorSays(t *testing.T) {
 		"duplicate":                   {err: refusal(1062, "23000", "Duplicate entry")},
 		"too long":                    {err: refusal(1406, "22001", "Data too long")},
 		"no such table":               {err: refusal(1146, "42S02", "Table doesn't exist")},
-		"an unknown error":            {err: refusal(1105, "HY000", "Unknown error"), unanswered: true},
+		"an unknown error":            {err: refusal(1105, "HY000", "Unknown error"), passing: true, unanswered: true},
+		"too large to send":           {err: mysql.ErrPktTooLarge},
 		"never sent":                  {err: driver.ErrBadConn, passing: true},
 		"connection lost":             {err: mysql.ErrInvalidConn, passing: true, unanswered: true},
 		"half an answer":              {err: io.ErrUnexpectedEOF, passing: true, unanswered: true},

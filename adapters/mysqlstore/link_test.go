@@ -17,6 +17,9 @@ type link struct {
 	listener net.Listener
 	server   string
 
+	// accepted is called with the number of each connection before it is made. Nil for none.
+	accepted func(n int)
+
 	mu    sync.Mutex
 	conns []net.Conn
 	plan  plan
@@ -38,6 +41,14 @@ type plan struct {
 	after func()
 	// only is called in place of a cut.
 	only func()
+	// refuse is the answer in the server's place: it does not get the statement.
+	refuse []byte
+}
+
+// refusal is an error of the server's, as an answer to a statement.
+func refusal(number uint16, state string) []byte {
+	payload := append([]byte{0xff, byte(number), byte(number >> 8), '#'}, state+"refused for a test"...)
+	return append([]byte{byte(len(payload)), 0, 0, 1}, payload...)
 }
 
 // newLink puts a link before the server of a database, and returns it with the database's
@@ -77,10 +88,13 @@ func (l *link) wasCut() bool {
 }
 
 func (l *link) accept(all *sync.WaitGroup) {
-	for {
+	for n := 1; ; n++ {
 		client, err := l.listener.Accept()
 		if err != nil {
 			return
+		}
+		if l.accepted != nil {
+			l.accepted(n)
 		}
 		server, err := net.Dial("tcp", l.server)
 		if err != nil || !l.keep(client, server) {
@@ -144,6 +158,12 @@ func (w *wire) forward() {
 			return
 		}
 		p, due := w.link.due(buffer[:n])
+		if due && p.refuse != nil {
+			if _, err := w.client.Write(p.refuse); err != nil {
+				return
+			}
+			continue
+		}
 		if due && !w.meet(p) {
 			return
 		}

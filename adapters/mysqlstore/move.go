@@ -43,7 +43,8 @@ func (s *Payments) Import(ctx context.Context, i payment.Import) (payment.Verdic
 		}
 		err := transact(ctx, conn, func(q *queries.Queries) error {
 			someTime := time.Unix(0, 0) // any will do: the row's times are counted from the server's now
-			if _, err := q.InsertPayment(ctx, toInsert(i.Open(someTime), someTime, 0)); err != nil {
+			row := wordingOf(ctx).insert(toInsert(i.Open(someTime), someTime, 0))
+			if _, err := q.InsertPayment(ctx, row); err != nil {
 				known = hasNumber(err, errDuplicateKey)
 				return fmt.Errorf("insert the payment: %w", err)
 			}
@@ -105,11 +106,12 @@ func store(
 	if d.Payment.Fence == row.Fence {
 		token = row.ClaimToken // still the claim of whoever holds it
 	}
+	words := wordingOf(ctx)
 	update, err := toUpdate(d.Payment, row.Fence, token)
 	if err != nil {
 		return err
 	}
-	updated, err := q.UpdatePayment(ctx, update)
+	updated, err := q.UpdatePayment(ctx, words.update(update))
 	if err != nil {
 		return fmt.Errorf("update the payment: %w", err)
 	}
@@ -117,12 +119,12 @@ func store(
 		return fmt.Errorf("update the payment: %d rows of order %q, and it was locked", updated, row.OrderID)
 	}
 	if d.Past != nil {
-		if err := q.InsertAttempt(ctx, toAttempt(row.OrderID, *d.Past)); err != nil {
+		if err := q.InsertAttempt(ctx, words.attempt(toAttempt(row.OrderID, *d.Past))); err != nil {
 			return fmt.Errorf("keep the attempt: %w", err)
 		}
 	}
 	if d.Event != nil {
-		if err := q.InsertEvent(ctx, toEvent(row.OrderID, *d.Event)); err != nil {
+		if err := q.InsertEvent(ctx, words.event(toEvent(row.OrderID, *d.Event))); err != nil {
 			return fmt.Errorf("keep the event: %w", err)
 		}
 	}

@@ -132,7 +132,7 @@ func (s *Payments) putOff(ctx context.Context, id payment.OrderID, why error) er
 	reason := "put off: " + why.Error()
 	reason = strings.ToValidUTF8(reason[:min(len(reason), payment.MaxMessageBytes)], "")
 	err := s.write(ctx, func(ctx context.Context, conn *sql.Conn) error {
-		params := queries.PutOffPaymentParams{Reason: reason, OrderID: id}
+		params := queries.PutOffPaymentParams{Reason: wordingOf(ctx).text(reason), OrderID: id}
 		return atCommit(queries.New(conn).PutOffPayment(ctx, params))
 	})
 	if err != nil {

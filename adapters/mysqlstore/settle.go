@@ -62,7 +62,7 @@ func (st *settling) make(ctx context.Context, conn *sql.Conn) error {
 
 // update settles the payment where it stands as expected, and learns whether it does.
 func (st *settling) update(ctx context.Context, conn *sql.Conn) error {
-	settled, err := queries.New(conn).SettlePayment(ctx, st.row)
+	settled, err := queries.New(conn).SettlePayment(ctx, wordingOf(ctx).settle(st.row))
 	if err != nil {
 		return atCommit(fmt.Errorf("update the payment: %w", err))
 	}

@@ -111,7 +111,7 @@ func TestBadClaimsAmongGood(t *testing.T) {
 	require.ErrorIs(t, errs[3], errAlone, "the second claim of one order")
 
 	batch = openings(t, "new-3", "new-4")
-	batch[1].ask.Replica = strings.Repeat("too long", 100)
+	batch[1].ask.NewKey = payment.GatewayKey(strings.Repeat("too-long", 100))
 	for _, err := range s.openTogether(batch) {
 		require.ErrorIs(t, err, errAlone)
 	}

@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"context"
 	"database/sql"
+	"database/sql/driver"
 	"errors"
 	"fmt"
 	"math/rand/v2"
@@ -49,23 +50,25 @@ func (s *Payments) try(ctx, using context.Context, work func(waiting, using cont
 	// One try may hang, and another one find out.
 	using, cancel := context.WithTimeout(using, 2*s.timeout)
 	defer cancel()
-	inDoubt := false
+	inDoubt, words := false, asGiven
 	for tries := 1; ; tries++ {
 		waiting := ctx
 		if inDoubt {
 			waiting = using // there is something to find out, whoever still asks for it
 		}
-		err := work(waiting, using)
+		err := work(waiting, words.in(using))
 		_, unanswered := errors.AsType[*unansweredError](err)
 		inDoubt = inDoubt || unanswered
 		_, unconnected := errors.AsType[*unconnectedError](err)
 		switch {
 		case err == nil:
 			return nil
+		case refusesWords(err) && words < without:
+			words++ // nothing was written, and the same is written with fewer words
 		case !unanswered && !unconnected && !passing(err):
-			return cmp.Or(denied(err), err)
+			return cmp.Or(notWritable(err), err)
 		case tries == maxTries,
-			unconnected && !inDoubt,
+			unconnected && !inDoubt && !turnedAway(err),
 			!pause(using, tries):
 			return giveUp(inDoubt, err)
 		}
@@ -77,7 +80,7 @@ func giveUp(inDoubt bool, err error) error {
 	if inDoubt {
 		return fmt.Errorf("%w: %w", ports.ErrInDoubt, err)
 	}
-	if refused := denied(err); refused != nil {
+	if refused := notWritable(err); refused != nil {
 		return refused
 	}
 	return fmt.Errorf("%w: %w", ports.ErrUnavailable, err)
@@ -101,7 +104,16 @@ func (s *Payments) once(
 	defer func() { _ = conn.Close() }() // gives it back; a broken one was told of already
 	using, cancelUse := context.WithTimeout(using, s.timeout)
 	defer cancelUse()
-	return work(using, conn)
+	err = work(using, conn)
+	if _, unanswered := errors.AsType[*unansweredError](err); unanswered {
+		discard(conn) // it may have a transaction open, with its locks
+	}
+	return err
+}
+
+// discard closes a connection whose state is not known, instead of giving it back to the pool.
+func discard(conn *sql.Conn) {
+	_ = conn.Raw(func(any) error { return driver.ErrBadConn })
 }
 
 // pause waits, longer after each try and by chance, so that those who got in each other's
@@ -123,13 +135,19 @@ func pause(ctx context.Context, tries int) bool {
 func transact(ctx context.Context, conn *sql.Conn, do func(*queries.Queries) error) error {
 	tx, err := conn.BeginTx(ctx, &sql.TxOptions{Isolation: sql.LevelReadCommitted})
 	if err != nil {
+		discard(conn)
 		return fmt.Errorf("begin: %w", err)
 	}
-	defer func() { _ = tx.Rollback() }() // does nothing after the commit
+	defer func() { // does nothing after the commit
+		if err := tx.Rollback(); err != nil && !errors.Is(err, sql.ErrTxDone) {
+			discard(conn)
+		}
+	}()
 	if err := do(queries.New(tx)); err != nil {
 		return err
 	}
 	if err := atCommit(tx.Commit()); err != nil {
+		discard(conn) // the transaction may still be open
 		return fmt.Errorf("commit: %w", err)
 	}
 	return nil

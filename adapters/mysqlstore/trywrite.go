@@ -96,8 +96,8 @@ var denials = map[uint16]string{
 	3098: "the server refuses writes to the table",        // ER_BEFORE_DML_VALIDATION_ERROR
 }
 
-// denied wraps the error of a server that answers and takes no writes. It returns nil for others.
-func denied(err error) error {
+// notWritable wraps the error of a server that answers and takes no writes. It returns nil for others.
+func notWritable(err error) error {
 	refusal, ok := errors.AsType[*mysql.MySQLError](err)
 	if !ok {
 		return nil

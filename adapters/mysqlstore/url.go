@@ -108,6 +108,11 @@ func forMigrations(config *mysql.Config) *mysql.Config {
 	c.Timeout = connectTimeout
 	c.Logger = &mysql.NopLogger{} // what it has to say is in the errors as well
 	c.ConnectionAttributes = "program_name:paymentd"
+	// Of the handshake's character set a server takes no notice if it runs with
+	// skip-character-set-client-handshake; with this, the driver sends SET NAMES as a statement.
+	if err := c.Apply(mysql.Charset("utf8mb4", "")); err != nil {
+		panic(err) // it never fails
+	}
 	c.Params = map[string]string{
 		"autocommit": "1",
 		"time_zone":  "'+00:00'",

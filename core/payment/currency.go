@@ -31,8 +31,29 @@ var listOne = [...]string{
 	4: "CLF UYW",
 }
 
-// currencies is listOne by code, and only read once the program runs.
-var currencies = currenciesByCode()
+// listThree holds the codes that have left ISO 4217, like listOne. An amount in one of them may be
+// stored, and is read and replayed; it is not taken as input any more.
+//
+// Source: ISO 4217 List Three ("historic denominations"), maintained by SIX Financial Information AG,
+// with what had left List One by January 2026 (BGN), without the codes that List One has again, and
+// without those of units of account (XEU XFO XFU XRE). List Three gives no minor units: these are the
+// ones that the standard gave while the codes were in List One, as the JDK's currency data have them.
+var listThree = [...]string{
+	0: "ADP BEF BYB BYR ESP GRD ITL LUF MGF PTE TPE TRL",
+
+	2: "AFA ALK ANG AOK AON AOR ARA ARP ARY ATS AYM AZM BAD BEC BEL BGJ BGK BGL BGN BOP " +
+		"BRB BRC BRE BRN BRR BUK CHC CSD CSJ CSK CUC CYP DDM DEM ECS ECV EEK ESA ESB FIM " +
+		"FRF GEK GHC GHP GNE GNS GQE GWE GWP HRD HRK IEP ILP ILR ISJ LAJ LSM LTL LTT LUC " +
+		"LUL LVL LVR MLF MRO MTL MTP MVQ MXP MZE MZM NIC NLG PEH PEI PES PLZ RHD ROK ROL " +
+		"RUR SDD SDP SIT SKK SLL SRG STD SUR TJR TMM UAK UGS UGW USS UYN UYP VEB VEF VNC " +
+		"YDD YUD YUM YUN ZAL ZMK ZRN ZRZ ZWC ZWD ZWL ZWN ZWR",
+}
+
+// currencies is listOne by code, and historic is listThree. Both are only read once the program runs.
+var (
+	currencies = currenciesByCode(listOne[:])
+	historic   = currenciesByCode(listThree[:])
+)
 
 // Currency is a currency of the ISO 4217 table. It compares with ==, and its zero
 // value is no currency.
@@ -56,6 +77,33 @@ func ParseCurrency(code string) (Currency, error) {
 	return Currency{}, errUnknownCurrency()
 }
 
+// ParseRecordedCurrency is [ParseCurrency] for what tells of money that was taken before: a repeated
+// request, or the books of a gateway. It returns currencies that have left ISO 4217 as well.
+func ParseRecordedCurrency(code string) (Currency, error) {
+	if currency, known := currencyStored(code); known {
+		return currency, nil
+	}
+	return ParseCurrency(code)
+}
+
+// CheckActive returns the *[FieldError] with which [ParseCurrency] refuses the currency if it has left
+// ISO 4217, and nil for any other.
+func (c Currency) CheckActive() error {
+	if _, left := historic[c.Code()]; left {
+		return errUnknownCurrency()
+	}
+	return nil
+}
+
+// currencyStored returns the currency of a stored row.
+func currencyStored(code string) (Currency, bool) {
+	if currency, known := currencies[code]; known {
+		return currency, true
+	}
+	currency, known := historic[code]
+	return currency, known
+}
+
 // Code returns the alphabetic ISO 4217 code, such as "USD", and "" for no currency.
 func (c Currency) Code() string {
 	if c == (Currency{}) {
@@ -71,9 +119,9 @@ func (c Currency) String() string { return c.Code() }
 // USD, whose minor unit is a hundredth.
 func (c Currency) Decimals() int { return c.decimals }
 
-func currenciesByCode() map[string]Currency {
+func currenciesByCode(list []string) map[string]Currency {
 	byCode := make(map[string]Currency)
-	for decimals, codes := range listOne {
+	for decimals, codes := range list {
 		for code := range strings.FieldsSeq(codes) {
 			byCode[code] = Currency{code: [3]byte([]byte(code)), decimals: decimals}
 		}

@@ -105,6 +105,46 @@ func TestParseCurrencyRefusals(t *testing.T) {
 	}
 }
 
+// TestCurrenciesThatHaveLeft are read from stored rows, with the minor units that they had, and are refused
+// as input.
+func TestCurrenciesThatHaveLeft(t *testing.T) {
+	t.Parallel()
+	decimals := map[int]string{
+		0: "ADP BEF BYB BYR ESP GRD ITL LUF MGF PTE TPE TRL",
+		2: "ANG ATS BGL BGN CUC CYP DEM EEK FIM FRF GHC HRK IEP LTL LVL MRO MTL NLG ROL SIT SKK SLL STD VEB VEF ZMK ZWD ZWL ZWR",
+	}
+	for want, codes := range decimals {
+		for code := range strings.FieldsSeq(codes) {
+			_, err := payment.ParseCurrency(code)
+			requireFieldError(t, err, "currency", "currency must be an active ISO 4217 code with a minor unit, such as USD")
+			money, err := payment.StoredMoney("order-1", 12345, code)
+			require.NoError(t, err, code)
+			require.Equal(t, want, money.Currency().Decimals(), code)
+			recorded, err := payment.ParseRecordedCurrency(code)
+			require.NoError(t, err)
+			require.Equal(t, money.Currency(), recorded)
+			requireFieldError(t, recorded.CheckActive(), "currency", "currency must be an active ISO 4217 code with a minor unit, such as USD")
+			read, err := payment.ParseMoney(money.Decimal(), recorded)
+			require.NoError(t, err)
+			require.Equal(t, money, read)
+		}
+	}
+	for _, active := range everyCode() {
+		require.NoError(t, active.CheckActive())
+		_, err := payment.StoredMoney("order-1", 1, active.Code())
+		require.NoError(t, err)
+	}
+	for _, code := range []string{"", "usd", "hrk", "ZZZ", "XEU", "XAU", "HRK "} {
+		_, err := payment.StoredMoney("order-1", 1, code)
+		var damaged *payment.StoredRowError
+		require.ErrorAs(t, err, &damaged)
+		require.Equal(t, "currency", damaged.Column)
+		_, err = payment.ParseRecordedCurrency(code)
+		requireClientSentence(t, err)
+	}
+	require.NoError(t, payment.Currency{}.CheckActive())
+}
+
 func TestParseCurrencyKeepsToItsSentences(t *testing.T) {
 	t.Parallel()
 	rapid.Check(t, func(t *rapid.T) {

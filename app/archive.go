@@ -51,15 +51,16 @@ func (c *archiveCommand) Run(ctx context.Context, p process) error {
 		if err := file.prepare(); err != nil {
 			return err
 		}
-		archived, left, err := c.archive(ctx, r, file)
-		_, printErr := fmt.Fprintf(p.stdout, "%d archived, %d left for the next run: they changed meanwhile\n", archived, left)
-		return errors.Join(err, printErr)
+		done, err := c.archive(ctx, r, file)
+		_, printErr := fmt.Fprintf(p.stdout, "%d archived, %d left for the next run: they changed meanwhile\n", done.archived, done.left)
+		return errors.Join(err, printErr, printUnreadable(p, done.unreadable))
 	})
 }
 
 // count says how many histories would be moved.
 func (c *archiveCommand) count(ctx context.Context, p process, r ports.Payments) error {
 	count := 0
+	var unreadable []*payment.StoredRowError
 	q := ports.ArchiveQuery{Age: c.OlderThan, Limit: archiveBatch}
 	for {
 		page, err := r.Archivable(ctx, q)
@@ -67,37 +68,49 @@ func (c *archiveCommand) count(ctx context.Context, p process, r ports.Payments)
 			return err
 		}
 		count += len(page.Histories)
+		unreadable = append(unreadable, page.Unreadable...)
 		if page.Next == "" {
 			_, err := fmt.Fprintf(p.stdout, "%d would be archived\n", count)
-			return err
+			return errors.Join(err, printUnreadable(p, unreadable))
 		}
 		q.After = page.Next
 	}
 }
 
+// archiveRun is what became of the payments that a run has looked at.
+type archiveRun struct {
+	archived, left int
+	unreadable     []*payment.StoredRowError
+}
+
 // archive writes a batch, and deletes it when it is on the disk, until there is none.
-func (c *archiveCommand) archive(ctx context.Context, r ports.Payments, file *archiveFile) (archived, left int, err error) {
+func (c *archiveCommand) archive(ctx context.Context, r ports.Payments, file *archiveFile) (done archiveRun, err error) {
 	q := ports.ArchiveQuery{Age: c.OlderThan, Limit: archiveBatch}
 	for {
 		page, err := r.Archivable(ctx, q)
 		if err != nil {
-			return archived, left, err
+			return done, err
 		}
+		done.unreadable = append(done.unreadable, page.Unreadable...)
 		if err := file.add(page.Histories); err != nil {
-			return archived, left, err
+			return done, err
 		}
 		for _, h := range page.Histories {
-			switch err := r.Archive(ctx, h.Payment.Archival(c.By)); {
+			err := r.Archive(ctx, h.Payment.Archival(c.By))
+			damaged, isDamaged := errors.AsType[*payment.StoredRowError](err)
+			switch {
+			case isDamaged: // since it was read
+				done.unreadable = append(done.unreadable, damaged)
 			case errors.Is(err, payment.ErrNotArchived):
-				left++
+				done.left++
 			case err != nil:
-				return archived, left, err
+				return done, err
 			default:
-				archived++
+				done.archived++
 			}
 		}
 		if page.Next == "" {
-			return archived, left, nil
+			return done, nil
 		}
 		q.After = page.Next
 	}

@@ -224,12 +224,28 @@ func (c *stuckCommand) Run(ctx context.Context, p process) error {
 		}
 		w := tabwriter.NewWriter(p.stdout, 0, 0, 2, ' ', 0)
 		_, _ = fmt.Fprintln(w, "ORDER\tSTATE\tSINCE\tATTEMPTS\tNEXT\tWHY")
-		for _, p := range waiting {
+		for _, p := range waiting.Payments {
 			_, _ = fmt.Fprintf(w, "%s\t%s\t%s\t%d\t%s\t%s\n", p.OrderID, p.State,
 				p.SeenAt.Sub(p.CreatedAt).Round(time.Second), p.Attempts(), next(p), why(p))
 		}
-		return w.Flush()
+		if err := w.Flush(); err != nil {
+			return err
+		}
+		return printUnreadable(p, waiting.Unreadable)
 	})
+}
+
+// printUnreadable says which rows a report was made without, after the rows that it has.
+func printUnreadable[E error](p process, unreadable []E) error {
+	if len(unreadable) == 0 {
+		return nil
+	}
+	_, err := fmt.Fprintf(p.stdout, "%d left out, because what is stored cannot be read; repair it:\n", len(unreadable))
+	for _, why := range unreadable {
+		_, printErr := fmt.Fprintf(p.stdout, "  %v\n", why)
+		err = errors.Join(err, printErr)
+	}
+	return err
 }
 
 // next says when the service itself goes on with a payment.

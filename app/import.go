@@ -32,7 +32,7 @@ func (importCommand) Help() string {
 		`{"key":"...","order_id":"order-1","amount":"1.00","currency":"USD",` + "\n\n" +
 		`"status":"succeeded","transaction_id":"txn-1"}` + "\n\n" +
 		"Lines with the status declined or failed are passed over, and any other is an error. Leave out charges that were refunded so that they may be " +
-		"made again.\n\nExit code 0: the table has every charge. 1: some were refused, or it was not done to the end."
+		"made again.\n\nExit code 0: the table has every charge. 1: some were refused, or are of orders whose rows cannot be read, or it was not done to the end."
 }
 
 func (c *importCommand) Run(ctx context.Context, p process) error {
@@ -124,7 +124,7 @@ func (c *importCommand) parse(line []byte) (charge payment.Import, succeeded boo
 	if charge.OrderID, err = payment.ParseOrderID(l.OrderID); err != nil {
 		return charge, false, err
 	}
-	currency, err := payment.ParseCurrency(l.Currency)
+	currency, err := payment.ParseRecordedCurrency(l.Currency)
 	if err != nil {
 		return charge, false, err
 	}
@@ -141,7 +141,7 @@ type bookkeeper struct {
 	dryRun     bool
 	missing    map[payment.OrderID]payment.Payment // of a dry run: as they would be in the table
 
-	written, known, refused int
+	written, known, refused, unreadable int
 }
 
 func (b *bookkeeper) enter(ctx context.Context, charge payment.Import) error {
@@ -153,6 +153,11 @@ func (b *bookkeeper) enter(ctx context.Context, charge payment.Import) error {
 	if refusal, ok := errors.AsType[*payment.ImportRefusedError](err); ok {
 		b.refused++
 		_, err := fmt.Fprintf(b.out, "refused\t%s\t%s\t%s\n", charge.OrderID, charge.TransactionID, refusal.Why)
+		return err
+	}
+	if damaged, ok := errors.AsType[*payment.StoredRowError](err); ok {
+		b.unreadable++
+		_, err := fmt.Fprintf(b.out, "unreadable\t%s\t%s\t%s\n", charge.OrderID, charge.TransactionID, damaged)
 		return err
 	}
 	if err != nil {
@@ -195,8 +200,11 @@ func (b *bookkeeper) verb() string {
 func (b *bookkeeper) close(others int) error {
 	_, err := fmt.Fprintf(b.out, "%d %s, %d known, %d refused, %d lines of charges that took no money\n",
 		b.written, b.verb(), b.known, b.refused, others)
-	if err == nil && b.refused > 0 {
-		return fmt.Errorf("%d charges do not go with what is stored: look at each of them with the gateway", b.refused)
+	if err == nil && b.unreadable > 0 {
+		err = fmt.Errorf("%d charges are of orders whose stored rows cannot be read: repair those, and run it again", b.unreadable)
+	}
+	if b.refused > 0 {
+		return errors.Join(err, fmt.Errorf("%d charges do not go with what is stored: look at each of them with the gateway", b.refused))
 	}
 	return err
 }

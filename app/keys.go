@@ -133,17 +133,20 @@ func (c *listKeysCommand) Validate() error {
 
 func (c *listKeysCommand) Run(ctx context.Context, p process) error {
 	return c.withPayments(ctx, p, func(r *Repository) error {
-		keys, err := r.Keys().List(ctx, c.Limit)
+		list, err := r.Keys().List(ctx, c.Limit)
 		if err != nil {
 			return err
 		}
 		w := tabwriter.NewWriter(p.stdout, 0, 0, 2, ' ', 0)
 		_, _ = fmt.Fprintln(w, "ID\tNAME\tSCOPES\tCREATED\tLAST USED\tREVOKED")
-		for _, key := range keys {
+		for _, key := range list.Keys {
 			_, _ = fmt.Fprintf(w, "%s\t%s\t%s\t%s\t%s\t%s\n", key.ID, key.Name, key.Scopes,
 				moment(key.CreatedAt), moment(key.LastUsedAt), moment(key.RevokedAt))
 		}
-		return w.Flush()
+		if err := w.Flush(); err != nil {
+			return err
+		}
+		return printUnreadable(p, list.Unreadable)
 	})
 }
 

@@ -244,6 +244,25 @@ func TestGet(t *testing.T) {
 	require.NotErrorIs(t, err, client.ErrNotFound)
 }
 
+// TestListSaysWhatIsLeftOut after all that there is.
+func TestListSaysWhatIsLeftOut(t *testing.T) {
+	t.Parallel()
+	c, _ := play(t,
+		line{status: 200, body: `{"payments":[],"next_cursor":"x","unreadable":1,"unreadable_order_ids":["c"]}`},
+		line{status: 200, body: `{"payments":[{"order_id":"b"}],"unreadable":1,"unreadable_order_ids":["a"]}`},
+	)
+	var got []string
+	var last error
+	for p, err := range c.List(t.Context(), client.Filter{}) {
+		got, last = append(got, p.OrderID), err
+	}
+	require.Equal(t, []string{"b", ""}, got)
+	var left *client.UnreadableError
+	require.ErrorAs(t, last, &left)
+	require.Equal(t, []string{"c", "a"}, left.OrderIDs)
+	require.ErrorContains(t, last, "2 are left out")
+}
+
 func TestListFetchesPagesAsNeeded(t *testing.T) {
 	t.Parallel()
 	noon := time.Date(2026, 3, 4, 13, 0, 0, 0, time.FixedZone("", 3600))

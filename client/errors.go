@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"strings"
 )
 
 // ErrNotFound: nobody ever asked for this order.
@@ -34,6 +35,15 @@ type MismatchError struct{ OrderID string }
 
 func (e *MismatchError) Error() string {
 	return fmt.Sprintf("pay order %s: the order is known with another amount or currency", e.OrderID)
+}
+
+// UnreadableError means that a list is not whole: what the service has stored of these orders cannot be read,
+// and an operator must repair it.
+type UnreadableError struct{ OrderIDs []string }
+
+func (e *UnreadableError) Error() string {
+	return fmt.Sprintf("list payments: %d are left out, because what is stored of them cannot be read: %s",
+		len(e.OrderIDs), strings.Join(e.OrderIDs, ", "))
 }
 
 // UnfinishedError means that what becomes of the payment is not known here: the context ended before

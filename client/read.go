@@ -85,10 +85,12 @@ func (f Filter) query() url.Values {
 }
 
 // List returns payments, newest first, and fetches pages as they are needed. Payments that
-// are made meanwhile are not in it. An error is the last that it returns.
+// are made meanwhile are not in it. An error is the last that it returns: an *[UnreadableError] if all
+// others were returned.
 func (c *Client) List(ctx context.Context, f Filter) iter.Seq2[Status, error] {
 	return func(yield func(Status, error) bool) {
 		query := f.query()
+		var unreadable []string
 		for {
 			page, err := c.page(ctx, query)
 			if err != nil {
@@ -100,10 +102,14 @@ func (c *Client) List(ctx context.Context, f Filter) iter.Seq2[Status, error] {
 					return
 				}
 			}
+			unreadable = append(unreadable, page.UnreadableOrderIds...)
 			if page.NextCursor == "" {
-				return
+				break
 			}
 			query.Set("cursor", page.NextCursor)
+		}
+		if len(unreadable) > 0 {
+			yield(Status{}, &UnreadableError{OrderIDs: unreadable})
 		}
 	}
 }

@@ -56,3 +56,9 @@ func (s *Service) logPersist(ctx context.Context, what string, id payment.OrderI
 	s.log.WarnContext(ctx, "the database does not take a write; trying on",
 		"write", what, "order_id", id, "error", err)
 }
+
+// logUnreadable says that a list is shown without a row.
+func (s *Service) logUnreadable(ctx context.Context, e *payment.StoredRowError) {
+	s.log.ErrorContext(ctx, "a stored row cannot be read, and is left out of a list: repair it",
+		"order_id", e.OrderID, "table", e.Table, "column", e.Column, "error", e)
+}

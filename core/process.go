@@ -25,6 +25,9 @@ func (s *Service) Process(ctx context.Context, r Request) (Answer, error) {
 	if err := r.check(); err != nil {
 		return Answer{}, err
 	}
+	if err := s.checkCurrency(ctx, r); err != nil {
+		return Answer{}, err
+	}
 	if r.Async || !s.work.begin() {
 		return s.accept(ctx, r)
 	}
@@ -86,6 +89,26 @@ func (r Request) check() error {
 	}
 	if r.Money.IsZero() {
 		return &payment.FieldError{Field: "amount", Message: "amount must be above zero"}
+	}
+	return nil
+}
+
+// checkCurrency refuses a currency that has left ISO 4217, unless the order has a payment in it that may
+// have taken money: that one is replayed, or finished, in its own currency.
+func (s *Service) checkCurrency(ctx context.Context, r Request) error {
+	refused := r.Money.Currency().CheckActive()
+	if refused == nil {
+		return nil
+	}
+	p, err := s.payments.Find(ctx, r.OrderID)
+	switch {
+	case errors.Is(err, ports.ErrNotFound):
+		return refused
+	case err != nil:
+		return fmt.Errorf("find payment: %w", err)
+	case p.Money.Currency() != r.Money.Currency(),
+		p.State == payment.StateDeclined, p.State == payment.StateFailed:
+		return refused
 	}
 	return nil
 }

@@ -186,7 +186,7 @@ func TestAttemptsAreRecordedAsTheyEnd(t *testing.T) {
 
 		page, err := a.List(t.Context(), ports.ListQuery{Limit: 1})
 		require.NoError(t, err)
-		require.Equal(t, h.Payment, page[0])
+		require.Equal(t, h.Payment, page.Payments[0])
 		require.Equal(t, payment.StateSucceeded, (<-told).State)
 	}, fake.Refuse(), fake.Unavailable())
 }

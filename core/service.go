@@ -88,9 +88,13 @@ func (s *Service) History(ctx context.Context, id payment.OrderID) (ports.Histor
 	return s.payments.History(ctx, id)
 }
 
-// List returns a page of payments, newest first.
-func (s *Service) List(ctx context.Context, q ports.ListQuery) ([]payment.Payment, error) {
-	return s.payments.List(ctx, q)
+// List returns a page of payments, newest first. Rows that make none are in the log.
+func (s *Service) List(ctx context.Context, q ports.ListQuery) (ports.ListPage, error) {
+	page, err := s.payments.List(ctx, q)
+	for _, unreadable := range page.Unreadable {
+		s.logUnreadable(ctx, unreadable)
+	}
+	return page, err
 }
 
 // Stop lets calls in flight finish and cuts backoffs short: their payments are handed to

@@ -32,8 +32,9 @@ type Keys interface {
 	// active one with this name. ErrNoSuchKey, or ErrKeyRevoked, with which it returns the key too.
 	Revoke(ctx context.Context, idOrName string) (apikey.Key, error)
 
-	// List returns keys, revoked ones too, the newest first; those of one moment by their ids.
-	List(ctx context.Context, limit int) ([]apikey.Key, error)
+	// List returns keys, revoked ones too, the newest first; those of one moment by their ids. Rows
+	// that make no key count against the limit.
+	List(ctx context.Context, limit int) (KeyList, error)
 
 	// Active returns the keys that are not revoked, in no order. It takes no lock.
 	Active(ctx context.Context) (ActiveKeys, error)
@@ -44,9 +45,17 @@ type Keys interface {
 	NoteUse(ctx context.Context, ids []apikey.ID, grain time.Duration) error
 }
 
+// KeyList is keys, without the rows that make none.
+type KeyList struct {
+	Keys       []apikey.Key
+	Unreadable []*apikey.StoredRowError
+}
+
 // ActiveKeys is what decides who may call.
 type ActiveKeys struct {
 	Keys []apikey.Key
+	// Unreadable are the rows that make no key: they open nothing.
+	Unreadable []*apikey.StoredRowError
 	// Ever: a key was created at some time, though all may be revoked by now.
 	Ever bool
 }

@@ -33,7 +33,8 @@ var (
 // decided by the pure functions of package payment, with the time of the database's clock.
 //
 // Every method may also return [ErrUnavailable] or an error that wraps it; one that
-// writes, [ErrInDoubt]. Deadlocks and lock timeouts are retried inside, a bounded number of
+// writes, [ErrInDoubt]. A method for one order returns a *payment.StoredRowError if a row of the order
+// makes no payment, attempt or event; a method for many leaves such rows out, and says so. Deadlocks and lock timeouts are retried inside, a bounded number of
 // times. Methods are safe for concurrent use, by many replicas.
 //
 // Times are those of the database's clock, cut to microseconds before anything is decided
@@ -48,8 +49,8 @@ type Payments interface {
 
 	// ClaimDue lets terms.PickUp decide about at most limit payments that are due, the
 	// longest due first, and stores the decisions. It passes over rows that others have
-	// locked, and a row that cannot be read: that one is put off, and logged. Decisions that
-	// wrote nothing are left out.
+	// locked, and rows that cannot be read: those are put off for an hour, and logged, and take no
+	// part of the limit. Decisions that wrote nothing are left out.
 	ClaimDue(ctx context.Context, terms payment.Terms, limit int) ([]payment.Decision, error)
 
 	// NextDue returns how long it is until a payment is due; zero when one is due now, and
@@ -58,7 +59,7 @@ type Payments interface {
 
 	// Backlog returns what is not finished, by state; the states of which there is none are left
 	// out. It takes no lock. Of more than [MaxBacklog] payments it counts those that have been
-	// due for the longest.
+	// due for the longest. Rows that can be seen to be none have the state [Unreadable].
 	Backlog(ctx context.Context) ([]Backlog, error)
 
 	// Renew records the end of an attempt and holds the claim for longer. Repeating it,
@@ -93,9 +94,9 @@ type Payments interface {
 	// or ErrNotFound.
 	History(ctx context.Context, id payment.OrderID) (History, error)
 
-	// List returns payments, newest first, and those of one moment by order id, the highest
-	// first.
-	List(ctx context.Context, q ListQuery) ([]payment.Payment, error)
+	// List returns a page of payments, newest first, and those of one moment by order id, the
+	// highest first. Rows in an unknown state are among those of every list.
+	List(ctx context.Context, q ListQuery) (ListPage, error)
 
 	// Beat stores that a replica is alive. It takes no longer than ctx lasts. Repeating it, after
 	// an error, is safe.
@@ -131,6 +132,9 @@ type Heartbeat struct {
 	// clock has stepped back since.
 	Age time.Duration
 }
+
+// Unreadable is the state, in a [Backlog], of rows whose state, currency or amount makes no payment.
+const Unreadable payment.State = "unreadable"
 
 // MaxBacklog bounds the payments that are read to count them.
 const MaxBacklog = 100_000
@@ -178,8 +182,9 @@ func (q ArchiveQuery) Page(withAttempts, withEvents []payment.OrderID) (page []p
 
 // ArchivePage may hold no history and not be the last.
 type ArchivePage struct {
-	Histories []History
-	Next      payment.OrderID // empty on the last page
+	Histories  []History
+	Unreadable []*payment.StoredRowError // of the orders that are left out, the first of each
+	Next       payment.OrderID           // empty on the last page
 }
 
 // ListQuery asks for a page of payments.
@@ -194,6 +199,62 @@ type ListQuery struct {
 	// no bound.
 	CreatedFrom   time.Time
 	CreatedBefore time.Time
+}
+
+// ListPage is a page of payments. Rows that make none are left out of it, and count against the limit.
+type ListPage struct {
+	Payments   []payment.Payment
+	Unreadable []*payment.StoredRowError // of the rows that are left out
+	// NextCreatedAt and NextOrderID are the After of the next page; zero on the last one.
+	NextCreatedAt time.Time
+	NextOrderID   payment.OrderID
+}
+
+// StatesLeftOut returns the states of which the list has no payments. A row in a state that is not known
+// is none of them.
+func (q ListQuery) StatesLeftOut() []payment.State {
+	if len(q.States) == 0 {
+		return nil
+	}
+	return slices.DeleteFunc(payment.States(), func(s payment.State) bool { return slices.Contains(q.States, s) })
+}
+
+// BacklogRow is the payments that have a state, a currency and an amount above zero, or not, in common.
+type BacklogRow struct {
+	Backlog
+
+	Currency  string
+	HasAmount bool
+}
+
+// SumBacklog returns the backlog by state. Rows that make no payment have the state [Unreadable].
+func SumBacklog(rows []BacklogRow) []Backlog {
+	var backlog []Backlog
+	for _, row := range rows {
+		minor := int64(0)
+		if row.HasAmount {
+			minor = 1
+		}
+		_, err := payment.StoredMoney("", minor, row.Currency)
+		if err != nil || !slices.Contains(payment.States(), row.State) || row.State.Known() {
+			row.State = Unreadable
+		}
+		i := slices.IndexFunc(backlog, func(b Backlog) bool { return b.State == row.State })
+		if i < 0 {
+			backlog = append(backlog, row.Backlog)
+			continue
+		}
+		backlog[i].Add(row.Backlog)
+	}
+	return backlog
+}
+
+// Add counts more payments of the state.
+func (b *Backlog) Add(more Backlog) {
+	b.Payments += more.Payments
+	b.Due += more.Due
+	b.LongestDue = max(b.LongestDue, more.LongestDue)
+	b.Oldest = max(b.Oldest, more.Oldest)
 }
 
 // Gateway takes the money.

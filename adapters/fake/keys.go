@@ -14,11 +14,12 @@ import (
 
 // Keys is ports.Keys in memory.
 type Keys struct {
-	mu     sync.Mutex
-	keys   []apikey.Key
-	faults map[string]error // by method; of all, under ""
-	delays map[string]time.Duration
-	calls  map[string]int
+	mu      sync.Mutex
+	keys    []apikey.Key
+	damaged []*apikey.StoredRowError
+	faults  map[string]error // by method; of all, under ""
+	delays  map[string]time.Duration
+	calls   map[string]int
 }
 
 // NewKeys returns an empty repository.
@@ -26,6 +27,13 @@ func NewKeys() *Keys {
 	return &Keys{
 		calls: make(map[string]int), faults: make(map[string]error), delays: make(map[string]time.Duration),
 	}
+}
+
+// Damage adds rows that make no key, in place of those that were added before.
+func (k *Keys) Damage(rows ...*apikey.StoredRowError) {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	k.damaged = rows
 }
 
 // Fail has every call from now on return the error; nil for none.
@@ -126,22 +134,23 @@ func (k *Keys) Revoke(ctx context.Context, idOrName string) (revoked apikey.Key,
 }
 
 // List returns keys, the newest first.
-func (k *Keys) List(ctx context.Context, limit int) (keys []apikey.Key, err error) {
+func (k *Keys) List(ctx context.Context, limit int) (list ports.KeyList, err error) {
 	err = k.transact(ctx, "List", func(time.Time) error {
-		keys = slices.Clone(k.keys)
+		keys := slices.Clone(k.keys)
 		slices.SortFunc(keys, func(a, b apikey.Key) int {
 			return cmp.Or(b.CreatedAt.Compare(a.CreatedAt), cmp.Compare(a.ID, b.ID))
 		})
-		keys = keys[:min(len(keys), limit)]
+		list.Keys, list.Unreadable = keys[:min(len(keys), limit)], k.damaged
 		return nil
 	})
-	return keys, err
+	return list, err
 }
 
 // Active returns the keys that are not revoked.
 func (k *Keys) Active(ctx context.Context) (active ports.ActiveKeys, err error) {
 	err = k.transact(ctx, "Active", func(time.Time) error {
-		active.Ever = len(k.keys) > 0
+		active.Ever = len(k.keys)+len(k.damaged) > 0
+		active.Unreadable = k.damaged
 		for _, key := range k.keys {
 			if key.Active() {
 				active.Keys = append(active.Keys, key)

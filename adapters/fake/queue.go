@@ -72,15 +72,20 @@ func count(b *ports.Backlog, p payment.Payment, now time.Time) {
 }
 
 // List returns a page of payments.
-func (s *Payments) List(ctx context.Context, q ports.ListQuery) (page []payment.Payment, err error) {
+func (s *Payments) List(ctx context.Context, q ports.ListQuery) (page ports.ListPage, err error) {
 	err = s.transact(ctx, func(now time.Time) error {
 		for _, r := range s.sorted(newestFirst) {
-			if len(page) == q.Limit {
+			if !wants(q, r.payment) {
+				continue
+			}
+			if len(page.Payments) == q.Limit {
+				if q.Limit > 0 {
+					last := page.Payments[q.Limit-1]
+					page.NextCreatedAt, page.NextOrderID = last.CreatedAt, last.OrderID
+				}
 				break
 			}
-			if wants(q, r.payment) {
-				page = append(page, r.read(now))
-			}
+			page.Payments = append(page.Payments, r.read(now))
 		}
 		return nil
 	})

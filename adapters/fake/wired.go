@@ -99,9 +99,9 @@ func (p wiredPayments) History(ctx context.Context, id payment.OrderID) (ports.H
 		func() (ports.History, error) { return p.end.History(ctx, id) })
 }
 
-func (p wiredPayments) List(ctx context.Context, q ports.ListQuery) ([]payment.Payment, error) {
+func (p wiredPayments) List(ctx context.Context, q ports.ListQuery) (ports.ListPage, error) {
 	return carry(ctx, p.wire, Call{Method: "List"},
-		func() ([]payment.Payment, error) { return p.end.List(ctx, q) })
+		func() (ports.ListPage, error) { return p.end.List(ctx, q) })
 }
 
 func (p wiredPayments) Beat(ctx context.Context, replica string) error {

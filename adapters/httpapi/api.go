@@ -25,8 +25,8 @@ type Processor interface {
 	Process(ctx context.Context, r core.Request) (core.Answer, error)
 	// History returns all that is known of a payment, or ports.ErrNotFound.
 	History(ctx context.Context, id payment.OrderID) (ports.History, error)
-	// List returns payments, newest first.
-	List(ctx context.Context, q ports.ListQuery) ([]payment.Payment, error)
+	// List returns payments, newest first, and says which rows make none.
+	List(ctx context.Context, q ports.ListQuery) (ports.ListPage, error)
 	// Ready returns nil when requests to charge can be served.
 	Ready(ctx context.Context) error
 }

@@ -46,7 +46,7 @@ type scenario struct {
 func ending(err error) *processor {
 	p := failing(err)
 	p.history = func(context.Context, payment.OrderID) (ports.History, error) { return ports.History{}, err }
-	p.list = func(context.Context, ports.ListQuery) ([]payment.Payment, error) { return nil, err }
+	p.list = func(context.Context, ports.ListQuery) (ports.ListPage, error) { return ports.ListPage{}, err }
 	p.ready = func(context.Context) error { return err }
 	return p
 }
@@ -109,6 +109,11 @@ var counting = http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
 })
 
 func panicking(http.ResponseWriter, *http.Request) { panic("x") }
+
+// damaged is what a repository says of a row that it cannot read.
+var damaged = &payment.StoredRowError{
+	OrderID: "order-124", Table: "payments", Column: "currency", Problem: `has the unknown code "ZZZ"`,
+}
 
 // scenarios are by the names of the examples.
 func scenarios(t *testing.T) map[string]scenario {
@@ -184,7 +189,11 @@ func scenarios(t *testing.T) map[string]scenario {
 			p:       ending(errors.New("x")),
 			options: func(o *httpapi.Options) { o.Metrics = http.HandlerFunc(panicking) },
 		},
-		"other_host":   {options: func(o *httpapi.Options) { o.AllowedHosts = nil }, host: "rebound.example"},
+		"other_host":  {options: func(o *httpapi.Options) { o.AllowedHosts = nil }, host: "rebound.example"},
+		"damaged_row": {p: ending(fmt.Errorf("claim payment: %w", damaged))},
+		"with_a_damaged_row": {p: &processor{list: func(context.Context, ports.ListQuery) (ports.ListPage, error) {
+			return ports.ListPage{Unreadable: []*payment.StoredRowError{damaged}}, nil
+		}}},
 		"at_the_limit": {options: func(o *httpapi.Options) { o.MaxRequests = 0 }},
 		"no_database":  {p: ending(ports.ErrUnavailable), header: map[string]string{"Retry-After": "2"}},
 		"cut_short":    {p: ending(context.Canceled)},

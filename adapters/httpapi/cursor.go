@@ -11,23 +11,30 @@ import (
 	"paymentd/ports"
 )
 
-// A cursor names the last payment of a page, for a list of certain states and times. In
-// base64url:
+// A cursor names the last row of a page, for a list of certain states and times. In base64url:
 //
 //	version 1 | created, nanoseconds since 1970 as a varint | order id | checksum, 8 bytes
+//
+// Version 2 has microseconds: a damaged row may have a time that does not fit in nanoseconds. For the same
+// reason the order id is not held to the rules of one that is input.
 //
 // Replicas and versions share no secret, and none is needed: who forges a cursor gets a
 // page of a list that may be asked for anyway. The checksum is there so that a cursor that
 // was cut, changed or taken to another list is refused, and not read as another place.
 const (
-	cursorVersion = 1
-	checksumBytes = 8
+	cursorVersion       = 1
+	cursorVersionMicros = 2
+	checksumBytes       = 8
 )
 
-func encodeCursor(last payment.Payment, q ports.ListQuery) string {
-	cursor := []byte{cursorVersion}
-	cursor = binary.AppendVarint(cursor, last.CreatedAt.UnixNano())
-	cursor = append(cursor, last.OrderID...)
+func encodeCursor(created time.Time, id payment.OrderID, q ports.ListQuery) string {
+	var cursor []byte
+	if time.Unix(0, created.UnixNano()).Equal(created) {
+		cursor = binary.AppendVarint([]byte{cursorVersion}, created.UnixNano())
+	} else {
+		cursor = binary.AppendVarint([]byte{cursorVersionMicros}, created.UnixMicro())
+	}
+	cursor = append(cursor, id...)
 	cursor = append(cursor, cursorChecksum(cursor, q)...)
 	return base64.RawURLEncoding.EncodeToString(cursor)
 }
@@ -35,7 +42,7 @@ func encodeCursor(last payment.Payment, q ports.ListQuery) string {
 func decodeCursor(text string, q ports.ListQuery) (time.Time, payment.OrderID, error) {
 	refused := malformed("cursor must be a next_cursor of this list, with the same states and times")
 	cursor, err := base64.RawURLEncoding.DecodeString(text)
-	if err != nil || len(cursor) <= checksumBytes || cursor[0] != cursorVersion {
+	if err != nil || len(cursor) <= checksumBytes || cursor[0] != cursorVersion && cursor[0] != cursorVersionMicros {
 		return time.Time{}, "", refused
 	}
 	checksumAt := len(cursor) - checksumBytes
@@ -46,9 +53,12 @@ func decodeCursor(text string, q ports.ListQuery) (time.Time, payment.OrderID, e
 	if size <= 0 {
 		return time.Time{}, "", refused
 	}
-	id, err := payment.ParseOrderID(string(cursor[1+size : checksumAt]))
-	if err != nil {
+	id := payment.OrderID(cursor[1+size : checksumAt])
+	if id == "" || len(id) > payment.MaxOrderIDBytes {
 		return time.Time{}, "", refused
+	}
+	if cursor[0] == cursorVersionMicros {
+		return time.UnixMicro(created).UTC(), id, nil
 	}
 	return time.Unix(0, created).UTC(), id, nil
 }

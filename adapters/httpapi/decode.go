@@ -124,7 +124,7 @@ func currencyOf(value json.RawMessage, standard payment.Currency) (payment.Curre
 		return payment.Currency{}, fieldError("currency",
 			`currency must be a JSON string such as "USD", or be left out for `+standard.Code())
 	}
-	return payment.ParseCurrency(text)
+	return payment.ParseRecordedCurrency(text) // the core knows whether it may still be used
 }
 
 // moneyOf hands the amount on byte for byte: 100.10 must not become 100.09999999999999.

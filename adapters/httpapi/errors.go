@@ -111,6 +111,11 @@ var (
 		sentence: "the service has made a mistake, and logged it; " +
 			"sending the same request again is safe",
 	}
+	problemStoredRow = problem{
+		name: "unreadable-record", status: http.StatusInternalServerError, title: "Unreadable record",
+		sentence: "what is stored of this order is damaged and cannot be used; an operator must repair it: " +
+			"the log of the service names the column",
+	}
 	problemExhausted = problem{
 		name: "retries-exhausted", status: http.StatusBadGateway, title: "Payment failed",
 		sentence: "Payment failed after maximum retries",
@@ -188,10 +193,13 @@ func (r *refusal) because(cause error) *refusal {
 func refusalOf(ctx context.Context, err error) *refusal {
 	var refused *refusal
 	var field *payment.FieldError
+	var stored *payment.StoredRowError
 	var routing *echo.HTTPError
 	switch {
 	case errors.As(err, &refused):
 		return refused
+	case errors.As(err, &stored): // before what it may have been found by
+		return refuse(problemStoredRow).because(err)
 	case errors.As(err, &field):
 		return refuse(problemField).saying(field.Message)
 	case errors.Is(err, core.ErrBusy):

@@ -27,19 +27,20 @@ func (a *api) list(c echo.Context) error {
 	if err != nil {
 		return err
 	}
-	page := query.Limit
-	query.Limit++ // one more tells whether another page follows
-	payments, err := a.processor.List(c.Request().Context(), query)
+	page, err := a.processor.List(c.Request().Context(), query)
 	if err != nil {
 		return err
 	}
 	body := wire.PaymentList{Payments: []wire.Payment{}} // [] in JSON and not null
-	for i, p := range payments {
-		if i == page {
-			body.NextCursor = encodeCursor(payments[page-1], query)
-			break
-		}
+	for _, p := range page.Payments {
 		body.Payments = append(body.Payments, viewPayment(p))
+	}
+	body.Unreadable = len(page.Unreadable)
+	for _, unreadable := range page.Unreadable {
+		body.UnreadableOrderIds = append(body.UnreadableOrderIds, unreadable.OrderID.String())
+	}
+	if page.NextOrderID != "" {
+		body.NextCursor = encodeCursor(page.NextCreatedAt, page.NextOrderID, query)
 	}
 	return a.respond(c, http.StatusOK, body)
 }

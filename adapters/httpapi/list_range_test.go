@@ -91,7 +91,7 @@ func TestCursorSurvivesInserts(t *testing.T) {
 	t.Parallel()
 	payments := many(t, 9)
 	var p processor
-	p.list = func(ctx context.Context, q ports.ListQuery) ([]payment.Payment, error) {
+	p.list = func(ctx context.Context, q ports.ListQuery) (ports.ListPage, error) {
 		return holding(payments).list(ctx, q)
 	}
 	s := serve(t, &p)

@@ -20,16 +20,21 @@ import (
 
 // holding lists these payments, which are given newest first, as a repository does.
 func holding(payments []payment.Payment) *processor {
-	return &processor{list: func(_ context.Context, q ports.ListQuery) ([]payment.Payment, error) {
-		var page []payment.Payment
+	return &processor{list: func(_ context.Context, q ports.ListQuery) (page ports.ListPage, err error) {
 		for _, p := range payments {
 			older := q.AfterOrderID == "" || p.CreatedAt.Before(q.AfterCreatedAt) ||
 				p.CreatedAt.Equal(q.AfterCreatedAt) && p.OrderID < q.AfterOrderID
 			early := p.CreatedAt.Before(q.CreatedFrom)
 			late := !q.CreatedBefore.IsZero() && !p.CreatedAt.Before(q.CreatedBefore)
-			if older && !early && !late && len(page) < q.Limit && (len(q.States) == 0 || slices.Contains(q.States, p.State)) {
-				page = append(page, p)
+			if !older || early || late || len(q.States) > 0 && !slices.Contains(q.States, p.State) {
+				continue
 			}
+			if len(page.Payments) == q.Limit {
+				last := page.Payments[q.Limit-1]
+				page.NextCreatedAt, page.NextOrderID = last.CreatedAt, last.OrderID
+				break
+			}
+			page.Payments = append(page.Payments, p)
 		}
 		return page, nil
 	}}
@@ -113,7 +118,7 @@ func TestListDefaults(t *testing.T) {
 	p := holding(many(t, 60))
 	s := serve(t, p)
 	require.Len(t, s.page("state=&limit=&cursor=").Payments, 50)
-	require.Equal(t, []ports.ListQuery{{Limit: 51}}, p.listed)
+	require.Equal(t, []ports.ListQuery{{Limit: 50}}, p.listed)
 }
 
 func TestListRefusals(t *testing.T) {
@@ -198,20 +203,20 @@ func TestForgedCursor(t *testing.T) {
 	}
 	require.Equal(t, 200, s.get("/payments?cursor="+forge("\x01\x00order/1")).status)
 	for _, cursor := range []string{
-		"", "\x01", "\x01\x00", "\x02\x00order/1", "\x01\x00a b", "\x01\x00\xff", "\x01\x00" + strings.Repeat("x", 129),
+		"", "\x01", "\x01\x00", "\x03\x00order/1", "\x01\x00" + strings.Repeat("x", 129),
 		"\x01\x80", "\x01" + strings.Repeat("\xff", 10) + "order/1",
 	} {
 		require.Equal(t, 400, s.get("/payments?cursor="+forge(cursor)).status, "%q", cursor)
 	}
 	require.Equal(t, []ports.ListQuery{
-		{Limit: 51, AfterCreatedAt: time.Unix(0, 0).UTC(), AfterOrderID: "order/1"},
+		{Limit: 50, AfterCreatedAt: time.Unix(0, 0).UTC(), AfterOrderID: "order/1"},
 	}, p.listed)
 }
 
 func TestListWithoutADatabase(t *testing.T) {
 	t.Parallel()
-	got := serve(t, &processor{list: func(context.Context, ports.ListQuery) ([]payment.Payment, error) {
-		return nil, ports.ErrUnavailable
+	got := serve(t, &processor{list: func(context.Context, ports.ListQuery) (ports.ListPage, error) {
+		return ports.ListPage{}, ports.ErrUnavailable
 	}}).get("/payments")
 	require.Equal(t, 503, got.status)
 	require.Equal(t, "2", got.header.Get("Retry-After"))

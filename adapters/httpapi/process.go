@@ -1,6 +1,7 @@
 package httpapi
 
 import (
+	"errors"
 	"fmt"
 	"net/http"
 
@@ -24,7 +25,8 @@ func (a *api) process(c echo.Context) error {
 	noteOf(c).order = request.OrderID
 
 	answer, err := a.processor.Process(c.Request().Context(), request)
-	if applied := prefer.applied(answer.Async); applied != "" {
+	_, wrong := errors.AsType[*payment.FieldError](err) // and nothing was waited for
+	if applied := prefer.applied(answer.Async); applied != "" && !wrong {
 		header.Set("Preference-Applied", applied)
 	}
 	if err != nil {

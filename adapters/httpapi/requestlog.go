@@ -20,7 +20,7 @@ const (
 	maxRequestIDBytes = 128
 	// maxMethodBytes bounds in the log what a client can make as long as its header.
 	maxMethodBytes = 16
-	mostAttributes = 16 // of a line; more would fit
+	mostAttributes = 17 // of a line; more would fit
 )
 
 // note is what a handler leaves for its request's line in the log.
@@ -107,6 +107,9 @@ func (a *api) logRequest(c echo.Context, id string, n *note, took time.Duration)
 	}
 	if n.err != nil {
 		attributes = append(attributes, slog.String("error", n.err.Error()))
+	}
+	if damaged, ok := errors.AsType[*payment.StoredRowError](n.err); ok {
+		attributes = append(attributes, slog.String("table", damaged.Table), slog.String("column", damaged.Column))
 	}
 	if panicked, ok := errors.AsType[*panicError](n.err); ok {
 		attributes = append(attributes, slog.String("stack", string(panicked.stack)))

@@ -36,7 +36,7 @@ var _ httpapi.Processor = (*core.Service)(nil)
 type processor struct {
 	process func(context.Context, core.Request) (core.Answer, error)
 	history func(context.Context, payment.OrderID) (ports.History, error)
-	list    func(context.Context, ports.ListQuery) ([]payment.Payment, error)
+	list    func(context.Context, ports.ListQuery) (ports.ListPage, error)
 	ready   func(context.Context) error
 
 	mu       sync.Mutex
@@ -62,12 +62,12 @@ func (p *processor) History(ctx context.Context, id payment.OrderID) (ports.Hist
 	return p.history(ctx, id)
 }
 
-func (p *processor) List(ctx context.Context, q ports.ListQuery) ([]payment.Payment, error) {
+func (p *processor) List(ctx context.Context, q ports.ListQuery) (ports.ListPage, error) {
 	p.mu.Lock()
 	p.listed = append(p.listed, q)
 	p.mu.Unlock()
 	if p.list == nil {
-		return nil, nil
+		return ports.ListPage{}, nil
 	}
 	return p.list(ctx, q)
 }

@@ -20,7 +20,7 @@ const (
 
 // unfinished are the states in which something is left to do.
 var unfinished = []payment.State{
-	payment.StateProcessing, payment.StateScheduled, payment.StateUnresolved,
+	payment.StateProcessing, payment.StateScheduled, payment.StateUnresolved, ports.Unreadable,
 }
 
 // backlog asks the repository what is left to do, when it is scraped. What it finds is that of

@@ -29,15 +29,19 @@ func TestBacklogIsSampled(t *testing.T) {
 			`paymentd_backlog_payments{state="processing"}`:            0,
 			`paymentd_backlog_payments{state="scheduled"}`:             0,
 			`paymentd_backlog_payments{state="unresolved"}`:            0,
+			`paymentd_backlog_payments{state="unreadable"}`:            0,
 			`paymentd_backlog_due_payments{state="processing"}`:        0,
 			`paymentd_backlog_due_payments{state="scheduled"}`:         0,
 			`paymentd_backlog_due_payments{state="unresolved"}`:        0,
+			`paymentd_backlog_due_payments{state="unreadable"}`:        0,
 			`paymentd_backlog_longest_due_seconds{state="processing"}`: 0,
 			`paymentd_backlog_longest_due_seconds{state="scheduled"}`:  0,
 			`paymentd_backlog_longest_due_seconds{state="unresolved"}`: 0,
+			`paymentd_backlog_longest_due_seconds{state="unreadable"}`: 0,
 			`paymentd_backlog_oldest_seconds{state="processing"}`:      0,
 			`paymentd_backlog_oldest_seconds{state="scheduled"}`:       0,
 			`paymentd_backlog_oldest_seconds{state="unresolved"}`:      0,
+			`paymentd_backlog_oldest_seconds{state="unreadable"}`:      0,
 		}, sampled(t, m))
 
 		claim(t, p, ask(t, "order-held"))

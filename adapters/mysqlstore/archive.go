@@ -3,6 +3,7 @@ package mysqlstore
 import (
 	"context"
 	"database/sql"
+	"errors"
 	"fmt"
 
 	"paymentd/adapters/mysqlstore/internal/queries"
@@ -31,6 +32,13 @@ func (s *Payments) Archivable(ctx context.Context, query ports.ArchiveQuery) (pa
 		page.Next = next
 		for _, id := range ids {
 			h, err := history(ctx, q, id)
+			if errors.Is(err, ports.ErrNotFound) {
+				err = payment.NoPaymentError(id)
+			}
+			if unreadable, ok := errors.AsType[*payment.StoredRowError](err); ok {
+				page.Unreadable = append(page.Unreadable, unreadable)
+				continue
+			}
 			if err != nil {
 				return fmt.Errorf("order %q: %w", id, err)
 			}

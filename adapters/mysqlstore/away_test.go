@@ -6,6 +6,7 @@ import (
 	"database/sql"
 	"fmt"
 	"net/url"
+	"strconv"
 	"strings"
 	"testing"
 
@@ -20,10 +21,9 @@ import (
 func TestErrorThatComesOnce(t *testing.T) {
 	t.Parallel()
 	for _, number := range []uint16{
-		1021, 1030, 1037, 1040, 1041, 1053, 1105, 1129, 1130, 1152, 1158, 1161, 1184, 1203, 1205, 1213, 1226,
-		1317, 1836, 1927, 1969, 2006, 2013, 3024, 3100, 3101, 3572, 4031, 8022, 9001, 9007, 65000,
+		1040, 1053, 1105, 1203, 1205, 1226, 1836, 1927, 1969, 2013, 3024, 3101, 4031, 8022, 9001, 65000,
 	} {
-		t.Run(fmt.Sprint(number), func(t *testing.T) {
+		t.Run(strconv.Itoa(int(number)), func(t *testing.T) {
 			t.Parallel()
 			l, linked := newLink(t, migrated(t))
 			s := open(t, linked, mysqlstore.Options{})
@@ -107,7 +107,7 @@ func ofLimitedUser(t *testing.T, db *sql.DB, databaseURL string) string {
 		_, err := db.ExecContext(context.WithoutCancel(t.Context()), fmt.Sprintf("DROP USER '%s'@'%%'", name))
 		require.NoError(t, err)
 	})
-	execute(t, db, fmt.Sprintf("GRANT ALL ON `%s`.* TO '%s'@'%%'", u.Path[1:], name))
+	execute(t, db, "GRANT ALL ON `"+u.Path[1:]+"`.* TO '"+name+"'@'%'")
 	u.User = url.UserPassword(name, password)
 	return u.String()
 }

@@ -1,6 +1,7 @@
 package mysqlstore_test
 
 import (
+	"log/slog"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -22,6 +23,19 @@ func TestContract(t *testing.T) {
 			})
 		})
 	}
+}
+
+func TestStoredRows(t *testing.T) {
+	t.Parallel()
+	portstest.StoredRows(t, func(t testing.TB) portstest.Stored {
+		t.Helper()
+		databaseURL := migrated(t)
+		s := open(t, databaseURL, mysqlstore.Options{Log: slog.New(slog.DiscardHandler)})
+		return portstest.Stored{Payments: s, Keys: s.Keys(), Execute: func(t testing.TB, statement string) {
+			t.Helper()
+			execute(t, raw(t, databaseURL), statement)
+		}}
+	})
 }
 
 func TestKeysContract(t *testing.T) {

@@ -2,7 +2,9 @@ package mysqlstore
 
 import (
 	"context"
+	"errors"
 	"fmt"
+	"math"
 	"time"
 
 	"paymentd/adapters/mysqlstore/internal/queries"
@@ -65,13 +67,21 @@ func history(ctx context.Context, q *queries.Queries, id payment.OrderID) (ports
 	}
 	h := ports.History{Payment: p}
 	for _, row := range attempts {
-		h.Attempts = append(h.Attempts, fromAttempt(row))
+		a, err := fromAttempt(row)
+		if err != nil {
+			return ports.History{}, err
+		}
+		h.Attempts = append(h.Attempts, a)
 	}
 	if !p.Attempt.StartedAt.IsZero() {
 		h.Attempts = append(h.Attempts, p.Attempt)
 	}
 	for _, row := range events {
-		h.Events = append(h.Events, fromEvent(row))
+		e, err := fromEvent(row)
+		if err != nil {
+			return ports.History{}, err
+		}
+		h.Events = append(h.Events, e)
 	}
 	return h, nil
 }
@@ -83,42 +93,55 @@ var (
 )
 
 // List implements ports.Payments. Payments of one moment come by their order id, backwards.
-func (s *Payments) List(ctx context.Context, query ports.ListQuery) (page []payment.Payment, err error) {
+func (s *Payments) List(ctx context.Context, query ports.ListQuery) (page ports.ListPage, err error) {
 	params := queries.ListPaymentsParams{
 		CreatedFrom:    orTime(query.CreatedFrom, earliest),
 		CreatedBefore:  orTime(query.CreatedBefore, latest),
 		AfterCreatedAt: orTime(query.AfterCreatedAt, latest),
 		AfterOrderID:   query.AfterOrderID,
-		States:         query.States,
-		Limit:          atMost(query.Limit),
-	}
-	if len(params.States) == 0 {
-		params.States = payment.States()
+		StatesLeftOut:  append(query.StatesLeftOut(), noState),
+		Limit:          atMost(min(query.Limit, math.MaxInt32-1)),
 	}
 	err = s.read(ctx, func(ctx context.Context, q *queries.Queries) error {
 		page, err = list(ctx, q, params)
 		return err
 	})
 	if err != nil {
-		return nil, fmt.Errorf("list payments: %w", err)
+		return ports.ListPage{}, fmt.Errorf("list payments: %w", err)
 	}
 	return page, nil
 }
 
+// noState is longer than the column: NOT IN needs something to compare with.
+const noState payment.State = "longer than any state"
+
 func list(
 	ctx context.Context, q *queries.Queries, params queries.ListPaymentsParams,
-) ([]payment.Payment, error) {
+) (page ports.ListPage, err error) {
+	limit := int(params.Limit)
+	if limit == 0 {
+		return page, nil
+	}
+	params.Limit++ // one more tells whether another page follows
 	rows, err := q.ListPayments(ctx, params)
 	if err != nil {
-		return nil, err
+		return page, err
 	}
-	page := make([]payment.Payment, 0, len(rows))
+	if len(rows) > limit {
+		rows = rows[:limit]
+		last := rows[limit-1].Payment
+		page.NextCreatedAt, page.NextOrderID = last.CreatedAt, last.OrderID
+	}
 	for _, row := range rows {
 		p, err := fromRow(row.Payment, row.Now)
-		if err != nil {
-			return nil, err
+		if unreadable, ok := errors.AsType[*payment.StoredRowError](err); ok {
+			page.Unreadable = append(page.Unreadable, unreadable)
+			continue
 		}
-		page = append(page, p)
+		if err != nil {
+			return page, err
+		}
+		page.Payments = append(page.Payments, p)
 	}
 	return page, nil
 }

@@ -56,11 +56,12 @@ func insertKey(ctx context.Context, q *queries.Queries, key apikey.Key) error {
 }
 
 func knowsKey(ctx context.Context, q *queries.Queries, id apikey.ID) (bool, error) {
-	_, err := q.FindKey(ctx, queries.FindKeyParams{ID: id})
+	// A key that has the id as its name is not this one, and neither is a damaged row without a name.
+	row, err := q.FindKey(ctx, queries.FindKeyParams{ID: id, Name: apikey.Name(id)})
 	if noRows(err) {
 		return false, nil
 	}
-	return err == nil, err
+	return err == nil && row.ApiKey.ID == id, err
 }
 
 // Revoke implements ports.Keys.
@@ -111,21 +112,23 @@ func findKey(ctx context.Context, q *queries.Queries, idOrName string) (apikey.K
 }
 
 // List implements ports.Keys.
-func (k *Keys) List(ctx context.Context, limit int) (keys []apikey.Key, err error) {
-	var rows []queries.ListKeysRow
+func (k *Keys) List(ctx context.Context, limit int) (list ports.KeyList, err error) {
 	err = k.s.read(ctx, func(ctx context.Context, q *queries.Queries) error {
-		rows, err = q.ListKeys(ctx, int32(max(0, min(limit, maxKeys))))
+		listed, err := q.ListKeys(ctx, int32(max(0, min(limit, maxKeys))))
+		if err != nil {
+			return err
+		}
+		rows := make([]queries.ApiKey, len(listed))
+		for i := range listed {
+			rows[i] = listed[i].ApiKey
+		}
+		list.Keys, list.Unreadable, err = readKeys(rows)
 		return err
 	})
-	for i := 0; i < len(rows) && err == nil; i++ {
-		var key apikey.Key
-		key, err = fromKey(rows[i].ApiKey)
-		keys = append(keys, key)
-	}
 	if err != nil {
-		return nil, fmt.Errorf("list API keys: %w", err)
+		return ports.KeyList{}, fmt.Errorf("list API keys: %w", err)
 	}
-	return keys, nil
+	return list, nil
 }
 
 // maxKeys is the longest list of keys that is ever asked for.
@@ -134,17 +137,17 @@ const maxKeys = 1 << 20
 // Active implements ports.Keys. While there is an active key it is one statement.
 func (k *Keys) Active(ctx context.Context) (active ports.ActiveKeys, err error) {
 	err = k.s.read(ctx, func(ctx context.Context, q *queries.Queries) error {
-		rows, err := q.ListActiveKeys(ctx)
+		listed, err := q.ListActiveKeys(ctx)
 		if err != nil {
 			return err
 		}
+		rows := make([]queries.ApiKey, len(listed))
+		for i := range listed {
+			rows[i] = listed[i].ApiKey
+		}
 		active = ports.ActiveKeys{Ever: len(rows) > 0}
-		for _, row := range rows {
-			key, err := fromKey(row.ApiKey)
-			if err != nil {
-				return err
-			}
-			active.Keys = append(active.Keys, key)
+		if active.Keys, active.Unreadable, err = readKeys(rows); err != nil {
+			return err
 		}
 		if !active.Ever {
 			active.Ever, err = q.AnyKey(ctx)
@@ -172,13 +175,31 @@ func (k *Keys) NoteUse(ctx context.Context, ids []apikey.ID, grain time.Duration
 	return nil
 }
 
-// fromKey returns a key as it was read, or says why the row makes none.
+// fromKey returns a key as it was read, or the *apikey.StoredRowError that says why the row makes none.
 func fromKey(row queries.ApiKey) (apikey.Key, error) {
-	if len(row.Hash) != len(apikey.Hash{}) {
-		return apikey.Key{}, fmt.Errorf("read the row of API key %q: its hash has %d bytes", row.ID, len(row.Hash))
+	hash, err := apikey.ReadHash(row.ID, row.Hash)
+	if err != nil {
+		return apikey.Key{}, err
 	}
-	return apikey.Key{
-		ID: row.ID, Name: row.Name, Scopes: apikey.ReadScopes(row.Scopes), Hash: apikey.Hash(row.Hash),
+	key := apikey.Key{
+		ID: row.ID, Name: row.Name, Scopes: apikey.ReadScopes(row.Scopes), Hash: hash,
 		CreatedAt: row.CreatedAt, LastUsedAt: row.LastUsedAt.Time, RevokedAt: row.RevokedAt.Time,
-	}, nil
+	}
+	return key, key.Validate()
+}
+
+// readKeys returns the keys that the rows make, and why the others make none.
+func readKeys(rows []queries.ApiKey) (keys []apikey.Key, unreadable []*apikey.StoredRowError, err error) {
+	for _, row := range rows {
+		key, err := fromKey(row)
+		if damaged, ok := errors.AsType[*apikey.StoredRowError](err); ok {
+			unreadable = append(unreadable, damaged)
+			continue
+		}
+		if err != nil {
+			return nil, nil, err
+		}
+		keys = append(keys, key)
+	}
+	return keys, unreadable, nil
 }

@@ -15,35 +15,57 @@ import (
 	"paymentd/ports"
 )
 
-// ClaimDue implements ports.Payments. The payments are claimed in one transaction. Where one
-// of them spoils it for the others, for it cannot be read or written, each is claimed in its
-// own, and that one put off.
+// maxPutOff bounds the batches of rows that cannot be read which one call passes over.
+const maxPutOff = 100
+
+// ClaimDue implements ports.Payments. The payments are claimed in one transaction, in which rows that
+// cannot be read are put off. If one cannot be written, the transaction fails for the others as well;
+// then each is claimed in its own, and that one put off.
 func (s *Payments) ClaimDue(
 	ctx context.Context, terms payment.Terms, limit int,
-) ([]payment.Decision, error) {
+) (decisions []payment.Decision, err error) {
+	for range maxPutOff {
+		var putOff int
+		decisions, putOff, err = s.claimDue(ctx, terms, limit)
+		if err != nil || len(decisions) > 0 || putOff == 0 {
+			break
+		}
+	}
+	return decisions, err
+}
+
+// claimDue claims a batch, and returns how many rows it has put off because they cannot be read.
+func (s *Payments) claimDue(
+	ctx context.Context, terms payment.Terms, limit int,
+) (decisions []payment.Decision, putOff int, err error) {
 	b := &batch{terms: terms, limit: atMost(limit), token: newToken()}
-	err := s.write(ctx, b.claim)
+	err = s.write(ctx, b.claim)
 	switch {
 	case err == nil:
-		return b.decisions, nil
+		for _, unreadable := range b.unreadable {
+			s.logPutOff(ctx, unreadable.OrderID, unreadable)
+		}
+		return b.decisions, len(b.unreadable), nil
 	case errors.Is(err, ports.ErrUnavailable), errors.Is(err, ports.ErrInDoubt):
-		return nil, fmt.Errorf("claim due payments: %w", err)
+		return nil, 0, fmt.Errorf("claim due payments: %w", err)
 	}
 	s.log.LogAttrs(ctx, slog.LevelError, "due payments cannot be claimed together; claiming them one by one",
 		slog.String("error", err.Error()))
-	decisions, err := s.claimSingly(ctx, terms, atMost(limit))
+	decisions, err = s.claimSingly(ctx, terms, atMost(limit))
 	if err != nil && len(decisions) == 0 { // what was claimed is worked on; the rest stays due
-		return nil, fmt.Errorf("claim due payments: %w", err)
+		return nil, 0, fmt.Errorf("claim due payments: %w", err)
 	}
-	return decisions, nil
+	return decisions, 0, nil
 }
 
 // batch is one run of ClaimDue.
 type batch struct {
-	terms     payment.Terms
-	limit     int32
-	token     int64
-	decisions []payment.Decision // of the latest try that got as far as its commit
+	terms payment.Terms
+	limit int32
+	token int64
+	// Of the latest try that got as far as its commit.
+	decisions  []payment.Decision
+	unreadable []*payment.StoredRowError // of the rows that were put off
 }
 
 // claim is one try, and one transaction.
@@ -53,7 +75,7 @@ func (b *batch) claim(ctx context.Context, conn *sql.Conn) error {
 		if written || err != nil {
 			return err
 		}
-		b.decisions, err = b.decide(ctx, q)
+		b.decisions, b.unreadable, err = b.decide(ctx, q)
 		return err
 	})
 }
@@ -72,25 +94,34 @@ func (b *batch) writtenBefore(ctx context.Context, q *queries.Queries) (bool, er
 }
 
 // decide locks due payments, decides about each and stores the decisions.
-func (b *batch) decide(ctx context.Context, q *queries.Queries) (decisions []payment.Decision, err error) {
+func (b *batch) decide(
+	ctx context.Context, q *queries.Queries,
+) (decisions []payment.Decision, unreadable []*payment.StoredRowError, err error) {
 	rows, err := q.LockDuePayments(ctx, b.limit)
 	if err != nil {
-		return nil, fmt.Errorf("lock due payments: %w", err)
+		return nil, nil, fmt.Errorf("lock due payments: %w", err)
 	}
 	for _, row := range rows {
 		p, err := fromRow(row.Payment, row.Now)
+		if damaged, ok := errors.AsType[*payment.StoredRowError](err); ok {
+			unreadable = append(unreadable, damaged)
+			err = putOff(ctx, q, row.Payment.OrderID, damaged)
+			if err == nil {
+				continue
+			}
+		}
 		if err != nil {
-			return nil, err
+			return nil, nil, err
 		}
 		d := b.terms.PickUp(p, row.Now)
 		if err := store(ctx, q, row.Payment, d, b.token); err != nil {
-			return nil, err
+			return nil, nil, err
 		}
 		if d.Write {
 			decisions = append(decisions, d)
 		}
 	}
-	return decisions, nil
+	return decisions, unreadable, nil
 }
 
 // claimSingly claims due payments one by one, and puts off those that cannot be.
@@ -114,9 +145,7 @@ func (s *Payments) claimSingly(
 		case errors.Is(err, ports.ErrUnavailable), errors.Is(err, ports.ErrInDoubt):
 			return decisions, err
 		case err != nil:
-			if err := s.putOff(ctx, id, err); err != nil {
-				return decisions, err
-			}
+			s.putOff(ctx, id, err)
 		case d.Write:
 			decisions = append(decisions, d)
 		}
@@ -126,19 +155,34 @@ func (s *Payments) claimSingly(
 
 // putOff takes a payment that cannot be worked on out of the way of the others, with the
 // reason in its row.
-func (s *Payments) putOff(ctx context.Context, id payment.OrderID, why error) error {
-	s.log.LogAttrs(ctx, slog.LevelError, "a due payment is put off for an hour: it cannot be claimed",
-		slog.String("order_id", string(id)), slog.String("error", why.Error()))
+func (s *Payments) putOff(ctx context.Context, id payment.OrderID, why error) {
+	s.logPutOff(ctx, id, why)
+	err := s.write(ctx, func(ctx context.Context, conn *sql.Conn) error {
+		return atCommit(putOff(ctx, queries.New(conn), id, why))
+	})
+	if err != nil { // it stays due, and the others are not to wait for that
+		s.log.LogAttrs(ctx, slog.LevelError, "a due payment could not be put off",
+			slog.String("order_id", string(id)), slog.String("error", err.Error()))
+	}
+}
+
+func putOff(ctx context.Context, q *queries.Queries, id payment.OrderID, why error) error {
 	reason := "put off: " + why.Error()
 	reason = strings.ToValidUTF8(reason[:min(len(reason), payment.MaxMessageBytes)], "")
-	err := s.write(ctx, func(ctx context.Context, conn *sql.Conn) error {
-		params := queries.PutOffPaymentParams{Reason: wordingOf(ctx).text(reason), OrderID: id}
-		return atCommit(queries.New(conn).PutOffPayment(ctx, params))
-	})
-	if err != nil {
+	params := queries.PutOffPaymentParams{Reason: wordingOf(ctx).text(reason), OrderID: id}
+	if err := q.PutOffPayment(ctx, params); err != nil {
 		return fmt.Errorf("put off the payment: %w", err)
 	}
 	return nil
+}
+
+func (s *Payments) logPutOff(ctx context.Context, id payment.OrderID, why error) {
+	attributes := []slog.Attr{slog.String("order_id", string(id))}
+	if damaged, ok := errors.AsType[*payment.StoredRowError](why); ok {
+		attributes = append(attributes, slog.String("table", damaged.Table), slog.String("column", damaged.Column))
+	}
+	s.log.LogAttrs(ctx, slog.LevelError, "a due payment is put off for an hour: it cannot be claimed",
+		append(attributes, slog.String("error", why.Error()))...)
 }
 
 // NextDue implements ports.Payments.
@@ -170,14 +214,15 @@ func (s *Payments) Backlog(ctx context.Context) (backlog []ports.Backlog, err er
 	if err != nil {
 		return nil, fmt.Errorf("count the backlog: %w", err)
 	}
+	parts := make([]ports.BacklogRow, 0, len(rows))
 	for _, row := range rows {
-		backlog = append(backlog, ports.Backlog{
+		parts = append(parts, ports.BacklogRow{Currency: row.Currency, HasAmount: row.HasAmount != 0, Backlog: ports.Backlog{
 			State: row.State, Payments: int(row.Payments), Due: int(row.Due),
 			LongestDue: max(0, time.Duration(row.LongestDueMicros)*time.Microsecond),
 			Oldest:     max(0, time.Duration(row.OldestMicros)*time.Microsecond),
-		})
+		}})
 	}
-	return backlog, nil
+	return ports.SumBacklog(parts), nil
 }
 
 // atMost returns a limit as MySQL takes it.

@@ -84,7 +84,8 @@ func toSettle(settlement payment.Settlement) (queries.SettlePaymentParams, bool)
 		Attempt: payment.Attempt{Number: settlement.Attempt, StartedAt: started},
 	}, started)
 	p := d.Payment
-	if err != nil || !d.Write || !p.State.Known() || check(p) != nil {
+	if err != nil || !d.Write || !p.State.Known() ||
+		p.State == payment.StateSucceeded && p.TransactionID == "" { // which Validate refuses
 		return queries.SettlePaymentParams{}, false
 	}
 	return queries.SettlePaymentParams{

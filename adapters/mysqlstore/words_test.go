@@ -161,7 +161,7 @@ func TestWords_OfAnySort(t *testing.T) {
 	for said, stored := range map[string]string{
 		"a\x00b":             "a\uFFFDb",
 		"a\xff\xfeb":         "a\uFFFDb",
-		"line\r\n\tline":     "line   line",
+		"one\r\n\tline":      "one   line",
 		"\x1b[31mred\x7f":    "\uFFFD[31mred\uFFFD",
 		"\xed\xa0\x80":       "\uFFFD",
 		"\U0010FFFF\u0301ok": "\U0010FFFF\u0301ok",

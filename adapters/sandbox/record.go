@@ -140,7 +140,8 @@ func parseCharge(key, orderID, amount, currency string) (payment.Charge, error) 
 	if err != nil {
 		return payment.Charge{}, err
 	}
-	c, err := payment.ParseCurrency(currency)
+	// A charge of the ledger may be in a currency that has left ISO 4217 since, and so may its repetition.
+	c, err := payment.ParseRecordedCurrency(currency)
 	if err != nil {
 		return payment.Charge{}, err
 	}

@@ -2,6 +2,7 @@ package sqlitestore
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"time"
 
@@ -28,6 +29,13 @@ func (s *Payments) Archivable(ctx context.Context, query ports.ArchiveQuery) (pa
 		page.Next = next
 		for _, id := range ids {
 			h, err := history(ctx, q, id, now)
+			if errors.Is(err, ports.ErrNotFound) {
+				err = payment.NoPaymentError(id)
+			}
+			if unreadable, ok := errors.AsType[*payment.StoredRowError](err); ok {
+				page.Unreadable = append(page.Unreadable, unreadable)
+				continue
+			}
 			if err != nil {
 				return fmt.Errorf("order %q: %w", id, err)
 			}

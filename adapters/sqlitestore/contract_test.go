@@ -1,6 +1,7 @@
 package sqlitestore_test
 
 import (
+	"log/slog"
 	"path/filepath"
 	"testing"
 
@@ -16,6 +17,19 @@ func TestContract(t *testing.T) {
 	portstest.Payments(t, func(t testing.TB) ports.Payments {
 		t.Helper()
 		return open(t, migrated(t), sqlitestore.Options{})
+	})
+}
+
+func TestStoredRows(t *testing.T) {
+	t.Parallel()
+	portstest.StoredRows(t, func(t testing.TB) portstest.Stored {
+		t.Helper()
+		databaseURL := migrated(t)
+		s := open(t, databaseURL, sqlitestore.Options{Log: slog.New(slog.DiscardHandler)})
+		return portstest.Stored{Payments: s, Keys: s.Keys(), Execute: func(t testing.TB, statement string) {
+			t.Helper()
+			execute(t, raw(t, databaseURL), statement)
+		}}
 	})
 }
 

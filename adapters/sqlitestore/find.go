@@ -2,6 +2,7 @@ package sqlitestore
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"math"
 	"strings"
@@ -58,61 +59,80 @@ func history(
 	}
 	h := ports.History{Payment: p}
 	for _, row := range attempts {
-		h.Attempts = append(h.Attempts, fromAttempt(row))
+		a, err := fromAttempt(row)
+		if err != nil {
+			return ports.History{}, err
+		}
+		h.Attempts = append(h.Attempts, a)
 	}
 	if !p.Attempt.StartedAt.IsZero() {
 		h.Attempts = append(h.Attempts, p.Attempt)
 	}
 	for _, row := range events {
-		h.Events = append(h.Events, fromEvent(row))
+		e, err := fromEvent(row)
+		if err != nil {
+			return ports.History{}, err
+		}
+		h.Events = append(h.Events, e)
 	}
 	return h, nil
 }
 
 // List implements ports.Payments. Payments of one moment come by their order id, backwards.
-func (s *Payments) List(ctx context.Context, query ports.ListQuery) (page []payment.Payment, err error) {
+func (s *Payments) List(ctx context.Context, query ports.ListQuery) (page ports.ListPage, err error) {
 	params := queries.ListPaymentsParams{
 		CreatedFrom:    orMicros(query.CreatedFrom, math.MinInt64),
 		CreatedBefore:  orMicros(query.CreatedBefore, math.MaxInt64),
 		AfterCreatedAt: orMicros(query.AfterCreatedAt, math.MaxInt64),
 		AfterOrderID:   query.AfterOrderID,
-		States:         words(query.States),
-		PageLimit:      int64(max(0, query.Limit)),
+		StatesLeftOut:  words(query.StatesLeftOut()),
+		PageLimit:      int64(max(0, min(query.Limit, math.MaxInt-1))),
 	}
 	err = s.read(ctx, func(ctx context.Context, q *queries.Queries, now time.Time) error {
 		page, err = list(ctx, q, params, now)
 		return err
 	})
 	if err != nil {
-		return nil, fmt.Errorf("list payments: %w", err)
+		return ports.ListPage{}, fmt.Errorf("list payments: %w", err)
 	}
 	return page, nil
 }
 
 func list(
 	ctx context.Context, q *queries.Queries, params queries.ListPaymentsParams, now time.Time,
-) ([]payment.Payment, error) {
+) (page ports.ListPage, err error) {
+	limit := int(params.PageLimit)
+	if limit == 0 {
+		return page, nil
+	}
+	params.PageLimit++ // one more tells whether another page follows
 	rows, err := q.ListPayments(ctx, params)
 	if err != nil {
-		return nil, err
+		return page, err
 	}
-	page := make([]payment.Payment, 0, len(rows))
+	if len(rows) > limit {
+		rows = rows[:limit]
+		last := rows[limit-1].Payment
+		page.NextCreatedAt, page.NextOrderID = fromMicros(last.CreatedAt), last.OrderID
+	}
 	for _, row := range rows {
 		p, err := fromRow(row.Payment, now)
-		if err != nil {
-			return nil, err
+		if unreadable, ok := errors.AsType[*payment.StoredRowError](err); ok {
+			page.Unreadable = append(page.Unreadable, unreadable)
+			continue
 		}
-		page = append(page, p)
+		if err != nil {
+			return page, err
+		}
+		page.Payments = append(page.Payments, p)
 	}
 	return page, nil
 }
 
-// words returns the states, all where none is asked for, with spaces between.
+// words returns the states with a space before and after each.
 func words(states []payment.State) string {
-	if len(states) == 0 {
-		states = payment.States()
-	}
 	var text strings.Builder
+	text.WriteByte(' ')
 	for _, state := range states {
 		text.WriteString(string(state) + " ")
 	}

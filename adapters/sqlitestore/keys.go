@@ -3,6 +3,7 @@ package sqlitestore
 import (
 	"context"
 	"database/sql"
+	"errors"
 	"fmt"
 	"time"
 
@@ -78,38 +79,39 @@ func (k *Keys) Revoke(ctx context.Context, idOrName string) (key apikey.Key, err
 }
 
 // List implements ports.Keys.
-func (k *Keys) List(ctx context.Context, limit int) (keys []apikey.Key, err error) {
+func (k *Keys) List(ctx context.Context, limit int) (list ports.KeyList, err error) {
 	err = k.s.read(ctx, func(ctx context.Context, q *queries.Queries, _ time.Time) error {
-		rows, err := q.ListKeys(ctx, int64(max(0, limit)))
+		listed, err := q.ListKeys(ctx, int64(max(0, limit)))
 		if err != nil {
 			return err
 		}
-		keys = make([]apikey.Key, len(rows))
-		for i, row := range rows {
-			if keys[i], err = fromKey(row.ApiKey); err != nil {
-				return err
-			}
+		rows := make([]queries.ApiKey, len(listed))
+		for i := range listed {
+			rows[i] = listed[i].ApiKey
 		}
-		return nil
+		list.Keys, list.Unreadable, err = readKeys(rows)
+		return err
 	})
 	if err != nil {
-		return nil, fmt.Errorf("list API keys: %w", err)
+		return ports.KeyList{}, fmt.Errorf("list API keys: %w", err)
 	}
-	return keys, nil
+	return list, nil
 }
 
 // Active implements ports.Keys. While there is an active key it is one statement.
 func (k *Keys) Active(ctx context.Context) (active ports.ActiveKeys, err error) {
 	err = k.s.read(ctx, func(ctx context.Context, q *queries.Queries, _ time.Time) error {
-		rows, err := q.ListActiveKeys(ctx)
+		listed, err := q.ListActiveKeys(ctx)
 		if err != nil {
 			return err
 		}
-		active = ports.ActiveKeys{Keys: make([]apikey.Key, len(rows)), Ever: len(rows) > 0}
-		for i, row := range rows {
-			if active.Keys[i], err = fromKey(row.ApiKey); err != nil {
-				return err
-			}
+		rows := make([]queries.ApiKey, len(listed))
+		for i := range listed {
+			rows[i] = listed[i].ApiKey
+		}
+		active = ports.ActiveKeys{Ever: len(rows) > 0}
+		if active.Keys, active.Unreadable, err = readKeys(rows); err != nil {
+			return err
 		}
 		if !active.Ever {
 			active.Ever, err = q.AnyKey(ctx)
@@ -142,13 +144,31 @@ func (k *Keys) NoteUse(ctx context.Context, ids []apikey.ID, grain time.Duration
 	return nil
 }
 
-// fromKey returns a key as it was read, or says why the row makes none.
+// fromKey returns a key as it was read, or the *apikey.StoredRowError that says why the row makes none.
 func fromKey(row queries.ApiKey) (apikey.Key, error) {
-	if len(row.Hash) != len(apikey.Hash{}) {
-		return apikey.Key{}, fmt.Errorf("read the row of API key %q: its hash has %d bytes", row.ID, len(row.Hash))
+	hash, err := apikey.ReadHash(row.ID, row.Hash)
+	if err != nil {
+		return apikey.Key{}, err
 	}
-	return apikey.Key{
-		ID: row.ID, Name: row.Name, Scopes: apikey.ReadScopes(row.Scopes), Hash: apikey.Hash(row.Hash),
+	key := apikey.Key{
+		ID: row.ID, Name: row.Name, Scopes: apikey.ReadScopes(row.Scopes), Hash: hash,
 		CreatedAt: fromMicros(row.CreatedAt), LastUsedAt: orZero(row.LastUsedAt), RevokedAt: orZero(row.RevokedAt),
-	}, nil
+	}
+	return key, key.Validate()
+}
+
+// readKeys returns the keys that the rows make, and why the others make none.
+func readKeys(rows []queries.ApiKey) (keys []apikey.Key, unreadable []*apikey.StoredRowError, err error) {
+	for _, row := range rows {
+		key, err := fromKey(row)
+		if damaged, ok := errors.AsType[*apikey.StoredRowError](err); ok {
+			unreadable = append(unreadable, damaged)
+			continue
+		}
+		if err != nil {
+			return nil, nil, err
+		}
+		keys = append(keys, key)
+	}
+	return keys, unreadable, nil
 }

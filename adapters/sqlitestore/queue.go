@@ -16,54 +16,81 @@ import (
 // putOffFor is how long a payment that cannot be claimed is left alone.
 const putOffFor = time.Hour
 
-// ClaimDue implements ports.Payments. The payments are claimed in one transaction. Where one
-// of them spoils it for the others, for it cannot be read or written, each is claimed in its
-// own, and that one put off.
+// maxPutOff bounds the batches of rows that cannot be read which one call passes over.
+const maxPutOff = 100
+
+// ClaimDue implements ports.Payments. The payments are claimed in one transaction, in which rows that
+// cannot be read are put off. If one cannot be written, the transaction fails for the others as well;
+// then each is claimed in its own, and that one put off.
 func (s *Payments) ClaimDue(
 	ctx context.Context, terms payment.Terms, limit int,
-) ([]payment.Decision, error) {
-	var decisions []payment.Decision
-	err := s.write(ctx, func(ctx context.Context, q *queries.Queries, now time.Time) (err error) {
-		decisions, err = pickUp(ctx, q, terms, limit, now)
+) (decisions []payment.Decision, err error) {
+	for range maxPutOff {
+		var putOff int
+		decisions, putOff, err = s.claimDue(ctx, terms, limit)
+		if err != nil || len(decisions) > 0 || putOff == 0 {
+			break
+		}
+	}
+	return decisions, err
+}
+
+// claimDue claims a batch, and returns how many rows it has put off because they cannot be read.
+func (s *Payments) claimDue(
+	ctx context.Context, terms payment.Terms, limit int,
+) (decisions []payment.Decision, putOff int, err error) {
+	var unreadable []*payment.StoredRowError
+	err = s.write(ctx, func(ctx context.Context, q *queries.Queries, now time.Time) (err error) {
+		decisions, unreadable, err = pickUp(ctx, q, terms, limit, now)
 		return err
 	})
 	switch {
 	case err == nil:
-		return decisions, nil
+		for _, damaged := range unreadable {
+			s.logPutOff(ctx, damaged.OrderID, damaged)
+		}
+		return decisions, len(unreadable), nil
 	case errors.Is(err, ports.ErrUnavailable), errors.Is(err, ports.ErrInDoubt):
-		return nil, fmt.Errorf("claim due payments: %w", err)
+		return nil, 0, fmt.Errorf("claim due payments: %w", err)
 	}
 	s.log.LogAttrs(ctx, slog.LevelError, "due payments cannot be claimed together; claiming them one by one",
 		slog.String("error", err.Error()))
 	decisions, err = s.claimSingly(ctx, terms, limit)
 	if err != nil && len(decisions) == 0 { // what was claimed is worked on; the rest stays due
-		return nil, fmt.Errorf("claim due payments: %w", err)
+		return nil, 0, fmt.Errorf("claim due payments: %w", err)
 	}
-	return decisions, nil
+	return decisions, 0, nil
 }
 
 // pickUp decides about due payments and stores the decisions.
 func pickUp(
 	ctx context.Context, q *queries.Queries, terms payment.Terms, limit int, now time.Time,
-) (decisions []payment.Decision, err error) {
+) (decisions []payment.Decision, unreadable []*payment.StoredRowError, err error) {
 	rows, err := due(ctx, q, limit, now)
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
 	for _, row := range rows {
 		p, err := fromRow(row.Payment, now)
+		if damaged, ok := errors.AsType[*payment.StoredRowError](err); ok {
+			unreadable = append(unreadable, damaged)
+			err = putOff(ctx, q, row.Payment.OrderID, damaged, now)
+			if err == nil {
+				continue
+			}
+		}
 		if err != nil {
-			return nil, err
+			return nil, nil, err
 		}
 		d := terms.PickUp(p, now)
 		if err := store(ctx, q, p, d); err != nil {
-			return nil, err
+			return nil, nil, err
 		}
 		if d.Write {
 			decisions = append(decisions, d)
 		}
 	}
-	return decisions, nil
+	return decisions, unreadable, nil
 }
 
 func due(
@@ -100,9 +127,7 @@ func (s *Payments) claimSingly(
 		case errors.Is(err, ports.ErrUnavailable), errors.Is(err, ports.ErrInDoubt):
 			return decisions, err
 		case err != nil:
-			if err := s.putOff(ctx, id, err); err != nil {
-				return decisions, err
-			}
+			s.putOff(ctx, id, err)
 		case d.Write:
 			decisions = append(decisions, d)
 		}
@@ -112,20 +137,36 @@ func (s *Payments) claimSingly(
 
 // putOff takes a payment that cannot be worked on out of the way of the others, with the
 // reason in its row.
-func (s *Payments) putOff(ctx context.Context, id payment.OrderID, why error) error {
-	s.log.LogAttrs(ctx, slog.LevelError, "a due payment is put off for an hour: it cannot be claimed",
-		slog.String("order_id", string(id)), slog.String("error", why.Error()))
+func (s *Payments) putOff(ctx context.Context, id payment.OrderID, why error) {
+	s.logPutOff(ctx, id, why)
+	err := s.write(ctx, func(ctx context.Context, q *queries.Queries, now time.Time) error {
+		return putOff(ctx, q, id, why, now)
+	})
+	if err != nil { // it stays due, and the others are not to wait for that
+		s.log.LogAttrs(ctx, slog.LevelError, "a due payment could not be put off",
+			slog.String("order_id", string(id)), slog.String("error", err.Error()))
+	}
+}
+
+func putOff(ctx context.Context, q *queries.Queries, id payment.OrderID, why error, now time.Time) error {
 	reason := "put off: " + why.Error()
 	reason = strings.ToValidUTF8(reason[:min(len(reason), payment.MaxMessageBytes)], "")
-	err := s.write(ctx, func(ctx context.Context, q *queries.Queries, now time.Time) error {
-		return q.PutOffPayment(ctx, queries.PutOffPaymentParams{
-			DueAt: nullable(now.Add(putOffFor)), Reason: reason, UpdatedAt: now.UnixMicro(), OrderID: id,
-		})
+	err := q.PutOffPayment(ctx, queries.PutOffPaymentParams{
+		DueAt: nullable(now.Add(putOffFor)), Reason: reason, UpdatedAt: now.UnixMicro(), OrderID: id, Now: nullable(now),
 	})
 	if err != nil {
 		return fmt.Errorf("put off the payment: %w", err)
 	}
 	return nil
+}
+
+func (s *Payments) logPutOff(ctx context.Context, id payment.OrderID, why error) {
+	attributes := []slog.Attr{slog.String("order_id", string(id))}
+	if damaged, ok := errors.AsType[*payment.StoredRowError](why); ok {
+		attributes = append(attributes, slog.String("table", damaged.Table), slog.String("column", damaged.Column))
+	}
+	s.log.LogAttrs(ctx, slog.LevelError, "a due payment is put off for an hour: it cannot be claimed",
+		append(attributes, slog.String("error", why.Error()))...)
 }
 
 // NextDue implements ports.Payments.
@@ -154,14 +195,15 @@ func (s *Payments) Backlog(ctx context.Context) (backlog []ports.Backlog, err er
 		if err != nil {
 			return err
 		}
-		backlog = make([]ports.Backlog, 0, len(rows)) // anew at each try
+		parts := make([]ports.BacklogRow, 0, len(rows))
 		for _, row := range rows {
-			backlog = append(backlog, ports.Backlog{
+			parts = append(parts, ports.BacklogRow{Currency: row.Currency, HasAmount: row.HasAmount != 0, Backlog: ports.Backlog{
 				State: row.State, Payments: int(row.Payments), Due: int(row.Due),
 				LongestDue: max(0, now.Sub(fromMicros(row.FirstDueAt))),
 				Oldest:     max(0, now.Sub(fromMicros(row.FirstCreatedAt))),
-			})
+			}})
 		}
+		backlog = ports.SumBacklog(parts)
 		return nil
 	})
 	if err != nil {

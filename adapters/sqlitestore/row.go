@@ -2,22 +2,19 @@ package sqlitestore
 
 import (
 	"database/sql"
-	"fmt"
+	"errors"
 	"time"
 
 	"paymentd/adapters/sqlitestore/internal/queries"
 	"paymentd/core/payment"
 )
 
-// fromRow returns a payment as it was read at now, or says why the row makes none.
+// fromRow returns a payment as it was read at now, or the *payment.StoredRowError that says why the row
+// makes none.
 func fromRow(row queries.Payment, now time.Time) (payment.Payment, error) {
-	currency, err := payment.ParseCurrency(row.Currency)
+	money, err := payment.StoredMoney(row.OrderID, row.AmountMinor, row.Currency)
 	if err != nil {
-		return payment.Payment{}, unreadable(row, err)
-	}
-	money, err := payment.MoneyFromMinor(row.AmountMinor, currency)
-	if err != nil {
-		return payment.Payment{}, unreadable(row, err)
+		return payment.Payment{}, err
 	}
 	p := payment.Payment{
 		OrderID: row.OrderID, Money: money, State: row.State, GatewayKey: row.GatewayKey,
@@ -28,40 +25,38 @@ func fromRow(row queries.Payment, now time.Time) (payment.Payment, error) {
 			StartedAt:  orZero(row.AttemptStartedAt), EndedAt: orZero(row.AttemptEndedAt),
 			Class: row.AttemptClass, Code: row.AttemptCode, Message: row.AttemptMessage,
 		},
-		Doubt:   payment.Doubt{Answered: row.DoubtAnswered, UnansweredAt: orZero(row.DoubtUnansweredAt)},
+		Doubt:   payment.Doubt{Answered: row.DoubtAnswered != 0, UnansweredAt: orZero(row.DoubtUnansweredAt)},
 		Lookups: row.Lookups, Strikes: row.Strikes, Events: row.Events,
-		Async: row.Async, LaterRetries: row.LaterRetries,
+		Async: row.Async != 0, LaterRetries: row.LaterRetries,
 		TransactionID: row.TransactionID, Code: row.Code, Reason: row.Reason,
 		CreatedAt: fromMicros(row.CreatedAt), UpdatedAt: fromMicros(row.UpdatedAt), SeenAt: now,
 	}
-	if err := check(p); err != nil {
-		return payment.Payment{}, unreadable(row, err)
+	if err := p.Validate(); err != nil {
+		return payment.Payment{}, err
 	}
 	return p, nil
 }
 
-func unreadable(row queries.Payment, err error) error {
-	return fmt.Errorf("read the row of order %q: %w", row.OrderID, err)
-}
-
-// check holds what is true of every stored payment. It is asked before writing and after
-// reading, so that neither the program nor the table can break it unseen.
+// check keeps a payment from being written that could not be read. That is a fault of the program, and
+// not of a row.
 func check(p payment.Payment) error {
-	_, err := payment.ParseState(string(p.State))
-	switch {
-	case err != nil:
-		return fmt.Errorf("%q: %w", p.State, err)
-	case p.State == payment.StateSucceeded && p.TransactionID == "":
-		return fmt.Errorf("the payment is %s and has no transaction id", p.State)
-	case p.State.Known() != p.DueAt.IsZero():
-		return fmt.Errorf("the payment is %s and due at %v", p.State, p.DueAt)
+	if err := p.Validate(); err != nil {
+		return errors.New("refuse to write what could not be read: " + err.Error())
 	}
 	return nil
 }
 
+// flag stores a bool, and reads it as SQL does.
+func flag(b bool) int64 {
+	if b {
+		return 1
+	}
+	return 0
+}
+
 func toRow(p payment.Payment) (queries.Payment, error) {
 	if err := check(p); err != nil {
-		return queries.Payment{}, fmt.Errorf("write the row of order %q: %w", p.OrderID, err)
+		return queries.Payment{}, err
 	}
 	return queries.Payment{
 		OrderID: p.OrderID, AmountMinor: p.Money.Minor(), Currency: p.Money.Currency().Code(),
@@ -71,9 +66,9 @@ func toRow(p payment.Payment) (queries.Payment, error) {
 		AttemptReplica: p.Attempt.Replica, AttemptGatewayKey: p.Attempt.GatewayKey,
 		AttemptStartedAt: nullable(p.Attempt.StartedAt), AttemptEndedAt: nullable(p.Attempt.EndedAt),
 		AttemptClass: p.Attempt.Class, AttemptCode: p.Attempt.Code, AttemptMessage: p.Attempt.Message,
-		DoubtAnswered: p.Doubt.Answered, DoubtUnansweredAt: nullable(p.Doubt.UnansweredAt),
+		DoubtAnswered: flag(p.Doubt.Answered), DoubtUnansweredAt: nullable(p.Doubt.UnansweredAt),
 		Lookups: p.Lookups, Strikes: p.Strikes, Events: p.Events,
-		Async: p.Async, LaterRetries: p.LaterRetries,
+		Async: flag(p.Async), LaterRetries: p.LaterRetries,
 		TransactionID: p.TransactionID, Code: p.Code, Reason: p.Reason,
 		CreatedAt: p.CreatedAt.UnixMicro(), UpdatedAt: p.UpdatedAt.UnixMicro(),
 	}, nil
@@ -105,12 +100,13 @@ func toAttempt(id payment.OrderID, a payment.Attempt) queries.InsertAttemptParam
 	}
 }
 
-func fromAttempt(row queries.Attempt) payment.Attempt {
-	return payment.Attempt{
+func fromAttempt(row queries.Attempt) (payment.Attempt, error) {
+	a := payment.Attempt{
 		Number: row.Number, Fence: row.Fence, Replica: row.Replica, GatewayKey: row.GatewayKey,
 		StartedAt: fromMicros(row.StartedAt), EndedAt: orZero(row.EndedAt),
 		Class: row.Class, Code: row.Code, Message: row.Message,
 	}
+	return a, a.Validate(row.OrderID)
 }
 
 func toEvent(id payment.OrderID, e payment.Event) queries.InsertEventParams {
@@ -120,11 +116,12 @@ func toEvent(id payment.OrderID, e payment.Event) queries.InsertEventParams {
 	}
 }
 
-func fromEvent(row queries.Event) payment.Event {
-	return payment.Event{
+func fromEvent(row queries.Event) (payment.Event, error) {
+	e := payment.Event{
 		Number: row.Number, Kind: row.Kind, At: fromMicros(row.At),
 		Replica: row.Replica, Fence: row.Fence, Detail: row.Detail,
 	}
+	return e, e.Validate(row.OrderID)
 }
 
 // nullable stores the zero time as NULL.

@@ -72,6 +72,8 @@ type Reply struct {
 	Body string
 	// Header is added to the answer's.
 	Header http.Header
+	// Message is what a decline says beside its code.
+	Message string
 	// Lost: the connection is closed without an answer. A charge with the status 0 has been
 	// taken nonetheless.
 	Lost bool
@@ -168,7 +170,7 @@ func (g *Gateway) charge(w http.ResponseWriter, r *http.Request) {
 	case c.Amount != body.Amount || c.Currency != body.Currency || c.OrderID != body.OrderID:
 		answer(w, http.StatusUnprocessableEntity, "code", "idempotency_key_reused", "message", "the key was used for another charge")
 	case c.TransactionID == "":
-		answer(w, http.StatusPaymentRequired, "status", "declined", "code", "card_declined")
+		answer(w, http.StatusPaymentRequired, "status", "declined", "code", "card_declined", "message", reply.Message)
 	default:
 		answer(w, http.StatusCreated, "status", "succeeded", "transaction_id", c.TransactionID)
 	}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"slices"
+	"strings"
 	"time"
 
 	"paymentd/core/apikey"
@@ -63,6 +64,7 @@ func (r *Ring) refresh(ctx context.Context) bool {
 	if err == nil {
 		active.Ever = active.Ever || r.known != nil && r.known.Ever // whatever became of the table
 		r.known = &active
+		r.logUnreadable(ctx, active.Unreadable)
 		r.refreshed.Store(int64(time.Since(r.began)))
 	}
 	r.logOutage(ctx, err)
@@ -126,6 +128,21 @@ func (r *Ring) store(ctx context.Context, used []apikey.ID) func() {
 			}
 		}
 	}
+}
+
+// logUnreadable says which rows make no key, whenever that changes: whoever shows such a key is refused.
+func (r *Ring) logUnreadable(ctx context.Context, rows []*apikey.StoredRowError) {
+	var words []string
+	for _, row := range rows {
+		words = append(words, row.Error())
+	}
+	slices.Sort(words)
+	damage := strings.Join(words, "; ")
+	if damage != r.damage && damage != "" {
+		r.log.ErrorContext(ctx, "API keys whose rows cannot be read are refused: revoke them, or repair the rows",
+			"api_keys", len(rows), "error", damage)
+	}
+	r.damage = damage
 }
 
 // logOutage says that the keys cannot be read, once, and once that they can again.

@@ -41,6 +41,7 @@ type Ring struct {
 	known       *ports.ActiveKeys // as it was read last; nil before
 	uses        map[apikey.ID]*use
 	said        string // the latest word on who may call
+	damage      string // the latest word on rows that make no key
 	outage      bool
 	outageBegan time.Time
 }

@@ -291,6 +291,29 @@ func TestDatabaseIsAway(t *testing.T) {
 	})
 }
 
+// TestDamagedKeys open nothing, and are in the log once; the others open, and the service does not stand open
+// because of them.
+func TestDamagedKeys(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		stored := fake.NewKeys()
+		damaged := &apikey.StoredRowError{ID: "0123456789ab", Column: "hash", Problem: "has 3 bytes"}
+		stored.Damage(damaged)
+		w := start(t, true, stored)
+		w.refuses("", apikey.ErrMissing)
+		shop := create(t, stored, "shop", apikey.ScopePay)
+		pass(promise)
+		w.opens(shop, "shop")
+		require.Equal(t, 1, strings.Count(w.log.String(), "level=ERROR"))
+		require.Contains(t, w.log.String(), string(damaged.ID))
+		stored.Damage()
+		pass(promise)
+		stored.Damage(damaged)
+		pass(promise)
+		require.Equal(t, 2, strings.Count(w.log.String(), "level=ERROR"), "again, after it was repaired")
+	})
+}
+
 // TestLateDatabaseWithoutKeys comes after the start of a service that needs keys.
 func TestLateDatabaseWithoutKeys(t *testing.T) {
 	t.Parallel()
@@ -310,7 +333,7 @@ func lastUsed(t *testing.T, stored *fake.Keys) map[apikey.Name]time.Time {
 	all, err := stored.List(t.Context(), 100)
 	require.NoError(t, err)
 	used := make(map[apikey.Name]time.Time)
-	for _, key := range all {
+	for _, key := range all.Keys {
 		used[key.Name] = key.LastUsedAt
 	}
 	return used

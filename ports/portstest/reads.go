@@ -73,7 +73,8 @@ func (r *repository) list(q ports.ListQuery) []payment.Payment {
 	r.t.Helper()
 	page, err := r.List(r.t.Context(), q)
 	require.NoError(r.t, err)
-	return page
+	require.Empty(r.t, page.Unreadable)
+	return page.Payments
 }
 
 // laterThan returns when the database's clock is past at.
@@ -159,14 +160,16 @@ func pages(r *repository) {
 	for size := 1; size <= n; size++ {
 		var walked []payment.Payment
 		for q := (ports.ListQuery{Limit: size}); ; {
-			page := r.list(q)
-			require.LessOrEqual(r.t, len(page), size)
-			if len(page) == 0 {
+			page, err := r.List(r.t.Context(), q)
+			require.NoError(r.t, err)
+			require.LessOrEqual(r.t, len(page.Payments), size)
+			walked = append(walked, page.Payments...)
+			if page.NextOrderID == "" {
 				break
 			}
-			walked = append(walked, page...)
-			last := page[len(page)-1]
-			q.AfterCreatedAt, q.AfterOrderID = last.CreatedAt, last.OrderID
+			require.Len(r.t, page.Payments, size)
+			require.Less(r.t, len(walked), n, "the next page has some")
+			q.AfterCreatedAt, q.AfterOrderID = page.NextCreatedAt, page.NextOrderID
 		}
 		require.Equal(r.t, ids(whole), ids(walked), "in pages of %d", size)
 	}

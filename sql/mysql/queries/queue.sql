@@ -31,15 +31,15 @@ LIMIT 1;
 -- name: Backlog :many
 -- Backlog reads no more rows than it is told to, those that have been due for the longest. The
 -- index is forced because a scan of a small table looks cheaper.
-SELECT state, COUNT(*) AS payments,
+SELECT state, currency, CAST(amount_minor > 0 AS SIGNED) AS has_amount, COUNT(*) AS payments,
     CAST(SUM(due_at <= NOW(6)) AS SIGNED) AS due,
     CAST(TIMESTAMPDIFF(MICROSECOND, MIN(due_at), NOW(6)) AS SIGNED) AS longest_due_micros,
     CAST(TIMESTAMPDIFF(MICROSECOND, MIN(created_at), NOW(6)) AS SIGNED) AS oldest_micros
 FROM (
-    SELECT state, due_at, created_at
+    SELECT state, currency, amount_minor, due_at, created_at
     FROM payments FORCE INDEX (payments_due)
     WHERE due_at IS NOT NULL
     ORDER BY due_at
     LIMIT ?
 ) AS unfinished
-GROUP BY state;
+GROUP BY state, currency, has_amount;

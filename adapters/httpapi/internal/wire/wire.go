@@ -106,7 +106,7 @@ type Attempt struct {
 // Class What is known after one call to the gateway.
 type Class string
 
-// Currency An ISO 4217 code.
+// Currency An ISO 4217 code. One that has left the standard is accepted for an order that has a payment in it alone.
 type Currency = string
 
 // Error defines model for Error.
@@ -204,6 +204,12 @@ type PaymentList struct {
 
 	// NextCursor None on the last page.
 	NextCursor string `json:"next_cursor,omitempty"`
+
+	// Unreadable How many rows of this page were left out because what is stored cannot be read: damaged, or of a newer version. None if there are none. A row in a state that is not known is counted on the pages of every list, whatever state was asked for.
+	Unreadable int `json:"unreadable,omitempty"`
+
+	// UnreadableOrderIds The orders of those rows. The service's log says what is wrong with each.
+	UnreadableOrderIds []string `json:"unreadable_order_ids,omitempty"`
 }
 
 // PaymentRequest defines model for PaymentRequest.
@@ -258,6 +264,12 @@ type InternalErrorApplicationJSON = Error
 
 // InternalErrorApplicationProblemPlusJSON Problem details (RFC 9457).
 type InternalErrorApplicationProblemPlusJSON = Problem
+
+// InternalErrorOfOrderApplicationJSON defines model for InternalErrorOfOrder.
+type InternalErrorOfOrderApplicationJSON = Error
+
+// InternalErrorOfOrderApplicationProblemPlusJSON Problem details (RFC 9457).
+type InternalErrorOfOrderApplicationProblemPlusJSON = Problem
 
 // MisdirectedApplicationJSON defines model for Misdirected.
 type MisdirectedApplicationJSON = Error

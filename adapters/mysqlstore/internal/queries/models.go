@@ -65,12 +65,12 @@ type Payment struct {
 	AttemptClass      payment.Class
 	AttemptCode       string
 	AttemptMessage    string
-	DoubtAnswered     bool
+	DoubtAnswered     int64
 	DoubtUnansweredAt sql.NullTime
 	Lookups           int
 	Strikes           int
 	Events            int
-	Async             bool
+	Async             int64
 	LaterRetries      int
 	TransactionID     []byte
 	Code              string

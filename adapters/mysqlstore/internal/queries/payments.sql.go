@@ -103,7 +103,7 @@ type InsertPaymentParams struct {
 	AttemptReplica    string
 	AttemptGatewayKey payment.GatewayKey
 	StartsInMicros    sql.NullInt64
-	Async             bool
+	Async             int64
 }
 
 // InsertPayment is the first of the two statements of a payment that succeeds at once. Its
@@ -180,7 +180,7 @@ FROM payments
 WHERE created_at >= ? AND created_at < ?
     AND created_at <= ?
     AND (created_at < ? OR order_id < ?)
-    AND state IN (/*SLICE:states*/?)
+    AND state NOT IN (/*SLICE:states_left_out*/?)
 ORDER BY created_at DESC, order_id DESC
 LIMIT ?
 `
@@ -190,7 +190,7 @@ type ListPaymentsParams struct {
 	CreatedBefore  time.Time
 	AfterCreatedAt time.Time
 	AfterOrderID   payment.OrderID
-	States         []payment.State
+	StatesLeftOut  []payment.State
 	Limit          int32
 }
 
@@ -199,6 +199,7 @@ type ListPaymentsRow struct {
 	Now     time.Time
 }
 
+// ListPayments leaves out states, so that a row in a state that is not known is found by every list.
 func (q *Queries) ListPayments(ctx context.Context, arg ListPaymentsParams) ([]ListPaymentsRow, error) {
 	query := listPayments
 	var queryParams []interface{}
@@ -207,13 +208,13 @@ func (q *Queries) ListPayments(ctx context.Context, arg ListPaymentsParams) ([]L
 	queryParams = append(queryParams, arg.AfterCreatedAt)
 	queryParams = append(queryParams, arg.AfterCreatedAt)
 	queryParams = append(queryParams, arg.AfterOrderID)
-	if len(arg.States) > 0 {
-		for _, v := range arg.States {
+	if len(arg.StatesLeftOut) > 0 {
+		for _, v := range arg.StatesLeftOut {
 			queryParams = append(queryParams, v)
 		}
-		query = strings.Replace(query, "/*SLICE:states*/?", strings.Repeat(",?", len(arg.States))[1:], 1)
+		query = strings.Replace(query, "/*SLICE:states_left_out*/?", strings.Repeat(",?", len(arg.StatesLeftOut))[1:], 1)
 	} else {
-		query = strings.Replace(query, "/*SLICE:states*/?", "NULL", 1)
+		query = strings.Replace(query, "/*SLICE:states_left_out*/?", "NULL", 1)
 	}
 	queryParams = append(queryParams, arg.Limit)
 	rows, err := q.db.QueryContext(ctx, query, queryParams...)
@@ -463,12 +464,12 @@ type UpdatePaymentParams struct {
 	AttemptClass      payment.Class
 	AttemptCode       string
 	AttemptMessage    string
-	DoubtAnswered     bool
+	DoubtAnswered     int64
 	DoubtUnansweredAt sql.NullTime
 	Lookups           int
 	Strikes           int
 	Events            int
-	Async             bool
+	Async             int64
 	LaterRetries      int
 	TransactionID     []byte
 	Code              string

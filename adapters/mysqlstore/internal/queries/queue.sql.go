@@ -13,22 +13,24 @@ import (
 )
 
 const backlog = `-- name: Backlog :many
-SELECT state, COUNT(*) AS payments,
+SELECT state, currency, CAST(amount_minor > 0 AS SIGNED) AS has_amount, COUNT(*) AS payments,
     CAST(SUM(due_at <= NOW(6)) AS SIGNED) AS due,
     CAST(TIMESTAMPDIFF(MICROSECOND, MIN(due_at), NOW(6)) AS SIGNED) AS longest_due_micros,
     CAST(TIMESTAMPDIFF(MICROSECOND, MIN(created_at), NOW(6)) AS SIGNED) AS oldest_micros
 FROM (
-    SELECT state, due_at, created_at
+    SELECT state, currency, amount_minor, due_at, created_at
     FROM payments FORCE INDEX (payments_due)
     WHERE due_at IS NOT NULL
     ORDER BY due_at
     LIMIT ?
 ) AS unfinished
-GROUP BY state
+GROUP BY state, currency, has_amount
 `
 
 type BacklogRow struct {
 	State            payment.State
+	Currency         string
+	HasAmount        int64
 	Payments         int64
 	Due              int64
 	LongestDueMicros int64
@@ -48,6 +50,8 @@ func (q *Queries) Backlog(ctx context.Context, limit int32) ([]BacklogRow, error
 		var i BacklogRow
 		if err := rows.Scan(
 			&i.State,
+			&i.Currency,
+			&i.HasAmount,
 			&i.Payments,
 			&i.Due,
 			&i.LongestDueMicros,

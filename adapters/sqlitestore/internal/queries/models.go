@@ -63,12 +63,12 @@ type Payment struct {
 	AttemptClass      payment.Class
 	AttemptCode       string
 	AttemptMessage    string
-	DoubtAnswered     bool
+	DoubtAnswered     int64
 	DoubtUnansweredAt sql.NullInt64
 	Lookups           int
 	Strikes           int
 	Events            int
-	Async             bool
+	Async             int64
 	LaterRetries      int
 	TransactionID     string
 	Code              string

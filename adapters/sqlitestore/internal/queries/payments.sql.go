@@ -87,12 +87,12 @@ type InsertPaymentParams struct {
 	AttemptClass      payment.Class
 	AttemptCode       string
 	AttemptMessage    string
-	DoubtAnswered     bool
+	DoubtAnswered     int64
 	DoubtUnansweredAt sql.NullInt64
 	Lookups           int
 	Strikes           int
 	Events            int
-	Async             bool
+	Async             int64
 	LaterRetries      int
 	TransactionID     string
 	Code              string
@@ -142,7 +142,7 @@ FROM payments
 WHERE created_at >= ?1 AND created_at < ?2
     AND created_at <= ?3
     AND (created_at < ?3 OR order_id < ?4)
-    AND instr(CAST(?5 AS TEXT), state) > 0
+    AND instr(CAST(?5 AS TEXT), ' ' || state || ' ') = 0
 ORDER BY created_at DESC, order_id DESC
 LIMIT ?6
 `
@@ -152,7 +152,7 @@ type ListPaymentsParams struct {
 	CreatedBefore  int64
 	AfterCreatedAt int64
 	AfterOrderID   payment.OrderID
-	States         string
+	StatesLeftOut  string
 	PageLimit      int64
 }
 
@@ -160,15 +160,16 @@ type ListPaymentsRow struct {
 	Payment Payment
 }
 
-// ListPayments takes the states as one text with spaces between: a slice of arguments would
-// shift the numbers of those after it.
+// ListPayments leaves out states, so that a row in a state that is not known is found by every list.
+// It takes them as one text with spaces around each: a slice of arguments would shift the numbers of
+// those after it.
 func (q *Queries) ListPayments(ctx context.Context, arg ListPaymentsParams) ([]ListPaymentsRow, error) {
 	rows, err := q.db.QueryContext(ctx, listPayments,
 		arg.CreatedFrom,
 		arg.CreatedBefore,
 		arg.AfterCreatedAt,
 		arg.AfterOrderID,
-		arg.States,
+		arg.StatesLeftOut,
 		arg.PageLimit,
 	)
 	if err != nil {
@@ -254,12 +255,12 @@ type UpdatePaymentParams struct {
 	AttemptClass      payment.Class
 	AttemptCode       string
 	AttemptMessage    string
-	DoubtAnswered     bool
+	DoubtAnswered     int64
 	DoubtUnansweredAt sql.NullInt64
 	Lookups           int
 	Strikes           int
 	Events            int
-	Async             bool
+	Async             int64
 	LaterRetries      int
 	TransactionID     string
 	Code              string

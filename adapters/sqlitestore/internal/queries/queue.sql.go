@@ -13,18 +13,18 @@ import (
 )
 
 const backlog = `-- name: Backlog :many
-SELECT state, COUNT(*) AS payments,
+SELECT state, currency, CAST(amount_minor > 0 AS INTEGER) AS has_amount, COUNT(*) AS payments,
     CAST(SUM(due_at <= ?1) AS INTEGER) AS due,
     CAST(MIN(due_at) AS INTEGER) AS first_due_at,
     CAST(MIN(created_at) AS INTEGER) AS first_created_at
 FROM (
-    SELECT state, due_at, created_at
+    SELECT state, currency, amount_minor, due_at, created_at
     FROM payments
     WHERE due_at IS NOT NULL
     ORDER BY due_at
     LIMIT ?2
 ) AS unfinished
-GROUP BY state
+GROUP BY state, currency, amount_minor > 0
 `
 
 type BacklogParams struct {
@@ -34,6 +34,8 @@ type BacklogParams struct {
 
 type BacklogRow struct {
 	State          payment.State
+	Currency       string
+	HasAmount      int64
 	Payments       int64
 	Due            int64
 	FirstDueAt     int64
@@ -52,6 +54,8 @@ func (q *Queries) Backlog(ctx context.Context, arg BacklogParams) ([]BacklogRow,
 		var i BacklogRow
 		if err := rows.Scan(
 			&i.State,
+			&i.Currency,
+			&i.HasAmount,
 			&i.Payments,
 			&i.Due,
 			&i.FirstDueAt,
@@ -158,7 +162,7 @@ func (q *Queries) NextDue(ctx context.Context) (sql.NullInt64, error) {
 const putOffPayment = `-- name: PutOffPayment :exec
 UPDATE payments
 SET due_at = ?1, reason = ?2, updated_at = ?3
-WHERE order_id = ?4
+WHERE order_id = ?4 AND due_at <= ?5
 `
 
 type PutOffPaymentParams struct {
@@ -166,6 +170,7 @@ type PutOffPaymentParams struct {
 	Reason    string
 	UpdatedAt int64
 	OrderID   payment.OrderID
+	Now       sql.NullInt64
 }
 
 // PutOffPayment takes a payment that cannot be worked on out of the others' way.
@@ -175,6 +180,7 @@ func (q *Queries) PutOffPayment(ctx context.Context, arg PutOffPaymentParams) er
 		arg.Reason,
 		arg.UpdatedAt,
 		arg.OrderID,
+		arg.Now,
 	)
 	return err
 }

@@ -1,0 +1,26 @@
+package sqlitestore
+
+import (
+	"errors"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"paymentd/core/payment"
+)
+
+// TestPutOffLeavesAClaimAlone: between the read of a row that could not be claimed and the write that puts
+// it off, another process may have claimed it.
+func TestPutOffLeavesAClaimAlone(t *testing.T) {
+	t.Parallel()
+	_, s := migrated(t)
+	p, verdict, err := s.Claim(t.Context(), ask(t, "order-1"))
+	require.NoError(t, err)
+	require.Equal(t, payment.VerdictClaimed, verdict)
+	s.putOff(t.Context(), "order-1", errors.New("a row that could not be written a moment ago"))
+	found, err := s.Find(t.Context(), "order-1")
+	require.NoError(t, err)
+	require.Equal(t, p.DueAt, found.DueAt)
+	require.Equal(t, p.UpdatedAt, found.UpdatedAt)
+	require.Empty(t, found.Reason)
+}

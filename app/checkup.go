@@ -47,18 +47,6 @@ func (c *checkup) run(ctx context.Context) {
 	}
 }
 
-// logFinding logs a finding that is not as it should be.
-func logFinding(log *slog.Logger, f diagnosis.Finding) {
-	switch f.Level {
-	case diagnosis.OK:
-	case diagnosis.Warn:
-		log.Warn("a check has found something to change", "check", f.Check, "found", f.Found, "advice", f.Advice)
-	case diagnosis.Fail:
-		log.Error("a check has found what the promise leans on to be off",
-			"check", f.Check, "found", f.Found, "advice", f.Advice)
-	}
-}
-
 func (c *checkup) stop() {
 	if c.cancel != nil {
 		c.cancel()

@@ -71,7 +71,7 @@ func (c *doctorCommand) examine(ctx context.Context, p process) ([]diagnosis.Fin
 		return nil, err
 	}
 	findings := append(r.Diagnose(ctx, c.Replicas), c.times()...)
-	findings = append(findings, c.callers(ctx, r.Keys(), findings), certificate, c.gatewayAddress())
+	findings = append(findings, c.callers(ctx, r.Keys(), findings), certificate, c.gatewayAddress(), c.openFiles())
 	gateway, err := c.askGateway(ctx)
 	return append(findings, gateway), errors.Join(err, r.Close())
 }

@@ -131,6 +131,7 @@ func (s *Server) start(ctx context.Context) error {
 	}()
 	s.log.Info("paymentd listens", "addr", s.Addr(), "replica", s.service.Replica,
 		"tls", s.cfg.TLSCertificate != "")
+	logFinding(s.log, s.cfg.openFiles())
 	return nil
 }
 

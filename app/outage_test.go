@@ -156,7 +156,7 @@ func TestDatabaseIsDownAtTheStart(t *testing.T) {
 
 	database, url := privateDatabase(t)
 	require.NoError(t, database.Kill())
-	p := apptest.Start(t, apptest.Build(t), env{"PAYMENTD_DATABASE": url}, "serve")
+	p := apptest.Start(t, apptest.Build(t), env{"PAYMENTD_DATABASE": url, "PAYMENTD_GATEWAY": "sandbox:"}, "serve")
 	p.WaitLog(t, "paymentd listens")
 	require.Equal(t, http.StatusOK, apptest.Status(t.Context(), p.URL+"/healthz"))
 	require.Equal(t, http.StatusServiceUnavailable, apptest.Status(t.Context(), p.URL+"/readyz"))
@@ -180,6 +180,7 @@ func TestDatabaseIsSilentAtTheStart(t *testing.T) {
 	t.Cleanup(func() { require.NoError(t, silent.Close()) })
 	p := apptest.Start(t, apptest.Build(t), env{
 		"PAYMENTD_DATABASE": "mysql://user:password@" + silent.Addr().String() + "/payments",
+		"PAYMENTD_GATEWAY":  "sandbox:",
 	}, "serve")
 	p.WaitLog(t, "paymentd listens")
 	require.Equal(t, http.StatusOK, apptest.Status(t.Context(), p.URL+"/healthz"))

@@ -32,7 +32,7 @@ func dialTLS(t *testing.T, p *apptest.Process) (*tls.Conn, *big.Int) {
 // askOn asks on a connection, which is then kept, and returns the status of the answer.
 func askOn(t *testing.T, conn io.Writer, answers *bufio.Reader) int {
 	t.Helper()
-	_, err := io.WriteString(conn, "GET /payments/order-1 HTTP/1.1\r\nHost: x\r\n\r\n")
+	_, err := io.WriteString(conn, "GET /payments/order-1 HTTP/1.1\r\nHost: localhost\r\n\r\n")
 	require.NoError(t, err)
 	response, err := http.ReadResponse(answers, nil)
 	require.NoError(t, err)

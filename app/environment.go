@@ -2,6 +2,7 @@ package app
 
 import (
 	"fmt"
+	"maps"
 	"os"
 	"regexp"
 	"slices"
@@ -65,9 +66,7 @@ func variablesOf(node *kong.Node) map[string]string {
 		}
 	}
 	for _, child := range node.Children {
-		for variable, flag := range variablesOf(child) {
-			found[variable] = flag
-		}
+		maps.Copy(found, variablesOf(child))
 	}
 	return found
 }
@@ -125,12 +124,7 @@ func closest(name string, known map[string]string) string {
 }
 
 func sorted(known map[string]string) []string {
-	names := make([]string, 0, len(known))
-	for name := range known {
-		names = append(names, name)
-	}
-	slices.Sort(names)
-	return names
+	return slices.Sorted(maps.Keys(known))
 }
 
 // distance is the number of letters to add, remove, replace or swap with the next one that make b of a

@@ -1,6 +1,7 @@
 package app_test
 
 import (
+	"maps"
 	"net/http"
 	"os"
 	"path/filepath"
@@ -17,7 +18,7 @@ func limited(t *testing.T, ulimit string) string {
 	t.Helper()
 	path := filepath.Join(t.TempDir(), "paymentd")
 	script := "#!/bin/sh\nulimit " + ulimit + "\nexec " + apptest.Build(t) + ` "$@"` + "\n"
-	require.NoError(t, os.WriteFile(path, []byte(script), 0o700)) //nolint:gosec // it is to be run
+	require.NoError(t, os.WriteFile(path, []byte(script), 0o700))
 	return path
 }
 
@@ -38,9 +39,7 @@ func TestOpenFiles(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			variables := env{"PAYMENTD_GATEWAY": gateway.URL}
-			for variable, value := range c.more {
-				variables[variable] = value
-			}
+			maps.Copy(variables, c.more)
 			p := apptest.Start(t, limited(t, c.ulimit), variables, "serve")
 			p.WaitReady(t)
 			require.Equal(t, http.StatusOK, apptest.Pay(t.Context(), p.URL, "order-"+c.ulimit[len(c.ulimit)-3:], "5.00").Code)

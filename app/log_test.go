@@ -20,8 +20,8 @@ import (
 	"paymentd/app/apptest"
 )
 
-// fullPipe returns the ends of a pipe into which not one more byte fits.
-func fullPipe(t *testing.T) (r, w *os.File) {
+// fullPipe returns the writing end of a pipe into which not one more byte fits.
+func fullPipe(t *testing.T) *os.File {
 	t.Helper()
 	fds := make([]int, 2)
 	require.NoError(t, syscall.Pipe2(fds, syscall.O_CLOEXEC))
@@ -33,9 +33,9 @@ func fullPipe(t *testing.T) (r, w *os.File) {
 		}
 	}
 	require.NoError(t, syscall.SetNonblock(fds[1], false))
-	r, w = os.NewFile(uintptr(fds[0]), "reader"), os.NewFile(uintptr(fds[1]), "writer")
-	t.Cleanup(func() { _ = r.Close(); _ = w.Close() })
-	return r, w
+	reader, writer := os.NewFile(uintptr(fds[0]), "reader"), os.NewFile(uintptr(fds[1]), "writer")
+	t.Cleanup(func() { _ = reader.Close(); _ = writer.Close() })
+	return writer
 }
 
 // closedPipe returns the writing end of a pipe without a reader.
@@ -75,8 +75,8 @@ func TestLogNeverHoldsUpAPayment(t *testing.T) {
 		drops  bool // at once, since writing fails rather than waits
 		signal func(*apptest.Process, testing.TB)
 	}{
-		"a full pipe":       {func(t *testing.T) *os.File { t.Helper(); _, w := fullPipe(t); return w }, false, (*apptest.Process).Terminate},
-		"a full pipe, HUP":  {func(t *testing.T) *os.File { t.Helper(); _, w := fullPipe(t); return w }, false, (*apptest.Process).HangUp},
+		"a full pipe":       {fullPipe, false, (*apptest.Process).Terminate},
+		"a full pipe, HUP":  {fullPipe, false, (*apptest.Process).HangUp},
 		"a closed pipe":     {closedPipe, true, (*apptest.Process).Terminate},
 		"a closed terminal": {closedPipe, true, (*apptest.Process).HangUp},
 		"a full disk":       {func(t *testing.T) *os.File { t.Helper(); return device(t, "/dev/full") }, true, (*apptest.Process).Terminate},
@@ -117,7 +117,7 @@ func TestLogPipeThatNobodyReads_StopHasItsLimit(t *testing.T) {
 
 	gateway := apptest.StartGateway(t)
 	gateway.Do(holdFirst(nil))
-	_, w := fullPipe(t)
+	w := fullPipe(t)
 	p := apptest.StartWriting(t, w, apptest.Build(t), env{
 		"PAYMENTD_GATEWAY": gateway.URL, "PAYMENTD_SHUTDOWN": "5s",
 	}, "serve")
@@ -177,7 +177,7 @@ func TestLastWordsWithoutAReader(t *testing.T) {
 	t.Parallel()
 
 	wrong := env{"PAYMENTD_LEASE": "1s"}
-	_, w := fullPipe(t)
+	w := fullPipe(t)
 	p := apptest.StartWriting(t, w, apptest.Build(t), wrong, "serve")
 	require.Equal(t, 2, p.Wait(t))
 	p = apptest.StartWriting(t, closedPipe(t), apptest.Build(t), wrong, "serve")
@@ -190,7 +190,7 @@ func TestLastWordsWithoutAReader(t *testing.T) {
 func TestSandboxWithoutAReaderOfItsLog(t *testing.T) {
 	t.Parallel()
 
-	_, full := fullPipe(t)
+	full := fullPipe(t)
 	for _, output := range []*os.File{full, closedPipe(t)} {
 		sandbox := apptest.StartWriting(t, output, apptest.Build(t), nil, "sandbox")
 		sandbox.WaitReady(t)

@@ -25,10 +25,14 @@ func TestReasonsAreLogged(t *testing.T) {
 		status               int
 		log                  string
 	}{
-		"no gateway": {"http://" + away, "order-1", `{"order_id":"order-1","amount":5}`, 502,
-			`"reason":"the request was not sent: connection refused at ` + away + `"`},
-		"a gateway that is at its limit": {gateway.URL, "order-2", `{"order_id":"order-2","amount":5}`, 502,
-			`"reason":"the gateway answered 429 Too Many Requests: as scripted"`},
+		"no gateway": {
+			"http://" + away, "order-1", `{"order_id":"order-1","amount":5}`, 502,
+			`"reason":"the request was not sent: connection refused at ` + away + `"`,
+		},
+		"a gateway that is at its limit": {
+			gateway.URL, "order-2", `{"order_id":"order-2","amount":5}`, 502,
+			`"reason":"the gateway answered 429 Too Many Requests: as scripted"`,
+		},
 		"a decline":     {gateway.URL, "order-3", `{"order_id":"order-3","amount":5}`, 402, `"code":"card_declined","reason":"`},
 		"no JSON":       {gateway.URL, "", `{"order_id":x}`, 400, `"reason":"the body is not valid JSON after its first 12 bytes"`},
 		"half a body":   {gateway.URL, "", `{"order_id":"a"`, 400, `"reason":"the body ends before its JSON object does"`},

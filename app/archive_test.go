@@ -262,7 +262,7 @@ func TestArchiveTouchesNothingElse(t *testing.T) {
 	// Another run, and any other program that locks it.
 	locked, err := os.Open(archive)
 	require.NoError(t, err)
-	require.NoError(t, syscall.Flock(int(locked.Fd()), syscall.LOCK_EX))
+	require.NoError(t, syscall.Flock(int(locked.Fd()), syscall.LOCK_SH))
 	out = apptest.Run(t, apptest.Build(t), variables, "archive", "--older-than=0s", "--to="+archive)
 	require.Equal(t, 1, out.Code, out)
 	require.Contains(t, out.Stderr, "is in use by another process, such as another run")

@@ -313,6 +313,8 @@ func forgetVariables(t *testing.T) {
 }
 
 // TestKeyLifetime: a gateway that is not the sandbox forgets keys unless it is said not to.
+//
+//nolint:paralleltest // the environment is one for all tests
 func TestKeyLifetime(t *testing.T) {
 	forgetVariables(t)
 	for _, tt := range []struct {

@@ -293,10 +293,10 @@ func (g *Gateway) LookUp(ctx context.Context, key payment.GatewayKey) payment.Lo
 	case answer == SaysNothing, !seen, now.Sub(known.landed) < g.lag:
 		return payment.Lookup{Finding: payment.FoundNothing}
 	}
-	switch known.result.Class {
-	case payment.ClassApproved:
+	if known.result.Class == payment.ClassApproved {
 		return payment.Lookup{Finding: payment.FoundApproved, TransactionID: known.result.TransactionID}
-	case payment.ClassPending:
+	}
+	if known.result.Class == payment.ClassPending {
 		return payment.Lookup{Finding: payment.FoundPending}
 	}
 	return payment.Lookup{

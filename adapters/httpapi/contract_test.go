@@ -116,6 +116,7 @@ func TestContractKnowsEveryWord(t *testing.T) {
 	require.Equal(t, []string{
 		string(payment.ClassApproved), string(payment.ClassDeclined), string(payment.ClassRejected),
 		string(payment.ClassNotCharged), string(payment.ClassUnknownAnswered), string(payment.ClassUnknownUnanswered),
+		string(payment.ClassPending), string(payment.ClassKeyReused),
 	}, words(schemas["Class"]))
 	require.Equal(t, []string{
 		"created", "claimed", "attempt", "settled",

@@ -313,7 +313,7 @@ func TestLookUpAnswers(t *testing.T) {
 func TestLookUpFromACache(t *testing.T) {
 	t.Parallel()
 	for age, fresh := range map[string]bool{
-		"0": true, " 0 ": true, "00": true, "1": false, "3600": false, "": false, "-1": false, "0.5": false, "soon": false,
+		"0": true, "\t0\t": true, "00": true, "1": false, "3600": false, "": false, "-1": false, "0.5": false, "soon": false,
 		"99999999999999999999": false,
 	} {
 		for body, want := range map[string]payment.Finding{

@@ -66,10 +66,17 @@ func (s *Payments) try(ctx, using context.Context, work func(waiting, using cont
 		case refusesWords(err) && words < without:
 			words++ // nothing was written, and the same is written with fewer words
 		case !unanswered && !unconnected && !passing(err):
-			return cmp.Or(notWritable(err), err)
+			refused := notWritable(err)
+			if refused != nil {
+				s.reconnect()
+			}
+			return cmp.Or(refused, err)
 		case tries == maxTries,
 			unconnected && !inDoubt && !turnedAway(err),
 			!pause(using, tries):
+			if notWritable(err) != nil {
+				s.reconnect()
+			}
 			return giveUp(inDoubt, err)
 		}
 	}

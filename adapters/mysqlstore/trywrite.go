@@ -89,11 +89,20 @@ var denials = map[uint16]string{
 	1143: "this user has no right to write there",         // ER_COLUMNACCESS_DENIED_ERROR
 	1227: "this user has no right to that",                // ER_SPECIFIC_ACCESS_DENIED_ERROR
 	1290: "the server is read-only",                       // ER_OPTION_PREVENTS_STATEMENT
+	1665: "binlog_format is STATEMENT",                    // ER_BINLOG_STMT_MODE_AND_ROW_ENGINE
 	1792: "the transaction is read-only",                  // ER_CANT_EXECUTE_IN_READ_ONLY_TRANSACTION
 	1836: "the server is read-only",                       // ER_READ_ONLY_MODE
 	1874: "InnoDB is read-only",                           // ER_INNODB_READ_ONLY
 	1881: "InnoDB is under repair: innodb_force_recovery", // ER_INNODB_FORCED_RECOVERY
 	3098: "the server refuses writes to the table",        // ER_BEFORE_DML_VALIDATION_ERROR
+}
+
+// reconnect closes the connections that are not in use. A connection keeps the rights to its database
+// that its user had when it was made, so that after a GRANT or a REVOKE one may write and the next may
+// not, for as long as they are kept ("When Privilege Changes Take Effect").
+func (s *Payments) reconnect() {
+	s.db.SetMaxIdleConns(0)
+	s.db.SetMaxIdleConns(s.db.Stats().MaxOpenConnections)
 }
 
 // notWritable wraps the error of a server that answers and takes no writes. It returns nil for others.

@@ -169,15 +169,15 @@ func TestDiskIsFull(t *testing.T) {
 // user may create some.
 func asNobody(t *testing.T) (run func(args ...string) []string, folder string) {
 	t.Helper()
-	folder, err := os.MkdirTemp("", "paymentd-nobody-")
-	require.NoError(t, err)
-	t.Cleanup(func() { require.NoError(t, os.RemoveAll(folder)) })
-	require.NoError(t, os.Chmod(folder, 0o777)) //nolint:gosec // for any user, as the test is about
+	folder = t.TempDir()
+	for _, f := range []string{folder, filepath.Dir(folder)} { // the latter is the test's own
+		require.NoError(t, os.Chmod(f, 0o777))
+	}
 	binary := filepath.Join(folder, "bin")
 	content, err := os.ReadFile(apptest.Build(t))
 	require.NoError(t, err)
-	require.NoError(t, os.WriteFile(binary, content, 0o755)) //nolint:gosec // a program
-	require.NoError(t, os.Chmod(binary, 0o755))              //nolint:gosec // whatever the umask is
+	require.NoError(t, os.WriteFile(binary, content, 0o755))
+	require.NoError(t, os.Chmod(binary, 0o755))
 	if os.Geteuid() != 0 {
 		return func(args ...string) []string { return append([]string{binary}, args...) }, folder
 	}
@@ -208,7 +208,7 @@ func TestDatabaseFileOfAnotherUser(t *testing.T) {
 	require.Regexp(t, `FAIL +file +.*has mode 0444 and belongs to user \d+, and this is user \d+: permission denied`, out.Stdout)
 
 	for _, suffix := range []string{"", "-wal", "-shm"} { // SQLite gives all the mode of the first
-		if err := os.Chmod(file+suffix, 0o666); !os.IsNotExist(err) { //nolint:gosec // for the other user
+		if err := os.Chmod(file+suffix, 0o666); !os.IsNotExist(err) {
 			require.NoError(t, err)
 		}
 	}
@@ -236,7 +236,7 @@ func TestFilesAreForTheirOwner(t *testing.T) {
 	require.NotContains(t, p.Log(), "file_mode")
 	require.Zero(t, p.Stop(t))
 
-	require.NoError(t, os.Chmod(file, 0o644)) //nolint:gosec // as the test is about
+	require.NoError(t, os.Chmod(file, 0o644))
 	p = serve(t, variables)
 	p.WaitLog(t, "chmod 600 "+file)
 	require.Contains(t, doctor(t, variables).Stdout, "file_mode")

@@ -62,7 +62,7 @@ func tryWrite(ctx context.Context, conn *sql.Conn) error {
 			return err
 		}
 	}
-	return queries.New(tx).Beat(ctx, fmt.Sprintf("paymentd-try-write-%016x", uint64(newToken())))
+	return queries.New(tx).Beat(ctx, fmt.Sprintf("paymentd-try-write-%x", newToken()))
 }
 
 // heldReadOnly returns the names of the switches by which the server takes no writes.

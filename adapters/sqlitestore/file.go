@@ -98,18 +98,18 @@ func (f *file) opened() error {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	if f.main == nil {
-		real, err := filepath.EvalSymlinks(f.path)
+		target, err := filepath.EvalSymlinks(f.path)
 		if err != nil {
 			return fmt.Errorf("%w: find the database file: %w", ports.ErrUnavailable, err)
 		}
-		info, err := os.Lstat(real)
+		info, err := os.Lstat(target)
 		if err != nil {
 			return fmt.Errorf("%w: find the database file: %w", ports.ErrUnavailable, err)
 		}
 		if !isOpen(info) {
-			return &fileError{real, "was replaced"}
+			return &fileError{target, "was replaced"}
 		}
-		f.real, f.main, f.size = real, info, info.Size()
+		f.real, f.main, f.size = target, info, info.Size()
 	}
 	return f.same()
 }
@@ -130,7 +130,7 @@ func (f *file) same() error {
 		return nil
 	}
 	if f.path != f.real {
-		if real, err := filepath.EvalSymlinks(f.path); err != nil || real != f.real {
+		if now, err := filepath.EvalSymlinks(f.path); err != nil || now != f.real {
 			return &fileError{f.path, "was made to lead elsewhere"}
 		}
 	}

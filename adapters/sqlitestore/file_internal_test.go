@@ -2,6 +2,7 @@ package sqlitestore
 
 import (
 	"context"
+	"errors"
 	"io/fs"
 	"os"
 	"path/filepath"
@@ -17,56 +18,51 @@ import (
 	"paymentd/ports"
 )
 
-// copyOf returns a copy of a file beside it.
-func copyOf(t *testing.T, path string) string {
-	t.Helper()
+// replaceByCopy puts a copy of the file in its place, as an editor or mv does.
+func replaceByCopy(path string) error {
 	content, err := os.ReadFile(path)
-	require.NoError(t, err)
-	require.NoError(t, os.WriteFile(path+".copy", content, fileMode))
-	return path + ".copy"
+	if err != nil {
+		return err
+	}
+	if err := os.WriteFile(path+".copy", content, fileMode); err != nil {
+		return err
+	}
+	return os.Rename(path+".copy", path)
 }
 
 // damages are what may become of the files of a database that is open. Each of them loses, at the
 // next start, what is committed after it.
-var damages = map[string]func(t *testing.T, path string){
-	"the file is removed":             func(t *testing.T, path string) { require.NoError(t, os.Remove(path)) },
-	"the file is renamed":             func(t *testing.T, path string) { require.NoError(t, os.Rename(path, path+".old")) },
-	"the file is cut off":             func(t *testing.T, path string) { require.NoError(t, os.Truncate(path, 0)) },
-	"the file is cut off by a page":   func(t *testing.T, path string) { cutPage(t, path) },
-	"the log is removed":              func(t *testing.T, path string) { require.NoError(t, os.Remove(path+"-wal")) },
-	"the log is cut off":              func(t *testing.T, path string) { require.NoError(t, os.Truncate(path+"-wal", 0)) },
-	"the index of the log is removed": func(t *testing.T, path string) { require.NoError(t, os.Remove(path+"-shm")) },
-	"all three are removed": func(t *testing.T, path string) {
-		for _, suffix := range []string{"", "-wal", "-shm"} {
-			require.NoError(t, os.Remove(path+suffix))
-		}
+var damages = map[string]func(path string) error{
+	"the file is removed":             os.Remove,
+	"the file is renamed":             func(path string) error { return os.Rename(path, path+".old") },
+	"the file is cut off":             func(path string) error { return os.Truncate(path, 0) },
+	"the file is cut off by a page":   cutPage,
+	"the log is removed":              func(path string) error { return os.Remove(path + "-wal") },
+	"the log is cut off":              func(path string) error { return os.Truncate(path+"-wal", 0) },
+	"the index of the log is removed": func(path string) error { return os.Remove(path + "-shm") },
+	"all three are removed": func(path string) error {
+		return errors.Join(os.Remove(path), os.Remove(path+"-wal"), os.Remove(path+"-shm"))
 	},
-	"the file is replaced by a copy": func(t *testing.T, path string) {
-		require.NoError(t, os.Rename(copyOf(t, path), path))
+	"the file is replaced by a copy": replaceByCopy,
+	"the log is replaced by a copy":  func(path string) error { return replaceByCopy(path + "-wal") },
+	"the file is renamed and a link leads to it": func(path string) error {
+		return errors.Join(os.Rename(path, path+".old"), os.Symlink(path+".old", path))
 	},
-	"the log is replaced by a copy": func(t *testing.T, path string) {
-		require.NoError(t, os.Rename(copyOf(t, path+"-wal"), path+"-wal"))
+	"the folder is renamed": func(path string) error {
+		return errors.Join(os.Rename(filepath.Dir(path), filepath.Dir(path)+".old"), os.Mkdir(filepath.Dir(path), 0o700))
 	},
-	"the file is renamed and a link leads to it": func(t *testing.T, path string) {
-		require.NoError(t, os.Rename(path, path+".old"))
-		require.NoError(t, os.Symlink(path+".old", path))
-	},
-	"the folder is renamed": func(t *testing.T, path string) {
-		require.NoError(t, os.Rename(filepath.Dir(path), filepath.Dir(path)+".old"))
-		require.NoError(t, os.Mkdir(filepath.Dir(path), 0o700))
-	},
-	"another file is put in the place of a removed one": func(t *testing.T, path string) {
-		require.NoError(t, os.Remove(path))
-		require.NoError(t, os.WriteFile(path, nil, fileMode))
+	"another file is put in the place of a removed one": func(path string) error {
+		return errors.Join(os.Remove(path), os.WriteFile(path, nil, fileMode))
 	},
 }
 
 // cutPage takes the last page away.
-func cutPage(t *testing.T, path string) {
-	t.Helper()
+func cutPage(path string) error {
 	info, err := os.Stat(path)
-	require.NoError(t, err)
-	require.NoError(t, os.Truncate(path, info.Size()-4096))
+	if err != nil {
+		return err
+	}
+	return os.Truncate(path, info.Size()-4096)
 }
 
 // TestFilesThatAreNotThoseThatAreOpen: nothing is claimed, and the service is not ready.
@@ -81,7 +77,7 @@ func TestFilesThatAreNotThoseThatAreOpen(t *testing.T) {
 			require.NoError(t, err)
 			require.NoError(t, s.Ready(t.Context()))
 
-			damage(t, path)
+			require.NoError(t, damage(path))
 			_, _, err = s.Claim(t.Context(), ask(t, "order-after"))
 			require.ErrorIs(t, err, ports.ErrNotWritable)
 			require.NotErrorIs(t, err, ports.ErrInDoubt)
@@ -128,9 +124,9 @@ func TestFileIsRemovedDuringATransaction(t *testing.T) {
 func TestLinks(t *testing.T) {
 	t.Parallel()
 	databaseURL, first := migrated(t)
-	real := strings.TrimPrefix(databaseURL, "sqlite:")
+	target := strings.TrimPrefix(databaseURL, "sqlite:")
 	link := filepath.Join(t.TempDir(), "link.db")
-	require.NoError(t, os.Symlink(real, link))
+	require.NoError(t, os.Symlink(target, link))
 	s, err := Open("sqlite:"+link, Options{})
 	require.NoError(t, err)
 	t.Cleanup(func() { require.NoError(t, s.Close()) })
@@ -141,7 +137,7 @@ func TestLinks(t *testing.T) {
 	require.Equal(t, payment.VerdictBusy, verdict)
 
 	hard := filepath.Join(t.TempDir(), "hard.db") // the same file, whose log would be elsewhere
-	require.NoError(t, os.Link(real, hard))
+	require.NoError(t, os.Link(target, hard))
 	require.NoError(t, os.Remove(link))
 	require.NoError(t, os.Symlink(hard, link))
 	_, _, err = s.Claim(t.Context(), ask(t, "order-2"))
@@ -182,7 +178,7 @@ func TestConnectionIsMadeAnew(t *testing.T) {
 		s.writer.SetMaxIdleConns(-1) // ends the idle ones; the last one removes the log
 		s.readers.SetMaxIdleConns(-1)
 	}
-	require.NoError(t, os.Rename(copyOf(t, path), path))
+	require.NoError(t, replaceByCopy(path))
 	require.ErrorIs(t, s.Beat(t.Context(), "replica-a"), ports.ErrNotWritable)
 	_, err := s.Heartbeats(t.Context(), "replica-a")
 	require.ErrorIs(t, err, ports.ErrUnavailable)
@@ -199,7 +195,7 @@ func TestCloseLeavesAnotherDatabaseAlone(t *testing.T) {
 	s, err := Open(databaseURL, Options{})
 	require.NoError(t, err)
 	require.NoError(t, s.Beat(t.Context(), "replica-a"))
-	require.NoError(t, os.Rename(copyOf(t, path), path))
+	require.NoError(t, replaceByCopy(path))
 	require.NoError(t, os.WriteFile(path+"-wal", []byte("payments"), fileMode))
 	require.NoError(t, s.Close())
 	require.FileExists(t, path+"-wal")

@@ -19,7 +19,7 @@ func Payments(t *testing.T, open func(t testing.TB) ports.Payments) {
 	t.Helper()
 	contract := slices.Concat(
 		claims(), claimRaces(), renewals(), settlements(), ends(), imports(), archives(),
-		queue(), replicas(), reads(), models(),
+		queue(), replicas(), leaving(), reads(), models(),
 	)
 	for _, c := range contract {
 		t.Run(c.says, func(t *testing.T) {

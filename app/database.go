@@ -8,6 +8,7 @@ import (
 	"text/tabwriter"
 	"time"
 
+	"paymentd/adapters/resilience"
 	"paymentd/core"
 	"paymentd/core/payment"
 	"paymentd/ports"
@@ -175,6 +176,19 @@ type resolveCommand struct {
 	Failed    bool   `xor:"outcome" required:"" help:"The money was not taken, and will not be."`
 	Reason    string `help:"How you know. Needed with --failed; kept in the payment's history."`
 	By        string `env:"USER" default:"operator" help:"Who says so; kept in the payment's history."`
+	keyFlags
+	InFlight payment.OrderID `placeholder:"ORDER" help:"The order once more, to resolve it although a worker holds it, or held it last, and may be charging it."`
+}
+
+// keyFlags are the settings of the service that decide how long what was sent may still charge.
+type keyFlags struct {
+	Lease time.Duration `default:"30s" env:"PAYMENTD_LEASE" help:"The service's, by which it is known until when a worker may still charge."`
+	Late  time.Duration `default:"1m" env:"PAYMENTD_LATE" help:"The service's."`
+}
+
+// rules are those of a person's word, which asks no gateway.
+func (f keyFlags) rules() payment.KeyRules {
+	return payment.KeyRules{Late: f.Late, MaxLease: f.Lease + resilience.RetryOptions{}.MaxBackoff()}
 }
 
 func (c *resolveCommand) Run(ctx context.Context, p process) error {
@@ -182,9 +196,13 @@ func (c *resolveCommand) Run(ctx context.Context, p process) error {
 	if err != nil {
 		return err
 	}
-	r := payment.Resolution{OrderID: id, By: c.By, Outcome: payment.Outcome{
-		State: payment.StateSucceeded, TransactionID: c.Succeeded, Reason: c.Reason,
-	}}
+	if c.InFlight != "" && c.InFlight != id {
+		return &settingError{flag: "in-flight", problem: "must name the order that is resolved, " + c.Order}
+	}
+	r := payment.Resolution{
+		OrderID: id, By: c.By, Rules: c.rules(), Worker: time.Now(), InFlight: c.InFlight != "",
+		Outcome: payment.Outcome{State: payment.StateSucceeded, TransactionID: c.Succeeded, Reason: c.Reason},
+	}
 	if c.Failed {
 		r.Outcome.State, r.Outcome.Code = payment.StateFailed, payment.CodeResolved
 	}

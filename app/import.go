@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"slices"
 	"time"
 
 	"paymentd/core"
@@ -21,13 +22,16 @@ type importCommand struct {
 	File   string `arg:"" help:"The gateway's charges, a JSON object a line; - for the standard input."`
 	By     string `env:"USER" default:"operator" help:"Who has the list; kept in the history of the payments that it adds."`
 	DryRun bool   `help:"Only say what would be written."`
+	keyFlags
+	Overwrite []payment.OrderID `placeholder:"ORDER" help:"An order whose charge is written although another gateway key of it is in flight or in doubt, and may have taken the money as well. May be given several times."`
 }
 
 // Help tells of the file.
 func (importCommand) Help() string {
 	return "For after a restore that has lost the latest payments: each charge of the gateway's books that the table lacks " +
 		"is written as succeeded, so that its order is not charged again. What the table has is left as it is, and what does " +
-		"not go with it is refused and listed. It may be run again, and while the service runs.\n\n" +
+		"not go with it is refused and listed: another amount, another transaction, or an order of which another gateway key is in " +
+		"flight or in doubt and may have taken the money as well (--overwrite ORDER writes it all the same). It may be run again, and while the service runs.\n\n" +
 		"A line has the members of the sandbox's ledger:\n\n" +
 		`{"key":"...","order_id":"order-1","amount":"1.00","currency":"USD",` + "\n\n" +
 		`"status":"succeeded","transaction_id":"txn-1"}` + "\n\n" +
@@ -119,7 +123,7 @@ func (c *importCommand) parse(line []byte) (charge payment.Import, succeeded boo
 		return charge, false, fmt.Errorf(
 			"the status %.40q is not known: say succeeded where the money was taken, and declined where not", l.Status)
 	}
-	charge = payment.Import{TransactionID: l.TransactionID, By: c.By}
+	charge = payment.Import{TransactionID: l.TransactionID, By: c.By, Rules: c.rules(), Worker: time.Now()}
 	charge.Key = payment.GatewayKey(l.Key)
 	if charge.OrderID, err = payment.ParseOrderID(l.OrderID); err != nil {
 		return charge, false, err
@@ -131,6 +135,7 @@ func (c *importCommand) parse(line []byte) (charge payment.Import, succeeded boo
 	if charge.Money, err = payment.ParseMoney(l.Amount, currency); err != nil {
 		return charge, false, err
 	}
+	charge.Overwrite = slices.Contains(c.Overwrite, charge.OrderID)
 	return charge, true, charge.Check()
 }
 

@@ -78,9 +78,11 @@ func newGateway(
 }
 
 func newRetry(cfg Config) ports.Retry {
-	return resilience.NewRetry(resilience.RetryOptions{
-		MaxRetries: cfg.MaxRetries, Delay: cfg.RetryDelay, Jitter: cfg.RetryJitter,
-	})
+	return resilience.NewRetry(retryOptions(cfg))
+}
+
+func retryOptions(cfg Config) resilience.RetryOptions {
+	return resilience.RetryOptions{MaxRetries: cfg.MaxRetries, Delay: cfg.RetryDelay, Jitter: cfg.RetryJitter}
 }
 
 // maxAttempts bounds the calls to the gateway that run at once: each request and each
@@ -142,12 +144,13 @@ func newService(
 		Replica: string(name),
 		NewKey:  func() payment.GatewayKey { return payment.GatewayKey(newUUID()) },
 		Lease:   cfg.Lease, Wait: cfg.Wait, Late: cfg.Late,
+		GatewayTimeout: cfg.GatewayTimeout, MaxBackoff: retryOptions(cfg).MaxBackoff(),
 		LookupFirst: cfg.Reconcile, LookupMax: lookupMax,
 		Workers: cfg.Workers, Poll: cfg.Poll, HeartbeatTimeout: cfg.HeartbeatTimeout,
 		LaterRetries: cfg.LaterRetries,
 	}
 	service := core.New(settings, traces.Payments(m.Payments(payments)), counted, retry, traces.Logger(log))
-	m.Sample(payments, service.Waiting)
+	m.Sample(payments, service)
 	return service
 }
 

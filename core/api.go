@@ -12,6 +12,9 @@ var (
 	ErrBusy = errors.New("the payment is being processed")
 	// ErrMismatch: the order is known with another amount or currency.
 	ErrMismatch = errors.New("the order has another amount or currency")
+	// ErrForeignGateway: the payment was begun at a gateway that this service is not configured
+	// for, and its key there is not closed.
+	ErrForeignGateway = errors.New("the payment was begun at another gateway, and may have been charged there")
 )
 
 // Request asks that an order be charged.

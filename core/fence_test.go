@@ -79,39 +79,26 @@ func TestFencedOutIsAnsweredByTheOthersEnd(t *testing.T) {
 	}
 }
 
-// A worker that was fenced out waits for the one that has taken over, for as long as its
-// caller would have waited in the first place.
-func TestFencedOutWaitsForTheOther(t *testing.T) {
-	t.Parallel()
-	for _, tt := range []struct {
-		name string
-		slow time.Duration
-	}{
-		{"and hears the end", 8 * time.Second},
-		{"for so long", wait + time.Second},
-	} {
-		t.Run(tt.name, func(t *testing.T) {
-			inWorld(t, func(t *testing.T, w *world) {
-				a, b := w.replica("a"), w.replica("b", func(s *core.Settings) { s.Lease = time.Hour })
-				a.fault("Settle", 1, fake.Delay(lease+time.Second))
-				first := a.send()
-				w.sleepUntil(lease + time.Second - time.Millisecond)
-				b.fault("Settle", 1, fake.Delay(tt.slow))
-				other := b.send()
-				told := <-first
-				if tt.slow > wait {
-					require.ErrorIs(t, told.err, core.ErrBusy)
-					require.Equal(t, lease+time.Second+wait, told.took)
-				} else {
-					require.NoError(t, told.err)
-					require.Equal(t, "txn-1", told.TransactionID)
-					require.True(t, told.Replayed)
-				}
-				require.Equal(t, "txn-1", (<-other).TransactionID)
-				w.requireOnce()
-			})
-		})
-	}
+// A worker that was fenced out with an approval records it: both callers get it at once, however long
+// the worker that has taken over needs.
+func TestFencedOutWithAnApproval_RecordsIt(t *testing.T) {
+	inWorld(t, func(t *testing.T, w *world) {
+		a, b := w.replica("a"), w.replica("b", func(s *core.Settings) { s.Lease = time.Hour })
+		a.fault("Settle", 1, fake.Delay(lease+time.Second))
+		first := a.send()
+		w.sleepUntil(lease + time.Second - time.Millisecond)
+		b.fault("Settle", 1, fake.Delay(wait+time.Second))
+		other := b.send()
+		told := <-first
+		require.NoError(t, told.err)
+		require.Equal(t, "txn-1", told.TransactionID)
+		require.Equal(t, lease+time.Second, told.took)
+		require.Equal(t, "txn-1", (<-other).TransactionID)
+		w.requireOnce()
+		require.Contains(t, w.events(), payment.EventEvidence)
+		require.NotContains(t, w.events(), payment.EventDouble, "both have the same transaction")
+		a.log.requireLine(t, "level=ERROR", "fenced out with an approval", "order_id=order-123", "transaction_id=txn-1")
+	})
 }
 
 // A worker that has charged and was fenced out does not say that nothing was charged, though it
@@ -125,6 +112,7 @@ func TestFencedOutWithoutDatabase(t *testing.T) {
 				a.fault("Settle", 1, func(context.Context, fake.Call, func()) error {
 					time.Sleep(lease + time.Second)
 					a.always(gone, fake.FailBefore)
+					a.always("RecordApproval", fake.FailBefore)
 					return payment.ErrFenced
 				})
 				told := a.pay()
@@ -132,6 +120,7 @@ func TestFencedOutWithoutDatabase(t *testing.T) {
 				require.Equal(t, 1, w.gateway.Charges(order))
 				a.heal()
 				require.Equal(t, "txn-1", a.pay().TransactionID)
+				w.sleepUntil(w.since() + 2*time.Second) // the approval is recorded as well
 				w.requireOnce()
 			})
 		})

@@ -97,9 +97,9 @@ func TestLaterRetryComesWhenItShould(t *testing.T) {
 	}, rounds(1, fake.Refuse())...)
 }
 
-// A request that waits for the answer is told of it, and from then on nothing is charged
-// behind its back.
-func TestRequestEndsLaterRetries(t *testing.T) {
+// A request for a payment that waits for a later retry is answered that it is scheduled: the queue
+// goes on with it.
+func TestRequestDuringLaterRetries(t *testing.T) {
 	inWorld(t, func(t *testing.T, w *world) {
 		a := w.replica("a", laterRetries)
 		a.queue()
@@ -108,11 +108,11 @@ func TestRequestEndsLaterRetries(t *testing.T) {
 		require.Equal(t, payment.StateScheduled, w.stored().State)
 
 		told := a.pay()
-		require.Equal(t, payment.StateFailed, told.State)
-		require.Len(t, w.attempts(), 8)
-		w.sleepUntil(2 * time.Hour)
-		require.Equal(t, payment.StateFailed, w.stored().State, "what was told stays true")
-		require.Len(t, w.attempts(), 8)
-		require.Zero(t, w.gateway.Charges(order))
-	}, rounds(2, fake.Refuse())...)
+		require.Equal(t, payment.StateScheduled, told.State)
+		require.InDelta(t, 4*time.Minute+7*time.Second, told.RetryAfter, float64(time.Second))
+		require.Len(t, w.attempts(), 4)
+		w.sleepUntil(10 * time.Minute)
+		require.Equal(t, payment.StateSucceeded, w.stored().State)
+		w.requireOnce()
+	}, rounds(1, fake.Refuse())...)
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"log/slog"
+	"time"
 
 	"paymentd/core/payment"
 )
@@ -23,7 +24,7 @@ func (s *Service) logCarriedOn(p *payment.Payment, err error) {
 		"attempts", p.Attempts(), "fence", p.Fence)
 }
 
-func (s *Service) logSettled(p *payment.Payment, st payment.Settlement) {
+func (s *Service) logSettled(p *payment.Payment, how completion) {
 	// The request's own line tells of the usual ends.
 	level, msg := slog.LevelDebug, "payment settled"
 	switch {
@@ -39,7 +40,7 @@ func (s *Service) logSettled(p *payment.Payment, st payment.Settlement) {
 	}
 	s.log.Log(context.Background(), level, msg, "order_id", p.OrderID, "gateway_key", p.GatewayKey, "state", p.State,
 		"attempts", p.Attempts(), "fence", p.Fence, "code", p.Code, "reason", p.Reason,
-		"transaction_id", p.TransactionID, "by_lookup", st.Event == payment.EventReconciled)
+		"transaction_id", p.TransactionID, "by_lookup", how.lookup != nil)
 }
 
 func (s *Service) logLost(p *payment.Payment, err error) {
@@ -49,7 +50,33 @@ func (s *Service) logLost(p *payment.Payment, err error) {
 		return
 	}
 	s.log.Error("the outcome could not be written; whoever takes the payment over finds it at the gateway",
-		"order_id", p.OrderID, "gateway_key", p.GatewayKey, "fence", p.Fence, "state", p.State, "error", err)
+		"order_id", p.OrderID, "gateway_key", p.GatewayKey, "fence", p.Fence, "state", p.State, "transaction_id", p.TransactionID, "error", err)
+}
+
+// reportApproval says what the recording of an approval came to, if that was not to be expected, and
+// answers the requests that wait in this process.
+func (s *Service) reportApproval(
+	p *payment.Payment, key payment.GatewayKey, transactionID string, verdict payment.Verdict, began time.Time,
+) {
+	attributes := []any{
+		"order_id", p.OrderID, "gateway_key", key, "transaction_id", transactionID, "state", p.State, "fence", p.Fence,
+	}
+	switch verdict {
+	case payment.VerdictEvidence:
+		s.log.Error("evidence: the gateway has taken the money although the payment stood otherwise; it has succeeded now",
+			attributes...)
+		s.lines.tell(p.OrderID, ending{payment: p, began: began})
+	case payment.VerdictDouble:
+		s.log.Error("double charge: the gateway has a second transaction for the order; refund one of them",
+			append(attributes, "succeeded_with", p.TransactionID)...)
+	default:
+	}
+}
+
+// logSecondLook says what a lookup came to that the payment itself did not wait for.
+func (s *Service) logSecondLook(p *payment.Payment, r *payment.LookupRecord) {
+	s.log.Debug("key looked up again", "order_id", p.OrderID, "gateway_key", r.Key, "found", r.Result.Finding,
+		"state", p.State, "reason", r.Result.Message)
 }
 
 func (s *Service) logPersist(ctx context.Context, what string, id payment.OrderID, err error) {

@@ -161,6 +161,23 @@ func (s *Service) speak(
 			}
 			l.land(end)
 			return s.answer(end.payment, true), nil
+		case payment.VerdictAccepted: // it waits for its next attempt, and the queue makes it
+			l.land(ending{payment: c.payment, began: began})
+			return s.answer(c.payment, true), nil
+		case payment.VerdictForeign: // it waits for a replica that its gateway is configured for
+			if st := c.payment.State; st == payment.StateUnresolved || st == payment.StateScheduled {
+				l.land(ending{payment: c.payment, began: began})
+				return s.answer(c.payment, true), nil
+			}
+			l.land(ending{err: ErrForeignGateway})
+			return Answer{}, ErrForeignGateway
+		case payment.VerdictLookUp: // its key may not be sent again
+			p, err := s.reconcile(context.WithoutCancel(ctx), c)
+			if errors.Is(err, payment.ErrFenced) {
+				l.busy = true // the payment has gone on: wait for its outcome
+				continue
+			}
+			return s.answer(p, false), doubtful(err)
 		case payment.VerdictClaimed:
 		default:
 			return Answer{}, fmt.Errorf("claim payment: unexpected verdict %q", verdict)
@@ -169,12 +186,12 @@ func (s *Service) speak(
 		// 4. Charge, with no transaction open. The payment is ours: the caller's leaving
 		// changes nothing any more.
 		ctx := context.WithoutCancel(ctx)
-		outcome, err := s.charge(ctx, c)
+		how, err := s.charge(ctx, c)
 
 		// 5. Settle, if the claim is still ours.
 		var p *payment.Payment
 		if err == nil {
-			p, err = s.settle(ctx, c, outcome)
+			p, err = s.settle(ctx, c, how)
 		}
 		if errors.Is(err, payment.ErrFenced) {
 			// Somebody has taken over, and theirs is the word: wait for it.
@@ -224,7 +241,7 @@ func (s *Service) watch(ctx context.Context, l *line, until time.Time) ending {
 			p, _ = l.last()
 		}
 		l.learn(p)
-		if err == nil && !p.Claimed(p.SeenAt) {
+		if err == nil && !s.rules().Claimed(*p, p.SeenAt) {
 			return ending{payment: p, began: began}
 		}
 	}
@@ -247,6 +264,8 @@ func (s *Service) accept(ctx context.Context, r Request) (Answer, error) {
 	switch verdict {
 	case payment.VerdictMismatch:
 		return Answer{}, ErrMismatch
+	case payment.VerdictForeign:
+		return Answer{}, ErrForeignGateway
 	case payment.VerdictReplay:
 		return s.answer(&p, true), nil
 	default:
@@ -261,7 +280,7 @@ func (s *Service) accept(ctx context.Context, r Request) (Answer, error) {
 func (s *Service) ask(r Request, later bool) payment.Ask {
 	return payment.Ask{
 		OrderID: r.OrderID, Money: r.Money, NewKey: s.NewKey(),
-		Replica: s.Replica, Lease: s.Lease, Later: later, Async: r.Async,
+		Replica: s.Replica, Lease: s.Lease, Rules: s.rules(), Worker: time.Now(), Later: later, Async: r.Async,
 	}
 }
 
@@ -316,6 +335,11 @@ func (s *Service) answer(p *payment.Payment, replayed bool) Answer {
 		a.RetryAfter = s.LookupFirst
 	case payment.StateScheduled:
 		a.RetryAfter = s.Poll
+		now := p.SeenAt
+		if p.UpdatedAt.After(now) {
+			now = p.UpdatedAt // this very request has written it
+		}
+		a.RetryAfter = max(a.RetryAfter, p.DueAt.Sub(now))
 	case payment.StateProcessing, payment.StateSucceeded, payment.StateDeclined, payment.StateFailed:
 	}
 	return a

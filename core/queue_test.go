@@ -93,7 +93,7 @@ func TestRequestDuringTheQueuesRound(t *testing.T) {
 	}
 }
 
-// An idle service makes less than two statements a second.
+// An idle service makes less than two and a half statements a second, to look for three kinds of work.
 func TestIdleServiceIsQuiet(t *testing.T) {
 	inWorld(t, func(t *testing.T, w *world) {
 		w.replica("a").pay()
@@ -101,7 +101,7 @@ func TestIdleServiceIsQuiet(t *testing.T) {
 		idle.queue()
 		w.sleepUntil(time.Minute)
 		beats := idle.calls("Beat")
-		require.Less(t, float64(len(idle.wire.Calls()))/60, 2.0)
+		require.Less(t, float64(len(idle.wire.Calls()))/60, 2.5)
 		require.Greater(t, idle.calls("NextDue"), 50, "it does poll")
 		require.Greater(t, idle.calls("Heartbeats"), 10, "it does look at the others")
 		require.Greater(t, beats, 25, "it does beat")
@@ -118,7 +118,7 @@ func TestWaitingServiceIsQuiet(t *testing.T) {
 		w.sleepUntil(time.Minute)
 		before := len(a.wire.Calls())
 		w.sleepUntil(2 * time.Minute)
-		require.Less(t, len(a.wire.Calls())-before, 120)
+		require.Less(t, len(a.wire.Calls())-before, 150)
 	}, four(fake.Refuse())...)
 }
 
@@ -269,14 +269,14 @@ func TestQueueWithoutDatabase(t *testing.T) {
 	inWorld(t, func(t *testing.T, w *world) {
 		a := w.replica("a")
 		a.pay(async)
-		a.fault("NextDue", 1, fake.FailBefore)
-		a.fault("ClaimDue", 1, fake.FailBefore)
+		a.always("NextDue", fake.FailBefore)
 		a.queue()
 		w.sleepUntil(time.Second / 2)
 		require.Empty(t, w.attempts())
+		a.heal()
 		w.sleepUntil(3 * time.Second)
 		require.Equal(t, payment.StateSucceeded, w.stored().State)
-		require.Len(t, a.log.linesWith([]string{"the queue waits for the database"}), 2)
+		require.NotEmpty(t, a.log.linesWith([]string{"the queue waits for the database"}))
 		a.log.requireLine(t, "the queue has the database again")
 		w.requireOnce()
 	})

@@ -8,25 +8,22 @@ import (
 	"paymentd/ports"
 )
 
-// reconcile asks the gateway what became of an unresolved payment, and settles it if the
-// gateway knows. It never charges. When it does not know, nothing is written: the next lookup
-// was put off as this one was claimed.
-func (s *Service) reconcile(ctx context.Context, c *claim) {
-	p := c.payment
-	st := payment.Settlement{
-		Hold:    p.Hold(),
-		Outcome: s.lookUp(ctx, c),
-		Event:   payment.EventReconciled,
-	}
-	if !st.Outcome.State.Known() {
+// reconcile asks the gateway what became of an unresolved payment, and records the answer. It never
+// charges. It returns the payment as it then is.
+func (s *Service) reconcile(ctx context.Context, c *claim) (*payment.Payment, error) {
+	how := completion{lookup: s.lookUp(ctx, c, payment.Result{})}
+	p, err := s.settle(ctx, c, how)
+	switch {
+	case errors.Is(err, payment.ErrFenced):
+		return p, err // the payment has gone on meanwhile
+	case err != nil:
+		s.log.Warn("a lookup could not be recorded; it is repeated later",
+			"order_id", c.payment.OrderID, "gateway_key", c.payment.GatewayKey, "error", err)
+	case p.State == payment.StateUnresolved:
 		s.log.Warn("payment still unresolved", "order_id", p.OrderID, "gateway_key", p.GatewayKey, "lookups", p.Lookups,
-			"reason", st.Outcome.Reason, "next_lookup", p.DueAt)
-		return
+			"reason", p.Reason, "next_lookup", p.DueAt)
 	}
-	s.retryLater(p, &st)
-	if _, err := s.settle(ctx, c, st); err != nil {
-		s.log.Warn("the payment was left to another worker", "order_id", p.OrderID, "error", err)
-	}
+	return p, err
 }
 
 // Resolve settles an unresolved payment by a person's word. The errors are

@@ -113,6 +113,9 @@ func TestReconcilerEnds(t *testing.T) {
 				require.Contains(t, w.events(), payment.EventReconciled)
 
 				lookups := w.gateway.LookUps()
+				if tt.state == payment.StateFailed {
+					lookups++ // the second look, which closes the key
+				}
 				w.sleepUntil(time.Hour)
 				require.Equal(t, lookups, w.gateway.LookUps(), "what is known is not asked again")
 				require.Equal(t, tt.state, w.stored().State)
@@ -185,7 +188,7 @@ func TestReconcilerWithoutDatabase(t *testing.T) {
 		a := w.replica("a")
 		a.queue()
 		a.pay()
-		a.outage("Settle", 20*time.Second)
+		a.outage("RecordLookup", 20*time.Second)
 		w.sleepUntil(31 * time.Second)
 		require.Equal(t, payment.StateUnresolved, w.stored().State)
 		w.sleepUntil(45 * time.Second)
@@ -212,11 +215,18 @@ func TestResolve(t *testing.T) {
 				w.sleepUntil(time.Minute)
 
 				p := w.stored()
-				require.Equal(t, outcome.State, p.State, "the lookup has found a charge, and settles nothing")
-				require.Equal(t, outcome.TransactionID, p.TransactionID)
-				require.Equal(t, []payment.EventKind{payment.EventResolved}, w.events())
+				require.Equal(t, payment.StateSucceeded, p.State, "the lookup has found a charge, which counts always")
+				require.Equal(t, payment.EventResolved, w.events()[0])
 				require.Equal(t, "ann", w.history().Events[0].Replica)
-				a.log.requireLine(t, "fenced out")
+				if outcome.State == payment.StateSucceeded {
+					require.Equal(t, outcome.TransactionID, p.TransactionID)
+					require.Equal(t, payment.EventDouble, w.events()[1], "and is another than the person's")
+					a.log.requireLine(t, "level=ERROR", "double charge", "txn-1", outcome.TransactionID)
+				} else {
+					require.Equal(t, "txn-1", p.TransactionID)
+					require.Equal(t, payment.EventEvidence, w.events()[1])
+					a.log.requireLine(t, "level=ERROR", "evidence", "txn-1")
+				}
 			}, append(four(fake.Timeout())[:3], fake.ChargeLate(4*time.Second))...)
 		})
 	}

@@ -18,68 +18,116 @@ const (
 	longestPause   = time.Second
 )
 
-// claim is a payment in our hands.
+// claim is a payment that this worker currently holds.
 type claim struct {
 	payment *payment.Payment // as stored; each write of ours replaces it
+	read    time.Time        // when, by our own clock, the payment had been read
 	// until is when, by our own clock, the lease may have run out: no attempt begins after.
 	until time.Time
-	// doubt is the payment's, in the time of our own clock.
-	doubt payment.Doubt
 	// last is the end of the latest attempt of this round, and recorded says that it is
 	// stored. Nil before the first.
 	last     *payment.AttemptEnd
 	recorded bool
 	next     time.Time // when the next attempt is planned
+	expired  bool      // an attempt was not made, because the key is too old to be sent again
 }
 
-// newClaim takes a payment in hand whose claim was asked for at began.
+// newClaim returns the claim on a payment that was asked for at began.
 func (s *Service) newClaim(p *payment.Payment, began time.Time) *claim {
-	c := &claim{payment: p, until: began.Add(s.Lease), doubt: p.Doubt}
-	if !p.Doubt.UnansweredAt.IsZero() {
-		c.doubt.UnansweredAt = time.Now().Add(-p.SeenAt.Sub(p.Doubt.UnansweredAt))
-	}
-	return c
+	return &claim{payment: p, read: time.Now(), until: began.Add(s.Lease)}
 }
 
-// charge makes a round of attempts and returns what to settle the payment to. The error is
+// now is the present by both clocks. The database's is counted on from when the payment was read.
+func (c *claim) now() payment.Instant {
+	now := time.Now()
+	seen := c.payment.SeenAt
+	if seen.IsZero() {
+		seen = c.payment.CreatedAt // this very call created the payment
+	}
+	return payment.Instant{DB: seen.Add(now.Sub(c.read)), Worker: now.Round(0)}
+}
+
+// doubt is what the attempts with the key left open, the latest included.
+func (c *claim) doubt() payment.Doubt {
+	if c.last == nil || c.recorded {
+		return c.payment.Doubt
+	}
+	return c.payment.Doubt.With(c.last.Class, c.now())
+}
+
+// rules are what decides whether a key may be sent again and what a lookup proves.
+func (s *Service) rules() payment.KeyRules {
+	const slack = time.Second // between the database's clock and its answer
+	longest := s.MaxBackoff
+	for _, delay := range s.LaterRetries {
+		longest = max(longest, delay)
+	}
+	return payment.KeyRules{
+		Capabilities: s.gateway.Capabilities(), Late: s.Late, Timeout: s.GatewayTimeout,
+		LookupFirst: s.LookupFirst, LookupMax: s.LookupMax,
+		MaxLease: s.Lease + s.MaxBackoff + slack, MaxDelay: longest + slack,
+		MaxLookup: max(s.LookupMax, s.Late) + slack,
+	}
+}
+
+// errQueued ends a round whose next retry the gateway has put off for longer than a caller waits.
+var errQueued = errors.New("the gateway asked to wait for longer than a request does")
+
+// charge makes a round of attempts and returns how to complete it. The error is
 // payment.ErrFenced: the claim was lost.
-func (s *Service) charge(ctx context.Context, c *claim) (payment.Settlement, error) {
-	if !c.doubt.Any() || s.gateway.Capabilities().HonoursKeys {
-		err := s.retry.Run(s.work.ctx, ports.Round{
-			Attempt:       func() payment.Result { return s.attempt(ctx, c) },
-			Again:         func(r payment.Result) bool { return s.mayRepeat(r) },
-			BeforeBackoff: func(_ payment.Result, d time.Duration) error { return s.renew(ctx, c, true, d) },
-		})
-		switch {
-		case errors.Is(err, payment.ErrFenced) || c.lapsed():
-			s.logLost(c.payment, payment.ErrFenced)
-			return payment.Settlement{}, payment.ErrFenced
-		case err != nil:
-			return s.handOver(c, err), nil
-		}
+func (s *Service) charge(ctx context.Context, c *claim) (completion, error) {
+	err := s.retry.Run(s.work.ctx, ports.Round{
+		Used:    c.payment.Retries,
+		Attempt: func() payment.Result { return s.attempt(ctx, c) },
+		Again:   s.mayRepeat,
+		BeforeBackoff: func(r payment.Result, d time.Duration) error {
+			if r.RetryAfter >= d && d > s.Wait {
+				c.next = time.Now().Add(d)
+				return errQueued
+			}
+			return s.renew(ctx, c, true, d)
+		},
+	})
+	switch {
+	case errors.Is(err, payment.ErrFenced) || c.lapsed():
+		s.logLost(c.payment, payment.ErrFenced)
+		return completion{}, payment.ErrFenced
+	case c.unsent():
+		return s.conclude(ctx, c)
+	case err != nil:
+		return s.handOver(c, err), nil
 	}
 	return s.conclude(ctx, c)
 }
 
-// attempt makes one call to the gateway, unless the lease has run out meanwhile.
+// attempt makes one call to the gateway, unless the lease has run out meanwhile, or the key is too
+// old to be sent again.
 func (s *Service) attempt(ctx context.Context, c *claim) payment.Result {
 	began := time.Now()
-	if !began.Before(c.until) {
+	// By the monotonic and by the wall clock: a suspended machine stops the one, and a step moves the other.
+	if !began.Before(c.until) || !began.Round(0).Before(c.until.Round(0)) {
 		c.until = time.Time{}
 		return payment.Result{}
 	}
+	p := c.payment
+	if c.doubt().Any() && s.rules().Expired(p.KeySent, p.KeyLifetime, c.now()) {
+		c.expired = true
+		return payment.Result{}
+	}
 	r := s.gateway.Charge(ctx, payment.Charge{
-		Key: c.payment.GatewayKey, OrderID: c.payment.OrderID, Money: c.payment.Money,
+		Key: p.GatewayKey, OrderID: p.OrderID, Money: p.Money,
 	}).Readable()
 	c.last, c.recorded = &payment.AttemptEnd{Result: r, Took: time.Since(began)}, false
-	c.doubt = c.doubt.With(r.Class, time.Now())
 	return r
 }
 
 // lapsed reports whether an attempt was not made because the lease had run out.
 func (c *claim) lapsed() bool { return c.until.IsZero() }
 
-// mayRepeat: an unknown outcome is attempted again only where the gateway key makes the
+// unsent reports whether an attempt was not made because the key is too old.
+func (c *claim) unsent() bool { return c.expired }
+
+// mayRepeat: an unknown outcome is attempted again only if the gateway key makes the
 // second charge the first.
 func (s *Service) mayRepeat(r payment.Result) bool {
 	return r.Class.Retryable() && (!r.Class.Unknown() || s.gateway.Capabilities().HonoursKeys)
@@ -89,124 +137,145 @@ func (s *Service) mayRepeat(r payment.Result) bool {
 // attempt, which follows after delay, or for a lookup.
 func (s *Service) renew(ctx context.Context, c *claim, next bool, delay time.Duration) error {
 	r := payment.Renewal{
-		Hold: c.payment.Hold(), End: *c.last, Next: next, Delay: delay, Lease: s.Lease,
+		Hold: c.payment.Hold(), End: *c.last, Next: next, Delay: delay, Lease: s.Lease, Worker: time.Now(),
 	}
-	began := time.Now()
+	began := time.Now() // the first try may be the one that counts, and only its answer was lost
 	err := s.persist(ctx, s.Wait, "renew", c.payment.OrderID, func() error {
-		began = time.Now()
 		return s.payments.Renew(ctx, r)
 	})
 	if err != nil {
 		return fmt.Errorf("renew claim: %w", err)
 	}
-	d, err := r.Apply(*c.payment, began)
+	now, read := c.now(), time.Now()
+	d, err := r.Apply(*c.payment, now.DB)
 	if err != nil {
 		return fmt.Errorf("renew claim: %w", err)
 	}
+	d.Payment.SeenAt, c.read = now.DB, read
 	c.payment, c.recorded = &d.Payment, true
 	c.until, c.next = began.Add(delay+s.Lease), time.Now().Add(delay)
 	return nil
 }
 
-// handOver ends a round that was cut short, by a stop or a database that is away: the queue
-// goes on with it.
-func (s *Service) handOver(c *claim, cause error) payment.Settlement {
+// completion is how a round, or a lookup, completes: the one write that is due.
+type completion struct {
+	settlement payment.Settlement
+	lookup     *payment.LookupRecord // in place of the settlement
+}
+
+// handOver ends a round that was cut short, by a stop, a database that is away or a gateway that
+// wants a long wait: the queue resumes it.
+func (s *Service) handOver(c *claim, cause error) completion {
 	st := payment.Settlement{
-		Hold: c.payment.Hold(),
+		Hold: c.payment.Hold(), Worker: time.Now(),
 		Outcome: payment.Outcome{
 			State: payment.StateScheduled, Reason: cause.Error(),
 			DueIn: max(0, time.Until(c.next)),
 		},
 		Event: payment.EventScheduled,
+		Retry: errors.Is(cause, errQueued),
 	}
 	if c.last != nil && !c.recorded {
 		st.End = c.last
 	}
-	return st
+	return completion{settlement: st}
 }
 
-// conclude says how the round ends. Where the attempts left a doubt, the gateway is asked
+// conclude says how the round ends. If the attempts left a doubt, the gateway is looked up
 // before anything is written.
-func (s *Service) conclude(ctx context.Context, c *claim) (payment.Settlement, error) {
+func (s *Service) conclude(ctx context.Context, c *claim) (completion, error) {
 	var result payment.Result
 	if c.last != nil {
 		result = c.last.Result
 	}
-	outcome, sure := result.Outcome(c.doubt)
-	st := payment.Settlement{Outcome: outcome}
+	outcome, sure := result.Outcome(c.doubt())
 	if !sure {
-		if c.last != nil {
+		if c.last != nil && !c.recorded {
 			// The lookup takes its time as well. Without a database it is made all the same.
 			if err := s.renew(ctx, c, false, 0); errors.Is(err, payment.ErrFenced) {
 				s.logLost(c.payment, err)
-				return st, err
+				return completion{}, err
 			}
 		}
-		st.Outcome = s.lookUp(ctx, c)
-		st.Outcome.DueIn = s.LookupFirst
-		st.Event = payment.EventReconciled
-		if !st.Outcome.State.Known() {
-			st.Event = ""
-		}
+		return completion{lookup: s.lookUp(ctx, c, result)}, nil
 	}
-	if st.Outcome.State == payment.StateFailed && result.Class == payment.ClassRejected {
-		st.Outcome.Code, st.Outcome.Reason = payment.CodeRejected, result.Message
-	}
-	st.Hold = c.payment.Hold()
+	st := payment.Settlement{Hold: c.payment.Hold(), Worker: time.Now(), Outcome: outcome}
 	if c.last != nil && !c.recorded {
 		st.End = c.last
 	}
-	s.retryLater(c.payment, &st)
-	return st, nil
+	if delay := s.deferral(c.payment); delay > 0 &&
+		outcome.State == payment.StateFailed && outcome.Code == payment.CodeRetriesExhausted {
+		st.Outcome = payment.Outcome{State: payment.StateScheduled, Reason: outcome.Reason, DueIn: delay}
+		st.Event, st.LaterRetry = payment.EventScheduled, true
+	}
+	return completion{settlement: st}, nil
 }
 
-// lookUp asks the gateway what became of the payment's key. An attempt that may still arrive
-// when the question goes out may do so behind the answer's back.
-func (s *Service) lookUp(ctx context.Context, c *claim) payment.Outcome {
-	lingers := c.doubt.Lingers(time.Now(), s.Late)
-	return s.gateway.LookUp(ctx, c.payment.GatewayKey).Readable().Outcome(lingers)
+// lookUp asks the gateway about the payment's key. The answer counts as of the sending.
+func (s *Service) lookUp(ctx context.Context, c *claim, last payment.Result) *payment.LookupRecord {
+	p := c.payment
+	r := s.lookUpKey(ctx, p, p.GatewayKey, c.now())
+	r.Last, r.DeferIn = last, s.deferral(p)
+	if c.last != nil && !c.recorded {
+		r.End = c.last
+	}
+	return r
 }
 
-// retryLater turns the failure of an async payment, of which nobody was told, into another
-// round later on, as long as delays are left.
-func (s *Service) retryLater(p *payment.Payment, st *payment.Settlement) {
-	o := &st.Outcome
-	if !p.Async || p.LaterRetries >= len(s.LaterRetries) ||
-		o.State != payment.StateFailed || o.Code != payment.CodeRetriesExhausted {
-		return
+// lookUpKey asks the gateway about a key of a payment that was read at now.
+func (s *Service) lookUpKey(
+	ctx context.Context, p *payment.Payment, key payment.GatewayKey, now payment.Instant,
+) *payment.LookupRecord {
+	sent := payment.Instant{DB: micros(now.DB), Worker: micros(now.Worker)}
+	found := s.gateway.LookUp(ctx, key).Readable()
+	return &payment.LookupRecord{
+		Hold: p.Hold(), Key: key, Replica: s.Replica, Rules: s.rules(),
+		Sent: sent, Worker: time.Now(), Result: found,
 	}
-	o.State, o.Code = payment.StateScheduled, ""
-	o.DueIn = s.LaterRetries[p.LaterRetries]
-	st.Event, st.LaterRetry = payment.EventScheduled, true
 }
 
-// settle writes the outcome, and returns the payment once it is durable. Where the database
-// makes it wait for too long, it goes on behind the caller's back, who is told that the
-// payment is unresolved. The error is payment.ErrFenced, or one that leaves the payment to
-// whoever takes it over.
-func (s *Service) settle(ctx context.Context, c *claim, st payment.Settlement) (*payment.Payment, error) {
-	d, err := st.Apply(*c.payment, time.Now())
-	if err != nil {
-		return nil, fmt.Errorf("settle payment: %w", err)
+// micros cuts a time to what repositories store.
+func micros(t time.Time) time.Time { return t.UTC().Truncate(time.Microsecond) }
+
+// deferral is after how long an async payment whose round fails gets another one; zero if none is
+// left, or a caller waits for the result.
+func (s *Service) deferral(p *payment.Payment) time.Duration {
+	if !p.Async || p.LaterRetries >= len(s.LaterRetries) {
+		return 0
 	}
-	settled, began := &d.Payment, time.Now()
-	if err := s.payments.Settle(ctx, st); err == nil || errors.Is(err, payment.ErrFenced) {
-		return settled, s.settled(settled, began, st, err)
+	return s.LaterRetries[p.LaterRetries]
+}
+
+// settle writes the outcome, and returns the payment once it is durable. If the database
+// makes it wait for too long, the write goes on in the background, and the caller's answer is
+// that the payment is unresolved. The error is payment.ErrFenced, or one that leaves the payment to
+// the worker that takes it over.
+func (s *Service) settle(ctx context.Context, c *claim, how completion) (*payment.Payment, error) {
+	began := time.Now()
+	settled, err := s.write(ctx, c, how)
+	if err == nil || errors.Is(err, payment.ErrFenced) {
+		return settled, s.settled(ctx, settled, began, how, err)
 	}
 
-	done := make(chan error, 1)
+	type result struct {
+		payment *payment.Payment
+		err     error
+	}
+	done := make(chan result, 1)
 	s.work.add()
 	go func() {
 		defer s.work.end()
-		err := s.persist(ctx, settlePatience, "settle", st.OrderID, func() error {
+		settled := c.payment
+		err := s.persist(ctx, settlePatience, "settle", c.payment.OrderID, func() (err error) {
 			began = time.Now()
-			return s.payments.Settle(ctx, st)
+			settled, err = s.write(ctx, c, how)
+			return err
 		})
-		done <- s.settled(settled, began, st, err)
+		done <- result{settled, s.settled(ctx, settled, began, how, err)}
 	}()
 	select {
-	case err := <-done:
-		return settled, err
+	case r := <-done:
+		return r.payment, r.err
 	case <-time.After(s.Wait):
 		told := *c.payment
 		told.State = payment.StateUnresolved
@@ -214,17 +283,39 @@ func (s *Service) settle(ctx context.Context, c *claim, st payment.Settlement) (
 	}
 }
 
-// settled says what has become of a settlement, whose write began then: to those in line, and
-// to the operator.
-func (s *Service) settled(p *payment.Payment, began time.Time, st payment.Settlement, err error) error {
+// write makes the one write of a completion.
+func (s *Service) write(ctx context.Context, c *claim, how completion) (*payment.Payment, error) {
+	if how.lookup != nil {
+		p, err := s.recordLookup(ctx, *how.lookup, time.Now())
+		if err != nil {
+			return c.payment, err
+		}
+		return p, nil
+	}
+	d, err := how.settlement.Apply(*c.payment, time.Now())
 	if err != nil {
+		return c.payment, fmt.Errorf("settle payment: %w", err)
+	}
+	return &d.Payment, s.payments.Settle(ctx, how.settlement)
+}
+
+// settled reports what became of a settlement, whose write began then: to the requests that wait in
+// this process, and to the operator. An approval that could not be settled is kept all the same.
+func (s *Service) settled(
+	ctx context.Context, p *payment.Payment, began time.Time, how completion, err error,
+) error {
+	switch {
+	case errors.Is(err, payment.ErrFenced) && how.settlement.Outcome.State == payment.StateSucceeded:
+		s.keepApproval(ctx, p, how.settlement.Outcome.TransactionID)
+		return fmt.Errorf("settle payment: %w", err)
+	case err != nil:
 		s.logLost(p, err)
 		return fmt.Errorf("settle payment: %w", err)
 	}
-	s.logSettled(p, st)
+	s.logSettled(p, how)
 	s.lines.tell(p.OrderID, ending{payment: p, began: began})
-	if p.State == payment.StateScheduled {
-		s.wakeQueue()
+	if p.State == payment.StateScheduled || how.lookup != nil {
+		s.wakeQueue() // something is due sooner than it knows
 	}
 	return nil
 }

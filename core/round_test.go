@@ -67,7 +67,7 @@ func TestRound(t *testing.T) {
 		{
 			name:     "a decline in between ends it",
 			script:   []fake.Step{fake.Refuse(), fake.Unavailable(), fake.Decline("card_declined")},
-			attempts: seconds(0, 1, 3), state: payment.StateDeclined, code: "card_declined",
+			attempts: seconds(0, 1, 3), state: payment.StateDeclined, code: "card_declined", lookUps: 1,
 		},
 
 		{
@@ -81,9 +81,9 @@ func TestRound(t *testing.T) {
 			attempts: seconds(0, 1), state: payment.StateSucceeded, charges: 1,
 		},
 		{
-			name:     "a wish has a bound",
+			name:     "a wish beyond the wait is left to the queue",
 			script:   []fake.Step{fake.RefuseFor(24 * time.Hour), fake.Approve()},
-			attempts: seconds(0, 30), state: payment.StateSucceeded, charges: 1,
+			attempts: seconds(0), state: payment.StateScheduled,
 		},
 
 		{
@@ -131,7 +131,7 @@ func TestRound(t *testing.T) {
 		{
 			name:     "rejected after an answer that said nothing, no charge",
 			script:   []fake.Step{fake.Unavailable(), fake.Reject()},
-			attempts: seconds(0, 1), state: payment.StateFailed, code: payment.CodeRejected, lookUps: 1,
+			attempts: seconds(0, 1), state: payment.StateUnresolved, lookUps: 1,
 		},
 	} {
 		t.Run(tt.name, func(t *testing.T) {

@@ -19,8 +19,11 @@ type Settings struct {
 	NewKey func() payment.GatewayKey
 
 	Lease time.Duration // of a claim; longer than one attempt may take
-	Wait  time.Duration // for another worker's end, and for a write that the database delays
-	Late  time.Duration // how long an attempt that was not answered may still charge
+	// GatewayTimeout bounds one attempt, and MaxBackoff the longest wait between two.
+	GatewayTimeout time.Duration
+	MaxBackoff     time.Duration
+	Wait           time.Duration // for another worker's end, and for a write that the database delays
+	Late           time.Duration // how long an attempt that was not answered may still charge
 
 	LookupFirst time.Duration // first interval of the reconciler
 	LookupMax   time.Duration // to which it doubles
@@ -44,9 +47,12 @@ type Service struct {
 
 	lines  *lines
 	work   *workload
-	wake   chan struct{} // tells the queue that something is due
-	outage outage        // of the database, as the background work sees it
-	writes writable      // whether the database takes them
+	sweep  *sweep
+	wake   map[payment.Work]chan struct{} // tells the queue that something is due
+	outage outage                         // of the database, as the background work sees it
+	writes writable                       // whether the database takes them
+	// foreign counts the payments that wait for another gateway.
+	foreign atomic.Int64
 	// watching counts the requests that watch another replica's worker.
 	watching atomic.Int64
 }
@@ -58,7 +64,11 @@ func New(
 	s := &Service{
 		Settings: settings, gateway: gateway, retry: retry,
 		log:   log.With("replica", settings.Replica),
-		lines: newLines(), work: newWorkload(), wake: make(chan struct{}, 1),
+		lines: newLines(), work: newWorkload(), sweep: newSweep(payments),
+		wake: map[payment.Work]chan struct{}{
+			payment.WorkCharges: make(chan struct{}, 1), payment.WorkTakeovers: make(chan struct{}, 1),
+			payment.WorkLookups: make(chan struct{}, 1),
+		},
 	}
 	s.payments = gatedPayments{payments, &s.writes}
 	return s

@@ -40,7 +40,7 @@ func TestStopInBackoff(t *testing.T) {
 			require.NoError(t, told.err)
 			require.Equal(t, payment.StateScheduled, told.State)
 			require.False(t, told.Async)
-			require.Equal(t, poll, told.RetryAfter)
+			require.Equal(t, 1500*time.Millisecond, told.RetryAfter, "the third attempt is planned at 3 s")
 		}
 		p := w.stored()
 		require.Equal(t, payment.StateScheduled, p.State, "the claim is released")

@@ -143,6 +143,7 @@ func (w *world) replicaAt(name string, gateway ports.Gateway, with ...func(*core
 		Replica: name, NewKey: w.newKey,
 		Lease: lease, Wait: wait, Late: late, LookupFirst: lookupFirst, LookupMax: lookupMax,
 		Workers: 16, Poll: poll, HeartbeatTimeout: heartbeatTimeout,
+		GatewayTimeout: gatewayTimeout, MaxBackoff: time.Minute,
 	}
 	for _, set := range with {
 		set(&settings)
@@ -200,8 +201,8 @@ func (r *replica) nextFault(c fake.Call) fake.Fault {
 // cutOff takes the database away from this replica, until it heals.
 func (r *replica) cutOff() {
 	for _, method := range []string{
-		"Claim", "ClaimDue", "NextDue", "Renew", "Settle", "Resolve", "Find", "History", "List", "Beat", "Heartbeats", "Release",
-		"Leave", "Ready", "TryWrite",
+		"Claim", "ClaimDue", "NextDue", "Renew", "Settle", "RecordLookup", "RecordApproval", "Resolve", "Find", "History", "List",
+		"Beat", "Heartbeats", "Release", "Leave", "Ready", "TryWrite", "Transactions",
 	} {
 		r.always(method, fake.FailBefore)
 	}

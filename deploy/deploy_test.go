@@ -39,7 +39,8 @@ func scrapeRun(t *testing.T) exported {
 	cfg.Gateway = "sandbox:" + filepath.Join(t.TempDir(), "ledger")
 	cfg.TLSCertificate, cfg.TLSKey = apptest.Certify(t, t.TempDir(), time.Now().Add(time.Hour))
 	var server *app.Server
-	service := app.New(cfg, slog.New(slog.DiscardHandler), fx.Populate(&server))
+	service := app.New(cfg, slog.New(slog.DiscardHandler), fx.Populate(&server),
+		fx.Replace(app.LogDrops(func() uint64 { return 0 })))
 	require.NoError(t, service.Start(t.Context()))
 	defer func() { require.NoError(t, service.Stop(t.Context())) }()
 	base := "https://" + server.Addr()
@@ -67,7 +68,7 @@ func scrapeRun(t *testing.T) exported {
 
 var (
 	words    = regexp.MustCompile(`[a-zA-Z_][a-zA-Z0-9_]*`)
-	selector = regexp.MustCompile(`([a-z_]*[a-z])(?:\{([^}]*)\})?(?:\[(?:[0-9]+m|\$__rate_interval)\])?`)
+	selector = regexp.MustCompile(`([a-z_]*[a-z])(?:\{([^}]*)\})?(?:\[(?:[0-9]+[mh]|\$__rate_interval)\])?`)
 	matcher  = regexp.MustCompile(`^([a-z_]+)(=~|=)"([^"]*)"$`)
 	grouping = regexp.MustCompile(`\bby \(([a-z_, ]+)\)`)
 

@@ -47,15 +47,18 @@ type Payments interface {
 	// for each fencing number.
 	Claim(ctx context.Context, ask payment.Ask) (payment.Payment, payment.Verdict, error)
 
-	// ClaimDue lets terms.PickUp decide about at most limit payments that are due, the
-	// longest due first, and stores the decisions. It passes over rows that others have
-	// locked, and rows that cannot be read: those are put off for an hour, and logged, and take no
-	// part of the limit. Decisions that wrote nothing are left out.
+	// ClaimDue lets terms.PickUp decide about at most limit payments of terms.Work that are due, the
+	// longest due first, and stores the decisions. With payment.WorkLookups it lets terms.PickUpKey
+	// decide about due keys as well, in a transaction each. Payments of another gateway than
+	// terms.Rules.Gateway are left alone while their key is not closed. It passes over rows that others have
+	// locked, and rows that cannot be read: those are put off, and logged, and take no part of the limit.
+	// Decisions that call for no work are left out.
 	ClaimDue(ctx context.Context, terms payment.Terms, limit int) ([]payment.Decision, error)
 
-	// NextDue returns how long it is until a payment is due; zero when one is due now, and
-	// false when none will ever be. It takes no lock.
-	NextDue(ctx context.Context) (time.Duration, bool, error)
+	// NextDue returns how long it is until something of terms.Work is due; zero when it is due now, and
+	// false when nothing will ever be. What is due further ahead than terms.DueWithin is due now; that is
+	// only looked for with terms.Ahead. It takes no lock.
+	NextDue(ctx context.Context, terms payment.Terms) (time.Duration, bool, error)
 
 	// Backlog returns what is not finished, by state; the states of which there is none are left
 	// out. It takes no lock. Of more than [MaxBacklog] payments it counts those that have been
@@ -69,6 +72,17 @@ type Payments interface {
 	// Settle writes an outcome. payment.ErrFenced: the claim is lost and nothing was
 	// written. Repeating it, after an error, is safe.
 	Settle(ctx context.Context, s payment.Settlement) error
+
+	// RecordLookup stores the answer to a lookup, as r.Apply decides, and returns the payment as it then is.
+	// The verdict is VerdictWritten; or VerdictEvidence, VerdictDouble or VerdictReplay for a charge
+	// that was found when the payment did not wait for it. payment.ErrFenced: the payment has gone on,
+	// and nothing was written. Repeating it, after an error, is safe.
+	RecordLookup(ctx context.Context, r payment.LookupRecord) (payment.Payment, payment.Verdict, error)
+
+	// RecordApproval stores the gateway's approval whoever holds the claim, as a.Apply decides, and
+	// returns the payment as it then is: VerdictEvidence, VerdictDouble or VerdictReplay. ErrNotFound.
+	// Repeating it, after an error, is safe.
+	RecordApproval(ctx context.Context, a payment.Approval) (payment.Payment, payment.Verdict, error)
 
 	// Resolve writes a person's word. ErrNotFound, or a *payment.NotUnresolvedError.
 	Resolve(ctx context.Context, r payment.Resolution) error
@@ -97,6 +111,14 @@ type Payments interface {
 	// List returns a page of payments, newest first, and those of one moment by order id, the
 	// highest first. Rows in an unknown state are among those of every list.
 	List(ctx context.Context, q ListQuery) (ListPage, error)
+
+	// CountForeign counts the payments that wait because their key is another gateway's than the given
+	// one, and not closed; at most [MaxBacklog]. It takes no lock.
+	CountForeign(ctx context.Context, gateway payment.GatewayID) (int, error)
+
+	// Transactions returns the transactions of payments that have one, by order id, from the first
+	// after the given one on. It waits for no lock.
+	Transactions(ctx context.Context, after payment.OrderID, limit int) ([]Transaction, error)
 
 	// Beat stores that a replica is alive. It takes no longer than ctx lasts. Repeating it, after
 	// an error, is safe.
@@ -157,6 +179,15 @@ type History struct {
 	// the number of one to come.
 	Attempts []payment.Attempt
 	Events   []payment.Event // in order
+	// Keys are the records of the order's keys, in no order; most payments have none.
+	Keys []payment.Key
+}
+
+// Transaction is the gateway's transaction of an order.
+type Transaction struct {
+	OrderID       payment.OrderID
+	Gateway       payment.GatewayID // empty in rows of the version before
+	TransactionID string
 }
 
 // ArchiveQuery asks for histories to archive: of payments that ended longer than Age ago, and
@@ -276,6 +307,8 @@ type Gateway interface {
 
 // Round is a series of attempts to charge one payment.
 type Round struct {
+	// Used is how many retries of the policy the round has used before.
+	Used int
 	// Attempt makes one attempt.
 	Attempt func() payment.Result
 	// Again reports whether another attempt may follow this result.

@@ -129,7 +129,7 @@ func (g *Gateway) LagLookUps(d time.Duration) {
 }
 
 // ForgetAfter makes it a gateway that forgets a key at d after its first use, and declares that: a
-// repeat is a new charge, and a lookup finds nothing.
+// repeat is a new charge, and a lookup finds nothing unless it is declared that lookups do not forget.
 func (g *Gateway) ForgetAfter(d time.Duration) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
@@ -230,7 +230,7 @@ func (g *Gateway) land(now time.Time) {
 }
 
 func (g *Gateway) decide(r *request) {
-	first, seen := g.remembered(r.charge.Key, r.lands)
+	first, seen := g.remembered(r.charge.Key, r.arrives)
 	switch {
 	case seen && first.charge != r.charge:
 		r.result = KeyReused().tells
@@ -240,7 +240,7 @@ func (g *Gateway) decide(r *request) {
 		return
 	}
 	r.result = g.take(r.charge, r.decides, r.lands)
-	if !seen {
+	if found := first.result.Class == payment.ClassApproved; !seen || g.keysIgnored && !found {
 		g.ledger[r.charge.Key] = entry{charge: r.charge, result: r.result, used: r.arrives, landed: r.lands}
 	}
 }
@@ -279,6 +279,9 @@ func (g *Gateway) LookUp(ctx context.Context, key payment.GatewayKey) payment.Lo
 	g.land(now)
 	answer := g.lookUp(key)
 	known, seen := g.remembered(key, now)
+	if !g.capabilities.LookupForgets {
+		known, seen = g.ledger[key]
+	}
 	switch {
 	case ctx.Err() != nil || answer == NoAnswer:
 		return payment.Lookup{Finding: payment.FoundNoAnswer, Message: unanswered}

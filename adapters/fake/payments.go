@@ -84,6 +84,7 @@ func (r *record) read(now time.Time) payment.Payment {
 }
 
 func (r *record) store(d payment.Decision) {
+	r.payment.Keys = d.Payment.Keys
 	if !d.Write {
 		return
 	}
@@ -133,9 +134,42 @@ func (s *Payments) Settle(ctx context.Context, st payment.Settlement) error {
 	})
 }
 
+// RecordLookup stores the answer to a lookup.
+func (s *Payments) RecordLookup(
+	ctx context.Context, r payment.LookupRecord,
+) (payment.Payment, payment.Verdict, error) {
+	return s.decided(ctx, r.OrderID, func(p payment.Payment, now time.Time) (payment.Decision, error) {
+		return s.Rules.RecordLookup(r, p, now)
+	})
+}
+
+// RecordApproval stores the gateway's approval.
+func (s *Payments) RecordApproval(
+	ctx context.Context, a payment.Approval,
+) (payment.Payment, payment.Verdict, error) {
+	return s.decided(ctx, a.OrderID, func(p payment.Payment, now time.Time) (payment.Decision, error) {
+		return s.Rules.RecordApproval(a, p, now)
+	})
+}
+
+// decided is change for a caller that wants to know what was decided.
+func (s *Payments) decided(
+	ctx context.Context, id payment.OrderID,
+	decide func(payment.Payment, time.Time) (payment.Decision, error),
+) (p payment.Payment, v payment.Verdict, err error) {
+	err = s.change(ctx, id, func(stored payment.Payment, now time.Time) (payment.Decision, error) {
+		d, err := decide(stored, now)
+		p, v = d.Payment, d.Verdict
+		return d, err
+	})
+	return p, v, err
+}
+
 // Resolve writes a person's word.
 func (s *Payments) Resolve(ctx context.Context, r payment.Resolution) error {
-	return s.change(ctx, r.OrderID, r.Apply)
+	return s.change(ctx, r.OrderID, func(p payment.Payment, now time.Time) (payment.Decision, error) {
+		return s.Rules.Resolve(r, p, now)
+	})
 }
 
 // Import writes a charge that the gateway's books have.
@@ -145,7 +179,7 @@ func (s *Payments) Import(ctx context.Context, i payment.Import) (v payment.Verd
 		if !known {
 			r = &record{payment: i.Open(now)}
 		}
-		d, err := i.Apply(r.read(now), now)
+		d, err := s.Rules.Import(i, r.read(now), now)
 		if err != nil {
 			return err
 		}
@@ -177,7 +211,7 @@ func (s *Payments) History(ctx context.Context, id payment.OrderID) (h ports.His
 
 func (r *record) history(now time.Time) ports.History {
 	h := ports.History{
-		Payment: r.read(now), Attempts: slices.Clone(r.past), Events: slices.Clone(r.events),
+		Payment: r.read(now), Attempts: slices.Clone(r.past), Events: slices.Clone(r.events), Keys: r.payment.Keys,
 	}
 	if latest := r.payment.Attempt; !latest.StartedAt.IsZero() {
 		h.Attempts = append(h.Attempts, latest)

@@ -19,23 +19,64 @@ func (s *Payments) ClaimDue(
 			if len(due) == limit {
 				break
 			}
+			if r.payment.State != terms.Work.State() {
+				continue
+			}
 			if d := s.Rules.PickUp(terms, r.read(now), now); d.Write {
 				r.store(d)
 				due = append(due, d)
 			}
+		}
+		if terms.Work == payment.WorkLookups {
+			due = append(due, s.claimDueKeys(terms, limit-len(due), now)...)
 		}
 		return nil
 	})
 	return due, err
 }
 
+// claimDueKeys lets the rules decide about keys whose lookup is due.
+func (s *Payments) claimDueKeys(terms payment.Terms, limit int, now time.Time) (due []payment.Decision) {
+	for _, r := range s.sorted(longestDueFirst) {
+		for _, k := range r.payment.Keys {
+			if len(due) == limit {
+				return due
+			}
+			if k.Gateway != "" && k.Gateway != terms.Rules.Gateway {
+				continue
+			}
+			d := s.Rules.PickUpKey(terms, r.read(now), k.Key, now)
+			r.store(d)
+			if d.Verdict == payment.VerdictLookUp {
+				due = append(due, d)
+			}
+		}
+	}
+	return due
+}
+
 // NextDue returns how long it is until a payment is due.
-func (s *Payments) NextDue(ctx context.Context) (in time.Duration, found bool, err error) {
+func (s *Payments) NextDue(
+	ctx context.Context, terms payment.Terms,
+) (in time.Duration, found bool, err error) {
 	err = s.transact(ctx, func(now time.Time) error {
-		for _, r := range s.sorted(longestDueFirst) {
-			if due := r.payment.DueAt; !due.IsZero() {
-				in, found = max(0, due.Sub(now)), true
-				break
+		limit := terms.DueWithin()
+		take := func(due time.Time) {
+			if terms.Ahead && limit > 0 && due.After(now.Add(limit)) {
+				due = now
+			}
+			if left := max(0, due.Sub(now)); !due.IsZero() && (!found || left < in) {
+				in, found = left, true
+			}
+		}
+		for _, r := range s.orders {
+			if r.payment.State == terms.Work.State() && !r.payment.Foreign(terms.Rules.Gateway) {
+				take(r.payment.DueAt)
+			}
+			for _, k := range r.payment.Keys {
+				if terms.Work == payment.WorkLookups && (k.Gateway == "" || k.Gateway == terms.Rules.Gateway) {
+					take(k.DueAt)
+				}
 			}
 		}
 		return nil
@@ -86,6 +127,37 @@ func (s *Payments) List(ctx context.Context, q ports.ListQuery) (page ports.List
 				break
 			}
 			page.Payments = append(page.Payments, r.read(now))
+		}
+		return nil
+	})
+	return page, err
+}
+
+// CountForeign counts the payments that wait for another gateway.
+func (s *Payments) CountForeign(ctx context.Context, gateway payment.GatewayID) (n int, err error) {
+	err = s.transact(ctx, func(time.Time) error {
+		for _, r := range s.orders {
+			if !r.payment.DueAt.IsZero() && r.payment.Foreign(gateway) {
+				n++
+			}
+		}
+		return nil
+	})
+	return n, err
+}
+
+// Transactions returns the transactions of payments, by order id.
+func (s *Payments) Transactions(
+	ctx context.Context, after payment.OrderID, limit int,
+) (page []ports.Transaction, err error) {
+	err = s.transact(ctx, func(time.Time) error {
+		byID := func(a, b payment.Payment) int { return cmp.Compare(a.OrderID, b.OrderID) }
+		for _, r := range s.sorted(byID) {
+			if p := r.payment; p.OrderID > after && p.TransactionID != "" && len(page) < limit {
+				page = append(page, ports.Transaction{
+					OrderID: p.OrderID, Gateway: p.Gateway, TransactionID: p.TransactionID,
+				})
+			}
 		}
 		return nil
 	})

@@ -13,11 +13,20 @@ type Rules struct {
 	PickUp func(payment.Terms, payment.Payment, time.Time) payment.Decision
 	Renew  func(payment.Renewal, payment.Payment, time.Time) (payment.Decision, error)
 	Settle func(payment.Settlement, payment.Payment, time.Time) (payment.Decision, error)
+
+	PickUpKey      func(payment.Terms, payment.Payment, payment.GatewayKey, time.Time) payment.Decision
+	RecordLookup   func(payment.LookupRecord, payment.Payment, time.Time) (payment.Decision, error)
+	RecordApproval func(payment.Approval, payment.Payment, time.Time) (payment.Decision, error)
+	Resolve        func(payment.Resolution, payment.Payment, time.Time) (payment.Decision, error)
+	Import         func(payment.Import, payment.Payment, time.Time) (payment.Decision, error)
 }
 
 func rules() Rules {
 	return Rules{
 		Decide: payment.Ask.Decide, PickUp: payment.Terms.PickUp,
 		Renew: payment.Renewal.Apply, Settle: payment.Settlement.Apply,
+		PickUpKey: payment.Terms.PickUpKey, RecordLookup: payment.LookupRecord.Apply,
+		RecordApproval: payment.Approval.Apply,
+		Resolve:        payment.Resolution.Apply, Import: payment.Import.Apply,
 	}
 }

@@ -27,15 +27,40 @@ func (p wiredPayments) write(
 func (p wiredPayments) Claim(
 	ctx context.Context, ask payment.Ask,
 ) (payment.Payment, payment.Verdict, error) {
+	return p.decided(ctx, "Claim", ask.OrderID, func() (payment.Payment, payment.Verdict, error) {
+		return p.end.Claim(ctx, ask)
+	})
+}
+
+func (p wiredPayments) RecordLookup(
+	ctx context.Context, r payment.LookupRecord,
+) (payment.Payment, payment.Verdict, error) {
+	return p.decided(ctx, "RecordLookup", r.OrderID, func() (payment.Payment, payment.Verdict, error) {
+		return p.end.RecordLookup(ctx, r)
+	})
+}
+
+func (p wiredPayments) RecordApproval(
+	ctx context.Context, a payment.Approval,
+) (payment.Payment, payment.Verdict, error) {
+	return p.decided(ctx, "RecordApproval", a.OrderID, func() (payment.Payment, payment.Verdict, error) {
+		return p.end.RecordApproval(ctx, a)
+	})
+}
+
+// decided carries a call that answers with a payment and a verdict.
+func (p wiredPayments) decided(
+	ctx context.Context, method string, id payment.OrderID,
+	do func() (payment.Payment, payment.Verdict, error),
+) (payment.Payment, payment.Verdict, error) {
 	type answer struct {
 		payment payment.Payment
 		verdict payment.Verdict
 	}
-	a, err := carry(ctx, p.wire, Call{Method: "Claim", OrderID: ask.OrderID, Writes: true},
-		func() (a answer, err error) {
-			a.payment, a.verdict, err = p.end.Claim(ctx, ask)
-			return a, err
-		})
+	a, err := carry(ctx, p.wire, Call{Method: method, OrderID: id, Writes: true}, func() (a answer, err error) {
+		a.payment, a.verdict, err = do()
+		return a, err
+	})
 	return a.payment, a.verdict, err
 }
 
@@ -46,13 +71,13 @@ func (p wiredPayments) ClaimDue(
 		func() ([]payment.Decision, error) { return p.end.ClaimDue(ctx, terms, limit) })
 }
 
-func (p wiredPayments) NextDue(ctx context.Context) (time.Duration, bool, error) {
+func (p wiredPayments) NextDue(ctx context.Context, terms payment.Terms) (time.Duration, bool, error) {
 	type answer struct {
 		in    time.Duration
 		found bool
 	}
 	a, err := carry(ctx, p.wire, Call{Method: "NextDue"}, func() (a answer, err error) {
-		a.in, a.found, err = p.end.NextDue(ctx)
+		a.in, a.found, err = p.end.NextDue(ctx, terms)
 		return a, err
 	})
 	return a.in, a.found, err
@@ -102,6 +127,18 @@ func (p wiredPayments) History(ctx context.Context, id payment.OrderID) (ports.H
 func (p wiredPayments) List(ctx context.Context, q ports.ListQuery) (ports.ListPage, error) {
 	return carry(ctx, p.wire, Call{Method: "List"},
 		func() (ports.ListPage, error) { return p.end.List(ctx, q) })
+}
+
+func (p wiredPayments) CountForeign(ctx context.Context, gateway payment.GatewayID) (int, error) {
+	return carry(ctx, p.wire, Call{Method: "CountForeign"},
+		func() (int, error) { return p.end.CountForeign(ctx, gateway) })
+}
+
+func (p wiredPayments) Transactions(
+	ctx context.Context, after payment.OrderID, limit int,
+) ([]ports.Transaction, error) {
+	return carry(ctx, p.wire, Call{Method: "Transactions"},
+		func() ([]ports.Transaction, error) { return p.end.Transactions(ctx, after, limit) })
 }
 
 func (p wiredPayments) Beat(ctx context.Context, replica string) error {

@@ -143,6 +143,7 @@ func scenarios(t *testing.T) map[string]scenario {
 					"Content-Length: 10\r\n" + strings.Join(append(header, ""), "\r\n") + "\r\n{")
 			},
 		},
+		"other_gateway": {p: failing(core.ErrForeignGateway)},
 		"in_progress": {
 			p: ending(core.ErrBusy), send: posting(oneRequest, "Prefer: wait=0"),
 			header: map[string]string{"Preference-Applied": "wait=0", "Retry-After": "1"},

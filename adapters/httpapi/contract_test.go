@@ -114,6 +114,10 @@ func TestContractKnowsEveryWord(t *testing.T) {
 	}
 	require.Equal(t, states, words(schemas["State"]))
 	require.Equal(t, []string{
+		string(payment.ClosedDeclined), string(payment.ClosedVoided), string(payment.ClosedAbsent),
+		string(payment.ClosedPerson), string(payment.ClosedCharged),
+	}, words(schemas["GatewayKey"].Value.Properties["closed"]))
+	require.Equal(t, []string{
 		string(payment.ClassApproved), string(payment.ClassDeclined), string(payment.ClassRejected),
 		string(payment.ClassNotCharged), string(payment.ClassUnknownAnswered), string(payment.ClassUnknownUnanswered),
 		string(payment.ClassPending), string(payment.ClassKeyReused),
@@ -122,7 +126,8 @@ func TestContractKnowsEveryWord(t *testing.T) {
 		"created", "claimed", "attempt", "settled",
 		string(payment.EventRefused), string(payment.EventTakenOver), string(payment.EventScheduled),
 		string(payment.EventSetAside), string(payment.EventReconciled), string(payment.EventResolved),
-		string(payment.EventImported), string(payment.EventArchived),
+		string(payment.EventImported), string(payment.EventEvidence), string(payment.EventDouble),
+		string(payment.EventKeyClosed), string(payment.EventUnsendable), string(payment.EventArchived),
 	}, words(schemas["Moment"].Value.Properties["kind"]))
 }
 

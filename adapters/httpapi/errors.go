@@ -75,6 +75,12 @@ var (
 		sentence:   "another request is processing this payment; send the same request again later",
 		retryAfter: time.Second,
 	}
+	problemOtherGateway = problem{
+		name: "other-gateway", status: http.StatusConflict, title: "Payment at another gateway",
+		sentence: "the payment was begun at a gateway that this service is not configured for, and may have been " +
+			"charged there; send the same request again when its outcome is known",
+		retryAfter: time.Minute,
+	}
 	problemTooLarge = problem{
 		name: "body-too-large", status: http.StatusRequestEntityTooLarge, title: "Body too large",
 		sentence: "the body must have at most 65536 bytes", hangUp: true,
@@ -204,6 +210,8 @@ func refusalOf(ctx context.Context, err error) *refusal {
 		return refuse(problemField).saying(field.Message)
 	case errors.Is(err, core.ErrBusy):
 		return refuse(problemBusy)
+	case errors.Is(err, core.ErrForeignGateway):
+		return refuse(problemOtherGateway)
 	case errors.Is(err, core.ErrMismatch):
 		return refuse(problemMismatch)
 	case errors.Is(err, ports.ErrNotFound):

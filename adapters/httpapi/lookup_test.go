@@ -173,3 +173,22 @@ func TestLookUpWithoutADatabase(t *testing.T) {
 	require.Equal(t, "2", got.header.Get("Retry-After"))
 	require.Equal(t, "no-store", got.header.Get("Cache-Control"))
 }
+
+// What is proven of a gateway key is shown, and left out if there is nothing to know.
+func TestLookUpShowsTheKeys(t *testing.T) {
+	t.Parallel()
+	p := payment.Payment{
+		OrderID: "o", Money: money(t, "1", "JPY"), State: payment.StateSucceeded, TransactionID: "txn-1",
+		Gateway: "https://gateway.example", Attempt: payment.Attempt{Number: 1}, CreatedAt: at(0), UpdatedAt: at(0), SeenAt: at(1),
+	}
+	got := serve(t, knowing(ports.History{Payment: p, Keys: []payment.Key{
+		{Key: "k-1", Gateway: "https://gateway.example", Closed: payment.ClosedCharged, ClosedAt: at(time.Second), TransactionID: "txn-2"},
+		{Key: "k-2", DueAt: at(time.Minute)},
+	}})).get("/payments/o")
+	require.Equal(t, 200, got.status)
+	require.Contains(t, got.body, `"gateway":"https://gateway.example","attempts":[]`)
+	require.Contains(t, got.body, `"keys":[`+
+		`{"gateway_key":"k-1","gateway":"https://gateway.example","closed":"charged","closed_at":"2026-03-04T12:00:01.000000Z",`+
+		`"transaction_id":"txn-2"},`+
+		`{"gateway_key":"k-2","next_lookup_at":"2026-03-04T12:01:00.000000Z"}]}`)
+}

@@ -66,7 +66,7 @@ func momentsOf(h ports.History, round []payment.Attempt) []moment {
 	if settled(h, last) {
 		moments = append(moments, moment{at: last.EndedAt, Moment: wire.Moment{
 			Kind: kindSettled, Replica: last.Replica, Fence: last.Fence,
-			State: wire.State(settledTo(h.Payment, last)),
+			State: wire.State(settledTo(h, last)),
 		}})
 	}
 	return moments
@@ -98,16 +98,24 @@ func settled(h ports.History, last payment.Attempt) bool {
 
 // settledTo returns the state that the round was settled to. Of earlier rounds it is kept
 // only where the gateway's answer says it.
-func settledTo(p payment.Payment, last payment.Attempt) payment.State {
+func settledTo(h ports.History, last payment.Attempt) payment.State {
 	switch {
 	case last.Class == payment.ClassApproved:
 		return payment.StateSucceeded
-	case last.Class == payment.ClassDeclined:
+	case last.Class == payment.ClassDeclined && !doubtful(h, last):
 		return payment.StateDeclined
-	case p.Fence == last.Fence:
-		return p.State
+	case h.Payment.Fence == last.Fence:
+		return h.Payment.State
 	}
 	return ""
+}
+
+// doubtful reports whether an attempt with the same key before this one may have taken the money: then
+// its decline did not settle the payment.
+func doubtful(h ports.History, last payment.Attempt) bool {
+	return slices.ContainsFunc(h.Attempts, func(a payment.Attempt) bool {
+		return a.Number < last.Number && a.GatewayKey == last.GatewayKey && a.Class.Unknown()
+	})
 }
 
 func definite(c payment.Class) bool {

@@ -25,7 +25,12 @@ type story struct {
 
 const lease = 30 * time.Second
 
-var terms = payment.Terms{Replica: "q", Lease: lease, LookupFirst: time.Second, LookupMax: time.Minute}
+var rules = payment.KeyRules{
+	Capabilities: payment.Capabilities{Gateway: "https://gateway.example", HonoursKeys: true, SavesDeclines: true},
+	Late:         time.Minute, LookupFirst: time.Second, LookupMax: time.Minute,
+}
+
+var terms = payment.Terms{Replica: "q", Lease: lease, Rules: rules}
 
 func (s *story) write(d payment.Decision, err error) {
 	s.t.Helper()
@@ -45,7 +50,7 @@ func (s *story) wait(d time.Duration) { s.now = s.now.Add(d) }
 func (s *story) ask(replica string, later bool) payment.Ask {
 	return payment.Ask{
 		OrderID: "o", Money: money(s.t, "1", "USD"), Later: later, Async: later,
-		NewKey: payment.GatewayKey("key of " + replica), Replica: replica, Lease: lease,
+		NewKey: payment.GatewayKey("key of " + replica), Replica: replica, Lease: lease, Rules: rules,
 	}
 }
 
@@ -81,6 +86,14 @@ func (s *story) settle(class payment.Class, state payment.State) {
 func (s *story) conclude(state payment.State, kind payment.EventKind) {
 	s.write(payment.Settlement{
 		Hold: s.payment.Hold(), Outcome: payment.Outcome{State: state, Reason: "why", DueIn: time.Second}, Event: kind,
+	}.Apply(s.payment, s.now))
+}
+
+// lookUp records the answer to a lookup.
+func (s *story) lookUp(found payment.Finding) {
+	s.write(payment.LookupRecord{
+		Hold: s.payment.Hold(), Key: s.payment.GatewayKey, Replica: "q", Rules: rules, Sent: payment.Instant{DB: s.now},
+		Result: payment.Lookup{Finding: found, TransactionID: "txn-1", Message: "no funds"},
 	}.Apply(s.payment, s.now))
 }
 
@@ -237,11 +250,24 @@ func TestTimeline(t *testing.T) {
 				s.settle(payment.ClassUnknownUnanswered, payment.StateUnresolved)
 				s.wait(time.Second)
 				s.pickUp()
-				s.conclude(payment.StateDeclined, payment.EventReconciled)
+				s.lookUp(payment.FoundDeclined)
 			},
 			want: []string{
 				"0s created", "0s claimed a/1", "0s attempt a/1 #1 unknown_unanswered", "1s settled a/1",
-				"2s reconciled q/2 declined: why",
+				"2s reconciled q/2 declined: no funds",
+			},
+		},
+		{
+			name: "declined after an unknown attempt, and asked again",
+			tell: func(s *story) {
+				s.retry(payment.ClassUnknownAnswered)
+				s.settle(payment.ClassDeclined, payment.StateDeclined)
+				s.wait(time.Second)
+				s.claim()
+			},
+			want: []string{
+				"0s created", "0s claimed a/1", "0s attempt a/1 #1 unknown_answered", "3s attempt a/1 #2 declined",
+				"4s settled a/1", "5s claimed b/2", "5s attempt b/2 #3",
 			},
 		},
 		{
@@ -299,6 +325,24 @@ func TestTimeline(t *testing.T) {
 			want: []string{
 				"0s created", "0s claimed a/1", "0s attempt a/1 #1 not_charged", "2s scheduled a/1 scheduled: why",
 				"3s claimed q/2", "3s attempt q/2 #2",
+			},
+		},
+		{
+			name: "taken over, and the first worker comes back with an approval",
+			tell: func(s *story) {
+				s.wait(lease)
+				s.claim()
+				s.wait(time.Second)
+				s.write(payment.Approval{
+					OrderID: "o", Key: "key-of-a", TransactionID: "txn-1", By: "a", Rules: rules,
+				}.Apply(s.payment, s.now))
+			},
+			want: []string{
+				"0s created", "0s claimed a/1",
+				"0s attempt a/1 #1 unknown_unanswered interrupted: its worker did not report an end",
+				"30s taken_over b/2 the claim of a had expired",
+				"30s attempt b/2 #2 unknown_unanswered interrupted: its worker did not report an end",
+				"31s evidence a/3 was processing; transaction txn-1 with gateway key key-of-a, as the gateway says",
 			},
 		},
 		{

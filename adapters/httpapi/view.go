@@ -15,7 +15,7 @@ func viewPayment(p payment.Payment) wire.Payment {
 		Amount: p.Money.Decimal(), Currency: p.Money.Currency().Code(),
 		TransactionID: p.TransactionID, Code: p.Code, Reason: p.Reason,
 		CreatedAt: stamp(p.CreatedAt), UpdatedAt: stamp(p.UpdatedAt),
-		NextAttemptAt: stamp(nextAttemptAt(p)),
+		NextAttemptAt: stamp(nextAttemptAt(p)), Gateway: string(p.Gateway),
 	}
 }
 
@@ -37,8 +37,19 @@ func viewHistory(h ports.History) wire.PaymentHistory {
 		OrderID: p.OrderID, State: p.State, Amount: p.Amount, Currency: p.Currency,
 		TransactionID: p.TransactionID, Code: p.Code, Reason: p.Reason,
 		CreatedAt: p.CreatedAt, UpdatedAt: p.UpdatedAt, NextAttemptAt: p.NextAttemptAt,
-		Attempts: viewAttempts(h), Timeline: timeline(h),
+		Gateway: p.Gateway, Attempts: viewAttempts(h), Timeline: timeline(h), Keys: viewKeys(h.Keys),
 	}
+}
+
+func viewKeys(keys []payment.Key) []wire.GatewayKey {
+	var views []wire.GatewayKey
+	for _, k := range keys {
+		views = append(views, wire.GatewayKey{
+			GatewayKey: string(k.Key), Gateway: string(k.Gateway), Closed: wire.GatewayKeyClosed(k.Closed),
+			ClosedAt: stamp(k.ClosedAt), TransactionID: k.TransactionID, NextLookupAt: stamp(k.DueAt),
+		})
+	}
+	return views
 }
 
 func viewAttempts(h ports.History) []wire.Attempt {

@@ -15,16 +15,23 @@ import (
 	"paymentd/ports"
 )
 
-func nobody() int { return 0 }
+// counts is a service in which so many requests wait.
+type counts int
+
+func (c counts) Waiting() int          { return int(c) }
+func (counts) SharedTransactions() int { return 0 }
+func (counts) ForeignPayments() int    { return 0 }
 
 func TestBacklogIsSampled(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		p, wire := fake.NewPayments(), &fake.Wire{}
 		m := metrics.New("test")
-		m.Sample(wire.Payments(p), func() int { return 7 })
+		m.Sample(wire.Payments(p), counts(7))
 		require.Equal(t, series{
 			"paymentd_requests_waiting":                                7,
+			"paymentd_shared_transactions":                             0,
+			"paymentd_foreign_payments":                                0,
 			"paymentd_backlog_sampled":                                 1,
 			`paymentd_backlog_payments{state="processing"}`:            0,
 			`paymentd_backlog_payments{state="scheduled"}`:             0,
@@ -93,10 +100,10 @@ func TestBacklogThatCannotBeRead(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				wire := &fake.Wire{Fault: func(fake.Call) fake.Fault { return fault }}
 				m := metrics.New("test")
-				m.Sample(wire.Payments(fake.NewPayments()), nobody)
+				m.Sample(wire.Payments(fake.NewPayments()), counts(0))
 				began := time.Now()
 				require.Equal(t, series{
-					"paymentd_requests_waiting": 0, "paymentd_backlog_sampled": 0,
+					"paymentd_requests_waiting": 0, "paymentd_shared_transactions": 0, "paymentd_foreign_payments": 0, "paymentd_backlog_sampled": 0,
 				}, sampled(t, m))
 				require.LessOrEqual(t, time.Since(began), 2*time.Second)
 			})
@@ -116,7 +123,7 @@ func (pooled) Pools() map[string]sql.DBStats {
 func TestPoolsAreSampled(t *testing.T) {
 	t.Parallel()
 	m := metrics.New("test")
-	m.Sample(pooled{fake.NewPayments()}, nobody)
+	m.Sample(pooled{fake.NewPayments()}, counts(0))
 	s := scrape(t, m)
 	for name, want := range (series{
 		`paymentd_database_connections{pool="mysql",state="in_use"}`:    3,

@@ -25,7 +25,7 @@ var (
 // everything has a series of each metric.
 func everything() *metrics.Metrics {
 	m := metrics.New("test")
-	m.Sample(pooled{fake.NewPayments()}, nobody)
+	m.Sample(pooled{fake.NewPayments()}, counts(0))
 	m.Certificate(time.Now)
 	m.Log(func() uint64 { return 7 })
 	m.Keys(func() time.Duration { return time.Second })

@@ -48,9 +48,9 @@ func TestAttemptsAndLookupsAreCounted(t *testing.T) {
 		{Finding: payment.FoundDeclined},
 		{Finding: payment.FoundProcessing},
 		{Finding: payment.FoundNothing},
-		{Finding: payment.FoundNoAnswer},
 		{Finding: payment.FoundPending},
 		{Finding: payment.FoundVoided},
+		{Finding: payment.FoundNoAnswer},
 		{Finding: "a finding of the future"},
 	} {
 		m.Gateway(told{lookup: l}).LookUp(t.Context(), "key-1")
@@ -64,14 +64,14 @@ func TestAttemptsAndLookupsAreCounted(t *testing.T) {
 		`paymentd_attempt_duration_seconds_count{class="unknown_unanswered"}`: 1,
 		`paymentd_attempt_duration_seconds_count{class="pending"}`:            1,
 		`paymentd_attempt_duration_seconds_count{class="key_reused"}`:         1,
-		`paymentd_lookup_duration_seconds_count{finding="pending"}`:           1,
-		`paymentd_lookup_duration_seconds_count{finding="voided"}`:            1,
 		`paymentd_attempt_duration_seconds_count{class="other"}`:              1,
 		`paymentd_lookup_duration_seconds_count{finding="approved"}`:          1,
 		`paymentd_lookup_duration_seconds_count{finding="declined"}`:          1,
 		`paymentd_lookup_duration_seconds_count{finding="processing"}`:        1,
 		`paymentd_lookup_duration_seconds_count{finding="nothing"}`:           1,
 		`paymentd_lookup_duration_seconds_count{finding="no_answer"}`:         2,
+		`paymentd_lookup_duration_seconds_count{finding="pending"}`:           1,
+		`paymentd_lookup_duration_seconds_count{finding="voided"}`:            1,
 		`paymentd_lookup_duration_seconds_count{finding="other"}`:             1,
 	}, scrape(t, m).changed(before))
 }

@@ -36,6 +36,8 @@ type Metrics struct {
 	replays  prometheus.Counter
 
 	outcomes  family[payment.State, prometheus.Counter]
+	evidence  family[payment.Verdict, prometheus.Counter]
+	forgotten prometheus.Counter
 	claims    family[payment.Verdict, prometheus.Counter]
 	takeovers prometheus.Counter
 	fencedOut family[string, prometheus.Counter]
@@ -43,6 +45,7 @@ type Metrics struct {
 	claimed   family[string, prometheus.Observer]
 	renewed   prometheus.Histogram
 	settled   prometheus.Histogram
+	recorded  family[string, prometheus.Observer]
 
 	attempts family[payment.Class, prometheus.Observer]
 	lookups  family[payment.Finding, prometheus.Observer]
@@ -81,12 +84,17 @@ func (m *Metrics) ofPayments() {
 	m.claims = familyOf(m.counters("paymentd_claims_total",
 		"Asked claims, by verdict.", "verdict").WithLabelValues,
 		payment.VerdictClaimed, payment.VerdictLookUp, payment.VerdictReplay, payment.VerdictBusy,
-		payment.VerdictMismatch, payment.VerdictAccepted, payment.VerdictSetAside)
+		payment.VerdictMismatch, payment.VerdictAccepted, payment.VerdictSetAside, payment.VerdictForeign)
+	m.evidence = familyOf(m.counters("paymentd_evidence_total",
+		"Charges that the gateway has and the payment did not wait for, by what became of them.", "verdict").WithLabelValues,
+		payment.VerdictEvidence, payment.VerdictDouble)
+	m.forgotten = m.counter("paymentd_lookups_forgotten_total",
+		"Lookups that found nothing of a key that the gateway may have forgotten: only a person can resolve the payment.")
 	m.takeovers = m.counter("paymentd_takeovers_total",
 		"Claims of payments whose worker fell silent over them.")
 	m.fencedOut = familyOf(m.counters("paymentd_fenced_out_total",
 		"Writes that were refused because the claim was lost, by write.", "write").WithLabelValues,
-		writeRenew, writeSettle)
+		writeRenew, writeSettle, writeLookup)
 	m.faults = familyOf(m.counters("paymentd_database_errors_total",
 		"Calls to the database that failed, by what is known of it.", "error").WithLabelValues,
 		faultUnavailable, faultInDoubt)
@@ -95,6 +103,9 @@ func (m *Metrics) ofPayments() {
 		byRequest, byQueue)
 	m.renewed = m.histogram("paymentd_renew_duration_seconds",
 		"Time that the renewal of a claim took, between two attempts.", databaseBuckets)
+	m.recorded = familyOf(m.histograms("paymentd_evidence_duration_seconds",
+		"Time that storing what the gateway knows took, by what it is.", databaseBuckets, "write").WithLabelValues,
+		writeLookup, writeApproval)
 	m.settled = m.histogram("paymentd_settle_duration_seconds",
 		"Time that storing an outcome took.", databaseBuckets)
 }
@@ -106,18 +117,33 @@ func (m *Metrics) ofGateway() {
 		payment.ClassUnknownAnswered, payment.ClassUnknownUnanswered, payment.ClassPending, payment.ClassKeyReused)
 	m.lookups = familyOf(m.histograms("paymentd_lookup_duration_seconds",
 		"Time that a lookup at the gateway took, by finding.", gatewayBuckets, "finding").WithLabelValues,
-		payment.FoundApproved, payment.FoundDeclined, payment.FoundProcessing, payment.FoundPending,
-		payment.FoundVoided, payment.FoundNothing, payment.FoundNoAnswer)
+		payment.FoundApproved, payment.FoundDeclined, payment.FoundProcessing, payment.FoundNothing,
+		payment.FoundNoAnswer, payment.FoundPending, payment.FoundVoided)
+}
+
+// Counts are what a service counts by itself.
+type Counts interface {
+	Waiting() int
+	SharedTransactions() int
+	ForeignPayments() int
 }
 
 // Sample lets each scrape look at what is only known by asking: the backlog and the connections
-// of a repository, and how many requests wait.
-func (m *Metrics) Sample(payments ports.Payments, waiting func() int) {
+// of a repository, and what the service has counted in the background.
+func (m *Metrics) Sample(payments ports.Payments, service Counts) {
 	m.registry.MustRegister(
 		prometheus.NewGaugeFunc(prometheus.GaugeOpts{
 			Name: "paymentd_requests_waiting",
 			Help: "Requests that wait for another one at work on their order.",
-		}, func() float64 { return float64(waiting()) }),
+		}, func() float64 { return float64(service.Waiting()) }),
+		prometheus.NewGaugeFunc(prometheus.GaugeOpts{
+			Name: "paymentd_shared_transactions",
+			Help: "Transactions that two orders or more have at one gateway, as this process's sweep has found them.",
+		}, func() float64 { return float64(service.SharedTransactions()) }),
+		prometheus.NewGaugeFunc(prometheus.GaugeOpts{
+			Name: "paymentd_foreign_payments",
+			Help: "Payments that wait because their gateway is not the configured one, as of the last minute.",
+		}, func() float64 { return float64(service.ForeignPayments()) }),
 		newBacklog(payments),
 	)
 	if p, ok := payments.(pooled); ok {

@@ -14,8 +14,10 @@ const (
 	byRequest = "request"
 	byQueue   = "queue"
 
-	writeRenew  = "renew"
-	writeSettle = "settle"
+	writeRenew    = "renew"
+	writeSettle   = "settle"
+	writeLookup   = "lookup"
+	writeApproval = "approval"
 
 	faultUnavailable = "unavailable" // certainly, nothing was written
 	faultInDoubt     = "in_doubt"
@@ -67,8 +69,8 @@ func (s payments) ClaimDue(
 
 // NextDue implements ports.Payments. The queue asks once a second, so that a database that is
 // away is counted even where nobody pays.
-func (s payments) NextDue(ctx context.Context) (time.Duration, bool, error) {
-	in, found, err := s.Payments.NextDue(ctx)
+func (s payments) NextDue(ctx context.Context, terms payment.Terms) (time.Duration, bool, error) {
+	in, found, err := s.Payments.NextDue(ctx, terms)
 	s.failed(ctx, err)
 	return in, found, err
 }
@@ -93,6 +95,49 @@ func (s payments) Settle(ctx context.Context, st payment.Settlement) error {
 	}
 	s.metrics.outcomes.of(st.Outcome.State).Inc()
 	return nil
+}
+
+// RecordLookup implements ports.Payments. A lookup that the payment waited for is its outcome.
+func (s payments) RecordLookup(
+	ctx context.Context, r payment.LookupRecord,
+) (payment.Payment, payment.Verdict, error) {
+	began := time.Now()
+	p, verdict, err := s.Payments.RecordLookup(ctx, r)
+	s.metrics.recorded.of(writeLookup).Observe(time.Since(began).Seconds())
+	if err != nil {
+		s.refused(ctx, writeLookup, err)
+		return p, verdict, err
+	}
+	s.found(verdict)
+	waited := r.State == payment.StateProcessing || r.State == payment.StateUnresolved
+	if waited && r.Key == p.GatewayKey && verdict == payment.VerdictWritten {
+		s.metrics.outcomes.of(p.State).Inc()
+		if p.State == payment.StateUnresolved && p.Reason == payment.ReasonForgotten {
+			s.metrics.forgotten.Inc()
+		}
+	}
+	return p, verdict, nil
+}
+
+// RecordApproval implements ports.Payments.
+func (s payments) RecordApproval(
+	ctx context.Context, a payment.Approval,
+) (payment.Payment, payment.Verdict, error) {
+	began := time.Now()
+	p, verdict, err := s.Payments.RecordApproval(ctx, a)
+	s.metrics.recorded.of(writeApproval).Observe(time.Since(began).Seconds())
+	s.failed(ctx, err)
+	if err == nil {
+		s.found(verdict)
+	}
+	return p, verdict, err
+}
+
+// found counts a charge that was found where the payment did not wait for it.
+func (s payments) found(verdict payment.Verdict) {
+	if verdict == payment.VerdictEvidence || verdict == payment.VerdictDouble {
+		s.metrics.evidence.of(verdict).Inc()
+	}
 }
 
 // Find implements ports.Payments.

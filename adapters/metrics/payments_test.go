@@ -31,12 +31,25 @@ func ask(t *testing.T, id payment.OrderID) payment.Ask {
 	t.Helper()
 	return payment.Ask{
 		OrderID: id, Money: money(t, "100.00"), NewKey: payment.GatewayKey("key of " + id),
-		Replica: "replica-a", Lease: time.Hour,
+		Replica: "replica-a", Lease: time.Hour, Rules: rules, Worker: time.Now(),
 	}
 }
 
-var terms = payment.Terms{
-	Replica: "replica-q", Lease: time.Hour, LookupFirst: time.Second, LookupMax: time.Minute,
+// terms are those of one kind of work.
+func terms(work payment.Work) payment.Terms {
+	return payment.Terms{
+		Work: work, Replica: "replica-q", Lease: time.Hour, Rules: rules, Worker: time.Now(),
+		NewKey: func() payment.GatewayKey { return "key-of-the-queue" },
+	}
+}
+
+// rules are those of a gateway that honours keys for ever.
+var rules = payment.KeyRules{
+	Capabilities: payment.Capabilities{
+		Gateway: "https://gateway.example", HonoursKeys: true, KeyLifetime: 24 * time.Hour,
+		LookupForgets: true, SavesDeclines: true,
+	},
+	Late: time.Minute, LookupFirst: time.Second, LookupMax: time.Minute,
 }
 
 func claim(t *testing.T, p ports.Payments, a payment.Ask) payment.Payment {
@@ -44,6 +57,15 @@ func claim(t *testing.T, p ports.Payments, a payment.Ask) payment.Payment {
 	claimed, _, err := p.Claim(t.Context(), a)
 	require.NoError(t, err)
 	return claimed
+}
+
+// lookup is the answer to a lookup of the key of a payment in hand.
+func lookup(held payment.Payment, found payment.Finding) payment.LookupRecord {
+	now := time.Now()
+	return payment.LookupRecord{
+		Hold: held.Hold(), Key: held.GatewayKey, Rules: rules, Worker: now,
+		Sent: payment.Instant{DB: held.CreatedAt, Worker: now}, Result: payment.Lookup{Finding: found, TransactionID: "txn-1"},
+	}
 }
 
 func settle(t *testing.T, p ports.Payments, held payment.Payment, state payment.State) error {
@@ -126,7 +148,7 @@ func TestPaymentsAreCounted(t *testing.T) {
 				a := ask(t, "order-1")
 				a.Lease = 0
 				claim(t, p, a)
-				due, err := p.ClaimDue(t.Context(), terms, 10)
+				due, err := p.ClaimDue(t.Context(), terms(payment.WorkTakeovers), 10)
 				require.NoError(t, err)
 				require.Len(t, due, 1)
 				require.NoError(t, settle(t, p, due[0].Payment, payment.StateUnresolved))
@@ -138,6 +160,50 @@ func TestPaymentsAreCounted(t *testing.T) {
 				`paymentd_claim_duration_seconds_count{by="queue"}`:   1,
 				`paymentd_settle_duration_seconds_count`:              1,
 				`paymentd_payments_total{outcome="unresolved"}`:       1,
+			},
+		},
+		"an approval whose claim is lost, told twice, and a second charge": {
+			func(t *testing.T, p ports.Payments) {
+				t.Helper()
+				held := claim(t, p, ask(t, "order-1"))
+				for _, transaction := range []string{"txn-1", "txn-1", "txn-2"} {
+					_, _, err := p.RecordApproval(t.Context(), payment.Approval{
+						OrderID: "order-1", Key: held.GatewayKey, TransactionID: transaction, By: "a", Rules: rules,
+					})
+					require.NoError(t, err)
+				}
+				_, _, err := p.RecordLookup(t.Context(), lookup(held, payment.FoundNothing))
+				require.ErrorIs(t, err, payment.ErrFenced)
+			},
+			map[string]int{
+				`paymentd_claims_total{verdict="claimed"}`:                   1,
+				`paymentd_claim_duration_seconds_count{by="request"}`:        1,
+				`paymentd_evidence_total{verdict="evidence"}`:                1,
+				`paymentd_evidence_total{verdict="double"}`:                  1,
+				`paymentd_evidence_duration_seconds_count{write="approval"}`: 3,
+				`paymentd_evidence_duration_seconds_count{write="lookup"}`:   1,
+				`paymentd_fenced_out_total{write="lookup"}`:                  1,
+			},
+		},
+		"a lookup that settles, and one of a forgotten key": {
+			func(t *testing.T, p ports.Payments) {
+				t.Helper()
+				held := claim(t, p, ask(t, "order-1"))
+				_, _, err := p.RecordLookup(t.Context(), lookup(held, payment.FoundApproved))
+				require.NoError(t, err)
+				old := lookup(claim(t, p, ask(t, "order-2")), payment.FoundNothing)
+				old.Sent = payment.Instant{DB: old.Sent.DB.Add(48 * time.Hour), Worker: old.Sent.Worker.Add(48 * time.Hour)}
+				old.End = &payment.AttemptEnd{Result: payment.Result{Class: payment.ClassUnknownAnswered}}
+				_, _, err = p.RecordLookup(t.Context(), old)
+				require.NoError(t, err)
+			},
+			map[string]int{
+				`paymentd_claims_total{verdict="claimed"}`:                 2,
+				`paymentd_claim_duration_seconds_count{by="request"}`:      2,
+				`paymentd_payments_total{outcome="succeeded"}`:             1,
+				`paymentd_payments_total{outcome="unresolved"}`:            1,
+				`paymentd_lookups_forgotten_total`:                         1,
+				`paymentd_evidence_duration_seconds_count{write="lookup"}`: 2,
 			},
 		},
 	} {
@@ -156,9 +222,9 @@ func TestPaymentsAreCounted(t *testing.T) {
 func TestFaultsAreCounted(t *testing.T) {
 	t.Parallel()
 	for err, want := range map[error]map[string]int{
-		fmt.Errorf("x: %w", ports.ErrUnavailable): {`paymentd_database_errors_total{error="unavailable"}`: 6},
-		fmt.Errorf("x: %w", ports.ErrInDoubt):     {`paymentd_database_errors_total{error="in_doubt"}`: 6},
-		errors.New("a column is missing"):         {`paymentd_database_errors_total{error="other"}`: 6},
+		fmt.Errorf("x: %w", ports.ErrUnavailable): {`paymentd_database_errors_total{error="unavailable"}`: 8},
+		fmt.Errorf("x: %w", ports.ErrInDoubt):     {`paymentd_database_errors_total{error="in_doubt"}`: 8},
+		errors.New("a column is missing"):         {`paymentd_database_errors_total{error="other"}`: 8},
 		context.Canceled:                          {},
 	} {
 		t.Run(err.Error(), func(t *testing.T) {
@@ -175,11 +241,13 @@ func TestFaultsAreCounted(t *testing.T) {
 			}
 			before := scrape(t, m)
 			_, _, claimed := p.Claim(ctx, ask(t, "order-1"))
-			_, due := p.ClaimDue(ctx, terms, 1)
-			_, _, next := p.NextDue(ctx)
+			_, due := p.ClaimDue(ctx, terms(payment.WorkCharges), 1)
+			_, _, next := p.NextDue(ctx, terms(payment.WorkCharges))
 			_, found := p.Find(ctx, "order-1")
+			_, _, lookup := p.RecordLookup(ctx, payment.LookupRecord{})
+			_, _, approval := p.RecordApproval(ctx, payment.Approval{})
 			for _, got := range []error{
-				claimed, due, next, found, p.Renew(ctx, payment.Renewal{}), p.Settle(ctx, payment.Settlement{}),
+				claimed, due, next, found, lookup, approval, p.Renew(ctx, payment.Renewal{}), p.Settle(ctx, payment.Settlement{}),
 			} {
 				require.ErrorIs(t, got, err)
 			}

@@ -41,7 +41,7 @@ func newService(t testing.TB) service {
 		Workers: 1, Poll: time.Second, HeartbeatTimeout: time.Second,
 	}, s.metrics.Payments(payments), s.metrics.Gateway(s.gateway),
 		resilience.NewRetry(resilience.RetryOptions{}), slog.New(slog.DiscardHandler))
-	s.metrics.Sample(payments, c.Waiting)
+	s.metrics.Sample(payments, c)
 	usd, err := payment.ParseCurrency("USD")
 	require.NoError(t, err)
 	s.Handler = httpapi.New(c, httpapi.Options{

@@ -36,7 +36,7 @@ type opening struct {
 }
 
 func newOpening(ask payment.Ask) *opening {
-	o := &opening{ask: ask, move: newMove(
+	o := &opening{ask: ask, move: newKeyMove(
 		ask.OrderID, func(p payment.Payment, now time.Time) (payment.Decision, error) {
 			return ask.Decide(p, now), nil
 		},

@@ -99,12 +99,20 @@ func beatAndRelease(ctx context.Context, s *mysqlstore.Payments, replica string)
 	return err
 }
 
+// concurrently are terms of one kind of work after the other, whose claims run out at once.
+func concurrently(n int) payment.Terms {
+	works := []payment.Work{payment.WorkCharges, payment.WorkTakeovers, payment.WorkLookups}
+	on := terms(works[n/5%len(works)])
+	on.Lease, on.Rules.LookupFirst = 0, time.Microsecond
+	return on
+}
+
 // turn makes one change, after the number n.
 func turn(ctx context.Context, s *mysqlstore.Payments, a payment.Ask, held *holders, n int) error {
 	a.Lease = 0 // so that the next one takes it over
 	switch n % 5 {
 	case 0:
-		due, err := s.ClaimDue(ctx, payment.Terms{Replica: "replica-q", LookupFirst: time.Microsecond}, 2)
+		due, err := s.ClaimDue(ctx, concurrently(n), 2)
 		for _, d := range due {
 			held.add(d.Payment)
 		}

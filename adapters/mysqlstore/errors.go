@@ -16,6 +16,7 @@ import (
 // Numbers of the server's errors, with the names that the manuals give them (MySQL's "Server Error
 // Message Reference", MariaDB's "MariaDB Error Codes").
 const (
+	errDiskFull            = 1021 // ER_DISK_FULL
 	errUnknownCommand      = 1047 // ER_UNKNOWN_COM_ERROR: a Galera node that is not in its cluster
 	errDuplicateKey        = 1062 // ER_DUP_ENTRY
 	errTableFull           = 1114 // ER_RECORD_FILE_FULL
@@ -122,6 +123,8 @@ func atCommit(err error) error {
 func writtenNothing(refusal *mysql.MySQLError) bool {
 	_, notTaken := denials[refusal.Number]
 	switch {
+	case refusal.Number == errDiskFull: // of the binary log, perhaps, after InnoDB has prepared the commit
+		return false
 	case notTaken, slices.Contains(rolledBack, refusal.Number),
 		slices.Contains(limits, refusal.Number),
 		isDenied(refusal), isPermanent(refusal):

@@ -23,7 +23,7 @@ func ask(t testing.TB, id payment.OrderID) payment.Ask {
 	t.Helper()
 	return payment.Ask{
 		OrderID: id, Money: dollars(t), NewKey: payment.GatewayKey("key-of-" + id),
-		Replica: "replica-a", Lease: lease,
+		Replica: "replica-a", Lease: lease, Rules: rules, Worker: time.Now(),
 	}
 }
 
@@ -56,8 +56,20 @@ func unresolved(p payment.Payment) payment.Settlement {
 	}
 }
 
-var terms = payment.Terms{
-	Replica: "replica-q", Lease: lease, LookupFirst: time.Minute, LookupMax: time.Hour,
+// terms are those of one kind of work.
+func terms(work payment.Work) payment.Terms {
+	return payment.Terms{
+		Work: work, Replica: "replica-q", Lease: lease, Rules: rules, Worker: time.Now(),
+		NewKey: func() payment.GatewayKey { return "key-of-the-queue" },
+	}
+}
+
+// rules are those of a gateway that honours keys for ever.
+var rules = payment.KeyRules{
+	Capabilities: payment.Capabilities{
+		Gateway: "https://gateway.example", HonoursKeys: true, LookupForgets: true, SavesDeclines: true,
+	},
+	Late: time.Minute, LookupFirst: time.Minute, LookupMax: time.Hour,
 }
 
 // change is a change of one payment, order-1, that meets a cut.
@@ -120,7 +132,7 @@ func (m mode) changes() map[string]change {
 			},
 			make: func(ctx context.Context, t *testing.T, s *mysqlstore.Payments) error {
 				t.Helper()
-				due, err := s.ClaimDue(ctx, terms, 10)
+				due, err := s.ClaimDue(ctx, terms(payment.WorkTakeovers), 10)
 				if err == nil {
 					require.Len(t, due, 1, "they are ours")
 					require.Equal(t, int64(2), due[0].Payment.Fence)
@@ -213,7 +225,7 @@ func imported(begin func(*testing.T, *mysqlstore.Payments)) change {
 			a := ask(t, "order-1")
 			_, err := s.Import(ctx, payment.Import{
 				Charge:        payment.Charge{Key: "key-of-the-gateway", OrderID: a.OrderID, Money: a.Money},
-				TransactionID: "txn-1", By: "ada",
+				TransactionID: "txn-1", By: "ada", Overwrite: true,
 			})
 			return err
 		},

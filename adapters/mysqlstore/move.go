@@ -19,6 +19,8 @@ type move struct {
 	// token is stored with each new fencing number. It outlives a lost answer: a row that
 	// has it was written by an earlier try of this very move.
 	token int64
+	// keys says that the decision needs the records of the order's keys.
+	keys bool
 	// decision is that of the latest try.
 	decision payment.Decision
 }
@@ -29,13 +31,22 @@ func newMove(
 	return &move{orderID: id, decide: decide, token: newToken()}
 }
 
+// newKeyMove is newMove for a decision that needs the records of the order's keys.
+func newKeyMove(
+	id payment.OrderID, decide func(payment.Payment, time.Time) (payment.Decision, error),
+) *move {
+	m := newMove(id, decide)
+	m.keys = true
+	return m
+}
+
 // newToken returns a number that no other claim has.
 func newToken() int64 { return rand.Int64() } //nolint:gosec // must differ, and may be guessed
 
 // Import implements ports.Payments. As with a claim, the INSERT comes first; here the change that
 // follows shares its transaction, for there is none without the other.
 func (s *Payments) Import(ctx context.Context, i payment.Import) (payment.Verdict, error) {
-	m := newMove(i.OrderID, i.Apply)
+	m := newKeyMove(i.OrderID, i.Apply)
 	known := false
 	err := s.write(ctx, func(ctx context.Context, conn *sql.Conn) error {
 		if known {
@@ -90,6 +101,11 @@ func (m *move) change(ctx context.Context, q *queries.Queries) error {
 		m.decision.Payment = p
 		return nil
 	}
+	if m.keys {
+		if p.Keys, err = listKeys(ctx, q, m.orderID); err != nil {
+			return err
+		}
+	}
 	if m.decision, err = m.decide(p, row.Now); err != nil {
 		return err
 	}
@@ -100,6 +116,11 @@ func (m *move) change(ctx context.Context, q *queries.Queries) error {
 func store(
 	ctx context.Context, q *queries.Queries, row queries.Payment, d payment.Decision, token int64,
 ) error {
+	for _, key := range d.Keys {
+		if err := q.PutGatewayKey(ctx, toKeyRow(row.OrderID, key, wordingOf(ctx))); err != nil {
+			return fmt.Errorf("keep the key: %w", err)
+		}
+	}
 	if !d.Write {
 		return nil
 	}

@@ -59,7 +59,12 @@ func TestPlans(t *testing.T) { //nolint:tparallel // its parts share one connect
 		"INSERT INTO api_keys (id, name, scopes, hash, created_at, revoked_at) " +
 			"SELECT LEFT(SHA2(order_id, 256), 12), order_id, 'pay', UNHEX(SHA2(order_id, 256)), NOW(6), NOW(6) FROM payments",
 		"UPDATE api_keys SET active_name = name, revoked_at = NULL WHERE name < 'order-00020'",
-		"ANALYZE TABLE payments, api_keys",
+		// A key for each payment; twenty are looked up at some time.
+		"INSERT INTO gateway_keys (order_id, gateway_key, gateway, lifetime_micros, doubt_answered, doubt_named, " +
+			"refused_class, refused_code, refused_message, attempts, lookups, closed, transaction_id, due_at) " +
+			"SELECT order_id, gateway_key, gateway, 0, TRUE, FALSE, '', '', '', 1, 0, 'absent', '', " +
+			"IF(order_id < 'order-00020', NOW(6), NULL) FROM payments",
+		"ANALYZE TABLE payments, api_keys, gateway_keys",
 	} {
 		_, err = s.db.ExecContext(t.Context(), statement)
 		require.NoError(t, err)
@@ -87,13 +92,35 @@ func TestPlans(t *testing.T) { //nolint:tparallel // its parts share one connect
 			return err
 		}, "range PRIMARY"},
 		"NextDue": {func(ctx context.Context, q *queries.Queries) error {
-			_, err := q.NextDue(ctx)
+			_, err := q.NextDue(ctx, queries.NextDueParams{State: payment.StateProcessing, Gateway: rules.Gateway})
+			return err
+		}, "range payments_due"},
+		"ListDuePayments": {func(ctx context.Context, q *queries.Queries) error {
+			_, err := q.ListDuePayments(ctx, queries.ListDuePaymentsParams{
+				WithinMicros: 1e9, State: payment.StateProcessing, Gateway: rules.Gateway, Limit: 16,
+			})
 			return err
 		}, "range payments_due"},
 		"LockDuePayments": {func(ctx context.Context, q *queries.Queries) error {
-			_, err := q.LockDuePayments(ctx, 16)
+			_, err := q.LockDuePayments(ctx, queries.LockDuePaymentsParams{
+				OrderIds: some, State: payment.StateProcessing, WithinMicros: 1e9,
+			})
 			return err
-		}, "range payments_due"},
+		}, "range PRIMARY"},
+		"ListGatewayKeys": {func(ctx context.Context, q *queries.Queries) error {
+			_, err := q.ListGatewayKeys(ctx, some[1])
+			return err
+		}, "ref PRIMARY"},
+		"ListDueGatewayKeys": {func(ctx context.Context, q *queries.Queries) error {
+			_, err := q.ListDueGatewayKeys(ctx, queries.ListDueGatewayKeysParams{
+				WithinMicros: 1e9, Gateway: rules.Gateway, Limit: 16,
+			})
+			return err
+		}, "range gateway_keys_due"},
+		"NextDueGatewayKey": {func(ctx context.Context, q *queries.Queries) error {
+			_, err := q.NextDueGatewayKey(ctx, rules.Gateway)
+			return err
+		}, "range gateway_keys_due"},
 		"ListActiveKeys": {func(ctx context.Context, q *queries.Queries) error {
 			keys, err := q.ListActiveKeys(ctx)
 			require.Len(t, keys, 20)
@@ -107,8 +134,11 @@ func TestPlans(t *testing.T) { //nolint:tparallel // its parts share one connect
 			require.NoError(t, err)
 			defer func() { require.NoError(t, rows.Close()) }()
 			table := "payments"
-			if name == "ListActiveKeys" {
+			switch name {
+			case "ListActiveKeys":
 				table = "api_keys"
+			case "ListGatewayKeys", "ListDueGatewayKeys", "NextDueGatewayKey":
+				table = "gateway_keys"
 			}
 			require.Equal(t, plan.access, accessOf(t, rows, table))
 		})

@@ -31,14 +31,26 @@ func (s *Payments) ClaimDue(
 			break
 		}
 	}
-	return decisions, err
+	if free := limit - len(decisions); err == nil && terms.Work == payment.WorkLookups && free > 0 {
+		var keys []payment.Decision
+		keys, err = s.claimDueKeys(ctx, terms, atMost(free))
+		decisions = append(decisions, keys...)
+	}
+	if err != nil && len(decisions) == 0 { // what was claimed is worked on; the rest stays due
+		return nil, fmt.Errorf("claim due payments: %w", err)
+	}
+	return decisions, nil
 }
 
 // claimDue claims a batch, and returns how many rows it has put off because they cannot be read.
 func (s *Payments) claimDue(
 	ctx context.Context, terms payment.Terms, limit int,
 ) (decisions []payment.Decision, putOff int, err error) {
-	b := &batch{terms: terms, limit: atMost(limit), token: newToken()}
+	due, err := s.listDue(ctx, terms, atMost(limit))
+	if err != nil || len(due) == 0 {
+		return nil, 0, err
+	}
+	b := &batch{terms: terms, due: due, token: newToken()}
 	err = s.write(ctx, b.claim)
 	switch {
 	case err == nil:
@@ -47,21 +59,31 @@ func (s *Payments) claimDue(
 		}
 		return b.decisions, len(b.unreadable), nil
 	case errors.Is(err, ports.ErrUnavailable), errors.Is(err, ports.ErrInDoubt):
-		return nil, 0, fmt.Errorf("claim due payments: %w", err)
+		return nil, 0, err
 	}
 	s.log.LogAttrs(ctx, slog.LevelError, "due payments cannot be claimed together; claiming them one by one",
 		slog.String("error", err.Error()))
-	decisions, err = s.claimSingly(ctx, terms, atMost(limit))
-	if err != nil && len(decisions) == 0 { // what was claimed is worked on; the rest stays due
-		return nil, 0, fmt.Errorf("claim due payments: %w", err)
+	decisions, err = s.claimSingly(ctx, terms, due)
+	if len(decisions) > 0 {
+		err = nil // what was claimed is worked on; the rest stays due
 	}
-	return decisions, 0, nil
+	return decisions, 0, err
+}
+
+func (s *Payments) listDue(ctx context.Context, terms payment.Terms, limit int32) (due []payment.OrderID, err error) {
+	err = s.read(ctx, func(ctx context.Context, q *queries.Queries) error {
+		due, err = q.ListDuePayments(ctx, queries.ListDuePaymentsParams{
+			WithinMicros: within(terms), State: terms.Work.State(), Gateway: terms.Rules.Gateway, Limit: limit,
+		})
+		return err
+	})
+	return due, err
 }
 
 // batch is one run of ClaimDue.
 type batch struct {
 	terms payment.Terms
-	limit int32
+	due   []payment.OrderID
 	token int64
 	// Of the latest try that got as far as its commit.
 	decisions  []payment.Decision
@@ -97,7 +119,9 @@ func (b *batch) writtenBefore(ctx context.Context, q *queries.Queries) (bool, er
 func (b *batch) decide(
 	ctx context.Context, q *queries.Queries,
 ) (decisions []payment.Decision, unreadable []*payment.StoredRowError, err error) {
-	rows, err := q.LockDuePayments(ctx, b.limit)
+	rows, err := q.LockDuePayments(ctx, queries.LockDuePaymentsParams{
+		OrderIds: b.due, State: b.terms.Work.State(), WithinMicros: within(b.terms),
+	})
 	if err != nil {
 		return nil, nil, fmt.Errorf("lock due payments: %w", err)
 	}
@@ -105,13 +129,18 @@ func (b *batch) decide(
 		p, err := fromRow(row.Payment, row.Now)
 		if damaged, ok := errors.AsType[*payment.StoredRowError](err); ok {
 			unreadable = append(unreadable, damaged)
-			err = putOff(ctx, q, row.Payment.OrderID, damaged)
+			err = putOff(ctx, q, b.terms, row.Payment.OrderID, damaged)
 			if err == nil {
 				continue
 			}
 		}
 		if err != nil {
 			return nil, nil, err
+		}
+		if p.Attempts() > 0 {
+			if p.Keys, err = listKeys(ctx, q, p.OrderID); err != nil {
+				return nil, nil, err
+			}
 		}
 		d := b.terms.PickUp(p, row.Now)
 		if err := store(ctx, q, row.Payment, d, b.token); err != nil {
@@ -126,26 +155,18 @@ func (b *batch) decide(
 
 // claimSingly claims due payments one by one, and puts off those that cannot be.
 func (s *Payments) claimSingly(
-	ctx context.Context, terms payment.Terms, limit int32,
+	ctx context.Context, terms payment.Terms, due []payment.OrderID,
 ) (decisions []payment.Decision, err error) {
-	var due []payment.OrderID
-	err = s.read(ctx, func(ctx context.Context, q *queries.Queries) error {
-		due, err = q.ListDuePayments(ctx, limit)
-		return err
-	})
-	if err != nil {
-		return nil, err
-	}
 	pickUp := func(p payment.Payment, now time.Time) (payment.Decision, error) {
 		return terms.PickUp(p, now), nil
 	}
 	for _, id := range due {
-		d, err := s.move(ctx, newMove(id, pickUp))
+		d, err := s.move(ctx, newKeyMove(id, pickUp))
 		switch {
 		case errors.Is(err, ports.ErrUnavailable), errors.Is(err, ports.ErrInDoubt):
 			return decisions, err
 		case err != nil:
-			s.putOff(ctx, id, err)
+			s.putOff(ctx, terms, id, err)
 		case d.Write:
 			decisions = append(decisions, d)
 		}
@@ -155,10 +176,10 @@ func (s *Payments) claimSingly(
 
 // putOff takes a payment that cannot be worked on out of the way of the others, with the
 // reason in its row.
-func (s *Payments) putOff(ctx context.Context, id payment.OrderID, why error) {
+func (s *Payments) putOff(ctx context.Context, terms payment.Terms, id payment.OrderID, why error) {
 	s.logPutOff(ctx, id, why)
 	err := s.write(ctx, func(ctx context.Context, conn *sql.Conn) error {
-		return atCommit(putOff(ctx, queries.New(conn), id, why))
+		return atCommit(putOff(ctx, queries.New(conn), terms, id, why))
 	})
 	if err != nil { // it stays due, and the others are not to wait for that
 		s.log.LogAttrs(ctx, slog.LevelError, "a due payment could not be put off",
@@ -166,10 +187,12 @@ func (s *Payments) putOff(ctx context.Context, id payment.OrderID, why error) {
 	}
 }
 
-func putOff(ctx context.Context, q *queries.Queries, id payment.OrderID, why error) error {
+func putOff(ctx context.Context, q *queries.Queries, terms payment.Terms, id payment.OrderID, why error) error {
 	reason := "put off: " + why.Error()
 	reason = strings.ToValidUTF8(reason[:min(len(reason), payment.MaxMessageBytes)], "")
-	params := queries.PutOffPaymentParams{Reason: wordingOf(ctx).text(reason), OrderID: id}
+	params := queries.PutOffPaymentParams{
+		PutOffMicros: terms.PutOff().Microseconds(), Reason: wordingOf(ctx).text(reason), OrderID: id, WithinMicros: within(terms),
+	}
 	if err := q.PutOffPayment(ctx, params); err != nil {
 		return fmt.Errorf("put off the payment: %w", err)
 	}
@@ -181,27 +204,51 @@ func (s *Payments) logPutOff(ctx context.Context, id payment.OrderID, why error)
 	if damaged, ok := errors.AsType[*payment.StoredRowError](why); ok {
 		attributes = append(attributes, slog.String("table", damaged.Table), slog.String("column", damaged.Column))
 	}
-	s.log.LogAttrs(ctx, slog.LevelError, "a due payment is put off for an hour: it cannot be claimed",
+	s.log.LogAttrs(ctx, slog.LevelError, "a due payment is put off: it cannot be claimed",
 		append(attributes, slog.String("error", why.Error()))...)
 }
 
 // NextDue implements ports.Payments.
-func (s *Payments) NextDue(ctx context.Context) (in time.Duration, found bool, err error) {
+func (s *Payments) NextDue(
+	ctx context.Context, terms payment.Terms,
+) (in time.Duration, found bool, err error) {
+	var payments, keys time.Duration
+	var somePayment, someKey bool
 	err = s.read(ctx, func(ctx context.Context, q *queries.Queries) error {
-		micros, err := q.NextDue(ctx)
-		switch {
-		case noRows(err):
-			return nil
-		case err != nil:
+		if terms.Ahead {
+			ahead, err := q.AnyDueAhead(ctx, queries.AnyDueAheadParams{
+				WithinMicros: within(terms), State: terms.Work.State(), Gateway: terms.Rules.Gateway,
+			})
+			if payments, somePayment = 0, ahead; ahead || err != nil {
+				return err
+			}
+		}
+		params := queries.NextDueParams{State: terms.Work.State(), Gateway: terms.Rules.Gateway}
+		micros, err := q.NextDue(ctx, params)
+		if payments, somePayment, err = dueIn(micros, err); err != nil || terms.Work != payment.WorkLookups {
 			return err
 		}
-		in, found = max(0, time.Duration(micros)*time.Microsecond), true
-		return nil
+		micros, err = q.NextDueGatewayKey(ctx, terms.Rules.Gateway)
+		keys, someKey, err = dueIn(micros, err)
+		return err
 	})
-	if err != nil {
-		return 0, false, fmt.Errorf("find the next due payment: %w", err)
+	switch {
+	case err != nil:
+		return 0, false, fmt.Errorf("find what is due next: %w", err)
+	case somePayment && someKey:
+		return min(payments, keys), true, nil
+	case someKey:
+		return keys, true, nil
 	}
-	return in, found, nil
+	return payments, somePayment, nil
+}
+
+// dueIn is how long it is until something is due, if anything is.
+func dueIn(micros int64, err error) (time.Duration, bool, error) {
+	if noRows(err) {
+		return 0, false, nil
+	}
+	return max(0, time.Duration(micros)*time.Microsecond), err == nil, err
 }
 
 // Backlog implements ports.Payments.

@@ -5,6 +5,7 @@ import (
 	"database/sql"
 	"fmt"
 	"log/slog"
+	"strings"
 	"testing"
 	"time"
 
@@ -54,10 +55,18 @@ func TestRowThatCannotBeRead(t *testing.T) {
 
 			_, err := s.Find(t.Context(), "order-0")
 			require.ErrorContains(t, err, `read the row of order "order-0"`)
-			due, err := s.ClaimDue(t.Context(), terms, 2)
+			if strings.Contains(damage, "state =") { // of no kind of due work: it is in no one's way
+				for _, work := range []payment.Work{payment.WorkLookups, payment.WorkTakeovers, payment.WorkCharges} {
+					due, err := s.ClaimDue(t.Context(), terms(work), 10)
+					require.NoError(t, err)
+					require.Len(t, due, map[payment.Work]int{payment.WorkCharges: 2}[work])
+				}
+				return
+			}
+			due, err := s.ClaimDue(t.Context(), terms(payment.WorkCharges), 2)
 			require.NoError(t, err)
 			require.Equal(t, []payment.OrderID{"order-1"}, idsOf(due))
-			due, err = s.ClaimDue(t.Context(), terms, 2)
+			due, err = s.ClaimDue(t.Context(), terms(payment.WorkCharges), 2)
 			require.NoError(t, err)
 			require.Equal(t, []payment.OrderID{"order-2"}, idsOf(due))
 			requirePutOff(t, databaseURL, "read the row of order")
@@ -76,11 +85,16 @@ func TestDueRowThatCannotBeWritten(t *testing.T) {
 	a.Lease = 0 // its attempt is to be kept when it is taken over
 	_, _, err := s.Claim(t.Context(), a)
 	require.NoError(t, err)
-	accepted(t, s, 3)
+	for _, id := range []payment.OrderID{"order-1", "order-2"} {
+		other := ask(t, id)
+		other.Lease = 0
+		_, _, err := s.Claim(t.Context(), other)
+		require.NoError(t, err)
+	}
 	execute(t, db, "INSERT INTO attempts (order_id, number, fence, replica, gateway_key, started_at, class, code, message)"+
 		" VALUES ('order-0', 1, 1, 'r', 'k', NOW(6), '', '', 'in the way')")
 
-	due, err := s.ClaimDue(t.Context(), terms, 10)
+	due, err := s.ClaimDue(t.Context(), terms(payment.WorkTakeovers), 10)
 	require.NoError(t, err)
 	require.Equal(t, []payment.OrderID{"order-1", "order-2"}, idsOf(due))
 	requirePutOff(t, databaseURL, "Duplicate entry")
@@ -104,10 +118,10 @@ func TestQueuePassesOverLockedRows(t *testing.T) {
 	p, err := s.Find(t.Context(), "order-1")
 	require.NoError(t, err)
 	require.Empty(t, p.Reason)
-	_, found, err := s.NextDue(t.Context())
+	_, found, err := s.NextDue(t.Context(), terms(payment.WorkCharges))
 	require.NoError(t, err)
 	require.True(t, found)
-	due, err := s.ClaimDue(t.Context(), terms, 10)
+	due, err := s.ClaimDue(t.Context(), terms(payment.WorkCharges), 10)
 	require.NoError(t, err)
 	require.Equal(t, []payment.OrderID{"order-0", "order-2"}, idsOf(due))
 }
@@ -131,7 +145,7 @@ func TestReleaseOfMoreThanABatch(t *testing.T) {
 	released, err := open(t, databaseURL, mysqlstore.Options{}).Release(t.Context(), beats[0])
 	require.NoError(t, err)
 	require.True(t, released)
-	due, err := s.ClaimDue(t.Context(), terms, claims+1)
+	due, err := s.ClaimDue(t.Context(), terms(payment.WorkTakeovers), claims+1)
 	require.NoError(t, err)
 	require.Len(t, due, claims)
 }

@@ -25,16 +25,73 @@ func fromRow(row queries.Payment, now time.Time) (payment.Payment, error) {
 			StartedAt:  row.AttemptStartedAt.Time, EndedAt: row.AttemptEndedAt.Time,
 			Class: row.AttemptClass, Code: row.AttemptCode, Message: row.AttemptMessage,
 		},
-		Doubt:   payment.Doubt{Answered: row.DoubtAnswered != 0, UnansweredAt: row.DoubtUnansweredAt.Time},
+		Gateway: row.Gateway, KeySent: keySent(row),
+		KeyLifetime: time.Duration(row.KeyLifetimeMicros) * time.Microsecond,
+		Doubt: payment.Doubt{
+			Answered: row.DoubtAnswered != 0, Named: row.DoubtNamed != 0,
+			Unanswered: instant(row.DoubtUnansweredAt, row.DoubtUnansweredClock),
+			Latest:     instant(row.DoubtLatestAt, row.DoubtLatestClock),
+		},
+		Retries: row.Retries,
 		Lookups: row.Lookups, Strikes: row.Strikes, Events: row.Events,
 		Async: row.Async != 0, LaterRetries: row.LaterRetries,
 		TransactionID: string(row.TransactionID), Code: row.Code, Reason: row.Reason,
 		CreatedAt: row.CreatedAt, UpdatedAt: row.UpdatedAt, SeenAt: now,
 	}
+	if !row.KeySentClock.Valid || p.SentUnrecorded() {
+		p = p.OfVersionBefore()
+	}
 	if err := p.Validate(); err != nil {
 		return payment.Payment{}, err
 	}
 	return p, nil
+}
+
+// keySent is when the key was first sent: with the payment's creation if the row has only the
+// worker's time, and not at all if that is zero.
+func keySent(row queries.Payment) payment.Instant {
+	if row.KeySentClock.Int64 == 0 {
+		return payment.Instant{}
+	}
+	sent := instant(row.KeySentAt, row.KeySentClock)
+	if row.KeySentClock.Int64 == unknownClock {
+		sent.Worker = time.Time{}
+	}
+	if sent.DB.IsZero() {
+		sent.DB = row.CreatedAt
+	}
+	return sent
+}
+
+// instant is a moment by both clocks; zero where it was not stored.
+func instant(at sql.NullTime, clock sql.NullInt64) payment.Instant {
+	var i payment.Instant
+	if at.Valid {
+		i.DB = at.Time
+	}
+	if clock.Valid {
+		i.Worker = time.UnixMicro(clock.Int64).UTC()
+	}
+	return i
+}
+
+// workerMicros stores the worker's time, and the zero time as NULL.
+func workerMicros(t time.Time) sql.NullInt64 {
+	return sql.NullInt64{Int64: t.UnixMicro(), Valid: !t.IsZero()}
+}
+
+// unknownClock stands for the worker's time of a key that the version before has sent.
+const unknownClock = 1
+
+// sentClock is 0 for a key that was not sent: NULL is a row of the version before.
+func sentClock(sent payment.Instant) sql.NullInt64 {
+	if sent.IsZero() {
+		return sql.NullInt64{Valid: true}
+	}
+	if sent.Worker.IsZero() {
+		return sql.NullInt64{Int64: unknownClock, Valid: true}
+	}
+	return sql.NullInt64{Int64: max(unknownClock+1, sent.Worker.UnixMicro()), Valid: true}
 }
 
 // check keeps a payment from being written that could not be read. That is a fault of the program, and
@@ -68,6 +125,7 @@ func toInsert(p payment.Payment, now time.Time, token int64) queries.InsertPayme
 		AttemptNumber: p.Attempt.Number, AttemptFence: p.Attempt.Fence,
 		AttemptReplica: p.Attempt.Replica, AttemptGatewayKey: p.Attempt.GatewayKey,
 		StartsInMicros: starts, Async: flag(p.Async),
+		Gateway: p.Gateway, KeySentClock: sentClock(p.KeySent), KeyLifetimeMicros: p.KeyLifetime.Microseconds(),
 	}
 }
 
@@ -84,7 +142,11 @@ func toUpdate(p payment.Payment, fenceRead, token int64) (queries.UpdatePaymentP
 		AttemptReplica: p.Attempt.Replica, AttemptGatewayKey: p.Attempt.GatewayKey,
 		AttemptStartedAt: nullable(p.Attempt.StartedAt), AttemptEndedAt: nullable(p.Attempt.EndedAt),
 		AttemptClass: p.Attempt.Class, AttemptCode: p.Attempt.Code, AttemptMessage: p.Attempt.Message,
-		DoubtAnswered: flag(p.Doubt.Answered), DoubtUnansweredAt: nullable(p.Doubt.UnansweredAt),
+		DoubtAnswered: flag(p.Doubt.Answered), DoubtNamed: flag(p.Doubt.Named),
+		DoubtUnansweredAt: nullable(p.Doubt.Unanswered.DB), DoubtUnansweredClock: workerMicros(p.Doubt.Unanswered.Worker),
+		DoubtLatestAt: nullable(p.Doubt.Latest.DB), DoubtLatestClock: workerMicros(p.Doubt.Latest.Worker),
+		Gateway: p.Gateway, KeySentAt: nullable(p.KeySent.DB), KeySentClock: sentClock(p.KeySent),
+		KeyLifetimeMicros: p.KeyLifetime.Microseconds(), Retries: p.Retries,
 		Lookups: p.Lookups, Strikes: p.Strikes, Events: p.Events,
 		Async: flag(p.Async), LaterRetries: p.LaterRetries,
 		TransactionID: []byte(p.TransactionID), Code: p.Code, Reason: p.Reason,

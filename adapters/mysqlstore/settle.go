@@ -32,7 +32,7 @@ func (s *Payments) Settle(ctx context.Context, settlement payment.Settlement) er
 
 // Resolve implements ports.Payments.
 func (s *Payments) Resolve(ctx context.Context, r payment.Resolution) error {
-	if _, err := s.move(ctx, newMove(r.OrderID, r.Apply)); err != nil {
+	if _, err := s.move(ctx, newKeyMove(r.OrderID, r.Apply)); err != nil {
 		return fmt.Errorf("resolve payment: %w", err)
 	}
 	return nil

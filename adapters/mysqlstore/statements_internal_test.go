@@ -37,8 +37,16 @@ func ask(t testing.TB, id payment.OrderID) payment.Ask {
 	require.NoError(t, err)
 	return payment.Ask{
 		OrderID: id, Money: money, NewKey: payment.GatewayKey("key-of-" + id),
-		Replica: "replica-a", Lease: time.Hour,
+		Replica: "replica-a", Lease: time.Hour, Rules: rules, Worker: micros(time.Now()),
 	}
+}
+
+// rules are those of a gateway that honours keys for ever.
+var rules = payment.KeyRules{
+	Capabilities: payment.Capabilities{
+		Gateway: "https://gateway.example", HonoursKeys: true, LookupForgets: true, SavesDeclines: true,
+	},
+	Late: time.Minute, LookupFirst: time.Minute, LookupMax: time.Hour,
 }
 
 func approved(p payment.Payment) payment.Settlement {
@@ -119,7 +127,7 @@ func TestStatementsOfAnIdleService(t *testing.T) {
 				require.NoError(t, err)
 			}
 		}
-		_, _, err := s.NextDue(t.Context())
+		_, _, err := s.NextDue(t.Context(), payment.Terms{Work: payment.WorkCharges, Rules: rules})
 		require.NoError(t, err)
 	})
 	require.Equal(t, map[string]int{"Questions": 5*beats/2 + 1, "Com_insert": beats, "Com_select": 3*beats/2 + 1}, spent)
@@ -185,7 +193,11 @@ func TestSettledAtOnceAsByTheDomain(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			s := onOneConnection(t)
-			atOnce, locked := doubtful(t, s, payment.OrderID(name+" at once")), doubtful(t, s, payment.OrderID(name))
+			held := resumed
+			if name == "approved" {
+				held = doubtful // which an approval ends, and nothing else
+			}
+			atOnce, locked := held(t, s, payment.OrderID(name+" at once")), held(t, s, payment.OrderID(name))
 			settlement := approved(atOnce)
 			change(&settlement)
 			spent := counted(t, s, func() { require.NoError(t, s.Settle(t.Context(), settlement)) })
@@ -206,6 +218,47 @@ func TestSettledAtOnceAsByTheDomain(t *testing.T) {
 	}
 }
 
+// TestADoubtIsNotSettledAtOnce: whatever a worker makes of it, one statement or many leave a decline
+// or a failure in doubt to the domain, which keeps the payment unresolved.
+func TestADoubtIsNotSettledAtOnce(t *testing.T) {
+	t.Parallel()
+	for _, state := range []payment.State{payment.StateDeclined, payment.StateFailed} {
+		s := onOneConnection(t)
+		var ids []payment.OrderID
+		var all []payment.Settlement
+		for _, id := range []payment.OrderID{"alone", "one", "another"} {
+			settlement := approved(doubtful(t, s, id))
+			settlement.End.Result = payment.Result{Class: payment.ClassDeclined}
+			settlement.Outcome = payment.Outcome{State: state, DueIn: time.Minute}
+			ids, all = append(ids, id), append(all, settlement)
+		}
+		require.NoError(t, s.Settle(t.Context(), all[0]))
+		require.Equal(t, []error{errAlone, errAlone}, s.settleTogether(settlings(t, all[1:]...)))
+		for i, id := range ids {
+			require.NoError(t, s.Settle(t.Context(), all[i]), "repeated, or alone")
+			h := historyOf(t, s, id)
+			require.Equal(t, payment.StateUnresolved, h.Payment.State)
+			require.True(t, h.Payment.Doubt.Any())
+		}
+	}
+}
+
+// resumed returns a payment that has a round behind it whose only attempt was not charged, and is claimed.
+func resumed(t *testing.T, s *Payments, id payment.OrderID) payment.Payment {
+	t.Helper()
+	p, _, err := s.Claim(t.Context(), ask(t, id))
+	require.NoError(t, err)
+	require.NoError(t, s.Settle(t.Context(), payment.Settlement{
+		Hold: p.Hold(), Outcome: payment.Outcome{State: payment.StateScheduled},
+		End: &payment.AttemptEnd{Result: payment.Result{Class: payment.ClassNotCharged}},
+	}))
+	p, verdict, err := s.Claim(t.Context(), ask(t, id))
+	require.NoError(t, err)
+	require.Equal(t, payment.VerdictClaimed, verdict)
+	require.False(t, p.Doubt.Any())
+	return p
+}
+
 // doubtful returns a payment that has a round with an unknown outcome, a strike and a lookup
 // behind it, and is claimed.
 func doubtful(t *testing.T, s *Payments, id payment.OrderID) payment.Payment {
@@ -214,8 +267,9 @@ func doubtful(t *testing.T, s *Payments, id payment.OrderID) payment.Payment {
 	a.Lease, a.Later = 0, true
 	_, _, err := s.Claim(t.Context(), a)
 	require.NoError(t, err)
-	for range 2 {
-		due, err := s.ClaimDue(t.Context(), payment.Terms{Replica: "replica-q"}, 10)
+	for _, work := range []payment.Work{payment.WorkCharges, payment.WorkTakeovers} {
+		on := payment.Terms{Work: work, Replica: "replica-q", Rules: rules, Worker: micros(time.Now())}
+		due, err := s.ClaimDue(t.Context(), on, 10)
 		require.NoError(t, err)
 		require.Len(t, due, 1)
 	}
@@ -245,6 +299,7 @@ func sinceStart(h ports.History) payment.Payment {
 	p := h.Payment
 	p.Attempt.EndedAt = time.Time{}.Add(p.Attempt.EndedAt.Sub(p.Attempt.StartedAt))
 	p.OrderID, p.GatewayKey, p.Attempt.GatewayKey = "", "", ""
+	p.KeySent, p.Doubt = payment.Instant{}, payment.Doubt{Answered: p.Doubt.Any()}
 	p.CreatedAt, p.UpdatedAt, p.SeenAt, p.Attempt.StartedAt = time.Time{}, time.Time{}, time.Time{}, time.Time{}
 	return p
 }

@@ -61,10 +61,10 @@ func TestManySettlementsAsOne(t *testing.T) {
 	s := onOneConnection(t)
 	long := strings.Repeat("漢", payment.MaxMessageBytes/3)
 	ends := func(suffix payment.OrderID) []payment.Settlement {
-		declined := approved(doubtful(t, s, "e-2"+suffix))
+		declined := approved(resumed(t, s, "e-2"+suffix))
 		declined.End.Result = payment.Result{Class: payment.ClassDeclined, Code: "card_declined", Message: long}
 		declined.Outcome = payment.Outcome{State: payment.StateDeclined, Code: "card_declined", Reason: long}
-		failed := approved(doubtful(t, s, "d-1"+suffix))
+		failed := approved(resumed(t, s, "d-1"+suffix))
 		failed.End.Result = payment.Result{Class: payment.ClassNotCharged, Message: `it's "no" \ 100 %`}
 		failed.End.Took = 0
 		failed.Outcome = payment.Outcome{State: payment.StateFailed, Code: payment.CodeRetriesExhausted, Reason: "?"}
@@ -90,7 +90,7 @@ func sinceCreation(p payment.Payment) payment.Payment {
 			*at = time.Time{}.Add(at.Sub(p.CreatedAt))
 		}
 	}
-	p.CreatedAt, p.SeenAt = time.Time{}, time.Time{}
+	p.CreatedAt, p.SeenAt, p.KeySent = time.Time{}, time.Time{}, payment.Instant{}
 	p.OrderID, p.GatewayKey, p.Attempt.GatewayKey = "", "", ""
 	return p
 }

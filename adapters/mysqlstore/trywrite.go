@@ -22,6 +22,8 @@ var probes = []string{
 	"UPDATE payments SET reason = '' WHERE order_id = ''",
 	"INSERT INTO attempts SELECT * FROM attempts WHERE order_id = ''",
 	"INSERT INTO events SELECT * FROM events WHERE order_id = ''",
+	"INSERT INTO gateway_keys SELECT * FROM gateway_keys WHERE order_id = ''",
+	"UPDATE gateway_keys SET due_at = NULL WHERE order_id = ''",
 	"UPDATE replicas SET beat_at = NOW(6) WHERE name = ''",
 	"DELETE FROM replicas WHERE name = ''",
 }

@@ -11,6 +11,7 @@ import (
 
 	"paymentd/adapters/mysqlstore"
 	"paymentd/adapters/mysqlstore/mysqltest"
+	"paymentd/core/payment"
 	"paymentd/ports"
 )
 
@@ -76,7 +77,7 @@ func TestNoRightToWrite(t *testing.T) {
 	require.ErrorIs(t, err, ports.ErrNotWritable)
 	require.NotErrorIs(t, err, ports.ErrInDoubt)
 	require.ErrorIs(t, s.Beat(t.Context(), "replica-a"), ports.ErrNotWritable)
-	_, err = s.ClaimDue(t.Context(), terms, 10)
+	_, err = s.ClaimDue(t.Context(), terms(payment.WorkCharges), 10)
 	require.NoError(t, err, "nothing is due")
 }
 

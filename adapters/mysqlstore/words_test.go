@@ -137,7 +137,7 @@ func TestWords_RefusedNames(t *testing.T) {
 			require.NoError(t, err)
 			require.Equal(t, payment.VerdictClaimed, verdict)
 
-			queue := terms
+			queue := terms(payment.WorkTakeovers)
 			queue.Replica = a.Replica
 			due, err := s.ClaimDue(t.Context(), queue, 10)
 			require.NoError(t, err)

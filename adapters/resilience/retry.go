@@ -27,6 +27,12 @@ type RetryOptions struct {
 	Jitter     float64       // 0 to 1: each delay varies by up to this part of it, both ways
 }
 
+// MaxBackoff is the longest wait before a retry.
+func (o RetryOptions) MaxBackoff() time.Duration {
+	longest := max(maxDelay, o.Delay)
+	return max(maxRetryAfter, longest+time.Duration(o.Jitter*float64(longest)))
+}
+
 // Retry is the retry policy with exponential backoff.
 type Retry struct{ options RetryOptions }
 
@@ -55,6 +61,7 @@ func (p *Retry) goOn(ctx context.Context, round ports.Round, first payment.Resul
 	defer cut(nil)
 
 	attempts, again := 0, true
+	left := max(0, p.options.MaxRetries-round.Used)
 	attempt := func() (payment.Result, error) {
 		r := first
 		if attempts++; attempts > 1 {
@@ -63,7 +70,7 @@ func (p *Retry) goOn(ctx context.Context, round ports.Round, first payment.Resul
 		}
 		return r, nil
 	}
-	policy := p.policy(func(payment.Result, error) bool { return again },
+	policy := p.policy(round.Used, left, func(payment.Result, error) bool { return again },
 		func(r payment.Result, delay time.Duration) {
 			if err := round.BeforeBackoff(r, delay); err != nil {
 				cut(err)
@@ -71,7 +78,7 @@ func (p *Retry) goOn(ctx context.Context, round ports.Round, first payment.Resul
 		})
 	_, err := failsafe.With(policy).WithContext(ctx).Get(attempt)
 
-	if !again || attempts > p.options.MaxRetries {
+	if !again || attempts > left {
 		return nil // the round came to its end, whatever happened to ctx meanwhile
 	}
 	if err != nil && ctx.Err() != nil {
@@ -83,15 +90,15 @@ func (p *Retry) goOn(ctx context.Context, round ports.Round, first payment.Resul
 // policy leaves no delay to failsafe-go's own backoff: that varies a wish of the gateway by the
 // jitter as well, and after a wish goes on where it was before.
 func (p *Retry) policy(
-	again func(payment.Result, error) bool, scheduled func(payment.Result, time.Duration),
+	used, left int, again func(payment.Result, error) bool, scheduled func(payment.Result, time.Duration),
 ) retrypolicy.RetryPolicy[payment.Result] {
 	return retrypolicy.NewBuilder[payment.Result]().
 		HandleIf(again).
-		WithMaxRetries(p.options.MaxRetries).
+		WithMaxRetries(left).
 		ReturnLastFailure().
 		WithDelayFunc(func(e failsafe.ExecutionAttempt[payment.Result]) time.Duration {
 			wish := min(e.LastResult().RetryAfter, maxRetryAfter)
-			return max(wish, p.backoff(e.Attempts()))
+			return max(wish, p.backoff(used+e.Attempts()))
 		}).
 		OnRetryScheduled(func(e failsafe.ExecutionScheduledEvent[payment.Result]) {
 			scheduled(e.LastResult(), e.Delay)

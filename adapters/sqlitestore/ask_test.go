@@ -17,10 +17,22 @@ func ask(t testing.TB, id payment.OrderID) payment.Ask {
 	require.NoError(t, err)
 	return payment.Ask{
 		OrderID: id, Money: money, NewKey: payment.GatewayKey("key-of-" + id),
-		Replica: "replica-a", Lease: time.Hour,
+		Replica: "replica-a", Lease: time.Hour, Rules: rules, Worker: time.Now(),
 	}
 }
 
-var terms = payment.Terms{
-	Replica: "replica-q", Lease: time.Hour, LookupFirst: time.Minute, LookupMax: time.Hour,
+// terms are those of one kind of work.
+func terms(work payment.Work) payment.Terms {
+	return payment.Terms{
+		Work: work, Replica: "replica-q", Lease: time.Hour, Rules: rules, Worker: time.Now(),
+		NewKey: func() payment.GatewayKey { return "key-of-the-queue" },
+	}
+}
+
+// rules are those of a gateway that honours keys for ever.
+var rules = payment.KeyRules{
+	Capabilities: payment.Capabilities{
+		Gateway: "https://gateway.example", HonoursKeys: true, LookupForgets: true, SavesDeclines: true,
+	},
+	Late: time.Minute, LookupFirst: time.Minute, LookupMax: time.Hour,
 }

@@ -58,6 +58,9 @@ func history(
 		return ports.History{}, fmt.Errorf("list events: %w", err)
 	}
 	h := ports.History{Payment: p}
+	if h.Keys, err = listKeys(ctx, q, id); err != nil {
+		return ports.History{}, err
+	}
 	for _, row := range attempts {
 		a, err := fromAttempt(row)
 		if err != nil {
@@ -144,4 +147,38 @@ func orMicros(t time.Time, otherwise int64) int64 {
 		return otherwise
 	}
 	return t.UnixMicro()
+}
+
+// Transactions implements ports.Payments.
+func (s *Payments) Transactions(
+	ctx context.Context, after payment.OrderID, limit int,
+) (page []ports.Transaction, err error) {
+	err = s.read(ctx, func(ctx context.Context, q *queries.Queries, _ time.Time) error {
+		rows, err := q.ListTransactions(ctx, queries.ListTransactionsParams{After: after, PageLimit: int64(max(0, limit))})
+		page = make([]ports.Transaction, 0, len(rows)) // anew at each try
+		for _, row := range rows {
+			page = append(page, ports.Transaction{
+				OrderID: row.OrderID, Gateway: row.Gateway, TransactionID: row.TransactionID,
+			})
+		}
+		return err
+	})
+	if err != nil {
+		return nil, fmt.Errorf("list transactions: %w", err)
+	}
+	return page, nil
+}
+
+// CountForeign implements ports.Payments.
+func (s *Payments) CountForeign(ctx context.Context, gateway payment.GatewayID) (int, error) {
+	var n int64
+	err := s.read(ctx, func(ctx context.Context, q *queries.Queries, _ time.Time) error {
+		var err error
+		n, err = q.CountForeign(ctx, queries.CountForeignParams{Gateway: gateway, MaxRows: ports.MaxBacklog})
+		return err
+	})
+	if err != nil {
+		return 0, fmt.Errorf("count payments of other gateways: %w", err)
+	}
+	return int(n), nil
 }

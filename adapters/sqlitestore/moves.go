@@ -29,6 +29,11 @@ func (s *Payments) Claim(
 		if err != nil {
 			return err
 		}
+		if p.State != payment.StateSucceeded {
+			if p.Keys, err = listKeys(ctx, q, p.OrderID); err != nil {
+				return err
+			}
+		}
 		d = ask.Decide(p, now)
 		return store(ctx, q, p, d)
 	})
@@ -80,6 +85,9 @@ func (s *Payments) Import(ctx context.Context, i payment.Import) (payment.Verdic
 		if err != nil {
 			return err
 		}
+		if p.Keys, err = listKeys(ctx, q, p.OrderID); err != nil {
+			return err
+		}
 		if d, err = i.Apply(p, now); err != nil {
 			return err
 		}
@@ -100,6 +108,9 @@ func (s *Payments) move(
 	err = s.write(ctx, func(ctx context.Context, q *queries.Queries, now time.Time) error {
 		p, err := find(ctx, q, id, now)
 		if err != nil {
+			return err
+		}
+		if p.Keys, err = listKeys(ctx, q, p.OrderID); err != nil {
 			return err
 		}
 		if d, err = decide(p, now); err != nil {
@@ -123,6 +134,11 @@ func insert(ctx context.Context, q *queries.Queries, p payment.Payment) error {
 
 // store writes a decision about a payment as it was read.
 func store(ctx context.Context, q *queries.Queries, read payment.Payment, d payment.Decision) error {
+	for _, key := range d.Keys {
+		if err := q.PutGatewayKey(ctx, toKeyRow(read.OrderID, key)); err != nil {
+			return fmt.Errorf("keep the key: %w", err)
+		}
+	}
 	if !d.Write {
 		return nil
 	}

@@ -2,6 +2,7 @@ package sqlitestore
 
 import (
 	"context"
+	"database/sql"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -12,9 +13,6 @@ import (
 	"paymentd/core/payment"
 	"paymentd/ports"
 )
-
-// putOffFor is how long a payment that cannot be claimed is left alone.
-const putOffFor = time.Hour
 
 // maxPutOff bounds the batches of rows that cannot be read which one call passes over.
 const maxPutOff = 100
@@ -32,7 +30,15 @@ func (s *Payments) ClaimDue(
 			break
 		}
 	}
-	return decisions, err
+	if free := limit - len(decisions); err == nil && terms.Work == payment.WorkLookups && free > 0 {
+		var keys []payment.Decision
+		keys, err = s.claimDueKeys(ctx, terms, free)
+		decisions = append(decisions, keys...)
+	}
+	if err != nil && len(decisions) == 0 { // what was claimed is worked on; the rest stays due
+		return nil, fmt.Errorf("claim due payments: %w", err)
+	}
+	return decisions, nil
 }
 
 // claimDue claims a batch, and returns how many rows it has put off because they cannot be read.
@@ -51,22 +57,22 @@ func (s *Payments) claimDue(
 		}
 		return decisions, len(unreadable), nil
 	case errors.Is(err, ports.ErrUnavailable), errors.Is(err, ports.ErrInDoubt):
-		return nil, 0, fmt.Errorf("claim due payments: %w", err)
+		return nil, 0, err
 	}
 	s.log.LogAttrs(ctx, slog.LevelError, "due payments cannot be claimed together; claiming them one by one",
 		slog.String("error", err.Error()))
 	decisions, err = s.claimSingly(ctx, terms, limit)
-	if err != nil && len(decisions) == 0 { // what was claimed is worked on; the rest stays due
-		return nil, 0, fmt.Errorf("claim due payments: %w", err)
+	if len(decisions) > 0 {
+		err = nil // what was claimed is worked on; the rest stays due
 	}
-	return decisions, 0, nil
+	return decisions, 0, err
 }
 
 // pickUp decides about due payments and stores the decisions.
 func pickUp(
 	ctx context.Context, q *queries.Queries, terms payment.Terms, limit int, now time.Time,
 ) (decisions []payment.Decision, unreadable []*payment.StoredRowError, err error) {
-	rows, err := due(ctx, q, limit, now)
+	rows, err := due(ctx, q, terms, limit, now)
 	if err != nil {
 		return nil, nil, err
 	}
@@ -74,12 +80,15 @@ func pickUp(
 		p, err := fromRow(row.Payment, now)
 		if damaged, ok := errors.AsType[*payment.StoredRowError](err); ok {
 			unreadable = append(unreadable, damaged)
-			err = putOff(ctx, q, row.Payment.OrderID, damaged, now)
+			err = putOff(ctx, q, terms, row.Payment.OrderID, damaged, now)
 			if err == nil {
 				continue
 			}
 		}
 		if err != nil {
+			return nil, nil, err
+		}
+		if p.Keys, err = listKeys(ctx, q, p.OrderID); err != nil {
 			return nil, nil, err
 		}
 		d := terms.PickUp(p, now)
@@ -94,10 +103,11 @@ func pickUp(
 }
 
 func due(
-	ctx context.Context, q *queries.Queries, limit int, now time.Time,
+	ctx context.Context, q *queries.Queries, terms payment.Terms, limit int, now time.Time,
 ) ([]queries.ListDuePaymentsRow, error) {
 	rows, err := q.ListDuePayments(ctx, queries.ListDuePaymentsParams{
-		Now: nullable(now), PageLimit: int64(max(0, limit)),
+		Now: nullable(now), DueBefore: nullable(dueBefore(terms, now)), State: terms.Work.State(),
+		Gateway: terms.Rules.Gateway, PageLimit: int64(max(0, limit)),
 	})
 	if err != nil {
 		return nil, fmt.Errorf("list due payments: %w", err)
@@ -111,7 +121,7 @@ func (s *Payments) claimSingly(
 ) (decisions []payment.Decision, err error) {
 	var rows []queries.ListDuePaymentsRow
 	err = s.read(ctx, func(ctx context.Context, q *queries.Queries, now time.Time) error {
-		rows, err = due(ctx, q, limit, now)
+		rows, err = due(ctx, q, terms, limit, now)
 		return err
 	})
 	if err != nil {
@@ -127,7 +137,7 @@ func (s *Payments) claimSingly(
 		case errors.Is(err, ports.ErrUnavailable), errors.Is(err, ports.ErrInDoubt):
 			return decisions, err
 		case err != nil:
-			s.putOff(ctx, id, err)
+			s.putOff(ctx, terms, id, err)
 		case d.Write:
 			decisions = append(decisions, d)
 		}
@@ -137,10 +147,10 @@ func (s *Payments) claimSingly(
 
 // putOff takes a payment that cannot be worked on out of the way of the others, with the
 // reason in its row.
-func (s *Payments) putOff(ctx context.Context, id payment.OrderID, why error) {
+func (s *Payments) putOff(ctx context.Context, terms payment.Terms, id payment.OrderID, why error) {
 	s.logPutOff(ctx, id, why)
 	err := s.write(ctx, func(ctx context.Context, q *queries.Queries, now time.Time) error {
-		return putOff(ctx, q, id, why, now)
+		return putOff(ctx, q, terms, id, why, now)
 	})
 	if err != nil { // it stays due, and the others are not to wait for that
 		s.log.LogAttrs(ctx, slog.LevelError, "a due payment could not be put off",
@@ -148,11 +158,14 @@ func (s *Payments) putOff(ctx context.Context, id payment.OrderID, why error) {
 	}
 }
 
-func putOff(ctx context.Context, q *queries.Queries, id payment.OrderID, why error, now time.Time) error {
+func putOff(
+	ctx context.Context, q *queries.Queries, terms payment.Terms, id payment.OrderID, why error, now time.Time,
+) error {
 	reason := "put off: " + why.Error()
 	reason = strings.ToValidUTF8(reason[:min(len(reason), payment.MaxMessageBytes)], "")
 	err := q.PutOffPayment(ctx, queries.PutOffPaymentParams{
-		DueAt: nullable(now.Add(putOffFor)), Reason: reason, UpdatedAt: now.UnixMicro(), OrderID: id, Now: nullable(now),
+		DueAt: nullable(now.Add(terms.PutOff())), Reason: reason, UpdatedAt: now.UnixMicro(), OrderID: id,
+		Now: nullable(now), DueBefore: nullable(dueBefore(terms, now)),
 	})
 	if err != nil {
 		return fmt.Errorf("put off the payment: %w", err)
@@ -165,25 +178,45 @@ func (s *Payments) logPutOff(ctx context.Context, id payment.OrderID, why error)
 	if damaged, ok := errors.AsType[*payment.StoredRowError](why); ok {
 		attributes = append(attributes, slog.String("table", damaged.Table), slog.String("column", damaged.Column))
 	}
-	s.log.LogAttrs(ctx, slog.LevelError, "a due payment is put off for an hour: it cannot be claimed",
+	s.log.LogAttrs(ctx, slog.LevelError, "a due payment is put off: it cannot be claimed",
 		append(attributes, slog.String("error", why.Error()))...)
 }
 
 // NextDue implements ports.Payments.
-func (s *Payments) NextDue(ctx context.Context) (in time.Duration, found bool, err error) {
+func (s *Payments) NextDue(
+	ctx context.Context, terms payment.Terms,
+) (in time.Duration, found bool, err error) {
 	err = s.read(ctx, func(ctx context.Context, q *queries.Queries, now time.Time) error {
-		dueAt, err := q.NextDue(ctx)
-		switch {
-		case noRows(err):
+		in, found = 0, false
+		take := func(dueAt sql.NullInt64, err error) error {
+			switch {
+			case noRows(err):
+				return nil
+			case err != nil:
+				return err
+			}
+			left := max(0, orZero(dueAt).Sub(now))
+			if !found || left < in {
+				in, found = left, true
+			}
 			return nil
-		case err != nil:
+		}
+		if terms.Ahead {
+			ahead, err := q.AnyDueAhead(ctx, queries.AnyDueAheadParams{
+				DueBefore: nullable(dueBefore(terms, now)), State: terms.Work.State(), Gateway: terms.Rules.Gateway,
+			})
+			if found = ahead; ahead || err != nil {
+				return err
+			}
+		}
+		params := queries.NextDueParams{State: terms.Work.State(), Gateway: terms.Rules.Gateway}
+		if err := take(q.NextDue(ctx, params)); err != nil || terms.Work != payment.WorkLookups {
 			return err
 		}
-		in, found = max(0, orZero(dueAt).Sub(now)), true
-		return nil
+		return take(q.NextDueGatewayKey(ctx, terms.Rules.Gateway))
 	})
 	if err != nil {
-		return 0, false, fmt.Errorf("find the next due payment: %w", err)
+		return 0, false, fmt.Errorf("find what is due next: %w", err)
 	}
 	return in, found, nil
 }

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"fmt"
 	"log/slog"
+	"strings"
 	"testing"
 	"time"
 
@@ -53,10 +54,18 @@ func TestRowThatCannotBeRead(t *testing.T) {
 
 			_, err := s.Find(t.Context(), "order-0")
 			require.ErrorContains(t, err, `read the row of order "order-0"`)
-			due, err := s.ClaimDue(t.Context(), terms, 2)
+			if strings.Contains(damage, "state =") { // of no kind of due work: it is in no one's way
+				for _, work := range []payment.Work{payment.WorkLookups, payment.WorkTakeovers, payment.WorkCharges} {
+					due, err := s.ClaimDue(t.Context(), terms(work), 10)
+					require.NoError(t, err)
+					require.Len(t, due, map[payment.Work]int{payment.WorkCharges: 2}[work])
+				}
+				return
+			}
+			due, err := s.ClaimDue(t.Context(), terms(payment.WorkCharges), 2)
 			require.NoError(t, err)
 			require.Equal(t, []payment.OrderID{"order-1"}, idsOf(due))
-			due, err = s.ClaimDue(t.Context(), terms, 2)
+			due, err = s.ClaimDue(t.Context(), terms(payment.WorkCharges), 2)
 			require.NoError(t, err)
 			require.Equal(t, []payment.OrderID{"order-2"}, idsOf(due))
 			requirePutOff(t, databaseURL, "read the row of order")
@@ -75,12 +84,17 @@ func TestDueRowThatCannotBeWritten(t *testing.T) {
 	a.Lease = 0 // its attempt is to be kept when it is taken over
 	_, _, err := s.Claim(t.Context(), a)
 	require.NoError(t, err)
-	accepted(t, s, 3)
+	for _, id := range []payment.OrderID{"order-1", "order-2"} {
+		other := ask(t, id)
+		other.Lease = 0
+		_, _, err := s.Claim(t.Context(), other)
+		require.NoError(t, err)
+	}
 	execute(t, raw(t, databaseURL),
 		"INSERT INTO attempts (order_id, number, fence, replica, gateway_key, started_at, class, code, message)"+
 			" VALUES ('order-0', 1, 1, 'r', 'k', 0, '', '', 'in the way')")
 
-	due, err := s.ClaimDue(t.Context(), terms, 10)
+	due, err := s.ClaimDue(t.Context(), terms(payment.WorkTakeovers), 10)
 	require.NoError(t, err)
 	require.Equal(t, []payment.OrderID{"order-1", "order-2"}, idsOf(due))
 	requirePutOff(t, databaseURL, "constraint failed")
@@ -114,7 +128,7 @@ func TestClock(t *testing.T) {
 	_, verdict, err := s.Claim(t.Context(), ask(t, "order-1"))
 	require.NoError(t, err)
 	require.Equal(t, payment.VerdictBusy, verdict)
-	in, found, err := s.NextDue(t.Context())
+	in, found, err := s.NextDue(t.Context(), terms(payment.WorkTakeovers))
 	require.NoError(t, err)
 	require.True(t, found)
 	require.Equal(t, time.Microsecond, in)

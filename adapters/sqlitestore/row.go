@@ -25,16 +25,57 @@ func fromRow(row queries.Payment, now time.Time) (payment.Payment, error) {
 			StartedAt:  orZero(row.AttemptStartedAt), EndedAt: orZero(row.AttemptEndedAt),
 			Class: row.AttemptClass, Code: row.AttemptCode, Message: row.AttemptMessage,
 		},
-		Doubt:   payment.Doubt{Answered: row.DoubtAnswered != 0, UnansweredAt: orZero(row.DoubtUnansweredAt)},
+		Gateway: row.Gateway, KeySent: keySent(row),
+		KeyLifetime: time.Duration(row.KeyLifetimeMicros) * time.Microsecond,
+		Doubt: payment.Doubt{
+			Answered: row.DoubtAnswered != 0, Named: row.DoubtNamed != 0,
+			Unanswered: instant(row.DoubtUnansweredAt, row.DoubtUnansweredClock),
+			Latest:     instant(row.DoubtLatestAt, row.DoubtLatestClock),
+		},
+		Retries: row.Retries,
 		Lookups: row.Lookups, Strikes: row.Strikes, Events: row.Events,
 		Async: row.Async != 0, LaterRetries: row.LaterRetries,
 		TransactionID: row.TransactionID, Code: row.Code, Reason: row.Reason,
 		CreatedAt: fromMicros(row.CreatedAt), UpdatedAt: fromMicros(row.UpdatedAt), SeenAt: now,
 	}
+	if !row.KeySentClock.Valid || p.SentUnrecorded() {
+		p = p.OfVersionBefore()
+	}
 	if err := p.Validate(); err != nil {
 		return payment.Payment{}, err
 	}
 	return p, nil
+}
+
+// keySent is when the key was first sent: not at all if the worker's time is zero.
+func keySent(row queries.Payment) payment.Instant {
+	if row.KeySentClock.Int64 == 0 {
+		return payment.Instant{}
+	}
+	sent := instant(row.KeySentAt, row.KeySentClock)
+	if row.KeySentClock.Int64 == unknownClock {
+		sent.Worker = time.Time{}
+	}
+	return sent
+}
+
+// unknownClock stands for the worker's time of a key that the version before has sent.
+const unknownClock = 1
+
+// sentClock is 0 for a key that was not sent: NULL is a row of the version before.
+func sentClock(sent payment.Instant) sql.NullInt64 {
+	if sent.IsZero() {
+		return sql.NullInt64{Valid: true}
+	}
+	if sent.Worker.IsZero() {
+		return sql.NullInt64{Int64: unknownClock, Valid: true}
+	}
+	return sql.NullInt64{Int64: max(unknownClock+1, sent.Worker.UnixMicro()), Valid: true}
+}
+
+// instant is a moment by both clocks; zero where it was not stored.
+func instant(at, clock sql.NullInt64) payment.Instant {
+	return payment.Instant{DB: orZero(at), Worker: orZero(clock)}
 }
 
 // check keeps a payment from being written that could not be read. That is a fault of the program, and
@@ -66,7 +107,11 @@ func toRow(p payment.Payment) (queries.Payment, error) {
 		AttemptReplica: p.Attempt.Replica, AttemptGatewayKey: p.Attempt.GatewayKey,
 		AttemptStartedAt: nullable(p.Attempt.StartedAt), AttemptEndedAt: nullable(p.Attempt.EndedAt),
 		AttemptClass: p.Attempt.Class, AttemptCode: p.Attempt.Code, AttemptMessage: p.Attempt.Message,
-		DoubtAnswered: flag(p.Doubt.Answered), DoubtUnansweredAt: nullable(p.Doubt.UnansweredAt),
+		DoubtAnswered: flag(p.Doubt.Answered), DoubtNamed: flag(p.Doubt.Named),
+		DoubtUnansweredAt: nullable(p.Doubt.Unanswered.DB), DoubtUnansweredClock: nullable(p.Doubt.Unanswered.Worker),
+		DoubtLatestAt: nullable(p.Doubt.Latest.DB), DoubtLatestClock: nullable(p.Doubt.Latest.Worker),
+		Gateway: p.Gateway, KeySentAt: nullable(p.KeySent.DB), KeySentClock: sentClock(p.KeySent),
+		KeyLifetimeMicros: p.KeyLifetime.Microseconds(), Retries: p.Retries,
 		Lookups: p.Lookups, Strikes: p.Strikes, Events: p.Events,
 		Async: flag(p.Async), LaterRetries: p.LaterRetries,
 		TransactionID: p.TransactionID, Code: p.Code, Reason: p.Reason,
@@ -83,7 +128,11 @@ func toUpdate(row queries.Payment, fenceRead int64) queries.UpdatePaymentParams 
 		AttemptReplica: row.AttemptReplica, AttemptGatewayKey: row.AttemptGatewayKey,
 		AttemptStartedAt: row.AttemptStartedAt, AttemptEndedAt: row.AttemptEndedAt,
 		AttemptClass: row.AttemptClass, AttemptCode: row.AttemptCode, AttemptMessage: row.AttemptMessage,
-		DoubtAnswered: row.DoubtAnswered, DoubtUnansweredAt: row.DoubtUnansweredAt,
+		DoubtAnswered: row.DoubtAnswered, DoubtNamed: row.DoubtNamed,
+		DoubtUnansweredAt: row.DoubtUnansweredAt, DoubtUnansweredClock: row.DoubtUnansweredClock,
+		DoubtLatestAt: row.DoubtLatestAt, DoubtLatestClock: row.DoubtLatestClock,
+		Gateway: row.Gateway, KeySentAt: row.KeySentAt, KeySentClock: row.KeySentClock,
+		KeyLifetimeMicros: row.KeyLifetimeMicros, Retries: row.Retries,
 		Lookups: row.Lookups, Strikes: row.Strikes, Events: row.Events,
 		Async: row.Async, LaterRetries: row.LaterRetries,
 		TransactionID: row.TransactionID, Code: row.Code, Reason: row.Reason,

@@ -115,9 +115,15 @@ func TestMigrateDownKeepsRows(t *testing.T) {
 	}
 	refused, ok := errors.AsType[*schema.RefusedError](err)
 	require.True(t, ok, err)
-	require.ErrorContains(t, refused, "payments (1 row)")
+	require.ErrorContains(t, refused, "columns of payments (1 row)")
 	require.ErrorContains(t, refused, "nothing was changed")
-	require.EqualValues(t, 1, statusOf(t, databaseURL).Version)
+	require.EqualValues(t, 8, statusOf(t, databaseURL).Version)
+	for statusOf(t, databaseURL).Version > 1 {
+		_, err := down(t, databaseURL, schema.Down{DropPayments: true})
+		require.NoError(t, err)
+	}
+	_, err = down(t, databaseURL, schemaDown)
+	require.ErrorContains(t, err, "payments (1 row)")
 
 	lost, err := down(t, databaseURL, schema.Down{DropPayments: true, DryRun: true})
 	require.NoError(t, err)
@@ -213,8 +219,14 @@ func TestMigrationThatFails(t *testing.T) {
 	require.NoError(t, err)
 	require.ErrorContains(t, steps.Up(t.Context()), "table attempts already exists")
 	require.ErrorContains(t, open(t, databaseURL, sqlitestore.Options{}).Ready(t.Context()), "the schema is at version 3")
-	for _, table := range []string{"attempts", "events", "replicas", "api_keys"} {
+	for _, table := range []string{"attempts", "events", "replicas", "api_keys", "gateway_keys"} {
 		execute(t, db, "DROP TABLE "+table)
+	}
+	for _, column := range []string{
+		"gateway", "key_sent_at", "key_sent_clock", "key_lifetime_micros", "retries", "doubt_named", "doubt_unanswered_clock",
+		"doubt_latest_at", "doubt_latest_clock",
+	} {
+		execute(t, db, "ALTER TABLE payments DROP COLUMN "+column)
 	}
 	require.NoError(t, steps.Up(t.Context()))
 }
@@ -227,7 +239,7 @@ func TestSchemaOfANewerProgram(t *testing.T) {
 	require.NoError(t, db.Close())
 	steps, err := sqlitestore.Schema(databaseURL)
 	require.NoError(t, err)
-	const newer = "the schema is at version 1000, newer than the 7 that this program knows"
+	const newer = "the schema is at version 1000, newer than the 10 that this program knows"
 	require.NoError(t, steps.Up(t.Context()))
 	_, err = down(t, databaseURL, schemaDown)
 	require.ErrorContains(t, err, newer)

@@ -19,13 +19,14 @@ func TestOpen(t *testing.T) {
 		Attempt: payment.Attempt{
 			Number: 1, Fence: 1, Replica: "replica-a", GatewayKey: "key-1", StartedAt: noon,
 		},
+		Gateway: "https://gateway.example", KeySent: at(noon), KeyLifetime: 24 * time.Hour,
 		CreatedAt: noon, UpdatedAt: noon,
-	}, ask(t, "key-1").Open(noon))
+	}, open(ask(t, "key-1"), noon))
 	require.Equal(t, payment.Payment{
 		OrderID: "order-1", Money: money, State: payment.StateScheduled, GatewayKey: "key-1",
 		Replica: "replica-a", DueAt: noon, Attempt: payment.Attempt{Number: 1}, Async: true,
 		CreatedAt: noon, UpdatedAt: noon,
-	}, later(t, "key-1").Open(noon))
+	}, open(later(t, "key-1"), noon))
 }
 
 // The table of what is known of an order, and what a request for it comes to.
@@ -49,7 +50,7 @@ func TestDecide(t *testing.T) {
 		"succeeded":           {payment.StateSucceeded, soon, replay, replay, false, "key-1"},
 		"processing, alive":   {payment.StateProcessing, soon, busy, accepted, false, "key-1"},
 		"processing, expired": {payment.StateProcessing, expired, claimed, accepted, true, "key-1"},
-		"scheduled, not due":  {payment.StateScheduled, soon, claimed, accepted, true, "key-1"},
+		"scheduled, not due":  {payment.StateScheduled, soon, accepted, accepted, false, "key-1"},
 		"scheduled, due":      {payment.StateScheduled, expired.Add(time.Hour), claimed, accepted, true, "key-1"},
 		"unresolved":          {payment.StateUnresolved, soon, claimed, accepted, true, "key-1"},
 		"declined":            {payment.StateDeclined, soon, claimed, accepted, true, "key-2"},
@@ -60,7 +61,7 @@ func TestDecide(t *testing.T) {
 			t.Parallel()
 			p := in(t, test.state)
 
-			d := ask(t, "key-2").Decide(p, test.now)
+			d := decide(ask(t, "key-2"), p, test.now)
 			require.Equal(t, test.ask, d.Verdict)
 			require.Equal(t, test.write, d.Write)
 			if d.Write {
@@ -69,7 +70,7 @@ func TestDecide(t *testing.T) {
 				requireUntouched(t, p, d)
 			}
 
-			d = later(t, "key-2").Decide(p, test.now)
+			d = decide(later(t, "key-2"), p, test.now)
 			require.Equal(t, test.later, d.Verdict)
 			if p.State == payment.StateProcessing || p.State == payment.StateScheduled || !test.write {
 				requireUntouched(t, p, d)
@@ -80,9 +81,9 @@ func TestDecide(t *testing.T) {
 			for _, other := range []payment.Money{amountOf(t, "100.01", "USD"), amountOf(t, "100", "EUR")} {
 				a := ask(t, "key-2")
 				a.Money = other
-				requireRefused(t, p, a.Decide(p, test.now), test.now)
+				requireRefused(t, p, decide(a, p, test.now), test.now)
 				a.Later = true
-				requireRefused(t, p, a.Decide(p, test.now), test.now)
+				requireRefused(t, p, decide(a, p, test.now), test.now)
 			}
 		})
 	}
@@ -149,11 +150,11 @@ func TestRefusalsAreBounded(t *testing.T) {
 	p, a := opened(t), ask(t, "key-2")
 	a.Money = amountOf(t, "1", "USD")
 	for n := 1; n <= payment.MaxRefusals; n++ {
-		d := a.Decide(p, noon)
+		d := decide(a, p, noon)
 		require.Equal(t, n, d.Event.Number)
 		p = d.Payment
 	}
-	d := a.Decide(p, noon)
+	d := decide(a, p, noon)
 	require.Equal(t, payment.VerdictMismatch, d.Verdict)
 	requireUntouched(t, p, d)
 }
@@ -164,9 +165,9 @@ func TestTakeover(t *testing.T) {
 	b := ask(t, "key-2")
 	b.Replica = "replica-b"
 
-	d := b.Decide(opened(t), expired)
+	d := decide(b, opened(t), expired)
 	requireClaim(t, opened(t), d, "replica-b", "key-1", expired)
-	require.Equal(t, payment.Doubt{UnansweredAt: expired}, d.Payment.Doubt)
+	require.Equal(t, lost(expired), d.Payment.Doubt)
 	require.Equal(t, payment.ClassUnknownUnanswered, d.Past.Class)
 	require.True(t, d.Past.EndedAt.IsZero(), "nobody saw its end")
 	require.Contains(t, d.Past.Message, "interrupted")
@@ -183,11 +184,11 @@ func TestTakeoverInBackoff(t *testing.T) {
 	p := renewed(t, opened(t), payment.ClassNotCharged, noon)
 	require.True(t, p.InBackoff(noon))
 	p.DueAt = noon
-	d := ask(t, "key-2").Decide(p, noon)
+	d := decide(ask(t, "key-2"), p, noon)
 	require.Equal(t, payment.VerdictClaimed, d.Verdict)
 	require.Nil(t, d.Past)
 	require.Equal(t, 2, d.Payment.Attempt.Number)
-	require.Equal(t, payment.Doubt{UnansweredAt: p.Attempt.StartedAt.Add(lease)}, d.Payment.Doubt)
+	require.Equal(t, lost(p.Attempt.StartedAt.Add(lease)), d.Payment.Doubt)
 }
 
 // An attempt whose end is on record is not called interrupted.
@@ -196,22 +197,22 @@ func TestTakeoverBeforeALookup(t *testing.T) {
 	r := payment.Renewal{
 		Hold: opened(t).Hold(), End: *ended(of(payment.ClassUnknownAnswered)), Lease: lease,
 	}
-	d, err := r.Apply(opened(t), noon)
+	d, err := apply(r, opened(t), noon)
 	require.NoError(t, err)
 	p := d.Payment
-	d = ask(t, "key-2").Decide(p, p.DueAt)
+	d = decide(ask(t, "key-2"), p, p.DueAt)
 	require.Equal(t, p.Attempt, *d.Past)
-	require.Equal(t, payment.Doubt{Answered: true}, d.Payment.Doubt)
+	require.Equal(t, overDoubt(noon), d.Payment.Doubt)
 }
 
 // The reconciler begins anew with a payment that becomes unresolved again.
 func TestAClaimForgetsTheLookups(t *testing.T) {
 	t.Parallel()
 	p := in(t, payment.StateUnresolved)
-	p = terms().PickUp(p, p.DueAt).Payment
+	p = pickUp(terms(), p, p.DueAt).Payment
 	require.Equal(t, 1, p.Lookups)
-	require.Zero(t, ask(t, "key-2").Decide(p, noon).Payment.Lookups)
-	require.Zero(t, later(t, "key-2").Decide(p, noon).Payment.Lookups)
+	require.Zero(t, decide(ask(t, "key-2"), p, noon).Payment.Lookups)
+	require.Zero(t, decide(later(t, "key-2"), p, noon).Payment.Lookups)
 }
 
 // A caller that waits is told how the payment ends: nothing is charged later behind it.
@@ -219,7 +220,7 @@ func TestAClaimByARequestIsNotAsync(t *testing.T) {
 	t.Parallel()
 	p := accepted(t)
 	p.LaterRetries, p.Strikes = 2, 3
-	got := ask(t, "key-2").Decide(p, noon).Payment
+	got := decide(ask(t, "key-2"), p, noon).Payment
 	require.False(t, got.Async)
 	require.Zero(t, got.LaterRetries)
 	require.Zero(t, got.Strikes)
@@ -244,7 +245,7 @@ func TestAMessageIsCutBetweenCharacters(t *testing.T) {
 				End:     ended(payment.Result{Class: payment.ClassDeclined, Message: test.message}),
 				Outcome: payment.Outcome{State: payment.StateDeclined, Reason: test.message},
 			}
-			d, err := s.Apply(opened(t), noon)
+			d, err := apply(s, opened(t), noon)
 			require.NoError(t, err)
 			require.Equal(t, test.want, d.Payment.Attempt.Message)
 			require.Equal(t, test.want, d.Payment.Reason)

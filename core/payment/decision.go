@@ -20,6 +20,12 @@ const (
 	VerdictSetAside Verdict = "set_aside"
 	// VerdictWritten: the change of a claim's holder, or of a person, was made.
 	VerdictWritten Verdict = "written"
+	// VerdictForeign: the payment's key is another gateway's than the configured one.
+	VerdictForeign Verdict = "foreign_gateway"
+	// VerdictEvidence: an approval was recorded for a payment that stood otherwise.
+	VerdictEvidence Verdict = "evidence"
+	// VerdictDouble: a second charge for the order was found and recorded; the payment is unchanged.
+	VerdictDouble Verdict = "double"
 	// VerdictNotDue: nothing is to be done yet.
 	VerdictNotDue Verdict = "not_due"
 )
@@ -35,6 +41,11 @@ type Decision struct {
 	Past *Attempt
 	// Event is a line for the stored history. Nil when there is none.
 	Event *Event
+	// Keys are records of keys to store, also if Write is not set. They are in Payment.Keys as well.
+	Keys []Key
+	// LookUp is the key to look up if that is not for the payment's own due time, with
+	// VerdictLookUp. Its record is in Keys.
+	LookUp GatewayKey
 }
 
 func unchanged(v Verdict, p Payment) Decision { return Decision{Verdict: v, Payment: p} }

@@ -22,6 +22,15 @@ const (
 	EventResolved EventKind = "resolved"
 	// EventImported: a person brought the charge from the gateway's books, after a restore.
 	EventImported EventKind = "imported"
+	// EventEvidence: the gateway's approval was found although the payment stood otherwise, and
+	// the payment has succeeded with it.
+	EventEvidence EventKind = "evidence"
+	// EventDouble: the gateway has a second charge for the order. The payment is unchanged.
+	EventDouble EventKind = "double_charge"
+	// EventKeyClosed: nothing sent under the gateway key can take money any more.
+	EventKeyClosed EventKind = "key_closed"
+	// EventUnsendable: the gateway key is not closed and may not be sent again; it is looked up.
+	EventUnsendable EventKind = "key_unsendable"
 	// EventArchived: the events and attempts before this one are kept elsewhere.
 	EventArchived EventKind = "archived"
 )

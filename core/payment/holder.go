@@ -24,6 +24,8 @@ type Renewal struct {
 	Hold
 
 	End AttemptEnd
+	// Worker is the time by the worker's clock.
+	Worker time.Time
 	// Next says that another attempt follows after Delay. Without it the gateway is
 	// asked what became of the attempts.
 	Next  bool
@@ -34,14 +36,15 @@ type Renewal struct {
 // Apply returns the renewal of p at now, or [ErrFenced]. Applying it a second time,
 // because the answer to the first was lost, only renews the lease.
 func (r Renewal) Apply(p Payment, now time.Time) (Decision, error) {
-	if p.Fence != r.Fence || p.State != r.State || p.State.Known() {
+	if p.Fence != r.Fence || p.State != r.State || p.State != StateProcessing {
 		return Decision{}, ErrFenced
 	}
 	d := Decision{Verdict: VerdictWritten, Write: true}
 	if p.Attempt.Number == r.Attempt && p.Attempt.Class == "" {
 		p.Attempt.end(r.End)
-		p.Doubt = p.Doubt.With(r.End.Class, now)
+		p.Doubt = p.Doubt.With(r.End.Class, Instant{now, r.Worker})
 		if r.Next {
+			p.Retries++
 			d.Past = p.setPastAside(now)
 			p.Attempt.Fence, p.Attempt.Replica = p.Fence, p.Replica
 			p.Attempt.GatewayKey, p.Attempt.StartedAt = p.GatewayKey, now.Add(r.Delay)
@@ -61,11 +64,15 @@ type Settlement struct {
 	// the attempt never began.
 	End     *AttemptEnd
 	Outcome Outcome
+	// Worker is the time by the worker's clock.
+	Worker time.Time
 	// Event tells the history what the outcome rests on, where that is more than the
 	// last attempt. Empty for none.
 	Event EventKind
-	// LaterRetry counts one against the delays of an async payment.
+	// LaterRetry counts one against the delays of an async payment, whose next round begins anew.
 	LaterRetry bool
+	// Retry counts one retry of the round, which the queue makes.
+	Retry bool
 }
 
 // Apply returns the settled payment, or [ErrFenced]. Applying it a second time, because
@@ -74,38 +81,66 @@ func (s Settlement) Apply(p Payment, now time.Time) (Decision, error) {
 	if p.Fence != s.Fence {
 		return Decision{}, ErrFenced
 	}
-	if p.State != s.State || p.State.Known() {
-		if p.State == s.Outcome.State && p.TransactionID == s.Outcome.TransactionID {
+	if p.State != s.State || p.State.Known() || p.State == StateScheduled { // which no worker holds
+		o := s.outcome(p.Doubt)
+		same := p.State == o.State && p.TransactionID == o.TransactionID
+		if same && (o.State == s.Outcome.State || p.Reason == o.Reason) {
 			return unchanged(VerdictWritten, p), nil
 		}
 		return Decision{}, ErrFenced
 	}
-	switch {
-	case p.Attempt.Class != "": // recorded already
-	case s.End == nil || p.Attempt.Number > s.Attempt || p.Attempt.StartedAt.IsZero():
-		// It never began. Where it is not the one at hand, a renewal whose answer was lost
-		// has recorded that one, and planned this.
-		p.Attempt = Attempt{Number: p.Attempt.Number}
-	default:
-		p.Attempt.end(*s.End)
-		p.Doubt = p.Doubt.With(s.End.Class, now)
-	}
-	o := s.Outcome
-	p.State, p.TransactionID, p.Code, p.Reason = o.State, o.TransactionID, clipCode(o.Code), clip(o.Reason)
-	p.DueAt = time.Time{}
-	if o.State.Known() {
-		p.Doubt = Doubt{}
-	} else {
-		p.DueAt = now.Add(o.DueIn)
-	}
+	at := Instant{now, s.Worker}
+	p.endAttempt(s.Hold, s.End, at)
+	o := s.outcome(p.Doubt)
+	p.settle(o, at)
 	if s.LaterRetry {
 		p.LaterRetries++
+		p.Retries = 0
 	}
-	p.Strikes = 0
-	p.UpdatedAt = now
+	if s.Retry {
+		p.Retries++
+	}
 	d := Decision{Verdict: VerdictWritten, Payment: p, Write: true}
 	if s.Event != "" {
 		d.tell(s.Event, p.Replica, string(o.State)+": "+cmp.Or(o.Reason, o.TransactionID))
 	}
 	return d, nil
+}
+
+// outcome is what the settlement writes. No worker settles a payment in doubt to declined or failed: that
+// it cannot be written keeps a mistake from being a second charge.
+func (s Settlement) outcome(doubt Doubt) Outcome {
+	o := s.Outcome
+	if (o.State == StateDeclined || o.State == StateFailed) && doubt.Any() {
+		o = Outcome{State: StateUnresolved, Reason: "an earlier attempt may have taken the money", DueIn: o.DueIn}
+	}
+	return o
+}
+
+// endAttempt records the end of the attempt at hand, if it is not recorded and the attempt began.
+func (p *Payment) endAttempt(h Hold, end *AttemptEnd, now Instant) {
+	switch {
+	case p.Attempt.Class != "": // recorded already
+	case end == nil || p.Attempt.Number > h.Attempt || p.Attempt.StartedAt.IsZero():
+		// It never began. If it is not the one at hand, a renewal whose answer was lost
+		// has recorded that one, and planned this.
+		p.Attempt = Attempt{Number: p.Attempt.Number}
+	default:
+		p.Attempt.end(*end)
+		p.Doubt = p.Doubt.With(end.Class, now)
+	}
+}
+
+// settle writes an outcome into the payment. The doubt of a key that took the money is over.
+func (p *Payment) settle(o Outcome, now Instant) {
+	p.State, p.TransactionID, p.Code, p.Reason = o.State, o.TransactionID, clipCode(o.Code), clip(o.Reason)
+	p.DueAt = time.Time{}
+	if !o.State.Known() {
+		p.DueAt = now.DB.Add(o.DueIn)
+	}
+	if o.State == StateSucceeded {
+		p.Doubt = Doubt{}
+	}
+	p.Strikes = 0
+	p.UpdatedAt = now.DB
 }

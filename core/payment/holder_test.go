@@ -17,7 +17,7 @@ func TestRenewal(t *testing.T) {
 		Hold: p.Hold(), End: *ended(of(payment.ClassUnknownUnanswered)),
 		Next: true, Delay: time.Second, Lease: lease,
 	}
-	d, err := r.Apply(p, now)
+	d, err := apply(r, p, now)
 	require.NoError(t, err)
 	require.Equal(t, payment.VerdictWritten, d.Verdict)
 	require.True(t, d.Write)
@@ -29,9 +29,9 @@ func TestRenewal(t *testing.T) {
 	require.Equal(t, &past, d.Past)
 
 	want := p
-	want.Doubt = payment.Doubt{UnansweredAt: now}
+	want.Doubt = lost(now)
 	want.DueAt, want.UpdatedAt = now.Add(time.Second+lease), now
-	want.Attempt.Number, want.Attempt.StartedAt = 2, now.Add(time.Second)
+	want.Attempt.Number, want.Attempt.StartedAt, want.Retries = 2, now.Add(time.Second), 1
 	require.Equal(t, want, d.Payment)
 	require.True(t, d.Payment.InBackoff(now))
 	require.False(t, d.Payment.InBackoff(now.Add(time.Second)))
@@ -45,9 +45,9 @@ func TestARepeatedRenewal(t *testing.T) {
 			Hold: opened(t).Hold(), End: *ended(of(payment.ClassUnknownAnswered)),
 			Next: next, Delay: time.Second, Lease: lease,
 		}
-		first, err := r.Apply(opened(t), noon)
+		first, err := apply(r, opened(t), noon)
 		require.NoError(t, err)
-		second, err := r.Apply(first.Payment, noon.Add(time.Minute))
+		second, err := apply(r, first.Payment, noon.Add(time.Minute))
 		require.NoError(t, err)
 		require.Nil(t, second.Past)
 		want := first.Payment
@@ -60,7 +60,7 @@ func TestARenewalForALookup(t *testing.T) {
 	t.Parallel()
 	p := opened(t)
 	r := payment.Renewal{Hold: p.Hold(), End: *ended(of(payment.ClassNotCharged)), Lease: lease}
-	d, err := r.Apply(p, noon.Add(time.Second))
+	d, err := apply(r, p, noon.Add(time.Second))
 	require.NoError(t, err)
 	require.Nil(t, d.Past)
 	require.Equal(t, 1, d.Payment.Attempt.Number)
@@ -80,10 +80,10 @@ func TestSettlement(t *testing.T) {
 		payment.StateDeclined:  {class: payment.ClassDeclined},
 		payment.StateFailed:    {class: payment.ClassNotCharged},
 		payment.StateScheduled: {
-			payment.ClassUnknownAnswered, now.Add(time.Minute), payment.Doubt{Answered: true},
+			payment.ClassUnknownAnswered, now.Add(time.Minute), overDoubt(now),
 		},
 		payment.StateUnresolved: {
-			payment.ClassUnknownUnanswered, now.Add(time.Minute), payment.Doubt{UnansweredAt: now},
+			payment.ClassUnknownUnanswered, now.Add(time.Minute), lost(now),
 		},
 	}
 	for state, test := range tests {
@@ -96,7 +96,7 @@ func TestSettlement(t *testing.T) {
 					State: state, TransactionID: "txn-1", Code: "code", Reason: "reason", DueIn: time.Minute,
 				},
 			}
-			d, err := s.Apply(p, now)
+			d, err := apply(s, p, now)
 			require.NoError(t, err)
 			require.Equal(t, payment.VerdictWritten, d.Verdict)
 			require.True(t, d.Write)
@@ -109,7 +109,7 @@ func TestSettlement(t *testing.T) {
 			want.Attempt.EndedAt = noon.Add(2 * time.Second)
 			require.Equal(t, want, d.Payment)
 
-			again, err := s.Apply(d.Payment, now.Add(time.Hour))
+			again, err := apply(s, d.Payment, now.Add(time.Hour))
 			require.NoError(t, err, "the answer to the first was lost")
 			require.Equal(t, payment.VerdictWritten, again.Verdict)
 			requireUntouched(t, d.Payment, again)
@@ -125,7 +125,7 @@ func TestASettlementIsTold(t *testing.T) {
 		Hold: p.Hold(), End: ended(of(payment.ClassNotCharged)), Event: payment.EventScheduled, LaterRetry: true,
 		Outcome: payment.Outcome{State: payment.StateScheduled, Reason: "refused", DueIn: time.Hour},
 	}
-	d, err := s.Apply(p, noon)
+	d, err := apply(s, p, noon)
 	require.NoError(t, err)
 	require.Equal(t, &payment.Event{
 		Number: 1, Kind: payment.EventScheduled, At: noon, Replica: "replica-a", Fence: 1,
@@ -141,10 +141,10 @@ func TestSettlingABackoff(t *testing.T) {
 	t.Parallel()
 	p := renewed(t, opened(t), payment.ClassUnknownAnswered, noon)
 	s := payment.Settlement{Hold: p.Hold(), Outcome: payment.Outcome{State: payment.StateScheduled}}
-	d, err := s.Apply(p, noon)
+	d, err := apply(s, p, noon)
 	require.NoError(t, err)
 	require.Equal(t, payment.Attempt{Number: 2}, d.Payment.Attempt)
-	require.Equal(t, payment.Doubt{Answered: true}, d.Payment.Doubt)
+	require.Equal(t, overDoubt(noon), d.Payment.Doubt)
 	require.Equal(t, 1, d.Payment.Attempts())
 }
 
@@ -158,24 +158,25 @@ func TestSettlingAfterALostRenewal(t *testing.T) {
 		Hold: before.Hold(), End: ended(of(payment.ClassNotCharged)),
 		Outcome: payment.Outcome{State: payment.StateScheduled},
 	}
-	d, err := s.Apply(after, noon)
+	d, err := apply(s, after, noon)
 	require.NoError(t, err)
 	require.Equal(t, payment.Attempt{Number: 2}, d.Payment.Attempt)
 }
 
-// An end that is on record already is not written again.
+// An end that is on record already is not written again, and a doubt is never settled as failed.
 func TestSettlingAfterALookup(t *testing.T) {
 	t.Parallel()
 	p := opened(t)
 	r := payment.Renewal{Hold: p.Hold(), End: *ended(of(payment.ClassUnknownAnswered)), Lease: lease}
-	d, err := r.Apply(p, noon)
+	d, err := apply(r, p, noon)
 	require.NoError(t, err)
 	p = d.Payment
 	s := payment.Settlement{Hold: p.Hold(), Outcome: payment.Outcome{State: payment.StateFailed}}
-	d, err = s.Apply(p, noon)
+	d, err = apply(s, p, noon)
 	require.NoError(t, err)
 	require.Equal(t, p.Attempt, d.Payment.Attempt)
-	require.False(t, d.Payment.Doubt.Any(), "it ends with the answer")
+	require.True(t, d.Payment.Doubt.Any(), "only a proof ends a doubt")
+	require.Equal(t, payment.StateUnresolved, d.Payment.State)
 }
 
 // Whatever happened to a payment since a claim on it was lost, its holder writes nothing.
@@ -183,7 +184,7 @@ func TestFencing(t *testing.T) {
 	t.Parallel()
 	expired := noon.Add(lease)
 	lost := opened(t)
-	takenOver := ask(t, "key-2").Decide(lost, expired).Payment
+	takenOver := decide(ask(t, "key-2"), lost, expired).Payment
 	failed := settled(t, lost, payment.ClassNotCharged, payment.StateFailed, noon)
 	unresolved := settled(t, lost, payment.ClassUnknownAnswered, payment.StateUnresolved, noon)
 	resolved, err := payment.Resolution{
@@ -195,24 +196,24 @@ func TestFencing(t *testing.T) {
 		"taken over":            takenOver,
 		"settled by another":    settled(t, takenOver, payment.ClassApproved, payment.StateSucceeded, expired),
 		"settled alike":         settled(t, takenOver, payment.ClassDeclined, payment.StateDeclined, expired),
-		"scheduled after it":    later(t, "key-2").Decide(failed, noon).Payment,
+		"scheduled after it":    decide(later(t, "key-2"), failed, noon).Payment,
 		"failed before":         failed,
 		"unresolved before":     unresolved,
-		"looked up after it":    terms().PickUp(unresolved, unresolved.DueAt).Payment,
+		"looked up after it":    pickUp(terms(), unresolved, unresolved.DueAt).Payment,
 		"resolved by a person":  resolved.Payment,
-		"claimed after its end": ask(t, "key-2").Decide(failed, noon).Payment,
+		"claimed after its end": decide(ask(t, "key-2"), failed, noon).Payment,
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			r := payment.Renewal{Hold: lost.Hold(), End: *ended(of(payment.ClassNotCharged)), Lease: lease}
-			d, err := r.Apply(p, expired)
+			d, err := apply(r, p, expired)
 			require.ErrorIs(t, err, payment.ErrFenced)
 			require.Equal(t, payment.Decision{}, d)
 			s := payment.Settlement{
 				Hold: lost.Hold(), End: ended(of(payment.ClassDeclined)),
 				Outcome: payment.Outcome{State: payment.StateDeclined},
 			}
-			d, err = s.Apply(p, expired)
+			d, err = apply(s, p, expired)
 			require.ErrorIs(t, err, payment.ErrFenced)
 			require.Equal(t, payment.Decision{}, d)
 		})
@@ -240,16 +241,15 @@ func TestAKnownPaymentIsNotHeld(t *testing.T) {
 func TestSettlingALookup(t *testing.T) {
 	t.Parallel()
 	p := in(t, payment.StateUnresolved)
-	p = terms().PickUp(p, p.DueAt).Payment
+	p = pickUp(terms(), p, p.DueAt).Payment
 	s := payment.Settlement{
 		Hold: p.Hold(), End: ended(of(payment.ClassNotCharged)),
 		Outcome: payment.Outcome{State: payment.StateFailed}, Event: payment.EventReconciled,
 	}
-	d, err := s.Apply(p, noon)
+	d, err := apply(s, p, noon)
 	require.NoError(t, err)
 	require.Equal(t, payment.Attempt{Number: 2}, d.Payment.Attempt)
 	require.Equal(t, payment.EventReconciled, d.Event.Kind)
-	require.False(t, d.Payment.Doubt.Any())
 }
 
 // Two outcomes of one claim: the first that was written counts.
@@ -260,7 +260,7 @@ func TestASettlementDoesNotReplaceAnother(t *testing.T) {
 		Hold:    p.Hold(),
 		Outcome: payment.Outcome{State: payment.StateSucceeded, TransactionID: "txn-2"},
 	}
-	_, err := s.Apply(settled(t, p, payment.ClassApproved, payment.StateSucceeded, noon), noon)
+	_, err := apply(s, settled(t, p, payment.ClassApproved, payment.StateSucceeded, noon), noon)
 	require.ErrorIs(t, err, payment.ErrFenced)
 }
 
@@ -278,7 +278,7 @@ func TestAGatewaysCodeIsMadeFit(t *testing.T) {
 			Hold: p.Hold(), End: ended(payment.Result{Class: payment.ClassDeclined, Code: code}),
 			Outcome: payment.Outcome{State: payment.StateDeclined, Code: code},
 		}
-		d, err := s.Apply(p, noon)
+		d, err := apply(s, p, noon)
 		require.NoError(t, err)
 		require.Equal(t, want, d.Payment.Code)
 		require.Equal(t, want, d.Payment.Attempt.Code)

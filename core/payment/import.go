@@ -10,8 +10,13 @@ import (
 type Import struct {
 	Charge
 
+	Gateway       GatewayID
 	TransactionID string // the gateway's
-	By            string // who has the list
+	By            string // the person who has the list
+	Rules         KeyRules
+	Worker        time.Time
+	// Overwrite lets the charge replace another key of the order that is in flight or in doubt.
+	Overwrite bool
 }
 
 // ImportRefusedError says that the gateway's books do not go with what is stored. Nothing was
@@ -65,17 +70,15 @@ func (i Import) Apply(p Payment, now time.Time) (Decision, error) {
 	case p.State == StateSucceeded:
 		return unchanged(VerdictReplay, p), nil
 	}
-	if p.State == StateProcessing {
-		p.interrupt(0, now)
+	if key, open := p.LeftOpen(i.Key); open && !i.Overwrite {
+		return Decision{}, &ImportRefusedError{fmt.Sprintf(
+			"the order is %s with another gateway key, %s, which may have taken the money as well; wait until that is known, "+
+				"or name the order with --overwrite", p.State, key)}
 	}
-	d := Decision{Verdict: VerdictWritten, Write: true, Past: p.setPastAside(now)}
 	was := p.State
-	p.State, p.TransactionID, p.GatewayKey = StateSucceeded, i.TransactionID, i.Key
-	p.Code, p.Reason = "", ""
-	p.DueAt, p.Doubt, p.Async = time.Time{}, Doubt{}, false
-	p.Fence++
-	p.UpdatedAt = now
-	d.Payment = p
+	d := p.succeed(Approval{
+		OrderID: i.OrderID, Key: i.Key, Gateway: i.Gateway, TransactionID: i.TransactionID, By: i.By, Rules: i.Rules,
+	}, Instant{now, i.Worker})
 	d.tell(EventImported, i.By, fmt.Sprintf("was %s; transaction %s with gateway key %s, from the gateway's books",
 		was, i.TransactionID, i.Key))
 	return d, nil

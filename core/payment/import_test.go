@@ -68,9 +68,19 @@ func TestImportOverADecline(t *testing.T) {
 	claimed := declined
 	claimed.State, claimed.DueAt = payment.StateProcessing, now.Add(time.Minute)
 	claimed.Attempt.Class = ""
-	d, err = i.Apply(claimed, now)
+	_, err = apply(i, claimed, now)
+	var refused *payment.ImportRefusedError
+	require.ErrorAs(t, err, &refused)
+	require.Contains(t, refused.Why, "key-1")
+	require.Contains(t, refused.Why, "--overwrite")
+	i.Overwrite = true
+	d, err = apply(i, claimed, now)
 	require.NoError(t, err)
 	require.Equal(t, payment.ClassUnknownUnanswered, d.Past.Class)
 	require.False(t, d.Payment.Doubt.Any())
 	require.True(t, d.Payment.DueAt.IsZero())
+	require.Len(t, d.Keys, 1, "the key that it leaves is looked up until it is closed")
+	require.Equal(t, payment.GatewayKey("key-1"), d.Keys[0].Key)
+	require.Equal(t, now, d.Keys[0].DueAt)
+	require.Empty(t, d.Keys[0].Closed)
 }

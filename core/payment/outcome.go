@@ -12,48 +12,45 @@ type Outcome struct {
 	DueIn time.Duration
 }
 
-// Outcome is how a round ends whose last attempt had this result, where that alone
-// decides. It does not while an attempt before it, or itself, left a doubt: then the
-// gateway has to be asked, and ok is false.
+// Outcome is how a round ends whose last attempt had this result, if that alone decides. It does
+// not while an attempt before it, or itself, left a doubt: then the gateway is looked up, and ok is
+// false. An approval always decides.
 func (r Result) Outcome(doubt Doubt) (o Outcome, ok bool) {
-	switch {
-	case r.Class == ClassApproved:
+	if r.Class == ClassApproved {
 		return Outcome{State: StateSucceeded, TransactionID: r.TransactionID}, true
-	case r.Class == ClassDeclined:
-		return Outcome{State: StateDeclined, Code: r.Code, Reason: r.Message}, true
-	case doubt.Any():
+	}
+	if doubt.Any() {
 		return Outcome{}, false
-	case r.Class == ClassRejected:
-		return Outcome{State: StateFailed, Code: CodeRejected, Reason: r.Message}, true
-	case r.Class == ClassNotCharged:
+	}
+	switch r.Class {
+	case ClassDeclined, ClassRejected:
+		return r.refusal().outcome(), true
+	case ClassNotCharged:
 		return Outcome{State: StateFailed, Code: CodeRetriesExhausted, Reason: r.Message}, true
+	case ClassApproved, ClassUnknownAnswered, ClassUnknownUnanswered, ClassPending, ClassKeyReused:
 	}
 	return Outcome{}, false
 }
 
-// Outcome is what the gateway's answer makes of a payment whose attempts left a doubt.
-// lingers says that one of them may still arrive ([Doubt.Lingers]): then "nothing
-// found" proves nothing yet.
-func (l Lookup) Outcome(lingers bool) Outcome {
-	switch l.Finding {
-	case FoundApproved:
-		return Outcome{State: StateSucceeded, TransactionID: l.TransactionID}
-	case FoundDeclined:
-		return Outcome{State: StateDeclined, Code: l.Code, Reason: l.Message}
-	case FoundNothing:
-		if !lingers {
-			return Outcome{
-				State: StateFailed, Code: CodeRetriesExhausted,
-				Reason: "the gateway has no charge with this gateway key",
-			}
-		}
-		return Outcome{
-			State:  StateUnresolved,
-			Reason: "no charge was found, and an attempt that was not answered may still arrive",
-		}
-	case FoundProcessing, FoundPending, FoundVoided:
-		return Outcome{State: StateUnresolved, Reason: "the gateway is still processing the charge"}
-	case FoundNoAnswer:
+// refusal is what the result refuses, if it does.
+func (r Result) refusal() Refusal {
+	if r.Class != ClassDeclined && r.Class != ClassRejected {
+		return Refusal{}
 	}
-	return Outcome{State: StateUnresolved, Reason: "the gateway gave no answer: " + l.Message}
+	return Refusal{Class: r.Class, Code: clipCode(r.Code), Message: clip(r.Message)}
+}
+
+// outcome is what becomes of a payment whose key was refused and is closed.
+func (r Refusal) outcome() Outcome {
+	switch r.Class {
+	case ClassDeclined:
+		return Outcome{State: StateDeclined, Code: r.Code, Reason: r.Message}
+	case ClassRejected:
+		return Outcome{State: StateFailed, Code: CodeRejected, Reason: r.Message}
+	default:
+		return Outcome{
+			State: StateFailed, Code: CodeRetriesExhausted,
+			Reason: "the gateway has no charge with this gateway key",
+		}
+	}
 }

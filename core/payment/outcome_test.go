@@ -11,11 +11,18 @@ import (
 
 var (
 	noDoubt    = payment.Doubt{}
-	answered   = payment.Doubt{Answered: true}
-	unanswered = payment.Doubt{UnansweredAt: noon}
+	answered   = payment.Doubt{Answered: true, Latest: at(noon)}
+	named      = payment.Doubt{Answered: true, Named: true, Latest: at(noon)}
+	unanswered = payment.Doubt{Unanswered: at(noon), Latest: at(noon)}
 )
 
-// How a round ends by its last attempt, where the attempts before left a doubt or none.
+var allClasses = []payment.Class{
+	payment.ClassApproved, payment.ClassDeclined, payment.ClassRejected, payment.ClassNotCharged,
+	payment.ClassUnknownAnswered, payment.ClassUnknownUnanswered, payment.ClassPending, payment.ClassKeyReused,
+}
+
+// How a round ends by its last attempt, if the attempts before left a doubt or none. Only an
+// approval decides whatever came before.
 func TestOutcomeOfARound(t *testing.T) {
 	t.Parallel()
 	result := func(class payment.Class) payment.Result {
@@ -30,24 +37,27 @@ func TestOutcomeOfARound(t *testing.T) {
 		exhausted = payment.Outcome{
 			State: payment.StateFailed, Code: payment.CodeRetriesExhausted, Reason: "message",
 		}
-		asks = payment.Outcome{} // the gateway has to be asked
+		asks = payment.Outcome{} // the gateway is looked up
 	)
 	tests := map[payment.Class]struct{ without, with payment.Outcome }{
 		payment.ClassApproved:          {succeeded, succeeded},
-		payment.ClassDeclined:          {declined, declined},
+		payment.ClassDeclined:          {declined, asks},
 		payment.ClassRejected:          {rejected, asks},
 		payment.ClassNotCharged:        {exhausted, asks},
 		payment.ClassUnknownAnswered:   {asks, asks},
 		payment.ClassUnknownUnanswered: {asks, asks},
+		payment.ClassPending:           {asks, asks},
+		payment.ClassKeyReused:         {asks, asks},
 		"":                             {asks, asks}, // no attempt was made
 	}
+	require.Len(t, tests, len(allClasses)+1)
 	for class, test := range tests {
 		t.Run(string(class), func(t *testing.T) {
 			t.Parallel()
 			o, sure := result(class).Outcome(noDoubt)
 			require.Equal(t, test.without, o)
 			require.Equal(t, test.without != asks, sure)
-			for _, doubt := range []payment.Doubt{answered, unanswered} {
+			for _, doubt := range []payment.Doubt{answered, unanswered, named, {Named: true}} {
 				o, sure = result(class).Outcome(doubt)
 				require.Equal(t, test.with, o)
 				require.Equal(t, test.with != asks, sure)
@@ -56,74 +66,49 @@ func TestOutcomeOfARound(t *testing.T) {
 	}
 }
 
-// What the gateway's word on a key makes of a payment. Never a guess: what is not known,
-// and what may still arrive, is unresolved.
-func TestOutcomeOfALookup(t *testing.T) {
-	t.Parallel()
-	tests := map[payment.Finding]struct {
-		now, lingering payment.State
-		code           string
-	}{
-		payment.FoundApproved:   {payment.StateSucceeded, payment.StateSucceeded, ""},
-		payment.FoundDeclined:   {payment.StateDeclined, payment.StateDeclined, "code"},
-		payment.FoundNothing:    {payment.StateFailed, payment.StateUnresolved, payment.CodeRetriesExhausted},
-		payment.FoundProcessing: {payment.StateUnresolved, payment.StateUnresolved, ""},
-		payment.FoundNoAnswer:   {payment.StateUnresolved, payment.StateUnresolved, ""},
-	}
-	for finding, test := range tests {
-		t.Run(string(finding), func(t *testing.T) {
-			t.Parallel()
-			l := payment.Lookup{Finding: finding, TransactionID: "txn-1", Code: "code", Message: "message"}
-			o := l.Outcome(false)
-			require.Equal(t, test.now, o.State)
-			require.Equal(t, test.code, o.Code)
-			require.Equal(t, test.now == payment.StateSucceeded, o.TransactionID == "txn-1")
-			require.Equal(t, test.now == payment.StateSucceeded, o.Reason == "")
-			o = l.Outcome(true)
-			require.Equal(t, test.lingering, o.State)
-			require.Equal(t, test.lingering == payment.StateSucceeded, o.Reason == "")
-		})
-	}
-}
-
 func TestDoubt(t *testing.T) {
 	t.Parallel()
 	later := noon.Add(time.Minute)
-	tests := map[payment.Class]struct{ first, afterAnswered, afterUnanswered payment.Doubt }{
-		payment.ClassApproved:        {noDoubt, answered, unanswered},
-		payment.ClassDeclined:        {noDoubt, answered, unanswered},
-		payment.ClassRejected:        {noDoubt, answered, unanswered},
-		payment.ClassNotCharged:      {noDoubt, answered, unanswered},
-		payment.ClassUnknownAnswered: {answered, answered, payment.Doubt{Answered: true, UnansweredAt: noon}},
-		payment.ClassUnknownUnanswered: {
-			payment.Doubt{UnansweredAt: later},
-			payment.Doubt{Answered: true, UnansweredAt: later},
-			payment.Doubt{UnansweredAt: later},
+	same := func(d payment.Doubt) payment.Doubt { return d }
+	over := func(d payment.Doubt) payment.Doubt { d.Answered, d.Latest = true, at(later); return d }
+	tests := map[payment.Class]func(payment.Doubt) payment.Doubt{
+		payment.ClassApproved:        same,
+		payment.ClassDeclined:        same,
+		payment.ClassRejected:        same,
+		payment.ClassNotCharged:      same,
+		payment.ClassUnknownAnswered: over,
+		payment.ClassKeyReused:       over,
+		payment.ClassPending:         func(d payment.Doubt) payment.Doubt { d.Named = true; return over(d) },
+		payment.ClassUnknownUnanswered: func(d payment.Doubt) payment.Doubt {
+			d.Unanswered, d.Latest = at(later), at(later)
+			return d
 		},
 	}
-	for class, test := range tests {
-		t.Run(string(class), func(t *testing.T) {
-			t.Parallel()
-			require.Equal(t, test.first, noDoubt.With(class, later))
-			require.Equal(t, test.first.Any(), class.Unknown())
-			require.Equal(t, test.afterAnswered, answered.With(class, later))
-			require.Equal(t, test.afterUnanswered, unanswered.With(class, later))
-		})
+	require.Len(t, tests, len(allClasses))
+	for class, want := range tests {
+		for _, before := range []payment.Doubt{noDoubt, answered, unanswered, named} {
+			got := before.With(class, at(later))
+			require.Equal(t, want(before), got, class)
+			require.Equal(t, before.Any() || class.Unknown(), got.Any(), class)
+		}
 	}
-	require.Equal(t, unanswered, unanswered.With(payment.ClassUnknownUnanswered, noon.Add(-1)),
-		"the latest counts")
+	require.Equal(t, unanswered, unanswered.With(payment.ClassUnknownUnanswered, at(noon.Add(-1))), "the latest counts")
+	apart := payment.Instant{DB: noon.Add(-time.Hour), Worker: later}
+	require.Equal(t, payment.Instant{DB: noon, Worker: later},
+		unanswered.With(payment.ClassUnknownUnanswered, apart).Unanswered, "the latest by each clock")
 }
 
-// "Not found" proves nothing until late has passed since a request went out unanswered.
+// "Not found" proves nothing until late has passed, by both clocks, since an unanswered attempt.
 func TestLateCharges(t *testing.T) {
 	t.Parallel()
-	const late = time.Minute
-	require.False(t, noDoubt.Lingers(noon, late))
-	require.False(t, answered.Lingers(noon, late), "an attempt that was answered is over")
-	require.True(t, unanswered.Lingers(noon, late))
-	require.True(t, unanswered.Lingers(noon.Add(late-1), late))
-	require.False(t, unanswered.Lingers(noon.Add(late), late))
-	require.False(t, unanswered.Lingers(noon, 0))
+	require.False(t, noDoubt.Lingers(at(noon), late))
+	require.False(t, answered.Lingers(at(noon), late), "an attempt that was answered is over")
+	require.True(t, unanswered.Lingers(at(noon), late))
+	require.True(t, unanswered.Lingers(at(noon.Add(late-1)), late))
+	require.False(t, unanswered.Lingers(at(noon.Add(late)), late))
+	require.False(t, unanswered.Lingers(at(noon), 0))
+	require.True(t, unanswered.Lingers(payment.Instant{DB: noon.Add(time.Hour), Worker: noon}, late), "a step forward")
+	require.True(t, unanswered.Lingers(payment.Instant{DB: noon.Add(-time.Hour), Worker: noon.Add(time.Hour)}, late))
 }
 
 func TestClasses(t *testing.T) {
@@ -135,7 +120,10 @@ func TestClasses(t *testing.T) {
 		payment.ClassNotCharged:        {true, false},
 		payment.ClassUnknownAnswered:   {true, true},
 		payment.ClassUnknownUnanswered: {true, true},
+		payment.ClassPending:           {false, true},
+		payment.ClassKeyReused:         {false, true},
 	}
+	require.Len(t, tests, len(allClasses))
 	for class, test := range tests {
 		require.Equal(t, test.retryable, class.Retryable(), class)
 		require.Equal(t, test.unknown, class.Unknown(), class)

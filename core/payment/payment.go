@@ -18,8 +18,14 @@ type Payment struct {
 	Money   Money
 	State   State
 
-	// GatewayKey is stored before the gateway is called for the first time.
+	// GatewayKey is stored before the gateway is called for the first time, and Gateway with it:
+	// the gateway that the key is sent to. Empty in rows of the version before.
 	GatewayKey GatewayKey
+	Gateway    GatewayID
+	// KeySent is the first claim that may have sent the key, zero before it, and KeyLifetime how
+	// long the gateway remembers a key, as it was declared then; zero for ever.
+	KeySent     Instant
+	KeyLifetime time.Duration
 
 	// Fence is the fencing number: it grows by one at each claim, and a write that
 	// carries an older one is refused.
@@ -36,6 +42,10 @@ type Payment struct {
 	Attempt Attempt
 	// Doubt sums up what the attempts with the present gateway key left open.
 	Doubt Doubt
+	// Retries counts the retries that the present round has used, so that the queue goes on with it.
+	Retries int
+	// Keys are the records of the order's keys that need one. The latest state of each.
+	Keys []Key
 	// Lookups counts the reconciler's questions since the payment became unresolved.
 	Lookups int
 	// Strikes counts the claims in a row that ended without a word.
@@ -130,26 +140,67 @@ func (a *Attempt) end(e AttemptEnd) {
 	a.Class, a.Code, a.Message = e.Class, clipCode(e.Code), clip(e.Message)
 }
 
-// interrupt ends the attempt of a worker that was not heard of again, if it has one under way.
-// lease is how long, from the start of an attempt, its worker may have held the claim.
+// interrupt ends the attempt of a worker that did not report its end, if it has one under way.
+// lease is how long, from the start of an attempt, its worker may have held the claim, and longest
+// the longest that it may have held it from now, a backoff included; zero for no limit.
 //
 // A worker begins no attempt once its lease is over by its own clock. But a claim is also taken
-// over from a worker that only fell silent, and is alive: it may begin until then, even an
-// attempt that is planned for after its backoff.
-func (p *Payment) interrupt(lease time.Duration, now time.Time) {
+// over from a worker that is alive, and only expired by a clock that stepped forward or by a
+// missing heartbeat: it may begin until then, even an attempt that is planned for after its backoff.
+func (p *Payment) interrupt(lease, longest time.Duration, now Instant) {
 	a := &p.Attempt
 	if a.Class != "" || a.StartedAt.IsZero() {
 		return
 	}
-	sent := now
-	if end := a.StartedAt.Add(lease); end.After(now) {
-		sent = end
+	left := max(0, lease-p.began().Elapsed(now), p.DueAt.Sub(now.DB))
+	if p.stepped(now) {
+		left = max(left, lease)
+	}
+	if longest > 0 {
+		left = min(left, longest)
+	}
+	sent := Instant{DB: now.DB.Add(left)}
+	if !now.Worker.IsZero() {
+		sent.Worker = now.Worker.Add(left)
 	}
 	p.Doubt = p.Doubt.With(ClassUnknownUnanswered, sent)
-	if a.Begun(now) {
+	if a.Begun(now.DB) {
 		a.Class = ClassUnknownUnanswered
 		a.Message = "interrupted: its worker did not report an end"
 	}
+}
+
+// began is when the attempt at hand began, or begins. The worker's time of it is not stored: it is as far
+// from the database's as at the latest moment of which both are.
+func (p *Payment) began() Instant {
+	began, both := Instant{DB: p.Attempt.StartedAt}, p.bothClocks()
+	if !both.IsZero() {
+		began.Worker = began.DB.Add(both.Worker.Sub(both.DB))
+	}
+	return began
+}
+
+// bothClocks is the latest moment before the attempt at hand of which the times by both clocks are
+// known; zero if there is none.
+func (p *Payment) bothClocks() Instant {
+	for _, i := range []Instant{p.Doubt.Latest, p.KeySent} {
+		if !i.DB.IsZero() && !i.Worker.IsZero() {
+			return Instant{DB: i.DB, Worker: i.Worker.Round(0)}
+		}
+	}
+	return Instant{}
+}
+
+// stepped reports whether the two clocks have moved against each other since that moment: either may
+// have been stepped, also while the claim at hand was held, and what they say of it is worth nothing.
+func (p *Payment) stepped(now Instant) bool {
+	const tolerance = time.Second
+	both := p.bothClocks()
+	if both.IsZero() || now.DB.IsZero() || now.Worker.IsZero() {
+		return false
+	}
+	apart := now.Worker.Round(0).Sub(now.DB) - both.Worker.Sub(both.DB)
+	return apart.Abs() > tolerance
 }
 
 // clip makes a message fit to be stored and shown: valid UTF-8, with spaces in place of white space and
@@ -175,36 +226,4 @@ func printable(r rune) rune {
 		return utf8.RuneError
 	}
 	return r
-}
-
-// Doubt is what attempts with one gateway key left open. It ends with a definite answer.
-type Doubt struct {
-	// Answered: the gateway answered an attempt without saying whether it charged.
-	Answered bool
-	// UnansweredAt is the latest time at which a request may have gone out that was
-	// never answered. Zero when there is none.
-	UnansweredAt time.Time
-}
-
-// Any reports whether the money may have been taken.
-func (d Doubt) Any() bool { return d.Answered || !d.UnansweredAt.IsZero() }
-
-// Lingers reports whether a request that was never answered may still arrive at the
-// gateway at now, and charge: until late has passed since it was sent.
-func (d Doubt) Lingers(now time.Time, late time.Duration) bool {
-	return !d.UnansweredAt.IsZero() && now.Before(d.UnansweredAt.Add(late))
-}
-
-// With returns the doubt after an attempt that ended at now with class c.
-func (d Doubt) With(c Class, now time.Time) Doubt {
-	switch c {
-	case ClassUnknownAnswered, ClassPending, ClassKeyReused:
-		d.Answered = true
-	case ClassUnknownUnanswered:
-		if now.After(d.UnansweredAt) {
-			d.UnansweredAt = now
-		}
-	case ClassApproved, ClassDeclined, ClassRejected, ClassNotCharged:
-	}
-	return d
 }

@@ -1,6 +1,9 @@
 package payment
 
-import "time"
+import (
+	"strings"
+	"time"
+)
 
 // Class says what is known after one attempt to charge. What is worth another
 // attempt follows from it.
@@ -139,7 +142,7 @@ func usable(transactionID string) bool {
 			return false
 		}
 	}
-	return true
+	return strings.TrimSpace(transactionID) == transactionID
 }
 
 // clipCode makes a code fit to be stored: printable ASCII without spaces.

@@ -24,6 +24,7 @@ const (
 	tablePayments = "payments"
 	tableAttempts = "attempts"
 	tableEvents   = "events"
+	tableKeys     = "gateway_keys"
 )
 
 // NoPaymentError returns the error of an order of which attempts or events are stored, and no payment.
@@ -77,6 +78,8 @@ func (p Payment) Validate() error {
 		{"strikes", int64(p.Strikes)},
 		{"events", int64(p.Events)},
 		{"later_retries", int64(p.LaterRetries)},
+		{"retries", int64(p.Retries)},
+		{"key_lifetime_micros", int64(p.KeyLifetime)},
 	} {
 		if c.n < 0 {
 			return wrong.column(c.column, "is %d", c.n)
@@ -96,7 +99,12 @@ func (p Payment) validateTimes(wrong row) error {
 		{"due_at", p.DueAt, false},
 		{"attempt_started_at", p.Attempt.StartedAt, false},
 		{"attempt_ended_at", p.Attempt.EndedAt, false},
-		{"doubt_unanswered_at", p.Doubt.UnansweredAt, false},
+		{"doubt_unanswered_at", p.Doubt.Unanswered.DB, false},
+		{"doubt_unanswered_clock", p.Doubt.Unanswered.Worker, false},
+		{"doubt_latest_at", p.Doubt.Latest.DB, false},
+		{"doubt_latest_clock", p.Doubt.Latest.Worker, false},
+		{"key_sent_at", p.KeySent.DB, false},
+		{"key_sent_clock", p.KeySent.Worker, false},
 	} {
 		if !isTime(c.at) && (c.needed || !c.at.IsZero()) {
 			return wrong.column(c.column, "is %s", when(c.at))
@@ -135,6 +143,42 @@ func (e Event) Validate(id OrderID) error {
 	return nil
 }
 
+// Validate is to the record of a key what it is to a [Payment].
+func (k Key) Validate(id OrderID) error {
+	wrong := row{id, tableKeys}
+	switch {
+	case !isHeader(k.Key):
+		return wrong.column("gateway_key", "is %+.20q, which cannot be sent", k.Key)
+	case !k.Closed.exists():
+		return wrong.column("closed", "of key %s has the unknown reason %+.40q", k.Key, k.Closed)
+	case !k.Refusal.Class.exists():
+		return wrong.column("refused_class", "of key %s has the unknown class %+.40q", k.Key, k.Refusal.Class)
+	case k.Attempts < 0:
+		return wrong.column("attempts", "of key %s is %d", k.Key, k.Attempts)
+	case k.Lookups < 0:
+		return wrong.column("lookups", "of key %s is %d", k.Key, k.Lookups)
+	case k.Lifetime < 0:
+		return wrong.column("lifetime_micros", "of key %s is %d", k.Key, k.Lifetime.Microseconds())
+	}
+	for column, at := range map[string]time.Time{
+		"sent_at": k.Sent.DB, "sent_clock": k.Sent.Worker, "look_at": k.Look.DB, "look_clock": k.Look.Worker,
+		"due_at": k.DueAt, "closed_at": k.ClosedAt, "watch_until": k.WatchUntil,
+	} {
+		if !at.IsZero() && !isTime(at) {
+			return wrong.column(column, "of key %s is %s", k.Key, when(at))
+		}
+	}
+	return nil
+}
+
+func (c Closure) exists() bool {
+	switch c {
+	case "", ClosedDeclined, ClosedVoided, ClosedAbsent, ClosedPerson, ClosedCharged:
+		return true
+	}
+	return false
+}
+
 // row names a row of an order in errors.
 type row struct {
 	order OrderID
@@ -169,7 +213,7 @@ func isHeader(key GatewayKey) bool {
 func (c Class) exists() bool {
 	switch c {
 	case "", ClassApproved, ClassDeclined, ClassRejected, ClassNotCharged,
-		ClassUnknownAnswered, ClassUnknownUnanswered:
+		ClassUnknownAnswered, ClassUnknownUnanswered, ClassPending, ClassKeyReused:
 		return true
 	}
 	return false
@@ -186,7 +230,8 @@ func (s State) exists() bool {
 func (k EventKind) exists() bool {
 	switch k {
 	case EventRefused, EventTakenOver, EventScheduled, EventSetAside, EventReconciled,
-		EventResolved, EventImported, EventArchived:
+		EventResolved, EventImported, EventArchived,
+		EventEvidence, EventDouble, EventKeyClosed, EventUnsendable:
 		return true
 	}
 	return false

@@ -36,7 +36,7 @@ func TestValidate(t *testing.T) {
 		"updated_at":          func(p *payment.Payment) { p.UpdatedAt = noon.AddDate(9000, 0, 0) },
 		"attempt_started_at":  func(p *payment.Payment) { p.Attempt.StartedAt = noon.AddDate(9000, 0, 0) },
 		"attempt_ended_at":    func(p *payment.Payment) { p.Attempt.EndedAt = noon.AddDate(-9000, 0, 0) },
-		"doubt_unanswered_at": func(p *payment.Payment) { p.Doubt.UnansweredAt = noon.AddDate(9000, 0, 0) },
+		"doubt_unanswered_at": func(p *payment.Payment) { p.Doubt.Unanswered.DB = noon.AddDate(9000, 0, 0) },
 	} {
 		p := in(t, payment.StateSucceeded)
 		damage(&p)

@@ -12,7 +12,8 @@ import (
 
 func terms() payment.Terms {
 	return payment.Terms{
-		Replica: "replica-q", Lease: lease, LookupFirst: 5 * time.Second, LookupMax: 15 * time.Minute,
+		Replica: "replica-q", Lease: lease, Rules: rules(),
+		NewKey: func() payment.GatewayKey { return "key-q" },
 	}
 }
 
@@ -31,17 +32,17 @@ func TestPickUp(t *testing.T) {
 			t.Parallel()
 			p, want := in(t, state), tests[state]
 			if want == payment.VerdictNotDue {
-				requireUntouched(t, p, terms().PickUp(p, noon.Add(1000*time.Hour)))
+				requireUntouched(t, p, pickUp(terms(), p, noon.Add(1000*time.Hour)))
 				p.DueAt = noon // as no decision leaves it
-				d := terms().PickUp(p, noon.Add(time.Hour))
+				d := pickUp(terms(), p, noon.Add(time.Hour))
 				require.Equal(t, want, d.Verdict)
 				requireUntouched(t, p, d)
 				return
 			}
-			d := terms().PickUp(p, p.DueAt.Add(-1))
+			d := pickUp(terms(), p, p.DueAt.Add(-1))
 			require.Equal(t, payment.VerdictNotDue, d.Verdict)
 			requireUntouched(t, p, d)
-			d = terms().PickUp(p, p.DueAt)
+			d = pickUp(terms(), p, p.DueAt)
 			require.Equal(t, want, d.Verdict)
 			require.True(t, d.Write)
 		})
@@ -51,13 +52,13 @@ func TestPickUp(t *testing.T) {
 func TestTheQueueClaims(t *testing.T) {
 	t.Parallel()
 	p := accepted(t)
-	d := terms().PickUp(p, noon)
+	d := pickUp(terms(), p, noon)
 	requireClaim(t, p, d, "replica-q", "key-1", noon)
 	require.True(t, d.Payment.Async, "nobody has been told yet")
 	require.Nil(t, d.Event, "what follows from the attempts is not stored twice")
 
 	p = d.Payment
-	d = terms().PickUp(p, p.DueAt)
+	d = pickUp(terms(), p, p.DueAt)
 	requireClaim(t, p, d, "replica-q", "key-1", p.DueAt)
 	require.Equal(t, 1, d.Payment.Strikes)
 	require.Equal(t, payment.EventTakenOver, d.Event.Kind)
@@ -68,7 +69,7 @@ func TestTheReconcilerClaims(t *testing.T) {
 	t.Parallel()
 	p := in(t, payment.StateUnresolved)
 	want := p
-	d := terms().PickUp(p, p.DueAt)
+	d := pickUp(terms(), p, p.DueAt)
 	require.Equal(t, &p.Attempt, d.Past)
 	require.Nil(t, d.Event)
 	want.Fence, want.Replica, want.Lookups = 2, "replica-q", 1
@@ -77,7 +78,7 @@ func TestTheReconcilerClaims(t *testing.T) {
 	require.Equal(t, want, d.Payment)
 
 	p = d.Payment
-	d = terms().PickUp(p, p.DueAt)
+	d = pickUp(terms(), p, p.DueAt)
 	require.Nil(t, d.Past, "a lookup is no attempt")
 	require.Equal(t, 2, d.Payment.Lookups)
 }
@@ -88,7 +89,7 @@ func TestLookupsComeAtGrowingIntervals(t *testing.T) {
 	var intervals []time.Duration
 	for range 10 {
 		now := p.DueAt
-		p = terms().PickUp(p, now).Payment
+		p = pickUp(terms(), p, now).Payment
 		intervals = append(intervals, p.DueAt.Sub(now))
 	}
 	require.Equal(t, []time.Duration{
@@ -101,25 +102,25 @@ func TestALookupIntervalIsWithinItsBounds(t *testing.T) {
 	t.Parallel()
 	rapid.Check(t, func(t *rapid.T) {
 		p, on := in(t, payment.StateUnresolved), terms()
-		on.LookupFirst = time.Duration(rapid.Int64Range(1, int64(time.Hour)).Draw(t, "first"))
-		on.LookupMax = on.LookupFirst + time.Duration(rapid.Int64Range(0, int64(100*time.Hour)).Draw(t, "more"))
+		on.Rules.LookupFirst = time.Duration(rapid.Int64Range(1, int64(time.Hour)).Draw(t, "first"))
+		on.Rules.LookupMax = on.Rules.LookupFirst + time.Duration(rapid.Int64Range(0, int64(100*time.Hour)).Draw(t, "more"))
 		p.Lookups = rapid.IntRange(0, 1_000_000).Draw(t, "lookups")
-		interval := on.PickUp(p, p.DueAt).Payment.DueAt.Sub(p.DueAt)
-		require.GreaterOrEqual(t, interval, on.LookupFirst)
-		require.LessOrEqual(t, interval, on.LookupMax)
+		interval := pickUp(on, p, p.DueAt).Payment.DueAt.Sub(p.DueAt)
+		require.GreaterOrEqual(t, interval, on.Rules.LookupFirst)
+		require.LessOrEqual(t, interval, on.Rules.LookupMax)
 	})
 }
 
 func TestSettingAside(t *testing.T) {
 	t.Parallel()
-	p := terms().PickUp(accepted(t), noon).Payment
+	p := pickUp(terms(), accepted(t), noon).Payment
 	for n := 1; n <= payment.MaxStrikes; n++ {
-		p = terms().PickUp(p, p.DueAt).Payment
+		p = pickUp(terms(), p, p.DueAt).Payment
 		require.Equal(t, n, p.Strikes)
 		require.Equal(t, payment.StateProcessing, p.State)
 	}
 	now := p.DueAt
-	d := terms().PickUp(p, now)
+	d := pickUp(terms(), p, now)
 	got := d.Payment
 	require.Equal(t, payment.VerdictSetAside, d.Verdict)
 	require.True(t, d.Write)
@@ -129,7 +130,7 @@ func TestSettingAside(t *testing.T) {
 	require.Equal(t, now.Add(5*time.Second), got.DueAt)
 	require.Zero(t, got.Strikes)
 	require.Zero(t, got.Lookups)
-	require.Equal(t, payment.Doubt{UnansweredAt: now}, got.Doubt)
+	require.Equal(t, lost(now), got.Doubt)
 	require.Equal(t, payment.ClassUnknownUnanswered, d.Past.Class)
 	require.Equal(t, payment.Attempt{Number: p.Attempt.Number + 1}, got.Attempt)
 	require.Equal(t, payment.EventSetAside, d.Event.Kind)
@@ -142,9 +143,9 @@ func TestARequestForAPaymentSetAside(t *testing.T) {
 	t.Parallel()
 	p := opened(t)
 	p.Strikes = payment.MaxStrikes
-	p = terms().PickUp(p, p.DueAt).Payment
+	p = pickUp(terms(), p, p.DueAt).Payment
 	require.Equal(t, payment.StateUnresolved, p.State)
-	require.Equal(t, payment.VerdictClaimed, ask(t, "key-2").Decide(p, p.UpdatedAt).Verdict)
+	require.Equal(t, payment.VerdictClaimed, decide(ask(t, "key-2"), p, p.UpdatedAt).Verdict)
 }
 
 // A worker that fell silent before its attempt may be alive, and begin it yet.
@@ -152,10 +153,10 @@ func TestSettingAsideInBackoff(t *testing.T) {
 	t.Parallel()
 	p := renewed(t, opened(t), payment.ClassNotCharged, noon)
 	p.DueAt, p.Strikes = noon, payment.MaxStrikes
-	d := terms().PickUp(p, noon)
+	d := pickUp(terms(), p, noon)
 	require.Equal(t, payment.VerdictSetAside, d.Verdict)
 	require.Nil(t, d.Past)
-	require.Equal(t, payment.Doubt{UnansweredAt: p.Attempt.StartedAt.Add(lease)}, d.Payment.Doubt)
+	require.Equal(t, lost(p.Attempt.StartedAt.Add(lease)), d.Payment.Doubt)
 	require.Equal(t, payment.Attempt{Number: 2}, d.Payment.Attempt)
 }
 

@@ -1,6 +1,7 @@
 package portstest
 
 import (
+	"cmp"
 	"slices"
 	"testing"
 	"time"
@@ -20,12 +21,33 @@ func requireSame(t testing.TB, want, got payment.Payment) {
 
 // plain returns p with its times in UTC and without what is not stored.
 func plain(p payment.Payment) payment.Payment {
-	p.SeenAt, p.TakenOver = time.Time{}, false
+	p.SeenAt, p.TakenOver, p.Keys = time.Time{}, false, nil // keys are compared in the history
 	p.Attempt = plainAttempt(p.Attempt)
-	for _, at := range []*time.Time{&p.DueAt, &p.Doubt.UnansweredAt, &p.CreatedAt, &p.UpdatedAt} {
+	for _, at := range []*time.Time{&p.DueAt, &p.CreatedAt, &p.UpdatedAt} {
 		*at = plainTime(*at)
 	}
+	p.KeySent, p.Doubt = plainInstant(p.KeySent), plainDoubt(p.Doubt)
 	return p
+}
+
+func plainInstant(i payment.Instant) payment.Instant {
+	return payment.Instant{DB: plainTime(i.DB), Worker: plainTime(i.Worker)}
+}
+
+func plainDoubt(d payment.Doubt) payment.Doubt {
+	d.Unanswered, d.Latest = plainInstant(d.Unanswered), plainInstant(d.Latest)
+	return d
+}
+
+func plainKeys(keys []payment.Key) []payment.Key {
+	var plain []payment.Key
+	for _, k := range keys {
+		k.Sent, k.Look, k.Doubt = plainInstant(k.Sent), plainInstant(k.Look), plainDoubt(k.Doubt)
+		k.DueAt, k.ClosedAt, k.WatchUntil = plainTime(k.DueAt), plainTime(k.ClosedAt), plainTime(k.WatchUntil)
+		plain = append(plain, k)
+	}
+	slices.SortFunc(plain, func(a, b payment.Key) int { return cmp.Compare(a.Key, b.Key) })
+	return plain
 }
 
 func plainAttempt(a payment.Attempt) payment.Attempt {
@@ -39,7 +61,7 @@ func plainEvent(e payment.Event) payment.Event {
 }
 
 func plainHistory(h ports.History) ports.History {
-	h.Payment = plain(h.Payment)
+	h.Payment, h.Keys = plain(h.Payment), plainKeys(h.Keys)
 	h.Attempts = slices.Clone(h.Attempts)
 	for i, a := range h.Attempts {
 		h.Attempts[i] = plainAttempt(a)
@@ -55,7 +77,7 @@ func plainTime(at time.Time) time.Time {
 	if at.IsZero() {
 		return time.Time{}
 	}
-	return at.UTC().Round(0) // without a monotonic reading
+	return at.UTC().Round(0).Truncate(time.Microsecond) // without a monotonic reading
 }
 
 // kinds returns the kinds of the events.

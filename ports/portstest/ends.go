@@ -58,7 +58,7 @@ func ends() []clause {
 		}},
 		{"resolve/a lookup that is under way settles nothing", func(r *repository) {
 			r.in(payment.StateUnresolved, "order-1")
-			due := r.pickUp(r.terms(), 1)
+			due := r.pickUp(r.terms(payment.WorkLookups), 1)
 			require.Len(r.t, due, 1)
 			require.NoError(r.t, r.Resolve(r.t.Context(), person("order-1", taken)))
 			before := r.history("order-1")
@@ -78,17 +78,17 @@ func wholeLife(r *repository) {
 
 	a := r.later(id)
 	r.claim(a, payment.VerdictAccepted)
-	terms := r.terms()
+	terms := r.terms(payment.WorkCharges)
 	terms.Lease = dead
 	require.Len(r.t, r.pickUp(terms, 1), 1)
-	due := r.pickUp(r.terms(), 1) // its first worker fell silent
+	due := r.pickUp(r.terms(payment.WorkTakeovers), 1) // its first worker fell silent
 	require.Len(r.t, due, 1)
 	p = due[0].Payment
 	require.Equal(r.t, 1, p.Strikes)
 	r.renew(renewal(p, 0))
 	r.settle(r.find(id), resultFor(payment.StateUnresolved), outcomeFor(payment.StateUnresolved))
 
-	due = r.pickUp(r.terms(), 1)
+	due = r.pickUp(r.terms(payment.WorkLookups), 1)
 	require.Len(r.t, due, 1)
 	require.Equal(r.t, payment.VerdictLookUp, due[0].Verdict)
 	wrong := r.ask(id)
@@ -132,14 +132,19 @@ func leavesNoTrace(r *repository) {
 
 	calls := map[string]func() error{
 		"Claim":    func() error { _, _, err := r.Claim(ctx, r.ask("order-new")); return err },
-		"ClaimDue": func() error { _, err := r.ClaimDue(ctx, r.terms(), 10); return err },
-		"NextDue":  func() error { _, _, err := r.NextDue(ctx); return err },
+		"ClaimDue": func() error { _, err := r.ClaimDue(ctx, r.terms(payment.WorkCharges), 10); return err },
+		"NextDue":  func() error { _, _, err := r.NextDue(ctx, r.terms(payment.WorkCharges)); return err },
 		"Backlog":  func() error { _, err := r.Backlog(ctx); return err },
 		"Renew":    func() error { return r.Renew(ctx, renewal(held, time.Second)) },
 		"Settle": func() error {
 			return r.Settle(ctx, settlement(held, resultFor(payment.StateSucceeded), taken))
 		},
-		"Resolve": func() error { return r.Resolve(ctx, person("order-stuck", taken)) },
+		"RecordLookup": func() error {
+			_, _, err := r.RecordLookup(ctx, lookup(held, payment.FoundApproved))
+			return err
+		},
+		"RecordApproval": func() error { _, _, err := r.RecordApproval(ctx, approval(held, "txn-1")); return err },
+		"Resolve":        func() error { return r.Resolve(ctx, person("order-stuck", taken)) },
 		"Import": func() error {
 			_, err := r.Import(ctx, imported(r, "order-imported", "txn-1"))
 			return err

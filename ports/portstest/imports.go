@@ -41,6 +41,7 @@ func imports() []clause {
 				id := payment.OrderID("order-" + state)
 				before := r.in(state, id)
 				i := imported(r, id, "txn-9")
+				i.Overwrite = true
 				r.imports(i, payment.VerdictWritten)
 				h := r.history(id)
 				d, err := i.Apply(before, h.Payment.UpdatedAt)

@@ -23,13 +23,17 @@ func models() []clause {
 
 // model is what must be stored of one order: nothing but the domain's decisions.
 type model struct {
-	payment  payment.Payment
+	payment  payment.Payment // without its keys
+	keys     []payment.Key
 	attempts []payment.Attempt
 	events   []payment.Event
 }
 
 // store notes a decision.
 func (m *model) store(d payment.Decision) {
+	if len(d.Keys) > 0 {
+		m.keys = plainKeys(d.Payment.Keys)
+	}
 	if !d.Write {
 		return
 	}
@@ -40,6 +44,13 @@ func (m *model) store(d payment.Decision) {
 	if d.Event != nil {
 		m.events = append(m.events, plainEvent(*d.Event))
 	}
+}
+
+// read is the payment as a decision gets it.
+func (m *model) read() payment.Payment {
+	p := m.payment
+	p.Keys = slices.Clone(m.keys)
+	return p
 }
 
 // lives drives a repository and a model of it through the same random steps.
@@ -67,7 +78,10 @@ func liveAtRandom(r *repository) {
 		rand:       rand.New(rand.NewPCG(seed, 0)), //nolint:gosec // a test repeats it
 		orders:     make(map[payment.OrderID]*model),
 	}
-	steps := []func(){l.request, l.request, l.pickUpDue, l.renewOne, l.settleOne, l.settleOne, l.resolveOne}
+	steps := []func(){
+		l.request, l.request, l.pickUpDue, l.pickUpDue, l.renewOne, l.settleOne, l.settleOne, l.resolveOne,
+		l.lookUpOne, l.lookUpOne, l.approveOne,
+	}
 	for range modelSteps {
 		steps[l.rand.IntN(len(steps))]()
 	}
@@ -88,6 +102,7 @@ func (l *lives) requireAsModel(id payment.OrderID, m *model) {
 	}
 	requireList(l.t, want, h.Attempts)
 	requireList(l.t, m.events, h.Events)
+	requireList(l.t, m.keys, h.Keys)
 	requireGapless(l.t, h)
 }
 
@@ -113,7 +128,7 @@ func (l *lives) request() {
 	require.NoError(l.t, err)
 	m, known := l.orders[a.OrderID]
 	if known {
-		d := a.Decide(m.payment, plainTime(got.SeenAt))
+		d := a.Decide(m.read(), plainTime(got.SeenAt))
 		require.Equal(l.t, d.Verdict, verdict)
 		m.store(d)
 	} else {
@@ -127,19 +142,41 @@ func (l *lives) request() {
 
 // pickUpDue lets the queue take some of what is due.
 func (l *lives) pickUpDue() {
-	terms := l.terms()
-	terms.Lease, terms.LookupFirst = l.one(dead, live), l.one(time.Millisecond, time.Minute)
+	terms := l.terms(works()[l.rand.IntN(3)])
+	terms.Lease, terms.Rules.LookupFirst = l.one(dead, live), l.one(time.Millisecond, time.Minute)
+	minted := fmt.Sprintf("key-%d", l.keys.Add(1))
+	terms.NewKey = func() payment.GatewayKey { return payment.GatewayKey(minted) }
 	limit := 1 + l.rand.IntN(4)
 	due := l.pickUp(terms, limit)
 	require.LessOrEqual(l.t, len(due), limit)
+	defer l.putOff()
 	for _, d := range due {
 		m := l.orders[d.Payment.OrderID]
-		want := terms.PickUp(m.payment, plainTime(d.Payment.SeenAt))
+		now := plainTime(d.Payment.SeenAt)
+		want := terms.PickUp(m.read(), now)
+		if d.LookUp != "" {
+			want = terms.PickUpKey(m.read(), d.LookUp, now)
+		}
 		require.Equal(l.t, want.Verdict, d.Verdict)
 		m.store(want)
 		requireSame(l.t, m.payment, d.Payment)
-		l.requireAsModel(d.Payment.OrderID, m)
 		l.holds = append(l.holds, d.Payment.Hold())
+	}
+}
+
+// putOff takes over what ClaimDue does to keys and does not return: a lookup that is not needed, or not yet.
+func (l *lives) putOff() {
+	l.t.Helper()
+	for id, m := range l.orders {
+		stored := l.history(id).Keys
+		require.Len(l.t, stored, len(m.keys))
+		for i, k := range stored {
+			was := m.keys[i]
+			// A moment in the future of a clock is repaired on the way.
+			was.DueAt, was.Sent, was.Look, was.Doubt = k.DueAt, k.Sent, k.Look, k.Doubt
+			require.Equal(l.t, was, k, "only when it is due has changed")
+		}
+		m.keys = stored
 	}
 }
 
@@ -172,7 +209,7 @@ func (l *lives) write(
 	for range 1 + l.rand.IntN(2) {
 		err := write()
 		stored := plain(l.find(m.payment.OrderID))
-		d, refused := apply(m.payment, stored.UpdatedAt)
+		d, refused := apply(m.read(), stored.UpdatedAt)
 		if refused != nil {
 			require.ErrorContains(l.t, err, refused.Error())
 		} else {
@@ -190,9 +227,74 @@ func (l *lives) renewOne() {
 	}
 	rn := payment.Renewal{
 		Hold: hold, End: *end(transient), Next: l.rand.IntN(3) > 0,
-		Delay: l.one(0, time.Second), Lease: l.one(dead, live),
+		Delay: l.one(0, time.Second), Lease: l.one(dead, live), Worker: plainTime(time.Now()),
 	}
 	l.write(m, func() error { return l.Renew(l.t.Context(), rn) }, rn.Apply)
+}
+
+// lookUpOne records the answer to a lookup of some key, sometimes twice.
+func (l *lives) lookUpOne() {
+	hold, m := l.hold()
+	if m == nil || m.payment.KeySent.IsZero() {
+		return // of a key that was not sent there is nothing to ask
+	}
+	keys := []payment.GatewayKey{m.payment.GatewayKey, "key-elsewhere"}
+	for _, k := range m.keys {
+		keys = append(keys, k.Key)
+	}
+	findings := []payment.Finding{
+		payment.FoundApproved, payment.FoundDeclined, payment.FoundProcessing, payment.FoundPending,
+		payment.FoundVoided, payment.FoundNothing, payment.FoundNothing, payment.FoundNoAnswer,
+	}
+	rec := lookup(m.payment, findings[l.rand.IntN(len(findings))])
+	rec.Hold, rec.Key, rec.Rules.Late = hold, keys[l.rand.IntN(len(keys))], l.one(0, 0, time.Minute)
+	rec.DeferIn = l.one(0, live)
+	if l.rand.IntN(3) == 0 {
+		rec.End, rec.Last = end(resultFor(payment.StateDeclined)), resultFor(payment.StateDeclined)
+	}
+	if rec.Result.Finding == payment.FoundApproved && l.rand.IntN(2) > 0 {
+		rec.Result.Finding = payment.FoundNothing // an approval ends a life
+	}
+	l.evidence(m, rec.Apply, func() (payment.Payment, payment.Verdict, error) {
+		return l.RecordLookup(l.t.Context(), rec)
+	})
+}
+
+// approveOne records an approval, sometimes twice.
+func (l *lives) approveOne() {
+	m := l.some()
+	if m == nil || l.rand.IntN(4) > 0 {
+		return
+	}
+	a := approval(m.payment, fmt.Sprintf("txn-%d", l.rand.IntN(3)))
+	if l.rand.IntN(2) == 0 {
+		a.Key = "key-elsewhere"
+	}
+	l.evidence(m, a.Apply, func() (payment.Payment, payment.Verdict, error) {
+		return l.RecordApproval(l.t.Context(), a)
+	})
+}
+
+// evidence makes a write that returns the payment, sometimes twice.
+func (l *lives) evidence(
+	m *model, apply func(payment.Payment, time.Time) (payment.Decision, error),
+	write func() (payment.Payment, payment.Verdict, error),
+) {
+	for range 1 + l.rand.IntN(2) {
+		got, verdict, err := write()
+		if err != nil {
+			require.ErrorIs(l.t, err, payment.ErrFenced)
+			_, refused := apply(m.read(), time.Now())
+			require.ErrorIs(l.t, refused, payment.ErrFenced)
+			continue
+		}
+		d, err := apply(m.read(), plainTime(got.SeenAt))
+		require.NoError(l.t, err)
+		require.Equal(l.t, d.Verdict, verdict)
+		m.store(d)
+		requireSame(l.t, m.payment, got)
+		l.requireAsModel(m.payment.OrderID, m)
+	}
 }
 
 func (l *lives) settleOne() {
@@ -201,7 +303,7 @@ func (l *lives) settleOne() {
 		return
 	}
 	state := payment.States()[1+l.rand.IntN(len(payment.States())-1)]
-	s := payment.Settlement{Hold: hold, End: end(resultFor(state)), Outcome: outcomeFor(state)}
+	s := payment.Settlement{Hold: hold, End: end(resultFor(state)), Outcome: outcomeFor(state), Worker: plainTime(time.Now())}
 	s.Outcome.DueIn = l.one(0, live)
 	if l.rand.IntN(3) == 0 {
 		s.End = nil

@@ -19,7 +19,7 @@ func Payments(t *testing.T, open func(t testing.TB) ports.Payments) {
 	t.Helper()
 	contract := slices.Concat(
 		claims(), claimRaces(), renewals(), settlements(), ends(), imports(), archives(),
-		queue(), replicas(), leaving(), reads(), models(),
+		queue(), evidence(), replicas(), leaving(), reads(), models(),
 	)
 	for _, c := range contract {
 		t.Run(c.says, func(t *testing.T) {
@@ -61,7 +61,19 @@ func (r *repository) ask(id payment.OrderID) payment.Ask {
 	return payment.Ask{
 		OrderID: id, Money: money(r.t, "100.00", "USD"),
 		NewKey:  payment.GatewayKey(fmt.Sprintf("key-%d", r.keys.Add(1))),
-		Replica: "replica-a", Lease: live,
+		Replica: "replica-a", Lease: live, Rules: rules(), Worker: plainTime(time.Now()),
+	}
+}
+
+// rules are those of a gateway that honours keys for a day.
+func rules() payment.KeyRules {
+	return payment.KeyRules{
+		Capabilities: payment.Capabilities{
+			Gateway: "https://gateway.example", HonoursKeys: true, KeyLifetime: 24 * time.Hour,
+			LookupForgets: true, SavesDeclines: true,
+		},
+		Late: time.Minute, Timeout: time.Second, LookupFirst: time.Minute, LookupMax: 15 * time.Minute,
+		MaxLease: 2 * live, MaxDelay: 3 * live, MaxLookup: 3 * live,
 	}
 }
 
@@ -81,19 +93,47 @@ func (r *repository) claim(a payment.Ask, want payment.Verdict) payment.Payment 
 	return p
 }
 
+// works are all kinds of due work.
+func works() []payment.Work {
+	return []payment.Work{payment.WorkCharges, payment.WorkTakeovers, payment.WorkLookups}
+}
+
 // terms are the queue's.
-func (r *repository) terms() payment.Terms {
+func (r *repository) terms(work payment.Work) payment.Terms {
 	return payment.Terms{
-		Replica: "replica-q", Lease: live, LookupFirst: time.Minute, LookupMax: 15 * time.Minute,
+		Work: work, Replica: "replica-q", Lease: live, Rules: rules(), Worker: plainTime(time.Now()),
+		NewKey: func() payment.GatewayKey { return payment.GatewayKey(fmt.Sprintf("key-%d", r.keys.Add(1))) },
 	}
 }
 
-// pickUp takes at most limit payments that are due.
+// pickUp takes at most limit payments that are due, of one kind of work.
 func (r *repository) pickUp(terms payment.Terms, limit int) []payment.Decision {
 	r.t.Helper()
 	due, err := r.ClaimDue(r.t.Context(), terms, limit)
 	require.NoError(r.t, err)
 	return due
+}
+
+// pickUpAll takes at most limit payments that are due, of each kind of work.
+func (r *repository) pickUpAll(limit int) (due []payment.Decision) {
+	r.t.Helper()
+	for _, work := range works() {
+		due = append(due, r.pickUp(r.terms(work), limit)...)
+	}
+	return due
+}
+
+// nextDue is the next due time of any kind of work.
+func (r *repository) nextDue() (in time.Duration, found bool) {
+	r.t.Helper()
+	for _, work := range works() {
+		left, some, err := r.NextDue(r.t.Context(), r.terms(work))
+		require.NoError(r.t, err)
+		if some && (!found || left < in) {
+			in, found = left, true
+		}
+	}
+	return in, found
 }
 
 func (r *repository) renew(rn payment.Renewal) {
@@ -138,7 +178,7 @@ func (r *repository) in(state payment.State, id payment.OrderID) payment.Payment
 
 // settlement is what ends p's attempt with the result, and p with the outcome.
 func settlement(p payment.Payment, result payment.Result, o payment.Outcome) payment.Settlement {
-	return payment.Settlement{Hold: p.Hold(), End: end(result), Outcome: o}
+	return payment.Settlement{Hold: p.Hold(), End: end(result), Outcome: o, Worker: plainTime(time.Now())}
 }
 
 // end is a result that took a quarter of a second.

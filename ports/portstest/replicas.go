@@ -29,7 +29,7 @@ func replicas() []clause {
 			r.claim(r.ask("order-1"), payment.VerdictBusy)
 
 			r.release()
-			require.Len(r.t, r.pickUp(r.terms(), 10), 1)
+			require.Len(r.t, r.pickUpAll(10), 1)
 			second := r.find("order-1")
 			require.Equal(r.t, first.Fence+1, second.Fence)
 			require.True(r.t, second.Doubt.Any(), "its attempt may have charged")
@@ -58,7 +58,7 @@ func replicas() []clause {
 			a.Replica = "replica-b"
 			held := r.claim(a, payment.VerdictClaimed)
 			r.in(payment.StateUnresolved, "order-2")
-			before := r.pickUp(r.terms(), 10)
+			before := r.pickUpAll(10)
 			require.Len(r.t, before, 1, "the lookup is put off")
 
 			r.release()
@@ -100,7 +100,7 @@ func leaving() []clause {
 			require.Equal(r.t, before, r.history("order-1"))
 			page, err := r.List(r.t.Context(), ports.ListQuery{Limit: 10})
 			require.NoError(r.t, err)
-			require.Len(r.t, page, 1)
+			require.Len(r.t, page.Payments, 1)
 		}},
 		{"ready/when the database answers", func(r *repository) {
 			require.NoError(r.t, r.Ready(r.t.Context()))

@@ -112,10 +112,10 @@ func damagedPayment(t *testing.T, s Stored, set, column string) {
 	inItself := slices.Contains([]string{"currency", "state", "amount_minor"}, column) || set == "state = 'failed'"
 	require.Equal(t, inItself, unreadable, "the backlog is %v", backlog)
 
-	due := r.pickUp(r.terms(), 1)
+	due := r.pickUp(r.terms(payment.WorkCharges), 1)
 	require.Len(t, due, 1, "it is passed over")
 	require.Equal(t, payment.OrderID("order-good"), due[0].Payment.OrderID)
-	require.Empty(t, r.pickUp(r.terms(), 10), "it is put off")
+	require.Empty(t, r.pickUpAll(10), "it is put off")
 	archived, err := r.Archivable(t.Context(), ports.ArchiveQuery{Limit: 10})
 	require.NoError(t, err)
 	require.Len(t, archived.Histories, 1)
@@ -177,14 +177,14 @@ func manyDamaged(t *testing.T, s Stored) {
 		r.dueSince(payment.OrderID(fmt.Sprintf("order-%02d", i)), time.Hour-time.Duration(i)*time.Minute)
 	}
 	s.Execute(t, "UPDATE payments SET currency = 'ZZZ' WHERE order_id < 'order-10'")
-	due := r.pickUp(r.terms(), 2)
+	due := r.pickUp(r.terms(payment.WorkCharges), 2)
 	require.Len(t, due, 2, "in one call")
 	require.Equal(t, payment.OrderID("order-10"), due[0].Payment.OrderID)
 	require.Equal(t, payment.OrderID("order-11"), due[1].Payment.OrderID)
-	in, found, err := r.NextDue(t.Context())
+	in, found, err := r.NextDue(t.Context(), r.terms(payment.WorkCharges))
 	require.NoError(t, err)
 	require.True(t, found)
-	require.Greater(t, in, 55*time.Minute)
+	require.Greater(t, in, r.terms(payment.WorkCharges).PutOff()-time.Minute)
 }
 
 func pagesOfDamaged(t *testing.T, s Stored) {
@@ -274,7 +274,7 @@ func historicCurrency(t *testing.T, s Stored) {
 	again := r.ask("order-paid")
 	again.Money = p.Money
 	require.Equal(t, "txn-1", r.claim(again, payment.VerdictReplay).TransactionID)
-	due := r.pickUp(r.terms(), 10)
+	due := r.pickUp(r.terms(payment.WorkCharges), 10)
 	require.Len(t, due, 1)
 	r.settle(due[0].Payment, resultFor(payment.StateSucceeded), outcomeFor(payment.StateSucceeded))
 	require.Equal(t, "100.00 HRK", r.find("order-due").Money.String())
@@ -299,7 +299,7 @@ func claimedMeanwhile(t *testing.T, s Stored) {
 	r := &repository{Payments: s.Payments, t: t}
 	p := r.claim(r.ask("order-1"), payment.VerdictClaimed)
 	s.Execute(t, "UPDATE payments SET currency = 'ZZZ'")
-	require.Empty(t, r.pickUp(r.terms(), 10))
+	require.Empty(t, r.pickUpAll(10))
 	s.Execute(t, "UPDATE payments SET currency = 'USD'")
 	requireSame(t, p, r.find("order-1"))
 }

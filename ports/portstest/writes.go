@@ -18,7 +18,7 @@ var transient = payment.Result{Class: payment.ClassUnknownAnswered, Message: "50
 // renewal ends p's attempt, and plans the next after delay.
 func renewal(p payment.Payment, delay time.Duration) payment.Renewal {
 	return payment.Renewal{
-		Hold: p.Hold(), End: *end(transient), Next: true, Delay: delay, Lease: live,
+		Hold: p.Hold(), End: *end(transient), Next: true, Delay: delay, Lease: live, Worker: plainTime(time.Now()),
 	}
 }
 
@@ -57,11 +57,12 @@ func renewals() []clause {
 		}},
 		{"renew/without a next attempt it records the end", func(r *repository) {
 			p := r.in(payment.StateProcessing, "order-1")
-			rn := payment.Renewal{Hold: p.Hold(), End: *end(transient), Lease: live}
-			r.renew(rn)
+			rn := renewal(p, 0)
+			rn.Next = false
 			r.renew(rn)
 			after := r.find("order-1")
 			requireSame(r.t, renewed(r, p, after, rn), after)
+			r.renew(rn)
 			require.Equal(r.t, []payment.Class{payment.ClassUnknownAnswered}, classes(r.history("order-1").Attempts))
 		}},
 		{"renew/it keeps a claim alive", func(r *repository) {
@@ -80,8 +81,9 @@ func settlements() []clause {
 			for _, state := range payment.States()[1:] {
 				id := payment.OrderID("order-" + state)
 				p := r.in(payment.StateProcessing, id)
-				after := r.settle(p, resultFor(state), outcomeFor(state))
 				s := settlement(p, resultFor(state), outcomeFor(state))
+				require.NoError(r.t, r.Settle(r.t.Context(), s))
+				after := r.find(id)
 				d, err := s.Apply(p, after.UpdatedAt)
 				require.NoError(r.t, err)
 				requireSame(r.t, d.Payment, after)
@@ -107,7 +109,7 @@ func settlements() []clause {
 			r.renew(renewal(p, time.Minute))
 			s := payment.Settlement{
 				Hold: r.find("order-1").Hold(), Event: payment.EventScheduled,
-				Outcome: payment.Outcome{State: payment.StateScheduled, Reason: "stopping", DueIn: time.Second},
+				Outcome: payment.Outcome{State: payment.StateScheduled, Reason: "stopping"},
 			}
 			require.NoError(r.t, r.Settle(r.t.Context(), s))
 			h := r.history("order-1")
@@ -135,7 +137,7 @@ func settlements() []clause {
 func fences(r *repository) {
 	goOn := map[payment.OrderID]func(p payment.Payment){
 		"order-taken-over": func(p payment.Payment) { r.claim(r.ask(p.OrderID), payment.VerdictClaimed) },
-		"order-picked-up":  func(payment.Payment) { require.NotEmpty(r.t, r.pickUp(r.terms(), 10)) },
+		"order-picked-up":  func(payment.Payment) { require.NotEmpty(r.t, r.pickUpAll(10)) },
 		"order-scheduled": func(p payment.Payment) {
 			r.settle(p, resultFor(payment.StateFailed), outcomeFor(payment.StateFailed))
 			r.claim(r.later(p.OrderID), payment.VerdictAccepted)

@@ -13,14 +13,20 @@ import (
 type Loss struct {
 	Table string
 	Rows  int64
+	// Columns: the rows stay, and lose columns.
+	Columns bool
 }
 
-// String is such as "payments (12 rows)".
+// String is such as "payments (12 rows)", or "columns of payments (12 rows)".
 func (l Loss) String() string {
-	if l.Rows == 1 {
-		return l.Table + " (1 row)"
+	table := l.Table
+	if l.Columns {
+		table = "columns of " + table
 	}
-	return fmt.Sprintf("%s (%d rows)", l.Table, l.Rows)
+	if l.Rows == 1 {
+		return table + " (1 row)"
+	}
+	return fmt.Sprintf("%s (%d rows)", table, l.Rows)
 }
 
 // remade are the tables whose rows the service makes again by itself. All others, those of later
@@ -82,33 +88,49 @@ func clauses(list string) (found []string) {
 
 // losses counts the rows of the tables that the migration of the version drops when it is taken back.
 func (s *Schema) losses(ctx context.Context, db Database, version uint) (found []Loss, err error) {
-	tables, err := s.tablesLostBy(version)
+	statements, err := s.stepBack(version)
 	if err != nil {
 		return nil, err
 	}
+	tables, err := tablesLost(statements)
+	if err != nil {
+		return nil, err
+	}
+	whole := tablesDropped(statements)
 	for _, table := range tables {
 		rows, err := db.CountRows(ctx, table)
 		if err != nil {
 			return nil, fmt.Errorf("count the rows of %s: %w", table, err)
 		}
-		found = append(found, Loss{Table: table, Rows: rows})
+		found = append(found, Loss{Table: table, Rows: rows, Columns: !slices.Contains(whole, table)})
 	}
 	return found, nil
 }
 
-func (s *Schema) tablesLostBy(version uint) (tables []string, err error) {
+// tablesDropped returns the tables that a migration drops whole.
+func tablesDropped(migration string) (tables []string) {
+	for statement := range strings.SplitSeq(comment.ReplaceAllString(migration, ""), ";") {
+		if drop := dropTable.FindStringSubmatch(strings.Join(strings.Fields(statement), " ")); drop != nil {
+			tables = append(tables, drop[1])
+		}
+	}
+	return tables
+}
+
+// stepBack returns the statements that take the migration of the version back.
+func (s *Schema) stepBack(version uint) (string, error) {
 	files, err := openFiles(s.files)
 	if err != nil {
-		return nil, err
+		return "", err
 	}
 	defer func() { _ = files.Close() }() // they are embedded
 	file, _, err := files.ReadDown(version)
 	if err != nil {
-		return nil, fmt.Errorf("read the migration of version %d: %w", version, err)
+		return "", fmt.Errorf("read the migration of version %d: %w", version, err)
 	}
-	statement, err := io.ReadAll(file)
+	statements, err := io.ReadAll(file)
 	if err != nil {
-		return nil, fmt.Errorf("read the migration of version %d: %w", version, err)
+		return "", fmt.Errorf("read the migration of version %d: %w", version, err)
 	}
-	return tablesLost(string(statement))
+	return string(statements), nil
 }

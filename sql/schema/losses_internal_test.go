@@ -46,7 +46,9 @@ func TestEachStepBackIsUnderstood(t *testing.T) {
 		for _, file := range names {
 			m, err := source.DefaultParse(file)
 			require.NoError(t, err)
-			tables, err := s.tablesLostBy(m.Version)
+			statements, err := s.stepBack(m.Version)
+			require.NoError(t, err, "%s: %s", name, file)
+			tables, err := tablesLost(statements)
 			require.NoError(t, err, "%s: %s", name, file)
 			for _, table := range tables {
 				lost[table] = true

@@ -10,7 +10,8 @@ INSERT INTO payments (
     attempt_number, attempt_fence, attempt_replica, attempt_gateway_key, attempt_started_at,
     attempt_class, attempt_code, attempt_message,
     doubt_answered, lookups, strikes, events, async, later_retries,
-    transaction_id, code, reason
+    transaction_id, code, reason,
+    gateway, key_sent_clock, key_lifetime_micros
 ) VALUES (
     TIMESTAMP '1970-01-01 00:00:00' + INTERVAL
         LAST_INSERT_ID(TIMESTAMPDIFF(MICROSECOND, TIMESTAMP '1970-01-01 00:00:00', NOW(6))) MICROSECOND,
@@ -22,7 +23,8 @@ INSERT INTO payments (
     NOW(6) + INTERVAL CAST(sqlc.narg(starts_in_micros) AS SIGNED) MICROSECOND,
     '', '', '',
     FALSE, 0, 0, 0, sqlc.arg(async), 0,
-    '', '', ''
+    '', '', '',
+    sqlc.arg(gateway), sqlc.arg(key_sent_clock), sqlc.arg(key_lifetime_micros)
 );
 
 -- name: SettlePayment :execrows
@@ -35,9 +37,11 @@ SET state = sqlc.arg(new_state), transaction_id = sqlc.arg(transaction_id),
     attempt_ended_at = attempt_started_at + INTERVAL CAST(sqlc.arg(took_micros) AS SIGNED) MICROSECOND,
     attempt_class = sqlc.arg(attempt_class), attempt_code = sqlc.arg(attempt_code),
     attempt_message = sqlc.arg(attempt_message),
-    doubt_answered = FALSE, doubt_unanswered_at = NULL, strikes = 0, updated_at = NOW(6)
+    doubt_answered = FALSE, doubt_named = FALSE, doubt_unanswered_at = NULL, doubt_unanswered_clock = NULL,
+    doubt_latest_at = NULL, doubt_latest_clock = NULL, strikes = 0, updated_at = NOW(6)
 WHERE order_id = sqlc.arg(order_id) AND fence = sqlc.arg(fence) AND state = sqlc.arg(state)
-    AND attempt_number = sqlc.arg(attempt_number) AND attempt_class = '' AND attempt_started_at IS NOT NULL;
+    AND attempt_number = sqlc.arg(attempt_number) AND attempt_class = '' AND attempt_started_at IS NOT NULL
+    AND (sqlc.arg(transaction_id) <> '' OR (doubt_answered = FALSE AND doubt_named = FALSE AND doubt_unanswered_at IS NULL));
 
 -- name: LockPayment :one
 -- LockPayment waits for the row's lock. Its now is after the wait: NOW would be that of the
@@ -63,6 +67,10 @@ SET state = sqlc.arg(state), gateway_key = sqlc.arg(gateway_key),
     lookups = sqlc.arg(lookups), strikes = sqlc.arg(strikes), events = sqlc.arg(events),
     async = sqlc.arg(async), later_retries = sqlc.arg(later_retries),
     transaction_id = sqlc.arg(transaction_id), code = sqlc.arg(code), reason = sqlc.arg(reason),
+    gateway = sqlc.arg(gateway), key_sent_at = sqlc.arg(key_sent_at), key_sent_clock = sqlc.arg(key_sent_clock),
+    key_lifetime_micros = sqlc.arg(key_lifetime_micros), retries = sqlc.arg(retries),
+    doubt_named = sqlc.arg(doubt_named), doubt_unanswered_clock = sqlc.arg(doubt_unanswered_clock),
+    doubt_latest_at = sqlc.arg(doubt_latest_at), doubt_latest_clock = sqlc.arg(doubt_latest_clock),
     updated_at = sqlc.arg(updated_at)
 WHERE order_id = sqlc.arg(order_id) AND fence = sqlc.arg(fence_read);
 
@@ -92,3 +100,10 @@ WHERE order_id IN (sqlc.slice(order_ids));
 SELECT order_id, fence, state, attempt_number, attempt_class, transaction_id
 FROM payments
 WHERE order_id IN (sqlc.slice(order_ids));
+
+-- name: ListTransactions :many
+SELECT order_id, gateway, transaction_id
+FROM payments
+WHERE order_id > sqlc.arg(after) AND transaction_id <> ''
+ORDER BY order_id
+LIMIT ?;

@@ -1,30 +1,40 @@
 -- name: LockDuePayments :many
--- LockDuePayments passes over rows that others have locked. The index is forced because a
--- scan of a small table would lock more rows than it returns.
+-- LockDuePayments locks those of the payments that are due, and passes over rows that others have
+-- locked.
 SELECT sqlc.embed(payments), NOW(6) AS now
-FROM payments FORCE INDEX (payments_due)
-WHERE due_at <= NOW(6)
-ORDER BY due_at
-LIMIT ?
+FROM payments FORCE INDEX (PRIMARY)
+WHERE order_id IN (sqlc.slice(order_ids)) AND state = sqlc.arg(state)
+    AND (due_at <= NOW(6) OR due_at > NOW(6) + INTERVAL CAST(sqlc.arg(within_micros) AS SIGNED) MICROSECOND)
+ORDER BY order_id
 FOR UPDATE SKIP LOCKED;
 
 -- name: ListDuePayments :many
+-- ListDuePayments finds due work of one kind, and takes no lock. A due time too far ahead was set
+-- by a clock that has since stepped back. Another gateway's payments are left out while their key
+-- may be in doubt. The index is forced because a scan of a small table looks cheaper.
 SELECT order_id
-FROM payments
-WHERE due_at <= NOW(6)
+FROM payments FORCE INDEX (payments_due)
+WHERE (due_at <= NOW(6) OR due_at > NOW(6) + INTERVAL CAST(sqlc.arg(within_micros) AS SIGNED) MICROSECOND)
+    AND state = sqlc.arg(state)
+    AND (gateway IN ('', sqlc.arg(gateway)) OR (state = 'scheduled'
+        AND doubt_answered = FALSE AND doubt_named = FALSE AND doubt_unanswered_at IS NULL))
 ORDER BY due_at
 LIMIT ?;
 
 -- name: PutOffPayment :exec
 -- PutOffPayment takes a payment that cannot be worked on out of the others' way.
 UPDATE payments
-SET due_at = NOW(6) + INTERVAL 1 HOUR, reason = ?, updated_at = NOW(6)
-WHERE order_id = ? AND due_at <= NOW(6);
+SET due_at = NOW(6) + INTERVAL CAST(sqlc.arg(put_off_micros) AS SIGNED) MICROSECOND,
+    reason = sqlc.arg(reason), updated_at = NOW(6)
+WHERE order_id = sqlc.arg(order_id)
+    AND (due_at <= NOW(6) OR due_at > NOW(6) + INTERVAL CAST(sqlc.arg(within_micros) AS SIGNED) MICROSECOND);
 
 -- name: NextDue :one
 SELECT CAST(TIMESTAMPDIFF(MICROSECOND, NOW(6), due_at) AS SIGNED) AS due_in_micros
-FROM payments
-WHERE due_at IS NOT NULL
+FROM payments FORCE INDEX (payments_due)
+WHERE due_at IS NOT NULL AND state = sqlc.arg(state)
+    AND (gateway IN ('', sqlc.arg(gateway)) OR (state = 'scheduled'
+        AND doubt_answered = FALSE AND doubt_named = FALSE AND doubt_unanswered_at IS NULL))
 ORDER BY due_at
 LIMIT 1;
 
@@ -43,3 +53,22 @@ FROM (
     LIMIT ?
 ) AS unfinished
 GROUP BY state, currency, has_amount;
+
+-- name: AnyDueAhead :one
+-- AnyDueAhead looks for a due time that a clock set which has since stepped back.
+SELECT EXISTS (
+    SELECT 1 FROM payments FORCE INDEX (payments_due)
+    WHERE due_at > NOW(6) + INTERVAL CAST(sqlc.arg(within_micros) AS SIGNED) MICROSECOND AND state = sqlc.arg(state)
+        AND gateway IN ('', sqlc.arg(gateway))
+);
+
+-- name: CountForeign :one
+-- CountForeign counts payments that wait for another gateway.
+SELECT COUNT(*)
+FROM (
+    SELECT 1 AS waits
+    FROM payments FORCE INDEX (payments_due)
+    WHERE due_at IS NOT NULL AND gateway NOT IN ('', sqlc.arg(gateway))
+        AND NOT (state = 'scheduled' AND doubt_answered = FALSE AND doubt_named = FALSE AND doubt_unanswered_at IS NULL)
+    LIMIT ?
+) AS waiting;

@@ -4,8 +4,13 @@ INSERT INTO payments (
     attempt_number, attempt_fence, attempt_replica, attempt_gateway_key,
     attempt_started_at, attempt_ended_at, attempt_class, attempt_code, attempt_message,
     doubt_answered, doubt_unanswered_at, lookups, strikes, events, async, later_retries,
-    transaction_id, code, reason, created_at, updated_at
-) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?);
+    transaction_id, code, reason, created_at, updated_at,
+    gateway, key_sent_at, key_sent_clock, key_lifetime_micros, retries,
+    doubt_named, doubt_unanswered_clock, doubt_latest_at, doubt_latest_clock
+) VALUES (
+    ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?,
+    ?, ?, ?, ?, ?, ?, ?, ?, ?
+);
 
 -- name: UpdatePayment :execrows
 UPDATE payments
@@ -20,6 +25,10 @@ SET state = sqlc.arg(state), gateway_key = sqlc.arg(gateway_key), fence = sqlc.a
     lookups = sqlc.arg(lookups), strikes = sqlc.arg(strikes), events = sqlc.arg(events),
     async = sqlc.arg(async), later_retries = sqlc.arg(later_retries),
     transaction_id = sqlc.arg(transaction_id), code = sqlc.arg(code), reason = sqlc.arg(reason),
+    gateway = sqlc.arg(gateway), key_sent_at = sqlc.arg(key_sent_at), key_sent_clock = sqlc.arg(key_sent_clock),
+    key_lifetime_micros = sqlc.arg(key_lifetime_micros), retries = sqlc.arg(retries),
+    doubt_named = sqlc.arg(doubt_named), doubt_unanswered_clock = sqlc.arg(doubt_unanswered_clock),
+    doubt_latest_at = sqlc.arg(doubt_latest_at), doubt_latest_clock = sqlc.arg(doubt_latest_clock),
     updated_at = sqlc.arg(updated_at)
 WHERE order_id = sqlc.arg(order_id) AND fence = sqlc.arg(fence_read);
 
@@ -39,4 +48,11 @@ WHERE created_at >= sqlc.arg(created_from) AND created_at < sqlc.arg(created_bef
     AND (created_at < sqlc.arg(after_created_at) OR order_id < sqlc.arg(after_order_id))
     AND instr(CAST(sqlc.arg(states_left_out) AS TEXT), ' ' || state || ' ') = 0
 ORDER BY created_at DESC, order_id DESC
+LIMIT sqlc.arg(page_limit);
+
+-- name: ListTransactions :many
+SELECT order_id, gateway, transaction_id
+FROM payments
+WHERE order_id > sqlc.arg(after) AND transaction_id <> ''
+ORDER BY order_id
 LIMIT sqlc.arg(page_limit);

@@ -1,7 +1,9 @@
 -- name: ListDuePayments :many
 SELECT sqlc.embed(payments)
 FROM payments
-WHERE due_at <= sqlc.arg(now)
+WHERE state = sqlc.arg(state) AND (due_at <= sqlc.arg(now) OR due_at > sqlc.arg(due_before))
+    AND (gateway IN ('', sqlc.arg(gateway)) OR (state = 'scheduled'
+        AND doubt_answered = 0 AND doubt_named = 0 AND doubt_unanswered_at IS NULL))
 ORDER BY due_at
 LIMIT sqlc.arg(page_limit);
 
@@ -9,12 +11,14 @@ LIMIT sqlc.arg(page_limit);
 -- PutOffPayment takes a payment that cannot be worked on out of the others' way.
 UPDATE payments
 SET due_at = sqlc.arg(due_at), reason = sqlc.arg(reason), updated_at = sqlc.arg(updated_at)
-WHERE order_id = sqlc.arg(order_id) AND due_at <= sqlc.arg(now);
+WHERE order_id = sqlc.arg(order_id) AND (due_at <= sqlc.arg(now) OR due_at > sqlc.arg(due_before));
 
 -- name: NextDue :one
 SELECT due_at
 FROM payments
-WHERE due_at IS NOT NULL
+WHERE due_at IS NOT NULL AND state = sqlc.arg(state)
+    AND (gateway IN ('', sqlc.arg(gateway)) OR (state = 'scheduled'
+        AND doubt_answered = 0 AND doubt_named = 0 AND doubt_unanswered_at IS NULL))
 ORDER BY due_at
 LIMIT 1;
 
@@ -32,3 +36,21 @@ FROM (
     LIMIT sqlc.arg(max_rows)
 ) AS unfinished
 GROUP BY state, currency, amount_minor > 0;
+
+-- name: AnyDueAhead :one
+-- AnyDueAhead looks for a due time that a clock set which has since stepped back.
+SELECT EXISTS (
+    SELECT 1 FROM payments
+    WHERE due_at > sqlc.arg(due_before) AND state = sqlc.arg(state) AND gateway IN ('', sqlc.arg(gateway))
+);
+
+-- name: CountForeign :one
+-- CountForeign counts payments that wait for another gateway.
+SELECT COUNT(*)
+FROM (
+    SELECT 1 AS waits
+    FROM payments
+    WHERE due_at IS NOT NULL AND gateway NOT IN ('', sqlc.arg(gateway))
+        AND NOT (state = 'scheduled' AND doubt_answered = 0 AND doubt_named = 0 AND doubt_unanswered_at IS NULL)
+    LIMIT sqlc.arg(max_rows)
+) AS waiting;

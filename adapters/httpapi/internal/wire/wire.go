@@ -25,20 +25,33 @@ const (
 	ClassUnknownUnanswered Class = "unknown_unanswered"
 )
 
+// Defines values for GatewayKeyClosed.
+const (
+	GatewayKeyClosedAbsent   GatewayKeyClosed = "absent"
+	GatewayKeyClosedCharged  GatewayKeyClosed = "charged"
+	GatewayKeyClosedDeclined GatewayKeyClosed = "declined"
+	GatewayKeyClosedPerson   GatewayKeyClosed = "person"
+	GatewayKeyClosedVoided   GatewayKeyClosed = "voided"
+)
+
 // Defines values for MomentKind.
 const (
-	MomentKindArchived   MomentKind = "archived"
-	MomentKindAttempt    MomentKind = "attempt"
-	MomentKindClaimed    MomentKind = "claimed"
-	MomentKindCreated    MomentKind = "created"
-	MomentKindImported   MomentKind = "imported"
-	MomentKindReconciled MomentKind = "reconciled"
-	MomentKindRefused    MomentKind = "refused"
-	MomentKindResolved   MomentKind = "resolved"
-	MomentKindScheduled  MomentKind = "scheduled"
-	MomentKindSetAside   MomentKind = "set_aside"
-	MomentKindSettled    MomentKind = "settled"
-	MomentKindTakenOver  MomentKind = "taken_over"
+	MomentKindArchived      MomentKind = "archived"
+	MomentKindAttempt       MomentKind = "attempt"
+	MomentKindClaimed       MomentKind = "claimed"
+	MomentKindCreated       MomentKind = "created"
+	MomentKindDoubleCharge  MomentKind = "double_charge"
+	MomentKindEvidence      MomentKind = "evidence"
+	MomentKindImported      MomentKind = "imported"
+	MomentKindKeyClosed     MomentKind = "key_closed"
+	MomentKindKeyUnsendable MomentKind = "key_unsendable"
+	MomentKindReconciled    MomentKind = "reconciled"
+	MomentKindRefused       MomentKind = "refused"
+	MomentKindResolved      MomentKind = "resolved"
+	MomentKindScheduled     MomentKind = "scheduled"
+	MomentKindSetAside      MomentKind = "set_aside"
+	MomentKindSettled       MomentKind = "settled"
+	MomentKindTakenOver     MomentKind = "taken_over"
 )
 
 // Defines values for ProbeStatus.
@@ -118,6 +131,23 @@ type Error struct {
 	Code string `json:"code,omitempty"`
 }
 
+// GatewayKey What is proven of a gateway key. While it is not closed, something sent under it may have taken the money, or may still take it.
+type GatewayKey struct {
+	GatewayKey string `json:"gateway_key"`
+	Gateway    string `json:"gateway,omitempty"`
+
+	// Closed Why it can take no money any more; left out while it may.
+	Closed   GatewayKeyClosed `json:"closed,omitempty"`
+	ClosedAt string           `json:"closed_at,omitempty"`
+
+	// TransactionID Of a second charge for the order.
+	TransactionID string `json:"transaction_id,omitempty"`
+	NextLookupAt  string `json:"next_lookup_at,omitempty"`
+}
+
+// GatewayKeyClosed Why it can take no money any more; left out while it may.
+type GatewayKeyClosed string
+
 // Moment A line of a payment's timeline. What was before a line `archived`, and the attempts before the latest at that time, are not there any more: they are in the operator's archive.
 type Moment struct {
 	At   string     `json:"at"`
@@ -168,6 +198,9 @@ type Payment struct {
 
 	// NextAttemptAt When the gateway will be asked to charge.
 	NextAttemptAt string `json:"next_attempt_at,omitempty"`
+
+	// Gateway The gateway that its present key is sent to.
+	Gateway string `json:"gateway,omitempty"`
 }
 
 // PaymentHistory A payment with all that happened to it.
@@ -193,9 +226,15 @@ type PaymentHistory struct {
 	UpdatedAt string `json:"updated_at"`
 
 	// NextAttemptAt When the gateway will be asked to charge.
-	NextAttemptAt string    `json:"next_attempt_at,omitempty"`
-	Attempts      []Attempt `json:"attempts"`
-	Timeline      []Moment  `json:"timeline"`
+	NextAttemptAt string `json:"next_attempt_at,omitempty"`
+
+	// Gateway The gateway that its present key is sent to.
+	Gateway  string    `json:"gateway,omitempty"`
+	Attempts []Attempt `json:"attempts"`
+	Timeline []Moment  `json:"timeline"`
+
+	// Keys The gateway keys of which more is known than the attempts say; most payments have none.
+	Keys []GatewayKey `json:"keys,omitempty"`
 }
 
 // PaymentList defines model for PaymentList.

@@ -35,7 +35,7 @@ func (q *Queries) InsertPayments(ctx context.Context, rows []InsertPaymentParams
 			string(r.OrderID), r.AmountMinor, r.Currency, string(r.State), string(r.GatewayKey),
 			r.Fence, r.ClaimToken, r.Replica, r.DueInMicros,
 			int64(r.AttemptNumber), r.AttemptFence, r.AttemptReplica, string(r.AttemptGatewayKey), starts,
-			r.Async)
+			r.Async, string(r.Gateway), r.KeySentClock.Int64, r.KeyLifetimeMicros)
 	}
 	result, err := q.db.ExecContext(ctx, into+"VALUES "+first+strings.Repeat(another, len(rows)-1), args...)
 	if err != nil {
@@ -69,7 +69,8 @@ func (q *Queries) SettlePayments(ctx context.Context, rows []SettlePaymentParams
 	addEach(&s, func(r *SettlePaymentParams) string { return r.AttemptCode })
 	s.add(", attempt_message = ")
 	addEach(&s, func(r *SettlePaymentParams) string { return r.AttemptMessage })
-	s.add(",\n    doubt_answered = FALSE, doubt_unanswered_at = NULL, strikes = 0, updated_at = NOW(6)\nWHERE order_id IN (")
+	s.add(",\n    doubt_answered = FALSE, doubt_named = FALSE, doubt_unanswered_at = NULL, doubt_unanswered_clock = NULL," +
+		"\n    doubt_latest_at = NULL, doubt_latest_clock = NULL, strikes = 0, updated_at = NOW(6)\nWHERE order_id IN (")
 	s.add(repeat("?", ",", len(rows)))
 	for i := range rows {
 		s.args = append(s.args, []byte(rows[i].OrderID))
@@ -80,7 +81,9 @@ func (q *Queries) SettlePayments(ctx context.Context, rows []SettlePaymentParams
 	addEach(&s, func(r *SettlePaymentParams) payment.State { return r.State })
 	s.add(" AND attempt_number = ")
 	addEach(&s, func(r *SettlePaymentParams) int { return r.AttemptNumber })
-	s.add("\n    AND attempt_class = '' AND attempt_started_at IS NOT NULL")
+	s.add("\n    AND attempt_class = '' AND attempt_started_at IS NOT NULL\n    AND (")
+	addEach(&s, func(r *SettlePaymentParams) string { return string(r.TransactionID) })
+	s.add(" <> '' OR (doubt_answered = FALSE AND doubt_named = FALSE AND doubt_unanswered_at IS NULL))")
 	result, err := q.db.ExecContext(ctx, s.statement.String(), s.args...)
 	if err != nil {
 		return 0, err

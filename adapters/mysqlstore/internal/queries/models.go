@@ -46,37 +46,73 @@ type Event struct {
 	Detail  string
 }
 
+type GatewayKey struct {
+	OrderID              payment.OrderID
+	GatewayKey           payment.GatewayKey
+	Gateway              payment.GatewayID
+	SentAt               sql.NullTime
+	SentClock            sql.NullInt64
+	LifetimeMicros       int64
+	DoubtAnswered        int64
+	DoubtNamed           int64
+	DoubtUnansweredAt    sql.NullTime
+	DoubtUnansweredClock sql.NullInt64
+	DoubtLatestAt        sql.NullTime
+	DoubtLatestClock     sql.NullInt64
+	RefusedClass         payment.Class
+	RefusedCode          string
+	RefusedMessage       string
+	LookAt               sql.NullTime
+	LookClock            sql.NullInt64
+	Attempts             int
+	Lookups              int
+	DueAt                sql.NullTime
+	Closed               payment.Closure
+	ClosedAt             sql.NullTime
+	WatchUntil           sql.NullTime
+	TransactionID        []byte
+}
+
 type Payment struct {
-	OrderID           payment.OrderID
-	AmountMinor       int64
-	Currency          string
-	State             payment.State
-	GatewayKey        payment.GatewayKey
-	Fence             int64
-	ClaimToken        int64
-	Replica           string
-	DueAt             sql.NullTime
-	AttemptNumber     int
-	AttemptFence      int64
-	AttemptReplica    string
-	AttemptGatewayKey payment.GatewayKey
-	AttemptStartedAt  sql.NullTime
-	AttemptEndedAt    sql.NullTime
-	AttemptClass      payment.Class
-	AttemptCode       string
-	AttemptMessage    string
-	DoubtAnswered     int64
-	DoubtUnansweredAt sql.NullTime
-	Lookups           int
-	Strikes           int
-	Events            int
-	Async             int64
-	LaterRetries      int
-	TransactionID     []byte
-	Code              string
-	Reason            string
-	CreatedAt         time.Time
-	UpdatedAt         time.Time
+	OrderID              payment.OrderID
+	AmountMinor          int64
+	Currency             string
+	State                payment.State
+	GatewayKey           payment.GatewayKey
+	Fence                int64
+	ClaimToken           int64
+	Replica              string
+	DueAt                sql.NullTime
+	AttemptNumber        int
+	AttemptFence         int64
+	AttemptReplica       string
+	AttemptGatewayKey    payment.GatewayKey
+	AttemptStartedAt     sql.NullTime
+	AttemptEndedAt       sql.NullTime
+	AttemptClass         payment.Class
+	AttemptCode          string
+	AttemptMessage       string
+	DoubtAnswered        int64
+	DoubtUnansweredAt    sql.NullTime
+	Lookups              int
+	Strikes              int
+	Events               int
+	Async                int64
+	LaterRetries         int
+	TransactionID        []byte
+	Code                 string
+	Reason               string
+	CreatedAt            time.Time
+	UpdatedAt            time.Time
+	Gateway              payment.GatewayID
+	KeySentAt            sql.NullTime
+	KeySentClock         sql.NullInt64
+	KeyLifetimeMicros    int64
+	Retries              int
+	DoubtNamed           int64
+	DoubtUnansweredClock sql.NullInt64
+	DoubtLatestAt        sql.NullTime
+	DoubtLatestClock     sql.NullInt64
 }
 
 type SchemaMigration struct {

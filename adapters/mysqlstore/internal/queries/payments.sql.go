@@ -15,7 +15,7 @@ import (
 )
 
 const findPayment = `-- name: FindPayment :one
-SELECT payments.order_id, payments.amount_minor, payments.currency, payments.state, payments.gateway_key, payments.fence, payments.claim_token, payments.replica, payments.due_at, payments.attempt_number, payments.attempt_fence, payments.attempt_replica, payments.attempt_gateway_key, payments.attempt_started_at, payments.attempt_ended_at, payments.attempt_class, payments.attempt_code, payments.attempt_message, payments.doubt_answered, payments.doubt_unanswered_at, payments.lookups, payments.strikes, payments.events, payments.async, payments.later_retries, payments.transaction_id, payments.code, payments.reason, payments.created_at, payments.updated_at, NOW(6) AS now
+SELECT payments.order_id, payments.amount_minor, payments.currency, payments.state, payments.gateway_key, payments.fence, payments.claim_token, payments.replica, payments.due_at, payments.attempt_number, payments.attempt_fence, payments.attempt_replica, payments.attempt_gateway_key, payments.attempt_started_at, payments.attempt_ended_at, payments.attempt_class, payments.attempt_code, payments.attempt_message, payments.doubt_answered, payments.doubt_unanswered_at, payments.lookups, payments.strikes, payments.events, payments.async, payments.later_retries, payments.transaction_id, payments.code, payments.reason, payments.created_at, payments.updated_at, payments.gateway, payments.key_sent_at, payments.key_sent_clock, payments.key_lifetime_micros, payments.retries, payments.doubt_named, payments.doubt_unanswered_clock, payments.doubt_latest_at, payments.doubt_latest_clock, NOW(6) AS now
 FROM payments
 WHERE order_id = ?
 `
@@ -59,6 +59,15 @@ func (q *Queries) FindPayment(ctx context.Context, orderID payment.OrderID) (Fin
 		&i.Payment.Reason,
 		&i.Payment.CreatedAt,
 		&i.Payment.UpdatedAt,
+		&i.Payment.Gateway,
+		&i.Payment.KeySentAt,
+		&i.Payment.KeySentClock,
+		&i.Payment.KeyLifetimeMicros,
+		&i.Payment.Retries,
+		&i.Payment.DoubtNamed,
+		&i.Payment.DoubtUnansweredClock,
+		&i.Payment.DoubtLatestAt,
+		&i.Payment.DoubtLatestClock,
 		&i.Now,
 	)
 	return i, err
@@ -72,7 +81,8 @@ INSERT INTO payments (
     attempt_number, attempt_fence, attempt_replica, attempt_gateway_key, attempt_started_at,
     attempt_class, attempt_code, attempt_message,
     doubt_answered, lookups, strikes, events, async, later_retries,
-    transaction_id, code, reason
+    transaction_id, code, reason,
+    gateway, key_sent_clock, key_lifetime_micros
 ) VALUES (
     TIMESTAMP '1970-01-01 00:00:00' + INTERVAL
         LAST_INSERT_ID(TIMESTAMPDIFF(MICROSECOND, TIMESTAMP '1970-01-01 00:00:00', NOW(6))) MICROSECOND,
@@ -84,7 +94,8 @@ INSERT INTO payments (
     NOW(6) + INTERVAL CAST(? AS SIGNED) MICROSECOND,
     '', '', '',
     FALSE, 0, 0, 0, ?, 0,
-    '', '', ''
+    '', '', '',
+    ?, ?, ?
 )
 `
 
@@ -104,6 +115,9 @@ type InsertPaymentParams struct {
 	AttemptGatewayKey payment.GatewayKey
 	StartsInMicros    sql.NullInt64
 	Async             int64
+	Gateway           payment.GatewayID
+	KeySentClock      sql.NullInt64
+	KeyLifetimeMicros int64
 }
 
 // InsertPayment is the first of the two statements of a payment that succeeds at once. Its
@@ -127,6 +141,9 @@ func (q *Queries) InsertPayment(ctx context.Context, arg InsertPaymentParams) (i
 		arg.AttemptGatewayKey,
 		arg.StartsInMicros,
 		arg.Async,
+		arg.Gateway,
+		arg.KeySentClock,
+		arg.KeyLifetimeMicros,
 	)
 	if err != nil {
 		return 0, err
@@ -175,7 +192,7 @@ func (q *Queries) ListOpened(ctx context.Context, orderIds []payment.OrderID) ([
 }
 
 const listPayments = `-- name: ListPayments :many
-SELECT payments.order_id, payments.amount_minor, payments.currency, payments.state, payments.gateway_key, payments.fence, payments.claim_token, payments.replica, payments.due_at, payments.attempt_number, payments.attempt_fence, payments.attempt_replica, payments.attempt_gateway_key, payments.attempt_started_at, payments.attempt_ended_at, payments.attempt_class, payments.attempt_code, payments.attempt_message, payments.doubt_answered, payments.doubt_unanswered_at, payments.lookups, payments.strikes, payments.events, payments.async, payments.later_retries, payments.transaction_id, payments.code, payments.reason, payments.created_at, payments.updated_at, NOW(6) AS now
+SELECT payments.order_id, payments.amount_minor, payments.currency, payments.state, payments.gateway_key, payments.fence, payments.claim_token, payments.replica, payments.due_at, payments.attempt_number, payments.attempt_fence, payments.attempt_replica, payments.attempt_gateway_key, payments.attempt_started_at, payments.attempt_ended_at, payments.attempt_class, payments.attempt_code, payments.attempt_message, payments.doubt_answered, payments.doubt_unanswered_at, payments.lookups, payments.strikes, payments.events, payments.async, payments.later_retries, payments.transaction_id, payments.code, payments.reason, payments.created_at, payments.updated_at, payments.gateway, payments.key_sent_at, payments.key_sent_clock, payments.key_lifetime_micros, payments.retries, payments.doubt_named, payments.doubt_unanswered_clock, payments.doubt_latest_at, payments.doubt_latest_clock, NOW(6) AS now
 FROM payments
 WHERE created_at >= ? AND created_at < ?
     AND created_at <= ?
@@ -256,6 +273,15 @@ func (q *Queries) ListPayments(ctx context.Context, arg ListPaymentsParams) ([]L
 			&i.Payment.Reason,
 			&i.Payment.CreatedAt,
 			&i.Payment.UpdatedAt,
+			&i.Payment.Gateway,
+			&i.Payment.KeySentAt,
+			&i.Payment.KeySentClock,
+			&i.Payment.KeyLifetimeMicros,
+			&i.Payment.Retries,
+			&i.Payment.DoubtNamed,
+			&i.Payment.DoubtUnansweredClock,
+			&i.Payment.DoubtLatestAt,
+			&i.Payment.DoubtLatestClock,
 			&i.Now,
 		); err != nil {
 			return nil, err
@@ -326,8 +352,50 @@ func (q *Queries) ListSettled(ctx context.Context, orderIds []payment.OrderID) (
 	return items, nil
 }
 
+const listTransactions = `-- name: ListTransactions :many
+SELECT order_id, gateway, transaction_id
+FROM payments
+WHERE order_id > ? AND transaction_id <> ''
+ORDER BY order_id
+LIMIT ?
+`
+
+type ListTransactionsParams struct {
+	After payment.OrderID
+	Limit int32
+}
+
+type ListTransactionsRow struct {
+	OrderID       payment.OrderID
+	Gateway       payment.GatewayID
+	TransactionID []byte
+}
+
+func (q *Queries) ListTransactions(ctx context.Context, arg ListTransactionsParams) ([]ListTransactionsRow, error) {
+	rows, err := q.db.QueryContext(ctx, listTransactions, arg.After, arg.Limit)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	var items []ListTransactionsRow
+	for rows.Next() {
+		var i ListTransactionsRow
+		if err := rows.Scan(&i.OrderID, &i.Gateway, &i.TransactionID); err != nil {
+			return nil, err
+		}
+		items = append(items, i)
+	}
+	if err := rows.Close(); err != nil {
+		return nil, err
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return items, nil
+}
+
 const lockPayment = `-- name: LockPayment :one
-SELECT payments.order_id, payments.amount_minor, payments.currency, payments.state, payments.gateway_key, payments.fence, payments.claim_token, payments.replica, payments.due_at, payments.attempt_number, payments.attempt_fence, payments.attempt_replica, payments.attempt_gateway_key, payments.attempt_started_at, payments.attempt_ended_at, payments.attempt_class, payments.attempt_code, payments.attempt_message, payments.doubt_answered, payments.doubt_unanswered_at, payments.lookups, payments.strikes, payments.events, payments.async, payments.later_retries, payments.transaction_id, payments.code, payments.reason, payments.created_at, payments.updated_at, SYSDATE(6) AS now
+SELECT payments.order_id, payments.amount_minor, payments.currency, payments.state, payments.gateway_key, payments.fence, payments.claim_token, payments.replica, payments.due_at, payments.attempt_number, payments.attempt_fence, payments.attempt_replica, payments.attempt_gateway_key, payments.attempt_started_at, payments.attempt_ended_at, payments.attempt_class, payments.attempt_code, payments.attempt_message, payments.doubt_answered, payments.doubt_unanswered_at, payments.lookups, payments.strikes, payments.events, payments.async, payments.later_retries, payments.transaction_id, payments.code, payments.reason, payments.created_at, payments.updated_at, payments.gateway, payments.key_sent_at, payments.key_sent_clock, payments.key_lifetime_micros, payments.retries, payments.doubt_named, payments.doubt_unanswered_clock, payments.doubt_latest_at, payments.doubt_latest_clock, SYSDATE(6) AS now
 FROM payments
 WHERE order_id = ?
 FOR UPDATE
@@ -374,6 +442,15 @@ func (q *Queries) LockPayment(ctx context.Context, orderID payment.OrderID) (Loc
 		&i.Payment.Reason,
 		&i.Payment.CreatedAt,
 		&i.Payment.UpdatedAt,
+		&i.Payment.Gateway,
+		&i.Payment.KeySentAt,
+		&i.Payment.KeySentClock,
+		&i.Payment.KeyLifetimeMicros,
+		&i.Payment.Retries,
+		&i.Payment.DoubtNamed,
+		&i.Payment.DoubtUnansweredClock,
+		&i.Payment.DoubtLatestAt,
+		&i.Payment.DoubtLatestClock,
 		&i.Now,
 	)
 	return i, err
@@ -386,9 +463,11 @@ SET state = ?, transaction_id = ?,
     attempt_ended_at = attempt_started_at + INTERVAL CAST(? AS SIGNED) MICROSECOND,
     attempt_class = ?, attempt_code = ?,
     attempt_message = ?,
-    doubt_answered = FALSE, doubt_unanswered_at = NULL, strikes = 0, updated_at = NOW(6)
+    doubt_answered = FALSE, doubt_named = FALSE, doubt_unanswered_at = NULL, doubt_unanswered_clock = NULL,
+    doubt_latest_at = NULL, doubt_latest_clock = NULL, strikes = 0, updated_at = NOW(6)
 WHERE order_id = ? AND fence = ? AND state = ?
     AND attempt_number = ? AND attempt_class = '' AND attempt_started_at IS NOT NULL
+    AND (? <> '' OR (doubt_answered = FALSE AND doubt_named = FALSE AND doubt_unanswered_at IS NULL))
 `
 
 type SettlePaymentParams struct {
@@ -423,6 +502,7 @@ func (q *Queries) SettlePayment(ctx context.Context, arg SettlePaymentParams) (i
 		arg.Fence,
 		arg.State,
 		arg.AttemptNumber,
+		arg.TransactionID,
 	)
 	if err != nil {
 		return 0, err
@@ -444,39 +524,52 @@ SET state = ?, gateway_key = ?,
     lookups = ?, strikes = ?, events = ?,
     async = ?, later_retries = ?,
     transaction_id = ?, code = ?, reason = ?,
+    gateway = ?, key_sent_at = ?, key_sent_clock = ?,
+    key_lifetime_micros = ?, retries = ?,
+    doubt_named = ?, doubt_unanswered_clock = ?,
+    doubt_latest_at = ?, doubt_latest_clock = ?,
     updated_at = ?
 WHERE order_id = ? AND fence = ?
 `
 
 type UpdatePaymentParams struct {
-	State             payment.State
-	GatewayKey        payment.GatewayKey
-	Fence             int64
-	ClaimToken        int64
-	Replica           string
-	DueAt             sql.NullTime
-	AttemptNumber     int
-	AttemptFence      int64
-	AttemptReplica    string
-	AttemptGatewayKey payment.GatewayKey
-	AttemptStartedAt  sql.NullTime
-	AttemptEndedAt    sql.NullTime
-	AttemptClass      payment.Class
-	AttemptCode       string
-	AttemptMessage    string
-	DoubtAnswered     int64
-	DoubtUnansweredAt sql.NullTime
-	Lookups           int
-	Strikes           int
-	Events            int
-	Async             int64
-	LaterRetries      int
-	TransactionID     []byte
-	Code              string
-	Reason            string
-	UpdatedAt         time.Time
-	OrderID           payment.OrderID
-	FenceRead         int64
+	State                payment.State
+	GatewayKey           payment.GatewayKey
+	Fence                int64
+	ClaimToken           int64
+	Replica              string
+	DueAt                sql.NullTime
+	AttemptNumber        int
+	AttemptFence         int64
+	AttemptReplica       string
+	AttemptGatewayKey    payment.GatewayKey
+	AttemptStartedAt     sql.NullTime
+	AttemptEndedAt       sql.NullTime
+	AttemptClass         payment.Class
+	AttemptCode          string
+	AttemptMessage       string
+	DoubtAnswered        int64
+	DoubtUnansweredAt    sql.NullTime
+	Lookups              int
+	Strikes              int
+	Events               int
+	Async                int64
+	LaterRetries         int
+	TransactionID        []byte
+	Code                 string
+	Reason               string
+	Gateway              payment.GatewayID
+	KeySentAt            sql.NullTime
+	KeySentClock         sql.NullInt64
+	KeyLifetimeMicros    int64
+	Retries              int
+	DoubtNamed           int64
+	DoubtUnansweredClock sql.NullInt64
+	DoubtLatestAt        sql.NullTime
+	DoubtLatestClock     sql.NullInt64
+	UpdatedAt            time.Time
+	OrderID              payment.OrderID
+	FenceRead            int64
 }
 
 // UpdatePayment writes a locked payment. The fencing number is the one that was read: on a
@@ -508,6 +601,15 @@ func (q *Queries) UpdatePayment(ctx context.Context, arg UpdatePaymentParams) (i
 		arg.TransactionID,
 		arg.Code,
 		arg.Reason,
+		arg.Gateway,
+		arg.KeySentAt,
+		arg.KeySentClock,
+		arg.KeyLifetimeMicros,
+		arg.Retries,
+		arg.DoubtNamed,
+		arg.DoubtUnansweredClock,
+		arg.DoubtLatestAt,
+		arg.DoubtLatestClock,
 		arg.UpdatedAt,
 		arg.OrderID,
 		arg.FenceRead,

@@ -7,10 +7,33 @@ package queries
 
 import (
 	"context"
+	"strings"
 	"time"
 
 	"paymentd/core/payment"
 )
+
+const anyDueAhead = `-- name: AnyDueAhead :one
+SELECT EXISTS (
+    SELECT 1 FROM payments FORCE INDEX (payments_due)
+    WHERE due_at > NOW(6) + INTERVAL CAST(? AS SIGNED) MICROSECOND AND state = ?
+        AND gateway IN ('', ?)
+)
+`
+
+type AnyDueAheadParams struct {
+	WithinMicros int64
+	State        payment.State
+	Gateway      payment.GatewayID
+}
+
+// AnyDueAhead looks for a due time that a clock set which has since stepped back.
+func (q *Queries) AnyDueAhead(ctx context.Context, arg AnyDueAheadParams) (bool, error) {
+	row := q.db.QueryRowContext(ctx, anyDueAhead, arg.WithinMicros, arg.State, arg.Gateway)
+	var exists bool
+	err := row.Scan(&exists)
+	return exists, err
+}
 
 const backlog = `-- name: Backlog :many
 SELECT state, currency, CAST(amount_minor > 0 AS SIGNED) AS has_amount, COUNT(*) AS payments,
@@ -70,16 +93,58 @@ func (q *Queries) Backlog(ctx context.Context, limit int32) ([]BacklogRow, error
 	return items, nil
 }
 
+const countForeign = `-- name: CountForeign :one
+SELECT COUNT(*)
+FROM (
+    SELECT 1 AS waits
+    FROM payments FORCE INDEX (payments_due)
+    WHERE due_at IS NOT NULL AND gateway NOT IN ('', ?)
+        AND NOT (state = 'scheduled' AND doubt_answered = FALSE AND doubt_named = FALSE AND doubt_unanswered_at IS NULL)
+    LIMIT ?
+) AS waiting
+`
+
+type CountForeignParams struct {
+	Gateway payment.GatewayID
+	Limit   int32
+}
+
+// CountForeign counts payments that wait for another gateway.
+func (q *Queries) CountForeign(ctx context.Context, arg CountForeignParams) (int64, error) {
+	row := q.db.QueryRowContext(ctx, countForeign, arg.Gateway, arg.Limit)
+	var count int64
+	err := row.Scan(&count)
+	return count, err
+}
+
 const listDuePayments = `-- name: ListDuePayments :many
 SELECT order_id
-FROM payments
-WHERE due_at <= NOW(6)
+FROM payments FORCE INDEX (payments_due)
+WHERE (due_at <= NOW(6) OR due_at > NOW(6) + INTERVAL CAST(? AS SIGNED) MICROSECOND)
+    AND state = ?
+    AND (gateway IN ('', ?) OR (state = 'scheduled'
+        AND doubt_answered = FALSE AND doubt_named = FALSE AND doubt_unanswered_at IS NULL))
 ORDER BY due_at
 LIMIT ?
 `
 
-func (q *Queries) ListDuePayments(ctx context.Context, limit int32) ([]payment.OrderID, error) {
-	rows, err := q.db.QueryContext(ctx, listDuePayments, limit)
+type ListDuePaymentsParams struct {
+	WithinMicros int64
+	State        payment.State
+	Gateway      payment.GatewayID
+	Limit        int32
+}
+
+// ListDuePayments finds due work of one kind, and takes no lock. A due time too far ahead was set
+// by a clock that has since stepped back. Another gateway's payments are left out while their key
+// may be in doubt. The index is forced because a scan of a small table looks cheaper.
+func (q *Queries) ListDuePayments(ctx context.Context, arg ListDuePaymentsParams) ([]payment.OrderID, error) {
+	rows, err := q.db.QueryContext(ctx, listDuePayments,
+		arg.WithinMicros,
+		arg.State,
+		arg.Gateway,
+		arg.Limit,
+	)
 	if err != nil {
 		return nil, err
 	}
@@ -102,23 +167,41 @@ func (q *Queries) ListDuePayments(ctx context.Context, limit int32) ([]payment.O
 }
 
 const lockDuePayments = `-- name: LockDuePayments :many
-SELECT payments.order_id, payments.amount_minor, payments.currency, payments.state, payments.gateway_key, payments.fence, payments.claim_token, payments.replica, payments.due_at, payments.attempt_number, payments.attempt_fence, payments.attempt_replica, payments.attempt_gateway_key, payments.attempt_started_at, payments.attempt_ended_at, payments.attempt_class, payments.attempt_code, payments.attempt_message, payments.doubt_answered, payments.doubt_unanswered_at, payments.lookups, payments.strikes, payments.events, payments.async, payments.later_retries, payments.transaction_id, payments.code, payments.reason, payments.created_at, payments.updated_at, NOW(6) AS now
-FROM payments FORCE INDEX (payments_due)
-WHERE due_at <= NOW(6)
-ORDER BY due_at
-LIMIT ?
+SELECT payments.order_id, payments.amount_minor, payments.currency, payments.state, payments.gateway_key, payments.fence, payments.claim_token, payments.replica, payments.due_at, payments.attempt_number, payments.attempt_fence, payments.attempt_replica, payments.attempt_gateway_key, payments.attempt_started_at, payments.attempt_ended_at, payments.attempt_class, payments.attempt_code, payments.attempt_message, payments.doubt_answered, payments.doubt_unanswered_at, payments.lookups, payments.strikes, payments.events, payments.async, payments.later_retries, payments.transaction_id, payments.code, payments.reason, payments.created_at, payments.updated_at, payments.gateway, payments.key_sent_at, payments.key_sent_clock, payments.key_lifetime_micros, payments.retries, payments.doubt_named, payments.doubt_unanswered_clock, payments.doubt_latest_at, payments.doubt_latest_clock, NOW(6) AS now
+FROM payments FORCE INDEX (PRIMARY)
+WHERE order_id IN (/*SLICE:order_ids*/?) AND state = ?
+    AND (due_at <= NOW(6) OR due_at > NOW(6) + INTERVAL CAST(? AS SIGNED) MICROSECOND)
+ORDER BY order_id
 FOR UPDATE SKIP LOCKED
 `
+
+type LockDuePaymentsParams struct {
+	OrderIds     []payment.OrderID
+	State        payment.State
+	WithinMicros int64
+}
 
 type LockDuePaymentsRow struct {
 	Payment Payment
 	Now     time.Time
 }
 
-// LockDuePayments passes over rows that others have locked. The index is forced because a
-// scan of a small table would lock more rows than it returns.
-func (q *Queries) LockDuePayments(ctx context.Context, limit int32) ([]LockDuePaymentsRow, error) {
-	rows, err := q.db.QueryContext(ctx, lockDuePayments, limit)
+// LockDuePayments locks those of the payments that are due, and passes over rows that others have
+// locked.
+func (q *Queries) LockDuePayments(ctx context.Context, arg LockDuePaymentsParams) ([]LockDuePaymentsRow, error) {
+	query := lockDuePayments
+	var queryParams []interface{}
+	if len(arg.OrderIds) > 0 {
+		for _, v := range arg.OrderIds {
+			queryParams = append(queryParams, v)
+		}
+		query = strings.Replace(query, "/*SLICE:order_ids*/?", strings.Repeat(",?", len(arg.OrderIds))[1:], 1)
+	} else {
+		query = strings.Replace(query, "/*SLICE:order_ids*/?", "NULL", 1)
+	}
+	queryParams = append(queryParams, arg.State)
+	queryParams = append(queryParams, arg.WithinMicros)
+	rows, err := q.db.QueryContext(ctx, query, queryParams...)
 	if err != nil {
 		return nil, err
 	}
@@ -157,6 +240,15 @@ func (q *Queries) LockDuePayments(ctx context.Context, limit int32) ([]LockDuePa
 			&i.Payment.Reason,
 			&i.Payment.CreatedAt,
 			&i.Payment.UpdatedAt,
+			&i.Payment.Gateway,
+			&i.Payment.KeySentAt,
+			&i.Payment.KeySentClock,
+			&i.Payment.KeyLifetimeMicros,
+			&i.Payment.Retries,
+			&i.Payment.DoubtNamed,
+			&i.Payment.DoubtUnansweredClock,
+			&i.Payment.DoubtLatestAt,
+			&i.Payment.DoubtLatestClock,
 			&i.Now,
 		); err != nil {
 			return nil, err
@@ -174,14 +266,21 @@ func (q *Queries) LockDuePayments(ctx context.Context, limit int32) ([]LockDuePa
 
 const nextDue = `-- name: NextDue :one
 SELECT CAST(TIMESTAMPDIFF(MICROSECOND, NOW(6), due_at) AS SIGNED) AS due_in_micros
-FROM payments
-WHERE due_at IS NOT NULL
+FROM payments FORCE INDEX (payments_due)
+WHERE due_at IS NOT NULL AND state = ?
+    AND (gateway IN ('', ?) OR (state = 'scheduled'
+        AND doubt_answered = FALSE AND doubt_named = FALSE AND doubt_unanswered_at IS NULL))
 ORDER BY due_at
 LIMIT 1
 `
 
-func (q *Queries) NextDue(ctx context.Context) (int64, error) {
-	row := q.db.QueryRowContext(ctx, nextDue)
+type NextDueParams struct {
+	State   payment.State
+	Gateway payment.GatewayID
+}
+
+func (q *Queries) NextDue(ctx context.Context, arg NextDueParams) (int64, error) {
+	row := q.db.QueryRowContext(ctx, nextDue, arg.State, arg.Gateway)
 	var due_in_micros int64
 	err := row.Scan(&due_in_micros)
 	return due_in_micros, err
@@ -189,17 +288,26 @@ func (q *Queries) NextDue(ctx context.Context) (int64, error) {
 
 const putOffPayment = `-- name: PutOffPayment :exec
 UPDATE payments
-SET due_at = NOW(6) + INTERVAL 1 HOUR, reason = ?, updated_at = NOW(6)
-WHERE order_id = ? AND due_at <= NOW(6)
+SET due_at = NOW(6) + INTERVAL CAST(? AS SIGNED) MICROSECOND,
+    reason = ?, updated_at = NOW(6)
+WHERE order_id = ?
+    AND (due_at <= NOW(6) OR due_at > NOW(6) + INTERVAL CAST(? AS SIGNED) MICROSECOND)
 `
 
 type PutOffPaymentParams struct {
-	Reason  string
-	OrderID payment.OrderID
+	PutOffMicros int64
+	Reason       string
+	OrderID      payment.OrderID
+	WithinMicros int64
 }
 
 // PutOffPayment takes a payment that cannot be worked on out of the others' way.
 func (q *Queries) PutOffPayment(ctx context.Context, arg PutOffPaymentParams) error {
-	_, err := q.db.ExecContext(ctx, putOffPayment, arg.Reason, arg.OrderID)
+	_, err := q.db.ExecContext(ctx, putOffPayment,
+		arg.PutOffMicros,
+		arg.Reason,
+		arg.OrderID,
+		arg.WithinMicros,
+	)
 	return err
 }

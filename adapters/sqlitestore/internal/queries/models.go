@@ -45,36 +45,72 @@ type Event struct {
 	Detail  string
 }
 
+type GatewayKey struct {
+	OrderID              payment.OrderID
+	GatewayKey           payment.GatewayKey
+	Gateway              payment.GatewayID
+	SentAt               sql.NullInt64
+	SentClock            sql.NullInt64
+	LifetimeMicros       int64
+	DoubtAnswered        int64
+	DoubtNamed           int64
+	DoubtUnansweredAt    sql.NullInt64
+	DoubtUnansweredClock sql.NullInt64
+	DoubtLatestAt        sql.NullInt64
+	DoubtLatestClock     sql.NullInt64
+	RefusedClass         payment.Class
+	RefusedCode          string
+	RefusedMessage       string
+	LookAt               sql.NullInt64
+	LookClock            sql.NullInt64
+	Attempts             int
+	Lookups              int
+	DueAt                sql.NullInt64
+	Closed               payment.Closure
+	ClosedAt             sql.NullInt64
+	WatchUntil           sql.NullInt64
+	TransactionID        string
+}
+
 type Payment struct {
-	OrderID           payment.OrderID
-	AmountMinor       int64
-	Currency          string
-	State             payment.State
-	GatewayKey        payment.GatewayKey
-	Fence             int64
-	Replica           string
-	DueAt             sql.NullInt64
-	AttemptNumber     int
-	AttemptFence      int64
-	AttemptReplica    string
-	AttemptGatewayKey payment.GatewayKey
-	AttemptStartedAt  sql.NullInt64
-	AttemptEndedAt    sql.NullInt64
-	AttemptClass      payment.Class
-	AttemptCode       string
-	AttemptMessage    string
-	DoubtAnswered     int64
-	DoubtUnansweredAt sql.NullInt64
-	Lookups           int
-	Strikes           int
-	Events            int
-	Async             int64
-	LaterRetries      int
-	TransactionID     string
-	Code              string
-	Reason            string
-	CreatedAt         int64
-	UpdatedAt         int64
+	OrderID              payment.OrderID
+	AmountMinor          int64
+	Currency             string
+	State                payment.State
+	GatewayKey           payment.GatewayKey
+	Fence                int64
+	Replica              string
+	DueAt                sql.NullInt64
+	AttemptNumber        int
+	AttemptFence         int64
+	AttemptReplica       string
+	AttemptGatewayKey    payment.GatewayKey
+	AttemptStartedAt     sql.NullInt64
+	AttemptEndedAt       sql.NullInt64
+	AttemptClass         payment.Class
+	AttemptCode          string
+	AttemptMessage       string
+	DoubtAnswered        int64
+	DoubtUnansweredAt    sql.NullInt64
+	Lookups              int
+	Strikes              int
+	Events               int
+	Async                int64
+	LaterRetries         int
+	TransactionID        string
+	Code                 string
+	Reason               string
+	CreatedAt            int64
+	UpdatedAt            int64
+	Gateway              payment.GatewayID
+	KeySentAt            sql.NullInt64
+	KeySentClock         sql.NullInt64
+	KeyLifetimeMicros    int64
+	Retries              int
+	DoubtNamed           int64
+	DoubtUnansweredClock sql.NullInt64
+	DoubtLatestAt        sql.NullInt64
+	DoubtLatestClock     sql.NullInt64
 }
 
 type SchemaMigration struct {

@@ -13,7 +13,7 @@ import (
 )
 
 const findPayment = `-- name: FindPayment :one
-SELECT payments.order_id, payments.amount_minor, payments.currency, payments.state, payments.gateway_key, payments.fence, payments.replica, payments.due_at, payments.attempt_number, payments.attempt_fence, payments.attempt_replica, payments.attempt_gateway_key, payments.attempt_started_at, payments.attempt_ended_at, payments.attempt_class, payments.attempt_code, payments.attempt_message, payments.doubt_answered, payments.doubt_unanswered_at, payments.lookups, payments.strikes, payments.events, payments.async, payments.later_retries, payments.transaction_id, payments.code, payments.reason, payments.created_at, payments.updated_at
+SELECT payments.order_id, payments.amount_minor, payments.currency, payments.state, payments.gateway_key, payments.fence, payments.replica, payments.due_at, payments.attempt_number, payments.attempt_fence, payments.attempt_replica, payments.attempt_gateway_key, payments.attempt_started_at, payments.attempt_ended_at, payments.attempt_class, payments.attempt_code, payments.attempt_message, payments.doubt_answered, payments.doubt_unanswered_at, payments.lookups, payments.strikes, payments.events, payments.async, payments.later_retries, payments.transaction_id, payments.code, payments.reason, payments.created_at, payments.updated_at, payments.gateway, payments.key_sent_at, payments.key_sent_clock, payments.key_lifetime_micros, payments.retries, payments.doubt_named, payments.doubt_unanswered_clock, payments.doubt_latest_at, payments.doubt_latest_clock
 FROM payments
 WHERE order_id = ?
 `
@@ -55,6 +55,15 @@ func (q *Queries) FindPayment(ctx context.Context, orderID payment.OrderID) (Fin
 		&i.Payment.Reason,
 		&i.Payment.CreatedAt,
 		&i.Payment.UpdatedAt,
+		&i.Payment.Gateway,
+		&i.Payment.KeySentAt,
+		&i.Payment.KeySentClock,
+		&i.Payment.KeyLifetimeMicros,
+		&i.Payment.Retries,
+		&i.Payment.DoubtNamed,
+		&i.Payment.DoubtUnansweredClock,
+		&i.Payment.DoubtLatestAt,
+		&i.Payment.DoubtLatestClock,
 	)
 	return i, err
 }
@@ -65,40 +74,54 @@ INSERT INTO payments (
     attempt_number, attempt_fence, attempt_replica, attempt_gateway_key,
     attempt_started_at, attempt_ended_at, attempt_class, attempt_code, attempt_message,
     doubt_answered, doubt_unanswered_at, lookups, strikes, events, async, later_retries,
-    transaction_id, code, reason, created_at, updated_at
-) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+    transaction_id, code, reason, created_at, updated_at,
+    gateway, key_sent_at, key_sent_clock, key_lifetime_micros, retries,
+    doubt_named, doubt_unanswered_clock, doubt_latest_at, doubt_latest_clock
+) VALUES (
+    ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?,
+    ?, ?, ?, ?, ?, ?, ?, ?, ?
+)
 `
 
 type InsertPaymentParams struct {
-	OrderID           payment.OrderID
-	AmountMinor       int64
-	Currency          string
-	State             payment.State
-	GatewayKey        payment.GatewayKey
-	Fence             int64
-	Replica           string
-	DueAt             sql.NullInt64
-	AttemptNumber     int
-	AttemptFence      int64
-	AttemptReplica    string
-	AttemptGatewayKey payment.GatewayKey
-	AttemptStartedAt  sql.NullInt64
-	AttemptEndedAt    sql.NullInt64
-	AttemptClass      payment.Class
-	AttemptCode       string
-	AttemptMessage    string
-	DoubtAnswered     int64
-	DoubtUnansweredAt sql.NullInt64
-	Lookups           int
-	Strikes           int
-	Events            int
-	Async             int64
-	LaterRetries      int
-	TransactionID     string
-	Code              string
-	Reason            string
-	CreatedAt         int64
-	UpdatedAt         int64
+	OrderID              payment.OrderID
+	AmountMinor          int64
+	Currency             string
+	State                payment.State
+	GatewayKey           payment.GatewayKey
+	Fence                int64
+	Replica              string
+	DueAt                sql.NullInt64
+	AttemptNumber        int
+	AttemptFence         int64
+	AttemptReplica       string
+	AttemptGatewayKey    payment.GatewayKey
+	AttemptStartedAt     sql.NullInt64
+	AttemptEndedAt       sql.NullInt64
+	AttemptClass         payment.Class
+	AttemptCode          string
+	AttemptMessage       string
+	DoubtAnswered        int64
+	DoubtUnansweredAt    sql.NullInt64
+	Lookups              int
+	Strikes              int
+	Events               int
+	Async                int64
+	LaterRetries         int
+	TransactionID        string
+	Code                 string
+	Reason               string
+	CreatedAt            int64
+	UpdatedAt            int64
+	Gateway              payment.GatewayID
+	KeySentAt            sql.NullInt64
+	KeySentClock         sql.NullInt64
+	KeyLifetimeMicros    int64
+	Retries              int
+	DoubtNamed           int64
+	DoubtUnansweredClock sql.NullInt64
+	DoubtLatestAt        sql.NullInt64
+	DoubtLatestClock     sql.NullInt64
 }
 
 func (q *Queries) InsertPayment(ctx context.Context, arg InsertPaymentParams) error {
@@ -132,12 +155,21 @@ func (q *Queries) InsertPayment(ctx context.Context, arg InsertPaymentParams) er
 		arg.Reason,
 		arg.CreatedAt,
 		arg.UpdatedAt,
+		arg.Gateway,
+		arg.KeySentAt,
+		arg.KeySentClock,
+		arg.KeyLifetimeMicros,
+		arg.Retries,
+		arg.DoubtNamed,
+		arg.DoubtUnansweredClock,
+		arg.DoubtLatestAt,
+		arg.DoubtLatestClock,
 	)
 	return err
 }
 
 const listPayments = `-- name: ListPayments :many
-SELECT payments.order_id, payments.amount_minor, payments.currency, payments.state, payments.gateway_key, payments.fence, payments.replica, payments.due_at, payments.attempt_number, payments.attempt_fence, payments.attempt_replica, payments.attempt_gateway_key, payments.attempt_started_at, payments.attempt_ended_at, payments.attempt_class, payments.attempt_code, payments.attempt_message, payments.doubt_answered, payments.doubt_unanswered_at, payments.lookups, payments.strikes, payments.events, payments.async, payments.later_retries, payments.transaction_id, payments.code, payments.reason, payments.created_at, payments.updated_at
+SELECT payments.order_id, payments.amount_minor, payments.currency, payments.state, payments.gateway_key, payments.fence, payments.replica, payments.due_at, payments.attempt_number, payments.attempt_fence, payments.attempt_replica, payments.attempt_gateway_key, payments.attempt_started_at, payments.attempt_ended_at, payments.attempt_class, payments.attempt_code, payments.attempt_message, payments.doubt_answered, payments.doubt_unanswered_at, payments.lookups, payments.strikes, payments.events, payments.async, payments.later_retries, payments.transaction_id, payments.code, payments.reason, payments.created_at, payments.updated_at, payments.gateway, payments.key_sent_at, payments.key_sent_clock, payments.key_lifetime_micros, payments.retries, payments.doubt_named, payments.doubt_unanswered_clock, payments.doubt_latest_at, payments.doubt_latest_clock
 FROM payments
 WHERE created_at >= ?1 AND created_at < ?2
     AND created_at <= ?3
@@ -209,7 +241,58 @@ func (q *Queries) ListPayments(ctx context.Context, arg ListPaymentsParams) ([]L
 			&i.Payment.Reason,
 			&i.Payment.CreatedAt,
 			&i.Payment.UpdatedAt,
+			&i.Payment.Gateway,
+			&i.Payment.KeySentAt,
+			&i.Payment.KeySentClock,
+			&i.Payment.KeyLifetimeMicros,
+			&i.Payment.Retries,
+			&i.Payment.DoubtNamed,
+			&i.Payment.DoubtUnansweredClock,
+			&i.Payment.DoubtLatestAt,
+			&i.Payment.DoubtLatestClock,
 		); err != nil {
+			return nil, err
+		}
+		items = append(items, i)
+	}
+	if err := rows.Close(); err != nil {
+		return nil, err
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return items, nil
+}
+
+const listTransactions = `-- name: ListTransactions :many
+SELECT order_id, gateway, transaction_id
+FROM payments
+WHERE order_id > ?1 AND transaction_id <> ''
+ORDER BY order_id
+LIMIT ?2
+`
+
+type ListTransactionsParams struct {
+	After     payment.OrderID
+	PageLimit int64
+}
+
+type ListTransactionsRow struct {
+	OrderID       payment.OrderID
+	Gateway       payment.GatewayID
+	TransactionID string
+}
+
+func (q *Queries) ListTransactions(ctx context.Context, arg ListTransactionsParams) ([]ListTransactionsRow, error) {
+	rows, err := q.db.QueryContext(ctx, listTransactions, arg.After, arg.PageLimit)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	var items []ListTransactionsRow
+	for rows.Next() {
+		var i ListTransactionsRow
+		if err := rows.Scan(&i.OrderID, &i.Gateway, &i.TransactionID); err != nil {
 			return nil, err
 		}
 		items = append(items, i)
@@ -236,38 +319,51 @@ SET state = ?1, gateway_key = ?2, fence = ?3,
     lookups = ?17, strikes = ?18, events = ?19,
     async = ?20, later_retries = ?21,
     transaction_id = ?22, code = ?23, reason = ?24,
-    updated_at = ?25
-WHERE order_id = ?26 AND fence = ?27
+    gateway = ?25, key_sent_at = ?26, key_sent_clock = ?27,
+    key_lifetime_micros = ?28, retries = ?29,
+    doubt_named = ?30, doubt_unanswered_clock = ?31,
+    doubt_latest_at = ?32, doubt_latest_clock = ?33,
+    updated_at = ?34
+WHERE order_id = ?35 AND fence = ?36
 `
 
 type UpdatePaymentParams struct {
-	State             payment.State
-	GatewayKey        payment.GatewayKey
-	Fence             int64
-	Replica           string
-	DueAt             sql.NullInt64
-	AttemptNumber     int
-	AttemptFence      int64
-	AttemptReplica    string
-	AttemptGatewayKey payment.GatewayKey
-	AttemptStartedAt  sql.NullInt64
-	AttemptEndedAt    sql.NullInt64
-	AttemptClass      payment.Class
-	AttemptCode       string
-	AttemptMessage    string
-	DoubtAnswered     int64
-	DoubtUnansweredAt sql.NullInt64
-	Lookups           int
-	Strikes           int
-	Events            int
-	Async             int64
-	LaterRetries      int
-	TransactionID     string
-	Code              string
-	Reason            string
-	UpdatedAt         int64
-	OrderID           payment.OrderID
-	FenceRead         int64
+	State                payment.State
+	GatewayKey           payment.GatewayKey
+	Fence                int64
+	Replica              string
+	DueAt                sql.NullInt64
+	AttemptNumber        int
+	AttemptFence         int64
+	AttemptReplica       string
+	AttemptGatewayKey    payment.GatewayKey
+	AttemptStartedAt     sql.NullInt64
+	AttemptEndedAt       sql.NullInt64
+	AttemptClass         payment.Class
+	AttemptCode          string
+	AttemptMessage       string
+	DoubtAnswered        int64
+	DoubtUnansweredAt    sql.NullInt64
+	Lookups              int
+	Strikes              int
+	Events               int
+	Async                int64
+	LaterRetries         int
+	TransactionID        string
+	Code                 string
+	Reason               string
+	Gateway              payment.GatewayID
+	KeySentAt            sql.NullInt64
+	KeySentClock         sql.NullInt64
+	KeyLifetimeMicros    int64
+	Retries              int
+	DoubtNamed           int64
+	DoubtUnansweredClock sql.NullInt64
+	DoubtLatestAt        sql.NullInt64
+	DoubtLatestClock     sql.NullInt64
+	UpdatedAt            int64
+	OrderID              payment.OrderID
+	FenceRead            int64
 }
 
 func (q *Queries) UpdatePayment(ctx context.Context, arg UpdatePaymentParams) (int64, error) {
@@ -296,6 +392,15 @@ func (q *Queries) UpdatePayment(ctx context.Context, arg UpdatePaymentParams) (i
 		arg.TransactionID,
 		arg.Code,
 		arg.Reason,
+		arg.Gateway,
+		arg.KeySentAt,
+		arg.KeySentClock,
+		arg.KeyLifetimeMicros,
+		arg.Retries,
+		arg.DoubtNamed,
+		arg.DoubtUnansweredClock,
+		arg.DoubtLatestAt,
+		arg.DoubtLatestClock,
 		arg.UpdatedAt,
 		arg.OrderID,
 		arg.FenceRead,

@@ -12,6 +12,27 @@ import (
 	"paymentd/core/payment"
 )
 
+const anyDueAhead = `-- name: AnyDueAhead :one
+SELECT EXISTS (
+    SELECT 1 FROM payments
+    WHERE due_at > ?1 AND state = ?2 AND gateway IN ('', ?3)
+)
+`
+
+type AnyDueAheadParams struct {
+	DueBefore sql.NullInt64
+	State     payment.State
+	Gateway   payment.GatewayID
+}
+
+// AnyDueAhead looks for a due time that a clock set which has since stepped back.
+func (q *Queries) AnyDueAhead(ctx context.Context, arg AnyDueAheadParams) (bool, error) {
+	row := q.db.QueryRowContext(ctx, anyDueAhead, arg.DueBefore, arg.State, arg.Gateway)
+	var exists bool
+	err := row.Scan(&exists)
+	return exists, err
+}
+
 const backlog = `-- name: Backlog :many
 SELECT state, currency, CAST(amount_minor > 0 AS INTEGER) AS has_amount, COUNT(*) AS payments,
     CAST(SUM(due_at <= ?1) AS INTEGER) AS due,
@@ -74,16 +95,45 @@ func (q *Queries) Backlog(ctx context.Context, arg BacklogParams) ([]BacklogRow,
 	return items, nil
 }
 
+const countForeign = `-- name: CountForeign :one
+SELECT COUNT(*)
+FROM (
+    SELECT 1 AS waits
+    FROM payments
+    WHERE due_at IS NOT NULL AND gateway NOT IN ('', ?1)
+        AND NOT (state = 'scheduled' AND doubt_answered = 0 AND doubt_named = 0 AND doubt_unanswered_at IS NULL)
+    LIMIT ?2
+) AS waiting
+`
+
+type CountForeignParams struct {
+	Gateway payment.GatewayID
+	MaxRows int64
+}
+
+// CountForeign counts payments that wait for another gateway.
+func (q *Queries) CountForeign(ctx context.Context, arg CountForeignParams) (int64, error) {
+	row := q.db.QueryRowContext(ctx, countForeign, arg.Gateway, arg.MaxRows)
+	var count int64
+	err := row.Scan(&count)
+	return count, err
+}
+
 const listDuePayments = `-- name: ListDuePayments :many
-SELECT payments.order_id, payments.amount_minor, payments.currency, payments.state, payments.gateway_key, payments.fence, payments.replica, payments.due_at, payments.attempt_number, payments.attempt_fence, payments.attempt_replica, payments.attempt_gateway_key, payments.attempt_started_at, payments.attempt_ended_at, payments.attempt_class, payments.attempt_code, payments.attempt_message, payments.doubt_answered, payments.doubt_unanswered_at, payments.lookups, payments.strikes, payments.events, payments.async, payments.later_retries, payments.transaction_id, payments.code, payments.reason, payments.created_at, payments.updated_at
+SELECT payments.order_id, payments.amount_minor, payments.currency, payments.state, payments.gateway_key, payments.fence, payments.replica, payments.due_at, payments.attempt_number, payments.attempt_fence, payments.attempt_replica, payments.attempt_gateway_key, payments.attempt_started_at, payments.attempt_ended_at, payments.attempt_class, payments.attempt_code, payments.attempt_message, payments.doubt_answered, payments.doubt_unanswered_at, payments.lookups, payments.strikes, payments.events, payments.async, payments.later_retries, payments.transaction_id, payments.code, payments.reason, payments.created_at, payments.updated_at, payments.gateway, payments.key_sent_at, payments.key_sent_clock, payments.key_lifetime_micros, payments.retries, payments.doubt_named, payments.doubt_unanswered_clock, payments.doubt_latest_at, payments.doubt_latest_clock
 FROM payments
-WHERE due_at <= ?1
+WHERE state = ?1 AND (due_at <= ?2 OR due_at > ?3)
+    AND (gateway IN ('', ?4) OR (state = 'scheduled'
+        AND doubt_answered = 0 AND doubt_named = 0 AND doubt_unanswered_at IS NULL))
 ORDER BY due_at
-LIMIT ?2
+LIMIT ?5
 `
 
 type ListDuePaymentsParams struct {
+	State     payment.State
 	Now       sql.NullInt64
+	DueBefore sql.NullInt64
+	Gateway   payment.GatewayID
 	PageLimit int64
 }
 
@@ -92,7 +142,13 @@ type ListDuePaymentsRow struct {
 }
 
 func (q *Queries) ListDuePayments(ctx context.Context, arg ListDuePaymentsParams) ([]ListDuePaymentsRow, error) {
-	rows, err := q.db.QueryContext(ctx, listDuePayments, arg.Now, arg.PageLimit)
+	rows, err := q.db.QueryContext(ctx, listDuePayments,
+		arg.State,
+		arg.Now,
+		arg.DueBefore,
+		arg.Gateway,
+		arg.PageLimit,
+	)
 	if err != nil {
 		return nil, err
 	}
@@ -130,6 +186,15 @@ func (q *Queries) ListDuePayments(ctx context.Context, arg ListDuePaymentsParams
 			&i.Payment.Reason,
 			&i.Payment.CreatedAt,
 			&i.Payment.UpdatedAt,
+			&i.Payment.Gateway,
+			&i.Payment.KeySentAt,
+			&i.Payment.KeySentClock,
+			&i.Payment.KeyLifetimeMicros,
+			&i.Payment.Retries,
+			&i.Payment.DoubtNamed,
+			&i.Payment.DoubtUnansweredClock,
+			&i.Payment.DoubtLatestAt,
+			&i.Payment.DoubtLatestClock,
 		); err != nil {
 			return nil, err
 		}
@@ -147,13 +212,20 @@ func (q *Queries) ListDuePayments(ctx context.Context, arg ListDuePaymentsParams
 const nextDue = `-- name: NextDue :one
 SELECT due_at
 FROM payments
-WHERE due_at IS NOT NULL
+WHERE due_at IS NOT NULL AND state = ?1
+    AND (gateway IN ('', ?2) OR (state = 'scheduled'
+        AND doubt_answered = 0 AND doubt_named = 0 AND doubt_unanswered_at IS NULL))
 ORDER BY due_at
 LIMIT 1
 `
 
-func (q *Queries) NextDue(ctx context.Context) (sql.NullInt64, error) {
-	row := q.db.QueryRowContext(ctx, nextDue)
+type NextDueParams struct {
+	State   payment.State
+	Gateway payment.GatewayID
+}
+
+func (q *Queries) NextDue(ctx context.Context, arg NextDueParams) (sql.NullInt64, error) {
+	row := q.db.QueryRowContext(ctx, nextDue, arg.State, arg.Gateway)
 	var due_at sql.NullInt64
 	err := row.Scan(&due_at)
 	return due_at, err
@@ -162,7 +234,7 @@ func (q *Queries) NextDue(ctx context.Context) (sql.NullInt64, error) {
 const putOffPayment = `-- name: PutOffPayment :exec
 UPDATE payments
 SET due_at = ?1, reason = ?2, updated_at = ?3
-WHERE order_id = ?4 AND due_at <= ?5
+WHERE order_id = ?4 AND (due_at <= ?5 OR due_at > ?6)
 `
 
 type PutOffPaymentParams struct {
@@ -171,6 +243,7 @@ type PutOffPaymentParams struct {
 	UpdatedAt int64
 	OrderID   payment.OrderID
 	Now       sql.NullInt64
+	DueBefore sql.NullInt64
 }
 
 // PutOffPayment takes a payment that cannot be worked on out of the others' way.
@@ -181,6 +254,7 @@ func (q *Queries) PutOffPayment(ctx context.Context, arg PutOffPaymentParams) er
 		arg.UpdatedAt,
 		arg.OrderID,
 		arg.Now,
+		arg.DueBefore,
 	)
 	return err
 }

@@ -1,0 +1,75 @@
+package mysqlstore_test
+
+import (
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"paymentd/adapters/mysqlstore"
+	"paymentd/core/payment"
+)
+
+// older makes a row as the version before has it: without what is known of its key.
+const older = "UPDATE payments SET gateway = '', key_sent_at = NULL, key_sent_clock = NULL, key_lifetime_micros = 0, " +
+	"doubt_named = FALSE, doubt_unanswered_clock = NULL, doubt_latest_at = NULL, doubt_latest_clock = NULL, retries = 0"
+
+// TestRowsOfTheVersionBefore: a key that it sent is as old as its payment, and stays so when this version
+// has written the row; its gateway is the one that it is sent to next.
+func TestRowsOfTheVersionBefore(t *testing.T) {
+	t.Parallel()
+	databaseURL, db := withRaw(t)
+	s := open(t, databaseURL, mysqlstore.Options{})
+	a := ask(t, "order-1")
+	a.Lease = 0
+	_, _, err := s.Claim(t.Context(), a)
+	require.NoError(t, err)
+	execute(t, db, older)
+	p, err := s.Find(t.Context(), "order-1")
+	require.NoError(t, err)
+	require.Equal(t, payment.Instant{DB: p.CreatedAt}, p.KeySent)
+	require.Empty(t, p.Gateway)
+
+	a = ask(t, "order-1")
+	a.Lease, a.Rules.KeyLifetime = 0, 24*time.Hour
+	p, verdict, err := s.Claim(t.Context(), a)
+	require.NoError(t, err)
+	require.Equal(t, payment.VerdictClaimed, verdict)
+	stored, err := s.Find(t.Context(), "order-1")
+	require.NoError(t, err)
+	require.Equal(t, payment.Instant{DB: p.CreatedAt}, stored.KeySent, "and not as old as 1970")
+	require.Equal(t, rules.Gateway, stored.Gateway)
+
+	execute(t, db, "UPDATE payments SET created_at = NOW(6) - INTERVAL 25 HOUR, key_sent_at = NOW(6) - INTERVAL 25 HOUR")
+	_, verdict, err = s.Claim(t.Context(), a)
+	require.NoError(t, err)
+	require.Equal(t, payment.VerdictLookUp, verdict, "the gateway may have forgotten it")
+}
+
+// TestRowsThatTheVersionBeforeHasWritten: it sends keys that this version has made, fails payments by one
+// lookup, and knows nothing of gateway keys.
+func TestRowsThatTheVersionBeforeHasWritten(t *testing.T) {
+	t.Parallel()
+	databaseURL, db := withRaw(t)
+	s := open(t, databaseURL, mysqlstore.Options{})
+	a := ask(t, "order-1")
+	a.Later = true
+	p, _, err := s.Claim(t.Context(), a)
+	require.NoError(t, err)
+	require.True(t, p.KeySent.IsZero())
+	execute(t, db, "UPDATE payments SET state = 'processing', fence = 1, attempt_started_at = NOW(6), "+
+		"attempt_fence = 1, attempt_gateway_key = gateway_key")
+	p, err = s.Find(t.Context(), "order-1")
+	require.NoError(t, err)
+	require.Equal(t, payment.Instant{DB: p.CreatedAt}, p.KeySent)
+
+	execute(t, db, older+", state = 'failed', due_at = NULL, attempt_class = 'unknown_answered', "+
+		"reason = 'the gateway has no charge with this gateway key'")
+	p, err = s.Find(t.Context(), "order-1")
+	require.NoError(t, err)
+	require.True(t, p.Doubt.Any(), "one lookup proves nothing")
+	execute(t, db, "UPDATE payments SET reason = 'connection refused'")
+	p, err = s.Find(t.Context(), "order-1")
+	require.NoError(t, err)
+	require.False(t, p.Doubt.Any())
+}

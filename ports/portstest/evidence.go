@@ -1,0 +1,334 @@
+package portstest
+
+import (
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"paymentd/core/payment"
+	"paymentd/ports"
+)
+
+func evidence() []clause {
+	return []clause{
+		{"evidence/a lookup is stored as the domain decides", storesLookups},
+		{"evidence/a lookup repeated after a lost answer changes nothing more", repeatsLookups},
+		{"evidence/an approval is stored whoever holds the claim", storesApprovals},
+		{"evidence/the second look of a failed payment is due, claimed and closes the key", looksTwice},
+		{"evidence/each kind of work finds its own payments", separatesWork},
+		{"evidence/keys and payments of another gateway are left alone", leavesOtherGateways},
+		{"evidence/what is due further ahead than settings permit is due", ignoresFarFutures},
+		{"evidence/a claim under a closed key takes its closure back", reopensKeys},
+		{"evidence/a person's word and the books keep the keys", keepsKeys},
+		{"evidence/an archive leaves the keys", archiveLeavesKeys},
+		{"evidence/an order that nobody asked for", func(r *repository) {
+			p := payment.Payment{OrderID: "order-1", GatewayKey: "key-1"}
+			_, _, err := r.RecordApproval(r.t.Context(), approval(p, "txn-1"))
+			require.ErrorIs(r.t, err, ports.ErrNotFound)
+			_, _, err = r.RecordLookup(r.t.Context(), lookup(p, payment.FoundApproved))
+			require.ErrorIs(r.t, err, ports.ErrNotFound)
+		}},
+	}
+}
+
+// lookup is the answer to a lookup of p's key, which was sent just now.
+func lookup(p payment.Payment, found payment.Finding) payment.LookupRecord {
+	now := plainTime(time.Now())
+	sent := payment.Instant{DB: plainTime(p.SeenAt), Worker: now}
+	if p.SeenAt.IsZero() {
+		sent.DB = now
+	}
+	return payment.LookupRecord{
+		Hold: p.Hold(), Key: p.GatewayKey, Replica: "replica-q", Rules: rules(), Sent: sent, Worker: now,
+		Result: payment.Lookup{Finding: found, TransactionID: "txn-7", Code: "code", Message: "message"},
+	}
+}
+
+// approval is the gateway's word that p's key has taken the money.
+func approval(p payment.Payment, transactionID string) payment.Approval {
+	return payment.Approval{
+		OrderID: p.OrderID, Key: p.GatewayKey, Gateway: rules().Gateway, TransactionID: transactionID,
+		By: "replica-b", Rules: rules(), Worker: plainTime(time.Now()),
+	}
+}
+
+// record writes the answer to a lookup, and wants the verdict.
+func (r *repository) record(l payment.LookupRecord, want payment.Verdict) payment.Payment {
+	r.t.Helper()
+	p, verdict, err := r.RecordLookup(r.t.Context(), l)
+	require.NoError(r.t, err)
+	require.Equal(r.t, want, verdict)
+	requireSame(r.t, p, r.find(l.OrderID))
+	return p
+}
+
+// stuck is an unresolved payment whose attempts were answered, in the hands of a lookup.
+func (r *repository) stuck(id payment.OrderID) payment.Payment {
+	r.t.Helper()
+	p := r.in(payment.StateProcessing, id)
+	r.settle(p, transient, payment.Outcome{State: payment.StateUnresolved})
+	due := r.pickUp(r.terms(payment.WorkLookups), 1)
+	require.Len(r.t, due, 1)
+	require.Equal(r.t, payment.VerdictLookUp, due[0].Verdict)
+	return due[0].Payment
+}
+
+func storesLookups(r *repository) {
+	for found, want := range map[payment.Finding]payment.State{
+		payment.FoundApproved: payment.StateSucceeded, payment.FoundDeclined: payment.StateDeclined,
+		payment.FoundVoided: payment.StateFailed, payment.FoundNothing: payment.StateFailed,
+		payment.FoundProcessing: payment.StateUnresolved, payment.FoundPending: payment.StateUnresolved,
+		payment.FoundNoAnswer: payment.StateUnresolved,
+	} {
+		before := r.stuck(payment.OrderID("order-" + string(found)))
+		l := lookup(before, found)
+		got := r.record(l, payment.VerdictWritten)
+		require.Equal(r.t, want, got.State, found)
+		d, err := l.Apply(before, plainTime(got.SeenAt))
+		require.NoError(r.t, err)
+		requireSame(r.t, d.Payment, got)
+		h := r.history(before.OrderID)
+		requireList(r.t, plainKeys(d.Payment.Keys), h.Keys)
+		require.Equal(r.t, want.Known(), len(h.Events) == 1, found)
+		requireGapless(r.t, h)
+	}
+}
+
+func repeatsLookups(r *repository) {
+	for _, found := range []payment.Finding{
+		payment.FoundApproved, payment.FoundDeclined, payment.FoundVoided, payment.FoundNothing, payment.FoundProcessing,
+		payment.FoundPending, payment.FoundNoAnswer,
+	} {
+		l := lookup(r.stuck(payment.OrderID("order-"+string(found))), found)
+		r.record(l, payment.VerdictWritten)
+		before := r.history(l.OrderID)
+		want := payment.VerdictWritten
+		if found == payment.FoundApproved {
+			want = payment.VerdictReplay
+		}
+		r.record(l, want)
+		after := r.history(l.OrderID)
+		after.Payment.UpdatedAt = before.Payment.UpdatedAt
+		require.Equal(r.t, before, after, found)
+	}
+}
+
+func storesApprovals(r *repository) {
+	for _, state := range payment.States() {
+		id := payment.OrderID("order-" + state)
+		before := r.in(state, id)
+		a := approval(before, "txn-9")
+		a.Key = "key-elsewhere"
+		got, verdict, err := r.RecordApproval(r.t.Context(), a)
+		require.NoError(r.t, err)
+		d, err := a.Apply(before, plainTime(got.SeenAt))
+		require.NoError(r.t, err)
+		require.Equal(r.t, d.Verdict, verdict)
+		requireSame(r.t, d.Payment, got)
+		h := r.history(id)
+		requireSame(r.t, got, h.Payment)
+		requireList(r.t, plainKeys(d.Payment.Keys), h.Keys)
+		require.Equal(r.t, []payment.Event{plainEvent(*d.Event)}, h.Events)
+		requireGapless(r.t, h)
+		if state != payment.StateSucceeded {
+			require.Equal(r.t, payment.VerdictEvidence, verdict)
+			s := settlement(before, resultFor(payment.StateDeclined), outcomeFor(payment.StateDeclined))
+			require.ErrorIs(r.t, r.Settle(r.t.Context(), s), payment.ErrFenced, "its worker settles nothing more")
+		}
+
+		_, verdict, err = r.RecordApproval(r.t.Context(), a)
+		require.NoError(r.t, err)
+		require.Equal(r.t, payment.VerdictReplay, verdict, "the answer to the first was lost")
+		require.Equal(r.t, h, r.history(id))
+
+		a.Key, a.TransactionID = "key-third", "txn-10"
+		_, verdict, err = r.RecordApproval(r.t.Context(), a)
+		require.NoError(r.t, err)
+		require.Equal(r.t, payment.VerdictDouble, verdict)
+		requireSame(r.t, got, func() payment.Payment {
+			p := r.find(id)
+			p.UpdatedAt, p.Events = got.UpdatedAt, got.Events
+			return p
+		}())
+	}
+}
+
+// looksTwice lets a key fall due by a rule whose late is short.
+func looksTwice(r *repository) {
+	l := lookup(r.stuck("order-1"), payment.FoundNothing)
+	l.Rules.Late = 0
+	p := r.record(l, payment.VerdictWritten)
+	require.Equal(r.t, payment.StateFailed, p.State)
+	require.True(r.t, p.Doubt.Any())
+	in, found, err := r.NextDue(r.t.Context(), r.terms(payment.WorkLookups))
+	require.NoError(r.t, err)
+	require.True(r.t, found)
+	require.Zero(r.t, in)
+	require.Empty(r.t, r.pickUp(r.terms(payment.WorkCharges), 10))
+	require.Empty(r.t, r.pickUp(r.terms(payment.WorkTakeovers), 10))
+
+	due := r.pickUp(r.terms(payment.WorkLookups), 10)
+	require.Len(r.t, due, 1)
+	require.Equal(r.t, payment.VerdictLookUp, due[0].Verdict)
+	require.Equal(r.t, p.GatewayKey, due[0].LookUp)
+	require.Equal(r.t, p.Fence, due[0].Payment.Fence)
+	require.Empty(r.t, r.pickUp(r.terms(payment.WorkLookups), 10), "it is put off")
+
+	l.Hold, l.Sent.Worker = due[0].Payment.Hold(), l.Sent.Worker.Add(time.Second)
+	l.Sent.DB = l.Sent.DB.Add(time.Second)
+	p = r.record(l, payment.VerdictWritten)
+	require.Equal(r.t, payment.StateFailed, p.State)
+	require.False(r.t, p.Doubt.Any())
+	h := r.history("order-1")
+	require.Equal(r.t, payment.ClosedAbsent, h.Keys[0].Closed)
+	require.True(r.t, h.Keys[0].DueAt.IsZero())
+	require.Equal(r.t, payment.EventKeyClosed, h.Events[len(h.Events)-1].Kind)
+	_, found, err = r.NextDue(r.t.Context(), r.terms(payment.WorkLookups))
+	require.NoError(r.t, err)
+	require.False(r.t, found)
+}
+
+func separatesWork(r *repository) {
+	ids := map[payment.Work]payment.OrderID{
+		payment.WorkCharges: "order-scheduled", payment.WorkTakeovers: "order-silent", payment.WorkLookups: "order-stuck",
+	}
+	r.in(payment.StateScheduled, ids[payment.WorkCharges])
+	r.in(payment.StateUnresolved, ids[payment.WorkLookups])
+	a := r.ask(ids[payment.WorkTakeovers])
+	a.Lease = dead
+	r.claim(a, payment.VerdictClaimed)
+	for _, work := range works() {
+		in, found, err := r.NextDue(r.t.Context(), r.terms(work))
+		require.NoError(r.t, err)
+		require.True(r.t, found, work)
+		require.Zero(r.t, in, work)
+		due := r.pickUp(r.terms(work), 10)
+		require.Len(r.t, due, 1, work)
+		require.Equal(r.t, ids[work], due[0].Payment.OrderID, work)
+	}
+}
+
+func leavesOtherGateways(r *repository) {
+	l := lookup(r.stuck("order-key"), payment.FoundNothing)
+	l.Rules.Late = 0
+	r.record(l, payment.VerdictWritten)
+	r.in(payment.StateUnresolved, "order-stuck")
+	a := r.ask("order-silent")
+	a.Lease = dead
+	r.claim(a, payment.VerdictClaimed)
+	doubtful := r.in(payment.StateProcessing, "order-doubtful")
+	r.settle(doubtful, transient, payment.Outcome{State: payment.StateScheduled})
+	sure := r.in(payment.StateProcessing, "order-sure")
+	r.settle(sure, resultFor(payment.StateScheduled), payment.Outcome{State: payment.StateScheduled})
+
+	before := r.history("order-stuck")
+	for _, work := range works() {
+		terms := r.terms(work)
+		terms.Rules.Gateway = "https://other.example"
+		if work != payment.WorkTakeovers { // of which there is one, once the other gateway's is claimed
+			_, found, err := r.NextDue(r.t.Context(), terms)
+			require.NoError(r.t, err)
+			require.Equal(r.t, work == payment.WorkCharges, found, work)
+		}
+		for _, d := range r.pickUp(terms, 10) {
+			require.Equal(r.t, payment.OrderID("order-sure"), d.Payment.OrderID, "its key is closed")
+			require.Equal(r.t, terms.Rules.Gateway, d.Payment.Gateway)
+			require.NotEqual(r.t, sure.GatewayKey, d.Payment.GatewayKey)
+		}
+	}
+	require.Equal(r.t, before, r.history("order-stuck"))
+	ask := r.ask("order-stuck")
+	ask.Rules.Gateway = "https://other.example"
+	requireSame(r.t, before.Payment, r.claim(ask, payment.VerdictForeign))
+	require.Equal(r.t, before, r.history("order-stuck"))
+	require.Len(r.t, r.pickUpAll(10), 4, "those of this gateway were left")
+}
+
+// ignoresFarFutures brings payments and keys into states that only a stepped clock makes.
+func ignoresFarFutures(r *repository) {
+	r.dueSince("order-scheduled", -100*live)
+	p := r.in(payment.StateProcessing, "order-unresolved")
+	r.settle(p, transient, payment.Outcome{State: payment.StateUnresolved, DueIn: 100 * live})
+	a := r.ask("order-held")
+	a.Lease = 100 * live
+	r.claim(a, payment.VerdictClaimed)
+	r.dueSince("order-near", -live)
+	due := r.pickUpAll(10)
+	require.Len(r.t, due, 3)
+	for _, d := range due {
+		require.NotEqual(r.t, payment.OrderID("order-near"), d.Payment.OrderID)
+		require.Less(r.t, d.Payment.DueAt.Sub(d.Payment.SeenAt), 3*live)
+	}
+	require.Empty(r.t, r.pickUpAll(10))
+
+	a = r.ask("order-taken")
+	a.Lease = 100 * live
+	r.claim(a, payment.VerdictClaimed)
+	p = r.claim(r.ask("order-taken"), payment.VerdictClaimed)
+	require.Equal(r.t, int64(2), p.Fence, "no lease ends so late")
+}
+
+func reopensKeys(r *repository) {
+	p := r.stuck("order-1")
+	r.record(lookup(p, payment.FoundNothing), payment.VerdictWritten)
+	r.in(payment.StateUnresolved, "order-2")
+	require.NoError(r.t, r.Resolve(r.t.Context(), person("order-2", notTaken)))
+	for _, id := range []payment.OrderID{"order-1", "order-2"} {
+		before := r.history(id)
+		require.Len(r.t, before.Keys, 1)
+		require.False(r.t, before.Keys[0].Closed == "" && before.Keys[0].Look.IsZero())
+		p := r.claim(r.ask(id), payment.VerdictClaimed)
+		require.Equal(r.t, before.Payment.GatewayKey, p.GatewayKey)
+		after := r.history(id)
+		require.Len(r.t, after.Keys, 1)
+		require.Empty(r.t, after.Keys[0].Closed)
+		require.True(r.t, after.Keys[0].Look.IsZero())
+		require.True(r.t, after.Keys[0].ClosedAt.IsZero())
+		require.Equal(r.t, before.Keys[0].WatchUntil, after.Keys[0].WatchUntil, "lookups after a person's word go on")
+	}
+}
+
+func keepsKeys(r *repository) {
+	before := r.in(payment.StateUnresolved, "order-1")
+	require.NoError(r.t, r.Resolve(r.t.Context(), person("order-1", notTaken)))
+	h := r.history("order-1")
+	require.Len(r.t, h.Keys, 1)
+	require.Equal(r.t, before.GatewayKey, h.Keys[0].Key)
+	require.Equal(r.t, payment.ClosedPerson, h.Keys[0].Closed)
+	require.Equal(r.t, 7*24*time.Hour, h.Keys[0].WatchUntil.Sub(h.Payment.UpdatedAt))
+	due, found, err := r.NextDue(r.t.Context(), r.terms(payment.WorkLookups))
+	require.NoError(r.t, err)
+	require.True(r.t, found)
+	require.Less(r.t, due, live)
+
+	held := r.in(payment.StateProcessing, "order-2")
+	i := imported(r, "order-2", "txn-9")
+	i.Key = "key-elsewhere"
+	var refused *payment.ImportRefusedError
+	_, err = r.Import(r.t.Context(), i)
+	require.ErrorAs(r.t, err, &refused)
+	require.Empty(r.t, r.history("order-2").Keys)
+	i.Overwrite = true
+	for _, want := range []payment.Verdict{payment.VerdictWritten, payment.VerdictReplay} {
+		verdict, err := r.Import(r.t.Context(), i)
+		require.NoError(r.t, err)
+		require.Equal(r.t, want, verdict)
+		h = r.history("order-2")
+		require.Len(r.t, h.Keys, 1)
+		require.Equal(r.t, held.GatewayKey, h.Keys[0].Key)
+		require.Empty(r.t, h.Keys[0].Closed)
+		require.True(r.t, h.Keys[0].Doubt.Any())
+	}
+	left := r.pickUp(r.terms(payment.WorkLookups), 10)
+	require.Len(r.t, left, 1, "the key that it left is looked up")
+	require.Equal(r.t, held.GatewayKey, left[0].LookUp)
+}
+
+// archiveLeavesKeys: what is proven of a key stays with the payment, closed or not.
+func archiveLeavesKeys(r *repository) {
+	r.record(lookup(r.stuck("order-1"), payment.FoundNothing), payment.VerdictWritten)
+	before := r.history("order-1")
+	require.Len(r.t, before.Keys, 1)
+	require.NoError(r.t, r.Archive(r.t.Context(), before.Payment.Archival("ada")))
+	require.Equal(r.t, before.Keys, r.history("order-1").Keys)
+}

@@ -1,0 +1,10 @@
+ALTER TABLE payments
+    DROP COLUMN gateway,
+    DROP COLUMN key_sent_at,
+    DROP COLUMN key_sent_clock,
+    DROP COLUMN key_lifetime_micros,
+    DROP COLUMN retries,
+    DROP COLUMN doubt_named,
+    DROP COLUMN doubt_unanswered_clock,
+    DROP COLUMN doubt_latest_at,
+    DROP COLUMN doubt_latest_clock;

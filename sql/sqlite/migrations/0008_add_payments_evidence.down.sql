@@ -1,0 +1,9 @@
+ALTER TABLE payments DROP COLUMN gateway;
+ALTER TABLE payments DROP COLUMN key_sent_at;
+ALTER TABLE payments DROP COLUMN key_sent_clock;
+ALTER TABLE payments DROP COLUMN key_lifetime_micros;
+ALTER TABLE payments DROP COLUMN retries;
+ALTER TABLE payments DROP COLUMN doubt_named;
+ALTER TABLE payments DROP COLUMN doubt_unanswered_clock;
+ALTER TABLE payments DROP COLUMN doubt_latest_at;
+ALTER TABLE payments DROP COLUMN doubt_latest_clock;

@@ -1,0 +1,14 @@
+-- What is known of the payment's gateway key. The version before ignores these columns, and its
+-- rows are told apart by key_sent_clock, which is then NULL.
+--
+-- A moment that something is timed from is stored by two clocks: _at is the database's, _clock
+-- the worker's. key_sent_clock is 0 while the key was not sent.
+ALTER TABLE payments ADD COLUMN gateway TEXT NOT NULL DEFAULT '';
+ALTER TABLE payments ADD COLUMN key_sent_at INTEGER;
+ALTER TABLE payments ADD COLUMN key_sent_clock INTEGER;
+ALTER TABLE payments ADD COLUMN key_lifetime_micros INTEGER NOT NULL DEFAULT 0;
+ALTER TABLE payments ADD COLUMN retries INTEGER NOT NULL DEFAULT 0;
+ALTER TABLE payments ADD COLUMN doubt_named INTEGER NOT NULL DEFAULT 0;
+ALTER TABLE payments ADD COLUMN doubt_unanswered_clock INTEGER;
+ALTER TABLE payments ADD COLUMN doubt_latest_at INTEGER;
+ALTER TABLE payments ADD COLUMN doubt_latest_clock INTEGER;

@@ -1,0 +1,36 @@
+-- name: PutGatewayKey :exec
+-- PutGatewayKey stores the record of a key in the place of the one before.
+REPLACE INTO gateway_keys (
+    order_id, gateway_key, gateway, sent_at, sent_clock, lifetime_micros,
+    doubt_answered, doubt_named, doubt_unanswered_at, doubt_unanswered_clock, doubt_latest_at, doubt_latest_clock,
+    refused_class, refused_code, refused_message, look_at, look_clock, attempts, lookups, due_at,
+    closed, closed_at, watch_until, transaction_id
+) VALUES (
+    ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?
+);
+
+-- name: ListGatewayKeys :many
+SELECT sqlc.embed(gateway_keys)
+FROM gateway_keys
+WHERE order_id = ?
+ORDER BY gateway_key;
+
+-- name: ListDueGatewayKeys :many
+SELECT order_id, gateway_key
+FROM gateway_keys
+WHERE (due_at <= sqlc.arg(now) OR due_at > sqlc.arg(due_before)) AND gateway IN ('', sqlc.arg(gateway))
+ORDER BY due_at
+LIMIT sqlc.arg(page_limit);
+
+-- name: NextDueGatewayKey :one
+SELECT due_at
+FROM gateway_keys
+WHERE due_at IS NOT NULL AND gateway IN ('', sqlc.arg(gateway))
+ORDER BY due_at
+LIMIT 1;
+
+-- name: PutOffGatewayKey :exec
+-- PutOffGatewayKey takes a key whose payment cannot be read out of the others' way.
+UPDATE gateway_keys
+SET due_at = sqlc.arg(due_at)
+WHERE order_id = sqlc.arg(order_id) AND gateway_key = sqlc.arg(gateway_key) AND due_at <= sqlc.arg(now);

@@ -16,7 +16,7 @@ import (
 	"paymentd/adapters/fake"
 )
 
-var everyPair = flag.Bool("every-pair", false, "let pairs of faults include polls, and faults that a worker survives")
+var everyPair = flag.Bool("every-pair", false, "let pairs of faults include polls, and calls that merely fail")
 
 // TestEveryCrashPoint lets faults befall the worker of a payment at every call that the core
 // makes through a port, in every manner, and at every pair of such calls; whoever is left
@@ -52,7 +52,7 @@ func TestEveryCrashPoint(t *testing.T) {
 }
 
 // befallAll lives the plot once without a fault, once for each fault that can befall it, and,
-// after each that kills, once for each that can kill whoever then goes on.
+// after each that kills or pauses, once for each that can kill or pause whoever then goes on.
 func befallAll(t *testing.T, plot plot, course course) map[string]int {
 	t.Helper()
 	counts := make(map[string]int)
@@ -67,7 +67,7 @@ func befallAll(t *testing.T, plot plot, course course) map[string]int {
 			counts["one fault: "+first.name]++
 			for m, pollToo := range once.points(n) {
 				for j, second := range manners {
-					if (poll || pollToo || i >= deadly || j >= deadly) && !*everyPair {
+					if (poll || pollToo || i >= paired || j >= paired) && !*everyPair {
 						continue
 					}
 					if twice := live(t, plot, course, blow{n, first}, blow{m, second}); twice.hasStruck() == 2 {
@@ -86,7 +86,8 @@ type blow struct {
 	manner manner
 }
 
-const deadly = 3 // manners
+// paired is how many manners befall in pairs as well.
+const paired = 5
 
 // manner is how a fault befalls a call. A worker that is dead makes no call any more.
 type manner struct {
@@ -94,7 +95,7 @@ type manner struct {
 	fault func(*mortal) fake.Fault
 }
 
-// manners begin with the deadly ones.
+// manners begin with those that let another worker take over.
 var manners = []manner{
 	{"killed before the call", func(r *mortal) fake.Fault {
 		return fake.CrashBefore(func() { r.kill(); exit() })
@@ -105,10 +106,10 @@ var manners = []manner{
 	{"killed after the call", func(r *mortal) fake.Fault {
 		return func(_ context.Context, _ fake.Call, do func()) error { do(); r.kill(); return nil }
 	}},
-	{"the call fails, the worker lives", func(*mortal) fake.Fault { return fake.FailBefore }},
-	{"the answer is lost, the worker lives", func(*mortal) fake.Fault { return fake.FailAfter }},
 	{"paused before the call", func(r *mortal) fake.Fault { return r.paused(fake.Delay(pause)) }},
 	{"paused after the call", func(r *mortal) fake.Fault { return r.paused(fake.DelayAnswer(pause)) }},
+	{"the call fails, the worker lives", func(*mortal) fake.Fault { return fake.FailBefore }},
+	{"the answer is lost, the worker lives", func(*mortal) fake.Fault { return fake.FailAfter }},
 }
 
 // pause is past every lease, and past the time in which an attempt may arrive late.
@@ -125,7 +126,7 @@ func (l *life) points(n int) iter.Seq2[int, bool] {
 	return func(yield func(int, bool) bool) {
 		polled := make(map[string]bool)
 		for i, method := range calls {
-			poll := slices.Contains([]string{"NextDue", "Beat", "Heartbeats", "TryWrite", "Find"}, method)
+			poll := slices.Contains([]string{"NextDue", "Beat", "Heartbeats", "TryWrite", "Find", "Transactions", "CountForeign"}, method)
 			if !poll {
 				clear(polled)
 			}

@@ -2,6 +2,7 @@ package simulation
 
 import (
 	"context"
+	"maps"
 	"slices"
 	"sync"
 	"time"
@@ -16,7 +17,7 @@ import (
 type audit struct {
 	world *world
 	store *fake.Payments
-	bank  *fake.Gateway
+	banks []bank
 
 	mu     sync.Mutex
 	ahead  time.Duration // of the database's clock
@@ -28,7 +29,28 @@ type audit struct {
 	arriving sync.Mutex // guards attempt.takes and attempt.lands
 	desk     map[payment.GatewayKey][]*attempt
 	arrived  map[payment.OrderID]int
+	takers   map[payment.GatewayKey]bool // an attempt with the key takes the money
 }
+
+// bank is one gateway, and what it takes is told apart by its name.
+type bank struct {
+	*fake.Gateway
+
+	id payment.GatewayID
+}
+
+// transaction is a transaction id of this gateway as the service sees it.
+func (b bank) transaction(id string) string {
+	if id == "" || b.id == mainGateway {
+		return id
+	}
+	return string(b.id) + id
+}
+
+const (
+	mainGateway  payment.GatewayID = "fake:"
+	otherGateway payment.GatewayID = "other:"
+)
 
 // dossier is what the audit knows of an order.
 type dossier struct {
@@ -40,6 +62,16 @@ type dossier struct {
 	// believes is until when a replica may believe that it holds a claim: by its own claims and
 	// renewals, whatever has become of them since.
 	believes map[string]time.Time
+	proofs   map[payment.GatewayKey]*keyLog
+	// misled says that a person's word about the order was wrong, or that he overruled a key that
+	// is not closed: what the money does after that is his.
+	misled bool
+	// events are those that are stored.
+	events []payment.Event
+	// dropped are the approvals of workers that were fenced out, until they are recorded.
+	dropped map[string]approval
+	// approved are the transactions that a living worker was told of.
+	approved map[string]approval
 }
 
 // holding is a claim in the audit's own books, by the database's clock.
@@ -63,25 +95,55 @@ type attempt struct {
 	request int // 0 for one by the queue
 	began   time.Time
 	takes   bool      // the gateway means to take the money
+	pends   bool      // it decides later
 	lands   time.Time // when it does
+
+	ended    time.Time     // zero while the core has not been answered
+	class    payment.Class // what the core was told
+	answered bool          // by the gateway itself
+	covered  bool          // the key has been closed since
 }
 
 func newAudit(w *world) *audit {
 	a := &audit{
-		world: w, store: fake.NewPayments(), bank: fake.NewGateway(),
+		world: w, store: fake.NewPayments(),
 		heard: make(map[string]time.Time), orders: make(map[payment.OrderID]*dossier),
 		waits: make(map[int]waiting), sights: make(sights),
 		desk: make(map[payment.GatewayKey][]*attempt), arrived: make(map[payment.OrderID]int),
+		takers: make(map[payment.GatewayKey]bool),
 	}
 	if w.bug.rules != nil {
 		w.bug.rules(&a.store.Rules)
 	}
-	if !w.repeatable {
-		a.bank.IgnoreKeys()
+	a.banks = []bank{{fake.NewGateway(), mainGateway}, {fake.NewGateway(), otherGateway}}
+	for _, b := range a.banks {
+		a.open(b)
 	}
-	a.bank.OnCharge(a.decide)
 	return a
 }
+
+// open makes the gateway what is drawn.
+func (a *audit) open(b bank) {
+	set := a.world.gateway
+	if !set.HonoursKeys {
+		b.IgnoreKeys()
+	}
+	b.LagLookUps(set.lag)
+	b.ForgetAfter(set.KeyLifetime)
+	b.Declare(func(c *payment.Capabilities) { *c = set.Capabilities; c.Gateway = b.id })
+	b.OnCharge(a.decide)
+	lookUps := 0
+	b.OnLookUp(func(key payment.GatewayKey) fake.Answer {
+		lookUps++
+		if a.world.stormy() && a.world.stream("between", b.id, key, lookUps).chance(a.world.moods.noAnswer) {
+			return fake.NoAnswer
+		}
+		return fake.Truth
+	})
+}
+
+// charging reports whether an attempt with the key takes the money. arriving is locked.
+func (a *audit) charging(key payment.GatewayKey) bool { return a.takers[key] }
 
 // moveClock moves the database's clock by d.
 func (a *audit) moveClock(d time.Duration) {
@@ -97,7 +159,7 @@ func (a *audit) now() time.Time { return time.Now().Add(a.ahead) }
 // lease from now on.
 func (a *audit) granted(replica string, p payment.Payment, lease time.Duration) {
 	d := a.dossier(p.OrderID)
-	if now := a.now(); d.held.until.After(now) {
+	if now := a.now(); a.holds(d, now) {
 		a.world.find(p.OrderID, "two workers at once: %s got the claim that %s holds for another %v",
 			replica, d.held.replica, d.held.until.Sub(now))
 	}
@@ -106,10 +168,18 @@ func (a *audit) granted(replica string, p payment.Payment, lease time.Duration) 
 	}
 	if d.payment.State == payment.StateProcessing {
 		a.saw("claims taken over from the " + a.world.fateOf(d.held.replica))
+		a.checkTakeover(d, d.payment, p)
 	}
 	d.held = holding{replica, p.Fence, a.now().Add(lease)}
 	d.believe(replica, lease)
+	d.log(p.GatewayKey).claim(time.Now())
 	a.world.trace.tell(replica, p.OrderID, "claims: fence %d, %s, attempt %d", p.Fence, p.GatewayKey, p.Attempt.Number)
+}
+
+// holds reports whether the order is held. A lease that ends further ahead than any may has expired:
+// the clock has stepped back.
+func (a *audit) holds(d *dossier, now time.Time) bool {
+	return d.held.until.After(now) && !d.held.until.After(now.Add(a.world.rules(mainGateway).MaxLease))
 }
 
 func (d *dossier) believe(replica string, lease time.Duration) {
@@ -130,7 +200,10 @@ func (a *audit) wrote(what string, h payment.Hold) {
 func (a *audit) dossier(id payment.OrderID) *dossier {
 	d := a.orders[id]
 	if d == nil {
-		d = &dossier{believes: make(map[string]time.Time)}
+		d = &dossier{
+			believes: make(map[string]time.Time), proofs: make(map[payment.GatewayKey]*keyLog),
+			approved: make(map[string]approval), dropped: make(map[string]approval),
+		}
 		a.orders[id] = d
 	}
 	return d
@@ -145,10 +218,16 @@ func (a *audit) look(id payment.OrderID) {
 	d := a.dossier(id)
 	was, is := d.payment, h.Payment
 	d.payment = is
+	if is.State != payment.StateProcessing {
+		d.held.until = time.Time{}
+	}
+	newEvents := h.Events[min(len(d.events), len(h.Events)):]
+	d.events = h.Events
 	if is.GatewayKey != was.GatewayKey {
 		d.keys = append(d.keys, is.GatewayKey)
 	}
-	a.checkChange(was, is)
+	a.checkChange(was, is, newEvents)
+	a.checkProofs(d, was, h)
 	a.checkHistory(h)
 	if is.State != was.State {
 		a.world.trace.tell("database", id, "%s, fence %d, %s, %s%s due %v", is.State, is.Fence,
@@ -162,7 +241,7 @@ func (a *audit) look(id payment.OrderID) {
 }
 
 // checkChange compares two states of a payment, one after the other.
-func (a *audit) checkChange(was, is payment.Payment) {
+func (a *audit) checkChange(was, is payment.Payment, events []payment.Event) {
 	find := func(format string, args ...any) { a.world.find(is.OrderID, format, args...) }
 	if was.OrderID == "" {
 		return
@@ -177,9 +256,16 @@ func (a *audit) checkChange(was, is payment.Payment) {
 		(is.State != payment.StateSucceeded || is.TransactionID != was.TransactionID) {
 		find("a success did not last: %s became %s %s", was.TransactionID, is.State, is.TransactionID)
 	}
-	if is.GatewayKey != was.GatewayKey &&
-		a.bank.Decided(was.GatewayKey).Class != payment.ClassDeclined {
-		find("%s was given up for %s, and was not declined", was.GatewayKey, is.GatewayKey)
+	loud := slices.ContainsFunc(events, func(e payment.Event) bool { return slices.Contains(loudEvents, e.Kind) })
+	if (was.State == payment.StateDeclined || was.State == payment.StateFailed) && is.State == payment.StateSucceeded && !loud {
+		find("%s became succeeded in silence", was.State)
+	}
+	if evidence := slices.ContainsFunc(events, func(e payment.Event) bool { return e.Kind == payment.EventEvidence }); evidence &&
+		is.Fence == was.Fence {
+		find("succeeded by evidence, and a worker that is at it is not fenced out")
+	}
+	if is.GatewayKey != was.GatewayKey && is.State == payment.StateSucceeded && !loud {
+		find("succeeded with %s in place of %s in silence", is.GatewayKey, was.GatewayKey)
 	}
 }
 
@@ -199,56 +285,91 @@ func (a *audit) checkHistory(h ports.History) {
 	}
 }
 
+// loudEvents are those by which a payment succeeds that nobody was charging.
+var loudEvents = []payment.EventKind{payment.EventEvidence, payment.EventImported, payment.EventResolved}
+
 // checkEnd: what is stored as an end is what the gateway has in its books.
 func (a *audit) checkEnd(is payment.Payment) {
-	truth := a.bank.Decided(is.GatewayKey)
+	d := a.dossier(is.OrderID)
+	all := slices.DeleteFunc(a.taken(is.OrderID), func(t taken) bool { return t.Key != is.GatewayKey })
 	right := true
 	switch is.State {
 	case payment.StateSucceeded:
-		right = truth.Class == payment.ClassApproved && truth.TransactionID == is.TransactionID
-	case payment.StateDeclined:
-		right = truth.Class == payment.ClassDeclined
-	case payment.StateFailed:
-		right = truth.Class != payment.ClassApproved
+		right = slices.ContainsFunc(all, func(t taken) bool { return t.TransactionID == is.TransactionID })
+	case payment.StateDeclined, payment.StateFailed:
+		right = len(all) == 0
 	}
-	if !right {
-		a.world.find(is.OrderID, "settled as %s %s, and the gateway has %q %s for %s",
-			is.State, is.TransactionID, truth.Class, truth.TransactionID, is.GatewayKey)
+	_, closed := d.closed(is)
+	excused := d.misled || a.world.gateway.liar() && is.State == payment.StateFailed && !closed
+	if !right && !excused {
+		a.world.find(is.OrderID, "settled as %s %s, and the gateway has %+v", is.State, is.TransactionID, all)
 	}
+}
+
+// closed returns the record of the payment's key, and whether it says that the key is closed.
+func (d *dossier) closed(p payment.Payment) (payment.Key, bool) {
+	i := slices.IndexFunc(p.Keys, func(k payment.Key) bool { return k.Key == p.GatewayKey })
+	if i < 0 {
+		return payment.Key{}, false
+	}
+	return p.Keys[i], p.Keys[i].Closed != ""
 }
 
 // checkLedger: the money of an order was taken once, and not by an attempt that was on its way
 // when the payment was settled as not charged.
 func (a *audit) checkLedger(id payment.OrderID) {
-	d, taken := a.dossier(id), a.taken(id)
-	if len(taken) > 1 {
-		a.world.find(id, "the money was taken %d times: %+v", len(taken), taken)
+	d, all := a.dossier(id), a.taken(id)
+	if len(all) > 1 && !d.misled {
+		a.world.find(id, "the money was taken %d times: %+v", len(all), all)
 	}
-	for _, t := range taken {
+	for _, t := range all {
 		by := a.taker(d, t)
 		if t.Money != d.payment.Money {
 			a.world.find(id, "%v was taken for an order of %v", t.Money, d.payment.Money)
 		}
+		if d.misled {
+			continue
+		}
 		for _, e := range d.ends {
-			if e.State == payment.StateFailed && !by.began.After(e.at) && t.At.After(e.at) {
-				a.world.find(id, "failed at %v, and then charged by an attempt that had begun at %v",
-					e.at.Sub(a.world.began), by.began.Sub(a.world.began))
+			if (e.State == payment.StateFailed || e.State == payment.StateDeclined) && e.GatewayKey == t.Key &&
+				!by.began.After(e.at) && t.At.After(e.at) {
+				a.world.find(id, "%s at %v, and then charged by an attempt that had begun at %v",
+					e.State, e.at.Sub(a.world.began), by.began.Sub(a.world.began))
 			}
+		}
+		if k := d.proofs[t.Key]; k != nil && !k.closedAt.IsZero() && t.At.After(k.closedAt) && !by.began.After(k.closedAt) {
+			a.world.find(id, "%s was closed at %v, and then charged by an attempt that had begun at %v",
+				t.Key, k.closedAt.Sub(a.world.began), by.began.Sub(a.world.began))
 		}
 	}
 }
 
+// taken is money that was taken, at one of the gateways.
+type taken struct {
+	fake.Taken
+
+	gateway payment.GatewayID
+}
+
 // taken returns the times that the order's money was taken.
-func (a *audit) taken(id payment.OrderID) []fake.Taken {
-	return slices.DeleteFunc(a.bank.Taken(), func(t fake.Taken) bool { return t.OrderID != id })
+func (a *audit) taken(id payment.OrderID) (all []taken) {
+	for _, b := range a.banks {
+		for _, t := range b.Taken() {
+			if t.OrderID == id {
+				t.TransactionID = b.transaction(t.TransactionID)
+				all = append(all, taken{t, b.id})
+			}
+		}
+	}
+	return all
 }
 
 // taker returns the attempt that took the money.
-func (a *audit) taker(d *dossier, t fake.Taken) *attempt {
+func (a *audit) taker(d *dossier, t taken) *attempt {
 	a.arriving.Lock()
 	defer a.arriving.Unlock()
 	i := slices.IndexFunc(d.attempts, func(at *attempt) bool {
-		return at.takes && at.Key == t.Key && at.lands.Equal(t.At)
+		return at.takes && at.Key == t.Key && (at.pends || at.lands.Equal(t.At))
 	})
 	if i < 0 {
 		a.world.find(t.OrderID, "money was taken that nobody asked for: %+v", t)
@@ -262,4 +383,18 @@ func (d *dossier) ended(s payment.State, transactionID string) bool {
 	return slices.ContainsFunc(d.ends, func(e end) bool {
 		return e.State == s && e.TransactionID == transactionID
 	})
+}
+
+// ordersInOrder returns the orders that are known.
+func (a *audit) ordersInOrder() []payment.OrderID {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	return slices.Sorted(maps.Keys(a.orders))
+}
+
+// keysOf returns the keys that were stored with an order.
+func (a *audit) keysOf(id payment.OrderID) []payment.GatewayKey {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	return slices.Clone(a.dossier(id).keys)
 }

@@ -2,6 +2,7 @@ package simulation
 
 import (
 	"context"
+	"errors"
 	"maps"
 	"slices"
 	"time"
@@ -24,6 +25,7 @@ func (p auditedPayments) Claim(
 	p.audit.mu.Lock()
 	defer p.audit.mu.Unlock()
 	was := p.audit.dossier(ask.OrderID).payment.State
+	ask.Worker = p.audit.fresh(ask.Worker)
 	is, verdict, err := p.Payments.Claim(ctx, ask)
 	if err == nil {
 		if verdict == payment.VerdictClaimed {
@@ -43,8 +45,12 @@ func (p auditedPayments) ClaimDue(
 ) ([]payment.Decision, error) {
 	p.audit.mu.Lock()
 	defer p.audit.mu.Unlock()
+	terms.Worker = p.audit.fresh(terms.Worker)
 	due, err := p.Payments.ClaimDue(ctx, terms, limit)
 	for _, d := range due {
+		if d.LookUp != "" {
+			p.audit.saw("keys looked up again")
+		}
 		switch d.Verdict {
 		case payment.VerdictClaimed:
 			p.audit.granted(terms.Replica, d.Payment, terms.Lease)
@@ -65,7 +71,9 @@ func (p auditedPayments) Renew(ctx context.Context, r payment.Renewal) error {
 		d := p.audit.dossier(r.OrderID)
 		p.audit.wrote("renewed", r.Hold)
 		d.held.until = p.audit.now().Add(r.Delay + r.Lease)
-		d.believe(d.held.replica, r.Delay+r.Lease)
+		if d.payment.Attempt.Number == r.Attempt && d.payment.Attempt.Class == "" {
+			d.believe(d.held.replica, r.Delay+r.Lease) // a repeat does not count
+		}
 		p.audit.look(r.OrderID)
 		p.audit.world.trace.tell(d.held.replica, r.OrderID, "attempt %d was %s; next: %t, in %v",
 			r.Attempt, r.End.Class, r.Next, r.Delay)
@@ -78,12 +86,44 @@ func (p auditedPayments) Settle(ctx context.Context, s payment.Settlement) error
 	defer p.audit.mu.Unlock()
 	err := p.Payments.Settle(ctx, s)
 	p.audit.sawSettle(s, err)
+	p.audit.fencedOut(s, err)
 	if err == nil {
 		p.audit.wrote("settled", s.Hold)
-		p.audit.dossier(s.OrderID).held.until = time.Time{}
 		p.audit.look(s.OrderID)
 	}
 	return err
+}
+
+func (p auditedPayments) RecordLookup(
+	ctx context.Context, r payment.LookupRecord,
+) (payment.Payment, payment.Verdict, error) {
+	p.audit.mu.Lock()
+	defer p.audit.mu.Unlock()
+	is, verdict, err := p.Payments.RecordLookup(ctx, r)
+	if err == nil {
+		if r.Result.Finding == payment.FoundProcessing {
+			k := p.audit.dossier(r.OrderID).log(r.Key)
+			k.busy = append(k.busy, time.Now())
+		}
+		p.audit.look(r.OrderID)
+		p.audit.sawLookup(r, is, verdict)
+	}
+	p.audit.world.trace.tell(r.Replica, r.OrderID, "records the lookup of %s by fence %d, attempt %d: %s, %v", r.Key, r.Fence, r.Attempt, verdict, err)
+	return is, verdict, err
+}
+
+func (p auditedPayments) RecordApproval(
+	ctx context.Context, a payment.Approval,
+) (payment.Payment, payment.Verdict, error) {
+	p.audit.mu.Lock()
+	defer p.audit.mu.Unlock()
+	is, verdict, err := p.Payments.RecordApproval(ctx, a)
+	if err == nil {
+		p.audit.saw("approvals recorded: " + string(verdict))
+		p.audit.look(a.OrderID)
+	}
+	p.audit.world.trace.tell(a.By, a.OrderID, "records the approval %s of %s: %s, %v", a.TransactionID, a.Key, verdict, err)
+	return is, verdict, err
 }
 
 func (p auditedPayments) Beat(ctx context.Context, replica string) error {
@@ -120,6 +160,25 @@ func (a *audit) release(name string) {
 	}
 }
 
+// fencedOut takes down an approval that its worker could not settle: it is recorded all the same.
+func (a *audit) fencedOut(s payment.Settlement, err error) {
+	d := a.dossier(s.OrderID)
+	if by, known := d.approved[s.Outcome.TransactionID]; known && errors.Is(err, payment.ErrFenced) {
+		by.at = time.Now()
+		a.saw("approvals of workers that were fenced out")
+		d.dropped[s.Outcome.TransactionID] = by
+	}
+}
+
+// fresh is the worker's time when the row is locked. That the call was on its way for long would be a
+// step of the worker's clock, and in these runs it is the database's that steps.
+func (a *audit) fresh(worker time.Time) time.Time {
+	if a.world.jump > 0 {
+		return time.Now()
+	}
+	return worker
+}
+
 // auditedGateway is the gateway as the core of one replica calls it.
 type auditedGateway struct {
 	ports.Gateway
@@ -130,13 +189,17 @@ type auditedGateway struct {
 
 type attemptKey struct{}
 
+// kindsOfWork is how many kinds of due work have workers of their own.
+const kindsOfWork = 3
+
 func (g auditedGateway) Charge(ctx context.Context, c payment.Charge) payment.Result {
 	defer g.replica.call(ctx)()
 	if g.replica.idle.Load() {
 		g.audit.world.find(c.OrderID, "%s charges, and had stopped", g.replica.name)
 	}
-	at := g.audit.begin(ctx, g.replica.name, c)
+	at := g.audit.begin(ctx, g.replica.name, g.Capabilities().Gateway, c)
 	result := g.Gateway.Charge(context.WithValue(ctx, attemptKey{}, at), c)
+	g.audit.ended(g.replica.name, at, result)
 	g.audit.world.trace.tell(g.replica.name, c.OrderID, "charges with %s: %s %s",
 		c.Key, result.Class, result.Message)
 	return result
@@ -144,7 +207,9 @@ func (g auditedGateway) Charge(ctx context.Context, c payment.Charge) payment.Re
 
 func (g auditedGateway) LookUp(ctx context.Context, key payment.GatewayKey) payment.Lookup {
 	defer g.replica.call(ctx)()
+	sent := time.Now()
 	found := g.Gateway.LookUp(ctx, key)
+	g.audit.lookedUp(g.replica.name, g.Capabilities().Gateway, key, sent, found)
 	g.audit.world.trace.tell(g.replica.name, "", "looks up %s: %s", key, found.Finding)
 	return found
 }
@@ -157,8 +222,8 @@ func (r *replica) call(ctx context.Context) (over func()) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	r.queued++
-	if r.queued > r.world.workers {
-		r.world.find("", "%s has %d calls of its queue at the gateway, and %d workers", r.name, r.queued, r.world.workers)
+	if limit := kindsOfWork * r.world.workers; r.queued > limit {
+		r.world.find("", "%s has %d calls of its queue at the gateway, and %d workers", r.name, r.queued, limit)
 	}
 	return func() {
 		r.mu.Lock()
@@ -168,12 +233,16 @@ func (r *replica) call(ctx context.Context) (over func()) {
 }
 
 // begin checks an attempt as the core begins it.
-func (a *audit) begin(ctx context.Context, replica string, c payment.Charge) *attempt {
+func (a *audit) begin(ctx context.Context, replica string, gateway payment.GatewayID, c payment.Charge) *attempt {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	d := a.dossier(c.OrderID)
 	at := &attempt{Charge: c, request: asker(ctx), began: time.Now()}
+	a.checkAttempt(d, replica, gateway, c)
 	d.attempts = append(d.attempts, at)
+	k := d.log(c.Key)
+	k.attempts = append(k.attempts, at)
+	at.covered = k.saved && !k.closedAt.IsZero() // it gets what the gateway has saved
 	stored := false
 	for _, key := range d.keys {
 		stored = stored || key == c.Key
@@ -193,9 +262,19 @@ func (a *audit) begin(ctx context.Context, replica string, c payment.Charge) *at
 	return at
 }
 
+// ended takes down what the core was told.
+func (a *audit) ended(replica string, at *attempt, r payment.Result) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	at.ended, at.class, at.answered = time.Now(), r.Class, r.Answered
+	if r.Class == payment.ClassApproved {
+		a.dossier(at.OrderID).approve(r.TransactionID, approval{at.Key, replica, at.ended})
+	}
+}
+
 // arrivals is the gateway's end of the wires.
 type arrivals struct {
-	*fake.Gateway
+	bank
 
 	audit *audit
 }
@@ -215,7 +294,16 @@ func (g arrivals) Charge(ctx context.Context, c payment.Charge) payment.Result {
 	g.audit.arriving.Lock()
 	g.audit.desk[c.Key] = append(g.audit.desk[c.Key], at)
 	g.audit.arriving.Unlock()
-	return g.Gateway.Charge(ctx, c)
+	r := g.Gateway.Charge(ctx, c)
+	r.TransactionID = g.transaction(r.TransactionID)
+	return r
+}
+
+// LookUp lets a lookup arrive.
+func (g arrivals) LookUp(ctx context.Context, key payment.GatewayKey) payment.Lookup {
+	l := g.Gateway.LookUp(ctx, key)
+	l.TransactionID = g.transaction(l.TransactionID)
+	return l
 }
 
 // decide is what the gateway does with the attempt that has arrived.
@@ -226,6 +314,7 @@ func (a *audit) decide(c payment.Charge) fake.Step {
 	a.desk[c.Key] = a.desk[c.Key][1:]
 	a.arrived[c.OrderID]++
 	step, takes, lands := a.world.mood(c, a.arrived[c.OrderID])
-	at.takes, at.lands = takes, time.Now().Add(lands)
+	at.takes, at.pends, at.lands = takes, lands == pends, time.Now().Add(lands)
+	a.takers[c.Key] = a.takers[c.Key] || takes
 	return step
 }

@@ -2,6 +2,7 @@ package simulation
 
 import (
 	"context"
+	"slices"
 	"sync"
 	"time"
 
@@ -61,6 +62,75 @@ func settles(name string, spoil func(s *payment.Settlement, p *payment.Payment))
 			return s.Apply(p, now)
 		}
 	}}
+}
+
+// records is a bug in what is concluded from a lookup.
+func records(name string, spoil func(r *payment.LookupRecord, p *payment.Payment)) bug {
+	return bug{name: name, rules: func(rules *fake.Rules) {
+		rules.RecordLookup = func(r payment.LookupRecord, p payment.Payment, now time.Time) (payment.Decision, error) {
+			p.Keys = slices.Clone(p.Keys)
+			spoil(&r, &p)
+			return r.Apply(p, now)
+		}
+	}}
+}
+
+// picks is a bug in what requests and the queue decide by: spoil gets the rules and the payment.
+func picks(name string, spoil func(r *payment.KeyRules, p *payment.Payment)) bug {
+	return bug{name: name, rules: func(rules *fake.Rules) {
+		rules.Decide = func(a payment.Ask, p payment.Payment, now time.Time) payment.Decision {
+			spoil(&a.Rules, &p)
+			return a.Decide(p, now)
+		}
+		rules.PickUp = func(t payment.Terms, p payment.Payment, now time.Time) payment.Decision {
+			spoil(&t.Rules, &p)
+			return t.PickUp(p, now)
+		}
+	}}
+}
+
+// keyOf returns the record of a payment's key, to be changed, or nil. The payment has its records for itself.
+func keyOf(p *payment.Payment, key payment.GatewayKey) *payment.Key {
+	for i := range p.Keys {
+		if p.Keys[i].Key == key {
+			return &p.Keys[i]
+		}
+	}
+	return nil
+}
+
+// lossyPayments does not record approvals.
+type lossyPayments struct{ ports.Payments }
+
+func (p lossyPayments) RecordApproval(
+	ctx context.Context, a payment.Approval,
+) (payment.Payment, payment.Verdict, error) {
+	is, err := p.Find(ctx, a.OrderID)
+	return is, payment.VerdictReplay, err
+}
+
+// believesDeclines takes a decline for the last word on all attempts with the key, and does not ask.
+func believesDeclines(name string) bug {
+	var mu sync.Mutex
+	declined := make(map[payment.GatewayKey]bool)
+	return twists(name, twistedGateway{
+		charge: func(ctx context.Context, g ports.Gateway, c payment.Charge) payment.Result {
+			r := g.Charge(ctx, c)
+			mu.Lock()
+			defer mu.Unlock()
+			declined[c.Key] = r.Class == payment.ClassDeclined
+			return r
+		},
+		lookUp: func(ctx context.Context, g ports.Gateway, key payment.GatewayKey) payment.Lookup {
+			mu.Lock()
+			believed := declined[key]
+			mu.Unlock()
+			if believed {
+				return payment.Lookup{Finding: payment.FoundDeclined, Code: "card_declined"}
+			}
+			return g.LookUp(ctx, key)
+		},
+	})
 }
 
 // hastyPayments tells that a settlement is written, and writes it later.

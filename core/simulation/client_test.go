@@ -156,7 +156,9 @@ func (c *client) exchange(r *replica, number int, call func(context.Context) fun
 		patience = c.between(time.Millisecond, 20*time.Second)
 	}
 	answers, stagger := make(chan func(), 1), c.between(time.Microsecond, time.Millisecond)
+	c.world.calls.Add(1)
 	go func() {
+		defer c.world.calls.Add(-1)
 		takeIn := call(ctx)
 		r.gate(forever, stagger)
 		answers <- takeIn
@@ -181,7 +183,7 @@ func (w *world) hear(op *history.Operation, request core.Request, number int, a 
 	switch {
 	case errors.Is(err, core.ErrMismatch):
 		op.Told = history.Mismatch
-	case errors.Is(err, core.ErrBusy):
+	case errors.Is(err, core.ErrBusy), errors.Is(err, core.ErrForeignGateway):
 		op.Told = history.Busy
 	case errors.Is(err, ports.ErrInDoubt):
 		op.Told = history.Nothing

@@ -13,6 +13,9 @@ func (w *world) mood(c payment.Charge, n int) (step fake.Step, takes bool, lands
 	if outage, away := w.gatewayOutages.now(); away {
 		return w.outage(w.stream("outage", outage), s), false, 0
 	}
+	if n > 1 && w.audit.charging(c.Key) && s.chance(w.moods.duplicate) {
+		return fake.DeclineAttempt("duplicate_transaction"), false, 0
+	}
 	return w.settings.mood(s)
 }
 
@@ -22,7 +25,7 @@ func (set settings) mood(s stream) (step fake.Step, takes bool, lands time.Durat
 	m := set.moods
 	soon := s.between(time.Millisecond, 300*time.Millisecond)
 	roll := s.Float64() * (m.approve + m.decline + m.refuse + m.unavailable + m.stumble +
-		m.lose + m.late + m.slow + m.reject)
+		m.lose + m.late + m.slow + m.reject + m.between + m.running + m.uncharged + m.pending)
 	among := func(weight float64) bool { roll -= weight; return roll < 0 }
 	switch {
 	case among(m.decline):
@@ -53,10 +56,18 @@ func (set settings) mood(s stream) (step fake.Step, takes bool, lands time.Durat
 		return fake.Slow(soon, fake.ChargeLate(late)), true, late + soon
 	case among(m.slow):
 		// Once it has arrived it may take its time: a lookup says that the gateway is at it.
-		slow := s.between(time.Second, 2*set.service.Late)
+		slow := s.between(time.Second, set.slowest())
 		return fake.Slow(slow, fake.Approve()), true, slow
 	case among(m.reject):
 		return fake.Slow(soon, fake.Reject()), false, 0
+	case among(m.between):
+		return set.intermediary(s, soon)
+	case among(m.running):
+		return fake.Slow(soon, fake.Running()), false, 0
+	case among(m.uncharged):
+		return fake.Slow(soon, fake.NotChargedAnswer()), false, 0
+	case among(m.pending):
+		return fake.Slow(soon, fake.Pending()), true, pends
 	}
 	return fake.Slow(soon, fake.Approve()), true, soon
 }
@@ -74,5 +85,60 @@ func (set settings) outage(outage, s stream) fake.Step {
 		return fake.Slow(set.gatewayTimeout+time.Second, fake.Timeout())
 	default:
 		return fake.Refuse()
+	}
+}
+
+// slowest is how long a charge may be worked on. A lookup says so meanwhile; but one that lags does
+// not see it at once when it is done.
+func (set settings) slowest() time.Duration {
+	if set.gateway.lag > 0 {
+		return set.arrival * 3 / 4
+	}
+	return 2 * set.service.Late
+}
+
+// intermediary draws what becomes of an attempt that something in between answers.
+func (set settings) intermediary(s stream, soon time.Duration) (step fake.Step, takes bool, lands time.Duration) {
+	status := one(s, 200, 301, 400, 401, 402, 403, 404, 409, 422, 429, 499, 500, 502, 503, 520, 524)
+	switch s.IntN(4) {
+	case 0:
+		return fake.Slow(soon, fake.Intermediary(status, fake.Timeout())), false, 0
+	case 1:
+		return fake.Slow(soon, fake.Intermediary(status, fake.Decline("card_declined"))), false, 0
+	case 2:
+		late := s.between(time.Second, set.arrival*3/4-soon)
+		return fake.Slow(soon, fake.Intermediary(status, fake.ChargeLate(late))), true, late + soon
+	}
+	return fake.Slow(soon, fake.Intermediary(status, fake.Approve())), true, soon
+}
+
+// pends in place of a time says that the gateway decides later: [world.decidePending].
+const pends = -1
+
+// decidePending lets the gateways decide what is pending.
+func (w *world) decidePending() {
+	if w.moods.pending == 0 {
+		return
+	}
+	s := w.stream("pending")
+	for w.sleep(s.about(2 * time.Minute)) {
+		for _, order := range w.audit.ordersInOrder() {
+			for _, key := range w.audit.keysOf(order) {
+				for _, b := range w.audit.banks {
+					step := fake.Approve()
+					if s.chance(0.4) {
+						step = fake.Decline("card_declined")
+					}
+					if b.Complete(key, step) {
+						w.trace.tell("gateway", order, "decides the pending charge of %s", key)
+					}
+				}
+			}
+		}
+		select {
+		case <-w.over:
+			return
+		default:
+		}
 	}
 }

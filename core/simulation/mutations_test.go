@@ -16,8 +16,9 @@ import (
 // TestMutations breaks the service on purpose, in one way after the other. The simulation must
 // find each.
 func TestMutations(t *testing.T) {
-	const seeds = 700
-	for _, b := range slices.Concat(bugsUnderTheLock(), bugsOfTheQueue(), bugsAtTheGateway(), bugsOfTheWorker()) {
+	const seeds = 2000
+	for _, b := range slices.Concat(bugsUnderTheLock(), bugsOfTheQueue(), bugsAtTheGateway(), bugsOfTheWorker(),
+		bugsOfProof(), bugsOfLooks(), bugsOfLifetime(), bugsOfClocks(), bugsOfEvidence()) {
 		t.Run(b.name, func(t *testing.T) { mustFind(t, b, seeds) })
 	}
 }

@@ -59,6 +59,22 @@ func (p observedPayments) Settle(ctx context.Context, s payment.Settlement) erro
 	return p.fenced(ctx, p.Payments.Settle(ctx, s))
 }
 
+func (p observedPayments) RecordLookup(
+	ctx context.Context, r payment.LookupRecord,
+) (payment.Payment, payment.Verdict, error) {
+	is, verdict, err := p.Payments.RecordLookup(ctx, r)
+	return is, verdict, p.fenced(ctx, err)
+}
+
+func (p observedPayments) RecordApproval(
+	ctx context.Context, a payment.Approval,
+) (payment.Payment, payment.Verdict, error) {
+	p.audit.mu.Lock()
+	delete(p.audit.dossier(a.OrderID).dropped, a.TransactionID)
+	p.audit.mu.Unlock()
+	return p.Payments.RecordApproval(ctx, a)
+}
+
 // fenced takes down whose claim was lost.
 func (p observedPayments) fenced(ctx context.Context, err error) error {
 	if number := asker(ctx); number != 0 && errors.Is(err, payment.ErrFenced) {

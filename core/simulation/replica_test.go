@@ -41,16 +41,25 @@ type replica struct {
 func (w *world) slot(i int) {
 	w.sleep(w.stream("up", i).between(time.Millisecond, 2*time.Second))
 	for n := 1; ; n++ {
-		r := w.start(fmt.Sprintf("replica-%d.%d", i+1, n))
+		r := w.start(i, fmt.Sprintf("replica-%d.%d", i+1, n))
 		w.place(i, r)
 		r.meetFate()
 		w.place(i, nil)
 		select {
 		case <-w.over:
 			return
-		case <-time.After(w.stream("down", r.name).between(50*time.Millisecond, time.Minute)):
+		case <-time.After(w.down(r.name)):
 		}
 	}
+}
+
+// down draws how long a replica stays down.
+func (w *world) down(name string) time.Duration {
+	s := w.stream("down", name)
+	if w.stormy() && s.chance(0.3) {
+		return s.between(50*time.Millisecond, max(time.Minute, w.blackout))
+	}
+	return s.between(50*time.Millisecond, time.Minute)
 }
 
 // fateOf reports whether a replica lives.
@@ -78,7 +87,15 @@ func (w *world) running(i int) *replica {
 	return w.places[i]
 }
 
-func (w *world) start(name string) *replica {
+// bankOf returns the gateway for which the replicas of a slot are configured.
+func (w *world) bankOf(slot int) bank {
+	if w.twoGateways && slot%2 == 1 {
+		return w.audit.banks[1]
+	}
+	return w.audit.banks[0]
+}
+
+func (w *world) start(slot int, name string) *replica {
 	w.trace.tell(name, "", "starts")
 	r := &replica{
 		world: w, name: name, dead: make(chan struct{}), nth: make(map[string]int),
@@ -87,7 +104,10 @@ func (w *world) start(name string) *replica {
 	}
 	wire := &fake.Wire{Fault: r.fault}
 	payments := ports.Payments(observedPayments{wire.Payments(auditedPayments{w.audit.store, w.audit}), w.audit})
-	gateway := ports.Gateway(auditedGateway{wire.Gateway(arrivals{w.audit.bank, w.audit}), w.audit, r})
+	if w.skew > 0 {
+		payments = skewedPayments{payments, w.skews(name)}
+	}
+	gateway := ports.Gateway(auditedGateway{wire.Gateway(arrivals{w.bankOf(slot), w.audit}), w.audit, r})
 	retry := ports.Retry(resilience.NewRetry(w.retry))
 	if w.sharedCommits {
 		payments = newSharedPayments(payments)
@@ -170,6 +190,9 @@ func (r *replica) leave() {
 func (r *replica) kill(how string) {
 	r.die.Do(func() {
 		r.world.trace.tell(r.name, "", how)
+		r.world.mu.Lock()
+		r.world.deaths[r.name] = time.Now()
+		r.world.mu.Unlock()
 		close(r.dead)
 		r.quit()
 	})
@@ -178,6 +201,9 @@ func (r *replica) kill(how string) {
 // pause stops the process for d: its calls hang where they are, and go on then.
 func (r *replica) pause(d time.Duration) {
 	r.world.trace.tell(r.name, "", "is paused for %v", d)
+	r.world.mu.Lock()
+	r.world.pauses[r.name] = time.Now().Add(d)
+	r.world.mu.Unlock()
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	r.paused = time.Now().Add(d)

@@ -5,6 +5,7 @@ import (
 
 	"paymentd/adapters/resilience"
 	"paymentd/core"
+	"paymentd/core/payment"
 )
 
 // settings are all that is drawn from the seed before a run begins. Each run has some kinds of
@@ -13,7 +14,7 @@ type settings struct {
 	service        core.Settings // of every replica, but for its name
 	retry          resilience.RetryOptions
 	gatewayTimeout time.Duration
-	repeatable     bool // the gateway honours gateway keys
+	gateway        capabilities
 	sharedCommits  bool // of the payments that a replica claims and settles
 
 	replicas, clients, requests, orders int
@@ -24,12 +25,30 @@ type settings struct {
 	storm  time.Duration // how long there are faults
 	faults faults
 	moods  moods
-	// jump bounds how far the database's clock is off, either way.
-	jump time.Duration
+	// jump bounds how far the database's clock is off, and skew how far those of the replicas are,
+	// either way. They are not both off in a run: elapsed time is what one clock at least has right.
+	jump, skew time.Duration
 	// arrival is how long after the call of the core a charge may arrive at the gateway and
-	// take the money. It is what PAYMENTD_LATE promises, less what clocks that jump take off.
+	// take the money. It is what PAYMENTD_LATE promises.
 	arrival time.Duration
+	// twoGateways: the replicas are not all configured for the same gateway.
+	twoGateways bool
+	// persons is the mean time between two words of a person; zero for none.
+	persons time.Duration
+	// blackout is how long a replica may stay down; zero for a short time.
+	blackout time.Duration
 }
+
+// capabilities are what the gateway can prove, and what it does.
+type capabilities struct {
+	payment.Capabilities
+
+	// lag is how long lookups do not see a charge, whatever is declared.
+	lag time.Duration
+}
+
+// liar reports whether the gateway can do less than it declares.
+func (c capabilities) liar() bool { return c.lag > c.LookupLag }
 
 // faults are what happens to replicas and on the wires. The chances are of one call, the
 // lengths of time are means between two; zero for never.
@@ -45,6 +64,9 @@ type faults struct {
 // moods are the weights of what the gateway does with an attempt, outside of its outages.
 type moods struct {
 	approve, decline, refuse, unavailable, stumble, lose, late, slow, reject float64
+	between, running, uncharged, duplicate, pending                          float64
+	// noAnswer is the chance that something in between answers a lookup.
+	noAnswer float64
 }
 
 func draw(seed uint64) settings {
@@ -53,7 +75,6 @@ func draw(seed uint64) settings {
 		service:        drawService(s),
 		retry:          resilience.RetryOptions{MaxRetries: one(s, 0, 1, 1, 2, 3, 3, 3), Delay: time.Second},
 		gatewayTimeout: s.between(2*time.Second, 10*time.Second),
-		repeatable:     s.chance(0.85),
 		replicas:       one(s, 1, 2, 2, 3, 3, 3, 4),
 		clients:        2 + s.IntN(6),
 		requests:       3 + s.IntN(13),
@@ -64,16 +85,43 @@ func draw(seed uint64) settings {
 	}
 	set.sharedCommits = newStream(seed, "shared commits").chance(0.5)
 	set.pause = s.between(200*time.Millisecond, set.storm/time.Duration(set.requests))
-	if s.chance(0.25) {
-		set.jump = s.between(time.Second, set.service.Late/8)
-	}
+	set.service.GatewayTimeout, set.service.MaxBackoff = set.gatewayTimeout, set.retry.MaxBackoff()
 	set.arrival = set.service.Late - time.Second
-	if set.jump > 0 {
-		// A jump can end a lease early. The one who held it does not know, and may begin an
-		// attempt until his own clock says so.
-		set.arrival -= 2*set.jump + set.service.Lease
+	set.gateway = drawGateway(newStream(seed, "gateway"), set)
+	switch s := newStream(seed, "clocks"); s.IntN(4) {
+	case 0:
+		set.jump = s.between(time.Second, 72*time.Hour)
+	case 1:
+		set.skew = s.between(time.Second, 72*time.Hour)
+	}
+	set.twoGateways = set.replicas > 1 && newStream(seed, "two gateways").chance(0.15)
+	if s := newStream(seed, "persons"); s.chance(0.3) {
+		set.persons = s.between(10*time.Second, 5*time.Minute)
+	}
+	if s := newStream(seed, "blackouts"); set.gateway.KeyLifetime > 0 && s.chance(0.6) {
+		set.blackout = s.between(time.Minute, 2*set.gateway.KeyLifetime)
 	}
 	return set
+}
+
+// drawGateway draws what the gateway can prove. Half of them are as the gateway protocol has it.
+func drawGateway(s stream, set settings) capabilities {
+	c := capabilities{Capabilities: payment.Capabilities{
+		Gateway: "fake:", HonoursKeys: !s.chance(0.15), LookupForgets: true, SavesDeclines: !s.chance(0.1),
+		SavesErrors: s.chance(0.15),
+	}}
+	if s.chance(0.3) {
+		c.KeyLifetime = set.service.Late + set.gatewayTimeout + s.between(20*time.Second, 20*time.Minute)
+		c.LookupForgets = s.chance(0.8)
+	}
+	if s.chance(0.3) {
+		c.LookupLag = s.between(100*time.Millisecond, set.service.Late/2)
+		c.lag = c.LookupLag
+	}
+	if s.chance(0.15) {
+		c.lag = c.LookupLag + s.between(time.Second, set.service.Late/2-2*time.Second)
+	}
+	return c
 }
 
 func drawService(s stream) core.Settings {
@@ -125,6 +173,8 @@ func drawMoods(s stream) moods {
 	m := moods{
 		approve: one(s, 0.1, 0.5, 1.0), decline: some(0.5), refuse: some(0.7), unavailable: some(0.5),
 		stumble: some(0.4), lose: some(0.4), late: some(0.5), slow: some(0.5), reject: some(0.1),
+		between: some(0.4), running: some(0.1), uncharged: some(0.2), duplicate: some(0.5), pending: some(0.05),
+		noAnswer: some(0.2),
 	}
 	if s.chance(0.4) { // one mood more than all others
 		*one(s, &m.decline, &m.refuse, &m.refuse, &m.unavailable, &m.late, &m.slow) += 1 + 4*s.Float64()

@@ -41,10 +41,19 @@ func (a *audit) sawSettle(s payment.Settlement, err error) {
 		a.saw("rounds handed over")
 	case s.Outcome.State == payment.StateUnresolved:
 		a.saw("rounds that ended unresolved")
-	case s.Event == payment.EventReconciled:
-		a.saw("lookups that settled as " + string(s.Outcome.State))
 	default:
 		a.saw("rounds that ended " + string(s.Outcome.State))
+	}
+}
+
+func (a *audit) sawLookup(r payment.LookupRecord, is payment.Payment, v payment.Verdict) {
+	switch {
+	case v != payment.VerdictWritten:
+		a.saw("lookups recorded as " + string(v))
+	case is.State == payment.StateUnresolved && r.State == payment.StateProcessing:
+		a.saw("rounds that ended unresolved")
+	case is.State != r.State:
+		a.saw("lookups that settled as " + string(is.State))
 	}
 }
 

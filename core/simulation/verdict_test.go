@@ -16,18 +16,25 @@ func (w *world) reachEnds() {
 	set := w.service
 	// At worst: a lease for each strike, then the longest pause between two lookups, before and
 	// after the last late charge may have come; and the later rounds.
-	limit := time.Duration(payment.MaxStrikes+2)*(set.Lease+2*time.Minute) + 2*set.LookupMax + 2*set.Late + 2*w.jump + 10*time.Minute
+	limit := time.Duration(payment.MaxStrikes+2)*(set.Lease+2*time.Minute) + 4*set.LookupMax + 6*set.Late + w.blackout + 20*time.Minute
+	if w.jump > 0 {
+		limit += payment.PutOff // what is due later than that is due, and what is due sooner is not
+	}
 	for _, d := range set.LaterRetries {
 		limit += d + 2*time.Minute
 	}
 	began := time.Now()
 	for w.sleep(10 * time.Second) {
 		id, stuck := w.audit.stuck()
-		if !stuck && w.audit.bank.Settled() {
+		if !stuck && w.audit.settled() && w.calls.Load() == 0 {
 			return
 		}
 		if time.Since(began) > limit {
-			w.find(id, "stuck: it has no end %v after the last fault", time.Since(began))
+			var p payment.Payment
+			if d := w.audit.orders[id]; d != nil {
+				p = d.payment
+			}
+			w.find(id, "stuck: it has no end %v after the last fault: %s, due %v, in doubt %+v, keys %+v", time.Since(began), p.State, p.DueAt, p.Doubt, p.Keys)
 			return
 		}
 	}
@@ -38,11 +45,54 @@ func (a *audit) stuck() (payment.OrderID, bool) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	for _, id := range slices.Sorted(maps.Keys(a.orders)) {
-		if p := a.orders[id].payment; p.OrderID != "" && !p.State.Known() {
+		d := a.orders[id]
+		a.look(id)
+		if p := d.payment; p.OrderID != "" && !p.State.Known() && (p.State != payment.StateUnresolved || !a.forAPerson(d)) {
 			return id, true
+		}
+		for _, t := range a.taken(id) {
+			if !onRecord(d.payment, t.TransactionID) && a.findable(d, t) {
+				return id, true
+			}
+		}
+		for _, k := range d.payment.Keys {
+			if k.Closed == "" && !k.DueAt.IsZero() && !a.forgotten(d, k.Key) {
+				return id, true
+			}
 		}
 	}
 	return "", false
+}
+
+// settled reports whether every request has reached a gateway's ledger.
+func (a *audit) settled() bool {
+	for _, b := range a.banks {
+		if !b.Settled() {
+			return false
+		}
+	}
+	return true
+}
+
+// forgotten reports whether a lookup of the key proves nothing any more.
+func (a *audit) forgotten(d *dossier, key payment.GatewayKey) bool {
+	set := a.world.gateway
+	return set.LookupForgets && set.KeyLifetime > 0 && time.Since(d.log(key).first) >= set.KeyLifetime
+}
+
+// findable reports whether a lookup finds the transaction.
+func (a *audit) findable(d *dossier, t taken) bool {
+	for _, b := range a.banks {
+		if b.id == t.gateway {
+			return b.transaction(b.Decided(t.Key).TransactionID) == t.TransactionID && !a.forgotten(d, t.Key)
+		}
+	}
+	return false
+}
+
+// forAPerson reports whether only a person can resolve the payment.
+func (a *audit) forAPerson(d *dossier) bool {
+	return d.payment.Doubt.Any() && a.forgotten(d, d.payment.GatewayKey)
 }
 
 // lastLook lets a client see all payments once more, and ask for those that have succeeded.
@@ -55,7 +105,7 @@ func (w *world) lastLook() {
 	}
 }
 
-// close balances the books: the database and the gateway's ledger, order by order.
+// close balances the books: the database and the gateways' ledgers, order by order.
 func (a *audit) close() {
 	a.mu.Lock()
 	defer a.mu.Unlock()
@@ -63,12 +113,49 @@ func (a *audit) close() {
 		d := a.orders[id]
 		a.look(id)
 		a.checkLedger(id)
-		taken := len(a.taken(id))
-		if succeeded := d.payment.State == payment.StateSucceeded; succeeded != (taken > 0) {
-			a.world.find(id, "at the end it is %s, and the money was taken %d times", d.payment.State, taken)
+		all := a.taken(id)
+		if succeeded := d.payment.State == payment.StateSucceeded; succeeded != (len(all) > 0) && !d.misled &&
+			(d.payment.State != payment.StateUnresolved || !a.forAPerson(d)) {
+			a.world.find(id, "at the end it is %s, and the money was taken %d times", d.payment.State, len(all))
+		}
+		for _, t := range all {
+			if !onRecord(d.payment, t.TransactionID) && a.findable(d, t) {
+				a.world.find(id, "at the end transaction %s of %s is not on record: %+v", t.TransactionID, t.Key, d.payment.Keys)
+			}
+		}
+		for _, transactionID := range slices.Sorted(maps.Keys(d.approved)) {
+			by := d.approved[transactionID]
+			if !onRecord(d.payment, transactionID) && !a.world.diedBefore(by.replica, by.at, 10*time.Minute) {
+				a.world.find(id, "%s was told of transaction %s with %s, and that is not on record", by.replica, transactionID, by.key)
+			}
 		}
 	}
+	a.checkDropped()
 	if err := a.store.Ready(context.Background()); err != nil {
 		a.world.find("", "the database: %v", err)
 	}
+}
+
+// checkDropped: a living worker that is fenced out with an approval records it.
+func (a *audit) checkDropped() {
+	for _, id := range slices.Sorted(maps.Keys(a.orders)) {
+		d := a.orders[id]
+		for _, transactionID := range slices.Sorted(maps.Keys(d.dropped)) {
+			if by := d.dropped[transactionID]; !a.world.diedBefore(by.replica, by.at, 2*time.Minute) {
+				a.world.find(id, "%s was fenced out with transaction %s, and has not recorded it", by.replica, transactionID)
+			}
+		}
+	}
+}
+
+// diedBefore reports whether the replica died within d of a moment, or of the end of its last pause, if
+// that was later: it may not have come to store what it was told then.
+func (w *world) diedBefore(replica string, then time.Time, d time.Duration) bool {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	died, dead := w.deaths[replica]
+	if until := w.pauses[replica]; until.After(then) {
+		then = until
+	}
+	return dead && died.Before(then.Add(d))
 }

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"runtime"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -27,14 +28,18 @@ type world struct {
 	// What the replicas are held to, whatever a bug makes of their settings.
 	workers          int
 	heartbeatTimeout time.Duration
+	late             time.Duration
 
 	slots   sync.WaitGroup
+	calls   atomic.Int64  // of clients, that a living replica is at, be they gone or not
 	over    chan struct{} // closed when the replicas are to go
 	failed  chan struct{} // closed when finding is set
 	mu      sync.Mutex
 	finding *finding
 	places  []*replica // by slot; nil while nobody runs there
 	keys    int
+	deaths  map[string]time.Time // of replicas
+	pauses  map[string]time.Time // when the last pause of a replica is over
 	asked   int
 	clock   int64
 	history []history.Operation
@@ -78,7 +83,7 @@ func simulate(t *testing.T, seed uint64, b bug) run {
 		out.sights["clients were told: "+string(op.Told)]++
 	}
 	if out.finding == nil {
-		if err := history.Check(w.history, time.Minute); err != nil {
+		if err := history.Check(w.unspoken(), time.Minute); err != nil {
 			out.finding = w.findingOf(err)
 		}
 	}
@@ -94,9 +99,9 @@ func simulate(t *testing.T, seed uint64, b bug) run {
 func newWorld(seed uint64, b bug) *world {
 	w := &world{
 		settings: draw(seed), seed: seed, bug: b, began: time.Now(),
-		over: make(chan struct{}), failed: make(chan struct{}),
+		over: make(chan struct{}), failed: make(chan struct{}), deaths: make(map[string]time.Time), pauses: make(map[string]time.Time),
 	}
-	w.workers, w.heartbeatTimeout = w.service.Workers, w.service.HeartbeatTimeout
+	w.workers, w.heartbeatTimeout, w.late = w.service.Workers, w.service.HeartbeatTimeout, w.service.Late
 	if b.settings != nil {
 		b.settings(&w.service)
 	}
@@ -115,6 +120,8 @@ func (w *world) live() {
 		w.slots.Go(func() { w.slot(i) })
 	}
 	w.slots.Go(w.moveClocks)
+	w.slots.Go(w.decidePending)
+	w.slots.Go(w.speak)
 	var clients sync.WaitGroup
 	for i := range w.clients {
 		clients.Go(func() { (&client{world: w, id: i, stream: w.stream("client", i)}).live() })

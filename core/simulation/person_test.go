@@ -1,0 +1,238 @@
+package simulation
+
+import (
+	"context"
+	"errors"
+	"time"
+
+	"paymentd/core"
+	"paymentd/core/payment"
+	"paymentd/core/simulation/history"
+	"paymentd/ports"
+)
+
+// speak lets a person resolve and import payments, now and then. What he says of a success is what
+// the gateway's books have; that the money was not taken may be wrong.
+func (w *world) speak() {
+	if w.persons == 0 {
+		return
+	}
+	s := w.stream("person")
+	for w.stormy() && w.sleep(s.about(w.persons)) {
+		id := orderID(s.IntN(w.orders))
+		h, err := w.audit.store.History(context.Background(), id)
+		if err != nil {
+			continue
+		}
+		books := w.audit.taken(id)
+		switch how := s.IntN(4); {
+		case how == 0:
+			w.resolve(h.Payment, payment.Outcome{State: payment.StateFailed, Reason: "the bank says so"}, s.chance(0.2))
+		case how == 1 && len(books) > 0:
+			w.resolve(h.Payment, payment.Outcome{
+				State: payment.StateSucceeded, TransactionID: books[0].TransactionID,
+			}, s.chance(0.2))
+		case how == 2 && len(books) > 0:
+			w.bring(one(s, books...), s.chance(0.2))
+		case how == 3 && s.chance(0.3):
+			// A charge of a time that a restored backup does not have.
+			lost := taken{gateway: mainGateway}
+			lost.OrderID, lost.Money = id, amountOf(s.IntN(w.orders))
+			lost.Money = h.Payment.Money
+			lost.Key, lost.TransactionID = payment.GatewayKey("lost-"+string(id)), "lost-"+string(id)
+			w.bring(lost, s.chance(0.2))
+		}
+	}
+}
+
+// resolve is a person's word on a payment.
+func (w *world) resolve(p payment.Payment, o payment.Outcome, inFlight bool) {
+	a := w.audit
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	d := a.dossier(p.OrderID)
+	before := d.payment
+	k := d.log(before.GatewayKey)
+	if o.State == payment.StateFailed {
+		k.wordAt = time.Now()
+	}
+	err := core.Resolve(context.Background(), a.store, payment.Resolution{
+		OrderID: p.OrderID, Outcome: o, By: "person", Rules: w.rules(mainGateway), Worker: time.Now(), InFlight: inFlight,
+	})
+	w.trace.tell("person", p.OrderID, "resolves as %s %s, in flight %t: %v", o.State, o.TransactionID, inFlight, err)
+	if err != nil {
+		k.wordAt = time.Time{}
+		return
+	}
+	if o.State == payment.StateFailed && len(k.unknown()) > 0 || before.State == payment.StateProcessing {
+		d.misled = true // a word that no proof is behind
+	}
+	a.saw("persons resolve to " + string(o.State))
+	a.look(p.OrderID)
+}
+
+// bring imports a charge of the gateway's books.
+func (w *world) bring(t taken, overwrite bool) {
+	a := w.audit
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	d := a.dossier(t.OrderID)
+	before := d.payment
+	open := before.GatewayKey != t.Key && before.State != payment.StateSucceeded && len(d.log(before.GatewayKey).unknown()) > 0
+	lost := !a.knows(t)
+	v, err := auditedPayments{a.store, a}.Import(context.Background(), payment.Import{
+		Charge: t.Charge, Gateway: t.gateway, TransactionID: t.TransactionID, By: "person",
+		Rules: w.rules(t.gateway), Worker: time.Now(), Overwrite: overwrite,
+	})
+	w.trace.tell("person", t.OrderID, "imports %s of %s, overwrite %t: %s, %v", t.TransactionID, t.Key, overwrite, v, err)
+	refused := new(payment.ImportRefusedError)
+	switch {
+	case errors.As(err, &refused):
+		a.saw("imports refused")
+		return
+	case err != nil:
+		w.find(t.OrderID, "import: %v", err)
+		return
+	case open && !overwrite:
+		w.find(t.OrderID, "an import has overwritten %s, which may have charged", before.GatewayKey)
+	}
+	if v == payment.VerdictWritten {
+		a.saw("imports")
+		d.misled = d.misled || lost || open
+	}
+	a.look(t.OrderID)
+}
+
+// knows reports whether a gateway's ledger has the charge.
+func (a *audit) knows(t taken) bool {
+	for _, known := range a.taken(t.OrderID) {
+		if known.TransactionID == t.TransactionID {
+			return true
+		}
+	}
+	return false
+}
+
+// unspoken is the history of the orders that no person, and no charge that came to light, has changed
+// behind the clients' backs.
+func (w *world) unspoken() (ops []history.Operation) {
+	loud := make(map[string]bool)
+	for id, d := range w.audit.orders {
+		for _, e := range d.events {
+			switch e.Kind {
+			case payment.EventEvidence, payment.EventImported, payment.EventResolved, payment.EventDouble:
+				loud[string(id)] = true
+			}
+		}
+	}
+	for _, op := range w.history {
+		if !loud[op.OrderID] {
+			ops = append(ops, op)
+		}
+	}
+	return ops
+}
+
+// skewedPayments is the database as a replica sees it whose own clock is off: what it stores of its
+// time is, and what others have stored of theirs looks so to it.
+type skewedPayments struct {
+	ports.Payments
+
+	skews skews
+}
+
+// skews are by how much a clock is off, from some times on.
+type skews []skew
+
+type skew struct {
+	from time.Time
+	by   time.Duration
+}
+
+func (w *world) skews(name string) (all skews) {
+	s, end := w.stream("skew", name), w.began.Add(w.storm)
+	for at := time.Now(); ; at = at.Add(s.about(3 * time.Minute)) {
+		all = append(all, skew{at, time.Duration((2*s.Float64() - 1) * float64(w.skew))})
+		if at.After(end) || s.chance(0.3) {
+			return all
+		}
+	}
+}
+
+func (all skews) at(t time.Time) (by time.Duration) {
+	for _, s := range all {
+		if !t.Before(s.from) {
+			by = s.by
+		}
+	}
+	return by
+}
+
+// shown is a moment as this clock shows it.
+func (all skews) shown(t time.Time) time.Time {
+	if t.IsZero() {
+		return t
+	}
+	return t.Add(all.at(t))
+}
+
+// seen is a stored moment as the core of this replica, whose time is right, must see it to come to
+// the same as one whose clock is off.
+func (all skews) seen(i payment.Instant) payment.Instant {
+	if !i.Worker.IsZero() {
+		i.Worker = i.Worker.Add(-all.at(time.Now()))
+	}
+	return i
+}
+
+func (all skews) payment(p payment.Payment) payment.Payment {
+	p.KeySent = all.seen(p.KeySent)
+	p.Doubt.Unanswered, p.Doubt.Latest = all.seen(p.Doubt.Unanswered), all.seen(p.Doubt.Latest)
+	return p
+}
+
+func (p skewedPayments) Claim(ctx context.Context, ask payment.Ask) (payment.Payment, payment.Verdict, error) {
+	ask.Worker = p.skews.shown(ask.Worker)
+	is, v, err := p.Payments.Claim(ctx, ask)
+	return p.skews.payment(is), v, err
+}
+
+func (p skewedPayments) ClaimDue(ctx context.Context, terms payment.Terms, limit int) ([]payment.Decision, error) {
+	terms.Worker = p.skews.shown(terms.Worker)
+	due, err := p.Payments.ClaimDue(ctx, terms, limit)
+	for i := range due {
+		due[i].Payment = p.skews.payment(due[i].Payment)
+	}
+	return due, err
+}
+
+func (p skewedPayments) Renew(ctx context.Context, r payment.Renewal) error {
+	r.Worker = p.skews.shown(r.Worker)
+	return p.Payments.Renew(ctx, r)
+}
+
+func (p skewedPayments) Settle(ctx context.Context, s payment.Settlement) error {
+	s.Worker = p.skews.shown(s.Worker)
+	return p.Payments.Settle(ctx, s)
+}
+
+func (p skewedPayments) RecordLookup(
+	ctx context.Context, r payment.LookupRecord,
+) (payment.Payment, payment.Verdict, error) {
+	r.Sent.Worker, r.Worker = p.skews.shown(r.Sent.Worker), p.skews.shown(r.Worker)
+	is, v, err := p.Payments.RecordLookup(ctx, r)
+	return p.skews.payment(is), v, err
+}
+
+func (p skewedPayments) RecordApproval(
+	ctx context.Context, a payment.Approval,
+) (payment.Payment, payment.Verdict, error) {
+	a.Worker = p.skews.shown(a.Worker)
+	is, v, err := p.Payments.RecordApproval(ctx, a)
+	return p.skews.payment(is), v, err
+}
+
+func (p skewedPayments) Find(ctx context.Context, id payment.OrderID) (payment.Payment, error) {
+	is, err := p.Payments.Find(ctx, id)
+	return p.skews.payment(is), err
+}

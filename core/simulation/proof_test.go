@@ -1,0 +1,307 @@
+package simulation
+
+import (
+	"slices"
+	"time"
+
+	"paymentd/core/payment"
+	"paymentd/ports"
+)
+
+// keyLog is what was really done with a gateway key, and what the service could know of it, by the
+// simulation's own time. Whether that proves anything is judged here a second time, from the rules in
+// docs/double-charge.md and not from the code that follows them.
+type keyLog struct {
+	gateway  payment.GatewayID
+	first    time.Time // claim that may have sent it
+	attempts []*attempt
+	looks    []look
+	busy     []time.Time // when the gateway said that it was still at work, and that was stored
+	closedAt time.Time   // zero while it is open
+	saved    bool        // the gateway has saved a decline, or has cancelled the charge: a repeat gets that
+	wordAt   time.Time   // a person's last word on it
+}
+
+// look is a lookup that was answered.
+type look struct {
+	payment.Lookup
+
+	sent time.Time
+}
+
+const epsilon = time.Millisecond // databases store microseconds
+
+func (d *dossier) log(key payment.GatewayKey) *keyLog {
+	k := d.proofs[key]
+	if k == nil {
+		k = &keyLog{}
+		d.proofs[key] = k
+	}
+	return k
+}
+
+// claim is for a claim that may send the key, and opens it again.
+func (k *keyLog) claim(now time.Time) {
+	if k.first.IsZero() {
+		k.first = now
+	}
+	k.closedAt = time.Time{}
+}
+
+// close says that the key is closed, and that the proof covers what was sent before.
+func (k *keyLog) close(now time.Time) {
+	k.closedAt = now
+	for _, at := range k.attempts {
+		at.covered = true
+	}
+}
+
+// unknown are the attempts that may have taken the money, or may still take it.
+func (k *keyLog) unknown() []*attempt {
+	return slices.DeleteFunc(slices.Clone(k.attempts), func(at *attempt) bool {
+		return at.covered || at.class != "" && !at.class.Unknown()
+	})
+}
+
+// named reports whether the gateway has named a charge that is not decided.
+func (k *keyLog) named() bool {
+	return slices.ContainsFunc(k.unknown(), func(at *attempt) bool { return at.class == payment.ClassPending })
+}
+
+// running reports whether the gateway said that the attempt, or one before it, was still running.
+func (at *attempt) running() bool {
+	return at.answered && at.class == payment.ClassUnknownUnanswered
+}
+
+// counts reports whether a lookup proves that none of the attempts charges.
+func (w *world) counts(k *keyLog, l look, unknown []*attempt) bool {
+	saved := l.Finding == payment.FoundDeclined && w.gateway.SavesDeclines
+	if l.Finding != payment.FoundNothing && l.Finding != payment.FoundDeclined || saved {
+		return false
+	}
+	if life := w.gateway.KeyLifetime; w.gateway.LookupForgets && life > 0 && l.sent.Sub(k.first) >= life+epsilon {
+		return false
+	}
+	for _, at := range unknown {
+		sent := at.began
+		if at.running() {
+			sent = at.ended
+		}
+		over := at.answered && !at.running()
+		passed := l.sent.Sub(sent) + epsilon
+		if passed < 0 || passed < w.gateway.LookupLag || !over && passed < w.late {
+			return false
+		}
+	}
+	return !slices.ContainsFunc(k.busy, func(at time.Time) bool {
+		return !at.After(l.sent) && l.sent.Sub(at)+epsilon < w.late
+	})
+}
+
+// absent reports whether one lookup has counted that found nothing.
+func (w *world) absent(k *keyLog) bool {
+	unknown := k.unknown()
+	return slices.ContainsFunc(k.looks, func(l look) bool { return w.counts(k, l, unknown) })
+}
+
+// proven reports whether the rules close the key.
+func (w *world) proven(k *keyLog) bool {
+	unknown := k.unknown()
+	var first time.Time
+	for _, l := range k.looks {
+		switch {
+		case l.Finding == payment.FoundVoided, l.Finding == payment.FoundDeclined && w.gateway.SavesDeclines:
+			return true
+		case !w.counts(k, l, unknown):
+		case first.IsZero():
+			first = l.sent
+		case l.sent.Sub(first)+epsilon >= w.late:
+			return true
+		}
+	}
+	return len(unknown) == 0
+}
+
+// refusal is the class of the last attempt with the key that is on record.
+func refusal(h ports.History, key payment.GatewayKey) (c payment.Class) {
+	for _, at := range h.Attempts {
+		if at.GatewayKey == key && at.Class != "" {
+			c = at.Class
+		}
+	}
+	return c
+}
+
+// checkProofs: nothing is stored as not charged, and no key is given up, without the proof.
+func (a *audit) checkProofs(d *dossier, was payment.Payment, h ports.History) {
+	is := h.Payment
+	find := func(format string, args ...any) { a.world.find(is.OrderID, format, args...) }
+	a.checkClosures(d, was, is)
+	k := d.log(is.GatewayKey)
+	if open := is.State != payment.StateProcessing && is.State != payment.StateSucceeded; open && !is.Doubt.Any() {
+		if n := len(k.unknown()); n > 0 {
+			find("%s, and not in doubt although %d attempts with %s may have charged", is.State, n, is.GatewayKey)
+		}
+	}
+	if left := d.log(was.GatewayKey); was.GatewayKey != "" && was.GatewayKey != is.GatewayKey &&
+		is.State != payment.StateSucceeded && len(left.unknown()) > 0 {
+		find("%s was given up for %s, and was not closed", was.GatewayKey, is.GatewayKey)
+	}
+	if is.State == was.State && is.GatewayKey == was.GatewayKey {
+		return
+	}
+	switch n := len(k.unknown()); is.State {
+	case payment.StateDeclined:
+		if n > 0 {
+			find("declined, and %s is not closed", is.GatewayKey)
+		}
+		if !k.declined() {
+			find("declined, and the gateway has not said so of %s", is.GatewayKey)
+		}
+		if k.closedAt.IsZero() {
+			k.saved = a.world.gateway.SavesDeclines && k.final()
+			k.close(time.Now())
+		}
+	case payment.StateFailed:
+		refused := refusal(h, is.GatewayKey) == payment.ClassDeclined || refusal(h, is.GatewayKey) == payment.ClassRejected
+		one := a.world.absent(k) && !k.named() && !refused && a.world.gateway.HonoursKeys
+		if n > 0 && !one && !k.wordAt.Equal(time.Now()) {
+			find("failed with %q, and %d attempts with %s may have charged", is.Code, n, is.GatewayKey)
+		}
+	}
+}
+
+// final reports whether the gateway has said what every repeat with the key will get.
+func (k *keyLog) final() bool {
+	return slices.ContainsFunc(k.looks, func(l look) bool {
+		return l.Finding == payment.FoundVoided || l.Finding == payment.FoundDeclined
+	})
+}
+
+// checkTakeover: an attempt of the worker that has lost the claim counts as sent no earlier than at the
+// end of its lease by its own clock, until when it may begin.
+func (a *audit) checkTakeover(d *dossier, was, is payment.Payment) {
+	if begun := was.Attempt.Class == "" && !was.Attempt.StartedAt.IsZero(); !begun || a.world.skew > 0 {
+		return
+	}
+	u := is.Doubt.Unanswered
+	sent := u.DB.Add(-a.ahead)
+	if u.Worker.After(sent) {
+		sent = u.Worker
+	}
+	if until := d.believes[was.Replica]; sent.Add(time.Second+epsilon).Before(until) && time.Now().Before(until) {
+		a.world.find(is.OrderID, "the attempt of %s counts as sent at %v, and it may begin until %v", was.Replica,
+			sent.Sub(a.world.began), until.Sub(a.world.began))
+	}
+}
+
+// declined reports whether the gateway itself has said so.
+func (k *keyLog) declined() bool {
+	return slices.ContainsFunc(k.attempts, func(at *attempt) bool { return at.class == payment.ClassDeclined }) ||
+		slices.ContainsFunc(k.looks, func(l look) bool { return l.Finding == payment.FoundDeclined })
+}
+
+// checkClosures: a key is closed by a proof, or by a person's word.
+func (a *audit) checkClosures(d *dossier, was, is payment.Payment) {
+	for _, key := range is.Keys {
+		i := slices.IndexFunc(was.Keys, func(k payment.Key) bool { return k.Key == key.Key })
+		if key.Closed == "" || key.Closed == payment.ClosedCharged || i >= 0 && was.Keys[i].Closed == key.Closed {
+			continue
+		}
+		k := d.log(key.Key)
+		switch {
+		case key.Closed == payment.ClosedPerson:
+			if !k.wordAt.Equal(time.Now()) {
+				a.world.find(is.OrderID, "%s was closed by a person, and no one has spoken", key.Key)
+			}
+		case !a.world.proven(k):
+			a.world.find(is.OrderID, "%s was closed as %s, and that is not proven", key.Key, key.Closed)
+		}
+		k.saved = k.final()
+		k.close(time.Now())
+		a.saw("keys closed: " + string(key.Closed))
+	}
+}
+
+// checkAttempt: an attempt may begin with this key, at this gateway.
+func (a *audit) checkAttempt(d *dossier, replica string, gateway payment.GatewayID, c payment.Charge) {
+	find := func(format string, args ...any) { a.world.find(c.OrderID, replica+" "+format, args...) }
+	k, set := d.log(c.Key), a.world.gateway
+	if k.gateway == "" {
+		k.gateway = gateway
+	}
+	doubt := len(k.unknown()) > 0
+	age := time.Since(k.first)
+	switch {
+	case k.gateway != gateway:
+		find("charges at %s with %s, a key of %s", gateway, c.Key, k.gateway)
+	case !k.closedAt.IsZero() && !k.saved:
+		find("charges with %s, which is closed", c.Key)
+	case doubt && set.KeyLifetime > 0 && age > set.KeyLifetime-a.world.gatewayTimeout-a.world.late:
+		find("charges with %s, which is %v old and may be forgotten", c.Key, age)
+	case doubt && !set.HonoursKeys && !a.overlapping(d, c.Key):
+		find("charges with %s again, and the gateway does not honour keys", c.Key)
+	}
+}
+
+// overlapping reports whether an attempt with the key is in flight: another worker's, behind whose
+// back this one was begun.
+func (a *audit) overlapping(d *dossier, key payment.GatewayKey) bool {
+	return slices.ContainsFunc(d.log(key).unknown(), func(at *attempt) bool { return at.ended.IsZero() })
+}
+
+// lookedUp takes down a lookup that was answered.
+func (a *audit) lookedUp(replica string, gateway payment.GatewayID, key payment.GatewayKey, sent time.Time, l payment.Lookup) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	for id, d := range a.orders {
+		k := d.proofs[key]
+		if k == nil {
+			continue
+		}
+		if k.gateway != "" && k.gateway != gateway {
+			a.world.find(id, "%s looks up %s at %s, a key of %s", replica, key, gateway, k.gateway)
+		}
+		k.looks = append(k.looks, look{l, sent})
+		if l.Finding == payment.FoundApproved {
+			d.approve(l.TransactionID, approval{key, replica, time.Now()})
+		}
+		return
+	}
+}
+
+// approval is the gateway's word to a worker that it has taken the money.
+type approval struct {
+	key     payment.GatewayKey
+	replica string
+	at      time.Time
+}
+
+func (d *dossier) approve(transactionID string, by approval) {
+	if _, known := d.approved[transactionID]; !known {
+		d.approved[transactionID] = by
+	}
+}
+
+// onRecord reports whether a transaction is in what is stored of the payment.
+func onRecord(p payment.Payment, transactionID string) bool {
+	return p.TransactionID == transactionID || slices.ContainsFunc(p.Keys, func(k payment.Key) bool {
+		return k.TransactionID == transactionID
+	})
+}
+
+// rules are those of a replica that is configured for the gateway.
+func (w *world) rules(gateway payment.GatewayID) payment.KeyRules {
+	set := w.service
+	longest := max(set.LookupMax, set.MaxBackoff)
+	for _, d := range set.LaterRetries {
+		longest = max(longest, d)
+	}
+	r := payment.KeyRules{
+		Capabilities: w.gateway.Capabilities, Late: w.late, Timeout: w.gatewayTimeout,
+		LookupFirst: set.LookupFirst, LookupMax: set.LookupMax,
+		MaxLease: set.Lease + set.MaxBackoff + time.Second, MaxDelay: longest + time.Second,
+	}
+	r.Gateway = gateway
+	return r
+}

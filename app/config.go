@@ -46,7 +46,7 @@ type Config struct {
 	Late               time.Duration    `default:"1m" env:"PAYMENTD_LATE" help:"How long an attempt that was not answered may still charge."`
 	Reconcile          time.Duration    `default:"5s" env:"PAYMENTD_RECONCILE" help:"First interval at which the gateway is asked about an unresolved payment; it doubles up to 15 minutes."`
 
-	Workers          int           `default:"16" env:"PAYMENTD_WORKERS" help:"Payments that the queue works on at once."`
+	Workers          int           `default:"16" env:"PAYMENTD_WORKERS" help:"Payments that the queue works on at once, of each kind of work: charges, takeovers, lookups."`
 	Poll             time.Duration `default:"1s" env:"PAYMENTD_POLL" help:"Longest sleep of the queue."`
 	HeartbeatTimeout time.Duration `default:"5s" env:"PAYMENTD_HEARTBEAT_TIMEOUT" help:"After which the claims of a silent replica are taken over."`
 

@@ -39,6 +39,7 @@ type Config struct {
 	GatewayTimeout time.Duration   `default:"10s" env:"PAYMENTD_GATEWAY_TIMEOUT" help:"Limit of one attempt."`
 	// GatewayKeyLifetime is read by [Config.keyLifetime].
 	GatewayKeyLifetime optionalDuration `default:"" env:"PAYMENTD_GATEWAY_KEY_LIFETIME" placeholder:"24h" help:"How long the gateway remembers an idempotency key after its first use; 0 for ever. A key that may be older is not sent again. 24h by default for http:// and https://, for ever for the sandbox."`
+	GatewayName        string           `default:"" env:"PAYMENTD_GATEWAY_NAME" placeholder:"NAME" help:"Identity of the gateway, which is stored with each key, in place of its base address: for an address that changes, or that differs between replicas. A payment of another identity is neither sent nor looked up. Not for the sandbox."`
 	GatewayLookupLag   time.Duration    `default:"0s" env:"PAYMENTD_GATEWAY_LOOKUP_LAG" help:"How long after a charge the gateway's lookup may not see it yet. The gateway protocol promises 0s."`
 	Lease              time.Duration    `default:"30s" env:"PAYMENTD_LEASE" help:"How long a claim on a payment is held without a word; must exceed the gateway timeout."`
 	Wait               time.Duration    `default:"10s" env:"PAYMENTD_WAIT" help:"How long a request waits for another one at work on the same order."`
@@ -112,6 +113,9 @@ func (c *Config) Validate() error {
 	if !hasPrefix(c.Gateway, "sandbox:", "http://", "https://") || c.Gateway != strings.TrimSpace(c.Gateway) {
 		return setting("gateway", "must begin with sandbox:, http:// or https://, and have no space or line feed at its end")
 	}
+	if err := c.validateGatewayName(); err != nil {
+		return err
+	}
 	if err := c.validateLedger(); err != nil {
 		return err
 	}
@@ -135,6 +139,19 @@ func (c *Config) Validate() error {
 		return err
 	}
 	return c.validateNumbers()
+}
+
+func (c *Config) validateGatewayName() error {
+	unfit := func(r rune) bool { return r <= ' ' || r > '~' }
+	switch {
+	case c.GatewayName == "":
+		return nil
+	case strings.HasPrefix(c.Gateway, "sandbox:"):
+		return setting("gateway-name", "goes with an http:// or https:// gateway; leave it out for the sandbox")
+	case len(c.GatewayName) > payment.MaxGatewayIDBytes || strings.ContainsFunc(c.GatewayName, unfit):
+		return setting("gateway-name", "must have at most 255 printable ASCII characters without spaces")
+	}
+	return nil
 }
 
 func (c *Config) validateAddr() error {

@@ -51,7 +51,7 @@ func newGateway(
 	ledger, inProcess := strings.CutPrefix(cfg.Gateway, "sandbox:")
 	if !inProcess {
 		options := []httpgateway.Option{
-			httpgateway.WithConnections(maxAttempts(cfg)),
+			httpgateway.WithConnections(maxAttempts(cfg)), httpgateway.WithID(payment.GatewayID(cfg.GatewayName)),
 			httpgateway.WithKeyLifetime(cfg.keyLifetime()), httpgateway.WithLookupLag(cfg.GatewayLookupLag),
 		}
 		if traces != nil {

@@ -1,6 +1,7 @@
 package httpgateway
 
 import (
+	"cmp"
 	"context"
 	"crypto/x509"
 	"encoding/json"
@@ -26,6 +27,7 @@ type Gateway struct {
 
 type options struct {
 	connections int
+	id          payment.GatewayID
 	keyLifetime time.Duration
 	lookupLag   time.Duration
 	rootCAs     *x509.CertPool
@@ -46,6 +48,12 @@ func WithConnections(n int) Option {
 // zero: for ever).
 func WithKeyLifetime(d time.Duration) Option {
 	return func(o *options) { o.keyLifetime = d }
+}
+
+// WithID gives the gateway an identity of its own, so that its address may change, or differ between
+// replicas. By default its base URL is its identity.
+func WithID(id payment.GatewayID) Option {
+	return func(o *options) { o.id = id }
 }
 
 // WithLookupLag declares how long after a charge a lookup may not see it yet (default zero, as
@@ -96,7 +104,7 @@ func New(base string, timeout time.Duration, opts ...Option) (*Gateway, error) {
 	}
 	g := &Gateway{charges: u.JoinPath("charges"), timeout: timeout, addHeader: o.addHeader}
 	g.capabilities = payment.Capabilities{
-		Gateway:     gatewayID(g.charges),
+		Gateway:     cmp.Or(o.id, gatewayID(g.charges)),
 		HonoursKeys: true, KeyLifetime: o.keyLifetime,
 		LookupLag: o.lookupLag, LookupForgets: true,
 		SavesDeclines: true,

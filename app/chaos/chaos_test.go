@@ -1,7 +1,7 @@
 // Package chaos runs the real service on a real database and a gateway of its own, and breaks
 // them, at random, while clients pay: replicas are killed and paused, the server of the database
-// is killed, the gateway is killed, and the network between each two of them fails in all the
-// ways that toxiproxy knows. In the end the gateway's ledger, the table and what the clients were
+// is killed, the gateway is killed, the network between each two of them fails in all the
+// ways that toxiproxy knows, and something between the service and the gateway answers by itself. In the end the gateway's ledger, the table and what the clients were
 // told are compared, order by order.
 //
 //	make chaos                                      # half an hour

@@ -52,6 +52,8 @@ func (m *monkey) run(t *testing.T, lasts time.Duration) {
 		{"link", m.breakLink},
 		{"link", m.breakLink},
 		{"door", m.breakDoor},
+		{"intermediary", m.answerInBetween},
+		{"intermediary", m.answerInBetween},
 	}
 	for end := time.Now().Add(lasts); time.Now().Before(end); {
 		fault := faults[m.random.IntN(len(faults))]

@@ -25,11 +25,13 @@ type world struct {
 	replicas []*apptest.Process
 	links    []*toxiproxy.Proxy // to the database and to the gateway, from each replica
 	doors    []*toxiproxy.Proxy // from the clients to each replica
+	between  []*intermediary    // on the way from each replica to the gateway
 }
 
 // settings make the service quick to take over, so that a minute has room for many faults. They
 // keep the proportions of the defaults.
 var settings = map[string]string{
+	"PAYMENTD_GATEWAY_NAME":      "chaos", // each replica reaches it by an address of its own
 	"PAYMENTD_RETRY_DELAY":       "200ms",
 	"PAYMENTD_GATEWAY_TIMEOUT":   "2s",
 	"PAYMENTD_LEASE":             "6s",
@@ -61,9 +63,11 @@ func newService(t *testing.T, databaseURLs []string) *world {
 	for i, databaseURL := range databaseURLs {
 		toDatabase := proxy(t, fmt.Sprint("database", i), address(databaseURL))
 		toGateway := proxy(t, fmt.Sprint("gateway", i), address(w.gateway.URL))
+		between := newIntermediary(t, "http://"+toGateway.Listen)
+		w.between = append(w.between, between)
 		env := map[string]string{
 			"PAYMENTD_DATABASE": strings.Replace(databaseURL, address(databaseURL), toDatabase.Listen, 1),
-			"PAYMENTD_GATEWAY":  "http://" + toGateway.Listen,
+			"PAYMENTD_GATEWAY":  between.URL,
 		}
 		maps.Copy(env, settings)
 		replica := apptest.Start(t, binary, env, "serve")
@@ -108,6 +112,9 @@ func (w *world) urls() []string {
 // heal takes every fault away, and returns when every process serves again.
 func (w *world) heal(t *testing.T) {
 	t.Helper()
+	for _, i := range w.between {
+		i.sick.Store(false)
+	}
 	for _, p := range append(w.links, w.doors...) {
 		p.Toxics.ResetToxics(t.Context())
 	}

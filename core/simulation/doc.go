@@ -7,8 +7,15 @@
 // drawn from one seed: the settings, what the clients ask, and which faults there are. Replicas
 // die at any call through a port (before it, after it, its answer lost), are paused past their
 // lease or their heartbeats, are stopped and started anew; answers of the database and of the
-// gateway are lost or come late; both have outages; the database's clock jumps; charges are
-// declined, or arrive long after their caller has given up on them.
+// gateway are lost or come late; both have outages; charges are declined, or arrive long after their
+// caller has given up on them.
+//
+// The gateway of a run forgets keys after a lifetime or does not, honours keys or does not, saves
+// declines or does not; its lookups lag, as declared or for longer. It answers 409, "charged": false,
+// a decline of the second try while the first has charged, or pending. Something in between answers in
+// its place, on charges (passed on or not) and on lookups. The database's clock, or those of the
+// replicas, step by seconds to days in both directions. Replicas are configured for two gateways. A
+// person resolves and imports payments at any moment, and is sometimes wrong.
 //
 // What must hold is in audit_test.go (after each change of the database and each call to the
 // gateway), observed_test.go (who waits for another's end), client_test.go (what a client is
@@ -16,9 +23,14 @@
 // that the clients saw, together). That it would be noticed if it did not hold is shown by
 // mutations_test.go, which breaks the service on purpose.
 //
-// Two assumptions bound the faults, and are the service's own: what has left for the gateway
-// arrives within PAYMENTD_LATE, and clocks jump by less than that leaves room for
-// (settings.arrival).
+// proof_test.go judges a second time, from the rules and from what was really done, whether what is
+// stored as not charged is proven, and whether a key may be sent.
+//
+// Assumptions bound the faults, and are the service's own: what has left for the gateway arrives within
+// PAYMENTD_LATE; lookups lag by less than half of it; in a run either the database's clock steps or those
+// of the replicas, so that one of them has right how much time has passed; and a worker's time is that at
+// which the row is locked, also if the call was long on its way. What a person's wrong word makes
+// the service do is his: but it is never silent.
 //
 // # Running it
 //

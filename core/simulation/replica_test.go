@@ -103,7 +103,7 @@ func (w *world) start(slot int, name string) *replica {
 		mutes:   w.spells(name+" cannot beat", w.faults.mutes),
 	}
 	wire := &fake.Wire{Fault: r.fault}
-	payments := ports.Payments(observedPayments{wire.Payments(auditedPayments{w.audit.store, w.audit}), w.audit})
+	payments := ports.Payments(observedPayments{sortedWork{wire.Payments(auditedPayments{w.audit.store, w.audit})}, w.audit})
 	if w.skew > 0 {
 		payments = skewedPayments{payments, w.skews(name)}
 	}

@@ -69,6 +69,10 @@ func (s sights) require(t *testing.T) {
 		"lookups that settled as declined", "lookups that settled as failed",
 		"lookups that settled as succeeded", "payments set aside", "rounds handed over",
 		"rounds put off for later", "rounds that ended unresolved", "settlements fenced out",
+		"approvals of workers that were fenced out", "imports", "imports refused",
+		"keys closed: absent", "keys closed: declined", "keys closed: person", "keys looked up again",
+		"lookups recorded as double", "lookups recorded as evidence", "lookups recorded as replay",
+		"persons resolve to failed", "persons resolve to succeeded",
 	} {
 		if s[what] == 0 {
 			t.Errorf("never seen: %s", what)

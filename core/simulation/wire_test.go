@@ -8,21 +8,54 @@ import (
 	"time"
 
 	"paymentd/adapters/fake"
+	"paymentd/core/payment"
 	"paymentd/ports"
 )
 
-// fault draws what happens to a call of this replica. The wire asks about one call at a time.
-func (r *replica) fault(c fake.Call) fake.Fault {
-	about := fmt.Sprint(c.Method, " ", c.OrderID, c.Key)
-	r.nth[about]++
-	s := r.world.stream("call", r.name, about, r.nth[about])
+// fault draws what happens to a call of this replica.
+func (r *replica) fault(fake.Call) fake.Fault {
 	return func(ctx context.Context, c fake.Call, do func()) error {
+		work := workOf(ctx)
+		time.Sleep(staggers[work]) // the loops of the queue wake at the same instant
+		s := r.nextCall(fmt.Sprint(c.Method, " ", c.OrderID, c.Key, work))
 		switch c.Method {
 		case "Charge", "LookUp":
 			return r.callGateway(ctx, s, c, do)
 		}
 		return r.callDatabase(s, c, do)
 	}
+}
+
+// nextCall returns the random numbers for the next call that is about this.
+func (r *replica) nextCall(about string) stream {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.nth[about]++
+	return r.world.stream("call", r.name, about, r.nth[about])
+}
+
+// staggers let each kind of the queue's work have instants of its own.
+var staggers = map[payment.Work]time.Duration{
+	payment.WorkTakeovers: 107 * time.Nanosecond, payment.WorkLookups: 211 * time.Nanosecond,
+}
+
+type workKey struct{}
+
+// workOf returns the kind of work of the queue's loop that makes a call; none for other calls.
+func workOf(ctx context.Context) payment.Work {
+	w, _ := ctx.Value(workKey{}).(payment.Work)
+	return w
+}
+
+// sortedWork says which of the queue's loops makes a call.
+type sortedWork struct{ ports.Payments }
+
+func (p sortedWork) NextDue(ctx context.Context, terms payment.Terms) (time.Duration, bool, error) {
+	return p.Payments.NextDue(context.WithValue(ctx, workKey{}, terms.Work), terms)
+}
+
+func (p sortedWork) ClaimDue(ctx context.Context, terms payment.Terms, limit int) ([]payment.Decision, error) {
+	return p.Payments.ClaimDue(context.WithValue(ctx, workKey{}, terms.Work), terms, limit)
 }
 
 // callDatabase makes a call to the database, with what is drawn for it. A process that is

@@ -50,7 +50,7 @@ var bodies = []struct {
 	{`{"Code":"card_declined"}`, over, over, over, false},
 	{`{"code":"a","code":"b"}`, over, over, over, false},
 	{`{"code":"card_declined"} {}`, over, over, over, false},
-	{`{"code":"card_declined","charged":true}`, over, over, over, true},
+	{`{"code":"card_declined","charged":true}`, over, named, named, true},
 	{`{"code":"rate","charged":false}`, over, no, not, false},
 	{`{"charged":false}`, over, not, not, false},
 	{`{"charged":"false"}`, over, over, over, false},
@@ -58,20 +58,21 @@ var bodies = []struct {
 	{`{"charged":0}`, over, over, over, false},
 	{`{"Charged":false}`, over, over, over, false},
 	{`{"charged":false,"charged":true}`, over, over, over, false},
-	{`{"charged":true}`, over, over, over, true},
+	{`{"charged":true}`, over, named, named, true},
 	{`{"code":"idempotency_key_reused"}`, over, reused, reused, true},
 	{`{"code":"idempotency_key_reused","charged":false}`, over, reused, reused, true},
 	{`{"status":"processing"}`, running, running, running, true},
-	{`{"status":"pending"}`, payment.ClassPending, over, over, true},
-	{`{"status":"authorized","transaction_id":"t"}`, payment.ClassPending, over, over, true},
-	{`{"status":"succeeded","transaction_id":"t"}`, yes, over, over, true},
-	{`{"status":"succeeded","transaction_id":"t","fee":{"amount":[1,{"a":null}]},"success":true,"error":null,"code":0,"message":[]}`, yes, over, over, true},
-	{` {"transaction_id" : "~ a !" , "st\u0061tus":"succeeded"} ` + "\n", yes, over, over, true},
-	{`{"status":"succeeded","transaction_id":"t","Status":"declined","STATUS":1,"Error":"x","Success":false}`, yes, over, over, true},
+	{`{"status":"pending"}`, named, named, named, true},
+	{`{"status":"authorized","transaction_id":"t"}`, named, named, named, true},
+	{`{"status":"succeeded","transaction_id":"t"}`, yes, named, named, true},
+	{`{"status":"succeeded","transaction_id":"t","fee":{"amount":[1,{"a":null}]},"success":true,"error":null,"code":0,"message":[]}`, yes, named, named, true},
+	{` {"transaction_id" : "~ a !" , "st\u0061tus":"succeeded"} ` + "\n", yes, named, named, true},
+	{`{"status":"succeeded","transaction_id":"t","Status":"declined","STATUS":1,"Error":"x","Success":false}`, over, over, over, false},
 }
 
 const (
 	yes     = payment.ClassApproved
+	named   = payment.ClassPending
 	no      = payment.ClassDeclined
 	not     = payment.ClassNotCharged
 	over    = payment.ClassUnknownAnswered

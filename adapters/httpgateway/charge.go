@@ -73,7 +73,7 @@ func (a answer) accepted() payment.Result {
 }
 
 // refused says what a marked 4xx or 5xx means, by the first row of the table that fits. One whose
-// body says that the charge exists contradicts itself, and leaves the outcome unknown.
+// body says that the charge exists contradicts itself: it has named a charge that is not decided.
 func (a answer) refused() payment.Result {
 	said, err := a.object()
 	r := payment.Result{Class: payment.ClassUnknownAnswered, Message: a.message()}
@@ -83,6 +83,7 @@ func (a answer) refused() payment.Result {
 	case code == codeKeyReused:
 		r.Class = payment.ClassKeyReused
 	case said.exists():
+		r.Class = payment.ClassPending // named, whatever the status of HTTP: one lookup does not end it
 		if a.status == http.StatusConflict || status == statusProcessing {
 			r.Class = payment.ClassUnknownUnanswered
 		}

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"strings"
 	"unicode/utf8"
 
 	"paymentd/core/payment"
@@ -17,6 +18,7 @@ var (
 	errNotUTF8  = errors.New("it is not UTF-8")
 	errNotJSON  = errors.New("it is not one JSON object")
 	errTwice    = errors.New("it has a member twice")
+	errCase     = errors.New("it has a member of the protocol in another case")
 	errNoStatus = errors.New("it has no status that is a string")
 	errStatus   = errors.New("its status is none of the gateway protocol")
 	errBoth     = errors.New("it says that the charge succeeded, and that it did not")
@@ -40,7 +42,8 @@ var known = map[string]bool{
 
 // readObject reads a body that is one JSON object in valid UTF-8, with nothing behind it. Names
 // are case-sensitive, and none may come twice in one object, at any depth: readers differ in
-// which of two values they take. encoding/json alone would take the last, and any case.
+// which of two values they take. encoding/json alone would take the last, and any case. So a member
+// whose name is the protocol's in another case makes the object unreadable as well: it may be meant.
 func readObject(body []byte) (object, error) {
 	trimmed := bytes.TrimSpace(body)
 	switch {
@@ -60,13 +63,20 @@ func readObject(body []byte) (object, error) {
 	if _, err := d.Token(); err != nil { // the opening brace
 		return object{}, errNotJSON
 	}
+	otherCase := false
 	err := readMembers(d, func(name string, value any) {
-		if known[name] {
+		switch {
+		case known[name]:
 			o.members[name] = value
+		case known[strings.ToLower(name)]:
+			otherCase = true
 		}
 	})
-	if err != nil {
+	switch {
+	case err != nil:
 		return object{}, err
+	case otherCase:
+		return object{}, errCase
 	}
 	return o, nil
 }

@@ -31,6 +31,9 @@ func checkOwn(ctx context.Context, path string) error {
 	if _, err := os.Stat(path); errors.Is(err, fs.ErrNotExist) {
 		return nil
 	}
+	if err := checkStrayLog(path); err != nil {
+		return err
+	}
 	ctx, cancel := context.WithTimeout(ctx, lookTimeout)
 	defer cancel()
 	db, err := sql.Open("sqlite", forReading(path))
@@ -46,6 +49,22 @@ func checkOwn(ctx context.Context, path string) error {
 	}
 	_ = db.Close() // it was only read
 	return nil
+}
+
+// checkStrayLog refuses a symbolic link beside which a write-ahead log lies: SQLite keeps the log beside the
+// file that the link names (sqlite.org/howtocorrupt.html, "Multiple links to the same file"), and what
+// is committed to this one would be passed over, and charged again.
+func checkStrayLog(path string) error {
+	link, err := os.Lstat(path)
+	if err != nil || link.Mode()&fs.ModeSymlink == 0 {
+		return nil //nolint:nilerr // the open says what is wrong
+	}
+	log, err := os.Stat(path + "-wal")
+	if err != nil || log.Size() == 0 {
+		return nil //nolint:nilerr // there is none
+	}
+	return &schema.RefusedError{Why: path + " is a symbolic link, and " + path + "-wal lies beside it, which may hold payments " +
+		"that the linked file lacks: move it beside that file, under its name, or away if it belongs to another database"}
 }
 
 func checkTables(ctx context.Context, db *sql.DB, path string) error {

@@ -245,3 +245,17 @@ func TestSchemaOfANewerProgram(t *testing.T) {
 	require.ErrorContains(t, err, newer)
 	require.NoError(t, open(t, databaseURL, sqlitestore.Options{}).Ready(t.Context()))
 }
+
+// TestStrayLog_BesideALink_IsRefused: what is committed to it would be passed over.
+func TestStrayLog_BesideALink_IsRefused(t *testing.T) {
+	t.Parallel()
+	databaseURL := migrated(t)
+	path := strings.TrimPrefix(databaseURL, "sqlite:")
+	link := filepath.Join(t.TempDir(), "link.db")
+	require.NoError(t, os.Symlink(path, link))
+	require.NoError(t, open(t, "sqlite:"+link, sqlitestore.Options{}).Ready(t.Context()), "a link alone is no harm")
+
+	require.NoError(t, os.WriteFile(link+"-wal", []byte("committed payments"), 0o600))
+	_, err := sqlitestore.Open("sqlite:"+link, sqlitestore.Options{})
+	require.ErrorContains(t, err, "link.db-wal lies beside it")
+}

@@ -85,11 +85,11 @@ func TestTooManyConnectionsOfTheUser(t *testing.T) {
 	held, err := mysqlstore.Open(databaseURL, mysqlstore.Options{})
 	require.NoError(t, err)
 	require.NoError(t, held.Ready(t.Context())) // which keeps its connection
-	l.accepted = func(n int) {
+	l.onAccept(func(n int) {
 		if n == 2 {
 			_ = held.Close()
 		}
-	}
+	})
 	s := open(t, linked, mysqlstore.Options{})
 	_, verdict, err := s.Claim(t.Context(), ask(t, "order-1"))
 	require.NoError(t, err)

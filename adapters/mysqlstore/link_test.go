@@ -80,6 +80,13 @@ func (l *link) cutAt(p plan) {
 	l.plan, l.cuts = p, 0
 }
 
+// onAccept calls f with the number of each connection, from 1, before the server is reached.
+func (l *link) onAccept(f func(n int)) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.accepted = f
+}
+
 // wasCut reports whether the plan has been carried out.
 func (l *link) wasCut() bool {
 	l.mu.Lock()
@@ -93,8 +100,11 @@ func (l *link) accept(all *sync.WaitGroup) {
 		if err != nil {
 			return
 		}
-		if l.accepted != nil {
-			l.accepted(n)
+		l.mu.Lock()
+		accepted := l.accepted
+		l.mu.Unlock()
+		if accepted != nil {
+			accepted(n)
 		}
 		server, err := net.Dial("tcp", l.server)
 		if err != nil || !l.keep(client, server) {

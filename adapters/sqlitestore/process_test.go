@@ -153,7 +153,7 @@ func TestConcurrentOpens(t *testing.T) {
 		errs = make(chan error, repositories)
 	)
 	for i := range repositories {
-		s := open(t, databaseURL, sqlitestore.Options{})
+		s := open(t, databaseURL, sqlitestore.Options{Timeout: time.Minute}) // the machine may be busy
 		go func() {
 			errs <- claimAll(t.Context(), s, contested, fmt.Sprintf("replica-%d", i), func(id payment.OrderID) {
 				mu.Lock()

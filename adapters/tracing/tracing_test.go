@@ -237,7 +237,7 @@ func TestOneTraceOverATakeover(t *testing.T) {
 
 	named := `"trace_id":"` + trace + `"`
 	require.Len(t, a.log.with(`"msg":"request"`, `"order_id":"order-1"`, named), 1)
-	require.Len(t, a.log.with("fenced out: ", `"order_id":"order-1"`, named), 1)
+	require.Len(t, a.log.with("fenced out with an approval", `"order_id":"order-1"`, named), 1)
 	require.Len(t, b.log.with("payment carried on", `"order_id":"order-1"`, named), 1)
 }
 

@@ -63,7 +63,7 @@ func newIntermediary(t *testing.T, gateway string) *intermediary {
 
 // ServeHTTP passes a request on, or answers it, or both.
 func (i *intermediary) ServeHTTP(w http.ResponseWriter, r *http.Request) {
-	if !i.sick.Load() || rand.IntN(3) == 0 { //nolint:gosec // the seed says when it is sick, not what it answers
+	if !i.sick.Load() || rand.IntN(3) == 0 { // the seed says when it is sick, not what it answers
 		i.gateway.ServeHTTP(w, r)
 		return
 	}
@@ -71,17 +71,17 @@ func (i *intermediary) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	if err != nil {
 		panic(http.ErrAbortHandler)
 	}
-	switch rand.IntN(3) { //nolint:gosec // as above
+	switch rand.IntN(3) {
 	case 0: // not passed on
 	case 1: // passed on before the answer
 		i.passOn(r, body)
 	case 2: // passed on behind the answer's back
 		go func() {
-			time.Sleep(time.Duration(rand.IntN(2000)) * time.Millisecond) //nolint:gosec // as above
+			time.Sleep(time.Duration(rand.IntN(2000)) * time.Millisecond)
 			i.passOn(r, body)
 		}()
 	}
-	a := answers[rand.IntN(len(answers))] //nolint:gosec // as above
+	a := answers[rand.IntN(len(answers))]
 	w.Header().Set("Content-Type", a.contentType)
 	w.WriteHeader(a.status)
 	_, _ = io.WriteString(w, a.body)

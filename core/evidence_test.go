@@ -236,7 +236,7 @@ func TestNothingFoundAfterTheLifetime_IsNoProof(t *testing.T) {
 			}
 			return nothing
 		}
-		a := w.replicaAt("a", g)
+		a := w.replicaAt("a", g, leisurely)
 		a.queue()
 		require.Equal(t, payment.StateUnresolved, a.pay().State)
 		w.sleepUntil(24 * time.Hour)
@@ -343,6 +343,11 @@ func TestDatabaseClockStepsBack_ADeadWorkersClaimExpires(t *testing.T) {
 	}
 }
 
+// leisurely is for tests of many days: the queue polls, and the replica beats, as rarely as it may.
+func leisurely(s *core.Settings) {
+	s.Poll, s.HeartbeatTimeout = 10*time.Minute, 24*time.Hour
+}
+
 // A person who was wrong is corrected: lookups go on for seven days.
 func TestPersonSaysFailed_AChargeFoundLaterCounts(t *testing.T) {
 	inWorld(t, func(t *testing.T, w *world) {
@@ -354,7 +359,7 @@ func TestPersonSaysFailed_AChargeFoundLaterCounts(t *testing.T) {
 			}
 			return do()
 		}
-		a := w.replicaAt("a", g)
+		a := w.replicaAt("a", g, leisurely)
 		require.Equal(t, payment.StateUnresolved, a.pay().State)
 		a.queue()
 		require.NoError(t, core.Resolve(t.Context(), w.payments, payment.Resolution{
@@ -366,7 +371,7 @@ func TestPersonSaysFailed_AChargeFoundLaterCounts(t *testing.T) {
 		require.Equal(t, payment.StateSucceeded, w.stored().State)
 		require.Contains(t, w.events(), payment.EventEvidence)
 		before := g.lookUps
-		w.sleepUntil(30 * 24 * time.Hour)
+		w.sleepUntil(9 * 24 * time.Hour)
 		require.Equal(t, before, g.lookUps)
 		w.requireOnce()
 	})
@@ -376,7 +381,7 @@ func TestPersonSaysFailed_AChargeFoundLaterCounts(t *testing.T) {
 func TestPersonSaysFailed_LookupsEnd(t *testing.T) {
 	inWorld(t, func(t *testing.T, w *world) {
 		w.gateway.ScriptLookUps(fake.NoAnswer)
-		a := w.replica("a")
+		a := w.replica("a", leisurely)
 		a.pay()
 		a.queue()
 		require.NoError(t, core.Resolve(t.Context(), w.payments, payment.Resolution{
@@ -385,7 +390,7 @@ func TestPersonSaysFailed_LookupsEnd(t *testing.T) {
 		w.sleepUntil(7*24*time.Hour + time.Hour)
 		lookups := w.gateway.LookUps()
 		require.Greater(t, lookups, 600)
-		w.sleepUntil(14 * 24 * time.Hour)
+		w.sleepUntil(9 * 24 * time.Hour)
 		require.Equal(t, lookups, w.gateway.LookUps())
 		require.Equal(t, payment.StateFailed, w.stored().State)
 	}, four(fake.Timeout())...)

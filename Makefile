@@ -75,7 +75,7 @@ compose/delete: ## the same, and delete all its payments, with DELETE=payments
 
 .PHONY: test
 test: needs test/client test/upgrade bin/withmysql ## test everything, on a real database server
-	bin/withmysql -- go test $(RACE) $(TESTFLAGS) ./...
+	bin/withmysql -- go test $(RACE) -timeout=40m $(TESTFLAGS) ./...
 
 .PHONY: test/short
 test/short: needs bin/withmysql ## test everything, in less depth and without the race detector

@@ -49,13 +49,13 @@ func (s *Service) recordApproval(ctx context.Context, a payment.Approval) (payme
 // expected. The write began then.
 func (s *Service) recordLookup(
 	ctx context.Context, r payment.LookupRecord, began time.Time,
-) (*payment.Payment, error) {
+) (*payment.Payment, payment.Verdict, error) {
 	p, verdict, err := s.payments.RecordLookup(ctx, r)
 	if err != nil {
-		return nil, err
+		return nil, "", err
 	}
 	s.reportApproval(&p, r.Key, r.Result.TransactionID, verdict, began)
-	return &p, nil
+	return &p, verdict, nil
 }
 
 // lookUpLeft looks up a key that the payment's own due time does not serve: for the second look, and
@@ -63,7 +63,7 @@ func (s *Service) recordLookup(
 func (s *Service) lookUpLeft(ctx context.Context, p *payment.Payment, key payment.GatewayKey, claimed time.Time) {
 	r := s.lookUpKey(ctx, p, key, s.newClaim(p, claimed).now())
 	began := time.Now()
-	after, err := s.recordLookup(ctx, *r, began)
+	after, _, err := s.recordLookup(ctx, *r, began)
 	switch {
 	case errors.Is(err, payment.ErrFenced):
 		// The payment has changed since it was read; the next lookup is due already.

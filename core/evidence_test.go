@@ -480,3 +480,38 @@ func TestSlowLookups_DelayNoCharge(t *testing.T) {
 		require.Equal(t, payment.StateSucceeded, taken.State, "%+v", taken)
 	})
 }
+
+// A request that made no attempt, or whose success another worker has settled first, is answered with a
+// replay: a success that is none is told once.
+func TestSuccessOfAnother_IsAReplay(t *testing.T) {
+	t.Run("only looked up", func(t *testing.T) {
+		inWorld(t, func(t *testing.T, w *world) {
+			w.gateway.IgnoreKeys()
+			w.gateway.ScriptLookUps(fake.NoAnswer)
+			a := w.replica("a")
+			require.Equal(t, payment.StateUnresolved, a.pay().State)
+			told := a.pay()
+			require.Equal(t, payment.StateSucceeded, told.State)
+			require.True(t, told.Replayed)
+			w.requireOnce()
+		}, fake.LoseAnswer())
+	})
+	t.Run("settled by another meanwhile", func(t *testing.T) {
+		inWorld(t, func(t *testing.T, w *world) {
+			a := w.replica("a")
+			a.fault("LookUp", 1, func(ctx context.Context, _ fake.Call, do func()) error {
+				do()
+				_, verdict, err := w.payments.RecordApproval(ctx, payment.Approval{
+					OrderID: order, Key: "key-1", Gateway: "fake:", TransactionID: "txn-1", By: "b",
+				})
+				require.NoError(t, err)
+				require.Equal(t, payment.VerdictEvidence, verdict)
+				return nil
+			})
+			told := a.pay()
+			require.Equal(t, payment.StateSucceeded, told.State)
+			require.True(t, told.Replayed)
+			w.requireOnce()
+		}, append([]fake.Step{fake.LoseAnswer()}, four(fake.Timeout())...)...)
+	})
+}

@@ -177,7 +177,7 @@ func (s *Service) speak(
 				l.busy = true // the payment has gone on: wait for its outcome
 				continue
 			}
-			return s.answer(p, false), doubtful(err)
+			return s.answer(p, true), doubtful(err)
 		case payment.VerdictClaimed:
 		default:
 			return Answer{}, fmt.Errorf("claim payment: unexpected verdict %q", verdict)
@@ -201,7 +201,7 @@ func (s *Service) speak(
 		}
 
 		// 6. Answer.
-		return s.answer(p, false), doubtful(err)
+		return s.answer(p, c.replay.Load()), doubtful(err)
 	}
 }
 

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"sync/atomic"
 	"time"
 
 	"paymentd/core/payment"
@@ -30,6 +31,8 @@ type claim struct {
 	recorded bool
 	next     time.Time // when the next attempt is planned
 	expired  bool      // an attempt was not made, because the key is too old to be sent again
+	// replay: the lookup of the round found the charge by which another worker had settled already.
+	replay atomic.Bool
 }
 
 // newClaim returns the claim on a payment that was asked for at began.
@@ -286,10 +289,11 @@ func (s *Service) settle(ctx context.Context, c *claim, how completion) (*paymen
 // write makes the one write of a completion.
 func (s *Service) write(ctx context.Context, c *claim, how completion) (*payment.Payment, error) {
 	if how.lookup != nil {
-		p, err := s.recordLookup(ctx, *how.lookup, time.Now())
+		p, verdict, err := s.recordLookup(ctx, *how.lookup, time.Now())
 		if err != nil {
 			return c.payment, err
 		}
+		c.replay.Store(verdict == payment.VerdictReplay && p.Fence != c.payment.Fence)
 		return p, nil
 	}
 	d, err := how.settlement.Apply(*c.payment, time.Now())

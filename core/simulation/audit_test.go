@@ -182,6 +182,13 @@ func (a *audit) holds(d *dossier, now time.Time) bool {
 	return d.held.until.After(now) && !d.held.until.After(now.Add(a.world.rules(mainGateway).MaxLease))
 }
 
+// free reports whether no worker can hold the order, by any reading of its lease.
+func (a *audit) free(d *dossier) bool {
+	now := a.now()
+	return d.held.until.Before(now.Add(-epsilon)) ||
+		d.held.until.After(now.Add(a.world.rules(mainGateway).MaxLease+epsilon))
+}
+
 func (d *dossier) believe(replica string, lease time.Duration) {
 	if until := time.Now().Add(lease); until.After(d.believes[replica]) {
 		d.believes[replica] = until

@@ -31,6 +31,9 @@ func (p auditedPayments) Claim(
 		if verdict == payment.VerdictClaimed {
 			p.audit.granted(ask.Replica, is, ask.Lease)
 		}
+		if d := p.audit.dossier(ask.OrderID); verdict == payment.VerdictBusy && p.audit.free(d) {
+			p.audit.world.find(ask.OrderID, "%s is told that it is busy, and the lease is over", ask.Replica)
+		}
 		if verdict == payment.VerdictClaimed && was.Known() && p.audit.waits[asker(ctx)].fenced {
 			p.audit.world.find(ask.OrderID, "request %d lost its claim, did not wait for the end, which was %s, and began another round",
 				asker(ctx), was)
@@ -99,8 +102,13 @@ func (p auditedPayments) RecordLookup(
 ) (payment.Payment, payment.Verdict, error) {
 	p.audit.mu.Lock()
 	defer p.audit.mu.Unlock()
+	was := p.audit.dossier(r.OrderID).payment
 	is, verdict, err := p.Payments.RecordLookup(ctx, r)
 	if err == nil {
+		if moved := was.Fence != r.Fence || was.Attempt.Number != r.Attempt; moved && verdict == payment.VerdictWritten {
+			p.audit.world.find(r.OrderID, "a lookup counts that was sent at fence %d, attempt %d, and it was at fence %d, attempt %d",
+				r.Fence, r.Attempt, was.Fence, was.Attempt.Number)
+		}
 		if r.Result.Finding == payment.FoundProcessing {
 			k := p.audit.dossier(r.OrderID).log(r.Key)
 			k.busy = append(k.busy, time.Now())

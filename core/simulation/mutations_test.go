@@ -26,7 +26,7 @@ func TestMutations(t *testing.T) {
 // TestClientsNotice breaks the service in ways that its clients alone can notice, by what they
 // were told: nobody looks at the database and the gateway.
 func TestClientsNotice(t *testing.T) {
-	const seeds = 150
+	const seeds = 500
 	lies := []string{
 		"told before it is durable",
 		"a success is replayed whatever the amount",

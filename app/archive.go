@@ -77,7 +77,7 @@ func (c *archiveCommand) count(ctx context.Context, p process, r ports.Payments)
 	}
 }
 
-// archiveRun is what became of the payments that a run has looked at.
+// archiveRun counts the results of a run.
 type archiveRun struct {
 	archived, left int
 	unreadable     []*payment.StoredRowError

@@ -138,7 +138,7 @@ func TestDoctorAsksTheGateway(t *testing.T) {
 		"no marks":     {unmarked.URL, "it has no header Idempotency-Key"},
 		"other marks":  {stranger.URL, "is not the key of the charge"},
 		"wrong path":   {unmarked.URL + "/v2", "it has no header Idempotency-Key"},
-		"wrong token":  {token.URL, "does not say what became of a key: the gateway answered 401"},
+		"wrong token":  {token.URL, "does not answer lookups: the gateway answered 401"},
 		"a plain 404":  {plain.URL, "it is not one JSON object"},
 		"the sandbox":  {"sandbox:", "here no money moves"},
 	} {

@@ -34,12 +34,12 @@ func judgeGateway(ctx context.Context, gateway *httpgateway.Gateway, away diagno
 		if found.Status >= http.StatusInternalServerError || found.Status == http.StatusTooManyRequests {
 			level = away // it is sick, and may be well later
 		}
-		return diagnosis.Of(check, "does not say what became of a key: "+found.Message, false, level,
+		return diagnosis.Of(check, "does not answer lookups: "+found.Message, false, level,
 			"See that PAYMENTD_GATEWAY and its token are right, and that the gateway answers a lookup of a key that was never used "+
-				"with 404 and the code not_found: what became of a charge cannot be looked up here.")
+				"with 404 and the code not_found: charges cannot be looked up here.")
 	case found.Finding != payment.FoundNothing:
 		return diagnosis.Of(check, "knows a gateway key that was never used ("+string(found.Finding)+")", false, diagnosis.Fail,
-			"See that PAYMENTD_GATEWAY is the base address of the gateway protocol: what became of a charge cannot be looked up here.")
+			"See that PAYMENTD_GATEWAY is the base address of the gateway protocol: charges cannot be looked up here.")
 	case !gateway.Capabilities().HonoursKeys:
 		return diagnosis.Of(check, "honours no gateway key", false, diagnosis.Warn,
 			"An unknown outcome is not attempted again, and waits for a person: see paymentd resolve.")

@@ -52,7 +52,7 @@ func TestEveryCrashPoint(t *testing.T) {
 }
 
 // befallAll lives the plot once without a fault, once for each fault that can befall it, and,
-// after each that kills or pauses, once for each that can kill or pause whoever then goes on.
+// after each that kills or pauses, once for each that can kill or pause the worker that then goes on.
 func befallAll(t *testing.T, plot plot, course course) map[string]int {
 	t.Helper()
 	counts := make(map[string]int)

@@ -97,7 +97,7 @@ func TestSlowHeartbeatsReleaseNoReplica(t *testing.T) {
 	})
 }
 
-// A replica that has just started has heard of nobody for a timeout, and judges nobody before.
+// A replica that has just started has heard no other replica for a timeout, and judges none before.
 func TestFreshReplicaJudgesAfterOneTimeout(t *testing.T) {
 	inWorld(t, func(t *testing.T, w *world) {
 		dead := w.replica("dead")

@@ -8,7 +8,7 @@ import (
 	"paymentd/ports"
 )
 
-// reconcile asks the gateway what became of an unresolved payment, and records the answer. It never
+// reconcile looks up an unresolved payment at the gateway, and records the answer. It never
 // charges. It returns the payment as it then is.
 func (s *Service) reconcile(ctx context.Context, c *claim) (*payment.Payment, error) {
 	how := completion{lookup: s.lookUp(ctx, c, payment.Result{})}

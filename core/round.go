@@ -303,7 +303,7 @@ func (s *Service) write(ctx context.Context, c *claim, how completion) (*payment
 	return &d.Payment, s.payments.Settle(ctx, how.settlement)
 }
 
-// settled reports what became of a settlement, whose write began then: to the requests that wait in
+// settled reports the result of a settlement, whose write began then: to the requests that wait in
 // this process, and to the operator. An approval that could not be settled is kept all the same.
 func (s *Service) settled(
 	ctx context.Context, p *payment.Payment, began time.Time, how completion, err error,

@@ -50,8 +50,8 @@ func noteOf(c echo.Context) *note {
 
 // logged writes one line for each request, once it is answered. The line has the route and
 // never the URL, and of the client's words only the order id, the request id, and what the answer
-// quotes. A request that was no success has its reason there: what the gateway said, or else what the
-// client was told.
+// quotes. For a request that failed it has the reason: the answer of the gateway, or else the sentence of
+// the response.
 func (a *api) logged(next echo.HandlerFunc) echo.HandlerFunc {
 	return func(c echo.Context) error {
 		began := time.Now()

@@ -21,7 +21,7 @@ func silent(lost *lostError) payment.Result {
 }
 
 // result says what an answer to a charge with this key means. An answer without the gateway's
-// mark is none: whoever wrote it may have passed the request on, and the charge may be running.
+// mark is none: what wrote it may have passed the request on, and the charge may be running.
 func (a answer) result(key payment.GatewayKey) payment.Result {
 	if !a.marked(key) {
 		return payment.Result{

@@ -103,7 +103,7 @@ func readMembers(d *json.Decoder, keep func(name string, value any)) error {
 	return closed(d)
 }
 
-// readValue reads a value to its end.
+// readValue reads one whole value.
 func readValue(d *json.Decoder) (any, error) {
 	value, err := d.Token()
 	if err != nil {

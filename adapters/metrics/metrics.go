@@ -86,7 +86,7 @@ func (m *Metrics) ofPayments() {
 		payment.VerdictClaimed, payment.VerdictLookUp, payment.VerdictReplay, payment.VerdictBusy,
 		payment.VerdictMismatch, payment.VerdictAccepted, payment.VerdictSetAside, payment.VerdictForeign)
 	m.evidence = familyOf(m.counters("paymentd_evidence_total",
-		"Charges that the gateway has and the payment did not wait for, by what became of them.", "verdict").WithLabelValues,
+		"Charges that the gateway has and the payment did not wait for, by verdict.", "verdict").WithLabelValues,
 		payment.VerdictEvidence, payment.VerdictDouble)
 	m.forgotten = m.counter("paymentd_lookups_forgotten_total",
 		"Lookups that found nothing of a key that the gateway may have forgotten: only a person can resolve the payment.")

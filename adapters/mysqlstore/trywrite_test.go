@@ -69,7 +69,7 @@ func TestTryWriteAsks(t *testing.T) {
 	}
 }
 
-// TestNoRightToWrite is no fault of the service's: callers are told to come again.
+// TestNoRightToWrite is an unavailable database to callers: they may repeat the request.
 func TestNoRightToWrite(t *testing.T) {
 	t.Parallel()
 	s := withRights(t, "SELECT ON DB.*")
@@ -81,7 +81,7 @@ func TestNoRightToWrite(t *testing.T) {
 	require.NoError(t, err, "nothing is due")
 }
 
-// TestTryWriteNamesTheSwitch that keeps a server from taking writes, and takes note when it is off.
+// TestTryWriteNamesTheSwitch that keeps a server from taking writes, and notices when it is off.
 func TestTryWriteNamesTheSwitch(t *testing.T) {
 	t.Parallel()
 	server, err := mysqltest.Start(t.Context(), mysqltest.Config{})

@@ -6,6 +6,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"paymentd/adapters/httpgateway/protocoltest"
 	"paymentd/core/payment"
 	"paymentd/ports"
 	"paymentd/ports/portstest"
@@ -40,8 +41,8 @@ func TestContract(t *testing.T) {
 func TestProtocolContract(t *testing.T) {
 	t.Parallel()
 	base, _ := serve(t, open(t, ledgerPath(t)))
-	portstest.Protocol(t, func(testing.TB) portstest.ProtocolUnderTest {
-		return portstest.ProtocolUnderTest{URL: base, Approved: money(t, "100", "USD"), Declined: money(t, "9402", "USD")}
+	protocoltest.Run(t, func(testing.TB) protocoltest.Server {
+		return protocoltest.Server{URL: base, Approved: money(t, "100", "USD"), Declined: money(t, "9402", "USD")}
 	})
 }
 

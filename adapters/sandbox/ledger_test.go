@@ -207,7 +207,7 @@ func TestForeignFileIsLeftAlone(t *testing.T) {
 		"a line of text":         "something else, on one line",
 		"lines of text":          "something\nelse\n",
 		"JSON on one line":       `{"key":1}`,
-		"JSON without its end":   `{"name":"x","val`,
+		"JSON that is cut off":   `{"name":"x","val`,
 		"JSON lines":             `{"order_id":"order-1","amount":"1.00"}` + "\n",
 		"a JSON document":        "{\n\"key\": \"x\"\n}\n",
 		"zeros":                  "\x00\x00\x00\x00",

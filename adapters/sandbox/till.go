@@ -120,7 +120,7 @@ func (a Amount) instead(decided reply) reply {
 	case effectLoseAnswer:
 		decided.lost = true
 	case effectStumble:
-		decided.instead = &reply{status: http.StatusInternalServerError, message: "the sandbox stumbled; what became of the charge, a lookup says"}
+		decided.instead = &reply{status: http.StatusInternalServerError, message: "the sandbox failed; look the key up to see whether it charged"}
 	case effectPaywall:
 		decided.instead = &paywall
 	default:

@@ -53,7 +53,7 @@ func TestDiskFull(t *testing.T) {
 	require.Equal(t, sqlite3.SQLITE_FULL, result(err))
 	page, err := s.List(t.Context(), ports.ListQuery{Limit: 1000})
 	require.NoError(t, err)
-	require.Len(t, page.Payments, claimed, "order-before, and those that were told to be claimed")
+	require.Len(t, page.Payments, claimed, "order-before, and those whose claim returned no error")
 
 	_, err = s.writer.ExecContext(t.Context(), "PRAGMA max_page_count = 1000000")
 	require.NoError(t, err)

@@ -58,7 +58,7 @@ type file struct {
 // logSuffixes name the write-ahead log and its index, beside the database file.
 var logSuffixes = [2]string{"-wal", "-shm"}
 
-// fileError says what became of the file. It is a ports.ErrNotWritable.
+// fileError says how the file has changed. It is a ports.ErrNotWritable.
 type fileError struct{ path, what string }
 
 func (e *fileError) Error() string {
@@ -191,7 +191,7 @@ func (f *file) begun(ctx context.Context, journal func(context.Context) (string,
 	return f.whole(ctx, pageBytes)
 }
 
-// openedLogs takes note of the log that the writer has opened.
+// openedLogs records the log that the writer has opened.
 func (f *file) openedLogs(ctx context.Context, journal func(context.Context) (string, error)) error {
 	mode, err := journal(ctx)
 	if err != nil || mode != "wal" {
@@ -243,7 +243,7 @@ func (f *file) whole(ctx context.Context, pageBytes func(context.Context) (int64
 	return nil
 }
 
-// logEmptied takes note that the log has shrunk: in order if err is nil, and otherwise because it was
+// logEmptied records that the log has shrunk: in order if err is nil, and otherwise because it was
 // cut off.
 func (f *file) logEmptied(err error) error {
 	f.mu.Lock()

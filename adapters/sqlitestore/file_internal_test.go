@@ -30,7 +30,7 @@ func replaceByCopy(path string) error {
 	return os.Rename(path+".copy", path)
 }
 
-// damages are what may become of the files of a database that is open. Each of them loses, at the
+// damages are changes to the files of a database that is open. Each of them loses, at the
 // next start, what is committed after it.
 var damages = map[string]func(path string) error{
 	"the file is removed":             os.Remove,

@@ -14,9 +14,9 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"paymentd/adapters/httpgateway/protocoltest"
 	"paymentd/app/apptest"
 	"paymentd/core/payment"
-	"paymentd/ports/portstest"
 )
 
 func TestProcessLivesAgainAfterKill(t *testing.T) {
@@ -123,8 +123,8 @@ func TestGatewayProtocol(t *testing.T) {
 		}
 		return apptest.Reply{}
 	})
-	portstest.Protocol(t, func(testing.TB) portstest.ProtocolUnderTest {
-		return portstest.ProtocolUnderTest{URL: gateway.URL, Approved: amount("1"), Declined: amount("2")}
+	protocoltest.Run(t, func(testing.TB) protocoltest.Server {
+		return protocoltest.Server{URL: gateway.URL, Approved: amount("1"), Declined: amount("2")}
 	})
 }
 

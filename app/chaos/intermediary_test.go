@@ -45,7 +45,7 @@ var answers = []struct {
 	{520, "text/html", "<h1>Web server is returning an unknown error</h1>"},
 	{524, "text/html", "<h1>A timeout occurred</h1>"},
 	{http.StatusOK, "application/json", `{"status":"ok"}`},
-	{http.StatusOK, "application/json", `{"status":"succeeded","transaction_id":"txn-of-nobody"}`},
+	{http.StatusOK, "application/json", `{"status":"succeeded","transaction_id":"txn-unknown"}`},
 }
 
 func newIntermediary(t *testing.T, gateway string) *intermediary {
@@ -75,7 +75,7 @@ func (i *intermediary) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	case 0: // not passed on
 	case 1: // passed on before the answer
 		i.passOn(r, body)
-	case 2: // passed on behind the answer's back
+	case 2: // passed on after the answer
 		go func() {
 			time.Sleep(time.Duration(rand.IntN(2000)) * time.Millisecond)
 			i.passOn(r, body)

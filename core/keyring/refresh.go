@@ -130,7 +130,7 @@ func (r *Ring) store(ctx context.Context, used []apikey.ID) func() {
 	}
 }
 
-// logUnreadable says which rows make no key, whenever that changes: whoever shows such a key is refused.
+// logUnreadable says which rows make no key, whenever that changes: requests with such a key are refused.
 func (r *Ring) logUnreadable(ctx context.Context, rows []*apikey.StoredRowError) {
 	var words []string
 	for _, row := range rows {

@@ -40,7 +40,7 @@ func (r Result) refusal() Refusal {
 	return Refusal{Class: r.Class, Code: clipCode(r.Code), Message: clip(r.Message)}
 }
 
-// outcome is what becomes of a payment whose key was refused and is closed.
+// outcome is that of a payment whose key was refused and is closed.
 func (r Refusal) outcome() Outcome {
 	switch r.Class {
 	case ClassDeclined:

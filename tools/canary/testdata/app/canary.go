@@ -7,8 +7,9 @@ import (
 	_ "github.com/stretchr/testify/require" // denied
 	_ "go.uber.org/fx"
 
-	_ "paymentd/adapters/fake/nothing"                 // denied
-	_ "paymentd/adapters/mysqlstore/mysqltest/nothing" // denied
+	_ "paymentd/adapters/fake/nothing"                     // denied
+	_ "paymentd/adapters/httpgateway/protocoltest/nothing" // denied
+	_ "paymentd/adapters/mysqlstore/mysqltest/nothing"     // denied
 	_ "paymentd/adapters/mysqlstore/nothing"
 	_ "paymentd/adapters/sandbox/nothing"
 	_ "paymentd/app/apptest/nothing" // denied

@@ -1,4 +1,5 @@
-package portstest
+// Package protocoltest holds servers of the gateway protocol to it, over a socket. It is for tests.
+package protocoltest
 
 import (
 	"crypto/rand"
@@ -14,8 +15,8 @@ import (
 	"paymentd/core/payment"
 )
 
-// ProtocolUnderTest is a server of the gateway protocol, with what the suite has to know of it.
-type ProtocolUnderTest struct {
+// Server is a server of the gateway protocol, with what the suite has to know of it.
+type Server struct {
 	// URL is its base, before "/charges".
 	URL string
 
@@ -26,10 +27,10 @@ type ProtocolUnderTest struct {
 // markHeader is the header by which an answer is the gateway's own.
 const markHeader = "Idempotency-Key"
 
-// Protocol checks over a socket that a server keeps the gateway protocol: what the README says of
+// Run checks over a socket that a server keeps the gateway protocol: what the README says of
 // it, and above all that every answer of its own has the mark. Keys and order ids differ from run
 // to run.
-func Protocol(t *testing.T, open func(t testing.TB) ProtocolUnderTest) {
+func Run(t *testing.T, open func(t testing.TB) Server) {
 	t.Helper()
 	for name, holds := range map[string]func(p *protocol){
 		"an approval":                        approvals,
@@ -40,13 +41,13 @@ func Protocol(t *testing.T, open func(t testing.TB) ProtocolUnderTest) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			holds(&protocol{ProtocolUnderTest: open(t), t: t, key: "key-" + rand.Text(), order: "order-" + rand.Text()})
+			holds(&protocol{Server: open(t), t: t, key: "key-" + rand.Text(), order: "order-" + rand.Text()})
 		})
 	}
 }
 
 type protocol struct {
-	ProtocolUnderTest
+	Server
 
 	t          *testing.T
 	key, order string

@@ -3,7 +3,6 @@ package app_test
 import (
 	"encoding/json"
 	"fmt"
-	"math/rand/v2"
 	"net/http"
 	"os"
 	"path/filepath"
@@ -104,7 +103,7 @@ func archiveUnderFire(t *testing.T, database string) {
 			}
 			return errNotYet
 		})
-		time.Sleep(rand.N(200 * time.Millisecond)) // it deletes
+		time.Sleep(time.Duration(killed) * 25 * time.Millisecond) // each run is killed further into its deletes
 		victim.Kill()
 		requireNothingLost(t, p.URL, file, orders)
 	}

@@ -147,7 +147,7 @@ func (c *Config) validateGatewayName() error {
 	case c.GatewayName == "":
 		return nil
 	case strings.HasPrefix(c.Gateway, "sandbox:"):
-		return setting("gateway-name", "goes with an http:// or https:// gateway; leave it out for the sandbox")
+		return setting("gateway-name", "must be left out for the sandbox: it names a gateway that is reached by http:// or https://")
 	case len(c.GatewayName) > payment.MaxGatewayIDBytes || strings.ContainsFunc(c.GatewayName, unfit):
 		return setting("gateway-name", "must have at most 255 printable ASCII characters without spaces")
 	}

@@ -29,6 +29,7 @@ var settings = []struct{ variable, byDefault, other string }{
 	{"PAYMENTD_LATER_RETRIES", "", "5m,1h,6h"},
 	{"PAYMENTD_GATEWAY_TIMEOUT", "10s", "7s"},
 	{"PAYMENTD_GATEWAY_KEY_LIFETIME", "", "48h"},
+	{"PAYMENTD_GATEWAY_NAME", "", "bank"},
 	{"PAYMENTD_GATEWAY_LOOKUP_LAG", "0s", "2s"},
 	{"PAYMENTD_LEASE", "30s", "31s"},
 	{"PAYMENTD_WAIT", "10s", "0s"},
@@ -71,6 +72,7 @@ func TestEverySettingHasItsDefault(t *testing.T) {
 
 // companions are the flags without which a setting is wrong.
 var companions = map[string]string{
+	"PAYMENTD_GATEWAY_NAME":    "--gateway=https://gateway.example",
 	"PAYMENTD_TLS_CERTIFICATE": "--tls-key=tls.key", "PAYMENTD_TLS_KEY": "--tls-certificate=tls.crt",
 }
 

@@ -20,8 +20,9 @@ func silent(lost *lostError) payment.Result {
 	return payment.Result{Class: class, Message: clip(lost.Error())}
 }
 
-// result says what an answer to a charge with this key means. An answer without the gateway's
-// mark is none: what wrote it may have passed the request on, and the charge may be running.
+// result classifies a response to a charge with this key. A response without the gateway's mark
+// says nothing about the charge: the intermediary that wrote it may have forwarded the request, and
+// the gateway may still be charging.
 func (a answer) result(key payment.GatewayKey) payment.Result {
 	if !a.marked(key) {
 		return payment.Result{

@@ -103,7 +103,7 @@ func readMembers(d *json.Decoder, keep func(name string, value any)) error {
 	return closed(d)
 }
 
-// readValue reads one whole value.
+// readValue decodes one value, whatever its type.
 func readValue(d *json.Decoder) (any, error) {
 	value, err := d.Token()
 	if err != nil {

@@ -33,7 +33,7 @@ const (
 )
 
 // rolledBack are errors after which the server has kept nothing of a transaction, also
-// when they come at its COMMIT, and which may not come again.
+// when its COMMIT returns them. They are transient.
 var rolledBack = []uint16{
 	errUnknownCommand, errTableFull, errLockWaitTimeout, errDeadlock, errOptionPrevents,
 	errReadOnlyTransaction, errReadOnlyMode, errOfflineMode, errLockNoWait,
@@ -155,10 +155,10 @@ func isDenied(refusal *mysql.MySQLError) bool {
 // class returns the first two characters of the SQLSTATE.
 func class(refusal *mysql.MySQLError) string { return string(refusal.SQLState[:2]) }
 
-// passing reports whether err may not come again: a conflict with others, or a server that is away
-// or busy. Servers, clusters and proxies have many numbers for that, and new versions have new ones,
+// transient reports whether the same statement may work later: after a conflict with another
+// transaction, or when the server is unreachable or busy. Servers, clusters and proxies have many numbers for that, and new versions have new ones,
 // so every error of the server's that is not known to be permanent is taken for one of them.
-func passing(err error) bool {
+func transient(err error) bool {
 	if refusal, ok := errors.AsType[*mysql.MySQLError](err); ok {
 		return !isPermanent(refusal)
 	}
@@ -175,13 +175,13 @@ func passing(err error) bool {
 	return lost
 }
 
-// passingInMigrations is passing for a migration: it stops the start if the user may not make it,
+// transientInMigrations is transient for a migration: it stops the start if the user may not make it,
 // because the one who starts the service can mend that.
-func passingInMigrations(err error) bool {
+func transientInMigrations(err error) bool {
 	if refusal, ok := errors.AsType[*mysql.MySQLError](err); ok && isDenied(refusal) {
 		return false
 	}
-	return passing(err)
+	return transient(err)
 }
 
 // turnedAway reports whether the server answered and had no room for the connection: the next one may

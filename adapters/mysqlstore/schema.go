@@ -39,5 +39,5 @@ func Schema(databaseURL string) (*schema.Schema, error) {
 			return nil, errors.Join(fmt.Errorf("prepare the migrations: %w", err), db.Close())
 		}
 		return &migrator{Driver: driver, db: db}, nil
-	}, passingInMigrations), nil
+	}, transientInMigrations), nil
 }

@@ -65,7 +65,7 @@ func (s *Payments) try(ctx, using context.Context, work func(waiting, using cont
 			return nil
 		case refusesWords(err) && words < without:
 			words++ // nothing was written, and the same is written with fewer words
-		case !unanswered && !unconnected && !passing(err):
+		case !unanswered && !unconnected && !transient(err):
 			refused := notWritable(err)
 			if refused != nil {
 				s.reconnect()

@@ -43,7 +43,7 @@ func told(err error) error {
 	if why, known := refusing[result(err)]; known {
 		return fmt.Errorf("%w: %s: %w", ports.ErrNotWritable, why, err)
 	}
-	if isPassing(err) || isContextError(err) {
+	if isTransient(err) || isContextError(err) {
 		return fmt.Errorf("%w: %w", ports.ErrUnavailable, err)
 	}
 	return err
@@ -53,14 +53,14 @@ func told(err error) error {
 // after an I/O error, say, the end of the transaction may be in the file, and be found after a
 // crash.
 func toldAtCommit(err error) error {
-	if isPassing(err) && !slices.Contains(rolledBack, result(err)) {
+	if isTransient(err) && !slices.Contains(rolledBack, result(err)) {
 		return fmt.Errorf("%w: %w", ports.ErrInDoubt, err)
 	}
 	return told(err)
 }
 
-// isPassing reports whether err is SQLite's, and may not come again.
-func isPassing(err error) bool {
+// isTransient reports whether err is SQLite's, and the same statement may work later.
+func isTransient(err error) bool {
 	code := result(err)
 	return code != sqlite3.SQLITE_OK && !slices.Contains(permanent, code)
 }

@@ -19,7 +19,7 @@ import (
 
 const (
 	// busyPause is the longest pause before asking again for a lock that was not to be had, and
-	// before the next try after another error that may not come again.
+	// before the next try after another transient error.
 	busyPause = 20 * time.Millisecond
 	// maxTries bounds the tries after errors other than that of a lock.
 	maxTries = 4
@@ -75,7 +75,7 @@ func (s *Payments) writeTogether(batch []change) []error {
 	for i := range errs {
 		switch {
 		case alone, // one of them has spoilt it for the others
-			err == nil && isPassing(errs[i]) && len(batch) > 1: // it was undone, and may go well by itself
+			err == nil && isTransient(errs[i]) && len(batch) > 1: // it was undone, and may go well by itself
 			errs[i] = s.writeTogether(batch[i : i+1])[0]
 		case errs[i] != nil:
 			errs[i] = told(errs[i])
@@ -157,7 +157,7 @@ func (s *Payments) transactOnce(ctx context.Context, do func(*sql.Tx) error) err
 }
 
 // whileBusy calls work until it does not fail for another process' lock, or the call's time
-// is over. After another error that may not come again, work is called maxTries times in all, unless
+// is over. After another transient error, work is called maxTries times in all, unless
 // the error says that a change may be stored.
 func (s *Payments) whileBusy(ctx context.Context, work func(context.Context) error) error {
 	ctx, cancel := context.WithTimeout(ctx, s.timeout)
@@ -168,7 +168,7 @@ func (s *Payments) whileBusy(ctx context.Context, work func(context.Context) err
 		case err == nil, errors.Is(err, ports.ErrInDoubt):
 			return err
 		case isBusy(err):
-		case isPassing(err) && tries < maxTries:
+		case isTransient(err) && tries < maxTries:
 			tries++
 		default:
 			return err

@@ -50,7 +50,7 @@ func Start(t testing.TB, binary string, env map[string]string, args ...string) *
 	return StartWriting(t, nil, binary, env, args...)
 }
 
-// StartWriting is Start with a file as stdout and stderr, such as a pipe that nobody reads. Log then
+// StartWriting is Start with output as stdout and stderr, such as a pipe without a reader. Log then
 // returns nothing.
 func StartWriting(t testing.TB, output *os.File, binary string, env map[string]string, args ...string) *Process {
 	t.Helper()

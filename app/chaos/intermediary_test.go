@@ -21,8 +21,10 @@ import (
 type intermediary struct {
 	*httptest.Server
 
-	sick    atomic.Bool
-	gateway *httputil.ReverseProxy
+	sick     atomic.Bool
+	gateway  *httputil.ReverseProxy
+	seed     uint64        // of its answers
+	requests atomic.Uint64 // the stream of random numbers of each
 }
 
 // answers are those of proxies, meshes, content networks and hosts. Any of them would be a
@@ -48,11 +50,11 @@ var answers = []struct {
 	{http.StatusOK, "application/json", `{"status":"succeeded","transaction_id":"txn-unknown"}`},
 }
 
-func newIntermediary(t *testing.T, gateway string) *intermediary {
+func newIntermediary(t *testing.T, gateway string, seed uint64) *intermediary {
 	t.Helper()
 	to, err := url.Parse(gateway)
 	require.NoError(t, err)
-	i := &intermediary{gateway: httputil.NewSingleHostReverseProxy(to)}
+	i := &intermediary{gateway: httputil.NewSingleHostReverseProxy(to), seed: seed}
 	i.gateway.ErrorHandler = func(http.ResponseWriter, *http.Request, error) {
 		panic(http.ErrAbortHandler) // a lost connection stays one
 	}
@@ -63,7 +65,8 @@ func newIntermediary(t *testing.T, gateway string) *intermediary {
 
 // ServeHTTP passes a request on, or answers it, or both.
 func (i *intermediary) ServeHTTP(w http.ResponseWriter, r *http.Request) {
-	if !i.sick.Load() || rand.IntN(3) == 0 { // the seed says when it is sick, not what it answers
+	random := rand.New(rand.NewPCG(i.seed, i.requests.Add(1)))
+	if !i.sick.Load() || random.IntN(3) == 0 {
 		i.gateway.ServeHTTP(w, r)
 		return
 	}
@@ -71,17 +74,18 @@ func (i *intermediary) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	if err != nil {
 		panic(http.ErrAbortHandler)
 	}
-	switch rand.IntN(3) {
+	switch random.IntN(3) {
 	case 0: // not passed on
 	case 1: // passed on before the answer
 		i.passOn(r, body)
 	case 2: // passed on after the answer
+		delay := time.Duration(random.IntN(2000)) * time.Millisecond
 		go func() {
-			time.Sleep(time.Duration(rand.IntN(2000)) * time.Millisecond)
+			time.Sleep(delay)
 			i.passOn(r, body)
 		}()
 	}
-	a := answers[rand.IntN(len(answers))]
+	a := answers[random.IntN(len(answers))]
 	w.Header().Set("Content-Type", a.contentType)
 	w.WriteHeader(a.status)
 	_, _ = io.WriteString(w, a.body)

@@ -63,7 +63,7 @@ func newService(t *testing.T, databaseURLs []string) *world {
 	for i, databaseURL := range databaseURLs {
 		toDatabase := proxy(t, fmt.Sprint("database", i), address(databaseURL))
 		toGateway := proxy(t, fmt.Sprint("gateway", i), address(w.gateway.URL))
-		between := newIntermediary(t, "http://"+toGateway.Listen)
+		between := newIntermediary(t, "http://"+toGateway.Listen, *seed+uint64(i))
 		w.between = append(w.between, between)
 		env := map[string]string{
 			"PAYMENTD_DATABASE": strings.Replace(databaseURL, address(databaseURL), toDatabase.Listen, 1),

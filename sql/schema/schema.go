@@ -23,7 +23,7 @@ import (
 type Schema struct {
 	files   fs.FS
 	connect Connect
-	passing func(error) bool
+	transient func(error) bool
 }
 
 // Connect opens a connection for migrations alone. alone asks for a database that no other process
@@ -54,10 +54,10 @@ const checkTimeout = 10 * time.Minute
 // loss, and until it is forgotten.
 const LossTable = "dropped_rows"
 
-// New returns the schema that the migrations in files make. passing reports which errors of the
+// New returns the schema that the migrations in files make. transient reports which errors of the
 // database come of its being away or busy for now.
-func New(files fs.FS, connect Connect, passing func(error) bool) *Schema {
-	return &Schema{files: files, connect: connect, passing: passing}
+func New(files fs.FS, connect Connect, transient func(error) bool) *Schema {
+	return &Schema{files: files, connect: connect, transient: transient}
 }
 
 // Up runs the migrations that are missing. A schema that is newer than this program is left as
@@ -201,7 +201,7 @@ func (s *Schema) told(err error) error {
 	if failed, ok := errors.AsType[*database.Error](err); ok {
 		cause = failed.OrigErr // which it does not unwrap to
 	}
-	if errors.Is(err, database.ErrLocked) || errors.Is(err, migrate.ErrLockTimeout) || s.passing(cause) {
+	if errors.Is(err, database.ErrLocked) || errors.Is(err, migrate.ErrLockTimeout) || s.transient(cause) {
 		return fmt.Errorf("%w: %w", ports.ErrUnavailable, err)
 	}
 	return err

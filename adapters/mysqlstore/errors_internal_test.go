@@ -149,7 +149,7 @@ func TestErrorsOfServers(t *testing.T) {
 func TestWhatAnErrorSays(t *testing.T) {
 	t.Parallel()
 	for name, c := range map[string]struct {
-		err                 error
+		err                   error
 		unanswered, transient bool
 	}{
 		"deadlock":                    {err: refusal(1213, "40001", "Deadlock found"), transient: true},

@@ -21,8 +21,8 @@ import (
 // processes at once: one of them works, and the others then find it done. They return
 // ports.ErrUnavailable where it is worth trying again.
 type Schema struct {
-	files   fs.FS
-	connect Connect
+	files     fs.FS
+	connect   Connect
 	transient func(error) bool
 }
 

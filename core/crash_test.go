@@ -52,10 +52,12 @@ func TestEveryCrashPoint(t *testing.T) {
 }
 
 // befallAll lives the plot once without a fault, once for each fault that can befall it, and,
-// after each that kills or pauses, once for each that can kill or pause the worker that then goes on.
+// after each that kills or pauses, once for each that can kill or pause the worker that then goes on;
+// of these pairs, every pairStride-th.
 func befallAll(t *testing.T, plot plot, course course) map[string]int {
 	t.Helper()
 	counts := make(map[string]int)
+	pairs := 0
 	well := live(t, plot, course)
 	counts["no fault"]++
 	for n, poll := range well.points(0) {
@@ -68,6 +70,9 @@ func befallAll(t *testing.T, plot plot, course course) map[string]int {
 			for m, pollToo := range once.points(n) {
 				for j, second := range manners {
 					if (poll || pollToo || i >= paired || j >= paired) && !*everyPair {
+						continue
+					}
+					if pairs++; pairs%pairStride != 0 {
 						continue
 					}
 					if twice := live(t, plot, course, blow{n, first}, blow{m, second}); twice.hasStruck() == 2 {

@@ -2,5 +2,8 @@
 
 package simulation
 
-// shortRun is how many seeds a run without flags has.
-const shortRun = 400
+const (
+	raceDetector = false
+	// shortRun is how many seeds a run without flags has.
+	shortRun = telling
+)

@@ -2,5 +2,8 @@
 
 package simulation
 
-// shortRun is how many seeds a run without flags has; the race detector makes it slow.
-const shortRun = 60
+const (
+	raceDetector = true
+	// shortRun is how many seeds a run without flags has; the race detector makes it slow.
+	shortRun = 40
+)

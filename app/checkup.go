@@ -12,7 +12,7 @@ import (
 
 	"paymentd/adapters/httpapi"
 	"paymentd/ports"
-	"paymentd/sql/diagnosis"
+	"paymentd/internal/doctor"
 )
 
 // checkupLimit bounds the checks of a database.
@@ -59,50 +59,50 @@ func (c *checkup) stop() {
 const storeLimit = 5 * time.Second
 
 // times judges the settings that the promise leans on. The start tells of the others by itself.
-func (c *Config) times() []diagnosis.Finding {
-	lease := diagnosis.Of("PAYMENTD_LEASE", c.Lease.String(), c.Lease >= c.GatewayTimeout+storeLimit, diagnosis.Warn,
+func (c *Config) times() []doctor.Finding {
+	lease := doctor.Of("PAYMENTD_LEASE", c.Lease.String(), c.Lease >= c.GatewayTimeout+storeLimit, doctor.Warn,
 		"Set it to "+(c.GatewayTimeout+storeLimit).String()+" or more, the gateway timeout and a slow write: shorter "+
 			"leases run out under a worker that waits for the database, and its payment is taken over in vain.")
-	late := diagnosis.Of("PAYMENTD_LATE", c.Late.String(), c.Late >= c.GatewayTimeout, diagnosis.Warn,
+	late := doctor.Of("PAYMENTD_LATE", c.Late.String(), c.Late >= c.GatewayTimeout, doctor.Warn,
 		"Set it to the longest that the gateway may take to charge, and no less than PAYMENTD_GATEWAY_TIMEOUT: a payment "+
 			"is called failed when the gateway has nothing after that time, and could still be charged.")
 	if c.Late == 0 {
-		late.Level = diagnosis.Fail
+		late.Level = doctor.Fail
 	}
-	return []diagnosis.Finding{lease, late}
+	return []doctor.Finding{lease, late}
 }
 
 // gatewayAddress judges the way to the gateway.
-func (c *Config) gatewayAddress() diagnosis.Finding {
+func (c *Config) gatewayAddress() doctor.Finding {
 	const check = "PAYMENTD_GATEWAY"
 	address, err := url.Parse(c.Gateway)
 	if err != nil || address.Scheme != "http" || loopback(address.Hostname()) {
-		return diagnosis.Good(check, strings.ToLower(strings.SplitN(c.Gateway, ":", 2)[0]))
+		return doctor.Good(check, strings.ToLower(strings.SplitN(c.Gateway, ":", 2)[0]))
 	}
-	return diagnosis.Of(check, "http", false, diagnosis.Warn,
+	return doctor.Of(check, "http", false, doctor.Warn,
 		"Take https://: without it whoever is on the way to "+address.Hostname()+" reads and changes what is charged.")
 }
 
 // certificate judges the way from the callers. The error is of a certificate with which the service
 // does not start.
-func (c *Config) certificate(log *slog.Logger) (diagnosis.Finding, error) {
+func (c *Config) certificate(log *slog.Logger) (doctor.Finding, error) {
 	const check = "PAYMENTD_TLS_CERTIFICATE"
 	if c.TLSCertificate == "" {
 		host, _ := hostOf(c.Addr)
-		return diagnosis.Of(check, "none", loopback(host), diagnosis.Warn,
+		return doctor.Of(check, "none", loopback(host), doctor.Warn,
 			"Set it, with PAYMENTD_TLS_KEY, unless what stands before the service speaks TLS and the way from there is safe: "+
 				"whoever is on the way reads the API keys, and may pay with them."), nil
 	}
 	certificate, err := openCertificate(*c, log)
 	if err != nil {
-		return diagnosis.Finding{}, err
+		return doctor.Finding{}, err
 	}
 	left := time.Until(certificate.Expiry())
-	level := diagnosis.Warn
+	level := doctor.Warn
 	if left <= 0 {
-		level = diagnosis.Fail
+		level = doctor.Fail
 	}
-	return diagnosis.Of(check, "ends at "+certificate.Expiry().UTC().Format(time.RFC3339), left >= httpapi.CertificateShort, level,
+	return doctor.Of(check, "ends at "+certificate.Expiry().UTC().Format(time.RFC3339), left >= httpapi.CertificateShort, level,
 		"Renew it: callers refuse to connect when it, or one above it in the file, has ended."), nil
 }
 
@@ -111,7 +111,7 @@ var errDatabaseAway = errors.New("the database cannot be asked")
 
 // callers judges who may pay, by the keys of the configuration and of the database. That is asked
 // only where others have found it with its tables: to ask would make a file of SQLite's.
-func (c *Config) callers(ctx context.Context, keys ports.Keys, others []diagnosis.Finding) diagnosis.Finding {
+func (c *Config) callers(ctx context.Context, keys ports.Keys, others []doctor.Finding) doctor.Finding {
 	const check = "API keys"
 	fixed := len(c.APIKeys)
 	if file, err := readKeysFile(c.APIKeysFile); err == nil { // else the start stops at it
@@ -120,30 +120,30 @@ func (c *Config) callers(ctx context.Context, keys ports.Keys, others []diagnosi
 	var stored ports.ActiveKeys
 	var err error
 	switch {
-	case slices.ContainsFunc(others, is("database", diagnosis.Fail)):
+	case slices.ContainsFunc(others, is("database", doctor.Fail)):
 		err = errDatabaseAway
-	case slices.ContainsFunc(others, is("schema", diagnosis.OK)):
+	case slices.ContainsFunc(others, is("schema", doctor.OK)):
 		stored, err = keys.Active(ctx)
 	}
 	host, _ := hostOf(c.Addr)
 	switch found := fmt.Sprintf("%d of the configuration, %d of the database", fixed, len(stored.Keys)); {
 	case err != nil:
-		return diagnosis.Of(check, fmt.Sprintf("%d of the configuration; those of the database are not known: %v", fixed, err),
-			fixed > 0, diagnosis.Fail, "See that the database answers: nobody is served until the keys are known.")
+		return doctor.Of(check, fmt.Sprintf("%d of the configuration; those of the database are not known: %v", fixed, err),
+			fixed > 0, doctor.Fail, "See that the database answers: nobody is served until the keys are known.")
 	case fixed+len(stored.Keys) > 0:
-		return diagnosis.Good(check, found)
+		return doctor.Good(check, found)
 	case stored.Ever:
-		return diagnosis.Of(check, found, false, diagnosis.Fail,
+		return doctor.Of(check, found, false, doctor.Fail,
 			"Make one with `paymentd keys create`: all that there were are revoked, and nobody is served.")
 	case !loopback(host):
-		return diagnosis.Of(check, found, false, diagnosis.Fail,
+		return doctor.Of(check, found, false, doctor.Fail,
 			"Make one with `paymentd keys create`: without, the service does not start at "+c.Addr+".")
 	default:
-		return diagnosis.Of(check, found, false, diagnosis.Warn,
+		return doctor.Of(check, found, false, doctor.Warn,
 			"Make one with `paymentd keys create`, unless every process and user of this machine may pay.")
 	}
 }
 
-func is(check string, level diagnosis.Level) func(diagnosis.Finding) bool {
-	return func(f diagnosis.Finding) bool { return f.Check == check && f.Level == level }
+func is(check string, level doctor.Level) func(doctor.Finding) bool {
+	return func(f doctor.Finding) bool { return f.Check == check && f.Level == level }
 }

@@ -12,7 +12,7 @@ import (
 	"paymentd/core"
 	"paymentd/core/payment"
 	"paymentd/ports"
-	"paymentd/sql/schema"
+	"paymentd/internal/schema"
 )
 
 // databaseFlag is the setting that the commands on a database share with serve.

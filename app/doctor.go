@@ -13,7 +13,7 @@ import (
 
 	"paymentd/adapters/httpgateway"
 	"paymentd/adapters/tracing"
-	"paymentd/sql/diagnosis"
+	"paymentd/internal/doctor"
 )
 
 type doctorCommand struct {
@@ -35,11 +35,11 @@ func (c *doctorCommand) Run(ctx context.Context, parsed *kong.Context, p process
 		return err
 	}
 	if because := c.sandboxNeedsName(); because != "" && !gatewayNamed(parsed) {
-		findings = append(findings, diagnosis.Of("PAYMENTD_GATEWAY", "not set", false, diagnosis.Fail,
+		findings = append(findings, doctor.Of("PAYMENTD_GATEWAY", "not set", false, doctor.Fail,
 			"Set it to the address of a gateway, or to sandbox: for the simulation: the service does not start without it, because "+
 				because+"."))
 	}
-	report := report{GoLive: diagnosis.Count(findings, diagnosis.Fail) == 0, Findings: findings}
+	report := report{GoLive: doctor.Count(findings, doctor.Fail) == 0, Findings: findings}
 	write := report.text
 	if c.JSON {
 		write = report.json
@@ -54,7 +54,7 @@ func (c *doctorCommand) Run(ctx context.Context, parsed *kong.Context, p process
 }
 
 // examine makes every check.
-func (c *doctorCommand) examine(ctx context.Context, p process) ([]diagnosis.Finding, error) {
+func (c *doctorCommand) examine(ctx context.Context, p process) ([]doctor.Finding, error) {
 	ctx, cancel := context.WithTimeout(ctx, checkupLimit+c.GatewayTimeout)
 	defer cancel()
 	if c.traced() {
@@ -77,25 +77,25 @@ func (c *doctorCommand) examine(ctx context.Context, p process) ([]diagnosis.Fin
 }
 
 // askGateway looks up a key that was never used; see [judgeGateway].
-func (c *doctorCommand) askGateway(ctx context.Context) (diagnosis.Finding, error) {
+func (c *doctorCommand) askGateway(ctx context.Context) (doctor.Finding, error) {
 	const check = "gateway"
 	if strings.HasPrefix(c.Gateway, "sandbox:") {
-		return diagnosis.Of(check, "the sandbox", false, diagnosis.Fail,
+		return doctor.Of(check, "the sandbox", false, doctor.Fail,
 			"Name a real gateway in PAYMENTD_GATEWAY: here no money moves."), nil
 	}
 	gateway, err := httpgateway.New(c.Gateway, c.GatewayTimeout)
 	if err != nil {
-		return diagnosis.Finding{}, setting("gateway", err.Error())
+		return doctor.Finding{}, setting("gateway", err.Error())
 	}
 	ctx, cancel := context.WithTimeout(ctx, c.GatewayTimeout)
 	defer cancel()
-	return judgeGateway(ctx, gateway, diagnosis.Fail), nil
+	return judgeGateway(ctx, gateway, doctor.Fail), nil
 }
 
 // report is what the doctor prints.
 type report struct {
 	GoLive   bool                `json:"go_live"`
-	Findings []diagnosis.Finding `json:"findings"`
+	Findings []doctor.Finding `json:"findings"`
 }
 
 func (r report) json(w io.Writer) error {
@@ -123,6 +123,6 @@ func (r report) text(w io.Writer) error {
 }
 
 func (r report) summary() string {
-	return fmt.Sprintf("%d of %d checks failed, %d warned", diagnosis.Count(r.Findings, diagnosis.Fail),
-		len(r.Findings), diagnosis.Count(r.Findings, diagnosis.Warn))
+	return fmt.Sprintf("%d of %d checks failed, %d warned", doctor.Count(r.Findings, doctor.Fail),
+		len(r.Findings), doctor.Count(r.Findings, doctor.Warn))
 }

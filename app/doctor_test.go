@@ -13,7 +13,7 @@ import (
 
 	"paymentd/adapters/mysqlstore/mysqltest"
 	"paymentd/app/apptest"
-	"paymentd/sql/diagnosis"
+	"paymentd/internal/doctor"
 )
 
 // wellSet is a server with which the doctor is content.
@@ -30,7 +30,7 @@ func database(t *testing.T, config mysqltest.Config) string {
 	return at
 }
 
-func doctor(t *testing.T, variables env, args ...string) apptest.Output {
+func runDoctor(t *testing.T, variables env, args ...string) apptest.Output {
 	t.Helper()
 	return apptest.Run(t, apptest.Build(t), variables, append([]string{"doctor"}, args...)...)
 }
@@ -42,7 +42,7 @@ func TestDoctorLetsGoLive(t *testing.T) {
 		"PAYMENTD_DATABASE": database(t, wellSet), "PAYMENTD_GATEWAY": gateway.URL,
 		"PAYMENTD_API_KEYS": "a-key-of-some-length",
 	}
-	before := doctor(t, variables)
+	before := runDoctor(t, variables)
 	require.Zero(t, before.Code, before)
 	require.Contains(t, before.Stdout, "run `paymentd migrate up`", "which the service does itself")
 	require.Contains(t, before.Stdout, "go live: 0 of")
@@ -50,16 +50,16 @@ func TestDoctorLetsGoLive(t *testing.T) {
 	p := serve(t, variables)
 	require.Zero(t, p.Stop(t))
 	require.NotContains(t, p.Log(), "a check has found")
-	after := doctor(t, variables)
+	after := runDoctor(t, variables)
 	require.Zero(t, after.Code, after)
 	require.NotContains(t, after.Stdout, "WARN")
 	require.Empty(t, gateway.Calls(""), "the doctor charges nothing")
 
 	var report struct {
 		GoLive   bool `json:"go_live"`
-		Findings []diagnosis.Finding
+		Findings []doctor.Finding
 	}
-	require.NoError(t, json.Unmarshal([]byte(doctor(t, variables, "--json").Stdout), &report))
+	require.NoError(t, json.Unmarshal([]byte(runDoctor(t, variables, "--json").Stdout), &report))
 	require.True(t, report.GoLive)
 	require.Len(t, report.Findings, strings.Count(after.Stdout, "OK "))
 }
@@ -77,7 +77,7 @@ func TestDoctorAndStartFindTheSame(t *testing.T) {
 	}
 	p := serve(t, variables)
 	p.WaitLog(t, `"check":"PAYMENTD_LATE"`)
-	out := doctor(t, variables)
+	out := runDoctor(t, variables)
 	require.Equal(t, 1, out.Code)
 	require.Contains(t, out.Stderr, "paymentd: do not go live: ")
 	require.Equal(t, 1, strings.Count(out.Stderr, "\n"), out.Stderr)
@@ -142,7 +142,7 @@ func TestDoctorAsksTheGateway(t *testing.T) {
 		"a plain 404":  {plain.URL, "it is not one JSON object"},
 		"the sandbox":  {"sandbox:", "here no money moves"},
 	} {
-		out := doctor(t, env{"PAYMENTD_DATABASE": file, "PAYMENTD_GATEWAY": c.gateway, "PAYMENTD_GATEWAY_TIMEOUT": "2s"})
+		out := runDoctor(t, env{"PAYMENTD_DATABASE": file, "PAYMENTD_GATEWAY": c.gateway, "PAYMENTD_GATEWAY_TIMEOUT": "2s"})
 		require.Equal(t, 1, out.Code, name)
 		require.Regexp(t, "(?m)^FAIL +gateway ", out.Stdout, name)
 		require.Contains(t, out.Stdout, c.says, name)
@@ -154,7 +154,7 @@ func TestDoctorAsksTheGateway(t *testing.T) {
 	healthy := apptest.StartGateway(t)
 	variables := env{"PAYMENTD_DATABASE": file, "PAYMENTD_GATEWAY": healthy.URL}
 	p := serve(t, variables)
-	out := doctor(t, variables)
+	out := runDoctor(t, variables)
 	require.Regexp(t, "(?m)^OK +gateway ", out.Stdout)
 	require.Regexp(t, "(?m)^WARN +API keys +0 of the configuration, 0 of the database", out.Stdout)
 	require.Regexp(t, "(?m)^OK +replicas +1$", out.Stdout)
@@ -172,7 +172,7 @@ func TestDoctorCountsKeys(t *testing.T) {
 		out := apptest.Run(t, apptest.Build(t), variables, args...)
 		require.Zero(t, out.Code, out)
 	}
-	keys := func() string { return doctor(t, variables).Stdout }
+	keys := func() string { return runDoctor(t, variables).Stdout }
 	require.Regexp(t, `(?m)^FAIL +API keys +0 of .*, 0 of .*\n.*does not start at 0\.0\.0\.0:3000`, keys())
 	require.Regexp(t, `(?m)^FAIL +PAYMENTD_GATEWAY +not set\n.*does not start without it, because 0\.0\.0\.0:3000 is not`, keys())
 	variables["PAYMENTD_GATEWAY"] = "sandbox:"
@@ -192,7 +192,7 @@ func TestDoctorCountsKeys(t *testing.T) {
 func TestDoctorWithoutADatabase(t *testing.T) {
 	t.Parallel()
 	gateway := apptest.StartGateway(t)
-	out := doctor(t, env{
+	out := runDoctor(t, env{
 		"PAYMENTD_DATABASE": "mysql://user:sesame@" + apptest.FreeAddress(t) + "/payments", "PAYMENTD_GATEWAY": gateway.URL,
 	})
 	require.Equal(t, 1, out.Code)
@@ -200,9 +200,9 @@ func TestDoctorWithoutADatabase(t *testing.T) {
 	require.Regexp(t, "(?m)^OK +gateway ", out.Stdout, "the other checks are made")
 	require.Regexp(t, "(?m)^FAIL +API keys +0 of the configuration; those of the database are not known", out.Stdout)
 	require.NotContains(t, out.Stdout+out.Stderr, "sesame")
-	require.Equal(t, 2, doctor(t, env{"PAYMENTD_LEASE": "1s"}).Code)
-	require.Equal(t, 2, doctor(t, env{"PAYMENTD_GATEWAY": "https://user:sesame@gateway"}).Code)
-	out = doctor(t, env{"PAYMENTD_TRACES": "http://127.0.0.1:4318", "OTEL_TRACES_SAMPLER": "dice"})
+	require.Equal(t, 2, runDoctor(t, env{"PAYMENTD_LEASE": "1s"}).Code)
+	require.Equal(t, 2, runDoctor(t, env{"PAYMENTD_GATEWAY": "https://user:sesame@gateway"}).Code)
+	out = runDoctor(t, env{"PAYMENTD_TRACES": "http://127.0.0.1:4318", "OTEL_TRACES_SAMPLER": "dice"})
 	require.Equal(t, 2, out.Code)
 	require.Contains(t, out.Stderr, `there is no sampler "dice" here; take always_on`)
 }
@@ -212,15 +212,15 @@ func TestDoctorWithoutADatabase(t *testing.T) {
 func TestDoctorLooksAtTheCertificate(t *testing.T) {
 	t.Parallel()
 	variables := env{"PAYMENTD_DATABASE": "sqlite:" + filepath.Join(t.TempDir(), "paymentd.db")}
-	require.Regexp(t, `(?m)^OK +PAYMENTD_TLS_CERTIFICATE +none$`, doctor(t, variables).Stdout, "on a loopback address")
+	require.Regexp(t, `(?m)^OK +PAYMENTD_TLS_CERTIFICATE +none$`, runDoctor(t, variables).Stdout, "on a loopback address")
 	variables["PAYMENTD_ADDR"] = "0.0.0.0:3000"
-	require.Regexp(t, `(?m)^WARN +PAYMENTD_TLS_CERTIFICATE +none$`, doctor(t, variables).Stdout)
+	require.Regexp(t, `(?m)^WARN +PAYMENTD_TLS_CERTIFICATE +none$`, runDoctor(t, variables).Stdout)
 	for end, level := range map[time.Duration]string{30 * 24 * time.Hour: "OK", 24 * time.Hour: "WARN", -time.Minute: "FAIL"} {
 		variables["PAYMENTD_TLS_CERTIFICATE"], variables["PAYMENTD_TLS_KEY"] = apptest.Certify(t, t.TempDir(), time.Now().Add(end))
-		require.Regexp(t, `(?m)^`+level+` +PAYMENTD_TLS_CERTIFICATE +ends at `, doctor(t, variables).Stdout)
+		require.Regexp(t, `(?m)^`+level+` +PAYMENTD_TLS_CERTIFICATE +ends at `, runDoctor(t, variables).Stdout)
 	}
 	variables["PAYMENTD_TLS_KEY"] = "/nowhere/tls.key"
-	out := doctor(t, variables)
+	out := runDoctor(t, variables)
 	require.Equal(t, 2, out.Code, out)
 	require.Contains(t, out.Stderr, "PAYMENTD_TLS_KEY (--tls-key): must be a file that can be read, and /nowhere/tls.key is not: no such file or directory")
 }

@@ -7,7 +7,7 @@ import (
 	"strconv"
 	"syscall"
 
-	"paymentd/sql/diagnosis"
+	"paymentd/internal/doctor"
 )
 
 const (
@@ -41,29 +41,29 @@ func fileLimit() uint64 {
 }
 
 // openFiles judges the limit on open files.
-func (c *Config) openFiles() diagnosis.Finding { return c.judgeFiles(fileLimit()) }
+func (c *Config) openFiles() doctor.Finding { return c.judgeFiles(fileLimit()) }
 
-func (c *Config) judgeFiles(limit uint64) diagnosis.Finding {
+func (c *Config) judgeFiles(limit uint64) doctor.Finding {
 	const check = "ulimit -n"
 	needed := c.filesNeeded()
 	found := strconv.FormatUint(limit, 10) + " open files at most"
 	if limit > math.MaxInt64 {
 		found = "no limit on open files"
 	}
-	return diagnosis.Of(check, found, limit >= uint64(needed), diagnosis.Warn, //nolint:gosec // a sum of bounded settings
+	return doctor.Of(check, found, limit >= uint64(needed), doctor.Warn, //nolint:gosec // a sum of bounded settings
 		fmt.Sprintf("Raise the hard limit to %d or more (ulimit -Hn, LimitNOFILE= of a unit, ulimits of a container): so many "+
 			"connections of clients, to the database and to the gateway do the settings allow. Or lower PAYMENTD_MAX_CONNECTIONS "+
 			"and PAYMENTD_MAX_REQUESTS. Beyond the limit clients wait, and calls of the gateway fail.", needed))
 }
 
 // logFinding says what a check has found to change.
-func logFinding(log *slog.Logger, f diagnosis.Finding) {
+func logFinding(log *slog.Logger, f doctor.Finding) {
 	attributes := []any{"check", f.Check, "found", f.Found, "advice", f.Advice}
 	switch f.Level {
-	case diagnosis.OK:
-	case diagnosis.Warn:
+	case doctor.OK:
+	case doctor.Warn:
 		log.Warn("a check has found something to change", attributes...)
-	case diagnosis.Fail:
+	case doctor.Fail:
 		log.Error("a check has found what the promise leans on to be off", attributes...)
 	}
 }

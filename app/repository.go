@@ -12,8 +12,8 @@ import (
 	"paymentd/adapters/mysqlstore"
 	"paymentd/adapters/sqlitestore"
 	"paymentd/ports"
-	"paymentd/sql/diagnosis"
-	"paymentd/sql/schema"
+	"paymentd/internal/doctor"
+	"paymentd/internal/schema"
 )
 
 // Repository is the repository of a database, with its schema.
@@ -28,7 +28,7 @@ type store interface {
 	Keys() ports.Keys
 	Pools() map[string]sql.DBStats // for the metrics
 	// Diagnose is for `paymentd doctor`, and for the checks at the start.
-	Diagnose(ctx context.Context, replicas int) []diagnosis.Finding
+	Diagnose(ctx context.Context, replicas int) []doctor.Finding
 	// SchemaStatus reads where the schema stands. It changes nothing and makes no database.
 	SchemaStatus(ctx context.Context) (schema.Status, error)
 }

@@ -7,7 +7,7 @@ import (
 	"strings"
 	"time"
 
-	"paymentd/sql/diagnosis"
+	"paymentd/internal/doctor"
 )
 
 // The checks of a server. docs/operations.md says the same in the same order; what a setting
@@ -17,11 +17,11 @@ import (
 var versionNumber = regexp.MustCompile(`^(\d+)\.(\d+)`)
 
 // versions judges what the server is.
-func versions(v server) []diagnosis.Finding {
+func versions(v server) []doctor.Finding {
 	const check = "version"
 	number := versionNumber.FindStringSubmatch(strings.TrimPrefix(v.version, "5.5.5-")) // as replication has MariaDB's
 	if number == nil {
-		return one(diagnosis.Of(check, v.version, false, diagnosis.Warn,
+		return one(doctor.Of(check, v.version, false, doctor.Warn,
 			"This is no server that is known here. Run the tests of docs/operations.md, \"Another cluster\", on it first."))
 	}
 	major, _ := strconv.Atoi(number[1])
@@ -29,11 +29,11 @@ func versions(v server) []diagnosis.Finding {
 	atLeast := func(m, n int) bool { return major > m || major == m && minor >= n }
 	switch v.kind() {
 	case "tidb":
-		return one(diagnosis.Of(check, v.version, false, diagnosis.Warn,
+		return one(doctor.Of(check, v.version, false, doctor.Warn,
 			"TiDB takes SKIP LOCKED and locks nothing by it: workers of the queue collide, safely and with noise. It was "+
 				"not tried; read docs/operations.md, \"Engines that speak the protocol\"."))
 	case "vitess":
-		return one(diagnosis.Of(check, v.version, false, diagnosis.Warn,
+		return one(doctor.Of(check, v.version, false, doctor.Warn,
 			"Vitess was not tried; read docs/operations.md, \"Engines that speak the protocol\"."))
 	case "mariadb":
 		return one(judgeVersion(v.version, atLeast(10, 11), atLeast(10, 6), "MariaDB 10.11"))
@@ -54,36 +54,36 @@ func (v server) kind() string {
 
 // judgeVersion fails what lacks SKIP LOCKED (MySQL before 8.0, MariaDB before 10.6), by which
 // workers of the queue keep apart.
-func judgeVersion(version string, tried, works bool, least string) diagnosis.Finding {
+func judgeVersion(version string, tried, works bool, least string) doctor.Finding {
 	if !works {
-		return diagnosis.Of("version", version, false, diagnosis.Fail,
+		return doctor.Of("version", version, false, doctor.Fail,
 			"Take "+least+" or later: this one has no SKIP LOCKED, which the queue needs.")
 	}
-	return diagnosis.Of("version", version, tried, diagnosis.Warn,
+	return doctor.Of("version", version, tried, doctor.Warn,
 		"Take "+least+" or later: older servers were not tried.")
 }
 
 // durability judges whether what was committed is kept through a crash of the machine. A claim
 // must be durable before the gateway is called: one that is lost is not known when its order is
 // asked for again, and is charged again with a new gateway key.
-func durability(v server) (found []diagnosis.Finding) {
+func durability(v server) (found []doctor.Finding) {
 	if v.kind() == "tidb" {
 		return nil // it has the names of these settings, and another engine behind them
 	}
 	const lost = "a crash of the machine loses payments that are being charged, and they are charged again"
 	flush := v.variables["innodb_flush_log_at_trx_commit"]
-	found = append(found, diagnosis.Of("innodb_flush_log_at_trx_commit", flush,
-		flush == "1" || flush == "3" && v.kind() == "mariadb", diagnosis.Fail,
+	found = append(found, doctor.Of("innodb_flush_log_at_trx_commit", flush,
+		flush == "1" || flush == "3" && v.kind() == "mariadb", doctor.Fail,
 		"Set it to 1: without it "+lost+"."))
 	if v.on("log_bin") {
 		sync := v.variables["sync_binlog"]
-		found = append(found, diagnosis.Of("sync_binlog", sync, sync == "1", diagnosis.Fail,
+		found = append(found, doctor.Of("sync_binlog", sync, sync == "1", doctor.Fail,
 			"Set it to 1: what is not in the binary log after a crash is rolled back, so that "+lost+"."))
 		format := v.variables["binlog_format"]
-		found = append(found, diagnosis.Of("binlog_format", format, !strings.EqualFold(format, "STATEMENT"), diagnosis.Fail,
+		found = append(found, doctor.Of("binlog_format", format, !strings.EqualFold(format, "STATEMENT"), doctor.Fail,
 			"Set it to ROW (or MIXED): the server refuses the service's READ COMMITTED transactions with STATEMENT."))
 	} else {
-		found = append(found, diagnosis.Of("log_bin", "OFF", false, diagnosis.Warn,
+		found = append(found, doctor.Of("log_bin", "OFF", false, doctor.Warn,
 			"Switch the binary log on (with sync_binlog=1) and keep it apart from the data: with a backup alone, payments "+
 				"made since can only be found at the gateway. See docs/operations.md, \"Backup and restore\"."))
 	}
@@ -92,34 +92,34 @@ func durability(v server) (found []diagnosis.Finding) {
 	}
 	found = append(found, doublewrite(v.variables["innodb_doublewrite"]))
 	if redo, known := v.variables["innodb_redo_log_enabled"]; known && !v.on("innodb_redo_log_enabled") {
-		found = append(found, diagnosis.Of("innodb_redo_log_enabled", redo, false, diagnosis.Fail,
+		found = append(found, doctor.Of("innodb_redo_log_enabled", redo, false, doctor.Fail,
 			"Run ALTER INSTANCE ENABLE INNODB REDO_LOG: without the log no commit outlives a crash."))
 	}
 	return found
 }
 
-func flushMethod(method string) diagnosis.Finding {
+func flushMethod(method string) doctor.Finding {
 	const check = "innodb_flush_method"
 	switch strings.ToLower(method) {
 	case "nosync", "littlesync":
-		return diagnosis.Of(check, method, false, diagnosis.Fail,
+		return doctor.Of(check, method, false, doctor.Fail,
 			"Set it to fsync or O_DIRECT: this one does not wait for the disk, and was made for measurements.")
 	case "o_direct_no_fsync":
-		return diagnosis.Of(check, method, false, diagnosis.Warn,
+		return doctor.Of(check, method, false, doctor.Warn,
 			"Set it to O_DIRECT, unless the disk's cache outlives a loss of power.")
 	}
-	return diagnosis.Good(check, method)
+	return doctor.Good(check, method)
 }
 
-func doublewrite(value string) diagnosis.Finding {
+func doublewrite(value string) doctor.Finding {
 	const check = "innodb_doublewrite"
 	switch strings.ToUpper(value) {
 	case "OFF", "0", "DETECT_ONLY":
-		return diagnosis.Of(check, value, false, diagnosis.Warn,
+		return doctor.Of(check, value, false, doctor.Warn,
 			"Set it to ON, unless the file system writes whole pages: a loss of power in the middle of a page leaves a "+
 				"table that only a backup mends.")
 	}
-	return diagnosis.Good(check, value)
+	return doctor.Good(check, value)
 }
 
 // readOnlySwitches are the names of what keeps the server from taking writes.
@@ -138,19 +138,19 @@ func readOnlySwitches(v server) (held []string) {
 }
 
 // writable judges whether the server takes writes at all.
-func writable(v server) []diagnosis.Finding {
+func writable(v server) []doctor.Finding {
 	held := readOnlySwitches(v)
 	if held == nil {
-		return one(diagnosis.Good("read_only", "OFF"))
+		return one(doctor.Good("read_only", "OFF"))
 	}
-	return one(diagnosis.Of("read_only", strings.Join(held, ", ")+" on", false, diagnosis.Fail,
+	return one(doctor.Of("read_only", strings.Join(held, ", ")+" on", false, doctor.Fail,
 		"Name the server that takes writes in PAYMENTD_DATABASE, or switch that off: this is a replica, a demoted "+
 			"primary, or a server under repair."))
 }
 
 // isolation judges the default of transactions. The service sets its own for each transaction of more than
 // one statement; the default counts for reads that stand alone.
-func isolation(v server) []diagnosis.Finding {
+func isolation(v server) []doctor.Finding {
 	const check = "transaction_isolation"
 	level := v.variables["transaction_isolation"]
 	if level == "" {
@@ -158,18 +158,18 @@ func isolation(v server) []diagnosis.Finding {
 	}
 	switch strings.ToUpper(level) {
 	case "READ-UNCOMMITTED":
-		return one(diagnosis.Of(check, level, false, diagnosis.Fail,
+		return one(doctor.Of(check, level, false, doctor.Fail,
 			"Set it to READ-COMMITTED or REPEATABLE-READ: a client could be told of a success that is not committed yet."))
 	case "SERIALIZABLE":
-		return one(diagnosis.Of(check, level, false, diagnosis.Warn,
+		return one(doctor.Of(check, level, false, doctor.Warn,
 			"Set it to READ-COMMITTED or REPEATABLE-READ: this one was not tried, and Group Replication refuses it in part."))
 	}
-	return one(diagnosis.Good(check, level+"; the service sets READ COMMITTED where it matters"))
+	return one(doctor.Good(check, level+"; the service sets READ COMMITTED where it matters"))
 }
 
 // sessions judges whether a connection has what the service sets for each, which a proxy that
 // shares connections may lose.
-func sessions(v server) []diagnosis.Finding {
+func sessions(v server) []doctor.Finding {
 	var lost []string
 	if zone := v.session["time_zone"]; zone != "+00:00" && !strings.EqualFold(zone, "UTC") {
 		lost = append(lost, "time_zone is "+zone)
@@ -184,9 +184,9 @@ func sessions(v server) []diagnosis.Finding {
 		lost = append(lost, fmt.Sprintf("innodb_lock_wait_timeout is %d s", wait))
 	}
 	if lost == nil {
-		return one(diagnosis.Good("session", "has what the service sets: time zone, sql_mode, autocommit, lock timeouts"))
+		return one(doctor.Good("session", "has what the service sets: time zone, sql_mode, autocommit, lock timeouts"))
 	}
-	return one(diagnosis.Of("session", strings.Join(lost, ", "), false, diagnosis.Fail,
+	return one(doctor.Of("session", strings.Join(lost, ", "), false, doctor.Fail,
 		"Have the proxy keep the session's variables, or reach the server without it: the service sets these for each "+
 			"of its connections, and leans on them."))
 }
@@ -199,7 +199,7 @@ const maxAhead = time.Second
 
 // clock judges how far apart the clocks are. Nothing is decided by ours; but a failover to a
 // server with a clock of its own moves every lease.
-func clock(v server) []diagnosis.Finding {
+func clock(v server) []doctor.Finding {
 	apart := v.ahead.Abs()
 	direction := "ahead of"
 	if v.ahead < 0 {
@@ -207,13 +207,13 @@ func clock(v server) []diagnosis.Finding {
 	}
 	found := fmt.Sprintf("the database's is %v %s ours, give or take %v",
 		apart.Round(time.Millisecond), direction, (v.roundTrip / 2).Round(time.Millisecond/10))
-	return one(diagnosis.Of("clock", found, apart <= maxAhead+v.roundTrip/2, diagnosis.Warn,
+	return one(doctor.Of("clock", found, apart <= maxAhead+v.roundTrip/2, doctor.Warn,
 		"Have both kept by NTP: times in the log and in the payments disagree, and after a failover to a server with "+
 			"another clock leases end early (which is safe) or late (which is a wait)."))
 }
 
 // connections judges whether the server has as many as all replicas together may open.
-func (s *Payments) connections(v server) []diagnosis.Finding {
+func (s *Payments) connections(v server) []doctor.Finding {
 	const check, forPeople = "max_connections", 10
 	limit, each := v.number(check), s.db.Stats().MaxOpenConnections
 	all := v.replicas * each
@@ -223,25 +223,25 @@ func (s *Payments) connections(v server) []diagnosis.Finding {
 	}
 	switch {
 	case limit == 0, 2*all+forPeople <= limit: // 0: not told
-		return one(diagnosis.Good(check, found))
+		return one(doctor.Good(check, found))
 	case all+forPeople <= limit:
-		return one(diagnosis.Of(check, found, false, diagnosis.Warn,
+		return one(doctor.Of(check, found, false, doctor.Warn,
 			fmt.Sprintf("Set it to %d or more, or PAYMENTD_DATABASE_CONNECTIONS lower: while an upgrade rolls, there may be "+
 				"twice as many replicas.", 2*all+forPeople)))
 	}
-	return one(diagnosis.Of(check, found, false, diagnosis.Fail,
+	return one(doctor.Of(check, found, false, doctor.Fail,
 		fmt.Sprintf("Set it to %d or more, or PAYMENTD_DATABASE_CONNECTIONS lower: under load replicas are refused, and "+
 			"their requests answered 503.", 2*all+forPeople)))
 }
 
 // engines judges whether every table keeps what is committed.
-func engines(v server) []diagnosis.Finding {
+func engines(v server) []doctor.Finding {
 	if v.otherEngines == nil {
-		return one(diagnosis.Good("engine", "InnoDB"))
+		return one(doctor.Good("engine", "InnoDB"))
 	}
-	return one(diagnosis.Of("engine", strings.Join(v.otherEngines, ", "), false, diagnosis.Fail,
+	return one(doctor.Of("engine", strings.Join(v.otherEngines, ", "), false, doctor.Fail,
 		"Run ALTER TABLE … ENGINE=InnoDB: other engines have no rows' locks and no transactions."))
 }
 
 // one is the findings of a check that has one.
-func one(f diagnosis.Finding) []diagnosis.Finding { return []diagnosis.Finding{f} }
+func one(f doctor.Finding) []doctor.Finding { return []doctor.Finding{f} }

@@ -3,19 +3,19 @@ package mysqlstore
 import (
 	"strings"
 
-	"paymentd/sql/diagnosis"
+	"paymentd/internal/doctor"
 )
 
 // group judges a member of Group Replication ("Group Replication System Variables"). There is
 // nothing to judge where the plugin is not there.
-func group(v server) (found []diagnosis.Finding) {
+func group(v server) (found []doctor.Finding) {
 	if v.variables["group_replication_group_name"] == "" {
 		return nil
 	}
 	say := func(name string, right bool, advice string) {
 		name = "group_replication_" + name
 		if value, known := v.variables[name]; known {
-			found = append(found, diagnosis.Of(name, value, right, diagnosis.Warn, advice))
+			found = append(found, doctor.Of(name, value, right, doctor.Warn, advice))
 		}
 	}
 	is := func(name, value string) bool { return strings.EqualFold(v.variables["group_replication_"+name], value) }
@@ -35,19 +35,19 @@ func group(v server) (found []diagnosis.Finding) {
 }
 
 // galera judges a node of a Galera cluster ("Galera Cluster System Variables" and "Status").
-func galera(v server) (found []diagnosis.Finding) {
+func galera(v server) (found []doctor.Finding) {
 	if !v.on("wsrep_on") {
 		return nil
 	}
 	ready, status := v.variables["wsrep_ready"], v.variables["wsrep_cluster_status"]
 	found = append(found,
-		diagnosis.Of("wsrep_ready", ready, v.on("wsrep_ready"), diagnosis.Fail,
+		doctor.Of("wsrep_ready", ready, v.on("wsrep_ready"), doctor.Fail,
 			"Name a node that is in the cluster in PAYMENTD_DATABASE: this one answers 1047 to all."),
-		diagnosis.Of("wsrep_cluster_status", status, strings.EqualFold(status, "Primary"), diagnosis.Fail,
+		doctor.Of("wsrep_cluster_status", status, strings.EqualFold(status, "Primary"), doctor.Fail,
 			"Bring the node back to the primary component: outside of it nothing is written."))
 	wait := v.variables["wsrep_sync_wait"]
 	if v.number("wsrep_sync_wait") == 0 {
 		wait += ", which is right where all replicas write to one node; else set it to 1"
 	}
-	return append(found, diagnosis.Good("wsrep_sync_wait", wait))
+	return append(found, doctor.Good("wsrep_sync_wait", wait))
 }

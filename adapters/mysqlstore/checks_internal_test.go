@@ -7,28 +7,28 @@ import (
 
 	"github.com/stretchr/testify/require"
 
-	"paymentd/sql/diagnosis"
+	"paymentd/internal/doctor"
 )
 
 // What is judged here is nothing that a test can have of a server that it starts.
 
 func TestVersions(t *testing.T) {
 	t.Parallel()
-	for version, level := range map[string]diagnosis.Level{
-		"9.7.0":                          diagnosis.OK,
-		"8.4.10":                         diagnosis.OK,
-		"8.0.36":                         diagnosis.Warn,
-		"5.7.44-log":                     diagnosis.Fail,
-		"10.11.9-MariaDB-ubu2204":        diagnosis.OK,
-		"11.4.2-MariaDB":                 diagnosis.OK,
-		"10.6.18-MariaDB":                diagnosis.Warn,
-		"10.5.9-MariaDB":                 diagnosis.Fail,
-		"5.5.5-10.11.9-MariaDB":          diagnosis.OK,
-		"8.0.11-TiDB-v8.1.0":             diagnosis.Warn,
-		"8.0.30-Vitess":                  diagnosis.Warn,
-		"unheard of":                     diagnosis.Warn,
-		"8.0.mysql_aurora.3.05.2":        diagnosis.Warn,
-		"10.11.8-MariaDB-deb12-wsrep_26": diagnosis.OK,
+	for version, level := range map[string]doctor.Level{
+		"9.7.0":                          doctor.OK,
+		"8.4.10":                         doctor.OK,
+		"8.0.36":                         doctor.Warn,
+		"5.7.44-log":                     doctor.Fail,
+		"10.11.9-MariaDB-ubu2204":        doctor.OK,
+		"11.4.2-MariaDB":                 doctor.OK,
+		"10.6.18-MariaDB":                doctor.Warn,
+		"10.5.9-MariaDB":                 doctor.Fail,
+		"5.5.5-10.11.9-MariaDB":          doctor.OK,
+		"8.0.11-TiDB-v8.1.0":             doctor.Warn,
+		"8.0.30-Vitess":                  doctor.Warn,
+		"unheard of":                     doctor.Warn,
+		"8.0.mysql_aurora.3.05.2":        doctor.Warn,
+		"10.11.8-MariaDB-deb12-wsrep_26": doctor.OK,
 	} {
 		found := versions(server{version: version})
 		require.Equal(t, level, found[0].Level, "%s: %+v", version, found)
@@ -39,14 +39,14 @@ func TestClock(t *testing.T) {
 	t.Parallel()
 	for _, c := range []struct {
 		ahead, roundTrip time.Duration
-		level            diagnosis.Level
+		level            doctor.Level
 		says             string
 	}{
-		{900 * time.Millisecond, 0, diagnosis.OK, "900ms ahead of ours"},
-		{-900 * time.Millisecond, 0, diagnosis.OK, "900ms behind ours"},
-		{1100 * time.Millisecond, 0, diagnosis.Warn, "1.1s ahead of ours"},
-		{-1100 * time.Millisecond, 10 * time.Millisecond, diagnosis.Warn, "1.1s behind ours, give or take 5ms"},
-		{1100 * time.Millisecond, 300 * time.Millisecond, diagnosis.OK, "give or take 150ms"}, // the network's doing
+		{900 * time.Millisecond, 0, doctor.OK, "900ms ahead of ours"},
+		{-900 * time.Millisecond, 0, doctor.OK, "900ms behind ours"},
+		{1100 * time.Millisecond, 0, doctor.Warn, "1.1s ahead of ours"},
+		{-1100 * time.Millisecond, 10 * time.Millisecond, doctor.Warn, "1.1s behind ours, give or take 5ms"},
+		{1100 * time.Millisecond, 300 * time.Millisecond, doctor.OK, "give or take 150ms"}, // the network's doing
 	} {
 		found := clock(server{ahead: c.ahead, roundTrip: c.roundTrip})[0]
 		require.Equal(t, c.level, found.Level, c)
@@ -60,14 +60,14 @@ func TestSessionsThatAProxyHasMixedUp(t *testing.T) {
 		"time_zone": "+00:00", "sql_mode": "STRICT_ALL_TABLES,NO_ENGINE_SUBSTITUTION", "autocommit": "ON",
 		"innodb_lock_wait_timeout": "2",
 	}
-	require.Equal(t, diagnosis.OK, sessions(server{session: right})[0].Level)
+	require.Equal(t, doctor.OK, sessions(server{session: right})[0].Level)
 	for name, value := range map[string]string{
 		"time_zone": "SYSTEM", "sql_mode": "", "autocommit": "OFF", "innodb_lock_wait_timeout": "50",
 	} {
 		wrong := maps.Clone(right)
 		wrong[name] = value
 		found := sessions(server{session: wrong})[0]
-		require.Equal(t, diagnosis.Fail, found.Level, name)
+		require.Equal(t, doctor.Fail, found.Level, name)
 		require.Contains(t, found.Found, name)
 	}
 }
@@ -85,7 +85,7 @@ func TestGroup(t *testing.T) {
 	}
 	found := group(server{variables: right})
 	require.Len(t, found, 5)
-	require.Zero(t, diagnosis.Count(found, diagnosis.Warn))
+	require.Zero(t, doctor.Count(found, doctor.Warn))
 	for name, value := range map[string]string{
 		"group_replication_single_primary_mode":          "OFF",
 		"group_replication_consistency":                  "EVENTUAL",
@@ -95,7 +95,7 @@ func TestGroup(t *testing.T) {
 	} {
 		wrong := maps.Clone(right)
 		wrong[name] = value
-		require.Equal(t, 1, diagnosis.Count(group(server{variables: wrong}), diagnosis.Warn), name)
+		require.Equal(t, 1, doctor.Count(group(server{variables: wrong}), doctor.Warn), name)
 	}
 }
 
@@ -105,25 +105,25 @@ func TestGalera(t *testing.T) {
 	right := map[string]string{
 		"wsrep_on": "ON", "wsrep_ready": "ON", "wsrep_cluster_status": "Primary", "wsrep_sync_wait": "0",
 	}
-	require.Zero(t, diagnosis.Count(galera(server{variables: right}), diagnosis.Fail))
+	require.Zero(t, doctor.Count(galera(server{variables: right}), doctor.Fail))
 	for name, value := range map[string]string{"wsrep_ready": "OFF", "wsrep_cluster_status": "non-Primary"} {
 		wrong := maps.Clone(right)
 		wrong[name] = value
-		require.Equal(t, 1, diagnosis.Count(galera(server{variables: wrong}), diagnosis.Fail), name)
+		require.Equal(t, 1, doctor.Count(galera(server{variables: wrong}), doctor.Fail), name)
 	}
 }
 
 func TestWhatAnEngineLeavesOpen(t *testing.T) {
 	t.Parallel()
-	for value, level := range map[string]diagnosis.Level{"OFF": diagnosis.Fail, "ON": diagnosis.OK} {
+	for value, level := range map[string]doctor.Level{"OFF": doctor.Fail, "ON": doctor.OK} {
 		v := server{version: "9.7.0", variables: map[string]string{
 			"innodb_flush_log_at_trx_commit": "1", "log_bin": "ON", "sync_binlog": "1",
 			"innodb_redo_log_enabled": value, "innodb_doublewrite": "ON",
 		}}
-		require.Equal(t, level == diagnosis.Fail, diagnosis.Count(durability(v), diagnosis.Fail) == 1, value)
+		require.Equal(t, level == doctor.Fail, doctor.Count(durability(v), doctor.Fail) == 1, value)
 	}
-	require.Equal(t, diagnosis.Warn, flushMethod("O_DIRECT_NO_FSYNC").Level)
+	require.Equal(t, doctor.Warn, flushMethod("O_DIRECT_NO_FSYNC").Level)
 	require.Empty(t, durability(server{version: "8.0.11-TiDB-v8.1.0"}))
-	require.Equal(t, diagnosis.Fail,
+	require.Equal(t, doctor.Fail,
 		writable(server{variables: map[string]string{"innodb_force_recovery": "1"}})[0].Level)
 }

@@ -11,7 +11,7 @@ import (
 	"time"
 
 	"paymentd/adapters/mysqlstore/internal/queries"
-	"paymentd/sql/diagnosis"
+	"paymentd/internal/doctor"
 )
 
 // server is what is asked of a server once, to be judged by the checks.
@@ -31,23 +31,23 @@ type server struct {
 // Diagnose looks at the server and at how it is reached, and says what the promise does not find
 // as it should be. replicas is how many are planned; those that are alive count, if they are more.
 // It changes nothing: the write that it tries is rolled back.
-func (s *Payments) Diagnose(ctx context.Context, replicas int) []diagnosis.Finding {
-	findings := []diagnosis.Finding{s.encryption()}
+func (s *Payments) Diagnose(ctx context.Context, replicas int) []doctor.Finding {
+	findings := []doctor.Finding{s.encryption()}
 	seen, err := s.look(ctx)
 	if err != nil {
-		return append(findings, diagnosis.Of("database", err.Error(), false, diagnosis.Fail,
+		return append(findings, doctor.Of("database", err.Error(), false, doctor.Fail,
 			"The database cannot be asked. See that it runs, that its address, user, password and database are "+
 				"right, and that the user may read there."))
 	}
 	seen.replicas = max(seen.replicas, replicas, 1)
 	schema := s.schemaFinding(ctx)
-	findings = append(findings, diagnosis.Good("database", "answers"), schema)
-	if schema.Level == diagnosis.OK {
-		findings = append(findings, diagnosis.Write(s.TryWrite(ctx),
+	findings = append(findings, doctor.Good("database", "answers"), schema)
+	if schema.Level == doctor.OK {
+		findings = append(findings, doctor.Write(s.TryWrite(ctx),
 			"No payment is taken as long as this is so. Give the user SELECT, INSERT, UPDATE and DELETE on all tables of the "+
 				"database, name the server that takes writes, or make room on its disk."))
 	}
-	for _, check := range []func(server) []diagnosis.Finding{
+	for _, check := range []func(server) []doctor.Finding{
 		versions, durability, writable, isolation, sessions, clock, s.connections, engines, group, galera,
 	} {
 		findings = append(findings, check(seen)...)
@@ -55,28 +55,28 @@ func (s *Payments) Diagnose(ctx context.Context, replicas int) []diagnosis.Findi
 	return findings
 }
 
-func (s *Payments) schemaFinding(ctx context.Context) diagnosis.Finding {
+func (s *Payments) schemaFinding(ctx context.Context) doctor.Finding {
 	status, err := s.SchemaStatus(ctx)
 	if err != nil {
-		return diagnosis.Of("schema", err.Error(), false, diagnosis.Fail, "The schema's version cannot be read.")
+		return doctor.Of("schema", err.Error(), false, doctor.Fail, "The schema's version cannot be read.")
 	}
 	return status.Finding()
 }
 
 // encryption judges how the server is reached, which the URL says.
-func (s *Payments) encryption() diagnosis.Finding {
+func (s *Payments) encryption() doctor.Finding {
 	host, _, err := net.SplitHostPort(s.config.Addr)
 	ip := net.ParseIP(host)
 	switch local := host == "localhost" || ip.IsLoopback(); {
 	case err == nil && local:
-		return diagnosis.Good("tls", "the database is on this machine")
+		return doctor.Good("tls", "the database is on this machine")
 	case s.config.TLSConfig == "true":
-		return diagnosis.Good("tls", "on, and the server's certificate is checked")
+		return doctor.Good("tls", "on, and the server's certificate is checked")
 	case s.config.TLSConfig == "":
-		return diagnosis.Of("tls", "off, and "+host+" is not this machine", false, diagnosis.Warn,
+		return doctor.Of("tls", "off, and "+host+" is not this machine", false, doctor.Warn,
 			"Put ?tls=true into PAYMENTD_DATABASE: without it whoever is on the way reads and changes payments.")
 	}
-	return diagnosis.Of("tls", s.config.TLSConfig, false, diagnosis.Warn,
+	return doctor.Of("tls", s.config.TLSConfig, false, doctor.Warn,
 		"Put ?tls=true into PAYMENTD_DATABASE: otherwise nobody checks that this is your server.")
 }
 

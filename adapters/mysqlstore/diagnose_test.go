@@ -13,7 +13,7 @@ import (
 
 	"paymentd/adapters/mysqlstore"
 	"paymentd/adapters/mysqlstore/mysqltest"
-	"paymentd/sql/diagnosis"
+	"paymentd/internal/doctor"
 )
 
 // ready are the options of a server on which every check is content.
@@ -37,28 +37,28 @@ func examined(t *testing.T, config mysqltest.Config) string {
 }
 
 // diagnose returns what is found with a pool of its own, by the name of the check.
-func diagnose(t *testing.T, databaseURL string, replicas int) map[string]diagnosis.Finding {
+func diagnose(t *testing.T, databaseURL string, replicas int) map[string]doctor.Finding {
 	t.Helper()
 	payments, err := mysqlstore.Open(databaseURL, mysqlstore.Options{})
 	require.NoError(t, err)
 	docs, err := os.ReadFile("../../docs/operations.md")
 	require.NoError(t, err)
-	found := make(map[string]diagnosis.Finding)
+	found := make(map[string]doctor.Finding)
 	for _, f := range payments.Diagnose(t.Context(), replicas) {
 		require.NotContains(t, found, f.Check, "two findings of one name")
 		require.NotEmpty(t, f.Found, f.Check)
 		require.Contains(t, string(docs), "`"+f.Check+"`", "a check that docs/operations.md does not have")
-		require.Equal(t, f.Level == diagnosis.OK, f.Advice == "", "%+v", f)
+		require.Equal(t, f.Level == doctor.OK, f.Advice == "", "%+v", f)
 		found[f.Check] = f
 	}
 	require.NoError(t, payments.Close())
 	return found
 }
 
-func requireAllOK(t *testing.T, found map[string]diagnosis.Finding) {
+func requireAllOK(t *testing.T, found map[string]doctor.Finding) {
 	t.Helper()
 	for _, f := range found {
-		require.Equal(t, diagnosis.OK, f.Level, "%+v", f)
+		require.Equal(t, doctor.OK, f.Level, "%+v", f)
 	}
 }
 
@@ -79,38 +79,38 @@ func TestDiagnoseWhatCanBeSet(t *testing.T) {
 
 	for _, c := range []struct {
 		check       string
-		level       diagnosis.Level
+		level       doctor.Level
 		wrong, mend string
 	}{
 		{
-			"innodb_flush_log_at_trx_commit", diagnosis.Fail,
+			"innodb_flush_log_at_trx_commit", doctor.Fail,
 			"SET GLOBAL innodb_flush_log_at_trx_commit = 2", "SET GLOBAL innodb_flush_log_at_trx_commit = 1",
 		},
 		{
-			"innodb_flush_log_at_trx_commit", diagnosis.Fail,
+			"innodb_flush_log_at_trx_commit", doctor.Fail,
 			"SET GLOBAL innodb_flush_log_at_trx_commit = 0", "SET GLOBAL innodb_flush_log_at_trx_commit = 1",
 		},
-		{"sync_binlog", diagnosis.Fail, "SET GLOBAL sync_binlog = 0", "SET GLOBAL sync_binlog = 1"},
-		{"sync_binlog", diagnosis.Fail, "SET GLOBAL sync_binlog = 100", "SET GLOBAL sync_binlog = 1"},
-		{"binlog_format", diagnosis.Fail, "SET GLOBAL binlog_format = 'STATEMENT'", "SET GLOBAL binlog_format = 'ROW'"},
+		{"sync_binlog", doctor.Fail, "SET GLOBAL sync_binlog = 0", "SET GLOBAL sync_binlog = 1"},
+		{"sync_binlog", doctor.Fail, "SET GLOBAL sync_binlog = 100", "SET GLOBAL sync_binlog = 1"},
+		{"binlog_format", doctor.Fail, "SET GLOBAL binlog_format = 'STATEMENT'", "SET GLOBAL binlog_format = 'ROW'"},
 		{
-			"transaction_isolation", diagnosis.Fail,
+			"transaction_isolation", doctor.Fail,
 			"SET GLOBAL " + isolation + " = 'READ-UNCOMMITTED'", "SET GLOBAL " + isolation + " = 'READ-COMMITTED'",
 		},
 		{
-			"transaction_isolation", diagnosis.Warn,
+			"transaction_isolation", doctor.Warn,
 			"SET GLOBAL " + isolation + " = 'SERIALIZABLE'", "SET GLOBAL " + isolation + " = 'REPEATABLE-READ'",
 		},
-		{"read_only", diagnosis.Fail, "SET GLOBAL read_only = 1", "SET GLOBAL read_only = 0"},
-		{"max_connections", diagnosis.Warn, "SET GLOBAL max_connections = 60", "SET GLOBAL max_connections = 100"},
-		{"max_connections", diagnosis.Fail, "SET GLOBAL max_connections = 35", "SET GLOBAL max_connections = 100"},
-		{"engine", diagnosis.Fail, "ALTER TABLE events ENGINE = MyISAM", "ALTER TABLE events ENGINE = InnoDB"},
+		{"read_only", doctor.Fail, "SET GLOBAL read_only = 1", "SET GLOBAL read_only = 0"},
+		{"max_connections", doctor.Warn, "SET GLOBAL max_connections = 60", "SET GLOBAL max_connections = 100"},
+		{"max_connections", doctor.Fail, "SET GLOBAL max_connections = 35", "SET GLOBAL max_connections = 100"},
+		{"engine", doctor.Fail, "ALTER TABLE events ENGINE = MyISAM", "ALTER TABLE events ENGINE = InnoDB"},
 		{
-			"schema", diagnosis.Fail,
+			"schema", doctor.Fail,
 			"UPDATE schema_migrations SET dirty = TRUE", "UPDATE schema_migrations SET dirty = FALSE",
 		},
 		{
-			"schema", diagnosis.Warn,
+			"schema", doctor.Warn,
 			"RENAME TABLE schema_migrations TO elsewhere", "RENAME TABLE elsewhere TO schema_migrations",
 		},
 	} {
@@ -121,15 +121,15 @@ func TestDiagnoseWhatCanBeSet(t *testing.T) {
 		_, err = db.ExecContext(t.Context(), c.mend)
 		require.NoError(t, err)
 		if c.check == "binlog_format" {
-			require.Equal(t, diagnosis.Fail, found["write"].Level, "the server refuses it")
+			require.Equal(t, doctor.Fail, found["write"].Level, "the server refuses it")
 			delete(found, "write")
 		}
 		delete(found, c.check)
 		requireAllOK(t, found)
 	}
 	requireAllOK(t, diagnose(t, at, 1))
-	require.Equal(t, diagnosis.Warn, diagnose(t, at, 2)["max_connections"].Level, "64 connections, and twice that")
-	require.Equal(t, diagnosis.Fail, diagnose(t, at, 3)["max_connections"].Level, "96 connections, and people")
+	require.Equal(t, doctor.Warn, diagnose(t, at, 2)["max_connections"].Level, "64 connections, and twice that")
+	require.Equal(t, doctor.Fail, diagnose(t, at, 3)["max_connections"].Level, "96 connections, and people")
 }
 
 // TestDiagnoseWhatIsSetAtTheStart has a server that flushes nothing, keeps no binary log, and
@@ -156,11 +156,11 @@ func TestDiagnoseWhatIsSetAtTheStart(t *testing.T) {
 	service.User = url.UserPassword("service", "Sesame-1")
 
 	found := diagnose(t, service.String(), 1)
-	require.Equal(t, diagnosis.Fail, found["innodb_flush_log_at_trx_commit"].Level)
-	require.Equal(t, diagnosis.Fail, found["innodb_flush_method"].Level)
-	require.Equal(t, diagnosis.Warn, found["innodb_doublewrite"].Level)
-	require.Equal(t, diagnosis.Warn, found["log_bin"].Level)
-	require.Equal(t, diagnosis.Warn, found["clock"].Level, found["clock"])
+	require.Equal(t, doctor.Fail, found["innodb_flush_log_at_trx_commit"].Level)
+	require.Equal(t, doctor.Fail, found["innodb_flush_method"].Level)
+	require.Equal(t, doctor.Warn, found["innodb_doublewrite"].Level)
+	require.Equal(t, doctor.Warn, found["log_bin"].Level)
+	require.Equal(t, doctor.Warn, found["clock"].Level, found["clock"])
 	require.Contains(t, found["clock"].Found, "behind ours")
 }
 
@@ -169,13 +169,13 @@ func TestDiagnoseWhatIsSetAtTheStart(t *testing.T) {
 func TestDiagnoseAServerThatIsAway(t *testing.T) {
 	t.Parallel()
 	found := diagnose(t, "mysql://user:sesame@127.0.0.1:1/payments", 1)
-	require.Equal(t, diagnosis.Fail, found["database"].Level)
+	require.Equal(t, doctor.Fail, found["database"].Level)
 	require.Contains(t, found["database"].Found, "refused")
 	require.NotContains(t, fmt.Sprint(found), "sesame")
-	require.Equal(t, diagnosis.OK, found["tls"].Level)
+	require.Equal(t, doctor.OK, found["tls"].Level)
 
-	for option, level := range map[string]diagnosis.Level{
-		"": diagnosis.Warn, "?tls=skip-verify": diagnosis.Warn, "?tls=preferred": diagnosis.Warn, "?tls=true": diagnosis.OK,
+	for option, level := range map[string]doctor.Level{
+		"": doctor.Warn, "?tls=skip-verify": doctor.Warn, "?tls=preferred": doctor.Warn, "?tls=true": doctor.OK,
 	} {
 		payments, err := mysqlstore.Open("mysql://user:sesame@db.invalid/payments"+option, mysqlstore.Options{})
 		require.NoError(t, err)

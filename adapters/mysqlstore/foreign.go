@@ -4,7 +4,7 @@ import (
 	"context"
 	"database/sql"
 
-	"paymentd/sql/schema"
+	"paymentd/internal/schema"
 )
 
 // ownColumns is how many of the columns that are asked for below a table of payments has.

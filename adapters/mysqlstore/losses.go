@@ -8,7 +8,7 @@ import (
 
 	"github.com/golang-migrate/migrate/v4/database"
 
-	"paymentd/sql/schema"
+	"paymentd/internal/schema"
 )
 
 const (

@@ -12,9 +12,9 @@ import (
 
 	"paymentd/adapters/mysqlstore/internal/queries"
 	"paymentd/ports"
-	"paymentd/sql/commit"
+	"paymentd/internal/groupcommit"
 	"paymentd/sql/mysql/migrations"
-	"paymentd/sql/schema"
+	"paymentd/internal/schema"
 )
 
 var _ ports.Payments = (*Payments)(nil)
@@ -28,8 +28,8 @@ type Payments struct {
 	latest  uint          // the schema version that this program was built for
 
 	// Where commits are not shared, these are nil.
-	openings  *commit.Shared[*opening]
-	settlings *commit.Shared[*settling]
+	openings  *groupcommit.Shared[*opening]
+	settlings *groupcommit.Shared[*settling]
 	fewest    int // changes that are made by a statement of many rows
 }
 
@@ -83,8 +83,8 @@ func Open(databaseURL string, options Options) (*Payments, error) {
 	db.SetConnMaxIdleTime(idleTimeout(o.Timeout) / 2) // before the server does it
 	s := &Payments{db: db, timeout: o.Timeout, log: o.Log, config: config, latest: latest, fewest: 2}
 	if !o.CommitsAlone {
-		s.openings = commit.NewShared(most, lanes, slow, s.openTogether)
-		s.settlings = commit.NewShared(most, lanes, slow, s.settleTogether)
+		s.openings = groupcommit.NewShared(most, lanes, slow, s.openTogether)
+		s.settlings = groupcommit.NewShared(most, lanes, slow, s.settleTogether)
 	}
 	return s, nil
 }

@@ -10,7 +10,7 @@ import (
 	migratemysql "github.com/golang-migrate/migrate/v4/database/mysql"
 
 	"paymentd/sql/mysql/migrations"
-	"paymentd/sql/schema"
+	"paymentd/internal/schema"
 )
 
 // Schema returns the schema of the database of the URL, to migrate it.

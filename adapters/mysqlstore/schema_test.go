@@ -16,8 +16,8 @@ import (
 	"paymentd/adapters/mysqlstore"
 	"paymentd/adapters/mysqlstore/mysqltest"
 	"paymentd/ports"
-	"paymentd/sql/diagnosis"
-	"paymentd/sql/schema"
+	"paymentd/internal/doctor"
+	"paymentd/internal/schema"
 )
 
 // raw returns a pool of the test's own on a database.
@@ -224,7 +224,7 @@ func TestSchemaOfANewerProgram(t *testing.T) {
 	db := raw(t, databaseURL)
 	steps, err := mysqlstore.Schema(databaseURL)
 	require.NoError(t, err)
-	for dirty, level := range map[string]diagnosis.Level{"FALSE": diagnosis.OK, "TRUE": diagnosis.Warn} {
+	for dirty, level := range map[string]doctor.Level{"FALSE": doctor.OK, "TRUE": doctor.Warn} {
 		execute(t, db, "UPDATE schema_migrations SET version = 1000, dirty = "+dirty)
 		const newer = "the schema is at version 1000, newer than the 9 that this program knows"
 		require.NoError(t, steps.Up(t.Context()))

@@ -12,7 +12,7 @@ import (
 
 	"paymentd/adapters/mysqlstore/internal/queries"
 	"paymentd/core/payment"
-	"paymentd/sql/commit"
+	"paymentd/internal/groupcommit"
 )
 
 const (
@@ -63,16 +63,16 @@ func (s *Payments) settling(st *settling) func(context.Context) error {
 	return share(s, s.settlings, st)
 }
 
-func share[T any](s *Payments, shared *commit.Shared[T], change T) func(context.Context) error {
+func share[T any](s *Payments, shared *groupcommit.Shared[T], change T) func(context.Context) error {
 	if shared == nil {
 		return nil
 	}
 	return func(ctx context.Context) error {
 		err := shared.Do(ctx, s.timeout, change)
 		switch {
-		case errors.Is(err, commit.ErrNotBegun):
+		case errors.Is(err, groupcommit.ErrNotBegun):
 			return &unconnectedError{err}
-		case errors.Is(err, commit.ErrPanicked):
+		case errors.Is(err, groupcommit.ErrPanicked):
 			return fmt.Errorf("%w: %w", errAlone, err)
 		}
 		return err

@@ -12,7 +12,7 @@ import (
 
 	sqlite3 "modernc.org/sqlite/lib"
 
-	"paymentd/sql/schema"
+	"paymentd/internal/schema"
 )
 
 // ownTables are the tables that are there without payments: before the first migration, and after the

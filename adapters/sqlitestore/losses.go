@@ -5,7 +5,7 @@ import (
 	"fmt"
 	"time"
 
-	"paymentd/sql/schema"
+	"paymentd/internal/schema"
 )
 
 const (

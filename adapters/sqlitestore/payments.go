@@ -15,8 +15,8 @@ import (
 
 	"paymentd/adapters/sqlitestore/internal/queries"
 	"paymentd/ports"
-	"paymentd/sql/commit"
-	"paymentd/sql/schema"
+	"paymentd/internal/groupcommit"
+	"paymentd/internal/schema"
 	"paymentd/sql/sqlite/migrations"
 )
 
@@ -39,7 +39,7 @@ type Payments struct {
 	clock   func() time.Time
 	log     *slog.Logger
 	latest  uint // the schema version that this program was built for
-	writes  *commit.Shared[change]
+	writes  *groupcommit.Shared[change]
 }
 
 // Options are the limits of a repository. A zero field stands for its default.
@@ -87,7 +87,7 @@ func Open(databaseURL string, options Options) (*Payments, error) {
 	if s.clock == nil {
 		s.clock = time.Now
 	}
-	s.writes = commit.NewShared(most, 1, s.timeout, s.writeTogether) // there is one connection
+	s.writes = groupcommit.NewShared(most, 1, s.timeout, s.writeTogether) // there is one connection
 	return s, nil
 }
 

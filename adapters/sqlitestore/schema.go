@@ -13,7 +13,7 @@ import (
 	"github.com/golang-migrate/migrate/v4/database"
 
 	"paymentd/adapters/sqlitestore/internal/queries"
-	"paymentd/sql/schema"
+	"paymentd/internal/schema"
 	"paymentd/sql/sqlite/migrations"
 )
 

@@ -13,7 +13,7 @@ import (
 
 	"paymentd/adapters/sqlitestore"
 	"paymentd/ports"
-	"paymentd/sql/schema"
+	"paymentd/internal/schema"
 )
 
 // raw returns a pool of the test's own on a file.

@@ -14,7 +14,7 @@ import (
 
 	"paymentd/adapters/sqlitestore/internal/queries"
 	"paymentd/ports"
-	"paymentd/sql/commit"
+	"paymentd/internal/groupcommit"
 )
 
 const (
@@ -43,9 +43,9 @@ type change func(context.Context, *queries.Queries, time.Time) error
 func (s *Payments) write(ctx context.Context, do change) error {
 	err := s.writes.Do(ctx, s.timeout, do)
 	switch {
-	case errors.Is(err, commit.ErrNotBegun):
+	case errors.Is(err, groupcommit.ErrNotBegun):
 		return told(err)
-	case errors.Is(err, commit.ErrPanicked):
+	case errors.Is(err, groupcommit.ErrPanicked):
 		return s.writeTogether([]change{do})[0] // where it hurts nobody else
 	}
 	return err

@@ -10,7 +10,7 @@ import (
 
 	"paymentd/core/payment"
 	"paymentd/ports"
-	"paymentd/sql/commit"
+	"paymentd/internal/groupcommit"
 )
 
 // sharedPayments is a repository whose claims and settlements share commits, as those of the
@@ -19,7 +19,7 @@ import (
 type sharedPayments struct {
 	ports.Payments
 
-	calls *commit.Shared[*sharedCall]
+	calls *groupcommit.Shared[*sharedCall]
 }
 
 // patience is how long a call waits for the ones before it.
@@ -33,7 +33,7 @@ type sharedCall struct {
 
 func newSharedPayments(p ports.Payments) *sharedPayments {
 	const most, lanes, slow = 8, 2, time.Second
-	return &sharedPayments{Payments: p, calls: commit.NewShared(most, lanes, slow, together)}
+	return &sharedPayments{Payments: p, calls: groupcommit.NewShared(most, lanes, slow, together)}
 }
 
 func together(batch []*sharedCall) []error {
@@ -51,7 +51,7 @@ func together(batch []*sharedCall) []error {
 
 func (p *sharedPayments) share(ctx context.Context, do func()) error {
 	c := &sharedCall{do: do}
-	if err := p.calls.Do(ctx, patience, c); errors.Is(err, commit.ErrNotBegun) {
+	if err := p.calls.Do(ctx, patience, c); errors.Is(err, groupcommit.ErrNotBegun) {
 		return fmt.Errorf("%w: %w", ports.ErrUnavailable, err)
 	}
 	if c.died {

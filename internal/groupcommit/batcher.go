@@ -2,7 +2,7 @@
 // together in the next one. There is no timer, so a lone write is never delayed. The idea is
 // that of a database's own group commit ("Binary Log Group Commit", "Group Commit for the
 // Binary Log"), one step earlier: what is shared is the statement as well.
-package commit
+package groupcommit
 
 import (
 	"context"

@@ -1,4 +1,4 @@
-package commit_test
+package groupcommit_test
 
 import (
 	"context"
@@ -12,7 +12,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
-	"paymentd/sql/commit"
+	"paymentd/internal/groupcommit"
 )
 
 const (
@@ -55,7 +55,7 @@ func TestALoneWriteGoesAtOnce(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		var d disk
-		s := commit.NewShared(64, 1, slow, d.write)
+		s := groupcommit.NewShared(64, 1, slow, d.write)
 		for range 3 {
 			began := time.Now()
 			require.NoError(t, s.Do(t.Context(), patience, 1))
@@ -69,7 +69,7 @@ func TestWhatArrivesDuringAWriteGoesTogether(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		var d disk
-		s := commit.NewShared(3, 1, slow, d.write)
+		s := groupcommit.NewShared(3, 1, slow, d.write)
 		var all sync.WaitGroup
 		for i := range 5 {
 			all.Go(func() {
@@ -90,7 +90,7 @@ func TestASlowWriteHoldsUpNobody(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		var d disk
-		s := commit.NewShared(64, 2, slow, func(items []int) []error {
+		s := groupcommit.NewShared(64, 2, slow, func(items []int) []error {
 			if slices.Contains(items, 13) {
 				time.Sleep(10 * takes)
 			}
@@ -129,7 +129,7 @@ func TestEachItemHasItsOwnResult(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		var d disk
-		s := commit.NewShared(64, 1, slow, d.write)
+		s := groupcommit.NewShared(64, 1, slow, d.write)
 		var all sync.WaitGroup
 		for _, item := range []int{1, -2, 3, -4} {
 			all.Go(func() {
@@ -149,7 +149,7 @@ func TestPatienceEndsInLine(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		var d disk
-		s := commit.NewShared(64, 1, slow, d.write)
+		s := groupcommit.NewShared(64, 1, slow, d.write)
 		go func() { _ = s.Do(t.Context(), patience, 1) }()
 		synctest.Wait()
 		ctx, cancel := context.WithTimeout(t.Context(), takes/2)
@@ -157,14 +157,14 @@ func TestPatienceEndsInLine(t *testing.T) {
 		stays := make(chan error, 1)
 		go func() { stays <- s.Do(t.Context(), patience, 3) }()
 		err := s.Do(ctx, patience, 2)
-		require.ErrorIs(t, err, commit.ErrNotBegun)
+		require.ErrorIs(t, err, groupcommit.ErrNotBegun)
 		require.ErrorIs(t, err, context.DeadlineExceeded)
 		require.NoError(t, <-stays)
-		require.ErrorIs(t, s.Do(ctx, patience, 4), commit.ErrNotBegun, "with a lane free")
+		require.ErrorIs(t, s.Do(ctx, patience, 4), groupcommit.ErrNotBegun, "with a lane free")
 		go func() { stays <- s.Do(t.Context(), patience, 5) }()
 		synctest.Wait()
 		err = s.Do(t.Context(), takes/2, 6)
-		require.ErrorIs(t, err, commit.ErrNotBegun)
+		require.ErrorIs(t, err, groupcommit.ErrNotBegun)
 		require.ErrorIs(t, err, context.DeadlineExceeded)
 		require.NoError(t, <-stays)
 		require.Equal(t, [][]int{{1}, {3}, {5}}, d.written())
@@ -175,7 +175,7 @@ func TestPatienceHasNoSayOnceTheWriteHasBegun(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		var d disk
-		s := commit.NewShared(64, 1, slow, d.write)
+		s := groupcommit.NewShared(64, 1, slow, d.write)
 		ctx, cancel := context.WithTimeout(t.Context(), takes/2)
 		defer cancel()
 		require.NoError(t, s.Do(ctx, patience, 1))
@@ -192,7 +192,7 @@ func TestAPanicIsAnError(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		var d disk
-		s := commit.NewShared(64, 1, slow, func(items []int) []error {
+		s := groupcommit.NewShared(64, 1, slow, func(items []int) []error {
 			if slices.Contains(items, 13) {
 				panic("unlucky")
 			}
@@ -204,7 +204,7 @@ func TestAPanicIsAnError(t *testing.T) {
 		for _, item := range []int{2, 13, 3} {
 			all.Go(func() {
 				err := s.Do(t.Context(), patience, item)
-				require.ErrorIs(t, err, commit.ErrPanicked)
+				require.ErrorIs(t, err, groupcommit.ErrPanicked)
 				require.ErrorContains(t, err, "unlucky")
 			})
 		}

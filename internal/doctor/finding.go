@@ -1,6 +1,6 @@
-// Package diagnosis is what the checks of a database, of the settings and of the gateway have
+// Package doctor is what the checks of a database, of the settings and of the gateway have
 // found, as plain values: the service logs them at its start, and `paymentd doctor` prints them.
-package diagnosis
+package doctor
 
 // Level says whether to go live with what was found.
 type Level string

@@ -7,7 +7,7 @@ import (
 
 	"github.com/golang-migrate/migrate/v4/source/iofs"
 
-	"paymentd/sql/diagnosis"
+	"paymentd/internal/doctor"
 )
 
 // Status says where a database's schema stands.
@@ -48,21 +48,21 @@ func (s Status) Err() error {
 
 // Finding is what a check of the database says of its schema. One that is missing or old is what
 // the next start mends.
-func (s Status) Finding() diagnosis.Finding {
+func (s Status) Finding() doctor.Finding {
 	const check = "schema"
 	switch err := s.Err(); {
 	case s.newer() && s.Dirty:
-		return diagnosis.Of(check, fmt.Sprintf("a newer program's migration to version %d is under way, or has failed", s.Version),
-			false, diagnosis.Warn, "See that it ends. This program works on meanwhile.")
+		return doctor.Of(check, fmt.Sprintf("a newer program's migration to version %d is under way, or has failed", s.Version),
+			false, doctor.Warn, "See that it ends. This program works on meanwhile.")
 	case s.Dirty:
-		return diagnosis.Of(check, err.Error(), false, diagnosis.Fail, "The service is not ready before that is done.")
+		return doctor.Of(check, err.Error(), false, doctor.Fail, "The service is not ready before that is done.")
 	case err != nil:
-		return diagnosis.Of(check, err.Error(), false, diagnosis.Warn, "Or leave that to the service, which does it at its start.")
+		return doctor.Of(check, err.Error(), false, doctor.Warn, "Or leave that to the service, which does it at its start.")
 	case s.newer():
-		return diagnosis.Good(check, fmt.Sprintf("at version %d, newer than the %d of this program, which can work on it",
+		return doctor.Good(check, fmt.Sprintf("at version %d, newer than the %d of this program, which can work on it",
 			s.Version, s.Latest))
 	}
-	return diagnosis.Good(check, fmt.Sprintf("current, at version %d", s.Version))
+	return doctor.Good(check, fmt.Sprintf("current, at version %d", s.Version))
 }
 
 // Current reports whether the schema is the one that this program was built for.

@@ -11,8 +11,8 @@ import (
 	"time"
 
 	"paymentd/adapters/httpapi"
-	"paymentd/ports"
 	"paymentd/internal/doctor"
+	"paymentd/ports"
 )
 
 // checkupLimit bounds the checks of a database.

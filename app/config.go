@@ -32,11 +32,11 @@ type Config struct {
 	Gateway      string `default:"sandbox:" env:"PAYMENTD_GATEWAY" help:"Who takes the money: sandbox: or sandbox:LEDGER-FILE (a simulation inside the process; to be set if the database is MySQL or the address is not a loopback one), or the http://host:port or https:// base address of a gateway that speaks the gateway protocol."`
 	Currency     string `default:"USD" env:"PAYMENTD_CURRENCY" help:"Currency of requests that name none, ISO 4217."`
 
-	MaxRetries     int             `default:"3" env:"PAYMENTD_MAX_RETRIES" help:"Retries after the first attempt of a round, 0 to 10."`
-	RetryDelay     time.Duration   `default:"1s" env:"PAYMENTD_RETRY_DELAY" help:"Delay before the first retry; doubled before each further one."`
-	RetryJitter    float64         `default:"0" env:"PAYMENTD_RETRY_JITTER" help:"Part of each delay by which it varies at random, 0 to 1."`
-	LaterRetries   []time.Duration `env:"PAYMENTD_LATER_RETRIES" placeholder:"DELAY" help:"Delays, such as 5m,1h,6h, after which a payment accepted with respond-async is tried again when the gateway was not available. None by default."`
-	GatewayTimeout time.Duration   `default:"10s" env:"PAYMENTD_GATEWAY_TIMEOUT" help:"Limit of one attempt."`
+	MaxRetries      int             `default:"3" env:"PAYMENTD_MAX_RETRIES" help:"Retries after the first attempt of a round, 0 to 10."`
+	RetryDelay      time.Duration   `default:"1s" env:"PAYMENTD_RETRY_DELAY" help:"Delay before the first retry; doubled before each further one."`
+	RetryJitter     float64         `default:"0" env:"PAYMENTD_RETRY_JITTER" help:"Part of each delay by which it varies at random, 0 to 1."`
+	DeferredRetries []time.Duration `env:"PAYMENTD_LATER_RETRIES" placeholder:"DELAY" help:"Delays, such as 5m,1h,6h, after which a payment accepted with respond-async is tried again when the gateway was not available. None by default."`
+	GatewayTimeout  time.Duration   `default:"10s" env:"PAYMENTD_GATEWAY_TIMEOUT" help:"Limit of one attempt."`
 	// GatewayKeyLifetime is read by [Config.keyLifetime].
 	GatewayKeyLifetime optionalDuration `default:"" env:"PAYMENTD_GATEWAY_KEY_LIFETIME" placeholder:"24h" help:"How long the gateway remembers an idempotency key after its first use; 0 for ever. A key that may be older is not sent again. 24h by default for http:// and https://, for ever for the sandbox."`
 	GatewayName        string           `default:"" env:"PAYMENTD_GATEWAY_NAME" placeholder:"NAME" help:"Identity of the gateway, which is stored with each key, in place of its base address: for an address that changes, or that differs between replicas. A payment of another identity is neither sent nor looked up. Not for the sandbox."`
@@ -333,10 +333,10 @@ func (c *Config) validateTimes() error {
 		return setting("gateway-key-lifetime", fmt.Sprintf("must be longer than PAYMENTD_GATEWAY_TIMEOUT and PAYMENTD_LATE "+
 			"together, %v, or 0 if the gateway never forgets a key, and is %v", least, c.keyLifetime()))
 	}
-	if len(c.LaterRetries) > maxLaterRetries {
+	if len(c.DeferredRetries) > maxLaterRetries {
 		return setting("later-retries", fmt.Sprintf("must be at most %d delays", maxLaterRetries))
 	}
-	for _, d := range c.LaterRetries {
+	for _, d := range c.DeferredRetries {
 		if d <= 0 {
 			return setting("later-retries", "must be delays above zero, such as 5m,1h,6h")
 		}

@@ -11,8 +11,8 @@ import (
 	"paymentd/adapters/resilience"
 	"paymentd/core"
 	"paymentd/core/payment"
-	"paymentd/ports"
 	"paymentd/internal/schema"
+	"paymentd/ports"
 )
 
 // databaseFlag is the setting that the commands on a database share with serve.

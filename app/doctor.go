@@ -94,7 +94,7 @@ func (c *doctorCommand) askGateway(ctx context.Context) (doctor.Finding, error) 
 
 // report is what the doctor prints.
 type report struct {
-	GoLive   bool                `json:"go_live"`
+	GoLive   bool             `json:"go_live"`
 	Findings []doctor.Finding `json:"findings"`
 }
 

@@ -29,7 +29,7 @@ func judgeGateway(ctx context.Context, gateway *httpgateway.Gateway, away doctor
 			"See that PAYMENTD_GATEWAY is the base address of the gateway protocol, that its token is right, that nothing in "+
 				"between answers, and that the gateway marks each of its answers with the "+mark+": no other answer counts, "+
 				"and every payment would stay unresolved.")
-	case found.Finding == payment.FoundNoAnswer:
+	case found.Result == payment.FoundNoAnswer:
 		level := doctor.Fail
 		if found.Status >= http.StatusInternalServerError || found.Status == http.StatusTooManyRequests {
 			level = away // it is sick, and may be well later
@@ -37,8 +37,8 @@ func judgeGateway(ctx context.Context, gateway *httpgateway.Gateway, away doctor
 		return doctor.Of(check, "does not answer lookups: "+found.Message, false, level,
 			"See that PAYMENTD_GATEWAY and its token are right, and that the gateway answers a lookup of a key that was never used "+
 				"with 404 and the code not_found: charges cannot be looked up here.")
-	case found.Finding != payment.FoundNothing:
-		return doctor.Of(check, "knows a gateway key that was never used ("+string(found.Finding)+")", false, doctor.Fail,
+	case found.Result != payment.FoundNothing:
+		return doctor.Of(check, "knows a gateway key that was never used ("+string(found.Result)+")", false, doctor.Fail,
 			"See that PAYMENTD_GATEWAY is the base address of the gateway protocol: charges cannot be looked up here.")
 	case !gateway.Capabilities().HonoursKeys:
 		return doctor.Of(check, "honours no gateway key", false, doctor.Warn,

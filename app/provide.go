@@ -147,7 +147,7 @@ func newService(
 		GatewayTimeout: cfg.GatewayTimeout, MaxBackoff: retryOptions(cfg).MaxBackoff(),
 		LookupFirst: cfg.Reconcile, LookupMax: lookupMax,
 		Workers: cfg.Workers, Poll: cfg.Poll, HeartbeatTimeout: cfg.HeartbeatTimeout,
-		LaterRetries: cfg.LaterRetries,
+		DeferredRetries: cfg.DeferredRetries,
 	}
 	service := core.New(settings, traces.Payments(m.Payments(payments)), counted, retry, traces.Logger(log))
 	m.Sample(payments, service)

@@ -11,9 +11,9 @@ import (
 
 	"paymentd/adapters/mysqlstore"
 	"paymentd/adapters/sqlitestore"
-	"paymentd/ports"
 	"paymentd/internal/doctor"
 	"paymentd/internal/schema"
+	"paymentd/ports"
 )
 
 // Repository is the repository of a database, with its schema.

@@ -53,7 +53,7 @@ func TestEveryCrashPoint(t *testing.T) {
 
 // befallAll lives the plot once without a fault, once for each fault that can befall it, and,
 // after each that kills or pauses, once for each that can kill or pause the worker that then goes on;
-// of these pairs, every pairStride-th.
+// of these pairs, every stride-th.
 func befallAll(t *testing.T, plot plot, course course) map[string]int {
 	t.Helper()
 	counts := make(map[string]int)
@@ -72,7 +72,7 @@ func befallAll(t *testing.T, plot plot, course course) map[string]int {
 					if (poll || pollToo || i >= paired || j >= paired) && !*everyPair {
 						continue
 					}
-					if pairs++; pairs%pairStride != 0 {
+					if pairs++; pairs%stride() != 0 {
 						continue
 					}
 					if twice := live(t, plot, course, blow{n, first}, blow{m, second}); twice.hasStruck() == 2 {
@@ -83,6 +83,14 @@ func befallAll(t *testing.T, plot plot, course course) map[string]int {
 		}
 	}
 	return counts
+}
+
+// stride is which pairs of faults a run takes: all, or one of so many.
+func stride() int {
+	if testing.Short() {
+		return shortStride
+	}
+	return pairStride
 }
 
 // blow is a fault that befalls the n-th call of a life.
@@ -131,7 +139,7 @@ func (l *life) points(n int) iter.Seq2[int, bool] {
 	return func(yield func(int, bool) bool) {
 		polled := make(map[string]bool)
 		for i, method := range calls {
-			poll := slices.Contains([]string{"NextDue", "Beat", "Heartbeats", "TryWrite", "Find", "Transactions", "CountForeign"}, method)
+			poll := slices.Contains([]string{"NextDue", "Heartbeat", "Heartbeats", "TryWrite", "Find", "Transactions", "CountForeign"}, method)
 			if !poll {
 				clear(polled)
 			}
@@ -146,7 +154,7 @@ func (l *life) points(n int) iter.Seq2[int, bool] {
 
 func TestPollsWithoutNewsAreOnePoint(t *testing.T) {
 	t.Parallel()
-	l := &life{calls: []string{"Beat", "NextDue", "Beat", "NextDue", "ClaimDue", "NextDue", "Charge"}}
+	l := &life{calls: []string{"Heartbeat", "NextDue", "Heartbeat", "NextDue", "ClaimDue", "NextDue", "Charge"}}
 	require.Equal(t, map[int]bool{1: true, 2: true, 5: false, 6: true, 7: false}, maps.Collect(l.points(0)))
 	require.Equal(t, map[int]bool{6: true, 7: false}, maps.Collect(l.points(5)))
 }

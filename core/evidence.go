@@ -27,7 +27,7 @@ func (s *Service) keepApproval(ctx context.Context, p *payment.Payment, transact
 	s.work.add()
 	go func() {
 		defer s.work.end()
-		if err := s.persist(ctx, settlePatience, "evidence", a.OrderID, write); err != nil {
+		if err := s.retryWrite(ctx, settleTimeout, "evidence", a.OrderID, write); err != nil {
 			s.log.ErrorContext(ctx, "an approval could not be recorded: import it by hand",
 				"order_id", a.OrderID, "gateway_key", a.Key, "transaction_id", a.TransactionID, "error", err)
 		}

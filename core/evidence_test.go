@@ -60,8 +60,8 @@ var (
 	serverError  = payment.Result{Class: payment.ClassUnknownAnswered, Message: "500"}
 	duplicate    = payment.Result{Class: payment.ClassDeclined, Code: "duplicate_transaction"}
 	cardDeclined = payment.Result{Class: payment.ClassDeclined, Code: "card_declined", Message: "no"}
-	nothing      = payment.Lookup{Finding: payment.FoundNothing}
-	noAnswer     = payment.Lookup{Finding: payment.FoundNoAnswer, Message: "404 page not found"}
+	nothing      = payment.Lookup{Result: payment.FoundNothing}
+	noAnswer     = payment.Lookup{Result: payment.FoundNoAnswer, Message: "404 page not found"}
 )
 
 // The first attempt takes the money and its answer is lost; the decline of the second speaks of the second.

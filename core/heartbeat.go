@@ -36,7 +36,7 @@ func (s *Service) beat(ctx context.Context, w *watch) {
 	}
 	limited, cancel := context.WithTimeout(ctx, w.every)
 	defer cancel()
-	err := s.payments.Beat(limited, s.Replica)
+	err := s.payments.Heartbeat(limited, s.Replica)
 	done := time.Now()
 	if err != nil {
 		w.interrupted()

@@ -85,7 +85,7 @@ func TestSlowHeartbeatsReleaseNoReplica(t *testing.T) {
 			if r == a { // the database answers this one a moment later
 				hold = 100 * time.Millisecond
 			}
-			r.always("Beat", func(_ context.Context, _ fake.Call, do func()) error {
+			r.always("Heartbeat", func(_ context.Context, _ fake.Call, do func()) error {
 				time.Sleep(time.Until(stalled) + hold)
 				do()
 				return nil
@@ -101,7 +101,7 @@ func TestSlowHeartbeatsReleaseNoReplica(t *testing.T) {
 func TestFreshReplicaJudgesAfterOneTimeout(t *testing.T) {
 	inWorld(t, func(t *testing.T, w *world) {
 		dead := w.replica("dead")
-		require.NoError(t, w.payments.Beat(t.Context(), "dead"))
+		require.NoError(t, w.payments.Heartbeat(t.Context(), "dead"))
 		dead.always("Charge", fake.CrashBefore(exit))
 		<-dead.send()
 		w.sleepUntil(heartbeatTimeout * 2)
@@ -156,9 +156,9 @@ func TestPausedReplicaReleasesNoReplica(t *testing.T) {
 		w.sleepUntil(13500 * time.Millisecond) // b has just seen the heartbeat that is a's last for a while
 		told := a.start(context.Background())
 		w.sleepUntil(13600 * time.Millisecond)
-		a.always("Beat", fake.FailBefore)
+		a.always("Heartbeat", fake.FailBefore)
 		woken := w.began.Add(21 * time.Second)
-		b.fault("Beat", 1, func(_ context.Context, _ fake.Call, do func()) error {
+		b.fault("Heartbeat", 1, func(_ context.Context, _ fake.Call, do func()) error {
 			do()
 			time.Sleep(time.Until(woken)) // the answer is read when the process goes on
 			return nil
@@ -175,7 +175,7 @@ func TestPausedReplicaReleasesNoReplica(t *testing.T) {
 func TestHangingHeartbeat(t *testing.T) {
 	inWorld(t, func(t *testing.T, w *world) {
 		a := w.replica("a")
-		a.fault("Beat", 1, func(ctx context.Context, _ fake.Call, _ func()) error {
+		a.fault("Heartbeat", 1, func(ctx context.Context, _ fake.Call, _ func()) error {
 			<-ctx.Done()
 			return ports.ErrUnavailable
 		})
@@ -212,7 +212,7 @@ func TestOutageIsTwoLines(t *testing.T) {
 		a := w.replica("a")
 		a.queue()
 		w.sleepUntil(30 * time.Second)
-		a.always("Beat", func(context.Context, fake.Call, func()) error { return ports.ErrNotWritable })
+		a.always("Heartbeat", func(context.Context, fake.Call, func()) error { return ports.ErrNotWritable })
 		w.sleepUntil(2 * time.Minute)
 		require.Len(t, a.log.linesWith([]string{"the queue waits for the database", ports.ErrNotWritable.Error()}), 1)
 		a.log.requireNoLine(t, "the queue has the database again")

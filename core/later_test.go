@@ -12,7 +12,7 @@ import (
 )
 
 // A round that the queue began with nobody to be told may be repeated later.
-func laterRetries(s *core.Settings) { s.LaterRetries = []time.Duration{5 * time.Minute, time.Hour} }
+func laterRetries(s *core.Settings) { s.DeferredRetries = []time.Duration{5 * time.Minute, time.Hour} }
 
 func rounds(n int, s fake.Step) (all []fake.Step) {
 	for range n {
@@ -89,7 +89,7 @@ func TestLaterRetryComesWhenItShould(t *testing.T) {
 		p := w.stored()
 		require.Equal(t, payment.StateScheduled, p.State)
 		require.Equal(t, 7*time.Second+5*time.Minute, p.DueAt.Sub(w.began))
-		require.Equal(t, 1, p.LaterRetries)
+		require.Equal(t, 1, p.DeferredRetries)
 		require.Contains(t, w.events(), payment.EventScheduled)
 		w.sleepUntil(10 * time.Minute)
 		attempts := w.attempts()

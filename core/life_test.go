@@ -343,15 +343,16 @@ func (l *life) hasStruck() int {
 
 // over reports whether the payment has come to its end, or has never begun.
 func (l *life) over() bool {
+	if l.addAsking(0) > 0 { // first: a request that is answered in the meantime may have stored a payment
+		return false
+	}
 	p, err := l.payments.Find(context.Background(), order)
 	switch {
-	case l.addAsking(0) > 0:
-		return false
 	case errors.Is(err, ports.ErrNotFound):
 		return true
 	case p.State == payment.StateUnresolved:
 		return l.plot.unreachable || l.forgotten()
-	case !p.State.Known() || !l.gateway.Settled():
+	case !p.State.Final() || !l.gateway.Settled():
 		return false
 	}
 	for _, k := range p.Keys {
@@ -403,7 +404,7 @@ func (l *life) check() error {
 		declined := slices.ContainsFunc(l.history().Attempts, func(a payment.Attempt) bool {
 			return a.GatewayKey == key && a.Class == payment.ClassDeclined
 		})
-		if !declined && l.gateway.LookUp(context.Background(), key).Finding != payment.FoundDeclined {
+		if !declined && l.gateway.LookUp(context.Background(), key).Result != payment.FoundDeclined {
 			return fmt.Errorf("key %s was given up without a decline", key)
 		}
 	}
@@ -441,7 +442,7 @@ func (told testimony) check(end payment.Payment, last bool) error {
 	switch {
 	case errors.Is(told.err, ports.ErrUnavailable) && told.attempts > 0:
 		return errors.New("told that nothing was charged, after an attempt")
-	case told.err != nil || !told.State.Known():
+	case told.err != nil || !told.State.Final():
 		return nil //nolint:nilerr // an error tells nothing of the outcome
 	case told.State == payment.StateSucceeded && end.TransactionID != told.TransactionID:
 		return fmt.Errorf("told %s, ended as %s", told.TransactionID, end.TransactionID)

@@ -16,7 +16,7 @@ func (s *Service) logClaimedAgain(p *payment.Payment) {
 		"attempt", p.Attempt.Number)
 }
 
-func (s *Service) logCarriedOn(p *payment.Payment, err error) {
+func (s *Service) logResumed(p *payment.Payment, err error) {
 	if err != nil {
 		return // logLost has said why
 	}
@@ -75,11 +75,11 @@ func (s *Service) reportApproval(
 
 // logSecondLook says what a lookup came to that the payment itself did not wait for.
 func (s *Service) logSecondLook(p *payment.Payment, r *payment.LookupRecord) {
-	s.log.Debug("key looked up again", "order_id", p.OrderID, "gateway_key", r.Key, "found", r.Result.Finding,
+	s.log.Debug("key looked up again", "order_id", p.OrderID, "gateway_key", r.Key, "found", r.Result.Result,
 		"state", p.State, "reason", r.Result.Message)
 }
 
-func (s *Service) logPersist(ctx context.Context, what string, id payment.OrderID, err error) {
+func (s *Service) logRetryWrite(ctx context.Context, what string, id payment.OrderID, err error) {
 	s.log.WarnContext(ctx, "the database does not take a write; trying on",
 		"write", what, "order_id", id, "error", err)
 }

@@ -35,7 +35,7 @@ func (s *Service) Process(ctx context.Context, r Request) (Answer, error) {
 
 	// One request speaks for the order in this process. The others stand in line, and are
 	// answered by its end.
-	until := time.Now().Add(s.patience(r))
+	until := time.Now().Add(s.waitTimeout(r))
 	for {
 		a, again, err := s.inLine(ctx, r, until)
 		if !again {
@@ -114,7 +114,7 @@ func (s *Service) checkCurrency(ctx context.Context, r Request) error {
 }
 
 // patience is how long the request waits for another worker.
-func (s *Service) patience(r Request) time.Duration {
+func (s *Service) waitTimeout(r Request) time.Duration {
 	if r.Wait != nil {
 		return *r.Wait
 	}
@@ -156,7 +156,7 @@ func (s *Service) speak(
 			if end.err != nil {
 				return Answer{}, end.err
 			}
-			if end.stale(joined) || !end.payment.Ended() {
+			if end.stale(joined) || !end.payment.RoundOver() {
 				continue // its worker is gone, and the claim is free
 			}
 			l.land(end)
@@ -195,7 +195,7 @@ func (s *Service) speak(
 		}
 		if errors.Is(err, payment.ErrFenced) {
 			// Somebody has taken over, and theirs is the word: wait for it.
-			until = time.Now().Add(s.patience(r))
+			until = time.Now().Add(s.waitTimeout(r))
 			fenced, l.busy = true, true
 			continue
 		}
@@ -277,10 +277,10 @@ func (s *Service) accept(ctx context.Context, r Request) (Answer, error) {
 	}
 }
 
-func (s *Service) ask(r Request, later bool) payment.Ask {
-	return payment.Ask{
+func (s *Service) ask(r Request, later bool) payment.ClaimRequest {
+	return payment.ClaimRequest{
 		OrderID: r.OrderID, Money: r.Money, NewKey: s.NewKey(),
-		Replica: s.Replica, Lease: s.Lease, Rules: s.rules(), Worker: time.Now(), Later: later, Async: r.Async,
+		Replica: s.Replica, Lease: s.Lease, Rules: s.rules(), Worker: time.Now(), Deferred: later, Async: r.Async,
 	}
 }
 

@@ -56,23 +56,23 @@ func (s *Service) runWork(ctx context.Context, work payment.Work) {
 		if terms.Ahead = began.Sub(looked) >= lookAhead; terms.Ahead {
 			looked = began
 		}
-		due, pause := s.pickUp(ctx, terms, free)
+		due, pause := s.claimDue(ctx, terms, free)
 		for _, d := range due {
 			s.work.add()
 			slots <- struct{}{}
 			workers.Go(func() {
 				defer func() { <-slots; s.work.end() }()
-				s.carryOn(context.WithoutCancel(ctx), d, began)
+				s.resume(context.WithoutCancel(ctx), d, began)
 			})
 		}
 		s.work.end()
-		s.rest(ctx, work, pause, jitter)
+		s.sleep(ctx, work, pause, jitter)
 	}
 }
 
 // pickUp claims what is due, and says how long nothing else will be.
-func (s *Service) pickUp(
-	ctx context.Context, terms payment.Terms, limit int,
+func (s *Service) claimDue(
+	ctx context.Context, terms payment.PickUpPolicy, limit int,
 ) ([]payment.Decision, time.Duration) {
 	in, some, err := s.payments.NextDue(ctx, terms)
 	s.logOutage(ctx, partQueue, err)
@@ -99,15 +99,15 @@ func (s *Service) pickUp(
 	return due, 0
 }
 
-func (s *Service) terms(work payment.Work) payment.Terms {
-	return payment.Terms{
+func (s *Service) terms(work payment.Work) payment.PickUpPolicy {
+	return payment.PickUpPolicy{
 		Work: work, Replica: s.Replica, Lease: s.Lease, Rules: s.rules(), Worker: time.Now(), NewKey: s.NewKey,
 	}
 }
 
 // rest sleeps for d, at most a poll, or until the queue is woken. Replicas that wait for the
 // same payment shall not all wake at once; one that woke too soon would have to look again.
-func (s *Service) rest(ctx context.Context, work payment.Work, d time.Duration, jitter *rand.Rand) {
+func (s *Service) sleep(ctx context.Context, work payment.Work, d time.Duration, jitter *rand.Rand) {
 	if d <= 0 {
 		return
 	}
@@ -154,11 +154,11 @@ func (s *Service) wakeQueue() {
 
 // carryOn finishes a payment that the queue has claimed, as a request would. The claim was asked
 // for at began.
-func (s *Service) carryOn(ctx context.Context, d payment.Decision, began time.Time) {
+func (s *Service) resume(ctx context.Context, d payment.Decision, began time.Time) {
 	p := &d.Payment
 	defer func() {
 		if r := recover(); r != nil {
-			// The claim runs out, and counts as a strike: payment.MaxStrikes.
+			// The claim runs out, and counts as a strike: payment.MaxLostWorkers.
 			s.log.Error("a worker panicked", "order_id", p.OrderID, "gateway_key", p.GatewayKey, "fence", p.Fence,
 				"panic", fmt.Sprint(r), "stack", string(debug.Stack()))
 		}
@@ -170,14 +170,14 @@ func (s *Service) carryOn(ctx context.Context, d payment.Decision, began time.Ti
 		if err == nil {
 			p, err = s.settle(ctx, c, how)
 		}
-		s.logCarriedOn(p, err)
+		s.logResumed(p, err)
 	case payment.VerdictLookUp:
 		if d.LookUp != "" {
 			s.lookUpLeft(ctx, p, d.LookUp, began)
 			return
 		}
 		_, _ = s.reconcile(ctx, s.newClaim(p, began)) // it has logged what failed
-	case payment.VerdictSetAside:
+	case payment.VerdictQuarantined:
 		s.log.Error("payment set aside: its workers fall silent; only lookups go on",
 			"order_id", p.OrderID, "gateway_key", p.GatewayKey, "reason", p.Reason)
 	case payment.VerdictReplay, payment.VerdictBusy, payment.VerdictMismatch,

@@ -100,7 +100,7 @@ func TestIdleServiceIsQuiet(t *testing.T) {
 		idle := w.replica("idle")
 		idle.queue()
 		w.sleepUntil(time.Minute)
-		beats := idle.calls("Beat")
+		beats := idle.calls("Heartbeat")
 		require.Less(t, float64(len(idle.wire.Calls()))/60, 2.5)
 		require.Greater(t, idle.calls("NextDue"), 50, "it does poll")
 		require.Greater(t, idle.calls("Heartbeats"), 10, "it does look at the others")
@@ -112,7 +112,7 @@ func TestIdleServiceIsQuiet(t *testing.T) {
 // Waiting for something that is due far off costs no more than waiting for nothing.
 func TestWaitingServiceIsQuiet(t *testing.T) {
 	inWorld(t, func(t *testing.T, w *world) {
-		a := w.replica("a", func(s *core.Settings) { s.LaterRetries = []time.Duration{time.Hour} })
+		a := w.replica("a", func(s *core.Settings) { s.DeferredRetries = []time.Duration{time.Hour} })
 		a.queue()
 		a.pay(async)
 		w.sleepUntil(time.Minute)
@@ -155,8 +155,8 @@ func TestPoisonousPaymentIsSetAside(t *testing.T) {
 		a.pay(async)
 		w.sleepUntil(10 * lease)
 
-		require.Equal(t, payment.MaxStrikes+1, a.calls("Charge")+b.calls("Charge"))
-		require.Contains(t, w.events(), payment.EventSetAside)
+		require.Equal(t, payment.MaxLostWorkers+1, a.calls("Charge")+b.calls("Charge"))
+		require.Contains(t, w.events(), payment.EventQuarantined)
 		require.Contains(t, w.history().Events[len(w.history().Events)-1].Detail, "failed: the gateway has no charge")
 		require.Equal(t, payment.StateFailed, w.stored().State, "the lookups go on")
 		require.Zero(t, w.gateway.Charges(order))
@@ -230,7 +230,7 @@ func TestSilentReplicaIsTakenOverSoon(t *testing.T) {
 		a.queue()
 		b.queue()
 		w.sleepUntil(3 * time.Second)
-		for _, method := range []string{"Beat", "NextDue", "Charge"} {
+		for _, method := range []string{"Heartbeat", "NextDue", "Charge"} {
 			a.always(method, fake.CrashBefore(exit))
 		}
 		<-a.send()

@@ -2,5 +2,9 @@
 
 package core_test
 
-// pairStride is which pairs of faults a run takes: all.
-const pairStride = 1
+const (
+	// pairStride is which pairs of faults a run takes: all.
+	pairStride = 1
+	// shortStride is the same with -short.
+	shortStride = 60
+)

@@ -2,6 +2,10 @@
 
 package core_test
 
-// pairStride is which pairs of faults a run takes, every so many: the race detector makes each
-// seven times slower. `make test/proofs` takes all of them, without it.
-const pairStride = 60
+const (
+	// pairStride is which pairs of faults a run takes, every so many: the race detector makes each
+	// seven times slower. `make test/proofs` takes all of them, without it.
+	pairStride = 60
+	// shortStride is the same with -short.
+	shortStride = 10 * pairStride
+)

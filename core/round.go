@@ -14,9 +14,9 @@ import (
 const (
 	// settlePatience bounds how long an outcome is tried to be written before it is left
 	// to whoever takes the payment over: with the same gateway key it comes out the same.
-	settlePatience = 5 * time.Minute
-	firstPause     = 50 * time.Millisecond // between two tries to write
-	longestPause   = time.Second
+	settleTimeout = 5 * time.Minute
+	firstPause    = 50 * time.Millisecond // between two tries to write
+	longestPause  = time.Second
 )
 
 // claim is a payment that this worker currently holds.
@@ -62,7 +62,7 @@ func (c *claim) doubt() payment.Doubt {
 func (s *Service) rules() payment.KeyRules {
 	const slack = time.Second // between the database's clock and its answer
 	longest := s.MaxBackoff
-	for _, delay := range s.LaterRetries {
+	for _, delay := range s.DeferredRetries {
 		longest = max(longest, delay)
 	}
 	return payment.KeyRules{
@@ -98,7 +98,7 @@ func (s *Service) charge(ctx context.Context, c *claim) (completion, error) {
 	case c.unsent():
 		return s.conclude(ctx, c)
 	case err != nil:
-		return s.handOver(c, err), nil
+		return s.requeue(c, err), nil
 	}
 	return s.conclude(ctx, c)
 }
@@ -119,7 +119,7 @@ func (s *Service) attempt(ctx context.Context, c *claim) payment.Result {
 	}
 	r := s.gateway.Charge(ctx, payment.Charge{
 		Key: p.GatewayKey, OrderID: p.OrderID, Money: p.Money,
-	}).Readable()
+	}).Sanitized()
 	c.last, c.recorded = &payment.AttemptEnd{Result: r, Took: time.Since(began)}, false
 	return r
 }
@@ -140,10 +140,10 @@ func (s *Service) mayRepeat(r payment.Result) bool {
 // attempt, which follows after delay, or for a lookup.
 func (s *Service) renew(ctx context.Context, c *claim, next bool, delay time.Duration) error {
 	r := payment.Renewal{
-		Hold: c.payment.Hold(), End: *c.last, Next: next, Delay: delay, Lease: s.Lease, Worker: time.Now(),
+		ClaimRef: c.payment.ClaimRef(), End: *c.last, Next: next, Delay: delay, Lease: s.Lease, Worker: time.Now(),
 	}
 	began := time.Now() // the first try may be the one that counts, and only its answer was lost
-	err := s.persist(ctx, s.Wait, "renew", c.payment.OrderID, func() error {
+	err := s.retryWrite(ctx, s.Wait, "renew", c.payment.OrderID, func() error {
 		return s.payments.Renew(ctx, r)
 	})
 	if err != nil {
@@ -168,9 +168,9 @@ type completion struct {
 
 // handOver ends a round that was cut short, by a stop, a database that is away or a gateway that
 // wants a long wait: the queue resumes it.
-func (s *Service) handOver(c *claim, cause error) completion {
+func (s *Service) requeue(c *claim, cause error) completion {
 	st := payment.Settlement{
-		Hold: c.payment.Hold(), Worker: time.Now(),
+		ClaimRef: c.payment.ClaimRef(), Worker: time.Now(),
 		Outcome: payment.Outcome{
 			State: payment.StateScheduled, Reason: cause.Error(),
 			DueIn: max(0, time.Until(c.next)),
@@ -202,14 +202,14 @@ func (s *Service) conclude(ctx context.Context, c *claim) (completion, error) {
 		}
 		return completion{lookup: s.lookUp(ctx, c, result)}, nil
 	}
-	st := payment.Settlement{Hold: c.payment.Hold(), Worker: time.Now(), Outcome: outcome}
+	st := payment.Settlement{ClaimRef: c.payment.ClaimRef(), Worker: time.Now(), Outcome: outcome}
 	if c.last != nil && !c.recorded {
 		st.End = c.last
 	}
 	if delay := s.deferral(c.payment); delay > 0 &&
 		outcome.State == payment.StateFailed && outcome.Code == payment.CodeRetriesExhausted {
 		st.Outcome = payment.Outcome{State: payment.StateScheduled, Reason: outcome.Reason, DueIn: delay}
-		st.Event, st.LaterRetry = payment.EventScheduled, true
+		st.Event, st.DeferredRetry = payment.EventScheduled, true
 	}
 	return completion{settlement: st}, nil
 }
@@ -230,9 +230,9 @@ func (s *Service) lookUpKey(
 	ctx context.Context, p *payment.Payment, key payment.GatewayKey, now payment.Instant,
 ) *payment.LookupRecord {
 	sent := payment.Instant{DB: micros(now.DB), Worker: micros(now.Worker)}
-	found := s.gateway.LookUp(ctx, key).Readable()
+	found := s.gateway.LookUp(ctx, key).Sanitized()
 	return &payment.LookupRecord{
-		Hold: p.Hold(), Key: key, Replica: s.Replica, Rules: s.rules(),
+		ClaimRef: p.ClaimRef(), Key: key, Replica: s.Replica, Rules: s.rules(),
 		Sent: sent, Worker: time.Now(), Result: found,
 	}
 }
@@ -243,10 +243,10 @@ func micros(t time.Time) time.Time { return t.UTC().Truncate(time.Microsecond) }
 // deferral is after how long an async payment whose round fails gets another one; zero if none is
 // left, or a caller waits for the result.
 func (s *Service) deferral(p *payment.Payment) time.Duration {
-	if !p.Async || p.LaterRetries >= len(s.LaterRetries) {
+	if !p.Async || p.DeferredRetries >= len(s.DeferredRetries) {
 		return 0
 	}
-	return s.LaterRetries[p.LaterRetries]
+	return s.DeferredRetries[p.DeferredRetries]
 }
 
 // settle writes the outcome, and returns the payment once it is durable. If the database
@@ -269,7 +269,7 @@ func (s *Service) settle(ctx context.Context, c *claim, how completion) (*paymen
 	go func() {
 		defer s.work.end()
 		settled := c.payment
-		err := s.persist(ctx, settlePatience, "settle", c.payment.OrderID, func() (err error) {
+		err := s.retryWrite(ctx, settleTimeout, "settle", c.payment.OrderID, func() (err error) {
 			began = time.Now()
 			settled, err = s.write(ctx, c, how)
 			return err
@@ -326,7 +326,7 @@ func (s *Service) settled(
 
 // persist repeats a write until it is done, the claim is lost or patience is over. The write
 // must be safe to repeat.
-func (s *Service) persist(
+func (s *Service) retryWrite(
 	ctx context.Context, patience time.Duration, what string, id payment.OrderID, write func() error,
 ) error {
 	began, pause := time.Now(), firstPause
@@ -339,7 +339,7 @@ func (s *Service) persist(
 			return err
 		}
 		if tries == 1 {
-			s.logPersist(ctx, what, id, err)
+			s.logRetryWrite(ctx, what, id, err)
 		}
 		time.Sleep(pause)
 		pause = min(2*pause, longestPause)

@@ -31,9 +31,9 @@ type Settings struct {
 	Workers          int           // payments that the queue works on at once
 	Poll             time.Duration // longest sleep of the queue
 	HeartbeatTimeout time.Duration // after which a silent replica's claims run out
-	// LaterRetries are the delays after which an async payment whose round ended because
+	// DeferredRetries are the delays after which an async payment whose round ended because
 	// the gateway was not available gets another one.
-	LaterRetries []time.Duration
+	DeferredRetries []time.Duration
 }
 
 // Service is the payment service of one replica.

@@ -202,7 +202,7 @@ func (r *replica) nextFault(c fake.Call) fake.Fault {
 func (r *replica) cutOff() {
 	for _, method := range []string{
 		"Claim", "ClaimDue", "NextDue", "Renew", "Settle", "RecordLookup", "RecordApproval", "Resolve", "Find", "History", "List",
-		"Beat", "Heartbeats", "Release", "Leave", "Ready", "TryWrite", "Transactions",
+		"Heartbeat", "Heartbeats", "Release", "Leave", "Ready", "TryWrite", "Transactions",
 	} {
 		r.always(method, fake.FailBefore)
 	}

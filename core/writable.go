@@ -100,7 +100,7 @@ func (s *Service) takesWrites(ctx context.Context) error {
 	if !w.checkedAt.IsZero() && time.Since(w.checkedAt) < checkPause && (w.checked != nil || w.recent(w.checkedAt.Add(-checkPause))) {
 		return w.checked // unless a payment has found out otherwise since
 	}
-	err := s.payments.Beat(ctx, s.Replica)
+	err := s.payments.Heartbeat(ctx, s.Replica)
 	if at := time.Now(); err == nil && w.beaten(at) {
 		err = s.payments.TryWrite(ctx)
 	}
@@ -121,7 +121,7 @@ type gatedPayments struct {
 }
 
 // Claim implements ports.Payments.
-func (p gatedPayments) Claim(ctx context.Context, ask payment.Ask) (payment.Payment, payment.Verdict, error) {
+func (p gatedPayments) Claim(ctx context.Context, ask payment.ClaimRequest) (payment.Payment, payment.Verdict, error) {
 	if err := p.writes.err(); err != nil {
 		return payment.Payment{}, "", err
 	}
@@ -131,7 +131,7 @@ func (p gatedPayments) Claim(ctx context.Context, ask payment.Ask) (payment.Paym
 }
 
 // ClaimDue implements ports.Payments.
-func (p gatedPayments) ClaimDue(ctx context.Context, terms payment.Terms, limit int) ([]payment.Decision, error) {
+func (p gatedPayments) ClaimDue(ctx context.Context, terms payment.PickUpPolicy, limit int) ([]payment.Decision, error) {
 	if err := p.writes.err(); err != nil {
 		return nil, err
 	}

@@ -22,11 +22,11 @@ func TestReadyByHeartbeat(t *testing.T) {
 		a := w.replica("a")
 		a.queue()
 		w.sleepUntil(time.Minute + 100*time.Millisecond)
-		before := a.calls("Beat", "TryWrite")
+		before := a.calls("Heartbeat", "TryWrite")
 		for range 100 {
 			require.NoError(t, a.Ready(t.Context()))
 		}
-		require.Equal(t, before, a.calls("Beat", "TryWrite"))
+		require.Equal(t, before, a.calls("Heartbeat", "TryWrite"))
 	})
 }
 
@@ -34,11 +34,11 @@ func TestReadyByHeartbeat(t *testing.T) {
 func TestReadyTriesAWrite(t *testing.T) {
 	inWorld(t, func(t *testing.T, w *world) {
 		a := w.replica("a")
-		a.always("Beat", refuses)
+		a.always("Heartbeat", refuses)
 		for range 100 {
 			require.ErrorIs(t, a.Ready(t.Context()), ports.ErrNotWritable)
 		}
-		require.Equal(t, 1, a.calls("Beat"))
+		require.Equal(t, 1, a.calls("Heartbeat"))
 		a.heal()
 		time.Sleep(time.Second)
 		require.NoError(t, a.Ready(t.Context()))
@@ -49,7 +49,7 @@ func TestReadyTriesAWrite(t *testing.T) {
 // needs, nothing is claimed and nothing is charged, by a request or by the queue.
 func TestNotWritableChargesNothing(t *testing.T) {
 	t.Parallel()
-	for _, method := range []string{"Beat", "TryWrite"} {
+	for _, method := range []string{"Heartbeat", "TryWrite"} {
 		t.Run(method, func(t *testing.T) {
 			inWorld(t, func(t *testing.T, w *world) {
 				a := w.replica("a")
@@ -122,7 +122,7 @@ func TestUnavailableBarsNoPayment(t *testing.T) {
 		t.Run(err.Error(), func(t *testing.T) {
 			inWorld(t, func(t *testing.T, w *world) {
 				a := w.replica("a")
-				a.always("Beat", func(context.Context, fake.Call, func()) error { return err })
+				a.always("Heartbeat", func(context.Context, fake.Call, func()) error { return err })
 				a.queue()
 				w.sleepUntil(time.Second)
 				require.ErrorIs(t, a.Ready(t.Context()), err)

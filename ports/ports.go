@@ -45,7 +45,7 @@ type Payments interface {
 	//
 	// Of any number of concurrent claims on one order, one at most gets VerdictClaimed
 	// for each fencing number.
-	Claim(ctx context.Context, ask payment.Ask) (payment.Payment, payment.Verdict, error)
+	Claim(ctx context.Context, ask payment.ClaimRequest) (payment.Payment, payment.Verdict, error)
 
 	// ClaimDue lets terms.PickUp decide about at most limit payments of terms.Work that are due, the
 	// longest due first, and stores the decisions. With payment.WorkLookups it lets terms.PickUpKey
@@ -53,12 +53,12 @@ type Payments interface {
 	// terms.Rules.Gateway are left alone while their key is not closed. It passes over rows that others have
 	// locked, and rows that cannot be read: those are put off, and logged, and take no part of the limit.
 	// Decisions that call for no work are left out.
-	ClaimDue(ctx context.Context, terms payment.Terms, limit int) ([]payment.Decision, error)
+	ClaimDue(ctx context.Context, terms payment.PickUpPolicy, limit int) ([]payment.Decision, error)
 
 	// NextDue returns how long it is until something of terms.Work is due; zero when it is due now, and
 	// false when nothing will ever be. What is due further ahead than terms.DueWithin is due now; that is
 	// only looked for with terms.Ahead. It takes no lock.
-	NextDue(ctx context.Context, terms payment.Terms) (time.Duration, bool, error)
+	NextDue(ctx context.Context, terms payment.PickUpPolicy) (time.Duration, bool, error)
 
 	// Backlog returns what is not finished, by state; the states of which there is none are left
 	// out. It takes no lock. Of more than [MaxBacklog] payments it counts those that have been
@@ -122,7 +122,7 @@ type Payments interface {
 
 	// Beat stores that a replica is alive. It takes no longer than ctx lasts. Repeating it, after
 	// an error, is safe.
-	Beat(ctx context.Context, replica string) error
+	Heartbeat(ctx context.Context, replica string) error
 
 	// Heartbeats returns the latest heartbeat of each replica but the one that asks, by name. It
 	// takes no lock.
@@ -267,7 +267,7 @@ func SumBacklog(rows []BacklogRow) []Backlog {
 			minor = 1
 		}
 		_, err := payment.StoredMoney("", minor, row.Currency)
-		if err != nil || !slices.Contains(payment.States(), row.State) || row.State.Known() {
+		if err != nil || !slices.Contains(payment.States(), row.State) || row.State.Final() {
 			row.State = Unreadable
 		}
 		i := slices.IndexFunc(backlog, func(b Backlog) bool { return b.State == row.State })

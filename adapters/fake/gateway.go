@@ -284,25 +284,25 @@ func (g *Gateway) LookUp(ctx context.Context, key payment.GatewayKey) payment.Lo
 	}
 	switch {
 	case ctx.Err() != nil || answer == NoAnswer:
-		return payment.Lookup{Finding: payment.FoundNoAnswer, Message: unanswered}
+		return payment.Lookup{Result: payment.FoundNoAnswer, Message: unanswered}
 	case answer == StillProcessing || answer == Truth && g.processing(key, now):
-		return payment.Lookup{Finding: payment.FoundProcessing}
+		return payment.Lookup{Result: payment.FoundProcessing}
 	case answer == SaysPending:
-		return payment.Lookup{Finding: payment.FoundPending}
+		return payment.Lookup{Result: payment.FoundPending}
 	case answer == SaysVoided:
-		return payment.Lookup{Finding: payment.FoundVoided}
+		return payment.Lookup{Result: payment.FoundVoided}
 	case answer == SaysDeclined:
-		return payment.Lookup{Finding: payment.FoundDeclined, Code: "card_declined", Message: "the charge was declined"}
+		return payment.Lookup{Result: payment.FoundDeclined, Code: "card_declined", Message: "the charge was declined"}
 	case answer == SaysNothing, !seen, now.Sub(known.landed) < g.lag:
-		return payment.Lookup{Finding: payment.FoundNothing}
+		return payment.Lookup{Result: payment.FoundNothing}
 	}
 	if known.result.Class == payment.ClassApproved {
-		return payment.Lookup{Finding: payment.FoundApproved, TransactionID: known.result.TransactionID}
+		return payment.Lookup{Result: payment.FoundApproved, TransactionID: known.result.TransactionID}
 	}
 	if known.result.Class == payment.ClassPending {
-		return payment.Lookup{Finding: payment.FoundPending}
+		return payment.Lookup{Result: payment.FoundPending}
 	}
 	return payment.Lookup{
-		Finding: payment.FoundDeclined, Code: known.result.Code, Message: known.result.Message,
+		Result: payment.FoundDeclined, Code: known.result.Code, Message: known.result.Message,
 	}
 }

@@ -26,7 +26,7 @@ func TestGatewaySteps(t *testing.T) {
 		class   payment.Class
 		charges int // when the caller is told
 		after   int // when everything has arrived
-		found   payment.Finding
+		found   payment.LookupResult
 	}{
 		"approve":     {fake.Approve(), payment.ClassApproved, 1, 1, payment.FoundApproved},
 		"decline":     {fake.Decline("no"), payment.ClassDeclined, 0, 0, payment.FoundDeclined},
@@ -51,7 +51,7 @@ func TestGatewaySteps(t *testing.T) {
 				gateway := fake.NewGateway(test.step)
 				c := orderOne(t, "key-1")
 				require.Equal(t, test.class, gateway.Charge(t.Context(), c).Class)
-				require.Equal(t, test.found, gateway.LookUp(t.Context(), c.Key).Finding)
+				require.Equal(t, test.found, gateway.LookUp(t.Context(), c.Key).Result)
 				require.Equal(t, test.charges, gateway.Charges(c.OrderID))
 				require.Equal(t, test.charges == test.after, gateway.Settled())
 
@@ -84,13 +84,13 @@ func TestGatewayIsSlow(t *testing.T) {
 		require.Equal(t, 3*time.Second, time.Since(began))
 
 		// The gateway goes on with what the caller has given up.
-		require.Equal(t, payment.FoundProcessing, gateway.LookUp(t.Context(), c.Key).Finding)
+		require.Equal(t, payment.FoundProcessing, gateway.LookUp(t.Context(), c.Key).Result)
 		busy := gateway.Charge(t.Context(), c)
 		require.Equal(t, payment.ClassUnknownUnanswered, busy.Class, "it is running")
 		require.True(t, busy.Answered)
 		time.Sleep(7 * time.Second)
 		l := gateway.LookUp(t.Context(), c.Key)
-		require.Equal(t, payment.FoundApproved, l.Finding)
+		require.Equal(t, payment.FoundApproved, l.Result)
 		r := gateway.Charge(t.Context(), c)
 		require.Equal(t, l.TransactionID, r.TransactionID)
 		require.Equal(t, 1, gateway.Charges(c.OrderID))
@@ -162,11 +162,11 @@ func TestGatewayScriptedLookUps(t *testing.T) {
 	gateway.ScriptLookUps(fake.NoAnswer, fake.StillProcessing, fake.SaysPending, fake.SaysVoided, fake.SaysNothing, fake.SaysDeclined)
 	c := orderOne(t, "key-1")
 	gateway.Charge(t.Context(), c)
-	for _, want := range []payment.Finding{
+	for _, want := range []payment.LookupResult{
 		payment.FoundNoAnswer, payment.FoundProcessing, payment.FoundPending, payment.FoundVoided, payment.FoundNothing,
 		payment.FoundDeclined, payment.FoundApproved, payment.FoundApproved,
 	} {
-		require.Equal(t, want, gateway.LookUp(t.Context(), c.Key).Finding)
+		require.Equal(t, want, gateway.LookUp(t.Context(), c.Key).Result)
 	}
 	require.Equal(t, 8, gateway.LookUps())
 }
@@ -180,7 +180,7 @@ func TestGatewayAnswersItself(t *testing.T) {
 		class    payment.Class
 		answered bool
 		charges  int
-		found    payment.Finding
+		found    payment.LookupResult
 	}{
 		"approve":               {fake.Approve(), payment.ClassApproved, true, 1, payment.FoundApproved},
 		"decline":               {fake.Decline("no"), payment.ClassDeclined, true, 0, payment.FoundDeclined},
@@ -207,7 +207,7 @@ func TestGatewayAnswersItself(t *testing.T) {
 			require.Equal(t, tt.class, r.Class)
 			require.Equal(t, tt.answered, r.Answered, r.Message)
 			require.Equal(t, tt.charges, gateway.Charges(c.OrderID))
-			require.Equal(t, tt.found, gateway.LookUp(t.Context(), c.Key).Finding)
+			require.Equal(t, tt.found, gateway.LookUp(t.Context(), c.Key).Result)
 		})
 	}
 }
@@ -221,7 +221,7 @@ func TestGatewayDeclinesTheRepeat(t *testing.T) {
 	r := gateway.Charge(t.Context(), c)
 	require.Equal(t, payment.ClassDeclined, r.Class)
 	require.Equal(t, "duplicate_transaction", r.Code)
-	require.Equal(t, payment.FoundApproved, gateway.LookUp(t.Context(), c.Key).Finding)
+	require.Equal(t, payment.FoundApproved, gateway.LookUp(t.Context(), c.Key).Result)
 	require.Equal(t, payment.ClassApproved, gateway.Charge(t.Context(), c).Class)
 	require.Equal(t, 1, gateway.Charges(c.OrderID))
 }
@@ -246,12 +246,12 @@ func TestGatewayWhoseLookUpsLag(t *testing.T) {
 		gateway.LagLookUps(2 * time.Second)
 		require.Equal(t, 2*time.Second, gateway.Capabilities().LookupLag)
 		gateway.Charge(t.Context(), c)
-		require.Equal(t, payment.FoundNothing, gateway.LookUp(t.Context(), c.Key).Finding)
+		require.Equal(t, payment.FoundNothing, gateway.LookUp(t.Context(), c.Key).Result)
 		time.Sleep(2*time.Second - 1)
-		require.Equal(t, payment.FoundNothing, gateway.LookUp(t.Context(), c.Key).Finding)
+		require.Equal(t, payment.FoundNothing, gateway.LookUp(t.Context(), c.Key).Result)
 		require.Equal(t, payment.ClassApproved, gateway.Charge(t.Context(), c).Class)
 		time.Sleep(time.Nanosecond)
-		require.Equal(t, payment.FoundApproved, gateway.LookUp(t.Context(), c.Key).Finding)
+		require.Equal(t, payment.FoundApproved, gateway.LookUp(t.Context(), c.Key).Result)
 		require.Equal(t, 1, gateway.Charges(c.OrderID))
 	})
 }
@@ -267,7 +267,7 @@ func TestGatewayThatForgetsKeys(t *testing.T) {
 		gateway.Charge(t.Context(), c)
 		require.Equal(t, 1, gateway.Charges(c.OrderID))
 		time.Sleep(time.Nanosecond)
-		require.Equal(t, payment.FoundNothing, gateway.LookUp(t.Context(), c.Key).Finding)
+		require.Equal(t, payment.FoundNothing, gateway.LookUp(t.Context(), c.Key).Result)
 		require.Equal(t, "txn-2", gateway.Charge(t.Context(), c).TransactionID)
 		require.Equal(t, "txn-2", gateway.LookUp(t.Context(), c.Key).TransactionID)
 		require.Equal(t, 2, gateway.Charges(c.OrderID))

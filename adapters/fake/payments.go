@@ -100,13 +100,13 @@ func (r *record) store(d payment.Decision) {
 
 // Claim opens the payment of a new order, or lets the rules decide about a known one.
 func (s *Payments) Claim(
-	ctx context.Context, ask payment.Ask,
+	ctx context.Context, ask payment.ClaimRequest,
 ) (p payment.Payment, v payment.Verdict, err error) {
 	err = s.transact(ctx, func(now time.Time) error {
 		r, known := s.orders[ask.OrderID]
 		if !known {
 			p, v = ask.Open(now), payment.VerdictClaimed
-			if ask.Later {
+			if ask.Deferred {
 				v = payment.VerdictAccepted
 			}
 			s.orders[ask.OrderID] = &record{payment: p}

@@ -12,7 +12,7 @@ import (
 
 // ClaimDue lets the rules decide about what is due. No row is ever locked by another.
 func (s *Payments) ClaimDue(
-	ctx context.Context, terms payment.Terms, limit int,
+	ctx context.Context, terms payment.PickUpPolicy, limit int,
 ) (due []payment.Decision, err error) {
 	err = s.transact(ctx, func(now time.Time) error {
 		for _, r := range s.sorted(longestDueFirst) {
@@ -36,7 +36,7 @@ func (s *Payments) ClaimDue(
 }
 
 // claimDueKeys lets the rules decide about keys whose lookup is due.
-func (s *Payments) claimDueKeys(terms payment.Terms, limit int, now time.Time) (due []payment.Decision) {
+func (s *Payments) claimDueKeys(terms payment.PickUpPolicy, limit int, now time.Time) (due []payment.Decision) {
 	for _, r := range s.sorted(longestDueFirst) {
 		for _, k := range r.payment.Keys {
 			if len(due) == limit {
@@ -57,7 +57,7 @@ func (s *Payments) claimDueKeys(terms payment.Terms, limit int, now time.Time) (
 
 // NextDue returns how long it is until a payment is due.
 func (s *Payments) NextDue(
-	ctx context.Context, terms payment.Terms,
+	ctx context.Context, terms payment.PickUpPolicy,
 ) (in time.Duration, found bool, err error) {
 	err = s.transact(ctx, func(now time.Time) error {
 		limit := terms.DueWithin()
@@ -178,7 +178,7 @@ func wants(q ports.ListQuery, p payment.Payment) bool {
 }
 
 // Beat stores that a replica is alive.
-func (s *Payments) Beat(ctx context.Context, replica string) error {
+func (s *Payments) Heartbeat(ctx context.Context, replica string) error {
 	return s.transact(ctx, func(now time.Time) error {
 		s.replicas[replica] = now
 		return nil

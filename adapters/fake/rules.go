@@ -9,12 +9,12 @@ import (
 // Rules are the decisions that a repository makes under a payment's lock. They are those of
 // package payment. A test puts a broken one in its place to see that somebody notices.
 type Rules struct {
-	Decide func(payment.Ask, payment.Payment, time.Time) payment.Decision
-	PickUp func(payment.Terms, payment.Payment, time.Time) payment.Decision
+	Decide func(payment.ClaimRequest, payment.Payment, time.Time) payment.Decision
+	PickUp func(payment.PickUpPolicy, payment.Payment, time.Time) payment.Decision
 	Renew  func(payment.Renewal, payment.Payment, time.Time) (payment.Decision, error)
 	Settle func(payment.Settlement, payment.Payment, time.Time) (payment.Decision, error)
 
-	PickUpKey      func(payment.Terms, payment.Payment, payment.GatewayKey, time.Time) payment.Decision
+	PickUpKey      func(payment.PickUpPolicy, payment.Payment, payment.GatewayKey, time.Time) payment.Decision
 	RecordLookup   func(payment.LookupRecord, payment.Payment, time.Time) (payment.Decision, error)
 	RecordApproval func(payment.Approval, payment.Payment, time.Time) (payment.Decision, error)
 	Resolve        func(payment.Resolution, payment.Payment, time.Time) (payment.Decision, error)
@@ -23,9 +23,9 @@ type Rules struct {
 
 func rules() Rules {
 	return Rules{
-		Decide: payment.Ask.Decide, PickUp: payment.Terms.PickUp,
+		Decide: payment.ClaimRequest.Decide, PickUp: payment.PickUpPolicy.PickUp,
 		Renew: payment.Renewal.Apply, Settle: payment.Settlement.Apply,
-		PickUpKey: payment.Terms.PickUpKey, RecordLookup: payment.LookupRecord.Apply,
+		PickUpKey: payment.PickUpPolicy.PickUpKey, RecordLookup: payment.LookupRecord.Apply,
 		RecordApproval: payment.Approval.Apply,
 		Resolve:        payment.Resolution.Apply, Import: payment.Import.Apply,
 	}

@@ -20,9 +20,9 @@ func wired(fault fake.Fault) (*fake.Wire, *fake.Payments, *fake.Gateway) {
 	return wire, fake.NewPayments(), fake.NewGateway()
 }
 
-func askFor(t testing.TB) payment.Ask {
+func askFor(t testing.TB) payment.ClaimRequest {
 	t.Helper()
-	return payment.Ask{
+	return payment.ClaimRequest{
 		OrderID: "order-1", Money: usd(t, "100"), NewKey: "key-1", Replica: "replica-a", Lease: time.Minute,
 		Rules: payment.KeyRules{Capabilities: payment.Capabilities{HonoursKeys: true}},
 	}
@@ -38,7 +38,7 @@ func TestFaults(t *testing.T) {
 		crashes bool
 		done    bool // whether the calls have had their effect
 		charge  payment.Class
-		lookUp  payment.Finding
+		lookUp  payment.LookupResult
 	}{
 		"none": {done: true, charge: payment.ClassApproved, lookUp: payment.FoundApproved},
 		"fail before": {
@@ -70,7 +70,7 @@ func TestFaults(t *testing.T) {
 				func() {
 					require.Equal(t, test.charge, gateway.Charge(t.Context(), orderOne(t, "key-1")).Class)
 				},
-				func() { require.Equal(t, test.lookUp, gateway.LookUp(t.Context(), "key-1").Finding) },
+				func() { require.Equal(t, test.lookUp, gateway.LookUp(t.Context(), "key-1").Result) },
 			}
 			for _, call := range calls {
 				if test.crashes {

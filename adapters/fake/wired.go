@@ -25,7 +25,7 @@ func (p wiredPayments) write(
 }
 
 func (p wiredPayments) Claim(
-	ctx context.Context, ask payment.Ask,
+	ctx context.Context, ask payment.ClaimRequest,
 ) (payment.Payment, payment.Verdict, error) {
 	return p.decided(ctx, "Claim", ask.OrderID, func() (payment.Payment, payment.Verdict, error) {
 		return p.end.Claim(ctx, ask)
@@ -65,13 +65,13 @@ func (p wiredPayments) decided(
 }
 
 func (p wiredPayments) ClaimDue(
-	ctx context.Context, terms payment.Terms, limit int,
+	ctx context.Context, terms payment.PickUpPolicy, limit int,
 ) ([]payment.Decision, error) {
 	return carry(ctx, p.wire, Call{Method: "ClaimDue", Writes: true},
 		func() ([]payment.Decision, error) { return p.end.ClaimDue(ctx, terms, limit) })
 }
 
-func (p wiredPayments) NextDue(ctx context.Context, terms payment.Terms) (time.Duration, bool, error) {
+func (p wiredPayments) NextDue(ctx context.Context, terms payment.PickUpPolicy) (time.Duration, bool, error) {
 	type answer struct {
 		in    time.Duration
 		found bool
@@ -141,8 +141,8 @@ func (p wiredPayments) Transactions(
 		func() ([]ports.Transaction, error) { return p.end.Transactions(ctx, after, limit) })
 }
 
-func (p wiredPayments) Beat(ctx context.Context, replica string) error {
-	return p.write(ctx, "Beat", "", func() error { return p.end.Beat(ctx, replica) })
+func (p wiredPayments) Heartbeat(ctx context.Context, replica string) error {
+	return p.write(ctx, "Heartbeat", "", func() error { return p.end.Heartbeat(ctx, replica) })
 }
 
 func (p wiredPayments) Heartbeats(ctx context.Context, asking string) ([]ports.Heartbeat, error) {
@@ -193,7 +193,7 @@ func (g wiredGateway) LookUp(ctx context.Context, key payment.GatewayKey) paymen
 	l, err := carry(ctx, g.wire, Call{Method: "LookUp", Key: key},
 		func() (payment.Lookup, error) { return g.end.LookUp(ctx, key), nil })
 	if err != nil {
-		return payment.Lookup{Finding: payment.FoundNoAnswer, Message: "the answer was lost"}
+		return payment.Lookup{Result: payment.FoundNoAnswer, Message: "the answer was lost"}
 	}
 	return l
 }

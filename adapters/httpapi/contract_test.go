@@ -125,7 +125,7 @@ func TestContractKnowsEveryWord(t *testing.T) {
 	require.Equal(t, []string{
 		"created", "claimed", "attempt", "settled",
 		string(payment.EventRefused), string(payment.EventTakenOver), string(payment.EventScheduled),
-		string(payment.EventSetAside), string(payment.EventReconciled), string(payment.EventResolved),
+		string(payment.EventQuarantined), string(payment.EventReconciled), string(payment.EventResolved),
 		string(payment.EventImported), string(payment.EventEvidence), string(payment.EventDouble),
 		string(payment.EventKeyClosed), string(payment.EventUnsendable), string(payment.EventArchived),
 	}, words(schemas["Moment"].Value.Properties["kind"]))

@@ -88,7 +88,7 @@ func rounds(attempts []payment.Attempt) [][]payment.Attempt {
 // no event tells.
 func settled(h ports.History, last payment.Attempt) bool {
 	holds := h.Payment.State == payment.StateProcessing && h.Payment.Fence == last.Fence
-	lost := told(h.Events, last.Fence+1, payment.EventTakenOver, payment.EventSetAside)
+	lost := told(h.Events, last.Fence+1, payment.EventTakenOver, payment.EventQuarantined)
 	if holds || lost || last.EndedAt.IsZero() {
 		return false
 	}

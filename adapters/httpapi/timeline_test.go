@@ -30,7 +30,7 @@ var rules = payment.KeyRules{
 	Late:         time.Minute, LookupFirst: time.Second, LookupMax: time.Minute,
 }
 
-var terms = payment.Terms{Replica: "q", Lease: lease, Rules: rules}
+var terms = payment.PickUpPolicy{Replica: "q", Lease: lease, Rules: rules}
 
 func (s *story) write(d payment.Decision, err error) {
 	s.t.Helper()
@@ -47,9 +47,9 @@ func (s *story) write(d payment.Decision, err error) {
 
 func (s *story) wait(d time.Duration) { s.now = s.now.Add(d) }
 
-func (s *story) ask(replica string, later bool) payment.Ask {
-	return payment.Ask{
-		OrderID: "o", Money: money(s.t, "1", "USD"), Later: later, Async: later,
+func (s *story) ask(replica string, later bool) payment.ClaimRequest {
+	return payment.ClaimRequest{
+		OrderID: "o", Money: money(s.t, "1", "USD"), Deferred: later, Async: later,
 		NewKey: payment.GatewayKey("key of " + replica), Replica: replica, Lease: lease, Rules: rules,
 	}
 }
@@ -71,35 +71,35 @@ func (s *story) retry(class payment.Class) {
 }
 
 func (s *story) backOff(class payment.Class) {
-	r := payment.Renewal{Hold: s.payment.Hold(), End: s.attempt(class), Next: true, Delay: 2 * time.Second, Lease: lease}
+	r := payment.Renewal{ClaimRef: s.payment.ClaimRef(), End: s.attempt(class), Next: true, Delay: 2 * time.Second, Lease: lease}
 	s.write(r.Apply(s.payment, s.now))
 }
 
 func (s *story) settle(class payment.Class, state payment.State) {
 	end := s.attempt(class)
 	s.write(payment.Settlement{
-		Hold: s.payment.Hold(), End: &end, Outcome: payment.Outcome{State: state, DueIn: time.Second},
+		ClaimRef: s.payment.ClaimRef(), End: &end, Outcome: payment.Outcome{State: state, DueIn: time.Second},
 	}.Apply(s.payment, s.now))
 }
 
 // conclude settles on more than an attempt's end, and so with an event.
 func (s *story) conclude(state payment.State, kind payment.EventKind) {
 	s.write(payment.Settlement{
-		Hold: s.payment.Hold(), Outcome: payment.Outcome{State: state, Reason: "why", DueIn: time.Second}, Event: kind,
+		ClaimRef: s.payment.ClaimRef(), Outcome: payment.Outcome{State: state, Reason: "why", DueIn: time.Second}, Event: kind,
 	}.Apply(s.payment, s.now))
 }
 
 // lookUp records the answer to a lookup.
-func (s *story) lookUp(found payment.Finding) {
+func (s *story) lookUp(found payment.LookupResult) {
 	s.write(payment.LookupRecord{
-		Hold: s.payment.Hold(), Key: s.payment.GatewayKey, Replica: "q", Rules: rules, Sent: payment.Instant{DB: s.now},
-		Result: payment.Lookup{Finding: found, TransactionID: "txn-1", Message: "no funds"},
+		ClaimRef: s.payment.ClaimRef(), Key: s.payment.GatewayKey, Replica: "q", Rules: rules, Sent: payment.Instant{DB: s.now},
+		Result: payment.Lookup{Result: found, TransactionID: "txn-1", Message: "no funds"},
 	}.Apply(s.payment, s.now))
 }
 
 // askGateway records an attempt that ended in doubt; then the gateway answers a second later.
 func (s *story) askGateway() {
-	r := payment.Renewal{Hold: s.payment.Hold(), End: s.attempt(payment.ClassUnknownAnswered), Lease: lease}
+	r := payment.Renewal{ClaimRef: s.payment.ClaimRef(), End: s.attempt(payment.ClassUnknownAnswered), Lease: lease}
 	s.write(r.Apply(s.payment, s.now))
 	s.wait(time.Second)
 }
@@ -348,7 +348,7 @@ func TestTimeline(t *testing.T) {
 		{
 			name: "set aside",
 			tell: func(s *story) {
-				s.payment.Strikes = payment.MaxStrikes
+				s.payment.LostWorkers = payment.MaxLostWorkers
 				s.wait(lease)
 				s.pickUp()
 			},

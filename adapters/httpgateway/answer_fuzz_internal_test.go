@@ -44,15 +44,15 @@ func FuzzAnswer(f *testing.F) {
 		}
 		if !r.Answered {
 			require.Equal(t, payment.ClassUnknownUnanswered, r.Class)
-			require.Equal(t, payment.FoundNoAnswer, l.Finding)
+			require.Equal(t, payment.FoundNoAnswer, l.Result)
 		}
 		require.GreaterOrEqual(t, r.RetryAfter, 0*maxRetryAfter)
 		require.LessOrEqual(t, r.RetryAfter, maxRetryAfter)
 
-		require.Equal(t, l.Finding == payment.FoundApproved, l.TransactionID != "")
-		require.Equal(t, l.Finding == payment.FoundDeclined, l.Code != "")
-		require.Equal(t, r, r.Readable())
-		require.Equal(t, l, l.Readable())
+		require.Equal(t, l.Result == payment.FoundApproved, l.TransactionID != "")
+		require.Equal(t, l.Result == payment.FoundDeclined, l.Code != "")
+		require.Equal(t, r, r.Sanitized())
+		require.Equal(t, l, l.Sanitized())
 		for _, text := range []string{r.Message, l.Message} {
 			require.LessOrEqual(t, len(text), payment.MaxMessageBytes)
 			require.True(t, utf8.ValidString(text), "%q", text)

@@ -128,8 +128,8 @@ func TestLookupTable(t *testing.T) {
 	t.Parallel()
 	for status := 100; status <= 599; status++ {
 		for _, b := range append(bodies, bodies[0]) {
-			require.Equal(t, payment.FoundNoAnswer, answered(status, false, b.body).lookup(key).Finding)
-			found := answered(status, true, b.body).lookup(key).Finding
+			require.Equal(t, payment.FoundNoAnswer, answered(status, false, b.body).lookup(key).Result)
+			found := answered(status, true, b.body).lookup(key).Result
 			if status != http.StatusOK {
 				require.Equal(t, payment.FoundNoAnswer, found, "%d %s", status, b.body)
 				continue
@@ -138,7 +138,7 @@ func TestLookupTable(t *testing.T) {
 			require.Equal(t, b.accepted == payment.ClassPending, found == payment.FoundPending, b.body)
 		}
 		for marked := range map[bool]bool{true: true, false: false} {
-			found := answered(status, marked, `{"code":"not_found"}`).lookup(key).Finding
+			found := answered(status, marked, `{"code":"not_found"}`).lookup(key).Result
 			require.Equal(t, marked && status == http.StatusNotFound, found == payment.FoundNothing, "%d", status)
 		}
 	}
@@ -204,7 +204,7 @@ func TestSuccess(t *testing.T) {
 		require.Equal(t, over, r.Class, "%.200s", body)
 		require.Empty(t, r.TransactionID)
 		l := answered(http.StatusOK, true, body).lookup(key)
-		require.NotEqual(t, payment.FoundApproved, l.Finding, "%.200s", body)
+		require.NotEqual(t, payment.FoundApproved, l.Result, "%.200s", body)
 	}
 }
 

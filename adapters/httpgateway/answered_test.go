@@ -50,7 +50,7 @@ func TestLookUpRequest(t *testing.T) {
 		_, _ = io.WriteString(w, approved)
 	})
 	l := newGateway(t, base+"/v1", patience).LookUp(t.Context(), "a/b?c")
-	require.Equal(t, payment.Lookup{Finding: payment.FoundApproved, TransactionID: "txn-21408"}, l)
+	require.Equal(t, payment.Lookup{Result: payment.FoundApproved, TransactionID: "txn-21408"}, l)
 }
 
 func TestWithoutKeyNothingIsSent(t *testing.T) {
@@ -59,7 +59,7 @@ func TestWithoutKeyNothingIsSent(t *testing.T) {
 	c := newCharge(t)
 	c.Key = ""
 	require.Equal(t, payment.ClassRejected, g.Charge(t.Context(), c).Class)
-	require.Equal(t, payment.FoundNoAnswer, g.LookUp(t.Context(), "").Finding)
+	require.Equal(t, payment.FoundNoAnswer, g.LookUp(t.Context(), "").Result)
 }
 
 // TestMark sends the mark in every shape over a socket: who wrote an answer comes before what it
@@ -103,14 +103,14 @@ func TestMark(t *testing.T) {
 			require.Equal(t, tt.marked, probe.Marked)
 			if tt.marked {
 				require.Equal(t, payment.ClassApproved, r.Class, r.Message)
-				require.Equal(t, payment.FoundApproved, l.Finding, l.Message)
+				require.Equal(t, payment.FoundApproved, l.Result, l.Message)
 				return
 			}
 			require.Equal(t, payment.ClassUnknownUnanswered, r.Class)
 			require.Contains(t, r.Message, "not written by the gateway")
 			require.Equal(t, 7*time.Second, r.RetryAfter, "for pacing only")
 			require.Empty(t, r.TransactionID)
-			require.Equal(t, payment.FoundNoAnswer, l.Finding)
+			require.Equal(t, payment.FoundNoAnswer, l.Result)
 			require.Contains(t, l.Message, "not written by the gateway")
 		})
 	}
@@ -123,7 +123,7 @@ func TestProbeWithoutAnswer(t *testing.T) {
 	probe := g.Probe(t.Context(), "key-1")
 	require.False(t, probe.Arrived)
 	require.False(t, probe.Marked)
-	require.Equal(t, payment.FoundNoAnswer, probe.Finding)
+	require.Equal(t, payment.FoundNoAnswer, probe.Result)
 }
 
 func TestChargeAnswers(t *testing.T) {
@@ -188,7 +188,7 @@ func TestContentTypeDoesNotMatter(t *testing.T) {
 	for _, contentType := range []string{"", htmlType, "text/plain", "application/problem+json", "nonsense"} {
 		g := newGateway(t, say(t, 200, contentType, approved), patience)
 		require.Equal(t, payment.ClassApproved, g.Charge(t.Context(), newCharge(t)).Class)
-		require.Equal(t, payment.FoundApproved, g.LookUp(t.Context(), "key-1").Finding)
+		require.Equal(t, payment.FoundApproved, g.LookUp(t.Context(), "key-1").Result)
 		r := newGateway(t, say(t, 200, contentType, page), patience).Charge(t.Context(), newCharge(t))
 		require.Equal(t, payment.ClassUnknownAnswered, r.Class)
 		require.Contains(t, r.Message, "web page")
@@ -208,7 +208,7 @@ func TestRedirectIsNotFollowed(t *testing.T) {
 			g := newGateway(t, serve(t, redirect), patience)
 			r := g.Charge(t.Context(), newCharge(t))
 			require.Equal(t, payment.ClassUnknownAnswered, r.Class, r.Message)
-			require.Equal(t, payment.FoundNoAnswer, g.LookUp(t.Context(), "key-1").Finding)
+			require.Equal(t, payment.FoundNoAnswer, g.LookUp(t.Context(), "key-1").Result)
 
 			between := newGateway(t, serveUnmarked(t, redirect), patience)
 			require.Equal(t, payment.ClassUnknownUnanswered, between.Charge(t.Context(), newCharge(t)).Class)
@@ -240,26 +240,26 @@ func TestRetryAfter(t *testing.T) {
 
 func TestLookUpAnswers(t *testing.T) {
 	t.Parallel()
-	none := payment.Lookup{Finding: payment.FoundNoAnswer}
+	none := payment.Lookup{Result: payment.FoundNoAnswer}
 	long := strings.Repeat("x", 300)
 	tests := map[string]struct {
 		status int
 		body   string
 		want   payment.Lookup // without its message
 	}{
-		"succeeded":            {200, approved, payment.Lookup{Finding: payment.FoundApproved, TransactionID: "txn-21408"}},
-		"declined":             {200, `{"status":"declined","code":"no"}`, payment.Lookup{Finding: payment.FoundDeclined, Code: "no"}},
-		"declined, no code":    {200, `{"status":"declined"}`, payment.Lookup{Finding: payment.FoundDeclined, Code: "declined"}},
-		"declined, with error": {200, `{"status":"declined","code":"no","error":"No."}`, payment.Lookup{Finding: payment.FoundDeclined, Code: "no"}},
+		"succeeded":            {200, approved, payment.Lookup{Result: payment.FoundApproved, TransactionID: "txn-21408"}},
+		"declined":             {200, `{"status":"declined","code":"no"}`, payment.Lookup{Result: payment.FoundDeclined, Code: "no"}},
+		"declined, no code":    {200, `{"status":"declined"}`, payment.Lookup{Result: payment.FoundDeclined, Code: "declined"}},
+		"declined, with error": {200, `{"status":"declined","code":"no","error":"No."}`, payment.Lookup{Result: payment.FoundDeclined, Code: "no"}},
 		"declined and charged": {200, `{"status":"declined","charged":true}`, none},
-		"processing":           {200, `{"status":"processing"}`, payment.Lookup{Finding: payment.FoundProcessing}},
-		"pending":              {200, `{"status":"pending","transaction_id":"t"}`, payment.Lookup{Finding: payment.FoundPending}},
-		"authorized":           {200, `{"status":"authorized","transaction_id":"t"}`, payment.Lookup{Finding: payment.FoundPending}},
-		"voided":               {200, `{"status":"voided","transaction_id":"t"}`, payment.Lookup{Finding: payment.FoundVoided}},
-		"cancelled":            {200, `{"status":"cancelled"}`, payment.Lookup{Finding: payment.FoundVoided}},
+		"processing":           {200, `{"status":"processing"}`, payment.Lookup{Result: payment.FoundProcessing}},
+		"pending":              {200, `{"status":"pending","transaction_id":"t"}`, payment.Lookup{Result: payment.FoundPending}},
+		"authorized":           {200, `{"status":"authorized","transaction_id":"t"}`, payment.Lookup{Result: payment.FoundPending}},
+		"voided":               {200, `{"status":"voided","transaction_id":"t"}`, payment.Lookup{Result: payment.FoundVoided}},
+		"cancelled":            {200, `{"status":"cancelled"}`, payment.Lookup{Result: payment.FoundVoided}},
 		"voided and charged":   {200, `{"status":"voided","charged":true}`, none},
-		"nothing":              {404, `{"code":"not_found"}`, payment.Lookup{Finding: payment.FoundNothing}},
-		"nothing, with words":  {404, `{"code":"not_found","message":"no charge has this key","error":"x","status":404}`, payment.Lookup{Finding: payment.FoundNothing}},
+		"nothing":              {404, `{"code":"not_found"}`, payment.Lookup{Result: payment.FoundNothing}},
+		"nothing, with words":  {404, `{"code":"not_found","message":"no charge has this key","error":"x","status":404}`, payment.Lookup{Result: payment.FoundNothing}},
 		"nothing, no body":     {404, ``, none},
 		"nothing, other code":  {404, `{"code":"no_route"}`, none},
 		"nothing, other case":  {404, `{"code":"Not_Found"}`, none},
@@ -283,7 +283,7 @@ func TestLookUpAnswers(t *testing.T) {
 		"id too long":          {200, `{"status":"succeeded","transaction_id":"` + long + `"}`, none},
 		"success is false":     {200, `{"status":"succeeded","transaction_id":"t","success":false}`, none},
 		"an error beside it":   {200, `{"status":"succeeded","transaction_id":"t","error":"x"}`, none},
-		"code too long":        {200, `{"status":"declined","code":"` + long + `"}`, payment.Lookup{Finding: payment.FoundDeclined, Code: long[:payment.MaxCodeBytes]}},
+		"code too long":        {200, `{"status":"declined","code":"` + long + `"}`, payment.Lookup{Result: payment.FoundDeclined, Code: long[:payment.MaxCodeBytes]}},
 		"web page":             {200, page, none},
 		"empty":                {200, ``, none},
 		"huge":                 {200, approved + strings.Repeat(" ", 64<<10), none},
@@ -302,7 +302,7 @@ func TestLookUpAnswers(t *testing.T) {
 			l.Message = ""
 			require.Equal(t, tt.want, l, message)
 			require.LessOrEqual(t, len(message), payment.MaxMessageBytes)
-			if l.Finding == payment.FoundNoAnswer {
+			if l.Result == payment.FoundNoAnswer {
 				require.Contains(t, message, strconv.Itoa(tt.status))
 			}
 		})
@@ -316,7 +316,7 @@ func TestLookUpFromACache(t *testing.T) {
 		"0": true, "\t0\t": true, "00": true, "1": false, "3600": false, "": false, "-1": false, "0.5": false, "soon": false,
 		"99999999999999999999": false,
 	} {
-		for body, want := range map[string]payment.Finding{
+		for body, want := range map[string]payment.LookupResult{
 			`{"code":"not_found"}`:                                  payment.FoundNothing,
 			`{"status":"processing"}`:                               payment.FoundProcessing,
 			`{"status":"declined","code":"card_declined"}`:          payment.FoundDeclined,
@@ -337,7 +337,7 @@ func TestLookUpFromACache(t *testing.T) {
 				want = payment.FoundNoAnswer
 				require.Contains(t, l.Message, "Age")
 			}
-			require.Equal(t, want, l.Finding, "%s with age %q: %s", body, age, l.Message)
+			require.Equal(t, want, l.Result, "%s with age %q: %s", body, age, l.Message)
 		}
 	}
 }

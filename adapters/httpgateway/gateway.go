@@ -166,14 +166,14 @@ type Probe struct {
 // Probe looks a key up, to see whether the gateway itself can be reached.
 func (g *Gateway) Probe(ctx context.Context, key payment.GatewayKey) Probe {
 	if key == "" {
-		return Probe{Lookup: payment.Lookup{Finding: payment.FoundNoAnswer, Message: "there is no gateway key to look up"}}
+		return Probe{Lookup: payment.Lookup{Result: payment.FoundNoAnswer, Message: "there is no gateway key to look up"}}
 	}
 	ctx, cancel := g.within(ctx)
 	defer cancel()
 
 	a, lost := g.exchange(ctx, http.MethodGet, g.charges.JoinPath(url.PathEscape(string(key))), "", nil)
 	if lost != nil {
-		return Probe{Lookup: payment.Lookup{Finding: payment.FoundNoAnswer, Message: clip(lost.Error())}}
+		return Probe{Lookup: payment.Lookup{Result: payment.FoundNoAnswer, Message: clip(lost.Error())}}
 	}
 	return Probe{Lookup: a.lookup(key), Arrived: true, Status: a.status, Marked: a.marked(key)}
 }

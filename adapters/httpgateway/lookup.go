@@ -11,14 +11,14 @@ import (
 // lookup says what an answer to a lookup of this key means.
 func (a answer) lookup(key payment.GatewayKey) payment.Lookup {
 	if !a.marked(key) {
-		return payment.Lookup{Finding: payment.FoundNoAnswer, Message: a.unmarked()}
+		return payment.Lookup{Result: payment.FoundNoAnswer, Message: a.unmarked()}
 	}
 	switch a.status {
 	case http.StatusOK, http.StatusNotFound:
 	default:
-		return payment.Lookup{Finding: payment.FoundNoAnswer, Message: a.message()}
+		return payment.Lookup{Result: payment.FoundNoAnswer, Message: a.message()}
 	}
-	found := payment.Lookup{Finding: payment.FoundNoAnswer}
+	found := payment.Lookup{Result: payment.FoundNoAnswer}
 	said, err := a.object()
 	switch {
 	case err != nil:
@@ -27,17 +27,17 @@ func (a answer) lookup(key payment.GatewayKey) payment.Lookup {
 	default:
 		found, err = said.nothing()
 	}
-	if err == nil && found.Finding != payment.FoundApproved && !a.fresh() {
+	if err == nil && found.Result != payment.FoundApproved && !a.fresh() {
 		// An approval stays true however old the answer is. What may have changed since then
 		// proves nothing.
-		found, err = payment.Lookup{Finding: payment.FoundNoAnswer}, errCached
+		found, err = payment.Lookup{Result: payment.FoundNoAnswer}, errCached
 	}
 	switch {
 	case err != nil:
 		found.Message = a.unreadable(err)
-	case found.Finding == payment.FoundDeclined:
+	case found.Result == payment.FoundDeclined:
 		found.Message = clip(said.words("the gateway declined"))
-	case found.Finding != payment.FoundApproved:
+	case found.Result != payment.FoundApproved:
 		found.Message = clip("the gateway answered " + a.describe())
 		if status := said.status(); status != "" {
 			found.Message = clip(found.Message + ", with status " + quote(status))
@@ -49,7 +49,7 @@ func (a answer) lookup(key payment.GatewayKey) payment.Lookup {
 // nothing says what the body of a 404 means: that no charge has the key, if it says so in the
 // protocol's words and nothing else that contradicts them.
 func (o object) nothing() (payment.Lookup, error) {
-	none := payment.Lookup{Finding: payment.FoundNoAnswer}
+	none := payment.Lookup{Result: payment.FoundNoAnswer}
 	_, err := o.found()
 	switch {
 	case o.text("code") != codeNotFound:
@@ -57,12 +57,12 @@ func (o object) nothing() (payment.Lookup, error) {
 	case o.exists() || o.members["transaction_id"] != nil || err == nil:
 		return none, errBoth
 	}
-	return payment.Lookup{Finding: payment.FoundNothing}, nil
+	return payment.Lookup{Result: payment.FoundNothing}, nil
 }
 
 // found says what the body of a 200 means.
 func (o object) found() (payment.Lookup, error) {
-	none := payment.Lookup{Finding: payment.FoundNoAnswer}
+	none := payment.Lookup{Result: payment.FoundNoAnswer}
 	charged, _ := o.charged()
 	switch o.status() {
 	case statusSucceeded:
@@ -70,21 +70,21 @@ func (o object) found() (payment.Lookup, error) {
 		if err != nil {
 			return none, err
 		}
-		return payment.Lookup{Finding: payment.FoundApproved, TransactionID: id}, nil
+		return payment.Lookup{Result: payment.FoundApproved, TransactionID: id}, nil
 	case statusDeclined:
 		if charged {
 			return none, errBoth
 		}
-		return payment.Lookup{Finding: payment.FoundDeclined, Code: o.code()}, nil
+		return payment.Lookup{Result: payment.FoundDeclined, Code: o.code()}, nil
 	case statusPending, statusAuthorized:
-		return payment.Lookup{Finding: payment.FoundPending}, nil
+		return payment.Lookup{Result: payment.FoundPending}, nil
 	case statusProcessing:
-		return payment.Lookup{Finding: payment.FoundProcessing}, nil
+		return payment.Lookup{Result: payment.FoundProcessing}, nil
 	case statusVoided, statusCancelled:
 		if charged {
 			return none, errBoth
 		}
-		return payment.Lookup{Finding: payment.FoundVoided}, nil
+		return payment.Lookup{Result: payment.FoundVoided}, nil
 	case "":
 		return none, errNoStatus
 	}

@@ -53,7 +53,7 @@ func TestBacklogIsSampled(t *testing.T) {
 
 		claim(t, p, ask(t, "order-held"))
 		later := ask(t, "order-later")
-		later.Later = true
+		later.Deferred = true
 		claim(t, p, later)
 		require.NoError(t, settle(t, p, claim(t, p, ask(t, "order-stuck")), payment.StateUnresolved))
 		time.Sleep(4 * time.Second)

@@ -20,7 +20,7 @@ type gateway struct {
 // Charge implements ports.Gateway.
 func (g gateway) Charge(ctx context.Context, c payment.Charge) payment.Result {
 	began := time.Now()
-	r := g.Gateway.Charge(ctx, c).Readable()
+	r := g.Gateway.Charge(ctx, c).Sanitized()
 	g.metrics.attempts.of(r.Class).Observe(time.Since(began).Seconds())
 	return r
 }
@@ -28,7 +28,7 @@ func (g gateway) Charge(ctx context.Context, c payment.Charge) payment.Result {
 // LookUp implements ports.Gateway.
 func (g gateway) LookUp(ctx context.Context, key payment.GatewayKey) payment.Lookup {
 	began := time.Now()
-	l := g.Gateway.LookUp(ctx, key).Readable()
-	g.metrics.lookups.of(l.Finding).Observe(time.Since(began).Seconds())
+	l := g.Gateway.LookUp(ctx, key).Sanitized()
+	g.metrics.lookups.of(l.Result).Observe(time.Since(began).Seconds())
 	return l
 }

@@ -43,15 +43,15 @@ func TestAttemptsAndLookupsAreCounted(t *testing.T) {
 		m.Gateway(told{result: r}).Charge(t.Context(), payment.Charge{})
 	}
 	for _, l := range []payment.Lookup{
-		{Finding: payment.FoundApproved, TransactionID: "txn-1"},
-		{Finding: payment.FoundApproved},
-		{Finding: payment.FoundDeclined},
-		{Finding: payment.FoundProcessing},
-		{Finding: payment.FoundNothing},
-		{Finding: payment.FoundPending},
-		{Finding: payment.FoundVoided},
-		{Finding: payment.FoundNoAnswer},
-		{Finding: "a finding of the future"},
+		{Result: payment.FoundApproved, TransactionID: "txn-1"},
+		{Result: payment.FoundApproved},
+		{Result: payment.FoundDeclined},
+		{Result: payment.FoundProcessing},
+		{Result: payment.FoundNothing},
+		{Result: payment.FoundPending},
+		{Result: payment.FoundVoided},
+		{Result: payment.FoundNoAnswer},
+		{Result: "a finding of the future"},
 	} {
 		m.Gateway(told{lookup: l}).LookUp(t.Context(), "key-1")
 	}

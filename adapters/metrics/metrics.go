@@ -48,7 +48,7 @@ type Metrics struct {
 	recorded  family[string, prometheus.Observer]
 
 	attempts family[payment.Class, prometheus.Observer]
-	lookups  family[payment.Finding, prometheus.Observer]
+	lookups  family[payment.LookupResult, prometheus.Observer]
 }
 
 // New returns the metrics of a process of that version.
@@ -84,7 +84,7 @@ func (m *Metrics) ofPayments() {
 	m.claims = familyOf(m.counters("paymentd_claims_total",
 		"Asked claims, by verdict.", "verdict").WithLabelValues,
 		payment.VerdictClaimed, payment.VerdictLookUp, payment.VerdictReplay, payment.VerdictBusy,
-		payment.VerdictMismatch, payment.VerdictAccepted, payment.VerdictSetAside, payment.VerdictForeign)
+		payment.VerdictMismatch, payment.VerdictAccepted, payment.VerdictQuarantined, payment.VerdictForeign)
 	m.evidence = familyOf(m.counters("paymentd_evidence_total",
 		"Charges that the gateway has and the payment did not wait for, by verdict.", "verdict").WithLabelValues,
 		payment.VerdictEvidence, payment.VerdictDouble)

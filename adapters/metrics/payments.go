@@ -34,7 +34,7 @@ type payments struct {
 
 // Claim implements ports.Payments.
 func (s payments) Claim(
-	ctx context.Context, ask payment.Ask,
+	ctx context.Context, ask payment.ClaimRequest,
 ) (payment.Payment, payment.Verdict, error) {
 	began := time.Now()
 	p, verdict, err := s.Payments.Claim(ctx, ask)
@@ -52,7 +52,7 @@ func (s payments) Claim(
 
 // ClaimDue implements ports.Payments.
 func (s payments) ClaimDue(
-	ctx context.Context, terms payment.Terms, limit int,
+	ctx context.Context, terms payment.PickUpPolicy, limit int,
 ) ([]payment.Decision, error) {
 	began := time.Now()
 	due, err := s.Payments.ClaimDue(ctx, terms, limit)
@@ -69,7 +69,7 @@ func (s payments) ClaimDue(
 
 // NextDue implements ports.Payments. The queue asks once a second, so that a database that is
 // away is counted even where nobody pays.
-func (s payments) NextDue(ctx context.Context, terms payment.Terms) (time.Duration, bool, error) {
+func (s payments) NextDue(ctx context.Context, terms payment.PickUpPolicy) (time.Duration, bool, error) {
 	in, found, err := s.Payments.NextDue(ctx, terms)
 	s.failed(ctx, err)
 	return in, found, err

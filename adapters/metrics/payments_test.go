@@ -27,17 +27,17 @@ func money(t testing.TB, amount string) payment.Money {
 	return m
 }
 
-func ask(t *testing.T, id payment.OrderID) payment.Ask {
+func ask(t *testing.T, id payment.OrderID) payment.ClaimRequest {
 	t.Helper()
-	return payment.Ask{
+	return payment.ClaimRequest{
 		OrderID: id, Money: money(t, "100.00"), NewKey: payment.GatewayKey("key of " + id),
 		Replica: "replica-a", Lease: time.Hour, Rules: rules, Worker: time.Now(),
 	}
 }
 
 // terms are those of one kind of work.
-func terms(work payment.Work) payment.Terms {
-	return payment.Terms{
+func terms(work payment.Work) payment.PickUpPolicy {
+	return payment.PickUpPolicy{
 		Work: work, Replica: "replica-q", Lease: time.Hour, Rules: rules, Worker: time.Now(),
 		NewKey: func() payment.GatewayKey { return "key-of-the-queue" },
 	}
@@ -52,7 +52,7 @@ var rules = payment.KeyRules{
 	Late: time.Minute, LookupFirst: time.Second, LookupMax: time.Minute,
 }
 
-func claim(t *testing.T, p ports.Payments, a payment.Ask) payment.Payment {
+func claim(t *testing.T, p ports.Payments, a payment.ClaimRequest) payment.Payment {
 	t.Helper()
 	claimed, _, err := p.Claim(t.Context(), a)
 	require.NoError(t, err)
@@ -60,20 +60,20 @@ func claim(t *testing.T, p ports.Payments, a payment.Ask) payment.Payment {
 }
 
 // lookup is the answer to a lookup of the key of a payment in hand.
-func lookup(held payment.Payment, found payment.Finding) payment.LookupRecord {
+func lookup(held payment.Payment, found payment.LookupResult) payment.LookupRecord {
 	now := time.Now()
 	return payment.LookupRecord{
-		Hold: held.Hold(), Key: held.GatewayKey, Rules: rules, Worker: now,
-		Sent: payment.Instant{DB: held.CreatedAt, Worker: now}, Result: payment.Lookup{Finding: found, TransactionID: "txn-1"},
+		ClaimRef: held.ClaimRef(), Key: held.GatewayKey, Rules: rules, Worker: now,
+		Sent: payment.Instant{DB: held.CreatedAt, Worker: now}, Result: payment.Lookup{Result: found, TransactionID: "txn-1"},
 	}
 }
 
 func settle(t *testing.T, p ports.Payments, held payment.Payment, state payment.State) error {
 	t.Helper()
 	st := payment.Settlement{
-		Hold:    held.Hold(),
-		End:     &payment.AttemptEnd{Result: payment.Result{Class: payment.ClassUnknownAnswered}},
-		Outcome: payment.Outcome{State: state, TransactionID: "txn-1"},
+		ClaimRef: held.ClaimRef(),
+		End:      &payment.AttemptEnd{Result: payment.Result{Class: payment.ClassUnknownAnswered}},
+		Outcome:  payment.Outcome{State: state, TransactionID: "txn-1"},
 	}
 	return p.Settle(t.Context(), st)
 }
@@ -130,7 +130,7 @@ func TestPaymentsAreCounted(t *testing.T) {
 				silent := claim(t, p, a)
 				claim(t, p, ask(t, "order-1"))
 				require.ErrorIs(t, settle(t, p, silent, payment.StateSucceeded), payment.ErrFenced)
-				require.ErrorIs(t, p.Renew(t.Context(), payment.Renewal{Hold: silent.Hold()}), payment.ErrFenced)
+				require.ErrorIs(t, p.Renew(t.Context(), payment.Renewal{ClaimRef: silent.ClaimRef()}), payment.ErrFenced)
 			},
 			map[string]int{
 				`paymentd_claims_total{verdict="claimed"}`:            2,
@@ -261,7 +261,7 @@ func TestFaultsAreCounted(t *testing.T) {
 // still is a repository that does nothing.
 type still struct{ ports.Payments }
 
-func (still) Claim(context.Context, payment.Ask) (payment.Payment, payment.Verdict, error) {
+func (still) Claim(context.Context, payment.ClaimRequest) (payment.Payment, payment.Verdict, error) {
 	return payment.Payment{}, payment.VerdictClaimed, nil
 }
 

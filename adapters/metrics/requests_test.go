@@ -138,7 +138,7 @@ func TestLabelsAreBoundedWhateverIsCounted(t *testing.T) {
 		m.RequestBegan(word)
 		m.RequestEnded(word, i, time.Second, false)
 		m.Gateway(told{
-			result: payment.Result{Class: payment.Class(word)}, lookup: payment.Lookup{Finding: payment.Finding(word)},
+			result: payment.Result{Class: payment.Class(word)}, lookup: payment.Lookup{Result: payment.LookupResult(word)},
 		}).Charge(t.Context(), payment.Charge{})
 	}
 	byMetric := make(map[string]int)
@@ -169,7 +169,7 @@ func TestCountingAllocatesNothing(t *testing.T) { //nolint:paralleltest // it co
 			m.RequestEnded("/payments/process", 200, time.Millisecond, true)
 		},
 		"attempt": func() { g.Charge(context.Background(), payment.Charge{}) },
-		"claim":   func() { _, _, _ = p.Claim(context.Background(), payment.Ask{}) },
+		"claim":   func() { _, _, _ = p.Claim(context.Background(), payment.ClaimRequest{}) },
 		"settle":  func() { _ = p.Settle(context.Background(), payment.Settlement{}) },
 	} {
 		count()

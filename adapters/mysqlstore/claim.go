@@ -17,7 +17,7 @@ import (
 // are a deadlock. So are two whose INSERT has failed and who keep the lock that it took
 // on the row, in one transaction with the FOR UPDATE that follows.
 func (s *Payments) Claim(
-	ctx context.Context, ask payment.Ask,
+	ctx context.Context, ask payment.ClaimRequest,
 ) (payment.Payment, payment.Verdict, error) {
 	o := newOpening(ask)
 	if err := s.writeTogether(ctx, s.opening(o), o.make); err != nil {
@@ -31,11 +31,11 @@ func (s *Payments) Claim(
 type opening struct {
 	*move
 
-	ask   payment.Ask
+	ask   payment.ClaimRequest
 	known bool // the order has a payment: there is nothing to insert
 }
 
-func newOpening(ask payment.Ask) *opening {
+func newOpening(ask payment.ClaimRequest) *opening {
 	o := &opening{ask: ask, move: newKeyMove(
 		ask.OrderID, func(p payment.Payment, now time.Time) (payment.Decision, error) {
 			return ask.Decide(p, now), nil
@@ -80,7 +80,7 @@ func (o *opening) inserted(now int64) {
 
 // verdict is that on a new order.
 func (o *opening) verdict() payment.Verdict {
-	if o.ask.Later {
+	if o.ask.Deferred {
 		return payment.VerdictAccepted
 	}
 	return payment.VerdictClaimed

@@ -89,7 +89,7 @@ func TestConcurrentMoves(t *testing.T) {
 
 // beatAndRelease releases every replica but the one that beats.
 func beatAndRelease(ctx context.Context, s *mysqlstore.Payments, replica string) error {
-	if err := s.Beat(ctx, replica); err != nil {
+	if err := s.Heartbeat(ctx, replica); err != nil {
 		return err
 	}
 	beats, err := s.Heartbeats(ctx, replica)
@@ -100,7 +100,7 @@ func beatAndRelease(ctx context.Context, s *mysqlstore.Payments, replica string)
 }
 
 // concurrently are terms of one kind of work after the other, whose claims run out at once.
-func concurrently(n int) payment.Terms {
+func concurrently(n int) payment.PickUpPolicy {
 	works := []payment.Work{payment.WorkCharges, payment.WorkTakeovers, payment.WorkLookups}
 	on := terms(works[n/5%len(works)])
 	on.Lease, on.Rules.LookupFirst = 0, time.Microsecond
@@ -108,7 +108,7 @@ func concurrently(n int) payment.Terms {
 }
 
 // turn makes one change, after the number n.
-func turn(ctx context.Context, s *mysqlstore.Payments, a payment.Ask, held *holders, n int) error {
+func turn(ctx context.Context, s *mysqlstore.Payments, a payment.ClaimRequest, held *holders, n int) error {
 	a.Lease = 0 // so that the next one takes it over
 	switch n % 5 {
 	case 0:
@@ -128,7 +128,7 @@ func turn(ctx context.Context, s *mysqlstore.Payments, a payment.Ask, held *hold
 	switch n % 3 {
 	case 0:
 		err = s.Renew(ctx, payment.Renewal{
-			Hold: p.Hold(), Next: true,
+			ClaimRef: p.ClaimRef(), Next: true,
 			End: payment.AttemptEnd{Result: payment.Result{Class: payment.ClassUnknownAnswered}},
 		})
 	case 1:

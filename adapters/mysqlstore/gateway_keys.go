@@ -37,7 +37,7 @@ func (s *Payments) RecordApproval(
 
 // claimDueKeys lets the domain decide about keys whose lookup is due, each in a transaction of its own.
 func (s *Payments) claimDueKeys(
-	ctx context.Context, terms payment.Terms, limit int32,
+	ctx context.Context, terms payment.PickUpPolicy, limit int32,
 ) (decisions []payment.Decision, err error) {
 	var due []queries.ListDueGatewayKeysRow
 	err = s.read(ctx, func(ctx context.Context, q *queries.Queries) error {
@@ -70,7 +70,7 @@ func (s *Payments) claimDueKeys(
 
 // putOffKey takes a key whose payment cannot be read out of the way of the others.
 func (s *Payments) putOffKey(
-	ctx context.Context, terms payment.Terms, key queries.ListDueGatewayKeysRow, why error,
+	ctx context.Context, terms payment.PickUpPolicy, key queries.ListDueGatewayKeysRow, why error,
 ) error {
 	s.log.LogAttrs(ctx, slog.LevelError, "a due lookup is put off: its payment cannot be read",
 		slog.String("order_id", string(key.OrderID)), slog.String("gateway_key", string(key.GatewayKey)),
@@ -134,7 +134,7 @@ func toKeyRow(id payment.OrderID, k payment.Key, words wording) queries.PutGatew
 }
 
 // within is how far ahead a due time may lie, in microseconds; a century if there is no limit.
-func within(terms payment.Terms) int64 {
+func within(terms payment.PickUpPolicy) int64 {
 	const century = 100 * 365 * 24 * time.Hour
 	if d := terms.DueWithin(); d > 0 {
 		return d.Microseconds()

@@ -19,9 +19,9 @@ const lease = time.Hour
 // commit is a whole COMMIT on the wire: READ COMMITTED is not one.
 const commit = "\x03COMMIT"
 
-func ask(t testing.TB, id payment.OrderID) payment.Ask {
+func ask(t testing.TB, id payment.OrderID) payment.ClaimRequest {
 	t.Helper()
-	return payment.Ask{
+	return payment.ClaimRequest{
 		OrderID: id, Money: dollars(t), NewKey: payment.GatewayKey("key-of-" + id),
 		Replica: "replica-a", Lease: lease, Rules: rules, Worker: time.Now(),
 	}
@@ -39,7 +39,7 @@ func dollars(t testing.TB) payment.Money {
 // approved settles the claim on p.
 func approved(p payment.Payment) payment.Settlement {
 	return payment.Settlement{
-		Hold: p.Hold(),
+		ClaimRef: p.ClaimRef(),
 		End: &payment.AttemptEnd{
 			Result: payment.Result{Class: payment.ClassApproved, TransactionID: "txn-1"},
 			Took:   time.Second,
@@ -50,15 +50,15 @@ func approved(p payment.Payment) payment.Settlement {
 
 func unresolved(p payment.Payment) payment.Settlement {
 	return payment.Settlement{
-		Hold:    p.Hold(),
-		End:     &payment.AttemptEnd{Result: payment.Result{Class: payment.ClassUnknownUnanswered}},
-		Outcome: payment.Outcome{State: payment.StateUnresolved, Reason: "nobody knows"},
+		ClaimRef: p.ClaimRef(),
+		End:      &payment.AttemptEnd{Result: payment.Result{Class: payment.ClassUnknownUnanswered}},
+		Outcome:  payment.Outcome{State: payment.StateUnresolved, Reason: "nobody knows"},
 	}
 }
 
 // terms are those of one kind of work.
-func terms(work payment.Work) payment.Terms {
-	return payment.Terms{
+func terms(work payment.Work) payment.PickUpPolicy {
+	return payment.PickUpPolicy{
 		Work: work, Replica: "replica-q", Lease: lease, Rules: rules, Worker: time.Now(),
 		NewKey: func() payment.GatewayKey { return "key-of-the-queue" },
 	}
@@ -179,9 +179,9 @@ func (m mode) changes() map[string]change {
 			make: func(ctx context.Context, t *testing.T, s *mysqlstore.Payments) error {
 				t.Helper()
 				return s.Renew(ctx, payment.Renewal{
-					Hold: payment.Hold{OrderID: "order-1", Fence: 1, State: payment.StateProcessing, Attempt: 1},
-					End:  payment.AttemptEnd{Result: payment.Result{Class: payment.ClassNotCharged}},
-					Next: true, Lease: lease,
+					ClaimRef: payment.ClaimRef{OrderID: "order-1", Fence: 1, State: payment.StateProcessing, Attempt: 1},
+					End:      payment.AttemptEnd{Result: payment.Result{Class: payment.ClassNotCharged}},
+					Next:     true, Lease: lease,
 				})
 			},
 			done: func(t *testing.T, h ports.History) {

@@ -11,10 +11,10 @@ import (
 	"github.com/go-sql-driver/mysql"
 
 	"paymentd/adapters/mysqlstore/internal/queries"
-	"paymentd/ports"
 	"paymentd/internal/groupcommit"
-	"paymentd/sql/mysql/migrations"
 	"paymentd/internal/schema"
+	"paymentd/ports"
+	"paymentd/sql/mysql/migrations"
 )
 
 var _ ports.Payments = (*Payments)(nil)

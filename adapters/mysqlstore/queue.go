@@ -22,7 +22,7 @@ const maxPutOff = 100
 // cannot be read are put off. If one cannot be written, the transaction fails for the others as well;
 // then each is claimed in its own, and that one put off.
 func (s *Payments) ClaimDue(
-	ctx context.Context, terms payment.Terms, limit int,
+	ctx context.Context, terms payment.PickUpPolicy, limit int,
 ) (decisions []payment.Decision, err error) {
 	for range maxPutOff {
 		var putOff int
@@ -44,7 +44,7 @@ func (s *Payments) ClaimDue(
 
 // claimDue claims a batch, and returns how many rows it has put off because they cannot be read.
 func (s *Payments) claimDue(
-	ctx context.Context, terms payment.Terms, limit int,
+	ctx context.Context, terms payment.PickUpPolicy, limit int,
 ) (decisions []payment.Decision, putOff int, err error) {
 	due, err := s.listDue(ctx, terms, atMost(limit))
 	if err != nil || len(due) == 0 {
@@ -70,7 +70,7 @@ func (s *Payments) claimDue(
 	return decisions, 0, err
 }
 
-func (s *Payments) listDue(ctx context.Context, terms payment.Terms, limit int32) (due []payment.OrderID, err error) {
+func (s *Payments) listDue(ctx context.Context, terms payment.PickUpPolicy, limit int32) (due []payment.OrderID, err error) {
 	err = s.read(ctx, func(ctx context.Context, q *queries.Queries) error {
 		due, err = q.ListDuePayments(ctx, queries.ListDuePaymentsParams{
 			WithinMicros: within(terms), State: terms.Work.State(), Gateway: terms.Rules.Gateway, Limit: limit,
@@ -82,7 +82,7 @@ func (s *Payments) listDue(ctx context.Context, terms payment.Terms, limit int32
 
 // batch is one run of ClaimDue.
 type batch struct {
-	terms payment.Terms
+	terms payment.PickUpPolicy
 	due   []payment.OrderID
 	token int64
 	// Of the latest try that got as far as its commit.
@@ -155,7 +155,7 @@ func (b *batch) decide(
 
 // claimSingly claims due payments one by one, and puts off those that cannot be.
 func (s *Payments) claimSingly(
-	ctx context.Context, terms payment.Terms, due []payment.OrderID,
+	ctx context.Context, terms payment.PickUpPolicy, due []payment.OrderID,
 ) (decisions []payment.Decision, err error) {
 	pickUp := func(p payment.Payment, now time.Time) (payment.Decision, error) {
 		return terms.PickUp(p, now), nil
@@ -176,7 +176,7 @@ func (s *Payments) claimSingly(
 
 // putOff takes a payment that cannot be worked on out of the way of the others, with the
 // reason in its row.
-func (s *Payments) putOff(ctx context.Context, terms payment.Terms, id payment.OrderID, why error) {
+func (s *Payments) putOff(ctx context.Context, terms payment.PickUpPolicy, id payment.OrderID, why error) {
 	s.logPutOff(ctx, id, why)
 	err := s.write(ctx, func(ctx context.Context, conn *sql.Conn) error {
 		return atCommit(putOff(ctx, queries.New(conn), terms, id, why))
@@ -187,7 +187,7 @@ func (s *Payments) putOff(ctx context.Context, terms payment.Terms, id payment.O
 	}
 }
 
-func putOff(ctx context.Context, q *queries.Queries, terms payment.Terms, id payment.OrderID, why error) error {
+func putOff(ctx context.Context, q *queries.Queries, terms payment.PickUpPolicy, id payment.OrderID, why error) error {
 	reason := "put off: " + why.Error()
 	reason = strings.ToValidUTF8(reason[:min(len(reason), payment.MaxMessageBytes)], "")
 	params := queries.PutOffPaymentParams{
@@ -210,7 +210,7 @@ func (s *Payments) logPutOff(ctx context.Context, id payment.OrderID, why error)
 
 // NextDue implements ports.Payments.
 func (s *Payments) NextDue(
-	ctx context.Context, terms payment.Terms,
+	ctx context.Context, terms payment.PickUpPolicy,
 ) (in time.Duration, found bool, err error) {
 	var payments, keys time.Duration
 	var somePayment, someKey bool

@@ -20,7 +20,7 @@ func accepted(t *testing.T, s *mysqlstore.Payments, n int) {
 	t.Helper()
 	for i := range n {
 		a := ask(t, payment.OrderID(fmt.Sprintf("order-%d", i)))
-		a.Later = true
+		a.Deferred = true
 		_, verdict, err := s.Claim(t.Context(), a)
 		require.NoError(t, err)
 		require.Equal(t, payment.VerdictAccepted, verdict)
@@ -136,7 +136,7 @@ func TestReleaseOfMoreThanABatch(t *testing.T) {
 		_, _, err := s.Claim(t.Context(), ask(t, payment.OrderID(fmt.Sprintf("order-%d", i))))
 		require.NoError(t, err)
 	}
-	require.NoError(t, s.Beat(t.Context(), "replica-a"))
+	require.NoError(t, s.Heartbeat(t.Context(), "replica-a"))
 	execute(t, db, "UPDATE replicas SET beat_at = beat_at - INTERVAL 1 DAY")
 	beats, err := s.Heartbeats(t.Context(), "replica-b")
 	require.NoError(t, err)

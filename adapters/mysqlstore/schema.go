@@ -9,8 +9,8 @@ import (
 	"github.com/go-sql-driver/mysql"
 	migratemysql "github.com/golang-migrate/migrate/v4/database/mysql"
 
-	"paymentd/sql/mysql/migrations"
 	"paymentd/internal/schema"
+	"paymentd/sql/mysql/migrations"
 )
 
 // Schema returns the schema of the database of the URL, to migrate it.

@@ -15,9 +15,9 @@ import (
 
 	"paymentd/adapters/mysqlstore"
 	"paymentd/adapters/mysqlstore/mysqltest"
-	"paymentd/ports"
 	"paymentd/internal/doctor"
 	"paymentd/internal/schema"
+	"paymentd/ports"
 )
 
 // raw returns a pool of the test's own on a database.
@@ -114,7 +114,7 @@ func TestMigrateDownKeepsRows(t *testing.T) {
 		return status
 	}
 
-	require.NoError(t, s.Beat(t.Context(), "replica-of-the-test"))
+	require.NoError(t, s.Heartbeat(t.Context(), "replica-of-the-test"))
 	_, err = down(t, databaseURL, true)
 	require.ErrorContains(t, err, "replicas work on this database (replica-of-the-test): stop them first")
 	require.True(t, status().Current())

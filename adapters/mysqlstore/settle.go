@@ -75,7 +75,7 @@ func (st *settling) update(ctx context.Context, conn *sql.Conn) error {
 // toSettle lets the domain settle a payment that is just as the UPDATE will find it, and
 // returns what that has changed. It returns false where that is more than the UPDATE writes.
 func toSettle(settlement payment.Settlement) (queries.SettlePaymentParams, bool) {
-	if settlement.End == nil || settlement.Event != "" || settlement.LaterRetry {
+	if settlement.End == nil || settlement.Event != "" || settlement.DeferredRetry {
 		return queries.SettlePaymentParams{}, false
 	}
 	started := time.Unix(0, 0) // any time will do: the end is counted from it
@@ -84,7 +84,7 @@ func toSettle(settlement payment.Settlement) (queries.SettlePaymentParams, bool)
 		Attempt: payment.Attempt{Number: settlement.Attempt, StartedAt: started},
 	}, started)
 	p := d.Payment
-	if err != nil || !d.Write || !p.State.Known() ||
+	if err != nil || !d.Write || !p.State.Final() ||
 		p.State == payment.StateSucceeded && p.TransactionID == "" { // which Validate refuses
 		return queries.SettlePaymentParams{}, false
 	}

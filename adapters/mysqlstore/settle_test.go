@@ -19,7 +19,7 @@ func TestSettleOfAnotherClaimOnTheSameAttempt(t *testing.T) {
 	p, _, err := s.Claim(t.Context(), ask(t, "order-1"))
 	require.NoError(t, err)
 	require.NoError(t, s.Renew(t.Context(), payment.Renewal{
-		Hold: p.Hold(), Next: true, Delay: time.Hour, Lease: -time.Hour, // over before its attempt
+		ClaimRef: p.ClaimRef(), Next: true, Delay: time.Hour, Lease: -time.Hour, // over before its attempt
 		End: payment.AttemptEnd{Result: payment.Result{Class: payment.ClassNotCharged}},
 	}))
 	lost, err := s.Find(t.Context(), "order-1")
@@ -40,7 +40,7 @@ func TestSettleAfterTheEndIsRecorded(t *testing.T) {
 	p, _, err := s.Claim(t.Context(), ask(t, "order-1"))
 	require.NoError(t, err)
 	require.NoError(t, s.Renew(t.Context(), payment.Renewal{
-		Hold: p.Hold(), Lease: time.Hour,
+		ClaimRef: p.ClaimRef(), Lease: time.Hour,
 		End: payment.AttemptEnd{Result: payment.Result{Class: payment.ClassUnknownAnswered, Message: "503"}},
 	}))
 	require.NoError(t, s.Settle(t.Context(), approved(p)))

@@ -29,13 +29,13 @@ func onOneConnection(t *testing.T) *Payments {
 	return s
 }
 
-func ask(t testing.TB, id payment.OrderID) payment.Ask {
+func ask(t testing.TB, id payment.OrderID) payment.ClaimRequest {
 	t.Helper()
 	usd, err := payment.ParseCurrency("USD")
 	require.NoError(t, err)
 	money, err := payment.MoneyFromMinor(10_000, usd)
 	require.NoError(t, err)
-	return payment.Ask{
+	return payment.ClaimRequest{
 		OrderID: id, Money: money, NewKey: payment.GatewayKey("key-of-" + id),
 		Replica: "replica-a", Lease: time.Hour, Rules: rules, Worker: micros(time.Now()),
 	}
@@ -51,7 +51,7 @@ var rules = payment.KeyRules{
 
 func approved(p payment.Payment) payment.Settlement {
 	return payment.Settlement{
-		Hold: p.Hold(),
+		ClaimRef: p.ClaimRef(),
 		End: &payment.AttemptEnd{
 			Result: payment.Result{Class: payment.ClassApproved, TransactionID: "txn-1"},
 			Took:   1234567891 * time.Nanosecond,
@@ -113,13 +113,13 @@ func TestStatementsOfASuccess(t *testing.T) {
 func TestStatementsOfAnIdleService(t *testing.T) {
 	t.Parallel()
 	s := onOneConnection(t)
-	require.NoError(t, s.Beat(t.Context(), "replica-a"))
+	require.NoError(t, s.Heartbeat(t.Context(), "replica-a"))
 	key, _ := apikey.New("shop", apikey.Scopes{apikey.ScopePay})
 	require.NoError(t, s.Keys().Create(t.Context(), key))
 	const beats = 4 // in 8 s, with half as many looks at the others
 	spent := counted(t, s, func() {
 		for i := range beats {
-			require.NoError(t, s.Beat(t.Context(), "replica-a"))
+			require.NoError(t, s.Heartbeat(t.Context(), "replica-a"))
 			_, err := s.Keys().Active(t.Context())
 			require.NoError(t, err)
 			if i%2 == 0 {
@@ -127,7 +127,7 @@ func TestStatementsOfAnIdleService(t *testing.T) {
 				require.NoError(t, err)
 			}
 		}
-		_, _, err := s.NextDue(t.Context(), payment.Terms{Work: payment.WorkCharges, Rules: rules})
+		_, _, err := s.NextDue(t.Context(), payment.PickUpPolicy{Work: payment.WorkCharges, Rules: rules})
 		require.NoError(t, err)
 	})
 	require.Equal(t, map[string]int{"Questions": 5*beats/2 + 1, "Com_insert": beats, "Com_select": 3*beats/2 + 1}, spent)
@@ -203,7 +203,7 @@ func TestSettledAtOnceAsByTheDomain(t *testing.T) {
 			spent := counted(t, s, func() { require.NoError(t, s.Settle(t.Context(), settlement)) })
 			require.Equal(t, map[string]int{"Questions": 1, "Com_update": 1}, spent)
 			byDomain := settlement
-			byDomain.Hold = locked.Hold()
+			byDomain.ClaimRef = locked.ClaimRef()
 			_, err := s.move(t.Context(), newMove(byDomain.OrderID, byDomain.Apply))
 			require.NoError(t, err)
 
@@ -249,7 +249,7 @@ func resumed(t *testing.T, s *Payments, id payment.OrderID) payment.Payment {
 	p, _, err := s.Claim(t.Context(), ask(t, id))
 	require.NoError(t, err)
 	require.NoError(t, s.Settle(t.Context(), payment.Settlement{
-		Hold: p.Hold(), Outcome: payment.Outcome{State: payment.StateScheduled},
+		ClaimRef: p.ClaimRef(), Outcome: payment.Outcome{State: payment.StateScheduled},
 		End: &payment.AttemptEnd{Result: payment.Result{Class: payment.ClassNotCharged}},
 	}))
 	p, verdict, err := s.Claim(t.Context(), ask(t, id))
@@ -264,21 +264,21 @@ func resumed(t *testing.T, s *Payments, id payment.OrderID) payment.Payment {
 func doubtful(t *testing.T, s *Payments, id payment.OrderID) payment.Payment {
 	t.Helper()
 	a := ask(t, id)
-	a.Lease, a.Later = 0, true
+	a.Lease, a.Deferred = 0, true
 	_, _, err := s.Claim(t.Context(), a)
 	require.NoError(t, err)
 	for _, work := range []payment.Work{payment.WorkCharges, payment.WorkTakeovers} {
-		on := payment.Terms{Work: work, Replica: "replica-q", Rules: rules, Worker: micros(time.Now())}
+		on := payment.PickUpPolicy{Work: work, Replica: "replica-q", Rules: rules, Worker: micros(time.Now())}
 		due, err := s.ClaimDue(t.Context(), on, 10)
 		require.NoError(t, err)
 		require.Len(t, due, 1)
 	}
 	p, err := s.Find(t.Context(), id)
 	require.NoError(t, err)
-	require.Positive(t, p.Strikes)
+	require.Positive(t, p.LostWorkers)
 	require.True(t, p.Doubt.Any())
 	renewal := payment.Renewal{
-		Hold: p.Hold(), Next: true, Lease: time.Hour,
+		ClaimRef: p.ClaimRef(), Next: true, Lease: time.Hour,
 		End: payment.AttemptEnd{Result: payment.Result{Class: payment.ClassUnknownAnswered}},
 	}
 	require.NoError(t, s.Renew(t.Context(), renewal))

@@ -21,7 +21,7 @@ func openings(t *testing.T, orders ...payment.OrderID) (batch []*opening) {
 		var err error
 		a.Money, err = payment.MoneyFromMinor(int64(100+i), a.Money.Currency())
 		require.NoError(t, err)
-		a.Later, a.Async = i%2 == 1, i%2 == 1
+		a.Deferred, a.Async = i%2 == 1, i%2 == 1
 		batch = append(batch, newOpening(a))
 	}
 	return batch

@@ -64,7 +64,7 @@ func tryWrite(ctx context.Context, conn *sql.Conn) error {
 			return err
 		}
 	}
-	return queries.New(tx).Beat(ctx, fmt.Sprintf("paymentd-try-write-%x", newToken()))
+	return queries.New(tx).Heartbeat(ctx, fmt.Sprintf("paymentd-try-write-%x", newToken()))
 }
 
 // heldReadOnly returns the names of the switches by which the server takes no writes.

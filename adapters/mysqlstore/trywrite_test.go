@@ -76,7 +76,7 @@ func TestNoRightToWrite(t *testing.T) {
 	_, _, err := s.Claim(t.Context(), ask(t, "order-1"))
 	require.ErrorIs(t, err, ports.ErrNotWritable)
 	require.NotErrorIs(t, err, ports.ErrInDoubt)
-	require.ErrorIs(t, s.Beat(t.Context(), "replica-a"), ports.ErrNotWritable)
+	require.ErrorIs(t, s.Heartbeat(t.Context(), "replica-a"), ports.ErrNotWritable)
 	_, err = s.ClaimDue(t.Context(), terms(payment.WorkCharges), 10)
 	require.NoError(t, err, "nothing is due")
 }

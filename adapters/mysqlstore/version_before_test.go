@@ -53,7 +53,7 @@ func TestRowsThatTheVersionBeforeHasWritten(t *testing.T) {
 	databaseURL, db := withRaw(t)
 	s := open(t, databaseURL, mysqlstore.Options{})
 	a := ask(t, "order-1")
-	a.Later = true
+	a.Deferred = true
 	p, _, err := s.Claim(t.Context(), a)
 	require.NoError(t, err)
 	require.True(t, p.KeySent.IsZero())

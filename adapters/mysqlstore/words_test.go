@@ -16,9 +16,9 @@ const words = "no 💸, désolé"
 
 func declined(p payment.Payment, message string) payment.Settlement {
 	return payment.Settlement{
-		Hold:    p.Hold(),
-		End:     &payment.AttemptEnd{Result: payment.Result{Class: payment.ClassDeclined, Code: "card_declined", Message: message}},
-		Outcome: payment.Outcome{State: payment.StateDeclined, Code: "card_declined", Reason: message},
+		ClaimRef: p.ClaimRef(),
+		End:      &payment.AttemptEnd{Result: payment.Result{Class: payment.ClassDeclined, Code: "card_declined", Message: message}},
+		Outcome:  payment.Outcome{State: payment.StateDeclined, Code: "card_declined", Reason: message},
 	}
 }
 
@@ -94,7 +94,7 @@ func TestWords_RefusedByTheTable(t *testing.T) {
 				p, _, err = s.Claim(t.Context(), ask(t, "order-2"))
 				require.NoError(t, err)
 				require.NoError(t, s.Renew(t.Context(), payment.Renewal{
-					Hold: p.Hold(), Next: true, Lease: lease,
+					ClaimRef: p.ClaimRef(), Next: true, Lease: lease,
 					End: payment.AttemptEnd{Result: payment.Result{Class: payment.ClassUnknownAnswered, Message: words}},
 				}))
 				p, err = s.Find(t.Context(), "order-2")

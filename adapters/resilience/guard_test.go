@@ -37,7 +37,7 @@ func TestGuardPassesOn(t *testing.T) {
 		g := guarded(gateway)
 		require.Equal(t, payment.ClassNotCharged, times(g, 1).Class)
 		require.Equal(t, payment.ClassUnknownAnswered, times(g, 1).Class)
-		require.Equal(t, payment.Lookup{Finding: payment.FoundApproved, TransactionID: "txn-1"}, g.LookUp(t.Context(), charge.Key))
+		require.Equal(t, payment.Lookup{Result: payment.FoundApproved, TransactionID: "txn-1"}, g.LookUp(t.Context(), charge.Key))
 		require.Equal(t, payment.Result{Class: payment.ClassApproved, TransactionID: "txn-1", Answered: true}, times(g, 1))
 		require.True(t, g.Capabilities().HonoursKeys)
 		gateway.IgnoreKeys()
@@ -71,7 +71,7 @@ func TestGuardTimeout(t *testing.T) {
 			wire := fake.Wire{Fault: func(fake.Call) fake.Fault { return fake.Delay(time.Minute) }}
 			began := time.Now()
 			found := guarded(wire.Gateway(fake.NewGateway())).LookUp(t.Context(), charge.Key)
-			require.Equal(t, payment.FoundNoAnswer, found.Finding)
+			require.Equal(t, payment.FoundNoAnswer, found.Result)
 			require.Equal(t, 10*time.Second, time.Since(began))
 		})
 	})

@@ -147,7 +147,7 @@ func (g *Gateway) Charge(ctx context.Context, c payment.Charge) payment.Result {
 // LookUp asks what became of a gateway key; see ports.Gateway.
 func (g *Gateway) LookUp(ctx context.Context, key payment.GatewayKey) payment.Lookup {
 	if err := ctx.Err(); err != nil {
-		return payment.Lookup{Finding: payment.FoundNoAnswer, Message: "the request was not sent: the call had ended"}
+		return payment.Lookup{Result: payment.FoundNoAnswer, Message: "the request was not sent: the call had ended"}
 	}
 	return g.lookUp(ctx, key).lookup()
 }

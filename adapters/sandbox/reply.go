@@ -134,16 +134,16 @@ func (r reply) result() payment.Result {
 
 // lookup is the reply to a lookup as ports.Gateway has it.
 func (r reply) lookup() payment.Lookup {
-	l := payment.Lookup{Finding: payment.FoundNoAnswer, TransactionID: r.transactionID, Message: r.message}
+	l := payment.Lookup{Result: payment.FoundNoAnswer, TransactionID: r.transactionID, Message: r.message}
 	switch {
 	case r.state == statusSucceeded:
-		l.Finding = payment.FoundApproved
+		l.Result = payment.FoundApproved
 	case r.state == statusDeclined:
-		l.Finding, l.Code = payment.FoundDeclined, r.code
+		l.Result, l.Code = payment.FoundDeclined, r.code
 	case r.state == statusProcessing:
-		l.Finding = payment.FoundProcessing
+		l.Result = payment.FoundProcessing
 	case r.code == codeNotFound:
-		l.Finding = payment.FoundNothing
+		l.Result = payment.FoundNothing
 	}
 	return l
 }

@@ -9,21 +9,21 @@ import (
 	"paymentd/core/payment"
 )
 
-func ask(t testing.TB, id payment.OrderID) payment.Ask {
+func ask(t testing.TB, id payment.OrderID) payment.ClaimRequest {
 	t.Helper()
 	usd, err := payment.ParseCurrency("USD")
 	require.NoError(t, err)
 	money, err := payment.MoneyFromMinor(10_000, usd)
 	require.NoError(t, err)
-	return payment.Ask{
+	return payment.ClaimRequest{
 		OrderID: id, Money: money, NewKey: payment.GatewayKey("key-of-" + id),
 		Replica: "replica-a", Lease: time.Hour, Rules: rules, Worker: time.Now(),
 	}
 }
 
 // terms are those of one kind of work.
-func terms(work payment.Work) payment.Terms {
-	return payment.Terms{
+func terms(work payment.Work) payment.PickUpPolicy {
+	return payment.PickUpPolicy{
 		Work: work, Replica: "replica-q", Lease: time.Hour, Rules: rules, Worker: time.Now(),
 		NewKey: func() payment.GatewayKey { return "key-of-the-queue" },
 	}

@@ -27,13 +27,13 @@ func migrated(t *testing.T) (databaseURL string, s *Payments) {
 	return databaseURL, s
 }
 
-func ask(t testing.TB, id string) payment.Ask {
+func ask(t testing.TB, id string) payment.ClaimRequest {
 	t.Helper()
 	usd, err := payment.ParseCurrency("USD")
 	require.NoError(t, err)
 	money, err := payment.MoneyFromMinor(10_000, usd)
 	require.NoError(t, err)
-	return payment.Ask{OrderID: payment.OrderID(id), Money: money, NewKey: "key", Replica: "replica-a", Lease: time.Hour}
+	return payment.ClaimRequest{OrderID: payment.OrderID(id), Money: money, NewKey: "key", Replica: "replica-a", Lease: time.Hour}
 }
 
 // TestDiskFull: nothing is written, the caller told so, and reads go on.

@@ -53,7 +53,7 @@ func TestDiagnose(t *testing.T) {
 
 	require.Equal(t, doctor.Warn, diagnose(t, s, 2)["replicas"].Level)
 	for _, replica := range []string{"replica-1", "replica-2"} {
-		require.NoError(t, s.Beat(t.Context(), replica))
+		require.NoError(t, s.Heartbeat(t.Context(), replica))
 	}
 	require.Equal(t, doctor.Warn, diagnose(t, s, 0)["replicas"].Level)
 

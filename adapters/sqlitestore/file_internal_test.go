@@ -82,7 +82,7 @@ func TestFilesThatAreNotThoseThatAreOpen(t *testing.T) {
 			require.ErrorIs(t, err, ports.ErrNotWritable)
 			require.NotErrorIs(t, err, ports.ErrInDoubt)
 			require.ErrorContains(t, err, "restart the service")
-			require.ErrorIs(t, s.Beat(t.Context(), "replica-a"), ports.ErrNotWritable)
+			require.ErrorIs(t, s.Heartbeat(t.Context(), "replica-a"), ports.ErrNotWritable)
 			require.ErrorIs(t, s.TryWrite(t.Context()), ports.ErrNotWritable)
 			require.ErrorIs(t, s.Ready(t.Context()), ports.ErrNotWritable)
 		})
@@ -97,9 +97,9 @@ func TestFileIsPutBack(t *testing.T) {
 	_, _, err := s.Claim(t.Context(), ask(t, "order-1"))
 	require.NoError(t, err)
 	require.NoError(t, os.Rename(path, path+".old"))
-	require.ErrorIs(t, s.Beat(t.Context(), "replica-a"), ports.ErrNotWritable)
+	require.ErrorIs(t, s.Heartbeat(t.Context(), "replica-a"), ports.ErrNotWritable)
 	require.NoError(t, os.Rename(path+".old", path))
-	require.NoError(t, s.Beat(t.Context(), "replica-a"))
+	require.NoError(t, s.Heartbeat(t.Context(), "replica-a"))
 }
 
 // TestFileIsRemovedDuringATransaction: what it has written is undone.
@@ -107,12 +107,12 @@ func TestFileIsRemovedDuringATransaction(t *testing.T) {
 	t.Parallel()
 	databaseURL, s := migrated(t)
 	path := strings.TrimPrefix(databaseURL, "sqlite:")
-	require.NoError(t, s.Beat(t.Context(), "replica-a"))
+	require.NoError(t, s.Heartbeat(t.Context(), "replica-a"))
 	_, err := s.Heartbeats(t.Context(), "replica-a") // on a connection that is kept
 	require.NoError(t, err)
 	err = s.write(t.Context(), func(ctx context.Context, q *queries.Queries, now time.Time) error {
 		require.NoError(t, os.Remove(path))
-		return q.Beat(ctx, queries.BeatParams{Name: "replica-b", Now: now.UnixMicro()})
+		return q.Heartbeat(ctx, queries.HeartbeatParams{Name: "replica-b", Now: now.UnixMicro()})
 	})
 	require.ErrorIs(t, err, ports.ErrNotWritable)
 	beats, err := s.Heartbeats(t.Context(), "replica-a")
@@ -162,7 +162,7 @@ func TestOtherProcessesEmptyTheLog(t *testing.T) {
 	} {
 		_, err = other.writer.ExecContext(t.Context(), statement)
 		require.NoError(t, err, statement)
-		require.NoError(t, s.Beat(t.Context(), "replica-a"), statement)
+		require.NoError(t, s.Heartbeat(t.Context(), "replica-a"), statement)
 	}
 	_, _, err = s.Claim(t.Context(), ask(t, "order-last"))
 	require.NoError(t, err)
@@ -174,12 +174,12 @@ func TestConnectionIsMadeAnew(t *testing.T) {
 	databaseURL, s := migrated(t)
 	path := strings.TrimPrefix(databaseURL, "sqlite:")
 	for range 3 {
-		require.NoError(t, s.Beat(t.Context(), "replica-a"))
+		require.NoError(t, s.Heartbeat(t.Context(), "replica-a"))
 		s.writer.SetMaxIdleConns(-1) // ends the idle ones; the last one removes the log
 		s.readers.SetMaxIdleConns(-1)
 	}
 	require.NoError(t, replaceByCopy(path))
-	require.ErrorIs(t, s.Beat(t.Context(), "replica-a"), ports.ErrNotWritable)
+	require.ErrorIs(t, s.Heartbeat(t.Context(), "replica-a"), ports.ErrNotWritable)
 	_, err := s.Heartbeats(t.Context(), "replica-a")
 	require.ErrorIs(t, err, ports.ErrUnavailable)
 }
@@ -194,7 +194,7 @@ func TestCloseLeavesAnotherDatabaseAlone(t *testing.T) {
 	require.NoError(t, schema.Up(t.Context()))
 	s, err := Open(databaseURL, Options{})
 	require.NoError(t, err)
-	require.NoError(t, s.Beat(t.Context(), "replica-a"))
+	require.NoError(t, s.Heartbeat(t.Context(), "replica-a"))
 	require.NoError(t, replaceByCopy(path))
 	require.NoError(t, os.WriteFile(path+"-wal", []byte("payments"), fileMode))
 	require.NoError(t, s.Close())
@@ -209,7 +209,7 @@ func TestMode(t *testing.T) { //nolint:paralleltest // the umask is the process'
 		t.Cleanup(func() { syscall.Umask(before) })
 		databaseURL, s := migrated(t)
 		path := strings.TrimPrefix(databaseURL, "sqlite:")
-		require.NoError(t, s.Beat(t.Context(), "replica-a"))
+		require.NoError(t, s.Heartbeat(t.Context(), "replica-a"))
 		for _, suffix := range []string{"", "-wal", "-shm"} {
 			info, err := os.Stat(path + suffix)
 			require.NoError(t, err)

@@ -36,7 +36,7 @@ func (s *Payments) RecordApproval(
 
 // claimDueKeys lets the domain decide about keys whose lookup is due, each in a transaction of its own.
 func (s *Payments) claimDueKeys(
-	ctx context.Context, terms payment.Terms, limit int,
+	ctx context.Context, terms payment.PickUpPolicy, limit int,
 ) (decisions []payment.Decision, err error) {
 	var due []queries.ListDueGatewayKeysRow
 	err = s.read(ctx, func(ctx context.Context, q *queries.Queries, now time.Time) error {
@@ -70,7 +70,7 @@ func (s *Payments) claimDueKeys(
 
 // putOffKey takes a key whose payment cannot be read out of the way of the others.
 func (s *Payments) putOffKey(
-	ctx context.Context, terms payment.Terms, key queries.ListDueGatewayKeysRow, why error,
+	ctx context.Context, terms payment.PickUpPolicy, key queries.ListDueGatewayKeysRow, why error,
 ) error {
 	s.log.LogAttrs(ctx, slog.LevelError, "a due lookup is put off: its payment cannot be read",
 		slog.String("order_id", string(key.OrderID)), slog.String("gateway_key", string(key.GatewayKey)),
@@ -135,7 +135,7 @@ func toKeyRow(id payment.OrderID, k payment.Key) queries.PutGatewayKeyParams {
 }
 
 // dueBefore is how far ahead a due time may lie; a century if there is no limit.
-func dueBefore(terms payment.Terms, now time.Time) time.Time {
+func dueBefore(terms payment.PickUpPolicy, now time.Time) time.Time {
 	if d := terms.DueWithin(); d > 0 {
 		return now.Add(d)
 	}

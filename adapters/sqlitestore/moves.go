@@ -13,7 +13,7 @@ import (
 
 // Claim implements ports.Payments.
 func (s *Payments) Claim(
-	ctx context.Context, ask payment.Ask,
+	ctx context.Context, ask payment.ClaimRequest,
 ) (payment.Payment, payment.Verdict, error) {
 	var d payment.Decision
 	err := s.write(ctx, func(ctx context.Context, q *queries.Queries, now time.Time) error {
@@ -44,8 +44,8 @@ func (s *Payments) Claim(
 }
 
 // opened is the verdict on a new order.
-func opened(ask payment.Ask) payment.Verdict {
-	if ask.Later {
+func opened(ask payment.ClaimRequest) payment.Verdict {
+	if ask.Deferred {
 		return payment.VerdictAccepted
 	}
 	return payment.VerdictClaimed

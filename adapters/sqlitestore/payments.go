@@ -14,9 +14,9 @@ import (
 	_ "modernc.org/sqlite" // the driver "sqlite"
 
 	"paymentd/adapters/sqlitestore/internal/queries"
-	"paymentd/ports"
 	"paymentd/internal/groupcommit"
 	"paymentd/internal/schema"
+	"paymentd/ports"
 	"paymentd/sql/sqlite/migrations"
 )
 
@@ -128,7 +128,7 @@ var errUndo = errors.New("the change is undone")
 // TryWrite implements ports.Payments. SQLite has no rights by table: what may write one, may all.
 func (s *Payments) TryWrite(ctx context.Context) error {
 	err := s.write(ctx, func(ctx context.Context, q *queries.Queries, now time.Time) error {
-		if err := q.Beat(ctx, queries.BeatParams{Name: "paymentd-try-write", Now: now.UnixMicro()}); err != nil {
+		if err := q.Heartbeat(ctx, queries.HeartbeatParams{Name: "paymentd-try-write", Now: now.UnixMicro()}); err != nil {
 			return err
 		}
 		return errUndo

@@ -75,7 +75,7 @@ func claimAll(
 		return err
 	}
 	for i := range n {
-		a := payment.Ask{
+		a := payment.ClaimRequest{
 			OrderID: payment.OrderID(fmt.Sprintf("order-%d", i)), Money: money,
 			NewKey: payment.GatewayKey(replica), Replica: replica, Lease: lease,
 		}

@@ -17,7 +17,7 @@ func TestPutOffLeavesAClaimAlone(t *testing.T) {
 	p, verdict, err := s.Claim(t.Context(), ask(t, "order-1"))
 	require.NoError(t, err)
 	require.Equal(t, payment.VerdictClaimed, verdict)
-	s.putOff(t.Context(), payment.Terms{}, "order-1", errors.New("a row that could not be written a moment ago"))
+	s.putOff(t.Context(), payment.PickUpPolicy{}, "order-1", errors.New("a row that could not be written a moment ago"))
 	found, err := s.Find(t.Context(), "order-1")
 	require.NoError(t, err)
 	require.Equal(t, p.DueAt, found.DueAt)

@@ -21,7 +21,7 @@ const maxPutOff = 100
 // cannot be read are put off. If one cannot be written, the transaction fails for the others as well;
 // then each is claimed in its own, and that one put off.
 func (s *Payments) ClaimDue(
-	ctx context.Context, terms payment.Terms, limit int,
+	ctx context.Context, terms payment.PickUpPolicy, limit int,
 ) (decisions []payment.Decision, err error) {
 	for range maxPutOff {
 		var putOff int
@@ -43,7 +43,7 @@ func (s *Payments) ClaimDue(
 
 // claimDue claims a batch, and returns how many rows it has put off because they cannot be read.
 func (s *Payments) claimDue(
-	ctx context.Context, terms payment.Terms, limit int,
+	ctx context.Context, terms payment.PickUpPolicy, limit int,
 ) (decisions []payment.Decision, putOff int, err error) {
 	var unreadable []*payment.StoredRowError
 	err = s.write(ctx, func(ctx context.Context, q *queries.Queries, now time.Time) (err error) {
@@ -70,7 +70,7 @@ func (s *Payments) claimDue(
 
 // pickUp decides about due payments and stores the decisions.
 func pickUp(
-	ctx context.Context, q *queries.Queries, terms payment.Terms, limit int, now time.Time,
+	ctx context.Context, q *queries.Queries, terms payment.PickUpPolicy, limit int, now time.Time,
 ) (decisions []payment.Decision, unreadable []*payment.StoredRowError, err error) {
 	rows, err := due(ctx, q, terms, limit, now)
 	if err != nil {
@@ -103,7 +103,7 @@ func pickUp(
 }
 
 func due(
-	ctx context.Context, q *queries.Queries, terms payment.Terms, limit int, now time.Time,
+	ctx context.Context, q *queries.Queries, terms payment.PickUpPolicy, limit int, now time.Time,
 ) ([]queries.ListDuePaymentsRow, error) {
 	rows, err := q.ListDuePayments(ctx, queries.ListDuePaymentsParams{
 		Now: nullable(now), DueBefore: nullable(dueBefore(terms, now)), State: terms.Work.State(),
@@ -117,7 +117,7 @@ func due(
 
 // claimSingly claims due payments one by one, and puts off those that cannot be.
 func (s *Payments) claimSingly(
-	ctx context.Context, terms payment.Terms, limit int,
+	ctx context.Context, terms payment.PickUpPolicy, limit int,
 ) (decisions []payment.Decision, err error) {
 	var rows []queries.ListDuePaymentsRow
 	err = s.read(ctx, func(ctx context.Context, q *queries.Queries, now time.Time) error {
@@ -147,7 +147,7 @@ func (s *Payments) claimSingly(
 
 // putOff takes a payment that cannot be worked on out of the way of the others, with the
 // reason in its row.
-func (s *Payments) putOff(ctx context.Context, terms payment.Terms, id payment.OrderID, why error) {
+func (s *Payments) putOff(ctx context.Context, terms payment.PickUpPolicy, id payment.OrderID, why error) {
 	s.logPutOff(ctx, id, why)
 	err := s.write(ctx, func(ctx context.Context, q *queries.Queries, now time.Time) error {
 		return putOff(ctx, q, terms, id, why, now)
@@ -159,7 +159,7 @@ func (s *Payments) putOff(ctx context.Context, terms payment.Terms, id payment.O
 }
 
 func putOff(
-	ctx context.Context, q *queries.Queries, terms payment.Terms, id payment.OrderID, why error, now time.Time,
+	ctx context.Context, q *queries.Queries, terms payment.PickUpPolicy, id payment.OrderID, why error, now time.Time,
 ) error {
 	reason := "put off: " + why.Error()
 	reason = strings.ToValidUTF8(reason[:min(len(reason), payment.MaxMessageBytes)], "")
@@ -184,7 +184,7 @@ func (s *Payments) logPutOff(ctx context.Context, id payment.OrderID, why error)
 
 // NextDue implements ports.Payments.
 func (s *Payments) NextDue(
-	ctx context.Context, terms payment.Terms,
+	ctx context.Context, terms payment.PickUpPolicy,
 ) (in time.Duration, found bool, err error) {
 	err = s.read(ctx, func(ctx context.Context, q *queries.Queries, now time.Time) error {
 		in, found = 0, false

@@ -19,7 +19,7 @@ func accepted(t *testing.T, s *sqlitestore.Payments, n int) {
 	t.Helper()
 	for i := range n {
 		a := ask(t, payment.OrderID(fmt.Sprintf("order-%d", i)))
-		a.Later = true
+		a.Deferred = true
 		_, verdict, err := s.Claim(t.Context(), a)
 		require.NoError(t, err)
 		require.Equal(t, payment.VerdictAccepted, verdict)

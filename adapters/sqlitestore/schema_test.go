@@ -12,8 +12,8 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"paymentd/adapters/sqlitestore"
-	"paymentd/ports"
 	"paymentd/internal/schema"
+	"paymentd/ports"
 )
 
 // raw returns a pool of the test's own on a file.

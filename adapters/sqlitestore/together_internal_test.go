@@ -37,7 +37,7 @@ func opening(t *testing.T, id payment.OrderID, then error) change {
 	require.NoError(t, err)
 	money, err := payment.MoneyFromMinor(10_000, usd)
 	require.NoError(t, err)
-	ask := payment.Ask{
+	ask := payment.ClaimRequest{
 		OrderID: id, Money: money, NewKey: payment.GatewayKey("key-of-" + id), Replica: "replica-a", Lease: time.Hour,
 	}
 	return func(ctx context.Context, q *queries.Queries, now time.Time) error {

@@ -13,8 +13,8 @@ import (
 	sqlite3 "modernc.org/sqlite/lib"
 
 	"paymentd/adapters/sqlitestore/internal/queries"
-	"paymentd/ports"
 	"paymentd/internal/groupcommit"
+	"paymentd/ports"
 )
 
 const (

@@ -55,7 +55,7 @@ func TestRowsThatTheVersionBeforeHasWritten(t *testing.T) {
 	db := raw(t, databaseURL)
 	s := open(t, databaseURL, sqlitestore.Options{})
 	a := ask(t, "order-1")
-	a.Later = true
+	a.Deferred = true
 	p, _, err := s.Claim(t.Context(), a)
 	require.NoError(t, err)
 	require.True(t, p.KeySent.IsZero())

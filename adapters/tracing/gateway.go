@@ -43,8 +43,8 @@ func (g gateway) LookUp(ctx context.Context, key payment.GatewayKey) payment.Loo
 	ctx, span := g.start(ctx, key, "look up")
 	defer span.End()
 	l := g.Gateway.LookUp(ctx, key)
-	span.SetAttributes(attribute.String("paymentd.finding", string(l.Finding)))
-	if l.Finding == payment.FoundNoAnswer {
+	span.SetAttributes(attribute.String("paymentd.finding", string(l.Result)))
+	if l.Result == payment.FoundNoAnswer {
 		span.SetStatus(codes.Error, l.Message)
 	}
 	return l

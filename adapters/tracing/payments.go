@@ -30,7 +30,7 @@ type payments struct {
 
 // Claim implements ports.Payments.
 func (s payments) Claim(
-	ctx context.Context, ask payment.Ask,
+	ctx context.Context, ask payment.ClaimRequest,
 ) (payment.Payment, payment.Verdict, error) {
 	began := time.Now()
 	p, verdict, err := s.Payments.Claim(ctx, ask)
@@ -46,7 +46,7 @@ func (s payments) Claim(
 
 // ClaimDue implements ports.Payments.
 func (s payments) ClaimDue(
-	ctx context.Context, terms payment.Terms, limit int,
+	ctx context.Context, terms payment.PickUpPolicy, limit int,
 ) ([]payment.Decision, error) {
 	began := time.Now()
 	due, err := s.Payments.ClaimDue(ctx, terms, limit)

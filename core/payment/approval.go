@@ -29,7 +29,7 @@ func (a Approval) Apply(p Payment, now time.Time) (Decision, error) {
 	was := p.State
 	d := p.succeed(a, at)
 	d.Verdict = VerdictEvidence
-	d.tell(EventEvidence, a.By, fmt.Sprintf("was %s; transaction %s with gateway key %s, as the gateway says",
+	d.addEvent(EventEvidence, a.By, fmt.Sprintf("was %s; transaction %s with gateway key %s, as the gateway says",
 		was, a.TransactionID, a.Key))
 	return d, nil
 }
@@ -52,7 +52,7 @@ func (a Approval) compare(p Payment, now Instant) Decision {
 	k.DueAt, k.WatchUntil = time.Time{}, time.Time{}
 	k.Closed, k.ClosedAt = ClosedCharged, now.DB
 	d.keepKey(k)
-	d.tell(EventDouble, a.By, fmt.Sprintf("succeeded with transaction %s; the gateway has transaction %s with gateway key %s as well",
+	d.addEvent(EventDouble, a.By, fmt.Sprintf("succeeded with transaction %s; the gateway has transaction %s with gateway key %s as well",
 		p.TransactionID, a.TransactionID, a.Key))
 	return d
 }
@@ -63,7 +63,7 @@ func (p Payment) succeed(a Approval, now Instant) Decision {
 	if p.State == StateProcessing {
 		p.interrupt(a.Rules.MaxLease, a.Rules.MaxLease, now)
 	}
-	d := Decision{Verdict: VerdictWritten, Write: true, Past: p.setPastAside(now.DB)}
+	d := Decision{Verdict: VerdictWritten, Write: true, Past: p.archiveAttempt(now.DB)}
 	left := p.key()
 	left.DueAt = now.DB
 	k, known := p.findKey(a.Key)

@@ -84,7 +84,7 @@ func TestTheKeyThatAPaymentLeft(t *testing.T) {
 	d, err := apply(approval("key-0", "txn-0"), opened(t), now)
 	require.NoError(t, err)
 	left := d.Payment
-	look := func(p payment.Payment, found payment.Finding, when time.Time) payment.Decision {
+	look := func(p payment.Payment, found payment.LookupResult, when time.Time) payment.Decision {
 		p = pickUpKey(terms(), p, "key-1", when).Payment
 		l := record(rules(), p, found, at(when))
 		l.Key = "key-1"
@@ -260,7 +260,7 @@ func TestAPersonsWordInFlight(t *testing.T) {
 	require.Empty(t, d.Keys[0].Closed)
 	require.Equal(t, payment.GatewayKey("key-1"), decide(ask(t, "key-2"), d.Payment, now).Payment.GatewayKey)
 	_, err = payment.Settlement{
-		Hold: p.Hold(), Outcome: payment.Outcome{State: payment.StateDeclined},
+		ClaimRef: p.ClaimRef(), Outcome: payment.Outcome{State: payment.StateDeclined},
 	}.Apply(d.Payment, now)
 	require.ErrorIs(t, err, payment.ErrFenced)
 
@@ -283,7 +283,7 @@ func TestASettlementCannotEndADoubt(t *testing.T) {
 	for _, state := range []payment.State{payment.StateDeclined, payment.StateFailed} {
 		p := renewed(t, opened(t), payment.ClassUnknownAnswered, noon)
 		d, err := apply(payment.Settlement{
-			Hold: p.Hold(), End: ended(of(payment.ClassDeclined)), Outcome: payment.Outcome{State: state, DueIn: time.Second},
+			ClaimRef: p.ClaimRef(), End: ended(of(payment.ClassDeclined)), Outcome: payment.Outcome{State: state, DueIn: time.Second},
 		}, p, noon.Add(2*time.Second))
 		require.NoError(t, err)
 		require.Equal(t, payment.StateUnresolved, d.Payment.State)

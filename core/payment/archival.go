@@ -29,18 +29,18 @@ func (p Payment) Archival(by string) Archival {
 
 // Archivable reports whether the payment came to an end longer than age before it was read.
 func (p Payment) Archivable(age time.Duration) bool {
-	return p.State.Known() && p.UpdatedAt.Before(p.SeenAt.Add(-age))
+	return p.State.Final() && p.UpdatedAt.Before(p.SeenAt.Add(-age))
 }
 
 // Apply returns the payment with one event more, which says that those before it are kept
 // elsewhere, so that its history is not taken for the whole. Numbers go on. It is no change of
 // the payment itself, whose UpdatedAt stays.
 func (a Archival) Apply(p Payment, now time.Time) (Decision, error) {
-	if !p.State.Known() || p.Fence != a.Fence || p.Attempt.Number != a.Attempt || p.Events != a.Events {
+	if !p.State.Final() || p.Fence != a.Fence || p.Attempt.Number != a.Attempt || p.Events != a.Events {
 		return Decision{}, ErrNotArchived
 	}
 	d := Decision{Verdict: VerdictWritten, Payment: p, Write: true}
-	d.tell(EventArchived, a.By, fmt.Sprintf("events up to %d and attempts before %d are in the archive", a.Events, a.Attempt))
+	d.addEvent(EventArchived, a.By, fmt.Sprintf("events up to %d and attempts before %d are in the archive", a.Events, a.Attempt))
 	d.Event.At = now
 	return d, nil
 }

@@ -16,8 +16,8 @@ const (
 	VerdictMismatch Verdict = "mismatch"
 	// VerdictAccepted: the queue will carry the payment on.
 	VerdictAccepted Verdict = "accepted"
-	// VerdictSetAside: too many workers fell silent over it; left to the reconciler.
-	VerdictSetAside Verdict = "set_aside"
+	// VerdictQuarantined: too many workers fell silent over it; left to the reconciler.
+	VerdictQuarantined Verdict = "set_aside"
 	// VerdictWritten: the change of a claim's holder, or of a person, was made.
 	VerdictWritten Verdict = "written"
 	// VerdictForeign: the payment's key is another gateway's than the configured one.
@@ -51,7 +51,7 @@ type Decision struct {
 func unchanged(v Verdict, p Payment) Decision { return Decision{Verdict: v, Payment: p} }
 
 // tell adds an event to the decision, by replica, at the time of the payment's update.
-func (d *Decision) tell(kind EventKind, replica, detail string) {
+func (d *Decision) addEvent(kind EventKind, replica, detail string) {
 	d.Payment.Events++
 	d.Event = &Event{
 		Number: d.Payment.Events, Kind: kind, At: d.Payment.UpdatedAt,

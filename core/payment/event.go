@@ -14,8 +14,8 @@ const (
 	// EventScheduled: handed to the queue: accepted for later, a backoff that a stop
 	// cut short, or a later retry.
 	EventScheduled EventKind = "scheduled"
-	// EventSetAside: too many workers fell silent over the payment.
-	EventSetAside EventKind = "set_aside"
+	// EventQuarantined: too many workers fell silent over the payment.
+	EventQuarantined EventKind = "set_aside"
 	// EventReconciled: the gateway was asked, and its answer settled the payment.
 	EventReconciled EventKind = "reconciled"
 	// EventResolved: a person settled the payment.

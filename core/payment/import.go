@@ -50,7 +50,7 @@ func fitsKey(key GatewayKey) bool {
 // Open returns the payment of an order that the table lacks, at now. It is not decided yet:
 // [Import.Apply] follows, in the same transaction.
 func (i Import) Open(now time.Time) Payment {
-	return Ask{OrderID: i.OrderID, Money: i.Money, NewKey: i.Key, Replica: clip(i.By), Later: true}.Open(now)
+	return ClaimRequest{OrderID: i.OrderID, Money: i.Money, NewKey: i.Key, Replica: clip(i.By), Deferred: true}.Open(now)
 }
 
 // Apply returns the payment with the money taken, whatever the table thought of it: what it knows
@@ -79,7 +79,7 @@ func (i Import) Apply(p Payment, now time.Time) (Decision, error) {
 	d := p.succeed(Approval{
 		OrderID: i.OrderID, Key: i.Key, Gateway: i.Gateway, TransactionID: i.TransactionID, By: i.By, Rules: i.Rules,
 	}, Instant{now, i.Worker})
-	d.tell(EventImported, i.By, fmt.Sprintf("was %s; transaction %s with gateway key %s, from the gateway's books",
+	d.addEvent(EventImported, i.By, fmt.Sprintf("was %s; transaction %s with gateway key %s, from the gateway's books",
 		was, i.TransactionID, i.Key))
 	return d, nil
 }

@@ -34,8 +34,8 @@ func TestKeyRules_ClaimedAndDue(t *testing.T) {
 		p.DueAt = noon.Add(limit + 1)
 		require.NotEqual(t, payment.VerdictNotDue, pickUp(terms(), p, noon).Verdict, state)
 	}
-	require.Equal(t, rules().MaxLease, payment.Terms{Work: payment.WorkTakeovers, Rules: rules()}.DueWithin())
-	require.Equal(t, rules().MaxLookup, payment.Terms{Work: payment.WorkLookups, Rules: rules()}.DueWithin())
+	require.Equal(t, rules().MaxLease, payment.PickUpPolicy{Work: payment.WorkTakeovers, Rules: rules()}.DueWithin())
+	require.Equal(t, rules().MaxLookup, payment.PickUpPolicy{Work: payment.WorkLookups, Rules: rules()}.DueWithin())
 }
 
 // A key is too old before the gateway may have forgotten it: an attempt and a late charge must fit.
@@ -122,10 +122,10 @@ func unresolvedWith(t *testing.T, doubt payment.Doubt) payment.Payment {
 }
 
 // record is the answer to a lookup of the payment's key, which was sent at a moment and answered at once.
-func record(r payment.KeyRules, p payment.Payment, found payment.Finding, sent payment.Instant) payment.LookupRecord {
+func record(r payment.KeyRules, p payment.Payment, found payment.LookupResult, sent payment.Instant) payment.LookupRecord {
 	return payment.LookupRecord{
-		Hold: p.Hold(), Key: p.GatewayKey, Replica: "replica-q", Rules: r, Sent: sent, Worker: sent.Worker,
-		Result: payment.Lookup{Finding: found, TransactionID: "txn-7", Code: "code", Message: "message"},
+		ClaimRef: p.ClaimRef(), Key: p.GatewayKey, Replica: "replica-q", Rules: r, Sent: sent, Worker: sent.Worker,
+		Result: payment.Lookup{Result: found, TransactionID: "txn-7", Code: "code", Message: "message"},
 	}
 }
 
@@ -202,9 +202,9 @@ func (c choice) check(t *testing.T) {
 }
 
 // checkLater is for a request that only wants to be accepted: it settles nothing about the key.
-func (c choice) checkLater(t *testing.T, a payment.Ask, p payment.Payment, now time.Time) {
+func (c choice) checkLater(t *testing.T, a payment.ClaimRequest, p payment.Payment, now time.Time) {
 	t.Helper()
-	a.Later = true
+	a.Deferred = true
 	d := decide(a, p, now)
 	require.NotEqual(t, payment.VerdictClaimed, d.Verdict)
 	if d.Payment.GatewayKey != p.GatewayKey {

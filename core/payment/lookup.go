@@ -10,7 +10,7 @@ import (
 type LookupRecord struct {
 	// Hold is the claim, or what was read, before the lookup was sent. Anything but a charge
 	// that was found counts only if the fencing number is still the same and no attempt has begun since.
-	Hold
+	ClaimRef
 
 	Key     GatewayKey
 	Replica string
@@ -37,14 +37,14 @@ func (r LookupRecord) Apply(p Payment, now time.Time) (Decision, error) {
 	current := p.GatewayKey == r.Key
 	same := p.Fence == r.Fence && p.Attempt.Number == r.Attempt
 	open := current && p.State == r.State && (p.State == StateProcessing || p.State == StateUnresolved)
-	if r.Result.Finding == FoundApproved && (!same || !open) {
+	if r.Result.Result == FoundApproved && (!same || !open) {
 		return r.approval().Apply(p, now)
 	}
 	if !same {
 		return Decision{}, ErrFenced
 	}
 	if open && p.State == StateProcessing {
-		p.endAttempt(r.Hold, r.End, at)
+		p.endAttempt(r.ClaimRef, r.End, at)
 	}
 	k, _ := p.findKey(r.Key)
 	if current && p.State != StateSucceeded { // whose row has no doubt left
@@ -65,7 +65,7 @@ func (r LookupRecord) Apply(p Payment, now time.Time) (Decision, error) {
 		}
 		d.Write = true
 		d.Payment.UpdatedAt = now
-		d.tell(EventKeyClosed, r.Replica, string(k.Key)+": "+string(k.Closed))
+		d.addEvent(EventKeyClosed, r.Replica, string(k.Key)+": "+string(k.Closed))
 	case current && p.State != StateSucceeded && k.Doubt != before.Doubt:
 		d.Write, d.Payment.Doubt = true, k.Doubt
 	}
@@ -81,7 +81,7 @@ func (r LookupRecord) judge(k *Key, attempts int, now Instant) (absent bool) {
 	if refusal := r.Last.refusal(); refusal.Class != "" {
 		k.Refusal = refusal
 	}
-	switch r.Result.Finding {
+	switch r.Result.Result {
 	case FoundApproved:
 		k.close(ClosedCharged, now)
 	case FoundDeclined:
@@ -162,7 +162,7 @@ func (r LookupRecord) conclude(p Payment, k Key, absent bool, now Instant) Decis
 	}
 	switch {
 	case deferred:
-		p.LaterRetries++
+		p.DeferredRetries++
 		p.Retries = 0
 		fallthrough
 	case o.State == StateFailed:
@@ -180,9 +180,9 @@ func (r LookupRecord) conclude(p Payment, k Key, absent bool, now Instant) Decis
 	}
 	switch {
 	case deferred:
-		d.tell(EventScheduled, r.Replica, string(o.State)+": "+o.Reason)
-	case o.State.Known():
-		d.tell(EventReconciled, r.Replica, string(o.State)+": "+cmp.Or(o.Reason, o.TransactionID))
+		d.addEvent(EventScheduled, r.Replica, string(o.State)+": "+o.Reason)
+	case o.State.Final():
+		d.addEvent(EventReconciled, r.Replica, string(o.State)+": "+cmp.Or(o.Reason, o.TransactionID))
 	}
 	return d
 }
@@ -191,7 +191,7 @@ func (r LookupRecord) conclude(p Payment, k Key, absent bool, now Instant) Decis
 func (r LookupRecord) outcome(k Key, absent bool) Outcome {
 	unresolved := Outcome{State: StateUnresolved, DueIn: r.Rules.LookupFirst, Reason: r.reason(k, absent)}
 	switch {
-	case r.Result.Finding == FoundApproved:
+	case r.Result.Result == FoundApproved:
 		return Outcome{State: StateSucceeded, TransactionID: r.Result.TransactionID}
 	case k.Closed != "":
 		return k.Refusal.outcome()
@@ -203,7 +203,7 @@ func (r LookupRecord) outcome(k Key, absent bool) Outcome {
 
 // reason says why the payment is unresolved after the lookup.
 func (r LookupRecord) reason(k Key, absent bool) string {
-	switch r.Result.Finding {
+	switch r.Result.Result {
 	case FoundProcessing:
 		return "the gateway is still processing the charge"
 	case FoundPending:

@@ -10,14 +10,14 @@ import (
 	"paymentd/core/payment"
 )
 
-var allFindings = []payment.Finding{
+var allFindings = []payment.LookupResult{
 	payment.FoundApproved, payment.FoundDeclined, payment.FoundProcessing, payment.FoundPending,
 	payment.FoundVoided, payment.FoundNothing, payment.FoundNoAnswer,
 }
 
 // asked is one case of a lookup of an unresolved payment's present key.
 type asked struct {
-	found         payment.Finding
+	found         payment.LookupResult
 	doubt         string // of the key: answered, named, lingers
 	refused       payment.Class
 	second        bool // a lookup that counted found nothing before
@@ -119,7 +119,7 @@ func (c asked) check(t *testing.T) {
 		require.Nil(t, d.Event)
 	case payment.StateScheduled:
 		require.Equal(t, now.Add(10*time.Minute), got.DueAt)
-		require.Equal(t, 1, got.LaterRetries)
+		require.Equal(t, 1, got.DeferredRetries)
 		require.Equal(t, payment.EventScheduled, d.Event.Kind)
 	case payment.StateDeclined, payment.StateFailed, payment.StateSucceeded, payment.StateProcessing:
 		require.Equal(t, payment.EventReconciled, d.Event.Kind)
@@ -187,7 +187,7 @@ func TestALookupEndsARound(t *testing.T) {
 	now := noon.Add(3 * time.Second)
 	tests := map[string]struct {
 		before, last payment.Class
-		found        payment.Finding
+		found        payment.LookupResult
 		want         payment.State
 		code         string
 	}{
@@ -256,10 +256,10 @@ func TestARefusalEndsThePaymentWhenTheKeyIsClosed(t *testing.T) {
 // the key may not be sent again: one look does not end the payment.
 func TestARefusalOutlivesItsWorker(t *testing.T) {
 	t.Parallel()
-	for name, strikes := range map[string]int{"an expired key": 0, "set aside": payment.MaxStrikes} {
+	for name, strikes := range map[string]int{"an expired key": 0, "set aside": payment.MaxLostWorkers} {
 		p := renewed(t, opened(t), payment.ClassUnknownAnswered, noon)
-		p.Attempt.StartedAt, p.Strikes = noon, strikes
-		r := payment.Renewal{Hold: p.Hold(), End: *ended(of(payment.ClassDeclined)), Worker: noon, Lease: lease}
+		p.Attempt.StartedAt, p.LostWorkers = noon, strikes
+		r := payment.Renewal{ClaimRef: p.ClaimRef(), End: *ended(of(payment.ClassDeclined)), Worker: noon, Lease: lease}
 		d, err := r.Apply(p, noon)
 		require.NoError(t, err, name)
 
@@ -334,7 +334,7 @@ func TestTheSecondLookOfAFailedPayment(t *testing.T) {
 	require.Equal(t, due.Add(10*time.Second), d.Keys[0].DueAt, "the next, if this one is lost")
 	p = d.Payment
 
-	tests := map[payment.Finding]struct {
+	tests := map[payment.LookupResult]struct {
 		state  payment.State
 		closed payment.Closure
 		doubt  bool
@@ -458,7 +458,7 @@ func TestPickUpKeyRepairsClocks(t *testing.T) {
 func TestAClosureDoesNotSurviveACharge(t *testing.T) {
 	t.Parallel()
 	now := noon.Add(2 * time.Hour)
-	for _, found := range []payment.Finding{payment.FoundProcessing, payment.FoundPending} {
+	for _, found := range []payment.LookupResult{payment.FoundProcessing, payment.FoundPending} {
 		for _, state := range []payment.State{payment.StateFailed, payment.StateDeclined} {
 			p := in(t, state)
 			p.Keys = []payment.Key{{

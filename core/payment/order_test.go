@@ -19,16 +19,16 @@ const (
 
 var noon = time.Date(2026, 9, 17, 12, 0, 0, 0, time.UTC)
 
-func ask(t rapid.TB, key payment.GatewayKey) payment.Ask {
-	return payment.Ask{
+func ask(t rapid.TB, key payment.GatewayKey) payment.ClaimRequest {
+	return payment.ClaimRequest{
 		OrderID: "order-1", Money: amountOf(t, "100.00", "USD"),
 		NewKey: key, Replica: "replica-a", Lease: lease, Rules: rules(),
 	}
 }
 
-func later(t rapid.TB, key payment.GatewayKey) payment.Ask {
+func later(t rapid.TB, key payment.GatewayKey) payment.ClaimRequest {
 	a := ask(t, key)
-	a.Later, a.Async = true, true
+	a.Deferred, a.Async = true, true
 	return a
 }
 
@@ -58,7 +58,7 @@ func of(class payment.Class) payment.Result {
 func settled(t rapid.TB, p payment.Payment, class payment.Class, state payment.State, when time.Time) payment.Payment {
 	t.Helper()
 	s := payment.Settlement{
-		Hold: p.Hold(), End: ended(of(class)),
+		ClaimRef: p.ClaimRef(), End: ended(of(class)),
 		Outcome: payment.Outcome{State: state, Reason: "reason", DueIn: time.Minute},
 	}
 	if state == payment.StateSucceeded {
@@ -73,7 +73,7 @@ func settled(t rapid.TB, p payment.Payment, class payment.Class, state payment.S
 func renewed(t rapid.TB, p payment.Payment, class payment.Class, when time.Time) payment.Payment {
 	t.Helper()
 	r := payment.Renewal{
-		Hold: p.Hold(), End: *ended(of(class)), Next: true, Delay: time.Second, Lease: lease,
+		ClaimRef: p.ClaimRef(), End: *ended(of(class)), Next: true, Delay: time.Second, Lease: lease,
 	}
 	d, err := apply(r, p, when)
 	require.NoError(t, err)
@@ -121,22 +121,22 @@ func overDoubt(when time.Time) payment.Doubt {
 }
 
 // open, decide, pickUp and apply let both clocks show the same time.
-func open(a payment.Ask, now time.Time) payment.Payment {
+func open(a payment.ClaimRequest, now time.Time) payment.Payment {
 	a.Worker = now
 	return a.Open(now)
 }
 
-func decide(a payment.Ask, p payment.Payment, now time.Time) payment.Decision {
+func decide(a payment.ClaimRequest, p payment.Payment, now time.Time) payment.Decision {
 	a.Worker = now
 	return a.Decide(p, now)
 }
 
-func pickUp(on payment.Terms, p payment.Payment, now time.Time) payment.Decision {
+func pickUp(on payment.PickUpPolicy, p payment.Payment, now time.Time) payment.Decision {
 	on.Worker = now
 	return on.PickUp(p, now)
 }
 
-func pickUpKey(on payment.Terms, p payment.Payment, key payment.GatewayKey, now time.Time) payment.Decision {
+func pickUpKey(on payment.PickUpPolicy, p payment.Payment, key payment.GatewayKey, now time.Time) payment.Decision {
 	on.Worker = now
 	return on.PickUpKey(p, key, now)
 }

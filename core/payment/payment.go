@@ -49,14 +49,14 @@ type Payment struct {
 	// Lookups counts the reconciler's questions since the payment became unresolved.
 	Lookups int
 	// Strikes counts the claims in a row that ended without a word.
-	Strikes int
+	LostWorkers int
 	// Events counts the stored events of the payment's history.
 	Events int
 
 	// Async: accepted with respond-async, and nobody has been told that it failed.
 	Async bool
-	// LaterRetries counts the rounds after the first that an async payment was given.
-	LaterRetries int
+	// DeferredRetries counts the rounds after the first that an async payment was given.
+	DeferredRetries int
 
 	TransactionID string // the gateway's; with StateSucceeded
 	Code          string // why: the gateway's code (declined), or a Code* (failed)
@@ -88,7 +88,7 @@ func (p Payment) Claimed(now time.Time) bool {
 }
 
 // Ended reports whether the last round came to an end, if only to not knowing.
-func (p Payment) Ended() bool { return p.State.Known() || p.State == StateUnresolved }
+func (p Payment) RoundOver() bool { return p.State.Final() || p.State == StateUnresolved }
 
 // InBackoff reports whether the payment waits, at now, for its next attempt while
 // its worker holds the claim.

@@ -23,8 +23,8 @@ func TestWhereAPaymentStands(t *testing.T) {
 	require.Len(t, tests, len(payment.States()))
 	for state, test := range tests {
 		p := in(t, state)
-		require.Equal(t, test.known, p.State.Known(), state)
-		require.Equal(t, test.ended, p.Ended(), state)
+		require.Equal(t, test.known, p.State.Final(), state)
+		require.Equal(t, test.ended, p.RoundOver(), state)
 		require.Equal(t, test.claimed, p.Claimed(noon), state)
 		require.Equal(t, test.claimed, p.Claimed(noon.Add(lease-1)), state)
 		require.False(t, p.Claimed(noon.Add(lease)), state)
@@ -69,9 +69,9 @@ func TestWordsAreMadeFitToBeStored(t *testing.T) {
 		for range 2 {
 			p := opened(t)
 			d, err := payment.Settlement{
-				Hold:    p.Hold(),
-				End:     &payment.AttemptEnd{Result: payment.Result{Class: payment.ClassDeclined, Code: "c", Message: said}},
-				Outcome: payment.Outcome{State: payment.StateDeclined, Code: "c", Reason: said},
+				ClaimRef: p.ClaimRef(),
+				End:      &payment.AttemptEnd{Result: payment.Result{Class: payment.ClassDeclined, Code: "c", Message: said}},
+				Outcome:  payment.Outcome{State: payment.StateDeclined, Code: "c", Reason: said},
 			}.Apply(p, noon)
 			require.NoError(t, err)
 			require.Equal(t, want, d.Payment.Reason)

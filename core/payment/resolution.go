@@ -67,7 +67,7 @@ func (r Resolution) Apply(p Payment, now time.Time) (Decision, error) {
 	if inFlight {
 		p.interrupt(r.Rules.MaxLease, r.Rules.MaxLease, at)
 	}
-	past := p.setPastAside(now)
+	past := p.archiveAttempt(now)
 	k := p.key()
 	o := r.Outcome
 	p.settle(o, at)
@@ -85,6 +85,6 @@ func (r Resolution) Apply(p Payment, now time.Time) (Decision, error) {
 	p.Fence++
 	d := Decision{Verdict: VerdictWritten, Payment: p, Write: true, Past: past}
 	d.keepKey(k)
-	d.tell(EventResolved, r.By, string(o.State)+": "+cmp.Or(o.Reason, o.TransactionID))
+	d.addEvent(EventResolved, r.By, string(o.State)+": "+cmp.Or(o.Reason, o.TransactionID))
 	return d, nil
 }

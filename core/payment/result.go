@@ -82,29 +82,29 @@ type Result struct {
 }
 
 // Finding says what a gateway knows of a gateway key.
-type Finding string
+type LookupResult string
 
 const (
 	// FoundApproved: the money was taken with this key.
-	FoundApproved Finding = "approved"
+	FoundApproved LookupResult = "approved"
 	// FoundDeclined: a charge with this key was declined.
-	FoundDeclined Finding = "declined"
+	FoundDeclined LookupResult = "declined"
 	// FoundProcessing: an attempt with this key is running.
-	FoundProcessing Finding = "processing"
+	FoundProcessing LookupResult = "processing"
 	// FoundPending: a charge has this key, and is not decided (pending, authorized).
-	FoundPending Finding = "pending"
+	FoundPending LookupResult = "pending"
 	// FoundVoided: a charge had this key, and is cancelled or voided: it can take no money.
-	FoundVoided Finding = "voided"
+	FoundVoided LookupResult = "voided"
 	// FoundNothing: the gateway itself said, in its protocol's words, that no charge has this
 	// key. A request that is still on its way may arrive later.
-	FoundNothing Finding = "nothing"
+	FoundNothing LookupResult = "nothing"
 	// FoundNoAnswer: the gateway itself did not answer, or its answer could not be read.
-	FoundNoAnswer Finding = "no_answer"
+	FoundNoAnswer LookupResult = "no_answer"
 )
 
 // Lookup is the gateway's answer to what became of a gateway key.
 type Lookup struct {
-	Finding       Finding
+	Result        LookupResult
 	TransactionID string // with FoundApproved
 	Code          string // with FoundDeclined
 	Message       string
@@ -112,7 +112,7 @@ type Lookup struct {
 
 // Readable returns the result as it can be kept: an approval without a usable transaction
 // id is an answer that cannot be read, and what became of the charge is unknown.
-func (r Result) Readable() Result {
+func (r Result) Sanitized() Result {
 	if r.Class == ClassApproved && !usable(r.TransactionID) {
 		return Result{
 			Class:   ClassUnknownAnswered,
@@ -123,10 +123,10 @@ func (r Result) Readable() Result {
 }
 
 // Readable is to a lookup what it is to a [Result].
-func (l Lookup) Readable() Lookup {
-	if l.Finding == FoundApproved && !usable(l.TransactionID) {
+func (l Lookup) Sanitized() Lookup {
+	if l.Result == FoundApproved && !usable(l.TransactionID) {
 		return Lookup{
-			Finding: FoundNoAnswer,
+			Result:  FoundNoAnswer,
 			Message: "a charge was found without a usable transaction id",
 		}
 	}

@@ -29,21 +29,21 @@ func TestReadable(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			r := payment.Result{Class: payment.ClassApproved, TransactionID: test.transactionID}
-			l := payment.Lookup{Finding: payment.FoundApproved, TransactionID: test.transactionID}
+			l := payment.Lookup{Result: payment.FoundApproved, TransactionID: test.transactionID}
 			if test.readable {
-				require.Equal(t, r, r.Readable())
-				require.Equal(t, l, l.Readable())
+				require.Equal(t, r, r.Sanitized())
+				require.Equal(t, l, l.Sanitized())
 				return
 			}
-			require.Equal(t, payment.ClassUnknownAnswered, r.Readable().Class)
-			require.Empty(t, r.Readable().TransactionID)
-			require.Equal(t, payment.FoundNoAnswer, l.Readable().Finding)
-			require.Empty(t, l.Readable().TransactionID)
+			require.Equal(t, payment.ClassUnknownAnswered, r.Sanitized().Class)
+			require.Empty(t, r.Sanitized().TransactionID)
+			require.Equal(t, payment.FoundNoAnswer, l.Sanitized().Result)
+			require.Empty(t, l.Sanitized().TransactionID)
 		})
 	}
 	for _, class := range []payment.Class{payment.ClassDeclined, payment.ClassNotCharged} {
-		require.Equal(t, of(class), of(class).Readable())
+		require.Equal(t, of(class), of(class).Sanitized())
 	}
-	nothing := payment.Lookup{Finding: payment.FoundNothing}
-	require.Equal(t, nothing, nothing.Readable())
+	nothing := payment.Lookup{Result: payment.FoundNothing}
+	require.Equal(t, nothing, nothing.Sanitized())
 }

@@ -41,6 +41,6 @@ func ParseState(name string) (State, error) {
 
 // Known reports whether the gateway's answer is known: nothing is left to be done by
 // the service itself.
-func (s State) Known() bool {
+func (s State) Final() bool {
 	return s == StateSucceeded || s == StateDeclined || s == StateFailed
 }

@@ -60,7 +60,7 @@ func (p Payment) Validate() error {
 		return wrong.column("state", "has the unknown state %+.20q", p.State)
 	case p.State == StateSucceeded && p.TransactionID == "":
 		return wrong.column("transaction_id", "is empty, and the payment is %s", p.State)
-	case p.State.Known() != p.DueAt.IsZero():
+	case p.State.Final() != p.DueAt.IsZero():
 		return wrong.column("due_at", "is %s, and the payment is %s", when(p.DueAt), p.State)
 	case !isHeader(p.GatewayKey):
 		return wrong.column("gateway_key", "is %+.20q, which cannot be sent", p.GatewayKey)
@@ -75,9 +75,9 @@ func (p Payment) Validate() error {
 	}{
 		{"fence", p.Fence},
 		{"lookups", int64(p.Lookups)},
-		{"strikes", int64(p.Strikes)},
+		{"strikes", int64(p.LostWorkers)},
 		{"events", int64(p.Events)},
-		{"later_retries", int64(p.LaterRetries)},
+		{"later_retries", int64(p.DeferredRetries)},
 		{"retries", int64(p.Retries)},
 		{"key_lifetime_micros", int64(p.KeyLifetime)},
 	} {
@@ -229,7 +229,7 @@ func (s State) exists() bool {
 
 func (k EventKind) exists() bool {
 	switch k {
-	case EventRefused, EventTakenOver, EventScheduled, EventSetAside, EventReconciled,
+	case EventRefused, EventTakenOver, EventScheduled, EventQuarantined, EventReconciled,
 		EventResolved, EventImported, EventArchived,
 		EventEvidence, EventDouble, EventKeyClosed, EventUnsendable:
 		return true

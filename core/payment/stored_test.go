@@ -29,9 +29,9 @@ func TestValidate(t *testing.T) {
 		"attempt_number":      func(p *payment.Payment) { p.Attempt.Number = 0 },
 		"attempt_class":       func(p *payment.Payment) { p.Attempt.Class = "Approved" },
 		"lookups":             func(p *payment.Payment) { p.Lookups = -1 },
-		"strikes":             func(p *payment.Payment) { p.Strikes = -1 },
+		"strikes":             func(p *payment.Payment) { p.LostWorkers = -1 },
 		"events":              func(p *payment.Payment) { p.Events = -1 },
-		"later_retries":       func(p *payment.Payment) { p.LaterRetries = -1 },
+		"later_retries":       func(p *payment.Payment) { p.DeferredRetries = -1 },
 		"created_at":          func(p *payment.Payment) { p.CreatedAt = time.Time{} },
 		"updated_at":          func(p *payment.Payment) { p.UpdatedAt = noon.AddDate(9000, 0, 0) },
 		"attempt_started_at":  func(p *payment.Payment) { p.Attempt.StartedAt = noon.AddDate(9000, 0, 0) },
@@ -83,7 +83,7 @@ func TestValidateHistory(t *testing.T) {
 		requireDamaged(t, bad.Validate("order-1"), "attempts", column)
 	}
 	for _, kind := range []payment.EventKind{
-		payment.EventRefused, payment.EventTakenOver, payment.EventScheduled, payment.EventSetAside,
+		payment.EventRefused, payment.EventTakenOver, payment.EventScheduled, payment.EventQuarantined,
 		payment.EventReconciled, payment.EventResolved, payment.EventImported, payment.EventArchived,
 	} {
 		require.NoError(t, payment.Event{Number: 1, Kind: kind, At: noon}.Validate("order-1"))

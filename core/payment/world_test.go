@@ -125,7 +125,7 @@ func (w *world) known(gateway payment.GatewayID, key payment.GatewayKey, when ti
 
 func (w *world) store(t *rapid.T, d payment.Decision) {
 	if d.Write {
-		require.Equal(t, d.Payment.State.Known(), d.Payment.DueAt.IsZero(), "%+v", d.Payment)
+		require.Equal(t, d.Payment.State.Final(), d.Payment.DueAt.IsZero(), "%+v", d.Payment)
 		require.Equal(t, w.payment.Money, d.Payment.Money)
 		if w.payment.State == payment.StateSucceeded {
 			require.Equal(t, w.payment.TransactionID, d.Payment.TransactionID, "a success is final")
@@ -154,10 +154,10 @@ func (w *world) ask(t *rapid.T) {
 	w.minted++
 	a := ask(t, payment.GatewayKey(fmt.Sprintf("key-%d", w.minted)))
 	a.Rules, a.Worker = w.rules, w.now
-	a.Later = rapid.IntRange(0, 3).Draw(t, "later") == 0
+	a.Deferred = rapid.IntRange(0, 3).Draw(t, "later") == 0
 	if !w.stored {
 		w.stored, w.payment = true, a.Open(w.database())
-		if !a.Later {
+		if !a.Deferred {
 			w.workers = append(w.workers, &worker{rules: w.rules, payment: w.payment, until: w.now.Add(lease)})
 		}
 		return
@@ -167,7 +167,7 @@ func (w *world) ask(t *rapid.T) {
 	w.work(t, d)
 }
 
-func (w *world) terms() payment.Terms {
+func (w *world) terms() payment.PickUpPolicy {
 	w.minted++
 	on := terms()
 	on.Rules, on.Worker = w.rules, w.now
@@ -273,7 +273,7 @@ func (w *world) renew(t *rapid.T) {
 		k.last.Class.Unknown() && !k.rules.HonoursKeys {
 		return
 	}
-	r := payment.Renewal{Hold: k.payment.Hold(), End: *k.last, Worker: w.now, Next: true, Lease: lease}
+	r := payment.Renewal{ClaimRef: k.payment.ClaimRef(), End: *k.last, Worker: w.now, Next: true, Lease: lease}
 	d, err := r.Apply(w.payment, w.database())
 	if err != nil {
 		w.leave(k)
@@ -296,7 +296,7 @@ func (w *world) conclude(t *rapid.T) {
 	if k == nil || k.lookup != nil {
 		return
 	}
-	st := payment.Settlement{Hold: k.payment.Hold(), Worker: w.now, End: k.last}
+	st := payment.Settlement{ClaimRef: k.payment.ClaimRef(), Worker: w.now, End: k.last}
 	doubt, result := k.payment.Doubt, payment.Result{}
 	if k.last != nil {
 		result = k.last.Result
@@ -342,16 +342,16 @@ func (w *world) lookUp(t *rapid.T, k *worker, key payment.GatewayKey, last payme
 	if rapid.IntRange(0, 4).Draw(t, "answered") > 0 {
 		switch w.known(k.rules.Gateway, key, w.now.Add(-w.rules.LookupLag)) {
 		case payment.ClassApproved:
-			l.Result.Finding = payment.FoundApproved
+			l.Result.Result = payment.FoundApproved
 		case payment.ClassDeclined:
-			l.Result.Finding = payment.FoundDeclined
+			l.Result.Result = payment.FoundDeclined
 		default:
-			l.Result.Finding = payment.FoundNothing
+			l.Result.Result = payment.FoundNothing
 		}
 		for _, c := range w.charges { // the lag hides the latest
-			if c.gateway == k.rules.Gateway && c.key == key && c.decided != "" && l.Result.Finding != payment.FoundNothing &&
+			if c.gateway == k.rules.Gateway && c.key == key && c.decided != "" && l.Result.Result != payment.FoundNothing &&
 				c.arrives.After(w.now.Add(-w.rules.LookupLag)) && w.rules.LookupLag > 0 {
-				l.Result.Finding = payment.FoundNothing
+				l.Result.Result = payment.FoundNothing
 			}
 		}
 	}
@@ -377,7 +377,7 @@ func (w *world) recordOf(t *rapid.T, k *worker) {
 	w.leave(k)
 	if err != nil {
 		require.ErrorIs(t, err, payment.ErrFenced)
-		require.NotEqual(t, payment.FoundApproved, l.Result.Finding, "a charge always counts")
+		require.NotEqual(t, payment.FoundApproved, l.Result.Result, "a charge always counts")
 		return
 	}
 	require.NotEqual(t, payment.VerdictDouble, d.Verdict)
@@ -400,7 +400,7 @@ func (w *world) recordTwice(t *rapid.T) {
 	}
 	require.LessOrEqual(t, d.Payment.Fence, before+1)
 	require.Equal(t, after.State, d.Payment.State)
-	require.Equal(t, after.LaterRetries, d.Payment.LaterRetries)
+	require.Equal(t, after.DeferredRetries, d.Payment.DeferredRetries)
 	w.store(t, d)
 }
 

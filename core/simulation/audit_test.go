@@ -196,7 +196,7 @@ func (d *dossier) believe(replica string, lease time.Duration) {
 }
 
 // wrote checks a write by the holder of a claim.
-func (a *audit) wrote(what string, h payment.Hold) {
+func (a *audit) wrote(what string, h payment.ClaimRef) {
 	d := a.dossier(h.OrderID)
 	if d.payment.Fence != h.Fence {
 		a.world.find(h.OrderID, "%s by fence %d, and the claim is at fence %d", what, h.Fence, d.payment.Fence)
@@ -239,7 +239,7 @@ func (a *audit) look(id payment.OrderID) {
 	if is.State != was.State {
 		a.world.trace.tell("database", id, "%s, fence %d, %s, %s%s due %v", is.State, is.Fence,
 			is.GatewayKey, is.TransactionID, is.Code, is.DueAt)
-		if is.State.Known() {
+		if is.State.Final() {
 			d.ends = append(d.ends, end{is, time.Now()})
 			a.checkEnd(is)
 		}

@@ -20,7 +20,7 @@ type auditedPayments struct {
 }
 
 func (p auditedPayments) Claim(
-	ctx context.Context, ask payment.Ask,
+	ctx context.Context, ask payment.ClaimRequest,
 ) (payment.Payment, payment.Verdict, error) {
 	p.audit.mu.Lock()
 	defer p.audit.mu.Unlock()
@@ -34,7 +34,7 @@ func (p auditedPayments) Claim(
 		if d := p.audit.dossier(ask.OrderID); verdict == payment.VerdictBusy && p.audit.free(d) {
 			p.audit.world.find(ask.OrderID, "%s is told that it is busy, and the lease is over", ask.Replica)
 		}
-		if verdict == payment.VerdictClaimed && was.Known() && p.audit.waits[asker(ctx)].fenced {
+		if verdict == payment.VerdictClaimed && was.Final() && p.audit.waits[asker(ctx)].fenced {
 			p.audit.world.find(ask.OrderID, "request %d lost its claim, did not wait for the end, which was %s, and began another round",
 				asker(ctx), was)
 		}
@@ -44,7 +44,7 @@ func (p auditedPayments) Claim(
 }
 
 func (p auditedPayments) ClaimDue(
-	ctx context.Context, terms payment.Terms, limit int,
+	ctx context.Context, terms payment.PickUpPolicy, limit int,
 ) ([]payment.Decision, error) {
 	p.audit.mu.Lock()
 	defer p.audit.mu.Unlock()
@@ -57,7 +57,7 @@ func (p auditedPayments) ClaimDue(
 		switch d.Verdict {
 		case payment.VerdictClaimed:
 			p.audit.granted(terms.Replica, d.Payment, terms.Lease)
-		case payment.VerdictSetAside:
+		case payment.VerdictQuarantined:
 			p.audit.saw("payments set aside")
 			p.audit.dossier(d.Payment.OrderID).held.until = time.Time{}
 		}
@@ -72,7 +72,7 @@ func (p auditedPayments) Renew(ctx context.Context, r payment.Renewal) error {
 	err := p.Payments.Renew(ctx, r)
 	if err == nil {
 		d := p.audit.dossier(r.OrderID)
-		p.audit.wrote("renewed", r.Hold)
+		p.audit.wrote("renewed", r.ClaimRef)
 		d.held.until = p.audit.now().Add(r.Delay + r.Lease)
 		if d.payment.Attempt.Number == r.Attempt && d.payment.Attempt.Class == "" {
 			d.believe(d.held.replica, r.Delay+r.Lease) // a repeat does not count
@@ -91,7 +91,7 @@ func (p auditedPayments) Settle(ctx context.Context, s payment.Settlement) error
 	p.audit.sawSettle(s, err)
 	p.audit.fencedOut(s, err)
 	if err == nil {
-		p.audit.wrote("settled", s.Hold)
+		p.audit.wrote("settled", s.ClaimRef)
 		p.audit.look(s.OrderID)
 	}
 	return err
@@ -109,7 +109,7 @@ func (p auditedPayments) RecordLookup(
 			p.audit.world.find(r.OrderID, "a lookup counts that was sent at fence %d, attempt %d, and it was at fence %d, attempt %d",
 				r.Fence, r.Attempt, was.Fence, was.Attempt.Number)
 		}
-		if r.Result.Finding == payment.FoundProcessing {
+		if r.Result.Result == payment.FoundProcessing {
 			k := p.audit.dossier(r.OrderID).log(r.Key)
 			k.busy = append(k.busy, time.Now())
 		}
@@ -134,10 +134,10 @@ func (p auditedPayments) RecordApproval(
 	return is, verdict, err
 }
 
-func (p auditedPayments) Beat(ctx context.Context, replica string) error {
+func (p auditedPayments) Heartbeat(ctx context.Context, replica string) error {
 	p.audit.mu.Lock()
 	defer p.audit.mu.Unlock()
-	err := p.Payments.Beat(ctx, replica)
+	err := p.Payments.Heartbeat(ctx, replica)
 	if err == nil {
 		p.audit.heard[replica] = time.Now() // whatever the database's clock does
 	}
@@ -218,7 +218,7 @@ func (g auditedGateway) LookUp(ctx context.Context, key payment.GatewayKey) paym
 	sent := time.Now()
 	found := g.Gateway.LookUp(ctx, key)
 	g.audit.lookedUp(g.replica.name, g.Capabilities().Gateway, key, sent, found)
-	g.audit.world.trace.tell(g.replica.name, "", "looks up %s: %s", key, found.Finding)
+	g.audit.world.trace.tell(g.replica.name, "", "looks up %s: %s", key, found.Result)
 	return found
 }
 

@@ -31,12 +31,12 @@ type bug struct {
 // the payment as it was, and the decision that would be right.
 func claims(name string, spoil func(was payment.Payment, d *payment.Decision, now time.Time)) bug {
 	return bug{name: name, rules: func(r *fake.Rules) {
-		r.Decide = func(a payment.Ask, p payment.Payment, now time.Time) payment.Decision {
+		r.Decide = func(a payment.ClaimRequest, p payment.Payment, now time.Time) payment.Decision {
 			d := a.Decide(p, now)
 			spoil(p, &d, now)
 			return d
 		}
-		r.PickUp = func(t payment.Terms, p payment.Payment, now time.Time) payment.Decision {
+		r.PickUp = func(t payment.PickUpPolicy, p payment.Payment, now time.Time) payment.Decision {
 			d := t.PickUp(p, now)
 			spoil(p, &d, now)
 			return d
@@ -45,9 +45,9 @@ func claims(name string, spoil func(was payment.Payment, d *payment.Decision, no
 }
 
 // decides is a bug in what requests are decided by.
-func decides(name string, spoil func(a *payment.Ask, p *payment.Payment, now time.Time)) bug {
+func decides(name string, spoil func(a *payment.ClaimRequest, p *payment.Payment, now time.Time)) bug {
 	return bug{name: name, rules: func(r *fake.Rules) {
-		r.Decide = func(a payment.Ask, p payment.Payment, now time.Time) payment.Decision {
+		r.Decide = func(a payment.ClaimRequest, p payment.Payment, now time.Time) payment.Decision {
 			spoil(&a, &p, now)
 			return a.Decide(p, now)
 		}
@@ -78,11 +78,11 @@ func records(name string, spoil func(r *payment.LookupRecord, p *payment.Payment
 // picks is a bug in what requests and the queue decide by: spoil gets the rules and the payment.
 func picks(name string, spoil func(r *payment.KeyRules, p *payment.Payment)) bug {
 	return bug{name: name, rules: func(rules *fake.Rules) {
-		rules.Decide = func(a payment.Ask, p payment.Payment, now time.Time) payment.Decision {
+		rules.Decide = func(a payment.ClaimRequest, p payment.Payment, now time.Time) payment.Decision {
 			spoil(&a.Rules, &p)
 			return a.Decide(p, now)
 		}
-		rules.PickUp = func(t payment.Terms, p payment.Payment, now time.Time) payment.Decision {
+		rules.PickUp = func(t payment.PickUpPolicy, p payment.Payment, now time.Time) payment.Decision {
 			spoil(&t.Rules, &p)
 			return t.PickUp(p, now)
 		}
@@ -126,7 +126,7 @@ func believesDeclines(name string) bug {
 			believed := declined[key]
 			mu.Unlock()
 			if believed {
-				return payment.Lookup{Finding: payment.FoundDeclined, Code: "card_declined"}
+				return payment.Lookup{Result: payment.FoundDeclined, Code: "card_declined"}
 			}
 			return g.LookUp(ctx, key)
 		},
@@ -222,7 +222,7 @@ func chargingReconciler(name string) bug {
 			mu.Lock()
 			c, known := seen[key]
 			mu.Unlock()
-			if found.Finding == payment.FoundNothing && known {
+			if found.Result == payment.FoundNothing && known {
 				g.Charge(ctx, c)
 				found = g.LookUp(ctx, key)
 			}

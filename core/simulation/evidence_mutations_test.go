@@ -23,7 +23,7 @@ func bugsOfProof() []bug {
 				return r
 			}),
 		believesDeclines("declined without a lookup while an earlier attempt is unknown"),
-		decides("a new key after a decline that is not closed", func(_ *payment.Ask, p *payment.Payment, _ time.Time) {
+		decides("a new key after a decline that is not closed", func(_ *payment.ClaimRequest, p *payment.Payment, _ time.Time) {
 			if k := keyOf(p, p.GatewayKey); p.State == payment.StateUnresolved && k != nil && k.Refusal.Class == payment.ClassDeclined {
 				p.State, p.Doubt = payment.StateDeclined, payment.Doubt{}
 			}
@@ -35,8 +35,8 @@ func bugsOfProof() []bug {
 			}
 		}),
 		records("a lookup is stored though an attempt has begun since", func(r *payment.LookupRecord, p *payment.Payment) {
-			if r.Result.Finding == payment.FoundNothing {
-				r.Hold = p.Hold()
+			if r.Result.Result == payment.FoundNothing {
+				r.ClaimRef = p.ClaimRef()
 			}
 		}),
 		picks("another gateway's key is looked up at today's", func(r *payment.KeyRules, p *payment.Payment) {
@@ -173,7 +173,7 @@ func bugsOfEvidence() []bug {
 		}),
 		{name: "a charge that is found with a left key is ignored", rules: func(rules *fake.Rules) {
 			rules.RecordLookup = func(r payment.LookupRecord, p payment.Payment, now time.Time) (payment.Decision, error) {
-				if r.Result.Finding == payment.FoundApproved && p.GatewayKey != r.Key {
+				if r.Result.Result == payment.FoundApproved && p.GatewayKey != r.Key {
 					return payment.Decision{Verdict: payment.VerdictWritten, Payment: p}, nil
 				}
 				return r.Apply(p, now)

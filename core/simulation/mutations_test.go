@@ -79,12 +79,12 @@ func bugsUnderTheLock() []bug {
 				d.Payment.Doubt = payment.Doubt{}
 			}
 		}),
-		decides("the lease of a live worker is ignored", func(_ *payment.Ask, p *payment.Payment, now time.Time) {
+		decides("the lease of a live worker is ignored", func(_ *payment.ClaimRequest, p *payment.Payment, now time.Time) {
 			if p.State == payment.StateProcessing {
 				p.DueAt = now
 			}
 		}),
-		decides("a success is replayed whatever the amount", func(a *payment.Ask, p *payment.Payment, _ time.Time) {
+		decides("a success is replayed whatever the amount", func(a *payment.ClaimRequest, p *payment.Payment, _ time.Time) {
 			if p.State == payment.StateSucceeded {
 				a.Money = p.Money
 			}
@@ -111,7 +111,7 @@ func bugsUnderTheLock() []bug {
 func bugsOfTheQueue() []bug {
 	return []bug{
 		{name: "the queue drops what is scheduled", rules: func(r *fake.Rules) {
-			r.PickUp = func(t payment.Terms, p payment.Payment, now time.Time) payment.Decision {
+			r.PickUp = func(t payment.PickUpPolicy, p payment.Payment, now time.Time) payment.Decision {
 				d := t.PickUp(p, now)
 				if d.Write && p.State == payment.StateScheduled {
 					d.Verdict, d.Payment.DueAt = payment.VerdictNotDue, time.Time{}
@@ -130,11 +130,11 @@ func bugsOfTheQueue() []bug {
 func bugsAtTheGateway() []bug {
 	return []bug{
 		looksUp("failed without asking the gateway", func(payment.Lookup) payment.Lookup {
-			return payment.Lookup{Finding: payment.FoundNothing}
+			return payment.Lookup{Result: payment.FoundNothing}
 		}),
 		looksUp("what the gateway is still at is taken for nothing", func(l payment.Lookup) payment.Lookup {
-			if l.Finding == payment.FoundProcessing {
-				l.Finding = payment.FoundNothing
+			if l.Result == payment.FoundProcessing {
+				l.Result = payment.FoundNothing
 			}
 			return l
 		}),

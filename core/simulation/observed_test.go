@@ -31,7 +31,7 @@ func (p observedPayments) Find(ctx context.Context, id payment.OrderID) (payment
 	defer p.audit.mu.Unlock()
 	w := p.audit.waits[asker(ctx)]
 	w.fenced = false
-	if is.Ended() {
+	if is.RoundOver() {
 		w.shown = is.State
 	}
 	p.audit.waits[asker(ctx)] = w
@@ -39,7 +39,7 @@ func (p observedPayments) Find(ctx context.Context, id payment.OrderID) (payment
 }
 
 func (p observedPayments) Claim(
-	ctx context.Context, ask payment.Ask,
+	ctx context.Context, ask payment.ClaimRequest,
 ) (payment.Payment, payment.Verdict, error) {
 	is, verdict, err := p.Payments.Claim(ctx, ask)
 	p.audit.mu.Lock()

@@ -191,13 +191,13 @@ func (all skews) payment(p payment.Payment) payment.Payment {
 	return p
 }
 
-func (p skewedPayments) Claim(ctx context.Context, ask payment.Ask) (payment.Payment, payment.Verdict, error) {
+func (p skewedPayments) Claim(ctx context.Context, ask payment.ClaimRequest) (payment.Payment, payment.Verdict, error) {
 	ask.Worker = p.skews.shown(ask.Worker)
 	is, v, err := p.Payments.Claim(ctx, ask)
 	return p.skews.payment(is), v, err
 }
 
-func (p skewedPayments) ClaimDue(ctx context.Context, terms payment.Terms, limit int) ([]payment.Decision, error) {
+func (p skewedPayments) ClaimDue(ctx context.Context, terms payment.PickUpPolicy, limit int) ([]payment.Decision, error) {
 	terms.Worker = p.skews.shown(terms.Worker)
 	due, err := p.Payments.ClaimDue(ctx, terms, limit)
 	for i := range due {

@@ -75,8 +75,8 @@ func (at *attempt) running() bool {
 
 // counts reports whether a lookup proves that none of the attempts charges.
 func (w *world) counts(k *keyLog, l look, unknown []*attempt) bool {
-	saved := l.Finding == payment.FoundDeclined && w.gateway.SavesDeclines
-	if l.Finding != payment.FoundNothing && l.Finding != payment.FoundDeclined || saved {
+	saved := l.Result == payment.FoundDeclined && w.gateway.SavesDeclines
+	if l.Result != payment.FoundNothing && l.Result != payment.FoundDeclined || saved {
 		return false
 	}
 	if life := w.gateway.KeyLifetime; w.gateway.LookupForgets && life > 0 && l.sent.Sub(k.first) >= life+epsilon {
@@ -110,7 +110,7 @@ func (w *world) proven(k *keyLog) bool {
 	var first time.Time
 	for _, l := range k.looks {
 		switch {
-		case l.Finding == payment.FoundVoided, l.Finding == payment.FoundDeclined && w.gateway.SavesDeclines:
+		case l.Result == payment.FoundVoided, l.Result == payment.FoundDeclined && w.gateway.SavesDeclines:
 			return true
 		case !w.counts(k, l, unknown):
 		case first.IsZero():
@@ -174,7 +174,7 @@ func (a *audit) checkProofs(d *dossier, was payment.Payment, h ports.History) {
 // final reports whether the gateway has said what every repeat with the key will get.
 func (k *keyLog) final() bool {
 	return slices.ContainsFunc(k.looks, func(l look) bool {
-		return l.Finding == payment.FoundVoided || l.Finding == payment.FoundDeclined
+		return l.Result == payment.FoundVoided || l.Result == payment.FoundDeclined
 	})
 }
 
@@ -198,7 +198,7 @@ func (a *audit) checkTakeover(d *dossier, was, is payment.Payment) {
 // declined reports whether the gateway itself has said so.
 func (k *keyLog) declined() bool {
 	return slices.ContainsFunc(k.attempts, func(at *attempt) bool { return at.class == payment.ClassDeclined }) ||
-		slices.ContainsFunc(k.looks, func(l look) bool { return l.Finding == payment.FoundDeclined })
+		slices.ContainsFunc(k.looks, func(l look) bool { return l.Result == payment.FoundDeclined })
 }
 
 // checkClosures: a key is closed by a proof, or by a person's word.
@@ -263,7 +263,7 @@ func (a *audit) lookedUp(replica string, gateway payment.GatewayID, key payment.
 			a.world.find(id, "%s looks up %s at %s, a key of %s", replica, key, gateway, k.gateway)
 		}
 		k.looks = append(k.looks, look{l, sent})
-		if l.Finding == payment.FoundApproved {
+		if l.Result == payment.FoundApproved {
 			d.approve(l.TransactionID, approval{key, replica, time.Now()})
 		}
 		return
@@ -294,7 +294,7 @@ func onRecord(p payment.Payment, transactionID string) bool {
 func (w *world) rules(gateway payment.GatewayID) payment.KeyRules {
 	set := w.service
 	longest := max(set.LookupMax, set.MaxBackoff)
-	for _, d := range set.LaterRetries {
+	for _, d := range set.DeferredRetries {
 		longest = max(longest, d)
 	}
 	r := payment.KeyRules{

@@ -134,7 +134,7 @@ func drawService(s stream) core.Settings {
 		Workers:          1 + s.IntN(4),
 		Poll:             s.between(time.Second, 15*time.Second),
 		HeartbeatTimeout: s.between(4*time.Second, 20*time.Second),
-		LaterRetries:     one(s, nil, nil, []time.Duration{time.Minute}, []time.Duration{30 * time.Second, 5 * time.Minute}),
+		DeferredRetries:  one(s, nil, nil, []time.Duration{time.Minute}, []time.Duration{30 * time.Second, 5 * time.Minute}),
 	}
 }
 

@@ -9,8 +9,8 @@ import (
 	"time"
 
 	"paymentd/core/payment"
-	"paymentd/ports"
 	"paymentd/internal/groupcommit"
+	"paymentd/ports"
 )
 
 // sharedPayments is a repository whose claims and settlements share commits, as those of the
@@ -61,7 +61,7 @@ func (p *sharedPayments) share(ctx context.Context, do func()) error {
 }
 
 func (p *sharedPayments) Claim(
-	ctx context.Context, ask payment.Ask,
+	ctx context.Context, ask payment.ClaimRequest,
 ) (is payment.Payment, verdict payment.Verdict, err error) {
 	if notBegun := p.share(ctx, func() { is, verdict, err = p.Payments.Claim(ctx, ask) }); notBegun != nil {
 		return payment.Payment{}, "", notBegun

@@ -35,7 +35,7 @@ func (a *audit) sawSettle(s payment.Settlement, err error) {
 	case errors.Is(err, payment.ErrFenced):
 		a.saw("settlements fenced out")
 	case err != nil:
-	case s.LaterRetry:
+	case s.DeferredRetry:
 		a.saw("rounds put off for later")
 	case s.Outcome.State == payment.StateScheduled:
 		a.saw("rounds handed over")

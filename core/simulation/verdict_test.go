@@ -16,11 +16,11 @@ func (w *world) reachEnds() {
 	set := w.service
 	// At worst: a lease for each strike, then the longest pause between two lookups, before and
 	// after the last late charge may have come; and the later rounds.
-	limit := time.Duration(payment.MaxStrikes+2)*(set.Lease+2*time.Minute) + 4*set.LookupMax + 6*set.Late + w.blackout + 20*time.Minute
+	limit := time.Duration(payment.MaxLostWorkers+2)*(set.Lease+2*time.Minute) + 4*set.LookupMax + 6*set.Late + w.blackout + 20*time.Minute
 	if w.jump > 0 {
 		limit += payment.PutOff // what is due later than that is due, and what is due sooner is not
 	}
-	for _, d := range set.LaterRetries {
+	for _, d := range set.DeferredRetries {
 		limit += d + 2*time.Minute
 	}
 	began := time.Now()
@@ -47,7 +47,7 @@ func (a *audit) stuck() (payment.OrderID, bool) {
 	for _, id := range slices.Sorted(maps.Keys(a.orders)) {
 		d := a.orders[id]
 		a.look(id)
-		if p := d.payment; p.OrderID != "" && !p.State.Known() && (p.State != payment.StateUnresolved || !a.forAPerson(d)) {
+		if p := d.payment; p.OrderID != "" && !p.State.Final() && (p.State != payment.StateUnresolved || !a.forAPerson(d)) {
 			return id, true
 		}
 		for _, t := range a.taken(id) {

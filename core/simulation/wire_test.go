@@ -50,11 +50,11 @@ func workOf(ctx context.Context) payment.Work {
 // sortedWork says which of the queue's loops makes a call.
 type sortedWork struct{ ports.Payments }
 
-func (p sortedWork) NextDue(ctx context.Context, terms payment.Terms) (time.Duration, bool, error) {
+func (p sortedWork) NextDue(ctx context.Context, terms payment.PickUpPolicy) (time.Duration, bool, error) {
 	return p.Payments.NextDue(context.WithValue(ctx, workKey{}, terms.Work), terms)
 }
 
-func (p sortedWork) ClaimDue(ctx context.Context, terms payment.Terms, limit int) ([]payment.Decision, error) {
+func (p sortedWork) ClaimDue(ctx context.Context, terms payment.PickUpPolicy, limit int) ([]payment.Decision, error) {
 	return p.Payments.ClaimDue(context.WithValue(ctx, workKey{}, terms.Work), terms, limit)
 }
 
@@ -69,7 +69,7 @@ func (r *replica) callDatabase(s stream, c fake.Call, do func()) error {
 	r.gate(forever, stagger)
 
 	stormy := r.world.stormy()
-	polls := slices.Contains([]string{"NextDue", "Beat", "Heartbeats", "TryWrite", "Find"}, c.Method)
+	polls := slices.Contains([]string{"NextDue", "Heartbeat", "Heartbeats", "TryWrite", "Find"}, c.Method)
 	switch {
 	case r.away(c):
 		time.Sleep(s.between(time.Millisecond, 3*time.Second))
@@ -100,7 +100,7 @@ func (r *replica) away(c fake.Call) bool {
 	_, down := r.world.databaseOutages.now()
 	_, cutOff := r.cutOffs.now()
 	_, mute := r.mutes.now()
-	return down || cutOff || mute && c.Method == "Beat"
+	return down || cutOff || mute && c.Method == "Heartbeat"
 }
 
 // callGateway makes a call to the gateway. What has left the process takes its time to arrive,
@@ -140,7 +140,7 @@ func (r *replica) callGateway(ctx context.Context, s stream, c fake.Call, do fun
 
 // latency is how long a call and its answer travel.
 func (r *replica) latency(s stream, c fake.Call) (before, after time.Duration) {
-	if slices.Contains([]string{"NextDue", "Beat", "Heartbeats", "TryWrite"}, c.Method) {
+	if slices.Contains([]string{"NextDue", "Heartbeat", "Heartbeats", "TryWrite"}, c.Method) {
 		return 0, 0 // there are too many of them
 	}
 	if r.world.stormy() && s.chance(r.world.faults.delay) {

@@ -103,7 +103,7 @@ func archives() []clause {
 func refusedArchivals(r *repository) {
 	require.ErrorIs(r.t, r.Archive(r.t.Context(), payment.Archival{OrderID: "order-0"}), ports.ErrNotFound)
 	for _, state := range payment.States() {
-		if state.Known() || state == payment.StateScheduled {
+		if state.Final() || state == payment.StateScheduled {
 			continue
 		}
 		p := eventful(r, state, payment.OrderID("order-"+state))

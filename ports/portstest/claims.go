@@ -115,7 +115,7 @@ func claimRaces() []clause {
 // race makes n equal requests at once. It counts their verdicts, and the fencing numbers
 // of those that won a claim.
 func (r *repository) race(
-	n int, a payment.Ask,
+	n int, a payment.ClaimRequest,
 ) (verdicts map[payment.Verdict]int, fences map[int64]int) {
 	r.t.Helper()
 	type answer struct {
@@ -235,7 +235,7 @@ func refuses(r *repository) {
 			money(r.t, "100.01", "USD"), money(r.t, "100.00", "EUR"), money(r.t, "10000", "JPY"),
 		} {
 			a := r.ask(id)
-			a.Money, a.Later = other, i == 0
+			a.Money, a.Deferred = other, i == 0
 			after := r.claim(a, payment.VerdictMismatch)
 			requireSame(r.t, a.Decide(before, after.SeenAt).Payment, after)
 			before = after

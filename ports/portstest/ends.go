@@ -62,7 +62,7 @@ func ends() []clause {
 			require.Len(r.t, due, 1)
 			require.NoError(r.t, r.Resolve(r.t.Context(), person("order-1", taken)))
 			before := r.history("order-1")
-			s := payment.Settlement{Hold: due[0].Payment.Hold(), Outcome: notTaken}
+			s := payment.Settlement{ClaimRef: due[0].Payment.ClaimRef(), Outcome: notTaken}
 			require.ErrorIs(r.t, r.Settle(r.t.Context(), s), payment.ErrFenced)
 			require.Equal(r.t, before, r.history("order-1"))
 		}},
@@ -84,7 +84,7 @@ func wholeLife(r *repository) {
 	due := r.pickUp(r.terms(payment.WorkTakeovers), 1) // its first worker fell silent
 	require.Len(r.t, due, 1)
 	p = due[0].Payment
-	require.Equal(r.t, 1, p.Strikes)
+	require.Equal(r.t, 1, p.LostWorkers)
 	r.renew(renewal(p, 0))
 	r.settle(r.find(id), resultFor(payment.StateUnresolved), outcomeFor(payment.StateUnresolved))
 
@@ -95,7 +95,7 @@ func wholeLife(r *repository) {
 	wrong.Money = money(r.t, "1", "USD")
 	r.claim(wrong, payment.VerdictMismatch)
 	require.NoError(r.t, r.Settle(r.t.Context(), payment.Settlement{
-		Hold: due[0].Payment.Hold(), Outcome: taken, Event: payment.EventReconciled,
+		ClaimRef: due[0].Payment.ClaimRef(), Outcome: taken, Event: payment.EventReconciled,
 	}))
 	p = r.claim(r.ask(id), payment.VerdictReplay)
 	require.Equal(r.t, "txn-9", p.TransactionID)
@@ -154,7 +154,7 @@ func leavesNoTrace(r *repository) {
 		"Find":       func() error { _, err := r.Find(ctx, "order-held"); return err },
 		"History":    func() error { _, err := r.History(ctx, "order-held"); return err },
 		"List":       func() error { _, err := r.List(ctx, ports.ListQuery{Limit: 1}); return err },
-		"Beat":       func() error { return r.Beat(ctx, "replica-b") },
+		"Heartbeat":  func() error { return r.Heartbeat(ctx, "replica-b") },
 		"Heartbeats": func() error { _, err := r.Heartbeats(ctx, "replica-b"); return err },
 		"Release":    func() error { _, err := r.Release(ctx, ports.Heartbeat{Replica: "replica-a"}); return err },
 		"Leave":      func() error { return r.Leave(ctx, "replica-a") },

@@ -32,15 +32,15 @@ func evidence() []clause {
 }
 
 // lookup is the answer to a lookup of p's key, which was sent just now.
-func lookup(p payment.Payment, found payment.Finding) payment.LookupRecord {
+func lookup(p payment.Payment, found payment.LookupResult) payment.LookupRecord {
 	now := plainTime(time.Now())
 	sent := payment.Instant{DB: plainTime(p.SeenAt), Worker: now}
 	if p.SeenAt.IsZero() {
 		sent.DB = now
 	}
 	return payment.LookupRecord{
-		Hold: p.Hold(), Key: p.GatewayKey, Replica: "replica-q", Rules: rules(), Sent: sent, Worker: now,
-		Result: payment.Lookup{Finding: found, TransactionID: "txn-7", Code: "code", Message: "message"},
+		ClaimRef: p.ClaimRef(), Key: p.GatewayKey, Replica: "replica-q", Rules: rules(), Sent: sent, Worker: now,
+		Result: payment.Lookup{Result: found, TransactionID: "txn-7", Code: "code", Message: "message"},
 	}
 }
 
@@ -74,7 +74,7 @@ func (r *repository) stuck(id payment.OrderID) payment.Payment {
 }
 
 func storesLookups(r *repository) {
-	for found, want := range map[payment.Finding]payment.State{
+	for found, want := range map[payment.LookupResult]payment.State{
 		payment.FoundApproved: payment.StateSucceeded, payment.FoundDeclined: payment.StateDeclined,
 		payment.FoundVoided: payment.StateFailed, payment.FoundNothing: payment.StateFailed,
 		payment.FoundProcessing: payment.StateUnresolved, payment.FoundPending: payment.StateUnresolved,
@@ -89,13 +89,13 @@ func storesLookups(r *repository) {
 		requireSame(r.t, d.Payment, got)
 		h := r.history(before.OrderID)
 		requireList(r.t, plainKeys(d.Payment.Keys), h.Keys)
-		require.Equal(r.t, want.Known(), len(h.Events) == 1, found)
+		require.Equal(r.t, want.Final(), len(h.Events) == 1, found)
 		requireGapless(r.t, h)
 	}
 }
 
 func repeatsLookups(r *repository) {
-	for _, found := range []payment.Finding{
+	for _, found := range []payment.LookupResult{
 		payment.FoundApproved, payment.FoundDeclined, payment.FoundVoided, payment.FoundNothing, payment.FoundProcessing,
 		payment.FoundPending, payment.FoundNoAnswer,
 	} {
@@ -174,7 +174,7 @@ func looksTwice(r *repository) {
 	require.Equal(r.t, p.Fence, due[0].Payment.Fence)
 	require.Empty(r.t, r.pickUp(r.terms(payment.WorkLookups), 10), "it is put off")
 
-	l.Hold, l.Sent.Worker = due[0].Payment.Hold(), l.Sent.Worker.Add(time.Second)
+	l.ClaimRef, l.Sent.Worker = due[0].Payment.ClaimRef(), l.Sent.Worker.Add(time.Second)
 	l.Sent.DB = l.Sent.DB.Add(time.Second)
 	p = r.record(l, payment.VerdictWritten)
 	require.Equal(r.t, payment.StateFailed, p.State)

@@ -68,10 +68,10 @@ func (g *gateway) charge(c payment.Charge, want payment.Class) payment.Result {
 }
 
 // lookUp asks for the key, and wants the finding.
-func (g *gateway) lookUp(key payment.GatewayKey, want payment.Finding) payment.Lookup {
+func (g *gateway) lookUp(key payment.GatewayKey, want payment.LookupResult) payment.Lookup {
 	g.t.Helper()
 	l := g.LookUp(g.t.Context(), key)
-	require.Equal(g.t, want, l.Finding, l.Message)
+	require.Equal(g.t, want, l.Result, l.Message)
 	return l
 }
 
@@ -90,7 +90,7 @@ func charges() []gatewayClause {
 			r := g.charge(c, payment.ClassApproved)
 			require.NotEmpty(g.t, r.TransactionID)
 			require.LessOrEqual(g.t, len(r.TransactionID), payment.MaxTransactionIDBytes)
-			require.Equal(g.t, r, r.Readable())
+			require.Equal(g.t, r, r.Sanitized())
 			require.True(g.t, r.Answered)
 			g.requireCharges(1, c.Key)
 		}},
@@ -176,7 +176,7 @@ func lookUps() []gatewayClause {
 			cancel()
 			c := g.order(g.Approved)
 			g.charge(c, payment.ClassApproved)
-			require.Equal(g.t, payment.FoundNoAnswer, g.LookUp(ctx, c.Key).Finding)
+			require.Equal(g.t, payment.FoundNoAnswer, g.LookUp(ctx, c.Key).Result)
 		}},
 	}
 }

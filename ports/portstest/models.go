@@ -59,8 +59,8 @@ type lives struct {
 
 	rand   *rand.Rand
 	orders map[payment.OrderID]*model
-	known  []payment.OrderID // the keys of orders, in the order of their first request
-	holds  []payment.Hold    // every claim that somebody had, most of them lost
+	known  []payment.OrderID  // the keys of orders, in the order of their first request
+	holds  []payment.ClaimRef // every claim that somebody had, most of them lost
 }
 
 // liveAtRandom compares all that is stored after each step. A failing run is repeated by
@@ -119,8 +119,8 @@ func (l *lives) request() {
 	a := l.ask(payment.OrderID(fmt.Sprintf("order-%d", l.rand.IntN(4))))
 	a.Replica = fmt.Sprintf("replica-%d", l.rand.IntN(3))
 	a.Lease = l.one(dead, live)
-	a.Later = l.rand.IntN(4) == 0
-	a.Async = a.Later && l.rand.IntN(2) == 0
+	a.Deferred = l.rand.IntN(4) == 0
+	a.Async = a.Deferred && l.rand.IntN(2) == 0
 	if l.rand.IntN(8) == 0 {
 		a.Money = money(l.t, "5", "EUR")
 	}
@@ -137,7 +137,7 @@ func (l *lives) request() {
 	}
 	requireSame(l.t, m.payment, got)
 	l.requireAsModel(a.OrderID, m)
-	l.holds = append(l.holds, got.Hold())
+	l.holds = append(l.holds, got.ClaimRef())
 }
 
 // pickUpDue lets the queue take some of what is due.
@@ -160,7 +160,7 @@ func (l *lives) pickUpDue() {
 		require.Equal(l.t, want.Verdict, d.Verdict)
 		m.store(want)
 		requireSame(l.t, m.payment, d.Payment)
-		l.holds = append(l.holds, d.Payment.Hold())
+		l.holds = append(l.holds, d.Payment.ClaimRef())
 	}
 }
 
@@ -189,13 +189,13 @@ func (l *lives) some() *model {
 }
 
 // hold returns the latest claim on some order, or one that may be long lost.
-func (l *lives) hold() (payment.Hold, *model) {
+func (l *lives) hold() (payment.ClaimRef, *model) {
 	m := l.some()
 	if m == nil {
-		return payment.Hold{}, nil
+		return payment.ClaimRef{}, nil
 	}
 	if l.rand.IntN(3) > 0 {
-		return m.payment.Hold(), m
+		return m.payment.ClaimRef(), m
 	}
 	h := l.holds[l.rand.IntN(len(l.holds))]
 	return h, l.orders[h.OrderID]
@@ -226,7 +226,7 @@ func (l *lives) renewOne() {
 		return
 	}
 	rn := payment.Renewal{
-		Hold: hold, End: *end(transient), Next: l.rand.IntN(3) > 0,
+		ClaimRef: hold, End: *end(transient), Next: l.rand.IntN(3) > 0,
 		Delay: l.one(0, time.Second), Lease: l.one(dead, live), Worker: plainTime(time.Now()),
 	}
 	l.write(m, func() error { return l.Renew(l.t.Context(), rn) }, rn.Apply)
@@ -242,18 +242,18 @@ func (l *lives) lookUpOne() {
 	for _, k := range m.keys {
 		keys = append(keys, k.Key)
 	}
-	findings := []payment.Finding{
+	findings := []payment.LookupResult{
 		payment.FoundApproved, payment.FoundDeclined, payment.FoundProcessing, payment.FoundPending,
 		payment.FoundVoided, payment.FoundNothing, payment.FoundNothing, payment.FoundNoAnswer,
 	}
 	rec := lookup(m.payment, findings[l.rand.IntN(len(findings))])
-	rec.Hold, rec.Key, rec.Rules.Late = hold, keys[l.rand.IntN(len(keys))], l.one(0, 0, time.Minute)
+	rec.ClaimRef, rec.Key, rec.Rules.Late = hold, keys[l.rand.IntN(len(keys))], l.one(0, 0, time.Minute)
 	rec.DeferIn = l.one(0, live)
 	if l.rand.IntN(3) == 0 {
 		rec.End, rec.Last = end(resultFor(payment.StateDeclined)), resultFor(payment.StateDeclined)
 	}
-	if rec.Result.Finding == payment.FoundApproved && l.rand.IntN(2) > 0 {
-		rec.Result.Finding = payment.FoundNothing // an approval ends a life
+	if rec.Result.Result == payment.FoundApproved && l.rand.IntN(2) > 0 {
+		rec.Result.Result = payment.FoundNothing // an approval ends a life
 	}
 	l.evidence(m, rec.Apply, func() (payment.Payment, payment.Verdict, error) {
 		return l.RecordLookup(l.t.Context(), rec)
@@ -303,13 +303,13 @@ func (l *lives) settleOne() {
 		return
 	}
 	state := payment.States()[1+l.rand.IntN(len(payment.States())-1)]
-	s := payment.Settlement{Hold: hold, End: end(resultFor(state)), Outcome: outcomeFor(state), Worker: plainTime(time.Now())}
+	s := payment.Settlement{ClaimRef: hold, End: end(resultFor(state)), Outcome: outcomeFor(state), Worker: plainTime(time.Now())}
 	s.Outcome.DueIn = l.one(0, live)
 	if l.rand.IntN(3) == 0 {
 		s.End = nil
 	}
 	if l.rand.IntN(3) == 0 {
-		s.Event, s.LaterRetry = payment.EventScheduled, state == payment.StateScheduled
+		s.Event, s.DeferredRetry = payment.EventScheduled, state == payment.StateScheduled
 	}
 	l.write(m, func() error { return l.Settle(l.t.Context(), s) }, s.Apply)
 }

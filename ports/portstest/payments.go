@@ -57,8 +57,8 @@ const (
 )
 
 // ask returns a request for a claim, of 100.00 USD and with a live lease.
-func (r *repository) ask(id payment.OrderID) payment.Ask {
-	return payment.Ask{
+func (r *repository) ask(id payment.OrderID) payment.ClaimRequest {
+	return payment.ClaimRequest{
 		OrderID: id, Money: money(r.t, "100.00", "USD"),
 		NewKey:  payment.GatewayKey(fmt.Sprintf("key-%d", r.keys.Add(1))),
 		Replica: "replica-a", Lease: live, Rules: rules(), Worker: plainTime(time.Now()),
@@ -78,14 +78,14 @@ func rules() payment.KeyRules {
 }
 
 // later returns a request that asks only that the payment be accepted.
-func (r *repository) later(id payment.OrderID) payment.Ask {
+func (r *repository) later(id payment.OrderID) payment.ClaimRequest {
 	a := r.ask(id)
-	a.Later, a.Async = true, true
+	a.Deferred, a.Async = true, true
 	return a
 }
 
 // claim makes a request, and wants the verdict.
-func (r *repository) claim(a payment.Ask, want payment.Verdict) payment.Payment {
+func (r *repository) claim(a payment.ClaimRequest, want payment.Verdict) payment.Payment {
 	r.t.Helper()
 	p, verdict, err := r.Claim(r.t.Context(), a)
 	require.NoError(r.t, err)
@@ -99,15 +99,15 @@ func works() []payment.Work {
 }
 
 // terms are the queue's.
-func (r *repository) terms(work payment.Work) payment.Terms {
-	return payment.Terms{
+func (r *repository) terms(work payment.Work) payment.PickUpPolicy {
+	return payment.PickUpPolicy{
 		Work: work, Replica: "replica-q", Lease: live, Rules: rules(), Worker: plainTime(time.Now()),
 		NewKey: func() payment.GatewayKey { return payment.GatewayKey(fmt.Sprintf("key-%d", r.keys.Add(1))) },
 	}
 }
 
 // pickUp takes at most limit payments that are due, of one kind of work.
-func (r *repository) pickUp(terms payment.Terms, limit int) []payment.Decision {
+func (r *repository) pickUp(terms payment.PickUpPolicy, limit int) []payment.Decision {
 	r.t.Helper()
 	due, err := r.ClaimDue(r.t.Context(), terms, limit)
 	require.NoError(r.t, err)
@@ -178,7 +178,7 @@ func (r *repository) in(state payment.State, id payment.OrderID) payment.Payment
 
 // settlement is what ends p's attempt with the result, and p with the outcome.
 func settlement(p payment.Payment, result payment.Result, o payment.Outcome) payment.Settlement {
-	return payment.Settlement{Hold: p.Hold(), End: end(result), Outcome: o, Worker: plainTime(time.Now())}
+	return payment.Settlement{ClaimRef: p.ClaimRef(), End: end(result), Outcome: o, Worker: plainTime(time.Now())}
 }
 
 // end is a result that took a quarter of a second.

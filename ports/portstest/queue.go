@@ -124,23 +124,23 @@ func setsAside(r *repository) {
 	r.in(payment.StateScheduled, "order-1")
 	terms := r.terms(payment.WorkCharges)
 	terms.Lease = dead
-	for strikes := range payment.MaxStrikes + 1 {
+	for strikes := range payment.MaxLostWorkers + 1 {
 		due := r.pickUp(terms, 1)
 		terms.Work = payment.WorkTakeovers
 		require.Len(r.t, due, 1)
 		require.Equal(r.t, payment.VerdictClaimed, due[0].Verdict)
-		require.Equal(r.t, strikes, due[0].Payment.Strikes)
+		require.Equal(r.t, strikes, due[0].Payment.LostWorkers)
 	}
 	due := r.pickUp(terms, 1)
 	require.Len(r.t, due, 1)
-	require.Equal(r.t, payment.VerdictSetAside, due[0].Verdict)
+	require.Equal(r.t, payment.VerdictQuarantined, due[0].Verdict)
 	require.Empty(r.t, r.pickUp(terms, 1), "it is put off")
 
 	h := r.history("order-1")
 	requireSame(r.t, due[0].Payment, h.Payment)
 	require.Equal(r.t, payment.StateUnresolved, h.Payment.State)
-	require.Equal(r.t, payment.EventSetAside, h.Events[len(h.Events)-1].Kind)
-	require.Len(r.t, h.Attempts, payment.MaxStrikes+1)
+	require.Equal(r.t, payment.EventQuarantined, h.Events[len(h.Events)-1].Kind)
+	require.Len(r.t, h.Attempts, payment.MaxLostWorkers+1)
 	requireGapless(r.t, h)
 }
 

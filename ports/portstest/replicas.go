@@ -110,7 +110,7 @@ func leaving() []clause {
 
 func (r *repository) beat(replica string) {
 	r.t.Helper()
-	require.NoError(r.t, r.Beat(r.t.Context(), replica))
+	require.NoError(r.t, r.Heartbeat(r.t.Context(), replica))
 }
 
 // heartbeats are those that replica-b reads.

@@ -18,7 +18,7 @@ var transient = payment.Result{Class: payment.ClassUnknownAnswered, Message: "50
 // renewal ends p's attempt, and plans the next after delay.
 func renewal(p payment.Payment, delay time.Duration) payment.Renewal {
 	return payment.Renewal{
-		Hold: p.Hold(), End: *end(transient), Next: true, Delay: delay, Lease: live, Worker: plainTime(time.Now()),
+		ClaimRef: p.ClaimRef(), End: *end(transient), Next: true, Delay: delay, Lease: live, Worker: plainTime(time.Now()),
 	}
 }
 
@@ -88,7 +88,7 @@ func settlements() []clause {
 				require.NoError(r.t, err)
 				requireSame(r.t, d.Payment, after)
 				require.Equal(r.t, state, after.State)
-				require.Equal(r.t, state.Known(), after.DueAt.IsZero())
+				require.Equal(r.t, state.Final(), after.DueAt.IsZero())
 				requireGapless(r.t, r.history(id))
 			}
 		}},
@@ -97,7 +97,7 @@ func settlements() []clause {
 				id := payment.OrderID("order-" + state)
 				p := r.in(payment.StateProcessing, id)
 				s := settlement(p, resultFor(state), outcomeFor(state))
-				s.Event, s.LaterRetry = payment.EventScheduled, true
+				s.Event, s.DeferredRetry = payment.EventScheduled, true
 				require.NoError(r.t, r.Settle(r.t.Context(), s))
 				first := r.history(id)
 				require.NoError(r.t, r.Settle(r.t.Context(), s))
@@ -108,7 +108,7 @@ func settlements() []clause {
 			p := r.in(payment.StateProcessing, "order-1")
 			r.renew(renewal(p, time.Minute))
 			s := payment.Settlement{
-				Hold: r.find("order-1").Hold(), Event: payment.EventScheduled,
+				ClaimRef: r.find("order-1").ClaimRef(), Event: payment.EventScheduled,
 				Outcome: payment.Outcome{State: payment.StateScheduled, Reason: "stopping"},
 			}
 			require.NoError(r.t, r.Settle(r.t.Context(), s))

@@ -1,4 +1,4 @@
--- name: Beat :exec
+-- name: Heartbeat :exec
 INSERT INTO replicas (name, started_at, beat_at)
 VALUES (?, NOW(6), NOW(6))
 ON DUPLICATE KEY UPDATE beat_at = NOW(6);

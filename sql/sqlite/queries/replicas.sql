@@ -1,4 +1,4 @@
--- name: Beat :exec
+-- name: Heartbeat :exec
 INSERT INTO replicas (name, started_at, beat_at)
 VALUES (sqlc.arg(name), sqlc.arg(now), sqlc.arg(now))
 ON CONFLICT (name) DO UPDATE SET beat_at = excluded.beat_at;

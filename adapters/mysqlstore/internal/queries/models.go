@@ -95,10 +95,10 @@ type Payment struct {
 	DoubtAnswered        int64
 	DoubtUnansweredAt    sql.NullTime
 	Lookups              int
-	Strikes              int
+	LostWorkers          int
 	Events               int
 	Async                int64
-	LaterRetries         int
+	DeferredRetries      int
 	TransactionID        []byte
 	Code                 string
 	Reason               string

@@ -50,10 +50,10 @@ func (q *Queries) FindPayment(ctx context.Context, orderID payment.OrderID) (Fin
 		&i.Payment.DoubtAnswered,
 		&i.Payment.DoubtUnansweredAt,
 		&i.Payment.Lookups,
-		&i.Payment.Strikes,
+		&i.Payment.LostWorkers,
 		&i.Payment.Events,
 		&i.Payment.Async,
-		&i.Payment.LaterRetries,
+		&i.Payment.DeferredRetries,
 		&i.Payment.TransactionID,
 		&i.Payment.Code,
 		&i.Payment.Reason,
@@ -264,10 +264,10 @@ func (q *Queries) ListPayments(ctx context.Context, arg ListPaymentsParams) ([]L
 			&i.Payment.DoubtAnswered,
 			&i.Payment.DoubtUnansweredAt,
 			&i.Payment.Lookups,
-			&i.Payment.Strikes,
+			&i.Payment.LostWorkers,
 			&i.Payment.Events,
 			&i.Payment.Async,
-			&i.Payment.LaterRetries,
+			&i.Payment.DeferredRetries,
 			&i.Payment.TransactionID,
 			&i.Payment.Code,
 			&i.Payment.Reason,
@@ -433,10 +433,10 @@ func (q *Queries) LockPayment(ctx context.Context, orderID payment.OrderID) (Loc
 		&i.Payment.DoubtAnswered,
 		&i.Payment.DoubtUnansweredAt,
 		&i.Payment.Lookups,
-		&i.Payment.Strikes,
+		&i.Payment.LostWorkers,
 		&i.Payment.Events,
 		&i.Payment.Async,
-		&i.Payment.LaterRetries,
+		&i.Payment.DeferredRetries,
 		&i.Payment.TransactionID,
 		&i.Payment.Code,
 		&i.Payment.Reason,
@@ -551,10 +551,10 @@ type UpdatePaymentParams struct {
 	DoubtAnswered        int64
 	DoubtUnansweredAt    sql.NullTime
 	Lookups              int
-	Strikes              int
+	LostWorkers          int
 	Events               int
 	Async                int64
-	LaterRetries         int
+	DeferredRetries      int
 	TransactionID        []byte
 	Code                 string
 	Reason               string
@@ -594,10 +594,10 @@ func (q *Queries) UpdatePayment(ctx context.Context, arg UpdatePaymentParams) (i
 		arg.DoubtAnswered,
 		arg.DoubtUnansweredAt,
 		arg.Lookups,
-		arg.Strikes,
+		arg.LostWorkers,
 		arg.Events,
 		arg.Async,
-		arg.LaterRetries,
+		arg.DeferredRetries,
 		arg.TransactionID,
 		arg.Code,
 		arg.Reason,

@@ -13,17 +13,6 @@ import (
 	"paymentd/core/payment"
 )
 
-const beat = `-- name: Beat :exec
-INSERT INTO replicas (name, started_at, beat_at)
-VALUES (?, NOW(6), NOW(6))
-ON DUPLICATE KEY UPDATE beat_at = NOW(6)
-`
-
-func (q *Queries) Beat(ctx context.Context, name string) error {
-	_, err := q.db.ExecContext(ctx, beat, name)
-	return err
-}
-
 const countHeartbeats = `-- name: CountHeartbeats :one
 SELECT COUNT(*)
 FROM replicas
@@ -80,6 +69,17 @@ WHERE name = ?
 
 func (q *Queries) DeleteReplica(ctx context.Context, name string) error {
 	_, err := q.db.ExecContext(ctx, deleteReplica, name)
+	return err
+}
+
+const heartbeat = `-- name: Heartbeat :exec
+INSERT INTO replicas (name, started_at, beat_at)
+VALUES (?, NOW(6), NOW(6))
+ON DUPLICATE KEY UPDATE beat_at = NOW(6)
+`
+
+func (q *Queries) Heartbeat(ctx context.Context, name string) error {
+	_, err := q.db.ExecContext(ctx, heartbeat, name)
 	return err
 }
 

@@ -93,10 +93,10 @@ type Payment struct {
 	DoubtAnswered        int64
 	DoubtUnansweredAt    sql.NullInt64
 	Lookups              int
-	Strikes              int
+	LostWorkers          int
 	Events               int
 	Async                int64
-	LaterRetries         int
+	DeferredRetries      int
 	TransactionID        string
 	Code                 string
 	Reason               string

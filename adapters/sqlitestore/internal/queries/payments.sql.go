@@ -46,10 +46,10 @@ func (q *Queries) FindPayment(ctx context.Context, orderID payment.OrderID) (Fin
 		&i.Payment.DoubtAnswered,
 		&i.Payment.DoubtUnansweredAt,
 		&i.Payment.Lookups,
-		&i.Payment.Strikes,
+		&i.Payment.LostWorkers,
 		&i.Payment.Events,
 		&i.Payment.Async,
-		&i.Payment.LaterRetries,
+		&i.Payment.DeferredRetries,
 		&i.Payment.TransactionID,
 		&i.Payment.Code,
 		&i.Payment.Reason,
@@ -104,10 +104,10 @@ type InsertPaymentParams struct {
 	DoubtAnswered        int64
 	DoubtUnansweredAt    sql.NullInt64
 	Lookups              int
-	Strikes              int
+	LostWorkers          int
 	Events               int
 	Async                int64
-	LaterRetries         int
+	DeferredRetries      int
 	TransactionID        string
 	Code                 string
 	Reason               string
@@ -146,10 +146,10 @@ func (q *Queries) InsertPayment(ctx context.Context, arg InsertPaymentParams) er
 		arg.DoubtAnswered,
 		arg.DoubtUnansweredAt,
 		arg.Lookups,
-		arg.Strikes,
+		arg.LostWorkers,
 		arg.Events,
 		arg.Async,
-		arg.LaterRetries,
+		arg.DeferredRetries,
 		arg.TransactionID,
 		arg.Code,
 		arg.Reason,
@@ -232,10 +232,10 @@ func (q *Queries) ListPayments(ctx context.Context, arg ListPaymentsParams) ([]L
 			&i.Payment.DoubtAnswered,
 			&i.Payment.DoubtUnansweredAt,
 			&i.Payment.Lookups,
-			&i.Payment.Strikes,
+			&i.Payment.LostWorkers,
 			&i.Payment.Events,
 			&i.Payment.Async,
-			&i.Payment.LaterRetries,
+			&i.Payment.DeferredRetries,
 			&i.Payment.TransactionID,
 			&i.Payment.Code,
 			&i.Payment.Reason,
@@ -345,10 +345,10 @@ type UpdatePaymentParams struct {
 	DoubtAnswered        int64
 	DoubtUnansweredAt    sql.NullInt64
 	Lookups              int
-	Strikes              int
+	LostWorkers          int
 	Events               int
 	Async                int64
-	LaterRetries         int
+	DeferredRetries      int
 	TransactionID        string
 	Code                 string
 	Reason               string
@@ -385,10 +385,10 @@ func (q *Queries) UpdatePayment(ctx context.Context, arg UpdatePaymentParams) (i
 		arg.DoubtAnswered,
 		arg.DoubtUnansweredAt,
 		arg.Lookups,
-		arg.Strikes,
+		arg.LostWorkers,
 		arg.Events,
 		arg.Async,
-		arg.LaterRetries,
+		arg.DeferredRetries,
 		arg.TransactionID,
 		arg.Code,
 		arg.Reason,

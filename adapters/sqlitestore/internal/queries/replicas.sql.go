@@ -10,22 +10,6 @@ import (
 	"database/sql"
 )
 
-const beat = `-- name: Beat :exec
-INSERT INTO replicas (name, started_at, beat_at)
-VALUES (?1, ?2, ?2)
-ON CONFLICT (name) DO UPDATE SET beat_at = excluded.beat_at
-`
-
-type BeatParams struct {
-	Name string
-	Now  int64
-}
-
-func (q *Queries) Beat(ctx context.Context, arg BeatParams) error {
-	_, err := q.db.ExecContext(ctx, beat, arg.Name, arg.Now)
-	return err
-}
-
 const countReplicas = `-- name: CountReplicas :one
 SELECT COUNT(*)
 FROM replicas
@@ -63,6 +47,22 @@ WHERE name = ?
 
 func (q *Queries) DeleteReplica(ctx context.Context, name string) error {
 	_, err := q.db.ExecContext(ctx, deleteReplica, name)
+	return err
+}
+
+const heartbeat = `-- name: Heartbeat :exec
+INSERT INTO replicas (name, started_at, beat_at)
+VALUES (?1, ?2, ?2)
+ON CONFLICT (name) DO UPDATE SET beat_at = excluded.beat_at
+`
+
+type HeartbeatParams struct {
+	Name string
+	Now  int64
+}
+
+func (q *Queries) Heartbeat(ctx context.Context, arg HeartbeatParams) error {
+	_, err := q.db.ExecContext(ctx, heartbeat, arg.Name, arg.Now)
 	return err
 }
 

@@ -16,10 +16,10 @@ const releaseBatch = 500
 
 // Beat implements ports.Payments. It is one statement. Unlike other writes it is torn off when
 // ctx ends: a heartbeat that hangs on a lost connection must not hold up the next one.
-func (s *Payments) Beat(ctx context.Context, replica string) error {
+func (s *Payments) Heartbeat(ctx context.Context, replica string) error {
 	err := s.try(ctx, ctx, func(waiting, using context.Context) error {
 		return s.once(waiting, using, func(ctx context.Context, conn *sql.Conn) error {
-			return atCommit(queries.New(conn).Beat(ctx, replica))
+			return atCommit(queries.New(conn).Heartbeat(ctx, replica))
 		})
 	})
 	if err != nil {

@@ -82,7 +82,7 @@ func TestDecide(t *testing.T) {
 				a := ask(t, "key-2")
 				a.Money = other
 				requireRefused(t, p, decide(a, p, test.now), test.now)
-				a.Later = true
+				a.Deferred = true
 				requireRefused(t, p, decide(a, p, test.now), test.now)
 			}
 		})
@@ -195,7 +195,7 @@ func TestTakeoverInBackoff(t *testing.T) {
 func TestTakeoverBeforeALookup(t *testing.T) {
 	t.Parallel()
 	r := payment.Renewal{
-		Hold: opened(t).Hold(), End: *ended(of(payment.ClassUnknownAnswered)), Lease: lease,
+		ClaimRef: opened(t).ClaimRef(), End: *ended(of(payment.ClassUnknownAnswered)), Lease: lease,
 	}
 	d, err := apply(r, opened(t), noon)
 	require.NoError(t, err)
@@ -219,11 +219,11 @@ func TestAClaimForgetsTheLookups(t *testing.T) {
 func TestAClaimByARequestIsNotAsync(t *testing.T) {
 	t.Parallel()
 	p := accepted(t)
-	p.LaterRetries, p.Strikes = 2, 3
+	p.DeferredRetries, p.LostWorkers = 2, 3
 	got := decide(ask(t, "key-2"), p, noon).Payment
 	require.False(t, got.Async)
-	require.Zero(t, got.LaterRetries)
-	require.Zero(t, got.Strikes)
+	require.Zero(t, got.DeferredRetries)
+	require.Zero(t, got.LostWorkers)
 }
 
 func TestAMessageIsCutBetweenCharacters(t *testing.T) {
@@ -241,9 +241,9 @@ func TestAMessageIsCutBetweenCharacters(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			s := payment.Settlement{
-				Hold:    opened(t).Hold(),
-				End:     ended(payment.Result{Class: payment.ClassDeclined, Message: test.message}),
-				Outcome: payment.Outcome{State: payment.StateDeclined, Reason: test.message},
+				ClaimRef: opened(t).ClaimRef(),
+				End:      ended(payment.Result{Class: payment.ClassDeclined, Message: test.message}),
+				Outcome:  payment.Outcome{State: payment.StateDeclined, Reason: test.message},
 			}
 			d, err := apply(s, opened(t), noon)
 			require.NoError(t, err)

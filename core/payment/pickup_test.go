@@ -10,8 +10,8 @@ import (
 	"paymentd/core/payment"
 )
 
-func terms() payment.Terms {
-	return payment.Terms{
+func terms() payment.PickUpPolicy {
+	return payment.PickUpPolicy{
 		Replica: "replica-q", Lease: lease, Rules: rules(),
 		NewKey: func() payment.GatewayKey { return "key-q" },
 	}
@@ -60,7 +60,7 @@ func TestTheQueueClaims(t *testing.T) {
 	p = d.Payment
 	d = pickUp(terms(), p, p.DueAt)
 	requireClaim(t, p, d, "replica-q", "key-1", p.DueAt)
-	require.Equal(t, 1, d.Payment.Strikes)
+	require.Equal(t, 1, d.Payment.LostWorkers)
 	require.Equal(t, payment.EventTakenOver, d.Event.Kind)
 }
 
@@ -114,26 +114,26 @@ func TestALookupIntervalIsWithinItsBounds(t *testing.T) {
 func TestSettingAside(t *testing.T) {
 	t.Parallel()
 	p := pickUp(terms(), accepted(t), noon).Payment
-	for n := 1; n <= payment.MaxStrikes; n++ {
+	for n := 1; n <= payment.MaxLostWorkers; n++ {
 		p = pickUp(terms(), p, p.DueAt).Payment
-		require.Equal(t, n, p.Strikes)
+		require.Equal(t, n, p.LostWorkers)
 		require.Equal(t, payment.StateProcessing, p.State)
 	}
 	now := p.DueAt
 	d := pickUp(terms(), p, now)
 	got := d.Payment
-	require.Equal(t, payment.VerdictSetAside, d.Verdict)
+	require.Equal(t, payment.VerdictQuarantined, d.Verdict)
 	require.True(t, d.Write)
 	require.Equal(t, payment.StateUnresolved, got.State)
 	require.Equal(t, p.Fence+1, got.Fence)
 	require.Equal(t, "replica-q", got.Replica)
 	require.Equal(t, now.Add(5*time.Second), got.DueAt)
-	require.Zero(t, got.Strikes)
+	require.Zero(t, got.LostWorkers)
 	require.Zero(t, got.Lookups)
 	require.Equal(t, lost(now), got.Doubt)
 	require.Equal(t, payment.ClassUnknownUnanswered, d.Past.Class)
 	require.Equal(t, payment.Attempt{Number: p.Attempt.Number + 1}, got.Attempt)
-	require.Equal(t, payment.EventSetAside, d.Event.Kind)
+	require.Equal(t, payment.EventQuarantined, d.Event.Kind)
 	require.Equal(t, "set aside: 6 workers in a row did not finish it", got.Reason)
 	require.Equal(t, got.Reason, d.Event.Detail)
 }
@@ -142,7 +142,7 @@ func TestSettingAside(t *testing.T) {
 func TestARequestForAPaymentSetAside(t *testing.T) {
 	t.Parallel()
 	p := opened(t)
-	p.Strikes = payment.MaxStrikes
+	p.LostWorkers = payment.MaxLostWorkers
 	p = pickUp(terms(), p, p.DueAt).Payment
 	require.Equal(t, payment.StateUnresolved, p.State)
 	require.Equal(t, payment.VerdictClaimed, decide(ask(t, "key-2"), p, p.UpdatedAt).Verdict)
@@ -152,9 +152,9 @@ func TestARequestForAPaymentSetAside(t *testing.T) {
 func TestSettingAsideInBackoff(t *testing.T) {
 	t.Parallel()
 	p := renewed(t, opened(t), payment.ClassNotCharged, noon)
-	p.DueAt, p.Strikes = noon, payment.MaxStrikes
+	p.DueAt, p.LostWorkers = noon, payment.MaxLostWorkers
 	d := pickUp(terms(), p, noon)
-	require.Equal(t, payment.VerdictSetAside, d.Verdict)
+	require.Equal(t, payment.VerdictQuarantined, d.Verdict)
 	require.Nil(t, d.Past)
 	require.Equal(t, lost(p.Attempt.StartedAt.Add(lease)), d.Payment.Doubt)
 	require.Equal(t, payment.Attempt{Number: 2}, d.Payment.Attempt)
@@ -164,6 +164,6 @@ func TestSettingAsideInBackoff(t *testing.T) {
 func TestASettlementEndsTheStrikes(t *testing.T) {
 	t.Parallel()
 	p := opened(t)
-	p.Strikes = payment.MaxStrikes
-	require.Zero(t, settled(t, p, payment.ClassNotCharged, payment.StateScheduled, noon).Strikes)
+	p.LostWorkers = payment.MaxLostWorkers
+	require.Zero(t, settled(t, p, payment.ClassNotCharged, payment.StateScheduled, noon).LostWorkers)
 }

@@ -14,7 +14,7 @@ func TestRenewal(t *testing.T) {
 	t.Parallel()
 	p, now := opened(t), noon.Add(3*time.Second)
 	r := payment.Renewal{
-		Hold: p.Hold(), End: *ended(of(payment.ClassUnknownUnanswered)),
+		ClaimRef: p.ClaimRef(), End: *ended(of(payment.ClassUnknownUnanswered)),
 		Next: true, Delay: time.Second, Lease: lease,
 	}
 	d, err := apply(r, p, now)
@@ -42,7 +42,7 @@ func TestARepeatedRenewal(t *testing.T) {
 	t.Parallel()
 	for _, next := range []bool{true, false} {
 		r := payment.Renewal{
-			Hold: opened(t).Hold(), End: *ended(of(payment.ClassUnknownAnswered)),
+			ClaimRef: opened(t).ClaimRef(), End: *ended(of(payment.ClassUnknownAnswered)),
 			Next: next, Delay: time.Second, Lease: lease,
 		}
 		first, err := apply(r, opened(t), noon)
@@ -59,7 +59,7 @@ func TestARepeatedRenewal(t *testing.T) {
 func TestARenewalForALookup(t *testing.T) {
 	t.Parallel()
 	p := opened(t)
-	r := payment.Renewal{Hold: p.Hold(), End: *ended(of(payment.ClassNotCharged)), Lease: lease}
+	r := payment.Renewal{ClaimRef: p.ClaimRef(), End: *ended(of(payment.ClassNotCharged)), Lease: lease}
 	d, err := apply(r, p, noon.Add(time.Second))
 	require.NoError(t, err)
 	require.Nil(t, d.Past)
@@ -91,7 +91,7 @@ func TestSettlement(t *testing.T) {
 			t.Parallel()
 			p := opened(t)
 			s := payment.Settlement{
-				Hold: p.Hold(), End: ended(of(test.class)),
+				ClaimRef: p.ClaimRef(), End: ended(of(test.class)),
 				Outcome: payment.Outcome{
 					State: state, TransactionID: "txn-1", Code: "code", Reason: "reason", DueIn: time.Minute,
 				},
@@ -120,9 +120,9 @@ func TestSettlement(t *testing.T) {
 func TestASettlementIsTold(t *testing.T) {
 	t.Parallel()
 	p := opened(t)
-	p.Async, p.LaterRetries = true, 1
+	p.Async, p.DeferredRetries = true, 1
 	s := payment.Settlement{
-		Hold: p.Hold(), End: ended(of(payment.ClassNotCharged)), Event: payment.EventScheduled, LaterRetry: true,
+		ClaimRef: p.ClaimRef(), End: ended(of(payment.ClassNotCharged)), Event: payment.EventScheduled, DeferredRetry: true,
 		Outcome: payment.Outcome{State: payment.StateScheduled, Reason: "refused", DueIn: time.Hour},
 	}
 	d, err := apply(s, p, noon)
@@ -132,7 +132,7 @@ func TestASettlementIsTold(t *testing.T) {
 		Detail: "scheduled: refused",
 	}, d.Event)
 	require.Equal(t, 1, d.Payment.Events)
-	require.Equal(t, 2, d.Payment.LaterRetries)
+	require.Equal(t, 2, d.Payment.DeferredRetries)
 	require.True(t, d.Payment.Async)
 }
 
@@ -140,7 +140,7 @@ func TestASettlementIsTold(t *testing.T) {
 func TestSettlingABackoff(t *testing.T) {
 	t.Parallel()
 	p := renewed(t, opened(t), payment.ClassUnknownAnswered, noon)
-	s := payment.Settlement{Hold: p.Hold(), Outcome: payment.Outcome{State: payment.StateScheduled}}
+	s := payment.Settlement{ClaimRef: p.ClaimRef(), Outcome: payment.Outcome{State: payment.StateScheduled}}
 	d, err := apply(s, p, noon)
 	require.NoError(t, err)
 	require.Equal(t, payment.Attempt{Number: 2}, d.Payment.Attempt)
@@ -155,7 +155,7 @@ func TestSettlingAfterALostRenewal(t *testing.T) {
 	before := opened(t)
 	after := renewed(t, before, payment.ClassNotCharged, noon)
 	s := payment.Settlement{
-		Hold: before.Hold(), End: ended(of(payment.ClassNotCharged)),
+		ClaimRef: before.ClaimRef(), End: ended(of(payment.ClassNotCharged)),
 		Outcome: payment.Outcome{State: payment.StateScheduled},
 	}
 	d, err := apply(s, after, noon)
@@ -167,11 +167,11 @@ func TestSettlingAfterALostRenewal(t *testing.T) {
 func TestSettlingAfterALookup(t *testing.T) {
 	t.Parallel()
 	p := opened(t)
-	r := payment.Renewal{Hold: p.Hold(), End: *ended(of(payment.ClassUnknownAnswered)), Lease: lease}
+	r := payment.Renewal{ClaimRef: p.ClaimRef(), End: *ended(of(payment.ClassUnknownAnswered)), Lease: lease}
 	d, err := apply(r, p, noon)
 	require.NoError(t, err)
 	p = d.Payment
-	s := payment.Settlement{Hold: p.Hold(), Outcome: payment.Outcome{State: payment.StateFailed}}
+	s := payment.Settlement{ClaimRef: p.ClaimRef(), Outcome: payment.Outcome{State: payment.StateFailed}}
 	d, err = apply(s, p, noon)
 	require.NoError(t, err)
 	require.Equal(t, p.Attempt, d.Payment.Attempt)
@@ -205,12 +205,12 @@ func TestFencing(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			r := payment.Renewal{Hold: lost.Hold(), End: *ended(of(payment.ClassNotCharged)), Lease: lease}
+			r := payment.Renewal{ClaimRef: lost.ClaimRef(), End: *ended(of(payment.ClassNotCharged)), Lease: lease}
 			d, err := apply(r, p, expired)
 			require.ErrorIs(t, err, payment.ErrFenced)
 			require.Equal(t, payment.Decision{}, d)
 			s := payment.Settlement{
-				Hold: lost.Hold(), End: ended(of(payment.ClassDeclined)),
+				ClaimRef: lost.ClaimRef(), End: ended(of(payment.ClassDeclined)),
 				Outcome: payment.Outcome{State: payment.StateDeclined},
 			}
 			d, err = apply(s, p, expired)
@@ -224,14 +224,14 @@ func TestFencing(t *testing.T) {
 func TestAKnownPaymentIsNotHeld(t *testing.T) {
 	t.Parallel()
 	for _, state := range payment.States() {
-		if !state.Known() {
+		if !state.Final() {
 			continue
 		}
 		p := in(t, state)
-		_, err := payment.Renewal{Hold: p.Hold(), End: *ended(of(payment.ClassNotCharged))}.Apply(p, noon)
+		_, err := payment.Renewal{ClaimRef: p.ClaimRef(), End: *ended(of(payment.ClassNotCharged))}.Apply(p, noon)
 		require.ErrorIs(t, err, payment.ErrFenced, state)
 		_, err = payment.Settlement{
-			Hold: p.Hold(), Outcome: payment.Outcome{State: payment.StateScheduled},
+			ClaimRef: p.ClaimRef(), Outcome: payment.Outcome{State: payment.StateScheduled},
 		}.Apply(p, noon)
 		require.ErrorIs(t, err, payment.ErrFenced, state)
 	}
@@ -243,7 +243,7 @@ func TestSettlingALookup(t *testing.T) {
 	p := in(t, payment.StateUnresolved)
 	p = pickUp(terms(), p, p.DueAt).Payment
 	s := payment.Settlement{
-		Hold: p.Hold(), End: ended(of(payment.ClassNotCharged)),
+		ClaimRef: p.ClaimRef(), End: ended(of(payment.ClassNotCharged)),
 		Outcome: payment.Outcome{State: payment.StateFailed}, Event: payment.EventReconciled,
 	}
 	d, err := apply(s, p, noon)
@@ -257,8 +257,8 @@ func TestASettlementDoesNotReplaceAnother(t *testing.T) {
 	t.Parallel()
 	p := opened(t)
 	s := payment.Settlement{
-		Hold:    p.Hold(),
-		Outcome: payment.Outcome{State: payment.StateSucceeded, TransactionID: "txn-2"},
+		ClaimRef: p.ClaimRef(),
+		Outcome:  payment.Outcome{State: payment.StateSucceeded, TransactionID: "txn-2"},
 	}
 	_, err := apply(s, settled(t, p, payment.ClassApproved, payment.StateSucceeded, noon), noon)
 	require.ErrorIs(t, err, payment.ErrFenced)
@@ -275,7 +275,7 @@ func TestAGatewaysCodeIsMadeFit(t *testing.T) {
 	} {
 		p := opened(t)
 		s := payment.Settlement{
-			Hold: p.Hold(), End: ended(payment.Result{Class: payment.ClassDeclined, Code: code}),
+			ClaimRef: p.ClaimRef(), End: ended(payment.Result{Class: payment.ClassDeclined, Code: code}),
 			Outcome: payment.Outcome{State: payment.StateDeclined, Code: code},
 		}
 		d, err := apply(s, p, noon)

@@ -5,9 +5,9 @@ import (
 	"time"
 )
 
-// MaxStrikes is how many workers in a row may fall silent over a payment before the
+// MaxLostWorkers is how many workers in a row may fall silent over a payment before the
 // queue stops charging it and leaves it to the reconciler.
-const MaxStrikes = 5
+const MaxLostWorkers = 5
 
 // PutOff is the longest that due work is put off whose payment cannot be read.
 const PutOff = time.Hour
@@ -37,7 +37,7 @@ func (w Work) State() State {
 }
 
 // Terms are those on which a replica's queue picks up what is due.
-type Terms struct {
+type PickUpPolicy struct {
 	Work    Work
 	Replica string
 	Lease   time.Duration
@@ -52,11 +52,11 @@ type Terms struct {
 
 // DueWithin returns how far ahead a due time of this work may lie; further ahead it is due, for it
 // was set by a clock that has stepped back. Zero for no limit.
-func (t Terms) DueWithin() time.Duration { return t.Rules.ahead(t.Work.State()) }
+func (t PickUpPolicy) DueWithin() time.Duration { return t.Rules.ahead(t.Work.State()) }
 
 // PutOff is for how long work of this kind is put off whose payment cannot be read: well within what a
 // due time may lie ahead, or it would be due again at once.
-func (t Terms) PutOff() time.Duration {
+func (t PickUpPolicy) PutOff() time.Duration {
 	if within := t.DueWithin(); within > 0 {
 		return min(PutOff, within/2)
 	}
@@ -68,7 +68,7 @@ func (t Terms) PutOff() time.Duration {
 // An unresolved payment stays unresolved while the gateway is asked: if the worker
 // dies, nothing charges. That the next lookup is put off with the claim is the claim's
 // lease.
-func (t Terms) PickUp(p Payment, now time.Time) Decision {
+func (t PickUpPolicy) PickUp(p Payment, now time.Time) Decision {
 	if !t.Rules.due(p, now) || p.Foreign(t.Rules.Gateway) {
 		return unchanged(VerdictNotDue, p)
 	}
@@ -80,8 +80,8 @@ func (t Terms) PickUp(p Payment, now time.Time) Decision {
 			c.newKey = t.NewKey()
 		}
 		d := p.claim(c, at)
-		if d.Verdict == VerdictClaimed && d.Payment.Strikes > MaxStrikes {
-			return t.setAside(p, at)
+		if d.Verdict == VerdictClaimed && d.Payment.LostWorkers > MaxLostWorkers {
+			return t.quarantine(p, at)
 		}
 		return d
 	case StateUnresolved:
@@ -93,30 +93,30 @@ func (t Terms) PickUp(p Payment, now time.Time) Decision {
 }
 
 // setAside ends the charging of a payment over which workers fall silent.
-func (t Terms) setAside(p Payment, now Instant) Decision {
+func (t PickUpPolicy) quarantine(p Payment, now Instant) Decision {
 	p.repairClocks(t.Rules, now)
 	p.interrupt(t.Lease, t.Rules.MaxLease, now)
 	refused := p.refusedKey()
-	past := p.setPastAside(now.DB)
+	past := p.archiveAttempt(now.DB)
 	p.State = StateUnresolved
 	p.Fence++
 	p.Replica = t.Replica
-	p.Strikes, p.Lookups = 0, 0
+	p.LostWorkers, p.Lookups = 0, 0
 	p.DueAt = now.DB.Add(t.Rules.LookupFirst)
 	p.UpdatedAt = now.DB
-	p.Reason = fmt.Sprintf("set aside: %d workers in a row did not finish it", MaxStrikes+1)
-	d := Decision{Verdict: VerdictSetAside, Payment: p, Write: true, Past: past}
+	p.Reason = fmt.Sprintf("set aside: %d workers in a row did not finish it", MaxLostWorkers+1)
+	d := Decision{Verdict: VerdictQuarantined, Payment: p, Write: true, Past: past}
 	if refused != nil {
 		d.keepKey(*refused)
 	}
-	d.tell(EventSetAside, t.Replica, p.Reason)
+	d.addEvent(EventQuarantined, t.Replica, p.Reason)
 	return d
 }
 
 // PickUpKey decides what a worker does with the record of a key that is due: a second look at a key
 // that is not closed, or the lookups after a person's word. The verdict is VerdictLookUp, or
 // VerdictWritten if there is nothing to ask.
-func (t Terms) PickUpKey(p Payment, key GatewayKey, now time.Time) Decision {
+func (t PickUpPolicy) PickUpKey(p Payment, key GatewayKey, now time.Time) Decision {
 	k, stored := p.findKey(key)
 	if !stored || k.DueAt.IsZero() || now.Before(k.DueAt) && !k.DueAt.After(now.Add(t.watchLimit())) {
 		return unchanged(VerdictNotDue, p)
@@ -145,6 +145,6 @@ func (t Terms) PickUpKey(p Payment, key GatewayKey, now time.Time) Decision {
 }
 
 // watchLimit is how far ahead the next lookup of a key may lie.
-func (t Terms) watchLimit() time.Duration {
+func (t PickUpPolicy) watchLimit() time.Duration {
 	return max(t.Rules.MaxLookup, t.Rules.LookupMax, t.Rules.Late) + time.Minute
 }

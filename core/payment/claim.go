@@ -6,7 +6,7 @@ import (
 )
 
 // Ask is a request for a claim on an order's payment.
-type Ask struct {
+type ClaimRequest struct {
 	OrderID OrderID
 	Money   Money
 	// NewKey is a fresh gateway key, used if the order has none, or its last one is closed and
@@ -18,19 +18,19 @@ type Ask struct {
 	// Worker is the time by the worker's clock.
 	Worker time.Time
 	// Later asks only that the payment be accepted: the queue will charge.
-	Later bool
+	Deferred bool
 	// Async says that the caller asked for that (respond-async).
 	Async bool
 }
 
 // Open returns the payment of an order that was not asked for before, at now.
-func (a Ask) Open(now time.Time) Payment {
+func (a ClaimRequest) Open(now time.Time) Payment {
 	p := Payment{
 		OrderID: a.OrderID, Money: a.Money, GatewayKey: a.NewKey, Replica: a.Replica,
 		State: StateScheduled, DueAt: now, Attempt: Attempt{Number: 1},
 		Async: a.Async, CreatedAt: now, UpdatedAt: now,
 	}
-	if !a.Later {
+	if !a.Deferred {
 		p.State = StateProcessing
 		p.begin(a.claimant(), Instant{now, a.Worker})
 	}
@@ -39,20 +39,20 @@ func (a Ask) Open(now time.Time) Payment {
 
 // Decide says what becomes of a request for an order whose payment p is known, under
 // the row's lock at now.
-func (a Ask) Decide(p Payment, now time.Time) Decision {
+func (a ClaimRequest) Decide(p Payment, now time.Time) Decision {
 	switch {
 	case p.Money != a.Money:
 		return a.refuse(p, now)
 	case p.State == StateSucceeded:
 		return unchanged(VerdictReplay, p)
-	case a.Later && (a.Rules.Claimed(p, now) || !p.Foreign(a.Rules.Gateway) &&
+	case a.Deferred && (a.Rules.Claimed(p, now) || !p.Foreign(a.Rules.Gateway) &&
 		(p.State == StateProcessing || p.State == StateScheduled)):
 		return unchanged(VerdictAccepted, p)
 	case a.Rules.Claimed(p, now):
 		return unchanged(VerdictBusy, p)
 	case p.Foreign(a.Rules.Gateway):
 		return unchanged(VerdictForeign, p)
-	case a.Later:
+	case a.Deferred:
 		return a.schedule(p, now)
 	case p.State == StateScheduled && !a.Rules.due(p, now):
 		return unchanged(VerdictAccepted, p)
@@ -60,34 +60,34 @@ func (a Ask) Decide(p Payment, now time.Time) Decision {
 	return p.claim(a.claimant(), Instant{now, a.Worker})
 }
 
-func (a Ask) claimant() claimant {
+func (a ClaimRequest) claimant() claimant {
 	return claimant{replica: a.Replica, lease: a.Lease, newKey: a.NewKey, rules: a.Rules}
 }
 
-func (a Ask) refuse(p Payment, now time.Time) Decision {
+func (a ClaimRequest) refuse(p Payment, now time.Time) Decision {
 	d := unchanged(VerdictMismatch, p)
 	if p.Events >= MaxRefusals {
 		return d
 	}
 	d.Write = true
 	d.Payment.UpdatedAt = now
-	d.tell(EventRefused, a.Replica, fmt.Sprintf("asked for %s, the order has %s", a.Money, p.Money))
+	d.addEvent(EventRefused, a.Replica, fmt.Sprintf("asked for %s, the order has %s", a.Money, p.Money))
 	return d
 }
 
 // schedule hands a payment whose round is over to the queue, which begins a new one.
-func (a Ask) schedule(p Payment, now time.Time) Decision {
+func (a ClaimRequest) schedule(p Payment, now time.Time) Decision {
 	if p.State == StateDeclined && !p.Doubt.Any() {
 		p.mint(a.NewKey)
 	}
 	d := Decision{Verdict: VerdictAccepted, Write: true}
-	d.Past = p.setPastAside(now)
+	d.Past = p.archiveAttempt(now)
 	p.State, p.DueAt = StateScheduled, now
 	p.Code, p.Reason = "", ""
-	p.Async, p.LaterRetries, p.Strikes, p.Lookups, p.Retries = a.Async, 0, 0, 0, 0
+	p.Async, p.DeferredRetries, p.LostWorkers, p.Lookups, p.Retries = a.Async, 0, 0, 0, 0
 	p.UpdatedAt = now
 	d.Payment = p
-	d.tell(EventScheduled, a.Replica, "accepted for later")
+	d.addEvent(EventScheduled, a.Replica, "accepted for later")
 	return d
 }
 
@@ -113,7 +113,7 @@ func (p Payment) claim(c claimant, now Instant) Decision {
 	takeover, was, read := p.State == StateProcessing, p.Replica, p
 	p.repairClocks(c.rules, now)
 	if takeover {
-		p.Strikes++
+		p.LostWorkers++
 		p.interrupt(c.lease, c.rules.MaxLease, now)
 	}
 	d := Decision{Verdict: VerdictClaimed, Write: true}
@@ -128,12 +128,12 @@ func (p Payment) claim(c claimant, now Instant) Decision {
 	}
 	if !c.queue {
 		// The caller waits for the answer: no retry once it has one.
-		p.Async, p.LaterRetries, p.Strikes = false, 0, 0
+		p.Async, p.DeferredRetries, p.LostWorkers = false, 0, 0
 	}
 	if p.State != StateProcessing && p.State != StateScheduled {
 		p.Retries = 0
 	}
-	d.Past = p.setPastAside(now.DB)
+	d.Past = p.archiveAttempt(now.DB)
 	p.State = StateProcessing
 	p.Code, p.Reason, p.Lookups = "", "", 0
 	p.UpdatedAt = now.DB
@@ -142,7 +142,7 @@ func (p Payment) claim(c claimant, now Instant) Decision {
 	d.Payment = p
 	d.reopen(p.GatewayKey)
 	if takeover {
-		d.tell(EventTakenOver, c.replica, "the claim of "+was+" had expired")
+		d.addEvent(EventTakenOver, c.replica, "the claim of "+was+" had expired")
 	}
 	return d
 }
@@ -151,7 +151,7 @@ func (p Payment) claim(c claimant, now Instant) Decision {
 func (p Payment) lookOnly(c claimant, now Instant) Decision {
 	d := Decision{Verdict: VerdictLookUp, Write: true}
 	refused := p.refusedKey()
-	d.Past = p.setPastAside(now.DB)
+	d.Past = p.archiveAttempt(now.DB)
 	was := p.State
 	if was != StateUnresolved {
 		p.State, p.Lookups, p.Code = StateUnresolved, 0, ""
@@ -167,7 +167,7 @@ func (p Payment) lookOnly(c claimant, now Instant) Decision {
 		d.keepKey(*refused)
 	}
 	if was != StateUnresolved {
-		d.tell(EventUnsendable, c.replica, "was "+string(was)+"; "+p.Reason)
+		d.addEvent(EventUnsendable, c.replica, "was "+string(was)+"; "+p.Reason)
 	}
 	return d
 }
@@ -197,7 +197,7 @@ func (p *Payment) repairClocks(r KeyRules, now Instant) {
 
 // setPastAside takes the latest attempt out of the payment, where it has begun, and
 // leaves the number of the next one in its place.
-func (p *Payment) setPastAside(now time.Time) *Attempt {
+func (p *Payment) archiveAttempt(now time.Time) *Attempt {
 	past := p.Attempt
 	if !past.Begun(now) {
 		p.Attempt = Attempt{Number: past.Number}

@@ -6,7 +6,7 @@ import (
 )
 
 // Hold names a claim: what a write by its holder must find unchanged.
-type Hold struct {
+type ClaimRef struct {
 	OrderID OrderID
 	Fence   int64
 	State   State // StateProcessing, or StateUnresolved for a lookup
@@ -14,51 +14,13 @@ type Hold struct {
 }
 
 // Hold returns the claim on p by which its holder writes.
-func (p Payment) Hold() Hold {
-	return Hold{OrderID: p.OrderID, Fence: p.Fence, State: p.State, Attempt: p.Attempt.Number}
-}
-
-// Renewal is the end of an attempt that does not end the round: it is recorded, and
-// the claim is held for longer.
-type Renewal struct {
-	Hold
-
-	End AttemptEnd
-	// Worker is the time by the worker's clock.
-	Worker time.Time
-	// Next says that another attempt follows after Delay. Without it the gateway is
-	// asked what became of the attempts.
-	Next  bool
-	Delay time.Duration
-	Lease time.Duration // from the next attempt on
-}
-
-// Apply returns the renewal of p at now, or [ErrFenced]. Applying it a second time,
-// because the answer to the first was lost, only renews the lease.
-func (r Renewal) Apply(p Payment, now time.Time) (Decision, error) {
-	if p.Fence != r.Fence || p.State != r.State || p.State != StateProcessing {
-		return Decision{}, ErrFenced
-	}
-	d := Decision{Verdict: VerdictWritten, Write: true}
-	if p.Attempt.Number == r.Attempt && p.Attempt.Class == "" {
-		p.Attempt.end(r.End)
-		p.Doubt = p.Doubt.With(r.End.Class, Instant{now, r.Worker})
-		if r.Next {
-			p.Retries++
-			d.Past = p.setPastAside(now)
-			p.Attempt.Fence, p.Attempt.Replica = p.Fence, p.Replica
-			p.Attempt.GatewayKey, p.Attempt.StartedAt = p.GatewayKey, now.Add(r.Delay)
-		}
-	}
-	p.DueAt = now.Add(r.Delay + r.Lease)
-	p.UpdatedAt = now
-	d.Payment = p
-	return d, nil
+func (p Payment) ClaimRef() ClaimRef {
+	return ClaimRef{OrderID: p.OrderID, Fence: p.Fence, State: p.State, Attempt: p.Attempt.Number}
 }
 
 // Settlement writes an outcome, if the claim is still ours.
 type Settlement struct {
-	Hold
+	ClaimRef
 
 	// End is the end of the attempt at hand. Nil when it is recorded already, or when
 	// the attempt never began.
@@ -70,7 +32,7 @@ type Settlement struct {
 	// last attempt. Empty for none.
 	Event EventKind
 	// LaterRetry counts one against the delays of an async payment, whose next round begins anew.
-	LaterRetry bool
+	DeferredRetry bool
 	// Retry counts one retry of the round, which the queue makes.
 	Retry bool
 }
@@ -81,7 +43,7 @@ func (s Settlement) Apply(p Payment, now time.Time) (Decision, error) {
 	if p.Fence != s.Fence {
 		return Decision{}, ErrFenced
 	}
-	if p.State != s.State || p.State.Known() || p.State == StateScheduled { // which no worker holds
+	if p.State != s.State || p.State.Final() || p.State == StateScheduled { // which no worker holds
 		o := s.outcome(p.Doubt)
 		same := p.State == o.State && p.TransactionID == o.TransactionID
 		if same && (o.State == s.Outcome.State || p.Reason == o.Reason) {
@@ -90,11 +52,11 @@ func (s Settlement) Apply(p Payment, now time.Time) (Decision, error) {
 		return Decision{}, ErrFenced
 	}
 	at := Instant{now, s.Worker}
-	p.endAttempt(s.Hold, s.End, at)
+	p.endAttempt(s.ClaimRef, s.End, at)
 	o := s.outcome(p.Doubt)
 	p.settle(o, at)
-	if s.LaterRetry {
-		p.LaterRetries++
+	if s.DeferredRetry {
+		p.DeferredRetries++
 		p.Retries = 0
 	}
 	if s.Retry {
@@ -102,7 +64,7 @@ func (s Settlement) Apply(p Payment, now time.Time) (Decision, error) {
 	}
 	d := Decision{Verdict: VerdictWritten, Payment: p, Write: true}
 	if s.Event != "" {
-		d.tell(s.Event, p.Replica, string(o.State)+": "+cmp.Or(o.Reason, o.TransactionID))
+		d.addEvent(s.Event, p.Replica, string(o.State)+": "+cmp.Or(o.Reason, o.TransactionID))
 	}
 	return d, nil
 }
@@ -118,7 +80,7 @@ func (s Settlement) outcome(doubt Doubt) Outcome {
 }
 
 // endAttempt records the end of the attempt at hand, if it is not recorded and the attempt began.
-func (p *Payment) endAttempt(h Hold, end *AttemptEnd, now Instant) {
+func (p *Payment) endAttempt(h ClaimRef, end *AttemptEnd, now Instant) {
 	switch {
 	case p.Attempt.Class != "": // recorded already
 	case end == nil || p.Attempt.Number > h.Attempt || p.Attempt.StartedAt.IsZero():
@@ -135,12 +97,12 @@ func (p *Payment) endAttempt(h Hold, end *AttemptEnd, now Instant) {
 func (p *Payment) settle(o Outcome, now Instant) {
 	p.State, p.TransactionID, p.Code, p.Reason = o.State, o.TransactionID, clipCode(o.Code), clip(o.Reason)
 	p.DueAt = time.Time{}
-	if !o.State.Known() {
+	if !o.State.Final() {
 		p.DueAt = now.DB.Add(o.DueIn)
 	}
 	if o.State == StateSucceeded {
 		p.Doubt = Doubt{}
 	}
-	p.Strikes = 0
+	p.LostWorkers = 0
 	p.UpdatedAt = now.DB
 }

@@ -10,9 +10,9 @@ import (
 )
 
 // Beat implements ports.Payments.
-func (s *Payments) Beat(ctx context.Context, replica string) error {
+func (s *Payments) Heartbeat(ctx context.Context, replica string) error {
 	err := s.write(ctx, func(ctx context.Context, q *queries.Queries, now time.Time) error {
-		return q.Beat(ctx, queries.BeatParams{Name: replica, Now: now.UnixMicro()})
+		return q.Heartbeat(ctx, queries.HeartbeatParams{Name: replica, Now: now.UnixMicro()})
 	})
 	if err != nil {
 		return fmt.Errorf("beat: %w", err)

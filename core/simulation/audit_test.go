@@ -17,30 +17,30 @@ import (
 type audit struct {
 	world *world
 	store *fake.Payments
-	banks []bank
+	banks []gatewayLedger
 
-	mu     sync.Mutex
-	ahead  time.Duration // of the database's clock
-	heard  map[string]time.Time
-	orders map[payment.OrderID]*dossier
-	waits  map[int]waiting // by request
-	sights sights
+	mu       sync.Mutex
+	ahead    time.Duration // of the database's clock
+	heard    map[string]time.Time
+	orders   map[payment.OrderID]*orderRecord
+	waits    map[int]waiting // by request
+	coverage coverage
 
 	arriving sync.Mutex // guards attempt.takes and attempt.lands
 	desk     map[payment.GatewayKey][]*attempt
 	arrived  map[payment.OrderID]int
-	takers   map[payment.GatewayKey]bool // an attempt with the key takes the money
+	chargers map[payment.GatewayKey]bool // an attempt with the key takes the money
 }
 
 // bank is one gateway, and what it takes is told apart by its name.
-type bank struct {
+type gatewayLedger struct {
 	*fake.Gateway
 
 	id payment.GatewayID
 }
 
 // transaction is a transaction id of this gateway as the service sees it.
-func (b bank) transaction(id string) string {
+func (b gatewayLedger) transaction(id string) string {
 	if id == "" || b.id == mainGateway {
 		return id
 	}
@@ -53,7 +53,7 @@ const (
 )
 
 // dossier is what the audit knows of an order.
-type dossier struct {
+type orderRecord struct {
 	payment  payment.Payment // as stored
 	held     holding
 	keys     []payment.GatewayKey // all that were stored
@@ -107,15 +107,15 @@ type attempt struct {
 func newAudit(w *world) *audit {
 	a := &audit{
 		world: w, store: fake.NewPayments(),
-		heard: make(map[string]time.Time), orders: make(map[payment.OrderID]*dossier),
-		waits: make(map[int]waiting), sights: make(sights),
+		heard: make(map[string]time.Time), orders: make(map[payment.OrderID]*orderRecord),
+		waits: make(map[int]waiting), coverage: make(coverage),
 		desk: make(map[payment.GatewayKey][]*attempt), arrived: make(map[payment.OrderID]int),
-		takers: make(map[payment.GatewayKey]bool),
+		chargers: make(map[payment.GatewayKey]bool),
 	}
 	if w.bug.rules != nil {
 		w.bug.rules(&a.store.Rules)
 	}
-	a.banks = []bank{{fake.NewGateway(), mainGateway}, {fake.NewGateway(), otherGateway}}
+	a.banks = []gatewayLedger{{fake.NewGateway(), mainGateway}, {fake.NewGateway(), otherGateway}}
 	for _, b := range a.banks {
 		a.open(b)
 	}
@@ -123,7 +123,7 @@ func newAudit(w *world) *audit {
 }
 
 // open makes the gateway what is drawn.
-func (a *audit) open(b bank) {
+func (a *audit) open(b gatewayLedger) {
 	set := a.world.gateway
 	if !set.HonoursKeys {
 		b.IgnoreKeys()
@@ -135,7 +135,7 @@ func (a *audit) open(b bank) {
 	lookUps := 0
 	b.OnLookUp(func(key payment.GatewayKey) fake.Answer {
 		lookUps++
-		if a.world.stormy() && a.world.stream("between", b.id, key, lookUps).chance(a.world.moods.noAnswer) {
+		if a.world.faultsActive() && a.world.stream("between", b.id, key, lookUps).chance(a.world.gatewayFaults.noAnswer) {
 			return fake.NoAnswer
 		}
 		return fake.Truth
@@ -143,7 +143,7 @@ func (a *audit) open(b bank) {
 }
 
 // charging reports whether an attempt with the key takes the money. arriving is locked.
-func (a *audit) charging(key payment.GatewayKey) bool { return a.takers[key] }
+func (a *audit) charging(key payment.GatewayKey) bool { return a.chargers[key] }
 
 // moveClock moves the database's clock by d.
 func (a *audit) moveClock(d time.Duration) {
@@ -158,38 +158,38 @@ func (a *audit) now() time.Time { return time.Now().Add(a.ahead) }
 // granted checks a claim that was given to a replica: nobody else held it. It is held for the
 // lease from now on.
 func (a *audit) granted(replica string, p payment.Payment, lease time.Duration) {
-	d := a.dossier(p.OrderID)
+	d := a.record(p.OrderID)
 	if now := a.now(); a.holds(d, now) {
-		a.world.find(p.OrderID, "two workers at once: %s got the claim that %s holds for another %v",
+		a.world.report(p.OrderID, "two workers at once: %s got the claim that %s holds for another %v",
 			replica, d.held.replica, d.held.until.Sub(now))
 	}
 	if p.Fence <= d.held.fence {
-		a.world.find(p.OrderID, "fencing number %d was given a second time", p.Fence)
+		a.world.report(p.OrderID, "fencing number %d was given a second time", p.Fence)
 	}
 	if d.payment.State == payment.StateProcessing {
-		a.saw("claims taken over from the " + a.world.fateOf(d.held.replica))
+		a.cover("claims taken over from the " + a.world.status(d.held.replica))
 		a.checkTakeover(d, d.payment, p)
 	}
 	d.held = holding{replica, p.Fence, a.now().Add(lease)}
 	d.believe(replica, lease)
 	d.log(p.GatewayKey).claim(time.Now())
-	a.world.trace.tell(replica, p.OrderID, "claims: fence %d, %s, attempt %d", p.Fence, p.GatewayKey, p.Attempt.Number)
+	a.world.trace.add(replica, p.OrderID, "claims: fence %d, %s, attempt %d", p.Fence, p.GatewayKey, p.Attempt.Number)
 }
 
 // holds reports whether the order is held. A lease that ends further ahead than any may has expired:
 // the clock has stepped back.
-func (a *audit) holds(d *dossier, now time.Time) bool {
+func (a *audit) holds(d *orderRecord, now time.Time) bool {
 	return d.held.until.After(now) && !d.held.until.After(now.Add(a.world.rules(mainGateway).MaxLease))
 }
 
 // free reports whether no worker can hold the order, by any reading of its lease.
-func (a *audit) free(d *dossier) bool {
+func (a *audit) free(d *orderRecord) bool {
 	now := a.now()
 	return d.held.until.Before(now.Add(-epsilon)) ||
 		d.held.until.After(now.Add(a.world.rules(mainGateway).MaxLease+epsilon))
 }
 
-func (d *dossier) believe(replica string, lease time.Duration) {
+func (d *orderRecord) believe(replica string, lease time.Duration) {
 	if until := time.Now().Add(lease); until.After(d.believes[replica]) {
 		d.believes[replica] = until
 	}
@@ -197,17 +197,17 @@ func (d *dossier) believe(replica string, lease time.Duration) {
 
 // wrote checks a write by the holder of a claim.
 func (a *audit) wrote(what string, h payment.ClaimRef) {
-	d := a.dossier(h.OrderID)
+	d := a.record(h.OrderID)
 	if d.payment.Fence != h.Fence {
-		a.world.find(h.OrderID, "%s by fence %d, and the claim is at fence %d", what, h.Fence, d.payment.Fence)
+		a.world.report(h.OrderID, "%s by fence %d, and the claim is at fence %d", what, h.Fence, d.payment.Fence)
 	}
 }
 
 // dossier returns what is known of an order.
-func (a *audit) dossier(id payment.OrderID) *dossier {
+func (a *audit) record(id payment.OrderID) *orderRecord {
 	d := a.orders[id]
 	if d == nil {
-		d = &dossier{
+		d = &orderRecord{
 			believes: make(map[string]time.Time), proofs: make(map[payment.GatewayKey]*keyLog),
 			approved: make(map[string]approval), dropped: make(map[string]approval),
 		}
@@ -217,12 +217,12 @@ func (a *audit) dossier(id payment.OrderID) *dossier {
 }
 
 // look reads an order after a change, and checks what has become of it.
-func (a *audit) look(id payment.OrderID) {
+func (a *audit) inspect(id payment.OrderID) {
 	h, err := a.store.History(context.Background(), id)
 	if err != nil {
 		return
 	}
-	d := a.dossier(id)
+	d := a.record(id)
 	was, is := d.payment, h.Payment
 	d.payment = is
 	if is.State != payment.StateProcessing {
@@ -237,7 +237,7 @@ func (a *audit) look(id payment.OrderID) {
 	a.checkProofs(d, was, h)
 	a.checkHistory(h)
 	if is.State != was.State {
-		a.world.trace.tell("database", id, "%s, fence %d, %s, %s%s due %v", is.State, is.Fence,
+		a.world.trace.add("database", id, "%s, fence %d, %s, %s%s due %v", is.State, is.Fence,
 			is.GatewayKey, is.TransactionID, is.Code, is.DueAt)
 		if is.State.Final() {
 			d.ends = append(d.ends, end{is, time.Now()})
@@ -249,7 +249,7 @@ func (a *audit) look(id payment.OrderID) {
 
 // checkChange compares two states of a payment, one after the other.
 func (a *audit) checkChange(was, is payment.Payment, events []payment.Event) {
-	find := func(format string, args ...any) { a.world.find(is.OrderID, format, args...) }
+	find := func(format string, args ...any) { a.world.report(is.OrderID, format, args...) }
 	if was.OrderID == "" {
 		return
 	}
@@ -281,13 +281,13 @@ func (a *audit) checkHistory(h ports.History) {
 	id, fence := h.Payment.OrderID, int64(0)
 	for i, t := range h.Attempts {
 		if t.Number != i+1 || t.Fence < fence {
-			a.world.find(id, "attempt %d of fence %d is the %d-th in the history, after fence %d", t.Number, t.Fence, i+1, fence)
+			a.world.report(id, "attempt %d of fence %d is the %d-th in the history, after fence %d", t.Number, t.Fence, i+1, fence)
 		}
 		fence = t.Fence
 	}
 	for i, e := range h.Events {
 		if e.Number != i+1 {
-			a.world.find(id, "event %d is the %d-th in the history", e.Number, i+1)
+			a.world.report(id, "event %d is the %d-th in the history", e.Number, i+1)
 		}
 	}
 }
@@ -297,7 +297,7 @@ var loudEvents = []payment.EventKind{payment.EventEvidence, payment.EventImporte
 
 // checkEnd: what is stored as an end is what the gateway has in its books.
 func (a *audit) checkEnd(is payment.Payment) {
-	d := a.dossier(is.OrderID)
+	d := a.record(is.OrderID)
 	all := slices.DeleteFunc(a.taken(is.OrderID), func(t taken) bool { return t.Key != is.GatewayKey })
 	right := true
 	switch is.State {
@@ -307,14 +307,14 @@ func (a *audit) checkEnd(is payment.Payment) {
 		right = len(all) == 0
 	}
 	_, closed := d.closed(is)
-	excused := d.misled || a.world.gateway.liar() && is.State == payment.StateFailed && !closed
+	excused := d.misled || a.world.gateway.lagsLonger() && is.State == payment.StateFailed && !closed
 	if !right && !excused {
-		a.world.find(is.OrderID, "settled as %s %s, and the gateway has %+v", is.State, is.TransactionID, all)
+		a.world.report(is.OrderID, "settled as %s %s, and the gateway has %+v", is.State, is.TransactionID, all)
 	}
 }
 
 // closed returns the record of the payment's key, and whether it says that the key is closed.
-func (d *dossier) closed(p payment.Payment) (payment.Key, bool) {
+func (d *orderRecord) closed(p payment.Payment) (payment.Key, bool) {
 	i := slices.IndexFunc(p.Keys, func(k payment.Key) bool { return k.Key == p.GatewayKey })
 	if i < 0 {
 		return payment.Key{}, false
@@ -325,14 +325,14 @@ func (d *dossier) closed(p payment.Payment) (payment.Key, bool) {
 // checkLedger: the money of an order was taken once, and not by an attempt that was on its way
 // when the payment was settled as not charged.
 func (a *audit) checkLedger(id payment.OrderID) {
-	d, all := a.dossier(id), a.taken(id)
+	d, all := a.record(id), a.taken(id)
 	if len(all) > 1 && !d.misled {
-		a.world.find(id, "the money was taken %d times: %+v", len(all), all)
+		a.world.report(id, "the money was taken %d times: %+v", len(all), all)
 	}
 	for _, t := range all {
-		by := a.taker(d, t)
+		by := a.attemptOf(d, t)
 		if t.Money != d.payment.Money {
-			a.world.find(id, "%v was taken for an order of %v", t.Money, d.payment.Money)
+			a.world.report(id, "%v was taken for an order of %v", t.Money, d.payment.Money)
 		}
 		if d.misled {
 			continue
@@ -340,12 +340,12 @@ func (a *audit) checkLedger(id payment.OrderID) {
 		for _, e := range d.ends {
 			if (e.State == payment.StateFailed || e.State == payment.StateDeclined) && e.GatewayKey == t.Key &&
 				!by.began.After(e.at) && t.At.After(e.at) {
-				a.world.find(id, "%s at %v, and then charged by an attempt that had begun at %v",
+				a.world.report(id, "%s at %v, and then charged by an attempt that had begun at %v",
 					e.State, e.at.Sub(a.world.began), by.began.Sub(a.world.began))
 			}
 		}
 		if k := d.proofs[t.Key]; k != nil && !k.closedAt.IsZero() && t.At.After(k.closedAt) && !by.began.After(k.closedAt) {
-			a.world.find(id, "%s was closed at %v, and then charged by an attempt that had begun at %v",
+			a.world.report(id, "%s was closed at %v, and then charged by an attempt that had begun at %v",
 				t.Key, k.closedAt.Sub(a.world.began), by.began.Sub(a.world.began))
 		}
 	}
@@ -372,21 +372,21 @@ func (a *audit) taken(id payment.OrderID) (all []taken) {
 }
 
 // taker returns the attempt that took the money.
-func (a *audit) taker(d *dossier, t taken) *attempt {
+func (a *audit) attemptOf(d *orderRecord, t taken) *attempt {
 	a.arriving.Lock()
 	defer a.arriving.Unlock()
 	i := slices.IndexFunc(d.attempts, func(at *attempt) bool {
 		return at.takes && at.Key == t.Key && (at.pends || at.lands.Equal(t.At))
 	})
 	if i < 0 {
-		a.world.find(t.OrderID, "money was taken that nobody asked for: %+v", t)
+		a.world.report(t.OrderID, "money was taken that nobody asked for: %+v", t)
 		return &attempt{began: t.At}
 	}
 	return d.attempts[i]
 }
 
 // ended reports whether the payment was ever stored as such.
-func (d *dossier) ended(s payment.State, transactionID string) bool {
+func (d *orderRecord) ended(s payment.State, transactionID string) bool {
 	return slices.ContainsFunc(d.ends, func(e end) bool {
 		return e.State == s && e.TransactionID == transactionID
 	})
@@ -403,5 +403,5 @@ func (a *audit) ordersInOrder() []payment.OrderID {
 func (a *audit) keysOf(id payment.OrderID) []payment.GatewayKey {
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	return slices.Clone(a.dossier(id).keys)
+	return slices.Clone(a.record(id).keys)
 }

@@ -24,21 +24,21 @@ func (p auditedPayments) Claim(
 ) (payment.Payment, payment.Verdict, error) {
 	p.audit.mu.Lock()
 	defer p.audit.mu.Unlock()
-	was := p.audit.dossier(ask.OrderID).payment.State
+	was := p.audit.record(ask.OrderID).payment.State
 	ask.Worker = p.audit.fresh(ask.Worker)
 	is, verdict, err := p.Payments.Claim(ctx, ask)
 	if err == nil {
 		if verdict == payment.VerdictClaimed {
 			p.audit.granted(ask.Replica, is, ask.Lease)
 		}
-		if d := p.audit.dossier(ask.OrderID); verdict == payment.VerdictBusy && p.audit.free(d) {
-			p.audit.world.find(ask.OrderID, "%s is told that it is busy, and the lease is over", ask.Replica)
+		if d := p.audit.record(ask.OrderID); verdict == payment.VerdictBusy && p.audit.free(d) {
+			p.audit.world.report(ask.OrderID, "%s is told that it is busy, and the lease is over", ask.Replica)
 		}
-		if verdict == payment.VerdictClaimed && was.Final() && p.audit.waits[asker(ctx)].fenced {
-			p.audit.world.find(ask.OrderID, "request %d lost its claim, did not wait for the end, which was %s, and began another round",
-				asker(ctx), was)
+		if verdict == payment.VerdictClaimed && was.Final() && p.audit.waits[requestNumber(ctx)].fenced {
+			p.audit.world.report(ask.OrderID, "request %d lost its claim, did not wait for the end, which was %s, and began another round",
+				requestNumber(ctx), was)
 		}
-		p.audit.look(ask.OrderID)
+		p.audit.inspect(ask.OrderID)
 	}
 	return is, verdict, err
 }
@@ -52,16 +52,16 @@ func (p auditedPayments) ClaimDue(
 	due, err := p.Payments.ClaimDue(ctx, terms, limit)
 	for _, d := range due {
 		if d.LookUp != "" {
-			p.audit.saw("keys looked up again")
+			p.audit.cover("keys looked up again")
 		}
 		switch d.Verdict {
 		case payment.VerdictClaimed:
 			p.audit.granted(terms.Replica, d.Payment, terms.Lease)
 		case payment.VerdictQuarantined:
-			p.audit.saw("payments set aside")
-			p.audit.dossier(d.Payment.OrderID).held.until = time.Time{}
+			p.audit.cover("payments set aside")
+			p.audit.record(d.Payment.OrderID).held.until = time.Time{}
 		}
-		p.audit.look(d.Payment.OrderID)
+		p.audit.inspect(d.Payment.OrderID)
 	}
 	return due, err
 }
@@ -71,14 +71,14 @@ func (p auditedPayments) Renew(ctx context.Context, r payment.Renewal) error {
 	defer p.audit.mu.Unlock()
 	err := p.Payments.Renew(ctx, r)
 	if err == nil {
-		d := p.audit.dossier(r.OrderID)
+		d := p.audit.record(r.OrderID)
 		p.audit.wrote("renewed", r.ClaimRef)
 		d.held.until = p.audit.now().Add(r.Delay + r.Lease)
 		if d.payment.Attempt.Number == r.Attempt && d.payment.Attempt.Class == "" {
 			d.believe(d.held.replica, r.Delay+r.Lease) // a repeat does not count
 		}
-		p.audit.look(r.OrderID)
-		p.audit.world.trace.tell(d.held.replica, r.OrderID, "attempt %d was %s; next: %t, in %v",
+		p.audit.inspect(r.OrderID)
+		p.audit.world.trace.add(d.held.replica, r.OrderID, "attempt %d was %s; next: %t, in %v",
 			r.Attempt, r.End.Class, r.Next, r.Delay)
 	}
 	return err
@@ -88,11 +88,11 @@ func (p auditedPayments) Settle(ctx context.Context, s payment.Settlement) error
 	p.audit.mu.Lock()
 	defer p.audit.mu.Unlock()
 	err := p.Payments.Settle(ctx, s)
-	p.audit.sawSettle(s, err)
+	p.audit.coverSettle(s, err)
 	p.audit.fencedOut(s, err)
 	if err == nil {
 		p.audit.wrote("settled", s.ClaimRef)
-		p.audit.look(s.OrderID)
+		p.audit.inspect(s.OrderID)
 	}
 	return err
 }
@@ -102,21 +102,21 @@ func (p auditedPayments) RecordLookup(
 ) (payment.Payment, payment.Verdict, error) {
 	p.audit.mu.Lock()
 	defer p.audit.mu.Unlock()
-	was := p.audit.dossier(r.OrderID).payment
+	was := p.audit.record(r.OrderID).payment
 	is, verdict, err := p.Payments.RecordLookup(ctx, r)
 	if err == nil {
 		if moved := was.Fence != r.Fence || was.Attempt.Number != r.Attempt; moved && verdict == payment.VerdictWritten {
-			p.audit.world.find(r.OrderID, "a lookup counts that was sent at fence %d, attempt %d, and it was at fence %d, attempt %d",
+			p.audit.world.report(r.OrderID, "a lookup counts that was sent at fence %d, attempt %d, and it was at fence %d, attempt %d",
 				r.Fence, r.Attempt, was.Fence, was.Attempt.Number)
 		}
 		if r.Result.Result == payment.FoundProcessing {
-			k := p.audit.dossier(r.OrderID).log(r.Key)
+			k := p.audit.record(r.OrderID).log(r.Key)
 			k.busy = append(k.busy, time.Now())
 		}
-		p.audit.look(r.OrderID)
-		p.audit.sawLookup(r, is, verdict)
+		p.audit.inspect(r.OrderID)
+		p.audit.coverLookup(r, is, verdict)
 	}
-	p.audit.world.trace.tell(r.Replica, r.OrderID, "records the lookup of %s by fence %d, attempt %d: %s, %v", r.Key, r.Fence, r.Attempt, verdict, err)
+	p.audit.world.trace.add(r.Replica, r.OrderID, "records the lookup of %s by fence %d, attempt %d: %s, %v", r.Key, r.Fence, r.Attempt, verdict, err)
 	return is, verdict, err
 }
 
@@ -127,10 +127,10 @@ func (p auditedPayments) RecordApproval(
 	defer p.audit.mu.Unlock()
 	is, verdict, err := p.Payments.RecordApproval(ctx, a)
 	if err == nil {
-		p.audit.saw("approvals recorded: " + string(verdict))
-		p.audit.look(a.OrderID)
+		p.audit.cover("approvals recorded: " + string(verdict))
+		p.audit.inspect(a.OrderID)
 	}
-	p.audit.world.trace.tell(a.By, a.OrderID, "records the approval %s of %s: %s, %v", a.TransactionID, a.Key, verdict, err)
+	p.audit.world.trace.add(a.By, a.OrderID, "records the approval %s of %s: %s, %v", a.TransactionID, a.Key, verdict, err)
 	return is, verdict, err
 }
 
@@ -158,11 +158,11 @@ func (p auditedPayments) Release(ctx context.Context, h ports.Heartbeat) (bool, 
 func (a *audit) release(name string) {
 	now := a.now()
 	if ago := time.Since(a.heard[name]); ago <= a.world.heartbeatTimeout {
-		a.world.find("", "%s was called silent %v after it was heard", name, ago)
+		a.world.report("", "%s was called silent %v after it was heard", name, ago)
 	}
 	for _, id := range slices.Sorted(maps.Keys(a.orders)) {
 		if d := a.orders[id]; d.held.replica == name && d.held.until.After(now) {
-			a.world.trace.tell("audit", id, "%s is silent, and loses its claim", name)
+			a.world.trace.add("audit", id, "%s is silent, and loses its claim", name)
 			d.held.until = time.Time{}
 		}
 	}
@@ -170,10 +170,10 @@ func (a *audit) release(name string) {
 
 // fencedOut takes down an approval that its worker could not settle: it is recorded all the same.
 func (a *audit) fencedOut(s payment.Settlement, err error) {
-	d := a.dossier(s.OrderID)
+	d := a.record(s.OrderID)
 	if by, known := d.approved[s.Outcome.TransactionID]; known && errors.Is(err, payment.ErrFenced) {
 		by.at = time.Now()
-		a.saw("approvals of workers that were fenced out")
+		a.cover("approvals of workers that were fenced out")
 		d.dropped[s.Outcome.TransactionID] = by
 	}
 }
@@ -203,12 +203,12 @@ const kindsOfWork = 3
 func (g auditedGateway) Charge(ctx context.Context, c payment.Charge) payment.Result {
 	defer g.replica.call(ctx)()
 	if g.replica.idle.Load() {
-		g.audit.world.find(c.OrderID, "%s charges, and had stopped", g.replica.name)
+		g.audit.world.report(c.OrderID, "%s charges, and had stopped", g.replica.name)
 	}
 	at := g.audit.begin(ctx, g.replica.name, g.Capabilities().Gateway, c)
 	result := g.Gateway.Charge(context.WithValue(ctx, attemptKey{}, at), c)
 	g.audit.ended(g.replica.name, at, result)
-	g.audit.world.trace.tell(g.replica.name, c.OrderID, "charges with %s: %s %s",
+	g.audit.world.trace.add(g.replica.name, c.OrderID, "charges with %s: %s %s",
 		c.Key, result.Class, result.Message)
 	return result
 }
@@ -218,20 +218,20 @@ func (g auditedGateway) LookUp(ctx context.Context, key payment.GatewayKey) paym
 	sent := time.Now()
 	found := g.Gateway.LookUp(ctx, key)
 	g.audit.lookedUp(g.replica.name, g.Capabilities().Gateway, key, sent, found)
-	g.audit.world.trace.tell(g.replica.name, "", "looks up %s: %s", key, found.Result)
+	g.audit.world.trace.add(g.replica.name, "", "looks up %s: %s", key, found.Result)
 	return found
 }
 
 // call counts a call to the gateway until it is over: those of the queue are bounded.
 func (r *replica) call(ctx context.Context) (over func()) {
-	if asker(ctx) != 0 {
+	if requestNumber(ctx) != 0 {
 		return func() {}
 	}
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	r.queued++
 	if limit := kindsOfWork * r.world.workers; r.queued > limit {
-		r.world.find("", "%s has %d calls of its queue at the gateway, and %d workers", r.name, r.queued, limit)
+		r.world.report("", "%s has %d calls of its queue at the gateway, and %d workers", r.name, r.queued, limit)
 	}
 	return func() {
 		r.mu.Lock()
@@ -244,8 +244,8 @@ func (r *replica) call(ctx context.Context) (over func()) {
 func (a *audit) begin(ctx context.Context, replica string, gateway payment.GatewayID, c payment.Charge) *attempt {
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	d := a.dossier(c.OrderID)
-	at := &attempt{Charge: c, request: asker(ctx), began: time.Now()}
+	d := a.record(c.OrderID)
+	at := &attempt{Charge: c, request: requestNumber(ctx), began: time.Now()}
 	a.checkAttempt(d, replica, gateway, c)
 	d.attempts = append(d.attempts, at)
 	k := d.log(c.Key)
@@ -257,15 +257,15 @@ func (a *audit) begin(ctx context.Context, replica string, gateway payment.Gatew
 	}
 	switch until, held := d.believes[replica]; {
 	case !stored:
-		a.world.find(c.OrderID, "%s charges with %s, which was not stored before", replica, c.Key)
+		a.world.report(c.OrderID, "%s charges with %s, which was not stored before", replica, c.Key)
 	case c.Money != d.payment.Money:
-		a.world.find(c.OrderID, "%s charges %v for an order of %v", replica, c.Money, d.payment.Money)
+		a.world.report(c.OrderID, "%s charges %v for an order of %v", replica, c.Money, d.payment.Money)
 	case !held:
-		a.world.find(c.OrderID, "%s charges without a claim", replica)
+		a.world.report(c.OrderID, "%s charges without a claim", replica)
 	case time.Now().After(until):
-		a.world.find(c.OrderID, "%s charges %v after its lease had run out", replica, time.Since(until))
+		a.world.report(c.OrderID, "%s charges %v after its lease had run out", replica, time.Since(until))
 	case d.held.replica != replica || !d.held.until.After(a.now()):
-		a.saw("attempts begun behind the back of another worker")
+		a.cover("attempts begun behind the back of another worker")
 	}
 	return at
 }
@@ -276,13 +276,13 @@ func (a *audit) ended(replica string, at *attempt, r payment.Result) {
 	defer a.mu.Unlock()
 	at.ended, at.class, at.answered = time.Now(), r.Class, r.Answered
 	if r.Class == payment.ClassApproved {
-		a.dossier(at.OrderID).approve(r.TransactionID, approval{at.Key, replica, at.ended})
+		a.record(at.OrderID).approve(r.TransactionID, approval{at.Key, replica, at.ended})
 	}
 }
 
 // arrivals is the gateway's end of the wires.
 type arrivals struct {
-	bank
+	gatewayLedger
 
 	audit *audit
 }
@@ -321,8 +321,8 @@ func (a *audit) decide(c payment.Charge) fake.Step {
 	at := a.desk[c.Key][0]
 	a.desk[c.Key] = a.desk[c.Key][1:]
 	a.arrived[c.OrderID]++
-	step, takes, lands := a.world.mood(c, a.arrived[c.OrderID])
+	step, takes, lands := a.world.gatewayFault(c, a.arrived[c.OrderID])
 	at.takes, at.pends, at.lands = takes, lands == pends, time.Now().Add(lands)
-	a.takers[c.Key] = a.takers[c.Key] || takes
+	a.chargers[c.Key] = a.chargers[c.Key] || takes
 	return step
 }

@@ -113,7 +113,7 @@ func (p lossyPayments) RecordApproval(
 func believesDeclines(name string) bug {
 	var mu sync.Mutex
 	declined := make(map[payment.GatewayKey]bool)
-	return twists(name, twistedGateway{
+	return mutates(name, mutatedGateway{
 		charge: func(ctx context.Context, g ports.Gateway, c payment.Charge) payment.Result {
 			r := g.Charge(ctx, c)
 			mu.Lock()
@@ -134,9 +134,9 @@ func believesDeclines(name string) bug {
 }
 
 // hastyPayments tells that a settlement is written, and writes it later.
-type hastyPayments struct{ ports.Payments }
+type earlySettles struct{ ports.Payments }
 
-func (p hastyPayments) Settle(ctx context.Context, s payment.Settlement) error {
+func (p earlySettles) Settle(ctx context.Context, s payment.Settlement) error {
 	go func() {
 		time.Sleep(time.Second)
 		_ = p.Payments.Settle(ctx, s)
@@ -145,9 +145,9 @@ func (p hastyPayments) Settle(ctx context.Context, s payment.Settlement) error {
 }
 
 // deafPayments does not let those who wait hear of a decline: the worker seems to be gone.
-type deafPayments struct{ ports.Payments }
+type failingReads struct{ ports.Payments }
 
-func (p deafPayments) Find(ctx context.Context, id payment.OrderID) (payment.Payment, error) {
+func (p failingReads) Find(ctx context.Context, id payment.OrderID) (payment.Payment, error) {
 	is, err := p.Payments.Find(ctx, id)
 	if is.State == payment.StateDeclined {
 		is.State, is.DueAt = payment.StateProcessing, is.SeenAt
@@ -156,7 +156,7 @@ func (p deafPayments) Find(ctx context.Context, id payment.OrderID) (payment.Pay
 }
 
 // twistedGateway is a gateway that the service uses wrongly.
-type twistedGateway struct {
+type mutatedGateway struct {
 	ports.Gateway
 
 	charge     func(context.Context, ports.Gateway, payment.Charge) payment.Result
@@ -164,27 +164,27 @@ type twistedGateway struct {
 	repeatable bool
 }
 
-func (g twistedGateway) Charge(ctx context.Context, c payment.Charge) payment.Result {
+func (g mutatedGateway) Charge(ctx context.Context, c payment.Charge) payment.Result {
 	if g.charge == nil {
 		return g.Gateway.Charge(ctx, c)
 	}
 	return g.charge(ctx, g.Gateway, c)
 }
 
-func (g twistedGateway) LookUp(ctx context.Context, key payment.GatewayKey) payment.Lookup {
+func (g mutatedGateway) LookUp(ctx context.Context, key payment.GatewayKey) payment.Lookup {
 	if g.lookUp == nil {
 		return g.Gateway.LookUp(ctx, key)
 	}
 	return g.lookUp(ctx, g.Gateway, key)
 }
 
-func (g twistedGateway) Capabilities() payment.Capabilities {
+func (g mutatedGateway) Capabilities() payment.Capabilities {
 	c := g.Gateway.Capabilities()
 	c.HonoursKeys = c.HonoursKeys || g.repeatable
 	return c
 }
 
-func twists(name string, t twistedGateway) bug {
+func mutates(name string, t mutatedGateway) bug {
 	return bug{name: name, gateway: func(g ports.Gateway) ports.Gateway {
 		own := t
 		own.Gateway = g
@@ -194,12 +194,12 @@ func twists(name string, t twistedGateway) bug {
 
 // charges is a bug in how the gateway is charged.
 func charges(name string, charge func(context.Context, ports.Gateway, payment.Charge) payment.Result) bug {
-	return twists(name, twistedGateway{charge: charge})
+	return mutates(name, mutatedGateway{charge: charge})
 }
 
 // looksUp is a bug in how the answer to a lookup is read.
 func looksUp(name string, read func(payment.Lookup) payment.Lookup) bug {
-	return twists(name, twistedGateway{
+	return mutates(name, mutatedGateway{
 		lookUp: func(ctx context.Context, g ports.Gateway, key payment.GatewayKey) payment.Lookup {
 			return read(g.LookUp(ctx, key))
 		},
@@ -210,7 +210,7 @@ func looksUp(name string, read func(payment.Lookup) payment.Lookup) bug {
 func chargingReconciler(name string) bug {
 	var mu sync.Mutex
 	seen := make(map[payment.GatewayKey]payment.Charge)
-	return twists(name, twistedGateway{
+	return mutates(name, mutatedGateway{
 		charge: func(ctx context.Context, g ports.Gateway, c payment.Charge) payment.Result {
 			mu.Lock()
 			seen[c.Key] = c

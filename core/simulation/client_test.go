@@ -22,16 +22,16 @@ type client struct {
 	id    int
 }
 
-type askerKey struct{}
+type requestNumberKey struct{}
 
 // asker returns the number of the request on whose behalf a call is made; zero for the queue.
-func asker(ctx context.Context) int {
-	n, _ := ctx.Value(askerKey{}).(int)
+func requestNumber(ctx context.Context) int {
+	n, _ := ctx.Value(requestNumberKey{}).(int)
 	return n
 }
 
 // live asks for one order after the other, as all clients do at about the same time.
-func (c *client) live() {
+func (c *client) run() {
 	for n := range c.world.requests {
 		if !c.world.sleep(c.about(c.world.pause)) {
 			return
@@ -119,14 +119,14 @@ func (c *client) post(request core.Request) history.Told {
 		Client: c.id, OrderID: string(request.OrderID), Kind: history.Post,
 		Amount: request.Money.String(), Call: c.world.tick(),
 	}
-	c.world.trace.tell(c.name(), request.OrderID, "request %d to %s: %v, async %t, wait %v",
+	c.world.trace.add(c.name(), request.OrderID, "request %d to %s: %v, async %t, wait %v",
 		number, r.name, request.Money, request.Async, request.Wait)
 	c.exchange(r, number, func(ctx context.Context) func() {
 		a, err := r.Process(ctx, request)
-		return func() { c.world.hear(&op, request, number, a, err) }
+		return func() { c.world.recordAnswer(&op, request, number, a, err) }
 	})
 	c.world.note(op)
-	c.world.trace.tell(c.name(), request.OrderID, "request %d is told: %s %s", number, op.Told, op.TransactionID)
+	c.world.trace.add(c.name(), request.OrderID, "request %d is told: %s %s", number, op.Told, op.TransactionID)
 	return op.Told
 }
 
@@ -139,17 +139,17 @@ func (c *client) get(id payment.OrderID) history.Told {
 	op := history.Operation{Client: c.id, OrderID: string(id), Kind: history.Get, Call: c.world.tick()}
 	c.exchange(r, 0, func(ctx context.Context) func() {
 		h, err := r.History(ctx, id)
-		return func() { c.world.see(&op, h.Payment, err) }
+		return func() { c.world.recordRead(&op, h.Payment, err) }
 	})
 	c.world.note(op)
-	c.world.trace.tell(c.name(), id, "sees: %s %s", op.Told, op.TransactionID)
+	c.world.trace.add(c.name(), id, "sees: %s %s", op.Told, op.TransactionID)
 	return op.Told
 }
 
 // exchange makes a call to a replica and takes the answer in, if it comes: the replica may die,
 // and the client may leave.
 func (c *client) exchange(r *replica, number int, call func(context.Context) func()) {
-	ctx, leave := context.WithCancel(context.WithValue(context.Background(), askerKey{}, number))
+	ctx, leave := context.WithCancel(context.WithValue(context.Background(), requestNumberKey{}, number))
 	defer leave()
 	patience := longestAnswer
 	if c.chance(0.1) {
@@ -172,13 +172,13 @@ func (c *client) exchange(r *replica, number int, call func(context.Context) fun
 	case <-c.world.failed:
 	case <-timer.C:
 		if patience == longestAnswer {
-			c.world.find("", "request %d got no answer in %v", number, patience)
+			c.world.report("", "request %d got no answer in %v", number, patience)
 		}
 	}
 }
 
 // hear takes in the answer to a Post, and checks it against what is stored.
-func (w *world) hear(op *history.Operation, request core.Request, number int, a core.Answer, err error) {
+func (w *world) recordAnswer(op *history.Operation, request core.Request, number int, a core.Answer, err error) {
 	op.Return = w.tick()
 	switch {
 	case errors.Is(err, core.ErrMismatch):
@@ -190,7 +190,7 @@ func (w *world) hear(op *history.Operation, request core.Request, number int, a 
 	case errors.Is(err, ports.ErrUnavailable):
 		op.Told = history.Unavailable
 	case err != nil:
-		w.find(request.OrderID, "request %d was told: %v", number, err)
+		w.report(request.OrderID, "request %d was told: %v", number, err)
 	default:
 		op.Told, op.TransactionID, op.Replayed = tells[a.State], a.TransactionID, a.Replayed
 	}
@@ -198,7 +198,7 @@ func (w *world) hear(op *history.Operation, request core.Request, number int, a 
 }
 
 // see takes in the answer to a Get.
-func (w *world) see(op *history.Operation, p payment.Payment, err error) {
+func (w *world) recordRead(op *history.Operation, p payment.Payment, err error) {
 	op.Return = w.tick()
 	switch {
 	case errors.Is(err, ports.ErrNotFound):
@@ -225,9 +225,9 @@ var tells = map[payment.State]history.Told{
 func (a *audit) told(op history.Operation, request core.Request, number int, s payment.State) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	d := a.dossier(request.OrderID)
+	d := a.record(request.OrderID)
 	find := func(format string, args ...any) {
-		a.world.find(request.OrderID, "request %d was told %q, "+format, append([]any{number, op.Told}, args...)...)
+		a.world.report(request.OrderID, "request %d was told %q, "+format, append([]any{number, op.Told}, args...)...)
 	}
 	switch op.Told {
 	case history.Success, history.Declined, history.Failed:

@@ -47,8 +47,8 @@ func mustFind(t *testing.T, b bug, seeds uint64) {
 		t.Skip("the search for a mistake takes minutes under the race detector: make test/proofs does it without")
 	}
 	for seed := uint64(1); seed <= seeds; seed++ {
-		if out := simulate(t, seed, b); out.finding != nil {
-			what, _, _ := strings.Cut(out.finding.what, "\n")
+		if out := simulate(t, seed, b); out.violation != nil {
+			what, _, _ := strings.Cut(out.violation.what, "\n")
 			t.Logf("%s: found by seed %d with: %s", b.name, seed, what)
 			return
 		}
@@ -155,7 +155,7 @@ func bugsAtTheGateway() []bug {
 				}
 				return r
 			}),
-		twists("a gateway without keys is asked again", twistedGateway{repeatable: true}),
+		mutates("a gateway without keys is asked again", mutatedGateway{repeatable: true}),
 	}
 }
 
@@ -163,13 +163,13 @@ func bugsAtTheGateway() []bug {
 func bugsOfTheWorker() []bug {
 	return []bug{
 		{name: "told before it is durable", payments: func(p ports.Payments) ports.Payments {
-			return hastyPayments{p}
+			return earlySettles{p}
 		}},
 		{name: "a shared commit is told of before it is made", payments: func(p ports.Payments) ports.Payments {
-			return hastyShares{newSharedPayments(p)}
+			return earlyBatches{newSharedPayments(p)}
 		}},
 		{name: "a waiter begins a round after a decline", payments: func(p ports.Payments) ports.Payments {
-			return deafPayments{p}
+			return failingReads{p}
 		}},
 	}
 }

@@ -29,12 +29,12 @@ func (p observedPayments) Find(ctx context.Context, id payment.OrderID) (payment
 	}
 	p.audit.mu.Lock()
 	defer p.audit.mu.Unlock()
-	w := p.audit.waits[asker(ctx)]
+	w := p.audit.waits[requestNumber(ctx)]
 	w.fenced = false
 	if is.RoundOver() {
 		w.shown = is.State
 	}
-	p.audit.waits[asker(ctx)] = w
+	p.audit.waits[requestNumber(ctx)] = w
 	return is, err
 }
 
@@ -44,9 +44,9 @@ func (p observedPayments) Claim(
 	is, verdict, err := p.Payments.Claim(ctx, ask)
 	p.audit.mu.Lock()
 	defer p.audit.mu.Unlock()
-	if w := p.audit.waits[asker(ctx)]; w.shown != "" && verdict == payment.VerdictClaimed {
-		p.audit.world.find(ask.OrderID, "request %d was shown that the payment is %s, and began a round of its own",
-			asker(ctx), w.shown)
+	if w := p.audit.waits[requestNumber(ctx)]; w.shown != "" && verdict == payment.VerdictClaimed {
+		p.audit.world.report(ask.OrderID, "request %d was shown that the payment is %s, and began a round of its own",
+			requestNumber(ctx), w.shown)
 	}
 	return is, verdict, err
 }
@@ -70,14 +70,14 @@ func (p observedPayments) RecordApproval(
 	ctx context.Context, a payment.Approval,
 ) (payment.Payment, payment.Verdict, error) {
 	p.audit.mu.Lock()
-	delete(p.audit.dossier(a.OrderID).dropped, a.TransactionID)
+	delete(p.audit.record(a.OrderID).dropped, a.TransactionID)
 	p.audit.mu.Unlock()
 	return p.Payments.RecordApproval(ctx, a)
 }
 
 // fenced takes down whose claim was lost.
 func (p observedPayments) fenced(ctx context.Context, err error) error {
-	if number := asker(ctx); number != 0 && errors.Is(err, payment.ErrFenced) {
+	if number := requestNumber(ctx); number != 0 && errors.Is(err, payment.ErrFenced) {
 		p.audit.mu.Lock()
 		defer p.audit.mu.Unlock()
 		w := p.audit.waits[number]

@@ -31,7 +31,7 @@ type look struct {
 
 const epsilon = time.Millisecond // databases store microseconds
 
-func (d *dossier) log(key payment.GatewayKey) *keyLog {
+func (d *orderRecord) log(key payment.GatewayKey) *keyLog {
 	k := d.proofs[key]
 	if k == nil {
 		k = &keyLog{}
@@ -133,9 +133,9 @@ func refusal(h ports.History, key payment.GatewayKey) (c payment.Class) {
 }
 
 // checkProofs: nothing is stored as not charged, and no key is given up, without the proof.
-func (a *audit) checkProofs(d *dossier, was payment.Payment, h ports.History) {
+func (a *audit) checkProofs(d *orderRecord, was payment.Payment, h ports.History) {
 	is := h.Payment
-	find := func(format string, args ...any) { a.world.find(is.OrderID, format, args...) }
+	find := func(format string, args ...any) { a.world.report(is.OrderID, format, args...) }
 	a.checkClosures(d, was, is)
 	k := d.log(is.GatewayKey)
 	if open := is.State != payment.StateProcessing && is.State != payment.StateSucceeded; open && !is.Doubt.Any() {
@@ -180,7 +180,7 @@ func (k *keyLog) final() bool {
 
 // checkTakeover: an attempt of the worker that has lost the claim counts as sent no earlier than at the
 // end of its lease by its own clock, until when it may begin.
-func (a *audit) checkTakeover(d *dossier, was, is payment.Payment) {
+func (a *audit) checkTakeover(d *orderRecord, was, is payment.Payment) {
 	if begun := was.Attempt.Class == "" && !was.Attempt.StartedAt.IsZero(); !begun || a.world.skew > 0 {
 		return
 	}
@@ -190,7 +190,7 @@ func (a *audit) checkTakeover(d *dossier, was, is payment.Payment) {
 		sent = u.Worker
 	}
 	if until := d.believes[was.Replica]; sent.Add(time.Second+epsilon).Before(until) && time.Now().Before(until) {
-		a.world.find(is.OrderID, "the attempt of %s counts as sent at %v, and it may begin until %v", was.Replica,
+		a.world.report(is.OrderID, "the attempt of %s counts as sent at %v, and it may begin until %v", was.Replica,
 			sent.Sub(a.world.began), until.Sub(a.world.began))
 	}
 }
@@ -202,7 +202,7 @@ func (k *keyLog) declined() bool {
 }
 
 // checkClosures: a key is closed by a proof, or by a person's word.
-func (a *audit) checkClosures(d *dossier, was, is payment.Payment) {
+func (a *audit) checkClosures(d *orderRecord, was, is payment.Payment) {
 	for _, key := range is.Keys {
 		i := slices.IndexFunc(was.Keys, func(k payment.Key) bool { return k.Key == key.Key })
 		if key.Closed == "" || key.Closed == payment.ClosedCharged || i >= 0 && was.Keys[i].Closed == key.Closed {
@@ -212,20 +212,20 @@ func (a *audit) checkClosures(d *dossier, was, is payment.Payment) {
 		switch {
 		case key.Closed == payment.ClosedPerson:
 			if !k.wordAt.Equal(time.Now()) {
-				a.world.find(is.OrderID, "%s was closed by a person, and no one has spoken", key.Key)
+				a.world.report(is.OrderID, "%s was closed by a person, and no one has spoken", key.Key)
 			}
 		case !a.world.proven(k):
-			a.world.find(is.OrderID, "%s was closed as %s, and that is not proven", key.Key, key.Closed)
+			a.world.report(is.OrderID, "%s was closed as %s, and that is not proven", key.Key, key.Closed)
 		}
 		k.saved = k.final()
 		k.close(time.Now())
-		a.saw("keys closed: " + string(key.Closed))
+		a.cover("keys closed: " + string(key.Closed))
 	}
 }
 
 // checkAttempt: an attempt may begin with this key, at this gateway.
-func (a *audit) checkAttempt(d *dossier, replica string, gateway payment.GatewayID, c payment.Charge) {
-	find := func(format string, args ...any) { a.world.find(c.OrderID, replica+" "+format, args...) }
+func (a *audit) checkAttempt(d *orderRecord, replica string, gateway payment.GatewayID, c payment.Charge) {
+	find := func(format string, args ...any) { a.world.report(c.OrderID, replica+" "+format, args...) }
 	k, set := d.log(c.Key), a.world.gateway
 	if k.gateway == "" {
 		k.gateway = gateway
@@ -246,7 +246,7 @@ func (a *audit) checkAttempt(d *dossier, replica string, gateway payment.Gateway
 
 // overlapping reports whether an attempt with the key is in flight: another worker's, behind whose
 // back this one was begun.
-func (a *audit) overlapping(d *dossier, key payment.GatewayKey) bool {
+func (a *audit) overlapping(d *orderRecord, key payment.GatewayKey) bool {
 	return slices.ContainsFunc(d.log(key).unknown(), func(at *attempt) bool { return at.ended.IsZero() })
 }
 
@@ -260,7 +260,7 @@ func (a *audit) lookedUp(replica string, gateway payment.GatewayID, key payment.
 			continue
 		}
 		if k.gateway != "" && k.gateway != gateway {
-			a.world.find(id, "%s looks up %s at %s, a key of %s", replica, key, gateway, k.gateway)
+			a.world.report(id, "%s looks up %s at %s, a key of %s", replica, key, gateway, k.gateway)
 		}
 		k.looks = append(k.looks, look{l, sent})
 		if l.Result == payment.FoundApproved {
@@ -277,7 +277,7 @@ type approval struct {
 	at      time.Time
 }
 
-func (d *dossier) approve(transactionID string, by approval) {
+func (d *orderRecord) approve(transactionID string, by approval) {
 	if _, known := d.approved[transactionID]; !known {
 		d.approved[transactionID] = by
 	}

@@ -5,5 +5,5 @@ package simulation
 const (
 	raceDetector = false
 	// shortRun is how many seeds a run without flags has.
-	shortRun = telling
+	shortRun = coveringSeeds
 )

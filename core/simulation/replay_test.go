@@ -10,7 +10,7 @@ func TestReplay(t *testing.T) {
 	same := 0
 	for seed := uint64(1); seed <= seeds; seed++ {
 		once, again := simulate(t, seed, bug{}), simulate(t, seed, bug{})
-		if once.story() == again.story() {
+		if once.events() == again.events() {
 			same++
 		}
 	}

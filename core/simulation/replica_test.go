@@ -28,7 +28,7 @@ type replica struct {
 	idle atomic.Bool
 
 	// When it cannot reach the database, or its beats do not.
-	cutOffs, mutes spells
+	cutOffs, mutes outages
 
 	mu      sync.Mutex
 	paused  time.Time      // until then
@@ -43,27 +43,27 @@ func (w *world) slot(i int) {
 	for n := 1; ; n++ {
 		r := w.start(i, fmt.Sprintf("replica-%d.%d", i+1, n))
 		w.place(i, r)
-		r.meetFate()
+		r.runFaults()
 		w.place(i, nil)
 		select {
 		case <-w.over:
 			return
-		case <-time.After(w.down(r.name)):
+		case <-time.After(w.downtime(r.name)):
 		}
 	}
 }
 
 // down draws how long a replica stays down.
-func (w *world) down(name string) time.Duration {
+func (w *world) downtime(name string) time.Duration {
 	s := w.stream("down", name)
-	if w.stormy() && s.chance(0.3) {
+	if w.faultsActive() && s.chance(0.3) {
 		return s.between(50*time.Millisecond, max(time.Minute, w.blackout))
 	}
 	return s.between(50*time.Millisecond, time.Minute)
 }
 
-// fateOf reports whether a replica lives.
-func (w *world) fateOf(name string) string {
+// status reports whether a replica lives.
+func (w *world) status(name string) string {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	for _, r := range w.places {
@@ -88,7 +88,7 @@ func (w *world) running(i int) *replica {
 }
 
 // bankOf returns the gateway for which the replicas of a slot are configured.
-func (w *world) bankOf(slot int) bank {
+func (w *world) ledgerOf(slot int) gatewayLedger {
 	if w.twoGateways && slot%2 == 1 {
 		return w.audit.banks[1]
 	}
@@ -96,18 +96,18 @@ func (w *world) bankOf(slot int) bank {
 }
 
 func (w *world) start(slot int, name string) *replica {
-	w.trace.tell(name, "", "starts")
+	w.trace.add(name, "", "starts")
 	r := &replica{
 		world: w, name: name, dead: make(chan struct{}), nth: make(map[string]int),
-		cutOffs: w.spells(name+" is cut off from the database", w.faults.cutOffs),
-		mutes:   w.spells(name+" cannot beat", w.faults.mutes),
+		cutOffs: w.outages(name+" is cut off from the database", w.faults.cutOffs),
+		mutes:   w.outages(name+" cannot beat", w.faults.mutes),
 	}
 	wire := &fake.Wire{Fault: r.fault}
 	payments := ports.Payments(observedPayments{sortedWork{wire.Payments(auditedPayments{w.audit.store, w.audit})}, w.audit})
 	if w.skew > 0 {
 		payments = skewedPayments{payments, w.skews(name)}
 	}
-	gateway := ports.Gateway(auditedGateway{wire.Gateway(arrivals{w.bankOf(slot), w.audit}), w.audit, r})
+	gateway := ports.Gateway(auditedGateway{wire.Gateway(arrivals{w.ledgerOf(slot), w.audit}), w.audit, r})
 	retry := ports.Retry(resilience.NewRetry(w.retry))
 	if w.sharedCommits {
 		payments = newSharedPayments(payments)
@@ -131,7 +131,7 @@ func (w *world) start(slot int, name string) *replica {
 }
 
 // meetFate waits for what ends the replica, and pauses it now and then.
-func (r *replica) meetFate() {
+func (r *replica) runFaults() {
 	s, set := r.world.stream("fate", r.name), r.world.faults
 	next := func(every time.Duration) time.Duration {
 		if every == 0 {
@@ -148,11 +148,11 @@ func (r *replica) meetFate() {
 		case <-r.dead:
 			return
 		case <-r.world.over:
-			r.leave()
+			r.remove()
 			return
 		}
 		switch first := min(crash, stop, pause); {
-		case !r.world.stormy():
+		case !r.world.faultsActive():
 			crash, stop, set.pauses = next(0), next(0), 0
 		case first == pause:
 			r.pause(s.between(time.Second, 3*time.Minute))
@@ -161,15 +161,15 @@ func (r *replica) meetFate() {
 			r.kill("crashes")
 			return
 		default:
-			r.leave()
+			r.remove()
 			return
 		}
 	}
 }
 
 // leave is a graceful stop. The replica can die in the middle of it.
-func (r *replica) leave() {
-	r.world.trace.tell(r.name, "", "is asked to stop")
+func (r *replica) remove() {
+	r.world.trace.add(r.name, "", "is asked to stop")
 	if r.world.stream("leave", r.name).chance(0.5) {
 		r.quit()
 	}
@@ -189,7 +189,7 @@ func (r *replica) leave() {
 // kill ends the process: none of its goroutines gets through a port any more.
 func (r *replica) kill(how string) {
 	r.die.Do(func() {
-		r.world.trace.tell(r.name, "", how)
+		r.world.trace.add(r.name, "", how)
 		r.world.mu.Lock()
 		r.world.deaths[r.name] = time.Now()
 		r.world.mu.Unlock()
@@ -200,7 +200,7 @@ func (r *replica) kill(how string) {
 
 // pause stops the process for d: its calls hang where they are, and go on then.
 func (r *replica) pause(d time.Duration) {
-	r.world.trace.tell(r.name, "", "is paused for %v", d)
+	r.world.trace.add(r.name, "", "is paused for %v", d)
 	r.world.mu.Lock()
 	r.world.pauses[r.name] = time.Now().Add(d)
 	r.world.mu.Unlock()

@@ -22,9 +22,9 @@ type settings struct {
 	// somebody now and then.
 	pause time.Duration
 
-	storm  time.Duration // how long there are faults
-	faults faults
-	moods  moods
+	faultPeriod   time.Duration // how long there are faults
+	faults        faults
+	gatewayFaults gatewayFaults
 	// jump bounds how far the database's clock is off, and skew how far those of the replicas are,
 	// either way. They are not both off in a run: elapsed time is what one clock at least has right.
 	jump, skew time.Duration
@@ -48,7 +48,7 @@ type capabilities struct {
 }
 
 // liar reports whether the gateway can do less than it declares.
-func (c capabilities) liar() bool { return c.lag > c.LookupLag }
+func (c capabilities) lagsLonger() bool { return c.lag > c.LookupLag }
 
 // faults are what happens to replicas and on the wires. The chances are of one call, the
 // lengths of time are means between two; zero for never.
@@ -62,7 +62,7 @@ type faults struct {
 }
 
 // moods are the weights of what the gateway does with an attempt, outside of its outages.
-type moods struct {
+type gatewayFaults struct {
 	approve, decline, refuse, unavailable, stumble, lose, late, slow, reject float64
 	between, running, uncharged, duplicate, pending                          float64
 	// noAnswer is the chance that something in between answers a lookup.
@@ -79,12 +79,12 @@ func draw(seed uint64) settings {
 		clients:        2 + s.IntN(6),
 		requests:       3 + s.IntN(13),
 		orders:         1 + s.IntN(10),
-		storm:          s.between(2*time.Minute, 40*time.Minute),
+		faultPeriod:    s.between(2*time.Minute, 40*time.Minute),
 		faults:         drawFaults(s),
-		moods:          drawMoods(s),
+		gatewayFaults:  drawGatewayFaults(s),
 	}
 	set.sharedCommits = newStream(seed, "shared commits").chance(0.5)
-	set.pause = s.between(200*time.Millisecond, set.storm/time.Duration(set.requests))
+	set.pause = s.between(200*time.Millisecond, set.faultPeriod/time.Duration(set.requests))
 	set.service.GatewayTimeout, set.service.MaxBackoff = set.gatewayTimeout, set.retry.MaxBackoff()
 	set.arrival = set.service.Late - time.Second
 	set.gateway = drawGateway(newStream(seed, "gateway"), set)
@@ -163,14 +163,14 @@ func drawFaults(s stream) faults {
 	}
 }
 
-func drawMoods(s stream) moods {
+func drawGatewayFaults(s stream) gatewayFaults {
 	some := func(weight float64) float64 {
 		if s.chance(0.4) {
 			return 0
 		}
 		return s.Float64() * weight
 	}
-	m := moods{
+	m := gatewayFaults{
 		approve: one(s, 0.1, 0.5, 1.0), decline: some(0.5), refuse: some(0.7), unavailable: some(0.5),
 		stumble: some(0.4), lose: some(0.4), late: some(0.5), slow: some(0.5), reject: some(0.1),
 		between: some(0.4), running: some(0.1), uncharged: some(0.2), duplicate: some(0.5), pending: some(0.05),

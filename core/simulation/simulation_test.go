@@ -9,7 +9,7 @@ import (
 )
 
 // telling is how many seeds see everything that there is to see, the rarest of it some times.
-const telling = 500
+const coveringSeeds = 500
 
 var (
 	seedFlag  = flag.Uint64("seed", 0, "live through this seed alone, and tell its story")
@@ -29,24 +29,24 @@ func TestSimulation(t *testing.T) {
 		first, last = *seedFlag, *seedFlag
 	}
 	began, simulated, seeds, findings := time.Now(), time.Duration(0), 0, 0
-	seen := make(sights)
+	seen := make(coverage)
 	for seed := first; seed <= last && findings < 3; seed++ {
 		out := simulate(t, seed, bug{})
 		simulated += out.simulated
-		seen.add(out.sights)
+		seen.add(out.coverage)
 		seeds++
 		switch {
-		case out.finding != nil:
+		case out.violation != nil:
 			findings++
 			t.Errorf("seed %d, %s: %s\nIt replays with: go test ./core/simulation -run TestSimulation -seed=%d\n%s",
-				seed, out.finding.order, out.finding.what, seed, out.story())
+				seed, out.violation.order, out.violation.what, seed, out.events())
 		case *seedFlag > 0:
-			t.Log(out.story())
+			t.Log(out.events())
 		}
 	}
 	t.Logf("%d seeds, %.0f simulated hours in %v, with\n%s", seeds, simulated.Hours(),
 		time.Since(began).Round(time.Millisecond), seen)
-	if seeds >= telling {
+	if seeds >= coveringSeeds {
 		seen.require(t)
 	}
 }

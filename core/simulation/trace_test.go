@@ -17,10 +17,10 @@ type trace struct {
 	began time.Time
 
 	mu    sync.Mutex
-	lines []line
+	lines []entry
 }
 
-type line struct {
+type entry struct {
 	at     time.Duration
 	actor  string
 	order  payment.OrderID // empty where it is about all of them
@@ -29,14 +29,14 @@ type line struct {
 }
 
 // tell adds a line. The arguments must not change afterwards.
-func (t *trace) tell(actor string, order payment.OrderID, format string, args ...any) {
+func (t *trace) add(actor string, order payment.OrderID, format string, args ...any) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	t.lines = append(t.lines, line{time.Since(t.began), actor, order, format, args})
+	t.lines = append(t.lines, entry{time.Since(t.began), actor, order, format, args})
 }
 
 // story is what concerns an order, line by line; all there is for an empty one.
-func (t *trace) story(order payment.OrderID) string {
+func (t *trace) format(order payment.OrderID) string {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	var b strings.Builder
@@ -69,7 +69,7 @@ func (h traceHandler) Handle(_ context.Context, r slog.Record) error {
 		}
 		return order == ""
 	})
-	h.trace.tell(h.replica, order, "logs: %v", logged{r})
+	h.trace.add(h.replica, order, "logs: %v", logged{r})
 	return nil
 }
 

@@ -68,17 +68,17 @@ func (r *replica) callDatabase(s stream, c fake.Call, do func()) error {
 	time.Sleep(before)
 	r.gate(forever, stagger)
 
-	stormy := r.world.stormy()
+	faulty := r.world.faultsActive()
 	polls := slices.Contains([]string{"NextDue", "Heartbeat", "Heartbeats", "TryWrite", "Find"}, c.Method)
 	switch {
 	case r.away(c):
 		time.Sleep(s.between(time.Millisecond, 3*time.Second))
 		return ports.ErrUnavailable
-	case stormy && !polls && s.chance(f.crash):
+	case faulty && !polls && s.chance(f.crash):
 		r.crashAt(s, c, do)
-	case stormy && s.chance(f.fail):
+	case faulty && s.chance(f.fail):
 		return ports.ErrUnavailable
-	case stormy && s.chance(f.hang):
+	case faulty && s.chance(f.hang):
 		r.pause(s.between(time.Second, 3*time.Minute))
 		if s.chance(0.5) {
 			r.gate(forever, stagger)
@@ -88,8 +88,8 @@ func (r *replica) callDatabase(s stream, c fake.Call, do func()) error {
 	r.gate(forever, stagger)
 	time.Sleep(after)
 	r.gate(forever, stagger)
-	if stormy && s.chance(f.lose) || after > 0 && r.away(c) {
-		r.world.trace.tell(r.name, c.OrderID, "%s: its answer is lost", c.Method)
+	if faulty && s.chance(f.lose) || after > 0 && r.away(c) {
+		r.world.trace.add(r.name, c.OrderID, "%s: its answer is lost", c.Method)
 		return fake.FailAfter(context.Background(), c, func() {})
 	}
 	return nil
@@ -112,17 +112,17 @@ func (r *replica) callGateway(ctx context.Context, s stream, c fake.Call, do fun
 	before, after := r.latency(s, c)
 	time.Sleep(min(before, limit))
 
-	stormy := r.world.stormy()
+	faulty := r.world.faultsActive()
 	_, away := r.world.gatewayOutages.now()
 	switch {
 	case c.Method == "LookUp" && away:
 		time.Sleep(s.between(time.Millisecond, 10*time.Second))
 		return ports.ErrUnavailable
-	case stormy && s.chance(f.crash):
+	case faulty && s.chance(f.crash):
 		r.crashAt(s, c, do)
-	case stormy && s.chance(f.fail):
+	case faulty && s.chance(f.fail):
 		return ports.ErrUnavailable
-	case stormy && s.chance(f.hang):
+	case faulty && s.chance(f.hang):
 		r.pause(s.between(time.Second, 3*time.Minute))
 		if s.chance(0.5) {
 			r.gate(limit, stagger)
@@ -132,7 +132,7 @@ func (r *replica) callGateway(ctx context.Context, s stream, c fake.Call, do fun
 	r.gate(forever, stagger)
 	err := fake.DelayAnswer(after)(ctx, c, func() {})
 	r.gate(forever, stagger)
-	if stormy && s.chance(f.lose) {
+	if faulty && s.chance(f.lose) {
 		err = ports.ErrInDoubt
 	}
 	return err
@@ -143,7 +143,7 @@ func (r *replica) latency(s stream, c fake.Call) (before, after time.Duration) {
 	if slices.Contains([]string{"NextDue", "Heartbeat", "Heartbeats", "TryWrite"}, c.Method) {
 		return 0, 0 // there are too many of them
 	}
-	if r.world.stormy() && s.chance(r.world.faults.delay) {
+	if r.world.faultsActive() && s.chance(r.world.faults.delay) {
 		if s.chance(0.5) {
 			before = s.between(10*time.Millisecond, time.Minute)
 		} else {
@@ -157,10 +157,10 @@ func (r *replica) latency(s stream, c fake.Call) (before, after time.Duration) {
 // crashAt lets the process die before the call, or after it.
 func (r *replica) crashAt(s stream, c fake.Call, do func()) {
 	if s.chance(0.5) {
-		r.world.trace.tell(r.name, c.OrderID, "dies before %s", c.Method)
+		r.world.trace.add(r.name, c.OrderID, "dies before %s", c.Method)
 	} else {
 		do()
-		r.world.trace.tell(r.name, c.OrderID, "dies after %s", c.Method)
+		r.world.trace.add(r.name, c.OrderID, "dies after %s", c.Method)
 	}
 	r.kill("crashes")
 	runtime.Goexit()

@@ -24,29 +24,29 @@ type world struct {
 	trace *trace
 	audit *audit
 
-	databaseOutages, gatewayOutages spells
+	databaseOutages, gatewayOutages outages
 	// What the replicas are held to, whatever a bug makes of their settings.
 	workers          int
 	heartbeatTimeout time.Duration
 	late             time.Duration
 
-	slots   sync.WaitGroup
-	calls   atomic.Int64  // of clients, that a living replica is at, be they gone or not
-	over    chan struct{} // closed when the replicas are to go
-	failed  chan struct{} // closed when finding is set
-	mu      sync.Mutex
-	finding *finding
-	places  []*replica // by slot; nil while nobody runs there
-	keys    int
-	deaths  map[string]time.Time // of replicas
-	pauses  map[string]time.Time // when the last pause of a replica is over
-	asked   int
-	clock   int64
-	history []history.Operation
+	slots     sync.WaitGroup
+	calls     atomic.Int64  // of clients, that a living replica is at, be they gone or not
+	over      chan struct{} // closed when the replicas are to go
+	failed    chan struct{} // closed when finding is set
+	mu        sync.Mutex
+	violation *violation
+	places    []*replica // by slot; nil while nobody runs there
+	keys      int
+	deaths    map[string]time.Time // of replicas
+	pauses    map[string]time.Time // when the last pause of a replica is over
+	asked     int
+	clock     int64
+	history   []history.Operation
 }
 
 // finding is a promise that was not kept.
-type finding struct {
+type violation struct {
 	order payment.OrderID
 	what  string
 }
@@ -55,10 +55,10 @@ type finding struct {
 type run struct {
 	seed      uint64
 	simulated time.Duration
-	finding   *finding
-	story     func() string
+	violation *violation
+	events    func() string
 	history   []history.Operation
-	sights    sights
+	coverage  coverage
 }
 
 // simulate lives through one seed, with a bug or without.
@@ -70,28 +70,28 @@ func simulate(t *testing.T, seed uint64, b bug) run {
 		if r := recover(); r != nil {
 			stacks := make([]byte, 1<<20)
 			stacks = stacks[:runtime.Stack(stacks, true)]
-			panic(fmt.Sprintf("seed %d: %v\n%s\n%s", seed, r, w.trace.story(""), stacks))
+			panic(fmt.Sprintf("seed %d: %v\n%s\n%s", seed, r, w.trace.format(""), stacks))
 		}
 	}()
 	synctest.Test(t, func(*testing.T) {
 		w = newWorld(seed, b)
-		w.live()
+		w.run()
 		simulated = time.Since(w.began)
 	})
-	out := run{seed: seed, simulated: simulated, finding: w.finding, history: w.history, sights: w.audit.sights}
+	out := run{seed: seed, simulated: simulated, violation: w.violation, history: w.history, coverage: w.audit.coverage}
 	for _, op := range w.history {
-		out.sights["clients were told: "+string(op.Told)]++
+		out.coverage["clients were told: "+string(op.Told)]++
 	}
-	if out.finding == nil {
-		if err := history.Check(w.unspoken(), time.Minute); err != nil {
-			out.finding = w.findingOf(err)
+	if out.violation == nil {
+		if err := history.Check(w.operatorOperations(), time.Minute); err != nil {
+			out.violation = w.violationOf(err)
 		}
 	}
-	out.story = func() string {
-		if out.finding == nil {
-			return w.trace.story("")
+	out.events = func() string {
+		if out.violation == nil {
+			return w.trace.format("")
 		}
-		return w.trace.story(out.finding.order)
+		return w.trace.format(out.violation.order)
 	}
 	return out
 }
@@ -108,28 +108,28 @@ func newWorld(seed uint64, b bug) *world {
 	w.trace = &trace{began: w.began}
 	w.audit = newAudit(w)
 	w.places = make([]*replica, w.replicas)
-	w.databaseOutages = w.spells("the database is away", w.faults.databaseOutages)
-	w.gatewayOutages = w.spells("the gateway is away", w.faults.gatewayOutages)
+	w.databaseOutages = w.outages("the database is away", w.faults.databaseOutages)
+	w.gatewayOutages = w.outages("the gateway is away", w.faults.gatewayOutages)
 	return w
 }
 
 // live is the run: a storm of faults while clients ask, then quiet until every payment has
 // its end.
-func (w *world) live() {
+func (w *world) run() {
 	for i := range w.replicas {
 		w.slots.Go(func() { w.slot(i) })
 	}
 	w.slots.Go(w.moveClocks)
 	w.slots.Go(w.decidePending)
-	w.slots.Go(w.speak)
+	w.slots.Go(w.runOperator)
 	var clients sync.WaitGroup
 	for i := range w.clients {
-		clients.Go(func() { (&client{world: w, id: i, stream: w.stream("client", i)}).live() })
+		clients.Go(func() { (&client{world: w, id: i, stream: w.stream("client", i)}).run() })
 	}
 	clients.Wait()
-	w.sleep(time.Until(w.began.Add(w.storm)))
-	w.reachEnds()
-	w.lastLook()
+	w.sleep(time.Until(w.began.Add(w.faultPeriod)))
+	w.waitUntilFinal()
+	w.finalCheck()
 	close(w.over)
 	w.slots.Wait()
 	w.audit.close()
@@ -138,8 +138,8 @@ func (w *world) live() {
 
 func (w *world) stream(name ...any) stream { return newStream(w.seed, name...) }
 
-// stormy reports whether there are still faults.
-func (w *world) stormy() bool { return time.Since(w.began) < w.storm }
+// faulty reports whether there are still faults.
+func (w *world) faultsActive() bool { return time.Since(w.began) < w.faultPeriod }
 
 // sleep returns false where the run has failed meanwhile.
 func (w *world) sleep(d time.Duration) bool {
@@ -154,19 +154,19 @@ func (w *world) sleep(d time.Duration) bool {
 }
 
 // find keeps the first promise that was not kept, and ends the run.
-func (w *world) find(order payment.OrderID, format string, args ...any) {
+func (w *world) report(order payment.OrderID, format string, args ...any) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	if w.finding != nil || w.bug.unaudited {
+	if w.violation != nil || w.bug.unaudited {
 		return
 	}
-	w.finding = &finding{order, fmt.Sprintf(format, args...)}
-	w.trace.tell("audit", order, "FINDS: %s", w.finding.what)
+	w.violation = &violation{order, fmt.Sprintf(format, args...)}
+	w.trace.add("audit", order, "FINDS: %s", w.violation.what)
 	close(w.failed)
 }
 
-func (w *world) findingOf(err error) *finding {
-	f := &finding{what: err.Error()}
+func (w *world) violationOf(err error) *violation {
+	f := &violation{what: err.Error()}
 	if impossible := new(history.ImpossibleError); errors.As(err, &impossible) {
 		f.order = payment.OrderID(impossible.OrderID)
 	}

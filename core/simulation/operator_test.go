@@ -13,12 +13,12 @@ import (
 
 // speak lets a person resolve and import payments, now and then. What he says of a success is what
 // the gateway's books have; that the money was not taken may be wrong.
-func (w *world) speak() {
+func (w *world) runOperator() {
 	if w.persons == 0 {
 		return
 	}
 	s := w.stream("person")
-	for w.stormy() && w.sleep(s.about(w.persons)) {
+	for w.faultsActive() && w.sleep(s.about(w.persons)) {
 		id := orderID(s.IntN(w.orders))
 		h, err := w.audit.store.History(context.Background(), id)
 		if err != nil {
@@ -33,14 +33,14 @@ func (w *world) speak() {
 				State: payment.StateSucceeded, TransactionID: books[0].TransactionID,
 			}, s.chance(0.2))
 		case how == 2 && len(books) > 0:
-			w.bring(one(s, books...), s.chance(0.2))
+			w.importCharge(one(s, books...), s.chance(0.2))
 		case how == 3 && s.chance(0.3):
 			// A charge of a time that a restored backup does not have.
 			lost := taken{gateway: mainGateway}
 			lost.OrderID, lost.Money = id, amountOf(s.IntN(w.orders))
 			lost.Money = h.Payment.Money
 			lost.Key, lost.TransactionID = payment.GatewayKey("lost-"+string(id)), "lost-"+string(id)
-			w.bring(lost, s.chance(0.2))
+			w.importCharge(lost, s.chance(0.2))
 		}
 	}
 }
@@ -50,7 +50,7 @@ func (w *world) resolve(p payment.Payment, o payment.Outcome, inFlight bool) {
 	a := w.audit
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	d := a.dossier(p.OrderID)
+	d := a.record(p.OrderID)
 	before := d.payment
 	k := d.log(before.GatewayKey)
 	if o.State == payment.StateFailed {
@@ -59,7 +59,7 @@ func (w *world) resolve(p payment.Payment, o payment.Outcome, inFlight bool) {
 	err := core.Resolve(context.Background(), a.store, payment.Resolution{
 		OrderID: p.OrderID, Outcome: o, By: "person", Rules: w.rules(mainGateway), Worker: time.Now(), InFlight: inFlight,
 	})
-	w.trace.tell("person", p.OrderID, "resolves as %s %s, in flight %t: %v", o.State, o.TransactionID, inFlight, err)
+	w.trace.add("person", p.OrderID, "resolves as %s %s, in flight %t: %v", o.State, o.TransactionID, inFlight, err)
 	if err != nil {
 		k.wordAt = time.Time{}
 		return
@@ -67,16 +67,16 @@ func (w *world) resolve(p payment.Payment, o payment.Outcome, inFlight bool) {
 	if o.State == payment.StateFailed && len(k.unknown()) > 0 || before.State == payment.StateProcessing {
 		d.misled = true // a word that no proof is behind
 	}
-	a.saw("persons resolve to " + string(o.State))
-	a.look(p.OrderID)
+	a.cover("persons resolve to " + string(o.State))
+	a.inspect(p.OrderID)
 }
 
 // bring imports a charge of the gateway's books.
-func (w *world) bring(t taken, overwrite bool) {
+func (w *world) importCharge(t taken, overwrite bool) {
 	a := w.audit
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	d := a.dossier(t.OrderID)
+	d := a.record(t.OrderID)
 	before := d.payment
 	open := before.GatewayKey != t.Key && before.State != payment.StateSucceeded && len(d.log(before.GatewayKey).unknown()) > 0
 	lost := !a.knows(t)
@@ -84,23 +84,23 @@ func (w *world) bring(t taken, overwrite bool) {
 		Charge: t.Charge, Gateway: t.gateway, TransactionID: t.TransactionID, By: "person",
 		Rules: w.rules(t.gateway), Worker: time.Now(), Overwrite: overwrite,
 	})
-	w.trace.tell("person", t.OrderID, "imports %s of %s, overwrite %t: %s, %v", t.TransactionID, t.Key, overwrite, v, err)
+	w.trace.add("person", t.OrderID, "imports %s of %s, overwrite %t: %s, %v", t.TransactionID, t.Key, overwrite, v, err)
 	refused := new(payment.ImportRefusedError)
 	switch {
 	case errors.As(err, &refused):
-		a.saw("imports refused")
+		a.cover("imports refused")
 		return
 	case err != nil:
-		w.find(t.OrderID, "import: %v", err)
+		w.report(t.OrderID, "import: %v", err)
 		return
 	case open && !overwrite:
-		w.find(t.OrderID, "an import has overwritten %s, which may have charged", before.GatewayKey)
+		w.report(t.OrderID, "an import has overwritten %s, which may have charged", before.GatewayKey)
 	}
 	if v == payment.VerdictWritten {
-		a.saw("imports")
+		a.cover("imports")
 		d.misled = d.misled || lost || open
 	}
-	a.look(t.OrderID)
+	a.inspect(t.OrderID)
 }
 
 // knows reports whether a gateway's ledger has the charge.
@@ -115,7 +115,7 @@ func (a *audit) knows(t taken) bool {
 
 // unspoken is the history of the orders that no person, and no charge that came to light, has changed
 // behind the clients' backs.
-func (w *world) unspoken() (ops []history.Operation) {
+func (w *world) operatorOperations() (ops []history.Operation) {
 	loud := make(map[string]bool)
 	for id, d := range w.audit.orders {
 		for _, e := range d.events {
@@ -150,7 +150,7 @@ type skew struct {
 }
 
 func (w *world) skews(name string) (all skews) {
-	s, end := w.stream("skew", name), w.began.Add(w.storm)
+	s, end := w.stream("skew", name), w.began.Add(w.faultPeriod)
 	for at := time.Now(); ; at = at.Add(s.about(3 * time.Minute)) {
 		all = append(all, skew{at, time.Duration((2*s.Float64() - 1) * float64(w.skew))})
 		if at.After(end) || s.chance(0.3) {

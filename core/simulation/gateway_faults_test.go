@@ -8,21 +8,21 @@ import (
 )
 
 // mood is what the gateway does with an attempt that arrives, the n-th for its order.
-func (w *world) mood(c payment.Charge, n int) (step fake.Step, takes bool, lands time.Duration) {
+func (w *world) gatewayFault(c payment.Charge, n int) (step fake.Step, takes bool, lands time.Duration) {
 	s := w.stream("mood", c.OrderID, n)
 	if outage, away := w.gatewayOutages.now(); away {
 		return w.outage(w.stream("outage", outage), s), false, 0
 	}
-	if n > 1 && w.audit.charging(c.Key) && s.chance(w.moods.duplicate) {
+	if n > 1 && w.audit.charging(c.Key) && s.chance(w.gatewayFaults.duplicate) {
 		return fake.DeclineAttempt("duplicate_transaction"), false, 0
 	}
-	return w.settings.mood(s)
+	return w.settings.gatewayFault(s)
 }
 
 // mood draws what the gateway does with an attempt: whether it takes the money, and after how
 // long.
-func (set settings) mood(s stream) (step fake.Step, takes bool, lands time.Duration) {
-	m := set.moods
+func (set settings) gatewayFault(s stream) (step fake.Step, takes bool, lands time.Duration) {
+	m := set.gatewayFaults
 	soon := s.between(time.Millisecond, 300*time.Millisecond)
 	roll := s.Float64() * (m.approve + m.decline + m.refuse + m.unavailable + m.stumble +
 		m.lose + m.late + m.slow + m.reject + m.between + m.running + m.uncharged + m.pending)
@@ -117,7 +117,7 @@ const pends = -1
 
 // decidePending lets the gateways decide what is pending.
 func (w *world) decidePending() {
-	if w.moods.pending == 0 {
+	if w.gatewayFaults.pending == 0 {
 		return
 	}
 	s := w.stream("pending")
@@ -130,7 +130,7 @@ func (w *world) decidePending() {
 						step = fake.Decline("card_declined")
 					}
 					if b.Complete(key, step) {
-						w.trace.tell("gateway", order, "decides the pending charge of %s", key)
+						w.trace.add("gateway", order, "decides the pending charge of %s", key)
 					}
 				}
 			}

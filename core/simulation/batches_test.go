@@ -33,10 +33,10 @@ type sharedCall struct {
 
 func newSharedPayments(p ports.Payments) *sharedPayments {
 	const most, lanes, slow = 8, 2, time.Second
-	return &sharedPayments{Payments: p, calls: groupcommit.NewShared(most, lanes, slow, together)}
+	return &sharedPayments{Payments: p, calls: groupcommit.NewShared(most, lanes, slow, runBatch)}
 }
 
-func together(batch []*sharedCall) []error {
+func runBatch(batch []*sharedCall) []error {
 	var all sync.WaitGroup
 	for _, c := range batch {
 		all.Go(func() {
@@ -77,9 +77,9 @@ func (p *sharedPayments) Settle(ctx context.Context, s payment.Settlement) (err 
 }
 
 // hastyShares tells of a settlement while its commit is still to come.
-type hastyShares struct{ *sharedPayments }
+type earlyBatches struct{ *sharedPayments }
 
-func (p hastyShares) Settle(ctx context.Context, s payment.Settlement) error {
+func (p earlyBatches) Settle(ctx context.Context, s payment.Settlement) error {
 	go func() { _ = p.sharedPayments.Settle(ctx, s) }()
 	return nil
 }

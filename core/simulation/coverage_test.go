@@ -12,15 +12,15 @@ import (
 )
 
 // sights counts what is rare, and worth a simulation: where nothing happens, nothing is shown.
-type sights map[string]int
+type coverage map[string]int
 
-func (s sights) add(more sights) {
+func (s coverage) add(more coverage) {
 	for what, n := range more {
 		s[what] += n
 	}
 }
 
-func (s sights) String() string {
+func (s coverage) String() string {
 	var b strings.Builder
 	for _, what := range slices.Sorted(maps.Keys(s)) {
 		fmt.Fprintf(&b, "%8d  %s\n", s[what], what)
@@ -28,37 +28,37 @@ func (s sights) String() string {
 	return b.String()
 }
 
-func (a *audit) saw(what string) { a.sights[what]++ }
+func (a *audit) cover(what string) { a.coverage[what]++ }
 
-func (a *audit) sawSettle(s payment.Settlement, err error) {
+func (a *audit) coverSettle(s payment.Settlement, err error) {
 	switch {
 	case errors.Is(err, payment.ErrFenced):
-		a.saw("settlements fenced out")
+		a.cover("settlements fenced out")
 	case err != nil:
 	case s.DeferredRetry:
-		a.saw("rounds put off for later")
+		a.cover("rounds put off for later")
 	case s.Outcome.State == payment.StateScheduled:
-		a.saw("rounds handed over")
+		a.cover("rounds handed over")
 	case s.Outcome.State == payment.StateUnresolved:
-		a.saw("rounds that ended unresolved")
+		a.cover("rounds that ended unresolved")
 	default:
-		a.saw("rounds that ended " + string(s.Outcome.State))
+		a.cover("rounds that ended " + string(s.Outcome.State))
 	}
 }
 
-func (a *audit) sawLookup(r payment.LookupRecord, is payment.Payment, v payment.Verdict) {
+func (a *audit) coverLookup(r payment.LookupRecord, is payment.Payment, v payment.Verdict) {
 	switch {
 	case v != payment.VerdictWritten:
-		a.saw("lookups recorded as " + string(v))
+		a.cover("lookups recorded as " + string(v))
 	case is.State == payment.StateUnresolved && r.State == payment.StateProcessing:
-		a.saw("rounds that ended unresolved")
+		a.cover("rounds that ended unresolved")
 	case is.State != r.State:
-		a.saw("lookups that settled as " + string(is.State))
+		a.cover("lookups that settled as " + string(is.State))
 	}
 }
 
 // require fails where something that the simulation is there for did not happen.
-func (s sights) require(t *testing.T) {
+func (s coverage) require(t *testing.T) {
 	t.Helper()
 	for _, what := range []string{
 		"attempts begun behind the back of another worker",

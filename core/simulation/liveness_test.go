@@ -12,7 +12,7 @@ import (
 
 // reachEnds lets time pass without faults until every payment has an end, and the gateway has
 // nothing left on its way.
-func (w *world) reachEnds() {
+func (w *world) waitUntilFinal() {
 	set := w.service
 	// At worst: a lease for each strike, then the longest pause between two lookups, before and
 	// after the last late charge may have come; and the later rounds.
@@ -34,7 +34,7 @@ func (w *world) reachEnds() {
 			if d := w.audit.orders[id]; d != nil {
 				p = d.payment
 			}
-			w.find(id, "stuck: it has no end %v after the last fault: %s, due %v, in doubt %+v, keys %+v", time.Since(began), p.State, p.DueAt, p.Doubt, p.Keys)
+			w.report(id, "stuck: it has no end %v after the last fault: %s, due %v, in doubt %+v, keys %+v", time.Since(began), p.State, p.DueAt, p.Doubt, p.Keys)
 			return
 		}
 	}
@@ -46,8 +46,8 @@ func (a *audit) stuck() (payment.OrderID, bool) {
 	defer a.mu.Unlock()
 	for _, id := range slices.Sorted(maps.Keys(a.orders)) {
 		d := a.orders[id]
-		a.look(id)
-		if p := d.payment; p.OrderID != "" && !p.State.Final() && (p.State != payment.StateUnresolved || !a.forAPerson(d)) {
+		a.inspect(id)
+		if p := d.payment; p.OrderID != "" && !p.State.Final() && (p.State != payment.StateUnresolved || !a.needsOperator(d)) {
 			return id, true
 		}
 		for _, t := range a.taken(id) {
@@ -75,13 +75,13 @@ func (a *audit) settled() bool {
 }
 
 // forgotten reports whether a lookup of the key proves nothing any more.
-func (a *audit) forgotten(d *dossier, key payment.GatewayKey) bool {
+func (a *audit) forgotten(d *orderRecord, key payment.GatewayKey) bool {
 	set := a.world.gateway
 	return set.LookupForgets && set.KeyLifetime > 0 && time.Since(d.log(key).first) >= set.KeyLifetime
 }
 
 // findable reports whether a lookup finds the transaction.
-func (a *audit) findable(d *dossier, t taken) bool {
+func (a *audit) findable(d *orderRecord, t taken) bool {
 	for _, b := range a.banks {
 		if b.id == t.gateway {
 			return b.transaction(b.Decided(t.Key).TransactionID) == t.TransactionID && !a.forgotten(d, t.Key)
@@ -91,12 +91,12 @@ func (a *audit) findable(d *dossier, t taken) bool {
 }
 
 // forAPerson reports whether only a person can resolve the payment.
-func (a *audit) forAPerson(d *dossier) bool {
+func (a *audit) needsOperator(d *orderRecord) bool {
 	return d.payment.Doubt.Any() && a.forgotten(d, d.payment.GatewayKey)
 }
 
 // lastLook lets a client see all payments once more, and ask for those that have succeeded.
-func (w *world) lastLook() {
+func (w *world) finalCheck() {
 	c := &client{world: w, id: w.clients, stream: w.stream("last look")}
 	for i := range w.orders {
 		if c.get(orderID(i)) == "success" {
@@ -111,28 +111,28 @@ func (a *audit) close() {
 	defer a.mu.Unlock()
 	for _, id := range slices.Sorted(maps.Keys(a.orders)) {
 		d := a.orders[id]
-		a.look(id)
+		a.inspect(id)
 		a.checkLedger(id)
 		all := a.taken(id)
 		if succeeded := d.payment.State == payment.StateSucceeded; succeeded != (len(all) > 0) && !d.misled &&
-			(d.payment.State != payment.StateUnresolved || !a.forAPerson(d)) {
-			a.world.find(id, "at the end it is %s, and the money was taken %d times", d.payment.State, len(all))
+			(d.payment.State != payment.StateUnresolved || !a.needsOperator(d)) {
+			a.world.report(id, "at the end it is %s, and the money was taken %d times", d.payment.State, len(all))
 		}
 		for _, t := range all {
 			if !onRecord(d.payment, t.TransactionID) && a.findable(d, t) {
-				a.world.find(id, "at the end transaction %s of %s is not on record: %+v", t.TransactionID, t.Key, d.payment.Keys)
+				a.world.report(id, "at the end transaction %s of %s is not on record: %+v", t.TransactionID, t.Key, d.payment.Keys)
 			}
 		}
 		for _, transactionID := range slices.Sorted(maps.Keys(d.approved)) {
 			by := d.approved[transactionID]
 			if !onRecord(d.payment, transactionID) && !a.world.diedBefore(by.replica, by.at, 10*time.Minute) {
-				a.world.find(id, "%s was told of transaction %s with %s, and that is not on record", by.replica, transactionID, by.key)
+				a.world.report(id, "%s was told of transaction %s with %s, and that is not on record", by.replica, transactionID, by.key)
 			}
 		}
 	}
 	a.checkDropped()
 	if err := a.store.Ready(context.Background()); err != nil {
-		a.world.find("", "the database: %v", err)
+		a.world.report("", "the database: %v", err)
 	}
 }
 
@@ -142,7 +142,7 @@ func (a *audit) checkDropped() {
 		d := a.orders[id]
 		for _, transactionID := range slices.Sorted(maps.Keys(d.dropped)) {
 			if by := d.dropped[transactionID]; !a.world.diedBefore(by.replica, by.at, 2*time.Minute) {
-				a.world.find(id, "%s was fenced out with transaction %s, and has not recorded it", by.replica, transactionID)
+				a.world.report(id, "%s was fenced out with transaction %s, and has not recorded it", by.replica, transactionID)
 			}
 		}
 	}

@@ -3,13 +3,13 @@ package simulation
 import "time"
 
 // spell is a time during which something is bad.
-type spell struct{ from, to time.Time }
+type outage struct{ from, to time.Time }
 
-type spells []spell
+type outages []outage
 
 // spells are the times, from now on, of something bad that comes every so often.
-func (w *world) spells(what string, every time.Duration) (all spells) {
-	end := w.began.Add(w.storm)
+func (w *world) outages(what string, every time.Duration) (all outages) {
+	end := w.began.Add(w.faultPeriod)
 	if every == 0 {
 		return nil
 	}
@@ -20,13 +20,13 @@ func (w *world) spells(what string, every time.Duration) (all spells) {
 			return all
 		}
 		at = from.Add(s.between(200*time.Millisecond, 4*time.Minute))
-		all = append(all, spell{from, at})
-		w.trace.tell("weather", "", "%s: from %v to %v", what, from.Sub(w.began), at.Sub(w.began))
+		all = append(all, outage{from, at})
+		w.trace.add("weather", "", "%s: from %v to %v", what, from.Sub(w.began), at.Sub(w.began))
 	}
 }
 
 // now reports whether it is one of these times, and which.
-func (all spells) now() (n int, bad bool) {
+func (all outages) now() (n int, bad bool) {
 	now := time.Now()
 	for n, s := range all {
 		if !now.Before(s.from) && now.Before(s.to) {
@@ -42,10 +42,10 @@ func (w *world) moveClocks() {
 		return
 	}
 	s, off := w.stream("clock"), time.Duration(0)
-	for w.stormy() && w.sleep(s.about(2*time.Minute)) {
+	for w.faultsActive() && w.sleep(s.about(2*time.Minute)) {
 		next := time.Duration((2*s.Float64() - 1) * float64(w.jump))
 		w.audit.moveClock(next - off)
 		off = next
-		w.trace.tell("clock", "", "the database's clock is off by %v", off)
+		w.trace.add("clock", "", "the database's clock is off by %v", off)
 	}
 }

@@ -12,8 +12,8 @@ import (
 	"paymentd/ports"
 )
 
-// audit sees all that reaches the database and the gateway, behind all wires, and checks it
-// against the promise. It keeps its own books on who holds which claim until when.
+// audit observes every call that reaches the database and the gateway and checks it against the
+// promise. It keeps its own record of which replica holds which claim and until when.
 type audit struct {
 	world *world
 	store *fake.Payments
@@ -32,14 +32,14 @@ type audit struct {
 	chargers map[payment.GatewayKey]bool // an attempt with the key takes the money
 }
 
-// bank is one gateway, and what it takes is told apart by its name.
+// gatewayLedger is the ledger of one gateway. Its name distinguishes its charges from those of the other.
 type gatewayLedger struct {
 	*fake.Gateway
 
 	id payment.GatewayID
 }
 
-// transaction is a transaction id of this gateway as the service sees it.
+// transaction returns a transaction id of this gateway in the form that the service sees.
 func (b gatewayLedger) transaction(id string) string {
 	if id == "" || b.id == mainGateway {
 		return id
@@ -52,29 +52,29 @@ const (
 	otherGateway payment.GatewayID = "other:"
 )
 
-// dossier is what the audit knows of an order.
+// orderRecord is what the audit knows about an order.
 type orderRecord struct {
 	payment  payment.Payment // as stored
 	held     holding
 	keys     []payment.GatewayKey // all that were stored
 	ends     []end
 	attempts []*attempt
-	// believes is until when a replica may believe that it holds a claim: by its own claims and
-	// renewals, whatever has become of them since.
+	// believes is the time until which a replica may assume that it holds a claim, by its own claims and
+	// renewals. It ignores takeovers.
 	believes map[string]time.Time
 	proofs   map[payment.GatewayKey]*keyLog
-	// misled says that a person's word about the order was wrong, or that he overruled a key that
-	// is not closed: what the money does after that is his.
+	// misled is true if an operator resolved the order wrongly, or overruled a key that is not
+	// closed. A second charge is then the operator's responsibility.
 	misled bool
-	// events are those that are stored.
+	// events are the stored events.
 	events []payment.Event
-	// dropped are the approvals of workers that were fenced out, until they are recorded.
+	// dropped are the approvals of fenced-out workers that are not recorded yet.
 	dropped map[string]approval
-	// approved are the transactions that a living worker was told of.
+	// approved are the transactions that the gateway reported to a living worker.
 	approved map[string]approval
 }
 
-// holding is a claim in the audit's own books, by the database's clock.
+// holding is a claim in the audit's own record, by the database's clock.
 type holding struct {
 	replica string
 	fence   int64
@@ -88,7 +88,7 @@ type end struct {
 	at time.Time
 }
 
-// attempt is one call of the core to charge.
+// attempt is one call of the core to Gateway.Charge.
 type attempt struct {
 	payment.Charge
 
@@ -122,7 +122,7 @@ func newAudit(w *world) *audit {
 	return a
 }
 
-// open makes the gateway what is drawn.
+// open makes the gateway behave as drawn.
 func (a *audit) open(b gatewayLedger) {
 	set := a.world.gateway
 	if !set.HonoursKeys {
@@ -142,7 +142,7 @@ func (a *audit) open(b gatewayLedger) {
 	})
 }
 
-// charging reports whether an attempt with the key takes the money. arriving is locked.
+// charging reports whether an attempt with the key takes the money. The caller holds arriving.
 func (a *audit) charging(key payment.GatewayKey) bool { return a.chargers[key] }
 
 // moveClock moves the database's clock by d.
@@ -155,8 +155,8 @@ func (a *audit) moveClock(d time.Duration) {
 
 func (a *audit) now() time.Time { return time.Now().Add(a.ahead) }
 
-// granted checks a claim that was given to a replica: nobody else held it. It is held for the
-// lease from now on.
+// granted checks that no other replica held the claim that a replica got, and records that it is held
+// for the lease from now on.
 func (a *audit) granted(replica string, p payment.Payment, lease time.Duration) {
 	d := a.record(p.OrderID)
 	if now := a.now(); a.holds(d, now) {
@@ -176,8 +176,8 @@ func (a *audit) granted(replica string, p payment.Payment, lease time.Duration) 
 	a.world.trace.add(replica, p.OrderID, "claims: fence %d, %s, attempt %d", p.Fence, p.GatewayKey, p.Attempt.Number)
 }
 
-// holds reports whether the order is held. A lease that ends further ahead than any may has expired:
-// the clock has stepped back.
+// holds reports whether the order is claimed. A lease that ends further ahead than any lease may last
+// has expired, because the clock has stepped back.
 func (a *audit) holds(d *orderRecord, now time.Time) bool {
 	return d.held.until.After(now) && !d.held.until.After(now.Add(a.world.rules(mainGateway).MaxLease))
 }
@@ -203,7 +203,7 @@ func (a *audit) wrote(what string, h payment.ClaimRef) {
 	}
 }
 
-// dossier returns what is known of an order.
+// record returns what is known about an order.
 func (a *audit) record(id payment.OrderID) *orderRecord {
 	d := a.orders[id]
 	if d == nil {
@@ -216,7 +216,7 @@ func (a *audit) record(id payment.OrderID) *orderRecord {
 	return d
 }
 
-// look reads an order after a change, and checks what has become of it.
+// inspect reads an order after a change and checks the change.
 func (a *audit) inspect(id payment.OrderID) {
 	h, err := a.store.History(context.Background(), id)
 	if err != nil {
@@ -247,7 +247,7 @@ func (a *audit) inspect(id payment.OrderID) {
 	a.checkLedger(id)
 }
 
-// checkChange compares two states of a payment, one after the other.
+// checkChange compares two consecutive states of a payment.
 func (a *audit) checkChange(was, is payment.Payment, events []payment.Event) {
 	find := func(format string, args ...any) { a.world.report(is.OrderID, format, args...) }
 	if was.OrderID == "" {
@@ -276,7 +276,7 @@ func (a *audit) checkChange(was, is payment.Payment, events []payment.Event) {
 	}
 }
 
-// checkHistory: nothing is missing in what is told of a payment.
+// checkHistory checks that the history of a payment is complete.
 func (a *audit) checkHistory(h ports.History) {
 	id, fence := h.Payment.OrderID, int64(0)
 	for i, t := range h.Attempts {
@@ -292,10 +292,10 @@ func (a *audit) checkHistory(h ports.History) {
 	}
 }
 
-// loudEvents are those by which a payment succeeds that nobody was charging.
+// loudEvents are the events by which a payment succeeds that no worker was charging.
 var loudEvents = []payment.EventKind{payment.EventEvidence, payment.EventImported, payment.EventResolved}
 
-// checkEnd: what is stored as an end is what the gateway has in its books.
+// checkEnd compares a stored outcome with the gateway's ledger.
 func (a *audit) checkEnd(is payment.Payment) {
 	d := a.record(is.OrderID)
 	all := slices.DeleteFunc(a.taken(is.OrderID), func(t taken) bool { return t.Key != is.GatewayKey })
@@ -322,7 +322,7 @@ func (d *orderRecord) closed(p payment.Payment) (payment.Key, bool) {
 	return p.Keys[i], p.Keys[i].Closed != ""
 }
 
-// checkLedger: the money of an order was taken once, and not by an attempt that was on its way
+// checkLedger checks that the money of an order was taken once, and not by an attempt that was in flight
 // when the payment was settled as not charged.
 func (a *audit) checkLedger(id payment.OrderID) {
 	d, all := a.record(id), a.taken(id)
@@ -351,14 +351,14 @@ func (a *audit) checkLedger(id payment.OrderID) {
 	}
 }
 
-// taken is money that was taken, at one of the gateways.
+// taken is money that one of the gateways took.
 type taken struct {
 	fake.Taken
 
 	gateway payment.GatewayID
 }
 
-// taken returns the times that the order's money was taken.
+// taken returns the charges of an order.
 func (a *audit) taken(id payment.OrderID) (all []taken) {
 	for _, b := range a.banks {
 		for _, t := range b.Taken() {
@@ -371,7 +371,7 @@ func (a *audit) taken(id payment.OrderID) (all []taken) {
 	return all
 }
 
-// taker returns the attempt that took the money.
+// attemptOf returns the attempt that took the money.
 func (a *audit) attemptOf(d *orderRecord, t taken) *attempt {
 	a.arriving.Lock()
 	defer a.arriving.Unlock()
@@ -385,14 +385,14 @@ func (a *audit) attemptOf(d *orderRecord, t taken) *attempt {
 	return d.attempts[i]
 }
 
-// ended reports whether the payment was ever stored as such.
+// ended reports whether the payment was ever stored with this outcome.
 func (d *orderRecord) ended(s payment.State, transactionID string) bool {
 	return slices.ContainsFunc(d.ends, func(e end) bool {
 		return e.State == s && e.TransactionID == transactionID
 	})
 }
 
-// ordersInOrder returns the orders that are known.
+// ordersInOrder returns the known orders, sorted.
 func (a *audit) ordersInOrder() []payment.OrderID {
 	a.mu.Lock()
 	defer a.mu.Unlock()

@@ -12,7 +12,7 @@ import (
 	"paymentd/ports"
 )
 
-// auditedPayments is the database, with the audit looking at each change.
+// auditedPayments is the database; the audit checks each change.
 type auditedPayments struct {
 	*fake.Payments
 
@@ -58,7 +58,7 @@ func (p auditedPayments) ClaimDue(
 		case payment.VerdictClaimed:
 			p.audit.granted(terms.Replica, d.Payment, terms.Lease)
 		case payment.VerdictQuarantined:
-			p.audit.cover("payments set aside")
+			p.audit.cover("payments quarantined")
 			p.audit.record(d.Payment.OrderID).held.until = time.Time{}
 		}
 		p.audit.inspect(d.Payment.OrderID)
@@ -154,7 +154,7 @@ func (p auditedPayments) Release(ctx context.Context, h ports.Heartbeat) (bool, 
 	return released, err
 }
 
-// release checks who is called silent. Their claims have run out.
+// release checks that the claims of a replica that is reported as lost have expired.
 func (a *audit) release(name string) {
 	now := a.now()
 	if ago := time.Since(a.heard[name]); ago <= a.world.heartbeatTimeout {
@@ -162,13 +162,13 @@ func (a *audit) release(name string) {
 	}
 	for _, id := range slices.Sorted(maps.Keys(a.orders)) {
 		if d := a.orders[id]; d.held.replica == name && d.held.until.After(now) {
-			a.world.trace.add("audit", id, "%s is silent, and loses its claim", name)
+			a.world.trace.add("audit", id, "%s is lost, and loses its claim", name)
 			d.held.until = time.Time{}
 		}
 	}
 }
 
-// fencedOut takes down an approval that its worker could not settle: it is recorded all the same.
+// fencedOut notes an approval that its worker could not settle. It must be recorded anyway.
 func (a *audit) fencedOut(s payment.Settlement, err error) {
 	d := a.record(s.OrderID)
 	if by, known := d.approved[s.Outcome.TransactionID]; known && errors.Is(err, payment.ErrFenced) {
@@ -178,8 +178,8 @@ func (a *audit) fencedOut(s payment.Settlement, err error) {
 	}
 }
 
-// fresh is the worker's time when the row is locked. That the call was on its way for long would be a
-// step of the worker's clock, and in these runs it is the database's that steps.
+// fresh returns the worker's time at which the row is locked. A slow call would look like a step of the
+// worker's clock, and in these runs it is the database's clock that steps.
 func (a *audit) fresh(worker time.Time) time.Time {
 	if a.world.jump > 0 {
 		return time.Now()
@@ -197,7 +197,7 @@ type auditedGateway struct {
 
 type attemptKey struct{}
 
-// kindsOfWork is how many kinds of due work have workers of their own.
+// kindsOfWork is the number of kinds of due work that have workers of their own.
 const kindsOfWork = 3
 
 func (g auditedGateway) Charge(ctx context.Context, c payment.Charge) payment.Result {
@@ -222,7 +222,7 @@ func (g auditedGateway) LookUp(ctx context.Context, key payment.GatewayKey) paym
 	return found
 }
 
-// call counts a call to the gateway until it is over: those of the queue are bounded.
+// call counts a call to the gateway until it returns, because the queue's calls are bounded.
 func (r *replica) call(ctx context.Context) (over func()) {
 	if requestNumber(ctx) != 0 {
 		return func() {}
@@ -265,12 +265,12 @@ func (a *audit) begin(ctx context.Context, replica string, gateway payment.Gatew
 	case time.Now().After(until):
 		a.world.report(c.OrderID, "%s charges %v after its lease had run out", replica, time.Since(until))
 	case d.held.replica != replica || !d.held.until.After(a.now()):
-		a.cover("attempts begun behind the back of another worker")
+		a.cover("attempts begun while another worker had one in flight")
 	}
 	return at
 }
 
-// ended takes down what the core was told.
+// ended notes the result that the core got.
 func (a *audit) ended(replica string, at *attempt, r payment.Result) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
@@ -280,15 +280,15 @@ func (a *audit) ended(replica string, at *attempt, r payment.Result) {
 	}
 }
 
-// arrivals is the gateway's end of the wires.
+// arrivals is the gateway's side of the connections.
 type arrivals struct {
 	gatewayLedger
 
 	audit *audit
 }
 
-// Charge lets an attempt arrive. The caller's time may be up, but what has left his process is
-// not called back by that.
+// Charge delivers an attempt. The caller's deadline may have passed, but a request that has left the
+// process still arrives.
 func (g arrivals) Charge(ctx context.Context, c payment.Charge) payment.Result {
 	if ctx.Err() != nil {
 		alone, cancel := context.WithTimeout(context.WithoutCancel(ctx), time.Millisecond)
@@ -307,14 +307,14 @@ func (g arrivals) Charge(ctx context.Context, c payment.Charge) payment.Result {
 	return r
 }
 
-// LookUp lets a lookup arrive.
+// LookUp delivers a lookup.
 func (g arrivals) LookUp(ctx context.Context, key payment.GatewayKey) payment.Lookup {
 	l := g.Gateway.LookUp(ctx, key)
 	l.TransactionID = g.transaction(l.TransactionID)
 	return l
 }
 
-// decide is what the gateway does with the attempt that has arrived.
+// decide returns what the gateway does with the attempt that has arrived.
 func (a *audit) decide(c payment.Charge) fake.Step {
 	a.arriving.Lock()
 	defer a.arriving.Unlock()

@@ -13,19 +13,19 @@ import (
 	"paymentd/ports"
 )
 
-// sharedPayments is a repository whose claims and settlements share commits, as those of the
-// real ones do: what arrives while others are being written goes together, and nobody is told
-// before all of it is written.
+// sharedPayments is a repository whose claims and settlements share commits, as those of the real ones
+// do: calls that arrive during a commit go into the next batch, and none of them returns before the whole
+// batch is written.
 type sharedPayments struct {
 	ports.Payments
 
 	calls *groupcommit.Shared[*sharedCall]
 }
 
-// patience is how long a call waits for the ones before it.
+// patience is how long a call waits for the calls before it.
 const patience = 5 * time.Second
 
-// sharedCall is one call among others.
+// sharedCall is one call of a batch.
 type sharedCall struct {
 	do   func()
 	died bool // its process did, in the middle of it
@@ -76,7 +76,7 @@ func (p *sharedPayments) Settle(ctx context.Context, s payment.Settlement) (err 
 	return err
 }
 
-// hastyShares tells of a settlement while its commit is still to come.
+// earlyBatches reports a settlement before its commit.
 type earlyBatches struct{ *sharedPayments }
 
 func (p earlyBatches) Settle(ctx context.Context, s payment.Settlement) error {

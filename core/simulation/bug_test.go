@@ -12,13 +12,13 @@ import (
 	"paymentd/ports"
 )
 
-// bug is a mistake in the service. The service itself has no hooks for that: what it decides
-// under a payment's lock is replaced in the fake repository, and what it does with its ports is
-// twisted on the way to them.
+// bug is a planted mistake in the service. The service has no hooks for it: decisions under a payment's
+// lock are replaced in the fake repository, and calls through ports are changed on the way to the real
+// adapter.
 type bug struct {
 	name string
-	// unaudited says that nobody looks at the database and the gateway: the mistake is to be found
-	// by what the clients saw.
+	// unaudited switches the checks of the database and the gateway off: only what the clients saw may
+	// reveal the mistake.
 	unaudited bool
 
 	settings func(*core.Settings)
@@ -27,8 +27,8 @@ type bug struct {
 	gateway  func(ports.Gateway) ports.Gateway
 }
 
-// claims is a bug in how payments are claimed, by requests and by the queue alike: spoil gets
-// the payment as it was, and the decision that would be right.
+// claims is a bug in how requests and the queue claim payments: spoil gets the payment before the claim
+// and the right decision.
 func claims(name string, spoil func(was payment.Payment, d *payment.Decision, now time.Time)) bug {
 	return bug{name: name, rules: func(r *fake.Rules) {
 		r.Decide = func(a payment.ClaimRequest, p payment.Payment, now time.Time) payment.Decision {
@@ -44,7 +44,7 @@ func claims(name string, spoil func(was payment.Payment, d *payment.Decision, no
 	}}
 }
 
-// decides is a bug in what requests are decided by.
+// decides is a bug in what the decision on a request is based on.
 func decides(name string, spoil func(a *payment.ClaimRequest, p *payment.Payment, now time.Time)) bug {
 	return bug{name: name, rules: func(r *fake.Rules) {
 		r.Decide = func(a payment.ClaimRequest, p payment.Payment, now time.Time) payment.Decision {
@@ -54,7 +54,7 @@ func decides(name string, spoil func(a *payment.ClaimRequest, p *payment.Payment
 	}}
 }
 
-// settles is a bug in what is settled.
+// settles is a bug in a settlement.
 func settles(name string, spoil func(s *payment.Settlement, p *payment.Payment)) bug {
 	return bug{name: name, rules: func(r *fake.Rules) {
 		r.Settle = func(s payment.Settlement, p payment.Payment, now time.Time) (payment.Decision, error) {
@@ -64,7 +64,7 @@ func settles(name string, spoil func(s *payment.Settlement, p *payment.Payment))
 	}}
 }
 
-// records is a bug in what is concluded from a lookup.
+// records is a bug in the conclusion from a lookup.
 func records(name string, spoil func(r *payment.LookupRecord, p *payment.Payment)) bug {
 	return bug{name: name, rules: func(rules *fake.Rules) {
 		rules.RecordLookup = func(r payment.LookupRecord, p payment.Payment, now time.Time) (payment.Decision, error) {
@@ -89,7 +89,7 @@ func picks(name string, spoil func(r *payment.KeyRules, p *payment.Payment)) bug
 	}}
 }
 
-// keyOf returns the record of a payment's key, to be changed, or nil. The payment has its records for itself.
+// keyOf returns the record of a payment's key, which the caller may change, or nil.
 func keyOf(p *payment.Payment, key payment.GatewayKey) *payment.Key {
 	for i := range p.Keys {
 		if p.Keys[i].Key == key {
@@ -109,7 +109,7 @@ func (p lossyPayments) RecordApproval(
 	return is, payment.VerdictReplay, err
 }
 
-// believesDeclines takes a decline for the last word on all attempts with the key, and does not ask.
+// believesDeclines accepts a decline as the result of all attempts with the key, without a lookup.
 func believesDeclines(name string) bug {
 	var mu sync.Mutex
 	declined := make(map[payment.GatewayKey]bool)
@@ -133,7 +133,7 @@ func believesDeclines(name string) bug {
 	})
 }
 
-// hastyPayments tells that a settlement is written, and writes it later.
+// earlySettles reports a settlement as written, and writes it later.
 type earlySettles struct{ ports.Payments }
 
 func (p earlySettles) Settle(ctx context.Context, s payment.Settlement) error {
@@ -144,7 +144,7 @@ func (p earlySettles) Settle(ctx context.Context, s payment.Settlement) error {
 	return nil
 }
 
-// deafPayments does not let those who wait hear of a decline: the worker seems to be gone.
+// failingReads hides a decline from waiting requests, so that the worker seems to be lost.
 type failingReads struct{ ports.Payments }
 
 func (p failingReads) Find(ctx context.Context, id payment.OrderID) (payment.Payment, error) {
@@ -155,7 +155,7 @@ func (p failingReads) Find(ctx context.Context, id payment.OrderID) (payment.Pay
 	return is, err
 }
 
-// twistedGateway is a gateway that the service uses wrongly.
+// mutatedGateway is a gateway that the service uses wrongly.
 type mutatedGateway struct {
 	ports.Gateway
 
@@ -206,7 +206,7 @@ func looksUp(name string, read func(payment.Lookup) payment.Lookup) bug {
 	})
 }
 
-// chargingReconciler charges where the gateway knows of nothing.
+// chargingReconciler charges if the gateway knows no charge.
 func chargingReconciler(name string) bug {
 	var mu sync.Mutex
 	seen := make(map[payment.GatewayKey]payment.Charge)

@@ -11,10 +11,10 @@ import (
 	"paymentd/ports"
 )
 
-// longestAnswer is longer than any answer may take, all pauses and outages included.
+// longestAnswer is longer than any answer may take, pauses and outages included.
 const longestAnswer = time.Hour
 
-// client asks for orders, comes back when it is told to, and writes down what it sees.
+// client posts orders, comes back when an answer says so, and writes down what it sees.
 type client struct {
 	stream
 
@@ -24,13 +24,13 @@ type client struct {
 
 type requestNumberKey struct{}
 
-// asker returns the number of the request on whose behalf a call is made; zero for the queue.
+// requestNumber returns the number of the request that a call is made for; zero for the queue.
 func requestNumber(ctx context.Context) int {
 	n, _ := ctx.Value(requestNumberKey{}).(int)
 	return n
 }
 
-// live asks for one order after the other, as all clients do at about the same time.
+// run posts one order after the other, as all clients do at about the same time.
 func (c *client) run() {
 	for n := range c.world.requests {
 		if !c.world.sleep(c.about(c.world.pause)) {
@@ -48,7 +48,7 @@ func (c *client) run() {
 	}
 }
 
-// pay asks for an order, up to some times, until there is something to tell at home.
+// pay posts an order, a bounded number of times, until the answer is final.
 func (c *client) pay(i int) {
 	wait := c.between(time.Second, 20*time.Second)
 	request := core.Request{OrderID: orderID(i), Money: amountOf(i), Async: c.chance(0.2)}
@@ -80,7 +80,7 @@ func (c *client) pay(i int) {
 	}
 }
 
-// poll asks how a payment stands until it has an end, or for some time.
+// poll reads a payment until it is final, for a bounded time.
 func (c *client) poll(id payment.OrderID) {
 	wait := c.between(time.Second, 5*time.Second)
 	for range 6 {
@@ -95,7 +95,7 @@ func (c *client) poll(id payment.OrderID) {
 	}
 }
 
-// find a replica that takes connections.
+// connect finds a replica that takes connections.
 func (c *client) connect() *replica {
 	for range 20 {
 		if r := c.world.running(c.IntN(c.world.replicas)); r != nil {
@@ -108,7 +108,7 @@ func (c *client) connect() *replica {
 	return nil
 }
 
-// post asks that an order be charged, and returns what it is told.
+// post posts an order and returns the answer.
 func (c *client) post(request core.Request) history.Told {
 	r := c.connect()
 	if r == nil {
@@ -130,7 +130,7 @@ func (c *client) post(request core.Request) history.Told {
 	return op.Told
 }
 
-// get asks how a payment stands.
+// get reads a payment.
 func (c *client) get(id payment.OrderID) history.Told {
 	r := c.connect()
 	if r == nil {
@@ -146,8 +146,8 @@ func (c *client) get(id payment.OrderID) history.Told {
 	return op.Told
 }
 
-// exchange makes a call to a replica and takes the answer in, if it comes: the replica may die,
-// and the client may leave.
+// exchange makes a call to a replica and takes the answer, if one comes: the replica may die, and the
+// client may leave.
 func (c *client) exchange(r *replica, number int, call func(context.Context) func()) {
 	ctx, leave := context.WithCancel(context.WithValue(context.Background(), requestNumberKey{}, number))
 	defer leave()
@@ -177,7 +177,7 @@ func (c *client) exchange(r *replica, number int, call func(context.Context) fun
 	}
 }
 
-// hear takes in the answer to a Post, and checks it against what is stored.
+// recordAnswer records the answer to a Post and checks it against what is stored.
 func (w *world) recordAnswer(op *history.Operation, request core.Request, number int, a core.Answer, err error) {
 	op.Return = w.tick()
 	switch {
@@ -197,7 +197,7 @@ func (w *world) recordAnswer(op *history.Operation, request core.Request, number
 	w.audit.told(*op, request, number, a.State)
 }
 
-// see takes in the answer to a Get.
+// recordRead records the answer to a Get.
 func (w *world) recordRead(op *history.Operation, p payment.Payment, err error) {
 	op.Return = w.tick()
 	switch {
@@ -214,14 +214,14 @@ func (w *world) recordRead(op *history.Operation, p payment.Payment, err error) 
 	}
 }
 
-// tells is what a client is told of a payment in a state. Processing is not told.
+// tells maps the state of a payment to the answer that a client gets. Processing has none.
 var tells = map[payment.State]history.Told{
 	payment.StateScheduled: history.Pending, payment.StateUnresolved: history.Pending,
 	payment.StateSucceeded: history.Success, payment.StateDeclined: history.Declined,
 	payment.StateFailed: history.Failed,
 }
 
-// told checks an answer on the spot: what it says is stored.
+// told checks that what an answer says is stored.
 func (a *audit) told(op history.Operation, request core.Request, number int, s payment.State) {
 	a.mu.Lock()
 	defer a.mu.Unlock()

@@ -11,7 +11,7 @@ import (
 	"paymentd/core/payment"
 )
 
-// sights counts what is rare, and worth a simulation: where nothing happens, nothing is shown.
+// coverage counts rare situations: a simulation without them shows nothing.
 type coverage map[string]int
 
 func (s coverage) add(more coverage) {
@@ -36,9 +36,9 @@ func (a *audit) coverSettle(s payment.Settlement, err error) {
 		a.cover("settlements fenced out")
 	case err != nil:
 	case s.DeferredRetry:
-		a.cover("rounds put off for later")
+		a.cover("rounds deferred")
 	case s.Outcome.State == payment.StateScheduled:
-		a.cover("rounds handed over")
+		a.cover("rounds requeued")
 	case s.Outcome.State == payment.StateUnresolved:
 		a.cover("rounds that ended unresolved")
 	default:
@@ -57,22 +57,22 @@ func (a *audit) coverLookup(r payment.LookupRecord, is payment.Payment, v paymen
 	}
 }
 
-// require fails where something that the simulation is there for did not happen.
+// require fails if a situation that the simulation exists for did not occur.
 func (s coverage) require(t *testing.T) {
 	t.Helper()
 	for _, what := range []string{
-		"attempts begun behind the back of another worker",
+		"attempts begun while another worker had one in flight",
 		"claims taken over from the dead", "claims taken over from the living",
-		"clients were told: busy", "clients were told: declined", "clients were told: failed",
-		"clients were told: mismatch", "clients were told: nothing", "clients were told: pending",
-		"clients were told: success", "clients were told: unavailable",
+		"answers to clients: busy", "answers to clients: declined", "answers to clients: failed",
+		"answers to clients: mismatch", "answers to clients: nothing", "answers to clients: pending",
+		"answers to clients: success", "answers to clients: unavailable",
 		"lookups that settled as declined", "lookups that settled as failed",
-		"lookups that settled as succeeded", "payments set aside", "rounds handed over",
-		"rounds put off for later", "rounds that ended unresolved", "settlements fenced out",
+		"lookups that settled as succeeded", "payments quarantined", "rounds requeued",
+		"rounds deferred", "rounds that ended unresolved", "settlements fenced out",
 		"approvals of workers that were fenced out", "imports", "imports refused",
 		"keys closed: absent", "keys closed: declined", "keys closed: person", "keys looked up again",
 		"lookups recorded as double", "lookups recorded as evidence", "lookups recorded as replay",
-		"persons resolve to failed", "persons resolve to succeeded",
+		"operators resolve to failed", "operators resolve to succeeded",
 	} {
 		if s[what] == 0 {
 			t.Errorf("never seen: %s", what)

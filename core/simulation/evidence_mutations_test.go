@@ -11,7 +11,7 @@ import (
 	"paymentd/ports"
 )
 
-// bugsOfProof believe what is not proven.
+// bugsOfProof accept what is not proven.
 func bugsOfProof() []bug {
 	return []bug{
 		charges("a decline that is not the gateway's own is believed",
@@ -91,7 +91,7 @@ func bugsOfLooks() []bug {
 	}
 }
 
-// keepsLooks lets the looks before a claim count.
+// keepsLooks counts lookups from before a claim.
 func keepsLooks(name string) bug {
 	b := claims(name, func(was payment.Payment, d *payment.Decision, _ time.Time) {
 		d.Payment.Keys = slices.Clone(d.Payment.Keys)
@@ -137,7 +137,7 @@ func bugsOfLifetime() []bug {
 	}
 }
 
-// bugsOfClocks believe a clock.
+// bugsOfClocks rely on one clock.
 func bugsOfClocks() []bug {
 	return []bug{
 		records("what has passed is counted by the database's clock alone", func(r *payment.LookupRecord, _ *payment.Payment) {
@@ -157,7 +157,7 @@ func bugsOfClocks() []bug {
 	}
 }
 
-// bugsOfEvidence lose what is known, or believe a person too much.
+// bugsOfEvidence lose evidence, or trust an operator too much.
 func bugsOfEvidence() []bug {
 	return []bug{
 		{name: "the approval of a worker that was fenced out is dropped", payments: func(p ports.Payments) ports.Payments {
@@ -198,7 +198,7 @@ func bugsOfEvidence() []bug {
 	}
 }
 
-// approves is a bug in how an approval is recorded, by a worker that was fenced out or by a lookup.
+// approves is a bug in how an approval is recorded, by a fenced-out worker or by a lookup.
 func approves(name string, spoil func(a payment.Approval, was payment.Payment, d *payment.Decision)) bug {
 	return bug{name: name, rules: func(rules *fake.Rules) {
 		rules.RecordApproval = func(a payment.Approval, p payment.Payment, now time.Time) (payment.Decision, error) {

@@ -7,7 +7,7 @@ import (
 	"paymentd/core/payment"
 )
 
-// mood is what the gateway does with an attempt that arrives, the n-th for its order.
+// gatewayFault returns what the gateway does with the n-th attempt that arrives for an order.
 func (w *world) gatewayFault(c payment.Charge, n int) (step fake.Step, takes bool, lands time.Duration) {
 	s := w.stream("mood", c.OrderID, n)
 	if outage, away := w.gatewayOutages.now(); away {
@@ -19,7 +19,7 @@ func (w *world) gatewayFault(c payment.Charge, n int) (step fake.Step, takes boo
 	return w.settings.gatewayFault(s)
 }
 
-// mood draws what the gateway does with an attempt: whether it takes the money, and after how
+// gatewayFault draws what the gateway does with an attempt: whether it takes the money, and after how
 // long.
 func (set settings) gatewayFault(s stream) (step fake.Step, takes bool, lands time.Duration) {
 	m := set.gatewayFaults
@@ -72,7 +72,7 @@ func (set settings) gatewayFault(s stream) (step fake.Step, takes bool, lands ti
 	return fake.Slow(soon, fake.Approve()), true, soon
 }
 
-// outage draws how a gateway is away: most are away in one way for all.
+// outage draws the kind of an outage: in most outages all requests meet the same fault.
 func (set settings) outage(outage, s stream) fake.Step {
 	how := outage.IntN(5)
 	if how == 4 {
@@ -88,8 +88,8 @@ func (set settings) outage(outage, s stream) fake.Step {
 	}
 }
 
-// slowest is how long a charge may be worked on. A lookup says so meanwhile; but one that lags does
-// not see it at once when it is done.
+// slowest is how long the gateway may process a charge. A lookup reports "processing" meanwhile; but a
+// lagging lookup does not see the end of it at once.
 func (set settings) slowest() time.Duration {
 	if set.gateway.lag > 0 {
 		return set.arrival * 3 / 4
@@ -97,7 +97,7 @@ func (set settings) slowest() time.Duration {
 	return 2 * set.service.Late
 }
 
-// intermediary draws what becomes of an attempt that something in between answers.
+// intermediary draws the result of an attempt that an intermediary answers.
 func (set settings) intermediary(s stream, soon time.Duration) (step fake.Step, takes bool, lands time.Duration) {
 	status := one(s, 200, 301, 400, 401, 402, 403, 404, 409, 422, 429, 499, 500, 502, 503, 520, 524)
 	switch s.IntN(4) {
@@ -112,10 +112,10 @@ func (set settings) intermediary(s stream, soon time.Duration) (step fake.Step, 
 	return fake.Slow(soon, fake.Intermediary(status, fake.Approve())), true, soon
 }
 
-// pends in place of a time says that the gateway decides later: [world.decidePending].
+// pends, in place of a time, says that the gateway decides later: [world.decidePending].
 const pends = -1
 
-// decidePending lets the gateways decide what is pending.
+// decidePending makes the gateways decide pending charges.
 func (w *world) decidePending() {
 	if w.gatewayFaults.pending == 0 {
 		return

@@ -10,12 +10,12 @@ import (
 	"paymentd/core/payment"
 )
 
-// reachEnds lets time pass without faults until every payment has an end, and the gateway has
-// nothing left on its way.
+// waitUntilFinal lets time pass without faults until every payment is final and no request is on its
+// way to a gateway.
 func (w *world) waitUntilFinal() {
 	set := w.service
-	// At worst: a lease for each strike, then the longest pause between two lookups, before and
-	// after the last late charge may have come; and the later rounds.
+	// At worst: a lease for each lost worker, then the longest pause between two lookups, before and
+	// after the last late charge may have arrived; and the deferred rounds.
 	limit := time.Duration(payment.MaxLostWorkers+2)*(set.Lease+2*time.Minute) + 4*set.LookupMax + 6*set.Late + w.blackout + 20*time.Minute
 	if w.jump > 0 {
 		limit += payment.PutOff // what is due later than that is due, and what is due sooner is not
@@ -34,13 +34,13 @@ func (w *world) waitUntilFinal() {
 			if d := w.audit.orders[id]; d != nil {
 				p = d.payment
 			}
-			w.report(id, "stuck: it has no end %v after the last fault: %s, due %v, in doubt %+v, keys %+v", time.Since(began), p.State, p.DueAt, p.Doubt, p.Keys)
+			w.report(id, "stuck: not final %v after the last fault: %s, due %v, in doubt %+v, keys %+v", time.Since(began), p.State, p.DueAt, p.Doubt, p.Keys)
 			return
 		}
 	}
 }
 
-// stuck returns a payment that has no end.
+// stuck returns a payment that is not final.
 func (a *audit) stuck() (payment.OrderID, bool) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
@@ -74,7 +74,7 @@ func (a *audit) settled() bool {
 	return true
 }
 
-// forgotten reports whether a lookup of the key proves nothing any more.
+// forgotten reports whether a lookup of the key can no longer prove anything.
 func (a *audit) forgotten(d *orderRecord, key payment.GatewayKey) bool {
 	set := a.world.gateway
 	return set.LookupForgets && set.KeyLifetime > 0 && time.Since(d.log(key).first) >= set.KeyLifetime
@@ -90,12 +90,12 @@ func (a *audit) findable(d *orderRecord, t taken) bool {
 	return false
 }
 
-// forAPerson reports whether only a person can resolve the payment.
+// needsOperator reports whether only an operator can resolve the payment.
 func (a *audit) needsOperator(d *orderRecord) bool {
 	return d.payment.Doubt.Any() && a.forgotten(d, d.payment.GatewayKey)
 }
 
-// lastLook lets a client see all payments once more, and ask for those that have succeeded.
+// finalCheck reads all payments once more, and posts those that have succeeded again.
 func (w *world) finalCheck() {
 	c := &client{world: w, id: w.clients, stream: w.stream("last look")}
 	for i := range w.orders {
@@ -105,7 +105,7 @@ func (w *world) finalCheck() {
 	}
 }
 
-// close balances the books: the database and the gateways' ledgers, order by order.
+// close compares the database with the gateways' ledgers, order by order.
 func (a *audit) close() {
 	a.mu.Lock()
 	defer a.mu.Unlock()
@@ -136,7 +136,7 @@ func (a *audit) close() {
 	}
 }
 
-// checkDropped: a living worker that is fenced out with an approval records it.
+// checkDropped checks that every living worker that was fenced out with an approval has recorded it.
 func (a *audit) checkDropped() {
 	for _, id := range slices.Sorted(maps.Keys(a.orders)) {
 		d := a.orders[id]
@@ -148,8 +148,8 @@ func (a *audit) checkDropped() {
 	}
 }
 
-// diedBefore reports whether the replica died within d of a moment, or of the end of its last pause, if
-// that was later: it may not have come to store what it was told then.
+// diedBefore reports whether the replica died within d of a moment, or of the end of its last pause if
+// that was later. It may then have had no time to store what it knew.
 func (w *world) diedBefore(replica string, then time.Time, d time.Duration) bool {
 	w.mu.Lock()
 	defer w.mu.Unlock()

@@ -13,8 +13,8 @@ import (
 	"paymentd/ports"
 )
 
-// TestMutations breaks the service on purpose, in one way after the other. The simulation must
-// find each.
+// TestMutations breaks the service on purpose, in one way at a time. The simulation must find every
+// mistake.
 func TestMutations(t *testing.T) {
 	const seeds = 2000
 	for _, b := range slices.Concat(bugsUnderTheLock(), bugsOfTheQueue(), bugsAtTheGateway(), bugsOfTheWorker(),
@@ -23,8 +23,8 @@ func TestMutations(t *testing.T) {
 	}
 }
 
-// TestClientsNotice breaks the service in ways that its clients alone can notice, by what they
-// were told: nobody looks at the database and the gateway.
+// TestClientsNotice breaks the service in ways that only its clients can notice, by their answers. The
+// checks of the database and the gateway are off.
 func TestClientsNotice(t *testing.T) {
 	const seeds = 500
 	lies := []string{
@@ -40,7 +40,7 @@ func TestClientsNotice(t *testing.T) {
 	}
 }
 
-// mustFind looks for a bug, and fails where no seed finds it.
+// mustFind searches for a bug, and fails if no seed finds it.
 func mustFind(t *testing.T, b bug, seeds uint64) {
 	t.Helper()
 	if raceDetector {
@@ -56,7 +56,7 @@ func mustFind(t *testing.T, b bug, seeds uint64) {
 	t.Errorf("%s: %d seeds did not find it", b.name, seeds)
 }
 
-// bugsUnderTheLock are wrong decisions about a payment that is asked for.
+// bugsUnderTheLock are wrong decisions about a requested payment.
 func bugsUnderTheLock() []bug {
 	return []bug{
 		claims("no lock: two claims at once succeed", func(was payment.Payment, d *payment.Decision, now time.Time) {
@@ -107,7 +107,7 @@ func bugsUnderTheLock() []bug {
 	}
 }
 
-// bugsOfTheQueue are those of what goes on by itself.
+// bugsOfTheQueue are mistakes in background work.
 func bugsOfTheQueue() []bug {
 	return []bug{
 		{name: "the queue drops what is scheduled", rules: func(r *fake.Rules) {
@@ -126,7 +126,7 @@ func bugsOfTheQueue() []bug {
 	}
 }
 
-// bugsAtTheGateway are wrong conclusions from what the gateway says.
+// bugsAtTheGateway are wrong conclusions from answers of the gateway.
 func bugsAtTheGateway() []bug {
 	return []bug{
 		looksUp("failed without asking the gateway", func(payment.Lookup) payment.Lookup {
@@ -159,7 +159,7 @@ func bugsAtTheGateway() []bug {
 	}
 }
 
-// bugsOfTheWorker are those of who writes an outcome, and of who waits for one.
+// bugsOfTheWorker are mistakes in writing an outcome and in waiting for one.
 func bugsOfTheWorker() []bug {
 	return []bug{
 		{name: "told before it is durable", payments: func(p ports.Payments) ports.Payments {

@@ -8,15 +8,15 @@ import (
 	"paymentd/ports"
 )
 
-// observedPayments is the database as one replica sees it, lost answers and all. It checks that
-// a request which has to wait for another worker's end does wait, and takes it.
+// observedPayments is the database as one replica sees it, lost answers included. It checks that a
+// request that must wait for another worker's outcome waits and returns that outcome.
 type observedPayments struct {
 	ports.Payments
 
 	audit *audit
 }
 
-// waiting is what a request knows of a worker that it waits for.
+// waiting is what a request knows about the worker that it waits for.
 type waiting struct {
 	shown  payment.State // how the payment ended, if it was shown
 	fenced bool          // it has lost its claim, and has not looked since
@@ -75,7 +75,7 @@ func (p observedPayments) RecordApproval(
 	return p.Payments.RecordApproval(ctx, a)
 }
 
-// fenced takes down whose claim was lost.
+// fenced notes whose claim was lost.
 func (p observedPayments) fenced(ctx context.Context, err error) error {
 	if number := requestNumber(ctx); number != 0 && errors.Is(err, payment.ErrFenced) {
 		p.audit.mu.Lock()

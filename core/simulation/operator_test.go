@@ -11,8 +11,8 @@ import (
 	"paymentd/ports"
 )
 
-// speak lets a person resolve and import payments, now and then. What he says of a success is what
-// the gateway's books have; that the money was not taken may be wrong.
+// runOperator resolves and imports payments now and then. Successes match the gateway's ledger;
+// "not charged" may be wrong.
 func (w *world) runOperator() {
 	if w.persons == 0 {
 		return
@@ -45,7 +45,7 @@ func (w *world) runOperator() {
 	}
 }
 
-// resolve is a person's word on a payment.
+// resolve is an operator's resolution of a payment.
 func (w *world) resolve(p payment.Payment, o payment.Outcome, inFlight bool) {
 	a := w.audit
 	a.mu.Lock()
@@ -59,7 +59,7 @@ func (w *world) resolve(p payment.Payment, o payment.Outcome, inFlight bool) {
 	err := core.Resolve(context.Background(), a.store, payment.Resolution{
 		OrderID: p.OrderID, Outcome: o, By: "person", Rules: w.rules(mainGateway), Worker: time.Now(), InFlight: inFlight,
 	})
-	w.trace.add("person", p.OrderID, "resolves as %s %s, in flight %t: %v", o.State, o.TransactionID, inFlight, err)
+	w.trace.add("operator", p.OrderID, "resolves as %s %s, in flight %t: %v", o.State, o.TransactionID, inFlight, err)
 	if err != nil {
 		k.wordAt = time.Time{}
 		return
@@ -67,11 +67,11 @@ func (w *world) resolve(p payment.Payment, o payment.Outcome, inFlight bool) {
 	if o.State == payment.StateFailed && len(k.unknown()) > 0 || before.State == payment.StateProcessing {
 		d.misled = true // a word that no proof is behind
 	}
-	a.cover("persons resolve to " + string(o.State))
+	a.cover("operators resolve to " + string(o.State))
 	a.inspect(p.OrderID)
 }
 
-// bring imports a charge of the gateway's books.
+// importCharge imports a charge from the gateway's ledger.
 func (w *world) importCharge(t taken, overwrite bool) {
 	a := w.audit
 	a.mu.Lock()
@@ -84,7 +84,7 @@ func (w *world) importCharge(t taken, overwrite bool) {
 		Charge: t.Charge, Gateway: t.gateway, TransactionID: t.TransactionID, By: "person",
 		Rules: w.rules(t.gateway), Worker: time.Now(), Overwrite: overwrite,
 	})
-	w.trace.add("person", t.OrderID, "imports %s of %s, overwrite %t: %s, %v", t.TransactionID, t.Key, overwrite, v, err)
+	w.trace.add("operator", t.OrderID, "imports %s of %s, overwrite %t: %s, %v", t.TransactionID, t.Key, overwrite, v, err)
 	refused := new(payment.ImportRefusedError)
 	switch {
 	case errors.As(err, &refused):
@@ -113,8 +113,8 @@ func (a *audit) knows(t taken) bool {
 	return false
 }
 
-// unspoken is the history of the orders that no person, and no charge that came to light, has changed
-// behind the clients' backs.
+// operatorOperations returns the history of the orders that no operator and no charge found later has
+// changed independently of the clients.
 func (w *world) operatorOperations() (ops []history.Operation) {
 	loud := make(map[string]bool)
 	for id, d := range w.audit.orders {
@@ -133,15 +133,15 @@ func (w *world) operatorOperations() (ops []history.Operation) {
 	return ops
 }
 
-// skewedPayments is the database as a replica sees it whose own clock is off: what it stores of its
-// time is, and what others have stored of theirs looks so to it.
+// skewedPayments is the database as seen by a replica whose own clock is off: it shifts the times that
+// the replica stores and those that other replicas have stored.
 type skewedPayments struct {
 	ports.Payments
 
 	skews skews
 }
 
-// skews are by how much a clock is off, from some times on.
+// skews are the offsets of a clock, each from some time on.
 type skews []skew
 
 type skew struct {
@@ -176,8 +176,8 @@ func (all skews) shown(t time.Time) time.Time {
 	return t.Add(all.at(t))
 }
 
-// seen is a stored moment as the core of this replica, whose time is right, must see it to come to
-// the same as one whose clock is off.
+// seen shifts a stored moment for the core of this replica, whose real clock is right, so that the
+// difference equals that of a clock which is off.
 func (all skews) seen(i payment.Instant) payment.Instant {
 	if !i.Worker.IsZero() {
 		i.Worker = i.Worker.Add(-all.at(time.Now()))

@@ -2,12 +2,12 @@ package simulation
 
 import "time"
 
-// spell is a time during which something is bad.
+// outage is a period during which something is unavailable.
 type outage struct{ from, to time.Time }
 
 type outages []outage
 
-// spells are the times, from now on, of something bad that comes every so often.
+// outages draws periods of unavailability, from now on, with a mean time between them.
 func (w *world) outages(what string, every time.Duration) (all outages) {
 	end := w.began.Add(w.faultPeriod)
 	if every == 0 {
@@ -21,11 +21,11 @@ func (w *world) outages(what string, every time.Duration) (all outages) {
 		}
 		at = from.Add(s.between(200*time.Millisecond, 4*time.Minute))
 		all = append(all, outage{from, at})
-		w.trace.add("weather", "", "%s: from %v to %v", what, from.Sub(w.began), at.Sub(w.began))
+		w.trace.add("outage", "", "%s: from %v to %v", what, from.Sub(w.began), at.Sub(w.began))
 	}
 }
 
-// now reports whether it is one of these times, and which.
+// now reports whether an outage is on, and which.
 func (all outages) now() (n int, bad bool) {
 	now := time.Now()
 	for n, s := range all {
@@ -36,7 +36,7 @@ func (all outages) now() (n int, bad bool) {
 	return 0, false
 }
 
-// moveClocks lets the database's clock be off, now this way, now that.
+// moveClocks steps the database's clock forward and back.
 func (w *world) moveClocks() {
 	if w.jump == 0 {
 		return

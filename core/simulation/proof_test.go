@@ -8,9 +8,9 @@ import (
 	"paymentd/ports"
 )
 
-// keyLog is what was really done with a gateway key, and what the service could know of it, by the
-// simulation's own time. Whether that proves anything is judged here a second time, from the rules in
-// docs/double-charge.md and not from the code that follows them.
+// keyLog is what was really done with a gateway key, and what the service could know about it, by the
+// simulation's own time. The audit judges proofs a second time, from the rules in docs/double-charge.md
+// and independently of the code that implements them.
 type keyLog struct {
 	gateway  payment.GatewayID
 	first    time.Time // claim that may have sent it
@@ -40,7 +40,7 @@ func (d *orderRecord) log(key payment.GatewayKey) *keyLog {
 	return k
 }
 
-// claim is for a claim that may send the key, and opens it again.
+// claim notes a claim that may send the key, and opens it again.
 func (k *keyLog) claim(now time.Time) {
 	if k.first.IsZero() {
 		k.first = now
@@ -48,7 +48,7 @@ func (k *keyLog) claim(now time.Time) {
 	k.closedAt = time.Time{}
 }
 
-// close says that the key is closed, and that the proof covers what was sent before.
+// close notes that the key is closed, and that the proof covers what was sent before.
 func (k *keyLog) close(now time.Time) {
 	k.closedAt = now
 	for _, at := range k.attempts {
@@ -56,7 +56,7 @@ func (k *keyLog) close(now time.Time) {
 	}
 }
 
-// unknown are the attempts that may have taken the money, or may still take it.
+// unknown returns the attempts that may have taken the money, or may still take it.
 func (k *keyLog) unknown() []*attempt {
 	return slices.DeleteFunc(slices.Clone(k.attempts), func(at *attempt) bool {
 		return at.covered || at.class != "" && !at.class.Unknown()
@@ -68,7 +68,7 @@ func (k *keyLog) named() bool {
 	return slices.ContainsFunc(k.unknown(), func(at *attempt) bool { return at.class == payment.ClassPending })
 }
 
-// running reports whether the gateway said that the attempt, or one before it, was still running.
+// running reports whether the gateway answered that this attempt or an earlier one was still running.
 func (at *attempt) running() bool {
 	return at.answered && at.class == payment.ClassUnknownUnanswered
 }
@@ -98,7 +98,7 @@ func (w *world) counts(k *keyLog, l look, unknown []*attempt) bool {
 	})
 }
 
-// absent reports whether one lookup has counted that found nothing.
+// absent reports whether one lookup that found nothing counts.
 func (w *world) absent(k *keyLog) bool {
 	unknown := k.unknown()
 	return slices.ContainsFunc(k.looks, func(l look) bool { return w.counts(k, l, unknown) })
@@ -122,7 +122,7 @@ func (w *world) proven(k *keyLog) bool {
 	return len(unknown) == 0
 }
 
-// refusal is the class of the last attempt with the key that is on record.
+// refusal is the class of the last recorded attempt with the key.
 func refusal(h ports.History, key payment.GatewayKey) (c payment.Class) {
 	for _, at := range h.Attempts {
 		if at.GatewayKey == key && at.Class != "" {
@@ -132,7 +132,7 @@ func refusal(h ports.History, key payment.GatewayKey) (c payment.Class) {
 	return c
 }
 
-// checkProofs: nothing is stored as not charged, and no key is given up, without the proof.
+// checkProofs checks that nothing is stored as not charged, and no key is given up, without proof.
 func (a *audit) checkProofs(d *orderRecord, was payment.Payment, h ports.History) {
 	is := h.Payment
 	find := func(format string, args ...any) { a.world.report(is.OrderID, format, args...) }
@@ -171,15 +171,15 @@ func (a *audit) checkProofs(d *orderRecord, was payment.Payment, h ports.History
 	}
 }
 
-// final reports whether the gateway has said what every repeat with the key will get.
+// final reports whether the gateway has determined what every repeat with the key will get.
 func (k *keyLog) final() bool {
 	return slices.ContainsFunc(k.looks, func(l look) bool {
 		return l.Result == payment.FoundVoided || l.Result == payment.FoundDeclined
 	})
 }
 
-// checkTakeover: an attempt of the worker that has lost the claim counts as sent no earlier than at the
-// end of its lease by its own clock, until when it may begin.
+// checkTakeover checks that the attempt of a worker that lost its claim counts as sent no earlier than
+// the end of its lease by its own clock, because it may begin until then.
 func (a *audit) checkTakeover(d *orderRecord, was, is payment.Payment) {
 	if begun := was.Attempt.Class == "" && !was.Attempt.StartedAt.IsZero(); !begun || a.world.skew > 0 {
 		return
@@ -195,13 +195,13 @@ func (a *audit) checkTakeover(d *orderRecord, was, is payment.Payment) {
 	}
 }
 
-// declined reports whether the gateway itself has said so.
+// declined reports whether the gateway itself declined.
 func (k *keyLog) declined() bool {
 	return slices.ContainsFunc(k.attempts, func(at *attempt) bool { return at.class == payment.ClassDeclined }) ||
 		slices.ContainsFunc(k.looks, func(l look) bool { return l.Result == payment.FoundDeclined })
 }
 
-// checkClosures: a key is closed by a proof, or by a person's word.
+// checkClosures checks that a key is closed by a proof or by an operator.
 func (a *audit) checkClosures(d *orderRecord, was, is payment.Payment) {
 	for _, key := range is.Keys {
 		i := slices.IndexFunc(was.Keys, func(k payment.Key) bool { return k.Key == key.Key })
@@ -223,7 +223,7 @@ func (a *audit) checkClosures(d *orderRecord, was, is payment.Payment) {
 	}
 }
 
-// checkAttempt: an attempt may begin with this key, at this gateway.
+// checkAttempt checks that an attempt may begin with this key, at this gateway.
 func (a *audit) checkAttempt(d *orderRecord, replica string, gateway payment.GatewayID, c payment.Charge) {
 	find := func(format string, args ...any) { a.world.report(c.OrderID, replica+" "+format, args...) }
 	k, set := d.log(c.Key), a.world.gateway
@@ -244,13 +244,13 @@ func (a *audit) checkAttempt(d *orderRecord, replica string, gateway payment.Gat
 	}
 }
 
-// overlapping reports whether an attempt with the key is in flight: another worker's, behind whose
-// back this one was begun.
+// overlapping reports whether another worker's attempt with the key is in flight that this worker does
+// not know about.
 func (a *audit) overlapping(d *orderRecord, key payment.GatewayKey) bool {
 	return slices.ContainsFunc(d.log(key).unknown(), func(at *attempt) bool { return at.ended.IsZero() })
 }
 
-// lookedUp takes down a lookup that was answered.
+// lookedUp notes a lookup that was answered.
 func (a *audit) lookedUp(replica string, gateway payment.GatewayID, key payment.GatewayKey, sent time.Time, l payment.Lookup) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
@@ -270,7 +270,7 @@ func (a *audit) lookedUp(replica string, gateway payment.GatewayID, key payment.
 	}
 }
 
-// approval is the gateway's word to a worker that it has taken the money.
+// approval is the gateway's answer to a worker that it has taken the money.
 type approval struct {
 	key     payment.GatewayKey
 	replica string
@@ -283,7 +283,7 @@ func (d *orderRecord) approve(transactionID string, by approval) {
 	}
 }
 
-// onRecord reports whether a transaction is in what is stored of the payment.
+// onRecord reports whether a transaction is part of the stored payment.
 func onRecord(p payment.Payment, transactionID string) bool {
 	return p.TransactionID == transactionID || slices.ContainsFunc(p.Keys, func(k payment.Key) bool {
 		return k.TransactionID == transactionID

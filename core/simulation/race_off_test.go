@@ -4,6 +4,6 @@ package simulation
 
 const (
 	raceDetector = false
-	// shortRun is how many seeds a run without flags has.
+	// shortRun is the number of seeds of a run without flags.
 	shortRun = coveringSeeds
 )

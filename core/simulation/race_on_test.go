@@ -4,6 +4,6 @@ package simulation
 
 const (
 	raceDetector = true
-	// shortRun is how many seeds a run without flags has; the race detector makes it slow.
+	// shortRun is the number of seeds of a run without flags, fewer because the race detector is slow.
 	shortRun = 40
 )

@@ -4,7 +4,7 @@ package simulation
 
 import "testing"
 
-// TestReplay lives through seeds twice. Nearly all of them must tell the very same story.
+// TestReplay runs seeds twice. Nearly all of them must give exactly the same events.
 func TestReplay(t *testing.T) {
 	const seeds = 40
 	same := 0

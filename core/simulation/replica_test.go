@@ -24,10 +24,10 @@ type replica struct {
 	quit  context.CancelFunc // ends its queue
 	dead  chan struct{}
 	die   sync.Once
-	// idle says that it has stopped with nothing in its hands.
+	// idle is true after a graceful stop that left no claim behind.
 	idle atomic.Bool
 
-	// When it cannot reach the database, or its beats do not.
+	// Outages of the connection to the database, and of heartbeats only.
 	cutOffs, mutes outages
 
 	mu      sync.Mutex
@@ -37,7 +37,7 @@ type replica struct {
 	resumed int            // goroutines that a pause may have held up
 }
 
-// slot runs one replica after the other, until the run is over.
+// slot runs one replica after the other, until the run ends.
 func (w *world) slot(i int) {
 	w.sleep(w.stream("up", i).between(time.Millisecond, 2*time.Second))
 	for n := 1; ; n++ {
@@ -53,7 +53,7 @@ func (w *world) slot(i int) {
 	}
 }
 
-// down draws how long a replica stays down.
+// downtime draws how long a replica stays down.
 func (w *world) downtime(name string) time.Duration {
 	s := w.stream("down", name)
 	if w.faultsActive() && s.chance(0.3) {
@@ -62,7 +62,7 @@ func (w *world) downtime(name string) time.Duration {
 	return s.between(50*time.Millisecond, time.Minute)
 }
 
-// status reports whether a replica lives.
+// status returns "living" or "dead".
 func (w *world) status(name string) string {
 	w.mu.Lock()
 	defer w.mu.Unlock()
@@ -87,7 +87,7 @@ func (w *world) running(i int) *replica {
 	return w.places[i]
 }
 
-// bankOf returns the gateway for which the replicas of a slot are configured.
+// ledgerOf returns the gateway for which the replicas of a slot are configured.
 func (w *world) ledgerOf(slot int) gatewayLedger {
 	if w.twoGateways && slot%2 == 1 {
 		return w.audit.banks[1]
@@ -130,7 +130,7 @@ func (w *world) start(slot int, name string) *replica {
 	return r
 }
 
-// meetFate waits for what ends the replica, and pauses it now and then.
+// runFaults pauses the replica now and then, and ends it at last.
 func (r *replica) runFaults() {
 	s, set := r.world.stream("fate", r.name), r.world.faults
 	next := func(every time.Duration) time.Duration {
@@ -167,7 +167,7 @@ func (r *replica) runFaults() {
 	}
 }
 
-// leave is a graceful stop. The replica can die in the middle of it.
+// remove stops the replica gracefully. It can die during the stop.
 func (r *replica) remove() {
 	r.world.trace.add(r.name, "", "is asked to stop")
 	if r.world.stream("leave", r.name).chance(0.5) {
@@ -186,7 +186,7 @@ func (r *replica) remove() {
 	r.kill("has stopped")
 }
 
-// kill ends the process: none of its goroutines gets through a port any more.
+// kill ends the process: no goroutine of it gets through a port any more.
 func (r *replica) kill(how string) {
 	r.die.Do(func() {
 		r.world.trace.add(r.name, "", how)
@@ -198,7 +198,7 @@ func (r *replica) kill(how string) {
 	})
 }
 
-// pause stops the process for d: its calls hang where they are, and go on then.
+// pause stops the process for d: its calls hang, and continue afterwards.
 func (r *replica) pause(d time.Duration) {
 	r.world.trace.add(r.name, "", "is paused for %v", d)
 	r.world.mu.Lock()
@@ -209,8 +209,8 @@ func (r *replica) pause(d time.Duration) {
 	r.paused = time.Now().Add(d)
 }
 
-// gate is where the goroutines of the process stand while it is paused, for limit at most, and
-// where they end when it is dead. Those that go on do not all go on at the same instant.
+// gate blocks the goroutines of a process while it is paused, for limit at most, and ends them when it is
+// dead. They do not all continue at the same instant.
 func (r *replica) gate(limit, stagger time.Duration) {
 	until := time.Now().Add(limit)
 	for {
@@ -232,7 +232,7 @@ func (r *replica) gate(limit, stagger time.Duration) {
 	}
 }
 
-// stagger draws how much later than others a goroutine goes on after a pause.
+// stagger draws how much later than others a goroutine continues after a pause.
 func (r *replica) stagger() time.Duration {
 	r.mu.Lock()
 	r.resumed++
@@ -241,8 +241,8 @@ func (r *replica) stagger() time.Duration {
 	return r.world.stream("stagger", r.name, n).between(time.Microsecond, time.Millisecond)
 }
 
-// pausable is a retry policy that a pause can hold up before an attempt, so that the claim may
-// have run out when it goes on.
+// pausable is a retry policy that a pause can hold up before an attempt, so that the claim may have
+// expired when it continues.
 type pausable struct {
 	ports.Retry
 

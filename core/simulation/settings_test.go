@@ -8,8 +8,8 @@ import (
 	"paymentd/core/payment"
 )
 
-// settings are all that is drawn from the seed before a run begins. Each run has some kinds of
-// faults and not others: where everything fails at once, little happens.
+// settings are everything that is drawn from the seed before a run. Each run has some kinds of faults
+// and not others, because little happens if everything fails at once.
 type settings struct {
 	service        core.Settings // of every replica, but for its name
 	retry          resilience.RetryOptions
@@ -18,54 +18,54 @@ type settings struct {
 	sharedCommits  bool // of the payments that a replica claims and settles
 
 	replicas, clients, requests, orders int
-	// pause is the mean time between two requests of a client: from a rush for one order to
-	// somebody now and then.
+	// pause is the mean time between two requests of a client: from a burst for one order to an occasional
+	// request.
 	pause time.Duration
 
 	faultPeriod   time.Duration // how long there are faults
 	faults        faults
 	gatewayFaults gatewayFaults
-	// jump bounds how far the database's clock is off, and skew how far those of the replicas are,
-	// either way. They are not both off in a run: elapsed time is what one clock at least has right.
+	// jump bounds the offset of the database's clock, and skew that of the replicas' clocks, in both
+	// directions. Only one of the two is set in a run, so that one clock measures elapsed time correctly.
 	jump, skew time.Duration
-	// arrival is how long after the call of the core a charge may arrive at the gateway and
-	// take the money. It is what PAYMENTD_LATE promises.
+	// arrival is how long after the call of the core a charge may arrive at the gateway and take the money.
+	// It is what PAYMENTD_LATE promises.
 	arrival time.Duration
 	// twoGateways: the replicas are not all configured for the same gateway.
 	twoGateways bool
-	// persons is the mean time between two words of a person; zero for none.
+	// persons is the mean time between two acts of an operator; zero for none.
 	persons time.Duration
 	// blackout is how long a replica may stay down; zero for a short time.
 	blackout time.Duration
 }
 
-// capabilities are what the gateway can prove, and what it does.
+// capabilities are what the gateway can prove, and how it behaves.
 type capabilities struct {
 	payment.Capabilities
 
-	// lag is how long lookups do not see a charge, whatever is declared.
+	// lag is how long lookups really do not see a charge.
 	lag time.Duration
 }
 
-// liar reports whether the gateway can do less than it declares.
+// lagsLonger reports whether lookups lag for longer than the gateway declares.
 func (c capabilities) lagsLonger() bool { return c.lag > c.LookupLag }
 
-// faults are what happens to replicas and on the wires. The chances are of one call, the
-// lengths of time are means between two; zero for never.
+// faults are the faults of replicas and connections. Probabilities are per call; durations are the mean
+// time between two faults, zero for never.
 type faults struct {
 	crash, lose, fail, delay, hang float64
 
 	crashes, pauses, stops          time.Duration
 	databaseOutages, gatewayOutages time.Duration
-	// One replica cannot reach the database, or only its beats do not get there.
+	// One replica cannot reach the database, or only its heartbeats cannot.
 	cutOffs, mutes time.Duration
 }
 
-// moods are the weights of what the gateway does with an attempt, outside of its outages.
+// gatewayFaults are the weights of what the gateway does with an attempt, outside of its outages.
 type gatewayFaults struct {
 	approve, decline, refuse, unavailable, stumble, lose, late, slow, reject float64
 	between, running, uncharged, duplicate, pending                          float64
-	// noAnswer is the chance that something in between answers a lookup.
+	// noAnswer is the probability that an intermediary answers a lookup.
 	noAnswer float64
 }
 
@@ -104,7 +104,7 @@ func draw(seed uint64) settings {
 	return set
 }
 
-// drawGateway draws what the gateway can prove. Half of them are as the gateway protocol has it.
+// drawGateway draws what the gateway can prove. Half of the gateways are as the gateway protocol has it.
 func drawGateway(s stream, set settings) capabilities {
 	c := capabilities{Capabilities: payment.Capabilities{
 		Gateway: "fake:", HonoursKeys: !s.chance(0.15), LookupForgets: true, SavesDeclines: !s.chance(0.1),

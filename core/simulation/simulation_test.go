@@ -8,7 +8,7 @@ import (
 	"time"
 )
 
-// telling is how many seeds see everything that there is to see, the rarest of it some times.
+// coveringSeeds is the number of seeds that cover every situation, the rarest a few times.
 const coveringSeeds = 500
 
 var (
@@ -22,7 +22,7 @@ func TestMain(m *testing.M) {
 	os.Exit(m.Run())
 }
 
-// TestSimulation lives through seeds, and stops at the third that finds something.
+// TestSimulation runs seeds, and stops at the third violation.
 func TestSimulation(t *testing.T) {
 	first, last := uint64(1), *seedsFlag
 	if *seedFlag > 0 {

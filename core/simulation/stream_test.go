@@ -8,8 +8,8 @@ import (
 	"time"
 )
 
-// stream is random numbers for one decision, or for the decisions of one actor. They depend on
-// the seed and the name alone, not on what else has been decided before.
+// stream is a source of random numbers for one decision or one actor. They depend on the seed and the name
+// alone, not on what else was decided before.
 type stream struct{ *rand.Rand }
 
 func newStream(seed uint64, name ...any) stream {
@@ -21,8 +21,8 @@ func newStream(seed uint64, name ...any) stream {
 // chance is true with probability p.
 func (s stream) chance(p float64) bool { return p > 0 && s.Float64() < p }
 
-// between is a length of time from low to high. Each order of magnitude is as likely as the
-// others: most faults are short, some are long.
+// between is a duration from low to high. Each order of magnitude is equally likely, because most faults
+// are short and some are long.
 func (s stream) between(low, high time.Duration) time.Duration {
 	if high <= low {
 		return high
@@ -31,8 +31,8 @@ func (s stream) between(low, high time.Duration) time.Duration {
 	return time.Duration(math.Exp(l + s.Float64()*(h-l)))
 }
 
-// about is a length of time with this mean, as between two events that do not know of each
-// other.
+// about is a duration with this mean, exponentially distributed like the time between independent
+// events.
 func (s stream) about(mean time.Duration) time.Duration {
 	return time.Duration(s.ExpFloat64() * float64(mean))
 }

@@ -11,8 +11,7 @@ import (
 	"paymentd/core/payment"
 )
 
-// trace is the story of a run. Its lines are put into words only where somebody wants to read
-// them.
+// trace is the log of the events of a run. Its entries are formatted only when they are printed.
 type trace struct {
 	began time.Time
 
@@ -28,14 +27,14 @@ type entry struct {
 	args   []any
 }
 
-// tell adds a line. The arguments must not change afterwards.
+// add appends an entry. The arguments must not change afterwards.
 func (t *trace) add(actor string, order payment.OrderID, format string, args ...any) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	t.lines = append(t.lines, entry{time.Since(t.began), actor, order, format, args})
 }
 
-// story is what concerns an order, line by line; all there is for an empty one.
+// format returns the entries that concern an order, one a line; all entries for an empty order.
 func (t *trace) format(order payment.OrderID) string {
 	t.mu.Lock()
 	defer t.mu.Unlock()
@@ -49,7 +48,7 @@ func (t *trace) format(order payment.OrderID) string {
 	return b.String()
 }
 
-// log lets a replica's log lines be part of the story.
+// log returns a logger that adds a replica's log lines to the trace.
 func (t *trace) log(replica string) *slog.Logger { return slog.New(traceHandler{t, replica}) }
 
 type traceHandler struct {
@@ -73,7 +72,7 @@ func (h traceHandler) Handle(_ context.Context, r slog.Record) error {
 	return nil
 }
 
-// logged is a log line that is not in words yet.
+// logged is a log line that is not formatted yet.
 type logged struct{ record slog.Record }
 
 func (l logged) String() string {

@@ -12,7 +12,7 @@ import (
 	"paymentd/ports"
 )
 
-// fault draws what happens to a call of this replica.
+// fault draws the fault of a call of this replica.
 func (r *replica) fault(fake.Call) fake.Fault {
 	return func(ctx context.Context, c fake.Call, do func()) error {
 		work := workOf(ctx)
@@ -26,7 +26,7 @@ func (r *replica) fault(fake.Call) fake.Fault {
 	}
 }
 
-// nextCall returns the random numbers for the next call that is about this.
+// nextCall returns the random numbers for the next call on this subject.
 func (r *replica) nextCall(about string) stream {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -34,20 +34,20 @@ func (r *replica) nextCall(about string) stream {
 	return r.world.stream("call", r.name, about, r.nth[about])
 }
 
-// staggers let each kind of the queue's work have instants of its own.
+// staggers give each kind of the queue's work instants of its own.
 var staggers = map[payment.Work]time.Duration{
 	payment.WorkTakeovers: 107 * time.Nanosecond, payment.WorkLookups: 211 * time.Nanosecond,
 }
 
 type workKey struct{}
 
-// workOf returns the kind of work of the queue's loop that makes a call; none for other calls.
+// workOf returns the kind of work of the queue's loop that makes a call; empty for other calls.
 func workOf(ctx context.Context) payment.Work {
 	w, _ := ctx.Value(workKey{}).(payment.Work)
 	return w
 }
 
-// sortedWork says which of the queue's loops makes a call.
+// sortedWork marks calls with the queue's loop that makes them.
 type sortedWork struct{ ports.Payments }
 
 func (p sortedWork) NextDue(ctx context.Context, terms payment.PickUpPolicy) (time.Duration, bool, error) {
@@ -58,8 +58,8 @@ func (p sortedWork) ClaimDue(ctx context.Context, terms payment.PickUpPolicy, li
 	return p.Payments.ClaimDue(context.WithValue(ctx, workKey{}, terms.Work), terms, limit)
 }
 
-// callDatabase makes a call to the database, with what is drawn for it. A process that is
-// paused does not see its contexts end.
+// callDatabase makes a call to the database with the drawn faults. A paused process does not notice that
+// its contexts end.
 func (r *replica) callDatabase(s stream, c fake.Call, do func()) error {
 	f := r.world.faults
 	stagger := s.between(time.Microsecond, time.Millisecond)
@@ -95,7 +95,7 @@ func (r *replica) callDatabase(s stream, c fake.Call, do func()) error {
 	return nil
 }
 
-// away reports whether the database cannot be reached with this call.
+// away reports whether this call cannot reach the database.
 func (r *replica) away(c fake.Call) bool {
 	_, down := r.world.databaseOutages.now()
 	_, cutOff := r.cutOffs.now()
@@ -103,8 +103,8 @@ func (r *replica) away(c fake.Call) bool {
 	return down || cutOff || mute && c.Method == "Heartbeat"
 }
 
-// callGateway makes a call to the gateway. What has left the process takes its time to arrive,
-// but no more than settings.arrival altogether.
+// callGateway makes a call to the gateway. A request that has left the process takes time to arrive, at
+// most settings.arrival in total.
 func (r *replica) callGateway(ctx context.Context, s stream, c fake.Call, do func()) error {
 	f, limit := r.world.faults, r.world.arrival/16
 	stagger := s.between(time.Microsecond, time.Millisecond)
@@ -154,7 +154,7 @@ func (r *replica) latency(s stream, c fake.Call) (before, after time.Duration) {
 		after + s.between(10*time.Microsecond, 5*time.Millisecond)
 }
 
-// crashAt lets the process die before the call, or after it.
+// crashAt kills the process before or after the call.
 func (r *replica) crashAt(s stream, c fake.Call, do func()) {
 	if s.chance(0.5) {
 		r.world.trace.add(r.name, c.OrderID, "dies before %s", c.Method)

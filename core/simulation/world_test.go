@@ -25,7 +25,7 @@ type world struct {
 	audit *audit
 
 	databaseOutages, gatewayOutages outages
-	// What the replicas are held to, whatever a bug makes of their settings.
+	// What the replicas are checked against, even if a bug changes their settings.
 	workers          int
 	heartbeatTimeout time.Duration
 	late             time.Duration
@@ -45,13 +45,13 @@ type world struct {
 	history   []history.Operation
 }
 
-// finding is a promise that was not kept.
+// violation is a promise that was not kept.
 type violation struct {
 	order payment.OrderID
 	what  string
 }
 
-// run is what came of one seed.
+// run is the result of one seed.
 type run struct {
 	seed      uint64
 	simulated time.Duration
@@ -61,7 +61,7 @@ type run struct {
 	coverage  coverage
 }
 
-// simulate lives through one seed, with a bug or without.
+// simulate runs one seed, with or without a bug.
 func simulate(t *testing.T, seed uint64, b bug) run {
 	t.Helper()
 	var w *world
@@ -80,7 +80,7 @@ func simulate(t *testing.T, seed uint64, b bug) run {
 	})
 	out := run{seed: seed, simulated: simulated, violation: w.violation, history: w.history, coverage: w.audit.coverage}
 	for _, op := range w.history {
-		out.coverage["clients were told: "+string(op.Told)]++
+		out.coverage["answers to clients: "+string(op.Told)]++
 	}
 	if out.violation == nil {
 		if err := history.Check(w.operatorOperations(), time.Minute); err != nil {
@@ -113,8 +113,8 @@ func newWorld(seed uint64, b bug) *world {
 	return w
 }
 
-// live is the run: a storm of faults while clients ask, then quiet until every payment has
-// its end.
+// run is one simulation: faults while clients post orders, then none until every payment is
+// final.
 func (w *world) run() {
 	for i := range w.replicas {
 		w.slots.Go(func() { w.slot(i) })
@@ -138,10 +138,10 @@ func (w *world) run() {
 
 func (w *world) stream(name ...any) stream { return newStream(w.seed, name...) }
 
-// faulty reports whether there are still faults.
+// faultsActive reports whether there are still faults.
 func (w *world) faultsActive() bool { return time.Since(w.began) < w.faultPeriod }
 
-// sleep returns false where the run has failed meanwhile.
+// sleep returns false if the run has failed meanwhile.
 func (w *world) sleep(d time.Duration) bool {
 	timer := time.NewTimer(d)
 	defer timer.Stop()
@@ -153,7 +153,7 @@ func (w *world) sleep(d time.Duration) bool {
 	}
 }
 
-// find keeps the first promise that was not kept, and ends the run.
+// report keeps the first violation and ends the run.
 func (w *world) report(order payment.OrderID, format string, args ...any) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
@@ -192,7 +192,7 @@ func (w *world) tick() int64 {
 // orderID names the i-th order, from 0.
 func orderID(i int) payment.OrderID { return payment.OrderID(fmt.Sprintf("order-%d", i+1)) }
 
-// amountOf is what all but a few ask for an order.
+// amountOf is the amount that nearly all requests for an order have.
 func amountOf(i int) payment.Money { return usd(fmt.Sprintf("%d.50", i+1)) }
 
 func usd(amount string) payment.Money {

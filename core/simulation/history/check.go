@@ -13,16 +13,16 @@ import (
 	"github.com/anishathalye/porcupine"
 )
 
-// ErrUndecided: the time for the search was over before it had an end.
+// ErrUndecided: the search did not finish in time.
 var ErrUndecided = errors.New("the search for an order of the operations took too long")
 
-// ImpossibleError is a history that no sequential service can have given.
+// ImpossibleError is a history that no sequential service can have produced.
 type ImpossibleError struct {
 	OrderID    string
 	Operations []Operation // of this order, by their calls
 }
 
-// Error tells the history, an operation a line.
+// Error prints the history, one operation a line.
 func (e *ImpossibleError) Error() string {
 	var b strings.Builder
 	fmt.Fprintf(&b, "no order of the operations for %s explains what the clients were told:", e.OrderID)
@@ -32,7 +32,7 @@ func (e *ImpossibleError) Error() string {
 	return b.String()
 }
 
-// String tells the operation in one line, its times in nanoseconds.
+// String prints the operation in one line, its times in nanoseconds.
 func (op Operation) String() string {
 	s := fmt.Sprintf("client %d: %s %s, called %d: ", op.Client, op.Kind, op.Amount, op.Call)
 	if op.Told == Nothing {
@@ -68,9 +68,9 @@ func Check(history []Operation, timeout time.Duration) error {
 	return nil
 }
 
-// operations are a history as porcupine has it. What was not taken in, or shows nothing, is
-// left out. A Post without an answer may be taken in at any time: where it never was, that
-// comes after all others.
+// operations returns a history in porcupine's form. Operations that were not accepted, or show nothing,
+// are left out. A Post without an answer may be accepted at any time: if it never was, it comes after all
+// others.
 func operations(history []Operation) []porcupine.Operation {
 	ops := make([]porcupine.Operation, 0, 2*len(history))
 	add := func(s step, until int64) {

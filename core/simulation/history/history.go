@@ -5,11 +5,11 @@ type Operation struct {
 	Client  int // who asked, from 0; for people
 	OrderID string
 	Kind    Kind
-	// Amount is what a Post asks for, and what a Get is shown, with its currency. Equal amounts
-	// must be spelled alike.
+	// Amount is the amount of a Post, or the one that a Get returned, with its currency. Equal amounts must
+	// have the same spelling.
 	Amount string
-	// Call and Return are times on one clock that never goes back, such as nanoseconds since
-	// the test began. Return counts for nothing where nothing was told.
+	// Call and Return are times of one monotonic clock, such as nanoseconds since the start of the test.
+	// Return is ignored if there was no answer.
 	Call, Return int64
 
 	Told          Told
@@ -17,7 +17,7 @@ type Operation struct {
 	Replayed      bool   // with the Success of a Post: nothing was charged for it
 }
 
-// Kind is what a client asks for.
+// Kind is the kind of a request.
 type Kind string
 
 const (
@@ -27,29 +27,29 @@ const (
 	Get Kind = "GET"
 )
 
-// Told is what a client was answered.
+// Told is the answer to a request.
 type Told string
 
 const (
-	// Nothing: no answer came, or one that leaves open whether the request was taken in. It
-	// may take effect at any time after its call, or never.
+	// Nothing: no answer came, or one that does not say whether the request was accepted. It may take effect
+	// at any time after its call, or never.
 	Nothing Told = "nothing"
-	// Unavailable: the request was not taken in, for certain (503).
+	// Unavailable: the request was certainly not accepted (503).
 	Unavailable Told = "unavailable"
 
 	// Success: charged (200).
 	Success Told = "success"
-	// Declined: the gateway said no (402).
+	// Declined: the gateway declined (402).
 	Declined Told = "declined"
 	// Failed: not charged, or rejected as wrong (502).
 	Failed Told = "failed"
-	// Pending: the payment has no end yet: scheduled, unresolved, or processing (202).
+	// Pending: the payment is not final: scheduled, unresolved, or processing (202).
 	Pending Told = "pending"
 
-	// Mismatch: of a Post, the order has another amount (422).
+	// Mismatch: the order of a Post has another amount (422).
 	Mismatch Told = "mismatch"
-	// Busy: of a Post, somebody else is at it (409).
+	// Busy: another request is processing the order of a Post (409).
 	Busy Told = "busy"
-	// NotFound: of a Get, nobody has asked for the order (404).
+	// NotFound: no request has named the order of a Get (404).
 	NotFound Told = "not found"
 )

@@ -6,12 +6,12 @@ import (
 	"github.com/anishathalye/porcupine"
 )
 
-// order is what the sequential service knows of one order.
+// order is what the sequential service knows about one order.
 type order struct {
 	stands        stand
 	amount        string
 	transactionID string
-	// asked holds, a rune each, the Posts that have been taken in and not been answered.
+	// asked holds, a rune each, the Posts that were accepted and are not answered.
 	asked string
 }
 
@@ -19,19 +19,19 @@ type stand string
 
 const (
 	unknown stand = "unknown" // nobody has asked for it
-	// open: the service is at it, and may bring it to any end by itself. Nobody sees when:
-	// the first to be told of an end is who brings it about here.
+	// open: the service is processing it, and may complete it with any outcome. The moment is not visible:
+	// the first answer with an outcome defines it.
 	open      stand = "open"
 	succeeded stand = "succeeded" // for ever
 	declined  stand = "declined"  // until a Post opens it again
 	failed    stand = "failed"    // as declined
 )
 
-// ends are how an order stands of which this was told.
+// ends maps an answer to the state of the order that it implies.
 var ends = map[Told]stand{Pending: open, Success: succeeded, Declined: declined, Failed: failed}
 
-// step is what happens at one instant. A Post is two of them: it is taken in, and it is
-// answered. Between the two everybody can see that the order is open.
+// step is what happens at one instant. A Post is two steps: it is accepted, and it is answered. Between the
+// two the order is visibly open.
 type step struct {
 	Operation
 
@@ -61,8 +61,8 @@ func service() porcupine.Model {
 	return m.ToModel()
 }
 
-// takeIn returns how the order may stand when a Post has been taken in: it may have opened the
-// order, or have found somebody at it and waited.
+// takeIn returns the possible states of the order after a Post was accepted: it may have opened the order,
+// or have found another request and waited.
 func (o order) takeIn(s step) []order {
 	if s.Told != Nothing {
 		o.asked += string(s.post)
@@ -80,8 +80,8 @@ func (o order) takeIn(s step) []order {
 	return []order{o}
 }
 
-// answer returns how the order may stand after the answer to a Post; not at all where the
-// answer is wrong.
+// answer returns the possible states of the order after the answer to a Post; none if the answer is
+// wrong.
 func (o order) answer(s step) []order {
 	if s.Told == Mismatch {
 		if o.stands == unknown || o.amount == s.Amount {
@@ -102,7 +102,7 @@ func (o order) answer(s step) []order {
 	return o.shown(s)
 }
 
-// get returns how the order may stand after the answer to a Get.
+// get returns the possible states of the order after the answer to a Get.
 func (o order) get(s step) []order {
 	if s.Told == NotFound {
 		if o.stands == unknown {
@@ -116,7 +116,7 @@ func (o order) get(s step) []order {
 	return o.shown(s)
 }
 
-// shown returns how the order may stand when it is shown to stand like this.
+// shown returns the possible states of the order if a read shows this answer.
 func (o order) shown(s step) []order {
 	end, known := ends[s.Told]
 	switch {

@@ -1,5 +1,5 @@
-// Package app wires the adapters to the core, with fx, and gives the whole its life cycle. It
-// is a library: the binary and the tests build the same application.
+// Package app wires the adapters to the core with fx and runs the service. The binary and the tests
+// build the same application.
 package app
 
 import (
@@ -9,50 +9,55 @@ import (
 	"log/slog"
 	"time"
 
+	"go.uber.org/dig"
 	"go.uber.org/fx"
 	"go.uber.org/fx/fxevent"
+
+	"paymentd/app/config"
 )
 
 const (
-	// startTimeout bounds a start: opening the database, and the first try to migrate it.
+	// startTimeout bounds a start, which opens the database and tries to migrate it once.
 	startTimeout = time.Minute
-	// stopGrace is what closing takes after the last payment is out of our hands.
-	stopGrace = 2 * time.Second
+	// StopGrace bounds one step of a stop after the last payment in flight.
+	StopGrace = 2 * time.Second
+	// MinStop is the least time that a stop may take, even if PAYMENTD_SHUTDOWN is shorter.
+	MinStop = time.Second
 )
 
 // New returns the whole service. A test swaps an adapter with an option such as
 //
 //	fx.Replace(fx.Annotate(fake.NewGateway(), fx.As(new(ports.Gateway))))
-func New(cfg Config, log *slog.Logger, opts ...fx.Option) *fx.App {
+func New(cfg config.Config, log *slog.Logger, opts ...fx.Option) *fx.App {
 	return fx.New(
 		module(cfg, log),
 		fx.StartTimeout(startTimeout),
-		fx.StopTimeout(max(cfg.Shutdown, minStop)),
+		fx.StopTimeout(max(cfg.Shutdown, MinStop)),
 		fx.Options(opts...),
 	)
 }
 
-func module(cfg Config, log *slog.Logger) fx.Option {
+func module(cfg config.Config, log *slog.Logger) fx.Option {
 	return fx.Options(
 		fx.Supply(cfg, log, Version("unknown"), LogDrops(nil)),
 		fx.WithLogger(func() fxevent.Logger {
 			l := &fxevent.SlogLogger{Logger: log}
 			l.UseLogLevel(slog.LevelDebug)
-			l.UseErrorLevel(slog.LevelDebug) // whoever starts or stops the application has them too
+			l.UseErrorLevel(slog.LevelDebug) // Start and Stop return the errors as well
 			return l
 		}),
-		fx.Provide(newRepository, newPayments, newKeys, newGateway, newRetry, newMetrics, replicaName, newTracing, newService,
-			newCertificate, newKeyring, newHTTPOptions, newHandler, newServer),
+		fx.Provide(newRepository, newPayments, newKeys, newGateway, newRetry, newMetrics, newReplica, newTracing, newService,
+			newCertificate, newKeyCache, newHTTPOptions, newHandler, newServer),
 		fx.Invoke(startPprof, func(*Server) {}),
 	)
 }
 
-// Serve runs the service until ctx ends, and stops it in good order.
-func Serve(ctx context.Context, cfg Config, version Version, log *slog.Logger, drops LogDrops) error {
+// Serve runs the service until ctx is done, and stops it gracefully.
+func Serve(ctx context.Context, cfg config.Config, version Version, log *slog.Logger, drops LogDrops) error {
 	var server *Server
 	app := New(cfg, log, fx.Replace(version), fx.Replace(drops), fx.Populate(&server))
 	if err := app.Err(); err != nil {
-		return rootCause(err)
+		return dig.RootCause(err) // without fx's own text
 	}
 	start, cancel := context.WithTimeout(ctx, app.StartTimeout())
 	defer cancel()
@@ -61,10 +66,10 @@ func Serve(ctx context.Context, cfg Config, version Version, log *slog.Logger, d
 		log.Info("paymentd stops before it has started")
 		return nil
 	case err != nil:
-		return rootCause(err)
+		return dig.RootCause(err)
 	}
 
-	// Not app.Wait, which would catch a second signal: that is to end the process.
+	// Not app.Wait, which would catch a second signal: that signal must end the process.
 	var failed error
 	select {
 	case <-ctx.Done():
@@ -75,7 +80,7 @@ func Serve(ctx context.Context, cfg Config, version Version, log *slog.Logger, d
 	defer cancel()
 	if err := app.Stop(stop); err != nil {
 		if errors.Is(err, context.DeadlineExceeded) {
-			err = fmt.Errorf("not over within %v (PAYMENTD_SHUTDOWN)", app.StopTimeout())
+			err = fmt.Errorf("not complete within %v (PAYMENTD_SHUTDOWN)", app.StopTimeout())
 		}
 		return errors.Join(failed, fmt.Errorf("stop: %w", err))
 	}

@@ -89,7 +89,7 @@ func archiveUnderFire(t *testing.T, database string) {
 
 	file := filepath.Join(t.TempDir(), "archive.jsonl")
 	young := apptest.Run(t, apptest.Build(t), variables, "archive", "--to="+file)
-	require.Equal(t, apptest.Output{Stdout: "0 archived, 0 left for the next run: they changed meanwhile\n"}, young)
+	require.Equal(t, apptest.Output{Stdout: "0 archived, 0 left for the next run because they changed during this run\n"}, young)
 	run := func() *apptest.Process {
 		return apptest.Start(t, apptest.Build(t), variables, "archive", "--older-than=0s", "--by=ada", "--to="+file)
 	}
@@ -177,7 +177,7 @@ func archivedOnce(t *testing.T) (variables env, line string) {
 	require.NoError(t, os.WriteFile(copyOf, whole, 0o600))
 	file := filepath.Join(t.TempDir(), "archive.jsonl")
 	out := apptest.Run(t, apptest.Build(t), env{"PAYMENTD_DATABASE": "sqlite:" + copyOf}, "archive", "--older-than=0s", "--to="+file)
-	require.Equal(t, apptest.Output{Stdout: "2 archived, 0 left for the next run: they changed meanwhile\n"}, out)
+	require.Equal(t, apptest.Output{Stdout: "2 archived, 0 left for the next run because they changed during this run\n"}, out)
 	text, err := os.ReadFile(file)
 	require.NoError(t, err)
 	info, err := os.Stat(file)
@@ -238,7 +238,7 @@ func TestArchiveTouchesNothingElse(t *testing.T) {
 		write("ends in a line", line+"something else\n"): "ends in something else",
 		folder: "is a folder, a device or a pipe", "/dev/null": "is a folder, a device or a pipe", pipe: "is a folder, a device or a pipe",
 		link: "is a symbolic link", dangling: "is a symbolic link", "/dev/stdout": "is a ", "-": "must name a file",
-		filepath.Join(folder, "nowhere", "a.jsonl"): "is not a folder: make it first",
+		filepath.Join(folder, "nowhere", "a.jsonl"): "is not a folder: create it first",
 	} {
 		before := contentOf(to)
 		for _, more := range [][]string{nil, {"--dry-run"}} {

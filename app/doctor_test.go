@@ -49,7 +49,7 @@ func TestDoctorLetsGoLive(t *testing.T) {
 
 	p := serve(t, variables)
 	require.Zero(t, p.Stop(t))
-	require.NotContains(t, p.Log(), "a check has found")
+	require.NotContains(t, p.Log(), "doctor: a check")
 	after := runDoctor(t, variables)
 	require.Zero(t, after.Code, after)
 	require.NotContains(t, after.Stdout, "WARN")
@@ -183,7 +183,7 @@ func TestDoctorCountsKeys(t *testing.T) {
 	require.Regexp(t, `(?m)^OK +API keys +0 of .*, 1 of `, keys())
 	command("keys", "revoke", "shop")
 	require.Regexp(t, `(?m)^FAIL +API keys +0 of .*, 0 of .*\n.*are revoked`, keys())
-	file, err := filepath.Abs("testdata/api-keys")
+	file, err := filepath.Abs("cli/testdata/api-keys")
 	require.NoError(t, err)
 	variables["PAYMENTD_API_KEYS_FILE"] = file
 	require.Regexp(t, `(?m)^OK +API keys +[1-9] of .*, 0 of `, keys())
@@ -217,7 +217,7 @@ func TestDoctorLooksAtTheCertificate(t *testing.T) {
 	require.Regexp(t, `(?m)^WARN +PAYMENTD_TLS_CERTIFICATE +none$`, runDoctor(t, variables).Stdout)
 	for end, level := range map[time.Duration]string{30 * 24 * time.Hour: "OK", 24 * time.Hour: "WARN", -time.Minute: "FAIL"} {
 		variables["PAYMENTD_TLS_CERTIFICATE"], variables["PAYMENTD_TLS_KEY"] = apptest.Certify(t, t.TempDir(), time.Now().Add(end))
-		require.Regexp(t, `(?m)^`+level+` +PAYMENTD_TLS_CERTIFICATE +ends at `, runDoctor(t, variables).Stdout)
+		require.Regexp(t, `(?m)^`+level+` +PAYMENTD_TLS_CERTIFICATE +expires at `, runDoctor(t, variables).Stdout)
 	}
 	variables["PAYMENTD_TLS_KEY"] = "/nowhere/tls.key"
 	out := runDoctor(t, variables)
@@ -248,7 +248,7 @@ func TestStartLooksAtTheGateway(t *testing.T) {
 			line := lineWith(t, p.Log(), `"check":"gateway"`)
 			require.Contains(t, line, `"level":"`+c.level+`"`)
 			require.Contains(t, line, c.says)
-			require.Contains(t, line, `"advice":"See that PAYMENTD_GATEWAY`)
+			require.Contains(t, line, `"advice":"Check that PAYMENTD_GATEWAY`)
 			require.Empty(t, gateway.Calls(""), "it charges nothing")
 			require.Zero(t, p.Stop(t))
 		})
@@ -276,5 +276,5 @@ func TestSandboxForgets(t *testing.T) {
 	}
 	out := apptest.Run(t, apptest.Build(t), nil, "sandbox", "--forget-after=-1s")
 	require.Equal(t, 2, out.Code)
-	require.Contains(t, out.Stderr, "PAYMENTD_SANDBOX_FORGET_AFTER (--forget-after): must be 0s (for ever) or more, and is -1s")
+	require.Contains(t, out.Stderr, "PAYMENTD_SANDBOX_FORGET_AFTER (--forget-after): must be 0s (forever) or more, and is -1s")
 }

@@ -105,7 +105,7 @@ func TestStopHasALimit(t *testing.T) {
 	began := time.Now()
 	require.Zero(t, p.Stop(t))
 	took := time.Since(began)
-	require.Contains(t, p.Log(), "stopped with payments in hand")
+	require.Contains(t, p.Log(), "stopped with payments in flight")
 	t.Logf("stopped after %v", took)
 	require.Less(t, took, 5*time.Second)
 

@@ -238,7 +238,7 @@ func TestKeysInAFile(t *testing.T) {
 	within(t, revokedWithin, []*apptest.Process{p}, second, http.StatusOK)
 	within(t, revokedWithin, []*apptest.Process{p}, first, http.StatusUnauthorized)
 	require.NoError(t, os.WriteFile(path, nil, 0o600))
-	p.WaitLog(t, "the file of API keys is wrong; the keys that it had stay in force")
+	p.WaitLog(t, "the API keys file is invalid; its previous keys remain valid")
 	within(t, 0, []*apptest.Process{p}, second, http.StatusOK)
 	require.NotContains(t, p.Log(), second)
 }

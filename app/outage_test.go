@@ -166,7 +166,7 @@ func TestDatabaseIsDownAtTheStart(t *testing.T) {
 
 	require.NoError(t, database.Restart(t.Context()))
 	p.WaitReady(t)
-	p.WaitLog(t, "the database is reached, and its schema is current")
+	p.WaitLog(t, "the database is reachable, and its schema is current")
 	require.Equal(t, http.StatusOK, apptest.Pay(t.Context(), p.URL, "order-1", "5.00").Code)
 }
 

@@ -8,28 +8,29 @@ import (
 	"log/slog"
 	"net"
 	"net/http"
-	"net/http/pprof" // it adds itself to the default mux, which nothing of ours serves
+	"net/http/pprof" // registers itself on the default mux, which this program does not serve
 	"runtime"
 	"time"
 
 	"go.uber.org/fx"
 
 	"paymentd/adapters/httpapi"
+	"paymentd/app/config"
 )
 
-// pprofHeaderTimeout bounds how long a client takes to send its header. There is none for the
-// answer: a CPU profile takes as long as it was asked to.
+// pprofHeaderTimeout bounds how long a client may take to send its header. The answer has no timeout,
+// because a CPU profile takes as long as the client asks for.
 const pprofHeaderTimeout = 5 * time.Second
 
-// pprofServer serves the process's profiles to whoever is on this machine.
+// pprofServer serves the profiles of the process to this machine.
 type pprofServer struct {
 	addr string
 	http *http.Server
 	log  *slog.Logger
 }
 
-// startPprof serves profiles on an address of their own where the configuration names one.
-func startPprof(lc fx.Lifecycle, cfg Config, log *slog.Logger) {
+// startPprof serves profiles on a separate address if the configuration names one.
+func startPprof(lc fx.Lifecycle, cfg config.Config, log *slog.Logger) {
 	if cfg.PprofAddr == "" {
 		return
 	}
@@ -43,18 +44,18 @@ func startPprof(lc fx.Lifecycle, cfg Config, log *slog.Logger) {
 func (p *pprofServer) start(ctx context.Context) error {
 	l, err := (&net.ListenConfig{}).Listen(ctx, "tcp", p.addr)
 	if err != nil {
-		return setting("pprof-addr", cannotListen(p.addr, err))
+		return config.Invalid("pprof-addr", CannotListen(p.addr, err))
 	}
 	go func() {
 		if err := p.http.Serve(l); !errors.Is(err, http.ErrServerClosed) {
-			p.log.Error("the profiles are no longer served", "error", err) // payments are
+			p.log.Error("profiles are no longer served", "error", err) // payments still are
 		}
 	}()
 	p.log.Info("profiles are served", "url", "http://"+l.Addr().String()+"/debug/pprof/")
 	return nil
 }
 
-// stop does not wait for a profile that is being taken.
+// stop does not wait for a profile in progress.
 func (p *pprofServer) stop(context.Context) error {
 	if err := p.http.Close(); err != nil {
 		return fmt.Errorf("stop serving profiles: %w", err)
@@ -62,8 +63,8 @@ func (p *pprofServer) stop(context.Context) error {
 	return nil
 }
 
-// localOnly refuses requests under another name: a page in a browser of this machine could have one of
-// its own lead here.
+// localOnly refuses requests with another Host name, because a web page in a browser on this machine could
+// use a name of its own that resolves to this address (DNS rebinding).
 func localOnly(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if !httpapi.Hosts(nil).Accept(r) {
@@ -74,11 +75,11 @@ func localOnly(next http.Handler) http.Handler {
 	})
 }
 
-// pprofHandler leaves the command line out, which the packages net/http/pprof and expvar
-// would show: it may hold a password.
+// pprofHandler omits the command line, which the packages net/http/pprof and expvar expose, because it may
+// contain a password.
 func pprofHandler() http.Handler {
 	mux := http.NewServeMux()
-	mux.HandleFunc("/debug/pprof/", pprof.Index) // and each profile by its name
+	mux.HandleFunc("/debug/pprof/", pprof.Index) // and each profile by name
 	mux.HandleFunc("/debug/pprof/profile", pprof.Profile)
 	mux.HandleFunc("/debug/pprof/trace", pprof.Trace)
 	mux.HandleFunc("/debug/pprof/symbol", pprof.Symbol)
@@ -86,12 +87,12 @@ func pprofHandler() http.Handler {
 	return mux
 }
 
-// memoryStatistics answers in the form of package expvar.
+// memoryStatistics writes the memory statistics in the format of package expvar.
 func memoryStatistics(w http.ResponseWriter, _ *http.Request) {
 	var stats runtime.MemStats
 	runtime.ReadMemStats(&stats)
 	w.Header().Set("Content-Type", "application/json")
-	_ = json.NewEncoder(w).Encode(struct { //nolint:errchkjson // what fails is the connection
+	_ = json.NewEncoder(w).Encode(struct { //nolint:errchkjson // only the connection can fail
 		Memstats *runtime.MemStats `json:"memstats"`
 	}{&stats})
 }

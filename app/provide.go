@@ -9,33 +9,32 @@ import (
 	"strings"
 
 	"github.com/google/uuid"
-	"go.uber.org/dig"
 	"go.uber.org/fx"
 
 	"paymentd/adapters/httpapi"
-	"paymentd/adapters/httpgateway"
 	"paymentd/adapters/metrics"
 	"paymentd/adapters/resilience"
-	"paymentd/adapters/sandbox"
 	"paymentd/adapters/tracing"
+	"paymentd/app/config"
+	"paymentd/app/gateways"
 	"paymentd/core"
 	"paymentd/core/payment"
+	"paymentd/internal/doctor"
 	"paymentd/ports"
 )
 
-// defaultLedger is the file of the sandbox gateway inside the process.
-const defaultLedger = "paymentd-sandbox.ledger"
-
-func newRepository(lc fx.Lifecycle, cfg Config, log *slog.Logger) (*Repository, error) {
+func newRepository(lc fx.Lifecycle, cfg config.Config, log *slog.Logger) (*Repository, error) {
 	r, err := OpenRepository(cfg, log)
 	if err != nil {
 		return nil, err
 	}
-	c := checkup{cfg: cfg, repository: r, log: log}
-	m := migrator{schema: r.Schema, reached: c.start, log: log}
+	d := backgroundDoctor{timeout: DoctorTimeout, log: log, examine: func(ctx context.Context) []doctor.Finding {
+		return append(r.Diagnose(ctx, 0), cfg.DoctorTimes()...)
+	}}
+	m := migrator{schema: r.Schema, migrated: d.start, log: log}
 	lc.Append(fx.Hook{OnStart: m.start, OnStop: func(context.Context) error {
 		m.stop()
-		c.stop()
+		d.stop()
 		return r.Close()
 	}})
 	return r, nil
@@ -46,51 +45,59 @@ func newPayments(r *Repository) ports.Payments { return r }
 func newKeys(r *Repository) ports.Keys { return r.Keys() }
 
 func newGateway(
-	lc fx.Lifecycle, cfg Config, traces *tracing.Tracing, log *slog.Logger,
+	lc fx.Lifecycle, cfg config.Config, traces *tracing.Tracing, log *slog.Logger,
 ) (ports.Gateway, error) {
-	ledger, inProcess := strings.CutPrefix(cfg.Gateway, "sandbox:")
-	if !inProcess {
-		options := []httpgateway.Option{
-			httpgateway.WithConnections(maxAttempts(cfg)), httpgateway.WithID(payment.GatewayID(cfg.GatewayName)),
-			httpgateway.WithKeyLifetime(cfg.keyLifetime()), httpgateway.WithLookupLag(cfg.GatewayLookupLag),
-		}
-		if traces != nil {
-			options = append(options, httpgateway.WithHeader(traces.Inject))
-		}
-		g, err := httpgateway.New(cfg.Gateway, cfg.GatewayTimeout, options...)
-		if err != nil {
-			return nil, setting("gateway", err.Error())
-		}
-		c := gatewayCheck{gateway: g, timeout: cfg.GatewayTimeout, log: log}
-		lc.Append(fx.Hook{OnStart: c.start, OnStop: c.stop})
-		return g, nil
-	}
-	if ledger == "" {
-		ledger = defaultLedger
-	}
-	g, err := sandbox.Open(ledger, sandbox.WithLog(log), sandbox.WithKeyLifetime(cfg.keyLifetime()))
+	g, err := OpenGateway(cfg, traces, log)
 	if err != nil {
-		return nil, setting("gateway", err.Error())
+		return nil, err
 	}
-	log.Warn("payments go to the sandbox: no money moves", "ledger", ledger)
-	lc.Append(fx.Hook{OnStop: func(context.Context) error { return g.Close() }})
+	d := backgroundDoctor{timeout: cfg.GatewayTimeout, log: log, examine: func(ctx context.Context) []doctor.Finding {
+		return []doctor.Finding{g.Doctor(ctx, doctor.Warn)}
+	}}
+	lc.Append(fx.Hook{
+		OnStart: func(ctx context.Context) error {
+			if cfg.GatewayKind().MovesMoney {
+				d.start(ctx)
+			}
+			return nil
+		},
+		OnStop: func(context.Context) error {
+			d.stop()
+			return g.Close()
+		},
+	})
 	return g, nil
 }
 
-func newRetry(cfg Config) ports.Retry {
+// OpenGateway opens the gateway of the configuration. traces may be nil.
+func OpenGateway(cfg config.Config, traces *tracing.Tracing, log *slog.Logger) (gateways.Gateway, error) {
+	o := gateways.Options{
+		Address: cfg.Gateway, Timeout: cfg.GatewayTimeout, Connections: cfg.MaxAttempts(), ID: payment.GatewayID(cfg.GatewayName),
+		KeyLifetime: cfg.KeyLifetime(), LookupLag: cfg.GatewayLookupLag, Log: log,
+	}
+	if traces != nil {
+		o.Header = traces.Inject
+	}
+	g, err := cfg.GatewayKind().Open(o)
+	if err != nil {
+		return nil, config.Invalid("gateway", err.Error())
+	}
+	return g, nil
+}
+
+func newRetry(cfg config.Config) ports.Retry {
 	return resilience.NewRetry(retryOptions(cfg))
 }
 
-func retryOptions(cfg Config) resilience.RetryOptions {
+func retryOptions(cfg config.Config) resilience.RetryOptions {
 	return resilience.RetryOptions{MaxRetries: cfg.MaxRetries, Delay: cfg.RetryDelay, Jitter: cfg.RetryJitter}
 }
 
-// maxAttempts bounds the calls to the gateway that run at once: each request and each
-// worker of the queue makes one at a time.
-func maxAttempts(cfg Config) int { return cfg.MaxRequests + cfg.Workers }
-
-// Version is what the metrics say that runs.
+// Version is the version of the program, which the metrics export.
 type Version string
+
+// LogDrops returns the number of log lines dropped since the start. It is nil if the log drops none.
+type LogDrops func() uint64
 
 func newMetrics(v Version, drops LogDrops) *metrics.Metrics {
 	m := metrics.New(string(v))
@@ -100,27 +107,26 @@ func newMetrics(v Version, drops LogDrops) *metrics.Metrics {
 	return m
 }
 
-// Replica is this process's name among the replicas.
-type Replica string
+// Traced reports whether the settings or the OTEL_ variables enable traces.
+func Traced(cfg config.Config) bool {
+	return (cfg.Traces != "" || tracing.Wanted()) && !tracing.Disabled()
+}
 
-// traced reports whether anybody asks for traces.
-func (c Config) traced() bool { return (c.Traces != "" || tracing.Wanted()) && !tracing.Disabled() }
-
-// newTracing returns nil where nobody asks for traces: then nothing is put around the ports.
+// newTracing returns nil if traces are disabled; the ports are then not wrapped.
 func newTracing(
-	lc fx.Lifecycle, cfg Config, v Version, name Replica, log *slog.Logger,
+	lc fx.Lifecycle, cfg config.Config, v Version, name Replica, log *slog.Logger,
 ) (*tracing.Tracing, error) {
-	if !cfg.traced() {
-		return nil, nil //nolint:nilnil // nil is tracing that is off
+	if !Traced(cfg) {
+		return nil, nil //nolint:nilnil // nil means that traces are disabled
 	}
 	t, err := tracing.New(context.Background(), tracing.Options{
 		Endpoint: cfg.Traces, Version: string(v), Replica: string(name), Log: log,
 	})
 	if err != nil {
-		return nil, setting("traces", err.Error())
+		return nil, config.Invalid("traces", err.Error())
 	}
 	lc.Append(fx.Hook{OnStop: func(ctx context.Context) error {
-		ctx, cancel := context.WithTimeout(ctx, stopGrace)
+		ctx, cancel := context.WithTimeout(ctx, StopGrace)
 		defer cancel()
 		if err := t.Stop(ctx); err != nil {
 			log.Warn("the last traces could not be sent", "error", err)
@@ -131,21 +137,21 @@ func newTracing(
 }
 
 func newService(
-	cfg Config, payments ports.Payments, gateway ports.Gateway, retry ports.Retry,
+	cfg config.Config, payments ports.Payments, gateway ports.Gateway, retry ports.Retry,
 	m *metrics.Metrics, traces *tracing.Tracing, name Replica, log *slog.Logger,
 ) *core.Service {
 	guard := resilience.NewGuard(gateway, resilience.GuardOptions{
-		Timeout: cfg.GatewayTimeout, MaxConcurrent: uint(maxAttempts(cfg)),
+		Timeout: cfg.GatewayTimeout, MaxConcurrent: uint(cfg.MaxAttempts()), //nolint:gosec // a sum of bounded settings
 	})
-	// Between the core and the guard: an attempt that the guard cuts off or does not make has a
-	// class as well, and it is the core's view of the gateway that says how payments fare.
+	// The metrics are between the core and the guard, because an attempt that the guard interrupts or
+	// refuses has a class as well.
 	counted := traces.Gateway(m.Gateway(guard))
 	settings := core.Settings{
 		Replica: string(name),
 		NewKey:  func() payment.GatewayKey { return payment.GatewayKey(newUUID()) },
 		Lease:   cfg.Lease, Wait: cfg.Wait, Late: cfg.Late,
 		GatewayTimeout: cfg.GatewayTimeout, MaxBackoff: retryOptions(cfg).MaxBackoff(),
-		LookupFirst: cfg.Reconcile, LookupMax: lookupMax,
+		LookupFirst: cfg.Reconcile, LookupMax: config.LookupMax,
 		Workers: cfg.Workers, Poll: cfg.Poll, HeartbeatTimeout: cfg.HeartbeatTimeout,
 		DeferredRetries: cfg.DeferredRetries,
 	}
@@ -154,21 +160,23 @@ func newService(
 	return service
 }
 
-// newUUID returns a UUID of version 7: keys that are made one after the other lie side by
-// side in an index.
+// newUUID returns a UUID of version 7, whose order of time keeps successive keys together in an index.
 func newUUID() string { return uuid.Must(uuid.NewV7()).String() }
 
-// maxHostBytes leaves room, in the 64 bytes of a replica's name, for the rest of it.
+// Replica is the name of this process among the replicas.
+type Replica string
+
+// maxHostBytes bounds the host in the name of a replica, which has at most 64 bytes.
 const maxHostBytes = 40
 
-// replicaName is unique to this start of the process: what it held when it died is not its
-// own when it is back.
-func replicaName() Replica {
+// newReplica returns a name that is unique to this start of the process, because a process does not
+// own the claims of its predecessor.
+func newReplica() Replica {
 	host, err := os.Hostname()
 	if err != nil {
 		host = "unknown"
 	}
-	// Printable ASCII, which every table and every terminal takes.
+	// Printable ASCII, which every table and every terminal accepts.
 	host = strings.Map(func(r rune) rune {
 		if r <= ' ' || r > '~' {
 			return '_'
@@ -187,6 +195,3 @@ func newHandler(
 	}
 	return traces.Handler(httpapi.New(traces.Service(service), options, traces.Logger(log)))
 }
-
-// rootCause takes fx's own words off an error of a constructor or a hook.
-func rootCause(err error) error { return dig.RootCause(err) }

@@ -1,7 +1,6 @@
 package app
 
 import (
-	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -9,7 +8,6 @@ import (
 	"log/slog"
 	"net"
 	"net/http"
-	"strings"
 	"time"
 
 	"go.uber.org/fx"
@@ -17,38 +15,40 @@ import (
 
 	"paymentd/adapters/httpapi"
 	"paymentd/adapters/metrics"
+	"paymentd/app/config"
+	"paymentd/app/internal/cause"
 	"paymentd/core"
 	"paymentd/core/keyring"
 	"paymentd/core/payment"
 )
 
-// newHTTPOptions returns what the handler and its server are made of.
+// newHTTPOptions returns the options of the handler and of its server.
 func newHTTPOptions(
-	cfg Config, keys *keyring.Ring, certificate *httpapi.Certificate, m *metrics.Metrics,
+	cfg config.Config, keys *keyring.Ring, certificate *httpapi.Certificate, m *metrics.Metrics,
 ) (httpapi.Options, error) {
 	currency, err := payment.ParseCurrency(cfg.Currency)
 	if err != nil {
-		return httpapi.Options{}, setting("currency", err.Error())
+		return httpapi.Options{}, config.Invalid("currency", err.Error())
 	}
 	return httpapi.Options{
 		Currency: currency, MaxRequests: cfg.MaxRequests, MaxHeaderBytes: 16 << 10,
 		LimitPerAddress: cfg.LimitPerAddress, LimitPerKey: cfg.LimitPerKey, TrustedProxies: cfg.TrustedProxies,
 		AllowedHosts: cfg.AllowedHosts,
 		Certificate:  certificate, Keys: keys, Metrics: m.Handler(), Observer: m,
-		ChargesSandbox: strings.HasPrefix(cfg.Gateway, "sandbox:"),
+		ChargesSandbox: !cfg.GatewayKind().MovesMoney,
 		HeaderTimeout:  5 * time.Second, ReadTimeout: 15 * time.Second,
 		WriteTimeout: 15 * time.Second, IdleTimeout: 2 * time.Minute,
 	}, nil
 }
 
-// newCertificate returns nil where the service speaks plain HTTP.
+// newCertificate returns nil if the service speaks plain HTTP.
 func newCertificate(
-	lc fx.Lifecycle, cfg Config, m *metrics.Metrics, log *slog.Logger,
+	lc fx.Lifecycle, cfg config.Config, m *metrics.Metrics, log *slog.Logger,
 ) (*httpapi.Certificate, error) {
 	if cfg.TLSCertificate == "" {
-		return nil, nil //nolint:nilnil // nil is TLS that is off
+		return nil, nil //nolint:nilnil // nil means that TLS is disabled
 	}
-	c, err := openCertificate(cfg, log)
+	c, err := OpenCertificate(cfg, log)
 	if err != nil {
 		return nil, err
 	}
@@ -61,44 +61,40 @@ func newCertificate(
 	return c, nil
 }
 
-// openCertificate blames the setting that names the wrong file.
-func openCertificate(cfg Config, log *slog.Logger) (*httpapi.Certificate, error) {
+// OpenCertificate opens the TLS certificate of the configuration. Its errors name the setting that names
+// the wrong file.
+func OpenCertificate(cfg config.Config, log *slog.Logger) (*httpapi.Certificate, error) {
 	c, err := httpapi.OpenCertificate(cfg.TLSCertificate, cfg.TLSKey, log)
 	if unread, ok := errors.AsType[*fs.PathError](err); ok {
 		flag := "tls-certificate"
 		if unread.Path == cfg.TLSKey {
 			flag = "tls-key"
 		}
-		return nil, setting(flag, fmt.Sprintf("must be a file that can be read, and %s is not: %s", unread.Path, cause(err)))
+		return nil, config.Invalid(flag, fmt.Sprintf("must be a file that can be read, and %s is not: %s", unread.Path, cause.Of(err)))
 	}
 	if err != nil {
-		return nil, setting("tls-certificate", err.Error())
+		return nil, config.Invalid("tls-certificate", err.Error())
 	}
 	return c, nil
 }
 
-// maxConnections bounds the connections of clients that are open at once. By default it is no bound
-// on the requests that are served: as many connections again may be idle, or send.
-func maxConnections(cfg Config) int {
-	return cmp.Or(cfg.MaxConnections, 2*cfg.MaxRequests)
-}
-
-// Server is the service on its address.
+// Server serves the API and runs the queue.
 type Server struct {
-	cfg      Config
+	cfg      config.Config
 	http     *http.Server
 	service  *core.Service
 	log      *slog.Logger
 	listener net.Listener
-	failed   chan error // holds why the server has ended by itself
+	failed   chan error // receives the error if the server fails
 
 	stopQueue context.CancelFunc
-	queueOver chan struct{} // closed when the queue has ended
+	queueDone chan struct{} // closed when the queue has stopped
 }
 
-// newServer takes the options first: what is wrong with them stops the start before a file is made.
+// newServer takes the options as its first dependency, so that a wrong option stops the start before any
+// file is created.
 func newServer(
-	lc fx.Lifecycle, cfg Config, options httpapi.Options, service *core.Service, handler http.Handler, log *slog.Logger,
+	lc fx.Lifecycle, cfg config.Config, options httpapi.Options, service *core.Service, handler http.Handler, log *slog.Logger,
 ) *Server {
 	s := &Server{
 		cfg: cfg, service: service, log: log, failed: make(chan error, 1),
@@ -108,20 +104,20 @@ func newServer(
 	return s
 }
 
-// Addr is where the server listens, once it has started.
+// Addr returns the address that the server listens on. The server must have started.
 func (s *Server) Addr() string { return s.listener.Addr().String() }
 
 func (s *Server) start(ctx context.Context) error {
 	l, err := (&net.ListenConfig{}).Listen(ctx, "tcp", s.cfg.Addr)
 	if err != nil {
-		return setting("addr", cannotListen(s.cfg.Addr, err))
+		return config.Invalid("addr", CannotListen(s.cfg.Addr, err))
 	}
-	l = netutil.LimitListener(l, maxConnections(s.cfg))
+	l = netutil.LimitListener(l, s.cfg.ConnectionLimit())
 	s.listener = l
 	queue, stopQueue := context.WithCancel(context.WithoutCancel(ctx))
-	s.stopQueue, s.queueOver = stopQueue, make(chan struct{})
+	s.stopQueue, s.queueDone = stopQueue, make(chan struct{})
 	go func() {
-		defer close(s.queueOver)
+		defer close(s.queueDone)
 		s.service.RunQueue(queue)
 	}()
 	go func() {
@@ -131,17 +127,17 @@ func (s *Server) start(ctx context.Context) error {
 	}()
 	s.log.Info("paymentd listens", "addr", s.Addr(), "replica", s.service.Replica,
 		"tls", s.cfg.TLSCertificate != "")
-	logFinding(s.log, s.cfg.openFiles())
+	logFinding(s.log, s.cfg.DoctorOpenFiles())
 	return nil
 }
 
-// cannotListen says why an address cannot be listened on.
-func cannotListen(addr string, err error) string {
-	return fmt.Sprintf("must be an address that can be listened on, and %s is not: %s", addr, cause(err))
+// CannotListen returns the problem of a setting whose address cannot be listened on.
+func CannotListen(addr string, err error) string {
+	return fmt.Sprintf("must be an address that can be listened on, and %s is not: %s", addr, cause.Of(err))
 }
 
-// stop ends the work before the server: while calls in flight finish, the address still
-// answers, readyz says no, and new requests are accepted for later.
+// stop stops the work before the server: while calls in flight finish, the address still answers, readyz
+// reports not ready, and new requests are accepted for later.
 func (s *Server) stop(ctx context.Context) error {
 	s.log.Info("paymentd stops", "limit", s.cfg.Shutdown.String())
 	began := time.Now()
@@ -149,21 +145,24 @@ func (s *Server) stop(ctx context.Context) error {
 	defer cancel()
 	switch err := s.service.Stop(ctx); {
 	case err != nil && ctx.Err() != nil:
-		s.log.Warn("stopped with payments in hand; their leases run out, and they are taken over",
-			"error", err)
+		s.log.Warn("stopped with payments in flight; other replicas take them over", "error", err)
 	case err != nil:
-		s.log.Warn("stopped without a word to the database; this replica will be missed", "error", err)
+		s.log.Warn("could not deregister this replica; peers will time it out", "error", err)
 	}
-	s.stopQueue() // it has ended by itself, unless payments are still in hand
-	answers, cancel := context.WithTimeout(ctx, stopGrace)
+	s.stopQueue() // it has already stopped, unless payments are still in flight
+	answers, cancel := context.WithTimeout(ctx, StopGrace)
 	defer cancel()
 	if err := s.http.Shutdown(answers); err != nil {
-		_ = s.http.Close() // connections that hold on to their request
+		_ = s.http.Close() // connections whose requests do not end
 	}
 	select {
-	case <-s.queueOver: // so that nobody asks the database when it is closed
+	case <-s.queueDone: // so that the queue does not use a closed database
 	case <-ctx.Done():
 	}
 	s.log.Info("paymentd stopped", "took", time.Since(began).String())
 	return nil
 }
+
+// stopReserve returns the part of PAYMENTD_SHUTDOWN that is reserved for closing; payments in flight have
+// the rest.
+func stopReserve(shutdown time.Duration) time.Duration { return min(2*time.Second, shutdown/5) }

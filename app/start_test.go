@@ -213,7 +213,7 @@ func TestWrongCommandLine(t *testing.T) {
 		{"archive", "missing flags: --to=FILE"},
 		{"archive --to=x --older-than=-1h", "--older-than: must not be negative"},
 		{"import /nowhere/charges.jsonl", "the list /nowhere/charges.jsonl cannot be read: no such file or directory"},
-		{"archive --to=/nowhere/x", "--to: names a file in /nowhere, which is not a folder: make it first"},
+		{"archive --to=/nowhere/x", "--to: names a file in /nowhere, which is not a folder: create it first"},
 		{"migrate down --all", "unknown flag --all"},
 		{"migrate down --heartbeat-timeout=0s", "--heartbeat-timeout): must be above zero"},
 		{"migrate sideways", "unexpected argument sideways"},
@@ -278,7 +278,7 @@ func TestSecretsAreNotWritten(t *testing.T) {
 	}, "migrate", "status")
 	require.Equal(t, 1, out.Code)
 	require.Equal(t, "paymentd: the database cannot be reached: connection refused; "+
-		"see that it runs, and that PAYMENTD_DATABASE names it\n", out.Stderr)
+		"check that it runs and that PAYMENTD_DATABASE names it\n", out.Stderr)
 	require.NotContains(t, out.Stdout+out.Stderr, "sesame")
 }
 
@@ -298,7 +298,7 @@ func TestVariablesOfKubernetes(t *testing.T) {
 
 	p = serve(t, env{"PAYMENTD_PORT": "8080"})
 	require.Zero(t, p.Stop(t))
-	require.Contains(t, lineWith(t, p.Log(), `"variable":"PAYMENTD_PORT"`), "PAYMENTD_ADDR says where to listen")
+	require.Contains(t, lineWith(t, p.Log(), `"variable":"PAYMENTD_PORT"`), "PAYMENTD_ADDR sets the address to listen on")
 }
 
 // TestSandboxThatIsNamed serves where it must be.

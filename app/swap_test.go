@@ -14,6 +14,7 @@ import (
 	"paymentd/adapters/fake"
 	"paymentd/app"
 	"paymentd/app/apptest"
+	"paymentd/app/config"
 	"paymentd/ports"
 )
 
@@ -21,7 +22,7 @@ import (
 func TestSwapGateway(t *testing.T) {
 	t.Parallel()
 
-	cfg, err := app.Defaults()
+	cfg, err := config.Defaults()
 	require.NoError(t, err)
 	cfg.Addr, cfg.Database = "127.0.0.1:0", "sqlite:"+filepath.Join(t.TempDir(), "paymentd.db")
 	gateway := fake.NewGateway(fake.Decline("card_declined"))

@@ -14,6 +14,7 @@ import (
 	"paymentd/adapters/tracing"
 	"paymentd/app"
 	"paymentd/app/apptest"
+	"paymentd/app/config"
 )
 
 // TestTracesAreSentWhenAskedFor runs the whole service with and without a collector.
@@ -31,7 +32,7 @@ func TestTracesAreSentWhenAskedFor(t *testing.T) {
 		name, traces string
 		want         int32
 	}{{"off", "", 0}, {"on", collector.URL, 1}} {
-		cfg, err := app.Defaults()
+		cfg, err := config.Defaults()
 		require.NoError(t, err)
 		cfg.Addr, cfg.Database = "127.0.0.1:0", "sqlite:"+filepath.Join(t.TempDir(), "paymentd.db")
 		cfg.Gateway = "sandbox:" + filepath.Join(t.TempDir(), "ledger")

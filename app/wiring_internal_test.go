@@ -8,16 +8,18 @@ import (
 	"github.com/stretchr/testify/require"
 	"go.uber.org/fx"
 	"go.uber.org/goleak"
+
+	"paymentd/app/config"
 )
 
-func TestWiringIsWhole(t *testing.T) {
+func TestModule_ValidatesDependencies(t *testing.T) {
 	t.Parallel()
 
-	require.NoError(t, fx.ValidateApp(module(Config{}, slog.New(slog.DiscardHandler))))
+	require.NoError(t, fx.ValidateApp(module(config.Config{}, slog.New(slog.DiscardHandler))))
 }
 
-//nolint:paralleltest // it looks for goroutines, and those of other tests are none of its concern
-func TestStartAndStopLeaveNothing(t *testing.T) {
+//nolint:paralleltest // goroutines of other tests would look like leaks
+func TestNew_StartAndStop_LeavesNoGoroutine(t *testing.T) {
 	defer goleak.VerifyNone(t, goleak.IgnoreCurrent())
 	for range 5 {
 		service := New(testConfig(t), slog.New(slog.DiscardHandler))
@@ -26,10 +28,10 @@ func TestStartAndStopLeaveNothing(t *testing.T) {
 	}
 }
 
-// testConfig is the default configuration on files of the test's own and on a free port.
-func testConfig(t *testing.T) Config {
+// testConfig returns the default configuration with files in a temporary folder and a free port.
+func testConfig(t *testing.T) config.Config {
 	t.Helper()
-	cfg, err := Defaults()
+	cfg, err := config.Defaults()
 	require.NoError(t, err)
 	cfg.Addr = "127.0.0.1:0"
 	cfg.Database = "sqlite:" + filepath.Join(t.TempDir(), "paymentd.db")

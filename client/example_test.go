@@ -12,6 +12,7 @@ import (
 	"go.uber.org/fx"
 
 	"paymentd/app"
+	"paymentd/app/config"
 	"paymentd/client"
 )
 
@@ -63,7 +64,7 @@ func startService() (address string, stop func(), err error) {
 	if err != nil {
 		return "", nil, err
 	}
-	cfg, err := app.Defaults()
+	cfg, err := config.Defaults()
 	if err != nil {
 		return "", nil, err
 	}

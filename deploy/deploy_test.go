@@ -20,6 +20,7 @@ import (
 
 	"paymentd/app"
 	"paymentd/app/apptest"
+	"paymentd/app/config"
 )
 
 // exported is the values of each label of each metric, by their names.
@@ -33,7 +34,7 @@ var (
 // scrapeRun runs the service, lets it do some work, and scrapes it.
 func scrapeRun(t *testing.T) exported {
 	t.Helper()
-	cfg, err := app.Defaults()
+	cfg, err := config.Defaults()
 	require.NoError(t, err)
 	cfg.Addr, cfg.Database = "127.0.0.1:0", "sqlite:"+filepath.Join(t.TempDir(), "paymentd.db")
 	cfg.Gateway = "sandbox:" + filepath.Join(t.TempDir(), "ledger")

@@ -5,12 +5,12 @@ import (
 	"context"
 	"os"
 
-	"paymentd/app"
+	"paymentd/app/cli"
 )
 
 // version is set by the linker: -ldflags "-X main.version=...".
 var version = "devel"
 
 func main() {
-	os.Exit(app.Run(context.Background(), os.Args[1:], os.Stdout, os.Stderr, version))
+	os.Exit(cli.Run(context.Background(), os.Args[1:], os.Stdout, os.Stderr, version))
 }

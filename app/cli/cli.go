@@ -1,0 +1,146 @@
+// Package cli is the command line of paymentd, one file per command.
+package cli
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+	"strings"
+	"syscall"
+
+	"github.com/alecthomas/kong"
+
+	"paymentd/app/config"
+	"paymentd/core/payment"
+)
+
+const description = `A payment service that charges an order exactly once.
+
+POST /payments/process {"order_id","amount"} in front of a payment gateway: it never charges
+twice, never loses a payment, and reports an unknown outcome as unknown.
+
+Exit codes of every command: 0 done, or the answer is yes; 1 the answer is no, or it could not be
+done; 2 the command line or a setting is wrong. A command that only reads creates nothing.`
+
+// commands is the command line. The tags are kong's.
+type commands struct {
+	Serve   serveCommand   `cmd:"" help:"Run the payment service. Without settings: on a SQLite file and the sandbox gateway."`
+	Sandbox sandboxCommand `cmd:"" help:"Run the sandbox gateway as a separate server, with a durable ledger."`
+	Migrate migrateCommand `cmd:"" help:"Migrate the database's schema up to this version or one step down, or print its version."`
+	Keys    keysCommand    `cmd:"" help:"Create, list and revoke API keys."`
+	Doctor  doctorCommand  `cmd:"" help:"Check the database, the gateway and the settings before going live. Takes the settings of serve."`
+	Stuck   stuckCommand   `cmd:"" help:"List the payments without a final state: since when, what is next, and why."`
+	Resolve resolveCommand `cmd:"" help:"Settle an unresolved payment by hand, if the gateway cannot report the outcome and you know it."`
+	Import  importCommand  `cmd:"" help:"Add the gateway's charges that the database lacks, after a restore that lost some."`
+	Archive archiveCommand `cmd:"" help:"Move the histories of old final payments out of the database, into a file."`
+	Health  healthCommand  `cmd:"" help:"Check whether a running service answers; for health checks without curl."`
+	Version versionCommand `cmd:"" help:"Print the version."`
+}
+
+const (
+	exitFailed = 1 // the command failed
+	exitUsage  = 2 // the command line or a setting is wrong
+)
+
+// argumentError is a wrong argument that is not a setting.
+type argumentError struct{ problem string }
+
+func (e *argumentError) Error() string { return e.problem }
+
+// exit is the panic by which kong's own exits (--help) leave [Run].
+type exit int
+
+// Run runs the command line and returns the exit code: 0, 1 if the command failed, 2 if the command line
+// or a setting is wrong. SIGINT, SIGTERM and SIGHUP cancel the context of the command; see [untilSignal].
+//
+// Run waits for the reader of stderr for at most [flushTimeout] before it returns.
+func Run(ctx context.Context, args []string, stdout, stderr io.Writer, version string) (code int) {
+	ignoreBrokenPipes()
+	log := newLog(stderr)
+	defer log.Close(flushTimeout) // after a panic as well
+	defer func() {
+		if r := recover(); r != nil {
+			e, ok := r.(exit)
+			if !ok {
+				panic(r)
+			}
+			code = int(e)
+		}
+	}()
+	if len(args) == 0 {
+		// Help is for people; a script gets an error.
+		Run(ctx, []string{"--help"}, stderr, stderr, version)
+		return exitUsage
+	}
+	run, err := parse(args, stdout, stderr)
+	if err != nil {
+		return printError(log, exitUsage, err)
+	}
+	ctx, stop := untilSignal(ctx)
+	defer stop()
+	run.BindTo(ctx, (*context.Context)(nil))
+	if err := run.Run(stdio{stdout: stdout, stderr: stderr, log: log, version: version}); err != nil {
+		return printError(log, exitFailed, err)
+	}
+	return 0
+}
+
+// parse parses the command line and the environment, and validates every setting of the command.
+func parse(args []string, stdout, stderr io.Writer) (*kong.Context, error) {
+	var c commands
+	var reader config.Reader
+	parser, err := kong.New(&c, append(reader.Options(),
+		kong.Name("paymentd"), kong.Description(description),
+		kong.Writers(stdout, stderr), kong.Exit(func(code int) { panic(exit(code)) }),
+		kong.ConfigureHelp(kong.HelpOptions{Compact: true, Tree: true, WrapUpperBound: 100}),
+	)...)
+	if err != nil {
+		panic(err) // a tag is wrong
+	}
+	parsed, err := parser.Parse(args)
+	// An unknown variable or an unreadable value may cause the later errors, so it is reported first.
+	if wrong := config.CheckEnvironment(parser, selected(parsed, err), os.Environ()); wrong != nil {
+		return nil, wrong
+	}
+	if wrong := reader.Err(); wrong != nil {
+		return nil, wrong
+	}
+	if wrong, ok := errors.AsType[*config.SettingError](err); ok {
+		return nil, wrong // without the name of the command, which kong adds
+	}
+	if err != nil {
+		return nil, fmt.Errorf("%w; see paymentd --help", err)
+	}
+	return parsed, nil
+}
+
+// selected returns the command that was parsed, or that the error is about; nil if there is none.
+func selected(parsed *kong.Context, err error) *kong.Node {
+	if wrong, ok := errors.AsType[*kong.ParseError](err); ok {
+		parsed = wrong.Context
+	}
+	if parsed == nil {
+		return nil
+	}
+	return parsed.Selected()
+}
+
+// printError prints the error as one line and returns the exit code: exitUsage if the command line or a
+// setting is wrong, otherwise code.
+func printError(w io.Writer, code int, err error) int {
+	line := strings.Join(strings.Fields(err.Error()), " ")
+	if unread, ok := errors.AsType[*fs.PathError](err); ok && unread.Path == os.Stdout.Name() && errors.Is(err, syscall.EPIPE) {
+		line = "the output was closed by its reader, and the rest of it is lost; the command's changes were made"
+	}
+	_, _ = fmt.Fprintf(w, "paymentd: %s\n", line)
+	_, wrongSetting := errors.AsType[*config.SettingError](err)
+	_, wrongField := errors.AsType[*payment.FieldError](err)
+	_, wrongArgument := errors.AsType[*argumentError](err)
+	if wrongSetting || wrongField || wrongArgument {
+		return exitUsage
+	}
+	return code
+}

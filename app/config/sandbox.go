@@ -1,0 +1,27 @@
+package config
+
+import "time"
+
+// sandboxPrefix begins the variables of [Sandbox].
+const sandboxPrefix = VariablePrefix + "SANDBOX_"
+
+// Sandbox holds the settings of `paymentd sandbox`. The tags are those of [Config].
+type Sandbox struct {
+	Addr    string        `default:"127.0.0.1:3001" env:"PAYMENTD_SANDBOX_ADDR" allowed:"host:port, such as 127.0.0.1:3000" help:"Address to listen on."`
+	Ledger  string        `default:"sandbox.ledger" env:"PAYMENTD_SANDBOX_LEDGER" allowed:"a file" help:"File that keeps every charge."`
+	Latency time.Duration `default:"0s" env:"PAYMENTD_SANDBOX_LATENCY" min:"0s" max:"30s" help:"Time that each charge takes."`
+
+	ForgetAfter time.Duration `default:"0s" env:"PAYMENTD_SANDBOX_FORGET_AFTER" allowed:"0s or more" help:"How long an idempotency key is remembered after its first use, such as 24h; afterwards a repeat is a new charge, and a lookup finds nothing. 0s means forever."`
+}
+
+// Validate checks the settings. kong calls it. The latency is bounded because the server of the sandbox
+// gives up writing an answer later than that.
+func (s *Sandbox) Validate() error {
+	if _, err := hostOf(s.Addr); err != nil {
+		return InvalidSandbox("addr", err.Error())
+	}
+	if s.ForgetAfter < 0 {
+		return InvalidSandbox("forget-after", "must be 0s (forever) or more, and is "+s.ForgetAfter.String())
+	}
+	return validateBounds(s)
+}

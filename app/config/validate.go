@@ -1,0 +1,172 @@
+package config
+
+import (
+	"fmt"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+
+	"paymentd/app/gateways"
+	"paymentd/core/payment"
+)
+
+// Validate checks every setting. The error names the first setting that is wrong, and the values that
+// it may have. kong calls Validate.
+func (c *Config) Validate() error {
+	for _, validate := range []func() error{
+		c.validateAddr, c.validateKeys, c.validateCurrency, c.validateDatabase, c.validateGateway, c.validateObservability, c.validateTLS,
+		func() error { return validateBounds(c) }, c.validateTimes,
+	} {
+		if err := validate(); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (c *Config) validateAddr() error {
+	if _, err := hostOf(c.Addr); err != nil {
+		return Invalid("addr", err.Error())
+	}
+	return nil
+}
+
+func (c *Config) validateKeys() error {
+	if slices.ContainsFunc(c.APIKeys, func(key string) bool { return !isAPIKey(key) }) {
+		return Invalid("api-keys",
+			"must be keys of at least 16 characters each, of letters, digits and -._~+/=, separated by commas")
+	}
+	if _, err := ReadKeysFile(c.APIKeysFile); err != nil {
+		return Invalid("api-keys-file", err.Error())
+	}
+	return nil
+}
+
+func (c *Config) validateCurrency() error {
+	if _, err := payment.ParseCurrency(c.Currency); err != nil {
+		return Invalid("currency", "must be an ISO 4217 code, such as USD")
+	}
+	return nil
+}
+
+func (c *Config) validateDatabase() error { return resolveDatabase(&c.Database, &c.DatabaseFile) }
+
+func (c *Config) validateGateway() error {
+	if _, known := gateways.Find(c.Gateway); !known || c.Gateway != strings.TrimSpace(c.Gateway) {
+		return Invalid("gateway", "must begin with "+gateways.Schemes()+", and not end with a space or a line feed")
+	}
+	if err := c.validateGatewayName(); err != nil {
+		return err
+	}
+	return c.validateLedger()
+}
+
+func (c *Config) validateGatewayName() error {
+	unfit := func(r rune) bool { return r <= ' ' || r > '~' }
+	kind := c.GatewayKind()
+	switch {
+	case c.GatewayName == "":
+		return nil
+	case !kind.Remote:
+		return Invalid("gateway-name", "must not be set for the "+kind.Name+": it names a gateway that is called by http:// or https://")
+	case len(c.GatewayName) > payment.MaxGatewayIDBytes || strings.ContainsFunc(c.GatewayName, unfit):
+		return Invalid("gateway-name", "must have at most 255 printable ASCII characters without spaces")
+	}
+	return nil
+}
+
+// validateLedger keeps the ledger of the sandbox and the database in different files.
+func (c *Config) validateLedger() error {
+	database, onFile := strings.CutPrefix(c.Database, "sqlite:")
+	kind := c.GatewayKind()
+	if kind.File == nil || !onFile {
+		return nil
+	}
+	database = strings.TrimPrefix(database, "//")
+	for _, suffix := range []string{"", "-wal", "-shm", "-journal"} {
+		if isSamePath(kind.File(c.Gateway), database+suffix) {
+			return Invalid("gateway", "must name a ledger that is another file than the database's, "+database+suffix)
+		}
+	}
+	return nil
+}
+
+// isSamePath reports whether two paths lead to one file. The file need not exist.
+func isSamePath(a, b string) bool {
+	infoA, errA := os.Stat(a)
+	infoB, errB := os.Stat(b)
+	if errA == nil && errB == nil {
+		return os.SameFile(infoA, infoB)
+	}
+	return realPath(a) == realPath(b)
+}
+
+// realPath resolves the links in the path of the folder.
+func realPath(path string) string {
+	absolute, err := filepath.Abs(path)
+	if err != nil {
+		return path
+	}
+	folder, err := filepath.EvalSymlinks(filepath.Dir(absolute))
+	if err != nil {
+		return absolute
+	}
+	return filepath.Join(folder, filepath.Base(absolute))
+}
+
+func (c *Config) validateObservability() error {
+	if !isLogLevel(c.LogLevel) {
+		return Invalid("log-level", "must be debug, info, warn or error")
+	}
+	if c.Traces != "" && !IsBaseURL(c.Traces) {
+		return Invalid("traces", "must be an http:// or https:// address, such as http://127.0.0.1:4318")
+	}
+	if c.PprofAddr == "" {
+		return nil
+	}
+	host, err := hostOf(c.PprofAddr)
+	if err != nil {
+		return Invalid("pprof-addr", err.Error())
+	}
+	// Profiles show the memory of the process and are served without an API key.
+	if !isLoopback(host) {
+		return Invalid("pprof-addr", "must be a loopback address, such as 127.0.0.1:6060, and is "+c.PprofAddr)
+	}
+	return nil
+}
+
+func (c *Config) validateTLS() error {
+	if (c.TLSCertificate == "") == (c.TLSKey == "") {
+		return nil
+	}
+	missing := "tls-key"
+	if c.TLSCertificate == "" {
+		missing = "tls-certificate"
+	}
+	return Invalid(missing, "must be set: a certificate and its key go together")
+}
+
+// maxDeferredRetries bounds PAYMENTD_LATER_RETRIES.
+const maxDeferredRetries = 20
+
+// validateTimes checks the durations that depend on each other.
+func (c *Config) validateTimes() error {
+	if c.Lease <= c.GatewayTimeout {
+		return Invalid("lease", fmt.Sprintf("must be longer than the gateway timeout, %v", c.GatewayTimeout))
+	}
+	// An attempt, and a charge that arrives late, must end while the gateway still knows the key.
+	if least := c.GatewayTimeout + c.Late; c.KeyLifetime() != 0 && c.KeyLifetime() <= least {
+		return Invalid("gateway-key-lifetime", fmt.Sprintf("must be longer than PAYMENTD_GATEWAY_TIMEOUT and PAYMENTD_LATE "+
+			"together, %v, or 0 if the gateway never forgets a key, and is %v", least, c.KeyLifetime()))
+	}
+	if len(c.DeferredRetries) > maxDeferredRetries {
+		return Invalid("later-retries", fmt.Sprintf("must be at most %d delays", maxDeferredRetries))
+	}
+	for _, d := range c.DeferredRetries {
+		if d <= 0 {
+			return Invalid("later-retries", "must be delays above zero, such as 5m,1h,6h")
+		}
+	}
+	return nil
+}

@@ -1,0 +1,139 @@
+// Package gateways holds the table of gateway kinds. The settings, the wiring, the doctor and
+// docs/configuration.md read it: to add a gateway, add its adapter and one row to [Kinds].
+package gateways
+
+import (
+	"cmp"
+	"context"
+	"log/slog"
+	"net/http"
+	"strings"
+	"time"
+
+	"paymentd/adapters/httpgateway"
+	"paymentd/adapters/sandbox"
+	"paymentd/core/payment"
+	"paymentd/internal/doctor"
+	"paymentd/ports"
+)
+
+// Kind is a kind of gateway that PAYMENTD_GATEWAY may name.
+type Kind struct {
+	Name    string   // as in messages and in the docs
+	Schemes []string // how an address of this kind begins
+	Summary string   // for the docs
+	// MovesMoney is false for a simulation. A gateway that moves no money must be named
+	// explicitly if the database or the listen address suggests real payments.
+	MovesMoney bool
+	// Remote gateways are called over the network: each attempt may need a connection, and
+	// PAYMENTD_GATEWAY_NAME may replace the address as their identity.
+	Remote bool
+	// Capabilities are the defaults; the adapter declares those of an open gateway.
+	Capabilities payment.Capabilities
+	// File returns the path of the file that the gateway at this address keeps in the process; nil if
+	// it keeps none.
+	File func(address string) string
+	// Open returns the gateway. Its errors name what is wrong with the address.
+	Open func(Options) (Gateway, error)
+}
+
+// Kinds are all kinds of gateways.
+var Kinds = []Kind{
+	{
+		Name: "sandbox", Schemes: []string{"sandbox:"}, Summary: "a simulation inside the process: `sandbox:` or `sandbox:LEDGER-FILE`",
+		Capabilities: payment.Capabilities{HonoursKeys: true, LookupForgets: true, SavesDeclines: true},
+		File:         ledger, Open: openSandbox,
+	},
+	{
+		Name: "http", Schemes: []string{"http://", "https://"}, Summary: "a gateway that speaks the gateway protocol: its base address",
+		MovesMoney: true, Remote: true,
+		Capabilities: payment.Capabilities{HonoursKeys: true, KeyLifetime: 24 * time.Hour, LookupForgets: true, SavesDeclines: true},
+		Open:         openHTTP,
+	},
+}
+
+// Options are the settings of a gateway. A kind ignores those that it does not need.
+type Options struct {
+	Address     string
+	Timeout     time.Duration // of one attempt
+	Connections int           // attempts that may run at once
+	ID          payment.GatewayID
+	KeyLifetime time.Duration
+	LookupLag   time.Duration
+	// Header adds to the header of each request, such as the ids of a trace; nil for nothing.
+	Header func(context.Context, http.Header)
+	Log    *slog.Logger
+}
+
+// Gateway is an open gateway.
+type Gateway interface {
+	ports.Gateway
+	// Doctor checks the gateway without a charge. away is the level of a finding that a gateway that is
+	// down causes.
+	Doctor(ctx context.Context, away doctor.Level) doctor.Finding
+	Close() error
+}
+
+// Find returns the kind of gateway at the address.
+func Find(address string) (Kind, bool) {
+	for _, k := range Kinds {
+		for _, scheme := range k.Schemes {
+			if strings.HasPrefix(address, scheme) {
+				return k, true
+			}
+		}
+	}
+	return Kind{}, false
+}
+
+// Schemes returns how addresses of gateways may begin, such as "sandbox:, http:// or https://".
+func Schemes() string {
+	var all []string
+	for _, k := range Kinds {
+		all = append(all, k.Schemes...)
+	}
+	last := len(all) - 1
+	return strings.Join(all[:last], ", ") + " or " + all[last]
+}
+
+// defaultLedger is the file of a sandbox whose address names none.
+const defaultLedger = "paymentd-sandbox.ledger"
+
+func ledger(address string) string {
+	return cmp.Or(strings.TrimPrefix(address, "sandbox:"), defaultLedger)
+}
+
+type sandboxGateway struct{ *sandbox.Gateway }
+
+func openSandbox(o Options) (Gateway, error) {
+	path := ledger(o.Address)
+	g, err := sandbox.Open(path, sandbox.WithLog(o.Log), sandbox.WithKeyLifetime(o.KeyLifetime))
+	if err != nil {
+		return nil, err
+	}
+	o.Log.Warn("payments go to the sandbox: no money moves", "ledger", path)
+	return sandboxGateway{g}, nil
+}
+
+type httpGateway struct{ *httpgateway.Gateway }
+
+func openHTTP(o Options) (Gateway, error) {
+	options := []httpgateway.Option{
+		httpgateway.WithConnections(o.Connections), httpgateway.WithID(o.ID),
+		httpgateway.WithKeyLifetime(o.KeyLifetime), httpgateway.WithLookupLag(o.LookupLag),
+	}
+	if o.Header != nil {
+		options = append(options, httpgateway.WithHeader(o.Header))
+	}
+	g, err := httpgateway.New(o.Address, o.Timeout, options...)
+	if err != nil {
+		return nil, err
+	}
+	return httpGateway{g}, nil
+}
+
+// Close closes the idle connections.
+func (g httpGateway) Close() error {
+	g.Gateway.Close()
+	return nil
+}

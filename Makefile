@@ -172,7 +172,7 @@ bench/go: needs bin/withmysql ## run the Go benchmarks six times, for benchstat
 ## Checking
 
 .PHONY: verify
-verify: verify/generated verify/openapi verify/modules verify/format lint verify/canary verify/alerts verify/workflows ## check all that can be checked without running it
+verify: verify/generated verify/configuration verify/openapi verify/modules verify/format lint verify/canary verify/alerts verify/workflows ## check all that can be checked without running it
 
 .PHONY: lint
 lint: ## look for mistakes
@@ -187,6 +187,11 @@ vuln: ## look for known vulnerabilities (asks vuln.go.dev)
 verify/generated: # the committed queries and types are those that sqlc and oapi-codegen generate
 	$(TOOL) sqlc diff
 	tools/wire.sh diff
+
+.PHONY: verify/configuration
+verify/configuration: # docs/configuration.md is generated from the settings
+	@go run ./app/config/writedocs | diff -u docs/configuration.md - || { \
+		echo 'docs/configuration.md differs from the settings in app/config: run make generate' >&2; exit 1; }
 
 .PHONY: verify/openapi
 verify/openapi: # openapi.yaml passes a strict linter, and the page at /docs is what npm has
@@ -216,9 +221,10 @@ verify/workflows: # what GitHub runs is well-formed
 ## Writing
 
 .PHONY: generate
-generate: ## generate the code for the queries in sql/, and the types of openapi.yaml
+generate: ## generate the code for sql/, the types of openapi.yaml, and docs/configuration.md
 	$(TOOL) sqlc generate
 	tools/wire.sh write
+	go run ./app/config/writedocs > docs/configuration.md.new && mv docs/configuration.md.new docs/configuration.md
 
 .PHONY: fmt
 fmt: ## format the code

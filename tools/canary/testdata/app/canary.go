@@ -4,6 +4,7 @@ package app
 import (
 	_ "net/http"
 
+	_ "github.com/alecthomas/kong"          // denied
 	_ "github.com/stretchr/testify/require" // denied
 	_ "go.uber.org/fx"
 
@@ -13,6 +14,9 @@ import (
 	_ "paymentd/adapters/mysqlstore/nothing"
 	_ "paymentd/adapters/sandbox/nothing"
 	_ "paymentd/app/apptest/nothing" // denied
+	_ "paymentd/app/cli/nothing"     // denied
+	_ "paymentd/app/config/nothing"
+	_ "paymentd/app/gateways/nothing"
 	_ "paymentd/core/nothing"
 	_ "paymentd/core/simulation/history/nothing" // denied
 	_ "paymentd/ports/portstest/nothing"         // denied

@@ -49,6 +49,8 @@ WORKDIR /data
 # Not a loopback address: the service does not start without an API key, such as of PAYMENTD_API_KEYS, nor
 # without PAYMENTD_GATEWAY.
 ENV PAYMENTD_ADDR=0.0.0.0:3000
+# Nine tenths of a memory limit of 512 MiB. For a container with another limit, set nine tenths of that.
+ENV GOMEMLIMIT=460MiB
 EXPOSE 3000
 # Alive, not ready: what acts on this restarts the container, and that cures no database.
 HEALTHCHECK --interval=10s --timeout=5s --start-period=1m \

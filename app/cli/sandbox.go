@@ -27,7 +27,7 @@ func (sandboxCommand) Help() string {
 }
 
 func (c *sandboxCommand) Run(ctx context.Context, s stdio) error {
-	calmCollector()
+	setGCPercent()
 	log := s.serverLogger("info")
 	return bounded(ctx, 2*app.StopGrace, func() error { return c.serve(ctx, log) })
 }

@@ -16,7 +16,7 @@ func (c *serveCommand) Run(ctx context.Context, parsed *kong.Context, s stdio) e
 	if err := c.CheckGatewayNamed(parsed); err != nil {
 		return err
 	}
-	calmCollector()
+	setGCPercent()
 	log := s.serverLogger(c.LogLevel)
 	for _, name := range config.StrayPorts(os.Environ()) {
 		log.Warn("a variable has the name of one that Kubernetes sets, and is not a setting; "+

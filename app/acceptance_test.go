@@ -13,16 +13,16 @@ import (
 	"paymentd/app/apptest"
 )
 
-// The acceptance tests run the service as it is run: processes of their own, a real database
-// server, and a gateway behind a socket.
+// The acceptance tests run the service as in production: as separate processes, on a real database server, with
+// a gateway behind a socket.
 
-// errNotYet is for [apptest.Eventually].
+// errNotYet makes [apptest.Eventually] try again.
 var errNotYet = errors.New("not yet")
 
-// env is the variables of a process.
+// env holds the environment variables of a process.
 type env map[string]string
 
-// serve runs a replica of the service, and returns when it is ready.
+// serve starts a replica of the service and waits until it is ready.
 func serve(t *testing.T, variables env) *apptest.Process {
 	t.Helper()
 	p := apptest.Start(t, apptest.Build(t), variables, "serve")
@@ -30,7 +30,7 @@ func serve(t *testing.T, variables env) *apptest.Process {
 	return p
 }
 
-// pay asks in the background, and returns where the answer will be.
+// pay requests a payment in the background, and returns a channel that receives the answer.
 func pay(t *testing.T, base, order, amount string) <-chan apptest.Answer {
 	t.Helper()
 	answers := make(chan apptest.Answer, 1)
@@ -38,7 +38,7 @@ func pay(t *testing.T, base, order, amount string) <-chan apptest.Answer {
 	return answers
 }
 
-// waitCalls waits until the gateway has got so many calls to charge the order.
+// waitCalls waits until the gateway has received this many calls to charge the order.
 func waitCalls(t *testing.T, gateway *apptest.Gateway, order string, calls int) {
 	t.Helper()
 	apptest.Eventually(t, 30*time.Second, func() error {
@@ -49,7 +49,7 @@ func waitCalls(t *testing.T, gateway *apptest.Gateway, order string, calls int) 
 	})
 }
 
-// requireChargedOnce holds that the order was charged once, and that the answer says so.
+// requireChargedOnce checks that the order was charged once, and that the answer has the transaction of that charge.
 func requireChargedOnce(t *testing.T, gateway *apptest.Gateway, order string, answer apptest.Answer) {
 	t.Helper()
 	require.Equal(t, http.StatusOK, answer.Code, "%s: %s", order, answer)
@@ -57,10 +57,10 @@ func requireChargedOnce(t *testing.T, gateway *apptest.Gateway, order string, an
 	require.Len(t, gateway.Keys(order), 1, "%s went to the gateway with several keys", order)
 }
 
-// times is how long things took.
+// times are durations of requests.
 type times []time.Duration
 
-// percentile returns the time that p percent stayed below.
+// percentile returns the duration that p percent of the requests did not exceed.
 func (t times) percentile(p int) time.Duration {
 	if len(t) == 0 {
 		return 0

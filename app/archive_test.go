@@ -17,7 +17,7 @@ import (
 	"paymentd/app/apptest"
 )
 
-// archived is what the test reads of a line.
+// archived holds the members of an archive line that the tests read.
 type archived struct {
 	OrderID  string                 `json:"order_id"`
 	State    string                 `json:"state"`
@@ -28,8 +28,7 @@ type archived struct {
 	} `json:"events"`
 }
 
-// linesOf returns the lines of an archive, by order. A torn one fails the test, unless it is
-// the last.
+// linesOf returns the lines of an archive by order. A partial line fails the test, unless it is the last.
 func linesOf(t *testing.T, file string) map[string][]archived {
 	t.Helper()
 	text, err := os.ReadFile(file)
@@ -40,7 +39,7 @@ func linesOf(t *testing.T, file string) map[string][]archived {
 	lines := make(map[string][]archived)
 	for line := range strings.Lines(string(text)) {
 		if !strings.HasSuffix(line, "\n") {
-			break // it was killed
+			break // the command was killed
 		}
 		var a archived
 		require.NoError(t, json.Unmarshal([]byte(line), &a), line)
@@ -49,8 +48,7 @@ func linesOf(t *testing.T, file string) map[string][]archived {
 	return lines
 }
 
-// TestArchive takes histories away while it is killed again and again, and while the service
-// runs.
+// TestArchive kills the command repeatedly while it archives and while the service runs.
 func TestArchive(t *testing.T) {
 	t.Parallel()
 	for name, database := range map[string]string{
@@ -59,12 +57,12 @@ func TestArchive(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			archiveUnderFire(t, database)
+			archiveWhileKilled(t, database)
 		})
 	}
 }
 
-func archiveUnderFire(t *testing.T, database string) {
+func archiveWhileKilled(t *testing.T, database string) {
 	t.Helper()
 	const orders = 300
 	gateway := apptest.StartGateway(t)
@@ -103,7 +101,7 @@ func archiveUnderFire(t *testing.T, database string) {
 			}
 			return errNotYet
 		})
-		time.Sleep(time.Duration(killed) * 25 * time.Millisecond) // each run is killed further into its deletes
+		time.Sleep(time.Duration(killed) * 25 * time.Millisecond) // kills each run later during its deletes
 		victim.Kill()
 		requireNothingLost(t, p.URL, file, orders)
 	}
@@ -117,7 +115,7 @@ func archiveUnderFire(t *testing.T, database string) {
 	require.Len(t, linesOf(t, file), orders+1)
 	t.Logf("killed %d times; %d lines for %d payments", killed, lines, orders+1)
 
-	// The payments are as they were, but for what has left.
+	// Only the histories have left the payments.
 	stored, err := apptest.Find(t.Context(), p.URL, "order-0")
 	require.NoError(t, err)
 	require.Len(t, stored.Attempts, 1)
@@ -140,7 +138,7 @@ func sizeOf(file string) int64 {
 	return info.Size()
 }
 
-// requireNothingLost holds that what is not in the database is in the file, and on the disk.
+// requireNothingLost checks that each history is in the database or in the file.
 func requireNothingLost(t *testing.T, base, file string, orders int) {
 	t.Helper()
 	lines := linesOf(t, file)
@@ -153,7 +151,7 @@ func requireNothingLost(t *testing.T, base, file string, orders int) {
 			require.Contains(t, stored.Raw, `"kind":"refused"`)
 			continue
 		}
-		require.NotEmpty(t, lines[order], "%s is not in the archive, and has left", order)
+		require.NotEmpty(t, lines[order], "%s is neither in the archive nor in the database", order)
 		line := lines[order][0]
 		require.Len(t, line.Attempts, 3)
 		require.Len(t, line.Events, 1)
@@ -161,7 +159,7 @@ func requireNothingLost(t *testing.T, base, file string, orders int) {
 	}
 }
 
-// archivedOnce returns a database with one payment that can be archived, and a line of its archive.
+// archivedOnce returns the variables of a database with two archivable payments, and a line of its archive.
 func archivedOnce(t *testing.T) (variables env, line string) {
 	t.Helper()
 	variables = env{"PAYMENTD_DATABASE": "sqlite:" + filepath.Join(t.TempDir(), "paymentd.db"), "PAYMENTD_GATEWAY": apptest.StartGateway(t).URL}
@@ -185,12 +183,12 @@ func archivedOnce(t *testing.T) (variables env, line string) {
 	require.Equal(t, os.FileMode(0o600), info.Mode().Perm())
 	files, err := os.ReadDir(filepath.Dir(file))
 	require.NoError(t, err)
-	require.Len(t, files, 1, "nothing else is left")
+	require.Len(t, files, 1, "only the archive is left")
 	line, _, _ = strings.Cut(string(text), "\n")
 	return variables, line + "\n"
 }
 
-// contentOf returns what a regular file holds.
+// contentOf returns the content of a regular file.
 func contentOf(file string) string {
 	if info, err := os.Lstat(file); err != nil || !info.Mode().IsRegular() {
 		return ""
@@ -202,8 +200,8 @@ func contentOf(file string) string {
 	return string(text)
 }
 
-// TestArchiveTouchesNothingElse: whatever is no archive stays as it is, byte by byte, and so does the database.
-func TestArchiveTouchesNothingElse(t *testing.T) {
+// TestArchive_OtherFiles_AreUnchanged checks that a file that is not an archive, and the database, stay the same.
+func TestArchive_OtherFiles_AreUnchanged(t *testing.T) {
 	t.Parallel()
 
 	variables, line := archivedOnce(t)
@@ -217,12 +215,12 @@ func TestArchiveTouchesNothingElse(t *testing.T) {
 	archive := write("archive.jsonl", line)
 	link, dangling, pipe := filepath.Join(folder, "link"), filepath.Join(folder, "dangling"), filepath.Join(folder, "pipe")
 	require.NoError(t, os.Symlink(archive, link))
-	require.NoError(t, os.Symlink(filepath.Join(folder, "made"), dangling))
+	require.NoError(t, os.Symlink(filepath.Join(folder, "created"), dangling))
 	require.NoError(t, syscall.Mkfifo(pipe, 0o600))
 	hard := filepath.Join(filepath.Dir(database), "hard")
 	require.NoError(t, os.Link(database, hard))
 	ledger := `{"key":"key-1","order_id":"order-1","amount":"1.00","currency":"USD","status":"succeeded","transaction_id":"txn-1"}` + "\n"
-	for to, says := range map[string]string{
+	for to, want := range map[string]string{
 		database:                "is not an archive of paymentd",
 		hard:                    "is not an archive of paymentd",
 		database + "-wal":       "has the name of a part of a SQLite database",
@@ -234,8 +232,8 @@ func TestArchiveTouchesNothingElse(t *testing.T) {
 		write("zeros", "\x00\x00\x00\x00\x00"):           "is not an archive of paymentd",
 		write("brace", "{"):                              "is not an archive of paymentd",
 		write("other", `{"order_id":"order-1"}`+"\n"):    "is not an archive of paymentd",
-		write("ends otherwise", line+"something else"):   "ends in something else",
-		write("ends in a line", line+"something else\n"): "ends in something else",
+		write("ends otherwise", line+"something else"):   "does not end in a line of an archive",
+		write("ends in a line", line+"something else\n"): "does not end in a line of an archive",
 		folder: "is a folder, a device or a pipe", "/dev/null": "is a folder, a device or a pipe", pipe: "is a folder, a device or a pipe",
 		link: "is a symbolic link", dangling: "is a symbolic link", "/dev/stdout": "is a ", "-": "must name a file",
 		filepath.Join(folder, "nowhere", "a.jsonl"): "is not a folder: create it first",
@@ -247,18 +245,18 @@ func TestArchiveTouchesNothingElse(t *testing.T) {
 			require.Equal(t, 2, out.Code, "%s: %s", to, out)
 			require.Empty(t, out.Stdout)
 			require.Contains(t, out.Stderr, "--to: ")
-			require.Contains(t, out.Stderr, says, to)
+			require.Contains(t, out.Stderr, want, to)
 			require.Equal(t, 1, strings.Count(out.Stderr, "\n"))
 		}
-		require.True(t, before == contentOf(to), "%s has changed", to)
+		require.True(t, before == contentOf(to), "%s was changed", to)
 	}
-	require.NoFileExists(t, filepath.Join(folder, "made"))
+	require.NoFileExists(t, filepath.Join(folder, "created"))
 	require.NoFileExists(t, filepath.Join(folder, "-"))
 	out := apptest.Run(t, apptest.Build(t), variables, "archive", "--older-than=0s", "--dry-run", "--to="+filepath.Join(folder, "new"))
-	require.Equal(t, apptest.Output{Stdout: "2 would be archived\n"}, out, "none has left")
+	require.Equal(t, apptest.Output{Stdout: "2 would be archived\n"}, out, "nothing was archived")
 	require.NoFileExists(t, filepath.Join(folder, "new"))
 
-	// Another run, and any other program that locks it.
+	// A second run, or another program, may hold the lock.
 	locked, err := os.Open(archive)
 	require.NoError(t, err)
 	require.NoError(t, syscall.Flock(int(locked.Fd()), syscall.LOCK_SH))
@@ -267,11 +265,11 @@ func TestArchiveTouchesNothingElse(t *testing.T) {
 	require.Contains(t, out.Stderr, "is in use by another process, such as another run")
 	require.NoError(t, locked.Close())
 	require.Zero(t, apptest.Run(t, apptest.Build(t), variables, "archive", "--older-than=0s", "--to="+archive).Code)
-	require.Len(t, linesOf(t, archive)["order-1"], 2, "it was added to")
+	require.Len(t, linesOf(t, archive)["order-1"], 2, "the archive was not appended to")
 }
 
-// TestArchiveEndsAsACrashLeftIt: a part of a line goes, a whole one stays, and what follows is a line of its own.
-func TestArchiveEndsAsACrashLeftIt(t *testing.T) {
+// TestArchive_TornEnd_IsRepaired checks that a partial line is truncated, a whole line is kept, and new lines follow.
+func TestArchive_TornEnd_IsRepaired(t *testing.T) {
 	t.Parallel()
 
 	_, line := archivedOnce(t)
@@ -296,7 +294,7 @@ func TestArchiveEndsAsACrashLeftIt(t *testing.T) {
 			got, err := os.ReadFile(file)
 			require.NoError(t, err)
 			added, ok := strings.CutPrefix(string(got), c.kept)
-			require.True(t, ok, "what was whole is kept")
+			require.True(t, ok, "the whole lines are kept")
 			require.Equal(t, 2, strings.Count(added, "\n"))
 			require.Contains(t, added, line)
 			require.Len(t, linesOf(t, file)["order-2"], 1)

@@ -23,46 +23,46 @@ import (
 
 const (
 	attackers = 200
-	// A connection may cost: its buffers and stacks, a header of 16 KiB as it came and as it was taken
-	// apart, and a body of 64 KiB while it grows.
+	// bytesPerAttacker bounds the memory of a connection: buffers and stacks, a header of 16 KiB before and after
+	// parsing, and a body of 64 KiB in a growing buffer.
 	bytesPerAttacker = 128 << 10
-	// What may be left when all of them are gone: stacks and pools, for the next ones.
+	// bytesLeft bounds the memory that remains after all attackers have disconnected: stacks and pools.
 	bytesLeft = 4 << 20
 
 	attackKey = "key-of-the-shop-0123"
 )
 
-// attack is what one client sends after the other, each on a connection of its own.
+// attack is what each attacker sends on a separate connection.
 type attack struct {
 	name string
 	send func(io.Writer) error
-	// says is what the first line of the answer has to have; empty for none as long as the client is there.
-	says string
+	// want is a part of the first line of the answer; empty if there is no answer while the client is connected.
+	want string
 }
 
-func saying(text string) func(io.Writer) error {
+func sending(text string) func(io.Writer) error {
 	return func(w io.Writer) error {
 		_, err := io.WriteString(w, text)
 		return err
 	}
 }
 
-// flood sends a text, and then another one again and again, until it was that many bytes or nobody
-// listens any more.
+// flood sends first, and then again repeatedly until it has sent this many bytes or the server has closed the
+// connection.
 func flood(first, again string, bytes int) func(io.Writer) error {
 	return func(w io.Writer) error {
 		if _, err := io.WriteString(w, first); err != nil {
 			return err
 		}
 		block := strings.Repeat(again, 1+(32<<10)/len(again))
-		for sent := 0; sent < bytes && listens(w, block); sent += len(block) {
+		for sent := 0; sent < bytes && trySend(w, block); sent += len(block) {
 		}
 		return nil
 	}
 }
 
-// listens sends a text, and reports whether anybody took it: whoever floods is cut off.
-func listens(w io.Writer, text string) bool {
+// trySend sends a text, and reports whether the connection is still open.
+func trySend(w io.Writer, text string) bool {
 	_, err := io.WriteString(w, text)
 	return err == nil
 }
@@ -72,42 +72,42 @@ const attackHead = "POST /payments/process HTTP/1.1\r\nHost: x\r\nContent-Type: 
 const attackBody = `{"order_id":"attack","amount":1.00}`
 
 var attacks = []attack{
-	{name: "silence", send: saying("")},
-	{name: "a header that does not end", send: saying(attackHead)},
+	{name: "silence", send: sending("")},
+	{name: "a header that does not end", send: sending(attackHead)},
 	{name: "a body that does not end", send: flood(attackHead+"Content-Length: 65536\r\n\r\n", " ", 32<<10)},
-	{name: "chunks that do not end", send: saying(attackHead + "Transfer-Encoding: chunked\r\n\r\n23\r\n" + attackBody + "\r\n")},
-	{name: "a body shorter than it says", send: saying(attackHead + "Content-Length: 36\r\n\r\n" + attackBody)},
-	{name: "an answer that is not read", send: saying("GET /docs/swagger-ui-bundle.js HTTP/1.1\r\nHost: x\r\n\r\n")},
-	{name: "no key", send: saying("POST /payments/process HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nContent-Length: 35\r\n\r\n" + attackBody), says: " 401 "},
-	{name: "a wrong key", send: saying(strings.Replace(attackHead, attackKey, attackKey[:19]+"4", 1) + "Content-Length: 35\r\n\r\n" + attackBody), says: " 401 "},
-	{name: "a body that is too large, and says so", send: flood(attackHead+"Content-Length: 1073741824\r\n\r\n", " ", 512<<10), says: " 413 "},
-	{name: "a body that is too large, in chunks", send: flood(attackHead+"Transfer-Encoding: chunked\r\n\r\n", "400\r\n"+strings.Repeat(" ", 1024)+"\r\n", 512<<10), says: " 413 "},
-	{name: "a chunk with a long name", send: flood(attackHead+"Transfer-Encoding: chunked\r\n\r\n23;", "x", 512<<10), says: " 400 "},
-	{name: "a long request line", send: flood("GET /payments/", "x", 512<<10), says: " 431 "},
-	{name: "one large header", send: flood(attackHead+"X: ", "x", 512<<10), says: " 431 "},
-	{name: "many headers", send: flood(attackHead, "X: y\r\n", 512<<10), says: " 431 "},
+	{name: "chunks that do not end", send: sending(attackHead + "Transfer-Encoding: chunked\r\n\r\n23\r\n" + attackBody + "\r\n")},
+	{name: "a body shorter than its Content-Length", send: sending(attackHead + "Content-Length: 36\r\n\r\n" + attackBody)},
+	{name: "an answer that is not read", send: sending("GET /docs/swagger-ui-bundle.js HTTP/1.1\r\nHost: x\r\n\r\n")},
+	{name: "no key", send: sending("POST /payments/process HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nContent-Length: 35\r\n\r\n" + attackBody), want: " 401 "},
+	{name: "a wrong key", send: sending(strings.Replace(attackHead, attackKey, attackKey[:19]+"4", 1) + "Content-Length: 35\r\n\r\n" + attackBody), want: " 401 "},
+	{name: "a body that is too large, with its Content-Length", send: flood(attackHead+"Content-Length: 1073741824\r\n\r\n", " ", 512<<10), want: " 413 "},
+	{name: "a body that is too large, in chunks", send: flood(attackHead+"Transfer-Encoding: chunked\r\n\r\n", "400\r\n"+strings.Repeat(" ", 1024)+"\r\n", 512<<10), want: " 413 "},
+	{name: "a chunk with a long name", send: flood(attackHead+"Transfer-Encoding: chunked\r\n\r\n23;", "x", 512<<10), want: " 400 "},
+	{name: "a long request line", send: flood("GET /payments/", "x", 512<<10), want: " 431 "},
+	{name: "one large header", send: flood(attackHead+"X: ", "x", 512<<10), want: " 431 "},
+	{name: "many headers", send: flood(attackHead, "X: y\r\n", 512<<10), want: " 431 "},
 	{name: "many names of headers", send: func(w io.Writer) error {
 		if _, err := io.WriteString(w, attackHead); err != nil {
 			return err
 		}
-		for i := 0; i < 50_000 && listens(w, fmt.Sprintf("X-%d: y\r\n", i)); i++ {
+		for i := 0; i < 50_000 && trySend(w, fmt.Sprintf("X-%d: y\r\n", i)); i++ {
 		}
 		return nil
-	}, says: " 431 "},
-	{name: "TLS", send: saying("\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03\r\n\r\n"), says: " 400 "},
+	}, want: " 431 "},
+	{name: "TLS", send: sending("\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03\r\n\r\n"), want: " 400 "},
 }
 
-// attacked is a process under attack.
+// attacked is a process that is attacked.
 type attacked struct {
 	*apptest.Process
 
 	addr, profiles string
 }
 
-// heap is the bytes that the process's live objects and its stacks take.
+// heap returns the bytes of live objects and stacks of the process.
 func (a attacked) heap(t *testing.T) int64 {
 	t.Helper()
-	for range 2 { // what a pool holds is garbage only the second time
+	for range 2 { // objects in a sync.Pool are collected by the second cycle
 		require.Equal(t, http.StatusOK, apptest.Get(t.Context(), a.profiles, "/debug/pprof/heap?gc=1").Code)
 	}
 	var vars struct {
@@ -119,7 +119,7 @@ func (a attacked) heap(t *testing.T) int64 {
 
 var goroutineTotal = regexp.MustCompile(`^goroutine profile: total (\d+)`)
 
-// goroutines is how many the process has: one and more for each connection.
+// goroutines returns the number of goroutines of the process, at least one per connection.
 func (a attacked) goroutines(t *testing.T) int {
 	t.Helper()
 	found := goroutineTotal.FindStringSubmatch(apptest.Get(t.Context(), a.profiles, "/debug/pprof/goroutine?debug=1").Raw)
@@ -129,13 +129,12 @@ func (a attacked) goroutines(t *testing.T) int {
 	return n
 }
 
-// mount has all the attackers connect and send, and returns their connections. Each that is to be
-// answered has its answer.
+// mount connects all attackers, sends the attack, waits for the expected answers, and returns the connections.
 func (a attacked) mount(t *testing.T, what attack) []net.Conn {
 	t.Helper()
 	conns := make([]net.Conn, attackers)
 	wrong := make(chan error, attackers)
-	gate := make(chan struct{}, 32) // at once; the machine is to be shared
+	gate := make(chan struct{}, 32) // bounds the concurrency, because other tests share the machine
 	var done sync.WaitGroup
 	for i := range attackers {
 		done.Go(func() {
@@ -157,15 +156,15 @@ func (a attacked) mount(t *testing.T, what attack) []net.Conn {
 	return conns
 }
 
-// answered says whether a client that was to get an answer got it. One that was cut off while it sent
-// may find a reset in its place.
+// answered returns an error unless the client gets the expected answer. A client that is disconnected while it
+// sends may get a reset instead.
 func (what attack) answered(conn net.Conn) error {
-	if what.says == "" {
+	if what.want == "" {
 		return nil
 	}
 	line, err := bufio.NewReader(conn).ReadString('\n')
-	if err == nil && !strings.Contains(line, what.says) {
-		return fmt.Errorf("the answer is %q, not%s", line, what.says)
+	if err == nil && !strings.Contains(line, what.want) {
+		return fmt.Errorf("the answer is %q, not%s", line, what.want)
 	}
 	if err != nil && !strings.Contains(err.Error(), "reset") && !errors.Is(err, io.EOF) {
 		return err
@@ -173,9 +172,8 @@ func (what attack) answered(conn net.Conn) error {
 	return nil
 }
 
-// TestAttacks has hundreds of clients at a real process do what they should not, all at a time. Nothing
-// of it gets to the gateway or into the table, the memory of the process stays within a bound while
-// they are connected and comes back when they are gone, and everybody else is served meanwhile.
+// TestAttacks attacks a process with hundreds of concurrent clients. No attack reaches the gateway or the
+// database, the memory of the process stays bounded and is released afterwards, and other clients are served.
 func TestAttacks(t *testing.T) {
 	t.Parallel()
 
@@ -222,9 +220,9 @@ func TestAttacks(t *testing.T) {
 	require.Zero(t, p.Stop(t))
 }
 
-// TestGuessesTakeNoMemory has one client try thousands of keys, paths, methods and names. None of that is
-// remembered: not by the limits, nor by the metrics.
-func TestGuessesTakeNoMemory(t *testing.T) {
+// TestAttacks_GuessedValues_UseNoMemory tries thousands of keys, paths, methods and names, which neither the
+// limits nor the metrics may keep.
+func TestAttacks_GuessedValues_UseNoMemory(t *testing.T) {
 	t.Parallel()
 
 	profiles := apptest.FreeAddress(t)
@@ -249,7 +247,7 @@ func TestGuessesTakeNoMemory(t *testing.T) {
 			require.NoError(t, err)
 			require.NoError(t, response.Body.Close())
 			statuses[response.StatusCode]++
-			if response.Close { // after a key that is wrong
+			if response.Close { // after a wrong key
 				require.NoError(t, conn.Close())
 				conn, err = net.Dial("tcp", a.addr)
 				require.NoError(t, err)
@@ -268,13 +266,13 @@ func TestGuessesTakeNoMemory(t *testing.T) {
 	require.Zero(t, statuses[http.StatusInternalServerError])
 }
 
-// TestConnectionsAreBounded holds as many connections as are allowed. One more is served when the first of
-// them ends, and not before.
-func TestConnectionsAreBounded(t *testing.T) {
+// TestMaxConnections_OneMore_Waits opens one connection more than allowed, which is served only after another
+// one is closed.
+func TestMaxConnections_OneMore_Waits(t *testing.T) {
 	t.Parallel()
 
-	const most = 20
-	p := apptest.Start(t, apptest.Build(t), env{"PAYMENTD_MAX_CONNECTIONS": strconv.Itoa(most)}, "serve")
+	const maxConns = 20
+	p := apptest.Start(t, apptest.Build(t), env{"PAYMENTD_MAX_CONNECTIONS": strconv.Itoa(maxConns)}, "serve")
 	p.WaitReady(t)
 	apptest.CloseIdle()
 	addr := strings.TrimPrefix(p.URL, "http://")
@@ -288,30 +286,30 @@ func TestConnectionsAreBounded(t *testing.T) {
 		require.NoError(t, response.Body.Close())
 		require.Equal(t, http.StatusOK, response.StatusCode)
 	}
-	conns := make([]net.Conn, most+1)
+	conns := make([]net.Conn, maxConns+1)
 	for i := range conns {
 		var err error
 		conns[i], err = net.Dial("tcp", addr)
 		require.NoError(t, err)
 		t.Cleanup(func() { _ = conns[i].Close() })
 		ask(conns[i])
-		if i < most {
+		if i < maxConns {
 			receive(conns[i])
 		}
 	}
-	waiting := conns[most]
+	waiting := conns[maxConns]
 	require.NoError(t, waiting.SetReadDeadline(time.Now().Add(300*time.Millisecond)))
 	_, err := waiting.Read(make([]byte, 1))
 	require.ErrorIs(t, err, os.ErrDeadlineExceeded)
-	ask(conns[1]) // the others are served meanwhile
+	ask(conns[1]) // open connections are served
 	receive(conns[1])
 	require.NoError(t, conns[0].Close())
 	require.NoError(t, waiting.SetReadDeadline(time.Time{}))
 	receive(waiting)
 }
 
-// TestLimitsOfAProcess holds that the settings reach what they are for. The proxy is this test.
-func TestLimitsOfAProcess(t *testing.T) {
+// TestRateLimits_PerAddressAndKey checks that the settings take effect. The test acts as the proxy.
+func TestRateLimits_PerAddressAndKey(t *testing.T) {
 	t.Parallel()
 
 	const other = "key-of-another-01234"
@@ -333,11 +331,11 @@ func TestLimitsOfAProcess(t *testing.T) {
 		{attackKey, "198.51.100.1", 200},
 		{attackKey, "203.0.113.9, 198.51.100.1", 200},
 		{"guess", "198.51.100.1", 401},
-		{attackKey, "203.0.113.10, 198.51.100.1", 429}, // the address
+		{attackKey, "203.0.113.10, 198.51.100.1", 429}, // limit of the address
 		{other, "198.51.100.1", 429},
 		{attackKey, "198.51.100.2", 200},
 		{attackKey, "198.51.100.2", 200},
-		{attackKey, "198.51.100.2", 429}, // the key
+		{attackKey, "198.51.100.2", 429}, // limit of the key
 		{attackKey, "198.51.100.3", 429},
 		{other, "198.51.100.3", 200},
 	} {

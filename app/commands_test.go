@@ -15,7 +15,7 @@ import (
 	"paymentd/app/apptest"
 )
 
-func TestMigrate(t *testing.T) {
+func TestMigrate_UpDownStatus(t *testing.T) {
 	t.Parallel()
 
 	for name, database := range map[string]string{
@@ -39,7 +39,7 @@ func TestMigrate(t *testing.T) {
 			require.Equal(t, apptest.Output{Code: 1, Stderr: "paymentd: " + noStep + "\n"}, run("migrate", "down"))
 
 			require.Regexp(t, `^the schema is current, at version \d+\n$`, run("migrate", "up").Stdout)
-			require.Equal(t, run("migrate", "up"), run("migrate", "status"), "the second time changes nothing")
+			require.Equal(t, run("migrate", "up"), run("migrate", "status"), "a second run changes nothing")
 			require.Zero(t, run("migrate", "status").Code)
 			require.Equal(t, apptest.Output{Stdout: "ORDER  STATE  SINCE  ATTEMPTS  NEXT  WHY\n"}, run("stuck"))
 
@@ -54,11 +54,11 @@ func TestMigrate(t *testing.T) {
 	}
 }
 
-// TestMigrateStatusOfOtherVersions: only this program's own version is 0.
-func TestMigrateStatusOfOtherVersions(t *testing.T) {
+// TestMigrateStatus_OtherVersion_ExitsWithOne checks that only the version of this program exits with 0.
+func TestMigrateStatus_OtherVersion_ExitsWithOne(t *testing.T) {
 	t.Parallel()
 
-	for name, c := range map[string]struct{ change, says string }{
+	for name, c := range map[string]struct{ change, want string }{
 		"newer": {"UPDATE schema_migrations SET version = 1000", "the schema is at version 1000, newer than the"},
 		"dirty": {"UPDATE schema_migrations SET dirty = 1", "the schema is dirty: the migration to version"},
 		"older": {"UPDATE schema_migrations SET version = 1", "the schema is at version 1 and this program needs"},
@@ -71,13 +71,13 @@ func TestMigrateStatusOfOtherVersions(t *testing.T) {
 			change(t, file, c.change)
 			out := apptest.Run(t, apptest.Build(t), variables, "migrate", "status")
 			require.Equal(t, 1, out.Code, out)
-			require.Contains(t, out.Stdout, c.says)
+			require.Contains(t, out.Stdout, c.want)
 			require.Equal(t, 1, strings.Count(out.Stdout, "\n"))
 		})
 	}
 }
 
-// change runs a statement on a SQLite file.
+// change executes a statement on a SQLite file.
 func change(t *testing.T, file, statement string) {
 	t.Helper()
 	db, err := sql.Open("sqlite", file)
@@ -86,9 +86,9 @@ func change(t *testing.T, file, statement string) {
 	require.NoError(t, errors.Join(err, db.Close()))
 }
 
-// TestMigrateDownBesideAService takes steps back as long as it can, and asks for the order again: it is
-// not charged a second time.
-func TestMigrateDownBesideAService(t *testing.T) {
+// TestMigrateDown_KeepsPayments undoes as many migrations as possible and requests the order again, which is not
+// charged again.
+func TestMigrateDown_KeepsPayments(t *testing.T) {
 	t.Parallel()
 
 	for name, database := range map[string]string{
@@ -112,7 +112,7 @@ func TestMigrateDownBesideAService(t *testing.T) {
 				require.Equal(t, 1, strings.Count(beside.Stderr, "\n"))
 			}
 			p.Kill()
-			apptest.Eventually(t, 30*time.Second, func() error { // until it counts as dead
+			apptest.Eventually(t, 30*time.Second, func() error { // until the replica counts as dead
 				if out := run("migrate", "down"); out.Code != 0 {
 					return errors.New(out.Stderr)
 				}
@@ -132,8 +132,8 @@ func TestMigrateDownBesideAService(t *testing.T) {
 			require.Len(t, gateway.Taken("order-1"), 1)
 			require.Zero(t, p.Stop(t))
 
-			// With the word that permits it, the rows go, and neither the service nor a person makes new tables
-			// without another word.
+			// --drop-payments drops the rows. Then neither the service nor migrate up creates new tables without
+			// --start-empty.
 			for last = (apptest.Output{}); last.Code == 0; last = run("migrate", "down", "--drop-payments") {
 			}
 			require.Contains(t, last.Stderr, "there is no step to take back")
@@ -149,9 +149,8 @@ func TestMigrateDownBesideAService(t *testing.T) {
 	}
 }
 
-// TestResolve has payments that nobody knows the outcome of: the gateway fails to answer, and
-// then cannot be asked either. A person settles them.
-func TestResolve(t *testing.T) {
+// TestResolve_UnresolvedPayments settles payments by hand whose gateway answers neither the charge nor a lookup.
+func TestResolve_UnresolvedPayments(t *testing.T) {
 	t.Parallel()
 
 	gateway := apptest.StartGateway(t)
@@ -193,7 +192,7 @@ func TestResolve(t *testing.T) {
 	unknown := run("resolve", "order-3", "--succeeded=txn-3")
 	require.Equal(t, 1, unknown.Code)
 	require.Equal(t, 1, strings.Count(unknown.Stderr, "\n"))
-	require.Equal(t, 1, strings.Count(run("stuck").Stdout, "\n"), "nothing is stuck any more")
+	require.Equal(t, 1, strings.Count(run("stuck").Stdout, "\n"), "no payment is stuck")
 
 	replay := apptest.Pay(t.Context(), p.URL, "order-1", "5.00")
 	require.Equal(t, "txn-found", replay.Body.TransactionID, replay)
@@ -204,14 +203,13 @@ func TestResolve(t *testing.T) {
 	require.Contains(t, stored.Raw, "ada")
 	require.Contains(t, stored.Raw, "their support has looked")
 
-	// What has failed may be tried again: with the same gateway key.
+	// A failed payment may be retried, with the same gateway key.
 	gateway.Do(func(apptest.Call) apptest.Reply { return apptest.Reply{} })
 	requireChargedOnce(t, gateway, "order-2", apptest.Pay(t.Context(), p.URL, "order-2", "5.00"))
 }
 
-// TestSandboxKeepsItsLedger kills the sandbox, as a process of its own, while payments are
-// asked for. They get through once it is back, and it has forgotten nothing.
-func TestSandboxKeepsItsLedger(t *testing.T) {
+// TestSandbox_Killed_KeepsItsLedger kills the sandbox process during payments, which succeed after its restart.
+func TestSandbox_Killed_KeepsItsLedger(t *testing.T) {
 	t.Parallel()
 
 	sandbox := apptest.Start(t, apptest.Build(t), nil, "sandbox")
@@ -226,7 +224,7 @@ func TestSandboxKeepsItsLedger(t *testing.T) {
 	sandbox = sandbox.Restart(t)
 	second := <-asked
 	require.Equal(t, "txn-2", second.Body.TransactionID, second)
-	lost := apptest.Pay(t.Context(), p.URL, "order-3", "9504.00") // charged, and the first answer is lost
+	lost := apptest.Pay(t.Context(), p.URL, "order-3", "9504.00") // charged; the first answer is lost
 	require.Equal(t, "txn-3", lost.Body.TransactionID, lost)
 
 	sandbox.Kill()
@@ -240,7 +238,7 @@ func TestSandboxKeepsItsLedger(t *testing.T) {
 	require.Zero(t, sandbox.Stop(t))
 }
 
-func TestHealthCommand(t *testing.T) {
+func TestHealth_ExitCodes(t *testing.T) {
 	t.Parallel()
 
 	p := serve(t, nil)

@@ -18,8 +18,8 @@ import (
 	"paymentd/app/apptest"
 )
 
-// onlooker writes down what a page should not do.
-type onlooker struct {
+// pageMonitor records what a page should not do.
+type pageMonitor struct {
 	host string
 
 	mu       sync.Mutex
@@ -27,28 +27,28 @@ type onlooker struct {
 	faults   []string
 }
 
-func (o *onlooker) see(event any) {
-	o.mu.Lock()
-	defer o.mu.Unlock()
+func (m *pageMonitor) observe(event any) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
 	switch e := event.(type) {
 	case *network.EventRequestWillBeSent:
-		o.requests++
-		if u, err := url.Parse(e.Request.URL); err != nil || u.Host != o.host && u.Scheme != "data" {
-			o.faults = append(o.faults, "asks "+e.Request.URL)
+		m.requests++
+		if u, err := url.Parse(e.Request.URL); err != nil || u.Host != m.host && u.Scheme != "data" {
+			m.faults = append(m.faults, "requests "+e.Request.URL)
 		}
 	case *log.EventEntryAdded:
-		o.faults = append(o.faults, string(e.Entry.Level)+": "+e.Entry.Text)
+		m.faults = append(m.faults, string(e.Entry.Level)+": "+e.Entry.Text)
 	case *runtime.EventExceptionThrown:
-		o.faults = append(o.faults, e.ExceptionDetails.Text)
+		m.faults = append(m.faults, e.ExceptionDetails.Text)
 	case *runtime.EventConsoleAPICalled:
 		if e.Type == "error" || e.Type == "warning" {
-			o.faults = append(o.faults, "console: "+string(e.Args[0].Value))
+			m.faults = append(m.faults, "console: "+string(e.Args[0].Value))
 		}
 	}
 }
 
-// browse returns the context of a page of a browser, which o looks on.
-func browse(t *testing.T, o *onlooker) context.Context {
+// browse returns the context of a browser page that m monitors.
+func browse(t *testing.T, m *pageMonitor) context.Context {
 	t.Helper()
 	program := ""
 	for _, name := range []string{"chromium", "chromium-browser", "google-chrome"} {
@@ -57,10 +57,10 @@ func browse(t *testing.T, o *onlooker) context.Context {
 			break
 		}
 	}
-	require.NotEmpty(t, program, "there is no Chromium; tools/provision.sh installs one")
+	require.NotEmpty(t, program, "Chromium is not installed; tools/provision.sh installs it")
 	ctx, cancel := context.WithTimeout(context.Background(), 3*time.Minute)
 	t.Cleanup(cancel)
-	ctx, page := chromedp.NewContext(ctx, chromedp.WithListener(o.see), chromedp.WithAllocatorOptions(
+	ctx, page := chromedp.NewContext(ctx, chromedp.WithListener(m.observe), chromedp.WithAllocatorOptions(
 		chromedp.ExecPath(program), chromedp.UserDataDir(t.TempDir()), chromedp.WSURLReadTimeout(time.Minute),
 		chromedp.NoSandbox, // CI runs as root
 	))
@@ -71,13 +71,13 @@ func browse(t *testing.T, o *onlooker) context.Context {
 	return ctx
 }
 
-// TestDocs reads the page in a browser, and pays by clicking.
-func TestDocs(t *testing.T) {
+// TestDocs_Sandbox_PaysByClick opens the page in a browser and clicks the button that pays.
+func TestDocs_Sandbox_PaysByClick(t *testing.T) {
 	t.Parallel()
 
 	p := serve(t, nil)
-	o := &onlooker{host: strings.TrimPrefix(p.URL, "http://")}
-	page := browse(t, o)
+	m := &pageMonitor{host: strings.TrimPrefix(p.URL, "http://")}
+	page := browse(t, m)
 
 	require.NoError(t, chromedp.Do(page,
 		chromedp.Navigate(p.URL+"/docs#/payments/processPayment"),
@@ -89,22 +89,22 @@ func TestDocs(t *testing.T) {
 	require.Contains(t, answer, `"transaction_id": "txn-1"`)
 	require.Contains(t, answer, "200")
 
-	o.mu.Lock()
-	defer o.mu.Unlock()
-	require.Empty(t, o.faults)
-	require.GreaterOrEqual(t, o.requests, 6, "the page, its parts, the contract and the payment")
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	require.Empty(t, m.faults)
+	require.GreaterOrEqual(t, m.requests, 6, "the page, its parts, the OpenAPI file and the payment")
 	found, err := apptest.Find(t.Context(), p.URL, "order-123")
 	require.NoError(t, err)
 	require.Equal(t, "succeeded", found.State)
 }
 
-// TestDocsOfARealGateway: the page has no button that would take somebody's money.
-func TestDocsOfARealGateway(t *testing.T) {
+// TestDocs_RealGateway_HasNoTryItOut checks that the page cannot charge real money.
+func TestDocs_RealGateway_HasNoTryItOut(t *testing.T) {
 	t.Parallel()
 
 	p := serve(t, map[string]string{"PAYMENTD_GATEWAY": "http://127.0.0.1:1"})
-	o := &onlooker{host: strings.TrimPrefix(p.URL, "http://")}
-	page := browse(t, o)
+	m := &pageMonitor{host: strings.TrimPrefix(p.URL, "http://")}
+	page := browse(t, m)
 
 	require.NoError(t, chromedp.Do(page, chromedp.Navigate(p.URL+"/docs#/payments/processPayment")))
 	text, err := chromedp.Run(page, chromedp.Text("#operations-payments-processPayment .opblock-body"))

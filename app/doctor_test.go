@@ -16,10 +16,10 @@ import (
 	"paymentd/internal/doctor"
 )
 
-// wellSet is a server with which the doctor is content.
-var wellSet = mysqltest.Config{Args: []string{"--log-bin=binlog", "--server-id=1", "--sync-binlog=1", "--binlog-format=ROW"}}
+// recommended is a server configuration without findings.
+var recommended = mysqltest.Config{Args: []string{"--log-bin=binlog", "--server-id=1", "--sync-binlog=1", "--binlog-format=ROW"}}
 
-// database starts a server, and returns the URL of an empty database on it.
+// database starts a server and returns the URL of an empty database on it.
 func database(t *testing.T, config mysqltest.Config) string {
 	t.Helper()
 	server, err := mysqltest.Start(t.Context(), config)
@@ -35,16 +35,16 @@ func runDoctor(t *testing.T, variables env, args ...string) apptest.Output {
 	return apptest.Run(t, apptest.Build(t), variables, append([]string{"doctor"}, args...)...)
 }
 
-func TestDoctorLetsGoLive(t *testing.T) {
+func TestDoctor_NoFindings_ExitsWithZero(t *testing.T) {
 	t.Parallel()
 	gateway := apptest.StartGateway(t)
 	variables := env{
-		"PAYMENTD_DATABASE": database(t, wellSet), "PAYMENTD_GATEWAY": gateway.URL,
+		"PAYMENTD_DATABASE": database(t, recommended), "PAYMENTD_GATEWAY": gateway.URL,
 		"PAYMENTD_API_KEYS": "a-key-of-some-length",
 	}
 	before := runDoctor(t, variables)
 	require.Zero(t, before.Code, before)
-	require.Contains(t, before.Stdout, "run `paymentd migrate up`", "which the service does itself")
+	require.Contains(t, before.Stdout, "run `paymentd migrate up`", "advice only: the service migrates at its start")
 	require.Contains(t, before.Stdout, "go live: 0 of")
 
 	p := serve(t, variables)
@@ -53,7 +53,7 @@ func TestDoctorLetsGoLive(t *testing.T) {
 	after := runDoctor(t, variables)
 	require.Zero(t, after.Code, after)
 	require.NotContains(t, after.Stdout, "WARN")
-	require.Empty(t, gateway.Calls(""), "the doctor charges nothing")
+	require.Empty(t, gateway.Calls(""), "the doctor must not charge")
 
 	var report struct {
 		GoLive   bool `json:"go_live"`
@@ -64,9 +64,9 @@ func TestDoctorLetsGoLive(t *testing.T) {
 	require.Len(t, report.Findings, strings.Count(after.Stdout, "OK "))
 }
 
-// TestDoctorAndStartFindTheSame has a server with settings that lose what is committed. The
-// service starts nonetheless, and says so in its log.
-func TestDoctorAndStartFindTheSame(t *testing.T) {
+// TestDoctor_UnsafeServer_EqualsTheLogOfTheStart uses server settings that lose committed data. The service starts
+// anyway and logs the findings.
+func TestDoctor_UnsafeServer_EqualsTheLogOfTheStart(t *testing.T) {
 	t.Parallel()
 	gateway := apptest.StartGateway(t)
 	variables := env{
@@ -86,7 +86,7 @@ func TestDoctorAndStartFindTheSame(t *testing.T) {
 		"innodb_doublewrite": "WARN", "max_connections": "FAIL", "PAYMENTD_LEASE": "WARN", "PAYMENTD_LATE": "FAIL",
 	} {
 		if check == "max_connections" {
-			level = "FAIL|WARN" // MySQL keeps one for an administrator
+			level = "FAIL|WARN" // MySQL reserves one for an administrator
 		}
 		require.Regexp(t, "(?m)^("+level+") +"+check+" ", out.Stdout)
 		logged := lineWith(t, p.Log(), `"check":"`+check+`"`)
@@ -110,46 +110,46 @@ func lineWith(t *testing.T, log, words string) string {
 	return ""
 }
 
-func TestDoctorAsksTheGateway(t *testing.T) {
+func TestDoctor_Gateway(t *testing.T) {
 	t.Parallel()
 	folder := t.TempDir()
 	file := "sqlite:" + filepath.Join(folder, "paymentd.db")
-	elsewhere := apptest.StartGateway(t)
-	elsewhere.Do(func(apptest.Call) apptest.Reply { return apptest.Reply{Status: http.StatusOK, Unmarked: true} })
+	otherPage := apptest.StartGateway(t)
+	otherPage.Do(func(apptest.Call) apptest.Reply { return apptest.Reply{Status: http.StatusOK, Unmarked: true} })
 	unmarked := apptest.StartGateway(t)
 	unmarked.Do(func(apptest.Call) apptest.Reply { return apptest.Reply{Unmarked: true} })
-	stranger := apptest.StartGateway(t)
-	stranger.Do(func(apptest.Call) apptest.Reply {
+	otherMark := apptest.StartGateway(t)
+	otherMark.Do(func(apptest.Call) apptest.Reply {
 		return apptest.Reply{Unmarked: true, Header: http.Header{"Idempotency-Key": {"another-key"}}}
 	})
-	token := apptest.StartGateway(t)
-	token.Do(func(apptest.Call) apptest.Reply { return apptest.Reply{Status: http.StatusUnauthorized} })
+	wrongToken := apptest.StartGateway(t)
+	wrongToken.Do(func(apptest.Call) apptest.Reply { return apptest.Reply{Status: http.StatusUnauthorized} })
 	plain := apptest.StartGateway(t)
 	plain.Do(func(apptest.Call) apptest.Reply {
 		return apptest.Reply{Status: http.StatusNotFound, Body: "404 page not found"}
 	})
-	sick := apptest.StartGateway(t)
-	sick.Do(func(apptest.Call) apptest.Reply { return apptest.Reply{Lost: true} })
+	down := apptest.StartGateway(t)
+	down.Do(func(apptest.Call) apptest.Reply { return apptest.Reply{Lost: true} })
 
-	for name, c := range map[string]struct{ gateway, says string }{
-		"nobody there": {"http://" + apptest.FreeAddress(t), "gives no answer"},
-		"no answer":    {sick.URL, "gives no answer"},
-		"another page": {elsewhere.URL, "gives no answer of its own: the answer 200 OK"}, // one that answers all with 200
+	for name, c := range map[string]struct{ gateway, want string }{
+		"no server":    {"http://" + apptest.FreeAddress(t), "gives no answer"},
+		"no answer":    {down.URL, "gives no answer"},
+		"another page": {otherPage.URL, "gives no answer of its own: the answer 200 OK"}, // answers everything with 200
 		"no marks":     {unmarked.URL, "it has no header Idempotency-Key"},
-		"other marks":  {stranger.URL, "is not the key of the charge"},
+		"other marks":  {otherMark.URL, "is not the key of the charge"},
 		"wrong path":   {unmarked.URL + "/v2", "it has no header Idempotency-Key"},
-		"wrong token":  {token.URL, "does not answer lookups: the gateway answered 401"},
+		"wrong token":  {wrongToken.URL, "does not answer lookups: the gateway answered 401"},
 		"a plain 404":  {plain.URL, "it is not one JSON object"},
 		"the sandbox":  {"sandbox:", "here no money moves"},
 	} {
 		out := runDoctor(t, env{"PAYMENTD_DATABASE": file, "PAYMENTD_GATEWAY": c.gateway, "PAYMENTD_GATEWAY_TIMEOUT": "2s"})
 		require.Equal(t, 1, out.Code, name)
 		require.Regexp(t, "(?m)^FAIL +gateway ", out.Stdout, name)
-		require.Contains(t, out.Stdout, c.says, name)
+		require.Contains(t, out.Stdout, c.want, name)
 	}
 	files, err := os.ReadDir(folder)
 	require.NoError(t, err)
-	require.Empty(t, files, "the doctor makes nothing")
+	require.Empty(t, files, "the doctor must not create files")
 
 	healthy := apptest.StartGateway(t)
 	variables := env{"PAYMENTD_DATABASE": file, "PAYMENTD_GATEWAY": healthy.URL}
@@ -162,7 +162,7 @@ func TestDoctorAsksTheGateway(t *testing.T) {
 	require.Zero(t, p.Stop(t))
 }
 
-func TestDoctorCountsKeys(t *testing.T) {
+func TestDoctor_APIKeys(t *testing.T) {
 	t.Parallel()
 	variables := env{
 		"PAYMENTD_DATABASE": "sqlite:" + filepath.Join(t.TempDir(), "paymentd.db"), "PAYMENTD_ADDR": "0.0.0.0:3000",
@@ -189,7 +189,7 @@ func TestDoctorCountsKeys(t *testing.T) {
 	require.Regexp(t, `(?m)^OK +API keys +[1-9] of .*, 0 of `, keys())
 }
 
-func TestDoctorWithoutADatabase(t *testing.T) {
+func TestDoctor_DatabaseDown_RunsTheOtherChecks(t *testing.T) {
 	t.Parallel()
 	gateway := apptest.StartGateway(t)
 	out := runDoctor(t, env{
@@ -197,7 +197,7 @@ func TestDoctorWithoutADatabase(t *testing.T) {
 	})
 	require.Equal(t, 1, out.Code)
 	require.Regexp(t, "(?m)^FAIL +database .*connection refused", out.Stdout)
-	require.Regexp(t, "(?m)^OK +gateway ", out.Stdout, "the other checks are made")
+	require.Regexp(t, "(?m)^OK +gateway ", out.Stdout, "the other checks must run")
 	require.Regexp(t, "(?m)^FAIL +API keys +0 of the configuration; those of the database are not known", out.Stdout)
 	require.NotContains(t, out.Stdout+out.Stderr, "sesame")
 	require.Equal(t, 2, runDoctor(t, env{"PAYMENTD_LEASE": "1s"}).Code)
@@ -207,9 +207,8 @@ func TestDoctorWithoutADatabase(t *testing.T) {
 	require.Contains(t, out.Stderr, `there is no sampler "dice" here; take always_on`)
 }
 
-// TestDoctorLooksAtTheCertificate holds that it lets nothing live with which the service does not start,
-// or to which nobody can connect.
-func TestDoctorLooksAtTheCertificate(t *testing.T) {
+// TestDoctor_Certificate covers certificates with which the service does not start or clients cannot connect.
+func TestDoctor_Certificate(t *testing.T) {
 	t.Parallel()
 	variables := env{"PAYMENTD_DATABASE": "sqlite:" + filepath.Join(t.TempDir(), "paymentd.db")}
 	require.Regexp(t, `(?m)^OK +PAYMENTD_TLS_CERTIFICATE +none$`, runDoctor(t, variables).Stdout, "on a loopback address")
@@ -225,19 +224,19 @@ func TestDoctorLooksAtTheCertificate(t *testing.T) {
 	require.Contains(t, out.Stderr, "PAYMENTD_TLS_KEY (--tls-key): must be a file that can be read, and /nowhere/tls.key is not: no such file or directory")
 }
 
-// TestStartLooksAtTheGateway: what answers in the gateway's place shows before a payment does; a
-// gateway that is away or sick may be back.
-func TestStartLooksAtTheGateway(t *testing.T) {
+// TestServe_GatewayCheck_IsLogged checks that a wrong gateway is logged before the first payment. A gateway that is
+// down is only a warning, because it may recover.
+func TestServe_GatewayCheck_IsLogged(t *testing.T) {
 	t.Parallel()
 	for name, c := range map[string]struct {
 		reply       apptest.Reply
-		level, says string
+		level, want string
 	}{
 		"no marks":    {apptest.Reply{Unmarked: true}, "ERROR", "gives no answer of its own"},
 		"a proxy":     {apptest.Reply{Unmarked: true, Status: http.StatusBadGateway}, "ERROR", "gives no answer of its own"},
 		"wrong token": {apptest.Reply{Status: http.StatusUnauthorized}, "ERROR", "401"},
 		"away":        {apptest.Reply{Lost: true}, "WARN", "gives no answer"},
-		"sick":        {apptest.Reply{Status: http.StatusServiceUnavailable}, "WARN", "503"},
+		"broken":      {apptest.Reply{Status: http.StatusServiceUnavailable}, "WARN", "503"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -247,16 +246,16 @@ func TestStartLooksAtTheGateway(t *testing.T) {
 			p.WaitLog(t, `"check":"gateway"`)
 			line := lineWith(t, p.Log(), `"check":"gateway"`)
 			require.Contains(t, line, `"level":"`+c.level+`"`)
-			require.Contains(t, line, c.says)
+			require.Contains(t, line, c.want)
 			require.Contains(t, line, `"advice":"Check that PAYMENTD_GATEWAY`)
-			require.Empty(t, gateway.Calls(""), "it charges nothing")
+			require.Empty(t, gateway.Calls(""), "the check must not charge")
 			require.Zero(t, p.Stop(t))
 		})
 	}
 }
 
-// TestSandboxForgets: a key that is older than the sandbox keeps is new to it, also after a restart.
-func TestSandboxForgets(t *testing.T) {
+// TestSandbox_ForgetAfter_ForgetsOldKeys covers keys that are read from the ledger at the start.
+func TestSandbox_ForgetAfter_ForgetsOldKeys(t *testing.T) {
 	t.Parallel()
 	ledger := filepath.Join(t.TempDir(), "sandbox.ledger")
 	old := `{"key":"key-1","order_id":"order-1","amount":"1.00","currency":"USD","status":"succeeded",` +

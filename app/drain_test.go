@@ -11,9 +11,9 @@ import (
 	"paymentd/app/apptest"
 )
 
-// TestStopInBackoff ends a replica whose payment waits for a retry. The payment is handed to
-// the queue, the client is told so, and another replica finishes it.
-func TestStopInBackoff(t *testing.T) {
+// TestStop_DuringBackoff_RequeuesThePayment stops a replica whose payment waits for a retry. The client gets 202,
+// and another replica finishes the payment.
+func TestStop_DuringBackoff_RequeuesThePayment(t *testing.T) {
 	t.Parallel()
 
 	gateway := apptest.StartGateway(t)
@@ -32,7 +32,7 @@ func TestStopInBackoff(t *testing.T) {
 
 	began := time.Now()
 	require.Zero(t, p.Stop(t))
-	require.Less(t, time.Since(began), 5*time.Second, "it has waited for the retry")
+	require.Less(t, time.Since(began), 5*time.Second, "the stop waited for the retry")
 	answer := <-asked
 	require.Equal(t, http.StatusAccepted, answer.Code, answer)
 	require.JSONEq(t, `{"status":"scheduled","order_id":"order-1"}`, answer.Raw)
@@ -46,7 +46,7 @@ func TestStopInBackoff(t *testing.T) {
 	require.Len(t, gateway.Keys("order-1"), 1)
 }
 
-// inBackoff is nil when the order's first attempt has ended, and the payment waits.
+// inBackoff returns a condition that is nil once the first attempt of the order has finished and its retry is pending.
 func inBackoff(t *testing.T, p *apptest.Process, order string) func() error {
 	t.Helper()
 	return func() error {
@@ -58,9 +58,9 @@ func inBackoff(t *testing.T, p *apptest.Process, order string) func() error {
 	}
 }
 
-// TestStopDuringACall ends a replica while the gateway works on a call. The call finishes and
-// its client is told; new requests are accepted for later; load balancers are told to go.
-func TestStopDuringACall(t *testing.T) {
+// TestStop_DuringCall_FinishesIt stops a replica during a call of the gateway. The call finishes and its client gets
+// the answer, new requests are accepted for later, and /readyz reports not ready.
+func TestStop_DuringCall_FinishesIt(t *testing.T) {
 	t.Parallel()
 
 	release := make(chan struct{})
@@ -77,7 +77,7 @@ func TestStopDuringACall(t *testing.T) {
 	late := apptest.Pay(t.Context(), p.URL, "order-2", "5.00")
 	require.Equal(t, http.StatusAccepted, late.Code, late)
 	require.Equal(t, "scheduled", late.Body.Status)
-	require.Empty(t, gateway.Calls("order-2"), "a replica that stops has begun something")
+	require.Empty(t, gateway.Calls("order-2"), "a stopping replica must not start a charge")
 
 	close(release)
 	requireChargedOnce(t, gateway, "order-1", <-asked)
@@ -88,9 +88,9 @@ func TestStopDuringACall(t *testing.T) {
 	require.Len(t, gateway.Taken("order-2"), 1)
 }
 
-// TestStopHasALimit ends a replica whose call the gateway never answers. The payment is taken
-// over by another one.
-func TestStopHasALimit(t *testing.T) {
+// TestStop_UnansweredCall_IsBounded stops a replica whose call the gateway never answers. Another replica takes over
+// the payment.
+func TestStop_UnansweredCall_IsBounded(t *testing.T) {
 	t.Parallel()
 
 	gateway := apptest.StartGateway(t)
@@ -113,8 +113,7 @@ func TestStopHasALimit(t *testing.T) {
 	requireChargedOnce(t, gateway, "order-1", apptest.Pay(t.Context(), next.URL, "order-1", "5.00"))
 }
 
-// TestSecondSignalEndsAtOnce is for the operator who has no patience.
-func TestSecondSignalEndsAtOnce(t *testing.T) {
+func TestStop_SecondSignal_EndsTheProcess(t *testing.T) {
 	t.Parallel()
 
 	gateway := apptest.StartGateway(t)
@@ -126,12 +125,11 @@ func TestSecondSignalEndsAtOnce(t *testing.T) {
 	p.WaitLog(t, "paymentd stops")
 	began := time.Now()
 	p.Terminate(t)
-	require.Equal(t, -1, p.Wait(t), "the signal was caught")
+	require.Equal(t, -1, p.Wait(t), "the second signal was caught")
 	require.Less(t, time.Since(began), 3*time.Second)
 }
 
-// TestRequestsAtTheLimit has more requests than PAYMENTD_MAX_REQUESTS.
-func TestRequestsAtTheLimit(t *testing.T) {
+func TestMaxRequests_OneMore_Gets503(t *testing.T) {
 	t.Parallel()
 
 	release := make(chan struct{})

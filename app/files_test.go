@@ -13,7 +13,7 @@ import (
 	"paymentd/app/apptest"
 )
 
-// limited returns a program that runs paymentd with a limit on open files.
+// limited returns a script that runs paymentd with a limit on open files.
 func limited(t *testing.T, ulimit string) string {
 	t.Helper()
 	path := filepath.Join(t.TempDir(), "paymentd")
@@ -22,15 +22,15 @@ func limited(t *testing.T, ulimit string) string {
 	return path
 }
 
-// TestOpenFiles warns of a hard limit below what the settings need; a soft one is raised.
-func TestOpenFiles(t *testing.T) {
+// TestOpenFiles_LimitTooLow_Warns checks that a low hard limit causes a warning, and that a soft limit is raised.
+func TestOpenFiles_LimitTooLow_Warns(t *testing.T) {
 	t.Parallel()
 
 	gateway := apptest.StartGateway(t)
 	for name, c := range map[string]struct {
 		ulimit string
 		more   env
-		advice string // empty for no warning
+		advice string // empty if there is no warning
 	}{
 		"the defaults need": {"-n 1024", nil, "Raise the hard limit to 12432 or more"},
 		"a soft limit":      {"-Sn 256", nil, ""},
@@ -54,7 +54,7 @@ func TestOpenFiles(t *testing.T) {
 			require.Contains(t, line, `"level":"WARN"`)
 			require.Contains(t, line, c.advice)
 			require.Regexp(t, `(?m)^WARN +ulimit -n +1024 open files at most\n.*`+c.advice, out.Stdout)
-			require.Equal(t, 1, strings.Count(p.Log(), "ulimit -n"), "said once")
+			require.Equal(t, 1, strings.Count(p.Log(), "ulimit -n"), "logged once")
 		})
 	}
 }

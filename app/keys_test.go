@@ -17,10 +17,10 @@ import (
 	"paymentd/app/apptest"
 )
 
-// revokedWithin is the promise: so long after it was revoked, no replica takes a key.
+// revokedWithin is the time after which every replica refuses a revoked key.
 const revokedWithin = 5 * time.Second
 
-// keysOf runs `paymentd keys` beside the service.
+// keysOf runs `paymentd keys` on the database of a service.
 type keysOf struct {
 	t         *testing.T
 	variables env
@@ -31,7 +31,7 @@ func (k keysOf) run(args ...string) apptest.Output {
 	return apptest.Run(k.t, apptest.Build(k.t), env{"PAYMENTD_DATABASE": k.variables["PAYMENTD_DATABASE"]}, append([]string{"keys"}, args...)...)
 }
 
-// create makes a key and returns it: what is on the standard output, and nothing else.
+// create creates a key and returns it. Only the key is on the standard output.
 func (k keysOf) create(name, scopes string) string {
 	k.t.Helper()
 	out := k.run("create", "--name="+name, "--scopes="+scopes)
@@ -49,7 +49,7 @@ func (k keysOf) revoke(idOrName string) {
 	require.Zero(k.t, out.Code, out)
 }
 
-// with asks a replica for something, with a key if it is not empty, and returns the status.
+// with sends a request to a replica, with a key unless it is empty.
 func with(ctx context.Context, p *apptest.Process, key, method, path string) apptest.Answer {
 	var headers []string
 	if key != "" {
@@ -61,7 +61,7 @@ func with(ctx context.Context, p *apptest.Process, key, method, path string) app
 	return apptest.Get(ctx, p.URL, path, headers...)
 }
 
-// within waits until the key gets this status on each of the replicas.
+// within waits until every replica answers the key with this status.
 func within(t *testing.T, limit time.Duration, replicas []*apptest.Process, key string, status int) {
 	t.Helper()
 	apptest.Eventually(t, limit, func() error {
@@ -74,8 +74,8 @@ func within(t *testing.T, limit time.Duration, replicas []*apptest.Process, key 
 	})
 }
 
-// TestKeysOnEveryReplica takes keys through their lives on two replicas, which began without any.
-func TestKeysOnEveryReplica(t *testing.T) {
+// TestKeys_CreateAndRevoke_OnEveryReplica uses two replicas that start without any key.
+func TestKeys_CreateAndRevoke_OnEveryReplica(t *testing.T) {
 	t.Parallel()
 
 	variables := env{"PAYMENTD_DATABASE": mysqltest.Database(t), "PAYMENTD_GATEWAY": apptest.StartGateway(t).URL}
@@ -101,7 +101,7 @@ func TestKeysOnEveryReplica(t *testing.T) {
 		} {
 			for key, want := range map[string]int{
 				"": http.StatusUnauthorized, shop: route.shop, books: route.books, boss: http.StatusOK,
-				shop[:len(shop)-1]: http.StatusUnauthorized, "a-key-that-was-never-made": http.StatusUnauthorized,
+				shop[:len(shop)-1]: http.StatusUnauthorized, "a-key-that-was-never-created": http.StatusUnauthorized,
 			} {
 				got := with(t.Context(), p, key, route.method, route.path)
 				require.Equal(t, want, got.Code, "%s %s with %q: %s", route.method, route.path, key, got)
@@ -112,7 +112,7 @@ func TestKeysOnEveryReplica(t *testing.T) {
 	keys.revoke("shop")
 	within(t, revokedWithin, replicas, shop, http.StatusUnauthorized)
 	within(t, 0, replicas, boss, http.StatusOK)
-	again := keys.create("shop", "pay") // under the name of the one that was revoked
+	again := keys.create("shop", "pay") // the name of a revoked key may be reused
 	within(t, revokedWithin, replicas, again, http.StatusOK)
 	within(t, 0, replicas, shop, http.StatusUnauthorized)
 
@@ -127,7 +127,7 @@ func TestKeysOnEveryReplica(t *testing.T) {
 		keys.revoke(name)
 	}
 	within(t, revokedWithin, replicas, boss, http.StatusUnauthorized)
-	replicas = append(replicas, serve(t, variables)) // the door does not open again, on a new one either
+	replicas = append(replicas, serve(t, variables)) // a new replica requires a key as well
 	within(t, 0, replicas, "", http.StatusUnauthorized)
 	for _, p := range replicas {
 		require.Zero(t, p.Stop(t))
@@ -138,8 +138,8 @@ func TestKeysOnEveryReplica(t *testing.T) {
 	require.Regexp(t, `"api_key_id":"[0-9a-f]{12}","api_key":"books"`, replicas[0].Log())
 }
 
-// TestKeysCommand holds what it says, on both databases, beside a service that pays all the time.
-func TestKeysCommand(t *testing.T) {
+// TestKeys_Output covers the output of the command on both databases, while a service is under load.
+func TestKeys_Output(t *testing.T) {
 	t.Parallel()
 
 	for name, database := range map[string]string{
@@ -180,8 +180,8 @@ func TestKeysCommand(t *testing.T) {
 
 			require.Equal(t, apptest.Output{
 				Stdout: "shop, with the id " + id + ", is revoked\n",
-				Stderr: "It was the last active key of the database: callers are served with keys of the configuration only, " +
-					"until one is made with `paymentd keys create`.\n",
+				Stderr: "It was the last active key of the database: only the keys of the configuration are accepted " +
+					"until another one is created with `paymentd keys create`.\n",
 			}, keys.run("revoke", id))
 			for _, called := range []string{"shop", id} {
 				again := keys.run("revoke", called)
@@ -197,8 +197,8 @@ func TestKeysCommand(t *testing.T) {
 	}
 }
 
-// TestKeysFarFromHome starts a service on an address that others reach.
-func TestKeysFarFromHome(t *testing.T) {
+// TestKeys_PublicAddress_RequiresAKey listens on an address that is not a loopback address.
+func TestKeys_PublicAddress_RequiresAKey(t *testing.T) {
 	t.Parallel()
 
 	_, port, _ := strings.Cut(apptest.FreeAddress(t), ":")
@@ -212,19 +212,19 @@ func TestKeysFarFromHome(t *testing.T) {
 	require.Contains(t, refused.Stderr, "must be set to listen on 0.0.0.0:"+port)
 
 	keys := keysOf{t, variables}
-	shop := keys.create("shop", "pay") // the start that was refused has made the tables
+	shop := keys.create("shop", "pay") // the refused start created the tables
 	p := serve(t, variables)
 	require.Equal(t, http.StatusOK, with(t.Context(), p, shop, http.MethodPost, "").Code)
 	require.Equal(t, http.StatusUnauthorized, with(t.Context(), p, "", http.MethodPost, "").Code)
 	keys.revoke("shop")
 	p = p.Restart(t)
-	p.WaitReady(t) // a key can be made for whoever is to call
+	p.WaitReady(t) // a revoked key counts as a key that was created
 	require.Equal(t, http.StatusUnauthorized, with(t.Context(), p, shop, http.MethodPost, "").Code)
 	p.WaitLog(t, "there is no active API key: nobody is served")
 }
 
-// TestKeysInAFile are taken and left as the file changes.
-func TestKeysInAFile(t *testing.T) {
+// TestKeysFile_Changes_TakesEffect changes the keys file of a running service.
+func TestKeysFile_Changes_TakesEffect(t *testing.T) {
 	t.Parallel()
 
 	const first, second = "0123456789-first", "0123456789-second"
@@ -243,9 +243,8 @@ func TestKeysInAFile(t *testing.T) {
 	require.NotContains(t, p.Log(), second)
 }
 
-// TestKeysWithoutTheDatabase holds who is told what while the database is away: before it was ever
-// seen, and after.
-func TestKeysWithoutTheDatabase(t *testing.T) {
+// TestKeys_DatabaseDown covers an outage before the keys were first read, and one after.
+func TestKeys_DatabaseDown(t *testing.T) {
 	t.Parallel()
 
 	database, url := privateDatabase(t)
@@ -256,7 +255,7 @@ func TestKeysWithoutTheDatabase(t *testing.T) {
 
 	p := apptest.Start(t, apptest.Build(t), variables, "serve")
 	p.WaitLog(t, "paymentd listens")
-	for _, key := range []string{"", shop, "wrong"} { // nobody knows whether there is a key
+	for _, key := range []string{"", shop, "wrong"} { // whether there are keys is unknown
 		a := with(t.Context(), p, key, http.MethodPost, "")
 		require.Equal(t, http.StatusServiceUnavailable, a.Code, a)
 		require.NotEmpty(t, a.Header.Get("Retry-After"))

@@ -20,13 +20,13 @@ import (
 	"paymentd/app/apptest"
 )
 
-// fullPipe returns the writing end of a pipe into which not one more byte fits.
+// fullPipe returns the writing end of a full pipe.
 func fullPipe(t *testing.T) *os.File {
 	t.Helper()
 	fds := make([]int, 2)
 	require.NoError(t, syscall.Pipe2(fds, syscall.O_CLOEXEC))
 	require.NoError(t, syscall.SetNonblock(fds[1], true))
-	for size := 4096; size > 0; { // writes of up to 4096 bytes fit as a whole, or not at all
+	for size := 4096; size > 0; { // writes of up to 4096 bytes are atomic
 		if _, err := syscall.Write(fds[1], make([]byte, size)); err != nil {
 			require.ErrorIs(t, err, syscall.EAGAIN)
 			size /= 2
@@ -66,13 +66,13 @@ func droppedLines(t *testing.T, base string) int {
 	return n
 }
 
-// TestLogNeverHoldsUpAPayment has logs that take nothing: the service starts, charges, and stops.
-func TestLogNeverHoldsUpAPayment(t *testing.T) {
+// TestLog_BlockedOrClosed_DoesNotDelayPayments starts, charges and stops with logs that accept no bytes.
+func TestLog_BlockedOrClosed_DoesNotDelayPayments(t *testing.T) {
 	t.Parallel()
 
 	for name, c := range map[string]struct {
 		output func(*testing.T) *os.File
-		drops  bool // at once, since writing fails rather than waits
+		drops  bool // whether lines are dropped immediately, because writes fail instead of blocking
 		signal func(*apptest.Process, testing.TB)
 	}{
 		"a full pipe":       {fullPipe, false, (*apptest.Process).Terminate},
@@ -111,8 +111,8 @@ func TestLogNeverHoldsUpAPayment(t *testing.T) {
 	}
 }
 
-// TestLogPipeThatNobodyReads_StopHasItsLimit has a gateway that does not answer, too.
-func TestLogPipeThatNobodyReads_StopHasItsLimit(t *testing.T) {
+// TestLog_FullPipe_StopIsBounded also has a gateway that does not answer.
+func TestLog_FullPipe_StopIsBounded(t *testing.T) {
 	t.Parallel()
 
 	gateway := apptest.StartGateway(t)
@@ -129,8 +129,8 @@ func TestLogPipeThatNobodyReads_StopHasItsLimit(t *testing.T) {
 	require.Less(t, time.Since(began), 6*time.Second)
 }
 
-// TestLogFlowsAgain has a reader that leaves and comes back: what was dropped is said in the log.
-func TestLogFlowsAgain(t *testing.T) {
+// TestLog_ReaderReturns_ReportsDroppedLines has a reader that closes the pipe and opens it again.
+func TestLog_ReaderReturns_ReportsDroppedLines(t *testing.T) {
 	t.Parallel()
 
 	path := filepath.Join(t.TempDir(), "log")
@@ -172,8 +172,8 @@ func TestLogFlowsAgain(t *testing.T) {
 	require.Zero(t, p.Stop(t))
 }
 
-// TestLastWordsWithoutAReader ends with the same code as with one.
-func TestLastWordsWithoutAReader(t *testing.T) {
+// TestExitCode_StderrWithoutReader_IsUnchanged covers a wrong setting and a lost output.
+func TestExitCode_StderrWithoutReader_IsUnchanged(t *testing.T) {
 	t.Parallel()
 
 	wrong := env{"PAYMENTD_LEASE": "1s"}
@@ -183,11 +183,10 @@ func TestLastWordsWithoutAReader(t *testing.T) {
 	p = apptest.StartWriting(t, closedPipe(t), apptest.Build(t), wrong, "serve")
 	require.Equal(t, 2, p.Wait(t))
 	p = apptest.StartWriting(t, closedPipe(t), apptest.Build(t), nil, "version")
-	require.Equal(t, 1, p.Wait(t), "its output is lost")
+	require.Equal(t, 1, p.Wait(t), "the output is lost")
 }
 
-// TestSandboxWithoutAReaderOfItsLog charges all the same.
-func TestSandboxWithoutAReaderOfItsLog(t *testing.T) {
+func TestSandbox_LogWithoutReader_Charges(t *testing.T) {
 	t.Parallel()
 
 	full := fullPipe(t)
@@ -203,8 +202,8 @@ func TestSandboxWithoutAReaderOfItsLog(t *testing.T) {
 	}
 }
 
-// TestSecondHangUpChangesNothing: a terminal that closes sends several.
-func TestSecondHangUpChangesNothing(t *testing.T) {
+// TestStop_SecondHangUp_HasNoEffect exists because a closing terminal sends several SIGHUPs.
+func TestStop_SecondHangUp_HasNoEffect(t *testing.T) {
 	t.Parallel()
 
 	release := make(chan struct{})

@@ -11,7 +11,7 @@ import (
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(tests{m}) }
 
-// tests are those of this package, after which nothing runs on.
+// tests runs the tests of this package, and closes what would look like a leaked goroutine.
 type tests struct{ m *testing.M }
 
 func (t tests) Run() int {

@@ -15,7 +15,7 @@ import (
 	"paymentd/app/apptest"
 )
 
-// privateDatabase is a server that the test may kill, and a database on it.
+// privateDatabase starts a server that the test may kill, and creates a database on it.
 func privateDatabase(t *testing.T) (server *mysqltest.Server, url string) {
 	t.Helper()
 	server, err := mysqltest.Start(t.Context(), mysqltest.Config{})
@@ -37,15 +37,15 @@ func waitReadyz(t *testing.T, p *apptest.Process, code int) {
 	})
 }
 
-// TestDatabaseOutages kills the database three times under load. Each client asks for its
-// order until it is told the transaction, and then for the next one.
+// TestDatabaseOutages_UnderLoad_ChargeOnce kills the database three times. Each client requests its order until it gets
+// the transaction, and then the next order.
 //
-//nolint:paralleltest // it loads the machine
-func TestDatabaseOutages(t *testing.T) {
+//nolint:paralleltest // loads the machine
+func TestDatabaseOutages_UnderLoad_ChargeOnce(t *testing.T) {
 	const clients, outages, perOutage = 8, 3, 60
 	database, url := privateDatabase(t)
 	gateway := apptest.StartGateway(t)
-	// So that most payments are at the gateway when the database goes.
+	// The delay keeps most payments at the gateway when the database is killed.
 	gateway.Do(func(apptest.Call) apptest.Reply { return apptest.Reply{Delay: 20 * time.Millisecond} })
 	p := serve(t, env{"PAYMENTD_DATABASE": url, "PAYMENTD_GATEWAY": gateway.URL})
 
@@ -56,22 +56,22 @@ func TestDatabaseOutages(t *testing.T) {
 	}
 	var recoveries times
 	for range outages {
-		load.waitTold(t, perOutage)
+		load.waitPaid(t, perOutage)
 		require.NoError(t, database.Kill())
 		waitReadyz(t, p, http.StatusServiceUnavailable)
 		require.Equal(t, http.StatusOK, apptest.Status(t.Context(), p.URL+"/healthz"))
 		require.NoError(t, database.Restart(t.Context()))
 		back := time.Now()
 		waitReadyz(t, p, http.StatusOK)
-		load.waitTold(t, 1)
+		load.waitPaid(t, 1)
 		recoveries = append(recoveries, time.Since(back))
 	}
-	load.waitTold(t, perOutage)
+	load.waitPaid(t, perOutage)
 	cancel()
 	load.clients.Wait()
 
 	require.Empty(t, load.broken)
-	for order, transaction := range load.told {
+	for order, transaction := range load.paid {
 		require.Equal(t, []string{transaction}, gateway.Taken(order), order)
 		stored, err := apptest.Find(t.Context(), p.URL, order)
 		require.NoError(t, err)
@@ -81,27 +81,27 @@ func TestDatabaseOutages(t *testing.T) {
 	for _, c := range gateway.Charges() {
 		require.Len(t, gateway.Taken(c.OrderID), 1, c.OrderID)
 	}
-	t.Logf("%d orders told, each charged once; answers by status: %v; told again after the database was back: %v",
-		len(load.told), load.codes, recoveries)
+	t.Logf("%d orders paid, each charged once; answers by status: %v; first payment after the restart of the database: %v",
+		len(load.paid), load.codes, recoveries)
 	require.Zero(t, p.Stop(t))
 }
 
-// load is clients that do not give up.
+// load is a number of clients that repeat their requests.
 type load struct {
 	base    string
 	clients sync.WaitGroup
 
 	mu     sync.Mutex
-	told   map[string]string // the transaction of each order that was told one
-	codes  map[int]int       // how often each status was answered; 0 for no answer
-	broken []string          // answers that a client should not get
+	paid   map[string]string // the transaction of each order whose client got it
+	codes  map[int]int       // the number of answers by status; 0 means no answer
+	broken []string          // unexpected answers
 }
 
 func newLoad(base string) *load {
-	return &load{base: base, told: make(map[string]string), codes: make(map[int]int)}
+	return &load{base: base, paid: make(map[string]string), codes: make(map[int]int)}
 }
 
-// run is one client.
+// run runs one client.
 func (l *load) run(ctx context.Context, client int) {
 	for i := 0; ctx.Err() == nil; i++ {
 		order := fmt.Sprintf("order-%d-%d", client, i)
@@ -114,18 +114,18 @@ func (l *load) run(ctx context.Context, client int) {
 	}
 }
 
-// ask asks for the order, and reports whether it was told the transaction.
+// ask requests the order, and reports whether the answer has the transaction.
 func (l *load) ask(ctx context.Context, order string) bool {
 	a := apptest.Pay(ctx, l.base, order, "5.00")
 	if ctx.Err() != nil {
-		return false // the client has left
+		return false // the client was cancelled
 	}
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	l.codes[a.Code]++
 	switch a.Code {
 	case http.StatusOK:
-		l.told[order] = a.Body.TransactionID
+		l.paid[order] = a.Body.TransactionID
 		return true
 	case http.StatusAccepted, http.StatusConflict, http.StatusServiceUnavailable:
 	default:
@@ -134,24 +134,24 @@ func (l *load) ask(ctx context.Context, order string) bool {
 	return false
 }
 
-// waitTold waits until so many more orders were told their transaction.
-func (l *load) waitTold(t *testing.T, more int) {
+// waitPaid waits until this many more orders are paid.
+func (l *load) waitPaid(t *testing.T, more int) {
 	t.Helper()
 	count := func() int {
 		l.mu.Lock()
 		defer l.mu.Unlock()
-		return len(l.told)
+		return len(l.paid)
 	}
 	begin := count()
 	apptest.Eventually(t, time.Minute, func() error {
 		if got := count() - begin; got < more {
-			return fmt.Errorf("%d orders were told, not %d", got, more)
+			return fmt.Errorf("%d orders are paid, not %d", got, more)
 		}
 		return nil
 	})
 }
 
-func TestDatabaseIsDownAtTheStart(t *testing.T) {
+func TestServe_DatabaseDown_StartsNotReady(t *testing.T) {
 	t.Parallel()
 
 	database, url := privateDatabase(t)
@@ -170,9 +170,8 @@ func TestDatabaseIsDownAtTheStart(t *testing.T) {
 	require.Equal(t, http.StatusOK, apptest.Pay(t.Context(), p.URL, "order-1", "5.00").Code)
 }
 
-// TestDatabaseIsSilentAtTheStart has a server that takes connections and says nothing, as one
-// does whose machine hangs.
-func TestDatabaseIsSilentAtTheStart(t *testing.T) {
+// TestServe_DatabaseHangs_StartsNotReady uses a server that accepts connections and never answers.
+func TestServe_DatabaseHangs_StartsNotReady(t *testing.T) {
 	t.Parallel()
 
 	silent, err := new(net.ListenConfig).Listen(t.Context(), "tcp", "127.0.0.1:0")

@@ -10,7 +10,7 @@ import (
 	"paymentd/app/apptest"
 )
 
-func TestProfilesHaveAnAddressOfTheirOwn(t *testing.T) {
+func TestPprof_SeparateAddress_ServesProfiles(t *testing.T) {
 	t.Parallel()
 
 	addr := apptest.FreeAddress(t)
@@ -33,7 +33,7 @@ func TestProfilesHaveAnAddressOfTheirOwn(t *testing.T) {
 		require.NotContains(t, answer.Raw, "--poll=1s", "%s shows the command line", path)
 	}
 	require.Equal(t, http.StatusNotFound, apptest.Status(t.Context(), p.URL+"/debug/pprof/"),
-		"the address of the service has profiles")
+		"the address of the service must not serve profiles")
 
 	allocated := func() uint64 {
 		var vars struct {
@@ -49,7 +49,7 @@ func TestProfilesHaveAnAddressOfTheirOwn(t *testing.T) {
 	response, err := http.DefaultClient.Do(rebound)
 	require.NoError(t, err)
 	require.NoError(t, response.Body.Close())
-	require.Equal(t, http.StatusMisdirectedRequest, response.StatusCode, "a page could have its name lead here")
+	require.Equal(t, http.StatusMisdirectedRequest, response.StatusCode, "a web page could use DNS rebinding")
 	http.DefaultClient.CloseIdleConnections()
 	before := allocated()
 	require.Equal(t, http.StatusOK, apptest.Pay(t.Context(), p.URL, "order-1", "1.00").Code)
@@ -57,7 +57,7 @@ func TestProfilesHaveAnAddressOfTheirOwn(t *testing.T) {
 	require.Zero(t, p.Stop(t), p.Log())
 }
 
-func TestNoProfilesByDefault(t *testing.T) {
+func TestPprof_Default_IsOff(t *testing.T) {
 	t.Parallel()
 
 	p := apptest.Start(t, apptest.Build(t), nil, "serve")

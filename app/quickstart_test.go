@@ -9,8 +9,8 @@ import (
 	"paymentd/app/apptest"
 )
 
-// TestQuickstart is `make run` and the first request of the README.
-func TestQuickstart(t *testing.T) {
+// TestQuickstart_Replays follows the first steps of the README.
+func TestQuickstart_Replays(t *testing.T) {
 	t.Parallel()
 
 	p := serve(t, nil)
@@ -30,5 +30,5 @@ func TestQuickstart(t *testing.T) {
 	require.Equal(t, first.Raw, third.Raw)
 	require.Equal(t, "true", third.Header.Get("Idempotent-Replayed"))
 	other := apptest.Pay(t.Context(), p.URL, "order-124", "100")
-	require.Equal(t, "txn-2", other.Body.TransactionID, "the sandbox has charged more than once: %s", other)
+	require.Equal(t, "txn-2", other.Body.TransactionID, "the sandbox charged more than once: %s", other)
 }

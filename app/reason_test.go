@@ -10,11 +10,11 @@ import (
 	"paymentd/app/apptest"
 )
 
-// goWords are what Go's library says, and no one else.
-var goWords = regexp.MustCompile(`dial tcp|connect: |strconv|invalid character|context (canceled|deadline)|unexpected EOF|json: |http: `)
+// internals matches error texts of Go's libraries.
+var internals = regexp.MustCompile(`dial tcp|connect: |strconv|invalid character|context (canceled|deadline)|unexpected EOF|json: |http: `)
 
-// TestReasonsAreLogged looks at the lines of requests that were no success, and at what their callers see.
-func TestReasonsAreLogged(t *testing.T) {
+// TestRequestLog_Failure_HasReason checks the log lines of failed requests, and that their answers show no internals.
+func TestRequestLog_Failure_HasReason(t *testing.T) {
 	t.Parallel()
 
 	gateway := apptest.StartGateway(t)
@@ -51,9 +51,9 @@ func TestReasonsAreLogged(t *testing.T) {
 			})
 			answer := apptest.Post(t.Context(), p.URL, c.body, "X-Forwarded-For", "203.0.113.7")
 			require.Equal(t, c.status, answer.Code, answer)
-			require.NotRegexp(t, goWords, answer.Raw)
+			require.NotRegexp(t, internals, answer.Raw)
 			if c.order != "" {
-				require.NotRegexp(t, goWords, apptest.Get(t.Context(), p.URL, "/payments/"+c.order).Raw)
+				require.NotRegexp(t, internals, apptest.Get(t.Context(), p.URL, "/payments/"+c.order).Raw)
 			}
 			require.Zero(t, p.Stop(t))
 			line := lineWith(t, p.Log(), `"route":"/payments/process"`)

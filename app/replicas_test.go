@@ -14,8 +14,8 @@ import (
 	"paymentd/app/apptest"
 )
 
-// TestEightReplicasStartAtOnce has them all migrate one empty database.
-func TestEightReplicasStartAtOnce(t *testing.T) {
+// TestServe_EightConcurrentStarts_MigrateOnce starts eight replicas on one empty database.
+func TestServe_EightConcurrentStarts_MigrateOnce(t *testing.T) {
 	t.Parallel()
 
 	gateway := apptest.StartGateway(t)
@@ -36,8 +36,8 @@ func TestEightReplicasStartAtOnce(t *testing.T) {
 	}
 }
 
-// TestTwoProcessesOnOneSQLiteFile is not how SQLite is meant to be run, and safe nonetheless.
-func TestTwoProcessesOnOneSQLiteFile(t *testing.T) {
+// TestServe_TwoProcessesOnOneSQLiteFile_ChargeOnce covers a setup that is not supported but must be safe.
+func TestServe_TwoProcessesOnOneSQLiteFile_ChargeOnce(t *testing.T) {
 	t.Parallel()
 
 	const orders = 40
@@ -45,7 +45,7 @@ func TestTwoProcessesOnOneSQLiteFile(t *testing.T) {
 	variables := env{
 		"PAYMENTD_DATABASE": "sqlite:" + filepath.Join(t.TempDir(), "paymentd.db"), "PAYMENTD_GATEWAY": gateway.URL,
 	}
-	// Both migrate it.
+	// Both processes migrate the file.
 	processes := [2]*apptest.Process{
 		apptest.Start(t, apptest.Build(t), variables, "serve"), apptest.Start(t, apptest.Build(t), variables, "serve"),
 	}
@@ -71,7 +71,7 @@ func TestTwoProcessesOnOneSQLiteFile(t *testing.T) {
 				requireChargedOnce(t, gateway, order, a)
 			}
 		}
-		// Whatever was said under this load, asking again leads to the end.
+		// Repeating the request leads to success, regardless of the first answers.
 		apptest.Eventually(t, 30*time.Second, func() error {
 			a := apptest.Pay(t.Context(), processes[0].URL, order, "5.00")
 			if a.Code != http.StatusOK {

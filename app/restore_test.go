@@ -25,11 +25,11 @@ const (
 	// seesawOrder is declined before the backup, and charged after it.
 	seesawOrder = "order-seesaw"
 	payers      = 8
-	// enough is how many payments are made before the backup, and after it.
+	// enough is the number of payments before the backup, and after it.
 	enough = 100
 )
 
-// shop is a service under load, with a gateway that keeps its books.
+// shop is a service under load, and its gateway, which records its charges.
 type shop struct {
 	gateway   *apptest.Gateway
 	variables env
@@ -59,21 +59,21 @@ func openShop(t *testing.T, database string) *shop {
 	}
 	s.close = func() { stop(); s.load.clients.Wait() }
 	t.Cleanup(s.close)
-	s.load.waitTold(t, enough)
+	s.load.waitPaid(t, enough)
 	declined := apptest.Pay(t.Context(), s.process.URL, seesawOrder, "5.00")
 	require.Equal(t, http.StatusPaymentRequired, declined.Code, declined)
 	return s
 }
 
-// goOn makes the payments that the backup lacks.
-func (s *shop) goOn(t *testing.T) {
+// payAfterBackup makes the payments that the backup lacks.
+func (s *shop) payAfterBackup(t *testing.T) {
 	t.Helper()
 	s.gateway.Do(func(apptest.Call) apptest.Reply { return apptest.Reply{} })
 	require.True(t, s.load.ask(t.Context(), seesawOrder))
-	s.load.waitTold(t, enough)
+	s.load.waitPaid(t, enough)
 }
 
-// charged returns the orders whose money was taken, sorted.
+// charged returns the charged orders, sorted.
 func (s *shop) charged() (orders []string) {
 	for _, c := range s.gateway.Charges() {
 		if c.TransactionID != "" && !slices.Contains(orders, c.OrderID) {
@@ -84,7 +84,7 @@ func (s *shop) charged() (orders []string) {
 	return orders
 }
 
-// askAgain asks the service, on the database that was restored, for every order.
+// askAgain requests every order again from a service on the restored database.
 func (s *shop) askAgain(t *testing.T, database string) (answers map[string]string) {
 	t.Helper()
 	s.variables["PAYMENTD_DATABASE"] = database
@@ -104,24 +104,24 @@ func (s *shop) askAgain(t *testing.T, database string) (answers map[string]strin
 	return answers
 }
 
-// requireAsTold holds that nobody was charged twice, and that what clients were told is still true.
-func (s *shop) requireAsTold(t *testing.T, answers map[string]string) {
+// requireConsistent checks that no order was charged twice, and that earlier answers are still correct.
+func (s *shop) requireConsistent(t *testing.T, answers map[string]string) {
 	t.Helper()
 	for _, order := range s.charged() {
 		taken := s.gateway.Taken(order)
 		require.Len(t, taken, 1, order)
-		// One that had only been claimed when the server was lost was charged meanwhile, unasked.
+		// An order that was only claimed when the server was lost may have been charged by the queue.
 		if answer, asked := answers[order]; asked {
 			require.Equal(t, taken[0], answer, order)
 		}
 	}
-	for order, transaction := range s.load.told {
+	for order, transaction := range s.load.paid {
 		require.Equal(t, transaction, answers[order], order)
 	}
 }
 
-// books writes the gateway's charges into a file, as an operator gets them from it.
-func (s *shop) books(t *testing.T) string {
+// exportCharges writes the gateway's charges to a file, as an operator exports them.
+func (s *shop) exportCharges(t *testing.T) string {
 	t.Helper()
 	var lines bytes.Buffer
 	for _, c := range s.gateway.Charges() {
@@ -139,11 +139,11 @@ func (s *shop) books(t *testing.T) string {
 	return file
 }
 
-// missing returns the orders that the import would add, sorted.
+// missing returns the orders that an import would add, sorted.
 func (s *shop) missing(t *testing.T, database string) (orders []string) {
 	t.Helper()
 	s.variables["PAYMENTD_DATABASE"] = database
-	out := apptest.Run(t, apptest.Build(t), s.variables, "import", "--dry-run", s.books(t))
+	out := apptest.Run(t, apptest.Build(t), s.variables, "import", "--dry-run", s.exportCharges(t))
 	require.Zero(t, out.Code, out)
 	for _, found := range regexp.MustCompile(`(?m)^missing\t(\S+)\t`).FindAllStringSubmatch(out.Stdout, -1) {
 		orders = append(orders, found[1])
@@ -152,52 +152,52 @@ func (s *shop) missing(t *testing.T, database string) (orders []string) {
 	return orders
 }
 
-// requireImported brings the gateway's charges in, twice: the second time finds nothing to do.
+// requireImported imports the gateway's charges twice. The second import adds nothing.
 func (s *shop) requireImported(t *testing.T, database string, missing int) {
 	t.Helper()
 	s.variables["PAYMENTD_DATABASE"] = database
 	for _, added := range []int{missing, 0} {
-		out := apptest.Run(t, apptest.Build(t), s.variables, "import", "--by=ada", s.books(t))
+		out := apptest.Run(t, apptest.Build(t), s.variables, "import", "--by=ada", s.exportCharges(t))
 		require.Zero(t, out.Code, out)
 		require.Contains(t, out.Stdout, fmt.Sprintf("%d added, %d known, 0 refused, 1 lines", added, len(s.charged())-added))
 	}
 }
 
-// TestRestore loses a server under load, and restores it in each way that docs/operations.md
-// knows, with the tools that come with the server.
+// TestRestore loses a server under load, and restores it in each way that docs/operations.md describes, with the
+// tools of the server.
 func TestRestore(t *testing.T) {
 	t.Parallel()
-	lost, err := mysqltest.Start(t.Context(), wellSet)
+	lost, err := mysqltest.Start(t.Context(), recommended)
 	require.NoError(t, err)
 	t.Cleanup(func() { require.NoError(t, lost.Stop()) })
 	database, err := lost.CreateDatabase(t.Context(), "payments")
 	require.NoError(t, err)
 	s := openShop(t, database)
 	dump := dumpOf(t, lost)
-	s.goOn(t)
-	require.NoError(t, lost.Kill()) // in the middle of payments
+	s.payAfterBackup(t)
+	require.NoError(t, lost.Kill()) // during payments
 	s.close()
 	s.process.Kill()
-	logs, err := filepath.Glob(filepath.Join(lost.Folder(), "data", "binlog.0*")) // of a disk of their own
+	logs, err := filepath.Glob(filepath.Join(lost.Folder(), "data", "binlog.0*")) // as if on a separate disk
 	require.NoError(t, err)
 
-	spare, err := mysqltest.Start(t.Context(), wellSet)
+	spare, err := mysqltest.Start(t.Context(), recommended)
 	require.NoError(t, err)
 	t.Cleanup(func() { require.NoError(t, spare.Stop()) })
 
 	database = restore(t, spare, dump)
 	replay(t, spare, dump, logs)
-	s.requireAsTold(t, s.askAgain(t, database))
-	t.Logf("with the binary log, all %d orders are as they were", len(s.charged()))
+	s.requireConsistent(t, s.askAgain(t, database))
+	t.Logf("with the binary log, all %d orders are restored", len(s.charged()))
 
 	database = restore(t, spare, dump)
 	missing := s.missing(t, database)
 	require.Contains(t, missing, seesawOrder)
 	s.requireImported(t, database, len(missing))
-	s.requireAsTold(t, s.askAgain(t, database))
-	t.Logf("with the backup alone, %d orders were found in the gateway's books", len(missing))
+	s.requireConsistent(t, s.askAgain(t, database))
+	t.Logf("with the backup alone, the import found %d orders", len(missing))
 
-	// What happens to those who only restore the backup.
+	// Without the import, orders are charged twice.
 	database = restore(t, spare, dump)
 	s.askAgain(t, database)
 	var twice []string
@@ -208,19 +208,19 @@ func TestRestore(t *testing.T) {
 	}
 	require.Contains(t, twice, seesawOrder)
 	require.GreaterOrEqual(t, len(twice), enough)
-	require.Subset(t, missing, twice, "the import has found all that would be charged twice")
-	t.Logf("without that, %d orders are charged twice", len(twice))
+	require.Subset(t, missing, twice, "the import must find every order that would be charged twice")
+	t.Logf("without the import, %d orders are charged twice", len(twice))
 }
 
-// dumpOf backs the database up while it is used, and returns the file.
+// dumpOf backs up the database during payments, and returns the file.
 func dumpOf(t *testing.T, server *mysqltest.Server) string {
 	t.Helper()
 	file := filepath.Join(server.Folder(), "dump.sql")
 	args := []string{"--single-transaction", "--result-file=" + file}
 	if server.MariaDB() {
-		args = append(args, "--master-data=2") // the place in the binary log, as a comment
+		args = append(args, "--master-data=2") // the position in the binary log, as a comment
 	} else {
-		// The server that it is restored on has GTIDs of its own.
+		// The server on which the dump is restored has GTIDs of its own.
 		args = append(args, "--source-data=2", "--set-gtid-purged=OFF")
 	}
 	require.NoError(t, server.Use(t.Context(), nil, mysqltest.Dump, append(args, "payments")...))
@@ -229,7 +229,7 @@ func dumpOf(t *testing.T, server *mysqltest.Server) string {
 	return kept
 }
 
-// restore makes the database anew from the dump.
+// restore replaces the database by the dump.
 func restore(t *testing.T, server *mysqltest.Server, dump string) (database string) {
 	t.Helper()
 	err := server.Use(t.Context(), nil, mysqltest.Client, "--execute=DROP DATABASE IF EXISTS payments")
@@ -240,16 +240,16 @@ func restore(t *testing.T, server *mysqltest.Server, dump string) (database stri
 	return database
 }
 
-// position is where in the binary log a dump was made, as the comment in it says.
+// position matches the comment in a dump with its position in the binary log.
 var position = regexp.MustCompile(`_LOG_FILE='(binlog\.\d+)', (?:MASTER|SOURCE)_LOG_POS=(\d+)`)
 
-// replay makes what the binary logs have from the dump on.
+// replay applies the binary logs from the position of the dump.
 func replay(t *testing.T, server *mysqltest.Server, dump string, logs []string) {
 	t.Helper()
 	text, err := os.ReadFile(dump)
 	require.NoError(t, err)
 	from := position.FindStringSubmatch(string(text))
-	require.NotNil(t, from, "the dump does not say where in the binary log it was made")
+	require.NotNil(t, from, "the dump has no position in the binary log")
 	statements := filepath.Join(server.Folder(), "replay.sql")
 	args := []string{"--disable-log-bin", "--start-position=" + from[2], "--result-file=" + statements}
 	if !server.MariaDB() {
@@ -267,7 +267,7 @@ func replay(t *testing.T, server *mysqltest.Server, dump string, logs []string) 
 	source(t, server, statements)
 }
 
-// source has the server's client run a file.
+// source runs a file with the server's client.
 func source(t *testing.T, server *mysqltest.Server, file string) {
 	t.Helper()
 	statements, err := os.Open(file)
@@ -283,20 +283,20 @@ func copyFile(t *testing.T, from, to string) {
 	require.NoError(t, os.WriteFile(to, content, 0o600))
 }
 
-// TestRestoreSQLite makes a copy of the file while it is used, and goes on with it.
+// TestRestoreSQLite copies the file during payments, and continues with the copy.
 func TestRestoreSQLite(t *testing.T) {
 	t.Parallel()
 	file, copied := filepath.Join(t.TempDir(), "paymentd.db"), filepath.Join(t.TempDir(), "copy.db")
 	s := openShop(t, "sqlite:"+file)
 	s.load.mu.Lock()
-	before := len(s.load.told)
+	before := len(s.load.paid)
 	s.load.mu.Unlock()
 	db, err := sql.Open("sqlite", file+"?_pragma=busy_timeout(5000)")
 	require.NoError(t, err)
 	_, err = db.ExecContext(t.Context(), "VACUUM INTO '"+strings.ReplaceAll(copied, "'", "''")+"'")
 	require.NoError(t, err)
 	require.NoError(t, db.Close())
-	s.goOn(t)
+	s.payAfterBackup(t)
 	s.close()
 	s.process.Kill()
 
@@ -304,16 +304,16 @@ func TestRestoreSQLite(t *testing.T) {
 	copyFile(t, copied, kept)
 	missing := s.missing(t, "sqlite:"+copied)
 	require.Contains(t, missing, seesawOrder)
-	require.LessOrEqual(t, len(missing), len(s.charged())-before, "what was paid before the copy is in it")
+	require.LessOrEqual(t, len(missing), len(s.charged())-before, "the copy has the payments made before it")
 	s.requireImported(t, "sqlite:"+copied, len(missing))
-	s.requireAsTold(t, s.askAgain(t, "sqlite:"+copied))
+	s.requireConsistent(t, s.askAgain(t, "sqlite:"+copied))
 
 	s.askAgain(t, "sqlite:"+kept)
 	require.Len(t, s.gateway.Taken(seesawOrder), 2, "without the import")
 }
 
-// TestImportRefuses has books that do not go with the table.
-func TestImportRefuses(t *testing.T) {
+// TestImport_ConflictingCharges_AreRefused imports charges that conflict with stored payments.
+func TestImport_ConflictingCharges_AreRefused(t *testing.T) {
 	t.Parallel()
 	gateway := apptest.StartGateway(t)
 	variables := env{"PAYMENTD_DATABASE": mysqltest.Database(t), "PAYMENTD_GATEWAY": gateway.URL}
@@ -332,18 +332,18 @@ func TestImportRefuses(t *testing.T) {
 	require.Equal(t, 1, out.Code)
 	require.Contains(t, out.Stdout, "refused\torder-1\ttxn-9\tthe order has succeeded with transaction txn-1")
 	require.Contains(t, out.Stdout, "refused\torder-1\ttxn-1\tthe gateway has charged 6.00 USD, and the order has 5.00 USD")
-	require.Contains(t, out.Stdout, "added\torder-2\ttxn-2\t7.00 USD", "the others are written")
+	require.Contains(t, out.Stdout, "added\torder-2\ttxn-2\t7.00 USD", "charges without a conflict are written")
 	require.Contains(t, out.Stdout, "1 added, 0 known, 2 refused")
 	stored, err := apptest.Find(t.Context(), p.URL, "order-2")
 	require.NoError(t, err)
 	require.Contains(t, stored.Raw, `"kind":"imported"`)
 
 	out = run(line("order-5", "5.00", "txn-5")+line("order-5", "5.00", "txn-6")+line("order-5", "5.00", "txn-5"), "--dry-run")
-	require.Equal(t, 1, out.Code, "a dry run finds what the import would")
+	require.Equal(t, 1, out.Code, "a dry run must find the same conflicts")
 	require.Contains(t, out.Stdout, "refused\torder-5\ttxn-6\tthe order has succeeded with transaction txn-5")
 	require.Contains(t, out.Stdout, "1 missing, 1 known, 1 refused")
 
-	for wrong, says := range map[string]string{
+	for wrong, want := range map[string]string{
 		"order-3,5.00\n":                         "line 2: must be a JSON object of one charge",
 		line("order-3", "5.001", "txn-3"):        "line 2: amount",
 		line("order 3", "5.00", "txn-3"):         "line 2: order_id",
@@ -354,10 +354,10 @@ func TestImportRefuses(t *testing.T) {
 	} {
 		out := run(line("order-4", "5.00", "txn-4") + wrong)
 		require.NotZero(t, out.Code)
-		require.Contains(t, out.Stderr, says)
+		require.Contains(t, out.Stderr, want)
 		require.Equal(t, 1, strings.Count(out.Stderr, "\n"), out.Stderr)
 	}
 	stored, err = apptest.Find(t.Context(), p.URL, "order-4")
 	require.NoError(t, err)
-	require.Empty(t, stored.State, "a list that cannot be read to its end changes nothing")
+	require.Empty(t, stored.State, "a list that cannot be read completely changes nothing")
 }

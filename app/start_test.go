@@ -15,9 +15,9 @@ import (
 	"paymentd/app/apptest"
 )
 
-// TestWrongSettingStopsTheStart holds that the process says one line, which names the setting
-// and no secret, ends with 2, and leaves nothing on the disk.
-func TestWrongSettingStopsTheStart(t *testing.T) {
+// TestCommands_WrongSetting_ExitWithTwo checks that the process prints one line, which names the setting and no
+// secret, exits with 2, and creates no file.
+func TestCommands_WrongSetting_ExitWithTwo(t *testing.T) {
 	t.Parallel()
 
 	busy, err := new(net.ListenConfig).Listen(t.Context(), "tcp", "127.0.0.1:0")
@@ -33,144 +33,144 @@ func TestWrongSettingStopsTheStart(t *testing.T) {
 	apptest.Start(t, apptest.Build(t), map[string]string{"PAYMENTD_SANDBOX_LEDGER": inUse}, "sandbox").WaitReady(t)
 
 	for _, c := range []struct {
-		name, command, variable, value, says string
+		name, command, variable, value, want string
 		more                                 env  // further variables
-		leaves                               bool // it has begun, and left a file
+		leaves                               bool // whether the start got far enough to create a file
 	}{
 		{
 			name: "a misspelt variable", command: "serve", variable: "PAYMENTD_GATWAY", value: "https://sesame.example",
-			says: "PAYMENTD_GATWAY is not a setting (did you mean PAYMENTD_GATEWAY?): correct or unset the variable; " +
+			want: "PAYMENTD_GATWAY is not a setting (did you mean PAYMENTD_GATEWAY?): correct or unset the variable; " +
 				"paymentd serve --help lists the settings",
 		},
 		{
-			name: "before what follows from it", command: "serve", variable: "PAYMENTD_DATABSE", value: "mysql://u:sesame@h/d",
-			more: env{"PAYMENTD_LEASE": "1s"}, says: "PAYMENTD_DATABSE is not a setting (did you mean PAYMENTD_DATABASE?)",
+			name: "a misspelt variable before its consequence", command: "serve", variable: "PAYMENTD_DATABSE", value: "mysql://u:sesame@h/d",
+			more: env{"PAYMENTD_LEASE": "1s"}, want: "PAYMENTD_DATABSE is not a setting (did you mean PAYMENTD_DATABASE?)",
 		},
 		{
 			name: "several", command: "sandbox", variable: "PAYMENTD_SANDBX_ADDR", value: "x", more: env{"PAYMENTD_NOTHING": "sesame"},
-			says: "PAYMENTD_NOTHING is not a setting, PAYMENTD_SANDBX_ADDR is not a setting (did you mean PAYMENTD_SANDBOX_ADDR?): ",
+			want: "PAYMENTD_NOTHING is not a setting, PAYMENTD_SANDBX_ADDR is not a setting (did you mean PAYMENTD_SANDBOX_ADDR?): ",
 		},
 		{
 			name: "a misspelt variable to a command", command: "resolve order-1 --failed --reason=asked", variable: "PAYMENTD_DATABASE_URL",
-			value: "mysql://u:sesame@h/d", says: "PAYMENTD_DATABASE_URL is not a setting (did you mean PAYMENTD_DATABASE?)",
+			value: "mysql://u:sesame@h/d", want: "PAYMENTD_DATABASE_URL is not a setting (did you mean PAYMENTD_DATABASE?)",
 		},
 		{
 			name: "a misspelt variable to migrate", command: "migrate status", variable: "paymentd_database", value: "sqlite:sesame.db",
-			says: "paymentd_database is not a setting (did you mean PAYMENTD_DATABASE?)",
+			want: "paymentd_database is not a setting (did you mean PAYMENTD_DATABASE?)",
 		},
 		{
 			name: "a misspelt variable to the doctor", command: "doctor", variable: "PAYMENTD_API_KEY", value: "sesame",
-			says: "PAYMENTD_API_KEY is not a setting (did you mean PAYMENTD_API_KEYS?)",
+			want: "PAYMENTD_API_KEY is not a setting (did you mean PAYMENTD_API_KEYS?)",
 		},
 		{
 			name: "a value with a line feed", command: "serve", variable: "PAYMENTD_DATABASE", value: "sqlite:sesame.db\n",
-			says: "PAYMENTD_DATABASE (--database): must not begin or end with a space or a line feed",
+			want: "PAYMENTD_DATABASE (--database): must not begin or end with a space or a line feed",
 		},
 		{
 			name: "a flag with a space", command: "serve --database=sqlite:sesame.db\u00a0", variable: "PAYMENTD_WORKERS", value: "1",
-			says: "PAYMENTD_DATABASE (--database): must not begin or end with a space or a line feed",
+			want: "PAYMENTD_DATABASE (--database): must not begin or end with a space or a line feed",
 		},
 		{
 			name: "no gateway with MySQL", command: "serve", variable: "PAYMENTD_DATABASE", value: "mysql://u:sesame@h/d",
-			says: "PAYMENTD_GATEWAY (--gateway): must be set, because the database is MySQL: to the http:// or https:// address of a " +
+			want: "PAYMENTD_GATEWAY (--gateway): must be set, because the database is MySQL: to the http:// or https:// address of a " +
 				"gateway, or to sandbox: for the simulation",
 		},
 		{
-			name: "no gateway for all the world", command: "serve", variable: "PAYMENTD_ADDR", value: ":3000",
+			name: "no gateway on a public address", command: "serve", variable: "PAYMENTD_ADDR", value: ":3000",
 			more: env{"PAYMENTD_API_KEYS": "0123456789-sesame"},
-			says: "PAYMENTD_GATEWAY (--gateway): must be set, because :3000 is not a loopback address: to ",
+			want: "PAYMENTD_GATEWAY (--gateway): must be set, because :3000 is not a loopback address: to ",
 		},
 		{
 			name: "an unreadable number", command: "serve", variable: "PAYMENTD_WORKERS", value: "many",
-			says: `PAYMENTD_WORKERS (--workers): must be a whole number, and is "many"`,
+			want: `PAYMENTD_WORKERS (--workers): must be a whole number, and is "many"`,
 		},
 		{
 			name: "a bound", command: "serve", variable: "PAYMENTD_LEASE", value: "10s",
-			says: "PAYMENTD_LEASE (--lease): must be longer than the gateway timeout, 10s",
+			want: "PAYMENTD_LEASE (--lease): must be longer than the gateway timeout, 10s",
 		},
 		{
 			name: "a short key", command: "serve", variable: "PAYMENTD_API_KEYS", value: "sesame",
-			says: "PAYMENTD_API_KEYS (--api-keys): must be keys of at least 16 characters each",
+			want: "PAYMENTD_API_KEYS (--api-keys): must be keys of at least 16 characters each",
 		},
 		{
-			name: "no key for all the world", command: "serve", variable: "PAYMENTD_ADDR", value: "0.0.0.0:3000",
-			says: "PAYMENTD_API_KEYS (--api-keys): must be set to listen on 0.0.0.0:3000, which is not a loopback address, " +
+			name: "no key on a public address", command: "serve", variable: "PAYMENTD_ADDR", value: "0.0.0.0:3000",
+			want: "PAYMENTD_API_KEYS (--api-keys): must be set to listen on 0.0.0.0:3000, which is not a loopback address, " +
 				"or a key be made with `paymentd keys create`",
 			more: env{"PAYMENTD_GATEWAY": "sandbox:"}, leaves: true,
 		},
 		{
 			name: "a file of keys", command: "serve", variable: "PAYMENTD_API_KEYS_FILE", value: shortKeys,
-			says: "PAYMENTD_API_KEYS_FILE (--api-keys-file): " + shortKeys + ":2: must be a key of at least 16 characters",
+			want: "PAYMENTD_API_KEYS_FILE (--api-keys-file): " + shortKeys + ":2: must be a key of at least 16 characters",
 		},
 		{
 			name: "no file of keys", command: "serve", variable: "PAYMENTD_API_KEYS_FILE", value: "/nowhere/keys",
-			says: "PAYMENTD_API_KEYS_FILE (--api-keys-file): must be a file that can be read: open /nowhere/keys: no such file",
+			want: "PAYMENTD_API_KEYS_FILE (--api-keys-file): must be a file that can be read: open /nowhere/keys: no such file",
 		},
 		{
 			name: "a pipe of keys", command: "serve", variable: "PAYMENTD_API_KEYS_FILE", value: pipe,
-			says: "PAYMENTD_API_KEYS_FILE (--api-keys-file): must be a file that can be read again and again, and " + pipe + " is a pipe",
+			want: "PAYMENTD_API_KEYS_FILE (--api-keys-file): must be a file that can be read again and again, and " + pipe + " is a pipe",
 		},
 		{
 			name: "a database URL with a wrong port", command: "serve", variable: "PAYMENTD_DATABASE",
 			more:  env{"PAYMENTD_GATEWAY": "sandbox:"},
 			value: "mysql://user:sesame@host:port/db",
-			says:  "PAYMENTD_DATABASE (--database): the database URL must have the form mysql://user:password@host:port/database",
+			want:  "PAYMENTD_DATABASE (--database): the database URL must have the form mysql://user:password@host:port/database",
 		},
 		{
 			name: "the same to migrate", command: "migrate up", variable: "PAYMENTD_DATABASE",
 			value: "mysql://user:sesame@host:port/db",
-			says:  "PAYMENTD_DATABASE (--database): the database URL must have the form mysql://user:password@host:port/database",
+			want:  "PAYMENTD_DATABASE (--database): the database URL must have the form mysql://user:password@host:port/database",
 		},
 		{
-			name: "a database nobody knows", command: "migrate status", variable: "PAYMENTD_DATABASE",
-			value: "postgres://user:sesame@host/db", says: "PAYMENTD_DATABASE (--database): must begin with sqlite: or mysql://",
+			name: "an unknown database", command: "migrate status", variable: "PAYMENTD_DATABASE",
+			value: "postgres://user:sesame@host/db", want: "PAYMENTD_DATABASE (--database): must begin with sqlite: or mysql://",
 		},
 		{
 			name: "a gateway with a password", command: "serve", variable: "PAYMENTD_GATEWAY",
 			value: "https://user:sesame@gateway",
-			says:  "PAYMENTD_GATEWAY (--gateway): gateway URL must hold no user name or password",
+			want:  "PAYMENTD_GATEWAY (--gateway): gateway URL must hold no user name or password",
 		},
 		{
 			name: "a port in use", command: "serve", variable: "PAYMENTD_ADDR", value: busy.Addr().String(),
-			says:   "PAYMENTD_ADDR (--addr): must be an address that can be listened on, and " + busy.Addr().String() + " is not: address already in use",
+			want:   "PAYMENTD_ADDR (--addr): must be an address that can be listened on, and " + busy.Addr().String() + " is not: address already in use",
 			leaves: true,
 		},
 		{
-			name: "profiles for all the world", command: "serve", variable: "PAYMENTD_PPROF_ADDR", value: "0.0.0.0:6060",
-			says: "PAYMENTD_PPROF_ADDR (--pprof-addr): must be a loopback address, such as 127.0.0.1:6060, and is 0.0.0.0:6060",
+			name: "profiles on a public address", command: "serve", variable: "PAYMENTD_PPROF_ADDR", value: "0.0.0.0:6060",
+			want: "PAYMENTD_PPROF_ADDR (--pprof-addr): must be a loopback address, such as 127.0.0.1:6060, and is 0.0.0.0:6060",
 		},
 		{
 			name: "profiles on a port in use", command: "serve", variable: "PAYMENTD_PPROF_ADDR", value: busy.Addr().String(),
-			says:   "PAYMENTD_PPROF_ADDR (--pprof-addr): must be an address that can be listened on, and " + busy.Addr().String() + " is not: address already in use",
+			want:   "PAYMENTD_PPROF_ADDR (--pprof-addr): must be an address that can be listened on, and " + busy.Addr().String() + " is not: address already in use",
 			leaves: true,
 		},
 		{
 			name: "a file that is no database", command: "serve", variable: "PAYMENTD_DATABASE", value: "sqlite:" + garbage,
-			says: "PAYMENTD_DATABASE (--database): " + garbage + " is not a SQLite database: name a database of its own for paymentd",
+			want: "PAYMENTD_DATABASE (--database): " + garbage + " is not a SQLite database: name a database of its own for paymentd",
 		},
 		{
 			name: "a database in no folder", command: "serve", variable: "PAYMENTD_DATABASE", value: "sqlite:/nowhere/x.db",
-			says: "PAYMENTD_DATABASE (--database): the database URL names a file in /nowhere, which is not a folder: make it first",
+			want: "PAYMENTD_DATABASE (--database): the database URL names a file in /nowhere, which is not a folder: make it first",
 		},
 		{
 			name: "a file that is no ledger", command: "serve", variable: "PAYMENTD_GATEWAY", value: "sandbox:" + garbage,
-			says: "PAYMENTD_GATEWAY (--gateway): the file " + garbage + " is not a sandbox ledger; name another one",
+			want: "PAYMENTD_GATEWAY (--gateway): the file " + garbage + " is not a sandbox ledger; name another one",
 		},
 		{
 			name: "a ledger in use", command: "serve", variable: "PAYMENTD_GATEWAY", value: "sandbox:" + inUse,
-			says: "PAYMENTD_GATEWAY (--gateway): sandbox ledger " + inUse + " is in use by another process",
+			want: "PAYMENTD_GATEWAY (--gateway): sandbox ledger " + inUse + " is in use by another process",
 		},
 		{
 			name: "the same to the sandbox", command: "sandbox", variable: "PAYMENTD_SANDBOX_LEDGER", value: inUse,
-			says: "PAYMENTD_SANDBOX_LEDGER (--ledger): sandbox ledger " + inUse + " is in use by another process",
+			want: "PAYMENTD_SANDBOX_LEDGER (--ledger): sandbox ledger " + inUse + " is in use by another process",
 		},
 		{
 			name: "a latency", command: "sandbox", variable: "PAYMENTD_SANDBOX_LATENCY", value: "-1s",
-			says: "PAYMENTD_SANDBOX_LATENCY (--latency): must be from 0s to 30s, and is -1s",
+			want: "PAYMENTD_SANDBOX_LATENCY (--latency): must be from 0s to 30s, and is -1s",
 		},
 		{
 			name: "a port of the sandbox", command: "sandbox", variable: "PAYMENTD_SANDBOX_ADDR", value: busy.Addr().String(),
-			says:   "PAYMENTD_SANDBOX_ADDR (--addr): must be an address that can be listened on, and " + busy.Addr().String() + " is not: address already in use",
+			want:   "PAYMENTD_SANDBOX_ADDR (--addr): must be an address that can be listened on, and " + busy.Addr().String() + " is not: address already in use",
 			leaves: true,
 		},
 	} {
@@ -184,22 +184,22 @@ func TestWrongSettingStopsTheStart(t *testing.T) {
 			require.Empty(t, out.Stdout)
 			lines := strings.Split(strings.TrimSuffix(out.Stderr, "\n"), "\n")
 			last := lines[len(lines)-1]
-			require.Contains(t, last, "paymentd: "+c.says)
+			require.Contains(t, last, "paymentd: "+c.want)
 			require.NotContains(t, out.Stderr, "sesame")
 			if !c.leaves {
 				require.Len(t, lines, 1, "more than one line: %s", out.Stderr)
 				files, err := os.ReadDir(folder)
 				require.NoError(t, err)
-				require.Empty(t, files, "it has begun")
+				require.Empty(t, files, "the start created files")
 			}
 		})
 	}
 }
 
-func TestWrongCommandLine(t *testing.T) {
+func TestCommands_WrongCommandLine_ExitWithTwo(t *testing.T) {
 	t.Parallel()
 
-	for _, c := range []struct{ args, says string }{
+	for _, c := range []struct{ args, want string }{
 		{"serve --leese=30s", "unknown flag --leese"},
 		{"serve now", "unexpected argument now"},
 		{"serve --lease", "--lease: expected"},
@@ -235,12 +235,12 @@ func TestWrongCommandLine(t *testing.T) {
 		out := apptest.Run(t, apptest.Build(t), nil, strings.Fields(c.args)...)
 		require.Equal(t, 2, out.Code, c.args)
 		require.Empty(t, out.Stdout)
-		require.Contains(t, out.Stderr, c.says)
+		require.Contains(t, out.Stderr, c.want)
 		require.Equal(t, 1, strings.Count(out.Stderr, "\n"), out.Stderr)
 	}
 }
 
-func TestWithoutACommandThereIsHelp(t *testing.T) {
+func TestNoCommand_PrintsHelp(t *testing.T) {
 	t.Parallel()
 
 	out := apptest.Run(t, apptest.Build(t), nil)
@@ -253,14 +253,14 @@ func TestWithoutACommandThereIsHelp(t *testing.T) {
 	}
 }
 
-// TestSecretsAreNotWritten looks at all that a service says, with the most to say.
-func TestSecretsAreNotWritten(t *testing.T) {
+// TestLog_DebugLevel_HasNoSecrets uses the level with the most lines.
+func TestLog_DebugLevel_HasNoSecrets(t *testing.T) {
 	t.Parallel()
 
 	const key, password = "sesame-0123456789", "open-sesame"
 	p := apptest.Start(t, apptest.Build(t), map[string]string{
 		"PAYMENTD_API_KEYS":  key + ",another-sesame-0123",
-		"PAYMENTD_DATABASE":  "mysql://user:" + password + "@" + apptest.FreeAddress(t) + "/payments", // nobody is there
+		"PAYMENTD_DATABASE":  "mysql://user:" + password + "@" + apptest.FreeAddress(t) + "/payments", // no server listens there
 		"PAYMENTD_LOG_LEVEL": "debug", "PAYMENTD_GATEWAY": "sandbox:",
 	}, "serve")
 	p.WaitLog(t, "paymentd listens")
@@ -282,8 +282,8 @@ func TestSecretsAreNotWritten(t *testing.T) {
 	require.NotContains(t, out.Stdout+out.Stderr, "sesame")
 }
 
-// TestVariablesOfKubernetes are no mistake: it makes them for the Services of a namespace.
-func TestVariablesOfKubernetes(t *testing.T) {
+// TestServe_KubernetesVariables_AreAccepted covers the variables that Kubernetes sets for the Services of a namespace.
+func TestServe_KubernetesVariables_AreAccepted(t *testing.T) {
 	t.Parallel()
 
 	p := serve(t, env{
@@ -301,8 +301,8 @@ func TestVariablesOfKubernetes(t *testing.T) {
 	require.Contains(t, lineWith(t, p.Log(), `"variable":"PAYMENTD_PORT"`), "PAYMENTD_ADDR sets the address to listen on")
 }
 
-// TestSandboxThatIsNamed serves where it must be.
-func TestSandboxThatIsNamed(t *testing.T) {
+// TestServe_SandboxIsNamed_StartsOnPublicAddress names the sandbox by its variable and by its flag.
+func TestServe_SandboxIsNamed_StartsOnPublicAddress(t *testing.T) {
 	t.Parallel()
 
 	address := apptest.FreeAddress(t)

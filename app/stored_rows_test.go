@@ -19,7 +19,7 @@ import (
 	"paymentd/app/apptest"
 )
 
-// rawDatabase opens a database of the service beside it.
+// rawDatabase opens the database of a service directly.
 func rawDatabase(t *testing.T, databaseURL string) *sql.DB {
 	t.Helper()
 	driver, source := "sqlite", strings.TrimPrefix(databaseURL, "sqlite:")+"?_pragma=busy_timeout(5000)"
@@ -44,8 +44,8 @@ func execute(t *testing.T, db *sql.DB, statement string) {
 	require.NoError(t, err)
 }
 
-// TestDamagedRows: an order whose row cannot be read is answered 500, and no other order notices.
-func TestDamagedRows(t *testing.T) {
+// TestDamagedRows_AffectOnlyTheirOrders checks that an order whose row cannot be read gets 500.
+func TestDamagedRows_AffectOnlyTheirOrders(t *testing.T) {
 	t.Parallel()
 	for name, database := range map[string]string{
 		"mysql":  mysqltest.Database(t),
@@ -74,7 +74,7 @@ func damagedRows(t *testing.T, database string) {
 		"PAYMENTD_DATABASE": database, "PAYMENTD_GATEWAY": gateway.URL, "PAYMENTD_MAX_RETRIES": "0", "PAYMENTD_RECONCILE": "15m",
 	}
 	p := serve(t, variables)
-	orders := map[string]string{ // and the column that is damaged
+	orders := map[string]string{ // with the damaged column
 		"paid-1": "", "paid-2": "currency", "paid-3": "state", "declined-1": "", "declined-2": "kind", "declined-3": "attempt_class",
 	}
 	for order := range orders {
@@ -166,7 +166,7 @@ func requireDamagedAnswer(t *testing.T, got apptest.Answer) {
 		`the log of the service names the column"}`, got.Raw)
 }
 
-// requireErrorLine wants a line of the log at ERROR that names the order and the column.
+// requireErrorLine waits for an ERROR line of the log that names the order and the column.
 func requireErrorLine(t *testing.T, p *apptest.Process, order, column string) {
 	t.Helper()
 	apptest.Eventually(t, time.Minute, func() error {
@@ -179,13 +179,12 @@ func requireErrorLine(t *testing.T, p *apptest.Process, order, column string) {
 				return nil
 			}
 		}
-		return fmt.Errorf("no ERROR names %s and %s", order, column)
+		return fmt.Errorf("no ERROR line names %s and %s", order, column)
 	})
 }
 
-// TestHistoricCurrency: what was paid in a currency that has left ISO 4217 is read and replayed, and
-// nothing new is charged in it.
-func TestHistoricCurrency(t *testing.T) {
+// TestHistoricCurrency_ReplaysButChargesNothing uses a currency that was removed from ISO 4217.
+func TestHistoricCurrency_ReplaysButChargesNothing(t *testing.T) {
 	t.Parallel()
 	database := "sqlite:" + filepath.Join(t.TempDir(), "paymentd.db")
 	gateway := apptest.StartGateway(t)
@@ -202,7 +201,7 @@ func TestHistoricCurrency(t *testing.T) {
 	execute(t, rawDatabase(t, database), "UPDATE payments SET currency = 'HRK'")
 	charged := len(gateway.Charges())
 	inHRK := func(order, amount string) apptest.Answer {
-		// Pay writes what is behind the colon as it is given.
+		// Pay writes the amount verbatim into the JSON body.
 		return apptest.Pay(t.Context(), p.URL, order, amount+`,"currency":"HRK"`)
 	}
 	again := inHRK("paid", "5.00")
@@ -223,9 +222,8 @@ func TestHistoricCurrency(t *testing.T) {
 	require.Equal(t, http.StatusNotFound, apptest.Get(t.Context(), p.URL, "/payments/new").Code)
 }
 
-// TestDeclineWithAnEmoji on a server that forces another character set is settled by one call of the
-// gateway.
-func TestDeclineWithAnEmoji(t *testing.T) {
+// TestDecline_MessageWithEmoji_SettlesAtOnce uses a server that forces another character set.
+func TestDecline_MessageWithEmoji_SettlesAtOnce(t *testing.T) {
 	t.Parallel()
 	server, err := mysqltest.Start(t.Context(), mysqltest.Config{Relaxed: true, Args: []string{
 		"--character-set-server=utf8mb3", "--skip-character-set-client-handshake",
@@ -243,7 +241,7 @@ func TestDeclineWithAnEmoji(t *testing.T) {
 	require.Equal(t, http.StatusPaymentRequired, got.Code, got)
 	require.Contains(t, apptest.Get(t.Context(), p.URL, "/payments/order-1").Raw, "no 💸")
 
-	// And if the table refuses it all the same.
+	// The table rejects the message in spite of the character set of the connection.
 	db := rawDatabase(t, database)
 	execute(t, db, "DELETE FROM payments")
 	execute(t, db, "ALTER TABLE payments MODIFY attempt_message VARCHAR(500) CHARACTER SET ascii NOT NULL, "+
@@ -253,9 +251,8 @@ func TestDeclineWithAnEmoji(t *testing.T) {
 	require.Len(t, gateway.Charges(), 2)
 }
 
-// TestKilledConnection: a request whose statement is ended by the database's administrator is answered by
-// another try.
-func TestKilledConnection(t *testing.T) {
+// TestPay_KilledConnection_Retries kills the connection of a statement, as an administrator may do.
+func TestPay_KilledConnection_Retries(t *testing.T) {
 	t.Parallel()
 	database := mysqltest.Database(t)
 	gateway := apptest.StartGateway(t)

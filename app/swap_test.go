@@ -38,12 +38,12 @@ func TestSwapGateway(t *testing.T) {
 	answer := apptest.Pay(t.Context(), "http://"+server.Addr(), "order-1", "100.00")
 	require.Equal(t, http.StatusPaymentRequired, answer.Code, answer)
 
-	// Without fx.As, fx leaves the real gateway in place, and says nothing.
+	// Without fx.As, fx silently leaves the real gateway in place.
 	require.Len(t, gateway.Attempts(), 1)
 }
 
-// TestReadmeShowsTheSwap holds the README's copy of the test above.
-func TestReadmeShowsTheSwap(t *testing.T) {
+// TestReadme_HasTheSwapTest compares the copy of the test above in the README.
+func TestReadme_HasTheSwapTest(t *testing.T) {
 	t.Parallel()
 
 	code, err := os.ReadFile("swap_test.go")

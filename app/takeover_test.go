@@ -12,16 +12,16 @@ import (
 	"paymentd/app/apptest"
 )
 
-// TestKilledInTheMiddleOfAPayment kills a replica whose call the gateway holds, having taken
-// the money. The next request, on another replica, finishes the payment.
-func TestKilledInTheMiddleOfAPayment(t *testing.T) {
+// TestTakeover_ReplicaKilled_ChargedOnce kills a replica after the gateway took the money and before it answered. The
+// next request, at another replica, finishes the payment.
+func TestTakeover_ReplicaKilled_ChargedOnce(t *testing.T) {
 	t.Parallel()
 
 	gateway := apptest.StartGateway(t)
 	gateway.Do(holdFirst(nil))
 	variables := env{
 		"PAYMENTD_DATABASE": mysqltest.Database(t), "PAYMENTD_GATEWAY": gateway.URL,
-		"PAYMENTD_HEARTBEAT_TIMEOUT": "1s", // far less than the lease, which is 30 s
+		"PAYMENTD_HEARTBEAT_TIMEOUT": "1s", // much shorter than the lease, 30 s
 	}
 	first, second := serve(t, variables), serve(t, variables)
 	lost := pay(t, first.URL, "order-1", "5.00")
@@ -36,12 +36,12 @@ func TestKilledInTheMiddleOfAPayment(t *testing.T) {
 	require.NoError(t, err)
 	require.Len(t, stored.Attempts, 2)
 	t.Logf("finished %v after the kill", answer.Took)
-	require.Less(t, answer.Took, 15*time.Second, "it took the lease to notice")
+	require.Less(t, answer.Took, 15*time.Second, "the takeover must not wait for the lease")
 }
 
-// TestPausedReplicaIsFencedOut stops a replica in the middle of a payment for longer than the
-// heartbeat timeout. Another one takes over, and the first, once it goes on, settles nothing.
-func TestPausedReplicaIsFencedOut(t *testing.T) {
+// TestTakeover_ReplicaPaused_IsFencedOut pauses a replica during a payment for longer than the heartbeat timeout.
+// Another replica takes over, and the first one settles nothing after it resumes.
+func TestTakeover_ReplicaPaused_IsFencedOut(t *testing.T) {
 	t.Parallel()
 
 	release := make(chan struct{})
@@ -65,16 +65,16 @@ func TestPausedReplicaIsFencedOut(t *testing.T) {
 	paused.Resume(t)
 	paused.WaitLog(t, "fenced out")
 	late := <-asked
-	require.Equal(t, answer.Raw, late.Raw, "the paused replica tells its client something else")
+	require.Equal(t, answer.Raw, late.Raw, "the paused replica must give the same answer")
 	after, err := apptest.Find(t.Context(), other.URL, "order-1")
 	require.NoError(t, err)
-	require.Equal(t, before.Raw, after.Raw, "the paused replica has written")
+	require.Equal(t, before.Raw, after.Raw, "the paused replica must write nothing")
 	require.Equal(t, 1, strings.Count(paused.Log(), "fenced out"))
 	waitReadyz(t, paused, http.StatusOK)
 }
 
-// holdFirst takes the money of the first call with each key, and holds its answer until
-// release is closed: for good when it is nil.
+// holdFirst charges on the first call with each key, and delays the answer until release is closed; forever if it is
+// nil.
 func holdFirst(release chan struct{}) apptest.Script {
 	if release == nil {
 		release = make(chan struct{})

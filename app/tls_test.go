@@ -20,7 +20,7 @@ import (
 	"paymentd/app/apptest"
 )
 
-// dialTLS connects to a process, and returns the number of the certificate that it was shown.
+// dialTLS connects to a process, and returns the serial number of its certificate.
 func dialTLS(t *testing.T, p *apptest.Process) (*tls.Conn, *big.Int) {
 	t.Helper()
 	conn, err := tls.Dial("tcp", strings.TrimPrefix(p.URL, "https://"), &tls.Config{RootCAs: apptest.Authorities()})
@@ -29,7 +29,7 @@ func dialTLS(t *testing.T, p *apptest.Process) (*tls.Conn, *big.Int) {
 	return conn, conn.ConnectionState().PeerCertificates[0].SerialNumber
 }
 
-// askOn asks on a connection, which is then kept, and returns the status of the answer.
+// askOn sends a request on a connection, which stays open, and returns the status of the answer.
 func askOn(t *testing.T, conn io.Writer, answers *bufio.Reader) int {
 	t.Helper()
 	_, err := io.WriteString(conn, "GET /payments/order-1 HTTP/1.1\r\nHost: localhost\r\n\r\n")
@@ -42,9 +42,9 @@ func askOn(t *testing.T, conn io.Writer, answers *bufio.Reader) int {
 	return response.StatusCode
 }
 
-// TestCertificateIsRenewed replaces the certificate of a process that runs. New connections get the new
-// one, open ones stay, and the metrics and the log tell of it.
-func TestCertificateIsRenewed(t *testing.T) {
+// TestTLS_CertificateReplaced_IsServed replaces the certificate of a running process. New connections get the new
+// certificate, open connections stay open, and the metrics and the log show the change.
+func TestTLS_CertificateReplaced_IsServed(t *testing.T) {
 	t.Parallel()
 
 	folder := t.TempDir()
@@ -61,12 +61,12 @@ func TestCertificateIsRenewed(t *testing.T) {
 	apptest.Certify(t, folder, end)
 	apptest.Eventually(t, 30*time.Second, func() error {
 		if _, now := dialTLS(t, p); now.Cmp(first) == 0 {
-			return errors.New("the old certificate is shown")
+			return errors.New("the old certificate is still served")
 		}
 		return nil
 	})
 
-	require.Equal(t, http.StatusOK, askOn(t, open, answers), "the open connection was cut")
+	require.Equal(t, http.StatusOK, askOn(t, open, answers), "the open connection was closed")
 
 	metrics := apptest.Get(t.Context(), p.URL, "/metrics").Raw
 	found := regexp.MustCompile(`(?m)^paymentd_tls_certificate_expiry_timestamp_seconds (\S+)$`).FindStringSubmatch(metrics)
@@ -78,8 +78,8 @@ func TestCertificateIsRenewed(t *testing.T) {
 	require.Zero(t, p.Stop(t))
 }
 
-// TestHealthCommandOverTLS asks a service with a certificate that the system does not know.
-func TestHealthCommandOverTLS(t *testing.T) {
+// TestHealth_OverTLS uses a certificate that the system does not trust.
+func TestHealth_OverTLS(t *testing.T) {
 	t.Parallel()
 
 	folder := t.TempDir()
@@ -92,26 +92,26 @@ func TestHealthCommandOverTLS(t *testing.T) {
 	unknown := run()
 	require.Equal(t, 1, unknown.Code)
 	require.Contains(t, unknown.Stderr, "certificate signed by unknown authority")
-	for file, says := range map[string]string{
+	for file, want := range map[string]string{
 		keyFile: "--ca: must be a file with certificates as PEM", folder + "/nowhere": "--ca: must be a file that can be read, and " + folder + "/nowhere is not",
 	} {
 		wrong := run("--ca=" + file)
 		require.Equal(t, 2, wrong.Code)
-		require.Contains(t, wrong.Stderr, says)
+		require.Contains(t, wrong.Stderr, want)
 	}
 	plain := apptest.Run(t, apptest.Build(t), nil, "health", strings.Replace(p.URL, "https", "http", 1)+"/healthz")
 	require.Equal(t, 1, plain.Code)
 	require.Contains(t, plain.Stderr, "400")
 }
 
-// TestWrongCertificateStopsTheStart holds that one line names the setting and the file.
-func TestWrongCertificateStopsTheStart(t *testing.T) {
+// TestServe_WrongCertificate_ExitsWithTwo checks that one line names the setting and the file.
+func TestServe_WrongCertificate_ExitsWithTwo(t *testing.T) {
 	t.Parallel()
 
 	certFile, keyFile := apptest.Certify(t, t.TempDir(), time.Now().Add(12*time.Hour))
 	_, otherKey := apptest.Certify(t, t.TempDir(), time.Now().Add(12*time.Hour))
 	const nowhere = "/nowhere/tls.pem"
-	for _, c := range []struct{ cert, key, says string }{
+	for _, c := range []struct{ cert, key, want string }{
 		{certFile, "", "PAYMENTD_TLS_KEY (--tls-key): must be set: a certificate and its key go together"},
 		{"", keyFile, "PAYMENTD_TLS_CERTIFICATE (--tls-certificate): must be set: a certificate and its key go together"},
 		{nowhere, keyFile, "PAYMENTD_TLS_CERTIFICATE (--tls-certificate): must be a file that can be read, and " + nowhere + " is not: no such file or directory"},
@@ -120,7 +120,7 @@ func TestWrongCertificateStopsTheStart(t *testing.T) {
 	} {
 		out := apptest.Run(t, apptest.Build(t), env{"PAYMENTD_TLS_CERTIFICATE": c.cert, "PAYMENTD_TLS_KEY": c.key}, "serve")
 		require.Equal(t, 2, out.Code, out)
-		require.Contains(t, out.Stderr, "paymentd: "+c.says)
+		require.Contains(t, out.Stderr, "paymentd: "+c.want)
 		require.Equal(t, 1, strings.Count(out.Stderr, "\n"), out.Stderr)
 	}
 }

@@ -17,8 +17,8 @@ import (
 	"paymentd/app/config"
 )
 
-// TestTracesAreSentWhenAskedFor runs the whole service with and without a collector.
-func TestTracesAreSentWhenAskedFor(t *testing.T) {
+// TestTraces_OnlyIfConfigured runs the service with and without a collector.
+func TestTraces_OnlyIfConfigured(t *testing.T) {
 	t.Parallel()
 
 	var exports atomic.Int32

@@ -108,7 +108,7 @@ func (r *Reader) Options() []kong.Option {
 // boolMapper reads --flag, --flag=false, or a variable.
 type boolMapper struct{ kong.Mapper }
 
-// IsBool tells kong that the flag may have no value.
+// IsBool reports that the flag may have no value.
 func (boolMapper) IsBool() bool { return true }
 
 // Decode implements kong.Mapper.

@@ -12,18 +12,18 @@ import (
 	"paymentd/app/apptest"
 )
 
-// looking are the commands that change nothing, and those that need a database that is there.
-var looking = []string{
+// requireDatabase are the commands that need an existing database.
+var requireDatabase = []string{
 	"migrate status", "migrate down --dry-run", "migrate down", "stuck", "keys list", "keys revoke shop",
 	"keys create --name=shop --scopes=pay", "keys create --name=shop --scopes=pay --to=shop.key", "resolve order-1 --succeeded=txn-1",
 	"archive --to=archive.jsonl", "archive --dry-run --to=archive.jsonl", "import -", "import --dry-run -",
 }
 
-// TestLookingCreatesNothing where there is no database, and not even a folder for one.
-func TestLookingCreatesNothing(t *testing.T) {
+// TestCommands_NoDatabase_CreateNothing covers a missing database and a missing folder.
+func TestCommands_NoDatabase_CreateNothing(t *testing.T) {
 	t.Parallel()
 
-	for _, command := range append(looking, "doctor", "version", "health http://127.0.0.1:1/readyz", "--help", "serve --help") {
+	for _, command := range append(requireDatabase, "doctor", "version", "health http://127.0.0.1:1/readyz", "--help", "serve --help") {
 		t.Run(command, func(t *testing.T) {
 			t.Parallel()
 			for _, database := range []string{"", "sqlite:other.db", "sqlite:nowhere/paymentd.db"} {
@@ -36,7 +36,7 @@ func TestLookingCreatesNothing(t *testing.T) {
 				files, err := os.ReadDir(folder)
 				require.NoError(t, err)
 				require.Empty(t, files, "%s with %q: %s", command, database, out)
-				if !strings.Contains(strings.Join(looking, ","), command) {
+				if !strings.Contains(strings.Join(requireDatabase, ","), command) {
 					continue
 				}
 				require.NotZero(t, out.Code, out)
@@ -53,8 +53,7 @@ func TestLookingCreatesNothing(t *testing.T) {
 	}
 }
 
-// TestLookingAtADatabase leaves the folder as it was.
-func TestLookingAtADatabase(t *testing.T) {
+func TestReadOnlyCommands_ChangeNoFile(t *testing.T) {
 	t.Parallel()
 
 	folder := t.TempDir()
@@ -72,7 +71,7 @@ func TestLookingAtADatabase(t *testing.T) {
 	}
 }
 
-// snapshot is the names and the contents of the files of a folder.
+// snapshot returns the names and contents of the files in a folder.
 func snapshot(t *testing.T, folder string) map[string]string {
 	t.Helper()
 	files, err := os.ReadDir(folder)
@@ -86,19 +85,19 @@ func snapshot(t *testing.T, folder string) map[string]string {
 	return found
 }
 
-// TestForeignFiles holds that no command changes what is not paymentd's, and that the start of the service does not.
-func TestForeignFiles(t *testing.T) {
+// TestCommands_ForeignFile_IsRefusedUnchanged uses databases and ledgers of other programs.
+func TestCommands_ForeignFile_IsRefusedUnchanged(t *testing.T) {
 	t.Parallel()
 
 	folder := t.TempDir()
 	change(t, filepath.Join(folder, "other.db"), "CREATE TABLE notes (text)")
 	require.NoError(t, os.WriteFile(filepath.Join(folder, "notes.txt"), []byte("notes\n"), 0o600))
 	before := snapshot(t, folder)
-	for _, command := range append(looking, "serve", "migrate up", "doctor") {
-		for name, says := range map[string]string{"other.db": "is a SQLite database of another program", "notes.txt": "is not a SQLite database"} {
+	for _, command := range append(requireDatabase, "serve", "migrate up", "doctor") {
+		for name, want := range map[string]string{"other.db": "is a SQLite database of another program", "notes.txt": "is not a SQLite database"} {
 			out := apptest.RunIn(t, folder, apptest.Build(t), env{"PAYMENTD_DATABASE": "sqlite:" + name}, strings.Fields(command)...)
 			require.Equal(t, 2, out.Code, "%s: %s", command, out)
-			require.Contains(t, out.Stderr, says)
+			require.Contains(t, out.Stderr, want)
 			require.Equal(t, before, snapshot(t, folder), command)
 		}
 	}
@@ -112,8 +111,8 @@ func TestForeignFiles(t *testing.T) {
 	}
 }
 
-// TestKeyFile: a key that is written to a file is the owner's alone, and no file is written over.
-func TestKeyFile(t *testing.T) {
+// TestKeysCreate_ToFile checks that the file has mode 0600 and that no file is overwritten.
+func TestKeysCreate_ToFile(t *testing.T) {
 	t.Parallel()
 
 	folder := t.TempDir()
@@ -134,7 +133,7 @@ func TestKeyFile(t *testing.T) {
 		require.Equal(t, 2, out.Code, out)
 		require.Contains(t, out.Stderr, "--to: ")
 	}
-	require.NotContains(t, run("keys", "list").Stdout, "books", "a key that is nowhere was not made")
+	require.NotContains(t, run("keys", "list").Stdout, "books", "a key that cannot be written is not created")
 	taken := run("keys", "create", "--name=shop", "--scopes=pay", "--to=again.key")
 	require.Equal(t, 1, taken.Code, taken)
 	require.NoFileExists(t, filepath.Join(folder, "again.key"))
@@ -144,19 +143,19 @@ func TestKeyFile(t *testing.T) {
 	require.Contains(t, last.Stderr, "It was the last active key of the database")
 }
 
-// TestUnreachableDatabase is 1 for each command, with a sentence, for a host, a name and a port that are wrong.
-func TestUnreachableDatabase(t *testing.T) {
+// TestCommands_UnreachableDatabase_ExitWithOne covers a wrong port and a wrong host.
+func TestCommands_UnreachableDatabase_ExitWithOne(t *testing.T) {
 	t.Parallel()
 
-	for address, says := range map[string]string{
+	for address, want := range map[string]string{
 		apptest.FreeAddress(t): "connection refused", "no-such-host.invalid:3306": "the name no-such-host.invalid ",
 	} {
-		for _, command := range append(looking, "migrate up") {
+		for _, command := range append(requireDatabase, "migrate up") {
 			out := apptest.Run(t, apptest.Build(t), env{
 				"PAYMENTD_DATABASE": fmt.Sprintf("mysql://user:sesame@%s/payments", address),
 			}, strings.Fields(command)...)
 			require.Equal(t, 1, out.Code, "%s: %s", command, out)
-			require.Contains(t, out.Stderr, "paymentd: the database cannot be reached: "+says, command)
+			require.Contains(t, out.Stderr, "paymentd: the database cannot be reached: "+want, command)
 			require.Equal(t, 1, strings.Count(out.Stderr, "\n"), out.Stderr)
 			for _, word := range []string{"sesame", "dial tcp", "lookup"} {
 				require.NotContains(t, out.Stderr, word)

@@ -17,18 +17,18 @@ import (
 	"paymentd/app/apptest"
 )
 
-// messages returns the messages of the log lines that have one of the words.
-func messages(t *testing.T, p *apptest.Process, words ...string) (found []string) {
+// messages returns the messages of the log lines that equal one of the texts.
+func messages(t *testing.T, p *apptest.Process, texts ...string) (found []string) {
 	t.Helper()
 	for line := range strings.Lines(p.Log()) {
 		var entry struct {
 			Message string `json:"msg"`
 		}
 		if json.Unmarshal([]byte(line), &entry) != nil {
-			continue // not whole yet
+			continue // partially written
 		}
-		for _, w := range words {
-			if entry.Message == w {
+		for _, text := range texts {
+			if entry.Message == text {
 				found = append(found, entry.Message)
 			}
 		}
@@ -42,7 +42,7 @@ const (
 )
 
 // requireRefuses checks that the service is not ready, takes no payment, and calls no gateway.
-func requireRefuses(t *testing.T, p *apptest.Process, gateway *apptest.Gateway, order, says string) {
+func requireRefuses(t *testing.T, p *apptest.Process, gateway *apptest.Gateway, order, want string) {
 	t.Helper()
 	waitReadyz(t, p, http.StatusServiceUnavailable)
 	charges := len(gateway.Charges())
@@ -53,13 +53,14 @@ func requireRefuses(t *testing.T, p *apptest.Process, gateway *apptest.Gateway, 
 		require.Contains(t, answer.Body.Error, "nothing was charged by this request")
 		answer = apptest.Get(t.Context(), p.URL, "/readyz")
 		require.Equal(t, http.StatusServiceUnavailable, answer.Code, answer)
-		require.Contains(t, answer.Body.Error, says)
+		require.Contains(t, answer.Body.Error, want)
 	}
 	require.Len(t, gateway.Charges(), charges)
 }
 
-// What became of the files of the database of a service that runs, and is lost at its next start.
-func TestDatabaseFileIsTakenAway(t *testing.T) {
+// TestDatabaseFile_RemovedWhileRunning_RefusesPayments covers changes to the files of a database that would lose
+// payments at the next start.
+func TestDatabaseFile_RemovedWhileRunning_RefusesPayments(t *testing.T) {
 	t.Parallel()
 	for name, damage := range map[string]func(path string) error{
 		"removed":         os.Remove,
@@ -80,7 +81,7 @@ func TestDatabaseFileIsTakenAway(t *testing.T) {
 
 			require.NoError(t, damage(file))
 			answer := apptest.Pay(t.Context(), p.URL, "order-2", "5.00")
-			require.Equal(t, http.StatusServiceUnavailable, answer.Code, "at once, before any probe: %v", answer)
+			require.Equal(t, http.StatusServiceUnavailable, answer.Code, "immediately, before any probe: %v", answer)
 			require.Len(t, gateway.Charges(), 1)
 			requireRefuses(t, p, gateway, "order-3", "takes no writes")
 			require.Contains(t, p.Log(), "restart the service")
@@ -92,7 +93,7 @@ func TestDatabaseFileIsTakenAway(t *testing.T) {
 	}
 }
 
-// replaceBy puts another file in the place of the one at the path, as an editor or mv does.
+// replaceBy replaces the file at the path by another file, as an editor or mv does.
 func replaceBy(path string, content []byte) error {
 	if err := os.WriteFile(path+".new", content, 0o600); err != nil {
 		return err
@@ -108,8 +109,7 @@ func replaceFolder(path string) error {
 	return os.Mkdir(folder, 0o700)
 }
 
-// TestDatabaseFileIsPutBack: the service goes on with it.
-func TestDatabaseFileIsPutBack(t *testing.T) {
+func TestDatabaseFile_PutBack_ServesAgain(t *testing.T) {
 	t.Parallel()
 	gateway := apptest.StartGateway(t)
 	file := filepath.Join(t.TempDir(), "paymentd.db")
@@ -122,8 +122,7 @@ func TestDatabaseFileIsPutBack(t *testing.T) {
 	p.WaitLog(t, "ready again")
 }
 
-// inShell starts `paymentd serve` by a shell that has done something before. As another user than
-// root it needs a name space of its own to be one.
+// inShell runs a shell script and then `paymentd serve`. A user other than root becomes root in a user namespace.
 func inShell(t *testing.T, variables env, script string) *apptest.Process {
 	t.Helper()
 	args := []string{"--mount", "/bin/sh", "-c", script + "\nexec " + apptest.Build(t) + " serve"}
@@ -135,8 +134,8 @@ func inShell(t *testing.T, variables env, script string) *apptest.Process {
 	return apptest.Start(t, "/usr/bin/unshare", variables, args...)
 }
 
-// TestDiskIsFull has a disk of its own that is filled up, and then not.
-func TestDiskIsFull(t *testing.T) {
+// TestDiskFull_RefusesPaymentsUntilSpace fills up a separate file system, and frees it again.
+func TestDiskFull_RefusesPaymentsUntilSpace(t *testing.T) {
 	t.Parallel()
 	gateway := apptest.StartGateway(t)
 	shared, disk := t.TempDir(), t.TempDir()
@@ -165,12 +164,12 @@ func TestDiskIsFull(t *testing.T) {
 	})
 }
 
-// asNobody returns how to run paymentd as a user who is not root, with files in a folder where that
-// user may create some.
+// asNobody returns a function that returns the command line of paymentd as a user who is not root, and a folder
+// where that user may create files.
 func asNobody(t *testing.T) (run func(args ...string) []string, folder string) {
 	t.Helper()
 	folder = t.TempDir()
-	for _, f := range []string{folder, filepath.Dir(folder)} { // the latter is the test's own
+	for _, f := range []string{folder, filepath.Dir(folder)} { // the latter belongs to the test
 		require.NoError(t, os.Chmod(f, 0o777))
 	}
 	binary := filepath.Join(folder, "bin")
@@ -186,8 +185,8 @@ func asNobody(t *testing.T) (run func(args ...string) []string, folder string) {
 	}, folder
 }
 
-// TestDatabaseFileOfAnotherUser: the service starts, is not ready, and the doctor says why.
-func TestDatabaseFileOfAnotherUser(t *testing.T) {
+// TestDatabaseFile_OfAnotherUser_StartsNotReady also checks that the doctor reports the cause.
+func TestDatabaseFile_OfAnotherUser_StartsNotReady(t *testing.T) {
 	t.Parallel()
 	run, folder := asNobody(t)
 	gateway := apptest.StartGateway(t)
@@ -207,7 +206,7 @@ func TestDatabaseFileOfAnotherUser(t *testing.T) {
 	require.Equal(t, 1, out.Code, out)
 	require.Regexp(t, `FAIL +file +.*has mode 0444 and belongs to user \d+, and this is user \d+: permission denied`, out.Stdout)
 
-	for _, suffix := range []string{"", "-wal", "-shm"} { // SQLite gives all the mode of the first
+	for _, suffix := range []string{"", "-wal", "-shm"} { // SQLite gives all files the mode of the first
 		if err := os.Chmod(file+suffix, 0o666); !os.IsNotExist(err) {
 			require.NoError(t, err)
 		}
@@ -216,8 +215,8 @@ func TestDatabaseFileOfAnotherUser(t *testing.T) {
 	require.Equal(t, http.StatusOK, apptest.Pay(t.Context(), p.URL, "order-1", "5.00").Code)
 }
 
-// TestFilesAreForTheirOwner, and one that is not is warned of and left so.
-func TestFilesAreForTheirOwner(t *testing.T) {
+// TestDatabaseFile_Mode checks that new files have mode 0600, and that another mode causes a warning and is kept.
+func TestDatabaseFile_Mode(t *testing.T) {
 	t.Parallel()
 	folder := t.TempDir()
 	file := filepath.Join(folder, "paymentd.db")
@@ -245,9 +244,9 @@ func TestFilesAreForTheirOwner(t *testing.T) {
 	require.Equal(t, os.FileMode(0o644), info.Mode())
 }
 
-// TestServerTakesNoWrites: by a switch of the server, and for want of rights. While it lasts, the log has
-// one line at its begin, and one at its end.
-func TestServerTakesNoWrites(t *testing.T) {
+// TestReadOnlyServer_RefusesPayments covers a read-only server and missing privileges. The log has one line at the
+// begin and one at the end of the outage.
+func TestReadOnlyServer_RefusesPayments(t *testing.T) {
 	t.Parallel()
 	server, root := privateDatabase(t)
 	run := func(sql string) {
@@ -275,7 +274,7 @@ func TestServerTakesNoWrites(t *testing.T) {
 		requireRefuses(t, p, gateway, order, "takes no writes")
 		apptest.Eventually(t, time.Minute, func() error {
 			if len(messages(t, p, queueWaits, queueAgain)) == before {
-				return fmt.Errorf("no line of %s", c.begin)
+				return fmt.Errorf("no log line after %s", c.begin)
 			}
 			return nil
 		})

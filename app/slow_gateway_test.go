@@ -15,12 +15,11 @@ import (
 	"paymentd/app/apptest"
 )
 
-// TestSickGatewayLeavesTheOthersAlone has 200 payments stuck at a gateway that takes 3 s and
-// then answers 503. Other payments, through the same gateway and with the default settings,
-// are answered as if nothing were.
+// TestSlowPayments_DoNotDelayOthers has 200 payments for which the gateway answers 503 after 3 s. Other payments at the
+// same gateway, with the default settings, are not delayed.
 //
-//nolint:paralleltest // it measures: the machine is its own
-func TestSickGatewayLeavesTheOthersAlone(t *testing.T) {
+//nolint:paralleltest // measures, and needs the machine for itself
+func TestSlowPayments_DoNotDelayOthers(t *testing.T) {
 	const stuck, healthyClients, span = 200, 8, 6 * time.Second
 	gateway := apptest.StartGateway(t)
 	gateway.Do(func(c apptest.Call) apptest.Reply {

@@ -13,10 +13,10 @@ import (
 	"paymentd/app/apptest"
 )
 
-// TestCrowdForOneOrder sends 400 requests for one order at once, to two replicas.
+// TestHotOrder_ConcurrentRequests_ChargedOnce sends 400 concurrent requests for one order to two replicas.
 //
-//nolint:paralleltest // it measures: the machine is its own
-func TestCrowdForOneOrder(t *testing.T) {
+//nolint:paralleltest // measures, and needs the machine for itself
+func TestHotOrder_ConcurrentRequests_ChargedOnce(t *testing.T) {
 	const requests = 400
 	gateway := apptest.StartGateway(t)
 	gateway.Do(func(apptest.Call) apptest.Reply { return apptest.Reply{Delay: 300 * time.Millisecond} })
@@ -35,28 +35,28 @@ func TestCrowdForOneOrder(t *testing.T) {
 	require.Len(t, gateway.Calls("order-1"), 1)
 	taken := gateway.Taken("order-1")
 	require.Len(t, taken, 1)
-	told, busy, took := 0, 0, times(nil)
+	replayed, busy, took := 0, 0, times(nil)
 	for _, a := range answers {
 		took = append(took, a.Took)
 		switch a.Code {
 		case http.StatusOK:
 			require.Equal(t, taken[0], a.Body.TransactionID)
-			told++
+			replayed++
 		case http.StatusConflict:
 			busy++
 		default:
 			require.Fail(t, "neither the transaction nor a conflict", "%s", a)
 		}
 	}
-	t.Logf("%d were told the transaction, %d a conflict; %v", told, busy, took)
-	require.GreaterOrEqual(t, told, 390)
+	t.Logf("%d answers with the transaction, %d conflicts; %v", replayed, busy, took)
+	require.GreaterOrEqual(t, replayed, 390)
 }
 
-// TestPairsForNewOrders has 64 clients, in pairs that ask two replicas for the same new order
-// at the same time, again and again.
+// TestNewOrders_ConcurrentPairs_ChargedOnce has 64 clients in pairs that repeatedly request the same new order
+// from two replicas at the same time.
 //
 //nolint:paralleltest // as above
-func TestPairsForNewOrders(t *testing.T) {
+func TestNewOrders_ConcurrentPairs_ChargedOnce(t *testing.T) {
 	const pairs, rounds = 32, 12
 	gateway := apptest.StartGateway(t)
 	variables := env{"PAYMENTD_DATABASE": mysqltest.Database(t), "PAYMENTD_GATEWAY": gateway.URL}

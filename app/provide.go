@@ -78,7 +78,11 @@ func OpenGateway(cfg config.Config, traces *tracing.Tracing, log *slog.Logger) (
 	if traces != nil {
 		o.Header = traces.Inject
 	}
-	g, err := cfg.GatewayKind().Open(o)
+	kind, known := gateways.Find(cfg.Gateway)
+	if !known {
+		return nil, config.Invalid("gateway", "must begin with "+gateways.Schemes())
+	}
+	g, err := kind.Open(o)
 	if err != nil {
 		return nil, config.Invalid("gateway", err.Error())
 	}
@@ -141,7 +145,7 @@ func newService(
 	m *metrics.Metrics, traces *tracing.Tracing, name Replica, log *slog.Logger,
 ) *core.Service {
 	guard := resilience.NewGuard(gateway, resilience.GuardOptions{
-		Timeout: cfg.GatewayTimeout, MaxConcurrent: uint(cfg.MaxAttempts()), //nolint:gosec // a sum of bounded settings
+		Timeout: cfg.GatewayTimeout, MaxConcurrent: uint(cfg.MaxAttempts()),
 	})
 	// The metrics are between the core and the guard, because an attempt that the guard interrupts or
 	// refuses has a class as well.

@@ -24,11 +24,12 @@ import (
 //
 // The tags name, default, env, placeholder and help are kong's. min and max bound a number or a
 // duration, both inclusive; allowed describes the values of any other setting, as it continues "must be".
+// [variables] are replaced in help and allowed.
 type Config struct {
 	Addr         string `default:"127.0.0.1:3000" env:"PAYMENTD_ADDR" allowed:"host:port, such as 127.0.0.1:3000" help:"Address to listen on. An address that is not a loopback address requires an API key."`
 	Database     string `default:"sqlite:paymentd.db" env:"PAYMENTD_DATABASE" allowed:"sqlite:FILE or mysql://user:password@host:port/database?tls=true" help:"Database that stores the payments: SQLite for one process, MySQL for any number of replicas."`
 	DatabaseFile string `default:"" env:"PAYMENTD_DATABASE_FILE" placeholder:"FILE" allowed:"a file that holds one line, which begins with sqlite: or mysql://" help:"File that holds the address of the database, instead of PAYMENTD_DATABASE: keeps a password out of the environment."`
-	Gateway      string `default:"sandbox:" env:"PAYMENTD_GATEWAY" allowed:"sandbox:, sandbox:LEDGER-FILE, or the http:// or https:// base address of a gateway" help:"Gateway that charges: the sandbox, a simulation inside the process, or a gateway that speaks the gateway protocol. Required if the database is MySQL or the address is not a loopback address."`
+	Gateway      string `default:"sandbox:" env:"PAYMENTD_GATEWAY" allowed:"${gateway_addresses}" help:"Gateway that charges: ${gateway_summaries}. Required if the database is MySQL or the address is not a loopback address."`
 	Currency     string `default:"USD" env:"PAYMENTD_CURRENCY" allowed:"an ISO 4217 code, such as USD" help:"Currency of requests that name none."`
 
 	MaxRetries         int              `default:"3" env:"PAYMENTD_MAX_RETRIES" min:"0" max:"10" help:"Retries after the first attempt of a round."`
@@ -36,7 +37,7 @@ type Config struct {
 	RetryJitter        float64          `default:"0" env:"PAYMENTD_RETRY_JITTER" min:"0" max:"1" help:"Random variation of each delay, as a fraction of it."`
 	DeferredRetries    []time.Duration  `name:"later-retries" env:"PAYMENTD_LATER_RETRIES" placeholder:"DELAY" allowed:"at most 20 delays above zero, such as 5m,1h,6h" help:"Delays after which a payment that was accepted with respond-async is retried if the gateway was not available. None by default."`
 	GatewayTimeout     time.Duration    `default:"10s" env:"PAYMENTD_GATEWAY_TIMEOUT" min:"1ms" max:"10m" help:"Timeout of one attempt."`
-	GatewayKeyLifetime optionalDuration `default:"" env:"PAYMENTD_GATEWAY_KEY_LIFETIME" placeholder:"24h" min:"0s" max:"87600h" help:"How long the gateway remembers an idempotency key after its first use; 0 means forever. A key that may be older is not sent again. Must be longer than the gateway timeout plus PAYMENTD_LATE. By default 24h for http:// and https://, forever for the sandbox."`
+	GatewayKeyLifetime optionalDuration `default:"" env:"PAYMENTD_GATEWAY_KEY_LIFETIME" placeholder:"24h" min:"0s" max:"87600h" help:"How long the gateway remembers an idempotency key after its first use; 0 means forever. A key that may be older is not sent again. Must be longer than the gateway timeout plus PAYMENTD_LATE. By default ${gateway_key_lifetimes}."`
 	GatewayName        string           `default:"" env:"PAYMENTD_GATEWAY_NAME" placeholder:"NAME" allowed:"at most 255 printable ASCII characters without spaces" help:"Identity of the gateway, stored with each key instead of its base address: for an address that changes or that differs between replicas. A payment with another identity is neither sent nor looked up. Not for the sandbox."`
 	GatewayLookupLag   time.Duration    `default:"0s" env:"PAYMENTD_GATEWAY_LOOKUP_LAG" min:"0s" max:"24h" help:"How long after a charge a lookup at the gateway may not see it. The gateway protocol guarantees 0s."`
 	Lease              time.Duration    `default:"30s" env:"PAYMENTD_LEASE" min:"10ms" max:"1h" help:"Duration of a claim on a payment unless it is renewed. Must be longer than the gateway timeout."`

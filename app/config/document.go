@@ -3,8 +3,8 @@ package config
 import (
 	"cmp"
 	"fmt"
+	"os"
 	"strings"
-	"time"
 
 	"github.com/alecthomas/kong"
 
@@ -72,7 +72,8 @@ func allowedOf(v *kong.Value) string {
 	if low, high := v.Tag.Get("min"), v.Tag.Get("max"); low != "" {
 		return low + " to " + high
 	}
-	return cmp.Or(v.Tag.Get("allowed"), kinds[v.Target.Type()].allowed, anyText)
+	tagged := os.Expand(v.Tag.Get("allowed"), func(name string) string { return variables[name] })
+	return cmp.Or(tagged, kinds[v.Target.Type()].allowed, anyText)
 }
 
 func writeSettings(b *strings.Builder, settings []setting) {
@@ -87,19 +88,12 @@ func writeSettings(b *strings.Builder, settings []setting) {
 }
 
 func writeGateways(b *strings.Builder) {
-	b.WriteString("| kind | address | moves money | honours idempotency keys | remembers them, by default | saves declines |\n" +
-		"| --- | --- | --- | --- | --- | --- |\n")
+	b.WriteString("| kind | what it is | `PAYMENTD_GATEWAY` | moves money | honours idempotency keys | remembers them, by default | saves declines |\n" +
+		"| --- | --- | --- | --- | --- | --- | --- |\n")
 	for _, k := range gateways.Kinds {
-		fmt.Fprintf(b, "| %s | %s | %s | %s | %s | %s |\n", k.Name, cell(k.Summary), yesNo(k.MovesMoney),
-			yesNo(k.Capabilities.HonoursKeys), lifetime(k.Capabilities.KeyLifetime), yesNo(k.Capabilities.SavesDeclines))
+		fmt.Fprintf(b, "| %s | %s | %s | %s | %s | %s | %s |\n", k.Name, cell(k.Summary), cell(k.Address), yesNo(k.MovesMoney),
+			yesNo(k.Capabilities.HonoursKeys), gateways.Lifetime(k.Capabilities.KeyLifetime), yesNo(k.Capabilities.SavesDeclines))
 	}
-}
-
-func lifetime(d time.Duration) string {
-	if d == 0 {
-		return "forever"
-	}
-	return strings.TrimSuffix(d.String(), "0m0s")
 }
 
 func yesNo(b bool) string {

@@ -11,6 +11,7 @@ import (
 	"github.com/alecthomas/kong"
 
 	"paymentd/adapters/httpapi"
+	"paymentd/app/gateways"
 )
 
 // VariablePrefix begins the name of every environment variable that is a setting.
@@ -96,9 +97,16 @@ var kinds = map[reflect.Type]kind{
 	reflect.TypeFor[float64](): {parsedBy(parseFloat), "a number, such as 0.1"},
 }
 
+// variables are replaced in the tags help and allowed, so that these follow the table of gateway kinds.
+var variables = kong.Vars{
+	"gateway_addresses":     gateways.Addresses(),
+	"gateway_summaries":     gateways.Summaries(),
+	"gateway_key_lifetimes": gateways.KeyLifetimes(),
+}
+
 // Options are kong's options for the types of settings, and for --help.
 func (r *Reader) Options() []kong.Option {
-	options := []kong.Option{kong.ValueFormatter(formatHelp)}
+	options := []kong.Option{kong.ValueFormatter(formatHelp), variables}
 	for t, k := range kinds {
 		options = append(options, kong.TypeMapper(t, k.mapper(r, k)))
 	}

@@ -21,7 +21,8 @@ import (
 type Kind struct {
 	Name    string   // as in messages and in the docs
 	Schemes []string // how an address of this kind begins
-	Summary string   // for the docs
+	Address string   // the form of an address, as it continues "must be"
+	Summary string   // what the gateway is
 	// MovesMoney is false for a simulation. A gateway that moves no money must be named
 	// explicitly if the database or the listen address suggests real payments.
 	MovesMoney bool
@@ -40,12 +41,14 @@ type Kind struct {
 // Kinds are all kinds of gateways.
 var Kinds = []Kind{
 	{
-		Name: "sandbox", Schemes: []string{"sandbox:"}, Summary: "a simulation inside the process: `sandbox:` or `sandbox:LEDGER-FILE`",
+		Name: "sandbox", Schemes: []string{"sandbox:"}, Address: "sandbox: or sandbox:LEDGER-FILE",
+		Summary:      "a simulation inside the process",
 		Capabilities: payment.Capabilities{HonoursKeys: true, LookupForgets: true, SavesDeclines: true},
 		File:         ledger, Open: openSandbox,
 	},
 	{
-		Name: "http", Schemes: []string{"http://", "https://"}, Summary: "a gateway that speaks the gateway protocol: its base address",
+		Name: "http", Schemes: []string{"http://", "https://"}, Address: "the http:// or https:// base address of a gateway",
+		Summary:    "a gateway that speaks the gateway protocol",
 		MovesMoney: true, Remote: true,
 		Capabilities: payment.Capabilities{HonoursKeys: true, KeyLifetime: 24 * time.Hour, LookupForgets: true, SavesDeclines: true},
 		Open:         openHTTP,
@@ -94,6 +97,37 @@ func Schemes() string {
 	}
 	last := len(all) - 1
 	return strings.Join(all[:last], ", ") + " or " + all[last]
+}
+
+// Addresses returns the forms of the addresses of all kinds.
+func Addresses() string {
+	return join(", or ", func(k Kind) string { return k.Address })
+}
+
+// Summaries returns what the gateways of all kinds are.
+func Summaries() string {
+	return join(", or ", func(k Kind) string { return k.Summary })
+}
+
+// KeyLifetimes returns the default key lifetimes of all kinds, such as "forever for the sandbox gateway".
+func KeyLifetimes() string {
+	return join(", ", func(k Kind) string { return Lifetime(k.Capabilities.KeyLifetime) + " for the " + k.Name + " gateway" })
+}
+
+// Lifetime formats a key lifetime in whole hours, or as forever if it is zero.
+func Lifetime(d time.Duration) string {
+	if d == 0 {
+		return "forever"
+	}
+	return strings.TrimSuffix(d.String(), "0m0s")
+}
+
+func join(separator string, text func(Kind) string) string {
+	var all []string
+	for _, k := range Kinds {
+		all = append(all, text(k))
+	}
+	return strings.Join(all, separator)
 }
 
 // defaultLedger is the file of a sandbox whose address names none.

@@ -37,8 +37,8 @@ func messages(t *testing.T, p *apptest.Process, texts ...string) (found []string
 }
 
 const (
-	queueWaits = "the queue waits for the database"
-	queueAgain = "the queue has the database again"
+	queueWaits = "queue paused: the database is unavailable"
+	queueAgain = "queue resumed: the database is available"
 )
 
 // requireRefuses checks that the service is not ready, takes no payment, and calls no gateway.

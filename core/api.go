@@ -8,43 +8,55 @@ import (
 )
 
 var (
-	// ErrBusy: another worker is at the payment, and was not done when the wait was over.
+	// ErrBusy: another worker holds the payment's claim, and did not finish before the wait ended.
 	ErrBusy = errors.New("the payment is being processed")
-	// ErrMismatch: the order is known with another amount or currency.
+	// ErrMismatch: the order is stored with another amount or currency.
 	ErrMismatch = errors.New("the order has another amount or currency")
-	// ErrForeignGateway: the payment was begun at a gateway that this service is not configured
-	// for, and its key there is not closed.
-	ErrForeignGateway = errors.New("the payment was begun at another gateway, and may have been charged there")
+	// ErrForeignGateway: the payment began at a gateway that this service is not configured for, and
+	// its key there is not closed.
+	ErrForeignGateway = errors.New("the payment began at another gateway, and may have been charged there")
+	// ErrStopping: the service is stopping.
+	ErrStopping = errors.New("the service is stopping")
 )
 
-// Request asks that an order be charged.
+// Request asks to charge an order.
 type Request struct {
 	OrderID payment.OrderID
 	Money   payment.Money
-	// Wait is how long to wait for another worker's end; zero to fail at once. Nil for the
-	// service's own limit.
+	// Wait is how long to wait if another worker holds the claim; zero to fail at once. Nil for
+	// [Settings.Wait].
 	Wait *time.Duration
-	// Async asks only that the payment be accepted; the queue charges.
+	// Async asks to accept the payment only; the queue charges it.
 	Async bool
 }
 
-// Answer is what a caller is told of a payment.
+// Validate returns a *payment.FieldError if the request cannot be processed.
+func (r Request) Validate() error {
+	if _, err := payment.ParseOrderID(string(r.OrderID)); err != nil {
+		return err
+	}
+	if r.Money.IsZero() {
+		return &payment.FieldError{Field: "amount", Message: "amount must be above zero"}
+	}
+	return nil
+}
+
+// Answer is the state of a payment as returned to a caller.
 type Answer struct {
 	OrderID       payment.OrderID
 	State         payment.State // never StateProcessing
 	TransactionID string        // with StateSucceeded
 	Code          string        // with StateDeclined and StateFailed
 	Reason        string
-	// Replayed: this request charged nothing; the order had succeeded before, or another
-	// request's attempt did.
+	// Replayed: this request charged nothing, because an earlier or a concurrent request
+	// succeeded.
 	Replayed bool
-	// Async: the payment was accepted for later because the request asked for that.
+	// Async: the request asked for asynchronous processing, and the payment was accepted.
 	Async bool
-	// GatewayKey names what was done at the gateway, for whoever follows it there.
+	// GatewayKey identifies the payment's attempts at the gateway.
 	GatewayKey payment.GatewayKey
 	// Attempts counts the payment's attempts so far.
 	Attempts int
-	// RetryAfter is when asking again is worth it, with StateScheduled and
-	// StateUnresolved.
+	// RetryAfter is how long to wait before asking again, with StateScheduled and StateUnresolved.
 	RetryAfter time.Duration
 }

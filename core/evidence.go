@@ -2,14 +2,13 @@ package core
 
 import (
 	"context"
-	"errors"
 	"time"
 
 	"paymentd/core/payment"
 )
 
-// keepApproval records the gateway's approval of a payment whose claim this worker has lost. The
-// log has it before the database does: it is the last trace if the database stays away.
+// keepApproval records the gateway's approval of a payment whose claim this worker has lost. It is
+// logged before it is written, so that a trace remains if the database stays unavailable.
 func (s *Service) keepApproval(ctx context.Context, p *payment.Payment, transactionID string) {
 	a := payment.Approval{
 		OrderID: p.OrderID, Key: p.GatewayKey, Gateway: p.Gateway, TransactionID: transactionID,
@@ -17,10 +16,7 @@ func (s *Service) keepApproval(ctx context.Context, p *payment.Payment, transact
 	}
 	s.log.ErrorContext(ctx, "fenced out with an approval: the gateway has taken the money, and it is recorded as evidence",
 		"order_id", a.OrderID, "gateway_key", a.Key, "transaction_id", a.TransactionID, "fence", p.Fence)
-	write := func() error {
-		_, err := s.recordApproval(ctx, a)
-		return err
-	}
+	write := func() error { return s.recordApproval(ctx, a) }
 	if write() == nil {
 		return
 	}
@@ -34,43 +30,31 @@ func (s *Service) keepApproval(ctx context.Context, p *payment.Payment, transact
 	}()
 }
 
-// recordApproval writes an approval, and reports what it came to.
-func (s *Service) recordApproval(ctx context.Context, a payment.Approval) (payment.Payment, error) {
+// recordApproval writes an approval, and reports an unexpected charge.
+func (s *Service) recordApproval(ctx context.Context, a payment.Approval) error {
 	began := time.Now()
 	p, verdict, err := s.payments.RecordApproval(ctx, a)
 	if err != nil {
-		return p, err
+		return err
 	}
 	s.reportApproval(&p, a.Key, a.TransactionID, verdict, began)
-	return p, nil
+	return nil
 }
 
-// recordLookup writes the answer to a lookup, and reports a charge that was found where none was
-// expected. The write began then.
-func (s *Service) recordLookup(
-	ctx context.Context, r payment.LookupRecord, began time.Time,
-) (*payment.Payment, payment.Verdict, error) {
-	p, verdict, err := s.payments.RecordLookup(ctx, r)
-	if err != nil {
-		return nil, "", err
-	}
-	s.reportApproval(&p, r.Key, r.Result.TransactionID, verdict, began)
-	return &p, verdict, nil
-}
-
-// lookUpLeft looks up a key that the payment's own due time does not serve: for the second look, and
-// after a person's word.
-func (s *Service) lookUpLeft(ctx context.Context, p *payment.Payment, key payment.GatewayKey, claimed time.Time) {
-	r := s.lookUpKey(ctx, p, key, s.newClaim(p, claimed).now())
-	began := time.Now()
-	after, _, err := s.recordLookup(ctx, *r, began)
-	switch {
-	case errors.Is(err, payment.ErrFenced):
-		// The payment has changed since it was read; the next lookup is due already.
-	case err != nil:
-		s.log.WarnContext(ctx, "a lookup could not be recorded; it is repeated later",
-			"order_id", p.OrderID, "gateway_key", key, "error", err)
+// reportApproval logs a recorded approval if the payment did not wait for it, and answers the
+// requests that wait in this process. The write began at began.
+func (s *Service) reportApproval(
+	p *payment.Payment, key payment.GatewayKey, transactionID string, verdict payment.Verdict, began time.Time,
+) {
+	log := s.log.With("order_id", p.OrderID, "gateway_key", key, "transaction_id", transactionID,
+		"state", p.State, "fence", p.Fence)
+	switch verdict {
+	case payment.VerdictEvidence:
+		log.Error("evidence: the gateway has taken the money of a payment that was in another state; it is succeeded now")
+		s.flights.complete(p, began)
+	case payment.VerdictDouble:
+		log.Error("double charge: the gateway has a second transaction for the order; refund one of them",
+			"succeeded_with", p.TransactionID)
 	default:
-		s.logSecondLook(after, r)
 	}
 }

@@ -1,141 +1,337 @@
 package core
 
 import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"paymentd/core/payment"
 )
 
-// lines keeps, for each order that this process is asked for, the requests that stand in
-// line. A thousand requests for one order cost the database one claim and one poll.
-type lines struct {
+// watchInterval is how often the leader of a flight reads the row while another worker holds the
+// claim.
+const watchInterval = 100 * time.Millisecond
+
+// errHeld: another worker holds the claim. The leader of the flight waits for its outcome.
+var errHeld = errors.New("another worker holds the claim")
+
+// flights keeps one flight for each order that this process has requests for. A thousand requests
+// for one order cost the database one claim, or one poll every watchInterval.
+type flights struct {
+	timeout time.Duration // of a request that sets none
+	stop    <-chan struct{}
+	find    func(context.Context, payment.OrderID) (payment.Payment, error)
+	refuse  func(context.Context, Request) error // of a request for another amount; returns ErrMismatch
+	held    func(*payment.Payment) bool          // whether a worker holds the claim
+
+	watching atomic.Int64 // requests that watch another worker
+
 	mu      sync.Mutex
-	byOrder map[payment.OrderID]*line
+	byOrder map[payment.OrderID]*flight
 }
 
-// line is the requests for one order. Whoever takes turn speaks for all of them: it claims,
-// or watches the worker that has. A line ends once, when the speaker knows what to tell.
-type line struct {
-	lines *lines
-	order payment.OrderID
+// flight is the concurrent requests for one order. The request that takes the token from
+// leadership is the leader: it does the work, or watches another worker that holds the claim. The
+// others are followers. A flight completes once, when there is a result to share. If its leader
+// resigns before that, a follower becomes the leader.
+type flight struct {
+	flights *flights
+	order   payment.OrderID
 
-	turn  chan struct{} // holds a token while nobody speaks
-	busy  bool          // the speaker before was watching another worker; the speaker's
-	known chan struct{} // closed when payment is set: the order's amount is known
-	ended chan struct{} // closed when end is set
+	leadership chan struct{} // holds a token while the flight has no leader
+	watched    bool          // the leader before was watching another worker; guarded by the token
+	known      chan struct{} // closed once latest is set: the order's amount is known
+	done       chan struct{} // closed once result and err are set
 
-	standing int              // guarded by lines.mu, like the fields below
-	payment  *payment.Payment // nobody changes it: what is learned replaces it
-	lookedAt time.Time        // when the row was last read for this line
-	end      ending
-}
-
-// ending is what a line ended with: a payment to tell of, or an error.
-type ending struct {
-	payment *payment.Payment
-	began   time.Time // when the read or the write began that the payment is known by
+	// The fields below are guarded by flights.mu, except result and err after done.
+	members int
+	latest  *payment.Payment // the row as last read; replaced, never changed
+	readAt  time.Time
+	result  result
 	err     error
 }
 
-// stale reports whether the ending is no answer to a request that joined then. The payment may
-// have gone on between what the ending tells of and the request, and another replica may have
-// told so.
-func (e ending) stale(joined time.Time) bool { return e.began.Before(joined) }
-
-func newLines() *lines { return &lines{byOrder: make(map[payment.OrderID]*line)} }
-
-// join puts a request in its order's line, and opens one where there is none.
-func (ls *lines) join(order payment.OrderID) *line {
-	ls.mu.Lock()
-	defer ls.mu.Unlock()
-	l := ls.byOrder[order]
-	if l == nil {
-		l = &line{
-			lines: ls, order: order, turn: make(chan struct{}, 1),
-			known: make(chan struct{}), ended: make(chan struct{}),
-		}
-		l.turn <- struct{}{}
-		ls.byOrder[order] = l
-	}
-	l.standing++
-	return l
+// result is the payment by which requests are answered.
+type result struct {
+	payment *payment.Payment
+	// asOf is when the read or the write began that returned the payment.
+	asOf time.Time
+	// replayed: the answered request charged nothing.
+	replayed bool
+	// shared: followers get the same result, or the error that is returned with it.
+	shared bool
 }
 
-// behind counts the requests in line for whom another one speaks.
-func (ls *lines) behind() int {
-	ls.mu.Lock()
-	defer ls.mu.Unlock()
-	n := 0
-	for _, l := range ls.byOrder {
-		n += l.standing - 1
+// stale reports whether the result cannot answer a request that joined at a given time. The
+// payment may have changed between the read and the request, and another replica may have answered
+// with the change.
+func (r result) stale(joined time.Time) bool { return r.asOf.Before(joined) }
+
+// member is one request of a flight.
+type member struct {
+	*flight
+
+	request  Request
+	process  func(context.Context, Request) (result, error)
+	joined   time.Time
+	timeout  time.Duration
+	deadline time.Time // of the wait for another worker
+	fenced   bool      // this request may have charged before it lost its claim
+}
+
+// Do returns the result of process for the order. At most one request per order calls process at a
+// time; concurrent requests share its result. If another worker holds the claim, Do waits for its
+// outcome until the request's timeout, and then returns ErrBusy. A request for another amount is
+// refused as soon as the order's amount is known.
+func (fs *flights) Do(
+	ctx context.Context, r Request, process func(context.Context, Request) (result, error),
+) (result, error) {
+	timeout := fs.timeout
+	if r.Wait != nil {
+		timeout = *r.Wait
+	}
+	m := member{request: r, process: process, timeout: timeout, deadline: time.Now().Add(timeout)}
+	for {
+		m.joined, m.flight = time.Now(), fs.join(r.OrderID)
+		res, again, err := m.follow(ctx)
+		if !again {
+			return res, err
+		}
+	}
+}
+
+// follow waits until the flight completes or this request becomes the leader. It returns again if
+// the flight has no result for this request, which must join another one.
+func (m *member) follow(ctx context.Context) (res result, again bool, err error) {
+	defer m.leave()
+	known, timeout := m.known, (<-chan time.Time)(nil)
+	for {
+		leader, late := false, false
+		select {
+		case <-m.done:
+		case <-m.leadership:
+			leader = true
+		case <-known:
+			if p, _ := m.lastRead(); p.Money != m.request.Money {
+				return result{}, false, m.flights.refuse(ctx, m.request)
+			}
+			known, timeout = nil, time.After(time.Until(m.deadline))
+		case <-timeout:
+			late = true
+		case <-ctx.Done():
+			return result{}, false, fmt.Errorf("wait for payment: %w", ctx.Err())
+		}
+		switch {
+		case m.completed() && m.err != nil:
+			return result{}, false, m.err
+		case m.completed():
+			res = m.result
+			res.replayed = true
+			return res, res.stale(m.joined) || res.payment.Money != m.request.Money, nil
+		case leader:
+			return m.lead(ctx)
+		case late:
+			return result{}, false, ErrBusy
+		}
+	}
+}
+
+// lead calls process, or waits for the worker that holds the claim, until there is a result.
+func (m *member) lead(ctx context.Context) (res result, again bool, err error) {
+	defer m.resign()
+	watch := m.takeOverWatch()
+	for {
+		if !watch {
+			res, err = m.process(ctx, m.request)
+			switch {
+			case errors.Is(err, errHeld):
+			case errors.Is(err, payment.ErrFenced):
+				// Another worker took over; its outcome is authoritative.
+				m.fenced, m.deadline = true, time.Now().Add(m.timeout)
+			case err != nil && m.fenced:
+				return result{}, false, inDoubt(err)
+			default:
+				if res.shared {
+					m.complete(res, err)
+				}
+				return res, false, err
+			}
+		}
+		watch = false
+		res, err = m.watch(ctx)
+		switch {
+		case err != nil && m.fenced:
+			return result{}, false, inDoubt(err)
+		case err != nil:
+			return result{}, false, err
+		case !res.stale(m.joined) && res.payment.RoundOver():
+			m.complete(res, nil)
+			return res, false, nil
+		case m.completed():
+			return result{}, true, nil
+		}
+		// The worker is gone, and the claim is free.
+	}
+}
+
+// takeOverWatch reports whether this leader goes on watching, because the leader before did so. A
+// request for another amount does not: it has to be refused.
+func (m *member) takeOverWatch() bool {
+	p, _ := m.lastRead()
+	if !m.watched || p.Money != m.request.Money {
+		return false
+	}
+	m.watched = false
+	return true
+}
+
+// watch reads the payment at intervals until no worker holds its claim, or the flight completes.
+func (m *member) watch(ctx context.Context) (result, error) {
+	m.flights.watching.Add(1)
+	defer m.flights.watching.Add(-1)
+	late := time.After(time.Until(m.deadline))
+	_, readAt := m.lastRead()
+	var readErr error
+	for {
+		select {
+		case <-time.After(time.Until(readAt.Add(watchInterval))):
+		case <-m.done: // by a worker of this process
+			res := m.result
+			res.replayed = true
+			return res, m.err
+		case <-late:
+			m.watched = true
+			return result{}, cmp.Or(readErr, ErrBusy)
+		case <-m.flights.stop:
+			m.watched = true
+			return result{}, ErrBusy
+		case <-ctx.Done():
+			m.watched = true
+			return result{}, fmt.Errorf("wait for payment: %w", ctx.Err())
+		}
+		began := time.Now()
+		p, err := m.flights.find(ctx, m.order)
+		readAt = time.Now()
+		if err != nil {
+			readErr = fmt.Errorf("wait for payment: %w", err)
+			continue
+		}
+		readErr = nil
+		m.read(&p)
+		if !m.flights.held(&p) {
+			return result{payment: &p, asOf: began, replayed: true}, nil
+		}
+	}
+}
+
+// waiting counts the requests that wait for another one, in this process or in another.
+func (fs *flights) waiting() int {
+	fs.mu.Lock()
+	defer fs.mu.Unlock()
+	n := int(fs.watching.Load())
+	for _, f := range fs.byOrder {
+		n += f.members - 1
 	}
 	return n
 }
 
-// tell ends the order's line, if there is one.
-func (ls *lines) tell(order payment.OrderID, e ending) {
-	ls.mu.Lock()
-	l := ls.byOrder[order]
-	ls.mu.Unlock()
-	if l != nil {
-		l.land(e)
+// read shows a row to the order's flight, if there is one.
+func (fs *flights) read(p *payment.Payment) {
+	if f := fs.get(p.OrderID); f != nil {
+		f.read(p)
 	}
 }
 
-// leave takes one request out of the line.
-func (l *line) leave() {
-	l.lines.mu.Lock()
-	defer l.lines.mu.Unlock()
-	l.standing--
-	if l.standing == 0 && l.lines.byOrder[l.order] == l {
-		delete(l.lines.byOrder, l.order)
+// complete completes the order's flight, if there is one, with a payment that was written at asOf.
+func (fs *flights) complete(p *payment.Payment, asOf time.Time) {
+	if f := fs.get(p.OrderID); f != nil {
+		f.complete(result{payment: p, asOf: asOf}, nil)
 	}
 }
 
-// stepDown is the speaker's last move. If the line goes on, the next one speaks.
-func (l *line) stepDown() { l.turn <- struct{}{} }
+func (fs *flights) get(order payment.OrderID) *flight {
+	fs.mu.Lock()
+	defer fs.mu.Unlock()
+	return fs.byOrder[order]
+}
 
-// learn keeps a payment that was read for the line, so that those in it know its amount.
-func (l *line) learn(p *payment.Payment) {
-	l.lines.mu.Lock()
-	defer l.lines.mu.Unlock()
-	first := l.lookedAt.IsZero()
-	l.payment, l.lookedAt = p, time.Now()
+// join adds a request to the order's flight, or starts one.
+func (fs *flights) join(order payment.OrderID) *flight {
+	fs.mu.Lock()
+	defer fs.mu.Unlock()
+	f := fs.byOrder[order]
+	if f == nil {
+		f = &flight{
+			flights: fs, order: order, leadership: make(chan struct{}, 1),
+			known: make(chan struct{}), done: make(chan struct{}),
+		}
+		f.leadership <- struct{}{}
+		fs.byOrder[order] = f
+	}
+	f.members++
+	return f
+}
+
+// leave removes one request from the flight.
+func (f *flight) leave() {
+	f.flights.mu.Lock()
+	defer f.flights.mu.Unlock()
+	f.members--
+	if f.members == 0 {
+		f.remove()
+	}
+}
+
+// remove makes later requests start a new flight.
+func (f *flight) remove() {
+	if f.flights.byOrder[f.order] == f {
+		delete(f.flights.byOrder, f.order)
+	}
+}
+
+// resign lets a follower become the leader, unless the flight has completed.
+func (f *flight) resign() { f.leadership <- struct{}{} }
+
+// read keeps a row that was read for the flight, so that followers know the order's amount.
+func (f *flight) read(p *payment.Payment) {
+	f.flights.mu.Lock()
+	defer f.flights.mu.Unlock()
+	first := f.latest == nil
+	f.latest, f.readAt = p, time.Now()
 	if first {
-		close(l.known)
+		close(f.known)
 	}
 }
 
-// last returns what was learned last, and when: nil and zero when nothing was.
-func (l *line) last() (*payment.Payment, time.Time) {
-	l.lines.mu.Lock()
-	defer l.lines.mu.Unlock()
-	return l.payment, l.lookedAt
+// lastRead returns the row as last read, and when; nil and zero if it was not read yet.
+func (f *flight) lastRead() (*payment.Payment, time.Time) {
+	f.flights.mu.Lock()
+	defer f.flights.mu.Unlock()
+	return f.latest, f.readAt
 }
 
-// over returns what the line ended with, if it has.
-func (l *line) over() (ending, bool) {
+// completed reports whether result and err are set.
+func (f *flight) completed() bool {
 	select {
-	case <-l.ended:
-		return l.end, true
+	case <-f.done:
+		return true
 	default:
-		return ending{}, false
+		return false
 	}
 }
 
-// land ends the line. Requests that come later open a new one.
-func (l *line) land(e ending) {
-	l.lines.mu.Lock()
-	defer l.lines.mu.Unlock()
-	select {
-	case <-l.ended:
+// complete shares the result with all requests of the flight. Later requests start a new flight.
+func (f *flight) complete(res result, err error) {
+	f.flights.mu.Lock()
+	defer f.flights.mu.Unlock()
+	if f.completed() {
 		return
-	default:
 	}
-	l.end = e
-	close(l.ended)
-	if l.lines.byOrder[l.order] == l {
-		delete(l.lines.byOrder, l.order)
-	}
+	f.result, f.err = res, err
+	close(f.done)
+	f.remove()
 }

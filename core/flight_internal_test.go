@@ -26,11 +26,11 @@ func newService(payments ports.Payments) *Service {
 		slog.New(slog.DiscardHandler))
 }
 
-// count is how many orders have a line.
-func (ls *lines) count() int {
-	ls.mu.Lock()
-	defer ls.mu.Unlock()
-	return len(ls.byOrder)
+// count returns the number of orders that have a flight.
+func (fs *flights) count() int {
+	fs.mu.Lock()
+	defer fs.mu.Unlock()
+	return len(fs.byOrder)
 }
 
 func usd(t *testing.T, amount string) payment.Money {
@@ -42,40 +42,38 @@ func usd(t *testing.T, amount string) payment.Money {
 	return money
 }
 
-// Whoever takes the turn of a speaker that was watching asks no more, unless the amount is
-// another. Which of the two, the turn or the amount, a newcomer sees first is a coin's throw,
-// so it is thrown often.
-func TestTurnOfAWatcherIsNotForAnotherAmount(t *testing.T) {
+// A follower that succeeds a watching leader does not claim, unless its amount is another one. Which
+// it sees first, the leadership or the amount, is random, so the test repeats.
+func TestFlight_LeaderThatWatchedResigns_AnotherAmountIsRefused(t *testing.T) {
 	t.Parallel()
 	for range 64 {
 		synctest.Test(t, func(t *testing.T) {
 			s := newService(fake.NewPayments())
-			_, _, err := s.payments.Claim(t.Context(), s.ask(Request{OrderID: order, Money: usd(t, "100")}, false))
+			_, _, err := s.payments.Claim(t.Context(), s.claimRequest(Request{OrderID: order, Money: usd(t, "100")}, false))
 			require.NoError(t, err)
-			l := s.lines.join(order) // the watcher, which is about to leave
-			defer l.leave()
+			f := s.flights.join(order) // the leader that watches, and is about to leave
+			defer f.leave()
 			p, err := s.payments.Find(t.Context(), order)
 			require.NoError(t, err)
-			l.learn(&p)
-			l.busy = true
+			f.read(&p)
+			f.watched = true
 
 			_, err = s.Process(t.Context(), Request{OrderID: order, Money: usd(t, "1")})
 			require.ErrorIs(t, err, ErrMismatch)
-			require.True(t, l.busy, "kept for those who have the amount")
+			require.True(t, f.watched, "kept for a request with the order's amount")
 			_, err = s.Process(t.Context(), Request{OrderID: order, Money: usd(t, "100")})
 			require.ErrorIs(t, err, ErrBusy)
 		})
 	}
 }
 
-// However a request ends, it leaves no line behind.
-func TestLinesAreLeft(t *testing.T) {
+func TestFlight_EveryRequestReturned_IsRemoved(t *testing.T) {
 	t.Parallel()
 	for name, fault := range map[string]fake.Fault{
-		"well":           nil,
-		"with an error":  fake.FailBefore,
-		"with a panic":   fake.CrashBefore(func() { panic("boom") }),
-		"without answer": fake.FailAfter,
+		"with a result":     nil,
+		"with an error":     fake.FailBefore,
+		"with a panic":      fake.CrashBefore(func() { panic("boom") }),
+		"without an answer": fake.FailAfter,
 	} {
 		for _, method := range []string{"Claim", "Settle"} {
 			t.Run(name+", "+method, func(t *testing.T) {
@@ -96,8 +94,8 @@ func TestLinesAreLeft(t *testing.T) {
 						}()
 					}
 					time.Sleep(time.Hour)
-					require.Zero(t, s.lines.count())
-					require.NoError(t, s.Stop(t.Context()), "and no work")
+					require.Zero(t, s.flights.count())
+					require.NoError(t, s.Stop(t.Context()), "no work is left")
 				})
 			})
 		}

@@ -7,19 +7,20 @@ import (
 	"paymentd/ports"
 )
 
-// beatsPerTimeout is how often a replica says that it is alive, in one heartbeat timeout.
-const beatsPerTimeout = 2.5
+// heartbeatsPerTimeout is how many heartbeats a replica stores in one heartbeat timeout.
+const heartbeatsPerTimeout = 2.5
 
-// heartbeat stores that this replica is alive, and releases the claims of the replicas whose
-// heartbeats have expired.
-func (s *Service) heartbeat(ctx context.Context) {
-	w := newWatch(s.HeartbeatTimeout)
+// runHeartbeats stores the heartbeats of this replica, and releases the claims of the replicas whose
+// heartbeats have expired. While calls are in flight, it continues after a stop, so that their claims
+// are not taken over.
+func (s *Service) runHeartbeats(ctx context.Context) {
+	m := newMonitor(s.HeartbeatTimeout)
 	for {
-		s.beat(ctx, w)
-		s.look(ctx, w)
+		s.heartbeat(ctx, m)
+		s.checkPeers(ctx, m)
 		select {
-		case <-time.After(w.pause(time.Now())):
-		case <-s.work.idle: // stopped: while calls are in flight, their claims must not be taken over
+		case <-time.After(m.pause(time.Now())):
+		case <-s.work.idle: // stopped
 			return
 		case <-ctx.Done():
 			return
@@ -27,168 +28,168 @@ func (s *Service) heartbeat(ctx context.Context) {
 	}
 }
 
-// beat stores a heartbeat when one is due. It is given up when the next one is due, so that one
-// that hangs on a lost connection does not make this replica look dead.
-func (s *Service) beat(ctx context.Context, w *watch) {
+// heartbeat stores a heartbeat if one is due. It is canceled when the next one is due, so that a
+// heartbeat that hangs on a lost connection does not make this replica's claims expire.
+func (s *Service) heartbeat(ctx context.Context, m *monitor) {
 	sent := time.Now()
-	if sent.Before(w.nextBeat) {
+	if sent.Before(m.nextHeartbeat) {
 		return
 	}
-	limited, cancel := context.WithTimeout(ctx, w.every)
+	limited, cancel := context.WithTimeout(ctx, m.every)
 	defer cancel()
 	err := s.payments.Heartbeat(limited, s.Replica)
 	done := time.Now()
 	if err != nil {
-		w.interrupted()
-		w.nextBeat = done.Add(w.every / 4)
+		m.reset()
+		m.nextHeartbeat = done.Add(m.every / 4)
 	} else {
-		w.beaten(done)
-		w.nextBeat = sent.Add(w.every)
+		m.heartbeatStored(done)
+		m.nextHeartbeat = sent.Add(m.every)
 	}
-	s.noteBeat(ctx, err, done)
+	s.recordHeartbeat(ctx, err, done)
 }
 
-// look reads the heartbeats of the others when that is due, and releases the claims of those that
-// have expired.
-func (s *Service) look(ctx context.Context, w *watch) {
+// checkPeers reads the heartbeats of the other replicas if that is due, and releases the claims of
+// those whose heartbeats have expired.
+func (s *Service) checkPeers(ctx context.Context, m *monitor) {
 	sent := time.Now()
-	if !w.mayLook(sent) {
+	if !m.checkDue(sent) {
 		return
 	}
-	beats, err := s.payments.Heartbeats(ctx, s.Replica)
-	s.logOutage(ctx, partHeartbeats, err)
+	heartbeats, err := s.payments.Heartbeats(ctx, s.Replica)
+	s.recordOutage(ctx, partHeartbeats, err)
 	if err != nil {
-		w.interrupted()
+		m.reset()
 		return
 	}
-	for _, h := range w.observe(sent, time.Now(), beats) {
+	for _, h := range m.observe(sent, time.Now(), heartbeats) {
 		released, err := s.payments.Release(ctx, h)
-		s.logOutage(ctx, partHeartbeats, err)
+		s.recordOutage(ctx, partHeartbeats, err)
 		if err != nil {
-			return // the next look finds it again
+			return // the next check repeats it
 		}
 		if released {
-			s.log.Warn("a replica is silent; its claims may be taken over", "silent", h.Replica)
+			s.log.Warn("the heartbeats of a replica expired; its claims may be taken over", "expired", h.Replica)
 			s.wakeQueue()
 		}
 	}
 }
 
-// watch decides which of the other replicas have expired. Silence of the database is not silence of
-// a replica, and clocks step; so a replica has expired only if
-//   - its heartbeat has not changed for longer than the timeout while this replica watched, by this
-//     replica's monotonic and its wall clock, and
+// monitor decides which other replicas' heartbeats have expired. An outage of the database must not
+// look like the loss of a replica, and clocks may step. The heartbeats of a replica have expired only if
+//   - its latest heartbeat has not changed for longer than the timeout while this replica observed it,
+//     by this replica's monotonic clock and by its wall clock, and
 //   - the heartbeat is older than the timeout by the database's clock as well, or further ahead of
-//     that clock than the timeout, which only a clock that stepped back explains, and
-//   - this replica could store its own heartbeats all the while.
+//     that clock than the timeout, which is only possible after the clock stepped back, and
+//   - this replica could store its own heartbeats all that time.
 //
-// A replica that has just started, or that could not reach the database, begins to watch anew: it
-// judges no other before one timeout has passed.
-type watch struct {
+// A replica that has just started, or that could not reach the database, starts to observe anew: it
+// finds no heartbeat expired before one timeout has passed.
+type monitor struct {
 	timeout time.Duration
 	every   time.Duration // between two heartbeats
 
-	contact  time.Time // when this replica's latest heartbeat was stored; zero after an interruption
-	nextBeat time.Time
-	nextLook time.Time
-	seen     map[string]sighting // by replica
+	stored        time.Time // when this replica's latest heartbeat was stored; zero after a reset
+	nextHeartbeat time.Time
+	nextCheck     time.Time
+	seen          map[string]observation // by replica
 }
 
-// sighting is a heartbeat as this replica has seen it first.
-type sighting struct {
-	at    time.Time // the database's time that is stored with it
-	since time.Time // ours
+// observation is when this replica first saw a heartbeat.
+type observation struct {
+	at    time.Time // as stored, by the database's clock
+	since time.Time // by this replica's clock
 }
 
-func newWatch(timeout time.Duration) *watch {
-	return &watch{
-		timeout: timeout, every: time.Duration(float64(timeout) / beatsPerTimeout),
-		seen: make(map[string]sighting),
+func newMonitor(timeout time.Duration) *monitor {
+	return &monitor{
+		timeout: timeout, every: time.Duration(float64(timeout) / heartbeatsPerTimeout),
+		seen: make(map[string]observation),
 	}
 }
 
-// interrupted forgets what was seen: whatever kept this replica from the database may have kept
-// the others from it as well.
-func (w *watch) interrupted() {
-	w.contact = time.Time{}
-	clear(w.seen)
+// reset discards the observations, because what kept this replica from the database may have kept
+// the other replicas from it as well.
+func (m *monitor) reset() {
+	m.stored = time.Time{}
+	clear(m.seen)
 }
 
-// beaten notes that a heartbeat of this replica was stored.
-func (w *watch) beaten(done time.Time) {
-	if w.outOfTouch(done) {
-		w.interrupted()
+// heartbeatStored records that a heartbeat of this replica was stored.
+func (m *monitor) heartbeatStored(done time.Time) {
+	if m.stalled(done) {
+		m.reset()
 	}
-	w.contact = done
+	m.stored = done
 }
 
-// outOfTouch reports whether so much time has passed since this replica's latest heartbeat that a
-// stall of the database, or of this process, could have made the others look expired: they beat
-// once in w.every, so that a shorter stall cannot.
-func (w *watch) outOfTouch(now time.Time) bool {
-	if w.contact.IsZero() {
+// stalled reports whether this replica's latest heartbeat is so old that a stall of the database, or
+// of this process, could have made other heartbeats look expired. A stall that is shorter by one
+// heartbeat than the timeout cannot.
+func (m *monitor) stalled(now time.Time) bool {
+	if m.stored.IsZero() {
 		return true
 	}
-	_, most := elapsed(w.contact, now)
-	return most > w.timeout-w.every
+	_, most := elapsed(m.stored, now)
+	return most > m.timeout-m.every
 }
 
-// mayLook reports whether to look at the others now.
-func (w *watch) mayLook(now time.Time) bool {
-	return !w.contact.IsZero() && !now.Before(w.nextLook)
+// checkDue reports whether to check the other replicas now.
+func (m *monitor) checkDue(now time.Time) bool {
+	return !m.stored.IsZero() && !now.Before(m.nextCheck)
 }
 
-// observe takes the heartbeats that a look, from sent to done, has read. It returns those that have
-// expired.
-func (w *watch) observe(sent, done time.Time, beats []ports.Heartbeat) (expired []ports.Heartbeat) {
-	if w.outOfTouch(done) {
-		w.interrupted()
-		w.nextLook = done
+// observe records the heartbeats that were read between sent and done, and returns the expired ones.
+func (m *monitor) observe(sent, done time.Time, heartbeats []ports.Heartbeat) (expired []ports.Heartbeat) {
+	if m.stalled(done) {
+		m.reset()
+		m.nextCheck = done
 		return nil
 	}
-	before := w.seen
-	w.seen = make(map[string]sighting, len(beats))
-	w.nextLook = sent.Add(2 * w.every) // two looks in a timeout do, unless a replica is suspected
-	for _, h := range beats {
+	before := m.seen
+	m.seen = make(map[string]observation, len(heartbeats))
+	m.nextCheck = sent.Add(2 * m.every) // enough unless a heartbeat is late
+	for _, h := range heartbeats {
 		seen, known := before[h.Replica]
 		unchanged := known && seen.at.Equal(h.At)
 		if !unchanged {
-			seen = sighting{at: h.At, since: done}
+			seen = observation{at: h.At, since: done}
 		}
-		w.seen[h.Replica] = seen
-		watched, _ := elapsed(seen.since, sent)
-		if unchanged && watched > w.timeout && h.Age.Abs() > w.timeout {
+		m.seen[h.Replica] = seen
+		observed, _ := elapsed(seen.since, sent)
+		if unchanged && observed > m.timeout && h.Age.Abs() > m.timeout {
 			expired = append(expired, h)
 			continue
 		}
-		if late := h.Age > w.every+w.every/2 || h.Age < -w.timeout; unchanged || late {
-			w.lookAgain(sent, seen.since.Add(w.timeout+time.Millisecond))
+		if late := h.Age > m.every+m.every/2 || h.Age < -m.timeout; unchanged || late {
+			m.checkBy(sent, seen.since.Add(m.timeout+time.Millisecond))
 		}
 	}
 	return expired
 }
 
-// lookAgain brings the next look forward to at, or to the next heartbeat if at has passed.
-func (w *watch) lookAgain(now, at time.Time) {
+// checkBy moves the next check to at if it would come later, or to the next heartbeat if at has
+// passed.
+func (m *monitor) checkBy(now, at time.Time) {
 	if !at.After(now) {
-		at = now.Add(w.every)
+		at = now.Add(m.every)
 	}
-	if at.Before(w.nextLook) {
-		w.nextLook = at
+	if at.Before(m.nextCheck) {
+		m.nextCheck = at
 	}
 }
 
-// pause is how long nothing is to be done.
-func (w *watch) pause(now time.Time) time.Duration {
-	next := w.nextBeat
-	if !w.contact.IsZero() && w.nextLook.Before(next) {
-		next = w.nextLook
+// pause returns the time until the next heartbeat or check.
+func (m *monitor) pause(now time.Time) time.Duration {
+	next := m.nextHeartbeat
+	if !m.stored.IsZero() && m.nextCheck.Before(next) {
+		next = m.nextCheck
 	}
 	return max(0, next.Sub(now))
 }
 
-// elapsed returns how much time has passed by the monotonic and by the wall clock: the least of the
-// two, and the most. They differ if one was set, or slept while the machine was suspended.
+// elapsed returns how much time has passed by the monotonic clock and by the wall clock: the smaller
+// value, and the larger. They differ if the wall clock was set, or the machine was suspended.
 func elapsed(from, to time.Time) (least, most time.Duration) {
 	monotonic, wall := to.Sub(from), to.Round(0).Sub(from.Round(0))
 	return min(monotonic, wall), max(monotonic, wall)

@@ -15,7 +15,7 @@ import (
 )
 
 // silentLine is what is logged of a replica whose claims are released.
-const silentLine = "a replica is silent"
+const silentLine = "the heartbeats of a replica expired"
 
 // slowly approves every charge, after d.
 func slowly(d time.Duration) func(payment.Charge) fake.Step {
@@ -110,7 +110,7 @@ func TestFreshReplicaJudgesAfterOneTimeout(t *testing.T) {
 		w.sleepUntil(heartbeatTimeout*3 - 10*time.Millisecond)
 		b.log.requireNoLine(t, silentLine)
 		w.sleepUntil(heartbeatTimeout*3 + 10*time.Millisecond)
-		b.log.requireLine(t, silentLine, "silent=dead")
+		b.log.requireLine(t, silentLine, "expired=dead")
 		w.sleepUntil(heartbeatTimeout*3 + 2*poll)
 		require.Equal(t, payment.StateSucceeded, w.stored().State, "taken over before its lease runs out")
 		w.requireOnce()
@@ -133,11 +133,11 @@ func TestDatabaseClockSteps(t *testing.T) {
 				w.payments.MoveClock(step)
 				w.sleepUntil(20*time.Second + heartbeatTimeout*2)
 				for _, r := range []*replica{a, b} {
-					r.log.requireNoLine(t, silentLine, "silent=a")
-					r.log.requireNoLine(t, silentLine, "silent=b")
+					r.log.requireNoLine(t, silentLine, "expired=a")
+					r.log.requireNoLine(t, silentLine, "expired=b")
 				}
-				found := len(a.log.linesWith([]string{silentLine, "silent=dead"})) +
-					len(b.log.linesWith([]string{silentLine, "silent=dead"}))
+				found := len(a.log.linesWith([]string{silentLine, "expired=dead"})) +
+					len(b.log.linesWith([]string{silentLine, "expired=dead"}))
 				require.Equal(t, 1, found, "and once")
 			})
 		})
@@ -214,11 +214,11 @@ func TestOutageIsTwoLines(t *testing.T) {
 		w.sleepUntil(30 * time.Second)
 		a.always("Heartbeat", func(context.Context, fake.Call, func()) error { return ports.ErrNotWritable })
 		w.sleepUntil(2 * time.Minute)
-		require.Len(t, a.log.linesWith([]string{"the queue waits for the database", ports.ErrNotWritable.Error()}), 1)
-		a.log.requireNoLine(t, "the queue has the database again")
+		require.Len(t, a.log.linesWith([]string{"queue paused: the database is unavailable", ports.ErrNotWritable.Error()}), 1)
+		a.log.requireNoLine(t, "queue resumed: the database is available")
 		a.heal()
 		w.sleepUntil(3 * time.Minute)
-		require.Len(t, a.log.linesWith([]string{"the queue waits for the database"}), 1)
-		a.log.requireLine(t, "the queue has the database again", "outage=1m28.5s")
+		require.Len(t, a.log.linesWith([]string{"queue paused: the database is unavailable"}), 1)
+		a.log.requireLine(t, "queue resumed: the database is available", "outage=1m28.5s")
 	})
 }

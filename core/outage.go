@@ -6,26 +6,26 @@ import (
 	"time"
 )
 
-// The parts of the background work that notice an outage of the database, each by itself.
+// The parts of the background work that detect an outage of the database independently.
 const (
 	partQueue      = "queue"      // reads what is due
 	partClaims     = "claims"     // claims what is due
-	partHeartbeat  = "heartbeat"  // stores that this replica is alive
-	partHeartbeats = "heartbeats" // reads and releases the others
+	partHeartbeat  = "heartbeat"  // stores the heartbeat of this replica
+	partHeartbeats = "heartbeats" // reads the heartbeats of the other replicas, and releases claims
 )
 
-// outage is an outage of the database as the background work sees it. It begins with the first part
-// that fails, and is over when none does: a database that answers and takes no writes is one
-// outage, however often it is read meanwhile.
+// outage is an outage of the database as the background work sees it. It begins when the first part
+// fails, and ends when no part does: a database that answers reads and refuses writes is one outage,
+// even if reads succeed in between.
 type outage struct {
 	mu      sync.Mutex
 	failing map[string]bool
 	began   time.Time
 }
 
-// note takes the result of a part. It reports whether an outage has begun or is over by it, and how
-// long that one has lasted.
-func (o *outage) note(part string, err error) (began, over bool, lasted time.Duration) {
+// record records the result of a part. It reports whether an outage began or ended with it, and how
+// long the outage has lasted.
+func (o *outage) record(part string, err error) (began, ended bool, lasted time.Duration) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	before := len(o.failing) > 0
@@ -44,15 +44,15 @@ func (o *outage) note(part string, err error) (began, over bool, lasted time.Dur
 	return after && !before, before && !after, time.Since(o.began)
 }
 
-// logOutage says once that the background work cannot use the database, and once that it can again.
-func (s *Service) logOutage(ctx context.Context, part string, err error) {
+// recordOutage records the result of a part, and logs the begin and the end of an outage.
+func (s *Service) recordOutage(ctx context.Context, part string, err error) {
 	if ctx.Err() != nil {
 		return
 	}
-	switch began, over, lasted := s.outage.note(part, err); {
+	switch began, ended, lasted := s.outage.record(part, err); {
 	case began:
-		s.log.WarnContext(ctx, "the queue waits for the database", "part", part, "error", err)
-	case over:
-		s.log.InfoContext(ctx, "the queue has the database again", "outage", lasted.Round(time.Millisecond).String())
+		s.log.WarnContext(ctx, "queue paused: the database is unavailable", "part", part, "error", err)
+	case ended:
+		s.log.InfoContext(ctx, "queue resumed: the database is available", "outage", lasted.Round(time.Millisecond).String())
 	}
 }

@@ -110,7 +110,7 @@ func TestDatabaseIsAwayAtARenewal(t *testing.T) {
 			attempts := w.attempts()
 			require.Len(t, attempts, 2)
 			require.InDelta(t, 4*time.Second, attempts[1], float64(time.Second), "the backoff follows the renewal")
-			a.log.requireLine(t, "the database does not take a write", "write=renew", "order_id=order-123")
+			a.log.requireLine(t, "a database write failed; it is retried", "write=renew", "order_id=order-123")
 			w.requireOnce()
 		}, fake.Refuse())
 	})
@@ -180,7 +180,7 @@ func TestDatabaseIsAwayAtTheSettlement(t *testing.T) {
 				require.Equal(t, "txn-1", told.TransactionID)
 				require.InDelta(t, 3500*time.Millisecond, told.took, float64(500*time.Millisecond))
 			}
-			a.log.requireLine(t, "the database does not take a write", "write=settle")
+			a.log.requireLine(t, "a database write failed; it is retried", "write=settle")
 			w.requireOnce()
 		})
 	})

@@ -12,27 +12,27 @@ import (
 	"paymentd/core/payment"
 )
 
-// lookAhead is how often due times are looked for that lie too far ahead: a clock that has since
-// stepped back has set them.
+// lookAhead is the interval between two searches for due times that lie too far ahead, because they
+// were set by a clock that has stepped back since.
 const lookAhead = 30 * time.Second
 
-// works are the kinds of due work.
+// works lists the kinds of due work.
 var works = [...]payment.Work{payment.WorkCharges, payment.WorkTakeovers, payment.WorkLookups}
 
-// RunQueue carries on whatever is due: payments that were accepted for later, claims whose
-// worker is gone, and lookups. Each kind of work has workers of its own. It returns when ctx ends,
-// after the payments in its hands, or when the service has stopped.
+// RunQueue processes what is due: payments that were accepted for the queue, claims whose worker is
+// lost, and lookups. Each kind of work has its own workers. When ctx ends or the service stops,
+// RunQueue finishes the payments that it has claimed, and returns.
 func (s *Service) RunQueue(ctx context.Context) {
 	var loops sync.WaitGroup
 	defer loops.Wait()
-	loops.Go(func() { s.heartbeat(ctx) })
+	loops.Go(func() { s.runHeartbeats(ctx) })
 	loops.Go(func() { s.runSweep(ctx) })
 	for _, work := range works {
 		loops.Go(func() { s.runWork(ctx, work) })
 	}
 }
 
-// runWork carries on what is due of one kind of work.
+// runWork processes one kind of due work.
 func (s *Service) runWork(ctx context.Context, work payment.Work) {
 	var workers sync.WaitGroup
 	defer workers.Wait()
@@ -41,22 +41,22 @@ func (s *Service) runWork(ctx context.Context, work payment.Work) {
 	for ctx.Err() == nil {
 		free := cap(slots) - len(slots)
 		if free == 0 {
-			select { // until a worker is done
+			select { // wait for a worker to finish
 			case slots <- struct{}{}:
 				<-slots
 			case <-ctx.Done():
 			}
 			continue
 		}
-		if !s.work.begin() { // from here on, for a stop hands over what is being claimed as well
+		if !s.work.begin() { // before the claim, so that a stop waits for what is being claimed
 			return
 		}
 		began := time.Now()
-		terms := s.terms(work)
-		if terms.Ahead = began.Sub(looked) >= lookAhead; terms.Ahead {
+		policy := s.pickUpPolicy(work)
+		if policy.Ahead = began.Sub(looked) >= lookAhead; policy.Ahead {
 			looked = began
 		}
-		due, pause := s.claimDue(ctx, terms, free)
+		due, pause := s.claimDue(ctx, policy, free)
 		for _, d := range due {
 			s.work.add()
 			slots <- struct{}{}
@@ -70,43 +70,44 @@ func (s *Service) runWork(ctx context.Context, work payment.Work) {
 	}
 }
 
-// pickUp claims what is due, and says how long nothing else will be.
+// claimDue claims up to limit payments that are due, and returns how long to sleep after them.
 func (s *Service) claimDue(
-	ctx context.Context, terms payment.PickUpPolicy, limit int,
+	ctx context.Context, policy payment.PickUpPolicy, limit int,
 ) ([]payment.Decision, time.Duration) {
-	in, some, err := s.payments.NextDue(ctx, terms)
-	s.logOutage(ctx, partQueue, err)
+	in, some, err := s.payments.NextDue(ctx, policy)
+	s.recordOutage(ctx, partQueue, err)
 	if err == nil && (!some || in > 0) {
-		s.logOutage(ctx, partClaims, nil) // there is nothing to claim
+		s.recordOutage(ctx, partClaims, nil) // there is nothing to claim
 	}
 	switch {
 	case err != nil:
 		return nil, s.Poll
 	case !some:
-		return nil, s.poll(terms.Work)
+		return nil, s.poll(policy.Work)
 	case in > 0:
 		return nil, in
 	}
-	terms.Worker = time.Now()
-	due, err := s.payments.ClaimDue(ctx, terms, limit)
-	s.logOutage(ctx, partClaims, err)
+	policy.Worker = time.Now()
+	due, err := s.payments.ClaimDue(ctx, policy, limit)
+	s.recordOutage(ctx, partClaims, err)
 	if err != nil {
 		return nil, s.Poll
 	}
 	if len(due) == 0 {
-		return nil, s.Poll // others have them locked
+		return nil, s.Poll // other replicas hold the locks
 	}
 	return due, 0
 }
 
-func (s *Service) terms(work payment.Work) payment.PickUpPolicy {
+func (s *Service) pickUpPolicy(work payment.Work) payment.PickUpPolicy {
 	return payment.PickUpPolicy{
 		Work: work, Replica: s.Replica, Lease: s.Lease, Rules: s.rules(), Worker: time.Now(), NewKey: s.NewKey,
 	}
 }
 
-// rest sleeps for d, at most a poll, or until the queue is woken. Replicas that wait for the
-// same payment shall not all wake at once; one that woke too soon would have to look again.
+// sleep sleeps for d, at most one poll interval, or until the queue is woken. The jitter keeps
+// replicas that wait for the same payment from waking at once. It only lengthens the sleep, because a
+// replica that wakes too early has to look again.
 func (s *Service) sleep(ctx context.Context, work payment.Work, d time.Duration, jitter *rand.Rand) {
 	if d <= 0 {
 		return
@@ -120,9 +121,9 @@ func (s *Service) sleep(ctx context.Context, work payment.Work, d time.Duration,
 	}
 }
 
-// poll is the longest sleep of one kind of work. Only charges come from other replicas at any moment: a
-// claim is due after its lease at the earliest, a lookup after its first interval, and the replica
-// that releases the claims of one that is gone wakes its own queue.
+// poll returns the longest sleep of one kind of work. Only charges may become due at any moment because
+// of other replicas: a claim is due after its lease at the earliest, a lookup after its first interval,
+// and a replica that releases the claims of another one wakes its own queue.
 func (s *Service) poll(work payment.Work) time.Duration {
 	switch work {
 	case payment.WorkTakeovers:
@@ -134,54 +135,56 @@ func (s *Service) poll(work payment.Work) time.Duration {
 	return s.Poll
 }
 
-// newJitter returns random numbers that depend on the replica's name alone: they differ between
-// replicas, and a run that gives the same names is the same again.
+// newJitter returns random numbers that depend only on the replica's name: they differ between
+// replicas, and a simulation with the same names repeats them.
 func newJitter(replica string) *rand.Rand {
 	name := fnv.New64a()
 	_, _ = name.Write([]byte(replica))            // never an error: package hash
-	return rand.New(rand.NewPCG(name.Sum64(), 0)) //nolint:gosec // it spreads load, and hides nothing
+	return rand.New(rand.NewPCG(name.Sum64(), 0)) //nolint:gosec // it spreads load, and keeps no secret
 }
 
-// wakeQueue lets the queue look at once.
+// wakeQueue ends the queue's sleep.
 func (s *Service) wakeQueue() {
-	for _, work := range works { // in one order, so that a simulated run can be repeated
+	for _, work := range works { // in a fixed order, so that a simulation is repeatable
 		select {
 		case s.wake[work] <- struct{}{}:
-		default: // it will
+		default: // it is being woken already
 		}
 	}
 }
 
-// carryOn finishes a payment that the queue has claimed, as a request would. The claim was asked
-// for at began.
-func (s *Service) resume(ctx context.Context, d payment.Decision, began time.Time) {
+// resume processes a payment that the queue has claimed, as a request would. The claim was requested
+// at asked.
+func (s *Service) resume(ctx context.Context, d payment.Decision, asked time.Time) {
 	p := &d.Payment
 	defer func() {
 		if r := recover(); r != nil {
-			// The claim runs out, and counts as a strike: payment.MaxLostWorkers.
+			// The claim expires, and counts as a lost worker: payment.MaxLostWorkers.
 			s.log.Error("a worker panicked", "order_id", p.OrderID, "gateway_key", p.GatewayKey, "fence", p.Fence,
 				"panic", fmt.Sprint(r), "stack", string(debug.Stack()))
 		}
 	}()
 	switch d.Verdict {
 	case payment.VerdictClaimed:
-		c := s.newClaim(p, began)
-		how, err := s.charge(ctx, c)
+		c := s.newClaim(p, asked)
+		done, err := s.charge(ctx, c)
 		if err == nil {
-			p, err = s.settle(ctx, c, how)
+			p, err = s.settle(ctx, c, done)
 		}
-		s.logResumed(p, err)
+		if err == nil { // errors are logged already
+			s.logResumed(p)
+		}
 	case payment.VerdictLookUp:
 		if d.LookUp != "" {
-			s.lookUpLeft(ctx, p, d.LookUp, began)
+			s.reconcileKey(ctx, p, d.LookUp, asked)
 			return
 		}
-		_, _ = s.reconcile(ctx, s.newClaim(p, began)) // it has logged what failed
+		_, _ = s.reconcile(ctx, s.newClaim(p, asked)) // it logs its errors
 	case payment.VerdictQuarantined:
-		s.log.Error("payment set aside: its workers fall silent; only lookups go on",
+		s.log.Error("payment quarantined: several workers in a row were lost while processing it; it is only looked up from now on",
 			"order_id", p.OrderID, "gateway_key", p.GatewayKey, "reason", p.Reason)
 	case payment.VerdictReplay, payment.VerdictBusy, payment.VerdictMismatch,
 		payment.VerdictAccepted, payment.VerdictWritten, payment.VerdictNotDue,
-		payment.VerdictForeign, payment.VerdictEvidence, payment.VerdictDouble: // never of ClaimDue
+		payment.VerdictForeign, payment.VerdictEvidence, payment.VerdictDouble: // ClaimDue returns none of these
 	}
 }

@@ -30,7 +30,7 @@ func TestQueueChargesWhatIsAccepted(t *testing.T) {
 		require.Equal(t, payment.StateSucceeded, w.stored().State)
 		require.Equal(t, []time.Duration{100 * time.Millisecond}, w.attempts(), "woken, not polled")
 		require.True(t, a.pay(async).Replayed)
-		a.log.requireLine(t, "payment carried on", "order_id=order-123")
+		a.log.requireLine(t, "payment resumed", "order_id=order-123")
 		w.requireOnce()
 	})
 }
@@ -160,8 +160,8 @@ func TestPoisonousPaymentIsSetAside(t *testing.T) {
 		require.Contains(t, w.history().Events[len(w.history().Events)-1].Detail, "failed: the gateway has no charge")
 		require.Equal(t, payment.StateFailed, w.stored().State, "the lookups go on")
 		require.Zero(t, w.gateway.Charges(order))
-		if len(a.log.linesWith([]string{"payment set aside"})) == 0 {
-			b.log.requireLine(t, "payment set aside", "order_id=order-123")
+		if len(a.log.linesWith([]string{"payment quarantined"})) == 0 {
+			b.log.requireLine(t, "payment quarantined", "order_id=order-123")
 		}
 	})
 }
@@ -240,8 +240,8 @@ func TestSilentReplicaIsTakenOverSoon(t *testing.T) {
 		took := w.attempts()[0] - 3*time.Second
 		require.Less(t, took, heartbeatTimeout+heartbeatTimeout/2+poll)
 		require.Greater(t, took, heartbeatTimeout/2)
-		b.log.requireLine(t, "a replica is silent", "silent=a")
-		require.Len(t, b.log.linesWith([]string{"a replica is silent"}), 1)
+		b.log.requireLine(t, "the heartbeats of a replica expired", "expired=a")
+		require.Len(t, b.log.linesWith([]string{"the heartbeats of a replica expired"}), 1)
 		w.requireOnce()
 	})
 }
@@ -276,8 +276,8 @@ func TestQueueWithoutDatabase(t *testing.T) {
 		a.heal()
 		w.sleepUntil(3 * time.Second)
 		require.Equal(t, payment.StateSucceeded, w.stored().State)
-		require.NotEmpty(t, a.log.linesWith([]string{"the queue waits for the database"}))
-		a.log.requireLine(t, "the queue has the database again")
+		require.NotEmpty(t, a.log.linesWith([]string{"queue paused: the database is unavailable"}))
+		a.log.requireLine(t, "queue resumed: the database is available")
 		w.requireOnce()
 	})
 }

@@ -3,64 +3,72 @@ package core
 import (
 	"context"
 	"errors"
+	"time"
 
 	"paymentd/core/payment"
-	"paymentd/ports"
 )
 
-// reconcile looks up an unresolved payment at the gateway, and records the answer. It never
-// charges. It returns the payment as it then is.
+// reconcile looks up an unresolved payment at the gateway, and records the answer. It never charges.
+// It returns the payment as stored then.
 func (s *Service) reconcile(ctx context.Context, c *claim) (*payment.Payment, error) {
-	how := completion{lookup: s.lookUp(ctx, c, payment.Result{})}
-	p, err := s.settle(ctx, c, how)
+	p, err := s.settle(ctx, c, completion{lookup: s.lookUp(ctx, c, payment.Result{})})
 	switch {
 	case errors.Is(err, payment.ErrFenced):
-		return p, err // the payment has gone on meanwhile
+		return p, err // the payment has changed since it was claimed
 	case err != nil:
-		s.log.Warn("a lookup could not be recorded; it is repeated later",
-			"order_id", c.payment.OrderID, "gateway_key", c.payment.GatewayKey, "error", err)
+		s.logLookupNotRecorded(ctx, c.payment, c.payment.GatewayKey, err)
 	case p.State == payment.StateUnresolved:
-		s.log.Warn("payment still unresolved", "order_id", p.OrderID, "gateway_key", p.GatewayKey, "lookups", p.Lookups,
-			"reason", p.Reason, "next_lookup", p.DueAt)
+		s.logStillUnresolved(p)
 	}
 	return p, err
 }
 
-// Resolve settles an unresolved payment by a person's word. The errors are
-// *payment.FieldError, ports.ErrNotFound and *payment.NotUnresolvedError.
-func Resolve(ctx context.Context, payments ports.Payments, r payment.Resolution) error {
-	if err := r.Check(); err != nil {
-		return err
+// reconcileKey looks up a key that the payment does not wait for: a second lookup to close the key,
+// or the lookups after a person resolved the payment.
+func (s *Service) reconcileKey(ctx context.Context, p *payment.Payment, key payment.GatewayKey, claimed time.Time) {
+	r := s.lookUpKey(ctx, p, key, s.newClaim(p, claimed).now())
+	after, _, err := s.recordLookup(ctx, *r, time.Now())
+	switch {
+	case errors.Is(err, payment.ErrFenced): // the payment has changed since it was read; the key is due again
+	case err != nil:
+		s.logLookupNotRecorded(ctx, p, key, err)
+	default:
+		s.logKeyLookedUp(after, r)
 	}
-	return payments.Resolve(ctx, r)
 }
 
-// WouldImport is [Import] without writing anything.
-func WouldImport(ctx context.Context, payments ports.Payments, i payment.Import) (bool, error) {
-	if err := i.Check(); err != nil {
-		return false, err
-	}
-	p, err := payments.Find(ctx, i.OrderID)
-	if errors.Is(err, ports.ErrNotFound) {
-		return true, nil
-	}
-	if err != nil {
-		return false, err
-	}
-	d, err := i.Apply(p, p.SeenAt)
-	return d.Write, err
+// lookUp asks the gateway for the payment's key after a round, or after an interval.
+func (s *Service) lookUp(ctx context.Context, c *claim, last payment.Result) *payment.LookupRecord {
+	r := s.lookUpKey(ctx, c.payment, c.payment.GatewayKey, c.now())
+	r.Last, r.DeferIn, r.End = last, s.deferral(c.payment), c.unrecorded()
+	return r
 }
 
-// Import writes a charge that the gateway's books have, so that its order is never charged again.
-// It returns false where the table had it. ErrUnavailable and ErrInDoubt of package ports: do
-// it again.
-func Import(ctx context.Context, payments ports.Payments, i payment.Import) (bool, error) {
-	if err := i.Check(); err != nil {
-		return false, err
+// lookUpKey asks the gateway for a key of a payment. The answer counts as of now, when the question
+// is sent, because an attempt may arrive before the answer does.
+func (s *Service) lookUpKey(
+	ctx context.Context, p *payment.Payment, key payment.GatewayKey, now payment.Instant,
+) *payment.LookupRecord {
+	sent := payment.Instant{DB: micros(now.DB), Worker: micros(now.Worker)}
+	found := s.gateway.LookUp(ctx, key).Sanitized()
+	return &payment.LookupRecord{
+		ClaimRef: p.ClaimRef(), Key: key, Replica: s.Replica, Rules: s.rules(),
+		Sent: sent, Worker: time.Now(), Result: found,
 	}
-	verdict, err := payments.Import(ctx, i)
+}
+
+// micros truncates a time to the precision that repositories store.
+func micros(t time.Time) time.Time { return t.UTC().Truncate(time.Microsecond) }
+
+// recordLookup writes the answer to a lookup, and reports an unexpected charge. The write began at
+// began.
+func (s *Service) recordLookup(
+	ctx context.Context, r payment.LookupRecord, began time.Time,
+) (*payment.Payment, payment.Verdict, error) {
+	p, verdict, err := s.payments.RecordLookup(ctx, r)
 	if err != nil {
-		return false, err
+		return nil, "", err
 	}
-	return verdict == payment.VerdictWritten, nil
+	s.reportApproval(&p, r.Key, r.Result.TransactionID, verdict, began)
+	return &p, verdict, nil
 }

@@ -225,7 +225,7 @@ func TestRejectionIsAnOperatorsBusiness(t *testing.T) {
 	inWorld(t, func(t *testing.T, w *world) {
 		a := w.replica("a")
 		a.pay()
-		a.log.requireLine(t, "level=ERROR", "the gateway rejected our request", "order_id=order-123")
+		a.log.requireLine(t, "level=ERROR", "the gateway rejected the request", "order_id=order-123")
 	}, fake.Reject())
 }
 

@@ -89,10 +89,10 @@ func TestStopWithACallInFlight(t *testing.T) {
 					require.NoError(t, told.err)
 					require.Equal(t, tt.told, told.State)
 				}
-				b.log.requireNoLine(t, "a replica is silent")
+				b.log.requireNoLine(t, "the heartbeats of a replica expired")
 
 				w.sleepUntil(time.Minute)
-				b.log.requireNoLine(t, "a replica is silent")
+				b.log.requireNoLine(t, "the heartbeats of a replica expired")
 				if tt.told == payment.StateDeclined {
 					require.Equal(t, payment.StateDeclined, w.stored().State)
 				} else {

@@ -5,12 +5,12 @@ import (
 	"sync"
 )
 
-// workload counts the payments in this replica's hands, so that a stop can wait for them.
+// workload counts the payments that this replica processes, so that a stop can wait for them.
 type workload struct {
 	mu     sync.Mutex
 	n      int
 	idle   chan struct{}   // closed when stopping and n is zero
-	ctx    context.Context //nolint:containedctx // the state itself: it is over when stopping
+	ctx    context.Context //nolint:containedctx // it is the state: canceled when stopping
 	cancel context.CancelCauseFunc
 }
 
@@ -19,8 +19,7 @@ func newWorkload() *workload {
 	return &workload{idle: make(chan struct{}), ctx: ctx, cancel: cancel}
 }
 
-// begin counts one more payment. It returns false when the service is stopping and takes
-// no more.
+// begin counts one more payment. It returns false if the service is stopping.
 func (w *workload) begin() bool {
 	w.mu.Lock()
 	defer w.mu.Unlock()
@@ -31,13 +30,14 @@ func (w *workload) begin() bool {
 	return true
 }
 
-// add counts one more for a payment that is counted already, whether stopping or not.
+// add counts a payment that is counted already once more, even while stopping.
 func (w *workload) add() {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	w.n++
 }
 
+// end reverses one begin or add.
 func (w *workload) end() {
 	w.mu.Lock()
 	defer w.mu.Unlock()
@@ -45,6 +45,7 @@ func (w *workload) end() {
 	w.closeIfIdle()
 }
 
+// stop cancels the context and lets begin fail.
 func (w *workload) stop() {
 	w.mu.Lock()
 	defer w.mu.Unlock()
@@ -62,7 +63,7 @@ func (w *workload) closeIfIdle() {
 
 func (w *workload) stopping() bool { return w.ctx.Err() != nil }
 
-// wait returns when the service is stopping and nothing is in its hands.
+// wait returns when the service is stopping and processes no payment, or with ctx's error.
 func (w *workload) wait(ctx context.Context) error {
 	select {
 	case <-w.idle:

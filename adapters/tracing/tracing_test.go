@@ -238,7 +238,7 @@ func TestOneTraceOverATakeover(t *testing.T) {
 	named := `"trace_id":"` + trace + `"`
 	require.Len(t, a.log.with(`"msg":"request"`, `"order_id":"order-1"`, named), 1)
 	require.Len(t, a.log.with("fenced out with an approval", `"order_id":"order-1"`, named), 1)
-	require.Len(t, b.log.with("payment carried on", `"order_id":"order-1"`, named), 1)
+	require.Len(t, b.log.with("payment resumed", `"order_id":"order-1"`, named), 1)
 }
 
 // A lookup is a part of the trace as well, and those who wait for another's answer are.

@@ -1,0 +1,80 @@
+package core
+
+import (
+	"sync/atomic"
+	"time"
+
+	"paymentd/core/payment"
+)
+
+// claim is a payment this worker currently holds, or the payment that a refused claim returned.
+type claim struct {
+	payment *payment.Payment // as stored; replaced by each write of this worker
+	asked   time.Time        // when the claim was requested, by this replica's clock
+	read    time.Time        // when the payment was read, by this replica's clock
+	// until is when the lease may expire, by this replica's clock: no attempt begins later.
+	until time.Time
+	// last is the result of the latest attempt of this round, nil before the first; recorded is
+	// whether it is stored.
+	last     *payment.AttemptEnd
+	recorded bool
+	next     time.Time // when the next attempt is planned
+	expired  bool      // an attempt was not made, because the key is too old to be sent again
+	// replay: the lookup of the round found a charge that another worker had settled already.
+	replay atomic.Bool
+}
+
+// newClaim returns the claim on a payment that was requested at asked.
+func (s *Service) newClaim(p *payment.Payment, asked time.Time) *claim {
+	return &claim{payment: p, asked: asked, read: time.Now(), until: asked.Add(s.Lease)}
+}
+
+// asFound returns the stored payment as the result for all requests of a flight.
+func (c *claim) asFound() result {
+	return result{payment: c.payment, asOf: c.asked, replayed: true, shared: true}
+}
+
+// now returns the present time by both clocks. The database's is the time at which the payment was
+// read, plus the time that has passed since.
+func (c *claim) now() payment.Instant {
+	now := time.Now()
+	seen := c.payment.SeenAt
+	if seen.IsZero() {
+		seen = c.payment.CreatedAt // the claim created the payment
+	}
+	return payment.Instant{DB: seen.Add(now.Sub(c.read)), Worker: now.Round(0)}
+}
+
+// doubt returns what the attempts with the key left open, including the latest.
+func (c *claim) doubt() payment.Doubt {
+	if end := c.unrecorded(); end != nil {
+		return c.payment.Doubt.With(end.Class, c.now())
+	}
+	return c.payment.Doubt
+}
+
+// unrecorded returns the result of the latest attempt if it is not stored, and nil if it is.
+func (c *claim) unrecorded() *payment.AttemptEnd {
+	if c.recorded {
+		return nil
+	}
+	return c.last
+}
+
+// leaseExpired reports whether an attempt was not made because the lease had expired.
+func (c *claim) leaseExpired() bool { return c.until.IsZero() }
+
+// rules returns the rules for sending a key again, and for what a lookup proves.
+func (s *Service) rules() payment.KeyRules {
+	const slack = time.Second // between the database's clock and the arrival of its answer
+	longest := s.MaxBackoff
+	for _, delay := range s.DeferredRetries {
+		longest = max(longest, delay)
+	}
+	return payment.KeyRules{
+		Capabilities: s.gateway.Capabilities(), Late: s.Late, Timeout: s.GatewayTimeout,
+		LookupFirst: s.LookupFirst, LookupMax: s.LookupMax,
+		MaxLease: s.Lease + s.MaxBackoff + slack, MaxDelay: longest + slack,
+		MaxLookup: max(s.LookupMax, s.Late) + slack,
+	}
+}

@@ -16,27 +16,26 @@ import (
 	"paymentd/adapters/fake"
 )
 
-var everyPair = flag.Bool("every-pair", false, "let pairs of faults include polls, and calls that merely fail")
+var everyPair = flag.Bool("every-pair", false, "let pairs of faults include polls, and calls that fail without a crash or a pause")
 
-// TestEveryCrashPoint lets faults befall the worker of a payment at every call that the core
-// makes through a port, in every manner, and at every pair of such calls; whoever is left
-// carries on. What must hold is in life.check.
+// TestEveryCrashPoint injects a fault of every kind at every call that the core makes through a port,
+// and at every pair of such calls; another worker goes on. [run.check] checks the result.
 func TestEveryCrashPoint(t *testing.T) {
 	t.Parallel()
 	var mu sync.Mutex
-	ran := make(map[string]int)
+	runs := make(map[string]int)
 	t.Run("all", func(t *testing.T) {
-		for _, plot := range plots {
-			for _, course := range courses {
-				t.Run(plot.name+", "+string(course), func(t *testing.T) {
+		for _, sc := range scenarios {
+			for _, mode := range clientModes {
+				t.Run(sc.name+", "+string(mode), func(t *testing.T) {
 					t.Parallel()
 					synctest.Test(t, func(t *testing.T) {
-						counts := befallAll(t, plot, course)
-						time.Sleep(time.Minute) // until the dead have noticed
+						counts := injectEverywhere(t, sc, mode)
+						time.Sleep(time.Minute) // until the crashed replicas have exited
 						mu.Lock()
 						defer mu.Unlock()
 						for what, n := range counts {
-							ran[what] += n
+							runs[what] += n
 						}
 					})
 				})
@@ -44,38 +43,37 @@ func TestEveryCrashPoint(t *testing.T) {
 		}
 	})
 	total := 0
-	for _, what := range slices.Sorted(maps.Keys(ran)) {
-		total += ran[what]
-		t.Logf("%6d × %s", ran[what], what)
+	for _, what := range slices.Sorted(maps.Keys(runs)) {
+		total += runs[what]
+		t.Logf("%6d × %s", runs[what], what)
 	}
 	t.Logf("%6d combinations", total)
 }
 
-// befallAll lives the plot once without a fault, once for each fault that can befall it, and,
-// after each that kills or pauses, once for each that can kill or pause the worker that then goes on;
-// of these pairs, every stride-th.
-func befallAll(t *testing.T, plot plot, course course) map[string]int {
+// injectEverywhere runs the scenario once without a fault, once for each possible fault, and after each
+// fault that crashes or pauses the worker, once for each fault that crashes or pauses the worker that
+// goes on. Of these pairs it runs one in stride.
+func injectEverywhere(t *testing.T, sc scenario, mode clientMode) map[string]int {
 	t.Helper()
-	counts := make(map[string]int)
+	counts := map[string]int{"no fault": 1}
 	pairs := 0
-	well := live(t, plot, course)
-	counts["no fault"]++
-	for n, poll := range well.points(0) {
-		for i, first := range manners {
-			once := live(t, plot, course, blow{n, first})
-			if once.hasStruck() != 1 {
+	for n, poll := range runScenario(t, sc, mode).callsAfter(0) {
+		for i, first := range faultKinds {
+			once := runScenario(t, sc, mode, injection{n, first})
+			if once.countInjected() != 1 {
 				continue
 			}
 			counts["one fault: "+first.name]++
-			for m, pollToo := range once.points(n) {
-				for j, second := range manners {
+			for m, pollToo := range once.callsAfter(n) {
+				for j, second := range faultKinds {
 					if (poll || pollToo || i >= paired || j >= paired) && !*everyPair {
 						continue
 					}
 					if pairs++; pairs%stride() != 0 {
 						continue
 					}
-					if twice := live(t, plot, course, blow{n, first}, blow{m, second}); twice.hasStruck() == 2 {
+					twice := runScenario(t, sc, mode, injection{n, first}, injection{m, second})
+					if twice.countInjected() == 2 {
 						counts["two faults"]++
 					}
 				}
@@ -85,7 +83,7 @@ func befallAll(t *testing.T, plot plot, course course) map[string]int {
 	return counts
 }
 
-// stride is which pairs of faults a run takes: all, or one of so many.
+// stride returns n to run one pair of faults in n.
 func stride() int {
 	if testing.Short() {
 		return shortStride
@@ -93,68 +91,71 @@ func stride() int {
 	return pairStride
 }
 
-// blow is a fault that befalls the n-th call of a life.
-type blow struct {
-	n      int
-	manner manner
+// injection is a fault of the call with a number, counted from 1 over all replicas of a run.
+type injection struct {
+	call int
+	kind faultKind
 }
 
-// paired is how many manners befall in pairs as well.
+// paired is how many of the faultKinds are injected in pairs as well.
 const paired = 5
 
-// manner is how a fault befalls a call. A worker that is dead makes no call any more.
-type manner struct {
+// faultKind is a kind of fault. A worker that has crashed makes no further call.
+type faultKind struct {
 	name  string
-	fault func(*mortal) fake.Fault
+	fault func(*crashable) fake.Fault
 }
 
-// manners begin with those that let another worker take over.
-var manners = []manner{
-	{"killed before the call", func(r *mortal) fake.Fault {
-		return fake.CrashBefore(func() { r.kill(); exit() })
+// faultKinds begin with those after which another worker can take over.
+var faultKinds = []faultKind{
+	{"crash before the call", func(c *crashable) fake.Fault {
+		return fake.CrashBefore(func() { c.crash(); exit() })
 	}},
-	{"killed in the middle, the effect done and the answer lost", func(r *mortal) fake.Fault {
-		return fake.CrashAfter(func() { r.kill(); exit() })
+	{"crash during the call, its effect done and the answer lost", func(c *crashable) fake.Fault {
+		return fake.CrashAfter(func() { c.crash(); exit() })
 	}},
-	{"killed after the call", func(r *mortal) fake.Fault {
-		return func(_ context.Context, _ fake.Call, do func()) error { do(); r.kill(); return nil }
+	{"crash after the call", func(c *crashable) fake.Fault {
+		return func(_ context.Context, _ fake.Call, do func()) error { do(); c.crash(); return nil }
 	}},
-	{"paused before the call", func(r *mortal) fake.Fault { return r.paused(fake.Delay(pause)) }},
-	{"paused after the call", func(r *mortal) fake.Fault { return r.paused(fake.DelayAnswer(pause)) }},
-	{"the call fails, the worker lives", func(*mortal) fake.Fault { return fake.FailBefore }},
-	{"the answer is lost, the worker lives", func(*mortal) fake.Fault { return fake.FailAfter }},
+	{"pause before the call", func(c *crashable) fake.Fault { return c.paused(fake.Delay(pauseTime)) }},
+	{"pause after the call", func(c *crashable) fake.Fault { return c.paused(fake.DelayAnswer(pauseTime)) }},
+	{"the call fails", func(*crashable) fake.Fault { return fake.FailBefore }},
+	{"the answer is lost", func(*crashable) fake.Fault { return fake.FailAfter }},
 }
 
-// pause is past every lease, and past the time in which an attempt may arrive late.
-const pause = 20 * time.Second
+// pauseTime is longer than every lease, and than the time in which an attempt may arrive late.
+const pauseTime = 20 * time.Second
 
-// points are the numbers of the calls after the n-th at which a fault makes a difference, and
-// whether the call is a poll: one that comes when nothing has happened since the last is the
-// same as that. To be killed at a poll is to be killed after the call before, so pairs leave
-// polls out, unless asked for.
-func (l *life) points(n int) iter.Seq2[int, bool] {
-	l.mu.Lock()
-	calls := slices.Clone(l.calls)
-	l.mu.Unlock()
+// polls are the methods that read, and the heartbeat.
+var polls = []string{"NextDue", "Heartbeat", "Heartbeats", "TryWrite", "Find", "Transactions", "CountForeign"}
+
+// callsAfter yields the numbers of the calls after the n-th at which a fault makes a difference, and
+// whether the call is a poll. A poll without another call since the same poll is left out, because it is
+// equivalent to that one. A crash at a poll is equivalent to a crash after the call before, so pairs
+// leave out polls, unless -every-pair is set.
+func (r *run) callsAfter(n int) iter.Seq2[int, bool] {
+	r.mu.Lock()
+	calls := slices.Clone(r.calls)
+	r.mu.Unlock()
 	return func(yield func(int, bool) bool) {
 		polled := make(map[string]bool)
 		for i, method := range calls {
-			poll := slices.Contains([]string{"NextDue", "Heartbeat", "Heartbeats", "TryWrite", "Find", "Transactions", "CountForeign"}, method)
+			poll := slices.Contains(polls, method)
 			if !poll {
 				clear(polled)
 			}
-			again := polled[method]
+			repeated := polled[method]
 			polled[method] = poll
-			if i+1 > n && !again && !yield(i+1, poll) {
+			if i+1 > n && !repeated && !yield(i+1, poll) {
 				return
 			}
 		}
 	}
 }
 
-func TestPollsWithoutNewsAreOnePoint(t *testing.T) {
+func TestCallsAfter_RepeatedPolls_AreLeftOut(t *testing.T) {
 	t.Parallel()
-	l := &life{calls: []string{"Heartbeat", "NextDue", "Heartbeat", "NextDue", "ClaimDue", "NextDue", "Charge"}}
-	require.Equal(t, map[int]bool{1: true, 2: true, 5: false, 6: true, 7: false}, maps.Collect(l.points(0)))
-	require.Equal(t, map[int]bool{6: true, 7: false}, maps.Collect(l.points(5)))
+	r := &run{calls: []string{"Heartbeat", "NextDue", "Heartbeat", "NextDue", "ClaimDue", "NextDue", "Charge"}}
+	require.Equal(t, map[int]bool{1: true, 2: true, 5: false, 6: true, 7: false}, maps.Collect(r.callsAfter(0)))
+	require.Equal(t, map[int]bool{6: true, 7: false}, maps.Collect(r.callsAfter(5)))
 }

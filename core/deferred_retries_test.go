@@ -12,7 +12,9 @@ import (
 )
 
 // A round that the queue began with nobody to be told may be repeated later.
-func laterRetries(s *core.Settings) { s.DeferredRetries = []time.Duration{5 * time.Minute, time.Hour} }
+func deferredRetries(s *core.Settings) {
+	s.DeferredRetries = []time.Duration{5 * time.Minute, time.Hour}
+}
 
 func rounds(n int, s fake.Step) (all []fake.Step) {
 	for range n {
@@ -56,13 +58,13 @@ func TestLaterRetries(t *testing.T) {
 			with: []func(*core.Request){async}, attempts: 5, state: payment.StateSucceeded, after: 8 * time.Minute,
 		},
 		{
-			name: "the caller was told", script: rounds(1, fake.Refuse()),
+			name: "the caller was got", script: rounds(1, fake.Refuse()),
 			attempts: 4, state: payment.StateFailed, after: 8 * time.Second,
 		},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			inWorld(t, func(t *testing.T, w *world) {
-				a := w.replica("a", laterRetries)
+				a := w.replica("a", deferredRetries)
 				a.queue()
 				a.pay(tt.with...)
 				w.sleepUntil(tt.after)
@@ -82,7 +84,7 @@ func TestLaterRetries(t *testing.T) {
 // The round after a delay of 5 m begins 5 m after the end of the one before.
 func TestLaterRetryComesWhenItShould(t *testing.T) {
 	inWorld(t, func(t *testing.T, w *world) {
-		a := w.replica("a", laterRetries)
+		a := w.replica("a", deferredRetries)
 		a.queue()
 		a.pay(async)
 		w.sleepUntil(time.Minute)
@@ -101,15 +103,15 @@ func TestLaterRetryComesWhenItShould(t *testing.T) {
 // goes on with it.
 func TestRequestDuringLaterRetries(t *testing.T) {
 	inWorld(t, func(t *testing.T, w *world) {
-		a := w.replica("a", laterRetries)
+		a := w.replica("a", deferredRetries)
 		a.queue()
 		a.pay(async)
 		w.sleepUntil(time.Minute)
 		require.Equal(t, payment.StateScheduled, w.stored().State)
 
-		told := a.pay()
-		require.Equal(t, payment.StateScheduled, told.State)
-		require.InDelta(t, 4*time.Minute+7*time.Second, told.RetryAfter, float64(time.Second))
+		got := a.pay()
+		require.Equal(t, payment.StateScheduled, got.State)
+		require.InDelta(t, 4*time.Minute+7*time.Second, got.RetryAfter, float64(time.Second))
 		require.Len(t, w.attempts(), 4)
 		w.sleepUntil(10 * time.Minute)
 		require.Equal(t, payment.StateSucceeded, w.stored().State)

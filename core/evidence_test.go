@@ -76,9 +76,9 @@ func TestDeclineAfterALostCharge_IsLookedUp(t *testing.T) {
 			return duplicate
 		}
 		a := w.replicaAt("a", g)
-		told := a.pay()
-		require.NoError(t, told.err)
-		require.Equal(t, payment.StateSucceeded, told.State)
+		got := a.pay()
+		require.NoError(t, got.err)
+		require.Equal(t, payment.StateSucceeded, got.State)
 		require.Equal(t, 1, g.lookUps)
 		w.requireOnce()
 	})
@@ -130,9 +130,9 @@ func TestFailedByOneLookup_SucceedsWhenTheSecondFindsTheCharge(t *testing.T) {
 		}
 		a := w.replicaAt("a", g)
 		a.queue()
-		told := a.pay()
-		require.Equal(t, payment.StateFailed, told.State)
-		require.Equal(t, 7*time.Second, told.took, "the caller is answered after 1, 2 and 4 s")
+		got := a.pay()
+		require.Equal(t, payment.StateFailed, got.State)
+		require.Equal(t, 7*time.Second, got.took, "the caller is answered after 1, 2 and 4 s")
 		w.sleepUntil(7*time.Second + late + 7*time.Second)
 		require.Equal(t, payment.StateSucceeded, w.stored().State)
 		require.Contains(t, w.events(), payment.EventEvidence)
@@ -187,8 +187,8 @@ func TestUnmarkedAnswers_ProveNothing(t *testing.T) {
 	})
 }
 
-// forgetful declares that keys live for an hour.
-func forgetful(c *payment.Capabilities) { c.KeyLifetime = time.Hour }
+// forgetsKeys declares that keys live for an hour.
+func forgetsKeys(c *payment.Capabilities) { c.KeyLifetime = time.Hour }
 
 // A key that the gateway may have forgotten is never sent again: by the queue, by a takeover, by a request.
 func TestExpiredKey_IsOnlyLookedUp(t *testing.T) {
@@ -196,13 +196,13 @@ func TestExpiredKey_IsOnlyLookedUp(t *testing.T) {
 	for _, by := range []string{"queue", "request"} {
 		t.Run(by, func(t *testing.T) {
 			inWorld(t, func(t *testing.T, w *world) {
-				w.gateway.Declare(forgetful)
+				w.gateway.Declare(forgetsKeys)
 				g := w.overlay()
 				g.lookUp = func(int, func() payment.Lookup) payment.Lookup { return nothing } // it has forgotten
 				dead := w.replicaAt("dead", g)
 				dead.fault("Settle", 1, fake.CrashBefore(exit))
-				_, told := <-dead.send()
-				require.False(t, told, "the worker died in flight")
+				_, got := <-dead.send()
+				require.False(t, got, "the worker died in flight")
 				w.sleepUntil(time.Hour)
 
 				a := w.replicaAt("a", g)
@@ -227,7 +227,7 @@ func TestExpiredKey_IsOnlyLookedUp(t *testing.T) {
 // After a day of lookups that failed, "nothing found" is no proof: the lookup forgets with the key.
 func TestNothingFoundAfterTheLifetime_IsNoProof(t *testing.T) {
 	inWorld(t, func(t *testing.T, w *world) {
-		w.gateway.Declare(forgetful)
+		w.gateway.Declare(forgetsKeys)
 		g := w.overlay()
 		g.charge = func(_ int, do func() payment.Result) payment.Result { do(); return lostAnswer }
 		g.lookUp = func(int, func() payment.Lookup) payment.Lookup {
@@ -236,7 +236,7 @@ func TestNothingFoundAfterTheLifetime_IsNoProof(t *testing.T) {
 			}
 			return nothing
 		}
-		a := w.replicaAt("a", g, leisurely)
+		a := w.replicaAt("a", g, slowPolling)
 		a.queue()
 		require.Equal(t, payment.StateUnresolved, a.pay().State)
 		w.sleepUntil(24 * time.Hour)
@@ -249,7 +249,7 @@ func TestNothingFoundAfterTheLifetime_IsNoProof(t *testing.T) {
 // A failed payment whose key is closed and too old to be sent gets a new one.
 func TestClosedExpiredKey_IsReplaced(t *testing.T) {
 	inWorld(t, func(t *testing.T, w *world) {
-		w.gateway.Declare(forgetful)
+		w.gateway.Declare(forgetsKeys)
 		a := w.replica("a")
 		require.Equal(t, payment.StateFailed, a.pay().State)
 		old := w.stored().GatewayKey
@@ -260,11 +260,11 @@ func TestClosedExpiredKey_IsReplaced(t *testing.T) {
 	}, four(fake.Refuse())...)
 }
 
-// elsewhere is a gateway of another identity over the same ledger.
-type elsewhere struct{ *overlay }
+// otherGateway is a gateway of another identity over the same ledger.
+type otherGateway struct{ *overlay }
 
-func (e elsewhere) Capabilities() payment.Capabilities {
-	c := e.overlay.Capabilities()
+func (g otherGateway) Capabilities() payment.Capabilities {
+	c := g.overlay.Capabilities()
 	c.Gateway = "https://elsewhere.example"
 	return c
 }
@@ -276,7 +276,7 @@ func TestPaymentOfAnotherGateway_Waits(t *testing.T) {
 		a := w.replica("a")
 		require.Equal(t, payment.StateUnresolved, a.pay().State)
 
-		other := elsewhere{w.overlay()}
+		other := otherGateway{w.overlay()}
 		other.lookUp = func(int, func() payment.Lookup) payment.Lookup { return nothing }
 		b := w.replicaAt("b", other)
 		b.queue()
@@ -297,7 +297,7 @@ func TestPaymentOfAnotherGateway_Waits(t *testing.T) {
 func TestFailedPaymentWithAClosedKey_GoesToTodaysGateway(t *testing.T) {
 	inWorld(t, func(t *testing.T, w *world) {
 		require.Equal(t, payment.StateFailed, w.replica("a").pay().State)
-		b := w.replicaAt("b", elsewhere{w.overlay()})
+		b := w.replicaAt("b", otherGateway{w.overlay()})
 		require.Equal(t, payment.StateSucceeded, b.pay().State)
 		require.Equal(t, payment.GatewayID("https://elsewhere.example"), w.stored().Gateway)
 		require.Len(t, w.gateway.Keys(order), 2)
@@ -343,8 +343,8 @@ func TestDatabaseClockStepsBack_ADeadWorkersClaimExpires(t *testing.T) {
 	}
 }
 
-// leisurely is for tests of many days: the queue polls, and the replica beats, as rarely as it may.
-func leisurely(s *core.Settings) {
+// slowPolling is for tests of many days: the queue polls, and the replica beats, as rarely as it may.
+func slowPolling(s *core.Settings) {
 	s.Poll, s.HeartbeatTimeout = 10*time.Minute, 24*time.Hour
 }
 
@@ -359,7 +359,7 @@ func TestPersonSaysFailed_AChargeFoundLaterCounts(t *testing.T) {
 			}
 			return do()
 		}
-		a := w.replicaAt("a", g, leisurely)
+		a := w.replicaAt("a", g, slowPolling)
 		require.Equal(t, payment.StateUnresolved, a.pay().State)
 		a.queue()
 		require.NoError(t, core.Resolve(t.Context(), w.payments, payment.Resolution{
@@ -381,7 +381,7 @@ func TestPersonSaysFailed_AChargeFoundLaterCounts(t *testing.T) {
 func TestPersonSaysFailed_LookupsEnd(t *testing.T) {
 	inWorld(t, func(t *testing.T, w *world) {
 		w.gateway.ScriptLookUps(fake.NoAnswer)
-		a := w.replica("a", leisurely)
+		a := w.replica("a", slowPolling)
 		a.pay()
 		a.queue()
 		require.NoError(t, core.Resolve(t.Context(), w.payments, payment.Resolution{
@@ -434,10 +434,10 @@ func TestLongRetryAfter_IsSpentInTheQueue(t *testing.T) {
 	inWorld(t, func(t *testing.T, w *world) {
 		a := w.replica("a")
 		a.queue()
-		told := a.pay()
-		require.Equal(t, payment.StateScheduled, told.State)
-		require.Zero(t, told.took)
-		require.Equal(t, 30*time.Second, told.RetryAfter)
+		got := a.pay()
+		require.Equal(t, payment.StateScheduled, got.State)
+		require.Zero(t, got.took)
+		require.Equal(t, 30*time.Second, got.RetryAfter)
 		require.Equal(t, payment.StateScheduled, a.pay().State, "it is not due yet")
 		w.sleepUntil(5 * time.Minute)
 		require.Equal(t, payment.StateFailed, w.stored().State)
@@ -449,7 +449,7 @@ func TestLongRetryAfter_IsSpentInTheQueue(t *testing.T) {
 // what was accepted nor takeovers.
 func TestSlowLookups_DelayNoCharge(t *testing.T) {
 	inWorld(t, func(t *testing.T, w *world) {
-		w.mute = true
+		w.quiet = true
 		g := w.overlay()
 		g.charge = func(n int, do func() payment.Result) payment.Result {
 			if n <= 400 {
@@ -463,12 +463,12 @@ func TestSlowLookups_DelayNoCharge(t *testing.T) {
 		}
 		once := w.replicaAt("a", unguarded{g}) // without a breaker, which so many lost answers would open
 		for i := range 100 {
-			once.start(context.Background(), of(payment.OrderID(fmt.Sprintf("stuck-%d", i))))
+			once.start(context.Background(), forOrder(payment.OrderID(fmt.Sprintf("stuck-%d", i))))
 		}
 		w.sleepUntil(time.Minute)
 		dead := w.replicaAt("dead", unguarded{g})
 		dead.fault("Settle", 1, fake.CrashBefore(exit))
-		<-dead.send(of("taken-over"))
+		<-dead.send(forOrder("taken-over"))
 
 		once.queue()
 		w.sleepUntil(2 * time.Minute)
@@ -490,9 +490,9 @@ func TestSuccessOfAnother_IsAReplay(t *testing.T) {
 			w.gateway.ScriptLookUps(fake.NoAnswer)
 			a := w.replica("a")
 			require.Equal(t, payment.StateUnresolved, a.pay().State)
-			told := a.pay()
-			require.Equal(t, payment.StateSucceeded, told.State)
-			require.True(t, told.Replayed)
+			got := a.pay()
+			require.Equal(t, payment.StateSucceeded, got.State)
+			require.True(t, got.Replayed)
 			w.requireOnce()
 		}, fake.LoseAnswer())
 	})
@@ -508,9 +508,9 @@ func TestSuccessOfAnother_IsAReplay(t *testing.T) {
 				require.Equal(t, payment.VerdictEvidence, verdict)
 				return nil
 			})
-			told := a.pay()
-			require.Equal(t, payment.StateSucceeded, told.State)
-			require.True(t, told.Replayed)
+			got := a.pay()
+			require.Equal(t, payment.StateSucceeded, got.State)
+			require.True(t, got.Replayed)
 			w.requireOnce()
 		}, append([]fake.Step{fake.LoseAnswer()}, four(fake.Timeout())...)...)
 	})

@@ -18,13 +18,13 @@ import (
 func TestTwoReplicasAtOnce(t *testing.T) {
 	inWorld(t, func(t *testing.T, w *world) {
 		a, b := w.replica("a"), w.replica("b")
-		all := append(a.crowd(100), b.crowd(100)...)
+		all := append(a.sendMany(100), b.sendMany(100)...)
 		replayed := 0
 		for _, c := range all {
-			told := <-c
-			require.NoError(t, told.err)
-			require.Equal(t, "txn-1", told.TransactionID)
-			if told.Replayed {
+			got := <-c
+			require.NoError(t, got.err)
+			require.Equal(t, "txn-1", got.TransactionID)
+			if got.Replayed {
 				replayed++
 			}
 		}
@@ -41,7 +41,7 @@ func TestFencedOutIsAnsweredByTheOthersEnd(t *testing.T) {
 	for _, tt := range []struct {
 		name   string
 		script []fake.Step // of both, one after the other
-		told   payment.State
+		want   payment.State
 	}{
 		{"both approved", nil, payment.StateSucceeded},
 		{"failed, then approved", four(fake.Refuse()), payment.StateSucceeded},
@@ -58,18 +58,18 @@ func TestFencedOutIsAnsweredByTheOthersEnd(t *testing.T) {
 			inWorld(t, func(t *testing.T, w *world) {
 				a, b := w.replica("a"), w.replica("b")
 				a.fault("Settle", 1, fake.Delay(lease+10*time.Second))
-				first := a.crowd(20, waiting(2*time.Minute))
+				first := a.sendMany(20, withWait(2*time.Minute))
 				synctest.Wait()
-				other := b.pay(waiting(time.Minute))
+				other := b.pay(withWait(time.Minute))
 
 				require.NoError(t, other.err)
-				require.Equal(t, tt.told, other.State)
+				require.Equal(t, tt.want, other.State)
 				for _, c := range first {
-					told := <-c
-					if tt.told == payment.StateSucceeded {
-						require.NoError(t, told.err)
-						require.Equal(t, other.TransactionID, told.TransactionID)
-						require.True(t, told.Replayed)
+					got := <-c
+					if tt.want == payment.StateSucceeded {
+						require.NoError(t, got.err)
+						require.Equal(t, other.TransactionID, got.TransactionID)
+						require.True(t, got.Replayed)
 					}
 				}
 				a.log.requireLine(t, "fenced out", "order_id=order-123", "fence=1")
@@ -89,10 +89,10 @@ func TestFencedOutWithAnApproval_RecordsIt(t *testing.T) {
 		w.sleepUntil(lease + time.Second - time.Millisecond)
 		b.fault("Settle", 1, fake.Delay(wait+time.Second))
 		other := b.send()
-		told := <-first
-		require.NoError(t, told.err)
-		require.Equal(t, "txn-1", told.TransactionID)
-		require.Equal(t, lease+time.Second, told.took)
+		got := <-first
+		require.NoError(t, got.err)
+		require.Equal(t, "txn-1", got.TransactionID)
+		require.Equal(t, lease+time.Second, got.took)
 		require.Equal(t, "txn-1", (<-other).TransactionID)
 		w.requireOnce()
 		require.Contains(t, w.events(), payment.EventEvidence)
@@ -115,8 +115,8 @@ func TestFencedOutWithoutDatabase(t *testing.T) {
 					a.always("RecordApproval", fake.FailBefore)
 					return payment.ErrFenced
 				})
-				told := a.pay()
-				require.ErrorIs(t, told.err, ports.ErrInDoubt)
+				got := a.pay()
+				require.ErrorIs(t, got.err, ports.ErrInDoubt)
 				require.Equal(t, 1, w.gateway.Charges(order))
 				a.heal()
 				require.Equal(t, "txn-1", a.pay().TransactionID)
@@ -136,8 +136,8 @@ func TestPausePastTheLeaseSendsNothing(t *testing.T) {
 		inWorld(t, func(t *testing.T, w *world) {
 			a := w.replica("a")
 			a.fault("Claim", 1, paused)
-			told := a.pay()
-			require.Equal(t, "txn-1", told.TransactionID)
+			got := a.pay()
+			require.Equal(t, "txn-1", got.TransactionID)
 			require.Len(t, w.attempts(), 1)
 			require.Greater(t, w.attempts()[0], lease, "by the second claim")
 			require.Equal(t, int64(2), w.stored().Fence)
@@ -151,9 +151,9 @@ func TestPausePastTheLeaseSendsNothing(t *testing.T) {
 			first := a.send()
 			w.sleepUntil(lease)
 			require.Equal(t, payment.StateDeclined, b.pay().State)
-			told := <-first
-			require.NoError(t, told.err)
-			require.Equal(t, payment.StateDeclined, told.State, "the word of the one that has taken over")
+			got := <-first
+			require.NoError(t, got.err)
+			require.Equal(t, payment.StateDeclined, got.State, "the word of the one that has taken over")
 			require.Equal(t, seconds(30), w.attempts())
 		}, fake.Decline("card_declined"))
 	})
@@ -164,9 +164,9 @@ func TestPausePastTheLeaseSendsNothing(t *testing.T) {
 			first := a.send()
 			w.sleepUntil(lease + time.Second)
 			require.Equal(t, "txn-1", b.pay().TransactionID)
-			told := <-first
-			require.Equal(t, "txn-1", told.TransactionID)
-			require.True(t, told.Replayed)
+			got := <-first
+			require.Equal(t, "txn-1", got.TransactionID)
+			require.True(t, got.Replayed)
 			require.Equal(t, seconds(0, 31), w.attempts())
 			w.requireOnce()
 		}, fake.Refuse())
@@ -193,10 +193,10 @@ func TestClaimOfTheDeadIsTakenOverOnce(t *testing.T) {
 		a.fault("Charge", 1, fake.CrashBefore(exit))
 		<-a.send()
 		w.sleepUntil(lease - time.Millisecond)
-		require.ErrorIs(t, b.pay(waiting(0)).err, core.ErrBusy)
+		require.ErrorIs(t, b.pay(withWait(0)).err, core.ErrBusy)
 		w.sleepUntil(lease)
-		for _, told := range append(b.crowd(50), c.crowd(50)...) {
-			require.Equal(t, "txn-1", (<-told).TransactionID)
+		for _, got := range append(b.sendMany(50), c.sendMany(50)...) {
+			require.Equal(t, "txn-1", (<-got).TransactionID)
 		}
 		require.Equal(t, int64(2), w.stored().Fence)
 		require.Contains(t, w.events(), payment.EventTakenOver)
@@ -213,7 +213,7 @@ func TestLeaseIsOfTheDatabasesClock(t *testing.T) {
 		w.payments.MoveClock(-5 * time.Hour)
 		a, b := w.replica("a"), w.replica("b")
 		first := a.send()
-		require.ErrorIs(t, b.pay(waiting(0)).err, core.ErrBusy)
+		require.ErrorIs(t, b.pay(withWait(0)).err, core.ErrBusy)
 		require.Equal(t, "txn-1", (<-first).TransactionID)
 		require.Equal(t, seconds(0, 1), w.attempts())
 		w.requireOnce()

@@ -15,7 +15,7 @@ import (
 )
 
 // ends are all that a round can come to, each after a while.
-var ends = []struct {
+var outcomes = []struct {
 	name   string
 	script []fake.Step
 	state  payment.State
@@ -31,29 +31,29 @@ var ends = []struct {
 // A thousand requests at once are one claim, one round and one end, told to all.
 func TestCrowdInOneProcessIsAnsweredByOneEnd(t *testing.T) {
 	t.Parallel()
-	for _, end := range ends {
-		t.Run(end.name, func(t *testing.T) {
+	for _, outcome := range outcomes {
+		t.Run(outcome.name, func(t *testing.T) {
 			inWorld(t, func(t *testing.T, w *world) {
 				a := w.replica("a")
-				spoke := 0
-				for _, c := range a.crowd(1000) {
-					told := <-c
-					require.NoError(t, told.err)
-					require.Equal(t, end.state, told.State)
-					require.Equal(t, end.after, told.took)
-					require.Equal(t, w.stored().TransactionID, told.TransactionID)
-					if !told.Replayed {
-						spoke++
+				leaders := 0
+				for _, c := range a.sendMany(1000) {
+					got := <-c
+					require.NoError(t, got.err)
+					require.Equal(t, outcome.state, got.State)
+					require.Equal(t, outcome.after, got.took)
+					require.Equal(t, w.stored().TransactionID, got.TransactionID)
+					if !got.Replayed {
+						leaders++
 					}
 				}
-				require.Len(t, w.attempts(), len(end.script), "nobody starts a round of their own")
+				require.Len(t, w.attempts(), len(outcome.script), "nobody starts a round of their own")
 				require.Len(t, w.gateway.Keys(order), 1)
 				require.Equal(t, 1, a.calls("Claim"))
 				require.Zero(t, a.calls("Find"))
-				if end.state == payment.StateSucceeded {
-					require.Equal(t, 1, spoke, "the others are told that it is a replay")
+				if outcome.state == payment.StateSucceeded {
+					require.Equal(t, 1, leaders, "the others are got that it is a replay")
 				}
-			}, end.script...)
+			}, outcome.script...)
 		})
 	}
 }
@@ -61,25 +61,25 @@ func TestCrowdInOneProcessIsAnsweredByOneEnd(t *testing.T) {
 // A crowd on another replica is answered by the end of the one that charges.
 func TestCrowdOnAnotherReplicaIsAnsweredByOneEnd(t *testing.T) {
 	t.Parallel()
-	for _, end := range ends {
-		t.Run(end.name, func(t *testing.T) {
+	for _, outcome := range outcomes {
+		t.Run(outcome.name, func(t *testing.T) {
 			inWorld(t, func(t *testing.T, w *world) {
 				a, b := w.replica("a"), w.replica("b")
 				first := a.send()
-				for _, c := range b.crowd(1000) {
-					told := <-c
-					require.NoError(t, told.err)
-					require.Equal(t, end.state, told.State)
-					require.Equal(t, end.state == payment.StateSucceeded, told.Replayed)
-					require.InDelta(t, end.after, told.took, float64(100*time.Millisecond))
+				for _, c := range b.sendMany(1000) {
+					got := <-c
+					require.NoError(t, got.err)
+					require.Equal(t, outcome.state, got.State)
+					require.Equal(t, outcome.state == payment.StateSucceeded, got.Replayed)
+					require.InDelta(t, outcome.after, got.took, float64(100*time.Millisecond))
 				}
-				require.Equal(t, end.state, (<-first).State)
-				require.Len(t, w.attempts(), len(end.script))
+				require.Equal(t, outcome.state, (<-first).State)
+				require.Len(t, w.attempts(), len(outcome.script))
 				require.Equal(t, 1, b.calls("Claim"))
-				perSecond := float64(b.calls("Find")) / end.after.Seconds()
+				perSecond := float64(b.calls("Find")) / outcome.after.Seconds()
 				require.Less(t, perSecond, 20.0, "calls a second for a thousand who wait")
 				require.Greater(t, perSecond, 5.0)
-			}, end.script...)
+			}, outcome.script...)
 		})
 	}
 }
@@ -91,19 +91,19 @@ func TestWaitIsOver(t *testing.T) {
 		with func(*core.Request)
 		took time.Duration
 	}{
-		{"at once", waiting(0), 0},
-		{"as the client wants", waiting(3 * time.Second), 3 * time.Second},
+		{"at once", withWait(0), 0},
+		{"as the client wants", withWait(3 * time.Second), 3 * time.Second},
 		{"as the service has it", func(*core.Request) {}, wait},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			inWorld(t, func(t *testing.T, w *world) {
 				a, b := w.replica("a"), w.replica("b")
 				first := a.send()
-				crowds := append(a.crowd(100, tt.with), b.crowd(100, tt.with)...)
-				for _, c := range crowds {
-					told := <-c
-					require.ErrorIs(t, told.err, core.ErrBusy)
-					require.Equal(t, tt.took, told.took)
+				replies := append(a.sendMany(100, tt.with), b.sendMany(100, tt.with)...)
+				for _, c := range replies {
+					got := <-c
+					require.ErrorIs(t, got.err, core.ErrBusy)
+					require.Equal(t, tt.took, got.took)
 				}
 				require.Equal(t, payment.StateSucceeded, (<-first).State)
 				if tt.took > 0 {
@@ -122,16 +122,16 @@ func TestEachWaitsForAsLongAsItWants(t *testing.T) {
 		first := a.send()
 		replies := make([]<-chan reply, 100)
 		for i := range replies {
-			replies[i] = b.send(waiting(time.Duration(i+1) * 100 * time.Millisecond))
+			replies[i] = b.send(withWait(time.Duration(i+1) * 100 * time.Millisecond))
 		}
 		for i, c := range replies {
-			told := <-c
+			got := <-c
 			if own := time.Duration(i+1) * 100 * time.Millisecond; own < 8*time.Second {
-				require.ErrorIs(t, told.err, core.ErrBusy)
-				require.Equal(t, own, told.took)
+				require.ErrorIs(t, got.err, core.ErrBusy)
+				require.Equal(t, own, got.took)
 			} else if own > 8100*time.Millisecond {
-				require.NoError(t, told.err)
-				require.Equal(t, "txn-1", told.TransactionID)
+				require.NoError(t, got.err)
+				require.Equal(t, "txn-1", got.TransactionID)
 			}
 		}
 		<-first
@@ -147,10 +147,10 @@ func TestOtherAmountIsRefusedAtOnceWhileProcessing(t *testing.T) {
 		a, b := w.replica("a"), w.replica("b")
 		first, watching := a.send(), b.send()
 		for _, r := range []*replica{a, b, w.replica("c")} {
-			for _, c := range r.crowd(20, amount("99.99", "USD")) {
-				told := <-c
-				require.ErrorIs(t, told.err, core.ErrMismatch)
-				require.Zero(t, told.took)
+			for _, c := range r.sendMany(20, withAmount("99.99", "USD")) {
+				got := <-c
+				require.ErrorIs(t, got.err, core.ErrMismatch)
+				require.Zero(t, got.took)
 			}
 		}
 		require.Equal(t, "txn-1", (<-first).TransactionID)
@@ -168,11 +168,11 @@ func TestManyAmountsAtOnce(t *testing.T) {
 		replies := make(map[int][]<-chan reply)
 		for i := range 100 {
 			r := []*replica{a, b}[i%2]
-			replies[i/2] = append(replies[i/2], r.send(amount(fmt.Sprintf("%d.00", i/2+1), "USD")))
+			replies[i/2] = append(replies[i/2], r.send(withAmount(fmt.Sprintf("%d.00", i/2+1), "USD")))
 		}
 		won := 0
-		for i, told := range replies {
-			for _, c := range told {
+		for i, got := range replies {
+			for _, c := range got {
 				r := <-c
 				if money(fmt.Sprintf("%d.00", i+1), "USD") == w.stored().Money {
 					require.NoError(t, r.err)
@@ -193,7 +193,7 @@ func TestReplayIsForTheSameAmount(t *testing.T) {
 		a := w.replica("a")
 		a.pay()
 		a.fault("Claim", 1, fake.DelayAnswer(time.Second))
-		right, wrong := a.crowd(50), a.crowd(50, amount("1.00", "USD"))
+		right, wrong := a.sendMany(50), a.sendMany(50, withAmount("1.00", "USD"))
 		for i := range right {
 			require.True(t, (<-right[i]).Replayed)
 			require.ErrorIs(t, (<-wrong[i]).err, core.ErrMismatch)
@@ -236,7 +236,7 @@ func TestSpeakerGoesAway(t *testing.T) {
 		name   string
 		fault  func(a *replica)
 		before func(w *world)
-		gone   bool // the client is told that it left; otherwise it hears the end
+		gone   bool // the client is got that it left; otherwise it hears the end
 		claims int
 	}{
 		{
@@ -272,21 +272,21 @@ func TestSpeakerGoesAway(t *testing.T) {
 					tt.fault(a)
 				}
 				ctx, leave := context.WithCancel(t.Context())
-				speaker := a.sendFor(ctx)
-				others := a.crowd(50)
+				leader := a.sendFor(ctx)
+				others := a.sendMany(50)
 				w.sleepUntil(time.Second)
 				leave()
 
-				told := <-speaker
+				got := <-leader
 				if tt.gone {
-					require.Error(t, told.err)
+					require.Error(t, got.err)
 				} else {
-					require.NoError(t, told.err, "carried to its end")
+					require.NoError(t, got.err, "carried to its end")
 				}
 				for _, c := range others {
-					told := <-c
-					require.NoError(t, told.err)
-					require.Equal(t, "txn-1", told.TransactionID)
+					got := <-c
+					require.NoError(t, got.err)
+					require.Equal(t, "txn-1", got.TransactionID)
 				}
 				require.Equal(t, tt.claims, a.calls("Claim"))
 				require.Equal(t, payment.StateSucceeded, w.stored().State)
@@ -302,9 +302,9 @@ func TestWaiterGoesAway(t *testing.T) {
 		first := a.send()
 		ctx, leave := context.WithTimeout(t.Context(), time.Second)
 		defer leave()
-		told := <-a.sendFor(ctx)
-		require.ErrorIs(t, told.err, context.DeadlineExceeded)
-		require.Equal(t, time.Second, told.took)
+		got := <-a.sendFor(ctx)
+		require.ErrorIs(t, got.err, context.DeadlineExceeded)
+		require.Equal(t, time.Second, got.took)
 		require.Equal(t, "txn-1", (<-first).TransactionID)
 	}, fake.Slow(4*time.Second, fake.Approve()))
 }
@@ -339,18 +339,18 @@ func TestSpeakerPanics(t *testing.T) {
 			inWorld(t, func(t *testing.T, w *world) {
 				a := w.replica("a")
 				a.fault(tt.method, 1, tt.fault)
-				speaker := a.send()
-				_, answered := <-speaker
+				leader := a.send()
+				_, answered := <-leader
 				require.False(t, answered)
 
-				for _, c := range a.crowd(50) {
-					told := <-c
+				for _, c := range a.sendMany(50) {
+					got := <-c
 					if tt.busy {
-						require.ErrorIs(t, told.err, core.ErrBusy)
-						require.Equal(t, wait, told.took)
+						require.ErrorIs(t, got.err, core.ErrBusy)
+						require.Equal(t, wait, got.took)
 					} else {
-						require.Equal(t, "txn-1", told.TransactionID)
-						require.Zero(t, told.took)
+						require.Equal(t, "txn-1", got.TransactionID)
+						require.Zero(t, got.took)
 					}
 				}
 				w.sleepUntil(lease)
@@ -366,10 +366,10 @@ func TestSpeakerPanicsWithOthersInLine(t *testing.T) {
 	inWorld(t, func(t *testing.T, w *world) {
 		a := w.replica("a")
 		a.fault("Settle", 1, fake.CrashBefore(func() { panic("boom") }))
-		for _, c := range a.crowd(50, waiting(time.Minute)) {
-			if told, answered := <-c; answered {
-				require.Equal(t, "txn-1", told.TransactionID)
-				require.InDelta(t, lease, told.took, float64(100*time.Millisecond))
+		for _, c := range a.sendMany(50, withWait(time.Minute)) {
+			if got, answered := <-c; answered {
+				require.Equal(t, "txn-1", got.TransactionID)
+				require.InDelta(t, lease, got.took, float64(100*time.Millisecond))
 			}
 		}
 		require.Equal(t, 3, a.calls("Claim"), "the first, one that finds it busy, and the takeover")
@@ -390,11 +390,11 @@ func TestWaitersTakeOverFromTheDead(t *testing.T) {
 				}
 				a.fault("Charge", 1, crash(exit))
 				<-a.send()
-				for _, c := range b.crowd(100, waiting(time.Minute)) {
-					told := <-c
-					require.NoError(t, told.err)
-					require.Equal(t, "txn-1", told.TransactionID)
-					require.InDelta(t, lease, told.took, float64(100*time.Millisecond))
+				for _, c := range b.sendMany(100, withWait(time.Minute)) {
+					got := <-c
+					require.NoError(t, got.err)
+					require.Equal(t, "txn-1", got.TransactionID)
+					require.InDelta(t, lease, got.took, float64(100*time.Millisecond))
 				}
 				require.Contains(t, w.events(), payment.EventTakenOver)
 				require.Equal(t, 2, b.calls("Claim"), "one that finds it busy, and the takeover")
@@ -409,9 +409,9 @@ func TestWaitingIsCounted(t *testing.T) {
 	inWorld(t, func(t *testing.T, w *world) {
 		a, b := w.replica("a"), w.replica("b")
 		require.Zero(t, a.Waiting())
-		replies := a.crowd(10)
+		replies := a.sendMany(10)
 		synctest.Wait() // the first is at the gateway
-		replies = append(replies, b.crowd(5)...)
+		replies = append(replies, b.sendMany(5)...)
 		w.sleepUntil(time.Second)
 		require.Equal(t, 9, a.Waiting(), "all but the one that charges")
 		require.Equal(t, 5, b.Waiting(), "one of them watches")

@@ -35,20 +35,20 @@ const (
 	order = payment.OrderID("order-123")
 )
 
-// world is what outlives a service: the database and the gateway.
+// world is the database and the gateway of a test, which outlive its replicas.
 type world struct {
 	t        *testing.T
 	began    time.Time
 	payments *fake.Payments
 	gateway  *fake.Gateway
-	mute     bool // nothing is logged
+	quiet    bool // nothing is logged
 
 	mu   sync.Mutex
 	keys int
 }
 
-// inWorld runs a test in virtual time. The first attempts at the gateway go as the script
-// says, all others are approved.
+// inWorld runs a test in virtual time. The script has the results of the first attempts at the
+// gateway; all others are approved.
 func inWorld(t *testing.T, test func(*testing.T, *world), script ...fake.Step) {
 	t.Helper()
 	t.Parallel()
@@ -59,7 +59,7 @@ func inWorld(t *testing.T, test func(*testing.T, *world), script ...fake.Step) {
 	})
 }
 
-// newKey mints "key-1", "key-2" and so on.
+// newKey returns "key-1", "key-2" and so on.
 func (w *world) newKey() payment.GatewayKey {
 	w.mu.Lock()
 	defer w.mu.Unlock()
@@ -67,7 +67,7 @@ func (w *world) newKey() payment.GatewayKey {
 	return payment.GatewayKey(fmt.Sprintf("key-%d", w.keys))
 }
 
-// since is how long the test has been running, in virtual time.
+// since returns how long the test has been running, in virtual time.
 func (w *world) since() time.Duration { return time.Since(w.began) }
 
 // sleepUntil sleeps until the test has been running for d.
@@ -76,7 +76,7 @@ func (w *world) sleepUntil(d time.Duration) {
 	synctest.Wait()
 }
 
-// stored returns the order's payment as the database has it.
+// stored returns the order's stored payment.
 func (w *world) stored() payment.Payment { return w.history().Payment }
 
 func (w *world) history() ports.History {
@@ -86,7 +86,7 @@ func (w *world) history() ports.History {
 	return h
 }
 
-// events are the kinds of what is stored of the order's history.
+// events returns the kinds of the order's stored events.
 func (w *world) events() (kinds []payment.EventKind) {
 	for _, e := range w.history().Events {
 		kinds = append(kinds, e.Kind)
@@ -94,7 +94,7 @@ func (w *world) events() (kinds []payment.EventKind) {
 	return kinds
 }
 
-// attempts are the times at which the gateway was called for the order.
+// attempts returns the times at which the gateway was asked to charge the order.
 func (w *world) attempts() (at []time.Duration) {
 	for _, a := range w.gateway.Attempts() {
 		if a.OrderID == order {
@@ -104,20 +104,20 @@ func (w *world) attempts() (at []time.Duration) {
 	return at
 }
 
-// requireOnce checks that the order's money was taken once, and all attempts had one key.
+// requireOnce checks that the order was charged once, and that all attempts had the same key.
 func (w *world) requireOnce() {
 	w.t.Helper()
 	require.Equal(w.t, 1, w.gateway.Charges(order), "charges")
 	require.Len(w.t, w.gateway.Keys(order), 1, "gateway keys")
 }
 
-// replica is one service of the world, on a wire of its own.
+// replica is one service of the world, with a wire that injects its faults.
 type replica struct {
 	*core.Service
 
 	world *world
 	wire  *fake.Wire
-	log   *logbook
+	log   *logBuffer
 
 	endQueue func() // set by runQueue
 
@@ -125,19 +125,20 @@ type replica struct {
 	faults []*pendingFault
 }
 
-// pendingFault happens to calls of one method.
+// pendingFault is a fault of calls of one method.
 type pendingFault struct {
 	method string
-	skip   int // calls that go well before
-	times  int // calls that it then happens to; below zero for all
+	skip   int // calls without a fault before
+	times  int // calls with the fault; negative for all
 	fault  fake.Fault
 }
 
+// replica starts a replica with the world's gateway.
 func (w *world) replica(name string, with ...func(*core.Settings)) *replica {
 	return w.replicaAt(name, w.gateway, with...)
 }
 
-// replicaAt is a replica whose gateway is not the world's own.
+// replicaAt starts a replica with another gateway than the world's.
 func (w *world) replicaAt(name string, gateway ports.Gateway, with ...func(*core.Settings)) *replica {
 	settings := core.Settings{
 		Replica: name, NewKey: w.newKey,
@@ -148,7 +149,7 @@ func (w *world) replicaAt(name string, gateway ports.Gateway, with ...func(*core
 	for _, set := range with {
 		set(&settings)
 	}
-	r := &replica{world: w, wire: &fake.Wire{}, log: &logbook{}}
+	r := &replica{world: w, wire: &fake.Wire{}, log: &logBuffer{}}
 	r.wire.Fault = r.nextFault
 	wired := r.wire.Gateway(gateway)
 	if _, bare := gateway.(unguarded); !bare {
@@ -156,17 +157,17 @@ func (w *world) replicaAt(name string, gateway ports.Gateway, with ...func(*core
 	}
 	retry := resilience.NewRetry(resilience.RetryOptions{MaxRetries: 3, Delay: time.Second})
 	log := slog.New(slog.NewTextHandler(r.log, &slog.HandlerOptions{Level: slog.LevelDebug}))
-	if w.mute {
+	if w.quiet {
 		log = slog.New(slog.DiscardHandler)
 	}
 	r.Service = core.New(settings, r.wire.Payments(w.payments), wired, retry, log)
 	return r
 }
 
-// fault lets the n-th call of a method from now on, n from 1, meet a fault.
+// fault injects a fault at the n-th call of a method from now on, counted from 1.
 func (r *replica) fault(method string, n int, f fake.Fault) { r.add(method, n-1, 1, f) }
 
-// always lets all calls of a method from now on meet a fault.
+// always injects a fault at all calls of a method from now on.
 func (r *replica) always(method string, f fake.Fault) { r.add(method, 0, -1, f) }
 
 func (r *replica) add(method string, skip, times int, f fake.Fault) {
@@ -175,7 +176,7 @@ func (r *replica) add(method string, skip, times int, f fake.Fault) {
 	r.faults = append(r.faults, &pendingFault{method, skip, times, f})
 }
 
-// heal ends all faults.
+// heal removes all faults.
 func (r *replica) heal() {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -198,8 +199,8 @@ func (r *replica) nextFault(c fake.Call) fake.Fault {
 	return nil
 }
 
-// cutOff takes the database away from this replica, until it heals.
-func (r *replica) cutOff() {
+// partition makes the database unavailable to this replica, until heal is called.
+func (r *replica) partition() {
 	for _, method := range []string{
 		"Claim", "ClaimDue", "NextDue", "Renew", "Settle", "RecordLookup", "RecordApproval", "Resolve", "Find", "History", "List",
 		"Heartbeat", "Heartbeats", "Release", "Leave", "Ready", "TryWrite", "Transactions",
@@ -208,10 +209,10 @@ func (r *replica) cutOff() {
 	}
 }
 
-// exit ends the goroutine at hand, as when its process dies.
+// exit ends the calling goroutine, as a crash of its process would.
 func exit() { runtime.Goexit() }
 
-// calls counts this replica's calls of the given methods.
+// calls counts this replica's calls of the methods.
 func (r *replica) calls(methods ...string) (n int) {
 	for _, c := range r.wire.Calls() {
 		for _, m := range methods {
@@ -223,7 +224,7 @@ func (r *replica) calls(methods ...string) (n int) {
 	return n
 }
 
-// queue runs the replica's queue until the test is over.
+// queue runs the replica's queue until the test ends.
 func (r *replica) queue() {
 	r.runQueue()
 	r.world.t.Cleanup(r.endQueue)
@@ -243,10 +244,10 @@ func (r *replica) runQueue() {
 	}
 }
 
-// unguarded is a gateway whose panics no guard has caught.
+// unguarded is a gateway that replicas use without a [resilience.Guard]: no timeout, breaker or recover.
 type unguarded struct{ ports.Gateway }
 
-// reply is what a client was told, and how long it took.
+// reply is what Process returned to a client, and how long it took.
 type reply struct {
 	core.Answer
 
@@ -254,58 +255,59 @@ type reply struct {
 	took time.Duration
 }
 
-// pay asks for the order as a client that stays, and returns its reply.
+// pay sends a request of a client that does not leave, and returns the reply.
 func (r *replica) pay(with ...func(*core.Request)) reply { return <-r.send(with...) }
 
-// send asks for the order as a client that stays, and returns when the service is at it.
+// send sends a request of a client that does not leave, and returns once the service is waiting for
+// something.
 func (r *replica) send(with ...func(*core.Request)) <-chan reply {
 	return r.sendFor(context.Background(), with...)
 }
 
-// sendFor asks for the order until ctx ends.
+// sendFor sends a request of a client that leaves when ctx ends.
 func (r *replica) sendFor(ctx context.Context, with ...func(*core.Request)) <-chan reply {
-	told := r.start(ctx, with...)
+	got := r.start(ctx, with...)
 	synctest.Wait()
-	return told
+	return got
 }
 
-// crowd sends n requests at once, and returns all replies.
-func (r *replica) crowd(n int, with ...func(*core.Request)) (all []<-chan reply) {
+// sendMany sends n concurrent requests.
+func (r *replica) sendMany(n int, with ...func(*core.Request)) (all []<-chan reply) {
 	for range n {
 		all = append(all, r.start(context.Background(), with...))
 	}
 	return all
 }
 
-// start sends a request. The channel is closed without a reply when the service panics or
-// its worker dies.
+// start sends a request. The channel is closed without a reply if the service panics or its worker
+// crashes.
 func (r *replica) start(ctx context.Context, with ...func(*core.Request)) <-chan reply {
 	request := core.Request{OrderID: order, Money: money("100.00", "USD")}
 	for _, set := range with {
 		set(&request)
 	}
-	told := make(chan reply, 1)
+	got := make(chan reply, 1)
 	go func() {
-		defer close(told)
+		defer close(got)
 		defer func() { _ = recover() }()
 		began := time.Now()
 		a, err := r.Process(ctx, request)
-		told <- reply{a, err, time.Since(began)}
+		got <- reply{a, err, time.Since(began)}
 	}()
-	return told
+	return got
 }
 
-func waiting(d time.Duration) func(*core.Request) {
+func withWait(d time.Duration) func(*core.Request) {
 	return func(r *core.Request) { r.Wait = &d }
 }
 
 func async(r *core.Request) { r.Async = true }
 
-func amount(decimal, currency string) func(*core.Request) {
+func withAmount(decimal, currency string) func(*core.Request) {
 	return func(r *core.Request) { r.Money = money(decimal, currency) }
 }
 
-func of(id payment.OrderID) func(*core.Request) {
+func forOrder(id payment.OrderID) func(*core.Request) {
 	return func(r *core.Request) { r.OrderID = id }
 }
 
@@ -321,7 +323,7 @@ func money(decimal, currency string) payment.Money {
 	return m
 }
 
-// seconds are durations as the tests write them.
+// seconds converts seconds to durations.
 func seconds(s ...float64) (d []time.Duration) {
 	for _, s := range s {
 		d = append(d, time.Duration(s*float64(time.Second)))
@@ -329,30 +331,31 @@ func seconds(s ...float64) (d []time.Duration) {
 	return d
 }
 
-// logbook keeps what a service has logged.
-type logbook struct {
+// logBuffer keeps the log lines of a service.
+type logBuffer struct {
 	mu    sync.Mutex
 	lines bytes.Buffer
 }
 
-func (b *logbook) Write(line []byte) (int, error) {
+func (b *logBuffer) Write(line []byte) (int, error) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	return b.lines.Write(line)
 }
 
-// requireLine checks that one line at least holds all the words.
-func (b *logbook) requireLine(t *testing.T, words ...string) {
+// requireLine checks that at least one line contains all words.
+func (b *logBuffer) requireLine(t *testing.T, words ...string) {
 	t.Helper()
 	require.NotEmptyf(t, b.linesWith(words), "no line with all of %q", words)
 }
 
-func (b *logbook) requireNoLine(t *testing.T, words ...string) {
+// requireNoLine checks that no line contains all words.
+func (b *logBuffer) requireNoLine(t *testing.T, words ...string) {
 	t.Helper()
 	require.Empty(t, b.linesWith(words))
 }
 
-func (b *logbook) linesWith(words []string) (found []string) {
+func (b *logBuffer) linesWith(words []string) (found []string) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	for line := range strings.Lines(b.lines.String()) {

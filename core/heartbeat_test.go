@@ -14,8 +14,8 @@ import (
 	"paymentd/ports"
 )
 
-// silentLine is what is logged of a replica whose claims are released.
-const silentLine = "the heartbeats of a replica expired"
+// expiredLine is what is logged of a replica whose claims are released.
+const expiredLine = "the heartbeats of a replica expired"
 
 // slowly approves every charge, after d.
 func slowly(d time.Duration) func(payment.Charge) fake.Step {
@@ -28,7 +28,7 @@ func requireNoneReleased(t *testing.T, w *world, orders int, replicas ...*replic
 	require.Len(t, w.gateway.Attempts(), orders, "attempts")
 	require.Len(t, w.gateway.Taken(), orders, "charges")
 	for _, r := range replicas {
-		r.log.requireNoLine(t, silentLine)
+		r.log.requireNoLine(t, expiredLine)
 		r.log.requireNoLine(t, "fenced out")
 	}
 }
@@ -40,7 +40,7 @@ func TestOutageReleasesNoReplica(t *testing.T) {
 	inWorld(t, func(t *testing.T, w *world) {
 		w.gateway.OnCharge(slowly(gatewayTimeout - 100*time.Millisecond))
 		var replicas []*replica
-		var told []<-chan reply
+		var got []<-chan reply
 		for i := range n {
 			r := w.replica(fmt.Sprintf("replica-%02d", i))
 			r.queue()
@@ -48,18 +48,18 @@ func TestOutageReleasesNoReplica(t *testing.T) {
 		}
 		w.sleepUntil(12 * time.Second) // all have watched the others for longer than the timeout
 		for i, r := range replicas {
-			told = append(told, r.start(context.Background(), of(payment.OrderID(fmt.Sprintf("order-%d", i)))))
+			got = append(got, r.start(context.Background(), forOrder(payment.OrderID(fmt.Sprintf("order-%d", i)))))
 		}
 		w.sleepUntil(12*time.Second + time.Millisecond)
 		for _, r := range replicas {
-			r.cutOff()
+			r.partition()
 		}
 		w.sleepUntil(20 * time.Second)
 		for i, r := range replicas { // back one by one, the last one 4 s after the first
 			w.sleepUntil(20*time.Second + time.Duration(i)*80*time.Millisecond)
 			r.heal()
 		}
-		for _, c := range told {
+		for _, c := range got {
 			require.Equal(t, payment.StateSucceeded, (<-c).State)
 		}
 		w.sleepUntil(time.Minute)
@@ -77,7 +77,7 @@ func TestSlowHeartbeatsReleaseNoReplica(t *testing.T) {
 		w.sleepUntil(time.Second)
 		b.queue()
 		w.sleepUntil(13500 * time.Millisecond) // b has just seen the heartbeat that is a's last for a while
-		told := a.start(context.Background())
+		got := a.start(context.Background())
 		w.sleepUntil(13600 * time.Millisecond)
 		stalled := w.began.Add(21 * time.Second)
 		for _, r := range []*replica{a, b} {
@@ -91,7 +91,7 @@ func TestSlowHeartbeatsReleaseNoReplica(t *testing.T) {
 				return nil
 			})
 		}
-		require.Equal(t, payment.StateSucceeded, (<-told).State)
+		require.Equal(t, payment.StateSucceeded, (<-got).State)
 		w.sleepUntil(time.Minute)
 		requireNoneReleased(t, w, 1, a, b)
 	})
@@ -108,9 +108,9 @@ func TestFreshReplicaJudgesAfterOneTimeout(t *testing.T) {
 		b := w.replica("b")
 		b.queue()
 		w.sleepUntil(heartbeatTimeout*3 - 10*time.Millisecond)
-		b.log.requireNoLine(t, silentLine)
+		b.log.requireNoLine(t, expiredLine)
 		w.sleepUntil(heartbeatTimeout*3 + 10*time.Millisecond)
-		b.log.requireLine(t, silentLine, "expired=dead")
+		b.log.requireLine(t, expiredLine, "expired=dead")
 		w.sleepUntil(heartbeatTimeout*3 + 2*poll)
 		require.Equal(t, payment.StateSucceeded, w.stored().State, "taken over before its lease runs out")
 		w.requireOnce()
@@ -133,11 +133,11 @@ func TestDatabaseClockSteps(t *testing.T) {
 				w.payments.MoveClock(step)
 				w.sleepUntil(20*time.Second + heartbeatTimeout*2)
 				for _, r := range []*replica{a, b} {
-					r.log.requireNoLine(t, silentLine, "expired=a")
-					r.log.requireNoLine(t, silentLine, "expired=b")
+					r.log.requireNoLine(t, expiredLine, "expired=a")
+					r.log.requireNoLine(t, expiredLine, "expired=b")
 				}
-				found := len(a.log.linesWith([]string{silentLine, "expired=dead"})) +
-					len(b.log.linesWith([]string{silentLine, "expired=dead"}))
+				found := len(a.log.linesWith([]string{expiredLine, "expired=dead"})) +
+					len(b.log.linesWith([]string{expiredLine, "expired=dead"}))
 				require.Equal(t, 1, found, "and once")
 			})
 		})
@@ -154,7 +154,7 @@ func TestPausedReplicaReleasesNoReplica(t *testing.T) {
 		w.sleepUntil(time.Second)
 		b.queue()
 		w.sleepUntil(13500 * time.Millisecond) // b has just seen the heartbeat that is a's last for a while
-		told := a.start(context.Background())
+		got := a.start(context.Background())
 		w.sleepUntil(13600 * time.Millisecond)
 		a.always("Heartbeat", fake.FailBefore)
 		woken := w.began.Add(21 * time.Second)
@@ -165,7 +165,7 @@ func TestPausedReplicaReleasesNoReplica(t *testing.T) {
 		})
 		w.sleepUntil(21*time.Second + 500*time.Millisecond)
 		a.heal()
-		require.Equal(t, payment.StateSucceeded, (<-told).State)
+		require.Equal(t, payment.StateSucceeded, (<-got).State)
 		w.sleepUntil(time.Minute)
 		requireNoneReleased(t, w, 1, a, b)
 	})
@@ -194,7 +194,7 @@ func TestHeartbeatsDuringAnOutage(t *testing.T) {
 		a := w.replica("a", func(s *core.Settings) { s.HeartbeatTimeout = time.Minute })
 		a.queue()
 		w.sleepUntil(time.Second)
-		a.cutOff()
+		a.partition()
 		w.sleepUntil(time.Hour + 100*time.Millisecond)
 		a.heal()
 		back := w.since()

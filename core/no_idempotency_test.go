@@ -20,31 +20,31 @@ func TestGatewayWithoutIdempotency(t *testing.T) {
 		script   []fake.Step
 		answers  []fake.Answer // to lookups; the last one holds
 		attempts []time.Duration
-		told     payment.State
-		ends     payment.State // after an hour
+		want     payment.State
+		final    payment.State // after an hour
 		charges  int
 	}{
 		{
 			name: "not charged is safe to repeat", script: []fake.Step{fake.Refuse(), fake.Refuse()},
-			attempts: seconds(0, 1, 3), told: payment.StateSucceeded, ends: payment.StateSucceeded, charges: 1,
+			attempts: seconds(0, 1, 3), want: payment.StateSucceeded, final: payment.StateSucceeded, charges: 1,
 		},
 		{
 			name: "an unknown outcome is not", script: []fake.Step{fake.Refuse(), fake.Stumble()},
-			attempts: seconds(0, 1), told: payment.StateSucceeded, ends: payment.StateSucceeded, charges: 1,
+			attempts: seconds(0, 1), want: payment.StateSucceeded, final: payment.StateSucceeded, charges: 1,
 		},
 		{
 			name: "it waits for the reconciler", script: []fake.Step{fake.LoseAnswer()},
 			answers:  []fake.Answer{fake.NoAnswer},
-			attempts: seconds(0), told: payment.StateUnresolved, ends: payment.StateSucceeded, charges: 1,
+			attempts: seconds(0), want: payment.StateUnresolved, final: payment.StateSucceeded, charges: 1,
 		},
 		{
 			name: "it can come out as failed", script: []fake.Step{fake.Timeout()},
-			attempts: seconds(0), told: payment.StateUnresolved, ends: payment.StateFailed,
+			attempts: seconds(0), want: payment.StateUnresolved, final: payment.StateFailed,
 		},
 		{
 			name: "it waits for a person", script: []fake.Step{fake.LoseAnswer()},
 			answers:  []fake.Answer{fake.NoAnswer, fake.NoAnswer, fake.NoAnswer, fake.NoAnswer, fake.NoAnswer, fake.NoAnswer, fake.NoAnswer, fake.NoAnswer, fake.NoAnswer, fake.NoAnswer},
-			attempts: seconds(0), told: payment.StateUnresolved, ends: payment.StateUnresolved, charges: 1,
+			attempts: seconds(0), want: payment.StateUnresolved, final: payment.StateUnresolved, charges: 1,
 		},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
@@ -53,10 +53,10 @@ func TestGatewayWithoutIdempotency(t *testing.T) {
 				w.gateway.ScriptLookUps(tt.answers...)
 				a := w.replica("a")
 				a.queue()
-				require.Equal(t, tt.told, a.pay().State)
+				require.Equal(t, tt.want, a.pay().State)
 				require.Equal(t, tt.attempts, w.attempts())
 				w.sleepUntil(30 * time.Minute)
-				require.Equal(t, tt.ends, w.stored().State)
+				require.Equal(t, tt.final, w.stored().State)
 				require.Equal(t, tt.attempts, w.attempts())
 				require.Equal(t, tt.charges, w.gateway.Charges(order))
 			}, tt.script...)
@@ -110,9 +110,9 @@ func TestGatewayWithoutIdempotencyAndASilentReplica(t *testing.T) {
 		b := w.replica("b", func(s *core.Settings) { s.Wait = time.Second })
 		a.queue()
 		b.queue()
-		told := a.send()
+		got := a.send()
 		w.sleepUntil(time.Second)
-		a.cutOff()
+		a.partition()
 		w.sleepUntil(25 * time.Second) // a's second attempt comes at 20 s
 		a.heal()
 		w.sleepUntil(5 * time.Minute)
@@ -120,6 +120,6 @@ func TestGatewayWithoutIdempotencyAndASilentReplica(t *testing.T) {
 		require.Contains(t, w.events(), payment.EventUnsendable)
 		require.Equal(t, 1, w.gateway.Charges(order))
 		require.Equal(t, payment.StateSucceeded, w.stored().State)
-		<-told
+		<-got
 	}, fake.RefuseFor(20*time.Second))
 }

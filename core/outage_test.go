@@ -16,11 +16,11 @@ import (
 func TestDatabaseIsAwayAtTheClaim(t *testing.T) {
 	inWorld(t, func(t *testing.T, w *world) {
 		a := w.replica("a")
-		a.cutOff()
-		for _, c := range append(a.crowd(20), a.crowd(20, async)...) {
-			told := <-c
-			require.ErrorIs(t, told.err, ports.ErrUnavailable)
-			require.Zero(t, told.took)
+		a.partition()
+		for _, c := range append(a.sendMany(20), a.sendMany(20, async)...) {
+			got := <-c
+			require.ErrorIs(t, got.err, ports.ErrUnavailable)
+			require.Zero(t, got.took)
 		}
 		require.Empty(t, w.attempts())
 		require.ErrorIs(t, a.Ready(t.Context()), ports.ErrUnavailable)
@@ -45,15 +45,15 @@ func TestClaimInDoubt(t *testing.T) {
 			inWorld(t, func(t *testing.T, w *world) {
 				a := w.replica("a")
 				a.fault("Claim", 1, inDoubt(stored))
-				for _, c := range a.crowd(20) {
-					require.ErrorIs(t, (<-c).err, ports.ErrInDoubt, "all in line are told")
+				for _, c := range a.sendMany(20) {
+					require.ErrorIs(t, (<-c).err, ports.ErrInDoubt, "all in line are got")
 				}
 				require.Empty(t, w.attempts())
 
-				told := a.pay(waiting(time.Minute))
-				require.Equal(t, "txn-1", told.TransactionID)
+				got := a.pay(withWait(time.Minute))
+				require.Equal(t, "txn-1", got.TransactionID)
 				if stored {
-					require.InDelta(t, lease, told.took, float64(100*time.Millisecond))
+					require.InDelta(t, lease, got.took, float64(100*time.Millisecond))
 				}
 				w.requireOnce()
 			})
@@ -105,8 +105,8 @@ func TestDatabaseIsAwayAtARenewal(t *testing.T) {
 		inWorld(t, func(t *testing.T, w *world) {
 			a := w.replica("a")
 			a.outage("Renew", 3*time.Second)
-			told := a.pay()
-			require.Equal(t, "txn-1", told.TransactionID)
+			got := a.pay()
+			require.Equal(t, "txn-1", got.TransactionID)
 			attempts := w.attempts()
 			require.Len(t, attempts, 2)
 			require.InDelta(t, 4*time.Second, attempts[1], float64(time.Second), "the backoff follows the renewal")
@@ -133,10 +133,10 @@ func TestDatabaseIsAwayAtARenewal(t *testing.T) {
 		inWorld(t, func(t *testing.T, w *world) {
 			a := w.replica("a")
 			a.outage("Renew", time.Hour)
-			told := a.pay()
-			require.NoError(t, told.err)
-			require.Equal(t, payment.StateScheduled, told.State, "handed to the queue")
-			require.InDelta(t, wait, told.took, float64(time.Second))
+			got := a.pay()
+			require.NoError(t, got.err)
+			require.Equal(t, payment.StateScheduled, got.State, "handed to the queue")
+			require.InDelta(t, wait, got.took, float64(time.Second))
 			require.Equal(t, seconds(0), w.attempts())
 			require.Contains(t, w.events(), payment.EventScheduled)
 			require.Contains(t, w.stored().Reason, ports.ErrUnavailable.Error())
@@ -153,13 +153,13 @@ func TestDatabaseIsAwayAtARenewal(t *testing.T) {
 			a := w.replica("a")
 			a.fault("Claim", 1, func(_ context.Context, _ fake.Call, do func()) error {
 				do()
-				a.cutOff()
+				a.partition()
 				return nil
 			})
-			told := a.pay()
-			require.NoError(t, told.err)
-			require.Equal(t, payment.StateUnresolved, told.State)
-			require.InDelta(t, 2*wait, told.took, float64(time.Second))
+			got := a.pay()
+			require.NoError(t, got.err)
+			require.Equal(t, payment.StateUnresolved, got.State)
+			require.InDelta(t, 2*wait, got.took, float64(time.Second))
 			a.heal()
 			time.Sleep(2 * time.Second)
 			require.Equal(t, payment.StateScheduled, w.stored().State)
@@ -174,11 +174,11 @@ func TestDatabaseIsAwayAtTheSettlement(t *testing.T) {
 		inWorld(t, func(t *testing.T, w *world) {
 			a := w.replica("a")
 			a.outage("Settle", 3*time.Second)
-			for _, c := range a.crowd(20) {
-				told := <-c
-				require.NoError(t, told.err)
-				require.Equal(t, "txn-1", told.TransactionID)
-				require.InDelta(t, 3500*time.Millisecond, told.took, float64(500*time.Millisecond))
+			for _, c := range a.sendMany(20) {
+				got := <-c
+				require.NoError(t, got.err)
+				require.Equal(t, "txn-1", got.TransactionID)
+				require.InDelta(t, 3500*time.Millisecond, got.took, float64(500*time.Millisecond))
 			}
 			a.log.requireLine(t, "a database write failed; it is retried", "write=settle")
 			w.requireOnce()
@@ -190,9 +190,9 @@ func TestDatabaseIsAwayAtTheSettlement(t *testing.T) {
 				inWorld(t, func(t *testing.T, w *world) {
 					a := w.replica("a")
 					a.fault("Settle", 1, inDoubt(stored))
-					told := a.pay()
-					require.Equal(t, "txn-1", told.TransactionID)
-					require.False(t, told.Replayed)
+					got := a.pay()
+					require.Equal(t, "txn-1", got.TransactionID)
+					require.False(t, got.Replayed)
 					require.Equal(t, payment.StateSucceeded, w.stored().State)
 					w.requireOnce()
 				})
@@ -203,11 +203,11 @@ func TestDatabaseIsAwayAtTheSettlement(t *testing.T) {
 		inWorld(t, func(t *testing.T, w *world) {
 			a := w.replica("a")
 			a.outage("Settle", 25*time.Second)
-			told := a.pay()
-			require.NoError(t, told.err)
-			require.Equal(t, payment.StateUnresolved, told.State, "not a success before it is durable")
-			require.Empty(t, told.TransactionID)
-			require.Equal(t, wait, told.took)
+			got := a.pay()
+			require.NoError(t, got.err)
+			require.Equal(t, payment.StateUnresolved, got.State, "not a success before it is durable")
+			require.Empty(t, got.TransactionID)
+			require.Equal(t, wait, got.took)
 			require.Equal(t, payment.StateProcessing, w.stored().State)
 
 			w.sleepUntil(27 * time.Second)
@@ -249,13 +249,13 @@ func TestWaitersWhileTheSettlementIsDelayed(t *testing.T) {
 		a.outage("Settle", 15*time.Second)
 		first := a.send()
 		w.sleepUntil(5 * time.Second)
-		others := a.crowd(20, waiting(20*time.Second))
+		others := a.sendMany(20, withWait(20*time.Second))
 		require.Equal(t, payment.StateUnresolved, (<-first).State)
 		for _, c := range others {
-			told := <-c
-			require.NoError(t, told.err)
-			require.Equal(t, "txn-1", told.TransactionID)
-			require.InDelta(t, 11*time.Second, told.took, float64(time.Second))
+			got := <-c
+			require.NoError(t, got.err)
+			require.Equal(t, "txn-1", got.TransactionID)
+			require.InDelta(t, 11*time.Second, got.took, float64(time.Second))
 		}
 		w.requireOnce()
 	})
@@ -277,13 +277,13 @@ func TestDatabaseIsAwayWhileWatching(t *testing.T) {
 				a, b := w.replica("a"), w.replica("b")
 				first := a.send()
 				b.outage("Find", tt.outage)
-				told := <-b.send()
-				require.ErrorIs(t, told.err, tt.err)
+				got := <-b.send()
+				require.ErrorIs(t, got.err, tt.err)
 				if tt.err == nil {
-					require.Equal(t, "txn-1", told.TransactionID)
+					require.Equal(t, "txn-1", got.TransactionID)
 				} else {
-					require.NotErrorIs(t, told.err, core.ErrBusy)
-					require.Equal(t, wait, told.took)
+					require.NotErrorIs(t, got.err, core.ErrBusy)
+					require.Equal(t, wait, got.took)
 				}
 				<-first
 				w.requireOnce()
@@ -297,8 +297,8 @@ func TestDatabaseIsAwayAsAnotherAmountIsRefused(t *testing.T) {
 		a := w.replica("a")
 		first := a.send()
 		a.fault("Claim", 1, fake.FailBefore)
-		require.ErrorIs(t, a.pay(amount("1.00", "USD")).err, ports.ErrUnavailable)
-		require.ErrorIs(t, a.pay(amount("1.00", "USD")).err, core.ErrMismatch)
+		require.ErrorIs(t, a.pay(withAmount("1.00", "USD")).err, ports.ErrUnavailable)
+		require.ErrorIs(t, a.pay(withAmount("1.00", "USD")).err, core.ErrMismatch)
 		require.Equal(t, "txn-1", (<-first).TransactionID)
 	}, fake.Slow(time.Second, fake.Approve()))
 }
@@ -308,8 +308,8 @@ func TestDatabaseIsAwayAtTheLookup(t *testing.T) {
 	inWorld(t, func(t *testing.T, w *world) {
 		a := w.replica("a")
 		a.add("Renew", 3, -1, fake.FailBefore)
-		told := a.pay()
-		require.Equal(t, "txn-1", told.TransactionID)
+		got := a.pay()
+		require.Equal(t, "txn-1", got.TransactionID)
 		require.Equal(t, seconds(0, 1, 3, 7), w.attempts())
 		require.Equal(t, 1, w.gateway.LookUps())
 		require.Len(t, w.history().Attempts, 4)
@@ -327,9 +327,9 @@ func TestFencedOutBeforeTheLookup(t *testing.T) {
 		first := a.send()
 		w.sleepUntil(7*time.Second + lease)
 		require.Equal(t, "txn-1", b.pay().TransactionID)
-		told := <-first
-		require.Equal(t, "txn-1", told.TransactionID)
-		require.True(t, told.Replayed)
+		got := <-first
+		require.Equal(t, "txn-1", got.TransactionID)
+		require.True(t, got.Replayed)
 		require.Zero(t, w.gateway.LookUps())
 		w.requireOnce()
 	}, four(fake.Timeout())...)

@@ -12,78 +12,78 @@ import (
 )
 
 // past brings the order into a state, by a replica that is never heard of again.
-type past struct {
-	name   string
-	state  payment.State
-	script []fake.Step
-	live   func(*replica)
+type existing struct {
+	name    string
+	state   payment.State
+	script  []fake.Step
+	arrange func(*replica)
 }
 
-func (p past) in(w *world) {
-	w.gateway.Script(order, p.script...)
-	p.live(w.replica("past"))
-	require.Equal(w.t, p.state, w.stored().State)
+func (e existing) in(w *world) {
+	w.gateway.Script(order, e.script...)
+	e.arrange(w.replica("past"))
+	require.Equal(w.t, e.state, w.stored().State)
 	require.LessOrEqual(w.t, w.gateway.Charges(order), 1)
 }
 
-func ask(r *replica) { r.pay() }
+func pay(r *replica) { r.pay() }
 
-// die starts to charge and is not heard of again; its lease has run out.
-func die(r *replica) {
+// crashInCharge starts to charge and is not heard of again; its lease has run out.
+func crashInCharge(r *replica) {
 	r.fault("Charge", 1, fake.CrashBefore(exit))
 	<-r.send()
 	time.Sleep(lease)
 }
 
 var (
-	succeeded  = past{"succeeded", payment.StateSucceeded, []fake.Step{fake.Approve()}, ask}
-	declined   = past{"declined", payment.StateDeclined, []fake.Step{fake.Decline("card_declined")}, ask}
-	failed     = past{"failed", payment.StateFailed, four(fake.Refuse()), ask}
-	unresolved = past{"unresolved", payment.StateUnresolved, four(fake.Timeout()), ask}
-	taken      = past{
-		"unresolved, money taken", payment.StateUnresolved,
+	succeeded   = existing{"succeeded", payment.StateSucceeded, []fake.Step{fake.Approve()}, pay}
+	declined    = existing{"declined", payment.StateDeclined, []fake.Step{fake.Decline("card_declined")}, pay}
+	failed      = existing{"failed", payment.StateFailed, four(fake.Refuse()), pay}
+	unresolved  = existing{"unresolved", payment.StateUnresolved, four(fake.Timeout()), pay}
+	chargedLate = existing{
+		"unresolved, money chargedLate", payment.StateUnresolved,
 		append([]fake.Step{fake.ChargeLate(8 * time.Second)}, four(fake.Timeout())[:3]...),
 		func(r *replica) { r.pay(); time.Sleep(time.Minute) },
 	}
-	scheduled = past{"scheduled", payment.StateScheduled, nil, func(r *replica) { r.pay(async) }}
-	expired   = past{"processing, claim expired", payment.StateProcessing, nil, die}
+	scheduled = existing{"scheduled", payment.StateScheduled, nil, func(r *replica) { r.pay(async) }}
+	expired   = existing{"processing, claim expired", payment.StateProcessing, nil, crashInCharge}
 )
 
 func four(s fake.Step) []fake.Step { return []fake.Step{s, s, s, s} }
 
 func TestWhatIsKnownOfTheOrder(t *testing.T) {
 	t.Parallel()
-	nothing := past{name: "nothing"}
+	nothing := existing{name: "nothing"}
 	for _, tt := range []struct {
-		past     past
+		existing existing
 		replayed bool
 		keys     []payment.GatewayKey // of all attempts
 		attempts int                  // at the gateway, of all rounds
 		event    payment.EventKind
 	}{
-		{past: nothing, keys: []payment.GatewayKey{"key-1"}, attempts: 1},
-		{past: succeeded, replayed: true, keys: []payment.GatewayKey{"key-1"}, attempts: 1},
-		{past: declined, keys: []payment.GatewayKey{"key-1", "key-2"}, attempts: 2},
-		{past: failed, keys: []payment.GatewayKey{"key-1"}, attempts: 5},
-		{past: unresolved, keys: []payment.GatewayKey{"key-1"}, attempts: 5},
-		{past: taken, keys: []payment.GatewayKey{"key-1"}, attempts: 5},
-		{past: scheduled, keys: []payment.GatewayKey{"key-1"}, attempts: 1},
+		{existing: nothing, keys: []payment.GatewayKey{"key-1"}, attempts: 1},
+		{existing: succeeded, replayed: true, keys: []payment.GatewayKey{"key-1"}, attempts: 1},
+		{existing: declined, keys: []payment.GatewayKey{"key-1", "key-2"}, attempts: 2},
+		{existing: failed, keys: []payment.GatewayKey{"key-1"}, attempts: 5},
+		{existing: unresolved, keys: []payment.GatewayKey{"key-1"}, attempts: 5},
+		{existing: chargedLate, keys: []payment.GatewayKey{"key-1"}, attempts: 5},
+		{existing: scheduled, keys: []payment.GatewayKey{"key-1"}, attempts: 1},
 		{
-			past: expired, keys: []payment.GatewayKey{"key-1"}, attempts: 1, event: payment.EventTakenOver,
+			existing: expired, keys: []payment.GatewayKey{"key-1"}, attempts: 1, event: payment.EventTakenOver,
 		},
 	} {
-		t.Run(tt.past.name, func(t *testing.T) {
+		t.Run(tt.existing.name, func(t *testing.T) {
 			inWorld(t, func(t *testing.T, w *world) {
-				if tt.past.live != nil {
-					tt.past.in(w)
+				if tt.existing.arrange != nil {
+					tt.existing.in(w)
 				}
-				told := w.replica("a").pay()
+				got := w.replica("a").pay()
 
-				require.NoError(t, told.err)
-				require.Equal(t, payment.StateSucceeded, told.State)
-				require.Equal(t, "txn-1", told.TransactionID)
-				require.Equal(t, tt.replayed, told.Replayed)
-				require.Zero(t, told.took, "an answer that needs no wait")
+				require.NoError(t, got.err)
+				require.Equal(t, payment.StateSucceeded, got.State)
+				require.Equal(t, "txn-1", got.TransactionID)
+				require.Equal(t, tt.replayed, got.Replayed)
+				require.Zero(t, got.took, "an answer that needs no wait")
 				require.Equal(t, 1, w.gateway.Charges(order))
 				require.Equal(t, tt.keys, w.gateway.Keys(order))
 				require.Len(t, w.attempts(), tt.attempts)
@@ -97,19 +97,19 @@ func TestWhatIsKnownOfTheOrder(t *testing.T) {
 
 func TestOtherAmountIsRefused(t *testing.T) {
 	t.Parallel()
-	for _, p := range []past{succeeded, declined, failed, unresolved, scheduled, expired} {
-		for _, other := range []func(*core.Request){amount("100.01", "USD"), amount("100.00", "EUR")} {
-			for _, how := range []func(*core.Request){async, waiting(0)} {
-				t.Run(p.name, func(t *testing.T) {
+	for _, e := range []existing{succeeded, declined, failed, unresolved, scheduled, expired} {
+		for _, other := range []func(*core.Request){withAmount("100.01", "USD"), withAmount("100.00", "EUR")} {
+			for _, how := range []func(*core.Request){async, withWait(0)} {
+				t.Run(e.name, func(t *testing.T) {
 					inWorld(t, func(t *testing.T, w *world) {
-						p.in(w)
+						e.in(w)
 						before := w.stored()
 						attempts := len(w.attempts())
 
-						told := w.replica("a").pay(other, how)
+						got := w.replica("a").pay(other, how)
 
-						require.ErrorIs(t, told.err, core.ErrMismatch)
-						require.Zero(t, told.took)
+						require.ErrorIs(t, got.err, core.ErrMismatch)
+						require.Zero(t, got.took)
 						require.Len(t, w.attempts(), attempts, "the gateway is not called")
 						require.Equal(t, before.State, w.stored().State)
 						require.Equal(t, before.Fence, w.stored().Fence)
@@ -125,10 +125,10 @@ func TestOtherAmountIsRefused(t *testing.T) {
 func TestAcceptedForLater(t *testing.T) {
 	t.Parallel()
 	for _, tt := range []struct {
-		past past
-		told payment.State
-		kept payment.State
-		key  payment.GatewayKey
+		existing existing
+		want     payment.State
+		kept     payment.State
+		key      payment.GatewayKey
 	}{
 		{succeeded, payment.StateSucceeded, payment.StateSucceeded, "key-1"},
 		{declined, payment.StateScheduled, payment.StateScheduled, "key-2"},
@@ -137,23 +137,23 @@ func TestAcceptedForLater(t *testing.T) {
 		{scheduled, payment.StateScheduled, payment.StateScheduled, "key-1"},
 		{expired, payment.StateScheduled, payment.StateProcessing, "key-1"},
 	} {
-		t.Run(tt.past.name, func(t *testing.T) {
+		t.Run(tt.existing.name, func(t *testing.T) {
 			inWorld(t, func(t *testing.T, w *world) {
-				tt.past.in(w)
+				tt.existing.in(w)
 				attempts := len(w.attempts())
 
-				told := w.replica("a").pay(async)
+				got := w.replica("a").pay(async)
 
-				require.NoError(t, told.err)
-				require.Equal(t, tt.told, told.State)
+				require.NoError(t, got.err)
+				require.Equal(t, tt.want, got.State)
 				require.Equal(t, tt.kept, w.stored().State)
 				require.Equal(t, tt.key, w.stored().GatewayKey)
 				require.Len(t, w.attempts(), attempts)
-				if tt.told == payment.StateScheduled {
-					require.True(t, told.Async)
-					require.Equal(t, poll, told.RetryAfter)
+				if tt.want == payment.StateScheduled {
+					require.True(t, got.Async)
+					require.Equal(t, poll, got.RetryAfter)
 				} else {
-					require.True(t, told.Replayed)
+					require.True(t, got.Replayed)
 				}
 			})
 		})
@@ -163,15 +163,15 @@ func TestAcceptedForLater(t *testing.T) {
 func TestBadRequestsReachNothing(t *testing.T) {
 	t.Parallel()
 	for field, wrong := range map[string]func(*core.Request){
-		"order_id": of("two words"),
+		"order_id": forOrder("two words"),
 		"amount":   func(r *core.Request) { r.Money = payment.Money{} },
 	} {
 		t.Run(field, func(t *testing.T) {
 			inWorld(t, func(t *testing.T, w *world) {
 				a := w.replica("a")
-				told := a.pay(wrong)
+				got := a.pay(wrong)
 				var fieldError *payment.FieldError
-				require.ErrorAs(t, told.err, &fieldError)
+				require.ErrorAs(t, got.err, &fieldError)
 				require.Equal(t, field, fieldError.Field)
 				require.Empty(t, a.wire.Calls())
 			})

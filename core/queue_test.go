@@ -20,11 +20,11 @@ func TestQueueChargesWhatIsAccepted(t *testing.T) {
 		a := w.replica("a")
 		a.queue()
 		w.sleepUntil(100 * time.Millisecond) // it rests now
-		told := a.pay(async)
-		require.NoError(t, told.err)
-		require.Equal(t, payment.StateScheduled, told.State)
-		require.True(t, told.Async)
-		require.Equal(t, poll, told.RetryAfter)
+		got := a.pay(async)
+		require.NoError(t, got.err)
+		require.Equal(t, payment.StateScheduled, got.State)
+		require.True(t, got.Async)
+		require.Equal(t, poll, got.RetryAfter)
 
 		synctest.Wait()
 		require.Equal(t, payment.StateSucceeded, w.stored().State)
@@ -52,13 +52,13 @@ func TestQueueRound(t *testing.T) {
 // Whatever one replica leaves behind, the queue of another carries on, with the same key.
 func TestQueueOfAnotherReplica(t *testing.T) {
 	t.Parallel()
-	for _, p := range []past{scheduled, expired, unresolved, taken} {
-		t.Run(p.name, func(t *testing.T) {
+	for _, e := range []existing{scheduled, expired, unresolved, chargedLate} {
+		t.Run(e.name, func(t *testing.T) {
 			inWorld(t, func(t *testing.T, w *world) {
-				p.in(w)
+				e.in(w)
 				w.replica("b").queue()
 				time.Sleep(3 * time.Minute)
-				switch p.name {
+				switch e.name {
 				case unresolved.name:
 					require.Equal(t, payment.StateFailed, w.stored().State, "asked, not charged again")
 					require.Zero(t, w.gateway.Charges(order))
@@ -74,21 +74,21 @@ func TestQueueOfAnotherReplica(t *testing.T) {
 // A request that arrives while the queue is at the payment waits for the queue's end.
 func TestRequestDuringTheQueuesRound(t *testing.T) {
 	t.Parallel()
-	for _, end := range ends {
-		t.Run(end.name, func(t *testing.T) {
+	for _, outcome := range outcomes {
+		t.Run(outcome.name, func(t *testing.T) {
 			inWorld(t, func(t *testing.T, w *world) {
 				a := w.replica("a")
 				a.queue()
 				a.pay(async)
 				synctest.Wait()
-				for _, c := range a.crowd(100) {
-					told := <-c
-					require.NoError(t, told.err)
-					require.Equal(t, end.state, told.State)
-					require.Equal(t, end.after, told.took, "told by the worker, not by the next poll")
+				for _, c := range a.sendMany(100) {
+					got := <-c
+					require.NoError(t, got.err)
+					require.Equal(t, outcome.state, got.State)
+					require.Equal(t, outcome.after, got.took, "got by the worker, not by the next poll")
 				}
-				require.Len(t, w.attempts(), len(end.script))
-			}, end.script...)
+				require.Len(t, w.attempts(), len(outcome.script))
+			}, outcome.script...)
 		})
 	}
 }
@@ -135,7 +135,7 @@ func TestWorkerPanics(t *testing.T) {
 		a.queue()
 		a.pay(async)
 		for i := range 50 {
-			a.pay(async, of(payment.OrderID(fmt.Sprintf("good-%d", i))))
+			a.pay(async, forOrder(payment.OrderID(fmt.Sprintf("good-%d", i))))
 		}
 		synctest.Wait()
 		require.Len(t, w.gateway.Taken(), 50)
@@ -174,7 +174,7 @@ func TestWorkersAreBounded(t *testing.T) {
 		a := w.replica("a", func(s *core.Settings) { s.Workers = workers })
 		a.queue()
 		for i := range payments {
-			a.pay(async, of(payment.OrderID(fmt.Sprintf("order-%d", i))))
+			a.pay(async, forOrder(payment.OrderID(fmt.Sprintf("order-%d", i))))
 		}
 		w.sleepUntil(time.Minute)
 
@@ -206,10 +206,10 @@ func TestBacklogIsFair(t *testing.T) {
 		w.gateway.OnCharge(func(payment.Charge) fake.Step { return fake.Slow(time.Second, fake.Approve()) })
 		w.gateway.Script("old", fake.Refuse())
 		a := w.replica("a", func(s *core.Settings) { s.Workers = 2 })
-		a.pay(async, of("old"))
+		a.pay(async, forOrder("old"))
 		for i := range 20 {
 			time.Sleep(time.Millisecond)
-			a.pay(async, of(payment.OrderID(fmt.Sprintf("fresh-%02d", i))))
+			a.pay(async, forOrder(payment.OrderID(fmt.Sprintf("fresh-%02d", i))))
 		}
 		a.queue()
 		w.sleepUntil(time.Minute)
@@ -253,13 +253,13 @@ func TestSilentReplicaThatLives(t *testing.T) {
 		a.queue()
 		b.queue()
 		w.sleepUntil(3 * time.Second)
-		told := a.send()
-		a.cutOff()
+		got := a.send()
+		a.partition()
 		w.sleepUntil(20 * time.Second)
 		require.Equal(t, payment.StateSucceeded, w.stored().State)
 		require.Equal(t, "b", w.stored().Replica)
 		a.heal()
-		require.Equal(t, "txn-1", (<-told).TransactionID)
+		require.Equal(t, "txn-1", (<-got).TransactionID)
 		w.requireOnce()
 	}, fake.Slow(9*time.Second, fake.Approve()))
 }

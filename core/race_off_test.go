@@ -3,8 +3,8 @@
 package core_test
 
 const (
-	// pairStride is which pairs of faults a run takes: all.
+	// pairStride: run one pair of faults in so many; 1 for all.
 	pairStride = 1
-	// shortStride is the same with -short.
+	// shortStride is pairStride with -short.
 	shortStride = 60
 )

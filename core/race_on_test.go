@@ -3,9 +3,9 @@
 package core_test
 
 const (
-	// pairStride is which pairs of faults a run takes, every so many: the race detector makes each
-	// seven times slower. `make test/proofs` takes all of them, without it.
+	// pairStride: run one pair of faults in so many, because the race detector makes each seven times
+	// slower. `make test/proofs` runs all pairs, without the race detector.
 	pairStride = 60
-	// shortStride is the same with -short.
+	// shortStride is pairStride with -short.
 	shortStride = 10 * pairStride
 )

@@ -39,9 +39,9 @@ func TestReconcilerAsksAtGrowingIntervals(t *testing.T) {
 		w.gateway.OnLookUp(func(payment.GatewayKey) fake.Answer { return fake.NoAnswer })
 		a := w.replica("a")
 		a.queue()
-		told := a.pay()
-		require.Equal(t, payment.StateUnresolved, told.State)
-		require.Equal(t, lookupFirst, told.RetryAfter)
+		got := a.pay()
+		require.Equal(t, payment.StateUnresolved, got.State)
+		require.Equal(t, lookupFirst, got.RetryAfter)
 		w.sleepUntil(2 * time.Hour)
 
 		want, next := seconds(7), 12*time.Second
@@ -147,9 +147,9 @@ func TestSlowLookupProvesNothing(t *testing.T) {
 		inWorld(t, func(t *testing.T, w *world) {
 			a := w.replicaAt("a", unguarded{w.gateway})
 			a.fault("LookUp", 1, fake.DelayAnswer(61*time.Second))
-			told := a.pay()
+			got := a.pay()
 			require.Equal(t, 1, w.gateway.Charges(order), "the money is taken")
-			require.Equal(t, payment.StateUnresolved, told.State)
+			require.Equal(t, payment.StateUnresolved, got.State)
 		}, append(four(fake.Timeout())[:3], fake.ChargeLate(59*time.Second))...)
 	})
 }
@@ -255,8 +255,8 @@ func TestRequestDuringALookup(t *testing.T) {
 		a.queue()
 		a.pay()
 		w.sleepUntil(15 * time.Second)
-		told := b.pay()
-		require.Equal(t, "txn-1", told.TransactionID)
+		got := b.pay()
+		require.Equal(t, "txn-1", got.TransactionID)
 		synctest.Wait()
 		w.sleepUntil(time.Minute)
 		require.Equal(t, payment.StateSucceeded, w.stored().State)

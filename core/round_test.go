@@ -137,25 +137,25 @@ func TestRound(t *testing.T) {
 		t.Run(tt.name, func(t *testing.T) {
 			inWorld(t, func(t *testing.T, w *world) {
 				w.gateway.ScriptLookUps(tt.answers...)
-				told := w.replica("a").pay()
+				got := w.replica("a").pay()
 
-				require.NoError(t, told.err)
+				require.NoError(t, got.err)
 				require.Equal(t, tt.attempts, w.attempts())
-				require.Equal(t, tt.attempts[len(tt.attempts)-1], told.took, "told as soon as it is known")
-				require.Equal(t, tt.state, told.State)
-				require.Equal(t, tt.code, told.Code)
-				require.Equal(t, len(tt.attempts), told.Attempts)
-				require.False(t, told.Replayed)
+				require.Equal(t, tt.attempts[len(tt.attempts)-1], got.took, "got as soon as it is known")
+				require.Equal(t, tt.state, got.State)
+				require.Equal(t, tt.code, got.Code)
+				require.Equal(t, len(tt.attempts), got.Attempts)
+				require.False(t, got.Replayed)
 				require.Equal(t, tt.charges, w.gateway.Charges(order))
 				require.Equal(t, tt.lookUps, w.gateway.LookUps())
 				require.Len(t, w.gateway.Keys(order), 1)
 				if tt.state == payment.StateUnresolved {
-					require.Equal(t, lookupFirst, told.RetryAfter)
+					require.Equal(t, lookupFirst, got.RetryAfter)
 				}
 
 				p := w.stored()
-				require.Equal(t, told.State, p.State, "what is told is durable")
-				require.Equal(t, told.TransactionID, p.TransactionID)
+				require.Equal(t, got.State, p.State, "what is got is durable")
+				require.Equal(t, got.TransactionID, p.TransactionID)
 				require.Len(t, w.history().Attempts, len(tt.attempts))
 			}, tt.script...)
 		})
@@ -166,7 +166,7 @@ func TestRound(t *testing.T) {
 func TestAttemptsAreRecordedAsTheyEnd(t *testing.T) {
 	inWorld(t, func(t *testing.T, w *world) {
 		a := w.replica("a")
-		told := a.send()
+		got := a.send()
 		w.sleepUntil(1500 * time.Millisecond)
 
 		h, err := a.History(t.Context(), order)
@@ -187,7 +187,7 @@ func TestAttemptsAreRecordedAsTheyEnd(t *testing.T) {
 		page, err := a.List(t.Context(), ports.ListQuery{Limit: 1})
 		require.NoError(t, err)
 		require.Equal(t, h.Payment, page.Payments[0])
-		require.Equal(t, payment.StateSucceeded, (<-told).State)
+		require.Equal(t, payment.StateSucceeded, (<-got).State)
 	}, fake.Refuse(), fake.Unavailable())
 }
 
@@ -212,10 +212,10 @@ func TestLeaseIsRenewedAtEachRetry(t *testing.T) {
 	inWorld(t, func(t *testing.T, w *world) {
 		a, b := w.replica("a"), w.replica("b")
 		b.queue()
-		told := <-a.send()
+		got := <-a.send()
 
-		require.Equal(t, payment.StateSucceeded, told.State)
-		require.Greater(t, told.took, lease)
+		require.Equal(t, payment.StateSucceeded, got.State)
+		require.Greater(t, got.took, lease)
 		require.Equal(t, int64(1), w.stored().Fence, "nobody has taken over")
 		w.requireOnce()
 	}, slow, slow, slow)
@@ -230,13 +230,13 @@ func TestRejectionIsAnOperatorsBusiness(t *testing.T) {
 }
 
 // nameless is a gateway that forgets to name the transaction: what it says cannot be read.
-type nameless struct {
+type noTransactionID struct {
 	ports.Gateway
 
 	charges, lookUps int // that are nameless, from the first on
 }
 
-func (g *nameless) Charge(ctx context.Context, c payment.Charge) payment.Result {
+func (g *noTransactionID) Charge(ctx context.Context, c payment.Charge) payment.Result {
 	r := g.Gateway.Charge(ctx, c)
 	if g.charges--; g.charges >= 0 {
 		r.TransactionID = ""
@@ -244,7 +244,7 @@ func (g *nameless) Charge(ctx context.Context, c payment.Charge) payment.Result 
 	return r
 }
 
-func (g *nameless) LookUp(ctx context.Context, key payment.GatewayKey) payment.Lookup {
+func (g *noTransactionID) LookUp(ctx context.Context, key payment.GatewayKey) payment.Lookup {
 	l := g.Gateway.LookUp(ctx, key)
 	if g.lookUps--; g.lookUps >= 0 {
 		l.TransactionID = ""
@@ -254,20 +254,20 @@ func (g *nameless) LookUp(ctx context.Context, key payment.GatewayKey) payment.L
 
 func TestApprovalWithoutTransactionIDCannotBeRead(t *testing.T) {
 	for _, tt := range []struct {
-		name     string
-		nameless nameless
-		attempts []time.Duration
-		state    payment.State
+		name            string
+		noTransactionID noTransactionID
+		attempts        []time.Duration
+		state           payment.State
 	}{
-		{"once", nameless{charges: 1}, seconds(0, 1), payment.StateSucceeded},
-		{"and found", nameless{charges: 4}, seconds(0, 1, 3, 7), payment.StateSucceeded},
-		{"and not found either", nameless{charges: 4, lookUps: 1}, seconds(0, 1, 3, 7), payment.StateUnresolved},
+		{"once", noTransactionID{charges: 1}, seconds(0, 1), payment.StateSucceeded},
+		{"and found", noTransactionID{charges: 4}, seconds(0, 1, 3, 7), payment.StateSucceeded},
+		{"and not found either", noTransactionID{charges: 4, lookUps: 1}, seconds(0, 1, 3, 7), payment.StateUnresolved},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			inWorld(t, func(t *testing.T, w *world) {
-				tt.nameless.Gateway = w.gateway
-				told := w.replicaAt("a", &tt.nameless).pay()
-				require.Equal(t, tt.state, told.State)
+				tt.noTransactionID.Gateway = w.gateway
+				got := w.replicaAt("a", &tt.noTransactionID).pay()
+				require.Equal(t, tt.state, got.State)
 				require.Equal(t, tt.attempts, w.attempts())
 				w.requireOnce()
 			})

@@ -19,460 +19,481 @@ import (
 	"paymentd/ports"
 )
 
-// plot is what the gateway does to a payment, and what must become of it.
-type plot struct {
+// scenario is what the gateway does to a payment, and the states in which the payment may end.
+type scenario struct {
 	name   string
 	script []fake.Step     // of the first attempts
 	then   fake.Step       // of all others
-	ends   []payment.State // any of these
+	final  []payment.State // any of these
 	// unreachable: lookups get no answer either, and the payment stays unresolved.
 	unreachable bool
 	// stop is when the first replica is stopped; zero for never.
 	stop time.Duration
-	// proves changes what the gateway can prove. Nil for what the gateway protocol promises.
-	proves func(*fake.Gateway)
-	// forgets is after how long a lookup proves nothing any more; zero for never.
-	forgets time.Duration
+	// configure changes what the gateway can prove. Nil for what the gateway protocol guarantees.
+	configure func(*fake.Gateway)
+	// keyLifetime is the time after which a lookup proves nothing; zero for no limit.
+	keyLifetime time.Duration
 }
 
-// Two faults cost two attempts of a round at most, so of four attempts the last is approved where
-// one step comes before it.
-var plots = []plot{
-	{name: "approved", then: fake.Approve(), ends: or(payment.StateSucceeded)},
-	{name: "declined", then: fake.Decline("card_declined"), ends: or(payment.StateDeclined)},
+// Two faults cost at most two of the four attempts of a round. So the last attempt is approved if one
+// step precedes the approval.
+var scenarios = []scenario{
+	{name: "approved", then: fake.Approve(), final: oneOf(payment.StateSucceeded)},
+	{name: "declined", then: fake.Decline("card_declined"), final: oneOf(payment.StateDeclined)},
 	{
 		name: "transient, then approved", script: []fake.Step{fake.Refuse()},
-		then: fake.Approve(), ends: or(payment.StateSucceeded),
+		then: fake.Approve(), final: oneOf(payment.StateSucceeded),
 	},
 	{
 		name: "unknown, then approved", script: []fake.Step{fake.Timeout()},
-		then: fake.Approve(), ends: or(payment.StateSucceeded),
+		then: fake.Approve(), final: oneOf(payment.StateSucceeded),
 	},
 	{
-		name: "unknown, the money taken", script: []fake.Step{fake.LoseAnswer()},
-		then: fake.Approve(), ends: or(payment.StateSucceeded),
+		name: "unknown, charged", script: []fake.Step{fake.LoseAnswer()},
+		then: fake.Approve(), final: oneOf(payment.StateSucceeded),
 	},
-	{name: "exhausted, not charged", then: fake.Refuse(), ends: or(payment.StateFailed)},
+	{name: "exhausted, not charged", then: fake.Refuse(), final: oneOf(payment.StateFailed)},
 	{
-		name: "exhausted, the money taken", script: []fake.Step{fake.LoseAnswer()},
-		then: fake.Timeout(), ends: or(payment.StateSucceeded),
+		name: "exhausted, charged", script: []fake.Step{fake.LoseAnswer()},
+		then: fake.Timeout(), final: oneOf(payment.StateSucceeded),
 	},
 	{
 		name: "exhausted, charged late", script: append(four(fake.Timeout())[:3], fake.ChargeLate(4*time.Second)),
-		then: fake.Timeout(), ends: or(payment.StateSucceeded, payment.StateFailed), // where a fault took its place
+		then: fake.Timeout(), final: oneOf(payment.StateSucceeded, payment.StateFailed), // failed if a fault replaced the charge
 	},
 	{
 		name: "approved, then refused", script: []fake.Step{fake.Approve()},
-		then: fake.Refuse(), ends: or(payment.StateSucceeded, payment.StateFailed), // where a fault took its place
+		then: fake.Refuse(), final: oneOf(payment.StateSucceeded, payment.StateFailed), // failed if a fault replaced the charge
 	},
-	{name: "exhausted, unknown", then: fake.Timeout(), ends: or(payment.StateFailed)},
+	{name: "exhausted, unknown", then: fake.Timeout(), final: oneOf(payment.StateFailed)},
 	{
 		name: "exhausted, unreachable", script: []fake.Step{fake.LoseAnswer()},
-		then: fake.Timeout(), ends: or(payment.StateUnresolved), unreachable: true,
+		then: fake.Timeout(), final: oneOf(payment.StateUnresolved), unreachable: true,
 	},
 	{
 		name: "stopped in backoff", script: []fake.Step{fake.Refuse(), fake.LoseAnswer()},
-		then: fake.Approve(), ends: or(payment.StateSucceeded), stop: 500 * time.Millisecond,
+		then: fake.Approve(), final: oneOf(payment.StateSucceeded), stop: 500 * time.Millisecond,
 	},
 	{
-		name: "the money taken, and the repeat declined", script: []fake.Step{fake.LoseAnswer()},
-		then: fake.DeclineAttempt("duplicate_transaction"), ends: or(payment.StateSucceeded),
+		name: "charged, repeat declined", script: []fake.Step{fake.LoseAnswer()},
+		then: fake.DeclineAttempt("duplicate_transaction"), final: oneOf(payment.StateSucceeded),
 	},
 	{
-		name: "the money not taken, and the repeat declined", script: []fake.Step{fake.Timeout()},
-		then: fake.DeclineAttempt("card_declined"), ends: or(payment.StateDeclined),
+		name: "not charged, repeat declined", script: []fake.Step{fake.Timeout()},
+		then: fake.DeclineAttempt("card_declined"), final: oneOf(payment.StateDeclined),
 	},
 	{
-		name: "answered by something in between, the money taken", script: []fake.Step{fake.Intermediary(402, fake.Approve())},
-		then: fake.Intermediary(503, fake.Timeout()), ends: or(payment.StateSucceeded),
+		name: "answered by an intermediary, charged", script: []fake.Step{fake.Intermediary(402, fake.Approve())},
+		then: fake.Intermediary(503, fake.Timeout()), final: oneOf(payment.StateSucceeded),
 	},
 	{
-		name: "answered by something in between, never passed on",
-		then: fake.Intermediary(402, fake.Timeout()), ends: or(payment.StateFailed),
+		name: "answered by an intermediary, not forwarded",
+		then: fake.Intermediary(402, fake.Timeout()), final: oneOf(payment.StateFailed),
 	},
 	{
-		name: "still running, says the gateway", script: []fake.Step{fake.LoseAnswer()},
-		then: fake.Running(), ends: or(payment.StateSucceeded),
+		name: "still running", script: []fake.Step{fake.LoseAnswer()},
+		then: fake.Running(), final: oneOf(payment.StateSucceeded),
 	},
 	{
 		name: "lookups lag as declared", script: []fake.Step{fake.Stumble()}, then: fake.Unavailable(),
-		ends: or(payment.StateSucceeded), proves: func(g *fake.Gateway) { g.LagLookUps(3 * time.Second) },
+		final: oneOf(payment.StateSucceeded), configure: func(g *fake.Gateway) { g.LagLookUps(3 * time.Second) },
 	},
 	{
-		// The first look finds nothing, and the second the charge.
-		name: "lookups lag for longer than declared", script: append(four(fake.Unavailable())[:3], fake.Stumble()),
-		then: fake.Unavailable(), ends: or(payment.StateSucceeded, payment.StateFailed), // if a fault took its place
-		proves: func(g *fake.Gateway) {
+		// The first lookup finds nothing, and the second finds the charge.
+		name: "lookups lag longer than declared", script: append(four(fake.Unavailable())[:3], fake.Stumble()),
+		then: fake.Unavailable(), final: oneOf(payment.StateSucceeded, payment.StateFailed), // failed if a fault replaced the charge
+		configure: func(g *fake.Gateway) {
 			g.LagLookUps(4 * time.Second)
 			g.Declare(func(c *payment.Capabilities) { c.LookupLag = 0 })
 		},
 	},
 	{
-		// It is sent for five seconds: the lifetime less the timeout of an attempt and [core.Settings.Late].
-		name: "the key is forgotten", script: []fake.Step{fake.LoseAnswer()}, then: fake.Timeout(),
-		ends: forgotten, forgets: keyLifetime,
-		proves: func(g *fake.Gateway) { g.ForgetAfter(keyLifetime) },
+		// It is sent for 5 s: the lifetime less the timeout of an attempt and [core.Settings.Late].
+		name: "key forgotten", script: []fake.Step{fake.LoseAnswer()}, then: fake.Timeout(),
+		final: keyForgotten, keyLifetime: keyLifetime,
+		configure: func(g *fake.Gateway) { g.ForgetAfter(keyLifetime) },
 	},
 	{
-		name: "the key is forgotten, and repeats are charged", script: []fake.Step{fake.LoseAnswer(), fake.Timeout()}, then: fake.Approve(),
-		ends: forgotten, forgets: keyLifetime,
-		proves: func(g *fake.Gateway) { g.ForgetAfter(keyLifetime) },
+		name: "key forgotten, repeats charged", script: []fake.Step{fake.LoseAnswer(), fake.Timeout()}, then: fake.Approve(),
+		final: keyForgotten, keyLifetime: keyLifetime,
+		configure: func(g *fake.Gateway) { g.ForgetAfter(keyLifetime) },
 	},
 }
 
-// forgotten: it is failed if the worker was lost before it sent the key.
-var forgotten = or(payment.StateSucceeded, payment.StateUnresolved, payment.StateFailed)
+// keyForgotten includes failed, for a worker that is lost before it sends the key.
+var keyForgotten = oneOf(payment.StateSucceeded, payment.StateUnresolved, payment.StateFailed)
 
-// keyLifetime is that of a gateway that forgets keys.
+// keyLifetime is the lifetime of a gateway that forgets keys.
 const keyLifetime = gatewayTimeout + 10*time.Second
 
-func or(s ...payment.State) []payment.State { return s }
+func oneOf(s ...payment.State) []payment.State { return s }
 
-// course is who goes on after a fault.
-type course string
+// clientMode is how the client asks, and so which worker goes on after a fault.
+type clientMode string
 
 const (
-	askedAgain course = "asked again until answered"
-	askedOnce  course = "asked once, and carried on by the queue"
-	accepted   course = "accepted for later"
+	retryUntilAnswered clientMode = "retried until answered"
+	askOnce            clientMode = "asked once, resumed by the queue"
+	askAsync           clientMode = "accepted for the queue"
 )
 
-var courses = []course{askedAgain, askedOnce, accepted}
+var clientModes = []clientMode{retryUntilAnswered, askOnce, askAsync}
 
-// life is that of one payment, from the first request to its end.
-type life struct {
+// run is one run of a scenario: the life cycle of one payment, with faults injected.
+type run struct {
 	*world
 
-	plot   plot
-	course course
-	blows  []blow
+	scenario   scenario
+	mode       clientMode
+	injections []injection
 
-	queues   bool      // the replicas run one
-	replicas []*mortal // the last serves; when it is gone, another takes its place
+	queues   bool         // the replicas run a queue
+	replicas []*crashable // the last one is active; if it is inactive, another replica is started
 
-	mu     sync.Mutex // guards what follows, and mortal.died
-	calls  []string   // methods, of all replicas
-	struck int        // blows that have fallen
-	told   []testimony
-	asking int // requests that a replica is at, paused or not
+	mu       sync.Mutex // guards the fields below, and crashable.crashedAt
+	calls    []string   // methods called by all replicas
+	injected int        // injections that have happened
+	replies  []clientReply
+	pending  int // requests that a replica is processing, paused or not
 }
 
-// mortal is a replica that can be killed.
-type mortal struct {
+// crashable is a replica that can be killed.
+type crashable struct {
 	*replica
 
-	life  *life
-	gone  chan struct{} // closed by leave: when it dies, is paused, or begins to stop
-	leave func()
-	died  time.Time
+	run        *run
+	inactive   chan struct{} // closed when it crashes, is paused, or begins to stop
+	deactivate func()
+	crashedAt  time.Time
 }
 
-// testimony is what a client was told, and what was true at that moment.
-type testimony struct {
+// clientReply is a reply to a client, and what was true when it arrived.
+type clientReply struct {
 	reply
 
-	late     bool // by a replica that was gone already
+	late     bool // by a replica that was inactive already
 	stored   payment.Payment
-	attempts int // that the gateway saw since the client asked
+	attempts int // that the gateway received since the client asked
 }
 
-// live lives a life, and checks it.
-func live(t *testing.T, plot plot, course course, blows ...blow) *life {
+// runScenario runs a scenario to its end, and checks the result.
+func runScenario(t *testing.T, sc scenario, mode clientMode, injections ...injection) *run {
 	t.Helper()
-	l := &life{
+	r := &run{
 		world: &world{
-			t: t, began: time.Now(), mute: true,
-			payments: fake.NewPayments(), gateway: fake.NewGateway(plot.script...),
+			t: t, began: time.Now(), quiet: true,
+			payments: fake.NewPayments(), gateway: fake.NewGateway(sc.script...),
 		},
-		plot: plot, course: course, blows: blows, queues: course != askedAgain,
+		scenario: sc, mode: mode, injections: injections, queues: mode != retryUntilAnswered,
 	}
-	l.gateway.OnCharge(func(payment.Charge) fake.Step { return plot.then })
-	if plot.proves != nil {
-		plot.proves(l.gateway)
+	r.gateway.OnCharge(func(payment.Charge) fake.Step { return sc.then })
+	if sc.configure != nil {
+		sc.configure(r.gateway)
 	}
-	if plot.unreachable {
-		l.gateway.OnLookUp(func(payment.GatewayKey) fake.Answer { return fake.NoAnswer })
+	if sc.unreachable {
+		r.gateway.OnLookUp(func(payment.GatewayKey) fake.Answer { return fake.NoAnswer })
 	}
-	l.ask()
-	for asked := 1; course == askedAgain && asked < 20 && !l.answered(); asked++ {
+	r.request()
+	for asked := 1; mode == retryUntilAnswered && asked < 20 && !r.answered(); asked++ {
 		time.Sleep(time.Second)
-		l.ask()
+		r.request()
 	}
-	l.queues = true
-	for waited := 0; waited < 120 && !l.over(); waited++ {
-		l.serving()
+	r.queues = true
+	for waited := 0; waited < 120 && !r.finished(); waited++ {
+		r.active()
 		time.Sleep(time.Second)
 	}
-	for _, r := range l.replicas {
-		if r.endQueue != nil {
-			r.endQueue()
+	for _, replica := range r.replicas {
+		if replica.endQueue != nil {
+			replica.endQueue()
 		}
 	}
-	require.NoError(t, l.check(), l)
-	return l
-}
-
-// serving returns the replica that serves.
-func (l *life) serving() *mortal {
-	var r *mortal
-	if n := len(l.replicas); n > 0 && !l.replicas[n-1].isGone() {
-		r = l.replicas[n-1]
-	} else {
-		r = l.bear()
-	}
-	if l.queues && r.endQueue == nil {
-		r.runQueue()
-	}
+	require.NoError(t, r.check(), r)
 	return r
 }
 
-func (l *life) bear() *mortal {
-	r := &mortal{life: l, gone: make(chan struct{})}
-	l.replicas = append(l.replicas, r)
-	r.replica = l.replica(fmt.Sprintf("replica-%d", len(l.replicas)), func(s *core.Settings) {
+// active returns the active replica, and starts one if there is none.
+func (r *run) active() *crashable {
+	var c *crashable
+	if n := len(r.replicas); n > 0 && !r.replicas[n-1].isInactive() {
+		c = r.replicas[n-1]
+	} else {
+		c = r.startReplica()
+	}
+	if r.queues && c.endQueue == nil {
+		c.runQueue()
+	}
+	return c
+}
+
+func (r *run) startReplica() *crashable {
+	c := &crashable{run: r, inactive: make(chan struct{})}
+	r.replicas = append(r.replicas, c)
+	c.replica = r.replica(fmt.Sprintf("replica-%d", len(r.replicas)), func(s *core.Settings) {
 		s.Lease, s.Wait, s.Late = 3*time.Second, time.Second, 5*time.Second
 		s.LookupFirst, s.LookupMax = time.Second, 4*time.Second
 		s.HeartbeatTimeout = 2500 * time.Millisecond
 	})
-	r.leave = sync.OnceFunc(func() { close(r.gone) })
-	r.wire.Fault = r.befall
-	if len(l.replicas) == 1 && l.plot.stop > 0 {
+	c.deactivate = sync.OnceFunc(func() { close(c.inactive) })
+	c.wire.Fault = c.injectFault
+	if len(r.replicas) == 1 && r.scenario.stop > 0 {
 		go func() {
-			time.Sleep(l.plot.stop)
-			r.leave()
-			_, _ = r.stop()
+			time.Sleep(r.scenario.stop)
+			c.deactivate()
+			_, _ = c.stop()
 		}()
 	}
-	return r
+	return c
 }
 
-func (r *mortal) isGone() bool {
+func (c *crashable) isInactive() bool {
 	select {
-	case <-r.gone:
+	case <-c.inactive:
 		return true
 	default:
 		return false
 	}
 }
 
-// befall says what befalls a call of the replica.
-func (r *mortal) befall(c fake.Call) fake.Fault {
-	l := r.life
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	if !r.died.IsZero() {
+// injectFault returns the fault of a call of the replica, nil for none.
+func (c *crashable) injectFault(call fake.Call) fake.Fault {
+	r := c.run
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if !c.crashedAt.IsZero() {
 		return fake.CrashBefore(exit)
 	}
-	l.calls = append(l.calls, c.Method)
-	for _, b := range l.blows {
-		if b.n == len(l.calls) {
-			l.struck++
-			return b.manner.fault(r)
+	r.calls = append(r.calls, call.Method)
+	for _, i := range r.injections {
+		if i.call == len(r.calls) {
+			r.injected++
+			return i.kind.fault(c)
 		}
 	}
 	return nil
 }
 
-func (r *mortal) kill() {
-	r.life.mu.Lock()
-	defer r.life.mu.Unlock()
-	r.died = time.Now()
-	r.leave()
+func (c *crashable) crash() {
+	c.run.mu.Lock()
+	defer c.run.mu.Unlock()
+	c.crashedAt = time.Now()
+	c.deactivate()
 }
 
-// paused lets another replica take the place of this one, which does not know it.
-func (r *mortal) paused(f fake.Fault) fake.Fault {
-	return func(ctx context.Context, c fake.Call, do func()) error {
-		r.leave()
-		return f(ctx, c, do)
+// paused lets another replica become active while this one is paused, which it does not notice.
+func (c *crashable) paused(f fake.Fault) fake.Fault {
+	return func(ctx context.Context, call fake.Call, do func()) error {
+		c.deactivate()
+		return f(ctx, call, do)
 	}
 }
 
-// ask is what a client does. It returns when the client is told something, or the replica that
-// it asked is gone.
-func (l *life) ask() {
-	r, seen := l.serving(), len(l.gateway.Attempts())
-	told := r.start(context.Background(), func(q *core.Request) { q.Async = l.course == accepted })
+// request sends a client's request. It returns when the client gets a reply, or the replica becomes
+// inactive.
+func (r *run) request() {
+	c, attempts := r.active(), len(r.gateway.Attempts())
+	replies := c.start(context.Background(), func(q *core.Request) { q.Async = r.mode == askAsync })
 	done := make(chan struct{})
-	l.addAsking(1)
+	r.addPending(1)
 	go func() {
 		defer close(done)
-		defer l.addAsking(-1)
-		if a, answered := <-told; answered {
-			l.note(r, a, seen)
+		defer r.addPending(-1)
+		if got, answered := <-replies; answered {
+			r.recordReply(c, got, attempts)
 		}
 	}()
 	select {
 	case <-done:
-	case <-r.gone:
-		synctest.Wait() // it may have answered with its last breath
+	case <-c.inactive:
+		synctest.Wait() // it may have replied at the same moment
 	}
 }
 
-// addAsking counts the requests that a replica is at, and returns how many there are.
-func (l *life) addAsking(n int) int {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	l.asking += n
-	return l.asking
+// addPending adds to the number of pending requests, and returns it.
+func (r *run) addPending(n int) int {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.pending += n
+	return r.pending
 }
 
-// note keeps what a client was told. The dead tell nothing.
-func (l *life) note(r *mortal, a reply, seen int) {
-	p, _ := l.payments.Find(context.Background(), order)
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	if r.died.IsZero() || time.Now().Equal(r.died) {
-		l.told = append(l.told, testimony{a, r.isGone(), p, len(l.gateway.Attempts()) - seen})
+// recordReply records a reply, unless its replica had crashed before.
+func (r *run) recordReply(c *crashable, got reply, attempts int) {
+	p, _ := r.payments.Find(context.Background(), order)
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if c.crashedAt.IsZero() || time.Now().Equal(c.crashedAt) {
+		r.replies = append(r.replies, clientReply{got, c.isInactive(), p, len(r.gateway.Attempts()) - attempts})
 	}
 }
 
 // answered reports whether the client has no reason to ask again.
-func (l *life) answered() bool {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return slices.ContainsFunc(l.told, func(t testimony) bool { return t.err == nil })
+func (r *run) answered() bool {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return slices.ContainsFunc(r.replies, func(got clientReply) bool { return got.err == nil })
 }
 
-// hasStruck counts the blows that have fallen.
-func (l *life) hasStruck() int {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return l.struck
+// countInjected returns the number of injections that have happened.
+func (r *run) countInjected() int {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.injected
 }
 
-// over reports whether the payment has come to its end, or has never begun.
-func (l *life) over() bool {
-	if l.addAsking(0) > 0 { // first: a request that is answered in the meantime may have stored a payment
+// finished reports whether the payment is final, or was never stored.
+func (r *run) finished() bool {
+	if r.addPending(0) > 0 { // first, because a request that returns after Find may have stored a payment
 		return false
 	}
-	p, err := l.payments.Find(context.Background(), order)
+	p, err := r.payments.Find(context.Background(), order)
 	switch {
 	case errors.Is(err, ports.ErrNotFound):
 		return true
 	case p.State == payment.StateUnresolved:
-		return l.plot.unreachable || l.forgotten()
-	case !p.State.Final() || !l.gateway.Settled():
+		return r.scenario.unreachable || r.needsPerson()
+	case !p.State.Final() || !r.gateway.Settled():
 		return false
 	}
 	for _, k := range p.Keys {
-		if !k.DueAt.IsZero() && !l.forgotten() {
+		if !k.DueAt.IsZero() && !r.needsPerson() {
 			return false // it is looked up again
 		}
 	}
 	return true
 }
 
-// forgotten reports whether only a person can resolve the payment.
-func (l *life) forgotten() bool {
-	return l.plot.forgets > 0 && l.since() > l.plot.forgets+lookups
+// needsPerson reports whether only a person can resolve the payment.
+func (r *run) needsPerson() bool {
+	return r.scenario.keyLifetime > 0 && r.since() > r.scenario.keyLifetime+lookupPause
 }
 
-// lookups is longer than the pause between two of them.
-const lookups = 10 * time.Second
+// lookupPause is longer than the pause between two lookups.
+const lookupPause = 10 * time.Second
 
-// evidence reports whether a charge came to light that the payment did not wait for.
-func (l *life) evidence() bool {
-	return slices.Contains(l.events(), payment.EventEvidence)
+// hasEvidence reports whether a charge was found that the payment did not wait for.
+func (r *run) hasEvidence() bool {
+	return slices.Contains(r.events(), payment.EventEvidence)
 }
 
-// check says what must hold at the end of every life.
-func (l *life) check() error {
-	p, err := l.payments.Find(context.Background(), order)
-	charges, keys := l.gateway.Charges(order), l.gateway.Keys(order)
+// check returns an error if one of the guarantees that hold for every run is violated.
+func (r *run) check() error {
+	p, err := r.payments.Find(context.Background(), order)
 	switch {
 	case errors.Is(err, ports.ErrNotFound):
-		if charges > 0 || l.answered() {
-			return errors.New("forgotten")
+		if r.gateway.Charges(order) > 0 || r.answered() {
+			return errors.New("charged or answered, but not stored")
 		}
 		return nil
 	case err != nil:
 		return err
+	}
+	for _, check := range []func(payment.Payment) error{r.checkCharges, r.checkKeys, r.checkAttempts, r.checkReplies} {
+		if err := check(p); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// checkCharges checks the state against the gateway's charges.
+func (r *run) checkCharges(p payment.Payment) error {
+	charges := r.gateway.Charges(order)
+	switch {
 	case charges > 1:
 		return fmt.Errorf("charged %d times", charges)
-	case !slices.Contains(l.plot.ends, p.State):
-		return fmt.Errorf("ended as %s, want %v", p.State, l.plot.ends)
-	case p.State == payment.StateSucceeded && (charges != 1 || p.TransactionID != l.gateway.Taken()[0].TransactionID):
-		return fmt.Errorf("succeeded as %s, with %d charges", p.TransactionID, charges)
-	case p.State != payment.StateSucceeded && !l.plot.unreachable && charges != 0 &&
-		(p.State != payment.StateUnresolved || l.plot.forgets == 0):
-		return fmt.Errorf("charged, and ended as %s", p.State)
-	case len(keys) > 1 && l.plot.ends[0] != payment.StateDeclined:
+	case !slices.Contains(r.scenario.final, p.State):
+		return fmt.Errorf("the final state is %s, want one of %v", p.State, r.scenario.final)
+	case p.State == payment.StateSucceeded && (charges != 1 || p.TransactionID != r.gateway.Taken()[0].TransactionID):
+		return fmt.Errorf("succeeded with transaction %s, and %d charges", p.TransactionID, charges)
+	case p.State != payment.StateSucceeded && !r.scenario.unreachable && charges != 0 &&
+		(p.State != payment.StateUnresolved || r.scenario.keyLifetime == 0):
+		return fmt.Errorf("charged, but the final state is %s", p.State)
+	}
+	return nil
+}
+
+// checkKeys checks that each key before the last was declined.
+func (r *run) checkKeys(payment.Payment) error {
+	keys := r.gateway.Keys(order)
+	if len(keys) > 1 && r.scenario.final[0] != payment.StateDeclined {
 		return fmt.Errorf("keys %v without a decline", keys)
 	}
 	for _, key := range keys[:max(0, len(keys)-1)] {
-		declined := slices.ContainsFunc(l.history().Attempts, func(a payment.Attempt) bool {
+		declined := slices.ContainsFunc(r.history().Attempts, func(a payment.Attempt) bool {
 			return a.GatewayKey == key && a.Class == payment.ClassDeclined
 		})
-		if !declined && l.gateway.LookUp(context.Background(), key).Result != payment.FoundDeclined {
-			return fmt.Errorf("key %s was given up without a decline", key)
-		}
-	}
-	if err := l.checkRecord(); err != nil {
-		return err
-	}
-	evidence := l.evidence()
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	for i, told := range l.told {
-		if err := told.check(p, i == len(l.told)-1 && !evidence); err != nil {
-			return fmt.Errorf("told %d: %w", i+1, err)
+		if !declined && r.gateway.LookUp(context.Background(), key).Result != payment.FoundDeclined {
+			return fmt.Errorf("key %s was replaced without a decline", key)
 		}
 	}
 	return nil
 }
 
-// checkRecord says whether each attempt is on record, once. A fault can leave one on record that
-// was never made, or keep one from it: of a replica that fell silent, and made it all the same.
-func (l *life) checkRecord() error {
-	recorded, seen, struck := l.history().Attempts, len(l.gateway.Attempts()), l.hasStruck()
-	if len(recorded) < seen-struck || len(recorded) > seen+struck {
-		return fmt.Errorf("%d attempts at the gateway, %d on record", seen, len(recorded))
+// checkAttempts checks that each attempt is recorded once. Each fault may add a recorded attempt that
+// was never made, or leave one unrecorded: that of a lost worker which made it nevertheless.
+func (r *run) checkAttempts(payment.Payment) error {
+	recorded, received, injected := r.history().Attempts, len(r.gateway.Attempts()), r.countInjected()
+	if len(recorded) < received-injected || len(recorded) > received+injected {
+		return fmt.Errorf("%d attempts at the gateway, %d recorded", received, len(recorded))
 	}
 	for i, a := range recorded {
 		if a.Number != i+1 || a.Class == "" {
-			return fmt.Errorf("attempt %d on record is %+v", i+1, a)
+			return fmt.Errorf("recorded attempt %d is %+v", i+1, a)
 		}
 	}
 	return nil
 }
 
-// check says whether what was told was true, and still is at the end.
-func (told testimony) check(end payment.Payment, last bool) error {
-	switch {
-	case errors.Is(told.err, ports.ErrUnavailable) && told.attempts > 0:
-		return errors.New("told that nothing was charged, after an attempt")
-	case told.err != nil || !told.State.Final():
-		return nil //nolint:nilerr // an error tells nothing of the outcome
-	case told.State == payment.StateSucceeded && end.TransactionID != told.TransactionID:
-		return fmt.Errorf("told %s, ended as %s", told.TransactionID, end.TransactionID)
-	case told.late:
-		return nil // it was so when the replica looked
-	case told.stored.State != told.State || told.stored.TransactionID != told.TransactionID:
-		return fmt.Errorf("told %s before it was durable: %s", told.State, told.stored.State)
-	case last && end.State != told.State:
-		return fmt.Errorf("told %s, ended as %s with nobody asking", told.State, end.State)
+// checkReplies checks that each reply was true, and that the last one still is.
+func (r *run) checkReplies(p payment.Payment) error {
+	evidence := r.hasEvidence()
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	for i, got := range r.replies {
+		if err := got.check(p, i == len(r.replies)-1 && !evidence); err != nil {
+			return fmt.Errorf("reply %d: %w", i+1, err)
+		}
 	}
 	return nil
 }
 
-// String tells the life, for whoever has to find out why it went wrong.
-func (l *life) String() string {
-	l.mu.Lock()
-	defer l.mu.Unlock()
+// check checks one reply against the payment as it is at the end.
+func (got clientReply) check(p payment.Payment, last bool) error {
+	switch {
+	case errors.Is(got.err, ports.ErrUnavailable) && got.attempts > 0:
+		return errors.New("replied that nothing was charged, after an attempt")
+	case got.err != nil || !got.State.Final():
+		return nil //nolint:nilerr // an error says nothing about the outcome
+	case got.State == payment.StateSucceeded && p.TransactionID != got.TransactionID:
+		return fmt.Errorf("replied transaction %s, stored at the end is %s", got.TransactionID, p.TransactionID)
+	case got.late:
+		return nil // it was true when the replica read it
+	case got.stored.State != got.State || got.stored.TransactionID != got.TransactionID:
+		return fmt.Errorf("replied %s before it was durable: %s", got.State, got.stored.State)
+	case last && p.State != got.State:
+		return fmt.Errorf("replied %s, but the final state is %s without another request", got.State, p.State)
+	}
+	return nil
+}
+
+// String describes the run, to find out why a check failed.
+func (r *run) String() string {
+	r.mu.Lock()
+	defer r.mu.Unlock()
 	var s strings.Builder
-	fmt.Fprintf(&s, "%s, %s\n", l.plot.name, l.course)
-	for i, call := range l.calls {
-		fmt.Fprintf(&s, "%3d %s", i+1, call)
-		for _, b := range l.blows {
-			if b.n == i+1 {
-				fmt.Fprintf(&s, ": %s", b.manner.name)
+	fmt.Fprintf(&s, "%s, %s\n", r.scenario.name, r.mode)
+	for n, call := range r.calls {
+		fmt.Fprintf(&s, "%3d %s", n+1, call)
+		for _, i := range r.injections {
+			if i.call == n+1 {
+				fmt.Fprintf(&s, ": %s", i.kind.name)
 			}
 		}
 		s.WriteByte('\n')
 	}
-	for _, told := range l.told {
-		fmt.Fprintf(&s, "told after %v: %+v %v\n", told.took, told.Answer, told.err)
+	for _, got := range r.replies {
+		fmt.Fprintf(&s, "reply after %v: %+v %v\n", got.took, got.Answer, got.err)
 	}
 	return s.String()
 }

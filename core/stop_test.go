@@ -29,18 +29,18 @@ func TestStopInBackoff(t *testing.T) {
 		a, b := w.replica("a"), w.replica("b")
 		a.queue()
 		b.queue()
-		first := a.crowd(20)
+		first := a.sendMany(20)
 		w.sleepUntil(1500 * time.Millisecond) // the third attempt is planned at 3 s
 		took, err := a.stop()
 
 		require.NoError(t, err)
 		require.Zero(t, took)
 		for _, c := range first {
-			told := <-c
-			require.NoError(t, told.err)
-			require.Equal(t, payment.StateScheduled, told.State)
-			require.False(t, told.Async)
-			require.Equal(t, 1500*time.Millisecond, told.RetryAfter, "the third attempt is planned at 3 s")
+			got := <-c
+			require.NoError(t, got.err)
+			require.Equal(t, payment.StateScheduled, got.State)
+			require.False(t, got.Async)
+			require.Equal(t, 1500*time.Millisecond, got.RetryAfter, "the third attempt is planned at 3 s")
 		}
 		p := w.stored()
 		require.Equal(t, payment.StateScheduled, p.State, "the claim is released")
@@ -65,7 +65,7 @@ func TestStopWithACallInFlight(t *testing.T) {
 	for _, tt := range []struct {
 		name string
 		step fake.Step
-		told payment.State
+		want payment.State
 	}{
 		{"approved", fake.Approve(), payment.StateSucceeded},
 		{"declined", fake.Decline("card_declined"), payment.StateDeclined},
@@ -77,7 +77,7 @@ func TestStopWithACallInFlight(t *testing.T) {
 				a, b := w.replica("a"), w.replica("b")
 				a.queue()
 				b.queue()
-				first := a.crowd(20)
+				first := a.sendMany(20)
 				w.sleepUntil(time.Second)
 				took, err := a.stop()
 
@@ -85,15 +85,15 @@ func TestStopWithACallInFlight(t *testing.T) {
 				require.Equal(t, 8*time.Second, took)
 				require.NotContains(t, w.events(), payment.EventTakenOver, "nobody took it for dead while it finished")
 				for _, c := range first {
-					told := <-c
-					require.NoError(t, told.err)
-					require.Equal(t, tt.told, told.State)
+					got := <-c
+					require.NoError(t, got.err)
+					require.Equal(t, tt.want, got.State)
 				}
 				b.log.requireNoLine(t, "the heartbeats of a replica expired")
 
 				w.sleepUntil(time.Minute)
 				b.log.requireNoLine(t, "the heartbeats of a replica expired")
-				if tt.told == payment.StateDeclined {
+				if tt.want == payment.StateDeclined {
 					require.Equal(t, payment.StateDeclined, w.stored().State)
 				} else {
 					require.Equal(t, payment.StateSucceeded, w.stored().State, "if not by a, then by b")
@@ -108,21 +108,21 @@ func TestStopWithACallInFlight(t *testing.T) {
 func TestRequestsWhileStopping(t *testing.T) {
 	inWorld(t, func(t *testing.T, w *world) {
 		a := w.replica("a")
-		a.pay(of("settled-before"))
-		inFlight := a.send(of("in-flight"))
+		a.pay(forOrder("settled-before"))
+		inFlight := a.send(forOrder("in-flight"))
 		stopped := make(chan error)
 		go func() { stopped <- a.Stop(context.Background()) }()
 		synctest.Wait()
 
 		require.ErrorIs(t, a.Ready(t.Context()), core.ErrStopping)
-		told := a.pay()
-		require.NoError(t, told.err)
-		require.Equal(t, payment.StateScheduled, told.State)
-		require.False(t, told.Async, "nobody asked for that")
+		got := a.pay()
+		require.NoError(t, got.err)
+		require.Equal(t, payment.StateScheduled, got.State)
+		require.False(t, got.Async, "nobody asked for that")
 		require.Equal(t, payment.StateScheduled, w.stored().State)
 		require.False(t, w.stored().Async)
-		require.True(t, a.pay(of("settled-before")).Replayed)
-		require.ErrorIs(t, a.pay(amount("1.00", "USD")).err, core.ErrMismatch)
+		require.True(t, a.pay(forOrder("settled-before")).Replayed)
+		require.ErrorIs(t, a.pay(withAmount("1.00", "USD")).err, core.ErrMismatch)
 
 		require.Equal(t, payment.StateSucceeded, (<-inFlight).State)
 		require.NoError(t, <-stopped)
@@ -138,7 +138,7 @@ func TestStopWhileWatching(t *testing.T) {
 	inWorld(t, func(t *testing.T, w *world) {
 		a, b := w.replica("a"), w.replica("b")
 		first := a.send()
-		crowd := b.crowd(100)
+		crowd := b.sendMany(100)
 		w.sleepUntil(time.Second)
 		took, err := b.stop()
 		require.NoError(t, err)
@@ -217,8 +217,8 @@ func TestStopIsBounded(t *testing.T) {
 		a.queue()
 		b.queue()
 		a.always("Settle", fake.FailBefore)
-		told := <-a.send()
-		require.Equal(t, payment.StateUnresolved, told.State)
+		got := <-a.send()
+		require.Equal(t, payment.StateUnresolved, got.State)
 		took, err := a.stop()
 		require.ErrorIs(t, err, context.DeadlineExceeded)
 		require.Equal(t, 20*time.Second, took)

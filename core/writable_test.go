@@ -53,13 +53,13 @@ func TestNotWritableChargesNothing(t *testing.T) {
 		t.Run(method, func(t *testing.T) {
 			inWorld(t, func(t *testing.T, w *world) {
 				a := w.replica("a")
-				require.Equal(t, payment.StateScheduled, a.pay(async, of("order-later")).State)
+				require.Equal(t, payment.StateScheduled, a.pay(async, forOrder("order-later")).State)
 				a.always(method, refuses)
 				require.ErrorIs(t, a.Ready(t.Context()), ports.ErrNotWritable)
 				a.queue()
-				told := a.pay()
-				require.ErrorIs(t, told.err, ports.ErrNotWritable)
-				require.ErrorIs(t, told.err, ports.ErrUnavailable)
+				got := a.pay()
+				require.ErrorIs(t, got.err, ports.ErrNotWritable)
+				require.ErrorIs(t, got.err, ports.ErrUnavailable)
 				require.ErrorIs(t, a.pay(async).err, ports.ErrNotWritable)
 				w.sleepUntil(time.Minute)
 				require.Empty(t, w.gateway.Attempts())
@@ -90,13 +90,13 @@ func TestPaymentFindsOutThatNothingIsStored(t *testing.T) {
 				require.ErrorIs(t, a.Ready(t.Context()), ports.ErrNotWritable)
 				attempts := len(w.gateway.Attempts())
 				for range 10 {
-					require.ErrorIs(t, a.pay(of("order-other")).err, ports.ErrNotWritable)
+					require.ErrorIs(t, a.pay(forOrder("order-other")).err, ports.ErrNotWritable)
 					time.Sleep(time.Second)
 				}
 				require.Len(t, w.gateway.Attempts(), attempts)
 				a.heal()
 				w.sleepUntil(2 * time.Minute)
-				require.Equal(t, payment.StateSucceeded, a.pay(of("order-other")).State)
+				require.Equal(t, payment.StateSucceeded, a.pay(forOrder("order-other")).State)
 			})
 		})
 	}

@@ -11,7 +11,7 @@ import (
 	"paymentd/core/payment"
 )
 
-// A round that the queue began with nobody to be told may be repeated later.
+// deferredRetries sets when an async payment whose round failed gets another round.
 func deferredRetries(s *core.Settings) {
 	s.DeferredRetries = []time.Duration{5 * time.Minute, time.Hour}
 }
@@ -23,7 +23,7 @@ func rounds(n int, s fake.Step) (all []fake.Step) {
 	return all
 }
 
-func TestLaterRetries(t *testing.T) {
+func TestDeferredRetries(t *testing.T) {
 	t.Parallel()
 	for _, tt := range []struct {
 		name     string
@@ -31,34 +31,34 @@ func TestLaterRetries(t *testing.T) {
 		with     []func(*core.Request)
 		attempts int
 		state    payment.State
-		after    time.Duration // when it is over
+		after    time.Duration // when the state is final
 	}{
 		{
-			name: "the gateway comes back", script: rounds(1, fake.Refuse()), with: []func(*core.Request){async},
+			name: "gateway available in the second round", script: rounds(1, fake.Refuse()), with: []func(*core.Request){async},
 			attempts: 5, state: payment.StateSucceeded, after: 6 * time.Minute,
 		},
 		{
-			name: "it comes back late", script: rounds(2, fake.Unavailable()), with: []func(*core.Request){async},
+			name: "gateway available in the third round", script: rounds(2, fake.Unavailable()), with: []func(*core.Request){async},
 			attempts: 9, state: payment.StateSucceeded, after: 70 * time.Minute,
 		},
 		{
-			name: "it does not", script: rounds(3, fake.Refuse()), with: []func(*core.Request){async},
+			name: "gateway never available", script: rounds(3, fake.Refuse()), with: []func(*core.Request){async},
 			attempts: 12, state: payment.StateFailed, after: 70 * time.Minute,
 		},
 		{
-			name: "it declines", script: append(rounds(1, fake.Refuse()), fake.Decline("card_declined")),
+			name: "declined in the second round", script: append(rounds(1, fake.Refuse()), fake.Decline("card_declined")),
 			with: []func(*core.Request){async}, attempts: 5, state: payment.StateDeclined, after: 6 * time.Minute,
 		},
 		{
-			name: "it finds us wrong", script: []fake.Step{fake.Reject()}, with: []func(*core.Request){async},
+			name: "request rejected", script: []fake.Step{fake.Reject()}, with: []func(*core.Request){async},
 			attempts: 1, state: payment.StateFailed, after: 0,
 		},
 		{
-			name: "nobody knows, and the reconciler finds nothing", script: rounds(1, fake.Timeout()),
+			name: "unknown, and lookups find nothing", script: rounds(1, fake.Timeout()),
 			with: []func(*core.Request){async}, attempts: 5, state: payment.StateSucceeded, after: 8 * time.Minute,
 		},
 		{
-			name: "the caller was got", script: rounds(1, fake.Refuse()),
+			name: "the caller waited for the result", script: rounds(1, fake.Refuse()),
 			attempts: 4, state: payment.StateFailed, after: 8 * time.Second,
 		},
 	} {
@@ -81,8 +81,8 @@ func TestLaterRetries(t *testing.T) {
 	}
 }
 
-// The round after a delay of 5 m begins 5 m after the end of the one before.
-func TestLaterRetryComesWhenItShould(t *testing.T) {
+// The delay counts from the end of the round before.
+func TestDeferredRetries_RoundFails_NextStartsAfterDelay(t *testing.T) {
 	inWorld(t, func(t *testing.T, w *world) {
 		a := w.replica("a", deferredRetries)
 		a.queue()
@@ -99,9 +99,7 @@ func TestLaterRetryComesWhenItShould(t *testing.T) {
 	}, rounds(1, fake.Refuse())...)
 }
 
-// A request for a payment that waits for a later retry is answered that it is scheduled: the queue
-// goes on with it.
-func TestRequestDuringLaterRetries(t *testing.T) {
+func TestDeferredRetries_RequestDuringDelay_ReturnsScheduled(t *testing.T) {
 	inWorld(t, func(t *testing.T, w *world) {
 		a := w.replica("a", deferredRetries)
 		a.queue()

@@ -15,8 +15,8 @@ import (
 	"paymentd/ports"
 )
 
-// overlay is a gateway whose answers are replaced on the way: by something in between, or by the
-// gateway's own odd words. The fake behind it keeps the ledger.
+// overlay replaces the answers of a gateway, as an intermediary or a defect of the gateway would. The
+// fake behind it keeps the ledger.
 type overlay struct {
 	ports.Gateway
 
@@ -27,7 +27,7 @@ type overlay struct {
 	charges, lookUps int
 }
 
-// count counts a call, from 1.
+// count returns the number of a call, from 1.
 func (o *overlay) count(calls *int) int {
 	o.mu.Lock()
 	defer o.mu.Unlock()
@@ -64,8 +64,8 @@ var (
 	noAnswer     = payment.Lookup{Result: payment.FoundNoAnswer, Message: "404 page not found"}
 )
 
-// The first attempt takes the money and its answer is lost; the decline of the second speaks of the second.
-func TestDeclineAfterALostCharge_IsLookedUp(t *testing.T) {
+// The answer of the first attempt, which charges, is lost. The decline answers the second attempt only.
+func TestDecline_AfterChargeWithLostAnswer_IsLookedUp(t *testing.T) {
 	inWorld(t, func(t *testing.T, w *world) {
 		g := w.overlay()
 		g.charge = func(n int, do func() payment.Result) payment.Result {
@@ -84,9 +84,9 @@ func TestDeclineAfterALostCharge_IsLookedUp(t *testing.T) {
 	})
 }
 
-// If the lookup finds nothing, the payment is unresolved until the key is closed, and declined then: a
-// new key before that could be a second charge.
-func TestDeclineAfterAnUnknownAttempt_EndsWhenTheKeyIsClosed(t *testing.T) {
+// If the lookup finds nothing, the payment is unresolved until the key is closed, and then declined,
+// because a new key before that could charge a second time.
+func TestDecline_AfterUnknownAttempt_IsFinalOnceKeyIsClosed(t *testing.T) {
 	inWorld(t, func(t *testing.T, w *world) {
 		g := w.overlay()
 		g.charge = func(n int, do func() payment.Result) payment.Result {
@@ -102,7 +102,7 @@ func TestDeclineAfterAnUnknownAttempt_EndsWhenTheKeyIsClosed(t *testing.T) {
 		a := w.replicaAt("a", g)
 		a.queue()
 		require.Equal(t, payment.StateUnresolved, a.pay().State)
-		w.sleepUntil(late + time.Second) // the first lookup that counts is not enough
+		w.sleepUntil(late + time.Second) // one lookup without a charge is not enough
 		require.Equal(t, payment.StateUnresolved, w.stored().State)
 		w.sleepUntil(5 * time.Minute)
 		p := w.stored()
@@ -117,8 +117,8 @@ func TestDeclineAfterAnUnknownAttempt_EndsWhenTheKeyIsClosed(t *testing.T) {
 	})
 }
 
-// A read side that lags makes a payment failed after one lookup, and the second look finds the charge.
-func TestFailedByOneLookup_SucceedsWhenTheSecondFindsTheCharge(t *testing.T) {
+// The gateway's reads lag: the first lookup fails the payment, and the second finds the charge.
+func TestFailedByOneLookup_SecondFindsCharge_Succeeds(t *testing.T) {
 	inWorld(t, func(t *testing.T, w *world) {
 		g := w.overlay()
 		g.charge = func(_ int, do func() payment.Result) payment.Result { do(); return serverError }
@@ -142,8 +142,8 @@ func TestFailedByOneLookup_SucceedsWhenTheSecondFindsTheCharge(t *testing.T) {
 	})
 }
 
-// A repeat of a failed payment sends the same key while it is not closed, and the proof begins anew.
-func TestRepeatOfAFailedPayment_BeginsTheProofAnew(t *testing.T) {
+// A repeated request sends the same key while it is not closed, so earlier lookups prove nothing.
+func TestRepeatOfFailedPayment_EarlierLookupsNoLongerCount(t *testing.T) {
 	inWorld(t, func(t *testing.T, w *world) {
 		g := w.overlay()
 		g.charge = func(int, func() payment.Result) payment.Result { return serverError }
@@ -154,7 +154,7 @@ func TestRepeatOfAFailedPayment_BeginsTheProofAnew(t *testing.T) {
 		require.Equal(t, payment.StateFailed, a.pay().State) // at 67 s
 		first := w.history().Keys[0]
 		require.Empty(t, first.Closed)
-		require.Equal(t, 67*time.Second, first.Look.DB.Sub(w.began), "the look before no longer counts")
+		require.Equal(t, 67*time.Second, first.Look.DB.Sub(w.began), "the earlier lookup no longer counts")
 		w.sleepUntil(67*time.Second + late - time.Second)
 		require.Empty(t, w.history().Keys[0].Closed)
 		w.sleepUntil(67*time.Second + late + 7*time.Second)
@@ -165,8 +165,8 @@ func TestRepeatOfAFailedPayment_BeginsTheProofAnew(t *testing.T) {
 	})
 }
 
-// Answers of something between us and the gateway prove nothing, on charges and on lookups.
-func TestUnmarkedAnswers_ProveNothing(t *testing.T) {
+// The answers of an intermediary prove nothing, to charges and to lookups.
+func TestAnswersOfIntermediary_StayUnresolved(t *testing.T) {
 	inWorld(t, func(t *testing.T, w *world) {
 		g := w.overlay()
 		g.charge = func(_ int, do func() payment.Result) payment.Result { do(); return lostAnswer }
@@ -190,7 +190,7 @@ func TestUnmarkedAnswers_ProveNothing(t *testing.T) {
 // forgetsKeys declares that keys live for an hour.
 func forgetsKeys(c *payment.Capabilities) { c.KeyLifetime = time.Hour }
 
-// A key that the gateway may have forgotten is never sent again: by the queue, by a takeover, by a request.
+// Neither the queue, nor a takeover, nor a request sends a key again that the gateway may have forgotten.
 func TestExpiredKey_IsOnlyLookedUp(t *testing.T) {
 	t.Parallel()
 	for _, by := range []string{"queue", "request"} {
@@ -198,11 +198,11 @@ func TestExpiredKey_IsOnlyLookedUp(t *testing.T) {
 			inWorld(t, func(t *testing.T, w *world) {
 				w.gateway.Declare(forgetsKeys)
 				g := w.overlay()
-				g.lookUp = func(int, func() payment.Lookup) payment.Lookup { return nothing } // it has forgotten
-				dead := w.replicaAt("dead", g)
-				dead.fault("Settle", 1, fake.CrashBefore(exit))
-				_, got := <-dead.send()
-				require.False(t, got, "the worker died in flight")
+				g.lookUp = func(int, func() payment.Lookup) payment.Lookup { return nothing } // it has forgotten the key
+				crashed := w.replicaAt("crashed", g)
+				crashed.fault("Settle", 1, fake.CrashBefore(exit))
+				_, got := <-crashed.send()
+				require.False(t, got, "the worker crashed during the charge")
 				w.sleepUntil(time.Hour)
 
 				a := w.replicaAt("a", g)
@@ -224,8 +224,8 @@ func TestExpiredKey_IsOnlyLookedUp(t *testing.T) {
 	}
 }
 
-// After a day of lookups that failed, "nothing found" is no proof: the lookup forgets with the key.
-func TestNothingFoundAfterTheLifetime_IsNoProof(t *testing.T) {
+// After the key's lifetime "nothing found" proves nothing, because lookups forget the key as well.
+func TestLookup_NothingFoundAfterKeyLifetime_StaysUnresolved(t *testing.T) {
 	inWorld(t, func(t *testing.T, w *world) {
 		w.gateway.Declare(forgetsKeys)
 		g := w.overlay()
@@ -246,8 +246,8 @@ func TestNothingFoundAfterTheLifetime_IsNoProof(t *testing.T) {
 	})
 }
 
-// A failed payment whose key is closed and too old to be sent gets a new one.
-func TestClosedExpiredKey_IsReplaced(t *testing.T) {
+// A failed payment gets a new key if the old one is closed and too old to be sent.
+func TestExpiredKey_Closed_IsReplaced(t *testing.T) {
 	inWorld(t, func(t *testing.T, w *world) {
 		w.gateway.Declare(forgetsKeys)
 		a := w.replica("a")
@@ -260,7 +260,7 @@ func TestClosedExpiredKey_IsReplaced(t *testing.T) {
 	}, four(fake.Refuse())...)
 }
 
-// otherGateway is a gateway of another identity over the same ledger.
+// otherGateway is a gateway with another identity and the same ledger.
 type otherGateway struct{ *overlay }
 
 func (g otherGateway) Capabilities() payment.Capabilities {
@@ -269,8 +269,8 @@ func (g otherGateway) Capabilities() payment.Capabilities {
 	return c
 }
 
-// A payment of a gateway that is not configured any more is neither sent nor looked up: it waits.
-func TestPaymentOfAnotherGateway_Waits(t *testing.T) {
+// A payment of a gateway that is no longer configured is neither sent nor looked up.
+func TestForeignPayment_Waits(t *testing.T) {
 	inWorld(t, func(t *testing.T, w *world) {
 		w.gateway.ScriptLookUps(fake.NoAnswer)
 		a := w.replica("a")
@@ -288,13 +288,12 @@ func TestPaymentOfAnotherGateway_Waits(t *testing.T) {
 		a.queue()
 		w.sleepUntil(2 * time.Hour)
 		require.Equal(t, payment.StateSucceeded, w.stored().State)
-		require.Equal(t, "txn-1", b.pay().TransactionID, "a success is replayed whatever the gateway")
+		require.Equal(t, "txn-1", b.pay().TransactionID, "a success is replayed with any gateway")
 		w.requireOnce()
 	}, four(fake.LoseAnswer())...)
 }
 
-// A closed key may be left for another gateway.
-func TestFailedPaymentWithAClosedKey_GoesToTodaysGateway(t *testing.T) {
+func TestFailedPayment_ClosedKey_ChargesAtConfiguredGateway(t *testing.T) {
 	inWorld(t, func(t *testing.T, w *world) {
 		require.Equal(t, payment.StateFailed, w.replica("a").pay().State)
 		b := w.replicaAt("b", otherGateway{w.overlay()})
@@ -304,8 +303,8 @@ func TestFailedPaymentWithAClosedKey_GoesToTodaysGateway(t *testing.T) {
 	}, four(fake.Refuse())...)
 }
 
-// A step of the database's clock forward makes no time pass: a late charge may still arrive.
-func TestDatabaseClockStepsForward_LateStillCounts(t *testing.T) {
+// A late charge may still arrive after the step, because no time has passed.
+func TestDatabaseClock_StepsForward_LateChargeIsFound(t *testing.T) {
 	inWorld(t, func(t *testing.T, w *world) {
 		a := w.replica("a")
 		a.queue()
@@ -319,15 +318,15 @@ func TestDatabaseClockStepsForward_LateStillCounts(t *testing.T) {
 	}, append(four(fake.Timeout())[:3], fake.ChargeLate(50*time.Second))...)
 }
 
-// A step back leaves no claim of a dead worker alive for as long as the step.
-func TestDatabaseClockStepsBack_ADeadWorkersClaimExpires(t *testing.T) {
+// The step does not extend the claim of a crashed worker.
+func TestDatabaseClock_StepsBack_ClaimOfLostWorkerExpires(t *testing.T) {
 	t.Parallel()
 	for _, by := range []string{"queue", "request"} {
 		t.Run(by, func(t *testing.T) {
 			inWorld(t, func(t *testing.T, w *world) {
-				dead := w.replica("dead")
-				dead.fault("Settle", 1, fake.CrashBefore(exit))
-				<-dead.send()
+				crashed := w.replica("crashed")
+				crashed.fault("Settle", 1, fake.CrashBefore(exit))
+				<-crashed.send()
 				w.payments.MoveClock(-24 * time.Hour)
 				a := w.replica("a")
 				if by == "request" {
@@ -343,13 +342,13 @@ func TestDatabaseClockStepsBack_ADeadWorkersClaimExpires(t *testing.T) {
 	}
 }
 
-// slowPolling is for tests of many days: the queue polls, and the replica beats, as rarely as it may.
+// slowPolling lengthens the poll and heartbeat intervals, for tests that run for days.
 func slowPolling(s *core.Settings) {
 	s.Poll, s.HeartbeatTimeout = 10*time.Minute, 24*time.Hour
 }
 
-// A person who was wrong is corrected: lookups go on for seven days.
-func TestPersonSaysFailed_AChargeFoundLaterCounts(t *testing.T) {
+// Lookups continue for seven days after a person's decision, and correct it.
+func TestResolvedAsFailed_ChargeFoundLater_Succeeds(t *testing.T) {
 	inWorld(t, func(t *testing.T, w *world) {
 		g := w.overlay()
 		g.charge = func(_ int, do func() payment.Result) payment.Result { do(); return lostAnswer }
@@ -377,8 +376,7 @@ func TestPersonSaysFailed_AChargeFoundLaterCounts(t *testing.T) {
 	})
 }
 
-// The lookups after a person's word end after seven days.
-func TestPersonSaysFailed_LookupsEnd(t *testing.T) {
+func TestResolvedAsFailed_LookupsStopAfterSevenDays(t *testing.T) {
 	inWorld(t, func(t *testing.T, w *world) {
 		w.gateway.ScriptLookUps(fake.NoAnswer)
 		a := w.replica("a", slowPolling)
@@ -396,8 +394,8 @@ func TestPersonSaysFailed_LookupsEnd(t *testing.T) {
 	}, four(fake.Timeout())...)
 }
 
-// A key that was used with other parameters is not repeated, which gets the same answer: it is looked up.
-func TestKeyUsedWithOtherParameters_IsLookedUp(t *testing.T) {
+// A repetition would get the same answer.
+func TestKeyReused_IsLookedUpAndNotRepeated(t *testing.T) {
 	inWorld(t, func(t *testing.T, w *world) {
 		g := w.overlay()
 		g.charge = func(_ int, do func() payment.Result) payment.Result {
@@ -410,8 +408,8 @@ func TestKeyUsedWithOtherParameters_IsLookedUp(t *testing.T) {
 	})
 }
 
-// A charge that the gateway has named as pending ends only when the key is closed.
-func TestPendingCharge_IsNotFailedByOneLookup(t *testing.T) {
+// A charge that the gateway reported as pending is failed only once the key is closed.
+func TestPendingCharge_OneLookupWithoutCharge_StaysUnresolved(t *testing.T) {
 	inWorld(t, func(t *testing.T, w *world) {
 		g := w.overlay()
 		g.charge = func(int, func() payment.Result) payment.Result { return payment.Result{Class: payment.ClassPending} }
@@ -428,9 +426,9 @@ func TestPendingCharge_IsNotFailedByOneLookup(t *testing.T) {
 	})
 }
 
-// A wait that the gateway asks for, and that is longer than a caller waits, is spent in the queue; the
-// queue goes on with the round, and does not begin another.
-func TestLongRetryAfter_IsSpentInTheQueue(t *testing.T) {
+// If the gateway asks to wait for longer than a caller does, the payment is requeued; the queue
+// continues the round, and does not start another one.
+func TestLongRetryAfter_IsWaitedForByTheQueue(t *testing.T) {
 	inWorld(t, func(t *testing.T, w *world) {
 		a := w.replica("a")
 		a.queue()
@@ -441,12 +439,12 @@ func TestLongRetryAfter_IsSpentInTheQueue(t *testing.T) {
 		require.Equal(t, payment.StateScheduled, a.pay().State, "it is not due yet")
 		w.sleepUntil(5 * time.Minute)
 		require.Equal(t, payment.StateFailed, w.stored().State)
-		require.Len(t, w.attempts(), 4, "one try and three retries")
+		require.Len(t, w.attempts(), 4, "one attempt and three retries")
 	}, four(fake.RefuseFor(30*time.Second))...)
 }
 
-// Lookups have workers of their own: thousands of unresolved payments with slow lookups delay neither
-// what was accepted nor takeovers.
+// Lookups have their own workers: many unresolved payments with slow lookups delay neither accepted
+// payments nor takeovers.
 func TestSlowLookups_DelayNoCharge(t *testing.T) {
 	inWorld(t, func(t *testing.T, w *world) {
 		w.quiet = true
@@ -461,18 +459,18 @@ func TestSlowLookups_DelayNoCharge(t *testing.T) {
 			time.Sleep(9 * time.Second)
 			return noAnswer
 		}
-		once := w.replicaAt("a", unguarded{g}) // without a breaker, which so many lost answers would open
+		a := w.replicaAt("a", unguarded{g}) // without a breaker, which so many lost answers would open
 		for i := range 100 {
-			once.start(context.Background(), forOrder(payment.OrderID(fmt.Sprintf("stuck-%d", i))))
+			a.start(context.Background(), forOrder(payment.OrderID(fmt.Sprintf("stuck-%d", i))))
 		}
 		w.sleepUntil(time.Minute)
-		dead := w.replicaAt("dead", unguarded{g})
-		dead.fault("Settle", 1, fake.CrashBefore(exit))
-		<-dead.send(forOrder("taken-over"))
+		crashed := w.replicaAt("crashed", unguarded{g})
+		crashed.fault("Settle", 1, fake.CrashBefore(exit))
+		<-crashed.send(forOrder("taken-over"))
 
-		once.queue()
+		a.queue()
 		w.sleepUntil(2 * time.Minute)
-		require.Equal(t, payment.StateScheduled, once.pay(async).State)
+		require.Equal(t, payment.StateScheduled, a.pay(async).State)
 		w.sleepUntil(2*time.Minute + 3*time.Second)
 		require.Equal(t, payment.StateSucceeded, w.stored().State)
 		taken, err := w.payments.Find(t.Context(), "taken-over")
@@ -481,9 +479,9 @@ func TestSlowLookups_DelayNoCharge(t *testing.T) {
 	})
 }
 
-// A request that made no attempt, or whose success another worker has settled first, is answered with a
-// replay: a success that is none is told once.
-func TestSuccessOfAnother_IsAReplay(t *testing.T) {
+// A success is a replay for a request that made no attempt, and for one whose success another worker
+// has settled first: exactly one answer to an order is not a replay.
+func TestSuccessOfAnotherWorker_IsReplayed(t *testing.T) {
 	t.Run("only looked up", func(t *testing.T) {
 		inWorld(t, func(t *testing.T, w *world) {
 			w.gateway.IgnoreKeys()
@@ -496,7 +494,7 @@ func TestSuccessOfAnother_IsAReplay(t *testing.T) {
 			w.requireOnce()
 		}, fake.LoseAnswer())
 	})
-	t.Run("settled by another meanwhile", func(t *testing.T) {
+	t.Run("settled by another worker first", func(t *testing.T) {
 		inWorld(t, func(t *testing.T, w *world) {
 			a := w.replica("a")
 			a.fault("LookUp", 1, func(ctx context.Context, _ fake.Call, do func()) error {

@@ -14,8 +14,8 @@ import (
 	"paymentd/ports"
 )
 
-// Two replicas are asked for a new order at the same moment: one charges, both tell of it.
-func TestTwoReplicasAtOnce(t *testing.T) {
+// Two replicas get requests for a new order at the same time: one charges, and both return the result.
+func TestTwoReplicas_SameOrder_ChargeOnce(t *testing.T) {
 	inWorld(t, func(t *testing.T, w *world) {
 		a, b := w.replica("a"), w.replica("b")
 		all := append(a.sendMany(100), b.sendMany(100)...)
@@ -33,14 +33,14 @@ func TestTwoReplicasAtOnce(t *testing.T) {
 	}, fake.Slow(time.Second, fake.Approve()))
 }
 
-// A replica that was taken over before it could write its outcome settles nothing. Its clients
-// are told of the other's end, whatever it had seen itself.
-func TestFencedOutIsAnsweredByTheOthersEnd(t *testing.T) {
+// A replica that was taken over before it could write its outcome settles nothing. Its clients get the
+// outcome of the other replica, even if its own attempt had another result.
+func TestFencedOut_ReturnsOutcomeOfOtherReplica(t *testing.T) {
 	t.Parallel()
 	timeout := fake.Timeout()
 	for _, tt := range []struct {
 		name   string
-		script []fake.Step // of both, one after the other
+		script []fake.Step // of both replicas, one after the other
 		want   payment.State
 	}{
 		{"both approved", nil, payment.StateSucceeded},
@@ -50,7 +50,7 @@ func TestFencedOutIsAnsweredByTheOthersEnd(t *testing.T) {
 			payment.StateDeclined,
 		},
 		{
-			"failed, then nobody knows", append(four(fake.Refuse()), timeout, timeout, timeout, timeout),
+			"failed, then unknown", append(four(fake.Refuse()), timeout, timeout, timeout, timeout),
 			payment.StateUnresolved,
 		},
 	} {
@@ -79,9 +79,9 @@ func TestFencedOutIsAnsweredByTheOthersEnd(t *testing.T) {
 	}
 }
 
-// A worker that was fenced out with an approval records it: both callers get it at once, however long
-// the worker that has taken over needs.
-func TestFencedOutWithAnApproval_RecordsIt(t *testing.T) {
+// A worker that was fenced out with an approval records it. Both callers get the approval at once, even
+// if the worker that took over is slow.
+func TestFencedOut_WithApproval_RecordsEvidence(t *testing.T) {
 	inWorld(t, func(t *testing.T, w *world) {
 		a, b := w.replica("a"), w.replica("b", func(s *core.Settings) { s.Lease = time.Hour })
 		a.fault("Settle", 1, fake.Delay(lease+time.Second))
@@ -96,22 +96,22 @@ func TestFencedOutWithAnApproval_RecordsIt(t *testing.T) {
 		require.Equal(t, "txn-1", (<-other).TransactionID)
 		w.requireOnce()
 		require.Contains(t, w.events(), payment.EventEvidence)
-		require.NotContains(t, w.events(), payment.EventDouble, "both have the same transaction")
+		require.NotContains(t, w.events(), payment.EventDouble, "both attempts have the same transaction")
 		a.log.requireLine(t, "level=ERROR", "fenced out with an approval", "order_id=order-123", "transaction_id=txn-1")
 	})
 }
 
-// A worker that has charged and was fenced out does not say that nothing was charged, though it
-// cannot learn what became of it.
-func TestFencedOutWithoutDatabase(t *testing.T) {
+// A worker that has charged before it was fenced out does not report that nothing was charged, even if
+// it cannot read the outcome.
+func TestFencedOut_DatabaseUnavailable_IsInDoubt(t *testing.T) {
 	t.Parallel()
-	for _, gone := range []string{"Find", "Claim"} {
-		t.Run(gone, func(t *testing.T) {
+	for _, method := range []string{"Find", "Claim"} {
+		t.Run(method, func(t *testing.T) {
 			inWorld(t, func(t *testing.T, w *world) {
 				a := w.replica("a")
 				a.fault("Settle", 1, func(context.Context, fake.Call, func()) error {
 					time.Sleep(lease + time.Second)
-					a.always(gone, fake.FailBefore)
+					a.always(method, fake.FailBefore)
 					a.always("RecordApproval", fake.FailBefore)
 					return payment.ErrFenced
 				})
@@ -127,9 +127,9 @@ func TestFencedOutWithoutDatabase(t *testing.T) {
 	}
 }
 
-// A replica that was paused past its lease, before an attempt, sends nothing: it claims the
-// payment again, and finds it as the others have left it.
-func TestPausePastTheLeaseSendsNothing(t *testing.T) {
+// A replica that was paused past its lease before an attempt sends nothing. It claims the payment again,
+// and finds what other replicas have written.
+func TestPausedPastLease_SendsNothing(t *testing.T) {
 	t.Parallel()
 	paused := fake.DelayAnswer(lease + time.Second)
 	t.Run("after the claim", func(t *testing.T) {
@@ -153,7 +153,7 @@ func TestPausePastTheLeaseSendsNothing(t *testing.T) {
 			require.Equal(t, payment.StateDeclined, b.pay().State)
 			got := <-first
 			require.NoError(t, got.err)
-			require.Equal(t, payment.StateDeclined, got.State, "the word of the one that has taken over")
+			require.Equal(t, payment.StateDeclined, got.State, "the outcome of the replica that took over")
 			require.Equal(t, seconds(30), w.attempts())
 		}, fake.Decline("card_declined"))
 	})
@@ -181,13 +181,13 @@ func TestPausePastTheLeaseSendsNothing(t *testing.T) {
 			require.Equal(t, payment.StateSucceeded, w.stored().State)
 			require.Equal(t, int64(2), w.stored().Fence)
 			require.Len(t, w.attempts(), 1)
-			require.Equal(t, 1, w.stored().Attempts()-1, "the attempt that was never made is on record as one that may have been")
+			require.Equal(t, 1, w.stored().Attempts()-1, "the attempt that was never made is recorded as possibly made")
 		})
 	})
 }
 
-// While the lease of a dead worker runs, nobody charges. When it has run out, one does.
-func TestClaimOfTheDeadIsTakenOverOnce(t *testing.T) {
+// No replica charges during the lease of a crashed worker, and exactly one after it.
+func TestClaimOfCrashedWorker_IsTakenOverOnce(t *testing.T) {
 	inWorld(t, func(t *testing.T, w *world) {
 		a, b, c := w.replica("a"), w.replica("b"), w.replica("c")
 		a.fault("Charge", 1, fake.CrashBefore(exit))
@@ -201,14 +201,14 @@ func TestClaimOfTheDeadIsTakenOverOnce(t *testing.T) {
 		require.Equal(t, int64(2), w.stored().Fence)
 		require.Contains(t, w.events(), payment.EventTakenOver)
 		attempts := w.history().Attempts
-		require.Equal(t, payment.ClassUnknownUnanswered, attempts[0].Class, "nobody saw its end")
+		require.Equal(t, payment.ClassUnknownUnanswered, attempts[0].Class, "its result is unknown")
 		require.Zero(t, attempts[0].EndedAt)
 		w.requireOnce()
 	})
 }
 
-// The leases are the database's: a replica's own clock may be anything.
-func TestLeaseIsOfTheDatabasesClock(t *testing.T) {
+// Leases are measured by the database's clock, so a replica's own clock may differ from it.
+func TestLease_ClocksDiffer_IsHeld(t *testing.T) {
 	inWorld(t, func(t *testing.T, w *world) {
 		w.payments.MoveClock(-5 * time.Hour)
 		a, b := w.replica("a"), w.replica("b")
@@ -218,4 +218,19 @@ func TestLeaseIsOfTheDatabasesClock(t *testing.T) {
 		require.Equal(t, seconds(0, 1), w.attempts())
 		w.requireOnce()
 	}, fake.Refuse())
+}
+
+func TestFencedOut_BeforeLookup_LooksNothingUp(t *testing.T) {
+	inWorld(t, func(t *testing.T, w *world) {
+		a, b := w.replica("a"), w.replica("b")
+		a.fault("Renew", 4, fake.Delay(lease+time.Second))
+		first := a.send()
+		w.sleepUntil(7*time.Second + lease)
+		require.Equal(t, "txn-1", b.pay().TransactionID)
+		got := <-first
+		require.Equal(t, "txn-1", got.TransactionID)
+		require.True(t, got.Replayed)
+		require.Zero(t, w.gateway.LookUps())
+		w.requireOnce()
+	}, four(fake.Timeout())...)
 }

@@ -14,7 +14,7 @@ import (
 	"paymentd/core/payment"
 )
 
-// ends are all that a round can come to, each after a while.
+// outcomes are all outcomes of a round, each after some time.
 var outcomes = []struct {
 	name   string
 	script []fake.Step
@@ -25,11 +25,11 @@ var outcomes = []struct {
 	{"decline", []fake.Step{fake.Slow(2*time.Second, fake.Decline("card_declined"))}, payment.StateDeclined, 2 * time.Second},
 	{"failure", four(fake.Refuse()), payment.StateFailed, 7 * time.Second},
 	{"rejection", []fake.Step{fake.Slow(2*time.Second, fake.Reject())}, payment.StateFailed, 2 * time.Second},
-	{"nobody knows", four(fake.Timeout()), payment.StateUnresolved, 7 * time.Second},
+	{"unknown", four(fake.Timeout()), payment.StateUnresolved, 7 * time.Second},
 }
 
-// A thousand requests at once are one claim, one round and one end, told to all.
-func TestCrowdInOneProcessIsAnsweredByOneEnd(t *testing.T) {
+// A thousand concurrent requests make one claim and one round, and share the result.
+func TestFollowers_InOneProcess_ShareTheResult(t *testing.T) {
 	t.Parallel()
 	for _, outcome := range outcomes {
 		t.Run(outcome.name, func(t *testing.T) {
@@ -46,20 +46,20 @@ func TestCrowdInOneProcessIsAnsweredByOneEnd(t *testing.T) {
 						leaders++
 					}
 				}
-				require.Len(t, w.attempts(), len(outcome.script), "nobody starts a round of their own")
+				require.Len(t, w.attempts(), len(outcome.script), "followers start no round")
 				require.Len(t, w.gateway.Keys(order), 1)
 				require.Equal(t, 1, a.calls("Claim"))
 				require.Zero(t, a.calls("Find"))
 				if outcome.state == payment.StateSucceeded {
-					require.Equal(t, 1, leaders, "the others are got that it is a replay")
+					require.Equal(t, 1, leaders, "followers get a replay")
 				}
 			}, outcome.script...)
 		})
 	}
 }
 
-// A crowd on another replica is answered by the end of the one that charges.
-func TestCrowdOnAnotherReplicaIsAnsweredByOneEnd(t *testing.T) {
+// A thousand concurrent requests to another replica make one claim, and read the row in one loop.
+func TestFollowers_OnAnotherReplica_ShareTheResult(t *testing.T) {
 	t.Parallel()
 	for _, outcome := range outcomes {
 		t.Run(outcome.name, func(t *testing.T) {
@@ -77,14 +77,14 @@ func TestCrowdOnAnotherReplicaIsAnsweredByOneEnd(t *testing.T) {
 				require.Len(t, w.attempts(), len(outcome.script))
 				require.Equal(t, 1, b.calls("Claim"))
 				perSecond := float64(b.calls("Find")) / outcome.after.Seconds()
-				require.Less(t, perSecond, 20.0, "calls a second for a thousand who wait")
+				require.Less(t, perSecond, 20.0, "calls a second for a thousand requests")
 				require.Greater(t, perSecond, 5.0)
 			}, outcome.script...)
 		})
 	}
 }
 
-func TestWaitIsOver(t *testing.T) {
+func TestFollowers_TimeoutPasses_AreBusy(t *testing.T) {
 	t.Parallel()
 	for _, tt := range []struct {
 		name string
@@ -92,8 +92,8 @@ func TestWaitIsOver(t *testing.T) {
 		took time.Duration
 	}{
 		{"at once", withWait(0), 0},
-		{"as the client wants", withWait(3 * time.Second), 3 * time.Second},
-		{"as the service has it", func(*core.Request) {}, wait},
+		{"of the request", withWait(3 * time.Second), 3 * time.Second},
+		{"of the service", func(*core.Request) {}, wait},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			inWorld(t, func(t *testing.T, w *world) {
@@ -107,7 +107,7 @@ func TestWaitIsOver(t *testing.T) {
 				}
 				require.Equal(t, payment.StateSucceeded, (<-first).State)
 				if tt.took > 0 {
-					require.Equal(t, 1, b.calls("Claim"), "those who stop waiting ask no more")
+					require.Equal(t, 1, b.calls("Claim"), "no claim after the timeout")
 				}
 				w.requireOnce()
 			}, four(fake.Slow(5*time.Second, fake.Unavailable()))[:3]...)
@@ -115,8 +115,8 @@ func TestWaitIsOver(t *testing.T) {
 	}
 }
 
-// Waits of all lengths in one line: each ends when it should, and the last hear the end.
-func TestEachWaitsForAsLongAsItWants(t *testing.T) {
+// Requests with different timeouts share a flight: each returns at its own timeout, or with the result.
+func TestFollowers_DifferentTimeouts_EachReturnsOnTime(t *testing.T) {
 	inWorld(t, func(t *testing.T, w *world) {
 		a, b := w.replica("a"), w.replica("b")
 		first := a.send()
@@ -141,8 +141,7 @@ func TestEachWaitsForAsLongAsItWants(t *testing.T) {
 	}, fake.Slow(8*time.Second, fake.Approve()))
 }
 
-// Nobody waits to be told that the amount is another.
-func TestOtherAmountIsRefusedAtOnceWhileProcessing(t *testing.T) {
+func TestFollowers_OtherAmount_AreRefusedAtOnce(t *testing.T) {
 	inWorld(t, func(t *testing.T, w *world) {
 		a, b := w.replica("a"), w.replica("b")
 		first, watching := a.send(), b.send()
@@ -160,9 +159,9 @@ func TestOtherAmountIsRefusedAtOnceWhileProcessing(t *testing.T) {
 	}, fake.Slow(5*time.Second, fake.Approve()))
 }
 
-// Requests for a new order with different amounts: one amount wins, and nobody is told of
-// another amount than their own.
-func TestManyAmountsAtOnce(t *testing.T) {
+// Of concurrent requests for a new order with different amounts, one amount is charged, and requests with
+// another one are refused.
+func TestFollowers_ManyAmounts_OneIsCharged(t *testing.T) {
 	inWorld(t, func(t *testing.T, w *world) {
 		a, b := w.replica("a"), w.replica("b")
 		replies := make(map[int][]<-chan reply)
@@ -187,8 +186,8 @@ func TestManyAmountsAtOnce(t *testing.T) {
 	}, fake.Slow(time.Second, fake.Approve()))
 }
 
-// As the line's end comes as soon as the amount is known, nobody is told of another amount.
-func TestReplayIsForTheSameAmount(t *testing.T) {
+// The flight completes as soon as the amount is known, and its result is for that amount only.
+func TestFollowers_OtherAmountThanReplay_AreRefused(t *testing.T) {
 	inWorld(t, func(t *testing.T, w *world) {
 		a := w.replica("a")
 		a.pay()
@@ -202,9 +201,9 @@ func TestReplayIsForTheSameAmount(t *testing.T) {
 	})
 }
 
-// A request is not told of an end that is older than itself: the payment may have gone on since,
-// and another replica may have told so.
-func TestNobodyIsToldAnEndOlderThanTheRequest(t *testing.T) {
+// A result that is older than the request is not returned, because the payment may have changed since
+// then, and another replica may have returned the change.
+func TestFollower_ResultOlderThanRequest_IsNotReturned(t *testing.T) {
 	t.Parallel()
 	for _, tt := range []struct {
 		name string
@@ -229,14 +228,14 @@ func TestNobodyIsToldAnEndOlderThanTheRequest(t *testing.T) {
 	}
 }
 
-// A client that goes away while it speaks for others harms none of them.
-func TestSpeakerGoesAway(t *testing.T) {
+// If the client of the leader leaves, the followers get a result nevertheless.
+func TestLeader_ClientLeaves_FollowersGetTheResult(t *testing.T) {
 	t.Parallel()
 	for _, tt := range []struct {
 		name   string
 		fault  func(a *replica)
 		before func(w *world)
-		gone   bool // the client is got that it left; otherwise it hears the end
+		left   bool // the leader returns an error; otherwise the result
 		claims int
 	}{
 		{
@@ -251,7 +250,7 @@ func TestSpeakerGoesAway(t *testing.T) {
 					return fake.FailBefore(ctx, c, nil)
 				})
 			},
-			gone: true, claims: 2,
+			left: true, claims: 2,
 		},
 		{name: "charging", claims: 1},
 		{
@@ -259,7 +258,7 @@ func TestSpeakerGoesAway(t *testing.T) {
 			before: func(w *world) {
 				w.replica("other").send()
 			},
-			gone: true, claims: 1,
+			left: true, claims: 1,
 		},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
@@ -273,17 +272,17 @@ func TestSpeakerGoesAway(t *testing.T) {
 				}
 				ctx, leave := context.WithCancel(t.Context())
 				leader := a.sendFor(ctx)
-				others := a.sendMany(50)
+				followers := a.sendMany(50)
 				w.sleepUntil(time.Second)
 				leave()
 
 				got := <-leader
-				if tt.gone {
+				if tt.left {
 					require.Error(t, got.err)
 				} else {
-					require.NoError(t, got.err, "carried to its end")
+					require.NoError(t, got.err, "processed to its outcome")
 				}
-				for _, c := range others {
+				for _, c := range followers {
 					got := <-c
 					require.NoError(t, got.err)
 					require.Equal(t, "txn-1", got.TransactionID)
@@ -296,7 +295,7 @@ func TestSpeakerGoesAway(t *testing.T) {
 	}
 }
 
-func TestWaiterGoesAway(t *testing.T) {
+func TestFollower_ClientLeaves_Returns(t *testing.T) {
 	inWorld(t, func(t *testing.T, w *world) {
 		a := w.replica("a")
 		first := a.send()
@@ -309,8 +308,7 @@ func TestWaiterGoesAway(t *testing.T) {
 	}, fake.Slow(4*time.Second, fake.Approve()))
 }
 
-// A client that has gone before its turn claims nothing.
-func TestClientThatHasLeftClaimsNothing(t *testing.T) {
+func TestLeader_ClientLeftBeforeClaim_MakesNoCall(t *testing.T) {
 	inWorld(t, func(t *testing.T, w *world) {
 		ctx, leave := context.WithCancel(t.Context())
 		leave()
@@ -320,15 +318,15 @@ func TestClientThatHasLeftClaimsNothing(t *testing.T) {
 	})
 }
 
-// A request for which the service panics does not take the others with it.
-func TestSpeakerPanics(t *testing.T) {
+// A panic in one request affects no other request.
+func TestLeader_Panics_LaterRequestsAreServed(t *testing.T) {
 	t.Parallel()
 	boom := func() { panic("boom") }
 	for _, tt := range []struct {
 		name   string
 		method string
 		fault  fake.Fault
-		busy   bool // its claim outlives it
+		busy   bool // its claim is stored
 	}{
 		{"before the claim", "Claim", fake.CrashBefore(boom), false},
 		{"with the claim stored", "Claim", fake.CrashAfter(boom), true},
@@ -361,8 +359,7 @@ func TestSpeakerPanics(t *testing.T) {
 	}
 }
 
-// Those who wait in line when the speaker panics go on in its place.
-func TestSpeakerPanicsWithOthersInLine(t *testing.T) {
+func TestLeader_Panics_FollowersGoOn(t *testing.T) {
 	inWorld(t, func(t *testing.T, w *world) {
 		a := w.replica("a")
 		a.fault("Settle", 1, fake.CrashBefore(func() { panic("boom") }))
@@ -372,20 +369,20 @@ func TestSpeakerPanicsWithOthersInLine(t *testing.T) {
 				require.InDelta(t, lease, got.took, float64(100*time.Millisecond))
 			}
 		}
-		require.Equal(t, 3, a.calls("Claim"), "the first, one that finds it busy, and the takeover")
+		require.Equal(t, 3, a.calls("Claim"), "the leader, the follower that finds it busy, and the takeover")
 		w.requireOnce()
 	})
 }
 
-// The replica that charges dies. Those who wait elsewhere take the payment over when its lease
-// has run out, with the same gateway key.
-func TestWaitersTakeOverFromTheDead(t *testing.T) {
-	for _, taken := range []bool{false, true} {
-		t.Run(fmt.Sprintf("money taken: %v", taken), func(t *testing.T) {
+// If the replica that charges crashes, requests that wait on another replica take the payment over when
+// the lease has expired, with the same gateway key.
+func TestFollowers_WorkerCrashes_TakeOver(t *testing.T) {
+	for _, charged := range []bool{false, true} {
+		t.Run(fmt.Sprintf("charged: %v", charged), func(t *testing.T) {
 			inWorld(t, func(t *testing.T, w *world) {
 				a, b := w.replica("a"), w.replica("b")
 				crash := fake.CrashBefore
-				if taken {
+				if charged {
 					crash = fake.CrashAfter
 				}
 				a.fault("Charge", 1, crash(exit))
@@ -397,15 +394,15 @@ func TestWaitersTakeOverFromTheDead(t *testing.T) {
 					require.InDelta(t, lease, got.took, float64(100*time.Millisecond))
 				}
 				require.Contains(t, w.events(), payment.EventTakenOver)
-				require.Equal(t, 2, b.calls("Claim"), "one that finds it busy, and the takeover")
+				require.Equal(t, 2, b.calls("Claim"), "the leader that finds it busy, and the takeover")
 				w.requireOnce()
 			})
 		})
 	}
 }
 
-// Whoever waits is counted, wherever the worker is that they wait for.
-func TestWaitingIsCounted(t *testing.T) {
+// Waiting counts requests that wait for a worker of this process, and of another.
+func TestWaiting_CountsFollowersAndWatchers(t *testing.T) {
 	inWorld(t, func(t *testing.T, w *world) {
 		a, b := w.replica("a"), w.replica("b")
 		require.Zero(t, a.Waiting())
@@ -413,8 +410,8 @@ func TestWaitingIsCounted(t *testing.T) {
 		synctest.Wait() // the first is at the gateway
 		replies = append(replies, b.sendMany(5)...)
 		w.sleepUntil(time.Second)
-		require.Equal(t, 9, a.Waiting(), "all but the one that charges")
-		require.Equal(t, 5, b.Waiting(), "one of them watches")
+		require.Equal(t, 9, a.Waiting(), "all but the leader")
+		require.Equal(t, 5, b.Waiting(), "four followers and the leader that watches")
 		for _, reply := range replies {
 			require.NoError(t, (<-reply).err)
 		}

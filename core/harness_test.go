@@ -323,6 +323,8 @@ func money(decimal, currency string) payment.Money {
 	return m
 }
 
+func four(s fake.Step) []fake.Step { return []fake.Step{s, s, s, s} }
+
 // seconds converts seconds to durations.
 func seconds(s ...float64) (d []time.Duration) {
 	for _, s := range s {

@@ -11,9 +11,9 @@ import (
 	"paymentd/core/payment"
 )
 
-// A gateway that does not honour gateway keys takes the money at every charge: what may have
-// been taken is never attempted again by the service.
-func TestGatewayWithoutIdempotency(t *testing.T) {
+// A gateway that does not honour gateway keys charges at every attempt, so the service never repeats an
+// attempt that may have charged.
+func TestNoIdempotency_Request(t *testing.T) {
 	t.Parallel()
 	for _, tt := range []struct {
 		name     string
@@ -25,24 +25,24 @@ func TestGatewayWithoutIdempotency(t *testing.T) {
 		charges  int
 	}{
 		{
-			name: "not charged is safe to repeat", script: []fake.Step{fake.Refuse(), fake.Refuse()},
+			name: "not charged, repeated", script: []fake.Step{fake.Refuse(), fake.Refuse()},
 			attempts: seconds(0, 1, 3), want: payment.StateSucceeded, final: payment.StateSucceeded, charges: 1,
 		},
 		{
-			name: "an unknown outcome is not", script: []fake.Step{fake.Refuse(), fake.Stumble()},
+			name: "unknown outcome, not repeated", script: []fake.Step{fake.Refuse(), fake.Stumble()},
 			attempts: seconds(0, 1), want: payment.StateSucceeded, final: payment.StateSucceeded, charges: 1,
 		},
 		{
-			name: "it waits for the reconciler", script: []fake.Step{fake.LoseAnswer()},
+			name: "unknown outcome, found by a later lookup", script: []fake.Step{fake.LoseAnswer()},
 			answers:  []fake.Answer{fake.NoAnswer},
 			attempts: seconds(0), want: payment.StateUnresolved, final: payment.StateSucceeded, charges: 1,
 		},
 		{
-			name: "it can come out as failed", script: []fake.Step{fake.Timeout()},
+			name: "unknown outcome, failed by lookups", script: []fake.Step{fake.Timeout()},
 			attempts: seconds(0), want: payment.StateUnresolved, final: payment.StateFailed,
 		},
 		{
-			name: "it waits for a person", script: []fake.Step{fake.LoseAnswer()},
+			name: "unknown outcome, no lookup answered", script: []fake.Step{fake.LoseAnswer()},
 			answers:  []fake.Answer{fake.NoAnswer, fake.NoAnswer, fake.NoAnswer, fake.NoAnswer, fake.NoAnswer, fake.NoAnswer, fake.NoAnswer, fake.NoAnswer, fake.NoAnswer, fake.NoAnswer},
 			attempts: seconds(0), want: payment.StateUnresolved, final: payment.StateUnresolved, charges: 1,
 		},
@@ -64,8 +64,8 @@ func TestGatewayWithoutIdempotency(t *testing.T) {
 	}
 }
 
-// Nor is it attempted again by a request, or by whoever takes over: they ask.
-func TestGatewayWithoutIdempotencyIsAskedByWhoeverGoesOn(t *testing.T) {
+// A later request, and a worker that takes over, look the payment up instead of charging again.
+func TestNoIdempotency_NextWorker_LooksUp(t *testing.T) {
 	t.Parallel()
 	t.Run("a request for the unresolved payment", func(t *testing.T) {
 		inWorld(t, func(t *testing.T, w *world) {
@@ -80,7 +80,7 @@ func TestGatewayWithoutIdempotencyIsAskedByWhoeverGoesOn(t *testing.T) {
 		}, fake.LoseAnswer())
 	})
 	for name, crash := range map[string]func(func()) fake.Fault{
-		"a takeover, money taken": fake.CrashAfter, "a takeover, nothing sent": fake.CrashBefore,
+		"a takeover, charged": fake.CrashAfter, "a takeover, nothing sent": fake.CrashBefore,
 	} {
 		t.Run(name, func(t *testing.T) {
 			inWorld(t, func(t *testing.T, w *world) {
@@ -101,12 +101,12 @@ func TestGatewayWithoutIdempotencyIsAskedByWhoeverGoesOn(t *testing.T) {
 	}
 }
 
-// A replica that falls silent in a backoff, but lives, may make its next attempt until its lease
-// runs out. Whoever takes over makes none.
-func TestGatewayWithoutIdempotencyAndASilentReplica(t *testing.T) {
+// A replica whose heartbeats expire during a backoff may still make its next attempt until its lease
+// expires. A worker that takes over makes none.
+func TestNoIdempotency_HeartbeatsExpireInBackoff_ChargesOnce(t *testing.T) {
 	inWorld(t, func(t *testing.T, w *world) {
 		w.gateway.IgnoreKeys()
-		a := w.replica("a", func(s *core.Settings) { s.Wait = time.Minute }) // it waits out the gateway's wish itself
+		a := w.replica("a", func(s *core.Settings) { s.Wait = time.Minute }) // it waits for the gateway's Retry-After itself
 		b := w.replica("b", func(s *core.Settings) { s.Wait = time.Second })
 		a.queue()
 		b.queue()

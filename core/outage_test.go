@@ -13,7 +13,7 @@ import (
 	"paymentd/ports"
 )
 
-func TestDatabaseIsAwayAtTheClaim(t *testing.T) {
+func TestOutage_AtClaim_ReturnsUnavailable(t *testing.T) {
 	inWorld(t, func(t *testing.T, w *world) {
 		a := w.replica("a")
 		a.partition()
@@ -32,9 +32,9 @@ func TestDatabaseIsAwayAtTheClaim(t *testing.T) {
 	})
 }
 
-// It is not known whether the claim was stored. Nothing is charged; whoever repeats the
-// request, when the lease has run out at the latest, is served.
-func TestClaimInDoubt(t *testing.T) {
+// It is unknown whether the claim was stored. Nothing is charged, and a repeated request succeeds, at the
+// latest after the lease has expired.
+func TestOutage_ClaimInDoubt_ChargesNothing(t *testing.T) {
 	t.Parallel()
 	for _, stored := range []bool{true, false} {
 		name := "not stored"
@@ -46,7 +46,7 @@ func TestClaimInDoubt(t *testing.T) {
 				a := w.replica("a")
 				a.fault("Claim", 1, inDoubt(stored))
 				for _, c := range a.sendMany(20) {
-					require.ErrorIs(t, (<-c).err, ports.ErrInDoubt, "all in line are got")
+					require.ErrorIs(t, (<-c).err, ports.ErrInDoubt, "followers share the error")
 				}
 				require.Empty(t, w.attempts())
 
@@ -61,7 +61,7 @@ func TestClaimInDoubt(t *testing.T) {
 	}
 }
 
-func TestAcceptInDoubt(t *testing.T) {
+func TestOutage_AcceptInDoubt_IsSafeToRepeat(t *testing.T) {
 	inWorld(t, func(t *testing.T, w *world) {
 		a := w.replica("a")
 		a.fault("Claim", 1, fake.FailAfter)
@@ -73,7 +73,7 @@ func TestAcceptInDoubt(t *testing.T) {
 	})
 }
 
-// inDoubt loses the answer of a call, which was made or was not, after a moment.
+// inDoubt loses the answer of a call, which was made or not, after 1 ms.
 func inDoubt(made bool) fake.Fault {
 	return func(_ context.Context, _ fake.Call, do func()) error {
 		time.Sleep(time.Millisecond)
@@ -84,7 +84,7 @@ func inDoubt(made bool) fake.Fault {
 	}
 }
 
-// outage takes the database away from the first call of a method on, for a while.
+// outage makes the database unavailable to a method for a duration from its first call on.
 func (r *replica) outage(method string, d time.Duration) {
 	var began time.Time
 	r.always(method, func(_ context.Context, _ fake.Call, do func()) error {
@@ -99,7 +99,7 @@ func (r *replica) outage(method string, d time.Duration) {
 	})
 }
 
-func TestDatabaseIsAwayAtARenewal(t *testing.T) {
+func TestOutage_AtRenewal(t *testing.T) {
 	t.Parallel()
 	t.Run("for a moment", func(t *testing.T) {
 		inWorld(t, func(t *testing.T, w *world) {
@@ -135,7 +135,7 @@ func TestDatabaseIsAwayAtARenewal(t *testing.T) {
 			a.outage("Renew", time.Hour)
 			got := a.pay()
 			require.NoError(t, got.err)
-			require.Equal(t, payment.StateScheduled, got.State, "handed to the queue")
+			require.Equal(t, payment.StateScheduled, got.State, "requeued")
 			require.InDelta(t, wait, got.took, float64(time.Second))
 			require.Equal(t, seconds(0), w.attempts())
 			require.Contains(t, w.events(), payment.EventScheduled)
@@ -167,8 +167,8 @@ func TestDatabaseIsAwayAtARenewal(t *testing.T) {
 	})
 }
 
-// A success is told only once it is durable.
-func TestDatabaseIsAwayAtTheSettlement(t *testing.T) {
+// A success is returned only once it is durable.
+func TestOutage_AtSettlement(t *testing.T) {
 	t.Parallel()
 	t.Run("for a moment", func(t *testing.T) {
 		inWorld(t, func(t *testing.T, w *world) {
@@ -216,7 +216,7 @@ func TestDatabaseIsAwayAtTheSettlement(t *testing.T) {
 			w.requireOnce()
 		})
 	})
-	t.Run("for so long that another takes over", func(t *testing.T) {
+	t.Run("until another replica takes over", func(t *testing.T) {
 		inWorld(t, func(t *testing.T, w *world) {
 			a, b := w.replica("a"), w.replica("b")
 			a.outage("Settle", 2*time.Minute)
@@ -242,8 +242,8 @@ func TestDatabaseIsAwayAtTheSettlement(t *testing.T) {
 	})
 }
 
-// Those who join while an outcome waits for the database are not told what is not stored.
-func TestWaitersWhileTheSettlementIsDelayed(t *testing.T) {
+// Requests that arrive while the write of an outcome is retried get the outcome only once it is stored.
+func TestOutage_AtSettlement_FollowersGetStoredOutcome(t *testing.T) {
 	inWorld(t, func(t *testing.T, w *world) {
 		a := w.replica("a")
 		a.outage("Settle", 15*time.Second)
@@ -261,8 +261,8 @@ func TestWaitersWhileTheSettlementIsDelayed(t *testing.T) {
 	})
 }
 
-// Who waits for another worker is told that the database is away only when the wait is over.
-func TestDatabaseIsAwayWhileWatching(t *testing.T) {
+// A request that waits for another worker gets the database's error only after its timeout.
+func TestOutage_WhileWatching(t *testing.T) {
 	t.Parallel()
 	for _, tt := range []struct {
 		name   string
@@ -270,7 +270,7 @@ func TestDatabaseIsAwayWhileWatching(t *testing.T) {
 		err    error
 	}{
 		{"for a moment", 3 * time.Second, nil},
-		{"until the wait is over", wait, ports.ErrUnavailable},
+		{"until the timeout", wait, ports.ErrUnavailable},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			inWorld(t, func(t *testing.T, w *world) {
@@ -292,7 +292,7 @@ func TestDatabaseIsAwayWhileWatching(t *testing.T) {
 	}
 }
 
-func TestDatabaseIsAwayAsAnotherAmountIsRefused(t *testing.T) {
+func TestOutage_AtRefusalOfAnotherAmount_ReturnsUnavailable(t *testing.T) {
 	inWorld(t, func(t *testing.T, w *world) {
 		a := w.replica("a")
 		first := a.send()
@@ -303,8 +303,8 @@ func TestDatabaseIsAwayAsAnotherAmountIsRefused(t *testing.T) {
 	}, fake.Slow(time.Second, fake.Approve()))
 }
 
-// The lookup at the end of a round is made with or without a database.
-func TestDatabaseIsAwayAtTheLookup(t *testing.T) {
+// The lookup at the end of a round is made even if the database is unavailable.
+func TestOutage_AtLookup_LooksUp(t *testing.T) {
 	inWorld(t, func(t *testing.T, w *world) {
 		a := w.replica("a")
 		a.add("Renew", 3, -1, fake.FailBefore)
@@ -319,18 +319,20 @@ func TestDatabaseIsAwayAtTheLookup(t *testing.T) {
 	}, fake.Timeout(), fake.Timeout(), fake.Timeout(), fake.LoseAnswer())
 }
 
-// A claim that is lost before the lookup is nobody's to settle.
-func TestFencedOutBeforeTheLookup(t *testing.T) {
+// An outage is logged at its begin and its end, even if several parts of the background work fail, and
+// succeed in between.
+func TestOutage_SeveralPartsFail_IsLoggedAsTwoLines(t *testing.T) {
 	inWorld(t, func(t *testing.T, w *world) {
-		a, b := w.replica("a"), w.replica("b")
-		a.fault("Renew", 4, fake.Delay(lease+time.Second))
-		first := a.send()
-		w.sleepUntil(7*time.Second + lease)
-		require.Equal(t, "txn-1", b.pay().TransactionID)
-		got := <-first
-		require.Equal(t, "txn-1", got.TransactionID)
-		require.True(t, got.Replayed)
-		require.Zero(t, w.gateway.LookUps())
-		w.requireOnce()
-	}, four(fake.Timeout())...)
+		a := w.replica("a")
+		a.queue()
+		w.sleepUntil(30 * time.Second)
+		a.always("Heartbeat", func(context.Context, fake.Call, func()) error { return ports.ErrNotWritable })
+		w.sleepUntil(2 * time.Minute)
+		require.Len(t, a.log.linesWith([]string{"queue paused: the database is unavailable", ports.ErrNotWritable.Error()}), 1)
+		a.log.requireNoLine(t, "queue resumed: the database is available")
+		a.heal()
+		w.sleepUntil(3 * time.Minute)
+		require.Len(t, a.log.linesWith([]string{"queue paused: the database is unavailable"}), 1)
+		a.log.requireLine(t, "queue resumed: the database is available", "outage=1m28.5s")
+	})
 }

@@ -11,7 +11,7 @@ import (
 	"paymentd/core/payment"
 )
 
-// past brings the order into a state, by a replica that is never heard of again.
+// existing is an order with a stored payment, written by a replica that has exited.
 type existing struct {
 	name    string
 	state   payment.State
@@ -19,16 +19,17 @@ type existing struct {
 	arrange func(*replica)
 }
 
+// in stores the payment in w.
 func (e existing) in(w *world) {
 	w.gateway.Script(order, e.script...)
-	e.arrange(w.replica("past"))
+	e.arrange(w.replica("previous"))
 	require.Equal(w.t, e.state, w.stored().State)
 	require.LessOrEqual(w.t, w.gateway.Charges(order), 1)
 }
 
 func pay(r *replica) { r.pay() }
 
-// crashInCharge starts to charge and is not heard of again; its lease has run out.
+// crashInCharge crashes the worker of a charge, and returns when its lease has expired.
 func crashInCharge(r *replica) {
 	r.fault("Charge", 1, fake.CrashBefore(exit))
 	<-r.send()
@@ -41,7 +42,7 @@ var (
 	failed      = existing{"failed", payment.StateFailed, four(fake.Refuse()), pay}
 	unresolved  = existing{"unresolved", payment.StateUnresolved, four(fake.Timeout()), pay}
 	chargedLate = existing{
-		"unresolved, money chargedLate", payment.StateUnresolved,
+		"unresolved, charged late", payment.StateUnresolved,
 		append([]fake.Step{fake.ChargeLate(8 * time.Second)}, four(fake.Timeout())[:3]...),
 		func(r *replica) { r.pay(); time.Sleep(time.Minute) },
 	}
@@ -49,11 +50,9 @@ var (
 	expired   = existing{"processing, claim expired", payment.StateProcessing, nil, crashInCharge}
 )
 
-func four(s fake.Step) []fake.Step { return []fake.Step{s, s, s, s} }
-
-func TestWhatIsKnownOfTheOrder(t *testing.T) {
+func TestProcess_ExistingOrder_ChargesOnce(t *testing.T) {
 	t.Parallel()
-	nothing := existing{name: "nothing"}
+	none := existing{name: "none"}
 	for _, tt := range []struct {
 		existing existing
 		replayed bool
@@ -61,7 +60,7 @@ func TestWhatIsKnownOfTheOrder(t *testing.T) {
 		attempts int                  // at the gateway, of all rounds
 		event    payment.EventKind
 	}{
-		{existing: nothing, keys: []payment.GatewayKey{"key-1"}, attempts: 1},
+		{existing: none, keys: []payment.GatewayKey{"key-1"}, attempts: 1},
 		{existing: succeeded, replayed: true, keys: []payment.GatewayKey{"key-1"}, attempts: 1},
 		{existing: declined, keys: []payment.GatewayKey{"key-1", "key-2"}, attempts: 2},
 		{existing: failed, keys: []payment.GatewayKey{"key-1"}, attempts: 5},
@@ -83,7 +82,7 @@ func TestWhatIsKnownOfTheOrder(t *testing.T) {
 				require.Equal(t, payment.StateSucceeded, got.State)
 				require.Equal(t, "txn-1", got.TransactionID)
 				require.Equal(t, tt.replayed, got.Replayed)
-				require.Zero(t, got.took, "an answer that needs no wait")
+				require.Zero(t, got.took, "answered without a wait")
 				require.Equal(t, 1, w.gateway.Charges(order))
 				require.Equal(t, tt.keys, w.gateway.Keys(order))
 				require.Len(t, w.attempts(), tt.attempts)
@@ -95,7 +94,7 @@ func TestWhatIsKnownOfTheOrder(t *testing.T) {
 	}
 }
 
-func TestOtherAmountIsRefused(t *testing.T) {
+func TestProcess_OtherAmount_IsRefused(t *testing.T) {
 	t.Parallel()
 	for _, e := range []existing{succeeded, declined, failed, unresolved, scheduled, expired} {
 		for _, other := range []func(*core.Request){withAmount("100.01", "USD"), withAmount("100.00", "EUR")} {
@@ -121,13 +120,13 @@ func TestOtherAmountIsRefused(t *testing.T) {
 	}
 }
 
-// A request for later never charges by itself, and says what it found.
-func TestAcceptedForLater(t *testing.T) {
+// An async request charges nothing itself, and returns the stored state.
+func TestProcess_Async_AcceptsForTheQueue(t *testing.T) {
 	t.Parallel()
 	for _, tt := range []struct {
 		existing existing
 		want     payment.State
-		kept     payment.State
+		stored   payment.State
 		key      payment.GatewayKey
 	}{
 		{succeeded, payment.StateSucceeded, payment.StateSucceeded, "key-1"},
@@ -146,7 +145,7 @@ func TestAcceptedForLater(t *testing.T) {
 
 				require.NoError(t, got.err)
 				require.Equal(t, tt.want, got.State)
-				require.Equal(t, tt.kept, w.stored().State)
+				require.Equal(t, tt.stored, w.stored().State)
 				require.Equal(t, tt.key, w.stored().GatewayKey)
 				require.Len(t, w.attempts(), attempts)
 				if tt.want == payment.StateScheduled {
@@ -160,16 +159,16 @@ func TestAcceptedForLater(t *testing.T) {
 	}
 }
 
-func TestBadRequestsReachNothing(t *testing.T) {
+func TestProcess_InvalidRequest_MakesNoCall(t *testing.T) {
 	t.Parallel()
-	for field, wrong := range map[string]func(*core.Request){
+	for field, invalid := range map[string]func(*core.Request){
 		"order_id": forOrder("two words"),
 		"amount":   func(r *core.Request) { r.Money = payment.Money{} },
 	} {
 		t.Run(field, func(t *testing.T) {
 			inWorld(t, func(t *testing.T, w *world) {
 				a := w.replica("a")
-				got := a.pay(wrong)
+				got := a.pay(invalid)
 				var fieldError *payment.FieldError
 				require.ErrorAs(t, got.err, &fieldError)
 				require.Equal(t, field, fieldError.Field)

@@ -14,12 +14,12 @@ import (
 	"paymentd/core/payment"
 )
 
-// A payment that is accepted for later is charged at once by a worker of the same process.
-func TestQueueChargesWhatIsAccepted(t *testing.T) {
+// The queue of the same process charges an accepted payment at once.
+func TestQueue_PaymentAccepted_IsChargedAtOnce(t *testing.T) {
 	inWorld(t, func(t *testing.T, w *world) {
 		a := w.replica("a")
 		a.queue()
-		w.sleepUntil(100 * time.Millisecond) // it rests now
+		w.sleepUntil(100 * time.Millisecond) // it sleeps now
 		got := a.pay(async)
 		require.NoError(t, got.err)
 		require.Equal(t, payment.StateScheduled, got.State)
@@ -35,8 +35,8 @@ func TestQueueChargesWhatIsAccepted(t *testing.T) {
 	})
 }
 
-// The queue's round is that of a request.
-func TestQueueRound(t *testing.T) {
+// The queue makes the same attempts as a request.
+func TestQueue_AttemptsFail_MakesARound(t *testing.T) {
 	inWorld(t, func(t *testing.T, w *world) {
 		a := w.replica("a")
 		a.queue()
@@ -49,8 +49,8 @@ func TestQueueRound(t *testing.T) {
 	}, four(fake.LoseAnswer())[:3]...)
 }
 
-// Whatever one replica leaves behind, the queue of another carries on, with the same key.
-func TestQueueOfAnotherReplica(t *testing.T) {
+// The queue resumes payments of another replica, with the same key.
+func TestQueue_PaymentOfAnotherReplica_IsResumed(t *testing.T) {
 	t.Parallel()
 	for _, e := range []existing{scheduled, expired, unresolved, chargedLate} {
 		t.Run(e.name, func(t *testing.T) {
@@ -60,7 +60,7 @@ func TestQueueOfAnotherReplica(t *testing.T) {
 				time.Sleep(3 * time.Minute)
 				switch e.name {
 				case unresolved.name:
-					require.Equal(t, payment.StateFailed, w.stored().State, "asked, not charged again")
+					require.Equal(t, payment.StateFailed, w.stored().State, "looked up, not charged again")
 					require.Zero(t, w.gateway.Charges(order))
 				default:
 					require.Equal(t, payment.StateSucceeded, w.stored().State)
@@ -71,8 +71,8 @@ func TestQueueOfAnotherReplica(t *testing.T) {
 	}
 }
 
-// A request that arrives while the queue is at the payment waits for the queue's end.
-func TestRequestDuringTheQueuesRound(t *testing.T) {
+// A request that arrives while the queue processes the payment waits for its outcome.
+func TestQueue_RequestsDuringRound_GetTheOutcome(t *testing.T) {
 	t.Parallel()
 	for _, outcome := range outcomes {
 		t.Run(outcome.name, func(t *testing.T) {
@@ -85,7 +85,7 @@ func TestRequestDuringTheQueuesRound(t *testing.T) {
 					got := <-c
 					require.NoError(t, got.err)
 					require.Equal(t, outcome.state, got.State)
-					require.Equal(t, outcome.after, got.took, "got by the worker, not by the next poll")
+					require.Equal(t, outcome.after, got.took, "shared by the worker, not found by the next poll")
 				}
 				require.Len(t, w.attempts(), len(outcome.script))
 			}, outcome.script...)
@@ -93,8 +93,8 @@ func TestRequestDuringTheQueuesRound(t *testing.T) {
 	}
 }
 
-// An idle service makes less than two and a half statements a second, to look for three kinds of work.
-func TestIdleServiceIsQuiet(t *testing.T) {
+// An idle service makes less than 2.5 calls a second, to look for three kinds of work.
+func TestQueue_NothingStored_MakesFewCalls(t *testing.T) {
 	inWorld(t, func(t *testing.T, w *world) {
 		w.replica("a").pay()
 		idle := w.replica("idle")
@@ -102,15 +102,14 @@ func TestIdleServiceIsQuiet(t *testing.T) {
 		w.sleepUntil(time.Minute)
 		beats := idle.calls("Heartbeat")
 		require.Less(t, float64(len(idle.wire.Calls()))/60, 2.5)
-		require.Greater(t, idle.calls("NextDue"), 50, "it does poll")
-		require.Greater(t, idle.calls("Heartbeats"), 10, "it does look at the others")
-		require.Greater(t, beats, 25, "it does beat")
-		require.Zero(t, idle.calls("ClaimDue"), "no lock is taken where nothing is due")
+		require.Greater(t, idle.calls("NextDue"), 50, "it polls")
+		require.Greater(t, idle.calls("Heartbeats"), 10, "it checks the other replicas")
+		require.Greater(t, beats, 25, "it stores heartbeats")
+		require.Zero(t, idle.calls("ClaimDue"), "no lock is taken if nothing is due")
 	})
 }
 
-// Waiting for something that is due far off costs no more than waiting for nothing.
-func TestWaitingServiceIsQuiet(t *testing.T) {
+func TestQueue_NothingDueYet_MakesFewCalls(t *testing.T) {
 	inWorld(t, func(t *testing.T, w *world) {
 		a := w.replica("a", func(s *core.Settings) { s.DeferredRetries = []time.Duration{time.Hour} })
 		a.queue()
@@ -122,8 +121,8 @@ func TestWaitingServiceIsQuiet(t *testing.T) {
 	}, four(fake.Refuse())...)
 }
 
-// A worker of the queue that panics harms neither the others nor the queue.
-func TestWorkerPanics(t *testing.T) {
+// A panic of one worker affects neither the other workers nor the queue.
+func TestQueue_WorkerPanics_OtherPaymentsAreCharged(t *testing.T) {
 	inWorld(t, func(t *testing.T, w *world) {
 		w.gateway.OnCharge(func(c payment.Charge) fake.Step {
 			if c.OrderID == order {
@@ -143,9 +142,9 @@ func TestWorkerPanics(t *testing.T) {
 	})
 }
 
-// A payment over which one worker after the other falls silent is set aside. It is asked
-// about from then on, and never charged again by the queue.
-func TestPoisonousPaymentIsSetAside(t *testing.T) {
+// A payment whose workers are lost one after the other is quarantined: the queue looks it up from then on,
+// and never charges it again.
+func TestQueue_WorkersLostInARow_PaymentIsQuarantined(t *testing.T) {
 	inWorld(t, func(t *testing.T, w *world) {
 		a, b := w.replica("a"), w.replica("b")
 		for _, r := range []*replica{a, b} {
@@ -158,7 +157,7 @@ func TestPoisonousPaymentIsSetAside(t *testing.T) {
 		require.Equal(t, payment.MaxLostWorkers+1, a.calls("Charge")+b.calls("Charge"))
 		require.Contains(t, w.events(), payment.EventQuarantined)
 		require.Contains(t, w.history().Events[len(w.history().Events)-1].Detail, "failed: the gateway has no charge")
-		require.Equal(t, payment.StateFailed, w.stored().State, "the lookups go on")
+		require.Equal(t, payment.StateFailed, w.stored().State, "lookups continue")
 		require.Zero(t, w.gateway.Charges(order))
 		if len(a.log.linesWith([]string{"payment quarantined"})) == 0 {
 			b.log.requireLine(t, "payment quarantined", "order_id=order-123")
@@ -166,8 +165,8 @@ func TestPoisonousPaymentIsSetAside(t *testing.T) {
 	})
 }
 
-// The workers are bounded, and one that is done takes the next payment.
-func TestWorkersAreBounded(t *testing.T) {
+// The number of workers is limited, and one that finishes takes the next payment.
+func TestQueue_MorePaymentsThanWorkers_RunsWorkersAtOnce(t *testing.T) {
 	inWorld(t, func(t *testing.T, w *world) {
 		const workers, payments = 3, 10
 		w.gateway.OnCharge(func(payment.Charge) fake.Step { return fake.Slow(5*time.Second, fake.Approve()) })
@@ -187,21 +186,20 @@ func TestWorkersAreBounded(t *testing.T) {
 	})
 }
 
-// Workers that are all at slow payments do not keep the queue from ending.
-func TestQueueEndsWithItsWorkers(t *testing.T) {
+func TestQueue_ContextEnds_ReturnsAfterItsPayments(t *testing.T) {
 	inWorld(t, func(t *testing.T, w *world) {
 		a := w.replica("a", func(s *core.Settings) { s.Workers = 1 })
 		a.queue()
 		a.pay(async)
 		w.sleepUntil(time.Second)
 		a.endQueue()
-		require.Equal(t, 5*time.Second, w.since(), "after the payment in its hands")
+		require.Equal(t, 5*time.Second, w.since(), "after the payment that it processed")
 		require.Equal(t, payment.StateSucceeded, w.stored().State)
 	}, fake.Slow(5*time.Second, fake.Approve()))
 }
 
-// A backlog is worked off the longest due first, and retries advance with fresh work.
-func TestBacklogIsFair(t *testing.T) {
+// The payment that has been due longest comes first, so that retries are not delayed by new payments.
+func TestQueue_Backlog_LongestDueFirst(t *testing.T) {
 	inWorld(t, func(t *testing.T, w *world) {
 		w.gateway.OnCharge(func(payment.Charge) fake.Step { return fake.Slow(time.Second, fake.Approve()) })
 		w.gateway.Script("old", fake.Refuse())
@@ -209,7 +207,7 @@ func TestBacklogIsFair(t *testing.T) {
 		a.pay(async, forOrder("old"))
 		for i := range 20 {
 			time.Sleep(time.Millisecond)
-			a.pay(async, forOrder(payment.OrderID(fmt.Sprintf("fresh-%02d", i))))
+			a.pay(async, forOrder(payment.OrderID(fmt.Sprintf("new-%02d", i))))
 		}
 		a.queue()
 		w.sleepUntil(time.Minute)
@@ -219,12 +217,12 @@ func TestBacklogIsFair(t *testing.T) {
 		}
 		require.Len(t, order, 21)
 		require.Contains(t, order[:5], payment.OrderID("old"))
-		require.Contains(t, order[19:], payment.OrderID("fresh-19"))
+		require.Contains(t, order[19:], payment.OrderID("new-19"))
 	})
 }
 
-// The claims of a replica that fell silent are taken over sooner than their lease runs out.
-func TestSilentReplicaIsTakenOverSoon(t *testing.T) {
+// The claims of a replica without heartbeats are taken over before their leases expire.
+func TestQueue_ReplicaCrashes_ClaimsAreTakenOverBeforeLease(t *testing.T) {
 	inWorld(t, func(t *testing.T, w *world) {
 		a, b := w.replica("a"), w.replica("b")
 		a.queue()
@@ -246,8 +244,8 @@ func TestSilentReplicaIsTakenOverSoon(t *testing.T) {
 	})
 }
 
-// A replica that is cut off for a while, but lives, is fenced out of what it had in hand.
-func TestSilentReplicaThatLives(t *testing.T) {
+// A replica that could not reach the database for some time is fenced out of the payments it held.
+func TestQueue_ReplicaPartitioned_IsFencedOut(t *testing.T) {
 	inWorld(t, func(t *testing.T, w *world) {
 		a, b := w.replica("a"), w.replica("b")
 		a.queue()
@@ -264,8 +262,8 @@ func TestSilentReplicaThatLives(t *testing.T) {
 	}, fake.Slow(9*time.Second, fake.Approve()))
 }
 
-// A database that is away stops the queue for as long as that lasts, and is said once.
-func TestQueueWithoutDatabase(t *testing.T) {
+// The queue stops while the database is unavailable, and the outage is logged once.
+func TestQueue_DatabaseUnavailable_ResumesAfterOutage(t *testing.T) {
 	inWorld(t, func(t *testing.T, w *world) {
 		a := w.replica("a")
 		a.pay(async)
@@ -282,8 +280,8 @@ func TestQueueWithoutDatabase(t *testing.T) {
 	})
 }
 
-// What others have locked is left to them until the next poll.
-func TestWhatIsDueIsLockedByOthers(t *testing.T) {
+// Payments that other replicas have locked are left to them until the next poll.
+func TestQueue_DuePaymentsLocked_WaitsForNextPoll(t *testing.T) {
 	inWorld(t, func(t *testing.T, w *world) {
 		a := w.replica("a")
 		a.pay(async)
@@ -294,8 +292,8 @@ func TestWhatIsDueIsLockedByOthers(t *testing.T) {
 	})
 }
 
-// Claims whose answer was lost are nobody's until their lease runs out.
-func TestClaimDueInDoubt(t *testing.T) {
+// No worker knows of a claim whose answer was lost, until its lease has expired.
+func TestQueue_ClaimInDoubt_IsTakenOverAfterLease(t *testing.T) {
 	inWorld(t, func(t *testing.T, w *world) {
 		a := w.replica("a")
 		a.pay(async)

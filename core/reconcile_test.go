@@ -9,12 +9,10 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"paymentd/adapters/fake"
-	"paymentd/core"
 	"paymentd/core/payment"
-	"paymentd/ports"
 )
 
-// lookUps are the times at which a replica asked what became of a key.
+// lookUps returns the times at which a replica looked up a key.
 func (r *replica) lookUps() (at []time.Duration) {
 	for _, c := range r.wire.Calls() {
 		if c.Method == "LookUp" {
@@ -24,7 +22,7 @@ func (r *replica) lookUps() (at []time.Duration) {
 	return at
 }
 
-// requireAt checks that each thing happened when it should, or as soon after as the queue looks.
+// requireAt checks that the events happened at the wanted times, or within 100 ms after.
 func requireAt(t *testing.T, want, got []time.Duration) {
 	t.Helper()
 	require.Len(t, got, len(want), "%v", got)
@@ -33,8 +31,8 @@ func requireAt(t *testing.T, want, got []time.Duration) {
 	}
 }
 
-// The gateway is asked at growing intervals, for as long as it takes, and never charged.
-func TestReconcilerAsksAtGrowingIntervals(t *testing.T) {
+// Lookups are repeated at growing intervals until there is an answer; nothing is charged.
+func TestReconcile_NoAnswer_RepeatsAtGrowingIntervals(t *testing.T) {
 	inWorld(t, func(t *testing.T, w *world) {
 		w.gateway.OnLookUp(func(payment.GatewayKey) fake.Answer { return fake.NoAnswer })
 		a := w.replica("a")
@@ -50,16 +48,16 @@ func TestReconcilerAsksAtGrowingIntervals(t *testing.T) {
 			next += interval
 		}
 		requireAt(t, want, a.lookUps())
-		require.Equal(t, []time.Duration{7e9, 12e9, 22e9, 42e9, 82e9}, want[:5], "7 s, and then after 5, 10, 20, 40")
+		require.Equal(t, []time.Duration{7e9, 12e9, 22e9, 42e9, 82e9}, want[:5], "at 7 s, and then after 5, 10, 20 and 40 s")
 		require.Equal(t, lookupMax, want[len(want)-1]-want[len(want)-2])
 		require.Len(t, w.attempts(), 4, "it never charges")
-		require.Equal(t, payment.StateUnresolved, w.stored().State, "and it never guesses")
+		require.Equal(t, payment.StateUnresolved, w.stored().State, "no state without an answer")
 		require.Equal(t, len(want)-1, w.stored().Lookups)
 		a.log.requireLine(t, "payment still unresolved", "order_id=order-123", "lookups=3")
 	}, four(fake.LoseAnswer())...)
 }
 
-func TestReconcilerEnds(t *testing.T) {
+func TestReconcile_Answer_Settles(t *testing.T) {
 	t.Parallel()
 	unanswered := four(fake.Timeout())
 	for _, tt := range []struct {
@@ -79,12 +77,12 @@ func TestReconcilerEnds(t *testing.T) {
 			answers: []fake.Answer{fake.NoAnswer}, state: payment.StateDeclined, after: 12 * time.Second,
 		},
 		{
-			name: "nothing, and every attempt was answered", script: four(fake.Unavailable()),
+			name: "nothing found, every attempt answered", script: four(fake.Unavailable()),
 			answers: []fake.Answer{fake.NoAnswer}, state: payment.StateFailed, after: 12 * time.Second,
 		},
 		{
 			// Lookups at 12, 22 and 42 s prove nothing: the last attempt, at 7 s, may arrive until 67 s.
-			name: "nothing, and none can arrive any more", script: unanswered,
+			name: "nothing found, no attempt can arrive any more", script: unanswered,
 			state: payment.StateFailed, after: 82 * time.Second,
 		},
 		{
@@ -114,30 +112,29 @@ func TestReconcilerEnds(t *testing.T) {
 
 				lookups := w.gateway.LookUps()
 				if tt.state == payment.StateFailed {
-					lookups++ // the second look, which closes the key
+					lookups++ // the second lookup, which closes the key
 				}
 				w.sleepUntil(time.Hour)
-				require.Equal(t, lookups, w.gateway.LookUps(), "what is known is not asked again")
+				require.Equal(t, lookups, w.gateway.LookUps(), "a closed key is not looked up again")
 				require.Equal(t, tt.state, w.stored().State)
 			}, tt.script...)
 		})
 	}
 }
 
-// "Not found" is as old as the question. A lookup that goes out while an attempt may still
-// arrive proves nothing, however late its answer comes in.
-func TestSlowLookupProvesNothing(t *testing.T) {
+// A lookup that is sent while an attempt may still arrive proves nothing, even if its answer arrives later.
+func TestReconcile_SlowLookup_ProvesNothing(t *testing.T) {
 	t.Parallel()
 	t.Run("of the reconciler", func(t *testing.T) {
 		inWorld(t, func(t *testing.T, w *world) {
-			// Asked at 7, 12, 22, 42 s. The fourth is answered at once, and heard at 69 s;
-			// the charge arrives at 66 s, which is in time.
+			// Lookups at 7, 12, 22 and 42 s. The gateway answers the fourth at once, and the answer
+			// arrives at 69 s; the charge arrives at 66 s, which is within Late.
 			a := w.replicaAt("a", unguarded{w.gateway})
 			a.fault("LookUp", 4, fake.DelayAnswer(27*time.Second))
 			a.queue()
 			require.Equal(t, payment.StateUnresolved, a.pay().State)
 			w.sleepUntil(70 * time.Second)
-			require.Equal(t, 1, w.gateway.Charges(order), "the money is taken")
+			require.Equal(t, 1, w.gateway.Charges(order), "charged")
 			require.Equal(t, payment.StateUnresolved, w.stored().State)
 			w.sleepUntil(90 * time.Second)
 			require.Equal(t, payment.StateSucceeded, w.stored().State)
@@ -148,14 +145,14 @@ func TestSlowLookupProvesNothing(t *testing.T) {
 			a := w.replicaAt("a", unguarded{w.gateway})
 			a.fault("LookUp", 1, fake.DelayAnswer(61*time.Second))
 			got := a.pay()
-			require.Equal(t, 1, w.gateway.Charges(order), "the money is taken")
+			require.Equal(t, 1, w.gateway.Charges(order), "charged")
 			require.Equal(t, payment.StateUnresolved, got.State)
 		}, append(four(fake.Timeout())[:3], fake.ChargeLate(59*time.Second))...)
 	})
 }
 
-// The database's clock may be anything: the rule of late charges goes by how long ago it was.
-func TestLateChargesByTheDatabasesClock(t *testing.T) {
+// The rule of late charges uses elapsed time, so the database's clock may differ.
+func TestReconcile_DatabaseClockDiffers_LateIsElapsedTime(t *testing.T) {
 	inWorld(t, func(t *testing.T, w *world) {
 		w.payments.MoveClock(3 * time.Hour)
 		a := w.replica("a")
@@ -168,8 +165,7 @@ func TestLateChargesByTheDatabasesClock(t *testing.T) {
 	}, four(fake.Timeout())...)
 }
 
-// Replicas do not ask twice for the same lookup.
-func TestOneReplicaAsksAtATime(t *testing.T) {
+func TestReconcile_ManyReplicas_LookUpOnce(t *testing.T) {
 	inWorld(t, func(t *testing.T, w *world) {
 		w.gateway.OnLookUp(func(payment.GatewayKey) fake.Answer { return fake.NoAnswer })
 		for _, name := range []string{"a", "b", "c"} {
@@ -181,8 +177,7 @@ func TestOneReplicaAsksAtATime(t *testing.T) {
 	}, four(fake.Timeout())...)
 }
 
-// What the reconciler found waits for the database as any outcome does.
-func TestReconcilerWithoutDatabase(t *testing.T) {
+func TestReconcile_DatabaseUnavailable_WriteIsRetried(t *testing.T) {
 	inWorld(t, func(t *testing.T, w *world) {
 		w.gateway.ScriptLookUps(fake.NoAnswer)
 		a := w.replica("a")
@@ -197,58 +192,8 @@ func TestReconcilerWithoutDatabase(t *testing.T) {
 	}, four(fake.LoseAnswer())...)
 }
 
-// A person's word ends the matter, also while the gateway is being asked.
-func TestResolve(t *testing.T) {
-	t.Parallel()
-	succeeded := payment.Outcome{State: payment.StateSucceeded, TransactionID: "txn-by-hand"}
-	failed := payment.Outcome{State: payment.StateFailed, Reason: "the bank has no such charge"}
-	for _, outcome := range []payment.Outcome{succeeded, failed} {
-		t.Run(string(outcome.State), func(t *testing.T) {
-			inWorld(t, func(t *testing.T, w *world) {
-				a := w.replica("a")
-				a.fault("LookUp", 2, fake.DelayAnswer(5*time.Second)) // asked at 12 s
-				a.queue()
-				a.pay()
-				w.sleepUntil(15 * time.Second)
-				require.NoError(t, core.Resolve(t.Context(), w.payments,
-					payment.Resolution{OrderID: order, Outcome: outcome, By: "ann"}))
-				w.sleepUntil(time.Minute)
-
-				p := w.stored()
-				require.Equal(t, payment.StateSucceeded, p.State, "the lookup has found a charge, which counts always")
-				require.Equal(t, payment.EventResolved, w.events()[0])
-				require.Equal(t, "ann", w.history().Events[0].Replica)
-				if outcome.State == payment.StateSucceeded {
-					require.Equal(t, outcome.TransactionID, p.TransactionID)
-					require.Equal(t, payment.EventDouble, w.events()[1], "and is another than the person's")
-					a.log.requireLine(t, "level=ERROR", "double charge", "txn-1", outcome.TransactionID)
-				} else {
-					require.Equal(t, "txn-1", p.TransactionID)
-					require.Equal(t, payment.EventEvidence, w.events()[1])
-					a.log.requireLine(t, "level=ERROR", "evidence", "txn-1")
-				}
-			}, append(four(fake.Timeout())[:3], fake.ChargeLate(4*time.Second))...)
-		})
-	}
-	t.Run("refused", func(t *testing.T) {
-		inWorld(t, func(t *testing.T, w *world) {
-			resolve := func(id payment.OrderID, o payment.Outcome) error {
-				return core.Resolve(t.Context(), w.payments, payment.Resolution{OrderID: id, Outcome: o, By: "ann"})
-			}
-			w.replica("a").pay()
-			var notUnresolved *payment.NotUnresolvedError
-			require.ErrorAs(t, resolve(order, failed), &notUnresolved)
-			require.Equal(t, payment.StateSucceeded, notUnresolved.State)
-			require.ErrorIs(t, resolve("unheard-of", failed), ports.ErrNotFound)
-			var fieldError *payment.FieldError
-			require.ErrorAs(t, resolve(order, payment.Outcome{State: payment.StateDeclined}), &fieldError)
-		})
-	})
-}
-
-// A request for an unresolved payment that comes while the reconciler asks goes on with the
-// same key, and fences the lookup out.
-func TestRequestDuringALookup(t *testing.T) {
+// A request for an unresolved payment during a lookup charges with the same key, and fences the lookup out.
+func TestReconcile_RequestDuringLookup_Charges(t *testing.T) {
 	inWorld(t, func(t *testing.T, w *world) {
 		a, b := w.replica("a"), w.replica("b")
 		a.fault("LookUp", 2, fake.DelayAnswer(5*time.Second))
@@ -264,8 +209,8 @@ func TestRequestDuringALookup(t *testing.T) {
 	}, four(fake.Timeout())...)
 }
 
-// A lookup that never comes back holds no claim for ever: the next is on time.
-func TestLookupThatDies(t *testing.T) {
+// A lookup whose worker crashes does not delay the next one.
+func TestReconcile_WorkerCrashes_NextLookupIsOnTime(t *testing.T) {
 	inWorld(t, func(t *testing.T, w *world) {
 		a := w.replica("a")
 		w.gateway.ScriptLookUps(fake.NoAnswer)

@@ -12,8 +12,7 @@ import (
 	"paymentd/ports"
 )
 
-// Each round is what the gateway does, attempt by attempt, and what comes of it. Whatever the
-// script does not cover is approved: an attempt too many shows as a success.
+// Attempts beyond the script are approved, so that an attempt too many shows as a success.
 func TestRound(t *testing.T) {
 	t.Parallel()
 	for _, tt := range []struct {
@@ -45,43 +44,43 @@ func TestRound(t *testing.T) {
 			attempts: seconds(0, 1, 3, 7), state: payment.StateSucceeded, charges: 1,
 		},
 		{
-			name:     "answered without saying so, then approved",
+			name:     "answered without an outcome, then approved",
 			script:   []fake.Step{fake.Unavailable(), fake.Unavailable(), fake.Approve()},
 			attempts: seconds(0, 1, 3), state: payment.StateSucceeded, charges: 1,
 		},
 		{
-			name:     "not answered, then approved",
+			name:     "no answer, then approved",
 			script:   []fake.Step{fake.Timeout(), fake.Approve()},
 			attempts: seconds(0, 1), state: payment.StateSucceeded, charges: 1,
 		},
 		{
-			name:     "taken, the answer lost, asked again",
+			name:     "charged, answer lost, then approved",
 			script:   []fake.Step{fake.LoseAnswer(), fake.Approve()},
 			attempts: seconds(0, 1), state: payment.StateSucceeded, charges: 1,
 		},
 		{
-			name:     "taken, answered without saying so, asked again",
+			name:     "charged, answered without an outcome, then approved",
 			script:   []fake.Step{fake.Stumble(), fake.Approve()},
 			attempts: seconds(0, 1), state: payment.StateSucceeded, charges: 1,
 		},
 		{
-			name:     "a decline in between ends it",
+			name:     "a decline ends the round",
 			script:   []fake.Step{fake.Refuse(), fake.Unavailable(), fake.Decline("card_declined")},
 			attempts: seconds(0, 1, 3), state: payment.StateDeclined, code: "card_declined", lookUps: 1,
 		},
 
 		{
-			name:     "a wish for later is honoured",
+			name:     "a longer Retry-After is honoured",
 			script:   []fake.Step{fake.RefuseFor(5 * time.Second), fake.Refuse(), fake.Approve()},
 			attempts: seconds(0, 5, 7), state: payment.StateSucceeded, charges: 1,
 		},
 		{
-			name:     "a wish for sooner is not",
+			name:     "a shorter Retry-After is not",
 			script:   []fake.Step{fake.RefuseFor(time.Millisecond), fake.Approve()},
 			attempts: seconds(0, 1), state: payment.StateSucceeded, charges: 1,
 		},
 		{
-			name:     "a wish beyond the wait is left to the queue",
+			name:     "a Retry-After beyond the wait is left to the queue",
 			script:   []fake.Step{fake.RefuseFor(24 * time.Hour), fake.Approve()},
 			attempts: seconds(0), state: payment.StateScheduled,
 		},
@@ -95,7 +94,7 @@ func TestRound(t *testing.T) {
 			attempts: seconds(0, 1, 3, 7), state: payment.StateSucceeded, charges: 1, lookUps: 1,
 		},
 		{
-			name:     "exhausted, refused after one was taken, and found",
+			name:     "exhausted, refused after a charge, and found",
 			script:   append([]fake.Step{fake.LoseAnswer()}, four(fake.Refuse())[:3]...),
 			attempts: seconds(0, 1, 3, 7), state: payment.StateSucceeded, charges: 1, lookUps: 1,
 		},
@@ -119,17 +118,17 @@ func TestRound(t *testing.T) {
 			attempts: seconds(0, 1, 3, 7), state: payment.StateUnresolved, lookUps: 1,
 		},
 		{
-			name: "exhausted, and the gateway does not say yet", script: four(fake.Unavailable()),
+			name: "exhausted, and the gateway is still processing", script: four(fake.Unavailable()),
 			answers:  []fake.Answer{fake.StillProcessing},
 			attempts: seconds(0, 1, 3, 7), state: payment.StateUnresolved, lookUps: 1,
 		},
 		{
-			name:     "rejected after one was taken, and found",
+			name:     "rejected after a charge, and found",
 			script:   []fake.Step{fake.LoseAnswer(), fake.Reject()},
 			attempts: seconds(0, 1), state: payment.StateSucceeded, charges: 1, lookUps: 1,
 		},
 		{
-			name:     "rejected after an answer that said nothing, no charge",
+			name:     "rejected after an answer without an outcome, no charge",
 			script:   []fake.Step{fake.Unavailable(), fake.Reject()},
 			attempts: seconds(0, 1), state: payment.StateUnresolved, lookUps: 1,
 		},
@@ -141,7 +140,7 @@ func TestRound(t *testing.T) {
 
 				require.NoError(t, got.err)
 				require.Equal(t, tt.attempts, w.attempts())
-				require.Equal(t, tt.attempts[len(tt.attempts)-1], got.took, "got as soon as it is known")
+				require.Equal(t, tt.attempts[len(tt.attempts)-1], got.took, "returned as soon as it is known")
 				require.Equal(t, tt.state, got.State)
 				require.Equal(t, tt.code, got.Code)
 				require.Equal(t, len(tt.attempts), got.Attempts)
@@ -154,7 +153,7 @@ func TestRound(t *testing.T) {
 				}
 
 				p := w.stored()
-				require.Equal(t, got.State, p.State, "what is got is durable")
+				require.Equal(t, got.State, p.State, "the returned state is durable")
 				require.Equal(t, got.TransactionID, p.TransactionID)
 				require.Len(t, w.history().Attempts, len(tt.attempts))
 			}, tt.script...)
@@ -162,8 +161,7 @@ func TestRound(t *testing.T) {
 	}
 }
 
-// Every attempt that another follows is on record while the payment waits for the next.
-func TestAttemptsAreRecordedAsTheyEnd(t *testing.T) {
+func TestRound_InBackoff_AttemptsAreRecorded(t *testing.T) {
 	inWorld(t, func(t *testing.T, w *world) {
 		a := w.replica("a")
 		got := a.send()
@@ -191,8 +189,7 @@ func TestAttemptsAreRecordedAsTheyEnd(t *testing.T) {
 	}, fake.Refuse(), fake.Unavailable())
 }
 
-// The happy path is two durable writes and nothing else.
-func TestHappyPathIsTwoWrites(t *testing.T) {
+func TestRound_FirstAttemptApproved_MakesTwoWrites(t *testing.T) {
 	inWorld(t, func(t *testing.T, w *world) {
 		a := w.replica("a")
 		a.pay()
@@ -201,13 +198,13 @@ func TestHappyPathIsTwoWrites(t *testing.T) {
 			methods = append(methods, c.Method)
 		}
 		require.Equal(t, []string{"Claim", "Charge", "Settle"}, methods)
-		require.Empty(t, w.history().Events, "what the payment and its attempts tell is not stored twice")
+		require.Empty(t, w.history().Events, "what the payment and its attempts contain is not stored twice")
 		a.log.requireLine(t, "payment settled", "order_id=order-123", "state=succeeded", "attempts=1")
 	})
 }
 
-// The lease is renewed at each retry, so a slow round keeps its claim.
-func TestLeaseIsRenewedAtEachRetry(t *testing.T) {
+// The lease is renewed at each retry.
+func TestRound_LongerThanLease_KeepsTheClaim(t *testing.T) {
 	slow := fake.Slow(9*time.Second, fake.Unavailable())
 	inWorld(t, func(t *testing.T, w *world) {
 		a, b := w.replica("a"), w.replica("b")
@@ -216,12 +213,12 @@ func TestLeaseIsRenewedAtEachRetry(t *testing.T) {
 
 		require.Equal(t, payment.StateSucceeded, got.State)
 		require.Greater(t, got.took, lease)
-		require.Equal(t, int64(1), w.stored().Fence, "nobody has taken over")
+		require.Equal(t, int64(1), w.stored().Fence, "not taken over")
 		w.requireOnce()
 	}, slow, slow, slow)
 }
 
-func TestRejectionIsAnOperatorsBusiness(t *testing.T) {
+func TestRound_Rejected_LogsAnError(t *testing.T) {
 	inWorld(t, func(t *testing.T, w *world) {
 		a := w.replica("a")
 		a.pay()
@@ -229,11 +226,11 @@ func TestRejectionIsAnOperatorsBusiness(t *testing.T) {
 	}, fake.Reject())
 }
 
-// nameless is a gateway that forgets to name the transaction: what it says cannot be read.
+// noTransactionID is a gateway that approves without a transaction ID, which cannot be used.
 type noTransactionID struct {
 	ports.Gateway
 
-	charges, lookUps int // that are nameless, from the first on
+	charges, lookUps int // how many of the first answers have no transaction ID
 }
 
 func (g *noTransactionID) Charge(ctx context.Context, c payment.Charge) payment.Result {
@@ -252,7 +249,7 @@ func (g *noTransactionID) LookUp(ctx context.Context, key payment.GatewayKey) pa
 	return l
 }
 
-func TestApprovalWithoutTransactionIDCannotBeRead(t *testing.T) {
+func TestRound_ApprovalWithoutTransactionID_IsUnknown(t *testing.T) {
 	for _, tt := range []struct {
 		name            string
 		noTransactionID noTransactionID
@@ -260,8 +257,8 @@ func TestApprovalWithoutTransactionIDCannotBeRead(t *testing.T) {
 		state           payment.State
 	}{
 		{"once", noTransactionID{charges: 1}, seconds(0, 1), payment.StateSucceeded},
-		{"and found", noTransactionID{charges: 4}, seconds(0, 1, 3, 7), payment.StateSucceeded},
-		{"and not found either", noTransactionID{charges: 4, lookUps: 1}, seconds(0, 1, 3, 7), payment.StateUnresolved},
+		{"until the lookup", noTransactionID{charges: 4}, seconds(0, 1, 3, 7), payment.StateSucceeded},
+		{"and in the lookup", noTransactionID{charges: 4, lookUps: 1}, seconds(0, 1, 3, 7), payment.StateUnresolved},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			inWorld(t, func(t *testing.T, w *world) {

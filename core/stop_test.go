@@ -13,7 +13,7 @@ import (
 	"paymentd/core/payment"
 )
 
-// stop stops the replica, with the service's own limit of 20 s, and returns how long it took.
+// stop stops the replica, with the default PAYMENTD_SHUTDOWN of 20 s, and returns how long it took.
 func (r *replica) stop() (time.Duration, error) {
 	ctx, cancel := context.WithTimeout(context.Background(), 20*time.Second)
 	defer cancel()
@@ -22,9 +22,9 @@ func (r *replica) stop() (time.Duration, error) {
 	return time.Since(began), err
 }
 
-// A payment in backoff is handed to the queue at once, its client told so, and another replica
-// makes the next attempt when it was planned.
-func TestStopInBackoff(t *testing.T) {
+// A payment in backoff is requeued at once, and its client gets that state. Another replica makes the next
+// attempt when it was planned.
+func TestStop_InBackoff_IsRequeued(t *testing.T) {
 	inWorld(t, func(t *testing.T, w *world) {
 		a, b := w.replica("a"), w.replica("b")
 		a.queue()
@@ -59,8 +59,7 @@ func TestStopInBackoff(t *testing.T) {
 	}, fake.Refuse(), fake.Refuse())
 }
 
-// A call in flight finishes, and its outcome is written and told.
-func TestStopWithACallInFlight(t *testing.T) {
+func TestStop_CallInFlight_OutcomeIsWrittenAndReturned(t *testing.T) {
 	t.Parallel()
 	for _, tt := range []struct {
 		name string
@@ -70,7 +69,7 @@ func TestStopWithACallInFlight(t *testing.T) {
 		{"approved", fake.Approve(), payment.StateSucceeded},
 		{"declined", fake.Decline("card_declined"), payment.StateDeclined},
 		{"refused", fake.Refuse(), payment.StateScheduled},
-		{"not answered", fake.Timeout(), payment.StateScheduled},
+		{"no answer", fake.Timeout(), payment.StateScheduled},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			inWorld(t, func(t *testing.T, w *world) {
@@ -83,7 +82,7 @@ func TestStopWithACallInFlight(t *testing.T) {
 
 				require.NoError(t, err)
 				require.Equal(t, 8*time.Second, took)
-				require.NotContains(t, w.events(), payment.EventTakenOver, "nobody took it for dead while it finished")
+				require.NotContains(t, w.events(), payment.EventTakenOver, "its heartbeats continue until it has finished")
 				for _, c := range first {
 					got := <-c
 					require.NoError(t, got.err)
@@ -104,8 +103,8 @@ func TestStopWithACallInFlight(t *testing.T) {
 	}
 }
 
-// New requests are accepted for later while the service stops, and known ends told.
-func TestRequestsWhileStopping(t *testing.T) {
+// During a stop, new payments are accepted for the queue, and final ones are replayed.
+func TestStop_NewRequests_AreAcceptedForTheQueue(t *testing.T) {
 	inWorld(t, func(t *testing.T, w *world) {
 		a := w.replica("a")
 		a.pay(forOrder("settled-before"))
@@ -118,7 +117,7 @@ func TestRequestsWhileStopping(t *testing.T) {
 		got := a.pay()
 		require.NoError(t, got.err)
 		require.Equal(t, payment.StateScheduled, got.State)
-		require.False(t, got.Async, "nobody asked for that")
+		require.False(t, got.Async, "the client did not ask for it")
 		require.Equal(t, payment.StateScheduled, w.stored().State)
 		require.False(t, w.stored().Async)
 		require.True(t, a.pay(forOrder("settled-before")).Replayed)
@@ -133,17 +132,17 @@ func TestRequestsWhileStopping(t *testing.T) {
 	}, fake.Approve(), fake.Slow(5*time.Second, fake.Approve()))
 }
 
-// Who waits for another replica's end is sent away when this one stops, and costs nothing.
-func TestStopWhileWatching(t *testing.T) {
+// Requests that wait for another replica do not delay a stop.
+func TestStop_WhileWatching_RequestsAreBusy(t *testing.T) {
 	inWorld(t, func(t *testing.T, w *world) {
 		a, b := w.replica("a"), w.replica("b")
 		first := a.send()
-		crowd := b.sendMany(100)
+		replies := b.sendMany(100)
 		w.sleepUntil(time.Second)
 		took, err := b.stop()
 		require.NoError(t, err)
 		require.Zero(t, took)
-		for _, c := range crowd {
+		for _, c := range replies {
 			require.ErrorIs(t, (<-c).err, core.ErrBusy)
 		}
 		require.Equal(t, 1, b.calls("Claim"))
@@ -152,8 +151,8 @@ func TestStopWhileWatching(t *testing.T) {
 	}, fake.Slow(9*time.Second, fake.Approve()))
 }
 
-// The queue's own payments are handed over like any other, and so is what it had just claimed.
-func TestStopOfTheQueue(t *testing.T) {
+// The payments of the queue are requeued, including those that it is claiming.
+func TestStop_OfTheQueue(t *testing.T) {
 	t.Parallel()
 	t.Run("in backoff", func(t *testing.T) {
 		inWorld(t, func(t *testing.T, w *world) {
@@ -180,7 +179,7 @@ func TestStopOfTheQueue(t *testing.T) {
 			w.sleepUntil(500 * time.Millisecond)
 			_, err := a.stop()
 			require.NoError(t, err)
-			require.Equal(t, payment.StateScheduled, w.stored().State, "handed over, not left to its lease")
+			require.Equal(t, payment.StateScheduled, w.stored().State, "requeued, not left until its lease expires")
 			require.Empty(t, w.attempts())
 			w.replica("b").queue()
 			w.sleepUntil(3 * time.Second)
@@ -188,7 +187,7 @@ func TestStopOfTheQueue(t *testing.T) {
 			w.requireOnce()
 		})
 	})
-	t.Run("and it claims no more", func(t *testing.T) {
+	t.Run("after the stop", func(t *testing.T) {
 		inWorld(t, func(t *testing.T, w *world) {
 			a := w.replica("a")
 			ended := make(chan struct{})
@@ -205,13 +204,13 @@ func TestStopOfTheQueue(t *testing.T) {
 			before := len(a.wire.Calls())
 			time.Sleep(time.Minute)
 			require.Equal(t, payment.StateScheduled, w.stored().State)
-			require.Len(t, a.wire.Calls(), before, "a replica that has stopped is quiet")
+			require.Len(t, a.wire.Calls(), before, "a stopped replica makes no calls")
 		})
 	})
 }
 
-// A stop is bounded by its context. What it leaves in hand is taken over.
-func TestStopIsBounded(t *testing.T) {
+// Payments that a stop leaves unfinished are taken over.
+func TestStop_ContextEnds_Returns(t *testing.T) {
 	inWorld(t, func(t *testing.T, w *world) {
 		a, b := w.replica("a"), w.replica("b")
 		a.queue()
@@ -234,7 +233,7 @@ func TestStopIsBounded(t *testing.T) {
 	})
 }
 
-func TestStopTwice(t *testing.T) {
+func TestStop_Twice_ReturnsNil(t *testing.T) {
 	inWorld(t, func(t *testing.T, w *world) {
 		a := w.replica("a")
 		for range 2 {

@@ -11,7 +11,7 @@ import (
 	"paymentd/core/payment"
 )
 
-// importCharge puts a succeeded payment with the transaction into the table.
+// importCharge stores a succeeded payment with the transaction.
 func (w *world) importCharge(id payment.OrderID, transactionID string) {
 	w.t.Helper()
 	_, err := core.Import(w.t.Context(), w.payments, payment.Import{
@@ -31,13 +31,13 @@ func TestSweep_TwoOrdersWithOneTransaction_AreReportedOnce(t *testing.T) {
 		w.sleepUntil(10 * time.Minute)
 		require.Equal(t, 1, a.SharedTransactions())
 		lines := a.log.linesWith([]string{"level=ERROR", "one transaction for several orders"})
-		require.Len(t, lines, 1, "one line, however often it is swept")
+		require.Len(t, lines, 1, "one line for several passes")
 		require.Contains(t, lines[0], "txn-1")
 		require.Contains(t, lines[0], "[order-a order-c]")
 	})
 }
 
-func TestSweep_WithoutDatabase_GoesOnWhenItIsBack(t *testing.T) {
+func TestSweep_DatabaseUnavailable_ContinuesAfterOutage(t *testing.T) {
 	inWorld(t, func(t *testing.T, w *world) {
 		w.importCharge("order-a", "txn-1")
 		w.importCharge("order-b", "txn-1")

@@ -13,11 +13,11 @@ import (
 	"paymentd/ports"
 )
 
-// refuses is a database that answers, and takes no writes.
+// refuses is the fault of a database that answers, and refuses writes.
 func refuses(context.Context, fake.Call, func()) error { return ports.ErrNotWritable }
 
-// A heartbeat that was stored recently shows that writes work: a probe makes none.
-func TestReadyByHeartbeat(t *testing.T) {
+// A recently stored heartbeat proves that writes succeed, so probes make none.
+func TestReady_RecentHeartbeat_MakesNoWrite(t *testing.T) {
 	inWorld(t, func(t *testing.T, w *world) {
 		a := w.replica("a")
 		a.queue()
@@ -30,8 +30,8 @@ func TestReadyByHeartbeat(t *testing.T) {
 	})
 }
 
-// Without one, a write is tried: two a second, however many ask.
-func TestReadyTriesAWrite(t *testing.T) {
+// Without a recent heartbeat probes try a write, at most two a second.
+func TestReady_NoRecentHeartbeat_TriesAWrite(t *testing.T) {
 	inWorld(t, func(t *testing.T, w *world) {
 		a := w.replica("a")
 		a.always("Heartbeat", refuses)
@@ -45,9 +45,9 @@ func TestReadyTriesAWrite(t *testing.T) {
 	})
 }
 
-// What readyz knows, a payment respects: while the database refuses some write that a payment
-// needs, nothing is claimed and nothing is charged, by a request or by the queue.
-func TestNotWritableChargesNothing(t *testing.T) {
+// While the database refuses a write that a payment needs, neither a request nor the queue claims or
+// charges a payment.
+func TestNotWritable_ChargesNothing(t *testing.T) {
 	t.Parallel()
 	for _, method := range []string{"Heartbeat", "TryWrite"} {
 		t.Run(method, func(t *testing.T) {
@@ -68,14 +68,15 @@ func TestNotWritableChargesNothing(t *testing.T) {
 				w.sleepUntil(time.Minute + heartbeatTimeout)
 				require.NoError(t, a.Ready(t.Context()))
 				require.Equal(t, payment.StateSucceeded, a.pay().State)
-				require.Len(t, w.gateway.Taken(), 2, "and what was accepted before")
+				require.Len(t, w.gateway.Taken(), 2, "including the one that was accepted before")
 			})
 		})
 	}
 }
 
-// A payment may be the first to find out: a user may have lost the right to one table only.
-func TestPaymentFindsOutThatNothingIsStored(t *testing.T) {
+// A payment's own write may be the first that is refused, because a database user may lack the right on
+// one table only.
+func TestNotWritable_PaymentsWriteRefused_ChargesNoMore(t *testing.T) {
 	t.Parallel()
 	for _, method := range []string{"Claim", "Settle"} {
 		t.Run(method, func(t *testing.T) {
@@ -102,23 +103,22 @@ func TestPaymentFindsOutThatNothingIsStored(t *testing.T) {
 	}
 }
 
-// What a probe has found a moment ago counts no more once a payment has found out otherwise.
-func TestReadyForgetsWhatAPaymentDisproves(t *testing.T) {
+// The result of a recent probe is discarded if the write of a payment is refused.
+func TestReady_PaymentsWriteRefused_ChecksAgain(t *testing.T) {
 	inWorld(t, func(t *testing.T, w *world) {
 		a := w.replica("a")
 		require.NoError(t, a.Ready(t.Context()))
 		a.fault("Claim", 1, refuses)
 		require.ErrorIs(t, a.pay().err, ports.ErrNotWritable)
 		require.NoError(t, a.Ready(t.Context()))
-		require.Equal(t, payment.StateSucceeded, a.pay().State, "readyz says so, and a payment is taken")
+		require.Equal(t, payment.StateSucceeded, a.pay().State, "ready, so a payment is charged")
 	})
 }
 
-// A database that is away, or an error of another kind, bars no payment: the claim finds out by
-// itself, and the first one after the outage is served.
-func TestUnavailableBarsNoPayment(t *testing.T) {
+// Other errors than a refused write block no payment: its claim succeeds as soon as the database does.
+func TestWritable_OtherHeartbeatError_PaymentIsCharged(t *testing.T) {
 	t.Parallel()
-	for _, err := range []error{ports.ErrUnavailable, errors.New("strange")} {
+	for _, err := range []error{ports.ErrUnavailable, errors.New("unexpected")} {
 		t.Run(err.Error(), func(t *testing.T) {
 			inWorld(t, func(t *testing.T, w *world) {
 				a := w.replica("a")

@@ -19,8 +19,8 @@ const watchInterval = 100 * time.Millisecond
 // errHeld: another worker holds the claim. The leader of the flight waits for its outcome.
 var errHeld = errors.New("another worker holds the claim")
 
-// flights keeps one flight for each order that this process has requests for. A thousand requests
-// for one order cost the database one claim, or one poll every watchInterval.
+// flights keeps one flight per order that requests of this process wait for. A thousand requests for one
+// order cost the database one claim, or one read every watchInterval.
 type flights struct {
 	timeout time.Duration // of a request that sets none
 	stop    <-chan struct{}
@@ -34,22 +34,22 @@ type flights struct {
 	byOrder map[payment.OrderID]*flight
 }
 
-// flight is the concurrent requests for one order. The request that takes the token from
-// leadership is the leader: it does the work, or watches another worker that holds the claim. The
-// others are followers. A flight completes once, when there is a result to share. If its leader
-// resigns before that, a follower becomes the leader.
+// flight is the concurrent requests for one order. The request that takes the token from leadership is
+// the leader: it does the work, or watches another worker that holds the claim. The other requests are
+// followers. A flight completes once, when there is a result to share. If its leader returns before
+// that, a follower becomes the leader.
 type flight struct {
 	flights *flights
 	order   payment.OrderID
 
 	leadership chan struct{} // holds a token while the flight has no leader
-	watched    bool          // the leader before was watching another worker; guarded by the token
+	watched    bool          // the previous leader was watching another worker; guarded by the token
 	known      chan struct{} // closed once latest is set: the order's amount is known
 	done       chan struct{} // closed once result and err are set
 
 	// The fields below are guarded by flights.mu, except result and err after done.
 	members int
-	latest  *payment.Payment // the row as last read; replaced, never changed
+	latest  *payment.Payment // the row as last read; replaced, never modified
 	readAt  time.Time
 	result  result
 	err     error
@@ -66,9 +66,9 @@ type result struct {
 	shared bool
 }
 
-// stale reports whether the result cannot answer a request that joined at a given time. The
-// payment may have changed between the read and the request, and another replica may have answered
-// with the change.
+// stale reports whether the result is older than a request that joined the flight at joined, and so must
+// not answer it: the payment may have changed in between, and another replica may have returned the
+// change.
 func (r result) stale(joined time.Time) bool { return r.asOf.Before(joined) }
 
 // member is one request of a flight.
@@ -83,10 +83,10 @@ type member struct {
 	fenced   bool      // this request may have charged before it lost its claim
 }
 
-// Do returns the result of process for the order. At most one request per order calls process at a
-// time; concurrent requests share its result. If another worker holds the claim, Do waits for its
-// outcome until the request's timeout, and then returns ErrBusy. A request for another amount is
-// refused as soon as the order's amount is known.
+// Do returns the result of process for the order. At most one request per order calls process at a time,
+// and concurrent requests share its result. If another worker holds the claim, Do waits for its outcome;
+// after the request's timeout it returns ErrBusy. A request for another amount is refused as soon as the
+// order's amount is known.
 func (fs *flights) Do(
 	ctx context.Context, r Request, process func(context.Context, Request) (result, error),
 ) (result, error) {
@@ -104,8 +104,8 @@ func (fs *flights) Do(
 	}
 }
 
-// follow waits until the flight completes or this request becomes the leader. It returns again if
-// the flight has no result for this request, which must join another one.
+// follow waits until the flight completes or this request becomes the leader. It returns again if the
+// result does not answer this request, which must then join a new flight.
 func (m *member) follow(ctx context.Context) (res result, again bool, err error) {
 	defer m.leave()
 	known, timeout := m.known, (<-chan time.Time)(nil)
@@ -174,12 +174,12 @@ func (m *member) lead(ctx context.Context) (res result, again bool, err error) {
 		case m.completed():
 			return result{}, true, nil
 		}
-		// The worker is gone, and the claim is free.
+		// The other worker was lost, and the claim is free.
 	}
 }
 
-// takeOverWatch reports whether this leader goes on watching, because the leader before did so. A
-// request for another amount does not: it has to be refused.
+// takeOverWatch reports whether this leader watches without a claim of its own, because the previous
+// leader was watching. A request for another amount claims, so that it is refused.
 func (m *member) takeOverWatch() bool {
 	p, _ := m.lastRead()
 	if !m.watched || p.Money != m.request.Money {
@@ -239,7 +239,7 @@ func (fs *flights) waiting() int {
 	return n
 }
 
-// read shows a row to the order's flight, if there is one.
+// read passes a row to the order's flight, if there is one.
 func (fs *flights) read(p *payment.Payment) {
 	if f := fs.get(p.OrderID); f != nil {
 		f.read(p)
@@ -293,7 +293,7 @@ func (f *flight) remove() {
 	}
 }
 
-// resign lets a follower become the leader, unless the flight has completed.
+// resign lets a follower become the leader.
 func (f *flight) resign() { f.leadership <- struct{}{} }
 
 // read keeps a row that was read for the flight, so that followers know the order's amount.

@@ -228,6 +228,43 @@ func TestFollower_ResultOlderThanRequest_IsNotReturned(t *testing.T) {
 	}
 }
 
+// The leader watches another replica when its flight completes with a result of this process that is
+// older. It continues in a new flight.
+func TestLeader_FlightCompletesWithOlderResult_WaitsForOtherReplica(t *testing.T) {
+	inWorld(t, func(t *testing.T, w *world) {
+		a, b := w.replica("a"), w.replica("b")
+		a.queue()
+		a.fault("Settle", 1, fake.DelayAnswer(2*time.Second))
+		a.pay(async)
+		w.sleepUntil(time.Second)
+		other := b.send()
+		w.sleepUntil(1500 * time.Millisecond)
+		got := <-a.send()
+		require.NoError(t, got.err)
+		require.Equal(t, "txn-1", got.TransactionID)
+		require.InDelta(t, 3500*time.Millisecond, got.took, float64(100*time.Millisecond))
+		require.Equal(t, 3, a.calls("Claim"), "the async request, and one in each flight")
+		require.Equal(t, "txn-1", (<-other).TransactionID)
+	}, fake.Decline("card_declined"), fake.Slow(4*time.Second, fake.Approve()))
+}
+
+// The queue of this process requeues the payment that the leader watches.
+func TestLeader_FlightCompletesWithScheduled_ReturnsScheduled(t *testing.T) {
+	inWorld(t, func(t *testing.T, w *world) {
+		a := w.replica("a")
+		a.queue()
+		a.pay(async)
+		synctest.Wait()
+		for _, c := range a.sendMany(10) {
+			got := <-c
+			require.NoError(t, got.err)
+			require.Equal(t, payment.StateScheduled, got.State)
+			require.Equal(t, 2*time.Second, got.took)
+		}
+		require.Len(t, w.attempts(), 1)
+	}, fake.Slow(2*time.Second, fake.RefuseFor(time.Minute)))
+}
+
 // If the client of the leader leaves, the followers get a result nevertheless.
 func TestLeader_ClientLeaves_FollowersGetTheResult(t *testing.T) {
 	t.Parallel()

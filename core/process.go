@@ -57,7 +57,7 @@ func (s *Service) process(ctx context.Context, r Request) (result, error) {
 		return result{}, ErrMismatch // not shared: followers may have the order's amount
 	case payment.VerdictForeign:
 		if st := claim.payment.State; st == payment.StateUnresolved || st == payment.StateScheduled {
-			return claim.asFound(), nil // a replica that has its gateway configured goes on
+			return claim.asFound(), nil // a replica with its gateway configured continues it
 		}
 		return result{shared: true}, ErrForeignGateway
 	case payment.VerdictLookUp: // the key may not be sent again
@@ -71,7 +71,7 @@ func (s *Service) process(ctx context.Context, r Request) (result, error) {
 		return result{}, fmt.Errorf("claim payment: unexpected verdict %q", verdict)
 	}
 
-	// 4. Charge, with no transaction open. From here on the work goes on if the caller leaves.
+	// 4. Charge, with no transaction open. From here on, the work continues even if the caller leaves.
 	ctx = context.WithoutCancel(ctx)
 	done, err := s.charge(ctx, claim)
 	if err != nil {

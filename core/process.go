@@ -12,8 +12,8 @@ import (
 
 // Process charges an order exactly once. It returns when the outcome is durable, or when the caller
 // has to ask again later. The errors are *payment.FieldError, [ErrMismatch], [ErrBusy],
-// [ErrForeignGateway], ports.ErrUnavailable (this request charged nothing), ports.ErrInDoubt (the
-// same, but the claim may be stored), and ctx's own error while this request holds no claim.
+// [ErrForeignGateway], ports.ErrUnavailable (this request charged nothing), ports.ErrInDoubt (the claim
+// may be stored, or the order charged), and ctx's own error while this request holds no claim.
 //
 // Once the payment is claimed, it is processed to its outcome even if ctx ends.
 func (s *Service) Process(ctx context.Context, r Request) (Answer, error) {

@@ -100,11 +100,11 @@ func TestQueue_NothingStored_MakesFewCalls(t *testing.T) {
 		idle := w.replica("idle")
 		idle.queue()
 		w.sleepUntil(time.Minute)
-		beats := idle.calls("Heartbeat")
+		heartbeats := idle.calls("Heartbeat")
 		require.Less(t, float64(len(idle.wire.Calls()))/60, 2.5)
 		require.Greater(t, idle.calls("NextDue"), 50, "it polls")
 		require.Greater(t, idle.calls("Heartbeats"), 10, "it checks the other replicas")
-		require.Greater(t, beats, 25, "it stores heartbeats")
+		require.Greater(t, heartbeats, 25, "it stores heartbeats")
 		require.Zero(t, idle.calls("ClaimDue"), "no lock is taken if nothing is due")
 	})
 }

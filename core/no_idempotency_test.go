@@ -29,7 +29,7 @@ func TestNoIdempotency_Request(t *testing.T) {
 			attempts: seconds(0, 1, 3), want: payment.StateSucceeded, final: payment.StateSucceeded, charges: 1,
 		},
 		{
-			name: "unknown outcome, not repeated", script: []fake.Step{fake.Refuse(), fake.Stumble()},
+			name: "unknown outcome, not repeated", script: []fake.Step{fake.Refuse(), fake.ChargeThenServerError()},
 			attempts: seconds(0, 1), want: payment.StateSucceeded, final: payment.StateSucceeded, charges: 1,
 		},
 		{

@@ -73,7 +73,7 @@ func TestReconcile_Answer_Settles(t *testing.T) {
 			state: payment.StateSucceeded, after: 12 * time.Second, charges: 1,
 		},
 		{
-			name: "found declined", script: four(fake.Unheard(fake.Decline("card_declined"))),
+			name: "found declined", script: four(fake.WithoutAnswer(fake.Decline("card_declined"))),
 			answers: []fake.Answer{fake.NoAnswer}, state: payment.StateDeclined, after: 12 * time.Second,
 		},
 		{

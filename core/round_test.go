@@ -60,7 +60,7 @@ func TestRound(t *testing.T) {
 		},
 		{
 			name:     "charged, answered without an outcome, then approved",
-			script:   []fake.Step{fake.Stumble(), fake.Approve()},
+			script:   []fake.Step{fake.ChargeThenServerError(), fake.Approve()},
 			attempts: seconds(0, 1), state: payment.StateSucceeded, charges: 1,
 		},
 		{
@@ -100,7 +100,7 @@ func TestRound(t *testing.T) {
 		},
 		{
 			name:     "exhausted, and found declined",
-			script:   four(fake.Unheard(fake.Decline("card_declined"))),
+			script:   four(fake.WithoutAnswer(fake.Decline("card_declined"))),
 			attempts: seconds(0, 1, 3, 7), state: payment.StateDeclined, code: "card_declined", lookUps: 1,
 		},
 		{

@@ -95,12 +95,12 @@ var scenarios = []scenario{
 		then: fake.Running(), final: oneOf(payment.StateSucceeded),
 	},
 	{
-		name: "lookups lag as declared", script: []fake.Step{fake.Stumble()}, then: fake.Unavailable(),
+		name: "lookups lag as declared", script: []fake.Step{fake.ChargeThenServerError()}, then: fake.Unavailable(),
 		final: oneOf(payment.StateSucceeded), configure: func(g *fake.Gateway) { g.LagLookUps(3 * time.Second) },
 	},
 	{
 		// The first lookup finds nothing, and the second finds the charge.
-		name: "lookups lag longer than declared", script: append(four(fake.Unavailable())[:3], fake.Stumble()),
+		name: "lookups lag longer than declared", script: append(four(fake.Unavailable())[:3], fake.ChargeThenServerError()),
 		then: fake.Unavailable(), final: oneOf(payment.StateSucceeded, payment.StateFailed), // failed if a fault replaced the charge
 		configure: func(g *fake.Gateway) {
 			g.LagLookUps(4 * time.Second)

@@ -3,7 +3,7 @@
 //
 //   - [Payments] is the repository. It decides with the same pure functions as the
 //     ones on a database.
-//   - [Keys] is the repository of the API keys, and [Everyone] a service without any.
+//   - [Keys] is the repository of the API keys, and [OpenAccess] a service without any.
 //   - [Gateway] takes the money. It is scripted, attempt by attempt, and its ledger
 //     outlives every service that uses it.
 //   - [Wire] lies between one service and its ports: it records each call, and lets

@@ -73,7 +73,7 @@ func NewGateway(script ...Step) *Gateway {
 		script:  script,
 		scripts: make(map[payment.OrderID][]Step),
 		charge:  func(payment.Charge) Step { return Approve() },
-		lookUp:  func(payment.GatewayKey) Answer { return Truth },
+		lookUp:  func(payment.GatewayKey) Answer { return FromLedger },
 		ledger:  make(map[payment.GatewayKey]entry),
 		capabilities: payment.Capabilities{
 			Gateway: "fake:", HonoursKeys: true, LookupForgets: true, SavesDeclines: true,
@@ -285,7 +285,7 @@ func (g *Gateway) LookUp(ctx context.Context, key payment.GatewayKey) payment.Lo
 	switch {
 	case ctx.Err() != nil || answer == NoAnswer:
 		return payment.Lookup{Result: payment.FoundNoAnswer, Message: unanswered}
-	case answer == StillProcessing || answer == Truth && g.processing(key, now):
+	case answer == StillProcessing || answer == FromLedger && g.processing(key, now):
 		return payment.Lookup{Result: payment.FoundProcessing}
 	case answer == SaysPending:
 		return payment.Lookup{Result: payment.FoundPending}

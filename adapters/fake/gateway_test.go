@@ -33,12 +33,12 @@ func TestGatewaySteps(t *testing.T) {
 		"reject":      {fake.Reject(), payment.ClassRejected, 0, 0, payment.FoundNothing},
 		"refuse":      {fake.Refuse(), payment.ClassNotCharged, 0, 0, payment.FoundNothing},
 		"unavailable": {fake.Unavailable(), payment.ClassUnknownAnswered, 0, 0, payment.FoundNothing},
-		"stumble":     {fake.Stumble(), payment.ClassUnknownAnswered, 1, 1, payment.FoundApproved},
+		"stumble":     {fake.ChargeThenServerError(), payment.ClassUnknownAnswered, 1, 1, payment.FoundApproved},
 		"timeout":     {fake.Timeout(), payment.ClassUnknownUnanswered, 0, 0, payment.FoundNothing},
 		"lose answer": {fake.LoseAnswer(), payment.ClassUnknownUnanswered, 1, 1, payment.FoundApproved},
 		"charge late": {fake.ChargeLate(late), payment.ClassUnknownUnanswered, 0, 1, payment.FoundNothing},
 		"unheard decline": {
-			fake.Unheard(fake.Decline("no")), payment.ClassUnknownUnanswered, 0, 0, payment.FoundDeclined,
+			fake.WithoutAnswer(fake.Decline("no")), payment.ClassUnknownUnanswered, 0, 0, payment.FoundDeclined,
 		},
 		"slow refusal": {
 			fake.Slow(time.Second, fake.Unavailable()), payment.ClassUnknownAnswered, 0, 0, payment.FoundNothing,
@@ -193,7 +193,7 @@ func TestGatewayAnswersItself(t *testing.T) {
 		"too many requests":     {fake.RefuseFor(time.Second), payment.ClassNotCharged, true, 0, payment.FoundNothing},
 		"refuse":                {fake.Refuse(), payment.ClassNotCharged, false, 0, payment.FoundNothing},
 		"unavailable":           {fake.Unavailable(), payment.ClassUnknownAnswered, true, 0, payment.FoundNothing},
-		"stumble":               {fake.Stumble(), payment.ClassUnknownAnswered, true, 1, payment.FoundApproved},
+		"stumble":               {fake.ChargeThenServerError(), payment.ClassUnknownAnswered, true, 1, payment.FoundApproved},
 		"timeout":               {fake.Timeout(), payment.ClassUnknownUnanswered, false, 0, payment.FoundNothing},
 		"lose the answer":       {fake.LoseAnswer(), payment.ClassUnknownUnanswered, false, 1, payment.FoundApproved},
 		"something in between":  {fake.Intermediary(402, fake.Approve()), payment.ClassUnknownUnanswered, false, 1, payment.FoundApproved},

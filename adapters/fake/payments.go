@@ -90,8 +90,8 @@ func (r *record) store(d payment.Decision) {
 	}
 	r.payment = d.Payment
 	r.payment.SeenAt, r.payment.TakenOver = time.Time{}, false
-	if d.Past != nil {
-		r.past = append(r.past, *d.Past)
+	if d.PriorAttempt != nil {
+		r.past = append(r.past, *d.PriorAttempt)
 	}
 	if d.Event != nil {
 		r.events = append(r.events, *d.Event)

@@ -73,30 +73,30 @@ func RefuseFor(d time.Duration) Step {
 // Unavailable does not take the money, and answers without saying so: 503.
 func Unavailable() Step { return answer(payment.ClassUnknownAnswered, "503 Service Unavailable") }
 
-// Stumble takes the money, and answers without saying so: 500.
-func Stumble() Step { return Muffled(Approve()) }
+// ChargeThenServerError takes the money, and answers without saying so: 500.
+func ChargeThenServerError() Step { return WithServerError(Approve()) }
 
 // Timeout does not take the money, and does not answer.
 func Timeout() Step { return tell(payment.ClassUnknownUnanswered, unanswered) }
 
 // LoseAnswer takes the money, and the answer is lost.
-func LoseAnswer() Step { return Unheard(Approve()) }
+func LoseAnswer() Step { return WithoutAnswer(Approve()) }
 
 // ChargeLate does not answer. The request arrives d later, and takes the money then.
 func ChargeLate(d time.Duration) Step {
-	s := Unheard(Approve())
+	s := WithoutAnswer(Approve())
 	s.late = d
 	return s
 }
 
-// Unheard does as then does, and its answer is lost.
-func Unheard(then Step) Step {
+// WithoutAnswer does as then does, and its answer is lost.
+func WithoutAnswer(then Step) Step {
 	then.tells = payment.Result{Class: payment.ClassUnknownUnanswered, Message: unanswered}
 	return then
 }
 
-// Muffled does as then does, and answers something that cannot be understood.
-func Muffled(then Step) Step {
+// WithServerError does as then does, and answers something that cannot be understood.
+func WithServerError(then Step) Step {
 	then.tells = payment.Result{
 		Class: payment.ClassUnknownAnswered, Message: "500 Internal Server Error", Answered: true,
 	}
@@ -106,7 +106,7 @@ func Muffled(then Step) Step {
 // Intermediary does as then does, and something in between answers in the gateway's place with
 // this HTTP status: without the gateway's mark, so it says nothing about the charge.
 func Intermediary(status int, then Step) Step {
-	then = Unheard(then)
+	then = WithoutAnswer(then)
 	then.tells.Message = fmt.Sprintf("the answer %d was not written by the gateway itself", status)
 	return then
 }
@@ -138,8 +138,8 @@ func tell(class payment.Class, message string) Step {
 type Answer int
 
 const (
-	// Truth is what the ledger says.
-	Truth Answer = iota
+	// FromLedger is what the ledger says.
+	FromLedger Answer = iota
 	// NoAnswer: the gateway cannot be asked.
 	NoAnswer
 	// StillProcessing: the gateway does not say yet.

@@ -130,7 +130,7 @@ func TestLimitPerKey(t *testing.T) {
 	require.Equal(t, 200, s.get("/payments", "Authorization: Bearer "+keyOfOther).status)
 	require.Len(t, p.requests, 2)
 
-	o.Keys, o.LimitPerAddress = fake.Everyone{}, httpapi.Rate{}
+	o.Keys, o.LimitPerAddress = fake.OpenAccess{}, httpapi.Rate{}
 	open := serveWith(t, p, o)
 	for range 5 {
 		got := open.post(oneRequest)

@@ -37,8 +37,8 @@ func (s *story) write(d payment.Decision, err error) {
 	require.NoError(s.t, err)
 	require.True(s.t, d.Write)
 	s.payment = d.Payment
-	if d.Past != nil {
-		s.attempts = append(s.attempts, *d.Past)
+	if d.PriorAttempt != nil {
+		s.attempts = append(s.attempts, *d.PriorAttempt)
 	}
 	if d.Event != nil {
 		s.events = append(s.events, *d.Event)

@@ -45,7 +45,7 @@ func newService(t testing.TB) service {
 	usd, err := payment.ParseCurrency("USD")
 	require.NoError(t, err)
 	s.Handler = httpapi.New(c, httpapi.Options{
-		Keys: fake.Everyone{}, AllowedHosts: httpapi.Hosts{"example.com"}, Currency: usd, MaxRequests: 100, Metrics: s.metrics.Handler(), Observer: s.metrics,
+		Keys: fake.OpenAccess{}, AllowedHosts: httpapi.Hosts{"example.com"}, Currency: usd, MaxRequests: 100, Metrics: s.metrics.Handler(), Observer: s.metrics,
 		ReadTimeout: time.Minute, WriteTimeout: time.Minute,
 	}, slog.New(slog.DiscardHandler))
 	return s

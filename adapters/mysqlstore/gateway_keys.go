@@ -77,7 +77,7 @@ func (s *Payments) putOffKey(
 		slog.String("error", why.Error()))
 	err := s.write(ctx, func(ctx context.Context, conn *sql.Conn) error {
 		return atCommit(queries.New(conn).PutOffGatewayKey(ctx, queries.PutOffGatewayKeyParams{
-			PutOffMicros: terms.PutOff().Microseconds(), OrderID: key.OrderID, GatewayKey: key.GatewayKey,
+			PutOffMicros: terms.Postponement().Microseconds(), OrderID: key.OrderID, GatewayKey: key.GatewayKey,
 		}))
 	})
 	if err != nil {

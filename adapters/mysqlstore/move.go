@@ -139,8 +139,8 @@ func store(
 	if updated != 1 {
 		return fmt.Errorf("update the payment: %d rows of order %q, and it was locked", updated, row.OrderID)
 	}
-	if d.Past != nil {
-		if err := q.InsertAttempt(ctx, words.attempt(toAttempt(row.OrderID, *d.Past))); err != nil {
+	if d.PriorAttempt != nil {
+		if err := q.InsertAttempt(ctx, words.attempt(toAttempt(row.OrderID, *d.PriorAttempt))); err != nil {
 			return fmt.Errorf("keep the attempt: %w", err)
 		}
 	}

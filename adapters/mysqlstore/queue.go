@@ -191,7 +191,7 @@ func putOff(ctx context.Context, q *queries.Queries, terms payment.PickUpPolicy,
 	reason := "put off: " + why.Error()
 	reason = strings.ToValidUTF8(reason[:min(len(reason), payment.MaxMessageBytes)], "")
 	params := queries.PutOffPaymentParams{
-		PutOffMicros: terms.PutOff().Microseconds(), Reason: wordingOf(ctx).text(reason), OrderID: id, WithinMicros: within(terms),
+		PutOffMicros: terms.Postponement().Microseconds(), Reason: wordingOf(ctx).text(reason), OrderID: id, WithinMicros: within(terms),
 	}
 	if err := q.PutOffPayment(ctx, params); err != nil {
 		return fmt.Errorf("put off the payment: %w", err)

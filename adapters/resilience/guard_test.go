@@ -33,7 +33,7 @@ func times(g ports.Gateway, n int) (r payment.Result) {
 func TestGuardPassesOn(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		gateway := fake.NewGateway(fake.Refuse(), fake.Stumble())
+		gateway := fake.NewGateway(fake.Refuse(), fake.ChargeThenServerError())
 		g := guarded(gateway)
 		require.Equal(t, payment.ClassNotCharged, times(g, 1).Class)
 		require.Equal(t, payment.ClassUnknownAnswered, times(g, 1).Class)
@@ -107,7 +107,7 @@ func TestBreaker(t *testing.T) {
 		{"two hundred that say they are not charged", always(fake.NotChargedAnswer()), 200, 0, false},
 		{"two hundred pending", always(fake.Pending()), 200, 0, false},
 		{"two hundred keys that were reused", always(fake.KeyReused()), 200, 0, false},
-		{"two hundred 500s with the charge taken", always(fake.Stumble()), 200, 0, false},
+		{"two hundred 500s with the charge taken", always(fake.ChargeThenServerError()), 200, 0, false},
 		{"a 429 among lost answers is an answer", every(10, fake.RefuseFor(0), fake.LoseAnswer()), 200, 0, false},
 		{"two hundred that were answered 503", always(fake.Unavailable()), 200, 0, false},
 		{"two hundred declines", always(fake.Decline("card_declined")), 200, 0, false},
@@ -187,7 +187,7 @@ func TestBreakerProbe(t *testing.T) {
 		{"429", fake.RefuseFor(time.Second), true},
 		{"running", fake.Running(), true},
 		{"declined", fake.Decline("card_declined"), true},
-		{"500", fake.Stumble(), true},
+		{"500", fake.ChargeThenServerError(), true},
 		{"something in between", fake.Intermediary(200, fake.Approve()), false},
 		{"refused", fake.Refuse(), false},
 	} {

@@ -77,7 +77,7 @@ func (s *Payments) putOffKey(
 		slog.String("error", why.Error()))
 	err := s.write(ctx, func(ctx context.Context, q *queries.Queries, now time.Time) error {
 		return q.PutOffGatewayKey(ctx, queries.PutOffGatewayKeyParams{
-			DueAt: nullable(now.Add(terms.PutOff())), Now: nullable(now),
+			DueAt: nullable(now.Add(terms.Postponement())), Now: nullable(now),
 			OrderID: key.OrderID, GatewayKey: key.GatewayKey,
 		})
 	})

@@ -153,8 +153,8 @@ func store(ctx context.Context, q *queries.Queries, read payment.Payment, d paym
 	if updated != 1 {
 		return fmt.Errorf("update the payment: %d rows of order %q under the write lock", updated, read.OrderID)
 	}
-	if d.Past != nil {
-		if err := q.InsertAttempt(ctx, toAttempt(read.OrderID, *d.Past)); err != nil {
+	if d.PriorAttempt != nil {
+		if err := q.InsertAttempt(ctx, toAttempt(read.OrderID, *d.PriorAttempt)); err != nil {
 			return fmt.Errorf("keep the attempt: %w", err)
 		}
 	}

@@ -164,7 +164,7 @@ func putOff(
 	reason := "put off: " + why.Error()
 	reason = strings.ToValidUTF8(reason[:min(len(reason), payment.MaxMessageBytes)], "")
 	err := q.PutOffPayment(ctx, queries.PutOffPaymentParams{
-		DueAt: nullable(now.Add(terms.PutOff())), Reason: reason, UpdatedAt: now.UnixMicro(), OrderID: id,
+		DueAt: nullable(now.Add(terms.Postponement())), Reason: reason, UpdatedAt: now.UnixMicro(), OrderID: id,
 		Now: nullable(now), DueBefore: nullable(dueBefore(terms, now)),
 	})
 	if err != nil {

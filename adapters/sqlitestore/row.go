@@ -39,7 +39,7 @@ func fromRow(row queries.Payment, now time.Time) (payment.Payment, error) {
 		CreatedAt: fromMicros(row.CreatedAt), UpdatedAt: fromMicros(row.UpdatedAt), SeenAt: now,
 	}
 	if !row.KeySentClock.Valid || p.SentUnrecorded() {
-		p = p.OfVersionBefore()
+		p = p.Upgraded()
 	}
 	if err := p.Validate(); err != nil {
 		return payment.Payment{}, err

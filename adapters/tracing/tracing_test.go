@@ -141,7 +141,7 @@ func newReplica(
 	usd, err := payment.ParseCurrency("USD")
 	require.NoError(t, err)
 	r.Handler = traces.Handler(httpapi.New(traces.Service(r.Service), httpapi.Options{
-		Keys: fake.Everyone{}, AllowedHosts: httpapi.Hosts{"example.com"}, Currency: usd, MaxRequests: 10, ReadTimeout: time.Minute, WriteTimeout: time.Minute,
+		Keys: fake.OpenAccess{}, AllowedHosts: httpapi.Hosts{"example.com"}, Currency: usd, MaxRequests: 10, ReadTimeout: time.Minute, WriteTimeout: time.Minute,
 	}, traces.Logger(log)))
 	return r
 }

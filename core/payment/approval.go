@@ -63,7 +63,7 @@ func (p Payment) succeed(a Approval, now Instant) Decision {
 	if p.State == StateProcessing {
 		p.interrupt(a.Rules.MaxLease, a.Rules.MaxLease, now)
 	}
-	d := Decision{Verdict: VerdictWritten, Write: true, Past: p.archiveAttempt(now.DB)}
+	d := Decision{Verdict: VerdictWritten, Write: true, PriorAttempt: p.archiveAttempt(now.DB)}
 	left := p.key()
 	left.DueAt = now.DB
 	k, known := p.findKey(a.Key)
@@ -91,9 +91,9 @@ func (p Payment) succeed(a Approval, now Instant) Decision {
 	return d
 }
 
-// LeftOpen returns the key that the payment is on if it is in flight, in doubt or not closed, and is
+// OtherOpenKey returns the key that the payment is on if it is in flight, in doubt or not closed, and is
 // not the given one: what another charge for the order would be a second one beside.
-func (p *Payment) LeftOpen(key GatewayKey) (GatewayKey, bool) {
+func (p *Payment) OtherOpenKey(key GatewayKey) (GatewayKey, bool) {
 	open := p.GatewayKey != key && p.State != StateSucceeded &&
 		(p.State == StateProcessing || p.Doubt.Any())
 	return p.GatewayKey, open

@@ -145,13 +145,13 @@ func TestLeftOpen(t *testing.T) {
 	t.Parallel()
 	for _, state := range payment.States() {
 		p := in(t, state)
-		key, open := p.LeftOpen("key-2")
+		key, open := p.OtherOpenKey("key-2")
 		require.Equal(t, payment.GatewayKey("key-1"), key)
 		require.Equal(t, state == payment.StateProcessing || state == payment.StateUnresolved, open, state)
-		_, open = p.LeftOpen("key-1")
+		_, open = p.OtherOpenKey("key-1")
 		require.False(t, open, state)
 		p.Doubt = answered
-		_, open = p.LeftOpen("key-2")
+		_, open = p.OtherOpenKey("key-2")
 		require.Equal(t, state != payment.StateSucceeded, open, state)
 	}
 }

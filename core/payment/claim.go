@@ -81,7 +81,7 @@ func (a ClaimRequest) schedule(p Payment, now time.Time) Decision {
 		p.mint(a.NewKey)
 	}
 	d := Decision{Verdict: VerdictAccepted, Write: true}
-	d.Past = p.archiveAttempt(now)
+	d.PriorAttempt = p.archiveAttempt(now)
 	p.State, p.DueAt = StateScheduled, now
 	p.Code, p.Reason = "", ""
 	p.Async, p.DeferredRetries, p.LostWorkers, p.Lookups, p.Retries = a.Async, 0, 0, 0, 0
@@ -133,7 +133,7 @@ func (p Payment) claim(c claimant, now Instant) Decision {
 	if p.State != StateProcessing && p.State != StateScheduled {
 		p.Retries = 0
 	}
-	d.Past = p.archiveAttempt(now.DB)
+	d.PriorAttempt = p.archiveAttempt(now.DB)
 	p.State = StateProcessing
 	p.Code, p.Reason, p.Lookups = "", "", 0
 	p.UpdatedAt = now.DB
@@ -151,7 +151,7 @@ func (p Payment) claim(c claimant, now Instant) Decision {
 func (p Payment) lookOnly(c claimant, now Instant) Decision {
 	d := Decision{Verdict: VerdictLookUp, Write: true}
 	refused := p.refusedKey()
-	d.Past = p.archiveAttempt(now.DB)
+	d.PriorAttempt = p.archiveAttempt(now.DB)
 	was := p.State
 	if was != StateUnresolved {
 		p.State, p.Lookups, p.Code = StateUnresolved, 0, ""

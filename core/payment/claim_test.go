@@ -109,7 +109,7 @@ func requireClaim(
 	require.Zero(t, got.Lookups)
 	require.Equal(t, p.Money, got.Money)
 	require.Equal(t, p.CreatedAt, got.CreatedAt)
-	require.Equal(t, p.Attempts() > 0, d.Past != nil, "what has begun is kept")
+	require.Equal(t, p.Attempts() > 0, d.PriorAttempt != nil, "what has begun is kept")
 }
 
 // requireScheduled fails where d does not hand p to the queue.
@@ -126,7 +126,7 @@ func requireScheduled(t *testing.T, p payment.Payment, d payment.Decision, key p
 	require.Empty(t, got.Code)
 	require.Empty(t, got.Reason)
 	require.Equal(t, payment.Attempt{Number: 2}, got.Attempt)
-	require.Equal(t, &p.Attempt, d.Past)
+	require.Equal(t, &p.Attempt, d.PriorAttempt)
 	require.Equal(t, payment.EventScheduled, d.Event.Kind)
 	require.Equal(t, p.State == payment.StateUnresolved, got.Doubt.Any(), "a doubt stays until an answer")
 }
@@ -136,7 +136,7 @@ func requireRefused(t *testing.T, p payment.Payment, d payment.Decision, now tim
 	t.Helper()
 	require.Equal(t, payment.VerdictMismatch, d.Verdict)
 	require.True(t, d.Write)
-	require.Nil(t, d.Past)
+	require.Nil(t, d.PriorAttempt)
 	require.Equal(t, payment.EventRefused, d.Event.Kind)
 	require.Equal(t, 1, d.Event.Number)
 	require.Equal(t, now, d.Event.At)
@@ -168,9 +168,9 @@ func TestTakeover(t *testing.T) {
 	d := decide(b, opened(t), expired)
 	requireClaim(t, opened(t), d, "replica-b", "key-1", expired)
 	require.Equal(t, lost(expired), d.Payment.Doubt)
-	require.Equal(t, payment.ClassUnknownUnanswered, d.Past.Class)
-	require.True(t, d.Past.EndedAt.IsZero(), "nobody saw its end")
-	require.Contains(t, d.Past.Message, "interrupted")
+	require.Equal(t, payment.ClassUnknownUnanswered, d.PriorAttempt.Class)
+	require.True(t, d.PriorAttempt.EndedAt.IsZero(), "nobody saw its end")
+	require.Contains(t, d.PriorAttempt.Message, "interrupted")
 	require.Equal(t, &payment.Event{
 		Number: 1, Kind: payment.EventTakenOver, At: expired, Replica: "replica-b", Fence: 2,
 		Detail: "the claim of replica-a had expired",
@@ -186,7 +186,7 @@ func TestTakeoverInBackoff(t *testing.T) {
 	p.DueAt = noon
 	d := decide(ask(t, "key-2"), p, noon)
 	require.Equal(t, payment.VerdictClaimed, d.Verdict)
-	require.Nil(t, d.Past)
+	require.Nil(t, d.PriorAttempt)
 	require.Equal(t, 2, d.Payment.Attempt.Number)
 	require.Equal(t, lost(p.Attempt.StartedAt.Add(lease)), d.Payment.Doubt)
 }
@@ -201,7 +201,7 @@ func TestTakeoverBeforeALookup(t *testing.T) {
 	require.NoError(t, err)
 	p := d.Payment
 	d = decide(ask(t, "key-2"), p, p.DueAt)
-	require.Equal(t, p.Attempt, *d.Past)
+	require.Equal(t, p.Attempt, *d.PriorAttempt)
 	require.Equal(t, overDoubt(noon), d.Payment.Doubt)
 }
 

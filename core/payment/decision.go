@@ -36,9 +36,9 @@ type Decision struct {
 	// Payment is what to store where Write is set; otherwise the payment as it was read.
 	Payment Payment
 	Write   bool
-	// Past is an attempt that the payment's row gives up, to be kept apart. Nil when
+	// PriorAttempt is an attempt that the payment's row gives up, to be kept apart. Nil when
 	// there is none.
-	Past *Attempt
+	PriorAttempt *Attempt
 	// Event is a line for the stored history. Nil when there is none.
 	Event *Event
 	// Keys are records of keys to store, also if Write is not set. They are in Payment.Keys as well.

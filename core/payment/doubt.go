@@ -20,9 +20,9 @@ type Doubt struct {
 // Any reports whether the money may have been taken.
 func (d Doubt) Any() bool { return d.Answered || d.Named || !d.Unanswered.IsZero() }
 
-// Lingers reports whether an attempt that was not answered may still arrive at the gateway at
+// MayStillCharge reports whether an attempt that was not answered may still arrive at the gateway at
 // now, and charge: until late has passed since it was sent.
-func (d Doubt) Lingers(now Instant, late time.Duration) bool {
+func (d Doubt) MayStillCharge(now Instant, late time.Duration) bool {
 	return !d.Unanswered.IsZero() && d.Unanswered.Elapsed(now) < late
 }
 

@@ -70,7 +70,7 @@ func (i Import) Apply(p Payment, now time.Time) (Decision, error) {
 	case p.State == StateSucceeded:
 		return unchanged(VerdictReplay, p), nil
 	}
-	if key, open := p.LeftOpen(i.Key); open && !i.Overwrite {
+	if key, open := p.OtherOpenKey(i.Key); open && !i.Overwrite {
 		return Decision{}, &ImportRefusedError{fmt.Sprintf(
 			"the order is %s with another gateway key, %s, which may have taken the money as well; wait until that is known, "+
 				"or name the order with --overwrite", p.State, key)}

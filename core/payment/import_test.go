@@ -60,7 +60,7 @@ func TestImportOverADecline(t *testing.T) {
 	require.Equal(t, "txn-2", p.TransactionID)
 	require.Empty(t, p.Code)
 	require.Equal(t, int64(4), p.Fence)
-	require.Equal(t, declined.Attempt, *d.Past)
+	require.Equal(t, declined.Attempt, *d.PriorAttempt)
 	require.Equal(t, 1, p.Attempts())
 	require.Contains(t, d.Event.Detail, "was declined")
 
@@ -76,7 +76,7 @@ func TestImportOverADecline(t *testing.T) {
 	i.Overwrite = true
 	d, err = apply(i, claimed, now)
 	require.NoError(t, err)
-	require.Equal(t, payment.ClassUnknownUnanswered, d.Past.Class)
+	require.Equal(t, payment.ClassUnknownUnanswered, d.PriorAttempt.Class)
 	require.False(t, d.Payment.Doubt.Any())
 	require.True(t, d.Payment.DueAt.IsZero())
 	require.Len(t, d.Keys, 1, "the key that it leaves is looked up until it is closed")

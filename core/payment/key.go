@@ -171,10 +171,10 @@ func (p Payment) SentUnrecorded() bool {
 	return p.KeySent.IsZero() && p.State != StateSucceeded && (begun || p.Doubt.Any())
 }
 
-// OfVersionBefore returns a payment as its row says it that a program before gateway keys were
+// Upgraded returns a payment as its row says it that a program before gateway keys were
 // recorded has written: the key was sent when the payment was created at the earliest, and a failure that
 // rests on a single lookup is not proven. A payment that is unresolved is in doubt.
-func (p Payment) OfVersionBefore() Payment {
+func (p Payment) Upgraded() Payment {
 	if p.Attempts() > 0 {
 		p.KeySent = Instant{DB: p.CreatedAt}
 	}

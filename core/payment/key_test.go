@@ -279,14 +279,14 @@ func TestOfVersionBefore(t *testing.T) {
 	}
 	for _, state := range payment.States() {
 		p := old(state)
-		got := p.OfVersionBefore()
+		got := p.Upgraded()
 		require.Equal(t, payment.Instant{DB: noon}, got.KeySent, state)
 		require.Equal(t, state == payment.StateUnresolved, got.Doubt.Any(), state)
 	}
-	require.True(t, accepted(t).OfVersionBefore().KeySent.IsZero(), "it was not sent")
+	require.True(t, accepted(t).Upgraded().KeySent.IsZero(), "it was not sent")
 	failed := old(payment.StateFailed)
 	failed.Reason = "the gateway has no charge with this gateway key"
-	failed = failed.OfVersionBefore()
+	failed = failed.Upgraded()
 	require.True(t, failed.Doubt.Any(), "it rests on one lookup")
 
 	d := decide(ask(t, "key-2"), failed, noon.Add(time.Hour))

@@ -174,6 +174,6 @@ func requireUntouched(t rapid.TB, p payment.Payment, d payment.Decision) {
 	t.Helper()
 	require.False(t, d.Write)
 	require.Equal(t, p, d.Payment)
-	require.Nil(t, d.Past)
+	require.Nil(t, d.PriorAttempt)
 	require.Nil(t, d.Event)
 }

@@ -101,14 +101,14 @@ func TestDoubt(t *testing.T) {
 // "Not found" proves nothing until late has passed, by both clocks, since an unanswered attempt.
 func TestLateCharges(t *testing.T) {
 	t.Parallel()
-	require.False(t, noDoubt.Lingers(at(noon), late))
-	require.False(t, answered.Lingers(at(noon), late), "an attempt that was answered is over")
-	require.True(t, unanswered.Lingers(at(noon), late))
-	require.True(t, unanswered.Lingers(at(noon.Add(late-1)), late))
-	require.False(t, unanswered.Lingers(at(noon.Add(late)), late))
-	require.False(t, unanswered.Lingers(at(noon), 0))
-	require.True(t, unanswered.Lingers(payment.Instant{DB: noon.Add(time.Hour), Worker: noon}, late), "a step forward")
-	require.True(t, unanswered.Lingers(payment.Instant{DB: noon.Add(-time.Hour), Worker: noon.Add(time.Hour)}, late))
+	require.False(t, noDoubt.MayStillCharge(at(noon), late))
+	require.False(t, answered.MayStillCharge(at(noon), late), "an attempt that was answered is over")
+	require.True(t, unanswered.MayStillCharge(at(noon), late))
+	require.True(t, unanswered.MayStillCharge(at(noon.Add(late-1)), late))
+	require.False(t, unanswered.MayStillCharge(at(noon.Add(late)), late))
+	require.False(t, unanswered.MayStillCharge(at(noon), 0))
+	require.True(t, unanswered.MayStillCharge(payment.Instant{DB: noon.Add(time.Hour), Worker: noon}, late), "a step forward")
+	require.True(t, unanswered.MayStillCharge(payment.Instant{DB: noon.Add(-time.Hour), Worker: noon.Add(time.Hour)}, late))
 }
 
 func TestClasses(t *testing.T) {

@@ -9,8 +9,8 @@ import (
 // queue stops charging it and leaves it to the reconciler.
 const MaxLostWorkers = 5
 
-// PutOff is the longest that due work is put off whose payment cannot be read.
-const PutOff = time.Hour
+// MaxPostponement is the longest that due work is put off whose payment cannot be read.
+const MaxPostponement = time.Hour
 
 // Work is a kind of due work. Each kind has workers of its own, so that none waits behind another.
 type Work string
@@ -54,13 +54,13 @@ type PickUpPolicy struct {
 // was set by a clock that has stepped back. Zero for no limit.
 func (t PickUpPolicy) DueWithin() time.Duration { return t.Rules.ahead(t.Work.State()) }
 
-// PutOff is for how long work of this kind is put off whose payment cannot be read: well within what a
+// MaxPostponement is for how long work of this kind is put off whose payment cannot be read: well within what a
 // due time may lie ahead, or it would be due again at once.
-func (t PickUpPolicy) PutOff() time.Duration {
+func (t PickUpPolicy) Postponement() time.Duration {
 	if within := t.DueWithin(); within > 0 {
-		return min(PutOff, within/2)
+		return min(MaxPostponement, within/2)
 	}
-	return PutOff
+	return MaxPostponement
 }
 
 // PickUp decides what a worker of the queue does with p, under the row's lock at now.
@@ -105,7 +105,7 @@ func (t PickUpPolicy) quarantine(p Payment, now Instant) Decision {
 	p.DueAt = now.DB.Add(t.Rules.LookupFirst)
 	p.UpdatedAt = now.DB
 	p.Reason = fmt.Sprintf("set aside: %d workers in a row did not finish it", MaxLostWorkers+1)
-	d := Decision{Verdict: VerdictQuarantined, Payment: p, Write: true, Past: past}
+	d := Decision{Verdict: VerdictQuarantined, Payment: p, Write: true, PriorAttempt: past}
 	if refused != nil {
 		d.keepKey(*refused)
 	}

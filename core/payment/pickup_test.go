@@ -70,7 +70,7 @@ func TestTheReconcilerClaims(t *testing.T) {
 	p := in(t, payment.StateUnresolved)
 	want := p
 	d := pickUp(terms(), p, p.DueAt)
-	require.Equal(t, &p.Attempt, d.Past)
+	require.Equal(t, &p.Attempt, d.PriorAttempt)
 	require.Nil(t, d.Event)
 	want.Fence, want.Replica, want.Lookups = 2, "replica-q", 1
 	want.DueAt, want.UpdatedAt = p.DueAt.Add(10*time.Second), p.DueAt
@@ -79,7 +79,7 @@ func TestTheReconcilerClaims(t *testing.T) {
 
 	p = d.Payment
 	d = pickUp(terms(), p, p.DueAt)
-	require.Nil(t, d.Past, "a lookup is no attempt")
+	require.Nil(t, d.PriorAttempt, "a lookup is no attempt")
 	require.Equal(t, 2, d.Payment.Lookups)
 }
 
@@ -131,7 +131,7 @@ func TestSettingAside(t *testing.T) {
 	require.Zero(t, got.LostWorkers)
 	require.Zero(t, got.Lookups)
 	require.Equal(t, lost(now), got.Doubt)
-	require.Equal(t, payment.ClassUnknownUnanswered, d.Past.Class)
+	require.Equal(t, payment.ClassUnknownUnanswered, d.PriorAttempt.Class)
 	require.Equal(t, payment.Attempt{Number: p.Attempt.Number + 1}, got.Attempt)
 	require.Equal(t, payment.EventQuarantined, d.Event.Kind)
 	require.Equal(t, "set aside: 6 workers in a row did not finish it", got.Reason)
@@ -155,7 +155,7 @@ func TestSettingAsideInBackoff(t *testing.T) {
 	p.DueAt, p.LostWorkers = noon, payment.MaxLostWorkers
 	d := pickUp(terms(), p, noon)
 	require.Equal(t, payment.VerdictQuarantined, d.Verdict)
-	require.Nil(t, d.Past)
+	require.Nil(t, d.PriorAttempt)
 	require.Equal(t, lost(p.Attempt.StartedAt.Add(lease)), d.Payment.Doubt)
 	require.Equal(t, payment.Attempt{Number: 2}, d.Payment.Attempt)
 }

@@ -29,7 +29,7 @@ func (r Renewal) Apply(p Payment, now time.Time) (Decision, error) {
 		p.Doubt = p.Doubt.With(r.End.Class, Instant{now, r.Worker})
 		if r.Next {
 			p.Retries++
-			d.Past = p.archiveAttempt(now)
+			d.PriorAttempt = p.archiveAttempt(now)
 			p.Attempt.Fence, p.Attempt.Replica = p.Fence, p.Replica
 			p.Attempt.GatewayKey, p.Attempt.StartedAt = p.GatewayKey, now.Add(r.Delay)
 		}

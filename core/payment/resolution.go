@@ -83,7 +83,7 @@ func (r Resolution) Apply(p Payment, now time.Time) (Decision, error) {
 		k.DueAt, k.WatchUntil, k.Lookups = now.Add(watchFirst), now.Add(watchFor), 0
 	}
 	p.Fence++
-	d := Decision{Verdict: VerdictWritten, Payment: p, Write: true, Past: past}
+	d := Decision{Verdict: VerdictWritten, Payment: p, Write: true, PriorAttempt: past}
 	d.keepKey(k)
 	d.addEvent(EventResolved, r.By, string(o.State)+": "+cmp.Or(o.Reason, o.TransactionID))
 	return d, nil

@@ -39,7 +39,7 @@ func TestResolution(t *testing.T) {
 			require.NoError(t, err)
 			require.Equal(t, payment.VerdictWritten, d.Verdict)
 			require.True(t, d.Write)
-			require.Equal(t, &p.Attempt, d.Past)
+			require.Equal(t, &p.Attempt, d.PriorAttempt)
 			require.Equal(t, &payment.Event{
 				Number: 1, Kind: payment.EventResolved, At: now, Replica: "ada", Fence: 2, Detail: test.detail,
 			}, d.Event)

@@ -75,7 +75,7 @@ func (r KeyRules) forgotten(k Key, at Instant) bool {
 // docs/double-charge.md, "When a lookup's nothing counts".
 func (r KeyRules) absenceCounts(k Key, at Instant) bool {
 	switch {
-	case k.Doubt.Lingers(at, r.Late):
+	case k.Doubt.MayStillCharge(at, r.Late):
 		return false
 	case r.LookupLag > 0 && !k.Doubt.Latest.IsZero() && k.Doubt.Latest.Elapsed(at) < r.LookupLag:
 		return false

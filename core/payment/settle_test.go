@@ -26,7 +26,7 @@ func TestRenewal(t *testing.T) {
 	past := p.Attempt
 	past.EndedAt, past.Class = noon.Add(2*time.Second), payment.ClassUnknownUnanswered
 	past.Message = "message of the gateway"
-	require.Equal(t, &past, d.Past)
+	require.Equal(t, &past, d.PriorAttempt)
 
 	want := p
 	want.Doubt = lost(now)
@@ -49,7 +49,7 @@ func TestARepeatedRenewal(t *testing.T) {
 		require.NoError(t, err)
 		second, err := apply(r, first.Payment, noon.Add(time.Minute))
 		require.NoError(t, err)
-		require.Nil(t, second.Past)
+		require.Nil(t, second.PriorAttempt)
 		want := first.Payment
 		want.DueAt, want.UpdatedAt = noon.Add(time.Minute+time.Second+lease), noon.Add(time.Minute)
 		require.Equal(t, want, second.Payment)
@@ -62,7 +62,7 @@ func TestARenewalForALookup(t *testing.T) {
 	r := payment.Renewal{ClaimRef: p.ClaimRef(), End: *ended(of(payment.ClassNotCharged)), Lease: lease}
 	d, err := apply(r, p, noon.Add(time.Second))
 	require.NoError(t, err)
-	require.Nil(t, d.Past)
+	require.Nil(t, d.PriorAttempt)
 	require.Equal(t, 1, d.Payment.Attempt.Number)
 	require.Equal(t, payment.ClassNotCharged, d.Payment.Attempt.Class)
 	require.Equal(t, noon.Add(time.Second+lease), d.Payment.DueAt)
@@ -100,7 +100,7 @@ func TestSettlement(t *testing.T) {
 			require.NoError(t, err)
 			require.Equal(t, payment.VerdictWritten, d.Verdict)
 			require.True(t, d.Write)
-			require.Nil(t, d.Past)
+			require.Nil(t, d.PriorAttempt)
 			require.Nil(t, d.Event)
 			want := p
 			want.State, want.TransactionID, want.Code, want.Reason = state, "txn-1", "code", "reason"

@@ -138,7 +138,7 @@ func (a *audit) open(b gatewayLedger) {
 		if a.world.faultsActive() && a.world.stream("between", b.id, key, lookUps).chance(a.world.gatewayFaults.noAnswer) {
 			return fake.NoAnswer
 		}
-		return fake.Truth
+		return fake.FromLedger
 	})
 }
 

@@ -30,7 +30,7 @@ func (set settings) gatewayFault(s stream) (step fake.Step, takes bool, lands ti
 	switch {
 	case among(m.decline):
 		if s.chance(0.3) {
-			return fake.Unheard(fake.Slow(soon, fake.Decline("card_declined"))), false, 0
+			return fake.WithoutAnswer(fake.Slow(soon, fake.Decline("card_declined"))), false, 0
 		}
 		return fake.Slow(soon, fake.Decline("card_declined")), false, 0
 	case among(m.refuse):
@@ -44,7 +44,7 @@ func (set settings) gatewayFault(s stream) (step fake.Step, takes bool, lands ti
 		}
 		return fake.Slow(soon, fake.Unavailable()), false, 0
 	case among(m.stumble):
-		return fake.Slow(soon, fake.Stumble()), true, soon
+		return fake.Slow(soon, fake.ChargeThenServerError()), true, soon
 	case among(m.lose):
 		return fake.Slow(soon, fake.LoseAnswer()), true, soon
 	case among(m.late):

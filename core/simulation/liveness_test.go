@@ -18,7 +18,7 @@ func (w *world) waitUntilFinal() {
 	// after the last late charge may have arrived; and the deferred rounds.
 	limit := time.Duration(payment.MaxLostWorkers+2)*(set.Lease+2*time.Minute) + 4*set.LookupMax + 6*set.Late + w.blackout + 20*time.Minute
 	if w.jump > 0 {
-		limit += payment.PutOff // what is due later than that is due, and what is due sooner is not
+		limit += payment.MaxPostponement // what is due later than that is due, and what is due sooner is not
 	}
 	for _, d := range set.DeferredRetries {
 		limit += d + 2*time.Minute

@@ -38,8 +38,8 @@ func (m *model) store(d payment.Decision) {
 		return
 	}
 	m.payment = plain(d.Payment)
-	if d.Past != nil {
-		m.attempts = append(m.attempts, plainAttempt(*d.Past))
+	if d.PriorAttempt != nil {
+		m.attempts = append(m.attempts, plainAttempt(*d.PriorAttempt))
 	}
 	if d.Event != nil {
 		m.events = append(m.events, plainEvent(*d.Event))

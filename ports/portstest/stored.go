@@ -184,7 +184,7 @@ func manyDamaged(t *testing.T, s Stored) {
 	in, found, err := r.NextDue(t.Context(), r.terms(payment.WorkCharges))
 	require.NoError(t, err)
 	require.True(t, found)
-	require.Greater(t, in, r.terms(payment.WorkCharges).PutOff()-time.Minute)
+	require.Greater(t, in, r.terms(payment.WorkCharges).Postponement()-time.Minute)
 }
 
 func pagesOfDamaged(t *testing.T, s Stored) {

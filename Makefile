@@ -167,7 +167,7 @@ bench/rows: needs ## measure with ROWS payments in the table, 10000000 by defaul
 
 .PHONY: bench/go
 bench/go: needs bin/withmysql ## run the Go benchmarks six times, for benchstat
-	@bin/withmysql -- go test -run '^$$' -bench . -benchmem -count=6 ./core/keyring ./adapters/httpapi ./adapters/mysqlstore
+	@bin/withmysql -- go test -run '^$$' -bench . -benchmem -count=6 ./core/keycache ./adapters/httpapi ./adapters/mysqlstore
 
 ## Checking
 

@@ -11,23 +11,23 @@ import (
 
 	"paymentd/adapters/metrics"
 	"paymentd/app/config"
-	"paymentd/core/keyring"
+	"paymentd/core/keycache"
 	"paymentd/ports"
 )
 
 // newKeyCache returns the cache of the valid API keys, which is refreshed while the service runs.
 func newKeyCache(
 	lc fx.Lifecycle, cfg config.Config, keys ports.Keys, m *metrics.Metrics, log *slog.Logger,
-) *keyring.Ring {
+) *keycache.Cache {
 	static := &staticKeys{cfg: cfg, log: log}
-	cache := keyring.New(keyring.Settings{Static: static.all, Open: cfg.ServesLoopback()}, keys, log)
+	cache := keycache.New(keycache.Settings{Static: static.all, Open: cfg.ServesLoopback()}, keys, log)
 	m.Keys(cache.Age)
 	running, stop := context.WithCancel(context.Background())
 	stopped := make(chan struct{})
 	lc.Append(fx.Hook{
 		OnStart: func(ctx context.Context) error {
 			err := cache.Load(ctx)
-			if errors.Is(err, keyring.ErrNoKey) {
+			if errors.Is(err, keycache.ErrNoKey) {
 				return config.Invalid("api-keys", "must be set to listen on "+cfg.Addr+", which is not a loopback address, "+
 					"or a key be made with `paymentd keys create`")
 			}

@@ -82,7 +82,7 @@ func TestKeys_CreateAndRevoke_OnEveryReplica(t *testing.T) {
 	replicas := []*apptest.Process{serve(t, variables), serve(t, variables)}
 	keys := keysOf{t, variables}
 	for _, p := range replicas {
-		p.WaitLog(t, "there is no API key: whoever reaches this address may charge")
+		p.WaitLog(t, "there is no API key: every client that reaches this address may charge")
 		require.Equal(t, http.StatusOK, with(t.Context(), p, "", http.MethodPost, "").Code)
 	}
 
@@ -220,7 +220,7 @@ func TestKeys_PublicAddress_RequiresAKey(t *testing.T) {
 	p = p.Restart(t)
 	p.WaitReady(t) // a revoked key counts as a key that was created
 	require.Equal(t, http.StatusUnauthorized, with(t.Context(), p, shop, http.MethodPost, "").Code)
-	p.WaitLog(t, "there is no active API key: nobody is served")
+	p.WaitLog(t, "there is no active API key: every request is refused")
 }
 
 // TestKeysFile_Changes_TakesEffect changes the keys file of a running service.

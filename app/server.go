@@ -18,13 +18,13 @@ import (
 	"paymentd/app/config"
 	"paymentd/app/internal/cause"
 	"paymentd/core"
-	"paymentd/core/keyring"
+	"paymentd/core/keycache"
 	"paymentd/core/payment"
 )
 
 // newHTTPOptions returns the options of the handler and of its server.
 func newHTTPOptions(
-	cfg config.Config, keys *keyring.Ring, certificate *httpapi.Certificate, m *metrics.Metrics,
+	cfg config.Config, keys *keycache.Cache, certificate *httpapi.Certificate, m *metrics.Metrics,
 ) (httpapi.Options, error) {
 	currency, err := payment.ParseCurrency(cfg.Currency)
 	if err != nil {

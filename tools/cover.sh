@@ -10,8 +10,8 @@ profile=$(mktemp)
 trap 'rm -f "$profile"' EXIT
 
 # Not core/simulation and ports/portstest: they are tests themselves.
-go test -coverpkg=./core,./core/apikey,./core/keyring,./core/payment,./ports -coverprofile="$profile" \
-	./core ./core/apikey ./core/keyring ./core/payment ./ports ./adapters/fake
+go test -coverpkg=./core,./core/apikey,./core/keycache,./core/payment,./ports -coverprofile="$profile" \
+	./core ./core/apikey ./core/keycache ./core/payment ./ports ./adapters/fake
 go tool cover -func="$profile" | awk -v least="$1" '
 	$1 == "total:" { total = $NF + 0; next }
 	$NF != "100.0%"

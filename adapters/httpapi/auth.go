@@ -10,7 +10,7 @@ import (
 	"paymentd/core/apikey"
 )
 
-// Keys knows who may call. A *keyring.Ring is one.
+// Keys knows who may call. A *keycache.Cache is one.
 type Keys interface {
 	// Check returns the key that a caller shows; without an id, where no key is needed. The text
 	// is empty where none is shown. Its errors are apikey.ErrMissing, apikey.ErrUnknown,

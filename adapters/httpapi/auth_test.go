@@ -11,11 +11,11 @@ import (
 	"paymentd/adapters/fake"
 	"paymentd/adapters/httpapi"
 	"paymentd/core/apikey"
-	"paymentd/core/keyring"
+	"paymentd/core/keycache"
 	"paymentd/ports"
 )
 
-var _ httpapi.Keys = (*keyring.Ring)(nil)
+var _ httpapi.Keys = (*keycache.Cache)(nil)
 
 const (
 	keyOfShop  = "pk-shop-0123456789abcdef"
@@ -25,14 +25,14 @@ const (
 // holders may call, of keys that are in the configuration or in the repository.
 func holders(t testing.TB, stored *fake.Keys, static ...string) httpapi.Keys {
 	t.Helper()
-	return ringOf(t, stored, keyring.Settings{Static: func() []string { return static }})
+	return cacheOf(t, stored, keycache.Settings{Static: func() []string { return static }})
 }
 
-func ringOf(t testing.TB, stored *fake.Keys, s keyring.Settings) httpapi.Keys {
+func cacheOf(t testing.TB, stored *fake.Keys, s keycache.Settings) httpapi.Keys {
 	t.Helper()
-	ring := keyring.New(s, stored, slog.New(slog.DiscardHandler))
-	require.NoError(t, ring.Load(t.Context()))
-	return ring
+	cache := keycache.New(s, stored, slog.New(slog.DiscardHandler))
+	require.NoError(t, cache.Load(t.Context()))
+	return cache
 }
 
 // create makes a key in the repository, and returns it whole.

@@ -20,7 +20,7 @@ import (
 	"paymentd/adapters/httpapi"
 	"paymentd/core"
 	"paymentd/core/apikey"
-	"paymentd/core/keyring"
+	"paymentd/core/keycache"
 	"paymentd/core/payment"
 	"paymentd/ports"
 )
@@ -182,7 +182,7 @@ func scenarios(t *testing.T) map[string]scenario {
 			options: func(o *httpapi.Options) {
 				stored := fake.NewKeys()
 				stored.Fail(ports.ErrUnavailable)
-				o.Keys = ringOf(t, stored, keyring.Settings{Open: true, Static: func() []string { return nil }})
+				o.Keys = cacheOf(t, stored, keycache.Settings{Open: true, Static: func() []string { return nil }})
 			},
 			header: map[string]string{"Retry-After": "2"},
 		},

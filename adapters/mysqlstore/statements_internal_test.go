@@ -11,7 +11,7 @@ import (
 
 	"paymentd/adapters/mysqlstore/mysqltest"
 	"paymentd/core/apikey"
-	"paymentd/core/keyring"
+	"paymentd/core/keycache"
 	"paymentd/core/payment"
 	"paymentd/ports"
 )
@@ -153,16 +153,16 @@ func TestStatementsOfAKey(t *testing.T) {
 		require.NoError(t, s.Keys().Create(t.Context(), key))
 		secrets, ids = append(secrets, secret.Reveal()), append(ids, key.ID)
 	}
-	settings := keyring.Settings{Static: func() []string { return nil }}
-	ring := keyring.New(settings, s.Keys(), slog.New(slog.DiscardHandler))
-	require.NoError(t, ring.Load(t.Context()))
+	settings := keycache.Settings{Static: func() []string { return nil }}
+	cache := keycache.New(settings, s.Keys(), slog.New(slog.DiscardHandler))
+	require.NoError(t, cache.Load(t.Context()))
 	spent := counted(t, s, func() {
 		for range 1000 {
 			for _, secret := range secrets {
-				_, err := ring.Check(secret)
+				_, err := cache.Check(secret)
 				require.NoError(t, err)
 			}
-			_, err := ring.Check("wrong")
+			_, err := cache.Check("wrong")
 			require.Error(t, err)
 		}
 	})

@@ -1,5 +1,5 @@
-// Package keyring breaks the rules of the use cases, which hold in packages below as well.
-package keyring
+// Package keycache breaks the rules of the use cases, which apply to the packages below as well.
+package keycache
 
 import (
 	_ "context"

@@ -1,4 +1,4 @@
-package keyring_test
+package keycache_test
 
 import (
 	"testing"

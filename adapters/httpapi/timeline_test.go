@@ -192,7 +192,7 @@ func TestTimeline(t *testing.T) {
 			},
 			want: []string{
 				"0s created", "0s claimed a/1", "0s attempt a/1 #1 declined", "1s settled a/1 declined",
-				"2s refused c/1 asked for 2.00 USD, the order has 1.00 USD",
+				"2s refused c/1 requested 2.00 USD, but the order is for 1.00 USD",
 				"3s claimed b/2", "3s attempt b/2 #2 approved", "4s settled b/2 succeeded",
 			},
 		},
@@ -205,7 +205,7 @@ func TestTimeline(t *testing.T) {
 			},
 			want: []string{
 				"0s created", "0s claimed a/1",
-				"0s attempt a/1 #1 unknown_unanswered interrupted: its worker did not report an end",
+				"0s attempt a/1 #1 unknown_unanswered interrupted: its worker did not report a result",
 				"30s taken_over b/2 the claim of a had expired", "30s attempt b/2 #2 approved", "31s settled b/2 succeeded",
 			},
 		},
@@ -218,7 +218,7 @@ func TestTimeline(t *testing.T) {
 			},
 			want: []string{
 				"0s created", "0s claimed a/1", "0s attempt a/1 #1 not_charged",
-				"3s attempt a/1 #2 unknown_unanswered interrupted: its worker did not report an end",
+				"3s attempt a/1 #2 unknown_unanswered interrupted: its worker did not report a result",
 				"33s taken_over q/2 the claim of a had expired", "33s attempt q/2 #3",
 			},
 		},
@@ -339,10 +339,10 @@ func TestTimeline(t *testing.T) {
 			},
 			want: []string{
 				"0s created", "0s claimed a/1",
-				"0s attempt a/1 #1 unknown_unanswered interrupted: its worker did not report an end",
+				"0s attempt a/1 #1 unknown_unanswered interrupted: its worker did not report a result",
 				"30s taken_over b/2 the claim of a had expired",
-				"30s attempt b/2 #2 unknown_unanswered interrupted: its worker did not report an end",
-				"31s evidence a/3 was processing; transaction txn-1 with gateway key key-of-a, as the gateway says",
+				"30s attempt b/2 #2 unknown_unanswered interrupted: its worker did not report a result",
+				"31s evidence a/3 was processing; the gateway reported transaction txn-1 with gateway key key-of-a",
 			},
 		},
 		{
@@ -354,8 +354,8 @@ func TestTimeline(t *testing.T) {
 			},
 			want: []string{
 				"0s created", "0s claimed a/1",
-				"0s attempt a/1 #1 unknown_unanswered interrupted: its worker did not report an end",
-				"30s set_aside q/2 set aside: 6 workers in a row did not finish it",
+				"0s attempt a/1 #1 unknown_unanswered interrupted: its worker did not report a result",
+				"30s set_aside q/2 quarantined: 6 workers in a row did not finish it",
 			},
 		},
 	}

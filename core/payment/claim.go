@@ -5,25 +5,25 @@ import (
 	"time"
 )
 
-// Ask is a request for a claim on an order's payment.
+// ClaimRequest is a request for a claim on an order's payment.
 type ClaimRequest struct {
 	OrderID OrderID
 	Money   Money
-	// NewKey is a fresh gateway key, used if the order has none, or its last one is closed and
-	// of no more use.
+	// NewKey is a fresh gateway key, used if the order has none, or if its key is closed and cannot
+	// be used again.
 	NewKey  GatewayKey
 	Replica string
 	Lease   time.Duration
 	Rules   KeyRules
 	// Worker is the time by the worker's clock.
 	Worker time.Time
-	// Later asks only that the payment be accepted: the queue will charge.
+	// Deferred requests that the payment only be accepted, for the queue to charge.
 	Deferred bool
-	// Async says that the caller asked for that (respond-async).
+	// Async: the caller requested that (respond-async).
 	Async bool
 }
 
-// Open returns the payment of an order that was not asked for before, at now.
+// Open returns the payment of an order that was never requested before, at now.
 func (a ClaimRequest) Open(now time.Time) Payment {
 	p := Payment{
 		OrderID: a.OrderID, Money: a.Money, GatewayKey: a.NewKey, Replica: a.Replica,
@@ -32,21 +32,19 @@ func (a ClaimRequest) Open(now time.Time) Payment {
 	}
 	if !a.Deferred {
 		p.State = StateProcessing
-		p.begin(a.claimant(), Instant{now, a.Worker})
+		p.startAttempt(a.claimant(), Instant{now, a.Worker})
 	}
 	return p
 }
 
-// Decide says what becomes of a request for an order whose payment p is known, under
-// the row's lock at now.
+// Decide decides about a request for an order whose payment p is stored, under the row's lock at now.
 func (a ClaimRequest) Decide(p Payment, now time.Time) Decision {
 	switch {
 	case p.Money != a.Money:
 		return a.refuse(p, now)
 	case p.State == StateSucceeded:
 		return unchanged(VerdictReplay, p)
-	case a.Deferred && (a.Rules.Claimed(p, now) || !p.Foreign(a.Rules.Gateway) &&
-		(p.State == StateProcessing || p.State == StateScheduled)):
+	case a.Deferred && (a.Rules.Claimed(p, now) || !p.Foreign(a.Rules.Gateway) && !p.RoundOver()):
 		return unchanged(VerdictAccepted, p)
 	case a.Rules.Claimed(p, now):
 		return unchanged(VerdictBusy, p)
@@ -71,14 +69,14 @@ func (a ClaimRequest) refuse(p Payment, now time.Time) Decision {
 	}
 	d.Write = true
 	d.Payment.UpdatedAt = now
-	d.addEvent(EventRefused, a.Replica, fmt.Sprintf("asked for %s, the order has %s", a.Money, p.Money))
+	d.addEvent(EventRefused, a.Replica, fmt.Sprintf("requested %s, but the order is for %s", a.Money, p.Money))
 	return d
 }
 
-// schedule hands a payment whose round is over to the queue, which begins a new one.
+// schedule hands a payment whose round is over to the queue, which begins a new round.
 func (a ClaimRequest) schedule(p Payment, now time.Time) Decision {
 	if p.State == StateDeclined && !p.Doubt.Any() {
-		p.mint(a.NewKey)
+		p.replaceKey(a.NewKey)
 	}
 	d := Decision{Verdict: VerdictAccepted, Write: true}
 	d.PriorAttempt = p.archiveAttempt(now)
@@ -91,46 +89,40 @@ func (a ClaimRequest) schedule(p Payment, now time.Time) Decision {
 	return d
 }
 
-// mint gives the payment a new key, which was not sent yet, to whichever gateway it will be.
-func (p *Payment) mint(key GatewayKey) {
-	p.GatewayKey, p.Gateway = key, ""
-	p.KeySent, p.KeyLifetime, p.Doubt = Instant{}, 0, Doubt{}
-}
-
-// claimant is the worker that claims a payment, and on which terms.
+// claimant is the worker that claims a payment, with the terms of its claim.
 type claimant struct {
 	replica string
 	lease   time.Duration
 	newKey  GatewayKey
 	rules   KeyRules
-	queue   bool
+	queue   bool // a worker of the queue, and not a request
 }
 
-// claim makes the payment the claimant's: a new fencing number, a new lease, and the old gateway key
-// unless that is closed and of no more use. If the old key may not be sent again and is not closed,
-// the payment becomes unresolved and is only looked up.
+// claim gives the payment a new fencing token, a new lease, and the current gateway key unless that is
+// closed and cannot be used again. If the key may not be sent again and is not closed, the payment
+// becomes unresolved and is only looked up.
 func (p Payment) claim(c claimant, now Instant) Decision {
 	takeover, was, read := p.State == StateProcessing, p.Replica, p
-	p.repairClocks(c.rules, now)
+	p.clampFutureTimes(c.rules, now)
 	if takeover {
 		p.LostWorkers++
-		p.interrupt(c.lease, c.rules.MaxLease, now)
+		p.recordLostAttempt(c.lease, c.rules.MaxLease, now)
 	}
 	d := Decision{Verdict: VerdictClaimed, Write: true}
 	switch choice := p.chooseKey(c.rules, now); choice {
 	case keyForeign:
 		return unchanged(VerdictForeign, read)
-	case keyLooked:
-		return p.lookOnly(c, now)
-	case keyMinted:
-		p.mint(c.newKey)
+	case keyLookUpOnly:
+		return p.claimForLookup(c, now)
+	case keyReplaced:
+		p.replaceKey(c.newKey)
 	case keyKept:
 	}
 	if !c.queue {
-		// The caller waits for the answer: no retry once it has one.
+		// The caller waits for the result, so nothing is retried after the response.
 		p.Async, p.DeferredRetries, p.LostWorkers = false, 0, 0
 	}
-	if p.State != StateProcessing && p.State != StateScheduled {
+	if p.RoundOver() {
 		p.Retries = 0
 	}
 	d.PriorAttempt = p.archiveAttempt(now.DB)
@@ -138,17 +130,18 @@ func (p Payment) claim(c claimant, now Instant) Decision {
 	p.Code, p.Reason, p.Lookups = "", "", 0
 	p.UpdatedAt = now.DB
 	p.TakenOver = takeover
-	p.begin(c, now)
+	p.startAttempt(c, now)
 	d.Payment = p
-	d.reopen(p.GatewayKey)
+	d.reopenKey(p.GatewayKey)
 	if takeover {
 		d.addEvent(EventTakenOver, c.replica, "the claim of "+was+" had expired")
 	}
 	return d
 }
 
-// lookOnly claims a payment whose key may not be sent again, to look it up.
-func (p Payment) lookOnly(c claimant, now Instant) Decision {
+// claimForLookup claims an unresolved payment, or one whose key may not be sent again, to look the key
+// up. A lookup's claim has no lease: if its worker is lost, the next lookup is due all the same.
+func (p Payment) claimForLookup(c claimant, now Instant) Decision {
 	d := Decision{Verdict: VerdictLookUp, Write: true}
 	refused := p.refusedKey()
 	d.PriorAttempt = p.archiveAttempt(now.DB)
@@ -160,49 +153,14 @@ func (p Payment) lookOnly(c claimant, now Instant) Decision {
 	p.Fence++
 	p.Replica = c.replica
 	p.Lookups++
-	p.DueAt = now.DB.Add(c.rules.interval(p.Lookups))
+	p.DueAt = now.DB.Add(c.rules.lookupInterval(p.Lookups))
 	p.UpdatedAt = now.DB
 	d.Payment = p
 	if refused != nil {
-		d.keepKey(*refused)
+		d.storeKey(*refused)
 	}
 	if was != StateUnresolved {
 		d.addEvent(EventUnsendable, c.replica, "was "+string(was)+"; "+p.Reason)
 	}
 	return d
-}
-
-// begin makes the payment's next attempt the claimant's: it is under way from now.
-func (p *Payment) begin(c claimant, now Instant) {
-	p.Fence++
-	p.Replica = c.replica
-	p.DueAt = now.DB.Add(c.lease)
-	if p.KeySent.IsZero() {
-		p.Gateway, p.KeySent, p.KeyLifetime = c.rules.Gateway, now, c.rules.KeyLifetime
-	}
-	if p.Gateway == "" {
-		p.Gateway = c.rules.Gateway // the version before did not record it
-	}
-	p.Attempt = Attempt{
-		Number: p.Attempt.Number, Fence: p.Fence, Replica: c.replica,
-		GatewayKey: p.GatewayKey, StartedAt: now.DB,
-	}
-}
-
-// repairClocks replaces what lies in the future of a clock that has stepped back.
-func (p *Payment) repairClocks(r KeyRules, now Instant) {
-	p.KeySent = p.KeySent.Clamp(now, 0)
-	p.Doubt = p.Doubt.clamp(now, r.skew())
-}
-
-// setPastAside takes the latest attempt out of the payment, where it has begun, and
-// leaves the number of the next one in its place.
-func (p *Payment) archiveAttempt(now time.Time) *Attempt {
-	past := p.Attempt
-	if !past.Begun(now) {
-		p.Attempt = Attempt{Number: past.Number}
-		return nil
-	}
-	p.Attempt = Attempt{Number: past.Number + 1}
-	return &past
 }

@@ -6,15 +6,16 @@ import "strings"
 // that is its number of decimals.
 //
 // Source: ISO 4217 List One ("current currency & funds code list"), maintained by
-// SIX Financial Information AG, in the edition published on 2026-09-17. So ANG is
-// gone for XCG, BGN for EUR, CUC for CUP, HRK for EUR, SLL for SLE and ZWL for ZWG.
+// SIX Financial Information AG, in the edition published on 2026-09-17. Codes that
+// were replaced are not in it: ANG (now XCG), BGN and HRK (EUR), CUC (CUP), SLL (SLE)
+// and ZWL (ZWG).
 // The digits are those of the standard, not of Unicode CLDR or of a card scheme,
 // which differ for some (ISK and UGX have no decimals here).
 //
-// The fund codes of the list (BOV CHE CHW CLF COU MXV USN UYI UYW XAD) are in: the
-// table knows how an amount is written, and only the gateway knows what it takes.
-// Codes to which the list gives no minor unit (metals, XDR, XTS, XXX and their
-// like) are out, for no amount of them can be exact.
+// The fund codes of the list (BOV CHE CHW CLF COU MXV USN UYI UYW XAD) are included,
+// because the table is about how an amount is written, and only the gateway decides
+// which currencies it accepts. Codes without a minor unit in the list (metals, XDR,
+// XTS, XXX and similar) are left out, because no amount of them can be exact.
 var listOne = [...]string{
 	0: "BIF CLP DJF GNF ISK JPY KMF KRW PYG RWF UGX UYI VND VUV XAF XOF XPF",
 
@@ -31,13 +32,13 @@ var listOne = [...]string{
 	4: "CLF UYW",
 }
 
-// listThree holds the codes that have left ISO 4217, like listOne. An amount in one of them may be
-// stored, and is read and replayed; it is not taken as input any more.
+// listThree holds the codes that have left ISO 4217, like listOne. A stored amount in one of them is
+// read and replayed; new payments in it are refused.
 //
 // Source: ISO 4217 List Three ("historic denominations"), maintained by SIX Financial Information AG,
-// with what had left List One by January 2026 (BGN), without the codes that List One has again, and
-// without those of units of account (XEU XFO XFU XRE). List Three gives no minor units: these are the
-// ones that the standard gave while the codes were in List One, as the JDK's currency data have them.
+// with the code that left List One by January 2026 (BGN), without the codes that List One has again,
+// and without units of account (XEU XFO XFU XRE). List Three gives no minor units. These are the ones
+// that the standard gave while the codes were in List One, as recorded in the JDK's currency data.
 var listThree = [...]string{
 	0: "ADP BEF BYB BYR ESP GRD ITL LUF MGF PTE TPE TRL",
 
@@ -49,7 +50,7 @@ var listThree = [...]string{
 		"YDD YUD YUM YUN ZAL ZMK ZRN ZRZ ZWC ZWD ZWL ZWN ZWR",
 }
 
-// currencies is listOne by code, and historic is listThree. Both are only read once the program runs.
+// currencies is listOne by code, and historic is listThree. Neither changes.
 var (
 	currencies = currenciesByCode(listOne[:])
 	historic   = currenciesByCode(listThree[:])
@@ -68,7 +69,7 @@ func ParseCurrency(code string) (Currency, error) {
 	if currency, known := currencies[code]; known {
 		return currency, nil
 	}
-	// A code from the table is safe to repeat, and is what the client meant.
+	// A code from the table is safe to repeat in a message.
 	if len(code) == len(Currency{}.code) {
 		if meant, known := currencies[strings.ToUpper(code)]; known {
 			return Currency{}, refuseCurrency("currency must be in upper case: " + meant.Code())
@@ -77,8 +78,8 @@ func ParseCurrency(code string) (Currency, error) {
 	return Currency{}, errUnknownCurrency()
 }
 
-// ParseRecordedCurrency is [ParseCurrency] for what tells of money that was taken before: a repeated
-// request, or the books of a gateway. It returns currencies that have left ISO 4217 as well.
+// ParseRecordedCurrency is [ParseCurrency] for money that may have been taken before: a repeated
+// request, or a gateway's records. It also returns currencies that have left ISO 4217.
 func ParseRecordedCurrency(code string) (Currency, error) {
 	if currency, known := currencyStored(code); known {
 		return currency, nil

@@ -36,8 +36,8 @@ func currencyOf(t rapid.TB, code string) payment.Currency {
 }
 
 // listOneCodes is List One as published on 2026-09-17, in its alphabetical order and
-// without the 13 codes that have no minor unit: copied apart from the table, which
-// is by decimals, so that a slip in either shows.
+// without the 13 codes that have no minor unit. It is a separate copy of the table,
+// which is by decimals, so that a mistake in either is found.
 const listOneCodes = "AED AFN ALL AMD AOA ARS AUD AWG AZN BAM BBD BDT BHD BIF BMD BND BOB BOV BRL BSD " +
 	"BTN BWP BYN BZD CAD CDF CHE CHF CHW CLF CLP CNY COP COU CRC CUP CVE CZK DJF DKK " +
 	"DOP DZD EGP ERN ETB EUR FJD FKP GBP GEL GHS GIP GMD GNF GTQ GYD HKD HNL HTG HUF " +
@@ -48,7 +48,7 @@ const listOneCodes = "AED AFN ALL AMD AOA ARS AUD AWG AZN BAM BBD BDT BHD BIF BM
 	"TWD TZS UAH UGX USD USN UYI UYU UYW UZS VED VES VND VUV WST XAD XAF XCD XCG XOF " +
 	"XPF YER ZAR ZMW ZWG"
 
-func TestCurrencyTableIsListOne(t *testing.T) {
+func TestCurrencies_AreListOne(t *testing.T) {
 	t.Parallel()
 	var codes []string
 	codesByDecimals := map[int]int{}
@@ -60,9 +60,8 @@ func TestCurrencyTableIsListOne(t *testing.T) {
 	require.Equal(t, map[int]int{0: 17, 2: 139, 3: 7, 4: 2}, codesByDecimals)
 }
 
-// These are the codes that other tables have been seen to get wrong, next to the
-// usual ones.
-func TestCurrencyDecimals(t *testing.T) {
+// Codes that other tables have wrong, and the most common ones.
+func TestCurrency_Decimals(t *testing.T) {
 	t.Parallel()
 	decimals := map[string]int{
 		"BIF": 0, "CLP": 0, "DJF": 0, "GNF": 0, "ISK": 0, "JPY": 0, "KMF": 0, "KRW": 0, "PYG": 0,
@@ -77,7 +76,7 @@ func TestCurrencyDecimals(t *testing.T) {
 	}
 }
 
-func TestParseCurrencyRefusals(t *testing.T) {
+func TestParseCurrency_Refusals(t *testing.T) {
 	t.Parallel()
 	const unknown = "currency must be an active ISO 4217 code with a minor unit, such as USD"
 	tests := []struct {
@@ -105,9 +104,8 @@ func TestParseCurrencyRefusals(t *testing.T) {
 	}
 }
 
-// TestCurrenciesThatHaveLeft are read from stored rows, with the minor units that they had, and are refused
-// as input.
-func TestCurrenciesThatHaveLeft(t *testing.T) {
+// They are read from stored rows, with the minor units that they had, and refused as input.
+func TestCurrencies_ThatLeftISO4217(t *testing.T) {
 	t.Parallel()
 	decimals := map[int]string{
 		0: "ADP BEF BYB BYR ESP GRD ITL LUF MGF PTE TPE TRL",
@@ -145,7 +143,7 @@ func TestCurrenciesThatHaveLeft(t *testing.T) {
 	require.NoError(t, payment.Currency{}.CheckActive())
 }
 
-func TestParseCurrencyKeepsToItsSentences(t *testing.T) {
+func TestParseCurrency_MessagesAreForClients(t *testing.T) {
 	t.Parallel()
 	rapid.Check(t, func(t *rapid.T) {
 		code := rapid.String().Draw(t, "code")
@@ -158,7 +156,7 @@ func TestParseCurrencyKeepsToItsSentences(t *testing.T) {
 	})
 }
 
-func TestNoCurrency(t *testing.T) {
+func TestCurrency_Zero(t *testing.T) {
 	t.Parallel()
 	var none payment.Currency
 	require.Empty(t, none.Code())
@@ -175,8 +173,8 @@ func requireFieldError(t rapid.TB, err error, field, message string) {
 	require.EqualError(t, err, message)
 }
 
-// requireClientSentence holds an error to what every refusal promises, whatever
-// was sent: it names its field, is short, and is plain ASCII.
+// requireClientSentence fails unless the refusal names its field, is short and is plain ASCII, for any
+// input.
 func requireClientSentence(t rapid.TB, err error) {
 	t.Helper()
 	var refused *payment.FieldError

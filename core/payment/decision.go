@@ -1,60 +1,61 @@
 package payment
 
-// Verdict says what a decision about a payment came to.
+// Verdict is the kind of a decision about a payment.
 type Verdict string
 
 const (
-	// VerdictClaimed: the claim is ours; charge.
+	// VerdictClaimed: the caller holds the claim, to charge.
 	VerdictClaimed Verdict = "claimed"
-	// VerdictLookUp: the claim is ours, to ask the gateway and never to charge.
+	// VerdictLookUp: the caller holds the claim, to look the key up and never to charge.
 	VerdictLookUp Verdict = "look_up"
-	// VerdictReplay: the payment has succeeded; give the first answer again.
+	// VerdictReplay: the payment has succeeded; return the first answer again.
 	VerdictReplay Verdict = "replay"
 	// VerdictBusy: another worker holds a live claim.
 	VerdictBusy Verdict = "busy"
 	// VerdictMismatch: the order has another amount or currency.
 	VerdictMismatch Verdict = "mismatch"
-	// VerdictAccepted: the queue will carry the payment on.
+	// VerdictAccepted: the queue charges the payment.
 	VerdictAccepted Verdict = "accepted"
-	// VerdictQuarantined: too many workers fell silent over it; left to the reconciler.
+	// VerdictQuarantined: too many workers in a row were lost; the payment is only looked up.
 	VerdictQuarantined Verdict = "set_aside"
-	// VerdictWritten: the change of a claim's holder, or of a person, was made.
+	// VerdictWritten: the change of a claim's holder, or of an operator, was made.
 	VerdictWritten Verdict = "written"
-	// VerdictForeign: the payment's key is another gateway's than the configured one.
+	// VerdictForeign: the payment's key belongs to a gateway other than the configured one.
 	VerdictForeign Verdict = "foreign_gateway"
-	// VerdictEvidence: an approval was recorded for a payment that stood otherwise.
+	// VerdictEvidence: an approval was recorded for a payment that had not succeeded.
 	VerdictEvidence Verdict = "evidence"
 	// VerdictDouble: a second charge for the order was found and recorded; the payment is unchanged.
 	VerdictDouble Verdict = "double"
-	// VerdictNotDue: nothing is to be done yet.
+	// VerdictNotDue: nothing is due yet.
 	VerdictNotDue Verdict = "not_due"
 )
 
-// Decision is what a pure function of this package decided about a payment.
+// Decision is the result of a pure function of this package about a payment.
 type Decision struct {
 	Verdict Verdict
-	// Payment is what to store where Write is set; otherwise the payment as it was read.
+	// Payment is what to store if Write is set, and otherwise the payment as it was read.
 	Payment Payment
 	Write   bool
-	// PriorAttempt is an attempt that the payment's row gives up, to be kept apart. Nil when
-	// there is none.
+	// PriorAttempt is an attempt that leaves the payment's row, to be stored as a row of its own. Nil
+	// if there is none.
 	PriorAttempt *Attempt
-	// Event is a line for the stored history. Nil when there is none.
+	// Event is an entry for the stored history. Nil if there is none.
 	Event *Event
-	// Keys are records of keys to store, also if Write is not set. They are in Payment.Keys as well.
+	// Keys are records of keys to store, also if Write is not set. Payment.Keys has them as well.
 	Keys []Key
-	// LookUp is the key to look up if that is not for the payment's own due time, with
-	// VerdictLookUp. Its record is in Keys.
+	// LookUp is the key to look up, with VerdictLookUp, if the lookup is due for a key's record and
+	// not for the payment. Its record is in Keys.
 	LookUp GatewayKey
 }
 
 func unchanged(v Verdict, p Payment) Decision { return Decision{Verdict: v, Payment: p} }
 
-// tell adds an event to the decision, by replica, at the time of the payment's update.
-func (d *Decision) addEvent(kind EventKind, replica, detail string) {
+// addEvent adds an event by the replica or operator to the decision, at the time of the payment's
+// update.
+func (d *Decision) addEvent(kind EventKind, by, detail string) {
 	d.Payment.Events++
 	d.Event = &Event{
 		Number: d.Payment.Events, Kind: kind, At: d.Payment.UpdatedAt,
-		Replica: clip(replica), Fence: d.Payment.Fence, Detail: clip(detail),
+		Replica: sanitizeMessage(by), Fence: d.Payment.Fence, Detail: sanitizeMessage(detail),
 	}
 }

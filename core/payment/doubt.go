@@ -2,26 +2,26 @@ package payment
 
 import "time"
 
-// Doubt is what the attempts with one gateway key left open. A key with a doubt is not closed:
-// an attempt with it may have taken the money, or may still take it.
+// Doubt is what is unknown about the attempts with one gateway key. A key in doubt is not closed: an
+// attempt with it may have taken the money, or may still take it.
 type Doubt struct {
 	// Answered: the gateway itself answered an attempt without saying whether it charged.
 	Answered bool
-	// Named: the gateway itself named the charge as pending or authorized.
+	// Named: the gateway itself reported the charge as pending or authorized.
 	Named bool
-	// Unanswered is the latest moment at which an attempt may have been sent, or was still
-	// running, that the gateway itself has not answered. Zero if there is none.
+	// Unanswered is the latest moment at which an attempt that the gateway itself has not answered
+	// may have been sent, or was still running. Zero if there is none.
 	Unanswered Instant
-	// Latest is the latest moment at which an attempt of an unknown outcome ended. Zero if
-	// there is none.
+	// Latest is the latest moment at which an attempt of an unknown outcome ended. Zero if there is
+	// none.
 	Latest Instant
 }
 
 // Any reports whether the money may have been taken.
 func (d Doubt) Any() bool { return d.Answered || d.Named || !d.Unanswered.IsZero() }
 
-// MayStillCharge reports whether an attempt that was not answered may still arrive at the gateway at
-// now, and charge: until late has passed since it was sent.
+// MayStillCharge reports whether, at now, an unanswered attempt may still reach the gateway and charge.
+// It may until late has passed since it was sent, by both clocks.
 func (d Doubt) MayStillCharge(now Instant, late time.Duration) bool {
 	return !d.Unanswered.IsZero() && d.Unanswered.Elapsed(now) < late
 }
@@ -42,7 +42,7 @@ func (d Doubt) With(c Class, now Instant) Doubt {
 	return d
 }
 
-// clamp repairs moments that lie in the future of a clock that has stepped back.
+// clamp replaces moments that lie in the future of a clock that has stepped back.
 func (d Doubt) clamp(now Instant, ahead time.Duration) Doubt {
 	d.Unanswered = d.Unanswered.Clamp(now, ahead)
 	d.Latest = d.Latest.Clamp(now, ahead)

@@ -2,49 +2,59 @@ package payment
 
 import "time"
 
-// EventKind names something that happened to a payment and that neither the payment
-// nor its attempts tell.
+// EventKind names something that happened to a payment and that neither the payment nor its attempts
+// record.
 type EventKind string
 
 const (
-	// EventRefused: a request asked for another amount or currency.
+	// EventRefused: a request had another amount or currency.
 	EventRefused EventKind = "refused"
-	// EventTakenOver: a claim that had expired was taken over.
+	// EventTakenOver: an expired claim was taken over.
 	EventTakenOver EventKind = "taken_over"
-	// EventScheduled: handed to the queue: accepted for later, a backoff that a stop
-	// cut short, or a later retry.
+	// EventScheduled: the queue charges the payment later: it was accepted for later, a stop cut a
+	// backoff short, or a retry is deferred.
 	EventScheduled EventKind = "scheduled"
-	// EventQuarantined: too many workers fell silent over the payment.
+	// EventQuarantined: too many workers in a row were lost over the payment.
 	EventQuarantined EventKind = "set_aside"
-	// EventReconciled: the gateway was asked, and its answer settled the payment.
+	// EventReconciled: a lookup settled the payment.
 	EventReconciled EventKind = "reconciled"
-	// EventResolved: a person settled the payment.
+	// EventResolved: an operator settled the payment.
 	EventResolved EventKind = "resolved"
-	// EventImported: a person brought the charge from the gateway's books, after a restore.
+	// EventImported: an operator imported the charge from the gateway's records, after a restore.
 	EventImported EventKind = "imported"
-	// EventEvidence: the gateway's approval was found although the payment stood otherwise, and
+	// EventEvidence: an approval of the gateway was found although the payment had not succeeded, and
 	// the payment has succeeded with it.
 	EventEvidence EventKind = "evidence"
 	// EventDouble: the gateway has a second charge for the order. The payment is unchanged.
 	EventDouble EventKind = "double_charge"
-	// EventKeyClosed: nothing sent under the gateway key can take money any more.
+	// EventKeyClosed: no attempt that was sent with the gateway key can take money any more.
 	EventKeyClosed EventKind = "key_closed"
-	// EventUnsendable: the gateway key is not closed and may not be sent again; it is looked up.
+	// EventUnsendable: the gateway key is not closed and may not be sent again; it is only looked up.
 	EventUnsendable EventKind = "key_unsendable"
-	// EventArchived: the events and attempts before this one are kept elsewhere.
+	// EventArchived: the earlier events and attempts are in an archive.
 	EventArchived EventKind = "archived"
 )
 
-// MaxRefusals bounds the stored events of a payment that refusals alone can fill: a
-// caller that repeats a wrong amount cannot fill the database.
+// MaxRefusals bounds the stored events of a payment to which refusals may add, so that a caller that
+// repeats a wrong amount cannot fill the database.
 const MaxRefusals = 100
 
-// Event is a line of a payment's stored history.
+// Event is an entry of a payment's stored history.
 type Event struct {
 	Number  int // counts the payment's events from 1
 	Kind    EventKind
 	At      time.Time
-	Replica string
+	Replica string // the replica or the operator that caused it
 	Fence   int64
 	Detail  string
+}
+
+func (k EventKind) valid() bool {
+	switch k {
+	case EventRefused, EventTakenOver, EventScheduled, EventQuarantined, EventReconciled,
+		EventResolved, EventImported, EventArchived,
+		EventEvidence, EventDouble, EventKeyClosed, EventUnsendable:
+		return true
+	}
+	return false
 }

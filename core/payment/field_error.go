@@ -1,8 +1,8 @@
 package payment
 
-// FieldError says which input of a payment the domain refuses, and what to change.
-// It is for whoever sent the input: its message never holds what was sent, so it
-// is safe to show, to log and to bound, whatever the input was.
+// FieldError says which input of a payment the domain refuses, and what to change. It is for the caller
+// that sent the input. Its message never contains the input, so it is short and safe to show and to
+// log.
 type FieldError struct {
 	// Field is the input's name as the API spells it: "order_id", "amount" or "currency".
 	Field string
@@ -11,5 +11,5 @@ type FieldError struct {
 	Message string
 }
 
-// Error returns the message alone: it names the field already.
+// Error returns the message, which names the field.
 func (e *FieldError) Error() string { return e.Message }

@@ -5,24 +5,25 @@ import (
 	"time"
 )
 
-// Import is a charge by which the gateway's own books say that an order's money was taken, and
-// that the table may lack: after a restore from a backup that is older than the charge.
+// Import is a charge in the gateway's own records that the table may lack, after a restore from a
+// backup that is older than the charge.
 type Import struct {
 	Charge
 
 	Gateway       GatewayID
 	TransactionID string // the gateway's
-	By            string // the person who has the list
+	By            string // the operator
 	Rules         KeyRules
 	Worker        time.Time
 	// Overwrite lets the charge replace another key of the order that is in flight or in doubt.
 	Overwrite bool
 }
 
-// ImportRefusedError says that the gateway's books do not go with what is stored. Nothing was
-// written, and a person must look.
+// ImportRefusedError says that the gateway's records contradict what is stored. Nothing was written; an
+// operator must look.
 type ImportRefusedError struct{ Why string }
 
+// Error returns the sentence in Why.
 func (e *ImportRefusedError) Error() string { return e.Why }
 
 // Check refuses what cannot be stored. The error is a *[FieldError].
@@ -30,9 +31,9 @@ func (i Import) Check() error {
 	switch {
 	case i.By == "" || len(i.By) > maxByBytes:
 		return &FieldError{Field: "by", Message: "the name of the person who imports must have 1 to 64 characters"}
-	case !fitsKey(i.Key):
+	case !validKey(i.Key):
 		return &FieldError{Field: "key", Message: "the gateway key must have 1 to 64 printable ASCII characters without spaces"}
-	case !usable(i.TransactionID):
+	case !validTransactionID(i.TransactionID):
 		return &FieldError{Field: "transaction_id", Message: "the transaction id must have 1 to 255 printable ASCII characters"}
 	case i.OrderID == "" || i.Money.IsZero():
 		return &FieldError{Field: "order_id", Message: "a charge needs an order and an amount"}
@@ -40,46 +41,48 @@ func (i Import) Check() error {
 	return nil
 }
 
-// maxKeyBytes is what is stored of a gateway key.
+// maxKeyBytes is the longest gateway key that is stored.
 const maxKeyBytes = 64
 
-func fitsKey(key GatewayKey) bool {
-	return key != "" && len(key) <= maxKeyBytes && clipCode(string(key)) == string(key)
+func validKey(key GatewayKey) bool {
+	return key != "" && len(key) <= maxKeyBytes && sanitizeCode(string(key)) == string(key)
 }
 
-// Open returns the payment of an order that the table lacks, at now. It is not decided yet:
+// Open returns the payment of an order that the table lacks, at now. It has no outcome yet:
 // [Import.Apply] follows, in the same transaction.
 func (i Import) Open(now time.Time) Payment {
-	return ClaimRequest{OrderID: i.OrderID, Money: i.Money, NewKey: i.Key, Replica: clip(i.By), Deferred: true}.Open(now)
+	return ClaimRequest{
+		OrderID: i.OrderID, Money: i.Money, NewKey: i.Key, Replica: sanitizeMessage(i.By), Deferred: true,
+	}.Open(now)
 }
 
-// Apply returns the payment with the money taken, whatever the table thought of it: what it knows
-// may be older than the charge. A payment that has succeeded with this transaction is left as
-// it is (VerdictReplay). The error is a *[ImportRefusedError].
+// Apply returns the payment as succeeded with the charge, whether or not the row is final, because the
+// row may be older than the charge. A payment that has succeeded with this transaction is unchanged
+// (VerdictReplay). The error is a *[ImportRefusedError].
 //
-// The fencing number grows, so that a worker that is at the payment settles nothing.
+// The fencing token grows, so that a worker that still holds a claim cannot settle the payment.
 func (i Import) Apply(p Payment, now time.Time) (Decision, error) {
 	switch {
 	case p.Money != i.Money:
 		return Decision{}, &ImportRefusedError{fmt.Sprintf(
-			"the gateway has charged %s, and the order has %s", i.Money, p.Money)}
+			"the gateway charged %s, but the order is for %s", i.Money, p.Money)}
 	case p.State == StateSucceeded && p.TransactionID != i.TransactionID:
 		return Decision{}, &ImportRefusedError{fmt.Sprintf(
-			"the order has succeeded with transaction %s, and the gateway has %s as well: it may have been charged twice",
+			"the order has succeeded with transaction %s, but the gateway also has %s: the order may have been charged twice",
 			p.TransactionID, i.TransactionID)}
 	case p.State == StateSucceeded:
 		return unchanged(VerdictReplay, p), nil
 	}
 	if key, open := p.OtherOpenKey(i.Key); open && !i.Overwrite {
 		return Decision{}, &ImportRefusedError{fmt.Sprintf(
-			"the order is %s with another gateway key, %s, which may have taken the money as well; wait until that is known, "+
+			"the order is %s with another gateway key, %s, which may also have taken the money; wait until that is known, "+
 				"or name the order with --overwrite", p.State, key)}
 	}
 	was := p.State
 	d := p.succeed(Approval{
 		OrderID: i.OrderID, Key: i.Key, Gateway: i.Gateway, TransactionID: i.TransactionID, By: i.By, Rules: i.Rules,
 	}, Instant{now, i.Worker})
-	d.addEvent(EventImported, i.By, fmt.Sprintf("was %s; transaction %s with gateway key %s, from the gateway's books",
+	d.addEvent(EventImported, i.By, fmt.Sprintf("was %s; imported transaction %s with gateway key %s from the gateway's records",
 		was, i.TransactionID, i.Key))
 	return d, nil
 }

@@ -5,10 +5,10 @@ import (
 	"time"
 )
 
-// Instant is one moment by two clocks, the database's and the worker's. Either may step, and the
-// two may differ by any amount; each is only compared with itself. A component that was not
-// recorded is zero and is left out of what is computed; without a clock that both moments have,
-// nothing has passed for certain, and any time may have.
+// Instant is one moment by two clocks, the database's and the worker's. Either may step, and the two
+// may differ by any amount, so each is only compared with itself. A component that was not recorded is
+// zero and is ignored. If two moments have no clock in common, it is certain of no time that it has
+// passed between them, and any time may have.
 type Instant struct {
 	DB     time.Time
 	Worker time.Time
@@ -17,14 +17,14 @@ type Instant struct {
 // IsZero reports whether neither clock was recorded.
 func (i Instant) IsZero() bool { return i.DB.IsZero() && i.Worker.IsZero() }
 
-// Elapsed is the time that has passed for certain between i and now: the smaller of the two. A
-// clock that stepped forward makes no time pass.
+// Elapsed is the time that has certainly passed between i and now: the smaller by the two clocks. A
+// clock that stepped forward does not make it larger.
 func (i Instant) Elapsed(now Instant) time.Duration {
 	smaller, _ := i.elapsed(now)
 	return smaller
 }
 
-// Age is the time that may have passed between i and now: the larger of the two.
+// Age is the time that may have passed between i and now: the larger by the two clocks.
 func (i Instant) Age(now Instant) time.Duration {
 	_, larger := i.elapsed(now)
 	return larger
@@ -45,9 +45,9 @@ func (i Instant) elapsed(now Instant) (smaller, larger time.Duration) {
 	return min(db, worker), max(db, worker)
 }
 
-// Clamp returns i with each component that lies more than ahead in the future of its clock
-// replaced by that clock's now: the clock has stepped back since, and what is timed from i would
-// otherwise last for as long as the step.
+// Clamp returns i with each component that lies more than ahead in the future of its clock replaced by
+// that clock's now. The clock has stepped back since, and what is timed from i would otherwise last for
+// as long as the step.
 func (i Instant) Clamp(now Instant, ahead time.Duration) Instant {
 	if !now.DB.IsZero() && i.DB.After(now.DB.Add(ahead)) {
 		i.DB = now.DB
@@ -58,7 +58,7 @@ func (i Instant) Clamp(now Instant, ahead time.Duration) Instant {
 	return i
 }
 
-// Later returns the later moment of two, by each clock.
+// Later returns the later of two moments, by each clock.
 func (i Instant) Later(j Instant) Instant {
 	if j.DB.After(i.DB) {
 		i.DB = j.DB

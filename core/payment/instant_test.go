@@ -10,8 +10,8 @@ import (
 	"paymentd/core/payment"
 )
 
-// The smaller of the two elapsed times has passed for certain, and the larger may have.
-func TestInstant(t *testing.T) {
+// The smaller of the two elapsed times has certainly passed, and the larger may have.
+func TestInstant_ElapsedAndAge(t *testing.T) {
 	t.Parallel()
 	const minute, hour = time.Minute, time.Hour
 	none := time.Time{}
@@ -19,13 +19,13 @@ func TestInstant(t *testing.T) {
 		from, now   payment.Instant
 		passed, age time.Duration
 	}{
-		"both agree":            {at(noon), at(noon.Add(minute)), minute, minute},
-		"the database steps on": {at(noon), payment.Instant{DB: noon.Add(hour), Worker: noon.Add(minute)}, minute, hour},
-		"the database steps back": {
+		"both agree":             {at(noon), at(noon.Add(minute)), minute, minute},
+		"database steps forward": {at(noon), payment.Instant{DB: noon.Add(hour), Worker: noon.Add(minute)}, minute, hour},
+		"database steps back": {
 			at(noon), payment.Instant{DB: noon.Add(-hour), Worker: noon.Add(minute)}, -hour, minute,
 		},
-		"the worker steps on":   {at(noon), payment.Instant{DB: noon.Add(minute), Worker: noon.Add(hour)}, minute, hour},
-		"the worker steps back": {at(noon), payment.Instant{DB: noon.Add(minute), Worker: noon.Add(-hour)}, -hour, minute},
+		"worker steps forward": {at(noon), payment.Instant{DB: noon.Add(minute), Worker: noon.Add(hour)}, minute, hour},
+		"worker steps back":    {at(noon), payment.Instant{DB: noon.Add(minute), Worker: noon.Add(-hour)}, -hour, minute},
 		"the clocks differ": {
 			payment.Instant{DB: noon, Worker: noon.Add(-hour)},
 			payment.Instant{DB: noon.Add(minute), Worker: noon.Add(minute - hour)},
@@ -51,8 +51,8 @@ func TestInstant(t *testing.T) {
 	require.False(t, payment.Instant{Worker: noon}.IsZero())
 }
 
-// What lies in a clock's future is replaced by that clock's now, and nothing else is.
-func TestClamp(t *testing.T) {
+// Only what lies in the future of a clock is replaced, by the now of that clock.
+func TestInstant_Clamp(t *testing.T) {
 	t.Parallel()
 	const ahead = time.Minute
 	now := payment.Instant{DB: noon, Worker: noon.Add(time.Hour)}

@@ -5,57 +5,66 @@ import (
 	"time"
 )
 
-// Closure says why a gateway key is closed: nothing sent under it can take money any more. Empty
-// while it is not.
+// Closure is why a gateway key is closed: no attempt that was sent with it can take money any more.
+// Empty while it is not closed.
 type Closure string
 
 const (
-	// ClosedDeclined: the gateway declined, and no attempt before was unknown, or a lookup says so.
+	// ClosedDeclined: the gateway declined, and no earlier attempt was unknown, or a lookup found the
+	// decline.
 	ClosedDeclined Closure = "declined"
-	// ClosedVoided: a lookup says that the charge is cancelled or voided.
+	// ClosedVoided: a lookup found that the charge is cancelled or voided.
 	ClosedVoided Closure = "voided"
 	// ClosedAbsent: two lookups, at least [KeyRules.Late] apart, found nothing, and both counted.
 	ClosedAbsent Closure = "absent"
-	// ClosedPerson: a person said so.
+	// ClosedPerson: an operator resolved that the money was not taken.
 	ClosedPerson Closure = "person"
-	// ClosedCharged: its charge is on record.
+	// ClosedCharged: its charge is recorded.
 	ClosedCharged Closure = "charged"
 )
 
-// Key is what is known of one gateway key of an order. It is stored apart from the payment, only
-// for keys that need more than the payment's own row, and outlives rounds.
+func (c Closure) valid() bool {
+	switch c {
+	case "", ClosedDeclined, ClosedVoided, ClosedAbsent, ClosedPerson, ClosedCharged:
+		return true
+	}
+	return false
+}
+
+// Key is what is known of one gateway key of an order. It is a row of its own, which outlives rounds,
+// and exists only for keys that need more than the payment's row.
 type Key struct {
 	Key      GatewayKey
 	Gateway  GatewayID
 	Sent     Instant // of the first claim that may have sent it
 	Lifetime time.Duration
-	// Doubt is that of the key's attempts. For the payment's present key, the payment's counts.
+	// Doubt is that of the key's attempts. For the payment's current key, the payment's counts.
 	Doubt Doubt
 	// Refusal is a decline or a rejection that came while an earlier attempt was unknown.
 	Refusal Refusal
-	// Look is when the first lookup was sent that counted and found nothing, and Attempts how
-	// many attempts the payment had then: one more, and the proof begins anew.
+	// Look is when the first lookup that counted and found nothing was sent, and Attempts how many
+	// attempts the payment had then. After another attempt, the proof begins anew.
 	Look     Instant
 	Attempts int
 	Lookups  int
-	// DueAt is the next lookup of a key that the payment's own due time does not serve.
+	// DueAt is the next lookup of a key that the payment's own due time does not cover.
 	DueAt    time.Time
 	Closed   Closure
 	ClosedAt time.Time
-	// WatchUntil is how long lookups go on after a person's word.
+	// WatchUntil is how long lookups go on after an operator resolved the payment.
 	WatchUntil time.Time
-	// TransactionID is of a charge that was found and is not the payment's: a double.
+	// TransactionID is that of a second charge, which is not the payment's.
 	TransactionID string
 }
 
-// Refusal is the answer of a gateway that did not charge at the attempt that it answered.
+// Refusal is a gateway's answer that an attempt did not charge.
 type Refusal struct {
 	Class   Class // ClassDeclined, ClassRejected, or empty
 	Code    string
 	Message string
 }
 
-// key returns what is known of the payment's present key, the stored part included.
+// key returns what is known of the payment's current key, including the stored record.
 func (p *Payment) key() Key {
 	k, _ := p.findKey(p.GatewayKey)
 	k.Key, k.Gateway = p.GatewayKey, p.Gateway
@@ -63,9 +72,9 @@ func (p *Payment) key() Key {
 	return k
 }
 
-// refusedKey returns the record of the present key with the decline or the rejection that the latest
-// attempt got while another left a doubt, if its worker was lost before it could conclude the round:
-// only a closed key ends the payment then. Nil if there is none.
+// refusedKey returns the record of the current key with the decline or rejection of the latest attempt,
+// if the key is in doubt and the worker was lost before it could conclude the round. The refusal
+// becomes the outcome only when the key is closed. Nil if there is none.
 func (p *Payment) refusedKey() *Key {
 	a := p.Attempt
 	refusal := Result{Class: a.Class, Code: a.Code, Message: a.Message}.refusal()
@@ -74,7 +83,7 @@ func (p *Payment) refusedKey() *Key {
 	}
 	k := p.key()
 	if k.Refusal.Class != "" {
-		return nil // it is on record
+		return nil // recorded already
 	}
 	k.Refusal = refusal
 	return &k
@@ -89,8 +98,8 @@ func (p *Payment) findKey(key GatewayKey) (Key, bool) {
 	return p.Keys[i], true
 }
 
-// keepKey puts a record among those of the payment, in the place of the one before.
-func (d *Decision) keepKey(k Key) {
+// storeKey adds a record to the decision, in place of an earlier one of the same key.
+func (d *Decision) storeKey(k Key) {
 	i := slices.IndexFunc(d.Payment.Keys, func(old Key) bool { return old.Key == k.Key })
 	d.Payment.Keys = slices.Clone(d.Payment.Keys)
 	if i < 0 {
@@ -106,87 +115,116 @@ func (d *Decision) keepKey(k Key) {
 	}
 }
 
-// reopen is for a claim that may send under the key again: what closed it, the lookups before and
-// a person's word no longer count. Lookups that a person's word left behind go on.
-func (d *Decision) reopen(key GatewayKey) {
+// reopenKey undoes the closure of a key for a claim that may send it again: the closure and the earlier
+// lookups no longer count. Lookups that follow an operator's resolution go on.
+func (d *Decision) reopenKey(key GatewayKey) {
 	k, stored := d.Payment.findKey(key)
 	if !stored || k.Closed == "" && k.Look.IsZero() && k.DueAt.IsZero() {
 		return
 	}
 	if k.Closed != "" {
-		k.Refusal = Refusal{} // of attempts that the closure has covered
+		k.Refusal = Refusal{} // of attempts that the closure covered
 	}
 	k.Closed, k.ClosedAt, k.Look, k.Attempts = "", time.Time{}, Instant{}, 0
 	if k.WatchUntil.IsZero() {
 		k.DueAt = time.Time{}
 	}
-	d.keepKey(k)
+	d.storeKey(k)
 }
 
-// keyChoice is with which key a payment goes on.
+func (k *Key) close(why Closure, now Instant) {
+	if k.Closed == "" {
+		k.Closed, k.ClosedAt = why, now.DB
+	}
+}
+
+// resetProof is for a lookup that found a charge: no earlier proof of its absence counts.
+func (k *Key) resetProof() {
+	k.Look, k.Attempts = Instant{}, 0
+	k.Closed, k.ClosedAt = "", time.Time{}
+}
+
+// clampFutureTimes replaces moments that lie in the future of a clock that has stepped back.
+func (k *Key) clampFutureTimes(r KeyRules, now Instant) {
+	k.Sent, k.Look = k.Sent.Clamp(now, 0), k.Look.Clamp(now, 0)
+	k.Doubt = k.Doubt.clamp(now, r.maxSkew())
+}
+
+// keyChoice is the key with which a payment is claimed.
 type keyChoice int
 
 const (
-	keyKept    keyChoice = iota // the present key may be sent
-	keyMinted                   // the present key is closed and of no more use: a new one
-	keyLooked                   // the present key may not be sent again: it is only looked up
-	keyForeign                  // the present key is another gateway's, and not closed
+	keyKept       keyChoice = iota // the current key may be sent
+	keyReplaced                    // the current key is closed and cannot be used again: a new one
+	keyLookUpOnly                  // the current key may not be sent again: it is only looked up
+	keyForeign                     // the current key is another gateway's, and not closed
 )
 
-// chooseKey decides with which key the payment may go on at now, when no claim is alive.
+// chooseKey decides with which key the payment may be claimed at now, if no claim is live.
 func (p *Payment) chooseKey(r KeyRules, now Instant) keyChoice {
 	foreign := p.Gateway != "" && p.Gateway != r.Gateway
 	expired := r.Expired(p.KeySent, p.KeyLifetime, now)
+	if p.Doubt.Any() {
+		switch {
+		case foreign:
+			return keyForeign
+		case expired || !r.HonoursKeys || p.State == StateDeclined:
+			return keyLookUpOnly
+		}
+		return keyKept
+	}
 	stored, _ := p.findKey(p.GatewayKey)
 	switch {
-	case p.State == StateDeclined && !p.Doubt.Any():
-		return keyMinted
-	case p.KeySent.IsZero() && !p.Doubt.Any():
+	case p.State == StateDeclined:
+		return keyReplaced
+	case p.KeySent.IsZero():
 		return keyKept
-	case !p.Doubt.Any() && (foreign || expired || r.SavesErrors || stored.Closed == ClosedVoided):
-		return keyMinted
-	case !p.Doubt.Any():
-		return keyKept
-	case foreign:
-		return keyForeign
-	case expired || !r.HonoursKeys || p.State == StateDeclined:
-		return keyLooked
+	case foreign || expired || r.SavesErrors || stored.Closed == ClosedVoided:
+		return keyReplaced
 	}
 	return keyKept
 }
 
-// Foreign reports whether the payment has a key of another gateway than the configured one that is
-// not closed: it is neither sent nor looked up.
-func (p *Payment) Foreign(gateway GatewayID) bool {
-	if p.Gateway == "" || p.Gateway == gateway || p.State == StateSucceeded {
-		return false
-	}
-	return p.State == StateProcessing || p.Doubt.Any()
+// replaceKey gives the payment a new key, which was not sent yet and belongs to no gateway yet.
+func (p *Payment) replaceKey(key GatewayKey) {
+	p.GatewayKey, p.Gateway = key, ""
+	p.KeySent, p.KeyLifetime, p.Doubt = Instant{}, 0, Doubt{}
 }
 
-// SentUnrecorded reports whether the present key was sent although the row says that it was not: the
-// version before sends keys that this version has made, and does not record it.
+// Foreign reports whether the payment's key belongs to a gateway other than the configured one and is
+// not closed. Such a key is neither sent nor looked up.
+func (p *Payment) Foreign(gateway GatewayID) bool {
+	return p.Gateway != "" && p.Gateway != gateway && p.mayCharge()
+}
+
+// OtherOpenKey returns the payment's current key, and whether a charge with the given key could be a
+// second one: the current key is another one, and it is in flight or in doubt.
+func (p *Payment) OtherOpenKey(key GatewayKey) (GatewayKey, bool) {
+	return p.GatewayKey, p.GatewayKey != key && p.mayCharge()
+}
+
+// mayCharge reports whether attempts with the current key may take money that is not recorded.
+func (p *Payment) mayCharge() bool {
+	return p.State == StateProcessing || p.State != StateSucceeded && p.Doubt.Any()
+}
+
+// SentUnrecorded reports whether the current key was sent although the row says that it was not. The
+// previous version sends keys that this version has made, and does not record it.
 func (p Payment) SentUnrecorded() bool {
 	begun := p.Attempt.GatewayKey == p.GatewayKey && !p.Attempt.StartedAt.IsZero()
 	return p.KeySent.IsZero() && p.State != StateSucceeded && (begun || p.Doubt.Any())
 }
 
-// Upgraded returns a payment as its row says it that a program before gateway keys were
-// recorded has written: the key was sent when the payment was created at the earliest, and a failure that
-// rests on a single lookup is not proven. A payment that is unresolved is in doubt.
+// Upgraded returns the payment of a row that a version before gateway keys were recorded has written.
+// Its key was sent when the payment was created at the earliest. A failure that rests on a single
+// lookup is not proven, and an unresolved payment is in doubt.
 func (p Payment) Upgraded() Payment {
 	if p.Attempts() > 0 {
 		p.KeySent = Instant{DB: p.CreatedAt}
 	}
-	unproven := p.State == StateFailed && p.Reason == (Refusal{}).outcome().Reason
+	unproven := p.State == StateFailed && p.Reason == reasonAbsent
 	if unproven || p.State == StateUnresolved && !p.Doubt.Any() {
 		p.Doubt.Answered = true
 	}
 	return p
-}
-
-// repairClocks replaces what lies in the future of a clock that has stepped back.
-func (k *Key) repairClocks(r KeyRules, now Instant) {
-	k.Sent, k.Look = k.Sent.Clamp(now, 0), k.Look.Clamp(now, 0)
-	k.Doubt = k.Doubt.clamp(now, r.skew())
 }

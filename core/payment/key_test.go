@@ -10,127 +10,8 @@ import (
 	"paymentd/core/payment"
 )
 
-func TestKeyRules_ClaimedAndDue(t *testing.T) {
-	t.Parallel()
-	r := rules()
-	p := opened(t)
-	require.True(t, r.Claimed(p, noon))
-	require.True(t, r.Claimed(p, noon.Add(lease-1)))
-	require.False(t, r.Claimed(p, noon.Add(lease)))
-	p.DueAt = noon.Add(r.MaxLease)
-	require.True(t, r.Claimed(p, noon))
-	p.DueAt = noon.Add(r.MaxLease + 1)
-	require.False(t, r.Claimed(p, noon), "no lease ends so late: the clock has stepped back")
-	r.MaxLease = 0
-	require.True(t, r.Claimed(p, noon), "without a limit")
-
-	for state, limit := range map[payment.State]time.Duration{
-		payment.StateProcessing: rules().MaxLease, payment.StateScheduled: rules().MaxDelay,
-		payment.StateUnresolved: rules().MaxLookup,
-	} {
-		p := in(t, state)
-		p.DueAt = noon.Add(limit)
-		require.Equal(t, payment.VerdictNotDue, pickUp(terms(), p, noon).Verdict, state)
-		p.DueAt = noon.Add(limit + 1)
-		require.NotEqual(t, payment.VerdictNotDue, pickUp(terms(), p, noon).Verdict, state)
-	}
-	require.Equal(t, rules().MaxLease, payment.PickUpPolicy{Work: payment.WorkTakeovers, Rules: rules()}.DueWithin())
-	require.Equal(t, rules().MaxLookup, payment.PickUpPolicy{Work: payment.WorkLookups, Rules: rules()}.DueWithin())
-}
-
-// A key is too old before the gateway may have forgotten it: an attempt and a late charge must fit.
-func TestKeyRules_Expired(t *testing.T) {
-	t.Parallel()
-	const day = 24 * time.Hour
-	r := rules()
-	limit := day - r.Timeout - r.Late
-	tests := map[string]struct {
-		sent     payment.Instant
-		lifetime time.Duration
-		now      payment.Instant
-		want     bool
-	}{
-		"young":                {at(noon), day, at(noon.Add(limit)), false},
-		"old":                  {at(noon), day, at(noon.Add(limit + 1)), true},
-		"old by one clock":     {at(noon), day, payment.Instant{DB: noon, Worker: noon.Add(limit + 1)}, true},
-		"old by the other":     {at(noon), day, payment.Instant{DB: noon.Add(limit + 1), Worker: noon.Add(-day)}, true},
-		"for ever":             {at(noon), 0, at(noon.Add(100 * day)), false},
-		"as it was stored":     {at(noon), 2 * day, at(noon.Add(limit + 1)), false},
-		"never sent":           {payment.Instant{}, day, at(noon.Add(100 * day)), false},
-		"version before":       {payment.Instant{DB: noon}, 0, at(noon.Add(limit + 1)), true},
-		"version before, new":  {payment.Instant{DB: noon}, 0, at(noon.Add(limit)), false},
-		"shorter than allowed": {at(noon), r.Timeout, at(noon), true},
-	}
-	for name, test := range tests {
-		require.Equal(t, test.want, r.Expired(test.sent, test.lifetime, test.now), name)
-	}
-	r.KeyLifetime = 0
-	require.False(t, r.Expired(payment.Instant{DB: noon}, day, at(noon.Add(100*day))), "today's, of the version before")
-}
-
-// When a lookup's "nothing" counts: no attempt may still arrive, the lag is over, and the key is known.
-func TestKeyRules_AbsenceCounts(t *testing.T) {
-	t.Parallel()
-	const day = 24 * time.Hour
-	tests := map[string]struct {
-		doubt  payment.Doubt
-		change func(*payment.KeyRules)
-		sent   payment.Instant
-		want   bool
-	}{
-		"each was answered":         {answered, nil, at(noon), true},
-		"(a) one may arrive":        {unanswered, nil, at(noon.Add(late - 1)), false},
-		"(a) none may":              {unanswered, nil, at(noon.Add(late)), true},
-		"(a) the database steps on": {unanswered, nil, payment.Instant{DB: noon.Add(day / 2), Worker: noon.Add(1)}, false},
-		"(a) the worker steps on":   {unanswered, nil, payment.Instant{DB: noon.Add(1), Worker: noon.Add(day / 2)}, false},
-		"(b) within the lag":        {answered, lagging, at(noon.Add(2*time.Second - 1)), false},
-		"(b) after the lag":         {answered, lagging, at(noon.Add(2 * time.Second)), true},
-		"(b) by both clocks":        {answered, lagging, payment.Instant{DB: noon.Add(time.Hour), Worker: noon.Add(time.Second)}, false},
-		"(b) without a lag":         {answered, nil, at(noon.Add(-time.Millisecond)), true},
-		"(c) the key lives":         {answered, nil, at(noon.Add(day - 1)), true},
-		"(c) the key is forgotten":  {answered, nil, at(noon.Add(day)), false},
-		"(c) by one clock":          {answered, nil, payment.Instant{DB: noon.Add(day), Worker: noon.Add(time.Hour)}, false},
-		"(c) lookups do not forget": {answered, remembering, at(noon.Add(100 * day)), true},
-	}
-	for name, test := range tests {
-		t.Run(name, func(t *testing.T) {
-			t.Parallel()
-			r := rules()
-			if test.change != nil {
-				test.change(&r)
-			}
-			p := unresolvedWith(t, test.doubt)
-			d, err := record(r, p, payment.FoundNothing, test.sent).Apply(p, test.sent.DB)
-			require.NoError(t, err)
-			require.Equal(t, test.want, d.Payment.State == payment.StateFailed)
-			require.Equal(t, test.want, len(d.Keys) == 1 && d.Keys[0].Look == test.sent)
-		})
-	}
-}
-
-func lagging(r *payment.KeyRules)     { r.LookupLag = 2 * time.Second }
-func remembering(r *payment.KeyRules) { r.LookupForgets = false }
-
-// unresolvedWith is a payment whose key was sent at noon, with a doubt, and that is looked up.
-func unresolvedWith(t *testing.T, doubt payment.Doubt) payment.Payment {
-	t.Helper()
-	p := in(t, payment.StateUnresolved)
-	p.Doubt = doubt
-	p = pickUp(terms(), p, p.DueAt).Payment
-	p.Doubt = doubt
-	return p
-}
-
-// record is the answer to a lookup of the payment's key, which was sent at a moment and answered at once.
-func record(r payment.KeyRules, p payment.Payment, found payment.LookupResult, sent payment.Instant) payment.LookupRecord {
-	return payment.LookupRecord{
-		ClaimRef: p.ClaimRef(), Key: p.GatewayKey, Replica: "replica-q", Rules: r, Sent: sent, Worker: sent.Worker,
-		Result: payment.Lookup{Result: found, TransactionID: "txn-7", Code: "code", Message: "message"},
-	}
-}
-
-// With which key a payment goes on, for every combination of what decides it.
-func TestAClaimChoosesTheKey(t *testing.T) {
+// The key with which a payment is claimed, for every combination of what decides it.
+func TestClaim_ChoosesKey(t *testing.T) {
 	t.Parallel()
 	bools := []bool{false, true}
 	for _, state := range payment.States() {
@@ -139,7 +20,7 @@ func TestAClaimChoosesTheKey(t *testing.T) {
 				for _, expired := range bools {
 					for _, savesErrors := range bools {
 						for _, honours := range bools {
-							c := choice{state, doubtful, foreign, expired, savesErrors, honours}
+							c := keyCase{state, doubtful, foreign, expired, savesErrors, honours}
 							t.Run(fmt.Sprintf("%+v", c), func(t *testing.T) { t.Parallel(); c.check(t) })
 						}
 					}
@@ -149,13 +30,13 @@ func TestAClaimChoosesTheKey(t *testing.T) {
 	}
 }
 
-type choice struct {
+type keyCase struct {
 	state                                               payment.State
 	doubtful, foreign, expired, savesErrors, honoursKey bool
 }
 
-func (c choice) check(t *testing.T) {
-	p, a := in(t, c.state), ask(t, "key-2")
+func (c keyCase) check(t *testing.T) {
+	p, a := inState(t, c.state), claimRequest(t, "key-2")
 	p.Doubt = noDoubt
 	if c.doubtful {
 		p.Doubt = answered
@@ -169,40 +50,64 @@ func (c choice) check(t *testing.T) {
 	}
 	a.Rules.SavesErrors, a.Rules.HonoursKeys = c.savesErrors, c.honoursKey
 	d := decide(a, p, now)
-	doubtful := c.doubtful || c.state == payment.StateProcessing // whose attempt is interrupted
+	doubtful := c.doubtful || c.state == payment.StateProcessing // whose worker is lost
 	switch {
 	case c.state == payment.StateSucceeded:
 		require.Equal(t, payment.VerdictReplay, d.Verdict)
-	case doubtful && c.foreign:
+	case doubtful:
+		c.checkDoubtful(t, p, d)
+	default:
+		c.checkClosed(t, d, now)
+	}
+	if d.Payment.State == payment.StateProcessing && d.Write {
+		require.Equal(t, d.Payment.GatewayKey, d.Payment.Attempt.GatewayKey)
+	}
+	c.checkDeferred(t, a, p, now)
+}
+
+// checkDoubtful is for a claim while the key is in doubt.
+func (c keyCase) checkDoubtful(t *testing.T, p payment.Payment, d payment.Decision) {
+	t.Helper()
+	switch {
+	case c.foreign:
 		require.Equal(t, payment.VerdictForeign, d.Verdict)
-		requireUntouched(t, p, d)
-	case doubtful && (c.expired || !c.honoursKey || c.state == payment.StateDeclined):
+		requireUnchanged(t, p, d)
+	case c.expired || !c.honoursKey || c.state == payment.StateDeclined:
 		require.Equal(t, payment.VerdictLookUp, d.Verdict)
 		require.Equal(t, payment.StateUnresolved, d.Payment.State)
 		require.Equal(t, payment.GatewayKey("key-1"), d.Payment.GatewayKey)
 		require.Empty(t, d.Payment.Code)
 		require.Equal(t, p.Fence+1, d.Payment.Fence)
 		require.Equal(t, c.state != payment.StateUnresolved, d.Event != nil && d.Event.Kind == payment.EventUnsendable)
-	case !doubtful && (c.state == payment.StateDeclined || c.foreign || c.expired || c.savesErrors):
-		require.Equal(t, payment.VerdictClaimed, d.Verdict)
-		require.Equal(t, payment.GatewayKey("key-2"), d.Payment.GatewayKey)
-		require.Equal(t, a.Rules.Gateway, d.Payment.Gateway)
-		require.Equal(t, at(now), d.Payment.KeySent, "a new key is as old as its claim")
-		require.False(t, d.Payment.Doubt.Any())
 	default:
-		require.Equal(t, payment.VerdictClaimed, d.Verdict)
-		require.Equal(t, payment.GatewayKey("key-1"), d.Payment.GatewayKey)
-		require.Equal(t, at(noon), d.Payment.KeySent, "age counts from the first claim")
-		require.Equal(t, doubtful, d.Payment.Doubt.Any())
+		requireKeyKept(t, d)
+		require.True(t, d.Payment.Doubt.Any())
 	}
-	if d.Payment.State == payment.StateProcessing && d.Write {
-		require.Equal(t, d.Payment.GatewayKey, d.Payment.Attempt.GatewayKey)
-	}
-	c.checkLater(t, a, p, now)
 }
 
-// checkLater is for a request that only wants to be accepted: it settles nothing about the key.
-func (c choice) checkLater(t *testing.T, a payment.ClaimRequest, p payment.Payment, now time.Time) {
+// checkClosed is for a claim while the key is closed, or was not sent.
+func (c keyCase) checkClosed(t *testing.T, d payment.Decision, now time.Time) {
+	t.Helper()
+	require.False(t, d.Payment.Doubt.Any())
+	if c.state != payment.StateDeclined && !c.foreign && !c.expired && !c.savesErrors {
+		requireKeyKept(t, d)
+		return
+	}
+	require.Equal(t, payment.VerdictClaimed, d.Verdict)
+	require.Equal(t, payment.GatewayKey("key-2"), d.Payment.GatewayKey)
+	require.Equal(t, rules().Gateway, d.Payment.Gateway)
+	require.Equal(t, at(now), d.Payment.KeySent, "a new key is as old as its claim")
+}
+
+func requireKeyKept(t *testing.T, d payment.Decision) {
+	t.Helper()
+	require.Equal(t, payment.VerdictClaimed, d.Verdict)
+	require.Equal(t, payment.GatewayKey("key-1"), d.Payment.GatewayKey)
+	require.Equal(t, at(noon), d.Payment.KeySent, "a key ages from the first claim that sent it")
+}
+
+// checkDeferred is for a deferred request, which replaces no key but a declined one.
+func (c keyCase) checkDeferred(t *testing.T, a payment.ClaimRequest, p payment.Payment, now time.Time) {
 	t.Helper()
 	a.Deferred = true
 	d := decide(a, p, now)
@@ -220,19 +125,19 @@ func (c choice) checkLater(t *testing.T, a payment.ClaimRequest, p payment.Payme
 	}
 }
 
-// A key whose charge is voided answers a repeat with that charge for ever: the order gets a new one.
-func TestAVoidedKeyIsReplaced(t *testing.T) {
+// A repeat with the key of a voided charge would get that charge again, so the order gets a new key.
+func TestClaim_ReplacesVoidedKey(t *testing.T) {
 	t.Parallel()
-	p := unresolvedWith(t, named)
-	d, err := record(rules(), p, payment.FoundVoided, at(noon.Add(time.Hour))).Apply(p, noon.Add(time.Hour))
+	p := unresolvedPayment(t, named)
+	d, err := lookupRecord(rules(), p, payment.FoundVoided, at(noon.Add(time.Hour))).Apply(p, noon.Add(time.Hour))
 	require.NoError(t, err)
 	require.Equal(t, payment.StateFailed, d.Payment.State)
 	require.Equal(t, payment.ClosedVoided, d.Keys[0].Closed)
-	require.Equal(t, payment.GatewayKey("key-2"), decide(ask(t, "key-2"), d.Payment, noon.Add(2*time.Hour)).Payment.GatewayKey)
+	require.Equal(t, payment.GatewayKey("key-2"), decide(claimRequest(t, "key-2"), d.Payment, noon.Add(2*time.Hour)).Payment.GatewayKey)
 }
 
-// A claim that may send under a closed key takes its closure back, in the same decision.
-func TestAClaimReopensTheKey(t *testing.T) {
+// A claim that may send a closed key undoes the closure in the same decision.
+func TestClaim_ReopensKey(t *testing.T) {
 	t.Parallel()
 	watched := noon.Add(7 * 24 * time.Hour)
 	for name, test := range map[string]struct{ before, after payment.Key }{
@@ -243,11 +148,11 @@ func TestAClaimReopensTheKey(t *testing.T) {
 			},
 			payment.Key{Lookups: 3, Doubt: answered},
 		},
-		"closed by a person": {
+		"closed by an operator": {
 			payment.Key{Closed: payment.ClosedPerson, ClosedAt: noon, DueAt: noon.Add(time.Hour), WatchUntil: watched},
 			payment.Key{DueAt: noon.Add(time.Hour), WatchUntil: watched},
 		},
-		"looked at once": {payment.Key{Look: at(noon), Attempts: 1, DueAt: noon.Add(late)}, payment.Key{}},
+		"looked up once": {payment.Key{Look: at(noon), Attempts: 1, DueAt: noon.Add(late)}, payment.Key{}},
 		"refused, and not closed": {
 			payment.Key{Look: at(noon), Refusal: payment.Refusal{Class: payment.ClassDeclined}},
 			payment.Key{Refusal: payment.Refusal{Class: payment.ClassDeclined}},
@@ -255,25 +160,25 @@ func TestAClaimReopensTheKey(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			p := in(t, payment.StateFailed)
+			p := inState(t, payment.StateFailed)
 			test.before.Key, test.after.Key = "key-1", "key-1"
 			p.Keys = []payment.Key{test.before}
-			d := decide(ask(t, "key-2"), p, noon.Add(time.Minute))
+			d := decide(claimRequest(t, "key-2"), p, noon.Add(time.Minute))
 			require.Equal(t, payment.VerdictClaimed, d.Verdict)
 			require.Equal(t, []payment.Key{test.after}, d.Keys)
 			require.Equal(t, []payment.Key{test.after}, d.Payment.Keys)
 			require.Equal(t, test.before, p.Keys[0], "what was read is not changed")
 		})
 	}
-	p := in(t, payment.StateFailed)
-	require.Empty(t, decide(ask(t, "key-2"), p, noon.Add(time.Minute)).Keys, "most payments have no record")
+	p := inState(t, payment.StateFailed)
+	require.Empty(t, decide(claimRequest(t, "key-2"), p, noon.Add(time.Minute)).Keys, "most payments have no record")
 }
 
-// A row of the version before: its key is as old as the payment, and one lookup proves nothing.
-func TestOfVersionBefore(t *testing.T) {
+// The key is as old as the payment, and one lookup proves nothing.
+func TestUpgraded_RowOfPreviousVersion(t *testing.T) {
 	t.Parallel()
 	old := func(state payment.State) payment.Payment {
-		p := in(t, state)
+		p := inState(t, state)
 		p.Gateway, p.KeySent, p.KeyLifetime, p.Doubt = "", payment.Instant{}, 0, noDoubt
 		return p
 	}
@@ -283,72 +188,54 @@ func TestOfVersionBefore(t *testing.T) {
 		require.Equal(t, payment.Instant{DB: noon}, got.KeySent, state)
 		require.Equal(t, state == payment.StateUnresolved, got.Doubt.Any(), state)
 	}
-	require.True(t, accepted(t).Upgraded().KeySent.IsZero(), "it was not sent")
+	require.True(t, scheduledPayment(t).Upgraded().KeySent.IsZero(), "it was not sent")
 	failed := old(payment.StateFailed)
 	failed.Reason = "the gateway has no charge with this gateway key"
 	failed = failed.Upgraded()
 	require.True(t, failed.Doubt.Any(), "it rests on one lookup")
 
-	d := decide(ask(t, "key-2"), failed, noon.Add(time.Hour))
+	d := decide(claimRequest(t, "key-2"), failed, noon.Add(time.Hour))
 	require.Equal(t, payment.VerdictClaimed, d.Verdict)
 	require.Equal(t, payment.GatewayKey("key-1"), d.Payment.GatewayKey)
-	require.Equal(t, rules().Gateway, d.Payment.Gateway, "from now on it is known")
-	require.Equal(t, payment.VerdictLookUp, decide(ask(t, "key-2"), failed, noon.Add(25*time.Hour)).Verdict)
+	require.Equal(t, rules().Gateway, d.Payment.Gateway, "it is recorded now")
+	require.Equal(t, payment.VerdictLookUp, decide(claimRequest(t, "key-2"), failed, noon.Add(25*time.Hour)).Verdict)
 
 	sent := old(payment.StateProcessing)
 	require.True(t, sent.SentUnrecorded())
-	require.False(t, opened(t).SentUnrecorded())
-	fresh := accepted(t)
+	require.False(t, claimedPayment(t).SentUnrecorded())
+	fresh := scheduledPayment(t)
 	require.False(t, fresh.SentUnrecorded())
 	fresh.Doubt = answered
 	require.True(t, fresh.SentUnrecorded())
 }
 
-func TestForeign(t *testing.T) {
+func TestForeign_OpenKeyOfAnotherGateway(t *testing.T) {
 	t.Parallel()
 	for _, state := range payment.States() {
-		p := in(t, state)
+		p := inState(t, state)
 		require.False(t, p.Foreign(rules().Gateway), state)
 		want := state == payment.StateProcessing || state == payment.StateUnresolved
 		require.Equal(t, want, p.Foreign("https://other.example"), state)
 		p.Gateway = ""
 		require.False(t, p.Foreign("https://other.example"), state)
 	}
-	p := in(t, payment.StateUnresolved)
-	on := terms()
+	p := inState(t, payment.StateUnresolved)
+	on := pickUpPolicy()
 	on.Rules.Gateway = "https://other.example"
-	requireUntouched(t, p, pickUp(on, p, p.DueAt))
+	requireUnchanged(t, p, pickUp(on, p, p.DueAt))
 }
 
-// The attempt of a lost worker counts as sent at the end of its lease, whatever the clocks say.
-func TestAnInterruptedAttemptMayBeginUntilTheLeaseEnds(t *testing.T) {
+func TestOtherOpenKey_ByState(t *testing.T) {
 	t.Parallel()
-	retried := renewed(t, opened(t), payment.ClassUnknownAnswered, noon) // the next begins a second later
-	tests := map[string]struct {
-		p    payment.Payment
-		now  payment.Instant
-		left time.Duration
-	}{
-		"over":                      {opened(t), at(noon.Add(lease)), 0},
-		"long over":                 {opened(t), at(noon.Add(time.Hour)), 0},
-		"cut short":                 {opened(t), at(noon.Add(time.Second)), lease - time.Second},
-		"cut short in a backoff":    {retried, at(noon), time.Second + lease},
-		"the database steps on":     {opened(t), payment.Instant{DB: noon.Add(time.Hour), Worker: noon.Add(time.Second)}, lease},
-		"in a backoff, it steps on": {retried, payment.Instant{DB: noon.Add(time.Hour), Worker: noon}, lease + time.Second},
-		"the database steps back":   {opened(t), payment.Instant{DB: noon.Add(-time.Hour), Worker: noon.Add(time.Hour)}, lease + 10*time.Second},
-		"another worker's clock":    {opened(t), payment.Instant{DB: noon.Add(lease), Worker: noon.Add(5 * time.Minute)}, lease},
-		"two clocks a little apart": {opened(t), payment.Instant{DB: noon.Add(lease), Worker: noon.Add(lease + time.Second)}, 0},
-	}
-	for name, test := range tests {
-		t.Run(name, func(t *testing.T) {
-			t.Parallel()
-			p, a := test.p, ask(t, "key-2")
-			p.DueAt = test.now.DB // its replica is silent
-			a.Worker = test.now.Worker
-			d := a.Decide(p, test.now.DB)
-			require.Equal(t, payment.VerdictClaimed, d.Verdict)
-			until := payment.Instant{DB: test.now.DB.Add(test.left), Worker: test.now.Worker.Add(test.left)}
-			require.Equal(t, until, d.Payment.Doubt.Unanswered)
-		})
+	for _, state := range payment.States() {
+		p := inState(t, state)
+		key, open := p.OtherOpenKey("key-2")
+		require.Equal(t, payment.GatewayKey("key-1"), key)
+		require.Equal(t, state == payment.StateProcessing || state == payment.StateUnresolved, open, state)
+		_, open = p.OtherOpenKey("key-1")
+		require.False(t, open, state)
+		p.Doubt = answered
+		_, open = p.OtherOpenKey("key-2")
+		require.Equal(t, state != payment.StateSucceeded, open, state)
 	}
 }

@@ -5,57 +5,93 @@ import (
 	"time"
 )
 
-// LookupRecord is the answer to one lookup, to be stored under the row's lock. It says everything
-// that a lookup can change: the payment's outcome, and what is proven of the key.
+// LookupResult is what a lookup found of a gateway key.
+type LookupResult string
+
+const (
+	// FoundApproved: the money was taken with this key.
+	FoundApproved LookupResult = "approved"
+	// FoundDeclined: a charge with this key was declined.
+	FoundDeclined LookupResult = "declined"
+	// FoundProcessing: an attempt with this key is running.
+	FoundProcessing LookupResult = "processing"
+	// FoundPending: a charge has this key, and is not decided (pending, authorized).
+	FoundPending LookupResult = "pending"
+	// FoundVoided: a charge had this key, and is cancelled or voided: it can take no money.
+	FoundVoided LookupResult = "voided"
+	// FoundNothing: the gateway itself answered, in the terms of its protocol, that no charge has
+	// this key. A request that is still on its way may arrive later.
+	FoundNothing LookupResult = "nothing"
+	// FoundNoAnswer: the gateway itself did not answer, or its answer could not be read.
+	FoundNoAnswer LookupResult = "no_answer"
+)
+
+// Lookup is the gateway's answer to the lookup of a gateway key.
+type Lookup struct {
+	Result        LookupResult
+	TransactionID string // with FoundApproved
+	Code          string // with FoundDeclined
+	Message       string
+}
+
+// LookupRecord is the answer to one lookup, to be stored under the row's lock. It holds everything that
+// a lookup can change: the payment's outcome, and what is proven of the key.
 type LookupRecord struct {
-	// Hold is the claim, or what was read, before the lookup was sent. Anything but a charge
-	// that was found counts only if the fencing number is still the same and no attempt has begun since.
+	// ClaimRef is the claim, or the payment as it was read, before the lookup was sent. Any answer
+	// but a charge counts only if the fencing token is unchanged and no attempt has begun since.
 	ClaimRef
 
 	Key     GatewayKey
 	Replica string
 	Rules   KeyRules
-	// Sent is when the lookup was sent; it counts as of then.
+	// Sent is when the lookup was sent. Its answer counts as of then.
 	Sent Instant
-	// Worker is the time by the worker's clock when the answer was there.
+	// Worker is the time by the worker's clock when the answer arrived.
 	Worker time.Time
 	Result Lookup
-	// End is the end of the attempt at hand, of a round that the lookup concludes. Nil if it is
-	// recorded already, or the attempt never began.
+	// End is the result of the current attempt, if the lookup concludes a round. Nil if it is
+	// recorded already, or if the attempt never began.
 	End *AttemptEnd
-	// Last is the result of the last attempt of that round: a decline or a rejection ends the
-	// payment only when the key is closed.
+	// Last is the result of the last attempt of that round. A decline or a rejection becomes the
+	// outcome only when the key is closed.
 	Last Result
 	// DeferIn is after how long an async payment that failed gets another round; zero for none.
 	DeferIn time.Duration
 }
 
-// Apply returns the payment after the lookup at now, or [ErrFenced]. Applying it a second time,
-// because the answer to the first was lost, changes nothing more.
+// Apply returns the payment after the lookup at now, or [ErrFenced]. If it is applied a second time,
+// because the answer to the first was lost, it changes nothing more.
 func (r LookupRecord) Apply(p Payment, now time.Time) (Decision, error) {
 	at := Instant{now, r.Worker}
 	current := p.GatewayKey == r.Key
 	same := p.Fence == r.Fence && p.Attempt.Number == r.Attempt
-	open := current && p.State == r.State && (p.State == StateProcessing || p.State == StateUnresolved)
-	if r.Result.Result == FoundApproved && (!same || !open) {
+	waits := current && p.State == r.State && p.State.claimable()
+	if r.Result.Result == FoundApproved && (!same || !waits) {
 		return r.approval().Apply(p, now)
 	}
 	if !same {
 		return Decision{}, ErrFenced
 	}
-	if open && p.State == StateProcessing {
-		p.endAttempt(r.ClaimRef, r.End, at)
+	if waits && p.State == StateProcessing {
+		p.completeAttempt(r.ClaimRef, r.End, at)
 	}
-	k, _ := p.findKey(r.Key)
-	if current && p.State != StateSucceeded { // whose row has no doubt left
-		k = p.key()
+	before, _ := p.findKey(r.Key)
+	if current && p.State != StateSucceeded { // the row of a succeeded payment holds no doubt
+		before = p.key()
 	}
-	before := k
-	found := r.judge(&k, p.Attempt.Number, at)
+	k := before
+	absent := r.updateKey(&k, p.Attempt.Number, at)
+	if waits {
+		return r.conclude(p, k, absent, at), nil
+	}
+	return r.recordKey(p, before, k, now), nil
+}
+
+// recordKey stores what a lookup proved of a key that no payment waits for.
+func (r LookupRecord) recordKey(p Payment, before, k Key, now time.Time) Decision {
+	current := p.GatewayKey == r.Key
 	d := Decision{Verdict: VerdictWritten, Payment: p}
 	switch {
-	case open:
-		return r.conclude(p, k, found, at), nil
 	case k.Closed != "" && before.Closed == "":
 		if !now.Before(k.WatchUntil) {
 			k.DueAt = time.Time{}
@@ -70,14 +106,14 @@ func (r LookupRecord) Apply(p Payment, now time.Time) (Decision, error) {
 		d.Write, d.Payment.Doubt = true, k.Doubt
 	}
 	if k != before {
-		d.keepKey(k)
+		d.storeKey(k)
 	}
-	return d, nil
+	return d
 }
 
-// judge takes the answer into the key's record, and reports whether a lookup counted that found
-// nothing.
-func (r LookupRecord) judge(k *Key, attempts int, now Instant) (absent bool) {
+// updateKey writes the answer into the key's record, and reports whether the lookup found nothing and
+// counted.
+func (r LookupRecord) updateKey(k *Key, attempts int, now Instant) (absent bool) {
 	if refusal := r.Last.refusal(); refusal.Class != "" {
 		k.Refusal = refusal
 	}
@@ -86,28 +122,31 @@ func (r LookupRecord) judge(k *Key, attempts int, now Instant) (absent bool) {
 		k.close(ClosedCharged, now)
 	case FoundDeclined:
 		if r.Rules.SavesDeclines {
-			k.Refusal = Refusal{Class: ClassDeclined, Code: clipCode(r.Result.Code), Message: clip(r.Result.Message)}
+			k.Refusal = Result{
+				Class: ClassDeclined, Code: r.Result.Code, Message: r.Result.Message,
+			}.refusal()
 			k.close(ClosedDeclined, now)
 			return false
 		}
-		return r.absent(k, attempts, now)
+		return r.recordAbsence(k, attempts, now)
 	case FoundVoided:
 		k.close(ClosedVoided, now)
 	case FoundProcessing:
-		k.Doubt.Unanswered = k.Doubt.Unanswered.Later(r.answered())
-		k.contradict()
+		k.Doubt.Unanswered = k.Doubt.Unanswered.Later(r.answeredAt())
+		k.resetProof()
 	case FoundPending:
 		k.Doubt.Named = true
-		k.contradict()
+		k.resetProof()
 	case FoundNothing:
-		return r.absent(k, attempts, now)
+		return r.recordAbsence(k, attempts, now)
 	case FoundNoAnswer:
 	}
 	return false
 }
 
-// absent is for an answer that found nothing. The second that counts closes the key.
-func (r LookupRecord) absent(k *Key, attempts int, now Instant) bool {
+// recordAbsence is for a lookup that found nothing, and reports whether it counts. The second that
+// counts closes the key.
+func (r LookupRecord) recordAbsence(k *Key, attempts int, now Instant) bool {
 	if !r.Rules.absenceCounts(*k, r.Sent) {
 		return false
 	}
@@ -121,65 +160,36 @@ func (r LookupRecord) absent(k *Key, attempts int, now Instant) bool {
 	return true
 }
 
-// contradict is for an answer that names a charge with the key: no proof that there is none counts.
-func (k *Key) contradict() {
-	k.Look, k.Attempts = Instant{}, 0
-	k.Closed, k.ClosedAt = "", time.Time{}
-}
-
-// answered is when the answer came, by both clocks.
-func (r LookupRecord) answered() Instant {
+// answeredAt is when the answer arrived, by both clocks.
+func (r LookupRecord) answeredAt() Instant {
 	return Instant{DB: r.Sent.DB.Add(max(0, r.Worker.Sub(r.Sent.Worker))), Worker: r.Worker}
 }
 
-func (k *Key) close(why Closure, now Instant) {
-	if k.Closed == "" {
-		k.Closed, k.ClosedAt = why, now.DB
-	}
-}
-
-// conclude settles a payment that waited for the lookup: one whose round is over, or an unresolved one.
+// conclude settles a payment that waits for the lookup: one whose attempts are over, or an unresolved
+// one.
 func (r LookupRecord) conclude(p Payment, k Key, absent bool, now Instant) Decision {
-	waited := p.State == StateUnresolved
+	unresolved, nextLookup, lookups := p.State == StateUnresolved, p.DueAt, p.Lookups
 	o := r.outcome(k, absent)
-	deferred := o.State == StateFailed && o.Code == CodeRetriesExhausted && r.DeferIn > 0
-	if deferred {
-		o = Outcome{State: StateScheduled, Reason: o.Reason, DueIn: r.DeferIn}
-	}
-	d := Decision{Verdict: VerdictWritten, Write: true}
-	nextLookup := p.DueAt
-	lookups := p.Lookups
 	p.Doubt = k.Doubt
 	if k.Closed != "" {
 		p.Doubt = Doubt{}
 	}
 	p.settle(o, now)
 	switch {
-	case !now.DB.Before(k.WatchUntil) || o.State == StateSucceeded:
-		k.DueAt = time.Time{}
-	case o.State != StateUnresolved && k.DueAt.IsZero():
-		k.DueAt = now.DB.Add(watchFirst)
-	}
-	switch {
-	case deferred:
+	case o.State == StateScheduled:
 		p.DeferredRetries++
 		p.Retries = 0
-		fallthrough
-	case o.State == StateFailed:
-		if k.Closed == "" {
-			k.DueAt = now.DB.Add(r.Rules.Late) // the second look
-			k.Lookups = 0
-		}
-	case waited && o.State == StateUnresolved:
-		p.DueAt, p.Lookups = nextLookup, lookups // as the lookup's claim has put it off
+	case unresolved && o.State == StateUnresolved:
+		p.DueAt, p.Lookups = nextLookup, lookups // as the lookup's claim has set them
 	}
-	d.Payment = p
+	r.scheduleKey(&k, o, now)
+	d := Decision{Verdict: VerdictWritten, Payment: p, Write: true}
 	_, stored := p.findKey(k.Key)
 	if stored || o.State != StateSucceeded && (k.Closed != "" || !k.Look.IsZero() || k.Refusal.Class != "") {
-		d.keepKey(k)
+		d.storeKey(k)
 	}
 	switch {
-	case deferred:
+	case o.State == StateScheduled:
 		d.addEvent(EventScheduled, r.Replica, string(o.State)+": "+o.Reason)
 	case o.State.Final():
 		d.addEvent(EventReconciled, r.Replica, string(o.State)+": "+cmp.Or(o.Reason, o.TransactionID))
@@ -187,21 +197,42 @@ func (r LookupRecord) conclude(p Payment, k Key, absent bool, now Instant) Decis
 	return d
 }
 
-// outcome is what the lookup makes of the payment.
+// scheduleKey sets the next lookup of the key of a payment that the lookup concluded.
+func (r LookupRecord) scheduleKey(k *Key, o Outcome, now Instant) {
+	switch {
+	case !now.DB.Before(k.WatchUntil) || o.State == StateSucceeded:
+		k.DueAt = time.Time{}
+	case o.State != StateUnresolved && k.DueAt.IsZero():
+		k.DueAt = now.DB.Add(watchDelay)
+	}
+	switch o.State {
+	case StateScheduled, StateFailed:
+		if k.Closed == "" {
+			k.DueAt = now.DB.Add(r.Rules.Late) // the second lookup
+			k.Lookups = 0
+		}
+	case StateProcessing, StateSucceeded, StateDeclined, StateUnresolved:
+	}
+}
+
+// outcome returns the outcome of the payment after the lookup. An async payment that failed because its
+// retries are exhausted is scheduled for another round, if it has one left.
 func (r LookupRecord) outcome(k Key, absent bool) Outcome {
-	unresolved := Outcome{State: StateUnresolved, DueIn: r.Rules.LookupFirst, Reason: r.reason(k, absent)}
 	switch {
 	case r.Result.Result == FoundApproved:
 		return Outcome{State: StateSucceeded, TransactionID: r.Result.TransactionID}
-	case k.Closed != "":
-		return k.Refusal.outcome()
-	case absent && k.Refusal.Class == "" && !k.Doubt.Named && r.Rules.HonoursKeys:
-		return k.Refusal.outcome()
+	case k.Closed != "",
+		absent && k.Refusal.Class == "" && !k.Doubt.Named && r.Rules.HonoursKeys:
+		o := k.Refusal.outcome()
+		if o.State == StateFailed && o.Code == CodeRetriesExhausted && r.DeferIn > 0 {
+			o = Outcome{State: StateScheduled, Reason: o.Reason, DueIn: r.DeferIn}
+		}
+		return o
 	}
-	return unresolved
+	return Outcome{State: StateUnresolved, DueIn: r.Rules.LookupFirst, Reason: r.reason(k, absent)}
 }
 
-// reason says why the payment is unresolved after the lookup.
+// reason returns why the payment is unresolved after the lookup.
 func (r LookupRecord) reason(k Key, absent bool) string {
 	switch r.Result.Result {
 	case FoundProcessing:
@@ -211,17 +242,17 @@ func (r LookupRecord) reason(k Key, absent bool) string {
 	case FoundNothing, FoundDeclined:
 		switch {
 		case absent:
-			return "no charge was found; a second lookup must find none before the payment ends"
+			return "no charge was found; a second lookup must find none before the payment is final"
 		case r.Rules.forgotten(k, r.Sent):
 			return ReasonForgotten
 		}
-		return "no charge was found, and an attempt that was not answered may still arrive"
+		return "no charge was found, but an unanswered attempt may still arrive"
 	case FoundApproved, FoundVoided, FoundNoAnswer:
 	}
 	return "the gateway gave no answer: " + r.Result.Message
 }
 
-// ReasonForgotten is the reason of a payment that no lookup can resolve any more: a person must.
+// ReasonForgotten is the reason of a payment that no lookup can resolve any more: an operator must.
 const ReasonForgotten = "no charge was found, and the gateway may have forgotten the key: only a person can resolve it"
 
 func (r LookupRecord) approval() Approval {

@@ -7,9 +7,9 @@ import (
 	"strings"
 )
 
-// maxAmountDigits bounds an amount before any arithmetic. Fifteen decimal digits
-// survive an IEEE 754 double, so a client whose JSON library keeps numbers in one
-// still sends and reads the amount that it means.
+// maxAmountDigits bounds an amount before any arithmetic. An IEEE 754 double holds
+// fifteen decimal digits exactly, so a client whose JSON library uses doubles still
+// sends and reads the intended amount.
 const maxAmountDigits = 15
 
 // powersOfTen holds the minor units in one unit of a currency, by its decimals.
@@ -25,9 +25,9 @@ type Money struct {
 // ParseMoney reads an amount as a client writes it: the text of a JSON number or of
 // a decimal string, byte for byte, in units of the currency (dollars for USD). It
 // takes digits with at most one point between them, no more decimals than the
-// currency has and at most 15 digits, and never goes through a float. Zeros that end
-// the fraction are not among the 15, so that every spelling of an amount fares
-// alike and Decimal's always reads back. Its error is a *FieldError.
+// currency has and at most 15 digits, and never goes through a float. Trailing zeros
+// of the fraction do not count, so that all spellings of an amount are treated alike
+// and the result of Decimal can always be parsed. Its error is a *FieldError.
 func ParseMoney(amount string, currency Currency) (Money, error) {
 	if currency == (Currency{}) {
 		return Money{}, errUnknownCurrency()
@@ -49,14 +49,14 @@ func ParseMoney(amount string, currency Currency) (Money, error) {
 	}
 	scale := powersOfTen[currency.Decimals()-len(fraction)]
 	if limit := math.MaxInt64 / scale; significant > limit {
-		// Only 15 digits without a fraction, times 10 000, get here: the limit is in whole units.
+		// Only 15 digits without a fraction, times 10 000, exceed it, so the limit is in whole units.
 		return Money{}, refuseAmount("amount must be at most %d in %s", limit, currency)
 	}
 	return Money{minor: significant * scale, currency: currency}, nil
 }
 
 // MoneyFromMinor returns the amount that a repository stored. Its error is not a
-// FieldError: what it refuses is a damaged row, which no client can mend.
+// FieldError, because what it refuses is a damaged row, which no client can repair.
 func MoneyFromMinor(minor int64, currency Currency) (Money, error) {
 	if currency == (Currency{}) {
 		return Money{}, fmt.Errorf("stored amount of %d minor units has no currency", minor)
@@ -70,10 +70,10 @@ func MoneyFromMinor(minor int64, currency Currency) (Money, error) {
 // Minor returns the amount in minor units: 1050 for 10.50 USD.
 func (m Money) Minor() int64 { return m.minor }
 
-// Currency returns the currency, which knows how many minor units make one unit.
+// Currency returns the currency, with its number of decimals.
 func (m Money) Currency() Currency { return m.currency }
 
-// IsZero reports whether m is the zero value: no amount, rather than an amount of nothing.
+// IsZero reports whether m is the zero value, which is no amount and not an amount of zero.
 func (m Money) IsZero() bool { return m == Money{} }
 
 // Decimal returns the amount in units with all the currency's decimals, "100.00"
@@ -105,7 +105,7 @@ func (m Money) appendDecimal(text []byte) []byte {
 }
 
 // splitDecimal cuts an amount at its point into two runs of digits; the second is
-// empty where there is no point.
+// empty if there is no point.
 func splitDecimal(amount string) (whole, fraction string, err error) {
 	if strings.HasPrefix(amount, "-") {
 		return "", "", refuseAmount("amount must be above zero, without a minus sign")

@@ -14,8 +14,8 @@ import (
 
 var plainDecimal = regexp.MustCompile(`\A(0|[1-9][0-9]*)(\.[0-9]+)?\z`)
 
-// FuzzParseMoney compares ParseMoney with an oracle that shares nothing with it: a
-// regular expression for the form, exact rational numbers for the value.
+// FuzzParseMoney compares ParseMoney with an oracle that shares no code with it: a
+// regular expression for the form, and exact rational numbers for the value.
 func FuzzParseMoney(f *testing.F) {
 	for _, amount := range []string{
 		"100", "100.00", "0.01", "0.5", "19.99", "1.500", "0.0001", "0", "0.00", "-1", "-0", "+1", "1e3", "1E-2",
@@ -25,7 +25,7 @@ func FuzzParseMoney(f *testing.F) {
 	} {
 		f.Add(amount)
 	}
-	// One currency of each number of decimals.
+	// One currency for each number of decimals.
 	currencies := []payment.Currency{
 		currencyOf(f, "JPY"), currencyOf(f, "USD"), currencyOf(f, "KWD"), currencyOf(f, "CLF"),
 	}
@@ -56,8 +56,7 @@ func requireAsOracle(t *testing.T, amount string, currency payment.Currency) {
 	require.Equal(t, money, stored)
 }
 
-// oracleMinor returns the minor units that an amount must come to, or false where
-// it must be refused.
+// oracleMinor returns the minor units of an amount, or false if it must be refused.
 func oracleMinor(amount string, decimals int) (minor int64, acceptable bool) {
 	if !plainDecimal.MatchString(amount) {
 		return 0, false

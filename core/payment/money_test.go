@@ -53,7 +53,7 @@ func TestParseMoney(t *testing.T) {
 	}
 }
 
-func TestParseMoneyRefusals(t *testing.T) {
+func TestParseMoney_Refusals(t *testing.T) {
 	t.Parallel()
 	const (
 		negative  = "amount must be above zero, without a minus sign"
@@ -104,7 +104,7 @@ func TestParseMoneyRefusals(t *testing.T) {
 	}
 }
 
-func TestParseMoneyNeedsACurrency(t *testing.T) {
+func TestParseMoney_NeedsACurrency(t *testing.T) {
 	t.Parallel()
 	_, err := payment.ParseMoney("100", payment.Currency{})
 	requireFieldError(t, err, "currency",
@@ -138,13 +138,13 @@ func TestMoneyFromMinor(t *testing.T) {
 			t.Parallel()
 			money, err := payment.MoneyFromMinor(test.minor, test.currency)
 			require.EqualError(t, err, test.message)
-			require.NotErrorAs(t, err, new(*payment.FieldError), "no client can mend a stored row")
+			require.NotErrorAs(t, err, new(*payment.FieldError), "no client can repair a stored row")
 			require.True(t, money.IsZero())
 		})
 	}
 }
 
-func TestMoneyCompares(t *testing.T) {
+func TestMoney_Compares(t *testing.T) {
 	t.Parallel()
 	parse := func(amount, code string) payment.Money {
 		money, err := payment.ParseMoney(amount, currencyOf(t, code))
@@ -158,8 +158,8 @@ func TestMoneyCompares(t *testing.T) {
 	require.True(t, payment.Money{}.IsZero())
 }
 
-// What the gateway protocol writes, its other end reads: the largest amounts too.
-func TestDecimalOfAnAcceptedAmountReadsBack(t *testing.T) {
+// Every amount that is written for the gateway protocol can be read there, up to the largest.
+func TestDecimal_CanBeParsed(t *testing.T) {
 	t.Parallel()
 	currencies := everyCode()
 	rapid.Check(t, func(t *rapid.T) {
@@ -176,8 +176,8 @@ func TestDecimalOfAnAcceptedAmountReadsBack(t *testing.T) {
 	})
 }
 
-// What a repository stores, it reads back.
-func TestMinorUnitsReadBack(t *testing.T) {
+// A repository reads back what it stored.
+func TestMoneyFromMinor_RoundTrip(t *testing.T) {
 	t.Parallel()
 	currencies := everyCode()
 	rapid.Check(t, func(t *rapid.T) {
@@ -193,7 +193,7 @@ func TestMinorUnitsReadBack(t *testing.T) {
 }
 
 // AllocsPerRun counts the whole process, so this test does not run in parallel.
-func TestMoneyAllocations(t *testing.T) {
+func TestMoney_Allocations(t *testing.T) {
 	usd := currencyOf(t, "USD")
 	money, err := payment.ParseMoney("1234.50", usd)
 	require.NoError(t, err)

@@ -1,9 +1,9 @@
 package payment
 
-// MaxOrderIDBytes is the longest order id that is accepted.
+// MaxOrderIDBytes is the longest order id that is accepted, in bytes.
 const MaxOrderIDBytes = 128
 
-// OrderID is the caller's name for what is paid: 1 to 128 printable ASCII characters
+// OrderID is the caller's identifier of an order: 1 to 128 printable ASCII characters
 // without spaces, compared byte by byte. "Order-1" and "order-1" are two orders.
 type OrderID string
 

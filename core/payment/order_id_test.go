@@ -21,7 +21,7 @@ func TestParseOrderID(t *testing.T) {
 	}
 }
 
-func TestParseOrderIDRefusals(t *testing.T) {
+func TestParseOrderID_Refusals(t *testing.T) {
 	t.Parallel()
 	const (
 		empty     = "order_id must not be empty"
@@ -49,8 +49,8 @@ func TestParseOrderIDRefusals(t *testing.T) {
 	}
 }
 
-// An id that is accepted is the very bytes that were sent, and can stand in a log line.
-func TestAnOrderIDIsWhatWasSent(t *testing.T) {
+// An accepted id has no characters that break a log line.
+func TestParseOrderID_ReturnsTheBytesThatWereSent(t *testing.T) {
 	t.Parallel()
 	rapid.Check(t, func(t *rapid.T) {
 		s := rapid.OneOf(rapid.String(), rapid.StringMatching(`[!-~]{1,140}`)).Draw(t, "id")
@@ -62,18 +62,4 @@ func TestAnOrderIDIsWhatWasSent(t *testing.T) {
 			require.Equal(t, s, string(id))
 		}
 	})
-}
-
-func TestParseState(t *testing.T) {
-	t.Parallel()
-	for _, want := range payment.States() {
-		state, err := payment.ParseState(string(want))
-		require.NoError(t, err)
-		require.Equal(t, want, state)
-	}
-	for _, name := range []string{"", "Succeeded", "done", "failed "} {
-		_, err := payment.ParseState(name)
-		requireFieldError(t, err, "state",
-			"state must be one of processing, scheduled, succeeded, declined, failed, unresolved")
-	}
 }

@@ -2,19 +2,19 @@ package payment
 
 import "time"
 
-// Outcome is what a round, a lookup or a person settles a payment to.
+// Outcome is what a round, a lookup or an operator settles a payment to.
 type Outcome struct {
 	State         State
 	TransactionID string
 	Code          string
 	Reason        string
-	// DueIn is when the service goes on by itself: with StateScheduled, StateUnresolved.
+	// DueIn is after how long the payment is due again; with StateScheduled and StateUnresolved.
 	DueIn time.Duration
 }
 
-// Outcome is how a round ends whose last attempt had this result, if that alone decides. It does
-// not while an attempt before it, or itself, left a doubt: then the gateway is looked up, and ok is
-// false. An approval always decides.
+// Outcome returns the outcome of a round whose last attempt had this result, if the result alone
+// decides. Unless it is an approval, it does not while the key is in doubt: then the key has to be
+// looked up, and ok is false.
 func (r Result) Outcome(doubt Doubt) (o Outcome, ok bool) {
 	if r.Class == ClassApproved {
 		return Outcome{State: StateSucceeded, TransactionID: r.TransactionID}, true
@@ -32,15 +32,19 @@ func (r Result) Outcome(doubt Doubt) (o Outcome, ok bool) {
 	return Outcome{}, false
 }
 
-// refusal is what the result refuses, if it does.
+// refusal returns the decline or rejection that the result is, and otherwise a refusal without a class.
 func (r Result) refusal() Refusal {
 	if r.Class != ClassDeclined && r.Class != ClassRejected {
 		return Refusal{}
 	}
-	return Refusal{Class: r.Class, Code: clipCode(r.Code), Message: clip(r.Message)}
+	return Refusal{Class: r.Class, Code: sanitizeCode(r.Code), Message: sanitizeMessage(r.Message)}
 }
 
-// outcome is that of a payment whose key was refused and is closed.
+// reasonAbsent is the reason of a payment that failed because no charge exists. Rows of the previous
+// version are recognized by it, so that it must not change: see [Payment.Upgraded].
+const reasonAbsent = "the gateway has no charge with this gateway key"
+
+// outcome returns the outcome of a payment whose key is closed, and had this refusal before.
 func (r Refusal) outcome() Outcome {
 	switch r.Class {
 	case ClassDeclined:
@@ -48,9 +52,6 @@ func (r Refusal) outcome() Outcome {
 	case ClassRejected:
 		return Outcome{State: StateFailed, Code: CodeRejected, Reason: r.Message}
 	default:
-		return Outcome{
-			State: StateFailed, Code: CodeRetriesExhausted,
-			Reason: "the gateway has no charge with this gateway key",
-		}
+		return Outcome{State: StateFailed, Code: CodeRetriesExhausted, Reason: reasonAbsent}
 	}
 }

@@ -2,30 +2,28 @@ package payment
 
 import "time"
 
-// Renewal is the end of an attempt that does not end the round: it is recorded, and
-// the claim is held for longer.
+// Renewal records the result of an attempt that does not end the round, and extends the claim.
 type Renewal struct {
 	ClaimRef
 
 	End AttemptEnd
 	// Worker is the time by the worker's clock.
 	Worker time.Time
-	// Next says that another attempt follows after Delay. Without it the gateway is
-	// asked what became of the attempts.
+	// Next: another attempt follows after Delay. Otherwise the worker looks the key up next.
 	Next  bool
 	Delay time.Duration
 	Lease time.Duration // from the next attempt on
 }
 
-// Apply returns the renewal of p at now, or [ErrFenced]. Applying it a second time,
-// because the answer to the first was lost, only renews the lease.
+// Apply returns the renewal of p at now, or [ErrFenced]. If it is applied a second time, because the
+// answer to the first was lost, it only extends the lease.
 func (r Renewal) Apply(p Payment, now time.Time) (Decision, error) {
 	if p.Fence != r.Fence || p.State != r.State || p.State != StateProcessing {
 		return Decision{}, ErrFenced
 	}
 	d := Decision{Verdict: VerdictWritten, Write: true}
 	if p.Attempt.Number == r.Attempt && p.Attempt.Class == "" {
-		p.Attempt.end(r.End)
+		p.Attempt.complete(r.End)
 		p.Doubt = p.Doubt.With(r.End.Class, Instant{now, r.Worker})
 		if r.Next {
 			p.Retries++

@@ -1,7 +1,6 @@
 package payment_test
 
 import (
-	"strings"
 	"testing"
 	"time"
 
@@ -10,65 +9,7 @@ import (
 	"paymentd/core/payment"
 )
 
-func TestRenewal(t *testing.T) {
-	t.Parallel()
-	p, now := opened(t), noon.Add(3*time.Second)
-	r := payment.Renewal{
-		ClaimRef: p.ClaimRef(), End: *ended(of(payment.ClassUnknownUnanswered)),
-		Next: true, Delay: time.Second, Lease: lease,
-	}
-	d, err := apply(r, p, now)
-	require.NoError(t, err)
-	require.Equal(t, payment.VerdictWritten, d.Verdict)
-	require.True(t, d.Write)
-	require.Nil(t, d.Event)
-
-	past := p.Attempt
-	past.EndedAt, past.Class = noon.Add(2*time.Second), payment.ClassUnknownUnanswered
-	past.Message = "message of the gateway"
-	require.Equal(t, &past, d.PriorAttempt)
-
-	want := p
-	want.Doubt = lost(now)
-	want.DueAt, want.UpdatedAt = now.Add(time.Second+lease), now
-	want.Attempt.Number, want.Attempt.StartedAt, want.Retries = 2, now.Add(time.Second), 1
-	require.Equal(t, want, d.Payment)
-	require.True(t, d.Payment.InBackoff(now))
-	require.False(t, d.Payment.InBackoff(now.Add(time.Second)))
-}
-
-// The answer to the first write was lost: the second only holds the claim for longer.
-func TestARepeatedRenewal(t *testing.T) {
-	t.Parallel()
-	for _, next := range []bool{true, false} {
-		r := payment.Renewal{
-			ClaimRef: opened(t).ClaimRef(), End: *ended(of(payment.ClassUnknownAnswered)),
-			Next: next, Delay: time.Second, Lease: lease,
-		}
-		first, err := apply(r, opened(t), noon)
-		require.NoError(t, err)
-		second, err := apply(r, first.Payment, noon.Add(time.Minute))
-		require.NoError(t, err)
-		require.Nil(t, second.PriorAttempt)
-		want := first.Payment
-		want.DueAt, want.UpdatedAt = noon.Add(time.Minute+time.Second+lease), noon.Add(time.Minute)
-		require.Equal(t, want, second.Payment)
-	}
-}
-
-func TestARenewalForALookup(t *testing.T) {
-	t.Parallel()
-	p := opened(t)
-	r := payment.Renewal{ClaimRef: p.ClaimRef(), End: *ended(of(payment.ClassNotCharged)), Lease: lease}
-	d, err := apply(r, p, noon.Add(time.Second))
-	require.NoError(t, err)
-	require.Nil(t, d.PriorAttempt)
-	require.Equal(t, 1, d.Payment.Attempt.Number)
-	require.Equal(t, payment.ClassNotCharged, d.Payment.Attempt.Class)
-	require.Equal(t, noon.Add(time.Second+lease), d.Payment.DueAt)
-}
-
-func TestSettlement(t *testing.T) {
+func TestSettlement_ToEachOutcome(t *testing.T) {
 	t.Parallel()
 	now := noon.Add(3 * time.Second)
 	tests := map[payment.State]struct {
@@ -80,18 +21,18 @@ func TestSettlement(t *testing.T) {
 		payment.StateDeclined:  {class: payment.ClassDeclined},
 		payment.StateFailed:    {class: payment.ClassNotCharged},
 		payment.StateScheduled: {
-			payment.ClassUnknownAnswered, now.Add(time.Minute), overDoubt(now),
+			payment.ClassUnknownAnswered, now.Add(time.Minute), doubtAnswered(now),
 		},
 		payment.StateUnresolved: {
-			payment.ClassUnknownUnanswered, now.Add(time.Minute), lost(now),
+			payment.ClassUnknownUnanswered, now.Add(time.Minute), doubtUnanswered(now),
 		},
 	}
 	for state, test := range tests {
 		t.Run(string(state), func(t *testing.T) {
 			t.Parallel()
-			p := opened(t)
+			p := claimedPayment(t)
 			s := payment.Settlement{
-				ClaimRef: p.ClaimRef(), End: ended(of(test.class)),
+				ClaimRef: p.ClaimRef(), End: attemptEnd(resultOf(test.class)),
 				Outcome: payment.Outcome{
 					State: state, TransactionID: "txn-1", Code: "code", Reason: "reason", DueIn: time.Minute,
 				},
@@ -112,17 +53,17 @@ func TestSettlement(t *testing.T) {
 			again, err := apply(s, d.Payment, now.Add(time.Hour))
 			require.NoError(t, err, "the answer to the first was lost")
 			require.Equal(t, payment.VerdictWritten, again.Verdict)
-			requireUntouched(t, d.Payment, again)
+			requireUnchanged(t, d.Payment, again)
 		})
 	}
 }
 
-func TestASettlementIsTold(t *testing.T) {
+func TestSettlement_AddsAnEvent(t *testing.T) {
 	t.Parallel()
-	p := opened(t)
+	p := claimedPayment(t)
 	p.Async, p.DeferredRetries = true, 1
 	s := payment.Settlement{
-		ClaimRef: p.ClaimRef(), End: ended(of(payment.ClassNotCharged)), Event: payment.EventScheduled, DeferredRetry: true,
+		ClaimRef: p.ClaimRef(), End: attemptEnd(resultOf(payment.ClassNotCharged)), Event: payment.EventScheduled, DeferredRetry: true,
 		Outcome: payment.Outcome{State: payment.StateScheduled, Reason: "refused", DueIn: time.Hour},
 	}
 	d, err := apply(s, p, noon)
@@ -136,26 +77,26 @@ func TestASettlementIsTold(t *testing.T) {
 	require.True(t, d.Payment.Async)
 }
 
-// A backoff that a stop cuts short: the attempt after it was only planned.
-func TestSettlingABackoff(t *testing.T) {
+// A stop cuts a backoff short: the next attempt was only planned.
+func TestSettlement_InBackoff(t *testing.T) {
 	t.Parallel()
-	p := renewed(t, opened(t), payment.ClassUnknownAnswered, noon)
+	p := renewed(t, claimedPayment(t), payment.ClassUnknownAnswered, noon)
 	s := payment.Settlement{ClaimRef: p.ClaimRef(), Outcome: payment.Outcome{State: payment.StateScheduled}}
 	d, err := apply(s, p, noon)
 	require.NoError(t, err)
 	require.Equal(t, payment.Attempt{Number: 2}, d.Payment.Attempt)
-	require.Equal(t, overDoubt(noon), d.Payment.Doubt)
+	require.Equal(t, doubtAnswered(noon), d.Payment.Doubt)
 	require.Equal(t, 1, d.Payment.Attempts())
 }
 
-// The renewal was stored, its answer was lost, and its worker gave up: the end that it
-// reports belongs to the attempt before the one that was planned.
-func TestSettlingAfterALostRenewal(t *testing.T) {
+// The renewal was stored, its answer was lost, and its worker gave up. The result that it reports belongs
+// to the attempt before the planned one.
+func TestSettlement_AfterLostRenewal(t *testing.T) {
 	t.Parallel()
-	before := opened(t)
+	before := claimedPayment(t)
 	after := renewed(t, before, payment.ClassNotCharged, noon)
 	s := payment.Settlement{
-		ClaimRef: before.ClaimRef(), End: ended(of(payment.ClassNotCharged)),
+		ClaimRef: before.ClaimRef(), End: attemptEnd(resultOf(payment.ClassNotCharged)),
 		Outcome: payment.Outcome{State: payment.StateScheduled},
 	}
 	d, err := apply(s, after, noon)
@@ -163,11 +104,11 @@ func TestSettlingAfterALostRenewal(t *testing.T) {
 	require.Equal(t, payment.Attempt{Number: 2}, d.Payment.Attempt)
 }
 
-// An end that is on record already is not written again, and a doubt is never settled as failed.
-func TestSettlingAfterALookup(t *testing.T) {
+// A recorded result is not written again, and a payment in doubt is not settled to failed.
+func TestSettlement_AfterRecordedResult(t *testing.T) {
 	t.Parallel()
-	p := opened(t)
-	r := payment.Renewal{ClaimRef: p.ClaimRef(), End: *ended(of(payment.ClassUnknownAnswered)), Lease: lease}
+	p := claimedPayment(t)
+	r := payment.Renewal{ClaimRef: p.ClaimRef(), End: *attemptEnd(resultOf(payment.ClassUnknownAnswered)), Lease: lease}
 	d, err := apply(r, p, noon)
 	require.NoError(t, err)
 	p = d.Payment
@@ -175,16 +116,16 @@ func TestSettlingAfterALookup(t *testing.T) {
 	d, err = apply(s, p, noon)
 	require.NoError(t, err)
 	require.Equal(t, p.Attempt, d.Payment.Attempt)
-	require.True(t, d.Payment.Doubt.Any(), "only a proof ends a doubt")
+	require.True(t, d.Payment.Doubt.Any(), "a settlement proves nothing")
 	require.Equal(t, payment.StateUnresolved, d.Payment.State)
 }
 
-// Whatever happened to a payment since a claim on it was lost, its holder writes nothing.
-func TestFencing(t *testing.T) {
+// After a claim is lost, its holder writes nothing, in any state of the payment.
+func TestWrites_OfALostClaimAreFenced(t *testing.T) {
 	t.Parallel()
 	expired := noon.Add(lease)
-	lost := opened(t)
-	takenOver := decide(ask(t, "key-2"), lost, expired).Payment
+	lost := claimedPayment(t)
+	takenOver := decide(claimRequest(t, "key-2"), lost, expired).Payment
 	failed := settled(t, lost, payment.ClassNotCharged, payment.StateFailed, noon)
 	unresolved := settled(t, lost, payment.ClassUnknownAnswered, payment.StateUnresolved, noon)
 	resolved, err := payment.Resolution{
@@ -193,24 +134,24 @@ func TestFencing(t *testing.T) {
 	require.NoError(t, err)
 
 	for name, p := range map[string]payment.Payment{
-		"taken over":            takenOver,
-		"settled by another":    settled(t, takenOver, payment.ClassApproved, payment.StateSucceeded, expired),
-		"settled alike":         settled(t, takenOver, payment.ClassDeclined, payment.StateDeclined, expired),
-		"scheduled after it":    decide(later(t, "key-2"), failed, noon).Payment,
-		"failed before":         failed,
-		"unresolved before":     unresolved,
-		"looked up after it":    pickUp(terms(), unresolved, unresolved.DueAt).Payment,
-		"resolved by a person":  resolved.Payment,
-		"claimed after its end": decide(ask(t, "key-2"), failed, noon).Payment,
+		"taken over":           takenOver,
+		"settled by another":   settled(t, takenOver, payment.ClassApproved, payment.StateSucceeded, expired),
+		"settled to the same":  settled(t, takenOver, payment.ClassDeclined, payment.StateDeclined, expired),
+		"scheduled afterwards": decide(deferredRequest(t, "key-2"), failed, noon).Payment,
+		"failed":               failed,
+		"unresolved":           unresolved,
+		"looked up afterwards": pickUp(pickUpPolicy(), unresolved, unresolved.DueAt).Payment,
+		"resolved by operator": resolved.Payment,
+		"claimed again":        decide(claimRequest(t, "key-2"), failed, noon).Payment,
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			r := payment.Renewal{ClaimRef: lost.ClaimRef(), End: *ended(of(payment.ClassNotCharged)), Lease: lease}
+			r := payment.Renewal{ClaimRef: lost.ClaimRef(), End: *attemptEnd(resultOf(payment.ClassNotCharged)), Lease: lease}
 			d, err := apply(r, p, expired)
 			require.ErrorIs(t, err, payment.ErrFenced)
 			require.Equal(t, payment.Decision{}, d)
 			s := payment.Settlement{
-				ClaimRef: lost.ClaimRef(), End: ended(of(payment.ClassDeclined)),
+				ClaimRef: lost.ClaimRef(), End: attemptEnd(resultOf(payment.ClassDeclined)),
 				Outcome: payment.Outcome{State: payment.StateDeclined},
 			}
 			d, err = apply(s, p, expired)
@@ -220,15 +161,15 @@ func TestFencing(t *testing.T) {
 	}
 }
 
-// What has come to an end is nobody's claim.
-func TestAKnownPaymentIsNotHeld(t *testing.T) {
+// No worker holds a claim on a final payment.
+func TestWrites_ToFinalPaymentAreFenced(t *testing.T) {
 	t.Parallel()
 	for _, state := range payment.States() {
 		if !state.Final() {
 			continue
 		}
-		p := in(t, state)
-		_, err := payment.Renewal{ClaimRef: p.ClaimRef(), End: *ended(of(payment.ClassNotCharged))}.Apply(p, noon)
+		p := inState(t, state)
+		_, err := payment.Renewal{ClaimRef: p.ClaimRef(), End: *attemptEnd(resultOf(payment.ClassNotCharged))}.Apply(p, noon)
 		require.ErrorIs(t, err, payment.ErrFenced, state)
 		_, err = payment.Settlement{
 			ClaimRef: p.ClaimRef(), Outcome: payment.Outcome{State: payment.StateScheduled},
@@ -237,13 +178,13 @@ func TestAKnownPaymentIsNotHeld(t *testing.T) {
 	}
 }
 
-// A lookup makes no attempt: there is none that could end.
-func TestSettlingALookup(t *testing.T) {
+// A lookup makes no attempt that could be completed.
+func TestSettlement_OfALookupCompletesNoAttempt(t *testing.T) {
 	t.Parallel()
-	p := in(t, payment.StateUnresolved)
-	p = pickUp(terms(), p, p.DueAt).Payment
+	p := inState(t, payment.StateUnresolved)
+	p = pickUp(pickUpPolicy(), p, p.DueAt).Payment
 	s := payment.Settlement{
-		ClaimRef: p.ClaimRef(), End: ended(of(payment.ClassNotCharged)),
+		ClaimRef: p.ClaimRef(), End: attemptEnd(resultOf(payment.ClassNotCharged)),
 		Outcome: payment.Outcome{State: payment.StateFailed}, Event: payment.EventReconciled,
 	}
 	d, err := apply(s, p, noon)
@@ -252,10 +193,10 @@ func TestSettlingALookup(t *testing.T) {
 	require.Equal(t, payment.EventReconciled, d.Event.Kind)
 }
 
-// Two outcomes of one claim: the first that was written counts.
-func TestASettlementDoesNotReplaceAnother(t *testing.T) {
+// Of two outcomes of one claim, the first that was written counts.
+func TestSettlement_DoesNotReplaceAnother(t *testing.T) {
 	t.Parallel()
-	p := opened(t)
+	p := claimedPayment(t)
 	s := payment.Settlement{
 		ClaimRef: p.ClaimRef(),
 		Outcome:  payment.Outcome{State: payment.StateSucceeded, TransactionID: "txn-2"},
@@ -264,23 +205,23 @@ func TestASettlementDoesNotReplaceAnother(t *testing.T) {
 	require.ErrorIs(t, err, payment.ErrFenced)
 }
 
-func TestAGatewaysCodeIsMadeFit(t *testing.T) {
+// A worker cannot settle a payment in doubt to declined or failed.
+func TestSettlement_InDoubtBecomesUnresolved(t *testing.T) {
 	t.Parallel()
-	for code, want := range map[string]string{
-		"card_declined":          "card_declined",
-		"":                       "",
-		"do not honour":          "do_not_honour",
-		"é\n":                    "___",
-		strings.Repeat("c", 100): strings.Repeat("c", payment.MaxCodeBytes),
-	} {
-		p := opened(t)
-		s := payment.Settlement{
-			ClaimRef: p.ClaimRef(), End: ended(payment.Result{Class: payment.ClassDeclined, Code: code}),
-			Outcome: payment.Outcome{State: payment.StateDeclined, Code: code},
-		}
-		d, err := apply(s, p, noon)
+	for _, state := range []payment.State{payment.StateDeclined, payment.StateFailed} {
+		p := renewed(t, claimedPayment(t), payment.ClassUnknownAnswered, noon)
+		d, err := apply(payment.Settlement{
+			ClaimRef: p.ClaimRef(), End: attemptEnd(resultOf(payment.ClassDeclined)), Outcome: payment.Outcome{State: state, DueIn: time.Second},
+		}, p, noon.Add(2*time.Second))
 		require.NoError(t, err)
-		require.Equal(t, want, d.Payment.Code)
-		require.Equal(t, want, d.Payment.Attempt.Code)
+		require.Equal(t, payment.StateUnresolved, d.Payment.State)
+		require.True(t, d.Payment.Doubt.Any())
 	}
+}
+
+func TestSettlement_ResetsLostWorkers(t *testing.T) {
+	t.Parallel()
+	p := claimedPayment(t)
+	p.LostWorkers = payment.MaxLostWorkers
+	require.Zero(t, settled(t, p, payment.ClassNotCharged, payment.StateScheduled, noon).LostWorkers)
 }

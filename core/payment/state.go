@@ -1,25 +1,24 @@
 package payment
 
-// State says where a payment stands. The values are those of the SQL column, the
-// API and the logs.
+// State is the state of a payment. Its values are those of the SQL column, the API and the logs.
 type State string
 
 const (
-	// StateProcessing: a worker holds the claim, or held it until its lease ran out.
+	// StateProcessing: a worker holds the claim, or held it until its lease expired.
 	StateProcessing State = "processing"
-	// StateScheduled: accepted, and waiting for a worker at [Payment.DueAt].
+	// StateScheduled: accepted; a worker claims it at [Payment.DueAt].
 	StateScheduled State = "scheduled"
-	// StateSucceeded: the money is taken. Final.
+	// StateSucceeded: the money is taken. No request changes it.
 	StateSucceeded State = "succeeded"
-	// StateDeclined: the gateway said no. A new request tries again with a new gateway key.
+	// StateDeclined: the gateway declined. A new request tries again with a new gateway key.
 	StateDeclined State = "declined"
 	// StateFailed: provably not charged. A new request tries again with the same gateway key.
 	StateFailed State = "failed"
-	// StateUnresolved: nobody knows yet. The reconciler asks the gateway.
+	// StateUnresolved: it is unknown whether the money is taken. The reconciler looks it up.
 	StateUnresolved State = "unresolved"
 )
 
-// States lists every state, in the order of a payment's life.
+// States returns every state, in the order of a payment's life.
 func States() []State {
 	return []State{
 		StateProcessing, StateScheduled, StateSucceeded, StateDeclined, StateFailed, StateUnresolved,
@@ -28,10 +27,8 @@ func States() []State {
 
 // ParseState returns the state of that name; the error is a *[FieldError].
 func ParseState(name string) (State, error) {
-	for _, s := range States() {
-		if string(s) == name {
-			return s, nil
-		}
+	if s := State(name); s.valid() {
+		return s, nil
 	}
 	return "", &FieldError{
 		Field:   "state",
@@ -39,8 +36,32 @@ func ParseState(name string) (State, error) {
 	}
 }
 
-// Known reports whether the gateway's answer is known: nothing is left to be done by
-// the service itself.
+// Final reports whether the payment has an outcome: succeeded, declined or failed. The service itself
+// has nothing left to do for it, so it is never due. [Payment.RoundOver] includes unresolved.
 func (s State) Final() bool {
-	return s == StateSucceeded || s == StateDeclined || s == StateFailed
+	switch s {
+	case StateSucceeded, StateDeclined, StateFailed:
+		return true
+	case StateProcessing, StateScheduled, StateUnresolved:
+	}
+	return false
+}
+
+// claimable reports whether a worker may hold a claim on a payment in this state: to charge it, or to
+// look it up.
+func (s State) claimable() bool {
+	switch s {
+	case StateProcessing, StateUnresolved:
+		return true
+	case StateScheduled, StateSucceeded, StateDeclined, StateFailed:
+	}
+	return false
+}
+
+func (s State) valid() bool {
+	switch s {
+	case StateProcessing, StateScheduled, StateSucceeded, StateDeclined, StateFailed, StateUnresolved:
+		return true
+	}
+	return false
 }

@@ -245,7 +245,7 @@ func refuses(r *repository) {
 		require.Equal(r.t, []payment.EventKind{
 			payment.EventRefused, payment.EventRefused, payment.EventRefused,
 		}, kinds(h.Events))
-		require.Equal(r.t, "asked for 100.01 USD, the order has 100.00 USD", h.Events[0].Detail)
+		require.Equal(r.t, "requested 100.01 USD, but the order is for 100.00 USD", h.Events[0].Detail)
 		requireGapless(r.t, h)
 	}
 }

@@ -12,42 +12,42 @@ import (
 	"paymentd/core/payment"
 )
 
-// world is one order among requests, queues, workers that are slow, dead or late, people who tell the
-// truth, clocks that step, and two gateways that take money late and forget keys. It knows what is
-// true, by a time of its own; the decisions only see what the service sees. Whatever happens in
-// whatever order: the money is taken once at most.
+// world is a model of one order with requests, queues, workers that are slow, lost or late, operators
+// whose resolutions are true, clocks that step, and two gateways that take money late and forget keys.
+// It has the true time and the true charges; the decisions only see what the service sees. In every
+// order of events, the money is taken at most once.
 type world struct {
-	now     time.Time     // the true time, which workers have
+	now     time.Time     // the true time, and that of the workers' clocks
 	ahead   time.Duration // of the database's clock
 	rules   payment.KeyRules
 	stored  bool
 	payment payment.Payment
 	workers []*worker
-	charges []charge // on their way, or made
-	minted  int
-	only    *worker // the one that acts next, of a round or a lookup; nil for any
+	charges []charge // on their way, or decided
+	newKeys int
+	only    *worker // the one that acts next; nil for any
 }
 
-// charge is a request that arrives at a gateway, at some time, and takes the money unless the
-// gateway remembers its key.
+// charge is a request that arrives at a gateway at some time, and takes the money unless the gateway
+// remembers its key.
 type charge struct {
 	gateway payment.GatewayID
 	key     payment.GatewayKey
 	arrives time.Time
 	taken   bool
-	decided payment.Class // what the gateway remembers of the key: approved or declined
+	decided payment.Class // the gateway's decision: approved or declined
 }
 
 // worker holds a claim, or the answer to a lookup.
 type worker struct {
 	rules   payment.KeyRules
 	payment payment.Payment // as it was when the worker last wrote
-	until   time.Time       // when its lease is over
+	until   time.Time       // when its lease expires
 	last    *payment.AttemptEnd
-	lookup  *payment.LookupRecord // that is to be recorded
+	lookup  *payment.LookupRecord // to be recorded
 }
 
-func TestTheMoneyIsTakenOnce(t *testing.T) {
+func TestDecisions_TakeTheMoneyAtMostOnce(t *testing.T) {
 	t.Parallel()
 	rapid.Check(t, func(t *rapid.T) {
 		w := &world{now: noon, rules: rules()}
@@ -58,12 +58,12 @@ func TestTheMoneyIsTakenOnce(t *testing.T) {
 			w.rules.LookupLag = 10 * time.Second
 		}
 		t.Repeat(map[string]func(*rapid.T){
-			"ask": w.ask, "pick up": w.pickUp, "pick up a key": w.pickUpKey,
-			"send": w.send, "send again": w.send, "renew": w.renew, "conclude": w.conclude, "conclude too": w.conclude,
-			"record": w.record, "record twice": w.recordTwice, "die": w.die, "silent": w.silent,
-			"resolve": w.resolve, "import": w.imported,
-			"round": w.round, "round too": w.round, "reconcile": w.reconcile, "reconcile too": w.reconcile,
-			"wait": w.wait, "wait too": w.wait, "step": w.step, "configure": w.configure,
+			"claim": w.claim, "pick up": w.pickUp, "pick up a key": w.pickUpKey,
+			"send": w.send, "send again": w.send, "renew": w.renew, "conclude": w.conclude, "conclude again": w.conclude,
+			"record": w.record, "record twice": w.recordTwice, "lose worker": w.die, "expire": w.expire,
+			"resolve": w.resolve, "import": w.importCharge,
+			"round": w.round, "round again": w.round, "reconcile": w.reconcile, "reconcile again": w.reconcile,
+			"wait": w.wait, "wait again": w.wait, "step clock": w.stepClock, "configure": w.configure,
 			"": w.requireOnce,
 		})
 	})
@@ -86,11 +86,11 @@ func (w *world) requireOnce(t *rapid.T) {
 	}
 }
 
-func (w *world) database() time.Time { return w.now.Add(w.ahead) }
+func (w *world) databaseNow() time.Time { return w.now.Add(w.ahead) }
 
-func (w *world) seen() payment.Instant { return payment.Instant{DB: w.database(), Worker: w.now} }
+func (w *world) instant() payment.Instant { return payment.Instant{DB: w.databaseNow(), Worker: w.now} }
 
-// arrive lets the gateways decide what has arrived by now.
+// arrive lets the gateways decide the requests that have arrived.
 func (w *world) arrive() {
 	for i := range w.charges {
 		c := &w.charges[i]
@@ -105,7 +105,8 @@ func (w *world) arrive() {
 	}
 }
 
-// remembered is what a gateway repeats for a key at a time: nothing, if it does not honour keys.
+// remembered is the decision that a gateway repeats for a key at a time. It is empty if the gateway does
+// not honour keys.
 func (w *world) remembered(gateway payment.GatewayID, key payment.GatewayKey, when time.Time) payment.Class {
 	if !w.rules.HonoursKeys {
 		return ""
@@ -113,7 +114,7 @@ func (w *world) remembered(gateway payment.GatewayID, key payment.GatewayKey, wh
 	return w.known(gateway, key, when)
 }
 
-// known is what a gateway knows of a key at a time.
+// known is the decision that a gateway has for a key at a time.
 func (w *world) known(gateway payment.GatewayID, key payment.GatewayKey, when time.Time) payment.Class {
 	for _, c := range w.charges {
 		if c.gateway == gateway && c.key == key && c.decided != "" && when.Sub(c.arrives) < w.rules.KeyLifetime {
@@ -135,7 +136,7 @@ func (w *world) store(t *rapid.T, d payment.Decision) {
 	w.payment.Keys = d.Payment.Keys
 }
 
-// work starts a worker with what was decided.
+// work starts a worker with a decision.
 func (w *world) work(t *rapid.T, d payment.Decision) {
 	switch d.Verdict {
 	case payment.VerdictClaimed:
@@ -150,28 +151,28 @@ func (w *world) work(t *rapid.T, d payment.Decision) {
 	}
 }
 
-func (w *world) ask(t *rapid.T) {
-	w.minted++
-	a := ask(t, payment.GatewayKey(fmt.Sprintf("key-%d", w.minted)))
+func (w *world) claim(t *rapid.T) {
+	w.newKeys++
+	a := claimRequest(t, payment.GatewayKey(fmt.Sprintf("key-%d", w.newKeys)))
 	a.Rules, a.Worker = w.rules, w.now
-	a.Deferred = rapid.IntRange(0, 3).Draw(t, "later") == 0
+	a.Deferred = rapid.IntRange(0, 3).Draw(t, "deferred") == 0
 	if !w.stored {
-		w.stored, w.payment = true, a.Open(w.database())
+		w.stored, w.payment = true, a.Open(w.databaseNow())
 		if !a.Deferred {
 			w.workers = append(w.workers, &worker{rules: w.rules, payment: w.payment, until: w.now.Add(lease)})
 		}
 		return
 	}
-	d := a.Decide(w.payment, w.database())
+	d := a.Decide(w.payment, w.databaseNow())
 	w.store(t, d)
 	w.work(t, d)
 }
 
-func (w *world) terms() payment.PickUpPolicy {
-	w.minted++
-	on := terms()
+func (w *world) policy() payment.PickUpPolicy {
+	w.newKeys++
+	on := pickUpPolicy()
 	on.Rules, on.Worker = w.rules, w.now
-	key := payment.GatewayKey(fmt.Sprintf("key-%d", w.minted))
+	key := payment.GatewayKey(fmt.Sprintf("key-%d", w.newKeys))
 	on.NewKey = func() payment.GatewayKey { return key }
 	return on
 }
@@ -180,7 +181,7 @@ func (w *world) pickUp(t *rapid.T) {
 	if !w.stored {
 		return
 	}
-	d := w.terms().PickUp(w.payment, w.database())
+	d := w.policy().PickUp(w.payment, w.databaseNow())
 	w.store(t, d)
 	w.work(t, d)
 }
@@ -193,12 +194,12 @@ func (w *world) pickUpKey(t *rapid.T) {
 	if k.Gateway != "" && k.Gateway != w.rules.Gateway {
 		return
 	}
-	d := w.terms().PickUpKey(w.payment, k.Key, w.database())
+	d := w.policy().PickUpKey(w.payment, k.Key, w.databaseNow())
 	w.store(t, d)
 	w.work(t, d)
 }
 
-func (w *world) one(t *rapid.T) *worker {
+func (w *world) pickWorker(t *rapid.T) *worker {
 	if len(w.workers) == 0 {
 		return nil
 	}
@@ -208,9 +209,9 @@ func (w *world) one(t *rapid.T) *worker {
 	return rapid.SampledFrom(w.workers).Draw(t, "worker")
 }
 
-func (w *world) leave(gone *worker) {
+func (w *world) removeWorker(lost *worker) {
 	for i, other := range w.workers {
-		if other == gone {
+		if other == lost {
 			w.workers = append(w.workers[:i:i], w.workers[i+1:]...)
 			return
 		}
@@ -219,41 +220,41 @@ func (w *world) leave(gone *worker) {
 
 func (k *worker) String() string { return string(k.payment.GatewayKey) }
 
-// mayBegin reports whether the worker has an attempt to make, by the rules of package core.
+// mayBegin reports whether the worker may begin an attempt, by the rules of package core.
 func (w *world) mayBegin(k *worker) bool {
 	return k.lookup == nil && k.last == nil && w.now.Before(k.until) &&
-		(!k.payment.Doubt.Any() || !k.rules.Expired(k.payment.KeySent, k.payment.KeyLifetime, w.seen()))
+		(!k.payment.Doubt.Any() || !k.rules.Expired(k.payment.KeySent, k.payment.KeyLifetime, w.instant()))
 }
 
-// send makes an attempt, which may take the money now, later or never, and is answered or not.
+// send makes an attempt, which may take the money now, later or never, and may be answered.
 func (w *world) send(t *rapid.T) {
-	k := w.one(t)
+	k := w.pickWorker(t)
 	if k == nil || !w.mayBegin(k) {
 		return
 	}
 	p := k.payment
-	fate := rapid.SampledFrom(allClasses).Draw(t, "class")
-	r := of(fate)
+	class := rapid.SampledFrom(allClasses).Draw(t, "class")
+	r := resultOf(class)
 	sent := charge{gateway: k.rules.Gateway, key: p.GatewayKey, arrives: w.now}
 	known := w.remembered(sent.gateway, sent.key, w.now)
-	switch fate {
+	switch class {
 	case payment.ClassNotCharged, payment.ClassRejected:
 	case payment.ClassKeyReused, payment.ClassPending:
 		if known == "" {
-			r.Class = payment.ClassNotCharged // a gateway says neither of a key that it does not know
+			r.Class = payment.ClassNotCharged // a gateway reports neither for a key that it does not know
 		}
 	case payment.ClassApproved, payment.ClassDeclined:
 		if known != "" {
 			r.Class = known
 			break
 		}
-		sent.decided, sent.taken = fate, fate == payment.ClassApproved
-		if fate == payment.ClassApproved || w.rules.SavesDeclines {
+		sent.decided, sent.taken = class, class == payment.ClassApproved
+		if class == payment.ClassApproved || w.rules.SavesDeclines {
 			w.charges = append(w.charges, sent)
 		}
 	case payment.ClassUnknownAnswered, payment.ClassUnknownUnanswered:
 		if rapid.Bool().Draw(t, "charges") {
-			if fate == payment.ClassUnknownUnanswered {
+			if class == payment.ClassUnknownUnanswered {
 				sent.arrives = w.now.Add(rapid.SampledFrom([]time.Duration{0, time.Second, late - 1}).Draw(t, "arrives"))
 			}
 			w.charges = append(w.charges, sent)
@@ -263,20 +264,20 @@ func (w *world) send(t *rapid.T) {
 	if r.Class == payment.ClassApproved {
 		r.TransactionID = string("txn-" + p.GatewayKey)
 	}
-	k.last = ended(r)
+	k.last = attemptEnd(r)
 }
 
 // renew plans another attempt after this one.
 func (w *world) renew(t *rapid.T) {
-	k := w.one(t)
+	k := w.pickWorker(t)
 	if k == nil || k.last == nil || k.lookup != nil || !k.last.Class.Retryable() ||
 		k.last.Class.Unknown() && !k.rules.HonoursKeys {
 		return
 	}
 	r := payment.Renewal{ClaimRef: k.payment.ClaimRef(), End: *k.last, Worker: w.now, Next: true, Lease: lease}
-	d, err := r.Apply(w.payment, w.database())
+	d, err := r.Apply(w.payment, w.databaseNow())
 	if err != nil {
-		w.leave(k)
+		w.removeWorker(k)
 		return
 	}
 	w.store(t, d)
@@ -284,15 +285,15 @@ func (w *world) renew(t *rapid.T) {
 		k.payment, k.last, k.until = w.payment, nil, w.now.Add(lease)
 		return
 	}
-	again, err := r.Apply(w.payment, w.database())
+	again, err := r.Apply(w.payment, w.databaseNow())
 	require.NoError(t, err)
 	w.store(t, again)
 	k.payment, k.last, k.until = w.payment, nil, w.now.Add(lease)
 }
 
-// conclude ends a round: with an outcome, a hand-over to the queue, or a lookup.
+// conclude ends a round with an outcome, by handing the payment to the queue, or with a lookup.
 func (w *world) conclude(t *rapid.T) {
-	k := w.one(t)
+	k := w.pickWorker(t)
 	if k == nil || k.lookup != nil {
 		return
 	}
@@ -300,7 +301,7 @@ func (w *world) conclude(t *rapid.T) {
 	doubt, result := k.payment.Doubt, payment.Result{}
 	if k.last != nil {
 		result = k.last.Result
-		doubt = doubt.With(result.Class, w.seen())
+		doubt = doubt.With(result.Class, w.instant())
 	}
 	o, sure := result.Outcome(doubt)
 	switch {
@@ -313,11 +314,11 @@ func (w *world) conclude(t *rapid.T) {
 		w.lookUp(t, k, k.payment.GatewayKey, result, k.last)
 		return
 	}
-	d, err := st.Apply(w.payment, w.database())
-	w.leave(k)
+	d, err := st.Apply(w.payment, w.databaseNow())
+	w.removeWorker(k)
 	if err != nil {
 		if result.Class == payment.ClassApproved {
-			w.keep(t, payment.Approval{
+			w.recordApproval(t, payment.Approval{
 				Key: k.payment.GatewayKey, Gateway: k.rules.Gateway, TransactionID: result.TransactionID,
 				Rules: k.rules, Worker: w.now,
 			})
@@ -327,17 +328,17 @@ func (w *world) conclude(t *rapid.T) {
 	w.store(t, d)
 }
 
-func (w *world) keep(t *rapid.T, a payment.Approval) {
-	d, err := a.Apply(w.payment, w.database())
+func (w *world) recordApproval(t *rapid.T, a payment.Approval) {
+	d, err := a.Apply(w.payment, w.databaseNow())
 	require.NoError(t, err)
 	require.NotEqual(t, payment.VerdictDouble, d.Verdict)
 	require.Equal(t, payment.StateSucceeded, d.Payment.State)
 	w.store(t, d)
 }
 
-// lookUp asks the gateway, which may not see the latest charges yet, and may not answer.
+// lookUp looks a key up at the gateway, which may not see the latest charges yet, and may not answer.
 func (w *world) lookUp(t *rapid.T, k *worker, key payment.GatewayKey, last payment.Result, end *payment.AttemptEnd) {
-	l := record(k.rules, k.payment, payment.FoundNoAnswer, w.seen())
+	l := lookupRecord(k.rules, k.payment, payment.FoundNoAnswer, w.instant())
 	l.Key, l.Last, l.End = key, last, end
 	if rapid.IntRange(0, 4).Draw(t, "answered") > 0 {
 		switch w.known(k.rules.Gateway, key, w.now.Add(-w.rules.LookupLag)) {
@@ -365,7 +366,7 @@ func (w *world) lookUp(t *rapid.T, k *worker, key payment.GatewayKey, last payme
 
 // record writes the answer to a lookup, some time after it came.
 func (w *world) record(t *rapid.T) {
-	if k := w.one(t); k != nil && k.lookup != nil {
+	if k := w.pickWorker(t); k != nil && k.lookup != nil {
 		w.recordOf(t, k)
 	}
 }
@@ -373,20 +374,20 @@ func (w *world) record(t *rapid.T) {
 func (w *world) recordOf(t *rapid.T, k *worker) {
 	l := *k.lookup
 	l.Worker = w.now
-	d, err := l.Apply(w.payment, w.database())
-	w.leave(k)
+	d, err := l.Apply(w.payment, w.databaseNow())
+	w.removeWorker(k)
 	if err != nil {
 		require.ErrorIs(t, err, payment.ErrFenced)
-		require.NotEqual(t, payment.FoundApproved, l.Result.Result, "a charge always counts")
+		require.NotEqual(t, payment.FoundApproved, l.Result.Result, "a found charge always counts")
 		return
 	}
 	require.NotEqual(t, payment.VerdictDouble, d.Verdict)
 	w.store(t, d)
 }
 
-// recordTwice loses the answer to the first.
+// recordTwice records a lookup again, because the answer to the first was lost.
 func (w *world) recordTwice(t *rapid.T) {
-	k := w.one(t)
+	k := w.pickWorker(t)
 	if k == nil || k.lookup == nil {
 		return
 	}
@@ -394,7 +395,7 @@ func (w *world) recordTwice(t *rapid.T) {
 	l.Worker = w.now
 	w.recordOf(t, k)
 	after := w.payment
-	d, err := l.Apply(w.payment, w.database())
+	d, err := l.Apply(w.payment, w.databaseNow())
 	if err != nil {
 		return
 	}
@@ -405,19 +406,19 @@ func (w *world) recordTwice(t *rapid.T) {
 }
 
 func (w *world) die(t *rapid.T) {
-	if k := w.one(t); k != nil && (k.last == nil || k.last.Class != payment.ClassApproved) {
-		w.leave(k)
+	if k := w.pickWorker(t); k != nil && (k.last == nil || k.last.Class != payment.ClassApproved) {
+		w.removeWorker(k)
 	}
 }
 
-// silent ends the lease of a replica without a heartbeat; its worker may be alive.
-func (w *world) silent(*rapid.T) {
-	if w.payment.Claimed(w.database()) {
-		w.payment.DueAt = w.database()
+// expire ends the lease of a replica without a heartbeat. Its worker may be alive.
+func (w *world) expire(*rapid.T) {
+	if w.payment.Claimed(w.databaseNow()) {
+		w.payment.DueAt = w.databaseNow()
 	}
 }
 
-// certain reports whether the order's money is taken, and whether it can still be.
+// certain returns the charge that took the order's money, and whether no other can follow.
 func (w *world) certain() (taken *charge, sure bool) {
 	sure = len(w.workers) == 0
 	for i := range w.charges {
@@ -429,14 +430,14 @@ func (w *world) certain() (taken *charge, sure bool) {
 	return taken, sure
 }
 
-// round is what usually happens: a request, some attempts, and how they end.
+// round is what usually happens: a request, some attempts, and their outcome.
 func (w *world) round(t *rapid.T) {
 	before := len(w.workers)
-	w.ask(t)
+	w.claim(t)
 	w.finish(t, before)
 }
 
-// finish lets the worker that has come go on to its end, more or less.
+// finish lets the latest worker make attempts and conclude, unless it stalls.
 func (w *world) finish(t *rapid.T, before int) {
 	if len(w.workers) <= before {
 		return
@@ -462,7 +463,7 @@ func (w *world) finish(t *rapid.T, before int) {
 	}
 }
 
-// reconcile lets the queue do what is due next, when it is.
+// reconcile lets the queue do what is due next, at its due time.
 func (w *world) reconcile(t *rapid.T) {
 	if !w.stored {
 		return
@@ -477,21 +478,21 @@ func (w *world) reconcile(t *rapid.T) {
 	if due.IsZero() {
 		return
 	}
-	if in := due.Sub(w.database()); in > 0 && in < time.Hour {
+	if in := due.Sub(w.databaseNow()); in > 0 && in < time.Hour {
 		w.now = w.now.Add(in)
 		w.arrive()
 	}
-	before, on := len(w.workers), w.terms()
-	d := on.PickUp(w.payment, w.database())
+	before, on := len(w.workers), w.policy()
+	d := on.PickUp(w.payment, w.databaseNow())
 	if key != "" {
-		d = on.PickUpKey(w.payment, key, w.database())
+		d = on.PickUpKey(w.payment, key, w.databaseNow())
 	}
 	w.store(t, d)
 	w.work(t, d)
 	w.finish(t, before)
 }
 
-// resolve is a person's true word.
+// resolve is an operator's resolution, which is true.
 func (w *world) resolve(t *rapid.T) {
 	taken, sure := w.certain()
 	if !w.stored || taken == nil && !sure {
@@ -505,13 +506,13 @@ func (w *world) resolve(t *rapid.T) {
 		r.Outcome = payment.Outcome{State: payment.StateSucceeded, TransactionID: string("txn-" + taken.key)}
 	}
 	r.Rules, r.Worker, r.InFlight = w.rules, w.now, rapid.Bool().Draw(t, "in flight")
-	if d, err := r.Apply(w.payment, w.database()); err == nil {
+	if d, err := r.Apply(w.payment, w.databaseNow()); err == nil {
 		w.store(t, d)
 	}
 }
 
-// imported is a person's charge from the books, which are true.
-func (w *world) imported(t *rapid.T) {
+// importCharge imports a charge from the gateway's records, which are true.
+func (w *world) importCharge(t *rapid.T) {
 	taken, _ := w.certain()
 	if !w.stored || taken == nil || rapid.IntRange(0, 3).Draw(t, "import") > 0 {
 		return
@@ -520,7 +521,7 @@ func (w *world) imported(t *rapid.T) {
 		Charge:  payment.Charge{Key: taken.key, OrderID: "order-1", Money: w.payment.Money},
 		Gateway: taken.gateway, TransactionID: string("txn-" + taken.key), By: "ada", Rules: w.rules, Worker: w.now,
 	}
-	if d, err := i.Apply(w.payment, w.database()); err == nil {
+	if d, err := i.Apply(w.payment, w.databaseNow()); err == nil {
 		w.store(t, d)
 	}
 }
@@ -532,14 +533,14 @@ func (w *world) wait(t *rapid.T) {
 	w.arrive()
 }
 
-// step moves the database's clock.
-func (w *world) step(t *rapid.T) {
+// stepClock steps the database's clock.
+func (w *world) stepClock(t *rapid.T) {
 	w.ahead += rapid.SampledFrom([]time.Duration{
 		-time.Hour, -time.Minute, time.Minute, time.Hour, 30 * time.Hour,
 	}).Draw(t, "step")
 }
 
-// configure points the service at the other gateway, after a restart: no worker outlives it.
+// configure changes the service's gateway, at a restart that no worker outlives.
 func (w *world) configure(t *rapid.T) {
 	if rapid.IntRange(0, 5).Draw(t, "other gateway") > 0 {
 		return

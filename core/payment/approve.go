@@ -5,44 +5,45 @@ import (
 	"time"
 )
 
-// Approval is the gateway's own word that a key has taken the money, from a worker that does not
-// hold the claim any more, a lookup of a key that the payment has left, or an event. It is never
-// dropped.
+// Approval is the gateway's own report that a key has taken the money, if it does not come from the
+// worker that holds the claim: from a worker that lost it, a lookup of a key that the payment has left,
+// or an event of the gateway. It is never dropped.
 type Approval struct {
 	OrderID       OrderID
 	Key           GatewayKey
 	Gateway       GatewayID
 	TransactionID string
-	By            string // the replica or the person
+	By            string // the replica or the operator
 	Rules         KeyRules
 	Worker        time.Time
 }
 
-// Apply records the approval, whatever key the payment is on: unless it has succeeded, it succeeds with
-// this transaction, and its fencing number grows. If it has succeeded with another transaction,
-// nothing changes and the verdict is VerdictDouble. VerdictReplay: it is on record.
+// Apply records the approval, also of a key other than the payment's current one. If the payment has
+// not succeeded, it succeeds with this transaction, and its fencing token grows (VerdictEvidence). If
+// it has succeeded with another transaction, it is unchanged (VerdictDouble). VerdictReplay: the
+// approval is recorded already. The error is always nil.
 func (a Approval) Apply(p Payment, now time.Time) (Decision, error) {
 	at := Instant{now, a.Worker}
 	if p.State == StateSucceeded {
-		return a.compare(p, at), nil
+		return a.compareWithSuccess(p, at), nil
 	}
 	was := p.State
 	d := p.succeed(a, at)
 	d.Verdict = VerdictEvidence
-	d.addEvent(EventEvidence, a.By, fmt.Sprintf("was %s; transaction %s with gateway key %s, as the gateway says",
+	d.addEvent(EventEvidence, a.By, fmt.Sprintf("was %s; the gateway reported transaction %s with gateway key %s",
 		was, a.TransactionID, a.Key))
 	return d, nil
 }
 
-// compare is for a payment that has succeeded.
-func (a Approval) compare(p Payment, now Instant) Decision {
+// compareWithSuccess is for a payment that has succeeded.
+func (a Approval) compareWithSuccess(p Payment, now Instant) Decision {
 	k, stored := p.findKey(a.Key)
 	if p.TransactionID == a.TransactionID || k.TransactionID == a.TransactionID {
 		d := unchanged(VerdictReplay, p)
 		if stored && !k.DueAt.IsZero() {
 			k.DueAt = time.Time{}
 			k.close(ClosedCharged, now)
-			d.keepKey(k)
+			d.storeKey(k)
 		}
 		return d
 	}
@@ -51,22 +52,22 @@ func (a Approval) compare(p Payment, now Instant) Decision {
 	k.Key, k.Gateway, k.TransactionID = a.Key, a.Gateway, a.TransactionID
 	k.DueAt, k.WatchUntil = time.Time{}, time.Time{}
 	k.Closed, k.ClosedAt = ClosedCharged, now.DB
-	d.keepKey(k)
-	d.addEvent(EventDouble, a.By, fmt.Sprintf("succeeded with transaction %s; the gateway has transaction %s with gateway key %s as well",
+	d.storeKey(k)
+	d.addEvent(EventDouble, a.By, fmt.Sprintf("succeeded with transaction %s; the gateway also has transaction %s with gateway key %s",
 		p.TransactionID, a.TransactionID, a.Key))
 	return d
 }
 
-// succeed makes the payment succeed with a charge that another than its claim's holder knows of. A
-// key that the payment leaves and that is not closed is looked up until it is.
+// succeed makes the payment succeed with a charge that its claim's holder did not report. If the
+// payment leaves a key that is not closed, that key is looked up until it is.
 func (p Payment) succeed(a Approval, now Instant) Decision {
 	if p.State == StateProcessing {
-		p.interrupt(a.Rules.MaxLease, a.Rules.MaxLease, now)
+		p.recordLostAttempt(a.Rules.MaxLease, a.Rules.MaxLease, now)
 	}
 	d := Decision{Verdict: VerdictWritten, Write: true, PriorAttempt: p.archiveAttempt(now.DB)}
 	left := p.key()
 	left.DueAt = now.DB
-	k, known := p.findKey(a.Key)
+	k, stored := p.findKey(a.Key)
 	p.settle(Outcome{State: StateSucceeded, TransactionID: a.TransactionID}, now)
 	p.Async = false
 	p.Fence++
@@ -81,20 +82,12 @@ func (p Payment) succeed(a Approval, now Instant) Decision {
 	}
 	d.Payment = p
 	if left.Key != a.Key && left.Doubt.Any() {
-		d.keepKey(left)
+		d.storeKey(left)
 	}
-	if known {
+	if stored {
 		k.DueAt, k.WatchUntil = time.Time{}, time.Time{}
 		k.close(ClosedCharged, now)
-		d.keepKey(k)
+		d.storeKey(k)
 	}
 	return d
-}
-
-// OtherOpenKey returns the key that the payment is on if it is in flight, in doubt or not closed, and is
-// not the given one: what another charge for the order would be a second one beside.
-func (p *Payment) OtherOpenKey(key GatewayKey) (GatewayKey, bool) {
-	open := p.GatewayKey != key && p.State != StateSucceeded &&
-		(p.State == StateProcessing || p.Doubt.Any())
-	return p.GatewayKey, open
 }

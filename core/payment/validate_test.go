@@ -10,14 +10,14 @@ import (
 	"paymentd/core/payment"
 )
 
-// TestValidate: what the domain writes is valid, and each kind of damage names its column.
-func TestValidate(t *testing.T) {
+// What the domain writes is valid, and the error for each kind of damage names its column.
+func TestPayment_Validate(t *testing.T) {
 	t.Parallel()
 	for _, state := range payment.States() {
-		require.NoError(t, in(t, state).Validate(), state)
+		require.NoError(t, inState(t, state).Validate(), state)
 	}
-	require.NoError(t, accepted(t).Validate())
-	require.NoError(t, renewed(t, opened(t), payment.ClassNotCharged, noon).Validate())
+	require.NoError(t, scheduledPayment(t).Validate())
+	require.NoError(t, renewed(t, claimedPayment(t), payment.ClassNotCharged, noon).Validate())
 	for column, damage := range map[string]func(*payment.Payment){
 		"order_id":            func(p *payment.Payment) { p.OrderID = "" },
 		"amount_minor":        func(p *payment.Payment) { p.Money = payment.Money{} },
@@ -38,17 +38,17 @@ func TestValidate(t *testing.T) {
 		"attempt_ended_at":    func(p *payment.Payment) { p.Attempt.EndedAt = noon.AddDate(-9000, 0, 0) },
 		"doubt_unanswered_at": func(p *payment.Payment) { p.Doubt.Unanswered.DB = noon.AddDate(9000, 0, 0) },
 	} {
-		p := in(t, payment.StateSucceeded)
+		p := inState(t, payment.StateSucceeded)
 		damage(&p)
 		requireDamaged(t, p.Validate(), "payments", column)
 	}
-	p := in(t, payment.StateSucceeded)
+	p := inState(t, payment.StateSucceeded)
 	p.OrderID = payment.OrderID(strings.Repeat("x", payment.MaxOrderIDBytes+1))
 	requireDamaged(t, p.Validate(), "payments", "order_id")
-	p = opened(t)
+	p = claimedPayment(t)
 	p.DueAt = time.Time{}
 	requireDamaged(t, p.Validate(), "payments", "due_at")
-	p = opened(t)
+	p = claimedPayment(t)
 	p.DueAt = noon.AddDate(9000, 0, 0)
 	requireDamaged(t, p.Validate(), "payments", "due_at")
 }
@@ -64,7 +64,7 @@ func requireDamaged(t *testing.T, err error, table, column string) {
 	require.NotErrorAs(t, err, &field)
 }
 
-func TestValidateHistory(t *testing.T) {
+func TestHistory_Validate(t *testing.T) {
 	t.Parallel()
 	a := payment.Attempt{Number: 1, StartedAt: noon}
 	for _, class := range []payment.Class{

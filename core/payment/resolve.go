@@ -1,0 +1,96 @@
+package payment
+
+import (
+	"cmp"
+	"fmt"
+	"time"
+)
+
+// NotUnresolvedError refuses the resolution of a payment that is not unresolved.
+type NotUnresolvedError struct{ State State }
+
+// Error says what the state is, and what to do if the payment is in flight.
+func (e *NotUnresolvedError) Error() string {
+	if e.State == StateProcessing {
+		return "the payment is in flight: a worker may be charging it; wait for its outcome, or name the order once more with --in-flight"
+	}
+	return fmt.Sprintf("the payment is %s; only an unresolved payment can be resolved", e.State)
+}
+
+// maxByBytes is the longest name of an operator, in bytes.
+const maxByBytes = 64
+
+// Resolution is an operator's outcome for an unresolved payment.
+type Resolution struct {
+	OrderID OrderID
+	// Outcome is StateSucceeded with a transaction id, or StateFailed with a reason.
+	Outcome Outcome
+	By      string // the operator
+	Rules   KeyRules
+	Worker  time.Time
+	// InFlight resolves a payment in state processing as well, whose claim may be live.
+	InFlight bool
+}
+
+// watchDuration is how long lookups go on after an operator resolved a payment: a charge may still be
+// found.
+const watchDuration = 7 * 24 * time.Hour
+
+// watchDelay is how long after the resolution the first of these lookups is due.
+const watchDelay = time.Minute
+
+// Check refuses an outcome to which a payment cannot be resolved. The error is a *[FieldError].
+func (r Resolution) Check() error {
+	if r.By == "" || len(r.By) > maxByBytes {
+		return &FieldError{Field: "by", Message: "the name of the person who resolves must have 1 to 64 characters"}
+	}
+	o := r.Outcome
+	if o.State == StateSucceeded && o.TransactionID == "" {
+		return &FieldError{Field: "transaction_id", Message: "a succeeded payment needs the gateway's transaction id"}
+	}
+	if o.TransactionID != "" && !validTransactionID(o.TransactionID) {
+		return &FieldError{Field: "transaction_id", Message: "the transaction id must have at most 255 printable ASCII characters"}
+	}
+	switch o.State {
+	case StateSucceeded:
+		return nil
+	case StateFailed:
+		if o.Reason == "" {
+			return &FieldError{Field: "reason", Message: "a failed payment needs a reason: say how you know that the money was not taken"}
+		}
+		return nil
+	case StateProcessing, StateScheduled, StateDeclined, StateUnresolved:
+	}
+	return &FieldError{Field: "state", Message: "a payment is resolved to succeeded or to failed"}
+}
+
+// Apply returns the resolved payment, or a *[NotUnresolvedError]. The fencing token grows, so that a
+// worker that still holds a claim cannot settle the payment. Lookups go on for another seven days: a
+// charge that is found after "failed" is recorded, and one with a transaction other than the operator's
+// is a double.
+func (r Resolution) Apply(p Payment, now time.Time) (Decision, error) {
+	inFlight := p.State == StateProcessing
+	if p.State != StateUnresolved && (!inFlight || !r.InFlight) {
+		return Decision{}, &NotUnresolvedError{State: p.State}
+	}
+	at := Instant{now, r.Worker}
+	if inFlight {
+		p.recordLostAttempt(r.Rules.MaxLease, r.Rules.MaxLease, at)
+	}
+	prior := p.archiveAttempt(now)
+	k := p.key()
+	o := r.Outcome
+	p.settle(o, at)
+	// Also after "succeeded": the transaction may be another key's, and this key may have charged too.
+	k.DueAt, k.WatchUntil, k.Lookups = now.Add(watchDelay), now.Add(watchDuration), 0
+	if o.State == StateFailed && !inFlight {
+		// The resolution covers the attempts before it, and none that may still begin.
+		k.close(ClosedPerson, at)
+		p.Doubt = Doubt{}
+	}
+	p.Fence++
+	d := Decision{Verdict: VerdictWritten, Payment: p, Write: true, PriorAttempt: prior}
+	d.storeKey(k)
+	d.addEvent(EventResolved, r.By, string(o.State)+": "+cmp.Or(o.Reason, o.TransactionID))
+	return d, nil
+}

@@ -1,0 +1,87 @@
+package payment
+
+import (
+	"strings"
+	"unicode"
+	"unicode/utf8"
+)
+
+// Bounds on what a gateway reports. A message or a code is made to fit. An approval whose transaction
+// id does not fit, or is not printable ASCII, is unreadable.
+const (
+	MaxMessageBytes       = 500
+	MaxTransactionIDBytes = 255
+	MaxCodeBytes          = 64
+)
+
+// Sanitized returns the result as it can be stored. An approval without a valid transaction id is
+// unreadable, so its class becomes [ClassUnknownAnswered].
+func (r Result) Sanitized() Result {
+	if r.Class == ClassApproved && !validTransactionID(r.TransactionID) {
+		return Result{
+			Class:   ClassUnknownAnswered,
+			Message: "the gateway approved without a usable transaction id",
+		}
+	}
+	return r
+}
+
+// Sanitized returns the lookup as it can be stored. A charge without a valid transaction id is
+// unreadable, so its result becomes [FoundNoAnswer].
+func (l Lookup) Sanitized() Lookup {
+	if l.Result == FoundApproved && !validTransactionID(l.TransactionID) {
+		return Lookup{
+			Result:  FoundNoAnswer,
+			Message: "a charge was found without a usable transaction id",
+		}
+	}
+	return l
+}
+
+func validTransactionID(id string) bool {
+	if id == "" || len(id) > MaxTransactionIDBytes {
+		return false
+	}
+	for i := range len(id) {
+		if id[i] < ' ' || id[i] > '~' {
+			return false
+		}
+	}
+	return strings.TrimSpace(id) == id
+}
+
+// sanitizeMessage makes a message fit to be stored and shown: valid UTF-8, with a space in place of
+// each white space character and U+FFFD in place of other control characters, which databases refuse
+// and terminals interpret; at most [MaxMessageBytes], cut between two characters.
+func sanitizeMessage(s string) string {
+	s = strings.Map(printable, strings.ToValidUTF8(s, "\uFFFD"))
+	if len(s) <= MaxMessageBytes {
+		return s
+	}
+	end := MaxMessageBytes
+	for !utf8.RuneStart(s[end]) {
+		end--
+	}
+	return s[:end]
+}
+
+func printable(r rune) rune {
+	switch {
+	case unicode.IsSpace(r):
+		return ' '
+	case unicode.IsControl(r):
+		return utf8.RuneError
+	}
+	return r
+}
+
+// sanitizeCode makes a code fit to be stored: printable ASCII without spaces, at most [MaxCodeBytes].
+func sanitizeCode(s string) string {
+	code := []byte(s[:min(len(s), MaxCodeBytes)])
+	for i, b := range code {
+		if b <= ' ' || b > '~' {
+			code[i] = '_'
+		}
+	}
+	return string(code)
+}

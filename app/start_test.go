@@ -228,7 +228,7 @@ func TestCommands_WrongCommandLine_ExitWithTwo(t *testing.T) {
 		{"keys create --scopes=pay", "--name: must not be empty"},
 		{"keys create --name=a/b --scopes=pay", "--name: must consist of at most 64 letters"},
 		{"keys create --name=shop", "--scopes: must be one or more of pay,read,admin"},
-		{"keys create --name=shop --scopes=pay,refund", `--scopes: must be some of pay,read,admin, separated by commas, and "refund" is none`},
+		{"keys create --name=shop --scopes=pay,refund", `--scopes: must be scopes among pay,read,admin, separated by commas; "refund" is not one`},
 		{"keys list --limit=0", "--limit: must be above zero"},
 		{"keys revoke", `expected "<id-or-name>"`},
 	} {

@@ -1,7 +1,7 @@
-// Package apikey is the domain of API keys: what one is made of, what it lets its owner do, and by
-// what it is known again. It does no I/O but to draw random bits.
+// Package apikey is the domain of API keys: what a key consists of, what it allows, and how it is
+// recognized. Its only I/O is to draw random bits.
 //
-// A key is shown to its owner once, when it is made, and stored as its SHA-256 alone. Hashes that
-// are slow on purpose (bcrypt, Argon2) protect what people choose, which can be guessed. Nobody
-// guesses 256 random bits, however fast a guess can be tried; and a key is checked at each request.
+// A key is shown to its owner once, when it is created, and only its SHA-256 is stored. Hashes that are
+// slow on purpose (bcrypt, Argon2) protect secrets that people choose, because those can be guessed. 256
+// random bits cannot be guessed at any speed, and a key is checked at each request.
 package apikey

@@ -7,34 +7,34 @@ import (
 	"time"
 )
 
-// MaxActive bounds the keys that are not revoked: every replica holds them all in memory.
+// MaxActive bounds the number of keys that are not revoked, because every replica holds them in memory.
 const MaxActive = 1000
 
-// Key is what is known of an API key, which is not the key itself.
+// Key is what is stored of an API key. It does not contain the key itself.
 type Key struct {
 	ID     ID
-	Name   Name // empty for one of the configuration
+	Name   Name // empty for a key of the configuration
 	Scopes Scopes
 	Hash   Hash
 
 	CreatedAt time.Time
-	// LastUsedAt is at most some minutes before the last use; zero for none.
+	// LastUsedAt is at most some minutes before the last use; zero if it was never used.
 	LastUsedAt time.Time
-	RevokedAt  time.Time // zero while it is active
+	RevokedAt  time.Time // zero while the key is active
 }
 
-// Active reports whether the key opens anything.
+// Active reports whether the key is accepted.
 func (k Key) Active() bool { return k.RevokedAt.IsZero() }
 
-// New makes a key, and the secret that its owner gets.
+// New returns a new key, and the secret for its owner.
 func New(name Name, scopes Scopes) (Key, Secret) {
-	secret := mint()
+	secret := newSecret()
 	hash := HashOf(secret.text)
 	return Key{ID: hash.ID(), Name: name, Scopes: scopes, Hash: hash}, secret
 }
 
-// Static returns what is known of a key that is in the configuration, of whatever form: it may do
-// everything, and its id says where it comes from.
+// Static returns the key for a text in the configuration, which may have any form. The key allows
+// everything, and its id begins with "static-".
 func Static(text string) Key {
 	hash := HashOf(text)
 	return Key{ID: "static-" + hash.ID(), Scopes: Scopes{ScopeAdmin}, Hash: hash}
@@ -43,9 +43,9 @@ func Static(text string) Key {
 // Hash is the SHA-256 of a key.
 type Hash [sha256.Size]byte
 
-// HashOf hashes what a caller shows as its key.
+// HashOf hashes the key that a caller presents.
 func HashOf(text string) Hash {
-	// The usual lengths are hashed where they are: a conversion alone would allocate.
+	// Usual lengths are hashed in a buffer on the stack, because the conversion would allocate.
 	var buffer [128]byte
 	if len(text) > len(buffer) {
 		return sha256.Sum256([]byte(text))
@@ -53,14 +53,14 @@ func HashOf(text string) Hash {
 	return sha256.Sum256(buffer[:copy(buffer[:], text)])
 }
 
-// Equal compares two hashes in a time that does not depend on what they are.
+// Equal compares two hashes in constant time.
 func (h Hash) Equal(other Hash) bool { return subtle.ConstantTimeCompare(h[:], other[:]) == 1 }
 
-// IDBytes is how much of a hash makes the id of its key.
+// IDBytes is how many bytes of a hash make the id of its key.
 const IDBytes = 6
 
-// ID names a key in logs, lists and commands. It is the beginning of the key's hash, in hexadecimal
-// digits: a key that turns up where it should not be can be told by it, and it tells nothing of the key.
+// ID names a key in logs, lists and commands. It is the beginning of the key's hash in hexadecimal
+// digits, so that a leaked key can be identified by it, and it reveals nothing of the key.
 type ID string
 
 // ID returns the id of the key with this hash.

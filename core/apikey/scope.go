@@ -7,30 +7,30 @@ import (
 	"strings"
 )
 
-// Scope is something that a key lets its owner do.
+// Scope is a permission of a key.
 type Scope string
 
 // The scopes.
 const (
-	ScopePay   Scope = "pay"   // charge orders, and look at what became of them
-	ScopeRead  Scope = "read"  // list payments, look at them, and scrape the metrics
+	ScopePay   Scope = "pay"   // charge orders, and read their payments
+	ScopeRead  Scope = "read"  // list and read payments, and scrape the metrics
 	ScopeAdmin Scope = "admin" // everything, now and in later versions
 )
 
-// allScopes are in the order in which they are written.
+// allScopes is in the order in which scopes are written.
 var allScopes = Scopes{ScopePay, ScopeRead, ScopeAdmin}
 
-// Scopes is what a key lets its owner do: each scope once.
+// Scopes are the permissions of a key, each once.
 type Scopes []Scope
 
-// ParseScopes reads scopes that are separated by commas. The error is a sentence that says what to
+// ParseScopes parses scopes that are separated by commas. The error is a sentence that says what to
 // change.
 func ParseScopes(text string) (Scopes, error) {
 	given := make(map[Scope]bool)
-	for word := range strings.SplitSeq(text, ",") {
-		scope := Scope(strings.TrimSpace(word))
+	for field := range strings.SplitSeq(text, ",") {
+		scope := Scope(strings.TrimSpace(field))
 		if scope != "" && !slices.Contains(allScopes, scope) {
-			return nil, fmt.Errorf("must be some of %s, separated by commas, and %q is none", allScopes, scope)
+			return nil, fmt.Errorf("must be scopes among %s, separated by commas; %q is not one", allScopes, scope)
 		}
 		given[scope] = true
 	}
@@ -41,26 +41,26 @@ func ParseScopes(text string) (Scopes, error) {
 	return scopes, nil
 }
 
-// ReadScopes reads what String has written, be it of a newer version: a scope that is not known here
-// allows nothing here.
+// ReadScopes parses stored scopes, as String writes them. A scope that only a newer version has is kept,
+// and allows nothing in this version.
 func ReadScopes(text string) Scopes {
 	var scopes Scopes
-	for word := range strings.SplitSeq(text, ",") {
-		scopes = append(scopes, Scope(word))
+	for field := range strings.SplitSeq(text, ",") {
+		scopes = append(scopes, Scope(field))
 	}
 	return scopes
 }
 
-// String returns the scopes with commas between.
+// String returns the scopes, separated by commas.
 func (s Scopes) String() string {
-	words := make([]string, len(s))
+	fields := make([]string, len(s))
 	for i, scope := range s {
-		words[i] = string(scope)
+		fields[i] = string(scope)
 	}
-	return strings.Join(words, ",")
+	return strings.Join(fields, ",")
 }
 
-// Allow reports whether the scopes let their owner do what needs one of these.
+// Allow reports whether the scopes include one of these, or ScopeAdmin.
 func (s Scopes) Allow(anyOf ...Scope) bool {
 	for _, scope := range s {
 		if scope == ScopeAdmin || slices.Contains(anyOf, scope) {

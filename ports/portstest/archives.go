@@ -10,13 +10,13 @@ import (
 	"paymentd/ports"
 )
 
-// eventful is a payment in the state, with an attempt before its latest and an event.
-func eventful(r *repository, state payment.State, id payment.OrderID) payment.Payment {
-	r.in(payment.StateDeclined, id)
-	wrong := r.ask(id)
+// paymentWithHistory is a payment in the state, with an earlier attempt and an event.
+func paymentWithHistory(r *repository, state payment.State, id payment.OrderID) payment.Payment {
+	r.inState(payment.StateDeclined, id)
+	wrong := r.claimRequest(id)
 	wrong.Money = money(r.t, "1", "USD")
 	r.claim(wrong, payment.VerdictMismatch)
-	p := r.claim(r.ask(id), payment.VerdictClaimed)
+	p := r.claim(r.claimRequest(id), payment.VerdictClaimed)
 	if state != payment.StateProcessing {
 		p = r.settle(p, resultFor(state), outcomeFor(state))
 	}
@@ -44,16 +44,16 @@ func (r *repository) archivable(age time.Duration, limit int) (ids []payment.Ord
 
 func archives() []clause {
 	return []clause{
-		{"archive/histories of payments with an end, in pages of any size", func(r *repository) {
+		{"archive/histories of final payments are listed in pages of any size", func(r *repository) {
 			var want []payment.OrderID
 			for i := range 5 {
 				id := payment.OrderID(fmt.Sprintf("order-%d", i))
 				want = append(want, id)
-				eventful(r, payment.StateDeclined, id)
-				r.in(payment.StateSucceeded, id+"-plain") // there is nothing to archive
+				paymentWithHistory(r, payment.StateDeclined, id)
+				r.inState(payment.StateSucceeded, id+"-plain") // it has no history to archive
 			}
-			eventful(r, payment.StateProcessing, "order-0-processing")
-			eventful(r, payment.StateUnresolved, "order-9-unresolved")
+			paymentWithHistory(r, payment.StateProcessing, "order-0-processing")
+			paymentWithHistory(r, payment.StateUnresolved, "order-9-unresolved")
 			for _, limit := range []int{1, 2, 3, 7, 100} {
 				ids, all := r.archivable(0, limit)
 				require.Equal(r.t, want, ids, "in pages of %d", limit)
@@ -62,12 +62,12 @@ func archives() []clause {
 				}
 			}
 			ids, _ := r.archivable(time.Hour, 100)
-			require.Empty(r.t, ids, "they ended just now")
+			require.Empty(r.t, ids, "they became final just now")
 		}},
-		{"archive/the payment stays, and says that its history has left", func(r *repository) {
+		{"archive/the payment stays, with an event that says so", func(r *repository) {
 			for _, state := range []payment.State{payment.StateSucceeded, payment.StateDeclined, payment.StateFailed} {
 				id := payment.OrderID("order-" + state)
-				before := eventful(r, state, id)
+				before := paymentWithHistory(r, state, id)
 				require.NoError(r.t, r.Archive(r.t.Context(), before.Archival("ada")))
 				h := r.history(id)
 				want := before
@@ -79,13 +79,13 @@ func archives() []clause {
 				require.Equal(r.t, []payment.Attempt{plainAttempt(before.Attempt)}, plainHistory(h).Attempts)
 			}
 			ids, _ := r.archivable(0, 100)
-			require.Empty(r.t, ids, "there is nothing more to archive")
-			require.Equal(r.t, "txn-1", r.claim(r.ask("order-succeeded"), payment.VerdictReplay).TransactionID)
+			require.Empty(r.t, ids, "no history is left to archive")
+			require.Equal(r.t, "txn-1", r.claim(r.claimRequest("order-succeeded"), payment.VerdictReplay).TransactionID)
 		}},
-		{"archive/numbers go on", func(r *repository) {
-			before := eventful(r, payment.StateDeclined, "order-1")
+		{"archive/numbering continues", func(r *repository) {
+			before := paymentWithHistory(r, payment.StateDeclined, "order-1")
 			require.NoError(r.t, r.Archive(r.t.Context(), before.Archival("ada")))
-			p := r.settle(r.claim(r.ask("order-1"), payment.VerdictClaimed),
+			p := r.settle(r.claim(r.claimRequest("order-1"), payment.VerdictClaimed),
 				resultFor(payment.StateSucceeded), outcomeFor(payment.StateSucceeded))
 			require.Equal(r.t, before.Attempt.Number+1, p.Attempt.Number)
 			h := r.history("order-1")
@@ -96,7 +96,7 @@ func archives() []clause {
 			require.Equal(r.t, before.Events+2, h.Events[0].Number)
 			require.Len(r.t, h.Attempts, 1)
 		}},
-		{"archive/nothing of a payment without an end, or that has changed", refusedArchivals},
+		{"archive/a payment that is not final or has changed is refused", refusedArchivals},
 	}
 }
 
@@ -106,14 +106,14 @@ func refusedArchivals(r *repository) {
 		if state.Final() || state == payment.StateScheduled {
 			continue
 		}
-		p := eventful(r, state, payment.OrderID("order-"+state))
+		p := paymentWithHistory(r, state, payment.OrderID("order-"+state))
 		r.requireNotArchived(p.Archival("ada"))
 	}
-	read := eventful(r, payment.StateDeclined, "order-1").Archival("ada")
-	again := r.settle(r.claim(r.ask("order-1"), payment.VerdictClaimed),
+	read := paymentWithHistory(r, payment.StateDeclined, "order-1").Archival("ada")
+	again := r.settle(r.claim(r.claimRequest("order-1"), payment.VerdictClaimed),
 		resultFor(payment.StateDeclined), outcomeFor(payment.StateDeclined))
 	r.requireNotArchived(read)
-	wrong := r.ask("order-1")
+	wrong := r.claimRequest("order-1")
 	wrong.Money = money(r.t, "1", "USD")
 	r.claim(wrong, payment.VerdictMismatch)
 	r.requireNotArchived(again.Archival("ada"))
@@ -122,7 +122,7 @@ func refusedArchivals(r *repository) {
 	r.requireNotArchived(latest)
 }
 
-// requireNotArchived holds that the archival is refused and changes nothing.
+// requireNotArchived fails unless the archival is refused and changes nothing.
 func (r *repository) requireNotArchived(a payment.Archival) {
 	r.t.Helper()
 	before := plainHistory(r.history(a.OrderID))

@@ -12,8 +12,8 @@ import (
 	"paymentd/ports"
 )
 
-// requireSame fails where two payments differ in anything that is stored. Times are equal
-// when they are the same instant.
+// requireSame fails if two payments differ in anything that is stored. Times are equal if they are the
+// same instant.
 func requireSame(t testing.TB, want, got payment.Payment) {
 	t.Helper()
 	require.Equal(t, plain(want), plain(got))
@@ -98,7 +98,7 @@ func classes(attempts []payment.Attempt) []payment.Class {
 	return cs
 }
 
-// requireGapless fails where attempts or events are not counted from 1, each once.
+// requireGapless fails unless attempts and events are numbered from 1 without gaps.
 func requireGapless(t testing.TB, h ports.History) {
 	t.Helper()
 	for i, a := range h.Attempts {

@@ -1,8 +1,7 @@
-// Package portstest is the contract of package ports as code: one suite that every
-// repository of payments passes, one for those of API keys, and one that every gateway passes.
+// Package portstest is the contract of package ports as code: a suite for every repository of payments,
+// one for every repository of API keys, and one for every gateway.
 //
-// The suites know an adapter only through its port. They do not sleep and do not lean on
-// how fast a database is: a claim that must be alive has a lease of an hour, one that must
-// have run out a lease of nothing, and where time itself is tested they ask again until
-// the answer comes.
+// The suites use an adapter only through its port. They do not depend on the speed of a database: a live
+// claim has a lease of an hour, an expired claim a lease of zero, and tests of time itself poll with a
+// deadline.
 package portstest

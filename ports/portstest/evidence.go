@@ -9,19 +9,19 @@ import (
 	"paymentd/ports"
 )
 
-func evidence() []clause {
+func evidenceClauses() []clause {
 	return []clause{
 		{"evidence/a lookup is stored as the domain decides", storesLookups},
 		{"evidence/a lookup repeated after a lost answer changes nothing more", repeatsLookups},
-		{"evidence/an approval is stored whoever holds the claim", storesApprovals},
-		{"evidence/the second look of a failed payment is due, claimed and closes the key", looksTwice},
+		{"evidence/an approval is stored also if another worker holds the claim", storesApprovals},
+		{"evidence/the second lookup of a failed payment is due, claimed and closes the key", closesKeyByTwoLookups},
 		{"evidence/each kind of work finds its own payments", separatesWork},
 		{"evidence/keys and payments of another gateway are left alone", leavesOtherGateways},
-		{"evidence/what is due further ahead than settings permit is due", ignoresFarFutures},
-		{"evidence/a claim under a closed key takes its closure back", reopensKeys},
-		{"evidence/a person's word and the books keep the keys", keepsKeys},
-		{"evidence/an archive leaves the keys", archiveLeavesKeys},
-		{"evidence/an order that nobody asked for", func(r *repository) {
+		{"evidence/work that is due further ahead than the settings permit is due", claimsDueTooFarAhead},
+		{"evidence/a claim with a closed key reopens it", reopensKeys},
+		{"evidence/resolutions and imports store the keys", keepsKeys},
+		{"evidence/archiving keeps the keys", archiveLeavesKeys},
+		{"evidence/an unknown order is not found", func(r *repository) {
 			p := payment.Payment{OrderID: "order-1", GatewayKey: "key-1"}
 			_, _, err := r.RecordApproval(r.t.Context(), approval(p, "txn-1"))
 			require.ErrorIs(r.t, err, ports.ErrNotFound)
@@ -44,7 +44,7 @@ func lookup(p payment.Payment, found payment.LookupResult) payment.LookupRecord 
 	}
 }
 
-// approval is the gateway's word that p's key has taken the money.
+// approval is the gateway's report that p's key has taken the money.
 func approval(p payment.Payment, transactionID string) payment.Approval {
 	return payment.Approval{
 		OrderID: p.OrderID, Key: p.GatewayKey, Gateway: rules().Gateway, TransactionID: transactionID,
@@ -52,7 +52,7 @@ func approval(p payment.Payment, transactionID string) payment.Approval {
 	}
 }
 
-// record writes the answer to a lookup, and wants the verdict.
+// record stores the answer to a lookup, and requires the verdict.
 func (r *repository) record(l payment.LookupRecord, want payment.Verdict) payment.Payment {
 	r.t.Helper()
 	p, verdict, err := r.RecordLookup(r.t.Context(), l)
@@ -62,12 +62,12 @@ func (r *repository) record(l payment.LookupRecord, want payment.Verdict) paymen
 	return p
 }
 
-// stuck is an unresolved payment whose attempts were answered, in the hands of a lookup.
-func (r *repository) stuck(id payment.OrderID) payment.Payment {
+// claimedForLookup is an unresolved payment whose attempts were answered, claimed for a lookup.
+func (r *repository) claimedForLookup(id payment.OrderID) payment.Payment {
 	r.t.Helper()
-	p := r.in(payment.StateProcessing, id)
-	r.settle(p, transient, payment.Outcome{State: payment.StateUnresolved})
-	due := r.pickUp(r.terms(payment.WorkLookups), 1)
+	p := r.inState(payment.StateProcessing, id)
+	r.settle(p, answeredUnknown, payment.Outcome{State: payment.StateUnresolved})
+	due := r.pickUp(r.pickUpPolicy(payment.WorkLookups), 1)
 	require.Len(r.t, due, 1)
 	require.Equal(r.t, payment.VerdictLookUp, due[0].Verdict)
 	return due[0].Payment
@@ -80,7 +80,7 @@ func storesLookups(r *repository) {
 		payment.FoundProcessing: payment.StateUnresolved, payment.FoundPending: payment.StateUnresolved,
 		payment.FoundNoAnswer: payment.StateUnresolved,
 	} {
-		before := r.stuck(payment.OrderID("order-" + string(found)))
+		before := r.claimedForLookup(payment.OrderID("order-" + string(found)))
 		l := lookup(before, found)
 		got := r.record(l, payment.VerdictWritten)
 		require.Equal(r.t, want, got.State, found)
@@ -99,7 +99,7 @@ func repeatsLookups(r *repository) {
 		payment.FoundApproved, payment.FoundDeclined, payment.FoundVoided, payment.FoundNothing, payment.FoundProcessing,
 		payment.FoundPending, payment.FoundNoAnswer,
 	} {
-		l := lookup(r.stuck(payment.OrderID("order-"+string(found))), found)
+		l := lookup(r.claimedForLookup(payment.OrderID("order-"+string(found))), found)
 		r.record(l, payment.VerdictWritten)
 		before := r.history(l.OrderID)
 		want := payment.VerdictWritten
@@ -116,7 +116,7 @@ func repeatsLookups(r *repository) {
 func storesApprovals(r *repository) {
 	for _, state := range payment.States() {
 		id := payment.OrderID("order-" + state)
-		before := r.in(state, id)
+		before := r.inState(state, id)
 		a := approval(before, "txn-9")
 		a.Key = "key-elsewhere"
 		got, verdict, err := r.RecordApproval(r.t.Context(), a)
@@ -133,7 +133,7 @@ func storesApprovals(r *repository) {
 		if state != payment.StateSucceeded {
 			require.Equal(r.t, payment.VerdictEvidence, verdict)
 			s := settlement(before, resultFor(payment.StateDeclined), outcomeFor(payment.StateDeclined))
-			require.ErrorIs(r.t, r.Settle(r.t.Context(), s), payment.ErrFenced, "its worker settles nothing more")
+			require.ErrorIs(r.t, r.Settle(r.t.Context(), s), payment.ErrFenced, "its worker can settle nothing more")
 		}
 
 		_, verdict, err = r.RecordApproval(r.t.Context(), a)
@@ -153,26 +153,26 @@ func storesApprovals(r *repository) {
 	}
 }
 
-// looksTwice lets a key fall due by a rule whose late is short.
-func looksTwice(r *repository) {
-	l := lookup(r.stuck("order-1"), payment.FoundNothing)
+// closesKeyByTwoLookups makes a key due by a rule whose Late is zero.
+func closesKeyByTwoLookups(r *repository) {
+	l := lookup(r.claimedForLookup("order-1"), payment.FoundNothing)
 	l.Rules.Late = 0
 	p := r.record(l, payment.VerdictWritten)
 	require.Equal(r.t, payment.StateFailed, p.State)
 	require.True(r.t, p.Doubt.Any())
-	in, found, err := r.NextDue(r.t.Context(), r.terms(payment.WorkLookups))
+	in, found, err := r.NextDue(r.t.Context(), r.pickUpPolicy(payment.WorkLookups))
 	require.NoError(r.t, err)
 	require.True(r.t, found)
 	require.Zero(r.t, in)
-	require.Empty(r.t, r.pickUp(r.terms(payment.WorkCharges), 10))
-	require.Empty(r.t, r.pickUp(r.terms(payment.WorkTakeovers), 10))
+	require.Empty(r.t, r.pickUp(r.pickUpPolicy(payment.WorkCharges), 10))
+	require.Empty(r.t, r.pickUp(r.pickUpPolicy(payment.WorkTakeovers), 10))
 
-	due := r.pickUp(r.terms(payment.WorkLookups), 10)
+	due := r.pickUp(r.pickUpPolicy(payment.WorkLookups), 10)
 	require.Len(r.t, due, 1)
 	require.Equal(r.t, payment.VerdictLookUp, due[0].Verdict)
 	require.Equal(r.t, p.GatewayKey, due[0].LookUp)
 	require.Equal(r.t, p.Fence, due[0].Payment.Fence)
-	require.Empty(r.t, r.pickUp(r.terms(payment.WorkLookups), 10), "it is put off")
+	require.Empty(r.t, r.pickUp(r.pickUpPolicy(payment.WorkLookups), 10), "the claim has postponed it")
 
 	l.ClaimRef, l.Sent.Worker = due[0].Payment.ClaimRef(), l.Sent.Worker.Add(time.Second)
 	l.Sent.DB = l.Sent.DB.Add(time.Second)
@@ -183,126 +183,126 @@ func looksTwice(r *repository) {
 	require.Equal(r.t, payment.ClosedAbsent, h.Keys[0].Closed)
 	require.True(r.t, h.Keys[0].DueAt.IsZero())
 	require.Equal(r.t, payment.EventKeyClosed, h.Events[len(h.Events)-1].Kind)
-	_, found, err = r.NextDue(r.t.Context(), r.terms(payment.WorkLookups))
+	_, found, err = r.NextDue(r.t.Context(), r.pickUpPolicy(payment.WorkLookups))
 	require.NoError(r.t, err)
 	require.False(r.t, found)
 }
 
 func separatesWork(r *repository) {
 	ids := map[payment.Work]payment.OrderID{
-		payment.WorkCharges: "order-scheduled", payment.WorkTakeovers: "order-silent", payment.WorkLookups: "order-stuck",
+		payment.WorkCharges: "order-scheduled", payment.WorkTakeovers: "order-expired", payment.WorkLookups: "order-stuck",
 	}
-	r.in(payment.StateScheduled, ids[payment.WorkCharges])
-	r.in(payment.StateUnresolved, ids[payment.WorkLookups])
-	a := r.ask(ids[payment.WorkTakeovers])
-	a.Lease = dead
+	r.inState(payment.StateScheduled, ids[payment.WorkCharges])
+	r.inState(payment.StateUnresolved, ids[payment.WorkLookups])
+	a := r.claimRequest(ids[payment.WorkTakeovers])
+	a.Lease = expiredLease
 	r.claim(a, payment.VerdictClaimed)
-	for _, work := range works() {
-		in, found, err := r.NextDue(r.t.Context(), r.terms(work))
+	for _, work := range allWork() {
+		in, found, err := r.NextDue(r.t.Context(), r.pickUpPolicy(work))
 		require.NoError(r.t, err)
 		require.True(r.t, found, work)
 		require.Zero(r.t, in, work)
-		due := r.pickUp(r.terms(work), 10)
+		due := r.pickUp(r.pickUpPolicy(work), 10)
 		require.Len(r.t, due, 1, work)
 		require.Equal(r.t, ids[work], due[0].Payment.OrderID, work)
 	}
 }
 
 func leavesOtherGateways(r *repository) {
-	l := lookup(r.stuck("order-key"), payment.FoundNothing)
+	l := lookup(r.claimedForLookup("order-key"), payment.FoundNothing)
 	l.Rules.Late = 0
 	r.record(l, payment.VerdictWritten)
-	r.in(payment.StateUnresolved, "order-stuck")
-	a := r.ask("order-silent")
-	a.Lease = dead
+	r.inState(payment.StateUnresolved, "order-stuck")
+	a := r.claimRequest("order-expired")
+	a.Lease = expiredLease
 	r.claim(a, payment.VerdictClaimed)
-	doubtful := r.in(payment.StateProcessing, "order-doubtful")
-	r.settle(doubtful, transient, payment.Outcome{State: payment.StateScheduled})
-	sure := r.in(payment.StateProcessing, "order-sure")
+	doubtful := r.inState(payment.StateProcessing, "order-doubtful")
+	r.settle(doubtful, answeredUnknown, payment.Outcome{State: payment.StateScheduled})
+	sure := r.inState(payment.StateProcessing, "order-sure")
 	r.settle(sure, resultFor(payment.StateScheduled), payment.Outcome{State: payment.StateScheduled})
 
 	before := r.history("order-stuck")
-	for _, work := range works() {
-		terms := r.terms(work)
-		terms.Rules.Gateway = "https://other.example"
-		if work != payment.WorkTakeovers { // of which there is one, once the other gateway's is claimed
-			_, found, err := r.NextDue(r.t.Context(), terms)
+	for _, work := range allWork() {
+		policy := r.pickUpPolicy(work)
+		policy.Rules.Gateway = "https://other.example"
+		if work != payment.WorkTakeovers { // one is due after the charge with the other gateway is claimed
+			_, found, err := r.NextDue(r.t.Context(), policy)
 			require.NoError(r.t, err)
 			require.Equal(r.t, work == payment.WorkCharges, found, work)
 		}
-		for _, d := range r.pickUp(terms, 10) {
+		for _, d := range r.pickUp(policy, 10) {
 			require.Equal(r.t, payment.OrderID("order-sure"), d.Payment.OrderID, "its key is closed")
-			require.Equal(r.t, terms.Rules.Gateway, d.Payment.Gateway)
+			require.Equal(r.t, policy.Rules.Gateway, d.Payment.Gateway)
 			require.NotEqual(r.t, sure.GatewayKey, d.Payment.GatewayKey)
 		}
 	}
 	require.Equal(r.t, before, r.history("order-stuck"))
-	ask := r.ask("order-stuck")
-	ask.Rules.Gateway = "https://other.example"
-	requireSame(r.t, before.Payment, r.claim(ask, payment.VerdictForeign))
+	request := r.claimRequest("order-stuck")
+	request.Rules.Gateway = "https://other.example"
+	requireSame(r.t, before.Payment, r.claim(request, payment.VerdictForeign))
 	require.Equal(r.t, before, r.history("order-stuck"))
-	require.Len(r.t, r.pickUpAll(10), 4, "those of this gateway were left")
+	require.Len(r.t, r.pickUpAll(10), 4, "those of this gateway were left alone")
 }
 
-// ignoresFarFutures brings payments and keys into states that only a stepped clock makes.
-func ignoresFarFutures(r *repository) {
-	r.dueSince("order-scheduled", -100*live)
-	p := r.in(payment.StateProcessing, "order-unresolved")
-	r.settle(p, transient, payment.Outcome{State: payment.StateUnresolved, DueIn: 100 * live})
-	a := r.ask("order-held")
-	a.Lease = 100 * live
+// claimsDueTooFarAhead brings payments into states that only a clock that stepped back leaves behind.
+func claimsDueTooFarAhead(r *repository) {
+	r.dueSince("order-scheduled", -100*liveLease)
+	p := r.inState(payment.StateProcessing, "order-unresolved")
+	r.settle(p, answeredUnknown, payment.Outcome{State: payment.StateUnresolved, DueIn: 100 * liveLease})
+	a := r.claimRequest("order-held")
+	a.Lease = 100 * liveLease
 	r.claim(a, payment.VerdictClaimed)
-	r.dueSince("order-near", -live)
+	r.dueSince("order-near", -liveLease)
 	due := r.pickUpAll(10)
 	require.Len(r.t, due, 3)
 	for _, d := range due {
 		require.NotEqual(r.t, payment.OrderID("order-near"), d.Payment.OrderID)
-		require.Less(r.t, d.Payment.DueAt.Sub(d.Payment.SeenAt), 3*live)
+		require.Less(r.t, d.Payment.DueAt.Sub(d.Payment.SeenAt), 3*liveLease)
 	}
 	require.Empty(r.t, r.pickUpAll(10))
 
-	a = r.ask("order-taken")
-	a.Lease = 100 * live
+	a = r.claimRequest("order-taken")
+	a.Lease = 100 * liveLease
 	r.claim(a, payment.VerdictClaimed)
-	p = r.claim(r.ask("order-taken"), payment.VerdictClaimed)
-	require.Equal(r.t, int64(2), p.Fence, "no lease ends so late")
+	p = r.claim(r.claimRequest("order-taken"), payment.VerdictClaimed)
+	require.Equal(r.t, int64(2), p.Fence, "a lease never ends so late")
 }
 
 func reopensKeys(r *repository) {
-	p := r.stuck("order-1")
+	p := r.claimedForLookup("order-1")
 	r.record(lookup(p, payment.FoundNothing), payment.VerdictWritten)
-	r.in(payment.StateUnresolved, "order-2")
-	require.NoError(r.t, r.Resolve(r.t.Context(), person("order-2", notTaken)))
+	r.inState(payment.StateUnresolved, "order-2")
+	require.NoError(r.t, r.Resolve(r.t.Context(), resolution("order-2", notTaken)))
 	for _, id := range []payment.OrderID{"order-1", "order-2"} {
 		before := r.history(id)
 		require.Len(r.t, before.Keys, 1)
 		require.False(r.t, before.Keys[0].Closed == "" && before.Keys[0].Look.IsZero())
-		p := r.claim(r.ask(id), payment.VerdictClaimed)
+		p := r.claim(r.claimRequest(id), payment.VerdictClaimed)
 		require.Equal(r.t, before.Payment.GatewayKey, p.GatewayKey)
 		after := r.history(id)
 		require.Len(r.t, after.Keys, 1)
 		require.Empty(r.t, after.Keys[0].Closed)
 		require.True(r.t, after.Keys[0].Look.IsZero())
 		require.True(r.t, after.Keys[0].ClosedAt.IsZero())
-		require.Equal(r.t, before.Keys[0].WatchUntil, after.Keys[0].WatchUntil, "lookups after a person's word go on")
+		require.Equal(r.t, before.Keys[0].WatchUntil, after.Keys[0].WatchUntil, "lookups that follow a resolution go on")
 	}
 }
 
 func keepsKeys(r *repository) {
-	before := r.in(payment.StateUnresolved, "order-1")
-	require.NoError(r.t, r.Resolve(r.t.Context(), person("order-1", notTaken)))
+	before := r.inState(payment.StateUnresolved, "order-1")
+	require.NoError(r.t, r.Resolve(r.t.Context(), resolution("order-1", notTaken)))
 	h := r.history("order-1")
 	require.Len(r.t, h.Keys, 1)
 	require.Equal(r.t, before.GatewayKey, h.Keys[0].Key)
 	require.Equal(r.t, payment.ClosedPerson, h.Keys[0].Closed)
 	require.Equal(r.t, 7*24*time.Hour, h.Keys[0].WatchUntil.Sub(h.Payment.UpdatedAt))
-	due, found, err := r.NextDue(r.t.Context(), r.terms(payment.WorkLookups))
+	due, found, err := r.NextDue(r.t.Context(), r.pickUpPolicy(payment.WorkLookups))
 	require.NoError(r.t, err)
 	require.True(r.t, found)
-	require.Less(r.t, due, live)
+	require.Less(r.t, due, liveLease)
 
-	held := r.in(payment.StateProcessing, "order-2")
-	i := imported(r, "order-2", "txn-9")
+	held := r.inState(payment.StateProcessing, "order-2")
+	i := importedCharge(r, "order-2", "txn-9")
 	i.Key = "key-elsewhere"
 	var refused *payment.ImportRefusedError
 	_, err = r.Import(r.t.Context(), i)
@@ -319,14 +319,14 @@ func keepsKeys(r *repository) {
 		require.Empty(r.t, h.Keys[0].Closed)
 		require.True(r.t, h.Keys[0].Doubt.Any())
 	}
-	left := r.pickUp(r.terms(payment.WorkLookups), 10)
-	require.Len(r.t, left, 1, "the key that it left is looked up")
+	left := r.pickUp(r.pickUpPolicy(payment.WorkLookups), 10)
+	require.Len(r.t, left, 1, "the key that the payment left is looked up")
 	require.Equal(r.t, held.GatewayKey, left[0].LookUp)
 }
 
-// archiveLeavesKeys: what is proven of a key stays with the payment, closed or not.
+// archiveLeavesKeys archives a payment whose key has a record, which stays.
 func archiveLeavesKeys(r *repository) {
-	r.record(lookup(r.stuck("order-1"), payment.FoundNothing), payment.VerdictWritten)
+	r.record(lookup(r.claimedForLookup("order-1"), payment.FoundNothing), payment.VerdictWritten)
 	before := r.history("order-1")
 	require.Len(r.t, before.Keys, 1)
 	require.NoError(r.t, r.Archive(r.t.Context(), before.Payment.Archival("ada")))

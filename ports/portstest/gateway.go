@@ -14,37 +14,36 @@ import (
 	"paymentd/ports"
 )
 
-// GatewayUnderTest is a gateway, with what the suite has to know of it.
+// GatewayUnderTest is a gateway, and what the suite needs to know of it.
 type GatewayUnderTest struct {
 	ports.Gateway
 
 	Approved payment.Money // an amount that it approves
 	Declined payment.Money // an amount that it declines
-	// Slow is an amount that takes it a second or more. Zero when there is none.
+	// Slow is an amount whose charge takes a second or more. Zero if there is none.
 	Slow payment.Money
-	// Charges returns how often money was taken with a key. Nil when nobody can tell.
+	// Charges returns how often money was taken with a key. Nil if it is unknown.
 	Charges func(payment.GatewayKey) int
 }
 
-// Gateway checks that a gateway which honours gateway keys keeps the contract of
-// ports.Gateway. The keys and order ids that it uses differ from run to run, so that open
-// may return a gateway with a past.
+// Gateway checks that a gateway which honours gateway keys keeps the contract of ports.Gateway. Its keys
+// and order ids differ from run to run, so that open may return a gateway that was used before.
 func Gateway(t *testing.T, open func(t testing.TB) GatewayUnderTest) {
 	t.Helper()
 	for _, c := range slices.Concat(charges(), lookUps()) {
-		t.Run(c.says, func(t *testing.T) {
+		t.Run(c.name, func(t *testing.T) {
 			t.Parallel()
-			c.holds(&gateway{GatewayUnderTest: open(t), t: t})
+			c.check(&gateway{GatewayUnderTest: open(t), t: t})
 		})
 	}
 }
 
 type gatewayClause struct {
-	says  string
-	holds func(g *gateway)
+	name  string
+	check func(g *gateway)
 }
 
-// gateway is the one under test.
+// gateway is the gateway under test.
 type gateway struct {
 	GatewayUnderTest
 
@@ -59,7 +58,7 @@ func (g *gateway) order(m payment.Money) payment.Charge {
 	}
 }
 
-// charge makes an attempt, and wants the class.
+// charge makes an attempt, and requires the class.
 func (g *gateway) charge(c payment.Charge, want payment.Class) payment.Result {
 	g.t.Helper()
 	r := g.Charge(g.t.Context(), c)
@@ -67,7 +66,7 @@ func (g *gateway) charge(c payment.Charge, want payment.Class) payment.Result {
 	return r
 }
 
-// lookUp asks for the key, and wants the finding.
+// lookUp looks the key up, and requires the result.
 func (g *gateway) lookUp(key payment.GatewayKey, want payment.LookupResult) payment.Lookup {
 	g.t.Helper()
 	l := g.LookUp(g.t.Context(), key)
@@ -129,8 +128,8 @@ func charges() []gatewayClause {
 			g.requireCharges(0, c.Key)
 		}},
 		{"charge/a key is for one charge", keyOfOneCharge},
-		{"charge/many at once with one key are one charge", chargesOnce},
-		{"charge/a context that has ended takes no money unseen", func(g *gateway) {
+		{"charge/concurrent attempts with one key are one charge", chargesOnce},
+		{"charge/a cancelled context takes no money unnoticed", func(g *gateway) {
 			ctx, cancel := context.WithCancel(g.t.Context())
 			cancel()
 			c := g.order(g.Approved)
@@ -141,12 +140,12 @@ func charges() []gatewayClause {
 				g.requireCharges(0, c.Key)
 			case payment.ClassUnknownUnanswered:
 			default:
-				require.Fail(g.t, "a class that cannot be known", r.Class)
+				require.Fail(g.t, "the class claims more than is known", r.Class)
 			}
 			g.charge(c, payment.ClassApproved)
 			g.requireCharges(1, c.Key)
 		}},
-		{"charge/a caller that leaves does not know", leaves},
+		{"charge/a caller that gives up gets an unknown result", abandonsAttempt},
 	}
 }
 
@@ -163,7 +162,7 @@ func lookUps() []gatewayClause {
 			first := g.charge(c, payment.ClassDeclined)
 			require.Equal(g.t, first.Code, g.lookUp(c.Key, payment.FoundDeclined).Code)
 		}},
-		{"look up/before any charge there is nothing and it charges nothing", func(g *gateway) {
+		{"look up/a lookup before any charge finds nothing and charges nothing", func(g *gateway) {
 			c := g.order(g.Approved)
 			g.lookUp(c.Key, payment.FoundNothing)
 			g.lookUp(c.Key, payment.FoundNothing)
@@ -171,7 +170,7 @@ func lookUps() []gatewayClause {
 			g.charge(c, payment.ClassApproved)
 			g.lookUp(c.Key, payment.FoundApproved)
 		}},
-		{"look up/a context that has ended gets no answer", func(g *gateway) {
+		{"look up/a cancelled context gets no answer", func(g *gateway) {
 			ctx, cancel := context.WithCancel(g.t.Context())
 			cancel()
 			c := g.order(g.Approved)
@@ -191,7 +190,7 @@ func keyOfOneCharge(g *gateway) {
 	if r.Class == payment.ClassApproved { // its first result again
 		require.Equal(g.t, first.TransactionID, r.TransactionID)
 	} else {
-		// Neither a decline nor a rejection: what became of the key, this answer does not say.
+		// Neither a decline nor a rejection, because the answer says nothing about the first charge.
 		require.Equal(g.t, payment.ClassKeyReused, r.Class, r.Message)
 	}
 	require.True(g.t, r.Answered)
@@ -199,8 +198,8 @@ func keyOfOneCharge(g *gateway) {
 	g.lookUp(c.Key, payment.FoundApproved)
 }
 
-// chargesOnce lets attempts with one key race. A gateway may let one of them through and
-// tell the others to ask again.
+// chargesOnce lets attempts with one key race. A gateway may accept one of them and answer the others
+// that an attempt is running.
 func chargesOnce(g *gateway) {
 	const n = 16
 	var (
@@ -217,26 +216,26 @@ func chargesOnce(g *gateway) {
 		if r := <-results; r.Class == payment.ClassApproved {
 			require.Equal(g.t, known.TransactionID, r.TransactionID)
 		} else {
-			require.Equal(g.t, payment.ClassUnknownUnanswered, r.Class, "one is running: %s", r.Message)
+			require.Equal(g.t, payment.ClassUnknownUnanswered, r.Class, "an attempt is running: %s", r.Message)
 			require.True(g.t, r.Answered)
 		}
 	}
 	g.requireCharges(1, c.Key)
 }
 
-// leaves ends the context while the gateway is at it.
-func leaves(g *gateway) {
+// abandonsAttempt ends the context while the gateway is processing.
+func abandonsAttempt(g *gateway) {
 	if g.Slow.IsZero() {
 		return
 	}
-	// On a busy machine the first of these may be over before the request is on its way.
-	for patience := 50 * time.Millisecond; ; patience *= 4 {
-		ctx, cancel := context.WithTimeout(g.t.Context(), patience)
+	// On a busy machine, the first of these may be over before the request is sent.
+	for timeout := 50 * time.Millisecond; ; timeout *= 4 {
+		ctx, cancel := context.WithTimeout(g.t.Context(), timeout)
 		began := time.Now()
 		r := g.Charge(ctx, g.order(g.Slow))
 		cancel()
-		require.Less(g.t, time.Since(began), patience+time.Second, "it returns when its context ends")
-		if r.Class == payment.ClassNotCharged && patience < time.Second {
+		require.Less(g.t, time.Since(began), timeout+time.Second, "it returns when its context ends")
+		if r.Class == payment.ClassNotCharged && timeout < time.Second {
 			continue
 		}
 		require.Equal(g.t, payment.ClassUnknownUnanswered, r.Class, r.Message)

@@ -9,8 +9,8 @@ import (
 	"paymentd/core/payment"
 )
 
-// imported is a charge of 100.00 USD that the gateway's books have.
-func imported(r *repository, id payment.OrderID, transaction string) payment.Import {
+// importedCharge is a charge of 100.00 USD in the gateway's records.
+func importedCharge(r *repository, id payment.OrderID, transaction string) payment.Import {
 	return payment.Import{
 		Charge:        payment.Charge{Key: "key-of-the-gateway", OrderID: id, Money: money(r.t, "100.00", "USD")},
 		TransactionID: transaction, By: "ada",
@@ -19,9 +19,9 @@ func imported(r *repository, id payment.OrderID, transaction string) payment.Imp
 
 func imports() []clause {
 	return []clause{
-		{"import/an order that is not there has succeeded, and is not charged again", func(r *repository) {
-			i := imported(r, "order-1", "txn-9")
-			r.imports(i, payment.VerdictWritten)
+		{"import/an unknown order has succeeded, and is not charged again", func(r *repository) {
+			i := importedCharge(r, "order-1", "txn-9")
+			r.importCharge(i, payment.VerdictWritten)
 			h := r.history("order-1")
 			opened := i.Open(h.Payment.CreatedAt)
 			d, err := i.Apply(opened, h.Payment.UpdatedAt)
@@ -29,51 +29,51 @@ func imports() []clause {
 			requireSame(r.t, d.Payment, h.Payment)
 			require.Equal(r.t, []payment.Event{plainEvent(*d.Event)}, h.Events)
 			requireGapless(r.t, h)
-			p := r.claim(r.ask("order-1"), payment.VerdictReplay)
+			p := r.claim(r.claimRequest("order-1"), payment.VerdictReplay)
 			require.Equal(r.t, "txn-9", p.TransactionID)
 			require.Equal(r.t, i.Key, p.GatewayKey)
 		}},
-		{"import/any state but succeeded becomes it", func(r *repository) {
+		{"import/every other state becomes succeeded", func(r *repository) {
 			for _, state := range payment.States() {
 				if state == payment.StateSucceeded {
 					continue
 				}
 				id := payment.OrderID("order-" + state)
-				before := r.in(state, id)
-				i := imported(r, id, "txn-9")
+				before := r.inState(state, id)
+				i := importedCharge(r, id, "txn-9")
 				i.Overwrite = true
-				r.imports(i, payment.VerdictWritten)
+				r.importCharge(i, payment.VerdictWritten)
 				h := r.history(id)
 				d, err := i.Apply(before, h.Payment.UpdatedAt)
 				require.NoError(r.t, err)
 				requireSame(r.t, d.Payment, h.Payment)
 				requireGapless(r.t, h)
 				require.Equal(r.t, payment.EventImported, h.Events[len(h.Events)-1].Kind)
-				r.claim(r.ask(id), payment.VerdictReplay)
+				r.claim(r.claimRequest(id), payment.VerdictReplay)
 				late := settlement(before, resultFor(payment.StateDeclined), outcomeFor(payment.StateDeclined))
 				require.ErrorIs(r.t, r.Settle(r.t.Context(), late), payment.ErrFenced)
 			}
 		}},
-		{"import/what the table has is left as it is", func(r *repository) {
-			i := imported(r, "order-1", "txn-9")
-			r.imports(i, payment.VerdictWritten)
+		{"import/a recorded charge is unchanged", func(r *repository) {
+			i := importedCharge(r, "order-1", "txn-9")
+			r.importCharge(i, payment.VerdictWritten)
 			before := r.history("order-1")
-			r.imports(i, payment.VerdictReplay)
+			r.importCharge(i, payment.VerdictReplay)
 			require.Equal(r.t, plainHistory(before), plainHistory(r.history("order-1")))
 		}},
-		{"import/another amount, or a second transaction, is refused", func(r *repository) {
-			r.imports(imported(r, "order-1", "txn-9"), payment.VerdictWritten)
+		{"import/another amount or a second transaction is refused", func(r *repository) {
+			r.importCharge(importedCharge(r, "order-1", "txn-9"), payment.VerdictWritten)
 			before := r.history("order-1")
-			other := imported(r, "order-1", "txn-9")
+			other := importedCharge(r, "order-1", "txn-9")
 			other.Money = money(r.t, "100.00", "EUR")
-			for _, i := range []payment.Import{other, imported(r, "order-1", "txn-10")} {
+			for _, i := range []payment.Import{other, importedCharge(r, "order-1", "txn-10")} {
 				_, err := r.Import(r.t.Context(), i)
 				var refused *payment.ImportRefusedError
 				require.ErrorAs(r.t, err, &refused)
 				require.Equal(r.t, plainHistory(before), plainHistory(r.history("order-1")))
 			}
 		}},
-		{"import/of many at once, one writes", importsAtOnce},
+		{"import/one of many concurrent imports writes", importsAtOnce},
 	}
 }
 
@@ -85,7 +85,7 @@ func importsAtOnce(r *repository) {
 		var verdicts [many]payment.Verdict
 		var errs [many]error
 		for n := range many {
-			all.Go(func() { verdicts[n], errs[n] = r.Import(r.t.Context(), imported(r, id, "txn-9")) })
+			all.Go(func() { verdicts[n], errs[n] = r.Import(r.t.Context(), importedCharge(r, id, "txn-9")) })
 		}
 		all.Wait()
 		written := 0
@@ -100,7 +100,7 @@ func importsAtOnce(r *repository) {
 	}
 }
 
-func (r *repository) imports(i payment.Import, want payment.Verdict) {
+func (r *repository) importCharge(i payment.Import, want payment.Verdict) {
 	r.t.Helper()
 	require.NoError(r.t, i.Check())
 	verdict, err := r.Import(r.t.Context(), i)

@@ -14,22 +14,22 @@ import (
 	"paymentd/ports"
 )
 
-// Keys checks that a repository keeps the contract of ports.Keys. open returns an empty one each
-// time, and undoes with t.Cleanup what it did for it.
+// Keys checks that a repository keeps the contract of ports.Keys. open returns a new, empty repository,
+// and registers its removal with t.Cleanup.
 func Keys(t *testing.T, open func(t testing.TB) ports.Keys) {
 	t.Helper()
 	for _, c := range slices.Concat(keysCreated(), keysRevoked(), keyReads(), keyRaces()) {
-		t.Run(c.says, func(t *testing.T) {
+		t.Run(c.name, func(t *testing.T) {
 			t.Parallel()
-			c.holds(&keys{Keys: open(t), t: t})
+			c.check(&keys{Keys: open(t), t: t})
 		})
 	}
 }
 
-// keyClause is a sentence of the contract, and how to see that it is true.
+// keyClause is one statement of the contract and its check.
 type keyClause struct {
-	says  string
-	holds func(k *keys)
+	name  string
+	check func(k *keys)
 }
 
 // keys is the repository under test.
@@ -39,7 +39,7 @@ type keys struct {
 	t *testing.T
 }
 
-// create stores a new key, and returns it as it is stored.
+// create stores a new key, and returns it as stored.
 func (k *keys) create(name apikey.Name, scopes ...apikey.Scope) apikey.Key {
 	k.t.Helper()
 	key, _ := apikey.New(name, scopes)
@@ -99,7 +99,7 @@ func plainKey(key apikey.Key) apikey.Key {
 
 func keysCreated() []keyClause {
 	return []keyClause{
-		{"create/stores what it is given, and when by its own clock", func(k *keys) {
+		{"create/stores the key with the database's time", func(k *keys) {
 			key, _ := apikey.New("shop", apikey.Scopes{apikey.ScopePay, apikey.ScopeRead})
 			given := key
 			given.CreatedAt, given.RevokedAt, given.LastUsedAt = time.Unix(1, 0), time.Unix(2, 0), time.Unix(3, 0)
@@ -109,13 +109,13 @@ func keysCreated() []keyClause {
 			key.CreatedAt = stored.CreatedAt
 			require.Equal(k.t, key, stored)
 		}},
-		{"create/twice is once", func(k *keys) {
+		{"create/a repeat changes nothing", func(k *keys) {
 			key, _ := apikey.New("shop", apikey.Scopes{apikey.ScopePay})
 			require.NoError(k.t, k.Create(k.t.Context(), key))
 			require.NoError(k.t, k.Create(k.t.Context(), key))
 			require.Len(k.t, k.list(), 1)
 		}},
-		{"create/an active key has its name alone, and its case counts", func(k *keys) {
+		{"create/names of active keys are unique and case-sensitive", func(k *keys) {
 			k.create("shop", apikey.ScopePay)
 			another, _ := apikey.New("shop", apikey.Scopes{apikey.ScopeRead})
 			require.ErrorIs(k.t, k.Create(k.t.Context(), another), ports.ErrKeyNameTaken)
@@ -129,15 +129,15 @@ func keysCreated() []keyClause {
 			}
 			require.Len(k.t, k.list(), 3)
 		}},
-		{"create/there is a limit, of active keys alone", func(k *keys) {
+		{"create/the number of active keys is limited", func(k *keys) {
 			for i := range apikey.MaxActive {
-				k.create1(i)
+				k.createNumbered(i)
 			}
 			over, _ := apikey.New("shop", apikey.Scopes{apikey.ScopePay})
 			require.ErrorIs(k.t, k.Create(k.t.Context(), over), ports.ErrTooManyKeys)
 			k.revoke("key.0")
 			require.NoError(k.t, k.Create(k.t.Context(), over))
-			require.NoError(k.t, k.Create(k.t.Context(), over), "repeating it is safe at the limit, too")
+			require.NoError(k.t, k.Create(k.t.Context(), over), "a repeat is safe at the limit too")
 			names, _ := k.active()
 			require.Len(k.t, names, apikey.MaxActive)
 		}},
@@ -146,7 +146,7 @@ func keysCreated() []keyClause {
 
 func keysRevoked() []keyClause {
 	return []keyClause{
-		{"revoke/by its name or its id", func(k *keys) {
+		{"revoke/by name or by id", func(k *keys) {
 			first, second := k.create("first", apikey.ScopePay), k.create("second", apikey.ScopeRead)
 			byName, byID := k.revoke("first"), k.revoke(string(second.ID))
 			require.Equal(k.t, []apikey.ID{first.ID, second.ID}, []apikey.ID{byName.ID, byID.ID})
@@ -155,14 +155,14 @@ func keysRevoked() []keyClause {
 			require.Equal(k.t, byName, k.find(first.ID))
 			require.Equal(k.t, byID, k.find(second.ID))
 		}},
-		{"revoke/the active one of those that have had the name", func(k *keys) {
+		{"revoke/a name means the active key", func(k *keys) {
 			first := k.create("shop", apikey.ScopePay)
 			k.revoke("shop")
 			second := k.create("shop", apikey.ScopePay)
 			require.Equal(k.t, second.ID, k.revoke("shop").ID)
 			require.NotEqual(k.t, first.ID, second.ID)
 		}},
-		{"revoke/once, by whatever it is called", func(k *keys) {
+		{"revoke/a revoked key is refused, by name and by id", func(k *keys) {
 			key := k.create("shop", apikey.ScopePay)
 			at := k.revoke("shop").RevokedAt
 			for _, called := range []string{"shop", string(key.ID)} {
@@ -171,7 +171,7 @@ func keysRevoked() []keyClause {
 				require.Equal(k.t, at, plainKey(again).RevokedAt)
 			}
 		}},
-		{"revoke/what there is", func(k *keys) {
+		{"revoke/an unknown key is not found", func(k *keys) {
 			k.create("shop", apikey.ScopePay)
 			for _, called := range []string{"", "Shop", "shop2", "0123456789ab"} {
 				_, err := k.Revoke(k.t.Context(), called)
@@ -181,8 +181,8 @@ func keysRevoked() []keyClause {
 	}
 }
 
-// create1 stores the i-th of many keys.
-func (k *keys) create1(i int) {
+// createNumbered stores the i-th of many keys.
+func (k *keys) createNumbered(i int) {
 	k.t.Helper()
 	key, _ := apikey.New(apikey.Name("key."+strconv.Itoa(i)), apikey.Scopes{apikey.ScopePay})
 	require.NoError(k.t, k.Create(k.t.Context(), key))
@@ -190,7 +190,7 @@ func (k *keys) create1(i int) {
 
 func keyReads() []keyClause {
 	return []keyClause{
-		{"active/those that are not revoked, and whether there ever was one", func(k *keys) {
+		{"active/keys that are not revoked, and whether there ever was one", func(k *keys) {
 			names, ever := k.active()
 			require.Empty(k.t, names)
 			require.False(k.t, ever)
@@ -205,11 +205,11 @@ func keyReads() []keyClause {
 			k.revoke("second")
 			names, ever = k.active()
 			require.Empty(k.t, names)
-			require.True(k.t, ever, "the last one is revoked, and was there")
+			require.True(k.t, ever, "the last one is revoked, but existed")
 		}},
-		{"list/newest first, up to a limit, revoked ones too", func(k *keys) {
+		{"list/newest first, up to a limit, with revoked keys", func(k *keys) {
 			for i := range 5 {
-				k.create1(i)
+				k.createNumbered(i)
 			}
 			k.revoke("key.2")
 			all := k.list()
@@ -225,7 +225,7 @@ func keyReads() []keyClause {
 			require.NoError(k.t, err)
 			require.Empty(k.t, none.Keys)
 		}},
-		{"use/of the keys that were used", func(k *keys) {
+		{"use/is stored of the used keys only", func(k *keys) {
 			first, second, third := k.create("first", apikey.ScopePay), k.create("second", apikey.ScopePay), k.create("third", apikey.ScopePay)
 			k.use(0, first.ID, third.ID, "0123456789ab")
 			require.WithinDuration(k.t, time.Now(), k.find(first.ID).LastUsedAt, time.Minute)
@@ -233,27 +233,27 @@ func keyReads() []keyClause {
 			require.Zero(k.t, k.find(second.ID).LastUsedAt)
 			k.use(0)
 		}},
-		{"use/once in a grain", func(k *keys) {
+		{"use/is stored once per resolution", func(k *keys) {
 			key := k.create("shop", apikey.ScopePay)
 			k.use(time.Hour, key.ID)
 			first := k.find(key.ID).LastUsedAt
 			require.NotZero(k.t, first)
 			k.use(time.Hour, key.ID)
 			require.Equal(k.t, first, k.find(key.ID).LastUsedAt)
-			for began := time.Now(); k.find(key.ID).LastUsedAt.Equal(first); time.Sleep(glance) {
-				require.Less(k.t, time.Since(began), patience)
+			for began := time.Now(); k.find(key.ID).LastUsedAt.Equal(first); time.Sleep(pollInterval) {
+				require.Less(k.t, time.Since(began), waitLimit)
 				k.use(time.Microsecond, key.ID)
 			}
 		}},
 	}
 }
 
-func (k *keys) use(grain time.Duration, ids ...apikey.ID) {
+func (k *keys) use(resolution time.Duration, ids ...apikey.ID) {
 	k.t.Helper()
-	require.NoError(k.t, k.NoteUse(k.t.Context(), ids, grain))
+	require.NoError(k.t, k.NoteUse(k.t.Context(), ids, resolution))
 }
 
-// keyRaces are of people who do not know of each other.
+// keyRaces are about concurrent changes.
 func keyRaces() []keyClause {
 	const racers = 8
 	atOnce := func(do func() error) (succeeded int, failed []error) {
@@ -274,7 +274,7 @@ func keyRaces() []keyClause {
 		return succeeded, failed
 	}
 	return []keyClause{
-		{"create/one of many that want a name at once gets it", func(k *keys) {
+		{"create/one of many concurrent keys gets the name", func(k *keys) {
 			succeeded, failed := atOnce(func() error {
 				key, _ := apikey.New("shop", apikey.Scopes{apikey.ScopePay})
 				return k.Create(k.t.Context(), key)
@@ -284,7 +284,7 @@ func keyRaces() []keyClause {
 				require.ErrorIs(k.t, err, ports.ErrKeyNameTaken)
 			}
 		}},
-		{"revoke/one of many that revoke a key at once has done it", func(k *keys) {
+		{"revoke/one of many concurrent calls revokes the key", func(k *keys) {
 			k.create("shop", apikey.ScopePay)
 			succeeded, failed := atOnce(func() error {
 				_, err := k.Revoke(k.t.Context(), "shop")

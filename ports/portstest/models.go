@@ -14,14 +14,14 @@ import (
 	"paymentd/core/payment"
 )
 
-// modelSteps is how long the random lives are.
+// modelSteps is the number of random steps.
 const modelSteps = 300
 
 func models() []clause {
-	return []clause{{"what is stored is what the domain decided", liveAtRandom}}
+	return []clause{{"model/what is stored is what the domain decided", comparesWithModel}}
 }
 
-// model is what must be stored of one order: nothing but the domain's decisions.
+// model is what must be stored of one order, by the domain's decisions alone.
 type model struct {
 	payment  payment.Payment // without its keys
 	keys     []payment.Key
@@ -29,7 +29,7 @@ type model struct {
 	events   []payment.Event
 }
 
-// store notes a decision.
+// store records a decision.
 func (m *model) store(d payment.Decision) {
 	if len(d.Keys) > 0 {
 		m.keys = plainKeys(d.Payment.Keys)
@@ -53,19 +53,19 @@ func (m *model) read() payment.Payment {
 	return p
 }
 
-// lives drives a repository and a model of it through the same random steps.
-type lives struct {
+// randomLife applies the same random steps to a repository and a model of it.
+type randomLife struct {
 	*repository
 
-	rand   *rand.Rand
-	orders map[payment.OrderID]*model
-	known  []payment.OrderID  // the keys of orders, in the order of their first request
-	holds  []payment.ClaimRef // every claim that somebody had, most of them lost
+	rand     *rand.Rand
+	orders   map[payment.OrderID]*model
+	orderIDs []payment.OrderID  // the keys of orders, in the order of their first request
+	claims   []payment.ClaimRef // every claim that was held, most of them lost
 }
 
-// liveAtRandom compares all that is stored after each step. A failing run is repeated by
-// its seed, in the environment variable PORTSTEST_SEED.
-func liveAtRandom(r *repository) {
+// comparesWithModel compares all that is stored after each step. The environment variable PORTSTEST_SEED
+// repeats a failed run by its seed.
+func comparesWithModel(r *repository) {
 	seed := rand.Uint64() //nolint:gosec // as below
 	if given := os.Getenv("PORTSTEST_SEED"); given != "" {
 		var err error
@@ -73,7 +73,7 @@ func liveAtRandom(r *repository) {
 		require.NoError(r.t, err, "PORTSTEST_SEED")
 	}
 	r.t.Logf("to repeat: PORTSTEST_SEED=%d", seed)
-	l := &lives{
+	l := &randomLife{
 		repository: r,
 		rand:       rand.New(rand.NewPCG(seed, 0)), //nolint:gosec // a test repeats it
 		orders:     make(map[payment.OrderID]*model),
@@ -90,9 +90,9 @@ func liveAtRandom(r *repository) {
 	}
 }
 
-func (l *lives) one(of ...time.Duration) time.Duration { return of[l.rand.IntN(len(of))] }
+func (l *randomLife) pick(of ...time.Duration) time.Duration { return of[l.rand.IntN(len(of))] }
 
-func (l *lives) requireAsModel(id payment.OrderID, m *model) {
+func (l *randomLife) requireAsModel(id payment.OrderID, m *model) {
 	l.t.Helper()
 	h := l.history(id)
 	require.Equal(l.t, m.payment, h.Payment)
@@ -106,7 +106,7 @@ func (l *lives) requireAsModel(id payment.OrderID, m *model) {
 	requireGapless(l.t, h)
 }
 
-// requireList is require.Equal, where nil and empty are the same.
+// requireList is require.Equal, except that nil and empty are equal.
 func requireList[T any](t testing.TB, want, got []T) {
 	t.Helper()
 	if len(want)+len(got) > 0 {
@@ -114,11 +114,11 @@ func requireList[T any](t testing.TB, want, got []T) {
 	}
 }
 
-// request claims an order, sometimes with another amount, or only for later.
-func (l *lives) request() {
-	a := l.ask(payment.OrderID(fmt.Sprintf("order-%d", l.rand.IntN(4))))
+// request claims an order, sometimes with another amount, and sometimes deferred.
+func (l *randomLife) request() {
+	a := l.claimRequest(payment.OrderID(fmt.Sprintf("order-%d", l.rand.IntN(4))))
 	a.Replica = fmt.Sprintf("replica-%d", l.rand.IntN(3))
-	a.Lease = l.one(dead, live)
+	a.Lease = l.pick(expiredLease, liveLease)
 	a.Deferred = l.rand.IntN(4) == 0
 	a.Async = a.Deferred && l.rand.IntN(2) == 0
 	if l.rand.IntN(8) == 0 {
@@ -133,76 +133,77 @@ func (l *lives) request() {
 		m.store(d)
 	} else {
 		m = &model{payment: plain(a.Open(got.CreatedAt))}
-		l.orders[a.OrderID], l.known = m, append(l.known, a.OrderID)
+		l.orders[a.OrderID], l.orderIDs = m, append(l.orderIDs, a.OrderID)
 	}
 	requireSame(l.t, m.payment, got)
 	l.requireAsModel(a.OrderID, m)
-	l.holds = append(l.holds, got.ClaimRef())
+	l.claims = append(l.claims, got.ClaimRef())
 }
 
-// pickUpDue lets the queue take some of what is due.
-func (l *lives) pickUpDue() {
-	terms := l.terms(works()[l.rand.IntN(3)])
-	terms.Lease, terms.Rules.LookupFirst = l.one(dead, live), l.one(time.Millisecond, time.Minute)
-	minted := fmt.Sprintf("key-%d", l.keys.Add(1))
-	terms.NewKey = func() payment.GatewayKey { return payment.GatewayKey(minted) }
+// pickUpDue lets the queue claim some of the due payments.
+func (l *randomLife) pickUpDue() {
+	policy := l.pickUpPolicy(allWork()[l.rand.IntN(3)])
+	policy.Lease, policy.Rules.LookupFirst = l.pick(expiredLease, liveLease), l.pick(time.Millisecond, time.Minute)
+	newKey := fmt.Sprintf("key-%d", l.keys.Add(1))
+	policy.NewKey = func() payment.GatewayKey { return payment.GatewayKey(newKey) }
 	limit := 1 + l.rand.IntN(4)
-	due := l.pickUp(terms, limit)
+	due := l.pickUp(policy, limit)
 	require.LessOrEqual(l.t, len(due), limit)
-	defer l.putOff()
+	defer l.adoptPostponedKeys()
 	for _, d := range due {
 		m := l.orders[d.Payment.OrderID]
 		now := plainTime(d.Payment.SeenAt)
-		want := terms.PickUp(m.read(), now)
+		want := policy.PickUp(m.read(), now)
 		if d.LookUp != "" {
-			want = terms.PickUpKey(m.read(), d.LookUp, now)
+			want = policy.PickUpKey(m.read(), d.LookUp, now)
 		}
 		require.Equal(l.t, want.Verdict, d.Verdict)
 		m.store(want)
 		requireSame(l.t, m.payment, d.Payment)
-		l.holds = append(l.holds, d.Payment.ClaimRef())
+		l.claims = append(l.claims, d.Payment.ClaimRef())
 	}
 }
 
-// putOff takes over what ClaimDue does to keys and does not return: a lookup that is not needed, or not yet.
-func (l *lives) putOff() {
+// adoptPostponedKeys updates the model with keys that ClaimDue changed and did not return, because no lookup
+// was needed yet.
+func (l *randomLife) adoptPostponedKeys() {
 	l.t.Helper()
 	for id, m := range l.orders {
 		stored := l.history(id).Keys
 		require.Len(l.t, stored, len(m.keys))
 		for i, k := range stored {
 			was := m.keys[i]
-			// A moment in the future of a clock is repaired on the way.
+			// Moments in the future of a clock are replaced, too.
 			was.DueAt, was.Sent, was.Look, was.Doubt = k.DueAt, k.Sent, k.Look, k.Doubt
-			require.Equal(l.t, was, k, "only when it is due has changed")
+			require.Equal(l.t, was, k, "only its times may have changed")
 		}
 		m.keys = stored
 	}
 }
 
-// some returns one of the orders, or nil before the first.
-func (l *lives) some() *model {
-	if len(l.known) == 0 {
+// someOrder returns one of the orders, or nil before the first.
+func (l *randomLife) someOrder() *model {
+	if len(l.orderIDs) == 0 {
 		return nil
 	}
-	return l.orders[l.known[l.rand.IntN(len(l.known))]]
+	return l.orders[l.orderIDs[l.rand.IntN(len(l.orderIDs))]]
 }
 
-// hold returns the latest claim on some order, or one that may be long lost.
-func (l *lives) hold() (payment.ClaimRef, *model) {
-	m := l.some()
+// someClaim returns the latest claim on some order, or an earlier one, which may be lost.
+func (l *randomLife) someClaim() (payment.ClaimRef, *model) {
+	m := l.someOrder()
 	if m == nil {
 		return payment.ClaimRef{}, nil
 	}
 	if l.rand.IntN(3) > 0 {
 		return m.payment.ClaimRef(), m
 	}
-	h := l.holds[l.rand.IntN(len(l.holds))]
+	h := l.claims[l.rand.IntN(len(l.claims))]
 	return h, l.orders[h.OrderID]
 }
 
-// write makes a fenced write, sometimes twice, and wants the model's error.
-func (l *lives) write(
+// write makes a fenced write, sometimes twice, and requires the model's error.
+func (l *randomLife) write(
 	m *model, write func() error,
 	apply func(payment.Payment, time.Time) (payment.Decision, error),
 ) {
@@ -220,40 +221,40 @@ func (l *lives) write(
 	}
 }
 
-func (l *lives) renewOne() {
-	hold, m := l.hold()
+func (l *randomLife) renewOne() {
+	claim, m := l.someClaim()
 	if m == nil {
 		return
 	}
 	rn := payment.Renewal{
-		ClaimRef: hold, End: *end(transient), Next: l.rand.IntN(3) > 0,
-		Delay: l.one(0, time.Second), Lease: l.one(dead, live), Worker: plainTime(time.Now()),
+		ClaimRef: claim, End: *end(answeredUnknown), Next: l.rand.IntN(3) > 0,
+		Delay: l.pick(0, time.Second), Lease: l.pick(expiredLease, liveLease), Worker: plainTime(time.Now()),
 	}
 	l.write(m, func() error { return l.Renew(l.t.Context(), rn) }, rn.Apply)
 }
 
 // lookUpOne records the answer to a lookup of some key, sometimes twice.
-func (l *lives) lookUpOne() {
-	hold, m := l.hold()
+func (l *randomLife) lookUpOne() {
+	claim, m := l.someClaim()
 	if m == nil || m.payment.KeySent.IsZero() {
-		return // of a key that was not sent there is nothing to ask
+		return // a key that was not sent is not looked up
 	}
 	keys := []payment.GatewayKey{m.payment.GatewayKey, "key-elsewhere"}
 	for _, k := range m.keys {
 		keys = append(keys, k.Key)
 	}
-	findings := []payment.LookupResult{
+	results := []payment.LookupResult{
 		payment.FoundApproved, payment.FoundDeclined, payment.FoundProcessing, payment.FoundPending,
 		payment.FoundVoided, payment.FoundNothing, payment.FoundNothing, payment.FoundNoAnswer,
 	}
-	rec := lookup(m.payment, findings[l.rand.IntN(len(findings))])
-	rec.ClaimRef, rec.Key, rec.Rules.Late = hold, keys[l.rand.IntN(len(keys))], l.one(0, 0, time.Minute)
-	rec.DeferIn = l.one(0, live)
+	rec := lookup(m.payment, results[l.rand.IntN(len(results))])
+	rec.ClaimRef, rec.Key, rec.Rules.Late = claim, keys[l.rand.IntN(len(keys))], l.pick(0, 0, time.Minute)
+	rec.DeferIn = l.pick(0, liveLease)
 	if l.rand.IntN(3) == 0 {
 		rec.End, rec.Last = end(resultFor(payment.StateDeclined)), resultFor(payment.StateDeclined)
 	}
 	if rec.Result.Result == payment.FoundApproved && l.rand.IntN(2) > 0 {
-		rec.Result.Result = payment.FoundNothing // an approval ends a life
+		rec.Result.Result = payment.FoundNothing // an approval ends the random life
 	}
 	l.evidence(m, rec.Apply, func() (payment.Payment, payment.Verdict, error) {
 		return l.RecordLookup(l.t.Context(), rec)
@@ -261,8 +262,8 @@ func (l *lives) lookUpOne() {
 }
 
 // approveOne records an approval, sometimes twice.
-func (l *lives) approveOne() {
-	m := l.some()
+func (l *randomLife) approveOne() {
+	m := l.someOrder()
 	if m == nil || l.rand.IntN(4) > 0 {
 		return
 	}
@@ -276,7 +277,7 @@ func (l *lives) approveOne() {
 }
 
 // evidence makes a write that returns the payment, sometimes twice.
-func (l *lives) evidence(
+func (l *randomLife) evidence(
 	m *model, apply func(payment.Payment, time.Time) (payment.Decision, error),
 	write func() (payment.Payment, payment.Verdict, error),
 ) {
@@ -297,14 +298,14 @@ func (l *lives) evidence(
 	}
 }
 
-func (l *lives) settleOne() {
-	hold, m := l.hold()
+func (l *randomLife) settleOne() {
+	claim, m := l.someClaim()
 	if m == nil {
 		return
 	}
 	state := payment.States()[1+l.rand.IntN(len(payment.States())-1)]
-	s := payment.Settlement{ClaimRef: hold, End: end(resultFor(state)), Outcome: outcomeFor(state), Worker: plainTime(time.Now())}
-	s.Outcome.DueIn = l.one(0, live)
+	s := payment.Settlement{ClaimRef: claim, End: end(resultFor(state)), Outcome: outcomeFor(state), Worker: plainTime(time.Now())}
+	s.Outcome.DueIn = l.pick(0, liveLease)
 	if l.rand.IntN(3) == 0 {
 		s.End = nil
 	}
@@ -314,11 +315,11 @@ func (l *lives) settleOne() {
 	l.write(m, func() error { return l.Settle(l.t.Context(), s) }, s.Apply)
 }
 
-func (l *lives) resolveOne() {
-	m := l.some()
+func (l *randomLife) resolveOne() {
+	m := l.someOrder()
 	if m == nil {
 		return
 	}
-	resolution := person(m.payment.OrderID, []payment.Outcome{taken, notTaken}[l.rand.IntN(2)])
+	resolution := resolution(m.payment.OrderID, []payment.Outcome{taken, notTaken}[l.rand.IntN(2)])
 	l.write(m, func() error { return l.Resolve(l.t.Context(), resolution) }, resolution.Apply)
 }

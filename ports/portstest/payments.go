@@ -13,30 +13,30 @@ import (
 	"paymentd/ports"
 )
 
-// Payments checks that a repository keeps the contract of ports.Payments. open returns an
-// empty one each time, and undoes with t.Cleanup what it did for it.
+// Payments checks that a repository keeps the contract of ports.Payments. open returns a new, empty
+// repository, and registers its removal with t.Cleanup.
 func Payments(t *testing.T, open func(t testing.TB) ports.Payments) {
 	t.Helper()
 	contract := slices.Concat(
-		claims(), claimRaces(), renewals(), settlements(), ends(), imports(), archives(),
-		queue(), evidence(), replicas(), leaving(), reads(), models(),
+		claims(), claimRaces(), renewals(), settlements(), resolutions(), imports(), archives(),
+		queue(), evidenceClauses(), replicas(), leaving(), reads(), models(),
 	)
 	for _, c := range contract {
-		t.Run(c.says, func(t *testing.T) {
+		t.Run(c.name, func(t *testing.T) {
 			t.Parallel()
-			c.holds(&repository{Payments: open(t), t: t})
+			c.check(&repository{Payments: open(t), t: t})
 		})
 	}
 }
 
-// clause is a sentence of the contract, and how to see that it is true.
+// clause is one statement of the contract and its check.
 type clause struct {
-	says  string
-	holds func(r *repository)
+	name  string
+	check func(r *repository)
 }
 
-// repository is the one under test, with what the clauses do to it again and again. The
-// helpers fail the test where a call does not do what the contract says of it.
+// repository is the repository under test, with helpers for the clauses. A helper fails the test if a call
+// breaks the contract.
 type repository struct {
 	ports.Payments
 
@@ -45,23 +45,22 @@ type repository struct {
 }
 
 const (
-	// live is a lease that does not run out during a test, and dead one that has run out
-	// as soon as it is given.
-	live = time.Hour
-	dead = 0
+	// liveLease does not expire during a test, and expiredLease has expired when it is granted.
+	liveLease    = time.Hour
+	expiredLease = 0
 
-	// patience bounds the waiting for what a database does in its own time.
-	patience = 20 * time.Second
-	// glance is how long to wait before looking again.
-	glance = 5 * time.Millisecond
+	// waitLimit bounds how long a test waits for a database.
+	waitLimit = 20 * time.Second
+	// pollInterval is how long a test waits between two checks.
+	pollInterval = 5 * time.Millisecond
 )
 
-// ask returns a request for a claim, of 100.00 USD and with a live lease.
-func (r *repository) ask(id payment.OrderID) payment.ClaimRequest {
+// claimRequest returns a request for a claim, of 100.00 USD and with a live lease.
+func (r *repository) claimRequest(id payment.OrderID) payment.ClaimRequest {
 	return payment.ClaimRequest{
 		OrderID: id, Money: money(r.t, "100.00", "USD"),
 		NewKey:  payment.GatewayKey(fmt.Sprintf("key-%d", r.keys.Add(1))),
-		Replica: "replica-a", Lease: live, Rules: rules(), Worker: plainTime(time.Now()),
+		Replica: "replica-a", Lease: liveLease, Rules: rules(), Worker: plainTime(time.Now()),
 	}
 }
 
@@ -73,18 +72,18 @@ func rules() payment.KeyRules {
 			LookupForgets: true, SavesDeclines: true,
 		},
 		Late: time.Minute, Timeout: time.Second, LookupFirst: time.Minute, LookupMax: 15 * time.Minute,
-		MaxLease: 2 * live, MaxDelay: 3 * live, MaxLookup: 3 * live,
+		MaxLease: 2 * liveLease, MaxDelay: 3 * liveLease, MaxLookup: 3 * liveLease,
 	}
 }
 
-// later returns a request that asks only that the payment be accepted.
-func (r *repository) later(id payment.OrderID) payment.ClaimRequest {
-	a := r.ask(id)
+// deferredRequest returns a request that the payment only be accepted.
+func (r *repository) deferredRequest(id payment.OrderID) payment.ClaimRequest {
+	a := r.claimRequest(id)
 	a.Deferred, a.Async = true, true
 	return a
 }
 
-// claim makes a request, and wants the verdict.
+// claim makes a request, and requires the verdict.
 func (r *repository) claim(a payment.ClaimRequest, want payment.Verdict) payment.Payment {
 	r.t.Helper()
 	p, verdict, err := r.Claim(r.t.Context(), a)
@@ -93,32 +92,32 @@ func (r *repository) claim(a payment.ClaimRequest, want payment.Verdict) payment
 	return p
 }
 
-// works are all kinds of due work.
-func works() []payment.Work {
+// allWork returns all kinds of due work.
+func allWork() []payment.Work {
 	return []payment.Work{payment.WorkCharges, payment.WorkTakeovers, payment.WorkLookups}
 }
 
-// terms are the queue's.
-func (r *repository) terms(work payment.Work) payment.PickUpPolicy {
+// pickUpPolicy returns the policy of a queue for a kind of work.
+func (r *repository) pickUpPolicy(work payment.Work) payment.PickUpPolicy {
 	return payment.PickUpPolicy{
-		Work: work, Replica: "replica-q", Lease: live, Rules: rules(), Worker: plainTime(time.Now()),
+		Work: work, Replica: "replica-q", Lease: liveLease, Rules: rules(), Worker: plainTime(time.Now()),
 		NewKey: func() payment.GatewayKey { return payment.GatewayKey(fmt.Sprintf("key-%d", r.keys.Add(1))) },
 	}
 }
 
-// pickUp takes at most limit payments that are due, of one kind of work.
-func (r *repository) pickUp(terms payment.PickUpPolicy, limit int) []payment.Decision {
+// pickUp claims at most limit due payments, of one kind of work.
+func (r *repository) pickUp(policy payment.PickUpPolicy, limit int) []payment.Decision {
 	r.t.Helper()
-	due, err := r.ClaimDue(r.t.Context(), terms, limit)
+	due, err := r.ClaimDue(r.t.Context(), policy, limit)
 	require.NoError(r.t, err)
 	return due
 }
 
-// pickUpAll takes at most limit payments that are due, of each kind of work.
+// pickUpAll claims at most limit due payments of each kind of work.
 func (r *repository) pickUpAll(limit int) (due []payment.Decision) {
 	r.t.Helper()
-	for _, work := range works() {
-		due = append(due, r.pickUp(r.terms(work), limit)...)
+	for _, work := range allWork() {
+		due = append(due, r.pickUp(r.pickUpPolicy(work), limit)...)
 	}
 	return due
 }
@@ -126,8 +125,8 @@ func (r *repository) pickUpAll(limit int) (due []payment.Decision) {
 // nextDue is the next due time of any kind of work.
 func (r *repository) nextDue() (in time.Duration, found bool) {
 	r.t.Helper()
-	for _, work := range works() {
-		left, some, err := r.NextDue(r.t.Context(), r.terms(work))
+	for _, work := range allWork() {
+		left, some, err := r.NextDue(r.t.Context(), r.pickUpPolicy(work))
 		require.NoError(r.t, err)
 		if some && (!found || left < in) {
 			in, found = left, true
@@ -141,7 +140,7 @@ func (r *repository) renew(rn payment.Renewal) {
 	require.NoError(r.t, r.Renew(r.t.Context(), rn))
 }
 
-// settle ends p's attempt with the result, and the payment with the outcome.
+// settle completes p's attempt with the result, and settles the payment to the outcome.
 func (r *repository) settle(p payment.Payment, result payment.Result, o payment.Outcome) payment.Payment {
 	r.t.Helper()
 	require.NoError(r.t, r.Settle(r.t.Context(), settlement(p, result, o)))
@@ -155,7 +154,7 @@ func (r *repository) find(id payment.OrderID) payment.Payment {
 	return p
 }
 
-// history reads all that is stored of an order, in times that compare.
+// history reads all that is stored of an order, with comparable times.
 func (r *repository) history(id payment.OrderID) ports.History {
 	r.t.Helper()
 	h, err := r.History(r.t.Context(), id)
@@ -163,30 +162,30 @@ func (r *repository) history(id payment.OrderID) ports.History {
 	return plainHistory(h)
 }
 
-// in brings a new order into a state, with one attempt behind it unless it is scheduled.
-func (r *repository) in(state payment.State, id payment.OrderID) payment.Payment {
+// inState brings a new order into a state, with one attempt unless it is scheduled.
+func (r *repository) inState(state payment.State, id payment.OrderID) payment.Payment {
 	r.t.Helper()
 	if state == payment.StateScheduled {
-		return r.claim(r.later(id), payment.VerdictAccepted)
+		return r.claim(r.deferredRequest(id), payment.VerdictAccepted)
 	}
-	p := r.claim(r.ask(id), payment.VerdictClaimed)
+	p := r.claim(r.claimRequest(id), payment.VerdictClaimed)
 	if state != payment.StateProcessing {
 		p = r.settle(p, resultFor(state), outcomeFor(state))
 	}
 	return p
 }
 
-// settlement is what ends p's attempt with the result, and p with the outcome.
+// settlement completes p's attempt with the result, and settles p to the outcome.
 func settlement(p payment.Payment, result payment.Result, o payment.Outcome) payment.Settlement {
 	return payment.Settlement{ClaimRef: p.ClaimRef(), End: end(result), Outcome: o, Worker: plainTime(time.Now())}
 }
 
-// end is a result that took a quarter of a second.
+// end is the result of an attempt that took a quarter of a second.
 func end(r payment.Result) *payment.AttemptEnd {
 	return &payment.AttemptEnd{Result: r, Took: 250 * time.Millisecond}
 }
 
-// resultFor is an attempt that leads to the state.
+// resultFor is the result of an attempt that leads to the state.
 func resultFor(state payment.State) payment.Result {
 	switch state {
 	case payment.StateSucceeded:
@@ -200,7 +199,7 @@ func resultFor(state payment.State) payment.Result {
 	}
 }
 
-// outcomeFor settles to the state; what is not known then is due at once.
+// outcomeFor is an outcome with the state. If it is not final, it is due at once.
 func outcomeFor(state payment.State) payment.Outcome {
 	switch state {
 	case payment.StateSucceeded:
@@ -210,7 +209,7 @@ func outcomeFor(state payment.State) payment.Outcome {
 	case payment.StateFailed:
 		return payment.Outcome{State: state, Code: payment.CodeRetriesExhausted, Reason: "refused"}
 	default:
-		return payment.Outcome{State: state, Reason: "nobody knows"}
+		return payment.Outcome{State: state, Reason: "unknown"}
 	}
 }
 

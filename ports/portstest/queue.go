@@ -13,66 +13,66 @@ import (
 
 func queue() []clause {
 	return []clause{
-		{"queue/an empty one has nothing due", func(r *repository) {
+		{"queue/nothing is due in an empty repository", func(r *repository) {
 			require.Empty(r.t, r.pickUpAll(10))
 			_, found := r.nextDue()
 			require.False(r.t, found)
 		}},
-		{"queue/what is due is claimed and the rest is left alone", picksUp},
-		{"queue/the longest due comes first and no more than the limit", func(r *repository) {
+		{"queue/due payments are claimed and others are not", claimsDue},
+		{"queue/the longest due come first, up to the limit", func(r *repository) {
 			since := []time.Duration{3 * time.Minute, time.Minute, 5 * time.Minute, 2 * time.Minute, 4 * time.Minute}
 			for i, d := range since {
 				r.dueSince(payment.OrderID(fmt.Sprintf("order-%d", i)), d)
 			}
 			for _, want := range [][]payment.OrderID{{"order-2", "order-4"}, {"order-0", "order-3"}, {"order-1"}, {}} {
 				due := make([]payment.OrderID, 0, 2)
-				for _, d := range r.pickUp(r.terms(payment.WorkCharges), 2) {
+				for _, d := range r.pickUp(r.pickUpPolicy(payment.WorkCharges), 2) {
 					due = append(due, d.Payment.OrderID)
 				}
 				require.Equal(r.t, want, due)
 			}
 		}},
-		{"queue/no payment goes to two workers", sharesOut},
-		{"queue/workers and requests do not hinder each other", sharesWithRequests},
-		{"queue/a payment over which workers fall silent is set aside", setsAside},
-		{"queue/an unresolved payment stays so while it is looked up", looksUp},
-		{"queue/the next due time is known without waiting for it", knowsNextDue},
+		{"queue/each payment goes to one worker", givesEachToOneWorker},
+		{"queue/each payment goes to one worker or request", workersRaceRequests},
+		{"queue/a payment with too many lost workers is quarantined", quarantines},
+		{"queue/an unresolved payment stays unresolved during a lookup", claimsForLookup},
+		{"queue/the next due time is returned", knowsNextDue},
 		{"queue/the backlog is counted by state", countsBacklog},
 	}
 }
 
-// dueSince schedules an order that has been due for so long; negative: that will be.
+// dueSince schedules an order that has been due for so long; a negative duration is in the future.
 func (r *repository) dueSince(id payment.OrderID, since time.Duration) payment.Payment {
 	r.t.Helper()
-	p := r.in(payment.StateProcessing, id)
-	return r.settle(p, transient, payment.Outcome{State: payment.StateScheduled, DueIn: -since})
+	p := r.inState(payment.StateProcessing, id)
+	return r.settle(p, answeredUnknown, payment.Outcome{State: payment.StateScheduled, DueIn: -since})
 }
 
-func picksUp(r *repository) {
+func claimsDue(r *repository) {
 	for _, state := range []payment.State{
 		payment.StateProcessing, payment.StateSucceeded, payment.StateDeclined, payment.StateFailed,
 	} {
-		r.in(state, payment.OrderID("order-"+state))
+		r.inState(state, payment.OrderID("order-"+state))
 	}
-	r.dueSince("order-not-yet", -live)
+	r.dueSince("order-not-yet", -liveLease)
 	before := map[payment.OrderID]payment.Payment{
-		"order-accepted": r.in(payment.StateScheduled, "order-accepted"),
+		"order-accepted": r.inState(payment.StateScheduled, "order-accepted"),
 		"order-due":      r.dueSince("order-due", time.Minute),
-		"order-stuck":    r.in(payment.StateUnresolved, "order-stuck"),
+		"order-stuck":    r.inState(payment.StateUnresolved, "order-stuck"),
 	}
-	a := r.ask("order-silent")
-	a.Lease = dead
-	before["order-silent"] = r.claim(a, payment.VerdictClaimed)
+	a := r.claimRequest("order-expired")
+	a.Lease = expiredLease
+	before["order-expired"] = r.claim(a, payment.VerdictClaimed)
 
-	terms, due := r.terms(""), []payment.Decision(nil)
-	for _, terms.Work = range works() {
-		due = append(due, r.pickUp(terms, 100)...)
+	policy, due := r.pickUpPolicy(""), []payment.Decision(nil)
+	for _, policy.Work = range allWork() {
+		due = append(due, r.pickUp(policy, 100)...)
 	}
 	require.Len(r.t, due, len(before))
 	for _, d := range due {
 		p, known := before[d.Payment.OrderID]
 		require.True(r.t, known, "%s was not due", d.Payment.OrderID)
-		requireSame(r.t, terms.PickUp(p, d.Payment.SeenAt).Payment, d.Payment)
+		requireSame(r.t, policy.PickUp(p, d.Payment.SeenAt).Payment, d.Payment)
 		requireSame(r.t, d.Payment, r.find(p.OrderID))
 		require.Equal(r.t, p.GatewayKey, d.Payment.GatewayKey)
 		requireGapless(r.t, r.history(p.OrderID))
@@ -80,11 +80,11 @@ func picksUp(r *repository) {
 	require.Empty(r.t, r.pickUpAll(100), "all of it is claimed")
 }
 
-// sharesOut lets workers race for a backlog.
-func sharesOut(r *repository) {
+// givesEachToOneWorker lets workers race for a backlog.
+func givesEachToOneWorker(r *repository) {
 	const backlog, workers = 40, 6
 	for i := range backlog {
-		r.in(payment.StateScheduled, payment.OrderID(fmt.Sprintf("order-%02d", i)))
+		r.inState(payment.StateScheduled, payment.OrderID(fmt.Sprintf("order-%02d", i)))
 	}
 	var (
 		all  sync.WaitGroup
@@ -94,7 +94,7 @@ func sharesOut(r *repository) {
 	for range workers {
 		all.Go(func() {
 			for {
-				due, err := r.ClaimDue(r.t.Context(), r.terms(payment.WorkCharges), 3)
+				due, err := r.ClaimDue(r.t.Context(), r.pickUpPolicy(payment.WorkCharges), 3)
 				if err != nil || len(due) == 0 {
 					errs <- err
 					return
@@ -120,21 +120,21 @@ func sharesOut(r *repository) {
 	require.Len(r.t, owners, backlog)
 }
 
-func setsAside(r *repository) {
-	r.in(payment.StateScheduled, "order-1")
-	terms := r.terms(payment.WorkCharges)
-	terms.Lease = dead
-	for strikes := range payment.MaxLostWorkers + 1 {
-		due := r.pickUp(terms, 1)
-		terms.Work = payment.WorkTakeovers
+func quarantines(r *repository) {
+	r.inState(payment.StateScheduled, "order-1")
+	policy := r.pickUpPolicy(payment.WorkCharges)
+	policy.Lease = expiredLease
+	for lost := range payment.MaxLostWorkers + 1 {
+		due := r.pickUp(policy, 1)
+		policy.Work = payment.WorkTakeovers
 		require.Len(r.t, due, 1)
 		require.Equal(r.t, payment.VerdictClaimed, due[0].Verdict)
-		require.Equal(r.t, strikes, due[0].Payment.LostWorkers)
+		require.Equal(r.t, lost, due[0].Payment.LostWorkers)
 	}
-	due := r.pickUp(terms, 1)
+	due := r.pickUp(policy, 1)
 	require.Len(r.t, due, 1)
 	require.Equal(r.t, payment.VerdictQuarantined, due[0].Verdict)
-	require.Empty(r.t, r.pickUp(terms, 1), "it is put off")
+	require.Empty(r.t, r.pickUp(policy, 1), "the next lookup is later")
 
 	h := r.history("order-1")
 	requireSame(r.t, due[0].Payment, h.Payment)
@@ -144,9 +144,9 @@ func setsAside(r *repository) {
 	requireGapless(r.t, h)
 }
 
-func looksUp(r *repository) {
-	before := r.in(payment.StateUnresolved, "order-1")
-	due := r.pickUp(r.terms(payment.WorkLookups), 1)
+func claimsForLookup(r *repository) {
+	before := r.inState(payment.StateUnresolved, "order-1")
+	due := r.pickUp(r.pickUpPolicy(payment.WorkLookups), 1)
 	require.Len(r.t, due, 1)
 	require.Equal(r.t, payment.VerdictLookUp, due[0].Verdict)
 	held := due[0].Payment
@@ -155,15 +155,15 @@ func looksUp(r *repository) {
 	require.Equal(r.t, before.Fence+1, held.Fence)
 	requireSame(r.t, held, r.find("order-1"))
 
-	// The one who asked holds no one up: a request goes on, and the answer comes too late.
-	p := r.claim(r.ask("order-1"), payment.VerdictClaimed)
+	// A lookup delays no request: the request claims the payment, and the answer is fenced.
+	p := r.claim(r.claimRequest("order-1"), payment.VerdictClaimed)
 	require.Equal(r.t, held.GatewayKey, p.GatewayKey)
 	_, _, err := r.RecordLookup(r.t.Context(), lookup(held, payment.FoundNothing))
 	require.ErrorIs(r.t, err, payment.ErrFenced)
 
-	// Without a claim in between, the answer settles it.
+	// Without a claim in between, the answer settles the payment.
 	r.settle(p, resultFor(payment.StateUnresolved), outcomeFor(payment.StateUnresolved))
-	due = r.pickUp(r.terms(payment.WorkLookups), 1)
+	due = r.pickUp(r.pickUpPolicy(payment.WorkLookups), 1)
 	require.Len(r.t, due, 1)
 	r.record(lookup(due[0].Payment, payment.FoundVoided), payment.VerdictWritten)
 	h := r.history("order-1")
@@ -172,11 +172,11 @@ func looksUp(r *repository) {
 	requireGapless(r.t, h)
 }
 
-// sharesWithRequests lets workers and requests race for the same orders.
-func sharesWithRequests(r *repository) {
+// workersRaceRequests lets workers and requests race for the same orders.
+func workersRaceRequests(r *repository) {
 	const n = 16
 	for i := range n {
-		r.in(payment.StateScheduled, payment.OrderID(fmt.Sprintf("order-%d", i)))
+		r.inState(payment.StateScheduled, payment.OrderID(fmt.Sprintf("order-%d", i)))
 	}
 	var (
 		mu    sync.Mutex
@@ -185,7 +185,7 @@ func sharesWithRequests(r *repository) {
 		errs  = make(chan error, 2*n)
 	)
 	for i := range n {
-		a := r.ask(payment.OrderID(fmt.Sprintf("order-%d", i)))
+		a := r.claimRequest(payment.OrderID(fmt.Sprintf("order-%d", i)))
 		go func() {
 			_, verdict, err := r.Claim(r.t.Context(), a)
 			if verdict == payment.VerdictClaimed {
@@ -194,7 +194,7 @@ func sharesWithRequests(r *repository) {
 			errs <- err
 		}()
 		go func() {
-			due, err := r.ClaimDue(r.t.Context(), r.terms(payment.WorkCharges), 3)
+			due, err := r.ClaimDue(r.t.Context(), r.pickUpPolicy(payment.WorkCharges), 3)
 			for _, d := range due {
 				count(d.Payment.OrderID)
 			}
@@ -210,18 +210,18 @@ func sharesWithRequests(r *repository) {
 	}
 }
 
-// knowsNextDue goes from nothing due to something due by and by to something due now.
+// knowsNextDue has first nothing due, then payments that are due later, and then one that is due now.
 func knowsNextDue(r *repository) {
-	r.in(payment.StateSucceeded, "order-done")
+	r.inState(payment.StateSucceeded, "order-done")
 	_, found := r.nextDue()
-	require.False(r.t, found, "nothing is left to do for it")
+	require.False(r.t, found, "a final payment is never due")
 
-	r.dueSince("order-late", -2*live)
-	r.in(payment.StateProcessing, "order-held")
+	r.dueSince("order-late", -2*liveLease)
+	r.inState(payment.StateProcessing, "order-held")
 	in, found := r.nextDue()
 	require.True(r.t, found)
-	require.Greater(r.t, in, live/2)
-	require.LessOrEqual(r.t, in, live, "the end of the lease comes first")
+	require.Greater(r.t, in, liveLease/2)
+	require.LessOrEqual(r.t, in, liveLease, "the end of the lease comes first")
 
 	r.dueSince("order-due", time.Minute)
 	in, found = r.nextDue()
@@ -229,19 +229,19 @@ func knowsNextDue(r *repository) {
 	require.Zero(r.t, in)
 }
 
-// countsBacklog looks at payments of every state, some of them due.
+// countsBacklog counts payments of every state, some of them due.
 func countsBacklog(r *repository) {
 	none, err := r.Backlog(r.t.Context())
 	require.NoError(r.t, err)
 	require.Empty(r.t, none)
 
 	for _, state := range payment.States() {
-		r.in(state, payment.OrderID("order-"+state))
+		r.inState(state, payment.OrderID("order-"+state))
 	}
-	r.dueSince("order-later", -live)
+	r.dueSince("order-later", -liveLease)
 	r.dueSince("order-late", time.Hour)
-	a := r.ask("order-silent")
-	a.Lease = dead
+	a := r.claimRequest("order-expired")
+	a.Lease = expiredLease
 	r.claim(a, payment.VerdictClaimed)
 
 	backlog := make(map[payment.State]ports.Backlog)
@@ -250,16 +250,16 @@ func countsBacklog(r *repository) {
 	for _, b := range all {
 		require.NotContains(r.t, backlog, b.State)
 		require.GreaterOrEqual(r.t, b.Oldest, time.Duration(0))
-		require.Less(r.t, b.Oldest, patience)
+		require.Less(r.t, b.Oldest, waitLimit)
 		require.GreaterOrEqual(r.t, b.LongestDue, time.Duration(0))
 		backlog[b.State] = b
 	}
-	require.Len(r.t, backlog, 3, "what has ended is no backlog: %v", all)
+	require.Len(r.t, backlog, 3, "final payments are no backlog: %v", all)
 	counts := func(s payment.State) [2]int { return [2]int{backlog[s].Payments, backlog[s].Due} }
-	require.Equal(r.t, [2]int{2, 1}, counts(payment.StateProcessing), "one claim is alive")
-	require.Equal(r.t, [2]int{3, 2}, counts(payment.StateScheduled), "one waits for its time")
+	require.Equal(r.t, [2]int{2, 1}, counts(payment.StateProcessing), "one claim is live")
+	require.Equal(r.t, [2]int{3, 2}, counts(payment.StateScheduled), "one is not due yet")
 	require.Equal(r.t, [2]int{1, 1}, counts(payment.StateUnresolved))
 	require.GreaterOrEqual(r.t, backlog[payment.StateScheduled].LongestDue, time.Hour)
-	require.Less(r.t, backlog[payment.StateScheduled].LongestDue, time.Hour+patience)
-	require.Less(r.t, backlog[payment.StateProcessing].LongestDue, patience)
+	require.Less(r.t, backlog[payment.StateScheduled].LongestDue, time.Hour+waitLimit)
+	require.Less(r.t, backlog[payment.StateProcessing].LongestDue, waitLimit)
 }

@@ -15,15 +15,15 @@ import (
 
 func reads() []clause {
 	return []clause{
-		{"find/an order that nobody asked for", func(r *repository) {
-			r.in(payment.StateSucceeded, "order-1")
+		{"find/an unknown order is not found", func(r *repository) {
+			r.inState(payment.StateSucceeded, "order-1")
 			_, err := r.Find(r.t.Context(), "order-2")
 			require.ErrorIs(r.t, err, ports.ErrNotFound)
 			_, err = r.History(r.t.Context(), "order-2")
 			require.ErrorIs(r.t, err, ports.ErrNotFound)
 		}},
-		{"find/a payment says when it was read", func(r *repository) {
-			p := r.in(payment.StateSucceeded, "order-1")
+		{"find/a payment has the time of the read", func(r *repository) {
+			p := r.inState(payment.StateSucceeded, "order-1")
 			require.False(r.t, p.SeenAt.Before(p.UpdatedAt))
 			h, err := r.History(r.t.Context(), "order-1")
 			require.NoError(r.t, err)
@@ -33,10 +33,10 @@ func reads() []clause {
 		}},
 		{"order ids are compared byte by byte", comparesBytes},
 		{"amounts are exact", keepsAmounts},
-		{"list/newest first and in pages", pages},
-		{"list/of some states", func(r *repository) {
+		{"list/newest first, in pages", listsInPages},
+		{"list/by state", func(r *repository) {
 			for _, state := range payment.States() {
-				r.in(state, payment.OrderID("order-"+state))
+				r.inState(state, payment.OrderID("order-"+state))
 			}
 			for _, state := range payment.States() {
 				page := r.list(ports.ListQuery{States: []payment.State{state}, Limit: 10})
@@ -49,12 +49,12 @@ func reads() []clause {
 			require.ElementsMatch(r.t, []payment.OrderID{"order-unresolved", "order-scheduled"}, ids(page))
 			require.Len(r.t, r.list(ports.ListQuery{Limit: 10}), len(payment.States()))
 		}},
-		{"list/of some time", func(r *repository) {
-			first := r.in(payment.StateSucceeded, "order-1")
+		{"list/by creation time", func(r *repository) {
+			first := r.inState(payment.StateSucceeded, "order-1")
 			r.laterThan(first.CreatedAt)
-			second := r.in(payment.StateSucceeded, "order-2")
+			second := r.inState(payment.StateSucceeded, "order-2")
 			r.laterThan(second.CreatedAt)
-			third := r.in(payment.StateSucceeded, "order-3")
+			third := r.inState(payment.StateSucceeded, "order-3")
 			require.Equal(r.t, []payment.OrderID{"order-2", "order-1"},
 				ids(r.list(ports.ListQuery{Limit: 10, CreatedBefore: third.CreatedAt})))
 			require.Equal(r.t, []payment.OrderID{"order-3", "order-2"},
@@ -77,12 +77,12 @@ func (r *repository) list(q ports.ListQuery) []payment.Payment {
 	return page.Payments
 }
 
-// laterThan returns when the database's clock is past at.
+// laterThan waits until the database's clock is past at.
 func (r *repository) laterThan(at time.Time) {
 	r.t.Helper()
 	require.Eventually(r.t, func() bool {
 		return r.list(ports.ListQuery{Limit: 1})[0].SeenAt.After(at)
-	}, patience, time.Millisecond)
+	}, waitLimit, time.Millisecond)
 }
 
 func ids(page []payment.Payment) []payment.OrderID {
@@ -93,7 +93,7 @@ func ids(page []payment.Payment) []payment.OrderID {
 	return found
 }
 
-// comparesBytes stores orders whose ids a collation, a pattern or a cut would mix up.
+// comparesBytes stores orders whose ids a collation, a pattern or truncation would confuse.
 func comparesBytes(r *repository) {
 	var printable strings.Builder
 	for c := byte('!'); c <= '~'; c++ {
@@ -109,13 +109,13 @@ func comparesBytes(r *repository) {
 	for i, id := range orders {
 		_, err := payment.ParseOrderID(string(id))
 		require.NoError(r.t, err)
-		p := r.claim(r.ask(id), payment.VerdictClaimed)
+		p := r.claim(r.claimRequest(id), payment.VerdictClaimed)
 		txn := fmt.Sprintf("txn-%d", i)
 		r.settle(p, payment.Result{Class: payment.ClassApproved, TransactionID: txn},
 			payment.Outcome{State: payment.StateSucceeded, TransactionID: txn})
 	}
 	for i, id := range orders {
-		p := r.claim(r.ask(id), payment.VerdictReplay)
+		p := r.claim(r.claimRequest(id), payment.VerdictReplay)
 		require.Equal(r.t, id, p.OrderID)
 		require.Equal(r.t, fmt.Sprintf("txn-%d", i), p.TransactionID)
 	}
@@ -128,12 +128,12 @@ func keepsAmounts(r *repository) {
 		money(r.t, "999999999999999", "USD"), money(r.t, "1", "JPY"), money(r.t, "999999999999999", "JPY"),
 		money(r.t, "0.001", "KWD"), money(r.t, "922337203685477", "CLF"),
 	} {
-		a := r.ask(payment.OrderID(fmt.Sprintf("order-%d", i)))
+		a := r.claimRequest(payment.OrderID(fmt.Sprintf("order-%d", i)))
 		a.Money = m
 		p := r.claim(a, payment.VerdictClaimed)
 		require.Equal(r.t, m, p.Money)
 		require.Equal(r.t, m, r.find(a.OrderID).Money)
-		r.claim(a, payment.VerdictBusy) // the same amount, and no other
+		r.claim(a, payment.VerdictBusy) // only the same amount is busy
 		less, err := payment.MoneyFromMinor(max(1, m.Minor()-1), m.Currency())
 		require.NoError(r.t, err)
 		if a.Money = less; less != m {
@@ -142,12 +142,12 @@ func keepsAmounts(r *repository) {
 	}
 }
 
-// pages walks through all payments, and wants each once, in one order for every page size.
-func pages(r *repository) {
+// listsInPages reads all payments in pages of every size, and requires each payment once, in the same order.
+func listsInPages(r *repository) {
 	const n = 7
 	for i := range n {
 		state := payment.States()[i%len(payment.States())]
-		r.in(state, payment.OrderID(fmt.Sprintf("order-%d", i)))
+		r.inState(state, payment.OrderID(fmt.Sprintf("order-%d", i)))
 	}
 	whole := r.list(ports.ListQuery{Limit: 100})
 	require.Len(r.t, whole, n)
@@ -168,7 +168,7 @@ func pages(r *repository) {
 				break
 			}
 			require.Len(r.t, page.Payments, size)
-			require.Less(r.t, len(walked), n, "the next page has some")
+			require.Less(r.t, len(walked), n, "the next page is not empty")
 			q.AfterCreatedAt, q.AfterOrderID = page.NextCreatedAt, page.NextOrderID
 		}
 		require.Equal(r.t, ids(whole), ids(walked), "in pages of %d", size)

@@ -11,22 +11,22 @@ import (
 
 func replicas() []clause {
 	return []clause{
-		{"beat/each replica is heard by the others", func(r *repository) {
-			r.beat("replica-a")
-			r.beat("replica-b")
-			first := r.heard()
-			require.Len(r.t, r.heartbeats(), 1, "without the one that asks")
-			require.Equal(r.t, first.At, r.heard().At, "to look changes nothing")
+		{"heartbeat/each replica reads the others'", func(r *repository) {
+			r.heartbeat("replica-a")
+			r.heartbeat("replica-b")
+			first := r.heartbeatOfA()
+			require.Len(r.t, r.heartbeats(), 1, "without its own")
+			require.Equal(r.t, first.At, r.heartbeatOfA().At, "a read changes nothing")
 			require.GreaterOrEqual(r.t, first.Age, time.Duration(0))
-			require.Less(r.t, first.Age, patience)
+			require.Less(r.t, first.Age, waitLimit)
 
-			r.beat("replica-a")
-			require.True(r.t, r.heard().At.After(first.At))
+			r.heartbeat("replica-a")
+			require.True(r.t, r.heartbeatOfA().At.After(first.At))
 		}},
-		{"release/the leases of the replica run out", func(r *repository) {
-			r.beat("replica-a")
-			first := r.in(payment.StateProcessing, "order-1") // by replica-a
-			r.claim(r.ask("order-1"), payment.VerdictBusy)
+		{"release/the leases of the replica expire", func(r *repository) {
+			r.heartbeat("replica-a")
+			first := r.inState(payment.StateProcessing, "order-1") // by replica-a
+			r.claim(r.claimRequest("order-1"), payment.VerdictBusy)
 
 			r.release()
 			require.Len(r.t, r.pickUpAll(10), 1)
@@ -34,45 +34,45 @@ func replicas() []clause {
 			require.Equal(r.t, first.Fence+1, second.Fence)
 			require.True(r.t, second.Doubt.Any(), "its attempt may have charged")
 		}},
-		{"release/it is done once, until the replica is back", func(r *repository) {
-			r.beat("replica-a")
+		{"release/a second release does nothing until the replica is back", func(r *repository) {
+			r.heartbeat("replica-a")
 			h := r.release()
 			require.Empty(r.t, r.heartbeats())
 			require.False(r.t, r.released(h))
 
-			r.beat("replica-a")
+			r.heartbeat("replica-a")
 			r.release()
 		}},
-		{"release/a replica that has beaten since keeps its claims", func(r *repository) {
-			r.beat("replica-a")
-			held := r.in(payment.StateProcessing, "order-1")
-			before := r.heard()
-			r.beat("replica-a")
+		{"release/a replica with a later heartbeat keeps its claims", func(r *repository) {
+			r.heartbeat("replica-a")
+			held := r.inState(payment.StateProcessing, "order-1")
+			before := r.heartbeatOfA()
+			r.heartbeat("replica-a")
 			require.False(r.t, r.released(before))
 			requireSame(r.t, held, r.find("order-1"))
 			require.Len(r.t, r.heartbeats(), 1)
 		}},
-		{"release/the claims of the others are left alone", func(r *repository) {
-			r.beat("replica-a")
-			a := r.ask("order-1")
+		{"release/claims of other replicas are unchanged", func(r *repository) {
+			r.heartbeat("replica-a")
+			a := r.claimRequest("order-1")
 			a.Replica = "replica-b"
 			held := r.claim(a, payment.VerdictClaimed)
-			r.in(payment.StateUnresolved, "order-2")
+			r.inState(payment.StateUnresolved, "order-2")
 			before := r.pickUpAll(10)
-			require.Len(r.t, before, 1, "the lookup is put off")
+			require.Len(r.t, before, 1, "the lookup is claimed")
 
 			r.release()
 			requireSame(r.t, held, r.find("order-1"))
 			requireSame(r.t, before[0].Payment, r.find("order-2"))
 		}},
-		{"release/a backoff of the replica was no attempt and may become one", func(r *repository) {
-			r.beat("replica-a")
-			p := r.in(payment.StateProcessing, "order-1")
-			rn := renewal(p, live)
+		{"release/an attempt planned after a backoff may still begin", func(r *repository) {
+			r.heartbeat("replica-a")
+			p := r.inState(payment.StateProcessing, "order-1")
+			rn := renewal(p, liveLease)
 			rn.End.Result = resultFor(payment.StateFailed)
 			r.renew(rn)
 			r.release()
-			after := r.claim(r.ask("order-1"), payment.VerdictClaimed)
+			after := r.claim(r.claimRequest("order-1"), payment.VerdictClaimed)
 			require.Equal(r.t, 2, after.Attempt.Number)
 			require.True(r.t, after.Doubt.Any())
 			requireGapless(r.t, r.history("order-1"))
@@ -82,33 +82,33 @@ func replicas() []clause {
 
 func leaving() []clause {
 	return []clause{
-		{"leave/one that has left is not heard of", func(r *repository) {
-			r.beat("replica-a")
-			h := r.heard()
+		{"leave/a replica that has left has no heartbeat", func(r *repository) {
+			r.heartbeat("replica-a")
+			h := r.heartbeatOfA()
 			require.NoError(r.t, r.Leave(r.t.Context(), "replica-a"))
-			require.NoError(r.t, r.Leave(r.t.Context(), "replica-a"), "twice is once")
+			require.NoError(r.t, r.Leave(r.t.Context(), "replica-a"), "a repeat changes nothing")
 			require.Empty(r.t, r.heartbeats())
 			require.False(r.t, r.released(h))
 		}},
-		{"try write/it leaves nothing behind", func(r *repository) {
-			r.beat("replica-a")
-			r.in(payment.StateProcessing, "order-1")
+		{"try write/nothing stays written", func(r *repository) {
+			r.heartbeat("replica-a")
+			r.inState(payment.StateProcessing, "order-1")
 			before := r.history("order-1")
 			require.NoError(r.t, r.TryWrite(r.t.Context()))
-			require.NoError(r.t, r.TryWrite(r.t.Context()), "twice")
+			require.NoError(r.t, r.TryWrite(r.t.Context()), "again")
 			require.Len(r.t, r.heartbeats(), 1)
 			require.Equal(r.t, before, r.history("order-1"))
 			page, err := r.List(r.t.Context(), ports.ListQuery{Limit: 10})
 			require.NoError(r.t, err)
 			require.Len(r.t, page.Payments, 1)
 		}},
-		{"ready/when the database answers", func(r *repository) {
+		{"ready/the database answers", func(r *repository) {
 			require.NoError(r.t, r.Ready(r.t.Context()))
 		}},
 	}
 }
 
-func (r *repository) beat(replica string) {
+func (r *repository) heartbeat(replica string) {
 	r.t.Helper()
 	require.NoError(r.t, r.Heartbeat(r.t.Context(), replica))
 }
@@ -121,8 +121,8 @@ func (r *repository) heartbeats() []ports.Heartbeat {
 	return beats
 }
 
-// heard returns the latest heartbeat of replica-a, as replica-b reads it.
-func (r *repository) heard() ports.Heartbeat {
+// heartbeatOfA returns the latest heartbeat of replica-a, as replica-b reads it.
+func (r *repository) heartbeatOfA() ports.Heartbeat {
 	r.t.Helper()
 	for _, h := range r.heartbeats() {
 		if h.Replica == "replica-a" {
@@ -136,7 +136,7 @@ func (r *repository) heard() ports.Heartbeat {
 // release releases replica-a as replica-b does, and returns its last heartbeat.
 func (r *repository) release() ports.Heartbeat {
 	r.t.Helper()
-	h := r.heard()
+	h := r.heartbeatOfA()
 	require.True(r.t, r.released(h))
 	return h
 }

@@ -15,18 +15,18 @@ import (
 	"paymentd/ports"
 )
 
-// Stored is a repository whose rows a test can change from outside.
+// Stored is a repository whose rows a test can change with SQL.
 type Stored struct {
 	ports.Payments
 
 	Keys ports.Keys
-	// Execute runs a statement of SQL that every database has.
+	// Execute runs a statement of SQL that every supported database accepts.
 	Execute func(t testing.TB, statement string)
 }
 
-// StoredRows checks what a repository makes of rows that are damaged, or written by a newer version: a
-// method for one order says what is wrong with the row, and one for many goes on without it. open returns
-// an empty repository each time.
+// StoredRows checks how a repository treats rows that are damaged, or that a newer version wrote: a method
+// for one order reports what is wrong with the row, and one for many orders leaves the row out. open
+// returns a new, empty repository.
 func StoredRows(t *testing.T, open func(t testing.TB) Stored) {
 	t.Helper()
 	for name, d := range damages {
@@ -35,24 +35,24 @@ func StoredRows(t *testing.T, open func(t testing.TB) Stored) {
 			damagedPayment(t, open(t), d.set, d.column)
 		})
 	}
-	for says, holds := range map[string]func(*testing.T, Stored){
-		"damaged/an attempt or an event":             damagedHistory,
-		"damaged/no payment of the attempts":         lostPayment,
-		"damaged/many rows hold up no other":         manyDamaged,
-		"damaged/rows of a list count on their page": pagesOfDamaged,
-		"damaged/API keys":                           damagedKeys,
-		"stored/a currency that has left ISO 4217":   historicCurrency,
-		"stored/numbers that stand for true":         anyTrue,
-		"queue/what is not due is not put off":       claimedMeanwhile,
+	for name, check := range map[string]func(*testing.T, Stored){
+		"damaged/an attempt or an event":           damagedHistory,
+		"damaged/attempts without a payment":       lostPayment,
+		"damaged/many rows delay no other":         manyDamaged,
+		"damaged/rows count towards the page":      pagesOfDamaged,
+		"damaged/API keys":                         damagedKeys,
+		"stored/a currency that has left ISO 4217": historicCurrency,
+		"stored/any number but zero is true":       readsAnyTrue,
+		"queue/a claimed row is not postponed":     postponesOnlyDueRows,
 	} {
-		t.Run(says, func(t *testing.T) {
+		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			holds(t, open(t))
+			check(t, open(t))
 		})
 	}
 }
 
-// damages are by what they do to the row of a payment that is due.
+// damages are changes to the row of a payment that is due.
 var damages = map[string]struct{ set, column string }{
 	"an unknown currency":     {"currency = 'ZZZ'", "currency"},
 	"a currency of no code":   {"currency = ''", "currency"},
@@ -76,14 +76,14 @@ func damagedPayment(t *testing.T, s Stored, set, column string) {
 	r := &repository{Payments: s.Payments, t: t}
 	r.dueSince("order-bad", time.Hour)
 	r.dueSince("order-good", time.Minute)
-	eventful(r, payment.StateDeclined, "order-other")
+	paymentWithHistory(r, payment.StateDeclined, "order-other")
 	s.Execute(t, "UPDATE payments SET "+set+" WHERE order_id = 'order-bad'")
 
 	for name, call := range map[string]func() error{
 		"Find":    func() error { _, err := r.Find(t.Context(), "order-bad"); return err },
 		"History": func() error { _, err := r.History(t.Context(), "order-bad"); return err },
-		"Claim":   func() error { _, _, err := r.Claim(t.Context(), r.ask("order-bad")); return err },
-		"Accept":  func() error { _, _, err := r.Claim(t.Context(), r.later("order-bad")); return err },
+		"Claim":   func() error { _, _, err := r.Claim(t.Context(), r.claimRequest("order-bad")); return err },
+		"Accept":  func() error { _, _, err := r.Claim(t.Context(), r.deferredRequest("order-bad")); return err },
 		"Resolve": func() error {
 			return r.Resolve(t.Context(), payment.Resolution{OrderID: "order-bad", Outcome: notTaken, By: "ada"})
 		},
@@ -112,10 +112,10 @@ func damagedPayment(t *testing.T, s Stored, set, column string) {
 	inItself := slices.Contains([]string{"currency", "state", "amount_minor"}, column) || set == "state = 'failed'"
 	require.Equal(t, inItself, unreadable, "the backlog is %v", backlog)
 
-	due := r.pickUp(r.terms(payment.WorkCharges), 1)
-	require.Len(t, due, 1, "it is passed over")
+	due := r.pickUp(r.pickUpPolicy(payment.WorkCharges), 1)
+	require.Len(t, due, 1, "the damaged row is skipped")
 	require.Equal(t, payment.OrderID("order-good"), due[0].Payment.OrderID)
-	require.Empty(t, r.pickUpAll(10), "it is put off")
+	require.Empty(t, r.pickUpAll(10), "the damaged row is postponed")
 	archived, err := r.Archivable(t.Context(), ports.ArchiveQuery{Limit: 10})
 	require.NoError(t, err)
 	require.Len(t, archived.Histories, 1)
@@ -129,10 +129,10 @@ func requireDamaged(t *testing.T, err error, id payment.OrderID, table, column, 
 	require.Equal(t, table+"."+column, damaged.Table+"."+damaged.Column, by)
 	require.ErrorContains(t, err, fmt.Sprintf("read the row of order %q: %s.%s ", id, table, column))
 	var field *payment.FieldError
-	require.NotErrorAs(t, err, &field, "it is no fault of the caller")
+	require.NotErrorAs(t, err, &field, "the caller cannot repair it")
 }
 
-// damagedHistory: the payment itself is as it was.
+// damagedHistory damages attempts and events. The payment itself stays readable.
 func damagedHistory(t *testing.T, s Stored) {
 	t.Helper()
 	for i, c := range []struct{ table, column, set string }{
@@ -142,12 +142,12 @@ func damagedHistory(t *testing.T, s Stored) {
 	} {
 		r := &repository{Payments: s.Payments, t: t}
 		id := payment.OrderID(fmt.Sprintf("order-%d", i))
-		eventful(r, payment.StateSucceeded, id)
+		paymentWithHistory(r, payment.StateSucceeded, id)
 		s.Execute(t, fmt.Sprintf("UPDATE %s SET %s WHERE order_id = '%s' AND number = 1", c.table, c.set, id))
 		_, err := r.History(t.Context(), id)
 		requireDamaged(t, err, id, c.table, c.column, "History")
 		require.Equal(t, payment.StateSucceeded, r.find(id).State)
-		r.claim(r.ask(id), payment.VerdictReplay)
+		r.claim(r.claimRequest(id), payment.VerdictReplay)
 
 		page, err := r.Archivable(t.Context(), ports.ArchiveQuery{Limit: 10})
 		require.NoError(t, err)
@@ -160,8 +160,8 @@ func damagedHistory(t *testing.T, s Stored) {
 func lostPayment(t *testing.T, s Stored) {
 	t.Helper()
 	r := &repository{Payments: s.Payments, t: t}
-	eventful(r, payment.StateDeclined, "order-1")
-	eventful(r, payment.StateDeclined, "order-2")
+	paymentWithHistory(r, payment.StateDeclined, "order-1")
+	paymentWithHistory(r, payment.StateDeclined, "order-2")
 	s.Execute(t, "DELETE FROM payments WHERE order_id = 'order-1'")
 	page, err := r.Archivable(t.Context(), ports.ArchiveQuery{Limit: 10})
 	require.NoError(t, err)
@@ -177,14 +177,14 @@ func manyDamaged(t *testing.T, s Stored) {
 		r.dueSince(payment.OrderID(fmt.Sprintf("order-%02d", i)), time.Hour-time.Duration(i)*time.Minute)
 	}
 	s.Execute(t, "UPDATE payments SET currency = 'ZZZ' WHERE order_id < 'order-10'")
-	due := r.pickUp(r.terms(payment.WorkCharges), 2)
+	due := r.pickUp(r.pickUpPolicy(payment.WorkCharges), 2)
 	require.Len(t, due, 2, "in one call")
 	require.Equal(t, payment.OrderID("order-10"), due[0].Payment.OrderID)
 	require.Equal(t, payment.OrderID("order-11"), due[1].Payment.OrderID)
-	in, found, err := r.NextDue(t.Context(), r.terms(payment.WorkCharges))
+	in, found, err := r.NextDue(t.Context(), r.pickUpPolicy(payment.WorkCharges))
 	require.NoError(t, err)
 	require.True(t, found)
-	require.Greater(t, in, r.terms(payment.WorkCharges).Postponement()-time.Minute)
+	require.Greater(t, in, r.pickUpPolicy(payment.WorkCharges).Postponement()-time.Minute)
 }
 
 func pagesOfDamaged(t *testing.T, s Stored) {
@@ -193,7 +193,7 @@ func pagesOfDamaged(t *testing.T, s Stored) {
 	want := make(map[payment.OrderID]bool)
 	for i := range 9 {
 		id := payment.OrderID(fmt.Sprintf("order-%d", i))
-		r.in(payment.StateSucceeded, id)
+		r.inState(payment.StateSucceeded, id)
 		want[id] = i%3 == 0
 	}
 	s.Execute(t, "UPDATE payments SET currency = 'ZZZ' WHERE order_id IN ('order-0', 'order-3')")
@@ -222,7 +222,7 @@ func pagesOfDamaged(t *testing.T, s Stored) {
 	page, err := r.List(t.Context(), ports.ListQuery{Limit: 10, States: []payment.State{payment.StateFailed}})
 	require.NoError(t, err)
 	require.Empty(t, page.Payments)
-	require.Len(t, page.Unreadable, 1, "in a state that is not known")
+	require.Len(t, page.Unreadable, 1, "its state is unknown")
 }
 
 func damagedKeys(t *testing.T, s Stored) {
@@ -266,26 +266,26 @@ func damagedKeys(t *testing.T, s Stored) {
 func historicCurrency(t *testing.T, s Stored) {
 	t.Helper()
 	r := &repository{Payments: s.Payments, t: t}
-	r.in(payment.StateSucceeded, "order-paid")
+	r.inState(payment.StateSucceeded, "order-paid")
 	r.dueSince("order-due", time.Minute)
 	s.Execute(t, "UPDATE payments SET currency = 'HRK'")
 	p := r.find("order-paid")
 	require.Equal(t, "100.00 HRK", p.Money.String())
-	again := r.ask("order-paid")
+	again := r.claimRequest("order-paid")
 	again.Money = p.Money
 	require.Equal(t, "txn-1", r.claim(again, payment.VerdictReplay).TransactionID)
-	due := r.pickUp(r.terms(payment.WorkCharges), 10)
+	due := r.pickUp(r.pickUpPolicy(payment.WorkCharges), 10)
 	require.Len(t, due, 1)
 	r.settle(due[0].Payment, resultFor(payment.StateSucceeded), outcomeFor(payment.StateSucceeded))
 	require.Equal(t, "100.00 HRK", r.find("order-due").Money.String())
 	require.Len(t, r.list(ports.ListQuery{Limit: 10}), 2)
 }
 
-// anyTrue: in SQL, every number but 0 is true.
-func anyTrue(t *testing.T, s Stored) {
+// readsAnyTrue stores numbers that are true in SQL.
+func readsAnyTrue(t *testing.T, s Stored) {
 	t.Helper()
 	r := &repository{Payments: s.Payments, t: t}
-	r.in(payment.StateUnresolved, "order-1")
+	r.inState(payment.StateUnresolved, "order-1")
 	s.Execute(t, "UPDATE payments SET async = 7, doubt_answered = 2")
 	p := r.find("order-1")
 	require.True(t, p.Async)
@@ -293,11 +293,11 @@ func anyTrue(t *testing.T, s Stored) {
 	require.Len(t, r.list(ports.ListQuery{Limit: 1}), 1)
 }
 
-// claimedMeanwhile: a row is only put off while it is due.
-func claimedMeanwhile(t *testing.T, s Stored) {
+// postponesOnlyDueRows damages a row that is claimed, and so not due.
+func postponesOnlyDueRows(t *testing.T, s Stored) {
 	t.Helper()
 	r := &repository{Payments: s.Payments, t: t}
-	p := r.claim(r.ask("order-1"), payment.VerdictClaimed)
+	p := r.claim(r.claimRequest("order-1"), payment.VerdictClaimed)
 	s.Execute(t, "UPDATE payments SET currency = 'ZZZ'")
 	require.Empty(t, r.pickUpAll(10))
 	s.Execute(t, "UPDATE payments SET currency = 'USD'")

@@ -12,17 +12,17 @@ import (
 	"paymentd/core/payment"
 )
 
-// transient is an attempt that another may follow.
-var transient = payment.Result{Class: payment.ClassUnknownAnswered, Message: "503"}
+// answeredUnknown is the result of an attempt that another may follow.
+var answeredUnknown = payment.Result{Class: payment.ClassUnknownAnswered, Message: "503"}
 
-// renewal ends p's attempt, and plans the next after delay.
+// renewal completes p's attempt, and plans the next one after delay.
 func renewal(p payment.Payment, delay time.Duration) payment.Renewal {
 	return payment.Renewal{
-		ClaimRef: p.ClaimRef(), End: *end(transient), Next: true, Delay: delay, Lease: live, Worker: plainTime(time.Now()),
+		ClaimRef: p.ClaimRef(), End: *end(answeredUnknown), Next: true, Delay: delay, Lease: liveLease, Worker: plainTime(time.Now()),
 	}
 }
 
-// renewed is the payment as a renewal must have left it, at the time that it has.
+// renewed is the payment that a renewal must have written, at the time of its update.
 func renewed(r *repository, before, after payment.Payment, rn payment.Renewal) payment.Payment {
 	d, err := rn.Apply(before, after.UpdatedAt)
 	require.NoError(r.t, err)
@@ -31,8 +31,8 @@ func renewed(r *repository, before, after payment.Payment, rn payment.Renewal) p
 
 func renewals() []clause {
 	return []clause{
-		{"renew/the attempt is set aside and the next one planned", func(r *repository) {
-			p := r.in(payment.StateProcessing, "order-1")
+		{"renew/the attempt is recorded and the next one planned", func(r *repository) {
+			p := r.inState(payment.StateProcessing, "order-1")
 			rn := renewal(p, time.Minute)
 			r.renew(rn)
 			after := r.find("order-1")
@@ -44,8 +44,8 @@ func renewals() []clause {
 			require.Empty(r.t, h.Events)
 			requireGapless(r.t, h)
 		}},
-		{"renew/repeating it only holds the claim", func(r *repository) {
-			p := r.in(payment.StateProcessing, "order-1")
+		{"renew/a repeat only extends the claim", func(r *repository) {
+			p := r.inState(payment.StateProcessing, "order-1")
 			rn := renewal(p, time.Minute)
 			r.renew(rn)
 			first := r.history("order-1")
@@ -55,8 +55,8 @@ func renewals() []clause {
 			require.Equal(r.t, first.Payment.Doubt, second.Payment.Doubt)
 			require.False(r.t, second.Payment.DueAt.Before(first.Payment.DueAt))
 		}},
-		{"renew/without a next attempt it records the end", func(r *repository) {
-			p := r.in(payment.StateProcessing, "order-1")
+		{"renew/without a next attempt, only the result is recorded", func(r *repository) {
+			p := r.inState(payment.StateProcessing, "order-1")
 			rn := renewal(p, 0)
 			rn.Next = false
 			r.renew(rn)
@@ -65,12 +65,12 @@ func renewals() []clause {
 			r.renew(rn)
 			require.Equal(r.t, []payment.Class{payment.ClassUnknownAnswered}, classes(r.history("order-1").Attempts))
 		}},
-		{"renew/it keeps a claim alive", func(r *repository) {
-			a := r.ask("order-1")
-			a.Lease = dead
+		{"renew/an expired claim is live again", func(r *repository) {
+			a := r.claimRequest("order-1")
+			a.Lease = expiredLease
 			p := r.claim(a, payment.VerdictClaimed)
-			r.renew(renewal(p, 0)) // it had run out, and nobody has taken over
-			r.claim(r.ask("order-1"), payment.VerdictBusy)
+			r.renew(renewal(p, 0)) // it had expired, and no worker has taken over
+			r.claim(r.claimRequest("order-1"), payment.VerdictBusy)
 		}},
 	}
 }
@@ -80,7 +80,7 @@ func settlements() []clause {
 		{"settle/to each outcome", func(r *repository) {
 			for _, state := range payment.States()[1:] {
 				id := payment.OrderID("order-" + state)
-				p := r.in(payment.StateProcessing, id)
+				p := r.inState(payment.StateProcessing, id)
 				s := settlement(p, resultFor(state), outcomeFor(state))
 				require.NoError(r.t, r.Settle(r.t.Context(), s))
 				after := r.find(id)
@@ -92,10 +92,10 @@ func settlements() []clause {
 				requireGapless(r.t, r.history(id))
 			}
 		}},
-		{"settle/repeating it changes nothing", func(r *repository) {
+		{"settle/a repeat changes nothing", func(r *repository) {
 			for _, state := range payment.States()[1:] {
 				id := payment.OrderID("order-" + state)
-				p := r.in(payment.StateProcessing, id)
+				p := r.inState(payment.StateProcessing, id)
 				s := settlement(p, resultFor(state), outcomeFor(state))
 				s.Event, s.DeferredRetry = payment.EventScheduled, true
 				require.NoError(r.t, r.Settle(r.t.Context(), s))
@@ -104,8 +104,8 @@ func settlements() []clause {
 				require.Equal(r.t, first, r.history(id))
 			}
 		}},
-		{"settle/an attempt that never began leaves no trace", func(r *repository) {
-			p := r.in(payment.StateProcessing, "order-1")
+		{"settle/an attempt that never began is not recorded", func(r *repository) {
+			p := r.inState(payment.StateProcessing, "order-1")
 			r.renew(renewal(p, time.Minute))
 			s := payment.Settlement{
 				ClaimRef: r.find("order-1").ClaimRef(), Event: payment.EventScheduled,
@@ -116,42 +116,42 @@ func settlements() []clause {
 			require.Equal(r.t, []payment.Class{payment.ClassUnknownAnswered}, classes(h.Attempts))
 			require.Equal(r.t, []payment.EventKind{payment.EventScheduled}, kinds(h.Events))
 			require.Equal(r.t, "scheduled: stopping", h.Events[0].Detail)
-			require.Equal(r.t, 2, r.claim(r.ask("order-1"), payment.VerdictClaimed).Attempt.Number)
+			require.Equal(r.t, 2, r.claim(r.claimRequest("order-1"), payment.VerdictClaimed).Attempt.Number)
 		}},
 		{"settle/a renewal whose answer was lost is not recorded twice", func(r *repository) {
-			p := r.in(payment.StateProcessing, "order-1")
+			p := r.inState(payment.StateProcessing, "order-1")
 			r.renew(renewal(p, time.Minute))
-			s := settlement(p, transient, outcomeFor(payment.StateScheduled)) // as if it were not stored
+			s := settlement(p, answeredUnknown, outcomeFor(payment.StateScheduled)) // of before the renewal
 			require.NoError(r.t, r.Settle(r.t.Context(), s))
 			require.Equal(r.t, []payment.Class{payment.ClassUnknownAnswered}, classes(r.history("order-1").Attempts))
 		}},
-		{"a fenced write changes nothing", fences},
-		{"of a settle and a takeover at once one counts", settlesOrTakesOver},
-		{"long words are cut and are still words", cuts},
-		{"a gateway's longest code and transaction id are kept", keepsLongest},
-		{"a context that has ended leaves no trace", leavesNoTrace},
+		{"settle/a fenced write changes nothing", fencesLostClaims},
+		{"settle/one of a concurrent settlement and takeover counts", settleRacesTakeover},
+		{"settle/long messages are cut between characters", cutsMessages},
+		{"settle/the longest code and transaction id are stored", keepsLongestValues},
+		{"every method/a cancelled context writes nothing", writesNothingAfterCancel},
 	}
 }
 
-// fences lets the holder of an old claim write, after the payment went on without it.
-func fences(r *repository) {
-	goOn := map[payment.OrderID]func(p payment.Payment){
-		"order-taken-over": func(p payment.Payment) { r.claim(r.ask(p.OrderID), payment.VerdictClaimed) },
+// fencesLostClaims lets the holder of a lost claim write, after the payment has changed.
+func fencesLostClaims(r *repository) {
+	changes := map[payment.OrderID]func(p payment.Payment){
+		"order-taken-over": func(p payment.Payment) { r.claim(r.claimRequest(p.OrderID), payment.VerdictClaimed) },
 		"order-picked-up":  func(payment.Payment) { require.NotEmpty(r.t, r.pickUpAll(10)) },
 		"order-scheduled": func(p payment.Payment) {
 			r.settle(p, resultFor(payment.StateFailed), outcomeFor(payment.StateFailed))
-			r.claim(r.later(p.OrderID), payment.VerdictAccepted)
+			r.claim(r.deferredRequest(p.OrderID), payment.VerdictAccepted)
 		},
 		"order-settled": func(p payment.Payment) {
-			q := r.claim(r.ask(p.OrderID), payment.VerdictClaimed)
+			q := r.claim(r.claimRequest(p.OrderID), payment.VerdictClaimed)
 			r.settle(q, resultFor(payment.StateSucceeded), outcomeFor(payment.StateSucceeded))
 		},
 	}
-	for id, on := range goOn {
-		a := r.ask(id)
-		a.Lease = dead
+	for id, change := range changes {
+		a := r.claimRequest(id)
+		a.Lease = expiredLease
 		p := r.claim(a, payment.VerdictClaimed)
-		on(p)
+		change(p)
 		before := r.history(id)
 		require.ErrorIs(r.t, r.Renew(r.t.Context(), renewal(p, 0)), payment.ErrFenced, id)
 		for _, state := range []payment.State{payment.StateDeclined, payment.StateUnresolved} {
@@ -162,13 +162,12 @@ func fences(r *repository) {
 	}
 }
 
-// settlesOrTakesOver lets the holder of a claim that has run out race with whoever takes
-// it over.
-func settlesOrTakesOver(r *repository) {
+// settleRacesTakeover lets the holder of an expired claim race with a takeover.
+func settleRacesTakeover(r *repository) {
 	for i := range 24 {
 		id := payment.OrderID(fmt.Sprintf("order-%d", i))
-		a := r.ask(id)
-		a.Lease = dead
+		a := r.claimRequest(id)
+		a.Lease = expiredLease
 		p := r.claim(a, payment.VerdictClaimed)
 		var (
 			both                sync.WaitGroup
@@ -195,12 +194,12 @@ func settlesOrTakesOver(r *repository) {
 	}
 }
 
-func cuts(r *repository) {
-	for id, word := range map[payment.OrderID]string{
+func cutsMessages(r *repository) {
+	for id, text := range map[payment.OrderID]string{
 		"order-ascii": "word ", "order-wide": "жø€漢", "order-widest": "🧾", "order-broken": "a\xff\xc3",
 	} {
-		long := strings.Repeat(word, 2*payment.MaxMessageBytes)
-		p := r.in(payment.StateProcessing, id)
+		long := strings.Repeat(text, 2*payment.MaxMessageBytes)
+		p := r.inState(payment.StateProcessing, id)
 		s := settlement(p,
 			payment.Result{Class: payment.ClassDeclined, Code: "no", Message: long},
 			payment.Outcome{State: payment.StateDeclined, Code: "no", Reason: long})
@@ -218,15 +217,15 @@ func cuts(r *repository) {
 	}
 }
 
-func keepsLongest(r *repository) {
+func keepsLongestValues(r *repository) {
 	code := strings.Repeat("c", payment.MaxCodeBytes)
 	txn := strings.Repeat("t", payment.MaxTransactionIDBytes)
-	p := r.settle(r.in(payment.StateProcessing, "order-1"),
+	p := r.settle(r.inState(payment.StateProcessing, "order-1"),
 		payment.Result{Class: payment.ClassDeclined, Code: code},
 		payment.Outcome{State: payment.StateDeclined, Code: code})
 	require.Equal(r.t, code, p.Attempt.Code)
 	require.Equal(r.t, code, p.Code)
-	p = r.settle(r.in(payment.StateProcessing, "order-2"),
+	p = r.settle(r.inState(payment.StateProcessing, "order-2"),
 		payment.Result{Class: payment.ClassApproved, TransactionID: txn},
 		payment.Outcome{State: payment.StateSucceeded, TransactionID: txn})
 	require.Equal(r.t, txn, p.TransactionID)

@@ -10,8 +10,8 @@ import (
 	"paymentd/ports"
 )
 
-// person says that an unresolved payment has come to an end.
-func person(id payment.OrderID, o payment.Outcome) payment.Resolution {
+// resolution is an operator's outcome for an unresolved payment.
+func resolution(id payment.OrderID, o payment.Outcome) payment.Resolution {
 	return payment.Resolution{OrderID: id, Outcome: o, By: "ada"}
 }
 
@@ -22,14 +22,14 @@ var (
 	}
 )
 
-func ends() []clause {
+func resolutions() []clause {
 	return []clause{
-		{"resolve/a person's word ends an unresolved payment", func(r *repository) {
+		{"resolve/an unresolved payment is settled", func(r *repository) {
 			for id, o := range map[payment.OrderID]payment.Outcome{"order-1": taken, "order-2": notTaken} {
-				before := r.in(payment.StateUnresolved, id)
-				require.NoError(r.t, r.Resolve(r.t.Context(), person(id, o)))
+				before := r.inState(payment.StateUnresolved, id)
+				require.NoError(r.t, r.Resolve(r.t.Context(), resolution(id, o)))
 				h := r.history(id)
-				d, err := person(id, o).Apply(before, h.Payment.UpdatedAt)
+				d, err := resolution(id, o).Apply(before, h.Payment.UpdatedAt)
 				require.NoError(r.t, err)
 				requireSame(r.t, d.Payment, h.Payment)
 				require.Equal(r.t, []payment.Event{plainEvent(*d.Event)}, h.Events)
@@ -37,67 +37,67 @@ func ends() []clause {
 				requireGapless(r.t, h)
 			}
 		}},
-		{"resolve/nothing else than an unresolved payment", func(r *repository) {
+		{"resolve/every other state is refused", func(r *repository) {
 			for _, state := range payment.States() {
 				if state == payment.StateUnresolved {
 					continue
 				}
 				id := payment.OrderID("order-" + state)
-				r.in(state, id)
+				r.inState(state, id)
 				before := r.history(id)
 				var refused *payment.NotUnresolvedError
-				require.ErrorAs(r.t, r.Resolve(r.t.Context(), person(id, taken)), &refused)
+				require.ErrorAs(r.t, r.Resolve(r.t.Context(), resolution(id, taken)), &refused)
 				require.Equal(r.t, state, refused.State)
 				require.Equal(r.t, before, r.history(id))
 			}
 		}},
-		{"resolve/an order that nobody asked for", func(r *repository) {
-			require.ErrorIs(r.t, r.Resolve(r.t.Context(), person("order-1", taken)), ports.ErrNotFound)
+		{"resolve/an unknown order is not found", func(r *repository) {
+			require.ErrorIs(r.t, r.Resolve(r.t.Context(), resolution("order-1", taken)), ports.ErrNotFound)
 			_, err := r.Find(r.t.Context(), "order-1")
 			require.ErrorIs(r.t, err, ports.ErrNotFound)
 		}},
-		{"resolve/a lookup that is under way settles nothing", func(r *repository) {
-			r.in(payment.StateUnresolved, "order-1")
-			due := r.pickUp(r.terms(payment.WorkLookups), 1)
+		{"resolve/a lookup that is under way is fenced", func(r *repository) {
+			r.inState(payment.StateUnresolved, "order-1")
+			due := r.pickUp(r.pickUpPolicy(payment.WorkLookups), 1)
 			require.Len(r.t, due, 1)
-			require.NoError(r.t, r.Resolve(r.t.Context(), person("order-1", taken)))
+			require.NoError(r.t, r.Resolve(r.t.Context(), resolution("order-1", taken)))
 			before := r.history("order-1")
 			s := payment.Settlement{ClaimRef: due[0].Payment.ClaimRef(), Outcome: notTaken}
 			require.ErrorIs(r.t, r.Settle(r.t.Context(), s), payment.ErrFenced)
 			require.Equal(r.t, before, r.history("order-1"))
 		}},
-		{"history/a whole life is told in order", wholeLife},
+		{"history/everything is recorded in order", recordsWholeHistory},
 	}
 }
 
-// wholeLife takes one order through everything that can happen to it.
-func wholeLife(r *repository) {
+// recordsWholeHistory takes one order through most of what can happen to it.
+func recordsWholeHistory(r *repository) {
 	const id = "order-1"
-	p := r.in(payment.StateDeclined, id)
+	p := r.inState(payment.StateDeclined, id)
 	firstKey := p.GatewayKey
 
-	a := r.later(id)
+	a := r.deferredRequest(id)
 	r.claim(a, payment.VerdictAccepted)
-	terms := r.terms(payment.WorkCharges)
-	terms.Lease = dead
-	require.Len(r.t, r.pickUp(terms, 1), 1)
-	due := r.pickUp(r.terms(payment.WorkTakeovers), 1) // its first worker fell silent
+	policy := r.pickUpPolicy(payment.WorkCharges)
+	policy.Lease = expiredLease
+	require.Len(r.t, r.pickUp(policy, 1), 1)
+	due := r.pickUp(r.pickUpPolicy(payment.WorkTakeovers), 1) // its first worker was lost
 	require.Len(r.t, due, 1)
 	p = due[0].Payment
 	require.Equal(r.t, 1, p.LostWorkers)
 	r.renew(renewal(p, 0))
 	r.settle(r.find(id), resultFor(payment.StateUnresolved), outcomeFor(payment.StateUnresolved))
 
-	due = r.pickUp(r.terms(payment.WorkLookups), 1)
+	due = r.pickUp(r.pickUpPolicy(payment.WorkLookups), 1)
 	require.Len(r.t, due, 1)
 	require.Equal(r.t, payment.VerdictLookUp, due[0].Verdict)
-	wrong := r.ask(id)
+	wrong := r.claimRequest(id)
 	wrong.Money = money(r.t, "1", "USD")
 	r.claim(wrong, payment.VerdictMismatch)
 	require.NoError(r.t, r.Settle(r.t.Context(), payment.Settlement{
 		ClaimRef: due[0].Payment.ClaimRef(), Outcome: taken, Event: payment.EventReconciled,
 	}))
-	p = r.claim(r.ask(id), payment.VerdictReplay)
+	p = r.claim(r.claimRequest(id), payment.VerdictReplay)
 	require.Equal(r.t, "txn-9", p.TransactionID)
 
 	h := r.history(id)
@@ -106,7 +106,7 @@ func wholeLife(r *repository) {
 		payment.EventScheduled, payment.EventTakenOver, payment.EventRefused, payment.EventReconciled,
 	}, kinds(h.Events))
 	require.Equal(r.t, []payment.Class{
-		payment.ClassDeclined, payment.ClassUnknownUnanswered, // in the request; by the silent worker
+		payment.ClassDeclined, payment.ClassUnknownUnanswered, // in the request; by the lost worker
 		payment.ClassUnknownAnswered, payment.ClassUnknownUnanswered, // by the next one
 	}, classes(h.Attempts))
 	for i, attempt := range h.Attempts {
@@ -123,17 +123,17 @@ func wholeLife(r *repository) {
 	})
 }
 
-// leavesNoTrace makes every call of the port with a context that has ended.
-func leavesNoTrace(r *repository) {
-	held := r.in(payment.StateProcessing, "order-held")
-	r.in(payment.StateUnresolved, "order-stuck")
+// writesNothingAfterCancel makes every call of the port with a cancelled context.
+func writesNothingAfterCancel(r *repository) {
+	held := r.inState(payment.StateProcessing, "order-held")
+	r.inState(payment.StateUnresolved, "order-stuck")
 	ctx, cancel := context.WithCancel(r.t.Context())
 	cancel()
 
 	calls := map[string]func() error{
-		"Claim":    func() error { _, _, err := r.Claim(ctx, r.ask("order-new")); return err },
-		"ClaimDue": func() error { _, err := r.ClaimDue(ctx, r.terms(payment.WorkCharges), 10); return err },
-		"NextDue":  func() error { _, _, err := r.NextDue(ctx, r.terms(payment.WorkCharges)); return err },
+		"Claim":    func() error { _, _, err := r.Claim(ctx, r.claimRequest("order-new")); return err },
+		"ClaimDue": func() error { _, err := r.ClaimDue(ctx, r.pickUpPolicy(payment.WorkCharges), 10); return err },
+		"NextDue":  func() error { _, _, err := r.NextDue(ctx, r.pickUpPolicy(payment.WorkCharges)); return err },
 		"Backlog":  func() error { _, err := r.Backlog(ctx); return err },
 		"Renew":    func() error { return r.Renew(ctx, renewal(held, time.Second)) },
 		"Settle": func() error {
@@ -144,9 +144,9 @@ func leavesNoTrace(r *repository) {
 			return err
 		},
 		"RecordApproval": func() error { _, _, err := r.RecordApproval(ctx, approval(held, "txn-1")); return err },
-		"Resolve":        func() error { return r.Resolve(ctx, person("order-stuck", taken)) },
+		"Resolve":        func() error { return r.Resolve(ctx, resolution("order-stuck", taken)) },
 		"Import": func() error {
-			_, err := r.Import(ctx, imported(r, "order-imported", "txn-1"))
+			_, err := r.Import(ctx, importedCharge(r, "order-imported", "txn-1"))
 			return err
 		},
 		"Archivable": func() error { _, err := r.Archivable(ctx, ports.ArchiveQuery{Limit: 1}); return err },

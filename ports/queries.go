@@ -1,0 +1,86 @@
+package ports
+
+import (
+	"slices"
+	"time"
+
+	"paymentd/core/payment"
+)
+
+// History is everything that is stored of a payment.
+type History struct {
+	Payment payment.Payment
+	// Attempts are in order. The payment's own latest attempt is the last, unless it is only the
+	// number of the next one.
+	Attempts []payment.Attempt
+	Events   []payment.Event // in order
+	// Keys are the records of the order's keys, in no order. Most payments have none.
+	Keys []payment.Key
+}
+
+// Transaction is the gateway's transaction of an order.
+type Transaction struct {
+	OrderID       payment.OrderID
+	Gateway       payment.GatewayID // empty in rows that the previous version wrote
+	TransactionID string
+}
+
+// ArchiveQuery selects histories to archive: of payments that became final longer than Age ago, and that
+// have events, or attempts before their latest.
+type ArchiveQuery struct {
+	Age   time.Duration
+	After payment.OrderID // Next of the page before; empty for the first page
+	Limit int             // of the payments that are examined, and so of the histories
+}
+
+// Page returns the orders of a page, and After of the next page or nothing. Its arguments are the first
+// orders after q.After that have attempts, and those that have events, each at most q.Limit.
+func (q ArchiveQuery) Page(withAttempts, withEvents []payment.OrderID) (page []payment.OrderID, next payment.OrderID) {
+	page = slices.Concat(withAttempts, withEvents)
+	slices.Sort(page)
+	page = slices.Compact(page)
+	if len(page) < q.Limit || q.Limit <= 0 {
+		return page, ""
+	}
+	page = page[:q.Limit] // beyond it, orders may be missing that were not listed
+	return page, page[q.Limit-1]
+}
+
+// ArchivePage is a page of histories. It may be empty and not the last.
+type ArchivePage struct {
+	Histories  []History
+	Unreadable []*payment.StoredRowError // of the orders that are left out, the first of each
+	Next       payment.OrderID           // empty on the last page
+}
+
+// ListQuery selects a page of payments.
+type ListQuery struct {
+	States []payment.State // any of these; all if empty
+	Limit  int
+	// AfterCreatedAt and AfterOrderID are the creation time and order id of the last payment of the
+	// page before. Zero for the first page.
+	AfterCreatedAt time.Time
+	AfterOrderID   payment.OrderID
+	// CreatedFrom (inclusive) and CreatedBefore (exclusive) bound the creation time; zero for no
+	// bound.
+	CreatedFrom   time.Time
+	CreatedBefore time.Time
+}
+
+// StatesLeftOut returns the states that the list excludes. Rows with an unknown state are never
+// excluded.
+func (q ListQuery) StatesLeftOut() []payment.State {
+	if len(q.States) == 0 {
+		return nil
+	}
+	return slices.DeleteFunc(payment.States(), func(s payment.State) bool { return slices.Contains(q.States, s) })
+}
+
+// ListPage is a page of payments. Rows that are not valid are left out, and count towards the limit.
+type ListPage struct {
+	Payments   []payment.Payment
+	Unreadable []*payment.StoredRowError // of the rows that are left out
+	// NextCreatedAt and NextOrderID are After… of the next page; zero on the last page.
+	NextCreatedAt time.Time
+	NextOrderID   payment.OrderID
+}

@@ -10,12 +10,12 @@ import (
 	"paymentd/ports"
 )
 
-// Archivable returns the histories that may be archived.
+// Archivable implements ports.Payments.
 func (s *Payments) Archivable(ctx context.Context, q ports.ArchiveQuery) (page ports.ArchivePage, err error) {
 	err = s.transact(ctx, func(now time.Time) error {
 		var ids []payment.OrderID
 		for _, r := range s.sorted(func(a, b payment.Payment) int { return cmp.Compare(a.OrderID, b.OrderID) }) {
-			if id := r.payment.OrderID; id > q.After && r.leavesHistory() && len(ids) < q.Limit {
+			if id := r.payment.OrderID; id > q.After && r.hasHistory() && len(ids) < q.Limit {
 				ids = append(ids, id)
 			}
 		}
@@ -30,20 +30,20 @@ func (s *Payments) Archivable(ctx context.Context, q ports.ArchiveQuery) (page p
 	return page, err
 }
 
-// leavesHistory reports whether there is something that can leave.
-func (r *record) leavesHistory() bool {
-	return len(r.past) > 0 || slices.ContainsFunc(r.events, func(e payment.Event) bool {
+// hasHistory reports whether there is history to archive.
+func (r *record) hasHistory() bool {
+	return len(r.priorAttempts) > 0 || slices.ContainsFunc(r.events, func(e payment.Event) bool {
 		return e.Kind != payment.EventArchived
 	})
 }
 
-// Archive takes history away.
+// Archive implements ports.Payments.
 func (s *Payments) Archive(ctx context.Context, a payment.Archival) error {
 	return s.change(ctx, a.OrderID, func(p payment.Payment, now time.Time) (payment.Decision, error) {
 		d, err := a.Apply(p, now)
 		if err == nil {
 			r := s.orders[a.OrderID]
-			r.past, r.events = nil, nil // all of it is what the archival was made of
+			r.priorAttempts, r.events = nil, nil // the archival has all of it
 		}
 		return d, err
 	})

@@ -12,30 +12,30 @@ import (
 	"paymentd/ports/portstest"
 )
 
-func TestPaymentsContract(t *testing.T) {
+func TestPayments_Contract(t *testing.T) {
 	t.Parallel()
 	portstest.Payments(t, func(testing.TB) ports.Payments { return fake.NewPayments() })
 }
 
-// The wire itself adds nothing to a repository and takes nothing away.
-func TestWiredPaymentsContract(t *testing.T) {
+// Without faults, a repository behind a wire keeps the contract.
+func TestWire_PaymentsContract(t *testing.T) {
 	t.Parallel()
 	portstest.Payments(t, func(testing.TB) ports.Payments {
 		return new(fake.Wire).Payments(fake.NewPayments())
 	})
 }
 
-func TestKeysContract(t *testing.T) {
+func TestKeys_Contract(t *testing.T) {
 	t.Parallel()
 	portstest.Keys(t, func(testing.TB) ports.Keys { return fake.NewKeys() })
 }
 
-func TestGatewayContract(t *testing.T) {
+func TestGateway_Contract(t *testing.T) {
 	t.Parallel()
 	portstest.Gateway(t, newGateway)
 }
 
-func TestWiredGatewayContract(t *testing.T) {
+func TestWire_GatewayContract(t *testing.T) {
 	t.Parallel()
 	portstest.Gateway(t, func(t testing.TB) portstest.GatewayUnderTest {
 		t.Helper()
@@ -45,7 +45,7 @@ func TestWiredGatewayContract(t *testing.T) {
 	})
 }
 
-// newGateway returns a gateway with an amount for each thing that it can do.
+// newGateway returns a gateway with an amount for each result.
 func newGateway(t testing.TB) portstest.GatewayUnderTest {
 	t.Helper()
 	declined, slow := usd(t, "402"), usd(t, "30")

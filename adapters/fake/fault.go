@@ -8,15 +8,15 @@ import (
 	"paymentd/ports"
 )
 
-// Fault happens to a call. It makes the call by calling do, or does not, and returns the
-// error that the service gets in place of the answer, or nil to let the answer through.
-// A worker dies at the call where the fault panics or ends the goroutine.
+// Fault is injected into a call. It makes the call by calling do, or does not. It returns the error that the
+// service gets in place of the answer, or nil if the service gets the answer. A fault that panics or ends
+// the goroutine crashes the worker.
 type Fault func(ctx context.Context, c Call, do func()) error
 
-// FailBefore does not make the call, and the service knows it.
+// FailBefore does not make the call, and the error says so.
 func FailBefore(_ context.Context, _ Call, _ func()) error { return ports.ErrUnavailable }
 
-// FailAfter makes the call, whole, and its answer is lost.
+// FailAfter makes the call, and its answer is lost.
 func FailAfter(_ context.Context, c Call, do func()) error {
 	do()
 	if !c.Writes {
@@ -25,8 +25,8 @@ func FailAfter(_ context.Context, c Call, do func()) error {
 	return ports.ErrInDoubt
 }
 
-// CrashBefore lets the worker die instead of making the call. How it dies is crash's to
-// say, which must not return: it panics, or calls runtime.Goexit.
+// CrashBefore crashes the worker instead of making the call. crash must not return: it panics, or calls
+// runtime.Goexit.
 func CrashBefore(crash func()) Fault {
 	return func(context.Context, Call, func()) error {
 		crash()
@@ -34,7 +34,7 @@ func CrashBefore(crash func()) Fault {
 	}
 }
 
-// CrashAfter lets the worker die when the call has been made, before it sees the answer.
+// CrashAfter crashes the worker after the call, before it gets the answer.
 func CrashAfter(crash func()) Fault {
 	return func(_ context.Context, _ Call, do func()) error {
 		do()
@@ -43,7 +43,7 @@ func CrashAfter(crash func()) Fault {
 	}
 }
 
-// Delay holds the call back for d, or until its context ends; then it is not made.
+// Delay delays the call by d. If the context ends first, the call is not made.
 func Delay(d time.Duration) Fault {
 	return func(ctx context.Context, _ Call, do func()) error {
 		if err := sleep(ctx, d); err != nil {
@@ -54,8 +54,7 @@ func Delay(d time.Duration) Fault {
 	}
 }
 
-// DelayAnswer makes the call and holds its answer back for d, or until its context ends;
-// then it is lost.
+// DelayAnswer makes the call and delays its answer by d. If the context ends first, the answer is lost.
 func DelayAnswer(d time.Duration) Fault {
 	return func(ctx context.Context, c Call, do func()) error {
 		do()
@@ -66,7 +65,7 @@ func DelayAnswer(d time.Duration) Fault {
 	}
 }
 
-// sleep returns after d, or the context's error when it ends before.
+// sleep waits for d. It returns the context's error if that ends first.
 func sleep(ctx context.Context, d time.Duration) error {
 	timer := time.NewTimer(d)
 	defer timer.Stop()

@@ -10,11 +10,11 @@ import (
 	"paymentd/core/payment"
 )
 
-// Gateway is ports.Gateway in memory: a ledger of gateway keys, and a script of what goes
-// wrong on the way to it. It keeps its ledger while services die and are started again.
+// Gateway is ports.Gateway in memory: a ledger of gateway keys, and a script of faults. It keeps its ledger
+// while services crash and restart.
 //
-// As the gateway protocol has it, a key that was approved or declined before is answered
-// with its first result. Nothing else is remembered of a key.
+// As in the gateway protocol, a key that was approved or declined before gets its first result again.
+// Nothing else is remembered of a key.
 type Gateway struct {
 	mu      sync.Mutex
 	script  []Step
@@ -25,11 +25,11 @@ type Gateway struct {
 	capabilities payment.Capabilities
 
 	keysIgnored bool
-	lag         time.Duration // how long a lookup does not see a charge
+	lag         time.Duration // how long after its decision a lookup does not find a charge
 	forgetAfter time.Duration // how long a key is remembered; zero for ever
 	attempts    []Attempt
 	lookUps     int
-	arriving    []*request // not decided yet
+	inFlight    []*request // undecided
 	ledger      map[payment.GatewayKey]entry
 	taken       []Taken
 }
@@ -49,25 +49,25 @@ type Taken struct {
 	At            time.Time
 }
 
-// request is a charge on its way to the ledger, or being worked on.
+// request is a charge that is in flight or being processed.
 type request struct {
-	charge  payment.Charge
-	decides payment.Result
-	arrives time.Time
-	lands   time.Time      // when it is decided
-	result  payment.Result // what was decided
+	charge    payment.Charge
+	decision  payment.Result
+	arrivesAt time.Time
+	decidedAt time.Time      // when the gateway decides
+	result    payment.Result // the decision, with a transaction id
 }
 
-// entry is what the ledger holds of a key.
+// entry is the ledger's entry of a key.
 type entry struct {
-	charge payment.Charge
-	result payment.Result
-	used   time.Time // first
-	landed time.Time
+	charge      payment.Charge
+	result      payment.Result
+	firstUsedAt time.Time
+	decidedAt   time.Time
 }
 
-// NewGateway returns a gateway with an empty ledger. The first attempts, of whichever
-// orders, go as the steps say, in order; all others are approved.
+// NewGateway returns a gateway with an empty ledger. The script decides the first attempts, of any orders,
+// in order; all others are approved.
 func NewGateway(script ...Step) *Gateway {
 	return &Gateway{
 		script:  script,
@@ -81,28 +81,28 @@ func NewGateway(script ...Step) *Gateway {
 	}
 }
 
-// Script says how the next attempts of one order go, before the common script.
+// Script decides the next attempts of one order, before the common script.
 func (g *Gateway) Script(id payment.OrderID, steps ...Step) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	g.scripts[id] = append(g.scripts[id], steps...)
 }
 
-// OnCharge lets f say how attempts go that no script covers. It must not call the gateway.
+// OnCharge lets f decide the attempts that no script covers. f must not call the gateway.
 func (g *Gateway) OnCharge(f func(payment.Charge) Step) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	g.charge = f
 }
 
-// OnLookUp lets f say how lookups are answered. It must not call the gateway.
+// OnLookUp lets f decide how lookups are answered. f must not call the gateway.
 func (g *Gateway) OnLookUp(f func(payment.GatewayKey) Answer) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	g.lookUp = f
 }
 
-// ScriptLookUps says how the next lookups are answered. All after them tell the truth.
+// ScriptLookUps decides how the next lookups are answered. All later ones are answered from the ledger.
 func (g *Gateway) ScriptLookUps(answers ...Answer) {
 	g.OnLookUp(func(payment.GatewayKey) (a Answer) {
 		if len(answers) > 0 {
@@ -112,48 +112,48 @@ func (g *Gateway) ScriptLookUps(answers ...Answer) {
 	})
 }
 
-// IgnoreKeys makes it a gateway that does not honour gateway keys: it takes the money at
-// every charge. It still knows what became of a key, by its first charge.
+// IgnoreKeys makes it a gateway that does not honour gateway keys: it takes the money at every charge. A
+// lookup still finds the key's first charge.
 func (g *Gateway) IgnoreKeys() {
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	g.keysIgnored = true
 }
 
-// LagLookUps makes it a gateway whose lookups do not see a charge until d after it was decided,
-// and declares that.
+// LagLookUps makes it a gateway whose lookups do not find a charge until d after its decision, and declares
+// that.
 func (g *Gateway) LagLookUps(d time.Duration) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	g.lag, g.capabilities.LookupLag = d, d
 }
 
-// ForgetAfter makes it a gateway that forgets a key at d after its first use, and declares that: a
-// repeat is a new charge, and a lookup finds nothing unless it is declared that lookups do not forget.
+// ForgetAfter makes it a gateway that forgets a key at d after its first use, and declares that. A repeat is
+// then a new charge, and a lookup finds nothing unless the gateway declares that lookups do not forget.
 func (g *Gateway) ForgetAfter(d time.Duration) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	g.forgetAfter, g.capabilities.KeyLifetime = d, d
 }
 
-// Complete decides the pending charge of a key, as [Approve] or [Decline] do. It reports whether
+// Complete decides the pending charge of a key as the step does, [Approve] or [Decline]. It reports whether
 // there was one.
 func (g *Gateway) Complete(key payment.GatewayKey, step Step) bool {
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	now := time.Now()
-	g.land(now)
+	g.decideDue(now)
 	e, seen := g.ledger[key]
 	if !seen || e.result.Class != payment.ClassPending {
 		return false
 	}
-	e.result = g.take(e.charge, step.decides, now)
+	e.result = g.take(e.charge, step.decision, now)
 	g.ledger[key] = e
 	return true
 }
 
-// Declare changes what the gateway declares that it can prove. By default it is what the
-// gateway protocol promises, for keys that live for ever.
+// Declare changes the gateway's declared capabilities. By default, they are those of the gateway protocol,
+// with keys that live for ever.
 func (g *Gateway) Declare(change func(*payment.Capabilities)) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
@@ -169,44 +169,44 @@ func (g *Gateway) Capabilities() payment.Capabilities {
 	return c
 }
 
-// Charge makes one attempt, by the next step of the script.
+// Charge implements ports.Gateway. The next step of the script decides the attempt.
 func (g *Gateway) Charge(ctx context.Context, c payment.Charge) payment.Result {
 	if ctx.Err() != nil {
 		return payment.Result{Class: payment.ClassNotCharged, Message: "the request was not sent"}
 	}
-	r, step := g.receive(c)
-	if step.slow > 0 && sleep(ctx, step.slow) != nil {
+	r, step := g.accept(c)
+	if step.takes > 0 && sleep(ctx, step.takes) != nil {
 		return payment.Result{Class: payment.ClassUnknownUnanswered, Message: unanswered}
 	}
-	if step.tells.Class != "" {
-		return step.tells
+	if step.answer.Class != "" {
+		return step.answer
 	}
 	g.mu.Lock()
 	defer g.mu.Unlock()
-	g.land(time.Now())
+	g.decideDue(time.Now())
 	return r.result
 }
 
-// receive takes a request in, by the next step of the script.
-func (g *Gateway) receive(c payment.Charge) (*request, Step) {
+// accept records a request, with the next step of the script.
+func (g *Gateway) accept(c payment.Charge) (*request, Step) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	now := time.Now()
-	g.land(now)
+	g.decideDue(now)
 	g.attempts = append(g.attempts, Attempt{Charge: c, At: now})
 	step := g.next(c)
-	if step.decides.Class != "" && g.processing(c.Key, now) && !g.keysIgnored {
+	if step.decision.Class != "" && g.processing(c.Key, now) && !g.keysIgnored {
 		return nil, Running()
 	}
-	r := &request{charge: c, decides: step.decides, arrives: now.Add(step.late)}
-	r.lands = r.arrives.Add(step.slow)
-	if r.decides.Class != "" {
-		g.arriving = append(g.arriving, r)
+	r := &request{charge: c, decision: step.decision, arrivesAt: now.Add(step.arrivesAfter)}
+	r.decidedAt = r.arrivesAt.Add(step.takes)
+	if r.decision.Class != "" {
+		g.inFlight = append(g.inFlight, r)
 	}
 	return r, step
 }
 
-// next takes the attempt's step from the scripts.
+// next returns the attempt's step, and removes it from its script.
 func (g *Gateway) next(c payment.Charge) Step {
 	if steps := g.scripts[c.OrderID]; len(steps) > 0 {
 		g.scripts[c.OrderID] = steps[1:]
@@ -220,32 +220,32 @@ func (g *Gateway) next(c payment.Charge) Step {
 	return g.charge(c)
 }
 
-// land decides the requests whose time has come, in the order of that time.
-func (g *Gateway) land(now time.Time) {
-	slices.SortStableFunc(g.arriving, func(a, b *request) int { return a.lands.Compare(b.lands) })
-	for len(g.arriving) > 0 && !g.arriving[0].lands.After(now) {
-		g.decide(g.arriving[0])
-		g.arriving = g.arriving[1:]
+// decideDue decides the requests that are due for it, in the order of their times.
+func (g *Gateway) decideDue(now time.Time) {
+	slices.SortStableFunc(g.inFlight, func(a, b *request) int { return a.decidedAt.Compare(b.decidedAt) })
+	for len(g.inFlight) > 0 && !g.inFlight[0].decidedAt.After(now) {
+		g.decide(g.inFlight[0])
+		g.inFlight = g.inFlight[1:]
 	}
 }
 
 func (g *Gateway) decide(r *request) {
-	first, seen := g.remembered(r.charge.Key, r.arrives)
+	first, seen := g.entryOf(r.charge.Key, r.arrivesAt)
 	switch {
 	case seen && first.charge != r.charge:
-		r.result = KeyReused().tells
+		r.result = KeyReused().answer
 		return
 	case seen && !g.keysIgnored:
 		r.result = first.result
 		return
 	}
-	r.result = g.take(r.charge, r.decides, r.lands)
+	r.result = g.take(r.charge, r.decision, r.decidedAt)
 	if found := first.result.Class == payment.ClassApproved; !seen || g.keysIgnored && !found {
-		g.ledger[r.charge.Key] = entry{charge: r.charge, result: r.result, used: r.arrives, landed: r.lands}
+		g.ledger[r.charge.Key] = entry{charge: r.charge, result: r.result, firstUsedAt: r.arrivesAt, decidedAt: r.decidedAt}
 	}
 }
 
-// take returns the decision, and takes the money if it is an approval.
+// take returns the decision, and records the money as taken if it is an approval.
 func (g *Gateway) take(c payment.Charge, decision payment.Result, at time.Time) payment.Result {
 	if decision.Class == payment.ClassApproved {
 		decision.TransactionID = fmt.Sprintf("txn-%d", len(g.taken)+1)
@@ -254,31 +254,31 @@ func (g *Gateway) take(c payment.Charge, decision payment.Result, at time.Time) 
 	return decision
 }
 
-// remembered returns what the ledger holds of a key that is not forgotten.
-func (g *Gateway) remembered(key payment.GatewayKey, now time.Time) (entry, bool) {
+// entryOf returns the entry of a key that is not forgotten.
+func (g *Gateway) entryOf(key payment.GatewayKey, now time.Time) (entry, bool) {
 	e, seen := g.ledger[key]
-	if seen && g.forgetAfter > 0 && now.Sub(e.used) >= g.forgetAfter {
+	if seen && g.forgetAfter > 0 && now.Sub(e.firstUsedAt) >= g.forgetAfter {
 		return entry{}, false
 	}
 	return e, seen
 }
 
-// processing reports whether a request with this key has arrived and is not decided.
+// processing reports whether a request with this key has arrived and is undecided.
 func (g *Gateway) processing(key payment.GatewayKey, now time.Time) bool {
-	return slices.ContainsFunc(g.arriving, func(r *request) bool {
-		return r.charge.Key == key && !r.arrives.After(now) && r.lands.After(now)
+	return slices.ContainsFunc(g.inFlight, func(r *request) bool {
+		return r.charge.Key == key && !r.arrivesAt.After(now) && r.decidedAt.After(now)
 	})
 }
 
-// LookUp says what became of a gateway key, by the next answer of the script.
+// LookUp implements ports.Gateway. The next answer of the script decides how it is answered.
 func (g *Gateway) LookUp(ctx context.Context, key payment.GatewayKey) payment.Lookup {
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	g.lookUps++
 	now := time.Now()
-	g.land(now)
+	g.decideDue(now)
 	answer := g.lookUp(key)
-	known, seen := g.remembered(key, now)
+	known, seen := g.entryOf(key, now)
 	if !g.capabilities.LookupForgets {
 		known, seen = g.ledger[key]
 	}
@@ -293,7 +293,7 @@ func (g *Gateway) LookUp(ctx context.Context, key payment.GatewayKey) payment.Lo
 		return payment.Lookup{Result: payment.FoundVoided}
 	case answer == SaysDeclined:
 		return payment.Lookup{Result: payment.FoundDeclined, Code: "card_declined", Message: "the charge was declined"}
-	case answer == SaysNothing, !seen, now.Sub(known.landed) < g.lag:
+	case answer == SaysNothing, !seen, now.Sub(known.decidedAt) < g.lag:
 		return payment.Lookup{Result: payment.FoundNothing}
 	}
 	if known.result.Class == payment.ClassApproved {

@@ -12,32 +12,32 @@ import (
 	"paymentd/core/payment"
 )
 
-// orderOne is a charge with a key of its own.
+// orderOne is a charge of order-1 with the key.
 func orderOne(t testing.TB, key payment.GatewayKey) payment.Charge {
 	t.Helper()
 	return payment.Charge{Key: key, OrderID: "order-1", Money: usd(t, "100")}
 }
 
-func TestGatewaySteps(t *testing.T) {
+func TestCharge_BySteps(t *testing.T) {
 	t.Parallel()
 	const late = time.Minute
 	tests := map[string]struct {
 		step    fake.Step
 		class   payment.Class
-		charges int // when the caller is told
-		after   int // when everything has arrived
+		charges int // when the caller gets the result
+		after   int // when every request has arrived
 		found   payment.LookupResult
 	}{
-		"approve":     {fake.Approve(), payment.ClassApproved, 1, 1, payment.FoundApproved},
-		"decline":     {fake.Decline("no"), payment.ClassDeclined, 0, 0, payment.FoundDeclined},
-		"reject":      {fake.Reject(), payment.ClassRejected, 0, 0, payment.FoundNothing},
-		"refuse":      {fake.Refuse(), payment.ClassNotCharged, 0, 0, payment.FoundNothing},
-		"unavailable": {fake.Unavailable(), payment.ClassUnknownAnswered, 0, 0, payment.FoundNothing},
-		"stumble":     {fake.ChargeThenServerError(), payment.ClassUnknownAnswered, 1, 1, payment.FoundApproved},
-		"timeout":     {fake.Timeout(), payment.ClassUnknownUnanswered, 0, 0, payment.FoundNothing},
-		"lose answer": {fake.LoseAnswer(), payment.ClassUnknownUnanswered, 1, 1, payment.FoundApproved},
-		"charge late": {fake.ChargeLate(late), payment.ClassUnknownUnanswered, 0, 1, payment.FoundNothing},
-		"unheard decline": {
+		"approve":      {fake.Approve(), payment.ClassApproved, 1, 1, payment.FoundApproved},
+		"decline":      {fake.Decline("no"), payment.ClassDeclined, 0, 0, payment.FoundDeclined},
+		"reject":       {fake.Reject(), payment.ClassRejected, 0, 0, payment.FoundNothing},
+		"refuse":       {fake.Refuse(), payment.ClassNotCharged, 0, 0, payment.FoundNothing},
+		"unavailable":  {fake.Unavailable(), payment.ClassUnknownAnswered, 0, 0, payment.FoundNothing},
+		"server error": {fake.ChargeThenServerError(), payment.ClassUnknownAnswered, 1, 1, payment.FoundApproved},
+		"timeout":      {fake.Timeout(), payment.ClassUnknownUnanswered, 0, 0, payment.FoundNothing},
+		"lose answer":  {fake.LoseAnswer(), payment.ClassUnknownUnanswered, 1, 1, payment.FoundApproved},
+		"charge late":  {fake.ChargeLate(late), payment.ClassUnknownUnanswered, 0, 1, payment.FoundNothing},
+		"decline without answer": {
 			fake.WithoutAnswer(fake.Decline("no")), payment.ClassUnknownUnanswered, 0, 0, payment.FoundDeclined,
 		},
 		"slow refusal": {
@@ -58,21 +58,21 @@ func TestGatewaySteps(t *testing.T) {
 				time.Sleep(late)
 				require.Equal(t, test.after, gateway.Charges(c.OrderID))
 				require.True(t, gateway.Settled())
-				gateway.Charge(t.Context(), c) // the script is over
+				gateway.Charge(t.Context(), c) // the script is used up
 				require.LessOrEqual(t, gateway.Charges(c.OrderID), 1)
 			})
 		})
 	}
 }
 
-func TestGatewayTellsWhenToComeBack(t *testing.T) {
+func TestCharge_RetryAfter(t *testing.T) {
 	t.Parallel()
 	r := fake.NewGateway(fake.RefuseFor(time.Minute)).Charge(t.Context(), orderOne(t, "key-1"))
 	require.Equal(t, payment.ClassNotCharged, r.Class)
 	require.Equal(t, time.Minute, r.RetryAfter)
 }
 
-func TestGatewayIsSlow(t *testing.T) {
+func TestCharge_SlowGatewayContinues(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		gateway := fake.NewGateway(fake.Slow(10*time.Second, fake.Approve()))
@@ -83,10 +83,10 @@ func TestGatewayIsSlow(t *testing.T) {
 		require.Equal(t, payment.ClassUnknownUnanswered, gateway.Charge(ctx, c).Class)
 		require.Equal(t, 3*time.Second, time.Since(began))
 
-		// The gateway goes on with what the caller has given up.
+		// The gateway continues after the caller has given up.
 		require.Equal(t, payment.FoundProcessing, gateway.LookUp(t.Context(), c.Key).Result)
 		busy := gateway.Charge(t.Context(), c)
-		require.Equal(t, payment.ClassUnknownUnanswered, busy.Class, "it is running")
+		require.Equal(t, payment.ClassUnknownUnanswered, busy.Class, "an attempt is running")
 		require.True(t, busy.Answered)
 		time.Sleep(7 * time.Second)
 		l := gateway.LookUp(t.Context(), c.Key)
@@ -98,8 +98,8 @@ func TestGatewayIsSlow(t *testing.T) {
 	})
 }
 
-// A request that comes late finds that a later attempt has charged.
-func TestGatewayHonoursAKeyThatComesLate(t *testing.T) {
+// A request arrives after a later attempt with its key has charged.
+func TestCharge_LateRequestHonoursKey(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		gateway := fake.NewGateway(fake.ChargeLate(time.Minute))
@@ -111,8 +111,8 @@ func TestGatewayHonoursAKeyThatComesLate(t *testing.T) {
 	})
 }
 
-// Without honoured keys, everything that looks like a repetition is a double charge.
-func TestGatewayThatIgnoresKeys(t *testing.T) {
+// If keys are not honoured, every repeat is a double charge.
+func TestIgnoreKeys_RepeatChargesAgain(t *testing.T) {
 	t.Parallel()
 	gateway := fake.NewGateway()
 	gateway.IgnoreKeys()
@@ -125,7 +125,7 @@ func TestGatewayThatIgnoresKeys(t *testing.T) {
 	require.Equal(t, first.TransactionID, gateway.LookUp(t.Context(), c.Key).TransactionID)
 }
 
-func TestGatewayRefusesAKeyForAnotherCharge(t *testing.T) {
+func TestCharge_KeyOfAnotherChargeIsRefused(t *testing.T) {
 	t.Parallel()
 	gateway := fake.NewGateway()
 	c := orderOne(t, "key-1")
@@ -137,7 +137,7 @@ func TestGatewayRefusesAKeyForAnotherCharge(t *testing.T) {
 	require.Empty(t, gateway.Decided("key-2").Class)
 }
 
-func TestGatewayScripts(t *testing.T) {
+func TestScript_OrdersFirst(t *testing.T) {
 	t.Parallel()
 	gateway := fake.NewGateway(fake.Timeout())
 	gateway.Script("order-1", fake.Refuse(), fake.Unavailable())
@@ -156,7 +156,7 @@ func TestGatewayScripts(t *testing.T) {
 	require.Empty(t, gateway.Keys("order-2"))
 }
 
-func TestGatewayScriptedLookUps(t *testing.T) {
+func TestScriptLookUps_InOrder(t *testing.T) {
 	t.Parallel()
 	gateway := fake.NewGateway()
 	gateway.ScriptLookUps(fake.NoAnswer, fake.StillProcessing, fake.SaysPending, fake.SaysVoided, fake.SaysNothing, fake.SaysDeclined)
@@ -171,9 +171,8 @@ func TestGatewayScriptedLookUps(t *testing.T) {
 	require.Equal(t, 8, gateway.LookUps())
 }
 
-// TestGatewayAnswersItself: whether the gateway itself has answered is about its health, and not
-// about the money.
-func TestGatewayAnswersItself(t *testing.T) {
+// Whether the gateway itself has answered is about its health, not about the money.
+func TestCharge_AnsweredByTheGateway(t *testing.T) {
 	t.Parallel()
 	for name, tt := range map[string]struct {
 		step     fake.Step
@@ -182,23 +181,23 @@ func TestGatewayAnswersItself(t *testing.T) {
 		charges  int
 		found    payment.LookupResult
 	}{
-		"approve":               {fake.Approve(), payment.ClassApproved, true, 1, payment.FoundApproved},
-		"decline":               {fake.Decline("no"), payment.ClassDeclined, true, 0, payment.FoundDeclined},
-		"decline the attempt":   {fake.DeclineAttempt("no"), payment.ClassDeclined, true, 0, payment.FoundNothing},
-		"reject":                {fake.Reject(), payment.ClassRejected, true, 0, payment.FoundNothing},
-		"key reused":            {fake.KeyReused(), payment.ClassKeyReused, true, 0, payment.FoundNothing},
-		"running":               {fake.Running(), payment.ClassUnknownUnanswered, true, 0, payment.FoundNothing},
-		"pending":               {fake.Pending(), payment.ClassPending, true, 0, payment.FoundPending},
-		"not charged":           {fake.NotChargedAnswer(), payment.ClassNotCharged, true, 0, payment.FoundNothing},
-		"too many requests":     {fake.RefuseFor(time.Second), payment.ClassNotCharged, true, 0, payment.FoundNothing},
-		"refuse":                {fake.Refuse(), payment.ClassNotCharged, false, 0, payment.FoundNothing},
-		"unavailable":           {fake.Unavailable(), payment.ClassUnknownAnswered, true, 0, payment.FoundNothing},
-		"stumble":               {fake.ChargeThenServerError(), payment.ClassUnknownAnswered, true, 1, payment.FoundApproved},
-		"timeout":               {fake.Timeout(), payment.ClassUnknownUnanswered, false, 0, payment.FoundNothing},
-		"lose the answer":       {fake.LoseAnswer(), payment.ClassUnknownUnanswered, false, 1, payment.FoundApproved},
-		"something in between":  {fake.Intermediary(402, fake.Approve()), payment.ClassUnknownUnanswered, false, 1, payment.FoundApproved},
-		"in between, and lost":  {fake.Intermediary(503, fake.Timeout()), payment.ClassUnknownUnanswered, false, 0, payment.FoundNothing},
-		"in between, declining": {fake.Intermediary(404, fake.Decline("no")), payment.ClassUnknownUnanswered, false, 0, payment.FoundDeclined},
+		"approve":                {fake.Approve(), payment.ClassApproved, true, 1, payment.FoundApproved},
+		"decline":                {fake.Decline("no"), payment.ClassDeclined, true, 0, payment.FoundDeclined},
+		"decline the attempt":    {fake.DeclineAttempt("no"), payment.ClassDeclined, true, 0, payment.FoundNothing},
+		"reject":                 {fake.Reject(), payment.ClassRejected, true, 0, payment.FoundNothing},
+		"key reused":             {fake.KeyReused(), payment.ClassKeyReused, true, 0, payment.FoundNothing},
+		"running":                {fake.Running(), payment.ClassUnknownUnanswered, true, 0, payment.FoundNothing},
+		"pending":                {fake.Pending(), payment.ClassPending, true, 0, payment.FoundPending},
+		"not charged":            {fake.NotChargedAnswer(), payment.ClassNotCharged, true, 0, payment.FoundNothing},
+		"too many requests":      {fake.RefuseFor(time.Second), payment.ClassNotCharged, true, 0, payment.FoundNothing},
+		"refuse":                 {fake.Refuse(), payment.ClassNotCharged, false, 0, payment.FoundNothing},
+		"unavailable":            {fake.Unavailable(), payment.ClassUnknownAnswered, true, 0, payment.FoundNothing},
+		"server error":           {fake.ChargeThenServerError(), payment.ClassUnknownAnswered, true, 1, payment.FoundApproved},
+		"timeout":                {fake.Timeout(), payment.ClassUnknownUnanswered, false, 0, payment.FoundNothing},
+		"lose the answer":        {fake.LoseAnswer(), payment.ClassUnknownUnanswered, false, 1, payment.FoundApproved},
+		"intermediary":           {fake.Intermediary(402, fake.Approve()), payment.ClassUnknownUnanswered, false, 1, payment.FoundApproved},
+		"intermediary, lost":     {fake.Intermediary(503, fake.Timeout()), payment.ClassUnknownUnanswered, false, 0, payment.FoundNothing},
+		"intermediary, declined": {fake.Intermediary(404, fake.Decline("no")), payment.ClassUnknownUnanswered, false, 0, payment.FoundDeclined},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -212,9 +211,8 @@ func TestGatewayAnswersItself(t *testing.T) {
 	}
 }
 
-// TestGatewayDeclinesTheRepeat: the first attempt has taken the money, and the second is called a
-// duplicate.
-func TestGatewayDeclinesTheRepeat(t *testing.T) {
+// The first attempt has taken the money, and the second is declined as a duplicate.
+func TestDeclineAttempt_AfterACharge(t *testing.T) {
 	t.Parallel()
 	gateway, c := fake.NewGateway(fake.LoseAnswer(), fake.DeclineAttempt("duplicate_transaction")), orderOne(t, "key-1")
 	require.Equal(t, payment.ClassUnknownUnanswered, gateway.Charge(t.Context(), c).Class)
@@ -226,7 +224,7 @@ func TestGatewayDeclinesTheRepeat(t *testing.T) {
 	require.Equal(t, 1, gateway.Charges(c.OrderID))
 }
 
-func TestGatewayCompletesWhatIsPending(t *testing.T) {
+func TestComplete_DecidesPendingCharge(t *testing.T) {
 	t.Parallel()
 	gateway, c := fake.NewGateway(fake.Pending()), orderOne(t, "key-1")
 	require.False(t, gateway.Complete(c.Key, fake.Approve()))
@@ -239,7 +237,7 @@ func TestGatewayCompletesWhatIsPending(t *testing.T) {
 	require.Equal(t, gateway.Charge(t.Context(), c).TransactionID, gateway.LookUp(t.Context(), c.Key).TransactionID)
 }
 
-func TestGatewayWhoseLookUpsLag(t *testing.T) {
+func TestLagLookUps_FindsChargeAfterTheLag(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		gateway, c := fake.NewGateway(), orderOne(t, "key-1")
@@ -256,7 +254,7 @@ func TestGatewayWhoseLookUpsLag(t *testing.T) {
 	})
 }
 
-func TestGatewayThatForgetsKeys(t *testing.T) {
+func TestForgetAfter_RepeatChargesAgain(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		gateway, c := fake.NewGateway(), orderOne(t, "key-1")

@@ -17,7 +17,7 @@ type Keys struct {
 	mu      sync.Mutex
 	keys    []apikey.Key
 	damaged []*apikey.StoredRowError
-	faults  map[string]error // by method; of all, under ""
+	faults  map[string]error // by method; "" is for all methods
 	delays  map[string]time.Duration
 	calls   map[string]int
 }
@@ -29,25 +29,24 @@ func NewKeys() *Keys {
 	}
 }
 
-// Damage adds rows that make no key, in place of those that were added before.
+// Damage sets the rows that are not valid keys.
 func (k *Keys) Damage(rows ...*apikey.StoredRowError) {
 	k.mu.Lock()
 	defer k.mu.Unlock()
 	k.damaged = rows
 }
 
-// Fail has every call from now on return the error; nil for none.
+// Fail makes every later call return the error; nil for none.
 func (k *Keys) Fail(fault error) { k.FailOn("", fault) }
 
-// FailOn has every call of a method from now on return the error; nil for none.
+// FailOn makes every later call of a method return the error; nil for none.
 func (k *Keys) FailOn(method string, fault error) {
 	k.mu.Lock()
 	defer k.mu.Unlock()
 	k.faults[method] = fault
 }
 
-// Delay has every answer of a method from now on come so late, with what was true when it was asked
-// for.
+// Delay delays every later answer of a method. The answer is as of the call.
 func (k *Keys) Delay(method string, by time.Duration) {
 	k.mu.Lock()
 	defer k.mu.Unlock()
@@ -61,20 +60,20 @@ func (k *Keys) Calls(method string) int {
 	return k.calls[method]
 }
 
-// Clear takes all keys away, as a restore from an old backup does.
+// Clear deletes all keys, like a restore from an old backup.
 func (k *Keys) Clear() {
 	k.mu.Lock()
 	defer k.mu.Unlock()
 	k.keys = nil
 }
 
-// transact runs f as one transaction, at now in microseconds as databases have it.
+// transact runs f as one transaction. now is cut to microseconds, as in a database.
 func (k *Keys) transact(ctx context.Context, method string, f func(now time.Time) error) error {
 	k.mu.Lock()
 	defer func() {
-		late := k.delays[method]
+		delay := k.delays[method]
 		k.mu.Unlock()
-		time.Sleep(late)
+		time.Sleep(delay)
 	}()
 	k.calls[method]++
 	if err := ctx.Err(); err != nil {
@@ -86,7 +85,7 @@ func (k *Keys) transact(ctx context.Context, method string, f func(now time.Time
 	return f(time.Now().UTC().Truncate(time.Microsecond))
 }
 
-// Create stores a new key.
+// Create implements ports.Keys.
 func (k *Keys) Create(ctx context.Context, key apikey.Key) error {
 	return k.transact(ctx, "Create", func(now time.Time) error {
 		active := 0
@@ -109,7 +108,7 @@ func (k *Keys) Create(ctx context.Context, key apikey.Key) error {
 	})
 }
 
-// Revoke takes a key's power away.
+// Revoke implements ports.Keys.
 func (k *Keys) Revoke(ctx context.Context, idOrName string) (revoked apikey.Key, err error) {
 	err = k.transact(ctx, "Revoke", func(now time.Time) error {
 		found := -1
@@ -133,7 +132,7 @@ func (k *Keys) Revoke(ctx context.Context, idOrName string) (revoked apikey.Key,
 	return revoked, err
 }
 
-// List returns keys, the newest first.
+// List implements ports.Keys.
 func (k *Keys) List(ctx context.Context, limit int) (list ports.KeyList, err error) {
 	err = k.transact(ctx, "List", func(time.Time) error {
 		keys := slices.Clone(k.keys)
@@ -146,7 +145,7 @@ func (k *Keys) List(ctx context.Context, limit int) (list ports.KeyList, err err
 	return list, err
 }
 
-// Active returns the keys that are not revoked.
+// Active implements ports.Keys.
 func (k *Keys) Active(ctx context.Context) (active ports.ActiveKeys, err error) {
 	err = k.transact(ctx, "Active", func(time.Time) error {
 		active.Ever = len(k.keys)+len(k.damaged) > 0
@@ -161,12 +160,12 @@ func (k *Keys) Active(ctx context.Context) (active ports.ActiveKeys, err error) 
 	return active, err
 }
 
-// NoteUse stores that keys were used.
-func (k *Keys) NoteUse(ctx context.Context, ids []apikey.ID, grain time.Duration) error {
+// NoteUse implements ports.Keys.
+func (k *Keys) NoteUse(ctx context.Context, ids []apikey.ID, resolution time.Duration) error {
 	return k.transact(ctx, "NoteUse", func(now time.Time) error {
 		for i := range k.keys {
 			key := &k.keys[i]
-			if slices.Contains(ids, key.ID) && (key.LastUsedAt.IsZero() || key.LastUsedAt.Before(now.Add(-grain))) {
+			if slices.Contains(ids, key.ID) && (key.LastUsedAt.IsZero() || key.LastUsedAt.Before(now.Add(-resolution))) {
 				key.LastUsedAt = now
 			}
 		}
@@ -174,7 +173,7 @@ func (k *Keys) NoteUse(ctx context.Context, ids []apikey.ID, grain time.Duration
 	})
 }
 
-// OpenAccess lets all who call do everything, as a service does that has no key.
+// OpenAccess accepts every caller, like a service that has no keys.
 type OpenAccess struct{}
 
 // Check returns a key without an id.

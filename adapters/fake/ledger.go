@@ -11,11 +11,11 @@ import (
 func (g *Gateway) Taken() []Taken {
 	g.mu.Lock()
 	defer g.mu.Unlock()
-	g.land(time.Now())
+	g.decideDue(time.Now())
 	return slices.Clone(g.taken)
 }
 
-// Charges returns how often money was taken for an order. Twice is once too many.
+// Charges returns how often money was taken for an order. More than once is a double charge.
 func (g *Gateway) Charges(id payment.OrderID) (n int) {
 	for _, t := range g.Taken() {
 		if t.OrderID == id {
@@ -35,11 +35,11 @@ func (g *Gateway) ChargesWith(key payment.GatewayKey) (n int) {
 	return n
 }
 
-// Decided returns what the ledger says of a gateway key: approved, declined, or no class.
+// Decided returns the ledger's result of a gateway key: approved, declined, pending, or no class.
 func (g *Gateway) Decided(key payment.GatewayKey) payment.Result {
 	g.mu.Lock()
 	defer g.mu.Unlock()
-	g.land(time.Now())
+	g.decideDue(time.Now())
 	return g.ledger[key].result
 }
 
@@ -60,17 +60,17 @@ func (g *Gateway) Keys(id payment.OrderID) (keys []payment.GatewayKey) {
 	return keys
 }
 
-// LookUps returns how many lookups there have been.
+// LookUps returns how many lookups were made.
 func (g *Gateway) LookUps() int {
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	return g.lookUps
 }
 
-// Settled reports whether every request has reached the ledger: none is late or slow.
+// Settled reports whether every request is decided: none is in flight or being processed.
 func (g *Gateway) Settled() bool {
 	g.mu.Lock()
 	defer g.mu.Unlock()
-	g.land(time.Now())
-	return len(g.arriving) == 0
+	g.decideDue(time.Now())
+	return len(g.inFlight) == 0
 }

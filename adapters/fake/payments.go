@@ -11,24 +11,23 @@ import (
 	"paymentd/ports"
 )
 
-// Payments is ports.Payments in memory. Each method holds one mutex, as a transaction
-// on a database would hold its lock. Several services may share one: they are then
-// replicas on one database.
+// Payments is ports.Payments in memory. Each method holds one mutex, as a transaction on a database holds its
+// locks. Services that share one Payments are replicas on one database.
 type Payments struct {
-	// Rules may be changed before the first call.
+	// Rules may be replaced before the first call.
 	Rules Rules
 
-	mu       sync.Mutex
-	ahead    time.Duration
-	orders   map[payment.OrderID]*record
-	replicas map[string]time.Time // by name, when each was last heard of
+	mu          sync.Mutex
+	clockOffset time.Duration
+	orders      map[payment.OrderID]*record
+	replicas    map[string]time.Time // the latest heartbeats, by name
 }
 
-// record is all that is stored of one order.
+// record is everything that is stored of one order.
 type record struct {
-	payment payment.Payment
-	past    []payment.Attempt // the attempts before the payment's own
-	events  []payment.Event
+	payment       payment.Payment
+	priorAttempts []payment.Attempt // before the payment's own latest attempt
+	events        []payment.Event
 }
 
 // NewPayments returns an empty repository.
@@ -40,25 +39,24 @@ func NewPayments() *Payments {
 	}
 }
 
-// MoveClock moves the database's clock by d, against those of the services.
+// MoveClock steps the database's clock by d. The clocks of the services are unchanged.
 func (s *Payments) MoveClock(d time.Duration) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.ahead += d
+	s.clockOffset += d
 }
 
-// transact runs f as one transaction at the database's now, in microseconds as databases
-// have it.
+// transact runs f as one transaction. now is that of the database's clock, cut to microseconds.
 func (s *Payments) transact(ctx context.Context, f func(now time.Time) error) error {
 	if err := ctx.Err(); err != nil {
 		return fmt.Errorf("%w: %w", ports.ErrUnavailable, err)
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	return f(time.Now().Add(s.ahead).UTC().Truncate(time.Microsecond))
+	return f(time.Now().Add(s.clockOffset).UTC().Truncate(time.Microsecond))
 }
 
-// change runs decide on a stored payment as one transaction, and stores the decision.
+// change runs decide on a stored payment in one transaction, and stores the decision.
 func (s *Payments) change(
 	ctx context.Context, id payment.OrderID,
 	decide func(payment.Payment, time.Time) (payment.Decision, error),
@@ -76,7 +74,7 @@ func (s *Payments) change(
 	})
 }
 
-// read returns the payment as seen at now.
+// read returns the payment as read at now.
 func (r *record) read(now time.Time) payment.Payment {
 	p := r.payment
 	p.SeenAt = now
@@ -91,28 +89,28 @@ func (r *record) store(d payment.Decision) {
 	r.payment = d.Payment
 	r.payment.SeenAt, r.payment.TakenOver = time.Time{}, false
 	if d.PriorAttempt != nil {
-		r.past = append(r.past, *d.PriorAttempt)
+		r.priorAttempts = append(r.priorAttempts, *d.PriorAttempt)
 	}
 	if d.Event != nil {
 		r.events = append(r.events, *d.Event)
 	}
 }
 
-// Claim opens the payment of a new order, or lets the rules decide about a known one.
+// Claim implements ports.Payments.
 func (s *Payments) Claim(
-	ctx context.Context, ask payment.ClaimRequest,
+	ctx context.Context, request payment.ClaimRequest,
 ) (p payment.Payment, v payment.Verdict, err error) {
 	err = s.transact(ctx, func(now time.Time) error {
-		r, known := s.orders[ask.OrderID]
+		r, known := s.orders[request.OrderID]
 		if !known {
-			p, v = ask.Open(now), payment.VerdictClaimed
-			if ask.Deferred {
+			p, v = request.Open(now), payment.VerdictClaimed
+			if request.Deferred {
 				v = payment.VerdictAccepted
 			}
-			s.orders[ask.OrderID] = &record{payment: p}
+			s.orders[request.OrderID] = &record{payment: p}
 			return nil
 		}
-		d := s.Rules.Decide(ask, r.read(now), now)
+		d := s.Rules.Decide(request, r.read(now), now)
 		r.store(d)
 		p, v = d.Payment, d.Verdict
 		return nil
@@ -120,40 +118,40 @@ func (s *Payments) Claim(
 	return p, v, err
 }
 
-// Renew records the end of an attempt.
+// Renew implements ports.Payments.
 func (s *Payments) Renew(ctx context.Context, r payment.Renewal) error {
 	return s.change(ctx, r.OrderID, func(p payment.Payment, now time.Time) (payment.Decision, error) {
 		return s.Rules.Renew(r, p, now)
 	})
 }
 
-// Settle writes an outcome.
+// Settle implements ports.Payments.
 func (s *Payments) Settle(ctx context.Context, st payment.Settlement) error {
 	return s.change(ctx, st.OrderID, func(p payment.Payment, now time.Time) (payment.Decision, error) {
 		return s.Rules.Settle(st, p, now)
 	})
 }
 
-// RecordLookup stores the answer to a lookup.
+// RecordLookup implements ports.Payments.
 func (s *Payments) RecordLookup(
 	ctx context.Context, r payment.LookupRecord,
 ) (payment.Payment, payment.Verdict, error) {
-	return s.decided(ctx, r.OrderID, func(p payment.Payment, now time.Time) (payment.Decision, error) {
+	return s.changeAndReturn(ctx, r.OrderID, func(p payment.Payment, now time.Time) (payment.Decision, error) {
 		return s.Rules.RecordLookup(r, p, now)
 	})
 }
 
-// RecordApproval stores the gateway's approval.
+// RecordApproval implements ports.Payments.
 func (s *Payments) RecordApproval(
 	ctx context.Context, a payment.Approval,
 ) (payment.Payment, payment.Verdict, error) {
-	return s.decided(ctx, a.OrderID, func(p payment.Payment, now time.Time) (payment.Decision, error) {
+	return s.changeAndReturn(ctx, a.OrderID, func(p payment.Payment, now time.Time) (payment.Decision, error) {
 		return s.Rules.RecordApproval(a, p, now)
 	})
 }
 
-// decided is change for a caller that wants to know what was decided.
-func (s *Payments) decided(
+// changeAndReturn is change for a method that returns the decision.
+func (s *Payments) changeAndReturn(
 	ctx context.Context, id payment.OrderID,
 	decide func(payment.Payment, time.Time) (payment.Decision, error),
 ) (p payment.Payment, v payment.Verdict, err error) {
@@ -165,14 +163,14 @@ func (s *Payments) decided(
 	return p, v, err
 }
 
-// Resolve writes a person's word.
+// Resolve implements ports.Payments.
 func (s *Payments) Resolve(ctx context.Context, r payment.Resolution) error {
 	return s.change(ctx, r.OrderID, func(p payment.Payment, now time.Time) (payment.Decision, error) {
 		return s.Rules.Resolve(r, p, now)
 	})
 }
 
-// Import writes a charge that the gateway's books have.
+// Import implements ports.Payments.
 func (s *Payments) Import(ctx context.Context, i payment.Import) (v payment.Verdict, err error) {
 	err = s.transact(ctx, func(now time.Time) error {
 		r, known := s.orders[i.OrderID]
@@ -190,13 +188,13 @@ func (s *Payments) Import(ctx context.Context, i payment.Import) (v payment.Verd
 	return v, err
 }
 
-// Find returns a payment.
+// Find implements ports.Payments.
 func (s *Payments) Find(ctx context.Context, id payment.OrderID) (p payment.Payment, err error) {
 	h, err := s.History(ctx, id)
 	return h.Payment, err
 }
 
-// History returns all that is stored of a payment.
+// History implements ports.Payments.
 func (s *Payments) History(ctx context.Context, id payment.OrderID) (h ports.History, err error) {
 	err = s.transact(ctx, func(now time.Time) error {
 		r, known := s.orders[id]
@@ -211,7 +209,7 @@ func (s *Payments) History(ctx context.Context, id payment.OrderID) (h ports.His
 
 func (r *record) history(now time.Time) ports.History {
 	h := ports.History{
-		Payment: r.read(now), Attempts: slices.Clone(r.past), Events: slices.Clone(r.events), Keys: r.payment.Keys,
+		Payment: r.read(now), Attempts: slices.Clone(r.priorAttempts), Events: slices.Clone(r.events), Keys: r.payment.Keys,
 	}
 	if latest := r.payment.Attempt; !latest.StartedAt.IsZero() {
 		h.Attempts = append(h.Attempts, latest)
@@ -219,10 +217,10 @@ func (r *record) history(now time.Time) ports.History {
 	return h
 }
 
-// Ready returns nil: there is no schema that could be wrong.
+// Ready implements ports.Payments. There is no schema that could be wrong.
 func (s *Payments) Ready(ctx context.Context) error {
 	return s.transact(ctx, func(time.Time) error { return nil })
 }
 
-// TryWrite returns nil: memory takes every write.
+// TryWrite implements ports.Payments. Memory accepts every write.
 func (s *Payments) TryWrite(ctx context.Context) error { return s.Ready(ctx) }

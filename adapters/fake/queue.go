@@ -10,42 +10,42 @@ import (
 	"paymentd/ports"
 )
 
-// ClaimDue lets the rules decide about what is due. No row is ever locked by another.
+// ClaimDue implements ports.Payments. No row is ever locked.
 func (s *Payments) ClaimDue(
-	ctx context.Context, terms payment.PickUpPolicy, limit int,
+	ctx context.Context, policy payment.PickUpPolicy, limit int,
 ) (due []payment.Decision, err error) {
 	err = s.transact(ctx, func(now time.Time) error {
 		for _, r := range s.sorted(longestDueFirst) {
 			if len(due) == limit {
 				break
 			}
-			if r.payment.State != terms.Work.State() {
+			if r.payment.State != policy.Work.State() {
 				continue
 			}
-			if d := s.Rules.PickUp(terms, r.read(now), now); d.Write {
+			if d := s.Rules.PickUp(policy, r.read(now), now); d.Write {
 				r.store(d)
 				due = append(due, d)
 			}
 		}
-		if terms.Work == payment.WorkLookups {
-			due = append(due, s.claimDueKeys(terms, limit-len(due), now)...)
+		if policy.Work == payment.WorkLookups {
+			due = append(due, s.claimDueKeys(policy, limit-len(due), now)...)
 		}
 		return nil
 	})
 	return due, err
 }
 
-// claimDueKeys lets the rules decide about keys whose lookup is due.
-func (s *Payments) claimDueKeys(terms payment.PickUpPolicy, limit int, now time.Time) (due []payment.Decision) {
+// claimDueKeys stores what the rules decide about keys whose lookup is due.
+func (s *Payments) claimDueKeys(policy payment.PickUpPolicy, limit int, now time.Time) (due []payment.Decision) {
 	for _, r := range s.sorted(longestDueFirst) {
 		for _, k := range r.payment.Keys {
 			if len(due) == limit {
 				return due
 			}
-			if k.Gateway != "" && k.Gateway != terms.Rules.Gateway {
+			if k.Gateway != "" && k.Gateway != policy.Rules.Gateway {
 				continue
 			}
-			d := s.Rules.PickUpKey(terms, r.read(now), k.Key, now)
+			d := s.Rules.PickUpKey(policy, r.read(now), k.Key, now)
 			r.store(d)
 			if d.Verdict == payment.VerdictLookUp {
 				due = append(due, d)
@@ -55,14 +55,14 @@ func (s *Payments) claimDueKeys(terms payment.PickUpPolicy, limit int, now time.
 	return due
 }
 
-// NextDue returns how long it is until a payment is due.
+// NextDue implements ports.Payments.
 func (s *Payments) NextDue(
-	ctx context.Context, terms payment.PickUpPolicy,
+	ctx context.Context, policy payment.PickUpPolicy,
 ) (in time.Duration, found bool, err error) {
 	err = s.transact(ctx, func(now time.Time) error {
-		limit := terms.DueWithin()
+		limit := policy.DueWithin()
 		take := func(due time.Time) {
-			if terms.Ahead && limit > 0 && due.After(now.Add(limit)) {
+			if policy.Ahead && limit > 0 && due.After(now.Add(limit)) {
 				due = now
 			}
 			if left := max(0, due.Sub(now)); !due.IsZero() && (!found || left < in) {
@@ -70,11 +70,11 @@ func (s *Payments) NextDue(
 			}
 		}
 		for _, r := range s.orders {
-			if r.payment.State == terms.Work.State() && !r.payment.Foreign(terms.Rules.Gateway) {
+			if r.payment.State == policy.Work.State() && !r.payment.Foreign(policy.Rules.Gateway) {
 				take(r.payment.DueAt)
 			}
 			for _, k := range r.payment.Keys {
-				if terms.Work == payment.WorkLookups && (k.Gateway == "" || k.Gateway == terms.Rules.Gateway) {
+				if policy.Work == payment.WorkLookups && (k.Gateway == "" || k.Gateway == policy.Rules.Gateway) {
 					take(k.DueAt)
 				}
 			}
@@ -84,7 +84,7 @@ func (s *Payments) NextDue(
 	return in, found, err
 }
 
-// Backlog counts what is not finished, by state.
+// Backlog implements ports.Payments.
 func (s *Payments) Backlog(ctx context.Context) (backlog []ports.Backlog, err error) {
 	err = s.transact(ctx, func(now time.Time) error {
 		for _, state := range payment.States() {
@@ -112,11 +112,11 @@ func count(b *ports.Backlog, p payment.Payment, now time.Time) {
 	}
 }
 
-// List returns a page of payments.
+// List implements ports.Payments.
 func (s *Payments) List(ctx context.Context, q ports.ListQuery) (page ports.ListPage, err error) {
 	err = s.transact(ctx, func(now time.Time) error {
 		for _, r := range s.sorted(newestFirst) {
-			if !wants(q, r.payment) {
+			if !matches(q, r.payment) {
 				continue
 			}
 			if len(page.Payments) == q.Limit {
@@ -133,7 +133,7 @@ func (s *Payments) List(ctx context.Context, q ports.ListQuery) (page ports.List
 	return page, err
 }
 
-// CountForeign counts the payments that wait for another gateway.
+// CountForeign implements ports.Payments.
 func (s *Payments) CountForeign(ctx context.Context, gateway payment.GatewayID) (n int, err error) {
 	err = s.transact(ctx, func(time.Time) error {
 		for _, r := range s.orders {
@@ -146,7 +146,7 @@ func (s *Payments) CountForeign(ctx context.Context, gateway payment.GatewayID) 
 	return n, err
 }
 
-// Transactions returns the transactions of payments, by order id.
+// Transactions implements ports.Payments.
 func (s *Payments) Transactions(
 	ctx context.Context, after payment.OrderID, limit int,
 ) (page []ports.Transaction, err error) {
@@ -164,8 +164,8 @@ func (s *Payments) Transactions(
 	return page, err
 }
 
-// wants reports whether p belongs on the page.
-func wants(q ports.ListQuery, p payment.Payment) bool {
+// matches reports whether the query selects p.
+func matches(q ports.ListQuery, p payment.Payment) bool {
 	after := payment.Payment{OrderID: q.AfterOrderID, CreatedAt: q.AfterCreatedAt}
 	switch {
 	case len(q.States) > 0 && !slices.Contains(q.States, p.State),
@@ -177,7 +177,7 @@ func wants(q ports.ListQuery, p payment.Payment) bool {
 	return true
 }
 
-// Beat stores that a replica is alive.
+// Heartbeat implements ports.Payments.
 func (s *Payments) Heartbeat(ctx context.Context, replica string) error {
 	return s.transact(ctx, func(now time.Time) error {
 		s.replicas[replica] = now
@@ -185,7 +185,7 @@ func (s *Payments) Heartbeat(ctx context.Context, replica string) error {
 	})
 }
 
-// Heartbeats returns the latest heartbeat of each of the others.
+// Heartbeats implements ports.Payments.
 func (s *Payments) Heartbeats(ctx context.Context, asking string) (beats []ports.Heartbeat, err error) {
 	err = s.transact(ctx, func(now time.Time) error {
 		for name, at := range s.replicas {
@@ -199,7 +199,7 @@ func (s *Payments) Heartbeats(ctx context.Context, asking string) (beats []ports
 	return beats, err
 }
 
-// Release ends the leases of a replica that has stored no later heartbeat.
+// Release implements ports.Payments.
 func (s *Payments) Release(ctx context.Context, h ports.Heartbeat) (released bool, err error) {
 	err = s.transact(ctx, func(now time.Time) error {
 		at, known := s.replicas[h.Replica]
@@ -217,7 +217,7 @@ func (s *Payments) Release(ctx context.Context, h ports.Heartbeat) (released boo
 	return released, err
 }
 
-// Leave forgets a replica.
+// Leave implements ports.Payments.
 func (s *Payments) Leave(ctx context.Context, replica string) error {
 	return s.transact(ctx, func(time.Time) error {
 		delete(s.replicas, replica)
@@ -225,7 +225,7 @@ func (s *Payments) Leave(ctx context.Context, replica string) error {
 	})
 }
 
-// sorted returns all records in an order that does not depend on that of a map.
+// sorted returns all records in an order that does not depend on the map.
 func (s *Payments) sorted(order func(a, b payment.Payment) int) []*record {
 	records := make([]*record, 0, len(s.orders))
 	for _, r := range s.orders {
@@ -235,7 +235,7 @@ func (s *Payments) sorted(order func(a, b payment.Payment) int) []*record {
 	return records
 }
 
-// longestDueFirst puts what is never due last.
+// longestDueFirst orders payments that are never due last.
 func longestDueFirst(a, b payment.Payment) int {
 	if never := a.DueAt.IsZero(); never != b.DueAt.IsZero() {
 		if never {

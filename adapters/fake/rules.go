@@ -6,8 +6,8 @@ import (
 	"paymentd/core/payment"
 )
 
-// Rules are the decisions that a repository makes under a payment's lock. They are those of
-// package payment. A test puts a broken one in its place to see that somebody notices.
+// Rules are the decisions that a repository makes under a payment's lock: those of package payment. A test
+// replaces one with a broken rule to check that other tests fail.
 type Rules struct {
 	Decide func(payment.ClaimRequest, payment.Payment, time.Time) payment.Decision
 	PickUp func(payment.PickUpPolicy, payment.Payment, time.Time) payment.Decision

@@ -10,14 +10,14 @@ import (
 	"paymentd/ports"
 )
 
-// Wire lies between one service and its ports. It records each call, in one order over
-// both ports, and lets the test's faults happen to it. Its zero value passes every call on.
+// Wire is between one service and its ports. It records each call, in one order for both ports, and injects
+// the test's faults. Its zero value injects none.
 //
-// A replica that is to fail by itself gets a wire of its own; all of them may end at one
-// [Payments] and one [Gateway].
+// Each replica that is to fail on its own gets its own wire; all wires may share one [Payments] and one
+// [Gateway].
 type Wire struct {
-	// Fault says what happens to a call; nil for nothing. It is asked about one call at a
-	// time, and must be set before the first.
+	// Fault returns the fault to inject into a call; nil for none. It is called for one call at a time,
+	// and must be set before the first.
 	Fault func(Call) Fault
 
 	mu    sync.Mutex
@@ -28,18 +28,17 @@ type Wire struct {
 type Call struct {
 	Number int    // counts the wire's calls from 1
 	Method string // the port's: "Claim", "Charge", ...
-	// OrderID is empty where the call is not about one order: ClaimDue, LookUp.
+	// OrderID is empty if the call is not about one order: ClaimDue, LookUp.
 	OrderID payment.OrderID
 	Key     payment.GatewayKey // of Charge and LookUp
 	Writes  bool               // whether the call can change what is stored
 	At      time.Time
 }
 
-// Payments returns the repository as seen through the wire.
+// Payments returns the repository behind the wire.
 func (w *Wire) Payments(p ports.Payments) ports.Payments { return wiredPayments{w, p} }
 
-// Gateway returns the gateway as seen through the wire. A fault's error becomes a result
-// there: nobody saw an answer.
+// Gateway returns the gateway behind the wire. A fault's error becomes a result without an answer.
 func (w *Wire) Gateway(g ports.Gateway) ports.Gateway { return wiredGateway{w, g} }
 
 // Calls returns the calls so far, in order.
@@ -49,7 +48,7 @@ func (w *Wire) Calls() []Call {
 	return slices.Clone(w.calls)
 }
 
-// record notes a call and asks what happens to it.
+// record records a call and returns its fault.
 func (w *Wire) record(c Call) Fault {
 	w.mu.Lock()
 	defer w.mu.Unlock()
@@ -61,9 +60,8 @@ func (w *Wire) record(c Call) Fault {
 	return w.Fault(c)
 }
 
-// carry makes a call over the wire. Where a fault hides the answer, the zero value of T
-// comes in its place.
-func carry[T any](ctx context.Context, w *Wire, c Call, do func() (T, error)) (answer T, err error) {
+// call makes a call over the wire. If a fault hides the answer, it returns the zero value of T instead.
+func call[T any](ctx context.Context, w *Wire, c Call, do func() (T, error)) (answer T, err error) {
 	fault := w.record(c)
 	if fault == nil {
 		return do()

@@ -13,14 +13,13 @@ import (
 	"paymentd/ports"
 )
 
-// wired returns a repository and a gateway at the end of a wire on which one fault happens,
-// to every call.
+// wired returns a wire that injects one fault into every call, and a repository and a gateway for it.
 func wired(fault fake.Fault) (*fake.Wire, *fake.Payments, *fake.Gateway) {
 	wire := &fake.Wire{Fault: func(fake.Call) fake.Fault { return fault }}
 	return wire, fake.NewPayments(), fake.NewGateway()
 }
 
-func askFor(t testing.TB) payment.ClaimRequest {
+func claimRequest(t testing.TB) payment.ClaimRequest {
 	t.Helper()
 	return payment.ClaimRequest{
 		OrderID: "order-1", Money: usd(t, "100"), NewKey: "key-1", Replica: "replica-a", Lease: time.Minute,
@@ -28,7 +27,7 @@ func askFor(t testing.TB) payment.ClaimRequest {
 	}
 }
 
-func TestFaults(t *testing.T) {
+func TestWire_Faults(t *testing.T) {
 	t.Parallel()
 	crash := func() { panic("crash") }
 	tests := map[string]struct {
@@ -36,7 +35,7 @@ func TestFaults(t *testing.T) {
 		claim   error // of a write
 		find    error // of a read
 		crashes bool
-		done    bool // whether the calls have had their effect
+		done    bool // whether the calls took effect
 		charge  payment.Class
 		lookUp  payment.LookupResult
 	}{
@@ -59,9 +58,9 @@ func TestFaults(t *testing.T) {
 			payments, gateway := wire.Payments(store), wire.Gateway(ledger)
 			calls := []func(){
 				func() {
-					p, verdict, err := payments.Claim(t.Context(), askFor(t))
+					p, verdict, err := payments.Claim(t.Context(), claimRequest(t))
 					require.ErrorIs(t, err, test.claim)
-					require.Equal(t, err != nil, p.OrderID == "" && verdict == "", "an answer that was lost")
+					require.Equal(t, err != nil, p.OrderID == "" && verdict == "", "the answer was lost")
 				},
 				func() {
 					_, err := payments.Find(t.Context(), "order-1")
@@ -82,21 +81,20 @@ func TestFaults(t *testing.T) {
 			_, err := store.Find(t.Context(), "order-1")
 			require.Equal(t, test.done, err == nil)
 			require.Equal(t, test.done, ledger.Charges("order-1") == 1)
-			require.Len(t, wire.Calls(), len(calls), "a call that failed is on record")
+			require.Len(t, wire.Calls(), len(calls), "failed calls are recorded")
 		})
 	}
 }
 
-func TestDelays(t *testing.T) {
+func TestWire_Delays(t *testing.T) {
 	t.Parallel()
 	tests := map[string]struct {
-		fault   fake.Fault
-		patient error // of a caller that waits
-		hasty   error // of one that does not
-		done    bool  // whether the hasty caller's call has had its effect
+		fault fake.Fault
+		err   error // of a caller with a shorter timeout
+		done  bool  // whether that caller's call took effect
 	}{
-		"delay":        {fake.Delay(time.Minute), nil, ports.ErrUnavailable, false},
-		"delay answer": {fake.DelayAnswer(time.Minute), nil, ports.ErrInDoubt, true},
+		"delay":        {fake.Delay(time.Minute), ports.ErrUnavailable, false},
+		"delay answer": {fake.DelayAnswer(time.Minute), ports.ErrInDoubt, true},
 	}
 	for name, test := range tests {
 		t.Run(name, func(t *testing.T) {
@@ -105,13 +103,13 @@ func TestDelays(t *testing.T) {
 				wire, store, _ := wired(test.fault)
 				ctx, cancel := context.WithTimeout(t.Context(), time.Second)
 				defer cancel()
-				_, _, err := wire.Payments(store).Claim(ctx, askFor(t))
-				require.ErrorIs(t, err, test.hasty)
+				_, _, err := wire.Payments(store).Claim(ctx, claimRequest(t))
+				require.ErrorIs(t, err, test.err)
 				_, err = store.Find(t.Context(), "order-1")
 				require.Equal(t, test.done, err == nil)
 
 				began := time.Now()
-				_, _, err = wire.Payments(store).Claim(t.Context(), askFor(t))
+				_, _, err = wire.Payments(store).Claim(t.Context(), claimRequest(t))
 				require.NoError(t, err)
 				require.Equal(t, time.Minute, time.Since(began))
 			})
@@ -119,13 +117,13 @@ func TestDelays(t *testing.T) {
 	}
 }
 
-func TestWireRecordsCalls(t *testing.T) {
+func TestWire_RecordsCalls(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		wire := new(fake.Wire)
 		payments, gateway := wire.Payments(fake.NewPayments()), wire.Gateway(fake.NewGateway())
 		began := time.Now()
-		_, _, err := payments.Claim(t.Context(), askFor(t))
+		_, _, err := payments.Claim(t.Context(), claimRequest(t))
 		require.NoError(t, err)
 		time.Sleep(time.Second)
 		gateway.Charge(t.Context(), orderOne(t, "key-1"))
@@ -141,13 +139,13 @@ func TestWireRecordsCalls(t *testing.T) {
 	})
 }
 
-// The database has one clock, whatever those of the services say.
-func TestPaymentsClock(t *testing.T) {
+// The database's clock decides, independently of the services' clocks.
+func TestMoveClock_DecidesLeases(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		store := fake.NewPayments()
 		claim := func() payment.Verdict {
-			_, verdict, err := store.Claim(t.Context(), askFor(t))
+			_, verdict, err := store.Claim(t.Context(), claimRequest(t))
 			require.NoError(t, err)
 			return verdict
 		}

@@ -9,47 +9,47 @@ import (
 	"paymentd/ports"
 )
 
-// wiredPayments is a repository at the other end of a wire.
+// wiredPayments is a repository behind a wire.
 type wiredPayments struct {
 	wire *Wire
-	end  ports.Payments
+	next ports.Payments
 }
 
-// write carries a call that answers with an error alone.
-func (p wiredPayments) write(
+// callWrite makes a call that returns only an error.
+func (p wiredPayments) callWrite(
 	ctx context.Context, method string, id payment.OrderID, do func() error,
 ) error {
-	_, err := carry(ctx, p.wire, Call{Method: method, OrderID: id, Writes: true},
+	_, err := call(ctx, p.wire, Call{Method: method, OrderID: id, Writes: true},
 		func() (struct{}, error) { return struct{}{}, do() })
 	return err
 }
 
 func (p wiredPayments) Claim(
-	ctx context.Context, ask payment.ClaimRequest,
+	ctx context.Context, request payment.ClaimRequest,
 ) (payment.Payment, payment.Verdict, error) {
-	return p.decided(ctx, "Claim", ask.OrderID, func() (payment.Payment, payment.Verdict, error) {
-		return p.end.Claim(ctx, ask)
+	return p.callWithVerdict(ctx, "Claim", request.OrderID, func() (payment.Payment, payment.Verdict, error) {
+		return p.next.Claim(ctx, request)
 	})
 }
 
 func (p wiredPayments) RecordLookup(
 	ctx context.Context, r payment.LookupRecord,
 ) (payment.Payment, payment.Verdict, error) {
-	return p.decided(ctx, "RecordLookup", r.OrderID, func() (payment.Payment, payment.Verdict, error) {
-		return p.end.RecordLookup(ctx, r)
+	return p.callWithVerdict(ctx, "RecordLookup", r.OrderID, func() (payment.Payment, payment.Verdict, error) {
+		return p.next.RecordLookup(ctx, r)
 	})
 }
 
 func (p wiredPayments) RecordApproval(
 	ctx context.Context, a payment.Approval,
 ) (payment.Payment, payment.Verdict, error) {
-	return p.decided(ctx, "RecordApproval", a.OrderID, func() (payment.Payment, payment.Verdict, error) {
-		return p.end.RecordApproval(ctx, a)
+	return p.callWithVerdict(ctx, "RecordApproval", a.OrderID, func() (payment.Payment, payment.Verdict, error) {
+		return p.next.RecordApproval(ctx, a)
 	})
 }
 
-// decided carries a call that answers with a payment and a verdict.
-func (p wiredPayments) decided(
+// callWithVerdict makes a call that returns a payment and a verdict.
+func (p wiredPayments) callWithVerdict(
 	ctx context.Context, method string, id payment.OrderID,
 	do func() (payment.Payment, payment.Verdict, error),
 ) (payment.Payment, payment.Verdict, error) {
@@ -57,7 +57,7 @@ func (p wiredPayments) decided(
 		payment payment.Payment
 		verdict payment.Verdict
 	}
-	a, err := carry(ctx, p.wire, Call{Method: method, OrderID: id, Writes: true}, func() (a answer, err error) {
+	a, err := call(ctx, p.wire, Call{Method: method, OrderID: id, Writes: true}, func() (a answer, err error) {
 		a.payment, a.verdict, err = do()
 		return a, err
 	})
@@ -65,121 +65,121 @@ func (p wiredPayments) decided(
 }
 
 func (p wiredPayments) ClaimDue(
-	ctx context.Context, terms payment.PickUpPolicy, limit int,
+	ctx context.Context, policy payment.PickUpPolicy, limit int,
 ) ([]payment.Decision, error) {
-	return carry(ctx, p.wire, Call{Method: "ClaimDue", Writes: true},
-		func() ([]payment.Decision, error) { return p.end.ClaimDue(ctx, terms, limit) })
+	return call(ctx, p.wire, Call{Method: "ClaimDue", Writes: true},
+		func() ([]payment.Decision, error) { return p.next.ClaimDue(ctx, policy, limit) })
 }
 
-func (p wiredPayments) NextDue(ctx context.Context, terms payment.PickUpPolicy) (time.Duration, bool, error) {
+func (p wiredPayments) NextDue(ctx context.Context, policy payment.PickUpPolicy) (time.Duration, bool, error) {
 	type answer struct {
 		in    time.Duration
 		found bool
 	}
-	a, err := carry(ctx, p.wire, Call{Method: "NextDue"}, func() (a answer, err error) {
-		a.in, a.found, err = p.end.NextDue(ctx, terms)
+	a, err := call(ctx, p.wire, Call{Method: "NextDue"}, func() (a answer, err error) {
+		a.in, a.found, err = p.next.NextDue(ctx, policy)
 		return a, err
 	})
 	return a.in, a.found, err
 }
 
 func (p wiredPayments) Backlog(ctx context.Context) ([]ports.Backlog, error) {
-	return carry(ctx, p.wire, Call{Method: "Backlog"},
-		func() ([]ports.Backlog, error) { return p.end.Backlog(ctx) })
+	return call(ctx, p.wire, Call{Method: "Backlog"},
+		func() ([]ports.Backlog, error) { return p.next.Backlog(ctx) })
 }
 
 func (p wiredPayments) Renew(ctx context.Context, r payment.Renewal) error {
-	return p.write(ctx, "Renew", r.OrderID, func() error { return p.end.Renew(ctx, r) })
+	return p.callWrite(ctx, "Renew", r.OrderID, func() error { return p.next.Renew(ctx, r) })
 }
 
 func (p wiredPayments) Settle(ctx context.Context, s payment.Settlement) error {
-	return p.write(ctx, "Settle", s.OrderID, func() error { return p.end.Settle(ctx, s) })
+	return p.callWrite(ctx, "Settle", s.OrderID, func() error { return p.next.Settle(ctx, s) })
 }
 
 func (p wiredPayments) Resolve(ctx context.Context, r payment.Resolution) error {
-	return p.write(ctx, "Resolve", r.OrderID, func() error { return p.end.Resolve(ctx, r) })
+	return p.callWrite(ctx, "Resolve", r.OrderID, func() error { return p.next.Resolve(ctx, r) })
 }
 
 func (p wiredPayments) Import(ctx context.Context, i payment.Import) (payment.Verdict, error) {
-	return carry(ctx, p.wire, Call{Method: "Import", OrderID: i.OrderID, Writes: true},
-		func() (payment.Verdict, error) { return p.end.Import(ctx, i) })
+	return call(ctx, p.wire, Call{Method: "Import", OrderID: i.OrderID, Writes: true},
+		func() (payment.Verdict, error) { return p.next.Import(ctx, i) })
 }
 
 func (p wiredPayments) Archivable(ctx context.Context, q ports.ArchiveQuery) (ports.ArchivePage, error) {
-	return carry(ctx, p.wire, Call{Method: "Archivable"},
-		func() (ports.ArchivePage, error) { return p.end.Archivable(ctx, q) })
+	return call(ctx, p.wire, Call{Method: "Archivable"},
+		func() (ports.ArchivePage, error) { return p.next.Archivable(ctx, q) })
 }
 
 func (p wiredPayments) Archive(ctx context.Context, a payment.Archival) error {
-	return p.write(ctx, "Archive", a.OrderID, func() error { return p.end.Archive(ctx, a) })
+	return p.callWrite(ctx, "Archive", a.OrderID, func() error { return p.next.Archive(ctx, a) })
 }
 
 func (p wiredPayments) Find(ctx context.Context, id payment.OrderID) (payment.Payment, error) {
-	return carry(ctx, p.wire, Call{Method: "Find", OrderID: id},
-		func() (payment.Payment, error) { return p.end.Find(ctx, id) })
+	return call(ctx, p.wire, Call{Method: "Find", OrderID: id},
+		func() (payment.Payment, error) { return p.next.Find(ctx, id) })
 }
 
 func (p wiredPayments) History(ctx context.Context, id payment.OrderID) (ports.History, error) {
-	return carry(ctx, p.wire, Call{Method: "History", OrderID: id},
-		func() (ports.History, error) { return p.end.History(ctx, id) })
+	return call(ctx, p.wire, Call{Method: "History", OrderID: id},
+		func() (ports.History, error) { return p.next.History(ctx, id) })
 }
 
 func (p wiredPayments) List(ctx context.Context, q ports.ListQuery) (ports.ListPage, error) {
-	return carry(ctx, p.wire, Call{Method: "List"},
-		func() (ports.ListPage, error) { return p.end.List(ctx, q) })
+	return call(ctx, p.wire, Call{Method: "List"},
+		func() (ports.ListPage, error) { return p.next.List(ctx, q) })
 }
 
 func (p wiredPayments) CountForeign(ctx context.Context, gateway payment.GatewayID) (int, error) {
-	return carry(ctx, p.wire, Call{Method: "CountForeign"},
-		func() (int, error) { return p.end.CountForeign(ctx, gateway) })
+	return call(ctx, p.wire, Call{Method: "CountForeign"},
+		func() (int, error) { return p.next.CountForeign(ctx, gateway) })
 }
 
 func (p wiredPayments) Transactions(
 	ctx context.Context, after payment.OrderID, limit int,
 ) ([]ports.Transaction, error) {
-	return carry(ctx, p.wire, Call{Method: "Transactions"},
-		func() ([]ports.Transaction, error) { return p.end.Transactions(ctx, after, limit) })
+	return call(ctx, p.wire, Call{Method: "Transactions"},
+		func() ([]ports.Transaction, error) { return p.next.Transactions(ctx, after, limit) })
 }
 
 func (p wiredPayments) Heartbeat(ctx context.Context, replica string) error {
-	return p.write(ctx, "Heartbeat", "", func() error { return p.end.Heartbeat(ctx, replica) })
+	return p.callWrite(ctx, "Heartbeat", "", func() error { return p.next.Heartbeat(ctx, replica) })
 }
 
 func (p wiredPayments) Heartbeats(ctx context.Context, asking string) ([]ports.Heartbeat, error) {
-	return carry(ctx, p.wire, Call{Method: "Heartbeats"},
-		func() ([]ports.Heartbeat, error) { return p.end.Heartbeats(ctx, asking) })
+	return call(ctx, p.wire, Call{Method: "Heartbeats"},
+		func() ([]ports.Heartbeat, error) { return p.next.Heartbeats(ctx, asking) })
 }
 
 func (p wiredPayments) Release(ctx context.Context, h ports.Heartbeat) (bool, error) {
-	return carry(ctx, p.wire, Call{Method: "Release", Writes: true},
-		func() (bool, error) { return p.end.Release(ctx, h) })
+	return call(ctx, p.wire, Call{Method: "Release", Writes: true},
+		func() (bool, error) { return p.next.Release(ctx, h) })
 }
 
 func (p wiredPayments) TryWrite(ctx context.Context) error {
-	_, err := carry(ctx, p.wire, Call{Method: "TryWrite"},
-		func() (struct{}, error) { return struct{}{}, p.end.TryWrite(ctx) })
+	_, err := call(ctx, p.wire, Call{Method: "TryWrite"},
+		func() (struct{}, error) { return struct{}{}, p.next.TryWrite(ctx) })
 	return err
 }
 
 func (p wiredPayments) Leave(ctx context.Context, replica string) error {
-	return p.write(ctx, "Leave", "", func() error { return p.end.Leave(ctx, replica) })
+	return p.callWrite(ctx, "Leave", "", func() error { return p.next.Leave(ctx, replica) })
 }
 
 func (p wiredPayments) Ready(ctx context.Context) error {
-	_, err := carry(ctx, p.wire, Call{Method: "Ready"},
-		func() (struct{}, error) { return struct{}{}, p.end.Ready(ctx) })
+	_, err := call(ctx, p.wire, Call{Method: "Ready"},
+		func() (struct{}, error) { return struct{}{}, p.next.Ready(ctx) })
 	return err
 }
 
-// wiredGateway is a gateway at the other end of a wire.
+// wiredGateway is a gateway behind a wire.
 type wiredGateway struct {
 	wire *Wire
-	end  ports.Gateway
+	next ports.Gateway
 }
 
 func (g wiredGateway) Charge(ctx context.Context, c payment.Charge) payment.Result {
-	r, err := carry(ctx, g.wire, Call{Method: "Charge", OrderID: c.OrderID, Key: c.Key, Writes: true},
-		func() (payment.Result, error) { return g.end.Charge(ctx, c), nil })
+	r, err := call(ctx, g.wire, Call{Method: "Charge", OrderID: c.OrderID, Key: c.Key, Writes: true},
+		func() (payment.Result, error) { return g.next.Charge(ctx, c), nil })
 	switch {
 	case errors.Is(err, ports.ErrUnavailable):
 		return payment.Result{Class: payment.ClassNotCharged, Message: "the gateway was not reached"}
@@ -190,12 +190,12 @@ func (g wiredGateway) Charge(ctx context.Context, c payment.Charge) payment.Resu
 }
 
 func (g wiredGateway) LookUp(ctx context.Context, key payment.GatewayKey) payment.Lookup {
-	l, err := carry(ctx, g.wire, Call{Method: "LookUp", Key: key},
-		func() (payment.Lookup, error) { return g.end.LookUp(ctx, key), nil })
+	l, err := call(ctx, g.wire, Call{Method: "LookUp", Key: key},
+		func() (payment.Lookup, error) { return g.next.LookUp(ctx, key), nil })
 	if err != nil {
 		return payment.Lookup{Result: payment.FoundNoAnswer, Message: "the answer was lost"}
 	}
 	return l
 }
 
-func (g wiredGateway) Capabilities() payment.Capabilities { return g.end.Capabilities() }
+func (g wiredGateway) Capabilities() payment.Capabilities { return g.next.Capabilities() }

@@ -7,8 +7,8 @@ import (
 
 // Instant is one moment by two clocks, the database's and the worker's. Either may step, and the two
 // may differ by any amount, so each is only compared with itself. A component that was not recorded is
-// zero and is ignored. If two moments have no clock in common, it is certain of no time that it has
-// passed between them, and any time may have.
+// zero and is ignored. If two moments have no clock in common, no time has certainly passed between
+// them, and any amount may have.
 type Instant struct {
 	DB     time.Time
 	Worker time.Time
@@ -46,7 +46,7 @@ func (i Instant) elapsed(now Instant) (smaller, larger time.Duration) {
 }
 
 // Clamp returns i with each component that lies more than ahead in the future of its clock replaced by
-// that clock's now. The clock has stepped back since, and what is timed from i would otherwise last for
+// that clock's current time. The clock has stepped back since, and what is timed from i would otherwise last for
 // as long as the step.
 func (i Instant) Clamp(now Instant, ahead time.Duration) Instant {
 	if !now.DB.IsZero() && i.DB.After(now.DB.Add(ahead)) {

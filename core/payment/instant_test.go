@@ -51,7 +51,7 @@ func TestInstant_ElapsedAndAge(t *testing.T) {
 	require.False(t, payment.Instant{Worker: noon}.IsZero())
 }
 
-// Only what lies in the future of a clock is replaced, by the now of that clock.
+// Only what lies in the future of a clock is replaced, by that clock's current time.
 func TestInstant_Clamp(t *testing.T) {
 	t.Parallel()
 	const ahead = time.Minute

@@ -244,7 +244,7 @@ func leavesOtherGateways(r *repository) {
 	require.Len(r.t, r.pickUpAll(10), 4, "those of this gateway were left alone")
 }
 
-// claimsDueTooFarAhead brings payments into states that only a clock that stepped back leaves behind.
+// claimsDueTooFarAhead sets due times that only a clock that has stepped back can have set.
 func claimsDueTooFarAhead(r *repository) {
 	r.dueSince("order-scheduled", -100*liveLease)
 	p := r.inState(payment.StateProcessing, "order-unresolved")

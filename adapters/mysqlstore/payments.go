@@ -28,8 +28,8 @@ type Payments struct {
 	latest  uint          // the schema version that this program was built for
 
 	// Where commits are not shared, these are nil.
-	openings  *groupcommit.Shared[*opening]
-	settlings *groupcommit.Shared[*settling]
+	openings  *groupcommit.Batcher[*opening]
+	settlings *groupcommit.Batcher[*settling]
 	fewest    int // changes that are made by a statement of many rows
 }
 
@@ -83,8 +83,8 @@ func Open(databaseURL string, options Options) (*Payments, error) {
 	db.SetConnMaxIdleTime(idleTimeout(o.Timeout) / 2) // before the server does it
 	s := &Payments{db: db, timeout: o.Timeout, log: o.Log, config: config, latest: latest, fewest: 2}
 	if !o.CommitsAlone {
-		s.openings = groupcommit.NewShared(most, lanes, slow, s.openTogether)
-		s.settlings = groupcommit.NewShared(most, lanes, slow, s.settleTogether)
+		s.openings = groupcommit.NewBatcher(most, lanes, slow, s.openTogether)
+		s.settlings = groupcommit.NewBatcher(most, lanes, slow, s.settleTogether)
 	}
 	return s, nil
 }

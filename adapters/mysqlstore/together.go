@@ -63,7 +63,7 @@ func (s *Payments) settling(st *settling) func(context.Context) error {
 	return share(s, s.settlings, st)
 }
 
-func share[T any](s *Payments, shared *groupcommit.Shared[T], change T) func(context.Context) error {
+func share[T any](s *Payments, shared *groupcommit.Batcher[T], change T) func(context.Context) error {
 	if shared == nil {
 		return nil
 	}

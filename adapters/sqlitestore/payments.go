@@ -39,7 +39,7 @@ type Payments struct {
 	clock   func() time.Time
 	log     *slog.Logger
 	latest  uint // the schema version that this program was built for
-	writes  *groupcommit.Shared[change]
+	writes  *groupcommit.Batcher[change]
 }
 
 // Options are the limits of a repository. A zero field stands for its default.
@@ -87,7 +87,7 @@ func Open(databaseURL string, options Options) (*Payments, error) {
 	if s.clock == nil {
 		s.clock = time.Now
 	}
-	s.writes = groupcommit.NewShared(most, 1, s.timeout, s.writeTogether) // there is one connection
+	s.writes = groupcommit.NewBatcher(most, 1, s.timeout, s.writeTogether) // there is one connection
 	return s, nil
 }
 

@@ -19,7 +19,7 @@ import (
 type sharedPayments struct {
 	ports.Payments
 
-	calls *groupcommit.Shared[*sharedCall]
+	calls *groupcommit.Batcher[*sharedCall]
 }
 
 // patience is how long a call waits for the calls before it.
@@ -33,7 +33,7 @@ type sharedCall struct {
 
 func newSharedPayments(p ports.Payments) *sharedPayments {
 	const most, lanes, slow = 8, 2, time.Second
-	return &sharedPayments{Payments: p, calls: groupcommit.NewShared(most, lanes, slow, runBatch)}
+	return &sharedPayments{Payments: p, calls: groupcommit.NewBatcher(most, lanes, slow, runBatch)}
 }
 
 func runBatch(batch []*sharedCall) []error {

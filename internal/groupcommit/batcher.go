@@ -1,7 +1,7 @@
-// Package commit lets writes share a commit: those that arrive while another is under way go
-// together in the next one. There is no timer, so a lone write is never delayed. The idea is
-// that of a database's own group commit ("Binary Log Group Commit", "Group Commit for the
-// Binary Log"), one step earlier: what is shared is the statement as well.
+// Package groupcommit lets writes share a commit: the writes that arrive while another one is in
+// flight form the next batch. There is no timer, so a single write is never delayed. Databases do
+// the same inside one server ("Binary Log Group Commit", "Group Commit for the Binary Log"); here
+// the statement is shared as well as the commit.
 package groupcommit
 
 import (
@@ -14,149 +14,151 @@ import (
 )
 
 var (
-	// ErrNotBegun: the caller's patience was over before its write began. Nothing was written.
+	// ErrNotBegun: ctx or the timeout ended before the write began. Nothing was written.
 	ErrNotBegun = errors.New("the write has not begun")
-	// ErrPanicked: the write of this item, or of another one in its batch, has panicked.
+	// ErrPanicked: the write function panicked on the batch that the item was in.
 	ErrPanicked = errors.New("the write panicked")
 )
 
-// Shared gathers writes. Make one with [NewShared].
-type Shared[T any] struct {
-	write func([]T) []error
-	most  int
-	lanes int
-	slow  time.Duration
+// Batcher gathers items into batches. Make one with [NewBatcher].
+type Batcher[T any] struct {
+	write         func([]T) []error
+	maxBatchRows  int
+	maxConcurrent int
+	stallAfter    time.Duration
 
 	mu      sync.Mutex
-	busy    int           // lanes
-	waiting []*waiting[T] // the one that came first is first
+	writing int           // batches in flight
+	queue   []*pending[T] // oldest first
 }
 
-// waiting is a write in line.
-type waiting[T any] struct {
+// pending is an item whose write has not completed.
+type pending[T any] struct {
 	item T
-	done chan error // of capacity 1
+	done chan error // buffered
 }
 
-// NewShared returns a Shared whose writes are made by write: it gets from one to most items, and
-// returns an error or nil for each. One is under way at a time, so that as many as can go
-// together. One that takes longer than slow holds up nobody, though: the next begins beside it, in
-// another lane, as long as there is one.
-func NewShared[T any](most, lanes int, slow time.Duration, write func([]T) []error) *Shared[T] {
-	return &Shared[T]{write: write, most: most, lanes: lanes, slow: slow}
+// NewBatcher returns a Batcher that writes with write, which gets 1 to maxBatchRows items and
+// returns an error or nil for each. One batch is in flight at a time, so that batches grow. While
+// the batch in flight takes longer than stallAfter, further batches start beside it, up to
+// maxConcurrent.
+func NewBatcher[T any](
+	maxBatchRows, maxConcurrent int, stallAfter time.Duration, write func([]T) []error,
+) *Batcher[T] {
+	return &Batcher[T]{
+		write: write, maxBatchRows: maxBatchRows, maxConcurrent: maxConcurrent, stallAfter: stallAfter,
+	}
 }
 
-// Do writes the item, with whatever else is waiting, and returns what became of it. The end of
-// ctx, or of patience, takes it out of the line: [ErrNotBegun], and why. Once its write has begun,
-// they have no say any more.
-func (s *Shared[T]) Do(ctx context.Context, patience time.Duration, item T) error {
+// Do writes the item together with the other pending ones, and returns its result. If ctx ends, or
+// timeout passes, before the write begins, the item is withdrawn: [ErrNotBegun], with the cause.
+// After that neither has an effect.
+func (b *Batcher[T]) Do(ctx context.Context, timeout time.Duration, item T) error {
 	if ctx.Err() != nil {
 		return notBegun(context.Cause(ctx))
 	}
-	w := &waiting[T]{item: item, done: make(chan error, 1)}
-	if batch := s.join(w); batch != nil {
-		s.run(batch)
-		return <-w.done
+	p := &pending[T]{item: item, done: make(chan error, 1)}
+	if batch := b.enqueue(p); batch != nil {
+		b.run(batch)
+		return <-p.done
 	}
-	timer := time.NewTimer(min(s.slow, patience))
+	timer := time.NewTimer(min(b.stallAfter, timeout))
 	defer timer.Stop()
-	for waited := s.slow; ; waited += s.slow {
+	for waited := b.stallAfter; ; waited += b.stallAfter {
 		select {
-		case err := <-w.done:
+		case err := <-p.done:
 			return err
 		case <-ctx.Done():
-			return s.withdraw(w, context.Cause(ctx))
+			return b.withdraw(p, context.Cause(ctx))
 		case <-timer.C:
 		}
-		if waited >= patience {
-			return s.withdraw(w, context.DeadlineExceeded)
+		if waited >= timeout {
+			return b.withdraw(p, context.DeadlineExceeded)
 		}
-		if batch := s.overtake(w); batch != nil {
-			s.run(batch)
+		if batch := b.startBeside(p); batch != nil {
+			b.run(batch)
 		}
-		timer.Reset(min(s.slow, patience-waited))
+		timer.Reset(min(b.stallAfter, timeout-waited))
 	}
 }
 
 func notBegun(why error) error { return fmt.Errorf("%w: %w", ErrNotBegun, why) }
 
-// join gets in line. Where no write is under way, it returns the one to begin with.
-func (s *Shared[T]) join(w *waiting[T]) []*waiting[T] {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	s.waiting = append(s.waiting, w)
-	if s.busy > 0 {
+// enqueue adds p to the queue. If no batch is in flight, it returns the one to write now.
+func (b *Batcher[T]) enqueue(p *pending[T]) []*pending[T] {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.queue = append(b.queue, p)
+	if b.writing > 0 {
 		return nil
 	}
-	s.busy++
-	return s.next()
+	b.writing++
+	return b.next()
 }
 
-// overtake returns the write to begin with in another lane, if w still waits and there is one.
-func (s *Shared[T]) overtake(w *waiting[T]) []*waiting[T] {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if s.busy == s.lanes || !slices.Contains(s.waiting, w) {
+// startBeside returns a batch to write beside a stalled one, if p is still queued and the limit
+// permits it.
+func (b *Batcher[T]) startBeside(p *pending[T]) []*pending[T] {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if b.writing == b.maxConcurrent || !slices.Contains(b.queue, p) {
 		return nil
 	}
-	s.busy++
-	return s.next()
+	b.writing++
+	return b.next()
 }
 
-// next takes the batch that goes now.
-func (s *Shared[T]) next() []*waiting[T] {
-	n := min(len(s.waiting), s.most)
-	batch := s.waiting[:n:n]
-	s.waiting = s.waiting[n:]
+// next takes a batch off the queue. The caller holds b.mu.
+func (b *Batcher[T]) next() []*pending[T] {
+	n := min(len(b.queue), b.maxBatchRows)
+	batch := b.queue[:n:n]
+	b.queue = b.queue[n:]
 	return batch
 }
 
-// run writes a batch, and gives the lane to whoever came meanwhile.
-func (s *Shared[T]) run(batch []*waiting[T]) {
+// run writes a batch, reports its results, and starts the next batch. A panic is reported to every
+// item, because it is not known which of them caused it.
+func (b *Batcher[T]) run(batch []*pending[T]) {
 	began := time.Now()
 	items := make([]T, len(batch))
-	for i, w := range batch {
-		items[i] = w.item
+	for i, p := range batch {
+		items[i] = p.item
 	}
-	errs := s.attempt(items)
-	for i, w := range batch {
-		w.done <- errs[i]
-	}
-	s.leave(time.Since(began) > s.slow)
-}
-
-// attempt writes the items. A panic is an error of each of them, as nobody knows whose it is.
-func (s *Shared[T]) attempt(items []T) (errs []error) {
+	var errs []error
 	defer func() {
 		if value := recover(); value != nil {
-			err := fmt.Errorf("%w: %v", ErrPanicked, value)
-			errs = slices.Repeat([]error{err}, len(items))
+			errs = slices.Repeat([]error{fmt.Errorf("%w: %v", ErrPanicked, value)}, len(batch))
 		}
+		for i, p := range batch {
+			p.done <- errs[i]
+		}
+		b.startNext(time.Since(began) > b.stallAfter)
 	}()
-	return s.write(items)
+	errs = b.write(items)
 }
 
-// leave frees the lane, or lets it write the next batch. One that was overtaken is not needed.
-func (s *Shared[T]) leave(slow bool) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if len(s.waiting) == 0 || slow && s.busy > 1 {
-		s.busy--
+// startNext writes the next batch in the background, unless the queue is empty. A batch that has
+// stalled is not replaced while others are in flight.
+func (b *Batcher[T]) startNext(stalled bool) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if len(b.queue) == 0 || stalled && b.writing > 1 {
+		b.writing--
 		return
 	}
-	go s.run(s.next())
+	go b.run(b.next())
 }
 
-// withdraw takes a write out of the line. Where it has begun, it returns what became of it.
-func (s *Shared[T]) withdraw(w *waiting[T], why error) error {
-	s.mu.Lock()
-	i := slices.Index(s.waiting, w)
+// withdraw takes p off the queue. If its write has begun, it waits for the result.
+func (b *Batcher[T]) withdraw(p *pending[T], why error) error {
+	b.mu.Lock()
+	i := slices.Index(b.queue, p)
 	if i >= 0 {
-		s.waiting = slices.Delete(slices.Clone(s.waiting), i, i+1)
+		b.queue = slices.Delete(slices.Clone(b.queue), i, i+1)
 	}
-	s.mu.Unlock()
+	b.mu.Unlock()
 	if i >= 0 {
 		return notBegun(why)
 	}
-	return <-w.done
+	return <-p.done
 }

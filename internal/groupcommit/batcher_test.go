@@ -16,18 +16,18 @@ import (
 )
 
 const (
-	takes    = time.Second // a write
-	slow     = 2 * takes
-	patience = time.Minute
+	takes      = time.Second // a write
+	stallAfter = 2 * takes
+	timeout    = time.Minute
 )
 
-// disk keeps what was written together.
+// disk records the batches that were written.
 type disk struct {
 	mu      sync.Mutex
 	batches [][]int
 }
 
-// write takes its time, and fails for negative items.
+// write takes a second, and fails for negative items.
 func (d *disk) write(items []int) []error {
 	time.Sleep(takes)
 	d.mu.Lock()
@@ -42,7 +42,7 @@ func (d *disk) write(items []int) []error {
 	return errs
 }
 
-// written returns what was written so far, and forgets it.
+// written returns the batches since the last call.
 func (d *disk) written() [][]int {
 	d.mu.Lock()
 	defer d.mu.Unlock()
@@ -51,31 +51,31 @@ func (d *disk) written() [][]int {
 	return written
 }
 
-func TestALoneWriteGoesAtOnce(t *testing.T) {
+func TestBatcher_SingleWriteIsNotDelayed(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		var d disk
-		s := groupcommit.NewShared(64, 1, slow, d.write)
+		b := groupcommit.NewBatcher(64, 1, stallAfter, d.write)
 		for range 3 {
 			began := time.Now()
-			require.NoError(t, s.Do(t.Context(), patience, 1))
+			require.NoError(t, b.Do(t.Context(), timeout, 1))
 			require.Equal(t, takes, time.Since(began))
 		}
 		require.Equal(t, [][]int{{1}, {1}, {1}}, d.written())
 	})
 }
 
-func TestWhatArrivesDuringAWriteGoesTogether(t *testing.T) {
+func TestBatcher_WritesDuringAWriteFormTheNextBatch(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		var d disk
-		s := groupcommit.NewShared(3, 1, slow, d.write)
+		b := groupcommit.NewBatcher(3, 1, stallAfter, d.write)
 		var all sync.WaitGroup
 		for i := range 5 {
 			all.Go(func() {
 				time.Sleep(time.Duration(i)) // one after the other
 				began := time.Now()
-				require.NoError(t, s.Do(t.Context(), patience, i))
+				require.NoError(t, b.Do(t.Context(), timeout, i))
 				require.Less(t, time.Since(began), 3*takes+1)
 			})
 		}
@@ -84,13 +84,13 @@ func TestWhatArrivesDuringAWriteGoesTogether(t *testing.T) {
 	})
 }
 
-// TestASlowWriteHoldsUpNobody: what arrives after it goes in other lanes, as long as there are any,
-// and when it is over all go together again.
-func TestASlowWriteHoldsUpNobody(t *testing.T) {
+// While a batch stalls, later items are written in batches beside it, up to the limit; afterwards one
+// batch is in flight again.
+func TestBatcher_StalledBatchDoesNotBlockOthers(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		var d disk
-		s := groupcommit.NewShared(64, 2, slow, func(items []int) []error {
+		b := groupcommit.NewBatcher(64, 2, stallAfter, func(items []int) []error {
 			if slices.Contains(items, 13) {
 				time.Sleep(10 * takes)
 			}
@@ -99,22 +99,22 @@ func TestASlowWriteHoldsUpNobody(t *testing.T) {
 		var all sync.WaitGroup
 		do := func(items ...int) {
 			for _, item := range items {
-				all.Go(func() { require.NoError(t, s.Do(t.Context(), patience, item)) })
+				all.Go(func() { require.NoError(t, b.Do(t.Context(), timeout, item)) })
 				synctest.Wait()
 			}
 		}
 		do(13)
 		began := time.Now()
 		do(1, 2)
-		time.Sleep(slow + takes/2)
+		time.Sleep(stallAfter + takes/2)
 		do(3, 4)
 		time.Sleep(2 * takes)
-		require.Equal(t, [][]int{{1, 2}, {3, 4}}, d.written(), "in the other lane, one after the other")
+		require.Equal(t, [][]int{{1, 2}, {3, 4}}, d.written(), "beside the stalled batch, one after the other")
 		do(13)
-		time.Sleep(slow)
+		time.Sleep(stallAfter)
 		do(5)
-		time.Sleep(slow)
-		require.Empty(t, d.written(), "no lane is left")
+		time.Sleep(stallAfter)
+		require.Empty(t, d.written(), "the limit is reached")
 		all.Wait()
 		require.Equal(t, []int{13}, d.written()[0])
 		require.Less(t, time.Since(began), 20*takes)
@@ -125,15 +125,15 @@ func TestASlowWriteHoldsUpNobody(t *testing.T) {
 	})
 }
 
-func TestEachItemHasItsOwnResult(t *testing.T) {
+func TestBatcher_EachItemHasItsOwnResult(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		var d disk
-		s := groupcommit.NewShared(64, 1, slow, d.write)
+		b := groupcommit.NewBatcher(64, 1, stallAfter, d.write)
 		var all sync.WaitGroup
 		for _, item := range []int{1, -2, 3, -4} {
 			all.Go(func() {
-				err := s.Do(t.Context(), patience, item)
+				err := b.Do(t.Context(), timeout, item)
 				if item > 0 {
 					require.NoError(t, err)
 					return
@@ -145,25 +145,25 @@ func TestEachItemHasItsOwnResult(t *testing.T) {
 	})
 }
 
-func TestPatienceEndsInLine(t *testing.T) {
+func TestBatcher_TimeoutWithdrawsAQueuedItem(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		var d disk
-		s := groupcommit.NewShared(64, 1, slow, d.write)
-		go func() { _ = s.Do(t.Context(), patience, 1) }()
+		b := groupcommit.NewBatcher(64, 1, stallAfter, d.write)
+		go func() { _ = b.Do(t.Context(), timeout, 1) }()
 		synctest.Wait()
 		ctx, cancel := context.WithTimeout(t.Context(), takes/2)
 		defer cancel()
 		stays := make(chan error, 1)
-		go func() { stays <- s.Do(t.Context(), patience, 3) }()
-		err := s.Do(ctx, patience, 2)
+		go func() { stays <- b.Do(t.Context(), timeout, 3) }()
+		err := b.Do(ctx, timeout, 2)
 		require.ErrorIs(t, err, groupcommit.ErrNotBegun)
 		require.ErrorIs(t, err, context.DeadlineExceeded)
 		require.NoError(t, <-stays)
-		require.ErrorIs(t, s.Do(ctx, patience, 4), groupcommit.ErrNotBegun, "with a lane free")
-		go func() { stays <- s.Do(t.Context(), patience, 5) }()
+		require.ErrorIs(t, b.Do(ctx, timeout, 4), groupcommit.ErrNotBegun, "with no batch in flight")
+		go func() { stays <- b.Do(t.Context(), timeout, 5) }()
 		synctest.Wait()
-		err = s.Do(t.Context(), takes/2, 6)
+		err = b.Do(t.Context(), takes/2, 6)
 		require.ErrorIs(t, err, groupcommit.ErrNotBegun)
 		require.ErrorIs(t, err, context.DeadlineExceeded)
 		require.NoError(t, <-stays)
@@ -171,44 +171,44 @@ func TestPatienceEndsInLine(t *testing.T) {
 	})
 }
 
-func TestPatienceHasNoSayOnceTheWriteHasBegun(t *testing.T) {
+func TestBatcher_TimeoutAfterTheWriteBeganHasNoEffect(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		var d disk
-		s := groupcommit.NewShared(64, 1, slow, d.write)
+		b := groupcommit.NewBatcher(64, 1, stallAfter, d.write)
 		ctx, cancel := context.WithTimeout(t.Context(), takes/2)
 		defer cancel()
-		require.NoError(t, s.Do(ctx, patience, 1))
+		require.NoError(t, b.Do(ctx, timeout, 1))
 
-		go func() { _ = s.Do(t.Context(), patience, 2) }()
+		go func() { _ = b.Do(t.Context(), timeout, 2) }()
 		synctest.Wait()
 		ctx, cancel = context.WithTimeout(t.Context(), takes+takes/2)
 		defer cancel()
-		require.NoError(t, s.Do(ctx, patience, 3), "it was taken after one write, and written by the second")
+		require.NoError(t, b.Do(ctx, timeout, 3), "its write began before ctx ended")
 	})
 }
 
-func TestAPanicIsAnError(t *testing.T) {
+func TestBatcher_PanicIsAnErrorOfEveryItem(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		var d disk
-		s := groupcommit.NewShared(64, 1, slow, func(items []int) []error {
+		b := groupcommit.NewBatcher(64, 1, stallAfter, func(items []int) []error {
 			if slices.Contains(items, 13) {
 				panic("unlucky")
 			}
 			return d.write(items)
 		})
 		var all sync.WaitGroup
-		all.Go(func() { require.NoError(t, s.Do(t.Context(), patience, 1)) })
+		all.Go(func() { require.NoError(t, b.Do(t.Context(), timeout, 1)) })
 		synctest.Wait()
 		for _, item := range []int{2, 13, 3} {
 			all.Go(func() {
-				err := s.Do(t.Context(), patience, item)
+				err := b.Do(t.Context(), timeout, item)
 				require.ErrorIs(t, err, groupcommit.ErrPanicked)
 				require.ErrorContains(t, err, "unlucky")
 			})
 		}
 		all.Wait()
-		require.NoError(t, s.Do(t.Context(), patience, 4), "the lane is free again")
+		require.NoError(t, b.Do(t.Context(), timeout, 4), "the Batcher works on")
 	})
 }

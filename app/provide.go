@@ -29,7 +29,7 @@ func newRepository(lc fx.Lifecycle, cfg config.Config, log *slog.Logger) (*Repos
 		return nil, err
 	}
 	d := backgroundDoctor{timeout: DoctorTimeout, log: log, examine: func(ctx context.Context) []doctor.Finding {
-		return append(r.Diagnose(ctx, 0), cfg.DoctorTimes()...)
+		return append(r.Doctor(ctx, 0), cfg.DoctorTimes()...)
 	}}
 	m := migrator{schema: r.Schema, migrated: d.start, log: log}
 	lc.Append(fx.Hook{OnStart: m.start, OnStop: func(context.Context) error {

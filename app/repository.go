@@ -26,8 +26,8 @@ type store interface {
 	io.Closer
 	Keys() ports.Keys
 	Pools() map[string]sql.DBStats // for the metrics
-	// Diagnose runs the checks of `paymentd doctor` and of the start.
-	Diagnose(ctx context.Context, replicas int) []doctor.Finding
+	// Doctor runs the checks of `paymentd doctor` and of the start.
+	Doctor(ctx context.Context, replicas int) []doctor.Finding
 	// SchemaStatus reads the version of the schema. It changes nothing and creates no database.
 	SchemaStatus(ctx context.Context) (schema.Status, error)
 }

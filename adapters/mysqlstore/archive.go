@@ -3,16 +3,16 @@ package mysqlstore
 import (
 	"context"
 	"database/sql"
-	"errors"
 	"fmt"
 
 	"paymentd/adapters/mysqlstore/internal/queries"
 	"paymentd/core/payment"
+	"paymentd/internal/sqlrow"
 	"paymentd/ports"
 )
 
-// Archivable implements ports.Payments. It begins with the attempts and the events, of which most
-// payments have none.
+// Archivable implements ports.Payments. It starts from the attempts and events, because most
+// payments have neither.
 func (s *Payments) Archivable(ctx context.Context, query ports.ArchiveQuery) (page ports.ArchivePage, err error) {
 	err = s.read(ctx, func(ctx context.Context, q *queries.Queries) error {
 		page = ports.ArchivePage{}
@@ -28,38 +28,24 @@ func (s *Payments) Archivable(ctx context.Context, query ports.ArchiveQuery) (pa
 		if err != nil {
 			return err
 		}
-		ids, next := query.Page(withAttempts, withEvents)
+		orders, next := query.Page(withAttempts, withEvents)
 		page.Next = next
-		for _, id := range ids {
-			h, err := history(ctx, q, id)
-			if errors.Is(err, ports.ErrNotFound) {
-				err = payment.NoPaymentError(id)
-			}
-			if unreadable, ok := errors.AsType[*payment.StoredRowError](err); ok {
-				page.Unreadable = append(page.Unreadable, unreadable)
-				continue
-			}
-			if err != nil {
-				return fmt.Errorf("order %q: %w", id, err)
-			}
-			if h.Payment.Archivable(query.Age) {
-				page.Histories = append(page.Histories, h)
-			}
-		}
-		return nil
+		return sqlrow.AddHistories(&page, query, orders, func(id payment.OrderID) (ports.History, error) {
+			return history(ctx, q, id)
+		})
 	})
 	if err != nil {
-		return ports.ArchivePage{}, fmt.Errorf("list what can be archived: %w", err)
+		return ports.ArchivePage{}, fmt.Errorf("list archivable histories: %w", err)
 	}
 	return page, nil
 }
 
 // Archive implements ports.Payments.
 func (s *Payments) Archive(ctx context.Context, a payment.Archival) error {
-	m := newMove(a.OrderID, a.Apply)
+	m := newRowUpdate(a.OrderID, a.Apply)
 	err := s.write(ctx, func(ctx context.Context, conn *sql.Conn) error {
 		return transact(ctx, conn, func(q *queries.Queries) error {
-			if err := m.change(ctx, q); err != nil {
+			if err := m.apply(ctx, q); err != nil {
 				return err
 			}
 			attempts := queries.DeleteAttemptsParams{OrderID: a.OrderID, BeforeNumber: a.Attempt}

@@ -12,76 +12,68 @@ import (
 
 // Claim implements ports.Payments.
 //
-// The INSERT comes first and is a transaction of its own. Looking first would lock the
-// gap where a new order's row will be, which others may lock as well: two who then insert
-// are a deadlock. So are two whose INSERT has failed and who keep the lock that it took
-// on the row, in one transaction with the FOR UPDATE that follows.
+// The INSERT comes first, in a transaction of its own. A SELECT … FOR UPDATE of a missing row would
+// lock the gap for the new row; gap locks do not exclude each other, so two transactions that hold
+// one and then insert deadlock. A failed INSERT keeps a shared lock on the row until its transaction
+// ends, so two transactions that continue with FOR UPDATE deadlock as well.
 func (s *Payments) Claim(
-	ctx context.Context, ask payment.ClaimRequest,
+	ctx context.Context, request payment.ClaimRequest,
 ) (payment.Payment, payment.Verdict, error) {
-	o := newOpening(ask)
-	if err := s.writeTogether(ctx, s.opening(o), o.make); err != nil {
+	c := newInsertClaim(request)
+	if err := writeBatched(ctx, s, s.claims, c); err != nil {
 		return payment.Payment{}, "", err
 	}
-	return o.decision.Payment, o.decision.Verdict, nil
+	return c.decision.Payment, c.decision.Verdict, nil
 }
 
-// opening is a claim: it inserts the payment of a new order, and otherwise moves the one
-// that is there.
-type opening struct {
-	*move
+// insertClaim inserts the payment of a new order, and updates the payment of a known one.
+type insertClaim struct {
+	*rowUpdate
 
-	ask   payment.ClaimRequest
-	known bool // the order has a payment: there is nothing to insert
+	request payment.ClaimRequest
+	exists  bool // the order has a payment, so that an INSERT would fail
 }
 
-func newOpening(ask payment.ClaimRequest) *opening {
-	o := &opening{ask: ask, move: newKeyMove(
-		ask.OrderID, func(p payment.Payment, now time.Time) (payment.Decision, error) {
-			return ask.Decide(p, now), nil
+func newInsertClaim(request payment.ClaimRequest) *insertClaim {
+	c := &insertClaim{request: request, rowUpdate: newKeyUpdate(
+		request.OrderID, func(p payment.Payment, now time.Time) (payment.Decision, error) {
+			return request.Decide(p, now), nil
 		},
 	)}
-	o.decision.Verdict = o.verdict()
-	return o
+	// A retry after a lost answer may find the row of its own INSERT, and reads only the payment from it.
+	c.decision.Verdict = request.OpenDecision(anyTime).Verdict
+	return c
 }
 
-// make is one try.
-func (o *opening) make(ctx context.Context, conn *sql.Conn) error {
-	if !o.known {
-		if err := o.insert(ctx, conn); !o.known {
+// anyTime stands for the time of an INSERT, whose times are stored as offsets from the server's now.
+var anyTime = time.Unix(0, 0)
+
+// write is one try.
+func (c *insertClaim) write(ctx context.Context, conn *sql.Conn) error {
+	if !c.exists {
+		if err := c.insert(ctx, conn); !c.exists {
 			return err
 		}
 	}
-	return o.move.make(ctx, conn)
+	return c.rowUpdate.write(ctx, conn)
 }
 
-// insert stores the payment of a new order, and learns whether the order is known.
-func (o *opening) insert(ctx context.Context, conn *sql.Conn) error {
-	now, err := queries.New(conn).InsertPayment(ctx, wordingOf(ctx).insert(o.row()))
+// insert sets c.exists if the order has a payment.
+func (c *insertClaim) insert(ctx context.Context, conn *sql.Conn) error {
+	now, err := queries.New(conn).InsertPayment(ctx, textModeOf(ctx).insert(c.row()))
 	if err != nil {
-		o.known = hasNumber(err, errDuplicateKey)
-		return atCommit(fmt.Errorf("insert the payment: %w", err))
+		c.exists = hasNumber(err, errDuplicateKey)
+		return classifyCommit(fmt.Errorf("insert the payment: %w", err))
 	}
-	o.inserted(now)
+	c.inserted(now)
 	return nil
 }
 
-func (o *opening) row() queries.InsertPaymentParams {
-	someTime := time.Unix(0, 0) // any will do: the row's times are counted from the server's now
-	return toInsert(o.ask.Open(someTime), someTime, o.token)
+func (c *insertClaim) row() queries.InsertPaymentParams {
+	return toInsert(c.request.Open(anyTime), anyTime, c.token)
 }
 
-// inserted takes note of the payment that was stored at now, in microseconds since 1970.
-func (o *opening) inserted(now int64) {
-	o.decision = payment.Decision{
-		Verdict: o.verdict(), Payment: o.ask.Open(time.UnixMicro(now).UTC()), Write: true,
-	}
-}
-
-// verdict is that on a new order.
-func (o *opening) verdict() payment.Verdict {
-	if o.ask.Deferred {
-		return payment.VerdictAccepted
-	}
-	return payment.VerdictClaimed
+// inserted sets the decision for a payment that was inserted at now, in microseconds since 1970.
+func (c *insertClaim) inserted(now int64) {
+	c.decision = c.request.OpenDecision(time.UnixMicro(now).UTC())
 }

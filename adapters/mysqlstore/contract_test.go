@@ -57,7 +57,7 @@ type mode struct {
 
 var (
 	shared   = mode{name: "shared commits", with: mysqlstore.Open, settles: "UPDATE payments"}
-	together = mode{name: "lone ones, too, by statements of many rows", with: mysqlstore.OpenTogether, settles: "UPDATE payments FORCE INDEX"}
+	together = mode{name: "lone ones, too, by statements of many rows", with: mysqlstore.OpenBatchingAlways, settles: "UPDATE payments FORCE INDEX"}
 	alone    = mode{
 		name: "commits alone", with: mysqlstore.Open, Options: mysqlstore.Options{CommitsAlone: true},
 		settles: "UPDATE payments",

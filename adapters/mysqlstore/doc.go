@@ -1,15 +1,13 @@
-// Package mysqlstore is ports.Payments on MySQL, and on what speaks its protocol.
+// Package mysqlstore is ports.Payments on MySQL and compatible servers.
 //
-// A payment that succeeds at once is two statements, each a transaction of its own: an
-// INSERT that claims it and an UPDATE that settles it. Everything else that changes a
-// payment is one move: lock the row, let the domain decide, write, commit.
+// A payment that succeeds at once is two statements, each a transaction of its own: an INSERT that
+// claims it, and an UPDATE that settles it. Every other change is a [rowUpdate]: lock the row, let the
+// domain decide, write, commit.
 //
-// Claims and settlements that arrive while others are being committed share the next commit,
-// and its statement: see package commit. Whatever is the matter with such a statement, its
-// changes are then made one by one.
+// Claims and settlements that arrive while a commit is in flight share the next statement and its
+// commit; see batch.go and package groupcommit. If a batch fails, each change is retried on its own.
 //
-// No answer of the server is taken for more than it says. What certainly was not written
-// is tried again. Where an answer was lost, the same change is made again in a form that
-// finds out whether the first one was written: the row's lock makes it wait for one that is
-// still on its way.
+// An error says no more than the server guarantees. A change that was certainly not written is
+// retried. If the answer to a COMMIT was lost, the retry locks the row, which waits for a commit that
+// is still in flight, and finds out whether the first try was written.
 package mysqlstore

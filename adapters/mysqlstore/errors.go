@@ -32,20 +32,20 @@ const (
 	errLockNoWait          = 3572 // ER_LOCK_NOWAIT
 )
 
-// rolledBack are errors after which the server has kept nothing of a transaction, also
-// when its COMMIT returns them. They are transient.
+// rolledBack are errors after which the server has kept nothing of a transaction, even if its COMMIT
+// returned them. They are transient.
 var rolledBack = []uint16{
 	errUnknownCommand, errTableFull, errLockWaitTimeout, errDeadlock, errOptionPrevents,
 	errReadOnlyTransaction, errReadOnlyMode, errOfflineMode, errLockNoWait,
 }
 
-// permanentClasses are the SQLSTATE classes (ISO/IEC 9075-2, table 38) of errors that are the
-// statement's own fault, and that the same statement gets again: the number of columns, a feature,
-// the data, a constraint, a view's check, and syntax or schema.
+// permanentClasses are the SQLSTATE classes (ISO/IEC 9075-2, table 38) of errors that the same
+// statement always gets: the number of columns, a feature, the data, a constraint, a view's check,
+// and syntax or schema.
 var permanentClasses = []string{"0A", "21", "22", "23", "42", "44"}
 
 // permanentNumbers are errors of the same kinds to which the server gives a general SQLSTATE
-// (HY000, 01000). Those about text are in refusedWords.
+// (HY000, 01000). Those about text are in textErrors.
 var permanentNumbers = []uint16{
 	1193, // ER_UNKNOWN_SYSTEM_VARIABLE
 	1210, // ER_WRONG_ARGUMENTS
@@ -58,9 +58,9 @@ var permanentNumbers = []uint16{
 	3819, // ER_CHECK_CONSTRAINT_VIOLATED
 }
 
-// refusedWords are errors by which the server says that a text cannot be stored in its column or
-// converted to the column's character set: see [wording]. Nothing of the statement was written.
-var refusedWords = []uint16{
+// textErrors mean that a text cannot be stored in its column or converted to the column's character
+// set; see [textMode]. Nothing of the statement was written.
+var textErrors = []uint16{
 	1253, // ER_COLLATION_CHARSET_MISMATCH
 	1265, // WARN_DATA_TRUNCATED
 	1267, // ER_CANT_AGGREGATE_2COLLATIONS
@@ -74,17 +74,17 @@ var refusedWords = []uint16{
 	3988, // ER_IMPOSSIBLE_STRING_CONVERSION
 }
 
-// limits are errors in a permanent class that are about a moment and not about the statement: the
-// user, or the server, has as many connections, questions or statements as it may have.
+// limits are errors in a permanent class that are transient: the user or the server has reached its
+// limit of connections, queries or statements.
 var limits = []uint16{
 	1203, // ER_TOO_MANY_USER_CONNECTIONS
 	1226, // ER_USER_LIMIT_REACHED
 	1461, // ER_MAX_PREPARED_STMT_COUNT_REACHED
 }
 
-// accessDenied are errors by which the server does not let this user in, or do this, until its
-// administrator changes that. The request that meets one is not at fault: the database is not
-// available to the service. Further ones have the SQLSTATE class 28.
+// accessDenied mean that this user may not connect or do this until an administrator changes that.
+// They are not the request's fault: the database is unavailable to the service. Further ones have the
+// SQLSTATE class 28.
 var accessDenied = []uint16{
 	1044, // ER_DBACCESS_DENIED_ERROR
 	1045, // ER_ACCESS_DENIED_ERROR
@@ -99,38 +99,38 @@ var accessDenied = []uint16{
 	4151, // ER_ACCOUNT_HAS_BEEN_LOCKED (MariaDB)
 }
 
-// unansweredError marks an error that came when the server may have committed already.
-type unansweredError struct{ error }
+// ambiguousCommitError is an error after which the server may have committed.
+type ambiguousCommitError struct{ error }
 
-func (e *unansweredError) Unwrap() error { return e.error }
+func (e *ambiguousCommitError) Unwrap() error { return e.error }
 
-// atCommit marks the error of a COMMIT, or of a statement that is its own transaction,
-// unless it says that nothing was written. An error that is not known here says nothing.
-func atCommit(err error) error {
-	// The driver sent nothing if it returns one of these.
+// classifyCommit wraps the error of a COMMIT, or of a statement that is its own transaction, as an
+// ambiguousCommitError, unless it says that nothing was written. Unknown errors are ambiguous.
+func classifyCommit(err error) error {
+	// The driver returns these before it has sent anything.
 	if err == nil || errors.Is(err, driver.ErrBadConn) || errors.Is(err, mysql.ErrPktTooLarge) {
 		return err
 	}
-	if refusal, ok := errors.AsType[*mysql.MySQLError](err); ok && writtenNothing(refusal) {
+	if refusal, ok := errors.AsType[*mysql.MySQLError](err); ok && isRolledBack(refusal) {
 		return err
 	}
-	return &unansweredError{err}
+	return &ambiguousCommitError{err}
 }
 
-// writtenNothing reports whether the error says that nothing of the transaction was kept. A member
-// that leaves its group gives 3101, as for a conflict, to the transactions that it has sent to the
-// others and not heard of again; those may have taken them.
-func writtenNothing(refusal *mysql.MySQLError) bool {
+// isRolledBack reports whether the error says that nothing of the transaction was kept. 3101 does
+// not: a member that leaves its group returns it, as for a conflict, for transactions that it has sent
+// to the other members, which may have accepted them.
+func isRolledBack(refusal *mysql.MySQLError) bool {
 	_, notTaken := denials[refusal.Number]
 	switch {
-	case refusal.Number == errDiskFull: // of the binary log, perhaps, after InnoDB has prepared the commit
+	case refusal.Number == errDiskFull: // possibly the binary log's, after InnoDB has prepared the commit
 		return false
 	case notTaken, slices.Contains(rolledBack, refusal.Number),
 		slices.Contains(limits, refusal.Number),
 		isDenied(refusal), isPermanent(refusal):
 		return true
 	case refusal.Number == errDuringCommit:
-		// Around one of InnoDB's own errors: 149 is its deadlock, which has rolled back.
+		// It wraps an error of InnoDB: 149 is a deadlock, which is rolled back.
 		return strings.Contains(refusal.Message, "error 149")
 	case refusal.Number == errCommitConflict:
 		return false
@@ -138,13 +138,13 @@ func writtenNothing(refusal *mysql.MySQLError) bool {
 	return class(refusal) == "40" // the transaction was rolled back
 }
 
-// isPermanent reports whether the statement gets the same error whenever it is sent.
+// isPermanent reports whether the same statement always gets this error.
 func isPermanent(refusal *mysql.MySQLError) bool {
 	if slices.Contains(limits, refusal.Number) || isDenied(refusal) {
 		return false
 	}
 	return slices.Contains(permanentNumbers, refusal.Number) ||
-		slices.Contains(refusedWords, refusal.Number) ||
+		slices.Contains(textErrors, refusal.Number) ||
 		slices.Contains(permanentClasses, class(refusal))
 }
 
@@ -155,10 +155,11 @@ func isDenied(refusal *mysql.MySQLError) bool {
 // class returns the first two characters of the SQLSTATE.
 func class(refusal *mysql.MySQLError) string { return string(refusal.SQLState[:2]) }
 
-// transient reports whether the same statement may work later: after a conflict with another
-// transaction, or when the server is unreachable or busy. Servers, clusters and proxies have many numbers for that, and new versions have new ones,
-// so every error of the server's that is not known to be permanent is taken for one of them.
-func transient(err error) bool {
+// isTransient reports whether the same statement may work later: after a conflict with another
+// transaction, or when the server is unreachable or busy. Servers, clusters and proxies have many
+// numbers for that, and new versions add some, so every server error that is not known to be permanent
+// counts as transient.
+func isTransient(err error) bool {
 	if refusal, ok := errors.AsType[*mysql.MySQLError](err); ok {
 		return !isPermanent(refusal)
 	}
@@ -175,26 +176,26 @@ func transient(err error) bool {
 	return lost
 }
 
-// transientInMigrations is transient for a migration: it stops the start if the user may not make it,
-// because the one who starts the service can mend that.
-func transientInMigrations(err error) bool {
+// isTransientInMigration is isTransient for a migration. Missing rights are permanent here, so that
+// the service stops at its start, when its operator can grant them.
+func isTransientInMigration(err error) bool {
 	if refusal, ok := errors.AsType[*mysql.MySQLError](err); ok && isDenied(refusal) {
 		return false
 	}
-	return transient(err)
+	return isTransient(err)
 }
 
-// turnedAway reports whether the server answered and had no room for the connection: the next one may
-// be let in a moment later.
-func turnedAway(err error) bool {
+// isConnLimit reports whether the server answered and had no room for the connection, so that one may
+// be accepted a moment later.
+func isConnLimit(err error) bool {
 	refusal, ok := errors.AsType[*mysql.MySQLError](err)
 	return ok && !isDenied(refusal) && !isPermanent(refusal)
 }
 
-// refusesWords reports whether the server refused the text of a statement.
-func refusesWords(err error) bool {
+// isTextError reports whether the server refused a text of the statement.
+func isTextError(err error) bool {
 	refusal, ok := errors.AsType[*mysql.MySQLError](err)
-	return ok && slices.Contains(refusedWords, refusal.Number)
+	return ok && slices.Contains(textErrors, refusal.Number)
 }
 
 func hasNumber(err error, number uint16) bool {
@@ -202,4 +203,4 @@ func hasNumber(err error, number uint16) bool {
 	return ok && refusal.Number == number
 }
 
-func noRows(err error) bool { return errors.Is(err, sql.ErrNoRows) }
+func isNotFound(err error) bool { return errors.Is(err, sql.ErrNoRows) }

@@ -136,8 +136,8 @@ func TestErrorsOfServers(t *testing.T) {
 			t.Parallel()
 			for _, n := range c.numbers {
 				err := refusal(n.number, n.state, "some words")
-				require.Equal(t, !c.permanent, transient(err), "transient: %d", n.number)
-				_, unanswered := errors.AsType[*unansweredError](atCommit(err))
+				require.Equal(t, !c.permanent, isTransient(err), "transient: %d", n.number)
+				_, unanswered := errors.AsType[*ambiguousCommitError](classifyCommit(err))
 				require.Equal(t, !c.nothing, unanswered, "in doubt at the COMMIT: %d", n.number)
 			}
 		})
@@ -178,14 +178,14 @@ func TestWhatAnErrorSays(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			_, unanswered := errors.AsType[*unansweredError](atCommit(c.err))
+			_, unanswered := errors.AsType[*ambiguousCommitError](classifyCommit(c.err))
 			require.Equal(t, c.unanswered, unanswered)
-			require.ErrorIs(t, atCommit(c.err), c.err, "the cause is kept")
-			require.Equal(t, c.transient, transient(c.err))
+			require.ErrorIs(t, classifyCommit(c.err), c.err, "the cause is kept")
+			require.Equal(t, c.transient, isTransient(c.err))
 		})
 	}
-	require.NoError(t, atCommit(nil))
+	require.NoError(t, classifyCommit(nil))
 	for _, ours := range []error{payment.ErrFenced, ports.ErrNotFound, errors.New("a damaged row")} {
-		require.False(t, transient(ours))
+		require.False(t, isTransient(ours))
 	}
 }

@@ -1,10 +1,10 @@
 package mysqlstore
 
 // OpenTogether is Open for a repository that makes lone changes by statements of many rows as well.
-func OpenTogether(databaseURL string, options Options) (*Payments, error) {
+func OpenBatchingAlways(databaseURL string, options Options) (*Payments, error) {
 	s, err := Open(databaseURL, options)
 	if err == nil {
-		s.fewest = 1
+		s.minBatchRows = 1
 	}
 	return s, err
 }

@@ -2,13 +2,13 @@ package mysqlstore
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"math"
 	"time"
 
 	"paymentd/adapters/mysqlstore/internal/queries"
 	"paymentd/core/payment"
+	"paymentd/internal/sqlrow"
 	"paymentd/ports"
 )
 
@@ -26,7 +26,7 @@ func (s *Payments) Find(ctx context.Context, id payment.OrderID) (p payment.Paym
 
 func find(ctx context.Context, q *queries.Queries, id payment.OrderID) (payment.Payment, error) {
 	row, err := q.FindPayment(ctx, id)
-	if noRows(err) {
+	if isNotFound(err) {
 		return payment.Payment{}, ports.ErrNotFound
 	}
 	if err != nil {
@@ -35,10 +35,10 @@ func find(ctx context.Context, q *queries.Queries, id payment.OrderID) (payment.
 	return fromRow(row.Payment, row.Now)
 }
 
-// History implements ports.Payments. It needs no transaction: attempts and events are added
-// together with the change of the payment that counts them, and never changed, so those that
-// the payment counts are all there, and those that it does not count yet are left out. One that
-// is archived at that moment may be read without what is leaving.
+// History implements ports.Payments. It needs no transaction: attempts and events are inserted
+// together with the update of the payment that counts them, and never changed, so all that the
+// payment counts are there, and later ones are left out. A history that is archived meanwhile may be
+// read in part.
 func (s *Payments) History(ctx context.Context, id payment.OrderID) (h ports.History, err error) {
 	err = s.read(ctx, func(ctx context.Context, q *queries.Queries) error {
 		h, err = history(ctx, q, id)
@@ -69,33 +69,26 @@ func history(ctx context.Context, q *queries.Queries, id payment.OrderID) (ports
 	if h.Keys, err = listKeys(ctx, q, id); err != nil {
 		return ports.History{}, err
 	}
-	for _, row := range attempts {
-		a, err := fromAttempt(row)
-		if err != nil {
-			return ports.History{}, err
-		}
-		h.Attempts = append(h.Attempts, a)
+	if h.Attempts, err = sqlrow.MapAll(attempts, fromAttempt); err != nil {
+		return ports.History{}, err
 	}
 	if !p.Attempt.StartedAt.IsZero() {
 		h.Attempts = append(h.Attempts, p.Attempt)
 	}
-	for _, row := range events {
-		e, err := fromEvent(row)
-		if err != nil {
-			return ports.History{}, err
-		}
-		h.Events = append(h.Events, e)
+	if h.Events, err = sqlrow.MapAll(events, fromEvent); err != nil {
+		return ports.History{}, err
 	}
 	return h, nil
 }
 
-// Bounds on creation times, where a query sets none.
+// Bounds on creation times, for a query without them.
 var (
 	earliest = time.Date(1000, time.January, 1, 0, 0, 0, 0, time.UTC)
 	latest   = time.Date(9999, time.January, 1, 0, 0, 0, 0, time.UTC)
 )
 
-// List implements ports.Payments. Payments of one moment come by their order id, backwards.
+// List implements ports.Payments. Payments that were created at the same
+// time are in descending order of their order id.
 func (s *Payments) List(ctx context.Context, query ports.ListQuery) (page ports.ListPage, err error) {
 	params := queries.ListPaymentsParams{
 		CreatedFrom:    orTime(query.CreatedFrom, earliest),
@@ -115,7 +108,7 @@ func (s *Payments) List(ctx context.Context, query ports.ListQuery) (page ports.
 	return page, nil
 }
 
-// noState is longer than the column: NOT IN needs something to compare with.
+// noState is longer than the column, and matches no row: NOT IN needs at least one value.
 const noState payment.State = "longer than any state"
 
 func list(
@@ -125,7 +118,7 @@ func list(
 	if limit == 0 {
 		return page, nil
 	}
-	params.Limit++ // one more tells whether another page follows
+	params.Limit++ // one more row, to see whether another page follows
 	rows, err := q.ListPayments(ctx, params)
 	if err != nil {
 		return page, err
@@ -137,14 +130,9 @@ func list(
 	}
 	for _, row := range rows {
 		p, err := fromRow(row.Payment, row.Now)
-		if unreadable, ok := errors.AsType[*payment.StoredRowError](err); ok {
-			page.Unreadable = append(page.Unreadable, unreadable)
-			continue
-		}
-		if err != nil {
+		if err := sqlrow.Collect(&page.Payments, &page.Unreadable, p, err); err != nil {
 			return page, err
 		}
-		page.Payments = append(page.Payments, p)
 	}
 	return page, nil
 }
@@ -162,7 +150,7 @@ func (s *Payments) Transactions(
 ) (page []ports.Transaction, err error) {
 	err = s.read(ctx, func(ctx context.Context, q *queries.Queries) error {
 		rows, err := q.ListTransactions(ctx, queries.ListTransactionsParams{After: after, Limit: atMost(limit)})
-		page = make([]ports.Transaction, 0, len(rows)) // anew at each try
+		page = make([]ports.Transaction, 0, len(rows)) // empty at each try
 		for _, row := range rows {
 			page = append(page, ports.Transaction{
 				OrderID: row.OrderID, Gateway: row.Gateway, TransactionID: string(row.TransactionID),

@@ -7,7 +7,7 @@ import (
 	"paymentd/internal/schema"
 )
 
-// ownColumns is how many of the columns that are asked for below a table of payments has.
+// ownColumns is how many of the columns in the query below paymentd's table has.
 const ownColumns = 3
 
 // errUnknownColumn is ER_BAD_FIELD_ERROR.
@@ -19,8 +19,8 @@ type queryer interface {
 }
 
 // checkOwn returns a *schema.ForeignError if another program has migrated the database, or has a table
-// named payments in it: this one's migrations would go on from the other's version, or fail half-way.
-// Other tables beside those of paymentd do no harm. It changes nothing.
+// named payments in it: the migrations would continue from the other program's version, or fail
+// half-way. Other tables do no harm. It changes nothing.
 func checkOwn(ctx context.Context, db queryer) error {
 	var columns, own int
 	err := db.QueryRowContext(ctx, "SELECT COUNT(*), COALESCE(SUM(column_name IN ('order_id', 'gateway_key', 'fence')), 0) "+
@@ -36,7 +36,7 @@ func checkOwn(ctx context.Context, db queryer) error {
 	err = db.QueryRowContext(ctx, "SELECT version, dirty FROM schema_migrations LIMIT 1").Scan(&version, &dirty)
 	foreign := &schema.ForeignError{What: "the table schema_migrations in the database is another program's"}
 	switch {
-	case noRows(err), hasNumber(err, errNoSuchTable):
+	case isNotFound(err), hasNumber(err, errNoSuchTable):
 		return nil
 	case hasNumber(err, errUnknownColumn):
 		return foreign

@@ -3,21 +3,20 @@ package mysqlstore
 import (
 	"context"
 	"database/sql"
-	"errors"
 	"fmt"
-	"log/slog"
 	"time"
 
 	"paymentd/adapters/mysqlstore/internal/queries"
 	"paymentd/core/payment"
-	"paymentd/ports"
+	"paymentd/internal/duequeue"
+	"paymentd/internal/sqlrow"
 )
 
 // RecordLookup implements ports.Payments.
 func (s *Payments) RecordLookup(
 	ctx context.Context, r payment.LookupRecord,
 ) (payment.Payment, payment.Verdict, error) {
-	d, err := s.move(ctx, newKeyMove(r.OrderID, r.Apply))
+	d, err := s.update(ctx, newKeyUpdate(r.OrderID, r.Apply))
 	if err != nil {
 		return payment.Payment{}, "", fmt.Errorf("record the lookup: %w", err)
 	}
@@ -28,62 +27,37 @@ func (s *Payments) RecordLookup(
 func (s *Payments) RecordApproval(
 	ctx context.Context, a payment.Approval,
 ) (payment.Payment, payment.Verdict, error) {
-	d, err := s.move(ctx, newKeyMove(a.OrderID, a.Apply))
+	d, err := s.update(ctx, newKeyUpdate(a.OrderID, a.Apply))
 	if err != nil {
 		return payment.Payment{}, "", fmt.Errorf("record the approval: %w", err)
 	}
 	return d.Payment, d.Verdict, nil
 }
 
-// claimDueKeys lets the domain decide about keys whose lookup is due, each in a transaction of its own.
-func (s *Payments) claimDueKeys(
-	ctx context.Context, terms payment.PickUpPolicy, limit int32,
-) (decisions []payment.Decision, err error) {
-	var due []queries.ListDueGatewayKeysRow
+// DueKeys implements duequeue.Store.
+func (s dueStore) DueKeys(
+	ctx context.Context, policy payment.PickUpPolicy, limit int,
+) (due []duequeue.Key, err error) {
 	err = s.read(ctx, func(ctx context.Context, q *queries.Queries) error {
-		due, err = q.ListDueGatewayKeys(ctx, queries.ListDueGatewayKeysParams{
-			WithinMicros: within(terms), Gateway: terms.Rules.Gateway, Limit: limit,
+		rows, err := q.ListDueGatewayKeys(ctx, queries.ListDueGatewayKeysParams{
+			WithinMicros: within(policy), Gateway: policy.Rules.Gateway, Limit: atMost(limit),
 		})
+		due = make([]duequeue.Key, 0, len(rows)) // empty at each try
+		for _, row := range rows {
+			due = append(due, duequeue.Key(row))
+		}
 		return err
 	})
-	if err != nil {
-		return nil, err
-	}
-	for _, key := range due {
-		pickUp := func(p payment.Payment, now time.Time) (payment.Decision, error) {
-			return terms.PickUpKey(p, key.GatewayKey, now), nil
-		}
-		d, err := s.move(ctx, newKeyMove(key.OrderID, pickUp))
-		switch {
-		case errors.Is(err, ports.ErrUnavailable), errors.Is(err, ports.ErrInDoubt):
-			return decisions, err
-		case err != nil:
-			if err := s.putOffKey(ctx, terms, key, err); err != nil {
-				return decisions, err
-			}
-		case d.Verdict == payment.VerdictLookUp:
-			decisions = append(decisions, d)
-		}
-	}
-	return decisions, nil
+	return due, err
 }
 
-// putOffKey takes a key whose payment cannot be read out of the way of the others.
-func (s *Payments) putOffKey(
-	ctx context.Context, terms payment.PickUpPolicy, key queries.ListDueGatewayKeysRow, why error,
-) error {
-	s.log.LogAttrs(ctx, slog.LevelError, "a due lookup is put off: its payment cannot be read",
-		slog.String("order_id", string(key.OrderID)), slog.String("gateway_key", string(key.GatewayKey)),
-		slog.String("error", why.Error()))
-	err := s.write(ctx, func(ctx context.Context, conn *sql.Conn) error {
-		return atCommit(queries.New(conn).PutOffGatewayKey(ctx, queries.PutOffGatewayKeyParams{
-			PutOffMicros: terms.Postponement().Microseconds(), OrderID: key.OrderID, GatewayKey: key.GatewayKey,
+// PutOffKey implements duequeue.Store.
+func (s dueStore) PutOffKey(ctx context.Context, policy payment.PickUpPolicy, key duequeue.Key) error {
+	return s.write(ctx, func(ctx context.Context, conn *sql.Conn) error {
+		return classifyCommit(queries.New(conn).PutOffGatewayKey(ctx, queries.PutOffGatewayKeyParams{
+			PutOffMicros: policy.Postponement().Microseconds(), OrderID: key.OrderID, GatewayKey: key.GatewayKey,
 		}))
 	})
-	if err != nil {
-		return fmt.Errorf("put off the lookup: %w", err)
-	}
-	return nil
 }
 
 // listKeys returns the records of an order's keys.
@@ -119,25 +93,16 @@ func fromKeyRow(row *queries.GatewayKey) payment.Key {
 	}
 }
 
-func toKeyRow(id payment.OrderID, k payment.Key, words wording) queries.PutGatewayKeyParams {
+func toKeyRow(id payment.OrderID, k payment.Key, text textMode) queries.PutGatewayKeyParams {
 	return queries.PutGatewayKeyParams{
 		OrderID: id, GatewayKey: k.Key, Gateway: k.Gateway,
 		SentAt: nullable(k.Sent.DB), SentClock: workerMicros(k.Sent.Worker), LifetimeMicros: k.Lifetime.Microseconds(),
-		DoubtAnswered: flag(k.Doubt.Answered), DoubtNamed: flag(k.Doubt.Named),
+		DoubtAnswered: sqlrow.Flag(k.Doubt.Answered), DoubtNamed: sqlrow.Flag(k.Doubt.Named),
 		DoubtUnansweredAt: nullable(k.Doubt.Unanswered.DB), DoubtUnansweredClock: workerMicros(k.Doubt.Unanswered.Worker),
 		DoubtLatestAt: nullable(k.Doubt.Latest.DB), DoubtLatestClock: workerMicros(k.Doubt.Latest.Worker),
-		RefusedClass: k.Refusal.Class, RefusedCode: k.Refusal.Code, RefusedMessage: words.text(k.Refusal.Message),
+		RefusedClass: k.Refusal.Class, RefusedCode: k.Refusal.Code, RefusedMessage: text.text(k.Refusal.Message),
 		LookAt: nullable(k.Look.DB), LookClock: workerMicros(k.Look.Worker), Attempts: k.Attempts, Lookups: k.Lookups,
 		DueAt: nullable(k.DueAt), Closed: k.Closed, ClosedAt: nullable(k.ClosedAt), WatchUntil: nullable(k.WatchUntil),
 		TransactionID: []byte(k.TransactionID),
 	}
-}
-
-// within is how far ahead a due time may lie, in microseconds; a century if there is no limit.
-func within(terms payment.PickUpPolicy) int64 {
-	const century = 100 * 365 * 24 * time.Hour
-	if d := terms.DueWithin(); d > 0 {
-		return d.Microseconds()
-	}
-	return century.Microseconds()
 }

@@ -11,19 +11,19 @@ import (
 	"paymentd/ports"
 )
 
-// releaseBatch bounds how many payments of an expired replica are released at a time.
+// releaseBatch limits the payments of an expired replica that one statement releases.
 const releaseBatch = 500
 
-// Beat implements ports.Payments. It is one statement. Unlike other writes it is torn off when
-// ctx ends: a heartbeat that hangs on a lost connection must not hold up the next one.
+// Heartbeat implements ports.Payments. It is one statement. Unlike other writes it is cancelled when
+// ctx ends, because a heartbeat that hangs on a lost connection must not delay the next one.
 func (s *Payments) Heartbeat(ctx context.Context, replica string) error {
-	err := s.try(ctx, ctx, func(waiting, using context.Context) error {
-		return s.once(waiting, using, func(ctx context.Context, conn *sql.Conn) error {
-			return atCommit(queries.New(conn).Heartbeat(ctx, replica))
+	err := s.retry(ctx, ctx, func(waiting, using context.Context) error {
+		return s.onConn(waiting, using, func(ctx context.Context, conn *sql.Conn) error {
+			return classifyCommit(queries.New(conn).Heartbeat(ctx, replica))
 		})
 	})
 	if err != nil {
-		return fmt.Errorf("beat: %w", s.explained(ctx, err))
+		return fmt.Errorf("send the heartbeat: %w", s.withReadOnlyReason(ctx, err))
 	}
 	return nil
 }
@@ -46,10 +46,9 @@ func (s *Payments) Heartbeats(ctx context.Context, asking string) (beats []ports
 	return beats, nil
 }
 
-// Release implements ports.Payments. The leases end first, and then the replica is forgotten: in
-// this order, so that the release is repeated after a crash in between. If another replica was
-// first, or the expired one has beaten meanwhile, the claims that were released are lost to it,
-// and the fencing tokens keep that harmless.
+// Release implements ports.Payments. The leases end first, and then the replica's row is deleted, so
+// that the release is repeated after a crash in between. If the expired replica sends a heartbeat
+// meanwhile, it has lost the released claims; fencing makes that harmless.
 func (s *Payments) Release(ctx context.Context, h ports.Heartbeat) (released bool, err error) {
 	latest, err := s.isLatest(ctx, h)
 	if err == nil && latest {
@@ -85,7 +84,7 @@ func (s *Payments) release(ctx context.Context, h ports.Heartbeat) (bool, error)
 	err := s.write(ctx, func(ctx context.Context, conn *sql.Conn) (err error) {
 		params := queries.DeleteExpiredReplicaParams{Name: h.Replica, BeatAt: h.At}
 		deleted, err = queries.New(conn).DeleteExpiredReplica(ctx, params)
-		return atCommit(err)
+		return classifyCommit(err)
 	})
 	return deleted > 0, err
 }
@@ -105,17 +104,17 @@ func (s *Payments) releasePayments(ctx context.Context, replica string, held []p
 	}
 	return s.write(ctx, func(ctx context.Context, conn *sql.Conn) error {
 		params := queries.ReleasePaymentsParams{OrderIds: held, Replica: replica}
-		return atCommit(queries.New(conn).ReleasePayments(ctx, params))
+		return classifyCommit(queries.New(conn).ReleasePayments(ctx, params))
 	})
 }
 
 // Leave implements ports.Payments.
 func (s *Payments) Leave(ctx context.Context, replica string) error {
 	err := s.write(ctx, func(ctx context.Context, conn *sql.Conn) error {
-		return atCommit(queries.New(conn).DeleteReplica(ctx, replica))
+		return classifyCommit(queries.New(conn).DeleteReplica(ctx, replica))
 	})
 	if err != nil {
-		return fmt.Errorf("leave: %w", err)
+		return fmt.Errorf("remove the replica: %w", err)
 	}
 	return nil
 }

@@ -9,6 +9,7 @@ import (
 
 	"paymentd/adapters/mysqlstore/internal/queries"
 	"paymentd/core/apikey"
+	"paymentd/internal/sqlrow"
 	"paymentd/ports"
 )
 
@@ -29,11 +30,11 @@ func (k *Keys) Create(ctx context.Context, key apikey.Key) error {
 	return nil
 }
 
-// insertKey is several statements, each by itself, so that none holds a lock for another. The
-// unique names are what decides between two that are created at once.
+// insertKey runs several statements without a transaction, so that none holds a lock during another.
+// The unique index on the name decides between two keys that are created at once.
 func insertKey(ctx context.Context, q *queries.Queries, key apikey.Key) error {
 	if known, err := knowsKey(ctx, q, key.ID); err != nil || known {
-		return err // stored already, and the answer to that was lost
+		return err // an earlier try was stored, and its answer lost
 	}
 	active, err := q.CountActiveKeys(ctx)
 	if err != nil {
@@ -47,18 +48,18 @@ func insertKey(ctx context.Context, q *queries.Queries, key apikey.Key) error {
 		Scopes: key.Scopes.String(), Hash: key.Hash[:],
 	})
 	if !hasNumber(err, errDuplicateKey) {
-		return atCommit(err)
+		return classifyCommit(err)
 	}
 	if known, err := knowsKey(ctx, q, key.ID); err != nil || known {
-		return err // an earlier try has come late
+		return err // an earlier try was stored meanwhile
 	}
 	return ports.ErrKeyNameTaken
 }
 
 func knowsKey(ctx context.Context, q *queries.Queries, id apikey.ID) (bool, error) {
-	// A key that has the id as its name is not this one, and neither is a damaged row without a name.
+	// FindKey also matches another key with the id as its name, and a damaged row without a name.
 	row, err := q.FindKey(ctx, queries.FindKeyParams{ID: id, Name: apikey.Name(id)})
-	if noRows(err) {
+	if isNotFound(err) {
 		return false, nil
 	}
 	return err == nil && row.ApiKey.ID == id, err
@@ -66,7 +67,7 @@ func knowsKey(ctx context.Context, q *queries.Queries, id apikey.ID) (bool, erro
 
 // Revoke implements ports.Keys.
 func (k *Keys) Revoke(ctx context.Context, idOrName string) (key apikey.Key, err error) {
-	lost := false // the answer to an earlier try
+	lost := false // the answer to an earlier try was lost
 	err = k.s.write(ctx, func(ctx context.Context, conn *sql.Conn) error {
 		q := queries.New(conn)
 		if key, err = findKey(ctx, q, idOrName); err != nil {
@@ -76,12 +77,12 @@ func (k *Keys) Revoke(ctx context.Context, idOrName string) (key apikey.Key, err
 			return revokedAlready(lost)
 		}
 		revoked, err := q.RevokeKey(ctx, key.ID)
-		if err = atCommit(err); err != nil {
-			_, unanswered := errors.AsType[*unansweredError](err)
+		if err = classifyCommit(err); err != nil {
+			_, unanswered := errors.AsType[*ambiguousCommitError](err)
 			lost = lost || unanswered
 			return err
 		}
-		idOrName = string(key.ID) // its name is free from here on
+		idOrName = string(key.ID) // because its name is free now
 		if key, err = findKey(ctx, q, idOrName); err != nil {
 			return err
 		}
@@ -102,7 +103,7 @@ func revokedAlready(byUs bool) error {
 
 func findKey(ctx context.Context, q *queries.Queries, idOrName string) (apikey.Key, error) {
 	row, err := q.FindKey(ctx, queries.FindKeyParams{ID: apikey.ID(idOrName), Name: apikey.Name(idOrName)})
-	if noRows(err) {
+	if isNotFound(err) {
 		return apikey.Key{}, ports.ErrNoSuchKey
 	}
 	if err != nil {
@@ -131,10 +132,10 @@ func (k *Keys) List(ctx context.Context, limit int) (list ports.KeyList, err err
 	return list, nil
 }
 
-// maxKeys is the longest list of keys that is ever asked for.
+// maxKeys limits a list of keys.
 const maxKeys = 1 << 20
 
-// Active implements ports.Keys. While there is an active key it is one statement.
+// Active implements ports.Keys. It is one statement while there is an active key.
 func (k *Keys) Active(ctx context.Context) (active ports.ActiveKeys, err error) {
 	err = k.s.read(ctx, func(ctx context.Context, q *queries.Queries) error {
 		listed, err := q.ListActiveKeys(ctx)
@@ -167,15 +168,15 @@ func (k *Keys) NoteUse(ctx context.Context, ids []apikey.ID, grain time.Duration
 	}
 	err := k.s.write(ctx, func(ctx context.Context, conn *sql.Conn) error {
 		params := queries.NoteKeysUsedParams{Ids: ids, GrainMicros: grain.Microseconds()}
-		return atCommit(queries.New(conn).NoteKeysUsed(ctx, params))
+		return classifyCommit(queries.New(conn).NoteKeysUsed(ctx, params))
 	})
 	if err != nil {
-		return fmt.Errorf("note the use of API keys: %w", err)
+		return fmt.Errorf("record the use of API keys: %w", err)
 	}
 	return nil
 }
 
-// fromKey returns a key as it was read, or the *apikey.StoredRowError that says why the row makes none.
+// fromKey returns a *apikey.StoredRowError if the row is damaged.
 func fromKey(row queries.ApiKey) (apikey.Key, error) {
 	hash, err := apikey.ReadHash(row.ID, row.Hash)
 	if err != nil {
@@ -188,18 +189,13 @@ func fromKey(row queries.ApiKey) (apikey.Key, error) {
 	return key, key.Validate()
 }
 
-// readKeys returns the keys that the rows make, and why the others make none.
+// readKeys returns the keys of the rows, and the errors of those that are damaged.
 func readKeys(rows []queries.ApiKey) (keys []apikey.Key, unreadable []*apikey.StoredRowError, err error) {
 	for _, row := range rows {
 		key, err := fromKey(row)
-		if damaged, ok := errors.AsType[*apikey.StoredRowError](err); ok {
-			unreadable = append(unreadable, damaged)
-			continue
-		}
-		if err != nil {
+		if err := sqlrow.Collect(&keys, &unreadable, key, err); err != nil {
 			return nil, nil, err
 		}
-		keys = append(keys, key)
 	}
 	return keys, unreadable, nil
 }

@@ -16,7 +16,7 @@ const (
 	listLosses = "SELECT table_name, row_count FROM " + schema.LossTable + " ORDER BY id"
 )
 
-// migrator is golang-migrate's driver, with what a step back must know.
+// migrator is golang-migrate's driver, with the checks that a step back needs.
 type migrator struct {
 	database.Driver
 
@@ -32,8 +32,8 @@ func (m *migrator) CountRows(ctx context.Context, table string) (rows int64, err
 	return rows, err
 }
 
-// AliveReplicas implements schema.Database. A heartbeat that lies further ahead than the longest
-// timeout that settings permit is left over from a clock that was wrong.
+// AliveReplicas implements schema.Database. It ignores heartbeats further ahead than the longest
+// timeout that the settings permit, because a wrong clock has left them.
 func (m *migrator) AliveReplicas(ctx context.Context, timeout time.Duration) (names []string, err error) {
 	rows, err := m.db.QueryContext(ctx, "SELECT name FROM replicas WHERE beat_at > NOW(6) - INTERVAL ? MICROSECOND "+
 		"AND beat_at < NOW(6) + INTERVAL 1 HOUR ORDER BY name", timeout.Microseconds())

@@ -27,26 +27,26 @@ type Payments struct {
 	config  *mysql.Config // of the connections
 	latest  uint          // the schema version that this program was built for
 
-	// Where commits are not shared, these are nil.
-	openings  *groupcommit.Batcher[*opening]
-	settlings *groupcommit.Batcher[*settling]
-	fewest    int // changes that are made by a statement of many rows
+	// nil if commits are not shared
+	claims       *groupcommit.Batcher[*insertClaim]
+	settlements  *groupcommit.Batcher[*fastSettle]
+	minBatchRows int // fewer changes are written by the generated statement of one row
 }
 
-// Options are the limits of a repository. A zero field stands for its default.
+// Options are the limits of a repository. A zero field means the default.
 type Options struct {
-	// MaxOpen is the most connections to the server, and how many are kept idle: 32.
+	// MaxOpen limits the connections to the server, open and idle. Default: 32.
 	MaxOpen int
-	// ConnLifetime is how long a connection is used before it is made anew, so that a
-	// server that came back, or a moved name, gets its share: 5 min.
+	// ConnLifetime is how long a connection is used before it is reopened, so that connections spread
+	// to a server that came back, or to a new address. Default: 5 min.
 	ConnLifetime time.Duration
-	// Timeout bounds a wait for a free connection, and each statement or short transaction
-	// from its first byte to its commit: 5 s. Locks are waited for half as long.
+	// Timeout limits the wait for a free connection, and each statement or short transaction up to its
+	// commit. Default: 5 s. Lock waits are limited to half of it.
 	Timeout time.Duration
-	// CommitsAlone makes each claim and each settlement a commit of its own, where otherwise
-	// those that arrive while another is under way share the next one.
+	// CommitsAlone gives each claim and each settlement a commit of its own. By default, those that
+	// arrive while a commit is in flight share the next one.
 	CommitsAlone bool
-	// Log is told what an operator must know.
+	// Log reports what needs an operator.
 	Log *slog.Logger
 }
 
@@ -59,8 +59,8 @@ func (o Options) withDefaults() Options {
 }
 
 // Open returns the repository in the database of the URL
-// mysql://user:password@host:port/database. It makes no connection yet, so that a server
-// that is down can come later: until then every method returns ports.ErrUnavailable.
+// mysql://user:password@host:port/database. It does not connect, so that the server may start later:
+// until then every method returns ports.ErrUnavailable.
 func Open(databaseURL string, options Options) (*Payments, error) {
 	o := options.withDefaults()
 	config, err := parseURL(databaseURL)
@@ -80,16 +80,16 @@ func Open(databaseURL string, options Options) (*Payments, error) {
 	db.SetMaxOpenConns(o.MaxOpen)
 	db.SetMaxIdleConns(o.MaxOpen)
 	db.SetConnMaxLifetime(o.ConnLifetime)
-	db.SetConnMaxIdleTime(idleTimeout(o.Timeout) / 2) // before the server does it
-	s := &Payments{db: db, timeout: o.Timeout, log: o.Log, config: config, latest: latest, fewest: 2}
+	db.SetConnMaxIdleTime(idleTimeout(o.Timeout) / 2) // before the server closes it
+	s := &Payments{db: db, timeout: o.Timeout, log: o.Log, config: config, latest: latest, minBatchRows: 2}
 	if !o.CommitsAlone {
-		s.openings = groupcommit.NewBatcher(most, lanes, slow, s.openTogether)
-		s.settlings = groupcommit.NewBatcher(most, lanes, slow, s.settleTogether)
+		s.claims = groupcommit.NewBatcher(maxBatchRows, maxConcurrent, stallAfter, s.insertBatch)
+		s.settlements = groupcommit.NewBatcher(maxBatchRows, maxConcurrent, stallAfter, s.settleBatch)
 	}
 	return s, nil
 }
 
-// Close ends the connections. It waits for the statements that are under way.
+// Close closes the connections. It waits for the statements in flight.
 func (s *Payments) Close() error {
 	if err := s.db.Close(); err != nil {
 		return fmt.Errorf("close the database: %w", err)
@@ -97,7 +97,7 @@ func (s *Payments) Close() error {
 	return nil
 }
 
-// Pools returns how the connections are used, by the name of their pool.
+// Pools returns the connection statistics, by the name of the pool.
 func (s *Payments) Pools() map[string]sql.DBStats {
 	return map[string]sql.DBStats{"mysql": s.db.Stats()}
 }
@@ -111,11 +111,11 @@ func (s *Payments) Ready(ctx context.Context) error {
 	return status.Err()
 }
 
-// SchemaStatus reads where the schema stands, and changes nothing. Another program's database is a
-// *schema.ForeignError.
+// SchemaStatus reads the schema's version, and changes nothing. For another program's database it
+// returns a *schema.ForeignError.
 func (s *Payments) SchemaStatus(ctx context.Context) (schema.Status, error) {
-	err := s.try(ctx, ctx, func(waiting, using context.Context) error {
-		return s.once(waiting, using, func(ctx context.Context, conn *sql.Conn) error { return checkOwn(ctx, conn) })
+	err := s.retry(ctx, ctx, func(waiting, using context.Context) error {
+		return s.onConn(waiting, using, func(ctx context.Context, conn *sql.Conn) error { return checkOwn(ctx, conn) })
 	})
 	if err != nil {
 		return schema.Status{}, err
@@ -123,12 +123,12 @@ func (s *Payments) SchemaStatus(ctx context.Context) (schema.Status, error) {
 	return s.schemaStatus(ctx)
 }
 
-// schemaStatus reads where the schema stands.
+// schemaStatus is SchemaStatus without the check for another program's database.
 func (s *Payments) schemaStatus(ctx context.Context) (schema.Status, error) {
 	status := schema.Status{Latest: s.latest}
 	err := s.read(ctx, func(ctx context.Context, q *queries.Queries) error {
 		row, err := q.SchemaVersion(ctx)
-		if noRows(err) || hasNumber(err, errNoSuchTable) {
+		if isNotFound(err) || hasNumber(err, errNoSuchTable) {
 			return nil // version 0
 		}
 		status.Version, status.Dirty = uint(max(0, row.Version)), row.Dirty

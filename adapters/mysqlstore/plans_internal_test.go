@@ -40,14 +40,14 @@ func (s *spy) QueryRowContext(ctx context.Context, statement string, args ...any
 func TestPlans(t *testing.T) { //nolint:tparallel // its parts share one connection
 	t.Parallel()
 	s := onOneConnection(t)
-	const opened, settled = 40 * most, 38 * most
-	for batch := range opened / most {
-		orders := make([]payment.OrderID, 0, most)
-		for i := range most {
-			orders = append(orders, payment.OrderID(fmt.Sprintf("order-%05d", batch*most+i)))
+	const opened, settled = 40 * maxBatchRows, 38 * maxBatchRows
+	for batch := range opened / maxBatchRows {
+		orders := make([]payment.OrderID, 0, maxBatchRows)
+		for i := range maxBatchRows {
+			orders = append(orders, payment.OrderID(fmt.Sprintf("order-%05d", batch*maxBatchRows+i)))
 		}
 		claims := openings(t, orders...)
-		for _, err := range s.openTogether(claims) {
+		for _, err := range s.insertBatch(claims) {
 			require.NoError(t, err)
 		}
 	}

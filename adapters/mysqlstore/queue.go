@@ -5,122 +5,109 @@ import (
 	"database/sql"
 	"errors"
 	"fmt"
-	"log/slog"
 	"math"
-	"strings"
 	"time"
 
 	"paymentd/adapters/mysqlstore/internal/queries"
 	"paymentd/core/payment"
+	"paymentd/internal/duequeue"
 	"paymentd/ports"
 )
 
-// maxPutOff bounds the batches of rows that cannot be read which one call passes over.
-const maxPutOff = 100
-
-// ClaimDue implements ports.Payments. The payments are claimed in one transaction, in which rows that
-// cannot be read are put off. If one cannot be written, the transaction fails for the others as well;
-// then each is claimed in its own, and that one put off.
+// ClaimDue implements ports.Payments.
 func (s *Payments) ClaimDue(
-	ctx context.Context, terms payment.PickUpPolicy, limit int,
-) (decisions []payment.Decision, err error) {
-	for range maxPutOff {
-		var putOff int
-		decisions, putOff, err = s.claimDue(ctx, terms, limit)
-		if err != nil || len(decisions) > 0 || putOff == 0 {
-			break
-		}
-	}
-	if free := limit - len(decisions); err == nil && terms.Work == payment.WorkLookups && free > 0 {
-		var keys []payment.Decision
-		keys, err = s.claimDueKeys(ctx, terms, atMost(free))
-		decisions = append(decisions, keys...)
-	}
-	if err != nil && len(decisions) == 0 { // what was claimed is worked on; the rest stays due
-		return nil, fmt.Errorf("claim due payments: %w", err)
-	}
-	return decisions, nil
+	ctx context.Context, policy payment.PickUpPolicy, limit int,
+) ([]payment.Decision, error) {
+	return duequeue.Claim(ctx, dueStore{s}, s.log, policy, limit)
 }
 
-// claimDue claims a batch, and returns how many rows it has put off because they cannot be read.
-func (s *Payments) claimDue(
-	ctx context.Context, terms payment.PickUpPolicy, limit int,
-) (decisions []payment.Decision, putOff int, err error) {
-	due, err := s.listDue(ctx, terms, atMost(limit))
+// dueStore is duequeue.Store on MySQL.
+type dueStore struct{ *Payments }
+
+// ClaimBatch implements duequeue.Store.
+func (s dueStore) ClaimBatch(
+	ctx context.Context, policy payment.PickUpPolicy, limit int,
+) ([]payment.Decision, []*payment.StoredRowError, error) {
+	due, err := s.DueOrders(ctx, policy, limit)
 	if err != nil || len(due) == 0 {
-		return nil, 0, err
+		return nil, nil, err
 	}
-	b := &batch{terms: terms, due: due, token: newToken()}
-	err = s.write(ctx, b.claim)
-	switch {
-	case err == nil:
-		for _, unreadable := range b.unreadable {
-			s.logPutOff(ctx, unreadable.OrderID, unreadable)
-		}
-		return b.decisions, len(b.unreadable), nil
-	case errors.Is(err, ports.ErrUnavailable), errors.Is(err, ports.ErrInDoubt):
-		return nil, 0, err
+	c := &dueClaim{policy: policy, due: due, token: newToken()}
+	if err := s.write(ctx, c.write); err != nil {
+		return nil, nil, err
 	}
-	s.log.LogAttrs(ctx, slog.LevelError, "due payments cannot be claimed together; claiming them one by one",
-		slog.String("error", err.Error()))
-	decisions, err = s.claimSingly(ctx, terms, due)
-	if len(decisions) > 0 {
-		err = nil // what was claimed is worked on; the rest stays due
-	}
-	return decisions, 0, err
+	return c.decisions, c.unreadable, nil
 }
 
-func (s *Payments) listDue(ctx context.Context, terms payment.PickUpPolicy, limit int32) (due []payment.OrderID, err error) {
+// DueOrders implements duequeue.Store.
+func (s dueStore) DueOrders(
+	ctx context.Context, policy payment.PickUpPolicy, limit int,
+) (due []payment.OrderID, err error) {
 	err = s.read(ctx, func(ctx context.Context, q *queries.Queries) error {
 		due, err = q.ListDuePayments(ctx, queries.ListDuePaymentsParams{
-			WithinMicros: within(terms), State: terms.Work.State(), Gateway: terms.Rules.Gateway, Limit: limit,
+			WithinMicros: within(policy), State: policy.Work.State(), Gateway: policy.Rules.Gateway, Limit: atMost(limit),
 		})
 		return err
 	})
 	return due, err
 }
 
-// batch is one run of ClaimDue.
-type batch struct {
-	terms payment.PickUpPolicy
-	due   []payment.OrderID
-	token int64
-	// Of the latest try that got as far as its commit.
-	decisions  []payment.Decision
-	unreadable []*payment.StoredRowError // of the rows that were put off
+// Decide implements duequeue.Store.
+func (s dueStore) Decide(
+	ctx context.Context, id payment.OrderID,
+	decide func(payment.Payment, time.Time) (payment.Decision, error),
+) (payment.Decision, error) {
+	return s.update(ctx, newKeyUpdate(id, decide))
 }
 
-// claim is one try, and one transaction.
-func (b *batch) claim(ctx context.Context, conn *sql.Conn) error {
+// PutOff implements duequeue.Store.
+func (s dueStore) PutOff(ctx context.Context, policy payment.PickUpPolicy, id payment.OrderID, reason string) error {
+	return s.write(ctx, func(ctx context.Context, conn *sql.Conn) error {
+		return classifyCommit(putOff(ctx, queries.New(conn), policy, id, reason))
+	})
+}
+
+// dueClaim claims due payments in one transaction.
+type dueClaim struct {
+	policy payment.PickUpPolicy
+	due    []payment.OrderID
+	token  int64
+	// Of the latest try that reached its commit.
+	decisions  []payment.Decision
+	unreadable []*payment.StoredRowError // rows that were postponed
+}
+
+// write is one try, in one transaction.
+func (c *dueClaim) write(ctx context.Context, conn *sql.Conn) error {
 	return transact(ctx, conn, func(q *queries.Queries) error {
-		written, err := b.writtenBefore(ctx, q)
-		if written || err != nil {
+		committed, err := c.isCommitted(ctx, q)
+		if committed || err != nil {
 			return err
 		}
-		b.decisions, b.unreadable, err = b.decide(ctx, q)
+		c.decisions, c.unreadable, err = c.decide(ctx, q)
 		return err
 	})
 }
 
-// writtenBefore reports whether an earlier try was committed and its answer lost. Its
-// payments were written together, so one of them tells of all.
-func (b *batch) writtenBefore(ctx context.Context, q *queries.Queries) (bool, error) {
-	if len(b.decisions) == 0 {
+// isCommitted reports whether an earlier try was committed and its answer lost. Its payments were
+// written in one transaction, so the row of one of them shows it for all.
+func (c *dueClaim) isCommitted(ctx context.Context, q *queries.Queries) (bool, error) {
+	if len(c.decisions) == 0 {
 		return false, nil
 	}
-	row, err := q.LockPayment(ctx, b.decisions[0].Payment.OrderID)
+	row, err := q.LockPayment(ctx, c.decisions[0].Payment.OrderID)
 	if err != nil {
 		return false, fmt.Errorf("lock the payment: %w", err)
 	}
-	return row.Payment.ClaimToken == b.token, nil
+	return row.Payment.ClaimToken == c.token, nil
 }
 
-// decide locks due payments, decides about each and stores the decisions.
-func (b *batch) decide(
+// decide locks the due payments, decides on each, and stores the decisions.
+func (c *dueClaim) decide(
 	ctx context.Context, q *queries.Queries,
 ) (decisions []payment.Decision, unreadable []*payment.StoredRowError, err error) {
 	rows, err := q.LockDuePayments(ctx, queries.LockDuePaymentsParams{
-		OrderIds: b.due, State: b.terms.Work.State(), WithinMicros: within(b.terms),
+		OrderIds: c.due, State: c.policy.Work.State(), WithinMicros: within(c.policy),
 	})
 	if err != nil {
 		return nil, nil, fmt.Errorf("lock due payments: %w", err)
@@ -129,7 +116,7 @@ func (b *batch) decide(
 		p, err := fromRow(row.Payment, row.Now)
 		if damaged, ok := errors.AsType[*payment.StoredRowError](err); ok {
 			unreadable = append(unreadable, damaged)
-			err = putOff(ctx, q, b.terms, row.Payment.OrderID, damaged)
+			err = putOff(ctx, q, c.policy, row.Payment.OrderID, duequeue.Reason(damaged))
 			if err == nil {
 				continue
 			}
@@ -142,8 +129,8 @@ func (b *batch) decide(
 				return nil, nil, err
 			}
 		}
-		d := b.terms.PickUp(p, row.Now)
-		if err := store(ctx, q, row.Payment, d, b.token); err != nil {
+		d := c.policy.PickUp(p, row.Now)
+		if err := store(ctx, q, row.Payment, d, c.token); err != nil {
 			return nil, nil, err
 		}
 		if d.Write {
@@ -153,124 +140,88 @@ func (b *batch) decide(
 	return decisions, unreadable, nil
 }
 
-// claimSingly claims due payments one by one, and puts off those that cannot be.
-func (s *Payments) claimSingly(
-	ctx context.Context, terms payment.PickUpPolicy, due []payment.OrderID,
-) (decisions []payment.Decision, err error) {
-	pickUp := func(p payment.Payment, now time.Time) (payment.Decision, error) {
-		return terms.PickUp(p, now), nil
-	}
-	for _, id := range due {
-		d, err := s.move(ctx, newKeyMove(id, pickUp))
-		switch {
-		case errors.Is(err, ports.ErrUnavailable), errors.Is(err, ports.ErrInDoubt):
-			return decisions, err
-		case err != nil:
-			s.putOff(ctx, terms, id, err)
-		case d.Write:
-			decisions = append(decisions, d)
-		}
-	}
-	return decisions, nil
-}
-
-// putOff takes a payment that cannot be worked on out of the way of the others, with the
-// reason in its row.
-func (s *Payments) putOff(ctx context.Context, terms payment.PickUpPolicy, id payment.OrderID, why error) {
-	s.logPutOff(ctx, id, why)
-	err := s.write(ctx, func(ctx context.Context, conn *sql.Conn) error {
-		return atCommit(putOff(ctx, queries.New(conn), terms, id, why))
+func putOff(ctx context.Context, q *queries.Queries, policy payment.PickUpPolicy, id payment.OrderID, reason string) error {
+	err := q.PutOffPayment(ctx, queries.PutOffPaymentParams{
+		PutOffMicros: policy.Postponement().Microseconds(), Reason: textModeOf(ctx).text(reason),
+		OrderID: id, WithinMicros: within(policy),
 	})
-	if err != nil { // it stays due, and the others are not to wait for that
-		s.log.LogAttrs(ctx, slog.LevelError, "a due payment could not be put off",
-			slog.String("order_id", string(id)), slog.String("error", err.Error()))
-	}
-}
-
-func putOff(ctx context.Context, q *queries.Queries, terms payment.PickUpPolicy, id payment.OrderID, why error) error {
-	reason := "put off: " + why.Error()
-	reason = strings.ToValidUTF8(reason[:min(len(reason), payment.MaxMessageBytes)], "")
-	params := queries.PutOffPaymentParams{
-		PutOffMicros: terms.Postponement().Microseconds(), Reason: wordingOf(ctx).text(reason), OrderID: id, WithinMicros: within(terms),
-	}
-	if err := q.PutOffPayment(ctx, params); err != nil {
+	if err != nil {
 		return fmt.Errorf("put off the payment: %w", err)
 	}
 	return nil
 }
 
-func (s *Payments) logPutOff(ctx context.Context, id payment.OrderID, why error) {
-	attributes := []slog.Attr{slog.String("order_id", string(id))}
-	if damaged, ok := errors.AsType[*payment.StoredRowError](why); ok {
-		attributes = append(attributes, slog.String("table", damaged.Table), slog.String("column", damaged.Column))
-	}
-	s.log.LogAttrs(ctx, slog.LevelError, "a due payment is put off: it cannot be claimed",
-		append(attributes, slog.String("error", why.Error()))...)
-}
-
 // NextDue implements ports.Payments.
 func (s *Payments) NextDue(
-	ctx context.Context, terms payment.PickUpPolicy,
+	ctx context.Context, policy payment.PickUpPolicy,
 ) (in time.Duration, found bool, err error) {
-	var payments, keys time.Duration
-	var somePayment, someKey bool
 	err = s.read(ctx, func(ctx context.Context, q *queries.Queries) error {
-		if terms.Ahead {
+		in, found = 0, false
+		take := func(micros int64, err error) error {
+			switch {
+			case isNotFound(err):
+				return nil
+			case err != nil:
+				return err
+			}
+			left := max(0, time.Duration(micros)*time.Microsecond)
+			if !found || left < in {
+				in, found = left, true
+			}
+			return nil
+		}
+		if policy.Ahead {
 			ahead, err := q.AnyDueAhead(ctx, queries.AnyDueAheadParams{
-				WithinMicros: within(terms), State: terms.Work.State(), Gateway: terms.Rules.Gateway,
+				WithinMicros: within(policy), State: policy.Work.State(), Gateway: policy.Rules.Gateway,
 			})
-			if payments, somePayment = 0, ahead; ahead || err != nil {
+			if found = ahead; ahead || err != nil {
 				return err
 			}
 		}
-		params := queries.NextDueParams{State: terms.Work.State(), Gateway: terms.Rules.Gateway}
-		micros, err := q.NextDue(ctx, params)
-		if payments, somePayment, err = dueIn(micros, err); err != nil || terms.Work != payment.WorkLookups {
+		params := queries.NextDueParams{State: policy.Work.State(), Gateway: policy.Rules.Gateway}
+		if err := take(q.NextDue(ctx, params)); err != nil || policy.Work != payment.WorkLookups {
 			return err
 		}
-		micros, err = q.NextDueGatewayKey(ctx, terms.Rules.Gateway)
-		keys, someKey, err = dueIn(micros, err)
-		return err
+		return take(q.NextDueGatewayKey(ctx, policy.Rules.Gateway))
 	})
-	switch {
-	case err != nil:
+	if err != nil {
 		return 0, false, fmt.Errorf("find what is due next: %w", err)
-	case somePayment && someKey:
-		return min(payments, keys), true, nil
-	case someKey:
-		return keys, true, nil
 	}
-	return payments, somePayment, nil
-}
-
-// dueIn is how long it is until something is due, if anything is.
-func dueIn(micros int64, err error) (time.Duration, bool, error) {
-	if noRows(err) {
-		return 0, false, nil
-	}
-	return max(0, time.Duration(micros)*time.Microsecond), err == nil, err
+	return in, found, nil
 }
 
 // Backlog implements ports.Payments.
 func (s *Payments) Backlog(ctx context.Context) (backlog []ports.Backlog, err error) {
-	var rows []queries.BacklogRow
 	err = s.read(ctx, func(ctx context.Context, q *queries.Queries) error {
-		rows, err = q.Backlog(ctx, ports.MaxBacklog)
-		return err
+		rows, err := q.Backlog(ctx, ports.MaxBacklog)
+		if err != nil {
+			return err
+		}
+		parts := make([]ports.BacklogRow, 0, len(rows))
+		for _, row := range rows {
+			parts = append(parts, ports.BacklogRow{Currency: row.Currency, HasAmount: row.HasAmount != 0, Backlog: ports.Backlog{
+				State: row.State, Payments: int(row.Payments), Due: int(row.Due),
+				LongestDue: max(0, time.Duration(row.LongestDueMicros)*time.Microsecond),
+				Oldest:     max(0, time.Duration(row.OldestMicros)*time.Microsecond),
+			}})
+		}
+		backlog = ports.SumBacklog(parts)
+		return nil
 	})
 	if err != nil {
 		return nil, fmt.Errorf("count the backlog: %w", err)
 	}
-	parts := make([]ports.BacklogRow, 0, len(rows))
-	for _, row := range rows {
-		parts = append(parts, ports.BacklogRow{Currency: row.Currency, HasAmount: row.HasAmount != 0, Backlog: ports.Backlog{
-			State: row.State, Payments: int(row.Payments), Due: int(row.Due),
-			LongestDue: max(0, time.Duration(row.LongestDueMicros)*time.Microsecond),
-			Oldest:     max(0, time.Duration(row.OldestMicros)*time.Microsecond),
-		}})
-	}
-	return ports.SumBacklog(parts), nil
+	return backlog, nil
 }
 
-// atMost returns a limit as MySQL takes it.
+// within is how far ahead a due time may lie, in microseconds; a century if there is no limit.
+func within(policy payment.PickUpPolicy) int64 {
+	const century = 100 * 365 * 24 * time.Hour
+	if d := policy.DueWithin(); d > 0 {
+		return d.Microseconds()
+	}
+	return century.Microseconds()
+}
+
+// atMost converts a limit to the type of a LIMIT parameter.
 func atMost(limit int) int32 { return int32(max(0, min(limit, math.MaxInt32))) }

@@ -2,15 +2,15 @@ package mysqlstore
 
 import (
 	"database/sql"
-	"errors"
 	"time"
 
 	"paymentd/adapters/mysqlstore/internal/queries"
 	"paymentd/core/payment"
+	"paymentd/internal/sqlrow"
 )
 
-// fromRow returns a payment as it was read at now, or the *payment.StoredRowError that says why the row
-// makes none.
+// fromRow returns the payment that was read at now. It returns a *payment.StoredRowError if the row is
+// damaged.
 func fromRow(row queries.Payment, now time.Time) (payment.Payment, error) {
 	money, err := payment.StoredMoney(row.OrderID, row.AmountMinor, row.Currency)
 	if err != nil {
@@ -47,23 +47,17 @@ func fromRow(row queries.Payment, now time.Time) (payment.Payment, error) {
 	return p, nil
 }
 
-// keySent is when the key was first sent: with the payment's creation if the row has only the
-// worker's time, and not at all if that is zero.
+// keySent is when the key was first sent: when the payment was created, if the row has only the
+// worker's time.
 func keySent(row queries.Payment) payment.Instant {
-	if row.KeySentClock.Int64 == 0 {
-		return payment.Instant{}
-	}
-	sent := instant(row.KeySentAt, row.KeySentClock)
-	if row.KeySentClock.Int64 == unknownClock {
-		sent.Worker = time.Time{}
-	}
-	if sent.DB.IsZero() {
+	sent := sqlrow.KeySent(row.KeySentClock, instant(row.KeySentAt, row.KeySentClock))
+	if row.KeySentClock.Int64 != 0 && sent.DB.IsZero() {
 		sent.DB = row.CreatedAt
 	}
 	return sent
 }
 
-// instant is a moment by both clocks; zero where it was not stored.
+// instant is a moment by both clocks; a time that is NULL is zero.
 func instant(at sql.NullTime, clock sql.NullInt64) payment.Instant {
 	var i payment.Instant
 	if at.Valid {
@@ -80,39 +74,8 @@ func workerMicros(t time.Time) sql.NullInt64 {
 	return sql.NullInt64{Int64: t.UnixMicro(), Valid: !t.IsZero()}
 }
 
-// unknownClock stands for the worker's time of a key that the version before has sent.
-const unknownClock = 1
-
-// sentClock is 0 for a key that was not sent: NULL is a row of the version before.
-func sentClock(sent payment.Instant) sql.NullInt64 {
-	if sent.IsZero() {
-		return sql.NullInt64{Valid: true}
-	}
-	if sent.Worker.IsZero() {
-		return sql.NullInt64{Int64: unknownClock, Valid: true}
-	}
-	return sql.NullInt64{Int64: max(unknownClock+1, sent.Worker.UnixMicro()), Valid: true}
-}
-
-// check keeps a payment from being written that could not be read. That is a fault of the program, and
-// not of a row.
-func check(p payment.Payment) error {
-	if err := p.Validate(); err != nil {
-		return errors.New("refuse to write what could not be read: " + err.Error())
-	}
-	return nil
-}
-
-// flag stores a bool, and reads it as SQL does.
-func flag(b bool) int64 {
-	if b {
-		return 1
-	}
-	return 0
-}
-
-// toInsert returns the row of a payment that is opened at the time that now stands for: its
-// times are stored by their distance from it.
+// toInsert returns the row of a payment that is opened at now. Its times are stored as offsets from
+// the server's now.
 func toInsert(p payment.Payment, now time.Time, token int64) queries.InsertPaymentParams {
 	var starts sql.NullInt64
 	if at := p.Attempt.StartedAt; !at.IsZero() {
@@ -124,15 +87,14 @@ func toInsert(p payment.Payment, now time.Time, token int64) queries.InsertPayme
 		DueInMicros:   p.DueAt.Sub(now).Microseconds(),
 		AttemptNumber: p.Attempt.Number, AttemptFence: p.Attempt.Fence,
 		AttemptReplica: p.Attempt.Replica, AttemptGatewayKey: p.Attempt.GatewayKey,
-		StartsInMicros: starts, Async: flag(p.Async),
-		Gateway: p.Gateway, KeySentClock: sentClock(p.KeySent), KeyLifetimeMicros: p.KeyLifetime.Microseconds(),
+		StartsInMicros: starts, Async: sqlrow.Flag(p.Async),
+		Gateway: p.Gateway, KeySentClock: sqlrow.SentClock(p.KeySent), KeyLifetimeMicros: p.KeyLifetime.Microseconds(),
 	}
 }
 
-// toUpdate returns what replaces the row of a payment that was read with the fencing number
-// fenceRead.
+// toUpdate returns the update of a row that was read with the fencing token fenceRead.
 func toUpdate(p payment.Payment, fenceRead, token int64) (queries.UpdatePaymentParams, error) {
-	if err := check(p); err != nil {
+	if err := sqlrow.CheckWrite(p); err != nil {
 		return queries.UpdatePaymentParams{}, err
 	}
 	return queries.UpdatePaymentParams{
@@ -142,13 +104,13 @@ func toUpdate(p payment.Payment, fenceRead, token int64) (queries.UpdatePaymentP
 		AttemptReplica: p.Attempt.Replica, AttemptGatewayKey: p.Attempt.GatewayKey,
 		AttemptStartedAt: nullable(p.Attempt.StartedAt), AttemptEndedAt: nullable(p.Attempt.EndedAt),
 		AttemptClass: p.Attempt.Class, AttemptCode: p.Attempt.Code, AttemptMessage: p.Attempt.Message,
-		DoubtAnswered: flag(p.Doubt.Answered), DoubtNamed: flag(p.Doubt.Named),
+		DoubtAnswered: sqlrow.Flag(p.Doubt.Answered), DoubtNamed: sqlrow.Flag(p.Doubt.Named),
 		DoubtUnansweredAt: nullable(p.Doubt.Unanswered.DB), DoubtUnansweredClock: workerMicros(p.Doubt.Unanswered.Worker),
 		DoubtLatestAt: nullable(p.Doubt.Latest.DB), DoubtLatestClock: workerMicros(p.Doubt.Latest.Worker),
-		Gateway: p.Gateway, KeySentAt: nullable(p.KeySent.DB), KeySentClock: sentClock(p.KeySent),
+		Gateway: p.Gateway, KeySentAt: nullable(p.KeySent.DB), KeySentClock: sqlrow.SentClock(p.KeySent),
 		KeyLifetimeMicros: p.KeyLifetime.Microseconds(), Retries: p.Retries,
 		Lookups: p.Lookups, LostWorkers: p.LostWorkers, Events: p.Events,
-		Async: flag(p.Async), DeferredRetries: p.DeferredRetries,
+		Async: sqlrow.Flag(p.Async), DeferredRetries: p.DeferredRetries,
 		TransactionID: []byte(p.TransactionID), Code: p.Code, Reason: p.Reason,
 		UpdatedAt: micros(p.UpdatedAt),
 		OrderID:   p.OrderID, FenceRead: fenceRead,
@@ -192,5 +154,5 @@ func nullable(t time.Time) sql.NullTime {
 	return sql.NullTime{Time: micros(t), Valid: !t.IsZero()}
 }
 
-// micros cuts t to what a DATETIME(6) holds. The server would round it.
+// micros truncates t to microseconds, as a DATETIME(6) holds them. The server would round.
 func micros(t time.Time) time.Time { return t.UTC().Truncate(time.Microsecond) }

@@ -25,7 +25,7 @@ func Schema(databaseURL string) (*schema.Schema, error) {
 	}
 	return schema.New(migrations.Files, func(ctx context.Context, _ bool) (schema.Database, error) {
 		db := sql.OpenDB(connector)
-		ping, cancel := context.WithTimeout(ctx, connectTimeout) // one that accepts may still say nothing
+		ping, cancel := context.WithTimeout(ctx, connectTimeout) // a server may accept and never answer
 		defer cancel()
 		if err := db.PingContext(ping); err != nil {
 			return nil, errors.Join(fmt.Errorf("connect to the database: %w", err), db.Close())
@@ -33,11 +33,11 @@ func Schema(databaseURL string) (*schema.Schema, error) {
 		if err := checkOwn(ping, db); err != nil {
 			return nil, errors.Join(err, db.Close())
 		}
-		// Its lock is the server's GET_LOCK, so that one of several replicas migrates.
+		// It takes a GET_LOCK of the server, so that only one of several replicas migrates.
 		driver, err := migratemysql.WithInstance(db, &migratemysql.Config{})
 		if err != nil {
 			return nil, errors.Join(fmt.Errorf("prepare the migrations: %w", err), db.Close())
 		}
 		return &migrator{Driver: driver, db: db}, nil
-	}, transientInMigrations), nil
+	}, isTransientInMigration), nil
 }

@@ -4,7 +4,6 @@ import (
 	"context"
 	"database/sql"
 	"fmt"
-	"time"
 
 	"paymentd/adapters/mysqlstore/internal/queries"
 	"paymentd/core/payment"
@@ -12,80 +11,71 @@ import (
 
 // Renew implements ports.Payments.
 func (s *Payments) Renew(ctx context.Context, r payment.Renewal) error {
-	if _, err := s.move(ctx, newMove(r.OrderID, r.Apply)); err != nil {
+	if _, err := s.update(ctx, newRowUpdate(r.OrderID, r.Apply)); err != nil {
 		return fmt.Errorf("renew the claim: %w", err)
 	}
 	return nil
 }
 
-// Settle implements ports.Payments. The common end of a payment is one UPDATE, which
-// finds the payment as the settlement expects it or does nothing; what it does not find is
-// locked and looked at.
+// Settle implements ports.Payments. A final outcome is one UPDATE, which matches the row only if the
+// payment is in the state that the settlement expects. Otherwise the row is locked, and the domain
+// decides.
 func (s *Payments) Settle(ctx context.Context, settlement payment.Settlement) error {
-	row, expected := toSettle(settlement)
-	st := &settling{settlement: settlement, row: row, unexpected: !expected}
-	if expected {
-		return s.writeTogether(ctx, s.settling(st), st.make)
+	row, fast := toFastSettle(settlement)
+	f := &fastSettle{settlement: settlement, row: row, needsLock: !fast}
+	if !fast {
+		return s.write(ctx, f.write)
 	}
-	return s.write(ctx, st.make)
+	return writeBatched(ctx, s, s.settlements, f)
 }
 
-// Resolve implements ports.Payments.
-func (s *Payments) Resolve(ctx context.Context, r payment.Resolution) error {
-	if _, err := s.move(ctx, newKeyMove(r.OrderID, r.Apply)); err != nil {
-		return fmt.Errorf("resolve payment: %w", err)
-	}
-	return nil
-}
-
-// settling is the end of an attempt and a known outcome, which one statement can write where the
-// payment stands as expected.
-type settling struct {
+// fastSettle stores the end of an attempt and a final outcome, in one UPDATE if the row permits it.
+type fastSettle struct {
 	settlement payment.Settlement
 	row        queries.SettlePaymentParams
-	unexpected bool // the payment stands otherwise: the domain must look at it
-	move       *move
+	needsLock  bool // the UPDATE does not apply: the domain must see the row
+	slow       *rowUpdate
 }
 
-// make is one try.
-func (st *settling) make(ctx context.Context, conn *sql.Conn) error {
-	if !st.unexpected {
-		if err := st.update(ctx, conn); !st.unexpected {
+// write is one try.
+func (f *fastSettle) write(ctx context.Context, conn *sql.Conn) error {
+	if !f.needsLock {
+		if err := f.update(ctx, conn); !f.needsLock {
 			return err
 		}
 	}
-	if st.move == nil {
-		st.move = newMove(st.settlement.OrderID, st.settlement.Apply)
+	if f.slow == nil {
+		f.slow = newRowUpdate(f.settlement.OrderID, f.settlement.Apply)
 	}
-	return st.move.make(ctx, conn)
+	return f.slow.write(ctx, conn)
 }
 
-// update settles the payment where it stands as expected, and learns whether it does.
-func (st *settling) update(ctx context.Context, conn *sql.Conn) error {
-	settled, err := queries.New(conn).SettlePayment(ctx, wordingOf(ctx).settle(st.row))
+// update sets f.needsLock if no row matched.
+func (f *fastSettle) update(ctx context.Context, conn *sql.Conn) error {
+	settled, err := queries.New(conn).SettlePayment(ctx, textModeOf(ctx).settle(f.row))
 	if err != nil {
-		return atCommit(fmt.Errorf("update the payment: %w", err))
+		return classifyCommit(fmt.Errorf("update the payment: %w", err))
 	}
-	if st.unexpected = settled != 1; st.unexpected {
-		return errAlone
+	if f.needsLock = settled != 1; f.needsLock {
+		return errNotBatched
 	}
 	return nil
 }
 
-// toSettle lets the domain settle a payment that is just as the UPDATE will find it, and
-// returns what that has changed. It returns false where that is more than the UPDATE writes.
-func toSettle(settlement payment.Settlement) (queries.SettlePaymentParams, bool) {
+// toFastSettle applies the settlement to a payment that is as the UPDATE requires it, and returns
+// what changed. It returns false if that is more than the UPDATE writes.
+func toFastSettle(settlement payment.Settlement) (queries.SettlePaymentParams, bool) {
 	if settlement.End == nil || settlement.Event != "" || settlement.DeferredRetry {
 		return queries.SettlePaymentParams{}, false
 	}
-	started := time.Unix(0, 0) // any time will do: the end is counted from it
+	started := anyTime // the end is stored as an offset from it
 	d, err := settlement.Apply(payment.Payment{
 		OrderID: settlement.OrderID, Fence: settlement.Fence, State: settlement.State,
 		Attempt: payment.Attempt{Number: settlement.Attempt, StartedAt: started},
 	}, started)
 	p := d.Payment
 	if err != nil || !d.Write || !p.State.Final() ||
-		p.State == payment.StateSucceeded && p.TransactionID == "" { // which Validate refuses
+		p.State == payment.StateSucceeded && p.TransactionID == "" { // Payment.Validate refuses it
 		return queries.SettlePaymentParams{}, false
 	}
 	return queries.SettlePaymentParams{

@@ -204,7 +204,7 @@ func TestSettledAtOnceAsByTheDomain(t *testing.T) {
 			require.Equal(t, map[string]int{"Questions": 1, "Com_update": 1}, spent)
 			byDomain := settlement
 			byDomain.ClaimRef = locked.ClaimRef()
-			_, err := s.move(t.Context(), newMove(byDomain.OrderID, byDomain.Apply))
+			_, err := s.update(t.Context(), newRowUpdate(byDomain.OrderID, byDomain.Apply))
 			require.NoError(t, err)
 
 			got, want := historyOf(t, s, settlement.OrderID), historyOf(t, s, byDomain.OrderID)
@@ -233,7 +233,7 @@ func TestADoubtIsNotSettledAtOnce(t *testing.T) {
 			ids, all = append(ids, id), append(all, settlement)
 		}
 		require.NoError(t, s.Settle(t.Context(), all[0]))
-		require.Equal(t, []error{errAlone, errAlone}, s.settleTogether(settlings(t, all[1:]...)))
+		require.Equal(t, []error{errNotBatched, errNotBatched}, s.settleBatch(settlings(t, all[1:]...)))
 		for i, id := range ids {
 			require.NoError(t, s.Settle(t.Context(), all[i]), "repeated, or alone")
 			h := historyOf(t, s, id)

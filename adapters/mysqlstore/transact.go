@@ -15,119 +15,119 @@ import (
 )
 
 const (
-	// maxTries bounds how often one change is tried. With the pauses between, that is
-	// about a second against a server that answers at once.
+	// maxTries limits the tries of one change. With the pauses between them, that is about a second
+	// against a server that answers at once.
 	maxTries = 10
-	// firstPause and maxPause bound the pause after a try, which doubles from the one to
-	// the other.
+	// firstPause and maxPause limit the pause after a try, which doubles from one to the other.
 	firstPause = 4 * time.Millisecond
 	maxPause   = 250 * time.Millisecond
 )
 
 // read runs a query that changes nothing.
 func (s *Payments) read(ctx context.Context, query func(context.Context, *queries.Queries) error) error {
-	return s.try(ctx, ctx, func(waiting, using context.Context) error {
-		return s.once(waiting, using, func(ctx context.Context, conn *sql.Conn) error {
+	return s.retry(ctx, ctx, func(waiting, using context.Context) error {
+		return s.onConn(waiting, using, func(ctx context.Context, conn *sql.Conn) error {
 			return query(ctx, queries.New(conn))
 		})
 	})
 }
 
-// write makes one change, whole or not at all. change must do no more when it is made a second
-// time: it is, where the answer to the first was lost.
+// write makes one change, all or nothing. change must be idempotent, because it is repeated if the
+// answer to it was lost.
 //
-// Once the change is on its way it is not torn off when ctx ends, which would leave in doubt
-// what can be known a moment later; its own timeout bounds it.
+// Once the change has begun, the end of ctx does not cancel it: that would leave an outcome unknown
+// which is known a moment later. Its own timeout limits it.
 func (s *Payments) write(ctx context.Context, change func(context.Context, *sql.Conn) error) error {
-	return s.try(ctx, context.WithoutCancel(ctx), func(waiting, using context.Context) error {
-		return s.once(waiting, using, change)
+	return s.retry(ctx, context.WithoutCancel(ctx), func(waiting, using context.Context) error {
+		return s.onConn(waiting, using, change)
 	})
 }
 
-// try does work until it is known what became of it, or there is nothing more to find
-// out. Connections are waited for within ctx, and used within using.
-func (s *Payments) try(ctx, using context.Context, work func(waiting, using context.Context) error) error {
-	// One try may hang, and another one find out.
+// retry calls work until its outcome is known, or a further try is of no use. ctx limits the wait for
+// a connection, and using limits its use.
+func (s *Payments) retry(ctx, using context.Context, work func(waiting, using context.Context) error) error {
+	// Twice the timeout: after a try that hangs, another one can find out its outcome.
 	using, cancel := context.WithTimeout(using, 2*s.timeout)
 	defer cancel()
-	inDoubt, words := false, asGiven
+	inDoubt, text := false, fullText
 	for tries := 1; ; tries++ {
 		waiting := ctx
 		if inDoubt {
-			waiting = using // there is something to find out, whoever still asks for it
+			waiting = using // the outcome must be found out, even if the caller has gone
 		}
-		err := work(waiting, words.in(using))
-		_, unanswered := errors.AsType[*unansweredError](err)
-		inDoubt = inDoubt || unanswered
-		_, unconnected := errors.AsType[*unconnectedError](err)
+		err := work(waiting, text.in(using))
+		_, ambiguous := errors.AsType[*ambiguousCommitError](err)
+		inDoubt = inDoubt || ambiguous
+		_, noConn := errors.AsType[*noConnError](err)
 		switch {
 		case err == nil:
 			return nil
-		case refusesWords(err) && words < without:
-			words++ // nothing was written, and the same is written with fewer words
-		case !unanswered && !unconnected && !transient(err):
-			refused := notWritable(err)
-			if refused != nil {
+		case isTextError(err) && text < noText:
+			text++ // nothing was written; write less text
+		case !ambiguous && !noConn && !isTransient(err):
+			denied := asNotWritable(err)
+			if denied != nil {
 				s.reconnect()
 			}
-			return cmp.Or(refused, err)
+			return cmp.Or(denied, err)
 		case tries == maxTries,
-			unconnected && !inDoubt && !turnedAway(err),
+			noConn && !inDoubt && !isConnLimit(err),
 			!pause(using, tries):
-			if notWritable(err) != nil {
+			if asNotWritable(err) != nil {
 				s.reconnect()
 			}
-			return giveUp(inDoubt, err)
+			return classify(inDoubt, err)
 		}
 	}
 }
 
-// giveUp says what is known of a change when the tries are over.
-func giveUp(inDoubt bool, err error) error {
+// classify wraps the error of the last try as one of the port's.
+func classify(inDoubt bool, err error) error {
 	if inDoubt {
 		return fmt.Errorf("%w: %w", ports.ErrInDoubt, err)
 	}
-	if refused := notWritable(err); refused != nil {
-		return refused
+	if denied := asNotWritable(err); denied != nil {
+		return denied
 	}
 	return fmt.Errorf("%w: %w", ports.ErrUnavailable, err)
 }
 
-// unconnectedError is the error of a try that got no connection.
-type unconnectedError struct{ error }
+// noConnError is the error of a try that got no connection.
+type noConnError struct{ error }
 
-func (e *unconnectedError) Unwrap() error { return e.error }
+func (e *noConnError) Unwrap() error { return e.error }
 
-// once does work on a connection of the pool.
-func (s *Payments) once(
+// onConn does work on a connection of the pool.
+func (s *Payments) onConn(
 	waiting, using context.Context, work func(context.Context, *sql.Conn) error,
 ) error {
 	waiting, cancel := context.WithTimeout(waiting, s.timeout)
 	defer cancel()
 	conn, err := s.db.Conn(waiting)
 	if err != nil {
-		return &unconnectedError{fmt.Errorf("get a connection: %w", err)}
+		return &noConnError{fmt.Errorf("get a connection: %w", err)}
 	}
-	defer func() { _ = conn.Close() }() // gives it back; a broken one was told of already
+	defer func() { _ = conn.Close() }() // returns it to the pool; the error of a broken one was returned before
 	using, cancelUse := context.WithTimeout(using, s.timeout)
 	defer cancelUse()
 	err = work(using, conn)
-	if _, unanswered := errors.AsType[*unansweredError](err); unanswered {
-		discard(conn) // it may have a transaction open, with its locks
+	if _, ambiguous := errors.AsType[*ambiguousCommitError](err); ambiguous {
+		closeAmbiguous(conn)
 	}
 	return err
 }
 
-// discard closes a connection whose state is not known, instead of giving it back to the pool.
-func discard(conn *sql.Conn) {
+// closeAmbiguous closes a connection that may have an open transaction, with its locks, instead of
+// returning it to the pool.
+func closeAmbiguous(conn *sql.Conn) {
 	_ = conn.Raw(func(any) error { return driver.ErrBadConn })
 }
 
-// pause waits, longer after each try and by chance, so that those who got in each other's
-// way do not meet again. It returns false when ctx has ended.
+// pause waits longer after each try, with jitter, so that conflicting transactions do not meet again.
+// It returns false if ctx ends.
 func pause(ctx context.Context, tries int) bool {
 	longest := min(maxPause, firstPause<<tries)
-	timer := time.NewTimer(rand.N(longest)) //nolint:gosec // nobody gains by guessing it
+	timer := time.NewTimer(rand.N(longest)) //nolint:gosec // jitter need not be unpredictable
 	defer timer.Stop()
 	select {
 	case <-timer.C:
@@ -137,24 +137,24 @@ func pause(ctx context.Context, tries int) bool {
 	}
 }
 
-// transact runs do as one transaction. READ COMMITTED: the rows of a claim are locked one by
-// one and by their keys, and no gaps between them.
+// transact runs do in one transaction. It is READ COMMITTED, so that a claim locks its rows by their
+// keys, and no gaps between them.
 func transact(ctx context.Context, conn *sql.Conn, do func(*queries.Queries) error) error {
 	tx, err := conn.BeginTx(ctx, &sql.TxOptions{Isolation: sql.LevelReadCommitted})
 	if err != nil {
-		discard(conn)
+		closeAmbiguous(conn)
 		return fmt.Errorf("begin: %w", err)
 	}
-	defer func() { // does nothing after the commit
+	defer func() { // no effect after the commit
 		if err := tx.Rollback(); err != nil && !errors.Is(err, sql.ErrTxDone) {
-			discard(conn)
+			closeAmbiguous(conn)
 		}
 	}()
 	if err := do(queries.New(tx)); err != nil {
 		return err
 	}
-	if err := atCommit(tx.Commit()); err != nil {
-		discard(conn) // the transaction may still be open
+	if err := classifyCommit(tx.Commit()); err != nil {
+		closeAmbiguous(conn)
 		return fmt.Errorf("commit: %w", err)
 	}
 	return nil

@@ -14,9 +14,9 @@ import (
 	"paymentd/ports"
 )
 
-// probes are a statement of each kind that a payment needs, on each table. All but the last change
-// no row: the server checks the user's rights, and whether it is read-only, all the same. They name
-// no column, so that they fit every version of the schema.
+// probes are one statement of each kind that a payment needs, on each table. They match no row; the
+// server checks the user's rights, and whether it is read-only, all the same. Most name no column, so
+// that they fit every version of the schema.
 var probes = []string{
 	"INSERT INTO payments SELECT * FROM payments WHERE order_id = ''",
 	"UPDATE payments SET reason = '' WHERE order_id = ''",
@@ -28,26 +28,25 @@ var probes = []string{
 	"DELETE FROM replicas WHERE name = ''",
 }
 
-// TryWrite implements ports.Payments. The row that it inserts is of a replica whose name no other
-// call has, so that it waits for no lock.
+// TryWrite implements ports.Payments. It inserts a replica whose name no other call uses, so that it
+// waits for no lock.
 func (s *Payments) TryWrite(ctx context.Context) error {
-	err := s.try(ctx, ctx, func(waiting, using context.Context) error {
-		return s.once(waiting, using, tryWrite)
+	err := s.retry(ctx, ctx, func(waiting, using context.Context) error {
+		return s.onConn(waiting, using, tryWrite)
 	})
 	if err != nil {
-		return fmt.Errorf("try a write: %w", s.explained(ctx, err))
+		return fmt.Errorf("try a write: %w", s.withReadOnlyReason(ctx, err))
 	}
 	return nil
 }
 
-// explained names the switches by which a server takes no writes, if that is why err has come. The
-// driver hides the server's own error, since it leaves such a server for another one
-// (RejectReadOnly).
-func (s *Payments) explained(ctx context.Context, err error) error {
+// withReadOnlyReason names the settings that make the server read-only, if that caused err. The driver
+// replaces the server's own error by driver.ErrBadConn, to reconnect elsewhere (RejectReadOnly).
+func (s *Payments) withReadOnlyReason(ctx context.Context, err error) error {
 	if !errors.Is(err, driver.ErrBadConn) || errors.Is(err, ports.ErrInDoubt) {
 		return err
 	}
-	if held := s.heldReadOnly(ctx); held != "" {
+	if held := s.readOnlySettings(ctx); held != "" {
 		return fmt.Errorf("%w: the server is read-only: %s", ports.ErrNotWritable, held)
 	}
 	return err
@@ -67,12 +66,12 @@ func tryWrite(ctx context.Context, conn *sql.Conn) error {
 	return queries.New(tx).Heartbeat(ctx, fmt.Sprintf("paymentd-try-write-%x", newToken()))
 }
 
-// heldReadOnly returns the names of the switches by which the server takes no writes.
-func (s *Payments) heldReadOnly(ctx context.Context) string {
+// readOnlySettings returns the names of the settings that make the server read-only.
+func (s *Payments) readOnlySettings(ctx context.Context) string {
 	var seen server
-	err := s.once(ctx, ctx, func(ctx context.Context, conn *sql.Conn) error {
+	err := s.onConn(ctx, ctx, func(ctx context.Context, conn *sql.Conn) error {
 		seen = server{variables: make(map[string]string)}
-		return seen.askVariables(ctx, conn)
+		return seen.readVariables(ctx, conn)
 	})
 	if err != nil {
 		return ""
@@ -80,8 +79,8 @@ func (s *Payments) heldReadOnly(ctx context.Context) string {
 	return strings.Join(readOnlySwitches(seen), ", ")
 }
 
-// denials are errors of a server that answers, and does not let this user write, or has no room.
-// Nothing was written, and nothing will be before an operator has changed something.
+// denials are errors of a server that answers, but does not let this user write, or has no disk
+// space. Nothing was written, and nothing can be until an operator changes that.
 var denials = map[uint16]string{
 	1021: "its disk is full",                              // ER_DISK_FULL
 	1036: "the table is read-only",                        // ER_OPEN_AS_READONLY: MariaDB with innodb_read_only
@@ -99,16 +98,17 @@ var denials = map[uint16]string{
 	3098: "the server refuses writes to the table",        // ER_BEFORE_DML_VALIDATION_ERROR
 }
 
-// reconnect closes the connections that are not in use. A connection keeps the rights to its database
-// that its user had when it was made, so that after a GRANT or a REVOKE one may write and the next may
-// not, for as long as they are kept ("When Privilege Changes Take Effect").
+// reconnect closes the idle connections. A connection keeps the database rights that its user had
+// when it was opened, so that after a GRANT or a REVOKE some connections may write and others may not
+// ("When Privilege Changes Take Effect").
 func (s *Payments) reconnect() {
 	s.db.SetMaxIdleConns(0)
 	s.db.SetMaxIdleConns(s.db.Stats().MaxOpenConnections)
 }
 
-// notWritable wraps the error of a server that answers and takes no writes. It returns nil for others.
-func notWritable(err error) error {
+// asNotWritable wraps the error of a server that answers and refuses writes. It returns nil for other
+// errors.
+func asNotWritable(err error) error {
 	refusal, ok := errors.AsType[*mysql.MySQLError](err)
 	if !ok {
 		return nil

@@ -13,8 +13,8 @@ import (
 	"github.com/go-sql-driver/mysql"
 )
 
-// errURL is all that is said of a URL that cannot be parsed: what the parser says may
-// quote the password.
+// errURL is the only error for a URL that cannot be parsed, because the parser's may quote the
+// password.
 var errURL = errors.New("the database URL must have the form mysql://user:password@host:port/database; " +
 	"write special characters of the user and the password as in URLs, such as %40 for @ and %2F for /")
 
@@ -23,8 +23,7 @@ const defaultPort = "3306"
 // tlsModes are the values of the URL's tls option, and the driver's.
 var tlsModes = []string{"true", "false", "skip-verify", "preferred"}
 
-// parseURL reads where the database is, and as whom to log in. Its errors never hold the
-// password.
+// parseURL reads the address, the database and the user. Its errors never contain the password.
 func parseURL(databaseURL string) (*mysql.Config, error) {
 	u, err := url.Parse(databaseURL)
 	if err != nil || u.Scheme != "mysql" || u.Opaque != "" || u.Fragment != "" {
@@ -59,8 +58,7 @@ func portOf(u *url.URL) string {
 	return defaultPort
 }
 
-// tlsMode returns the driver's name for how the URL wants the connection encrypted, or
-// nothing for not at all.
+// tlsMode returns the driver's name of the URL's TLS mode; empty for no TLS.
 func tlsMode(u *url.URL) (string, error) {
 	options, err := url.ParseQuery(u.RawQuery)
 	if err != nil {
@@ -78,21 +76,21 @@ func tlsMode(u *url.URL) (string, error) {
 	return mode, nil
 }
 
-// forPayments returns the configuration of the pool. What the repository leans on is set
-// here, whatever the server's own defaults are.
+// forPayments returns the configuration of the pool. It sets everything that the repository depends
+// on, because the server's defaults differ.
 func forPayments(config *mysql.Config, timeout time.Duration) *mysql.Config {
 	c := forMigrations(config)
-	c.ClientFoundRows = true   // rows matched, not rows changed, tell a lost claim
-	c.InterpolateParams = true // one round trip a statement instead of two
-	c.RejectReadOnly = true    // leave a demoted primary for the new one
-	// COMMIT takes no context; only these two end it.
+	c.ClientFoundRows = true   // count rows matched, not rows changed, to detect a lost claim
+	c.InterpolateParams = true // one round trip per statement instead of two
+	c.RejectReadOnly = true    // reconnect from a demoted primary to the new one
+	// COMMIT takes no context; only these two limit it.
 	c.ReadTimeout, c.WriteTimeout = timeout, timeout
-	// A lock must be given up by the server, before the client gives up the statement.
+	// The server must give up a lock before the client gives up the statement.
 	lockSeconds := strconv.Itoa(max(1, int(timeout/(2*time.Second))))
 	c.Params["innodb_lock_wait_timeout"] = lockSeconds
 	c.Params["lock_wait_timeout"] = lockSeconds // for a table that a migration changes
-	// Without it, the server keeps the locks of a replica that lost its power in the middle of
-	// a transaction for hours.
+	// Without it, the server keeps the locks of a replica that lost its power during a transaction for
+	// hours.
 	c.Params["wait_timeout"] = strconv.Itoa(max(1, int(idleTimeout(timeout)/time.Second)))
 	return c
 }
@@ -100,26 +98,26 @@ func forPayments(config *mysql.Config, timeout time.Duration) *mysql.Config {
 // idleTimeout is how long the server waits for the next statement of a connection.
 func idleTimeout(timeout time.Duration) time.Duration { return 4 * timeout }
 
-// forMigrations returns the configuration of the connection that runs migrations: a change
-// of a large table may take its time.
+// forMigrations returns the configuration of the connection that runs migrations. It has no timeouts
+// for statements, because the change of a large table takes long.
 func forMigrations(config *mysql.Config) *mysql.Config {
 	c := config.Clone()
 	c.ParseTime, c.Loc = true, time.UTC
 	c.Timeout = connectTimeout
-	c.Logger = &mysql.NopLogger{} // what it has to say is in the errors as well
+	c.Logger = &mysql.NopLogger{} // the errors have the same information
 	c.ConnectionAttributes = "program_name:paymentd"
-	// Of the handshake's character set a server takes no notice if it runs with
-	// skip-character-set-client-handshake; with this, the driver sends SET NAMES as a statement.
+	// A server with skip-character-set-client-handshake ignores the handshake's character set, so the
+	// driver must send SET NAMES as a statement.
 	if err := c.Apply(mysql.Charset("utf8mb4", "")); err != nil {
 		panic(err) // it never fails
 	}
 	c.Params = map[string]string{
 		"autocommit": "1",
 		"time_zone":  "'+00:00'",
-		"sql_mode":   "'STRICT_ALL_TABLES,NO_ENGINE_SUBSTITUTION'", // cut nothing in silence
+		"sql_mode":   "'STRICT_ALL_TABLES,NO_ENGINE_SUBSTITUTION'", // fail instead of truncating
 	}
 	return c
 }
 
-// connectTimeout bounds the dialling of a server.
+// connectTimeout limits the dialling of a server.
 const connectTimeout = 5 * time.Second

@@ -2,17 +2,17 @@ package sqlitestore
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"time"
 
 	"paymentd/adapters/sqlitestore/internal/queries"
 	"paymentd/core/payment"
+	"paymentd/internal/sqlrow"
 	"paymentd/ports"
 )
 
-// Archivable implements ports.Payments. It begins with the attempts and the events, of which most
-// payments have none.
+// Archivable implements ports.Payments. It starts from the attempts and events, because most
+// payments have neither.
 func (s *Payments) Archivable(ctx context.Context, query ports.ArchiveQuery) (page ports.ArchivePage, err error) {
 	err = s.read(ctx, func(ctx context.Context, q *queries.Queries, now time.Time) error {
 		page = ports.ArchivePage{}
@@ -25,28 +25,14 @@ func (s *Payments) Archivable(ctx context.Context, query ports.ArchiveQuery) (pa
 		if err != nil {
 			return err
 		}
-		ids, next := query.Page(withAttempts, withEvents)
+		orders, next := query.Page(withAttempts, withEvents)
 		page.Next = next
-		for _, id := range ids {
-			h, err := history(ctx, q, id, now)
-			if errors.Is(err, ports.ErrNotFound) {
-				err = payment.NoPaymentError(id)
-			}
-			if unreadable, ok := errors.AsType[*payment.StoredRowError](err); ok {
-				page.Unreadable = append(page.Unreadable, unreadable)
-				continue
-			}
-			if err != nil {
-				return fmt.Errorf("order %q: %w", id, err)
-			}
-			if h.Payment.Archivable(query.Age) {
-				page.Histories = append(page.Histories, h)
-			}
-		}
-		return nil
+		return sqlrow.AddHistories(&page, query, orders, func(id payment.OrderID) (ports.History, error) {
+			return history(ctx, q, id, now)
+		})
 	})
 	if err != nil {
-		return ports.ArchivePage{}, fmt.Errorf("list what can be archived: %w", err)
+		return ports.ArchivePage{}, fmt.Errorf("list archivable histories: %w", err)
 	}
 	return page, nil
 }

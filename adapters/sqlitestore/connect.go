@@ -91,7 +91,7 @@ func (s *Payments) keepLog(ctx context.Context) error {
 // emptied finds out whether the log has shrunk because another process has emptied it: then all of
 // it is in the database file, and there is nothing to copy. What is missing from a log that was cut
 // off cannot be copied.
-func (s *Payments) emptied(ctx context.Context) error {
+func (s *Payments) checkLogEmptied(ctx context.Context) error {
 	var busy, frames, copied int
 	err := s.writer.QueryRowContext(ctx, "PRAGMA wal_checkpoint(PASSIVE)").Scan(&busy, &frames, &copied)
 	if isBusy(err) {

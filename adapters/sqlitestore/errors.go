@@ -36,7 +36,7 @@ var refusing = map[int]string{
 }
 
 // told wraps the error of a call that certainly wrote nothing.
-func told(err error) error {
+func classify(err error) error {
 	if errors.Is(err, ports.ErrUnavailable) {
 		return err
 	}
@@ -52,11 +52,11 @@ func told(err error) error {
 // toldAtCommit wraps the error of a COMMIT. SQLite says of it that nothing is committed, but
 // after an I/O error, say, the end of the transaction may be in the file, and be found after a
 // crash.
-func toldAtCommit(err error) error {
+func classifyCommit(err error) error {
 	if isTransient(err) && !slices.Contains(rolledBack, result(err)) {
 		return fmt.Errorf("%w: %w", ports.ErrInDoubt, err)
 	}
-	return told(err)
+	return classify(err)
 }
 
 // isTransient reports whether err is SQLite's, and the same statement may work later.
@@ -76,7 +76,7 @@ func result(err error) int {
 
 // notForNow reports whether a migration may work later, with nothing changed but the file's rights or
 // the room on its disk.
-func notForNow(err error) bool { return errors.Is(told(err), ports.ErrUnavailable) }
+func isTransientInMigration(err error) bool { return errors.Is(classify(err), ports.ErrUnavailable) }
 
 // coded is an error with a result code of SQLite's: the driver's *sqlite.Error.
 type coded interface {
@@ -89,10 +89,10 @@ var _ coded = (*sqlite.Error)(nil)
 func isBusy(err error) bool { return result(err) == sqlite3.SQLITE_BUSY }
 
 // noSuchTable reports whether the statement, which is known to be right, found no table.
-func noSuchTable(err error) bool { return result(err) == sqlite3.SQLITE_ERROR }
+func isNoSuchTable(err error) bool { return result(err) == sqlite3.SQLITE_ERROR }
 
 func isContextError(err error) bool {
 	return errors.Is(err, context.Canceled) || errors.Is(err, context.DeadlineExceeded)
 }
 
-func noRows(err error) bool { return errors.Is(err, sql.ErrNoRows) }
+func isNotFound(err error) bool { return errors.Is(err, sql.ErrNoRows) }

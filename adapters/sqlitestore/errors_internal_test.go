@@ -49,10 +49,10 @@ func TestResults(t *testing.T) {
 			for _, code := range c.codes {
 				err := codeError(code)
 				require.Equal(t, code&0xff, result(err))
-				require.Equal(t, c.before, kind(told(err)), "before the COMMIT: %d", code)
-				require.Equal(t, c.atCommit, kind(toldAtCommit(err)), "at the COMMIT: %d", code)
-				require.ErrorIs(t, told(err), err)
-				require.ErrorIs(t, toldAtCommit(err), err)
+				require.Equal(t, c.before, kind(classify(err)), "before the COMMIT: %d", code)
+				require.Equal(t, c.atCommit, kind(classifyCommit(err)), "at the COMMIT: %d", code)
+				require.ErrorIs(t, classify(err), err)
+				require.ErrorIs(t, classifyCommit(err), err)
 			}
 		})
 	}

@@ -2,7 +2,6 @@ package sqlitestore
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"math"
 	"strings"
@@ -10,6 +9,7 @@ import (
 
 	"paymentd/adapters/sqlitestore/internal/queries"
 	"paymentd/core/payment"
+	"paymentd/internal/sqlrow"
 	"paymentd/ports"
 )
 
@@ -25,10 +25,21 @@ func (s *Payments) Find(ctx context.Context, id payment.OrderID) (p payment.Paym
 	return p, nil
 }
 
-// History implements ports.Payments. It needs no transaction: attempts and events are added
-// together with the change of the payment that counts them, and never changed, so those that
-// the payment counts are all there, and those that it does not count yet are left out. One that
-// is archived at that moment may be read without what is leaving.
+func find(ctx context.Context, q *queries.Queries, id payment.OrderID, now time.Time) (payment.Payment, error) {
+	row, err := q.FindPayment(ctx, id)
+	if isNotFound(err) {
+		return payment.Payment{}, ports.ErrNotFound
+	}
+	if err != nil {
+		return payment.Payment{}, fmt.Errorf("find the payment: %w", err)
+	}
+	return fromRow(row.Payment, now)
+}
+
+// History implements ports.Payments. It needs no transaction: attempts and events are inserted
+// together with the update of the payment that counts them, and never changed, so all that the
+// payment counts are there, and later ones are left out. A history that is archived meanwhile may be
+// read in part.
 func (s *Payments) History(ctx context.Context, id payment.OrderID) (h ports.History, err error) {
 	err = s.read(ctx, func(ctx context.Context, q *queries.Queries, now time.Time) error {
 		h, err = history(ctx, q, id, now)
@@ -61,34 +72,27 @@ func history(
 	if h.Keys, err = listKeys(ctx, q, id); err != nil {
 		return ports.History{}, err
 	}
-	for _, row := range attempts {
-		a, err := fromAttempt(row)
-		if err != nil {
-			return ports.History{}, err
-		}
-		h.Attempts = append(h.Attempts, a)
+	if h.Attempts, err = sqlrow.MapAll(attempts, fromAttempt); err != nil {
+		return ports.History{}, err
 	}
 	if !p.Attempt.StartedAt.IsZero() {
 		h.Attempts = append(h.Attempts, p.Attempt)
 	}
-	for _, row := range events {
-		e, err := fromEvent(row)
-		if err != nil {
-			return ports.History{}, err
-		}
-		h.Events = append(h.Events, e)
+	if h.Events, err = sqlrow.MapAll(events, fromEvent); err != nil {
+		return ports.History{}, err
 	}
 	return h, nil
 }
 
-// List implements ports.Payments. Payments of one moment come by their order id, backwards.
+// List implements ports.Payments. Payments that were created at the same
+// time are in descending order of their order id.
 func (s *Payments) List(ctx context.Context, query ports.ListQuery) (page ports.ListPage, err error) {
 	params := queries.ListPaymentsParams{
 		CreatedFrom:    orMicros(query.CreatedFrom, math.MinInt64),
 		CreatedBefore:  orMicros(query.CreatedBefore, math.MaxInt64),
 		AfterCreatedAt: orMicros(query.AfterCreatedAt, math.MaxInt64),
 		AfterOrderID:   query.AfterOrderID,
-		StatesLeftOut:  words(query.StatesLeftOut()),
+		StatesLeftOut:  spaced(query.StatesLeftOut()),
 		PageLimit:      int64(max(0, min(query.Limit, math.MaxInt-1))),
 	}
 	err = s.read(ctx, func(ctx context.Context, q *queries.Queries, now time.Time) error {
@@ -108,7 +112,7 @@ func list(
 	if limit == 0 {
 		return page, nil
 	}
-	params.PageLimit++ // one more tells whether another page follows
+	params.PageLimit++ // one more row, to see whether another page follows
 	rows, err := q.ListPayments(ctx, params)
 	if err != nil {
 		return page, err
@@ -120,20 +124,15 @@ func list(
 	}
 	for _, row := range rows {
 		p, err := fromRow(row.Payment, now)
-		if unreadable, ok := errors.AsType[*payment.StoredRowError](err); ok {
-			page.Unreadable = append(page.Unreadable, unreadable)
-			continue
-		}
-		if err != nil {
+		if err := sqlrow.Collect(&page.Payments, &page.Unreadable, p, err); err != nil {
 			return page, err
 		}
-		page.Payments = append(page.Payments, p)
 	}
 	return page, nil
 }
 
-// words returns the states with a space before and after each.
-func words(states []payment.State) string {
+// spaced returns the states with a space before and after each.
+func spaced(states []payment.State) string {
 	var text strings.Builder
 	text.WriteByte(' ')
 	for _, state := range states {
@@ -155,7 +154,7 @@ func (s *Payments) Transactions(
 ) (page []ports.Transaction, err error) {
 	err = s.read(ctx, func(ctx context.Context, q *queries.Queries, _ time.Time) error {
 		rows, err := q.ListTransactions(ctx, queries.ListTransactionsParams{After: after, PageLimit: int64(max(0, limit))})
-		page = make([]ports.Transaction, 0, len(rows)) // anew at each try
+		page = make([]ports.Transaction, 0, len(rows)) // empty at each try
 		for _, row := range rows {
 			page = append(page, ports.Transaction{
 				OrderID: row.OrderID, Gateway: row.Gateway, TransactionID: row.TransactionID,

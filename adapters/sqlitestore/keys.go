@@ -3,12 +3,12 @@ package sqlitestore
 import (
 	"context"
 	"database/sql"
-	"errors"
 	"fmt"
 	"time"
 
 	"paymentd/adapters/sqlitestore/internal/queries"
 	"paymentd/core/apikey"
+	"paymentd/internal/sqlrow"
 	"paymentd/ports"
 )
 
@@ -32,7 +32,7 @@ func (k *Keys) Create(ctx context.Context, key apikey.Key) error {
 
 func insertKey(ctx context.Context, q *queries.Queries, key apikey.Key, now time.Time) error {
 	switch found, err := q.FindKey(ctx, queries.FindKeyParams{ID: key.ID, Name: key.Name}); {
-	case noRows(err):
+	case isNotFound(err):
 	case err != nil:
 		return err
 	case found.ApiKey.ID == key.ID:
@@ -57,7 +57,7 @@ func insertKey(ctx context.Context, q *queries.Queries, key apikey.Key, now time
 func (k *Keys) Revoke(ctx context.Context, idOrName string) (key apikey.Key, err error) {
 	err = k.s.write(ctx, func(ctx context.Context, q *queries.Queries, now time.Time) error {
 		row, err := q.FindKey(ctx, queries.FindKeyParams{ID: apikey.ID(idOrName), Name: apikey.Name(idOrName)})
-		if noRows(err) {
+		if isNotFound(err) {
 			return ports.ErrNoSuchKey
 		}
 		if err != nil {
@@ -161,14 +161,9 @@ func fromKey(row queries.ApiKey) (apikey.Key, error) {
 func readKeys(rows []queries.ApiKey) (keys []apikey.Key, unreadable []*apikey.StoredRowError, err error) {
 	for _, row := range rows {
 		key, err := fromKey(row)
-		if damaged, ok := errors.AsType[*apikey.StoredRowError](err); ok {
-			unreadable = append(unreadable, damaged)
-			continue
-		}
-		if err != nil {
+		if err := sqlrow.Collect(&keys, &unreadable, key, err); err != nil {
 			return nil, nil, err
 		}
-		keys = append(keys, key)
 	}
 	return keys, unreadable, nil
 }

@@ -25,8 +25,6 @@ var _ ports.Payments = (*Payments)(nil)
 const (
 	// readers is how many reads go on at the same time.
 	readers = 4
-	// most is how many changes share a transaction.
-	most = 64
 )
 
 // Payments is ports.Payments on a SQLite file.
@@ -87,7 +85,7 @@ func Open(databaseURL string, options Options) (*Payments, error) {
 	if s.clock == nil {
 		s.clock = time.Now
 	}
-	s.writes = groupcommit.NewBatcher(most, 1, s.timeout, s.writeTogether) // there is one connection
+	s.writes = groupcommit.NewBatcher(maxBatchRows, 1, s.timeout, s.writeBatch) // there is one connection
 	return s, nil
 }
 
@@ -148,7 +146,7 @@ func (s *Payments) SchemaStatus(ctx context.Context) (schema.Status, error) {
 	}
 	err := s.read(ctx, func(ctx context.Context, q *queries.Queries, _ time.Time) error {
 		row, err := q.SchemaVersion(ctx)
-		if noRows(err) || noSuchTable(err) {
+		if isNotFound(err) || isNoSuchTable(err) {
 			return nil // version 0
 		}
 		status.Version, status.Dirty = uint(max(0, row.Version)), row.Dirty

@@ -1,7 +1,6 @@
 package sqlitestore
 
 import (
-	"errors"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -17,7 +16,7 @@ func TestPutOffLeavesAClaimAlone(t *testing.T) {
 	p, verdict, err := s.Claim(t.Context(), ask(t, "order-1"))
 	require.NoError(t, err)
 	require.Equal(t, payment.VerdictClaimed, verdict)
-	s.putOff(t.Context(), payment.PickUpPolicy{}, "order-1", errors.New("a row that could not be written a moment ago"))
+	require.NoError(t, dueStore{s}.PutOff(t.Context(), payment.PickUpPolicy{}, "order-1", "it could not be written"))
 	found, err := s.Find(t.Context(), "order-1")
 	require.NoError(t, err)
 	require.Equal(t, p.DueAt, found.DueAt)

@@ -5,74 +5,73 @@ import (
 	"database/sql"
 	"errors"
 	"fmt"
-	"log/slog"
-	"strings"
 	"time"
 
 	"paymentd/adapters/sqlitestore/internal/queries"
 	"paymentd/core/payment"
+	"paymentd/internal/duequeue"
 	"paymentd/ports"
 )
 
-// maxPutOff bounds the batches of rows that cannot be read which one call passes over.
-const maxPutOff = 100
-
-// ClaimDue implements ports.Payments. The payments are claimed in one transaction, in which rows that
-// cannot be read are put off. If one cannot be written, the transaction fails for the others as well;
-// then each is claimed in its own, and that one put off.
+// ClaimDue implements ports.Payments.
 func (s *Payments) ClaimDue(
-	ctx context.Context, terms payment.PickUpPolicy, limit int,
-) (decisions []payment.Decision, err error) {
-	for range maxPutOff {
-		var putOff int
-		decisions, putOff, err = s.claimDue(ctx, terms, limit)
-		if err != nil || len(decisions) > 0 || putOff == 0 {
-			break
-		}
-	}
-	if free := limit - len(decisions); err == nil && terms.Work == payment.WorkLookups && free > 0 {
-		var keys []payment.Decision
-		keys, err = s.claimDueKeys(ctx, terms, free)
-		decisions = append(decisions, keys...)
-	}
-	if err != nil && len(decisions) == 0 { // what was claimed is worked on; the rest stays due
-		return nil, fmt.Errorf("claim due payments: %w", err)
-	}
-	return decisions, nil
+	ctx context.Context, policy payment.PickUpPolicy, limit int,
+) ([]payment.Decision, error) {
+	return duequeue.Claim(ctx, dueStore{s}, s.log, policy, limit)
 }
 
-// claimDue claims a batch, and returns how many rows it has put off because they cannot be read.
-func (s *Payments) claimDue(
-	ctx context.Context, terms payment.PickUpPolicy, limit int,
-) (decisions []payment.Decision, putOff int, err error) {
-	var unreadable []*payment.StoredRowError
+// dueStore is duequeue.Store on SQLite.
+type dueStore struct{ *Payments }
+
+// ClaimBatch implements duequeue.Store.
+func (s dueStore) ClaimBatch(
+	ctx context.Context, policy payment.PickUpPolicy, limit int,
+) (decisions []payment.Decision, unreadable []*payment.StoredRowError, err error) {
 	err = s.write(ctx, func(ctx context.Context, q *queries.Queries, now time.Time) (err error) {
-		decisions, unreadable, err = pickUp(ctx, q, terms, limit, now)
+		decisions, unreadable, err = pickUp(ctx, q, policy, limit, now)
 		return err
 	})
-	switch {
-	case err == nil:
-		for _, damaged := range unreadable {
-			s.logPutOff(ctx, damaged.OrderID, damaged)
-		}
-		return decisions, len(unreadable), nil
-	case errors.Is(err, ports.ErrUnavailable), errors.Is(err, ports.ErrInDoubt):
-		return nil, 0, err
+	if err != nil {
+		return nil, nil, err
 	}
-	s.log.LogAttrs(ctx, slog.LevelError, "due payments cannot be claimed together; claiming them one by one",
-		slog.String("error", err.Error()))
-	decisions, err = s.claimSingly(ctx, terms, limit)
-	if len(decisions) > 0 {
-		err = nil // what was claimed is worked on; the rest stays due
-	}
-	return decisions, 0, err
+	return decisions, unreadable, nil
 }
 
-// pickUp decides about due payments and stores the decisions.
+// DueOrders implements duequeue.Store.
+func (s dueStore) DueOrders(
+	ctx context.Context, policy payment.PickUpPolicy, limit int,
+) (orders []payment.OrderID, err error) {
+	err = s.read(ctx, func(ctx context.Context, q *queries.Queries, now time.Time) error {
+		rows, err := due(ctx, q, policy, limit, now)
+		orders = make([]payment.OrderID, 0, len(rows)) // empty at each try
+		for _, row := range rows {
+			orders = append(orders, row.Payment.OrderID)
+		}
+		return err
+	})
+	return orders, err
+}
+
+// Decide implements duequeue.Store.
+func (s dueStore) Decide(
+	ctx context.Context, id payment.OrderID,
+	decide func(payment.Payment, time.Time) (payment.Decision, error),
+) (payment.Decision, error) {
+	return s.update(ctx, id, decide)
+}
+
+// PutOff implements duequeue.Store.
+func (s dueStore) PutOff(ctx context.Context, policy payment.PickUpPolicy, id payment.OrderID, reason string) error {
+	return s.write(ctx, func(ctx context.Context, q *queries.Queries, now time.Time) error {
+		return putOff(ctx, q, policy, id, reason, now)
+	})
+}
+
+// pickUp decides on due payments, and stores the decisions.
 func pickUp(
-	ctx context.Context, q *queries.Queries, terms payment.PickUpPolicy, limit int, now time.Time,
+	ctx context.Context, q *queries.Queries, policy payment.PickUpPolicy, limit int, now time.Time,
 ) (decisions []payment.Decision, unreadable []*payment.StoredRowError, err error) {
-	rows, err := due(ctx, q, terms, limit, now)
+	rows, err := due(ctx, q, policy, limit, now)
 	if err != nil {
 		return nil, nil, err
 	}
@@ -80,7 +79,7 @@ func pickUp(
 		p, err := fromRow(row.Payment, now)
 		if damaged, ok := errors.AsType[*payment.StoredRowError](err); ok {
 			unreadable = append(unreadable, damaged)
-			err = putOff(ctx, q, terms, row.Payment.OrderID, damaged, now)
+			err = putOff(ctx, q, policy, row.Payment.OrderID, duequeue.Reason(damaged), now)
 			if err == nil {
 				continue
 			}
@@ -91,7 +90,7 @@ func pickUp(
 		if p.Keys, err = listKeys(ctx, q, p.OrderID); err != nil {
 			return nil, nil, err
 		}
-		d := terms.PickUp(p, now)
+		d := policy.PickUp(p, now)
 		if err := store(ctx, q, p, d); err != nil {
 			return nil, nil, err
 		}
@@ -103,11 +102,11 @@ func pickUp(
 }
 
 func due(
-	ctx context.Context, q *queries.Queries, terms payment.PickUpPolicy, limit int, now time.Time,
+	ctx context.Context, q *queries.Queries, policy payment.PickUpPolicy, limit int, now time.Time,
 ) ([]queries.ListDuePaymentsRow, error) {
 	rows, err := q.ListDuePayments(ctx, queries.ListDuePaymentsParams{
-		Now: nullable(now), DueBefore: nullable(dueBefore(terms, now)), State: terms.Work.State(),
-		Gateway: terms.Rules.Gateway, PageLimit: int64(max(0, limit)),
+		Now: nullable(now), DueBefore: nullable(dueBefore(policy, now)), State: policy.Work.State(),
+		Gateway: policy.Rules.Gateway, PageLimit: int64(max(0, limit)),
 	})
 	if err != nil {
 		return nil, fmt.Errorf("list due payments: %w", err)
@@ -115,57 +114,12 @@ func due(
 	return rows, nil
 }
 
-// claimSingly claims due payments one by one, and puts off those that cannot be.
-func (s *Payments) claimSingly(
-	ctx context.Context, terms payment.PickUpPolicy, limit int,
-) (decisions []payment.Decision, err error) {
-	var rows []queries.ListDuePaymentsRow
-	err = s.read(ctx, func(ctx context.Context, q *queries.Queries, now time.Time) error {
-		rows, err = due(ctx, q, terms, limit, now)
-		return err
-	})
-	if err != nil {
-		return nil, err
-	}
-	decide := func(p payment.Payment, now time.Time) (payment.Decision, error) {
-		return terms.PickUp(p, now), nil
-	}
-	for _, row := range rows {
-		id := row.Payment.OrderID
-		d, err := s.move(ctx, id, decide)
-		switch {
-		case errors.Is(err, ports.ErrUnavailable), errors.Is(err, ports.ErrInDoubt):
-			return decisions, err
-		case err != nil:
-			s.putOff(ctx, terms, id, err)
-		case d.Write:
-			decisions = append(decisions, d)
-		}
-	}
-	return decisions, nil
-}
-
-// putOff takes a payment that cannot be worked on out of the way of the others, with the
-// reason in its row.
-func (s *Payments) putOff(ctx context.Context, terms payment.PickUpPolicy, id payment.OrderID, why error) {
-	s.logPutOff(ctx, id, why)
-	err := s.write(ctx, func(ctx context.Context, q *queries.Queries, now time.Time) error {
-		return putOff(ctx, q, terms, id, why, now)
-	})
-	if err != nil { // it stays due, and the others are not to wait for that
-		s.log.LogAttrs(ctx, slog.LevelError, "a due payment could not be put off",
-			slog.String("order_id", string(id)), slog.String("error", err.Error()))
-	}
-}
-
 func putOff(
-	ctx context.Context, q *queries.Queries, terms payment.PickUpPolicy, id payment.OrderID, why error, now time.Time,
+	ctx context.Context, q *queries.Queries, policy payment.PickUpPolicy, id payment.OrderID, reason string, now time.Time,
 ) error {
-	reason := "put off: " + why.Error()
-	reason = strings.ToValidUTF8(reason[:min(len(reason), payment.MaxMessageBytes)], "")
 	err := q.PutOffPayment(ctx, queries.PutOffPaymentParams{
-		DueAt: nullable(now.Add(terms.Postponement())), Reason: reason, UpdatedAt: now.UnixMicro(), OrderID: id,
-		Now: nullable(now), DueBefore: nullable(dueBefore(terms, now)),
+		DueAt: nullable(now.Add(policy.Postponement())), Reason: reason, UpdatedAt: now.UnixMicro(), OrderID: id,
+		Now: nullable(now), DueBefore: nullable(dueBefore(policy, now)),
 	})
 	if err != nil {
 		return fmt.Errorf("put off the payment: %w", err)
@@ -173,24 +127,15 @@ func putOff(
 	return nil
 }
 
-func (s *Payments) logPutOff(ctx context.Context, id payment.OrderID, why error) {
-	attributes := []slog.Attr{slog.String("order_id", string(id))}
-	if damaged, ok := errors.AsType[*payment.StoredRowError](why); ok {
-		attributes = append(attributes, slog.String("table", damaged.Table), slog.String("column", damaged.Column))
-	}
-	s.log.LogAttrs(ctx, slog.LevelError, "a due payment is put off: it cannot be claimed",
-		append(attributes, slog.String("error", why.Error()))...)
-}
-
 // NextDue implements ports.Payments.
 func (s *Payments) NextDue(
-	ctx context.Context, terms payment.PickUpPolicy,
+	ctx context.Context, policy payment.PickUpPolicy,
 ) (in time.Duration, found bool, err error) {
 	err = s.read(ctx, func(ctx context.Context, q *queries.Queries, now time.Time) error {
 		in, found = 0, false
 		take := func(dueAt sql.NullInt64, err error) error {
 			switch {
-			case noRows(err):
+			case isNotFound(err):
 				return nil
 			case err != nil:
 				return err
@@ -201,19 +146,19 @@ func (s *Payments) NextDue(
 			}
 			return nil
 		}
-		if terms.Ahead {
+		if policy.Ahead {
 			ahead, err := q.AnyDueAhead(ctx, queries.AnyDueAheadParams{
-				DueBefore: nullable(dueBefore(terms, now)), State: terms.Work.State(), Gateway: terms.Rules.Gateway,
+				DueBefore: nullable(dueBefore(policy, now)), State: policy.Work.State(), Gateway: policy.Rules.Gateway,
 			})
 			if found = ahead; ahead || err != nil {
 				return err
 			}
 		}
-		params := queries.NextDueParams{State: terms.Work.State(), Gateway: terms.Rules.Gateway}
-		if err := take(q.NextDue(ctx, params)); err != nil || terms.Work != payment.WorkLookups {
+		params := queries.NextDueParams{State: policy.Work.State(), Gateway: policy.Rules.Gateway}
+		if err := take(q.NextDue(ctx, params)); err != nil || policy.Work != payment.WorkLookups {
 			return err
 		}
-		return take(q.NextDueGatewayKey(ctx, terms.Rules.Gateway))
+		return take(q.NextDueGatewayKey(ctx, policy.Rules.Gateway))
 	})
 	if err != nil {
 		return 0, false, fmt.Errorf("find what is due next: %w", err)
@@ -243,4 +188,12 @@ func (s *Payments) Backlog(ctx context.Context) (backlog []ports.Backlog, err er
 		return nil, fmt.Errorf("count the backlog: %w", err)
 	}
 	return backlog, nil
+}
+
+// dueBefore is how far ahead a due time may lie; a century if there is no limit.
+func dueBefore(policy payment.PickUpPolicy, now time.Time) time.Time {
+	if d := policy.DueWithin(); d > 0 {
+		return now.Add(d)
+	}
+	return now.AddDate(100, 0, 0)
 }

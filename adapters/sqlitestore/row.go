@@ -2,11 +2,11 @@ package sqlitestore
 
 import (
 	"database/sql"
-	"errors"
 	"time"
 
 	"paymentd/adapters/sqlitestore/internal/queries"
 	"paymentd/core/payment"
+	"paymentd/internal/sqlrow"
 )
 
 // fromRow returns a payment as it was read at now, or the *payment.StoredRowError that says why the row
@@ -25,7 +25,7 @@ func fromRow(row queries.Payment, now time.Time) (payment.Payment, error) {
 			StartedAt:  orZero(row.AttemptStartedAt), EndedAt: orZero(row.AttemptEndedAt),
 			Class: row.AttemptClass, Code: row.AttemptCode, Message: row.AttemptMessage,
 		},
-		Gateway: row.Gateway, KeySent: keySent(row),
+		Gateway: row.Gateway, KeySent: sqlrow.KeySent(row.KeySentClock, instant(row.KeySentAt, row.KeySentClock)),
 		KeyLifetime: time.Duration(row.KeyLifetimeMicros) * time.Microsecond,
 		Doubt: payment.Doubt{
 			Answered: row.DoubtAnswered != 0, Named: row.DoubtNamed != 0,
@@ -47,56 +47,13 @@ func fromRow(row queries.Payment, now time.Time) (payment.Payment, error) {
 	return p, nil
 }
 
-// keySent is when the key was first sent: not at all if the worker's time is zero.
-func keySent(row queries.Payment) payment.Instant {
-	if row.KeySentClock.Int64 == 0 {
-		return payment.Instant{}
-	}
-	sent := instant(row.KeySentAt, row.KeySentClock)
-	if row.KeySentClock.Int64 == unknownClock {
-		sent.Worker = time.Time{}
-	}
-	return sent
-}
-
-// unknownClock stands for the worker's time of a key that the version before has sent.
-const unknownClock = 1
-
-// sentClock is 0 for a key that was not sent: NULL is a row of the version before.
-func sentClock(sent payment.Instant) sql.NullInt64 {
-	if sent.IsZero() {
-		return sql.NullInt64{Valid: true}
-	}
-	if sent.Worker.IsZero() {
-		return sql.NullInt64{Int64: unknownClock, Valid: true}
-	}
-	return sql.NullInt64{Int64: max(unknownClock+1, sent.Worker.UnixMicro()), Valid: true}
-}
-
 // instant is a moment by both clocks; zero where it was not stored.
 func instant(at, clock sql.NullInt64) payment.Instant {
 	return payment.Instant{DB: orZero(at), Worker: orZero(clock)}
 }
 
-// check keeps a payment from being written that could not be read. That is a fault of the program, and
-// not of a row.
-func check(p payment.Payment) error {
-	if err := p.Validate(); err != nil {
-		return errors.New("refuse to write what could not be read: " + err.Error())
-	}
-	return nil
-}
-
-// flag stores a bool, and reads it as SQL does.
-func flag(b bool) int64 {
-	if b {
-		return 1
-	}
-	return 0
-}
-
 func toRow(p payment.Payment) (queries.Payment, error) {
-	if err := check(p); err != nil {
+	if err := sqlrow.CheckWrite(p); err != nil {
 		return queries.Payment{}, err
 	}
 	return queries.Payment{
@@ -107,13 +64,13 @@ func toRow(p payment.Payment) (queries.Payment, error) {
 		AttemptReplica: p.Attempt.Replica, AttemptGatewayKey: p.Attempt.GatewayKey,
 		AttemptStartedAt: nullable(p.Attempt.StartedAt), AttemptEndedAt: nullable(p.Attempt.EndedAt),
 		AttemptClass: p.Attempt.Class, AttemptCode: p.Attempt.Code, AttemptMessage: p.Attempt.Message,
-		DoubtAnswered: flag(p.Doubt.Answered), DoubtNamed: flag(p.Doubt.Named),
+		DoubtAnswered: sqlrow.Flag(p.Doubt.Answered), DoubtNamed: sqlrow.Flag(p.Doubt.Named),
 		DoubtUnansweredAt: nullable(p.Doubt.Unanswered.DB), DoubtUnansweredClock: nullable(p.Doubt.Unanswered.Worker),
 		DoubtLatestAt: nullable(p.Doubt.Latest.DB), DoubtLatestClock: nullable(p.Doubt.Latest.Worker),
-		Gateway: p.Gateway, KeySentAt: nullable(p.KeySent.DB), KeySentClock: sentClock(p.KeySent),
+		Gateway: p.Gateway, KeySentAt: nullable(p.KeySent.DB), KeySentClock: sqlrow.SentClock(p.KeySent),
 		KeyLifetimeMicros: p.KeyLifetime.Microseconds(), Retries: p.Retries,
 		Lookups: p.Lookups, LostWorkers: p.LostWorkers, Events: p.Events,
-		Async: flag(p.Async), DeferredRetries: p.DeferredRetries,
+		Async: sqlrow.Flag(p.Async), DeferredRetries: p.DeferredRetries,
 		TransactionID: p.TransactionID, Code: p.Code, Reason: p.Reason,
 		CreatedAt: p.CreatedAt.UnixMicro(), UpdatedAt: p.UpdatedAt.UnixMicro(),
 	}, nil

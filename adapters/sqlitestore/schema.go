@@ -39,7 +39,7 @@ func Schema(databaseURL string) (*schema.Schema, error) {
 			return nil, err
 		}
 		return connect(ctx, forWriting(path))
-	}, notForNow), nil
+	}, isTransientInMigration), nil
 }
 
 func connect(ctx context.Context, dataSource string) (*migrator, error) {
@@ -149,7 +149,7 @@ func (m *migrator) Version() (version int, dirty bool, err error) {
 	ctx, cancel := context.WithTimeout(context.Background(), migrationTimeout)
 	defer cancel()
 	row, err := queries.New(m.conn).SchemaVersion(ctx)
-	if noRows(err) || noSuchTable(err) {
+	if isNotFound(err) || isNoSuchTable(err) {
 		return database.NilVersion, false, nil
 	}
 	return int(row.Version), row.Dirty, err

@@ -77,7 +77,7 @@ func (c *doctorCommand) examine(ctx context.Context, s stdio) ([]doctor.Finding,
 	if err != nil {
 		return nil, err
 	}
-	findings := append(r.Diagnose(ctx, c.Replicas), c.DoctorTimes()...)
+	findings := append(r.Doctor(ctx, c.Replicas), c.DoctorTimes()...)
 	findings = append(findings, c.apiKeys(ctx, r.Keys(), findings), certificate, c.DoctorGatewayAddress(), c.DoctorOpenFiles())
 	gateway, err := c.gateway(ctx, s.logger("error"))
 	return append(findings, gateway), errors.Join(err, r.Close())

@@ -89,7 +89,7 @@ func (s *Schema) checkDown(ctx context.Context, db Database, how Down) ([]Loss, 
 	if !how.DropPayments {
 		return lost, refuse("the step back from version %d would drop rows that cannot be made again, of %s: "+
 			"orders that were paid could be charged again, and evidence and keys would be lost; "+
-			"--drop-payments drops them all the same", status.Version, join(precious))
+			"--drop-payments drops them all the same", status.Version, joinLosses(precious))
 	}
 	if how.DryRun {
 		return lost, nil
@@ -113,10 +113,10 @@ type DroppedError struct{ Lost []Loss }
 func (e *DroppedError) Error() string {
 	return fmt.Sprintf("rows of this database were dropped by `paymentd migrate down --drop-payments`, of %s: "+
 		"orders that were paid would be charged again when they are asked for again; restore a backup, or, "+
-		"if that is wanted, run `paymentd migrate up --start-empty`", join(e.Lost))
+		"if that is wanted, run `paymentd migrate up --start-empty`", joinLosses(e.Lost))
 }
 
-func join(lost []Loss) string {
+func joinLosses(lost []Loss) string {
 	words := make([]string, len(lost))
 	for i, l := range lost {
 		words[i] = l.String()

@@ -21,9 +21,9 @@ import (
 // processes at once: one of them works, and the others then find it done. They return
 // ports.ErrUnavailable where it is worth trying again.
 type Schema struct {
-	files     fs.FS
-	connect   Connect
-	transient func(error) bool
+	files       fs.FS
+	connect     Connect
+	isTransient func(error) bool
 }
 
 // Connect opens a connection for migrations alone. alone asks for a database that no other process
@@ -57,7 +57,7 @@ const LossTable = "dropped_rows"
 // New returns the schema that the migrations in files make. transient reports which errors of the
 // database come of its being away or busy for now.
 func New(files fs.FS, connect Connect, transient func(error) bool) *Schema {
-	return &Schema{files: files, connect: connect, transient: transient}
+	return &Schema{files: files, connect: connect, isTransient: transient}
 }
 
 // Up runs the migrations that are missing. A schema that is newer than this program is left as
@@ -176,7 +176,7 @@ func (s *Schema) with(
 	}
 	db, err := s.connect(ctx, alone)
 	if err != nil {
-		return errors.Join(s.told(err), files.Close())
+		return errors.Join(s.classify(err), files.Close())
 	}
 	m, err := newMigrate(files, &checked{Database: db, check: check})
 	if err != nil {
@@ -184,7 +184,7 @@ func (s *Schema) with(
 	}
 	defer func() {
 		sourceErr, driverErr := m.Close()
-		err = errors.Join(s.told(err), sourceErr, driverErr)
+		err = errors.Join(s.classify(err), sourceErr, driverErr)
 	}()
 	if alone {
 		m.LockTimeout = checkTimeout
@@ -196,12 +196,12 @@ func (s *Schema) with(
 
 // told marks the error of a database that is away, or in which another process migrates for
 // longer than was waited for.
-func (s *Schema) told(err error) error {
+func (s *Schema) classify(err error) error {
 	cause := err
 	if failed, ok := errors.AsType[*database.Error](err); ok {
 		cause = failed.OrigErr // which it does not unwrap to
 	}
-	if errors.Is(err, database.ErrLocked) || errors.Is(err, migrate.ErrLockTimeout) || s.transient(cause) {
+	if errors.Is(err, database.ErrLocked) || errors.Is(err, migrate.ErrLockTimeout) || s.isTransient(cause) {
 		return fmt.Errorf("%w: %w", ports.ErrUnavailable, err)
 	}
 	return err

@@ -12,7 +12,7 @@ import (
 	"paymentd/core/payment"
 )
 
-const listDueGatewayKeys = `-- name: ListDueGatewayKeys :many
+const ListDueGatewayKeys = `-- name: ListDueGatewayKeys :many
 SELECT order_id, gateway_key
 FROM gateway_keys
 WHERE (due_at <= NOW(6) OR due_at > NOW(6) + INTERVAL CAST(? AS SIGNED) MICROSECOND)
@@ -33,7 +33,7 @@ type ListDueGatewayKeysRow struct {
 }
 
 func (q *Queries) ListDueGatewayKeys(ctx context.Context, arg ListDueGatewayKeysParams) ([]ListDueGatewayKeysRow, error) {
-	rows, err := q.db.QueryContext(ctx, listDueGatewayKeys, arg.WithinMicros, arg.Gateway, arg.Limit)
+	rows, err := q.db.QueryContext(ctx, ListDueGatewayKeys, arg.WithinMicros, arg.Gateway, arg.Limit)
 	if err != nil {
 		return nil, err
 	}
@@ -55,7 +55,7 @@ func (q *Queries) ListDueGatewayKeys(ctx context.Context, arg ListDueGatewayKeys
 	return items, nil
 }
 
-const listGatewayKeys = `-- name: ListGatewayKeys :many
+const ListGatewayKeys = `-- name: ListGatewayKeys :many
 SELECT gateway_keys.order_id, gateway_keys.gateway_key, gateway_keys.gateway, gateway_keys.sent_at, gateway_keys.sent_clock, gateway_keys.lifetime_micros, gateway_keys.doubt_answered, gateway_keys.doubt_named, gateway_keys.doubt_unanswered_at, gateway_keys.doubt_unanswered_clock, gateway_keys.doubt_latest_at, gateway_keys.doubt_latest_clock, gateway_keys.refused_class, gateway_keys.refused_code, gateway_keys.refused_message, gateway_keys.look_at, gateway_keys.look_clock, gateway_keys.attempts, gateway_keys.lookups, gateway_keys.due_at, gateway_keys.closed, gateway_keys.closed_at, gateway_keys.watch_until, gateway_keys.transaction_id
 FROM gateway_keys
 WHERE order_id = ?
@@ -67,7 +67,7 @@ type ListGatewayKeysRow struct {
 }
 
 func (q *Queries) ListGatewayKeys(ctx context.Context, orderID payment.OrderID) ([]ListGatewayKeysRow, error) {
-	rows, err := q.db.QueryContext(ctx, listGatewayKeys, orderID)
+	rows, err := q.db.QueryContext(ctx, ListGatewayKeys, orderID)
 	if err != nil {
 		return nil, err
 	}
@@ -114,7 +114,7 @@ func (q *Queries) ListGatewayKeys(ctx context.Context, orderID payment.OrderID) 
 	return items, nil
 }
 
-const nextDueGatewayKey = `-- name: NextDueGatewayKey :one
+const NextDueGatewayKey = `-- name: NextDueGatewayKey :one
 SELECT CAST(TIMESTAMPDIFF(MICROSECOND, NOW(6), due_at) AS SIGNED) AS due_in_micros
 FROM gateway_keys
 WHERE due_at IS NOT NULL AND gateway IN ('', ?)
@@ -123,13 +123,13 @@ LIMIT 1
 `
 
 func (q *Queries) NextDueGatewayKey(ctx context.Context, gateway payment.GatewayID) (int64, error) {
-	row := q.db.QueryRowContext(ctx, nextDueGatewayKey, gateway)
+	row := q.db.QueryRowContext(ctx, NextDueGatewayKey, gateway)
 	var due_in_micros int64
 	err := row.Scan(&due_in_micros)
 	return due_in_micros, err
 }
 
-const putGatewayKey = `-- name: PutGatewayKey :exec
+const PutGatewayKey = `-- name: PutGatewayKey :exec
 INSERT INTO gateway_keys (
     order_id, gateway_key, gateway, sent_at, sent_clock, lifetime_micros,
     doubt_answered, doubt_named, doubt_unanswered_at, doubt_unanswered_clock, doubt_latest_at, doubt_latest_clock,
@@ -192,7 +192,7 @@ type PutGatewayKeyParams struct {
 
 // PutGatewayKey stores the record of a key in the place of the one before.
 func (q *Queries) PutGatewayKey(ctx context.Context, arg PutGatewayKeyParams) error {
-	_, err := q.db.ExecContext(ctx, putGatewayKey,
+	_, err := q.db.ExecContext(ctx, PutGatewayKey,
 		arg.OrderID,
 		arg.GatewayKey,
 		arg.Gateway,
@@ -221,7 +221,7 @@ func (q *Queries) PutGatewayKey(ctx context.Context, arg PutGatewayKeyParams) er
 	return err
 }
 
-const putOffGatewayKey = `-- name: PutOffGatewayKey :exec
+const PutOffGatewayKey = `-- name: PutOffGatewayKey :exec
 UPDATE gateway_keys
 SET due_at = NOW(6) + INTERVAL CAST(? AS SIGNED) MICROSECOND
 WHERE order_id = ? AND gateway_key = ? AND due_at <= NOW(6)
@@ -235,6 +235,6 @@ type PutOffGatewayKeyParams struct {
 
 // PutOffGatewayKey takes a key whose payment cannot be read out of the others' way.
 func (q *Queries) PutOffGatewayKey(ctx context.Context, arg PutOffGatewayKeyParams) error {
-	_, err := q.db.ExecContext(ctx, putOffGatewayKey, arg.PutOffMicros, arg.OrderID, arg.GatewayKey)
+	_, err := q.db.ExecContext(ctx, PutOffGatewayKey, arg.PutOffMicros, arg.OrderID, arg.GatewayKey)
 	return err
 }

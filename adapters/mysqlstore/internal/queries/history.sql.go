@@ -13,7 +13,7 @@ import (
 	"paymentd/core/payment"
 )
 
-const deleteAttempts = `-- name: DeleteAttempts :exec
+const DeleteAttempts = `-- name: DeleteAttempts :exec
 DELETE FROM attempts
 WHERE order_id = ? AND number < ?
 `
@@ -24,11 +24,11 @@ type DeleteAttemptsParams struct {
 }
 
 func (q *Queries) DeleteAttempts(ctx context.Context, arg DeleteAttemptsParams) error {
-	_, err := q.db.ExecContext(ctx, deleteAttempts, arg.OrderID, arg.BeforeNumber)
+	_, err := q.db.ExecContext(ctx, DeleteAttempts, arg.OrderID, arg.BeforeNumber)
 	return err
 }
 
-const deleteEvents = `-- name: DeleteEvents :exec
+const DeleteEvents = `-- name: DeleteEvents :exec
 DELETE FROM events
 WHERE order_id = ? AND number <= ?
 `
@@ -39,11 +39,11 @@ type DeleteEventsParams struct {
 }
 
 func (q *Queries) DeleteEvents(ctx context.Context, arg DeleteEventsParams) error {
-	_, err := q.db.ExecContext(ctx, deleteEvents, arg.OrderID, arg.LastNumber)
+	_, err := q.db.ExecContext(ctx, DeleteEvents, arg.OrderID, arg.LastNumber)
 	return err
 }
 
-const insertAttempt = `-- name: InsertAttempt :exec
+const InsertAttempt = `-- name: InsertAttempt :exec
 INSERT INTO attempts (
     order_id, number, fence, replica, gateway_key, started_at, ended_at, class, code, message
 ) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
@@ -63,7 +63,7 @@ type InsertAttemptParams struct {
 }
 
 func (q *Queries) InsertAttempt(ctx context.Context, arg InsertAttemptParams) error {
-	_, err := q.db.ExecContext(ctx, insertAttempt,
+	_, err := q.db.ExecContext(ctx, InsertAttempt,
 		arg.OrderID,
 		arg.Number,
 		arg.Fence,
@@ -78,7 +78,7 @@ func (q *Queries) InsertAttempt(ctx context.Context, arg InsertAttemptParams) er
 	return err
 }
 
-const insertEvent = `-- name: InsertEvent :exec
+const InsertEvent = `-- name: InsertEvent :exec
 INSERT INTO events (
     order_id, number, kind, at, replica, fence, detail
 ) VALUES (?, ?, ?, ?, ?, ?, ?)
@@ -95,7 +95,7 @@ type InsertEventParams struct {
 }
 
 func (q *Queries) InsertEvent(ctx context.Context, arg InsertEventParams) error {
-	_, err := q.db.ExecContext(ctx, insertEvent,
+	_, err := q.db.ExecContext(ctx, InsertEvent,
 		arg.OrderID,
 		arg.Number,
 		arg.Kind,
@@ -107,7 +107,7 @@ func (q *Queries) InsertEvent(ctx context.Context, arg InsertEventParams) error 
 	return err
 }
 
-const listAttempts = `-- name: ListAttempts :many
+const ListAttempts = `-- name: ListAttempts :many
 SELECT order_id, number, fence, replica, gateway_key, started_at, ended_at, class, code, message
 FROM attempts
 WHERE order_id = ? AND number < ?
@@ -120,7 +120,7 @@ type ListAttemptsParams struct {
 }
 
 func (q *Queries) ListAttempts(ctx context.Context, arg ListAttemptsParams) ([]Attempt, error) {
-	rows, err := q.db.QueryContext(ctx, listAttempts, arg.OrderID, arg.BeforeNumber)
+	rows, err := q.db.QueryContext(ctx, ListAttempts, arg.OrderID, arg.BeforeNumber)
 	if err != nil {
 		return nil, err
 	}
@@ -153,7 +153,7 @@ func (q *Queries) ListAttempts(ctx context.Context, arg ListAttemptsParams) ([]A
 	return items, nil
 }
 
-const listEvents = `-- name: ListEvents :many
+const ListEvents = `-- name: ListEvents :many
 SELECT order_id, number, kind, at, replica, fence, detail
 FROM events
 WHERE order_id = ? AND number <= ?
@@ -166,7 +166,7 @@ type ListEventsParams struct {
 }
 
 func (q *Queries) ListEvents(ctx context.Context, arg ListEventsParams) ([]Event, error) {
-	rows, err := q.db.QueryContext(ctx, listEvents, arg.OrderID, arg.LastNumber)
+	rows, err := q.db.QueryContext(ctx, ListEvents, arg.OrderID, arg.LastNumber)
 	if err != nil {
 		return nil, err
 	}
@@ -196,7 +196,7 @@ func (q *Queries) ListEvents(ctx context.Context, arg ListEventsParams) ([]Event
 	return items, nil
 }
 
-const listWithAttempts = `-- name: ListWithAttempts :many
+const ListWithAttempts = `-- name: ListWithAttempts :many
 SELECT order_id
 FROM attempts
 WHERE order_id > ?
@@ -211,7 +211,7 @@ type ListWithAttemptsParams struct {
 }
 
 func (q *Queries) ListWithAttempts(ctx context.Context, arg ListWithAttemptsParams) ([]payment.OrderID, error) {
-	rows, err := q.db.QueryContext(ctx, listWithAttempts, arg.After, arg.Limit)
+	rows, err := q.db.QueryContext(ctx, ListWithAttempts, arg.After, arg.Limit)
 	if err != nil {
 		return nil, err
 	}
@@ -233,7 +233,7 @@ func (q *Queries) ListWithAttempts(ctx context.Context, arg ListWithAttemptsPara
 	return items, nil
 }
 
-const listWithEvents = `-- name: ListWithEvents :many
+const ListWithEvents = `-- name: ListWithEvents :many
 SELECT order_id
 FROM events
 WHERE order_id > ? AND kind <> 'archived'
@@ -249,7 +249,7 @@ type ListWithEventsParams struct {
 
 // ListWithEvents leaves out orders of which nothing is left but that the rest is archived.
 func (q *Queries) ListWithEvents(ctx context.Context, arg ListWithEventsParams) ([]payment.OrderID, error) {
-	rows, err := q.db.QueryContext(ctx, listWithEvents, arg.After, arg.Limit)
+	rows, err := q.db.QueryContext(ctx, ListWithEvents, arg.After, arg.Limit)
 	if err != nil {
 		return nil, err
 	}

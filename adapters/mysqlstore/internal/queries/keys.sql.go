@@ -13,31 +13,31 @@ import (
 	"paymentd/core/apikey"
 )
 
-const anyKey = `-- name: AnyKey :one
+const AnyKey = `-- name: AnyKey :one
 SELECT EXISTS (SELECT 1 FROM api_keys)
 `
 
 func (q *Queries) AnyKey(ctx context.Context) (bool, error) {
-	row := q.db.QueryRowContext(ctx, anyKey)
+	row := q.db.QueryRowContext(ctx, AnyKey)
 	var exists bool
 	err := row.Scan(&exists)
 	return exists, err
 }
 
-const countActiveKeys = `-- name: CountActiveKeys :one
+const CountActiveKeys = `-- name: CountActiveKeys :one
 SELECT COUNT(*)
 FROM api_keys
 WHERE active_name IS NOT NULL
 `
 
 func (q *Queries) CountActiveKeys(ctx context.Context) (int64, error) {
-	row := q.db.QueryRowContext(ctx, countActiveKeys)
+	row := q.db.QueryRowContext(ctx, CountActiveKeys)
 	var count int64
 	err := row.Scan(&count)
 	return count, err
 }
 
-const findKey = `-- name: FindKey :one
+const FindKey = `-- name: FindKey :one
 SELECT api_keys.id, api_keys.name, api_keys.active_name, api_keys.scopes, api_keys.hash, api_keys.created_at, api_keys.last_used_at, api_keys.revoked_at
 FROM api_keys
 WHERE id = ? OR name = ?
@@ -56,7 +56,7 @@ type FindKeyRow struct {
 
 // FindKey prefers the active one of several that have had the name.
 func (q *Queries) FindKey(ctx context.Context, arg FindKeyParams) (FindKeyRow, error) {
-	row := q.db.QueryRowContext(ctx, findKey, arg.ID, arg.Name)
+	row := q.db.QueryRowContext(ctx, FindKey, arg.ID, arg.Name)
 	var i FindKeyRow
 	err := row.Scan(
 		&i.ApiKey.ID,
@@ -71,7 +71,7 @@ func (q *Queries) FindKey(ctx context.Context, arg FindKeyParams) (FindKeyRow, e
 	return i, err
 }
 
-const insertKey = `-- name: InsertKey :exec
+const InsertKey = `-- name: InsertKey :exec
 INSERT INTO api_keys (id, name, active_name, scopes, hash, created_at)
 VALUES (?, ?, ?, ?, ?, NOW(6))
 `
@@ -85,7 +85,7 @@ type InsertKeyParams struct {
 }
 
 func (q *Queries) InsertKey(ctx context.Context, arg InsertKeyParams) error {
-	_, err := q.db.ExecContext(ctx, insertKey,
+	_, err := q.db.ExecContext(ctx, InsertKey,
 		arg.ID,
 		arg.Name,
 		arg.ActiveName,
@@ -95,7 +95,7 @@ func (q *Queries) InsertKey(ctx context.Context, arg InsertKeyParams) error {
 	return err
 }
 
-const listActiveKeys = `-- name: ListActiveKeys :many
+const ListActiveKeys = `-- name: ListActiveKeys :many
 SELECT api_keys.id, api_keys.name, api_keys.active_name, api_keys.scopes, api_keys.hash, api_keys.created_at, api_keys.last_used_at, api_keys.revoked_at
 FROM api_keys
 WHERE active_name IS NOT NULL
@@ -106,7 +106,7 @@ type ListActiveKeysRow struct {
 }
 
 func (q *Queries) ListActiveKeys(ctx context.Context) ([]ListActiveKeysRow, error) {
-	rows, err := q.db.QueryContext(ctx, listActiveKeys)
+	rows, err := q.db.QueryContext(ctx, ListActiveKeys)
 	if err != nil {
 		return nil, err
 	}
@@ -137,7 +137,7 @@ func (q *Queries) ListActiveKeys(ctx context.Context) ([]ListActiveKeysRow, erro
 	return items, nil
 }
 
-const listKeys = `-- name: ListKeys :many
+const ListKeys = `-- name: ListKeys :many
 SELECT api_keys.id, api_keys.name, api_keys.active_name, api_keys.scopes, api_keys.hash, api_keys.created_at, api_keys.last_used_at, api_keys.revoked_at
 FROM api_keys
 ORDER BY created_at DESC, id
@@ -149,7 +149,7 @@ type ListKeysRow struct {
 }
 
 func (q *Queries) ListKeys(ctx context.Context, limit int32) ([]ListKeysRow, error) {
-	rows, err := q.db.QueryContext(ctx, listKeys, limit)
+	rows, err := q.db.QueryContext(ctx, ListKeys, limit)
 	if err != nil {
 		return nil, err
 	}
@@ -180,7 +180,7 @@ func (q *Queries) ListKeys(ctx context.Context, limit int32) ([]ListKeysRow, err
 	return items, nil
 }
 
-const noteKeysUsed = `-- name: NoteKeysUsed :exec
+const NoteKeysUsed = `-- name: NoteKeysUsed :exec
 UPDATE api_keys
 SET last_used_at = NOW(6)
 WHERE id IN (/*SLICE:ids*/?) AND (
@@ -195,7 +195,7 @@ type NoteKeysUsedParams struct {
 }
 
 func (q *Queries) NoteKeysUsed(ctx context.Context, arg NoteKeysUsedParams) error {
-	query := noteKeysUsed
+	query := NoteKeysUsed
 	var queryParams []interface{}
 	if len(arg.Ids) > 0 {
 		for _, v := range arg.Ids {
@@ -210,14 +210,14 @@ func (q *Queries) NoteKeysUsed(ctx context.Context, arg NoteKeysUsedParams) erro
 	return err
 }
 
-const revokeKey = `-- name: RevokeKey :execrows
+const RevokeKey = `-- name: RevokeKey :execrows
 UPDATE api_keys
 SET active_name = NULL, revoked_at = NOW(6)
 WHERE id = ? AND active_name IS NOT NULL
 `
 
 func (q *Queries) RevokeKey(ctx context.Context, id apikey.ID) (int64, error) {
-	result, err := q.db.ExecContext(ctx, revokeKey, id)
+	result, err := q.db.ExecContext(ctx, RevokeKey, id)
 	if err != nil {
 		return 0, err
 	}

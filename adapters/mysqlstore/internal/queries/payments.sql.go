@@ -14,7 +14,7 @@ import (
 	"paymentd/core/payment"
 )
 
-const findPayment = `-- name: FindPayment :one
+const FindPayment = `-- name: FindPayment :one
 SELECT payments.order_id, payments.amount_minor, payments.currency, payments.state, payments.gateway_key, payments.fence, payments.claim_token, payments.replica, payments.due_at, payments.attempt_number, payments.attempt_fence, payments.attempt_replica, payments.attempt_gateway_key, payments.attempt_started_at, payments.attempt_ended_at, payments.attempt_class, payments.attempt_code, payments.attempt_message, payments.doubt_answered, payments.doubt_unanswered_at, payments.lookups, payments.strikes, payments.events, payments.async, payments.later_retries, payments.transaction_id, payments.code, payments.reason, payments.created_at, payments.updated_at, payments.gateway, payments.key_sent_at, payments.key_sent_clock, payments.key_lifetime_micros, payments.retries, payments.doubt_named, payments.doubt_unanswered_clock, payments.doubt_latest_at, payments.doubt_latest_clock, NOW(6) AS now
 FROM payments
 WHERE order_id = ?
@@ -26,7 +26,7 @@ type FindPaymentRow struct {
 }
 
 func (q *Queries) FindPayment(ctx context.Context, orderID payment.OrderID) (FindPaymentRow, error) {
-	row := q.db.QueryRowContext(ctx, findPayment, orderID)
+	row := q.db.QueryRowContext(ctx, FindPayment, orderID)
 	var i FindPaymentRow
 	err := row.Scan(
 		&i.Payment.OrderID,
@@ -73,7 +73,7 @@ func (q *Queries) FindPayment(ctx context.Context, orderID payment.OrderID) (Fin
 	return i, err
 }
 
-const insertPayment = `-- name: InsertPayment :execlastid
+const InsertPayment = `-- name: InsertPayment :execlastid
 INSERT INTO payments (
     created_at, updated_at,
     order_id, amount_minor, currency, state, gateway_key,
@@ -125,7 +125,7 @@ type InsertPaymentParams struct {
 // returns that now, in microseconds since 1970: LAST_INSERT_ID with an argument sends it back
 // with the statement's own answer, where RETURNING would not be portable.
 func (q *Queries) InsertPayment(ctx context.Context, arg InsertPaymentParams) (int64, error) {
-	result, err := q.db.ExecContext(ctx, insertPayment,
+	result, err := q.db.ExecContext(ctx, InsertPayment,
 		arg.OrderID,
 		arg.AmountMinor,
 		arg.Currency,
@@ -151,7 +151,7 @@ func (q *Queries) InsertPayment(ctx context.Context, arg InsertPaymentParams) (i
 	return result.LastInsertId()
 }
 
-const listOpened = `-- name: ListOpened :many
+const ListOpened = `-- name: ListOpened :many
 SELECT order_id
 FROM payments
 WHERE order_id IN (/*SLICE:order_ids*/?)
@@ -159,7 +159,7 @@ WHERE order_id IN (/*SLICE:order_ids*/?)
 
 // ListOpened returns those of the orders that have a payment. It waits for no lock.
 func (q *Queries) ListOpened(ctx context.Context, orderIds []payment.OrderID) ([]payment.OrderID, error) {
-	query := listOpened
+	query := ListOpened
 	var queryParams []interface{}
 	if len(orderIds) > 0 {
 		for _, v := range orderIds {
@@ -191,7 +191,7 @@ func (q *Queries) ListOpened(ctx context.Context, orderIds []payment.OrderID) ([
 	return items, nil
 }
 
-const listPayments = `-- name: ListPayments :many
+const ListPayments = `-- name: ListPayments :many
 SELECT payments.order_id, payments.amount_minor, payments.currency, payments.state, payments.gateway_key, payments.fence, payments.claim_token, payments.replica, payments.due_at, payments.attempt_number, payments.attempt_fence, payments.attempt_replica, payments.attempt_gateway_key, payments.attempt_started_at, payments.attempt_ended_at, payments.attempt_class, payments.attempt_code, payments.attempt_message, payments.doubt_answered, payments.doubt_unanswered_at, payments.lookups, payments.strikes, payments.events, payments.async, payments.later_retries, payments.transaction_id, payments.code, payments.reason, payments.created_at, payments.updated_at, payments.gateway, payments.key_sent_at, payments.key_sent_clock, payments.key_lifetime_micros, payments.retries, payments.doubt_named, payments.doubt_unanswered_clock, payments.doubt_latest_at, payments.doubt_latest_clock, NOW(6) AS now
 FROM payments
 WHERE created_at >= ? AND created_at < ?
@@ -218,7 +218,7 @@ type ListPaymentsRow struct {
 
 // ListPayments leaves out states, so that a row in a state that is not known is found by every list.
 func (q *Queries) ListPayments(ctx context.Context, arg ListPaymentsParams) ([]ListPaymentsRow, error) {
-	query := listPayments
+	query := ListPayments
 	var queryParams []interface{}
 	queryParams = append(queryParams, arg.CreatedFrom)
 	queryParams = append(queryParams, arg.CreatedBefore)
@@ -297,7 +297,7 @@ func (q *Queries) ListPayments(ctx context.Context, arg ListPaymentsParams) ([]L
 	return items, nil
 }
 
-const listSettled = `-- name: ListSettled :many
+const ListSettled = `-- name: ListSettled :many
 SELECT order_id, fence, state, attempt_number, attempt_class, transaction_id
 FROM payments
 WHERE order_id IN (/*SLICE:order_ids*/?)
@@ -313,7 +313,7 @@ type ListSettledRow struct {
 }
 
 func (q *Queries) ListSettled(ctx context.Context, orderIds []payment.OrderID) ([]ListSettledRow, error) {
-	query := listSettled
+	query := ListSettled
 	var queryParams []interface{}
 	if len(orderIds) > 0 {
 		for _, v := range orderIds {
@@ -352,7 +352,7 @@ func (q *Queries) ListSettled(ctx context.Context, orderIds []payment.OrderID) (
 	return items, nil
 }
 
-const listTransactions = `-- name: ListTransactions :many
+const ListTransactions = `-- name: ListTransactions :many
 SELECT order_id, gateway, transaction_id
 FROM payments
 WHERE order_id > ? AND transaction_id <> ''
@@ -372,7 +372,7 @@ type ListTransactionsRow struct {
 }
 
 func (q *Queries) ListTransactions(ctx context.Context, arg ListTransactionsParams) ([]ListTransactionsRow, error) {
-	rows, err := q.db.QueryContext(ctx, listTransactions, arg.After, arg.Limit)
+	rows, err := q.db.QueryContext(ctx, ListTransactions, arg.After, arg.Limit)
 	if err != nil {
 		return nil, err
 	}
@@ -394,7 +394,7 @@ func (q *Queries) ListTransactions(ctx context.Context, arg ListTransactionsPara
 	return items, nil
 }
 
-const lockPayment = `-- name: LockPayment :one
+const LockPayment = `-- name: LockPayment :one
 SELECT payments.order_id, payments.amount_minor, payments.currency, payments.state, payments.gateway_key, payments.fence, payments.claim_token, payments.replica, payments.due_at, payments.attempt_number, payments.attempt_fence, payments.attempt_replica, payments.attempt_gateway_key, payments.attempt_started_at, payments.attempt_ended_at, payments.attempt_class, payments.attempt_code, payments.attempt_message, payments.doubt_answered, payments.doubt_unanswered_at, payments.lookups, payments.strikes, payments.events, payments.async, payments.later_retries, payments.transaction_id, payments.code, payments.reason, payments.created_at, payments.updated_at, payments.gateway, payments.key_sent_at, payments.key_sent_clock, payments.key_lifetime_micros, payments.retries, payments.doubt_named, payments.doubt_unanswered_clock, payments.doubt_latest_at, payments.doubt_latest_clock, SYSDATE(6) AS now
 FROM payments
 WHERE order_id = ?
@@ -409,7 +409,7 @@ type LockPaymentRow struct {
 // LockPayment waits for the row's lock. Its now is after the wait: NOW would be that of the
 // statement's start, and may lie before what others wrote in the meantime.
 func (q *Queries) LockPayment(ctx context.Context, orderID payment.OrderID) (LockPaymentRow, error) {
-	row := q.db.QueryRowContext(ctx, lockPayment, orderID)
+	row := q.db.QueryRowContext(ctx, LockPayment, orderID)
 	var i LockPaymentRow
 	err := row.Scan(
 		&i.Payment.OrderID,
@@ -456,7 +456,7 @@ func (q *Queries) LockPayment(ctx context.Context, orderID payment.OrderID) (Loc
 	return i, err
 }
 
-const settlePayment = `-- name: SettlePayment :execrows
+const SettlePayment = `-- name: SettlePayment :execrows
 UPDATE payments
 SET state = ?, transaction_id = ?,
     code = ?, reason = ?, due_at = NULL,
@@ -489,7 +489,7 @@ type SettlePaymentParams struct {
 // payment.Settlement does to one whose attempt ends with a known outcome. It matches no row
 // when that is not how the payment stands.
 func (q *Queries) SettlePayment(ctx context.Context, arg SettlePaymentParams) (int64, error) {
-	result, err := q.db.ExecContext(ctx, settlePayment,
+	result, err := q.db.ExecContext(ctx, SettlePayment,
 		arg.NewState,
 		arg.TransactionID,
 		arg.Code,
@@ -510,7 +510,7 @@ func (q *Queries) SettlePayment(ctx context.Context, arg SettlePaymentParams) (i
 	return result.RowsAffected()
 }
 
-const updatePayment = `-- name: UpdatePayment :execrows
+const UpdatePayment = `-- name: UpdatePayment :execrows
 UPDATE payments
 SET state = ?, gateway_key = ?,
     fence = ?, claim_token = ?,
@@ -575,7 +575,7 @@ type UpdatePaymentParams struct {
 // UpdatePayment writes a locked payment. The fencing number is the one that was read: on a
 // cluster whose nodes lock apart, it is the write of the row that makes two claims conflict.
 func (q *Queries) UpdatePayment(ctx context.Context, arg UpdatePaymentParams) (int64, error) {
-	result, err := q.db.ExecContext(ctx, updatePayment,
+	result, err := q.db.ExecContext(ctx, UpdatePayment,
 		arg.State,
 		arg.GatewayKey,
 		arg.Fence,

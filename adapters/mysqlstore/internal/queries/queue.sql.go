@@ -13,7 +13,7 @@ import (
 	"paymentd/core/payment"
 )
 
-const anyDueAhead = `-- name: AnyDueAhead :one
+const AnyDueAhead = `-- name: AnyDueAhead :one
 SELECT EXISTS (
     SELECT 1 FROM payments FORCE INDEX (payments_due)
     WHERE due_at > NOW(6) + INTERVAL CAST(? AS SIGNED) MICROSECOND AND state = ?
@@ -29,13 +29,13 @@ type AnyDueAheadParams struct {
 
 // AnyDueAhead looks for a due time that a clock set which has since stepped back.
 func (q *Queries) AnyDueAhead(ctx context.Context, arg AnyDueAheadParams) (bool, error) {
-	row := q.db.QueryRowContext(ctx, anyDueAhead, arg.WithinMicros, arg.State, arg.Gateway)
+	row := q.db.QueryRowContext(ctx, AnyDueAhead, arg.WithinMicros, arg.State, arg.Gateway)
 	var exists bool
 	err := row.Scan(&exists)
 	return exists, err
 }
 
-const backlog = `-- name: Backlog :many
+const Backlog = `-- name: Backlog :many
 SELECT state, currency, CAST(amount_minor > 0 AS SIGNED) AS has_amount, COUNT(*) AS payments,
     CAST(SUM(due_at <= NOW(6)) AS SIGNED) AS due,
     CAST(TIMESTAMPDIFF(MICROSECOND, MIN(due_at), NOW(6)) AS SIGNED) AS longest_due_micros,
@@ -63,7 +63,7 @@ type BacklogRow struct {
 // Backlog reads no more rows than it is told to, those that have been due for the longest. The
 // index is forced because a scan of a small table looks cheaper.
 func (q *Queries) Backlog(ctx context.Context, limit int32) ([]BacklogRow, error) {
-	rows, err := q.db.QueryContext(ctx, backlog, limit)
+	rows, err := q.db.QueryContext(ctx, Backlog, limit)
 	if err != nil {
 		return nil, err
 	}
@@ -93,7 +93,7 @@ func (q *Queries) Backlog(ctx context.Context, limit int32) ([]BacklogRow, error
 	return items, nil
 }
 
-const countForeign = `-- name: CountForeign :one
+const CountForeign = `-- name: CountForeign :one
 SELECT COUNT(*)
 FROM (
     SELECT 1 AS waits
@@ -111,13 +111,13 @@ type CountForeignParams struct {
 
 // CountForeign counts payments that wait for another gateway.
 func (q *Queries) CountForeign(ctx context.Context, arg CountForeignParams) (int64, error) {
-	row := q.db.QueryRowContext(ctx, countForeign, arg.Gateway, arg.Limit)
+	row := q.db.QueryRowContext(ctx, CountForeign, arg.Gateway, arg.Limit)
 	var count int64
 	err := row.Scan(&count)
 	return count, err
 }
 
-const listDuePayments = `-- name: ListDuePayments :many
+const ListDuePayments = `-- name: ListDuePayments :many
 SELECT order_id
 FROM payments FORCE INDEX (payments_due)
 WHERE (due_at <= NOW(6) OR due_at > NOW(6) + INTERVAL CAST(? AS SIGNED) MICROSECOND)
@@ -139,7 +139,7 @@ type ListDuePaymentsParams struct {
 // by a clock that has since stepped back. Another gateway's payments are left out while their key
 // may be in doubt. The index is forced because a scan of a small table looks cheaper.
 func (q *Queries) ListDuePayments(ctx context.Context, arg ListDuePaymentsParams) ([]payment.OrderID, error) {
-	rows, err := q.db.QueryContext(ctx, listDuePayments,
+	rows, err := q.db.QueryContext(ctx, ListDuePayments,
 		arg.WithinMicros,
 		arg.State,
 		arg.Gateway,
@@ -166,7 +166,7 @@ func (q *Queries) ListDuePayments(ctx context.Context, arg ListDuePaymentsParams
 	return items, nil
 }
 
-const lockDuePayments = `-- name: LockDuePayments :many
+const LockDuePayments = `-- name: LockDuePayments :many
 SELECT payments.order_id, payments.amount_minor, payments.currency, payments.state, payments.gateway_key, payments.fence, payments.claim_token, payments.replica, payments.due_at, payments.attempt_number, payments.attempt_fence, payments.attempt_replica, payments.attempt_gateway_key, payments.attempt_started_at, payments.attempt_ended_at, payments.attempt_class, payments.attempt_code, payments.attempt_message, payments.doubt_answered, payments.doubt_unanswered_at, payments.lookups, payments.strikes, payments.events, payments.async, payments.later_retries, payments.transaction_id, payments.code, payments.reason, payments.created_at, payments.updated_at, payments.gateway, payments.key_sent_at, payments.key_sent_clock, payments.key_lifetime_micros, payments.retries, payments.doubt_named, payments.doubt_unanswered_clock, payments.doubt_latest_at, payments.doubt_latest_clock, NOW(6) AS now
 FROM payments FORCE INDEX (PRIMARY)
 WHERE order_id IN (/*SLICE:order_ids*/?) AND state = ?
@@ -189,7 +189,7 @@ type LockDuePaymentsRow struct {
 // LockDuePayments locks those of the payments that are due, and passes over rows that others have
 // locked.
 func (q *Queries) LockDuePayments(ctx context.Context, arg LockDuePaymentsParams) ([]LockDuePaymentsRow, error) {
-	query := lockDuePayments
+	query := LockDuePayments
 	var queryParams []interface{}
 	if len(arg.OrderIds) > 0 {
 		for _, v := range arg.OrderIds {
@@ -264,7 +264,7 @@ func (q *Queries) LockDuePayments(ctx context.Context, arg LockDuePaymentsParams
 	return items, nil
 }
 
-const nextDue = `-- name: NextDue :one
+const NextDue = `-- name: NextDue :one
 SELECT CAST(TIMESTAMPDIFF(MICROSECOND, NOW(6), due_at) AS SIGNED) AS due_in_micros
 FROM payments FORCE INDEX (payments_due)
 WHERE due_at IS NOT NULL AND state = ?
@@ -280,13 +280,13 @@ type NextDueParams struct {
 }
 
 func (q *Queries) NextDue(ctx context.Context, arg NextDueParams) (int64, error) {
-	row := q.db.QueryRowContext(ctx, nextDue, arg.State, arg.Gateway)
+	row := q.db.QueryRowContext(ctx, NextDue, arg.State, arg.Gateway)
 	var due_in_micros int64
 	err := row.Scan(&due_in_micros)
 	return due_in_micros, err
 }
 
-const putOffPayment = `-- name: PutOffPayment :exec
+const PutOffPayment = `-- name: PutOffPayment :exec
 UPDATE payments
 SET due_at = NOW(6) + INTERVAL CAST(? AS SIGNED) MICROSECOND,
     reason = ?, updated_at = NOW(6)
@@ -303,7 +303,7 @@ type PutOffPaymentParams struct {
 
 // PutOffPayment takes a payment that cannot be worked on out of the others' way.
 func (q *Queries) PutOffPayment(ctx context.Context, arg PutOffPaymentParams) error {
-	_, err := q.db.ExecContext(ctx, putOffPayment,
+	_, err := q.db.ExecContext(ctx, PutOffPayment,
 		arg.PutOffMicros,
 		arg.Reason,
 		arg.OrderID,

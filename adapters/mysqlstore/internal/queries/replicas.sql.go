@@ -13,7 +13,7 @@ import (
 	"paymentd/core/payment"
 )
 
-const countHeartbeats = `-- name: CountHeartbeats :one
+const CountHeartbeats = `-- name: CountHeartbeats :one
 SELECT COUNT(*)
 FROM replicas
 WHERE name = ? AND beat_at = ?
@@ -26,25 +26,25 @@ type CountHeartbeatsParams struct {
 
 // CountHeartbeats is 1 while a replica's latest heartbeat is the one given, and else 0.
 func (q *Queries) CountHeartbeats(ctx context.Context, arg CountHeartbeatsParams) (int64, error) {
-	row := q.db.QueryRowContext(ctx, countHeartbeats, arg.Name, arg.BeatAt)
+	row := q.db.QueryRowContext(ctx, CountHeartbeats, arg.Name, arg.BeatAt)
 	var count int64
 	err := row.Scan(&count)
 	return count, err
 }
 
-const countReplicas = `-- name: CountReplicas :one
+const CountReplicas = `-- name: CountReplicas :one
 SELECT COUNT(*)
 FROM replicas
 `
 
 func (q *Queries) CountReplicas(ctx context.Context) (int64, error) {
-	row := q.db.QueryRowContext(ctx, countReplicas)
+	row := q.db.QueryRowContext(ctx, CountReplicas)
 	var count int64
 	err := row.Scan(&count)
 	return count, err
 }
 
-const deleteExpiredReplica = `-- name: DeleteExpiredReplica :execrows
+const DeleteExpiredReplica = `-- name: DeleteExpiredReplica :execrows
 DELETE FROM replicas
 WHERE name = ? AND beat_at = ?
 `
@@ -55,35 +55,35 @@ type DeleteExpiredReplicaParams struct {
 }
 
 func (q *Queries) DeleteExpiredReplica(ctx context.Context, arg DeleteExpiredReplicaParams) (int64, error) {
-	result, err := q.db.ExecContext(ctx, deleteExpiredReplica, arg.Name, arg.BeatAt)
+	result, err := q.db.ExecContext(ctx, DeleteExpiredReplica, arg.Name, arg.BeatAt)
 	if err != nil {
 		return 0, err
 	}
 	return result.RowsAffected()
 }
 
-const deleteReplica = `-- name: DeleteReplica :exec
+const DeleteReplica = `-- name: DeleteReplica :exec
 DELETE FROM replicas
 WHERE name = ?
 `
 
 func (q *Queries) DeleteReplica(ctx context.Context, name string) error {
-	_, err := q.db.ExecContext(ctx, deleteReplica, name)
+	_, err := q.db.ExecContext(ctx, DeleteReplica, name)
 	return err
 }
 
-const heartbeat = `-- name: Heartbeat :exec
+const Heartbeat = `-- name: Heartbeat :exec
 INSERT INTO replicas (name, started_at, beat_at)
 VALUES (?, NOW(6), NOW(6))
 ON DUPLICATE KEY UPDATE beat_at = NOW(6)
 `
 
 func (q *Queries) Heartbeat(ctx context.Context, name string) error {
-	_, err := q.db.ExecContext(ctx, heartbeat, name)
+	_, err := q.db.ExecContext(ctx, Heartbeat, name)
 	return err
 }
 
-const listHeartbeats = `-- name: ListHeartbeats :many
+const ListHeartbeats = `-- name: ListHeartbeats :many
 SELECT
     name,
     beat_at,
@@ -101,7 +101,7 @@ type ListHeartbeatsRow struct {
 
 // ListHeartbeats leaves out the replica that asks. Ages are in microseconds.
 func (q *Queries) ListHeartbeats(ctx context.Context, asking string) ([]ListHeartbeatsRow, error) {
-	rows, err := q.db.QueryContext(ctx, listHeartbeats, asking)
+	rows, err := q.db.QueryContext(ctx, ListHeartbeats, asking)
 	if err != nil {
 		return nil, err
 	}
@@ -123,7 +123,7 @@ func (q *Queries) ListHeartbeats(ctx context.Context, asking string) ([]ListHear
 	return items, nil
 }
 
-const listHeldPayments = `-- name: ListHeldPayments :many
+const ListHeldPayments = `-- name: ListHeldPayments :many
 SELECT order_id
 FROM payments
 WHERE replica = ? AND state = 'processing' AND due_at > NOW(6)
@@ -136,7 +136,7 @@ type ListHeldPaymentsParams struct {
 }
 
 func (q *Queries) ListHeldPayments(ctx context.Context, arg ListHeldPaymentsParams) ([]payment.OrderID, error) {
-	rows, err := q.db.QueryContext(ctx, listHeldPayments, arg.Replica, arg.Limit)
+	rows, err := q.db.QueryContext(ctx, ListHeldPayments, arg.Replica, arg.Limit)
 	if err != nil {
 		return nil, err
 	}
@@ -158,7 +158,7 @@ func (q *Queries) ListHeldPayments(ctx context.Context, arg ListHeldPaymentsPara
 	return items, nil
 }
 
-const releasePayments = `-- name: ReleasePayments :exec
+const ReleasePayments = `-- name: ReleasePayments :exec
 UPDATE payments
 SET due_at = NOW(6)
 WHERE order_id IN (/*SLICE:order_ids*/?) AND replica = ? AND state = 'processing' AND due_at > NOW(6)
@@ -171,7 +171,7 @@ type ReleasePaymentsParams struct {
 
 // ReleasePayments lets the leases of an expired replica run out, those that it still holds.
 func (q *Queries) ReleasePayments(ctx context.Context, arg ReleasePaymentsParams) error {
-	query := releasePayments
+	query := ReleasePayments
 	var queryParams []interface{}
 	if len(arg.OrderIds) > 0 {
 		for _, v := range arg.OrderIds {

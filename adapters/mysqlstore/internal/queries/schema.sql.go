@@ -9,14 +9,14 @@ import (
 	"context"
 )
 
-const schemaVersion = `-- name: SchemaVersion :one
+const SchemaVersion = `-- name: SchemaVersion :one
 SELECT version, dirty
 FROM schema_migrations
 LIMIT 1
 `
 
 func (q *Queries) SchemaVersion(ctx context.Context) (SchemaMigration, error) {
-	row := q.db.QueryRowContext(ctx, schemaVersion)
+	row := q.db.QueryRowContext(ctx, SchemaVersion)
 	var i SchemaMigration
 	err := row.Scan(&i.Version, &i.Dirty)
 	return i, err

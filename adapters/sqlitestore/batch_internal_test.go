@@ -60,7 +60,7 @@ func stored(t *testing.T, s *Payments, orders ...payment.OrderID) (found []payme
 func TestBadChangesAmongGood(t *testing.T) {
 	t.Parallel()
 	s := openedStore(t)
-	errs := s.writeTogether([]change{
+	errs := s.writeBatch([]change{
 		opening(t, "good-1", nil), opening(t, "bad", errOwn), opening(t, "good-2", nil), opening(t, "good-1", nil),
 	})
 	require.NoError(t, errs[0])
@@ -69,7 +69,7 @@ func TestBadChangesAmongGood(t *testing.T) {
 	require.ErrorContains(t, errs[3], "UNIQUE constraint failed")
 	require.Equal(t, []payment.OrderID{"good-1", "good-2"}, stored(t, s, "good-1", "bad", "good-2"))
 
-	require.ErrorIs(t, s.writeTogether([]change{opening(t, "bad", errOwn)})[0], errOwn)
+	require.ErrorIs(t, s.writeBatch([]change{opening(t, "bad", errOwn)})[0], errOwn)
 	require.Empty(t, stored(t, s, "bad"))
 }
 
@@ -81,7 +81,7 @@ func TestAChangeThatEndsTheTransaction(t *testing.T) {
 	_, err := s.writer.ExecContext(t.Context(), `CREATE TRIGGER poison BEFORE INSERT ON payments
 		WHEN NEW.order_id = 'bad' BEGIN SELECT RAISE(ROLLBACK, 'poisoned'); END`)
 	require.NoError(t, err)
-	errs := s.writeTogether([]change{
+	errs := s.writeBatch([]change{
 		opening(t, "good-1", nil), opening(t, "bad", nil), opening(t, "good-2", nil),
 	})
 	require.NoError(t, errs[0])
@@ -135,7 +135,7 @@ func TestChangesShareATransaction(t *testing.T) {
 	var mu sync.Mutex
 	moments := make(map[time.Time]int)
 	var waiting sync.WaitGroup
-	for range most {
+	for range maxBatchRows {
 		waiting.Add(1)
 		all.Go(func() {
 			waiting.Done()
@@ -150,5 +150,5 @@ func TestChangesShareATransaction(t *testing.T) {
 	waiting.Wait()
 	close(held)
 	all.Wait()
-	require.Less(t, len(moments), most/4, "each transaction has its moment")
+	require.Less(t, len(moments), maxBatchRows/4, "each transaction has its moment")
 }

@@ -17,7 +17,7 @@ func diagnose(t *testing.T, s *Payments, replicas int) map[string]doctor.Finding
 	docs, err := os.ReadFile("../../docs/operations.md")
 	require.NoError(t, err)
 	found := make(map[string]doctor.Finding)
-	for _, f := range s.Diagnose(t.Context(), replicas) {
+	for _, f := range s.Doctor(t.Context(), replicas) {
 		require.NotContains(t, found, f.Check, "two findings of one name")
 		require.NotEmpty(t, f.Found, f.Check)
 		require.Contains(t, string(docs), "`"+f.Check+"`", "a check that docs/operations.md does not have")

@@ -14,29 +14,29 @@ import (
 	"paymentd/internal/doctor"
 )
 
-// server is what is asked of a server once, to be judged by the checks.
+// server is what the checks are about, read from the server once.
 type server struct {
-	// variables are the server's own (SHOW GLOBAL VARIABLES and STATUS), by their names in lower
-	// case. What one of the servers does not have is not there.
+	// variables are from SHOW GLOBAL VARIABLES and STATUS, by their names in lower case. A variable that
+	// the server does not have is missing.
 	variables map[string]string
-	// session is what the service's own connections have of those that it sets.
+	// session has the session variables that the service sets, as its connections have them.
 	session map[string]string
 	version string
-	// ahead is how far the database's clock is ahead of ours, give or take half of roundTrip.
+	// ahead is how far the database's clock is ahead of this machine's, ± half of roundTrip.
 	ahead, roundTrip time.Duration
-	replicas         int // that beat
+	replicas         int // with a heartbeat
 	otherEngines     []string
 }
 
-// Diagnose looks at the server and at how it is reached, and says what the promise does not find
-// as it should be. replicas is how many are planned; those that are alive count, if they are more.
-// It changes nothing: the write that it tries is rolled back.
-func (s *Payments) Diagnose(ctx context.Context, replicas int) []doctor.Finding {
+// Doctor checks the server, and the connection to it, for what the guarantees of the service depend
+// on. replicas is how many are planned; the larger of it and the number of live replicas counts. It
+// changes nothing: the write that it tries is rolled back.
+func (s *Payments) Doctor(ctx context.Context, replicas int) []doctor.Finding {
 	findings := []doctor.Finding{s.encryption()}
-	seen, err := s.look(ctx)
+	seen, err := s.inspect(ctx)
 	if err != nil {
 		return append(findings, doctor.Of("database", err.Error(), false, doctor.Fail,
-			"The database cannot be asked. See that it runs, that its address, user, password and database are "+
+			"The database cannot be reached. Check that it runs, that its address, user, password and database are "+
 				"right, and that the user may read there."))
 	}
 	seen.replicas = max(seen.replicas, replicas, 1)
@@ -44,8 +44,8 @@ func (s *Payments) Diagnose(ctx context.Context, replicas int) []doctor.Finding 
 	findings = append(findings, doctor.Good("database", "answers"), schema)
 	if schema.Level == doctor.OK {
 		findings = append(findings, doctor.Write(s.TryWrite(ctx),
-			"No payment is taken as long as this is so. Give the user SELECT, INSERT, UPDATE and DELETE on all tables of the "+
-				"database, name the server that takes writes, or make room on its disk."))
+			"No payment is taken until this is fixed. Give the user SELECT, INSERT, UPDATE and DELETE on all tables of the "+
+				"database, name the server that takes writes, or free space on its disk."))
 	}
 	for _, check := range []func(server) []doctor.Finding{
 		versions, durability, writable, isolation, sessions, clock, s.connections, engines, group, galera,
@@ -63,7 +63,7 @@ func (s *Payments) schemaFinding(ctx context.Context) doctor.Finding {
 	return status.Finding()
 }
 
-// encryption judges how the server is reached, which the URL says.
+// encryption checks the TLS mode of the URL.
 func (s *Payments) encryption() doctor.Finding {
 	host, _, err := net.SplitHostPort(s.config.Addr)
 	ip := net.ParseIP(host)
@@ -74,34 +74,34 @@ func (s *Payments) encryption() doctor.Finding {
 		return doctor.Good("tls", "on, and the server's certificate is checked")
 	case s.config.TLSConfig == "":
 		return doctor.Of("tls", "off, and "+host+" is not this machine", false, doctor.Warn,
-			"Put ?tls=true into PAYMENTD_DATABASE: without it whoever is on the way reads and changes payments.")
+			"Put ?tls=true into PAYMENTD_DATABASE: without TLS, payments can be read and changed on the network.")
 	}
 	return doctor.Of("tls", s.config.TLSConfig, false, doctor.Warn,
-		"Put ?tls=true into PAYMENTD_DATABASE: otherwise nobody checks that this is your server.")
+		"Put ?tls=true into PAYMENTD_DATABASE: this mode does not verify the server's certificate.")
 }
 
-// look asks the server.
-func (s *Payments) look(ctx context.Context) (seen server, err error) {
-	err = s.once(ctx, ctx, func(ctx context.Context, conn *sql.Conn) error {
+// inspect reads the server.
+func (s *Payments) inspect(ctx context.Context) (seen server, err error) {
+	err = s.onConn(ctx, ctx, func(ctx context.Context, conn *sql.Conn) error {
 		seen = server{variables: make(map[string]string), session: make(map[string]string)}
-		for _, ask := range []func(context.Context, *sql.Conn) error{
-			seen.askVariables, seen.askSession, seen.askClock, seen.askTables,
+		for _, read := range []func(context.Context, *sql.Conn) error{
+			seen.readVariables, seen.readSession, seen.readClock, seen.readTables,
 		} {
-			if err := ask(ctx, conn); err != nil {
+			if err := read(ctx, conn); err != nil {
 				return err
 			}
 		}
 		return nil
 	})
-	if cause, ok := errors.AsType[*unconnectedError](err); ok {
+	if cause, ok := errors.AsType[*noConnError](err); ok {
 		return seen, cause.error
 	}
 	return seen, err
 }
 
-// askVariables reads what is there of the variables that the checks are about. A name that the
-// server does not know is no error in SHOW, as it would be after @@.
-func (v *server) askVariables(ctx context.Context, conn *sql.Conn) error {
+// readVariables reads the variables that the checks are about. SHOW, unlike @@, takes names that the
+// server does not know.
+func (v *server) readVariables(ctx context.Context, conn *sql.Conn) error {
 	for _, show := range []string{
 		`SHOW GLOBAL VARIABLES WHERE Variable_name IN (
 			'innodb_flush_log_at_trx_commit', 'log_bin', 'sync_binlog', 'binlog_format',
@@ -121,7 +121,7 @@ func (v *server) askVariables(ctx context.Context, conn *sql.Conn) error {
 	return nil
 }
 
-func (v *server) askSession(ctx context.Context, conn *sql.Conn) error {
+func (v *server) readSession(ctx context.Context, conn *sql.Conn) error {
 	const show = `SHOW SESSION VARIABLES WHERE Variable_name IN (
 		'innodb_lock_wait_timeout', 'time_zone', 'sql_mode', 'autocommit', 'wait_timeout')`
 	if err := pairs(ctx, conn, show, v.session); err != nil {
@@ -130,7 +130,7 @@ func (v *server) askSession(ctx context.Context, conn *sql.Conn) error {
 	return nil
 }
 
-// pairs adds the rows of a SHOW to the map.
+// pairs adds the rows of a SHOW statement to the map.
 func pairs(ctx context.Context, conn *sql.Conn, show string, into map[string]string) (err error) {
 	rows, err := conn.QueryContext(ctx, show)
 	if err != nil {
@@ -147,9 +147,9 @@ func pairs(ctx context.Context, conn *sql.Conn, show string, into map[string]str
 	return rows.Err()
 }
 
-// askClock compares the clocks: the database's is taken to be read in the middle of the way there
-// and back.
-func (v *server) askClock(ctx context.Context, conn *sql.Conn) error {
+// readClock compares the clocks. It assumes that the database's was read in the middle of the round
+// trip.
+func (v *server) readClock(ctx context.Context, conn *sql.Conn) error {
 	var there time.Time
 	asked := time.Now()
 	if err := conn.QueryRowContext(ctx, "SELECT SYSDATE(6)").Scan(&there); err != nil {
@@ -160,9 +160,9 @@ func (v *server) askClock(ctx context.Context, conn *sql.Conn) error {
 	return nil
 }
 
-// askTables reads which of the tables are not InnoDB's, and how many replicas beat. There may be
+// readTables reads which tables are not InnoDB's, and how many replicas have a heartbeat. There may be
 // no tables yet.
-func (v *server) askTables(ctx context.Context, conn *sql.Conn) (err error) {
+func (v *server) readTables(ctx context.Context, conn *sql.Conn) (err error) {
 	rows, err := conn.QueryContext(ctx, `SELECT table_name, COALESCE(engine, 'none')
 		FROM information_schema.tables
 		WHERE table_schema = DATABASE() AND table_type = 'BASE TABLE'`)
@@ -190,7 +190,7 @@ func (v *server) askTables(ctx context.Context, conn *sql.Conn) (err error) {
 	return err
 }
 
-// on reports whether a switch of the server is on, which each of them writes in its own way.
+// on reports whether a boolean variable is on; its spelling differs between servers.
 func (v server) on(name string) bool {
 	value := strings.ToUpper(v.variables[name])
 	return value != "" && value != "0" && value != "OFF" && value != "NO"

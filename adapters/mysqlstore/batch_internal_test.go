@@ -14,7 +14,7 @@ import (
 )
 
 // openings are claims of the orders, which have another amount each.
-func openings(t *testing.T, orders ...payment.OrderID) (batch []*opening) {
+func openings(t *testing.T, orders ...payment.OrderID) (batch []*insertClaim) {
 	t.Helper()
 	for i, id := range orders {
 		a := ask(t, id)
@@ -22,17 +22,17 @@ func openings(t *testing.T, orders ...payment.OrderID) (batch []*opening) {
 		a.Money, err = payment.MoneyFromMinor(int64(100+i), a.Money.Currency())
 		require.NoError(t, err)
 		a.Deferred, a.Async = i%2 == 1, i%2 == 1
-		batch = append(batch, newOpening(a))
+		batch = append(batch, newInsertClaim(a))
 	}
 	return batch
 }
 
-func settlings(t *testing.T, settlements ...payment.Settlement) (batch []*settling) {
+func settlings(t *testing.T, settlements ...payment.Settlement) (batch []*fastSettle) {
 	t.Helper()
 	for _, st := range settlements {
-		row, ok := toSettle(st)
+		row, ok := toFastSettle(st)
 		require.True(t, ok)
-		batch = append(batch, &settling{settlement: st, row: row})
+		batch = append(batch, &fastSettle{settlement: st, row: row})
 	}
 	return batch
 }
@@ -42,10 +42,10 @@ func TestManyClaimsAsOne(t *testing.T) {
 	t.Parallel()
 	s := onOneConnection(t)
 	many := openings(t, "b-2", "a-1", "c-3")
-	spent := counted(t, s, func() { require.Equal(t, []error{nil, nil, nil}, s.openTogether(many)) })
+	spent := counted(t, s, func() { require.Equal(t, []error{nil, nil, nil}, s.insertBatch(many)) })
 	require.Equal(t, map[string]int{"Questions": 2, "Com_select": 1, "Com_insert": 1}, spent)
 	for i, one := range openings(t, "b-2-alone", "a-1-alone", "c-3-alone") {
-		require.Equal(t, []error{nil}, s.openTogether([]*opening{one}))
+		require.Equal(t, []error{nil}, s.insertBatch([]*insertClaim{one}))
 		require.Equal(t, one.decision.Verdict, many[i].decision.Verdict)
 		want, got := historyOf(t, s, one.orderID), historyOf(t, s, many[i].orderID)
 		require.Equal(t, sinceCreation(want.Payment), sinceCreation(got.Payment))
@@ -72,11 +72,11 @@ func TestManySettlementsAsOne(t *testing.T) {
 	}
 	together := ends("")
 	spent := counted(t, s, func() {
-		require.Equal(t, []error{nil, nil, nil}, s.settleTogether(settlings(t, together...)))
+		require.Equal(t, []error{nil, nil, nil}, s.settleBatch(settlings(t, together...)))
 	})
 	require.Equal(t, map[string]int{"Questions": 1, "Com_update": 1}, spent)
 	for i, one := range ends("-alone") {
-		require.Equal(t, []error{nil}, s.settleTogether(settlings(t, one)))
+		require.Equal(t, []error{nil}, s.settleBatch(settlings(t, one)))
 		want, got := historyOf(t, s, one.OrderID), historyOf(t, s, together[i].OrderID)
 		require.Equal(t, sinceStart(want), sinceStart(got))
 		require.True(t, got.Payment.UpdatedAt.After(got.Payment.CreatedAt))
@@ -100,30 +100,30 @@ func sinceCreation(p payment.Payment) payment.Payment {
 func TestBadClaimsAmongGood(t *testing.T) {
 	t.Parallel()
 	s := onOneConnection(t)
-	require.Equal(t, []error{nil}, s.openTogether(openings(t, "known")))
+	require.Equal(t, []error{nil}, s.insertBatch(openings(t, "known")))
 
 	batch := openings(t, "new-1", "known", "new-2", "new-1")
-	errs := s.openTogether(batch)
+	errs := s.insertBatch(batch)
 	require.NoError(t, errs[0])
-	require.ErrorIs(t, errs[1], errAlone)
-	require.True(t, batch[1].known)
+	require.ErrorIs(t, errs[1], errNotBatched)
+	require.True(t, batch[1].exists)
 	require.NoError(t, errs[2])
-	require.ErrorIs(t, errs[3], errAlone, "the second claim of one order")
+	require.ErrorIs(t, errs[3], errNotBatched, "the second claim of one order")
 
 	batch = openings(t, "new-3", "new-4")
-	batch[1].ask.NewKey = payment.GatewayKey(strings.Repeat("too-long", 100))
-	for _, err := range s.openTogether(batch) {
-		require.ErrorIs(t, err, errAlone)
+	batch[1].request.NewKey = payment.GatewayKey(strings.Repeat("too-long", 100))
+	for _, err := range s.insertBatch(batch) {
+		require.ErrorIs(t, err, errNotBatched)
 	}
 	for i, o := range batch {
-		_, _, err := s.Claim(t.Context(), o.ask)
+		_, _, err := s.Claim(t.Context(), o.request)
 		if i == 1 {
 			require.ErrorContains(t, err, "Data too long")
 			continue
 		}
 		require.NoError(t, err)
 	}
-	require.ErrorIs(t, s.openTogether(openings(t, "known", "known"))[1], errAlone)
+	require.ErrorIs(t, s.insertBatch(openings(t, "known", "known"))[1], errNotBatched)
 }
 
 // TestBadSettlementsAmongGood: so it is with settlements.
@@ -141,12 +141,12 @@ func TestBadSettlementsAmongGood(t *testing.T) {
 	lost.Fence--
 
 	batch := settlings(t, claimed["good"], lost, claimed["settled before"], claimed["another"], claimed["good"])
-	errs := s.settleTogether(batch)
+	errs := s.settleBatch(batch)
 	require.NoError(t, errs[0])
-	require.ErrorIs(t, errs[1], errAlone)
+	require.ErrorIs(t, errs[1], errNotBatched)
 	require.NoError(t, errs[2], "repeating it is safe")
 	require.NoError(t, errs[3])
-	require.ErrorIs(t, errs[4], errAlone, "the second settlement of one payment")
+	require.ErrorIs(t, errs[4], errNotBatched, "the second settlement of one payment")
 
 	require.ErrorIs(t, s.Settle(t.Context(), lost), payment.ErrFenced)
 	require.NoError(t, s.Settle(t.Context(), claimed["good"]))
@@ -163,12 +163,11 @@ func TestSettlementsFindTheirRowsByKey(t *testing.T) {
 	s := onOneConnection(t)
 	var statement string
 	var args []any
-	q := queries.New(recorder{&statement, &args})
 	rows := make([]queries.SettlePaymentParams, 0, 2)
 	for _, st := range settlings(t, approved(doubtful(t, s, "order-3")), approved(doubtful(t, s, "order-4"))) {
 		rows = append(rows, st.row)
 	}
-	_, err := q.SettlePayments(t.Context(), rows)
+	_, err := settlePayments(t.Context(), recorder{&statement, &args}, rows)
 	require.ErrorIs(t, err, errRecorded)
 
 	plan, err := s.db.QueryContext(t.Context(), "EXPLAIN FORMAT=TRADITIONAL "+statement, args...)

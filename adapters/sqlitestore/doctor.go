@@ -23,7 +23,7 @@ const fullDisk = 1 << 20 // bytes
 
 // Diagnose looks at the file and where it is, and says what the promise does not find as it
 // should be. It changes nothing: the write that it tries is rolled back.
-func (s *Payments) Diagnose(ctx context.Context, replicas int) []doctor.Finding {
+func (s *Payments) Doctor(ctx context.Context, replicas int) []doctor.Finding {
 	findings := s.place()
 	info, err := os.Stat(s.path)
 	if errors.Is(err, fs.ErrNotExist) {
@@ -179,7 +179,7 @@ const longWrite = 512 << 10
 // tryLongWrite is TryWrite with so much to write that SQLite cannot keep it in memory: it finds out
 // that there is no room.
 func (s *Payments) tryLongWrite(ctx context.Context) error {
-	return s.whileBusy(ctx, func(ctx context.Context) error {
+	return s.retry(ctx, func(ctx context.Context) error {
 		err := s.transact(ctx, func(tx *sql.Tx) error {
 			for _, statement := range []string{
 				"PRAGMA cache_size = 10",
@@ -217,7 +217,7 @@ func (s *Payments) pragma(ctx context.Context, name, want, called, advice string
 func (s *Payments) processes(ctx context.Context, planned int) doctor.Finding {
 	const check = "replicas"
 	alive, err := queries.New(s.readers).CountReplicas(ctx)
-	if err != nil && !noSuchTable(err) {
+	if err != nil && !isNoSuchTable(err) {
 		return doctor.Of(check, err.Error(), false, doctor.Warn, "They could not be counted.")
 	}
 	n := max(int(alive), planned)

@@ -44,7 +44,7 @@ func diagnose(t *testing.T, databaseURL string, replicas int) map[string]doctor.
 	docs, err := os.ReadFile("../../docs/operations.md")
 	require.NoError(t, err)
 	found := make(map[string]doctor.Finding)
-	for _, f := range payments.Diagnose(t.Context(), replicas) {
+	for _, f := range payments.Doctor(t.Context(), replicas) {
 		require.NotContains(t, found, f.Check, "two findings of one name")
 		require.NotEmpty(t, f.Found, f.Check)
 		require.Contains(t, string(docs), "`"+f.Check+"`", "a check that docs/operations.md does not have")
@@ -181,7 +181,7 @@ func TestDiagnoseAServerThatIsAway(t *testing.T) {
 		require.NoError(t, err)
 		ctx, cancel := context.WithCancel(t.Context())
 		cancel() // nobody is to be asked
-		require.Equal(t, level, payments.Diagnose(ctx, 1)[0].Level, option)
+		require.Equal(t, level, payments.Doctor(ctx, 1)[0].Level, option)
 		require.NoError(t, payments.Close())
 	}
 }

@@ -10,19 +10,19 @@ import (
 	"paymentd/internal/doctor"
 )
 
-// The checks of a server. docs/operations.md says the same in the same order; what a setting
-// means is from the manuals of MySQL ("InnoDB Startup Options and System Variables", "Binary
-// Logging Options and Variables") and of MariaDB ("InnoDB System Variables").
+// The checks of a server, in the order of docs/operations.md. The meaning of a setting is from the
+// manuals of MySQL ("InnoDB Startup Options and System Variables", "Binary Logging Options and
+// Variables") and of MariaDB ("InnoDB System Variables").
 
 var versionNumber = regexp.MustCompile(`^(\d+)\.(\d+)`)
 
-// versions judges what the server is.
+// versions checks the server's kind and version.
 func versions(v server) []doctor.Finding {
 	const check = "version"
-	number := versionNumber.FindStringSubmatch(strings.TrimPrefix(v.version, "5.5.5-")) // as replication has MariaDB's
+	number := versionNumber.FindStringSubmatch(strings.TrimPrefix(v.version, "5.5.5-")) // MariaDB's prefix in the replication protocol
 	if number == nil {
 		return one(doctor.Of(check, v.version, false, doctor.Warn,
-			"This is no server that is known here. Run the tests of docs/operations.md, \"Another cluster\", on it first."))
+			"This server is not known. Run the tests of docs/operations.md, \"Another cluster\", on it first."))
 	}
 	major, _ := strconv.Atoi(number[1])
 	minor, _ := strconv.Atoi(number[2])
@@ -30,18 +30,18 @@ func versions(v server) []doctor.Finding {
 	switch v.kind() {
 	case "tidb":
 		return one(doctor.Of(check, v.version, false, doctor.Warn,
-			"TiDB takes SKIP LOCKED and locks nothing by it: workers of the queue collide, safely and with noise. It was "+
-				"not tried; read docs/operations.md, \"Engines that speak the protocol\"."))
+			"TiDB accepts SKIP LOCKED and ignores it: workers of the queue conflict, which is safe but logs errors. It was "+
+				"not tested; read docs/operations.md, \"Engines that speak the protocol\"."))
 	case "vitess":
 		return one(doctor.Of(check, v.version, false, doctor.Warn,
-			"Vitess was not tried; read docs/operations.md, \"Engines that speak the protocol\"."))
+			"Vitess was not tested; read docs/operations.md, \"Engines that speak the protocol\"."))
 	case "mariadb":
-		return one(judgeVersion(v.version, atLeast(10, 11), atLeast(10, 6), "MariaDB 10.11"))
+		return one(checkVersion(v.version, atLeast(10, 11), atLeast(10, 6), "MariaDB 10.11"))
 	}
-	return one(judgeVersion(v.version, atLeast(8, 4), atLeast(8, 0), "MySQL 8.4"))
+	return one(checkVersion(v.version, atLeast(8, 4), atLeast(8, 0), "MySQL 8.4"))
 }
 
-// kind tells the servers apart by what they say of their version.
+// kind returns the server's kind, by its version and version comment.
 func (v server) kind() string {
 	said := strings.ToLower(v.version + " " + v.variables["version_comment"])
 	for _, kind := range []string{"tidb", "vitess", "mariadb"} {
@@ -52,23 +52,23 @@ func (v server) kind() string {
 	return "mysql"
 }
 
-// judgeVersion fails what lacks SKIP LOCKED (MySQL before 8.0, MariaDB before 10.6), by which
-// workers of the queue keep apart.
-func judgeVersion(version string, tried, works bool, least string) doctor.Finding {
+// checkVersion fails servers without SKIP LOCKED (MySQL before 8.0, MariaDB before 10.6), by which
+// workers of the queue avoid each other's rows.
+func checkVersion(version string, tried, works bool, least string) doctor.Finding {
 	if !works {
 		return doctor.Of("version", version, false, doctor.Fail,
-			"Take "+least+" or later: this one has no SKIP LOCKED, which the queue needs.")
+			"Use "+least+" or later: this version has no SKIP LOCKED, which the queue needs.")
 	}
 	return doctor.Of("version", version, tried, doctor.Warn,
-		"Take "+least+" or later: older servers were not tried.")
+		"Use "+least+" or later: older servers were not tested.")
 }
 
-// durability judges whether what was committed is kept through a crash of the machine. A claim
-// must be durable before the gateway is called: one that is lost is not known when its order is
-// asked for again, and is charged again with a new gateway key.
+// durability checks whether a commit survives a crash of the machine. A claim must be durable before
+// the gateway is called: after a lost one, a repeated request charges the order again, with a new
+// gateway key.
 func durability(v server) (found []doctor.Finding) {
 	if v.kind() == "tidb" {
-		return nil // it has the names of these settings, and another engine behind them
+		return nil // it has these settings by name, for another engine
 	}
 	const lost = "a crash of the machine loses payments that are being charged, and they are charged again"
 	flush := v.variables["innodb_flush_log_at_trx_commit"]
@@ -78,14 +78,14 @@ func durability(v server) (found []doctor.Finding) {
 	if v.on("log_bin") {
 		sync := v.variables["sync_binlog"]
 		found = append(found, doctor.Of("sync_binlog", sync, sync == "1", doctor.Fail,
-			"Set it to 1: what is not in the binary log after a crash is rolled back, so that "+lost+"."))
+			"Set it to 1: after a crash, transactions that are not in the binary log are rolled back, so that "+lost+"."))
 		format := v.variables["binlog_format"]
 		found = append(found, doctor.Of("binlog_format", format, !strings.EqualFold(format, "STATEMENT"), doctor.Fail,
 			"Set it to ROW (or MIXED): the server refuses the service's READ COMMITTED transactions with STATEMENT."))
 	} else {
 		found = append(found, doctor.Of("log_bin", "OFF", false, doctor.Warn,
-			"Switch the binary log on (with sync_binlog=1) and keep it apart from the data: with a backup alone, payments "+
-				"made since can only be found at the gateway. See docs/operations.md, \"Backup and restore\"."))
+			"Enable the binary log (with sync_binlog=1) and store it apart from the data: with a backup alone, later "+
+				"payments can only be found at the gateway. See docs/operations.md, \"Backup and restore\"."))
 	}
 	if method := v.variables["innodb_flush_method"]; method != "" {
 		found = append(found, flushMethod(method))
@@ -93,7 +93,7 @@ func durability(v server) (found []doctor.Finding) {
 	found = append(found, doublewrite(v.variables["innodb_doublewrite"]))
 	if redo, known := v.variables["innodb_redo_log_enabled"]; known && !v.on("innodb_redo_log_enabled") {
 		found = append(found, doctor.Of("innodb_redo_log_enabled", redo, false, doctor.Fail,
-			"Run ALTER INSTANCE ENABLE INNODB REDO_LOG: without the log no commit outlives a crash."))
+			"Run ALTER INSTANCE ENABLE INNODB REDO_LOG: without the log no commit survives a crash."))
 	}
 	return found
 }
@@ -103,10 +103,10 @@ func flushMethod(method string) doctor.Finding {
 	switch strings.ToLower(method) {
 	case "nosync", "littlesync":
 		return doctor.Of(check, method, false, doctor.Fail,
-			"Set it to fsync or O_DIRECT: this one does not wait for the disk, and was made for measurements.")
+			"Set it to fsync or O_DIRECT: this method does not wait for the disk, and is for benchmarks.")
 	case "o_direct_no_fsync":
 		return doctor.Of(check, method, false, doctor.Warn,
-			"Set it to O_DIRECT, unless the disk's cache outlives a loss of power.")
+			"Set it to O_DIRECT, unless the disk's cache survives a loss of power.")
 	}
 	return doctor.Good(check, method)
 }
@@ -116,13 +116,13 @@ func doublewrite(value string) doctor.Finding {
 	switch strings.ToUpper(value) {
 	case "OFF", "0", "DETECT_ONLY":
 		return doctor.Of(check, value, false, doctor.Warn,
-			"Set it to ON, unless the file system writes whole pages: a loss of power in the middle of a page leaves a "+
-				"table that only a backup mends.")
+			"Set it to ON, unless the file system writes pages atomically: a loss of power during a page write leaves a "+
+				"table that only a backup can restore.")
 	}
 	return doctor.Good(check, value)
 }
 
-// readOnlySwitches are the names of what keeps the server from taking writes.
+// readOnlySwitches returns the names of the settings that make the server read-only.
 func readOnlySwitches(v server) (held []string) {
 	for _, name := range []string{
 		"read_only", "super_read_only", "innodb_read_only", "transaction_read_only", "tx_read_only",
@@ -137,19 +137,19 @@ func readOnlySwitches(v server) (held []string) {
 	return held
 }
 
-// writable judges whether the server takes writes at all.
+// writable checks whether the server takes writes.
 func writable(v server) []doctor.Finding {
 	held := readOnlySwitches(v)
 	if held == nil {
 		return one(doctor.Good("read_only", "OFF"))
 	}
 	return one(doctor.Of("read_only", strings.Join(held, ", ")+" on", false, doctor.Fail,
-		"Name the server that takes writes in PAYMENTD_DATABASE, or switch that off: this is a replica, a demoted "+
-			"primary, or a server under repair."))
+		"Name the server that takes writes in PAYMENTD_DATABASE, or switch that off: this server is a replica, a demoted "+
+			"primary, or under repair."))
 }
 
-// isolation judges the default of transactions. The service sets its own for each transaction of more than
-// one statement; the default counts for reads that stand alone.
+// isolation checks the default isolation level. The service sets its own for each transaction of more
+// than one statement; the default applies to single reads.
 func isolation(v server) []doctor.Finding {
 	const check = "transaction_isolation"
 	level := v.variables["transaction_isolation"]
@@ -159,16 +159,16 @@ func isolation(v server) []doctor.Finding {
 	switch strings.ToUpper(level) {
 	case "READ-UNCOMMITTED":
 		return one(doctor.Of(check, level, false, doctor.Fail,
-			"Set it to READ-COMMITTED or REPEATABLE-READ: a client could be told of a success that is not committed yet."))
+			"Set it to READ-COMMITTED or REPEATABLE-READ: a client could get a success that is not committed yet."))
 	case "SERIALIZABLE":
 		return one(doctor.Of(check, level, false, doctor.Warn,
-			"Set it to READ-COMMITTED or REPEATABLE-READ: this one was not tried, and Group Replication refuses it in part."))
+			"Set it to READ-COMMITTED or REPEATABLE-READ: this level was not tested, and Group Replication refuses it in part."))
 	}
 	return one(doctor.Good(check, level+"; the service sets READ COMMITTED where it matters"))
 }
 
-// sessions judges whether a connection has what the service sets for each, which a proxy that
-// shares connections may lose.
+// sessions checks the session variables that the service sets on each connection. A proxy that shares
+// connections may lose them.
 func sessions(v server) []doctor.Finding {
 	var lost []string
 	if zone := v.session["time_zone"]; zone != "+00:00" && !strings.EqualFold(zone, "UTC") {
@@ -187,32 +187,32 @@ func sessions(v server) []doctor.Finding {
 		return one(doctor.Good("session", "has what the service sets: time zone, sql_mode, autocommit, lock timeouts"))
 	}
 	return one(doctor.Of("session", strings.Join(lost, ", "), false, doctor.Fail,
-		"Have the proxy keep the session's variables, or reach the server without it: the service sets these for each "+
-			"of its connections, and leans on them."))
+		"Make the proxy keep session variables, or connect to the server without it: the service sets these for each "+
+			"of its connections, and depends on them."))
 }
 
-// maxLockWait is in seconds. A statement gives up before its own limit, Options.Timeout.
+// maxLockWait is in seconds. A lock wait must end before Options.Timeout, the limit of its statement.
 const maxLockWait = 30
 
-// maxAhead is how far the clocks may be apart: heartbeats and leases are counted in seconds.
+// maxAhead is how far apart the clocks may be: heartbeats and leases are some seconds long.
 const maxAhead = time.Second
 
-// clock judges how far apart the clocks are. Nothing is decided by ours; but a failover to a
-// server with a clock of its own moves every lease.
+// clock checks how far apart the clocks are. The machine's decides nothing, but a failover to a server
+// with another clock moves every lease.
 func clock(v server) []doctor.Finding {
 	apart := v.ahead.Abs()
 	direction := "ahead of"
 	if v.ahead < 0 {
 		direction = "behind"
 	}
-	found := fmt.Sprintf("the database's is %v %s ours, give or take %v",
+	found := fmt.Sprintf("the database's is %v %s this machine's, ± %v",
 		apart.Round(time.Millisecond), direction, (v.roundTrip / 2).Round(time.Millisecond/10))
 	return one(doctor.Of("clock", found, apart <= maxAhead+v.roundTrip/2, doctor.Warn,
-		"Have both kept by NTP: times in the log and in the payments disagree, and after a failover to a server with "+
-			"another clock leases end early (which is safe) or late (which is a wait)."))
+		"Synchronize both by NTP: times in the log and in the payments disagree, and after a failover to a server with "+
+			"another clock leases end early (which is safe) or late (which delays takeovers)."))
 }
 
-// connections judges whether the server has as many as all replicas together may open.
+// connections checks whether the server permits as many as all replicas together may open.
 func (s *Payments) connections(v server) []doctor.Finding {
 	const check, forPeople = "max_connections", 10
 	limit, each := v.number(check), s.db.Stats().MaxOpenConnections
@@ -222,26 +222,26 @@ func (s *Payments) connections(v server) []doctor.Finding {
 		found = fmt.Sprintf("%d, and a replica may open %d", limit, all)
 	}
 	switch {
-	case limit == 0, 2*all+forPeople <= limit: // 0: not told
+	case limit == 0, 2*all+forPeople <= limit: // 0: not known
 		return one(doctor.Good(check, found))
 	case all+forPeople <= limit:
 		return one(doctor.Of(check, found, false, doctor.Warn,
-			fmt.Sprintf("Set it to %d or more, or PAYMENTD_DATABASE_CONNECTIONS lower: while an upgrade rolls, there may be "+
+			fmt.Sprintf("Set it to %d or more, or PAYMENTD_DATABASE_CONNECTIONS lower: during a rolling upgrade there may be "+
 				"twice as many replicas.", 2*all+forPeople)))
 	}
 	return one(doctor.Of(check, found, false, doctor.Fail,
-		fmt.Sprintf("Set it to %d or more, or PAYMENTD_DATABASE_CONNECTIONS lower: under load replicas are refused, and "+
-			"their requests answered 503.", 2*all+forPeople)))
+		fmt.Sprintf("Set it to %d or more, or PAYMENTD_DATABASE_CONNECTIONS lower: under load the server refuses "+
+			"connections, and requests are answered 503.", 2*all+forPeople)))
 }
 
-// engines judges whether every table keeps what is committed.
+// engines checks whether every table is transactional.
 func engines(v server) []doctor.Finding {
 	if v.otherEngines == nil {
 		return one(doctor.Good("engine", "InnoDB"))
 	}
 	return one(doctor.Of("engine", strings.Join(v.otherEngines, ", "), false, doctor.Fail,
-		"Run ALTER TABLE … ENGINE=InnoDB: other engines have no rows' locks and no transactions."))
+		"Run ALTER TABLE … ENGINE=InnoDB: other engines have no row locks and no transactions."))
 }
 
-// one is the findings of a check that has one.
+// one returns the findings of a check that has one.
 func one(f doctor.Finding) []doctor.Finding { return []doctor.Finding{f} }

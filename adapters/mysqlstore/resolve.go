@@ -1,0 +1,45 @@
+package mysqlstore
+
+import (
+	"context"
+	"database/sql"
+	"fmt"
+
+	"paymentd/adapters/mysqlstore/internal/queries"
+	"paymentd/core/payment"
+)
+
+// Resolve implements ports.Payments.
+func (s *Payments) Resolve(ctx context.Context, r payment.Resolution) error {
+	if _, err := s.update(ctx, newKeyUpdate(r.OrderID, r.Apply)); err != nil {
+		return fmt.Errorf("resolve payment: %w", err)
+	}
+	return nil
+}
+
+// Import implements ports.Payments. As with a claim, the INSERT comes first. The update shares its
+// transaction, because neither may be stored without the other.
+func (s *Payments) Import(ctx context.Context, i payment.Import) (payment.Verdict, error) {
+	u := newKeyUpdate(i.OrderID, i.Apply)
+	exists := false
+	err := s.write(ctx, func(ctx context.Context, conn *sql.Conn) error {
+		if !exists {
+			err := transact(ctx, conn, func(q *queries.Queries) error {
+				row := textModeOf(ctx).insert(toInsert(i.Open(anyTime), anyTime, 0))
+				if _, err := q.InsertPayment(ctx, row); err != nil {
+					exists = hasNumber(err, errDuplicateKey)
+					return fmt.Errorf("insert the payment: %w", err)
+				}
+				return u.apply(ctx, q)
+			})
+			if !exists {
+				return err
+			}
+		}
+		return u.write(ctx, conn)
+	})
+	if err != nil {
+		return "", fmt.Errorf("import payment: %w", err)
+	}
+	return u.decision.Verdict, nil
+}

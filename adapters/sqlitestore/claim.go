@@ -1,0 +1,53 @@
+package sqlitestore
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"paymentd/adapters/sqlitestore/internal/queries"
+	"paymentd/core/payment"
+)
+
+// Claim implements ports.Payments.
+func (s *Payments) Claim(
+	ctx context.Context, request payment.ClaimRequest,
+) (payment.Payment, payment.Verdict, error) {
+	var d payment.Decision
+	err := s.write(ctx, func(ctx context.Context, q *queries.Queries, now time.Time) error {
+		row, err := q.FindPayment(ctx, request.OrderID)
+		if isNotFound(err) {
+			d = request.OpenDecision(now)
+			return insert(ctx, q, d.Payment)
+		}
+		if err != nil {
+			return fmt.Errorf("find the payment: %w", err)
+		}
+		p, err := fromRow(row.Payment, now)
+		if err != nil {
+			return err
+		}
+		if p.State != payment.StateSucceeded {
+			if p.Keys, err = listKeys(ctx, q, p.OrderID); err != nil {
+				return err
+			}
+		}
+		d = request.Decide(p, now)
+		return store(ctx, q, p, d)
+	})
+	if err != nil {
+		return payment.Payment{}, "", err
+	}
+	return d.Payment, d.Verdict, nil
+}
+
+func insert(ctx context.Context, q *queries.Queries, p payment.Payment) error {
+	row, err := toRow(p)
+	if err != nil {
+		return err
+	}
+	if err := q.InsertPayment(ctx, queries.InsertPaymentParams(row)); err != nil {
+		return fmt.Errorf("insert the payment: %w", err)
+	}
+	return nil
+}

@@ -1,0 +1,66 @@
+package sqlitestore
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"paymentd/adapters/sqlitestore/internal/queries"
+	"paymentd/core/payment"
+)
+
+// update makes one change of one payment: read it under the write lock, let the domain decide,
+// write, commit.
+func (s *Payments) update(
+	ctx context.Context, id payment.OrderID,
+	decide func(payment.Payment, time.Time) (payment.Decision, error),
+) (d payment.Decision, err error) {
+	err = s.write(ctx, func(ctx context.Context, q *queries.Queries, now time.Time) error {
+		p, err := find(ctx, q, id, now)
+		if err != nil {
+			return err
+		}
+		if p.Keys, err = listKeys(ctx, q, p.OrderID); err != nil {
+			return err
+		}
+		if d, err = decide(p, now); err != nil {
+			return err
+		}
+		return store(ctx, q, p, d)
+	})
+	return d, err
+}
+
+// store writes a decision about a payment that was read in the same transaction.
+func store(ctx context.Context, q *queries.Queries, read payment.Payment, d payment.Decision) error {
+	for _, key := range d.Keys {
+		if err := q.PutGatewayKey(ctx, toKeyRow(read.OrderID, key)); err != nil {
+			return fmt.Errorf("store the key: %w", err)
+		}
+	}
+	if !d.Write {
+		return nil
+	}
+	row, err := toRow(d.Payment)
+	if err != nil {
+		return err
+	}
+	updated, err := q.UpdatePayment(ctx, toUpdate(row, read.Fence))
+	if err != nil {
+		return fmt.Errorf("update the payment: %w", err)
+	}
+	if updated != 1 {
+		return fmt.Errorf("update the payment: %d rows of order %q under the write lock", updated, read.OrderID)
+	}
+	if d.PriorAttempt != nil {
+		if err := q.InsertAttempt(ctx, toAttempt(read.OrderID, *d.PriorAttempt)); err != nil {
+			return fmt.Errorf("insert the attempt: %w", err)
+		}
+	}
+	if d.Event != nil {
+		if err := q.InsertEvent(ctx, toEvent(read.OrderID, *d.Event)); err != nil {
+			return fmt.Errorf("insert the event: %w", err)
+		}
+	}
+	return nil
+}

@@ -28,7 +28,7 @@ type Amount struct {
 type effect int
 
 const (
-	effectApprove effect = iota // of every amount that is not magic
+	effectApprove effect = iota // every amount that is not magic
 	effectDecline
 	effectReject
 	effectLimitOnce
@@ -64,11 +64,11 @@ var amounts = []Amount{
 	{Value: "9563", effect: effectOverload, Does: "is charged 10 s late: until then something in between answers 503 without the header Idempotency-Key, and a lookup finds nothing"},
 }
 
-// Amounts returns the magic amounts in ascending order. What "once" counts is kept in
-// memory for each gateway key, and is forgotten when the sandbox stops.
+// Amounts returns the magic amounts in ascending order. "once" is counted per gateway key, in memory,
+// until the sandbox stops.
 func Amounts() []Amount { return slices.Clone(amounts) }
 
-// amountOf returns the magic amount that the money is, or an Amount that is approved.
+// amountOf returns the magic amount of the money, or an Amount that is approved.
 func amountOf(m payment.Money) Amount {
 	whole, fraction, _ := strings.Cut(m.Decimal(), ".")
 	if strings.Trim(fraction, "0") == "" {

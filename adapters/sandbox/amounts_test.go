@@ -13,9 +13,9 @@ import (
 	"paymentd/core/payment"
 )
 
-// Each magic amount, in virtual time: what comes of a first and a second charge, of a
-// lookup after each, how long the two charges take, and what was taken in the end.
-func TestAmounts(t *testing.T) {
+// Each magic amount, in virtual time: the results of two charges and of a lookup after each, how long
+// the charges take, and what is charged in the end.
+func TestCharge_MagicAmounts(t *testing.T) {
 	t.Parallel()
 	const timeout = 5 * time.Second
 	type call struct {
@@ -110,7 +110,7 @@ func TestAmounts(t *testing.T) {
 	}
 }
 
-func TestAmountsInAllCurrencies(t *testing.T) {
+func TestCharge_MagicAmountsInAllCurrencies(t *testing.T) {
 	t.Parallel()
 	g := open(t, ledgerPath(t))
 	tests := []struct {
@@ -135,7 +135,7 @@ func TestAmountsInAllCurrencies(t *testing.T) {
 	}
 }
 
-func TestSlowChargeGoesOnWithoutItsCaller(t *testing.T) {
+func TestCharge_SlowChargeContinuesWithoutItsCaller(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		g := open(t, ledgerPath(t))
@@ -155,9 +155,8 @@ func TestSlowChargeGoesOnWithoutItsCaller(t *testing.T) {
 	})
 }
 
-// A request that is still on its way is overtaken by nothing: until it arrives its key
-// is unknown, and then it is charged once.
-func TestLateCharge(t *testing.T) {
+// The key of a delayed request is unknown until the request arrives, and is then charged once.
+func TestCharge_LateChargeIsUnknownUntilItArrives(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		path := ledgerPath(t)
@@ -179,7 +178,7 @@ func TestLateCharge(t *testing.T) {
 	})
 }
 
-func TestLatency(t *testing.T) {
+func TestCharge_LatencyDelaysTheAnswer(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		g := open(t, ledgerPath(t), sandbox.WithLatency(300*time.Millisecond))
@@ -195,7 +194,7 @@ func TestLatency(t *testing.T) {
 	})
 }
 
-func TestCloseEndsCallsWithoutAnswer(t *testing.T) {
+func TestClose_EndsCallsWithoutAnswer(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		path := ledgerPath(t)

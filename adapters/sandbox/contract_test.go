@@ -38,7 +38,7 @@ func TestContract(t *testing.T) {
 	})
 }
 
-func TestProtocolContract(t *testing.T) {
+func TestContract_OverHTTP(t *testing.T) {
 	t.Parallel()
 	base, _ := serve(t, open(t, ledgerPath(t)))
 	protocoltest.Run(t, func(testing.TB) protocoltest.Server {
@@ -46,7 +46,7 @@ func TestProtocolContract(t *testing.T) {
 	})
 }
 
-func TestRefusesChargeWithoutKey(t *testing.T) {
+func TestCharge_RefusedWithoutKey(t *testing.T) {
 	t.Parallel()
 	path := ledgerPath(t)
 	r := open(t, path).Charge(t.Context(), charge(t, "", "100"))

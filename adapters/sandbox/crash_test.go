@@ -21,13 +21,13 @@ import (
 	"paymentd/adapters/sandbox"
 )
 
-// With this variable set, the test binary is a sandbox server on that ledger.
+// If this variable is set, the test binary is a sandbox server on the ledger that it names.
 const serveLedgerVariable = "SANDBOX_TEST_SERVE_LEDGER"
 
 // seedVariable repeats a run of the crash test.
 const seedVariable = "SANDBOX_TEST_SEED"
 
-// serveUntilKilled is what the second process does. It tells its address in its first line.
+// serveUntilKilled runs in the second process. It prints its address in its first line.
 func serveUntilKilled(path string) {
 	g, err := sandbox.Open(path)
 	if err != nil {
@@ -44,7 +44,7 @@ func serveUntilKilled(path string) {
 	os.Exit(1)
 }
 
-// startProcess starts a sandbox as a process of its own.
+// startProcess starts a sandbox in a process of its own.
 func startProcess(t *testing.T, path string) (base string, kill func()) {
 	t.Helper()
 	command := exec.Command(os.Args[0], "-test.run=^$")
@@ -63,9 +63,9 @@ func startProcess(t *testing.T, path string) (base string, kill func()) {
 	return strings.TrimSpace(base), kill
 }
 
-// A sandbox is killed with charges in flight, again and again. Every answer that was
-// given stays true, and no key is charged twice.
-func TestKilled(t *testing.T) {
+// A sandbox is killed repeatedly with charges in flight. Every answer that it gave stays true, and no
+// key is charged twice.
+func TestLedger_SurvivesKill(t *testing.T) {
 	t.Parallel()
 	seed := uint64(time.Now().UnixNano())
 	if given := os.Getenv(seedVariable); given != "" {
@@ -124,7 +124,7 @@ func TestKilled(t *testing.T) {
 	require.GreaterOrEqual(t, len(told.of), rounds)
 }
 
-// answers are the transactions that clients were told, by key.
+// answers are the transactions that clients received, by key.
 type answers struct {
 	mu     sync.Mutex
 	of     map[string]string

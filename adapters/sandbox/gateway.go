@@ -14,26 +14,26 @@ import (
 	"paymentd/core/payment"
 )
 
-// Gateway is the simulated gateway. It is ports.Gateway, and what [NewServer] serves. It
-// keeps all its decisions in memory as well as on the disk, and is safe for concurrent use.
+// Gateway is the simulated gateway. It implements ports.Gateway, and [NewServer] serves it. It holds
+// all its decisions in memory as well as on disk, and is safe for concurrent use.
 type Gateway struct {
 	ledger  *ledger
 	id      payment.GatewayID
 	latency time.Duration
 	// forgetAfter is how long a key is remembered; zero for ever.
 	forgetAfter time.Duration
-	// keyLifetime is what is declared of that.
+	// keyLifetime is the lifetime of a key that Capabilities declares.
 	keyLifetime time.Duration
 	log         *slog.Logger
 	closing     chan struct{}
 
 	mu      sync.Mutex
-	entries map[payment.GatewayKey]*entry // decided, and on the disk or on the way there
-	// underway holds the charges that were taken in and are decided later. They are lost
-	// when the sandbox stops, as a request is that never arrived.
-	underway     map[payment.GatewayKey]*delayed
+	entries map[payment.GatewayKey]*entry // decided; synced or pending
+	// inFlight has the charges that are decided later. They are lost when the sandbox stops, like
+	// requests that never arrived.
+	inFlight     map[payment.GatewayKey]*delayed
 	failedOnce   map[payment.GatewayKey]bool
-	transactions int64 // the number of the last one
+	transactions int64 // the number of the latest one
 	closed       bool
 }
 
@@ -47,40 +47,38 @@ type delayed struct {
 // Option changes a default of [Open].
 type Option func(*Gateway)
 
-// WithLatency holds each answer to a charge back for d. The charge is on the disk before
-// that, so a caller that gives up meanwhile has been charged.
+// WithLatency delays each answer to a charge by d. The charge is synced before the delay, so a caller
+// that gives up during it has been charged.
 func WithLatency(d time.Duration) Option {
 	return func(g *Gateway) { g.latency = d }
 }
 
-// WithForgetAfter makes the sandbox forget a key that was first used longer ago than d: a repeat is
-// a new charge, and a lookup finds nothing. The ledger keeps both. By default, and with zero, keys
-// are kept for ever.
+// WithForgetAfter makes the sandbox forget a key d after its first use: a repeat is a new charge, and a
+// lookup finds nothing. The ledger keeps both charges. By default, and with zero, keys never expire.
 func WithForgetAfter(d time.Duration) Option {
 	return func(g *Gateway) { g.forgetAfter, g.keyLifetime = d, d }
 }
 
-// WithKeyLifetime declares that keys live for d, and makes nothing forget them; zero for ever.
+// WithKeyLifetime declares that keys live for d, without forgetting them; zero for ever.
 func WithKeyLifetime(d time.Duration) Option {
 	return func(g *Gateway) { g.keyLifetime = d }
 }
 
-// WithLog sets where the sandbox reports what an operator should know; by default
-// slog.Default().
+// WithLog sets the log; by default slog.Default().
 func WithLog(log *slog.Logger) Option {
 	return func(g *Gateway) { g.log = log }
 }
 
-// Open returns a gateway with the ledger at path, which is created where it does not
-// exist. A ledger belongs to one process at a time. A last line that a crash has torn is
-// cut off, with a line in the log; any other damage is an error that names the line.
+// Open returns a gateway with the ledger at path, which is created if it does not exist. Only one
+// process at a time can open a ledger. A last line that a crash left incomplete is removed and logged;
+// any other damage is an error that names the line.
 func Open(path string, opts ...Option) (*Gateway, error) {
 	g := &Gateway{
 		id:         gatewayID(path),
 		log:        slog.Default(),
 		closing:    make(chan struct{}),
 		entries:    make(map[payment.GatewayKey]*entry),
-		underway:   make(map[payment.GatewayKey]*delayed),
+		inFlight:   make(map[payment.GatewayKey]*delayed),
 		failedOnce: make(map[payment.GatewayKey]bool),
 	}
 	for _, opt := range opts {
@@ -102,7 +100,7 @@ func Open(path string, opts ...Option) (*Gateway, error) {
 	return g, nil
 }
 
-// remember takes a line of the ledger in.
+// remember adds a line of the ledger to the entries.
 func (g *Gateway) remember(line []byte) error {
 	e, err := parseLine(line)
 	if err != nil {
@@ -118,8 +116,8 @@ func (g *Gateway) remember(line []byte) error {
 	return nil
 }
 
-// Close writes what waits to be written and gives the ledger free. Calls under way, and
-// all later ones, get no answer; charges that were to be taken later are not.
+// Close waits for pending writes and closes the ledger. Calls in flight and later calls get no answer,
+// and charges in flight are not made.
 func (g *Gateway) Close() error {
 	g.mu.Lock()
 	if g.closed {
@@ -132,8 +130,8 @@ func (g *Gateway) Close() error {
 	return g.ledger.close()
 }
 
-// Charge makes one attempt; see ports.Gateway. It has no timeout of its own, and among
-// the magic amounts is one that is answered only when ctx ends.
+// Charge makes one attempt; see ports.Gateway. It has no timeout of its own, and one magic amount is
+// answered only when ctx ends.
 func (g *Gateway) Charge(ctx context.Context, c payment.Charge) payment.Result {
 	if err := ctx.Err(); err != nil {
 		return payment.Result{Class: payment.ClassNotCharged, Message: "the request was not sent: the call had ended"}
@@ -144,7 +142,7 @@ func (g *Gateway) Charge(ctx context.Context, c payment.Charge) payment.Result {
 	return g.charge(ctx, c).result()
 }
 
-// LookUp asks what became of a gateway key; see ports.Gateway.
+// LookUp returns the state of a gateway key; see ports.Gateway.
 func (g *Gateway) LookUp(ctx context.Context, key payment.GatewayKey) payment.Lookup {
 	if err := ctx.Err(); err != nil {
 		return payment.Lookup{Result: payment.FoundNoAnswer, Message: "the request was not sent: the call had ended"}
@@ -152,7 +150,7 @@ func (g *Gateway) LookUp(ctx context.Context, key payment.GatewayKey) payment.Lo
 	return g.lookUp(ctx, key).lookup()
 }
 
-// Capabilities returns what the gateway protocol promises; see ports.Gateway. The identity is the
+// Capabilities returns the guarantees of the gateway protocol; see ports.Gateway. The identity is the
 // ledger's path.
 func (g *Gateway) Capabilities() payment.Capabilities {
 	return payment.Capabilities{
@@ -160,8 +158,8 @@ func (g *Gateway) Capabilities() payment.Capabilities {
 	}
 }
 
-// gatewayID returns the identity of the sandbox with this ledger: its path as it was given. One
-// that is too long, or not printable ASCII, is replaced by its SHA-256.
+// gatewayID returns the identity of the sandbox with this ledger: its path as given. A path that is too
+// long, or not printable ASCII, is replaced by its SHA-256.
 func gatewayID(path string) payment.GatewayID {
 	const kind = "sandbox:"
 	printable := !strings.ContainsFunc(path, func(r rune) bool { return r < ' ' || r > '~' })

@@ -8,34 +8,46 @@ import (
 	"log/slog"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"sync"
 	"syscall"
+	"time"
+
+	"paymentd/internal/groupcommit"
 )
 
-// ledger is the file of all decisions, one JSON object a line, only ever appended to.
-//
-// Lines that arrive while others are being synced to the disk share the next sync: many
-// charges at once cost few syncs, and a lone one waits for none but its own.
+// maxBatchLines limits the lines of one sync.
+const maxBatchLines = 4096
+
+// ledger is the file of all decisions, one JSON object per line, append-only. Lines that arrive during
+// a sync share the next one, so that concurrent charges need few syncs and a single one is not delayed.
 type ledger struct {
-	file    *os.File
-	wake    chan struct{} // holds a token while a batch may be waiting
-	stopped chan struct{}
+	file   *os.File
+	writes *groupcommit.Batcher[*ledgerLine]
 
-	mu      sync.Mutex
-	waiting *batch // gathers lines; nil when there is none
-	size    int64  // bytes that are on the disk
-	err     error  // the ledger cannot be written any more
+	mu   sync.Mutex
+	last *ledgerLine // the latest one; nil if there is none
+	size int64       // bytes that are synced
+	err  error       // why the ledger cannot be written any more
 }
 
-// batch is lines that go to the disk together.
-type batch struct {
-	lines []byte
-	done  chan struct{} // closed when they are there, or cannot be
-	err   error         // why they cannot; set before done is closed
+// ledgerLine is a line on its way to the disk.
+type ledgerLine struct {
+	text []byte        // nil after the write
+	done chan struct{} // closed when the line is synced, or cannot be
+	err  error         // why it cannot be; set before done is closed
 }
 
-// openLedger opens or creates the file, hands its lines to read, and starts to write.
+// newLedger returns a ledger that appends to the file.
+func newLedger(file *os.File) *ledger {
+	l := &ledger{file: file}
+	// One sync at a time keeps the lines in order, however long it takes.
+	l.writes = groupcommit.NewBatcher(maxBatchLines, 1, time.Minute, l.write)
+	return l
+}
+
+// openLedger opens or creates the file, and calls read with each of its lines.
 func openLedger(path string, log *slog.Logger, read func(line []byte) error) (*ledger, error) {
 	if err := checkLedgerPath(path); err != nil {
 		return nil, err
@@ -44,20 +56,19 @@ func openLedger(path string, log *slog.Logger, read func(line []byte) error) (*l
 	if err != nil {
 		return nil, fmt.Errorf("the sandbox ledger cannot be opened: %w", err)
 	}
-	l := &ledger{file: file, wake: make(chan struct{}, 1), stopped: make(chan struct{})}
+	l := newLedger(file)
 	if err := l.load(path, log, read); err != nil {
 		return nil, errors.Join(err, file.Close())
 	}
-	go l.run()
 	return l, nil
 }
 
-// load locks the file against a second process, reads it, and cuts off a line that a
-// crash has torn. The lock goes with the process, however it ends.
+// load locks the file against other processes, reads it, and removes a line that a crash left
+// incomplete. The operating system releases the lock when the process ends.
 func (l *ledger) load(path string, log *slog.Logger, read func(line []byte) error) error {
 	err := syscall.Flock(int(l.file.Fd()), syscall.LOCK_EX|syscall.LOCK_NB)
 	if errors.Is(err, syscall.EWOULDBLOCK) {
-		return fmt.Errorf("sandbox ledger %s is in use by another process; stop that one or name another file", path)
+		return fmt.Errorf("sandbox ledger %s is in use by another process; stop that process or name another file", path)
 	}
 	if err != nil {
 		return fmt.Errorf("lock sandbox ledger %s: %w", path, err)
@@ -79,18 +90,18 @@ func (l *ledger) load(path string, log *slog.Logger, read func(line []byte) erro
 		}
 		if err := read(line); err != nil {
 			return fmt.Errorf("sandbox ledger %s is damaged at line %d: %w; restore the file from a copy, "+
-				"or move it away to begin an empty one that knows none of its charges", path, number, err)
+				"or move it away to begin an empty one without its charges", path, number, err)
 		}
 		l.size += int64(len(line))
 	}
 	if err := l.file.Truncate(l.size); err != nil {
-		return fmt.Errorf("cut sandbox ledger: %w", err)
+		return fmt.Errorf("truncate sandbox ledger: %w", err)
 	}
 	return l.settleFile(path)
 }
 
-// loadTail takes in what follows the last line feed. A part of a record is cut off when the file is
-// ready; a whole one gets its line feed. The error is of a file that is no ledger, and stays as it is.
+// loadTail reads what follows the last line feed. A complete record gets its line feed; load removes an
+// incomplete one. A file that is no ledger is an error, and is not changed.
 func (l *ledger) loadTail(path string, number int, tail []byte, log *slog.Logger, read func([]byte) error) error {
 	switch {
 	case len(tail) == 0:
@@ -107,8 +118,8 @@ func (l *ledger) loadTail(path string, number int, tail []byte, log *slog.Logger
 	case !isTorn(tail), number == 1 && (len(tail) < minTornFile || tail[0] == 0):
 		return notLedger(path)
 	}
-	// An answer waits until its whole line is on the disk: this one was not given.
-	log.Warn("cut off the last line of the sandbox ledger: it was not written whole",
+	// A charge is answered only after its whole line is synced, so this one was not answered.
+	log.Warn("cut off the last line of the sandbox ledger: it is incomplete",
 		"path", path, "line", number, "bytes", len(tail))
 	return nil
 }
@@ -117,11 +128,11 @@ func notLedger(path string) error {
 	return fmt.Errorf("the file %s is not a sandbox ledger; name another one", path)
 }
 
-// checkLedgerPath refuses what cannot be a ledger before it is opened.
+// checkLedgerPath refuses, before the file is opened, what cannot be a ledger.
 func checkLedgerPath(path string) error {
 	for _, suffix := range []string{"-wal", "-shm", "-journal"} {
 		if strings.HasSuffix(path, suffix) {
-			return fmt.Errorf("%s has the name of a part of a SQLite database, and is not a sandbox ledger; name another file", path)
+			return fmt.Errorf("%s has the name of a SQLite file, and is not a sandbox ledger; name another file", path)
 		}
 	}
 	if info, err := os.Stat(path); err == nil && !info.Mode().IsRegular() {
@@ -130,7 +141,7 @@ func checkLedgerPath(path string) error {
 	return nil
 }
 
-// settleFile makes the file as it is, and its name, last through a loss of power.
+// settleFile syncs the file and its directory, so that both survive a loss of power.
 func (l *ledger) settleFile(path string) error {
 	dir, err := os.Open(filepath.Dir(path))
 	if err != nil {
@@ -142,61 +153,57 @@ func (l *ledger) settleFile(path string) error {
 	return nil
 }
 
-// append adds a line, and returns the batch with which it reaches the disk. Lines are on
-// the disk in the order of these calls. It must not be called after close.
-func (l *ledger) append(line []byte) *batch {
+// append adds a line. Lines are written in the order of the calls. It must not be called after close.
+func (l *ledger) append(text []byte) *ledgerLine {
+	line := &ledgerLine{text: text, done: make(chan struct{})}
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	if l.waiting == nil {
-		l.waiting = &batch{done: make(chan struct{})}
-		l.wake <- struct{}{}
-	}
-	l.waiting.lines = append(l.waiting.lines, line...)
-	return l.waiting
+	l.last = line
+	l.writes.Start(line)
+	return line
 }
 
-// failure returns why the ledger cannot be written any more, or nil.
+// failure returns why the ledger cannot be written any more; nil if it can.
 func (l *ledger) failure() error {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	return l.err
 }
 
-// reader returns what is on the disk now.
+// reader reads what is synced now.
 func (l *ledger) reader() io.Reader {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	return io.NewSectionReader(l.file, 0, l.size)
 }
 
-func (l *ledger) run() {
-	defer close(l.stopped)
-	for range l.wake {
-		l.mu.Lock()
-		b, err := l.waiting, l.err
-		l.waiting = nil
-		l.mu.Unlock()
-
-		if err == nil {
-			err = l.write(b.lines)
-		}
-		l.mu.Lock()
-		if err == nil {
-			l.size += int64(len(b.lines))
-		}
-		// After a write that failed half-way another line would continue the torn one, and
-		// what a failed sync has lost is unknown: the ledger stays closed.
-		l.err = err
-		l.mu.Unlock()
-
-		b.err = err
-		b.lines = nil // entries hold on to their batch
-		close(b.done)
+// write writes and syncs lines. After an error the ledger stays closed: a further line would continue
+// one that was written in part, and it is not known what a failed sync has lost.
+func (l *ledger) write(batch []*ledgerLine) []error {
+	var text []byte
+	for _, line := range batch {
+		text = append(text, line.text...)
 	}
+	err := l.failure()
+	if err == nil {
+		err = l.sync(text)
+	}
+	l.mu.Lock()
+	if err == nil {
+		l.size += int64(len(text))
+	}
+	l.err = err
+	l.mu.Unlock()
+	for _, line := range batch {
+		line.err = err
+		line.text = nil // the gateway keeps the ledgerLine in memory
+		close(line.done)
+	}
+	return slices.Repeat([]error{err}, len(batch))
 }
 
-func (l *ledger) write(lines []byte) error {
-	if _, err := l.file.Write(lines); err != nil {
+func (l *ledger) sync(text []byte) error {
+	if _, err := l.file.Write(text); err != nil {
 		return fmt.Errorf("write sandbox ledger: %w", err)
 	}
 	if err := l.file.Sync(); err != nil {
@@ -205,12 +212,16 @@ func (l *ledger) write(lines []byte) error {
 	return nil
 }
 
-// close writes what waits, and gives the file free.
+// close waits for the pending lines, and closes the file.
 func (l *ledger) close() error {
-	close(l.wake)
-	<-l.stopped
-	// Closing alone would leave the lock to a child process that is just being started and
-	// shares the file until its exec.
+	l.mu.Lock()
+	last := l.last
+	l.mu.Unlock()
+	if last != nil {
+		<-last.done
+	}
+	// Closing the file alone would leave the lock to a child process that is being started and shares
+	// the file until its exec.
 	_ = syscall.Flock(int(l.file.Fd()), syscall.LOCK_UN)
 	return errors.Join(l.failure(), l.file.Close())
 }

@@ -7,39 +7,49 @@ import (
 	"os"
 	"path/filepath"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/require"
 
 	"paymentd/core/payment"
+	"paymentd/internal/groupcommit"
 )
 
-// Lines that come while the disk is busy go to it together.
-func TestLinesShareASync(t *testing.T) {
+func TestLedger_LinesShareASync(t *testing.T) {
 	t.Parallel()
 	file, err := os.Create(filepath.Join(t.TempDir(), "ledger.jsonl"))
 	require.NoError(t, err)
-	l := &ledger{file: file, wake: make(chan struct{}, 1), stopped: make(chan struct{})}
+	l := newLedger(file)
+	var syncs [][]*ledgerLine
+	begun, hold := make(chan struct{}, 2), make(chan struct{})
+	l.writes = groupcommit.NewBatcher(maxBatchLines, 1, time.Minute, func(batch []*ledgerLine) []error {
+		begun <- struct{}{}
+		<-hold
+		syncs = append(syncs, batch)
+		return l.write(batch)
+	})
 	first := l.append([]byte("1\n"))
+	<-begun
+	want := []*ledgerLine{}
 	for range 100 {
-		require.Same(t, first, l.append([]byte("more\n")))
+		want = append(want, l.append([]byte("more\n")))
 	}
-	go l.run()
-	<-first.done
-	require.NotSame(t, first, l.append([]byte("later\n")))
+	close(hold)
 	require.NoError(t, l.close())
+	require.Equal(t, [][]*ledgerLine{{first}, want}, syncs)
 }
 
-func TestDecisionThatIsNotOnTheDiskIsNotTold(t *testing.T) {
+func TestEntry_NotFoundUntilItIsSynced(t *testing.T) {
 	t.Parallel()
-	e := &entry{transaction: 1, stored: &batch{done: make(chan struct{})}}
+	e := &entry{transaction: 1, stored: &ledgerLine{done: make(chan struct{})}}
 	require.NotNil(t, e.found().wait)
 	e.stored.err = os.ErrClosed
 	close(e.stored.done)
 	require.Equal(t, http.StatusInternalServerError, e.found().status)
 }
 
-// When the disk fails, nothing that may be missing there is told, now or later.
-func TestLedgerThatCannotBeWritten(t *testing.T) {
+// After a failed write, the sandbox answers no charge and no lookup, because its ledger may lack them.
+func TestLedger_FailedWriteStopsTheSandbox(t *testing.T) {
 	t.Parallel()
 	g, err := Open(filepath.Join(t.TempDir(), "ledger.jsonl"), WithLog(slog.New(slog.DiscardHandler)))
 	require.NoError(t, err)

@@ -20,7 +20,7 @@ import (
 	"paymentd/core/payment"
 )
 
-// readLedger returns the lines of a ledger, and wants each to be a whole JSON object.
+// readLedger returns the lines of a ledger, and requires each to be a complete JSON object.
 func readLedger(t testing.TB, path string) (lines []map[string]string) {
 	t.Helper()
 	content, err := os.ReadFile(path)
@@ -39,7 +39,7 @@ func parseLedger(t testing.TB, content []byte) (lines []map[string]string) {
 	return lines
 }
 
-func TestLedgerOutlivesTheGateway(t *testing.T) {
+func TestLedger_SurvivesRestart(t *testing.T) {
 	t.Parallel()
 	path := ledgerPath(t)
 	first := open(t, path)
@@ -69,7 +69,7 @@ func TestLedgerOutlivesTheGateway(t *testing.T) {
 	require.Equal(t, "card_declined", lines[1]["code"])
 }
 
-func TestKeyIsForOneCharge(t *testing.T) {
+func TestCharge_KeyReusedForAnotherChargeIsRefused(t *testing.T) {
 	t.Parallel()
 	path := ledgerPath(t)
 	g := open(t, path)
@@ -90,14 +90,14 @@ func TestKeyIsForOneCharge(t *testing.T) {
 	require.Len(t, readLedger(t, path), 1)
 }
 
-func TestManyChargesAtOnce(t *testing.T) {
+func TestCharge_ConcurrentChargesOfOneKeyChargeOnce(t *testing.T) {
 	t.Parallel()
 	const orders, callers = 200, 4
 	path := ledgerPath(t)
 	g := open(t, path)
 	var all sync.WaitGroup
 	var mu sync.Mutex
-	told := map[payment.GatewayKey]map[string]bool{}
+	got := map[payment.GatewayKey]map[string]bool{}
 	for order := range orders {
 		c := charge(t, fmt.Sprintf("key-%d", order), "100")
 		for range callers {
@@ -105,10 +105,10 @@ func TestManyChargesAtOnce(t *testing.T) {
 				r := g.Charge(t.Context(), c)
 				mu.Lock()
 				defer mu.Unlock()
-				if told[c.Key] == nil {
-					told[c.Key] = map[string]bool{}
+				if got[c.Key] == nil {
+					got[c.Key] = map[string]bool{}
 				}
-				told[c.Key][string(r.Class)+" "+r.TransactionID] = true
+				got[c.Key][string(r.Class)+" "+r.TransactionID] = true
 			})
 		}
 	}
@@ -118,12 +118,12 @@ func TestManyChargesAtOnce(t *testing.T) {
 	require.Len(t, lines, orders)
 	for i, line := range lines {
 		require.Equal(t, fmt.Sprintf("txn-%d", i+1), line["transaction_id"])
-		require.Equal(t, map[string]bool{"approved " + line["transaction_id"]: true}, told[payment.GatewayKey(line["key"])])
+		require.Equal(t, map[string]bool{"approved " + line["transaction_id"]: true}, got[payment.GatewayKey(line["key"])])
 	}
 }
 
-// A crash may leave any beginning of the last line behind.
-func TestTornLine(t *testing.T) {
+// A crash may leave any part of the last line.
+func TestOpen_RemovesAnIncompleteLastLine(t *testing.T) {
 	t.Parallel()
 	path := ledgerPath(t)
 	g := open(t, path)
@@ -148,7 +148,7 @@ func TestTornLine(t *testing.T) {
 	}
 }
 
-func TestDamagedLedger(t *testing.T) {
+func TestOpen_RefusesADamagedLedger(t *testing.T) {
 	t.Parallel()
 	line := func(pairs ...string) string {
 		object := map[string]string{
@@ -200,8 +200,7 @@ func TestDamagedLedger(t *testing.T) {
 	}
 }
 
-// TestForeignFileIsLeftAlone: whatever is not a ledger stays as it is, byte by byte.
-func TestForeignFileIsLeftAlone(t *testing.T) {
+func TestOpen_LeavesAForeignFileUnchanged(t *testing.T) {
 	t.Parallel()
 	for name, content := range map[string]string{
 		"a line of text":         "something else, on one line",
@@ -229,8 +228,8 @@ func TestForeignFileIsLeftAlone(t *testing.T) {
 	}
 }
 
-// TestNoLedgerIsMadeOf a folder, a device, a pipe, or a part of a database.
-func TestNoLedgerIsMadeOf(t *testing.T) {
+// The paths are a folder, a device, a pipe, and a part of a database.
+func TestOpen_RefusesWhatCannotBeALedger(t *testing.T) {
 	t.Parallel()
 	folder := t.TempDir()
 	pipe := filepath.Join(folder, "pipe")
@@ -242,8 +241,8 @@ func TestNoLedgerIsMadeOf(t *testing.T) {
 	require.NoFileExists(t, filepath.Join(folder, "paymentd.db-wal"))
 }
 
-// TestLastLineWithoutItsLineFeed is what an editor leaves: a decision that is not forgotten.
-func TestLastLineWithoutItsLineFeed(t *testing.T) {
+// Some editors remove the last line feed.
+func TestOpen_AddsAMissingLineFeed(t *testing.T) {
 	t.Parallel()
 	path := ledgerPath(t)
 	g := open(t, path)
@@ -262,7 +261,7 @@ func TestLastLineWithoutItsLineFeed(t *testing.T) {
 	require.Equal(t, os.FileMode(0o600), info.Mode().Perm())
 }
 
-func TestOpenRefuses(t *testing.T) {
+func TestOpen_RefusesInvalidOptions(t *testing.T) {
 	t.Parallel()
 	_, err := sandbox.Open("")
 	require.ErrorContains(t, err, "must have a path")
@@ -284,9 +283,9 @@ func TestOpenRefuses(t *testing.T) {
 	open(t, path)
 }
 
-// TestForgottenKeys: a key that was first used long ago is new again, also for a sandbox that was
-// started since then, and the ledger keeps both charges.
-func TestForgottenKeys(t *testing.T) {
+// A key is new again after forgetAfter, also if the sandbox was restarted since, and the ledger keeps
+// both charges.
+func TestCharge_ForgottenKeyIsChargedAgain(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		const age = time.Hour
@@ -328,7 +327,7 @@ func TestForgottenKeys(t *testing.T) {
 	})
 }
 
-func TestIdentity(t *testing.T) {
+func TestCapabilities_GatewayIsTheLedgerPath(t *testing.T) {
 	t.Parallel()
 	path := ledgerPath(t)
 	g := open(t, path, sandbox.WithKeyLifetime(time.Hour))

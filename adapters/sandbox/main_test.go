@@ -12,12 +12,12 @@ import (
 	"paymentd/core/payment"
 )
 
-// TestMain lets the test binary be the second process of the crash test.
+// TestMain runs the second process of the crash test if its variable is set.
 func TestMain(m *testing.M) {
 	if path := os.Getenv(serveLedgerVariable); path != "" {
 		serveUntilKilled(path)
 	}
-	// net/http lets a connection that it has closed linger for half a second.
+	// net/http keeps a connection that it has closed for half a second.
 	goleak.VerifyTestMain(m, goleak.IgnoreAnyFunction("net/http.(*conn).closeWriteAndWait"))
 }
 
@@ -43,7 +43,7 @@ func money(t testing.TB, amount, code string) payment.Money {
 	return m
 }
 
-// charge returns a charge in USD whose order has the name of its key.
+// charge returns a charge in USD whose order id is the key.
 func charge(t testing.TB, key, amount string) payment.Charge {
 	t.Helper()
 	return payment.Charge{

@@ -12,7 +12,7 @@ import (
 	"paymentd/core/payment"
 )
 
-// The words of the gateway protocol for what became of a charge.
+// The states of a charge in the gateway protocol.
 const (
 	statusSucceeded  = "succeeded"
 	statusDeclined   = "declined"
@@ -25,11 +25,11 @@ const (
 	codeKeyReused = "idempotency_key_reused"
 )
 
-// transactionPrefix comes before the number of a transaction.
+// transactionPrefix precedes the number of a transaction.
 const transactionPrefix = "txn-"
 
-// record is a line of the ledger: what was decided for a gateway key. A key has another line if it
-// was forgotten and used again.
+// record is a line of the ledger: the decision for a gateway key. A key that was forgotten and used
+// again has several.
 type record struct {
 	Key           string `json:"key"`
 	OrderID       string `json:"order_id"`
@@ -38,16 +38,16 @@ type record struct {
 	Status        string `json:"status"`
 	TransactionID string `json:"transaction_id,omitempty"` // with succeeded
 	Code          string `json:"code,omitempty"`           // with declined
-	At            string `json:"at"`                       // RFC 3339; from it, the key's age counts
+	At            string `json:"at"`                       // RFC 3339; the key's age counts from it
 }
 
-// entry is what the gateway remembers of a record.
+// entry is a record in memory.
 type entry struct {
 	charge      payment.Charge
-	transaction int64  // 0 when declined
-	code        string // with a decline
+	transaction int64  // 0 if declined
+	code        string // if declined
 	at          time.Time
-	stored      *batch // nil when the entry was read from the disk
+	stored      *ledgerLine // nil if the entry was read from the disk
 }
 
 func (e *entry) transactionID() string {
@@ -72,13 +72,13 @@ func (e *entry) line() []byte {
 	return append(line, '\n')
 }
 
-// recordBegin is how a line that the sandbox has written begins: the first member of record.
+// recordBegin is the beginning of every line: the first member of record.
 const recordBegin = `{"key":"`
 
-// minTornFile is how much of a first line, in bytes, tells that the file is a ledger.
+// minTornFile is how many bytes of a first line identify the file as a ledger.
 const minTornFile = len(`{"k`)
 
-// isRecord reports whether the text is an object with the members that each record has.
+// isRecord reports whether the text is an object with the members of every record.
 func isRecord(text []byte) bool {
 	var members map[string]json.RawMessage
 	if json.Unmarshal(text, &members) != nil {
@@ -92,8 +92,8 @@ func isRecord(text []byte) bool {
 	return true
 }
 
-// isTorn reports whether a crash while a line was written can have left this: a part of a record, and
-// zeros where the disk had got no data yet.
+// isTorn reports whether a crash during the write of a line can have left this text: a part of a
+// record, followed by zeros that the disk has in place of the missing data.
 func isTorn(text []byte) bool {
 	part := bytes.TrimRight(text, "\x00")
 	n := min(len(part), len(recordBegin))
@@ -112,7 +112,7 @@ func parseLine(line []byte) (*entry, error) {
 	}
 	at, err := time.Parse(time.RFC3339Nano, r.At)
 	if err != nil {
-		at = time.Now() // as old as can be known
+		at = time.Now() // its age is not known
 	}
 	switch r.Status {
 	case statusDeclined:
@@ -131,7 +131,7 @@ func parseLine(line []byte) (*entry, error) {
 	return nil, errors.New("status must be succeeded or declined")
 }
 
-// parseCharge checks the words of a charge, from the wire or from the disk.
+// parseCharge checks a charge from the network or from the disk.
 func parseCharge(key, orderID, amount, currency string) (payment.Charge, error) {
 	if err := checkKey(key); err != nil {
 		return payment.Charge{}, err
@@ -140,7 +140,7 @@ func parseCharge(key, orderID, amount, currency string) (payment.Charge, error) 
 	if err != nil {
 		return payment.Charge{}, err
 	}
-	// A charge of the ledger may be in a currency that has left ISO 4217 since, and so may its repetition.
+	// The currency of a charge in the ledger, or of its repetition, may have left ISO 4217 since.
 	c, err := payment.ParseRecordedCurrency(currency)
 	if err != nil {
 		return payment.Charge{}, err
@@ -155,7 +155,7 @@ func parseCharge(key, orderID, amount, currency string) (payment.Charge, error) 
 	return payment.Charge{Key: payment.GatewayKey(key), OrderID: id, Money: money}, nil
 }
 
-// maxKeyBytes is what real gateways allow for an idempotency key.
+// maxKeyBytes is the limit of real gateways for an idempotency key.
 const maxKeyBytes = 255
 
 func checkKey(key string) error {

@@ -8,31 +8,31 @@ import (
 	"paymentd/core/payment"
 )
 
-// reply is what the gateway says, before it is put on the wire or into a Result.
+// reply is an answer of the gateway, from which an HTTP response or a Result is made.
 type reply struct {
-	status        int    // of HTTP; 0 when the connection closes without an answer
-	state         string // statusSucceeded, statusDeclined or statusProcessing, where the protocol has it
+	status        int    // of HTTP; 0 if the connection closes without an answer
+	state         string // statusSucceeded, statusDeclined or statusProcessing, if the answer has one
 	transactionID string
 	code          string
 	message       string
 	retryAfter    time.Duration
-	// notCharged: it is certain that nothing was charged, and the answer says so.
+	// notCharged: the answer says that nothing was charged.
 	notCharged bool
-	// between is the body of an answer that something in between gives in the gateway's place:
-	// without the gateway's mark, and not of the protocol. betweenType is its content type.
+	// between is the body of an intermediary's answer, which has no gateway mark and does not follow the
+	// protocol. betweenType is its content type.
 	between, betweenType string
 
-	// wait is closed when it is worth asking again; nil when this is the answer.
+	// wait is closed when the reply must be computed again; nil if this is the answer.
 	wait <-chan struct{}
-	// lost: whatever the answer will be, it gets lost.
+	// lost: the answer, once there is one, is lost.
 	lost bool
-	// instead is what is answered in the place of this; nil for this.
+	// instead replaces the answer, if it is not nil.
 	instead *reply
 }
 
 var noAnswer = reply{message: "the connection was closed without an answer"}
 
-// reply answers a charge whose key was decided on before, or just now.
+// reply answers a charge whose key is decided.
 func (e *entry) reply(c payment.Charge) reply {
 	if e.charge != c {
 		return mismatch
@@ -44,7 +44,7 @@ func (e *entry) reply(c payment.Charge) reply {
 	return r
 }
 
-// found answers a lookup of a decision.
+// found answers a lookup of a key that is decided.
 func (e *entry) found() reply {
 	if e.stored != nil {
 		select {
@@ -62,7 +62,7 @@ func (e *entry) found() reply {
 	return reply{status: http.StatusOK, state: statusSucceeded, transactionID: e.transactionID()}
 }
 
-// reply answers a charge that will be decided later.
+// reply answers a charge that is decided later.
 func (d *delayed) reply(c payment.Charge) reply {
 	if d.charge != c {
 		return mismatch
@@ -82,14 +82,14 @@ var mismatch = reply{
 	message: "the gateway key was used for another order, amount or currency; take a new key",
 }
 
-// Replies of something in between.
+// Replies of an intermediary.
 var (
 	paywall  = reply{status: http.StatusPaymentRequired, between: "Payment Required\n", betweenType: "text/plain; charset=utf-8"}
 	noRoute  = reply{status: http.StatusNotFound, between: "<html><body><h1>404 Not Found</h1></body></html>\n", betweenType: "text/html"}
 	overload = reply{status: http.StatusServiceUnavailable, between: "upstream connect error or disconnect/reset before headers\n", betweenType: "text/plain; charset=utf-8"}
 )
 
-// broken is the reply of a sandbox that cannot write its ledger.
+// broken is the reply if the ledger cannot be written.
 func broken(err error) reply {
 	return reply{status: http.StatusInternalServerError, message: err.Error()}
 }
@@ -104,7 +104,7 @@ func (a Amount) failure() reply {
 	return reply{status: http.StatusServiceUnavailable, message: "the sandbox is out of service for once"}
 }
 
-// result is the reply to a charge as ports.Gateway has it.
+// result converts the reply to a charge for ports.Gateway.
 func (r reply) result() payment.Result {
 	result := payment.Result{
 		TransactionID: r.transactionID, Code: r.code, Message: r.message, RetryAfter: r.retryAfter,
@@ -132,7 +132,7 @@ func (r reply) result() payment.Result {
 	return result
 }
 
-// lookup is the reply to a lookup as ports.Gateway has it.
+// lookup converts the reply to a lookup for ports.Gateway.
 func (r reply) lookup() payment.Lookup {
 	l := payment.Lookup{Result: payment.FoundNoAnswer, TransactionID: r.transactionID, Message: r.message}
 	switch {

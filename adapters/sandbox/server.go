@@ -23,12 +23,12 @@ const (
 
 	headerTimeout = 5 * time.Second
 	readTimeout   = 10 * time.Second
-	writeTimeout  = time.Minute // after the request was read; longer than any answer is held back
+	writeTimeout  = time.Minute // after the request was read; longer than the longest delay of an answer
 	idleTimeout   = 2 * time.Minute
 )
 
-// NewServer returns a server of the gateway protocol, see [Handler]. Its Shutdown ends
-// the calls under way without an answer, for there is one among them that would never end.
+// NewServer returns a server of the gateway protocol; see [Handler]. Its Shutdown ends the calls in
+// flight without an answer, because one kind of call never ends.
 func NewServer(g *Gateway) *http.Server {
 	ctx, cancel := context.WithCancel(context.Background())
 	server := &http.Server{
@@ -48,11 +48,11 @@ func NewServer(g *Gateway) *http.Server {
 // Handler serves the gateway protocol:
 //
 //	POST /charges          charge, once for each Idempotency-Key
-//	GET  /charges/{key}    what became of a key
+//	GET  /charges/{key}    the state of a key
 //
-// and for those who look after it:
+// and, for operators:
 //
-//	GET  /ledger           every charge decided so far, one JSON object a line
+//	GET  /ledger           every charge decided so far, one JSON object per line
 //	GET  /healthz          200 while charges can be written to the ledger
 func Handler(g *Gateway) http.Handler {
 	h := handler{g}
@@ -64,11 +64,11 @@ func Handler(g *Gateway) http.Handler {
 	return mark(mux)
 }
 
-// markHeader marks an answer as the gateway's own: it holds the key of the request.
+// markHeader marks an answer as the gateway's own: its value is the key of the request.
 const markHeader = "Idempotency-Key"
 
-// mark puts the gateway's mark on the answers to every request that has a key, in its header or,
-// of a lookup, in its path.
+// mark adds the gateway's mark to the answer to every request that has a key, in its header or, for a
+// lookup, in its path.
 func mark(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		keys := r.Header[markHeader]
@@ -99,14 +99,15 @@ func (h handler) lookUp(w http.ResponseWriter, r *http.Request) {
 	h.gateway.lookUp(r.Context(), payment.GatewayKey(r.PathValue("key"))).write(w)
 }
 
-// ledger streams the lines that are on the disk.
+// ledger streams the lines that are synced.
 func (h handler) ledger(w http.ResponseWriter, r *http.Request) {
-	// A long ledger takes its time; a client that stops reading is cut off by TCP.
+	// A long ledger takes longer than the write timeout; TCP closes the connection of a client that stops
+	// reading.
 	if err := http.NewResponseController(w).SetWriteDeadline(time.Time{}); err != nil {
 		h.gateway.log.WarnContext(r.Context(), "lift the write deadline", "error", err)
 	}
 	w.Header().Set("Content-Type", "application/jsonl")
-	_, _ = io.Copy(w, h.gateway.ledger.reader()) // what fails here is the client's connection
+	_, _ = io.Copy(w, h.gateway.ledger.reader()) // an error here is the client's connection
 }
 
 func (h handler) health(w http.ResponseWriter, _ *http.Request) {
@@ -117,7 +118,7 @@ func (h handler) health(w http.ResponseWriter, _ *http.Request) {
 	reply{status: http.StatusOK, message: "the ledger can be written"}.write(w)
 }
 
-// readCharge reads the request of the gateway protocol. Its errors are for the client.
+// readCharge reads a request of the gateway protocol. Its errors are for the client.
 func readCharge(w http.ResponseWriter, r *http.Request) (payment.Charge, error) {
 	body, err := io.ReadAll(http.MaxBytesReader(w, r.Body, maxBodyBytes))
 	if tooLong, ok := errors.AsType[*http.MaxBytesError](err); ok {
@@ -146,16 +147,16 @@ func readCharge(w http.ResponseWriter, r *http.Request) (payment.Charge, error) 
 	return parseCharge(r.Header.Get(markHeader), request.OrderID, request.Amount, request.Currency)
 }
 
-// write puts the reply on the wire.
+// write writes the HTTP response.
 func (r reply) write(w http.ResponseWriter) {
 	if r.status == 0 {
-		panic(http.ErrAbortHandler) // how net/http closes a connection without an answer
+		panic(http.ErrAbortHandler) // makes net/http close the connection without an answer
 	}
 	if r.between != "" {
 		w.Header().Del(markHeader)
 		w.Header().Set("Content-Type", r.betweenType)
 		w.WriteHeader(r.status)
-		_, _ = io.WriteString(w, r.between) // what fails here is the client's connection
+		_, _ = io.WriteString(w, r.between) // an error here is the client's connection
 		return
 	}
 	var charged *bool
@@ -174,5 +175,5 @@ func (r reply) write(w http.ResponseWriter) {
 		w.Header().Set("Retry-After", strconv.Itoa(int(r.retryAfter/time.Second)))
 	}
 	w.WriteHeader(r.status)
-	_, _ = w.Write(append(body, '\n')) // what fails here is the client's connection
+	_, _ = w.Write(append(body, '\n')) // an error here is the client's connection
 }

@@ -16,7 +16,7 @@ import (
 	"paymentd/adapters/sandbox"
 )
 
-// serve runs the server of a gateway on a free port, and returns where.
+// serve runs the server of a gateway on a free port, and returns its URL.
 func serve(t *testing.T, g *sandbox.Gateway) (string, *http.Server) {
 	t.Helper()
 	listener, err := net.Listen("tcp", "127.0.0.1:0")
@@ -31,7 +31,7 @@ func serve(t *testing.T, g *sandbox.Gateway) (string, *http.Server) {
 	return "http://" + listener.Addr().String(), server
 }
 
-// client keeps no connections, so that none outlives its test.
+// client keeps no connections, so that none is left after its test.
 var client = &http.Client{Transport: &http.Transport{DisableKeepAlives: true}}
 
 // post charges, and returns the answer's status, body and header.
@@ -69,7 +69,7 @@ func dollars(amount string) string {
 	return `{"order_id":"order-1","amount":"` + amount + `","currency":"USD"}`
 }
 
-func TestProtocol(t *testing.T) {
+func TestHandler_Protocol(t *testing.T) {
 	t.Parallel()
 	base, _ := serve(t, open(t, ledgerPath(t)))
 	tests := []struct {
@@ -127,7 +127,7 @@ func TestProtocol(t *testing.T) {
 	require.Equal(t, http.StatusOK, status)
 }
 
-func TestProtocolErrors(t *testing.T) {
+func TestHandler_ProtocolErrors(t *testing.T) {
 	t.Parallel()
 	path := ledgerPath(t)
 	base, _ := serve(t, open(t, path))
@@ -162,8 +162,8 @@ func TestProtocolErrors(t *testing.T) {
 	}
 }
 
-// The connection closes without a byte; the money is taken.
-func TestLostAnswerOnTheWire(t *testing.T) {
+// The connection closes without a byte, and the charge is made.
+func TestHandler_LostAnswerIsCharged(t *testing.T) {
 	t.Parallel()
 	base, _ := serve(t, open(t, ledgerPath(t)))
 	_, _, _, err := post(t.Context(), base, "key-1", dollars("9504.00"))
@@ -186,7 +186,7 @@ func hang(t *testing.T, base string) net.Conn {
 	return conn
 }
 
-func TestNoAnswerOnTheWire(t *testing.T) {
+func TestServer_ShutdownEndsCallsWithoutAnswer(t *testing.T) {
 	t.Parallel()
 	base, server := serve(t, open(t, ledgerPath(t)))
 	conn := hang(t, base)
@@ -194,7 +194,7 @@ func TestNoAnswerOnTheWire(t *testing.T) {
 	_, err := conn.Read(make([]byte, 1))
 	require.ErrorIs(t, err, os.ErrDeadlineExceeded, "it must not answer")
 
-	// Shutdown does not wait for the client's patience.
+	// Shutdown does not wait for the client's timeout.
 	require.NoError(t, conn.SetReadDeadline(time.Time{}))
 	ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second)
 	defer cancel()
@@ -203,8 +203,8 @@ func TestNoAnswerOnTheWire(t *testing.T) {
 	require.ErrorIs(t, err, io.EOF)
 }
 
-// TestAnswersInBetween: what a proxy or a host writes has no mark, and is not of the protocol.
-func TestAnswersInBetween(t *testing.T) {
+// The answer of a proxy or a host has no mark, and does not follow the protocol.
+func TestHandler_IntermediaryAnswersAreNotMarked(t *testing.T) {
 	t.Parallel()
 	base, _ := serve(t, open(t, ledgerPath(t)))
 	for amount, want := range map[string]struct {
@@ -225,8 +225,8 @@ func TestAnswersInBetween(t *testing.T) {
 	}
 }
 
-// TestEveryAnswerIsMarked: also those to requests that the protocol does not have.
-func TestEveryAnswerIsMarked(t *testing.T) {
+// Answers to requests outside the protocol are marked as well.
+func TestHandler_MarksEveryAnswer(t *testing.T) {
 	t.Parallel()
 	base, _ := serve(t, open(t, ledgerPath(t)))
 	for _, tt := range []struct {

@@ -82,6 +82,14 @@ func (b *Batcher[T]) Do(ctx context.Context, timeout time.Duration, item T) erro
 	}
 }
 
+// Start is [Batcher.Do] without the wait and the result: the item is written in the background. Items
+// are written in the order of the calls if maxConcurrent is 1.
+func (b *Batcher[T]) Start(item T) {
+	if batch := b.enqueue(&pending[T]{item: item, done: make(chan error, 1)}); batch != nil {
+		go b.run(batch)
+	}
+}
+
 func notBegun(why error) error { return fmt.Errorf("%w: %w", ErrNotBegun, why) }
 
 // enqueue adds p to the queue. If no batch is in flight, it returns the one to write now.

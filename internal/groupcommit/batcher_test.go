@@ -125,6 +125,21 @@ func TestBatcher_StalledBatchDoesNotBlockOthers(t *testing.T) {
 	})
 }
 
+func TestBatcher_StartWritesInOrderWithoutWaiting(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		var d disk
+		b := groupcommit.NewBatcher(3, 1, stallAfter, d.write)
+		began := time.Now()
+		for i := range 5 {
+			b.Start(i)
+		}
+		require.Zero(t, time.Since(began))
+		time.Sleep(3*takes + 1)
+		require.Equal(t, [][]int{{0}, {1, 2, 3}, {4}}, d.written())
+	})
+}
+
 func TestBatcher_EachItemHasItsOwnResult(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {

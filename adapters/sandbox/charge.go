@@ -8,8 +8,8 @@ import (
 	"paymentd/core/payment"
 )
 
-// charge takes a charge in, and returns the answer when it is there to be told; no answer
-// when ctx ends before, or the sandbox does.
+// charge decides on a charge, and returns the answer when it may be given. It returns noAnswer if ctx
+// ends, or the sandbox stops, before.
 func (g *Gateway) charge(ctx context.Context, c payment.Charge) reply {
 	lost := false
 	var instead *reply
@@ -34,7 +34,7 @@ func (g *Gateway) charge(ctx context.Context, c payment.Charge) reply {
 	}
 }
 
-// lookUp returns what became of a key. What is decided is told once it is on the disk.
+// lookUp returns the state of a key. A decision is returned once it is synced.
 func (g *Gateway) lookUp(ctx context.Context, key payment.GatewayKey) reply {
 	for {
 		r := g.find(key)
@@ -47,7 +47,7 @@ func (g *Gateway) lookUp(ctx context.Context, key payment.GatewayKey) reply {
 	}
 }
 
-// await waits for done, and reports whether it came before the end of ctx and of g.
+// await waits for done, and reports whether it came before ctx ended and the sandbox stopped.
 func (g *Gateway) await(ctx context.Context, done <-chan struct{}) bool {
 	select {
 	case <-done:
@@ -58,7 +58,7 @@ func (g *Gateway) await(ctx context.Context, done <-chan struct{}) bool {
 	return false
 }
 
-// hold holds an answer back for the latency, and reports whether it is still wanted then.
+// hold waits for the latency, and reports whether the answer can still be given.
 func (g *Gateway) hold(ctx context.Context) bool {
 	if g.latency == 0 {
 		return true
@@ -68,8 +68,8 @@ func (g *Gateway) hold(ctx context.Context) bool {
 	return g.await(ctx, over)
 }
 
-// receive decides on a charge, by its key and then by its amount. A reply with a wait is
-// to be asked for again after it.
+// receive decides on a charge, by its key and then by its amount. After the wait of a reply that has
+// one, the caller must call it again.
 func (g *Gateway) receive(c payment.Charge) reply {
 	g.mu.Lock()
 	defer g.mu.Unlock()
@@ -79,7 +79,7 @@ func (g *Gateway) receive(c payment.Charge) reply {
 	if e := g.remembered(c.Key); e != nil {
 		return e.reply(c)
 	}
-	if d, seen := g.underway[c.Key]; seen {
+	if d, seen := g.inFlight[c.Key]; seen {
 		return d.reply(c)
 	}
 	return g.take(c, amountOf(c.Money))
@@ -97,7 +97,7 @@ func (g *Gateway) take(c payment.Charge, a Amount) reply {
 	case effectNoRoute:
 		return noRoute
 	case effectHang:
-		return reply{wait: make(chan struct{})} // which nothing closes
+		return reply{wait: make(chan struct{})} // never closed
 	case effectLimitOnce, effectFailOnce:
 		if !g.failedOnce[c.Key] {
 			g.failedOnce[c.Key] = true
@@ -113,8 +113,8 @@ func (g *Gateway) take(c payment.Charge, a Amount) reply {
 	return a.instead(g.decide(c, a).reply(c))
 }
 
-// instead returns the first answer to a charge that was decided: the decision, or what comes in
-// its place once it is on the disk.
+// instead returns the first answer to a charge that is decided: the decision, or what replaces it once
+// it is synced.
 func (a Amount) instead(decided reply) reply {
 	switch a.effect {
 	case effectLoseAnswer:
@@ -128,8 +128,8 @@ func (a Amount) instead(decided reply) reply {
 	return decided
 }
 
-// remembered returns what is known of a key, and nil if it was never used or is forgotten. The
-// caller holds g.mu.
+// remembered returns the entry of a key; nil if the key was never used or is forgotten. The caller
+// holds g.mu.
 func (g *Gateway) remembered(key payment.GatewayKey) *entry {
 	e := g.entries[key]
 	if e != nil && g.forgetAfter > 0 && time.Since(e.at) > g.forgetAfter {
@@ -138,7 +138,7 @@ func (g *Gateway) remembered(key payment.GatewayKey) *entry {
 	return e
 }
 
-// find is what receive is, for a lookup.
+// find is receive for a lookup.
 func (g *Gateway) find(key payment.GatewayKey) reply {
 	g.mu.Lock()
 	defer g.mu.Unlock()
@@ -148,13 +148,14 @@ func (g *Gateway) find(key payment.GatewayKey) reply {
 	if e := g.remembered(key); e != nil {
 		return e.found()
 	}
-	if d, seen := g.underway[key]; seen && d.amount.effect == effectChargeSlowly {
+	if d, seen := g.inFlight[key]; seen && d.amount.effect == effectChargeSlowly {
 		return reply{status: http.StatusOK, state: statusProcessing}
 	}
 	return reply{status: http.StatusNotFound, code: codeNotFound, message: "no charge has this key"}
 }
 
-// outOfOrder returns the reply of a sandbox that is closed or cannot write its ledger.
+// outOfOrder returns the reply of a sandbox that is closed or cannot write its ledger, and whether it
+// is.
 func (g *Gateway) outOfOrder() (reply, bool) {
 	if g.closed {
 		return noAnswer, true
@@ -165,8 +166,8 @@ func (g *Gateway) outOfOrder() (reply, bool) {
 	return reply{}, false
 }
 
-// decide writes the decision on a charge into the ledger. The caller holds g.mu, so that
-// the lines are in the order of the transactions.
+// decide decides on a charge and appends the decision to the ledger. The caller holds g.mu, so that the
+// lines are in the order of the transactions.
 func (g *Gateway) decide(c payment.Charge, a Amount) *entry {
 	e := &entry{charge: c, code: a.code, at: time.Now()}
 	if a.effect != effectDecline {
@@ -178,18 +179,18 @@ func (g *Gateway) decide(c payment.Charge, a Amount) *entry {
 	return e
 }
 
-// delay lets a charge be decided after d. The caller holds g.mu.
+// delay decides on a charge after d. The caller holds g.mu.
 func (g *Gateway) delay(c payment.Charge, a Amount, d time.Duration) *delayed {
 	later := &delayed{charge: c, amount: a, decided: make(chan struct{})}
 	time.AfterFunc(d, func() {
 		g.mu.Lock()
 		defer g.mu.Unlock()
-		delete(g.underway, c.Key)
+		delete(g.inFlight, c.Key)
 		close(later.decided)
 		if _, out := g.outOfOrder(); !out {
 			g.decide(c, a)
 		}
 	})
-	g.underway[c.Key] = later
+	g.inFlight[c.Key] = later
 	return later
 }

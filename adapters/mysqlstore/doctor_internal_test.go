@@ -42,9 +42,9 @@ func TestClock(t *testing.T) {
 		level            doctor.Level
 		says             string
 	}{
-		{900 * time.Millisecond, 0, doctor.OK, "900ms ahead of ours"},
-		{-900 * time.Millisecond, 0, doctor.OK, "900ms behind ours"},
-		{1100 * time.Millisecond, 0, doctor.Warn, "1.1s ahead of ours"},
+		{900 * time.Millisecond, 0, doctor.OK, "900ms ahead of this machine's"},
+		{-900 * time.Millisecond, 0, doctor.OK, "900ms behind this machine's"},
+		{1100 * time.Millisecond, 0, doctor.Warn, "1.1s ahead of this machine's"},
 		{-1100 * time.Millisecond, 10 * time.Millisecond, doctor.Warn, "1.1s behind this machine's, ± 5ms"},
 		{1100 * time.Millisecond, 300 * time.Millisecond, doctor.OK, "± 150ms"}, // within the round trip
 	} {

@@ -161,7 +161,7 @@ func TestDiagnoseWhatIsSetAtTheStart(t *testing.T) {
 	require.Equal(t, doctor.Warn, found["innodb_doublewrite"].Level)
 	require.Equal(t, doctor.Warn, found["log_bin"].Level)
 	require.Equal(t, doctor.Warn, found["clock"].Level, found["clock"])
-	require.Contains(t, found["clock"].Found, "behind ours")
+	require.Contains(t, found["clock"].Found, "behind this machine's")
 }
 
 // TestDiagnoseAServerThatIsAway also holds that a password is not shown, and that a way that

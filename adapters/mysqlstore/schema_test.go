@@ -116,7 +116,7 @@ func TestMigrateDownKeepsRows(t *testing.T) {
 
 	require.NoError(t, s.Heartbeat(t.Context(), "replica-of-the-test"))
 	_, err = down(t, databaseURL, true)
-	require.ErrorContains(t, err, "replicas work on this database (replica-of-the-test): stop them first")
+	require.ErrorContains(t, err, "replicas use this database (replica-of-the-test): stop them first")
 	require.True(t, status().Current())
 	db := raw(t, databaseURL)
 	execute(t, db, "UPDATE replicas SET beat_at = NOW(6) - INTERVAL 61 SECOND")

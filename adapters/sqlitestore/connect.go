@@ -10,7 +10,7 @@ import (
 	"paymentd/ports"
 )
 
-// connector makes the connections of a pool, to one and the same file.
+// connector opens the connections of a pool, all to the same file.
 type connector struct {
 	driver driver.Driver
 	source string // its data source name
@@ -18,9 +18,9 @@ type connector struct {
 	writes bool
 }
 
-// openPool returns a pool of connections to the file. It makes none yet.
+// openPool returns a pool of connections to the file. It opens none.
 func openPool(source string, f *file, writes bool) (*sql.DB, error) {
-	named, err := sql.Open("sqlite", source) // of which the driver alone is needed
+	named, err := sql.Open("sqlite", source) // only its driver is used
 	if err != nil {
 		return nil, fmt.Errorf("open the database: %w", err)
 	}
@@ -49,7 +49,7 @@ func (c *connector) Connect(context.Context) (driver.Conn, error) {
 // Driver implements driver.Connector.
 func (c *connector) Driver() driver.Driver { return c.driver }
 
-// journalMode and pageBytes ask in a transaction.
+// journalMode and pageBytes read a pragma in a transaction.
 func journalMode(tx *sql.Tx) func(context.Context) (string, error) {
 	return func(ctx context.Context) (mode string, err error) {
 		err = tx.QueryRowContext(ctx, "PRAGMA journal_mode").Scan(&mode)
@@ -68,8 +68,8 @@ func pageBytes(tx *sql.Tx) func(context.Context) (int64, error) {
 	}
 }
 
-// keepLog makes the last connection that is closed leave the write-ahead log where it is. SQLite
-// removes it by its name, which may be another database's by now.
+// keepLog makes SQLite keep the write-ahead log when the last connection closes. SQLite would delete
+// it by its name, which may now be another database's.
 func (s *Payments) keepLog(ctx context.Context) error {
 	conn, err := s.writer.Conn(ctx)
 	if err != nil {
@@ -88,9 +88,9 @@ func (s *Payments) keepLog(ctx context.Context) error {
 	})
 }
 
-// emptied finds out whether the log has shrunk because another process has emptied it: then all of
-// it is in the database file, and there is nothing to copy. What is missing from a log that was cut
-// off cannot be copied.
+// checkLogEmptied finds out whether the log has shrunk because another process has emptied it: then
+// all of it is in the database file, and a checkpoint has nothing to copy. From a truncated log a
+// checkpoint fails.
 func (s *Payments) checkLogEmptied(ctx context.Context) error {
 	var busy, frames, copied int
 	err := s.writer.QueryRowContext(ctx, "PRAGMA wal_checkpoint(PASSIVE)").Scan(&busy, &frames, &copied)

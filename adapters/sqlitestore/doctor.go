@@ -2,7 +2,6 @@ package sqlitestore
 
 import (
 	"context"
-	"database/sql"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -15,19 +14,19 @@ import (
 	"paymentd/internal/doctor"
 )
 
-// minFree is how much room on the disk is enough for the write-ahead log and some days.
+// minFree is enough disk space for the write-ahead log and some days of payments.
 const minFree = 512 << 20 // bytes
 
-// fullDisk is what the next claims and the index of the log may need at once.
+// fullDisk is the disk space that the next claims and the log's index may need.
 const fullDisk = 1 << 20 // bytes
 
-// Diagnose looks at the file and where it is, and says what the promise does not find as it
-// should be. It changes nothing: the write that it tries is rolled back.
+// Doctor checks the file and its place for what the guarantees of the service depend on. It changes
+// nothing: the write that it tries is rolled back.
 func (s *Payments) Doctor(ctx context.Context, replicas int) []doctor.Finding {
 	findings := s.place()
 	info, err := os.Stat(s.path)
 	if errors.Is(err, fs.ErrNotExist) {
-		return append(findings, doctor.Good("database", "not there yet; the service makes it at its first start"))
+		return append(findings, doctor.Good("database", "does not exist yet; the service creates it at its first start"))
 	}
 	if err == nil {
 		findings = append(findings, s.owner(info), s.mode(info), s.links(info))
@@ -35,23 +34,23 @@ func (s *Payments) Doctor(ctx context.Context, replicas int) []doctor.Finding {
 	status, err := s.SchemaStatus(ctx)
 	if err != nil {
 		return append(findings, doctor.Of("database", err.Error(), false, doctor.Fail,
-			"The file cannot be read. See that it is a SQLite database, and that this user may read and write it."))
+			"The file cannot be read. Check that it is a SQLite database, and that this user may read and write it."))
 	}
 	findings = append(findings, doctor.Good("database", "answers"), status.Finding(),
 		s.pragma(ctx, "journal_mode", "wal", "wal",
-			"Put the file on a local disk: the write-ahead log, without which readers and writers wait for each other, "+
-				"cannot be used here."),
+			"Put the file on a local disk: the write-ahead log cannot be used here, and without it readers and writers wait "+
+				"for each other."),
 		s.pragma(ctx, "synchronous", "2", "FULL",
-			"A crash of the machine loses what was committed last. The service sets FULL, so that this is a fault of its own."))
+			"Report this as a bug, because the service sets FULL: without it, a crash of the machine loses the latest commits."))
 	if status.Err() == nil {
 		findings = append(findings, doctor.Write(s.tryLongWrite(ctx),
-			"No payment is taken as long as this is so. Let this user write the file, the files beside it with the same name and "+
-				"the folder, or make room on the disk; or stop what holds the file's lock."))
+			"No payment is taken until this is fixed. Let this user write the file, the files beside it with the same name and "+
+				"the folder, or free space on the disk; or stop the process that holds the file's lock."))
 	}
 	return append(findings, s.processes(ctx, replicas))
 }
 
-// place judges the folder that the file is in.
+// place checks the folder of the file.
 func (s *Payments) place() []doctor.Finding {
 	folder := filepath.Dir(s.path)
 	var found []doctor.Finding
@@ -64,7 +63,7 @@ func (s *Payments) place() []doctor.Finding {
 	where, err := mountOf(folder)
 	if err != nil {
 		return append(found, doctor.Of("file_system", err.Error(), false, doctor.Warn,
-			"See that the folder is on a local disk with room: neither could be found out here."))
+			"Check that the folder is on a local disk with free space: neither could be read here."))
 	}
 	return append(found, where.kind(), where.room())
 }
@@ -77,11 +76,11 @@ const (
 
 // mount is the file system of a folder.
 type mount struct {
-	magic int64 // of Linux (statfs(2)); 0 where it is not known
+	magic int64 // Linux's (statfs(2)); 0 if not known
 	free  uint64
 }
 
-// fileSystems are those on which the file is not safe, by their numbers in statfs(2).
+// fileSystems are the ones on which the file is not safe, by their numbers in statfs(2).
 var fileSystems = map[int64]struct {
 	name   string
 	level  doctor.Level
@@ -96,32 +95,32 @@ var fileSystems = map[int64]struct {
 	0x5346414f: {"AFS", doctor.Fail, network},
 	0x01021994: {"tmpfs", doctor.Fail, memory},
 	0x858458f6: {"ramfs", doctor.Fail, memory},
-	0x794c7630: {"overlay", doctor.Warn, "Mount a volume for the folder: this one goes with its container, and what was paid is charged again."},
-	0x65735546: {"FUSE", doctor.Warn, "See that what is behind it keeps locks and flushes to the disk as a local file system does."},
+	0x794c7630: {"overlay", doctor.Warn, "Mount a volume for the folder: this one is deleted with its container, and then orders are charged again."},
+	0x65735546: {"FUSE", doctor.Warn, "Check that the file system behind it supports locks and flushes as a local one does."},
 }
 
 const (
-	network = "Put the file on a local disk: locks and flushes over a network are not what SQLite needs (sqlite.org/useovernet.html)."
-	memory  = "Put the file on a disk: this is memory, and after a restart of the machine what was paid is charged again."
+	network = "Put the file on a local disk: SQLite cannot rely on locks and flushes over a network (sqlite.org/useovernet.html)."
+	memory  = "Put the file on a disk: this is memory, and after a restart of the machine orders are charged again."
 )
 
 func (m mount) kind() doctor.Finding {
 	if bad, known := fileSystems[m.magic]; known {
 		return doctor.Of("file_system", bad.name, false, bad.level, bad.advice)
 	}
-	return doctor.Good("file_system", "no network file system or memory that is known here")
+	return doctor.Good("file_system", "not known as a network file system or memory")
 }
 
 func (m mount) room() doctor.Finding {
 	if m.free < fullDisk {
 		return doctor.Of("free_space", strconv.FormatUint(m.free>>10, 10)+" KiB", false, doctor.Fail,
-			"Make room: the disk is full, and no payment is taken.")
+			"Free space on the disk: it is full, and no payment is taken.")
 	}
 	return doctor.Of("free_space", strconv.FormatUint(m.free>>20, 10)+" MiB", m.free >= minFree, doctor.Warn,
-		fmt.Sprintf("Make room: below %d MiB the disk may be full soon, and then no payment is taken.", minFree>>20))
+		fmt.Sprintf("Free space on the disk: below %d MiB it may be full soon, and then no payment is taken.", minFree>>20))
 }
 
-// owner judges whether this user may read and write the files.
+// owner checks whether this user may read and write the files.
 func (s *Payments) owner(info fs.FileInfo) doctor.Finding {
 	const check = "file"
 	for _, suffix := range []string{"", logSuffixes[0], logSuffixes[1]} {
@@ -135,12 +134,12 @@ func (s *Payments) owner(info fs.FileInfo) doctor.Finding {
 		}
 		found := fmt.Sprintf("%s has mode %04o%s, and this is user %d: %v", path, info.Mode().Perm(), ownerOf(info), os.Geteuid(), err)
 		return doctor.Of(check, found, false, doctor.Fail,
-			"Run the service as the user that the file belongs to, or run chown: no payment is taken as long as it cannot be written.")
+			"Run the service as the file's owner, or run chown: no payment is taken while the file cannot be written.")
 	}
 	return doctor.Good(check, s.path+" can be read and written")
 }
 
-// ownerOf says whom a file belongs to, on systems that know.
+// ownerOf describes the file's owner, if the system has owners.
 func ownerOf(info fs.FileInfo) string {
 	if stat, ok := info.Sys().(*syscall.Stat_t); ok {
 		return fmt.Sprintf(" and belongs to user %d", stat.Uid)
@@ -148,7 +147,7 @@ func ownerOf(info fs.FileInfo) string {
 	return ""
 }
 
-// mode judges whether other users of the machine may read or change payments.
+// mode checks whether other users of the machine may read or change payments.
 func (s *Payments) mode(info fs.FileInfo) doctor.Finding {
 	const check = "file_mode"
 	widest, path := info.Mode().Perm(), s.path
@@ -158,11 +157,11 @@ func (s *Payments) mode(info fs.FileInfo) doctor.Finding {
 		}
 	}
 	return doctor.Of(check, fmt.Sprintf("%04o", widest), widest&^fileMode == 0, doctor.Warn,
-		fmt.Sprintf("Run chmod 600 %s: other users of this machine may read what was paid, or change it. The service makes new "+
-			"files so, and leaves the mode of one that is there.", path))
+		fmt.Sprintf("Run chmod 600 %s: other users of this machine may read or change payments. The service creates files with "+
+			"this mode, and does not change the mode of existing ones.", path))
 }
 
-// links judges whether the file has another name, under which its log would be another one.
+// links checks whether the file has another name, under which it would have another log.
 func (s *Payments) links(info fs.FileInfo) doctor.Finding {
 	const check = "links"
 	stat, ok := info.Sys().(*syscall.Stat_t)
@@ -170,42 +169,15 @@ func (s *Payments) links(info fs.FileInfo) doctor.Finding {
 		return doctor.Good(check, "not known on this system")
 	}
 	return doctor.Of(check, fmt.Sprintf("%d names", stat.Nlink), stat.Nlink <= 1, doctor.Warn,
-		"Remove the other names of the file: what opens it by one of them does not see its write-ahead log, and damages it.")
+		"Remove the other names of the file: a program that opens it by one of them does not see its write-ahead log, and "+
+			"damages it.")
 }
 
-// longWrite is more than the cache of a connection that is made small holds, in bytes.
-const longWrite = 512 << 10
-
-// tryLongWrite is TryWrite with so much to write that SQLite cannot keep it in memory: it finds out
-// that there is no room.
-func (s *Payments) tryLongWrite(ctx context.Context) error {
-	return s.retry(ctx, func(ctx context.Context) error {
-		err := s.transact(ctx, func(tx *sql.Tx) error {
-			for _, statement := range []string{
-				"PRAGMA cache_size = 10",
-				"CREATE TABLE paymentd_try_write (content BLOB NOT NULL)",
-				fmt.Sprintf("INSERT INTO paymentd_try_write VALUES (zeroblob(%d))", longWrite),
-				"INSERT INTO paymentd_try_write VALUES (randomblob(8192))",
-			} {
-				if _, err := tx.ExecContext(ctx, statement); err != nil {
-					return err
-				}
-			}
-			return errUndo
-		})
-		if errors.Is(err, errUndo) {
-			// SQLite's default. The log must not keep the room: it would hide a full disk for a while.
-			_, err = s.writer.ExecContext(ctx, "PRAGMA cache_size = -2000; PRAGMA wal_checkpoint(TRUNCATE)")
-		}
-		return err
-	})
-}
-
-// pragma judges a setting of the connection that writes.
+// pragma checks a setting of the connection that writes.
 func (s *Payments) pragma(ctx context.Context, name, want, called, advice string) doctor.Finding {
 	var value string
 	if err := s.writer.QueryRowContext(ctx, "PRAGMA "+name).Scan(&value); err != nil {
-		return doctor.Of(name, err.Error(), false, doctor.Fail, "It could not be read; see that no other process holds the file.")
+		return doctor.Of(name, err.Error(), false, doctor.Fail, "It could not be read; check that no other process holds the file's lock.")
 	}
 	if value == want {
 		value = called
@@ -213,7 +185,7 @@ func (s *Payments) pragma(ctx context.Context, name, want, called, advice string
 	return doctor.Of(name, value, value == called, doctor.Fail, advice)
 }
 
-// processes judges how many are at the file.
+// processes checks how many processes use the file.
 func (s *Payments) processes(ctx context.Context, planned int) doctor.Finding {
 	const check = "replicas"
 	alive, err := queries.New(s.readers).CountReplicas(ctx)
@@ -222,5 +194,5 @@ func (s *Payments) processes(ctx context.Context, planned int) doctor.Finding {
 	}
 	n := max(int(alive), planned)
 	return doctor.Of(check, strconv.Itoa(n), n <= 1, doctor.Warn,
-		"Run one process on a SQLite file: more are safe and slow. For several, take MySQL or MariaDB.")
+		"Run one process on a SQLite file: several are safe but slow. For several, use MySQL or MariaDB.")
 }

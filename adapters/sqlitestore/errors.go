@@ -13,9 +13,8 @@ import (
 	"paymentd/ports"
 )
 
-// permanent are the results (sqlite.org/rescode.html) of a statement that fails whenever it is run:
-// syntax or schema, data, and a file that is damaged or no database. Every other one is of a
-// database that cannot be used now, and may be later.
+// permanent are the result codes (sqlite.org/rescode.html) that the same statement always gets: syntax
+// or schema, data, and a file that is damaged or no database. All others are transient.
 var permanent = []int{
 	sqlite3.SQLITE_ERROR, sqlite3.SQLITE_INTERNAL, sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTFOUND,
 	sqlite3.SQLITE_EMPTY, sqlite3.SQLITE_TOOBIG, sqlite3.SQLITE_CONSTRAINT, sqlite3.SQLITE_MISMATCH,
@@ -23,19 +22,19 @@ var permanent = []int{
 	sqlite3.SQLITE_RANGE, sqlite3.SQLITE_NOTADB,
 }
 
-// rolledBack are the results of a COMMIT that certainly committed nothing.
+// rolledBack are the result codes of a COMMIT that certainly committed nothing.
 var rolledBack = []int{
 	sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED, sqlite3.SQLITE_FULL, sqlite3.SQLITE_READONLY,
 }
 
-// refusing are the results for a database that can be read, and takes no writes.
+// refusing are the result codes of a database that can be read but not written.
 var refusing = map[int]string{
 	sqlite3.SQLITE_READONLY: "the file, or its folder, is read-only for this user",
 	sqlite3.SQLITE_PERM:     "this user has no right to write the file",
 	sqlite3.SQLITE_FULL:     "the disk is full",
 }
 
-// told wraps the error of a call that certainly wrote nothing.
+// classify wraps the error of a call that certainly wrote nothing, as one of the port's.
 func classify(err error) error {
 	if errors.Is(err, ports.ErrUnavailable) {
 		return err
@@ -49,9 +48,8 @@ func classify(err error) error {
 	return err
 }
 
-// toldAtCommit wraps the error of a COMMIT. SQLite says of it that nothing is committed, but
-// after an I/O error, say, the end of the transaction may be in the file, and be found after a
-// crash.
+// classifyCommit wraps the error of a COMMIT. SQLite reports that nothing was committed, but after an
+// I/O error, for example, the commit record may be in the file, and count after a crash.
 func classifyCommit(err error) error {
 	if isTransient(err) && !slices.Contains(rolledBack, result(err)) {
 		return fmt.Errorf("%w: %w", ports.ErrInDoubt, err)
@@ -65,8 +63,7 @@ func isTransient(err error) bool {
 	return code != sqlite3.SQLITE_OK && !slices.Contains(permanent, code)
 }
 
-// result returns SQLite's primary result code (sqlite.org/rescode.html), or 0 where err is
-// not SQLite's.
+// result returns SQLite's primary result code (sqlite.org/rescode.html), or 0 if err is not SQLite's.
 func result(err error) int {
 	if refusal, ok := errors.AsType[coded](err); ok {
 		return refusal.Code() & 0xff
@@ -74,11 +71,11 @@ func result(err error) int {
 	return sqlite3.SQLITE_OK
 }
 
-// notForNow reports whether a migration may work later, with nothing changed but the file's rights or
-// the room on its disk.
+// isTransientInMigration reports whether a migration may work later, when the file's permissions or
+// its disk's free space have changed.
 func isTransientInMigration(err error) bool { return errors.Is(classify(err), ports.ErrUnavailable) }
 
-// coded is an error with a result code of SQLite's: the driver's *sqlite.Error.
+// coded is an error with a SQLite result code: the driver's *sqlite.Error.
 type coded interface {
 	error
 	Code() int
@@ -88,7 +85,7 @@ var _ coded = (*sqlite.Error)(nil)
 
 func isBusy(err error) bool { return result(err) == sqlite3.SQLITE_BUSY }
 
-// noSuchTable reports whether the statement, which is known to be right, found no table.
+// isNoSuchTable reports whether a statement that is otherwise correct found no table.
 func isNoSuchTable(err error) bool { return result(err) == sqlite3.SQLITE_ERROR }
 
 func isContextError(err error) bool {

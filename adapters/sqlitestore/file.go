@@ -12,16 +12,16 @@ import (
 	"paymentd/ports"
 )
 
-// fileMode is that of every file that this package creates. SQLite gives its log, and the index of
-// that, the mode of the database file.
+// fileMode is the mode of every file that this package creates. SQLite gives its log and the log's
+// index the mode of the database file.
 const fileMode fs.FileMode = 0o600
 
-// create makes an empty database file that only its owner may read, unless there is one. SQLite
-// would make it with the mode that the umask leaves. Nothing is opened if the file exists: closing
-// any descriptor of it would drop SQLite's locks on it (fcntl(2), "Record locks").
+// create creates an empty database file that only its owner may read, unless it exists. SQLite would
+// create it with the mode that the umask leaves. An existing file is not opened, because closing any
+// of its descriptors would drop SQLite's locks on it (fcntl(2), "Record locks").
 func create(path string) error {
 	if _, err := os.Stat(path); !errors.Is(err, fs.ErrNotExist) {
-		return nil // there, or for SQLite to say what is wrong with it
+		return nil // it exists, or SQLite reports what is wrong with it
 	}
 	creating.Lock()
 	defer creating.Unlock()
@@ -37,43 +37,43 @@ func create(path string) error {
 
 var creating sync.Mutex
 
-// file is the database file as the process has opened it, against what is at its path. A payment
-// that is committed to a file that was removed or replaced is lost at the next start, and its order
-// is charged again; so each transaction makes sure, before it is believed, that the file at the path
-// is the one that is open. That is three calls of lstat(2).
+// file compares the database file that the process has opened with the one at its path. A payment that
+// is committed to a file that was removed or replaced is lost at the next start, and its order is
+// charged again; so each transaction checks that the file at the path is the one that is open. That
+// takes three calls of lstat(2).
 //
-// What cannot be seen: a file whose content is overwritten in place and does not get smaller.
+// It does not detect a file that is overwritten in place without getting smaller.
 type file struct {
-	path string // as it is configured, made absolute
+	path string // as configured, absolute
 
 	mu      sync.Mutex
-	real    string         // path without symbolic links: SQLite's log is beside that
-	main    fs.FileInfo    // as it was opened first; nil before
-	logs    [2]fs.FileInfo // the write-ahead log and its index, as the writer has opened them; nil before
+	real    string         // path without symbolic links, beside which SQLite keeps its log
+	main    fs.FileInfo    // as opened first; nil before that
+	logs    [2]fs.FileInfo // the write-ahead log and its index, as the writer opened them; nil before that
 	size    int64          // of main, at the end of the latest transaction
-	logSize int64          // of the log, as well
-	broken  error          // the file was cut off: nothing mends that but a restart
+	logSize int64          // of the log, likewise
+	broken  error          // the file was truncated; only a restart helps
 }
 
-// logSuffixes name the write-ahead log and its index, beside the database file.
+// logSuffixes are the file name suffixes of the write-ahead log and its index.
 var logSuffixes = [2]string{"-wal", "-shm"}
 
-// fileError says how the file has changed. It is a ports.ErrNotWritable.
+// fileError is a ports.ErrNotWritable that says how the file has changed.
 type fileError struct{ path, what string }
 
 func (e *fileError) Error() string {
 	return fmt.Sprintf("%s %s while the service was running: no payment is taken, because it would be lost at the next start. "+
-		"Put back what was there, or restart the service to use what is there now", e.path, e.what)
+		"Restore the previous file, or restart the service to use the present one", e.path, e.what)
 }
 
 func (e *fileError) Unwrap() error { return ports.ErrNotWritable }
 
-// errLogShrank: the write-ahead log is smaller than this process has left it. That is in order if
-// another process has emptied it after copying all of it into the database file.
+// errLogShrank: the write-ahead log is smaller than this process left it. That is correct if another
+// process has emptied it after copying all of it into the database file.
 var errLogShrank = errors.New("the write-ahead log has shrunk")
 
-// opening is called before a connection is made. Only a connection that writes may create the file,
-// and only the first one.
+// opening is called before a connection is opened. Only the first connection that writes may create
+// the file.
 func (f *file) opening(writes bool) error {
 	f.mu.Lock()
 	known := f.main != nil
@@ -86,14 +86,14 @@ func (f *file) opening(writes bool) error {
 	}
 	switch _, err := os.Stat(f.path); {
 	case errors.Is(err, fs.ErrNotExist):
-		return fmt.Errorf("%w: %s does not exist: the service makes it at its first start", ports.ErrUnavailable, f.path)
+		return fmt.Errorf("%w: %s does not exist: the service creates it at its first start", ports.ErrUnavailable, f.path)
 	case err != nil:
 		return fmt.Errorf("%w: %w", ports.ErrUnavailable, err)
 	}
 	return nil
 }
 
-// opened is called with a connection that was made.
+// opened is called after a connection was opened.
 func (f *file) opened() error {
 	f.mu.Lock()
 	defer f.mu.Unlock()
@@ -121,7 +121,7 @@ func (f *file) check() error {
 	return f.same()
 }
 
-// same is check, with the lock held.
+// same is check for callers that hold f.mu.
 func (f *file) same() error {
 	switch {
 	case f.broken != nil:
@@ -131,7 +131,7 @@ func (f *file) same() error {
 	}
 	if f.path != f.real {
 		if now, err := filepath.EvalSymlinks(f.path); err != nil || now != f.real {
-			return &fileError{f.path, "was made to lead elsewhere"}
+			return &fileError{f.path, "was linked to another file"}
 		}
 	}
 	if err := unchanged(f.real, f.main); err != nil {
@@ -143,8 +143,8 @@ func (f *file) same() error {
 		}
 		err := unchanged(f.real+logSuffixes[i], opened)
 		if err != nil && !isOpen(f.logs[0]) {
-			// The last connection was closed, which has copied all of the log into the database file and
-			// removed it. The next transaction opens another one.
+			// The last connection was closed. SQLite then copies the log into the database file and deletes
+			// it; the next transaction opens a new one.
 			f.logs, f.logSize = [2]fs.FileInfo{}, 0
 			return nil
 		}
@@ -155,30 +155,30 @@ func (f *file) same() error {
 	return nil
 }
 
-// unchanged returns an error unless the file at the path is the one that was opened: itself, and not
-// a link to it, as SQLite's log is beside the name by which the file was opened.
+// unchanged returns an error unless the file at the path is the one that was opened. A link to it does
+// not count, because SQLite keeps its log beside the name by which the file was opened.
 func unchanged(path string, opened fs.FileInfo) error {
 	info, err := os.Lstat(path)
 	switch {
 	case errors.Is(err, fs.ErrNotExist):
 		return &fileError{path, "was removed"}
 	case err != nil:
-		return fmt.Errorf("%w: look at the database file: %w", ports.ErrNotWritable, err)
+		return fmt.Errorf("%w: check the database file: %w", ports.ErrNotWritable, err)
 	case !os.SameFile(info, opened):
 		return &fileError{path, "was replaced"}
 	}
 	return nil
 }
 
-// begun is check at the begin of a transaction, which has opened the log and holds the write lock.
-// pageBytes returns how many bytes the pages of the database have. The error may be errLogShrank.
+// begun is check at the start of a transaction, which has opened the log and holds the write lock.
+// pageBytes returns the size of all pages of the database. The error may be errLogShrank.
 func (f *file) begun(ctx context.Context, journal func(context.Context) (string, error),
 	pageBytes func(context.Context) (int64, error),
 ) error {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	if f.main == nil {
-		return nil // opened makes it known
+		return nil // opened has not run yet
 	}
 	if f.logs[0] == nil {
 		if err := f.openedLogs(ctx, journal); err != nil {
@@ -195,7 +195,7 @@ func (f *file) begun(ctx context.Context, journal func(context.Context) (string,
 func (f *file) openedLogs(ctx context.Context, journal func(context.Context) (string, error)) error {
 	mode, err := journal(ctx)
 	if err != nil || mode != "wal" {
-		return err // without a log there is nothing to lose with it
+		return err // there is no log that could be replaced
 	}
 	var logs [2]fs.FileInfo
 	for i, suffix := range logSuffixes {
@@ -204,7 +204,7 @@ func (f *file) openedLogs(ctx context.Context, journal func(context.Context) (st
 		case errors.Is(err, fs.ErrNotExist):
 			return &fileError{f.real + suffix, "was removed"}
 		case err != nil:
-			return fmt.Errorf("%w: look at the database file: %w", ports.ErrNotWritable, err)
+			return fmt.Errorf("%w: check the database file: %w", ports.ErrNotWritable, err)
 		case !isOpen(info):
 			return &fileError{f.real + suffix, "was replaced"}
 		}
@@ -214,17 +214,17 @@ func (f *file) openedLogs(ctx context.Context, journal func(context.Context) (st
 	return nil
 }
 
-// whole returns an error if a file has been cut off since the latest transaction.
+// whole returns an error if a file was truncated after the latest transaction.
 func (f *file) whole(ctx context.Context, pageBytes func(context.Context) (int64, error)) error {
 	main, err := os.Lstat(f.real)
 	if err != nil {
 		return &fileError{f.real, "was removed"}
 	}
 	if size := main.Size(); size < f.size {
-		// In order only if the database itself has got smaller, by a VACUUM of another process.
+		// Correct only if a VACUUM of another process has made the database smaller.
 		pages, err := pageBytes(ctx)
 		if err != nil || size < min(f.size, pages) {
-			f.broken = &fileError{f.real, "was cut off, or overwritten,"}
+			f.broken = &fileError{f.real, "was truncated or overwritten"}
 			return f.broken
 		}
 	}
@@ -243,13 +243,13 @@ func (f *file) whole(ctx context.Context, pageBytes func(context.Context) (int64
 	return nil
 }
 
-// logEmptied records that the log has shrunk: in order if err is nil, and otherwise because it was
-// cut off.
+// logEmptied records that the log has shrunk: correctly if err is nil, and otherwise because it was
+// truncated.
 func (f *file) logEmptied(err error) error {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	if err != nil {
-		f.broken = fmt.Errorf("%w: %w", &fileError{f.real + logSuffixes[0], "was cut off, or overwritten,"}, err)
+		f.broken = fmt.Errorf("%w: %w", &fileError{f.real + logSuffixes[0], "was truncated or overwritten"}, err)
 		return f.broken
 	}
 	f.logSize = 0

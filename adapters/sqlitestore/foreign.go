@@ -15,18 +15,18 @@ import (
 	"paymentd/internal/schema"
 )
 
-// ownTables are the tables that are there without payments: before the first migration, and after the
-// last step back.
+// ownTables are paymentd's tables that can exist without the table payments: before the first
+// migration, and after the last step back.
 var ownTables = []string{"schema_migrations", schema.LossTable}
 
-// lookTimeout bounds the look at what is in a file.
+// lookTimeout limits checkOwn.
 const lookTimeout = 5 * time.Second
 
 // checkOwn returns a *schema.ForeignError if the file is another program's. It changes nothing, and
-// makes no file. A file that cannot be read now passes: using it says why.
+// creates no file. A file that cannot be read passes, because its first use reports why.
 //
-// SQLite reads the file, never os.Open: to close a file drops the locks that SQLite holds on it in the
-// same process (sqlite.org/howtocorrupt.html, 2.2).
+// The file is read through SQLite, and not by os.Open: closing a file drops the locks that SQLite holds
+// on it in the same process (sqlite.org/howtocorrupt.html, 2.2).
 func checkOwn(ctx context.Context, path string) error {
 	if _, err := os.Stat(path); errors.Is(err, fs.ErrNotExist) {
 		return nil
@@ -51,20 +51,20 @@ func checkOwn(ctx context.Context, path string) error {
 	return nil
 }
 
-// checkStrayLog refuses a symbolic link beside which a write-ahead log lies: SQLite keeps the log beside the
-// file that the link names (sqlite.org/howtocorrupt.html, "Multiple links to the same file"), and what
-// is committed to this one would be passed over, and charged again.
+// checkStrayLog refuses a symbolic link that has a write-ahead log beside it. SQLite keeps the log
+// beside the file that the link names (sqlite.org/howtocorrupt.html, "Multiple links to the same
+// file"), so that it would ignore the commits in this one, and their orders would be charged again.
 func checkStrayLog(path string) error {
 	link, err := os.Lstat(path)
 	if err != nil || link.Mode()&fs.ModeSymlink == 0 {
-		return nil //nolint:nilerr // the open says what is wrong
+		return nil //nolint:nilerr // opening the file reports it
 	}
 	log, err := os.Stat(path + "-wal")
 	if err != nil || log.Size() == 0 {
-		return nil //nolint:nilerr // there is none
+		return nil //nolint:nilerr // there is no log
 	}
-	return &schema.RefusedError{Why: path + " is a symbolic link, and " + path + "-wal lies beside it, which may hold payments " +
-		"that the linked file lacks: move it beside that file, under its name, or away if it belongs to another database"}
+	return &schema.RefusedError{Why: path + " is a symbolic link, and " + path + "-wal may hold payments that the linked file " +
+		"lacks: move it beside that file, under that file's name, or remove it if it belongs to another database"}
 }
 
 func checkTables(ctx context.Context, db *sql.DB, path string) error {

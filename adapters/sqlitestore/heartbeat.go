@@ -9,13 +9,13 @@ import (
 	"paymentd/ports"
 )
 
-// Beat implements ports.Payments.
+// Heartbeat implements ports.Payments.
 func (s *Payments) Heartbeat(ctx context.Context, replica string) error {
 	err := s.write(ctx, func(ctx context.Context, q *queries.Queries, now time.Time) error {
 		return q.Heartbeat(ctx, queries.HeartbeatParams{Name: replica, Now: now.UnixMicro()})
 	})
 	if err != nil {
-		return fmt.Errorf("beat: %w", err)
+		return fmt.Errorf("send the heartbeat: %w", err)
 	}
 	return nil
 }
@@ -59,7 +59,7 @@ func (s *Payments) Leave(ctx context.Context, replica string) error {
 		return q.DeleteReplica(ctx, replica)
 	})
 	if err != nil {
-		return fmt.Errorf("leave: %w", err)
+		return fmt.Errorf("remove the replica: %w", err)
 	}
 	return nil
 }

@@ -12,8 +12,8 @@ import (
 	"paymentd/ports"
 )
 
-// Keys is ports.Keys on SQLite. Its changes are made one after the other, under the write lock, by
-// however many processes: what is read before one is still so when it is made.
+// Keys is ports.Keys on SQLite. Its changes are made under the write lock, so that what a change has
+// read is still true when it writes.
 type Keys struct{ s *Payments }
 
 // Keys returns the repository of the API keys, in the same file.
@@ -36,7 +36,7 @@ func insertKey(ctx context.Context, q *queries.Queries, key apikey.Key, now time
 	case err != nil:
 		return err
 	case found.ApiKey.ID == key.ID:
-		return nil // stored already, and the answer to that was lost
+		return nil // an earlier try was stored, and its answer lost
 	case found.ApiKey.ActiveName.Valid:
 		return ports.ErrKeyNameTaken
 	}
@@ -98,7 +98,7 @@ func (k *Keys) List(ctx context.Context, limit int) (list ports.KeyList, err err
 	return list, nil
 }
 
-// Active implements ports.Keys. While there is an active key it is one statement.
+// Active implements ports.Keys. It is one statement while there is an active key.
 func (k *Keys) Active(ctx context.Context) (active ports.ActiveKeys, err error) {
 	err = k.s.read(ctx, func(ctx context.Context, q *queries.Queries, _ time.Time) error {
 		listed, err := q.ListActiveKeys(ctx)
@@ -139,12 +139,12 @@ func (k *Keys) NoteUse(ctx context.Context, ids []apikey.ID, grain time.Duration
 		return nil
 	})
 	if err != nil {
-		return fmt.Errorf("note the use of API keys: %w", err)
+		return fmt.Errorf("record the use of API keys: %w", err)
 	}
 	return nil
 }
 
-// fromKey returns a key as it was read, or the *apikey.StoredRowError that says why the row makes none.
+// fromKey returns a *apikey.StoredRowError if the row is damaged.
 func fromKey(row queries.ApiKey) (apikey.Key, error) {
 	hash, err := apikey.ReadHash(row.ID, row.Hash)
 	if err != nil {
@@ -157,7 +157,7 @@ func fromKey(row queries.ApiKey) (apikey.Key, error) {
 	return key, key.Validate()
 }
 
-// readKeys returns the keys that the rows make, and why the others make none.
+// readKeys returns the keys of the rows, and the errors of those that are damaged.
 func readKeys(rows []queries.ApiKey) (keys []apikey.Key, unreadable []*apikey.StoredRowError, err error) {
 	for _, row := range rows {
 		key, err := fromKey(row)

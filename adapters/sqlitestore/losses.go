@@ -24,7 +24,8 @@ func (m *migrator) CountRows(ctx context.Context, table string) (rows int64, err
 	return rows, err
 }
 
-// AliveReplicas implements schema.Database. The connection has the file alone: no other process has it.
+// AliveReplicas implements schema.Database. There are none, because the connection excludes other
+// processes from the file.
 func (m *migrator) AliveReplicas(context.Context, time.Duration) ([]string, error) { return nil, nil }
 
 // RecordLoss implements schema.Database.

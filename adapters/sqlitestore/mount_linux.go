@@ -5,11 +5,11 @@ import (
 	"syscall"
 )
 
-// mountOf asks what the folder is on.
+// mountOf returns the file system that the folder is on.
 func mountOf(folder string) (mount, error) {
 	var stat syscall.Statfs_t
 	if err := syscall.Statfs(folder, &stat); err != nil {
-		return mount{}, fmt.Errorf("ask for the file system of %s: %w", folder, err)
+		return mount{}, fmt.Errorf("read the file system of %s: %w", folder, err)
 	}
-	return mount{magic: int64(stat.Type), free: stat.Bavail * uint64(stat.Bsize)}, nil //nolint:gosec,unconvert // a size; of other types elsewhere
+	return mount{magic: int64(stat.Type), free: stat.Bavail * uint64(stat.Bsize)}, nil //nolint:gosec,unconvert // the field types differ between platforms
 }

@@ -4,5 +4,5 @@ package sqlitestore
 
 import "errors"
 
-// mountOf cannot tell: the numbers of file systems are Linux's.
+// mountOf fails, because the numbers of file systems are Linux's.
 func mountOf(string) (mount, error) { return mount{}, errors.New("not known on this system") }

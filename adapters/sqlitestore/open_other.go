@@ -4,5 +4,5 @@ package sqlitestore
 
 import "io/fs"
 
-// isOpen cannot tell on this system: what is at the path is taken to be what was opened.
+// isOpen returns true, because this system does not list open files.
 func isOpen(fs.FileInfo) bool { return true }

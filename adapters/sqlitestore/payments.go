@@ -23,7 +23,7 @@ import (
 var _ ports.Payments = (*Payments)(nil)
 
 const (
-	// readers is how many reads go on at the same time.
+	// readers is how many reads run at the same time.
 	readers = 4
 )
 
@@ -31,7 +31,7 @@ const (
 type Payments struct {
 	path    string
 	file    *file
-	writer  *sql.DB // of one connection
+	writer  *sql.DB // has one connection
 	readers *sql.DB
 	timeout time.Duration
 	clock   func() time.Time
@@ -40,18 +40,18 @@ type Payments struct {
 	writes  *groupcommit.Batcher[change]
 }
 
-// Options are the limits of a repository. A zero field stands for its default.
+// Options are the limits of a repository. A zero field means the default.
 type Options struct {
-	// Timeout bounds each call, with its wait for the write lock: 5 s.
+	// Timeout limits each call, including its wait for the write lock. Default: 5 s.
 	Timeout time.Duration
-	// Clock is the database's clock: the machine's.
+	// Clock is the database's clock. Default: the machine's.
 	Clock func() time.Time
-	// Log is told what an operator must know.
+	// Log reports what needs an operator.
 	Log *slog.Logger
 }
 
-// Open returns the repository in the file of the URL sqlite:path. The file is made when it
-// is first used.
+// Open returns the repository in the file of the URL sqlite:path. The file is created at its first
+// use.
 func Open(databaseURL string, options Options) (*Payments, error) {
 	path, err := parseURL(databaseURL)
 	if err != nil {
@@ -85,25 +85,25 @@ func Open(databaseURL string, options Options) (*Payments, error) {
 	if s.clock == nil {
 		s.clock = time.Now
 	}
-	s.writes = groupcommit.NewBatcher(maxBatchRows, 1, s.timeout, s.writeBatch) // there is one connection
+	s.writes = groupcommit.NewBatcher(maxBatchRows, 1, s.timeout, s.writeBatch) // one, because there is one connection
 	return s, nil
 }
 
-// Close ends the connections. It waits for the calls that are under way.
+// Close closes the connections. It waits for the calls in flight.
 func (s *Payments) Close() error {
 	if err := s.file.check(); err != nil {
 		ctx, cancel := context.WithTimeout(context.Background(), s.timeout)
 		defer cancel()
 		s.log.Warn("the files at the database's path are left as they are", "error", errors.Join(err, s.keepLog(ctx)))
 	}
-	// The writer last: the last connection to close empties the write-ahead log.
+	// The writer is last, because the last connection to close empties the write-ahead log.
 	if err := errors.Join(s.readers.Close(), s.writer.Close()); err != nil {
 		return fmt.Errorf("close the database: %w", err)
 	}
 	return nil
 }
 
-// Pools returns how the connections are used, by the name of their pool.
+// Pools returns the connection statistics, by the name of the pool.
 func (s *Payments) Pools() map[string]sql.DBStats {
 	return map[string]sql.DBStats{"writer": s.writer.Stats(), "readers": s.readers.Stats()}
 }
@@ -120,29 +120,12 @@ func (s *Payments) Ready(ctx context.Context) error {
 	return status.Err()
 }
 
-// errUndo undoes a change that has worked.
-var errUndo = errors.New("the change is undone")
-
-// TryWrite implements ports.Payments. SQLite has no rights by table: what may write one, may all.
-func (s *Payments) TryWrite(ctx context.Context) error {
-	err := s.write(ctx, func(ctx context.Context, q *queries.Queries, now time.Time) error {
-		if err := q.Heartbeat(ctx, queries.HeartbeatParams{Name: "paymentd-try-write", Now: now.UnixMicro()}); err != nil {
-			return err
-		}
-		return errUndo
-	})
-	if errors.Is(err, errUndo) {
-		return nil
-	}
-	return fmt.Errorf("try a write: %w", err)
-}
-
-// SchemaStatus reads where the schema stands, and changes nothing.
+// SchemaStatus reads the schema's version, and changes nothing.
 func (s *Payments) SchemaStatus(ctx context.Context) (schema.Status, error) {
 	status := schema.Status{Latest: s.latest}
 	if _, err := os.Stat(s.path); errors.Is(err, fs.ErrNotExist) {
 		status.Missing = s.path
-		return status, nil // whoever only looks makes no file
+		return status, nil // a read must not create the file
 	}
 	err := s.read(ctx, func(ctx context.Context, q *queries.Queries, _ time.Time) error {
 		row, err := q.SchemaVersion(ctx)
@@ -158,5 +141,5 @@ func (s *Payments) SchemaStatus(ctx context.Context) (schema.Status, error) {
 	return status, nil
 }
 
-// now is the database's clock, in the microseconds that are stored.
+// now is the database's clock, in microseconds, as stored.
 func (s *Payments) now() time.Time { return s.clock().UTC().Truncate(time.Microsecond) }

@@ -9,8 +9,8 @@ import (
 	"paymentd/internal/sqlrow"
 )
 
-// fromRow returns a payment as it was read at now, or the *payment.StoredRowError that says why the row
-// makes none.
+// fromRow returns the payment that was read at now. It returns a *payment.StoredRowError if the row is
+// damaged.
 func fromRow(row queries.Payment, now time.Time) (payment.Payment, error) {
 	money, err := payment.StoredMoney(row.OrderID, row.AmountMinor, row.Currency)
 	if err != nil {
@@ -47,7 +47,7 @@ func fromRow(row queries.Payment, now time.Time) (payment.Payment, error) {
 	return p, nil
 }
 
-// instant is a moment by both clocks; zero where it was not stored.
+// instant is a moment by both clocks; a time that is NULL is zero.
 func instant(at, clock sql.NullInt64) payment.Instant {
 	return payment.Instant{DB: orZero(at), Worker: orZero(clock)}
 }
@@ -76,7 +76,7 @@ func toRow(p payment.Payment) (queries.Payment, error) {
 	}, nil
 }
 
-// toUpdate returns what replaces the row that was read with the fencing number fenceRead.
+// toUpdate returns the update of a row that was read with the fencing token fenceRead.
 func toUpdate(row queries.Payment, fenceRead int64) queries.UpdatePaymentParams {
 	return queries.UpdatePaymentParams{
 		State: row.State, GatewayKey: row.GatewayKey, Fence: row.Fence,

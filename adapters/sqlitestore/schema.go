@@ -18,8 +18,8 @@ import (
 )
 
 const (
-	lockTimeout      = 10 * time.Second // to wait for another process, which may be migrating
-	migrationTimeout = time.Minute      // for a statement
+	lockTimeout      = 10 * time.Second // for another process, which may be migrating
+	migrationTimeout = time.Minute      // for one statement
 )
 
 // Schema returns the schema of the file of the URL, to migrate it.
@@ -54,17 +54,17 @@ func connect(ctx context.Context, dataSource string) (*migrator, error) {
 	return &migrator{db: db, conn: conn}, nil
 }
 
-// connectAlone opens a file that is there and that no other connection, of this process or another, has
-// open, and keeps others out until it is closed. A connection that has a write-ahead log open holds a
-// shared lock on the file, so that the exclusive one is not to be had beside it
-// (sqlite.org/wal.html, "Use of WAL Without Shared-Memory").
+// connectAlone opens an existing file that no other connection, of this process or another, has open,
+// and excludes others until it is closed. Every connection with an open write-ahead log holds a shared
+// lock on the file, which excludes the exclusive one (sqlite.org/wal.html, "Use of WAL Without
+// Shared-Memory").
 func connectAlone(ctx context.Context, path string) (*migrator, error) {
 	if _, err := os.Stat(path); errors.Is(err, fs.ErrNotExist) {
 		return nil, &schema.RefusedError{Why: schema.Status{Missing: path}.Err().Error()}
 	}
 	m, err := connect(ctx, forWritingAlone(path))
 	if err == nil {
-		// The lock is taken by the first read.
+		// The first read takes the lock.
 		if err = m.execute("SELECT COUNT(*) FROM sqlite_schema"); err == nil {
 			return m, nil
 		}
@@ -76,16 +76,16 @@ func connectAlone(ctx context.Context, path string) (*migrator, error) {
 	return nil, err
 }
 
-// migrator is golang-migrate's driver. The one that golang-migrate has for SQLite does not
-// lock out other processes. This one runs all migrations of a run in one transaction, whose
-// write lock is the lock, and which leaves the schema as it was when one of them fails.
+// migrator is a driver of golang-migrate, whose own for SQLite does not lock out other processes. This
+// one runs all migrations of a run in one transaction. Its write lock is the lock, and if a migration
+// fails, the schema stays as it was.
 type migrator struct {
 	db     *sql.DB
 	conn   *sql.Conn
 	failed bool
 }
 
-// Open is not offered: a migrator is made by Schema.
+// Open always fails: Schema makes the migrators.
 func (m *migrator) Open(string) (database.Driver, error) {
 	return nil, errors.New("a migrator is not opened by its URL")
 }
@@ -99,7 +99,7 @@ func (m *migrator) Lock() error {
 	for deadline := time.Now().Add(lockTimeout); ; {
 		err := m.execute("BEGIN IMMEDIATE")
 		if isBusy(err) && time.Now().Before(deadline) {
-			continue // SQLite has waited already
+			continue // SQLite has waited for busyTimeout
 		}
 		if err != nil {
 			return fmt.Errorf("lock the schema: %w", err)
@@ -110,7 +110,7 @@ func (m *migrator) Lock() error {
 		"version INTEGER NOT NULL, dirty INTEGER NOT NULL) STRICT"))
 }
 
-// Unlock ends the transaction: by a rollback when anything has failed.
+// Unlock ends the transaction: by a rollback if anything has failed.
 func (m *migrator) Unlock() error {
 	if m.failed {
 		return m.execute("ROLLBACK")
@@ -155,10 +155,10 @@ func (m *migrator) Version() (version int, dirty bool, err error) {
 	return int(row.Version), row.Dirty, err
 }
 
-// Drop is not offered: it deletes every payment.
+// Drop always fails, because it would delete every payment.
 func (m *migrator) Drop() error { return errors.New("a migrator does not drop the database") }
 
-// keep notes a failure within the transaction.
+// keep records a failure in the transaction.
 func (m *migrator) keep(err error) error {
 	m.failed = m.failed || err != nil
 	return err

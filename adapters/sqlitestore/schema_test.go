@@ -257,5 +257,5 @@ func TestStrayLog_BesideALink_IsRefused(t *testing.T) {
 
 	require.NoError(t, os.WriteFile(link+"-wal", []byte("committed payments"), 0o600))
 	_, err := sqlitestore.Open("sqlite:"+link, sqlitestore.Options{})
-	require.ErrorContains(t, err, "link.db-wal lies beside it")
+	require.ErrorContains(t, err, "link.db-wal may hold payments")
 }

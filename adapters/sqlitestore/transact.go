@@ -16,10 +16,10 @@ import (
 )
 
 const (
-	// busyPause is the longest pause before asking again for a lock that was not to be had, and
-	// before the next try after another transient error.
+	// busyPause is the longest pause before the next try after a lock that was held, or another
+	// transient error.
 	busyPause = 20 * time.Millisecond
-	// maxTries bounds the tries after errors other than that of a lock.
+	// maxTries limits the tries after errors other than a held lock.
 	maxTries = 4
 )
 
@@ -47,17 +47,17 @@ func (s *Payments) transact(ctx context.Context, do func(*sql.Tx) error) error {
 	return err
 }
 
-// reconnect closes the connections. SQLite opens files that it may not write for reading, and never
-// learns that it may write them by now.
+// reconnect closes the connections. SQLite opens a file that it may not write read-only, and does not
+// notice when that changes.
 func (s *Payments) reconnect(ctx context.Context) {
 	s.readers.SetMaxIdleConns(0) // closes them: they share the index of the log with the writer
 	s.readers.SetMaxIdleConns(readers)
 	conn, err := s.writer.Conn(ctx)
 	if err != nil {
-		return // there is none
+		return // no connection is open
 	}
-	_ = conn.Raw(func(any) error { return driver.ErrBadConn }) // by which the pool closes it
-	_ = conn.Close()                                           // it is closed
+	_ = conn.Raw(func(any) error { return driver.ErrBadConn }) // makes the pool close it
+	_ = conn.Close()                                           // reports that it is closed
 }
 
 func (s *Payments) transactOnce(ctx context.Context, do func(*sql.Tx) error) error {
@@ -65,7 +65,7 @@ func (s *Payments) transactOnce(ctx context.Context, do func(*sql.Tx) error) err
 	if err != nil {
 		return classify(fmt.Errorf("begin: %w", err))
 	}
-	defer func() { _ = tx.Rollback() }() // does nothing after the commit
+	defer func() { _ = tx.Rollback() }() // no effect after the commit
 	if err := s.file.begun(ctx, journalMode(tx), pageBytes(tx)); err != nil {
 		return classify(err)
 	}
@@ -79,14 +79,13 @@ func (s *Payments) transactOnce(ctx context.Context, do func(*sql.Tx) error) err
 		return classifyCommit(fmt.Errorf("commit: %w", err))
 	}
 	if err := s.file.committed(); err != nil {
-		return fmt.Errorf("%w: %w", ports.ErrInDoubt, err) // what was committed may be gone with the file
+		return fmt.Errorf("%w: %w", ports.ErrInDoubt, err) // the commit may be lost with the file
 	}
 	return nil
 }
 
-// whileBusy calls work until it does not fail for another process' lock, or the call's time
-// is over. After another transient error, work is called maxTries times in all, unless
-// the error says that a change may be stored.
+// retry calls work until no other process holds the lock, or the timeout passes. After other transient
+// errors, work is called maxTries times in all. An error in doubt is not retried.
 func (s *Payments) retry(ctx context.Context, work func(context.Context) error) error {
 	ctx, cancel := context.WithTimeout(ctx, s.timeout)
 	defer cancel()
@@ -107,9 +106,9 @@ func (s *Payments) retry(ctx context.Context, work func(context.Context) error) 
 	}
 }
 
-// pause returns false when ctx has ended.
+// pause returns false if ctx ends.
 func pause(ctx context.Context) bool {
-	timer := time.NewTimer(rand.N(busyPause)) //nolint:gosec // nobody gains by guessing it
+	timer := time.NewTimer(rand.N(busyPause)) //nolint:gosec // jitter need not be unpredictable
 	defer timer.Stop()
 	select {
 	case <-timer.C:

@@ -10,8 +10,8 @@ import (
 	"time"
 )
 
-// parseURL returns the absolute path of the file that sqlite:path names. All that follows
-// the colon is the path, as it is.
+// parseURL returns the absolute path of the file that sqlite:path names. Everything after the colon is
+// the path, without escapes.
 func parseURL(databaseURL string) (string, error) {
 	path, ok := strings.CutPrefix(databaseURL, "sqlite:")
 	if !ok || strings.HasPrefix(path, "//") && !strings.HasPrefix(path, "///") {
@@ -21,9 +21,9 @@ func parseURL(databaseURL string) (string, error) {
 	switch {
 	case path == "" || strings.Contains(path, ":memory:"):
 		return "", errors.New("the database URL must name a file, such as sqlite:paymentd.db: " +
-			"payments in memory alone would be charged again after a restart")
+			"orders whose payments are only in memory would be charged again after a restart")
 	case strings.ContainsAny(path, "?\x00"):
-		return "", errors.New("the database URL sqlite:path takes no options: leave out the question mark")
+		return "", errors.New("the database URL sqlite:path takes no options: remove the question mark")
 	}
 	path, err := filepath.Abs(strings.TrimPrefix(path, "//"))
 	if err != nil {
@@ -41,26 +41,26 @@ func parseURL(databaseURL string) (string, error) {
 	}
 	for _, suffix := range []string{"-wal", "-shm", "-journal"} {
 		if strings.HasSuffix(path, suffix) {
-			return "", fmt.Errorf("the database URL names %s, which is what SQLite calls a part of another database: "+
+			return "", fmt.Errorf("the database URL names %s, which SQLite uses for a part of another database: "+
 				"name a file that does not end in %s", path, suffix)
 		}
 	}
 	return path, nil
 }
 
-// busyTimeout is how long SQLite itself waits for another process' write lock. It is short:
-// SQLite does not look at contexts while it waits, and a call that may wait longer asks again.
+// busyTimeout is how long SQLite itself waits for another process's write lock. It is short because
+// SQLite does not check contexts while it waits; a call with time left tries again.
 const busyTimeout = 500 * time.Millisecond
 
-// forWriting returns the data source name of a connection that writes. A transaction takes the
-// write lock when it begins: one that reads first and then writes could not, if another had
-// written in between. FULL: what is committed is on the disk.
+// forWriting returns the data source name of a connection that writes. A transaction takes the write
+// lock when it begins, because one that reads first fails at its write if another transaction wrote in
+// between. synchronous(FULL) puts each commit on the disk.
 func forWriting(path string) string {
 	return dataSource(path, "journal_mode(WAL)", "synchronous(FULL)") + "&_txlock=immediate"
 }
 
-// forWritingAlone is forWriting for a connection that has the file alone, from its first read on. The
-// journal's mode stays as it is: to set it would be a read, before the locking mode is set.
+// forWritingAlone is forWriting for a connection that excludes others from its first read on. It does
+// not set the journal mode, because that would read before the locking mode is set.
 func forWritingAlone(path string) string {
 	return dataSource(path, "locking_mode(EXCLUSIVE)", "synchronous(FULL)") + "&_txlock=immediate"
 }
@@ -70,5 +70,5 @@ func forReading(path string) string { return dataSource(path, "query_only(1)") }
 
 func dataSource(path string, pragmas ...string) string {
 	options := url.Values{"_pragma": append(pragmas, fmt.Sprintf("busy_timeout(%d)", busyTimeout.Milliseconds()))}
-	return path + "?" + options.Encode() // parseURL lets no other question mark through
+	return path + "?" + options.Encode() // parseURL refuses other question marks
 }

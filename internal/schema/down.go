@@ -11,19 +11,19 @@ import (
 	"github.com/golang-migrate/migrate/v4"
 )
 
-// Down is how [Schema.Down] takes a step back.
+// Down has the options of [Schema.Down].
 type Down struct {
-	// Alive is how old the last heartbeat of a replica may be for it to count as alive.
+	// Alive is how old the latest heartbeat of a live replica may be.
 	Alive time.Duration
-	// DropPayments permits to drop a table that has rows which cannot be made again.
+	// DropPayments permits to drop rows that cannot be recreated.
 	DropPayments bool
 	// DryRun checks and counts, and changes nothing.
 	DryRun bool
 }
 
-// Down undoes the latest migration, one step, and returns what it has dropped with it. It refuses
-// while replicas are alive or another process uses the database, and unless permitted when rows
-// would be lost that cannot be made again; a [RefusedError] then says why, and nothing has changed.
+// Down reverts the latest migration, one step, and returns what it dropped. It returns a
+// [RefusedError], and changes nothing, while replicas are alive or another process uses the database,
+// and if rows that cannot be recreated would be dropped without permission.
 func (s *Schema) Down(ctx context.Context, how Down) (lost []Loss, err error) {
 	check := func(db Database) (err error) {
 		lost, err = s.checkDown(ctx, db, how)
@@ -39,20 +39,20 @@ func (s *Schema) Down(ctx context.Context, how Down) (lost []Loss, err error) {
 	return lost, err
 }
 
-// errDryRun ends a step back at the point where it would begin.
+// errDryRun stops a step back before it begins.
 var errDryRun = errors.New("dry run")
 
-// RefusedError is a change of the schema that was not made.
+// RefusedError is the error of a change of the schema that was refused.
 type RefusedError struct{ Why string }
 
-// Error says why, and what to do.
+// Error says why the change was refused and what to do.
 func (e *RefusedError) Error() string { return e.Why + "; nothing was changed" }
 
 func refuse(format string, args ...any) error {
 	return &RefusedError{Why: fmt.Sprintf(format, args...)}
 }
 
-// checkDown runs under the lock of the migrations. Before a loss, it leaves a record of it: see [Up].
+// checkDown runs under the lock of the migrations. It records a loss before it happens; see [Schema.Up].
 func (s *Schema) checkDown(ctx context.Context, db Database, how Down) ([]Loss, error) {
 	status, err := s.status(db)
 	switch {
@@ -67,11 +67,11 @@ func (s *Schema) checkDown(ctx context.Context, db Database, how Down) ([]Loss, 
 	}
 	alive, err := db.AliveReplicas(ctx, how.Alive)
 	if err != nil {
-		return nil, fmt.Errorf("look for replicas that are alive: %w", err)
+		return nil, fmt.Errorf("look for live replicas: %w", err)
 	}
 	if len(alive) > 0 {
-		return nil, refuse("replicas work on this database (%s): stop them first; "+
-			"one that was killed counts as alive for %v", shorten(alive), how.Alive)
+		return nil, refuse("replicas use this database (%s): stop them first; "+
+			"a killed replica counts as alive for %v", shorten(alive), how.Alive)
 	}
 	lost, err := s.losses(ctx, db, status.Version)
 	if err != nil {
@@ -87,33 +87,33 @@ func (s *Schema) checkDown(ctx context.Context, db Database, how Down) ([]Loss, 
 		return lost, nil
 	}
 	if !how.DropPayments {
-		return lost, refuse("the step back from version %d would drop rows that cannot be made again, of %s: "+
-			"orders that were paid could be charged again, and evidence and keys would be lost; "+
-			"--drop-payments drops them all the same", status.Version, joinLosses(precious))
+		return lost, refuse("the step back from version %d would drop rows that cannot be recreated, of %s: "+
+			"paid orders could be charged again, and evidence and keys would be lost; "+
+			"--drop-payments permits that", status.Version, joinLosses(precious))
 	}
 	if how.DryRun {
 		return lost, nil
 	}
-	// A table that loses columns keeps its rows: orders that were paid stay known.
+	// A table that loses columns keeps its rows, so paid orders stay known.
 	precious = slices.DeleteFunc(precious, func(l Loss) bool { return l.Columns })
 	if len(precious) == 0 {
 		return lost, nil
 	}
 	if err := db.RecordLoss(ctx, precious); err != nil {
-		return nil, fmt.Errorf("record what is dropped: %w", err)
+		return nil, fmt.Errorf("record the loss: %w", err)
 	}
 	return lost, nil
 }
 
-// DroppedError says that rows which cannot be made again were dropped from this database, and that
-// new tables would be empty.
+// DroppedError is the error of a migration that would create empty tables after rows were dropped that
+// cannot be recreated.
 type DroppedError struct{ Lost []Loss }
 
 // Error says what to do.
 func (e *DroppedError) Error() string {
 	return fmt.Sprintf("rows of this database were dropped by `paymentd migrate down --drop-payments`, of %s: "+
-		"orders that were paid would be charged again when they are asked for again; restore a backup, or, "+
-		"if that is wanted, run `paymentd migrate up --start-empty`", joinLosses(e.Lost))
+		"repeated requests would charge paid orders again; restore a backup, or, "+
+		"if that is intended, run `paymentd migrate up --start-empty`", joinLosses(e.Lost))
 }
 
 func joinLosses(lost []Loss) string {
@@ -124,11 +124,11 @@ func joinLosses(lost []Loss) string {
 	return strings.Join(words, ", ")
 }
 
-// shorten names some of many.
+// shorten lists at most five of the names.
 func shorten(names []string) string {
-	const most = 5
-	if len(names) > most {
-		return fmt.Sprintf("%s and %d more", strings.Join(names[:most], ", "), len(names)-most)
+	const maxNames = 5
+	if len(names) > maxNames {
+		return fmt.Sprintf("%s and %d more", strings.Join(names[:maxNames], ", "), len(names)-maxNames)
 	}
 	return strings.Join(names, ", ")
 }

@@ -9,15 +9,15 @@ import (
 	"strings"
 )
 
-// Loss is a table that a step back drops, or of which it drops a part, and how many rows it has.
+// Loss is a table that a step back drops in whole or in part.
 type Loss struct {
 	Table string
 	Rows  int64
-	// Columns: the rows stay, and lose columns.
+	// Columns: the table loses columns and keeps its rows.
 	Columns bool
 }
 
-// String is such as "payments (12 rows)", or "columns of payments (12 rows)".
+// String returns for example "payments (12 rows)", or "columns of payments (12 rows)".
 func (l Loss) String() string {
 	table := l.Table
 	if l.Columns {
@@ -29,25 +29,25 @@ func (l Loss) String() string {
 	return fmt.Sprintf("%s (%d rows)", table, l.Rows)
 }
 
-// remade are the tables whose rows the service makes again by itself. All others, those of later
-// versions included, hold what cannot be made again: payments, evidence, keys.
+// remade are the tables whose rows the service recreates. All others, including those of later
+// versions, hold rows that it cannot: payments, evidence, keys.
 var remade = []string{"replicas"}
 
-// precious reports whether the loss cannot be made good.
+// precious reports whether the lost rows cannot be recreated.
 func (l Loss) precious() bool { return l.Rows > 0 && !slices.Contains(remade, l.Table) }
 
 var (
 	comment   = regexp.MustCompile(`--[^\n]*`)
 	dropTable = regexp.MustCompile("(?is)^DROP TABLE (?:IF EXISTS )?[`\"]?([a-z0-9_]+)[`\"]?$")
-	// harmless are statements that change how rows are found, and no row.
+	// harmless are statements that change indexes only.
 	harmless   = regexp.MustCompile(`(?is)^(?:DROP|CREATE|CREATE UNIQUE) INDEX `)
 	alterTable = regexp.MustCompile("(?is)^ALTER TABLE [`\"]?([a-z0-9_]+)[`\"]? (.*)$")
-	// harmlessClause is such a clause of ALTER TABLE.
+	// harmlessClause is a clause of ALTER TABLE that changes an index only.
 	harmlessClause = regexp.MustCompile(`(?is)^(?:DROP|ADD) (?:UNIQUE |FULLTEXT )?(?:KEY|INDEX) `)
 )
 
-// tablesLost returns the tables of which a migration drops rows or columns. A statement that it does
-// not know is an error: what it would drop is not known either.
+// tablesLost returns the tables of which a migration drops rows or columns. An unknown statement is an
+// error, because it may drop anything.
 func tablesLost(migration string) (tables []string, err error) {
 	for statement := range strings.SplitSeq(comment.ReplaceAllString(migration, ""), ";") {
 		statement = strings.Join(strings.Fields(statement), " ")
@@ -69,7 +69,7 @@ func tablesLost(migration string) (tables []string, err error) {
 	return tables, nil
 }
 
-// clauses splits a list at the commas that are in no parentheses.
+// clauses splits a list at the commas outside parentheses.
 func clauses(list string) (found []string) {
 	depth, begin := 0, 0
 	for i, c := range list {
@@ -86,7 +86,7 @@ func clauses(list string) (found []string) {
 	return append(found, strings.TrimSpace(list[begin:]))
 }
 
-// losses counts the rows of the tables that the migration of the version drops when it is taken back.
+// losses counts the rows of the tables that reverting the migration of the version drops.
 func (s *Schema) losses(ctx context.Context, db Database, version uint) (found []Loss, err error) {
 	statements, err := s.stepBack(version)
 	if err != nil {
@@ -107,7 +107,7 @@ func (s *Schema) losses(ctx context.Context, db Database, version uint) (found [
 	return found, nil
 }
 
-// tablesDropped returns the tables that a migration drops whole.
+// tablesDropped returns the tables that a migration drops in whole.
 func tablesDropped(migration string) (tables []string) {
 	for statement := range strings.SplitSeq(comment.ReplaceAllString(migration, ""), ";") {
 		if drop := dropTable.FindStringSubmatch(strings.Join(strings.Fields(statement), " ")); drop != nil {
@@ -117,7 +117,7 @@ func tablesDropped(migration string) (tables []string) {
 	return tables
 }
 
-// stepBack returns the statements that take the migration of the version back.
+// stepBack returns the statements that revert the migration of the version.
 func (s *Schema) stepBack(version uint) (string, error) {
 	files, err := openFiles(s.files)
 	if err != nil {

@@ -34,8 +34,8 @@ func TestTablesLost(t *testing.T) {
 	}
 }
 
-// TestEachStepBackIsUnderstood, also those of later versions: what a step drops is counted before.
-func TestEachStepBackIsUnderstood(t *testing.T) {
+// A step back counts the rows that it drops, so the statements of every migration must be known.
+func TestTablesLost_KnowsEveryDownMigration(t *testing.T) {
 	t.Parallel()
 	for name, files := range map[string]fs.FS{"mysql": mysql.Files, "sqlite": sqlite.Files} {
 		names, err := fs.Glob(files, "*.down.sql")
@@ -60,8 +60,8 @@ func TestEachStepBackIsUnderstood(t *testing.T) {
 	}
 }
 
-// TestPrecious: a table that is not known holds what cannot be made again.
-func TestPrecious(t *testing.T) {
+// The rows of an unknown table cannot be recreated.
+func TestLoss_PreciousUnlessRecreated(t *testing.T) {
 	t.Parallel()
 	for _, table := range []string{"payments", "attempts", "events", "api_keys", "of_a_later_version"} {
 		require.True(t, Loss{Table: table, Rows: 1}.precious(), table)

@@ -17,55 +17,55 @@ import (
 	"paymentd/ports"
 )
 
-// Schema is the schema of one database. Its methods are safe to call from several
-// processes at once: one of them works, and the others then find it done. They return
-// ports.ErrUnavailable where it is worth trying again.
+// Schema is the schema of one database. Several processes may call its methods at the same time: one
+// migrates, and the others wait and find it done. The methods return ports.ErrUnavailable if a retry
+// may succeed.
 type Schema struct {
 	files       fs.FS
 	connect     Connect
 	isTransient func(error) bool
 }
 
-// Connect opens a connection for migrations alone. alone asks for a database that no other process
-// uses, where the engine can tell; a [RefusedError] says that one does. Neither a database of another
-// program ([ForeignError]) nor, with alone, one that is not there is touched.
+// Connect opens a connection that is only for migrations. With alone, it returns a [RefusedError] if
+// another process uses the database and the engine can detect that, or if there is no database. The
+// database of another program is a [ForeignError].
 type Connect func(ctx context.Context, alone bool) (Database, error)
 
 // Database is a database's side of the migrations. Its lock must hold across processes.
 type Database interface {
 	database.Driver
 
-	// CountRows counts the rows of a table; those of a missing one are none.
+	// CountRows counts the rows of a table; 0 if the table is missing.
 	CountRows(ctx context.Context, table string) (int64, error)
-	// AliveReplicas returns the replicas whose last heartbeat is younger than timeout, if the engine
-	// cannot tell better which processes are there.
+	// AliveReplicas returns the replicas whose latest heartbeat is younger than timeout, unless the engine
+	// itself excludes other processes.
 	AliveReplicas(ctx context.Context, timeout time.Duration) ([]string, error)
-	// RecordLoss keeps what is about to be dropped for good, in a table of its own.
+	// RecordLoss records what is about to be dropped, in a table of its own.
 	RecordLoss(ctx context.Context, lost []Loss) error
-	// RecordedLosses returns it, and ForgetLosses forgets it.
+	// RecordedLosses returns the recorded losses, and ForgetLosses deletes them.
 	RecordedLosses(ctx context.Context) ([]Loss, error)
 	ForgetLosses(ctx context.Context) error
 }
 
-// checkTimeout bounds the checks before a step back, which count the rows of large tables.
+// checkTimeout limits the checks before a step back, which count the rows of large tables.
 const checkTimeout = 10 * time.Minute
 
-// LossTable is the table of recorded losses. It is no part of the schema: it is there only after a
-// loss, and until it is forgotten.
+// LossTable is the table of recorded losses. It is no part of the schema: it exists only after a loss,
+// until the loss is forgotten.
 const LossTable = "dropped_rows"
 
-// New returns the schema that the migrations in files make. transient reports which errors of the
-// database come of its being away or busy for now.
-func New(files fs.FS, connect Connect, transient func(error) bool) *Schema {
-	return &Schema{files: files, connect: connect, isTransient: transient}
+// New returns the schema of the migrations in files. isTransient reports which errors of the database
+// may not occur again.
+func New(files fs.FS, connect Connect, isTransient func(error) bool) *Schema {
+	return &Schema{files: files, connect: connect, isTransient: isTransient}
 }
 
-// Up runs the migrations that are missing. A schema that is newer than this program is left as
-// it is: see [Status.Err]. After a loss that [Schema.Down] has recorded, it makes no tables, and returns a
+// Up runs the missing migrations. It does not change a schema that is newer than this program; see
+// [Status.Err]. After a loss that [Schema.Down] has recorded, it creates no tables, and returns a
 // [DroppedError].
 func (s *Schema) Up(ctx context.Context) error { return s.up(ctx, false) }
 
-// StartEmpty is Up after a loss, which it forgets.
+// StartEmpty is Up after a recorded loss, which it forgets.
 func (s *Schema) StartEmpty(ctx context.Context) error { return s.up(ctx, true) }
 
 func (s *Schema) up(ctx context.Context, startEmpty bool) error {
@@ -82,7 +82,7 @@ func (s *Schema) up(ctx context.Context, startEmpty bool) error {
 		lost, err := db.RecordedLosses(ctx)
 		switch {
 		case err != nil:
-			return fmt.Errorf("look for what was dropped: %w", err)
+			return fmt.Errorf("read the recorded losses: %w", err)
 		case len(lost) > 0 && !startEmpty:
 			return &DroppedError{Lost: lost}
 		case len(lost) > 0:
@@ -93,7 +93,8 @@ func (s *Schema) up(ctx context.Context, startEmpty bool) error {
 	return s.migrate(ctx, "migrate up", false, check, (*migrate.Migrate).Up)
 }
 
-// migrate runs one change of the schema, unless check, which runs under its lock, says otherwise.
+// migrate runs one change of the schema, unless check returns an error. check runs under the lock of
+// the migrations.
 func (s *Schema) migrate(
 	ctx context.Context, what string, alone bool, check func(Database) error, change func(*migrate.Migrate) error,
 ) error {
@@ -101,7 +102,7 @@ func (s *Schema) migrate(
 		if err := change(m); err != nil && !errors.Is(err, migrate.ErrNoChange) {
 			return s.explain(db, err)
 		}
-		return ctx.Err() // a graceful stop is not told as an error
+		return ctx.Err() // the library reports no error after a graceful stop
 	})
 	if err != nil {
 		return fmt.Errorf("%s: %w", what, err)
@@ -109,9 +110,8 @@ func (s *Schema) migrate(
 	return nil
 }
 
-// explain says what state the schema is in, and what to do about it, where a change failed
-// for that or has left it so. It is asked afterwards: before the change, what looks dirty may
-// be another process at work.
+// explain adds to the error of a failed change what state the schema is in and what to do. It runs
+// after the change, because before it, a schema that another process migrates looks dirty.
 func (s *Schema) explain(db Database, err error) error {
 	status, statusErr := s.status(db)
 	_, refused := errors.AsType[*RefusedError](err)
@@ -147,7 +147,7 @@ func (s *Schema) status(db Database) (Status, error) {
 	return Status{Version: uint(max(0, version)), Latest: latest, Dirty: dirty}, nil
 }
 
-// checked is a database whose lock is had only if the check under it agrees.
+// checked is a Database whose Lock fails if check does.
 type checked struct {
 	Database
 
@@ -165,8 +165,8 @@ func (c *checked) Lock() error {
 	return nil
 }
 
-// with runs use on a connection of its own. When ctx ends, the migration at hand is
-// finished and no further one begun.
+// with runs use on a connection of its own. When ctx ends, the current migration is finished and no
+// further one begins.
 func (s *Schema) with(
 	ctx context.Context, alone bool, check func(Database) error, use func(*migrate.Migrate, Database) error,
 ) (err error) {
@@ -194,12 +194,12 @@ func (s *Schema) with(
 	return use(m, db)
 }
 
-// told marks the error of a database that is away, or in which another process migrates for
-// longer than was waited for.
+// classify wraps transient errors, and the timeout of the lock of the migrations, as
+// ports.ErrUnavailable.
 func (s *Schema) classify(err error) error {
 	cause := err
 	if failed, ok := errors.AsType[*database.Error](err); ok {
-		cause = failed.OrigErr // which it does not unwrap to
+		cause = failed.OrigErr // it has no Unwrap
 	}
 	if errors.Is(err, database.ErrLocked) || errors.Is(err, migrate.ErrLockTimeout) || s.isTransient(cause) {
 		return fmt.Errorf("%w: %w", ports.ErrUnavailable, err)

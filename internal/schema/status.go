@@ -10,23 +10,22 @@ import (
 	"paymentd/internal/doctor"
 )
 
-// Status says where a database's schema stands.
+// Status is the version and state of a database's schema.
 type Status struct {
-	Version uint // of the last migration that was run; 0 for none
+	Version uint // of the latest migration that was run; 0 for none
 	Latest  uint // the version that this program was built for
-	// Dirty says that the migration to Version began, and that nobody knows whether it
-	// finished.
+	// Dirty: the migration to Version began, and it is not known whether it finished.
 	Dirty bool
-	// Missing is the file of a database that is not there; empty if there is one.
+	// Missing is the file of a database that does not exist; empty otherwise.
 	Missing string
 }
 
-// Err returns nil when this program can work on the schema. Otherwise it says what is wrong and
-// what to do.
+// Err returns nil if this program can work with the schema. Otherwise it says what is wrong and what
+// to do.
 //
-// A newer schema is fine: each migration leaves a schema that the version before can work on, so
-// that replicas are replaced one by one, and a new version can be taken back. So is one on its way
-// there, which is dirty until its one statement is through.
+// A newer schema is fine: the previous version can work with the schema that each migration leaves, so
+// that replicas can be replaced one by one, and an upgrade can be rolled back. So is a newer schema
+// that is dirty, which it is until its one statement has completed.
 func (s Status) Err() error {
 	switch {
 	case s.Missing != "":
@@ -35,7 +34,7 @@ func (s Status) Err() error {
 		return nil
 	case s.Dirty:
 		return fmt.Errorf("the schema is dirty: the migration to version %d began and did not finish; "+
-			"compare the tables with that migration's statement, finish it by hand or see that it has run, "+
+			"compare the tables with that migration's statement, finish it by hand or verify that it has run, "+
 			"and then set dirty to false in schema_migrations", s.Version)
 	case s.Version == 0:
 		return errors.New("the database has no tables yet: run `paymentd migrate up`")
@@ -46,20 +45,20 @@ func (s Status) Err() error {
 	return nil
 }
 
-// Finding is what a check of the database says of its schema. One that is missing or old is what
-// the next start mends.
+// Finding is the doctor's finding about the schema. The next start creates a missing schema, and
+// migrates an old one.
 func (s Status) Finding() doctor.Finding {
 	const check = "schema"
 	switch err := s.Err(); {
 	case s.newer() && s.Dirty:
 		return doctor.Of(check, fmt.Sprintf("a newer program's migration to version %d is under way, or has failed", s.Version),
-			false, doctor.Warn, "See that it ends. This program works on meanwhile.")
+			false, doctor.Warn, "Check that it completes. This program can work meanwhile.")
 	case s.Dirty:
-		return doctor.Of(check, err.Error(), false, doctor.Fail, "The service is not ready before that is done.")
+		return doctor.Of(check, err.Error(), false, doctor.Fail, "The service is not ready until that is done.")
 	case err != nil:
-		return doctor.Of(check, err.Error(), false, doctor.Warn, "Or leave that to the service, which does it at its start.")
+		return doctor.Of(check, err.Error(), false, doctor.Warn, "Or start the service, which does it at its start.")
 	case s.newer():
-		return doctor.Good(check, fmt.Sprintf("at version %d, newer than the %d of this program, which can work on it",
+		return doctor.Good(check, fmt.Sprintf("at version %d, newer than the %d of this program, which can work with it",
 			s.Version, s.Latest))
 	}
 	return doctor.Good(check, fmt.Sprintf("current, at version %d", s.Version))
@@ -68,16 +67,16 @@ func (s Status) Finding() doctor.Finding {
 // Current reports whether the schema is the one that this program was built for.
 func (s Status) Current() bool { return s.Version == s.Latest && !s.Dirty && s.Missing == "" }
 
-// String says where the schema stands, in one line.
+// String describes the status in one line.
 func (s Status) String() string {
 	switch err := s.Err(); {
 	case err != nil:
 		return err.Error()
 	case s.newer() && s.Dirty:
 		return fmt.Sprintf("a newer program's migration to version %d is under way, or has failed; this program knows %d, "+
-			"and works on meanwhile", s.Version, s.Latest)
+			"and can work meanwhile", s.Version, s.Latest)
 	case s.newer():
-		return fmt.Sprintf("the schema is at version %d, newer than the %d of this program, which can work on it", s.Version, s.Latest)
+		return fmt.Sprintf("the schema is at version %d, newer than the %d of this program, which can work with it", s.Version, s.Latest)
 	}
 	return fmt.Sprintf("the schema is current, at version %d", s.Version)
 }
@@ -101,7 +100,7 @@ func Latest(files fs.FS) (uint, error) {
 	return latest, migrations.Close()
 }
 
-// ForeignError is a database that another program uses. Nothing in it was changed.
+// ForeignError is the error of a database that another program uses. Nothing in it was changed.
 type ForeignError struct{ What string }
 
 // Error says what to do.

@@ -12,16 +12,16 @@ import (
 	"github.com/go-sql-driver/mysql"
 )
 
-// address says where a server is and who logs in to it.
+// address is the address of a server, and the user that logs in to it.
 type address struct {
 	user, password string
 	host           string // with its port
 	tls            string // as the driver names it: "", "true", "false", "skip-verify" or "preferred"
 }
 
-// parseAddress reads mysql://user:password@host:port/database?tls=…; the
-// database, which may be left out, is not part of the address. The error does
-// not show the URL, since that has a password in it.
+// parseAddress reads mysql://user:password@host:port/database?tls=…. The optional
+// database is not part of the address. The error does not contain the URL,
+// because the URL has a password in it.
 func parseAddress(raw string) (address, error) {
 	parsed, err := url.Parse(raw)
 	if err != nil || parsed.Scheme != "mysql" || parsed.Hostname() == "" || parsed.User.Username() == "" {
@@ -52,13 +52,13 @@ func (a address) url(database string) string {
 	return result.String()
 }
 
-// with calls use with a connection to no database in particular.
+// with calls use with a connection without a default database.
 func (a address) with(ctx context.Context, use func(*sql.DB) error) (err error) {
 	config := mysql.NewConfig()
 	config.User, config.Passwd = a.user, a.password
 	config.Net, config.Addr = "tcp", a.host
 	config.TLSConfig = a.tls
-	config.Logger = &mysql.NopLogger{} // that a starting server hangs up is no news
+	config.Logger = &mysql.NopLogger{} // a starting server closes connections
 	connector, err := mysql.NewConnector(config)
 	if err != nil {
 		return fmt.Errorf("configure the connection: %w", err)
@@ -79,8 +79,8 @@ func (a address) execute(ctx context.Context, statement string) error {
 	})
 }
 
-// Version asks the server at rawURL, of the form that [Server.URL] returns, for
-// its version.
+// Version returns the version of the server at rawURL, which has the form that
+// [Server.URL] returns.
 func Version(ctx context.Context, rawURL string) (string, error) {
 	at, err := parseAddress(rawURL)
 	if err != nil {
@@ -91,7 +91,7 @@ func Version(ctx context.Context, rawURL string) (string, error) {
 		return db.QueryRowContext(ctx, "SELECT VERSION()").Scan(&version)
 	})
 	if err != nil {
-		return "", fmt.Errorf("ask the server for its version: %w", err)
+		return "", fmt.Errorf("read the server's version: %w", err)
 	}
 	return version, nil
 }

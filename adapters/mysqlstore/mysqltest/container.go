@@ -9,21 +9,21 @@ import (
 	"strings"
 )
 
-// container runs programs out of an image as if they were installed here: in
-// the host's network, in the same folder, as the same user. The zero value runs
-// the machine's own programs.
+// container runs programs from an image as if they were installed on the
+// machine: in the host's network, in the same folder, as the same user. The zero
+// value runs the machine's own programs.
 type container struct {
 	image string
 }
 
-// command returns the command that runs path with args, able to write folder.
-// The container, if it is one, gets the name, unless that is empty.
+// command returns the command that runs path with args and can write folder. A
+// container gets the name, unless that is empty.
 func (c container) command(ctx context.Context, name, folder, path string, args []string) *exec.Cmd {
 	if c.image == "" {
 		return exec.CommandContext(ctx, path, args...)
 	}
 	docker := []string{
-		"run", "--rm", "--interactive", // or it has no standard input
+		"run", "--rm", "--interactive", // for standard input
 		"--network=host",
 		"--user=" + strconv.Itoa(os.Getuid()) + ":" + strconv.Itoa(os.Getgid()),
 		"--volume=" + folder + ":" + folder,
@@ -36,8 +36,8 @@ func (c container) command(ctx context.Context, name, folder, path string, args 
 	return exec.CommandContext(ctx, "docker", append(docker, args...)...)
 }
 
-// hasImage reports whether an engine is running that has the image already. A
-// test does not pull one: that takes minutes, and belongs into `make test`.
+// hasImage reports whether a running engine has the image. Tests do not pull
+// one, because that takes minutes; `make test` does.
 func hasImage(ctx context.Context, image string) bool {
 	return exec.CommandContext(ctx, "docker", "image", "inspect", image).Run() == nil
 }
@@ -55,7 +55,7 @@ func containerProgram(ctx context.Context, image string) (program, error) {
 	}
 	lines := strings.Split(strings.TrimSpace(string(out)), "\n")
 	if len(lines) < 2 {
-		return program{}, fmt.Errorf("find a server in the image %s: it has no mysqld and no mariadbd", image)
+		return program{}, fmt.Errorf("find a server in the image %s: it has neither mysqld nor mariadbd", image)
 	}
 	found := program{path: lines[1], container: container{image: image}}
 	if isMariaDB(lines[0]) {

@@ -11,9 +11,8 @@ import (
 	"paymentd/adapters/mysqlstore/mysqltest"
 )
 
-// TestServerFromAnImage repeats tests of this package in a process that takes
-// its servers from an image. The engine is a stand-in, which holds the options
-// that it is given against those that it knows.
+// The test repeats others of this package in a process whose servers come from an
+// image. The engine is a stub that fails on options that it does not know.
 func TestServerFromAnImage(t *testing.T) {
 	t.Parallel()
 

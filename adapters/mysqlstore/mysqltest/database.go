@@ -15,26 +15,25 @@ import (
 // Database uses.
 const URLVariable = "TEST_MYSQL_URL"
 
-// dropTimeout bounds the removal of a test's database.
+// dropTimeout limits the removal of a test's database.
 const dropTimeout = 30 * time.Second
 
-// shared is the server that all of a test binary's databases are on.
+// shared is the server of all databases of a test binary.
 var shared sharedServer
 
-// sharedServer is found, or started, when it is first asked for.
+// sharedServer is found, or started, at its first use.
 type sharedServer struct {
 	mu      sync.Mutex
 	found   bool
 	address address
 	err     error
-	private *Server // nil where TEST_MYSQL_URL names the server
+	private *Server // nil if TEST_MYSQL_URL names the server
 }
 
-// Database returns the URL, mysql://user:password@host:port/database, of a new
-// and empty database, which is dropped at the end of the test. All databases of
-// a test binary are on one server: the one that TEST_MYSQL_URL names, or else a
-// private and relaxed one (see [Config]). It fails the test where there is no
-// server.
+// Database returns the URL, mysql://user:password@host:port/database, of a new,
+// empty database, which is dropped at the end of the test. All databases of a
+// test binary are on one server: the one that TEST_MYSQL_URL names, or a private,
+// relaxed one (see [Config]). The test fails if there is no server.
 func Database(t testing.TB) string {
 	t.Helper()
 	server, err := shared.get()
@@ -46,7 +45,7 @@ func Database(t testing.TB) string {
 		t.Fatalf("mysqltest: create a database: %v", err)
 	}
 	t.Cleanup(func() {
-		// Not the test's context: it is over by now.
+		// The test's context has ended.
 		ctx, cancel := context.WithTimeout(context.Background(), dropTimeout)
 		defer cancel()
 		if err := server.execute(ctx, "DROP DATABASE IF EXISTS "+name); err != nil {
@@ -73,7 +72,7 @@ func (s *sharedServer) find() (err error) {
 		}
 		return nil
 	}
-	// Not a test's context: the server outlives the test that happens to be first.
+	// Not a test's context, because the server is used by later tests.
 	if s.private, err = Start(context.Background(), Config{Relaxed: true}); err != nil {
 		return err
 	}
@@ -81,7 +80,7 @@ func (s *sharedServer) find() (err error) {
 	return nil
 }
 
-// stop ends what get started.
+// stop stops the server that get started.
 func (s *sharedServer) stop() error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -93,7 +92,7 @@ func (s *sharedServer) stop() error {
 	return err
 }
 
-// Tests are those of a package that uses Database.
+// Tests are the tests of a package that uses Database.
 type Tests struct {
 	m *testing.M
 }
@@ -103,8 +102,8 @@ type Tests struct {
 //	func TestMain(m *testing.M) { os.Exit(mysqltest.Main(m).Run()) }
 //	func TestMain(m *testing.M) { goleak.VerifyTestMain(mysqltest.Main(m)) }
 //
-// A package without it leaves nothing behind either, but goleak would find the
-// goroutine that watches the server.
+// Without it, a package leaves nothing behind either, but goleak finds the
+// goroutine that waits for the server.
 func Main(m *testing.M) Tests { return Tests{m: m} }
 
 // Run runs the tests and returns the exit code.

@@ -11,8 +11,8 @@ import (
 	"paymentd/adapters/mysqlstore/mysqltest"
 )
 
-// victimVariable makes the test binary a process that starts a server, tells
-// where it is, and waits to be killed.
+// victimVariable makes the test binary a process that starts a server, prints its
+// address, and waits to be killed.
 const victimVariable = "MYSQLTEST_VICTIM"
 
 func TestMain(m *testing.M) {

@@ -13,21 +13,21 @@ import (
 	"time"
 )
 
-// engineTimeout bounds one request to a container engine.
+// engineTimeout limits one request to a container engine.
 const engineTimeout = 30 * time.Second
 
-// process is one run of a server, from its start to its end.
+// process is one run of a server.
 type process struct {
 	command *exec.Cmd
 	name    string // of its container, if it runs in one
 	inside  container
 	reaper  *reaper
-	log     string        // the path of what it wrote
-	over    chan struct{} // closed at its end, after which the rest may be read
-	err     error         // how it ended
+	log     string        // the path of its log
+	over    chan struct{} // closed when it has ended; err may be read after that
+	err     error         // of Wait
 }
 
-// startProcess runs the program, and has the reaper end it with this process.
+// startProcess runs the program. The reaper kills it when this process ends.
 func startProcess(run program, clean *reaper, name, folder string, args []string) (*process, error) {
 	p := &process{
 		command: run.server(name, folder, args),
@@ -39,16 +39,16 @@ func startProcess(run program, clean *reaper, name, folder string, args []string
 	}
 	log, err := os.Create(p.log)
 	if err != nil {
-		return nil, fmt.Errorf("make the server's log: %w", err)
+		return nil, fmt.Errorf("create the server's log: %w", err)
 	}
 	defer log.Close() //nolint:errcheck // the child has its own; nothing was written through ours
 	p.command.Stdout, p.command.Stderr = log, log
-	// A group of its own, so that Ctrl-C leaves it to those whose server it is.
+	// A group of its own, so that Ctrl-C does not stop it while tests still use it.
 	p.command.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
 	if err := p.command.Start(); err != nil {
 		return nil, fmt.Errorf("run the server: %w", err)
 	}
-	if err := clean.atEnd(p.lastWords()); err != nil {
+	if err := clean.atEnd(p.killCommand()); err != nil {
 		_ = p.command.Process.Kill()
 		_ = p.command.Wait()
 		return nil, err
@@ -60,7 +60,7 @@ func startProcess(run program, clean *reaper, name, folder string, args []string
 	return p, nil
 }
 
-// kill ends the server, if it still runs, and waits until it is gone.
+// kill kills the server, if it runs, and waits for its end.
 func (p *process) kill() error {
 	if !p.isOver() {
 		if err := p.sendKill(); err != nil && !p.isOver() {
@@ -68,7 +68,7 @@ func (p *process) kill() error {
 		}
 		<-p.over
 	}
-	// From here on the process's number may be another's.
+	// From here on, another process may have its number.
 	return p.reaper.atEnd("")
 }
 
@@ -76,7 +76,7 @@ func (p *process) sendKill() error {
 	if p.inside.image == "" {
 		return p.command.Process.Kill()
 	}
-	// Killing the client of the engine would leave the server running.
+	// Killing the engine's client would leave the server running.
 	ctx, cancel := context.WithTimeout(context.Background(), engineTimeout)
 	defer cancel()
 	if out, err := exec.CommandContext(ctx, "docker", "kill", p.name).CombinedOutput(); err != nil {
@@ -85,8 +85,8 @@ func (p *process) sendKill() error {
 	return nil
 }
 
-// lastWords is what the reaper runs to end the server, when this process is gone.
-func (p *process) lastWords() string {
+// killCommand is the command by which the reaper kills the server.
+func (p *process) killCommand() string {
 	if p.inside.image == "" {
 		return fmt.Sprintf("kill -9 %d", p.command.Process.Pid)
 	}
@@ -103,7 +103,7 @@ func (p *process) isOver() bool {
 	}
 }
 
-// failure describes why a server is not there, from what it wrote.
+// failure describes, from the server's log, why it does not run.
 func (p *process) failure() error {
 	written, err := os.ReadFile(p.log)
 	if err != nil {
@@ -115,14 +115,14 @@ func (p *process) failure() error {
 	return fmt.Errorf("the server wrote:\n%s", lastLines(written))
 }
 
-// lastLines returns the end of a log, enough to see why a server gave up.
+// lastLines returns the end of a log.
 func lastLines(log []byte) string {
 	const limit = 15
 	lines := strings.Split(strings.TrimSpace(string(log)), "\n")
 	return strings.Join(lines[max(0, len(lines)-limit):], "\n")
 }
 
-// pause waits, but not longer than the context lives.
+// pause waits until the context ends, at most.
 func pause(ctx context.Context, duration time.Duration) error {
 	select {
 	case <-ctx.Done():

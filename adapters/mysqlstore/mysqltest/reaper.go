@@ -7,21 +7,20 @@ import (
 	"syscall"
 )
 
-// reaper cleans up after this process, whatever ends it.
+// reaper cleans up after this process, however it ends.
 //
-// Deferred calls and test cleanups do not run when a test binary panics, times
-// out, or is killed. A pipe does notice: its other end reads end-of-file once
-// this process is gone. So the cleaning is left to a shell that waits for
-// that. It sits in a process group of its own, where a terminal's Ctrl-C does
-// not reach it.
+// Deferred calls and test cleanups do not run if a test binary panics, times out,
+// or is killed. But a pipe is closed then, and its other end reads end-of-file. So
+// a shell that waits for that does the cleanup. It is in a process group of its
+// own, so that a terminal's Ctrl-C does not stop it.
 type reaper struct {
 	shell *exec.Cmd
 	pipe  io.WriteCloser
 }
 
-// reaperScript keeps the last line it is sent and, at end-of-file, runs it and
-// removes the folder. The second attempt is for a file that the killed server
-// was still creating.
+// reaperScript remembers the last line that it reads. At end-of-file it runs the
+// line and removes the folder. It tries twice, because the killed server may have
+// been creating a file.
 const reaperScript = `
 last=
 while IFS= read -r line; do last=$line; done
@@ -29,9 +28,9 @@ eval "$last"
 rm -rf -- "$1" || { sleep 1; rm -rf -- "$1"; }
 `
 
-// newReaper promises to remove folder.
+// newReaper starts a reaper that removes folder.
 func newReaper(folder string) (*reaper, error) {
-	// Not CommandContext: it must outlive everything that could be cancelled.
+	// Not CommandContext, because nothing may cancel it.
 	shell := exec.Command("/bin/sh", "-c", reaperScript, "mysqltest-reaper", folder) //nolint:noctx // see above
 	shell.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
 	pipe, err := shell.StdinPipe()
@@ -44,8 +43,8 @@ func newReaper(folder string) (*reaper, error) {
 	return &reaper{shell: shell, pipe: pipe}, nil
 }
 
-// atEnd replaces the shell command that is run before the folder is removed.
-// An empty one means that nothing needs to be killed any more.
+// atEnd replaces the shell command that runs before the folder is removed. An
+// empty one does nothing.
 func (r *reaper) atEnd(command string) error {
 	if _, err := io.WriteString(r.pipe, command+"\n"); err != nil {
 		return fmt.Errorf("instruct the reaper: %w", err)
@@ -53,10 +52,10 @@ func (r *reaper) atEnd(command string) error {
 	return nil
 }
 
-// reap does now what would be done at the end of this process, and waits for it.
+// reap cleans up now, and waits for it.
 func (r *reaper) reap() error {
 	if err := r.pipe.Close(); err != nil {
-		return fmt.Errorf("tell the reaper to go on: %w", err)
+		return fmt.Errorf("start the cleanup: %w", err)
 	}
 	if err := r.shell.Wait(); err != nil {
 		return fmt.Errorf("clean up: %w", err)

@@ -14,41 +14,40 @@ import (
 
 const (
 	readyTimeout = time.Minute            // a start takes 1 s on an idle machine
-	readyPoll    = 50 * time.Millisecond  // between two attempts to log in to a starting server
-	portTries    = 20                     // before a start gives up finding, or getting back, a port
-	portPause    = 250 * time.Millisecond // before asking for a taken port again
+	readyPoll    = 50 * time.Millisecond  // between two logins to a starting server
+	portTries    = 20                     // limits the tries to get a port
+	portPause    = 250 * time.Millisecond // before the next try to get the same port
 )
 
-// errPortTaken is a start's failure that another attempt may cure.
+// errPortTaken is the error of a start that may succeed with another port.
 var errPortTaken = errors.New("the port is in use")
 
-// Config shapes a server. The zero value is a server as durable as in production.
+// Config configures a server. The zero value is as durable as in production.
 type Config struct {
-	// Relaxed leaves it to the operating system when to write to disk. That is
-	// several times faster, and loses what was committed last when the machine
-	// loses power, but not when the server alone is killed.
+	// Relaxed lets the operating system decide when to write to disk. That is
+	// several times faster. A loss of power loses the latest commits; a kill of the
+	// server does not.
 	Relaxed bool
 
-	// Args are further options for the server's command line, which both MySQL
-	// and MariaDB must know, such as --innodb-lock-wait-timeout=3.
+	// Args are further options that both MySQL and MariaDB know, such as
+	// --innodb-lock-wait-timeout=3.
 	Args []string
 }
 
-// Server is a private instance. All its methods but URL are for one goroutine
-// at a time.
+// Server is a private instance. Only its method URL is safe for concurrent use.
 type Server struct {
 	program program
 	folder  string
 	reaper  *reaper
 	config  Config
 	address address
-	process *process // the last one started
+	process *process // the latest one
 	starts  int
 }
 
-// Start runs a server on a free port of the loopback interface, with a new and
-// empty data folder, and returns when it answers. The context bounds the start,
-// not the server's life: that ends with Stop, or with this process.
+// Start runs a server on a free port of the loopback interface, with a new, empty
+// data folder, and returns when it answers. The context limits the start only. The
+// server runs until Stop, or until this process ends.
 func Start(ctx context.Context, config Config) (*Server, error) {
 	prepared, err := templates()
 	if err != nil {
@@ -63,7 +62,7 @@ func Start(ctx context.Context, config Config) (*Server, error) {
 		folder:  folder,
 		reaper:  clean,
 		config:  config,
-		// The password tells this server from one that took the port first.
+		// The password distinguishes this server from another one on the same port.
 		address: address{user: "paymentd", password: rand.Text()},
 	}
 	if err := server.prepare(prepared); err != nil {
@@ -83,14 +82,15 @@ func Start(ctx context.Context, config Config) (*Server, error) {
 	return server, nil
 }
 
-// prepare fills the server's folder.
+// prepare creates the files in the server's folder.
 func (s *Server) prepare(from *template) error {
 	if err := from.copyTo(s.folder); err != nil {
 		return err
 	}
-	// Read at each start, before the first client is let in. By its address,
-	// as the server is told not to look up the name of 127.0.0.1. Not logged: a server
-	// with transactions of its own is not let into a group.
+	// The server runs these at each start, before it accepts clients. The user has an
+	// address, because the server does not resolve the name of 127.0.0.1. They are
+	// not in the binary log, because a server with transactions of its own cannot join
+	// a group.
 	statements := fmt.Sprintf("SET SESSION sql_log_bin = 0;\n"+
 		"CREATE USER IF NOT EXISTS '%[1]s'@'127.0.0.1' IDENTIFIED BY '%[2]s';\n"+
 		"GRANT ALL PRIVILEGES ON *.* TO '%[1]s'@'127.0.0.1' WITH GRANT OPTION;\n",
@@ -103,11 +103,11 @@ func (s *Server) prepare(from *template) error {
 
 func (s *Server) initFile() string { return filepath.Join(s.folder, "init.sql") }
 
-// URL returns mysql://user:password@127.0.0.1:port/database. It does not make
-// the database: see CreateDatabase. It stays the same across Restart.
+// URL returns mysql://user:password@127.0.0.1:port/database, which Restart does not
+// change. It does not create the database; see CreateDatabase.
 func (s *Server) URL(database string) string { return s.address.url(database) }
 
-// CreateDatabase makes an empty database and returns its URL.
+// CreateDatabase creates an empty database and returns its URL.
 func (s *Server) CreateDatabase(ctx context.Context, name string) (string, error) {
 	if err := s.address.execute(ctx, "CREATE DATABASE `"+name+"`"); err != nil {
 		return "", fmt.Errorf("create the database %s: %w", name, err)
@@ -123,8 +123,8 @@ func (s *Server) Execute(ctx context.Context, statement string) error {
 	return nil
 }
 
-// Kill ends the server as kill -9 does, with all its connections, and returns
-// when it is gone. A server that is down already stays so.
+// Kill kills the server like kill -9, with all its connections, and returns when it
+// has ended. It does nothing if the server is down.
 func (s *Server) Kill() error {
 	if err := s.process.kill(); err != nil {
 		return fmt.Errorf("kill the server: %w", err)
@@ -132,8 +132,8 @@ func (s *Server) Kill() error {
 	return nil
 }
 
-// Restart runs the server again, on the port and the data folder that it had,
-// and returns when it answers. One that still runs is killed first.
+// Restart runs the server again, on the same port and data folder, and returns when
+// it answers. It first kills a server that runs.
 func (s *Server) Restart(ctx context.Context) error {
 	if err := s.Kill(); err != nil {
 		return err
@@ -143,8 +143,7 @@ func (s *Server) Restart(ctx context.Context) error {
 		if err = s.run(ctx); !errors.Is(err, errPortTaken) {
 			break
 		}
-		// A stranger has the port now. It is not ours to change, but a
-		// stranger's ports tend to be short-lived.
+		// Another process has the port. Most processes do not keep one for long.
 		if pause(ctx, portPause) != nil {
 			break
 		}
@@ -155,7 +154,7 @@ func (s *Server) Restart(ctx context.Context) error {
 	return nil
 }
 
-// Stop ends the server and removes its folder. It cannot be restarted.
+// Stop stops the server and removes its folder. It cannot be restarted.
 func (s *Server) Stop() error {
 	return errors.Join(s.Kill(), s.reaper.reap())
 }
@@ -187,7 +186,7 @@ func (s *Server) run(ctx context.Context) error {
 	}
 }
 
-// options are those of the program and those of this server.
+// options are the program's options and this server's.
 func (s *Server) options() []string {
 	_, port, _ := net.SplitHostPort(s.address.host) // made by freeAddress
 	options := append(s.program.options(s.folder),
@@ -208,12 +207,11 @@ func (s *Server) options() []string {
 	return append(options, s.config.Args...)
 }
 
-// freeAddress finds a port that nobody listens on now.
+// freeAddress returns a port without a listener.
 //
-// It is taken from below the range that Linux gives to outgoing connections
-// (32768 and up). A client that keeps trying to reach a server that is down
-// would otherwise, sooner or later, be given that very port, connect to
-// itself, and keep the server from coming back.
+// The port is below the range that Linux uses for outgoing connections (32768 and
+// up). A client that retries a connection to a stopped server could otherwise get
+// that port, connect to itself, and prevent the server from restarting.
 func freeAddress(ctx context.Context) (string, error) {
 	const lowest, highest = 12000, 32000
 	var err error

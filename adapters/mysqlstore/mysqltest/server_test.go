@@ -105,9 +105,9 @@ func TestServerGoesWithTheProcessThatStartedIt(t *testing.T) {
 	out, err := victim.StdoutPipe()
 	require.NoError(t, err)
 	require.NoError(t, victim.Start())
-	said := bufio.NewScanner(out)
-	require.True(t, said.Scan(), "the victim started no server")
-	db := open(t, said.Text())
+	output := bufio.NewScanner(out)
+	require.True(t, output.Scan(), "the victim started no server")
+	db := open(t, output.Text())
 	folder := folderOf(t, db)
 
 	require.NoError(t, victim.Process.Kill()) // no code of the victim runs after this
@@ -136,7 +136,7 @@ func TestStartEndsWithItsContext(t *testing.T) {
 	require.ErrorIs(t, err, context.Canceled)
 }
 
-// start runs a server for the length of the test.
+// start runs a server for the duration of the test.
 func start(t *testing.T, config mysqltest.Config) *mysqltest.Server {
 	t.Helper()
 	server, err := mysqltest.Start(t.Context(), config)
@@ -149,7 +149,7 @@ func start(t *testing.T, config mysqltest.Config) *mysqltest.Server {
 	return server
 }
 
-// open connects to a URL as mysqltest returns them, read independently of it.
+// open connects to a URL of mysqltest, without its own parser.
 func open(t *testing.T, raw string) *sql.DB {
 	t.Helper()
 	parsed, err := url.Parse(raw)
@@ -182,7 +182,7 @@ func count(t *testing.T, db *sql.DB, table string) int {
 	return n
 }
 
-// folderOf returns the folder that the server's data folder is in.
+// folderOf returns the parent of the server's data folder.
 func folderOf(t *testing.T, db *sql.DB) string {
 	t.Helper()
 	var data string

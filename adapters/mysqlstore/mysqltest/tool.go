@@ -18,18 +18,18 @@ const (
 	BinLog Tool = "mysqlbinlog"
 )
 
-// mariaDBs are their names in MariaDB, which its packages have beside the others or alone.
+// mariaDBs are their names in MariaDB, whose packages have both names or only these.
 var mariaDBs = map[Tool]string{Client: "mariadb", Dump: "mariadb-dump", BinLog: "mariadb-binlog"}
 
-// MariaDB reports whether the server is one, and not a MySQL.
+// MariaDB reports whether the server is MariaDB, and not MySQL.
 func (s *Server) MariaDB() bool { return s.program.installer != "" }
 
-// Folder returns the server's own folder, whose "data" is its data folder. What its tools
-// read or write must be in there.
+// Folder returns the server's own folder, whose "data" is its data folder. The server's tools can read
+// and write only there.
 func (s *Server) Folder() string { return s.folder }
 
-// Use runs a tool of the server's own make, logged in to it unless the tool is BinLog. It reads
-// input, where that is not nil.
+// Use runs a tool of the server's vendor, logged in to the server unless the tool is BinLog. It reads
+// input, unless that is nil.
 func (s *Server) Use(ctx context.Context, input io.Reader, tool Tool, args ...string) error {
 	name := string(tool)
 	if s.MariaDB() {
@@ -53,8 +53,8 @@ func (s *Server) Use(ctx context.Context, input io.Reader, tool Tool, args ...st
 	return nil
 }
 
-// findTool looks in the server's image, if it has one, and on this machine: MySQL's images have no
-// mysqlbinlog (docker-library/mysql issue 907), and that of the machine reads the same logs.
+// findTool searches the server's image, if it has one, and then this machine: MySQL's images have no
+// mysqlbinlog (docker-library/mysql issue 907), and the machine's reads the same logs.
 func (s *Server) findTool(ctx context.Context, name string) (from container, path string, err error) {
 	inside := s.program.container
 	if inside.image != "" &&
@@ -62,7 +62,7 @@ func (s *Server) findTool(ctx context.Context, name string) (from container, pat
 		return inside, name, nil
 	}
 	if path = findIn(programFolders(), name); path == "" {
-		return container{}, "", fmt.Errorf("there is no %s here, which belongs to the server %s: run the tests by `make test`, "+
+		return container{}, "", fmt.Errorf("there is no %s for the server %s: run the tests by `make test`, "+
 			"which gets one, or install mariadb-client or mysql-client", name, s.program.path)
 	}
 	return container{}, path, nil

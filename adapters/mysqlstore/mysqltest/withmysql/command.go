@@ -9,25 +9,24 @@ import (
 	"time"
 )
 
-// patience is how long an interrupted command may take to end by itself. It is
-// shorter than the ten seconds after which those who sent the signal tend to
-// lose theirs.
-const patience = 8 * time.Second
+// stopTimeout is how long an interrupted command may take to end by itself. It is
+// shorter than the 10 s after which supervisors usually kill a process.
+const stopTimeout = 8 * time.Second
 
-// Exit codes as shells give them.
+// Exit codes, as in shells.
 const (
 	exitNotRun   = 127
 	exitBySignal = 128 // plus the signal's number
 )
 
-// runCommand runs the command with one more environment variable, passes
-// signals on to it and to whatever it started, and returns its exit code.
+// runCommand runs the command with one more environment variable, forwards signals
+// to it and to the processes that it started, and returns its exit code.
 func runCommand(args []string, variable string, signals <-chan os.Signal) (int, error) {
-	command := exec.Command(args[0], args[1:]...) //nolint:noctx // it ends by signals
+	command := exec.Command(args[0], args[1:]...) //nolint:noctx // signals end it
 	command.Env = append(os.Environ(), variable)
 	command.Stdout, command.Stderr = os.Stdout, os.Stderr
-	// A group of its own: `go test` does not pass signals on to the tests that
-	// it runs, and a terminal would send them a second one.
+	// A group of its own, because `go test` does not forward signals to its tests, and
+	// a terminal would send them a second one.
 	command.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
 	if err := command.Start(); err != nil {
 		return exitNotRun, fmt.Errorf("run the command: %w", err)
@@ -36,22 +35,22 @@ func runCommand(args []string, variable string, signals <-chan os.Signal) (int, 
 	ended := make(chan error, 1)
 	go func() { ended <- command.Wait() }()
 
-	var outOfPatience <-chan time.Time // never, until interrupted
+	var stopTimedOut <-chan time.Time // never, until interrupted
 	for {
 		select {
 		case received := <-signals:
 			number, _ := received.(syscall.Signal)
 			if err := syscall.Kill(group, number); err != nil {
-				return exitFailure, fmt.Errorf("pass on %v: %w", received, err)
+				return exitFailure, fmt.Errorf("forward %v: %w", received, err)
 			}
-			outOfPatience = time.After(patience)
-		case <-outOfPatience:
+			stopTimedOut = time.After(stopTimeout)
+		case <-stopTimedOut:
 			if err := syscall.Kill(group, syscall.SIGKILL); err != nil {
 				return exitFailure, fmt.Errorf("kill the command: %w", err)
 			}
 		case err := <-ended:
-			if outOfPatience != nil {
-				// Tests that `go test` left behind, if any: there may be none.
+			if stopTimedOut != nil {
+				// `go test` may have left tests running.
 				_ = syscall.Kill(group, syscall.SIGKILL)
 			}
 			return exitCode(err)
@@ -59,7 +58,7 @@ func runCommand(args []string, variable string, signals <-chan os.Signal) (int, 
 	}
 }
 
-// exitCode reads the exit code from the result of waiting for a command.
+// exitCode returns the exit code of a command, from the result of Wait.
 func exitCode(err error) (int, error) {
 	var exit *exec.ExitError
 	if err == nil {

@@ -3,10 +3,10 @@
 //
 //	withmysql -- go test ./...
 //
-// The command finds the server's URL in TEST_MYSQL_URL. If that is set already,
-// its server is used. Otherwise a private one is started, as package mysqltest
-// describes, and stopped when the command has ended or was interrupted. The
-// command cannot read the terminal. Its exit code is passed on.
+// The command gets the server's URL in TEST_MYSQL_URL. If that is set already, its
+// server is used. Otherwise a private one is started, as package mysqltest
+// describes, and stopped when the command ends or is interrupted. The command
+// cannot read the terminal. withmysql exits with its exit code.
 package main
 
 import (
@@ -35,8 +35,8 @@ func run(args []string) int {
 		fmt.Fprintln(os.Stderr, "usage: withmysql -- COMMAND [ARGUMENT…]")
 		return exitUsage
 	}
-	// A signal that comes before this returns ends us on the spot, which is
-	// fine: the server goes with the process that started it.
+	// A signal before this returns ends the process at once, and the reaper then
+	// removes the server.
 	url, stop, err := findServer(context.Background())
 	if err != nil {
 		fmt.Fprintln(os.Stderr, "withmysql:", err)
@@ -52,7 +52,8 @@ func run(args []string) int {
 	return code
 }
 
-// findServer returns a server's URL and what ends the server, and says which it is.
+// findServer returns a server's URL and a function that stops the server, and prints
+// which server it is.
 func findServer(ctx context.Context) (url string, stop func() error, err error) {
 	url = os.Getenv(mysqltest.URLVariable)
 	stop = func() error { return nil }

@@ -20,19 +20,19 @@ import (
 	"paymentd/adapters/mysqlstore/mysqltest"
 )
 
-// roleVariable makes the test binary play another part than running tests.
+// roleVariable makes the test binary do something else than run tests.
 const roleVariable = "WITHMYSQL_TEST_ROLE"
 
 func TestMain(m *testing.M) {
 	switch os.Getenv(roleVariable) {
 	case "":
 		os.Exit(m.Run())
-	case "main": // withmysql itself; what it runs is again this binary
+	case "main": // withmysql itself; it runs this binary again
 		if err := os.Setenv(roleVariable, os.Getenv(roleVariable+"_COMMAND")); err != nil {
 			panic(err)
 		}
 		main()
-	case "ask": // prints the server's version, and fails in its own way
+	case "ask": // prints the server's version, and exits with a code of its own
 		version, err := mysqltest.Version(context.Background(), os.Getenv(mysqltest.URLVariable))
 		fmt.Println(version, err)
 		os.Exit(42)
@@ -56,14 +56,14 @@ func withmysql(t *testing.T, role string, arguments ...string) *exec.Cmd {
 func TestCommandGetsAServer(t *testing.T) {
 	t.Parallel()
 
-	var out, said bytes.Buffer
+	var out, output bytes.Buffer
 	command := withmysql(t, "ask", "--", os.Args[0])
 	command.Env = append(command.Env, mysqltest.URLVariable+"=")
-	command.Stdout, command.Stderr = &out, &said
+	command.Stdout, command.Stderr = &out, &output
 	require.Error(t, command.Run())
 	require.Equal(t, 42, command.ProcessState.ExitCode(), "the command's exit code")
 	require.Regexp(t, `^\d+\.\d+\.\d+.* <nil>\n$`, out.String())
-	require.Regexp(t, `^withmysql: testing against \d+\.\d+\.\d+.*, started for this run\n$`, said.String())
+	require.Regexp(t, `^withmysql: testing against \d+\.\d+\.\d+.*, started for this run\n$`, output.String())
 }
 
 func TestCommandGetsTheServerThatIsThere(t *testing.T) {
@@ -73,21 +73,21 @@ func TestCommandGetsTheServerThatIsThere(t *testing.T) {
 	require.NoError(t, err)
 	t.Cleanup(func() { require.NoError(t, there.Stop()) })
 
-	var said bytes.Buffer
+	var output bytes.Buffer
 	command := withmysql(t, "ask", "--", os.Args[0])
 	command.Env = append(command.Env, mysqltest.URLVariable+"="+there.URL(""))
-	command.Stderr = &said
+	command.Stderr = &output
 	require.Error(t, command.Run())
 	require.Equal(t, 42, command.ProcessState.ExitCode())
-	require.Contains(t, said.String(), "of TEST_MYSQL_URL")
+	require.Contains(t, output.String(), "of TEST_MYSQL_URL")
 
 	require.NoError(t, there.Kill())
-	said.Reset()
+	output.Reset()
 	again := withmysql(t, "ask", "--", os.Args[0])
-	again.Env, again.Stderr = command.Env, &said
+	again.Env, again.Stderr = command.Env, &output
 	require.Error(t, again.Run())
 	require.Equal(t, exitFailure, again.ProcessState.ExitCode(), "the command must not be run")
-	require.Contains(t, said.String(), "the server of TEST_MYSQL_URL")
+	require.Contains(t, output.String(), "the server of TEST_MYSQL_URL")
 }
 
 func TestSignalsArePassedOnAndTheServerGoes(t *testing.T) {
@@ -137,14 +137,14 @@ func TestExitCodes(t *testing.T) {
 	require.Equal(t, exitNotRun, code)
 }
 
-// A command may start others, as `go test` starts tests, which it does not pass
-// signals on to, and may leave behind.
+// A command may start others, as `go test` starts tests, without forwarding signals
+// to them, and may leave them running.
 func TestInterruptReachesTheWholeGroup(t *testing.T) {
 	t.Parallel()
 
 	for _, test := range []struct {
 		name   string
-		script string // writes the number of the process that it starts to $0
+		script string // writes the id of the process that it starts to $0
 		want   int
 	}{
 		{
@@ -192,7 +192,7 @@ func exists(path string) bool {
 	return err == nil
 }
 
-// isGone reports whether a process has ended, waited for by its parent or not.
+// isGone reports whether a process has ended, even if its parent has not waited for it.
 func isGone(pid int) bool {
 	if syscall.Kill(pid, 0) != nil {
 		return true

@@ -1,5 +1,4 @@
--- Not a migration: golang-migrate makes this table itself. It stands here so that sqlc
--- knows it.
+-- Not a migration: golang-migrate creates this table itself. It is here for sqlc.
 CREATE TABLE schema_migrations (
     version BIGINT  NOT NULL,
     dirty   BOOLEAN NOT NULL,

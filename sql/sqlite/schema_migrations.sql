@@ -1,5 +1,4 @@
--- Not a migration: whoever runs the migrations makes this table first. It stands here so that
--- sqlc knows it.
+-- Not a migration: the migrator creates this table. It is here for sqlc.
 CREATE TABLE schema_migrations (
     version INTEGER NOT NULL,
     dirty   INTEGER NOT NULL

@@ -1,13 +1,11 @@
--- One row an order: its payment, the lock that a claim is taken under, and its place in
--- the queue.
+-- One row per order: its payment, the lock of its claim, and its place in the queue.
 --
--- The primary key is the order id itself, not a number beside it: the row's lock is then
--- the only one that a claim takes (no entry of a secondary index is locked on the way to
--- the row), and a payment that succeeds at once touches the fewest pages.
+-- The primary key is the order id itself, not a number: the row's lock is then the only one that a
+-- claim takes (no entry of a secondary index is locked on the way to the row), and a payment that
+-- succeeds at once touches the fewest pages.
 --
--- Times are UTC by the database's clock: NOW(6), for every connection sets its time zone.
--- The ids that others give are bytes, so that no collation makes one of two; what we name is
--- ASCII; words are UTF-8.
+-- Times are UTC by the database's clock, NOW(6), because every connection sets its time zone. External
+-- ids are bytes, so that no collation makes two of them equal; our own names are ASCII; text is UTF-8.
 CREATE TABLE payments (
     order_id            VARBINARY(128) NOT NULL,
     amount_minor        BIGINT         NOT NULL,
@@ -15,14 +13,14 @@ CREATE TABLE payments (
     state               VARCHAR(16)    CHARACTER SET ascii COLLATE ascii_bin NOT NULL,
     gateway_key         VARCHAR(64)    CHARACTER SET ascii COLLATE ascii_bin NOT NULL,
 
-    -- The claim. claim_token is drawn at random by whoever takes the fencing number: it tells
-    -- a worker that lost the answer to its COMMIT whether the claim is its own.
+    -- The claim. claim_token is a random number that is stored with a new fencing token: a worker that
+    -- lost the answer to its COMMIT finds out by it whether the claim is its own.
     fence               BIGINT         NOT NULL,
     claim_token         BIGINT         NOT NULL,
     replica             VARCHAR(255)   NOT NULL,
     due_at              DATETIME(6)    NULL,
 
-    -- The latest attempt; the ones before it are in attempts. Empty class: not ended.
+    -- The latest attempt; earlier ones are in attempts. The class is empty until the attempt ends.
     attempt_number      INT            NOT NULL,
     attempt_fence       BIGINT         NOT NULL,
     attempt_replica     VARCHAR(255)   NOT NULL,

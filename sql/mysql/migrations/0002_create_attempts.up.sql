@@ -1,4 +1,4 @@
--- The attempts of a payment before its latest. Rows are added and never changed.
+-- The attempts of a payment before its latest. Rows are inserted and never updated.
 CREATE TABLE attempts (
     order_id    VARBINARY(128) NOT NULL,
     number      INT            NOT NULL,

@@ -1,4 +1,4 @@
--- The replicas that are alive, or fell silent and were not noticed yet.
+-- The replicas that are alive, or have stopped and are not released yet.
 CREATE TABLE replicas (
     name       VARCHAR(255) NOT NULL,
     started_at DATETIME(6)  NOT NULL,

@@ -1,9 +1,9 @@
--- What is known of the payment's gateway key. The version before ignores these columns, and its
--- rows are told apart by key_sent_clock, which is then NULL.
+-- The evidence about the payment's gateway key. The previous version ignores these columns; in its
+-- rows key_sent_clock is NULL.
 --
--- A moment that something is timed from is stored by two clocks: _at is the database's, _clock
--- the worker's, in microseconds since 1970 UTC. key_sent_clock is 0 while the key was not sent;
--- key_sent_at is NULL if the key was sent when the payment was created.
+-- A moment from which a duration counts is stored by two clocks: _at is the database's, _clock the
+-- worker's, in microseconds since 1970 UTC. key_sent_clock is 0 until the key is sent; key_sent_at is
+-- NULL if the key was sent when the payment was created.
 ALTER TABLE payments
     ADD COLUMN gateway                VARBINARY(255) NOT NULL DEFAULT '',
     ADD COLUMN key_sent_at            DATETIME(6)    NULL,

@@ -1,6 +1,6 @@
--- What is proven of a gateway key, for keys that need more than the payment's own row: a lookup
--- that found nothing, a refusal after an unknown attempt, why the key is closed, and when it is
--- looked up again. Rows outlive rounds; a payment that succeeds at once has none.
+-- The evidence about a gateway key, for keys that need more than the payment's own row: a lookup that
+-- found nothing, a refusal after an unknown attempt, why the key is closed, and when it is looked up
+-- again. Rows are kept across rounds; a payment that succeeds at once has none.
 CREATE TABLE gateway_keys (
     order_id               VARBINARY(128) NOT NULL,
     gateway_key            VARCHAR(64)    CHARACTER SET ascii COLLATE ascii_bin NOT NULL,
@@ -20,7 +20,7 @@ CREATE TABLE gateway_keys (
     refused_code           VARCHAR(64)    CHARACTER SET ascii COLLATE ascii_bin NOT NULL,
     refused_message        VARCHAR(500)   NOT NULL,
 
-    -- The first lookup that counted and found nothing, and the payment's attempts by then.
+    -- The first lookup that counted and found nothing, and the payment's attempts at that time.
     look_at                DATETIME(6)    NULL,
     look_clock             BIGINT         NULL,
     attempts               INT            NOT NULL,

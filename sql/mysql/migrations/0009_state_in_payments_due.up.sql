@@ -1,5 +1,5 @@
--- Due work is found by its kind, which is its state, from this index alone: a long queue of one
--- kind then costs the others no look at its rows. The order by due_at serves the version before.
+-- Due work is found by its state from this index alone, so that a long queue in one state does not slow
+-- down the others. due_at stays first for the previous version.
 ALTER TABLE payments
     DROP KEY payments_due,
     ADD KEY payments_due (due_at, state, created_at);

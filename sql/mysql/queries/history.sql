@@ -29,7 +29,7 @@ ORDER BY order_id
 LIMIT ?;
 
 -- name: ListWithEvents :many
--- ListWithEvents leaves out orders of which nothing is left but that the rest is archived.
+-- ListWithEvents leaves out orders whose only event says that their history is archived.
 SELECT order_id
 FROM events
 WHERE order_id > sqlc.arg(after) AND kind <> 'archived'

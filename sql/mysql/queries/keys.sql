@@ -8,7 +8,7 @@ FROM api_keys
 WHERE active_name IS NOT NULL;
 
 -- name: FindKey :one
--- FindKey prefers the active one of several that have had the name.
+-- FindKey prefers the active key if several have had the name.
 SELECT sqlc.embed(api_keys)
 FROM api_keys
 WHERE id = sqlc.arg(id) OR name = sqlc.arg(name)

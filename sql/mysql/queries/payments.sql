@@ -1,8 +1,8 @@
 -- name: InsertPayment :execlastid
--- InsertPayment is the first of the two statements of a payment that succeeds at once. Its
--- times are offsets from the database's now; no start when no attempt is under way. It
--- returns that now, in microseconds since 1970: LAST_INSERT_ID with an argument sends it back
--- with the statement's own answer, where RETURNING would not be portable.
+-- InsertPayment is the first of the two statements of a payment that succeeds at once. Its times are
+-- offsets from the database's now; the start is NULL if no attempt is in flight. It returns that now,
+-- in microseconds since 1970: LAST_INSERT_ID with an argument returns it in the statement's answer,
+-- because RETURNING is not portable.
 INSERT INTO payments (
     created_at, updated_at,
     order_id, amount_minor, currency, state, gateway_key,
@@ -28,9 +28,9 @@ INSERT INTO payments (
 );
 
 -- name: SettlePayment :execrows
--- SettlePayment is the second of the two statements of a payment that succeeds at once: what
--- payment.Settlement does to one whose attempt ends with a known outcome. It matches no row
--- when that is not how the payment stands.
+-- SettlePayment is the second of the two statements of a payment that succeeds at once. It does what
+-- payment.Settlement does to an attempt in flight that gets a final outcome, and matches no row if the
+-- payment is in another state.
 UPDATE payments
 SET state = sqlc.arg(new_state), transaction_id = sqlc.arg(transaction_id),
     code = sqlc.arg(code), reason = sqlc.arg(reason), due_at = NULL,
@@ -44,16 +44,16 @@ WHERE order_id = sqlc.arg(order_id) AND fence = sqlc.arg(fence) AND state = sqlc
     AND (sqlc.arg(transaction_id) <> '' OR (doubt_answered = FALSE AND doubt_named = FALSE AND doubt_unanswered_at IS NULL));
 
 -- name: LockPayment :one
--- LockPayment waits for the row's lock. Its now is after the wait: NOW would be that of the
--- statement's start, and may lie before what others wrote in the meantime.
+-- LockPayment waits for the row's lock. Its now is SYSDATE, the time after the wait: NOW is the start
+-- of the statement, which may be before the latest write of the row.
 SELECT sqlc.embed(payments), SYSDATE(6) AS now
 FROM payments
 WHERE order_id = ?
 FOR UPDATE;
 
 -- name: UpdatePayment :execrows
--- UpdatePayment writes a locked payment. The fencing number is the one that was read: on a
--- cluster whose nodes lock apart, it is the write of the row that makes two claims conflict.
+-- UpdatePayment writes a locked payment. It compares the fencing token that was read, because row locks
+-- are local to a node in some clusters, where only the writes of two claims conflict.
 UPDATE payments
 SET state = sqlc.arg(state), gateway_key = sqlc.arg(gateway_key),
     fence = sqlc.arg(fence), claim_token = sqlc.arg(claim_token),
@@ -80,7 +80,8 @@ FROM payments
 WHERE order_id = ?;
 
 -- name: ListPayments :many
--- ListPayments leaves out states, so that a row in a state that is not known is found by every list.
+-- ListPayments excludes states instead of selecting them, so that a row in an unknown state is in every
+-- list.
 SELECT sqlc.embed(payments), NOW(6) AS now
 FROM payments
 WHERE created_at >= sqlc.arg(created_from) AND created_at < sqlc.arg(created_before)
@@ -91,7 +92,7 @@ ORDER BY created_at DESC, order_id DESC
 LIMIT ?;
 
 -- name: ListOpened :many
--- ListOpened returns those of the orders that have a payment. It waits for no lock.
+-- ListOpened returns the orders that have a payment. It waits for no lock.
 SELECT order_id
 FROM payments
 WHERE order_id IN (sqlc.slice(order_ids));

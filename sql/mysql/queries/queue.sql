@@ -1,6 +1,5 @@
 -- name: LockDuePayments :many
--- LockDuePayments locks those of the payments that are due, and passes over rows that others have
--- locked.
+-- LockDuePayments locks the payments that are due, and skips rows that other transactions have locked.
 SELECT sqlc.embed(payments), NOW(6) AS now
 FROM payments FORCE INDEX (PRIMARY)
 WHERE order_id IN (sqlc.slice(order_ids)) AND state = sqlc.arg(state)
@@ -9,9 +8,10 @@ ORDER BY order_id
 FOR UPDATE SKIP LOCKED;
 
 -- name: ListDuePayments :many
--- ListDuePayments finds due work of one kind, and takes no lock. A due time too far ahead was set
--- by a clock that has since stepped back. Another gateway's payments are left out while their key
--- may be in doubt. The index is forced because a scan of a small table looks cheaper.
+-- ListDuePayments finds due work of one kind, and takes no lock. A due time too far in the future was
+-- set by a clock that has since stepped back, and counts as due. Payments of another gateway are
+-- excluded while their key may be in doubt. The index is forced because the optimizer prefers a scan of
+-- a small table.
 SELECT order_id
 FROM payments FORCE INDEX (payments_due)
 WHERE (due_at <= NOW(6) OR due_at > NOW(6) + INTERVAL CAST(sqlc.arg(within_micros) AS SIGNED) MICROSECOND)
@@ -22,7 +22,7 @@ ORDER BY due_at
 LIMIT ?;
 
 -- name: PutOffPayment :exec
--- PutOffPayment takes a payment that cannot be worked on out of the others' way.
+-- PutOffPayment postpones a payment that cannot be claimed.
 UPDATE payments
 SET due_at = NOW(6) + INTERVAL CAST(sqlc.arg(put_off_micros) AS SIGNED) MICROSECOND,
     reason = sqlc.arg(reason), updated_at = NOW(6)
@@ -39,8 +39,8 @@ ORDER BY due_at
 LIMIT 1;
 
 -- name: Backlog :many
--- Backlog reads no more rows than it is told to, those that have been due for the longest. The
--- index is forced because a scan of a small table looks cheaper.
+-- Backlog reads a limited number of rows, those that have been due the longest. The index is forced
+-- because the optimizer prefers a scan of a small table.
 SELECT state, currency, CAST(amount_minor > 0 AS SIGNED) AS has_amount, COUNT(*) AS payments,
     CAST(SUM(due_at <= NOW(6)) AS SIGNED) AS due,
     CAST(TIMESTAMPDIFF(MICROSECOND, MIN(due_at), NOW(6)) AS SIGNED) AS longest_due_micros,
@@ -55,7 +55,7 @@ FROM (
 GROUP BY state, currency, has_amount;
 
 -- name: AnyDueAhead :one
--- AnyDueAhead looks for a due time that a clock set which has since stepped back.
+-- AnyDueAhead looks for a due time that was set by a clock that has since stepped back.
 SELECT EXISTS (
     SELECT 1 FROM payments FORCE INDEX (payments_due)
     WHERE due_at > NOW(6) + INTERVAL CAST(sqlc.arg(within_micros) AS SIGNED) MICROSECOND AND state = sqlc.arg(state)
@@ -63,7 +63,7 @@ SELECT EXISTS (
 );
 
 -- name: CountForeign :one
--- CountForeign counts payments that wait for another gateway.
+-- CountForeign counts payments that belong to another gateway.
 SELECT COUNT(*)
 FROM (
     SELECT 1 AS waits

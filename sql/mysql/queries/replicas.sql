@@ -4,7 +4,7 @@ VALUES (?, NOW(6), NOW(6))
 ON DUPLICATE KEY UPDATE beat_at = NOW(6);
 
 -- name: ListHeartbeats :many
--- ListHeartbeats leaves out the replica that asks. Ages are in microseconds.
+-- ListHeartbeats excludes the replica that asks. Ages are in microseconds.
 SELECT
     name,
     beat_at,
@@ -14,7 +14,7 @@ WHERE name <> sqlc.arg(asking)
 ORDER BY name;
 
 -- name: CountHeartbeats :one
--- CountHeartbeats is 1 while a replica's latest heartbeat is the one given, and else 0.
+-- CountHeartbeats is 1 if the replica's latest heartbeat is the given one, and otherwise 0.
 SELECT COUNT(*)
 FROM replicas
 WHERE name = ? AND beat_at = ?;
@@ -26,7 +26,7 @@ WHERE replica = ? AND state = 'processing' AND due_at > NOW(6)
 LIMIT ?;
 
 -- name: ReleasePayments :exec
--- ReleasePayments lets the leases of an expired replica run out, those that it still holds.
+-- ReleasePayments ends the leases that an expired replica still holds.
 UPDATE payments
 SET due_at = NOW(6)
 WHERE order_id IN (sqlc.slice(order_ids)) AND replica = ? AND state = 'processing' AND due_at > NOW(6);

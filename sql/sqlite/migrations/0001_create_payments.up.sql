@@ -1,7 +1,7 @@
--- One row an order: its payment, and its place in the queue.
+-- One row per order: its payment, and its place in the queue.
 --
--- Times are microseconds since 1970 UTC, by the clock of the process that writes. Text
--- compares byte by byte.
+-- Times are microseconds since 1970 UTC, by the clock of the process that writes. Text compares byte by
+-- byte.
 CREATE TABLE payments (
     order_id            TEXT    NOT NULL PRIMARY KEY,
     amount_minor        INTEGER NOT NULL,
@@ -13,7 +13,7 @@ CREATE TABLE payments (
     replica             TEXT    NOT NULL,
     due_at              INTEGER,
 
-    -- The latest attempt; the ones before it are in attempts. Empty class: not ended.
+    -- The latest attempt; earlier ones are in attempts. The class is empty until the attempt ends.
     attempt_number      INTEGER NOT NULL,
     attempt_fence       INTEGER NOT NULL,
     attempt_replica     TEXT    NOT NULL,

@@ -1,2 +1,2 @@
--- The queue. Partial, for most payments are settled and never due again.
+-- The queue. The index is partial, because most payments are final and never due again.
 CREATE INDEX payments_due ON payments (due_at) WHERE due_at IS NOT NULL;

@@ -1,5 +1,5 @@
--- What happened to a payment and neither it nor its attempts tell. Rows are added and never
--- changed; the happy path adds none.
+-- Events of a payment that its row and its attempts do not show. Rows are inserted and never updated; a
+-- payment that succeeds at once has none.
 CREATE TABLE events (
     order_id TEXT    NOT NULL,
     number   INTEGER NOT NULL,

@@ -1,8 +1,7 @@
--- The API keys, of which the hashes alone are stored. Rows are added and revoked, and never
--- deleted.
+-- The API keys, of which only the hashes are stored. Rows are inserted and revoked, and never deleted.
 --
--- active_name is the name while the key is active, and NULL when it is revoked: the name is
--- unique among the active keys, as NULLs are equal to nothing.
+-- active_name is the name while the key is active, and NULL when it is revoked, so that the name is
+-- unique among the active keys only.
 CREATE TABLE api_keys (
     id           TEXT    NOT NULL PRIMARY KEY,
     name         TEXT    NOT NULL,

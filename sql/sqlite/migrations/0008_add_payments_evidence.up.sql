@@ -1,8 +1,8 @@
--- What is known of the payment's gateway key. The version before ignores these columns, and its
--- rows are told apart by key_sent_clock, which is then NULL.
+-- The evidence about the payment's gateway key. The previous version ignores these columns; in its
+-- rows key_sent_clock is NULL.
 --
--- A moment that something is timed from is stored by two clocks: _at is the database's, _clock
--- the worker's. key_sent_clock is 0 while the key was not sent.
+-- A moment from which a duration counts is stored by two clocks: _at is the database's, _clock the
+-- worker's. key_sent_clock is 0 until the key is sent.
 ALTER TABLE payments ADD COLUMN gateway TEXT NOT NULL DEFAULT '';
 ALTER TABLE payments ADD COLUMN key_sent_at INTEGER;
 ALTER TABLE payments ADD COLUMN key_sent_clock INTEGER;

@@ -1,6 +1,6 @@
--- What is proven of a gateway key, for keys that need more than the payment's own row: a lookup
--- that found nothing, a refusal after an unknown attempt, why the key is closed, and when it is
--- looked up again. Rows outlive rounds; a payment that succeeds at once has none.
+-- The evidence about a gateway key, for keys that need more than the payment's own row: a lookup that
+-- found nothing, a refusal after an unknown attempt, why the key is closed, and when it is looked up
+-- again. Rows are kept across rounds; a payment that succeeds at once has none.
 CREATE TABLE gateway_keys (
     order_id               TEXT    NOT NULL,
     gateway_key            TEXT    NOT NULL,
@@ -20,7 +20,7 @@ CREATE TABLE gateway_keys (
     refused_code           TEXT    NOT NULL,
     refused_message        TEXT    NOT NULL,
 
-    -- The first lookup that counted and found nothing, and the payment's attempts by then.
+    -- The first lookup that counted and found nothing, and the payment's attempts at that time.
     look_at                INTEGER,
     look_clock             INTEGER,
     attempts               INTEGER NOT NULL,

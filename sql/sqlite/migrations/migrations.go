@@ -1,10 +1,10 @@
-// Package migrations holds the schema's migrations on SQLite: one statement a file, so that
-// what failed is known to the statement.
+// Package migrations has the schema's migrations on SQLite, one statement per file, so that a failure
+// names its statement.
 package migrations
 
 import "embed"
 
-// Files are named as golang-migrate has it: version, title, and up or down.
+// Files are named as golang-migrate requires: version, title, and up or down.
 //
 //go:embed *.sql
 var Files embed.FS

@@ -1,5 +1,5 @@
 -- name: PutGatewayKey :exec
--- PutGatewayKey stores the record of a key in the place of the one before.
+-- PutGatewayKey inserts or replaces the record of a key.
 REPLACE INTO gateway_keys (
     order_id, gateway_key, gateway, sent_at, sent_clock, lifetime_micros,
     doubt_answered, doubt_named, doubt_unanswered_at, doubt_unanswered_clock, doubt_latest_at, doubt_latest_clock,
@@ -30,7 +30,7 @@ ORDER BY due_at
 LIMIT 1;
 
 -- name: PutOffGatewayKey :exec
--- PutOffGatewayKey takes a key whose payment cannot be read out of the others' way.
+-- PutOffGatewayKey postpones a key whose payment cannot be read.
 UPDATE gateway_keys
 SET due_at = sqlc.arg(due_at)
 WHERE order_id = sqlc.arg(order_id) AND gateway_key = sqlc.arg(gateway_key) AND due_at <= sqlc.arg(now);

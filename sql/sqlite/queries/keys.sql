@@ -8,7 +8,7 @@ FROM api_keys
 WHERE active_name IS NOT NULL;
 
 -- name: FindKey :one
--- FindKey prefers the active one of several that have had the name.
+-- FindKey prefers the active key if several have had the name.
 SELECT sqlc.embed(api_keys)
 FROM api_keys
 WHERE id = sqlc.arg(id) OR name = sqlc.arg(name)
@@ -35,7 +35,7 @@ WHERE active_name IS NOT NULL;
 SELECT EXISTS (SELECT 1 FROM api_keys);
 
 -- name: NoteKeyUsed :exec
--- NoteKeyUsed is about one key: behind a slice, sqlc miscounts SQLite's parameters.
+-- NoteKeyUsed updates one key, because sqlc miscounts SQLite's parameters after a slice.
 UPDATE api_keys
 SET last_used_at = sqlc.arg(now)
 WHERE id = sqlc.arg(id) AND (last_used_at IS NULL OR last_used_at < sqlc.arg(noted_before));

@@ -38,9 +38,8 @@ FROM payments
 WHERE order_id = ?;
 
 -- name: ListPayments :many
--- ListPayments leaves out states, so that a row in a state that is not known is found by every list.
--- It takes them as one text with spaces around each: a slice of arguments would shift the numbers of
--- those after it.
+-- ListPayments excludes states instead of selecting them, so that a row in an unknown state is in every
+-- list. They are one text with spaces around each, because sqlc miscounts the parameters after a slice.
 SELECT sqlc.embed(payments)
 FROM payments
 WHERE created_at >= sqlc.arg(created_from) AND created_at < sqlc.arg(created_before)

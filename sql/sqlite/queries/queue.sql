@@ -8,7 +8,7 @@ ORDER BY due_at
 LIMIT sqlc.arg(page_limit);
 
 -- name: PutOffPayment :exec
--- PutOffPayment takes a payment that cannot be worked on out of the others' way.
+-- PutOffPayment postpones a payment that cannot be claimed.
 UPDATE payments
 SET due_at = sqlc.arg(due_at), reason = sqlc.arg(reason), updated_at = sqlc.arg(updated_at)
 WHERE order_id = sqlc.arg(order_id) AND (due_at <= sqlc.arg(now) OR due_at > sqlc.arg(due_before));
@@ -23,7 +23,7 @@ ORDER BY due_at
 LIMIT 1;
 
 -- name: Backlog :many
--- Backlog reads no more rows than it is told to, those that have been due for the longest.
+-- Backlog reads a limited number of rows, those that have been due the longest.
 SELECT state, currency, CAST(amount_minor > 0 AS INTEGER) AS has_amount, COUNT(*) AS payments,
     CAST(SUM(due_at <= sqlc.arg(now)) AS INTEGER) AS due,
     CAST(MIN(due_at) AS INTEGER) AS first_due_at,
@@ -38,14 +38,14 @@ FROM (
 GROUP BY state, currency, amount_minor > 0;
 
 -- name: AnyDueAhead :one
--- AnyDueAhead looks for a due time that a clock set which has since stepped back.
+-- AnyDueAhead looks for a due time that was set by a clock that has since stepped back.
 SELECT EXISTS (
     SELECT 1 FROM payments
     WHERE due_at > sqlc.arg(due_before) AND state = sqlc.arg(state) AND gateway IN ('', sqlc.arg(gateway))
 );
 
 -- name: CountForeign :one
--- CountForeign counts payments that wait for another gateway.
+-- CountForeign counts payments that belong to another gateway.
 SELECT COUNT(*)
 FROM (
     SELECT 1 AS waits

@@ -4,7 +4,7 @@ VALUES (sqlc.arg(name), sqlc.arg(now), sqlc.arg(now))
 ON CONFLICT (name) DO UPDATE SET beat_at = excluded.beat_at;
 
 -- name: ListHeartbeats :many
--- ListHeartbeats leaves out the replica that asks.
+-- ListHeartbeats excludes the replica that asks.
 SELECT
     name,
     beat_at
@@ -17,7 +17,7 @@ DELETE FROM replicas
 WHERE name = ? AND beat_at = ?;
 
 -- name: ReleasePayments :exec
--- ReleasePayments lets the leases of an expired replica run out.
+-- ReleasePayments ends the leases of an expired replica.
 UPDATE payments
 SET due_at = sqlc.arg(now)
 WHERE replica = sqlc.arg(replica) AND state = 'processing' AND due_at > sqlc.arg(now);

@@ -190,7 +190,7 @@ type PutGatewayKeyParams struct {
 	TransactionID        []byte
 }
 
-// PutGatewayKey stores the record of a key in the place of the one before.
+// PutGatewayKey inserts or replaces the record of a key.
 func (q *Queries) PutGatewayKey(ctx context.Context, arg PutGatewayKeyParams) error {
 	_, err := q.db.ExecContext(ctx, PutGatewayKey,
 		arg.OrderID,
@@ -233,7 +233,7 @@ type PutOffGatewayKeyParams struct {
 	GatewayKey   payment.GatewayKey
 }
 
-// PutOffGatewayKey takes a key whose payment cannot be read out of the others' way.
+// PutOffGatewayKey postpones a key whose payment cannot be read.
 func (q *Queries) PutOffGatewayKey(ctx context.Context, arg PutOffGatewayKeyParams) error {
 	_, err := q.db.ExecContext(ctx, PutOffGatewayKey, arg.PutOffMicros, arg.OrderID, arg.GatewayKey)
 	return err

@@ -247,7 +247,7 @@ type ListWithEventsParams struct {
 	Limit int32
 }
 
-// ListWithEvents leaves out orders of which nothing is left but that the rest is archived.
+// ListWithEvents leaves out orders whose only event says that their history is archived.
 func (q *Queries) ListWithEvents(ctx context.Context, arg ListWithEventsParams) ([]payment.OrderID, error) {
 	rows, err := q.db.QueryContext(ctx, ListWithEvents, arg.After, arg.Limit)
 	if err != nil {

@@ -54,7 +54,7 @@ type FindKeyRow struct {
 	ApiKey ApiKey
 }
 
-// FindKey prefers the active one of several that have had the name.
+// FindKey prefers the active key if several have had the name.
 func (q *Queries) FindKey(ctx context.Context, arg FindKeyParams) (FindKeyRow, error) {
 	row := q.db.QueryRowContext(ctx, FindKey, arg.ID, arg.Name)
 	var i FindKeyRow

@@ -120,10 +120,10 @@ type InsertPaymentParams struct {
 	KeyLifetimeMicros int64
 }
 
-// InsertPayment is the first of the two statements of a payment that succeeds at once. Its
-// times are offsets from the database's now; no start when no attempt is under way. It
-// returns that now, in microseconds since 1970: LAST_INSERT_ID with an argument sends it back
-// with the statement's own answer, where RETURNING would not be portable.
+// InsertPayment is the first of the two statements of a payment that succeeds at once. Its times are
+// offsets from the database's now; the start is NULL if no attempt is in flight. It returns that now,
+// in microseconds since 1970: LAST_INSERT_ID with an argument returns it in the statement's answer,
+// because RETURNING is not portable.
 func (q *Queries) InsertPayment(ctx context.Context, arg InsertPaymentParams) (int64, error) {
 	result, err := q.db.ExecContext(ctx, InsertPayment,
 		arg.OrderID,
@@ -157,7 +157,7 @@ FROM payments
 WHERE order_id IN (/*SLICE:order_ids*/?)
 `
 
-// ListOpened returns those of the orders that have a payment. It waits for no lock.
+// ListOpened returns the orders that have a payment. It waits for no lock.
 func (q *Queries) ListOpened(ctx context.Context, orderIds []payment.OrderID) ([]payment.OrderID, error) {
 	query := ListOpened
 	var queryParams []interface{}
@@ -216,7 +216,8 @@ type ListPaymentsRow struct {
 	Now     time.Time
 }
 
-// ListPayments leaves out states, so that a row in a state that is not known is found by every list.
+// ListPayments excludes states instead of selecting them, so that a row in an unknown state is in every
+// list.
 func (q *Queries) ListPayments(ctx context.Context, arg ListPaymentsParams) ([]ListPaymentsRow, error) {
 	query := ListPayments
 	var queryParams []interface{}
@@ -406,8 +407,8 @@ type LockPaymentRow struct {
 	Now     time.Time
 }
 
-// LockPayment waits for the row's lock. Its now is after the wait: NOW would be that of the
-// statement's start, and may lie before what others wrote in the meantime.
+// LockPayment waits for the row's lock. Its now is SYSDATE, the time after the wait: NOW is the start
+// of the statement, which may be before the latest write of the row.
 func (q *Queries) LockPayment(ctx context.Context, orderID payment.OrderID) (LockPaymentRow, error) {
 	row := q.db.QueryRowContext(ctx, LockPayment, orderID)
 	var i LockPaymentRow
@@ -485,9 +486,9 @@ type SettlePaymentParams struct {
 	AttemptNumber  int
 }
 
-// SettlePayment is the second of the two statements of a payment that succeeds at once: what
-// payment.Settlement does to one whose attempt ends with a known outcome. It matches no row
-// when that is not how the payment stands.
+// SettlePayment is the second of the two statements of a payment that succeeds at once. It does what
+// payment.Settlement does to an attempt in flight that gets a final outcome, and matches no row if the
+// payment is in another state.
 func (q *Queries) SettlePayment(ctx context.Context, arg SettlePaymentParams) (int64, error) {
 	result, err := q.db.ExecContext(ctx, SettlePayment,
 		arg.NewState,
@@ -572,8 +573,8 @@ type UpdatePaymentParams struct {
 	FenceRead            int64
 }
 
-// UpdatePayment writes a locked payment. The fencing number is the one that was read: on a
-// cluster whose nodes lock apart, it is the write of the row that makes two claims conflict.
+// UpdatePayment writes a locked payment. It compares the fencing token that was read, because row locks
+// are local to a node in some clusters, where only the writes of two claims conflict.
 func (q *Queries) UpdatePayment(ctx context.Context, arg UpdatePaymentParams) (int64, error) {
 	result, err := q.db.ExecContext(ctx, UpdatePayment,
 		arg.State,

@@ -27,7 +27,7 @@ type AnyDueAheadParams struct {
 	Gateway      payment.GatewayID
 }
 
-// AnyDueAhead looks for a due time that a clock set which has since stepped back.
+// AnyDueAhead looks for a due time that was set by a clock that has since stepped back.
 func (q *Queries) AnyDueAhead(ctx context.Context, arg AnyDueAheadParams) (bool, error) {
 	row := q.db.QueryRowContext(ctx, AnyDueAhead, arg.WithinMicros, arg.State, arg.Gateway)
 	var exists bool
@@ -60,8 +60,8 @@ type BacklogRow struct {
 	OldestMicros     int64
 }
 
-// Backlog reads no more rows than it is told to, those that have been due for the longest. The
-// index is forced because a scan of a small table looks cheaper.
+// Backlog reads a limited number of rows, those that have been due the longest. The index is forced
+// because the optimizer prefers a scan of a small table.
 func (q *Queries) Backlog(ctx context.Context, limit int32) ([]BacklogRow, error) {
 	rows, err := q.db.QueryContext(ctx, Backlog, limit)
 	if err != nil {
@@ -109,7 +109,7 @@ type CountForeignParams struct {
 	Limit   int32
 }
 
-// CountForeign counts payments that wait for another gateway.
+// CountForeign counts payments that belong to another gateway.
 func (q *Queries) CountForeign(ctx context.Context, arg CountForeignParams) (int64, error) {
 	row := q.db.QueryRowContext(ctx, CountForeign, arg.Gateway, arg.Limit)
 	var count int64
@@ -135,9 +135,10 @@ type ListDuePaymentsParams struct {
 	Limit        int32
 }
 
-// ListDuePayments finds due work of one kind, and takes no lock. A due time too far ahead was set
-// by a clock that has since stepped back. Another gateway's payments are left out while their key
-// may be in doubt. The index is forced because a scan of a small table looks cheaper.
+// ListDuePayments finds due work of one kind, and takes no lock. A due time too far in the future was
+// set by a clock that has since stepped back, and counts as due. Payments of another gateway are
+// excluded while their key may be in doubt. The index is forced because the optimizer prefers a scan of
+// a small table.
 func (q *Queries) ListDuePayments(ctx context.Context, arg ListDuePaymentsParams) ([]payment.OrderID, error) {
 	rows, err := q.db.QueryContext(ctx, ListDuePayments,
 		arg.WithinMicros,
@@ -186,8 +187,7 @@ type LockDuePaymentsRow struct {
 	Now     time.Time
 }
 
-// LockDuePayments locks those of the payments that are due, and passes over rows that others have
-// locked.
+// LockDuePayments locks the payments that are due, and skips rows that other transactions have locked.
 func (q *Queries) LockDuePayments(ctx context.Context, arg LockDuePaymentsParams) ([]LockDuePaymentsRow, error) {
 	query := LockDuePayments
 	var queryParams []interface{}
@@ -301,7 +301,7 @@ type PutOffPaymentParams struct {
 	WithinMicros int64
 }
 
-// PutOffPayment takes a payment that cannot be worked on out of the others' way.
+// PutOffPayment postpones a payment that cannot be claimed.
 func (q *Queries) PutOffPayment(ctx context.Context, arg PutOffPaymentParams) error {
 	_, err := q.db.ExecContext(ctx, PutOffPayment,
 		arg.PutOffMicros,

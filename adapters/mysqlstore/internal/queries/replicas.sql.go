@@ -24,7 +24,7 @@ type CountHeartbeatsParams struct {
 	BeatAt time.Time
 }
 
-// CountHeartbeats is 1 while a replica's latest heartbeat is the one given, and else 0.
+// CountHeartbeats is 1 if the replica's latest heartbeat is the given one, and otherwise 0.
 func (q *Queries) CountHeartbeats(ctx context.Context, arg CountHeartbeatsParams) (int64, error) {
 	row := q.db.QueryRowContext(ctx, CountHeartbeats, arg.Name, arg.BeatAt)
 	var count int64
@@ -99,7 +99,7 @@ type ListHeartbeatsRow struct {
 	Age    int64
 }
 
-// ListHeartbeats leaves out the replica that asks. Ages are in microseconds.
+// ListHeartbeats excludes the replica that asks. Ages are in microseconds.
 func (q *Queries) ListHeartbeats(ctx context.Context, asking string) ([]ListHeartbeatsRow, error) {
 	rows, err := q.db.QueryContext(ctx, ListHeartbeats, asking)
 	if err != nil {
@@ -169,7 +169,7 @@ type ReleasePaymentsParams struct {
 	Replica  string
 }
 
-// ReleasePayments lets the leases of an expired replica run out, those that it still holds.
+// ReleasePayments ends the leases that an expired replica still holds.
 func (q *Queries) ReleasePayments(ctx context.Context, arg ReleasePaymentsParams) error {
 	query := ReleasePayments
 	var queryParams []interface{}

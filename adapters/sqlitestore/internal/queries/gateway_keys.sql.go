@@ -172,7 +172,7 @@ type PutGatewayKeyParams struct {
 	TransactionID        string
 }
 
-// PutGatewayKey stores the record of a key in the place of the one before.
+// PutGatewayKey inserts or replaces the record of a key.
 func (q *Queries) PutGatewayKey(ctx context.Context, arg PutGatewayKeyParams) error {
 	_, err := q.db.ExecContext(ctx, putGatewayKey,
 		arg.OrderID,
@@ -216,7 +216,7 @@ type PutOffGatewayKeyParams struct {
 	Now        sql.NullInt64
 }
 
-// PutOffGatewayKey takes a key whose payment cannot be read out of the others' way.
+// PutOffGatewayKey postpones a key whose payment cannot be read.
 func (q *Queries) PutOffGatewayKey(ctx context.Context, arg PutOffGatewayKeyParams) error {
 	_, err := q.db.ExecContext(ctx, putOffGatewayKey,
 		arg.DueAt,

@@ -246,7 +246,7 @@ type ListWithEventsParams struct {
 	PageLimit int64
 }
 
-// ListWithEvents leaves out orders of which nothing is left but that the rest is archived.
+// ListWithEvents leaves out orders whose only event says that their history is archived.
 func (q *Queries) ListWithEvents(ctx context.Context, arg ListWithEventsParams) ([]payment.OrderID, error) {
 	rows, err := q.db.QueryContext(ctx, listWithEvents, arg.After, arg.PageLimit)
 	if err != nil {

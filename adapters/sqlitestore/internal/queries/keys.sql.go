@@ -53,7 +53,7 @@ type FindKeyRow struct {
 	ApiKey ApiKey
 }
 
-// FindKey prefers the active one of several that have had the name.
+// FindKey prefers the active key if several have had the name.
 func (q *Queries) FindKey(ctx context.Context, arg FindKeyParams) (FindKeyRow, error) {
 	row := q.db.QueryRowContext(ctx, findKey, arg.ID, arg.Name)
 	var i FindKeyRow
@@ -193,7 +193,7 @@ type NoteKeyUsedParams struct {
 	NotedBefore sql.NullInt64
 }
 
-// NoteKeyUsed is about one key: behind a slice, sqlc miscounts SQLite's parameters.
+// NoteKeyUsed updates one key, because sqlc miscounts SQLite's parameters after a slice.
 func (q *Queries) NoteKeyUsed(ctx context.Context, arg NoteKeyUsedParams) error {
 	_, err := q.db.ExecContext(ctx, noteKeyUsed, arg.Now, arg.ID, arg.NotedBefore)
 	return err

@@ -192,9 +192,8 @@ type ListPaymentsRow struct {
 	Payment Payment
 }
 
-// ListPayments leaves out states, so that a row in a state that is not known is found by every list.
-// It takes them as one text with spaces around each: a slice of arguments would shift the numbers of
-// those after it.
+// ListPayments excludes states instead of selecting them, so that a row in an unknown state is in every
+// list. They are one text with spaces around each, because sqlc miscounts the parameters after a slice.
 func (q *Queries) ListPayments(ctx context.Context, arg ListPaymentsParams) ([]ListPaymentsRow, error) {
 	rows, err := q.db.QueryContext(ctx, listPayments,
 		arg.CreatedFrom,

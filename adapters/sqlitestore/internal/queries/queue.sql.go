@@ -25,7 +25,7 @@ type AnyDueAheadParams struct {
 	Gateway   payment.GatewayID
 }
 
-// AnyDueAhead looks for a due time that a clock set which has since stepped back.
+// AnyDueAhead looks for a due time that was set by a clock that has since stepped back.
 func (q *Queries) AnyDueAhead(ctx context.Context, arg AnyDueAheadParams) (bool, error) {
 	row := q.db.QueryRowContext(ctx, anyDueAhead, arg.DueBefore, arg.State, arg.Gateway)
 	var exists bool
@@ -63,7 +63,7 @@ type BacklogRow struct {
 	FirstCreatedAt int64
 }
 
-// Backlog reads no more rows than it is told to, those that have been due for the longest.
+// Backlog reads a limited number of rows, those that have been due the longest.
 func (q *Queries) Backlog(ctx context.Context, arg BacklogParams) ([]BacklogRow, error) {
 	rows, err := q.db.QueryContext(ctx, backlog, arg.Now, arg.MaxRows)
 	if err != nil {
@@ -111,7 +111,7 @@ type CountForeignParams struct {
 	MaxRows int64
 }
 
-// CountForeign counts payments that wait for another gateway.
+// CountForeign counts payments that belong to another gateway.
 func (q *Queries) CountForeign(ctx context.Context, arg CountForeignParams) (int64, error) {
 	row := q.db.QueryRowContext(ctx, countForeign, arg.Gateway, arg.MaxRows)
 	var count int64
@@ -246,7 +246,7 @@ type PutOffPaymentParams struct {
 	DueBefore sql.NullInt64
 }
 
-// PutOffPayment takes a payment that cannot be worked on out of the others' way.
+// PutOffPayment postpones a payment that cannot be claimed.
 func (q *Queries) PutOffPayment(ctx context.Context, arg PutOffPaymentParams) error {
 	_, err := q.db.ExecContext(ctx, putOffPayment,
 		arg.DueAt,

@@ -80,7 +80,7 @@ type ListHeartbeatsRow struct {
 	BeatAt int64
 }
 
-// ListHeartbeats leaves out the replica that asks.
+// ListHeartbeats excludes the replica that asks.
 func (q *Queries) ListHeartbeats(ctx context.Context, asking string) ([]ListHeartbeatsRow, error) {
 	rows, err := q.db.QueryContext(ctx, listHeartbeats, asking)
 	if err != nil {
@@ -115,7 +115,7 @@ type ReleasePaymentsParams struct {
 	Replica string
 }
 
-// ReleasePayments lets the leases of an expired replica run out.
+// ReleasePayments ends the leases of an expired replica.
 func (q *Queries) ReleasePayments(ctx context.Context, arg ReleasePaymentsParams) error {
 	_, err := q.db.ExecContext(ctx, releasePayments, arg.Now, arg.Replica)
 	return err

@@ -13,13 +13,13 @@ import (
 	"paymentd/ports"
 )
 
-// lease is that of a claim which is alive for as long as the test is.
+// lease is longer than a test.
 const lease = time.Hour
 
-// commit is a whole COMMIT on the wire: READ COMMITTED is not one.
+// commit is a whole COMMIT statement on the wire, unlike READ COMMITTED.
 const commit = "\x03COMMIT"
 
-func ask(t testing.TB, id payment.OrderID) payment.ClaimRequest {
+func request(t testing.TB, id payment.OrderID) payment.ClaimRequest {
 	t.Helper()
 	return payment.ClaimRequest{
 		OrderID: id, Money: dollars(t), NewKey: payment.GatewayKey("key-of-" + id),
@@ -56,15 +56,15 @@ func unresolved(p payment.Payment) payment.Settlement {
 	}
 }
 
-// terms are those of one kind of work.
-func terms(work payment.Work) payment.PickUpPolicy {
+// policy is the policy of one kind of work.
+func policy(work payment.Work) payment.PickUpPolicy {
 	return payment.PickUpPolicy{
 		Work: work, Replica: "replica-q", Lease: lease, Rules: rules, Worker: time.Now(),
 		NewKey: func() payment.GatewayKey { return "key-of-the-queue" },
 	}
 }
 
-// rules are those of a gateway that honours keys for ever.
+// rules are for a gateway that never forgets keys.
 var rules = payment.KeyRules{
 	Capabilities: payment.Capabilities{
 		Gateway: "https://gateway.example", HonoursKeys: true, LookupForgets: true, SavesDeclines: true,
@@ -72,12 +72,12 @@ var rules = payment.KeyRules{
 	Late: time.Minute, LookupFirst: time.Minute, LookupMax: time.Hour,
 }
 
-// change is a change of one payment, order-1, that meets a cut.
+// change is a change of one payment, order-1, during which the link is cut.
 type change struct {
 	statement string // at which the link is cut
 	begin     func(t *testing.T, s *mysqlstore.Payments)
 	make      func(ctx context.Context, t *testing.T, s *mysqlstore.Payments) error
-	// done checks that it is done once.
+	// done checks that the change was made once.
 	done func(t *testing.T, h ports.History)
 }
 
@@ -88,9 +88,9 @@ func (m mode) changes() map[string]change {
 			begin:     func(*testing.T, *mysqlstore.Payments) {},
 			make: func(ctx context.Context, t *testing.T, s *mysqlstore.Payments) error {
 				t.Helper()
-				p, verdict, err := s.Claim(ctx, ask(t, "order-1"))
+				p, verdict, err := s.Claim(ctx, request(t, "order-1"))
 				if err == nil {
-					require.Equal(t, payment.VerdictClaimed, verdict, "it is ours, and not busy")
+					require.Equal(t, payment.VerdictClaimed, verdict, "its own claim, and not busy")
 					require.Equal(t, int64(1), p.Fence)
 				}
 				return err
@@ -105,16 +105,16 @@ func (m mode) changes() map[string]change {
 			statement: commit,
 			begin: func(t *testing.T, s *mysqlstore.Payments) {
 				t.Helper()
-				a := ask(t, "order-1")
+				a := request(t, "order-1")
 				a.Lease = 0
 				_, _, err := s.Claim(t.Context(), a)
 				require.NoError(t, err)
 			},
 			make: func(ctx context.Context, t *testing.T, s *mysqlstore.Payments) error {
 				t.Helper()
-				p, verdict, err := s.Claim(ctx, ask(t, "order-1"))
+				p, verdict, err := s.Claim(ctx, request(t, "order-1"))
 				if err == nil {
-					require.Equal(t, payment.VerdictClaimed, verdict, "it is ours, and not busy")
+					require.Equal(t, payment.VerdictClaimed, verdict, "its own claim, and not busy")
 					require.Equal(t, int64(2), p.Fence)
 				}
 				return err
@@ -125,16 +125,16 @@ func (m mode) changes() map[string]change {
 			statement: commit,
 			begin: func(t *testing.T, s *mysqlstore.Payments) {
 				t.Helper()
-				a := ask(t, "order-1")
+				a := request(t, "order-1")
 				a.Lease = 0
 				_, _, err := s.Claim(t.Context(), a)
 				require.NoError(t, err)
 			},
 			make: func(ctx context.Context, t *testing.T, s *mysqlstore.Payments) error {
 				t.Helper()
-				due, err := s.ClaimDue(ctx, terms(payment.WorkTakeovers), 10)
+				due, err := s.ClaimDue(ctx, policy(payment.WorkTakeovers), 10)
 				if err == nil {
-					require.Len(t, due, 1, "they are ours")
+					require.Len(t, due, 1, "its own claim")
 					require.Equal(t, int64(2), due[0].Payment.Fence)
 				}
 				return err
@@ -190,11 +190,11 @@ func (m mode) changes() map[string]change {
 				require.Len(t, h.Attempts, 2)
 			},
 		},
-		"a person's word": {
+		"a resolution": {
 			statement: commit,
 			begin: func(t *testing.T, s *mysqlstore.Payments) {
 				t.Helper()
-				p, _, err := s.Claim(t.Context(), ask(t, "order-1"))
+				p, _, err := s.Claim(t.Context(), request(t, "order-1"))
 				require.NoError(t, err)
 				require.NoError(t, s.Settle(t.Context(), unresolved(p)))
 			},
@@ -211,8 +211,8 @@ func (m mode) changes() map[string]change {
 				require.Len(t, h.Events, 1)
 			},
 		},
-		"a charge of the gateway's books for a new order":       imported(func(*testing.T, *mysqlstore.Payments) {}),
-		"a charge of the gateway's books for one that is at it": imported(claimed),
+		"an import for a new order":     imported(func(*testing.T, *mysqlstore.Payments) {}),
+		"an import for a claimed order": imported(claimed),
 	}
 }
 
@@ -222,7 +222,7 @@ func imported(begin func(*testing.T, *mysqlstore.Payments)) change {
 		begin:     begin,
 		make: func(ctx context.Context, t *testing.T, s *mysqlstore.Payments) error {
 			t.Helper()
-			a := ask(t, "order-1")
+			a := request(t, "order-1")
 			_, err := s.Import(ctx, payment.Import{
 				Charge:        payment.Charge{Key: "key-of-the-gateway", OrderID: a.OrderID, Money: a.Money},
 				TransactionID: "txn-1", By: "ada", Overwrite: true,
@@ -240,7 +240,7 @@ func imported(begin func(*testing.T, *mysqlstore.Payments)) change {
 
 func claimed(t *testing.T, s *mysqlstore.Payments) {
 	t.Helper()
-	_, _, err := s.Claim(t.Context(), ask(t, "order-1"))
+	_, _, err := s.Claim(t.Context(), request(t, "order-1"))
 	require.NoError(t, err)
 }
 
@@ -264,15 +264,15 @@ func eachChange(t *testing.T, test func(*testing.T, mode, change)) {
 	}
 }
 
-// TestLostAnswer cuts the connection while a change is on its way. The change is made, once,
-// and the caller told so.
-func TestLostAnswer(t *testing.T) {
+// The connection is cut while a change is in flight. The change is made once, and the caller gets its
+// result.
+func TestPayments_LostAnswerIsRetried(t *testing.T) {
 	t.Parallel()
 	eachChange(t, func(t *testing.T, m mode, c change) {
 		t.Helper()
 		for name, p := range map[string]plan{
-			"the answer is lost":   {statement: c.statement},
-			"the question is lost": {statement: c.statement, loseQuestion: true},
+			"the answer is lost":    {statement: c.statement},
+			"the statement is lost": {statement: c.statement, loseStatement: true},
 		} {
 			t.Run(name, func(t *testing.T) {
 				t.Parallel()
@@ -289,21 +289,20 @@ func TestLostAnswer(t *testing.T) {
 	})
 }
 
-// TestLostForGood cuts the connection while a change is on its way, and the server cannot be
-// reached again. Nobody can know what became of the change, and once the server is back the same
-// change again finds out.
-func TestLostForGood(t *testing.T) {
+// The connection is cut while a change is in flight, and the server stays unreachable. The change is in
+// doubt, and a repetition finds out its outcome when the server is back.
+func TestPayments_LostServerIsInDoubt(t *testing.T) {
 	t.Parallel()
 	eachChange(t, func(t *testing.T, m mode, c change) {
 		t.Helper()
 		for _, carriedOut := range []bool{true, false} {
-			t.Run(fmt.Sprint("carried out ", carriedOut), func(t *testing.T) {
+			t.Run(fmt.Sprint("executed ", carriedOut), func(t *testing.T) {
 				t.Parallel()
 				url := migrated(t)
 				l, linked := newLink(t, url)
 				s := m.open(t, linked)
 				c.begin(t, s)
-				l.cutAt(plan{statement: c.statement, loseQuestion: !carriedOut, forGood: true})
+				l.cutAt(plan{statement: c.statement, loseStatement: !carriedOut, forGood: true})
 				require.ErrorIs(t, c.make(t.Context(), t, s), ports.ErrInDoubt)
 				_, err := s.Find(t.Context(), "order-1")
 				require.ErrorIs(t, err, ports.ErrUnavailable)
@@ -324,16 +323,16 @@ func TestLostForGood(t *testing.T) {
 	})
 }
 
-// TestLostAnswerAndARefusal takes a payment over and loses the answer; before it asks again,
-// another request writes the same row. The claim is still known to be its own.
-func TestLostAnswerAndARefusal(t *testing.T) {
+// The answer to a takeover is lost, and another request writes the same row before the retry. The retry
+// still finds its own claim.
+func TestClaim_LostAnswerThenAnotherWrite(t *testing.T) {
 	t.Parallel()
 	databaseURL := migrated(t)
 	l, linked := newLink(t, databaseURL)
 	s, other := open(t, linked, mysqlstore.Options{}), open(t, databaseURL, mysqlstore.Options{})
 	takeover := shared.changes()["a takeover"]
 	takeover.begin(t, s)
-	wrong := ask(t, "order-1")
+	wrong := request(t, "order-1")
 	euro, err := payment.ParseCurrency("EUR")
 	require.NoError(t, err)
 	wrong.Money, err = payment.MoneyFromMinor(1, euro)
@@ -353,9 +352,8 @@ func TestLostAnswerAndARefusal(t *testing.T) {
 	require.Equal(t, payment.EventRefused, h.Events[1].Kind)
 }
 
-// TestLateStatement delivers a statement to the server when its sender has given it up and
-// made the change another time.
-func TestLateStatement(t *testing.T) {
+// A statement reaches the server after its sender has given up and repeated the change.
+func TestPayments_LateStatementHasNoEffect(t *testing.T) {
 	t.Parallel()
 	for _, m := range modes {
 		for _, name := range []string{"a new claim", "a settlement at once"} {
@@ -371,7 +369,7 @@ func TestLateStatement(t *testing.T) {
 				require.NoError(t, c.make(t.Context(), t, s))
 				before, err := s.History(t.Context(), "order-1")
 				require.NoError(t, err)
-				require.True(t, l.wasCut(), "the statement is another one")
+				require.True(t, l.wasCut(), "the statement has another text")
 				close(p.late)
 				<-p.delivered
 				requireDone(t, url, c)
@@ -384,8 +382,7 @@ func TestLateStatement(t *testing.T) {
 	}
 }
 
-// TestCallerGoesAway cancels a change that is on its way: it is made, whole.
-func TestCallerGoesAway(t *testing.T) {
+func TestPayments_CancelledChangeIsCompleted(t *testing.T) {
 	t.Parallel()
 	eachChange(t, func(t *testing.T, m mode, c change) {
 		t.Helper()

@@ -13,11 +13,11 @@ import (
 	"paymentd/core/payment"
 )
 
-// openings are claims of the orders, which have another amount each.
-func openings(t *testing.T, orders ...payment.OrderID) (batch []*insertClaim) {
+// newClaims returns claims of the orders, each with another amount.
+func newClaims(t *testing.T, orders ...payment.OrderID) (batch []*insertClaim) {
 	t.Helper()
 	for i, id := range orders {
-		a := ask(t, id)
+		a := request(t, id)
 		var err error
 		a.Money, err = payment.MoneyFromMinor(int64(100+i), a.Money.Currency())
 		require.NoError(t, err)
@@ -27,7 +27,7 @@ func openings(t *testing.T, orders ...payment.OrderID) (batch []*insertClaim) {
 	return batch
 }
 
-func settlings(t *testing.T, settlements ...payment.Settlement) (batch []*fastSettle) {
+func newSettlements(t *testing.T, settlements ...payment.Settlement) (batch []*fastSettle) {
 	t.Helper()
 	for _, st := range settlements {
 		row, ok := toFastSettle(st)
@@ -37,14 +37,14 @@ func settlings(t *testing.T, settlements ...payment.Settlement) (batch []*fastSe
 	return batch
 }
 
-// TestManyClaimsAsOne holds the INSERT of many rows against that which sqlc generates.
-func TestManyClaimsAsOne(t *testing.T) {
+// The INSERT of many rows is compared with the one that sqlc generates.
+func TestInsertBatch_EqualsSingleInserts(t *testing.T) {
 	t.Parallel()
 	s := onOneConnection(t)
-	many := openings(t, "b-2", "a-1", "c-3")
+	many := newClaims(t, "b-2", "a-1", "c-3")
 	spent := counted(t, s, func() { require.Equal(t, []error{nil, nil, nil}, s.insertBatch(many)) })
 	require.Equal(t, map[string]int{"Questions": 2, "Com_select": 1, "Com_insert": 1}, spent)
-	for i, one := range openings(t, "b-2-alone", "a-1-alone", "c-3-alone") {
+	for i, one := range newClaims(t, "b-2-alone", "a-1-alone", "c-3-alone") {
 		require.Equal(t, []error{nil}, s.insertBatch([]*insertClaim{one}))
 		require.Equal(t, one.decision.Verdict, many[i].decision.Verdict)
 		want, got := historyOf(t, s, one.orderID), historyOf(t, s, many[i].orderID)
@@ -55,8 +55,8 @@ func TestManyClaimsAsOne(t *testing.T) {
 	}
 }
 
-// TestManySettlementsAsOne holds the UPDATE of many rows against that which sqlc generates.
-func TestManySettlementsAsOne(t *testing.T) {
+// The UPDATE of many rows is compared with the one that sqlc generates.
+func TestSettleBatch_EqualsSingleUpdates(t *testing.T) {
 	t.Parallel()
 	s := onOneConnection(t)
 	long := strings.Repeat("漢", payment.MaxMessageBytes/3)
@@ -70,20 +70,20 @@ func TestManySettlementsAsOne(t *testing.T) {
 		failed.Outcome = payment.Outcome{State: payment.StateFailed, Code: payment.CodeRetriesExhausted, Reason: "?"}
 		return []payment.Settlement{declined, approved(doubtful(t, s, "f-3"+suffix)), failed}
 	}
-	together := ends("")
+	manyRows := ends("")
 	spent := counted(t, s, func() {
-		require.Equal(t, []error{nil, nil, nil}, s.settleBatch(settlings(t, together...)))
+		require.Equal(t, []error{nil, nil, nil}, s.settleBatch(newSettlements(t, manyRows...)))
 	})
 	require.Equal(t, map[string]int{"Questions": 1, "Com_update": 1}, spent)
 	for i, one := range ends("-alone") {
-		require.Equal(t, []error{nil}, s.settleBatch(settlings(t, one)))
-		want, got := historyOf(t, s, one.OrderID), historyOf(t, s, together[i].OrderID)
+		require.Equal(t, []error{nil}, s.settleBatch(newSettlements(t, one)))
+		want, got := historyOf(t, s, one.OrderID), historyOf(t, s, manyRows[i].OrderID)
 		require.Equal(t, sinceStart(want), sinceStart(got))
 		require.True(t, got.Payment.UpdatedAt.After(got.Payment.CreatedAt))
 	}
 }
 
-// sinceCreation makes two payments comparable that were created at different times.
+// sinceCreation removes the differences between two payments that were created at different times.
 func sinceCreation(p payment.Payment) payment.Payment {
 	for _, at := range []*time.Time{&p.DueAt, &p.UpdatedAt, &p.Attempt.StartedAt} {
 		if !at.IsZero() {
@@ -95,14 +95,12 @@ func sinceCreation(p payment.Payment) payment.Payment {
 	return p
 }
 
-// TestBadClaimsAmongGood: a claim that cannot be inserted has a result of its own, and those
-// beside it have theirs.
-func TestBadClaimsAmongGood(t *testing.T) {
+func TestInsertBatch_BadClaimDoesNotFailOthers(t *testing.T) {
 	t.Parallel()
 	s := onOneConnection(t)
-	require.Equal(t, []error{nil}, s.insertBatch(openings(t, "known")))
+	require.Equal(t, []error{nil}, s.insertBatch(newClaims(t, "known")))
 
-	batch := openings(t, "new-1", "known", "new-2", "new-1")
+	batch := newClaims(t, "new-1", "known", "new-2", "new-1")
 	errs := s.insertBatch(batch)
 	require.NoError(t, errs[0])
 	require.ErrorIs(t, errs[1], errNotBatched)
@@ -110,7 +108,7 @@ func TestBadClaimsAmongGood(t *testing.T) {
 	require.NoError(t, errs[2])
 	require.ErrorIs(t, errs[3], errNotBatched, "the second claim of one order")
 
-	batch = openings(t, "new-3", "new-4")
+	batch = newClaims(t, "new-3", "new-4")
 	batch[1].request.NewKey = payment.GatewayKey(strings.Repeat("too-long", 100))
 	for _, err := range s.insertBatch(batch) {
 		require.ErrorIs(t, err, errNotBatched)
@@ -123,16 +121,15 @@ func TestBadClaimsAmongGood(t *testing.T) {
 		}
 		require.NoError(t, err)
 	}
-	require.ErrorIs(t, s.insertBatch(openings(t, "known", "known"))[1], errNotBatched)
+	require.ErrorIs(t, s.insertBatch(newClaims(t, "known", "known"))[1], errNotBatched)
 }
 
-// TestBadSettlementsAmongGood: so it is with settlements.
-func TestBadSettlementsAmongGood(t *testing.T) {
+func TestSettleBatch_BadSettlementDoesNotFailOthers(t *testing.T) {
 	t.Parallel()
 	s := onOneConnection(t)
 	claimed := make(map[string]payment.Settlement)
 	for _, name := range []string{"good", "fenced out", "settled before", "another"} {
-		p, _, err := s.Claim(t.Context(), ask(t, payment.OrderID(name)))
+		p, _, err := s.Claim(t.Context(), request(t, payment.OrderID(name)))
 		require.NoError(t, err)
 		claimed[name] = approved(p)
 	}
@@ -140,7 +137,7 @@ func TestBadSettlementsAmongGood(t *testing.T) {
 	lost := claimed["fenced out"]
 	lost.Fence--
 
-	batch := settlings(t, claimed["good"], lost, claimed["settled before"], claimed["another"], claimed["good"])
+	batch := newSettlements(t, claimed["good"], lost, claimed["settled before"], claimed["another"], claimed["good"])
 	errs := s.settleBatch(batch)
 	require.NoError(t, errs[0])
 	require.ErrorIs(t, errs[1], errNotBatched)
@@ -157,14 +154,13 @@ func TestBadSettlementsAmongGood(t *testing.T) {
 	}
 }
 
-// TestSettlementsFindTheirRowsByKey asks the server for its plan.
-func TestSettlementsFindTheirRowsByKey(t *testing.T) {
+func TestSettleBatch_PlanUsesThePrimaryKey(t *testing.T) {
 	t.Parallel()
 	s := onOneConnection(t)
 	var statement string
 	var args []any
 	rows := make([]queries.SettlePaymentParams, 0, 2)
-	for _, st := range settlings(t, approved(doubtful(t, s, "order-3")), approved(doubtful(t, s, "order-4"))) {
+	for _, st := range newSettlements(t, approved(doubtful(t, s, "order-3")), approved(doubtful(t, s, "order-4"))) {
 		rows = append(rows, st.row)
 	}
 	_, err := settlePayments(t.Context(), recorder{&statement, &args}, rows)
@@ -176,7 +172,7 @@ func TestSettlementsFindTheirRowsByKey(t *testing.T) {
 	require.Equal(t, "range PRIMARY", accessOf(t, plan, "payments"))
 }
 
-// accessOf returns how a plan gets at a table's rows, and by which key.
+// accessOf returns a plan's access type and key for a table.
 func accessOf(t *testing.T, plan *sql.Rows, table string) (access string) {
 	t.Helper()
 	columns, err := plan.Columns()

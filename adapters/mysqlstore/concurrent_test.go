@@ -14,8 +14,8 @@ import (
 	"paymentd/core/payment"
 )
 
-// TestConcurrentClaims: of twenty at once for a new order, on two replicas, one wins.
-func TestConcurrentClaims(t *testing.T) {
+// Two replicas make twenty concurrent claims of a new order.
+func TestClaim_ConcurrentClaimsHaveOneWinner(t *testing.T) {
 	t.Parallel()
 	databaseURL := migrated(t)
 	replicas := []*mysqlstore.Payments{
@@ -23,7 +23,7 @@ func TestConcurrentClaims(t *testing.T) {
 	}
 	for round := range 10 {
 		const claims = 20
-		a := ask(t, payment.OrderID(fmt.Sprintf("order-%d", round)))
+		a := request(t, payment.OrderID(fmt.Sprintf("order-%d", round)))
 		verdicts := make(chan payment.Verdict, claims)
 		start := make(chan struct{})
 		var all sync.WaitGroup
@@ -47,7 +47,7 @@ func TestConcurrentClaims(t *testing.T) {
 	}
 }
 
-// holders notes who was given each fencing number.
+// holders records the holder of each fencing token.
 type holders struct {
 	mu    sync.Mutex
 	count map[string]int
@@ -59,9 +59,9 @@ func (h *holders) add(p payment.Payment) {
 	h.count[fmt.Sprintf("%s, fence %d", p.OrderID, p.Fence)]++
 }
 
-// TestConcurrentMoves makes all kinds of changes at the same few orders at the same time: no
-// deadlock reaches a caller, and each fencing number has one holder.
-func TestConcurrentMoves(t *testing.T) {
+// Workers make all kinds of changes to a few orders. No deadlock reaches a caller, and each fencing
+// token has one holder.
+func TestPayments_ConcurrentChangesOfFewOrders(t *testing.T) {
 	t.Parallel()
 	databaseURL := migrated(t)
 	replicas := []*mysqlstore.Payments{
@@ -75,7 +75,7 @@ func TestConcurrentMoves(t *testing.T) {
 		all.Go(func() {
 			for step := range steps {
 				id := payment.OrderID(fmt.Sprintf("order-%d", (worker+step)%orders))
-				if err := turn(t.Context(), s, ask(t, id), held, worker+step); err != nil {
+				if err := makeStep(t.Context(), s, request(t, id), held, worker+step); err != nil {
 					t.Errorf("worker %d, step %d: %v", worker, step, err)
 				}
 			}
@@ -87,7 +87,7 @@ func TestConcurrentMoves(t *testing.T) {
 	}
 }
 
-// beatAndRelease releases every replica but the one that beats.
+// beatAndRelease sends a heartbeat for one replica, and releases all others.
 func beatAndRelease(ctx context.Context, s *mysqlstore.Payments, replica string) error {
 	if err := s.Heartbeat(ctx, replica); err != nil {
 		return err
@@ -99,16 +99,16 @@ func beatAndRelease(ctx context.Context, s *mysqlstore.Payments, replica string)
 	return err
 }
 
-// concurrently are terms of one kind of work after the other, whose claims run out at once.
+// concurrently returns the policy of each kind of work in turn, with claims that expire at once.
 func concurrently(n int) payment.PickUpPolicy {
 	works := []payment.Work{payment.WorkCharges, payment.WorkTakeovers, payment.WorkLookups}
-	on := terms(works[n/5%len(works)])
+	on := policy(works[n/5%len(works)])
 	on.Lease, on.Rules.LookupFirst = 0, time.Microsecond
 	return on
 }
 
-// turn makes one change, after the number n.
-func turn(ctx context.Context, s *mysqlstore.Payments, a payment.ClaimRequest, held *holders, n int) error {
+// makeStep makes the n-th change.
+func makeStep(ctx context.Context, s *mysqlstore.Payments, a payment.ClaimRequest, held *holders, n int) error {
 	a.Lease = 0 // so that the next one takes it over
 	switch n % 5 {
 	case 0:

@@ -25,7 +25,7 @@ func TestContract(t *testing.T) {
 	}
 }
 
-func TestStoredRows(t *testing.T) {
+func TestContract_StoredRows(t *testing.T) {
 	t.Parallel()
 	portstest.StoredRows(t, func(t testing.TB) portstest.Stored {
 		t.Helper()
@@ -38,7 +38,7 @@ func TestStoredRows(t *testing.T) {
 	})
 }
 
-func TestKeysContract(t *testing.T) {
+func TestContract_Keys(t *testing.T) {
 	t.Parallel()
 	portstest.Keys(t, func(t testing.TB) ports.Keys {
 		t.Helper()
@@ -46,23 +46,23 @@ func TestKeysContract(t *testing.T) {
 	})
 }
 
-// mode is how a repository makes its commits.
+// mode is how a repository commits.
 type mode struct {
 	name string
 	with func(databaseURL string, options mysqlstore.Options) (*mysqlstore.Payments, error)
 	mysqlstore.Options
-	// settles is how the statement begins that settles a payment.
+	// settles is the beginning of the statement that settles a payment.
 	settles string
 }
 
 var (
 	shared   = mode{name: "shared commits", with: mysqlstore.Open, settles: "UPDATE payments"}
-	together = mode{name: "lone ones, too, by statements of many rows", with: mysqlstore.OpenBatchingAlways, settles: "UPDATE payments FORCE INDEX"}
-	alone    = mode{
+	manyRows = mode{name: "statements of many rows only", with: mysqlstore.OpenBatchingAlways, settles: "UPDATE payments FORCE INDEX"}
+	single   = mode{
 		name: "commits alone", with: mysqlstore.Open, Options: mysqlstore.Options{CommitsAlone: true},
 		settles: "UPDATE payments",
 	}
-	modes = []mode{shared, together, alone}
+	modes = []mode{shared, manyRows, single}
 )
 
 func (m mode) open(t testing.TB, url string) *mysqlstore.Payments {

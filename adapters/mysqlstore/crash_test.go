@@ -17,8 +17,8 @@ import (
 	"paymentd/ports"
 )
 
-// told is what the callers of a repository were told.
-type told struct {
+// results is what the callers of a repository got.
+type results struct {
 	doubts   atomic.Int64
 	refusals atomic.Int64
 
@@ -27,10 +27,9 @@ type told struct {
 	settled map[payment.OrderID]bool
 }
 
-// TestServerCrash kills the server under load and starts it again, three times. Callers hear
-// nothing but that it is away, or that a change is in doubt; what they were told stays true;
-// and the repository goes on by itself.
-func TestServerCrash(t *testing.T) {
+// The server is killed under load and restarted, three times. Callers get only ErrUnavailable and
+// ErrInDoubt; every result that they got stays true; and the repository recovers by itself.
+func TestPayments_ServerCrash(t *testing.T) {
 	t.Parallel()
 	server, err := mysqltest.Start(t.Context(), mysqltest.Config{Relaxed: true})
 	require.NoError(t, err)
@@ -44,46 +43,46 @@ func TestServerCrash(t *testing.T) {
 
 	ctx, stop := context.WithCancel(t.Context())
 	defer stop()
-	heard := &told{
+	got := &results{
 		claimed: make(map[payment.OrderID]payment.GatewayKey), settled: make(map[payment.OrderID]bool),
 	}
 	var all sync.WaitGroup
 	for worker := range 8 {
-		all.Go(func() { payOn(ctx, t, s, heard, worker) })
+		all.Go(func() { payOn(ctx, t, s, got, worker) })
 	}
 	for range 3 {
-		heard.awaitSettled(t, 20)
+		got.awaitSettled(t, 20)
 		require.NoError(t, server.Kill())
-		heard.awaitRefusal(t)
+		got.awaitRefusal(t)
 		require.Error(t, s.Ready(t.Context()))
 		require.NoError(t, server.Restart(t.Context()))
 		require.Eventually(t, func() bool { return s.Ready(t.Context()) == nil }, time.Minute, time.Millisecond)
 	}
-	heard.awaitSettled(t, 20)
+	got.awaitSettled(t, 20)
 	stop()
 	all.Wait()
-	t.Logf("%d refusals and %d doubts", heard.refusals.Load(), heard.doubts.Load())
+	t.Logf("%d refusals and %d doubts", got.refusals.Load(), got.doubts.Load())
 
-	for id := range heard.settled {
+	for id := range got.settled {
 		p, err := s.Find(t.Context(), id)
 		require.NoError(t, err)
-		require.Equal(t, payment.StateSucceeded, p.State, "%s: it was told that it had succeeded", id)
+		require.Equal(t, payment.StateSucceeded, p.State, "%s: the caller got a success", id)
 	}
-	for id, key := range heard.claimed {
+	for id, key := range got.claimed {
 		p, err := s.Find(t.Context(), id)
 		require.NoError(t, err, "%s: it was claimed", id)
 		require.Equal(t, key, p.GatewayKey, "the gateway key of the claim")
 	}
 }
 
-// payOn claims and settles one order after the other until ctx ends. What does not come to
-// an end is tried again, as core does.
-func payOn(ctx context.Context, t *testing.T, s *mysqlstore.Payments, heard *told, worker int) {
+// payOn claims and settles one order after the other until ctx ends. It retries failed calls, as core
+// does.
+func payOn(ctx context.Context, t *testing.T, s *mysqlstore.Payments, got *results, worker int) {
 	t.Helper()
 	for n := 0; ctx.Err() == nil; n++ {
-		a := ask(t, payment.OrderID(fmt.Sprintf("order-%d-%d", worker, n)))
+		a := request(t, payment.OrderID(fmt.Sprintf("order-%d-%d", worker, n)))
 		var p payment.Payment
-		if !heard.until(ctx, t, func() (err error) {
+		if !got.until(ctx, t, func() (err error) {
 			var verdict payment.Verdict
 			p, verdict, err = s.Claim(ctx, a)
 			if err == nil && verdict != payment.VerdictClaimed && verdict != payment.VerdictBusy {
@@ -93,16 +92,16 @@ func payOn(ctx context.Context, t *testing.T, s *mysqlstore.Payments, heard *tol
 		}) {
 			return
 		}
-		heard.note(func() { heard.claimed[a.OrderID] = a.NewKey })
-		if !heard.until(ctx, t, func() error { return s.Settle(ctx, approved(p)) }) {
+		got.record(func() { got.claimed[a.OrderID] = a.NewKey })
+		if !got.until(ctx, t, func() error { return s.Settle(ctx, approved(p)) }) {
 			return
 		}
-		heard.note(func() { heard.settled[a.OrderID] = true })
+		got.record(func() { got.settled[a.OrderID] = true })
 	}
 }
 
-// until repeats do while the server is away, and reports whether it came to an end.
-func (h *told) until(ctx context.Context, t *testing.T, do func() error) bool {
+// until repeats do while the server is unavailable, and reports whether it succeeded.
+func (h *results) until(ctx context.Context, t *testing.T, do func() error) bool {
 	t.Helper()
 	for ctx.Err() == nil {
 		err := do()
@@ -121,24 +120,24 @@ func (h *told) until(ctx context.Context, t *testing.T, do func() error) bool {
 	return false
 }
 
-func (h *told) awaitSettled(t *testing.T, more int) {
+func (h *results) awaitSettled(t *testing.T, more int) {
 	t.Helper()
 	before := h.settledSoFar()
 	require.Eventually(t, func() bool { return h.settledSoFar() >= before+more }, time.Minute, time.Millisecond)
 }
 
-func (h *told) settledSoFar() (n int) {
-	h.note(func() { n = len(h.settled) })
+func (h *results) settledSoFar() (n int) {
+	h.record(func() { n = len(h.settled) })
 	return n
 }
 
-func (h *told) note(what func()) {
+func (h *results) record(what func()) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	what()
 }
 
-func (h *told) awaitRefusal(t *testing.T) {
+func (h *results) awaitRefusal(t *testing.T) {
 	t.Helper()
 	before := h.refusals.Load()
 	require.Eventually(t, func() bool { return h.refusals.Load() > before }, time.Minute, time.Millisecond)

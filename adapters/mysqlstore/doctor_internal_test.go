@@ -10,9 +10,9 @@ import (
 	"paymentd/internal/doctor"
 )
 
-// What is judged here is nothing that a test can have of a server that it starts.
+// These checks are about states that a test cannot produce with a server of its own.
 
-func TestVersions(t *testing.T) {
+func TestDoctor_Versions(t *testing.T) {
 	t.Parallel()
 	for version, level := range map[string]doctor.Level{
 		"9.7.0":                          doctor.OK,
@@ -35,7 +35,7 @@ func TestVersions(t *testing.T) {
 	}
 }
 
-func TestClock(t *testing.T) {
+func TestDoctor_Clock(t *testing.T) {
 	t.Parallel()
 	for _, c := range []struct {
 		ahead, roundTrip time.Duration
@@ -54,7 +54,7 @@ func TestClock(t *testing.T) {
 	}
 }
 
-func TestSessionsThatAProxyHasMixedUp(t *testing.T) {
+func TestDoctor_SessionVariablesLostByAProxy(t *testing.T) {
 	t.Parallel()
 	right := map[string]string{
 		"time_zone": "+00:00", "sql_mode": "STRICT_ALL_TABLES,NO_ENGINE_SUBSTITUTION", "autocommit": "ON",
@@ -72,7 +72,7 @@ func TestSessionsThatAProxyHasMixedUp(t *testing.T) {
 	}
 }
 
-func TestGroup(t *testing.T) {
+func TestDoctor_GroupReplication(t *testing.T) {
 	t.Parallel()
 	require.Empty(t, group(server{variables: map[string]string{"group_replication_group_name": ""}}), "no group")
 	right := map[string]string{
@@ -99,7 +99,7 @@ func TestGroup(t *testing.T) {
 	}
 }
 
-func TestGalera(t *testing.T) {
+func TestDoctor_Galera(t *testing.T) {
 	t.Parallel()
 	require.Empty(t, galera(server{variables: map[string]string{"wsrep_on": "OFF"}}), "no cluster")
 	right := map[string]string{
@@ -113,7 +113,7 @@ func TestGalera(t *testing.T) {
 	}
 }
 
-func TestWhatAnEngineLeavesOpen(t *testing.T) {
+func TestDoctor_MissingVariables(t *testing.T) {
 	t.Parallel()
 	for value, level := range map[string]doctor.Level{"OFF": doctor.Fail, "ON": doctor.OK} {
 		v := server{version: "9.7.0", variables: map[string]string{

@@ -16,13 +16,13 @@ import (
 	"paymentd/internal/doctor"
 )
 
-// ready are the options of a server on which every check is content.
+// ready are the options of a server that passes every check.
 func ready(t *testing.T) []string {
 	t.Helper()
 	return []string{"--log-bin=binlog", "--server-id=1", "--sync-binlog=1", "--binlog-format=ROW", "--max-connections=100"}
 }
 
-// examined starts a server and returns the URL of a migrated database on it.
+// examined starts a server, and returns the URL of a migrated database on it.
 func examined(t *testing.T, config mysqltest.Config) string {
 	t.Helper()
 	server, err := mysqltest.Start(t.Context(), config)
@@ -36,8 +36,8 @@ func examined(t *testing.T, config mysqltest.Config) string {
 	return at
 }
 
-// diagnose returns what is found with a pool of its own, by the name of the check.
-func diagnose(t *testing.T, databaseURL string, replicas int) map[string]doctor.Finding {
+// findings returns the findings of a new repository, by the name of the check.
+func findings(t *testing.T, databaseURL string, replicas int) map[string]doctor.Finding {
 	t.Helper()
 	payments, err := mysqlstore.Open(databaseURL, mysqlstore.Options{})
 	require.NoError(t, err)
@@ -45,9 +45,9 @@ func diagnose(t *testing.T, databaseURL string, replicas int) map[string]doctor.
 	require.NoError(t, err)
 	found := make(map[string]doctor.Finding)
 	for _, f := range payments.Doctor(t.Context(), replicas) {
-		require.NotContains(t, found, f.Check, "two findings of one name")
+		require.NotContains(t, found, f.Check, "two findings with one name")
 		require.NotEmpty(t, f.Found, f.Check)
-		require.Contains(t, string(docs), "`"+f.Check+"`", "a check that docs/operations.md does not have")
+		require.Contains(t, string(docs), "`"+f.Check+"`", "a check that is missing in docs/operations.md")
 		require.Equal(t, f.Level == doctor.OK, f.Advice == "", "%+v", f)
 		found[f.Check] = f
 	}
@@ -62,12 +62,11 @@ func requireAllOK(t *testing.T, found map[string]doctor.Finding) {
 	}
 }
 
-// TestDiagnoseWhatCanBeSet switches one setting after the other to what it should not be, on a
-// server that is as it should be, and back.
-func TestDiagnoseWhatCanBeSet(t *testing.T) {
+// On a correct server, one setting after the other is changed to a bad value, and back.
+func TestDoctor_ChangedSettings(t *testing.T) {
 	t.Parallel()
 	at := examined(t, mysqltest.Config{Args: ready(t)})
-	requireAllOK(t, diagnose(t, at, 1))
+	requireAllOK(t, findings(t, at, 1))
 	config := driverConfig(t, at)
 	db, err := sql.Open("mysql", config.FormatDSN())
 	require.NoError(t, err)
@@ -116,7 +115,7 @@ func TestDiagnoseWhatCanBeSet(t *testing.T) {
 	} {
 		_, err := db.ExecContext(t.Context(), c.wrong)
 		require.NoError(t, err)
-		found := diagnose(t, at, 1)
+		found := findings(t, at, 1)
 		require.Equal(t, c.level, found[c.check].Level, "%s: %+v", c.wrong, found[c.check])
 		_, err = db.ExecContext(t.Context(), c.mend)
 		require.NoError(t, err)
@@ -127,18 +126,17 @@ func TestDiagnoseWhatCanBeSet(t *testing.T) {
 		delete(found, c.check)
 		requireAllOK(t, found)
 	}
-	requireAllOK(t, diagnose(t, at, 1))
-	require.Equal(t, doctor.Warn, diagnose(t, at, 2)["max_connections"].Level, "64 connections, and twice that")
-	require.Equal(t, doctor.Fail, diagnose(t, at, 3)["max_connections"].Level, "96 connections, and people")
+	requireAllOK(t, findings(t, at, 1))
+	require.Equal(t, doctor.Warn, findings(t, at, 2)["max_connections"].Level, "64 connections, and twice that")
+	require.Equal(t, doctor.Fail, findings(t, at, 3)["max_connections"].Level, "96 connections, and people")
 }
 
-// TestDiagnoseWhatIsSetAtTheStart has a server that flushes nothing, keeps no binary log, and
-// has a clock of its own.
-func TestDiagnoseWhatIsSetAtTheStart(t *testing.T) {
+// The server flushes nothing, has no binary log, and a clock of its own.
+func TestDoctor_StartOptions(t *testing.T) {
 	t.Parallel()
 	at := examined(t, mysqltest.Config{Relaxed: true, Args: []string{
 		"--innodb-flush-method=nosync", "--sysdate-is-now",
-		// For users without rights of administration, such as the one below.
+		// It applies to users without administrative rights, such as the one below.
 		"--init-connect=SET timestamp = 1000000000",
 	}})
 	config := driverConfig(t, at)
@@ -155,7 +153,7 @@ func TestDiagnoseWhatIsSetAtTheStart(t *testing.T) {
 	require.NoError(t, err)
 	service.User = url.UserPassword("service", "Sesame-1")
 
-	found := diagnose(t, service.String(), 1)
+	found := findings(t, service.String(), 1)
 	require.Equal(t, doctor.Fail, found["innodb_flush_log_at_trx_commit"].Level)
 	require.Equal(t, doctor.Fail, found["innodb_flush_method"].Level)
 	require.Equal(t, doctor.Warn, found["innodb_doublewrite"].Level)
@@ -164,11 +162,10 @@ func TestDiagnoseWhatIsSetAtTheStart(t *testing.T) {
 	require.Contains(t, found["clock"].Found, "behind this machine's")
 }
 
-// TestDiagnoseAServerThatIsAway also holds that a password is not shown, and that a way that
-// others can read is told of.
-func TestDiagnoseAServerThatIsAway(t *testing.T) {
+// The findings do not contain the password, and report a connection without TLS.
+func TestDoctor_UnreachableServer(t *testing.T) {
 	t.Parallel()
-	found := diagnose(t, "mysql://user:sesame@127.0.0.1:1/payments", 1)
+	found := findings(t, "mysql://user:sesame@127.0.0.1:1/payments", 1)
 	require.Equal(t, doctor.Fail, found["database"].Level)
 	require.Contains(t, found["database"].Found, "refused")
 	require.NotContains(t, fmt.Sprint(found), "sesame")
@@ -180,13 +177,13 @@ func TestDiagnoseAServerThatIsAway(t *testing.T) {
 		payments, err := mysqlstore.Open("mysql://user:sesame@db.invalid/payments"+option, mysqlstore.Options{})
 		require.NoError(t, err)
 		ctx, cancel := context.WithCancel(t.Context())
-		cancel() // nobody is to be asked
+		cancel() // no server is needed
 		require.Equal(t, level, payments.Doctor(ctx, 1)[0].Level, option)
 		require.NoError(t, payments.Close())
 	}
 }
 
-// driverConfig is how the driver reaches the database of a URL.
+// driverConfig returns the driver's configuration for a URL.
 func driverConfig(t *testing.T, databaseURL string) *mysql.Config {
 	t.Helper()
 	u, err := url.Parse(databaseURL)

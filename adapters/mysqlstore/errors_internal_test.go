@@ -17,17 +17,17 @@ import (
 	"paymentd/ports"
 )
 
-// refusal is an error of the server's.
+// refusal is an error of the server.
 func refusal(number uint16, state, message string) error {
 	e := &mysql.MySQLError{Number: number, Message: message}
 	copy(e.SQLState[:], state)
 	return fmt.Errorf("some statement: %w", e)
 }
 
-// TestErrorsOfServers: each is permanent, or not; and at a COMMIT nothing was written, or it is not
-// known. The SQLSTATEs are those of MySQL 8.4's and MariaDB 11's manuals; of proxies and of TiDB, those
-// that they send.
-func TestErrorsOfServers(t *testing.T) {
+// Each error is permanent or transient, and at a COMMIT it is ambiguous or says that nothing was
+// written. The SQLSTATEs are from the manuals of MySQL 8.4 and MariaDB 11; those of proxies and TiDB
+// were observed.
+func TestErrors_OfServersAreClassified(t *testing.T) {
 	t.Parallel()
 	type number struct {
 		number uint16
@@ -36,7 +36,7 @@ func TestErrorsOfServers(t *testing.T) {
 	for name, c := range map[string]struct {
 		numbers   []number
 		permanent bool
-		nothing   bool // was written, also if it comes at the COMMIT
+		nothing   bool // was written, even if it is returned by the COMMIT
 	}{
 		"a conflict: the transaction is rolled back": {nothing: true, numbers: []number{
 			{1205, "HY000"}, {1213, "40001"}, {3572, "HY000"}, {1689, "40001"},
@@ -44,10 +44,10 @@ func TestErrorsOfServers(t *testing.T) {
 		"read only, offline, full": {nothing: true, numbers: []number{
 			{1290, "HY000"}, {1792, "25006"}, {1836, "HY000"}, {3032, "HY000"}, {1114, "HY000"}, {1047, "08S01"},
 		}},
-		"as much as the user or the server may have": {nothing: true, numbers: []number{
+		"a limit of the user or the server": {nothing: true, numbers: []number{
 			{1203, "42000"}, {1226, "42000"}, {1461, "42000"},
 		}},
-		"the user may not": {nothing: true, numbers: []number{
+		"access denied": {nothing: true, numbers: []number{
 			{1044, "42000"},
 			{1045, "28000"},
 			{1142, "42000"},
@@ -60,7 +60,7 @@ func TestErrorsOfServers(t *testing.T) {
 			{3118, "28000"},
 			{4151, "HY000"},
 		}},
-		"away, ended from outside, or full": {numbers: []number{
+		"unreachable, interrupted, or full": {numbers: []number{
 			{1021, "HY000"},
 			{1030, "HY000"},
 			{1037, "HY001"},
@@ -128,7 +128,7 @@ func TestErrorsOfServers(t *testing.T) {
 			{9012, "HY000"},
 			{9013, "HY000"},
 		}},
-		"never heard of": {numbers: []number{{65000, "HY000"}, {4999, "99999"}, {1, ""}}},
+		"unknown":        {numbers: []number{{65000, "HY000"}, {4999, "99999"}, {1, ""}}},
 		"syntax, schema": {permanent: true, nothing: true, numbers: []number{{1064, "42000"}, {1146, "42S02"}, {1054, "42S22"}, {1136, "21S01"}, {1049, "42000"}, {1176, "42000"}, {1193, "HY000"}, {1364, "HY000"}, {1356, "HY000"}, {1235, "42000"}}},
 		"data":           {permanent: true, nothing: true, numbers: []number{{1062, "23000"}, {1048, "23000"}, {1264, "22003"}, {1292, "22007"}, {1366, "HY000"}, {1366, "22007"}, {1406, "22001"}, {1267, "HY000"}, {3988, "HY000"}, {3854, "HY000"}, {1265, "01000"}, {1526, "HY000"}, {1690, "22003"}, {3819, "HY000"}, {4025, "23000"}, {1369, "44000"}, {1452, "23000"}}},
 	} {
@@ -144,9 +144,9 @@ func TestErrorsOfServers(t *testing.T) {
 	}
 }
 
-// TestWhatAnErrorSays: an error may be unanswered (at a commit: nobody knows what was
-// written) or transient (it may work later).
-func TestWhatAnErrorSays(t *testing.T) {
+// An error may be ambiguous (at a commit: it is not known whether it was written) or transient (a retry
+// may work).
+func TestErrors_AmbiguousAndTransient(t *testing.T) {
 	t.Parallel()
 	for name, c := range map[string]struct {
 		err                   error
@@ -154,7 +154,7 @@ func TestWhatAnErrorSays(t *testing.T) {
 	}{
 		"deadlock":                    {err: refusal(1213, "40001", "Deadlock found"), transient: true},
 		"lock wait timeout":           {err: refusal(1205, "HY000", "Lock wait timeout"), transient: true},
-		"lock not to be had":          {err: refusal(3572, "HY000", "Statement aborted"), transient: true},
+		"lock with NOWAIT":            {err: refusal(3572, "HY000", "Statement aborted"), transient: true},
 		"conflict in the group":       {err: refusal(3101, "40000", "Plugin instructed the server to rollback"), transient: true, unanswered: true},
 		"the group failed":            {err: refusal(3100, "HY000", "Error on observer"), transient: true, unanswered: true},
 		"conflict at the commit":      {err: refusal(1180, "HY000", `Got error 149 - "Lock deadlock" during COMMIT`), transient: true},

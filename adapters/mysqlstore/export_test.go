@@ -1,6 +1,7 @@
 package mysqlstore
 
-// OpenTogether is Open for a repository that makes lone changes by statements of many rows as well.
+// OpenBatchingAlways is Open for a repository that uses the statements of many rows for single changes
+// as well.
 func OpenBatchingAlways(databaseURL string, options Options) (*Payments, error) {
 	s, err := Open(databaseURL, options)
 	if err == nil {

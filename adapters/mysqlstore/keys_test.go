@@ -10,15 +10,15 @@ import (
 	"paymentd/ports"
 )
 
-// TestKeysThroughALostAnswer cuts the connection while a key is created or revoked: it is done once, and
-// the caller is told so.
-func TestKeysThroughALostAnswer(t *testing.T) {
+// The connection is cut while a key is created or revoked. That is done once, and the caller gets the
+// result.
+func TestKeys_LostAnswerIsRetried(t *testing.T) {
 	t.Parallel()
 	for name, p := range map[string]plan{
-		"created, and the answer lost":   {statement: "INSERT INTO api_keys"},
-		"created, and the question lost": {statement: "INSERT INTO api_keys", loseQuestion: true},
-		"revoked, and the answer lost":   {statement: "UPDATE api_keys"},
-		"revoked, and the question lost": {statement: "UPDATE api_keys", loseQuestion: true},
+		"created, and the answer lost":    {statement: "INSERT INTO api_keys"},
+		"created, and the statement lost": {statement: "INSERT INTO api_keys", loseStatement: true},
+		"revoked, and the answer lost":    {statement: "UPDATE api_keys"},
+		"revoked, and the statement lost": {statement: "UPDATE api_keys", loseStatement: true},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -38,8 +38,8 @@ func TestKeysThroughALostAnswer(t *testing.T) {
 	}
 }
 
-// TestKeyThatArrivesLate has an earlier try at creating a key carried out in the middle of a later one.
-func TestKeyThatArrivesLate(t *testing.T) {
+// An earlier try to create a key is executed during a later one.
+func TestKeys_LateInsertIsTheSameKey(t *testing.T) {
 	t.Parallel()
 	url := migrated(t)
 	l, linked := newLink(t, url)
@@ -54,8 +54,7 @@ func TestKeyThatArrivesLate(t *testing.T) {
 	require.Len(t, all.Keys, 1)
 }
 
-// TestKeyInDoubt loses the server for good while a key is created.
-func TestKeyInDoubt(t *testing.T) {
+func TestKeys_LostServerIsInDoubt(t *testing.T) {
 	t.Parallel()
 	l, linked := newLink(t, migrated(t))
 	keys := open(t, linked, mysqlstore.Options{}).Keys()
@@ -66,9 +65,8 @@ func TestKeyInDoubt(t *testing.T) {
 	require.ErrorIs(t, err, ports.ErrUnavailable)
 }
 
-// TestKeysOfANewerProgram have scopes that this one does not know. They allow nothing here, and the
-// others are as they are.
-func TestKeysOfANewerProgram(t *testing.T) {
+// A newer program's scopes are unknown here and permit nothing.
+func TestKeys_UnknownScopesPermitNothing(t *testing.T) {
 	t.Parallel()
 	url := migrated(t)
 	keys := open(t, url, mysqlstore.Options{}).Keys()

@@ -11,13 +11,13 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// link is a network between a repository and its server, which can be cut at a given
+// link is a network connection between a repository and its server that can be cut at a given
 // statement.
 type link struct {
 	listener net.Listener
 	server   string
 
-	// accepted is called with the number of each connection before it is made. Nil for none.
+	// accepted is called with the number of each connection before it is opened. Optional.
 	accepted func(n int)
 
 	mu    sync.Mutex
@@ -26,33 +26,33 @@ type link struct {
 	cuts  int
 }
 
-// plan says at which statement the link is cut, and how.
+// plan is the statement at which the link is cut, and how.
 type plan struct {
 	statement string // a part of its text; empty for no cut
-	// loseQuestion cuts before the server gets the statement; otherwise it is carried
-	// out, and its answer lost.
-	loseQuestion bool
-	// late keeps the statement on its way until the channel is closed. Its sender is cut off at
-	// once, and delivered is closed when the server has carried it out.
+	// loseStatement cuts before the server gets the statement. Otherwise the statement is executed, and
+	// its answer lost.
+	loseStatement bool
+	// late delays the statement until the channel is closed. Its sender is disconnected at once, and
+	// delivered is closed when the server has executed it.
 	late, delivered chan struct{}
-	// forGood refuses every connection from then on.
+	// forGood refuses every later connection.
 	forGood bool
 	// after is called between the server's answer, which is lost, and the cut.
 	after func()
-	// only is called in place of a cut.
+	// only is called instead of a cut.
 	only func()
-	// refuse is the answer in the server's place: it does not get the statement.
+	// refuse is an error that is returned instead of sending the statement to the server.
 	refuse []byte
 }
 
-// refusal is an error of the server's, as an answer to a statement.
+// refusal is an error of the server, as an answer to a statement.
 func refusal(number uint16, state string) []byte {
 	payload := append([]byte{0xff, byte(number), byte(number >> 8), '#'}, state+"refused for a test"...)
 	return append([]byte{byte(len(payload)), 0, 0, 1}, payload...)
 }
 
-// newLink puts a link before the server of a database, and returns it with the database's
-// URL by that way.
+// newLink puts a link in front of the server of a database, and returns it with the database's URL over
+// the link.
 func newLink(t *testing.T, databaseURL string) (l *link, linked string) {
 	t.Helper()
 	u, err := url.Parse(databaseURL)
@@ -73,21 +73,21 @@ func newLink(t *testing.T, databaseURL string) (l *link, linked string) {
 	return l, u.String()
 }
 
-// cutAt sets the plan. It is carried out once.
+// cutAt sets the plan, which is executed once.
 func (l *link) cutAt(p plan) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	l.plan, l.cuts = p, 0
 }
 
-// onAccept calls f with the number of each connection, from 1, before the server is reached.
+// onAccept calls f with the number of each connection, from 1, before the server gets it.
 func (l *link) onAccept(f func(n int)) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	l.accepted = f
 }
 
-// wasCut reports whether the plan has been carried out.
+// wasCut reports whether the plan has been executed.
 func (l *link) wasCut() bool {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -117,7 +117,7 @@ func (l *link) accept(all *sync.WaitGroup) {
 	}
 }
 
-// keep notes a pair of connections, unless the link is cut for good.
+// keep records a pair of connections, unless the link is cut for good.
 func (l *link) keep(client, server net.Conn) bool {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -137,7 +137,7 @@ func (l *link) closeAll() {
 	}
 }
 
-// due returns the plan when it is to be carried out at these bytes.
+// due returns the plan if these bytes contain its statement.
 func (l *link) due(packet []byte) (plan, bool) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -152,13 +152,13 @@ func (l *link) due(packet []byte) (plan, bool) {
 type wire struct {
 	link           *link
 	client, server net.Conn
-	silent         chan struct{} // closed when no more answers are carried
+	silent         chan struct{} // closed when no more answers are forwarded
 
 	mu  sync.Mutex
-	cut *plan // nil until it is met
+	cut *plan // nil until its statement comes
 }
 
-// forward carries what the client says, and cuts where it is time to.
+// forward forwards the client's bytes, and executes the plan at its statement.
 func (w *wire) forward() {
 	defer func() { _ = w.server.Close() }()
 	buffer := make([]byte, 64<<10)
@@ -188,7 +188,7 @@ func (w *wire) forward() {
 	}
 }
 
-// meet carries out a plan before its statement is forwarded, and reports whether it is to be.
+// meet executes the plan before its statement is forwarded, and reports whether to forward it.
 func (w *wire) meet(p plan) bool {
 	if p.only != nil {
 		p.only()
@@ -197,16 +197,16 @@ func (w *wire) meet(p plan) bool {
 	w.mu.Lock()
 	w.cut = &p
 	w.mu.Unlock()
-	if p.loseQuestion || p.late != nil {
+	if p.loseStatement || p.late != nil {
 		_ = w.client.Close()
 	}
 	if p.late != nil {
 		<-p.late
 	}
-	return !p.loseQuestion
+	return !p.loseStatement
 }
 
-// answer carries what the server says, until the wire is cut.
+// answer forwards the server's bytes until the wire is cut.
 func (w *wire) answer() {
 	defer close(w.silent)
 	defer func() { _ = w.client.Close() }()

@@ -12,18 +12,17 @@ import (
 	"paymentd/core/payment"
 )
 
-// atOnce is how many goroutines the parallel benchmarks have on each processor.
-const atOnce = 32
+// parallelism is how many goroutines per processor the parallel benchmarks have.
+const parallelism = 32
 
-// BenchmarkClaim claims new orders. The server is one that leaves it to the operating system
-// when to write to the disk, so that what is measured is the way there and back: what a disk
-// makes of it is in `make bench`.
+// BenchmarkClaim claims new orders. The server does not wait for the disk, so that the benchmark
+// measures the round trips; `make bench` includes the disk.
 func BenchmarkClaim(b *testing.B) {
 	eachMode(b, func(b *testing.B, payments *mysqlstore.Payments) {
 		b.Helper()
 		var orders atomic.Int64
 		claim := func(ctx context.Context) error {
-			_, _, err := payments.Claim(ctx, ask(b, payment.OrderID("order-"+strconv.FormatInt(orders.Add(1), 10))))
+			_, _, err := payments.Claim(ctx, request(b, payment.OrderID("order-"+strconv.FormatInt(orders.Add(1), 10))))
 			return err
 		}
 		b.Run("one", func(b *testing.B) {
@@ -44,7 +43,7 @@ func BenchmarkSettle(b *testing.B) {
 			settle := fastSettle(b, payments)
 			b.ReportAllocs()
 			b.ResetTimer()
-			for range b.N { // not b.Loop: the payments must be there before
+			for range b.N { // not b.Loop, because the payments must exist before
 				require.NoError(b, settle(b.Context()))
 			}
 		})
@@ -55,31 +54,31 @@ func BenchmarkSettle(b *testing.B) {
 // eachMode runs a benchmark with shared commits and without.
 func eachMode(b *testing.B, benchmark func(*testing.B, *mysqlstore.Payments)) {
 	b.Helper()
-	for _, m := range []mode{shared, alone} {
+	for _, m := range []mode{shared, single} {
 		b.Run(m.name, func(b *testing.B) { benchmark(b, m.open(b, migrated(b))) })
 	}
 }
 
-// settling claims b.N payments, and returns what settles one of them at each call.
+// settling claims b.N payments, and returns a function that settles one of them per call.
 func fastSettle(b *testing.B, payments *mysqlstore.Payments) func(context.Context) error {
 	b.Helper()
 	claimed := make(chan payment.Payment, b.N)
 	run := runs.Add(1)
 	for i := range b.N {
 		order := payment.OrderID("order-" + strconv.FormatInt(run, 10) + "-" + strconv.Itoa(i))
-		p, _, err := payments.Claim(b.Context(), ask(b, order))
+		p, _, err := payments.Claim(b.Context(), request(b, order))
 		require.NoError(b, err)
 		claimed <- p
 	}
 	return func(ctx context.Context) error { return payments.Settle(ctx, approved(<-claimed)) }
 }
 
-// runs tells the orders of one run of a benchmark from those of the next.
+// runs distinguishes the orders of one run of a benchmark from the next.
 var runs atomic.Int64
 
 func parallel(b *testing.B, work func(context.Context) error) {
 	b.Helper()
-	b.SetParallelism(atOnce)
+	b.SetParallelism(parallelism)
 	b.ReportAllocs()
 	b.ResetTimer()
 	b.RunParallel(func(each *testing.PB) {

@@ -12,7 +12,7 @@ import (
 	"paymentd/core/payment"
 )
 
-// spy lets statements through, and keeps the last one.
+// spy records the last statement that it forwards.
 type spy struct {
 	*sql.DB
 
@@ -35,8 +35,8 @@ func (s *spy) QueryRowContext(ctx context.Context, statement string, args ...any
 	return s.DB.QueryRowContext(ctx, statement, args...)
 }
 
-// TestPlans: in a table of some size, each query of the way of a payment, and each that a replica
-// asks by itself, finds its rows by a key. docs/performance.md says why.
+// In a large table, each query of a payment, and each periodic query of a replica, uses an index; see
+// docs/performance.md.
 func TestPlans(t *testing.T) { //nolint:tparallel // its parts share one connection
 	t.Parallel()
 	s := onOneConnection(t)
@@ -46,7 +46,7 @@ func TestPlans(t *testing.T) { //nolint:tparallel // its parts share one connect
 		for i := range maxBatchRows {
 			orders = append(orders, payment.OrderID(fmt.Sprintf("order-%05d", batch*maxBatchRows+i)))
 		}
-		claims := openings(t, orders...)
+		claims := newClaims(t, orders...)
 		for _, err := range s.insertBatch(claims) {
 			require.NoError(t, err)
 		}
@@ -55,11 +55,11 @@ func TestPlans(t *testing.T) { //nolint:tparallel // its parts share one connect
 		fmt.Sprintf("order-%05d", settled))
 	require.NoError(t, err)
 	for _, statement := range []string{
-		// As many keys that were revoked, and twenty that were not.
+		// As many revoked keys as payments, and twenty active ones.
 		"INSERT INTO api_keys (id, name, scopes, hash, created_at, revoked_at) " +
 			"SELECT LEFT(SHA2(order_id, 256), 12), order_id, 'pay', UNHEX(SHA2(order_id, 256)), NOW(6), NOW(6) FROM payments",
 		"UPDATE api_keys SET active_name = name, revoked_at = NULL WHERE name < 'order-00020'",
-		// A key for each payment; twenty are looked up at some time.
+		// A key for each payment; the lookup of twenty is due at some time.
 		"INSERT INTO gateway_keys (order_id, gateway_key, gateway, lifetime_micros, doubt_answered, doubt_named, " +
 			"refused_class, refused_code, refused_message, attempts, lookups, closed, transaction_id, due_at) " +
 			"SELECT order_id, gateway_key, gateway, 0, TRUE, FALSE, '', '', '', 1, 0, 'absent', '', " +
@@ -72,7 +72,7 @@ func TestPlans(t *testing.T) { //nolint:tparallel // its parts share one connect
 
 	some := []payment.OrderID{"order-00001", "order-01000", "order-02000", "nobody-asked-for"}
 	for name, plan := range map[string]struct {
-		ask    func(context.Context, *queries.Queries) error
+		run    func(context.Context, *queries.Queries) error
 		access string
 	}{
 		"FindPayment": {func(ctx context.Context, q *queries.Queries) error {
@@ -129,7 +129,7 @@ func TestPlans(t *testing.T) { //nolint:tparallel // its parts share one connect
 	} {
 		t.Run(name, func(t *testing.T) {
 			heard := &spy{DB: s.db}
-			require.NoError(t, plan.ask(t.Context(), queries.New(heard)))
+			require.NoError(t, plan.run(t.Context(), queries.New(heard)))
 			rows, err := s.db.QueryContext(t.Context(), "EXPLAIN FORMAT=TRADITIONAL "+heard.statement, heard.args...)
 			require.NoError(t, err)
 			defer func() { require.NoError(t, rows.Close()) }()

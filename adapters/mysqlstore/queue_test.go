@@ -15,11 +15,11 @@ import (
 	"paymentd/core/payment"
 )
 
-// accepted stores orders that are due, the first one the longest.
+// accepted stores due orders, of which the first has been due the longest.
 func accepted(t *testing.T, s *mysqlstore.Payments, n int) {
 	t.Helper()
 	for i := range n {
-		a := ask(t, payment.OrderID(fmt.Sprintf("order-%d", i)))
+		a := request(t, payment.OrderID(fmt.Sprintf("order-%d", i)))
 		a.Deferred = true
 		_, verdict, err := s.Claim(t.Context(), a)
 		require.NoError(t, err)
@@ -35,8 +35,8 @@ func idsOf(due []payment.Decision) []payment.OrderID {
 	return ids
 }
 
-// TestRowThatCannotBeRead is put off, with the reason, and holds up no other.
-func TestRowThatCannotBeRead(t *testing.T) {
+// An unreadable row is postponed, with the reason, and does not block others.
+func TestClaimDue_UnreadableRowIsPutOff(t *testing.T) {
 	t.Parallel()
 	for name, damage := range map[string]string{
 		"an unknown currency":          "UPDATE payments SET currency = 'ZZZ' WHERE order_id = 'order-0'",
@@ -55,18 +55,18 @@ func TestRowThatCannotBeRead(t *testing.T) {
 
 			_, err := s.Find(t.Context(), "order-0")
 			require.ErrorContains(t, err, `read the row of order "order-0"`)
-			if strings.Contains(damage, "state =") { // of no kind of due work: it is in no one's way
+			if strings.Contains(damage, "state =") { // not selected as due work
 				for _, work := range []payment.Work{payment.WorkLookups, payment.WorkTakeovers, payment.WorkCharges} {
-					due, err := s.ClaimDue(t.Context(), terms(work), 10)
+					due, err := s.ClaimDue(t.Context(), policy(work), 10)
 					require.NoError(t, err)
 					require.Len(t, due, map[payment.Work]int{payment.WorkCharges: 2}[work])
 				}
 				return
 			}
-			due, err := s.ClaimDue(t.Context(), terms(payment.WorkCharges), 2)
+			due, err := s.ClaimDue(t.Context(), policy(payment.WorkCharges), 2)
 			require.NoError(t, err)
 			require.Equal(t, []payment.OrderID{"order-1"}, idsOf(due))
-			due, err = s.ClaimDue(t.Context(), terms(payment.WorkCharges), 2)
+			due, err = s.ClaimDue(t.Context(), policy(payment.WorkCharges), 2)
 			require.NoError(t, err)
 			require.Equal(t, []payment.OrderID{"order-2"}, idsOf(due))
 			requirePutOff(t, databaseURL, "read the row of order")
@@ -75,18 +75,18 @@ func TestRowThatCannotBeRead(t *testing.T) {
 	}
 }
 
-// TestDueRowThatCannotBeWritten spoils the transaction of a batch. The others are claimed
-// one by one, and it is put off.
-func TestDueRowThatCannotBeWritten(t *testing.T) {
+// A row that cannot be written fails the transaction of its batch. The others are claimed one by one,
+// and the row is postponed.
+func TestClaimDue_UnwritableRowIsPutOff(t *testing.T) {
 	t.Parallel()
 	databaseURL, db := withRaw(t)
 	s := open(t, databaseURL, mysqlstore.Options{Log: slog.New(slog.DiscardHandler)})
-	a := ask(t, "order-0")
-	a.Lease = 0 // its attempt is to be kept when it is taken over
+	a := request(t, "order-0")
+	a.Lease = 0 // a takeover must archive its attempt
 	_, _, err := s.Claim(t.Context(), a)
 	require.NoError(t, err)
 	for _, id := range []payment.OrderID{"order-1", "order-2"} {
-		other := ask(t, id)
+		other := request(t, id)
 		other.Lease = 0
 		_, _, err := s.Claim(t.Context(), other)
 		require.NoError(t, err)
@@ -94,17 +94,17 @@ func TestDueRowThatCannotBeWritten(t *testing.T) {
 	execute(t, db, "INSERT INTO attempts (order_id, number, fence, replica, gateway_key, started_at, class, code, message)"+
 		" VALUES ('order-0', 1, 1, 'r', 'k', NOW(6), '', '', 'in the way')")
 
-	due, err := s.ClaimDue(t.Context(), terms(payment.WorkTakeovers), 10)
+	due, err := s.ClaimDue(t.Context(), policy(payment.WorkTakeovers), 10)
 	require.NoError(t, err)
 	require.Equal(t, []payment.OrderID{"order-1", "order-2"}, idsOf(due))
 	requirePutOff(t, databaseURL, "Duplicate entry")
 	p, err := s.Find(t.Context(), "order-0")
 	require.NoError(t, err)
-	require.Equal(t, int64(1), p.Fence, "nothing of the spoilt claim is written")
+	require.Equal(t, int64(1), p.Fence, "nothing of the failed claim is written")
 }
 
-// TestQueuePassesOverLockedRows: ClaimDue waits for nobody, and neither do reads.
-func TestQueuePassesOverLockedRows(t *testing.T) {
+// Neither ClaimDue nor reads wait for row locks.
+func TestClaimDue_SkipsLockedRows(t *testing.T) {
 	t.Parallel()
 	databaseURL, db := withRaw(t)
 	s := open(t, databaseURL, mysqlstore.Options{})
@@ -118,22 +118,21 @@ func TestQueuePassesOverLockedRows(t *testing.T) {
 	p, err := s.Find(t.Context(), "order-1")
 	require.NoError(t, err)
 	require.Empty(t, p.Reason)
-	_, found, err := s.NextDue(t.Context(), terms(payment.WorkCharges))
+	_, found, err := s.NextDue(t.Context(), policy(payment.WorkCharges))
 	require.NoError(t, err)
 	require.True(t, found)
-	due, err := s.ClaimDue(t.Context(), terms(payment.WorkCharges), 10)
+	due, err := s.ClaimDue(t.Context(), policy(payment.WorkCharges), 10)
 	require.NoError(t, err)
 	require.Equal(t, []payment.OrderID{"order-0", "order-2"}, idsOf(due))
 }
 
-// TestReleaseOfMoreThanABatch: an expired replica may hold any number of claims.
-func TestReleaseOfMoreThanABatch(t *testing.T) {
+func TestRelease_MoreThanABatch(t *testing.T) {
 	t.Parallel()
 	databaseURL, db := withRaw(t)
 	s := open(t, databaseURL, mysqlstore.Options{})
 	const claims = 501
 	for i := range claims {
-		_, _, err := s.Claim(t.Context(), ask(t, payment.OrderID(fmt.Sprintf("order-%d", i))))
+		_, _, err := s.Claim(t.Context(), request(t, payment.OrderID(fmt.Sprintf("order-%d", i))))
 		require.NoError(t, err)
 	}
 	require.NoError(t, s.Heartbeat(t.Context(), "replica-a"))
@@ -145,7 +144,7 @@ func TestReleaseOfMoreThanABatch(t *testing.T) {
 	released, err := open(t, databaseURL, mysqlstore.Options{}).Release(t.Context(), beats[0])
 	require.NoError(t, err)
 	require.True(t, released)
-	due, err := s.ClaimDue(t.Context(), terms(payment.WorkTakeovers), claims+1)
+	due, err := s.ClaimDue(t.Context(), policy(payment.WorkTakeovers), claims+1)
 	require.NoError(t, err)
 	require.Len(t, due, claims)
 }
@@ -156,7 +155,7 @@ func withRaw(t *testing.T) (string, *sql.DB) {
 	return databaseURL, raw(t, databaseURL)
 }
 
-// requirePutOff wants order-0 out of the queue's way for the next hour, with the reason.
+// requirePutOff requires that order-0 is postponed for an hour, with the reason.
 func requirePutOff(t *testing.T, databaseURL, reason string) {
 	t.Helper()
 	var got string

@@ -6,13 +6,13 @@ import (
 	"errors"
 )
 
-// recorder takes a statement down, and sends it nowhere.
+// recorder records a statement instead of executing it.
 type recorder struct {
 	statement *string
 	args      *[]any
 }
 
-var errRecorded = errors.New("taken down")
+var errRecorded = errors.New("recorded")
 
 func (r recorder) ExecContext(_ context.Context, statement string, args ...any) (sql.Result, error) {
 	*r.statement, *r.args = statement, args

@@ -20,7 +20,7 @@ import (
 	"paymentd/ports"
 )
 
-// raw returns a pool of the test's own on a database.
+// raw returns a pool to a database.
 func raw(t testing.TB, databaseURL string) *sql.DB {
 	t.Helper()
 	u, err := url.Parse(databaseURL)
@@ -42,8 +42,8 @@ func execute(t testing.TB, db *sql.DB, statement string) {
 	require.NoError(t, err)
 }
 
-// TestMigrateAtOnce starts several replicas at the same time on an empty database.
-func TestMigrateAtOnce(t *testing.T) {
+// Several replicas start at the same time on an empty database.
+func TestSchema_ConcurrentUp(t *testing.T) {
 	t.Parallel()
 	const replicas = 8
 	databaseURL := mysqltest.Database(t)
@@ -65,7 +65,7 @@ func TestMigrateAtOnce(t *testing.T) {
 	require.NoError(t, open(t, databaseURL, mysqlstore.Options{}).Ready(t.Context()))
 }
 
-// down takes one step back, and returns the losses. A replica is alive for a minute.
+// down takes one step back, and returns the losses. A replica counts as alive for a minute.
 func down(t testing.TB, databaseURL string, permit bool) ([]schema.Loss, error) {
 	t.Helper()
 	s, err := mysqlstore.Schema(databaseURL)
@@ -73,7 +73,7 @@ func down(t testing.TB, databaseURL string, permit bool) ([]schema.Loss, error) 
 	return s.Down(t.Context(), schema.Down{Alive: time.Minute, DropPayments: permit})
 }
 
-func TestMigrateDownAndUp(t *testing.T) {
+func TestSchema_DownAndUp(t *testing.T) {
 	t.Parallel()
 	databaseURL := migrated(t)
 	steps, err := mysqlstore.Schema(databaseURL)
@@ -100,13 +100,13 @@ func TestMigrateDownAndUp(t *testing.T) {
 	require.NoError(t, s.Ready(t.Context()))
 }
 
-// TestMigrateDownKeepsRows: what has rows that cannot be made again is dropped only when that is said,
-// and no table is made in its place before that is said as well.
-func TestMigrateDownKeepsRows(t *testing.T) {
+// Rows that cannot be recreated are dropped only with permission, and after that, tables are created
+// only with permission.
+func TestSchema_DownKeepsRows(t *testing.T) {
 	t.Parallel()
 	databaseURL := migrated(t)
 	s := open(t, databaseURL, mysqlstore.Options{})
-	_, _, err := s.Claim(t.Context(), ask(t, "order-1"))
+	_, _, err := s.Claim(t.Context(), request(t, "order-1"))
 	require.NoError(t, err)
 	status := func() schema.Status {
 		status, err := s.SchemaStatus(t.Context())
@@ -151,8 +151,8 @@ func TestMigrateDownKeepsRows(t *testing.T) {
 	require.True(t, status().Current())
 }
 
-// TestForeignDatabase is one in which another program has tables of the names that paymentd needs.
-func TestForeignDatabase(t *testing.T) {
+// Another program has tables with paymentd's names.
+func TestSchema_ForeignDatabaseIsRefused(t *testing.T) {
 	t.Parallel()
 	for name, statements := range map[string][]string{
 		"payments":           {"CREATE TABLE payments (id INT PRIMARY KEY, amount INT)"},
@@ -176,23 +176,22 @@ func TestForeignDatabase(t *testing.T) {
 			var tables int
 			require.NoError(t, db.QueryRowContext(t.Context(),
 				"SELECT COUNT(*) FROM information_schema.tables WHERE table_schema = DATABASE()").Scan(&tables))
-			require.Equal(t, 1, tables, "nothing was made")
+			require.Equal(t, 1, tables, "no table was created")
 		})
 	}
 }
 
-func TestReadyBeforeTheFirstMigration(t *testing.T) {
+func TestReady_BeforeTheFirstMigration(t *testing.T) {
 	t.Parallel()
 	s := open(t, mysqltest.Database(t), mysqlstore.Options{})
 	require.ErrorContains(t, s.Ready(t.Context()), "run `paymentd migrate up`")
 	_, err := s.Find(t.Context(), "order-1")
 	require.Error(t, err)
-	require.NotErrorIs(t, err, ports.ErrUnavailable, "waiting will not help")
+	require.NotErrorIs(t, err, ports.ErrUnavailable, "a retry does not help")
 }
 
-// TestMigrationThatFails leaves a schema that is dirty, and the words say so, then and at
-// each later start.
-func TestMigrationThatFails(t *testing.T) {
+// A failed migration leaves a dirty schema, and the errors say so, then and at each later start.
+func TestSchema_FailedMigrationIsDirty(t *testing.T) {
 	t.Parallel()
 	databaseURL := mysqltest.Database(t)
 	db := raw(t, databaseURL)
@@ -210,15 +209,15 @@ func TestMigrationThatFails(t *testing.T) {
 	require.Equal(t, 1, strings.Count(err.Error(), "dirty: "))
 	require.ErrorContains(t, open(t, databaseURL, mysqlstore.Options{}).Ready(t.Context()), dirty)
 
-	// As the words say.
+	// As the error advises.
 	execute(t, db, "DROP TABLE attempts")
 	execute(t, db, "CREATE TABLE attempts LIKE payments")
 	execute(t, db, "UPDATE schema_migrations SET dirty = FALSE")
 	require.NoError(t, steps.Up(t.Context()))
 }
 
-// TestSchemaOfANewerProgram: one works on it, also while the newer program's migration is under way.
-func TestSchemaOfANewerProgram(t *testing.T) {
+// The schema can be used, also while the newer program's migration is in flight.
+func TestSchema_OfANewerProgramIsUsable(t *testing.T) {
 	t.Parallel()
 	databaseURL := migrated(t)
 	db := raw(t, databaseURL)
@@ -237,7 +236,7 @@ func TestSchemaOfANewerProgram(t *testing.T) {
 	}
 }
 
-func TestMigrateWithoutAServer(t *testing.T) {
+func TestSchema_WithoutAServer(t *testing.T) {
 	t.Parallel()
 	steps, err := mysqlstore.Schema("mysql://pay:s3cret@127.0.0.1:1/payments")
 	require.NoError(t, err)

@@ -10,21 +10,20 @@ import (
 	"paymentd/core/payment"
 )
 
-// TestSettleOfAnotherClaimOnTheSameAttempt: a claim that was lost during a backoff left no
-// attempt behind, so that the next claim has an attempt of the same number. The fencing number
-// tells them apart.
-func TestSettleOfAnotherClaimOnTheSameAttempt(t *testing.T) {
+// A claim that was lost during a backoff has no attempt, so the next claim's attempt has the same
+// number, and only the fencing token differs.
+func TestSettle_LostClaimOfTheSameAttemptIsFenced(t *testing.T) {
 	t.Parallel()
 	s := open(t, migrated(t), mysqlstore.Options{})
-	p, _, err := s.Claim(t.Context(), ask(t, "order-1"))
+	p, _, err := s.Claim(t.Context(), request(t, "order-1"))
 	require.NoError(t, err)
 	require.NoError(t, s.Renew(t.Context(), payment.Renewal{
-		ClaimRef: p.ClaimRef(), Next: true, Delay: time.Hour, Lease: -time.Hour, // over before its attempt
+		ClaimRef: p.ClaimRef(), Next: true, Delay: time.Hour, Lease: -time.Hour, // expires before its attempt
 		End: payment.AttemptEnd{Result: payment.Result{Class: payment.ClassNotCharged}},
 	}))
 	lost, err := s.Find(t.Context(), "order-1")
 	require.NoError(t, err)
-	held, verdict, err := s.Claim(t.Context(), ask(t, "order-1"))
+	held, verdict, err := s.Claim(t.Context(), request(t, "order-1"))
 	require.NoError(t, err)
 	require.Equal(t, payment.VerdictClaimed, verdict)
 	require.Equal(t, lost.Attempt.Number, held.Attempt.Number)
@@ -33,11 +32,10 @@ func TestSettleOfAnotherClaimOnTheSameAttempt(t *testing.T) {
 	require.NoError(t, s.Settle(t.Context(), approved(held)))
 }
 
-// TestSettleAfterTheEndIsRecorded keeps the end that was recorded first.
-func TestSettleAfterTheEndIsRecorded(t *testing.T) {
+func TestSettle_KeepsTheEndThatWasRecordedFirst(t *testing.T) {
 	t.Parallel()
 	s := open(t, migrated(t), mysqlstore.Options{})
-	p, _, err := s.Claim(t.Context(), ask(t, "order-1"))
+	p, _, err := s.Claim(t.Context(), request(t, "order-1"))
 	require.NoError(t, err)
 	require.NoError(t, s.Renew(t.Context(), payment.Renewal{
 		ClaimRef: p.ClaimRef(), Lease: time.Hour,

@@ -29,7 +29,7 @@ func onOneConnection(t *testing.T) *Payments {
 	return s
 }
 
-func ask(t testing.TB, id payment.OrderID) payment.ClaimRequest {
+func request(t testing.TB, id payment.OrderID) payment.ClaimRequest {
 	t.Helper()
 	usd, err := payment.ParseCurrency("USD")
 	require.NoError(t, err)
@@ -41,7 +41,7 @@ func ask(t testing.TB, id payment.OrderID) payment.ClaimRequest {
 	}
 }
 
-// rules are those of a gateway that honours keys for ever.
+// rules are for a gateway that never forgets keys.
 var rules = payment.KeyRules{
 	Capabilities: payment.Capabilities{
 		Gateway: "https://gateway.example", HonoursKeys: true, LookupForgets: true, SavesDeclines: true,
@@ -60,7 +60,7 @@ func approved(p payment.Payment) payment.Settlement {
 	}
 }
 
-// statements returns what the server counts of the connection's statements.
+// statements returns the server's counters of the connection's statements.
 func statements(t *testing.T, s *Payments) map[string]int {
 	t.Helper()
 	rows, err := s.db.QueryContext(t.Context(), "SHOW SESSION STATUS WHERE Variable_name IN "+
@@ -78,13 +78,13 @@ func statements(t *testing.T, s *Payments) map[string]int {
 	return counts
 }
 
-// counted returns what do adds to the counters that it changes.
+// counted returns by how much do increments each counter.
 func counted(t *testing.T, s *Payments, do func()) map[string]int {
 	t.Helper()
 	before := statements(t, s)
 	do()
 	after := statements(t, s)
-	after["Questions"] -= after["Com_show_status"] - before["Com_show_status"] // not counting ourselves
+	after["Questions"] -= after["Com_show_status"] - before["Com_show_status"] // without those of statements()
 	delete(after, "Com_show_status")
 	for name := range after {
 		if after[name] -= before[name]; after[name] == 0 {
@@ -94,12 +94,12 @@ func counted(t *testing.T, s *Payments, do func()) map[string]int {
 	return after
 }
 
-// TestStatementsOfASuccess: the happy path is two statements, each its own transaction.
-func TestStatementsOfASuccess(t *testing.T) {
+// A payment that succeeds at once is two statements, each its own transaction.
+func TestStatements_OfASuccess(t *testing.T) {
 	t.Parallel()
 	s := onOneConnection(t)
 	spent := counted(t, s, func() {
-		p, verdict, err := s.Claim(t.Context(), ask(t, "order-1"))
+		p, verdict, err := s.Claim(t.Context(), request(t, "order-1"))
 		require.NoError(t, err)
 		require.Equal(t, payment.VerdictClaimed, verdict)
 		require.NoError(t, s.Settle(t.Context(), approved(p)))
@@ -107,16 +107,16 @@ func TestStatementsOfASuccess(t *testing.T) {
 	require.Equal(t, map[string]int{"Questions": 2, "Com_insert": 1, "Com_update": 1}, spent)
 }
 
-// TestStatementsOfAnIdleService: less than two and a half a second, with a beat and a look at the API
-// keys each 2 s, and the next due time asked for each second. One more each 2 s as long as there is no
-// active key.
-func TestStatementsOfAnIdleService(t *testing.T) {
+// An idle service sends fewer than 2.5 statements per second: a heartbeat and a query for the API keys
+// every 2 s, and a query for the next due time every second. Without an active key, it sends one more
+// every 2 s.
+func TestStatements_OfAnIdleService(t *testing.T) {
 	t.Parallel()
 	s := onOneConnection(t)
 	require.NoError(t, s.Heartbeat(t.Context(), "replica-a"))
 	key, _ := apikey.New("shop", apikey.Scopes{apikey.ScopePay})
 	require.NoError(t, s.Keys().Create(t.Context(), key))
-	const beats = 4 // in 8 s, with half as many looks at the others
+	const beats = 4 // in 8 s, with half as many queries for the other replicas'
 	spent := counted(t, s, func() {
 		for i := range beats {
 			require.NoError(t, s.Heartbeat(t.Context(), "replica-a"))
@@ -141,9 +141,8 @@ func TestStatementsOfAnIdleService(t *testing.T) {
 	require.Equal(t, map[string]int{"Questions": 2, "Com_select": 2}, spent)
 }
 
-// TestStatementsOfAKey: to check one asks the database nothing, however often; that keys were used is one
-// statement a minute, for all of them.
-func TestStatementsOfAKey(t *testing.T) {
+// Checking a key sends no statement. Recording the use of all keys is one statement per minute.
+func TestStatements_OfAKey(t *testing.T) {
 	t.Parallel()
 	s := onOneConnection(t)
 	var secrets []string
@@ -172,9 +171,9 @@ func TestStatementsOfAKey(t *testing.T) {
 	require.Equal(t, map[string]int{"Questions": 1, "Com_update": 1}, spent)
 }
 
-// TestSettledAtOnceAsByTheDomain settles the same payment by one statement and by the domain
-// under a lock, and compares all that is stored.
-func TestSettledAtOnceAsByTheDomain(t *testing.T) {
+// The same payment is settled by the UPDATE, and by the domain under a lock, and all that is stored is
+// compared.
+func TestSettle_FastEqualsTheDomain(t *testing.T) {
 	t.Parallel()
 	long := strings.Repeat("жø€漢", payment.MaxMessageBytes)
 	for name, change := range map[string]func(*payment.Settlement){
@@ -195,7 +194,7 @@ func TestSettledAtOnceAsByTheDomain(t *testing.T) {
 			s := onOneConnection(t)
 			held := resumed
 			if name == "approved" {
-				held = doubtful // which an approval ends, and nothing else
+				held = doubtful // a doubt that only an approval ends
 			}
 			atOnce, locked := held(t, s, payment.OrderID(name+" at once")), held(t, s, payment.OrderID(name))
 			settlement := approved(atOnce)
@@ -218,9 +217,9 @@ func TestSettledAtOnceAsByTheDomain(t *testing.T) {
 	}
 }
 
-// TestADoubtIsNotSettledAtOnce: whatever a worker makes of it, one statement or many leave a decline
-// or a failure in doubt to the domain, which keeps the payment unresolved.
-func TestADoubtIsNotSettledAtOnce(t *testing.T) {
+// A decline or a failure of a payment in doubt is never settled by the UPDATE. The domain keeps the
+// payment unresolved.
+func TestSettle_DoubtIsLeftToTheDomain(t *testing.T) {
 	t.Parallel()
 	for _, state := range []payment.State{payment.StateDeclined, payment.StateFailed} {
 		s := onOneConnection(t)
@@ -233,9 +232,9 @@ func TestADoubtIsNotSettledAtOnce(t *testing.T) {
 			ids, all = append(ids, id), append(all, settlement)
 		}
 		require.NoError(t, s.Settle(t.Context(), all[0]))
-		require.Equal(t, []error{errNotBatched, errNotBatched}, s.settleBatch(settlings(t, all[1:]...)))
+		require.Equal(t, []error{errNotBatched, errNotBatched}, s.settleBatch(newSettlements(t, all[1:]...)))
 		for i, id := range ids {
-			require.NoError(t, s.Settle(t.Context(), all[i]), "repeated, or alone")
+			require.NoError(t, s.Settle(t.Context(), all[i]), "repeated, or on its own")
 			h := historyOf(t, s, id)
 			require.Equal(t, payment.StateUnresolved, h.Payment.State)
 			require.True(t, h.Payment.Doubt.Any())
@@ -243,27 +242,26 @@ func TestADoubtIsNotSettledAtOnce(t *testing.T) {
 	}
 }
 
-// resumed returns a payment that has a round behind it whose only attempt was not charged, and is claimed.
+// resumed returns a claimed payment after a round whose only attempt was not charged.
 func resumed(t *testing.T, s *Payments, id payment.OrderID) payment.Payment {
 	t.Helper()
-	p, _, err := s.Claim(t.Context(), ask(t, id))
+	p, _, err := s.Claim(t.Context(), request(t, id))
 	require.NoError(t, err)
 	require.NoError(t, s.Settle(t.Context(), payment.Settlement{
 		ClaimRef: p.ClaimRef(), Outcome: payment.Outcome{State: payment.StateScheduled},
 		End: &payment.AttemptEnd{Result: payment.Result{Class: payment.ClassNotCharged}},
 	}))
-	p, verdict, err := s.Claim(t.Context(), ask(t, id))
+	p, verdict, err := s.Claim(t.Context(), request(t, id))
 	require.NoError(t, err)
 	require.Equal(t, payment.VerdictClaimed, verdict)
 	require.False(t, p.Doubt.Any())
 	return p
 }
 
-// doubtful returns a payment that has a round with an unknown outcome, a strike and a lookup
-// behind it, and is claimed.
+// doubtful returns a claimed payment after a round with an unknown outcome, a lost worker and a lookup.
 func doubtful(t *testing.T, s *Payments, id payment.OrderID) payment.Payment {
 	t.Helper()
-	a := ask(t, id)
+	a := request(t, id)
 	a.Lease, a.Deferred = 0, true
 	_, _, err := s.Claim(t.Context(), a)
 	require.NoError(t, err)
@@ -294,7 +292,7 @@ func historyOf(t *testing.T, s *Payments, id payment.OrderID) ports.History {
 	return h
 }
 
-// sinceStart makes two payments comparable that were settled at different times.
+// sinceStart removes the differences between two payments that were settled at different times.
 func sinceStart(h ports.History) payment.Payment {
 	p := h.Payment
 	p.Attempt.EndedAt = time.Time{}.Add(p.Attempt.EndedAt.Sub(p.Attempt.StartedAt))
@@ -304,8 +302,8 @@ func sinceStart(h ports.History) payment.Payment {
 	return p
 }
 
-// TestSession: what a connection must have, whatever the server's own settings are.
-func TestSession(t *testing.T) {
+// Every connection has these variables, independent of the server's settings.
+func TestSession_Variables(t *testing.T) {
 	t.Parallel()
 	s := onOneConnection(t)
 	for variable, want := range map[string]string{
@@ -319,16 +317,15 @@ func TestSession(t *testing.T) {
 	}
 }
 
-// TestNoFreeConnection: a wait for the pool ends with the caller's patience, and has written
-// nothing.
-func TestNoFreeConnection(t *testing.T) {
+// The wait for a connection ends with the caller's ctx, and nothing is written.
+func TestPayments_NoFreeConnection(t *testing.T) {
 	t.Parallel()
 	s := onOneConnection(t)
 	conn, err := s.db.Conn(t.Context())
 	require.NoError(t, err)
 	ctx, cancel := context.WithTimeout(t.Context(), 20*time.Millisecond)
 	defer cancel()
-	_, _, err = s.Claim(ctx, ask(t, "order-1"))
+	_, _, err = s.Claim(ctx, request(t, "order-1"))
 	require.ErrorIs(t, err, ports.ErrUnavailable)
 	require.ErrorIs(t, err, context.DeadlineExceeded, "the cause is kept")
 	require.NoError(t, conn.Close())

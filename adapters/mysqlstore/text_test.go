@@ -11,8 +11,8 @@ import (
 	"paymentd/core/payment"
 )
 
-// words are what a gateway may say of a decline.
-const words = "no 💸, désolé"
+// message is a gateway's text about a decline.
+const message = "no 💸, désolé"
 
 func declined(p payment.Payment, message string) payment.Settlement {
 	return payment.Settlement{
@@ -22,8 +22,8 @@ func declined(p payment.Payment, message string) payment.Settlement {
 	}
 }
 
-// TestWords_ServerForcesAnotherCharacterSet: it takes no notice of the one that the handshake names.
-func TestWords_ServerForcesAnotherCharacterSet(t *testing.T) {
+// The server ignores the character set of the handshake.
+func TestText_ServerForcesAnotherCharacterSet(t *testing.T) {
 	t.Parallel()
 	for _, forced := range []string{"utf8mb3", "latin1"} {
 		t.Run(forced, func(t *testing.T) {
@@ -39,9 +39,9 @@ func TestWords_ServerForcesAnotherCharacterSet(t *testing.T) {
 			require.NoError(t, err)
 			require.NoError(t, schema.Up(t.Context()))
 			for i, m := range modes {
-				p, _, err := m.open(t, databaseURL).Claim(t.Context(), ask(t, payment.OrderID("order-"+string(rune('1'+i)))))
+				p, _, err := m.open(t, databaseURL).Claim(t.Context(), request(t, payment.OrderID("order-"+string(rune('1'+i)))))
 				require.NoError(t, err)
-				requireDeclined(t, m, databaseURL, p, words, words)
+				requireDeclined(t, m, databaseURL, p, message, message)
 			}
 		})
 	}
@@ -59,18 +59,18 @@ func requireDeclined(t *testing.T, m mode, databaseURL string, p payment.Payment
 	require.Equal(t, stored, p.Attempt.Message)
 }
 
-// narrow are tables whose texts have become another's since they were made.
+// narrow are changes of the text columns' type.
 var narrow = map[string]struct {
 	column string // its new type
-	stored string // what becomes of words
+	stored string // what is stored of message
 }{
 	"utf8mb3": {"VARCHAR(500) CHARACTER SET utf8mb3 NOT NULL", "no ?, d?sol?"},
 	"ascii":   {"VARCHAR(500) CHARACTER SET ascii NOT NULL", "no ?, d?sol?"},
 	"short":   {"VARCHAR(4) NOT NULL", ""},
 }
 
-// TestWords_RefusedByTheTable are left out, in every write that has some.
-func TestWords_RefusedByTheTable(t *testing.T) {
+// Every write with text is stored without the text that the table refuses.
+func TestText_RefusedByTheTable(t *testing.T) {
 	t.Parallel()
 	for name, c := range narrow {
 		for _, m := range modes {
@@ -83,28 +83,28 @@ func TestWords_RefusedByTheTable(t *testing.T) {
 					"events MODIFY detail", "events MODIFY replica",
 				} {
 					if name == "short" && column == "events MODIFY replica" {
-						continue // a name is not left out
+						continue // names are not dropped
 					}
 					execute(t, db, "ALTER TABLE "+column+" "+c.column)
 				}
-				p, _, err := s.Claim(t.Context(), ask(t, "order-1"))
+				p, _, err := s.Claim(t.Context(), request(t, "order-1"))
 				require.NoError(t, err)
-				requireDeclined(t, m, databaseURL, p, words, c.stored)
+				requireDeclined(t, m, databaseURL, p, message, c.stored)
 
-				p, _, err = s.Claim(t.Context(), ask(t, "order-2"))
+				p, _, err = s.Claim(t.Context(), request(t, "order-2"))
 				require.NoError(t, err)
 				require.NoError(t, s.Renew(t.Context(), payment.Renewal{
 					ClaimRef: p.ClaimRef(), Next: true, Lease: lease,
-					End: payment.AttemptEnd{Result: payment.Result{Class: payment.ClassUnknownAnswered, Message: words}},
+					End: payment.AttemptEnd{Result: payment.Result{Class: payment.ClassUnknownAnswered, Message: message}},
 				}))
 				p, err = s.Find(t.Context(), "order-2")
 				require.NoError(t, err)
 				st := unresolved(p)
-				st.Outcome.Reason, st.Event = words, payment.EventScheduled
+				st.Outcome.Reason, st.Event = message, payment.EventScheduled
 				require.NoError(t, s.Settle(t.Context(), st))
 				require.NoError(t, s.Resolve(t.Context(), payment.Resolution{
 					OrderID: "order-2", By: "Zoë 💼",
-					Outcome: payment.Outcome{State: payment.StateFailed, Reason: words},
+					Outcome: payment.Outcome{State: payment.StateFailed, Reason: message},
 				}))
 				h, err := s.History(t.Context(), "order-2")
 				require.NoError(t, err)
@@ -118,8 +118,8 @@ func TestWords_RefusedByTheTable(t *testing.T) {
 	}
 }
 
-// TestWords_RefusedNames: a claim, an import and the queue are not held up by a name.
-func TestWords_RefusedNames(t *testing.T) {
+// A claim, an import and the queue work with a name that the table refuses.
+func TestText_RefusedNames(t *testing.T) {
 	t.Parallel()
 	for _, m := range modes {
 		t.Run(m.name, func(t *testing.T) {
@@ -131,13 +131,13 @@ func TestWords_RefusedNames(t *testing.T) {
 			} {
 				execute(t, db, "ALTER TABLE "+column+" VARCHAR(40) CHARACTER SET ascii NOT NULL")
 			}
-			a := ask(t, "order-1")
+			a := request(t, "order-1")
 			a.Replica, a.Lease = "hôst-"+strings.Repeat("x", 60), 0
 			_, verdict, err := s.Claim(t.Context(), a)
 			require.NoError(t, err)
 			require.Equal(t, payment.VerdictClaimed, verdict)
 
-			queue := terms(payment.WorkTakeovers)
+			queue := policy(payment.WorkTakeovers)
 			queue.Replica = a.Replica
 			due, err := s.ClaimDue(t.Context(), queue, 10)
 			require.NoError(t, err)
@@ -154,8 +154,8 @@ func TestWords_RefusedNames(t *testing.T) {
 	}
 }
 
-// TestWords_OfAnySort: what no database takes as it is, or no terminal should get, is made harmless.
-func TestWords_OfAnySort(t *testing.T) {
+// Characters that databases refuse or terminals obey are replaced.
+func TestText_ControlCharacters(t *testing.T) {
 	t.Parallel()
 	s := open(t, migrated(t), mysqlstore.Options{})
 	for said, stored := range map[string]string{
@@ -167,7 +167,7 @@ func TestWords_OfAnySort(t *testing.T) {
 		"\U0010FFFF\u0301ok": "\U0010FFFF\u0301ok",
 		"'; DROP TABLE \\":   "'; DROP TABLE \\",
 	} {
-		p, _, err := s.Claim(t.Context(), ask(t, "order-1"))
+		p, _, err := s.Claim(t.Context(), request(t, "order-1"))
 		require.NoError(t, err)
 		require.NoError(t, s.Settle(t.Context(), declined(p, said)))
 		p, err = s.Find(t.Context(), "order-1")

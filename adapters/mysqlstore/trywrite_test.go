@@ -15,7 +15,7 @@ import (
 	"paymentd/ports"
 )
 
-// withRights returns the repository as a user of the tables who may do no more than the rights say.
+// withRights returns a repository whose user has only these rights on the tables.
 func withRights(t *testing.T, rights ...string) *mysqlstore.Payments {
 	t.Helper()
 	databaseURL := migrated(t)
@@ -36,8 +36,7 @@ func withRights(t *testing.T, rights ...string) *mysqlstore.Payments {
 	return open(t, u.String(), mysqlstore.Options{})
 }
 
-// TestTryWriteAsks for all the rights that a payment needs, and on which tables.
-func TestTryWriteAsks(t *testing.T) {
+func TestTryWrite_NeedsTheRightsOfAPayment(t *testing.T) {
 	t.Parallel()
 	require.NoError(t, withRights(t, "SELECT, INSERT, UPDATE, DELETE ON DB.*").TryWrite(t.Context()))
 	for name, rights := range map[string][]string{
@@ -69,20 +68,20 @@ func TestTryWriteAsks(t *testing.T) {
 	}
 }
 
-// TestNoRightToWrite is an unavailable database to callers: they may repeat the request.
-func TestNoRightToWrite(t *testing.T) {
+// Without the right to write, the database is unavailable: a repetition of the request is safe.
+func TestClaim_NoRightToWriteIsUnavailable(t *testing.T) {
 	t.Parallel()
 	s := withRights(t, "SELECT ON DB.*")
-	_, _, err := s.Claim(t.Context(), ask(t, "order-1"))
+	_, _, err := s.Claim(t.Context(), request(t, "order-1"))
 	require.ErrorIs(t, err, ports.ErrNotWritable)
 	require.NotErrorIs(t, err, ports.ErrInDoubt)
 	require.ErrorIs(t, s.Heartbeat(t.Context(), "replica-a"), ports.ErrNotWritable)
-	_, err = s.ClaimDue(t.Context(), terms(payment.WorkCharges), 10)
+	_, err = s.ClaimDue(t.Context(), policy(payment.WorkCharges), 10)
 	require.NoError(t, err, "nothing is due")
 }
 
-// TestTryWriteNamesTheSwitch that keeps a server from taking writes, and notices when it is off.
-func TestTryWriteNamesTheSwitch(t *testing.T) {
+// The error names the read-only setting, until it is off.
+func TestTryWrite_NamesTheReadOnlySetting(t *testing.T) {
 	t.Parallel()
 	server, err := mysqltest.Start(t.Context(), mysqltest.Config{})
 	require.NoError(t, err)
@@ -95,7 +94,7 @@ func TestTryWriteNamesTheSwitch(t *testing.T) {
 	u, err := url.Parse(databaseURL)
 	require.NoError(t, err)
 	admin := raw(t, databaseURL)
-	// A user who is not above read_only, as root is.
+	// Unlike root, the user obeys read_only.
 	execute(t, admin, "CREATE USER 'app'@'%' IDENTIFIED BY 'secret'")
 	execute(t, admin, "GRANT SELECT, INSERT, UPDATE, DELETE ON payments.* TO 'app'@'%'")
 	u.User = url.UserPassword("app", "secret")
@@ -106,7 +105,7 @@ func TestTryWriteNamesTheSwitch(t *testing.T) {
 	err = s.TryWrite(t.Context())
 	require.ErrorIs(t, err, ports.ErrNotWritable)
 	require.ErrorContains(t, err, "the server is read-only: read_only")
-	_, _, err = s.Claim(t.Context(), ask(t, "order-1"))
+	_, _, err = s.Claim(t.Context(), request(t, "order-1"))
 	require.ErrorIs(t, err, ports.ErrUnavailable)
 	require.NotErrorIs(t, err, ports.ErrInDoubt)
 

@@ -16,9 +16,9 @@ import (
 	"paymentd/core/payment"
 )
 
-// TestErrorThatComesOnce: whatever number a server or a proxy gives to a statement before the COMMIT, or
-// to the COMMIT itself, the change is made by a second try.
-func TestErrorThatComesOnce(t *testing.T) {
+// A server or a proxy returns an error to a statement before the COMMIT, or to the COMMIT itself. The
+// second try makes the change.
+func TestPayments_TransientErrorIsRetried(t *testing.T) {
 	t.Parallel()
 	for _, number := range []uint16{
 		1040, 1053, 1105, 1203, 1205, 1226, 1836, 1927, 1969, 2013, 3024, 3101, 4031, 8022, 9001, 65000,
@@ -35,14 +35,14 @@ func TestErrorThatComesOnce(t *testing.T) {
 				l.cutAt(plan{statement: statement, refuse: refusal(number, state)})
 			}
 			refuse("INSERT INTO payments")
-			p, verdict, err := s.Claim(t.Context(), ask(t, "order-1"))
+			p, verdict, err := s.Claim(t.Context(), request(t, "order-1"))
 			require.NoError(t, err)
 			require.True(t, l.wasCut())
 			require.Equal(t, payment.VerdictClaimed, verdict)
 			require.Equal(t, int64(1), p.Fence)
 
 			refuse("FOR UPDATE")
-			_, verdict, err = s.Claim(t.Context(), ask(t, "order-1"))
+			_, verdict, err = s.Claim(t.Context(), request(t, "order-1"))
 			require.NoError(t, err)
 			require.True(t, l.wasCut())
 			require.Equal(t, payment.VerdictBusy, verdict)
@@ -57,7 +57,7 @@ func TestErrorThatComesOnce(t *testing.T) {
 			require.True(t, l.wasCut())
 			require.Equal(t, payment.StateSucceeded, p.State)
 
-			p, _, err = s.Claim(t.Context(), ask(t, "order-2"))
+			p, _, err = s.Claim(t.Context(), request(t, "order-2"))
 			require.NoError(t, err)
 			refuse(commit)
 			require.NoError(t, s.Settle(t.Context(), unresolved(p)))
@@ -66,8 +66,7 @@ func TestErrorThatComesOnce(t *testing.T) {
 	}
 }
 
-// TestErrorThatIsTheStatementsOwn is returned at once.
-func TestErrorThatIsTheStatementsOwn(t *testing.T) {
+func TestPayments_PermanentErrorIsReturnedAtOnce(t *testing.T) {
 	t.Parallel()
 	l, linked := newLink(t, migrated(t))
 	s := open(t, linked, mysqlstore.Options{})
@@ -76,22 +75,21 @@ func TestErrorThatIsTheStatementsOwn(t *testing.T) {
 	require.ErrorContains(t, err, "1054")
 }
 
-// TestTooManyConnectionsOfTheUser: a server that turns a connection away is asked again.
-func TestTooManyConnectionsOfTheUser(t *testing.T) {
+func TestPayments_RefusedConnectionIsRetried(t *testing.T) {
 	t.Parallel()
 	databaseURL, db := withRaw(t)
 	databaseURL = ofLimitedUser(t, db, databaseURL)
 	l, linked := newLink(t, databaseURL)
 	held, err := mysqlstore.Open(databaseURL, mysqlstore.Options{})
 	require.NoError(t, err)
-	require.NoError(t, held.Ready(t.Context())) // which keeps its connection
+	require.NoError(t, held.Ready(t.Context())) // keeps its connection open
 	l.onAccept(func(n int) {
 		if n == 2 {
 			_ = held.Close()
 		}
 	})
 	s := open(t, linked, mysqlstore.Options{})
-	_, verdict, err := s.Claim(t.Context(), ask(t, "order-1"))
+	_, verdict, err := s.Claim(t.Context(), request(t, "order-1"))
 	require.NoError(t, err)
 	require.Equal(t, payment.VerdictClaimed, verdict)
 }
@@ -112,8 +110,7 @@ func ofLimitedUser(t *testing.T, db *sql.DB, databaseURL string) string {
 	return u.String()
 }
 
-// TestConnectionThatIsKilled in the moment in which it is used.
-func TestConnectionThatIsKilled(t *testing.T) {
+func TestPayments_KilledConnectionIsRetried(t *testing.T) {
 	t.Parallel()
 	databaseURL, db := withRaw(t)
 	l, linked := newLink(t, databaseURL)
@@ -130,7 +127,7 @@ func TestConnectionThatIsKilled(t *testing.T) {
 			t.Error(err)
 		}
 	}})
-	_, verdict, err := s.Claim(t.Context(), ask(t, "order-1"))
+	_, verdict, err := s.Claim(t.Context(), request(t, "order-1"))
 	require.NoError(t, err)
 	require.True(t, l.wasCut())
 	require.Equal(t, payment.VerdictClaimed, verdict)

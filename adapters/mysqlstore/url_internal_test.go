@@ -37,7 +37,7 @@ func TestParseURL(t *testing.T) {
 	}
 }
 
-func TestParseURLSaysWhatIsWrong(t *testing.T) {
+func TestParseURL_Errors(t *testing.T) {
 	t.Parallel()
 	const secret = "s3cret"
 	for url, want := range map[string]string{
@@ -74,7 +74,7 @@ func TestParseURLSaysWhatIsWrong(t *testing.T) {
 	}
 }
 
-func TestDriverSettings(t *testing.T) {
+func TestForPayments_DriverSettings(t *testing.T) {
 	t.Parallel()
 	config, err := parseURL("mysql://pay:x@h/p")
 	require.NoError(t, err)
@@ -88,5 +88,5 @@ func TestDriverSettings(t *testing.T) {
 		require.Contains(t, strings.Split(dsn[strings.Index(dsn, "?")+1:], "&"), setting)
 	}
 	require.Equal(t, time.UTC, c.Loc)
-	require.Empty(t, config.Params, "the parsed configuration is left as it is")
+	require.Empty(t, config.Params, "the parsed configuration is unchanged")
 }

@@ -15,7 +15,7 @@ import (
 	"paymentd/core/payment"
 )
 
-// openedStore returns a repository with its schema.
+// openedStore returns a repository whose schema is current.
 func openedStore(t *testing.T) *Payments {
 	t.Helper()
 	databaseURL := "sqlite:" + filepath.Join(t.TempDir(), "paymentd.db")
@@ -30,8 +30,8 @@ func openedStore(t *testing.T) *Payments {
 
 var errOwn = errors.New("its own")
 
-// opening inserts the payment of an order, and then fails if it shall.
-func opening(t *testing.T, id payment.OrderID, then error) change {
+// inserting inserts the payment of an order, and returns the error then.
+func inserting(t *testing.T, id payment.OrderID, then error) change {
 	t.Helper()
 	usd, err := payment.ParseCurrency("USD")
 	require.NoError(t, err)
@@ -45,7 +45,7 @@ func opening(t *testing.T, id payment.OrderID, then error) change {
 	}
 }
 
-// stored returns those of the orders that have a payment.
+// stored returns the orders that have a payment.
 func stored(t *testing.T, s *Payments, orders ...payment.OrderID) (found []payment.OrderID) {
 	t.Helper()
 	for _, id := range orders {
@@ -56,12 +56,11 @@ func stored(t *testing.T, s *Payments, orders ...payment.OrderID) (found []payme
 	return found
 }
 
-// TestBadChangesAmongGood: a change that fails is undone, and those beside it are not.
-func TestBadChangesAmongGood(t *testing.T) {
+func TestWriteBatch_BadChangeDoesNotFailOthers(t *testing.T) {
 	t.Parallel()
 	s := openedStore(t)
 	errs := s.writeBatch([]change{
-		opening(t, "good-1", nil), opening(t, "bad", errOwn), opening(t, "good-2", nil), opening(t, "good-1", nil),
+		inserting(t, "good-1", nil), inserting(t, "bad", errOwn), inserting(t, "good-2", nil), inserting(t, "good-1", nil),
 	})
 	require.NoError(t, errs[0])
 	require.ErrorIs(t, errs[1], errOwn)
@@ -69,20 +68,19 @@ func TestBadChangesAmongGood(t *testing.T) {
 	require.ErrorContains(t, errs[3], "UNIQUE constraint failed")
 	require.Equal(t, []payment.OrderID{"good-1", "good-2"}, stored(t, s, "good-1", "bad", "good-2"))
 
-	require.ErrorIs(t, s.writeBatch([]change{opening(t, "bad", errOwn)})[0], errOwn)
+	require.ErrorIs(t, s.writeBatch([]change{inserting(t, "bad", errOwn)})[0], errOwn)
 	require.Empty(t, stored(t, s, "bad"))
 }
 
-// TestAChangeThatEndsTheTransaction: some errors undo all that was done before. The others are
-// made again, without it.
-func TestAChangeThatEndsTheTransaction(t *testing.T) {
+// Some errors roll back the whole transaction. The other changes are then made on their own.
+func TestWriteBatch_ErrorThatEndsTheTransaction(t *testing.T) {
 	t.Parallel()
 	s := openedStore(t)
 	_, err := s.writer.ExecContext(t.Context(), `CREATE TRIGGER poison BEFORE INSERT ON payments
 		WHEN NEW.order_id = 'bad' BEGIN SELECT RAISE(ROLLBACK, 'poisoned'); END`)
 	require.NoError(t, err)
 	errs := s.writeBatch([]change{
-		opening(t, "good-1", nil), opening(t, "bad", nil), opening(t, "good-2", nil),
+		inserting(t, "good-1", nil), inserting(t, "bad", nil), inserting(t, "good-2", nil),
 	})
 	require.NoError(t, errs[0])
 	require.ErrorContains(t, errs[1], "poisoned")
@@ -90,15 +88,14 @@ func TestAChangeThatEndsTheTransaction(t *testing.T) {
 	require.Equal(t, []payment.OrderID{"good-1", "good-2"}, stored(t, s, "good-1", "bad", "good-2"))
 }
 
-// TestAPanicIsItsOwn: a change that panics does so for its own caller alone.
-func TestAPanicIsItsOwn(t *testing.T) {
+func TestWrite_PanicReachesItsCallerOnly(t *testing.T) {
 	t.Parallel()
 	s := openedStore(t)
 	var all sync.WaitGroup
 	for i := range 8 {
 		all.Go(func() {
 			id := payment.OrderID(fmt.Sprint("good-", i))
-			if err := s.write(t.Context(), opening(t, id, nil)); err != nil {
+			if err := s.write(t.Context(), inserting(t, id, nil)); err != nil {
 				t.Errorf("%s: %v", id, err)
 			}
 		})
@@ -118,8 +115,8 @@ func TestAPanicIsItsOwn(t *testing.T) {
 	}
 }
 
-// TestChangesShareATransaction holds the write lock until many wait, and counts the commits.
-func TestChangesShareATransaction(t *testing.T) {
+// The write lock is held until many changes wait, and the commits are counted.
+func TestWrite_ChangesShareATransaction(t *testing.T) {
 	t.Parallel()
 	s := openedStore(t)
 	begun, held := make(chan struct{}), make(chan struct{})
@@ -150,5 +147,5 @@ func TestChangesShareATransaction(t *testing.T) {
 	waiting.Wait()
 	close(held)
 	all.Wait()
-	require.Less(t, len(moments), maxBatchRows/4, "each transaction has its moment")
+	require.Less(t, len(moments), maxBatchRows/4, "each transaction has its own now")
 }

@@ -20,7 +20,7 @@ func TestContract(t *testing.T) {
 	})
 }
 
-func TestStoredRows(t *testing.T) {
+func TestContract_StoredRows(t *testing.T) {
 	t.Parallel()
 	portstest.StoredRows(t, func(t testing.TB) portstest.Stored {
 		t.Helper()
@@ -33,7 +33,7 @@ func TestStoredRows(t *testing.T) {
 	})
 }
 
-func TestKeysContract(t *testing.T) {
+func TestContract_Keys(t *testing.T) {
 	t.Parallel()
 	portstest.Keys(t, func(t testing.TB) ports.Keys {
 		t.Helper()

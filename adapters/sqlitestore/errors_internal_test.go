@@ -15,14 +15,14 @@ import (
 	"paymentd/ports"
 )
 
-// codeError is an error with a result code of SQLite's.
+// codeError is an error with a SQLite result code.
 type codeError int
 
 func (e codeError) Error() string { return fmt.Sprintf("result %d", int(e)) }
 func (e codeError) Code() int     { return int(e) }
 
-// TestResults: what is known of a change after each result code of SQLite's, before and at the COMMIT.
-func TestResults(t *testing.T) {
+// Every SQLite result code is classified, before and at the COMMIT.
+func TestErrors_ResultCodesAreClassified(t *testing.T) {
 	t.Parallel()
 	for name, c := range map[string]struct {
 		codes            []int
@@ -39,7 +39,7 @@ func TestResults(t *testing.T) {
 			},
 			before: ports.ErrUnavailable, atCommit: ports.ErrInDoubt,
 		},
-		"the statement's own fault, or the file's": {codes: []int{
+		"permanent errors": {codes: []int{
 			sqlite3.SQLITE_ERROR, sqlite3.SQLITE_CONSTRAINT, sqlite3.SQLITE_CONSTRAINT_CHECK, sqlite3.SQLITE_MISMATCH,
 			sqlite3.SQLITE_TOOBIG, sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB, sqlite3.SQLITE_RANGE, sqlite3.SQLITE_MISUSE,
 		}},
@@ -58,7 +58,7 @@ func TestResults(t *testing.T) {
 	}
 }
 
-// kind returns what a caller learns from err: one of the errors of package ports, or nil.
+// kind returns the error of package ports that err is, or nil.
 func kind(err error) error {
 	for _, k := range []error{ports.ErrInDoubt, ports.ErrUnavailable} {
 		if errors.Is(err, k) {
@@ -68,8 +68,8 @@ func kind(err error) error {
 	return nil
 }
 
-// TestErrorThatComesOnce: a change and a read are tried again; one whose error stays is bounded.
-func TestErrorThatComesOnce(t *testing.T) {
+// A change and a read are retried a limited number of times.
+func TestPayments_TransientErrorIsRetried(t *testing.T) {
 	t.Parallel()
 	_, s := migrated(t)
 	for _, code := range []int{
@@ -91,7 +91,7 @@ func TestErrorThatComesOnce(t *testing.T) {
 		require.ErrorIs(t, s.write(t.Context(), change), ports.ErrUnavailable)
 		require.Equal(t, maxTries, calls)
 	}
-	_, verdict, err := s.Claim(t.Context(), ask(t, "order-1"))
+	_, verdict, err := s.Claim(t.Context(), request(t, "order-1"))
 	require.NoError(t, err)
 	require.Equal(t, payment.VerdictClaimed, verdict)
 }

@@ -18,7 +18,7 @@ import (
 	"paymentd/ports"
 )
 
-// replaceByCopy puts a copy of the file in its place, as an editor or mv does.
+// replaceByCopy replaces the file by a copy, as an editor or mv does.
 func replaceByCopy(path string) error {
 	content, err := os.ReadFile(path)
 	if err != nil {
@@ -30,33 +30,33 @@ func replaceByCopy(path string) error {
 	return os.Rename(path+".copy", path)
 }
 
-// damages are changes to the files of a database that is open. Each of them loses, at the
-// next start, what is committed after it.
+// damages are changes to the files of an open database. After each, a commit would be lost at the next
+// start.
 var damages = map[string]func(path string) error{
 	"the file is removed":             os.Remove,
 	"the file is renamed":             func(path string) error { return os.Rename(path, path+".old") },
-	"the file is cut off":             func(path string) error { return os.Truncate(path, 0) },
-	"the file is cut off by a page":   cutPage,
+	"the file is truncated":           func(path string) error { return os.Truncate(path, 0) },
+	"the file lacks its last page":    cutPage,
 	"the log is removed":              func(path string) error { return os.Remove(path + "-wal") },
-	"the log is cut off":              func(path string) error { return os.Truncate(path+"-wal", 0) },
+	"the log is truncated":            func(path string) error { return os.Truncate(path+"-wal", 0) },
 	"the index of the log is removed": func(path string) error { return os.Remove(path + "-shm") },
 	"all three are removed": func(path string) error {
 		return errors.Join(os.Remove(path), os.Remove(path+"-wal"), os.Remove(path+"-shm"))
 	},
 	"the file is replaced by a copy": replaceByCopy,
 	"the log is replaced by a copy":  func(path string) error { return replaceByCopy(path + "-wal") },
-	"the file is renamed and a link leads to it": func(path string) error {
+	"the file is renamed and a link names it": func(path string) error {
 		return errors.Join(os.Rename(path, path+".old"), os.Symlink(path+".old", path))
 	},
 	"the folder is renamed": func(path string) error {
 		return errors.Join(os.Rename(filepath.Dir(path), filepath.Dir(path)+".old"), os.Mkdir(filepath.Dir(path), 0o700))
 	},
-	"another file is put in the place of a removed one": func(path string) error {
+	"the file is removed and another one created": func(path string) error {
 		return errors.Join(os.Remove(path), os.WriteFile(path, nil, fileMode))
 	},
 }
 
-// cutPage takes the last page away.
+// cutPage removes the last page.
 func cutPage(path string) error {
 	info, err := os.Stat(path)
 	if err != nil {
@@ -65,20 +65,20 @@ func cutPage(path string) error {
 	return os.Truncate(path, info.Size()-4096)
 }
 
-// TestFilesThatAreNotThoseThatAreOpen: nothing is claimed, and the service is not ready.
-func TestFilesThatAreNotThoseThatAreOpen(t *testing.T) {
+// After any damage, nothing is claimed, and the service is not ready.
+func TestFile_DamageStopsClaims(t *testing.T) {
 	t.Parallel()
 	for name, damage := range damages {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			databaseURL, s := migrated(t)
 			path := strings.TrimPrefix(databaseURL, "sqlite:")
-			_, _, err := s.Claim(t.Context(), ask(t, "order-before"))
+			_, _, err := s.Claim(t.Context(), request(t, "order-before"))
 			require.NoError(t, err)
 			require.NoError(t, s.Ready(t.Context()))
 
 			require.NoError(t, damage(path))
-			_, _, err = s.Claim(t.Context(), ask(t, "order-after"))
+			_, _, err = s.Claim(t.Context(), request(t, "order-after"))
 			require.ErrorIs(t, err, ports.ErrNotWritable)
 			require.NotErrorIs(t, err, ports.ErrInDoubt)
 			require.ErrorContains(t, err, "restart the service")
@@ -89,12 +89,11 @@ func TestFilesThatAreNotThoseThatAreOpen(t *testing.T) {
 	}
 }
 
-// TestFileIsPutBack: it is the one that is open, again.
-func TestFileIsPutBack(t *testing.T) {
+func TestFile_RestoredFileIsUsable(t *testing.T) {
 	t.Parallel()
 	databaseURL, s := migrated(t)
 	path := strings.TrimPrefix(databaseURL, "sqlite:")
-	_, _, err := s.Claim(t.Context(), ask(t, "order-1"))
+	_, _, err := s.Claim(t.Context(), request(t, "order-1"))
 	require.NoError(t, err)
 	require.NoError(t, os.Rename(path, path+".old"))
 	require.ErrorIs(t, s.Heartbeat(t.Context(), "replica-a"), ports.ErrNotWritable)
@@ -102,13 +101,12 @@ func TestFileIsPutBack(t *testing.T) {
 	require.NoError(t, s.Heartbeat(t.Context(), "replica-a"))
 }
 
-// TestFileIsRemovedDuringATransaction: what it has written is undone.
-func TestFileIsRemovedDuringATransaction(t *testing.T) {
+func TestFile_RemovedDuringATransactionRollsBack(t *testing.T) {
 	t.Parallel()
 	databaseURL, s := migrated(t)
 	path := strings.TrimPrefix(databaseURL, "sqlite:")
 	require.NoError(t, s.Heartbeat(t.Context(), "replica-a"))
-	_, err := s.Heartbeats(t.Context(), "replica-a") // on a connection that is kept
+	_, err := s.Heartbeats(t.Context(), "replica-a") // opens a connection that stays open
 	require.NoError(t, err)
 	err = s.write(t.Context(), func(ctx context.Context, q *queries.Queries, now time.Time) error {
 		require.NoError(t, os.Remove(path))
@@ -120,8 +118,8 @@ func TestFileIsRemovedDuringATransaction(t *testing.T) {
 	require.Empty(t, beats)
 }
 
-// TestLinks: the file may be reached by a link, as long as that leads to it.
-func TestLinks(t *testing.T) {
+// The path may be a symbolic link, while it names the same file.
+func TestFile_Links(t *testing.T) {
 	t.Parallel()
 	databaseURL, first := migrated(t)
 	target := strings.TrimPrefix(databaseURL, "sqlite:")
@@ -130,31 +128,31 @@ func TestLinks(t *testing.T) {
 	s, err := Open("sqlite:"+link, Options{})
 	require.NoError(t, err)
 	t.Cleanup(func() { require.NoError(t, s.Close()) })
-	_, _, err = s.Claim(t.Context(), ask(t, "order-1"))
+	_, _, err = s.Claim(t.Context(), request(t, "order-1"))
 	require.NoError(t, err)
-	_, verdict, err := first.Claim(t.Context(), ask(t, "order-1"))
+	_, verdict, err := first.Claim(t.Context(), request(t, "order-1"))
 	require.NoError(t, err)
 	require.Equal(t, payment.VerdictBusy, verdict)
 
-	hard := filepath.Join(t.TempDir(), "hard.db") // the same file, whose log would be elsewhere
+	hard := filepath.Join(t.TempDir(), "hard.db") // the same file, with a log in another folder
 	require.NoError(t, os.Link(target, hard))
 	require.NoError(t, os.Remove(link))
 	require.NoError(t, os.Symlink(hard, link))
-	_, _, err = s.Claim(t.Context(), ask(t, "order-2"))
+	_, _, err = s.Claim(t.Context(), request(t, "order-2"))
 	require.ErrorIs(t, err, ports.ErrNotWritable)
-	_, _, err = first.Claim(t.Context(), ask(t, "order-2"))
+	_, _, err = first.Claim(t.Context(), request(t, "order-2"))
 	require.NoError(t, err)
 }
 
-// TestOtherProcessesEmptyTheLog, or give room back, and lose nothing by it.
-func TestOtherProcessesEmptyTheLog(t *testing.T) {
+// Other processes may empty the log, or shrink the database.
+func TestFile_OtherProcessesEmptyTheLog(t *testing.T) {
 	t.Parallel()
 	databaseURL, s := migrated(t)
 	other, err := Open(databaseURL, Options{})
 	require.NoError(t, err)
 	t.Cleanup(func() { require.NoError(t, other.Close()) })
 	for i := range 300 {
-		_, _, err := s.Claim(t.Context(), ask(t, "order-"+strings.Repeat("x", 100)+string(rune('a'+i%26))+string(rune('a'+i/26))))
+		_, _, err := s.Claim(t.Context(), request(t, "order-"+strings.Repeat("x", 100)+string(rune('a'+i%26))+string(rune('a'+i/26))))
 		require.NoError(t, err)
 	}
 	for _, statement := range []string{
@@ -164,18 +162,18 @@ func TestOtherProcessesEmptyTheLog(t *testing.T) {
 		require.NoError(t, err, statement)
 		require.NoError(t, s.Heartbeat(t.Context(), "replica-a"), statement)
 	}
-	_, _, err = s.Claim(t.Context(), ask(t, "order-last"))
+	_, _, err = s.Claim(t.Context(), request(t, "order-last"))
 	require.NoError(t, err)
 }
 
-// TestConnectionIsMadeAnew: to the same file, and to no other.
-func TestConnectionIsMadeAnew(t *testing.T) {
+// A new connection is opened to the same file, and to no other.
+func TestFile_Reconnect(t *testing.T) {
 	t.Parallel()
 	databaseURL, s := migrated(t)
 	path := strings.TrimPrefix(databaseURL, "sqlite:")
 	for range 3 {
 		require.NoError(t, s.Heartbeat(t.Context(), "replica-a"))
-		s.writer.SetMaxIdleConns(-1) // ends the idle ones; the last one removes the log
+		s.writer.SetMaxIdleConns(-1) // closes the idle ones; the last one deletes the log
 		s.readers.SetMaxIdleConns(-1)
 	}
 	require.NoError(t, replaceByCopy(path))
@@ -184,8 +182,8 @@ func TestConnectionIsMadeAnew(t *testing.T) {
 	require.ErrorIs(t, err, ports.ErrUnavailable)
 }
 
-// TestCloseLeavesAnotherDatabaseAlone: its log has the name that ours had.
-func TestCloseLeavesAnotherDatabaseAlone(t *testing.T) {
+// The log of another database at the same path is not deleted.
+func TestClose_KeepsTheLogOfAnotherDatabase(t *testing.T) {
 	t.Parallel()
 	databaseURL := "sqlite:" + filepath.Join(t.TempDir(), "payments.db")
 	path := strings.TrimPrefix(databaseURL, "sqlite:")
@@ -201,9 +199,8 @@ func TestCloseLeavesAnotherDatabaseAlone(t *testing.T) {
 	require.FileExists(t, path+"-wal")
 }
 
-// TestMode: what is made is for its owner alone, from the first byte on, whatever the umask is; and
-// what is there already keeps its mode.
-func TestMode(t *testing.T) { //nolint:paralleltest // the umask is the process's
+// New files have mode 0600 from the first byte on, with any umask, and existing files keep their mode.
+func TestFile_Mode(t *testing.T) { //nolint:paralleltest // the umask is the process's
 	for _, mask := range []int{0, 0o022} {
 		before := syscall.Umask(mask)
 		t.Cleanup(func() { syscall.Umask(before) })

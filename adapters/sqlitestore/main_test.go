@@ -9,7 +9,7 @@ import (
 	"go.uber.org/goleak"
 )
 
-// TestMain runs the tests, or in a process that one of them started, that one's job.
+// TestMain runs the tests, or the job of a process that a test started.
 func TestMain(m *testing.M) {
 	if job, ok := jobs[os.Getenv(jobVariable)]; ok {
 		if err := job(context.Background(), os.Getenv(urlVariable)); err != nil {

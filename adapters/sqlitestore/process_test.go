@@ -19,14 +19,13 @@ import (
 	"paymentd/ports"
 )
 
-// The environment of a process that this test binary starts of itself: the database, and
-// what to do there.
+// The environment of a process that this test binary starts of itself: the database and the job.
 const (
 	urlVariable = "SQLITESTORE_TEST_URL"
 	jobVariable = "SQLITESTORE_TEST_JOB"
 )
 
-// jobs are what a second process does.
+// jobs are the jobs of a second process.
 var jobs = map[string]func(ctx context.Context, databaseURL string) error{
 	"claim all": func(ctx context.Context, databaseURL string) error {
 		s, err := sqlitestore.Open(databaseURL, sqlitestore.Options{})
@@ -52,17 +51,17 @@ var jobs = map[string]func(ctx context.Context, databaseURL string) error{
 }
 
 const (
-	// contested is the number of orders that two processes want.
+	// contested is the number of orders that two processes claim.
 	contested = 100
-	// lease is that of a claim which is alive for as long as the test is.
+	// lease is longer than a test.
 	lease = time.Hour
-	// patience is how long one waits for another's lock that is never given back.
-	patience = 600 * time.Millisecond
+	// timeout is how long a process waits for a lock that another never releases.
+	timeout = 600 * time.Millisecond
 )
 
 func printID(id payment.OrderID) { fmt.Println(id) }
 
-// claimAll claims each of n orders, and tells of those that it got.
+// claimAll claims n orders, and prints those that it got.
 func claimAll(
 	ctx context.Context, s *sqlitestore.Payments, n int, replica string, got func(payment.OrderID),
 ) error {
@@ -90,14 +89,14 @@ func claimAll(
 	return nil
 }
 
-// process is this test binary, started on a job.
+// process is this test binary with a job.
 type process struct {
 	*exec.Cmd
 
 	reading sync.WaitGroup
 }
 
-// start starts a process, and calls line with what it prints.
+// start starts a process, and calls line with each line that it prints.
 func start(t *testing.T, job, databaseURL string, line func(string)) *process {
 	t.Helper()
 	program, err := os.Executable()
@@ -116,15 +115,14 @@ func start(t *testing.T, job, databaseURL string, line func(string)) *process {
 	return p
 }
 
-// wait returns when the process is over and all that it printed was read.
+// wait returns when the process has ended and its output was read.
 func (p *process) wait() error {
 	p.reading.Wait()
 	return p.Wait()
 }
 
-// TestConcurrentProcesses: two real processes want the same orders on one file. Each order
-// goes to one of them.
-func TestConcurrentProcesses(t *testing.T) {
+// Two real processes claim the same orders on one file. Each order is claimed once.
+func TestClaim_ConcurrentProcesses(t *testing.T) {
 	t.Parallel()
 	databaseURL := migrated(t)
 	s := open(t, databaseURL, sqlitestore.Options{})
@@ -142,8 +140,8 @@ func TestConcurrentProcesses(t *testing.T) {
 	}
 }
 
-// TestConcurrentOpens is the same within one process, with a repository each.
-func TestConcurrentOpens(t *testing.T) {
+// The same in one process, with two repositories.
+func TestClaim_ConcurrentRepositories(t *testing.T) {
 	t.Parallel()
 	databaseURL := migrated(t)
 	const repositories = 4
@@ -153,7 +151,7 @@ func TestConcurrentOpens(t *testing.T) {
 		errs = make(chan error, repositories)
 	)
 	for i := range repositories {
-		s := open(t, databaseURL, sqlitestore.Options{Timeout: time.Minute}) // the machine may be busy
+		s := open(t, databaseURL, sqlitestore.Options{Timeout: time.Minute}) // for a busy machine
 		go func() {
 			errs <- claimAll(t.Context(), s, contested, fmt.Sprintf("replica-%d", i), func(id payment.OrderID) {
 				mu.Lock()
@@ -171,8 +169,8 @@ func TestConcurrentOpens(t *testing.T) {
 	}
 }
 
-// TestConcurrentMigrations lets processes migrate one new file at the same time.
-func TestConcurrentMigrations(t *testing.T) {
+// Processes migrate one new file at the same time.
+func TestSchema_ConcurrentProcesses(t *testing.T) {
 	t.Parallel()
 	databaseURL := "sqlite:" + t.TempDir() + "/payments.db"
 	var others []*process
@@ -185,9 +183,8 @@ func TestConcurrentMigrations(t *testing.T) {
 	require.NoError(t, open(t, databaseURL, sqlitestore.Options{}).Ready(t.Context()))
 }
 
-// TestProcessThatDies is killed somewhere among its claims. Nothing that it told is lost, and
-// the file is not left locked.
-func TestProcessThatDies(t *testing.T) {
+// A process is killed during its claims. Nothing that it reported is lost, and the file is not locked.
+func TestClaim_KilledProcess(t *testing.T) {
 	t.Parallel()
 	databaseURL := migrated(t)
 	s := open(t, databaseURL, sqlitestore.Options{})
@@ -207,18 +204,17 @@ func TestProcessThatDies(t *testing.T) {
 		require.NoError(t, err)
 		require.Equal(t, "replica-b", p.Replica)
 	}
-	_, verdict, err := s.Claim(t.Context(), ask(t, "order-after"))
+	_, verdict, err := s.Claim(t.Context(), request(t, "order-after"))
 	require.NoError(t, err)
 	require.Equal(t, payment.VerdictClaimed, verdict)
 }
 
-// TestOtherProcessHoldsTheLock: a change waits for another's write lock. It goes on when that
-// is given back, and otherwise gives up in the end, having written nothing.
-func TestOtherProcessHoldsTheLock(t *testing.T) {
+// A change waits for another process's write lock, and writes nothing if the timeout passes.
+func TestWrite_WaitsForAnotherProcess(t *testing.T) {
 	t.Parallel()
 	databaseURL := migrated(t)
-	s := open(t, databaseURL, sqlitestore.Options{Timeout: patience})
-	patient, a := open(t, databaseURL, sqlitestore.Options{}), ask(t, "order-1")
+	s := open(t, databaseURL, sqlitestore.Options{Timeout: timeout})
+	patient, a := open(t, databaseURL, sqlitestore.Options{}), request(t, "order-1")
 	other := raw(t, databaseURL)
 	execute(t, other, "BEGIN IMMEDIATE")
 	errs := make(chan error)
@@ -226,10 +222,10 @@ func TestOtherProcessHoldsTheLock(t *testing.T) {
 		_, _, err := patient.Claim(t.Context(), a)
 		errs <- err
 	}()
-	_, _, err := s.Claim(t.Context(), ask(t, "order-1"))
+	_, _, err := s.Claim(t.Context(), request(t, "order-1"))
 	require.ErrorIs(t, err, ports.ErrUnavailable)
 	_, err = s.Find(t.Context(), "order-1")
-	require.ErrorIs(t, err, ports.ErrNotFound, "reads wait for nobody")
+	require.ErrorIs(t, err, ports.ErrNotFound, "reads do not wait")
 	execute(t, other, "COMMIT")
 	require.NoError(t, <-errs)
 }

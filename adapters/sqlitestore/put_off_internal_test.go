@@ -8,12 +8,12 @@ import (
 	"paymentd/core/payment"
 )
 
-// TestPutOffLeavesAClaimAlone: between the read of a row that could not be claimed and the write that puts
-// it off, another process may have claimed it.
-func TestPutOffLeavesAClaimAlone(t *testing.T) {
+// Between the read of a row that could not be claimed and its postponement, another process may have
+// claimed it.
+func TestPutOff_KeepsALaterClaim(t *testing.T) {
 	t.Parallel()
 	_, s := migrated(t)
-	p, verdict, err := s.Claim(t.Context(), ask(t, "order-1"))
+	p, verdict, err := s.Claim(t.Context(), request(t, "order-1"))
 	require.NoError(t, err)
 	require.Equal(t, payment.VerdictClaimed, verdict)
 	require.NoError(t, dueStore{s}.PutOff(t.Context(), payment.PickUpPolicy{}, "order-1", "it could not be written"))

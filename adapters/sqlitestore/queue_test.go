@@ -14,11 +14,11 @@ import (
 	"paymentd/core/payment"
 )
 
-// accepted stores orders that are due, the first one the longest.
+// accepted stores due orders, of which the first has been due the longest.
 func accepted(t *testing.T, s *sqlitestore.Payments, n int) {
 	t.Helper()
 	for i := range n {
-		a := ask(t, payment.OrderID(fmt.Sprintf("order-%d", i)))
+		a := request(t, payment.OrderID(fmt.Sprintf("order-%d", i)))
 		a.Deferred = true
 		_, verdict, err := s.Claim(t.Context(), a)
 		require.NoError(t, err)
@@ -34,8 +34,8 @@ func idsOf(due []payment.Decision) []payment.OrderID {
 	return ids
 }
 
-// TestRowThatCannotBeRead is put off, with the reason, and holds up no other.
-func TestRowThatCannotBeRead(t *testing.T) {
+// An unreadable row is postponed, with the reason, and does not block others.
+func TestClaimDue_UnreadableRowIsPutOff(t *testing.T) {
 	t.Parallel()
 	for name, damage := range map[string]string{
 		"an unknown currency":          "UPDATE payments SET currency = 'ZZZ' WHERE order_id = 'order-0'",
@@ -54,18 +54,18 @@ func TestRowThatCannotBeRead(t *testing.T) {
 
 			_, err := s.Find(t.Context(), "order-0")
 			require.ErrorContains(t, err, `read the row of order "order-0"`)
-			if strings.Contains(damage, "state =") { // of no kind of due work: it is in no one's way
+			if strings.Contains(damage, "state =") { // not selected as due work
 				for _, work := range []payment.Work{payment.WorkLookups, payment.WorkTakeovers, payment.WorkCharges} {
-					due, err := s.ClaimDue(t.Context(), terms(work), 10)
+					due, err := s.ClaimDue(t.Context(), policy(work), 10)
 					require.NoError(t, err)
 					require.Len(t, due, map[payment.Work]int{payment.WorkCharges: 2}[work])
 				}
 				return
 			}
-			due, err := s.ClaimDue(t.Context(), terms(payment.WorkCharges), 2)
+			due, err := s.ClaimDue(t.Context(), policy(payment.WorkCharges), 2)
 			require.NoError(t, err)
 			require.Equal(t, []payment.OrderID{"order-1"}, idsOf(due))
-			due, err = s.ClaimDue(t.Context(), terms(payment.WorkCharges), 2)
+			due, err = s.ClaimDue(t.Context(), policy(payment.WorkCharges), 2)
 			require.NoError(t, err)
 			require.Equal(t, []payment.OrderID{"order-2"}, idsOf(due))
 			requirePutOff(t, databaseURL, "read the row of order")
@@ -74,18 +74,18 @@ func TestRowThatCannotBeRead(t *testing.T) {
 	}
 }
 
-// TestDueRowThatCannotBeWritten spoils the transaction of a batch. The others are claimed
-// one by one, and it is put off.
-func TestDueRowThatCannotBeWritten(t *testing.T) {
+// A row that cannot be written fails the transaction of its batch. The others are claimed one by one,
+// and the row is postponed.
+func TestClaimDue_UnwritableRowIsPutOff(t *testing.T) {
 	t.Parallel()
 	databaseURL := migrated(t)
 	s := open(t, databaseURL, sqlitestore.Options{Log: slog.New(slog.DiscardHandler)})
-	a := ask(t, "order-0")
-	a.Lease = 0 // its attempt is to be kept when it is taken over
+	a := request(t, "order-0")
+	a.Lease = 0 // a takeover must archive its attempt
 	_, _, err := s.Claim(t.Context(), a)
 	require.NoError(t, err)
 	for _, id := range []payment.OrderID{"order-1", "order-2"} {
-		other := ask(t, id)
+		other := request(t, id)
 		other.Lease = 0
 		_, _, err := s.Claim(t.Context(), other)
 		require.NoError(t, err)
@@ -94,16 +94,16 @@ func TestDueRowThatCannotBeWritten(t *testing.T) {
 		"INSERT INTO attempts (order_id, number, fence, replica, gateway_key, started_at, class, code, message)"+
 			" VALUES ('order-0', 1, 1, 'r', 'k', 0, '', '', 'in the way')")
 
-	due, err := s.ClaimDue(t.Context(), terms(payment.WorkTakeovers), 10)
+	due, err := s.ClaimDue(t.Context(), policy(payment.WorkTakeovers), 10)
 	require.NoError(t, err)
 	require.Equal(t, []payment.OrderID{"order-1", "order-2"}, idsOf(due))
 	requirePutOff(t, databaseURL, "constraint failed")
 	p, err := s.Find(t.Context(), "order-0")
 	require.NoError(t, err)
-	require.Equal(t, int64(1), p.Fence, "nothing of the spoilt claim is written")
+	require.Equal(t, int64(1), p.Fence, "nothing of the failed claim is written")
 }
 
-// requirePutOff wants order-0 out of the queue's way for the next hour, with the reason.
+// requirePutOff requires that order-0 is postponed for an hour, with the reason.
 func requirePutOff(t *testing.T, databaseURL, reason string) {
 	t.Helper()
 	var got string
@@ -115,26 +115,26 @@ func requirePutOff(t *testing.T, databaseURL, reason string) {
 	require.WithinDuration(t, time.Now().Add(time.Hour), time.UnixMicro(dueAt), time.Minute)
 }
 
-// TestClock: leases run out by the clock that the repository was given.
-func TestClock(t *testing.T) {
+// Leases expire by the repository's clock.
+func TestOptions_Clock(t *testing.T) {
 	t.Parallel()
 	now := time.Date(2026, time.March, 1, 12, 0, 0, 999, time.FixedZone("", 3600))
 	s := open(t, migrated(t), sqlitestore.Options{Clock: func() time.Time { return now }})
-	p, _, err := s.Claim(t.Context(), ask(t, "order-1"))
+	p, _, err := s.Claim(t.Context(), request(t, "order-1"))
 	require.NoError(t, err)
 	require.Equal(t, time.Date(2026, time.March, 1, 11, 0, 0, 0, time.UTC), p.CreatedAt)
 
 	now = now.Add(time.Hour - time.Microsecond)
-	_, verdict, err := s.Claim(t.Context(), ask(t, "order-1"))
+	_, verdict, err := s.Claim(t.Context(), request(t, "order-1"))
 	require.NoError(t, err)
 	require.Equal(t, payment.VerdictBusy, verdict)
-	in, found, err := s.NextDue(t.Context(), terms(payment.WorkTakeovers))
+	in, found, err := s.NextDue(t.Context(), policy(payment.WorkTakeovers))
 	require.NoError(t, err)
 	require.True(t, found)
 	require.Equal(t, time.Microsecond, in)
 
 	now = now.Add(time.Microsecond)
-	_, verdict, err = s.Claim(t.Context(), ask(t, "order-1"))
+	_, verdict, err = s.Claim(t.Context(), request(t, "order-1"))
 	require.NoError(t, err)
 	require.Equal(t, payment.VerdictClaimed, verdict)
 }

@@ -16,7 +16,7 @@ import (
 	"paymentd/ports"
 )
 
-// raw returns a pool of the test's own on a file.
+// raw returns a pool to a file.
 func raw(t testing.TB, databaseURL string) *sql.DB {
 	t.Helper()
 	db, err := sql.Open("sqlite", strings.TrimPrefix(databaseURL, "sqlite:")+"?_pragma=busy_timeout(5000)")
@@ -32,8 +32,8 @@ func execute(t testing.TB, db *sql.DB, statement string) {
 	require.NoError(t, err)
 }
 
-// TestMigrateAtOnce migrates one new file from many connections at the same time.
-func TestMigrateAtOnce(t *testing.T) {
+// Many connections migrate one new file at the same time.
+func TestSchema_ConcurrentUp(t *testing.T) {
 	t.Parallel()
 	const replicas = 8
 	databaseURL := "sqlite:" + filepath.Join(t.TempDir(), "payments.db")
@@ -63,7 +63,7 @@ func down(t testing.TB, databaseURL string, how schema.Down) ([]schema.Loss, err
 	return s.Down(t.Context(), how)
 }
 
-// statusOf reads where the schema stands, on a connection that is closed again.
+// statusOf reads the schema's status on a connection of its own.
 func statusOf(t testing.TB, databaseURL string) schema.Status {
 	t.Helper()
 	s, err := sqlitestore.Open(databaseURL, sqlitestore.Options{})
@@ -74,7 +74,7 @@ func statusOf(t testing.TB, databaseURL string) schema.Status {
 	return status
 }
 
-func TestMigrateDownAndUp(t *testing.T) {
+func TestSchema_DownAndUp(t *testing.T) {
 	t.Parallel()
 	databaseURL := migrated(t)
 	steps, err := sqlitestore.Schema(databaseURL)
@@ -96,16 +96,16 @@ func TestMigrateDownAndUp(t *testing.T) {
 	require.NoError(t, open(t, databaseURL, sqlitestore.Options{}).Ready(t.Context()))
 }
 
-// schemaDown permits nothing that cannot be made good.
+// schemaDown permits no loss.
 var schemaDown = schema.Down{}
 
-// TestMigrateDownKeepsRows: what has rows that cannot be made again is dropped only when that is said,
-// and no table is made in its place before that is said as well.
-func TestMigrateDownKeepsRows(t *testing.T) {
+// Rows that cannot be recreated are dropped only with permission, and after that, tables are created
+// only with permission.
+func TestSchema_DownKeepsRows(t *testing.T) {
 	t.Parallel()
 	databaseURL := migrated(t)
 	s := open(t, databaseURL, sqlitestore.Options{})
-	_, _, err := s.Claim(t.Context(), ask(t, "order-1"))
+	_, _, err := s.Claim(t.Context(), request(t, "order-1"))
 	require.NoError(t, err)
 	_, err = down(t, databaseURL, schemaDown)
 	require.ErrorContains(t, err, "another process has the database file")
@@ -146,8 +146,8 @@ func TestMigrateDownKeepsRows(t *testing.T) {
 	require.True(t, statusOf(t, databaseURL).Current())
 }
 
-// TestForeignDatabase is one of another program: nothing is changed in it, not even its journal's mode.
-func TestForeignDatabase(t *testing.T) {
+// Nothing is changed in another program's database, not even its journal mode.
+func TestSchema_ForeignDatabaseIsRefused(t *testing.T) {
 	t.Parallel()
 	for name, c := range map[string]struct {
 		statements []string
@@ -194,27 +194,26 @@ func TestForeignDatabase(t *testing.T) {
 	}
 }
 
-func TestReadyBeforeTheFirstMigration(t *testing.T) {
+func TestReady_BeforeTheFirstMigration(t *testing.T) {
 	t.Parallel()
 	path := filepath.Join(t.TempDir(), "payments.db")
 	s := open(t, "sqlite:"+path, sqlitestore.Options{})
 	require.ErrorContains(t, s.Ready(t.Context()), "run `paymentd migrate up`")
 	_, err := s.Find(t.Context(), "order-1")
 	require.ErrorContains(t, err, path+" does not exist")
-	require.NoFileExists(t, path, "to look makes no file")
+	require.NoFileExists(t, path, "a read does not create the file")
 
 	execute(t, raw(t, "sqlite:"+path), "CREATE TABLE other (x INTEGER)")
 	_, err = s.Find(t.Context(), "order-1")
 	require.ErrorContains(t, err, "no such table")
-	require.NotErrorIs(t, err, ports.ErrUnavailable, "waiting will not help")
+	require.NotErrorIs(t, err, ports.ErrUnavailable, "a retry does not help")
 }
 
-// TestMigrationThatFails leaves the schema as it was.
-func TestMigrationThatFails(t *testing.T) {
+func TestSchema_FailedMigrationChangesNothing(t *testing.T) {
 	t.Parallel()
 	databaseURL := migrated(t)
 	db := raw(t, databaseURL)
-	execute(t, db, "UPDATE schema_migrations SET version = 3") // so that attempts is in the way
+	execute(t, db, "UPDATE schema_migrations SET version = 3") // so that the table attempts exists already
 	steps, err := sqlitestore.Schema(databaseURL)
 	require.NoError(t, err)
 	require.ErrorContains(t, steps.Up(t.Context()), "table attempts already exists")
@@ -231,7 +230,7 @@ func TestMigrationThatFails(t *testing.T) {
 	require.NoError(t, steps.Up(t.Context()))
 }
 
-func TestSchemaOfANewerProgram(t *testing.T) {
+func TestSchema_OfANewerProgramIsUsable(t *testing.T) {
 	t.Parallel()
 	databaseURL := migrated(t)
 	db := raw(t, databaseURL)
@@ -246,14 +245,14 @@ func TestSchemaOfANewerProgram(t *testing.T) {
 	require.NoError(t, open(t, databaseURL, sqlitestore.Options{}).Ready(t.Context()))
 }
 
-// TestStrayLog_BesideALink_IsRefused: what is committed to it would be passed over.
-func TestStrayLog_BesideALink_IsRefused(t *testing.T) {
+// SQLite would ignore the commits in that log.
+func TestSchema_LogBesideALinkIsRefused(t *testing.T) {
 	t.Parallel()
 	databaseURL := migrated(t)
 	path := strings.TrimPrefix(databaseURL, "sqlite:")
 	link := filepath.Join(t.TempDir(), "link.db")
 	require.NoError(t, os.Symlink(path, link))
-	require.NoError(t, open(t, "sqlite:"+link, sqlitestore.Options{}).Ready(t.Context()), "a link alone is no harm")
+	require.NoError(t, open(t, "sqlite:"+link, sqlitestore.Options{}).Ready(t.Context()), "a link without a log beside it")
 
 	require.NoError(t, os.WriteFile(link+"-wal", []byte("committed payments"), 0o600))
 	_, err := sqlitestore.Open("sqlite:"+link, sqlitestore.Options{})

@@ -27,7 +27,7 @@ func migrated(t *testing.T) (databaseURL string, s *Payments) {
 	return databaseURL, s
 }
 
-func ask(t testing.TB, id string) payment.ClaimRequest {
+func request(t testing.TB, id string) payment.ClaimRequest {
 	t.Helper()
 	usd, err := payment.ParseCurrency("USD")
 	require.NoError(t, err)
@@ -36,17 +36,17 @@ func ask(t testing.TB, id string) payment.ClaimRequest {
 	return payment.ClaimRequest{OrderID: payment.OrderID(id), Money: money, NewKey: "key", Replica: "replica-a", Lease: time.Hour}
 }
 
-// TestDiskFull: nothing is written, the caller told so, and reads go on.
-func TestDiskFull(t *testing.T) {
+// Nothing is written, the caller gets an error, and reads still work.
+func TestPayments_DiskFull(t *testing.T) {
 	t.Parallel()
 	_, s := migrated(t)
-	_, _, err := s.Claim(t.Context(), ask(t, "order-before"))
+	_, _, err := s.Claim(t.Context(), request(t, "order-before"))
 	require.NoError(t, err)
-	_, err = s.writer.ExecContext(t.Context(), "PRAGMA max_page_count = 1") // as small as it is now
+	_, err = s.writer.ExecContext(t.Context(), "PRAGMA max_page_count = 1") // its present size
 	require.NoError(t, err)
 	claimed := 0
 	for ; err == nil; claimed++ {
-		_, _, err = s.Claim(t.Context(), ask(t, fmt.Sprintf("order-%03d-%s", claimed, strings.Repeat("x", 100))))
+		_, _, err = s.Claim(t.Context(), request(t, fmt.Sprintf("order-%03d-%s", claimed, strings.Repeat("x", 100))))
 	}
 	require.ErrorIs(t, err, ports.ErrUnavailable)
 	require.NotErrorIs(t, err, ports.ErrInDoubt)
@@ -57,35 +57,35 @@ func TestDiskFull(t *testing.T) {
 
 	_, err = s.writer.ExecContext(t.Context(), "PRAGMA max_page_count = 1000000")
 	require.NoError(t, err)
-	_, verdict, err := s.Claim(t.Context(), ask(t, "order-after"))
+	_, verdict, err := s.Claim(t.Context(), request(t, "order-after"))
 	require.NoError(t, err)
 	require.Equal(t, payment.VerdictClaimed, verdict)
 }
 
-// TestNoFreeWriter: a wait for the write lock ends with the caller's patience.
-func TestNoFreeWriter(t *testing.T) {
+// The wait for the write lock ends with the caller's ctx.
+func TestWrite_NoFreeWriter(t *testing.T) {
 	t.Parallel()
 	databaseURL, s := migrated(t)
 	tx, err := s.writer.BeginTx(t.Context(), nil)
 	require.NoError(t, err)
 	ctx, cancel := context.WithTimeout(t.Context(), 20*time.Millisecond)
 	defer cancel()
-	_, _, err = s.Claim(ctx, ask(t, "order-1"))
+	_, _, err = s.Claim(ctx, request(t, "order-1"))
 	require.ErrorIs(t, err, ports.ErrUnavailable)
 	require.ErrorIs(t, err, context.DeadlineExceeded, "the cause is kept")
 	_, err = s.Find(t.Context(), "order-1")
-	require.ErrorIs(t, err, ports.ErrNotFound, "reads wait for nobody")
+	require.ErrorIs(t, err, ports.ErrNotFound, "reads do not wait")
 
 	other, err := Open(databaseURL, Options{Timeout: 20 * time.Millisecond})
 	require.NoError(t, err)
-	_, _, err = other.Claim(t.Context(), ask(t, "order-1"))
+	_, _, err = other.Claim(t.Context(), request(t, "order-1"))
 	require.ErrorIs(t, err, ports.ErrUnavailable, "the lock is taken before the first read")
 	require.NoError(t, other.Close())
 	require.NoError(t, tx.Rollback())
 }
 
-// TestDurability: what is committed survives the power going out.
-func TestDurability(t *testing.T) {
+// The settings make a commit survive a loss of power.
+func TestOpen_DurableSettings(t *testing.T) {
 	t.Parallel()
 	_, s := migrated(t)
 	for pragma, want := range map[string]string{"journal_mode": "wal", "synchronous": "2"} {
@@ -94,5 +94,5 @@ func TestDurability(t *testing.T) {
 		require.Equal(t, want, got, pragma)
 	}
 	_, err := s.readers.ExecContext(t.Context(), "DELETE FROM payments")
-	require.Error(t, err, "a reader only reads")
+	require.Error(t, err, "a reader cannot write")
 }

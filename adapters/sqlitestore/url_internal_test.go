@@ -27,7 +27,7 @@ func TestParseURL(t *testing.T) {
 	}
 }
 
-func TestParseURLSaysWhatIsWrong(t *testing.T) {
+func TestParseURL_Errors(t *testing.T) {
 	t.Parallel()
 	folder := t.TempDir()
 	for url, want := range map[string]string{
@@ -52,8 +52,8 @@ func TestParseURLSaysWhatIsWrong(t *testing.T) {
 	}
 }
 
-// TestOddPath: whatever is in a path, it is that file which is opened.
-func TestOddPath(t *testing.T) {
+// Special characters in the path are not interpreted.
+func TestOpen_PathWithSpecialCharacters(t *testing.T) {
 	t.Parallel()
 	path := filepath.Join(t.TempDir(), "100% #1 & ä;x=y.db")
 	schema, err := Schema("sqlite:" + path)
@@ -66,5 +66,5 @@ func TestOddPath(t *testing.T) {
 	require.NoError(t, s.Close())
 	left, err := os.ReadDir(filepath.Dir(path))
 	require.NoError(t, err)
-	require.Len(t, left, 1, "nothing but the file is left")
+	require.Len(t, left, 1, "only the file is left")
 }

@@ -112,7 +112,7 @@ type DroppedError struct{ Lost []Loss }
 // Error says what to do.
 func (e *DroppedError) Error() string {
 	return fmt.Sprintf("rows of this database were dropped by `paymentd migrate down --drop-payments`, of %s: "+
-		"repeated requests would charge paid orders again; restore a backup, or, "+
+		"orders that were paid would be charged again by repeated requests; restore a backup, or, "+
 		"if that is intended, run `paymentd migrate up --start-empty`", joinLosses(e.Lost))
 }
 

@@ -10,17 +10,17 @@ import (
 	"paymentd/core/payment"
 )
 
-// older makes a row as the version before has it: without what is known of its key.
+// older changes a row to what the previous version writes: without the evidence about its key.
 const older = "UPDATE payments SET gateway = '', key_sent_at = NULL, key_sent_clock = NULL, key_lifetime_micros = 0, " +
 	"doubt_named = FALSE, doubt_unanswered_clock = NULL, doubt_latest_at = NULL, doubt_latest_clock = NULL, retries = 0"
 
-// TestRowsOfTheVersionBefore: a key that it sent is as old as its payment, and stays so when this version
-// has written the row; its gateway is the one that it is sent to next.
-func TestRowsOfTheVersionBefore(t *testing.T) {
+// A key that the previous version sent is as old as its payment, also after this version has written the
+// row. Its gateway is the one that it is sent to next.
+func TestPreviousVersion_RowsAreReadable(t *testing.T) {
 	t.Parallel()
 	databaseURL, db := withRaw(t)
 	s := open(t, databaseURL, mysqlstore.Options{})
-	a := ask(t, "order-1")
+	a := request(t, "order-1")
 	a.Lease = 0
 	_, _, err := s.Claim(t.Context(), a)
 	require.NoError(t, err)
@@ -30,7 +30,7 @@ func TestRowsOfTheVersionBefore(t *testing.T) {
 	require.Equal(t, payment.Instant{DB: p.CreatedAt}, p.KeySent)
 	require.Empty(t, p.Gateway)
 
-	a = ask(t, "order-1")
+	a = request(t, "order-1")
 	a.Lease, a.Rules.KeyLifetime = 0, 24*time.Hour
 	p, verdict, err := s.Claim(t.Context(), a)
 	require.NoError(t, err)
@@ -46,13 +46,13 @@ func TestRowsOfTheVersionBefore(t *testing.T) {
 	require.Equal(t, payment.VerdictLookUp, verdict, "the gateway may have forgotten it")
 }
 
-// TestRowsThatTheVersionBeforeHasWritten: it sends keys that this version has made, fails payments by one
-// lookup, and knows nothing of gateway keys.
-func TestRowsThatTheVersionBeforeHasWritten(t *testing.T) {
+// The previous version sends keys that this version created, fails payments after one lookup, and does
+// not know the table gateway_keys.
+func TestPreviousVersion_WritesToRowsOfThisVersion(t *testing.T) {
 	t.Parallel()
 	databaseURL, db := withRaw(t)
 	s := open(t, databaseURL, mysqlstore.Options{})
-	a := ask(t, "order-1")
+	a := request(t, "order-1")
 	a.Deferred = true
 	p, _, err := s.Claim(t.Context(), a)
 	require.NoError(t, err)

@@ -9,7 +9,7 @@ import (
 	"paymentd/core/payment"
 )
 
-func ask(t testing.TB, id payment.OrderID) payment.ClaimRequest {
+func request(t testing.TB, id payment.OrderID) payment.ClaimRequest {
 	t.Helper()
 	usd, err := payment.ParseCurrency("USD")
 	require.NoError(t, err)
@@ -21,15 +21,15 @@ func ask(t testing.TB, id payment.OrderID) payment.ClaimRequest {
 	}
 }
 
-// terms are those of one kind of work.
-func terms(work payment.Work) payment.PickUpPolicy {
+// policy is the policy of one kind of work.
+func policy(work payment.Work) payment.PickUpPolicy {
 	return payment.PickUpPolicy{
 		Work: work, Replica: "replica-q", Lease: time.Hour, Rules: rules, Worker: time.Now(),
 		NewKey: func() payment.GatewayKey { return "key-of-the-queue" },
 	}
 }
 
-// rules are those of a gateway that honours keys for ever.
+// rules are for a gateway that never forgets keys.
 var rules = payment.KeyRules{
 	Capabilities: payment.Capabilities{
 		Gateway: "https://gateway.example", HonoursKeys: true, LookupForgets: true, SavesDeclines: true,

@@ -43,7 +43,7 @@ func (f *fastSettle) order() payment.OrderID { return f.row.OrderID }
 
 // writeBatched writes a change together with others that are pending. If the batch fails, each of its
 // changes is retried on its own, so that one bad row cannot fail the others, and a lost answer is
-// cleared up row by row. batcher is nil if commits are not shared.
+// resolved row by row. batcher is nil if commits are not shared.
 func writeBatched[C batchable](ctx context.Context, s *Payments, batcher *groupcommit.Batcher[C], c C) error {
 	batched := errNotBatched
 	if batcher != nil {

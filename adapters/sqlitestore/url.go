@@ -29,23 +29,28 @@ func parseURL(databaseURL string) (string, error) {
 	if err != nil {
 		return "", fmt.Errorf("find the database's folder: %w", err)
 	}
+	return path, checkPath(path)
+}
+
+// checkPath refuses a path that cannot be a database file.
+func checkPath(path string) error {
 	folder := filepath.Dir(path)
 	if info, err := os.Stat(folder); err != nil || !info.IsDir() {
-		return "", fmt.Errorf("the database URL names a file in %s, which is not a folder: make it first", folder)
+		return fmt.Errorf("the database URL names a file in %s, which is not a folder: make it first", folder)
 	}
 	switch info, err := os.Stat(path); {
 	case err == nil && info.IsDir():
-		return "", fmt.Errorf("the database URL names %s, which is a folder: name a file in it", path)
+		return fmt.Errorf("the database URL names %s, which is a folder: name a file in it", path)
 	case err == nil && !info.Mode().IsRegular():
-		return "", fmt.Errorf("the database URL names %s, which is a device or a pipe: name a file", path)
+		return fmt.Errorf("the database URL names %s, which is a device or a pipe: name a file", path)
 	}
 	for _, suffix := range []string{"-wal", "-shm", "-journal"} {
 		if strings.HasSuffix(path, suffix) {
-			return "", fmt.Errorf("the database URL names %s, which SQLite uses for a part of another database: "+
+			return fmt.Errorf("the database URL names %s, which SQLite uses for a part of another database: "+
 				"name a file that does not end in %s", path, suffix)
 		}
 	}
-	return path, nil
+	return nil
 }
 
 // busyTimeout is how long SQLite itself waits for another process's write lock. It is short because

@@ -66,15 +66,10 @@ func listKeys(ctx context.Context, q *queries.Queries, id payment.OrderID) ([]pa
 	if err != nil {
 		return nil, fmt.Errorf("list the keys: %w", err)
 	}
-	var keys []payment.Key
-	for i := range rows {
-		k := fromKeyRow(&rows[i].GatewayKey)
-		if err := k.Validate(id); err != nil {
-			return nil, err
-		}
-		keys = append(keys, k)
-	}
-	return keys, nil
+	return sqlrow.MapAll(rows, func(row queries.ListGatewayKeysRow) (payment.Key, error) {
+		k := fromKeyRow(&row.GatewayKey)
+		return k, k.Validate(id)
+	})
 }
 
 func fromKeyRow(row *queries.GatewayKey) payment.Key {

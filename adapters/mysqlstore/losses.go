@@ -74,22 +74,11 @@ func (m *migrator) RecordLoss(ctx context.Context, lost []schema.Loss) error {
 
 // RecordedLosses implements schema.Database.
 func (m *migrator) RecordedLosses(ctx context.Context) (lost []schema.Loss, err error) {
-	rows, err := m.db.QueryContext(ctx, listLosses)
+	lost, err = schema.ReadLosses(ctx, m.db, listLosses)
 	if hasNumber(err, errNoSuchTable) {
 		return nil, nil
 	}
-	if err != nil {
-		return nil, err
-	}
-	defer func() { _ = rows.Close() }()
-	for rows.Next() {
-		var l schema.Loss
-		if err := rows.Scan(&l.Table, &l.Rows); err != nil {
-			return nil, err
-		}
-		lost = append(lost, l)
-	}
-	return lost, rows.Err()
+	return lost, err
 }
 
 // ForgetLosses implements schema.Database.

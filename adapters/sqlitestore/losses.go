@@ -49,19 +49,7 @@ func (m *migrator) RecordedLosses(ctx context.Context) (lost []schema.Loss, err 
 	if n, err := m.CountRows(ctx, schema.LossTable); err != nil || n == 0 {
 		return nil, err
 	}
-	rows, err := m.conn.QueryContext(ctx, listLosses)
-	if err != nil {
-		return nil, err
-	}
-	defer func() { _ = rows.Close() }()
-	for rows.Next() {
-		var l schema.Loss
-		if err := rows.Scan(&l.Table, &l.Rows); err != nil {
-			return nil, err
-		}
-		lost = append(lost, l)
-	}
-	return lost, rows.Err()
+	return schema.ReadLosses(ctx, m.conn, listLosses)
 }
 
 // ForgetLosses implements schema.Database.

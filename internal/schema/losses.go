@@ -2,6 +2,8 @@ package schema
 
 import (
 	"context"
+	"database/sql"
+	"errors"
 	"fmt"
 	"io"
 	"regexp"
@@ -27,6 +29,28 @@ func (l Loss) String() string {
 		return table + " (1 row)"
 	}
 	return fmt.Sprintf("%s (%d rows)", table, l.Rows)
+}
+
+// ReadLosses runs a query for the names and row counts of recorded losses.
+func ReadLosses(ctx context.Context, db queryer, query string) (lost []Loss, err error) {
+	rows, err := db.QueryContext(ctx, query)
+	if err != nil {
+		return nil, err
+	}
+	defer func() { err = errors.Join(err, rows.Close()) }()
+	for rows.Next() {
+		var l Loss
+		if err := rows.Scan(&l.Table, &l.Rows); err != nil {
+			return nil, err
+		}
+		lost = append(lost, l)
+	}
+	return lost, rows.Err()
+}
+
+// queryer is a pool, or a connection.
+type queryer interface {
+	QueryContext(ctx context.Context, query string, args ...any) (*sql.Rows, error)
 }
 
 // remade are the tables whose rows the service recreates. All others, including those of later

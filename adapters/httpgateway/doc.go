@@ -1,25 +1,24 @@
-// Package httpgateway is ports.Gateway over the gateway protocol: plain HTTP with JSON,
-// for a gateway that honours an Idempotency-Key header.
+// Package httpgateway implements ports.Gateway over the gateway protocol: HTTP with JSON, for a
+// gateway that honours an Idempotency-Key header.
 //
 //	POST {base}/charges                   one attempt to charge
-//	GET  {base}/charges/{gateway key}     what became of a gateway key
+//	GET  {base}/charges/{gateway key}     the state of the charge with a gateway key
 //
-// Two things decide what an attempt proves. The first is what was written: a request of which no
-// byte was handed to the network has charged nothing; any other may have, and may still. An
-// attempt sends its request once at most. Sending it again would be harmless to a gateway that
-// honours the key, but the first sending would be forgotten, and a second that provably never
-// left would then speak for both.
+// Two facts decide what an attempt proves. The first is what was written: if no byte of the request
+// reached the network, nothing was charged; any other request may have charged, and may still do so.
+// An attempt therefore sends its request at most once. A second sending would be harmless to a
+// gateway that honours the key, but it would hide the first: if the second provably was not sent,
+// the attempt would be reported as not charged.
 //
-// The second is who answered. An answer is the gateway's own if its header Idempotency-Key is the
-// key of the charge. Any other was written by something in between (a proxy, a mesh, a CDN),
-// whatever its status: the charge may be running behind it. What a marked answer means is in
-// charge.go and lookup.go, a row of the protocol's table each.
+// The second fact is who responded. An answer is the gateway's own if its Idempotency-Key header is
+// the key of the charge. An intermediary (a proxy, a mesh, a CDN) wrote any other answer, whatever
+// its status: the charge may be running behind it. charge.go and lookup.go say what a marked answer
+// means, one case for each row of the protocol's table.
 //
-// Without TLS, [direct] makes each exchange by itself, and knows what it has written. With TLS it
-// is net/http's client, which speaks HTTP/2 where the gateway offers it. That would silently
-// send a request again when a kept connection turns out dead; it is held back as soon as a byte
-// may have left, which [sending] tells.
+// net/http's Transport makes all exchanges, with and without TLS, and speaks HTTP/2 if the gateway
+// negotiates it. The Transport would silently re-send a request if a kept connection turns out to be
+// dead; this package prevents that as soon as a byte may have left, which [writeTracker] reports.
 //
-// An answer counts when it has arrived whole. A status line whose body is cut short or
-// dribbles past the timeout is a lost answer, whatever the status was.
+// An answer counts only when it has arrived whole. If its body is cut short or not complete before
+// the timeout, the answer is lost, whatever its status.
 package httpgateway

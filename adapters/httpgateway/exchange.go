@@ -42,13 +42,6 @@ func (e *brokenOffError) Error() string {
 
 func (e *brokenOffError) Unwrap() error { return e.cause }
 
-// sender sends one request, once, and reads the answer until the request's context ends.
-type sender interface {
-	exchange(req *http.Request) (answer, *lostError)
-	// close closes the idle connections.
-	close()
-}
-
 // exchange asks the gateway once.
 func (g *Gateway) exchange(
 	ctx context.Context, method string, u *url.URL, key payment.GatewayKey, body []byte,
@@ -71,7 +64,7 @@ func (g *Gateway) exchange(
 		req.Body, _ = req.GetBody()
 		req.ContentLength = int64(len(body))
 	}
-	return g.sender.exchange(req)
+	return g.roundTrip(req)
 }
 
 // Values of headers, which nobody changes.
@@ -81,33 +74,28 @@ var (
 	noCache   = []string{"no-cache"}
 )
 
-// overTLS exchanges by net/http: over HTTP/2 where the gateway offers it.
-type overTLS struct{ *http.Transport }
-
-func (o overTLS) close() { o.CloseIdleConnections() }
-
-// exchange implements sender.
+// roundTrip sends one request over HTTP/1.1, or over HTTP/2 if the gateway negotiates it under TLS.
 //
-// It calls the transport without an http.Client, which would follow redirects: that a
-// charge is to be had elsewhere is an answer that the protocol does not know.
-func (o overTLS) exchange(req *http.Request) (answer, *lostError) {
-	var s sending
-	req = req.WithContext(httptrace.WithClientTrace(req.Context(), s.trace()))
+// It calls the transport without an http.Client, because a client would follow redirects, and the
+// protocol has no redirects.
+func (g *Gateway) roundTrip(req *http.Request) (answer, *lostError) {
+	var t writeTracker
+	req = req.WithContext(httptrace.WithClientTrace(req.Context(), t.trace()))
 	if body := req.GetBody; body != nil {
-		// net/http takes a POST with an Idempotency-Key for one that it may send again by itself,
-		// and asks here for the body.
+		// net/http re-sends a POST that has an Idempotency-Key header if a kept connection turns out
+		// to be dead. It calls GetBody first, so an error here prevents the second sending.
 		req.GetBody = func() (io.ReadCloser, error) {
-			if s.mayHaveLeft() {
+			if t.mayHaveLeft() {
 				return nil, errSentBefore
 			}
 			return body()
 		}
 	}
-	resp, err := o.RoundTrip(req)
+	resp, err := g.transport.RoundTrip(req)
 	if err != nil {
-		return answer{}, &lostError{mayHaveLeft: s.mayHaveLeft(), cause: err}
+		return answer{}, &lostError{mayHaveLeft: t.mayHaveLeft(), cause: err}
 	}
-	defer func() { _ = resp.Body.Close() }() // what it could say has no bearing on the answer
+	defer func() { _ = resp.Body.Close() }() // its error does not change the answer
 	a, err := readAnswer(resp)
 	if err != nil {
 		return answer{}, &lostError{mayHaveLeft: true, cause: err}

@@ -21,7 +21,7 @@ type Gateway struct {
 	charges      *url.URL // {base}/charges
 	timeout      time.Duration
 	capabilities payment.Capabilities
-	sender       sender
+	transport    *http.Transport
 	addHeader    func(context.Context, http.Header)
 }
 
@@ -109,9 +109,7 @@ func New(base string, timeout time.Duration, opts ...Option) (*Gateway, error) {
 		LookupLag: o.lookupLag, LookupForgets: true,
 		SavesDeclines: true,
 	}
-	if g.sender = newDirect(u, timeout, o.connections); u.Scheme == "https" {
-		g.sender = overTLS{newTransport(timeout, o)}
-	}
+	g.transport = newTransport(timeout, o)
 	return g, nil
 }
 
@@ -191,4 +189,4 @@ func (g *Gateway) within(ctx context.Context) (context.Context, context.CancelFu
 func (g *Gateway) Capabilities() payment.Capabilities { return g.capabilities }
 
 // Close closes the idle connections. Calls under way end by themselves.
-func (g *Gateway) Close() { g.sender.close() }
+func (g *Gateway) Close() { g.transport.CloseIdleConnections() }

@@ -20,7 +20,7 @@ func plain(err error) string {
 		return "the time was up"
 	case errors.Is(err, context.Canceled):
 		return "the call was cancelled"
-	case errors.Is(err, errSentBefore), errors.Is(err, errHeaderTooLong):
+	case errors.Is(err, errSentBefore):
 		return err.Error() // words of this package
 	}
 	if broken, ok := errors.AsType[*brokenOffError](err); ok {
@@ -70,8 +70,11 @@ func plainNetwork(err error) string {
 			return c.words
 		}
 	}
-	if text := err.Error(); strings.Contains(text, "malformed HTTP") || strings.Contains(text, "malformed MIME") {
+	switch text := err.Error(); {
+	case strings.Contains(text, "malformed HTTP"), strings.Contains(text, "malformed MIME"):
 		return "what came is not HTTP/1.1"
+	case strings.Contains(text, "response headers exceeded"):
+		return "the header of the answer is too long"
 	}
 	return "the connection failed: " + innermost(err).Error()
 }

@@ -107,17 +107,12 @@ func dialing(t *testing.T, server *httptest.Server, dial func(context.Context) (
 	}
 	g, err := New(server.URL, 10*time.Second, opts...)
 	require.NoError(t, err)
-	switch s := g.sender.(type) {
-	case *direct:
-		s.dial = dial
-	case overTLS:
-		s.DialContext = func(ctx context.Context, _, _ string) (net.Conn, error) {
-			conn, err := dial(ctx)
-			if err != nil {
-				return nil, err
-			}
-			return &countedConn{Conn: conn}, nil
+	g.transport.DialContext = func(ctx context.Context, _, _ string) (net.Conn, error) {
+		conn, err := dial(ctx)
+		if err != nil {
+			return nil, err
 		}
+		return &countedConn{Conn: conn}, nil
 	}
 	return g
 }
@@ -138,22 +133,22 @@ func TestMayHaveLeftOnceConnected(t *testing.T) {
 			transport := newTransport(10*time.Second, options{connections: 1, rootCAs: authorities})
 			defer transport.CloseIdleConnections()
 
-			var s sending
+			var written writeTracker
 			var connected bool
 			ctx := httptrace.WithClientTrace(t.Context(), &httptrace.ClientTrace{
 				GotConn: func(httptrace.GotConnInfo) { // called after the hook of s, which is the newer
 					connected = true
-					require.Equal(t, http2, s.mayHaveLeft())
+					require.Equal(t, http2, written.mayHaveLeft())
 				},
 			})
-			req, err := http.NewRequestWithContext(httptrace.WithClientTrace(ctx, s.trace()), http.MethodGet, server.URL, http.NoBody)
+			req, err := http.NewRequestWithContext(httptrace.WithClientTrace(ctx, written.trace()), http.MethodGet, server.URL, http.NoBody)
 			require.NoError(t, err)
-			require.False(t, s.mayHaveLeft())
+			require.False(t, written.mayHaveLeft())
 			resp, err := transport.RoundTrip(req)
 			require.NoError(t, err)
 			require.NoError(t, resp.Body.Close())
 			require.True(t, connected)
-			require.True(t, s.mayHaveLeft())
+			require.True(t, written.mayHaveLeft())
 		})
 	}
 }

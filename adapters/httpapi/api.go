@@ -74,8 +74,8 @@ type api struct {
 	options   Options
 	log       *slog.Logger
 	slots     chan struct{}
-	addresses *buckets // nil for no limit
-	callers   *buckets // nil for no limit
+	addresses *addressLimiter // nil if there is no limit
+	callers   *keyLimiter     // nil if there is no limit
 	readiness readiness
 }
 
@@ -94,7 +94,7 @@ const (
 func New(p Processor, o Options, log *slog.Logger) http.Handler {
 	a := &api{
 		processor: p, options: o, log: log, slots: make(chan struct{}, o.MaxRequests),
-		addresses: newBuckets(o.LimitPerAddress), callers: newBuckets(o.LimitPerKey),
+		addresses: newAddressLimiter(o.LimitPerAddress), callers: newKeyLimiter(o.LimitPerKey),
 	}
 	if o.Observer == nil {
 		a.options.Observer = unobserved{}

@@ -38,7 +38,7 @@ func (a *api) perAddress(next echo.HandlerFunc) echo.HandlerFunc {
 	policy := policyOf(policyAddress, a.options.LimitPerAddress)
 	return func(c echo.Context) error {
 		client := a.options.TrustedProxies.clientOf(c.Request())
-		q := a.addresses.ofAddress(networkOf(client))
+		q := a.addresses.take(networkOf(client))
 		tellQuota(c.Response().Header(), policyAddress, policy, q)
 		if q.refused {
 			return refuse(problemTooMany).retryAfterwards(q.more).saying("too many requests from this address; " +
@@ -59,7 +59,7 @@ func (a *api) perKey(next echo.HandlerFunc) echo.HandlerFunc {
 		if who.ID == "" { // no keys, so nobody to count for
 			return next(c)
 		}
-		q := a.callers.ofCaller(who)
+		q := a.callers.take(who.ID)
 		tellQuota(c.Response().Header(), policyKey, policy, q)
 		if q.refused {
 			return refuse(problemTooMany).retryAfterwards(q.more).saying("too many requests with this API key; " +

@@ -7,21 +7,24 @@ import (
 	"time"
 )
 
-// maxRequestsOfRate bounds a rate: more than this many requests a second are none that are counted.
+// maxRequestsOfRate bounds a rate. A limit of more requests per second has no use.
 const maxRequestsOfRate = 1_000_000
 
-// Rate is how often somebody may ask: that many requests at once, and as many again over each
-// window, evenly. So 100/s and 6000/m allow the same in the long run, and the second one a longer
-// rush. The zero value is no limit.
+// Rate is how many requests a client may send: Requests at once, and as many again over each Window,
+// evenly. 100/s and 6000/m therefore admit the same in the long run, but the second a longer burst.
+// The zero value means no limit.
 type Rate struct {
 	Requests int
 	Window   time.Duration // whole seconds
 }
 
+// interval is the time in which the quota grows by one request.
+func (r Rate) interval() time.Duration { return r.Window / time.Duration(r.Requests) }
+
 // windows are the units in which a rate is written.
 var windows = map[string]time.Duration{"s": time.Second, "m": time.Minute, "h": time.Hour}
 
-// ParseRate reads a rate such as 100/s, 6000/m or 20/h. An empty text is no limit.
+// ParseRate parses a rate such as 100/s, 6000/m or 20/h. An empty text means no limit.
 func ParseRate(text string) (Rate, error) {
 	if text == "" {
 		return Rate{}, nil

@@ -104,7 +104,7 @@ func (r reply) again() bool {
 // insist sends a request until it is answered in a way that lasts. It returns an error only
 // when ctx ends.
 func (c *Client) insist(ctx context.Context, method, path string, body []byte) (reply, error) {
-	pause := c.pause()
+	waits := c.waits()
 	for {
 		answer, err := c.send(ctx, method, path, body)
 		if err == nil && !answer.again() {
@@ -113,7 +113,7 @@ func (c *Client) insist(ctx context.Context, method, path string, body []byte) (
 		if err == nil {
 			err = requestError(answer)
 		}
-		if waited := pause.wait(ctx, answer.header); waited != nil {
+		if waited := waits.wait(ctx, answer.header); waited != nil {
 			return reply{}, errors.Join(waited, err)
 		}
 	}

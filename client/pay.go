@@ -63,9 +63,9 @@ func (c *Client) Pay(ctx context.Context, p Payment) (Result, error) {
 
 // await looks at a payment that was accepted until it has its end.
 func (c *Client) await(ctx context.Context, orderID string, accepted reply) (Result, error) {
-	pause, header := c.pause(), accepted.header
+	waits, header := c.waits(), accepted.header
 	for {
-		if err := pause.wait(ctx, header); err != nil {
+		if err := waits.wait(ctx, header); err != nil {
 			return Result{}, &UnfinishedError{OrderID: orderID, Cause: err}
 		}
 		p, err := c.Get(ctx, orderID)

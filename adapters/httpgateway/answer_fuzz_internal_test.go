@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"net/http"
 	"testing"
+	"time"
 	"unicode/utf8"
 
 	"github.com/stretchr/testify/require"
@@ -46,8 +47,7 @@ func FuzzAnswer(f *testing.F) {
 			require.Equal(t, payment.ClassUnknownUnanswered, r.Class)
 			require.Equal(t, payment.FoundNoAnswer, l.Result)
 		}
-		require.GreaterOrEqual(t, r.RetryAfter, 0*maxRetryAfter)
-		require.LessOrEqual(t, r.RetryAfter, maxRetryAfter)
+		require.GreaterOrEqual(t, r.RetryAfter, time.Duration(0))
 
 		require.Equal(t, l.Result == payment.FoundApproved, l.TransactionID != "")
 		require.Equal(t, l.Result == payment.FoundDeclined, l.Code != "")

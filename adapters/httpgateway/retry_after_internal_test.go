@@ -1,6 +1,7 @@
 package httpgateway
 
 import (
+	"math"
 	"net/http"
 	"testing"
 	"time"
@@ -18,11 +19,11 @@ func TestRetryAfterForms(t *testing.T) {
 		"-7":                            0,
 		"1.5":                           0,
 		"soon":                          0,
-		"86401":                         24 * time.Hour,
-		"99999999999999999999":          24 * time.Hour,
+		"86401":                         86401 * time.Second,
+		"99999999999999999999":          math.MaxUint32 * time.Second,
 		"Sun, 22 Nov 2026 10:01:30 GMT": 90 * time.Second,
 		"Sun, 22 Nov 2026 09:00:00 GMT": 0,
-		"Mon, 22 Nov 2027 10:00:00 GMT": 24 * time.Hour,
+		"Mon, 22 Nov 2027 10:00:00 GMT": 365 * 24 * time.Hour,
 	} {
 		h := http.Header{"Retry-After": {value}}
 		require.Equal(t, want, retryAfter(h, now), value)

@@ -14,13 +14,13 @@ import (
 
 const (
 	factor = 2
-	// maxDelay bounds the backoff, however many retries are configured.
+	// maxDelay bounds the backoff for any number of retries.
 	maxDelay = time.Minute
-	// maxRetryAfter bounds what a gateway may ask for: a caller waits for the round.
+	// maxRetryAfter bounds what a gateway may ask for, because a caller waits for the round.
 	maxRetryAfter = 30 * time.Second
 )
 
-// RetryOptions are the retry policy's numbers.
+// RetryOptions are the numbers of the retry policy.
 type RetryOptions struct {
 	MaxRetries int           // after the first attempt; 0 for none
 	Delay      time.Duration // before the first retry; doubled before each further one
@@ -44,42 +44,34 @@ func NewRetry(o RetryOptions) *Retry { return &Retry{options: o} }
 // Run implements ports.Retry.
 func (p *Retry) Run(ctx context.Context, round ports.Round) error {
 	if ctx.Err() != nil {
-		return context.Cause(ctx) // failsafe-go makes the first attempt all the same
+		return context.Cause(ctx) // failsafe-go would still make the first attempt
 	}
-	// Most rounds have one attempt. It is made before there is a policy, which then begins with
-	// its result.
-	first := round.Attempt()
-	if !round.Again(first) {
-		return nil
-	}
-	return p.goOn(ctx, round, first)
-}
+	ctx, cancel := context.WithCancelCause(ctx)
+	defer cancel(nil)
 
-// goOn is a round whose first attempt may be followed by others.
-func (p *Retry) goOn(ctx context.Context, round ports.Round, first payment.Result) error {
-	ctx, cut := context.WithCancelCause(ctx)
-	defer cut(nil)
-
-	attempts, again := 0, true
+	attempts, again := 0, false
 	left := max(0, p.options.MaxRetries-round.Used)
-	attempt := func() (payment.Result, error) {
-		r := first
-		if attempts++; attempts > 1 {
-			r = round.Attempt()
-			again = round.Again(r)
-		}
-		return r, nil
-	}
-	policy := p.policy(round.Used, left, func(payment.Result, error) bool { return again },
-		func(r payment.Result, delay time.Duration) {
-			if err := round.BeforeBackoff(r, delay); err != nil {
-				cut(err)
+	policy := retrypolicy.NewBuilder[payment.Result]().
+		HandleIf(func(payment.Result, error) bool { return again }).
+		WithMaxRetries(left).
+		ReturnLastFailure().
+		WithDelayFunc(func(e failsafe.ExecutionAttempt[payment.Result]) time.Duration {
+			return p.delay(e.LastResult(), round.Used+e.Attempts())
+		}).
+		OnRetryScheduled(func(e failsafe.ExecutionScheduledEvent[payment.Result]) {
+			if err := round.BeforeBackoff(e.LastResult(), e.Delay); err != nil {
+				cancel(err) // ends the wait, and with it the round
 			}
-		})
-	_, err := failsafe.With(policy).WithContext(ctx).Get(attempt)
-
+		}).
+		Build()
+	_, err := failsafe.With(policy).WithContext(ctx).Get(func() (payment.Result, error) {
+		attempts++
+		r := round.Attempt()
+		again = round.Again(r)
+		return r, nil
+	})
 	if !again || attempts > left {
-		return nil // the round came to its end, whatever happened to ctx meanwhile
+		return nil // the last attempt ended the round, even if ctx was cancelled during it
 	}
 	if err != nil && ctx.Err() != nil {
 		return context.Cause(ctx)
@@ -87,32 +79,22 @@ func (p *Retry) goOn(ctx context.Context, round ports.Round, first payment.Resul
 	return err
 }
 
-// policy leaves no delay to failsafe-go's own backoff: that varies a wish of the gateway by the
-// jitter as well, and after a wish goes on where it was before.
-func (p *Retry) policy(
-	used, left int, again func(payment.Result, error) bool, scheduled func(payment.Result, time.Duration),
-) retrypolicy.RetryPolicy[payment.Result] {
-	return retrypolicy.NewBuilder[payment.Result]().
-		HandleIf(again).
-		WithMaxRetries(left).
-		ReturnLastFailure().
-		WithDelayFunc(func(e failsafe.ExecutionAttempt[payment.Result]) time.Duration {
-			wish := min(e.LastResult().RetryAfter, maxRetryAfter)
-			return max(wish, p.backoff(used+e.Attempts()))
-		}).
-		OnRetryScheduled(func(e failsafe.ExecutionScheduledEvent[payment.Result]) {
-			scheduled(e.LastResult(), e.Delay)
-		}).
-		Build()
+// delay returns how long to wait after the n-th attempt, n from 1: the backoff, or longer if the
+// gateway asks for it.
+//
+// failsafe-go's own backoff is not used, because it applies the jitter to the gateway's Retry-After
+// as well, and a Retry-After does not advance it.
+func (p *Retry) delay(r payment.Result, n int) time.Duration {
+	return max(min(r.RetryAfter, maxRetryAfter), p.backoff(n))
 }
 
-// backoff is the delay after the n-th attempt, n from 1.
+// backoff returns the exponential backoff after the n-th attempt, n from 1.
 func (p *Retry) backoff(n int) time.Duration {
 	d := p.options.Delay
 	for ; n > 1 && d < maxDelay; n-- {
 		d *= factor
 	}
 	d = min(d, max(maxDelay, p.options.Delay))
-	jitter := p.options.Jitter * (2*rand.Float64() - 1) //nolint:gosec // nobody gains by a guess
+	jitter := p.options.Jitter * (2*rand.Float64() - 1) //nolint:gosec // jitter may be predictable
 	return d + time.Duration(jitter*float64(d))
 }

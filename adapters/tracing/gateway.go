@@ -11,8 +11,8 @@ import (
 	"paymentd/ports"
 )
 
-// Gateway returns a gateway whose calls are traced. In their context is the span, for
-// [Tracing.Inject].
+// Gateway returns a gateway whose calls are traced. Their context has the span, for
+// [Tracing.Inject]. If the trace is not sampled there is no span, and the context says so.
 func (t *Tracing) Gateway(g ports.Gateway) ports.Gateway {
 	if t == nil {
 		return g
@@ -29,6 +29,9 @@ type gateway struct {
 // Charge implements ports.Gateway.
 func (g gateway) Charge(ctx context.Context, c payment.Charge) payment.Result {
 	ctx, span := g.start(ctx, c.Key, "charge")
+	if span == nil {
+		return g.Gateway.Charge(ctx, c)
+	}
 	defer span.End()
 	r := g.Gateway.Charge(ctx, c)
 	span.SetAttributes(attribute.String("paymentd.class", string(r.Class)))
@@ -41,6 +44,9 @@ func (g gateway) Charge(ctx context.Context, c payment.Charge) payment.Result {
 // LookUp implements ports.Gateway.
 func (g gateway) LookUp(ctx context.Context, key payment.GatewayKey) payment.Lookup {
 	ctx, span := g.start(ctx, key, "look up")
+	if span == nil {
+		return g.Gateway.LookUp(ctx, key)
+	}
 	defer span.End()
 	l := g.Gateway.LookUp(ctx, key)
 	span.SetAttributes(attribute.String("paymentd.finding", string(l.Result)))
@@ -50,8 +56,13 @@ func (g gateway) LookUp(ctx context.Context, key payment.GatewayKey) payment.Loo
 	return l
 }
 
+// start starts the span of a call, or returns nil for it if the trace is not sampled.
 func (g gateway) start(
 	ctx context.Context, key payment.GatewayKey, name string,
 ) (context.Context, trace.Span) {
-	return g.tracing.tracer.Start(under(ctx, key), name, kindClient)
+	id := traceOf(key)
+	if !g.tracing.ratio.samples(id) {
+		return unsampled(ctx, id), nil
+	}
+	return g.tracing.tracer.Start(withParent(ctx, key, id), name, kindClient)
 }

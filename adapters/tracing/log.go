@@ -7,8 +7,8 @@ import (
 	"paymentd/core/payment"
 )
 
-// Logger returns a logger whose lines about a payment name its trace: those of a request, and those
-// that have the payment's gateway key.
+// Logger returns a logger that adds the trace_id to lines about a payment: those of a request, and
+// those that have the payment's gateway key.
 func (t *Tracing) Logger(log *slog.Logger) *slog.Logger {
 	if t == nil {
 		return log
@@ -20,18 +20,19 @@ type handler struct{ slog.Handler }
 
 // Handle implements slog.Handler.
 func (h handler) Handle(ctx context.Context, r slog.Record) error {
-	key, _ := visitOf(ctx).known()
-	if key == "" {
+	at := requestOf(ctx).position()
+	if at.key == "" {
 		r.Attrs(func(a slog.Attr) bool {
 			if a.Key == "gateway_key" {
-				key = payment.GatewayKey(a.Value.String())
+				at.key = payment.GatewayKey(a.Value.String())
+				at.trace = traceOf(at.key)
 			}
-			return key == ""
+			return at.key == ""
 		})
 	}
-	if key != "" {
+	if at.key != "" {
 		r = r.Clone()
-		r.AddAttrs(slog.String("trace_id", traceOf(key).String()))
+		r.AddAttrs(slog.String("trace_id", at.trace.String()))
 	}
 	return h.Handler.Handle(ctx, r)
 }

@@ -12,9 +12,9 @@ import (
 	"paymentd/ports"
 )
 
-// Payments returns a repository whose calls are traced where they tell more than the request's own
-// span: claims by the queue and of payments that others have worked on, and settlements of requests
-// that fail. A payment that succeeds at once is two spans, for each costs as much as a call.
+// Payments returns a repository that records a span for a call that adds something to the span of the
+// request: a claim by the queue or of a payment that was claimed before, and a settlement that fails.
+// A payment that succeeds at once has two spans, because each span costs as much as a call.
 func (t *Tracing) Payments(p ports.Payments) ports.Payments {
 	if t == nil {
 		return p
@@ -30,28 +30,28 @@ type payments struct {
 
 // Claim implements ports.Payments.
 func (s payments) Claim(
-	ctx context.Context, ask payment.ClaimRequest,
+	ctx context.Context, request payment.ClaimRequest,
 ) (payment.Payment, payment.Verdict, error) {
 	began := time.Now()
-	p, verdict, err := s.Payments.Claim(ctx, ask)
+	p, verdict, err := s.Payments.Claim(ctx, request)
 	if err != nil {
 		return p, verdict, err
 	}
-	visitOf(ctx).learn(p.GatewayKey, p.GatewayKey == ask.NewKey)
+	requestOf(ctx).learn(p.GatewayKey, p.GatewayKey == request.NewKey)
 	if verdict == payment.VerdictClaimed && p.Fence > 1 {
-		s.claimed(ctx, p, verdict, ask.Replica, began)
+		s.claimed(ctx, p, verdict, request.Replica, began)
 	}
 	return p, verdict, nil
 }
 
 // ClaimDue implements ports.Payments.
 func (s payments) ClaimDue(
-	ctx context.Context, terms payment.PickUpPolicy, limit int,
+	ctx context.Context, policy payment.PickUpPolicy, limit int,
 ) ([]payment.Decision, error) {
 	began := time.Now()
-	due, err := s.Payments.ClaimDue(ctx, terms, limit)
+	due, err := s.Payments.ClaimDue(ctx, policy, limit)
 	for i := range due {
-		s.claimed(ctx, due[i].Payment, due[i].Verdict, terms.Replica, began)
+		s.claimed(ctx, due[i].Payment, due[i].Verdict, policy.Replica, began)
 	}
 	return due, err
 }
@@ -59,7 +59,11 @@ func (s payments) ClaimDue(
 func (s payments) claimed(
 	ctx context.Context, p payment.Payment, verdict payment.Verdict, replica string, began time.Time,
 ) {
-	_, span := s.tracing.tracer.Start(under(ctx, p.GatewayKey), "claim",
+	id := traceOf(p.GatewayKey)
+	if !s.tracing.ratio.samples(id) {
+		return
+	}
+	_, span := s.tracing.tracer.Start(withParent(ctx, p.GatewayKey, id), "claim",
 		trace.WithTimestamp(began), trace.WithAttributes(
 			attribute.String("paymentd.order_id", p.OrderID.String()),
 			attribute.String("paymentd.verdict", string(verdict)),
@@ -70,15 +74,19 @@ func (s payments) claimed(
 	span.End()
 }
 
-// Settle implements ports.Payments. The queue's settlements do not say which key they are about.
+// Settle implements ports.Payments. A settlement by the queue has no span, because it does not
+// contain the gateway key.
 func (s payments) Settle(ctx context.Context, st payment.Settlement) error {
 	began := time.Now()
 	err := s.Payments.Settle(ctx, st)
-	key, _ := visitOf(ctx).known()
-	if err == nil || key == "" {
+	if err == nil {
+		return nil
+	}
+	at := requestOf(ctx).position()
+	if at.key == "" || !s.tracing.ratio.samples(at.trace) {
 		return err
 	}
-	_, span := s.tracing.tracer.Start(under(ctx, key), "settle",
+	_, span := s.tracing.tracer.Start(withParent(ctx, at.key, at.trace), "settle",
 		trace.WithTimestamp(began), trace.WithAttributes(
 			attribute.String("paymentd.order_id", st.OrderID.String()),
 			attribute.String("paymentd.state", string(st.Outcome.State)),

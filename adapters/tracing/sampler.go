@@ -10,18 +10,25 @@ import (
 	"go.opentelemetry.io/otel/trace"
 )
 
-// random is the bits of a trace's id that its W3C context says to be random: the right 56 (Trace
+// randomBits is how many bits of a trace id are random according to W3C: the rightmost 56 (Trace
 // Context Level 2, section 3.2.2.3).
-const random = 56
+const randomBits = 56
 
-// ratio samples a part of the payments. It decides by the trace's id alone, so that all replicas
-// decide alike. The SDK's own sampler reads more bits than are random in a UUID: it would take
-// none of these, or all.
+// ratio is the part of the payments that is sampled. The trace id alone decides, so that all replicas
+// decide alike. The SDK's own sampler reads more bits than are random in a UUID: it would sample no
+// payment, or all.
 type ratio float64
 
-// samplerOf reads OTEL_TRACES_SAMPLER and its argument. What is "parentbased" makes no difference:
-// the trace of a payment has no parent.
-func samplerOf(name, argument string) (sdk.Sampler, error) {
+// samples reports whether the trace with that id is sampled. It is asked before there is a span, so
+// that a payment that is not sampled costs no span and no attributes.
+func (r ratio) samples(id trace.TraceID) bool {
+	const limit = 1 << randomBits
+	return float64(binary.BigEndian.Uint64(id[8:])&(limit-1)) < float64(r)*limit
+}
+
+// samplerOf parses OTEL_TRACES_SAMPLER and OTEL_TRACES_SAMPLER_ARG. The prefix "parentbased_" makes no
+// difference, because the trace of a payment has no parent: all its spans follow the same decision.
+func samplerOf(name, argument string) (ratio, error) {
 	switch strings.TrimPrefix(name, "parentbased_") {
 	case "", "always_on":
 		return ratio(1), nil
@@ -33,11 +40,11 @@ func samplerOf(name, argument string) (sdk.Sampler, error) {
 		}
 		part, err := strconv.ParseFloat(argument, 64)
 		if err != nil || !(part >= 0 && part <= 1) {
-			return nil, fmt.Errorf("OTEL_TRACES_SAMPLER_ARG must be a number from 0 to 1, and is %q", argument)
+			return 0, fmt.Errorf("OTEL_TRACES_SAMPLER_ARG must be a number from 0 to 1, and is %q", argument)
 		}
 		return ratio(part), nil
 	}
-	return nil, fmt.Errorf("OTEL_TRACES_SAMPLER: there is no sampler %q here; take always_on, always_off or traceidratio", name)
+	return 0, fmt.Errorf("OTEL_TRACES_SAMPLER: there is no sampler %q here; take always_on, always_off or traceidratio", name)
 }
 
 // ShouldSample implements the sampler of the SDK.
@@ -46,7 +53,7 @@ func (r ratio) ShouldSample(p sdk.SamplingParameters) sdk.SamplingResult {
 		Decision:   sdk.Drop,
 		Tracestate: trace.SpanContextFromContext(p.ParentContext).TraceState(),
 	}
-	if x := binary.BigEndian.Uint64(p.TraceID[8:]) & (1<<random - 1); float64(x) < float64(r)*(1<<random) {
+	if r.samples(p.TraceID) {
 		result.Decision = sdk.RecordAndSample
 	}
 	return result

@@ -11,7 +11,7 @@ import (
 	"paymentd/core"
 )
 
-// Options of spans, which are made once.
+// Options of spans, which all spans share.
 var (
 	kindServer = trace.WithSpanKind(trace.SpanKindServer)
 	kindClient = trace.WithSpanKind(trace.SpanKindClient)
@@ -30,19 +30,24 @@ func (t *Tracing) Service(s *core.Service) *Service { return &Service{s, t} }
 
 // Process charges an order; see core.Service.
 func (s *Service) Process(ctx context.Context, r core.Request) (core.Answer, error) {
-	v := visitOf(ctx)
-	if v == nil {
-		v = &visit{span: newSpanID()}
-		ctx = context.WithValue(ctx, visitKey{}, v)
+	traced := requestOf(ctx)
+	if traced == nil {
+		traced = &request{}
+		ctx = context.WithValue(ctx, requestKey{}, traced)
 	}
 	began := time.Now()
 	a, err := s.Service.Process(ctx, r)
-	v.learn(a.GatewayKey, false)
-	key, id := v.known()
-	if key == "" {
-		return a, err // refused, or gone, before it came to a payment
+	traced.learn(a.GatewayKey, false)
+	if at := traced.position(); at.key != "" && s.tracing.ratio.samples(at.trace) {
+		s.record(traced, at, began, r, a, err)
 	}
+	return a, err
+}
 
+// record records the span of a request that began at that time.
+func (s *Service) record(
+	traced *request, at position, began time.Time, r core.Request, a core.Answer, err error,
+) {
 	attributes := append(make([]attribute.KeyValue, 0, 3),
 		attribute.String("paymentd.order_id", r.OrderID.String()),
 		attribute.String("paymentd.state", string(a.State)),
@@ -50,22 +55,21 @@ func (s *Service) Process(ctx context.Context, r core.Request) (core.Answer, err
 	if a.Replayed {
 		attributes = append(attributes, attribute.Bool("paymentd.replayed", true))
 	}
-	options := append(make([]trace.SpanStartOption, 0, 5), // what follows is all that there may be
+	options := append(make([]trace.SpanStartOption, 0, 5), // the most there can be
 		trace.WithTimestamp(began), kindServer, trace.WithAttributes(attributes...))
-	if v.client.IsValid() {
-		options = append(options, trace.WithLinks(trace.Link{SpanContext: v.client}))
+	if traced.client.IsValid() {
+		options = append(options, trace.WithLinks(trace.Link{SpanContext: traced.client}))
 	}
-	start := context.Background()
-	if id == rootOf(traceOf(key)) {
+	ctx := context.Background()
+	if at.span == rootOf(at.trace) {
 		options = append(options, asRoot)
 	} else {
-		start = under(start, key)
+		ctx = withParent(ctx, at.key, at.trace)
 	}
-	start = context.WithValue(start, chosenKey{}, chosen{traceOf(key), id})
-	_, span := s.tracing.tracer.Start(start, "process payment", options...)
+	ctx = context.WithValue(ctx, chosenKey{}, chosen{at.trace, at.span})
+	_, span := s.tracing.tracer.Start(ctx, "process payment", options...)
 	if err != nil {
 		span.SetStatus(codes.Error, err.Error())
 	}
 	span.End()
-	return a, err
 }

@@ -33,6 +33,7 @@ type Options struct {
 type Tracing struct {
 	provider *sdk.TracerProvider
 	tracer   trace.Tracer
+	ratio    ratio // is asked before a span is started
 }
 
 // Wanted reports whether the environment asks for traces, by OpenTelemetry's own variables
@@ -52,14 +53,14 @@ func Check() error {
 	return err
 }
 
-func sampler() (sdk.Sampler, error) {
+func sampler() (ratio, error) {
 	return samplerOf(os.Getenv("OTEL_TRACES_SAMPLER"), os.Getenv("OTEL_TRACES_SAMPLER_ARG"))
 }
 
 // New returns the tracing of one process. It does not connect: a collector that is away costs
 // spans, and nothing else.
 func New(ctx context.Context, o Options) (*Tracing, error) {
-	sampler, err := sampler()
+	ratio, err := sampler()
 	if err != nil {
 		return nil, err
 	}
@@ -82,9 +83,9 @@ func New(ctx context.Context, o Options) (*Tracing, error) {
 	}
 	provider := sdk.NewTracerProvider(
 		sdk.WithBatcher(&exporter{SpanExporter: client, log: o.Log}),
-		sdk.WithIDGenerator(ids{}), sdk.WithSampler(sampler), sdk.WithResource(about),
+		sdk.WithIDGenerator(ids{}), sdk.WithSampler(ratio), sdk.WithResource(about),
 	)
-	return &Tracing{provider: provider, tracer: provider.Tracer("paymentd")}, nil
+	return &Tracing{provider: provider, tracer: provider.Tracer("paymentd"), ratio: ratio}, nil
 }
 
 // Stop sends what was not sent yet, within ctx.
@@ -98,8 +99,20 @@ func (t *Tracing) Stop(ctx context.Context) error {
 	return nil
 }
 
-// Inject adds the context of the span at hand to the header of a request that is sent to
-// another service (W3C Trace Context).
+// Inject adds the context of the current span to the header of a request to another service (W3C Trace
+// Context).
 func (t *Tracing) Inject(ctx context.Context, h http.Header) {
-	propagation.TraceContext{}.Inject(ctx, propagation.HeaderCarrier(h))
+	propagation.TraceContext{}.Inject(ctx, carrier{propagation.HeaderCarrier(h)})
+}
+
+// carrier sets a header without converting its name to the canonical form for each request.
+type carrier struct{ propagation.HeaderCarrier }
+
+// Set implements propagation.TextMapCarrier.
+func (c carrier) Set(name, value string) {
+	if name == "traceparent" {
+		c.HeaderCarrier["Traceparent"] = []string{value}
+		return
+	}
+	c.HeaderCarrier.Set(name, value)
 }

@@ -290,6 +290,22 @@ func TestCollectorIsAway(t *testing.T) {
 	require.Len(t, a.log.with("the collector takes no traces"), 1)
 }
 
+// The gateway receives the decision, so that it does not sample on its own.
+//
+//nolint:paralleltest // the environment chooses the sampler
+func TestPayment_NotSampled_HasNoSpans(t *testing.T) {
+	t.Setenv("OTEL_TRACES_SAMPLER", "always_off")
+	key, traces := "", startCollector(t)
+	gateway := startGateway(t, func(_ int, w http.ResponseWriter) { approve(w) })
+	a := newReplica(t, "replica-a", fake.NewPayments(), gateway.url, traces.url, &key)
+	require.Equal(t, http.StatusOK, a.pay(t, "Traceparent", clientParent))
+	a.stop(t)
+	require.Empty(t, traces.spans)
+	trace := strings.ReplaceAll(key, "-", "")
+	require.Equal(t, []string{"POST 00-" + trace + "-" + trace[16:] + "-00"}, gateway.sent())
+	require.Len(t, a.log.with(`"msg":"request"`, `"trace_id":"`+trace+`"`), 1)
+}
+
 // Tracing that is off puts nothing around anything.
 func TestOff(t *testing.T) {
 	t.Parallel()

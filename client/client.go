@@ -83,19 +83,19 @@ func (r reply) decode(into any) error {
 
 // fault returns what an answer of the service says went wrong; false where the answer is not
 // the service's, but that of something on the way to it.
-func (r reply) fault() (wire.Error, bool) {
+func (r reply) serviceError() (wire.Error, bool) {
 	var body wire.Error
 	return body, json.Unmarshal(r.body, &body) == nil && body.Error != ""
 }
 
 // again reports whether the same request may be answered in another way later.
-func (r reply) again() bool {
+func (r reply) temporary() bool {
 	switch r.status {
 	case http.StatusRequestTimeout, http.StatusConflict, http.StatusTooManyRequests,
 		http.StatusInternalServerError, http.StatusServiceUnavailable, http.StatusGatewayTimeout:
 		return true
 	case http.StatusBadGateway:
-		_, ours := r.fault()
+		_, ours := r.serviceError()
 		return !ours
 	}
 	return false
@@ -103,11 +103,11 @@ func (r reply) again() bool {
 
 // insist sends a request until it is answered in a way that lasts. It returns an error only
 // when ctx ends.
-func (c *Client) insist(ctx context.Context, method, path string, body []byte) (reply, error) {
+func (c *Client) sendUntilFinal(ctx context.Context, method, path string, body []byte) (reply, error) {
 	waits := c.waits()
 	for {
 		answer, err := c.send(ctx, method, path, body)
-		if err == nil && !answer.again() {
+		if err == nil && !answer.temporary() {
 			return answer, nil
 		}
 		if err == nil {

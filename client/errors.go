@@ -75,7 +75,7 @@ func (e *RequestError) Error() string {
 }
 
 func requestError(r reply) *RequestError {
-	fault, ours := r.fault()
+	fault, ours := r.serviceError()
 	if !ours {
 		fault.Error = "the answer is not one of paymentd"
 	}

@@ -35,7 +35,7 @@ func (c *Client) Pay(ctx context.Context, p Payment) (Result, error) {
 	if err != nil || p.Amount == "" { // which json.Number makes 0
 		return Result{}, &RequestError{Sentence: "the amount must be a decimal number such as 100.00"}
 	}
-	answer, err := c.insist(ctx, http.MethodPost, "/payments/process", body)
+	answer, err := c.sendUntilFinal(ctx, http.MethodPost, "/payments/process", body)
 	if err != nil {
 		return Result{}, &UnfinishedError{OrderID: p.OrderID, Cause: err}
 	}
@@ -50,12 +50,12 @@ func (c *Client) Pay(ctx context.Context, p Payment) (Result, error) {
 	case http.StatusAccepted:
 		return c.await(ctx, p.OrderID, answer)
 	case http.StatusPaymentRequired:
-		fault, _ := answer.fault()
+		fault, _ := answer.serviceError()
 		return Result{}, &DeclinedError{OrderID: p.OrderID, Code: fault.Code}
 	case http.StatusUnprocessableEntity:
 		return Result{}, &MismatchError{OrderID: p.OrderID}
 	case http.StatusBadGateway:
-		fault, _ := answer.fault()
+		fault, _ := answer.serviceError()
 		return Result{}, &FailedError{OrderID: p.OrderID, Reason: fault.Error}
 	}
 	return Result{}, requestError(answer)

@@ -39,7 +39,7 @@ const (
 // Get returns all that is known of an order's payment, or [ErrNotFound]. It asks again until
 // ctx ends while the service is away.
 func (c *Client) Get(ctx context.Context, orderID string) (History, error) {
-	answer, err := c.insist(ctx, http.MethodGet, paymentPath(orderID), nil)
+	answer, err := c.sendUntilFinal(ctx, http.MethodGet, paymentPath(orderID), nil)
 	if err != nil {
 		return History{}, err
 	}
@@ -49,7 +49,7 @@ func (c *Client) Get(ctx context.Context, orderID string) (History, error) {
 		err := answer.decode(&h)
 		return h, err
 	case http.StatusNotFound:
-		if _, ours := answer.fault(); ours {
+		if _, ours := answer.serviceError(); ours {
 			return History{}, ErrNotFound
 		}
 	}
@@ -115,7 +115,7 @@ func (c *Client) List(ctx context.Context, f Filter) iter.Seq2[Status, error] {
 }
 
 func (c *Client) page(ctx context.Context, query url.Values) (page wire.PaymentList, err error) {
-	answer, err := c.insist(ctx, http.MethodGet, "/payments?"+query.Encode(), nil)
+	answer, err := c.sendUntilFinal(ctx, http.MethodGet, "/payments?"+query.Encode(), nil)
 	if err != nil {
 		return page, err
 	}

@@ -10,13 +10,13 @@ import (
 
 const headerForwardedFor = "X-Forwarded-For"
 
-// maxForwards bounds how many proxies, one behind the other, are followed to a client.
+// maxForwards bounds how many chained proxies are followed to a client.
 const maxForwards = 32
 
-// Proxies are the addresses whose word on where a request comes from is believed.
+// Proxies are the addresses whose X-Forwarded-For header is trusted.
 type Proxies []netip.Prefix
 
-// ParseProxies reads addresses and ranges of addresses, separated by commas.
+// ParseProxies parses addresses and ranges of addresses, separated by commas.
 func ParseProxies(text string) (Proxies, error) {
 	var proxies Proxies
 	for entry := range strings.SplitSeq(text, ",") {
@@ -31,30 +31,30 @@ func ParseProxies(text string) (Proxies, error) {
 		case err != nil, proxy.Addr().Is4In6():
 			return nil, errors.New("a proxy is an address such as 10.0.0.7, or a range such as 10.0.0.0/24")
 		case proxy.Bits() == 0:
-			return nil, errors.New("all addresses together are no proxy") // whoever calls would be believed
+			return nil, errors.New("all addresses together are no proxy") // any client would be trusted
 		}
 		proxies = append(proxies, proxy)
 	}
 	return proxies, nil
 }
 
-func (p Proxies) have(addr netip.Addr) bool {
+func (p Proxies) contain(addr netip.Addr) bool {
 	return slices.ContainsFunc(p, func(proxy netip.Prefix) bool { return proxy.Contains(addr) })
 }
 
-// clientOf returns the address that a request comes from: the peer's, unless that is a proxy which
-// is believed. Each proxy adds the address of its own peer at the right end of X-Forwarded-For, so
-// the client is the first from the right that is none of the proxies; what is left of it, the client
-// may have made up. An entry that is no address ends the search at the proxy that has written it.
+// clientOf returns the address that a request comes from: the peer's, unless the peer is a trusted
+// proxy. Each proxy appends the address of its own peer to X-Forwarded-For, so the client is the
+// first entry from the right that is not a trusted proxy; the client may have made up the entries
+// before it. An entry that is not an address ends the search at the proxy that wrote it.
 //
-// Other headers are not looked at. A proxy that sets one passes on what a client says in the others,
-// so believing several is believing the client. Echo's own extractor takes no entry with a port, and
-// looks at the whole header, however long it is.
+// Other headers are ignored. A proxy that sets one of them forwards what the client sends in the
+// others, so trusting several headers means trusting the client. Echo's own extractor accepts no
+// entry with a port, and reads the whole header regardless of its length.
 //
-// The address is not valid where the connection has none.
+// The address is not valid if the connection has none.
 func (p Proxies) clientOf(r *http.Request) netip.Addr {
 	client, _ := parseAddress(r.RemoteAddr)
-	if !p.have(client) {
+	if !p.contain(client) {
 		return client
 	}
 	lines, forwards := r.Header.Values(headerForwardedFor), 0
@@ -63,13 +63,13 @@ func (p Proxies) clientOf(r *http.Request) netip.Addr {
 			var entry string
 			rest, entry, more = cutLast(rest)
 			if entry == "" {
-				continue // as an empty element of any list (RFC 9110, section 5.6.1.2)
+				continue // an empty list element is ignored (RFC 9110, section 5.6.1.2)
 			}
 			addr, ok := parseAddress(entry)
 			if !ok {
 				return client
 			}
-			if client = addr; !p.have(client) {
+			if client = addr; !p.contain(client) {
 				return client
 			}
 		}
@@ -85,8 +85,8 @@ func cutLast(list string) (rest, last string, more bool) {
 	return "", strings.Trim(list, " \t"), false
 }
 
-// parseAddress reads an address with a port or without, and in brackets or without. An IPv4 address
-// in the form of an IPv6 one is the same as by itself.
+// parseAddress parses an address with or without a port and brackets. An IPv4-mapped IPv6 address
+// equals the IPv4 address.
 func parseAddress(text string) (netip.Addr, bool) {
 	addr, err := netip.ParseAddr(strings.TrimSuffix(strings.TrimPrefix(text, "["), "]"))
 	if err != nil {
@@ -97,10 +97,10 @@ func parseAddress(text string) (netip.Addr, bool) {
 	return addr.Unmap().WithZone(""), err == nil
 }
 
-// networkOf returns what is counted as one address: of IPv6 the first 64 bits, since whoever has one
-// of these addresses usually has all that share them (RFC 6177).
+// networkOf returns what is counted as one address. For IPv6 these are the first 64 bits, because a
+// client usually has all addresses that share them (RFC 6177).
 func networkOf(addr netip.Addr) [16]byte {
-	network := addr.As16() // zero for an address that is not valid
+	network := addr.As16() // zero if the address is not valid
 	if addr.Is6() {
 		clear(network[8:])
 	}

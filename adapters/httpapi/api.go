@@ -15,57 +15,59 @@ import (
 	"paymentd/ports"
 )
 
-// Processor is what the API needs of the core. A *core.Service is one.
+// Processor is what the API needs from the core. A *core.Service is one.
 type Processor interface {
-	// Process charges an order, or finds that it was charged. Its errors are
-	// *payment.FieldError, core.ErrBusy, core.ErrMismatch, ports.ErrUnavailable,
-	// ports.ErrInDoubt, and those of ctx; any other is a fault of the service.
+	// Process charges an order, or finds that it was charged. Its errors are *payment.FieldError,
+	// core.ErrBusy, core.ErrMismatch, ports.ErrUnavailable, ports.ErrInDoubt, and those of ctx; any
+	// other is an internal error.
 	//
-	// The context is the client's: once claimed, a payment is finished without it.
+	// The context is the client's: once claimed, a payment is finished even if it is cancelled.
 	Process(ctx context.Context, r core.Request) (core.Answer, error)
-	// History returns all that is known of a payment, or ports.ErrNotFound.
+	// History returns a payment with its attempts and events, or ports.ErrNotFound.
 	History(ctx context.Context, id payment.OrderID) (ports.History, error)
-	// List returns payments, newest first, and says which rows make none.
+	// List returns payments, newest first, and the rows that cannot be read.
 	List(ctx context.Context, q ports.ListQuery) (ports.ListPage, error)
-	// Ready returns nil when requests to charge can be served.
+	// Ready returns nil if requests to charge can be served.
 	Ready(ctx context.Context) error
 }
 
-// Options are the limits of the API. All have to be set; nothing here has a default.
+// Options are the settings of the API. All must be set; none has a default.
 type Options struct {
-	// Keys says who may call what is not open to anyone.
+	// Keys authenticates callers.
 	Keys Keys
-	// Currency is that of a request which names none.
+	// Currency is that of a request without a currency.
 	Currency payment.Currency
-	// ChargesSandbox: no money moves, so the page at /docs may send requests to charge.
+	// ChargesSandbox means that no money moves, so the page at /docs may send requests to charge.
 	ChargesSandbox bool
-	// MaxRequests bounds the requests under /payments that are served at a time. The
-	// ones beyond get 503 at once; probes are always served.
+	// MaxRequests bounds the concurrent requests under /payments. Requests beyond it get 503 at
+	// once; probes are always served.
 	MaxRequests int
-	// LimitPerAddress bounds how often one address may ask, LimitPerKey how often one key may,
-	// under /payments and for the metrics. The ones beyond get 429. Zero for no limit.
+	// LimitPerAddress and LimitPerKey bound the rate of requests under /payments and for the
+	// metrics, for each client address and for each API key. Requests beyond it get 429. The zero
+	// value means no limit.
 	LimitPerAddress Rate
 	LimitPerKey     Rate
-	// AllowedHosts are served while no API key is needed, beside the names of the loopback interface.
+	// AllowedHosts are served if no API key is required, in addition to the names of the loopback
+	// interface.
 	AllowedHosts Hosts
-	// TrustedProxies are whose X-Forwarded-For is believed. None: nobody's.
+	// TrustedProxies are the proxies whose X-Forwarded-For is trusted. Empty for none.
 	TrustedProxies Proxies
-	// Certificate has the server speak TLS, and nothing else. Nil for plain HTTP.
+	// Certificate makes the server accept TLS only. Nil for plain HTTP.
 	Certificate *Certificate
-	// MaxHeaderBytes bounds the request line and the header; net/http adds 4 KiB of grace.
+	// MaxHeaderBytes bounds the request line and the header; net/http allows 4 KiB more.
 	MaxHeaderBytes int
-	// HeaderTimeout bounds how long a client takes to send its header, ReadTimeout its
-	// whole request.
+	// HeaderTimeout bounds the time for sending the header of a request, ReadTimeout the time for
+	// sending the whole request.
 	HeaderTimeout time.Duration
 	ReadTimeout   time.Duration
-	// WriteTimeout bounds how long a client takes to receive an answer, from when that is
-	// ready and the request is here: a payment itself may run for minutes.
+	// WriteTimeout bounds the time for receiving a response. It begins when the response is ready
+	// and the request was read, because a payment itself may take minutes.
 	WriteTimeout time.Duration
 	// IdleTimeout bounds how long a connection is kept between requests.
 	IdleTimeout time.Duration
-	// Metrics answers GET /metrics. Nil for no such path.
+	// Metrics serves GET /metrics. Nil if there is no such path.
 	Metrics http.Handler
-	// Observer is told of each request. Nil for nobody.
+	// Observer observes each request. Nil for none.
 	Observer Observer
 }
 
@@ -79,7 +81,7 @@ type api struct {
 	readiness readiness
 }
 
-// The routes, as the router and the log know them.
+// The routes, as in the router and the log.
 const (
 	routeProcess  = "/payments/process"
 	routePayments = "/payments"
@@ -89,46 +91,46 @@ const (
 	routeMetrics  = "/metrics"
 )
 
-// New returns the handler of the whole API. Serve it with [NewServer], whose deadlines it
-// relies on.
+// New returns the handler of the whole API. Serve it with [NewServer], because it relies on the
+// deadlines of that server.
 func New(p Processor, o Options, log *slog.Logger) http.Handler {
 	a := &api{
 		processor: p, options: o, log: log, slots: make(chan struct{}, o.MaxRequests),
 		addresses: newAddressLimiter(o.LimitPerAddress), callers: newKeyLimiter(o.LimitPerKey),
 	}
 	if o.Observer == nil {
-		a.options.Observer = unobserved{}
+		a.options.Observer = noObserver{}
 	}
 	e := echo.New()
 	e.HideBanner, e.HidePort = true, true
-	e.Logger.SetOutput(io.Discard)         // ours is the only log
-	e.IPExtractor = echo.ExtractIPDirect() // X-Forwarded-For says what its sender likes
-	e.HTTPErrorHandler = a.handleError     // one table for every error
-	e.Use(a.logged, recovered)             // once the route is known
+	e.Logger.SetOutput(io.Discard)         // slog is the only log
+	e.IPExtractor = echo.ExtractIPDirect() // X-Forwarded-For is trusted from proxies only
+	e.HTTPErrorHandler = a.handleError     // one table for all errors
+	e.Use(a.logRequests, recoverPanics)    // after routing, so that the route is known
 
-	e.POST(routeProcess, a.guarded(a.limited(a.process), apikey.ScopePay))
-	get(e, routePayments, a.guarded(a.limited(a.list), apikey.ScopeRead))
-	// Whoever may pay may follow the Location of a 202.
-	get(e, routePayment, a.guarded(a.limited(a.lookUp), apikey.ScopeRead, apikey.ScopePay))
+	e.POST(routeProcess, a.authorize(a.limitConcurrent(a.process), apikey.ScopePay))
+	get(e, routePayments, a.authorize(a.limitConcurrent(a.list), apikey.ScopeRead))
+	// A caller with the scope pay may follow the Location of a 202.
+	get(e, routePayment, a.authorize(a.limitConcurrent(a.lookUp), apikey.ScopeRead, apikey.ScopePay))
 	get(e, routeHealth, a.health)
 	get(e, routeReady, a.ready)
 	if o.Metrics != nil {
-		get(e, routeMetrics, a.guarded(a.metrics, apikey.ScopeRead))
+		get(e, routeMetrics, a.authorize(a.metrics, apikey.ScopeRead))
 	}
-	a.documented(e)
-	// Without it the router takes all that follows /payments/ for one order id.
+	a.serveDocs(e)
+	// Without this route the router would take everything after /payments/ for one order id.
 	e.RouteNotFound(routePayment+"/*", echo.NotFoundHandler)
-	return secured(singly(escapedPaths(e)), o.Certificate != nil)
+	return withSecurityHeaders(closeAmbiguous(escapedPaths(e)), o.Certificate != nil)
 }
 
-// guarded has a request pass all that is asked of a caller, whose key must have one of the scopes. It
-// is put together here once, and what is not configured is left out: Echo would do it anew for each
+// authorize wraps a handler with all checks of the caller, whose key must have one of the scopes.
+// The chain is built once, without the checks that are not configured; Echo would build it for each
 // request.
-func (a *api) guarded(h echo.HandlerFunc, anyOf ...apikey.Scope) echo.HandlerFunc {
-	return a.perAddress(a.authenticated(a.perKey(h), anyOf...))
+func (a *api) authorize(h echo.HandlerFunc, anyOf ...apikey.Scope) echo.HandlerFunc {
+	return a.limitPerAddress(a.authenticate(a.limitPerKey(h), anyOf...))
 }
 
-// get serves HEAD as well: net/http then leaves out the body.
+// get serves HEAD as well; net/http omits the body.
 func get(e *echo.Echo, route string, h echo.HandlerFunc) {
 	e.GET(route, h)
 	e.HEAD(route, h)

@@ -10,40 +10,40 @@ import (
 	"paymentd/core/apikey"
 )
 
-// Keys knows who may call. A *keycache.Cache is one.
+// Keys authenticates callers. A *keycache.Cache is one.
 type Keys interface {
-	// Check returns the key that a caller shows; without an id, where no key is needed. The text
-	// is empty where none is shown. Its errors are apikey.ErrMissing, apikey.ErrUnknown,
+	// Check returns the API key that a caller sent, or a key without an id if none is required. The
+	// text is empty if the caller sent none. Its errors are apikey.ErrMissing, apikey.ErrUnknown,
 	// apikey.ErrMistyped, and ports.ErrUnavailable. It must be fast.
 	Check(text string) (*apikey.Key, error)
-	// Ready returns nil once it is known who may call.
+	// Ready returns nil once the keys are loaded.
 	Ready() error
 }
 
-// The challenges to a caller (RFC 6750, section 3). The first is for one who shows no key at all.
+// The challenges (RFC 6750, section 3). The first is for a request without a key.
 const (
 	challenge        = `Bearer realm="paymentd"`
 	challengeInvalid = challenge + `, error="invalid_token"`
 	challengeScope   = challenge + `, error="insufficient_scope", scope=`
 )
 
-// authenticated lets only requests through that show a key as a bearer token (RFC 6750, section
-// 2.1), one that has one of the scopes.
-func (a *api) authenticated(next echo.HandlerFunc, anyOf ...apikey.Scope) echo.HandlerFunc {
+// authenticate admits only requests with a bearer token (RFC 6750, section 2.1) that is a key with
+// one of the scopes.
+func (a *api) authenticate(next echo.HandlerFunc, anyOf ...apikey.Scope) echo.HandlerFunc {
 	needed := apikey.Scopes(anyOf)
-	refusedScope := refuse(problemScope).saying(
+	refusedScope := refuse(problemScope).withSentence(
 		"the API key may not do this; use one that has the scope " + strings.ReplaceAll(needed.String(), ",", " or "))
 	return func(c echo.Context) error {
 		key, err := a.options.Keys.Check(bearer(c.Request().Header))
 		if err != nil {
-			return challenged(c, err)
+			return challengeFor(c, err)
 		}
-		if key.ID == "" { // no key is needed
+		if key.ID == "" { // no key is required
 			if err := a.checkHost(c.Request()); err != nil {
 				return err
 			}
 		}
-		noteOf(c).caller = caller{ID: string(key.ID), Name: string(key.Name)}
+		infoOf(c).caller = caller{ID: string(key.ID), Name: string(key.Name)}
 		if !key.Scopes.Allow(anyOf...) {
 			c.Response().Header().Set(echo.HeaderWWWAuthenticate, challengeScope+`"`+string(needed[0])+`"`)
 			return refusedScope
@@ -52,8 +52,8 @@ func (a *api) authenticated(next echo.HandlerFunc, anyOf ...apikey.Scope) echo.H
 	}
 }
 
-// challenged tells a caller how to show a key.
-func challenged(c echo.Context, err error) error {
+// challengeFor sets the challenge for an authentication error, and returns the refusal.
+func challengeFor(c echo.Context, err error) error {
 	header := c.Response().Header()
 	switch {
 	case errors.Is(err, apikey.ErrMissing):
@@ -61,7 +61,7 @@ func challenged(c echo.Context, err error) error {
 		return refuse(problemNoKey)
 	case errors.Is(err, apikey.ErrMistyped):
 		header.Set(echo.HeaderWWWAuthenticate, challengeInvalid)
-		return refuse(problemKey).saying("the API key was cut off or mistyped; show the whole of it, " +
+		return refuse(problemKey).withSentence("the API key was cut off or mistyped; show the whole of it, " +
 			"in the header Authorization: Bearer KEY")
 	case errors.Is(err, apikey.ErrUnknown):
 		header.Set(echo.HeaderWWWAuthenticate, challengeInvalid)
@@ -70,8 +70,8 @@ func challenged(c echo.Context, err error) error {
 	return err
 }
 
-// bearer returns the token of the Authorization header; empty where it has none, or more
-// than one. The name of the scheme ignores case (RFC 9110, section 11.1).
+// bearer returns the token of the Authorization header, or nothing if there is no such header or
+// more than one. The name of the scheme is case-insensitive (RFC 9110, section 11.1).
 func bearer(h http.Header) string {
 	values := h.Values(echo.HeaderAuthorization)
 	if len(values) != 1 {

@@ -11,13 +11,13 @@ import (
 	"github.com/labstack/echo/v4"
 )
 
-// maxBodyBytes bounds a request's body. A request to charge needs about 200 bytes.
+// maxBodyBytes bounds the body of a request. A request to charge needs about 200 bytes.
 const maxBodyBytes = 64 << 10
 
 const mediaTypeJSON = "application/json"
 
-// checkMediaType takes application/json, as it is or with charset=utf-8, and without a
-// content coding. JSON has no charset parameter (RFC 8259 section 11), but clients send it.
+// checkMediaType accepts application/json, optionally with charset=utf-8, and without a content
+// coding. JSON has no charset parameter (RFC 8259, section 11), but clients send it.
 func checkMediaType(h http.Header) error {
 	values := h.Values("Content-Type")
 	if len(values) != 1 {
@@ -50,7 +50,7 @@ func isJSON(contentType string) bool {
 func readBody(c echo.Context) ([]byte, error) {
 	r := c.Request()
 	if r.ContentLength > maxBodyBytes {
-		return nil, refuse(problemTooLarge) // before a client that asks is told to go on
+		return nil, refuse(problemTooLarge) // before 100 Continue is sent
 	}
 	body, err := readAll(http.MaxBytesReader(c.Response().Writer, r.Body, maxBodyBytes), r.ContentLength)
 	var tooLarge *http.MaxBytesError
@@ -61,17 +61,17 @@ func readBody(c echo.Context) ([]byte, error) {
 		return nil, refuse(problemSlow)
 	case err != nil:
 		return nil, refuse(problemMalformed).
-			saying("the body could not be read to its end; send it as Content-Length or chunks announce it")
+			withSentence("the body could not be read to its end; send it as Content-Length or chunks announce it")
 	}
-	r.Body = http.NoBody // as respond wants to know
+	r.Body = http.NoBody // tells respond that the body was read
 	return body, nil
 }
 
-// usualBodyBytes is more than a request to charge needs. A client that only says that it will send
-// more is given no memory for it.
+// usualBodyBytes is more than a request to charge needs. A larger Content-Length allocates no
+// memory in advance.
 const usualBodyBytes = 1 << 10
 
-// readAll reads a body that has so many bytes, or an unknown number where that is below zero.
+// readAll reads a body of that length. A negative length means that it is unknown.
 func readAll(body io.Reader, length int64) ([]byte, error) {
 	if length < 0 || length > usualBodyBytes {
 		return io.ReadAll(body)

@@ -2,11 +2,11 @@ package httpapi
 
 import "github.com/labstack/echo/v4"
 
-// caller is whose key a request shows.
+// caller is the owner of the API key of a request.
 type caller struct {
-	ID   string // of the key; empty where no key is needed
-	Name string // of the key; empty for one of the configuration
+	ID   string // of the key; empty if no key is required
+	Name string // of the key; empty for a key of the configuration
 }
 
-// callerOf returns who calls, once the request is authenticated.
-func callerOf(c echo.Context) caller { return noteOf(c).caller }
+// callerOf returns the caller of an authenticated request.
+func callerOf(c echo.Context) caller { return infoOf(c).caller }

@@ -12,38 +12,38 @@ import (
 	"time"
 )
 
-// CertificateShort is how long before its end a certificate is worth a warning when it is read. What
-// renews certificates usually does so a month before.
-const CertificateShort = 14 * 24 * time.Hour
+// CertificateWarning is how long before its expiry a certificate causes a warning when it is read.
+// Certificates are usually renewed a month before.
+const CertificateWarning = 14 * 24 * time.Hour
 
-// certificateInterval is how often the files of a certificate are looked at.
+// certificateInterval is how often the files of a certificate are checked.
 const certificateInterval = 5 * time.Second
 
-// Certificate is what a server shows to those who connect with TLS. It is read from two PEM files,
-// and read again when what is in them changes: connections that are open stay as they are.
+// Certificate is the TLS certificate of a server. It is read from two PEM files, and read again
+// when their content changes. Open connections keep the certificate that they began with.
 //
-// The files are compared by content. A time of change says nothing where a file is renamed to, or a
-// symbolic link leads elsewhere, as Kubernetes renews what it mounts; and file notifications follow
-// neither of the two reliably. Reading a few kilobytes is cheap.
+// The files are compared by content. The modification time is not reliable if a file is replaced by
+// renaming or a symbolic link changes, as Kubernetes does for mounted secrets, and file
+// notifications follow neither. Reading a few kilobytes is cheap.
 type Certificate struct {
 	certFile, keyFile string
 	log               *slog.Logger
 	current           atomic.Pointer[pair]
 
-	// What Watch alone knows: the trouble that the latest look has met, and whether it was told of.
-	trouble string
-	told    bool
+	// Used by Watch only: the error of the latest reload, and whether it was logged.
+	lastError string
+	logged    bool
 }
 
-// pair is a certificate with its key, as the files had it.
+// pair is a certificate with its key, as read from the files.
 type pair struct {
 	tls     tls.Certificate
 	content [sha256.Size]byte
 	expiry  time.Time
 }
 
-// OpenCertificate reads a chain of certificates, the server's own first, and its key. The error names
-// the file that is wrong; it is an *fs.PathError where one cannot be read.
+// OpenCertificate reads a certificate chain, the server's own certificate first, and its key. The
+// error names the wrong file; it is an *fs.PathError if a file cannot be read.
 func OpenCertificate(certFile, keyFile string, log *slog.Logger) (*Certificate, error) {
 	c := &Certificate{certFile: certFile, keyFile: keyFile, log: log}
 	p, err := c.read()
@@ -54,45 +54,45 @@ func OpenCertificate(certFile, keyFile string, log *slog.Logger) (*Certificate, 
 	return c, nil
 }
 
-// Expiry is when the first certificate of the chain that is served ends.
+// Expiry is the earliest expiry of the served chain.
 func (c *Certificate) Expiry() time.Time { return c.current.Load().expiry }
 
-// Watch looks at the files again and again until ctx ends. Where they cannot be used, what was served
-// goes on being served.
+// Watch reloads the files periodically until ctx is cancelled. If they cannot be used, the previous
+// certificate is still served.
 func (c *Certificate) Watch(ctx context.Context) {
 	ticker := time.NewTicker(certificateInterval)
 	defer ticker.Stop()
 	for {
 		select {
 		case <-ticker.C:
-			c.look()
+			c.reload()
 		case <-ctx.Done():
 			return
 		}
 	}
 }
 
-func (c *Certificate) look() {
+func (c *Certificate) reload() {
 	p, err := c.read()
 	if err != nil {
-		c.complain(err)
+		c.logError(err)
 		return
 	}
-	c.trouble, c.told = "", false
+	c.lastError, c.logged = "", false
 	if p.content != c.current.Load().content {
 		c.use(p)
 	}
 }
 
-// complain tells of trouble once, and not at the first sight of it: files that are replaced one after
-// the other do not fit together for a moment.
-func (c *Certificate) complain(err error) {
-	if c.trouble != err.Error() {
-		c.trouble, c.told = err.Error(), false
+// logError logs an error once, and only when it occurs a second time: files that are replaced one
+// after the other do not match for a moment.
+func (c *Certificate) logError(err error) {
+	if c.lastError != err.Error() {
+		c.lastError, c.logged = err.Error(), false
 		return
 	}
-	if !c.told {
-		c.told = true
+	if !c.logged {
+		c.logged = true
 		c.log.Error("the new TLS certificate cannot be used; the old one is served on",
 			"error", err, "expires", c.Expiry())
 	}
@@ -101,7 +101,7 @@ func (c *Certificate) complain(err error) {
 func (c *Certificate) use(p *pair) {
 	c.current.Store(p)
 	level := slog.LevelInfo
-	if time.Until(p.expiry) < CertificateShort {
+	if time.Until(p.expiry) < CertificateWarning {
 		level = slog.LevelWarn
 	}
 	c.log.Log(context.Background(), level, "the TLS certificate was read",
@@ -138,7 +138,7 @@ func (c *Certificate) read() (*pair, error) {
 	return p, nil
 }
 
-// config leaves ciphers, curves and the tickets' keys to Go.
+// config leaves ciphers, curves and session ticket keys to Go.
 func (c *Certificate) config() *tls.Config {
 	return &tls.Config{
 		MinVersion:     tls.VersionTLS12,

@@ -205,10 +205,10 @@ func TestCertificateThatEndsSoon(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		folder := t.TempDir()
-		apptest.Certify(t, folder, time.Now().Add(CertificateShort-time.Minute))
+		apptest.Certify(t, folder, time.Now().Add(CertificateWarning-time.Minute))
 		w := watch(t, folder)
 		w.requireLines("WARN", 1)
-		apptest.Certify(t, folder, time.Now().Add(CertificateShort+time.Hour))
+		apptest.Certify(t, folder, time.Now().Add(CertificateWarning+time.Hour))
 		w.looks(1)
 		w.requireServed(false)
 		w.requireLines("WARN", 1)

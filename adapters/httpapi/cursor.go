@@ -11,16 +11,16 @@ import (
 	"paymentd/ports"
 )
 
-// A cursor names the last row of a page, for a list of certain states and times. In base64url:
+// A cursor names the last row of a page, for a list with certain states and times. In base64url:
 //
 //	version 1 | created, nanoseconds since 1970 as a varint | order id | checksum, 8 bytes
 //
-// Version 2 has microseconds: a damaged row may have a time that does not fit in nanoseconds. For the same
-// reason the order id is not held to the rules of one that is input.
+// Version 2 has microseconds, because a damaged row may have a time that does not fit in
+// nanoseconds. For the same reason the order id is not validated as input is.
 //
-// Replicas and versions share no secret, and none is needed: who forges a cursor gets a
-// page of a list that may be asked for anyway. The checksum is there so that a cursor that
-// was cut, changed or taken to another list is refused, and not read as another place.
+// Replicas and versions share no secret, and none is needed: a forged cursor returns a page of a
+// list that the caller may read anyway. The checksum detects a cursor that was truncated, changed
+// or used with another list.
 const (
 	cursorVersion       = 1
 	cursorVersionMicros = 2
@@ -63,13 +63,13 @@ func decodeCursor(text string, q ports.ListQuery) (time.Time, payment.OrderID, e
 	return time.Unix(0, created).UTC(), id, nil
 }
 
-// cursorChecksum covers the states, which are sorted, and the bounds in time. Without bounds
-// it is what it was before there were any.
+// cursorChecksum covers the states, which are sorted, and the bounds in time. Without bounds it
+// equals the checksum of versions that had no bounds.
 func cursorChecksum(cursor []byte, q ports.ListQuery) []byte {
 	hash := sha256.New()
 	for _, s := range q.States {
 		hash.Write([]byte(s))
-		hash.Write([]byte{0}) // in no state's name
+		hash.Write([]byte{0}) // no state contains it
 	}
 	if !q.CreatedFrom.IsZero() || !q.CreatedBefore.IsZero() {
 		hash.Write([]byte(stamp(q.CreatedFrom) + " to " + stamp(q.CreatedBefore) + "\x00"))

@@ -20,9 +20,9 @@ const example = `{"order_id":"order-123","amount":100.00}`
 // memberNames are the members of a request to charge.
 var memberNames = []string{"order_id", "amount", "currency"}
 
-// decode reads the body of a request to charge. It is stricter than encoding/json, for
-// which the last of two amounts counts, "Amount" is "amount", and what it does not know
-// or follows the object is passed over. Its errors are a *refusal or a *payment.FieldError.
+// decode parses the body of a request to charge. It is stricter than encoding/json, which takes the
+// last of two amounts, accepts "Amount" for "amount", and ignores unknown members and trailing
+// data. Its errors are a *refusal or a *payment.FieldError.
 func decode(body []byte, standard payment.Currency) (core.Request, error) {
 	members, err := readMembers(body)
 	if err != nil {
@@ -43,7 +43,7 @@ func decode(body []byte, standard payment.Currency) (core.Request, error) {
 	return core.Request{OrderID: id, Money: money}, nil
 }
 
-// readMembers returns the known members of the one object in body, each as it was written.
+// readMembers returns the known members of the single object in body, each as it was written.
 func readMembers(body []byte) (map[string]json.RawMessage, error) {
 	if err := checkText(body); err != nil {
 		return nil, err
@@ -72,7 +72,7 @@ func readMember(d *json.Decoder, members map[string]json.RawMessage) error {
 	if err != nil {
 		return notJSON(d, err)
 	}
-	name, _ := token.(string) // nothing else can be in its place
+	name, _ := token.(string) // a name is always a string
 	if !slices.Contains(memberNames, name) {
 		return unknownMember(name)
 	}
@@ -87,7 +87,7 @@ func readMember(d *json.Decoder, members map[string]json.RawMessage) error {
 	return nil
 }
 
-// checkText refuses what encoding/json would silently mend, or report in words of its own.
+// checkText refuses what encoding/json would silently repair, or report with its own error text.
 func checkText(body []byte) error {
 	switch {
 	case len(bytes.TrimSpace(body)) == 0:
@@ -109,7 +109,7 @@ func orderIDOf(value json.RawMessage) (payment.OrderID, error) {
 		return "", fieldError("order_id", `order_id must be a JSON string, such as "order-123"`)
 	}
 	if text == "." || text == ".." {
-		// Only here, so that a payment of an older version that has one can still be read.
+		// Checked only here, so that such a payment of an older version can still be read.
 		return "", fieldError("order_id", "order_id must not be . or .., which clients take for steps in a path; use another name")
 	}
 	return payment.ParseOrderID(text)
@@ -124,10 +124,10 @@ func currencyOf(value json.RawMessage, standard payment.Currency) (payment.Curre
 		return payment.Currency{}, fieldError("currency",
 			`currency must be a JSON string such as "USD", or be left out for `+standard.Code())
 	}
-	return payment.ParseRecordedCurrency(text) // the core knows whether it may still be used
+	return payment.ParseRecordedCurrency(text) // the core decides whether it may still be used
 }
 
-// moneyOf hands the amount on byte for byte: 100.10 must not become 100.09999999999999.
+// moneyOf parses the amount byte for byte: 100.10 must not become 100.09999999999999.
 func moneyOf(value json.RawMessage, currency payment.Currency) (payment.Money, error) {
 	if value == nil {
 		return payment.Money{}, fieldError("amount", "amount must be given")
@@ -143,8 +143,8 @@ func moneyOf(value json.RawMessage, currency payment.Currency) (payment.Money, e
 	return payment.ParseMoney(text, currency)
 }
 
-// textOf returns what a JSON string says, and false for any other value. Half a surrogate
-// pair becomes U+FFFD, which no member may hold.
+// textOf returns the content of a JSON string, and false for any other value. An unpaired surrogate
+// becomes U+FFFD, which no member may contain.
 func textOf(value json.RawMessage) (text string, ok bool) {
 	if value[0] != '"' {
 		return "", false
@@ -152,7 +152,7 @@ func textOf(value json.RawMessage) (text string, ok bool) {
 	return text, json.Unmarshal(value, &text) == nil
 }
 
-// notJSON says up to where the body could be read.
+// notJSON returns an error with the position up to which the body is valid.
 func notJSON(d *json.Decoder, err error) error {
 	if _, ok := errors.AsType[*json.SyntaxError](err); ok {
 		return malformed(fmt.Sprintf("the body is not valid JSON after its first %d bytes", d.InputOffset()))
@@ -170,14 +170,13 @@ func unknownMember(name string) error {
 		quoted(name), strings.Join(memberNames, ", ")))
 }
 
-func malformed(sentence string) error { return refuse(problemMalformed).saying(sentence) }
+func malformed(sentence string) error { return refuse(problemMalformed).withSentence(sentence) }
 
 func fieldError(field, message string) error {
 	return &payment.FieldError{Field: field, Message: message}
 }
 
-// quoted returns what a client sent as printable ASCII in quotes, cut to a length that a
-// sentence can hold.
+// quoted returns client input as quoted printable ASCII, truncated to fit into a sentence.
 func quoted(sent string) string {
 	const most = 40
 	if len(sent) > most {

@@ -1,33 +1,30 @@
-// Package httpapi is the service's HTTP door: Echo's router, and around it everything
-// that is strict about requests and exact about answers.
+// Package httpapi is the HTTP interface of the service: Echo's router, strict request parsing, and
+// exact responses.
 //
 //	POST /payments/process      charge an order: process.go
 //	GET  /payments/{order_id}   one payment, its attempts and its timeline: lookup.go
 //	GET  /payments              payments by pages, newest first: list.go
 //	GET  /healthz, /readyz      for probes: health.go
-//	GET  /openapi.yaml, /docs   the contract, and a page to read it with: docs.go
+//	GET  /openapi.yaml, /docs   the contract, and a page that displays it: docs.go
 //
-// Before a request comes to one of these, it passes who may ask how often: limits.go, with the
-// buckets of buckets.go and the addresses of address.go, and auth.go.
+// A request first passes the rate limits (limits.go, limiter.go, address.go) and authentication
+// (auth.go). The scopes of the API key decide what a caller may do.
 //
-// The contract, openapi.yaml, comes first: the types of what is answered are made from it
-// (internal/wire), and the tests compare every answer with it.
+// openapi.yaml is written first: the types of the responses are generated from it (internal/wire),
+// and the tests compare every response with it.
 //
-// While no key is needed, the host that a request names must be this machine's: hosts.go.
+// If no API key is required, the request must name this machine as its host: hosts.go.
 //
-// Who may call what is decided by the scopes of a caller's key: auth.go.
+// A request to charge must be unambiguous. Therefore its body is decoded strictly (decode.go), a
+// query string is refused, and nothing is guessed: a misspelt member must not charge the default
+// currency.
 //
-// A request to charge must mean one thing only. So its body is decoded strictly
-// (decode.go), a query string beside it is refused, and nothing is guessed: a misspelt
-// member must not charge the default currency.
+// Errors are {"error": "what to change"}, or RFC 9457 problem details if the client asks for
+// application/problem+json by name. Their types, urn:paymentd:problem:NAME, are stable.
 //
-// Errors are {"error": "what to change"}, or RFC 9457 problem details for a client that asks
-// for application/problem+json by name. Their types, urn:paymentd:problem:NAME, are stable.
+// One table, in errors.go, maps each error to a response, and respond.go writes it. Each request
+// has one log line, with its error if there was one: requestlog.go.
 //
-// Whatever goes wrong becomes an answer by one table, in errors.go, and is written in one
-// place, respond.go. Each request leaves one line in the log, with the error that ended in
-// it, if any: requestlog.go.
-//
-// What is not HTTP at all, or has too large a header, is answered by net/http itself with
-// its own plain text, and is not logged here.
+// net/http itself responds, in plain text, to what is not HTTP or has too large a header. These
+// requests are not logged here.
 package httpapi

@@ -11,12 +11,13 @@ import (
 	"github.com/labstack/echo/v4"
 )
 
-// openAPI is the contract, in which every route, status and header has its place.
+// openAPI is the contract: every route, status and header.
 //
 //go:embed openapi.yaml
 var openAPI []byte
 
-// The page: Swagger UI as npm has it, which tools/npm.sh compares, and what starts it.
+// The page: Swagger UI as published on npm, which tools/npm.sh compares, and the script that starts
+// it.
 var (
 	//go:embed docs/index.html
 	pageIndex string
@@ -42,14 +43,14 @@ const (
 	mediaTypeText   = "text/plain; charset=utf-8"
 )
 
-// The policies on what a browser may do with an answer. Swagger UI draws its icons as data.
+// The content security policies. Swagger UI has its icons in data URLs.
 const (
 	policyNothing = "default-src 'none'; frame-ancestors 'none'"
 	policyPage    = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; " +
 		"connect-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
 )
 
-// file is something that is the same at each request.
+// file is static content.
 type file struct {
 	mediaType string
 	policy    string
@@ -62,10 +63,10 @@ func newFile(mediaType, policy string, content []byte) file {
 	return file{mediaType: mediaType, policy: policy, content: content, tag: `"` + hex.EncodeToString(hash[:16]) + `"`}
 }
 
-// documented serves the contract, and the page to read it with.
-func (a *api) documented(e *echo.Echo) {
+// serveDocs serves the contract, and the page that displays it.
+func (a *api) serveDocs(e *echo.Echo) {
 	serve := func(route, mediaType, policy string, content []byte) {
-		get(e, route, a.hosted(a.file(newFile(mediaType, policy, content))))
+		get(e, route, a.requireHost(a.file(newFile(mediaType, policy, content))))
 	}
 	index := strings.Replace(pageIndex, "CHARGE", strconv.FormatBool(a.options.ChargesSandbox), 1)
 	serve("/openapi.yaml", mediaTypeYAML, policyNothing, openAPI)
@@ -78,12 +79,12 @@ func (a *api) documented(e *echo.Echo) {
 	serve("/docs/NOTICE", mediaTypeText, policyNothing, pageNotice)
 }
 
-// file serves f to those who do not have it yet.
+// file serves f, or 304 if the client has it.
 func (a *api) file(f file) echo.HandlerFunc {
 	return func(c echo.Context) error {
 		header := c.Response().Header()
 		header.Set("Etag", f.tag)
-		header.Set("Cache-Control", "no-cache") // it may be kept, and is asked for again
+		header.Set("Cache-Control", "no-cache") // it may be stored, but must be revalidated
 		header.Set("Content-Security-Policy", f.policy)
 		if strings.Contains(c.Request().Header.Get("If-None-Match"), f.tag) {
 			return c.NoContent(http.StatusNotModified)

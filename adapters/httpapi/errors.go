@@ -13,22 +13,22 @@ import (
 	"paymentd/ports"
 )
 
-// statusClientGone is for the log only: there is nobody left to answer. The number is the
-// one that nginx has made usual.
+// statusClientGone is for the log only, because the client has disconnected. nginx uses the same
+// number.
 const statusClientGone = 499
 
-// problem is a way for a request to go wrong. Its name is the end of the type in problem
-// details; clients match on it, so it never changes.
+// problem is a kind of error response. Its name is the last part of the type in problem details;
+// clients match on it, so it never changes.
 type problem struct {
-	name       string
-	status     int
-	title      string
-	sentence   string        // what to change; empty where each case says it by itself
-	retryAfter time.Duration // zero where asking again is no use
-	hangUp     bool          // the rest of the request will not be read
+	name            string
+	status          int
+	title           string
+	sentence        string        // what to change; empty if it differs from case to case
+	retryAfter      time.Duration // zero if a retry is useless
+	closeConnection bool          // the rest of the request is not read
 }
 
-// The whole table. The sentences about money are promises: see core.
+// All problems. The sentences about money are promises; see core.
 var (
 	problemMalformed = problem{
 		name: "malformed-request", status: http.StatusBadRequest, title: "Malformed request",
@@ -40,11 +40,11 @@ var (
 		name: "no-api-key", status: http.StatusUnauthorized, title: "No API key",
 		sentence: "the request needs an API key that the service knows, " +
 			"in the header Authorization: Bearer KEY",
-		hangUp: true,
+		closeConnection: true,
 	}
 	problemKey = problem{
 		name: "invalid-api-key", status: http.StatusUnauthorized, title: "Invalid API key",
-		sentence: "the service does not know this API key, or it was revoked; use another one", hangUp: true,
+		sentence: "the service does not know this API key, or it was revoked; use another one", closeConnection: true,
 	}
 	problemScope = problem{
 		name: "insufficient-scope", status: http.StatusForbidden, title: "Insufficient scope",
@@ -67,8 +67,8 @@ var (
 	}
 	problemSlow = problem{
 		name: "request-too-slow", status: http.StatusRequestTimeout, title: "Request too slow",
-		sentence: "the body did not arrive in time; send the same request again, and faster",
-		hangUp:   true,
+		sentence:        "the body did not arrive in time; send the same request again, and faster",
+		closeConnection: true,
 	}
 	problemBusy = problem{
 		name: "payment-in-progress", status: http.StatusConflict, title: "Payment in progress",
@@ -83,7 +83,7 @@ var (
 	}
 	problemTooLarge = problem{
 		name: "body-too-large", status: http.StatusRequestEntityTooLarge, title: "Body too large",
-		sentence: "the body must have at most 65536 bytes", hangUp: true,
+		sentence: "the body must have at most 65536 bytes", closeConnection: true,
 	}
 	problemMediaType = problem{
 		name: "unsupported-media-type", status: http.StatusUnsupportedMediaType,
@@ -163,24 +163,24 @@ var (
 	}
 )
 
-// refusal is a problem as one request met it: an answer on its way out, as an error.
+// refusal is a problem of one request. It is returned as an error, which becomes the response.
 type refusal struct {
 	problem
 
-	code  string // the gateway's, with problemDeclined
-	cause error  // for the log alone; nil where the answer says it all
+	code  string // of the gateway, with problemDeclined
+	cause error  // for the log only; nil if the response says everything
 }
 
 func refuse(p problem) *refusal { return &refusal{problem: p} }
 
 func (r *refusal) Error() string { return r.sentence }
 
-func (r *refusal) saying(sentence string) *refusal {
+func (r *refusal) withSentence(sentence string) *refusal {
 	r.sentence = sentence
 	return r
 }
 
-func (r *refusal) retryAfterwards(wait time.Duration) *refusal {
+func (r *refusal) withRetryAfter(wait time.Duration) *refusal {
 	r.retryAfter = wait
 	return r
 }
@@ -190,12 +190,12 @@ func (r *refusal) withCode(code string) *refusal {
 	return r
 }
 
-func (r *refusal) because(cause error) *refusal {
+func (r *refusal) withCause(cause error) *refusal {
 	r.cause = cause
 	return r
 }
 
-// refusalOf is the one way from an error to an answer.
+// refusalOf maps an error to the response.
 func refusalOf(ctx context.Context, err error) *refusal {
 	var refused *refusal
 	var field *payment.FieldError
@@ -204,10 +204,10 @@ func refusalOf(ctx context.Context, err error) *refusal {
 	switch {
 	case errors.As(err, &refused):
 		return refused
-	case errors.As(err, &stored): // before what it may have been found by
-		return refuse(problemStoredRow).because(err)
+	case errors.As(err, &stored): // first, because it may be wrapped in one of the errors below
+		return refuse(problemStoredRow).withCause(err)
 	case errors.As(err, &field):
-		return refuse(problemField).saying(field.Message)
+		return refuse(problemField).withSentence(field.Message)
 	case errors.Is(err, core.ErrBusy):
 		return refuse(problemBusy)
 	case errors.Is(err, core.ErrForeignGateway):
@@ -216,21 +216,21 @@ func refusalOf(ctx context.Context, err error) *refusal {
 		return refuse(problemMismatch)
 	case errors.Is(err, ports.ErrNotFound):
 		return refuse(problemNoPayment)
-	case errors.Is(err, ports.ErrInDoubt): // before its milder sister: it may wrap both
-		return refuse(problemInDoubt).because(err)
+	case errors.Is(err, ports.ErrInDoubt): // before ErrUnavailable, because an error may wrap both
+		return refuse(problemInDoubt).withCause(err)
 	case errors.Is(err, ports.ErrNotWritable):
-		return refuse(problemNoDatabase).saying("the database takes no writes; nothing was charged by this request; " +
-			"send it again later").because(err)
+		return refuse(problemNoDatabase).withSentence("the database takes no writes; nothing was charged by this request; " +
+			"send it again later").withCause(err)
 	case errors.Is(err, ports.ErrUnavailable):
-		return refuse(problemNoDatabase).because(err)
+		return refuse(problemNoDatabase).withCause(err)
 	case errors.Is(err, context.Canceled) && ctx.Err() != nil:
 		return refuse(problemClientGone)
 	case errors.Is(err, context.Canceled), errors.Is(err, context.DeadlineExceeded):
-		return refuse(problemCutShort).because(err)
+		return refuse(problemCutShort).withCause(err)
 	case errors.As(err, &routing) && routing.Code == http.StatusNotFound:
 		return refuse(problemNoPath)
 	case errors.As(err, &routing) && routing.Code == http.StatusMethodNotAllowed:
 		return refuse(problemMethod) // the router has set Allow
 	}
-	return refuse(problemInternal).because(err)
+	return refuse(problemInternal).withCause(err)
 }

@@ -7,17 +7,17 @@ import (
 	"time"
 )
 
-// maxWait bounds what a client may ask for with "Prefer: wait".
+// maxWait is the maximum of "Prefer: wait".
 const maxWait = 60 * time.Second
 
-// preferences are those of RFC 7240 that are honoured here.
+// preferences are the supported ones of RFC 7240.
 type preferences struct {
-	wait  *time.Duration // nil when not asked for
+	wait  *time.Duration // nil if there is none
 	async bool
 }
 
-// parsePrefer reads the values of the Prefer header. What is malformed or not known is
-// passed over, and of a preference that is given twice the first counts (section 2).
+// parsePrefer parses the values of the Prefer header. What is malformed or unknown is ignored, and
+// the first of repeated preferences counts (section 2).
 func parsePrefer(values []string) preferences {
 	var p preferences
 	if len(values) == 0 {
@@ -40,8 +40,8 @@ func parsePrefer(values []string) preferences {
 	return p
 }
 
-// parsePreference returns a preference's name, in lower case, and its value without
-// quotes. Its parameters, behind a semicolon, are not for us.
+// parsePreference returns the name of a preference in lower case, and its value without quotes. Its
+// parameters, after a semicolon, are ignored.
 func parsePreference(element string) (name, value string, ok bool) {
 	name, value, _ = strings.Cut(splitList(element, ';')[0], "=")
 	name, value = strings.ToLower(strings.TrimSpace(name)), strings.TrimSpace(value)
@@ -52,7 +52,7 @@ func parsePreference(element string) (name, value string, ok bool) {
 	return name, value, true
 }
 
-// parseWait reads delta-seconds (RFC 9110 section 10.2.3), and returns nil for anything else.
+// parseWait parses delta-seconds (RFC 9110, section 10.2.3), and returns nil for anything else.
 func parseWait(text string) *time.Duration {
 	if text == "" || strings.Trim(text, "0123456789") != "" {
 		return nil
@@ -64,8 +64,8 @@ func parseWait(text string) *time.Duration {
 	return &wait
 }
 
-// applied returns the value of Preference-Applied: what was honoured, if anything. A
-// request that was accepted for later waited for nothing.
+// applied returns the value of Preference-Applied, which is empty if none was applied. An
+// asynchronous request did not wait.
 func (p preferences) applied(async bool) string {
 	switch {
 	case async:
@@ -76,9 +76,9 @@ func (p preferences) applied(async bool) string {
 	return ""
 }
 
-// wantsProblem reports whether the values of the Accept header ask for errors as RFC 9457
-// problem details: by name, for a client that takes anything does not know them, and no
-// less than for plain JSON.
+// wantsProblem reports whether the values of the Accept header ask for RFC 9457 problem details: by
+// name, because a client that accepts anything does not know them, and with no lower quality than
+// plain JSON.
 func wantsProblem(values []string) bool {
 	problem, plain, specificity := 0, 0, 0
 	for _, element := range splitList(strings.Join(values, ","), ',') {
@@ -100,8 +100,8 @@ func wantsProblem(values []string) bool {
 	return problem > 0 && problem >= plain
 }
 
-// jsonSpecificity orders the media ranges that application/json is in: the narrowest
-// counts (RFC 9110 section 12.5.1). Zero when it is not in the range.
+// jsonSpecificity orders the media ranges that include application/json: the narrowest counts (RFC
+// 9110, section 12.5.1). Zero if a range does not include it.
 func jsonSpecificity(mediaRange string) int {
 	switch mediaRange {
 	case mediaTypeJSON:
@@ -127,15 +127,15 @@ func parseQuality(text string) (thousandths int, ok bool) {
 	return thousandths, err == nil && thousandths <= 1000
 }
 
-// splitList cuts a header's value at a separator, but not inside of quotes (RFC 9110
-// sections 5.6.1 and 5.6.4). It returns at least one part.
+// splitList splits the value of a header at a separator outside of quotes (RFC 9110, sections 5.6.1
+// and 5.6.4). It returns at least one part.
 func splitList(value string, separator byte) []string {
 	var parts []string
 	start, inQuotes := 0, false
 	for i := 0; i < len(value); i++ {
 		switch {
 		case inQuotes && value[i] == '\\':
-			i++ // the next one is quoted by itself
+			i++ // skip the escaped character
 		case value[i] == '"':
 			inQuotes = !inQuotes
 		case value[i] == separator && !inQuotes:

@@ -15,31 +15,31 @@ import (
 	"paymentd/ports"
 )
 
-// readyTimeout bounds the question to the database, below the patience of usual probes.
+// readyTimeout bounds the query to the database, below the timeout of usual probes.
 const readyTimeout = 2 * time.Second
 
-// health serves GET /healthz: the process lives, whatever its database does.
+// health serves GET /healthz: 200 while the process runs, independently of its database.
 func (a *api) health(c echo.Context) error {
 	return a.respond(c, http.StatusOK, wire.Probe{Status: wire.Ok})
 }
 
-// ready serves GET /readyz. The answer says of what kind the reason is, and the log says it whole:
-// probes are open to anyone.
+// ready serves GET /readyz. The response has only the kind of the reason, because it needs no key;
+// the log has the details.
 func (a *api) ready(c echo.Context) error {
 	ctx, cancel := context.WithTimeout(c.Request().Context(), readyTimeout)
 	defer cancel()
 	err := errors.Join(a.processor.Ready(ctx), a.options.Keys.Ready())
-	if c.Request().Context().Err() == nil { // else the prober has left, and that is why
-		a.readiness.note(a.log, err)
+	if c.Request().Context().Err() == nil { // otherwise the prober disconnected, which caused the error
+		a.readiness.update(a.log, err)
 	}
 	if err != nil {
-		return refuse(problemNotReady).saying(whyNotReady(err)).because(err)
+		return refuse(problemNotReady).withSentence(notReadySentence(err)).withCause(err)
 	}
 	return a.respond(c, http.StatusOK, wire.Probe{Status: wire.Ready})
 }
 
-// whyNotReady is a sentence for anyone: it names no file, server or user.
-func whyNotReady(err error) string {
+// notReadySentence names no file, server or user, because the response needs no key.
+func notReadySentence(err error) string {
 	switch {
 	case errors.Is(err, core.ErrStopping):
 		return "the service is stopping"
@@ -51,16 +51,16 @@ func whyNotReady(err error) string {
 	return problemNotReady.sentence
 }
 
-// readiness is what the probes have found.
+// readiness is the result of the latest probe.
 type readiness struct {
 	mu       sync.Mutex
 	notReady bool
 	since    time.Time
 }
 
-// note logs when the service ceases to be ready, and when it is ready again: one line each, however
-// often it is probed.
-func (r *readiness) note(log *slog.Logger, err error) {
+// update logs when the service stops being ready, and when it is ready again: one line for each
+// change, not for each probe.
+func (r *readiness) update(log *slog.Logger, err error) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	was := r.notReady

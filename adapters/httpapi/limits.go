@@ -10,8 +10,8 @@ import (
 	"github.com/labstack/echo/v4"
 )
 
-// limited refuses a request when as many as the options allow are being served.
-func (a *api) limited(next echo.HandlerFunc) echo.HandlerFunc {
+// limitConcurrent refuses a request if MaxRequests requests are being served.
+func (a *api) limitConcurrent(next echo.HandlerFunc) echo.HandlerFunc {
 	return func(c echo.Context) error {
 		select {
 		case a.slots <- struct{}{}:
@@ -23,15 +23,15 @@ func (a *api) limited(next echo.HandlerFunc) echo.HandlerFunc {
 	}
 }
 
-// The quota policies, as the RateLimit headers call them.
+// The names of the quota policies in the RateLimit headers.
 const (
 	policyAddress = "address"
 	policyKey     = "key"
 )
 
-// perAddress refuses a request whose client's address asks too often. It is the first check of all,
-// so that it bounds how many keys somebody may try.
-func (a *api) perAddress(next echo.HandlerFunc) echo.HandlerFunc {
+// limitPerAddress refuses a request if the rate of its client address is too high. It is the first
+// check, so that it bounds how many keys a client can try.
+func (a *api) limitPerAddress(next echo.HandlerFunc) echo.HandlerFunc {
 	if a.addresses == nil {
 		return next
 	}
@@ -39,51 +39,51 @@ func (a *api) perAddress(next echo.HandlerFunc) echo.HandlerFunc {
 	return func(c echo.Context) error {
 		client := a.options.TrustedProxies.clientOf(c.Request())
 		q := a.addresses.take(networkOf(client))
-		tellQuota(c.Response().Header(), policyAddress, policy, q)
+		setQuotaHeaders(c.Response().Header(), policyAddress, policy, q)
 		if q.refused {
-			return refuse(problemTooMany).retryAfterwards(q.more).saying("too many requests from this address; " +
+			return refuse(problemTooMany).withRetryAfter(q.more).withSentence("too many requests from this address; " +
 				"nothing was charged by this one; send it again after the seconds of Retry-After")
 		}
 		return next(c)
 	}
 }
 
-// perKey refuses a request whose caller asks too often, from whatever addresses.
-func (a *api) perKey(next echo.HandlerFunc) echo.HandlerFunc {
+// limitPerKey refuses a request if the rate of its API key is too high, for all addresses together.
+func (a *api) limitPerKey(next echo.HandlerFunc) echo.HandlerFunc {
 	if a.callers == nil {
 		return next
 	}
 	policy := policyOf(policyKey, a.options.LimitPerKey)
 	return func(c echo.Context) error {
 		who := callerOf(c)
-		if who.ID == "" { // no keys, so nobody to count for
+		if who.ID == "" { // no keys are required
 			return next(c)
 		}
 		q := a.callers.take(who.ID)
-		tellQuota(c.Response().Header(), policyKey, policy, q)
+		setQuotaHeaders(c.Response().Header(), policyKey, policy, q)
 		if q.refused {
-			return refuse(problemTooMany).retryAfterwards(q.more).saying("too many requests with this API key; " +
+			return refuse(problemTooMany).withRetryAfter(q.more).withSentence("too many requests with this API key; " +
 				"nothing was charged by this one; send it again after the seconds of Retry-After")
 		}
 		return next(c)
 	}
 }
 
-// policyOf is what RateLimit-Policy says of a limit (draft-ietf-httpapi-ratelimit-headers-11,
+// policyOf returns the RateLimit-Policy of a limit (draft-ietf-httpapi-ratelimit-headers-11,
 // section 3.1).
 func policyOf(name string, r Rate) string {
 	return fmt.Sprintf("%q;q=%d;w=%d", name, r.Requests, r.Window/time.Second)
 }
 
-// tellQuota says how much of a quota is left, and for how long it is no more than that (the same
-// draft, section 4.1): until one more request is let through, which is what Retry-After says as well
-// where there is none. Both headers are lists, whose elements may come in lines of their own.
-func tellQuota(h http.Header, name, policy string, q quota) {
+// setQuotaHeaders adds what is left of a quota, and until when (section 4.1 of the same draft):
+// until one more request is admitted, which is also the Retry-After of a refused request. Both
+// headers are lists, whose elements may have lines of their own.
+func setQuotaHeaders(h http.Header, name, policy string, q quota) {
 	h.Add("RateLimit-Policy", policy)
 	h.Add("RateLimit", `"`+name+`";r=`+strconv.FormatInt(q.left, 10)+`;t=`+wholeSeconds(q.more))
 }
 
-// panicError is a panic of a handler on its way to the log.
+// panicError is a recovered panic of a handler.
 type panicError struct {
 	value any
 	stack []byte
@@ -91,13 +91,13 @@ type panicError struct {
 
 func (e *panicError) Error() string { return fmt.Sprintf("panic: %v", e.value) }
 
-// recovered makes an error of a panic.
-func recovered(next echo.HandlerFunc) echo.HandlerFunc {
+// recoverPanics returns a panic as an error.
+func recoverPanics(next echo.HandlerFunc) echo.HandlerFunc {
 	return func(c echo.Context) (err error) {
 		defer func() {
 			switch value := recover(); value {
 			case nil:
-			case http.ErrAbortHandler: // not a fault: net/http's way to drop a connection
+			case http.ErrAbortHandler: // not an error: net/http drops the connection
 				panic(value)
 			default:
 				err = &panicError{value: value, stack: debug.Stack()}

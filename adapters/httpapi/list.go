@@ -15,7 +15,7 @@ import (
 	"paymentd/ports"
 )
 
-// How many payments a page has: unless asked, and at most.
+// The default and the maximum number of payments of a page.
 const (
 	defaultPage = 50
 	maxPage     = 200
@@ -31,7 +31,7 @@ func (a *api) list(c echo.Context) error {
 	if err != nil {
 		return err
 	}
-	body := wire.PaymentList{Payments: []wire.Payment{}} // [] in JSON and not null
+	body := wire.PaymentList{Payments: []wire.Payment{}} // [] in JSON, not null
 	for _, p := range page.Payments {
 		body.Payments = append(body.Payments, viewPayment(p))
 	}
@@ -45,9 +45,9 @@ func (a *api) list(c echo.Context) error {
 	return a.respond(c, http.StatusOK, body)
 }
 
-// parseListQuery reads the parameters of a list. An empty one is one that is not given,
-// since forms send those; one that is not known is refused: a misspelt "sate=failed" must
-// not list every payment.
+// parseListQuery parses the parameters of a list. An empty parameter counts as not given, because
+// forms send those. An unknown one is refused: a misspelt "sate=failed" must not list every
+// payment.
 func parseListQuery(raw string) (ports.ListQuery, error) {
 	query := ports.ListQuery{Limit: defaultPage}
 	parameters, err := url.ParseQuery(raw)
@@ -83,7 +83,7 @@ func parseListQuery(raw string) (ports.ListQuery, error) {
 	return query, err
 }
 
-// parseStates takes several states as state=failed&state=declined.
+// parseStates parses repeated parameters such as state=failed&state=declined.
 func parseStates(values []string) ([]payment.State, error) {
 	var states []payment.State
 	for _, name := range values {
@@ -99,7 +99,7 @@ func parseStates(values []string) ([]payment.State, error) {
 		}
 		states = append(states, state)
 	}
-	slices.Sort(states) // a cursor holds in whichever order they are given
+	slices.Sort(states) // a cursor is valid for any order of the states
 	return states, nil
 }
 
@@ -108,15 +108,15 @@ func parseLimit(values []string) (int, error) {
 	if err != nil || text == "" {
 		return defaultPage, err
 	}
-	limit, err := strconv.ParseUint(text, 10, 31) // takes no sign
+	limit, err := strconv.ParseUint(text, 10, 31) // accepts no sign
 	if err != nil || limit < 1 || limit > maxPage {
 		return 0, fieldError("limit", "limit must be a whole number from 1 to "+strconv.Itoa(maxPage))
 	}
 	return int(limit), nil
 }
 
-// parseBound reads a bound on creation times. They are kept in microseconds, so the part of
-// one that a bound may have makes it the next: for a payment, both say the same.
+// parseBound parses a bound on creation times. These are stored in microseconds, so a bound with a
+// fraction of a microsecond is rounded up, which selects the same payments.
 func parseBound(name string, values []string) (time.Time, error) {
 	text, err := single(name, values)
 	if err != nil || text == "" {

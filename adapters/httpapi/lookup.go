@@ -13,8 +13,8 @@ import (
 
 // lookUp serves GET /payments/{order_id}.
 func (a *api) lookUp(c echo.Context) error {
-	// The router took the segment out of a path that net/url has decoded already, so
-	// decoding it cannot fail.
+	// The router took the segment from a path that net/url has already decoded, so decoding cannot
+	// fail.
 	decoded, err := url.PathUnescape(c.Param("order_id"))
 	if err != nil {
 		return err
@@ -23,10 +23,10 @@ func (a *api) lookUp(c echo.Context) error {
 	if err != nil {
 		return err
 	}
-	noteOf(c).order = id
+	infoOf(c).order = id
 	history, err := a.processor.History(c.Request().Context(), id)
 	if errors.Is(err, ports.ErrNotFound) && routePayments+"/"+decoded == routeProcess {
-		// No order has this name, so somebody means the other resource at this path.
+		// No order has this name, so the request is for the other resource at this path.
 		c.Response().Header().Set("Allow", "OPTIONS, POST")
 		return refuse(problemMethod)
 	}
@@ -34,6 +34,6 @@ func (a *api) lookUp(c echo.Context) error {
 		return err
 	}
 	view := viewHistory(history)
-	noteOf(c).state, noteOf(c).attempts = history.Payment.State, len(view.Attempts)
+	infoOf(c).state, infoOf(c).attempts = history.Payment.State, len(view.Attempts)
 	return a.respond(c, http.StatusOK, view)
 }

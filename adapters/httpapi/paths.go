@@ -5,16 +5,16 @@ import (
 	"net/url"
 )
 
-// escapedPaths lets the router see a path as it was sent, percent signs and all. On its
-// own it looks at the decoded path wherever encoding that again gives the same, and then
-// nobody could tell whether a percent sign in an order id is to be decoded.
+// escapedPaths makes the router use the path as it was sent, with its percent signs. By default it
+// uses the decoded path if encoding that path again yields the same; then a percent sign in an
+// order id would be ambiguous.
 func escapedPaths(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if r.URL.RawPath == "" && r.URL.EscapedPath() == r.URL.Path {
-			next.ServeHTTP(w, r) // as it was sent
+			next.ServeHTTP(w, r) // nothing to change
 			return
 		}
-		escaped := *r // a handler may not change the request that it was given
+		escaped := *r // a handler must not change its request
 		address := *r.URL
 		address.RawPath = address.EscapedPath()
 		escaped.URL = &address
@@ -22,5 +22,5 @@ func escapedPaths(next http.Handler) http.Handler {
 	})
 }
 
-// paymentPath returns the path of a payment, percent-encoded.
+// paymentPath returns the percent-encoded path of a payment.
 func paymentPath(id string) string { return routePayments + "/" + url.PathEscape(id) }

@@ -22,25 +22,25 @@ func (a *api) process(c echo.Context) error {
 	}
 	prefer := parsePrefer(c.Request().Header.Values("Prefer"))
 	request.Wait, request.Async = prefer.wait, prefer.async
-	noteOf(c).order = request.OrderID
+	infoOf(c).order = request.OrderID
 
 	answer, err := a.processor.Process(c.Request().Context(), request)
-	_, wrong := errors.AsType[*payment.FieldError](err) // and nothing was waited for
+	_, wrong := errors.AsType[*payment.FieldError](err) // the request did not wait
 	if applied := prefer.applied(answer.Async); applied != "" && !wrong {
 		header.Set("Preference-Applied", applied)
 	}
 	if err != nil {
 		return err
 	}
-	noteOf(c).answered(answer)
+	infoOf(c).setAnswer(answer)
 	return a.answer(c, answer)
 }
 
-// readRequest refuses whatever could be meant in more than one way.
+// readRequest refuses any ambiguous request.
 func (a *api) readRequest(c echo.Context) (core.Request, error) {
 	if c.Request().URL.RawQuery != "" {
 		return core.Request{}, refuse(problemMalformed).
-			saying("this path takes no query string; put order_id, amount and currency into the JSON body")
+			withSentence("this path takes no query string; put order_id, amount and currency into the JSON body")
 	}
 	if err := checkMediaType(c.Request().Header); err != nil {
 		return core.Request{}, err
@@ -75,7 +75,7 @@ func (a *api) answer(c echo.Context, answer core.Answer) error {
 			return refuse(problemRejected)
 		}
 		return refuse(problemExhausted)
-	case payment.StateProcessing: // no end, and so no answer
+	case payment.StateProcessing: // not final, so there is no response
 	}
 	return fmt.Errorf("answer order %s: no answer for state %q", answer.OrderID, answer.State)
 }

@@ -18,50 +18,51 @@ import (
 const (
 	headerRequestID   = "X-Request-Id"
 	maxRequestIDBytes = 128
-	// maxMethodBytes bounds in the log what a client can make as long as its header.
+	// maxMethodBytes bounds the method in the log, because a client can send a method as long as a
+	// header.
 	maxMethodBytes = 16
-	mostAttributes = 17 // of a line; more would fit
+	maxAttributes  = 17 // of a log line; more would be added as well
 )
 
-// note is what a handler leaves for its request's line in the log.
-type note struct {
+// requestInfo collects what handlers add to the log line of a request.
+type requestInfo struct {
 	caller   caller
 	order    payment.OrderID
 	state    payment.State
 	attempts int
 	replayed bool
-	code     string // of the gateway, or of the payment's failure
-	reason   string // why the answer is no success
+	code     string // of the gateway, or of the failure
+	reason   string // why the request did not succeed
 	err      error
 }
 
-func (n *note) answered(a core.Answer) {
+func (n *requestInfo) setAnswer(a core.Answer) {
 	n.order, n.state, n.attempts, n.replayed = a.OrderID, a.State, a.Attempts, a.Replayed
 	n.code, n.reason = a.Code, a.Reason
 }
 
-const noteKey = "note"
+const infoKey = "note"
 
-// noteOf returns the request's note, which logged has put there.
-func noteOf(c echo.Context) *note {
-	n, _ := c.Get(noteKey).(*note)
+// infoOf returns the info of a request, which logRequests has set.
+func infoOf(c echo.Context) *requestInfo {
+	n, _ := c.Get(infoKey).(*requestInfo)
 	return n
 }
 
-// logged writes one line for each request, once it is answered. The line has the route and
-// never the URL, and of the client's words only the order id, the request id, and what the answer
-// quotes. For a request that failed it has the reason: the answer of the gateway, or else the sentence of
-// the response.
-func (a *api) logged(next echo.HandlerFunc) echo.HandlerFunc {
+// logRequests writes one log line for each request after its response. The line has the route
+// instead of the URL, and of the client's input only the order id, the request id, and what the
+// response quotes. For a failed request it has the reason: the gateway's answer, or else the
+// sentence of the response.
+func (a *api) logRequests(next echo.HandlerFunc) echo.HandlerFunc {
 	return func(c echo.Context) error {
 		began := time.Now()
-		n := &note{}
-		c.Set(noteKey, n)
+		n := &requestInfo{}
+		c.Set(infoKey, n)
 		id := requestID(c.Request().Header)
 		c.Response().Header().Set(headerRequestID, id)
 		route, observer := c.Path(), a.options.Observer
 		observer.RequestBegan(route)
-		status := 0 // of a connection that is dropped
+		status := 0 // if the connection is dropped
 		defer func() { observer.RequestEnded(route, status, time.Since(began), n.replayed) }()
 		if err := next(c); err != nil {
 			c.Error(err)
@@ -72,17 +73,17 @@ func (a *api) logged(next echo.HandlerFunc) echo.HandlerFunc {
 	}
 }
 
-func (a *api) logRequest(c echo.Context, id string, n *note, took time.Duration) {
+func (a *api) logRequest(c echo.Context, id string, n *requestInfo, took time.Duration) {
 	r, status := c.Request(), c.Response().Status
-	attributes := append(make([]slog.Attr, 0, mostAttributes),
+	attributes := append(make([]slog.Attr, 0, maxAttributes),
 		slog.String("method", r.Method[:min(len(r.Method), maxMethodBytes)]),
 		slog.String("route", c.Path()),
 		slog.Int("status", status),
 		slog.Float64("duration_ms", float64(took.Microseconds())/1000),
 		slog.String("request_id", id),
 	)
-	if tellsClient(c.Path(), status) {
-		// An address and nothing else, whatever a proxy has been told.
+	if logsClient(c.Path(), status) {
+		// A parsed address only, not the text of X-Forwarded-For.
 		attributes = append(attributes, slog.String("client", a.options.TrustedProxies.clientOf(r).String()))
 	}
 	who := callerOf(c)
@@ -114,22 +115,23 @@ func (a *api) logRequest(c echo.Context, id string, n *note, took time.Duration)
 	if panicked, ok := errors.AsType[*panicError](n.err); ok {
 		attributes = append(attributes, slog.String("stack", string(panicked.stack)))
 	}
-	// Not the request's context: the line is written for clients that are gone, too.
+	// Without the cancellation of the request's context: requests of disconnected clients are
+	// logged, too.
 	a.log.LogAttrs(context.WithoutCancel(r.Context()), levelOf(c.Path(), status), "request", attributes...)
 }
 
-// reasonOf returns why the answer has its status; empty for a success.
-func (n *note) reasonOf(status int) string {
+// reasonOf returns why the request failed; empty for a success.
+func (n *requestInfo) reasonOf(status int) string {
 	if n.reason == "" && status >= http.StatusBadRequest {
-		return strings.ToLower(http.StatusText(status)) // of a handler that writes its answers itself
+		return strings.ToLower(http.StatusText(status)) // of a handler that writes its own responses
 	}
 	return n.reason
 }
 
-// tellsClient reports whether the line of a request says where it came from: a request to charge, which
-// may have to be explained later, and one without a right to call or beyond a limit, whose sender an
-// operator may want to shut out. Other addresses are personal data that no one needs.
-func tellsClient(route string, status int) bool {
+// logsClient reports whether the log line has the client's address: for a request to charge, which
+// may have to be explained later, and for one that is not authorized or beyond a limit, because an
+// operator may want to block its sender. Other addresses are personal data that are not needed.
+func logsClient(route string, status int) bool {
 	switch status {
 	case http.StatusUnauthorized, http.StatusForbidden, http.StatusTooManyRequests, http.StatusMisdirectedRequest:
 		return true
@@ -137,14 +139,15 @@ func tellsClient(route string, status int) bool {
 	return route == routeProcess
 }
 
-// levelOf is the level of a request's line. A client's mistake is no concern of an
-// operator; a gateway or a database that is away is a warning; our own fault is an error.
+// levelOf returns the level of a log line: a warning if the gateway or the database is unavailable,
+// an error if the service itself failed, and info or debug otherwise, because a client's mistake
+// needs no action by an operator.
 func levelOf(route string, status int) slog.Level {
 	switch {
 	case status == http.StatusInternalServerError:
 		return slog.LevelError
 	case route == routeReady && status == http.StatusServiceUnavailable:
-		return slog.LevelDebug // the begin and the end of that have lines of their own
+		return slog.LevelDebug // changes of readiness have log lines of their own
 	case status > http.StatusInternalServerError:
 		return slog.LevelWarn
 	case route == routeHealth, route == routeReady, route == routeMetrics:
@@ -153,8 +156,7 @@ func levelOf(route string, status int) slog.Level {
 	return slog.LevelInfo
 }
 
-// requestID returns the id that the client gave its request, if that can be shown as it
-// is, and a new one otherwise.
+// requestID returns the client's request id if it is printable, and a new one otherwise.
 func requestID(h http.Header) string {
 	sent := h.Values(headerRequestID)
 	if len(sent) != 1 || sent[0] == "" || len(sent[0]) > maxRequestIDBytes {

@@ -16,21 +16,21 @@ import (
 
 const mediaTypeProblem = "application/problem+json"
 
-// problemTypes comes before a problem's name. A URN, since it only names: there is no page
-// to fetch, and it is the same on every host.
+// problemTypes is the prefix of the type of a problem. It is a URN because there is no page to
+// fetch, and because it is the same on every host.
 const problemTypes = "urn:paymentd:problem:"
 
 // handleError is Echo's error handler.
 func (a *api) handleError(err error, c echo.Context) {
 	if c.Response().Committed {
-		noteOf(c).err = err // the answer is out, or was lost on the way
+		infoOf(c).err = err // the response was sent, at least in part
 		return
 	}
 	refused := refusalOf(c.Request().Context(), err)
-	n := noteOf(c)
+	n := infoOf(c)
 	n.reason, n.err = cmp.Or(n.reason, refused.sentence), refused.cause
 	if err := a.respondRefusal(c, refused); err != nil {
-		noteOf(c).err = err
+		infoOf(c).err = err
 	}
 }
 
@@ -39,7 +39,7 @@ func (a *api) respondRefusal(c echo.Context, r *refusal) error {
 	if r.retryAfter > 0 {
 		header.Set("Retry-After", wholeSeconds(r.retryAfter))
 	}
-	if r.hangUp {
+	if r.closeConnection {
 		header.Set("Connection", "close")
 	}
 	if !wantsProblem(c.Request().Header.Values("Accept")) {
@@ -51,7 +51,7 @@ func (a *api) respondRefusal(c echo.Context, r *refusal) error {
 	})
 }
 
-// respond writes a whole answer.
+// respond writes a whole response.
 func (a *api) respond(c echo.Context, status int, body any) error {
 	encoded, err := encode(body)
 	if err != nil {
@@ -59,21 +59,21 @@ func (a *api) respond(c echo.Context, status int, body any) error {
 	}
 	header := c.Response().Header()
 	setDefault(header, "Content-Type", mediaTypeJSON)
-	setDefault(header, "Vary", "Accept") // for errors have two forms
+	setDefault(header, "Vary", "Accept") // because errors have two forms
 	header.Set("Cache-Control", "no-store")
 	return a.send(c, status, encoded)
 }
 
-// send writes what has its header already. The client gets the write timeout to take it.
+// send writes a response whose header is set. The client has the write timeout to receive it.
 func (a *api) send(c echo.Context, status int, content []byte) error {
 	w := c.Response()
 	w.Header().Set("Content-Length", strconv.Itoa(len(content)))
 	deadline := time.Now().Add(a.options.WriteTimeout)
 	if c.Request().Body != http.NoBody {
-		// Nobody has read the body, so net/http does before it sends the answer.
+		// The body was not read, so net/http reads it before it sends the response.
 		deadline = deadline.Add(a.options.ReadTimeout)
 	}
-	_ = http.NewResponseController(w).SetWriteDeadline(deadline) // unless it is no connection
+	_ = http.NewResponseController(w).SetWriteDeadline(deadline) // fails only without a connection
 	w.WriteHeader(status)
 	if _, err := w.Write(content); err != nil {
 		return fmt.Errorf("send answer: %w", err)
@@ -81,7 +81,7 @@ func (a *api) send(c echo.Context, status int, content []byte) error {
 	return nil
 }
 
-// encode writes JSON as it is documented: & < > as they are, and no line feed at the end.
+// encode returns JSON with & < > unescaped, and without a trailing line feed.
 func encode(body any) ([]byte, error) {
 	var buffer bytes.Buffer
 	encoder := json.NewEncoder(&buffer)
@@ -98,8 +98,8 @@ func setDefault(h http.Header, name, value string) {
 	}
 }
 
-// wholeSeconds rounds up, so that whoever waits as told does not come too early, and is
-// never zero.
+// wholeSeconds rounds up, so that a client that waits that long is not early, and never returns
+// zero.
 func wholeSeconds(d time.Duration) string {
 	seconds := int64((d + time.Second - 1) / time.Second)
 	return strconv.FormatInt(max(seconds, 1), 10)

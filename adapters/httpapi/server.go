@@ -6,23 +6,23 @@ import (
 	"net/http"
 )
 
-// NewServer returns a server for the handler that [New] made of the same options. It has
-// no address: serve a listener with it, by [Serve].
+// NewServer returns a server for a handler of [New] with the same options. It has no address; use
+// [Serve] with a listener.
 func NewServer(handler http.Handler, o Options, log *slog.Logger) *http.Server {
-	// A deadline of HTTP/2 cannot be moved once it has passed, which respond does.
+	// respond extends the write deadline after it has passed, which HTTP/2 does not support.
 	protocols := new(http.Protocols)
 	protocols.SetHTTP1(true)
 	server := &http.Server{
 		Handler:           handler,
 		Protocols:         protocols,
 		MaxHeaderBytes:    o.MaxHeaderBytes,
-		ReadHeaderTimeout: o.HeaderTimeout, // a TLS handshake has the shortest of the three
-		// Of these two, net/http lifts the first once the request is here, and respond
-		// starts the second anew when there is something to write.
+		ReadHeaderTimeout: o.HeaderTimeout, // the shortest of the three bounds a TLS handshake
+		// net/http lifts the read deadline when the request has been read, and respond restarts the
+		// write deadline when the response is ready.
 		ReadTimeout:  o.ReadTimeout,
 		WriteTimeout: o.WriteTimeout,
 		IdleTimeout:  o.IdleTimeout,
-		// OPTIONS * is a request as any other: logged, and with the headers of all answers.
+		// OPTIONS * is handled like any request: logged, and with the headers of all responses.
 		DisableGeneralOptionsHandler: true,
 		ErrorLog:                     slog.NewLogLogger(log.Handler(), slog.LevelWarn),
 	}
@@ -32,8 +32,8 @@ func NewServer(handler http.Handler, o Options, log *slog.Logger) *http.Server {
 	return server
 }
 
-// Serve has a server of [NewServer] serve a listener until it is closed, with TLS where the options
-// had a certificate.
+// Serve serves a listener until it is closed, with TLS if the options of the server have a
+// certificate.
 func Serve(server *http.Server, l net.Listener) error {
 	if server.TLSConfig != nil {
 		return server.ServeTLS(l, "", "")

@@ -10,14 +10,14 @@ import (
 	"paymentd/ports"
 )
 
-// moment is a line of a payment's timeline, at its time.
+// moment is an entry of a payment's timeline, with its time.
 type moment struct {
 	wire.Moment
 
 	at time.Time
 }
 
-// The kinds that are derived. The others are those of the stored events.
+// The derived kinds. All others are kinds of stored events.
 const (
 	kindCreated = wire.MomentKindCreated
 	kindClaimed = wire.MomentKindClaimed
@@ -25,9 +25,9 @@ const (
 	kindSettled = wire.MomentKindSettled
 )
 
-// timeline tells what happened to a payment, in order. The stored events tell what is out
-// of the ordinary; the ordinary follows from the payment and its attempts: each round
-// began with a claim, and unless an event says otherwise ended with a settlement.
+// timeline returns what happened to a payment, in order. Only unusual steps are stored as events.
+// The usual ones follow from the payment and its attempts: each round began with a claim, and ended
+// with a settlement unless an event says otherwise.
 func timeline(h ports.History) []wire.Moment {
 	p := h.Payment
 	moments := []moment{{at: p.CreatedAt, Moment: wire.Moment{Kind: kindCreated}}}
@@ -48,11 +48,11 @@ func timeline(h ports.History) []wire.Moment {
 	return lines
 }
 
-// momentsOf tells of the attempts of one round, how it began and how it ended.
+// momentsOf returns the claim, the attempts and the settlement of a round.
 func momentsOf(h ports.History, round []payment.Attempt) []moment {
 	var moments []moment
 	first, last := round[0], round[len(round)-1]
-	if !told(h.Events, first.Fence, payment.EventTakenOver) {
+	if !hasEvent(h.Events, first.Fence, payment.EventTakenOver) {
 		moments = append(moments, moment{at: first.StartedAt, Moment: wire.Moment{
 			Kind: kindClaimed, Replica: first.Replica, Fence: first.Fence,
 		}})
@@ -72,7 +72,7 @@ func momentsOf(h ports.History, round []payment.Attempt) []moment {
 	return moments
 }
 
-// rounds cuts the attempts, which are in order, where the fencing number grows.
+// rounds splits the attempts, which are sorted, by fencing number.
 func rounds(attempts []payment.Attempt) [][]payment.Attempt {
 	var cut [][]payment.Attempt
 	for i, a := range attempts {
@@ -84,20 +84,20 @@ func rounds(attempts []payment.Attempt) [][]payment.Attempt {
 	return cut
 }
 
-// settled reports whether the round with this last attempt ended in a settlement of which
-// no event tells.
+// settled reports whether the round with this last attempt ended with a settlement that has no
+// event.
 func settled(h ports.History, last payment.Attempt) bool {
 	holds := h.Payment.State == payment.StateProcessing && h.Payment.Fence == last.Fence
-	lost := told(h.Events, last.Fence+1, payment.EventTakenOver, payment.EventQuarantined)
+	lost := hasEvent(h.Events, last.Fence+1, payment.EventTakenOver, payment.EventQuarantined)
 	if holds || lost || last.EndedAt.IsZero() {
 		return false
 	}
 	return definite(last.Class) ||
-		!told(h.Events, last.Fence, payment.EventReconciled, payment.EventScheduled)
+		!hasEvent(h.Events, last.Fence, payment.EventReconciled, payment.EventScheduled)
 }
 
-// settledTo returns the state that the round was settled to. Of earlier rounds it is kept
-// only where the gateway's answer says it.
+// settledTo returns the state that the round was settled to. For an earlier round it is known only
+// if it follows from the gateway's answer.
 func settledTo(h ports.History, last payment.Attempt) payment.State {
 	switch {
 	case last.Class == payment.ClassApproved:
@@ -110,8 +110,8 @@ func settledTo(h ports.History, last payment.Attempt) payment.State {
 	return ""
 }
 
-// doubtful reports whether an attempt with the same key before this one may have taken the money: then
-// its decline did not settle the payment.
+// doubtful reports whether an earlier attempt with the same key may have taken the money, in which
+// case the decline did not settle the payment.
 func doubtful(h ports.History, last payment.Attempt) bool {
 	return slices.ContainsFunc(h.Attempts, func(a payment.Attempt) bool {
 		return a.Number < last.Number && a.GatewayKey == last.GatewayKey && a.Class.Unknown()
@@ -122,14 +122,13 @@ func definite(c payment.Class) bool {
 	return c == payment.ClassApproved || c == payment.ClassDeclined
 }
 
-func told(events []payment.Event, fence int64, kinds ...payment.EventKind) bool {
+func hasEvent(events []payment.Event, fence int64, kinds ...payment.EventKind) bool {
 	return slices.ContainsFunc(events, func(e payment.Event) bool {
 		return e.Fence == fence && slices.Contains(kinds, e.Kind)
 	})
 }
 
-// inOrder sorts by time. What happened at one time is in the order of the rounds, and
-// within one as a round goes.
+// inOrder sorts by time, then by round, then by the usual order of steps.
 func inOrder(a, b moment) int {
 	return cmp.Or(a.at.Compare(b.at), cmp.Compare(a.Fence, b.Fence), cmp.Compare(a.step(), b.step()))
 }

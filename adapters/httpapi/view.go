@@ -8,7 +8,7 @@ import (
 	"paymentd/ports"
 )
 
-// viewPayment is a payment as the API shows it. What does not apply is left out.
+// viewPayment returns the JSON form of a payment. Fields that do not apply are empty.
 func viewPayment(p payment.Payment) wire.Payment {
 	return wire.Payment{
 		OrderID: p.OrderID.String(), State: wire.State(p.State),
@@ -19,7 +19,7 @@ func viewPayment(p payment.Payment) wire.Payment {
 	}
 }
 
-// nextAttemptAt is when the gateway will be asked to charge, and zero when nothing is planned.
+// nextAttemptAt returns the time of the next charge, or zero if none is planned.
 func nextAttemptAt(p payment.Payment) time.Time {
 	switch {
 	case p.State == payment.StateScheduled:
@@ -30,7 +30,7 @@ func nextAttemptAt(p payment.Payment) time.Time {
 	return time.Time{}
 }
 
-// viewHistory is a payment with all that happened to it.
+// viewHistory returns the JSON form of a payment with its attempts, events and keys.
 func viewHistory(h ports.History) wire.PaymentHistory {
 	p := viewPayment(h.Payment)
 	return wire.PaymentHistory{
@@ -53,7 +53,7 @@ func viewKeys(keys []payment.Key) []wire.GatewayKey {
 }
 
 func viewAttempts(h ports.History) []wire.Attempt {
-	views := []wire.Attempt{} // [] in JSON and not null
+	views := []wire.Attempt{} // [] in JSON, not null
 	for _, a := range begun(h) {
 		views = append(views, wire.Attempt{
 			Number: a.Number, StartedAt: stamp(a.StartedAt), EndedAt: stamp(a.EndedAt),
@@ -64,7 +64,7 @@ func viewAttempts(h ports.History) []wire.Attempt {
 	return views
 }
 
-// begun returns the attempts without one that is only planned.
+// begun returns the attempts, without a planned one.
 func begun(h ports.History) []payment.Attempt {
 	var attempts []payment.Attempt
 	for _, a := range h.Attempts {
@@ -75,7 +75,7 @@ func begun(h ports.History) []payment.Attempt {
 	return attempts
 }
 
-// stamp writes a time as RFC 3339 in UTC with microseconds, and zero as nothing.
+// stamp formats a time as RFC 3339 in UTC with microseconds, and zero as an empty string.
 func stamp(t time.Time) string {
 	if t.IsZero() {
 		return ""

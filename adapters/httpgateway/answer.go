@@ -76,7 +76,7 @@ func (a answer) describe() string {
 		text += " " + name
 	}
 	said, _ := a.object()
-	if words := said.words(""); words != "" {
+	if words := said.humanText(""); words != "" {
 		text += ": " + words
 	}
 	return text

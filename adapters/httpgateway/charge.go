@@ -12,7 +12,7 @@ const defaultCode = "declined"
 
 // silent is the result of an attempt without an answer. What was written decides, and never the
 // kind of the error.
-func silent(lost *lostError) payment.Result {
+func noAnswer(lost *lostError) payment.Result {
 	class := payment.ClassNotCharged
 	if lost.mayHaveLeft {
 		class = payment.ClassUnknownUnanswered
@@ -90,7 +90,7 @@ func (a answer) refused() payment.Result {
 		}
 	case a.status == http.StatusPaymentRequired && (status == statusDeclined || code != ""):
 		return payment.Result{
-			Class: payment.ClassDeclined, Code: said.code(), Message: clip(said.words("the gateway declined")),
+			Class: payment.ClassDeclined, Code: said.code(), Message: clip(said.humanText("the gateway declined")),
 		}
 	case rejects(a.status):
 		r.Class = payment.ClassRejected

@@ -23,24 +23,24 @@ type lostError struct {
 
 func (e *lostError) Error() string {
 	if !e.mayHaveLeft {
-		return "the request was not sent: " + plain(e.cause)
+		return "the request was not sent: " + describeError(e.cause)
 	}
-	return "no answer: " + plain(e.cause)
+	return "no answer: " + describeError(e.cause)
 }
 
 func (e *lostError) Unwrap() error { return e.cause }
 
 // brokenOffError says that the header of an answer came, and not all of its body.
-type brokenOffError struct {
+type truncatedError struct {
 	status int
 	cause  error
 }
 
-func (e *brokenOffError) Error() string {
-	return "the answer " + strconv.Itoa(e.status) + " broke off: " + plain(e.cause)
+func (e *truncatedError) Error() string {
+	return "the answer " + strconv.Itoa(e.status) + " broke off: " + describeError(e.cause)
 }
 
-func (e *brokenOffError) Unwrap() error { return e.cause }
+func (e *truncatedError) Unwrap() error { return e.cause }
 
 // exchange asks the gateway once.
 func (g *Gateway) exchange(
@@ -120,7 +120,7 @@ func readAll(body io.Reader, length int64) ([]byte, error) {
 func readAnswer(resp *http.Response) (answer, error) {
 	read, err := readAll(resp.Body, resp.ContentLength)
 	if err != nil {
-		return answer{}, &brokenOffError{status: resp.StatusCode, cause: err}
+		return answer{}, &truncatedError{status: resp.StatusCode, cause: err}
 	}
 	a := answer{status: resp.StatusCode, header: resp.Header, body: read, tooLong: len(read) > maxBodyBytes}
 	if a.tooLong {

@@ -134,12 +134,12 @@ func (g *Gateway) Charge(ctx context.Context, c payment.Charge) payment.Result {
 	if err != nil {
 		return payment.Result{Class: payment.ClassRejected, Message: "encode charge: " + err.Error()}
 	}
-	ctx, cancel := g.within(ctx)
+	ctx, cancel := g.withTimeout(ctx)
 	defer cancel()
 
 	a, lost := g.exchange(ctx, http.MethodPost, g.charges, c.Key, body)
 	if lost != nil {
-		return silent(lost)
+		return noAnswer(lost)
 	}
 	return a.result(c.Key)
 }
@@ -166,7 +166,7 @@ func (g *Gateway) Probe(ctx context.Context, key payment.GatewayKey) Probe {
 	if key == "" {
 		return Probe{Lookup: payment.Lookup{Result: payment.FoundNoAnswer, Message: "there is no gateway key to look up"}}
 	}
-	ctx, cancel := g.within(ctx)
+	ctx, cancel := g.withTimeout(ctx)
 	defer cancel()
 
 	a, lost := g.exchange(ctx, http.MethodGet, g.charges.JoinPath(url.PathEscape(string(key))), "", nil)
@@ -177,7 +177,7 @@ func (g *Gateway) Probe(ctx context.Context, key payment.GatewayKey) Probe {
 }
 
 // within bounds a call by the timeout, unless it is bounded as closely already.
-func (g *Gateway) within(ctx context.Context) (context.Context, context.CancelFunc) {
+func (g *Gateway) withTimeout(ctx context.Context) (context.Context, context.CancelFunc) {
 	if deadline, bounded := ctx.Deadline(); bounded && time.Until(deadline) <= g.timeout {
 		return ctx, func() {}
 	}

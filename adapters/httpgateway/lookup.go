@@ -36,7 +36,7 @@ func (a answer) lookup(key payment.GatewayKey) payment.Lookup {
 	case err != nil:
 		found.Message = a.unreadable(err)
 	case found.Result == payment.FoundDeclined:
-		found.Message = clip(said.words("the gateway declined"))
+		found.Message = clip(said.humanText("the gateway declined"))
 	case found.Result != payment.FoundApproved:
 		found.Message = clip("the gateway answered " + a.describe())
 		if status := said.status(); status != "" {

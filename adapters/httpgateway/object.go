@@ -100,7 +100,7 @@ func readMembers(d *json.Decoder, keep func(name string, value any)) error {
 		}
 		keep(name, value)
 	}
-	return closed(d)
+	return readEnd(d)
 }
 
 // readValue decodes one value, whatever its type.
@@ -118,13 +118,13 @@ func readValue(d *json.Decoder) (any, error) {
 				return nil, err
 			}
 		}
-		return value, closed(d)
+		return value, readEnd(d)
 	}
 	return value, nil
 }
 
 // closed reads the end of an object or an array.
-func closed(d *json.Decoder) error {
+func readEnd(d *json.Decoder) error {
 	if _, err := d.Token(); err != nil {
 		return errNotJSON
 	}
@@ -205,7 +205,7 @@ func (o object) code() string {
 
 // words returns what the gateway says to people, or the fallback. Many gateways put it into
 // "error".
-func (o object) words(fallback string) string {
+func (o object) humanText(fallback string) string {
 	if words := o.text("message"); words != "" {
 		return words
 	}

@@ -115,7 +115,7 @@ func (c *doctorCommand) certificate(log *slog.Logger) (doctor.Finding, error) {
 	if left <= 0 {
 		level = doctor.Fail
 	}
-	return doctor.Of(check, "expires at "+certificate.Expiry().UTC().Format(time.RFC3339), left >= httpapi.CertificateShort, level,
+	return doctor.Of(check, "expires at "+certificate.Expiry().UTC().Format(time.RFC3339), left >= httpapi.CertificateWarning, level,
 		"Renew it: clients refuse to connect once it, or a certificate above it in the file, has expired."), nil
 }
 

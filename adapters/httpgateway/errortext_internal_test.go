@@ -39,7 +39,7 @@ func TestPlainWords(t *testing.T) {
 		{&net.OpError{Op: "write", Err: os.NewSyscallError("write", syscall.EPIPE)}, "the gateway closed the connection"},
 		{io.EOF, "the connection was closed before the answer was complete"},
 		{
-			fmt.Errorf("read: %w", &brokenOffError{200, io.ErrUnexpectedEOF}),
+			fmt.Errorf("read: %w", &truncatedError{200, io.ErrUnexpectedEOF}),
 			"the answer 200 broke off: the connection was closed before the answer was complete",
 		},
 		{io.ErrUnexpectedEOF, "the connection was closed before the answer was complete"},
@@ -58,6 +58,6 @@ func TestPlainWords(t *testing.T) {
 		{errors.New("tls: server selected unsupported protocol version 301"), "the TLS handshake failed: server selected unsupported protocol version 301"},
 		{errSentBefore, errSentBefore.Error()},
 	} {
-		require.Equal(t, c.want, plain(c.err))
+		require.Equal(t, c.want, describeError(c.err))
 	}
 }

@@ -14,7 +14,7 @@ import (
 
 // plain says in plain words why there is no answer. Callers of the service read it in the attempts of a
 // payment, operators in the log.
-func plain(err error) string {
+func describeError(err error) string {
 	switch {
 	case errors.Is(err, context.DeadlineExceeded):
 		return "the time was up"
@@ -23,10 +23,10 @@ func plain(err error) string {
 	case errors.Is(err, errSentBefore):
 		return err.Error() // words of this package
 	}
-	if broken, ok := errors.AsType[*brokenOffError](err); ok {
+	if broken, ok := errors.AsType[*truncatedError](err); ok {
 		return broken.Error()
 	}
-	if words := plainTLS(err); words != "" {
+	if words := describeTLSError(err); words != "" {
 		return words
 	}
 	if unresolved, ok := errors.AsType[*net.DNSError](err); ok {
@@ -35,18 +35,18 @@ func plain(err error) string {
 		}
 		return "the name " + unresolved.Name + " could not be looked up"
 	}
-	return plainNetwork(err) + at(err)
+	return describeNetworkError(err) + dialAddress(err)
 }
 
 // at names the address that a connection could not be made to.
-func at(err error) string {
+func dialAddress(err error) string {
 	if op, ok := errors.AsType[*net.OpError](err); ok && op.Op == "dial" && op.Addr != nil {
 		return " at " + op.Addr.String()
 	}
 	return ""
 }
 
-func plainNetwork(err error) string {
+func describeNetworkError(err error) string {
 	if timeout, ok := errors.AsType[net.Error](err); ok && timeout.Timeout() {
 		return "the connection timed out"
 	}
@@ -80,7 +80,7 @@ func plainNetwork(err error) string {
 }
 
 // plainTLS returns nothing for an error that is not about TLS.
-func plainTLS(err error) string {
+func describeTLSError(err error) string {
 	if _, ok := errors.AsType[x509.UnknownAuthorityError](err); ok {
 		return "the gateway's certificate is signed by an unknown authority"
 	}

@@ -162,7 +162,7 @@ func damagedCommands(t *testing.T, variables env) {
 func requireDamagedAnswer(t *testing.T, got apptest.Answer) {
 	t.Helper()
 	require.Equal(t, http.StatusInternalServerError, got.Code, got)
-	require.JSONEq(t, `{"error":"what is stored of this order is damaged and cannot be used; an operator must repair it: `+
+	require.JSONEq(t, `{"error":"the stored data of this order is damaged and cannot be used; an operator must repair it: `+
 		`the log of the service names the column"}`, got.Raw)
 }
 

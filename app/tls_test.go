@@ -116,7 +116,7 @@ func TestServe_WrongCertificate_ExitsWithTwo(t *testing.T) {
 		{"", keyFile, "PAYMENTD_TLS_CERTIFICATE (--tls-certificate): must be set: a certificate and its key go together"},
 		{nowhere, keyFile, "PAYMENTD_TLS_CERTIFICATE (--tls-certificate): must be a file that can be read, and " + nowhere + " is not: no such file or directory"},
 		{certFile, nowhere, "PAYMENTD_TLS_KEY (--tls-key): must be a file that can be read, and " + nowhere + " is not: no such file or directory"},
-		{certFile, otherKey, fmt.Sprintf("PAYMENTD_TLS_CERTIFICATE (--tls-certificate): %s and %s are no certificate and its key: ", certFile, otherKey)},
+		{certFile, otherKey, fmt.Sprintf("PAYMENTD_TLS_CERTIFICATE (--tls-certificate): %s and %s are not a certificate and its key: ", certFile, otherKey)},
 	} {
 		out := apptest.Run(t, apptest.Build(t), env{"PAYMENTD_TLS_CERTIFICATE": c.cert, "PAYMENTD_TLS_KEY": c.key}, "serve")
 		require.Equal(t, 2, out.Code, out)

@@ -18,40 +18,39 @@ import (
 // maxAnswerBytes bounds an answer: a page of 200 payments has about 100 KiB.
 const maxAnswerBytes = 8 << 20
 
-// Client talks to one service. It is safe for concurrent use.
+// Client is a client of one service. It is safe for concurrent use.
 type Client struct {
 	base     string
 	key      string
 	http     *http.Client
-	shortest time.Duration // waits, before they are doubled …
+	shortest time.Duration // the first wait; each is twice the one before …
 	longest  time.Duration // … up to this
 }
 
 // Option changes a default of [New].
 type Option func(*Client)
 
-// WithAPIKey shows the key with each request.
+// WithAPIKey sends the key with each request.
 func WithAPIKey(key string) Option { return func(c *Client) { c.key = key } }
 
-// WithHTTPClient sends requests with h; by default, with one of its own. Its timeout should
+// WithHTTPClient sends requests with h instead of a client of this package. Its timeout should
 // exceed the time that the service may take for a payment.
 func WithHTTPClient(h *http.Client) Option { return func(c *Client) { c.http = h } }
 
-// WithBackoff sets how long to wait before asking again: shortest at first, then twice as
-// long each time, up to longest. By default from 250 ms to 10 s. What the service asks for
-// counts where it is longer.
+// WithBackoff sets the waits between retries: shortest at first, then twice as long each time, up
+// to longest. By default from 250 ms to 10 s. A longer Retry-After of the service takes precedence.
 func WithBackoff(shortest, longest time.Duration) Option {
 	return func(c *Client) { c.shortest, c.longest = shortest, longest }
 }
 
-// New returns a client of the service at the address, such as http://localhost:3000.
+// New returns a client of the service at the base URL, such as http://localhost:3000.
 func New(baseURL string, options ...Option) (*Client, error) {
 	base, err := url.Parse(baseURL)
 	if err != nil {
 		return nil, fmt.Errorf("parse the service's address: %w", err)
 	}
 	if base.Scheme != "http" && base.Scheme != "https" || base.Host == "" || base.RawQuery != "" {
-		return nil, fmt.Errorf("the service's address must be such as http://localhost:3000, and is %q", baseURL)
+		return nil, fmt.Errorf("the service's address must look like http://localhost:3000, and is %q", baseURL)
 	}
 	c := &Client{
 		base: strings.TrimSuffix(base.String(), "/"), http: &http.Client{},
@@ -61,12 +60,12 @@ func New(baseURL string, options ...Option) (*Client, error) {
 		option(c)
 	}
 	if c.shortest <= 0 || c.longest < c.shortest {
-		return nil, fmt.Errorf("a backoff from %v to %v is none", c.shortest, c.longest)
+		return nil, fmt.Errorf("a backoff from %v to %v is not valid; the first must be above zero, and not above the second", c.shortest, c.longest)
 	}
 	return c, nil
 }
 
-// reply is an answer of the service, read to its end.
+// reply is a complete response of the service.
 type reply struct {
 	status int
 	header http.Header
@@ -81,14 +80,14 @@ func (r reply) decode(into any) error {
 	return nil
 }
 
-// fault returns what an answer of the service says went wrong; false where the answer is not
-// the service's, but that of something on the way to it.
+// serviceError returns the error in a response of the service, or false if the response comes from
+// an intermediary.
 func (r reply) serviceError() (wire.Error, bool) {
 	var body wire.Error
 	return body, json.Unmarshal(r.body, &body) == nil && body.Error != ""
 }
 
-// again reports whether the same request may be answered in another way later.
+// temporary reports whether a retry may get a different response.
 func (r reply) temporary() bool {
 	switch r.status {
 	case http.StatusRequestTimeout, http.StatusConflict, http.StatusTooManyRequests,
@@ -101,8 +100,8 @@ func (r reply) temporary() bool {
 	return false
 }
 
-// insist sends a request until it is answered in a way that lasts. It returns an error only
-// when ctx ends.
+// sendUntilFinal sends a request until its response is not temporary. It returns an error only if
+// ctx is cancelled.
 func (c *Client) sendUntilFinal(ctx context.Context, method, path string, body []byte) (reply, error) {
 	waits := c.waits()
 	for {
@@ -143,7 +142,7 @@ func (c *Client) send(ctx context.Context, method, path string, body []byte) (re
 	return reply{status: response.StatusCode, header: response.Header, body: read}, nil
 }
 
-// paymentPath percent-encodes the ids "." and ".." as well, which otherwise are steps in a path.
+// paymentPath percent-encodes also the ids "." and "..", which would otherwise be path segments.
 func paymentPath(orderID string) string {
 	escaped := url.PathEscape(orderID)
 	if orderID == "." || orderID == ".." {

@@ -124,7 +124,7 @@ func TestPayEnds(t *testing.T) {
 		"not the service": {
 			[]line{{status: 404, body: "nginx"}},
 			client.Result{},
-			&client.RequestError{Status: 404, Sentence: "the answer is not one of paymentd"}, 1,
+			&client.RequestError{Status: 404, Sentence: "the response is not from paymentd"}, 1,
 		},
 		"later, approved": {
 			[]line{later, inState("scheduled", ""), busy, inState("processing", ""), inState("succeeded", `,"transaction_id":"txn-2"`)},

@@ -1,15 +1,14 @@
-// Package client pays through paymentd, from Go.
+// Package client is the Go client of paymentd.
 //
 //	paymentd, err := client.New("http://localhost:3000")
 //	…
 //	result, err := paymentd.Pay(ctx, client.Payment{OrderID: "order-123", Amount: "100.00"})
 //
-// [Client.Pay] asks again for as long as it is worth it: when the network fails, when the
-// service is away or at its limits, and when another request is at the same order. That is
-// safe by construction, since it is the same request each time, and the service charges an
-// order once. It waits as long as the service says (Retry-After), and where a payment was
-// accepted for later, until it has its end. The context bounds all that. With an API key
-// ([WithAPIKey]) that does not suffice, it asks once.
+// [Client.Pay] retries while that may help: if the network fails, if the service is unavailable or
+// at its limits, and if another request is processing the order. Retries are safe, because each
+// sends the same request, and the service charges an order once. It waits as long as the service
+// asks for (Retry-After), and if a payment was accepted for later, until it is decided. The context
+// bounds all waits. If an API key ([WithAPIKey]) is not sufficient, there is no retry.
 //
-// The types of the package are made from the service's openapi.yaml.
+// The types of the package are generated from the service's openapi.yaml.
 package client

@@ -21,18 +21,18 @@ type Payment struct {
 // Result is a payment that succeeded: the money is taken, once.
 type Result struct {
 	TransactionID string
-	// Replayed: the order had been charged before this request.
+	// Replayed means that the order had been charged before this request.
 	Replayed bool
 }
 
-// Pay charges an order, and returns when the payment has an end or ctx has. The error is a
-// *[DeclinedError], *[FailedError], *[MismatchError], *[RequestError] or *[UnfinishedError].
-// Whichever it is, the same Pay again cannot charge twice.
+// Pay charges an order, and returns when the payment is decided or ctx is cancelled. The error is a
+// *[DeclinedError], *[FailedError], *[MismatchError], *[RequestError] or *[UnfinishedError]. After
+// any of them, the same Pay again cannot charge twice.
 func (c *Client) Pay(ctx context.Context, p Payment) (Result, error) {
 	body, err := json.Marshal(wire.PaymentRequest{
 		OrderID: p.OrderID, Amount: json.Number(p.Amount), Currency: p.Currency,
 	})
-	if err != nil || p.Amount == "" { // which json.Number makes 0
+	if err != nil || p.Amount == "" { // json.Number would encode it as 0
 		return Result{}, &RequestError{Sentence: "the amount must be a decimal number such as 100.00"}
 	}
 	answer, err := c.sendUntilFinal(ctx, http.MethodPost, "/payments/process", body)
@@ -61,7 +61,7 @@ func (c *Client) Pay(ctx context.Context, p Payment) (Result, error) {
 	return Result{}, requestError(answer)
 }
 
-// await looks at a payment that was accepted until it has its end.
+// await polls an accepted payment until it is decided.
 func (c *Client) await(ctx context.Context, orderID string, accepted reply) (Result, error) {
 	waits, header := c.waits(), accepted.header
 	for {
@@ -69,7 +69,7 @@ func (c *Client) await(ctx context.Context, orderID string, accepted reply) (Res
 			return Result{}, &UnfinishedError{OrderID: orderID, Cause: err}
 		}
 		p, err := c.Get(ctx, orderID)
-		if err != nil { // a refused look, such as of a key that was revoked, refuses no payment
+		if err != nil { // a refused lookup, for example with a revoked key, does not mean that the payment was refused
 			return Result{}, &UnfinishedError{OrderID: orderID, Cause: err}
 		}
 		switch p.State {

@@ -11,22 +11,22 @@ import (
 	"paymentd/client/internal/wire"
 )
 
-// What the service tells of payments. The contract has a word on each field.
+// The types of the service; openapi.yaml describes each field.
 type (
-	// Status is a payment as it stands.
+	// Status is the current state of a payment.
 	Status = wire.Payment
 	// History is a payment with every attempt to charge it, and its timeline.
 	History = wire.PaymentHistory
 	// Attempt is one call to the gateway.
 	Attempt = wire.Attempt
-	// Moment is a line of the timeline.
+	// Moment is an entry of the timeline.
 	Moment = wire.Moment
-	// State says where a payment stands.
+	// State is the state of a payment.
 	State = wire.State
 )
 
-// The states. Of those, succeeded is final; after declined and failed, another Pay tries
-// again; with the others, the service is still at it.
+// The states. succeeded is final; after declined and failed, another Pay tries again; in the other
+// states the service is still processing the payment.
 const (
 	StateProcessing = wire.StateProcessing
 	StateScheduled  = wire.StateScheduled
@@ -36,8 +36,8 @@ const (
 	StateUnresolved = wire.StateUnresolved
 )
 
-// Get returns all that is known of an order's payment, or [ErrNotFound]. It asks again until
-// ctx ends while the service is away.
+// Get returns an order's payment with its attempts and timeline, or [ErrNotFound]. It retries until
+// ctx is cancelled if the service is unavailable.
 func (c *Client) Get(ctx context.Context, orderID string) (History, error) {
 	answer, err := c.sendUntilFinal(ctx, http.MethodGet, paymentPath(orderID), nil)
 	if err != nil {
@@ -56,14 +56,14 @@ func (c *Client) Get(ctx context.Context, orderID string) (History, error) {
 	return History{}, requestError(answer)
 }
 
-// Filter says which payments to list. Its zero value is all of them.
+// Filter selects the payments to list. Its zero value selects all.
 type Filter struct {
-	// States are those to list; any when empty.
+	// States are the states to list; all if empty.
 	States []State
 	// CreatedFrom (inclusive) and CreatedBefore (exclusive) bound the creation time.
 	CreatedFrom   time.Time
 	CreatedBefore time.Time
-	// PageSize is how many to fetch at once, at most 200; zero for the service's default.
+	// PageSize is the number of payments per request, at most 200; zero for the service's default.
 	PageSize int
 }
 
@@ -84,9 +84,9 @@ func (f Filter) query() url.Values {
 	return query
 }
 
-// List returns payments, newest first, and fetches pages as they are needed. Payments that
-// are made meanwhile are not in it. An error is the last that it returns: an *[UnreadableError] if all
-// others were returned.
+// List returns payments, newest first, and fetches pages as they are needed. It does not include
+// payments that are created meanwhile. It returns at most one error, as the last element: an
+// *[UnreadableError] if all other payments were returned.
 func (c *Client) List(ctx context.Context, f Filter) iter.Seq2[Status, error] {
 	return func(yield func(Status, error) bool) {
 		query := f.query()

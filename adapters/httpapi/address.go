@@ -31,7 +31,7 @@ func ParseProxies(text string) (Proxies, error) {
 		case err != nil, proxy.Addr().Is4In6():
 			return nil, errors.New("a proxy is an address such as 10.0.0.7, or a range such as 10.0.0.0/24")
 		case proxy.Bits() == 0:
-			return nil, errors.New("all addresses together are no proxy") // any client would be trusted
+			return nil, errors.New("a range of proxies must not contain all addresses") // any client would be trusted
 		}
 		proxies = append(proxies, proxy)
 	}

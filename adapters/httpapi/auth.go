@@ -61,7 +61,7 @@ func challengeFor(c echo.Context, err error) error {
 		return refuse(problemNoKey)
 	case errors.Is(err, apikey.ErrMistyped):
 		header.Set(echo.HeaderWWWAuthenticate, challengeInvalid)
-		return refuse(problemKey).withSentence("the API key was cut off or mistyped; show the whole of it, " +
+		return refuse(problemKey).withSentence("the API key is incomplete or mistyped; send the whole key " +
 			"in the header Authorization: Bearer KEY")
 	case errors.Is(err, apikey.ErrUnknown):
 		header.Set(echo.HeaderWWWAuthenticate, challengeInvalid)

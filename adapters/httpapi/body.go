@@ -61,7 +61,7 @@ func readBody(c echo.Context) ([]byte, error) {
 		return nil, refuse(problemSlow)
 	case err != nil:
 		return nil, refuse(problemMalformed).
-			withSentence("the body could not be read to its end; send it as Content-Length or chunks announce it")
+			withSentence("the body is incomplete; send as much as Content-Length or the chunks announce")
 	}
 	r.Body = http.NoBody // tells respond that the body was read
 	return body, nil

@@ -123,7 +123,7 @@ func (c *Certificate) read() (*pair, error) {
 	_, _ = hash.Write(key)
 	hash.Sum(p.content[:0])
 	if p.tls, err = tls.X509KeyPair(chain, key); err != nil {
-		return nil, fmt.Errorf("%s and %s are no certificate and its key: %w", c.certFile, c.keyFile, err)
+		return nil, fmt.Errorf("%s and %s are not a certificate and its key: %w", c.certFile, c.keyFile, err)
 	}
 	p.expiry = p.tls.Leaf.NotAfter
 	for _, der := range p.tls.Certificate[1:] {

@@ -52,6 +52,9 @@ func TestContractHolds(t *testing.T) {
 		}
 	})
 	t.Logf("seen: %v", slices.Sorted(maps.Keys(seen)))
+	if testing.Short() {
+		return // rapid makes too few requests to get every response
+	}
 	for _, answer := range []string{
 		"getDocs 200", "getDocsFile 200", "getHealth 200", "getMetrics 200", "getOpenAPI 200", "getReadiness 200",
 		"getPayment 200", "getPayment 400", "getPayment 404", "listPayments 200", "listPayments 400",

@@ -11,7 +11,7 @@ const (
 	saysOneObject  = `the body must be one JSON object, such as {"order_id":"order-123","amount":100.00}`
 	saysEmpty      = `the body is empty; send a JSON object such as {"order_id":"order-123","amount":100.00}`
 	saysTrailing   = "nothing may follow the JSON object in the body"
-	saysSteps      = "order_id must not be . or .., which clients take for steps in a path; use another name"
+	saysSteps      = "order_id must not be . or .., because clients treat them as steps in a path; use another name"
 	saysUTF8       = "the body must be valid UTF-8"
 	saysEnds       = "the body ends before its JSON object does"
 	saysOrderID    = `order_id must be a JSON string, such as "order-123"`

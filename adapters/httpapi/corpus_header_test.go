@@ -12,9 +12,9 @@ const (
 	saysMediaType = "the header Content-Type must be given once, as application/json"
 	saysCoding    = "the body must be sent without Content-Encoding"
 	saysTooLarge  = "the body must have at most 65536 bytes"
-	saysUnread    = "the body could not be read to its end; send it as Content-Length or chunks announce it"
+	saysUnread    = "the body is incomplete; send as much as Content-Length or the chunks announce"
 	saysNoQuery   = "this path takes no query string; put order_id, amount and currency into the JSON body"
-	saysNoPath    = "there is nothing at this path; in an order id write / as %2F"
+	saysNoPath    = "there is no such path; in an order id, write / as %2F"
 	// saysNetHTTP stands for an answer that net/http gives by itself, in plain text.
 	saysNetHTTP = ""
 )

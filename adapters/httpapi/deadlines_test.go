@@ -283,7 +283,7 @@ func TestRequestsBeyondTheLimit(t *testing.T) {
 	for _, got := range []answer{s.post(oneRequest), s.get("/payments/x"), s.get("/payments")} {
 		require.Equal(t, 503, got.status)
 		require.Equal(t, "1", got.header.Get("Retry-After"))
-		require.Equal(t, "the service has too many requests to serve at once; "+
+		require.Equal(t, "the service has too many concurrent requests; "+
 			"nothing was charged by this one; send it again later", got.sentence(t))
 	}
 	require.Equal(t, 200, s.get("/healthz").status)

@@ -110,7 +110,7 @@ func orderIDOf(value json.RawMessage) (payment.OrderID, error) {
 	}
 	if text == "." || text == ".." {
 		// Checked only here, so that such a payment of an older version can still be read.
-		return "", fieldError("order_id", "order_id must not be . or .., which clients take for steps in a path; use another name")
+		return "", fieldError("order_id", "order_id must not be . or .., because clients treat them as steps in a path; use another name")
 	}
 	return payment.ParseOrderID(text)
 }

@@ -38,13 +38,12 @@ var (
 	}
 	problemNoKey = problem{
 		name: "no-api-key", status: http.StatusUnauthorized, title: "No API key",
-		sentence: "the request needs an API key that the service knows, " +
-			"in the header Authorization: Bearer KEY",
+		sentence:        "the request has no API key; send one in the header Authorization: Bearer KEY",
 		closeConnection: true,
 	}
 	problemKey = problem{
 		name: "invalid-api-key", status: http.StatusUnauthorized, title: "Invalid API key",
-		sentence: "the service does not know this API key, or it was revoked; use another one", closeConnection: true,
+		sentence: "the API key is unknown or revoked; use another one", closeConnection: true,
 	}
 	problemScope = problem{
 		name: "insufficient-scope", status: http.StatusForbidden, title: "Insufficient scope",
@@ -55,11 +54,11 @@ var (
 	}
 	problemNoPath = problem{
 		name: "no-such-path", status: http.StatusNotFound, title: "No such path",
-		sentence: "there is nothing at this path; in an order id write / as %2F",
+		sentence: "there is no such path; in an order id, write / as %2F",
 	}
 	problemNoPayment = problem{
 		name: "no-such-payment", status: http.StatusNotFound, title: "No such payment",
-		sentence: "no payment was ever asked for with this order id; its case counts",
+		sentence: "there is no payment with this order id; order ids are case-sensitive",
 	}
 	problemMethod = problem{
 		name: "method-not-allowed", status: http.StatusMethodNotAllowed, title: "Method not allowed",
@@ -114,12 +113,11 @@ var (
 	}
 	problemInternal = problem{
 		name: "internal-error", status: http.StatusInternalServerError, title: "Internal error",
-		sentence: "the service has made a mistake, and logged it; " +
-			"sending the same request again is safe",
+		sentence: "internal error; it is safe to retry the same request",
 	}
 	problemStoredRow = problem{
 		name: "unreadable-record", status: http.StatusInternalServerError, title: "Unreadable record",
-		sentence: "what is stored of this order is damaged and cannot be used; an operator must repair it: " +
+		sentence: "the stored data of this order is damaged and cannot be used; an operator must repair it: " +
 			"the log of the service names the column",
 	}
 	problemExhausted = problem{
@@ -132,7 +130,7 @@ var (
 	}
 	problemAtLimit = problem{
 		name: "too-busy", status: http.StatusServiceUnavailable, title: "Too busy",
-		sentence: "the service has too many requests to serve at once; " +
+		sentence: "the service has too many concurrent requests; " +
 			"nothing was charged by this one; send it again later",
 		retryAfter: time.Second,
 	}
@@ -145,20 +143,20 @@ var (
 	}
 	problemInDoubt = problem{
 		name: "outcome-in-doubt", status: http.StatusServiceUnavailable, title: "Outcome in doubt",
-		sentence: "the database was lost before it said whether this request was stored; " +
+		sentence: "the connection to the database was lost before it confirmed that this request was stored; " +
 			"send the same request again: an order is charged once only",
 		retryAfter: 2 * time.Second,
 	}
 	problemCutShort = problem{
 		name: "request-cut-short", status: http.StatusServiceUnavailable,
 		title: "Request cut short",
-		sentence: "the service stopped waiting before the payment had an end; " +
+		sentence: "the service stopped waiting before the payment was decided; " +
 			"send the same request again: an order is charged once only",
 		retryAfter: time.Second,
 	}
 	problemNotReady = problem{
 		name: "not-ready", status: http.StatusServiceUnavailable, title: "Not ready",
-		sentence:   "the service is stopping, or its database is away or of another version",
+		sentence:   "the service is stopping, or its database is unavailable or has another version",
 		retryAfter: time.Second,
 	}
 )
@@ -219,7 +217,7 @@ func refusalOf(ctx context.Context, err error) *refusal {
 	case errors.Is(err, ports.ErrInDoubt): // before ErrUnavailable, because an error may wrap both
 		return refuse(problemInDoubt).withCause(err)
 	case errors.Is(err, ports.ErrNotWritable):
-		return refuse(problemNoDatabase).withSentence("the database takes no writes; nothing was charged by this request; " +
+		return refuse(problemNoDatabase).withSentence("the database accepts no writes; nothing was charged by this request; " +
 			"send it again later").withCause(err)
 	case errors.Is(err, ports.ErrUnavailable):
 		return refuse(problemNoDatabase).withCause(err)

@@ -44,9 +44,9 @@ func notReadySentence(err error) string {
 	case errors.Is(err, core.ErrStopping):
 		return "the service is stopping"
 	case errors.Is(err, ports.ErrNotWritable):
-		return "the database answers, and takes no writes, so that no payment can be taken; the log of the service says why"
+		return "the database accepts no writes, so no payment can be processed; see the log of the service"
 	case errors.Is(err, ports.ErrUnavailable):
-		return "the database cannot be reached; the log of the service says why"
+		return "the database cannot be reached; see the log of the service"
 	}
 	return problemNotReady.sentence
 }

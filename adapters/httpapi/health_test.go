@@ -24,9 +24,9 @@ func TestNotReady(t *testing.T) {
 	}{
 		"stopping":    {core.ErrStopping, "the service is stopping", "INFO"},
 		"away":        {fmt.Errorf("%w: dial db.internal", ports.ErrUnavailable), "the database cannot be reached", "WARN"},
-		"no writes":   {fmt.Errorf("%w: full: db.internal", ports.ErrNotWritable), "the database answers, and takes no writes", "WARN"},
-		"of old age":  {errors.New("schema is of version 3 on db.internal"), "of another version", "WARN"},
-		"both errors": {errors.Join(ports.ErrUnavailable, ports.ErrNotWritable), "takes no writes", "WARN"},
+		"no writes":   {fmt.Errorf("%w: full: db.internal", ports.ErrNotWritable), "the database accepts no writes", "WARN"},
+		"of old age":  {errors.New("schema is of version 3 on db.internal"), "has another version", "WARN"},
+		"both errors": {errors.Join(ports.ErrUnavailable, ports.ErrNotWritable), "accepts no writes", "WARN"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()

@@ -157,7 +157,7 @@ func TestLookUpFindsTheOrderThatWasMeant(t *testing.T) {
 			p := &processor{}
 			got := serve(t, p).raw("GET /payments/" + path + " HTTP/1.1\r\nHost: x\r\n\r\n")
 			require.Equal(t, 404, got.status)
-			require.Equal(t, "no payment was ever asked for with this order id; its case counts", got.sentence(t))
+			require.Equal(t, "there is no payment with this order id; order ids are case-sensitive", got.sentence(t))
 			require.Equal(t, []payment.OrderID{id}, p.lookedUp)
 		})
 	}

@@ -98,9 +98,9 @@ func TestProblemDetails(t *testing.T) {
 		{outcome(payment.StateDeclined, "card_declined"), process, `{"type":"urn:paymentd:problem:payment-declined","title":"Payment declined","status":402,` +
 			`"detail":"Payment declined","code":"card_declined"}`},
 		{failing(nil), get("/nowhere"), `{"type":"urn:paymentd:problem:no-such-path","title":"No such path","status":404,` +
-			`"detail":"there is nothing at this path; in an order id write / as %2F"}`},
+			`"detail":"there is no such path; in an order id, write / as %2F"}`},
 		{failing(nil), get("/payments/x"), `{"type":"urn:paymentd:problem:no-such-payment","title":"No such payment","status":404,` +
-			`"detail":"no payment was ever asked for with this order id; its case counts"}`},
+			`"detail":"there is no payment with this order id; order ids are case-sensitive"}`},
 		{failing(nil), get("/payments/process"), `{"type":"urn:paymentd:problem:method-not-allowed","title":"Method not allowed","status":405,` +
 			`"detail":"the path does not take this method; use one of those in the Allow header"}`},
 		{failing(core.ErrBusy), process, `{"type":"urn:paymentd:problem:payment-in-progress","title":"Payment in progress","status":409,` +
@@ -114,7 +114,7 @@ func TestProblemDetails(t *testing.T) {
 		{failing(core.ErrMismatch), process, `{"type":"urn:paymentd:problem:order-mismatch","title":"Order mismatch","status":422,` +
 			`"detail":"the order is known with another amount or currency; repeat those, or use a new order_id"}`},
 		{failing(errors.New("x")), process, `{"type":"urn:paymentd:problem:internal-error","title":"Internal error","status":500,` +
-			`"detail":"the service has made a mistake, and logged it; sending the same request again is safe"}`},
+			`"detail":"internal error; it is safe to retry the same request"}`},
 		{outcome(payment.StateFailed, payment.CodeRetriesExhausted), process, `{"type":"urn:paymentd:problem:retries-exhausted","title":"Payment failed","status":502,` +
 			`"detail":"Payment failed after maximum retries"}`},
 		{outcome(payment.StateFailed, payment.CodeRejected), process, `{"type":"urn:paymentd:problem:gateway-rejected","title":"Payment rejected","status":502,` +
@@ -122,13 +122,13 @@ func TestProblemDetails(t *testing.T) {
 		{failing(ports.ErrUnavailable), process, `{"type":"urn:paymentd:problem:database-unavailable","title":"Database unavailable","status":503,` +
 			`"detail":"the database is not available; nothing was charged by this request; send it again later"}`},
 		{failing(ports.ErrInDoubt), process, `{"type":"urn:paymentd:problem:outcome-in-doubt","title":"Outcome in doubt","status":503,` +
-			`"detail":"the database was lost before it said whether this request was stored; send the same request again: an order is charged once only"}`},
+			`"detail":"the connection to the database was lost before it confirmed that this request was stored; send the same request again: an order is charged once only"}`},
 		{failing(context.Canceled), process, `{"type":"urn:paymentd:problem:request-cut-short","title":"Request cut short","status":503,` +
-			`"detail":"the service stopped waiting before the payment had an end; send the same request again: an order is charged once only"}`},
+			`"detail":"the service stopped waiting before the payment was decided; send the same request again: an order is charged once only"}`},
 		{
 			&processor{ready: func(context.Context) error { return errors.New("x") }}, get("/readyz"),
 			`{"type":"urn:paymentd:problem:not-ready","title":"Not ready","status":503,` +
-				`"detail":"the service is stopping, or its database is away or of another version"}`,
+				`"detail":"the service is stopping, or its database is unavailable or has another version"}`,
 		},
 	}
 	for _, test := range tests {

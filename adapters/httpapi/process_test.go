@@ -106,7 +106,7 @@ func TestProcessAnswers(t *testing.T) {
 		{
 			"no end",
 			core.Answer{State: payment.StateProcessing},
-			500, `{"error":"the service has made a mistake, and logged it; sending the same request again is safe"}`,
+			500, `{"error":"internal error; it is safe to retry the same request"}`,
 			nil,
 		},
 	}
@@ -130,7 +130,7 @@ func TestProcessErrors(t *testing.T) {
 	t.Parallel()
 	const (
 		again    = "; send the same request again: an order is charged once only"
-		internal = "the service has made a mistake, and logged it; sending the same request again is safe"
+		internal = "internal error; it is safe to retry the same request"
 	)
 	tests := []struct {
 		name       string
@@ -154,14 +154,14 @@ func TestProcessErrors(t *testing.T) {
 		},
 		{
 			"in doubt", ports.ErrInDoubt, 503,
-			"the database was lost before it said whether this request was stored" + again, "2",
+			"the connection to the database was lost before it confirmed that this request was stored" + again, "2",
 		},
 		{
 			"in doubt, and then no database", errors.Join(ports.ErrUnavailable, ports.ErrInDoubt), 503,
-			"the database was lost before it said whether this request was stored" + again, "2",
+			"the connection to the database was lost before it confirmed that this request was stored" + again, "2",
 		},
-		{"cut short", context.DeadlineExceeded, 503, "the service stopped waiting before the payment had an end" + again, "1"},
-		{"cancelled by us", context.Canceled, 503, "the service stopped waiting before the payment had an end" + again, "1"},
+		{"cut short", context.DeadlineExceeded, 503, "the service stopped waiting before the payment was decided" + again, "1"},
+		{"cancelled by us", context.Canceled, 503, "the service stopped waiting before the payment was decided" + again, "1"},
 		{"unknown", errors.New("password is hunter2"), 500, internal, ""},
 	}
 	for _, test := range tests {

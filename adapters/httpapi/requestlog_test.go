@@ -88,9 +88,9 @@ func TestLogLines(t *testing.T) {
 			}),
 		},
 		{
-			"unresolved", answering(core.Answer{State: payment.StateUnresolved, Reason: "no answer: the time was up", Attempts: 4}), post,
+			"unresolved", answering(core.Answer{State: payment.StateUnresolved, Reason: "no answer: the timeout was reached", Attempts: 4}), post,
 			process("INFO", 202, map[string]any{
-				"state": "unresolved", "attempts": 4.0, "replayed": false, "reason": "no answer: the time was up",
+				"state": "unresolved", "attempts": 4.0, "replayed": false, "reason": "no answer: the timeout was reached",
 			}),
 		},
 		{"busy", failing(core.ErrBusy), post, process("INFO", 409, map[string]any{
@@ -105,7 +105,7 @@ func TestLogLines(t *testing.T) {
 				"reason": "the database is not available; nothing was charged by this request; send it again later",
 			})},
 		{"our fault", failing(errors.New("nil ledger")), post, process("ERROR", 500, map[string]any{
-			"error": "nil ledger", "reason": "the service has made a mistake, and logged it; sending the same request again is safe",
+			"error": "nil ledger", "reason": "internal error; it is safe to retry the same request",
 		})},
 		{
 			"refused", failing(nil), func(s *service) { s.post(`{"order_id":"hunter2","amount":0}`) },
@@ -126,14 +126,14 @@ func TestLogLines(t *testing.T) {
 		}}), get("/payments/o%2F1?key=hunter2"), reading("INFO", "/payments/:order_id", 200,
 			map[string]any{"order_id": "o/1", "state": "scheduled", "attempts": 0.0, "replayed": false})},
 		{"not found", failing(nil), get("/payments/o"), reading("INFO", "/payments/:order_id", 404, map[string]any{
-			"order_id": "o", "reason": "no payment was ever asked for with this order id; its case counts",
+			"order_id": "o", "reason": "there is no payment with this order id; order ids are case-sensitive",
 		})},
 		{"misspelt parameter", failing(nil), get("/payments?sate=failed"), reading("INFO", "/payments", 400, map[string]any{
 			"reason": `the parameter "sate" is not known; use state, created_from, created_before, limit or cursor`,
 		})},
 		{"list", failing(nil), get("/payments?limit=5"), reading("INFO", "/payments", 200, nil)},
 		{"unknown path", failing(nil), get("/hunter2"), reading("INFO", "", 404, map[string]any{
-			"reason": "there is nothing at this path; in an order id write / as %2F",
+			"reason": "there is no such path; in an order id, write / as %2F",
 		})},
 		{
 			"method of any length", failing(nil), func(s *service) { s.request(strings.Repeat("X", 4000), "/payments", "") },
@@ -158,7 +158,7 @@ func TestPanic(t *testing.T) {
 	s := serve(t, &processor{process: func(context.Context, core.Request) (core.Answer, error) { panic("no ledger") }})
 	got := s.post(oneRequest)
 	require.Equal(t, 500, got.status)
-	require.Equal(t, "the service has made a mistake, and logged it; sending the same request again is safe", got.sentence(t))
+	require.Equal(t, "internal error; it is safe to retry the same request", got.sentence(t))
 	line := s.line()
 	require.Equal(t, "ERROR", line["level"])
 	require.Equal(t, "panic: no ledger", line["error"])

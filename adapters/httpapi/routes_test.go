@@ -28,7 +28,7 @@ func TestUnknownPaths(t *testing.T) {
 			got := s.request(method, path, "", "Content-Type: application/json")
 			require.Equal(t, 404, got.status, "%s %s", method, path)
 			if method != "HEAD" {
-				require.Equal(t, "there is nothing at this path; in an order id write / as %2F", got.sentence(t))
+				require.Equal(t, "there is no such path; in an order id, write / as %2F", got.sentence(t))
 			}
 		}
 	}
@@ -111,5 +111,5 @@ func TestProbes(t *testing.T) {
 	got := sick.get("/readyz")
 	require.Equal(t, 503, got.status)
 	require.Equal(t, "1", got.header.Get("Retry-After"))
-	require.Equal(t, "the service is stopping, or its database is away or of another version", got.sentence(t))
+	require.Equal(t, "the service is stopping, or its database is unavailable or has another version", got.sentence(t))
 }

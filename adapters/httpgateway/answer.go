@@ -9,7 +9,7 @@ import (
 	"paymentd/core/payment"
 )
 
-// The words of the protocol for what became of a charge.
+// The states of a charge in the protocol.
 const (
 	statusSucceeded  = "succeeded"
 	statusAuthorized = "authorized"
@@ -20,7 +20,7 @@ const (
 	statusCancelled  = "cancelled"
 )
 
-// The codes of the protocol that mean something to the service.
+// The codes of the protocol that the service interprets.
 const (
 	codeNotFound  = "not_found"
 	codeKeyReused = "idempotency_key_reused"
@@ -29,19 +29,19 @@ const (
 // markHeader is the response header that marks an answer as the gateway's own.
 const markHeader = "Idempotency-Key"
 
-// answer is an HTTP answer that arrived whole. It is the gateway's own only if it is marked.
+// answer is a complete HTTP response. It is the gateway's own only if it is marked.
 type answer struct {
 	status  int
 	header  http.Header
 	body    []byte
-	tooLong bool // the body has more than maxBodyBytes, and is cut
+	tooLong bool // the body has more than maxBodyBytes, and is truncated
 }
 
-// marked reports whether the gateway itself wrote the answer: its header Idempotency-Key is the
-// key of the charge. The name of a header has no case, and spaces around a value are no part of
-// it (RFC 9110, sections 5.1 and 5.5). If the header comes more than once, each value must be
-// the key, because otherwise something in between has added one. A list in one value is not the
-// key. Interim answers (1xx) and trailers are not looked at.
+// marked reports whether the gateway itself wrote the answer: its Idempotency-Key header is the key
+// of the charge. The name of a header is case-insensitive, and spaces around a value are not part
+// of it (RFC 9110, sections 5.1 and 5.5). If the header is repeated, each value must be the key,
+// because otherwise an intermediary has added one. A list in one value is not the key. Interim
+// responses (1xx) and trailers are ignored.
 func (a answer) marked(key payment.GatewayKey) bool {
 	values := a.header[markHeader]
 	for _, value := range values {
@@ -52,7 +52,7 @@ func (a answer) marked(key payment.GatewayKey) bool {
 	return len(values) > 0 && key != "" && a.status/100 != 1
 }
 
-// unmarked says that the answer is not the gateway's own, and what it is.
+// unmarked returns a message that the answer is not the gateway's own, and why.
 func (a answer) unmarked() string {
 	why := "it has no header " + markHeader
 	if len(a.header[markHeader]) > 0 {
@@ -61,7 +61,7 @@ func (a answer) unmarked() string {
 	return clip("the answer " + a.describe() + " was not written by the gateway itself: " + why)
 }
 
-// object reads the JSON object of the body.
+// object parses the body as a JSON object.
 func (a answer) object() (object, error) {
 	if a.tooLong {
 		return object{}, errTooLong
@@ -69,7 +69,7 @@ func (a answer) object() (object, error) {
 	return readObject(a.body)
 }
 
-// describe names the status, with the words of the body for people.
+// describe returns the status and the body's message for people.
 func (a answer) describe() string {
 	text := strconv.Itoa(a.status)
 	if name := http.StatusText(a.status); name != "" {
@@ -82,15 +82,15 @@ func (a answer) describe() string {
 	return text
 }
 
-// message tells an operator what the gateway answered.
+// message returns a message for operators with the gateway's answer.
 func (a answer) message() string { return clip("the gateway answered " + a.describe()) }
 
-// unreadable tells an operator why nothing follows from an answer.
+// unreadable returns a message for operators that says why the answer proves nothing.
 func (a answer) unreadable(err error) string {
 	return clip("the gateway answered " + a.describe() + ", which cannot be read: " + err.Error())
 }
 
-// quote quotes a word of the gateway, and only the beginning of a long one.
+// quote quotes a value from the gateway, truncated if it is long.
 func quote(word string) string {
 	const enough = 40
 	if len(word) > enough {
@@ -99,7 +99,7 @@ func quote(word string) string {
 	return strconv.Quote(word)
 }
 
-// clip bounds a message, and cuts no character in two.
+// clip truncates a message without splitting a character.
 func clip(message string) string {
 	if len(message) <= payment.MaxMessageBytes {
 		return message

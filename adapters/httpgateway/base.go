@@ -14,8 +14,8 @@ import (
 	"paymentd/core/payment"
 )
 
-// parseBase checks the base URL of a gateway. Its errors never repeat the URL, which may
-// hold a password that was put there by mistake.
+// parseBase parses the base URL of a gateway. Its errors never contain the URL, which may have a
+// password by mistake.
 func parseBase(base string) (*url.URL, error) {
 	u, err := url.Parse(base)
 	if err != nil {
@@ -35,7 +35,7 @@ func parseBase(base string) (*url.URL, error) {
 	if err == nil && host != u.Hostname() { // such as bücher.example
 		u.Host = strings.Replace(u.Host, u.Hostname(), host, 1)
 	}
-	u.Host = strings.TrimSuffix(u.Host, ":") // a port may be empty (RFC 3986, section 3.2.3)
+	u.Host = strings.TrimSuffix(u.Host, ":") // an empty port is valid (RFC 3986, section 3.2.3)
 	if port := u.Port(); port != "" {
 		if n, err := strconv.Atoi(port); err != nil || n < 1 || n > 65535 {
 			return nil, fmt.Errorf("gateway URL has port %s; it must be 1 to 65535", port)
@@ -44,9 +44,9 @@ func parseBase(base string) (*url.URL, error) {
 	return u, nil
 }
 
-// gatewayID returns the identity of the gateway whose charges are at this URL: its base URL with
-// the scheme and the host in lower case, without the scheme's own port and without a slash at
-// the end. One that is too long is cut, and made unique by its SHA-256.
+// gatewayID returns the identity of the gateway with this charges URL: its base URL with scheme and
+// host in lower case, without the default port and a trailing slash. If it is too long, it is
+// truncated and made unique with its SHA-256.
 func gatewayID(charges *url.URL) payment.GatewayID {
 	host := strings.ToLower(charges.Host)
 	standard := map[string]string{"http": ":80", "https": ":443"}

@@ -7,11 +7,11 @@ import (
 	"paymentd/core/payment"
 )
 
-// defaultCode stands in for the code that a decline should have and does not.
+// defaultCode is the code of a decline that has none.
 const defaultCode = "declined"
 
-// silent is the result of an attempt without an answer. What was written decides, and never the
-// kind of the error.
+// noAnswer returns the result of an attempt without an answer. The class depends on what was
+// written, never on the type of the error.
 func noAnswer(lost *lostError) payment.Result {
 	class := payment.ClassNotCharged
 	if lost.mayHaveLeft {
@@ -45,7 +45,7 @@ func (a answer) result(key payment.GatewayKey) payment.Result {
 	return r
 }
 
-// accepted says what a marked 2xx means.
+// accepted classifies a marked 2xx.
 func (a answer) accepted() payment.Result {
 	said, err := a.object()
 	if err != nil {
@@ -68,13 +68,14 @@ func (a answer) accepted() payment.Result {
 		r.Message = a.unreadable(errNoStatus)
 		return r
 	}
-	// Also "declined", which the protocol says with a 402, and words that it does not have.
+	// Also "declined", for which the protocol requires a 402, and unknown states.
 	r.Message = clip("the gateway answered " + a.describe() + ", with status " + quote(said.status()))
 	return r
 }
 
-// refused says what a marked 4xx or 5xx means, by the first row of the table that fits. One whose
-// body says that the charge exists contradicts itself: it has named a charge that is not decided.
+// refused classifies a marked 4xx or 5xx by the first matching row of the protocol's table. An
+// answer whose body says that the charge exists contradicts its status: the charge exists, but its
+// outcome is open.
 func (a answer) refused() payment.Result {
 	said, err := a.object()
 	r := payment.Result{Class: payment.ClassUnknownAnswered, Message: a.message()}
@@ -84,7 +85,7 @@ func (a answer) refused() payment.Result {
 	case code == codeKeyReused:
 		r.Class = payment.ClassKeyReused
 	case said.exists():
-		r.Class = payment.ClassPending // named, whatever the status of HTTP: one lookup does not end it
+		r.Class = payment.ClassPending // regardless of the HTTP status; one lookup does not settle it
 		if a.status == http.StatusConflict || status == statusProcessing {
 			r.Class = payment.ClassUnknownUnanswered
 		}
@@ -104,7 +105,7 @@ func (a answer) refused() payment.Result {
 	return r
 }
 
-// rejects reports whether the status says that the request is wrong.
+// rejects reports whether the status means that the request is wrong.
 func rejects(status int) bool {
 	switch status {
 	case http.StatusBadRequest, http.StatusUnauthorized, http.StatusForbidden,

@@ -5,20 +5,21 @@
 //	GET  {base}/charges/{gateway key}     the state of the charge with a gateway key
 //
 // Two facts decide what an attempt proves. The first is what was written: if no byte of the request
-// reached the network, nothing was charged; any other request may have charged, and may still do so.
-// An attempt therefore sends its request at most once. A second sending would be harmless to a
+// reached the network, nothing was charged; any other request may have charged, and may still do
+// so. An attempt therefore sends its request at most once. A second sending would be harmless to a
 // gateway that honours the key, but it would hide the first: if the second provably was not sent,
 // the attempt would be reported as not charged.
 //
 // The second fact is who responded. An answer is the gateway's own if its Idempotency-Key header is
-// the key of the charge. An intermediary (a proxy, a mesh, a CDN) wrote any other answer, whatever
-// its status: the charge may be running behind it. charge.go and lookup.go say what a marked answer
-// means, one case for each row of the protocol's table.
+// the key of the charge. Any other answer comes from an intermediary (a proxy, a mesh, a CDN),
+// whatever its status, and the charge may be running behind it. charge.go and lookup.go define what
+// a marked answer means, with one case for each row of the protocol's table.
 //
-// net/http's Transport makes all exchanges, with and without TLS, and speaks HTTP/2 if the gateway
-// negotiates it. The Transport would silently re-send a request if a kept connection turns out to be
-// dead; this package prevents that as soon as a byte may have left, which [writeTracker] reports.
+// net/http's Transport makes all exchanges, with and without TLS, and uses HTTP/2 if the gateway
+// negotiates it. The Transport would silently re-send a request if a kept connection turns out to
+// be dead; this package prevents that as soon as a byte may have left, which [writeTracker]
+// reports.
 //
-// An answer counts only when it has arrived whole. If its body is cut short or not complete before
-// the timeout, the answer is lost, whatever its status.
+// An answer counts only if it is complete. If its body is truncated, or not complete before the
+// timeout, the answer is lost, whatever its status.
 package httpgateway

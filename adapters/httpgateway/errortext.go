@@ -12,16 +12,16 @@ import (
 	"time"
 )
 
-// plain says in plain words why there is no answer. Callers of the service read it in the attempts of a
-// payment, operators in the log.
+// describeError returns why there is no answer. API clients read it in the attempts of a payment,
+// operators in the log.
 func describeError(err error) string {
 	switch {
 	case errors.Is(err, context.DeadlineExceeded):
-		return "the time was up"
+		return "the timeout was reached"
 	case errors.Is(err, context.Canceled):
 		return "the call was cancelled"
 	case errors.Is(err, errSentBefore):
-		return err.Error() // words of this package
+		return err.Error() // written by this package
 	}
 	if broken, ok := errors.AsType[*truncatedError](err); ok {
 		return broken.Error()
@@ -38,7 +38,7 @@ func describeError(err error) string {
 	return describeNetworkError(err) + dialAddress(err)
 }
 
-// at names the address that a connection could not be made to.
+// dialAddress returns the address that a dial failed for.
 func dialAddress(err error) string {
 	if op, ok := errors.AsType[*net.OpError](err); ok && op.Op == "dial" && op.Addr != nil {
 		return " at " + op.Addr.String()
@@ -72,14 +72,14 @@ func describeNetworkError(err error) string {
 	}
 	switch text := err.Error(); {
 	case strings.Contains(text, "malformed HTTP"), strings.Contains(text, "malformed MIME"):
-		return "what came is not HTTP/1.1"
+		return "the answer is not HTTP/1.1"
 	case strings.Contains(text, "response headers exceeded"):
 		return "the header of the answer is too long"
 	}
 	return "the connection failed: " + innermost(err).Error()
 }
 
-// plainTLS returns nothing for an error that is not about TLS.
+// describeTLSError returns an empty string for an error that is not about TLS.
 func describeTLSError(err error) string {
 	if _, ok := errors.AsType[x509.UnknownAuthorityError](err); ok {
 		return "the gateway's certificate is signed by an unknown authority"
@@ -95,7 +95,7 @@ func describeTLSError(err error) string {
 		return "the gateway's certificate is not valid"
 	}
 	if _, ok := errors.AsType[tls.RecordHeaderError](err); ok {
-		return "what answers there does not speak TLS"
+		return "the server does not speak TLS"
 	}
 	_, alert := errors.AsType[tls.AlertError](err)
 	text := innermost(err).Error()
@@ -105,7 +105,7 @@ func describeTLSError(err error) string {
 	return ""
 }
 
-// innermost returns the error that the others wrap.
+// innermost returns the last error of the chain.
 func innermost(err error) error {
 	for {
 		inner := errors.Unwrap(err)

@@ -27,7 +27,7 @@ func TestPlainWords(t *testing.T) {
 		err  error
 		want string
 	}{
-		{fmt.Errorf("read: %w", context.DeadlineExceeded), "the time was up"},
+		{fmt.Errorf("read: %w", context.DeadlineExceeded), "the timeout was reached"},
 		{context.Canceled, "the call was cancelled"},
 		{dial(call(syscall.ECONNREFUSED)), "connection refused at 127.0.0.1:3001"},
 		{dial(call(syscall.EHOSTUNREACH)), "there is no route to the host at 127.0.0.1:3001"},
@@ -40,10 +40,10 @@ func TestPlainWords(t *testing.T) {
 		{io.EOF, "the connection was closed before the answer was complete"},
 		{
 			fmt.Errorf("read: %w", &truncatedError{200, io.ErrUnexpectedEOF}),
-			"the answer 200 broke off: the connection was closed before the answer was complete",
+			"the answer 200 was truncated: the connection was closed before the answer was complete",
 		},
 		{io.ErrUnexpectedEOF, "the connection was closed before the answer was complete"},
-		{errors.New(`net/http: HTTP/1.x transport connection broken: malformed HTTP response "SSH-2.0"`), "what came is not HTTP/1.1"},
+		{errors.New(`net/http: HTTP/1.x transport connection broken: malformed HTTP response "SSH-2.0"`), "the answer is not HTTP/1.1"},
 		{&tls.CertificateVerificationError{Err: x509.UnknownAuthorityError{}}, "the gateway's certificate is signed by an unknown authority"},
 		{
 			&tls.CertificateVerificationError{Err: x509.HostnameError{Host: "pay.example", Certificate: validity}},
@@ -53,7 +53,7 @@ func TestPlainWords(t *testing.T) {
 			&tls.CertificateVerificationError{Err: x509.CertificateInvalidError{Cert: validity, Reason: x509.Expired}},
 			"the gateway's certificate is valid from 1970-01-01T00:00:00Z to 1970-01-02T00:00:00Z only",
 		},
-		{tls.RecordHeaderError{Msg: "first record does not look like a TLS handshake"}, "what answers there does not speak TLS"},
+		{tls.RecordHeaderError{Msg: "first record does not look like a TLS handshake"}, "the server does not speak TLS"},
 		{&net.OpError{Op: "remote error", Err: tls.AlertError(40)}, "the TLS handshake failed: handshake failure"},
 		{errors.New("tls: server selected unsupported protocol version 301"), "the TLS handshake failed: server selected unsupported protocol version 301"},
 		{errSentBefore, errSentBefore.Error()},

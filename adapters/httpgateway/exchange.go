@@ -12,10 +12,10 @@ import (
 	"paymentd/core/payment"
 )
 
-// maxBodyBytes is far above any answer of the protocol.
+// maxBodyBytes is far more than any answer of the protocol.
 const maxBodyBytes = 64 << 10
 
-// lostError says that there is no answer, or not all of one.
+// lostError means that there is no complete answer.
 type lostError struct {
 	mayHaveLeft bool // the request may have reached the gateway
 	cause       error
@@ -30,19 +30,19 @@ func (e *lostError) Error() string {
 
 func (e *lostError) Unwrap() error { return e.cause }
 
-// brokenOffError says that the header of an answer came, and not all of its body.
+// truncatedError means that the header of an answer arrived, but not all of its body.
 type truncatedError struct {
 	status int
 	cause  error
 }
 
 func (e *truncatedError) Error() string {
-	return "the answer " + strconv.Itoa(e.status) + " broke off: " + describeError(e.cause)
+	return "the answer " + strconv.Itoa(e.status) + " was truncated: " + describeError(e.cause)
 }
 
 func (e *truncatedError) Unwrap() error { return e.cause }
 
-// exchange asks the gateway once.
+// exchange sends one request to the gateway.
 func (g *Gateway) exchange(
 	ctx context.Context, method string, u *url.URL, key payment.GatewayKey, body []byte,
 ) (answer, *lostError) {
@@ -54,7 +54,7 @@ func (g *Gateway) exchange(
 	req.Header["Accept"] = mediaType
 	req.Header["User-Agent"] = userAgent
 	if method == http.MethodGet {
-		// A cache in between must not answer in the gateway's place (RFC 9111, sections 5.2 and 5.4).
+		// A cache must not respond for the gateway (RFC 9111, sections 5.2 and 5.4).
 		req.Header["Cache-Control"] = noCache
 		req.Header["Pragma"] = noCache
 	} else {
@@ -67,7 +67,7 @@ func (g *Gateway) exchange(
 	return g.roundTrip(req)
 }
 
-// Values of headers, which nobody changes.
+// Values of headers, shared by all requests. They must not be changed.
 var (
 	mediaType = []string{"application/json"}
 	userAgent = []string{"paymentd"}
@@ -103,10 +103,10 @@ func (g *Gateway) roundTrip(req *http.Request) (answer, *lostError) {
 	return a, nil
 }
 
-// readAll reads a body to its end, up to one byte more than it may have. length is what the answer
-// says of it, and -1 where it says nothing. It is not enough to read as many bytes: over HTTP/2 the
-// end may come after the last of them, and who leaves before it resets the stream, which a server
-// that bears few resets takes for an attack.
+// readAll reads a body to its end, or one byte more than its maximum. length is its Content-Length,
+// or -1. Reading only that many bytes is not enough: over HTTP/2 the end of the stream may follow
+// the last byte, and closing the body before it resets the stream, which some servers take for an
+// attack.
 func readAll(body io.Reader, length int64) ([]byte, error) {
 	var read bytes.Buffer
 	if 0 <= length && length <= maxBodyBytes {
@@ -116,7 +116,7 @@ func readAll(body io.Reader, length int64) ([]byte, error) {
 	return read.Bytes(), err
 }
 
-// readAnswer reads an answer to its end.
+// readAnswer reads a complete answer.
 func readAnswer(resp *http.Response) (answer, error) {
 	read, err := readAll(resp.Body, resp.ContentLength)
 	if err != nil {

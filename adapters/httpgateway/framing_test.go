@@ -28,7 +28,7 @@ func TestFraming(t *testing.T) {
 		}{
 			"a length":               {whole(approved), payment.ClassApproved, "", true},
 			"chunks":                 {strings.Replace(chunked, "%s", "33\r\n"+approved+"\r\n0\r\n", 1), payment.ClassApproved, "", true},
-			"a torn chunk":           {strings.Replace(chunked, "%s", "33\r\n"+approved[:9], 1), payment.ClassUnknownUnanswered, "broke off", false},
+			"a torn chunk":           {strings.Replace(chunked, "%s", "33\r\n"+approved[:9], 1), payment.ClassUnknownUnanswered, "was truncated", false},
 			"up to the end":          {"HTTP/1.1 200 OK\r\n" + mark + "\r\n" + approved, payment.ClassApproved, "", false},
 			"HTTP/1.0":               {strings.Replace(whole(approved), "/1.1", "/1.0", 1), payment.ClassApproved, "", false},
 			"its last":               {strings.Replace(whole(approved), "\r\n", "\r\nConnection: close\r\n", 1), payment.ClassApproved, "", false},

@@ -13,10 +13,10 @@ import (
 	"paymentd/core/payment"
 )
 
-// defaultConnections is how many idle connections are kept where no option says.
+// defaultConnections is the default of [WithConnections].
 const defaultConnections = 64
 
-// Gateway speaks the gateway protocol to one base URL. It is safe for concurrent use.
+// Gateway is a client of the gateway protocol for one base URL. It is safe for concurrent use.
 type Gateway struct {
 	charges      *url.URL // {base}/charges
 	timeout      time.Duration
@@ -37,50 +37,49 @@ type options struct {
 // Option changes a default of [New].
 type Option func(*options)
 
-// WithConnections keeps up to n idle connections (default 64). Set it to the number of
-// concurrent attempts: with fewer, each attempt beyond it pays for a new connection. It
-// does not bound the attempts; whoever calls Charge does.
+// WithConnections keeps up to n idle connections (default 64). Set it to the number of concurrent
+// attempts, because each attempt beyond it opens a new connection. It does not limit the attempts;
+// the caller does.
 func WithConnections(n int) Option {
 	return func(o *options) { o.connections = n }
 }
 
-// WithKeyLifetime declares how long the gateway remembers a key after its first use (default
-// zero: for ever).
+// WithKeyLifetime declares how long the gateway remembers a key after its first use (default zero:
+// forever).
 func WithKeyLifetime(d time.Duration) Option {
 	return func(o *options) { o.keyLifetime = d }
 }
 
-// WithID gives the gateway an identity of its own, so that its address may change, or differ between
+// WithID sets the identity of the gateway, so that its address may change or differ between
 // replicas. By default its base URL is its identity.
 func WithID(id payment.GatewayID) Option {
 	return func(o *options) { o.id = id }
 }
 
-// WithLookupLag declares how long after a charge a lookup may not see it yet (default zero, as
-// the gateway protocol promises).
+// WithLookupLag declares for how long after a charge a lookup may not see it (default zero, as the
+// gateway protocol promises).
 func WithLookupLag(d time.Duration) Option {
 	return func(o *options) { o.lookupLag = d }
 }
 
-// WithRootCAs trusts the given authorities instead of the system's, for an https
-// gateway with a certificate of its own.
+// WithRootCAs trusts these authorities instead of the system's, for an https gateway with a private
+// certificate.
 func WithRootCAs(pool *x509.CertPool) Option {
 	return func(o *options) { o.rootCAs = pool }
 }
 
-// WithHeader lets add put more into the header of each request, such as where it belongs in a
-// trace. What the protocol says of a header prevails.
+// WithHeader calls add to add headers to each request, such as the trace context. Headers of the
+// protocol take precedence.
 func WithHeader(add func(context.Context, http.Header)) Option {
 	return func(o *options) { o.addHeader = add }
 }
 
-// New returns a gateway at the base URL (http or https, a host, maybe a port and a path
-// before "/charges"). The timeout bounds one attempt and one lookup, from the first look
-// for a connection to the last byte of the answer.
+// New returns a gateway for the base URL: http or https, a host, and optionally a port and a path
+// before "/charges". The timeout bounds one attempt and one lookup, from getting a connection to
+// the last byte of the answer.
 //
-// Proxy variables of the environment (HTTPS_PROXY) are not obeyed: money must not change
-// its route by a variable meant for downloads, and a proxy's own errors would be taken for
-// the gateway's.
+// The proxy environment variables (HTTPS_PROXY) are ignored, because a variable meant for downloads
+// must not change the route of money, and errors of a proxy would be taken for the gateway's.
 func New(base string, timeout time.Duration, opts ...Option) (*Gateway, error) {
 	o := options{connections: defaultConnections, addHeader: func(context.Context, http.Header) {}}
 	for _, opt := range opts {
@@ -100,7 +99,7 @@ func New(base string, timeout time.Duration, opts ...Option) (*Gateway, error) {
 		return nil, errors.New("gateway key lifetime and lookup lag must not be below zero")
 	}
 	if u.Path == "" {
-		u.Path = "/" // or what is joined to it does not begin with one
+		u.Path = "/" // otherwise JoinPath returns a relative path
 	}
 	g := &Gateway{charges: u.JoinPath("charges"), timeout: timeout, addHeader: o.addHeader}
 	g.capabilities = payment.Capabilities{
@@ -116,14 +115,14 @@ func New(base string, timeout time.Duration, opts ...Option) (*Gateway, error) {
 // chargeRequest is the body of POST {base}/charges.
 type chargeRequest struct {
 	OrderID  string `json:"order_id"`
-	Amount   string `json:"amount"` // in units, with all the currency's decimals
+	Amount   string `json:"amount"` // in units, with all decimals of the currency
 	Currency string `json:"currency"`
 }
 
 // Charge makes one attempt; see ports.Gateway.
 func (g *Gateway) Charge(ctx context.Context, c payment.Charge) payment.Result {
 	if c.Key == "" {
-		// Without a key every retry would be a charge of its own.
+		// Without a key every retry would be another charge.
 		return payment.Result{Class: payment.ClassRejected, Message: "the charge has no gateway key; nothing was sent"}
 	}
 	body, err := json.Marshal(chargeRequest{
@@ -144,24 +143,24 @@ func (g *Gateway) Charge(ctx context.Context, c payment.Charge) payment.Result {
 	return a.result(c.Key)
 }
 
-// LookUp asks what became of a gateway key; see ports.Gateway.
+// LookUp looks up a gateway key; see ports.Gateway.
 func (g *Gateway) LookUp(ctx context.Context, key payment.GatewayKey) payment.Lookup {
 	return g.Probe(ctx, key).Lookup
 }
 
-// Probe is a lookup, and who answered it.
+// Probe is a lookup, and the source of the answer.
 type Probe struct {
 	payment.Lookup
 
-	// Arrived: an answer came, from whatever is at the address.
+	// Arrived means that there was an answer, from the gateway or an intermediary.
 	Arrived bool
-	// Status is that of HTTP, if an answer came.
+	// Status is the HTTP status of the answer, if there was one.
 	Status int
-	// Marked: it carries the gateway's mark.
+	// Marked means that the gateway itself answered.
 	Marked bool
 }
 
-// Probe looks a key up, to see whether the gateway itself can be reached.
+// Probe looks up a key to check whether the gateway itself can be reached.
 func (g *Gateway) Probe(ctx context.Context, key payment.GatewayKey) Probe {
 	if key == "" {
 		return Probe{Lookup: payment.Lookup{Result: payment.FoundNoAnswer, Message: "there is no gateway key to look up"}}
@@ -176,7 +175,7 @@ func (g *Gateway) Probe(ctx context.Context, key payment.GatewayKey) Probe {
 	return Probe{Lookup: a.lookup(key), Arrived: true, Status: a.status, Marked: a.marked(key)}
 }
 
-// within bounds a call by the timeout, unless it is bounded as closely already.
+// withTimeout bounds a call by the timeout, unless its deadline is earlier.
 func (g *Gateway) withTimeout(ctx context.Context) (context.Context, context.CancelFunc) {
 	if deadline, bounded := ctx.Deadline(); bounded && time.Until(deadline) <= g.timeout {
 		return ctx, func() {}
@@ -184,9 +183,9 @@ func (g *Gateway) withTimeout(ctx context.Context) (context.Context, context.Can
 	return context.WithTimeout(ctx, g.timeout)
 }
 
-// Capabilities returns what the gateway protocol promises, and what the options declare; see
+// Capabilities returns what the gateway protocol promises and the options declare; see
 // ports.Gateway.
 func (g *Gateway) Capabilities() payment.Capabilities { return g.capabilities }
 
-// Close closes the idle connections. Calls under way end by themselves.
+// Close closes the idle connections. Calls in flight are not interrupted.
 func (g *Gateway) Close() { g.transport.CloseIdleConnections() }

@@ -8,7 +8,7 @@ import (
 	"paymentd/core/payment"
 )
 
-// lookup says what an answer to a lookup of this key means.
+// lookup classifies an answer to a lookup of this key.
 func (a answer) lookup(key payment.GatewayKey) payment.Lookup {
 	if !a.marked(key) {
 		return payment.Lookup{Result: payment.FoundNoAnswer, Message: a.unmarked()}
@@ -28,8 +28,8 @@ func (a answer) lookup(key payment.GatewayKey) payment.Lookup {
 		found, err = said.nothing()
 	}
 	if err == nil && found.Result != payment.FoundApproved && !a.fresh() {
-		// An approval stays true however old the answer is. What may have changed since then
-		// proves nothing.
+		// An approval never changes, but any other state may have changed since the answer was
+		// cached.
 		found, err = payment.Lookup{Result: payment.FoundNoAnswer}, errCached
 	}
 	switch {
@@ -46,8 +46,8 @@ func (a answer) lookup(key payment.GatewayKey) payment.Lookup {
 	return found
 }
 
-// nothing says what the body of a 404 means: that no charge has the key, if it says so in the
-// protocol's words and nothing else that contradicts them.
+// nothing classifies the body of a 404. No charge has the key if the body has the code not_found
+// and no member that contradicts it.
 func (o object) nothing() (payment.Lookup, error) {
 	none := payment.Lookup{Result: payment.FoundNoAnswer}
 	_, err := o.found()
@@ -60,7 +60,7 @@ func (o object) nothing() (payment.Lookup, error) {
 	return payment.Lookup{Result: payment.FoundNothing}, nil
 }
 
-// found says what the body of a 200 means.
+// found classifies the body of a 200.
 func (o object) found() (payment.Lookup, error) {
 	none := payment.Lookup{Result: payment.FoundNoAnswer}
 	charged, _ := o.charged()
@@ -91,8 +91,8 @@ func (o object) found() (payment.Lookup, error) {
 	return none, errStatus
 }
 
-// fresh reports whether the answer was made for this lookup: no cache in between says that it
-// has kept it (RFC 9111, section 5.1). An Age that cannot be read counts as one.
+// fresh reports whether the answer was made for this lookup, not taken from a cache (RFC 9111,
+// section 5.1). An Age that cannot be parsed means that it was cached.
 func (a answer) fresh() bool {
 	for _, value := range a.header["Age"] {
 		if age, err := strconv.ParseUint(textproto.TrimString(value), 10, 63); err != nil || age != 0 {

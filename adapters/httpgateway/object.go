@@ -17,33 +17,34 @@ var (
 	errTooLong  = fmt.Errorf("it is longer than %d bytes", maxBodyBytes)
 	errNotUTF8  = errors.New("it is not UTF-8")
 	errNotJSON  = errors.New("it is not one JSON object")
-	errTwice    = errors.New("it has a member twice")
+	errTwice    = errors.New("it has a repeated member")
 	errCase     = errors.New("it has a member of the protocol in another case")
 	errNoStatus = errors.New("it has no status that is a string")
 	errStatus   = errors.New("its status is none of the gateway protocol")
-	errBoth     = errors.New("it says that the charge succeeded, and that it did not")
+	errBoth     = errors.New("it contradicts itself about whether the charge succeeded")
 	errNotFound = errors.New("it does not say " + codeNotFound)
 	errCached   = errors.New("it comes from a cache (Age)")
 	errID       = fmt.Errorf("its transaction_id is not 1 to %d printable ASCII characters without spaces around them",
 		payment.MaxTransactionIDBytes)
 )
 
-// object is the JSON object of an answer: the members that the protocol has. A value is a string,
-// a json.Number, a bool, nil for null, or a json.Delim for an object or an array.
+// object is the JSON object of an answer, with the members of the protocol. A value is a string, a
+// json.Number, a bool, nil for null, or a json.Delim for an object or an array.
 type object struct {
 	members map[string]any
 }
 
-// known are the members that mean something to the service. Others are accepted and passed over.
+// known are the members that the service interprets. Others are ignored.
 var known = map[string]bool{
 	"transaction_id": true, "status": true, "code": true, "message": true,
 	"error": true, "success": true, "charged": true,
 }
 
-// readObject reads a body that is one JSON object in valid UTF-8, with nothing behind it. Names
-// are case-sensitive, and none may come twice in one object, at any depth: readers differ in
-// which of two values they take. encoding/json alone would take the last, and any case. So a member
-// whose name is the protocol's in another case makes the object unreadable as well: it may be meant.
+// readObject parses a body that must be exactly one JSON object in valid UTF-8. Names are
+// case-sensitive, and none may be repeated in one object, at any depth, because parsers differ in
+// which value they take. encoding/json alone would take the last one, in any case. A member whose
+// name differs from the protocol's only in case makes the object unreadable as well, because it may
+// be meant.
 func readObject(body []byte) (object, error) {
 	trimmed := bytes.TrimSpace(body)
 	switch {
@@ -52,9 +53,9 @@ func readObject(body []byte) (object, error) {
 	case trimmed[0] == '<':
 		return object{}, errHTML
 	case !utf8.Valid(body):
-		// encoding/json would replace the bytes, and a transaction id be another.
+		// encoding/json would replace the bytes, which would change a transaction id.
 		return object{}, errNotUTF8
-	case trimmed[0] != '{' || !json.Valid(body): // which also bounds the depth
+	case trimmed[0] != '{' || !json.Valid(body): // also bounds the depth
 		return object{}, errNotJSON
 	}
 	d := json.NewDecoder(bytes.NewReader(body))
@@ -81,7 +82,7 @@ func readObject(body []byte) (object, error) {
 	return o, nil
 }
 
-// readMembers reads an object behind its opening brace, and hands its members to keep.
+// readMembers reads an object after its opening brace, and calls keep for each member.
 func readMembers(d *json.Decoder, keep func(name string, value any)) error {
 	seen := make(map[string]bool)
 	for d.More() {
@@ -89,7 +90,7 @@ func readMembers(d *json.Decoder, keep func(name string, value any)) error {
 		if err != nil {
 			return errNotJSON
 		}
-		name, _ := token.(string) // nothing else can be in its place
+		name, _ := token.(string) // a name is always a string
 		if seen[name] {
 			return errTwice
 		}
@@ -103,7 +104,7 @@ func readMembers(d *json.Decoder, keep func(name string, value any)) error {
 	return readEnd(d)
 }
 
-// readValue decodes one value, whatever its type.
+// readValue decodes one value of any type.
 func readValue(d *json.Decoder) (any, error) {
 	value, err := d.Token()
 	if err != nil {
@@ -131,7 +132,7 @@ func readEnd(d *json.Decoder) error {
 	return nil
 }
 
-// text returns a member that is a string, and otherwise nothing.
+// text returns a member that is a string, and otherwise an empty string.
 func (o object) text(name string) string {
 	text, _ := o.members[name].(string)
 	return text
@@ -139,14 +140,14 @@ func (o object) text(name string) string {
 
 func (o object) status() string { return o.text("status") }
 
-// charged reports whether the object says "charged", and what.
+// charged returns the member "charged", and whether the object has it.
 func (o object) charged() (value, said bool) {
 	value, said = o.members["charged"].(bool)
 	return value, said
 }
 
-// exists reports whether the object says that the charge exists or may: beside an error, or
-// "nothing found", it contradicts that.
+// exists reports whether the object says that the charge exists or may exist, which contradicts an
+// error or a 404.
 func (o object) exists() bool {
 	switch o.status() {
 	case statusSucceeded, statusAuthorized, statusPending, statusProcessing:
@@ -156,8 +157,8 @@ func (o object) exists() bool {
 	return charged
 }
 
-// denies reports whether the object says that the charge did not succeed, whatever its status:
-// an error that is not null, a success that is neither true nor null, or "charged": false.
+// denies reports whether the object says that the charge did not succeed, whatever its status: an
+// error that is not null, a success that is neither true nor null, or "charged": false.
 func (o object) denies() bool {
 	if o.members["error"] != nil {
 		return true
@@ -181,7 +182,7 @@ func (o object) approval() (transactionID string, err error) {
 	return id, nil
 }
 
-// usableID is the domain's rule for a transaction id, which is to be kept and shown as it is.
+// usableID checks the domain's rule for a transaction id, because it is stored and shown unchanged.
 func usableID(id string) bool {
 	if id == "" || len(id) > payment.MaxTransactionIDBytes || id[0] == ' ' || id[len(id)-1] == ' ' {
 		return false
@@ -203,8 +204,7 @@ func (o object) code() string {
 	return code[:min(len(code), payment.MaxCodeBytes)]
 }
 
-// words returns what the gateway says to people, or the fallback. Many gateways put it into
-// "error".
+// humanText returns the message for people, or the fallback. Many gateways put it into "error".
 func (o object) humanText(fallback string) string {
 	if words := o.text("message"); words != "" {
 		return words

@@ -12,12 +12,12 @@ const (
 	maxHeaderBytes = 64 << 10
 	bufferSize     = 1 << 10
 
-	// idleTimeout closes a kept connection before most servers and load balancers do, so
-	// that few attempts meet one that is just being closed.
+	// idleTimeout closes a kept connection before most servers and load balancers do, so that few
+	// attempts get one that is being closed.
 	idleTimeout = 30 * time.Second
 
-	// All attempts share one HTTP/2 connection. Without pings, one whose packets vanish
-	// would swallow every attempt until TCP gives up, after minutes.
+	// All attempts share one HTTP/2 connection. Without pings, a connection that loses all packets
+	// would fail every attempt until TCP gives up, after minutes.
 	pingAfter   = 10 * time.Second
 	pingTimeout = 5 * time.Second
 )
@@ -34,15 +34,15 @@ func newTransport(timeout time.Duration, o options) *http.Transport {
 			return &countedConn{Conn: conn}, nil
 		},
 		TLSClientConfig:        &tls.Config{RootCAs: o.rootCAs, MinVersion: tls.VersionTLS12},
-		TLSHandshakeTimeout:    timeout, // a dial outlives the attempt that wanted it
-		ForceAttemptHTTP2:      true,    // not offered by itself with a dialer of our own
+		TLSHandshakeTimeout:    timeout, // a dial may outlast its attempt
+		ForceAttemptHTTP2:      true,    // the default is off with a custom dialer
 		HTTP2:                  &http.HTTP2Config{SendPingTimeout: pingAfter, PingTimeout: pingTimeout},
 		MaxIdleConns:           o.connections,
 		MaxIdleConnsPerHost:    o.connections,
 		IdleConnTimeout:        idleTimeout,
 		MaxResponseHeaderBytes: maxHeaderBytes,
-		// Above a charge and its answer; each connection holds both.
+		// Larger than a charge and its answer; each connection has both buffers.
 		ReadBufferSize: bufferSize, WriteBufferSize: bufferSize,
-		DisableCompression: true, // so that the limit on the body is one on what is read
+		DisableCompression: true, // so that the limit of the body bounds the bytes that are read
 	}
 }

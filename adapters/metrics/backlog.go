@@ -12,27 +12,26 @@ import (
 )
 
 const (
-	// sampleEvery is how long a look at the backlog serves all who scrape.
+	// sampleEvery is for how long scrapes share a sample of the backlog.
 	sampleEvery = 5 * time.Second
-	// sampleTimeout bounds a look: a scrape must not wait for a database that is away.
+	// sampleTimeout bounds a sample, because a scrape must not wait for an unavailable database.
 	sampleTimeout = 2 * time.Second
 )
 
-// unfinished are the states in which something is left to do.
+// unfinished are the states of unfinished payments.
 var unfinished = []payment.State{
 	payment.StateProcessing, payment.StateScheduled, payment.StateUnresolved, ports.Unreadable,
 }
 
-// backlog asks the repository what is left to do, when it is scraped. What it finds is that of
-// all replicas.
+// backlog reads the unfinished payments of all replicas from the repository when it is scraped.
 type backlog struct {
 	payments ports.Payments
 
 	sampled, all, due, longestDue, oldest *prometheus.Desc
 
-	mu    sync.Mutex // held while the repository is asked: one question serves all
+	mu    sync.Mutex // held during a sample, so that concurrent scrapes share it
 	at    time.Time
-	known bool // the latest look found out
+	known bool // the latest sample succeeded
 	found map[payment.State]ports.Backlog
 }
 
@@ -43,15 +42,15 @@ func newBacklog(payments ports.Payments) *backlog {
 	return &backlog{
 		payments: payments,
 		sampled: prometheus.NewDesc("paymentd_backlog_sampled",
-			"1 if the backlog could be read, else 0, and the other metrics of the backlog are left out.", nil, nil),
+			"1 if the backlog could be read, otherwise 0; then the other metrics of the backlog are omitted.", nil, nil),
 		all: describe("paymentd_backlog_payments",
-			"Payments that are not finished, on all replicas, by state."),
+			"Unfinished payments of all replicas, by state."),
 		due: describe("paymentd_backlog_due_payments",
-			"Payments that are due, and wait for a worker."),
+			"Due payments that wait for a worker."),
 		longestDue: describe("paymentd_backlog_longest_due_seconds",
-			"For how long the first of those has been due; 0 where none is."),
+			"How long the first of the due payments has been due; 0 if there is none."),
 		oldest: describe("paymentd_backlog_oldest_seconds",
-			"Since when the oldest payment that is not finished is known; 0 where there is none."),
+			"Age of the oldest unfinished payment; 0 if there is none."),
 	}
 }
 
@@ -81,7 +80,7 @@ func (b *backlog) Collect(ch chan<- prometheus.Metric) {
 	}
 }
 
-// sample returns what a look found out that is at most sampleEvery old.
+// sample returns a sample that is at most sampleEvery old.
 func (b *backlog) sample() (map[payment.State]ports.Backlog, bool) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
@@ -92,7 +91,7 @@ func (b *backlog) sample() (map[payment.State]ports.Backlog, bool) {
 	defer cancel()
 	all, err := b.payments.Backlog(ctx)
 	b.at, b.known = time.Now(), err == nil
-	b.found = make(map[payment.State]ports.Backlog, len(all)) // a new one: the last is still read
+	b.found = make(map[payment.State]ports.Backlog, len(all)) // a new map, because the previous one may still be read
 	for _, of := range all {
 		b.found[of.State] = of
 	}

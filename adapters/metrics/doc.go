@@ -1,7 +1,7 @@
-// Package metrics tells Prometheus how payments fare. It watches from outside: [Metrics.Payments]
-// and [Metrics.Gateway] stand around the ports, and the core knows of none of it.
+// Package metrics exports Prometheus metrics about payments. [Metrics.Payments] and
+// [Metrics.Gateway] wrap the ports, so the core has no metrics of its own.
 //
-// Every label has a bounded number of values, whatever a client or a gateway sends: they are
-// the words of package payment, the routes of the API and the names of the pools. A value that
-// is none of these is counted as "other". docs/metrics.md says what each metric means.
+// Every label has a bounded number of values, whatever a client or a gateway sends: the constants
+// of package payment, the routes of the API and the names of the pools. Any other value is counted
+// as "other". docs/metrics.md describes each metric.
 package metrics

@@ -1,10 +1,10 @@
 package metrics
 
-// other stands for the values of a label that are not known beforehand.
+// other is the label of values that are not known in advance.
 const other = "other"
 
-// family is the series of a metric with one label. All are there from the start: a rate is right
-// from its first event on, and none is looked up by hashing its labels while a payment waits.
+// family is the series of a metric with one label. All series exist from the start, so that a rate
+// includes the first event, and so that no label is hashed during a payment.
 type family[L ~string, S any] struct {
 	known map[L]S
 	other S

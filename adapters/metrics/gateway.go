@@ -8,7 +8,7 @@ import (
 	"paymentd/ports"
 )
 
-// Gateway returns a gateway whose calls are counted, by the class that the core goes by.
+// Gateway returns a gateway whose calls are counted, by the class that the core sees.
 func (m *Metrics) Gateway(g ports.Gateway) ports.Gateway { return gateway{g, m} }
 
 type gateway struct {

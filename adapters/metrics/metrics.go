@@ -14,21 +14,21 @@ import (
 )
 
 const (
-	// maxScrapes bounds the scrapes that are served at once; the ones beyond get 503.
+	// maxScrapes bounds concurrent scrapes; more get 503.
 	maxScrapes = 4
-	// scrapeTimeout bounds one, below the ten seconds that Prometheus gives it.
+	// scrapeTimeout bounds a scrape, below the ten seconds of Prometheus' default.
 	scrapeTimeout = 8 * time.Second
 )
 
-// The buckets of the histograms, in seconds. A write to a database takes milliseconds, and half
-// of them while it fails over; an attempt takes up to its timeout; a request, all its retries.
+// The buckets of the histograms, in seconds. A write to a database takes milliseconds, and seconds
+// during a failover; an attempt takes up to its timeout; a request includes all its retries.
 var (
 	databaseBuckets = []float64{.001, .0025, .005, .01, .025, .05, .1, .25, .5, 1, 2.5, 5, 10}
 	gatewayBuckets  = []float64{.01, .025, .05, .1, .25, .5, 1, 2.5, 5, 10, 20, 30, 60}
 	requestBuckets  = []float64{.001, .0025, .005, .01, .025, .05, .1, .25, .5, 1, 2.5, 5, 10, 20, 60}
 )
 
-// Metrics is the metrics of one process, in a registry of their own.
+// Metrics are the metrics of one process, in a registry of their own.
 type Metrics struct {
 	registry *prometheus.Registry
 
@@ -51,12 +51,12 @@ type Metrics struct {
 	lookups  family[payment.LookupResult, prometheus.Observer]
 }
 
-// New returns the metrics of a process of that version.
+// New returns the metrics of a process with that version.
 func New(version string) *Metrics {
 	m := &Metrics{registry: prometheus.NewRegistry()}
 	m.registry.MustRegister(collectors.NewGoCollector(),
 		collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
-	info := m.gauges("paymentd_build_info", "1; the labels say what runs.", "version", "go_version")
+	info := m.gauges("paymentd_build_info", "1; the labels have the version of the program and of Go.", "version", "go_version")
 	info.WithLabelValues(version, runtime.Version()).Set(1)
 	m.ofRequests()
 	m.ofPayments()
@@ -67,78 +67,78 @@ func New(version string) *Metrics {
 func (m *Metrics) ofRequests() {
 	m.requests = &requests{
 		durations: m.histograms("paymentd_http_request_duration_seconds",
-			"Time from a request's header to its answer, by route and status.", requestBuckets, "route", "status"),
+			"Time from the header of a request to its response, by route and status.", requestBuckets, "route", "status"),
 		inFlight: m.gauges("paymentd_http_requests_in_flight", "Requests that are being served, by route.", "route"),
 		answered: make(map[answer]prometheus.Observer),
 		serving:  make(map[string]prometheus.Gauge),
 	}
 	m.replays = m.counter("paymentd_replays_total",
-		"Answers of success to requests that charged nothing, since the order had been charged.")
+		"Successful responses to requests that charged nothing, because the order had been charged.")
 }
 
 func (m *Metrics) ofPayments() {
 	m.outcomes = familyOf(m.counters("paymentd_payments_total",
-		"Settled rounds of payments, by what they were settled to.", "outcome").WithLabelValues,
+		"Settled rounds of payments, by outcome.", "outcome").WithLabelValues,
 		payment.StateSucceeded, payment.StateDeclined, payment.StateFailed, payment.StateUnresolved,
 		payment.StateScheduled)
 	m.claims = familyOf(m.counters("paymentd_claims_total",
-		"Asked claims, by verdict.", "verdict").WithLabelValues,
+		"Claims, by verdict.", "verdict").WithLabelValues,
 		payment.VerdictClaimed, payment.VerdictLookUp, payment.VerdictReplay, payment.VerdictBusy,
 		payment.VerdictMismatch, payment.VerdictAccepted, payment.VerdictQuarantined, payment.VerdictForeign)
 	m.evidence = familyOf(m.counters("paymentd_evidence_total",
-		"Charges that the gateway has and the payment did not wait for, by verdict.", "verdict").WithLabelValues,
+		"Charges at the gateway that the payment did not wait for, by verdict.", "verdict").WithLabelValues,
 		payment.VerdictEvidence, payment.VerdictDouble)
 	m.forgotten = m.counter("paymentd_lookups_forgotten_total",
-		"Lookups that found nothing of a key that the gateway may have forgotten: only a person can resolve the payment.")
+		"Lookups that found nothing for a key that the gateway may have forgotten; only an operator can resolve the payment.")
 	m.takeovers = m.counter("paymentd_takeovers_total",
-		"Claims of payments whose worker fell silent over them.")
+		"Claims of payments whose worker was lost.")
 	m.fencedOut = familyOf(m.counters("paymentd_fenced_out_total",
 		"Writes that were refused because the claim was lost, by write.", "write").WithLabelValues,
 		writeRenew, writeSettle, writeLookup)
 	m.faults = familyOf(m.counters("paymentd_database_errors_total",
-		"Calls to the database that failed, by what is known of it.", "error").WithLabelValues,
+		"Failed calls to the database, by error.", "error").WithLabelValues,
 		faultUnavailable, faultInDoubt)
 	m.claimed = familyOf(m.histograms("paymentd_claim_duration_seconds",
-		"Time that a claim took, by who asked.", databaseBuckets, "by").WithLabelValues,
+		"Duration of a claim, by caller.", databaseBuckets, "by").WithLabelValues,
 		byRequest, byQueue)
 	m.renewed = m.histogram("paymentd_renew_duration_seconds",
-		"Time that the renewal of a claim took, between two attempts.", databaseBuckets)
+		"Duration of the renewal of a claim between two attempts.", databaseBuckets)
 	m.recorded = familyOf(m.histograms("paymentd_evidence_duration_seconds",
-		"Time that storing what the gateway knows took, by what it is.", databaseBuckets, "write").WithLabelValues,
+		"Duration of storing evidence from the gateway, by write.", databaseBuckets, "write").WithLabelValues,
 		writeLookup, writeApproval)
 	m.settled = m.histogram("paymentd_settle_duration_seconds",
-		"Time that storing an outcome took.", databaseBuckets)
+		"Duration of storing an outcome.", databaseBuckets)
 }
 
 func (m *Metrics) ofGateway() {
 	m.attempts = familyOf(m.histograms("paymentd_attempt_duration_seconds",
-		"Time that an attempt to charge took, by class.", gatewayBuckets, "class").WithLabelValues,
+		"Duration of an attempt to charge, by class.", gatewayBuckets, "class").WithLabelValues,
 		payment.ClassApproved, payment.ClassDeclined, payment.ClassRejected, payment.ClassNotCharged,
 		payment.ClassUnknownAnswered, payment.ClassUnknownUnanswered, payment.ClassPending, payment.ClassKeyReused)
 	m.lookups = familyOf(m.histograms("paymentd_lookup_duration_seconds",
-		"Time that a lookup at the gateway took, by finding.", gatewayBuckets, "finding").WithLabelValues,
+		"Duration of a lookup at the gateway, by finding.", gatewayBuckets, "finding").WithLabelValues,
 		payment.FoundApproved, payment.FoundDeclined, payment.FoundProcessing, payment.FoundNothing,
 		payment.FoundNoAnswer, payment.FoundPending, payment.FoundVoided)
 }
 
-// Counts are what a service counts by itself.
+// Counts are the counters of a service.
 type Counts interface {
 	Waiting() int
 	SharedTransactions() int
 	ForeignPayments() int
 }
 
-// Sample lets each scrape look at what is only known by asking: the backlog and the connections
-// of a repository, and what the service has counted in the background.
+// Sample registers metrics that are read at each scrape: the backlog and the connections of a
+// repository, and the counters of the service.
 func (m *Metrics) Sample(payments ports.Payments, service Counts) {
 	m.registry.MustRegister(
 		prometheus.NewGaugeFunc(prometheus.GaugeOpts{
 			Name: "paymentd_requests_waiting",
-			Help: "Requests that wait for another one at work on their order.",
+			Help: "Requests that wait for another request that is processing their order.",
 		}, func() float64 { return float64(service.Waiting()) }),
 		prometheus.NewGaugeFunc(prometheus.GaugeOpts{
 			Name: "paymentd_shared_transactions",
-			Help: "Transactions that two orders or more have at one gateway, as this process's sweep has found them.",
+			Help: "Transactions at one gateway that two or more orders have, found by the sweep of this process.",
 		}, func() float64 { return float64(service.SharedTransactions()) }),
 		prometheus.NewGaugeFunc(prometheus.GaugeOpts{
 			Name: "paymentd_foreign_payments",
@@ -151,31 +151,31 @@ func (m *Metrics) Sample(payments ports.Payments, service Counts) {
 	}
 }
 
-// Certificate lets each scrape say when the certificate that is served ends.
+// Certificate registers the expiry of the served certificate.
 func (m *Metrics) Certificate(expiry func() time.Time) {
 	m.registry.MustRegister(prometheus.NewGaugeFunc(prometheus.GaugeOpts{
 		Name: "paymentd_tls_certificate_expiry_timestamp_seconds",
-		Help: "When the TLS certificate that is served ends, or the first above it, as Unix time.",
+		Help: "Earliest expiry in the chain of the served TLS certificate, as Unix time.",
 	}, func() float64 { return float64(expiry().Unix()) }))
 }
 
-// Log lets each scrape say how many lines of the log were dropped.
+// Log registers the number of dropped log lines.
 func (m *Metrics) Log(dropped func() uint64) {
 	m.registry.MustRegister(prometheus.NewCounterFunc(prometheus.CounterOpts{
 		Name: "paymentd_log_lines_dropped_total",
-		Help: "Lines of the log that were dropped, because its reader was slow or gone, or its disk was full.",
+		Help: "Log lines that were dropped because the reader of the log was slow or gone, or the disk was full.",
 	}, func() float64 { return float64(dropped()) }))
 }
 
-// Keys lets each scrape look at how old what is known of the API keys is.
+// Keys registers the age of the API keys.
 func (m *Metrics) Keys(age func() time.Duration) {
 	m.registry.MustRegister(prometheus.NewGaugeFunc(prometheus.GaugeOpts{
 		Name: "paymentd_api_keys_age_seconds",
-		Help: "Time since the API keys were last read from the database; since the start, if they never were.",
+		Help: "Time since the API keys were last read from the database, or since the start if they never were.",
 	}, func() float64 { return age().Seconds() }))
 }
 
-// Handler answers scrapes. What cannot be sampled is left out of the answer.
+// Handler serves scrapes. A metric that cannot be read is omitted.
 func (m *Metrics) Handler() http.Handler {
 	return promhttp.HandlerFor(m.registry, promhttp.HandlerOpts{
 		ErrorHandling: promhttp.ContinueOnError, MaxRequestsInFlight: maxScrapes, Timeout: scrapeTimeout,

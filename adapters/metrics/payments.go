@@ -19,7 +19,7 @@ const (
 	writeLookup   = "lookup"
 	writeApproval = "approval"
 
-	faultUnavailable = "unavailable" // certainly, nothing was written
+	faultUnavailable = "unavailable" // nothing was written
 	faultInDoubt     = "in_doubt"
 )
 
@@ -133,7 +133,7 @@ func (s payments) RecordApproval(
 	return p, verdict, err
 }
 
-// found counts a charge that was found where the payment did not wait for it.
+// found counts a charge that was found although the payment did not wait for it.
 func (s payments) found(verdict payment.Verdict) {
 	if verdict == payment.VerdictEvidence || verdict == payment.VerdictDouble {
 		s.metrics.evidence.of(verdict).Inc()
@@ -149,7 +149,7 @@ func (s payments) Find(ctx context.Context, id payment.OrderID) (payment.Payment
 	return p, err
 }
 
-// refused counts the error of a claim's holder.
+// refused counts the error of a write by a claim's holder.
 func (s payments) refused(ctx context.Context, write string, err error) {
 	if errors.Is(err, payment.ErrFenced) {
 		s.metrics.fencedOut.of(write).Inc()
@@ -158,7 +158,7 @@ func (s payments) refused(ctx context.Context, write string, err error) {
 	s.failed(ctx, err)
 }
 
-// failed counts an error of the database. A caller that leaves is none.
+// failed counts an error of the database, unless the caller cancelled the call.
 func (s payments) failed(ctx context.Context, err error) {
 	switch {
 	case err == nil || ctx.Err() != nil:

@@ -6,9 +6,9 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 )
 
-// pooled is a repository that says how its connections are used.
+// pooled is a repository with statistics of its connections.
 type pooled interface {
-	// Pools returns the statistics of each pool, by its name. The names do not change.
+	// Pools returns the statistics of each pool by name. The names do not change.
 	Pools() map[string]sql.DBStats
 }
 
@@ -16,14 +16,14 @@ var (
 	connections = prometheus.NewDesc("paymentd_database_connections",
 		"Connections to the database, by pool and by whether they are in use or idle.", []string{"pool", "state"}, nil)
 	maxConnections = prometheus.NewDesc("paymentd_database_connections_max",
-		"Connections that a pool may have.", []string{"pool"}, nil)
+		"Maximum number of connections of a pool.", []string{"pool"}, nil)
 	connectionWaits = prometheus.NewDesc("paymentd_database_connection_waits_total",
 		"Calls that had to wait for a free connection.", []string{"pool"}, nil)
 	connectionWaited = prometheus.NewDesc("paymentd_database_connection_wait_seconds_total",
-		"Time that calls have waited for a free connection.", []string{"pool"}, nil)
+		"Total time that calls waited for a free connection.", []string{"pool"}, nil)
 )
 
-// pools collects the use of a repository's connections.
+// pools collects the statistics of a repository's connections.
 type pools struct{ of pooled }
 
 // Describe implements prometheus.Collector.

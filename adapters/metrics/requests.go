@@ -10,19 +10,18 @@ import (
 )
 
 const (
-	// maxRoutes and maxAnswers bound the series of requests, should an API ever name its
-	// routes after what a client sends.
+	// maxRoutes and maxAnswers bound the series, in case routes ever depend on client input.
 	maxRoutes  = 32
 	maxAnswers = 256
 )
 
-// answer is the labels of a request that was answered.
+// answer has the labels of a response.
 type answer struct {
 	route  string
 	status int
 }
 
-// requests is the series of the requests, by routes and statuses that come as they come.
+// requests has the series of requests, which are created when a route or status first occurs.
 type requests struct {
 	durations *prometheus.HistogramVec
 	inFlight  *prometheus.GaugeVec
@@ -32,12 +31,11 @@ type requests struct {
 	serving  map[string]prometheus.Gauge
 }
 
-// RequestBegan counts a request to a route. The route is the API's pattern, and empty for a path
-// that it does not know.
+// RequestBegan counts a request. The route is the API's pattern, or empty for an unknown path.
 func (m *Metrics) RequestBegan(route string) { m.requests.gauge(route).Inc() }
 
-// RequestEnded counts the answer to a request that began. replayed says that it told of a charge
-// that the request did not make.
+// RequestEnded counts the response to a request. replayed means that it is about a charge of an
+// earlier request.
 func (m *Metrics) RequestEnded(route string, status int, took time.Duration, replayed bool) {
 	m.requests.gauge(route).Dec()
 	m.requests.observer(route, status).Observe(took.Seconds())
@@ -60,7 +58,7 @@ func (r *requests) gauge(route string) prometheus.Gauge {
 	}
 	g = r.inFlight.WithLabelValues(nameOf(route))
 	r.serving[route] = g
-	// Prometheus sees no increase in a series that begins at one. The first fault shall count.
+	// Prometheus sees no increase in a series that begins at one, so these series begin at zero.
 	for _, status := range []int{http.StatusInternalServerError, http.StatusServiceUnavailable} {
 		r.add(answer{route, status})
 	}
@@ -80,7 +78,7 @@ func (r *requests) observer(route string, status int) prometheus.Observer {
 	return r.add(a)
 }
 
-// add makes the series of an answer. r.mu is held.
+// add creates the series of a response. r.mu must be held.
 func (r *requests) add(a answer) prometheus.Observer {
 	if len(r.answered) >= maxAnswers {
 		return r.durations.WithLabelValues(other, other)

@@ -12,26 +12,24 @@ import (
 	"paymentd/ports"
 )
 
-// The breaker opens for a gateway that is dead, not for one that is sick with some payments: only
-// when, of a good number of attempts in the period, nearly all got no answer of the gateway's own.
-// What an answer says about the money does not matter here: a gateway that answers 429, or that it
-// is still processing, is alive.
+// The breaker opens for a gateway that does not answer, not for one that fails some payments: only
+// if nearly all of many attempts in the period got no answer of the gateway's own. The meaning of
+// an answer for the money does not matter: a gateway that answers 429 or "processing" is available.
 const (
 	breakerFailureRate = 0.95
 	breakerAttempts    = 100
 	breakerPeriod      = 10 * time.Second
-	breakerDelay       = time.Second // then one attempt may try whether it is back
+	breakerDelay       = time.Second // before one attempt may test whether the gateway answers again
 )
 
-// GuardOptions bound the calls to a gateway.
+// GuardOptions are the limits of a [Guard].
 type GuardOptions struct {
 	Timeout       time.Duration // of one attempt, and of one lookup
-	MaxConcurrent uint          // attempts at once
+	MaxConcurrent uint          // concurrent attempts
 }
 
-// Guard is a gateway whose calls are bounded. It never makes an outcome look better known
-// than it is: what was not called was not charged, what was called and did not come back
-// is unknown.
+// Guard is a gateway with limits on its calls. It never reports an outcome as more certain than it
+// is: a call that was not made did not charge, and a call without a result is unknown.
 type Guard struct {
 	gateway  ports.Gateway
 	timeout  time.Duration
@@ -41,7 +39,7 @@ type Guard struct {
 
 var _ ports.Gateway = (*Guard)(nil)
 
-// NewGuard puts a guard around a gateway.
+// NewGuard returns a guard around a gateway.
 func NewGuard(gateway ports.Gateway, o GuardOptions) *Guard {
 	breaker := circuitbreaker.NewBuilder[payment.Result]().
 		HandleIf(func(r payment.Result, _ error) bool { return !r.Answered }).
@@ -62,15 +60,15 @@ func NewGuard(gateway ports.Gateway, o GuardOptions) *Guard {
 // attempt that came in late, and a late approval is an approval.
 func (g *Guard) Charge(ctx context.Context, c payment.Charge) payment.Result {
 	if ctx.Err() != nil {
-		// It says nothing about the gateway.
-		return notCalled("the attempt was over before it began: " + ctx.Err().Error())
+		// Not recorded in the breaker, because it says nothing about the gateway.
+		return notCalled("the attempt was cancelled before it began: " + ctx.Err().Error())
 	}
 	if !g.bulkhead.TryAcquirePermit() {
-		return notCalled("too many attempts are under way at once")
+		return notCalled("too many attempts are in flight")
 	}
 	defer g.bulkhead.ReleasePermit()
 	if !g.breaker.TryAcquirePermit() {
-		return notCalled("the gateway has answered no attempt for a while: the breaker is open")
+		return notCalled("the circuit breaker is open, because the gateway answered no attempt")
 	}
 	ctx, cancel := context.WithTimeout(ctx, g.timeout)
 	defer cancel()
@@ -79,7 +77,7 @@ func (g *Guard) Charge(ctx context.Context, c payment.Charge) payment.Result {
 	return r
 }
 
-// charge turns a panic into an unknown outcome. It would otherwise leave a half-open breaker
+// charge returns a panic as an unknown outcome. The panic would otherwise leave a half-open breaker
 // stuck.
 func (g *Guard) charge(ctx context.Context, c payment.Charge) (r payment.Result) {
 	defer func() {

@@ -8,8 +8,8 @@ import (
 	sdk "go.opentelemetry.io/otel/sdk/trace"
 )
 
-// exporter tells the log of a collector that takes no spans: once, and once that it does again.
-// OpenTelemetry itself would tell the process's standard error, each time.
+// exporter logs when the collector stops accepting spans, and when it accepts them again.
+// OpenTelemetry itself would write each error to stderr.
 type exporter struct {
 	sdk.SpanExporter
 
@@ -22,9 +22,9 @@ func (e *exporter) ExportSpans(ctx context.Context, spans []sdk.ReadOnlySpan) er
 	err := e.SpanExporter.ExportSpans(ctx, spans)
 	switch {
 	case err != nil && e.away.CompareAndSwap(false, true):
-		e.log.WarnContext(ctx, "the collector takes no traces; payments go on without", "error", err)
+		e.log.WarnContext(ctx, "the collector does not accept traces; payments are not affected", "error", err)
 	case err == nil && e.away.CompareAndSwap(true, false):
-		e.log.InfoContext(ctx, "the collector takes traces again")
+		e.log.InfoContext(ctx, "the collector accepts traces again")
 	}
 	return nil
 }

@@ -12,8 +12,8 @@ import (
 	"paymentd/core/payment"
 )
 
-// traceOf returns the trace of a payment with that gateway key: the bytes of the key, which is a
-// UUID, so that each is found by the other.
+// traceOf returns the trace id of a payment: the bytes of its gateway key, which is a UUID, so that
+// one can be found with the other.
 func traceOf(key payment.GatewayKey) trace.TraceID {
 	if id, err := uuid.Parse(string(key)); err == nil {
 		return trace.TraceID(id)
@@ -25,23 +25,23 @@ func traceOf(key payment.GatewayKey) trace.TraceID {
 // rootOf returns the id of the trace's root span.
 func rootOf(id trace.TraceID) trace.SpanID { return trace.SpanID(id[8:]) }
 
-// newSpanID returns one at random, and never that of a root, which begins with the bit 1 0 of a
-// UUID's variant.
+// newSpanID returns a random id that is not a root's, because a root's id begins with the bits 1 0
+// of a UUID's variant.
 func newSpanID() (id trace.SpanID) {
-	binary.BigEndian.PutUint64(id[:], rand.Uint64()>>1|1) //nolint:gosec // must differ, and may be guessed
+	binary.BigEndian.PutUint64(id[:], rand.Uint64()>>1|1) //nolint:gosec // must differ, but may be predictable
 	return id
 }
 
-// chosenKey is the context's key of a [chosen].
+// chosenKey is the context key of a [chosen].
 type chosenKey struct{}
 
-// chosen is the ids of the span that is started next.
+// chosen has the ids of the next span.
 type chosen struct {
 	trace trace.TraceID
 	span  trace.SpanID
 }
 
-// ids makes the ids of spans, unless the context brings them.
+// ids generates the ids of spans, unless the context has them.
 type ids struct{}
 
 // NewIDs implements the generator of the SDK.

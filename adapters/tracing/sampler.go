@@ -44,7 +44,7 @@ func samplerOf(name, argument string) (ratio, error) {
 		}
 		return ratio(part), nil
 	}
-	return 0, fmt.Errorf("OTEL_TRACES_SAMPLER: there is no sampler %q here; take always_on, always_off or traceidratio", name)
+	return 0, fmt.Errorf("OTEL_TRACES_SAMPLER must be always_on, always_off or traceidratio, and is %q", name)
 }
 
 // ShouldSample implements the sampler of the SDK.

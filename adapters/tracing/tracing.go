@@ -20,34 +20,34 @@ import (
 
 // Options of [New].
 type Options struct {
-	// Endpoint is the base URL of a collector that takes OTLP over HTTP. Empty for that of the
-	// OTEL_EXPORTER_OTLP_… variables.
+	// Endpoint is the base URL of a collector that accepts OTLP over HTTP. If it is empty, the
+	// OTEL_EXPORTER_OTLP_… variables apply.
 	Endpoint string
 	Version  string // of the program
-	Replica  string // names this process among the replicas
+	Replica  string // the name of this replica
 	Log      *slog.Logger
 }
 
-// Tracing makes the spans of one process. Nil makes none: what its methods are given, they then
-// return as it is.
+// Tracing creates the spans of one process. If it is nil, its methods return their arguments
+// unchanged.
 type Tracing struct {
 	provider *sdk.TracerProvider
 	tracer   trace.Tracer
-	ratio    ratio // is asked before a span is started
+	ratio    ratio // asked before a span is started
 }
 
-// Wanted reports whether the environment asks for traces, by OpenTelemetry's own variables
-// ("OpenTelemetry Environment Variable Specification").
+// Wanted reports whether the environment enables traces, with the variables of the "OpenTelemetry
+// Environment Variable Specification".
 func Wanted() bool {
 	return os.Getenv("OTEL_EXPORTER_OTLP_ENDPOINT") != "" || os.Getenv("OTEL_EXPORTER_OTLP_TRACES_ENDPOINT") != ""
 }
 
-// Disabled reports whether the environment wants no traces, whatever else is set.
+// Disabled reports whether the environment disables traces, which takes precedence.
 func Disabled() bool {
 	return strings.EqualFold(os.Getenv("OTEL_SDK_DISABLED"), "true") || os.Getenv("OTEL_TRACES_EXPORTER") == "none"
 }
 
-// Check returns what New would say of the environment's sampler.
+// Check returns the error that New would return for the sampler of the environment.
 func Check() error {
 	_, err := sampler()
 	return err
@@ -57,14 +57,14 @@ func sampler() (ratio, error) {
 	return samplerOf(os.Getenv("OTEL_TRACES_SAMPLER"), os.Getenv("OTEL_TRACES_SAMPLER_ARG"))
 }
 
-// New returns the tracing of one process. It does not connect: a collector that is away costs
-// spans, and nothing else.
+// New returns the tracing of one process. It does not connect. If the collector is unavailable,
+// spans are lost, but nothing else is affected.
 func New(ctx context.Context, o Options) (*Tracing, error) {
 	ratio, err := sampler()
 	if err != nil {
 		return nil, err
 	}
-	otel.SetLogger(logr.FromSlogHandler(o.Log.Handler())) // its own writes to stderr, and would wait for a full pipe
+	otel.SetLogger(logr.FromSlogHandler(o.Log.Handler())) // the default logger writes to stderr, and blocks if that is a full pipe
 	var options []otlptracehttp.Option
 	if o.Endpoint != "" {
 		options = append(options, otlptracehttp.WithEndpointURL(strings.TrimRight(o.Endpoint, "/")+"/v1/traces"))
@@ -77,7 +77,7 @@ func New(ctx context.Context, o Options) (*Tracing, error) {
 		attribute.String("service.name", "paymentd"),
 		attribute.String("service.version", o.Version),
 		attribute.String("service.instance.id", o.Replica),
-	), resource.WithTelemetrySDK(), resource.WithFromEnv()) // the latter prevails
+	), resource.WithTelemetrySDK(), resource.WithFromEnv()) // the environment takes precedence
 	if err != nil {
 		return nil, fmt.Errorf("describe the service to its traces: %w", err)
 	}
@@ -88,7 +88,7 @@ func New(ctx context.Context, o Options) (*Tracing, error) {
 	return &Tracing{provider: provider, tracer: provider.Tracer("paymentd"), ratio: ratio}, nil
 }
 
-// Stop sends what was not sent yet, within ctx.
+// Stop sends the remaining spans, until ctx is cancelled.
 func (t *Tracing) Stop(ctx context.Context) error {
 	if t == nil {
 		return nil

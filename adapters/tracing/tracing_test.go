@@ -287,7 +287,7 @@ func TestCollectorIsAway(t *testing.T) {
 	a := newReplica(t, "replica-a", fake.NewPayments(), gateway.url, collector.URL, new(string))
 	require.Equal(t, http.StatusOK, a.pay(t))
 	a.stop(t)
-	require.Len(t, a.log.with("the collector takes no traces"), 1)
+	require.Len(t, a.log.with("the collector does not accept traces"), 1)
 }
 
 // The gateway receives the decision, so that it does not sample on its own.

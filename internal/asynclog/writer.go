@@ -1,6 +1,5 @@
-// Package asynclog keeps a log from holding up what it is about: lines are queued in memory and
-// written in the background. If the reader of the log is slow or gone, or the disk is full, lines
-// are dropped and counted.
+// Package asynclog writes log lines in the background, so that logging never blocks. If the reader
+// of the log is slow or gone, or the disk is full, lines are dropped and counted.
 package asynclog
 
 import (
@@ -13,28 +12,28 @@ import (
 )
 
 // The limits of a [Writer]. It needs at most about 10 MiB: the queue and the batch that is being
-// written each have up to MaxBytes, and a slice that grows has a quarter to spare.
+// written each have up to MaxBytes, and a slice that grows has a quarter of its size in reserve.
 const (
-	// MaxLines bounds the lines that wait to be written.
+	// MaxLines bounds the queued lines.
 	MaxLines = 16384
-	// MaxBytes bounds the bytes of these lines.
+	// MaxBytes bounds the bytes of the queued lines.
 	MaxBytes = 4 << 20
 )
 
 const (
-	// chunkBytes bounds a write: that many bytes go into a pipe as a whole (PIPE_BUF on Linux,
-	// pipe(7)), so that processes that share one do not cut each other's lines.
+	// chunkBytes bounds a write. A pipe takes that many bytes as a whole (PIPE_BUF on Linux,
+	// pipe(7)), so that processes that share a pipe do not interleave their lines.
 	chunkBytes = 4096
 	// spareBytes bounds the buffer that is kept for reuse when the queue is empty.
 	spareBytes = 64 << 10
 	// reportInterval is how often drops are reported while the queue is never empty.
 	reportInterval = 10 * time.Second
-	// againAfter is how long to wait if the file is in non-blocking mode and full.
+	// againAfter is the wait if the file is in non-blocking mode and full.
 	againAfter = 10 * time.Millisecond
 )
 
-// Writer queues what is written to it, and writes it to another writer in the background. Each call
-// of Write must have one whole line, as slog's handlers do it. Write never waits and never fails.
+// Writer queues lines, and writes them to another writer in the background. Each call of Write must
+// have one whole line, as slog's handlers write it. Write never blocks and never fails.
 type Writer struct {
 	to     io.Writer
 	report func(dropped uint64) []byte
@@ -47,11 +46,11 @@ type Writer struct {
 	wake    chan struct{} // has a token if the queue may have lines, or the writer was closed
 	done    chan struct{} // closed when the goroutine has ended
 
-	// The fields below belong to the goroutine.
+	// The fields below are used by the goroutine only.
 	batch    []byte
 	flowing  bool      // the last write succeeded
 	torn     bool      // the last line was written in part
-	reported uint64    // drops that a line in the log has reported
+	reported uint64    // drops that were reported in the log
 	since    time.Time // when drops that are not reported were first seen; zero if there are none
 }
 
@@ -63,8 +62,8 @@ const (
 	closed               // lines are dropped
 )
 
-// New returns a writer to another one. If lines were dropped, report makes the line that says how
-// many, once the log flows again; the line must end in a line feed.
+// New returns a writer that writes to another one. If lines were dropped, report returns the line
+// that says how many, which is written when writes succeed again; it must end with a line feed.
 func New(to io.Writer, report func(dropped uint64) []byte) *Writer {
 	return &Writer{to: to, report: report, wake: make(chan struct{}, 1), done: make(chan struct{})}
 }
@@ -94,8 +93,8 @@ func (w *Writer) Dropped() uint64 {
 	return w.dropped
 }
 
-// Close writes what is queued, for at most the limit, and reports whether all of it was written. Lines
-// that come later are dropped. A write that blocks is left behind: it ends with the process.
+// Close writes the queued lines, for at most the limit, and reports whether all were written. Later
+// lines are dropped. A blocked write is abandoned until the process exits.
 func (w *Writer) Close(limit time.Duration) bool {
 	w.mu.Lock()
 	if w.state == idle {
@@ -160,7 +159,8 @@ func (w *Writer) take() (over bool) {
 	return w.state == closed
 }
 
-// chunkOf returns as many whole lines from the beginning of lines as fit into a chunk, and at least one.
+// chunkOf returns as many whole lines from the start of lines as fit into a chunk, and at least
+// one.
 func chunkOf(lines []byte) []byte {
 	if len(lines) <= chunkBytes {
 		return lines
@@ -190,8 +190,8 @@ func (w *Writer) write(chunk []byte) {
 	}
 }
 
-// writeAll waits for a file in non-blocking mode that is full; another process that shares the file
-// may have chosen that mode.
+// writeAll waits if a file in non-blocking mode is full; another process that shares the file may
+// have set that mode.
 func (w *Writer) writeAll(p []byte) (written int, err error) {
 	for {
 		n, err := w.to.Write(p[written:])
@@ -209,8 +209,8 @@ func (w *Writer) drop(lines []byte) {
 	w.dropped += uint64(bytes.Count(lines, []byte("\n"))) //nolint:gosec // a count is not negative
 }
 
-// reportDrops says how many lines were dropped since the last report, if drops have waited for that
-// long and the log flows. A report that cannot be written is made again later.
+// reportDrops reports how many lines were dropped since the last report, if the first of them was
+// dropped that long ago and writes succeed. A report that fails is repeated later.
 func (w *Writer) reportDrops(after time.Duration) {
 	dropped := w.Dropped()
 	if dropped == w.reported {

@@ -1,4 +1,4 @@
-// Package protocoltest holds servers of the gateway protocol to it, over a socket. It is for tests.
+// Package protocoltest tests servers of the gateway protocol over a socket.
 package protocoltest
 
 import (
@@ -15,21 +15,20 @@ import (
 	"paymentd/core/payment"
 )
 
-// Server is a server of the gateway protocol, with what the suite has to know of it.
+// Server is a server of the gateway protocol, with the amounts that the suite needs.
 type Server struct {
-	// URL is its base, before "/charges".
+	// URL is the base URL, before "/charges".
 	URL string
 
-	Approved payment.Money // an amount that it approves
-	Declined payment.Money // an amount that it declines
+	Approved payment.Money // an amount that the server approves
+	Declined payment.Money // an amount that the server declines
 }
 
-// markHeader is the header by which an answer is the gateway's own.
+// markHeader is the header that marks an answer as the gateway's own.
 const markHeader = "Idempotency-Key"
 
-// Run checks over a socket that a server keeps the gateway protocol: what the README says of
-// it, and above all that every answer of its own has the mark. Keys and order ids differ from run
-// to run.
+// Run checks that a server implements the gateway protocol as the README defines it, and in
+// particular that each of its own answers is marked. Keys and order ids are random.
 func Run(t *testing.T, open func(t testing.TB) Server) {
 	t.Helper()
 	for name, holds := range map[string]func(p *protocol){
@@ -56,7 +55,7 @@ type protocol struct {
 // object is the JSON object of an answer.
 type object map[string]any
 
-// charge sends a charge, and wants its answer to be marked with the key.
+// charge sends a charge, and requires a marked answer.
 func (p *protocol) charge(m payment.Money) (int, object) {
 	p.t.Helper()
 	body, err := json.Marshal(map[string]string{
@@ -75,7 +74,7 @@ func (p *protocol) post(body string) (int, object) {
 	return p.exchange(req, p.key)
 }
 
-// lookUp asks for a key, and wants the answer to be marked with it though no header names it.
+// lookUp looks up a key, and requires a marked answer although the request has no such header.
 func (p *protocol) lookUp(key string) (int, object) {
 	p.t.Helper()
 	req, err := http.NewRequestWithContext(p.t.Context(), http.MethodGet, p.URL+"/charges/"+url.PathEscape(key), http.NoBody)

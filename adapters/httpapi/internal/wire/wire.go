@@ -94,32 +94,32 @@ type Accepted struct {
 // AcceptedStatus defines model for Accepted.Status.
 type AcceptedStatus string
 
-// Amount In units of the currency, above zero, with no more decimals than the currency has and at most 15 digits; no exponent. A number or a decimal string, read exactly. 100, 100.0 and 100.00 are equal.
+// Amount In units of the currency, above zero, with at most as many decimals as the currency has, at most 15 digits, and no exponent. A number or a decimal string, parsed exactly. 100, 100.0 and 100.00 are equal.
 type Amount = json.Number
 
-// Attempt One call to the gateway. While it is under way it has neither an end nor a class; one whose worker died has a class alone.
+// Attempt One call to the gateway. A call in flight has neither an end nor a class; a call whose worker crashed has only a class.
 type Attempt struct {
 	Number    int    `json:"number"`
 	StartedAt string `json:"started_at"`
 	EndedAt   string `json:"ended_at,omitempty"`
 
-	// Class What is known after one call to the gateway.
+	// Class What one call to the gateway proves.
 	Class   Class  `json:"class,omitempty"`
 	Code    string `json:"code,omitempty"`
 	Message string `json:"message,omitempty"`
 
-	// GatewayKey The idempotency key that the gateway was sent.
+	// GatewayKey The idempotency key that was sent to the gateway.
 	GatewayKey string `json:"gateway_key"`
 	Replica    string `json:"replica"`
 
-	// Fence Grows by one at each claim.
+	// Fence Incremented by each claim.
 	Fence int64 `json:"fence"`
 }
 
-// Class What is known after one call to the gateway.
+// Class What one call to the gateway proves.
 type Class string
 
-// Currency An ISO 4217 code. One that has left the standard is accepted for an order that has a payment in it alone.
+// Currency An ISO 4217 code. A withdrawn code is accepted only for an order with an existing payment in it.
 type Currency = string
 
 // Error defines model for Error.
@@ -131,12 +131,12 @@ type Error struct {
 	Code string `json:"code,omitempty"`
 }
 
-// GatewayKey What is proven of a gateway key. While it is not closed, something sent under it may have taken the money, or may still take it.
+// GatewayKey What is proven about a gateway key. While it is not closed, a request with it may have taken the money, or may still take it.
 type GatewayKey struct {
 	GatewayKey string `json:"gateway_key"`
 	Gateway    string `json:"gateway,omitempty"`
 
-	// Closed Why it can take no money any more; left out while it may.
+	// Closed Why the key cannot take money any more; omitted while it can.
 	Closed   GatewayKeyClosed `json:"closed,omitempty"`
 	ClosedAt string           `json:"closed_at,omitempty"`
 
@@ -145,25 +145,25 @@ type GatewayKey struct {
 	NextLookupAt  string `json:"next_lookup_at,omitempty"`
 }
 
-// GatewayKeyClosed Why it can take no money any more; left out while it may.
+// GatewayKeyClosed Why the key cannot take money any more; omitted while it can.
 type GatewayKeyClosed string
 
-// Moment A line of a payment's timeline. What was before a line `archived`, and the attempts before the latest at that time, are not there any more: they are in the operator's archive.
+// Moment An entry of a payment's timeline. Entries before one of kind `archived`, and the attempts before the latest one at that time, are in the operator's archive instead.
 type Moment struct {
 	At   string     `json:"at"`
 	Kind MomentKind `json:"kind"`
 
-	// Replica The replica; with `resolved`, `imported` and `archived`, the person.
+	// Replica The replica; for `resolved`, `imported` and `archived`, the operator.
 	Replica string `json:"replica,omitempty"`
 	Fence   int64  `json:"fence,omitempty"`
 
-	// Attempt Its number.
+	// Attempt The number of the attempt.
 	Attempt int `json:"attempt,omitempty"`
 
-	// Class What is known after one call to the gateway.
+	// Class What one call to the gateway proves.
 	Class Class `json:"class,omitempty"`
 
-	// State `succeeded` is final. After `declined` and `failed` a new request may try again; the service itself goes on with `processing`, `scheduled` and `unresolved`.
+	// State `succeeded` is final. After `declined` and `failed` a new request tries again. The service itself continues with `processing`, `scheduled` and `unresolved`.
 	State  State  `json:"state,omitempty"`
 	Detail string `json:"detail,omitempty"`
 }
@@ -171,69 +171,69 @@ type Moment struct {
 // MomentKind defines model for Moment.Kind.
 type MomentKind string
 
-// OrderID The caller's name for what is paid: printable ASCII without spaces. Compared byte by byte: `Order-1` and `order-1` are two orders. `.` and `..` are refused for new payments: clients take them for steps in a path.
+// OrderID The client's id of the order: printable ASCII without spaces. It is compared byte by byte: `Order-1` and `order-1` are two orders. `.` and `..` are refused for new payments, because clients treat them as steps in a path.
 type OrderID = string
 
-// Payment A payment. What does not apply is left out.
+// Payment A payment. Members that do not apply are omitted.
 type Payment struct {
 	OrderID string `json:"order_id"`
 
-	// State `succeeded` is final. After `declined` and `failed` a new request may try again; the service itself goes on with `processing`, `scheduled` and `unresolved`.
+	// State `succeeded` is final. After `declined` and `failed` a new request tries again. The service itself continues with `processing`, `scheduled` and `unresolved`.
 	State State `json:"state"`
 
 	// Amount With all the currency's decimals.
 	Amount   string `json:"amount"`
 	Currency string `json:"currency"`
 
-	// TransactionID The gateway's; where it succeeded.
+	// TransactionID The transaction id of the gateway; only after a success.
 	TransactionID string `json:"transaction_id,omitempty"`
 
 	// Code The gateway's reason for declining.
 	Code string `json:"code,omitempty"`
 
-	// Reason Why it stands as it does.
+	// Reason The reason for the state.
 	Reason    string `json:"reason,omitempty"`
 	CreatedAt string `json:"created_at"`
 	UpdatedAt string `json:"updated_at"`
 
-	// NextAttemptAt When the gateway will be asked to charge.
+	// NextAttemptAt When the next charge is planned.
 	NextAttemptAt string `json:"next_attempt_at,omitempty"`
 
-	// Gateway The gateway that its present key is sent to.
+	// Gateway The gateway of the current key.
 	Gateway string `json:"gateway,omitempty"`
 }
 
-// PaymentHistory A payment with all that happened to it.
+// PaymentHistory A payment with its attempts and timeline.
 type PaymentHistory struct {
 	OrderID string `json:"order_id"`
 
-	// State `succeeded` is final. After `declined` and `failed` a new request may try again; the service itself goes on with `processing`, `scheduled` and `unresolved`.
+	// State `succeeded` is final. After `declined` and `failed` a new request tries again. The service itself continues with `processing`, `scheduled` and `unresolved`.
 	State State `json:"state"`
 
 	// Amount With all the currency's decimals.
 	Amount   string `json:"amount"`
 	Currency string `json:"currency"`
 
-	// TransactionID The gateway's; where it succeeded.
+	// TransactionID The transaction id of the gateway; only after a success.
 	TransactionID string `json:"transaction_id,omitempty"`
 
 	// Code The gateway's reason for declining.
 	Code string `json:"code,omitempty"`
 
-	// Reason Why it stands as it does.
+	// Reason The reason for the state.
 	Reason    string `json:"reason,omitempty"`
 	CreatedAt string `json:"created_at"`
 	UpdatedAt string `json:"updated_at"`
 
-	// NextAttemptAt When the gateway will be asked to charge.
+	// NextAttemptAt When the next charge is planned.
 	NextAttemptAt string `json:"next_attempt_at,omitempty"`
 
-	// Gateway The gateway that its present key is sent to.
+	// Gateway The gateway of the current key.
 	Gateway  string    `json:"gateway,omitempty"`
 	Attempts []Attempt `json:"attempts"`
 	Timeline []Moment  `json:"timeline"`
 
-	// Keys The gateway keys of which more is known than the attempts say; most payments have none.
+	// Keys The gateway keys with more information than the attempts have; most payments have none.
 	Keys []GatewayKey `json:"keys,omitempty"`
 }
 
@@ -241,25 +241,25 @@ type PaymentHistory struct {
 type PaymentList struct {
 	Payments []Payment `json:"payments"`
 
-	// NextCursor None on the last page.
+	// NextCursor Omitted on the last page.
 	NextCursor string `json:"next_cursor,omitempty"`
 
-	// Unreadable How many rows of this page were left out because what is stored cannot be read: damaged, or of a newer version. None if there are none. A row in a state that is not known is counted on the pages of every list, whatever state was asked for.
+	// Unreadable How many rows of this page were left out because they cannot be read: damaged, or of a newer version. Omitted if there are none. A row with an unknown state is counted in every list, whatever its states.
 	Unreadable int `json:"unreadable,omitempty"`
 
-	// UnreadableOrderIds The orders of those rows. The service's log says what is wrong with each.
+	// UnreadableOrderIds The orders of those rows. The log of the service says what is wrong with each.
 	UnreadableOrderIds []string `json:"unreadable_order_ids,omitempty"`
 }
 
 // PaymentRequest defines model for PaymentRequest.
 type PaymentRequest struct {
-	// OrderID The caller's name for what is paid: printable ASCII without spaces. Compared byte by byte: `Order-1` and `order-1` are two orders. `.` and `..` are refused for new payments: clients take them for steps in a path.
+	// OrderID The client's id of the order: printable ASCII without spaces. It is compared byte by byte: `Order-1` and `order-1` are two orders. `.` and `..` are refused for new payments, because clients treat them as steps in a path.
 	OrderID OrderID `json:"order_id"`
 
-	// Amount In units of the currency, above zero, with no more decimals than the currency has and at most 15 digits; no exponent. A number or a decimal string, read exactly. 100, 100.0 and 100.00 are equal.
+	// Amount In units of the currency, above zero, with at most as many decimals as the currency has, at most 15 digits, and no exponent. A number or a decimal string, parsed exactly. 100, 100.0 and 100.00 are equal.
 	Amount Amount `json:"amount"`
 
-	// Currency The service's own when it is left out.
+	// Currency The default is the currency of the service.
 	Currency Currency `json:"currency,omitempty"`
 }
 
@@ -284,14 +284,14 @@ type Problem struct {
 	Code string `json:"code,omitempty"`
 }
 
-// State `succeeded` is final. After `declined` and `failed` a new request may try again; the service itself goes on with `processing`, `scheduled` and `unresolved`.
+// State `succeeded` is final. After `declined` and `failed` a new request tries again. The service itself continues with `processing`, `scheduled` and `unresolved`.
 type State string
 
 // Succeeded defines model for Succeeded.
 type Succeeded struct {
 	Status SucceededStatus `json:"status"`
 
-	// TransactionID The gateway's.
+	// TransactionID The transaction id of the gateway.
 	TransactionID string `json:"transaction_id"`
 }
 
@@ -357,7 +357,7 @@ type GetDocsFileParamsFile string
 
 // ListPaymentsParams defines parameters for ListPayments.
 type ListPaymentsParams struct {
-	// State Only payments in this state; repeat it for any of several.
+	// State Only payments in this state; repeat it for several states.
 	State []State `form:"state,omitempty" json:"state,omitempty"`
 
 	// CreatedFrom Only payments that were created at this time or later (RFC 3339, the years 1970 to 9998).
@@ -366,16 +366,16 @@ type ListPaymentsParams struct {
 	// CreatedBefore Only payments that were created before this time (RFC 3339, the years 1970 to 9998).
 	CreatedBefore string `form:"created_before,omitempty" json:"created_before,omitempty"`
 
-	// Limit The most payments of a page.
+	// Limit The maximum number of payments of a page.
 	Limit int `form:"limit,omitempty" json:"limit,omitempty"`
 
-	// Cursor The `next_cursor` of the page before, with the same states and times. It is opaque: one that was changed, or taken to another list, is refused.
+	// Cursor The `next_cursor` of the previous page, with the same states and times. It is opaque; a cursor that was changed or belongs to another list is refused.
 	Cursor string `form:"cursor,omitempty" json:"cursor,omitempty"`
 }
 
 // ProcessPaymentParams defines parameters for ProcessPayment.
 type ProcessPaymentParams struct {
-	// Prefer Preferences (RFC 7240). `respond-async`: accept the payment, answer `202` and charge later. `wait=N`: wait at most N seconds, 60 at most, for another request that is processing the order; 0 fails at once. Others are ignored.
+	// Prefer Preferences (RFC 7240). `respond-async`: accept the payment, respond `202` and charge later. `wait=N`: wait at most N seconds, 60 at most, for another request that is processing the order; 0 fails at once. Other preferences are ignored.
 	Prefer string `json:"Prefer,omitempty"`
 }
 

@@ -15,7 +15,7 @@ import (
 	"paymentd/client"
 )
 
-// line is one exchange of a script: an answer, or an error of the network.
+// line is one exchange of a script: a response, or a network error.
 type line struct {
 	status int
 	body   string
@@ -23,8 +23,7 @@ type line struct {
 	err    error
 }
 
-// script is a network at whose other end the answers come in order, the last of them again
-// and again.
+// script is a transport with scripted responses, the last of them repeated.
 type script struct {
 	t     *testing.T
 	lines []line
@@ -76,7 +75,7 @@ func inState(state, more string) line {
 
 var order = client.Payment{OrderID: "order-1", Amount: "10.00"}
 
-func TestPayEnds(t *testing.T) {
+func TestPay_EveryOutcome_IsReturned(t *testing.T) {
 	t.Parallel()
 	for name, test := range map[string]struct {
 		lines  []line
@@ -92,7 +91,7 @@ func TestPayEnds(t *testing.T) {
 		},
 		"the network, twice": {[]line{lost, lost, approved}, client.Result{TransactionID: "txn-1"}, nil, 3},
 		"busy, then away":    {[]line{busy, away, approved}, client.Result{TransactionID: "txn-1"}, nil, 3},
-		"somebody between":   {[]line{{status: 502, body: "<html>"}, {status: 504}, approved}, client.Result{TransactionID: "txn-1"}, nil, 3},
+		"an intermediary":    {[]line{{status: 502, body: "<html>"}, {status: 504}, approved}, client.Result{TransactionID: "txn-1"}, nil, 3},
 		"our own mistake":    {[]line{{status: 500, body: `{"error":"x"}`}, approved}, client.Result{TransactionID: "txn-1"}, nil, 2},
 		"too many":           {[]line{{status: 429, header: "Retry-After: 2"}, approved}, client.Result{TransactionID: "txn-1"}, nil, 2},
 		"declined": {
@@ -157,7 +156,7 @@ func TestPayEnds(t *testing.T) {
 				require.Equal(t, test.result, got)
 				require.Equal(t, test.err, err)
 				require.Len(t, s.sent, test.asked)
-				for _, sent := range s.sent { // whatever happens, the same request
+				for _, sent := range s.sent { // the same request each time
 					require.Contains(t, []string{"POST /base/payments/process " + payment, "GET /base/payments/order-1"}, sent)
 				}
 			})
@@ -165,7 +164,7 @@ func TestPayEnds(t *testing.T) {
 	}
 }
 
-func TestPayWaitsAsLongAsItIsTold(t *testing.T) {
+func TestPay_RetryAfter_IsHonoured(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		dated := line{status: 503, header: "Retry-After: " + time.Now().Add(100*time.Second).UTC().Format(http.TimeFormat)}
@@ -176,7 +175,7 @@ func TestPayWaitsAsLongAsItIsTold(t *testing.T) {
 	})
 }
 
-func TestPayWaitsLongerEachTime(t *testing.T) {
+func TestPay_Retries_BackOff(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		c, s := play(t, lost, lost, lost, lost, lost, lost, lost, lost, lost, approved)
@@ -192,7 +191,7 @@ func TestPayWaitsLongerEachTime(t *testing.T) {
 	})
 }
 
-func TestPayUntilItsContextEnds(t *testing.T) {
+func TestPay_ContextCancelled_ReturnsUnfinished(t *testing.T) {
 	t.Parallel()
 	for name, lines := range map[string][]line{
 		"no network": {lost}, "never free": {busy}, "never done": {later, inState("unresolved", "")},
@@ -214,7 +213,7 @@ func TestPayUntilItsContextEnds(t *testing.T) {
 	}
 }
 
-func TestPayTakesNoWrongAmount(t *testing.T) {
+func TestPay_InvalidAmount_ReturnsError(t *testing.T) {
 	t.Parallel()
 	c, s := play(t, approved)
 	for _, amount := range []string{"", "ten", "1,00", "0x10", "NaN", `1","x":"`} {
@@ -224,7 +223,7 @@ func TestPayTakesNoWrongAmount(t *testing.T) {
 	require.Empty(t, s.sent)
 }
 
-func TestGet(t *testing.T) {
+func TestGet_EveryResponse_IsReturned(t *testing.T) {
 	t.Parallel()
 	for id, path := range map[string]string{
 		"order/1": "order%2F1", ".": "%2E", "..": "%2E%2E", "a?b#c%": "a%3Fb%23c%25", "process": "process",
@@ -244,8 +243,8 @@ func TestGet(t *testing.T) {
 	require.NotErrorIs(t, err, client.ErrNotFound)
 }
 
-// TestListSaysWhatIsLeftOut after all that there is.
-func TestListSaysWhatIsLeftOut(t *testing.T) {
+// The error comes after all payments.
+func TestList_UnreadableRows_AreReported(t *testing.T) {
 	t.Parallel()
 	c, _ := play(t,
 		line{status: 200, body: `{"payments":[],"next_cursor":"x","unreadable":1,"unreadable_order_ids":["c"]}`},
@@ -263,7 +262,7 @@ func TestListSaysWhatIsLeftOut(t *testing.T) {
 	require.ErrorContains(t, last, "2 are left out")
 }
 
-func TestListFetchesPagesAsNeeded(t *testing.T) {
+func TestList_Pages_AreFetchedAsNeeded(t *testing.T) {
 	t.Parallel()
 	noon := time.Date(2026, 3, 4, 13, 0, 0, 0, time.FixedZone("", 3600))
 	pages := []line{
@@ -299,7 +298,7 @@ func TestListFetchesPagesAsNeeded(t *testing.T) {
 	}
 }
 
-func TestNewWantsAnAddress(t *testing.T) {
+func TestNew_InvalidAddress_ReturnsError(t *testing.T) {
 	t.Parallel()
 	for _, address := range []string{"", "localhost:3000", "ftp://x", "http://", "http://x?y=z", "http://\x00"} {
 		_, err := client.New(address)

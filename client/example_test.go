@@ -16,7 +16,7 @@ import (
 	"paymentd/client"
 )
 
-// The service runs in the process here, on a file and its sandbox.
+// The service runs in this process, on a file and its sandbox.
 func Example() {
 	address, stop, err := startService()
 	if err != nil {
@@ -58,7 +58,7 @@ func Example() {
 	// order-123 succeeded 100.00 USD <nil>
 }
 
-// startService starts a service with nothing but a folder.
+// startService starts a service in a temporary folder.
 func startService() (address string, stop func(), err error) {
 	folder, err := os.MkdirTemp("", "paymentd")
 	if err != nil {

@@ -24,7 +24,7 @@ func TestParseProxies(t *testing.T) {
 	}
 }
 
-func TestClientOf(t *testing.T) {
+func TestProxies_ClientOf(t *testing.T) {
 	t.Parallel()
 	proxies, err := ParseProxies("10.0.0.0/8,2001:db8:0:1::/64")
 	require.NoError(t, err)
@@ -33,7 +33,7 @@ func TestClientOf(t *testing.T) {
 		peer, want string
 		forwarded  []string
 	}{
-		// Nobody is asked to be believed.
+		// No proxy is trusted.
 		{"203.0.113.9:5000", "203.0.113.9", nil},
 		{"10.0.0.1:5000", "10.0.0.1", nil},
 		{"[2001:db8::9]:5000", "2001:db8::9", nil},
@@ -41,13 +41,13 @@ func TestClientOf(t *testing.T) {
 		{"[fe80::1%eth0]:5000", "fe80::1", nil},
 		{"pipe", "invalid IP", nil},
 
-		// Whoever is no proxy says what he likes, and is not believed.
+		// The header of a peer that is not a proxy is ignored.
 		{"203.0.113.9:5000", "203.0.113.9", []string{"198.51.100.1"}},
 		{"203.0.113.9:5000", "203.0.113.9", []string{"10.0.0.1, 198.51.100.1"}},
 		{"11.0.0.1:5000", "11.0.0.1", []string{"198.51.100.1"}},
 		{"pipe", "invalid IP", []string{"198.51.100.1"}},
 
-		// A proxy is.
+		// The peer is a proxy.
 		{"10.0.0.1:5000", "198.51.100.1", []string{"198.51.100.1"}},
 		{"[::ffff:10.0.0.1]:5000", "198.51.100.1", []string{"198.51.100.1"}},
 		{"[2001:db8:0:1::5]:5000", "198.51.100.1", []string{"198.51.100.1"}},
@@ -58,7 +58,7 @@ func TestClientOf(t *testing.T) {
 		{"10.0.0.1:5000", "2001:db8::9", []string{"[2001:db8::9]:6000"}},
 		{"10.0.0.1:5000", "198.51.100.1", []string{"::ffff:198.51.100.1"}},
 
-		// And what the client has made up before it is not.
+		// Entries before the client's, which the client may have made up, are ignored.
 		{"10.0.0.1:5000", "198.51.100.1", []string{"192.0.2.66, 198.51.100.1"}},
 		{"10.0.0.1:5000", "198.51.100.1", []string{"192.0.2.66, 198.51.100.1, 10.0.0.2, 10.0.0.3"}},
 		{"10.0.0.1:5000", "198.51.100.1", []string{"192.0.2.66", "198.51.100.1", "10.0.0.2"}},
@@ -66,10 +66,10 @@ func TestClientOf(t *testing.T) {
 		{"10.0.0.1:5000", "198.51.100.1", []string{"<script>, 198.51.100.1"}},
 		{"10.0.0.1:5000", "198.51.100.1", []string{strings.Repeat("x,", 4000) + "198.51.100.1"}},
 
-		// All of them are proxies: the farthest one.
+		// All entries are proxies: the farthest one counts.
 		{"10.0.0.1:5000", "10.0.0.4", []string{"10.0.0.4, 10.0.0.3"}},
 
-		// What nobody can read counts as the proxy that has written it.
+		// An entry that cannot be parsed counts as the proxy that wrote it.
 		{"10.0.0.1:5000", "10.0.0.1", []string{"unknown"}},
 		{"10.0.0.1:5000", "10.0.0.3", []string{"198.51.100.1, _hidden, 10.0.0.3"}},
 		{"10.0.0.1:5000", "10.0.0.1", []string{"198.51.100.1 10.0.0.3"}},
@@ -80,20 +80,20 @@ func TestClientOf(t *testing.T) {
 		{"10.0.0.1:5000", "10.0.0.1", []string{""}},
 		{"10.0.0.1:5000", "198.51.100.1", []string{"198.51.100.1,,", ", "}},
 
-		// There is an end to it.
+		// The number of entries is bounded.
 		{"10.0.0.1:5000", "10.0.0.1", []string{"198.51.100.1," + many}},
 		{"10.0.0.1:5000", "10.0.0.1", []string{"198.51.100.1" + strings.Repeat(",", 4000)}},
 	} {
 		r := &http.Request{RemoteAddr: test.peer, Header: http.Header{
 			"X-Forwarded-For": test.forwarded,
-			// These are nobody's business.
+			// Other headers are ignored.
 			"Forwarded": {"for=192.0.2.1"}, "X-Real-Ip": {"192.0.2.2"}, "True-Client-Ip": {"192.0.2.3"},
 		}}
 		require.Equal(t, test.want, proxies.clientOf(r).String(), "%.300q", test)
 	}
 }
 
-func TestNetworks(t *testing.T) {
+func TestNetworkOf_IPv6_HasItsFirst64Bits(t *testing.T) {
 	t.Parallel()
 	of := func(addr string) [16]byte { return networkOf(netip.MustParseAddr(addr)) }
 	require.Equal(t, of("2001:db8::1"), of("2001:db8::ffff:ffff:ffff:ffff"), "a /64")

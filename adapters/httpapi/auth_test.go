@@ -22,7 +22,7 @@ const (
 	keyOfOther = "pk-other-0123456789abcde"
 )
 
-// holders may call, of keys that are in the configuration or in the repository.
+// holders returns the authentication with keys of the configuration and of the repository.
 func holders(t testing.TB, stored *fake.Keys, static ...string) httpapi.Keys {
 	t.Helper()
 	return cacheOf(t, stored, keycache.Settings{Static: func() []string { return static }})
@@ -35,7 +35,7 @@ func cacheOf(t testing.TB, stored *fake.Keys, s keycache.Settings) httpapi.Keys 
 	return cache
 }
 
-// create makes a key in the repository, and returns it whole.
+// create creates a key in the repository, and returns it in full.
 func create(t testing.TB, stored *fake.Keys, name apikey.Name, scopes ...apikey.Scope) (key apikey.Key, whole string) {
 	t.Helper()
 	key, secret := apikey.New(name, scopes)
@@ -43,7 +43,7 @@ func create(t testing.TB, stored *fake.Keys, name apikey.Name, scopes ...apikey.
 	return key, secret.Reveal()
 }
 
-func TestOnlyAKnownKeyOpens(t *testing.T) {
+func TestAuth_OnlyKnownKey_IsAdmitted(t *testing.T) {
 	t.Parallel()
 	const opens, missing, unknown = "", `Bearer realm="paymentd"`, `Bearer realm="paymentd", error="invalid_token"`
 	stored := fake.NewKeys()
@@ -99,8 +99,8 @@ func TestOnlyAKnownKeyOpens(t *testing.T) {
 	}
 }
 
-// TestScopes holds every route against every scope.
-func TestScopes(t *testing.T) {
+// Each route is tested with each scope.
+func TestAuth_EveryRoute_RequiresItsScope(t *testing.T) {
 	t.Parallel()
 	stored := fake.NewKeys()
 	headers := map[string]string{"nothing": "X-Key: none"}
@@ -115,7 +115,7 @@ func TestScopes(t *testing.T) {
 	s := serveWith(t, p, o)
 	for _, route := range []struct {
 		method, path string
-		opensTo      []string // beside admin and static
+		opensTo      []string // alongside admin and static
 		needs        string
 		says         string
 	}{
@@ -154,7 +154,7 @@ func TestScopes(t *testing.T) {
 	}
 }
 
-func TestKeysGuardPaymentsAndNotTheProbes(t *testing.T) {
+func TestAuth_Probes_NeedNoKey(t *testing.T) {
 	t.Parallel()
 	o := options(t)
 	o.Keys = holders(t, fake.NewKeys(), keyOfShop)
@@ -171,9 +171,8 @@ func TestKeysGuardPaymentsAndNotTheProbes(t *testing.T) {
 	require.Equal(t, http.StatusOK, s.get("/payments", "Authorization: Bearer "+keyOfShop).status)
 }
 
-// TestKeysThatAreNotKnownYet is of a service that has not seen its database: it does not say that a
-// key is wrong.
-func TestKeysThatAreNotKnownYet(t *testing.T) {
+// A service that has not reached its database yet does not report a key as invalid.
+func TestAuth_KeysNotLoaded_Returns503(t *testing.T) {
 	t.Parallel()
 	stored := fake.NewKeys()
 	_, created := create(t, stored, "shop", apikey.ScopePay)
@@ -197,7 +196,7 @@ func TestKeysThatAreNotKnownYet(t *testing.T) {
 	require.Equal(t, http.StatusOK, s.post(oneRequest, "Authorization: Bearer "+keyOfShop).status)
 }
 
-func TestTheLogTellsWhoseKeyItWas(t *testing.T) {
+func TestRequestLog_Key_IsNamed(t *testing.T) {
 	t.Parallel()
 	stored := fake.NewKeys()
 	key, created := create(t, stored, "shop", apikey.ScopePay)

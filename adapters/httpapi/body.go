@@ -63,7 +63,7 @@ func readBody(c echo.Context) ([]byte, error) {
 		return nil, refuse(problemMalformed).
 			withSentence("the body is incomplete; send as much as Content-Length or the chunks announce")
 	}
-	r.Body = http.NoBody // tells respond that the body was read
+	r.Body = http.NoBody // so that respond knows that the body was read
 	return body, nil
 }
 

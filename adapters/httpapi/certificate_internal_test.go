@@ -16,7 +16,7 @@ import (
 	"paymentd/app/apptest"
 )
 
-// lines is a log that may be read while it is written.
+// lines is a log that can be read concurrently.
 type lines struct {
 	mu      sync.Mutex
 	written bytes.Buffer
@@ -34,7 +34,7 @@ func (l *lines) String() string {
 	return l.written.String()
 }
 
-// watched is a certificate in a folder, which is watched until the test is over.
+// watched is a certificate in a folder, watched until the test ends.
 type watched struct {
 	*Certificate
 
@@ -54,13 +54,13 @@ func watch(t *testing.T, folder string) *watched {
 	return w
 }
 
-// looks lets the files be looked at n times.
+// looks waits for n reloads.
 func (w *watched) looks(n int) {
 	time.Sleep(time.Duration(n) * certificateInterval)
 	synctest.Wait()
 }
 
-// requireServed says whether what is served is still what was served at first.
+// requireServed requires that the first certificate is still served.
 func (w *watched) requireServed(first bool) {
 	w.t.Helper()
 	served, err := w.config().GetCertificate(nil)
@@ -75,7 +75,7 @@ func (w *watched) requireLines(level string, n int) {
 
 func inYears(n int) time.Time { return time.Now().AddDate(n, 0, 0) }
 
-func TestCertificateIsReadAgain(t *testing.T) {
+func TestCertificate_Changed_IsReloaded(t *testing.T) {
 	t.Parallel()
 	for name, replace := range map[string]func(t *testing.T, folder, fresh string){
 		"written over": func(t *testing.T, folder, _ string) {
@@ -119,9 +119,9 @@ func TestCertificateIsReadAgain(t *testing.T) {
 	}
 }
 
-// Kubernetes mounts a secret as links to files in a folder that is itself a link, and has that lead
-// elsewhere when the secret changes.
-func TestCertificateBehindALink(t *testing.T) {
+// Kubernetes mounts a secret as links to files in a folder that is itself a link, and changes the
+// target of that link when the secret changes.
+func TestCertificate_SymlinkChanged_IsReloaded(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		mount := t.TempDir()
@@ -141,8 +141,8 @@ func TestCertificateBehindALink(t *testing.T) {
 	})
 }
 
-// What cannot be used is told of once, and what was served goes on being served.
-func TestBrokenNewCertificate(t *testing.T) {
+// An invalid certificate is logged once, and the previous one is still served.
+func TestCertificate_NewOneInvalid_KeepsTheOld(t *testing.T) {
 	t.Parallel()
 	for name, spoil := range map[string]func(folder, other string) error{
 		"the key of another": func(folder, other string) error {
@@ -163,7 +163,7 @@ func TestBrokenNewCertificate(t *testing.T) {
 				w := watch(t, folder)
 				require.NoError(t, spoil(folder, other))
 				w.looks(1)
-				w.requireLines("ERROR", 0) // it may be in the middle of being replaced
+				w.requireLines("ERROR", 0) // it may be being replaced
 				w.looks(1)
 				w.requireLines("ERROR", 1)
 				w.looks(20)
@@ -177,14 +177,14 @@ func TestBrokenNewCertificate(t *testing.T) {
 				w.requireServed(false)
 				require.NoError(t, os.Remove(filepath.Join(folder, "tls.crt")))
 				w.looks(3)
-				w.requireLines("ERROR", 2) // another time
+				w.requireLines("ERROR", 2) // a second time
 			})
 		})
 	}
 }
 
-// Files that are replaced one after the other do not fit together for a moment. That is no trouble.
-func TestCertificateReplacedBeforeItsKey(t *testing.T) {
+// Files that are replaced one after the other do not match for a moment, which is not logged.
+func TestCertificate_ReplacedBeforeItsKey_IsNotLogged(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		folder, fresh := t.TempDir(), t.TempDir()
@@ -201,7 +201,7 @@ func TestCertificateReplacedBeforeItsKey(t *testing.T) {
 	})
 }
 
-func TestCertificateThatEndsSoon(t *testing.T) {
+func TestCertificate_ExpiresSoon_IsAWarning(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		folder := t.TempDir()
@@ -215,11 +215,11 @@ func TestCertificateThatEndsSoon(t *testing.T) {
 	})
 }
 
-// A chain ends with the first of its certificates.
-func TestCertificateChainEnds(t *testing.T) {
+// A chain expires with the first of its certificates.
+func TestCertificate_Chain_ExpiresWithItsFirst(t *testing.T) {
 	t.Parallel()
 	folder := t.TempDir()
-	certFile, keyFile := apptest.Certify(t, folder, inYears(10)) // the authority's ends tomorrow
+	certFile, keyFile := apptest.Certify(t, folder, inYears(10)) // the authority's expires tomorrow
 	leaf, err := os.ReadFile(certFile)
 	require.NoError(t, err)
 	above, err := os.ReadFile(filepath.Join(folder, "ca.crt"))

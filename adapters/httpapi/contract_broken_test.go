@@ -7,8 +7,7 @@ import (
 	"pgregory.net/rapid"
 )
 
-// breakIt makes of a request one that nobody may take. It is true where the result is for no
-// operation at all.
+// breakIt makes a request invalid. It returns true if the result matches no operation.
 func (w *walk) breakIt(m *message) (stray bool) {
 	switch {
 	case w.oneIn(6, "no such path"):
@@ -68,10 +67,6 @@ func (w *walk) breakBody(m *message) {
 		"media type", "no media type", "coding", "query", "UTF-8", "wrong type", "wrong amount", "wrong currency",
 	}).Draw(w.Case, "body")
 	wrap := func(more string) { m.body = strings.TrimSuffix(m.body, "}") + "," + more + "}" }
-	media := func(lines ...string) {
-		m.header = slices.DeleteFunc(m.header, func(line string) bool { return strings.HasPrefix(line, "Content-Type") })
-		m.header = append(m.header, lines...)
-	}
 	one := func(values ...string) string { return rapid.SampledFrom(values).Draw(w.Case, m.broken) }
 	switch m.broken {
 	case "cut":
@@ -90,14 +85,6 @@ func (w *walk) breakBody(m *message) {
 		m.body += strings.Repeat(" ", 65537)
 	case "no body":
 		m.body = one("", " ", "\n")
-	case "media type":
-		media("Content-Type: " + one("text/plain", "application/xml", "application/json; charset=utf-16", "*/*"))
-	case "no media type":
-		media()
-	case "coding":
-		m.header = append(m.header, "Content-Encoding: "+one("gzip", "br", "x"))
-	case "query":
-		m.query.Set(one("amount", "x"), "1")
 	case "UTF-8":
 		m.body = one("\xFF", "\xEF\xBB\xBF") + m.body
 	case "wrong type":
@@ -107,5 +94,25 @@ func (w *walk) breakBody(m *message) {
 			`" 1"`, `0.001`, `1234567890123456`, `"NaN"`, `01`, `.5`, `1.`, `"+1"`) + `}`
 	case "wrong currency":
 		m.body = `{"order_id":"a","amount":1,"currency":` + one(`"usd"`, `"XXQ"`, `""`, `null`, `1`, `"US"`, `"USD "`) + `}`
+	default:
+		breakAround(m, one)
+	}
+}
+
+// breakAround makes the header or the query of a request invalid, with values that one selects.
+func breakAround(m *message, one func(values ...string) string) {
+	media := func(lines ...string) {
+		m.header = slices.DeleteFunc(m.header, func(line string) bool { return strings.HasPrefix(line, "Content-Type") })
+		m.header = append(m.header, lines...)
+	}
+	switch m.broken {
+	case "media type":
+		media("Content-Type: " + one("text/plain", "application/xml", "application/json; charset=utf-16", "*/*"))
+	case "no media type":
+		media()
+	case "coding":
+		m.header = append(m.header, "Content-Encoding: "+one("gzip", "br", "x"))
+	case "query":
+		m.query.Set(one("amount", "x"), "1")
 	}
 }

@@ -25,24 +25,23 @@ import (
 	"paymentd/ports"
 )
 
-// scenario makes the service give the answer of an example in the contract.
+// scenario makes the service respond with an example of the contract.
 type scenario struct {
 	p       *processor
 	options func(*httpapi.Options)
-	// send sends what the example is the answer to; by default, a right request for the
-	// operation.
+	// send sends the request of the example; by default, a valid request for the operation.
 	send func(s *service, header ...string) answer
-	// again: the same was sent once before, and its answer is another.
+	// again sends the request twice; the example is the second response.
 	again bool
-	// host is what the request names; by default, the address of the service.
+	// host is the host of the request; by default, the address of the service.
 	host string
 	// shows is the caller's API key.
 	shows string
-	// header is what the answer has to have beside what the contract requires.
+	// header is required in the response, in addition to what the contract requires.
 	header map[string]string
 }
 
-// ending has every request end with this error, wherever it comes from.
+// ending is the error of every request.
 func ending(err error) *processor {
 	p := failing(err)
 	p.history = func(context.Context, payment.OrderID) (ports.History, error) { return ports.History{}, err }
@@ -89,7 +88,7 @@ func historyScheduled(t *testing.T) ports.History {
 	}}
 }
 
-// ordinary are the requests of the operations that go well.
+// ordinary are valid requests of the operations.
 var ordinary = map[string]func(*service, ...string) answer{
 	"processPayment": posting(oneRequest),
 	"getPayment":     getting("/payments/order-123"),
@@ -102,7 +101,7 @@ var ordinary = map[string]func(*service, ...string) answer{
 	"getDocsFile":    getting("/docs/start.js"),
 }
 
-// counting stands for the metrics, which are another adapter's.
+// counting stands for the metrics, which belong to another adapter.
 var counting = http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
 	w.Header().Set("Content-Type", "text/plain; version=0.0.4")
 	_, _ = io.WriteString(w, "payments_total 1\n")
@@ -110,12 +109,12 @@ var counting = http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
 
 func panicking(http.ResponseWriter, *http.Request) { panic("x") }
 
-// damaged is what a repository says of a row that it cannot read.
+// damaged is the error of a repository for a row that cannot be read.
 var damaged = &payment.StoredRowError{
 	OrderID: "order-124", Table: "payments", Column: "currency", Problem: `has the unknown code "ZZZ"`,
 }
 
-// scenarios are by the names of the examples.
+// scenarios by the name of the example.
 func scenarios(t *testing.T) map[string]scenario {
 	t.Helper()
 	page := holding(append([]payment.Payment{succeeded(t)}, many(t, 1)...))
@@ -218,11 +217,11 @@ func scenarios(t *testing.T) map[string]scenario {
 		"alive":        {},
 		"ready":        {},
 		"not_ready":    {p: ending(errors.New("x"))},
-		"large_header": {send: nil}, // made below: the path is that of the operation
+		"large_header": {send: nil}, // set below: the path is that of the operation
 	}
 }
 
-// showing is of a caller with a key that the service does not know.
+// showing returns the scenario of a caller with an unknown key.
 func showing(t *testing.T, key, challenge string) scenario {
 	t.Helper()
 	return scenario{
@@ -231,7 +230,7 @@ func showing(t *testing.T, key, challenge string) scenario {
 	}
 }
 
-// lacking is of a caller whose key has a scope, and another one is needed.
+// lacking returns the scenario of a caller whose key has only this scope, which is not sufficient.
 func lacking(t *testing.T, scope apikey.Scope, needed string) scenario {
 	t.Helper()
 	stored := fake.NewKeys()
@@ -244,9 +243,9 @@ func lacking(t *testing.T, scope apikey.Scope, needed string) scenario {
 	}
 }
 
-// Each example in the contract is what the service answers, byte for byte but for the
-// spaces, and in both forms where it is an error.
-func TestContractExamples(t *testing.T) {
+// Each example in the contract equals the response of the service, byte for byte except for spaces,
+// and in both forms if it is an error.
+func TestContract_Examples_AreResponses(t *testing.T) {
 	t.Parallel()
 	all, used := scenarios(t), make(map[string]bool)
 	for _, o := range readContract(t).operations() {
@@ -313,7 +312,7 @@ func (sc scenario) play(t *testing.T, o operation, mediaType string) answer {
 	return got
 }
 
-func TestContractOfMetrics(t *testing.T) {
+func TestContract_Metrics(t *testing.T) {
 	t.Parallel()
 	o := options(t)
 	o.Metrics = counting
@@ -328,8 +327,8 @@ func TestContractOfMetrics(t *testing.T) {
 	}
 }
 
-// What has no examples: the files, and that a client has one already.
-func TestContractOfFiles(t *testing.T) {
+// Responses without examples: files, and 304.
+func TestContract_Files(t *testing.T) {
 	t.Parallel()
 	s := serve(t, &processor{})
 	for _, o := range readContract(t).operations() {

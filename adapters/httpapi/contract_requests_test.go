@@ -28,20 +28,19 @@ import (
 	"paymentd/ports"
 )
 
-// requestsEach is how many requests a service lives through. rapid makes a hundred services.
+// requestsEach is the number of requests to each service. rapid creates a hundred services.
 const requestsEach = 25
 
-// TestContractHolds sends thousands of requests that the contract describes, right ones and
-// broken ones, to services that work. No answer is a 5xx, none is outside of the contract,
-// and nothing that is broken is taken.
+// TestContract_RandomRequests_Hold sends thousands of valid and invalid requests to working services. No response
+// is a 5xx, none contradicts the contract, and no invalid request is accepted.
 //
-// A failure prints its seed, which -rapid.seed takes back. -rapid.checks=N makes N services.
-func TestContractHolds(t *testing.T) {
+// A failure prints its seed for -rapid.seed. -rapid.checks=N creates N services.
+func TestContract_RandomRequests_Hold(t *testing.T) {
 	t.Parallel()
 	operations := readContract(t).operations()
 	for _, o := range operations {
 		if strings.HasSuffix(o.OperationID, "Payment") || o.OperationID == "listPayments" {
-			operations = append(operations, o, o, o) // more is to be found there
+			operations = append(operations, o, o, o) // these have more cases
 		}
 	}
 	seen := make(map[string]bool)
@@ -65,7 +64,7 @@ func TestContractHolds(t *testing.T) {
 	}
 }
 
-// working is the API of a real core, on ports in memory. The gateway declines some orders.
+// working returns the API of a real core with ports in memory. The gateway declines some orders.
 func working(t *testing.T) http.Handler {
 	t.Helper()
 	gateway := fake.NewGateway()
@@ -94,23 +93,23 @@ func (once) Run(_ context.Context, r ports.Round) error {
 	return nil
 }
 
-// walk is what one service is asked.
+// walk is a sequence of requests to one service.
 type walk struct {
 	Case       *rapid.T
 	operations []operation
 	handler    http.Handler
-	cursor     string // the latest that was answered
+	cursor     string // of the latest response
 	seen       map[string]bool
 }
 
-// message is a request before it is written down.
+// message is a request before it is encoded.
 type message struct {
 	method string
 	path   string
 	query  url.Values
 	header []string
 	body   string
-	broken string // how; empty for one that the contract describes
+	broken string // how it is invalid; empty if the contract describes it
 }
 
 func (w *walk) step() {
@@ -126,7 +125,7 @@ func (w *walk) step() {
 	}
 	name := o.OperationID
 	if stray {
-		name, o = "stray", w.operation("getPayment") // which knows the answers to all that is none
+		name, o = "stray", w.operation("getPayment") // has the responses to requests that match no operation
 	}
 	w.seen[fmt.Sprint(name, " ", got.status)] = true
 	head := m.method == http.MethodHead
@@ -153,12 +152,13 @@ func (w *walk) operation(id string) operation {
 	return w.operations[slices.IndexFunc(w.operations, func(o operation) bool { return o.OperationID == id })]
 }
 
-// oneIn is true once in n times. Whole numbers of rapid's are small rather than large.
+// oneIn returns true once in n times. It is not uniform, because rapid prefers small numbers.
 func (w *walk) oneIn(n int, label string) bool {
 	return rapid.SampledFrom(append(make([]bool, n-1), true)).Draw(w.Case, label)
 }
 
-// send writes the request down, and reads it as net/http does. False: that refuses it by itself.
+// send encodes the request, and parses it as net/http does. It returns false if net/http refuses
+// it.
 func (w *walk) send(m message) (answer, bool) {
 	target := m.path
 	if len(m.query) > 0 {
@@ -178,12 +178,12 @@ func (w *walk) send(m message) (answer, bool) {
 		w.Case.Fatal(err)
 	}
 	if m.method == http.MethodHead {
-		body = nil // net/http leaves it out
+		body = nil // net/http omits it
 	}
 	return answer{status: response.StatusCode, header: response.Header, body: string(body)}, true
 }
 
-// message makes a request that the contract describes.
+// message returns a request that the contract describes.
 func (w *walk) message(o operation) message {
 	m := message{method: o.method, path: o.path, query: make(url.Values)}
 	if m.method == http.MethodGet && w.oneIn(5, "as HEAD") {
@@ -217,8 +217,8 @@ func (w *walk) message(o operation) message {
 }
 
 func words(schema *openapi3.Schema) (words []string) {
-	for _, word := range schema.Enum {
-		words = append(words, fmt.Sprint(word))
+	for _, value := range schema.Enum {
+		words = append(words, fmt.Sprint(value))
 	}
 	return words
 }
@@ -228,11 +228,11 @@ func (w *walk) headerValue(p *openapi3.Parameter) string {
 	for _, example := range p.Examples {
 		values = append(values, fmt.Sprint(example.Value.Value))
 	}
-	slices.Sort(values) // a map's order is no seed's
+	slices.Sort(values) // the order of a map does not depend on the seed
 	return rapid.SampledFrom(values).Draw(w.Case, p.Name)
 }
 
-// text makes a string of the schema. Orders come again, so that they meet their payments.
+// text returns a string of the schema. Orders repeat, so that requests find existing payments.
 func (w *walk) text(name string, schema *openapi3.Schema) string {
 	switch {
 	case name == "order_id" && !w.oneIn(10, "new order"):
@@ -240,11 +240,11 @@ func (w *walk) text(name string, schema *openapi3.Schema) string {
 	case name == "currency" && rapid.Bool().Draw(w.Case, "known currency"):
 		return rapid.SampledFrom([]string{"USD", "JPY", "KWD"}).Draw(w.Case, name)
 	case name == "cursor":
-		return w.cursor // which belongs to this list or to another
+		return w.cursor // of this list or another
 	case len(schema.Enum) > 0:
 		return rapid.SampledFrom(words(schema)).Draw(w.Case, name)
 	case schema.Format == "date-time":
-		seconds := rapid.Int64Range(0, 253370764800).Draw(w.Case, name) // to the end of 9998
+		seconds := rapid.Int64Range(0, 253370764800).Draw(w.Case, name) // until the end of 9998
 		return time.Unix(seconds, seconds%1e9).UTC().Format(time.RFC3339Nano)
 	case schema.Type.Is("integer"):
 		return strconv.Itoa(rapid.IntRange(int(*schema.Min), int(*schema.Max)).Draw(w.Case, name))
@@ -257,7 +257,7 @@ func (w *walk) text(name string, schema *openapi3.Schema) string {
 	return ""
 }
 
-// json makes a JSON text of the schema.
+// json returns a JSON value of the schema.
 func (w *walk) json(name string, schema *openapi3.Schema) string {
 	switch {
 	case len(schema.OneOf) > 0:

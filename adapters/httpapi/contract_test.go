@@ -20,7 +20,7 @@ import (
 	"paymentd/core/payment"
 )
 
-// contract is openapi.yaml, read by somebody else's library.
+// contract is openapi.yaml, parsed by kin-openapi.
 type contract struct{ doc *openapi3.T }
 
 func readContract(t testing.TB) contract {
@@ -33,7 +33,7 @@ func readContract(t testing.TB) contract {
 	return contract{doc}
 }
 
-// operation is one of the contract's, with what it takes to look at its answers.
+// operation is an operation of the contract, with what is needed to check its responses.
 type operation struct {
 	*openapi3.Operation
 
@@ -53,14 +53,15 @@ func (c contract) operations() []operation {
 	return all
 }
 
-// everywhere are headers that answers have wherever they come from: the contract tells of
-// them in its description, and net/http adds some.
+// everywhere are headers of any response: the contract has them in its description, and net/http
+// adds some.
 var everywhere = []string{
 	"Cache-Control", "Connection", "Content-Length", "Content-Security-Policy", "Content-Type", "Date",
 	"Ratelimit", "Ratelimit-Policy", "Referrer-Policy", "Strict-Transport-Security", "Vary", "X-Content-Type-Options",
 }
 
-// check says what of an answer is not in the contract, to a GET that may have been sent as HEAD.
+// check returns how the response to a GET, which may have been sent as HEAD, contradicts the
+// contract.
 func (o operation) check(got answer, head bool) error {
 	documented := o.Responses.Status(got.status)
 	if documented == nil {
@@ -93,13 +94,13 @@ func (o operation) check(got answer, head bool) error {
 		Status: got.status, Header: got.header, Body: io.NopCloser(strings.NewReader(got.body)),
 		Options: &openapi3filter.Options{
 			IncludeResponseStatus: true,
-			ExcludeResponseBody:   !strings.Contains(mediaType, "json"), // of texts it knows not all
+			ExcludeResponseBody:   !strings.Contains(mediaType, "json"), // has no decoder for some media types
 		},
 	})
 }
 
-// The lists of words in the contract are those of the domain.
-func TestContractKnowsEveryWord(t *testing.T) {
+// The enumerations in the contract equal those of the domain.
+func TestContract_Enumerations_AreTheDomains(t *testing.T) {
 	t.Parallel()
 	schemas := readContract(t).doc.Components.Schemas
 	words := func(of *openapi3.SchemaRef) (words []string) {
@@ -131,8 +132,8 @@ func TestContractKnowsEveryWord(t *testing.T) {
 	}, words(schemas["Moment"].Value.Properties["kind"]))
 }
 
-// Every route of the service is in the contract, and no other.
-func TestContractHasEveryRoute(t *testing.T) {
+// The contract has exactly the routes of the service.
+func TestContract_Routes_AreComplete(t *testing.T) {
 	t.Parallel()
 	options := options(t)
 	options.Metrics = counting
@@ -148,8 +149,8 @@ func TestContractHasEveryRoute(t *testing.T) {
 	}
 }
 
-// The body of each request in the contract, sent as it stands there, charges.
-func TestContractRequestExamples(t *testing.T) {
+// The body of each request example in the contract charges.
+func TestContract_RequestExamples_Charge(t *testing.T) {
 	t.Parallel()
 	examples := readContract(t).doc.Paths.Value("/payments/process").Post.RequestBody.Value.Content["application/json"].Examples
 	want := map[string]payment.Money{

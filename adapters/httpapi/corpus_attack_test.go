@@ -12,29 +12,30 @@ import (
 	"paymentd/core/payment"
 )
 
-// smuggled is a request that hides in another one.
+// smuggled is a request that is hidden in another one.
 const smuggled = "POST /payments/process HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\n" +
 	"Content-Length: 37\r\n\r\n" + `{"order_id":"smuggled","amount":1.00}`
 
-// old is a request of HTTP/1.0 whose connection is to be kept.
+// old is a request of HTTP/1.0 with keep-alive.
 func old(request string) string {
 	return strings.Replace(strings.Replace(request, "HTTP/1.1", "HTTP/1.0", 1), "Host: x", "Host: x\r\nConnection: keep-alive", 1)
 }
 
-// twoWays are requests whose end one server may see where another does not, so that to one of them a
-// second request begins in the middle of the first. The end of each is followed by another request.
+// twoWays are requests whose end two servers may see in different places, so that for one of them a
+// second request begins in the middle of the first. Each is followed by another request.
 var twoWays = []struct {
 	sent   string
 	status int
 }{
-	// Both framings at once: the chunks count (RFC 9112, section 6.1), and the connection ends.
+	// Both framings at once: the chunks count (RFC 9112, section 6.1), and the connection is
+	// closed.
 	{framed("Content-Length: 40\r\nTransfer-Encoding: chunked", "28\r\n"+oneRequest+"\r\n0\r\n\r\n"), 200},
 	{framed("Transfer-Encoding: chunked\r\nContent-Length: 5", "0\r\n\r\n"), 400},
 	{framed("Content-Length: 5\nTransfer-Encoding: chunked", "0\r\n\r\n"), 400},
 	{"GET /healthz HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\nContent-Length: 5\r\n\r\n0\r\n\r\n", 200},
 	{"OPTIONS * HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\nContent-Length: 5\r\n\r\n0\r\n\r\n", 404},
 
-	// A framing that some servers pass over.
+	// A framing that some servers ignore.
 	{framed("Transfer-Encoding : chunked\r\nContent-Length: 5", "0\r\n\r\n"), 400},
 	{framed("Transfer-Encoding: \x0bchunked\r\nContent-Length: 5", "0\r\n\r\n"), 400},
 	{framed("Transfer-Encoding: chunked\x00\r\nContent-Length: 5", "0\r\n\r\n"), 400},
@@ -48,7 +49,7 @@ var twoWays = []struct {
 	{framed("Content-Length: +40", oneRequest), 400},
 	{framed("Content-Length : 40", oneRequest), 400},
 
-	// Chunks that some servers read in another way.
+	// Chunks that servers parse in different ways.
 	{framed("Transfer-Encoding: chunked", "28\n"+oneRequest+"\n0\n\n"), 400},
 	{framed("Transfer-Encoding: chunked", "28;a=\"\n\"\r\n"+oneRequest+"\r\n0\r\n\r\n"), 400},
 	{framed("Transfer-Encoding: chunked", "0x28\r\n"+oneRequest+"\r\n0\r\n\r\n"), 400},
@@ -58,12 +59,12 @@ var twoWays = []struct {
 	{old(framed("Transfer-Encoding: chunked\r\nContent-Length: 40", oneRequest)), 200},
 	{old(framed("Content-Length: 40", oneRequest)), 200},
 
-	// HTTP/2, which is not spoken here: its preface reads as a request with a body of "SM".
+	// HTTP/2, which is not supported: its preface parses as a request with a body of "SM".
 	{"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n\x00\x00\x00\x04\x00\x00\x00\x00\x00", 404},
 }
 
-// Whatever the first request is taken for, what follows it is never read.
-func TestRequestsThatHideAnother(t *testing.T) {
+// In every case, what follows the first request is not read.
+func TestSmuggledRequest_IsNotRead(t *testing.T) {
 	t.Parallel()
 	for _, test := range twoWays {
 		t.Run("", func(t *testing.T) {
@@ -79,7 +80,7 @@ func TestRequestsThatHideAnother(t *testing.T) {
 			require.Equal(t, test.status, got.status, "%q %s", test.sent, got.body)
 			require.True(t, got.closes)
 			more, err := io.ReadAll(answers)
-			if err == nil { // or the end came as a reset, since something was left unread
+			if err == nil { // or a reset, because some input was not read
 				require.Empty(t, string(more), "%q", test.sent)
 			}
 			p.mu.Lock()
@@ -91,9 +92,9 @@ func TestRequestsThatHideAnother(t *testing.T) {
 	}
 }
 
-// Lines that are folded, and lines that end with a line feed alone, are what RFC 9112 lets a server
-// take them for (sections 5.2 and 2.2), and name no other framing.
-func TestUnusualLines(t *testing.T) {
+// Folded lines and lines that end with a line feed only have the meaning that RFC 9112 allows
+// (sections 5.2 and 2.2), and set no other framing.
+func TestUnusualLines_NameNoOtherFraming(t *testing.T) {
 	t.Parallel()
 	for _, sent := range []string{
 		framed("X: y\r\n Transfer-Encoding: chunked\r\nContent-Length: 40", oneRequest),
@@ -107,8 +108,8 @@ func TestUnusualLines(t *testing.T) {
 	}
 }
 
-// What a client sends and is sent back can break no line of the answer, nor of the log.
-func TestLinesCannotBeInjected(t *testing.T) {
+// Client input that is returned cannot inject a line into the response or the log.
+func TestClientInput_InjectsNoLine(t *testing.T) {
 	t.Parallel()
 	const evil = "\r\nX-Injected: 1\r\n\r\n<script>"
 	encoded := strings.NewReplacer("\r", "%0d", "\n", "%0a", " ", "%20", ":", "%3a", "<", "%3c", ">", "%3e").Replace(evil)
@@ -137,7 +138,7 @@ func TestLinesCannotBeInjected(t *testing.T) {
 		require.Equal(t, status, got.status, "%q %s", sent, got.body)
 		require.Empty(t, got.header.Values("X-Injected"), "%q", sent)
 		require.NotContains(t, got.body, "\nX-Injected", "%q", sent)
-		if strings.Contains(got.body, "<script>") { // told as JSON, which no browser takes for a page
+		if strings.Contains(got.body, "<script>") { // as JSON, which browsers do not render
 			require.Equal(t, "application/json", got.header.Get("Content-Type"))
 			require.Equal(t, "nosniff", got.header.Get("X-Content-Type-Options"))
 		}
@@ -148,8 +149,8 @@ func TestLinesCannotBeInjected(t *testing.T) {
 	require.Empty(t, p.lookedUp)
 }
 
-// Paths that other servers resolve lead nowhere but where their letters say.
-func TestPathTricks(t *testing.T) {
+// Paths that other servers normalize are used literally.
+func TestPath_IsUsedLiterally(t *testing.T) {
 	t.Parallel()
 	p := answering(approved)
 	s := serve(t, p)

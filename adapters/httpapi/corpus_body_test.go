@@ -61,7 +61,7 @@ var malformedBodies = []struct{ body, sentence string }{
 	{strings.Repeat(`{"amount":`, 6_000), saysEnds},
 	{`{"amount":` + strings.Repeat("[", 60_000) + strings.Repeat("]", 5_000) + "}", saysByte("10")},
 
-	// Something after it.
+	// Trailing data.
 	{oneRequest + oneRequest, saysTrailing},
 	{oneRequest + "\n" + oneRequest, saysTrailing},
 	{oneRequest + "}", saysTrailing},
@@ -94,7 +94,7 @@ var malformedBodies = []struct{ body, sentence string }{
 	{`{"order_id":"order\u12","amount":1}`, saysByte("12")},
 	{`{"order_id":"order-123,"amount":1}`, saysByte("24")},
 
-	// Text that is no text.
+	// Invalid text.
 	{"{\"order_id\":\"order-\xff\",\"amount\":1}", saysUTF8},
 	{"{\"order_id\":\"order-\xc3\",\"amount\":1}", saysUTF8},
 	{"{\"order_id\":\"order-\xc0\xaf\",\"amount\":1}", saysUTF8},
@@ -125,7 +125,7 @@ var malformedBodies = []struct{ body, sentence string }{
 	{`{"order_id":"a","AMOUNT":1}`, `the member "AMOUNT" must be written "amount"`},
 	{`{"orderId":"a","amount":1}`, saysUnknown(`"orderId"`)},
 
-	// No client can put these into a path.
+	// Clients cannot put these into a path.
 	{`{"order_id":".","amount":1}`, saysSteps},
 	{`{"order_id":"..","amount":1}`, saysSteps},
 	{`{"order_id":"\u002e\u002E","amount":1}`, saysSteps},
@@ -211,7 +211,7 @@ var malformedBodies = []struct{ body, sentence string }{
 	{`{"order_id":"a","amount":1.2345,"currency":"KWD"}`, "amount must have at most 3 decimals in KWD"},
 }
 
-func TestMalformedBodies(t *testing.T) {
+func TestMalformedBody_IsRefused(t *testing.T) {
 	t.Parallel()
 	p := answering(approved)
 	s := serve(t, p)
@@ -224,9 +224,8 @@ func TestMalformedBodies(t *testing.T) {
 	p.requireUntouched(t)
 }
 
-// An answer to a refused request does not say what it was refused for in the sender's own
-// words, beyond a bounded name in plain ASCII.
-func TestSentencesAreShortAndPlain(t *testing.T) {
+// The response to a refused request quotes client input only as a bounded name in plain ASCII.
+func TestErrorSentence_IsShortASCII(t *testing.T) {
 	t.Parallel()
 	for _, test := range malformedBodies {
 		require.Regexp(t, `^[ -~]{10,130}$`, test.sentence)

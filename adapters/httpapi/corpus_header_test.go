@@ -15,18 +15,17 @@ const (
 	saysUnread    = "the body is incomplete; send as much as Content-Length or the chunks announce"
 	saysNoQuery   = "this path takes no query string; put order_id, amount and currency into the JSON body"
 	saysNoPath    = "there is no such path; in an order id, write / as %2F"
-	// saysNetHTTP stands for an answer that net/http gives by itself, in plain text.
+	// saysNetHTTP stands for a plain-text response of net/http itself.
 	saysNetHTTP = ""
 )
 
-// httpRequest is a request to charge as bytes, with these lines in place of its
-// Content-Type.
+// httpRequest is a request to charge as bytes, with these lines instead of its Content-Type.
 func httpRequest(lines ...string) string {
 	return fmt.Sprintf("POST /payments/process HTTP/1.1\r\nHost: x\r\nContent-Length: %d\r\n%s\r\n\r\n%s",
 		len(oneRequest), strings.Join(lines, "\r\n"), oneRequest)
 }
 
-// framed is one with everything that frames its body given.
+// framed is a request with all its framing given.
 func framed(framing, body string) string {
 	return "POST /payments/process HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\n" + framing + "\r\n\r\n" + body
 }
@@ -37,7 +36,7 @@ func atTarget(target string) string {
 
 func looking(path string) string { return "GET " + path + " HTTP/1.1\r\nHost: x\r\n\r\n" }
 
-// malformedRequests are refused, byte for byte as they are here.
+// malformedRequests are refused as they are here, byte for byte.
 var malformedRequests = []struct {
 	sent     string
 	status   int
@@ -67,7 +66,7 @@ var malformedRequests = []struct {
 	{httpRequest("Content-Type: application/json", "Content-Encoding: utf-8"), 415, saysCoding},
 	{httpRequest("Content-Type: text/plain", "Expect: 100-continue"), 415, saysMediaType},
 
-	// Bodies that are too large, or end before their end.
+	// Bodies that are too large or truncated.
 	{framed("Content-Length: 65537", ""), 413, saysTooLarge},
 	{framed("Content-Length: 9223372036854775807", ""), 413, saysTooLarge},
 	{framed("Content-Length: 65537\r\nExpect: 100-continue", ""), 413, saysTooLarge},
@@ -82,7 +81,7 @@ var malformedRequests = []struct {
 	{framed("X: no framing at all", ""), 400, saysEmpty},
 	{framed("Content-Length: 39", oneRequest), 400, saysEnds},
 
-	// Query strings, and paths that look alike.
+	// Query strings, and similar paths.
 	{atTarget("/payments/process?amount=1"), 400, saysNoQuery},
 	{atTarget("/payments/process?order_id=x&amount=1"), 400, saysNoQuery},
 	{atTarget("/payments/process??"), 400, saysNoQuery},
@@ -111,7 +110,7 @@ var malformedRequests = []struct {
 	{looking("/payments/a/b"), 404, saysNoPath},
 	{looking("/payments/"), 404, saysNoPath},
 
-	// What is not HTTP: net/http answers these before we are asked.
+	// net/http responds to what is not HTTP before the API does.
 	{looking("/payments/%"), 400, saysNetHTTP},
 	{looking("/payments/%2"), 400, saysNetHTTP},
 	{looking("/payments/%zz"), 400, saysNetHTTP},
@@ -149,7 +148,7 @@ var malformedRequests = []struct {
 	{framed("Transfer-Encoding: xchunked", oneRequest), 501, saysNetHTTP},
 }
 
-func TestMalformedRequests(t *testing.T) {
+func TestMalformedRequest_IsRefused(t *testing.T) {
 	t.Parallel()
 	p := answering(approved)
 	s := serve(t, p)
@@ -165,8 +164,8 @@ func TestMalformedRequests(t *testing.T) {
 	p.requireUntouched(t)
 }
 
-// A body that stops is answered as well, though usually nobody is there to hear it.
-func TestBodyThatStops(t *testing.T) {
+// A truncated body gets a response, although usually the client has disconnected.
+func TestTruncatedBody_IsRefused(t *testing.T) {
 	t.Parallel()
 	p := answering(approved)
 	s := serve(t, p)
@@ -178,8 +177,8 @@ func TestBodyThatStops(t *testing.T) {
 	p.requireUntouched(t)
 }
 
-// These are unusual, and mean one thing only.
-func TestUnusualRequestsThatAreFine(t *testing.T) {
+// These are unusual but unambiguous.
+func TestUnusualRequest_Unambiguous_IsAccepted(t *testing.T) {
 	t.Parallel()
 	for _, sent := range []string{
 		atTarget("/payments/process?"),

@@ -52,7 +52,7 @@ func (c *caller) answer() answer {
 	return (&service{t: c.t}).read(response)
 }
 
-// requireHangUp says that the server ends the connection, with no word, after this long.
+// requireHangUp requires that the server closes the connection without a response, after this time.
 func (c *caller) requireHangUp(after time.Duration) {
 	c.t.Helper()
 	began := time.Now()
@@ -62,7 +62,7 @@ func (c *caller) requireHangUp(after time.Duration) {
 	require.Equal(c.t, after, time.Since(began))
 }
 
-// inVirtualTime runs a test against a server whose clock jumps when all is waiting.
+// inVirtualTime runs a test against a server in virtual time.
 func inVirtualTime(t *testing.T, p httpapi.Processor, test func(dial func() *caller, log *logbook)) {
 	t.Helper()
 	inVirtualTimeWith(t, p, options(t), test)
@@ -94,7 +94,7 @@ const (
 	late       = "the body did not arrive in time; send the same request again, and faster"
 )
 
-func TestSlowHeader(t *testing.T) {
+func TestServer_SlowHeader_ClosesConnection(t *testing.T) {
 	t.Parallel()
 	p := answering(approved)
 	inVirtualTime(t, p, func(dial func() *caller, _ *logbook) {
@@ -107,13 +107,13 @@ func TestSlowHeader(t *testing.T) {
 	p.requireUntouched(t)
 }
 
-func TestSlowBody(t *testing.T) {
+func TestServer_SlowBody_Returns408(t *testing.T) {
 	t.Parallel()
 	p := answering(approved)
 	inVirtualTime(t, p, func(dial func() *caller, log *logbook) {
 		c, began := dial(), time.Now()
 		c.send(postHeader)
-		for range 9 { // a byte a second keeps nobody waiting for longer
+		for range 9 { // a byte per second does not extend the deadline
 			time.Sleep(time.Second)
 			c.send("{")
 		}
@@ -128,8 +128,8 @@ func TestSlowBody(t *testing.T) {
 	p.requireUntouched(t)
 }
 
-// Nobody waits for a body that is too large by its own account.
-func TestAnnouncedBodyThatIsTooLarge(t *testing.T) {
+// A body that is too large according to its Content-Length is refused at once.
+func TestServer_ContentLengthTooLarge_Returns413(t *testing.T) {
 	t.Parallel()
 	inVirtualTime(t, &processor{}, func(dial func() *caller, _ *logbook) {
 		c, began := dial(), time.Now()
@@ -141,8 +141,8 @@ func TestAnnouncedBodyThatIsTooLarge(t *testing.T) {
 	})
 }
 
-// A body that nobody wants holds a connection no longer than one that is read.
-func TestSlowBodyOfARefusedRequest(t *testing.T) {
+// A body that is not needed holds a connection no longer than one that is read.
+func TestServer_SlowBodyOfRefusedRequest_ClosesConnection(t *testing.T) {
 	t.Parallel()
 	inVirtualTime(t, &processor{}, func(dial func() *caller, _ *logbook) {
 		c, began := dial(), time.Now()
@@ -154,9 +154,9 @@ func TestSlowBodyOfARefusedRequest(t *testing.T) {
 	})
 }
 
-// A payment may take longer than all deadlines of its connection, and the connection can
-// be used again, with its deadlines in force.
-func TestLongPayment(t *testing.T) {
+// A payment may take longer than all deadlines of its connection. Afterwards the connection can be
+// reused, with its deadlines in force.
+func TestServer_LongPayment_KeepsConnection(t *testing.T) {
 	t.Parallel()
 	p := &processor{process: func(ctx context.Context, _ core.Request) (core.Answer, error) {
 		time.Sleep(5 * time.Minute)
@@ -176,7 +176,7 @@ func TestLongPayment(t *testing.T) {
 	})
 }
 
-func TestLongLookUp(t *testing.T) {
+func TestServer_LongLookUp_KeepsConnection(t *testing.T) {
 	t.Parallel()
 	p := &processor{history: func(ctx context.Context, _ payment.OrderID) (ports.History, error) {
 		time.Sleep(time.Minute)
@@ -189,9 +189,9 @@ func TestLongLookUp(t *testing.T) {
 	})
 }
 
-// A database that does not answer makes a service that is not ready, before the probe
-// gives up.
-func TestReadinessHasADeadline(t *testing.T) {
+// If the database does not respond, the service reports that it is not ready before the probe times
+// out.
+func TestReady_SlowDatabase_TimesOut(t *testing.T) {
 	t.Parallel()
 	p := &processor{ready: func(ctx context.Context) error { <-ctx.Done(); return ctx.Err() }}
 	inVirtualTime(t, p, func(dial func() *caller, _ *logbook) {
@@ -202,7 +202,7 @@ func TestReadinessHasADeadline(t *testing.T) {
 	})
 }
 
-func TestIdleConnection(t *testing.T) {
+func TestServer_IdleConnection_IsClosed(t *testing.T) {
 	t.Parallel()
 	inVirtualTime(t, answering(approved), func(dial func() *caller, _ *logbook) {
 		c := dial()
@@ -212,8 +212,8 @@ func TestIdleConnection(t *testing.T) {
 	})
 }
 
-// An answer that the router gives by itself has a deadline, too.
-func TestClientThatDoesNotReadItsAnswer(t *testing.T) {
+// A response of the router itself has a deadline, too.
+func TestServer_UnreadResponse_ClosesConnection(t *testing.T) {
 	t.Parallel()
 	inVirtualTime(t, answering(approved), func(dial func() *caller, _ *logbook) {
 		for _, request := range []string{postHeader + oneRequest, "OPTIONS /payments HTTP/1.1\r\nHost: x\r\n\r\n"} {
@@ -225,8 +225,8 @@ func TestClientThatDoesNotReadItsAnswer(t *testing.T) {
 	})
 }
 
-// An answer larger than net/http's buffers fails in our hands, and the log says so.
-func TestClientThatStopsReading(t *testing.T) {
+// A response that is larger than net/http's buffers fails while it is written, and is logged.
+func TestServer_ClientStopsReading_IsLogged(t *testing.T) {
 	t.Parallel()
 	payments := many(t, 150)
 	inVirtualTime(t, holding(payments), func(dial func() *caller, log *logbook) {
@@ -241,7 +241,7 @@ func TestClientThatStopsReading(t *testing.T) {
 	})
 }
 
-func TestClientThatGoesAwayWhileItWaits(t *testing.T) {
+func TestServer_ClientDisconnects_IsLogged(t *testing.T) {
 	t.Parallel()
 	p := &processor{process: func(ctx context.Context, _ core.Request) (core.Answer, error) {
 		<-ctx.Done()
@@ -260,7 +260,7 @@ func TestClientThatGoesAwayWhileItWaits(t *testing.T) {
 	})
 }
 
-func TestRequestsBeyondTheLimit(t *testing.T) {
+func TestServer_BeyondMaxRequests_Returns503(t *testing.T) {
 	t.Parallel()
 	release := make(chan struct{})
 	p := &processor{process: func(context.Context, core.Request) (core.Answer, error) {

@@ -14,8 +14,8 @@ import (
 	"paymentd/core/payment"
 )
 
-// FuzzDecode holds the decoder to a judge that shares no code with it: encoding/json as a
-// whole for the syntax and the values, and a count of colons for the names that it drops.
+// FuzzDecode compares the decoder with a reference that shares no code with it: encoding/json for
+// the syntax and the values, and a count of colons for the names that it drops.
 func FuzzDecode(f *testing.F) {
 	usd, err := payment.ParseCurrency("USD")
 	require.NoError(f, err)
@@ -48,8 +48,7 @@ func FuzzDecode(f *testing.F) {
 	})
 }
 
-// requireRefusal says that an error is one that clients are told, in a short sentence of
-// plain ASCII.
+// requireRefusal requires an error that clients get, as a short sentence of plain ASCII.
 func requireRefusal(t *testing.T, err error) {
 	t.Helper()
 	var refused *refusal
@@ -58,7 +57,7 @@ func requireRefusal(t *testing.T, err error) {
 	require.Regexp(t, `^[ -~]{10,240}$`, err.Error())
 }
 
-// judge returns what a body means, where it means one thing only.
+// judge returns what a body means if it is unambiguous.
 func judge(body []byte, standard payment.Currency) (r core.Request, meant bool) {
 	d := json.NewDecoder(bytes.NewReader(body))
 	d.UseNumber()
@@ -88,7 +87,7 @@ func judge(body []byte, standard payment.Currency) (r core.Request, meant bool) 
 	return core.Request{OrderID: order, Money: money}, err == nil && err2 == nil
 }
 
-// countMembers counts the members of the outermost object of valid JSON, by their colons.
+// countMembers counts the members of the outermost object of valid JSON by their colons.
 func countMembers(body string) int {
 	count, depth := 0, 0
 	for inText := false; body != ""; body = body[1:] {

@@ -7,8 +7,8 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// Whatever is answered, browsers are told to run nothing of it and to frame it nowhere.
-func TestSecurityHeadersAreOnEveryAnswer(t *testing.T) {
+// Every response forbids browsers to execute or frame it.
+func TestSecurityHeaders_EveryResponse(t *testing.T) {
 	t.Parallel()
 	o := options(t)
 	o.Metrics = http.HandlerFunc(panicking)
@@ -30,8 +30,8 @@ func TestSecurityHeadersAreOnEveryAnswer(t *testing.T) {
 	}
 }
 
-// The page may send payments only where no money moves.
-func TestPageChargesTheSandboxAlone(t *testing.T) {
+// The page can send payments only if no money moves.
+func TestDocsPage_ChargesSandboxOnly(t *testing.T) {
 	t.Parallel()
 	o := options(t)
 	require.Contains(t, serveWith(t, &processor{}, o).get("/docs").body, `data-charge="false"`)

@@ -141,6 +141,12 @@ var (
 			"send it again later",
 		retryAfter: 2 * time.Second,
 	}
+	problemNotWritable = problem{
+		name: problemNoDatabase.name, status: problemNoDatabase.status, title: problemNoDatabase.title,
+		sentence: "the database accepts no writes; nothing was charged by this request; " +
+			"send it again later",
+		retryAfter: problemNoDatabase.retryAfter,
+	}
 	problemInDoubt = problem{
 		name: "outcome-in-doubt", status: http.StatusServiceUnavailable, title: "Outcome in doubt",
 		sentence: "the connection to the database was lost before it confirmed that this request was stored; " +
@@ -193,41 +199,56 @@ func (r *refusal) withCause(cause error) *refusal {
 	return r
 }
 
+// sentinels maps the sentinel errors of the core and the ports. The first match counts.
+var sentinels = []struct {
+	err     error
+	problem problem
+	logged  bool // with the error as the cause
+}{
+	{core.ErrBusy, problemBusy, false},
+	{core.ErrForeignGateway, problemOtherGateway, false},
+	{core.ErrMismatch, problemMismatch, false},
+	{ports.ErrNotFound, problemNoPayment, false},
+	{ports.ErrInDoubt, problemInDoubt, true}, // before ErrUnavailable, because an error may wrap both
+	{ports.ErrNotWritable, problemNotWritable, true},
+	{ports.ErrUnavailable, problemNoDatabase, true},
+}
+
 // refusalOf maps an error to the response.
 func refusalOf(ctx context.Context, err error) *refusal {
-	var refused *refusal
-	var field *payment.FieldError
-	var stored *payment.StoredRowError
-	var routing *echo.HTTPError
-	switch {
-	case errors.As(err, &refused):
+	if refused, ok := errors.AsType[*refusal](err); ok {
 		return refused
-	case errors.As(err, &stored): // first, because it may be wrapped in one of the errors below
+	}
+	// Before the sentinels, because one of them may wrap it.
+	if _, ok := errors.AsType[*payment.StoredRowError](err); ok {
 		return refuse(problemStoredRow).withCause(err)
-	case errors.As(err, &field):
+	}
+	if field, ok := errors.AsType[*payment.FieldError](err); ok {
 		return refuse(problemField).withSentence(field.Message)
-	case errors.Is(err, core.ErrBusy):
-		return refuse(problemBusy)
-	case errors.Is(err, core.ErrForeignGateway):
-		return refuse(problemOtherGateway)
-	case errors.Is(err, core.ErrMismatch):
-		return refuse(problemMismatch)
-	case errors.Is(err, ports.ErrNotFound):
-		return refuse(problemNoPayment)
-	case errors.Is(err, ports.ErrInDoubt): // before ErrUnavailable, because an error may wrap both
-		return refuse(problemInDoubt).withCause(err)
-	case errors.Is(err, ports.ErrNotWritable):
-		return refuse(problemNoDatabase).withSentence("the database accepts no writes; nothing was charged by this request; " +
-			"send it again later").withCause(err)
-	case errors.Is(err, ports.ErrUnavailable):
-		return refuse(problemNoDatabase).withCause(err)
+	}
+	for _, s := range sentinels {
+		switch {
+		case !errors.Is(err, s.err):
+		case s.logged:
+			return refuse(s.problem).withCause(err)
+		default:
+			return refuse(s.problem)
+		}
+	}
+	return refusalOfRequest(ctx, err)
+}
+
+// refusalOfRequest maps an error of the request's context, or of the router.
+func refusalOfRequest(ctx context.Context, err error) *refusal {
+	routing, _ := errors.AsType[*echo.HTTPError](err)
+	switch {
 	case errors.Is(err, context.Canceled) && ctx.Err() != nil:
 		return refuse(problemClientGone)
 	case errors.Is(err, context.Canceled), errors.Is(err, context.DeadlineExceeded):
 		return refuse(problemCutShort).withCause(err)
-	case errors.As(err, &routing) && routing.Code == http.StatusNotFound:
+	case routing != nil && routing.Code == http.StatusNotFound:
 		return refuse(problemNoPath)
-	case errors.As(err, &routing) && routing.Code == http.StatusMethodNotAllowed:
+	case routing != nil && routing.Code == http.StatusMethodNotAllowed:
 		return refuse(problemMethod) // the router has set Allow
 	}
 	return refuse(problemInternal).withCause(err)

@@ -13,9 +13,8 @@ import (
 	"paymentd/ports"
 )
 
-// TestNotReady answers with a sentence that says of what kind the reason is, and no more: the reason
-// itself is for the log, once.
-func TestNotReady(t *testing.T) {
+// The response has only the kind of the reason; the reason itself is logged once.
+func TestReady_NotReady_HasAReasonAndOneLogLine(t *testing.T) {
 	t.Parallel()
 	for name, test := range map[string]struct {
 		err   error

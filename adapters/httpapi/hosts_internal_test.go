@@ -7,7 +7,7 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-func TestHosts(t *testing.T) {
+func TestHosts_Accept(t *testing.T) {
 	t.Parallel()
 	allowed, err := ParseHosts("Pay.Internal., [2001:DB8::7] ,10.0.0.7,,my_service")
 	require.NoError(t, err)

@@ -11,9 +11,9 @@ import (
 	"paymentd/adapters/httpapi"
 )
 
-// TestHost_WithoutKeysOnlyThisMachine sends what a page of another site makes a browser send, after
-// DNS rebinding, and variations on it.
-func TestHost_WithoutKeysOnlyThisMachine(t *testing.T) {
+// The requests are those that a page of another site makes a browser send after DNS rebinding, and
+// variations.
+func TestHost_NoKeys_OnlyThisMachine(t *testing.T) {
 	t.Parallel()
 	const post = "POST %s HTTP/1.1\r\n%sContent-Type: application/json\r\nContent-Length: 40\r\nConnection: close\r\n\r\n" + oneRequest
 	for name, c := range map[string]struct {
@@ -50,8 +50,8 @@ func TestHost_WithoutKeysOnlyThisMachine(t *testing.T) {
 	require.Equal(t, 421, s.raw("GET /payments HTTP/1.0\r\n\r\n").status, "no name at all")
 }
 
-// TestHost_OfEveryRoute has the probes alone served under any name.
-func TestHost_OfEveryRoute(t *testing.T) {
+// Only the probes are served under any name.
+func TestHost_EveryRoute_IsChecked(t *testing.T) {
 	t.Parallel()
 	for _, keys := range []bool{false, true} {
 		o := options(t)
@@ -73,8 +73,8 @@ func TestHost_OfEveryRoute(t *testing.T) {
 	}
 }
 
-// TestCrossSitePostOfText is what a page may send to another site without asking: as text.
-func TestCrossSitePostOfText(t *testing.T) {
+// A page may send text to another site without a preflight.
+func TestCrossSitePost_Text_IsRefused(t *testing.T) {
 	t.Parallel()
 	for _, mediaType := range []string{"text/plain", "text/plain;charset=UTF-8", "application/x-www-form-urlencoded", "multipart/form-data; boundary=x"} {
 		p := answering(approved)

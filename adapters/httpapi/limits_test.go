@@ -37,16 +37,16 @@ func TestParseRate(t *testing.T) {
 	}
 }
 
-// requireQuota says what an answer tells of the quotas.
+// requireQuota requires these RateLimit headers.
 func (a answer) requireQuota(t *testing.T, policies, left []string) {
 	t.Helper()
 	require.Equal(t, policies, a.header.Values("RateLimit-Policy"))
 	require.Equal(t, left, a.header.Values("RateLimit"))
 }
 
-// An address has its quota for all of /payments and the metrics, whatever the answers are. It is
-// asked for before the key, and comes back with time.
-func TestLimitPerAddress(t *testing.T) {
+// An address has one quota for all of /payments and the metrics, for all responses. It is checked
+// before the key, and grows with time.
+func TestLimit_PerAddress(t *testing.T) {
 	t.Parallel()
 	p, o := answering(approved), options(t)
 	o.Keys = holders(t, fake.NewKeys(), keyOfShop)
@@ -95,18 +95,18 @@ func TestLimitPerAddress(t *testing.T) {
 		require.Equal(t, "1", ask(post).header.Get("Retry-After"), "rounded up")
 		require.Len(t, p.requests, 1)
 		time.Sleep(time.Second)
-		require.Equal(t, 200, ask(post).status, "as was told")
+		require.Equal(t, 200, ask(post).status, "after Retry-After")
 		require.Equal(t, 429, ask(post).status)
 		require.Len(t, p.requests, 2)
 		for _, line := range log.entries(t) {
-			_, told := line["client"]
-			require.Equal(t, line["status"] == 401.0 || line["status"] == 429.0 || line["route"] == "/payments/process", told, line)
+			_, logged := line["client"]
+			require.Equal(t, line["status"] == 401.0 || line["status"] == 429.0 || line["route"] == "/payments/process", logged, line)
 		}
 	})
 }
 
-// A key has its quota wherever it is used, and another key has another. Without keys there is none.
-func TestLimitPerKey(t *testing.T) {
+// A key has one quota for all addresses, and each key has its own. Without keys there is none.
+func TestLimit_PerKey(t *testing.T) {
 	t.Parallel()
 	p, o := answering(approved), options(t)
 	o.Keys = holders(t, fake.NewKeys(), keyOfShop, keyOfOther)
@@ -124,7 +124,7 @@ func TestLimitPerKey(t *testing.T) {
 		require.Equal(t, "1800", got.header.Get("Retry-After"))
 	}
 	require.Equal(t, 200, s.post(oneRequest, "Authorization: Bearer "+keyOfOther).status)
-	got := s.get("/payments") // a guess costs no key anything
+	got := s.get("/payments") // an unknown key uses no key's quota
 	require.Equal(t, 401, got.status)
 	got.requireQuota(t, policies[:1], []string{`"address";r=3;t=400`})
 	require.Equal(t, 200, s.get("/payments", "Authorization: Bearer "+keyOfOther).status)
@@ -139,8 +139,8 @@ func TestLimitPerKey(t *testing.T) {
 	}
 }
 
-// Keys cannot be guessed at leisure: the right one is not taken either once the quota is used up.
-func TestGuessingKeysIsLimited(t *testing.T) {
+// After the quota is used up, the right key is refused as well.
+func TestLimit_UnknownKeys_AreCounted(t *testing.T) {
 	t.Parallel()
 	p, o := answering(approved), options(t)
 	o.Keys, o.LimitPerAddress = holders(t, fake.NewKeys(), keyOfShop), httpapi.Rate{Requests: 20, Window: time.Hour}
@@ -153,7 +153,7 @@ func TestGuessingKeysIsLimited(t *testing.T) {
 	p.requireUntouched(t)
 }
 
-// forgeries say that a request comes from elsewhere, each from another place.
+// forgeries are headers that claim another client address, each a different one.
 func forgeries(n int) [][]string {
 	address := "198.51.100." + strconv.Itoa(n)
 	return [][]string{
@@ -169,9 +169,9 @@ func forgeries(n int) [][]string {
 	}
 }
 
-func TestForgedAddressesGiveNoOtherQuota(t *testing.T) {
+func TestLimit_ForgedAddress_IsIgnored(t *testing.T) {
 	t.Parallel()
-	for _, trusted := range []string{"", "192.0.2.0/24"} { // who connects is none of these
+	for _, trusted := range []string{"", "192.0.2.0/24"} { // the peer is not in this range
 		p, o := answering(approved), options(t)
 		o.LimitPerAddress = httpapi.Rate{Requests: 1, Window: time.Hour}
 		o.TrustedProxies, _ = httpapi.ParseProxies(trusted)
@@ -189,9 +189,9 @@ func TestForgedAddressesGiveNoOtherQuota(t *testing.T) {
 	}
 }
 
-// Behind a proxy that is believed, each client has a quota of its own, and cannot leave it: what he
-// says stands left of what the proxy says.
-func TestClientsBehindAProxy(t *testing.T) {
+// Each client behind a trusted proxy has its own quota, and cannot change it, because its own
+// entries are before those of the proxy.
+func TestLimit_BehindProxy_IsPerClient(t *testing.T) {
 	t.Parallel()
 	p, o := answering(approved), options(t)
 	o.LimitPerAddress = httpapi.Rate{Requests: 1, Window: time.Hour}
@@ -214,8 +214,8 @@ func TestClientsBehindAProxy(t *testing.T) {
 	require.NotContains(t, s.log.lines.String(), "198.51.100.")
 }
 
-// The Go client waits as long as it is told, and its payment gets through.
-func TestClientHonoursTheLimit(t *testing.T) {
+// The Go client waits as long as Retry-After says, and its payment succeeds.
+func TestLimit_GoClient_WaitsAndSucceeds(t *testing.T) {
 	t.Parallel()
 	p, o := answering(approved), options(t)
 	o.LimitPerAddress = httpapi.Rate{Requests: 1, Window: time.Minute}
@@ -234,7 +234,7 @@ func TestClientHonoursTheLimit(t *testing.T) {
 	})
 }
 
-// payOne has no context of the test: that is outside of the bubble.
+// payOne has no context of the test, because that belongs to outside of the bubble.
 func payOne(c *client.Client, order string) error {
 	_, err := c.Pay(context.Background(), client.Payment{OrderID: order, Amount: "1.00"})
 	return err

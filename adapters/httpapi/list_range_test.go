@@ -13,8 +13,8 @@ import (
 	"paymentd/ports"
 )
 
-// A payment of one moment is in the range that begins with it, and not in that which ends.
-func TestListRange(t *testing.T) {
+// A payment is in the range that begins at its creation time, and not in the range that ends then.
+func TestList_Range(t *testing.T) {
 	t.Parallel()
 	var payments []payment.Payment
 	for i, id := range []payment.OrderID{"c", "b", "a"} {
@@ -44,7 +44,7 @@ func TestListRange(t *testing.T) {
 	}
 }
 
-func TestListRangeRefusals(t *testing.T) {
+func TestList_InvalidRange_IsRefused(t *testing.T) {
 	t.Parallel()
 	p := &processor{}
 	s := serve(t, p)
@@ -55,7 +55,7 @@ func TestListRangeRefusals(t *testing.T) {
 		} {
 			escaped := url.QueryEscape(value)
 			if value == "2026-03-04T12:00:00+01:00" {
-				escaped = value // where + is a space
+				escaped = value // + is decoded as a space
 			}
 			got := s.get("/payments?" + name + "=" + escaped)
 			require.Equal(t, 400, got.status, value)
@@ -68,8 +68,8 @@ func TestListRangeRefusals(t *testing.T) {
 	p.requireUntouched(t)
 }
 
-// A cursor belongs to its range as it does to its states.
-func TestCursorOfARange(t *testing.T) {
+// A cursor is valid for its range only, as for its states.
+func TestCursor_OtherRange_IsRefused(t *testing.T) {
 	t.Parallel()
 	p := holding(many(t, 3))
 	s := serve(t, p)
@@ -86,8 +86,8 @@ func TestCursorOfARange(t *testing.T) {
 	}
 }
 
-// Payments that are made while somebody turns the pages move none of those that follow.
-func TestCursorSurvivesInserts(t *testing.T) {
+// Payments that are created between two pages do not shift the following pages.
+func TestCursor_InsertsMeanwhile_ShiftNothing(t *testing.T) {
 	t.Parallel()
 	payments := many(t, 9)
 	var p processor

@@ -68,7 +68,7 @@ func (s *service) page(query string) page {
 	return p
 }
 
-func TestListBytes(t *testing.T) {
+func TestList_Response_ByteForByte(t *testing.T) {
 	t.Parallel()
 	payments := many(t, 3)
 	payments[0].State, payments[0].DueAt = payment.StateScheduled, at(time.Second)
@@ -83,7 +83,7 @@ func TestListBytes(t *testing.T) {
 	serve(t, holding(nil)).get("/payments").requireBody(t, `{"payments":[]}`)
 }
 
-func TestListWalksAllPages(t *testing.T) {
+func TestList_AllPages_HaveEachPaymentOnce(t *testing.T) {
 	t.Parallel()
 	payments := many(t, 101)
 	s := serve(t, holding(payments))
@@ -113,7 +113,7 @@ func TestListWalksAllPages(t *testing.T) {
 	}
 }
 
-func TestListDefaults(t *testing.T) {
+func TestList_NoParameters_UsesDefaults(t *testing.T) {
 	t.Parallel()
 	p := holding(many(t, 60))
 	s := serve(t, p)
@@ -121,7 +121,7 @@ func TestListDefaults(t *testing.T) {
 	require.Equal(t, []ports.ListQuery{{Limit: 50}}, p.listed)
 }
 
-func TestListRefusals(t *testing.T) {
+func TestList_InvalidParameter_IsRefused(t *testing.T) {
 	t.Parallel()
 	const (
 		badLimit  = "limit must be a whole number from 1 to 200"
@@ -161,8 +161,9 @@ func TestListRefusals(t *testing.T) {
 	p.requireUntouched(t)
 }
 
-// A cursor with any bit changed, cut anywhere, or taken to another list, is refused.
-func TestCursorsAreTamperEvident(t *testing.T) {
+// A cursor is refused if any bit was changed, if it was truncated, or if it belongs to another
+// list.
+func TestCursor_Changed_IsRefused(t *testing.T) {
 	t.Parallel()
 	p := holding(many(t, 3))
 	s := serve(t, p)
@@ -192,8 +193,8 @@ func TestCursorsAreTamperEvident(t *testing.T) {
 	require.Len(t, p.listed, 2)
 }
 
-// Anyone can work out the checksum, so what it covers is checked as well.
-func TestForgedCursor(t *testing.T) {
+// The checksum can be forged, so its content is validated as well.
+func TestCursor_Forged_IsRefused(t *testing.T) {
 	t.Parallel()
 	p := holding(nil)
 	s := serve(t, p)
@@ -213,7 +214,7 @@ func TestForgedCursor(t *testing.T) {
 	}, p.listed)
 }
 
-func TestListWithoutADatabase(t *testing.T) {
+func TestList_DatabaseUnavailable_Returns503(t *testing.T) {
 	t.Parallel()
 	got := serve(t, &processor{list: func(context.Context, ports.ListQuery) (ports.ListPage, error) {
 		return ports.ListPage{}, ports.ErrUnavailable

@@ -21,7 +21,7 @@ func knowing(h ports.History) *processor {
 	return &processor{history: func(context.Context, payment.OrderID) (ports.History, error) { return h, nil }}
 }
 
-func TestLookUpSucceeded(t *testing.T) {
+func TestLookUp_Succeeded(t *testing.T) {
 	t.Parallel()
 	first := payment.Attempt{
 		Number: 1, Fence: 1, Replica: "a", GatewayKey: "key-1", StartedAt: at(0), EndedAt: at(250 * time.Millisecond),
@@ -58,9 +58,9 @@ func TestLookUpSucceeded(t *testing.T) {
 		`{"at":"2026-03-04T12:00:01.250070Z","kind":"settled","replica":"a","fence":1,"state":"succeeded"}]}`)
 }
 
-// While a payment is processed its attempts are those that have begun, and the next one
-// is announced.
-func TestLookUpWhileProcessing(t *testing.T) {
+// While a payment is being processed, its history has the attempts that began, and the time of the
+// next one.
+func TestLookUp_Processing_HasNextAttempt(t *testing.T) {
 	t.Parallel()
 	over := payment.Attempt{
 		Number: 1, Fence: 1, Replica: "a", GatewayKey: "k", StartedAt: at(0), EndedAt: at(time.Second),
@@ -114,7 +114,7 @@ func TestLookUpWhileProcessing(t *testing.T) {
 	}
 }
 
-func TestLookUpOfAPaymentWithoutAttempts(t *testing.T) {
+func TestLookUp_NoAttempts(t *testing.T) {
 	t.Parallel()
 	p := payment.Payment{
 		OrderID: "o", Money: money(t, "1", "JPY"), State: payment.StateScheduled, DueAt: at(0),
@@ -124,7 +124,7 @@ func TestLookUpOfAPaymentWithoutAttempts(t *testing.T) {
 	require.Contains(t, got.body, `"attempts":[],"timeline":[{"at":"2026-03-04T12:00:00.000000Z","kind":"created"}]}`)
 }
 
-func TestLookUpFindsTheOrderThatWasMeant(t *testing.T) {
+func TestLookUp_EscapedOrderID_IsFound(t *testing.T) {
 	t.Parallel()
 	paths := map[string]payment.OrderID{
 		"order-123":                 "order-123",
@@ -163,7 +163,7 @@ func TestLookUpFindsTheOrderThatWasMeant(t *testing.T) {
 	}
 }
 
-func TestLookUpWithoutADatabase(t *testing.T) {
+func TestLookUp_DatabaseUnavailable_Returns503(t *testing.T) {
 	t.Parallel()
 	p := &processor{history: func(context.Context, payment.OrderID) (ports.History, error) {
 		return ports.History{}, ports.ErrUnavailable
@@ -174,8 +174,8 @@ func TestLookUpWithoutADatabase(t *testing.T) {
 	require.Equal(t, "no-store", got.header.Get("Cache-Control"))
 }
 
-// What is proven of a gateway key is shown, and left out if there is nothing to know.
-func TestLookUpShowsTheKeys(t *testing.T) {
+// The keys are shown with what is proven about them, or omitted.
+func TestLookUp_Keys_AreShown(t *testing.T) {
 	t.Parallel()
 	p := payment.Payment{
 		OrderID: "o", Money: money(t, "1", "JPY"), State: payment.StateSucceeded, TransactionID: "txn-1",

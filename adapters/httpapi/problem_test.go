@@ -16,7 +16,7 @@ import (
 
 const problemMedia = "application/problem+json"
 
-func TestAcceptChoosesTheFormOfErrors(t *testing.T) {
+func TestProblem_Accept_SelectsTheForm(t *testing.T) {
 	t.Parallel()
 	tests := []struct {
 		accept  []string
@@ -73,8 +73,8 @@ func TestAcceptChoosesTheFormOfErrors(t *testing.T) {
 	}
 }
 
-// Every line of the table, byte for byte. The types never change: clients match on them.
-func TestProblemDetails(t *testing.T) {
+// Every problem, byte for byte. The types never change, because clients match on them.
+func TestProblem_Details_ByteForByte(t *testing.T) {
 	t.Parallel()
 	outcome := func(state payment.State, code string) *processor {
 		return answering(core.Answer{State: state, Code: code})

@@ -18,15 +18,15 @@ import (
 	"paymentd/core/payment"
 )
 
-// approving gives every request the same answer, and keeps nothing.
+// approving gives every request the same answer, and stores nothing.
 type approving struct{ httpapi.Processor }
 
 func (approving) Process(context.Context, core.Request) (core.Answer, error) { return approved, nil }
 
-// BenchmarkProcess is a request to charge a new order, which is approved, from the handler's
-// first line to its last: without net/http's connection, and with the log.
+// BenchmarkProcess is a request to charge a new order, which is approved: the whole handler with
+// the log, without net/http's connection.
 func BenchmarkProcess(b *testing.B) {
-	log := slog.New(slog.NewJSONHandler(io.Discard, nil)) //nolint:sloglint // writing the lines is a part of the work
+	log := slog.New(slog.NewJSONHandler(io.Discard, nil)) //nolint:sloglint // writing the lines is included
 	for _, c := range []struct {
 		name      string
 		processor func() httpapi.Processor
@@ -51,7 +51,7 @@ func BenchmarkProcess(b *testing.B) {
 	}
 }
 
-// inMemory is the whole service but for the database and the gateway.
+// inMemory is the whole service without the database and the gateway.
 func inMemory(log *slog.Logger) *core.Service {
 	keys := 0
 	return core.New(core.Settings{

@@ -24,8 +24,8 @@ func money(t testing.TB, amount, code string) payment.Money {
 	return m
 }
 
-// Every answer, byte for byte.
-func TestProcessAnswers(t *testing.T) {
+// Every response, byte for byte.
+func TestProcess_Response_ByteForByte(t *testing.T) {
 	t.Parallel()
 	const location = "/payments/order-123"
 	tests := []struct {
@@ -126,7 +126,7 @@ func TestProcessAnswers(t *testing.T) {
 	}
 }
 
-func TestProcessErrors(t *testing.T) {
+func TestProcess_Error_IsMapped(t *testing.T) {
 	t.Parallel()
 	const (
 		again    = "; send the same request again: an order is charged once only"
@@ -177,7 +177,7 @@ func TestProcessErrors(t *testing.T) {
 	}
 }
 
-func TestProcessHandsTheRequestOn(t *testing.T) {
+func TestProcess_Request_IsPassedOn(t *testing.T) {
 	t.Parallel()
 	usd := money(t, "100", "USD")
 	tests := []struct {
@@ -204,7 +204,7 @@ func TestProcessHandsTheRequestOn(t *testing.T) {
 	}
 }
 
-func TestProcessTakesTheseHeaders(t *testing.T) {
+func TestProcess_OptionalHeaders_AreAccepted(t *testing.T) {
 	t.Parallel()
 	for _, header := range [][]string{
 		{"Content-Type: application/json"},
@@ -224,7 +224,7 @@ func TestProcessTakesTheseHeaders(t *testing.T) {
 	}
 }
 
-func TestLargestBody(t *testing.T) {
+func TestProcess_LargestBody_IsAccepted(t *testing.T) {
 	t.Parallel()
 	p := answering(approved)
 	s := serve(t, p)
@@ -234,7 +234,7 @@ func TestLargestBody(t *testing.T) {
 	require.Len(t, p.requests, 1)
 }
 
-func TestLocationLeadsToThePayment(t *testing.T) {
+func TestProcess_Location_IsThePayment(t *testing.T) {
 	t.Parallel()
 	locations := map[payment.OrderID]string{
 		"order-123":      "/payments/order-123",
@@ -271,7 +271,7 @@ func TestLocationLeadsToThePayment(t *testing.T) {
 	}
 }
 
-func TestPrefer(t *testing.T) {
+func TestProcess_Prefer(t *testing.T) {
 	t.Parallel()
 	seconds := func(n int) *time.Duration { d := time.Duration(n) * time.Second; return &d }
 	tests := []struct {
@@ -332,8 +332,8 @@ func TestPrefer(t *testing.T) {
 	}
 }
 
-// An order that has succeeded is answered at once, whatever was preferred.
-func TestPreferenceThatWasNotNeeded(t *testing.T) {
+// A succeeded order is answered at once, with any preference.
+func TestProcess_PreferenceNotNeeded_IsNotApplied(t *testing.T) {
 	t.Parallel()
 	got := serve(t, answering(approved)).post(oneRequest, "Prefer: respond-async, wait=5")
 	require.Equal(t, 200, got.status)

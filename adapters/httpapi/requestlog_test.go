@@ -18,8 +18,8 @@ import (
 	"paymentd/ports"
 )
 
-// line stops the service and returns the one line of its log, without the members that
-// change: they are checked here.
+// line stops the service and returns the only line of its log, without the members that vary, which
+// are checked here.
 func (s *service) line() map[string]any {
 	s.t.Helper()
 	s.stop()
@@ -35,7 +35,7 @@ func (s *service) line() map[string]any {
 	return line
 }
 
-func TestLogLines(t *testing.T) {
+func TestRequestLog_Lines(t *testing.T) {
 	t.Parallel()
 	post := func(s *service) { s.post(oneRequest, "Authorization: Bearer hunter2", "Prefer: wait=5") }
 	get := func(path string) func(*service) { return func(s *service) { s.get(path) } }
@@ -76,7 +76,7 @@ func TestLogLines(t *testing.T) {
 			}),
 		},
 		{
-			"failed without a word", answering(core.Answer{State: payment.StateFailed, Attempts: 4}), post,
+			"failed without a reason", answering(core.Answer{State: payment.StateFailed, Attempts: 4}), post,
 			process("WARN", 502, map[string]any{
 				"state": "failed", "attempts": 4.0, "replayed": false, "reason": "Payment failed after maximum retries",
 			}),
@@ -153,7 +153,7 @@ func TestLogLines(t *testing.T) {
 	}
 }
 
-func TestPanic(t *testing.T) {
+func TestPanic_IsLoggedAndReturns500(t *testing.T) {
 	t.Parallel()
 	s := serve(t, &processor{process: func(context.Context, core.Request) (core.Answer, error) { panic("no ledger") }})
 	got := s.post(oneRequest)
@@ -163,23 +163,23 @@ func TestPanic(t *testing.T) {
 	require.Equal(t, "ERROR", line["level"])
 	require.Equal(t, "panic: no ledger", line["error"])
 	require.Equal(t, "order-123", line["order_id"])
-	require.Contains(t, line["stack"], "httpapi_test.TestPanic")
+	require.Contains(t, line["stack"], "httpapi_test.TestPanic_IsLoggedAndReturns500")
 }
 
-// net/http takes this panic as the wish to drop the connection.
-func TestAbortedHandler(t *testing.T) {
+// net/http drops the connection after this panic.
+func TestAbortedHandler_ClosesConnection(t *testing.T) {
 	t.Parallel()
 	s := serve(t, &processor{process: func(context.Context, core.Request) (core.Answer, error) { panic(http.ErrAbortHandler) }})
 	r, err := http.NewRequestWithContext(t.Context(), http.MethodPost, "http://"+s.addr+"/payments/process", strings.NewReader(oneRequest))
 	require.NoError(t, err)
 	r.Header.Set("Content-Type", "application/json")
-	_, err = s.client.Do(r) //nolint:bodyclose // there is none
+	_, err = s.client.Do(r) //nolint:bodyclose // there is no response
 	require.Error(t, err)
 	s.stop()
 	require.Empty(t, s.log.entries(t))
 }
 
-func TestRequestIDs(t *testing.T) {
+func TestRequestID_Valid_IsReturned(t *testing.T) {
 	t.Parallel()
 	s := serve(t, &processor{})
 	longest := strings.Repeat("x", 128)

@@ -12,7 +12,7 @@ import (
 	"paymentd/ports"
 )
 
-func TestUnknownPaths(t *testing.T) {
+func TestRoutes_UnknownPath_Returns404(t *testing.T) {
 	t.Parallel()
 	p := answering(approved)
 	s := serve(t, p)
@@ -35,7 +35,7 @@ func TestUnknownPaths(t *testing.T) {
 	p.requireUntouched(t)
 }
 
-func TestMethods(t *testing.T) {
+func TestRoutes_WrongMethod_Returns405(t *testing.T) {
 	t.Parallel()
 	const one, many = "OPTIONS, POST", "OPTIONS, GET, HEAD"
 	tests := []struct {
@@ -70,8 +70,8 @@ func TestMethods(t *testing.T) {
 	require.Empty(t, p.requests)
 }
 
-// An order may be called "process", and is found where it would be.
-func TestOrderCalledProcess(t *testing.T) {
+// The order id "process" is valid, and its payment can be looked up.
+func TestLookUp_OrderNamedProcess_IsFound(t *testing.T) {
 	t.Parallel()
 	p := &processor{history: func(_ context.Context, id payment.OrderID) (ports.History, error) {
 		return ports.History{Payment: payment.Payment{OrderID: id, Money: money(t, "1", "USD")}}, nil
@@ -82,7 +82,7 @@ func TestOrderCalledProcess(t *testing.T) {
 	require.Equal(t, []payment.OrderID{"process", "process"}, p.lookedUp)
 }
 
-func TestHeadHasTheHeaderOfGet(t *testing.T) {
+func TestRoutes_Head_HasTheHeaderOfGet(t *testing.T) {
 	t.Parallel()
 	s := serve(t, &processor{})
 	for _, path := range []string{"/healthz", "/readyz", "/payments", "/payments/x", "/nowhere"} {
@@ -98,7 +98,7 @@ func TestHeadHasTheHeaderOfGet(t *testing.T) {
 	}
 }
 
-func TestProbes(t *testing.T) {
+func TestRoutes_Probes(t *testing.T) {
 	t.Parallel()
 	well := serve(t, &processor{})
 	well.get("/healthz").requireBody(t, `{"status":"ok"}`)

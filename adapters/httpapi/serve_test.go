@@ -25,14 +25,14 @@ import (
 )
 
 func TestMain(m *testing.M) {
-	// After an answer to a broken request net/http waits for half a second before it hangs
-	// up, and no server can be told to wait for that.
+	// net/http waits for half a second before it closes the connection of an invalid request, and
+	// the server does not wait for that.
 	goleak.VerifyTestMain(m, goleak.IgnoreAnyFunction("net/http.(*conn).closeWriteAndWait"))
 }
 
 var _ httpapi.Processor = (*core.Service)(nil)
 
-// processor answers with its functions and records what it was asked.
+// processor calls its functions and records the requests.
 type processor struct {
 	process func(context.Context, core.Request) (core.Answer, error)
 	history func(context.Context, payment.OrderID) (ports.History, error)
@@ -79,7 +79,7 @@ func (p *processor) Ready(ctx context.Context) error {
 	return p.ready(ctx)
 }
 
-// requireUntouched says that nothing got past the API.
+// requireUntouched requires that the core was not called.
 func (p *processor) requireUntouched(t *testing.T) {
 	t.Helper()
 	p.mu.Lock()
@@ -89,7 +89,8 @@ func (p *processor) requireUntouched(t *testing.T) {
 	require.Empty(t, p.listed)
 }
 
-// answering returns a processor that gives every request this answer, for its order.
+// answering returns a processor that gives every request this answer, with the order of the
+// request.
 func answering(a core.Answer) *processor {
 	return &processor{process: func(_ context.Context, r core.Request) (core.Answer, error) {
 		a.OrderID = r.OrderID
@@ -150,9 +151,9 @@ type service struct {
 	t      *testing.T
 	addr   string
 	client *http.Client
-	host   string // in place of addr in the header, unless it is empty
+	host   string // the host of requests instead of addr, unless empty
 	log    *logbook
-	// stop waits for the requests that are being served, and their lines in the log.
+	// stop waits for the requests in flight, and their lines in the log.
 	stop func()
 }
 
@@ -176,7 +177,7 @@ func serveWith(t *testing.T, p httpapi.Processor, o httpapi.Options) *service {
 		require.ErrorIs(t, <-served, http.ErrServerClosed)
 	})
 	t.Cleanup(func() {
-		_ = server.Close() // drops what a failed test left open
+		_ = server.Close() // closes what a failed test left open
 		stop()
 	})
 	return &service{
@@ -185,12 +186,12 @@ func serveWith(t *testing.T, p httpapi.Processor, o httpapi.Options) *service {
 	}
 }
 
-// answer is a response, read to its end.
+// answer is a complete response.
 type answer struct {
 	status int
 	header http.Header
 	body   string
-	closes bool // the connection
+	closes bool // the connection is closed
 }
 
 const oneRequest = `{"order_id":"order-123","amount":100.00}`
@@ -221,13 +222,13 @@ func (s *service) post(body string, header ...string) answer {
 	return s.request(http.MethodPost, "/payments/process", body, header...)
 }
 
-// raw sends bytes that no client library would, and returns the first response.
+// raw sends bytes that no client library would send, and returns the first response.
 func (s *service) raw(sent string) answer {
 	s.t.Helper()
 	return s.receive(s.dial(sent))
 }
 
-// rawAndStop says as well that nothing more will come.
+// rawAndStop requires that nothing follows the response.
 func (s *service) rawAndStop(sent string) answer {
 	s.t.Helper()
 	conn := s.dial(sent)
@@ -263,13 +264,13 @@ func (s *service) read(response *http.Response) answer {
 	return answer{status: response.StatusCode, header: response.Header, body: string(body), closes: response.Close}
 }
 
-// requireBody compares bytes, for the order of the members and the spaces count.
+// requireBody compares bytes, because the order of the members and the spaces matter.
 func (a answer) requireBody(t *testing.T, want string) {
 	t.Helper()
 	require.Equal(t, want, a.body)
 }
 
-// sentence returns what the answer's one member, error, says.
+// sentence returns the only member, error, of a response.
 func (a answer) sentence(t *testing.T) string {
 	t.Helper()
 	require.Equal(t, "application/json", a.header.Get("Content-Type"))

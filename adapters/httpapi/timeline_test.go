@@ -13,8 +13,8 @@ import (
 	"paymentd/ports"
 )
 
-// story is a repository of one payment, written by the domain's own decisions at a clock
-// that the test moves.
+// story is a repository with one payment, which is changed by the domain's own decisions on a clock
+// of the test.
 type story struct {
 	t        *testing.T
 	now      time.Time
@@ -58,13 +58,13 @@ func (s *story) ask(replica string, later bool) payment.ClaimRequest {
 func (s *story) claim()  { s.write(s.ask("b", false).Decide(s.payment, s.now), nil) }
 func (s *story) pickUp() { s.write(terms.PickUp(s.payment, s.now), nil) }
 
-// attempt lets an attempt of one second end with this class.
+// attempt completes an attempt of one second with this class.
 func (s *story) attempt(class payment.Class) payment.AttemptEnd {
 	s.wait(time.Second)
 	return payment.AttemptEnd{Result: payment.Result{Class: class}, Took: time.Second}
 }
 
-// retry ends an attempt and begins the next after a backoff of two seconds.
+// retry completes an attempt and begins the next after a backoff of two seconds.
 func (s *story) retry(class payment.Class) {
 	s.backOff(class)
 	s.wait(2 * time.Second)
@@ -82,7 +82,7 @@ func (s *story) settle(class payment.Class, state payment.State) {
 	}.Apply(s.payment, s.now))
 }
 
-// conclude settles on more than an attempt's end, and so with an event.
+// conclude settles with more than the result of an attempt, and so with an event.
 func (s *story) conclude(state payment.State, kind payment.EventKind) {
 	s.write(payment.Settlement{
 		ClaimRef: s.payment.ClaimRef(), Outcome: payment.Outcome{State: state, Reason: "why", DueIn: time.Second}, Event: kind,
@@ -97,15 +97,15 @@ func (s *story) lookUp(found payment.LookupResult) {
 	}.Apply(s.payment, s.now))
 }
 
-// askGateway records an attempt that ended in doubt; then the gateway answers a second later.
+// askGateway records an attempt in doubt, and the answer to a lookup a second later.
 func (s *story) askGateway() {
 	r := payment.Renewal{ClaimRef: s.payment.ClaimRef(), End: s.attempt(payment.ClassUnknownAnswered), Lease: lease}
 	s.write(r.Apply(s.payment, s.now))
 	s.wait(time.Second)
 }
 
-// told returns the timeline as the API tells it: "2s attempt a/1 #1 approved".
-func (s *story) told() []string {
+// text returns the timeline of the API as text: "2s attempt a/1 #1 approved".
+func (s *story) text() []string {
 	s.t.Helper()
 	s.payment.SeenAt = s.now
 	attempts := s.attempts
@@ -137,7 +137,7 @@ func (s *story) told() []string {
 	return lines
 }
 
-func TestTimeline(t *testing.T) {
+func TestTimeline_Histories(t *testing.T) {
 	t.Parallel()
 	tests := []struct {
 		name  string
@@ -170,7 +170,7 @@ func TestTimeline(t *testing.T) {
 			tell: func(s *story) {
 				s.retry(payment.ClassNotCharged)
 				s.settle(payment.ClassNotCharged, payment.StateFailed)
-				s.claim() // at the very time of the settlement
+				s.claim() // at the time of the settlement
 				s.settle(payment.ClassNotCharged, payment.StateFailed)
 			},
 			want: []string{
@@ -365,7 +365,7 @@ func TestTimeline(t *testing.T) {
 			s := &story{t: t, now: noon}
 			s.payment = s.ask("a", test.later).Open(s.now)
 			test.tell(s)
-			require.Equal(t, test.want, s.told())
+			require.Equal(t, test.want, s.text())
 		})
 	}
 }

@@ -15,7 +15,7 @@ import (
 	"paymentd/app/apptest"
 )
 
-// withTLS are options of a server that has a certificate.
+// withTLS are the options of a server with a certificate.
 func withTLS(t *testing.T) httpapi.Options {
 	t.Helper()
 	certFile, keyFile := apptest.Certify(t, t.TempDir(), time.Now().AddDate(1, 0, 0))
@@ -26,7 +26,7 @@ func withTLS(t *testing.T) httpapi.Options {
 	return o
 }
 
-// overTLS sends bytes over a connection of this configuration.
+// overTLS sends bytes over a connection with this configuration.
 func (s *service) overTLS(config *tls.Config, sent string) (answer, tls.ConnectionState, error) {
 	conn, err := tls.Dial("tcp", s.addr, config)
 	if err != nil {
@@ -43,7 +43,7 @@ func (s *service) overTLS(config *tls.Config, sent string) (answer, tls.Connecti
 	return s.read(response), conn.ConnectionState(), nil
 }
 
-func TestTLS(t *testing.T) {
+func TestTLS_Versions(t *testing.T) {
 	t.Parallel()
 	p := answering(approved)
 	s := serveWith(t, p, withTLS(t))
@@ -65,7 +65,7 @@ func TestTLS(t *testing.T) {
 	}
 	require.Len(t, p.requests, 2)
 
-	// A client that could speak HTTP/2 gets what is spoken here.
+	// A client that supports HTTP/2 gets HTTP/1.1.
 	got, state, err := s.overTLS(&tls.Config{RootCAs: apptest.Authorities(), NextProtos: []string{"h2", "http/1.1"}}, looking("/healthz"))
 	require.NoError(t, err)
 	require.Equal(t, 200, got.status)
@@ -74,8 +74,8 @@ func TestTLS(t *testing.T) {
 	require.ErrorContains(t, err, "no application protocol")
 }
 
-// Who speaks plain HTTP to the port is told so, and nothing of his request is looked at.
-func TestPlainHTTPToTLS(t *testing.T) {
+// A plain HTTP request to the port gets an explanation, and is not processed.
+func TestTLS_PlainHTTP_IsExplained(t *testing.T) {
 	t.Parallel()
 	p := answering(approved)
 	s := serveWith(t, p, withTLS(t))
@@ -85,13 +85,13 @@ func TestPlainHTTPToTLS(t *testing.T) {
 	p.requireUntouched(t)
 }
 
-func TestNoTransportPolicyWithoutTLS(t *testing.T) {
+func TestTLS_Off_NoTransportPolicy(t *testing.T) {
 	t.Parallel()
 	require.Empty(t, serve(t, &processor{}).get("/docs").header.Values("Strict-Transport-Security"))
 }
 
-// A handshake has the shortest of the deadlines, and a header over TLS has its own.
-func TestSlowHandshake(t *testing.T) {
+// A handshake has the shortest of the deadlines, and a header over TLS its own.
+func TestTLS_SlowHandshake_TimesOut(t *testing.T) {
 	t.Parallel()
 	p := answering(approved)
 	inVirtualTimeWith(t, p, withTLS(t), func(dial func() *caller, _ *logbook) {
@@ -101,7 +101,7 @@ func TestSlowHandshake(t *testing.T) {
 			c.requireHangUp(4 * time.Second)
 		}
 		c := dial()
-		conn := tls.Client(c.Conn, &tls.Config{InsecureSkipVerify: true}) // the clock is of another year
+		conn := tls.Client(c.Conn, &tls.Config{InsecureSkipVerify: true}) // the virtual clock has another year
 		require.NoError(t, conn.Handshake())
 		_, err := io.WriteString(conn, postHeader[:60])
 		require.NoError(t, err)
@@ -114,7 +114,7 @@ func TestSlowHandshake(t *testing.T) {
 	p.requireUntouched(t)
 }
 
-func TestCertificateThatCannotBeUsed(t *testing.T) {
+func TestOpenCertificate_Unusable_ReturnsError(t *testing.T) {
 	t.Parallel()
 	folder, other := t.TempDir(), t.TempDir()
 	certFile, _ := apptest.Certify(t, folder, time.Now().AddDate(1, 0, 0))

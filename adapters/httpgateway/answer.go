@@ -91,12 +91,12 @@ func (a answer) unreadable(err error) string {
 }
 
 // quote quotes a value from the gateway, truncated if it is long.
-func quote(word string) string {
-	const enough = 40
-	if len(word) > enough {
-		word = word[:enough] + "…"
+func quote(value string) string {
+	const maxBytes = 40
+	if len(value) > maxBytes {
+		value = value[:maxBytes] + "…"
 	}
-	return strconv.Quote(word)
+	return strconv.Quote(value)
 }
 
 // clip truncates a message without splitting a character.

@@ -12,8 +12,8 @@ import (
 	"paymentd/core/payment"
 )
 
-// FuzzAnswer: whatever is answered, its words stay within the domain's bounds, nothing follows
-// from an answer without a mark, and money is taken or refused only by the statuses that say so.
+// FuzzAnswer: for every answer the message is within the domain's bounds, an unmarked answer proves
+// nothing, and only the documented statuses mean that money was taken or refused.
 func FuzzAnswer(f *testing.F) {
 	f.Add(200, "key-1", "", "", `{"transaction_id":"txn-21408","status":"succeeded"}`)
 	f.Add(200, "key-2", "", "0", `{"transaction_id":"txn-21408","status":"succeeded"}`)
@@ -57,14 +57,13 @@ func FuzzAnswer(f *testing.F) {
 			require.LessOrEqual(t, len(text), payment.MaxMessageBytes)
 			require.True(t, utf8.ValidString(text), "%q", text)
 		}
-		for _, word := range []string{r.Code, l.Code} {
-			require.LessOrEqual(t, len(word), payment.MaxCodeBytes)
+		for _, code := range []string{r.Code, l.Code} {
+			require.LessOrEqual(t, len(code), payment.MaxCodeBytes)
 		}
 	})
 }
 
-// FuzzObject: what is read is what encoding/json reads, and what no other reader can take for
-// something else.
+// FuzzObject: an object is parsed as encoding/json parses it, and is unambiguous for other parsers.
 func FuzzObject(f *testing.F) {
 	for _, b := range bodies {
 		f.Add([]byte(b.body))

@@ -2,6 +2,7 @@ package httpgateway
 
 import (
 	"net/http"
+	"slices"
 	"strconv"
 	"strings"
 	"testing"
@@ -22,15 +23,18 @@ func answered(status int, marked bool, body string) answer {
 	return a
 }
 
-// bodies of answers to a charge, with what they mean under a 2xx, a 402, and another error. Under
-// a status that rejects, or 429 or 409, an error means what the status says, unless its body is
-// about the key or says that the charge exists.
-var bodies = []struct {
+// knownBody is the body of an answer to a charge, with the classes that it means.
+type knownBody struct {
 	body               string
 	accepted, declined payment.Class
-	other              payment.Class // under a 5xx, or a 4xx that the protocol does not name
-	prevails           bool          // over the status of an error
-}{
+	other              payment.Class // under a 5xx, or a 4xx that is not in the protocol
+	prevails           bool          // takes precedence over the status of an error
+}
+
+// bodies are bodies of answers to a charge, with their meaning under a 2xx, a 402, and another
+// error. Under a status that rejects, or 429 or 409, the status counts, unless the body is about
+// the key or says that the charge exists.
+var bodies = []knownBody{
 	{``, over, over, over, false},
 	{`Payment Required`, over, over, over, false},
 	{`<html><h1>Pay your bill</h1></html>`, over, over, over, false},
@@ -80,8 +84,33 @@ const (
 	reused  = payment.ClassKeyReused
 )
 
-// TestTable reads the table of classes for every status and body, marked and not.
-func TestTable(t *testing.T) {
+// class returns the class of a marked answer with this status and body.
+func (b knownBody) class(status int) payment.Class {
+	switch {
+	case status < 200:
+		return running // an interim response
+	case status < 300:
+		return b.accepted
+	case status < 400:
+		return over
+	case status == 402:
+		return b.declined
+	case status == 409 && b.prevails && b.other != reused:
+		return running
+	case b.prevails:
+		return b.other
+	case slices.Contains([]int{400, 401, 403, 404, 422}, status):
+		return payment.ClassRejected
+	case status == 429:
+		return not
+	case status == 409 && b.other == over:
+		return running
+	}
+	return b.other
+}
+
+// Every status and body of the table of classes, marked and unmarked.
+func TestResult_EveryStatusAndBody_MatchesTheTable(t *testing.T) {
 	t.Parallel()
 	for status := 100; status <= 599; status++ {
 		for _, b := range bodies {
@@ -89,28 +118,7 @@ func TestTable(t *testing.T) {
 			require.Equal(t, running, r.Class, "unmarked %d %s", status, b.body)
 			require.False(t, r.Answered)
 
-			want := over
-			switch {
-			case status < 200:
-				want = running // the answer was still to come
-			case status < 300:
-				want = b.accepted
-			case status < 400:
-			case status == 402:
-				want = b.declined
-			case status == 409 && b.prevails && b.other != reused:
-				want = running
-			case b.prevails:
-				want = b.other
-			case status == 400, status == 401, status == 403, status == 404, status == 422:
-				want = payment.ClassRejected
-			case status == 429:
-				want = not
-			case status == 409 && b.other == over:
-				want = running
-			default:
-				want = b.other
-			}
+			want := b.class(status)
 			r = answered(status, true, b.body).result(key)
 			require.Equal(t, want, r.Class, "marked %d %s: %s", status, b.body, r.Message)
 			require.Equal(t, status >= 200, r.Answered)
@@ -123,8 +131,8 @@ func TestTable(t *testing.T) {
 	}
 }
 
-// TestLookupTable: of all answers to a lookup, few say anything.
-func TestLookupTable(t *testing.T) {
+// Few answers to a lookup prove anything.
+func TestLookup_EveryStatusAndBody_MatchesTheTable(t *testing.T) {
 	t.Parallel()
 	for status := 100; status <= 599; status++ {
 		for _, b := range append(bodies, bodies[0]) {
@@ -144,8 +152,8 @@ func TestLookupTable(t *testing.T) {
 	}
 }
 
-// TestSuccess: only what says so in so many words, and nothing against it, is a success.
-func TestSuccess(t *testing.T) {
+// Only an explicit success without a contradiction is a success.
+func TestResult_OnlyExplicitSuccess_IsApproved(t *testing.T) {
 	t.Parallel()
 	for _, body := range []string{
 		`{"transaction_id":"t"}`,
@@ -208,8 +216,8 @@ func TestSuccess(t *testing.T) {
 	}
 }
 
-// TestGatewayID: one gateway has one identity, however its address is written.
-func TestGatewayID(t *testing.T) {
+// All spellings of an address have one identity.
+func TestGatewayID_AnySpelling_IsTheSame(t *testing.T) {
 	t.Parallel()
 	for base, want := range map[string]payment.GatewayID{
 		"http://gateway.example":           "http://gateway.example",

@@ -19,7 +19,7 @@ const (
 	page     = "<html><body><h1>It works!</h1></body></html>"
 )
 
-func TestChargeRequest(t *testing.T) {
+func TestCharge_Request_FollowsTheProtocol(t *testing.T) {
 	t.Parallel()
 	base := serve(t, func(w http.ResponseWriter, r *http.Request) {
 		body, _ := io.ReadAll(r.Body)
@@ -33,38 +33,38 @@ func TestChargeRequest(t *testing.T) {
 		w.WriteHeader(http.StatusCreated)
 		_, _ = io.WriteString(w, approved)
 	})
-	r := newGateway(t, base+"/pay/v1/", patience).Charge(t.Context(), newCharge(t))
+	r := newGateway(t, base+"/pay/v1/", longTimeout).Charge(t.Context(), newCharge(t))
 	require.Equal(t, payment.Result{Class: payment.ClassApproved, TransactionID: "txn-21408", Answered: true}, r)
 }
 
-func TestLookUpRequest(t *testing.T) {
+func TestLookUp_Request_FollowsTheProtocol(t *testing.T) {
 	t.Parallel()
 	base := serve(t, func(w http.ResponseWriter, r *http.Request) {
 		sound := r.Method == http.MethodGet && r.URL.EscapedPath() == "/v1/charges/a%2Fb%3Fc" &&
 			r.Header.Get("Cache-Control") == "no-cache" && r.Header.Get("Pragma") == "no-cache" &&
-			r.Header["Idempotency-Key"] == nil // which something that mirrors requests would send back
+			r.Header["Idempotency-Key"] == nil // an intermediary that mirrors requests would send them back
 		if !sound {
 			w.WriteHeader(http.StatusTeapot)
 			return
 		}
 		_, _ = io.WriteString(w, approved)
 	})
-	l := newGateway(t, base+"/v1", patience).LookUp(t.Context(), "a/b?c")
+	l := newGateway(t, base+"/v1", longTimeout).LookUp(t.Context(), "a/b?c")
 	require.Equal(t, payment.Lookup{Result: payment.FoundApproved, TransactionID: "txn-21408"}, l)
 }
 
-func TestWithoutKeyNothingIsSent(t *testing.T) {
+func TestCharge_NoKey_SendsNothing(t *testing.T) {
 	t.Parallel()
-	g := newGateway(t, serve(t, func(http.ResponseWriter, *http.Request) { t.Error("a request was sent") }), patience)
+	g := newGateway(t, serve(t, func(http.ResponseWriter, *http.Request) { t.Error("a request was sent") }), longTimeout)
 	c := newCharge(t)
 	c.Key = ""
 	require.Equal(t, payment.ClassRejected, g.Charge(t.Context(), c).Class)
 	require.Equal(t, payment.FoundNoAnswer, g.LookUp(t.Context(), "").Result)
 }
 
-// TestMark sends the mark in every shape over a socket: who wrote an answer comes before what it
+// TestCharge_Mark_DecidesWhoAnswered sends the mark in every form over a socket: who wrote an answer matters before what it
 // says.
-func TestMark(t *testing.T) {
+func TestCharge_Mark_DecidesWhoAnswered(t *testing.T) {
 	t.Parallel()
 	for name, tt := range map[string]struct {
 		name   string
@@ -96,7 +96,7 @@ func TestMark(t *testing.T) {
 				w.Header().Set("Retry-After", "7")
 				_, _ = io.WriteString(w, approved)
 			})
-			g := newGateway(t, base, patience)
+			g := newGateway(t, base, longTimeout)
 			r, l, probe := g.Charge(t.Context(), newCharge(t)), g.LookUp(t.Context(), "key-1"), g.Probe(t.Context(), "key-1")
 			require.Equal(t, tt.marked, r.Answered)
 			require.True(t, probe.Arrived)
@@ -116,17 +116,17 @@ func TestMark(t *testing.T) {
 	}
 }
 
-// TestProbeWithoutAnswer: what is not there has not answered.
-func TestProbeWithoutAnswer(t *testing.T) {
+// Without an answer, a probe has not arrived.
+func TestProbe_NoAnswer_HasNotArrived(t *testing.T) {
 	t.Parallel()
-	g := newGateway(t, serve(t, func(http.ResponseWriter, *http.Request) { panic(http.ErrAbortHandler) }), patience)
+	g := newGateway(t, serve(t, func(http.ResponseWriter, *http.Request) { panic(http.ErrAbortHandler) }), longTimeout)
 	probe := g.Probe(t.Context(), "key-1")
 	require.False(t, probe.Arrived)
 	require.False(t, probe.Marked)
 	require.Equal(t, payment.FoundNoAnswer, probe.Result)
 }
 
-func TestChargeAnswers(t *testing.T) {
+func TestCharge_Answer_IsClassified(t *testing.T) {
 	t.Parallel()
 	long := func(n int) string { return strings.Repeat("x", n) }
 	tests := map[string]struct {
@@ -168,7 +168,7 @@ func TestChargeAnswers(t *testing.T) {
 	for name, tt := range tests {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			g := newGateway(t, say(t, tt.status, jsonType, tt.body), patience)
+			g := newGateway(t, say(t, tt.status, jsonType, tt.body), longTimeout)
 			r := g.Charge(t.Context(), newCharge(t))
 			require.Equal(t, tt.want, r.Class, r.Message)
 			require.Equal(t, tt.wantCode, r.Code)
@@ -182,21 +182,21 @@ func TestChargeAnswers(t *testing.T) {
 	}
 }
 
-// TestContentTypeDoesNotMatter: what counts is the mark and the object.
-func TestContentTypeDoesNotMatter(t *testing.T) {
+// Only the mark and the object matter.
+func TestCharge_AnyContentType_IsClassified(t *testing.T) {
 	t.Parallel()
 	for _, contentType := range []string{"", htmlType, "text/plain", "application/problem+json", "nonsense"} {
-		g := newGateway(t, say(t, 200, contentType, approved), patience)
+		g := newGateway(t, say(t, 200, contentType, approved), longTimeout)
 		require.Equal(t, payment.ClassApproved, g.Charge(t.Context(), newCharge(t)).Class)
 		require.Equal(t, payment.FoundApproved, g.LookUp(t.Context(), "key-1").Result)
-		r := newGateway(t, say(t, 200, contentType, page), patience).Charge(t.Context(), newCharge(t))
+		r := newGateway(t, say(t, 200, contentType, page), longTimeout).Charge(t.Context(), newCharge(t))
 		require.Equal(t, payment.ClassUnknownAnswered, r.Class)
 		require.Contains(t, r.Message, "web page")
 		require.NotContains(t, r.Message, "It works")
 	}
 }
 
-func TestRedirectIsNotFollowed(t *testing.T) {
+func TestCharge_Redirect_IsNotFollowed(t *testing.T) {
 	t.Parallel()
 	elsewhere := serve(t, func(http.ResponseWriter, *http.Request) { t.Error("the redirect was followed") })
 	for _, location := range []string{elsewhere + "/charges", ":// not a URL", ""} {
@@ -205,18 +205,18 @@ func TestRedirectIsNotFollowed(t *testing.T) {
 				w.Header()["Location"] = []string{location}
 				w.WriteHeader(status)
 			}
-			g := newGateway(t, serve(t, redirect), patience)
+			g := newGateway(t, serve(t, redirect), longTimeout)
 			r := g.Charge(t.Context(), newCharge(t))
 			require.Equal(t, payment.ClassUnknownAnswered, r.Class, r.Message)
 			require.Equal(t, payment.FoundNoAnswer, g.LookUp(t.Context(), "key-1").Result)
 
-			between := newGateway(t, serveUnmarked(t, redirect), patience)
+			between := newGateway(t, serveUnmarked(t, redirect), longTimeout)
 			require.Equal(t, payment.ClassUnknownUnanswered, between.Charge(t.Context(), newCharge(t)).Class)
 		}
 	}
 }
 
-func TestRetryAfter(t *testing.T) {
+func TestCharge_RetryAfter_IsReturned(t *testing.T) {
 	t.Parallel()
 	for _, status := range []int{202, 302, 404, 409, 429, 500, 503} {
 		for name, start := range map[string]func(*testing.T, http.HandlerFunc) string{"marked": serve, "unmarked": serveUnmarked} {
@@ -226,7 +226,7 @@ func TestRetryAfter(t *testing.T) {
 				g := newGateway(t, start(t, func(w http.ResponseWriter, _ *http.Request) {
 					w.Header().Set("Retry-After", <-wish)
 					w.WriteHeader(status)
-				}), patience)
+				}), longTimeout)
 
 				wish <- "7"
 				require.Equal(t, 7*time.Second, g.Charge(t.Context(), newCharge(t)).RetryAfter)
@@ -238,14 +238,14 @@ func TestRetryAfter(t *testing.T) {
 	}
 }
 
-func TestLookUpAnswers(t *testing.T) {
+func TestLookUp_Answer_IsClassified(t *testing.T) {
 	t.Parallel()
 	none := payment.Lookup{Result: payment.FoundNoAnswer}
 	long := strings.Repeat("x", 300)
 	tests := map[string]struct {
 		status int
 		body   string
-		want   payment.Lookup // without its message
+		want   payment.Lookup // without the message
 	}{
 		"succeeded":            {200, approved, payment.Lookup{Result: payment.FoundApproved, TransactionID: "txn-21408"}},
 		"declined":             {200, `{"status":"declined","code":"no"}`, payment.Lookup{Result: payment.FoundDeclined, Code: "no"}},
@@ -297,7 +297,7 @@ func TestLookUpAnswers(t *testing.T) {
 	for name, tt := range tests {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			l := newGateway(t, say(t, tt.status, jsonType, tt.body), patience).LookUp(t.Context(), "key-1")
+			l := newGateway(t, say(t, tt.status, jsonType, tt.body), longTimeout).LookUp(t.Context(), "key-1")
 			message := l.Message
 			l.Message = ""
 			require.Equal(t, tt.want, l, message)
@@ -309,8 +309,8 @@ func TestLookUpAnswers(t *testing.T) {
 	}
 }
 
-// TestLookUpFromACache: what a cache has kept proves only what cannot change.
-func TestLookUpFromACache(t *testing.T) {
+// A cached answer proves only what cannot change.
+func TestLookUp_CachedAnswer_ProvesOnlyAnApproval(t *testing.T) {
 	t.Parallel()
 	for age, fresh := range map[string]bool{
 		"0": true, "\t0\t": true, "00": true, "1": false, "3600": false, "": false, "-1": false, "0.5": false, "soon": false,
@@ -332,7 +332,7 @@ func TestLookUpFromACache(t *testing.T) {
 				}
 				_, _ = io.WriteString(w, body)
 			})
-			l := newGateway(t, base, patience).LookUp(t.Context(), "key-1")
+			l := newGateway(t, base, longTimeout).LookUp(t.Context(), "key-1")
 			if !fresh && want != payment.FoundApproved {
 				want = payment.FoundNoAnswer
 				require.Contains(t, l.Message, "Age")

@@ -6,8 +6,8 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// TestHost: a host is asked for, and named in the request, as DNS and HTTP have it.
-func TestHost(t *testing.T) {
+// The host is normalized for DNS and the Host header.
+func TestParseBase_Host_IsNormalized(t *testing.T) {
 	t.Parallel()
 	for base, want := range map[string]string{
 		"http://gateway.example":     "gateway.example",

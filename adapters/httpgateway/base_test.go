@@ -9,7 +9,7 @@ import (
 	"paymentd/adapters/httpgateway"
 )
 
-func TestNewAccepts(t *testing.T) {
+func TestNew_ValidURL_Succeeds(t *testing.T) {
 	t.Parallel()
 	for _, base := range []string{
 		"http://127.0.0.1:4000", "http://gateway", "https://gateway.example/", "HTTPS://gateway.example/v1/pay/",
@@ -21,7 +21,7 @@ func TestNewAccepts(t *testing.T) {
 	}
 }
 
-func TestNewRefuses(t *testing.T) {
+func TestNew_InvalidSetting_ReturnsError(t *testing.T) {
 	t.Parallel()
 	tests := map[string]string{
 		"":                                  "must begin with http:// or https://",

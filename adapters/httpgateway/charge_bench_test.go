@@ -15,7 +15,8 @@ import (
 	"paymentd/core/payment"
 )
 
-// BenchmarkCharge makes charges on 64 goroutines a processor; the gateway is in the same process.
+// BenchmarkCharge makes charges on 64 goroutines per processor, with the gateway in the same
+// process.
 func BenchmarkCharge(b *testing.B) {
 	for _, bb := range []struct {
 		name  string

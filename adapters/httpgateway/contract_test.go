@@ -20,8 +20,8 @@ import (
 
 var _ ports.Gateway = (*httpgateway.Gateway)(nil)
 
-// The contract over a real socket, with the sandbox at its other end.
-func TestContract(t *testing.T) {
+// The contract over a real socket, with the sandbox as the gateway.
+func TestGateway_Contract(t *testing.T) {
 	t.Parallel()
 	portstest.Gateway(t, func(t testing.TB) portstest.GatewayUnderTest {
 		t.Helper()
@@ -31,7 +31,7 @@ func TestContract(t *testing.T) {
 		server := httptest.NewServer(sandbox.Handler(gateway))
 		t.Cleanup(server.Close)
 
-		g, err := httpgateway.New(server.URL, patience)
+		g, err := httpgateway.New(server.URL, longTimeout)
 		require.NoError(t, err)
 		t.Cleanup(g.Close)
 		return portstest.GatewayUnderTest{
@@ -46,7 +46,7 @@ func TestContract(t *testing.T) {
 	})
 }
 
-// charges counts in the sandbox's ledger how often money was taken with the key.
+// charges returns how often money was taken with the key, according to the sandbox's ledger.
 func charges(t testing.TB, base string, key payment.GatewayKey) (n int) {
 	t.Helper()
 	resp, err := http.Get(base + "/ledger")

@@ -16,8 +16,8 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// TestPlainWords holds that no error says what only a Go programmer understands.
-func TestPlainWords(t *testing.T) {
+// No message contains Go's own error text.
+func TestDescribeError_HasNoGoErrorText(t *testing.T) {
 	t.Parallel()
 	address := &net.TCPAddr{IP: net.IPv4(127, 0, 0, 1), Port: 3001}
 	dial := func(err error) error { return &net.OpError{Op: "dial", Net: "tcp", Addr: address, Err: err} }

@@ -12,9 +12,9 @@ import (
 	"paymentd/core/payment"
 )
 
-// TestFraming sends answers that HTTP/1.1 allows and forbids. The connection is reused only if the end
+// TestCharge_Framing_DecidesReuse sends answers that HTTP/1.1 allows and forbids. The connection is reused only if the end
 // of the answer is unambiguous.
-func TestFraming(t *testing.T) {
+func TestCharge_Framing_DecidesReuse(t *testing.T) {
 	t.Parallel()
 	interim := func(n int) string { return strings.Repeat("HTTP/1.1 103 Early Hints\r\nLink: </>\r\n\r\n", n) }
 	const chunked = "HTTP/1.1 200 OK\r\n" + mark + "Transfer-Encoding: chunked\r\n\r\n%s\r\n"
@@ -57,7 +57,7 @@ func TestFraming(t *testing.T) {
 						}
 					}
 				})
-				g := w.gateway(t, s, patience)
+				g := w.gateway(t, s, longTimeout)
 				r := g.Charge(t.Context(), newCharge(t))
 				require.Equal(t, tt.class, r.Class, r.Message)
 				require.Contains(t, r.Message, tt.message)
@@ -73,8 +73,8 @@ func TestFraming(t *testing.T) {
 	})
 }
 
-// TestEndlessAnswer: of an answer that is too long, no more is read than shows it.
-func TestEndlessAnswer(t *testing.T) {
+// Of an answer that is too long, only as much is read as is needed to detect it.
+func TestCharge_EndlessAnswer_IsNotReadToItsEnd(t *testing.T) {
 	t.Parallel()
 	eachWire(t, func(t *testing.T, w wire) {
 		t.Helper()
@@ -84,7 +84,7 @@ func TestEndlessAnswer(t *testing.T) {
 		} {
 			t.Run(name, func(t *testing.T) {
 				t.Parallel()
-				const buffered = 32 << 20 // more than both ends' buffers take
+				const buffered = 32 << 20 // more than the buffers of both ends
 				swallowed := make(chan bool, 1)
 				s := w.listen(t, func(s *wireServer, _ int64, c net.Conn) {
 					if s.readRequest(bufio.NewReader(c)) != nil {
@@ -96,7 +96,7 @@ func TestEndlessAnswer(t *testing.T) {
 					}
 					swallowed <- err == nil
 				})
-				r := w.gateway(t, s, patience).Charge(t.Context(), newCharge(t))
+				r := w.gateway(t, s, longTimeout).Charge(t.Context(), newCharge(t))
 				require.Equal(t, payment.ClassUnknownAnswered, r.Class, r.Message)
 				require.Contains(t, r.Message, "longer than")
 				require.False(t, <-swallowed)

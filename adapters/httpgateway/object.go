@@ -157,7 +157,7 @@ func (o object) exists() bool {
 	return charged
 }
 
-// denies reports whether the object says that the charge did not succeed, whatever its status: an
+// denies reports whether the object says that the charge did not succeed, under any status: an
 // error that is not null, a success that is neither true nor null, or "charged": false.
 func (o object) denies() bool {
 	if o.members["error"] != nil {

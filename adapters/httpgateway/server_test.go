@@ -21,12 +21,12 @@ import (
 	"paymentd/core/payment"
 )
 
-// patience is the timeout of a gateway whose server is expected to answer, or to break
-// the connection. Only a failing test uses it up.
-const patience = 10 * time.Second
+// longTimeout is the timeout of a gateway that is expected to answer, or to break the connection. Only
+// a failing test waits for it.
+const longTimeout = 10 * time.Second
 
-// impatience is the timeout of a gateway whose server is silent on purpose.
-const impatience = 60 * time.Millisecond
+// shortTimeout is the timeout of a gateway that does not answer.
+const shortTimeout = 60 * time.Millisecond
 
 const approved = `{"transaction_id":"txn-21408","status":"succeeded"}`
 
@@ -58,7 +58,7 @@ func serve(t *testing.T, handler http.HandlerFunc) (base string) {
 	return serveUnmarked(t, marked(handler))
 }
 
-// serveUnmarked answers as something in between does.
+// serveUnmarked responds as an intermediary does.
 func serveUnmarked(t *testing.T, handler http.HandlerFunc) (base string) {
 	t.Helper()
 	server := httptest.NewServer(handler)
@@ -88,27 +88,27 @@ func say(t *testing.T, status int, contentType, body string) (base string) {
 	})
 }
 
-// wireServer is a server without manners: what it does with a connection is up to the
-// test. It counts what reached it.
+// wireServer is a server whose handling of a connection is up to the test. It counts connections
+// and requests.
 type wireServer struct {
 	base        string
 	connections atomic.Int64
 	requests    atomic.Int64
 }
 
-// wire is the way to a server: plain, or with TLS.
+// wire is a way to connect to a server: plain text or TLS.
 type wire struct {
 	scheme  string
 	listen  func(t *testing.T, handle func(s *wireServer, number int64, c net.Conn)) *wireServer
 	options []httpgateway.Option // of a gateway that trusts the server
-	// handshake is what it takes more than a connection, on a busy machine.
+	// handshake is the additional time of a TLS handshake on a busy machine.
 	handshake time.Duration
 }
 
-// eachWire runs a test by both ways.
+// eachWire runs a test over plain text and TLS.
 func eachWire(t *testing.T, test func(t *testing.T, w wire)) {
 	t.Helper()
-	lender := httptest.NewTLSServer(http.NotFoundHandler()) // of its certificate
+	lender := httptest.NewTLSServer(http.NotFoundHandler()) // provides its certificate
 	t.Cleanup(lender.Close)
 	authorities := x509.NewCertPool()
 	authorities.AddCert(lender.Certificate())
@@ -138,14 +138,14 @@ func eachWire(t *testing.T, test func(t *testing.T, w wire)) {
 	}
 }
 
-// gateway returns one that asks a server by this way.
+// gateway returns a gateway at the server.
 func (w wire) gateway(t *testing.T, s *wireServer, timeout time.Duration, more ...httpgateway.Option) *httpgateway.Gateway {
 	t.Helper()
 	return newGateway(t, s.base, timeout, append(more, w.options...)...)
 }
 
-// listen serves each connection with handle, which is told its number from 1, and closes
-// it afterwards.
+// listen calls handle for each connection with its number, from 1, and closes the connection
+// afterwards.
 func listen(t *testing.T, handle func(s *wireServer, number int64, c net.Conn)) *wireServer {
 	t.Helper()
 	listener, err := net.ListenTCP("tcp", &net.TCPAddr{IP: net.IPv4(127, 0, 0, 1)})
@@ -173,7 +173,7 @@ func listen(t *testing.T, handle func(s *wireServer, number int64, c net.Conn)) 
 	return s
 }
 
-// readRequest reads one whole request.
+// readRequest reads a complete request.
 func (s *wireServer) readRequest(r *bufio.Reader) error {
 	request, err := http.ReadRequest(r)
 	if err != nil {
@@ -186,7 +186,7 @@ func (s *wireServer) readRequest(r *bufio.Reader) error {
 	return nil
 }
 
-// reset closes the connection so that the client gets a RST and not an end of stream.
+// reset closes the connection so that the client gets a RST instead of the end of the stream.
 func reset(c net.Conn) {
 	if secure, ok := c.(*tls.Conn); ok {
 		c = secure.NetConn()
@@ -196,10 +196,10 @@ func reset(c net.Conn) {
 	_ = socket.Close()
 }
 
-// mark is the gateway's mark on an answer to [newCharge].
+// mark is the mark on an answer to [newCharge].
 const mark = "Idempotency-Key: key-1\r\n"
 
-// whole returns a marked answer 200 of the wire, as HTTP/1.1 has it.
+// whole returns a marked 200 response of HTTP/1.1.
 func whole(body string) string {
 	return fmt.Sprintf("HTTP/1.1 200 OK\r\n"+mark+"Content-Type: application/json\r\nContent-Length: %d\r\n\r\n%s",
 		len(body), body)

@@ -23,7 +23,7 @@ import (
 // untilGone waits until the client has closed its side.
 func untilGone(c net.Conn) { _, _ = io.Copy(io.Discard, c) }
 
-func TestNotSent(t *testing.T) {
+func TestCharge_NotSent_IsNotCharged(t *testing.T) {
 	t.Parallel()
 
 	unused, err := net.Listen("tcp", "127.0.0.1:0")
@@ -31,7 +31,7 @@ func TestNotSent(t *testing.T) {
 	require.NoError(t, unused.Close())
 
 	secure := httptest.NewUnstartedServer(http.NotFoundHandler())
-	secure.Config.ErrorLog = log.New(io.Discard, "", 0) // the handshakes that fail on purpose
+	secure.Config.ErrorLog = log.New(io.Discard, "", 0) // handshakes fail on purpose
 	secure.StartTLS()
 	t.Cleanup(secure.Close)
 
@@ -43,12 +43,12 @@ func TestNotSent(t *testing.T) {
 		timeout time.Duration
 		message string
 	}{
-		"connection refused": {"http://" + unused.Addr().String(), patience, "connection refused"},
-		// A label has at most 63 characters: the resolver refuses this one by itself.
-		"name not found":         {"http://" + strings.Repeat("x", 64) + ".example", patience, "was not found"},
-		"plain server":           {strings.Replace(plain, "http://", "https://", 1), patience, "does not speak TLS"},
-		"unknown authority":      {secure.URL, patience, "unknown authority"},
-		"handshake not answered": {strings.Replace(silent.base, "http://", "https://", 1), impatience, "time"},
+		"connection refused": {"http://" + unused.Addr().String(), longTimeout, "connection refused"},
+		// A label has at most 63 characters, so the resolver refuses this one without a query.
+		"name not found":         {"http://" + strings.Repeat("x", 64) + ".example", longTimeout, "was not found"},
+		"plain server":           {strings.Replace(plain, "http://", "https://", 1), longTimeout, "does not speak TLS"},
+		"unknown authority":      {secure.URL, longTimeout, "unknown authority"},
+		"handshake not answered": {strings.Replace(silent.base, "http://", "https://", 1), shortTimeout, "time"},
 	}
 	for name, tt := range tests {
 		t.Run(name, func(t *testing.T) {
@@ -67,10 +67,10 @@ func TestNotSent(t *testing.T) {
 	}
 }
 
-func TestCancelledBeforeSending(t *testing.T) {
+func TestCharge_CancelledBeforeSending_IsNotCharged(t *testing.T) {
 	t.Parallel()
 	s := listen(t, func(_ *wireServer, _ int64, c net.Conn) { untilGone(c) })
-	g := newGateway(t, s.base, patience)
+	g := newGateway(t, s.base, longTimeout)
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
 
@@ -79,7 +79,7 @@ func TestCancelledBeforeSending(t *testing.T) {
 	require.Equal(t, payment.FoundNoAnswer, g.LookUp(ctx, "key-1").Result)
 }
 
-func TestCancelledAfterSending(t *testing.T) {
+func TestCharge_CancelledAfterSending_IsUnknown(t *testing.T) {
 	t.Parallel()
 	eachWire(t, func(t *testing.T, w wire) {
 		t.Helper()
@@ -90,14 +90,14 @@ func TestCancelledAfterSending(t *testing.T) {
 			}
 			untilGone(c)
 		})
-		r := w.gateway(t, s, patience).Charge(ctx, newCharge(t))
+		r := w.gateway(t, s, longTimeout).Charge(ctx, newCharge(t))
 		require.Equal(t, payment.ClassUnknownUnanswered, r.Class, r.Message)
 		require.Contains(t, r.Message, "cancelled")
 	})
 }
 
-// What happens after the request went out and before its answer is whole.
-func TestAnswerLost(t *testing.T) {
+// Failures after the request was sent and before its answer is complete.
+func TestCharge_AnswerLost_IsUnknown(t *testing.T) {
 	t.Parallel()
 	eachWire(t, func(t *testing.T, w wire) {
 		t.Helper()
@@ -107,31 +107,31 @@ func TestAnswerLost(t *testing.T) {
 			timeout time.Duration
 			handle  func(c net.Conn)
 		}{
-			"closed":      {patience, func(net.Conn) {}},
-			"reset":       {patience, reset},
-			"no answer":   {impatience, func(c net.Conn) { untilGone(c) }},
-			"not HTTP":    {patience, func(c net.Conn) { _, _ = io.WriteString(c, "SSH-2.0-OpenSSH_9.6\r\n\r\n") }},
-			"half header": {patience, func(c net.Conn) { _, _ = io.WriteString(c, "HTTP/1.1 200 OK\r\nContent-Le") }},
-			"half answer": {patience, func(c net.Conn) {
+			"closed":      {longTimeout, func(net.Conn) {}},
+			"reset":       {longTimeout, reset},
+			"no answer":   {shortTimeout, func(c net.Conn) { untilGone(c) }},
+			"not HTTP":    {longTimeout, func(c net.Conn) { _, _ = io.WriteString(c, "SSH-2.0-OpenSSH_9.6\r\n\r\n") }},
+			"half header": {longTimeout, func(c net.Conn) { _, _ = io.WriteString(c, "HTTP/1.1 200 OK\r\nContent-Le") }},
+			"half answer": {longTimeout, func(c net.Conn) {
 				_, _ = io.WriteString(c, strings.Replace(halfAnswer, "%s", "200 OK", 1)+approved)
 			}},
-			"half answer, then reset": {patience, func(c net.Conn) {
+			"half answer, then reset": {longTimeout, func(c net.Conn) {
 				_, _ = io.WriteString(c, strings.Replace(halfAnswer, "%s", "200 OK", 1)+approved)
 				reset(c)
 			}},
-			"half a decline": {patience, func(c net.Conn) {
+			"half a decline": {longTimeout, func(c net.Conn) {
 				_, _ = io.WriteString(c, strings.Replace(halfAnswer, "%s", "402 Payment Required", 1)+`{"code":`)
 			}},
-			"half a rejection": {patience, func(c net.Conn) {
+			"half a rejection": {longTimeout, func(c net.Conn) {
 				_, _ = io.WriteString(c, strings.Replace(halfAnswer, "%s", "422 Unprocessable Entity", 1)+`{`)
 			}},
-			"slow body": {impatience, func(c net.Conn) {
+			"slow body": {shortTimeout, func(c net.Conn) {
 				_, _ = io.WriteString(c, strings.Replace(halfAnswer, "%s", "200 OK", 1))
 				for {
 					if _, err := io.WriteString(c, " "); err != nil {
 						return
 					}
-					time.Sleep(impatience / 10) // the dribble of a real socket; ends with the client
+					time.Sleep(shortTimeout / 10) // a slow real socket; ends with the client
 				}
 			}},
 		}
@@ -156,14 +156,14 @@ func TestAnswerLost(t *testing.T) {
 	})
 }
 
-// The server resets at once, and the client may or may not have written by then. Both
-// classes are right; which one it is must follow from whether a byte left.
-func TestResetRightAfterAccept(t *testing.T) {
+// The server resets at once, possibly before the client writes. Both classes are right; which one
+// it is must depend on whether a byte left.
+func TestCharge_ResetAfterAccept_DependsOnWrites(t *testing.T) {
 	t.Parallel()
 	eachWire(t, func(t *testing.T, w wire) {
 		t.Helper()
 		s := w.listen(t, func(_ *wireServer, _ int64, c net.Conn) { reset(c) })
-		g := w.gateway(t, s, patience)
+		g := w.gateway(t, s, longTimeout)
 
 		r := g.Charge(t.Context(), newCharge(t))
 		require.Contains(t, []payment.Class{payment.ClassNotCharged, payment.ClassUnknownUnanswered}, r.Class)
@@ -172,9 +172,9 @@ func TestResetRightAfterAccept(t *testing.T) {
 	})
 }
 
-// A kept connection that the server closes as the second charge arrives. net/http would
-// send that charge again by itself; this gateway must not.
-func TestKeptConnectionLost(t *testing.T) {
+// The server closes a kept connection when the second charge arrives. net/http would re-send that
+// charge; this gateway must not, with or without TLS.
+func TestCharge_KeptConnectionLost_IsNotResent(t *testing.T) {
 	t.Parallel()
 	eachWire(t, func(t *testing.T, w wire) {
 		t.Helper()
@@ -191,7 +191,7 @@ func TestKeptConnectionLost(t *testing.T) {
 						end(c)
 					}
 				})
-				g := w.gateway(t, s, patience)
+				g := w.gateway(t, s, longTimeout)
 				require.Equal(t, payment.ClassApproved, g.Charge(t.Context(), newCharge(t)).Class)
 
 				r := g.Charge(t.Context(), newCharge(t))
@@ -206,10 +206,10 @@ func TestKeptConnectionLost(t *testing.T) {
 	})
 }
 
-// A kept connection that the server has closed between two charges. The second charge
-// either goes out over a new connection, or is lost after sending; it is never
-// charged twice, and never said to be "not charged" after a byte has left.
-func TestKeptConnectionStale(t *testing.T) {
+// The server closes a kept connection between two charges. The second charge either uses a new
+// connection, or is lost after sending; it is never charged twice, and never reported as not
+// charged after a byte has left.
+func TestCharge_KeptConnectionStale_IsChargedAtMostOnce(t *testing.T) {
 	t.Parallel()
 	eachWire(t, func(t *testing.T, w wire) {
 		t.Helper()
@@ -218,7 +218,7 @@ func TestKeptConnectionStale(t *testing.T) {
 				_, _ = io.WriteString(c, whole(approved))
 			}
 		})
-		g := w.gateway(t, s, patience)
+		g := w.gateway(t, s, longTimeout)
 		const charges = 50
 		var answered int64
 		for range charges {
@@ -236,7 +236,7 @@ func TestKeptConnectionStale(t *testing.T) {
 	})
 }
 
-func TestConnectionsAreKept(t *testing.T) {
+func TestCharge_Connection_IsReused(t *testing.T) {
 	t.Parallel()
 	eachWire(t, func(t *testing.T, w wire) {
 		t.Helper()
@@ -246,16 +246,16 @@ func TestConnectionsAreKept(t *testing.T) {
 				_, _ = io.WriteString(c, whole(approved))
 			}
 		})
-		g := w.gateway(t, s, patience, httpgateway.WithConnections(1))
+		g := w.gateway(t, s, longTimeout, httpgateway.WithConnections(1))
 		for range 20 {
 			require.Equal(t, payment.ClassApproved, g.Charge(t.Context(), newCharge(t)).Class)
 		}
 		require.EqualValues(t, 1, s.connections.Load())
-		g.Close() // ends the connection, and with it the server's handler
+		g.Close() // closes the connection, so that the server's handler returns
 	})
 }
 
-func TestHTTP2(t *testing.T) {
+func TestCharge_HTTP2(t *testing.T) {
 	t.Parallel()
 	g := overHTTP2(t, func(w http.ResponseWriter, r *http.Request) {
 		if r.ProtoMajor != 2 {
@@ -274,9 +274,9 @@ func TestHTTP2(t *testing.T) {
 	require.Equal(t, payment.ClassUnknownUnanswered, g.Charge(t.Context(), c).Class)
 }
 
-// TestHTTP2Ends: an answer is read to the end of its stream, though its length is known. Who resets
-// streams instead is taken for an attacker by servers that count them.
-func TestHTTP2Ends(t *testing.T) {
+// An answer is read to the end of its stream even if its length is known, because servers that
+// count resets take a client that resets streams for an attacker.
+func TestCharge_HTTP2_ReadsTheStreamToItsEnd(t *testing.T) {
 	t.Parallel()
 	written, end, reset := make(chan struct{}), make(chan struct{}), make(chan error, 1)
 	g := overHTTP2(t, func(w http.ResponseWriter, r *http.Request) {
@@ -293,7 +293,7 @@ func TestHTTP2Ends(t *testing.T) {
 	class, c := make(chan payment.Class, 1), newCharge(t)
 	go func() { class <- g.Charge(t.Context(), c).Class }()
 	<-written
-	for range 20 { // time for a reset to arrive, on the same connection
+	for range 20 { // gives a reset time to arrive on the same connection
 		require.Equal(t, payment.FoundApproved, g.LookUp(t.Context(), "key-1").Result)
 	}
 	close(end)
@@ -301,7 +301,7 @@ func TestHTTP2Ends(t *testing.T) {
 	require.Equal(t, payment.ClassApproved, <-class)
 }
 
-// overHTTP2 returns a gateway that is served by HTTP/2.
+// overHTTP2 returns a gateway with HTTP/2.
 func overHTTP2(t *testing.T, serve http.HandlerFunc) *httpgateway.Gateway {
 	t.Helper()
 	server := httptest.NewUnstartedServer(marked(serve))
@@ -310,5 +310,5 @@ func overHTTP2(t *testing.T, serve http.HandlerFunc) *httpgateway.Gateway {
 	t.Cleanup(server.Close)
 	authorities := x509.NewCertPool()
 	authorities.AddCert(server.Certificate())
-	return newGateway(t, server.URL, patience, httpgateway.WithRootCAs(authorities))
+	return newGateway(t, server.URL, longTimeout, httpgateway.WithRootCAs(authorities))
 }

@@ -18,8 +18,8 @@ import (
 	"paymentd/core/payment"
 )
 
-// brokenConn is a connection whose writes fail once broken is set, as those on a socket
-// do that the kernel already knows to be dead.
+// brokenConn is a connection whose writes fail once broken is set, like a socket that the kernel
+// knows to be dead.
 type brokenConn struct {
 	net.Conn
 
@@ -33,9 +33,9 @@ func (c brokenConn) Write(p []byte) (int, error) {
 	return c.Conn.Write(p)
 }
 
-// A kept connection that takes not a byte proves that nothing was sent. The charge goes
-// out over another connection, and where there is none it was not charged.
-func TestKeptConnectionTakesNothing(t *testing.T) {
+// A kept connection that accepts no byte proves that nothing was sent. The charge uses another
+// connection, and if there is none, it was not charged.
+func TestCharge_KeptConnectionAcceptsNothing_UsesAnother(t *testing.T) {
 	t.Parallel()
 	for _, tt := range []struct {
 		name      string
@@ -96,7 +96,7 @@ func TestKeptConnectionTakesNothing(t *testing.T) {
 	}
 }
 
-// dialing returns a gateway at the server that gets its connections from dial.
+// dialing returns a gateway for the server that uses dial.
 func dialing(t *testing.T, server *httptest.Server, dial func(context.Context) (net.Conn, error)) *Gateway {
 	t.Helper()
 	var opts []Option
@@ -117,9 +117,9 @@ func dialing(t *testing.T, server *httptest.Server, dial func(context.Context) (
 	return g
 }
 
-// Over HTTP/1.1 a request that has its connection is not sent yet. Over HTTP/2 nobody
-// can tell: others write to the same connection, and RoundTrip waits for no write to end.
-func TestMayHaveLeftOnceConnected(t *testing.T) {
+// Over HTTP/1.1 a request that has a connection is not sent yet. Over HTTP/2 this is not known,
+// because requests share the connection, and RoundTrip does not wait for writes.
+func TestWriteTracker_Connected_DependsOnProtocol(t *testing.T) {
 	t.Parallel()
 	for name, http2 := range map[string]bool{"HTTP/1.1": false, "HTTP/2": true} {
 		t.Run(name, func(t *testing.T) {
@@ -136,7 +136,7 @@ func TestMayHaveLeftOnceConnected(t *testing.T) {
 			var written writeTracker
 			var connected bool
 			ctx := httptrace.WithClientTrace(t.Context(), &httptrace.ClientTrace{
-				GotConn: func(httptrace.GotConnInfo) { // called after the hook of s, which is the newer
+				GotConn: func(httptrace.GotConnInfo) { // called after the hook of the tracker, which is newer
 					connected = true
 					require.Equal(t, http2, written.mayHaveLeft())
 				},

@@ -15,14 +15,14 @@ import (
 	"paymentd/ports"
 )
 
-// counts is a service in which so many requests wait.
+// counts is a service with that many waiting requests.
 type counts int
 
 func (c counts) Waiting() int          { return int(c) }
 func (counts) SharedTransactions() int { return 0 }
 func (counts) ForeignPayments() int    { return 0 }
 
-func TestBacklogIsSampled(t *testing.T) {
+func TestBacklog_Scrape_IsSampled(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		p, wire := fake.NewPayments(), &fake.Wire{}
@@ -72,7 +72,7 @@ func TestBacklogIsSampled(t *testing.T) {
 	})
 }
 
-// sampled is what is only known by asking.
+// sampled has the metrics that are sampled.
 func sampled(t *testing.T, m *metrics.Metrics) series {
 	t.Helper()
 	s := scrape(t, m).ours()
@@ -85,8 +85,8 @@ func sampled(t *testing.T, m *metrics.Metrics) series {
 	return s
 }
 
-// A database that is away, or hangs, takes nothing from a scrape but what it would have told.
-func TestBacklogThatCannotBeRead(t *testing.T) {
+// If the database is unavailable or hangs, a scrape has all other metrics.
+func TestBacklog_Unreadable_IsOmitted(t *testing.T) {
 	t.Parallel()
 	for name, fault := range map[string]fake.Fault{
 		"away": fake.FailBefore,
@@ -120,7 +120,7 @@ func (pooled) Pools() map[string]sql.DBStats {
 	}}
 }
 
-func TestPoolsAreSampled(t *testing.T) {
+func TestPools_Scrape_IsSampled(t *testing.T) {
 	t.Parallel()
 	m := metrics.New("test")
 	m.Sample(pooled{fake.NewPayments()}, counts(0))

@@ -34,8 +34,8 @@ func everything() *metrics.Metrics {
 	return m
 }
 
-// TestMetricsAreDocumented holds docs/metrics.md against what is exported: names and labels.
-func TestMetricsAreDocumented(t *testing.T) {
+// docs/metrics.md has the exported names and labels.
+func TestMetrics_AreDocumented(t *testing.T) {
 	t.Parallel()
 	page, err := os.ReadFile("../../docs/metrics.md")
 	require.NoError(t, err)
@@ -64,8 +64,8 @@ func TestMetricsAreDocumented(t *testing.T) {
 	require.Equal(t, exported, documented)
 }
 
-// TestNamesAreAsUsual asks Prometheus' own linter.
-func TestNamesAreAsUsual(t *testing.T) {
+// TestMetrics_Names_PassPromlint asks Prometheus' own linter.
+func TestMetrics_Names_PassPromlint(t *testing.T) {
 	t.Parallel()
 	w := httptest.NewRecorder()
 	everything().Handler().ServeHTTP(w, httptest.NewRequest(http.MethodGet, "/metrics", http.NoBody))

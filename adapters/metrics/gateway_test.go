@@ -13,24 +13,24 @@ import (
 	"paymentd/ports/portstest"
 )
 
-// told is a gateway that says whatever it is told to.
-type told struct {
+// fixed is a gateway with a fixed result.
+type fixed struct {
 	ports.Gateway
 
 	result payment.Result
 	lookup payment.Lookup
 }
 
-func (g told) Charge(context.Context, payment.Charge) payment.Result     { return g.result }
-func (g told) LookUp(context.Context, payment.GatewayKey) payment.Lookup { return g.lookup }
+func (g fixed) Charge(context.Context, payment.Charge) payment.Result     { return g.result }
+func (g fixed) LookUp(context.Context, payment.GatewayKey) payment.Lookup { return g.lookup }
 
-func TestAttemptsAndLookupsAreCounted(t *testing.T) {
+func TestGateway_Calls_AreCounted(t *testing.T) {
 	t.Parallel()
 	m := metrics.New("test")
 	before := scrape(t, m)
 	for _, r := range []payment.Result{
 		{Class: payment.ClassApproved, TransactionID: "txn-1"},
-		{Class: payment.ClassApproved}, // cannot be kept: the core takes it for unknown
+		{Class: payment.ClassApproved}, // not valid, so the core treats it as unknown
 		{Class: payment.ClassDeclined},
 		{Class: payment.ClassRejected},
 		{Class: payment.ClassNotCharged},
@@ -40,7 +40,7 @@ func TestAttemptsAndLookupsAreCounted(t *testing.T) {
 		{Class: payment.ClassKeyReused},
 		{Class: "a class of the future"},
 	} {
-		m.Gateway(told{result: r}).Charge(t.Context(), payment.Charge{})
+		m.Gateway(fixed{result: r}).Charge(t.Context(), payment.Charge{})
 	}
 	for _, l := range []payment.Lookup{
 		{Result: payment.FoundApproved, TransactionID: "txn-1"},
@@ -53,7 +53,7 @@ func TestAttemptsAndLookupsAreCounted(t *testing.T) {
 		{Result: payment.FoundNoAnswer},
 		{Result: "a finding of the future"},
 	} {
-		m.Gateway(told{lookup: l}).LookUp(t.Context(), "key-1")
+		m.Gateway(fixed{lookup: l}).LookUp(t.Context(), "key-1")
 	}
 	require.Equal(t, map[string]int{
 		`paymentd_attempt_duration_seconds_count{class="approved"}`:           1,
@@ -76,8 +76,8 @@ func TestAttemptsAndLookupsAreCounted(t *testing.T) {
 	}, scrape(t, m).changed(before))
 }
 
-// A gateway that is counted keeps the contract of one that is not.
-func TestGatewayContract(t *testing.T) {
+// A counted gateway keeps the contract.
+func TestGateway_Contract(t *testing.T) {
 	t.Parallel()
 	portstest.Gateway(t, func(t testing.TB) portstest.GatewayUnderTest {
 		t.Helper()

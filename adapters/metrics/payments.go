@@ -68,7 +68,7 @@ func (s payments) ClaimDue(
 }
 
 // NextDue implements ports.Payments. The queue asks once a second, so that a database that is
-// away is counted even where nobody pays.
+// unavailable is counted even without payments.
 func (s payments) NextDue(ctx context.Context, terms payment.PickUpPolicy) (time.Duration, bool, error) {
 	in, found, err := s.Payments.NextDue(ctx, terms)
 	s.failed(ctx, err)

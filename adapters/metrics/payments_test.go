@@ -35,7 +35,7 @@ func ask(t *testing.T, id payment.OrderID) payment.ClaimRequest {
 	}
 }
 
-// terms are those of one kind of work.
+// terms are the policy of one kind of work.
 func terms(work payment.Work) payment.PickUpPolicy {
 	return payment.PickUpPolicy{
 		Work: work, Replica: "replica-q", Lease: time.Hour, Rules: rules, Worker: time.Now(),
@@ -43,7 +43,7 @@ func terms(work payment.Work) payment.PickUpPolicy {
 	}
 }
 
-// rules are those of a gateway that honours keys for ever.
+// rules are those of a gateway that honours keys forever.
 var rules = payment.KeyRules{
 	Capabilities: payment.Capabilities{
 		Gateway: "https://gateway.example", HonoursKeys: true, KeyLifetime: 24 * time.Hour,
@@ -59,7 +59,7 @@ func claim(t *testing.T, p ports.Payments, a payment.ClaimRequest) payment.Payme
 	return claimed
 }
 
-// lookup is the answer to a lookup of the key of a payment in hand.
+// lookup is the answer to a lookup of the key of a claimed payment.
 func lookup(held payment.Payment, found payment.LookupResult) payment.LookupRecord {
 	now := time.Now()
 	return payment.LookupRecord{
@@ -78,15 +78,15 @@ func settle(t *testing.T, p ports.Payments, held payment.Payment, state payment.
 	return p.Settle(t.Context(), st)
 }
 
-// A repository that is counted keeps the contract of one that is not.
-func TestPaymentsContract(t *testing.T) {
+// A counted repository keeps the contract.
+func TestPayments_Contract(t *testing.T) {
 	t.Parallel()
 	portstest.Payments(t, func(testing.TB) ports.Payments {
 		return metrics.New("test").Payments(fake.NewPayments())
 	})
 }
 
-func TestPaymentsAreCounted(t *testing.T) {
+func TestPayments_Calls_AreCounted(t *testing.T) {
 	t.Parallel()
 	for name, tt := range map[string]struct {
 		happens func(t *testing.T, p ports.Payments)
@@ -162,7 +162,7 @@ func TestPaymentsAreCounted(t *testing.T) {
 				`paymentd_payments_total{outcome="unresolved"}`:       1,
 			},
 		},
-		"an approval whose claim is lost, told twice, and a second charge": {
+		"an approval whose claim is lost, recorded twice, and a second charge": {
 			func(t *testing.T, p ports.Payments) {
 				t.Helper()
 				held := claim(t, p, ask(t, "order-1"))
@@ -218,8 +218,8 @@ func TestPaymentsAreCounted(t *testing.T) {
 	}
 }
 
-// What fails at the database is counted, and what its caller gives up is not.
-func TestFaultsAreCounted(t *testing.T) {
+// Failures of the database are counted, and cancelled calls are not.
+func TestPayments_DatabaseErrors_AreCounted(t *testing.T) {
 	t.Parallel()
 	for err, want := range map[error]map[string]int{
 		fmt.Errorf("x: %w", ports.ErrUnavailable): {`paymentd_database_errors_total{error="unavailable"}`: 8},

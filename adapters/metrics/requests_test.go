@@ -22,7 +22,7 @@ import (
 	"paymentd/core/payment"
 )
 
-// service is the core and its API, counted, with nothing real behind it.
+// service is the core and its API with metrics, on fakes.
 type service struct {
 	http.Handler
 
@@ -51,7 +51,7 @@ func newService(t testing.TB) service {
 	return s
 }
 
-// send makes a request, whatever its method and path are.
+// send makes a request with any method and path.
 func (s service) send(t testing.TB, method, path, body string) int {
 	t.Helper()
 	r := httptest.NewRequestWithContext(context.WithoutCancel(t.Context()), http.MethodPost, "/", strings.NewReader(body))
@@ -62,7 +62,7 @@ func (s service) send(t testing.TB, method, path, body string) int {
 	return w.Code
 }
 
-func TestRequestsAreCounted(t *testing.T) {
+func TestRequests_AreCounted(t *testing.T) {
 	t.Parallel()
 	s := newService(t)
 	before := scrape(t, s.metrics)
@@ -91,9 +91,9 @@ func TestRequestsAreCounted(t *testing.T) {
 	require.Zero(t, scrape(t, s.metrics)[`paymentd_http_requests_in_flight{route="/payments/process"}`])
 }
 
-// Whatever clients and gateways send, it makes no series: after a thousand of each kind there are
-// as many as after one.
-func TestLabelsAreBounded(t *testing.T) {
+// Client and gateway input creates no series: after a thousand requests of each kind there are as
+// many as after one.
+func TestLabels_AnyInput_AreBounded(t *testing.T) {
 	t.Parallel()
 	s := newService(t)
 	n := 0
@@ -129,16 +129,16 @@ func TestLabelsAreBounded(t *testing.T) {
 	require.Len(t, scrape(t, s.metrics), len(some))
 }
 
-// What an API or an adapter of the future may get wrong is bounded as well.
-func TestLabelsAreBoundedWhateverIsCounted(t *testing.T) {
+// Unexpected values of an API or an adapter are bounded as well.
+func TestLabels_UnexpectedValues_AreBounded(t *testing.T) {
 	t.Parallel()
 	m := metrics.New("test")
 	for i := range 10_000 {
-		word := strconv.Itoa(i)
-		m.RequestBegan(word)
-		m.RequestEnded(word, i, time.Second, false)
-		m.Gateway(told{
-			result: payment.Result{Class: payment.Class(word)}, lookup: payment.Lookup{Result: payment.LookupResult(word)},
+		label := strconv.Itoa(i)
+		m.RequestBegan(label)
+		m.RequestEnded(label, i, time.Second, false)
+		m.Gateway(fixed{
+			result: payment.Result{Class: payment.Class(label)}, lookup: payment.Lookup{Result: payment.LookupResult(label)},
 		}).Charge(t.Context(), payment.Charge{})
 	}
 	byMetric := make(map[string]int)
@@ -158,10 +158,10 @@ func TestLabelsAreBoundedWhateverIsCounted(t *testing.T) {
 	require.Zero(t, inFlight)
 }
 
-// Counting a payment makes no garbage.
-func TestCountingAllocatesNothing(t *testing.T) { //nolint:paralleltest // it counts allocations
+// Counting a payment does not allocate.
+func TestPayments_Counting_DoesNotAllocate(t *testing.T) { //nolint:paralleltest // it counts allocations
 	m := metrics.New("test")
-	g := m.Gateway(told{result: payment.Result{Class: payment.ClassApproved, TransactionID: "txn-1"}})
+	g := m.Gateway(fixed{result: payment.Result{Class: payment.ClassApproved, TransactionID: "txn-1"}})
 	p := m.Payments(still{})
 	for name, count := range map[string]func(){
 		"request": func() {

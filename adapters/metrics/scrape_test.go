@@ -12,7 +12,7 @@ import (
 	"paymentd/adapters/metrics"
 )
 
-// series is what a scrape has, by name and labels as they are written.
+// series are the series of a scrape by name and labels.
 type series map[string]float64
 
 func scrape(t *testing.T, m *metrics.Metrics) series {
@@ -34,7 +34,7 @@ func scrape(t *testing.T, m *metrics.Metrics) series {
 	return s
 }
 
-// ours leaves out what tells of the process and of Go.
+// ours removes the metrics of the process and of Go.
 func (s series) ours() series {
 	ours := make(series)
 	for name, value := range s {
@@ -45,7 +45,7 @@ func (s series) ours() series {
 	return ours
 }
 
-// changed returns the counts that went up: counters, and of histograms how many were observed.
+// changed returns the counts that increased: counters, and the counts of histograms.
 func (s series) changed(before series) map[string]int {
 	up := make(map[string]int)
 	for name, value := range s.ours() {

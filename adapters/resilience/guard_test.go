@@ -18,7 +18,7 @@ import (
 
 var charge = payment.Charge{Key: "key-1", OrderID: "order-123"}
 
-func guarded(g ports.Gateway) *resilience.Guard {
+func newGuard(g ports.Gateway) *resilience.Guard {
 	return resilience.NewGuard(g, resilience.GuardOptions{Timeout: 10 * time.Second, MaxConcurrent: 5})
 }
 
@@ -30,11 +30,11 @@ func times(g ports.Gateway, n int) (r payment.Result) {
 	return r
 }
 
-func TestGuardPassesOn(t *testing.T) {
+func TestGuard_Result_IsPassedOn(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		gateway := fake.NewGateway(fake.Refuse(), fake.ChargeThenServerError())
-		g := guarded(gateway)
+		g := newGuard(gateway)
 		require.Equal(t, payment.ClassNotCharged, times(g, 1).Class)
 		require.Equal(t, payment.ClassUnknownAnswered, times(g, 1).Class)
 		require.Equal(t, payment.Lookup{Result: payment.FoundApproved, TransactionID: "txn-1"}, g.LookUp(t.Context(), charge.Key))
@@ -45,23 +45,23 @@ func TestGuardPassesOn(t *testing.T) {
 	})
 }
 
-// An attempt that is not answered in time is unknown, however it ends later. One that is answered
-// late by an adapter that takes its time to notice keeps its answer.
-func TestGuardTimeout(t *testing.T) {
+// An attempt that is not answered in time is unknown. If the adapter notices the timeout late, and
+// returns an answer, the answer counts.
+func TestGuard_Timeout_IsUnknown(t *testing.T) {
 	t.Parallel()
 	t.Run("of an attempt", func(t *testing.T) {
 		t.Parallel()
 		synctest.Test(t, func(t *testing.T) {
 			gateway := fake.NewGateway(fake.Slow(11*time.Second, fake.Approve()))
 			began := time.Now()
-			require.Equal(t, payment.ClassUnknownUnanswered, times(guarded(gateway), 1).Class)
+			require.Equal(t, payment.ClassUnknownUnanswered, times(newGuard(gateway), 1).Class)
 			require.Equal(t, 10*time.Second, time.Since(began))
 		})
 	})
 	t.Run("of an adapter that does not heed it", func(t *testing.T) {
 		t.Parallel()
 		synctest.Test(t, func(t *testing.T) {
-			g := guarded(stubborn{fake.NewGateway()})
+			g := newGuard(stubborn{fake.NewGateway()})
 			require.Equal(t, payment.Result{Class: payment.ClassApproved, TransactionID: "txn-1", Answered: true}, times(g, 1))
 		})
 	})
@@ -70,14 +70,14 @@ func TestGuardTimeout(t *testing.T) {
 		synctest.Test(t, func(t *testing.T) {
 			wire := fake.Wire{Fault: func(fake.Call) fake.Fault { return fake.Delay(time.Minute) }}
 			began := time.Now()
-			found := guarded(wire.Gateway(fake.NewGateway())).LookUp(t.Context(), charge.Key)
+			found := newGuard(wire.Gateway(fake.NewGateway())).LookUp(t.Context(), charge.Key)
 			require.Equal(t, payment.FoundNoAnswer, found.Result)
 			require.Equal(t, 10*time.Second, time.Since(began))
 		})
 	})
 }
 
-// stubborn takes its time, whatever the context says.
+// stubborn ignores the context and takes its time.
 type stubborn struct{ ports.Gateway }
 
 func (g stubborn) Charge(ctx context.Context, c payment.Charge) payment.Result {
@@ -86,7 +86,7 @@ func (g stubborn) Charge(ctx context.Context, c payment.Charge) payment.Result {
 }
 
 // The breaker opens for a gateway that is dead.
-func TestBreaker(t *testing.T) {
+func TestGuard_BreakerOpens_ForUnansweredAttemptsOnly(t *testing.T) {
 	t.Parallel()
 	for _, tt := range []struct {
 		name     string
@@ -118,7 +118,7 @@ func TestBreaker(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				gateway, n := fake.NewGateway(), 0
 				gateway.OnCharge(func(payment.Charge) fake.Step { n++; return tt.steps(n - 1) })
-				g := guarded(gateway)
+				g := newGuard(gateway)
 				for i := range tt.attempts {
 					g.Charge(t.Context(), payment.Charge{Key: payment.GatewayKey(fmt.Sprint("key-", i))})
 					time.Sleep(tt.pause)
@@ -141,7 +141,7 @@ func TestBreaker(t *testing.T) {
 
 func always(s fake.Step) func(int) fake.Step { return func(int) fake.Step { return s } }
 
-// every lets each n-th attempt go one way, and all others another.
+// every returns one step for each n-th attempt, and others for the rest.
 func every(n int, one, others fake.Step) func(int) fake.Step {
 	return func(i int) fake.Step {
 		if i%n == n-1 {
@@ -151,14 +151,14 @@ func every(n int, one, others fake.Step) func(int) fake.Step {
 	}
 }
 
-// What the guard itself does not let through says nothing about the gateway: neither attempts beyond
-// the limit, nor those that were over before they began.
-func TestBreakerCountsNothingOfItsOwn(t *testing.T) {
+// Attempts that the guard itself refuses say nothing about the gateway: those beyond the limit, and
+// those that were cancelled before they began.
+func TestGuard_RefusedAttempts_AreNotRecorded(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		gateway := fake.NewGateway()
 		gateway.OnCharge(func(payment.Charge) fake.Step { return fake.Slow(time.Second, fake.Approve()) })
-		g := guarded(gateway)
+		g := newGuard(gateway)
 		var all sync.WaitGroup
 		for _, key := range []payment.GatewayKey{"a", "b", "c", "d", "e"} {
 			all.Go(func() { g.Charge(context.Background(), payment.Charge{Key: key}) })
@@ -176,8 +176,8 @@ func TestBreakerCountsNothingOfItsOwn(t *testing.T) {
 	})
 }
 
-// A half-open breaker closes for any answer of the gateway's own, and for no other.
-func TestBreakerProbe(t *testing.T) {
+// A half-open breaker closes for any answer of the gateway's own, and for nothing else.
+func TestGuard_BreakerHalfOpen_ClosesForAnyAnswer(t *testing.T) {
 	t.Parallel()
 	for _, tt := range []struct {
 		name   string
@@ -196,7 +196,7 @@ func TestBreakerProbe(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				gateway := fake.NewGateway()
 				gateway.OnCharge(each(fake.Timeout()))
-				g := guarded(gateway)
+				g := newGuard(gateway)
 				times(g, 101)
 				require.Len(t, gateway.Attempts(), 100, "open")
 				time.Sleep(time.Second)
@@ -219,8 +219,8 @@ func each(s fake.Step) func(payment.Charge) fake.Step {
 	return func(payment.Charge) fake.Step { return s }
 }
 
-// An open breaker lets one attempt try, after a while, and goes by how that ends.
-func TestBreakerCloses(t *testing.T) {
+// An open breaker admits one attempt after a while, and its result decides.
+func TestGuard_BreakerOpen_AdmitsOneAttempt(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		gateway := fake.NewGateway()
@@ -231,7 +231,7 @@ func TestBreakerCloses(t *testing.T) {
 			}
 			return fake.Approve()
 		})
-		g := guarded(gateway)
+		g := newGuard(gateway)
 		times(g, 100)
 		times(g, 50)
 		require.Len(t, gateway.Attempts(), 100, "open")
@@ -251,13 +251,13 @@ func TestBreakerCloses(t *testing.T) {
 	})
 }
 
-// Beyond the limit an attempt is not made, and so not charged.
-func TestBulkhead(t *testing.T) {
+// An attempt beyond the limit is not made, and therefore not charged.
+func TestGuard_BeyondMaxConcurrent_IsNotCharged(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		gateway := fake.NewGateway()
 		gateway.OnCharge(func(payment.Charge) fake.Step { return fake.Slow(time.Second, fake.Approve()) })
-		g := guarded(gateway)
+		g := newGuard(gateway)
 		var all sync.WaitGroup
 		for _, key := range []payment.GatewayKey{"a", "b", "c", "d", "e"} {
 			all.Go(func() { g.Charge(context.Background(), payment.Charge{Key: key}) })
@@ -272,14 +272,14 @@ func TestBulkhead(t *testing.T) {
 	})
 }
 
-// An adapter that panics leaves the outcome unknown, and gives back what it held.
-func TestPanic(t *testing.T) {
+// A panic of the adapter leaves the outcome unknown, and releases its permits.
+func TestGuard_Panic_IsUnknown(t *testing.T) {
 	t.Parallel()
 	t.Run("keeps no permit", func(t *testing.T) {
 		t.Parallel()
 		synctest.Test(t, func(t *testing.T) {
 			gateway := fake.NewGateway()
-			g := guarded(poisoned{gateway, new(50)})
+			g := newGuard(poisoned{gateway, new(50)})
 			for range 50 {
 				r := times(g, 1)
 				require.Equal(t, payment.ClassUnknownUnanswered, r.Class)
@@ -291,7 +291,7 @@ func TestPanic(t *testing.T) {
 	t.Run("leaves no breaker half open", func(t *testing.T) {
 		t.Parallel()
 		synctest.Test(t, func(t *testing.T) {
-			g := guarded(poisoned{fake.NewGateway(), new(101)})
+			g := newGuard(poisoned{fake.NewGateway(), new(101)})
 			times(g, 100)
 			require.Equal(t, payment.ClassNotCharged, times(g, 1).Class, "open")
 			time.Sleep(time.Second)

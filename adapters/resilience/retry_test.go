@@ -28,16 +28,15 @@ func refusedFor(d time.Duration) payment.Result {
 	return r
 }
 
-// round is a ports.Round whose attempts go as scripted, and then are refused. It notes what
-// happens, and when.
+// round is a ports.Round with scripted results, followed by refusals. It records its calls.
 type round struct {
 	began    time.Time
 	script   []payment.Result
 	took     time.Duration // by each attempt
 	attempts []time.Duration
-	results  []payment.Result // that BeforeBackoff was told
-	delays   []time.Duration  // that it was told
-	refuse   error            // what it returns
+	results  []payment.Result // arguments of BeforeBackoff
+	delays   []time.Duration  // arguments of BeforeBackoff
+	refuse   error            // returned by BeforeBackoff
 }
 
 func (r *round) run(ctx context.Context, p *resilience.Retry) error {
@@ -68,7 +67,7 @@ func seconds(s ...float64) (d []time.Duration) {
 	return d
 }
 
-func TestAttemptsAreMadeWhenTheyShould(t *testing.T) {
+func TestRetry_Attempts_FollowTheBackoff(t *testing.T) {
 	t.Parallel()
 	standard := resilience.RetryOptions{MaxRetries: 3, Delay: time.Second}
 	for _, tt := range []struct {
@@ -133,7 +132,7 @@ func TestAttemptsAreMadeWhenTheyShould(t *testing.T) {
 	}
 }
 
-func TestBeforeBackoffIsToldTheResult(t *testing.T) {
+func TestRetry_BeforeBackoff_GetsTheResult(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		unknown := payment.Result{Class: payment.ClassUnknownAnswered, Message: "503"}
@@ -143,8 +142,8 @@ func TestBeforeBackoffIsToldTheResult(t *testing.T) {
 	})
 }
 
-// The policy keeps nothing between two rounds.
-func TestRoundsAreIndependent(t *testing.T) {
+// Rounds share no state.
+func TestRetry_Rounds_AreIndependent(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		p := resilience.NewRetry(resilience.RetryOptions{MaxRetries: 3, Delay: time.Second})
@@ -162,8 +161,8 @@ func TestRoundsAreIndependent(t *testing.T) {
 	})
 }
 
-// Each delay varies by up to the jitter, both ways. What the gateway wishes for is not undercut.
-func TestJitter(t *testing.T) {
+// Each delay varies by up to the jitter, both ways, but is not below the gateway's Retry-After.
+func TestRetry_Jitter_IsBounded(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		const jitter, wish = 0.2, 10 * time.Second
@@ -189,8 +188,8 @@ func TestJitter(t *testing.T) {
 	})
 }
 
-// What ends during a backoff ends it at once, and says why.
-func TestContextEndsInBackoff(t *testing.T) {
+// A cancellation during a backoff ends the round at once, with its cause.
+func TestRetry_CancelledInBackoff_ReturnsTheCause(t *testing.T) {
 	t.Parallel()
 	for _, cause := range []error{nil, errors.New("the service is stopping")} {
 		synctest.Test(t, func(t *testing.T) {
@@ -208,7 +207,7 @@ func TestContextEndsInBackoff(t *testing.T) {
 	}
 }
 
-func TestContextHasEndedBefore(t *testing.T) {
+func TestRetry_CancelledBefore_MakesNoAttempt(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		cause := errors.New("the service is stopping")
@@ -220,9 +219,9 @@ func TestContextHasEndedBefore(t *testing.T) {
 	})
 }
 
-// A context that ends while an attempt is under way does not cut it short. Where its result
-// ends the round, the round has ended; otherwise no further attempt is made.
-func TestContextEndsDuringAnAttempt(t *testing.T) {
+// A cancellation during an attempt does not interrupt it. If its result ends the round, the round
+// returns no error; otherwise there is no further attempt.
+func TestRetry_CancelledDuringAttempt_FinishesIt(t *testing.T) {
 	t.Parallel()
 	for _, tt := range []struct {
 		name    string
@@ -254,7 +253,7 @@ func TestContextEndsDuringAnAttempt(t *testing.T) {
 }
 
 // An error of BeforeBackoff ends the round at once, and is returned.
-func TestBeforeBackoffRefuses(t *testing.T) {
+func TestRetry_BeforeBackoffFails_EndsTheRound(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		r := round{refuse: payment.ErrFenced}

@@ -15,7 +15,7 @@ import (
 	"google.golang.org/protobuf/proto"
 )
 
-// span is one that a collector was sent.
+// span is a span that a collector received.
 type span struct {
 	trace, id, parent string
 	name              string
@@ -25,7 +25,7 @@ type span struct {
 	failed            bool
 }
 
-// collector takes traces by OTLP over HTTP.
+// collector receives traces by OTLP over HTTP.
 type collector struct {
 	url string
 
@@ -64,7 +64,7 @@ func decode(r *http.Request) (spans []span, err error) {
 	if err != nil {
 		return nil, err
 	}
-	var sent tracepb.TracesData // is encoded as the request of the protocol is
+	var sent tracepb.TracesData // has the same encoding as the request of the protocol
 	if err := proto.Unmarshal(encoded, &sent); err != nil {
 		return nil, err
 	}
@@ -117,8 +117,8 @@ func (c *collector) named(name string) (found []span) {
 	return found
 }
 
-// requireOneTrace fails unless every span is of that trace, with one root, and a parent that is the
-// root or another of the spans. It returns the root.
+// requireOneTrace requires that all spans belong to that trace, with one root, and that each parent
+// is one of the spans. It returns the root.
 func (c *collector) requireOneTrace(t *testing.T, trace string) (root span) {
 	t.Helper()
 	c.mu.Lock()
@@ -135,7 +135,7 @@ func (c *collector) requireOneTrace(t *testing.T, trace string) (root span) {
 	}
 	require.NotEmpty(t, root.id, "no root: %v", c.spans)
 	for _, s := range c.spans {
-		require.True(t, s.parent == "" || known[s.parent], "a parent that nobody is: %v", s)
+		require.True(t, s.parent == "" || known[s.parent], "an unknown parent: %v", s)
 	}
 	return root
 }

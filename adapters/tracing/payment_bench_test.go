@@ -38,7 +38,7 @@ func (g approving) Charge(ctx context.Context, _ payment.Charge) payment.Result 
 	return payment.Result{Class: payment.ClassApproved, TransactionID: "txn-1", Answered: true}
 }
 
-// storing keeps nothing: each claim is of a new payment.
+// storing stores nothing: each claim is of a new payment.
 type storing struct{ ports.Payments }
 
 func (storing) Claim(_ context.Context, r payment.ClaimRequest) (payment.Payment, payment.Verdict, error) {
@@ -50,7 +50,7 @@ func (storing) Claim(_ context.Context, r payment.ClaimRequest) (payment.Payment
 func (storing) Settle(context.Context, payment.Settlement) error { return nil }
 
 // BenchmarkPayment makes payments through the HTTP interface, with a store and a gateway that cost
-// nothing. What it takes longer than with traces off is what traces cost.
+// nothing. The difference to tracing off is the cost of traces.
 //
 //nolint:paralleltest // the environment chooses the sampler
 func BenchmarkPayment(b *testing.B) {

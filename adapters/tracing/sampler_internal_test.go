@@ -10,8 +10,8 @@ import (
 	"paymentd/core/payment"
 )
 
-// A part of the payments is sampled, though not all bits of their traces' ids are random.
-func TestSampler(t *testing.T) {
+// The sampled part is right although not all bits of a trace id are random.
+func TestSampler_Ratio_IsSampled(t *testing.T) {
 	t.Parallel()
 	const n = 10_000
 	for _, tt := range []struct {
@@ -45,8 +45,8 @@ func TestSampler(t *testing.T) {
 	}
 }
 
-// A trace is found by its key, and a key that is no UUID has one as well.
-func TestTraceOfAKey(t *testing.T) {
+// The trace id is the key, or a hash of a key that is not a UUID.
+func TestTraceOf_Key_IsTheTraceID(t *testing.T) {
 	t.Parallel()
 	require.Equal(t, "0190163d8694739ba0ce3a8e1d4f6b2c", traceOf("0190163d-8694-739b-a0ce-3a8e1d4f6b2c").String())
 	require.NotEqual(t, traceOf("key-1"), traceOf("key-2"))

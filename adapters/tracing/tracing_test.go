@@ -40,7 +40,7 @@ func (b *logbook) Write(line []byte) (int, error) {
 	return b.lines.Write(line)
 }
 
-// lines returns those with all the words.
+// lines returns the lines that contain all the words.
 func (b *logbook) with(words ...string) (found []string) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
@@ -56,13 +56,14 @@ next:
 	return found
 }
 
-// gateway speaks the gateway protocol, and does with the n-th charge, n from 1, as it is told.
+// gateway is a server of the gateway protocol that handles the n-th charge, n from 1, with a
+// function.
 type gateway struct {
 	url string
 
 	mu      sync.Mutex
 	charges int
-	parents []string // traceparent of each call
+	parents []string // the traceparent of each call
 }
 
 func startGateway(t *testing.T, charge func(n int, w http.ResponseWriter)) *gateway {
@@ -99,7 +100,7 @@ func (g *gateway) sent() []string {
 	return append([]string(nil), g.parents...)
 }
 
-// replica is a service with its own tracing, on a repository that others may share.
+// replica is a service with its own tracing, on a repository that may be shared.
 type replica struct {
 	*core.Service
 	http.Handler
@@ -146,7 +147,7 @@ func newReplica(
 	return r
 }
 
-// pay asks for a charge, as a client that has a trace of its own.
+// pay sends a request to charge.
 func (r *replica) pay(t *testing.T, header ...string) (code int) {
 	t.Helper()
 	request := httptest.NewRequestWithContext(context.WithoutCancel(t.Context()), http.MethodPost,
@@ -171,9 +172,9 @@ const (
 	clientParent = "00-" + clientTrace + "-00f067aa0ba902b7-01"
 )
 
-// TestOneTraceOverATakeover lets one replica hang at the gateway until another one has taken the
-// payment over from its queue and finished it.
-func TestOneTraceOverATakeover(t *testing.T) {
+// One replica hangs at the gateway until another one has taken the payment over from its queue and
+// finished it.
+func TestPayment_Takeover_HasOneTrace(t *testing.T) {
 	t.Parallel()
 	key, payments, traces := "", fake.NewPayments(), startCollector(t)
 	release := make(chan struct{})
@@ -241,8 +242,8 @@ func TestOneTraceOverATakeover(t *testing.T) {
 	require.Len(t, b.log.with("payment resumed", `"order_id":"order-1"`, named), 1)
 }
 
-// A lookup is a part of the trace as well, and those who wait for another's answer are.
-func TestOneTraceOfALookupAndOfThoseInLine(t *testing.T) {
+// Lookups and concurrent requests for the order belong to the same trace.
+func TestPayment_LookupAndFollowers_HaveOneTrace(t *testing.T) {
 	t.Parallel()
 	key, traces := "", startCollector(t)
 	release := make(chan struct{})
@@ -276,11 +277,11 @@ func TestOneTraceOfALookupAndOfThoseInLine(t *testing.T) {
 	require.Len(t, a.log.with(`"msg":"request"`, `"trace_id":"`+trace+`"`), 3)
 }
 
-// A collector that is away is told of once, and no payment minds.
-func TestCollectorIsAway(t *testing.T) {
+// An unavailable collector is logged once, and does not affect payments.
+func TestCollector_Unavailable_IsLoggedOnce(t *testing.T) {
 	t.Parallel()
 	collector := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
-		w.WriteHeader(http.StatusBadRequest) // is not tried again
+		w.WriteHeader(http.StatusBadRequest) // is not retried
 	}))
 	defer collector.Close()
 	gateway := startGateway(t, func(_ int, w http.ResponseWriter) { approve(w) })
@@ -306,8 +307,8 @@ func TestPayment_NotSampled_HasNoSpans(t *testing.T) {
 	require.Len(t, a.log.with(`"msg":"request"`, `"trace_id":"`+trace+`"`), 1)
 }
 
-// Tracing that is off puts nothing around anything.
-func TestOff(t *testing.T) {
+// Tracing that is off wraps nothing.
+func TestTracing_Off_WrapsNothing(t *testing.T) {
 	t.Parallel()
 	var off *tracing.Tracing
 	payments, gateway, log := fake.NewPayments(), fake.NewGateway(), slog.New(slog.DiscardHandler)
@@ -319,8 +320,8 @@ func TestOff(t *testing.T) {
 	require.NoError(t, off.Stop(t.Context()))
 }
 
-// A repository that is traced keeps the contract of one that is not.
-func TestPaymentsContract(t *testing.T) {
+// A traced repository keeps the contract.
+func TestPayments_Contract(t *testing.T) {
 	t.Parallel()
 	traces, err := tracing.New(t.Context(), tracing.Options{
 		Endpoint: startCollector(t).url, Log: slog.New(slog.DiscardHandler),

@@ -19,7 +19,7 @@ import (
 
 func report(dropped uint64) []byte { return fmt.Appendf(nil, "%d dropped\n", dropped) }
 
-// file is what a log is written to: it can block, and fail.
+// file is the destination of a log: it can block, and fail.
 type file struct {
 	mu      sync.Mutex
 	written bytes.Buffer
@@ -61,7 +61,7 @@ func write(t *testing.T, w io.Writer, line string) {
 	require.Equal(t, len(line), n)
 }
 
-func TestWriter_LinesStayInOrderAndWhole(t *testing.T) {
+func TestWriter_Lines_StayInOrderAndWhole(t *testing.T) {
 	t.Parallel()
 	to := &file{}
 	w := asynclog.New(to, report)
@@ -79,7 +79,7 @@ func TestWriter_LinesStayInOrderAndWhole(t *testing.T) {
 	}
 }
 
-func TestWriter_LongLineIsOneWrite(t *testing.T) {
+func TestWriter_LongLine_IsOneWrite(t *testing.T) {
 	t.Parallel()
 	to := &file{}
 	w := asynclog.New(to, report)
@@ -91,8 +91,8 @@ func TestWriter_LongLineIsOneWrite(t *testing.T) {
 	require.Contains(t, to.sizes, len(long))
 }
 
-// TestWriter_ReaderThatStands fills the queue behind a write that blocks.
-func TestWriter_ReaderThatStands(t *testing.T) {
+// The queue fills up behind a write that blocks.
+func TestWriter_ReaderBlocks_DropsLines(t *testing.T) {
 	t.Parallel()
 	for name, c := range map[string]struct {
 		line string
@@ -124,8 +124,8 @@ func TestWriter_ReaderThatStands(t *testing.T) {
 	}
 }
 
-// TestWriter_ReaderThatComesBack loses the lines of the outage, and says how many.
-func TestWriter_ReaderThatComesBack(t *testing.T) {
+// The lines of the outage are lost, and their number is logged.
+func TestWriter_ReaderRecovers_ReportsDrops(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		to := &file{}
@@ -148,8 +148,8 @@ func TestWriter_ReaderThatComesBack(t *testing.T) {
 	})
 }
 
-// TestWriter_FullDisk takes a part of a line; what follows begins on a line of its own.
-func TestWriter_FullDisk(t *testing.T) {
+// A line is written in part; the next one begins on a line of its own.
+func TestWriter_FullDisk_StartsANewLine(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		to := &file{}
@@ -165,8 +165,8 @@ func TestWriter_FullDisk(t *testing.T) {
 	})
 }
 
-// TestWriter_SlowReaderIsReportedMeanwhile has a queue that is never empty.
-func TestWriter_SlowReaderIsReportedMeanwhile(t *testing.T) {
+// The queue is never empty.
+func TestWriter_SlowReader_ReportsDropsMeanwhile(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		to := &file{fail: func(p []byte) (int, error) { time.Sleep(time.Second); return len(p), nil }}
@@ -185,8 +185,8 @@ func TestWriter_SlowReaderIsReportedMeanwhile(t *testing.T) {
 	})
 }
 
-// TestWriter_NonBlockingFile waits for a file that is full for a moment.
-func TestWriter_NonBlockingFile(t *testing.T) {
+// The file is full for a moment.
+func TestWriter_NonBlockingFile_IsRetried(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		to := &file{}
@@ -205,7 +205,7 @@ func TestWriter_NonBlockingFile(t *testing.T) {
 	})
 }
 
-func TestWriter_CloseOfOneThatNothingWasWrittenTo(t *testing.T) {
+func TestWriter_CloseUnused_ReturnsTrue(t *testing.T) {
 	t.Parallel()
 	w := asynclog.New(&file{fail: func([]byte) (int, error) { return 0, errors.New("not called") }}, report)
 	require.True(t, w.Close(0))

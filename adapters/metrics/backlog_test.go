@@ -89,7 +89,7 @@ func sampled(t *testing.T, m *metrics.Metrics) series {
 func TestBacklog_Unreadable_IsOmitted(t *testing.T) {
 	t.Parallel()
 	for name, fault := range map[string]fake.Fault{
-		"away": fake.FailBefore,
+		"unavailable": fake.FailBefore,
 		"hangs": func(ctx context.Context, _ fake.Call, _ func()) error {
 			<-ctx.Done()
 			return ports.ErrUnavailable

@@ -202,7 +202,7 @@ func TestGuard_BreakerHalfOpen_ClosesForAnyAnswer(t *testing.T) {
 				time.Sleep(time.Second)
 				gateway.OnCharge(each(tt.probe))
 				times(g, 1)
-				require.Len(t, gateway.Attempts(), 101, "the one that tries")
+				require.Len(t, gateway.Attempts(), 101, "the one that tests the gateway")
 				gateway.OnCharge(each(fake.Approve()))
 				times(g, 1)
 				want := 101
@@ -295,7 +295,7 @@ func TestGuard_Panic_IsUnknown(t *testing.T) {
 			times(g, 100)
 			require.Equal(t, payment.ClassNotCharged, times(g, 1).Class, "open")
 			time.Sleep(time.Second)
-			require.Equal(t, payment.ClassUnknownUnanswered, times(g, 1).Class, "the one that tries")
+			require.Equal(t, payment.ClassUnknownUnanswered, times(g, 1).Class, "the one that tests the gateway")
 			time.Sleep(time.Second)
 			require.Equal(t, payment.ClassApproved, times(g, 1).Class)
 		})

@@ -51,8 +51,6 @@ func (storing) Settle(context.Context, payment.Settlement) error { return nil }
 
 // BenchmarkPayment makes payments through the HTTP interface, with a store and a gateway that cost
 // nothing. The difference to tracing off is the cost of traces.
-//
-//nolint:paralleltest // the environment chooses the sampler
 func BenchmarkPayment(b *testing.B) {
 	var spans atomic.Int64
 	collector := httptest.NewServer(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
@@ -62,7 +60,7 @@ func BenchmarkPayment(b *testing.B) {
 	defer collector.Close()
 	for _, part := range []string{"off", "0", "0.1", "1"} {
 		b.Run("sampled="+part, func(b *testing.B) {
-			log := slog.New(slog.NewJSONHandler(io.Discard, nil))
+			log := slog.New(slog.NewJSONHandler(io.Discard, nil)) //nolint:sloglint // writing the lines is included
 			var traces *tracing.Tracing
 			if part != "off" {
 				b.Setenv("OTEL_TRACES_SAMPLER", "traceidratio")

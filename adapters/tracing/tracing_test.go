@@ -292,8 +292,6 @@ func TestCollector_Unavailable_IsLoggedOnce(t *testing.T) {
 }
 
 // The gateway receives the decision, so that it does not sample on its own.
-//
-//nolint:paralleltest // the environment chooses the sampler
 func TestPayment_NotSampled_HasNoSpans(t *testing.T) {
 	t.Setenv("OTEL_TRACES_SAMPLER", "always_off")
 	key, traces := "", startCollector(t)

@@ -4,10 +4,17 @@
 MAKEFLAGS += --no-print-directory
 .DEFAULT_GOAL := help
 
-# The tools have a module of their own, so that theirs are no dependencies of
-# ours. Go builds each at its first use (minutes for golangci-lint) and keeps it
-# in its build cache. Without cgo, they are the same with and without a C compiler.
-TOOL := CGO_ENABLED=0 go tool -modfile=tools/go.mod
+# The tools have a module of their own, so that their dependencies are not the product's. Go builds
+# each tool at its first use (minutes for golangci-lint) and keeps it in its build cache. Without cgo
+# the build is the same with and without a C compiler. Go refuses -modfile in a workspace.
+TOOL := GOWORK=off CGO_ENABLED=0 go tool -modfile=tools/go.mod
+
+# The modules of go.work: the product, and what needs libraries that the product does not. The
+# package pattern "work" matches the packages of all of them.
+MODULES := . core/simulation tools/bench tools/chaos tools/e2e
+
+# The path of the linter, which has to see the workspace when it runs.
+LINTER = CGO_ENABLED=0 $$($(TOOL) -n golangci-lint)
 
 VERSION := $(shell git describe --tags --always --dirty 2>/dev/null || echo unknown)
 
@@ -46,7 +53,7 @@ run: build ## run the service on http://localhost:3000, on SQLite and a simulate
 
 .PHONY: build
 build: ## build bin/paymentd, a static binary
-	CGO_ENABLED=0 go build -trimpath -ldflags '-s -w -X main.version=$(VERSION)' -o bin/paymentd ./app/paymentd
+	GOWORK=off CGO_ENABLED=0 go build -trimpath -ldflags '-s -w -X main.version=$(VERSION)' -o bin/paymentd ./app/paymentd
 
 # Where the passwords and the key of docker-compose.yml are; made when they are missing.
 SECRETS ?= secrets
@@ -75,7 +82,7 @@ compose/delete: ## the same, and delete all its payments, with DELETE=payments
 
 .PHONY: test
 test: needs test/proofs test/client test/upgrade bin/withmysql ## test everything, on a real database server
-	bin/withmysql -- go test $(RACE) -timeout=15m $(TESTFLAGS) ./...
+	bin/withmysql -- go test $(RACE) -timeout=15m $(TESTFLAGS) work
 
 # These are one goroutine at a time: under the race detector they find nothing more, and take seven times as long.
 # `make test` runs a sample of each with it.
@@ -85,7 +92,7 @@ test/proofs: ## let faults befall every call and every pair of calls, and find e
 
 .PHONY: test/short
 test/short: needs bin/withmysql ## test everything, in less depth and without the race detector
-	bin/withmysql -- go test -short $(TESTFLAGS) ./...
+	bin/withmysql -- go test -short $(TESTFLAGS) work
 
 .PHONY: test/client
 test/client: build ## make a TypeScript client of openapi.yaml, and pay with it
@@ -98,12 +105,12 @@ test/upgrade: needs bin/withmysql ## run the last version and this one side by s
 		echo 'test/upgrade: NOT RUN, as this is no git checkout, and the last version is not to be had' >&2; \
 	else \
 		previous=$$(tools/previous.sh) && PREVIOUS_PAYMENTD="$$previous" \
-			bin/withmysql -- go test -tags upgrade ./app/chaos -count=1 -run Upgrade $(TESTFLAGS); \
+			bin/withmysql -- go test -tags upgrade ./tools/chaos -count=1 -run Upgrade $(TESTFLAGS); \
 	fi
 
 .PHONY: test/race50
 test/race50: needs bin/withmysql ## run the concurrent tests fifty times
-	bin/withmysql -- go test -race -count=50 -timeout=2h -run '$(CONCURRENT)' $(TESTFLAGS) ./...
+	bin/withmysql -- go test -race -count=50 -timeout=2h -run '$(CONCURRENT)' $(TESTFLAGS) work
 
 .PHONY: test/mysql
 test/mysql: ## test everything, on a genuine MySQL 9 that is fetched (Debian only)
@@ -111,14 +118,14 @@ test/mysql: ## test everything, on a genuine MySQL 9 that is fetched (Debian onl
 
 .PHONY: chaos
 chaos: needs ## run the service for FOR, 30m by default, and kill, pause and cut off all its parts at random
-	go test ./app/chaos -v -run Chaos -for $(FOR) -seed $(SEED) -timeout=0 $(TESTFLAGS)
+	go test ./tools/chaos -v -run Chaos -for $(FOR) -seed $(SEED) -timeout=0 $(TESTFLAGS)
 
 # Each of the two tests lasts FOR, and some minutes to start the group and to compare the books.
 .PHONY: chaos/group
 chaos/group: FOR = 5m
 chaos/group: ## lose nodes of a three-node MySQL group at random, under load (Debian only)
 	PATH="$$(tools/genuine-mysql.sh):$$PATH" && \
-		go test -tags group ./app/chaos -v -run 'Group|MultiPrimary' -for $(FOR) -seed $(SEED) -timeout=0 $(TESTFLAGS)
+		go test -tags group ./tools/chaos -v -run 'Group|MultiPrimary' -for $(FOR) -seed $(SEED) -timeout=0 $(TESTFLAGS)
 
 .PHONY: sim
 sim: ## live through SEEDS simulated disasters, 2000 by default
@@ -151,19 +158,19 @@ ROWS ?= 10000000
 
 .PHONY: bench
 bench: needs ## measure the service beside a bare loop, a batched one and a textbook one; 5 minutes
-	@go run ./app/bench $(BENCHFLAGS)
+	@go run ./tools/bench $(BENCHFLAGS)
 
 .PHONY: bench/quick
 bench/quick: needs ## the same with 64 and 256 clients; 1 minute
-	@go run ./app/bench --clients=64,256 --for=700ms --warm-up=300ms $(BENCHFLAGS)
+	@go run ./tools/bench --clients=64,256 --for=700ms --warm-up=300ms $(BENCHFLAGS)
 
 .PHONY: bench/special
 bench/special: needs ## measure a crowd at one order, memory, SQLite, the start, and everything on
-	@go run ./app/bench --no-table --special=crowd,memory,sqlite,start,everything $(BENCHFLAGS)
+	@go run ./tools/bench --no-table --special=crowd,memory,sqlite,start,everything $(BENCHFLAGS)
 
 .PHONY: bench/rows
 bench/rows: needs ## measure with ROWS payments in the table, 10000000 by default, beside an empty one
-	@go run ./app/bench --no-table --rows=$(ROWS) $(BENCHFLAGS)
+	@go run ./tools/bench --no-table --rows=$(ROWS) $(BENCHFLAGS)
 
 .PHONY: bench/go
 bench/go: needs bin/withmysql ## run the Go benchmarks six times, for benchstat
@@ -176,12 +183,12 @@ verify: verify/generated verify/configuration verify/openapi verify/modules veri
 
 .PHONY: lint
 lint: ## look for mistakes
-	go vet -tags group,upgrade ./...
-	$(TOOL) golangci-lint run
+	go vet -tags group,upgrade work
+	$(LINTER) run $(MODULES:%=%/...)
 
 .PHONY: vuln
 vuln: ## look for known vulnerabilities (asks vuln.go.dev)
-	$(TOOL) govulncheck ./...
+	for module in $(MODULES); do GOWORK=off $$($(TOOL) -n govulncheck) -C $$module ./... || exit 1; done
 
 .PHONY: verify/generated
 verify/generated: # the committed queries and types are those that sqlc and oapi-codegen generate
@@ -198,9 +205,8 @@ verify/openapi: # openapi.yaml passes a strict linter, and the page at /docs is 
 	tools/npm.sh tools/npm/check.sh
 
 .PHONY: verify/modules
-verify/modules: # go.mod and go.sum are as tidy as they get
-	go mod tidy -diff
-	go -C tools mod tidy -diff
+verify/modules: # no go.mod and go.sum has anything to add or remove
+	for module in $(MODULES) tools; do GOWORK=off go -C $$module mod tidy -diff || exit 1; done
 
 .PHONY: verify/format
 verify/format: # `make fmt` has nothing to do

@@ -7,9 +7,9 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"reflect"
 	"time"
 
-	"go.uber.org/dig"
 	"go.uber.org/fx"
 	"go.uber.org/fx/fxevent"
 
@@ -52,12 +52,27 @@ func module(cfg config.Config, log *slog.Logger) fx.Option {
 	)
 }
 
+// rootCause returns the error of a constructor or a hook without what fx's container wraps it in:
+// errors whose types are of the package dig.
+func rootCause(err error) error {
+	cause := err
+	for e := err; e != nil; e = errors.Unwrap(e) {
+		if reflect.TypeOf(e).PkgPath() != "go.uber.org/dig" {
+			continue
+		}
+		if wrapped := errors.Unwrap(e); wrapped != nil {
+			cause = wrapped
+		}
+	}
+	return cause
+}
+
 // Serve runs the service until ctx is done, and stops it gracefully.
 func Serve(ctx context.Context, cfg config.Config, version Version, log *slog.Logger, drops LogDrops) error {
 	var server *Server
 	app := New(cfg, log, fx.Replace(version), fx.Replace(drops), fx.Populate(&server))
 	if err := app.Err(); err != nil {
-		return dig.RootCause(err) // without fx's own text
+		return rootCause(err)
 	}
 	start, cancel := context.WithTimeout(ctx, app.StartTimeout())
 	defer cancel()
@@ -66,7 +81,7 @@ func Serve(ctx context.Context, cfg config.Config, version Version, log *slog.Lo
 		log.Info("paymentd stops before it has started")
 		return nil
 	case err != nil:
-		return dig.RootCause(err)
+		return rootCause(err)
 	}
 
 	// Not app.Wait, which would catch a second signal: that signal must end the process.

@@ -9,7 +9,7 @@ set -eu
 made=$(mktemp)
 trap 'rm -f "$made"' EXIT
 for wire in adapters/httpapi/internal/wire client/internal/wire; do
-	CGO_ENABLED=0 go tool -modfile=tools/go.mod oapi-codegen \
+	GOWORK=off CGO_ENABLED=0 go tool -modfile=tools/go.mod oapi-codegen \
 		-config "$wire/oapi-codegen.yaml" -o "$made" adapters/httpapi/openapi.yaml
 	case $1 in
 	write) cp "$made" "$wire/wire.go" ;;

@@ -60,10 +60,6 @@ func sampler() (ratio, error) {
 // New returns the tracing of one process. It does not connect. If the collector is unavailable,
 // spans are lost, but nothing else is affected.
 func New(ctx context.Context, o Options) (*Tracing, error) {
-	ratio, err := sampler()
-	if err != nil {
-		return nil, err
-	}
 	otel.SetLogger(logr.FromSlogHandler(o.Log.Handler())) // the default logger writes to stderr, and blocks if that is a full pipe
 	var options []otlptracehttp.Option
 	if o.Endpoint != "" {
@@ -72,6 +68,14 @@ func New(ctx context.Context, o Options) (*Tracing, error) {
 	client, err := otlptracehttp.New(ctx, options...)
 	if err != nil {
 		return nil, fmt.Errorf("export traces: %w", err)
+	}
+	return newTracing(ctx, o, client)
+}
+
+func newTracing(ctx context.Context, o Options, client sdk.SpanExporter) (*Tracing, error) {
+	ratio, err := sampler()
+	if err != nil {
+		return nil, err
 	}
 	about, err := resource.New(ctx, resource.WithAttributes(
 		attribute.String("service.name", "paymentd"),

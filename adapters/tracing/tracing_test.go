@@ -16,6 +16,8 @@ import (
 
 	"github.com/google/uuid"
 	"github.com/stretchr/testify/require"
+	"go.opentelemetry.io/otel/exporters/otlp/otlptrace/otlptracehttp"
+	sdk "go.opentelemetry.io/otel/sdk/trace"
 
 	"paymentd/adapters/fake"
 	"paymentd/adapters/httpapi"
@@ -112,14 +114,12 @@ type replica struct {
 const lease = 300 * time.Millisecond
 
 func newReplica(
-	t *testing.T, name string, payments ports.Payments, gatewayURL, collectorURL string, key *string,
+	t *testing.T, name string, payments ports.Payments, gatewayURL string, collector sdk.SpanExporter, key *string,
 ) *replica {
 	t.Helper()
 	r := &replica{log: &logbook{}}
 	log := slog.New(slog.NewJSONHandler(r.log, nil))
-	traces, err := tracing.New(t.Context(), tracing.Options{
-		Endpoint: collectorURL, Version: "test", Replica: name, Log: log,
-	})
+	traces, err := tracing.NewWithExporter(t.Context(), tracing.Options{Version: "test", Replica: name, Log: log}, collector)
 	require.NoError(t, err)
 	r.tracing = traces
 	gateway, err := httpgateway.New(gatewayURL, 10*time.Second, httpgateway.WithHeader(traces.Inject))
@@ -176,7 +176,7 @@ const (
 // finished it.
 func TestPayment_Takeover_HasOneTrace(t *testing.T) {
 	t.Parallel()
-	key, payments, traces := "", fake.NewPayments(), startCollector(t)
+	key, payments, traces := "", fake.NewPayments(), &collector{}
 	release := make(chan struct{})
 	gateway := startGateway(t, func(n int, w http.ResponseWriter) {
 		if n == 1 {
@@ -184,8 +184,8 @@ func TestPayment_Takeover_HasOneTrace(t *testing.T) {
 		}
 		approve(w)
 	})
-	a := newReplica(t, "replica-a", payments, gateway.url, traces.url, &key)
-	b := newReplica(t, "replica-b", payments, gateway.url, traces.url, new(string))
+	a := newReplica(t, "replica-a", payments, gateway.url, traces, &key)
+	b := newReplica(t, "replica-b", payments, gateway.url, traces, new(string))
 
 	code := make(chan int)
 	go func() { code <- a.pay(t, "Traceparent", clientParent) }()
@@ -245,13 +245,13 @@ func TestPayment_Takeover_HasOneTrace(t *testing.T) {
 // Lookups and concurrent requests for the order belong to the same trace.
 func TestPayment_LookupAndFollowers_HaveOneTrace(t *testing.T) {
 	t.Parallel()
-	key, traces := "", startCollector(t)
+	key, traces := "", &collector{}
 	release := make(chan struct{})
 	gateway := startGateway(t, func(_ int, w http.ResponseWriter) {
 		<-release
 		w.WriteHeader(http.StatusInternalServerError)
 	})
-	a := newReplica(t, "replica-a", fake.NewPayments(), gateway.url, traces.url, &key)
+	a := newReplica(t, "replica-a", fake.NewPayments(), gateway.url, traces, &key)
 	codes := make(chan int)
 	for range 3 {
 		go func() { codes <- a.pay(t) }()
@@ -284,8 +284,10 @@ func TestCollector_Unavailable_IsLoggedOnce(t *testing.T) {
 		w.WriteHeader(http.StatusBadRequest) // is not retried
 	}))
 	defer collector.Close()
+	client, err := otlptracehttp.New(t.Context(), otlptracehttp.WithEndpointURL(collector.URL))
+	require.NoError(t, err)
 	gateway := startGateway(t, func(_ int, w http.ResponseWriter) { approve(w) })
-	a := newReplica(t, "replica-a", fake.NewPayments(), gateway.url, collector.URL, new(string))
+	a := newReplica(t, "replica-a", fake.NewPayments(), gateway.url, client, new(string))
 	require.Equal(t, http.StatusOK, a.pay(t))
 	a.stop(t)
 	require.Len(t, a.log.with("the collector does not accept traces"), 1)
@@ -294,9 +296,9 @@ func TestCollector_Unavailable_IsLoggedOnce(t *testing.T) {
 // The gateway receives the decision, so that it does not sample on its own.
 func TestPayment_NotSampled_HasNoSpans(t *testing.T) {
 	t.Setenv("OTEL_TRACES_SAMPLER", "always_off")
-	key, traces := "", startCollector(t)
+	key, traces := "", &collector{}
 	gateway := startGateway(t, func(_ int, w http.ResponseWriter) { approve(w) })
-	a := newReplica(t, "replica-a", fake.NewPayments(), gateway.url, traces.url, &key)
+	a := newReplica(t, "replica-a", fake.NewPayments(), gateway.url, traces, &key)
 	require.Equal(t, http.StatusOK, a.pay(t, "Traceparent", clientParent))
 	a.stop(t)
 	require.Empty(t, traces.spans)
@@ -321,9 +323,7 @@ func TestTracing_Off_WrapsNothing(t *testing.T) {
 // A traced repository keeps the contract.
 func TestPayments_Contract(t *testing.T) {
 	t.Parallel()
-	traces, err := tracing.New(t.Context(), tracing.Options{
-		Endpoint: startCollector(t).url, Log: slog.New(slog.DiscardHandler),
-	})
+	traces, err := tracing.NewWithExporter(t.Context(), tracing.Options{Log: slog.New(slog.DiscardHandler)}, &collector{})
 	require.NoError(t, err)
 	t.Cleanup(func() { require.NoError(t, traces.Stop(context.WithoutCancel(t.Context()))) })
 	portstest.Payments(t, func(testing.TB) ports.Payments { return traces.Payments(fake.NewPayments()) })

@@ -26,7 +26,7 @@ rm -r "$house/adapter"
 cd "$house"
 
 grep -rn '// denied' --include='*.go' . | sed 's|^\./||' | cut -d: -f1,2 | sort >want
-CGO_ENABLED=0 go tool -modfile="$tools" golangci-lint run --enable-only depguard \
+GOWORK=off CGO_ENABLED=0 go tool -modfile="$tools" golangci-lint run --enable-only depguard \
 	--issues-exit-code 0 --show-stats=false --output.text.path found.txt \
 	--output.text.print-issued-lines=false ./... || {
 	cat found.txt

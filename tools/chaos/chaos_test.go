@@ -5,7 +5,7 @@
 // told are compared, order by order.
 //
 //	make chaos                                      # half an hour
-//	go test ./app/chaos -v -run Chaos -for 10m -seed 42
+//	go test ./tools/chaos -v -run Chaos -for 10m -seed 42
 package chaos_test
 
 import (
@@ -44,7 +44,7 @@ func TestChaos(t *testing.T) {
 	if *seed == 0 {
 		*seed = rand.Uint64()
 	}
-	t.Logf("seed %d: go test ./app/chaos -v -run Chaos -for %v -seed %d", *seed, *lasts, *seed)
+	t.Logf("seed %d: go test ./tools/chaos -v -run Chaos -for %v -seed %d", *seed, *lasts, *seed)
 	w := newWorld(t)
 	crowd := newCrowd(w, *seed)
 	monkey := newMonkey(w, *seed)

@@ -137,7 +137,7 @@ type dashboard struct {
 // TestDashboard checks each query of the dashboard against a scrape of a run.
 func TestDashboard(t *testing.T) {
 	t.Parallel()
-	text, err := os.ReadFile("grafana/paymentd.json")
+	text, err := os.ReadFile("../../../deploy/grafana/paymentd.json")
 	require.NoError(t, err)
 	var d dashboard
 	require.NoError(t, json.Unmarshal(text, &d))
@@ -185,9 +185,9 @@ type ruleTests struct {
 func TestAlerts(t *testing.T) {
 	t.Parallel()
 	var r rules
-	read(t, "prometheus/paymentd.rules.yml", &r)
+	read(t, "../../../deploy/prometheus/paymentd.rules.yml", &r)
 	var tests ruleTests
-	read(t, "prometheus/paymentd_test.yml", &tests)
+	read(t, "../../../deploy/prometheus/paymentd_test.yml", &tests)
 	fires, quiet := make(map[string]bool), make(map[string]bool)
 	for _, test := range tests.Tests {
 		for _, a := range test.Alerts {
@@ -198,7 +198,7 @@ func TestAlerts(t *testing.T) {
 			}
 		}
 	}
-	page, err := os.ReadFile("../docs/alerts.md")
+	page, err := os.ReadFile("../../../docs/alerts.md")
 	require.NoError(t, err)
 	e := scrapeRun(t)
 	documented := regexp.MustCompile(`(?m)^## (\w+)$`).FindAllStringSubmatch(string(page), -1)

@@ -1,4 +1,5 @@
-package app_test
+// Package docs_test reads the page at /docs in a browser.
+package docs_test
 
 import (
 	"context"
@@ -69,6 +70,13 @@ func browse(t *testing.T, m *pageMonitor) context.Context {
 		page()
 	})
 	return ctx
+}
+
+func serve(t *testing.T, variables map[string]string) *apptest.Process {
+	t.Helper()
+	p := apptest.Start(t, apptest.Build(t), variables, "serve")
+	p.WaitReady(t)
+	return p
 }
 
 // TestDocs_Sandbox_PaysByClick opens the page in a browser and clicks the button that pays.

@@ -35,7 +35,7 @@ type compose struct {
 func TestComposeIsConfined(t *testing.T) {
 	t.Parallel()
 	var c compose
-	read(t, "../docker-compose.yml", &c)
+	read(t, "../../../docker-compose.yml", &c)
 	require.Len(t, c.Services, 5)
 	for name, s := range c.Services {
 		require.Equal(t, []string{"no-new-privileges:true"}, s.Security, name)
@@ -60,7 +60,7 @@ func TestComposeIsConfined(t *testing.T) {
 func TestComposeHasNoSecret(t *testing.T) {
 	t.Parallel()
 	var c compose
-	read(t, "../docker-compose.yml", &c)
+	read(t, "../../../docker-compose.yml", &c)
 	required := regexp.MustCompile(`^\$\{PAYMENTD_SECRETS:\?is not set; run .make compose/up., .*\}/`)
 	for name, secret := range c.Secrets {
 		require.Regexp(t, required, secret.File)
@@ -88,9 +88,9 @@ func TestComposeHasNoSecret(t *testing.T) {
 func TestSecrets(t *testing.T) {
 	t.Parallel()
 	var c compose
-	read(t, "../docker-compose.yml", &c)
+	read(t, "../../../docker-compose.yml", &c)
 	run := func(folder string) map[string]string {
-		out, err := exec.CommandContext(t.Context(), "../tools/secrets.sh", folder).CombinedOutput()
+		out, err := exec.CommandContext(t.Context(), "../../../tools/secrets.sh", folder).CombinedOutput()
 		require.NoError(t, err, "%s", out)
 		require.Empty(t, string(out), "no secret is printed")
 		info, err := os.Stat(folder)
@@ -128,9 +128,9 @@ func TestSecrets(t *testing.T) {
 // TestIgnored holds that neither git nor an image takes what must not get there.
 func TestIgnored(t *testing.T) {
 	t.Parallel()
-	git, err := os.ReadFile("../.gitignore")
+	git, err := os.ReadFile("../../../.gitignore")
 	require.NoError(t, err)
-	image, err := os.ReadFile("../.dockerignore")
+	image, err := os.ReadFile("../../../.dockerignore")
 	require.NoError(t, err)
 	for _, pattern := range []string{
 		"*.db", "*.db-*", "*.sqlite", "*.sqlite-*", "*.ledger", "*.jsonl", ".env", ".env.*", "*.key", "*.pem", "*.crt", "*.p12",
@@ -146,13 +146,13 @@ func TestIgnored(t *testing.T) {
 func TestMakeDeletesNoPayments(t *testing.T) {
 	t.Parallel()
 	for _, target := range []string{"clean", "compose/down"} {
-		out, err := exec.CommandContext(t.Context(), "make", "-C", "..", "--dry-run", target).CombinedOutput()
+		out, err := exec.CommandContext(t.Context(), "make", "-C", "../../..", "--dry-run", target).CombinedOutput()
 		require.NoError(t, err, "%s", out)
 		for _, word := range []string{".db", "ledger", "--volumes", "secrets/mysql", "jsonl"} {
 			require.NotContains(t, string(out), word, target)
 		}
 	}
-	out, err := exec.CommandContext(t.Context(), "make", "-C", "..", "compose/delete").CombinedOutput()
+	out, err := exec.CommandContext(t.Context(), "make", "-C", "../../..", "compose/delete").CombinedOutput()
 	require.Error(t, err)
 	require.Contains(t, string(out), "deletes every payment")
 	require.NotContains(t, string(out), "--volumes")

@@ -122,7 +122,7 @@ func chooseSeed(t *testing.T, name string) {
 	if *seed == 0 {
 		*seed = rand.Uint64()
 	}
-	t.Logf("seed %d: go test -tags group ./app/chaos -v -run %s -for %v -seed %d", *seed, name, *lasts, *seed)
+	t.Logf("seed %d: go test -tags group ./tools/chaos -v -run %s -for %v -seed %d", *seed, name, *lasts, *seed)
 }
 
 // finish waits for every payment to end, and compares what was kept with what was told.

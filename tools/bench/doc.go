@@ -1,8 +1,8 @@
 // Command bench measures how fast paymentd is, beside what it is held against, on this machine
 // and in one run:
 //
-//	go run ./app/bench          # or make bench
-//	go run ./app/bench --help
+//	go run ./tools/bench          # or make bench
+//	go run ./tools/bench --help
 //
 // It runs the real thing: a MySQL-protocol server of its own that flushes every commit, the
 // sandbox gateway and one replica, each as a process, and clients that ask over HTTP. The same

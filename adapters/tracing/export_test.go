@@ -1,0 +1,4 @@
+package tracing
+
+// NewWithExporter is New with an exporter in place of the OTLP client.
+var NewWithExporter = newTracing

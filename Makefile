@@ -157,16 +157,16 @@ BENCHFLAGS ?=
 ROWS ?= 10000000
 
 .PHONY: bench
-bench: needs ## measure the service beside a bare loop, a batched one and a textbook one; 5 minutes
+bench: needs ## measure the service on a TLS gateway beside a bare loop, a batched one and a textbook one; 9 minutes
 	@go run ./tools/bench $(BENCHFLAGS)
 
 .PHONY: bench/quick
-bench/quick: needs ## the same with 64 and 256 clients; 1 minute
+bench/quick: needs ## the same with 64 and 256 clients; 2 minutes
 	@go run ./tools/bench --clients=64,256 --for=700ms --warm-up=300ms $(BENCHFLAGS)
 
 .PHONY: bench/special
-bench/special: needs ## measure a crowd at one order, memory, SQLite, the start, and everything on
-	@go run ./tools/bench --no-table --special=crowd,memory,sqlite,start,everything $(BENCHFLAGS)
+bench/special: needs ## measure a hot order, memory, SQLite, the start, and everything on and off
+	@go run ./tools/bench --no-table --special=hot,memory,sqlite,start,everything $(BENCHFLAGS)
 
 .PHONY: bench/rows
 bench/rows: needs ## measure with ROWS payments in the table, 10000000 by default, beside an empty one

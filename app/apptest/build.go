@@ -1,47 +1,37 @@
 package apptest
 
 import (
+	"context"
 	"fmt"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"sync"
 	"testing"
+
+	"paymentd/app/apptest/process"
 )
 
-// Build returns the path of the paymentd binary, which it builds once for each test binary.
-// It is built as for production, without the race detector, so that times mean something.
+// Build returns the path of the paymentd binary, which is built once for each test binary, as
+// `make build` builds it.
 func Build(t testing.TB) string {
 	t.Helper()
-	b, err := build()
+	path, err := build()
 	if err != nil {
 		t.Fatalf("apptest: %v", err)
 	}
-	return b.path
+	return path
 }
 
-type binary struct {
-	path string
-	// cleaner is kept for as long as this process lives: when nothing refers to a pipe any
-	// more, Go closes it, and the watcher takes that for our end.
-	cleaner *watcher
-}
-
-var build = sync.OnceValues(func() (b binary, err error) {
+var build = sync.OnceValues(func() (path string, err error) {
 	folder, err := os.MkdirTemp("", "paymentd-apptest-")
 	if err != nil {
-		return b, fmt.Errorf("make a folder for the binary: %w", err)
+		return "", fmt.Errorf("make a folder for the binary: %w", err)
 	}
-	// No test's cleanup: the binary serves them all.
-	if b.cleaner, err = atEnd(`rm -rf -- "$1"`, folder); err != nil {
-		return b, err
+	// Not a test's cleanup: all tests share the binary.
+	if _, err = process.RemoveOnExit(folder); err != nil {
+		return "", err
 	}
-	b.path = filepath.Join(folder, "paymentd")
-	// Not a test's context: the test that is first must not decide over those that follow.
-	command := exec.Command("go", "build", "-trimpath", "-o", b.path, "paymentd/app/paymentd") //nolint:gosec // the folder is ours
-	command.Env = append(os.Environ(), "CGO_ENABLED=0")
-	if out, err := command.CombinedOutput(); err != nil {
-		return b, fmt.Errorf("build paymentd: %w\n%s", err, out)
-	}
-	return b, nil
+	path = filepath.Join(folder, "paymentd")
+	// Not a test's context: its cancellation would fail the tests that run after it.
+	return path, process.Build(context.Background(), path)
 })

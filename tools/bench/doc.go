@@ -1,19 +1,20 @@
-// Command bench measures how fast paymentd is, beside what it is held against, on this machine
-// and in one run:
+// Command bench measures the payments per second of paymentd on this machine, beside other ways of
+// taking payments, in one run:
 //
-//	go run ./tools/bench          # or make bench
+//	make bench
 //	go run ./tools/bench --help
 //
-// It runs the real thing: a MySQL-protocol server of its own that flushes every commit, the
-// sandbox gateway and one replica, each as a process, and clients that ask over HTTP. The same
-// clients then pay by three other ways, on the same server and with the same gateway:
+// It runs real processes: a server that speaks the MySQL protocol and flushes every commit, a sandbox
+// gateway over TLS, and one replica with API keys, limits, metrics that are scraped, and a trace of
+// every tenth payment. Clients pay over HTTP. The same clients then pay through three contenders on
+// the same server and gateway:
 //
-//   - bare: INSERT, gateway call, UPDATE, each statement its own commit, and no service around
-//     it. What durable payments cost when nobody shares a commit.
-//   - batched: the same, with up to 64 payments a statement and commit. What sharing can give.
+//   - bare: INSERT, gateway call, UPDATE, each statement its own commit, without a service. This is
+//     what durable payments cost if no commit is shared.
+//   - batched: the same, with up to 64 payments per statement and commit. This is what sharing gives.
 //   - textbook: a small HTTP service that locks the row in a transaction, calls the gateway, and
 //     commits.
 //
-// The ways take turns in short slices, round after round, so that what else the machine is busy
-// with hits them all alike. What is compared are the slices of one round.
+// The contenders run in short slices, round after round, so that other load on the machine affects
+// all of them alike. Ratios compare the slices of one round.
 package main

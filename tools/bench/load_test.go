@@ -11,18 +11,18 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// slowPayer takes its time for each payment.
+// slowPayer takes 10 ms for each payment.
 type slowPayer struct {
-	takes  time.Duration
-	fail   func(n int64) error
-	count  atomic.Int64
-	hungUp atomic.Bool
+	fail    func(n int64) error
+	count   atomic.Int64
+	aborts  bool
+	aborted atomic.Bool
 }
 
 func (p *slowPayer) pay(context.Context, int, string) error {
-	time.Sleep(p.takes)
-	if p.hungUp.Load() {
-		return errHungUp
+	time.Sleep(10 * time.Millisecond)
+	if p.aborted.Load() {
+		return errAborted
 	}
 	if n := p.count.Add(1); p.fail != nil {
 		return p.fail(n)
@@ -30,76 +30,79 @@ func (p *slowPayer) pay(context.Context, int, string) error {
 	return nil
 }
 
-func (p *slowPayer) hangUp()      { p.hungUp.Store(true) }
+func (p *slowPayer) abort()       { p.aborted.Store(p.aborts) }
 func (p *slowPayer) close() error { return nil }
 
-// lazyPayer finishes what it has begun.
-type lazyPayer struct{ slowPayer }
+func anOrder() string { return "order" }
 
-func (p *lazyPayer) hangUp() {}
-
-func threeClients(calls *[]string) load {
-	note := func(what string) func() error {
-		return func() error { *calls = append(*calls, what); return nil }
-	}
-	return load{
-		clients: 3, warmUp: 105 * time.Millisecond, length: time.Second,
-		order: func() string { return "order" }, measureFrom: note("from"), measureTo: note("to"),
+// window measures a second after a warm-up.
+func window(ctx context.Context) func() (from, to time.Time, err error) {
+	return func() (from, to time.Time, err error) {
+		if err := sleep(ctx, 105*time.Millisecond); err != nil {
+			return from, to, err
+		}
+		from = time.Now()
+		err = sleep(ctx, time.Second)
+		return from, time.Now(), err
 	}
 }
 
-func TestLoadCountsWhatWasMeasured(t *testing.T) {
+func TestClosedLoop_CountsMeasuredTime(t *testing.T) {
 	t.Parallel()
 
 	synctest.Test(t, func(t *testing.T) {
-		var calls []string
-		p := &lazyPayer{slowPayer{takes: 10 * time.Millisecond}}
-		got, err := threeClients(&calls).run(t.Context(), p)
+		got, err := closedLoop(t.Context(), &slowPayer{}, 3, anOrder, window(t.Context()))
 		require.NoError(t, err)
-		require.Equal(t, []string{"from", "to"}, calls)
-		require.Len(t, got.took, 300, "without the warm-up, and without the end")
+		require.Len(t, got.took, 300, "without the warm-up and the last payments")
 		require.Equal(t, 10*time.Millisecond, got.took[0])
 		require.Equal(t, 300.0, got.perSecond())
-		require.Equal(t, 333, got.answered, "everything that was answered")
+		require.Equal(t, 333, got.paid, "of the whole time")
 		require.Zero(t, got.errors)
 	})
 }
 
-func TestLoadCountsErrors(t *testing.T) {
+func TestClosedLoop_CountsErrorsButNotAborts(t *testing.T) {
 	t.Parallel()
 
 	synctest.Test(t, func(t *testing.T) {
-		var calls []string
 		broken := errors.New("broken")
-		p := &slowPayer{takes: 10 * time.Millisecond, fail: func(n int64) error {
+		p := &slowPayer{aborts: true, fail: func(n int64) error {
 			if n == 100 {
 				return broken
 			}
 			return nil
 		}}
-		got, err := threeClients(&calls).run(t.Context(), p)
+		got, err := closedLoop(t.Context(), p, 3, anOrder, window(t.Context()))
 		require.NoError(t, err)
-		require.Equal(t, 1, got.errors, "what was hung up on is no error")
+		require.Equal(t, 1, got.errors)
 		require.ErrorIs(t, got.err, broken)
 	})
 }
 
-func TestLoadEndsWithItsContext(t *testing.T) {
+func TestClosedLoop_EndsWithItsContext(t *testing.T) {
 	t.Parallel()
 
 	synctest.Test(t, func(t *testing.T) {
-		var calls []string
 		ctx, cancel := context.WithTimeout(t.Context(), 500*time.Millisecond)
 		defer cancel()
-		_, err := threeClients(&calls).run(ctx, &slowPayer{takes: 10 * time.Millisecond})
+		_, err := closedLoop(ctx, &slowPayer{}, 3, anOrder, window(ctx))
 		require.ErrorIs(t, err, context.DeadlineExceeded)
-		require.Equal(t, []string{"from"}, calls)
 	})
 }
 
-// TestBatcherSharesWhatWaits holds that one change goes alone, those that come meanwhile go
-// together, and an error is told to each whose change was in it.
-func TestBatcherSharesWhatWaits(t *testing.T) {
+func TestBurst_PaysOncePerClient(t *testing.T) {
+	t.Parallel()
+
+	synctest.Test(t, func(t *testing.T) {
+		got := burst(t.Context(), &slowPayer{}, 5, anOrder)
+		require.Equal(t, 5, got.paid)
+		require.InDelta(t, 0.01, got.seconds, 1e-9)
+	})
+}
+
+// TestBatcher_SharesQueuedChanges holds that a lone change is flushed alone, changes that arrive
+// meanwhile share the next flush, and each caller receives the error of its own flush.
+func TestBatcher_SharesQueuedChanges(t *testing.T) {
 	t.Parallel()
 
 	synctest.Test(t, func(t *testing.T) {

@@ -13,13 +13,18 @@ import (
 
 const (
 	exitFailed = 1
-	exitWrong  = 2 // the command line is wrong
+	exitUsage  = 2
 )
 
-func main() { os.Exit(run(os.Args[1:], os.Stdout, os.Stderr)) }
+func main() {
+	if isGateway(os.Args) {
+		os.Exit(runGateway())
+	}
+	os.Exit(run(os.Args[1:], os.Stdout, os.Stderr))
+}
 
-// run prints the report on stdout and how far it has got on stderr, and returns the exit code.
-// A payment that is missing or was charged twice is a failure, however fast it was.
+// run prints the report on stdout and the progress on stderr, and returns the exit code. A payment
+// that is missing or was charged twice is a failure.
 func run(args []string, stdout, stderr io.Writer) int {
 	var o options
 	parser := kong.Must(&o, kong.Name("bench"), kong.Writers(stdout, stderr), kong.Description(
@@ -27,22 +32,19 @@ func run(args []string, stdout, stderr io.Writer) int {
 			"statements, the same in batches, and a textbook service."))
 	if _, err := parser.Parse(args); err != nil {
 		_, _ = fmt.Fprintf(stderr, "bench: %v\n", err)
-		return exitWrong
+		return exitUsage
 	}
 	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGINT, syscall.SIGTERM)
 	defer stop()
-
 	found, err := measure(ctx, o, stderr)
+	if err == nil {
+		err = found.write(stdout, o.JSON)
+	}
+	if err == nil {
+		err = found.check()
+	}
 	if err != nil {
 		_, _ = fmt.Fprintf(stderr, "bench: %v\n", err)
-		return exitFailed
-	}
-	if err := found.write(stdout, o.JSON); err != nil {
-		_, _ = fmt.Fprintf(stderr, "bench: write the report: %v\n", err)
-		return exitFailed
-	}
-	if wrong := found.wrong(); wrong != "" {
-		_, _ = fmt.Fprintf(stderr, "bench: %s\n", wrong)
 		return exitFailed
 	}
 	return 0

@@ -5,85 +5,78 @@ import (
 	"database/sql"
 	"encoding/json"
 	"fmt"
-	"net/http"
 	"os"
-	"strconv"
 	"strings"
 	"time"
+
+	"github.com/shirou/gopsutil/v4/cpu"
+	"github.com/shirou/gopsutil/v4/process"
 )
 
-// The processes whose time is measured.
+// Keys of a reading: status variables of the database server, committed transactions that wrote (of
+// InnoDB's metrics: Com_commit does not count a statement that is its own transaction), memory
+// statistics of the service in bytes or objects, and processor seconds.
 const (
-	service  = "service"
-	database = "database"
-	gateway  = "gateway"
-	clients  = "bench" // which is the bare loops and the textbook service as well
+	statements  = "Questions"
+	flushes     = "Innodb_data_fsyncs"
+	logBytes    = "Innodb_os_log_written"
+	commits     = "trx_rw_commits"
+	allocated   = "TotalAlloc"
+	allocations = "Mallocs"
+	stackBytes  = "StackInuse"
+	cpuService  = "cpu service"
+	cpuDatabase = "cpu database"
+	cpuGateway  = "cpu gateway"
+	cpuClients  = "cpu clients" // and bare, batched and textbook
+	cpuAll      = "cpu all"
+	cpuMachine  = "cpu machine" // of every process
 )
 
-var processes = []string{service, database, gateway, clients}
-
-// counterNames are of the database server's status variables. Both makes have them.
-var counterNames = []string{
-	"Questions", "Innodb_data_fsyncs", "Innodb_os_log_written", "Bytes_received", "Bytes_sent",
-}
-
-// commitCounter is of InnoDB's metrics: transactions that wrote and were committed. (Com_commit
-// does not count a statement that is its own transaction, Handler_commit counts reads.)
-const commitCounter = "trx_rw_commits"
-
-// statementsOfReading is how many statements a reading of the counters adds to them.
+// statementsOfReading is the number of statements by which a reading increases the counters.
 const statementsOfReading = 2
 
-// meters tell what the processes have used so far.
-type meters struct {
-	db   *sql.DB
-	pids map[string]int
-	vars string // URL of the service's memory statistics
-}
-
-// reading is where the meters stood.
+// reading is what processes have used so far.
 type reading struct {
-	at          time.Time
-	cpu         map[string]time.Duration
-	machine     time.Duration // of all processes
-	counters    map[string]float64
-	allocated   float64 // bytes, in the life of the service
-	allocations float64
+	at     time.Time
+	values map[string]float64
 }
 
-// read reads all the meters.
-func (m meters) read(ctx context.Context) (r reading, err error) {
-	r.cpu = make(map[string]time.Duration)
-	for name, pid := range m.pids {
-		r.cpu[name] = cpuTime(pid)
+// read reads the meters of the system's processes and of the database server.
+func (s *system) read(ctx context.Context) (r reading, err error) {
+	r.values = make(map[string]float64)
+	for key, pid := range map[string]int{
+		cpuService: s.replica.PID(), cpuDatabase: s.serverPID, cpuGateway: s.gateway.PID(), cpuClients: os.Getpid(),
+	} {
+		if p, err := process.NewProcess(int32(pid)); pid != 0 && err == nil { //nolint:gosec // a process id
+			if t, err := p.TimesWithContext(ctx); err == nil {
+				r.values[key] = t.User + t.System
+				r.values[cpuAll] += r.values[key]
+			}
+		}
 	}
-	r.machine = machineTime()
-	if r.counters, err = m.counters(ctx); err != nil {
-		return r, fmt.Errorf("read the database's counters: %w", err)
+	if t, err := cpu.TimesWithContext(ctx, false); err == nil && len(t) > 0 {
+		r.values[cpuMachine] = t[0].User + t[0].Nice + t[0].System
 	}
-	if r.allocated, r.allocations, err = allocations(ctx, m.vars); err != nil {
+	if err := s.readCounters(ctx, r.values); err != nil {
+		return r, fmt.Errorf("read the counters of the database: %w", err)
+	}
+	if err := s.readMemory(ctx, r.values); err != nil {
 		return r, fmt.Errorf("read the memory statistics: %w", err)
 	}
 	r.at = time.Now()
 	return r, nil
 }
 
-func (m meters) counters(ctx context.Context) (map[string]float64, error) {
-	names := "'" + strings.Join(counterNames, "','") + "'"
-	found := make(map[string]float64)
-	for _, query := range []string{
-		"SHOW GLOBAL STATUS WHERE Variable_name IN (" + names + ")",
-		"SELECT NAME, COUNT FROM information_schema.INNODB_METRICS WHERE NAME = '" + commitCounter + "'",
-	} {
-		if err := m.addCounters(ctx, query, found); err != nil {
-			return nil, err
-		}
+func (h *harness) readCounters(ctx context.Context, into map[string]float64) error {
+	names := strings.Join([]string{statements, flushes, logBytes}, "','")
+	if err := scanPairs(ctx, h.db, "SHOW GLOBAL STATUS WHERE Variable_name IN ('"+names+"')", into); err != nil {
+		return err
 	}
-	return found, nil
+	return scanPairs(ctx, h.db, "SELECT NAME, COUNT FROM information_schema.INNODB_METRICS WHERE NAME = '"+commits+"'", into)
 }
 
-func (m meters) addCounters(ctx context.Context, query string, found map[string]float64) error {
-	rows, err := m.db.QueryContext(ctx, query)
+func scanPairs(ctx context.Context, db *sql.DB, query string, into map[string]float64) error {
+	rows, err := db.QueryContext(ctx, query)
 	if err != nil {
 		return err
 	}
@@ -94,100 +87,60 @@ func (m meters) addCounters(ctx context.Context, query string, found map[string]
 		if err := rows.Scan(&name, &value); err != nil {
 			return err
 		}
-		found[name] = value
+		into[name] = value
 	}
 	return rows.Err()
 }
 
-// allocations asks a paymentd for what it has allocated so far.
-func allocations(ctx context.Context, url string) (bytes, count float64, err error) {
-	var answer struct {
-		Memstats struct{ TotalAlloc, Mallocs float64 } `json:"memstats"`
+func (s *system) readMemory(ctx context.Context, into map[string]float64) error {
+	var found struct {
+		Memstats struct{ TotalAlloc, Mallocs, StackInuse float64 }
 	}
-	request, err := http.NewRequestWithContext(ctx, http.MethodGet, url, nil)
-	if err != nil {
-		return 0, 0, err
+	text, err := s.get(ctx, s.debug+"/vars", "")
+	if err == nil {
+		err = json.Unmarshal(text, &found)
 	}
-	response, err := http.DefaultClient.Do(request)
-	if err != nil {
-		return 0, 0, err
-	}
-	defer func() { _ = response.Body.Close() }()
-	if err := json.NewDecoder(response.Body).Decode(&answer); err != nil {
-		return 0, 0, err
-	}
-	return answer.Memstats.TotalAlloc, answer.Memstats.Mallocs, nil
+	into[allocated], into[allocations], into[stackBytes] = found.Memstats.TotalAlloc, found.Memstats.Mallocs, found.Memstats.StackInuse
+	return err
 }
 
-// tick is the unit of times in /proc: USER_HZ, on every architecture that Go has.
-const tick = time.Second / 100
-
-// cpuTime returns what a process has used of the processors, itself and in the kernel, to a
-// hundredth of a second; zero where there is no /proc (proc_pid_stat(5)).
-func cpuTime(pid int) time.Duration {
-	const utime, stime = 11, 12 // counted from the field after the name
-	stat, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", pid))
-	if err != nil {
-		return 0
-	}
-	_, rest, _ := strings.Cut(string(stat), ") ") // the name may hold anything else
-	fields := strings.Fields(rest)
-	if len(fields) <= stime {
-		return 0
-	}
-	user, err1 := strconv.ParseInt(fields[utime], 10, 64)
-	kernel, err2 := strconv.ParseInt(fields[stime], 10, 64)
-	if err1 != nil || err2 != nil {
-		return 0
-	}
-	return time.Duration(user+kernel) * tick
-}
-
-// machineTime returns what all processes have used of the processors; zero where there is no
-// /proc (proc_stat(5)).
-func machineTime() time.Duration {
-	const user, system = 1, 3 // and nice between them
-	stat, err := os.ReadFile("/proc/stat")
-	if err != nil {
-		return 0
-	}
-	first, _, _ := strings.Cut(string(stat), "\n")
-	fields := strings.Fields(first)
-	if len(fields) <= system {
-		return 0
-	}
-	var sum int64
-	for _, field := range fields[user : system+1] {
-		n, err := strconv.ParseInt(field, 10, 64)
-		if err != nil {
-			return 0
-		}
-		sum += n
-	}
-	return time.Duration(sum) * tick
-}
-
-// forgetPeak has the kernel measure a process's peak memory from now on (proc_pid_clear_refs(5)).
-func forgetPeak(pid int) {
-	// Where it cannot be forgotten the peak is that of the whole run, which is more, not less.
-	_ = os.WriteFile(fmt.Sprintf("/proc/%d/clear_refs", pid), []byte("5"), 0)
-}
-
-// peakMemory returns the most memory that a process had at once, in bytes; zero where there is
-// no /proc (proc_pid_status(5), VmHWM).
-func peakMemory(pid int) float64 {
-	status, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", pid))
-	if err != nil {
-		return 0
-	}
-	for line := range strings.Lines(string(status)) {
-		if value, ok := strings.CutPrefix(line, "VmHWM:"); ok {
-			kilobytes, err := strconv.ParseFloat(strings.TrimSuffix(strings.TrimSpace(value), " kB"), 64)
-			if err != nil {
-				return 0
+// watchMemory samples the resident memory of a process until the returned function is called, which
+// returns the most bytes that were seen.
+func watchMemory(ctx context.Context, pid int) (peak func() float64) {
+	const every = 20 * time.Millisecond
+	ctx, cancel := context.WithCancel(ctx)
+	most := make(chan float64, 1)
+	go func() {
+		bytes := 0.0
+		for p, err := process.NewProcess(int32(pid)); err == nil; err = sleep(ctx, every) { //nolint:gosec // a process id
+			if m, err := p.MemoryInfo(); err == nil {
+				bytes = max(bytes, float64(m.RSS))
 			}
-			return kilobytes * 1024
 		}
+		most <- bytes
+	}()
+	return func() float64 {
+		cancel()
+		return <-most
 	}
-	return 0
+}
+
+// usage is what was used in the slices: per payment, and per second with the key "… per second".
+func usage(slices []slice) map[string]float64 {
+	used, payments, seconds := make(map[string]float64), 0.0, 0.0
+	for _, s := range slices {
+		payments += float64(len(s.took))
+		seconds += s.to.at.Sub(s.from.at).Seconds()
+		for key, to := range s.to.values {
+			used[key] += to - s.from.values[key]
+		}
+		used[statements] -= statementsOfReading
+	}
+	busy := used[cpuAll] / max(seconds, 1e-9)
+	elsewhere := max(0, used[cpuMachine]/max(seconds, 1e-9)-busy)
+	for key := range used {
+		used[key] /= max(payments, 1)
+	}
+	used["busy"], used["elsewhere"] = busy, elsewhere
+	return used
 }

@@ -6,7 +6,7 @@ import (
 	"sync/atomic"
 )
 
-// orders hands out order ids, each once.
+// orders returns order ids, each once.
 type orders struct {
 	ascending bool
 	seed      uint64 // of the run
@@ -14,21 +14,20 @@ type orders struct {
 }
 
 func newOrders(ids string) *orders {
-	return &orders{ascending: ids == "ascending", seed: rand.Uint64()} //nolint:gosec // no secret
+	return &orders{ascending: ids == "ascending", seed: rand.Uint64()} //nolint:gosec // not a secret
 }
 
-// next returns an id that begins with the way, so that what each has left behind can be told
-// apart.
-func (o *orders) next(way string) string {
+// next returns an id that begins with the name of the contender.
+func (o *orders) next(contender string) string {
 	n := o.count.Add(1)
 	if !o.ascending {
 		n = scramble(n + o.seed)
 	}
-	return fmt.Sprintf("%s-%016x", way, n)
+	return fmt.Sprintf("%s-%016x", contender, n)
 }
 
-// scramble is the finalizer of SplitMix64 (Steele, Lea, Flood: Fast Splittable Pseudorandom
-// Number Generators, 2014). It is a bijection: ids that differ stay so.
+// scramble is the finalizer of SplitMix64 (Steele, Lea, Flood: Fast Splittable Pseudorandom Number
+// Generators, 2014). It is a bijection, so that ids stay unique.
 func scramble(n uint64) uint64 {
 	n = (n ^ n>>30) * 0xbf58476d1ce4e5b9
 	n = (n ^ n>>27) * 0x94d049bb133111eb

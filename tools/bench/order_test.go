@@ -6,7 +6,7 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-func TestOrderIDsDiffer(t *testing.T) {
+func TestOrders_IDsAreUnique(t *testing.T) {
 	t.Parallel()
 
 	for _, ids := range []string{"random", "ascending"} {
@@ -14,8 +14,8 @@ func TestOrderIDsDiffer(t *testing.T) {
 		seen := make(map[string]bool)
 		before, ascended := "", true
 		for range 100_000 {
-			id := o.next(ours)
-			require.Len(t, id, len("ours-")+16)
+			id := o.next(bare)
+			require.Len(t, id, len("bare-")+16)
 			require.False(t, seen[id], "%s: twice", id)
 			seen[id] = true
 			ascended = ascended && id > before

@@ -9,126 +9,179 @@ import (
 	"os"
 	"path/filepath"
 	"runtime"
+	"strconv"
+	"strings"
+	"text/tabwriter"
 	"time"
 )
 
-// report is all that was measured.
+// report has all that was measured.
 type report struct {
-	Machine machine  `json:"machine"`
-	Server  server   `json:"server"`
-	Set     []string `json:"set,omitempty"` // what the service runs with besides its defaults
-	Seed    string   `json:"seed"`
-	IDs     string   `json:"ids"`
-	Rounds  int      `json:"rounds"`
-	For     string   `json:"for"`
-	WarmUp  string   `json:"warm_up"`
-	Rows    []row    `json:"rows"`
-	Audits  []audit  `json:"audits"`
-	Special special  `json:"special,omitzero"`
-	Took    float64  `json:"took_seconds"`
+	Processors int     `json:"processors"`
+	Go         string  `json:"go"`
+	Flushes    float64 `json:"flushes_per_second"` // of 4 KiB, by one thread
+	// Server has the version of the database server, and what decides how durable and fast it is.
+	Server   string    `json:"server"`
+	Paymentd string    `json:"paymentd"` // its settings
+	Orders   string    `json:"orders"`
+	Rounds   string    `json:"rounds"`
+	Sections []section `json:"sections"`
+	Audits   []audit   `json:"audits"`
+	Took     float64   `json:"took_seconds"`
 }
 
-// machine is what it was measured on.
-type machine struct {
-	Processors int    `json:"processors"`
-	Go         string `json:"go"`
-	// Flushes is how many writes of 4 KiB one thread gets to the disk in a second.
-	Flushes float64 `json:"flushes_per_second"`
+// section is one topic: rows, figures, or both.
+type section struct {
+	Title   string   `json:"title"`
+	Rows    []row    `json:"rows,omitempty"`
+	Figures []figure `json:"figures,omitempty"`
 }
 
-// server is the database server with what decides how durable and how fast it is.
-type server struct {
-	Version  string            `json:"version"`
-	Settings map[string]string `json:"settings"`
+// figure is one measured value.
+type figure struct {
+	Name  string  `json:"name"`
+	Value float64 `json:"value"`
+	Unit  string  `json:"unit,omitempty"`
 }
 
-var serverSettings = []string{
-	"innodb_flush_log_at_trx_commit", "innodb_doublewrite", "innodb_flush_method",
-	"innodb_buffer_pool_size", "log_bin", "sync_binlog",
+// row has contenders that were measured against each other.
+type row struct {
+	Clients int       `json:"clients"`
+	Gateway string    `json:"gateway"` // protocol and latency
+	Results []*result `json:"results"`
+}
+
+// result is what one contender did in all rounds of a row.
+type result struct {
+	Contender string `json:"contender"`
+	PerSecond spread `json:"payments_per_second"`
+	// Ratio is the payments per second of the first contender of the row to those of this one, round
+	// by round.
+	Ratio      spread `json:"ratio"`
+	Payments   int    `json:"payments"` // in the measured time
+	Errors     int    `json:"errors"`
+	FirstError string `json:"first_error,omitempty"`
+	latencies
+	Usage     map[string]float64 `json:"usage"`      // see usage
+	PeakBytes float64            `json:"peak_bytes"` // resident memory of the service
+
+	perSecond []float64 // of each round
+}
+
+func newResult(c *contender, slices []slice) *result {
+	r := &result{Contender: c.name}
+	var took []time.Duration
+	for _, s := range slices {
+		r.perSecond = append(r.perSecond, s.perSecond())
+		r.Payments += len(s.took)
+		r.Errors += s.errors
+		if s.err != nil && r.FirstError == "" {
+			r.FirstError = s.err.Error()
+		}
+		r.PeakBytes = max(r.PeakBytes, s.peak)
+		took = append(took, s.took...)
+	}
+	r.PerSecond, r.latencies, r.Usage = spreadOf(r.perSecond), latenciesOf(took), usage(slices)
+	if !c.isService { // the service was idle
+		r.PeakBytes, r.Usage[allocated], r.Usage[allocations] = 0, 0, 0
+	}
+	return r
 }
 
 // measure measures what the options ask for.
 func measure(ctx context.Context, o options, progress io.Writer) (found *report, err error) {
 	began := time.Now()
-	r, err := newRig(ctx, o, progress)
+	h, err := newHarness(ctx, o, progress)
 	if err != nil {
 		return nil, err
 	}
-	defer func() { err = errors.Join(err, r.close()) }()
-	if found, err = r.describe(ctx); err != nil {
+	defer func() { err = errors.Join(err, h.close()) }()
+	found = &report{
+		Processors: runtime.NumCPU(), Go: runtime.Version(),
+		Paymentd: map[bool]string{true: "API keys, limits, metrics scraped every second, traces of 10 %", false: "its defaults"}[o.Full] +
+			strings.Join(append([]string{""}, o.Set...), " "),
+		Orders: fmt.Sprintf("%s, seed %016x", o.IDs, h.orders.seed), Rounds: fmt.Sprintf("%d of %v", o.Rounds, o.For),
+	}
+	if found.Server, err = h.describeServer(ctx); err != nil {
+		return nil, err
+	}
+	if found.Flushes, err = flushesPerSecond(h.folder); err != nil {
 		return nil, err
 	}
 	if o.Table {
-		if err := r.table(ctx, found); err != nil {
-			return nil, err
-		}
+		err = h.table(ctx, found)
 	}
-	if err := r.specials(ctx, found); err != nil {
-		return nil, err
+	if err == nil {
+		err = h.specials(ctx, found)
 	}
 	found.Took = time.Since(began).Seconds()
-	return found, nil
-}
-
-// table measures every row, and audits after each latency.
-func (r *rig) table(ctx context.Context, found *report) error {
-	for _, latency := range r.options.Latency {
-		if err := r.tableOf(ctx, latency, found); err != nil {
-			return err
-		}
-	}
-	return nil
-}
-
-func (r *rig) tableOf(ctx context.Context, latency time.Duration, found *report) (err error) {
-	s, err := r.newStand(ctx, latency)
-	if err != nil {
-		return err
-	}
-	defer func() { err = errors.Join(err, s.stop()) }()
-	for _, clients := range r.options.Clients {
-		row, err := s.row(ctx, clients)
-		if err != nil {
-			return err
-		}
-		found.Rows = append(found.Rows, row)
-	}
-	a, err := s.audit(ctx)
-	if err != nil {
-		return fmt.Errorf("audit: %w", err)
-	}
-	found.Audits = append(found.Audits, a)
-	return nil
-}
-
-// describe says what is measured, and on what.
-func (r *rig) describe(ctx context.Context) (*report, error) {
-	found := &report{
-		Machine: machine{Processors: runtime.NumCPU(), Go: runtime.Version()},
-		Server:  server{Settings: make(map[string]string)},
-		Set:     r.options.Set,
-		Seed:    fmt.Sprintf("%016x", r.orders.seed), IDs: r.options.IDs,
-		Rounds: r.options.Rounds, For: r.options.For.String(), WarmUp: r.options.WarmUp.String(),
-	}
-	if err := r.db.QueryRowContext(ctx, "SELECT VERSION()").Scan(&found.Server.Version); err != nil {
-		return nil, fmt.Errorf("ask the server for its version: %w", err)
-	}
-	for _, name := range serverSettings {
-		var value string
-		if err := r.db.QueryRowContext(ctx, "SELECT @@"+name).Scan(&value); err != nil {
-			return nil, fmt.Errorf("ask the server for its setting %s: %w", name, err)
-		}
-		found.Server.Settings[name] = value
-	}
-	var err error
-	found.Machine.Flushes, err = flushesPerSecond(filepath.Join(r.folder, "flushes"))
 	return found, err
 }
 
-// flushesPerSecond appends to a file and has each page on the disk before the next.
-func flushesPerSecond(path string) (perSecond float64, err error) {
+func (h *harness) describeServer(ctx context.Context) (string, error) {
+	names := []string{
+		"innodb_flush_log_at_trx_commit", "innodb_doublewrite", "innodb_flush_method", "innodb_buffer_pool_size", "log_bin", "sync_binlog",
+	}
+	parts := make([]string, len(names))
+	for i, name := range names {
+		parts[i] = "' " + name + "=', @@" + name
+	}
+	var server string
+	if err := h.db.QueryRowContext(ctx, "SELECT CONCAT(VERSION(), ':', "+strings.Join(parts, ", ")+")").Scan(&server); err != nil {
+		return "", fmt.Errorf("read the settings of the server: %w", err)
+	}
+	return server, nil
+}
+
+// table measures the contenders with each protocol and latency of the gateway.
+func (h *harness) table(ctx context.Context, found *report) error {
+	for _, protocol := range h.options.Gateway {
+		s := section{Title: "Gateway over " + protocolNames[protocol]}
+		for _, latency := range h.options.Latency {
+			if err := h.rowsOf(ctx, protocol, latency, &s, found); err != nil {
+				return err
+			}
+		}
+		found.Sections = append(found.Sections, s)
+	}
+	return nil
+}
+
+func (h *harness) rowsOf(ctx context.Context, protocol string, latency time.Duration, into *section, found *report) error {
+	suffix := protocol + "_" + strings.ReplaceAll(latency.String(), ".", "_")
+	database, err := h.server.CreateDatabase(ctx, "others_"+suffix)
+	if err != nil {
+		return err
+	}
+	c := setup{name: "paymentd_" + suffix, latency: latency, protocol: protocol, full: h.options.Full}
+	return h.with(ctx, c, func(s *system) error {
+		var contenders []*contender
+		for _, name := range h.options.contenders(protocol) {
+			if name == paymentd {
+				contenders = append(contenders, s.service(name))
+				continue
+			}
+			if err := execute(ctx, database, fmt.Sprintf(paymentsTable, name)); err != nil {
+				return fmt.Errorf("create a table: %w", err)
+			}
+			contenders = append(contenders, s.baseline(name, database))
+		}
+		for _, clients := range h.options.Clients {
+			r, err := h.rounds(ctx, clients, s, contenders...)
+			if err != nil {
+				return err
+			}
+			into.Rows = append(into.Rows, r)
+		}
+		return found.audit(ctx, contenders...)
+	})
+}
+
+// flushesPerSecond appends pages to a file in the folder and flushes each to the disk.
+func flushesPerSecond(folder string) (perSecond float64, err error) {
 	const during, page = 300 * time.Millisecond, 4096
-	file, err := os.Create(path) //nolint:gosec // in a folder of ours
+	path := filepath.Join(folder, "flushes")
+	file, err := os.Create(path) //nolint:gosec // in a folder of this process
 	if err != nil {
 		return 0, fmt.Errorf("measure the disk: %w", err)
 	}
@@ -145,16 +198,6 @@ func flushesPerSecond(path string) (perSecond float64, err error) {
 	}
 }
 
-// wrong says what the audits found, or nothing.
-func (f *report) wrong() string {
-	for _, a := range f.Audits {
-		if wrong := a.wrong(); wrong != "" {
-			return wrong
-		}
-	}
-	return ""
-}
-
 // write prints the report.
 func (f *report) write(w io.Writer, asJSON bool) error {
 	if asJSON {
@@ -162,5 +205,79 @@ func (f *report) write(w io.Writer, asJSON bool) error {
 		e.SetIndent("", "  ")
 		return e.Encode(f)
 	}
-	return f.text(w)
+	t := tabwriter.NewWriter(w, 0, 0, 2, ' ', tabwriter.AlignRight) // Flush returns the error of each write
+	_, _ = fmt.Fprintf(t, "%d processors, %s, %.0f flushes of 4 KiB a second on the disk\nserver %s\npaymentd with %s\n"+
+		"%s rounds, order ids %s; %.0f s in all\nratio: payments/s of the first contender to those of this one, "+
+		"median (least-most) of the rounds; -: not measured, or too few values\n",
+		f.Processors, f.Go, f.Flushes, f.Server, f.Paymentd, f.Rounds, f.Orders, f.Took)
+	for _, s := range f.Sections {
+		s.write(t)
+	}
+	_, _ = fmt.Fprintln(t)
+	for _, a := range f.Audits {
+		_, _ = fmt.Fprintf(t, "%s, gateway %s: %d paid, %d errors; %d succeeded in the table; %d charges of %d orders in the ledger: %s\n",
+			a.Contender, a.Gateway, a.Paid, a.Errors, a.Succeeded, a.Charges, a.Charged, a.verdict())
+	}
+	return t.Flush()
+}
+
+// usageColumns are the columns of what a payment takes.
+var usageColumns = []struct {
+	title, key string
+	scale      float64
+	decimals   int
+}{
+	{"commits", commits, 1, 2},
+	{"statements", statements, 1, 2},
+	{"flushes", flushes, 1, 2},
+	{"log B", logBytes, 1, 0},
+	{"allocated B", allocated, 1, 0},
+	{"allocations", allocations, 1, 0},
+	{"service µs", cpuService, 1e6, 0},
+	{"database µs", cpuDatabase, 1e6, 0},
+	{"gateway µs", cpuGateway, 1e6, 0},
+	{"clients µs", cpuClients, 1e6, 0},
+	{"all µs", cpuAll, 1e6, 0},
+	{"busy", "busy", 1, 1},
+	{"elsewhere", "elsewhere", 1, 1},
+}
+
+func (s section) write(w io.Writer) {
+	_, _ = fmt.Fprintf(w, "\n%s\n\n", s.Title)
+	var speed, usage, errs strings.Builder
+	for _, r := range s.Rows {
+		for _, x := range r.Results {
+			head := fmt.Sprintf("%d\t%s\t%s\t", r.Clients, r.Gateway, x.Contender)
+			fmt.Fprintf(&speed, "%s%.0f\t%.2f (%.2f-%.2f)\t%s\t%s\t%s\t%s\t%d\t\n", head, x.PerSecond.Median,
+				x.Ratio.Median, x.Ratio.Min, x.Ratio.Max, number(x.P50, 1), number(x.P99, 1), number(x.P999, 1), number(x.PeakBytes/1e6, 0), x.Errors)
+			usage.WriteString(head)
+			for _, c := range usageColumns {
+				usage.WriteString(number(x.Usage[c.key]*c.scale, c.decimals) + "\t")
+			}
+			usage.WriteString("\n")
+			if x.FirstError != "" {
+				fmt.Fprintf(&errs, "%d clients, %s: the first error: %s\n", r.Clients, x.Contender, x.FirstError)
+			}
+		}
+	}
+	if len(s.Rows) > 0 {
+		titles := ""
+		for _, c := range usageColumns {
+			titles += c.title + "\t"
+		}
+		_, _ = fmt.Fprintf(w, "clients\tgateway\tcontender\tpayments/s\tratio\tp50 ms\tp99 ms\tp99.9 ms\tpeak MB\terrors\t\n%s\n"+
+			"Per payment, with the processor time of each process; and the processors that all of these, and all other processes, keep busy\n\n"+
+			"clients\tgateway\tcontender\t%s\n%s%s", speed.String(), titles, usage.String(), errs.String())
+	}
+	for _, f := range s.Figures {
+		_, _ = fmt.Fprintf(w, "%s: %.1f %s\n", f.Name, f.Value, f.Unit)
+	}
+}
+
+// number prints zero, which stands for "not measured", as a dash.
+func number(n float64, decimals int) string {
+	if n == 0 {
+		return "-"
+	}
+	return strconv.FormatFloat(n, 'f', decimals, 64)
 }

@@ -8,7 +8,7 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-func TestMedian(t *testing.T) {
+func TestMedian_MiddleOfSortedValues(t *testing.T) {
 	t.Parallel()
 
 	for _, c := range []struct {
@@ -23,19 +23,18 @@ func TestMedian(t *testing.T) {
 	} {
 		before := slices.Clone(c.values)
 		require.Equal(t, c.want, median(c.values), "%v", c.values)
-		require.Equal(t, before, c.values, "the rounds stay in their order")
+		require.Equal(t, before, c.values, "the input keeps its order")
 	}
 }
 
-func TestSpread(t *testing.T) {
+func TestSpread_MedianAndExtremes(t *testing.T) {
 	t.Parallel()
 
 	require.Zero(t, spreadOf(nil))
 	require.Equal(t, spread{Median: 2, Min: 1, Max: 9}, spreadOf([]float64{9, 1, 2}))
 }
 
-// TestQuantile holds the nearest rank: the smallest value that the part does not exceed.
-func TestQuantile(t *testing.T) {
+func TestQuantile_NearestRank(t *testing.T) {
 	t.Parallel()
 
 	hundred := make([]int, 100)
@@ -50,7 +49,7 @@ func TestQuantile(t *testing.T) {
 	}{
 		{hundred, 0.5, 50, true},
 		{hundred, 0.99, 99, true},
-		{hundred[:99], 0.99, 0, false}, // none would be above it
+		{hundred[:99], 0.99, 0, false}, // no value would lie above it
 		{hundred, 0.999, 0, false},
 		{hundred[:2], 0.5, 1, true},
 		{hundred[:3], 0.5, 2, true},
@@ -63,48 +62,46 @@ func TestQuantile(t *testing.T) {
 	}
 }
 
-func TestAnswerTimes(t *testing.T) {
+func TestLatencies_ZeroIfTooFewValues(t *testing.T) {
 	t.Parallel()
 
 	took := make([]time.Duration, 1000)
 	for i := range took {
 		took[len(took)-1-i] = time.Duration(i+1) * time.Millisecond
 	}
-	require.Equal(t, answerTimes{P50: 500, P99: 990, P999: 999}, answerTimesOf(took))
-	require.Equal(t, answerTimes{P50: 993}, answerTimesOf(took[:15]))
-	require.Zero(t, answerTimesOf(nil))
+	require.Equal(t, latencies{P50: 500, P99: 990, P999: 999}, latenciesOf(took))
+	require.Equal(t, latencies{P50: 993}, latenciesOf(took[:15]))
+	require.Zero(t, latenciesOf(nil))
 }
 
-// TestRatiosAreOfOneRound holds that a round in which the machine was slow changes nothing.
-func TestRatiosAreOfOneRound(t *testing.T) {
+// A round in which the machine was slow does not change a ratio.
+func TestRatios_DivideRoundByRound(t *testing.T) {
 	t.Parallel()
 
 	require.Equal(t, spread{Median: 2, Min: 2, Max: 2}, ratios([]float64{200, 20, 400}, []float64{100, 10, 200}))
-	require.Equal(t, spread{Median: 3, Min: 3, Max: 3}, ratios([]float64{3, 5}, []float64{1, 0}), "nothing to divide by")
+	require.Equal(t, spread{Median: 3, Min: 3, Max: 3}, ratios([]float64{3, 5}, []float64{1, 0}), "a division by zero is left out")
 	require.Zero(t, ratios(nil, nil))
 }
 
-func TestUsage(t *testing.T) {
+func TestUsage_PerPayment(t *testing.T) {
 	t.Parallel()
 
-	from := reading{
-		at: time.Unix(100, 0), cpu: map[string]time.Duration{service: time.Second},
-		counters: map[string]float64{"Questions": 10, commitCounter: 5}, allocated: 1000, allocations: 10,
-	}
-	to := reading{
-		at: time.Unix(102, 0), cpu: map[string]time.Duration{service: 3 * time.Second},
-		counters: map[string]float64{"Questions": 52, commitCounter: 25}, allocated: 3000, allocations: 50,
-	}
-	var u usage
-	require.Zero(t, u.each().Busy)
-	u.add(from, to, 10)
-	c := u.each()
-	require.Equal(t, 4.0, c.Statements, "without those of the reading itself")
-	require.Equal(t, 2.0, c.Commits)
-	require.Equal(t, 200.0, c.AllocatedBytes)
-	require.Equal(t, 4.0, c.Allocations)
-	require.Equal(t, 200_000.0, c.CPU[service])
-	require.Equal(t, 1.0, c.Busy)
-	u.add(from, to, 30)
-	require.Equal(t, 1.0, u.each().Commits, "of 40 payments")
+	from := reading{at: time.Unix(100, 0), values: map[string]float64{
+		statements: 10, commits: 5, allocated: 1000, cpuService: 1, cpuAll: 1, cpuMachine: 10,
+	}}
+	to := reading{at: time.Unix(102, 0), values: map[string]float64{
+		statements: 52, commits: 25, allocated: 3000, cpuService: 3, cpuAll: 3, cpuMachine: 15,
+	}}
+	ten := slice{outcome: outcome{took: make([]time.Duration, 10)}, from: from, to: to}
+	thirty := slice{outcome: outcome{took: make([]time.Duration, 30)}, from: from, to: to}
+
+	require.Zero(t, usage(nil)["busy"])
+	used := usage([]slice{ten})
+	require.Equal(t, 4.0, used[statements], "without those of the reading itself")
+	require.Equal(t, 2.0, used[commits])
+	require.Equal(t, 200.0, used[allocated])
+	require.Equal(t, 0.2, used[cpuService])
+	require.Equal(t, 1.0, used["busy"])
+	require.Equal(t, 1.5, used["elsewhere"])
+	require.Equal(t, 1.0, usage([]slice{ten, thirty})[commits], "of 40 payments")
 }

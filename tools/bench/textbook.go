@@ -12,18 +12,18 @@ import (
 	"time"
 )
 
-// textbookConnections is what connection pools have where nobody has set them.
-const textbookConnections = 10
+const textbookConnections = 10 // a usual default of connection pools
 
-// textbookPayer asks a service as textbooks have it: one transaction that locks the payment's
-// row, calls the gateway, and commits; on libraries whose defaults nobody has changed.
+// textbookPayer pays through a service as textbooks describe it: one transaction that locks the row of
+// the payment, calls the gateway, and commits; with the defaults of its libraries.
 type textbookPayer struct {
 	*httpPayer
+
 	db      *sql.DB
 	gateway *gatewayClient
 	server  *http.Server
 	cancel  context.CancelFunc
-	hungUp  atomic.Bool
+	aborted atomic.Bool
 }
 
 func newTextbookPayer(ctx context.Context, db *sql.DB, gateway *gatewayClient, clients int) (*textbookPayer, error) {
@@ -33,7 +33,7 @@ func newTextbookPayer(ctx context.Context, db *sql.DB, gateway *gatewayClient, c
 	}
 	ctx, cancel := context.WithCancel(ctx)
 	p := &textbookPayer{
-		httpPayer: newHTTPPayer("http://"+l.Addr().String(), clients), db: db, gateway: gateway, cancel: cancel,
+		httpPayer: newHTTPPayer("http://"+l.Addr().String(), "", clients), db: db, gateway: gateway, cancel: cancel,
 	}
 	p.server = &http.Server{
 		Handler: http.HandlerFunc(p.serve), ReadHeaderTimeout: time.Minute,
@@ -43,7 +43,6 @@ func newTextbookPayer(ctx context.Context, db *sql.DB, gateway *gatewayClient, c
 	return p, nil
 }
 
-// serve is the service.
 func (p *textbookPayer) serve(w http.ResponseWriter, r *http.Request) {
 	var request struct {
 		OrderID string      `json:"order_id"`
@@ -59,13 +58,9 @@ func (p *textbookPayer) serve(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	w.Header().Set("Content-Type", "application/json")
-	_ = json.NewEncoder(w).Encode(struct { //nolint:errchkjson // what fails is the connection
-		Status        string `json:"status"`
-		TransactionID string `json:"transaction_id"`
-	}{"success", transaction})
+	_ = json.NewEncoder(w).Encode(map[string]string{"status": "success", "transaction_id": transaction}) //nolint:errchkjson // only the connection can fail
 }
 
-// process is the transaction.
 func (p *textbookPayer) process(ctx context.Context, order string) (string, error) {
 	tx, err := p.db.BeginTx(ctx, nil)
 	if err != nil {
@@ -73,8 +68,8 @@ func (p *textbookPayer) process(ctx context.Context, order string) (string, erro
 	}
 	defer func() { _ = tx.Rollback() }() // does nothing after the commit
 	if _, err := tx.ExecContext(ctx, "INSERT IGNORE INTO textbook "+
-		"(order_id, amount_minor, currency, state, gateway_key, created_at, updated_at) "+
-		"VALUES (?, ?, 'USD', 'processing', ?, NOW(6), NOW(6))", order, amountMinor, gatewayKey(order)); err != nil {
+		"(order_id, amount_minor, currency, state, gateway_key, created_at, updated_at) VALUES "+insertValues,
+		order, amountMinor, gatewayKey(order)); err != nil {
 		return "", err
 	}
 	var state, transaction string
@@ -88,8 +83,7 @@ func (p *textbookPayer) process(ctx context.Context, order string) (string, erro
 	if transaction, err = p.gateway.charge(ctx, order); err != nil {
 		return "", err
 	}
-	if _, err := tx.ExecContext(ctx, "UPDATE textbook SET state = 'succeeded', transaction_id = ?, updated_at = NOW(6) "+
-		"WHERE order_id = ?", transaction, order); err != nil {
+	if _, err := tx.ExecContext(ctx, fmt.Sprintf(updateRow, textbook)+"? WHERE order_id = ?", transaction, order); err != nil {
 		return "", err
 	}
 	return transaction, tx.Commit()
@@ -97,21 +91,21 @@ func (p *textbookPayer) process(ctx context.Context, order string) (string, erro
 
 func (p *textbookPayer) pay(ctx context.Context, client int, order string) error {
 	err := p.httpPayer.pay(ctx, client, order)
-	if err != nil && p.hungUp.Load() {
-		return errHungUp
+	if err != nil && p.aborted.Load() {
+		return errAborted
 	}
 	return err
 }
 
-// hangUp ends the payments that are under way: with a thousand clients, the last would have
-// its connection after seconds.
-func (p *textbookPayer) hangUp() {
-	p.hungUp.Store(true)
+// abort cancels the payments in flight: with a thousand clients and ten connections, the last of them
+// would take seconds.
+func (p *textbookPayer) abort() {
+	p.aborted.Store(true)
 	p.cancel()
 }
 
 func (p *textbookPayer) close() error {
 	err := errors.Join(p.httpPayer.close(), p.server.Close())
-	p.gateway.close()
+	p.gateway.transport.CloseIdleConnections()
 	return errors.Join(err, p.db.Close())
 }

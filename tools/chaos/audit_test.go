@@ -11,15 +11,15 @@ import (
 	"paymentd/core/simulation/history"
 )
 
-// audit compares the gateway's ledger, the table and what the clients were told.
-func audit(t *testing.T, w *world, c *crowd) {
+// audit compares the ledger of the gateway, the table and the responses that the clients received.
+func audit(t *testing.T, w *world, c *workload) {
 	t.Helper()
 	taken := ledger(t, w)
-	told := make(map[string]string) // transaction by order
+	paidBy := make(map[string]string) // transaction by order, of the responses
 	answered := make(map[string]bool)
 	for _, op := range c.history() {
 		if op.Told == history.Success {
-			told[op.OrderID] = op.TransactionID
+			paidBy[op.OrderID] = op.TransactionID
 		}
 		if op.Told != history.Nothing && op.Told != history.Unavailable {
 			answered[op.OrderID] = true
@@ -38,19 +38,19 @@ func audit(t *testing.T, w *world, c *crowd) {
 		case "declined", "failed":
 			require.Empty(t, transactions, "order %s was charged: %s", order, p.Raw)
 		case "":
-			require.False(t, answered[order], "order %s was answered and is lost", order)
+			require.False(t, answered[order], "order %s has a response and is lost", order)
 			require.Empty(t, transactions, "order %s was charged and is lost", order)
 		default:
-			require.Fail(t, "a payment has no end", "order %s: %s", order, p.Raw)
+			require.Fail(t, "a payment is not final", "order %s: %s", order, p.Raw)
 		}
-		if transaction, paid := told[order]; paid {
-			require.Equal(t, transaction, p.TransactionID, "order %s was told otherwise: %s", order, p.Raw)
+		if transaction, paid := paidBy[order]; paid {
+			require.Equal(t, transaction, p.TransactionID, "the response for order %s differs: %s", order, p.Raw)
 		}
 	}
 	t.Logf("the ledger, the table and the clients agree on %d orders: %v", len(c.orders()), states)
 }
 
-// ledger returns the transactions by which the gateway took money, by order.
+// ledger returns the transactions of the approved charges, by order.
 func ledger(t *testing.T, w *world) map[string][]string {
 	t.Helper()
 	a := apptest.Get(t.Context(), w.gateway.URL, "/ledger")

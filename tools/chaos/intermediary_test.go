@@ -16,19 +16,19 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// intermediary stands between a replica and the gateway, as a load balancer or a mesh does. While it is
-// sick it answers most requests by itself, without the gateway's mark, whether it passes them on or not.
+// intermediary is a proxy between a replica and the gateway, such as a load balancer or a mesh. While it
+// is faulty it answers most requests itself, without the gateway's mark, and forwards some of them.
 type intermediary struct {
 	*httptest.Server
 
-	sick     atomic.Bool
+	faulty   atomic.Bool
 	gateway  *httputil.ReverseProxy
-	seed     uint64        // of its answers
-	requests atomic.Uint64 // the stream of random numbers of each
+	seed     uint64        // of its responses
+	requests atomic.Uint64 // selects the stream of random numbers of each request
 }
 
-// answers are those of proxies, meshes, content networks and hosts. Any of them would be a
-// decline, a rejection or "nothing found" to a service that goes by the status.
+// answers are responses of proxies, meshes, content networks and hosts. A service that trusted the
+// status alone would take each for a decline, a rejection or "not found".
 var answers = []struct {
 	status      int
 	contentType string
@@ -56,17 +56,17 @@ func newIntermediary(t *testing.T, gateway string, seed uint64) *intermediary {
 	require.NoError(t, err)
 	i := &intermediary{gateway: httputil.NewSingleHostReverseProxy(to), seed: seed}
 	i.gateway.ErrorHandler = func(http.ResponseWriter, *http.Request, error) {
-		panic(http.ErrAbortHandler) // a lost connection stays one
+		panic(http.ErrAbortHandler) // closes the connection without a response
 	}
 	i.Server = httptest.NewServer(i)
 	t.Cleanup(i.Close)
 	return i
 }
 
-// ServeHTTP passes a request on, or answers it, or both.
+// ServeHTTP forwards a request, or answers it, or both.
 func (i *intermediary) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	random := rand.New(rand.NewPCG(i.seed, i.requests.Add(1)))
-	if !i.sick.Load() || random.IntN(3) == 0 {
+	if !i.faulty.Load() || random.IntN(3) == 0 {
 		i.gateway.ServeHTTP(w, r)
 		return
 	}
@@ -75,14 +75,14 @@ func (i *intermediary) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		panic(http.ErrAbortHandler)
 	}
 	switch random.IntN(3) {
-	case 0: // not passed on
-	case 1: // passed on before the answer
-		i.passOn(r, body)
-	case 2: // passed on after the answer
+	case 0: // not forwarded
+	case 1: // forwarded before the response
+		i.forward(r, body)
+	case 2: // forwarded after the response
 		delay := time.Duration(random.IntN(2000)) * time.Millisecond
 		go func() {
 			time.Sleep(delay)
-			i.passOn(r, body)
+			i.forward(r, body)
 		}()
 	}
 	a := answers[random.IntN(len(answers))]
@@ -91,9 +91,9 @@ func (i *intermediary) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	_, _ = io.WriteString(w, a.body)
 }
 
-// passOn sends the request to the gateway, and drops the answer.
-func (i *intermediary) passOn(r *http.Request, body []byte) {
-	defer func() { _ = recover() }() // of a gateway that is away
+// forward sends the request to the gateway, and discards the response.
+func (i *intermediary) forward(r *http.Request, body []byte) {
+	defer func() { _ = recover() }() // from ErrorHandler, if the gateway cannot be reached
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(r.Context()), 5*time.Second)
 	defer cancel()
 	on := r.Clone(ctx)
@@ -101,10 +101,10 @@ func (i *intermediary) passOn(r *http.Request, body []byte) {
 	i.gateway.ServeHTTP(httptest.NewRecorder(), on)
 }
 
-func (m *monkey) answerInBetween(t *testing.T) {
+func (m *monkey) answerForGateway(t *testing.T) {
 	t.Helper()
 	i := m.world.between[m.random.IntN(len(m.world.between))]
-	i.sick.Store(true)
+	i.faulty.Store(true)
 	m.wait(6000)
-	i.sick.Store(false)
+	i.faulty.Store(false)
 }

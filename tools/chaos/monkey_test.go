@@ -15,20 +15,20 @@ import (
 	"paymentd/app/apptest"
 )
 
-// monkey breaks things, one after the other, and mends each before the next.
+// monkey injects faults, one after the other, and repairs each before the next.
 type monkey struct {
 	world  *world
 	random *rand.Rand
-	done   map[string]int // how often each fault was made
+	faults map[string]int // number of each
 
 	afterDatabase, afterGateway, afterReplica []time.Duration
 }
 
 func newMonkey(w *world, seed uint64) *monkey {
-	return &monkey{world: w, random: rand.New(rand.NewPCG(seed, 1)), done: make(map[string]int)}
+	return &monkey{world: w, random: rand.New(rand.NewPCG(seed, 1)), faults: make(map[string]int)}
 }
 
-// toxics are the faults of a connection, as toxiproxy has them, with times in milliseconds.
+// toxics are the faults of a connection in the form of toxiproxy, with times in milliseconds.
 var toxics = map[string]string{
 	"latency":    `{"name":"x","type":"latency","stream":"%s","attributes":{"latency":700,"jitter":600}}`,
 	"reset":      `{"name":"x","type":"reset_peer","stream":"%s","attributes":{"timeout":30}}`,
@@ -36,7 +36,7 @@ var toxics = map[string]string{
 	"slow close": `{"name":"x","type":"slow_close","stream":"%s","attributes":{"delay":900}}`,
 }
 
-// names are in an order of their own, for the seed to mean the same every time.
+// names has a fixed order, so that a seed always gives the same faults.
 var names = []string{"latency", "reset", "black hole", "slow close"}
 
 func (m *monkey) run(t *testing.T, lasts time.Duration) {
@@ -49,34 +49,34 @@ func (m *monkey) run(t *testing.T, lasts time.Duration) {
 		{"replica paused", m.pauseReplica},
 		{"database killed", m.killDatabase},
 		{"gateway killed", m.killGateway},
-		{"link", m.breakLink},
-		{"link", m.breakLink},
-		{"door", m.breakDoor},
-		{"intermediary", m.answerInBetween},
-		{"intermediary", m.answerInBetween},
+		{"backend connection", m.breakBackend},
+		{"backend connection", m.breakBackend},
+		{"frontend connection", m.breakFrontend},
+		{"intermediary", m.answerForGateway},
+		{"intermediary", m.answerForGateway},
 	}
 	for end := time.Now().Add(lasts); time.Now().Before(end); {
 		fault := faults[m.random.IntN(len(faults))]
-		m.done[fault.name]++
+		m.faults[fault.name]++
 		fault.make(t)
 		m.wait(1500)
 	}
 }
 
-// wait lets the world go on for up to some milliseconds.
+// wait sleeps for a random time below a number of milliseconds.
 func (m *monkey) wait(atMost int) {
 	time.Sleep(time.Duration(m.random.IntN(atMost)) * time.Millisecond)
 }
 
-// killReplica kills a replica in the middle of a payment, and measures when another one has
-// ended it. Nobody asks again for the payment.
+// killReplica kills a replica while it charges, and measures the time until another replica has settled
+// the payment. No client repeats the request.
 func (m *monkey) killReplica(t *testing.T) {
 	t.Helper()
 	i := m.random.IntN(replicas)
 	victim, witness := m.world.replicas[i], m.world.replicas[(i+1)%replicas]
-	order := fmt.Sprintf("rescue-%d", m.random.Uint64())
-	go apptest.Pay(t.Context(), victim.URL, order, slowAmount) // its answer is lost with the replica
-	apptest.Eventually(t, calmLimit, func() error {
+	order := fmt.Sprintf("takeover-%d", m.random.Uint64())
+	go apptest.Pay(t.Context(), victim.URL, order, slowAmount) // the replica is killed before it responds
+	apptest.Eventually(t, finalLimit, func() error {
 		if p, err := apptest.Find(t.Context(), witness.URL, order); err != nil || p.State == "" {
 			return fmt.Errorf("order %s is not claimed: %w", order, err)
 		}
@@ -84,7 +84,7 @@ func (m *monkey) killReplica(t *testing.T) {
 	})
 	victim.Kill()
 	killed := time.Now()
-	apptest.Eventually(t, calmLimit, func() error {
+	apptest.Eventually(t, finalLimit, func() error {
 		p, err := apptest.Find(t.Context(), witness.URL, order)
 		if err == nil && p.State != "succeeded" {
 			err = fmt.Errorf("order %s is %s", order, p.State)
@@ -122,11 +122,11 @@ func (m *monkey) killGateway(t *testing.T) {
 	m.afterGateway = append(m.afterGateway, m.freshPayment(t, killed))
 }
 
-// freshPayment returns how long it takes, since then, until a new payment succeeds.
+// freshPayment returns the time from since until a new payment succeeds.
 func (m *monkey) freshPayment(t *testing.T, since time.Time) time.Duration {
 	t.Helper()
 	order := fmt.Sprintf("fresh-%d", m.random.Uint64())
-	apptest.Eventually(t, calmLimit, func() error {
+	apptest.Eventually(t, finalLimit, func() error {
 		ctx, cancel := context.WithTimeout(t.Context(), clientLimit)
 		defer cancel()
 		a := apptest.Pay(ctx, m.world.replicas[m.random.IntN(replicas)].URL, order, plainAmount)
@@ -138,21 +138,21 @@ func (m *monkey) freshPayment(t *testing.T, since time.Time) time.Duration {
 	return time.Since(since)
 }
 
-func (m *monkey) breakLink(t *testing.T) {
+func (m *monkey) breakBackend(t *testing.T) {
 	t.Helper()
-	m.poison(t, m.world.links[m.random.IntN(len(m.world.links))])
+	m.addToxic(t, m.world.backends[m.random.IntN(len(m.world.backends))])
 }
 
-func (m *monkey) breakDoor(t *testing.T) {
+func (m *monkey) breakFrontend(t *testing.T) {
 	t.Helper()
-	m.poison(t, m.world.doors[m.random.IntN(len(m.world.doors))])
+	m.addToxic(t, m.world.frontends[m.random.IntN(len(m.world.frontends))])
 }
 
-func (m *monkey) poison(t *testing.T, p *toxiproxy.Proxy) {
+func (m *monkey) addToxic(t *testing.T, p *toxiproxy.Proxy) {
 	t.Helper()
 	name := names[m.random.IntN(len(names))]
 	stream := []string{"upstream", "downstream"}[m.random.IntN(2)]
-	m.done[name]++
+	m.faults[name]++
 	_, err := p.Toxics.AddToxicJson(strings.NewReader(fmt.Sprintf(toxics[name], stream)))
 	require.NoError(t, err)
 	m.wait(5000)

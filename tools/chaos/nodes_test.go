@@ -22,27 +22,27 @@ import (
 
 // expel is the members' group_replication_member_expel_timeout. The default of MySQL is 5; with
 // none, a minute has room for more failovers.
-var expel = flag.Int("expel", 0, "seconds that the members of a group wait for one that is suspected to be gone")
+var expel = flag.Int("expel", 0, "seconds until the members of a group expel one that they suspect")
 
 const (
 	nodes = 3
-	// joinLimit is how long a node may take to come into the group, and the group to have a
-	// primary. A try to join that fails may take a minute of it.
+	// joinLimit is the longest time until a node has joined the group, and until the group has a
+	// primary. A failed attempt to join takes up to a minute.
 	joinLimit = 3 * time.Minute
-	askLimit  = time.Second // of a node, for who is the primary
+	askLimit  = time.Second // of the query for the primary
 
-	groupUser   = "member"  // by which members copy from each other
+	groupUser   = "member"  // of the replication between members
 	serviceUser = "service" // has the rights that docs/operations.md asks for
 	password    = "of the test"
 )
 
-// group is three servers in Group Replication, single-primary as it begins. They must be
+// group is three servers in Group Replication, in single-primary mode at first. They have to be
 // genuine MySQL, 8.4 or newer: mysqltest takes the first mysqld on the PATH.
 type group struct {
 	nodes []*node
 }
 
-// node is one server. Its database connections are the test's own.
+// node is one server, with database connections for the test.
 type node struct {
 	server  *mysqltest.Server
 	db      *sql.DB
@@ -77,8 +77,8 @@ func newGroup(t *testing.T) *group {
 	return g
 }
 
-// memberOptions are those that MySQL's manual asks of a member ("Configuring an Instance for
-// Group Replication"); what it leaves to us is left at its default.
+// memberOptions are the options that MySQL's manual requires of a member ("Configuring an Instance for
+// Group Replication"). The other options have their defaults.
 func memberOptions(i int, seeds []string) []string {
 	return []string{
 		fmt.Sprintf("--server-id=%d", i+1),
@@ -87,7 +87,7 @@ func memberOptions(i int, seeds []string) []string {
 		"--enforce-gtid-consistency=ON",
 		"--performance-schema=ON", // has the members' table
 		"--report-host=127.0.0.1",
-		"--super-read-only=ON", // until it is in the group: what it wrote before would be its own
+		"--super-read-only=ON", // until it has joined: its own writes would keep it out of the group
 		"--plugin-load-add=group_replication.so",
 		"--loose-group-replication-group-name=6d1b45a0-5d8a-4a6c-9f5e-9d5d3a1f0c11",
 		"--loose-group-replication-start-on-boot=OFF",
@@ -99,7 +99,7 @@ func memberOptions(i int, seeds []string) []string {
 	}
 }
 
-// connect opens a pool for the test's own questions.
+// connect opens a connection pool for queries of the test.
 func connect(t *testing.T, databaseURL string) *sql.DB {
 	t.Helper()
 	u, err := url.Parse(databaseURL)
@@ -121,26 +121,26 @@ func (n *node) execute(t *testing.T, statement string) {
 	require.NoError(t, err, statement)
 }
 
-// grant makes a user with some rights.
+// grant creates a user with privileges.
 func (n *node) grant(t *testing.T, user, rights string) {
 	t.Helper()
 	n.execute(t, fmt.Sprintf("CREATE USER '%s'@'127.0.0.1' IDENTIFIED BY '%s'", user, password))
 	n.execute(t, fmt.Sprintf("GRANT %s TO '%s'@'127.0.0.1'", rights, user))
 }
 
-// groupURL is where a replica finds the payments by way of an address: a node's, or a router's.
+// groupURL returns the database URL by way of the address of a node or a router.
 func groupURL(address string) string {
 	return fmt.Sprintf("mysql://%s:%s@%s/paymentd", serviceUser, url.PathEscape(password), address)
 }
 
-// join brings a node into the group, with what it has missed.
+// join makes a node a member of the group, and waits until it has the transactions that it missed.
 func (n *node) join(t *testing.T) {
 	t.Helper()
 	apptest.Eventually(t, joinLimit, func() error {
 		_, err := n.db.ExecContext(t.Context(),
 			fmt.Sprintf("START GROUP_REPLICATION USER='%s', PASSWORD='%s'", groupUser, password))
 		if err != nil {
-			err = fmt.Errorf("%w: %s", err, n.lastErrors(t))
+			err = fmt.Errorf("%w: %s", err, n.recentErrors(t))
 		}
 		return err
 	})
@@ -160,25 +160,25 @@ func (n *node) waitFor(t *testing.T, state string) {
 	})
 }
 
-// killInCommit waits for commits to be under way on the node, ends it as kill -9 does, and returns
-// when that was.
+// killInCommit waits until the service commits on the node, kills the node, and returns the time of
+// the kill.
 func (n *node) killInCommit(t *testing.T) time.Time {
 	t.Helper()
 	var commits int
 	apptest.Eventually(t, joinLimit, func() error {
 		if commits = n.commits(t); commits == 0 {
-			return fmt.Errorf("nobody commits on the node at %s", n.address)
+			return fmt.Errorf("no commit is in flight on the node at %s", n.address)
 		}
 		return nil
 	})
 	require.NoError(t, n.server.Kill())
-	t.Logf("the node at %s was killed, a moment after it had %d commits under way", n.address, commits)
+	t.Logf("the node at %s was killed with %d commits in flight", n.address, commits)
 	return time.Now()
 }
 
-// comeBack starts a killed node and has it join, with the settings that it does not start with. The
-// others must have given it up by then: they do not let in who is a member still.
-func (g *group) comeBack(t *testing.T, n *node, settings ...string) {
+// rejoin restarts a killed node, sets the settings that are not options of its start, and joins it to
+// the group. It first waits until the other nodes have expelled it, because they refuse a current member.
+func (g *group) rejoin(t *testing.T, n *node, settings ...string) {
 	t.Helper()
 	require.NoError(t, n.server.Restart(t.Context()))
 	for _, setting := range settings {
@@ -188,7 +188,7 @@ func (g *group) comeBack(t *testing.T, n *node, settings ...string) {
 		apptest.Eventually(t, joinLimit, func() error {
 			if other != n && other.count(t, "SELECT COUNT(*) FROM performance_schema.replication_group_members "+
 				"WHERE CONCAT(member_host, ':', member_port) = ?", n.address) > 0 {
-				return fmt.Errorf("the node at %s still has the killed one for a member", other.address)
+				return fmt.Errorf("the node at %s still lists the killed node as a member", other.address)
 			}
 			return nil
 		})
@@ -196,14 +196,14 @@ func (g *group) comeBack(t *testing.T, n *node, settings ...string) {
 	n.join(t)
 }
 
-// multiPrimary is how a node joins a group of several primaries.
+// multiPrimary has the settings of a node that joins a group in multi-primary mode.
 var multiPrimary = []string{
 	"group_replication_single_primary_mode = OFF",
 	"group_replication_enforce_update_everywhere_checks = ON",
 }
 
-// letAllWrite makes every node a primary.
-func (g *group) letAllWrite(t *testing.T) {
+// switchToMultiPrimary makes every node a primary.
+func (g *group) switchToMultiPrimary(t *testing.T) {
 	t.Helper()
 	var said string
 	require.NoError(t, g.nodes[0].db.QueryRowContext(t.Context(),
@@ -214,14 +214,14 @@ func (g *group) letAllWrite(t *testing.T) {
 			var readOnly bool
 			err := n.db.QueryRowContext(t.Context(), "SELECT @@GLOBAL.super_read_only").Scan(&readOnly)
 			if err == nil && readOnly {
-				err = fmt.Errorf("the node at %s only reads", n.address)
+				err = fmt.Errorf("the node at %s is read-only", n.address)
 			}
 			return err
 		})
 	}
 }
 
-// waitForPrimary waits for the group to have a primary other than the one given.
+// waitForPrimary waits until the group has a primary other than the given one.
 func (g *group) waitForPrimary(t *testing.T, otherThan *node) (p *node) {
 	t.Helper()
 	apptest.Eventually(t, joinLimit, func() error {
@@ -233,7 +233,7 @@ func (g *group) waitForPrimary(t *testing.T, otherThan *node) (p *node) {
 	return p
 }
 
-// primary returns the node that the first of the others who knows calls the primary, or nil.
+// primary returns the primary by the first node that reports one, or nil.
 func (g *group) primary(ctx context.Context) *node {
 	for _, asked := range g.nodes {
 		if p := g.primaryBy(ctx, asked); p != nil {
@@ -258,8 +258,8 @@ func (g *group) primaryBy(ctx context.Context, asked *node) *node {
 	return nil
 }
 
-// lastErrors are the last that the node has logged, as it tells clients too little of them.
-func (n *node) lastErrors(t *testing.T) (errs string) {
+// recentErrors returns the last errors in the log of the node, which have more detail than its responses.
+func (n *node) recentErrors(t *testing.T) (errs string) {
 	t.Helper()
 	require.NoError(t, n.db.QueryRowContext(t.Context(), "SELECT COALESCE(GROUP_CONCAT(data SEPARATOR '\n'), '') "+
 		"FROM (SELECT data FROM performance_schema.error_log WHERE prio = 'Error' ORDER BY logged DESC LIMIT 5) AS e").
@@ -267,34 +267,34 @@ func (n *node) lastErrors(t *testing.T) (errs string) {
 	return errs
 }
 
-// clients counts the service's connections to a node.
+// clients counts the connections of the service to a node.
 func (n *node) clients(t *testing.T) int {
 	t.Helper()
 	return n.count(t, "SELECT COUNT(*) FROM performance_schema.processlist WHERE user = ?", serviceUser)
 }
 
-// opened counts the connections that anybody has made to a node since its start.
+// opened counts all connections to a node since its start.
 func (n *node) opened(t *testing.T) int {
 	t.Helper()
 	return n.count(t, "SELECT variable_value FROM performance_schema.global_status WHERE variable_name = 'Connections'")
 }
 
-// commits counts the service's commits that are under way on a node.
+// commits counts the commits of the service that are in flight on a node.
 func (n *node) commits(t *testing.T) int {
 	t.Helper()
 	return n.count(t, "SELECT COUNT(*) FROM performance_schema.processlist "+
 		"WHERE user = ? AND state = 'waiting for handler commit'", serviceUser)
 }
 
-// refusals counts the statements that a node has refused since its start because it only reads.
+// refusals counts the statements that a node has refused since its start because it is read-only.
 func (n *node) refusals(t *testing.T) int {
 	t.Helper()
 	return n.count(t, "SELECT SUM(sum_error_raised) FROM "+
 		"performance_schema.events_errors_summary_global_by_error WHERE error_number IN (1290, 1836)")
 }
 
-// conflicts counts the transactions that have lost to another node's. Each node decides about all
-// of them, and forgets the number when it is killed.
+// conflicts counts the transactions that were rolled back because of a conflict with another node. Each
+// node counts all of them, from its start.
 func (n *node) conflicts(t *testing.T) int {
 	t.Helper()
 	return n.count(t, "SELECT MAX(count_conflicts_detected) FROM performance_schema.replication_group_member_stats")

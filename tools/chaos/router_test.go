@@ -15,12 +15,12 @@ import (
 )
 
 const (
-	routeEvery = 200 * time.Millisecond // the router asks who is the primary
+	routeEvery = 200 * time.Millisecond // the interval of the queries for the primary
 	dialLimit  = time.Second
 )
 
-// router leads each new connection to the present primary. It never ends one: those to a
-// demoted primary are for the service to leave.
+// router connects each new client to the current primary. It closes no connection: the service has to
+// leave those to a demoted primary.
 type router struct {
 	listener net.Listener
 	primary  atomic.Pointer[node]
@@ -59,12 +59,12 @@ func (r *router) accept(ctx context.Context) {
 		if err != nil {
 			return
 		}
-		r.busy.Go(func() { r.lead(ctx, client) })
+		r.busy.Go(func() { r.forward(ctx, client) })
 	}
 }
 
-// lead carries one connection until either end is gone.
-func (r *router) lead(ctx context.Context, client net.Conn) {
+// forward copies between a client and the primary until one of the connections is closed.
+func (r *router) forward(ctx context.Context, client net.Conn) {
 	defer func() { _ = client.Close() }()
 	primary := r.primary.Load()
 	if primary == nil {
@@ -77,7 +77,7 @@ func (r *router) lead(ctx context.Context, client net.Conn) {
 	stop := context.AfterFunc(ctx, func() { _ = server.Close() })
 	defer stop()
 	r.busy.Go(func() {
-		_, _ = io.Copy(server, client) // how it ends says nothing
+		_, _ = io.Copy(server, client) // the error does not matter
 		_ = server.Close()
 	})
 	_, _ = io.Copy(client, server)

@@ -19,43 +19,43 @@ import (
 	"paymentd/core/simulation/history"
 )
 
-// previousVariable has the binary of the version before this one.
+// previousVariable names the path of the binary of the previous version.
 const previousVariable = "PREVIOUS_PAYMENTD"
 
-// TestRollingUpgrade runs the previous version beside this one, on one database and under load:
-// up, and back again.
+// TestRollingUpgrade_EveryOrderIsChargedOnce runs the previous version beside this one, on one database
+// and under load: an upgrade, a rollback, and an upgrade again.
 //
 //	make test/upgrade
-func TestRollingUpgrade(t *testing.T) {
+func TestRollingUpgrade_EveryOrderIsChargedOnce(t *testing.T) {
 	t.Parallel()
 	previous := os.Getenv(previousVariable)
-	require.FileExists(t, previous, "%s names no binary: run `make test/upgrade`, which builds it", previousVariable)
+	require.FileExists(t, previous, "%s is not the path of a binary: run `make test/upgrade`, which builds one", previousVariable)
 	u := newUpgrade(t, previous)
-	crowd := newCrowd(u.world, 1)
-	crowd.start()
+	load := newWorkload(u.world, 1)
+	load.start()
 	u.phase(t, "the previous version alone", func() {})
 	u.phase(t, "this version starts and migrates, and both serve", func() {
 		u.start(t, next)
-		u.askBoth(t)
-		u.rescue(t, old, next)
-		u.rescue(t, next, old)
+		u.payOnBoth(t)
+		u.takeOver(t, old, next)
+		u.takeOver(t, next, old)
 	})
-	u.phase(t, "this version goes on alone", func() { require.Zero(t, u.replicas[old].Stop(t)) })
-	u.phase(t, "back: the previous version starts on this one's schema", func() {
+	u.phase(t, "this version alone", func() { require.Zero(t, u.replicas[old].Stop(t)) })
+	u.phase(t, "rollback: the previous version starts on the schema of this one", func() {
 		u.start(t, old)
-		u.askBoth(t)
-		u.rescue(t, next, old)
+		u.payOnBoth(t)
+		u.takeOver(t, next, old)
 		require.Zero(t, u.replicas[next].Stop(t))
 	})
-	u.phase(t, "and up again", func() { u.start(t, next) })
-	crowd.stop()
+	u.phase(t, "upgrade again", func() { u.start(t, next) })
+	load.stop()
 
-	t.Logf("%d requests for %d orders", len(crowd.history()), len(crowd.orders()))
-	u.waitForCalm(t)
-	audit(t, u.world, crowd) // what the previous version tells
+	t.Logf("%d requests for %d orders", len(load.history()), len(load.orders()))
+	u.waitUntilFinal(t)
+	audit(t, u.world, load) // by the previous version
 	slices.Reverse(u.replicas)
-	audit(t, u.world, crowd) // what this version tells
-	require.NoError(t, history.Check(crowd.history(), searchLimit))
+	audit(t, u.world, load) // by this version
+	require.NoError(t, history.Check(load.history(), searchLimit))
 	for _, r := range u.replicas {
 		require.NotContains(t, r.Log(), `"level":"ERROR","msg":"request"`, "a request was answered 500")
 	}
@@ -73,7 +73,7 @@ type upgrade struct {
 
 	binaries  [2]string
 	variables map[string]string
-	orders    int // that were asked of both
+	orders    int // paid on both replicas
 }
 
 func newUpgrade(t *testing.T, previous string) *upgrade {
@@ -87,31 +87,31 @@ func newUpgrade(t *testing.T, previous string) *upgrade {
 	maps.Copy(u.variables, settings)
 	u.replicas = []*apptest.Process{nil, nil}
 	u.start(t, old)
-	// This one's address is known before it is there, so that clients try it.
+	// The address of this version is known before it starts, so that clients try it.
 	reserved := apptest.FreeAddress(t)
-	u.doors = append(u.doors,
+	u.frontends = append(u.frontends,
 		proxy(t, "previous", address(u.replicas[old].URL)), proxy(t, "this", reserved))
 	return u
 }
 
-// start runs a replica, again on its address where it ran before.
+// start runs a replica, on its former address if it ran before.
 func (u *upgrade) start(t *testing.T, which int) {
 	t.Helper()
 	variables := maps.Clone(u.variables)
 	if u.replicas[which] != nil {
 		u.replicas[which] = u.replicas[which].Restart(t)
 	} else {
-		if which < len(u.doors) {
-			variables["PAYMENTD_ADDR"] = u.doors[which].Upstream
+		if which < len(u.frontends) {
+			variables["PAYMENTD_ADDR"] = u.frontends[which].Upstream
 		}
 		u.replicas[which] = apptest.Start(t, u.binaries[which], variables, "serve")
 	}
 	u.replicas[which].WaitReady(t)
-	t.Logf("%s says: %s", []string{"the previous version", "this version"}[which],
+	t.Logf("%s, migrate status: %s", []string{"the previous version", "this version"}[which],
 		strings.TrimSpace(apptest.Run(t, u.binaries[which], variables, "migrate", "status").Stdout))
 }
 
-// phase does something while clients pay, and lets them go on for a moment.
+// phase calls do while clients pay, and then waits for a second.
 func (u *upgrade) phase(t *testing.T, name string, do func()) {
 	t.Helper()
 	t.Log(name)
@@ -119,8 +119,8 @@ func (u *upgrade) phase(t *testing.T, name string, do func()) {
 	time.Sleep(time.Second) // of load
 }
 
-// askBoth asks both at once for the same orders, and then each for what the other has answered.
-func (u *upgrade) askBoth(t *testing.T) {
+// payOnBoth pays the same orders on both at once, and then replays each on both.
+func (u *upgrade) payOnBoth(t *testing.T) {
 	t.Helper()
 	for _, amount := range []string{plainAmount, plainAmount, plainAmount, "9503.00", "9504.00"} {
 		u.orders++
@@ -142,15 +142,15 @@ func (u *upgrade) askBoth(t *testing.T) {
 	}
 }
 
-// rescue kills a replica in the middle of a payment, which the other one ends by itself.
-func (u *upgrade) rescue(t *testing.T, victim, witness int) {
+// takeOver kills a replica while it charges, and waits until the other one has settled the payment.
+func (u *upgrade) takeOver(t *testing.T, victim, witness int) {
 	t.Helper()
 	u.orders++
-	order := fmt.Sprintf("rescue-%d", u.orders)
-	go apptest.Pay(t.Context(), u.replicas[victim].URL, order, slowAmount) // its answer is lost
-	apptest.WaitState(t, calmLimit, u.replicas[witness].URL, order, "processing")
+	order := fmt.Sprintf("takeover-%d", u.orders)
+	go apptest.Pay(t.Context(), u.replicas[victim].URL, order, slowAmount) // killed before it responds
+	apptest.WaitState(t, finalLimit, u.replicas[witness].URL, order, "processing")
 	u.replicas[victim].Kill()
-	apptest.WaitState(t, calmLimit, u.replicas[witness].URL, order, "succeeded")
+	apptest.WaitState(t, finalLimit, u.replicas[witness].URL, order, "succeeded")
 	require.Len(t, ledger(t, u.world)[order], 1)
 	u.start(t, victim)
 }

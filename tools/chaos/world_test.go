@@ -17,21 +17,21 @@ import (
 	"paymentd/app/apptest"
 )
 
-// world is the service with all that it needs, each a process, and a proxy on each connection
-// between two of them.
+// world is the service with its database and gateway, each a process, and a proxy on each connection
+// between them.
 type world struct {
-	database *mysqltest.Server // nil where it is a group's
-	gateway  *apptest.Process
-	replicas []*apptest.Process
-	links    []*toxiproxy.Proxy // to the database and to the gateway, from each replica
-	doors    []*toxiproxy.Proxy // from the clients to each replica
-	between  []*intermediary    // on the way from each replica to the gateway
+	database  *mysqltest.Server // nil if it is a group
+	gateway   *apptest.Process
+	replicas  []*apptest.Process
+	backends  []*toxiproxy.Proxy // to the database and to the gateway, from each replica
+	frontends []*toxiproxy.Proxy // from the clients to each replica
+	between   []*intermediary    // between each replica and the gateway
 }
 
-// settings make the service quick to take over, so that a minute has room for many faults. They
-// keep the proportions of the defaults.
+// settings shorten the times of the service in the proportions of the defaults, so that many faults fit
+// into a minute.
 var settings = map[string]string{
-	"PAYMENTD_GATEWAY_NAME":      "chaos", // each replica reaches it by an address of its own
+	"PAYMENTD_GATEWAY_NAME":      "chaos", // each replica uses another address of the gateway
 	"PAYMENTD_RETRY_DELAY":       "200ms",
 	"PAYMENTD_GATEWAY_TIMEOUT":   "2s",
 	"PAYMENTD_LEASE":             "6s",
@@ -54,7 +54,7 @@ func newWorld(t *testing.T) *world {
 	return w
 }
 
-// newService starts a gateway, and a replica on each of the databases: several ways to one.
+// newService starts a gateway, and a replica for each URL of the one database.
 func newService(t *testing.T, databaseURLs []string) *world {
 	t.Helper()
 	binary := apptest.Build(t)
@@ -72,8 +72,8 @@ func newService(t *testing.T, databaseURLs []string) *world {
 		maps.Copy(env, settings)
 		replica := apptest.Start(t, binary, env, "serve")
 		w.replicas = append(w.replicas, replica)
-		w.links = append(w.links, toDatabase, toGateway)
-		w.doors = append(w.doors, proxy(t, fmt.Sprint("replica", i), address(replica.URL)))
+		w.backends = append(w.backends, toDatabase, toGateway)
+		w.frontends = append(w.frontends, proxy(t, fmt.Sprint("replica", i), address(replica.URL)))
 	}
 	for _, r := range w.replicas {
 		r.WaitReady(t)
@@ -100,22 +100,22 @@ func proxy(t *testing.T, name, upstream string) *toxiproxy.Proxy {
 	return p
 }
 
-// urls are where clients reach the replicas.
+// urls returns the URLs of the replicas for clients.
 func (w *world) urls() []string {
-	urls := make([]string, 0, len(w.doors))
-	for _, door := range w.doors {
-		urls = append(urls, "http://"+door.Listen)
+	urls := make([]string, 0, len(w.frontends))
+	for _, frontend := range w.frontends {
+		urls = append(urls, "http://"+frontend.Listen)
 	}
 	return urls
 }
 
-// heal takes every fault away, and returns when every process serves again.
+// heal removes every fault, and returns when every process is ready.
 func (w *world) heal(t *testing.T) {
 	t.Helper()
 	for _, i := range w.between {
-		i.sick.Store(false)
+		i.faulty.Store(false)
 	}
-	for _, p := range append(w.links, w.doors...) {
+	for _, p := range append(w.backends, w.frontends...) {
 		p.Toxics.ResetToxics(t.Context())
 	}
 	for _, r := range w.replicas {
@@ -124,18 +124,18 @@ func (w *world) heal(t *testing.T) {
 	w.gateway.WaitReady(t)
 }
 
-// waitForCalm waits until the service has brought every payment to an end, without being asked.
-func (w *world) waitForCalm(t *testing.T) {
+// waitUntilFinal waits until every payment is final. No client sends requests meanwhile.
+func (w *world) waitUntilFinal(t *testing.T) {
 	t.Helper()
 	began := time.Now()
-	apptest.Eventually(t, calmLimit, func() error {
+	apptest.Eventually(t, finalLimit, func() error {
 		for _, state := range []string{"processing", "scheduled", "unresolved"} {
 			a := apptest.Get(t.Context(), w.replicas[0].URL, "/payments?limit=1&state="+state)
 			if a.Code != http.StatusOK || strings.Contains(a.Raw, "order_id") {
-				return fmt.Errorf("payments are left %s: %v", state, a)
+				return fmt.Errorf("there are %s payments: %v", state, a)
 			}
 		}
 		return nil
 	})
-	t.Logf("every payment had an end %v after the last fault", time.Since(began).Round(time.Millisecond))
+	t.Logf("every payment was final %v after the last fault", time.Since(began).Round(time.Millisecond))
 }

@@ -19,25 +19,25 @@ const (
 	plainAmount = "10.00"
 	slowAmount  = "9508.00" // takes the sandbox three seconds
 
-	clientLimit = 8 * time.Second // after which a client hangs up
-	sharedOrder = 4               // one request in so many is for an order that others ask for, too
-	tries       = 6               // of one client for one order
+	clientLimit = 8 * time.Second // after which a client closes its connection
+	sharedOrder = 4               // one request in 4 is for an order that other clients pay as well
+	tries       = 6               // of a client for one order
 )
 
-// amounts are what clients ask for: mostly plain ones, and those that make the sandbox decline,
-// fail once, take the money and lose the answer, or charge late.
+// amounts are what clients pay: mostly plain ones, and those that make the sandbox decline, fail once,
+// charge and close the connection without a response, or charge late.
 var amounts = []string{
 	plainAmount, plainAmount, plainAmount, plainAmount, plainAmount, plainAmount,
 	"9402.00", "9503.00", "9504.00", "9506.00",
 }
 
-// crowd is the clients. They pay, ask again when they are told to or told nothing, and write down
-// what they were told.
-type crowd struct {
+// workload is a number of clients. They pay, repeat requests until the payment is final, and record
+// the responses.
+type workload struct {
 	urls  []string
 	seed  uint64
 	began time.Time
-	over  context.Context //nolint:containedctx // the clients' own: it is over when they stop
+	ctx   context.Context //nolint:containedctx // of the clients, until stop
 	end   context.CancelFunc
 	busy  sync.WaitGroup
 
@@ -47,35 +47,35 @@ type crowd struct {
 	recent []string
 }
 
-func newCrowd(w *world, seed uint64) *crowd {
-	over, end := context.WithCancel(context.Background())
-	return &crowd{
-		urls: w.urls(), seed: seed, began: time.Now(), over: over, end: end,
+func newWorkload(w *world, seed uint64) *workload {
+	ctx, end := context.WithCancel(context.Background())
+	return &workload{
+		urls: w.urls(), seed: seed, began: time.Now(), ctx: ctx, end: end,
 		asked: make(map[string]string),
 	}
 }
 
-func (c *crowd) start() {
+func (c *workload) start() {
 	for i := range clients {
 		c.busy.Go(func() {
 			random := rand.New(rand.NewPCG(c.seed, uint64(i)+2))
-			for k := 0; c.over.Err() == nil; k++ {
+			for k := 0; c.ctx.Err() == nil; k++ {
 				order, amount := c.choose(random, fmt.Sprintf("order-%d-%d", i, k))
-				c.insist(i, random, order, amount)
+				c.payUntilFinal(i, random, order, amount)
 				time.Sleep(time.Duration(random.IntN(150)) * time.Millisecond)
 			}
 		})
 	}
 }
 
-// stop lets the clients finish what they are at.
-func (c *crowd) stop() {
+// stop returns when the requests in flight have finished.
+func (c *workload) stop() {
 	c.end()
 	c.busy.Wait()
 }
 
-// choose returns an order: a new one, or one that somebody else has just asked for.
-func (c *crowd) choose(random *rand.Rand, fresh string) (order, amount string) {
+// choose returns an order: a new one, or a recent one of another client.
+func (c *workload) choose(random *rand.Rand, fresh string) (order, amount string) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if len(c.recent) > 0 && random.IntN(sharedOrder) == 0 {
@@ -88,8 +88,8 @@ func (c *crowd) choose(random *rand.Rand, fresh string) (order, amount string) {
 	return fresh, c.asked[fresh]
 }
 
-// insist asks until there is an end, as a client does that wants its order paid.
-func (c *crowd) insist(client int, random *rand.Rand, order, amount string) {
+// payUntilFinal repeats the request until the payment is final, or tries are used up.
+func (c *workload) payUntilFinal(client int, random *rand.Rand, order, amount string) {
 	var headers []string
 	if random.IntN(5) == 0 {
 		headers = []string{"Prefer", "respond-async"}
@@ -103,7 +103,7 @@ func (c *crowd) insist(client int, random *rand.Rand, order, amount string) {
 		op.Return = c.now()
 		op.Told, op.TransactionID = told(a), a.Body.TransactionID
 		op.Replayed = a.Header.Get("Idempotent-Replayed") == "true"
-		c.note(op)
+		c.record(op)
 		switch op.Told {
 		case history.Success, history.Declined, history.Failed:
 			return
@@ -112,7 +112,7 @@ func (c *crowd) insist(client int, random *rand.Rand, order, amount string) {
 	}
 }
 
-// told reads an answer. What leaves open whether the request was taken in is Nothing.
+// told classifies a response. Nothing means that the request may have been accepted.
 func told(a apptest.Answer) history.Told {
 	switch a.Code {
 	case http.StatusOK:
@@ -135,22 +135,22 @@ func told(a apptest.Answer) history.Told {
 	return history.Nothing
 }
 
-func (c *crowd) now() int64 { return int64(time.Since(c.began)) }
+func (c *workload) now() int64 { return int64(time.Since(c.began)) }
 
-func (c *crowd) note(op history.Operation) {
+func (c *workload) record(op history.Operation) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.told = append(c.told, op)
 }
 
-func (c *crowd) history() []history.Operation {
+func (c *workload) history() []history.Operation {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	return slices.Clone(c.told)
 }
 
-// orders returns the amount of each order that was asked for.
-func (c *crowd) orders() map[string]string {
+// orders returns the amount of each order that was requested.
+func (c *workload) orders() map[string]string {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	return maps.Clone(c.asked)

@@ -19,7 +19,7 @@ import (
 	"paymentd/core/payment"
 )
 
-func TestProcessLivesAgainAfterKill(t *testing.T) {
+func TestProcess_RestartAfterKillReplays(t *testing.T) {
 	t.Parallel()
 
 	gateway := apptest.StartGateway(t)
@@ -30,13 +30,13 @@ func TestProcessLivesAgainAfterKill(t *testing.T) {
 	require.Equal(t, http.StatusOK, first.Code, first)
 
 	p.Pause(t)
-	require.Zero(t, apptest.Status(t.Context(), p.URL+"/healthz"), "a paused process answers")
+	require.Zero(t, apptest.Status(t.Context(), p.URL+"/healthz"), "a paused process responds")
 	p.Resume(t)
 	require.Equal(t, http.StatusOK, apptest.Status(t.Context(), p.URL+"/healthz"))
 
 	p.Kill()
 	require.Equal(t, -1, p.Wait(t))
-	require.Zero(t, apptest.Status(t.Context(), p.URL+"/healthz"), "a killed process answers")
+	require.Zero(t, apptest.Status(t.Context(), p.URL+"/healthz"), "a killed process responds")
 
 	again := p.Restart(t)
 	again.WaitReady(t)
@@ -48,7 +48,7 @@ func TestProcessLivesAgainAfterKill(t *testing.T) {
 	require.Zero(t, again.Stop(t), again.Log())
 }
 
-func TestSandboxProcess(t *testing.T) {
+func TestStart_SandboxIsReady(t *testing.T) {
 	t.Parallel()
 
 	p := apptest.Start(t, apptest.Build(t), nil, "sandbox")
@@ -57,7 +57,7 @@ func TestSandboxProcess(t *testing.T) {
 	require.Zero(t, p.Stop(t))
 }
 
-func TestRun(t *testing.T) {
+func TestRun_ReturnsOutputAndCode(t *testing.T) {
 	t.Parallel()
 
 	out := apptest.Run(t, apptest.Build(t), nil, "version")
@@ -65,11 +65,11 @@ func TestRun(t *testing.T) {
 	require.Equal(t, 2, apptest.Run(t, apptest.Build(t), map[string]string{"PAYMENTD_LEASE": "1s"}, "serve").Code)
 }
 
-// victimVariable makes TestVictim a process that is killed.
+// victimVariable makes TestVictim start a service and wait to be killed.
 const victimVariable = "APPTEST_VICTIM"
 
-// TestProcessGoesWithTheTest kills a test binary that has a service running.
-func TestProcessGoesWithTheTest(t *testing.T) {
+// TestStart_ServiceIsKilledWithTheTestBinary kills a test binary that has started a service.
+func TestStart_ServiceIsKilledWithTheTestBinary(t *testing.T) {
 	t.Parallel()
 
 	victim := exec.CommandContext(t.Context(), os.Args[0], "-test.run=^TestVictim$")
@@ -77,22 +77,22 @@ func TestProcessGoesWithTheTest(t *testing.T) {
 	out, err := victim.StdoutPipe()
 	require.NoError(t, err)
 	require.NoError(t, victim.Start())
-	said := bufio.NewScanner(out)
-	require.True(t, said.Scan(), "the victim started no service")
-	url := said.Text()
+	stdout := bufio.NewScanner(out)
+	require.True(t, stdout.Scan(), "the victim has not started a service")
+	url := stdout.Text()
 	require.Equal(t, http.StatusOK, apptest.Status(t.Context(), url+"/healthz"))
 
 	require.NoError(t, victim.Process.Kill()) // no code of the victim runs after this
 	require.Error(t, victim.Wait())
 	apptest.Eventually(t, 30*time.Second, func() error {
 		if code := apptest.Status(t.Context(), url+"/healthz"); code != 0 {
-			return fmt.Errorf("the victim's service still answers %d", code)
+			return fmt.Errorf("the service of the victim still responds with %d", code)
 		}
 		return nil
 	})
 }
 
-// TestVictim is only one where TestProcessGoesWithTheTest has started it.
+// TestVictim does nothing unless TestStart_ServiceIsKilledWithTheTestBinary has started it.
 func TestVictim(t *testing.T) {
 	t.Parallel()
 
@@ -106,8 +106,8 @@ func TestVictim(t *testing.T) {
 	<-t.Context().Done()
 }
 
-// TestGatewayProtocol holds it to what the service's own gateways are held to.
-func TestGatewayProtocol(t *testing.T) {
+// The gateway of the tests passes the tests of every gateway.
+func TestGateway_PassesTheProtocolTests(t *testing.T) {
 	t.Parallel()
 	usd, err := payment.ParseCurrency("USD")
 	require.NoError(t, err)
@@ -128,8 +128,7 @@ func TestGatewayProtocol(t *testing.T) {
 	})
 }
 
-// TestGatewayKeepsItsLedger holds what the tests of the service lean on.
-func TestGatewayKeepsItsLedger(t *testing.T) {
+func TestGateway_KeepsALedger(t *testing.T) {
 	t.Parallel()
 
 	gateway := apptest.StartGateway(t)
@@ -172,7 +171,7 @@ func TestGatewayKeepsItsLedger(t *testing.T) {
 	gateway.Do(func(apptest.Call) apptest.Reply { return apptest.Reply{Lost: true} })
 	lost, _ := charge("key-5", "order-5")
 	require.Zero(t, lost)
-	require.Len(t, gateway.Taken("order-5"), 1, "the money is taken, only the answer is lost")
+	require.Len(t, gateway.Taken("order-5"), 1, "charged, without a response")
 
 	gateway.Do(func(apptest.Call) apptest.Reply { return apptest.Reply{} })
 	for key, want := range map[string]string{

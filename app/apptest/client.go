@@ -18,18 +18,18 @@ const (
 	statusLimit = 5 * time.Second
 )
 
-// client keeps connections open for as many callers as a load test has, and trusts what [Certify] makes.
+// client keeps up to 1,024 idle connections, enough for a load test, and trusts the certificates of [Certify].
 var client = &http.Client{Transport: &http.Transport{
 	MaxIdleConnsPerHost: 1024, IdleConnTimeout: 5 * time.Second,
 	TLSClientConfig: &tls.Config{RootCAs: Authorities(), MinVersion: tls.VersionTLS12},
 }}
 
-// CloseIdle closes the client's connections that are not in use; for goleak.
+// CloseIdle closes the idle connections of the client, which goleak would report.
 func CloseIdle() { client.CloseIdleConnections() }
 
-// Answer is what the service has answered.
+// Answer is a response of the service.
 type Answer struct {
-	Err    error // no answer has come; the fields below are zero
+	Err    error // there was no response, and the other fields are zero
 	Code   int   // of HTTP
 	Header http.Header
 	Raw    string // the body
@@ -43,7 +43,7 @@ type Answer struct {
 	Took time.Duration
 }
 
-// String is for messages of tests.
+// String returns the response in the form that test messages have.
 func (a Answer) String() string {
 	if a.Err != nil {
 		return a.Err.Error()
@@ -62,7 +62,7 @@ func Post(ctx context.Context, base, body string, headers ...string) Answer {
 	return ask(ctx, http.MethodPost, base+"/payments/process", body, headers)
 }
 
-// Get asks the service at base for a path.
+// Get sends a GET for a path of the service at base. Headers are pairs of name and value.
 func Get(ctx context.Context, base, path string, headers ...string) Answer {
 	return ask(ctx, http.MethodGet, base+path, "", headers)
 }
@@ -94,14 +94,14 @@ func ask(ctx context.Context, method, address, body string, headers []string) (a
 	return a
 }
 
-// Status returns the status code of a GET, or 0 where there is no answer.
+// Status returns the status code of a GET, or 0 if there was no response.
 func Status(ctx context.Context, address string) int {
 	ctx, cancel := context.WithTimeout(ctx, statusLimit)
 	defer cancel()
 	return ask(ctx, http.MethodGet, address, "", nil).Code
 }
 
-// Payment is a payment as GET /payments/{order_id} tells of it.
+// Payment is a payment in the form of GET /payments/{order_id}.
 type Payment struct {
 	OrderID       string `json:"order_id"`
 	State         string `json:"state"`
@@ -114,7 +114,7 @@ type Payment struct {
 	Raw string `json:"-"`
 }
 
-// Find returns the payment of an order, or the state "" where the service knows none.
+// Find returns the payment of an order. Its state is empty if there is no payment.
 func Find(ctx context.Context, base, order string) (Payment, error) {
 	a := Get(ctx, base, "/payments/"+url.PathEscape(order))
 	switch {
@@ -142,8 +142,7 @@ func WaitState(t testing.TB, limit time.Duration, base, order, state string) (p 
 	return p
 }
 
-// Eventually asks done again and again until it returns nil. Its last error fails the test
-// when the limit has passed.
+// Eventually calls done until it returns nil. When the limit has passed, the last error fails the test.
 func Eventually(t testing.TB, limit time.Duration, done func() error) {
 	t.Helper()
 	deadline := time.Now().Add(limit)

@@ -1,5 +1,5 @@
-// Package apptest runs the real paymentd for tests, as processes of their own: they can be
-// killed, paused and started again, and only the network and the disk connect them to the test.
+// Package apptest runs the real paymentd for tests, as processes that can be killed, paused and started
+// again. Only the network and the disk connect them to the test.
 //
 //	binary := apptest.Build(t)
 //	gateway := apptest.StartGateway(t)
@@ -10,6 +10,6 @@
 //	p.WaitReady(t)
 //	answer := apptest.Pay(t.Context(), p.URL, "order-1", "100.00")
 //
-// A process sees no variable of the test's environment but those that it is given, and works in
-// a folder of its own. Whatever ends the test's process ends those that it has started.
+// A process sees only the variables that it is given, and works in a folder of its own. It is killed when
+// the test binary exits, whatever the reason.
 package apptest

@@ -13,11 +13,11 @@ import (
 	"time"
 )
 
-// Gateway speaks the gateway protocol over a real socket, does as its script says, and keeps
-// a ledger. It honours gateway keys: a key that was decided on gets its first result.
+// Gateway serves the gateway protocol over a real socket. A script decides on each call, and a ledger
+// keeps the charges. It honours gateway keys: a repeated key gets its first result.
 //
-// It takes the money when the call arrives, before any delay and however the answer fares.
-// That is the worst that a gateway may do.
+// It charges when the call arrives, before any delay and whether or not the response is delivered, which
+// is the worst case that the protocol allows.
 type Gateway struct {
 	// URL is for PAYMENTD_GATEWAY.
 	URL string
@@ -38,8 +38,7 @@ type kindOfCall struct {
 // Call is one request to the gateway.
 type Call struct {
 	Key string
-	// LookUp: the request asks what became of the key. It has no other fields than this, Key
-	// and At.
+	// LookUp is set for a lookup of the key, which has no other fields than Key, Number and At.
 	LookUp                    bool
 	OrderID, Amount, Currency string
 	// Number counts the calls with this key and this LookUp, from 1.
@@ -50,36 +49,35 @@ type Call struct {
 // Charge is a line of the ledger.
 type Charge struct {
 	Key, OrderID, Amount, Currency string
-	TransactionID                  string // empty where it was declined
+	TransactionID                  string // empty if it was declined
 }
 
-// Reply is what the gateway does with a call. The zero value approves a charge, and answers a
-// lookup by the ledger.
+// Reply is how the gateway responds to a call. The zero value approves a charge, and answers a lookup
+// from the ledger.
 type Reply struct {
-	// Delay is before the answer. So is Until, unless it is nil: the answer comes when it is
-	// closed.
+	// Delay is the time before the response. If Until is not nil, the response is also held back until it
+	// is closed.
 	Delay time.Duration
 	Until <-chan struct{}
-	// Status is the answer, where it is not 0. With 402 the charge is declined; with any
-	// other, nothing is charged, unless Taken is set.
+	// Status is the status of the response unless it is 0. With 402 the charge is declined; with any other
+	// status nothing is charged, unless Taken is set.
 	Status int
-	// Taken: the charge is taken whatever the status says.
+	// Taken charges whatever the status is.
 	Taken bool
-	// Unmarked: something in between answers, without the gateway's mark. A charge with a status
-	// never arrives, unless Taken is set.
+	// Unmarked responds as an intermediary would, without the gateway's mark. A charge with a status is
+	// not charged, unless Taken is set.
 	Unmarked bool
-	// Body is the answer's, in place of what belongs to the status. It needs a status.
+	// Body replaces the body that belongs to the status. It needs a status.
 	Body string
-	// Header is added to the answer's.
+	// Header is added to the header of the response.
 	Header http.Header
-	// Message is what a decline says beside its code.
+	// Message is the message of a decline.
 	Message string
-	// Lost: the connection is closed without an answer. A charge with the status 0 has been
-	// taken nonetheless.
+	// Lost closes the connection without a response. A charge with the status 0 is charged.
 	Lost bool
 }
 
-// Script says what to do with a call.
+// Script decides how to respond to a call.
 type Script func(Call) Reply
 
 // StartGateway runs a gateway until the test ends. It approves everything until [Gateway.Do].
@@ -94,7 +92,7 @@ func StartGateway(t testing.TB) *Gateway {
 	mux.HandleFunc("GET /charges/{key}", g.lookUp)
 	server := httptest.NewServer(mux)
 	t.Cleanup(func() {
-		server.CloseClientConnections() // ends the calls that are held
+		server.CloseClientConnections() // ends the calls that are held back
 		server.Close()
 	})
 	g.URL = server.URL
@@ -108,14 +106,14 @@ func (g *Gateway) Do(script Script) {
 	g.script = script
 }
 
-// Charges returns the ledger: what was taken and what was declined.
+// Charges returns the ledger, with approved and declined charges.
 func (g *Gateway) Charges() []Charge {
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	return slices.Clone(g.charges)
 }
 
-// Taken returns the transactions that took money for an order; more than one is a double charge.
+// Taken returns the transactions of the approved charges of an order; more than one is a double charge.
 func (g *Gateway) Taken(order string) (transactions []string) {
 	for _, c := range g.Charges() {
 		if c.OrderID == order && c.TransactionID != "" {
@@ -125,7 +123,7 @@ func (g *Gateway) Taken(order string) (transactions []string) {
 	return transactions
 }
 
-// Calls returns the calls to charge an order, as they came; all orders' with the order "".
+// Calls returns the calls to charge an order in the order of their arrival; of all orders if it is "".
 func (g *Gateway) Calls(order string) (calls []Call) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
@@ -176,11 +174,11 @@ func (g *Gateway) charge(w http.ResponseWriter, r *http.Request) {
 	}
 }
 
-// take notes the call, asks the script, and decides on the key where nobody has before.
+// take records the call, calls the script, and decides on the key if it is new.
 func (g *Gateway) take(c Call) Reply {
 	g.mu.Lock()
 	defer g.mu.Unlock()
-	reply := g.script(g.note(c))
+	reply := g.script(g.record(c))
 	_, decided := g.byKey[c.Key]
 	declined := reply.Status == http.StatusPaymentRequired && !reply.Unmarked && reply.Body == ""
 	if decided || (reply.Status != 0 && !declined && !reply.Taken) {
@@ -195,8 +193,8 @@ func (g *Gateway) take(c Call) Reply {
 	return reply
 }
 
-// note counts the call. The caller holds g.mu.
-func (g *Gateway) note(c Call) Call {
+// record records the call and numbers it. The caller holds g.mu.
+func (g *Gateway) record(c Call) Call {
 	kind := kindOfCall{c.Key, c.LookUp}
 	g.numbers[kind]++
 	c.Number, c.At = g.numbers[kind], time.Now()
@@ -213,14 +211,14 @@ func (g *Gateway) decided(key string) Charge {
 func (g *Gateway) lookUp(w http.ResponseWriter, r *http.Request) {
 	key := r.PathValue("key")
 	g.mu.Lock()
-	reply := g.script(g.note(Call{Key: key, LookUp: true}))
+	reply := g.script(g.record(Call{Key: key, LookUp: true}))
 	g.mu.Unlock()
 	if !wait(r, reply) {
 		return
 	}
 	reply.head(w, key)
 	if reply.Status == http.StatusPaymentRequired && reply.Body == "" {
-		reply.Body = `{"message":"as scripted"}` // it declines no lookup
+		reply.Body = `{"message":"as scripted"}` // a lookup is never declined
 	}
 	if reply.write(w) {
 		return
@@ -235,10 +233,10 @@ func (g *Gateway) lookUp(w http.ResponseWriter, r *http.Request) {
 	}
 }
 
-// mark puts the gateway's mark on an answer.
+// mark adds the gateway's mark to a response.
 func mark(w http.ResponseWriter, key string) { w.Header().Set("Idempotency-Key", key) }
 
-// head writes the header, with the gateway's mark unless something in between answers.
+// head writes the header, with the gateway's mark unless the response is unmarked.
 func (r Reply) head(w http.ResponseWriter, key string) {
 	if !r.Unmarked {
 		mark(w, key)
@@ -248,7 +246,7 @@ func (r Reply) head(w http.ResponseWriter, key string) {
 	}
 }
 
-// write answers as scripted, and reports whether that is not by the ledger.
+// write writes a scripted response. It returns false if the response is to come from the ledger.
 func (r Reply) write(w http.ResponseWriter) bool {
 	switch {
 	case r.Status == 0, r.Status == http.StatusPaymentRequired && r.Body == "" && !r.Taken && !r.Unmarked:
@@ -257,12 +255,12 @@ func (r Reply) write(w http.ResponseWriter) bool {
 		answer(w, r.Status, "message", "as scripted")
 	default:
 		w.WriteHeader(r.Status)
-		_, _ = io.WriteString(w, r.Body) // what fails here is the client's connection
+		_, _ = io.WriteString(w, r.Body) // only the connection of the client can fail
 	}
 	return true
 }
 
-// wait holds the answer back, and reports whether there is to be one.
+// wait holds the response back, and reports whether there will be one.
 func wait(r *http.Request, reply Reply) bool {
 	until := reply.Until
 	if until == nil {
@@ -281,12 +279,12 @@ func wait(r *http.Request, reply Reply) bool {
 		return false
 	}
 	if reply.Lost {
-		panic(http.ErrAbortHandler) // how net/http closes a connection without an answer
+		panic(http.ErrAbortHandler) // closes the connection without a response
 	}
 	return true
 }
 
-// answer writes a JSON object of names and values.
+// answer writes a response with a JSON object of names and values.
 func answer(w http.ResponseWriter, status int, members ...string) {
 	body := make(map[string]string)
 	for i := 0; i+1 < len(members); i += 2 {
@@ -294,5 +292,5 @@ func answer(w http.ResponseWriter, status int, members ...string) {
 	}
 	w.Header().Set("Content-Type", "application/json")
 	w.WriteHeader(status)
-	_ = json.NewEncoder(w).Encode(body) //nolint:errchkjson // what fails here is the client's connection
+	_ = json.NewEncoder(w).Encode(body) //nolint:errchkjson // only the connection of the client can fail
 }

@@ -1,5 +1,5 @@
-# `make` lists what there is to make. It needs Go, and nothing else that it does
-# not fetch: tools come through tools/go.mod, servers through tools/provision.sh.
+# `make` lists the targets. They need Go. Tools are built from tools/go.mod, and tools/provision.sh installs
+# the other programs.
 
 MAKEFLAGS += --no-print-directory
 .DEFAULT_GOAL := help
@@ -18,12 +18,12 @@ LINTER = CGO_ENABLED=0 $$($(TOOL) -n golangci-lint)
 
 VERSION := $(shell git describe --tags --always --dirty 2>/dev/null || echo unknown)
 
-# Go switches cgo off where there is no C compiler, and the race detector needs
-# it. tools/provision.sh has said so by then. (=, not :=, as it may install one.)
+# The race detector needs cgo, which Go disables if there is no C compiler. tools/provision.sh reports that.
+# (=, not :=, because it may install one.)
 RACE = $(if $(filter 1,$(shell go env CGO_ENABLED)),-race)
 
-# The plugin, or the program of its own that Debian has. Version 1 knows no --wait: with it,
-# `make compose/up` ends when the replicas have started, some seconds before they are ready.
+# The plugin, or Debian's program. Version 1 has no option --wait: with it, `make compose/up` returns when the
+# replicas have started, some seconds before they are ready.
 COMPOSE = $(shell docker compose version >/dev/null 2>&1 && echo docker compose || echo docker-compose)
 
 # More options for `go test`, such as: make test TESTFLAGS='-run TestClaim -v'
@@ -32,17 +32,17 @@ TESTFLAGS ?=
 # How long `make fuzz` runs each target.
 FUZZTIME ?= 10m
 
-# The tests that `make test/race50` repeats, by their names.
+# The pattern of the names of the tests that `make test/race50` repeats.
 CONCURRENT ?= Concurrent|Once|Crowd|Contract
 
-# How many seeds `make sim` runs, from 1 on.
+# The number of seeds that `make sim` runs, starting with 1.
 SEEDS ?= 2000
 
-# How long `make chaos` and `make chaos/group` break things, and the seed of what they break; 0 for a new one.
+# How long `make chaos` and `make chaos/group` inject faults, and the seed of the faults; 0 for a new one.
 FOR ?= 30m
 SEED ?= 0
 
-# What `make cover` asks of core and ports, in percent.
+# The coverage of core and ports that `make cover` requires, in percent.
 COVERAGE ?= 95
 
 ## Running
@@ -55,11 +55,11 @@ run: build ## run the service on http://localhost:3000, on SQLite and a simulate
 build: ## build bin/paymentd, a static binary
 	GOWORK=off CGO_ENABLED=0 go build -trimpath -ldflags '-s -w -X main.version=$(VERSION)' -o bin/paymentd ./app/paymentd
 
-# Where the passwords and the key of docker-compose.yml are; made when they are missing.
+# The folder of the secrets of docker-compose.yml, which are created if they are missing.
 SECRETS ?= secrets
 
 .PHONY: compose/up
-compose/up: ## run two replicas on MySQL, and the gateway as a process of its own, in containers
+compose/up: ## run two replicas, MySQL and the sandbox gateway in containers
 	tools/secrets.sh '$(SECRETS)'
 	VERSION='$(VERSION)' $(COMPOSE) --env-file '$(SECRETS)/compose.env' up --build --detach $(filter --wait,$(shell $(COMPOSE) up --help))
 
@@ -67,13 +67,13 @@ compose/up: ## run two replicas on MySQL, and the gateway as a process of its ow
 compose/down: ## stop what compose/up started; payments and secrets stay
 	$(COMPOSE) --env-file '$(SECRETS)/compose.env' down --remove-orphans
 
-# How to say that the payments may go, too.
+# DELETE=payments confirms that the payments are deleted as well.
 DELETE ?=
 
 .PHONY: compose/delete
-compose/delete: ## the same, and delete all its payments, with DELETE=payments
+compose/delete: ## the same, and delete all payments, with DELETE=payments
 	@if [ '$(DELETE)' != payments ]; then \
-		echo 'compose/delete: deletes every payment in the volumes of docker-compose.yml: say DELETE=payments if that is wanted' >&2; \
+		echo 'compose/delete: deletes every payment in the volumes of docker-compose.yml; to confirm, set DELETE=payments' >&2; \
 		exit 2; \
 	fi
 	$(COMPOSE) --env-file '$(SECRETS)/compose.env' down --volumes --remove-orphans
@@ -84,10 +84,10 @@ compose/delete: ## the same, and delete all its payments, with DELETE=payments
 test: needs test/proofs test/client test/upgrade bin/withmysql ## test everything, on a real database server
 	bin/withmysql -- go test $(RACE) -timeout=15m $(TESTFLAGS) work
 
-# These are one goroutine at a time: under the race detector they find nothing more, and take seven times as long.
+# These tests run one goroutine at a time: the race detector would find nothing, and takes seven times as long.
 # `make test` runs a sample of each with it.
 .PHONY: test/proofs
-test/proofs: ## let faults befall every call and every pair of calls, and find every planted mistake
+test/proofs: ## inject faults into every call and every pair of calls, and find every planted bug
 	go test -timeout=15m $(TESTFLAGS) ./core ./core/simulation
 
 .PHONY: test/short
@@ -95,14 +95,14 @@ test/short: needs bin/withmysql ## test everything, in less depth and without th
 	bin/withmysql -- go test -short $(TESTFLAGS) work
 
 .PHONY: test/client
-test/client: build ## make a TypeScript client of openapi.yaml, and pay with it
+test/client: build ## generate a TypeScript client from openapi.yaml, and pay with it
 	tools/npm.sh tools/npm/client/run.sh bin/paymentd
 
-# A checkout without its history, such as a container's, has no previous version, and says so aloud.
+# A checkout without history, such as one in a container, has no previous version; the target reports that.
 .PHONY: test/upgrade
-test/upgrade: needs bin/withmysql ## run the last version and this one side by side, under load, up and back again
+test/upgrade: needs bin/withmysql ## upgrade from the previous version to this one and back, under load
 	@if ! [ -e .git ]; then \
-		echo 'test/upgrade: NOT RUN, as this is no git checkout, and the last version is not to be had' >&2; \
+		echo 'test/upgrade: NOT RUN, because this is no git checkout, so the previous version cannot be built' >&2; \
 	else \
 		previous=$$(tools/previous.sh) && PREVIOUS_PAYMENTD="$$previous" \
 			bin/withmysql -- go test -tags upgrade ./tools/chaos -count=1 -run Upgrade $(TESTFLAGS); \
@@ -113,22 +113,22 @@ test/race50: needs bin/withmysql ## run the concurrent tests fifty times
 	bin/withmysql -- go test -race -count=50 -timeout=2h -run '$(CONCURRENT)' $(TESTFLAGS) work
 
 .PHONY: test/mysql
-test/mysql: ## test everything, on a genuine MySQL 9 that is fetched (Debian only)
+test/mysql: ## test everything, on a MySQL 9 that is fetched (Debian only)
 	PATH="$$(tools/genuine-mysql.sh):$$PATH" && $(MAKE) test
 
 .PHONY: chaos
-chaos: needs ## run the service for FOR, 30m by default, and kill, pause and cut off all its parts at random
+chaos: needs ## run the service for FOR, 30m by default, and inject faults into all its parts at random
 	go test ./tools/chaos -v -run Chaos -for $(FOR) -seed $(SEED) -timeout=0 $(TESTFLAGS)
 
-# Each of the two tests lasts FOR, and some minutes to start the group and to compare the books.
+# Each of the two tests lasts FOR, and some minutes more for the start of the group and the audit.
 .PHONY: chaos/group
 chaos/group: FOR = 5m
-chaos/group: ## lose nodes of a three-node MySQL group at random, under load (Debian only)
+chaos/group: ## kill nodes of a three-node MySQL group at random, under load (Debian only)
 	PATH="$$(tools/genuine-mysql.sh):$$PATH" && \
 		go test -tags group ./tools/chaos -v -run 'Group|MultiPrimary' -for $(FOR) -seed $(SEED) -timeout=0 $(TESTFLAGS)
 
 .PHONY: sim
-sim: ## live through SEEDS simulated disasters, 2000 by default
+sim: ## run SEEDS simulations with faults, 2000 by default
 	go test ./core/simulation -v -run TestSimulation -timeout 0 -seeds $(SEEDS)
 
 .PHONY: cover
@@ -143,7 +143,7 @@ fuzz: ## run each fuzz target for FUZZTIME, 10m by default
 needs:
 	@tools/provision.sh
 
-# Moved into place when it is whole: two runs at once may both build it.
+# Moved into place when it is complete, because two runs may build it at the same time.
 .PHONY: bin/withmysql
 bin/withmysql:
 	@go build -o $@.$$$$ ./adapters/mysqlstore/mysqltest/withmysql && mv -f $@.$$$$ $@
@@ -153,7 +153,7 @@ bin/withmysql:
 # More options for the benchmark, such as: make bench BENCHFLAGS='--json --clients=64'
 BENCHFLAGS ?=
 
-# How many payments `make bench/rows` puts into the table.
+# The number of payments that `make bench/rows` inserts into the table.
 ROWS ?= 10000000
 
 .PHONY: bench
@@ -179,19 +179,19 @@ bench/go: needs bin/withmysql ## run the Go benchmarks six times, for benchstat
 ## Checking
 
 .PHONY: verify
-verify: verify/generated verify/configuration verify/openapi verify/modules verify/format lint verify/canary verify/alerts verify/workflows ## check all that can be checked without running it
+verify: verify/generated verify/configuration verify/openapi verify/modules verify/format lint verify/canary verify/alerts verify/workflows ## run all checks that do not run the service
 
 .PHONY: lint
-lint: ## look for mistakes
+lint: ## run go vet and the linter
 	go vet -tags group,upgrade work
 	$(LINTER) run $(MODULES:%=%/...)
 
 .PHONY: vuln
-vuln: ## look for known vulnerabilities (asks vuln.go.dev)
+vuln: ## report known vulnerabilities (queries vuln.go.dev)
 	for module in $(MODULES); do GOWORK=off $$($(TOOL) -n govulncheck) -C $$module ./... || exit 1; done
 
 .PHONY: verify/generated
-verify/generated: # the committed queries and types are those that sqlc and oapi-codegen generate
+verify/generated: # the committed queries and types are what sqlc and oapi-codegen generate
 	$(TOOL) sqlc diff
 	tools/wire.sh diff
 
@@ -201,15 +201,15 @@ verify/configuration: # docs/configuration.md is generated from the settings
 		echo 'docs/configuration.md differs from the settings in app/config: run make generate' >&2; exit 1; }
 
 .PHONY: verify/openapi
-verify/openapi: # openapi.yaml passes a strict linter, and the page at /docs is what npm has
+verify/openapi: # openapi.yaml passes a strict linter, and the page at /docs is the npm package
 	tools/npm.sh tools/npm/check.sh
 
 .PHONY: verify/modules
-verify/modules: # no go.mod and go.sum has anything to add or remove
+verify/modules: # go mod tidy changes nothing in any module
 	for module in $(MODULES) tools; do GOWORK=off go -C $$module mod tidy -diff || exit 1; done
 
 .PHONY: verify/format
-verify/format: # `make fmt` has nothing to do
+verify/format: # make fmt changes nothing
 	$(TOOL) golangci-lint fmt --diff
 
 .PHONY: verify/canary
@@ -217,7 +217,7 @@ verify/canary: # the rules on imports can fail
 	tools/canary/canary.sh
 
 .PHONY: verify/alerts
-verify/alerts: # the alert rules do what their tests say, and promtool reads the dashboard's queries
+verify/alerts: # the tests of the alert rules pass, and promtool parses the queries of the dashboard
 	tools/alerts.sh
 
 .PHONY: verify/workflows
@@ -227,7 +227,7 @@ verify/workflows: # what GitHub runs is well-formed
 ## Writing
 
 .PHONY: generate
-generate: ## generate the code for sql/, the types of openapi.yaml, and docs/configuration.md
+generate: ## generate the queries of sql/, the types of openapi.yaml, and docs/configuration.md
 	$(TOOL) sqlc generate
 	tools/wire.sh write
 	go run ./app/config/writedocs > docs/configuration.md.new && mv docs/configuration.md.new docs/configuration.md
@@ -237,7 +237,7 @@ fmt: ## format the code
 	$(TOOL) golangci-lint fmt
 
 .PHONY: clean
-clean: ## remove what building leaves behind; databases, ledgers and secrets stay
+clean: ## remove build output; databases, ledgers and secrets stay
 	rm -rf bin
 
 .PHONY: help

@@ -1,6 +1,6 @@
 #!/bin/sh
-# Tests the alert rules with promtool, and lets it read every query of the dashboard. Installs
-# promtool where it is missing, on a machine with apt. Run it in the root of the checkout.
+# Runs the tests of the alert rules with promtool, and parses every query of the dashboard with it.
+# Installs promtool with apt if it is missing. Run it in the root of the checkout.
 set -eu
 
 if ! command -v promtool >/dev/null 2>&1; then
@@ -22,7 +22,7 @@ fi
 promtool check rules deploy/prometheus/paymentd.rules.yml
 promtool test rules deploy/prometheus/paymentd_test.yml
 
-# A string of JSON is one of YAML.
+# A JSON string is a YAML string.
 queries=$(mktemp)
 {
 	echo 'groups: [{name: dashboard, rules: ['
@@ -34,7 +34,7 @@ queries=$(mktemp)
 found=$(grep -c record "$queries")
 written=$(grep -c '"expr"' deploy/grafana/paymentd.json)
 if [ "$found" != "$written" ] || ! promtool check rules "$queries"; then
-	echo 'alerts: the dashboard has a query that promtool cannot read' >&2
+	echo 'alerts: promtool cannot parse a query of the dashboard' >&2
 	exit 1
 fi
 rm "$queries"

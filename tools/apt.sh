@@ -1,4 +1,4 @@
-# For scripts: installs packages of Debian, and is false where that is not possible.
+# For scripts: installs Debian packages. It returns false if they cannot be installed.
 install() {
 	has apt-get || return 1
 	root=

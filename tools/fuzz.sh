@@ -1,6 +1,6 @@
 #!/bin/sh
-# Runs each fuzz target of the module for the given time, one after the other:
-# Go fuzzes one at a time. What one finds is kept under its testdata.
+# Runs each fuzz target for the given time, one after the other, because go test runs one target at a
+# time. Inputs that fail are kept in testdata.
 #
 # usage: fuzz.sh TIME   (in the root of the checkout)
 set -eu

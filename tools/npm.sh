@@ -4,9 +4,9 @@
 #
 #	tools/npm.sh redocly --version
 #
-# The packages are those of package-lock.json, byte for byte. They are kept in ~/.cache/paymentd,
-# and none of them runs a script when it is installed. Where there is no node, apt installs it;
-# where that is not possible either, this says that the command was not run, and fails in CI.
+# The packages are those of package-lock.json, byte for byte. They are kept in ~/.cache/paymentd, and
+# their install scripts do not run. If node is missing, apt installs it. If that fails, this prints that
+# the command was not run, and exits with an error in CI.
 set -eu
 
 has() { command -v "$1" >/dev/null 2>&1; }
@@ -14,7 +14,7 @@ has() { command -v "$1" >/dev/null 2>&1; }
 . "$(dirname "$0")/apt.sh"
 
 if ! { has node && has npm; } && ! { install nodejs npm && has npm; }; then
-	echo "npm: no node and npm, and none could be installed: NOT run: $*" >&2
+	echo "npm: node and npm are missing and could not be installed; NOT run: $*" >&2
 	[ -z "${CI:-}" ] # where nobody reads that, it is an error
 	exit
 fi

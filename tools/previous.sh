@@ -1,7 +1,6 @@
 #!/bin/sh
-# Builds the version before this one, which `make test/upgrade` runs beside it, and prints the path
-# of its binary. That is the last tag before this commit or, as long as there is none, the commit
-# below: replicas of it are what an upgrade meets.
+# Builds the previous version, which `make test/upgrade` runs beside this one, and prints the path of its
+# binary. The previous version is the last tag before this commit, or the commit below if there is no tag.
 #
 # The binary is kept in ~/.cache/paymentd, outside of the checkout.
 set -eu
@@ -10,7 +9,7 @@ pinned=e1f2cd996cf6d791079326a61aaa4c1c8ab9d729
 
 version=$(git describe --tags --abbrev=0 'HEAD^' 2>/dev/null || echo "$pinned")
 if ! commit=$(git rev-parse --verify --quiet "$version^{commit}"); then
-	echo "previous: this clone has no commit $version, which the upgrade is tested from;" >&2
+	echo "previous: this clone does not have the commit $version of the previous version;" >&2
 	echo "previous: fetch it with \`git fetch --unshallow --tags\`, or \`git fetch origin $version\`" >&2
 	exit 1
 fi
@@ -23,10 +22,10 @@ if ! [ -x "$home/paymentd" ]; then
 	trap 'rm -rf "$new"' EXIT
 	mkdir "$new/source"
 	git archive "$commit" | tar -x -C "$new/source"
-	(cd "$new/source" && CGO_ENABLED=0 go build -trimpath -buildvcs=false \
+	(cd "$new/source" && GOWORK=off CGO_ENABLED=0 go build -trimpath -buildvcs=false \
 		-ldflags "-X main.version=$version" -o "$new/paymentd" ./app/paymentd) >&2
 	rm -r "$new/source"
-	# Moved into place when it is whole. Another run that was first has left the same.
+	# Moved into place when it is complete. A concurrent run leaves the same result.
 	mv -T "$new" "$home" 2>/dev/null || [ -x "$home/paymentd" ]
 fi
 echo "$home/paymentd"

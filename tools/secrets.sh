@@ -1,6 +1,6 @@
 #!/bin/sh
-# Makes the secrets of docker-compose.yml, random ones, each in a file of mode 0600, in the folder that is
-# named, and compose.env, which leads docker-compose there. What is there already stays as it is.
+# Creates random secrets for docker-compose.yml, each in a file with mode 0600 in the given folder, and
+# compose.env, which gives docker-compose the folder. Existing files are not changed.
 set -eu
 
 folder=${1:?name a folder, such as secrets}
@@ -11,7 +11,7 @@ folder=$(cd -- "$folder" && pwd)
 
 random() { head -c 24 /dev/urandom | od -An -v -tx1 | tr -d ' \n'; }
 
-# The file appears when it is whole.
+# The file is moved into place when it is complete.
 keep() {
 	[ ! -s "$folder/$1" ] || return 0
 	new=$(mktemp "$folder/.$1.XXXXXX")
@@ -21,7 +21,7 @@ keep() {
 	mv -- "$new" "$folder/$1"
 }
 
-# MySQL's start script takes a line feed at the end off, as the shell does.
+# MySQL's start script removes a trailing line feed, as the shell does.
 keep mysql_root_password "$(random)"
 keep mysql_password "$(random)"
 keep database_url "mysql://paymentd:$(cat "$folder/mysql_password")@mysql:3306/paymentd"

@@ -1,6 +1,6 @@
 #!/bin/sh
-# Makes the types of the server and of the client from openapi.yaml, or says whether they are what
-# it makes:
+# Generates the types of the server and of the client from openapi.yaml, or compares them with the
+# committed ones:
 #
 #	tools/wire.sh write
 #	tools/wire.sh diff
@@ -14,7 +14,7 @@ for wire in adapters/httpapi/internal/wire client/internal/wire; do
 	case $1 in
 	write) cp "$made" "$wire/wire.go" ;;
 	diff) diff -u "$wire/wire.go" "$made" || {
-		echo "$wire is not what openapi.yaml makes: make generate" >&2
+		echo "$wire differs from what is generated from openapi.yaml: run make generate" >&2
 		exit 1
 	} ;;
 	esac

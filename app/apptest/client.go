@@ -3,7 +3,6 @@ package apptest
 import (
 	"bytes"
 	"context"
-	"crypto/tls"
 	"encoding/json"
 	"fmt"
 	"io"
@@ -11,6 +10,8 @@ import (
 	"net/url"
 	"testing"
 	"time"
+
+	"paymentd/app/apptest/process"
 )
 
 const (
@@ -18,14 +19,8 @@ const (
 	statusLimit = 5 * time.Second
 )
 
-// client keeps up to 1,024 idle connections, enough for a load test, and trusts the certificates of [Certify].
-var client = &http.Client{Transport: &http.Transport{
-	MaxIdleConnsPerHost: 1024, IdleConnTimeout: 5 * time.Second,
-	TLSClientConfig: &tls.Config{RootCAs: Authorities(), MinVersion: tls.VersionTLS12},
-}}
-
 // CloseIdle closes the idle connections of the client, which goleak would report.
-func CloseIdle() { client.CloseIdleConnections() }
+func CloseIdle() { process.Client().CloseIdleConnections() }
 
 // Answer is a response of the service.
 type Answer struct {
@@ -80,7 +75,7 @@ func ask(ctx context.Context, method, address, body string, headers []string) (a
 	for i := 0; i+1 < len(headers); i += 2 {
 		request.Header.Set(headers[i], headers[i+1])
 	}
-	response, err := client.Do(request)
+	response, err := process.Client().Do(request)
 	if err != nil {
 		return Answer{Err: err}
 	}

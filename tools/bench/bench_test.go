@@ -14,8 +14,8 @@ import (
 )
 
 func TestMain(m *testing.M) {
-	if isGateway(os.Args) {
-		os.Exit(runGateway())
+	if len(os.Args) > 1 && os.Args[1] == gatewayCommand {
+		os.Exit(runGateway(os.Args[2:]))
 	}
 	os.Exit(m.Run())
 }

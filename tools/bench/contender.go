@@ -1,13 +1,15 @@
 package main
 
 import (
-	"bytes"
 	"context"
 	"database/sql"
 	"errors"
 	"fmt"
 	"net/http"
+	"strings"
 	"time"
+
+	"paymentd/app/apptest/process"
 )
 
 // contender is one of the ways to take payments that are measured against each other.
@@ -47,7 +49,11 @@ func (s *system) baseline(name, database string) *contender {
 			if !tuned {
 				kept = http.DefaultMaxIdleConnsPerHost
 			}
-			gateway := newGatewayClient(s.gateway.URL, s.roots, kept)
+			transport, err := process.Transport(kept)
+			if err != nil {
+				return nil, err
+			}
+			gateway := &gatewayClient{url: s.gateway.URL + "/charges", transport: transport}
 			switch name {
 			case textbook:
 				setConns(db, textbookConnections)
@@ -204,16 +210,15 @@ func (c *contender) audit(ctx context.Context) (a audit, err error) {
 
 // charges counts the charges of a contender in the ledger, and their orders.
 func (s *system) charges(ctx context.Context, contender string) (charges, orders int, err error) {
-	text, err := s.get(ctx, s.gateway.URL+"/ledger", "")
+	text, err := get(ctx, s.gateway.URL+"/ledger", "")
 	if err != nil {
 		return 0, 0, fmt.Errorf("read the ledger: %w", err)
 	}
-	begin, status := []byte(`"order_id":"`+contender+"-"), []byte(`"status":"succeeded"`)
 	seen := make(map[string]struct{})
-	for line := range bytes.Lines(text) {
-		if _, rest, found := bytes.Cut(line, begin); found && bytes.Contains(rest, status) {
-			id, _, _ := bytes.Cut(rest, []byte(`"`))
-			seen[string(id)] = struct{}{}
+	for line := range strings.Lines(text) {
+		if _, rest, found := strings.Cut(line, `"order_id":"`+contender+"-"); found && strings.Contains(rest, `"status":"succeeded"`) {
+			id, _, _ := strings.Cut(rest, `"`)
+			seen[id] = struct{}{}
 			charges++
 		}
 	}

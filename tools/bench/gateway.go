@@ -3,8 +3,6 @@ package main
 import (
 	"bytes"
 	"context"
-	"crypto/tls"
-	"crypto/x509"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -21,55 +19,46 @@ import (
 	"paymentd/adapters/sandbox"
 )
 
-// The gateway is a process of this binary: `bench gateway`, with these variables. It is the sandbox of
-// paymentd, which itself serves plain text only.
-const (
-	gatewayCommand     = "gateway"
-	gatewayAddr        = "BENCH_GATEWAY_ADDR"
-	gatewayLedger      = "BENCH_GATEWAY_LEDGER"
-	gatewayLatency     = "BENCH_GATEWAY_LATENCY"
-	gatewayProtocol    = "BENCH_GATEWAY_PROTOCOL"
-	gatewayCertificate = "BENCH_GATEWAY_CERTIFICATE"
-	gatewayKeyFile     = "BENCH_GATEWAY_KEY"
-)
+// gatewayCommand starts the gateway as a process of this binary, with an address, a latency, a protocol,
+// and the files of a certificate and its key. It is the sandbox of paymentd, whose own command serves
+// plain text only.
+const gatewayCommand = "gateway"
 
-func isGateway(args []string) bool { return len(args) == 2 && args[1] == gatewayCommand }
-
-func runGateway() int {
+// runGateway serves the gateway until SIGTERM, and returns the exit code.
+func runGateway(args []string) int {
 	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGTERM)
 	defer stop()
-	if err := serveGateway(ctx); err != nil {
+	if err := serveGateway(ctx, args[0], args[1], args[2], args[3], args[4]); err != nil {
 		_, _ = fmt.Fprintf(os.Stderr, "gateway: %v\n", err)
 		return exitFailed
 	}
 	return 0
 }
 
-func serveGateway(ctx context.Context) error {
+func serveGateway(ctx context.Context, addr, latency, protocol, certFile, keyFile string) error {
 	debug.SetGCPercent(400) // it shares the processors with what is measured
-	latency, err := time.ParseDuration(os.Getenv(gatewayLatency))
+	takes, err := time.ParseDuration(latency)
 	if err != nil {
 		return err
 	}
-	g, err := sandbox.Open(os.Getenv(gatewayLedger), sandbox.WithLatency(latency), sandbox.WithLog(slog.New(slog.DiscardHandler)))
+	g, err := sandbox.Open("ledger", sandbox.WithLatency(takes), sandbox.WithLog(slog.New(slog.DiscardHandler)))
 	if err != nil {
 		return err
 	}
 	defer func() { _ = g.Close() }()
-	l, err := new(net.ListenConfig).Listen(ctx, "tcp", os.Getenv(gatewayAddr))
+	l, err := new(net.ListenConfig).Listen(ctx, "tcp", addr)
 	if err != nil {
 		return err
 	}
 	server := sandbox.NewServer(g)
 	defer context.AfterFunc(ctx, func() { _ = server.Close() })()
-	protocol := os.Getenv(gatewayProtocol)
+	server.Protocols = new(http.Protocols)
+	server.Protocols.SetHTTP1(protocol != https2)
+	server.Protocols.SetHTTP2(protocol == https2)
 	if protocol == plain {
 		err = server.Serve(l)
 	} else {
-		server.Protocols = new(http.Protocols)
-		server.Protocols.SetHTTP1(protocol == https1)
-		server.Protocols.SetHTTP2(protocol == https2)
-		err = server.ServeTLS(l, os.Getenv(gatewayCertificate), os.Getenv(gatewayKeyFile))
+		err = server.ServeTLS(l, certFile, keyFile)
 	}
 	if errors.Is(err, http.ErrServerClosed) {
 		return nil
@@ -77,19 +66,10 @@ func serveGateway(ctx context.Context) error {
 	return err
 }
 
-// gatewayClient calls the gateway for the contenders: net/http with a number of kept connections, and
-// TLS if the gateway has it.
+// gatewayClient calls the gateway for the contenders through net/http.
 type gatewayClient struct {
 	url       string
 	transport *http.Transport
-}
-
-func newGatewayClient(base string, roots *x509.CertPool, connections int) *gatewayClient {
-	return &gatewayClient{url: base + "/charges", transport: &http.Transport{
-		MaxIdleConns: connections, MaxIdleConnsPerHost: connections,
-		IdleConnTimeout: 30 * time.Second, DisableCompression: true,
-		TLSClientConfig: &tls.Config{RootCAs: roots, MinVersion: tls.VersionTLS12}, ForceAttemptHTTP2: true,
-	}}
 }
 
 // charge charges an order, and returns the id of the transaction.

@@ -2,8 +2,6 @@ package main
 
 import (
 	"context"
-	"crypto/tls"
-	"crypto/x509"
 	"database/sql"
 	"errors"
 	"fmt"
@@ -16,11 +14,12 @@ import (
 	"time"
 
 	"github.com/go-sql-driver/mysql"
-	"github.com/shirou/gopsutil/v4/process"
+	gopsutil "github.com/shirou/gopsutil/v4/process"
 	_ "modernc.org/sqlite" // the audit of the SQLite row
 
 	"paymentd/adapters/mysqlstore/mysqltest"
-	apptest "paymentd/app/apptest/process"
+	"paymentd/app/apptest"
+	"paymentd/app/apptest/process"
 )
 
 // harness is the environment of a run: a database server, a collector of traces, a folder and the
@@ -32,14 +31,12 @@ type harness struct {
 	folder    string
 	certFile  string
 	keyFile   string
-	roots     *x509.CertPool
-	client    *http.Client // for everything but payments
 	server    *mysqltest.Server
 	db        *sql.DB // for meters and audits
 	serverPID int     // 0 if it is not known
 	collector *collector
 	progress  io.Writer
-	removal   *apptest.ExitHook
+	removal   *process.ExitHook
 }
 
 // newHarness builds paymentd, unless a binary is given, and starts the database server.
@@ -53,28 +50,22 @@ func newHarness(ctx context.Context, o options, progress io.Writer) (h *harness,
 	if h.folder, err = os.MkdirTemp("", "paymentd-bench-"); err != nil {
 		return h, fmt.Errorf("make a folder: %w", err)
 	}
-	if h.removal, err = apptest.RemoveOnExit(h.folder); err != nil {
+	if h.removal, err = process.RemoveOnExit(h.folder); err != nil {
 		return h, err
 	}
 	if h.binary == "" {
 		h.binary = "bin/paymentd"
 		h.say("building bin/paymentd")
-		if err := apptest.Build(ctx, h.binary); err != nil {
+		if err := process.Build(ctx, h.binary); err != nil {
 			return h, err
 		}
 	}
 	if h.binary, err = filepath.Abs(h.binary); err != nil {
 		return h, err
 	}
-	if h.certFile, h.keyFile, err = apptest.Certify(h.folder, time.Now().Add(24*time.Hour)); err != nil {
+	if h.certFile, h.keyFile, err = process.Certify(h.folder, time.Now().Add(24*time.Hour)); err != nil {
 		return h, fmt.Errorf("make a certificate: %w", err)
 	}
-	if h.roots, err = apptest.Authorities(); err != nil {
-		return h, err
-	}
-	h.client = &http.Client{Transport: &http.Transport{
-		TLSClientConfig: &tls.Config{RootCAs: h.roots, MinVersion: tls.VersionTLS12}, ForceAttemptHTTP2: true,
-	}}
 	if h.collector, err = newCollector(ctx); err != nil {
 		return h, err
 	}
@@ -135,7 +126,7 @@ func (h *harness) findServer(ctx context.Context) int {
 	if _, scanErr := fmt.Sscan(string(text), &pid); err != nil || scanErr != nil {
 		return 0
 	}
-	if p, err := process.NewProcess(pid); err == nil {
+	if p, err := gopsutil.NewProcess(pid); err == nil {
 		if name, err := p.Name(); err == nil && (strings.HasPrefix(name, "mariadbd") || strings.HasPrefix(name, "mysqld")) {
 			return int(pid)
 		}
@@ -182,21 +173,10 @@ func execute(ctx context.Context, databaseURL string, statements ...string) (err
 }
 
 // get returns the body of a response with status 200.
-func (h *harness) get(ctx context.Context, url, apiKey string) ([]byte, error) {
-	request, err := http.NewRequestWithContext(ctx, http.MethodGet, url, http.NoBody)
-	if err != nil {
-		return nil, err
+func get(ctx context.Context, url, apiKey string) (string, error) {
+	a := apptest.Get(ctx, url, "", "Authorization", "Bearer "+apiKey)
+	if a.Err == nil && a.Code != http.StatusOK {
+		a.Err = fmt.Errorf("GET %s: status %d", url, a.Code)
 	}
-	if apiKey != "" {
-		request.Header.Set("Authorization", "Bearer "+apiKey)
-	}
-	response, err := h.client.Do(request)
-	if err != nil {
-		return nil, err
-	}
-	defer func() { _ = response.Body.Close() }()
-	if response.StatusCode != http.StatusOK {
-		return nil, fmt.Errorf("GET %s: status %d", url, response.StatusCode)
-	}
-	return io.ReadAll(response.Body)
+	return a.Raw, a.Err
 }

@@ -17,8 +17,8 @@ const (
 )
 
 func main() {
-	if isGateway(os.Args) {
-		os.Exit(runGateway())
+	if len(os.Args) > 1 && os.Args[1] == gatewayCommand {
+		os.Exit(runGateway(os.Args[2:]))
 	}
 	os.Exit(run(os.Args[1:], os.Stdout, os.Stderr))
 }

@@ -96,9 +96,9 @@ func (s *system) readMemory(ctx context.Context, into map[string]float64) error 
 	var found struct {
 		Memstats struct{ TotalAlloc, Mallocs, StackInuse float64 }
 	}
-	text, err := s.get(ctx, s.debug+"/vars", "")
+	text, err := get(ctx, s.debug+"/vars", "")
 	if err == nil {
-		err = json.Unmarshal(text, &found)
+		err = json.Unmarshal([]byte(text), &found)
 	}
 	into[allocated], into[allocations], into[stackBytes] = found.Memstats.TotalAlloc, found.Memstats.Mallocs, found.Memstats.StackInuse
 	return err

@@ -180,11 +180,11 @@ func (s *system) stacks(ctx context.Context) (found stacks, err error) {
 		return found, err
 	}
 	found.bytes = memory[stackBytes]
-	profile, err := s.get(ctx, s.debug+"/pprof/goroutine?debug=1", "")
+	profile, err := get(ctx, s.debug+"/pprof/goroutine?debug=1", "")
 	if err != nil {
 		return found, err
 	}
-	if _, err := fmt.Sscanf(string(profile), "goroutine profile: total %f", &found.goroutines); err != nil {
+	if _, err := fmt.Sscanf(profile, "goroutine profile: total %f", &found.goroutines); err != nil {
 		return found, fmt.Errorf("read the goroutine profile: %w", err)
 	}
 	return found, nil

@@ -15,7 +15,7 @@ import (
 	"sync/atomic"
 	"time"
 
-	apptest "paymentd/app/apptest/process"
+	"paymentd/app/apptest/process"
 )
 
 const (
@@ -41,8 +41,8 @@ type system struct {
 	*harness
 	setup
 
-	gateway *apptest.Process
-	replica *apptest.Process
+	gateway *process.Process
+	replica *process.Process
 	debug   string // URL of the profiles and the memory statistics
 	apiKey  string // empty if none is needed
 	scrapes atomic.Int32
@@ -81,19 +81,19 @@ func (h *harness) newSystem(ctx context.Context, c setup) (s *system, err error)
 }
 
 // start starts a process on an address of its own, with its ready path.
-func (s *system) start(ctx context.Context, name, scheme, ready string, c apptest.Config) (*apptest.Process, error) {
+func (s *system) start(ctx context.Context, name, scheme, ready string, c process.Config) (*process.Process, error) {
 	c.Folder = filepath.Join(s.folder, name+"-"+strings.ReplaceAll(c.URL, ":", "-"))
 	if err := os.MkdirAll(c.Folder, 0o700); err != nil {
 		return nil, err
 	}
 	c.URL = scheme + "://" + c.URL
-	p, err := apptest.Start(c)
+	p, err := process.Start(c)
 	if err != nil {
 		return nil, err
 	}
 	ctx, cancel := context.WithTimeout(ctx, readyLimit)
 	defer cancel()
-	if err := p.WaitReady(ctx, s.client, ready); err != nil {
+	if err := p.WaitReady(ctx, ready); err != nil {
 		p.Kill()
 		return nil, err
 	}
@@ -105,7 +105,7 @@ func (s *system) startGateway(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	addr, err := apptest.FreeAddress(ctx)
+	addr, err := process.FreeAddress(ctx)
 	if err != nil {
 		return err
 	}
@@ -113,28 +113,25 @@ func (s *system) startGateway(ctx context.Context) error {
 	if s.protocol == plain {
 		scheme = "http"
 	}
-	s.gateway, err = s.start(ctx, "gateway", scheme, "/healthz", apptest.Config{
-		Binary: self, Args: []string{gatewayCommand}, URL: addr, Env: map[string]string{
-			gatewayAddr: addr, gatewayLedger: "ledger", gatewayLatency: s.latency.String(),
-			gatewayProtocol: s.protocol, gatewayCertificate: s.certFile, gatewayKeyFile: s.keyFile,
-		},
+	s.gateway, err = s.start(ctx, "gateway", scheme, "/healthz", process.Config{
+		Binary: self, Args: []string{gatewayCommand, addr, s.latency.String(), s.protocol, s.certFile, s.keyFile}, URL: addr,
 	})
 	return err
 }
 
 func (s *system) startReplica(ctx context.Context) error {
-	addr, err := apptest.FreeAddress(ctx)
+	addr, err := process.FreeAddress(ctx)
 	if err != nil {
 		return err
 	}
-	profiles, err := apptest.FreeAddress(ctx)
+	profiles, err := process.FreeAddress(ctx)
 	if err != nil {
 		return err
 	}
 	env := map[string]string{
 		"PAYMENTD_ADDR": addr, "PAYMENTD_PPROF_ADDR": profiles,
 		"PAYMENTD_DATABASE": s.database, "PAYMENTD_GATEWAY": s.gateway.URL,
-		"SSL_CERT_FILE": filepath.Join(s.folder, apptest.AuthorityFile),
+		"SSL_CERT_FILE": filepath.Join(s.folder, process.AuthorityFile),
 	}
 	if s.full {
 		env["PAYMENTD_LIMIT_PER_KEY"], env["PAYMENTD_LIMIT_PER_ADDRESS"] = unlimited, unlimited
@@ -147,7 +144,7 @@ func (s *system) startReplica(ctx context.Context) error {
 		env[name] = value
 	}
 	s.debug = "http://" + profiles + "/debug"
-	s.replica, err = s.start(ctx, "replica", "http", "/readyz", apptest.Config{
+	s.replica, err = s.start(ctx, "replica", "http", "/readyz", process.Config{
 		Binary: s.binary, Args: []string{"serve"}, URL: addr, Env: env,
 	})
 	return err
@@ -164,7 +161,7 @@ func (s *system) createKey(ctx context.Context) error {
 	ctx, cancel := context.WithTimeout(ctx, readyLimit)
 	defer cancel()
 	for err = nil; err == nil; err = errors.Join(err, sleep(ctx, scrapeEvery/10)) {
-		if _, refused := s.get(ctx, s.replica.URL+"/payments", ""); refused != nil {
+		if _, refused := get(ctx, s.replica.URL+"/payments", ""); refused != nil {
 			s.apiKey = strings.TrimSpace(string(key))
 			return nil
 		}
@@ -175,7 +172,7 @@ func (s *system) createKey(ctx context.Context) error {
 // scrape reads the metrics every second, as Prometheus does.
 func (s *system) scrape(ctx context.Context) {
 	for sleep(ctx, scrapeEvery) == nil {
-		if _, err := s.get(ctx, s.replica.URL+"/metrics", s.apiKey); err == nil {
+		if _, err := get(ctx, s.replica.URL+"/metrics", s.apiKey); err == nil {
 			s.scrapes.Add(1)
 		}
 	}

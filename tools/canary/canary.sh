@@ -1,14 +1,12 @@
 #!/bin/sh
 # Proves that the rules on imports in .golangci.yml can fail.
 #
-# A rule whose pattern matches no file is silent, just like one that is kept. So
-# this lints packages that break every rule (in testdata), in the places that the
-# rules are about, and compares what is found with the lines marked "// denied".
-# Each folder in adapters/ must have its rule. The packages that are imported do
-# not exist: with them, most broken arrows would be import cycles, at which the
-# linter stops before it looks at the rules.
+# A rule whose pattern matches no file reports nothing. This lints packages in testdata that break every
+# rule, at the paths of the rules, and compares the findings with the lines marked "// denied". Each
+# folder in adapters/ must have a rule. The imported packages do not exist, because most forbidden imports
+# would be import cycles, at which the linter stops.
 #
-# It is run in the root of the checkout.
+# Run it in the root of the checkout.
 set -eu
 
 tools=$PWD/tools/go.mod
@@ -35,8 +33,8 @@ GOWORK=off CGO_ENABLED=0 go tool -modfile="$tools" golangci-lint run --enable-on
 cut -d: -f1,2 found.txt | sort >got
 
 if ! diff -u want got; then
-	echo "The rules on imports do not find what they should: a line with - is a broken rule that goes" >&2
-	echo "unnoticed, one with + an import that should be allowed. See tools/canary and .golangci.yml." >&2
+	echo "The findings of the rules on imports differ: - is a violation that is not found, + is a finding for an" >&2
+	echo "allowed import. See tools/canary and .golangci.yml." >&2
 	exit 1
 fi
-echo "the rules on imports find all $(grep -c . want) mistakes of tools/canary"
+echo "the rules on imports find all $(grep -c . want) violations in tools/canary"

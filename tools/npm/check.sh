@@ -1,5 +1,5 @@
 #!/bin/sh
-# Lints openapi.yaml, and says whether the page at /docs is what npm has. It is run by tools/npm.sh.
+# Lints openapi.yaml, and compares the page at /docs with the npm package. tools/npm.sh runs it.
 set -eu
 
 redocly lint --config tools/npm/redocly.yaml adapters/httpapi/openapi.yaml

@@ -97,9 +97,9 @@ func (p *Process) ExitCode() int {
 }
 
 // WaitReady waits until a GET of the path returns 200.
-func (p *Process) WaitReady(ctx context.Context, client *http.Client, path string) error {
+func (p *Process) WaitReady(ctx context.Context, path string) error {
 	for {
-		if p.isReady(ctx, client, path) {
+		if p.isReady(ctx, path) {
 			return nil
 		}
 		select {
@@ -112,12 +112,12 @@ func (p *Process) WaitReady(ctx context.Context, client *http.Client, path strin
 	}
 }
 
-func (p *Process) isReady(ctx context.Context, client *http.Client, path string) bool {
+func (p *Process) isReady(ctx context.Context, path string) bool {
 	request, err := http.NewRequestWithContext(ctx, http.MethodGet, p.URL+path, http.NoBody)
 	if err != nil {
 		return false
 	}
-	response, err := client.Do(request)
+	response, err := Client().Do(request)
 	if err != nil {
 		return false
 	}

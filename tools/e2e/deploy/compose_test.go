@@ -31,8 +31,7 @@ type compose struct {
 	Secrets map[string]struct{ File string }
 }
 
-// TestComposeIsConfined holds the limits of each container.
-func TestComposeIsConfined(t *testing.T) {
+func TestCompose_ContainersAreConfined(t *testing.T) {
 	t.Parallel()
 	var c compose
 	read(t, "../../../docker-compose.yml", &c)
@@ -44,7 +43,7 @@ func TestComposeIsConfined(t *testing.T) {
 		for _, port := range s.Ports {
 			require.True(t, strings.HasPrefix(port, "127.0.0.1:"), "%s publishes %s", name, port)
 		}
-		if len(s.Profiles) > 0 { // the tests compile, and start servers
+		if len(s.Profiles) > 0 { // the tests compile and start servers
 			continue
 		}
 		require.True(t, s.ReadOnly, name)
@@ -55,9 +54,9 @@ func TestComposeIsConfined(t *testing.T) {
 	}
 }
 
-// TestComposeHasNoSecret: no password and no key is in the file, or a default in it, and one that is
-// missing stops the start with a sentence.
-func TestComposeHasNoSecret(t *testing.T) {
+// The file contains no password and no key, and no default for one. A missing secret stops the start with
+// an error message.
+func TestCompose_HasNoSecret(t *testing.T) {
 	t.Parallel()
 	var c compose
 	read(t, "../../../docker-compose.yml", &c)
@@ -84,8 +83,7 @@ func TestComposeHasNoSecret(t *testing.T) {
 	}
 }
 
-// TestSecrets makes them, and again.
-func TestSecrets(t *testing.T) {
+func TestSecrets_SecondRunKeepsThem(t *testing.T) {
 	t.Parallel()
 	var c compose
 	read(t, "../../../docker-compose.yml", &c)
@@ -118,15 +116,15 @@ func TestSecrets(t *testing.T) {
 	require.Equal(t, "mysql://paymentd:"+strings.TrimSpace(made["mysql_password"])+"@mysql:3306/paymentd\n", made["database_url"])
 	require.Regexp(t, "^[0-9a-f]{48}\n$", made["api_keys"])
 	require.Regexp(t, `^PAYMENTD_SECRETS=`+folder+`\nPAYMENTD_USER=[0-9]+:[0-9]+\n$`, made["compose.env"])
-	require.Equal(t, made, run(folder), "what is there stays")
+	require.Equal(t, made, run(folder), "existing files are not changed")
 	other := run(filepath.Join(t.TempDir(), "secrets"))
 	for _, name := range []string{"mysql_root_password", "mysql_password", "api_keys"} {
 		require.NotEqual(t, made[name], other[name])
 	}
 }
 
-// TestIgnored holds that neither git nor an image takes what must not get there.
-func TestIgnored(t *testing.T) {
+// Payments and secrets are excluded from git and from images.
+func TestIgnoreFiles_ExcludePaymentsAndSecrets(t *testing.T) {
 	t.Parallel()
 	git, err := os.ReadFile("../../../.gitignore")
 	require.NoError(t, err)
@@ -142,8 +140,8 @@ func TestIgnored(t *testing.T) {
 	require.Contains(t, string(image), "\nsecrets\n")
 }
 
-// TestMakeDeletesNoPayments: what a target removes can be made again, unless it is told what it deletes.
-func TestMakeDeletesNoPayments(t *testing.T) {
+// No target deletes payments without a confirmation.
+func TestMake_DeletesNoPayments(t *testing.T) {
 	t.Parallel()
 	for _, target := range []string{"clean", "compose/down"} {
 		out, err := exec.CommandContext(t.Context(), "make", "-C", "../../..", "--dry-run", target).CombinedOutput()

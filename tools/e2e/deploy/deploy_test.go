@@ -1,5 +1,5 @@
-// Package deploy_test holds the dashboard and the alert rules against what the service exports, and
-// docker-compose.yml and what is around it against what it must not give away.
+// Package deploy_test compares the dashboard and the alert rules with the exported metrics, and checks that
+// docker-compose.yml and the files around it expose no secrets.
 package deploy_test
 
 import (
@@ -23,7 +23,7 @@ import (
 	"paymentd/app/config"
 )
 
-// exported is the values of each label of each metric, by their names.
+// exported has the values of each label of each metric.
 type exported map[string]map[string][]string
 
 var (
@@ -31,7 +31,7 @@ var (
 	labelled = regexp.MustCompile(`([a-z_]+)="((?:[^"\\]|\\.)*)"`)
 )
 
-// scrapeRun runs the service, lets it do some work, and scrapes it.
+// scrapeRun runs the service, pays, and scrapes the metrics.
 func scrapeRun(t *testing.T) exported {
 	t.Helper()
 	cfg, err := config.Defaults()
@@ -76,11 +76,11 @@ var (
 	functions = []string{"sum", "max", "count", "rate", "increase", "histogram_quantile", "absent", "min", "time"}
 	// byScrape are the labels that Prometheus adds.
 	byScrape = []string{"instance", "job"}
-	// comeLater are values of labels that a short run does not bring about.
+	// comeLater matches label values that a short run does not produce.
 	comeLater = regexp.MustCompile(`^status="503"$|^status="500"$|^pool=`)
 )
 
-// check reads a query of the few forms that are used here. Whatever it does not know is wrong.
+// check parses a query in the few forms that the dashboard and the rules have. Other forms fail the test.
 func (e exported) check(t *testing.T, query string) {
 	t.Helper()
 	var grouped []string
@@ -134,8 +134,7 @@ type dashboard struct {
 	}
 }
 
-// TestDashboard checks each query of the dashboard against a scrape of a run.
-func TestDashboard(t *testing.T) {
+func TestDashboard_QueriesUseExportedMetrics(t *testing.T) {
 	t.Parallel()
 	text, err := os.ReadFile("../../../deploy/grafana/paymentd.json")
 	require.NoError(t, err)
@@ -180,9 +179,9 @@ type ruleTests struct {
 	}
 }
 
-// TestAlerts: each rule asks for what is exported, has a test that fires and one that does not, and
-// a section that says what to do.
-func TestAlerts(t *testing.T) {
+// Each rule uses exported metrics, has a test in which it fires and one in which it does not, and a section
+// of the documentation.
+func TestAlerts_AreTestedAndDocumented(t *testing.T) {
 	t.Parallel()
 	var r rules
 	read(t, "../../../deploy/prometheus/paymentd.rules.yml", &r)

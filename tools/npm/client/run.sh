@@ -1,6 +1,6 @@
 #!/bin/sh
-# Makes a TypeScript client of openapi.yaml, and runs pay.test.ts with it against the service
-# in $1, on a file and its sandbox. It is run by tools/npm.sh.
+# Generates a TypeScript client from openapi.yaml, and runs pay.test.ts with it against the binary $1, on
+# SQLite and the sandbox. tools/npm.sh runs it.
 set -eu
 
 paymentd=$PWD/$1

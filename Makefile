@@ -205,8 +205,9 @@ verify/openapi: # openapi.yaml passes a strict linter, and the page at /docs is 
 	tools/npm.sh tools/npm/check.sh
 
 .PHONY: verify/modules
-verify/modules: # go mod tidy changes nothing in any module
+verify/modules: # go mod tidy changes nothing in any module, and CONTRIBUTING.md lists the dependencies
 	for module in $(MODULES) tools; do GOWORK=off go -C $$module mod tidy -diff || exit 1; done
+	tools/dependencies.sh
 
 .PHONY: verify/format
 verify/format: # make fmt changes nothing

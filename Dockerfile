@@ -18,6 +18,7 @@ FROM modules AS tests
 COPY tools/provision.sh tools/
 RUN tools/provision.sh && rm -rf /var/lib/apt/lists/*
 COPY . .
+RUN go mod download
 CMD ["make", "test"]
 
 # Only what is compiled is copied, so that other changes leave the layers as they are. Most of

@@ -7,14 +7,11 @@ replace paymentd => ../..
 require (
 	github.com/anishathalye/porcupine v1.3.1
 	github.com/stretchr/testify v1.12.1
-)
-
-require (
-	github.com/failsafe-go/failsafe-go v0.9.8 // indirect
-	go.yaml.in/yaml/v3 v3.0.5 // indirect
+	paymentd v0.0.0
 )
 
 require (
 	github.com/bits-and-blooms/bitset v1.24.4 // indirect
-	paymentd v0.0.0
+	github.com/failsafe-go/failsafe-go v0.9.8 // indirect
+	go.yaml.in/yaml/v3 v3.0.5 // indirect
 )

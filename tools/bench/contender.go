@@ -57,7 +57,7 @@ func (s *system) baseline(name, database string) *contender {
 			switch name {
 			case textbook:
 				setConns(db, textbookConnections)
-				return newTextbookPayer(ctx, db, gateway, clients)
+				return newTextbookPayer(ctx, db, gateway, clients), nil
 			case batched:
 				setConns(db, 2*s.options.Flushers)
 				return newBatchedPayer(db, gateway, s.options.Flushers), nil
@@ -161,13 +161,6 @@ func (a audit) check() error {
 		return fmt.Errorf("%s: %d charges in the ledger, but %d payments succeeded", a.Contender, a.Charges, a.Succeeded)
 	}
 	return nil
-}
-
-func (a audit) verdict() string {
-	if err := a.check(); err != nil {
-		return "WRONG: " + err.Error()
-	}
-	return "consistent"
 }
 
 // check returns the first error of the audits.

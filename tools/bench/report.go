@@ -215,8 +215,12 @@ func (f *report) write(w io.Writer, asJSON bool) error {
 	}
 	_, _ = fmt.Fprintln(t)
 	for _, a := range f.Audits {
+		verdict := "consistent"
+		if err := a.check(); err != nil {
+			verdict = "WRONG: " + err.Error()
+		}
 		_, _ = fmt.Fprintf(t, "%s, gateway %s: %d paid, %d errors; %d succeeded in the table; %d charges of %d orders in the ledger: %s\n",
-			a.Contender, a.Gateway, a.Paid, a.Errors, a.Succeeded, a.Charges, a.Charged, a.verdict())
+			a.Contender, a.Gateway, a.Paid, a.Errors, a.Succeeded, a.Charges, a.Charged, verdict)
 	}
 	return t.Flush()
 }

@@ -45,18 +45,6 @@ func (h *harness) specials(ctx context.Context, found *report) error {
 	return nil
 }
 
-// with starts a system with the first protocol of the options, calls do, and stops it.
-func (h *harness) with(ctx context.Context, c setup, do func(*system) error) error {
-	if c.protocol == "" {
-		c.protocol = h.options.Gateway[0]
-	}
-	s, err := h.newSystem(ctx, c)
-	if err != nil {
-		return err
-	}
-	return errors.Join(do(s), s.stop())
-}
-
 // hotOrder counts the statements while a thousand clients wait for the payment of one order.
 func (h *harness) hotOrder(ctx context.Context, found *report) error {
 	return h.with(ctx, setup{name: "hot", latency: hotLatency}, func(s *system) error {
@@ -243,7 +231,7 @@ func (h *harness) everything(ctx context.Context, found *report) error {
 	return h.with(ctx, setup{name: "everything_on", full: true}, func(on *system) error {
 		return h.with(ctx, setup{name: "everything_off"}, func(off *system) error {
 			contenders := []*contender{on.service("on"), off.service("off")}
-			before := h.collector.bytes.Load()
+			before := h.traceBytes.Load()
 			s := section{Title: "API keys, limits, metrics scraped every second and traces of 10 %: on, beside off"}
 			for _, clients := range everythingClients {
 				r, err := h.rounds(ctx, clients, on, contenders...)
@@ -253,7 +241,7 @@ func (h *harness) everything(ctx context.Context, found *report) error {
 				s.Rows = append(s.Rows, r)
 			}
 			s.Figures = []figure{
-				{"scrapes", float64(on.scrapes.Load()), ""}, {"traces", float64(h.collector.bytes.Load() - before), "B"},
+				{"scrapes", float64(on.scrapes.Load()), ""}, {"traces", float64(h.traceBytes.Load() - before), "B"},
 			}
 			found.Sections = append(found.Sections, s)
 			return found.audit(ctx, contenders...)

@@ -4,10 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io"
 	"maps"
-	"net"
-	"net/http"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -41,63 +38,66 @@ type system struct {
 	*harness
 	setup
 
-	gateway *process.Process
-	replica *process.Process
-	debug   string // URL of the profiles and the memory statistics
-	apiKey  string // empty if none is needed
-	scrapes atomic.Int32
-	stopped context.CancelFunc
+	gateway      *process.Process
+	replica      *process.Process
+	debug        string // URL of the profiles and the memory statistics
+	apiKey       string // empty if none is needed
+	scrapes      atomic.Int32
+	stopScraping context.CancelFunc
 }
 
-// newSystem starts a gateway, and a replica on a new database of the server.
-func (h *harness) newSystem(ctx context.Context, c setup) (s *system, err error) {
-	s = &system{harness: h, setup: c}
-	defer func() {
-		if err != nil {
-			err = errors.Join(err, s.stop())
-		}
-	}()
+// with starts a gateway and a replica, calls do, and stops them.
+func (h *harness) with(ctx context.Context, c setup, do func(*system) error) error {
+	if c.protocol == "" {
+		c.protocol = h.options.Gateway[0]
+	}
+	s := &system{harness: h, setup: c}
+	err := s.start(ctx)
+	if err == nil {
+		err = do(s)
+	}
+	return errors.Join(err, s.stop())
+}
+
+func (s *system) start(ctx context.Context) (err error) {
 	if s.database == "" {
-		if s.database, err = h.server.CreateDatabase(ctx, c.name); err != nil {
-			return nil, err
+		if s.database, err = s.server.CreateDatabase(ctx, s.name); err != nil {
+			return err
 		}
 	}
 	if err := s.startGateway(ctx); err != nil {
-		return nil, err
+		return err
 	}
-	if err := s.startReplica(ctx); err != nil {
-		return nil, err
-	}
-	if !c.full {
-		return s, nil
+	if err := s.startReplica(ctx); err != nil || !s.full {
+		return err
 	}
 	if err := s.createKey(ctx); err != nil {
-		return nil, fmt.Errorf("create an API key: %w", err)
+		return fmt.Errorf("create an API key: %w", err)
 	}
 	scraping, stop := context.WithCancel(ctx)
-	s.stopped = stop
+	s.stopScraping = stop
 	go s.scrape(scraping)
-	return s, nil
+	return nil
 }
 
-// start starts a process on an address of its own, with its ready path.
-func (s *system) start(ctx context.Context, name, scheme, ready string, c process.Config) (*process.Process, error) {
-	c.Folder = filepath.Join(s.folder, name+"-"+strings.ReplaceAll(c.URL, ":", "-"))
-	if err := os.MkdirAll(c.Folder, 0o700); err != nil {
+// run starts a process on a free address, in a folder of its own, and waits until it is ready.
+func (s *system) run(ctx context.Context, name, scheme, ready string, config func(addr string) process.Config) (*process.Process, error) {
+	addr, err := process.FreeAddress(ctx)
+	if err != nil {
 		return nil, err
 	}
-	c.URL = scheme + "://" + c.URL
+	c := config(addr)
+	c.URL = scheme + "://" + addr
+	if c.Folder, err = os.MkdirTemp(s.folder, name+"-"); err != nil {
+		return nil, err
+	}
 	p, err := process.Start(c)
 	if err != nil {
 		return nil, err
 	}
 	ctx, cancel := context.WithTimeout(ctx, readyLimit)
 	defer cancel()
-	if err := p.WaitReady(ctx, ready); err != nil {
-		p.Kill()
-		return nil, err
-	}
-	return p, nil
+	return p, p.WaitReady(ctx, ready)
 }
 
 func (s *system) startGateway(ctx context.Context) error {
@@ -105,37 +105,29 @@ func (s *system) startGateway(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	addr, err := process.FreeAddress(ctx)
-	if err != nil {
-		return err
-	}
 	scheme := "https"
 	if s.protocol == plain {
 		scheme = "http"
 	}
-	s.gateway, err = s.start(ctx, "gateway", scheme, "/healthz", process.Config{
-		Binary: self, Args: []string{gatewayCommand, addr, s.latency.String(), s.protocol, s.certFile, s.keyFile}, URL: addr,
+	s.gateway, err = s.run(ctx, "gateway", scheme, "/healthz", func(addr string) process.Config {
+		return process.Config{Binary: self, Args: []string{gatewayCommand, addr, s.latency.String(), s.protocol, s.certFile, s.keyFile}}
 	})
 	return err
 }
 
 func (s *system) startReplica(ctx context.Context) error {
-	addr, err := process.FreeAddress(ctx)
-	if err != nil {
-		return err
-	}
 	profiles, err := process.FreeAddress(ctx)
 	if err != nil {
 		return err
 	}
+	s.debug = "http://" + profiles + "/debug"
 	env := map[string]string{
-		"PAYMENTD_ADDR": addr, "PAYMENTD_PPROF_ADDR": profiles,
-		"PAYMENTD_DATABASE": s.database, "PAYMENTD_GATEWAY": s.gateway.URL,
+		"PAYMENTD_PPROF_ADDR": profiles, "PAYMENTD_DATABASE": s.database, "PAYMENTD_GATEWAY": s.gateway.URL,
 		"SSL_CERT_FILE": filepath.Join(s.folder, process.AuthorityFile),
 	}
 	if s.full {
 		env["PAYMENTD_LIMIT_PER_KEY"], env["PAYMENTD_LIMIT_PER_ADDRESS"] = unlimited, unlimited
-		env["PAYMENTD_TRACES"] = s.collector.url
+		env["PAYMENTD_TRACES"] = s.collector.URL
 		env["OTEL_TRACES_SAMPLER"], env["OTEL_TRACES_SAMPLER_ARG"] = "traceidratio", sampled
 	}
 	maps.Copy(env, s.env)
@@ -143,9 +135,9 @@ func (s *system) startReplica(ctx context.Context) error {
 		name, value, _ := strings.Cut(set, "=")
 		env[name] = value
 	}
-	s.debug = "http://" + profiles + "/debug"
-	s.replica, err = s.start(ctx, "replica", "http", "/readyz", process.Config{
-		Binary: s.binary, Args: []string{"serve"}, URL: addr, Env: env,
+	s.replica, err = s.run(ctx, "replica", "http", "/readyz", func(addr string) process.Config {
+		env["PAYMENTD_ADDR"] = addr
+		return process.Config{Binary: s.binary, Args: []string{"serve"}, Env: env}
 	})
 	return err
 }
@@ -180,8 +172,8 @@ func (s *system) scrape(ctx context.Context) {
 
 // stop stops the replica and the gateway.
 func (s *system) stop() (err error) {
-	if s.stopped != nil {
-		s.stopped()
+	if s.stopScraping != nil {
+		s.stopScraping()
 	}
 	if s.replica != nil {
 		err = s.replica.Stop(stopLimit)
@@ -190,26 +182,4 @@ func (s *system) stop() (err error) {
 		err = errors.Join(err, s.gateway.Stop(stopLimit))
 	}
 	return err
-}
-
-// collector receives traces by OTLP over HTTP. It discards them unread, because it shares the
-// processors with what is measured.
-type collector struct {
-	url    string
-	server *http.Server
-	bytes  atomic.Int64
-}
-
-func newCollector(ctx context.Context) (*collector, error) {
-	l, err := new(net.ListenConfig).Listen(ctx, "tcp", "127.0.0.1:0")
-	if err != nil {
-		return nil, fmt.Errorf("listen for traces: %w", err)
-	}
-	c := &collector{url: "http://" + l.Addr().String()}
-	c.server = &http.Server{ReadHeaderTimeout: readyLimit, Handler: http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
-		n, _ := io.Copy(io.Discard, r.Body)
-		c.bytes.Add(n)
-	})}
-	go func() { _ = c.server.Serve(l) }()
-	return c, nil
 }

@@ -4,12 +4,11 @@ import (
 	"context"
 	"database/sql"
 	"encoding/json"
-	"errors"
 	"fmt"
 	"net"
 	"net/http"
+	"net/http/httptest"
 	"sync/atomic"
-	"time"
 )
 
 const textbookConnections = 10 // a usual default of connection pools
@@ -21,26 +20,19 @@ type textbookPayer struct {
 
 	db      *sql.DB
 	gateway *gatewayClient
-	server  *http.Server
+	server  *httptest.Server
 	cancel  context.CancelFunc
 	aborted atomic.Bool
 }
 
-func newTextbookPayer(ctx context.Context, db *sql.DB, gateway *gatewayClient, clients int) (*textbookPayer, error) {
-	l, err := new(net.ListenConfig).Listen(ctx, "tcp", "127.0.0.1:0")
-	if err != nil {
-		return nil, fmt.Errorf("serve the textbook service: %w", err)
-	}
+func newTextbookPayer(ctx context.Context, db *sql.DB, gateway *gatewayClient, clients int) *textbookPayer {
 	ctx, cancel := context.WithCancel(ctx)
-	p := &textbookPayer{
-		httpPayer: newHTTPPayer("http://"+l.Addr().String(), "", clients), db: db, gateway: gateway, cancel: cancel,
-	}
-	p.server = &http.Server{
-		Handler: http.HandlerFunc(p.serve), ReadHeaderTimeout: time.Minute,
-		BaseContext: func(net.Listener) context.Context { return ctx },
-	}
-	go func() { _ = p.server.Serve(l) }() // until close
-	return p, nil
+	p := &textbookPayer{db: db, gateway: gateway, cancel: cancel}
+	p.server = httptest.NewUnstartedServer(http.HandlerFunc(p.serve))
+	p.server.Config.BaseContext = func(net.Listener) context.Context { return ctx }
+	p.server.Start()
+	p.httpPayer = newHTTPPayer(p.server.URL, "", clients)
+	return p
 }
 
 func (p *textbookPayer) serve(w http.ResponseWriter, r *http.Request) {
@@ -105,7 +97,8 @@ func (p *textbookPayer) abort() {
 }
 
 func (p *textbookPayer) close() error {
-	err := errors.Join(p.httpPayer.close(), p.server.Close())
+	p.client.CloseIdleConnections()
+	p.server.Close()
 	p.gateway.transport.CloseIdleConnections()
-	return errors.Join(err, p.db.Close())
+	return p.db.Close()
 }

@@ -46,7 +46,7 @@ func spanOf(s sdk.ReadOnlySpan) span {
 		found.parent = s.Parent().SpanID().String()
 	}
 	for _, a := range s.Attributes() {
-		found.attributes[string(a.Key)] = a.Value.Emit()
+		found.attributes[string(a.Key)] = a.Value.String()
 	}
 	for _, a := range s.Resource().Attributes() {
 		if a.Key == "service.instance.id" {

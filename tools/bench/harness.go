@@ -74,7 +74,8 @@ func newHarness(ctx context.Context, o options, progress io.Writer) (h *harness,
 		h.traceBytes.Add(n)
 	}))
 	h.say("starting a database server")
-	return h, h.startServer(ctx)
+	err = h.startServer(ctx)
+	return h, err
 }
 
 func (h *harness) say(format string, values ...any) {
@@ -177,14 +178,14 @@ func execute(ctx context.Context, databaseURL string, statements ...string) (err
 }
 
 // get returns the body of a response with status 200. It sends the API key unless that is empty.
-func get(ctx context.Context, url, apiKey string) (string, error) {
+func get(ctx context.Context, address, apiKey string) (string, error) {
 	var headers []string
 	if apiKey != "" {
 		headers = []string{"Authorization", "Bearer " + apiKey}
 	}
-	a := apptest.Get(ctx, url, "", headers...)
+	a := apptest.Get(ctx, address, "", headers...)
 	if a.Err == nil && a.Code != http.StatusOK {
-		a.Err = fmt.Errorf("GET %s: status %d", url, a.Code)
+		a.Err = fmt.Errorf("GET %s: status %d", address, a.Code)
 	}
 	return a.Raw, a.Err
 }

@@ -90,7 +90,7 @@ func TestClosedLoop_EndsWithItsContext(t *testing.T) {
 	})
 }
 
-func TestBurst_PaysOncePerClient(t *testing.T) {
+func TestBurst_PaysForEachClient(t *testing.T) {
 	t.Parallel()
 
 	synctest.Test(t, func(t *testing.T) {

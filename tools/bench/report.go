@@ -265,13 +265,13 @@ func (s section) write(w io.Writer) {
 		}
 	}
 	if len(s.Rows) > 0 {
-		titles := ""
+		var titles strings.Builder
 		for _, c := range usageColumns {
-			titles += c.title + "\t"
+			titles.WriteString(c.title + "\t")
 		}
 		_, _ = fmt.Fprintf(w, "clients\tgateway\tcontender\tpayments/s\tratio\tp50 ms\tp99 ms\tp99.9 ms\tpeak MB\terrors\t\n%s\n"+
 			"Per payment, with the processor time of each process; and the processors that all of these, and all other processes, keep busy\n\n"+
-			"clients\tgateway\tcontender\t%s\n%s%s", speed.String(), titles, usage.String(), errs.String())
+			"clients\tgateway\tcontender\t%s\n%s%s", speed.String(), titles.String(), usage.String(), errs.String())
 	}
 	for _, f := range s.Figures {
 		_, _ = fmt.Fprintf(w, "%s: %.1f %s\n", f.Name, f.Value, f.Unit)

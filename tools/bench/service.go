@@ -48,7 +48,8 @@ func newHTTPPayer(url, apiKey string, clients int) *httpPayer {
 
 func (p *httpPayer) pay(_ context.Context, client int, order string) error {
 	request, response := &p.requests[client], &p.responses[client]
-	body := append(request.Body()[:0], `{"order_id":`...)
+	body := request.Body()[:0]
+	body = append(body, `{"order_id":`...)
 	body = strconv.AppendQuote(body, order)
 	body = append(body, `,"amount":`+amount+`}`...)
 	request.SetBodyRaw(body)

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"path/filepath"
+	"strconv"
 	"time"
 )
 
@@ -71,8 +72,10 @@ func (h *harness) hotOrder(ctx context.Context, found *report) error {
 		found.Sections = append(found.Sections, section{
 			Title: fmt.Sprintf("%d clients wait for one order", hotClients),
 			Figures: []figure{
-				{"statements while they wait", waiting, "a second"}, {"statements without clients", idle, "a second"},
-				{"responses with the transaction", float64(got.paid), ""}, {"errors", float64(got.errors), ""},
+				{"statements while they wait", waiting, "a second"},
+				{"statements without clients", idle, "a second"},
+				{"responses with the transaction", float64(got.paid), ""},
+				{"errors", float64(got.errors), ""},
 				{"charges", float64(charges), ""},
 			},
 		})
@@ -98,7 +101,7 @@ func (h *harness) memory(ctx context.Context, found *report) error {
 			return err
 		}
 	}
-	few := setup{name: "few", latency: memoryLatency, env: map[string]string{"PAYMENTD_DATABASE_CONNECTIONS": fmt.Sprint(fewConns)}}
+	few := setup{name: "few", latency: memoryLatency, env: map[string]string{"PAYMENTD_DATABASE_CONNECTIONS": strconv.Itoa(fewConns)}}
 	return h.with(ctx, few, func(s *system) error {
 		c := s.service(paymentd)
 		took, err := c.burst(ctx, memoryClients)

@@ -97,7 +97,8 @@ func (s *system) run(ctx context.Context, name, scheme, ready string, config fun
 	}
 	ctx, cancel := context.WithTimeout(ctx, readyLimit)
 	defer cancel()
-	return p, p.WaitReady(ctx, ready)
+	err = p.WaitReady(ctx, ready)
+	return p, err
 }
 
 func (s *system) startGateway(ctx context.Context) error {

@@ -39,7 +39,7 @@ const (
 
 func TestMain(m *testing.M) { os.Exit(mysqltest.Main(m).Run()) }
 
-func TestChaos_EveryOrderIsChargedOnce(t *testing.T) {
+func TestChaos_OrdersAreNotChargedTwice(t *testing.T) {
 	t.Parallel()
 	if *seed == 0 {
 		*seed = rand.Uint64()

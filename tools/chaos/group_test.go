@@ -16,13 +16,13 @@ import (
 	"paymentd/core/simulation/history"
 )
 
-// TestGroup_FailoverChargesOnce runs the service on three servers in Group Replication, by way of a
+// TestGroup_FailoverDoesNotChargeTwice runs the service on three servers in Group Replication, by way of a
 // router, while clients pay. Alternately the primary is killed during commits and rejoins the group, and
 // another node is made the primary, which leaves the service connected to a read-only server.
 //
 //	make chaos/group
-func TestGroup_FailoverChargesOnce(t *testing.T) { //nolint:paralleltest // its servers need the whole machine
-	chooseSeed(t, "TestGroup_FailoverChargesOnce")
+func TestGroup_FailoverDoesNotChargeTwice(t *testing.T) { //nolint:paralleltest // its servers need the whole machine
+	chooseSeed(t, "TestGroup_FailoverDoesNotChargeTwice")
 	g := newGroup(t)
 	route := newRouter(t, g)
 	w := newService(t, []string{route.url(), route.url(), route.url()})
@@ -53,10 +53,10 @@ type failovers struct {
 	refused                                   int
 }
 
-// TestMultiPrimary_ConflictsChargeOnce runs each replica on a node of its own, and all nodes accept
+// TestMultiPrimary_ConflictsDoNotChargeTwice runs each replica on a node of its own, and all nodes accept
 // writes: claims of one order on two nodes conflict at COMMIT. Nodes are killed during commits, and rejoin.
-func TestMultiPrimary_ConflictsChargeOnce(t *testing.T) { //nolint:paralleltest // its servers need the whole machine
-	chooseSeed(t, "TestMultiPrimary_ConflictsChargeOnce")
+func TestMultiPrimary_ConflictsDoNotChargeTwice(t *testing.T) { //nolint:paralleltest // its servers need the whole machine
+	chooseSeed(t, "TestMultiPrimary_ConflictsDoNotChargeTwice")
 	g := newGroup(t)
 	var urls []string
 	for _, n := range g.nodes {

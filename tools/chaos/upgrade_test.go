@@ -22,11 +22,11 @@ import (
 // previousVariable names the path of the binary of the previous version.
 const previousVariable = "PREVIOUS_PAYMENTD"
 
-// TestRollingUpgrade_EveryOrderIsChargedOnce runs the previous version beside this one, on one database
+// TestRollingUpgrade_OrdersAreNotChargedTwice runs the previous version beside this one, on one database
 // and under load: an upgrade, a rollback, and an upgrade again.
 //
 //	make test/upgrade
-func TestRollingUpgrade_EveryOrderIsChargedOnce(t *testing.T) {
+func TestRollingUpgrade_OrdersAreNotChargedTwice(t *testing.T) {
 	t.Parallel()
 	previous := os.Getenv(previousVariable)
 	require.FileExists(t, previous, "%s is not the path of a binary: run `make test/upgrade`, which builds one", previousVariable)

@@ -163,7 +163,7 @@ func (s *shop) requireImported(t *testing.T, database string, missing int) {
 	}
 }
 
-// TestRestore loses a server under load, and restores it in each way that docs/operations.md describes, with the
+// TestRestore loses a server under load, and restores it in each way that docs/backup.md describes, with the
 // tools of the server.
 func TestRestore(t *testing.T) {
 	t.Parallel()

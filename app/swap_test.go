@@ -42,16 +42,16 @@ func TestSwapGateway(t *testing.T) {
 	require.Len(t, gateway.Attempts(), 1)
 }
 
-// TestReadme_HasTheSwapTest compares the copy of the test above in the README.
-func TestReadme_HasTheSwapTest(t *testing.T) {
+// TestContributing_HasTheSwapTest compares the copy of the test above in CONTRIBUTING.md.
+func TestContributing_HasTheSwapTest(t *testing.T) {
 	t.Parallel()
 
 	code, err := os.ReadFile("swap_test.go")
 	require.NoError(t, err)
-	readme, err := os.ReadFile("../README.md")
+	contributing, err := os.ReadFile("../CONTRIBUTING.md")
 	require.NoError(t, err)
 	_, swap, found := strings.Cut(string(code), "func TestSwapGateway")
 	require.True(t, found)
 	swap, _, _ = strings.Cut(swap, "\n}\n")
-	require.Contains(t, string(readme), "func TestSwapGateway"+swap)
+	require.Contains(t, string(contributing), "func TestSwapGateway"+swap)
 }

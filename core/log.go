@@ -8,7 +8,7 @@ import (
 	"paymentd/core/payment"
 )
 
-// The log lines that several callers share, or that need a decision. docs/operations.md lists the
+// The log lines that several callers share, or that need a decision. docs/monitoring.md lists the
 // warnings and errors.
 
 func (s *Service) logClaimedAgain(p *payment.Payment) {

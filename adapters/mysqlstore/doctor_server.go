@@ -10,7 +10,7 @@ import (
 	"paymentd/internal/doctor"
 )
 
-// The checks of a server, in the order of docs/operations.md. The meaning of a setting is from the
+// The checks of a server, in the order of docs/install.md. The meaning of a setting is from the
 // manuals of MySQL ("InnoDB Startup Options and System Variables", "Binary Logging Options and
 // Variables") and of MariaDB ("InnoDB System Variables").
 
@@ -22,7 +22,7 @@ func versions(v server) []doctor.Finding {
 	number := versionNumber.FindStringSubmatch(strings.TrimPrefix(v.version, "5.5.5-")) // MariaDB's prefix in the replication protocol
 	if number == nil {
 		return one(doctor.Of(check, v.version, false, doctor.Warn,
-			"This server is not known. Run the tests of docs/operations.md, \"Another cluster\", on it first."))
+			"This server is not known. Run the tests of docs/mysql.md, \"Another cluster\", on it first."))
 	}
 	major, _ := strconv.Atoi(number[1])
 	minor, _ := strconv.Atoi(number[2])
@@ -31,10 +31,10 @@ func versions(v server) []doctor.Finding {
 	case "tidb":
 		return one(doctor.Of(check, v.version, false, doctor.Warn,
 			"TiDB accepts SKIP LOCKED and ignores it: workers of the queue conflict, which is safe but logs errors. It was "+
-				"not tested; read docs/operations.md, \"Engines that speak the protocol\"."))
+				"not tested; read docs/mysql.md, \"Engines that speak the protocol\"."))
 	case "vitess":
 		return one(doctor.Of(check, v.version, false, doctor.Warn,
-			"Vitess was not tested; read docs/operations.md, \"Engines that speak the protocol\"."))
+			"Vitess was not tested; read docs/mysql.md, \"Engines that speak the protocol\"."))
 	case "mariadb":
 		return one(checkVersion(v.version, atLeast(10, 11), atLeast(10, 6), "MariaDB 10.11"))
 	}
@@ -85,7 +85,7 @@ func durability(v server) (found []doctor.Finding) {
 	} else {
 		found = append(found, doctor.Of("log_bin", "OFF", false, doctor.Warn,
 			"Enable the binary log (with sync_binlog=1) and store it apart from the data: with a backup alone, later "+
-				"payments can only be found at the gateway. See docs/operations.md, \"Backup and restore\"."))
+				"payments can only be found at the gateway. See docs/backup.md."))
 	}
 	if method := v.variables["innodb_flush_method"]; method != "" {
 		found = append(found, flushMethod(method))

@@ -41,13 +41,13 @@ func findings(t *testing.T, databaseURL string, replicas int) map[string]doctor.
 	t.Helper()
 	payments, err := mysqlstore.Open(databaseURL, mysqlstore.Options{})
 	require.NoError(t, err)
-	docs, err := os.ReadFile("../../docs/operations.md")
+	docs, err := os.ReadFile("../../docs/install.md")
 	require.NoError(t, err)
 	found := make(map[string]doctor.Finding)
 	for _, f := range payments.Doctor(t.Context(), replicas) {
 		require.NotContains(t, found, f.Check, "two findings with one name")
 		require.NotEmpty(t, f.Found, f.Check)
-		require.Contains(t, string(docs), "`"+f.Check+"`", "a check that is missing in docs/operations.md")
+		require.Contains(t, string(docs), "`"+f.Check+"`", "a check that is missing in docs/install.md")
 		require.Equal(t, f.Level == doctor.OK, f.Advice == "", "%+v", f)
 		found[f.Check] = f
 	}

@@ -14,13 +14,13 @@ import (
 // findingsOf returns the findings about a file, by the name of the check.
 func findingsOf(t *testing.T, s *Payments, replicas int) map[string]doctor.Finding {
 	t.Helper()
-	docs, err := os.ReadFile("../../docs/operations.md")
+	docs, err := os.ReadFile("../../docs/install.md")
 	require.NoError(t, err)
 	found := make(map[string]doctor.Finding)
 	for _, f := range s.Doctor(t.Context(), replicas) {
 		require.NotContains(t, found, f.Check, "two findings with one name")
 		require.NotEmpty(t, f.Found, f.Check)
-		require.Contains(t, string(docs), "`"+f.Check+"`", "a check that is missing in docs/operations.md")
+		require.Contains(t, string(docs), "`"+f.Check+"`", "a check that is missing in docs/install.md")
 		require.Equal(t, f.Level == doctor.OK, f.Advice == "", "%+v", f)
 		found[f.Check] = f
 	}

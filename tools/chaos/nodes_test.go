@@ -32,7 +32,7 @@ const (
 	askLimit  = time.Second // of the query for the primary
 
 	groupUser   = "member"  // of the replication between members
-	serviceUser = "service" // has the rights that docs/operations.md asks for
+	serviceUser = "service" // has the rights that docs/mysql.md asks for
 	password    = "of the test"
 )
 

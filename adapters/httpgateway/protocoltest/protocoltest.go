@@ -27,7 +27,7 @@ type Server struct {
 // markHeader is the header that marks an answer as the gateway's own.
 const markHeader = "Idempotency-Key"
 
-// Run checks that a server implements the gateway protocol as the README defines it, and in
+// Run checks that a server implements the gateway protocol (docs/gateway-protocol.md), and in
 // particular that each of its own answers is marked. Keys and order ids are random.
 func Run(t *testing.T, open func(t testing.TB) Server) {
 	t.Helper()

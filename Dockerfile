@@ -3,8 +3,8 @@
 #	docker build -t paymentd .
 #	docker run -p 127.0.0.1:3000:3000 -v paymentd:/data -e PAYMENTD_API_KEYS=… -e PAYMENTD_GATEWAY=sandbox: paymentd
 #
-# Images are named by their tags. Which digest a tag has is to be seen only by who pulls it: pin it there, as
-# golang:1.26-bookworm@sha256:…, after `docker pull` and `docker images --digests`.
+# Images are named by their tags, because a tag's digest is only known after a pull. To pin one, run `docker pull`
+# and `docker images --digests`, and write golang:1.26-bookworm@sha256:…
 #
 # No RUN --mount and no syntax line: builders without BuildKit build it as well.
 
@@ -43,9 +43,9 @@ COPY --from=build /etc/ssl/certs/ca-certificates.crt /etc/ssl/certs/
 COPY --from=build --chown=65532:65532 /data /data
 COPY --from=build /src/bin/paymentd /usr/bin/paymentd
 
-# A number, as there is no /etc/passwd: one that no system gives to anybody else.
+# A number, because there is no /etc/passwd; no system assigns this one to another user.
 USER 65532:65532
-# Where the default database, and the sandbox's ledger, are.
+# The folder of the default database and of the sandbox's ledger.
 WORKDIR /data
 # Not a loopback address: the service does not start without an API key, such as of PAYMENTD_API_KEYS, nor
 # without PAYMENTD_GATEWAY.
@@ -53,7 +53,7 @@ ENV PAYMENTD_ADDR=0.0.0.0:3000
 # Nine tenths of a memory limit of 512 MiB. For a container with another limit, set nine tenths of that.
 ENV GOMEMLIMIT=460MiB
 EXPOSE 3000
-# Alive, not ready: what acts on this restarts the container, and that cures no database.
+# Alive, not ready: an orchestrator restarts the container on failure, which repairs no database.
 HEALTHCHECK --interval=10s --timeout=5s --start-period=1m \
 	CMD ["/usr/bin/paymentd", "health", "http://127.0.0.1:3000/healthz"]
 ENTRYPOINT ["/usr/bin/paymentd"]

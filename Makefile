@@ -179,7 +179,7 @@ bench/go: needs bin/withmysql ## run the Go benchmarks six times, for benchstat
 ## Checking
 
 .PHONY: verify
-verify: verify/generated verify/configuration verify/openapi verify/modules verify/format lint verify/canary verify/alerts verify/workflows ## run all checks that do not run the service
+verify: verify/generated verify/configuration verify/openapi verify/modules verify/format lint verify/canary verify/prose verify/docs verify/alerts verify/workflows ## run all checks that do not run the service
 
 .PHONY: lint
 lint: ## run go vet and the linter
@@ -217,6 +217,16 @@ verify/format: # make fmt changes nothing
 verify/canary: # the rules on imports can fail
 	tools/canary/canary.sh
 
+.PHONY: verify/prose
+verify/prose: # comments, errors, log lines and docs keep to "How we write" in CONTRIBUTING.md
+	@GOWORK=off go -C tools/prose mod tidy -diff
+	@tools/prose/prose.sh
+
+.PHONY: verify/docs
+verify/docs: # links lead somewhere, and docs/monitoring.md has the log lines of the code
+	@GOWORK=off go -C tools/prose test ./...
+	@GOWORK=off go -C tools/prose run . docs '$(CURDIR)'
+
 .PHONY: verify/alerts
 verify/alerts: # the tests of the alert rules pass, and promtool parses the queries of the dashboard
 	tools/alerts.sh
@@ -226,6 +236,13 @@ verify/workflows: # what GitHub runs is well-formed
 	$(TOOL) actionlint -shellcheck= -pyflakes=
 
 ## Writing
+
+# The folder whose comments `make prose/count` counts, such as a checkout of an older commit.
+FROM ?= $(CURDIR)
+
+.PHONY: prose/count
+prose/count: ## count writing habits per thousand comment lines
+	@GOWORK=off go -C tools/prose run . count '$(FROM)'
 
 .PHONY: generate
 generate: ## generate the queries of sql/, the types of openapi.yaml, and docs/configuration.md

@@ -50,9 +50,6 @@ func (c *archiveCommand) Run(ctx context.Context, s stdio) error {
 		if c.DryRun {
 			return c.count(ctx, s, r)
 		}
-		if err := file.prepare(); err != nil {
-			return err
-		}
 		done, err := c.archive(ctx, r, file)
 		_, printErr := fmt.Fprintf(s.stdout, "%d archived, %d left for the next run because they changed during this run\n", done.archived, done.left)
 		return errors.Join(err, printErr, printUnreadable(s, done.unreadable))

@@ -20,7 +20,7 @@ import (
 )
 
 // archiveFile is an append-only archive. It is created with its first lines, so that an existing file either
-// begins as an archive or is not one.
+// begins with a line of an archive or is not one.
 type archiveFile struct {
 	path string
 	file *os.File // nil until a new archive has its first lines
@@ -83,11 +83,14 @@ func (a *archiveFile) inspect(named fs.FileInfo) error {
 		return fmt.Errorf("the archive %s is being replaced: run the command again afterwards", a.path)
 	}
 	first, err := bufio.NewReaderSize(io.NewSectionReader(a.file, 0, maxArchiveLine), 64<<10).ReadBytes('\n')
-	torn := errors.Is(err, io.EOF)
 	switch {
-	case err != nil && !torn:
+	case err != nil && !errors.Is(err, io.EOF):
 		return fmt.Errorf("read the archive %s: %s", a.path, cause.Of(err))
-	case !isArchiveLine(first) && (!torn || !isTornLine(first) || len(first) < minTornFile || first[0] == 0):
+	case isArchiveLine(first):
+	case err != nil && isTornLine(first):
+		return config.InvalidFlag("to", "%s is not an archive of paymentd: its only line is unfinished, and may be another "+
+			"program's; name a new file, or remove this one if it is not needed", a.path)
+	default:
 		return config.InvalidFlag("to", "%s is not an archive of paymentd: name a new file, or one that 'paymentd archive' created", a.path)
 	}
 	if err := lockArchive(a.file); err != nil {
@@ -129,9 +132,6 @@ func (a *archiveFile) inspectEnd() error {
 // lineBegin begins each line: the first member of archivedPayment.
 const lineBegin = `{"order_id":"`
 
-// minTornFile is the length of a partial first line, in bytes, that identifies an archive.
-const minTornFile = len(`{"o`)
-
 // isTornLine reports whether a crash during the write of a line can have left this text: a part of a line,
 // followed by zeros for data that had not reached the disk.
 func isTornLine(text []byte) bool {
@@ -165,13 +165,20 @@ func lockArchive(file *os.File) error {
 	return err
 }
 
-// prepare repairs the end of an interrupted run: it truncates a partial line, whose payment is still in the
-// database, and terminates a whole line.
+// prepare repairs the end of an interrupted run before lines are added: it truncates a partial line, whose
+// payment is still in the database, and terminates a whole line. The file begins with a whole line of an
+// archive; if it has changed since that was read, prepare leaves it alone.
 func (a *archiveFile) prepare() error {
-	if a.file == nil || len(a.tail) == 0 {
+	if len(a.tail) == 0 {
 		return nil
 	}
-	var err error
+	info, err := a.file.Stat()
+	if err != nil {
+		return fmt.Errorf("read the archive %s: %s", a.path, cause.Of(err))
+	}
+	if info.Size() != a.size+int64(len(a.tail)) {
+		return fmt.Errorf("the archive %s has been changed by another program: stop that program, and run it again", a.path)
+	}
 	if isArchiveLine(a.tail) {
 		_, err = a.file.WriteString("\n")
 		a.size += int64(len(a.tail)) + 1
@@ -200,6 +207,9 @@ func (a *archiveFile) add(histories []ports.History) error {
 	}
 	if a.file == nil {
 		return a.create(lines.Bytes())
+	}
+	if err := a.prepare(); err != nil {
+		return err
 	}
 	if err := write(a.file, lines.Bytes()); err != nil {
 		// The disk may be full. If the partial lines cannot be truncated now, the next run truncates them.

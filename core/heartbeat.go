@@ -64,8 +64,8 @@ func (s *Service) checkPeers(ctx context.Context, m *monitor) {
 	}
 	for _, h := range m.observe(sent, time.Now(), heartbeats) {
 		released, err := s.payments.Release(ctx, h)
-		s.recordOutage(ctx, partHeartbeats, err)
 		if err != nil {
+			s.recordOutage(ctx, partReleases, err)
 			return // the next check repeats it
 		}
 		if released {
@@ -73,6 +73,7 @@ func (s *Service) checkPeers(ctx context.Context, m *monitor) {
 			s.wakeQueue()
 		}
 	}
+	s.recordOutage(ctx, partReleases, nil)
 }
 
 // monitor decides which other replicas' heartbeats have expired. An outage of the database must not

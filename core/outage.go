@@ -4,15 +4,23 @@ import (
 	"context"
 	"sync"
 	"time"
+
+	"paymentd/core/payment"
 )
 
-// The parts of the background work that detect an outage of the database independently.
+// The parts of the background work that detect an outage of the database independently. Reading and
+// claiming what is due are a part for each kind of work: see [partOf].
 const (
 	partQueue      = "queue"      // reads what is due
 	partClaims     = "claims"     // claims what is due
 	partHeartbeat  = "heartbeat"  // stores the heartbeat of this replica
-	partHeartbeats = "heartbeats" // reads the heartbeats of the other replicas, and releases claims
+	partHeartbeats = "heartbeats" // reads the heartbeats of the other replicas
+	partReleases   = "releases"   // releases the claims of the other replicas
 )
+
+// partOf is the part of one kind of work, because a success of one kind does not clear the failure of
+// another.
+func partOf(part string, work payment.Work) string { return part + ":" + string(work) }
 
 // outage is an outage of the database as the background work sees it. It begins when the first part
 // fails, and ends when no part does: a database that answers reads and refuses writes is one outage,

@@ -75,9 +75,9 @@ func (s *Service) claimDue(
 	ctx context.Context, policy payment.PickUpPolicy, limit int,
 ) ([]payment.Decision, time.Duration) {
 	in, some, err := s.payments.NextDue(ctx, policy)
-	s.recordOutage(ctx, partQueue, err)
+	s.recordOutage(ctx, partOf(partQueue, policy.Work), err)
 	if err == nil && (!some || in > 0) {
-		s.recordOutage(ctx, partClaims, nil) // there is nothing to claim
+		s.recordOutage(ctx, partOf(partClaims, policy.Work), nil) // there is nothing to claim
 	}
 	switch {
 	case err != nil:
@@ -89,7 +89,7 @@ func (s *Service) claimDue(
 	}
 	policy.Worker = time.Now()
 	due, err := s.payments.ClaimDue(ctx, policy, limit)
-	s.recordOutage(ctx, partClaims, err)
+	s.recordOutage(ctx, partOf(partClaims, policy.Work), err)
 	if err != nil {
 		return nil, s.Poll
 	}

@@ -26,6 +26,7 @@ func (s *Service) RunQueue(ctx context.Context) {
 	var loops sync.WaitGroup
 	defer loops.Wait()
 	loops.Go(func() { s.runHeartbeats(ctx) })
+	loops.Go(func() { s.runWriteChecks(ctx) })
 	loops.Go(func() { s.runSweep(ctx) })
 	for _, work := range works {
 		loops.Go(func() { s.runWork(ctx, work) })

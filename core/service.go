@@ -66,6 +66,7 @@ func New(
 			payment.WorkLookups: make(chan struct{}, 1),
 		},
 	}
+	s.writes.suspect = make(chan struct{}, 1)
 	s.payments = gatedPayments{payments, &s.writes}
 	s.flights = &flights{
 		timeout: s.Wait, stop: s.work.ctx.Done(), find: s.payments.Find, refuse: s.refuse,

@@ -24,6 +24,8 @@ type writable struct {
 	// refusal is why the database refuses writes although it answers; nil if it accepts them, or if
 	// that is unknown. It wraps ports.ErrNotWritable.
 	refusal error
+	// suspect requests a check at once; a send does not block.
+	suspect chan struct{}
 
 	checking  sync.Mutex // held during a check; guards the fields below
 	checkedAt time.Time
@@ -65,10 +67,46 @@ func (w *writable) record(err error) {
 	}
 }
 
-// recordRefusal records the error of a payment's write, if the database refuses writes.
+// recordRefusal records the error of a payment's write. If the database refuses writes, nothing more is
+// claimed; an error of an unknown kind has all writes tried at once.
 func (w *writable) recordRefusal(err error) {
-	if errors.Is(err, ports.ErrNotWritable) {
+	switch {
+	case err == nil:
+	case errors.Is(err, ports.ErrNotWritable):
 		w.record(err)
+	case errors.Is(err, ports.ErrUnavailable), errors.Is(err, ports.ErrInDoubt), errors.Is(err, payment.ErrFenced):
+	default:
+		select {
+		case w.suspect <- struct{}{}:
+		default: // a check is requested already
+		}
+	}
+}
+
+// runWriteChecks tries every kind of write once in a heartbeat timeout, and soon after a payment's write
+// failed for an unknown reason, because a table or a right may be lost that heartbeats do not need. It is
+// separate from the heartbeats, because a try may wait for locks.
+func (s *Service) runWriteChecks(ctx context.Context) {
+	for s.sleepUnlessStopped(ctx, checkPause) {
+		select {
+		case <-s.writes.suspect:
+		case <-time.After(s.HeartbeatTimeout - checkPause):
+		case <-s.work.ctx.Done():
+			return
+		case <-ctx.Done():
+			return
+		}
+		s.checkWrites(ctx)
+	}
+}
+
+// checkWrites tries every kind of write. Only a refusal counts: the heartbeats detect that the database is
+// unavailable, and that it accepts writes again.
+func (s *Service) checkWrites(ctx context.Context) {
+	limited, cancel := context.WithTimeout(ctx, s.HeartbeatTimeout)
+	defer cancel()
+	if err := s.payments.TryWrite(limited); errors.Is(err, ports.ErrNotWritable) {
+		s.writes.record(err)
 	}
 }
 
@@ -153,4 +191,22 @@ func (p gatedPayments) Settle(ctx context.Context, s payment.Settlement) error {
 	err := p.Payments.Settle(ctx, s)
 	p.writes.recordRefusal(err)
 	return err
+}
+
+// RecordLookup implements ports.Payments.
+func (p gatedPayments) RecordLookup(
+	ctx context.Context, r payment.LookupRecord,
+) (payment.Payment, payment.Verdict, error) {
+	looked, verdict, err := p.Payments.RecordLookup(ctx, r)
+	p.writes.recordRefusal(err)
+	return looked, verdict, err
+}
+
+// RecordApproval implements ports.Payments.
+func (p gatedPayments) RecordApproval(
+	ctx context.Context, a payment.Approval,
+) (payment.Payment, payment.Verdict, error) {
+	approved, verdict, err := p.Payments.RecordApproval(ctx, a)
+	p.writes.recordRefusal(err)
+	return approved, verdict, err
 }

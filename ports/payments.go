@@ -16,8 +16,8 @@ var (
 	// nothing.
 	ErrUnavailable = errors.New("the database is not available")
 	// ErrNotWritable: the repository answers, and refuses to store anything. It is read-only or full,
-	// the user has no right to write, or the file was replaced after it was opened. It wraps
-	// ErrUnavailable, and certainly nothing was written.
+	// the user has no right to write, a table is missing, or the file was replaced after it was opened.
+	// It wraps ErrUnavailable, and certainly nothing was written.
 	ErrNotWritable = fmt.Errorf("%w: it does not accept writes", ErrUnavailable)
 	// ErrInDoubt: the connection was lost at the commit. The change was written whole or not at all,
 	// and it is not known which.

@@ -34,10 +34,14 @@ func (s *Payments) TryWrite(ctx context.Context) error {
 	err := s.retry(ctx, ctx, func(waiting, using context.Context) error {
 		return s.onConn(waiting, using, tryWrite)
 	})
-	if err != nil {
-		return fmt.Errorf("try a write: %w", s.withReadOnlyReason(ctx, err))
+	if err == nil {
+		return nil
 	}
-	return nil
+	err = s.withReadOnlyReason(ctx, err)
+	if !errors.Is(err, ports.ErrUnavailable) && !errors.Is(err, ports.ErrInDoubt) {
+		err = fmt.Errorf("%w: %w", ports.ErrNotWritable, err) // no write works with this schema or setting
+	}
+	return fmt.Errorf("try a write: %w", err)
 }
 
 // withReadOnlyReason names the settings that make the server read-only, if that caused err. The driver
@@ -86,8 +90,11 @@ var denials = map[uint16]string{
 	1036: "the table is read-only",                        // ER_OPEN_AS_READONLY: MariaDB with innodb_read_only
 	1044: "this user has no right to the database",        // ER_DBACCESS_DENIED_ERROR
 	1114: "a table, or the disk, is full",                 // ER_RECORD_FILE_FULL
+	1049: "the database is missing",                       // ER_BAD_DB_ERROR
+	1054: "a column is missing",                           // ER_BAD_FIELD_ERROR
 	1142: "this user has no right to write there",         // ER_TABLEACCESS_DENIED_ERROR
 	1143: "this user has no right to write there",         // ER_COLUMNACCESS_DENIED_ERROR
+	1146: "a table is missing",                            // ER_NO_SUCH_TABLE
 	1227: "this user has no right to that",                // ER_SPECIFIC_ACCESS_DENIED_ERROR
 	1290: "the server is read-only",                       // ER_OPTION_PREVENTS_STATEMENT
 	1665: "binlog_format is STATEMENT",                    // ER_BINLOG_STMT_MODE_AND_ROW_ENGINE

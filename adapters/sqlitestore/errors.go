@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strings"
 
 	"modernc.org/sqlite"
 	sqlite3 "modernc.org/sqlite/lib"
@@ -45,7 +46,18 @@ func classify(err error) error {
 	if isTransient(err) || isContextError(err) {
 		return fmt.Errorf("%w: %w", ports.ErrUnavailable, err)
 	}
+	if lacksSchema(err) {
+		return fmt.Errorf("%w: a table or a column is missing: %w", ports.ErrNotWritable, err)
+	}
 	return err
+}
+
+// lacksSchema reports whether a table or a column that the statement names is missing. SQLite has no
+// result code of its own for that.
+func lacksSchema(err error) bool {
+	return result(err) == sqlite3.SQLITE_ERROR &&
+		(strings.Contains(err.Error(), "no such table") || strings.Contains(err.Error(), "no such column") ||
+			strings.Contains(err.Error(), "has no column named"))
 }
 
 // classifyCommit wraps the error of a COMMIT. SQLite reports that nothing was committed, but after an
@@ -73,7 +85,9 @@ func result(err error) int {
 
 // isTransientInMigration reports whether a migration may work later, when the file's permissions or
 // its disk's free space have changed.
-func isTransientInMigration(err error) bool { return errors.Is(classify(err), ports.ErrUnavailable) }
+func isTransientInMigration(err error) bool {
+	return errors.Is(classify(err), ports.ErrUnavailable) && !lacksSchema(err)
+}
 
 // coded is an error with a SQLite result code: the driver's *sqlite.Error.
 type coded interface {

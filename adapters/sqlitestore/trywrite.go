@@ -8,21 +8,36 @@ import (
 	"time"
 
 	"paymentd/adapters/sqlitestore/internal/queries"
+	"paymentd/ports"
 )
 
 // errUndo rolls back a change that worked.
 var errUndo = errors.New("the change is rolled back")
 
-// TryWrite implements ports.Payments. SQLite has no permissions per table, so one write shows them all.
+// TryWrite implements ports.Payments. SQLite has no permissions per table, but a table may be missing: there
+// is a write to each one. No payment has the order id of these writes.
 func (s *Payments) TryWrite(ctx context.Context) error {
 	err := s.write(ctx, func(ctx context.Context, q *queries.Queries, now time.Time) error {
 		if err := q.Heartbeat(ctx, queries.HeartbeatParams{Name: "paymentd-try-write", Now: now.UnixMicro()}); err != nil {
 			return err
 		}
+		for _, try := range []func() error{
+			func() error { return q.PutOffPayment(ctx, queries.PutOffPaymentParams{}) },
+			func() error { return q.DeleteAttempts(ctx, queries.DeleteAttemptsParams{}) },
+			func() error { return q.DeleteEvents(ctx, queries.DeleteEventsParams{}) },
+			func() error { return q.PutOffGatewayKey(ctx, queries.PutOffGatewayKeyParams{}) },
+		} {
+			if err := try(); err != nil {
+				return err
+			}
+		}
 		return errUndo
 	})
-	if errors.Is(err, errUndo) {
+	switch {
+	case errors.Is(err, errUndo):
 		return nil
+	case !errors.Is(err, ports.ErrUnavailable) && !errors.Is(err, ports.ErrInDoubt):
+		err = fmt.Errorf("%w: %w", ports.ErrNotWritable, err) // no write works with this schema
 	}
 	return fmt.Errorf("try a write: %w", err)
 }

@@ -1,0 +1,40 @@
+package mysqlstore_test
+
+import (
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"paymentd/adapters/mysqlstore"
+	"paymentd/ports"
+)
+
+// A table that a payment needs is missing: no payment may be charged, and a read that needs it is unavailable.
+func TestTryWrite_MissingTableIsNotWritable(t *testing.T) {
+	t.Parallel()
+	for _, table := range []string{"payments", "attempts", "events", "gateway_keys", "replicas"} {
+		t.Run(table, func(t *testing.T) {
+			t.Parallel()
+			databaseURL := migrated(t)
+			s := open(t, databaseURL, mysqlstore.Options{})
+			require.NoError(t, s.TryWrite(t.Context()))
+			_, _, err := s.Claim(t.Context(), request(t, "order-1"))
+			require.NoError(t, err)
+
+			db := raw(t, databaseURL)
+			execute(t, db, "ALTER TABLE "+table+" RENAME TO renamed")
+			err = s.TryWrite(t.Context())
+			require.ErrorIs(t, err, ports.ErrNotWritable)
+			require.ErrorContains(t, err, table)
+			if _, err = s.History(t.Context(), "order-1"); table != "replicas" {
+				require.ErrorIs(t, err, ports.ErrUnavailable)
+			}
+			if table == "payments" {
+				_, _, err = s.Claim(t.Context(), request(t, "order-2"))
+				require.ErrorIs(t, err, ports.ErrNotWritable)
+			}
+			execute(t, db, "ALTER TABLE renamed RENAME TO "+table)
+			require.NoError(t, s.TryWrite(t.Context()))
+		})
+	}
+}

@@ -253,3 +253,13 @@ func refusalOfRequest(ctx context.Context, err error) *refusal {
 	}
 	return refuse(problemInternal).withCause(err)
 }
+
+// readRefusal maps the error of a read that the database refuses: the sentence says nothing about charges.
+func readRefusal(err error) error {
+	var stored *payment.StoredRowError
+	if !errors.Is(err, ports.ErrNotWritable) || errors.As(err, &stored) {
+		return err
+	}
+	return refuse(problemNoDatabase).withSentence("the database refuses the service to read this; " +
+		"send the same request again later, and see the log of the service for the reason").withCause(err)
+}

@@ -29,7 +29,7 @@ func (a *api) list(c echo.Context) error {
 	}
 	page, err := a.processor.List(c.Request().Context(), query)
 	if err != nil {
-		return err
+		return readRefusal(err)
 	}
 	body := wire.PaymentList{Payments: []wire.Payment{}} // [] in JSON, not null
 	for _, p := range page.Payments {

@@ -31,7 +31,7 @@ func (a *api) lookUp(c echo.Context) error {
 		return refuse(problemMethod)
 	}
 	if err != nil {
-		return err
+		return readRefusal(err)
 	}
 	view := viewHistory(history)
 	infoOf(c).state, infoOf(c).attempts = history.Payment.State, len(view.Attempts)

@@ -56,6 +56,7 @@ func (s dueStore) PutOffKey(ctx context.Context, policy payment.PickUpPolicy, ke
 	return s.write(ctx, func(ctx context.Context, conn *sql.Conn) error {
 		return classifyCommit(queries.New(conn).PutOffGatewayKey(ctx, queries.PutOffGatewayKeyParams{
 			PutOffMicros: policy.Postponement().Microseconds(), OrderID: key.OrderID, GatewayKey: key.GatewayKey,
+			WithinMicros: within(policy),
 		}))
 	})
 }
@@ -100,4 +101,17 @@ func toKeyRow(id payment.OrderID, k payment.Key, text textMode) queries.PutGatew
 		DueAt: nullable(k.DueAt), Closed: k.Closed, ClosedAt: nullable(k.ClosedAt), WatchUntil: nullable(k.WatchUntil),
 		TransactionID: []byte(k.TransactionID),
 	}
+}
+
+// anyDueAhead reports whether work of this kind is due further ahead than the settings permit.
+func anyDueAhead(ctx context.Context, q *queries.Queries, policy payment.PickUpPolicy) (bool, error) {
+	ahead, err := q.AnyDueAhead(ctx, queries.AnyDueAheadParams{
+		WithinMicros: within(policy), State: policy.Work.State(), Gateway: policy.Rules.Gateway,
+	})
+	if ahead || err != nil || policy.Work != payment.WorkLookups {
+		return ahead, err
+	}
+	return q.AnyDueGatewayKeyAhead(ctx, queries.AnyDueGatewayKeyAheadParams{
+		WithinMicros: within(policy), Gateway: policy.Rules.Gateway,
+	})
 }

@@ -117,6 +117,16 @@ func TestPlans(t *testing.T) { //nolint:tparallel // its parts share one connect
 			})
 			return err
 		}, "range gateway_keys_due"},
+		"AnyDueGatewayKeyAhead": {func(ctx context.Context, q *queries.Queries) error {
+			_, err := q.AnyDueGatewayKeyAhead(ctx, queries.AnyDueGatewayKeyAheadParams{WithinMicros: 1e9, Gateway: rules.Gateway})
+			return err
+		}, "range gateway_keys_due"},
+		"AnyDueAhead": {func(ctx context.Context, q *queries.Queries) error {
+			_, err := q.AnyDueAhead(ctx, queries.AnyDueAheadParams{
+				WithinMicros: 1e9, State: payment.StateScheduled, Gateway: rules.Gateway,
+			})
+			return err
+		}, "range payments_due"},
 		"NextDueGatewayKey": {func(ctx context.Context, q *queries.Queries) error {
 			_, err := q.NextDueGatewayKey(ctx, rules.Gateway)
 			return err
@@ -137,7 +147,7 @@ func TestPlans(t *testing.T) { //nolint:tparallel // its parts share one connect
 			switch name {
 			case "ListActiveKeys":
 				table = "api_keys"
-			case "ListGatewayKeys", "ListDueGatewayKeys", "NextDueGatewayKey":
+			case "ListGatewayKeys", "ListDueGatewayKeys", "NextDueGatewayKey", "AnyDueGatewayKeyAhead":
 				table = "gateway_keys"
 			}
 			require.Equal(t, plan.access, accessOf(t, rows, table))

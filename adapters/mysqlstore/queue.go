@@ -171,9 +171,7 @@ func (s *Payments) NextDue(
 			return nil
 		}
 		if policy.Ahead {
-			ahead, err := q.AnyDueAhead(ctx, queries.AnyDueAheadParams{
-				WithinMicros: within(policy), State: policy.Work.State(), Gateway: policy.Rules.Gateway,
-			})
+			ahead, err := anyDueAhead(ctx, q, policy)
 			if found = ahead; ahead || err != nil {
 				return err
 			}

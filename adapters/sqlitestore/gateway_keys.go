@@ -55,7 +55,7 @@ func (s dueStore) DueKeys(
 func (s dueStore) PutOffKey(ctx context.Context, policy payment.PickUpPolicy, key duequeue.Key) error {
 	return s.write(ctx, func(ctx context.Context, q *queries.Queries, now time.Time) error {
 		return q.PutOffGatewayKey(ctx, queries.PutOffGatewayKeyParams{
-			DueAt: nullable(now.Add(policy.Postponement())), Now: nullable(now),
+			DueAt: nullable(now.Add(policy.Postponement())), Now: nullable(now), DueBefore: nullable(dueBefore(policy, now)),
 			OrderID: key.OrderID, GatewayKey: key.GatewayKey,
 		})
 	})
@@ -101,4 +101,16 @@ func toKeyRow(id payment.OrderID, k payment.Key) queries.PutGatewayKeyParams {
 		DueAt: nullable(k.DueAt), Closed: k.Closed, ClosedAt: nullable(k.ClosedAt), WatchUntil: nullable(k.WatchUntil),
 		TransactionID: k.TransactionID,
 	}
+}
+
+// anyDueAhead reports whether work of this kind is due further ahead than the settings permit.
+func anyDueAhead(ctx context.Context, q *queries.Queries, policy payment.PickUpPolicy, now time.Time) (bool, error) {
+	before := nullable(dueBefore(policy, now))
+	ahead, err := q.AnyDueAhead(ctx, queries.AnyDueAheadParams{
+		DueBefore: before, State: policy.Work.State(), Gateway: policy.Rules.Gateway,
+	})
+	if ahead || err != nil || policy.Work != payment.WorkLookups {
+		return ahead, err
+	}
+	return q.AnyDueGatewayKeyAhead(ctx, queries.AnyDueGatewayKeyAheadParams{DueBefore: before, Gateway: policy.Rules.Gateway})
 }

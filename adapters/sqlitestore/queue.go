@@ -147,9 +147,7 @@ func (s *Payments) NextDue(
 			return nil
 		}
 		if policy.Ahead {
-			ahead, err := q.AnyDueAhead(ctx, queries.AnyDueAheadParams{
-				DueBefore: nullable(dueBefore(policy, now)), State: policy.Work.State(), Gateway: policy.Rules.Gateway,
-			})
+			ahead, err := anyDueAhead(ctx, q, policy, now)
 			if found = ahead; ahead || err != nil {
 				return err
 			}

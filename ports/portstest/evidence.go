@@ -18,6 +18,8 @@ func evidenceClauses() []clause {
 		{"evidence/each kind of work finds its own payments", separatesWork},
 		{"evidence/keys and payments of another gateway are left alone", leavesOtherGateways},
 		{"evidence/work that is due further ahead than the settings permit is due", claimsDueTooFarAhead},
+		{"evidence/the next due time heeds what is due too far ahead", findsFarFutures},
+		{"evidence/a key that is due too far ahead is due", looksUpFarFutures},
 		{"evidence/a claim with a closed key reopens it", reopensKeys},
 		{"evidence/resolutions and imports store the keys", keepsKeys},
 		{"evidence/archiving keeps the keys", archiveLeavesKeys},

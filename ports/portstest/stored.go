@@ -36,14 +36,15 @@ func StoredRows(t *testing.T, open func(t testing.TB) Stored) {
 		})
 	}
 	for name, check := range map[string]func(*testing.T, Stored){
-		"damaged/an attempt or an event":           damagedHistory,
-		"damaged/attempts without a payment":       lostPayment,
-		"damaged/many rows delay no other":         manyDamaged,
-		"damaged/rows count towards the page":      pagesOfDamaged,
-		"damaged/API keys":                         damagedKeys,
-		"stored/a currency that has left ISO 4217": historicCurrency,
-		"stored/any number but zero is true":       readsAnyTrue,
-		"queue/a claimed row is not postponed":     postponesOnlyDueRows,
+		"damaged/an attempt or an event":             damagedHistory,
+		"damaged/attempts without a payment":         lostPayment,
+		"damaged/many rows delay no other":           manyDamaged,
+		"damaged/rows count towards the page":        pagesOfDamaged,
+		"damaged/API keys":                           damagedKeys,
+		"stored/a currency that has left ISO 4217":   historicCurrency,
+		"stored/any number but zero is true":         readsAnyTrue,
+		"queue/a claimed row is not postponed":       postponesOnlyDueRows,
+		"queue/a key due too far ahead is postponed": postponesFarFutures,
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()

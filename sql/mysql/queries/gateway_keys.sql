@@ -53,8 +53,17 @@ WHERE due_at IS NOT NULL AND gateway IN ('', sqlc.arg(gateway))
 ORDER BY due_at
 LIMIT 1;
 
+-- name: AnyDueGatewayKeyAhead :one
+-- AnyDueGatewayKeyAhead looks for a due time that was set by a clock that has since stepped back.
+SELECT EXISTS (
+    SELECT 1 FROM gateway_keys
+    WHERE due_at > NOW(6) + INTERVAL CAST(sqlc.arg(within_micros) AS SIGNED) MICROSECOND
+        AND gateway IN ('', sqlc.arg(gateway))
+);
+
 -- name: PutOffGatewayKey :exec
 -- PutOffGatewayKey postpones a key whose payment cannot be read.
 UPDATE gateway_keys
 SET due_at = NOW(6) + INTERVAL CAST(sqlc.arg(put_off_micros) AS SIGNED) MICROSECOND
-WHERE order_id = ? AND gateway_key = ? AND due_at <= NOW(6);
+WHERE order_id = sqlc.arg(order_id) AND gateway_key = sqlc.arg(gateway_key)
+    AND (due_at <= NOW(6) OR due_at > NOW(6) + INTERVAL CAST(sqlc.arg(within_micros) AS SIGNED) MICROSECOND);

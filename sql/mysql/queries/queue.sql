@@ -59,7 +59,8 @@ GROUP BY state, currency, has_amount;
 SELECT EXISTS (
     SELECT 1 FROM payments FORCE INDEX (payments_due)
     WHERE due_at > NOW(6) + INTERVAL CAST(sqlc.arg(within_micros) AS SIGNED) MICROSECOND AND state = sqlc.arg(state)
-        AND gateway IN ('', sqlc.arg(gateway))
+        AND (gateway IN ('', sqlc.arg(gateway)) OR (state = 'scheduled'
+            AND doubt_answered = FALSE AND doubt_named = FALSE AND doubt_unanswered_at IS NULL))
 );
 
 -- name: CountForeign :one

@@ -41,7 +41,9 @@ GROUP BY state, currency, amount_minor > 0;
 -- AnyDueAhead looks for a due time that was set by a clock that has since stepped back.
 SELECT EXISTS (
     SELECT 1 FROM payments
-    WHERE due_at > sqlc.arg(due_before) AND state = sqlc.arg(state) AND gateway IN ('', sqlc.arg(gateway))
+    WHERE due_at > sqlc.arg(due_before) AND state = sqlc.arg(state)
+        AND (gateway IN ('', sqlc.arg(gateway)) OR (state = 'scheduled'
+            AND doubt_answered = 0 AND doubt_named = 0 AND doubt_unanswered_at IS NULL))
 );
 
 -- name: CountForeign :one

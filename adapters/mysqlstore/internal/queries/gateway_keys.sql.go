@@ -12,6 +12,27 @@ import (
 	"paymentd/core/payment"
 )
 
+const AnyDueGatewayKeyAhead = `-- name: AnyDueGatewayKeyAhead :one
+SELECT EXISTS (
+    SELECT 1 FROM gateway_keys
+    WHERE due_at > NOW(6) + INTERVAL CAST(? AS SIGNED) MICROSECOND
+        AND gateway IN ('', ?)
+)
+`
+
+type AnyDueGatewayKeyAheadParams struct {
+	WithinMicros int64
+	Gateway      payment.GatewayID
+}
+
+// AnyDueGatewayKeyAhead looks for a due time that was set by a clock that has since stepped back.
+func (q *Queries) AnyDueGatewayKeyAhead(ctx context.Context, arg AnyDueGatewayKeyAheadParams) (bool, error) {
+	row := q.db.QueryRowContext(ctx, AnyDueGatewayKeyAhead, arg.WithinMicros, arg.Gateway)
+	var exists bool
+	err := row.Scan(&exists)
+	return exists, err
+}
+
 const ListDueGatewayKeys = `-- name: ListDueGatewayKeys :many
 SELECT order_id, gateway_key
 FROM gateway_keys
@@ -224,17 +245,24 @@ func (q *Queries) PutGatewayKey(ctx context.Context, arg PutGatewayKeyParams) er
 const PutOffGatewayKey = `-- name: PutOffGatewayKey :exec
 UPDATE gateway_keys
 SET due_at = NOW(6) + INTERVAL CAST(? AS SIGNED) MICROSECOND
-WHERE order_id = ? AND gateway_key = ? AND due_at <= NOW(6)
+WHERE order_id = ? AND gateway_key = ?
+    AND (due_at <= NOW(6) OR due_at > NOW(6) + INTERVAL CAST(? AS SIGNED) MICROSECOND)
 `
 
 type PutOffGatewayKeyParams struct {
 	PutOffMicros int64
 	OrderID      payment.OrderID
 	GatewayKey   payment.GatewayKey
+	WithinMicros int64
 }
 
 // PutOffGatewayKey postpones a key whose payment cannot be read.
 func (q *Queries) PutOffGatewayKey(ctx context.Context, arg PutOffGatewayKeyParams) error {
-	_, err := q.db.ExecContext(ctx, PutOffGatewayKey, arg.PutOffMicros, arg.OrderID, arg.GatewayKey)
+	_, err := q.db.ExecContext(ctx, PutOffGatewayKey,
+		arg.PutOffMicros,
+		arg.OrderID,
+		arg.GatewayKey,
+		arg.WithinMicros,
+	)
 	return err
 }

@@ -17,7 +17,8 @@ const AnyDueAhead = `-- name: AnyDueAhead :one
 SELECT EXISTS (
     SELECT 1 FROM payments FORCE INDEX (payments_due)
     WHERE due_at > NOW(6) + INTERVAL CAST(? AS SIGNED) MICROSECOND AND state = ?
-        AND gateway IN ('', ?)
+        AND (gateway IN ('', ?) OR (state = 'scheduled'
+            AND doubt_answered = FALSE AND doubt_named = FALSE AND doubt_unanswered_at IS NULL))
 )
 `
 

@@ -12,6 +12,26 @@ import (
 	"paymentd/core/payment"
 )
 
+const anyDueGatewayKeyAhead = `-- name: AnyDueGatewayKeyAhead :one
+SELECT EXISTS (
+    SELECT 1 FROM gateway_keys
+    WHERE due_at > ?1 AND gateway IN ('', ?2)
+)
+`
+
+type AnyDueGatewayKeyAheadParams struct {
+	DueBefore sql.NullInt64
+	Gateway   payment.GatewayID
+}
+
+// AnyDueGatewayKeyAhead looks for a due time that was set by a clock that has since stepped back.
+func (q *Queries) AnyDueGatewayKeyAhead(ctx context.Context, arg AnyDueGatewayKeyAheadParams) (bool, error) {
+	row := q.db.QueryRowContext(ctx, anyDueGatewayKeyAhead, arg.DueBefore, arg.Gateway)
+	var exists bool
+	err := row.Scan(&exists)
+	return exists, err
+}
+
 const listDueGatewayKeys = `-- name: ListDueGatewayKeys :many
 SELECT order_id, gateway_key
 FROM gateway_keys
@@ -206,7 +226,8 @@ func (q *Queries) PutGatewayKey(ctx context.Context, arg PutGatewayKeyParams) er
 const putOffGatewayKey = `-- name: PutOffGatewayKey :exec
 UPDATE gateway_keys
 SET due_at = ?1
-WHERE order_id = ?2 AND gateway_key = ?3 AND due_at <= ?4
+WHERE order_id = ?2 AND gateway_key = ?3
+    AND (due_at <= ?4 OR due_at > ?5)
 `
 
 type PutOffGatewayKeyParams struct {
@@ -214,6 +235,7 @@ type PutOffGatewayKeyParams struct {
 	OrderID    payment.OrderID
 	GatewayKey payment.GatewayKey
 	Now        sql.NullInt64
+	DueBefore  sql.NullInt64
 }
 
 // PutOffGatewayKey postpones a key whose payment cannot be read.
@@ -223,6 +245,7 @@ func (q *Queries) PutOffGatewayKey(ctx context.Context, arg PutOffGatewayKeyPara
 		arg.OrderID,
 		arg.GatewayKey,
 		arg.Now,
+		arg.DueBefore,
 	)
 	return err
 }

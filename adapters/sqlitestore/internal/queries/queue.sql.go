@@ -15,7 +15,9 @@ import (
 const anyDueAhead = `-- name: AnyDueAhead :one
 SELECT EXISTS (
     SELECT 1 FROM payments
-    WHERE due_at > ?1 AND state = ?2 AND gateway IN ('', ?3)
+    WHERE due_at > ?1 AND state = ?2
+        AND (gateway IN ('', ?3) OR (state = 'scheduled'
+            AND doubt_answered = 0 AND doubt_named = 0 AND doubt_unanswered_at IS NULL))
 )
 `
 

@@ -95,7 +95,7 @@ func (s *Schema) checkDown(ctx context.Context, db Database, how Down) ([]Loss, 
 		return lost, nil
 	}
 	// A table that loses columns keeps its rows, so paid orders stay known.
-	precious = slices.DeleteFunc(precious, func(l Loss) bool { return l.Columns })
+	precious = slices.DeleteFunc(precious, func(l Loss) bool { return len(l.Columns) > 0 })
 	if len(precious) == 0 {
 		return lost, nil
 	}

@@ -15,15 +15,15 @@ import (
 type Loss struct {
 	Table string
 	Rows  int64
-	// Columns: the table loses columns and keeps its rows.
-	Columns bool
+	// Columns are the columns that the table loses; it keeps its rows. None if the table is dropped.
+	Columns []string
 }
 
-// String returns for example "payments (12 rows)", or "columns of payments (12 rows)".
+// String returns for example "payments (12 rows)", or "columns gateway, retries of payments (12 rows)".
 func (l Loss) String() string {
 	table := l.Table
-	if l.Columns {
-		table = "columns of " + table
+	if len(l.Columns) > 0 {
+		table = "columns " + strings.Join(l.Columns, ", ") + " of " + table
 	}
 	if l.Rows == 1 {
 		return table + " (1 row)"
@@ -66,6 +66,7 @@ var (
 	// harmless are statements that change indexes only.
 	harmless   = regexp.MustCompile(`(?is)^(?:DROP|CREATE|CREATE UNIQUE) INDEX `)
 	alterTable = regexp.MustCompile("(?is)^ALTER TABLE [`\"]?([a-z0-9_]+)[`\"]? (.*)$")
+	dropColumn = regexp.MustCompile("(?is)^DROP (?:COLUMN )?(?:IF EXISTS )?[`\"]?([a-z0-9_]+)[`\"]?$")
 	// harmlessClause is a clause of ALTER TABLE that changes an index only.
 	harmlessClause = regexp.MustCompile(`(?is)^(?:DROP|ADD) (?:UNIQUE |FULLTEXT )?(?:KEY|INDEX) `)
 )
@@ -121,14 +122,40 @@ func (s *Schema) losses(ctx context.Context, db Database, version uint) (found [
 		return nil, err
 	}
 	whole := tablesDropped(statements)
-	for _, table := range tables {
+	for i, table := range tables {
+		if slices.Contains(tables[:i], table) {
+			continue // a statement for each column
+		}
 		rows, err := db.CountRows(ctx, table)
 		if err != nil {
 			return nil, fmt.Errorf("count the rows of %s: %w", table, err)
 		}
-		found = append(found, Loss{Table: table, Rows: rows, Columns: !slices.Contains(whole, table)})
+		loss := Loss{Table: table, Rows: rows}
+		if !slices.Contains(whole, table) {
+			loss.Columns = columnsLost(statements, table)
+		}
+		found = append(found, loss)
 	}
 	return found, nil
+}
+
+// columnsLost returns the columns of a table that a migration drops. Another change of the table is
+// returned as it is written.
+func columnsLost(migration, table string) (columns []string) {
+	for statement := range strings.SplitSeq(comment.ReplaceAllString(migration, ""), ";") {
+		alter := alterTable.FindStringSubmatch(strings.Join(strings.Fields(statement), " "))
+		if alter == nil || alter[1] != table {
+			continue
+		}
+		for _, clause := range clauses(alter[2]) {
+			if drop := dropColumn.FindStringSubmatch(clause); drop != nil {
+				columns = append(columns, drop[1])
+			} else if !harmlessClause.MatchString(clause) {
+				columns = append(columns, clause)
+			}
+		}
+	}
+	return columns
 }
 
 // tablesDropped returns the tables that a migration drops in whole.

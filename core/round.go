@@ -44,8 +44,7 @@ func (s *Service) charge(ctx context.Context, c *claim) (completion, error) {
 // sent again.
 func (s *Service) attempt(ctx context.Context, c *claim) payment.Result {
 	began := time.Now()
-	// Both clocks count: a suspended machine stops the monotonic one, and a step moves the wall clock.
-	if !began.Before(c.until) || !began.Round(0).Before(c.until.Round(0)) {
+	if leaseOver(c.until, began, began.Round(0)) {
 		c.until = time.Time{}
 		return payment.Result{}
 	}
@@ -59,6 +58,12 @@ func (s *Service) attempt(ctx context.Context, c *claim) payment.Result {
 	}).Sanitized()
 	c.last, c.recorded = &payment.AttemptEnd{Result: r, Took: time.Since(began)}, false
 	return r
+}
+
+// leaseOver reports whether a lease that ends at until is over by the monotonic or by the wall clock. Both
+// count: a suspended machine stops the monotonic one, and a step moves the wall clock.
+func leaseOver(until, monotonic, wall time.Time) bool {
+	return !monotonic.Before(until) || !wall.Before(until.Round(0))
 }
 
 // mayRepeat reports whether to attempt the charge again. An unknown outcome is repeated only if the

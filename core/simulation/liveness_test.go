@@ -131,6 +131,7 @@ func (a *audit) close() {
 		}
 	}
 	a.checkDropped()
+	a.checkLostReplicas()
 	if err := a.store.Ready(context.Background()); err != nil {
 		a.world.report("", "the database: %v", err)
 	}

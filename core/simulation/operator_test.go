@@ -64,6 +64,9 @@ func (w *world) resolve(p payment.Payment, o payment.Outcome, inFlight bool) {
 		k.wordAt = time.Time{}
 		return
 	}
+	if before.State == payment.StateProcessing && !inFlight {
+		w.report(p.OrderID, "resolved in flight, and the operator has not named it")
+	}
 	if o.State == payment.StateFailed && len(k.unknown()) > 0 || before.State == payment.StateProcessing {
 		d.misled = true // a word that no proof is behind
 	}

@@ -137,6 +137,9 @@ func (a *audit) checkProofs(d *orderRecord, was payment.Payment, h ports.History
 	is := h.Payment
 	find := func(format string, args ...any) { a.world.report(is.OrderID, format, args...) }
 	a.checkClosures(d, was, is)
+	if closed := keyOf(&is, is.GatewayKey); closed != nil && closed.Closed != "" && is.State != payment.StateSucceeded && is.Doubt.Any() {
+		find("%s, and in doubt although %s is closed as %s", is.State, is.GatewayKey, closed.Closed)
+	}
 	k := d.log(is.GatewayKey)
 	if open := is.State != payment.StateProcessing && is.State != payment.StateSucceeded; open && !is.Doubt.Any() {
 		if n := len(k.unknown()); n > 0 {

@@ -4,12 +4,12 @@
 // A request asks to charge an order. At most one request per order does the work in this process;
 // concurrent requests wait and share its result (flight.go). The leading request claims the payment:
 // a short transaction, decided by package payment under the row's lock, stores a lease, a fencing
-// number and the gateway key before the gateway is called for the first time. If the payment has
+// token and the gateway key before the gateway is called for the first time. If the payment has
 // succeeded, the stored answer is replayed. If another worker holds the claim, the leader reads the
 // row at intervals until that worker is done. If this worker holds the claim, it asks the gateway
 // to charge, with the same key on every attempt and with no transaction open. Before each backoff
 // the attempt is recorded and the lease renewed. If the attempts leave it open whether the money
-// was taken, the gateway is asked for the key. The outcome is written only if the fencing number is
+// was taken, the gateway is asked for the key. The outcome is written only if the fencing token is
 // unchanged, and returned only after it is written. If another worker took over, its outcome is
 // authoritative, and this request waits for it.
 //

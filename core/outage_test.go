@@ -319,7 +319,7 @@ func TestOutage_AtLookup_LooksUp(t *testing.T) {
 	}, fake.Timeout(), fake.Timeout(), fake.Timeout(), fake.LoseAnswer())
 }
 
-// An outage is logged at its begin and its end, even if several parts of the background work fail, and
+// An outage is logged when it begins and when it is over, even if several parts of the background work fail, and
 // succeed in between.
 func TestOutage_SeveralPartsFail_IsLoggedAsTwoLines(t *testing.T) {
 	inWorld(t, func(t *testing.T, w *world) {

@@ -176,7 +176,7 @@ type clientReply struct {
 	attempts int // that the gateway received since the client asked
 }
 
-// runScenario runs a scenario to its end, and checks the result.
+// runScenario runs a whole scenario, and checks the result.
 func runScenario(t *testing.T, sc scenario, mode clientMode, injections ...injection) *run {
 	t.Helper()
 	r := &run{

@@ -10,7 +10,7 @@ import (
 // Gateway takes the money.
 type Gateway interface {
 	// Charge makes one attempt. It returns when the attempt is complete or ctx ends. What is known
-	// then is the class of the result: an adapter that cannot tell whether the request was sent
+	// then is the class of the result: an adapter that does not know whether the request was sent
 	// returns payment.ClassUnknownUnanswered.
 	//
 	// A key that was approved or declined before gets its first result again.

@@ -5,7 +5,7 @@ install() {
 	if [ "$(id -u)" -ne 0 ]; then
 		has sudo || return 1
 		root='sudo --non-interactive'
-		[ ! -t 0 ] || root=sudo # somebody is there to be asked for a password
+		[ ! -t 0 ] || root=sudo # a terminal: sudo can ask for a password
 	fi
 	echo "apt-get install $*" >&2
 	(

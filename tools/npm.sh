@@ -15,7 +15,7 @@ has() { command -v "$1" >/dev/null 2>&1; }
 
 if ! { has node && has npm; } && ! { install nodejs npm && has npm; }; then
 	echo "npm: node and npm are missing and could not be installed; NOT run: $*" >&2
-	[ -z "${CI:-}" ] # where nobody reads that, it is an error
+	[ -z "${CI:-}" ] # in CI this message would go unread, so it is an error
 	exit
 fi
 

@@ -33,7 +33,7 @@ has_browser() { has chromium || has chromium-browser || has google-chrome; }
 
 if ! has_compiler && ! install gcc libc6-dev; then
 	echo 'provision: a C compiler is missing and could not be installed; the tests run WITHOUT the race detector' >&2
-	[ -z "${CI:-}" ] # where nobody reads that, it is an error
+	[ -z "${CI:-}" ] # in CI this message would go unread, so it is an error
 fi
 
 if ! has_browser && ! install chromium; then

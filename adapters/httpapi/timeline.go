@@ -72,7 +72,7 @@ func momentsOf(h ports.History, round []payment.Attempt) []moment {
 	return moments
 }
 
-// rounds splits the attempts, which are sorted, by fencing number.
+// rounds splits the attempts, which are sorted, by fencing token.
 func rounds(attempts []payment.Attempt) [][]payment.Attempt {
 	var cut [][]payment.Attempt
 	for i, a := range attempts {

@@ -12,7 +12,7 @@
 //
 // The second fact is who responded. An answer is the gateway's own if its Idempotency-Key header is
 // the key of the charge. Any other answer comes from an intermediary (a proxy, a mesh, a CDN),
-// whatever its status, and the charge may be running behind it. charge.go and lookup.go define what
+// with any status, and the charge may be running behind it. charge.go and lookup.go define what
 // a marked answer means, with one case for each row of the protocol's table.
 //
 // net/http's Transport makes all exchanges, with and without TLS, and uses HTTP/2 if the gateway
@@ -21,5 +21,5 @@
 // reports.
 //
 // An answer counts only if it is complete. If its body is truncated, or not complete before the
-// timeout, the answer is lost, whatever its status.
+// timeout, the answer is lost, with any status.
 package httpgateway

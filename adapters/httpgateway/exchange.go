@@ -103,7 +103,7 @@ func (g *Gateway) roundTrip(req *http.Request) (answer, *lostError) {
 	return a, nil
 }
 
-// readAll reads a body to its end, or one byte more than its maximum. length is its Content-Length,
+// readAll reads a whole body, or one byte more than its maximum. length is its Content-Length,
 // or -1. Reading only that many bytes is not enough: over HTTP/2 the end of the stream may follow
 // the last byte, and closing the body before it resets the stream, which some servers take for an
 // attack.

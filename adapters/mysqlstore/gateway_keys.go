@@ -51,11 +51,11 @@ func (s dueStore) DueKeys(
 	return due, err
 }
 
-// PutOffKey implements duequeue.Store.
-func (s dueStore) PutOffKey(ctx context.Context, policy payment.PickUpPolicy, key duequeue.Key) error {
+// PostponeKey implements duequeue.Store.
+func (s dueStore) PostponeKey(ctx context.Context, policy payment.PickUpPolicy, key duequeue.Key) error {
 	return s.write(ctx, func(ctx context.Context, conn *sql.Conn) error {
-		return classifyCommit(queries.New(conn).PutOffGatewayKey(ctx, queries.PutOffGatewayKeyParams{
-			PutOffMicros: policy.Postponement().Microseconds(), OrderID: key.OrderID, GatewayKey: key.GatewayKey,
+		return classifyCommit(queries.New(conn).PostponeGatewayKey(ctx, queries.PostponeGatewayKeyParams{
+			PostponeMicros: policy.Postponement().Microseconds(), OrderID: key.OrderID, GatewayKey: key.GatewayKey,
 			WithinMicros: within(policy),
 		}))
 	})

@@ -60,10 +60,10 @@ func (s dueStore) Decide(
 	return s.update(ctx, newKeyUpdate(id, decide))
 }
 
-// PutOff implements duequeue.Store.
-func (s dueStore) PutOff(ctx context.Context, policy payment.PickUpPolicy, id payment.OrderID, reason string) error {
+// Postpone implements duequeue.Store.
+func (s dueStore) Postpone(ctx context.Context, policy payment.PickUpPolicy, id payment.OrderID, reason string) error {
 	return s.write(ctx, func(ctx context.Context, conn *sql.Conn) error {
-		return classifyCommit(putOff(ctx, queries.New(conn), policy, id, reason))
+		return classifyCommit(postpone(ctx, queries.New(conn), policy, id, reason))
 	})
 }
 
@@ -116,7 +116,7 @@ func (c *dueClaim) decide(
 		p, err := fromRow(row.Payment, row.Now)
 		if damaged, ok := errors.AsType[*payment.StoredRowError](err); ok {
 			unreadable = append(unreadable, damaged)
-			err = putOff(ctx, q, c.policy, row.Payment.OrderID, duequeue.Reason(damaged))
+			err = postpone(ctx, q, c.policy, row.Payment.OrderID, duequeue.Reason(damaged))
 			if err == nil {
 				continue
 			}
@@ -140,13 +140,13 @@ func (c *dueClaim) decide(
 	return decisions, unreadable, nil
 }
 
-func putOff(ctx context.Context, q *queries.Queries, policy payment.PickUpPolicy, id payment.OrderID, reason string) error {
-	err := q.PutOffPayment(ctx, queries.PutOffPaymentParams{
-		PutOffMicros: policy.Postponement().Microseconds(), Reason: textModeOf(ctx).text(reason),
+func postpone(ctx context.Context, q *queries.Queries, policy payment.PickUpPolicy, id payment.OrderID, reason string) error {
+	err := q.PostponePayment(ctx, queries.PostponePaymentParams{
+		PostponeMicros: policy.Postponement().Microseconds(), Reason: textModeOf(ctx).text(reason),
 		OrderID: id, WithinMicros: within(policy),
 	})
 	if err != nil {
-		return fmt.Errorf("put off the payment: %w", err)
+		return fmt.Errorf("postpone the payment: %w", err)
 	}
 	return nil
 }

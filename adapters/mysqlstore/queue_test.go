@@ -36,7 +36,7 @@ func idsOf(due []payment.Decision) []payment.OrderID {
 }
 
 // An unreadable row is postponed, with the reason, and does not block others.
-func TestClaimDue_UnreadableRowIsPutOff(t *testing.T) {
+func TestClaimDue_UnreadableRowIsPostponed(t *testing.T) {
 	t.Parallel()
 	for name, damage := range map[string]string{
 		"an unknown currency":          "UPDATE payments SET currency = 'ZZZ' WHERE order_id = 'order-0'",
@@ -69,7 +69,7 @@ func TestClaimDue_UnreadableRowIsPutOff(t *testing.T) {
 			due, err = s.ClaimDue(t.Context(), policy(payment.WorkCharges), 2)
 			require.NoError(t, err)
 			require.Equal(t, []payment.OrderID{"order-2"}, idsOf(due))
-			requirePutOff(t, databaseURL, "read the row of order")
+			requirePostponed(t, databaseURL, "read the row of order")
 			require.Contains(t, log.String(), `"order_id":"order-0"`)
 		})
 	}
@@ -77,7 +77,7 @@ func TestClaimDue_UnreadableRowIsPutOff(t *testing.T) {
 
 // A row that cannot be written fails the transaction of its batch. The others are claimed one by one,
 // and the row is postponed.
-func TestClaimDue_UnwritableRowIsPutOff(t *testing.T) {
+func TestClaimDue_UnwritableRowIsPostponed(t *testing.T) {
 	t.Parallel()
 	databaseURL, db := withRaw(t)
 	s := open(t, databaseURL, mysqlstore.Options{Log: slog.New(slog.DiscardHandler)})
@@ -97,7 +97,7 @@ func TestClaimDue_UnwritableRowIsPutOff(t *testing.T) {
 	due, err := s.ClaimDue(t.Context(), policy(payment.WorkTakeovers), 10)
 	require.NoError(t, err)
 	require.Equal(t, []payment.OrderID{"order-1", "order-2"}, idsOf(due))
-	requirePutOff(t, databaseURL, "Duplicate entry")
+	requirePostponed(t, databaseURL, "Duplicate entry")
 	p, err := s.Find(t.Context(), "order-0")
 	require.NoError(t, err)
 	require.Equal(t, int64(1), p.Fence, "nothing of the failed claim is written")
@@ -155,15 +155,15 @@ func withRaw(t *testing.T) (string, *sql.DB) {
 	return databaseURL, raw(t, databaseURL)
 }
 
-// requirePutOff requires that order-0 is postponed for an hour, with the reason.
-func requirePutOff(t *testing.T, databaseURL, reason string) {
+// requirePostponed requires that order-0 is postponed for an hour, with the reason.
+func requirePostponed(t *testing.T, databaseURL, reason string) {
 	t.Helper()
 	var got string
 	var minutes int
 	require.NoError(t, raw(t, databaseURL).QueryRowContext(t.Context(),
 		"SELECT reason, TIMESTAMPDIFF(MINUTE, UTC_TIMESTAMP(6), due_at) FROM payments WHERE order_id = 'order-0'",
 	).Scan(&got, &minutes))
-	require.Contains(t, got, "put off: ")
+	require.Contains(t, got, "postponed: ")
 	require.Contains(t, got, reason)
 	require.InDelta(t, 60, minutes, 2)
 }

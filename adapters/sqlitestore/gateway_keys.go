@@ -51,10 +51,10 @@ func (s dueStore) DueKeys(
 	return due, err
 }
 
-// PutOffKey implements duequeue.Store.
-func (s dueStore) PutOffKey(ctx context.Context, policy payment.PickUpPolicy, key duequeue.Key) error {
+// PostponeKey implements duequeue.Store.
+func (s dueStore) PostponeKey(ctx context.Context, policy payment.PickUpPolicy, key duequeue.Key) error {
 	return s.write(ctx, func(ctx context.Context, q *queries.Queries, now time.Time) error {
-		return q.PutOffGatewayKey(ctx, queries.PutOffGatewayKeyParams{
+		return q.PostponeGatewayKey(ctx, queries.PostponeGatewayKeyParams{
 			DueAt: nullable(now.Add(policy.Postponement())), Now: nullable(now), DueBefore: nullable(dueBefore(policy, now)),
 			OrderID: key.OrderID, GatewayKey: key.GatewayKey,
 		})

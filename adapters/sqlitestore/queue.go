@@ -60,10 +60,10 @@ func (s dueStore) Decide(
 	return s.update(ctx, id, decide)
 }
 
-// PutOff implements duequeue.Store.
-func (s dueStore) PutOff(ctx context.Context, policy payment.PickUpPolicy, id payment.OrderID, reason string) error {
+// Postpone implements duequeue.Store.
+func (s dueStore) Postpone(ctx context.Context, policy payment.PickUpPolicy, id payment.OrderID, reason string) error {
 	return s.write(ctx, func(ctx context.Context, q *queries.Queries, now time.Time) error {
-		return putOff(ctx, q, policy, id, reason, now)
+		return postpone(ctx, q, policy, id, reason, now)
 	})
 }
 
@@ -79,7 +79,7 @@ func pickUp(
 		p, err := fromRow(row.Payment, now)
 		if damaged, ok := errors.AsType[*payment.StoredRowError](err); ok {
 			unreadable = append(unreadable, damaged)
-			err = putOff(ctx, q, policy, row.Payment.OrderID, duequeue.Reason(damaged), now)
+			err = postpone(ctx, q, policy, row.Payment.OrderID, duequeue.Reason(damaged), now)
 			if err == nil {
 				continue
 			}
@@ -114,15 +114,15 @@ func due(
 	return rows, nil
 }
 
-func putOff(
+func postpone(
 	ctx context.Context, q *queries.Queries, policy payment.PickUpPolicy, id payment.OrderID, reason string, now time.Time,
 ) error {
-	err := q.PutOffPayment(ctx, queries.PutOffPaymentParams{
+	err := q.PostponePayment(ctx, queries.PostponePaymentParams{
 		DueAt: nullable(now.Add(policy.Postponement())), Reason: reason, UpdatedAt: now.UnixMicro(), OrderID: id,
 		Now: nullable(now), DueBefore: nullable(dueBefore(policy, now)),
 	})
 	if err != nil {
-		return fmt.Errorf("put off the payment: %w", err)
+		return fmt.Errorf("postpone the payment: %w", err)
 	}
 	return nil
 }

@@ -35,7 +35,7 @@ func idsOf(due []payment.Decision) []payment.OrderID {
 }
 
 // An unreadable row is postponed, with the reason, and does not block others.
-func TestClaimDue_UnreadableRowIsPutOff(t *testing.T) {
+func TestClaimDue_UnreadableRowIsPostponed(t *testing.T) {
 	t.Parallel()
 	for name, damage := range map[string]string{
 		"an unknown currency":          "UPDATE payments SET currency = 'ZZZ' WHERE order_id = 'order-0'",
@@ -68,7 +68,7 @@ func TestClaimDue_UnreadableRowIsPutOff(t *testing.T) {
 			due, err = s.ClaimDue(t.Context(), policy(payment.WorkCharges), 2)
 			require.NoError(t, err)
 			require.Equal(t, []payment.OrderID{"order-2"}, idsOf(due))
-			requirePutOff(t, databaseURL, "read the row of order")
+			requirePostponed(t, databaseURL, "read the row of order")
 			require.Contains(t, log.String(), `"order_id":"order-0"`)
 		})
 	}
@@ -76,7 +76,7 @@ func TestClaimDue_UnreadableRowIsPutOff(t *testing.T) {
 
 // A row that cannot be written fails the transaction of its batch. The others are claimed one by one,
 // and the row is postponed.
-func TestClaimDue_UnwritableRowIsPutOff(t *testing.T) {
+func TestClaimDue_UnwritableRowIsPostponed(t *testing.T) {
 	t.Parallel()
 	databaseURL := migrated(t)
 	s := open(t, databaseURL, sqlitestore.Options{Log: slog.New(slog.DiscardHandler)})
@@ -97,20 +97,20 @@ func TestClaimDue_UnwritableRowIsPutOff(t *testing.T) {
 	due, err := s.ClaimDue(t.Context(), policy(payment.WorkTakeovers), 10)
 	require.NoError(t, err)
 	require.Equal(t, []payment.OrderID{"order-1", "order-2"}, idsOf(due))
-	requirePutOff(t, databaseURL, "constraint failed")
+	requirePostponed(t, databaseURL, "constraint failed")
 	p, err := s.Find(t.Context(), "order-0")
 	require.NoError(t, err)
 	require.Equal(t, int64(1), p.Fence, "nothing of the failed claim is written")
 }
 
-// requirePutOff requires that order-0 is postponed for an hour, with the reason.
-func requirePutOff(t *testing.T, databaseURL, reason string) {
+// requirePostponed requires that order-0 is postponed for an hour, with the reason.
+func requirePostponed(t *testing.T, databaseURL, reason string) {
 	t.Helper()
 	var got string
 	var dueAt int64
 	require.NoError(t, raw(t, databaseURL).QueryRowContext(t.Context(),
 		"SELECT reason, due_at FROM payments WHERE order_id = 'order-0'").Scan(&got, &dueAt))
-	require.Contains(t, got, "put off: ")
+	require.Contains(t, got, "postponed: ")
 	require.Contains(t, got, reason)
 	require.WithinDuration(t, time.Now().Add(time.Hour), time.UnixMicro(dueAt), time.Minute)
 }

@@ -22,10 +22,10 @@ func (s *Payments) TryWrite(ctx context.Context) error {
 			return err
 		}
 		for _, try := range []func() error{
-			func() error { return q.PutOffPayment(ctx, queries.PutOffPaymentParams{}) },
+			func() error { return q.PostponePayment(ctx, queries.PostponePaymentParams{}) },
 			func() error { return q.DeleteAttempts(ctx, queries.DeleteAttemptsParams{}) },
 			func() error { return q.DeleteEvents(ctx, queries.DeleteEventsParams{}) },
-			func() error { return q.PutOffGatewayKey(ctx, queries.PutOffGatewayKeyParams{}) },
+			func() error { return q.PostponeGatewayKey(ctx, queries.PostponeGatewayKeyParams{}) },
 		} {
 			if err := try(); err != nil {
 				return err

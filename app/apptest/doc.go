@@ -11,5 +11,5 @@
 //	answer := apptest.Pay(t.Context(), p.URL, "order-1", "100.00")
 //
 // A process sees only the variables that it is given, and works in a folder of its own. It is killed when
-// the test binary exits, whatever the reason.
+// the test binary exits for any reason.
 package apptest

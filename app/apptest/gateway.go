@@ -62,7 +62,7 @@ type Reply struct {
 	// Status is the status of the response unless it is 0. With 402 the charge is declined; with any other
 	// status nothing is charged, unless Taken is set.
 	Status int
-	// Taken charges whatever the status is.
+	// Taken charges with any status.
 	Taken bool
 	// Unmarked responds as an intermediary would, without the gateway's mark. A charge with a status is
 	// not charged, unless Taken is set.

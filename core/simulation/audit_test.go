@@ -99,7 +99,7 @@ type attempt struct {
 	lands   time.Time // when it does
 
 	ended    time.Time     // zero while the core has not been answered
-	class    payment.Class // what the core was told
+	class    payment.Class // what the core got
 	answered bool          // by the gateway itself
 	covered  bool          // the key has been closed since
 }

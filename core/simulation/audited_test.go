@@ -139,7 +139,7 @@ func (p auditedPayments) Heartbeat(ctx context.Context, replica string) error {
 	defer p.audit.mu.Unlock()
 	err := p.Payments.Heartbeat(ctx, replica)
 	if err == nil {
-		p.audit.heard[replica] = time.Now() // whatever the database's clock does
+		p.audit.heard[replica] = time.Now() // independent of the database's clock
 	}
 	return err
 }

@@ -55,7 +55,7 @@ func (set settings) gatewayFault(s stream) (step fake.Step, takes bool, lands ti
 		}
 		return fake.Slow(soon, fake.ChargeLate(late)), true, late + soon
 	case among(m.slow):
-		// Once it has arrived it may take its time: a lookup says that the gateway is at it.
+		// An attempt that has arrived may take long: a lookup reports "processing".
 		slow := s.between(time.Second, set.slowest())
 		return fake.Slow(slow, fake.Approve()), true, slow
 	case among(m.reject):

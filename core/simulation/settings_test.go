@@ -176,7 +176,7 @@ func drawGatewayFaults(s stream) gatewayFaults {
 		between: some(0.4), running: some(0.1), uncharged: some(0.2), duplicate: some(0.5), pending: some(0.05),
 		noAnswer: some(0.2),
 	}
-	if s.chance(0.4) { // one mood more than all others
+	if s.chance(0.4) { // one fault more often than the others
 		*one(s, &m.decline, &m.refuse, &m.refuse, &m.unavailable, &m.late, &m.slow) += 1 + 4*s.Float64()
 	}
 	return m

@@ -22,7 +22,7 @@ type trace struct {
 type entry struct {
 	at     time.Duration
 	actor  string
-	order  payment.OrderID // empty where it is about all of them
+	order  payment.OrderID // empty if the entry concerns all
 	format string
 	args   []any
 }

@@ -36,7 +36,7 @@ type world struct {
 	failed    chan struct{} // closed when finding is set
 	mu        sync.Mutex
 	violation *violation
-	places    []*replica // by slot; nil while nobody runs there
+	places    []*replica // by slot; nil while none runs
 	keys      int
 	deaths    map[string]time.Time // of replicas
 	pauses    map[string]time.Time // when the last pause of a replica is over

@@ -32,9 +32,9 @@ type Store interface {
 	// Decide locks a payment, and stores what decide returns.
 	Decide(ctx context.Context, id payment.OrderID,
 		decide func(payment.Payment, time.Time) (payment.Decision, error)) (payment.Decision, error)
-	// PutOff postpones a payment that is still due, and stores the reason in its row.
-	PutOff(ctx context.Context, policy payment.PickUpPolicy, id payment.OrderID, reason string) error
-	PutOffKey(ctx context.Context, policy payment.PickUpPolicy, key Key) error
+	// Postpone postpones a payment that is still due, and stores the reason in its row.
+	Postpone(ctx context.Context, policy payment.PickUpPolicy, id payment.OrderID, reason string) error
+	PostponeKey(ctx context.Context, policy payment.PickUpPolicy, key Key) error
 }
 
 // Claim claims up to limit due payments, and then due lookups of keys if the policy is about lookups.
@@ -75,7 +75,7 @@ func (q queue) claimBatch(ctx context.Context, limit int) (decisions []payment.D
 	switch {
 	case err == nil:
 		for _, damaged := range unreadable {
-			q.logPutOff(ctx, damaged.OrderID, damaged)
+			q.logPostpone(ctx, damaged.OrderID, damaged)
 		}
 		return decisions, len(unreadable), nil
 	case isStoreError(err):
@@ -105,7 +105,7 @@ func (q queue) claimOneByOne(ctx context.Context, limit int) (decisions []paymen
 		case isStoreError(err):
 			return decisions, err
 		case err != nil:
-			q.putOff(ctx, id, err)
+			q.postpone(ctx, id, err)
 		case d.Write:
 			decisions = append(decisions, d)
 		}
@@ -128,7 +128,7 @@ func (q queue) claimKeys(ctx context.Context, limit int) (decisions []payment.De
 		case isStoreError(err):
 			return decisions, err
 		case err != nil:
-			if err := q.putOffKey(ctx, key, err); err != nil {
+			if err := q.postponeKey(ctx, key, err); err != nil {
 				return decisions, err
 			}
 		case d.Verdict == payment.VerdictLookUp:
@@ -138,38 +138,38 @@ func (q queue) claimKeys(ctx context.Context, limit int) (decisions []payment.De
 	return decisions, nil
 }
 
-// putOff postpones a payment that cannot be claimed. If that fails, the payment stays due, and the
+// postpone postpones a payment that cannot be claimed. If that fails, the payment stays due, and the
 // others are claimed all the same.
-func (q queue) putOff(ctx context.Context, id payment.OrderID, why error) {
-	q.logPutOff(ctx, id, why)
-	if err := q.store.PutOff(ctx, q.policy, id, Reason(why)); err != nil {
-		q.log.LogAttrs(ctx, slog.LevelError, "a due payment could not be put off",
+func (q queue) postpone(ctx context.Context, id payment.OrderID, why error) {
+	q.logPostpone(ctx, id, why)
+	if err := q.store.Postpone(ctx, q.policy, id, Reason(why)); err != nil {
+		q.log.LogAttrs(ctx, slog.LevelError, "a due payment could not be postponed",
 			slog.String("order_id", string(id)), slog.String("error", err.Error()))
 	}
 }
 
-func (q queue) putOffKey(ctx context.Context, key Key, why error) error {
-	q.log.LogAttrs(ctx, slog.LevelError, "a due lookup is put off: its payment cannot be read",
+func (q queue) postponeKey(ctx context.Context, key Key, why error) error {
+	q.log.LogAttrs(ctx, slog.LevelError, "a due lookup is postponed: its payment cannot be read",
 		slog.String("order_id", string(key.OrderID)), slog.String("gateway_key", string(key.GatewayKey)),
 		slog.String("error", why.Error()))
-	if err := q.store.PutOffKey(ctx, q.policy, key); err != nil {
-		return fmt.Errorf("put off the lookup: %w", err)
+	if err := q.store.PostponeKey(ctx, q.policy, key); err != nil {
+		return fmt.Errorf("postpone the lookup: %w", err)
 	}
 	return nil
 }
 
-func (q queue) logPutOff(ctx context.Context, id payment.OrderID, why error) {
+func (q queue) logPostpone(ctx context.Context, id payment.OrderID, why error) {
 	attributes := []slog.Attr{slog.String("order_id", string(id))}
 	if damaged, ok := errors.AsType[*payment.StoredRowError](why); ok {
 		attributes = append(attributes, slog.String("table", damaged.Table), slog.String("column", damaged.Column))
 	}
-	q.log.LogAttrs(ctx, slog.LevelError, "a due payment is put off: it cannot be claimed",
+	q.log.LogAttrs(ctx, slog.LevelError, "a due payment is postponed: it cannot be claimed",
 		append(attributes, slog.String("error", why.Error()))...)
 }
 
 // Reason is what the row of a postponed payment stores as its reason.
 func Reason(why error) string {
-	reason := "put off: " + why.Error()
+	reason := "postponed: " + why.Error()
 	return strings.ToValidUTF8(reason[:min(len(reason), payment.MaxMessageBytes)], "")
 }
 

@@ -152,7 +152,7 @@ func newBatcher(flushers int, flush func(context.Context, []change) error) *batc
 	return b
 }
 
-// fill returns the first change and those that are queued behind it, up to maxBatch.
+// fill returns the first change and those that are queued after it, up to maxBatch.
 func (b *batcher) fill(first pending) (batch []pending, changes []change) {
 	batch, changes = []pending{first}, []change{first.change}
 	for len(batch) < maxBatch {

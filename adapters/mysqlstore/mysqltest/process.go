@@ -60,7 +60,7 @@ func startProcess(run program, clean *reaper, name, folder string, args []string
 	return p, nil
 }
 
-// kill kills the server, if it runs, and waits for its end.
+// kill kills the server, if it runs, and waits until it has exited.
 func (p *process) kill() error {
 	if !p.isOver() {
 		if err := p.sendKill(); err != nil && !p.isOver() {

@@ -9,7 +9,7 @@ import (
 )
 
 func TestFindProgram(t *testing.T) {
-	t.Setenv("PATH", t.TempDir()) // where no engine is found
+	t.Setenv("PATH", t.TempDir()) // contains no engine
 	const mysql, mariadb = "echo 'mysqld  Ver 8.4.3 for Linux'", "echo 'mariadbd  Ver 10.11.9-MariaDB'"
 
 	for _, test := range []struct {

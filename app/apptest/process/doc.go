@@ -2,5 +2,5 @@
 // tests (see package apptest) and for the benchmark.
 //
 // A process sees only the variables that it is given. It is killed when the process that started it
-// exits, whatever the reason.
+// exits for any reason.
 package process

@@ -9,7 +9,7 @@ import (
 	"syscall"
 )
 
-// ExitHook runs a shell script when this process exits, whatever the reason. Deferred calls and test
+// ExitHook runs a shell script when this process exits for any reason. Deferred calls and test
 // cleanups do not run when a process panics or is killed. The shell reads a pipe, which the kernel
 // closes when this process is gone.
 type ExitHook struct {

@@ -25,7 +25,7 @@ type ImpossibleError struct {
 // Error prints the history, one operation a line.
 func (e *ImpossibleError) Error() string {
 	var b strings.Builder
-	fmt.Fprintf(&b, "no order of the operations for %s explains what the clients were told:", e.OrderID)
+	fmt.Fprintf(&b, "no order of the operations for %s explains the answers that the clients got:", e.OrderID)
 	for _, op := range e.Operations {
 		b.WriteString("\n  " + op.String())
 	}

@@ -18,7 +18,7 @@ type order struct {
 type stand string
 
 const (
-	unknown stand = "unknown" // nobody has asked for it
+	unknown stand = "unknown" // no request has named it
 	// open: the service is processing it, and may complete it with any outcome. The moment is not visible:
 	// the first answer with an outcome defines it.
 	open      stand = "open"

@@ -61,9 +61,9 @@ SELECT EXISTS (
         AND gateway IN ('', sqlc.arg(gateway))
 );
 
--- name: PutOffGatewayKey :exec
--- PutOffGatewayKey postpones a key whose payment cannot be read.
+-- name: PostponeGatewayKey :exec
+-- PostponeGatewayKey postpones a key whose payment cannot be read.
 UPDATE gateway_keys
-SET due_at = NOW(6) + INTERVAL CAST(sqlc.arg(put_off_micros) AS SIGNED) MICROSECOND
+SET due_at = NOW(6) + INTERVAL CAST(sqlc.arg(postpone_micros) AS SIGNED) MICROSECOND
 WHERE order_id = sqlc.arg(order_id) AND gateway_key = sqlc.arg(gateway_key)
     AND (due_at <= NOW(6) OR due_at > NOW(6) + INTERVAL CAST(sqlc.arg(within_micros) AS SIGNED) MICROSECOND);

@@ -53,7 +53,7 @@ FOR UPDATE;
 
 -- name: UpdatePayment :execrows
 -- UpdatePayment writes a locked payment. It compares the fencing token that was read, because row locks
--- are local to a node in some clusters, where only the writes of two claims conflict.
+-- are local to a node in some clusters, in which only the writes of two claims conflict.
 UPDATE payments
 SET state = sqlc.arg(state), gateway_key = sqlc.arg(gateway_key),
     fence = sqlc.arg(fence), claim_token = sqlc.arg(claim_token),

@@ -21,10 +21,10 @@ WHERE (due_at <= NOW(6) OR due_at > NOW(6) + INTERVAL CAST(sqlc.arg(within_micro
 ORDER BY due_at
 LIMIT ?;
 
--- name: PutOffPayment :exec
--- PutOffPayment postpones a payment that cannot be claimed.
+-- name: PostponePayment :exec
+-- PostponePayment postpones a payment that cannot be claimed.
 UPDATE payments
-SET due_at = NOW(6) + INTERVAL CAST(sqlc.arg(put_off_micros) AS SIGNED) MICROSECOND,
+SET due_at = NOW(6) + INTERVAL CAST(sqlc.arg(postpone_micros) AS SIGNED) MICROSECOND,
     reason = sqlc.arg(reason), updated_at = NOW(6)
 WHERE order_id = sqlc.arg(order_id)
     AND (due_at <= NOW(6) OR due_at > NOW(6) + INTERVAL CAST(sqlc.arg(within_micros) AS SIGNED) MICROSECOND);

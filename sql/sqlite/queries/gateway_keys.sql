@@ -36,8 +36,8 @@ SELECT EXISTS (
     WHERE due_at > sqlc.arg(due_before) AND gateway IN ('', sqlc.arg(gateway))
 );
 
--- name: PutOffGatewayKey :exec
--- PutOffGatewayKey postpones a key whose payment cannot be read.
+-- name: PostponeGatewayKey :exec
+-- PostponeGatewayKey postpones a key whose payment cannot be read.
 UPDATE gateway_keys
 SET due_at = sqlc.arg(due_at)
 WHERE order_id = sqlc.arg(order_id) AND gateway_key = sqlc.arg(gateway_key)

@@ -7,8 +7,8 @@ WHERE state = sqlc.arg(state) AND (due_at <= sqlc.arg(now) OR due_at > sqlc.arg(
 ORDER BY due_at
 LIMIT sqlc.arg(page_limit);
 
--- name: PutOffPayment :exec
--- PutOffPayment postpones a payment that cannot be claimed.
+-- name: PostponePayment :exec
+-- PostponePayment postpones a payment that cannot be claimed.
 UPDATE payments
 SET due_at = sqlc.arg(due_at), reason = sqlc.arg(reason), updated_at = sqlc.arg(updated_at)
 WHERE order_id = sqlc.arg(order_id) AND (due_at <= sqlc.arg(now) OR due_at > sqlc.arg(due_before));

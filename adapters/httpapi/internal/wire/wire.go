@@ -244,7 +244,7 @@ type PaymentList struct {
 	// NextCursor Omitted on the last page.
 	NextCursor string `json:"next_cursor,omitempty"`
 
-	// Unreadable How many rows of this page were left out because they cannot be read: damaged, or of a newer version. Omitted if there are none. A row with an unknown state is counted in every list, whatever its states.
+	// Unreadable How many rows of this page were left out because they cannot be read: damaged, or of a newer version. Omitted if there are none. A row with an unknown state is counted in every list, for any states.
 	Unreadable int `json:"unreadable,omitempty"`
 
 	// UnreadableOrderIds The orders of those rows. The log of the service says what is wrong with each.

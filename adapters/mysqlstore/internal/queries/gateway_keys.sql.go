@@ -150,6 +150,31 @@ func (q *Queries) NextDueGatewayKey(ctx context.Context, gateway payment.Gateway
 	return due_in_micros, err
 }
 
+const PostponeGatewayKey = `-- name: PostponeGatewayKey :exec
+UPDATE gateway_keys
+SET due_at = NOW(6) + INTERVAL CAST(? AS SIGNED) MICROSECOND
+WHERE order_id = ? AND gateway_key = ?
+    AND (due_at <= NOW(6) OR due_at > NOW(6) + INTERVAL CAST(? AS SIGNED) MICROSECOND)
+`
+
+type PostponeGatewayKeyParams struct {
+	PostponeMicros int64
+	OrderID        payment.OrderID
+	GatewayKey     payment.GatewayKey
+	WithinMicros   int64
+}
+
+// PostponeGatewayKey postpones a key whose payment cannot be read.
+func (q *Queries) PostponeGatewayKey(ctx context.Context, arg PostponeGatewayKeyParams) error {
+	_, err := q.db.ExecContext(ctx, PostponeGatewayKey,
+		arg.PostponeMicros,
+		arg.OrderID,
+		arg.GatewayKey,
+		arg.WithinMicros,
+	)
+	return err
+}
+
 const PutGatewayKey = `-- name: PutGatewayKey :exec
 INSERT INTO gateway_keys (
     order_id, gateway_key, gateway, sent_at, sent_clock, lifetime_micros,
@@ -238,31 +263,6 @@ func (q *Queries) PutGatewayKey(ctx context.Context, arg PutGatewayKeyParams) er
 		arg.ClosedAt,
 		arg.WatchUntil,
 		arg.TransactionID,
-	)
-	return err
-}
-
-const PutOffGatewayKey = `-- name: PutOffGatewayKey :exec
-UPDATE gateway_keys
-SET due_at = NOW(6) + INTERVAL CAST(? AS SIGNED) MICROSECOND
-WHERE order_id = ? AND gateway_key = ?
-    AND (due_at <= NOW(6) OR due_at > NOW(6) + INTERVAL CAST(? AS SIGNED) MICROSECOND)
-`
-
-type PutOffGatewayKeyParams struct {
-	PutOffMicros int64
-	OrderID      payment.OrderID
-	GatewayKey   payment.GatewayKey
-	WithinMicros int64
-}
-
-// PutOffGatewayKey postpones a key whose payment cannot be read.
-func (q *Queries) PutOffGatewayKey(ctx context.Context, arg PutOffGatewayKeyParams) error {
-	_, err := q.db.ExecContext(ctx, PutOffGatewayKey,
-		arg.PutOffMicros,
-		arg.OrderID,
-		arg.GatewayKey,
-		arg.WithinMicros,
 	)
 	return err
 }

@@ -574,7 +574,7 @@ type UpdatePaymentParams struct {
 }
 
 // UpdatePayment writes a locked payment. It compares the fencing token that was read, because row locks
-// are local to a node in some clusters, where only the writes of two claims conflict.
+// are local to a node in some clusters, in which only the writes of two claims conflict.
 func (q *Queries) UpdatePayment(ctx context.Context, arg UpdatePaymentParams) (int64, error) {
 	result, err := q.db.ExecContext(ctx, UpdatePayment,
 		arg.State,

@@ -287,7 +287,7 @@ func (q *Queries) NextDue(ctx context.Context, arg NextDueParams) (int64, error)
 	return due_in_micros, err
 }
 
-const PutOffPayment = `-- name: PutOffPayment :exec
+const PostponePayment = `-- name: PostponePayment :exec
 UPDATE payments
 SET due_at = NOW(6) + INTERVAL CAST(? AS SIGNED) MICROSECOND,
     reason = ?, updated_at = NOW(6)
@@ -295,17 +295,17 @@ WHERE order_id = ?
     AND (due_at <= NOW(6) OR due_at > NOW(6) + INTERVAL CAST(? AS SIGNED) MICROSECOND)
 `
 
-type PutOffPaymentParams struct {
-	PutOffMicros int64
-	Reason       string
-	OrderID      payment.OrderID
-	WithinMicros int64
+type PostponePaymentParams struct {
+	PostponeMicros int64
+	Reason         string
+	OrderID        payment.OrderID
+	WithinMicros   int64
 }
 
-// PutOffPayment postpones a payment that cannot be claimed.
-func (q *Queries) PutOffPayment(ctx context.Context, arg PutOffPaymentParams) error {
-	_, err := q.db.ExecContext(ctx, PutOffPayment,
-		arg.PutOffMicros,
+// PostponePayment postpones a payment that cannot be claimed.
+func (q *Queries) PostponePayment(ctx context.Context, arg PostponePaymentParams) error {
+	_, err := q.db.ExecContext(ctx, PostponePayment,
+		arg.PostponeMicros,
 		arg.Reason,
 		arg.OrderID,
 		arg.WithinMicros,

@@ -154,6 +154,33 @@ func (q *Queries) NextDueGatewayKey(ctx context.Context, gateway payment.Gateway
 	return due_at, err
 }
 
+const postponeGatewayKey = `-- name: PostponeGatewayKey :exec
+UPDATE gateway_keys
+SET due_at = ?1
+WHERE order_id = ?2 AND gateway_key = ?3
+    AND (due_at <= ?4 OR due_at > ?5)
+`
+
+type PostponeGatewayKeyParams struct {
+	DueAt      sql.NullInt64
+	OrderID    payment.OrderID
+	GatewayKey payment.GatewayKey
+	Now        sql.NullInt64
+	DueBefore  sql.NullInt64
+}
+
+// PostponeGatewayKey postpones a key whose payment cannot be read.
+func (q *Queries) PostponeGatewayKey(ctx context.Context, arg PostponeGatewayKeyParams) error {
+	_, err := q.db.ExecContext(ctx, postponeGatewayKey,
+		arg.DueAt,
+		arg.OrderID,
+		arg.GatewayKey,
+		arg.Now,
+		arg.DueBefore,
+	)
+	return err
+}
+
 const putGatewayKey = `-- name: PutGatewayKey :exec
 REPLACE INTO gateway_keys (
     order_id, gateway_key, gateway, sent_at, sent_clock, lifetime_micros,
@@ -219,33 +246,6 @@ func (q *Queries) PutGatewayKey(ctx context.Context, arg PutGatewayKeyParams) er
 		arg.ClosedAt,
 		arg.WatchUntil,
 		arg.TransactionID,
-	)
-	return err
-}
-
-const putOffGatewayKey = `-- name: PutOffGatewayKey :exec
-UPDATE gateway_keys
-SET due_at = ?1
-WHERE order_id = ?2 AND gateway_key = ?3
-    AND (due_at <= ?4 OR due_at > ?5)
-`
-
-type PutOffGatewayKeyParams struct {
-	DueAt      sql.NullInt64
-	OrderID    payment.OrderID
-	GatewayKey payment.GatewayKey
-	Now        sql.NullInt64
-	DueBefore  sql.NullInt64
-}
-
-// PutOffGatewayKey postpones a key whose payment cannot be read.
-func (q *Queries) PutOffGatewayKey(ctx context.Context, arg PutOffGatewayKeyParams) error {
-	_, err := q.db.ExecContext(ctx, putOffGatewayKey,
-		arg.DueAt,
-		arg.OrderID,
-		arg.GatewayKey,
-		arg.Now,
-		arg.DueBefore,
 	)
 	return err
 }

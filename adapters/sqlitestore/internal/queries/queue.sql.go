@@ -233,13 +233,13 @@ func (q *Queries) NextDue(ctx context.Context, arg NextDueParams) (sql.NullInt64
 	return due_at, err
 }
 
-const putOffPayment = `-- name: PutOffPayment :exec
+const postponePayment = `-- name: PostponePayment :exec
 UPDATE payments
 SET due_at = ?1, reason = ?2, updated_at = ?3
 WHERE order_id = ?4 AND (due_at <= ?5 OR due_at > ?6)
 `
 
-type PutOffPaymentParams struct {
+type PostponePaymentParams struct {
 	DueAt     sql.NullInt64
 	Reason    string
 	UpdatedAt int64
@@ -248,9 +248,9 @@ type PutOffPaymentParams struct {
 	DueBefore sql.NullInt64
 }
 
-// PutOffPayment postpones a payment that cannot be claimed.
-func (q *Queries) PutOffPayment(ctx context.Context, arg PutOffPaymentParams) error {
-	_, err := q.db.ExecContext(ctx, putOffPayment,
+// PostponePayment postpones a payment that cannot be claimed.
+func (q *Queries) PostponePayment(ctx context.Context, arg PostponePaymentParams) error {
+	_, err := q.db.ExecContext(ctx, postponePayment,
 		arg.DueAt,
 		arg.Reason,
 		arg.UpdatedAt,

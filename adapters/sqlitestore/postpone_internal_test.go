@@ -10,13 +10,13 @@ import (
 
 // Between the read of a row that could not be claimed and its postponement, another process may have
 // claimed it.
-func TestPutOff_KeepsALaterClaim(t *testing.T) {
+func TestPostpone_KeepsALaterClaim(t *testing.T) {
 	t.Parallel()
 	_, s := migrated(t)
 	p, verdict, err := s.Claim(t.Context(), request(t, "order-1"))
 	require.NoError(t, err)
 	require.Equal(t, payment.VerdictClaimed, verdict)
-	require.NoError(t, dueStore{s}.PutOff(t.Context(), payment.PickUpPolicy{}, "order-1", "it could not be written"))
+	require.NoError(t, dueStore{s}.Postpone(t.Context(), payment.PickUpPolicy{}, "order-1", "it could not be written"))
 	found, err := s.Find(t.Context(), "order-1")
 	require.NoError(t, err)
 	require.Equal(t, p.DueAt, found.DueAt)

@@ -131,7 +131,6 @@ func (a *audit) close() {
 		}
 	}
 	a.checkDropped()
-	a.checkLostReplicas()
 	if err := a.store.Ready(context.Background()); err != nil {
 		a.world.report("", "the database: %v", err)
 	}

@@ -130,6 +130,7 @@ func (w *world) run() {
 	w.sleep(time.Until(w.began.Add(w.faultPeriod)))
 	w.waitUntilFinal()
 	w.finalCheck()
+	w.audit.checkLostReplicas() // while the others live
 	close(w.over)
 	w.slots.Wait()
 	w.audit.close()

@@ -48,7 +48,7 @@ func TestArchive_NothingToAddChangesNoByte(t *testing.T) {
 		file := filepath.Join(t.TempDir(), "archive.jsonl")
 		require.NoError(t, os.WriteFile(file, []byte(line+end), 0o600))
 		out := apptest.Run(t, apptest.Build(t), variables, "archive", "--to="+file) // payments of a year ago
-		require.Equal(t, apptest.Output{Stdout: "0 archived, 0 left for the next run: they changed meanwhile\n"}, out, name)
+		require.Equal(t, apptest.Output{Stdout: "0 archived, 0 left for the next run because they changed during this run\n"}, out, name)
 		require.Equal(t, line+end, contentOf(file), name)
 	}
 }

@@ -254,7 +254,7 @@ func (a *audit) checkChange(was, is payment.Payment, events []payment.Event) {
 		return
 	}
 	if is.Fence < was.Fence || is.Fence > was.Fence+1 {
-		find("the fencing number went from %d to %d", was.Fence, is.Fence)
+		find("the fencing token went from %d to %d", was.Fence, is.Fence)
 	}
 	if is.Money != was.Money {
 		find("the amount went from %v to %v", was.Money, is.Money)
@@ -263,16 +263,21 @@ func (a *audit) checkChange(was, is payment.Payment, events []payment.Event) {
 		(is.State != payment.StateSucceeded || is.TransactionID != was.TransactionID) {
 		find("a success did not last: %s became %s %s", was.TransactionID, is.State, is.TransactionID)
 	}
+	checkEvidence(was, is, events, find)
+}
+
+// checkEvidence checks that a payment that succeeds without a charge of its worker has an event that says so.
+func checkEvidence(was, is payment.Payment, events []payment.Event, find func(format string, args ...any)) {
 	loud := slices.ContainsFunc(events, func(e payment.Event) bool { return slices.Contains(loudEvents, e.Kind) })
 	if (was.State == payment.StateDeclined || was.State == payment.StateFailed) && is.State == payment.StateSucceeded && !loud {
-		find("%s became succeeded in silence", was.State)
+		find("%s became succeeded without an event", was.State)
 	}
 	if evidence := slices.ContainsFunc(events, func(e payment.Event) bool { return e.Kind == payment.EventEvidence }); evidence &&
 		is.Fence == was.Fence {
-		find("succeeded by evidence, and a worker that is at it is not fenced out")
+		find("succeeded by evidence, and the worker that holds the claim is not fenced out")
 	}
 	if is.GatewayKey != was.GatewayKey && is.State == payment.StateSucceeded && !loud {
-		find("succeeded with %s in place of %s in silence", is.GatewayKey, was.GatewayKey)
+		find("succeeded with %s in place of %s without an event", is.GatewayKey, was.GatewayKey)
 	}
 }
 
@@ -334,20 +339,26 @@ func (a *audit) checkLedger(id payment.OrderID) {
 		if t.Money != d.payment.Money {
 			a.world.report(id, "%v was taken for an order of %v", t.Money, d.payment.Money)
 		}
-		if d.misled {
-			continue
+		if !d.misled {
+			a.checkCharge(d, t, by)
 		}
-		for _, e := range d.ends {
-			if (e.State == payment.StateFailed || e.State == payment.StateDeclined) && e.GatewayKey == t.Key &&
-				!by.began.After(e.at) && t.At.After(e.at) {
-				a.world.report(id, "%s at %v, and then charged by an attempt that had begun at %v",
-					e.State, e.at.Sub(a.world.began), by.began.Sub(a.world.began))
-			}
+	}
+}
+
+// checkCharge checks that a charge did not come after the payment was stored as not charged, or after its key
+// was closed.
+func (a *audit) checkCharge(d *orderRecord, t taken, by *attempt) {
+	id := t.OrderID
+	for _, e := range d.ends {
+		if (e.State == payment.StateFailed || e.State == payment.StateDeclined) && e.GatewayKey == t.Key &&
+			!by.began.After(e.at) && t.At.After(e.at) {
+			a.world.report(id, "%s at %v, and then charged by an attempt that had begun at %v",
+				e.State, e.at.Sub(a.world.began), by.began.Sub(a.world.began))
 		}
-		if k := d.proofs[t.Key]; k != nil && !k.closedAt.IsZero() && t.At.After(k.closedAt) && !by.began.After(k.closedAt) {
-			a.world.report(id, "%s was closed at %v, and then charged by an attempt that had begun at %v",
-				t.Key, k.closedAt.Sub(a.world.began), by.began.Sub(a.world.began))
-		}
+	}
+	if k := d.proofs[t.Key]; k != nil && !k.closedAt.IsZero() && t.At.After(k.closedAt) && !by.began.After(k.closedAt) {
+		a.world.report(id, "%s was closed at %v, and then charged by an attempt that had begun at %v",
+			t.Key, k.closedAt.Sub(a.world.began), by.began.Sub(a.world.began))
 	}
 }
 

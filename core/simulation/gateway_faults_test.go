@@ -29,30 +29,24 @@ func (set settings) gatewayFault(s stream) (step fake.Step, takes bool, lands ti
 	among := func(weight float64) bool { roll -= weight; return roll < 0 }
 	switch {
 	case among(m.decline):
+		step = fake.Slow(soon, fake.Decline("card_declined"))
 		if s.chance(0.3) {
-			return fake.WithoutAnswer(fake.Slow(soon, fake.Decline("card_declined"))), false, 0
+			step = fake.WithoutAnswer(step)
 		}
-		return fake.Slow(soon, fake.Decline("card_declined")), false, 0
+		return step, false, 0
 	case among(m.refuse):
 		if s.chance(0.3) {
 			return fake.RefuseFor(s.between(time.Second, 40*time.Second)), false, 0
 		}
 		return fake.Slow(soon, fake.Refuse()), false, 0
 	case among(m.unavailable):
-		if s.chance(0.3) {
-			return fake.Slow(set.gatewayTimeout+time.Second, fake.Timeout()), false, 0
-		}
-		return fake.Slow(soon, fake.Unavailable()), false, 0
+		return set.unavailable(s, soon), false, 0
 	case among(m.stumble):
 		return fake.Slow(soon, fake.ChargeThenServerError()), true, soon
 	case among(m.lose):
 		return fake.Slow(soon, fake.LoseAnswer()), true, soon
 	case among(m.late):
-		latest := set.arrival*3/4 - soon
-		late := s.between(time.Second, latest)
-		if s.chance(0.5) {
-			late = latest - s.between(time.Millisecond, latest/4)
-		}
+		late := lateness(s, set.arrival*3/4-soon)
 		return fake.Slow(soon, fake.ChargeLate(late)), true, late + soon
 	case among(m.slow):
 		// An attempt that has arrived may take long: a lookup reports "processing".
@@ -70,6 +64,23 @@ func (set settings) gatewayFault(s stream) (step fake.Step, takes bool, lands ti
 		return fake.Slow(soon, fake.Pending()), true, pends
 	}
 	return fake.Slow(soon, fake.Approve()), true, soon
+}
+
+// unavailable draws a server error, or a request that the gateway never answers.
+func (set settings) unavailable(s stream, soon time.Duration) fake.Step {
+	if s.chance(0.3) {
+		return fake.Slow(set.gatewayTimeout+time.Second, fake.Timeout())
+	}
+	return fake.Slow(soon, fake.Unavailable())
+}
+
+// lateness draws how late a charge arrives: often only just before the latest moment.
+func lateness(s stream, latest time.Duration) time.Duration {
+	late := s.between(time.Second, latest)
+	if s.chance(0.5) {
+		late = latest - s.between(time.Millisecond, latest/4)
+	}
+	return late
 }
 
 // outage draws the kind of an outage: in most outages all requests meet the same fault.

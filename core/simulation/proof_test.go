@@ -82,20 +82,23 @@ func (w *world) counts(k *keyLog, l look, unknown []*attempt) bool {
 	if life := w.gateway.KeyLifetime; w.gateway.LookupForgets && life > 0 && l.sent.Sub(k.first) >= life+epsilon {
 		return false
 	}
-	for _, at := range unknown {
-		sent := at.began
-		if at.running() {
-			sent = at.ended
-		}
-		over := at.answered && !at.running()
-		passed := l.sent.Sub(sent) + epsilon
-		if passed < 0 || passed < w.gateway.LookupLag || !over && passed < w.late {
-			return false
-		}
+	if slices.ContainsFunc(unknown, func(at *attempt) bool { return w.tooEarly(at, l) }) {
+		return false
 	}
 	return !slices.ContainsFunc(k.busy, func(at time.Time) bool {
 		return !at.After(l.sent) && l.sent.Sub(at)+epsilon < w.late
 	})
+}
+
+// tooEarly reports whether the attempt may still charge after the lookup, or the lookup may not see it.
+func (w *world) tooEarly(at *attempt, l look) bool {
+	sent := at.began
+	if at.running() {
+		sent = at.ended
+	}
+	over := at.answered && !at.running()
+	passed := l.sent.Sub(sent) + epsilon
+	return passed < 0 || passed < w.gateway.LookupLag || !over && passed < w.late
 }
 
 // absent reports whether one lookup that found nothing counts.
@@ -135,8 +138,23 @@ func refusal(h ports.History, key payment.GatewayKey) (c payment.Class) {
 // checkProofs checks that nothing is stored as not charged, and no key is given up, without proof.
 func (a *audit) checkProofs(d *orderRecord, was payment.Payment, h ports.History) {
 	is := h.Payment
-	find := func(format string, args ...any) { a.world.report(is.OrderID, format, args...) }
 	a.checkClosures(d, was, is)
+	a.checkDoubt(d, was, is)
+	if is.State == was.State && is.GatewayKey == was.GatewayKey {
+		return
+	}
+	switch is.State {
+	case payment.StateDeclined:
+		a.checkDeclined(d.log(is.GatewayKey), is)
+	case payment.StateFailed:
+		a.checkFailed(d.log(is.GatewayKey), h)
+	}
+}
+
+// checkDoubt checks that a payment is in doubt exactly if an attempt with its key may have charged, and that no
+// key that may have charged is given up.
+func (a *audit) checkDoubt(d *orderRecord, was, is payment.Payment) {
+	find := func(format string, args ...any) { a.world.report(is.OrderID, format, args...) }
 	if closed := keyOf(&is, is.GatewayKey); closed != nil && closed.Closed != "" && is.State != payment.StateSucceeded && is.Doubt.Any() {
 		find("%s, and in doubt although %s is closed as %s", is.State, is.GatewayKey, closed.Closed)
 	}
@@ -150,27 +168,29 @@ func (a *audit) checkProofs(d *orderRecord, was payment.Payment, h ports.History
 		is.State != payment.StateSucceeded && len(left.unknown()) > 0 {
 		find("%s was given up for %s, and was not closed", was.GatewayKey, is.GatewayKey)
 	}
-	if is.State == was.State && is.GatewayKey == was.GatewayKey {
-		return
+}
+
+// checkDeclined checks a payment that was just stored as declined, and closes its key.
+func (a *audit) checkDeclined(k *keyLog, is payment.Payment) {
+	if len(k.unknown()) > 0 {
+		a.world.report(is.OrderID, "declined, and %s is not closed", is.GatewayKey)
 	}
-	switch n := len(k.unknown()); is.State {
-	case payment.StateDeclined:
-		if n > 0 {
-			find("declined, and %s is not closed", is.GatewayKey)
-		}
-		if !k.declined() {
-			find("declined, and the gateway has not said so of %s", is.GatewayKey)
-		}
-		if k.closedAt.IsZero() {
-			k.saved = a.world.gateway.SavesDeclines && k.final()
-			k.close(time.Now())
-		}
-	case payment.StateFailed:
-		refused := refusal(h, is.GatewayKey) == payment.ClassDeclined || refusal(h, is.GatewayKey) == payment.ClassRejected
-		one := a.world.absent(k) && !k.named() && !refused && a.world.gateway.HonoursKeys
-		if n > 0 && !one && !k.wordAt.Equal(time.Now()) {
-			find("failed with %q, and %d attempts with %s may have charged", is.Code, n, is.GatewayKey)
-		}
+	if !k.declined() {
+		a.world.report(is.OrderID, "declined, and the gateway did not decline %s", is.GatewayKey)
+	}
+	if k.closedAt.IsZero() {
+		k.saved = a.world.gateway.SavesDeclines && k.final()
+		k.close(time.Now())
+	}
+}
+
+// checkFailed checks a payment that was just stored as failed.
+func (a *audit) checkFailed(k *keyLog, h ports.History) {
+	is, n := h.Payment, len(k.unknown())
+	refused := refusal(h, is.GatewayKey) == payment.ClassDeclined || refusal(h, is.GatewayKey) == payment.ClassRejected
+	one := a.world.absent(k) && !k.named() && !refused && a.world.gateway.HonoursKeys
+	if n > 0 && !one && !k.wordAt.Equal(time.Now()) {
+		a.world.report(is.OrderID, "failed with %q, and %d attempts with %s may have charged", is.Code, n, is.GatewayKey)
 	}
 }
 

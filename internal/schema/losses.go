@@ -144,7 +144,7 @@ func (s *Schema) losses(ctx context.Context, db Database, version uint) (found [
 func columnsLost(migration, table string) (columns []string) {
 	for statement := range strings.SplitSeq(comment.ReplaceAllString(migration, ""), ";") {
 		alter := alterTable.FindStringSubmatch(strings.Join(strings.Fields(statement), " "))
-		if alter == nil || alter[1] != table {
+		if len(alter) == 0 || alter[1] != table {
 			continue
 		}
 		for _, clause := range clauses(alter[2]) {

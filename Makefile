@@ -81,7 +81,10 @@ compose/delete: ## the same, and delete all payments, with DELETE=payments
 ## Testing
 
 .PHONY: test
-test: needs test/proofs test/client test/upgrade bin/withmysql ## test everything, on a real database server
+test: test/proofs test/client test/upgrade test/go ## test everything, on a real database server
+
+.PHONY: test/go
+test/go: needs bin/withmysql ## run all Go tests, with the race detector if there is a C compiler
 	bin/withmysql -- go test $(RACE) -timeout=15m $(TESTFLAGS) work
 
 # These tests run one goroutine at a time: the race detector would find nothing, and takes seven times as long.

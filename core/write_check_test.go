@@ -91,7 +91,7 @@ func TestWriteCheck_FindsALostTableWithoutAPayment(t *testing.T) {
 	t.Parallel()
 	payments, gateway := &partlyWritable{Payments: fake.NewPayments()}, fake.NewGateway()
 	inService(t, payments, gateway, func(pay func(payment.OrderID) error, s *core.Service) {
-		time.Sleep(time.Minute)
+		time.Sleep(time.Minute + time.Second) // between two checks
 		require.NoError(t, pay("order-1"))
 		tries := payments.tries.Load()
 		require.LessOrEqual(t, tries, int64(14), "at most one a heartbeat timeout")

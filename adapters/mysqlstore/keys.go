@@ -162,12 +162,12 @@ func (k *Keys) Active(ctx context.Context) (active ports.ActiveKeys, err error) 
 }
 
 // NoteUse implements ports.Keys.
-func (k *Keys) NoteUse(ctx context.Context, ids []apikey.ID, grain time.Duration) error {
+func (k *Keys) NoteUse(ctx context.Context, ids []apikey.ID, resolution time.Duration) error {
 	if len(ids) == 0 {
 		return nil
 	}
 	err := k.s.write(ctx, func(ctx context.Context, conn *sql.Conn) error {
-		params := queries.NoteKeysUsedParams{Ids: ids, GrainMicros: grain.Microseconds()}
+		params := queries.NoteKeysUsedParams{Ids: ids, ResolutionMicros: resolution.Microseconds()}
 		return classifyCommit(queries.New(conn).NoteKeysUsed(ctx, params))
 	})
 	if err != nil {

@@ -125,13 +125,13 @@ func (k *Keys) Active(ctx context.Context) (active ports.ActiveKeys, err error) 
 }
 
 // NoteUse implements ports.Keys.
-func (k *Keys) NoteUse(ctx context.Context, ids []apikey.ID, grain time.Duration) error {
+func (k *Keys) NoteUse(ctx context.Context, ids []apikey.ID, resolution time.Duration) error {
 	if len(ids) == 0 {
 		return nil
 	}
 	err := k.s.write(ctx, func(ctx context.Context, q *queries.Queries, now time.Time) error {
 		for _, id := range ids {
-			params := queries.NoteKeyUsedParams{ID: id, Now: nullable(now), NotedBefore: nullable(now.Add(-grain))}
+			params := queries.NoteKeyUsedParams{ID: id, Now: nullable(now), NotedBefore: nullable(now.Add(-resolution))}
 			if err := q.NoteKeyUsed(ctx, params); err != nil {
 				return err
 			}

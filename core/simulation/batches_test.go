@@ -22,8 +22,8 @@ type sharedPayments struct {
 	calls *groupcommit.Batcher[*sharedCall]
 }
 
-// patience is how long a call waits for the calls before it.
-const patience = 5 * time.Second
+// batchTimeout is how long a call waits for the calls before it.
+const batchTimeout = 5 * time.Second
 
 // sharedCall is one call of a batch.
 type sharedCall struct {
@@ -32,8 +32,8 @@ type sharedCall struct {
 }
 
 func newSharedPayments(p ports.Payments) *sharedPayments {
-	const most, lanes, slow = 8, 2, time.Second
-	return &sharedPayments{Payments: p, calls: groupcommit.NewBatcher(most, lanes, slow, runBatch)}
+	const maxBatchRows, maxConcurrent, stallAfter = 8, 2, time.Second
+	return &sharedPayments{Payments: p, calls: groupcommit.NewBatcher(maxBatchRows, maxConcurrent, stallAfter, runBatch)}
 }
 
 func runBatch(batch []*sharedCall) []error {
@@ -51,7 +51,7 @@ func runBatch(batch []*sharedCall) []error {
 
 func (p *sharedPayments) share(ctx context.Context, do func()) error {
 	c := &sharedCall{do: do}
-	if err := p.calls.Do(ctx, patience, c); errors.Is(err, groupcommit.ErrNotBegun) {
+	if err := p.calls.Do(ctx, batchTimeout, c); errors.Is(err, groupcommit.ErrNotBegun) {
 		return fmt.Errorf("%w: %w", ports.ErrUnavailable, err)
 	}
 	if c.died {

@@ -151,9 +151,9 @@ func (c *client) get(id payment.OrderID) history.Told {
 func (c *client) exchange(r *replica, number int, call func(context.Context) func()) {
 	ctx, leave := context.WithCancel(context.WithValue(context.Background(), requestNumberKey{}, number))
 	defer leave()
-	patience := longestAnswer
+	timeout := longestAnswer
 	if c.chance(0.1) {
-		patience = c.between(time.Millisecond, 20*time.Second)
+		timeout = c.between(time.Millisecond, 20*time.Second)
 	}
 	answers, stagger := make(chan func(), 1), c.between(time.Microsecond, time.Millisecond)
 	c.world.calls.Add(1)
@@ -163,7 +163,7 @@ func (c *client) exchange(r *replica, number int, call func(context.Context) fun
 		r.gate(forever, stagger)
 		answers <- takeIn
 	}()
-	timer := time.NewTimer(patience)
+	timer := time.NewTimer(timeout)
 	defer timer.Stop()
 	select {
 	case takeIn := <-answers:
@@ -171,8 +171,8 @@ func (c *client) exchange(r *replica, number int, call func(context.Context) fun
 	case <-r.dead:
 	case <-c.world.failed:
 	case <-timer.C:
-		if patience == longestAnswer {
-			c.world.report("", "request %d got no answer in %v", number, patience)
+		if timeout == longestAnswer {
+			c.world.report("", "request %d got no answer in %v", number, timeout)
 		}
 	}
 }

@@ -39,5 +39,5 @@ UPDATE api_keys
 SET last_used_at = NOW(6)
 WHERE id IN (sqlc.slice(ids)) AND (
     last_used_at IS NULL
-    OR last_used_at < NOW(6) - INTERVAL CAST(sqlc.arg(grain_micros) AS SIGNED) MICROSECOND
+    OR last_used_at < NOW(6) - INTERVAL CAST(sqlc.arg(resolution_micros) AS SIGNED) MICROSECOND
 );

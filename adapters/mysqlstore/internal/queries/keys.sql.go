@@ -190,8 +190,8 @@ WHERE id IN (/*SLICE:ids*/?) AND (
 `
 
 type NoteKeysUsedParams struct {
-	Ids         []apikey.ID
-	GrainMicros int64
+	Ids              []apikey.ID
+	ResolutionMicros int64
 }
 
 func (q *Queries) NoteKeysUsed(ctx context.Context, arg NoteKeysUsedParams) error {
@@ -205,7 +205,7 @@ func (q *Queries) NoteKeysUsed(ctx context.Context, arg NoteKeysUsedParams) erro
 	} else {
 		query = strings.Replace(query, "/*SLICE:ids*/?", "NULL", 1)
 	}
-	queryParams = append(queryParams, arg.GrainMicros)
+	queryParams = append(queryParams, arg.ResolutionMicros)
 	_, err := q.db.ExecContext(ctx, query, queryParams...)
 	return err
 }

@@ -204,7 +204,7 @@ func TestDoctor_DatabaseDown_RunsTheOtherChecks(t *testing.T) {
 	require.Equal(t, 2, runDoctor(t, env{"PAYMENTD_GATEWAY": "https://user:sesame@gateway"}).Code)
 	out = runDoctor(t, env{"PAYMENTD_TRACES": "http://127.0.0.1:4318", "OTEL_TRACES_SAMPLER": "dice"})
 	require.Equal(t, 2, out.Code)
-	require.Contains(t, out.Stderr, `there is no sampler "dice" here; take always_on`)
+	require.Contains(t, out.Stderr, `OTEL_TRACES_SAMPLER must be always_on, always_off or traceidratio, and is "dice"`)
 }
 
 // TestDoctor_Certificate covers certificates with which the service does not start or clients cannot connect.

@@ -57,6 +57,9 @@ func (s *Payments) withReadOnlyReason(ctx context.Context, err error) error {
 }
 
 func tryWrite(ctx context.Context, conn *sql.Conn) error {
+	if err := reloadRights(ctx, conn); err != nil {
+		return err
+	}
 	tx, err := conn.BeginTx(ctx, &sql.TxOptions{Isolation: sql.LevelReadCommitted})
 	if err != nil {
 		return fmt.Errorf("begin: %w", err)
@@ -68,6 +71,20 @@ func tryWrite(ctx context.Context, conn *sql.Conn) error {
 		}
 	}
 	return queries.New(tx).Heartbeat(ctx, fmt.Sprintf("paymentd-try-write-%x", newToken()))
+}
+
+// reloadRights selects the database again, because a connection keeps the rights on a database from when
+// it was selected ("When Privilege Changes Take Effect", MySQL manual). Without it, the probes of a
+// connection that was opened before a REVOKE succeed until the connection is closed.
+func reloadRights(ctx context.Context, conn *sql.Conn) error {
+	var database string
+	if err := conn.QueryRowContext(ctx, "SELECT DATABASE()").Scan(&database); err != nil {
+		return fmt.Errorf("read the name of the database: %w", err)
+	}
+	if _, err := conn.ExecContext(ctx, "USE `"+strings.ReplaceAll(database, "`", "``")+"`"); err != nil {
+		return fmt.Errorf("select the database: %w", err)
+	}
+	return nil
 }
 
 // readOnlySettings returns the names of the settings that make the server read-only.

@@ -52,7 +52,7 @@ func unresolved(p payment.Payment) payment.Settlement {
 	return payment.Settlement{
 		ClaimRef: p.ClaimRef(),
 		End:      &payment.AttemptEnd{Result: payment.Result{Class: payment.ClassUnknownUnanswered}},
-		Outcome:  payment.Outcome{State: payment.StateUnresolved, Reason: "nobody knows"},
+		Outcome:  payment.Outcome{State: payment.StateUnresolved, Reason: "the outcome is unknown"},
 	}
 }
 

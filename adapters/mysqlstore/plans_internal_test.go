@@ -70,7 +70,7 @@ func TestPlans(t *testing.T) { //nolint:tparallel // its parts share one connect
 		require.NoError(t, err)
 	}
 
-	some := []payment.OrderID{"order-00001", "order-01000", "order-02000", "nobody-asked-for"}
+	some := []payment.OrderID{"order-00001", "order-01000", "order-02000", "order-unknown"}
 	for name, plan := range map[string]struct {
 		run    func(context.Context, *queries.Queries) error
 		access string

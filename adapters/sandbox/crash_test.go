@@ -78,18 +78,18 @@ func TestLedger_SurvivesKill(t *testing.T) {
 
 	const rounds, clients = 5, 8
 	path := ledgerPath(t)
-	told := answers{of: map[string]string{}}
+	answered := answers{of: map[string]string{}}
 	for round := range rounds {
 		base, kill := startProcess(t, path)
 		_, err := sandbox.Open(path)
 		require.ErrorContains(t, err, "in use by another process")
 
-		for key, transaction := range told.of {
+		for key, transaction := range answered.of {
 			again, err := transactionOf(t.Context(), base, key)
 			require.NoError(t, err)
 			require.Equal(t, transaction, again, key)
 		}
-		enough := told.next(1 + random.IntN(100))
+		enough := answered.next(1 + random.IntN(100))
 		var all sync.WaitGroup
 		for number := range clients {
 			all.Go(func() {
@@ -99,7 +99,7 @@ func TestLedger_SurvivesKill(t *testing.T) {
 					if err != nil {
 						return // killed
 					}
-					told.add(key, transaction)
+					answered.add(key, transaction)
 				}
 			})
 		}
@@ -117,11 +117,11 @@ func TestLedger_SurvivesKill(t *testing.T) {
 		charged[line["key"]] = line["transaction_id"]
 		require.Equal(t, fmt.Sprintf("txn-%d", i+1), line["transaction_id"])
 	}
-	for key, transaction := range told.of {
+	for key, transaction := range answered.of {
 		require.Equal(t, transaction, charged[key], key)
 	}
-	t.Logf("%d charges, %d of them answered", len(charged), len(told.of))
-	require.GreaterOrEqual(t, len(told.of), rounds)
+	t.Logf("%d charges, %d of them answered", len(charged), len(answered.of))
+	require.GreaterOrEqual(t, len(answered.of), rounds)
 }
 
 // answers are the transactions that clients received, by key.

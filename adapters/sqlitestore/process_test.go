@@ -188,10 +188,10 @@ func TestClaim_KilledProcess(t *testing.T) {
 	t.Parallel()
 	databaseURL := migrated(t)
 	s := open(t, databaseURL, sqlitestore.Options{})
-	var told []payment.OrderID
+	var reported []payment.OrderID
 	enough := make(chan struct{})
 	other := start(t, "claim for ever", databaseURL, func(id string) {
-		if told = append(told, payment.OrderID(id)); len(told) == 10 {
+		if reported = append(reported, payment.OrderID(id)); len(reported) == 10 {
 			close(enough)
 		}
 	})
@@ -199,7 +199,7 @@ func TestClaim_KilledProcess(t *testing.T) {
 	require.NoError(t, other.Process.Kill())
 	require.Error(t, other.wait())
 
-	for _, id := range told {
+	for _, id := range reported {
 		p, err := s.Find(t.Context(), id)
 		require.NoError(t, err)
 		require.Equal(t, "replica-b", p.Replica)

@@ -390,7 +390,7 @@ func (a *audit) attemptOf(d *orderRecord, t taken) *attempt {
 		return at.takes && at.Key == t.Key && (at.pends || at.lands.Equal(t.At))
 	})
 	if i < 0 {
-		a.world.report(t.OrderID, "money was taken that nobody asked for: %+v", t)
+		a.world.report(t.OrderID, "money was taken without a request: %+v", t)
 		return &attempt{began: t.At}
 	}
 	return d.attempts[i]

@@ -32,7 +32,7 @@ func (p auditedPayments) Claim(
 			p.audit.granted(ask.Replica, is, ask.Lease)
 		}
 		if d := p.audit.record(ask.OrderID); verdict == payment.VerdictBusy && p.audit.free(d) {
-			p.audit.world.report(ask.OrderID, "%s is told that it is busy, and the lease is over", ask.Replica)
+			p.audit.world.report(ask.OrderID, "%s got busy, and the lease is over", ask.Replica)
 		}
 		if verdict == payment.VerdictClaimed && was.Final() && p.audit.waits[requestNumber(ctx)].fenced {
 			p.audit.world.report(ask.OrderID, "request %d lost its claim, did not wait for the end, which was %s, and began another round",

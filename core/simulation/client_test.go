@@ -109,7 +109,7 @@ func (c *client) connect() *replica {
 }
 
 // post posts an order and returns the answer.
-func (c *client) post(request core.Request) history.Told {
+func (c *client) post(request core.Request) history.Response {
 	r := c.connect()
 	if r == nil {
 		return history.Unavailable
@@ -126,12 +126,12 @@ func (c *client) post(request core.Request) history.Told {
 		return func() { c.world.recordAnswer(&op, request, number, a, err) }
 	})
 	c.world.note(op)
-	c.world.trace.add(c.name(), request.OrderID, "request %d is told: %s %s", number, op.Told, op.TransactionID)
-	return op.Told
+	c.world.trace.add(c.name(), request.OrderID, "request %d gets: %s %s", number, op.Response, op.TransactionID)
+	return op.Response
 }
 
 // get reads a payment.
-func (c *client) get(id payment.OrderID) history.Told {
+func (c *client) get(id payment.OrderID) history.Response {
 	r := c.connect()
 	if r == nil {
 		return history.Unavailable
@@ -142,8 +142,8 @@ func (c *client) get(id payment.OrderID) history.Told {
 		return func() { c.world.recordRead(&op, h.Payment, err) }
 	})
 	c.world.note(op)
-	c.world.trace.add(c.name(), id, "sees: %s %s", op.Told, op.TransactionID)
-	return op.Told
+	c.world.trace.add(c.name(), id, "sees: %s %s", op.Response, op.TransactionID)
+	return op.Response
 }
 
 // exchange makes a call to a replica and takes the answer, if one comes: the replica may die, and the
@@ -182,19 +182,19 @@ func (w *world) recordAnswer(op *history.Operation, request core.Request, number
 	op.Return = w.tick()
 	switch {
 	case errors.Is(err, core.ErrMismatch):
-		op.Told = history.Mismatch
+		op.Response = history.Mismatch
 	case errors.Is(err, core.ErrBusy), errors.Is(err, core.ErrForeignGateway):
-		op.Told = history.Busy
+		op.Response = history.Busy
 	case errors.Is(err, ports.ErrInDoubt):
-		op.Told = history.Nothing
+		op.Response = history.Nothing
 	case errors.Is(err, ports.ErrUnavailable):
-		op.Told = history.Unavailable
+		op.Response = history.Unavailable
 	case err != nil:
-		w.report(request.OrderID, "request %d was told: %v", number, err)
+		w.report(request.OrderID, "request %d got: %v", number, err)
 	default:
-		op.Told, op.TransactionID, op.Replayed = tells[a.State], a.TransactionID, a.Replayed
+		op.Response, op.TransactionID, op.Replayed = responses[a.State], a.TransactionID, a.Replayed
 	}
-	w.audit.told(*op, request, number, a.State)
+	w.audit.checkAnswer(*op, request, number, a.State)
 }
 
 // recordRead records the answer to a Get.
@@ -202,34 +202,34 @@ func (w *world) recordRead(op *history.Operation, p payment.Payment, err error) 
 	op.Return = w.tick()
 	switch {
 	case errors.Is(err, ports.ErrNotFound):
-		op.Told = history.NotFound
+		op.Response = history.NotFound
 	case err != nil:
-		op.Told = history.Unavailable
+		op.Response = history.Unavailable
 	default:
 		op.Amount, op.TransactionID = p.Money.String(), p.TransactionID
-		op.Told = tells[p.State]
+		op.Response = responses[p.State]
 		if p.State == payment.StateProcessing {
-			op.Told = history.Pending
+			op.Response = history.Pending
 		}
 	}
 }
 
-// tells maps the state of a payment to the answer that a client gets. Processing has none.
-var tells = map[payment.State]history.Told{
+// responses maps the state of a payment to the answer that a client gets. Processing has none.
+var responses = map[payment.State]history.Response{
 	payment.StateScheduled: history.Pending, payment.StateUnresolved: history.Pending,
 	payment.StateSucceeded: history.Success, payment.StateDeclined: history.Declined,
 	payment.StateFailed: history.Failed,
 }
 
-// told checks that what an answer says is stored.
-func (a *audit) told(op history.Operation, request core.Request, number int, s payment.State) {
+// checkAnswer checks that what an answer says is stored.
+func (a *audit) checkAnswer(op history.Operation, request core.Request, number int, s payment.State) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	d := a.record(request.OrderID)
 	find := func(format string, args ...any) {
-		a.world.report(request.OrderID, "request %d was told %q, "+format, append([]any{number, op.Told}, args...)...)
+		a.world.report(request.OrderID, "request %d got %q, "+format, append([]any{number, op.Response}, args...)...)
 	}
-	switch op.Told {
+	switch op.Response {
 	case history.Success, history.Declined, history.Failed:
 		if !d.ended(s, op.TransactionID) {
 			find("and that is not stored; the payment is %s", d.payment.State)
@@ -251,7 +251,7 @@ func (a *audit) told(op history.Operation, request core.Request, number int, s p
 	default:
 		find("in state %s", s)
 	}
-	if op.Told != history.Unavailable && d.payment.Money != request.Money {
+	if op.Response != history.Unavailable && d.payment.Money != request.Money {
 		find("asked for %v, and the order has %v", request.Money, d.payment.Money)
 	}
 }
@@ -267,8 +267,8 @@ func (w *world) nextRequest() int {
 
 // note keeps an operation for the history.
 func (w *world) note(op history.Operation) {
-	if op.Told == "" {
-		op.Told = history.Nothing
+	if op.Response == "" {
+		op.Response = history.Nothing
 	}
 	w.mu.Lock()
 	defer w.mu.Unlock()

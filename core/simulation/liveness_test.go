@@ -126,7 +126,7 @@ func (a *audit) close() {
 		for _, transactionID := range slices.Sorted(maps.Keys(d.approved)) {
 			by := d.approved[transactionID]
 			if !onRecord(d.payment, transactionID) && !a.world.diedBefore(by.replica, by.at, 10*time.Minute) {
-				a.world.report(id, "%s was told of transaction %s with %s, and that is not on record", by.replica, transactionID, by.key)
+				a.world.report(id, "%s got transaction %s with %s, and it is not on record", by.replica, transactionID, by.key)
 			}
 		}
 	}

@@ -28,8 +28,8 @@ func TestMutations(t *testing.T) {
 func TestClientsNotice(t *testing.T) {
 	const seeds = 500
 	lies := []string{
-		"told before it is durable",
-		"a success is replayed whatever the amount",
+		"answered before it is durable",
+		"a success is replayed for any amount",
 		"no lock: two claims at once succeed",
 		"no fencing check at settle",
 	}
@@ -84,7 +84,7 @@ func bugsUnderTheLock() []bug {
 				p.DueAt = now
 			}
 		}),
-		decides("a success is replayed whatever the amount", func(a *payment.ClaimRequest, p *payment.Payment, _ time.Time) {
+		decides("a success is replayed for any amount", func(a *payment.ClaimRequest, p *payment.Payment, _ time.Time) {
 			if p.State == payment.StateSucceeded {
 				a.Money = p.Money
 			}
@@ -162,10 +162,10 @@ func bugsAtTheGateway() []bug {
 // bugsOfTheWorker are mistakes in writing an outcome and in waiting for one.
 func bugsOfTheWorker() []bug {
 	return []bug{
-		{name: "told before it is durable", payments: func(p ports.Payments) ports.Payments {
+		{name: "answered before it is durable", payments: func(p ports.Payments) ports.Payments {
 			return earlySettles{p}
 		}},
-		{name: "a shared commit is told of before it is made", payments: func(p ports.Payments) ports.Payments {
+		{name: "a batch is reported before its commit", payments: func(p ports.Payments) ports.Payments {
 			return earlyBatches{newSharedPayments(p)}
 		}},
 		{name: "a waiter begins a round after a decline", payments: func(p ports.Payments) ports.Payments {

@@ -80,7 +80,7 @@ func simulate(t *testing.T, seed uint64, b bug) run {
 	})
 	out := run{seed: seed, simulated: simulated, violation: w.violation, history: w.history, coverage: w.audit.coverage}
 	for _, op := range w.history {
-		out.coverage["answers to clients: "+string(op.Told)]++
+		out.coverage["answers to clients: "+string(op.Response)]++
 	}
 	if out.violation == nil {
 		if err := history.Check(w.operatorOperations(), time.Minute); err != nil {

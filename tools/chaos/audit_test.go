@@ -18,10 +18,10 @@ func audit(t *testing.T, w *world, c *workload) {
 	paidBy := make(map[string]string) // transaction by order, of the responses
 	answered := make(map[string]bool)
 	for _, op := range c.history() {
-		if op.Told == history.Success {
+		if op.Response == history.Success {
 			paidBy[op.OrderID] = op.TransactionID
 		}
-		if op.Told != history.Nothing && op.Told != history.Unavailable {
+		if op.Response != history.Nothing && op.Response != history.Unavailable {
 			answered[op.OrderID] = true
 		}
 	}

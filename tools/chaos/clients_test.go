@@ -41,10 +41,10 @@ type workload struct {
 	end   context.CancelFunc
 	busy  sync.WaitGroup
 
-	mu     sync.Mutex
-	told   []history.Operation
-	asked  map[string]string // amount by order
-	recent []string
+	mu         sync.Mutex
+	operations []history.Operation
+	asked      map[string]string // amount by order
+	recent     []string
 }
 
 func newWorkload(w *world, seed uint64) *workload {
@@ -101,10 +101,10 @@ func (c *workload) payUntilFinal(client int, random *rand.Rand, order, amount st
 		a := apptest.Pay(ctx, url, order, amount, headers...)
 		cancel()
 		op.Return = c.now()
-		op.Told, op.TransactionID = told(a), a.Body.TransactionID
+		op.Response, op.TransactionID = classify(a), a.Body.TransactionID
 		op.Replayed = a.Header.Get("Idempotent-Replayed") == "true"
 		c.record(op)
-		switch op.Told {
+		switch op.Response {
 		case history.Success, history.Declined, history.Failed:
 			return
 		}
@@ -112,8 +112,8 @@ func (c *workload) payUntilFinal(client int, random *rand.Rand, order, amount st
 	}
 }
 
-// told classifies a response. Nothing means that the request may have been accepted.
-func told(a apptest.Answer) history.Told {
+// classify classifies a response. Nothing means that the request may have been accepted.
+func classify(a apptest.Answer) history.Response {
 	switch a.Code {
 	case http.StatusOK:
 		return history.Success
@@ -140,13 +140,13 @@ func (c *workload) now() int64 { return int64(time.Since(c.began)) }
 func (c *workload) record(op history.Operation) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	c.told = append(c.told, op)
+	c.operations = append(c.operations, op)
 }
 
 func (c *workload) history() []history.Operation {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	return slices.Clone(c.told)
+	return slices.Clone(c.operations)
 }
 
 // orders returns the amount of each order that was requested.

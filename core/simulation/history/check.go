@@ -35,10 +35,10 @@ func (e *ImpossibleError) Error() string {
 // String prints the operation in one line, its times in nanoseconds.
 func (op Operation) String() string {
 	s := fmt.Sprintf("client %d: %s %s, called %d: ", op.Client, op.Kind, op.Amount, op.Call)
-	if op.Told == Nothing {
+	if op.Response == Nothing {
 		return s + "no answer"
 	}
-	s += fmt.Sprintf("returned %d: %s", op.Return, op.Told)
+	s += fmt.Sprintf("returned %d: %s", op.Return, op.Response)
 	if op.TransactionID != "" {
 		s += " " + op.TransactionID
 	}
@@ -81,11 +81,11 @@ func operations(history []Operation) []porcupine.Operation {
 		takenIn := s
 		takenIn.takenIn = true
 		switch {
-		case op.Told == Unavailable:
-		case op.Kind == Get && op.Told == Nothing:
-		case op.Told == Nothing:
+		case op.Response == Unavailable:
+		case op.Kind == Get && op.Response == Nothing:
+		case op.Response == Nothing:
 			add(takenIn, math.MaxInt64)
-		case op.Kind == Get || op.Told == Mismatch:
+		case op.Kind == Get || op.Response == Mismatch:
 			add(s, op.Return)
 		default:
 			add(takenIn, op.Return)

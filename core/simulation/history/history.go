@@ -12,7 +12,7 @@ type Operation struct {
 	// Return is ignored if there was no answer.
 	Call, Return int64
 
-	Told          Told
+	Response      Response
 	TransactionID string // with Success
 	Replayed      bool   // with the Success of a Post: nothing was charged for it
 }
@@ -27,29 +27,29 @@ const (
 	Get Kind = "GET"
 )
 
-// Told is the answer to a request.
-type Told string
+// Response is the answer to a request.
+type Response string
 
 const (
 	// Nothing: no answer came, or one that does not say whether the request was accepted. It may take effect
 	// at any time after its call, or never.
-	Nothing Told = "nothing"
+	Nothing Response = "nothing"
 	// Unavailable: the request was certainly not accepted (503).
-	Unavailable Told = "unavailable"
+	Unavailable Response = "unavailable"
 
 	// Success: charged (200).
-	Success Told = "success"
+	Success Response = "success"
 	// Declined: the gateway declined (402).
-	Declined Told = "declined"
+	Declined Response = "declined"
 	// Failed: not charged, or rejected as wrong (502).
-	Failed Told = "failed"
+	Failed Response = "failed"
 	// Pending: the payment is not final: scheduled, unresolved, or processing (202).
-	Pending Told = "pending"
+	Pending Response = "pending"
 
 	// Mismatch: the order of a Post has another amount (422).
-	Mismatch Told = "mismatch"
+	Mismatch Response = "mismatch"
 	// Busy: another request is processing the order of a Post (409).
-	Busy Told = "busy"
+	Busy Response = "busy"
 	// NotFound: no request has named the order of a Get (404).
-	NotFound Told = "not found"
+	NotFound Response = "not found"
 )

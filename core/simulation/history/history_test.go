@@ -38,7 +38,7 @@ func TestCheck(t *testing.T) {
 			post(1, 9, history.Success, "txn-1", false),
 			post(2, 3, history.Success, "txn-1", true),
 		}, true},
-		"replayed, and nobody had asked before": {[]history.Operation{
+		"replayed without an earlier request": {[]history.Operation{
 			get(1, 2, history.NotFound, ""),
 			post(3, 4, history.Success, "txn-1", true),
 			get(5, 6, history.NotFound, ""),
@@ -80,7 +80,7 @@ func TestCheck(t *testing.T) {
 			post(5, 8, history.Declined, "", false),
 			get(6, 7, history.Pending, ""),
 		}, true},
-		"opened again by one who was told that it failed": {[]history.Operation{
+		"opened again after the answer failed": {[]history.Operation{
 			post(1, 5, history.Failed, "", false),
 			get(2, 3, history.Failed, ""),
 			get(6, 7, history.Pending, ""),
@@ -104,7 +104,7 @@ func TestCheck(t *testing.T) {
 			post(1, 2, history.Success, "txn-1", false),
 			post(3, 4, history.Mismatch, "", false),
 		}, false},
-		"another amount is told the success": {[]history.Operation{
+		"another amount gets the success": {[]history.Operation{
 			post(1, 2, history.Success, "txn-1", false),
 			other(3, 4, history.Success, "txn-1"),
 		}, false},
@@ -112,12 +112,12 @@ func TestCheck(t *testing.T) {
 			post(1, 2, history.Unavailable, "", false),
 			get(3, 4, history.Pending, ""),
 		}, false},
-		"busy with nobody at it": {[]history.Operation{
+		"busy without another request": {[]history.Operation{
 			post(1, 2, history.Declined, "", false),
 			post(3, 4, history.Busy, "", false),
 			get(5, 6, history.Declined, ""),
 		}, true},
-		"lost its claim, and was told that it is busy": {[]history.Operation{
+		"lost its claim, and got busy": {[]history.Operation{
 			post(1, 4, history.Busy, "", false),
 			get(2, 3, history.Pending, ""),
 		}, true},
@@ -127,7 +127,7 @@ func TestCheck(t *testing.T) {
 		}, false},
 		"orders do not touch each other": {[]history.Operation{
 			post(1, 2, history.Success, "txn-1", false),
-			{OrderID: "order-2", Kind: history.Get, Call: 3, Return: 4, Told: history.NotFound},
+			{OrderID: "order-2", Kind: history.Get, Call: 3, Return: 4, Response: history.NotFound},
 		}, true},
 	}
 	for name, test := range tests {
@@ -146,21 +146,21 @@ func TestCheck(t *testing.T) {
 	}
 }
 
-func post(called, returned int64, told history.Told, transactionID string, replayed bool) history.Operation {
+func post(called, returned int64, answer history.Response, transactionID string, replayed bool) history.Operation {
 	return history.Operation{
 		OrderID: "order-1", Kind: history.Post, Amount: ten, Call: called, Return: returned,
-		Told: told, TransactionID: transactionID, Replayed: replayed,
+		Response: answer, TransactionID: transactionID, Replayed: replayed,
 	}
 }
 
-func other(called, returned int64, told history.Told, transactionID string) history.Operation {
-	op := post(called, returned, told, transactionID, transactionID != "")
+func other(called, returned int64, answer history.Response, transactionID string) history.Operation {
+	op := post(called, returned, answer, transactionID, transactionID != "")
 	op.Amount = twelve
 	return op
 }
 
-func get(called, returned int64, told history.Told, transactionID string) history.Operation {
-	op := post(called, returned, told, transactionID, false)
+func get(called, returned int64, answer history.Response, transactionID string) history.Operation {
+	op := post(called, returned, answer, transactionID, false)
 	op.Kind = history.Get
 	return op
 }

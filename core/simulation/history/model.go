@@ -28,7 +28,7 @@ const (
 )
 
 // ends maps an answer to the state of the order that it implies.
-var ends = map[Told]stand{Pending: open, Success: succeeded, Declined: declined, Failed: failed}
+var ends = map[Response]stand{Pending: open, Success: succeeded, Declined: declined, Failed: failed}
 
 // step is what happens at one instant. A Post is two steps: it is accepted, and it is answered. Between the
 // two the order is visibly open.
@@ -64,7 +64,7 @@ func service() porcupine.Model {
 // takeIn returns the possible states of the order after a Post was accepted: it may have opened the order,
 // or have found another request and waited.
 func (o order) takeIn(s step) []order {
-	if s.Told != Nothing {
+	if s.Response != Nothing {
 		o.asked += string(s.post)
 	}
 	switch {
@@ -83,7 +83,7 @@ func (o order) takeIn(s step) []order {
 // answer returns the possible states of the order after the answer to a Post; none if the answer is
 // wrong.
 func (o order) answer(s step) []order {
-	if s.Told == Mismatch {
+	if s.Response == Mismatch {
 		if o.stands == unknown || o.amount == s.Amount {
 			return nil
 		}
@@ -94,9 +94,9 @@ func (o order) answer(s step) []order {
 	}
 	o.asked = strings.ReplaceAll(o.asked, string(s.post), "")
 	switch {
-	case s.Told == Busy:
+	case s.Response == Busy:
 		return []order{o} // no word on the payment, and it may come late
-	case s.Told == Success && o.stands == succeeded && !s.Replayed:
+	case s.Response == Success && o.stands == succeeded && !s.Replayed:
 		return nil // charged for this Post, and it had been charged
 	}
 	return o.shown(s)
@@ -104,7 +104,7 @@ func (o order) answer(s step) []order {
 
 // get returns the possible states of the order after the answer to a Get.
 func (o order) get(s step) []order {
-	if s.Told == NotFound {
+	if s.Response == NotFound {
 		if o.stands == unknown {
 			return []order{o}
 		}
@@ -118,7 +118,7 @@ func (o order) get(s step) []order {
 
 // shown returns the possible states of the order if a read shows this answer.
 func (o order) shown(s step) []order {
-	end, known := ends[s.Told]
+	end, known := ends[s.Response]
 	switch {
 	case !known:
 		return nil

@@ -25,13 +25,16 @@ type authority struct {
 	pem         []byte
 }
 
+// started is in real time, because a test in virtual time may be the first to need the authority.
+var started = time.Now()
+
 var theAuthority = sync.OnceValues(func() (a authority, err error) {
 	if a.key, err = ecdsa.GenerateKey(elliptic.P256(), rand.Reader); err != nil {
 		return a, err
 	}
 	template := &x509.Certificate{
 		SerialNumber: big.NewInt(1), Subject: pkix.Name{CommonName: "apptest"},
-		NotBefore: time.Now().Add(-time.Hour), NotAfter: time.Now().Add(24 * time.Hour),
+		NotBefore: started.Add(-time.Hour), NotAfter: started.Add(24 * time.Hour),
 		IsCA: true, BasicConstraintsValid: true, KeyUsage: x509.KeyUsageCertSign,
 	}
 	der, err := x509.CreateCertificate(rand.Reader, template, template, a.key.Public(), a.key)

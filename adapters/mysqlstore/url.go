@@ -39,6 +39,9 @@ func parseURL(databaseURL string) (*mysql.Config, error) {
 		return nil, errors.New("the database URL must name one database after the host: " +
 			"write mysql://user:password@host:port/database")
 	}
+	if port, err := strconv.Atoi(portOf(u)); err != nil || port < 1 || port > 65535 {
+		return nil, errors.New("the database URL has an impossible port: it must be from 1 to 65535")
+	}
 	config := mysql.NewConfig()
 	config.User = u.User.Username()
 	config.Passwd, _ = u.User.Password()

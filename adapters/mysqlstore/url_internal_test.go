@@ -45,6 +45,8 @@ func TestParseURL_Errors(t *testing.T) {
 		"pay:s3cret@tcp(h)/p":                  "must have the form",
 		"postgres://pay:s3cret@h/p":            "must have the form",
 		"mysql:pay:s3cret@h/p":                 "must have the form",
+		"mysql://pay@h:0/p":                    "must be from 1 to 65535",
+		"mysql://pay@h:99999/p":                "must be from 1 to 65535",
 		"mysql://pay:s3cret/x@h/p":             "must have the form", // a port that is no number
 		"mysql://pay:s3cret%zz@h/p":            "must have the form",
 		"mysql://pay:s3cret#x@h/p":             "must have the form",

@@ -20,7 +20,7 @@ func describeError(err error) string {
 		return "the timeout was reached"
 	case errors.Is(err, context.Canceled):
 		return "the call was cancelled"
-	case errors.Is(err, errSentBefore):
+	case errors.Is(err, errSentBefore), errors.Is(err, errSwitched):
 		return err.Error() // written by this package
 	}
 	if broken, ok := errors.AsType[*truncatedError](err); ok {

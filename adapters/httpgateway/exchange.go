@@ -3,6 +3,7 @@ package httpgateway
 import (
 	"bytes"
 	"context"
+	"errors"
 	"io"
 	"net/http"
 	"net/http/httptrace"
@@ -41,6 +42,9 @@ func (e *truncatedError) Error() string {
 }
 
 func (e *truncatedError) Unwrap() error { return e.cause }
+
+// errSwitched: no request asks for another protocol, so an answer that switches to one is no answer.
+var errSwitched = errors.New("the answer 101 switches to another protocol")
 
 // exchange sends one request to the gateway.
 func (g *Gateway) exchange(
@@ -96,6 +100,10 @@ func (g *Gateway) roundTrip(req *http.Request) (answer, *lostError) {
 		return answer{}, &lostError{mayHaveLeft: t.mayHaveLeft(), cause: err}
 	}
 	defer func() { _ = resp.Body.Close() }() // its error does not change the answer
+	if resp.StatusCode == http.StatusSwitchingProtocols {
+		// The body is the raw connection, whose reads do not end with the context.
+		return answer{}, &lostError{mayHaveLeft: true, cause: errSwitched}
+	}
 	a, err := readAnswer(resp)
 	if err != nil {
 		return answer{}, &lostError{mayHaveLeft: true, cause: err}

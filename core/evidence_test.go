@@ -44,9 +44,9 @@ func (o *overlay) Charge(ctx context.Context, c payment.Charge) payment.Result {
 	return o.charge(n, do)
 }
 
-func (o *overlay) LookUp(ctx context.Context, key payment.GatewayKey) payment.Lookup {
+func (o *overlay) LookUp(ctx context.Context, ref payment.ChargeRef) payment.Lookup {
 	n := o.count(&o.lookUps)
-	do := func() payment.Lookup { return o.Gateway.LookUp(ctx, key) }
+	do := func() payment.Lookup { return o.Gateway.LookUp(ctx, ref) }
 	if o.lookUp == nil {
 		return do()
 	}

@@ -50,7 +50,7 @@ func (s *Service) lookUpKey(
 	ctx context.Context, p *payment.Payment, key payment.GatewayKey, now payment.Instant,
 ) *payment.LookupRecord {
 	sent := payment.Instant{DB: micros(now.DB), Worker: micros(now.Worker)}
-	found := s.gateway.LookUp(ctx, key).Sanitized()
+	found := s.gateway.LookUp(ctx, payment.ChargeRef{Key: key}).Sanitized()
 	return &payment.LookupRecord{
 		ClaimRef: p.ClaimRef(), Key: key, Replica: s.Replica, Rules: s.rules(),
 		Sent: sent, Worker: time.Now(), Result: found,

@@ -69,7 +69,7 @@ func leaseOver(until, monotonic, wall time.Time) bool {
 // mayRepeat reports whether to attempt the charge again. An unknown outcome is repeated only if the
 // gateway honours keys, because the repetition could be a second charge otherwise.
 func (s *Service) mayRepeat(r payment.Result) bool {
-	return r.Class.Retryable() && (!r.Class.Unknown() || s.gateway.Capabilities().HonoursKeys)
+	return r.Class.Retryable() && (!r.Class.Unknown() || s.gateway.Capabilities().HonoursKeys())
 }
 
 // renew records the latest attempt and extends the lease: past the next attempt, which follows after

@@ -241,8 +241,8 @@ func (g *noTransactionID) Charge(ctx context.Context, c payment.Charge) payment.
 	return r
 }
 
-func (g *noTransactionID) LookUp(ctx context.Context, key payment.GatewayKey) payment.Lookup {
-	l := g.Gateway.LookUp(ctx, key)
+func (g *noTransactionID) LookUp(ctx context.Context, ref payment.ChargeRef) payment.Lookup {
+	l := g.Gateway.LookUp(ctx, ref)
 	if g.lookUps--; g.lookUps >= 0 {
 		l.TransactionID = ""
 	}

@@ -423,7 +423,7 @@ func (r *run) checkKeys(payment.Payment) error {
 		declined := slices.ContainsFunc(r.history().Attempts, func(a payment.Attempt) bool {
 			return a.GatewayKey == key && a.Class == payment.ClassDeclined
 		})
-		if !declined && r.gateway.LookUp(context.Background(), key).Result != payment.FoundDeclined {
+		if !declined && r.gateway.LookUp(context.Background(), payment.ChargeRef{Key: key}).Result != payment.FoundDeclined {
 			return fmt.Errorf("key %s was replaced without a decline", key)
 		}
 	}

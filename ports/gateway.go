@@ -16,8 +16,15 @@ type Gateway interface {
 	// A key that was approved or declined before gets its first result again.
 	Charge(ctx context.Context, c payment.Charge) payment.Result
 
-	// LookUp returns what the gateway has recorded for a gateway key. It never charges.
-	LookUp(ctx context.Context, key payment.GatewayKey) payment.Lookup
+	// LookUp returns what the gateway has recorded for a charge. It never charges. A gateway that
+	// cannot be asked returns payment.FoundNoAnswer.
+	LookUp(ctx context.Context, ref payment.ChargeRef) payment.Lookup
+
+	// Cancel asks the gateway to cancel a charge that is pending, so that it can take no money any
+	// more, and returns what the gateway has recorded for it then: payment.FoundVoided if it is
+	// cancelled, payment.FoundApproved if it was too late. A gateway that cannot cancel returns what
+	// LookUp returns. It is safe to repeat.
+	Cancel(ctx context.Context, ref payment.ChargeRef) payment.Lookup
 
 	// Capabilities returns what the gateway can prove. It does not change during the adapter's life.
 	// If the gateway does not honour keys, the service never repeats an attempt of unknown outcome.

@@ -64,6 +64,7 @@ type entry struct {
 	result      payment.Result
 	firstUsedAt time.Time
 	decidedAt   time.Time
+	voided      bool // the pending charge was cancelled
 }
 
 // NewGateway returns a gateway with an empty ledger. The script decides the first attempts, of any orders,
@@ -76,7 +77,7 @@ func NewGateway(script ...Step) *Gateway {
 		lookUp:  func(payment.GatewayKey) Answer { return FromLedger },
 		ledger:  make(map[payment.GatewayKey]entry),
 		capabilities: payment.Capabilities{
-			Gateway: "fake:", HonoursKeys: true, LookupForgets: true, SavesDeclines: true,
+			Gateway: "fake:", Repeat: payment.RepeatFirstSuccess, LooksUp: true, LookupForgets: true, SavesDeclines: true,
 		},
 	}
 }
@@ -144,7 +145,7 @@ func (g *Gateway) Complete(key payment.GatewayKey, step Step) bool {
 	now := time.Now()
 	g.decideDue(now)
 	e, seen := g.ledger[key]
-	if !seen || e.result.Class != payment.ClassPending {
+	if !seen || e.voided || e.result.Class != payment.ClassPending {
 		return false
 	}
 	e.result = g.take(e.charge, step.decision, now)
@@ -165,7 +166,9 @@ func (g *Gateway) Capabilities() payment.Capabilities {
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	c := g.capabilities
-	c.HonoursKeys = c.HonoursKeys && !g.keysIgnored
+	if g.keysIgnored {
+		c.Repeat = payment.RepeatCharges
+	}
 	return c
 }
 
@@ -271,21 +274,21 @@ func (g *Gateway) processing(key payment.GatewayKey, now time.Time) bool {
 }
 
 // LookUp implements ports.Gateway. The next answer of the script decides how it is answered.
-func (g *Gateway) LookUp(ctx context.Context, key payment.GatewayKey) payment.Lookup {
+func (g *Gateway) LookUp(ctx context.Context, ref payment.ChargeRef) payment.Lookup {
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	g.lookUps++
 	now := time.Now()
 	g.decideDue(now)
-	answer := g.lookUp(key)
-	known, seen := g.entryOf(key, now)
+	answer := g.lookUp(ref.Key)
+	known, seen := g.entryOf(ref.Key, now)
 	if !g.capabilities.LookupForgets {
-		known, seen = g.ledger[key]
+		known, seen = g.ledger[ref.Key]
 	}
 	switch {
 	case ctx.Err() != nil || answer == NoAnswer:
 		return payment.Lookup{Result: payment.FoundNoAnswer, Message: unanswered}
-	case answer == StillProcessing || answer == FromLedger && g.processing(key, now):
+	case answer == StillProcessing || answer == FromLedger && g.processing(ref.Key, now):
 		return payment.Lookup{Result: payment.FoundProcessing}
 	case answer == SaysPending:
 		return payment.Lookup{Result: payment.FoundPending}
@@ -299,10 +302,33 @@ func (g *Gateway) LookUp(ctx context.Context, key payment.GatewayKey) payment.Lo
 	if known.result.Class == payment.ClassApproved {
 		return payment.Lookup{Result: payment.FoundApproved, TransactionID: known.result.TransactionID}
 	}
-	if known.result.Class == payment.ClassPending {
-		return payment.Lookup{Result: payment.FoundPending}
+	switch {
+	case known.voided:
+		return payment.Lookup{Result: payment.FoundVoided}
+	case known.result.Class == payment.ClassPending:
+		return payment.Lookup{
+			Result: payment.FoundPending, Reference: known.result.Reference, RedirectURL: known.result.RedirectURL,
+		}
 	}
 	return payment.Lookup{
 		Result: payment.FoundDeclined, Code: known.result.Code, Message: known.result.Message,
+	}
+}
+
+// Cancel implements ports.Gateway. It voids the charge if it is pending, and returns what a lookup finds.
+func (g *Gateway) Cancel(ctx context.Context, ref payment.ChargeRef) payment.Lookup {
+	if ctx.Err() == nil && g.Capabilities().Cancels {
+		g.void(ref.Key)
+	}
+	return g.LookUp(ctx, ref)
+}
+
+func (g *Gateway) void(key payment.GatewayKey) {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	g.decideDue(time.Now())
+	if e, seen := g.ledger[key]; seen && e.result.Class == payment.ClassPending {
+		e.voided = true
+		g.ledger[key] = e
 	}
 }

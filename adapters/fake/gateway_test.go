@@ -51,7 +51,7 @@ func TestCharge_BySteps(t *testing.T) {
 				gateway := fake.NewGateway(test.step)
 				c := orderOne(t, "key-1")
 				require.Equal(t, test.class, gateway.Charge(t.Context(), c).Class)
-				require.Equal(t, test.found, gateway.LookUp(t.Context(), c.Key).Result)
+				require.Equal(t, test.found, gateway.LookUp(t.Context(), payment.ChargeRef{Key: c.Key}).Result)
 				require.Equal(t, test.charges, gateway.Charges(c.OrderID))
 				require.Equal(t, test.charges == test.after, gateway.Settled())
 
@@ -84,12 +84,12 @@ func TestCharge_SlowGatewayContinues(t *testing.T) {
 		require.Equal(t, 3*time.Second, time.Since(began))
 
 		// The gateway continues after the caller has given up.
-		require.Equal(t, payment.FoundProcessing, gateway.LookUp(t.Context(), c.Key).Result)
+		require.Equal(t, payment.FoundProcessing, gateway.LookUp(t.Context(), payment.ChargeRef{Key: c.Key}).Result)
 		busy := gateway.Charge(t.Context(), c)
 		require.Equal(t, payment.ClassUnknownUnanswered, busy.Class, "an attempt is running")
 		require.True(t, busy.Answered)
 		time.Sleep(7 * time.Second)
-		l := gateway.LookUp(t.Context(), c.Key)
+		l := gateway.LookUp(t.Context(), payment.ChargeRef{Key: c.Key})
 		require.Equal(t, payment.FoundApproved, l.Result)
 		r := gateway.Charge(t.Context(), c)
 		require.Equal(t, l.TransactionID, r.TransactionID)
@@ -116,13 +116,13 @@ func TestIgnoreKeys_RepeatChargesAgain(t *testing.T) {
 	t.Parallel()
 	gateway := fake.NewGateway()
 	gateway.IgnoreKeys()
-	require.False(t, gateway.Capabilities().HonoursKeys)
+	require.False(t, gateway.Capabilities().HonoursKeys())
 	c := orderOne(t, "key-1")
 	first := gateway.Charge(t.Context(), c)
 	second := gateway.Charge(t.Context(), c)
 	require.NotEqual(t, first.TransactionID, second.TransactionID)
 	require.Equal(t, 2, gateway.Charges(c.OrderID))
-	require.Equal(t, first.TransactionID, gateway.LookUp(t.Context(), c.Key).TransactionID)
+	require.Equal(t, first.TransactionID, gateway.LookUp(t.Context(), payment.ChargeRef{Key: c.Key}).TransactionID)
 }
 
 func TestCharge_KeyOfAnotherChargeIsRefused(t *testing.T) {
@@ -166,7 +166,7 @@ func TestScriptLookUps_InOrder(t *testing.T) {
 		payment.FoundNoAnswer, payment.FoundProcessing, payment.FoundPending, payment.FoundVoided, payment.FoundNothing,
 		payment.FoundDeclined, payment.FoundApproved, payment.FoundApproved,
 	} {
-		require.Equal(t, want, gateway.LookUp(t.Context(), c.Key).Result)
+		require.Equal(t, want, gateway.LookUp(t.Context(), payment.ChargeRef{Key: c.Key}).Result)
 	}
 	require.Equal(t, 8, gateway.LookUps())
 }
@@ -206,7 +206,7 @@ func TestCharge_AnsweredByTheGateway(t *testing.T) {
 			require.Equal(t, tt.class, r.Class)
 			require.Equal(t, tt.answered, r.Answered, r.Message)
 			require.Equal(t, tt.charges, gateway.Charges(c.OrderID))
-			require.Equal(t, tt.found, gateway.LookUp(t.Context(), c.Key).Result)
+			require.Equal(t, tt.found, gateway.LookUp(t.Context(), payment.ChargeRef{Key: c.Key}).Result)
 		})
 	}
 }
@@ -219,7 +219,7 @@ func TestDeclineAttempt_AfterACharge(t *testing.T) {
 	r := gateway.Charge(t.Context(), c)
 	require.Equal(t, payment.ClassDeclined, r.Class)
 	require.Equal(t, "duplicate_transaction", r.Code)
-	require.Equal(t, payment.FoundApproved, gateway.LookUp(t.Context(), c.Key).Result)
+	require.Equal(t, payment.FoundApproved, gateway.LookUp(t.Context(), payment.ChargeRef{Key: c.Key}).Result)
 	require.Equal(t, payment.ClassApproved, gateway.Charge(t.Context(), c).Class)
 	require.Equal(t, 1, gateway.Charges(c.OrderID))
 }
@@ -234,7 +234,7 @@ func TestComplete_DecidesPendingCharge(t *testing.T) {
 	require.True(t, gateway.Complete(c.Key, fake.Approve()))
 	require.False(t, gateway.Complete(c.Key, fake.Decline("no")))
 	require.Equal(t, 1, gateway.Charges(c.OrderID))
-	require.Equal(t, gateway.Charge(t.Context(), c).TransactionID, gateway.LookUp(t.Context(), c.Key).TransactionID)
+	require.Equal(t, gateway.Charge(t.Context(), c).TransactionID, gateway.LookUp(t.Context(), payment.ChargeRef{Key: c.Key}).TransactionID)
 }
 
 func TestLagLookUps_FindsChargeAfterTheLag(t *testing.T) {
@@ -244,12 +244,12 @@ func TestLagLookUps_FindsChargeAfterTheLag(t *testing.T) {
 		gateway.LagLookUps(2 * time.Second)
 		require.Equal(t, 2*time.Second, gateway.Capabilities().LookupLag)
 		gateway.Charge(t.Context(), c)
-		require.Equal(t, payment.FoundNothing, gateway.LookUp(t.Context(), c.Key).Result)
+		require.Equal(t, payment.FoundNothing, gateway.LookUp(t.Context(), payment.ChargeRef{Key: c.Key}).Result)
 		time.Sleep(2*time.Second - 1)
-		require.Equal(t, payment.FoundNothing, gateway.LookUp(t.Context(), c.Key).Result)
+		require.Equal(t, payment.FoundNothing, gateway.LookUp(t.Context(), payment.ChargeRef{Key: c.Key}).Result)
 		require.Equal(t, payment.ClassApproved, gateway.Charge(t.Context(), c).Class)
 		time.Sleep(time.Nanosecond)
-		require.Equal(t, payment.FoundApproved, gateway.LookUp(t.Context(), c.Key).Result)
+		require.Equal(t, payment.FoundApproved, gateway.LookUp(t.Context(), payment.ChargeRef{Key: c.Key}).Result)
 		require.Equal(t, 1, gateway.Charges(c.OrderID))
 	})
 }
@@ -265,9 +265,9 @@ func TestForgetAfter_RepeatChargesAgain(t *testing.T) {
 		gateway.Charge(t.Context(), c)
 		require.Equal(t, 1, gateway.Charges(c.OrderID))
 		time.Sleep(time.Nanosecond)
-		require.Equal(t, payment.FoundNothing, gateway.LookUp(t.Context(), c.Key).Result)
+		require.Equal(t, payment.FoundNothing, gateway.LookUp(t.Context(), payment.ChargeRef{Key: c.Key}).Result)
 		require.Equal(t, "txn-2", gateway.Charge(t.Context(), c).TransactionID)
-		require.Equal(t, "txn-2", gateway.LookUp(t.Context(), c.Key).TransactionID)
+		require.Equal(t, "txn-2", gateway.LookUp(t.Context(), payment.ChargeRef{Key: c.Key}).TransactionID)
 		require.Equal(t, 2, gateway.Charges(c.OrderID))
 		time.Sleep(24*time.Hour - 1)
 		require.Equal(t, "txn-2", gateway.Charge(t.Context(), c).TransactionID)

@@ -23,7 +23,7 @@ func claimRequest(t testing.TB) payment.ClaimRequest {
 	t.Helper()
 	return payment.ClaimRequest{
 		OrderID: "order-1", Money: usd(t, "100"), NewKey: "key-1", Replica: "replica-a", Lease: time.Minute,
-		Rules: payment.KeyRules{Capabilities: payment.Capabilities{HonoursKeys: true}},
+		Rules: payment.KeyRules{Capabilities: payment.Capabilities{Repeat: payment.RepeatFirstSuccess, LooksUp: true}},
 	}
 }
 
@@ -69,7 +69,9 @@ func TestWire_Faults(t *testing.T) {
 				func() {
 					require.Equal(t, test.charge, gateway.Charge(t.Context(), orderOne(t, "key-1")).Class)
 				},
-				func() { require.Equal(t, test.lookUp, gateway.LookUp(t.Context(), "key-1").Result) },
+				func() {
+					require.Equal(t, test.lookUp, gateway.LookUp(t.Context(), payment.ChargeRef{Key: "key-1"}).Result)
+				},
 			}
 			for _, call := range calls {
 				if test.crashes {
@@ -127,7 +129,7 @@ func TestWire_RecordsCalls(t *testing.T) {
 		require.NoError(t, err)
 		time.Sleep(time.Second)
 		gateway.Charge(t.Context(), orderOne(t, "key-1"))
-		gateway.LookUp(t.Context(), "key-1")
+		gateway.LookUp(t.Context(), payment.ChargeRef{Key: "key-1"})
 		require.Equal(t, []fake.Call{
 			{Number: 1, Method: "Claim", OrderID: "order-1", Writes: true, At: began},
 			{

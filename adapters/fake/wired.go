@@ -189,9 +189,18 @@ func (g wiredGateway) Charge(ctx context.Context, c payment.Charge) payment.Resu
 	return r
 }
 
-func (g wiredGateway) LookUp(ctx context.Context, key payment.GatewayKey) payment.Lookup {
-	l, err := call(ctx, g.wire, Call{Method: "LookUp", Key: key},
-		func() (payment.Lookup, error) { return g.next.LookUp(ctx, key), nil })
+func (g wiredGateway) LookUp(ctx context.Context, ref payment.ChargeRef) payment.Lookup {
+	l, err := call(ctx, g.wire, Call{Method: "LookUp", Key: ref.Key},
+		func() (payment.Lookup, error) { return g.next.LookUp(ctx, ref), nil })
+	if err != nil {
+		return payment.Lookup{Result: payment.FoundNoAnswer, Message: "the answer was lost"}
+	}
+	return l
+}
+
+func (g wiredGateway) Cancel(ctx context.Context, ref payment.ChargeRef) payment.Lookup {
+	l, err := call(ctx, g.wire, Call{Method: "Cancel", Key: ref.Key},
+		func() (payment.Lookup, error) { return g.next.Cancel(ctx, ref), nil })
 	if err != nil {
 		return payment.Lookup{Result: payment.FoundNoAnswer, Message: "the answer was lost"}
 	}

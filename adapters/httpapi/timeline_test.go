@@ -26,7 +26,7 @@ type story struct {
 const lease = 30 * time.Second
 
 var rules = payment.KeyRules{
-	Capabilities: payment.Capabilities{Gateway: "https://gateway.example", HonoursKeys: true, SavesDeclines: true},
+	Capabilities: payment.Capabilities{Gateway: "https://gateway.example", Repeat: payment.RepeatFirstSuccess, LooksUp: true, SavesDeclines: true},
 	Late:         time.Minute, LookupFirst: time.Second, LookupMax: time.Minute,
 }
 

@@ -49,7 +49,7 @@ func TestLookUp_Request_FollowsTheProtocol(t *testing.T) {
 		}
 		_, _ = io.WriteString(w, approved)
 	})
-	l := newGateway(t, base+"/v1", longTimeout).LookUp(t.Context(), "a/b?c")
+	l := newGateway(t, base+"/v1", longTimeout).LookUp(t.Context(), payment.ChargeRef{Key: "a/b?c"})
 	require.Equal(t, payment.Lookup{Result: payment.FoundApproved, TransactionID: "txn-21408"}, l)
 }
 
@@ -59,7 +59,7 @@ func TestCharge_NoKey_SendsNothing(t *testing.T) {
 	c := newCharge(t)
 	c.Key = ""
 	require.Equal(t, payment.ClassRejected, g.Charge(t.Context(), c).Class)
-	require.Equal(t, payment.FoundNoAnswer, g.LookUp(t.Context(), "").Result)
+	require.Equal(t, payment.FoundNoAnswer, g.LookUp(t.Context(), payment.ChargeRef{Key: ""}).Result)
 }
 
 // TestCharge_Mark_DecidesWhoAnswered sends the mark in every form over a socket: who wrote an answer matters before what it
@@ -97,7 +97,7 @@ func TestCharge_Mark_DecidesWhoAnswered(t *testing.T) {
 				_, _ = io.WriteString(w, approved)
 			})
 			g := newGateway(t, base, longTimeout)
-			r, l, probe := g.Charge(t.Context(), newCharge(t)), g.LookUp(t.Context(), "key-1"), g.Probe(t.Context(), "key-1")
+			r, l, probe := g.Charge(t.Context(), newCharge(t)), g.LookUp(t.Context(), payment.ChargeRef{Key: "key-1"}), g.Probe(t.Context(), "key-1")
 			require.Equal(t, tt.marked, r.Answered)
 			require.True(t, probe.Arrived)
 			require.Equal(t, tt.marked, probe.Marked)
@@ -188,7 +188,7 @@ func TestCharge_AnyContentType_IsClassified(t *testing.T) {
 	for _, contentType := range []string{"", htmlType, "text/plain", "application/problem+json", "nonsense"} {
 		g := newGateway(t, say(t, 200, contentType, approved), longTimeout)
 		require.Equal(t, payment.ClassApproved, g.Charge(t.Context(), newCharge(t)).Class)
-		require.Equal(t, payment.FoundApproved, g.LookUp(t.Context(), "key-1").Result)
+		require.Equal(t, payment.FoundApproved, g.LookUp(t.Context(), payment.ChargeRef{Key: "key-1"}).Result)
 		r := newGateway(t, say(t, 200, contentType, page), longTimeout).Charge(t.Context(), newCharge(t))
 		require.Equal(t, payment.ClassUnknownAnswered, r.Class)
 		require.Contains(t, r.Message, "web page")
@@ -208,7 +208,7 @@ func TestCharge_Redirect_IsNotFollowed(t *testing.T) {
 			g := newGateway(t, serve(t, redirect), longTimeout)
 			r := g.Charge(t.Context(), newCharge(t))
 			require.Equal(t, payment.ClassUnknownAnswered, r.Class, r.Message)
-			require.Equal(t, payment.FoundNoAnswer, g.LookUp(t.Context(), "key-1").Result)
+			require.Equal(t, payment.FoundNoAnswer, g.LookUp(t.Context(), payment.ChargeRef{Key: "key-1"}).Result)
 
 			between := newGateway(t, serveUnmarked(t, redirect), longTimeout)
 			require.Equal(t, payment.ClassUnknownUnanswered, between.Charge(t.Context(), newCharge(t)).Class)
@@ -297,7 +297,7 @@ func TestLookUp_Answer_IsClassified(t *testing.T) {
 	for name, tt := range tests {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			l := newGateway(t, say(t, tt.status, jsonType, tt.body), longTimeout).LookUp(t.Context(), "key-1")
+			l := newGateway(t, say(t, tt.status, jsonType, tt.body), longTimeout).LookUp(t.Context(), payment.ChargeRef{Key: "key-1"})
 			message := l.Message
 			l.Message = ""
 			require.Equal(t, tt.want, l, message)
@@ -332,7 +332,7 @@ func TestLookUp_CachedAnswer_ProvesOnlyAnApproval(t *testing.T) {
 				}
 				_, _ = io.WriteString(w, body)
 			})
-			l := newGateway(t, base, longTimeout).LookUp(t.Context(), "key-1")
+			l := newGateway(t, base, longTimeout).LookUp(t.Context(), payment.ChargeRef{Key: "key-1"})
 			if !fresh && want != payment.FoundApproved {
 				want = payment.FoundNoAnswer
 				require.Contains(t, l.Message, "Age")

@@ -17,7 +17,7 @@ func TestNew_ValidURL_Succeeds(t *testing.T) {
 	} {
 		g, err := httpgateway.New(base, time.Second)
 		require.NoError(t, err, base)
-		require.True(t, g.Capabilities().HonoursKeys)
+		require.True(t, g.Capabilities().HonoursKeys())
 	}
 }
 

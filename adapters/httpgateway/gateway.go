@@ -103,8 +103,8 @@ func New(base string, timeout time.Duration, opts ...Option) (*Gateway, error) {
 	}
 	g := &Gateway{charges: u.JoinPath("charges"), timeout: timeout, addHeader: o.addHeader}
 	g.capabilities = payment.Capabilities{
-		Gateway:     cmp.Or(o.id, gatewayID(g.charges)),
-		HonoursKeys: true, KeyLifetime: o.keyLifetime,
+		Gateway: cmp.Or(o.id, gatewayID(g.charges)),
+		Repeat:  payment.RepeatFirstSuccess, LooksUp: true, KeyLifetime: o.keyLifetime,
 		LookupLag: o.lookupLag, LookupForgets: true,
 		SavesDeclines: true,
 	}
@@ -144,8 +144,13 @@ func (g *Gateway) Charge(ctx context.Context, c payment.Charge) payment.Result {
 }
 
 // LookUp looks up a gateway key; see ports.Gateway.
-func (g *Gateway) LookUp(ctx context.Context, key payment.GatewayKey) payment.Lookup {
-	return g.Probe(ctx, key).Lookup
+func (g *Gateway) LookUp(ctx context.Context, ref payment.ChargeRef) payment.Lookup {
+	return g.Probe(ctx, ref.Key).Lookup
+}
+
+// Cancel looks up the charge, because the gateway protocol has no cancellation; see ports.Gateway.
+func (g *Gateway) Cancel(ctx context.Context, ref payment.ChargeRef) payment.Lookup {
+	return g.LookUp(ctx, ref)
 }
 
 // Probe is a lookup, and the source of the answer.

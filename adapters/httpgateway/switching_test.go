@@ -37,7 +37,7 @@ func TestSwitchedProtocols_OpenConnection_EndsTheCall(t *testing.T) {
 				require.Equal(t, payment.ClassUnknownUnanswered, r.Class, r.Message)
 				require.Contains(t, r.Message, "101")
 				<-closed
-				require.Equal(t, payment.FoundNoAnswer, g.LookUp(t.Context(), newCharge(t).Key).Result)
+				require.Equal(t, payment.FoundNoAnswer, g.LookUp(t.Context(), payment.ChargeRef{Key: newCharge(t).Key}).Result)
 				<-closed
 				require.Less(t, time.Since(began), longTimeout)
 			})

@@ -60,7 +60,7 @@ func TestCharge_NotSent_IsNotCharged(t *testing.T) {
 			require.Contains(t, r.Message, "not sent")
 			require.Contains(t, r.Message, tt.message)
 
-			l := g.LookUp(t.Context(), "key-1")
+			l := g.LookUp(t.Context(), payment.ChargeRef{Key: "key-1"})
 			require.Equal(t, payment.FoundNoAnswer, l.Result)
 			require.Contains(t, l.Message, tt.message)
 		})
@@ -76,7 +76,7 @@ func TestCharge_CancelledBeforeSending_IsNotCharged(t *testing.T) {
 
 	r := g.Charge(ctx, newCharge(t))
 	require.Equal(t, payment.ClassNotCharged, r.Class, r.Message)
-	require.Equal(t, payment.FoundNoAnswer, g.LookUp(ctx, "key-1").Result)
+	require.Equal(t, payment.FoundNoAnswer, g.LookUp(ctx, payment.ChargeRef{Key: "key-1"}).Result)
 }
 
 func TestCharge_CancelledAfterSending_IsUnknown(t *testing.T) {
@@ -150,7 +150,7 @@ func TestCharge_AnswerLost_IsUnknown(t *testing.T) {
 				require.Contains(t, r.Message, "no answer")
 				require.EqualValues(t, 1, s.requests.Load(), "one attempt is one request")
 
-				require.Equal(t, payment.FoundNoAnswer, g.LookUp(t.Context(), "key-1").Result)
+				require.Equal(t, payment.FoundNoAnswer, g.LookUp(t.Context(), payment.ChargeRef{Key: "key-1"}).Result)
 			})
 		}
 	})
@@ -294,7 +294,7 @@ func TestCharge_HTTP2_ReadsTheStreamToItsEnd(t *testing.T) {
 	go func() { class <- g.Charge(t.Context(), c).Class }()
 	<-written
 	for range 20 { // gives a reset time to arrive on the same connection
-		require.Equal(t, payment.FoundApproved, g.LookUp(t.Context(), "key-1").Result)
+		require.Equal(t, payment.FoundApproved, g.LookUp(t.Context(), payment.ChargeRef{Key: "key-1"}).Result)
 	}
 	close(end)
 	require.NoError(t, <-reset)

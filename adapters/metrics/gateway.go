@@ -26,9 +26,9 @@ func (g gateway) Charge(ctx context.Context, c payment.Charge) payment.Result {
 }
 
 // LookUp implements ports.Gateway.
-func (g gateway) LookUp(ctx context.Context, key payment.GatewayKey) payment.Lookup {
+func (g gateway) LookUp(ctx context.Context, ref payment.ChargeRef) payment.Lookup {
 	began := time.Now()
-	l := g.Gateway.LookUp(ctx, key).Sanitized()
+	l := g.Gateway.LookUp(ctx, ref).Sanitized()
 	g.metrics.lookups.of(l.Result).Observe(time.Since(began).Seconds())
 	return l
 }

@@ -21,8 +21,8 @@ type fixed struct {
 	lookup payment.Lookup
 }
 
-func (g fixed) Charge(context.Context, payment.Charge) payment.Result     { return g.result }
-func (g fixed) LookUp(context.Context, payment.GatewayKey) payment.Lookup { return g.lookup }
+func (g fixed) Charge(context.Context, payment.Charge) payment.Result    { return g.result }
+func (g fixed) LookUp(context.Context, payment.ChargeRef) payment.Lookup { return g.lookup }
 
 func TestGateway_Calls_AreCounted(t *testing.T) {
 	t.Parallel()
@@ -53,7 +53,7 @@ func TestGateway_Calls_AreCounted(t *testing.T) {
 		{Result: payment.FoundNoAnswer},
 		{Result: "a finding of the future"},
 	} {
-		m.Gateway(fixed{lookup: l}).LookUp(t.Context(), "key-1")
+		m.Gateway(fixed{lookup: l}).LookUp(t.Context(), payment.ChargeRef{Key: "key-1"})
 	}
 	require.Equal(t, map[string]int{
 		`paymentd_attempt_duration_seconds_count{class="approved"}`:           1,

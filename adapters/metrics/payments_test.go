@@ -46,7 +46,7 @@ func terms(work payment.Work) payment.PickUpPolicy {
 // rules are those of a gateway that honours keys forever.
 var rules = payment.KeyRules{
 	Capabilities: payment.Capabilities{
-		Gateway: "https://gateway.example", HonoursKeys: true, KeyLifetime: 24 * time.Hour,
+		Gateway: "https://gateway.example", Repeat: payment.RepeatFirstSuccess, LooksUp: true, KeyLifetime: 24 * time.Hour,
 		LookupForgets: true, SavesDeclines: true,
 	},
 	Late: time.Minute, LookupFirst: time.Second, LookupMax: time.Minute,

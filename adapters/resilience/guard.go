@@ -95,10 +95,17 @@ func notCalled(why string) payment.Result {
 }
 
 // LookUp implements ports.Gateway.
-func (g *Guard) LookUp(ctx context.Context, key payment.GatewayKey) payment.Lookup {
+func (g *Guard) LookUp(ctx context.Context, ref payment.ChargeRef) payment.Lookup {
 	ctx, cancel := context.WithTimeout(ctx, g.timeout)
 	defer cancel()
-	return g.gateway.LookUp(ctx, key)
+	return g.gateway.LookUp(ctx, ref)
+}
+
+// Cancel implements ports.Gateway.
+func (g *Guard) Cancel(ctx context.Context, ref payment.ChargeRef) payment.Lookup {
+	ctx, cancel := context.WithTimeout(ctx, g.timeout)
+	defer cancel()
+	return g.gateway.Cancel(ctx, ref)
 }
 
 // Capabilities implements ports.Gateway.

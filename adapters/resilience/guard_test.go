@@ -37,11 +37,11 @@ func TestGuard_Result_IsPassedOn(t *testing.T) {
 		g := newGuard(gateway)
 		require.Equal(t, payment.ClassNotCharged, times(g, 1).Class)
 		require.Equal(t, payment.ClassUnknownAnswered, times(g, 1).Class)
-		require.Equal(t, payment.Lookup{Result: payment.FoundApproved, TransactionID: "txn-1"}, g.LookUp(t.Context(), charge.Key))
+		require.Equal(t, payment.Lookup{Result: payment.FoundApproved, TransactionID: "txn-1"}, g.LookUp(t.Context(), payment.ChargeRef{Key: charge.Key}))
 		require.Equal(t, payment.Result{Class: payment.ClassApproved, TransactionID: "txn-1", Answered: true}, times(g, 1))
-		require.True(t, g.Capabilities().HonoursKeys)
+		require.True(t, g.Capabilities().HonoursKeys())
 		gateway.IgnoreKeys()
-		require.False(t, g.Capabilities().HonoursKeys)
+		require.False(t, g.Capabilities().HonoursKeys())
 	})
 }
 
@@ -70,7 +70,7 @@ func TestGuard_Timeout_IsUnknown(t *testing.T) {
 		synctest.Test(t, func(t *testing.T) {
 			wire := fake.Wire{Fault: func(fake.Call) fake.Fault { return fake.Delay(time.Minute) }}
 			began := time.Now()
-			found := newGuard(wire.Gateway(fake.NewGateway())).LookUp(t.Context(), charge.Key)
+			found := newGuard(wire.Gateway(fake.NewGateway())).LookUp(t.Context(), payment.ChargeRef{Key: charge.Key})
 			require.Equal(t, payment.FoundNoAnswer, found.Result)
 			require.Equal(t, 10*time.Second, time.Since(began))
 		})

@@ -89,7 +89,7 @@ func TestCharge_MagicAmounts(t *testing.T) {
 					ctx, cancel := context.WithTimeout(t.Context(), timeout)
 					r := g.Charge(ctx, c)
 					cancel()
-					require.Equal(t, want, call{r.Class, g.LookUp(t.Context(), c.Key).Result, time.Since(began)}, r.Message)
+					require.Equal(t, want, call{r.Class, g.LookUp(t.Context(), payment.ChargeRef{Key: c.Key}).Result, time.Since(began)}, r.Message)
 					require.Equal(t, r.Class == payment.ClassApproved, r.TransactionID == "txn-1", r.TransactionID)
 					require.Equal(t, tt.code, r.Code)
 					if i == 0 {
@@ -99,7 +99,7 @@ func TestCharge_MagicAmounts(t *testing.T) {
 				time.Sleep(time.Minute) // virtual; for what is charged late
 				if tt.taken {
 					require.Equal(t, payment.Lookup{Result: payment.FoundApproved, TransactionID: "txn-1"},
-						g.LookUp(t.Context(), c.Key))
+						g.LookUp(t.Context(), payment.ChargeRef{Key: c.Key}))
 					require.Len(t, readLedger(t, path), 1)
 				}
 				for _, line := range readLedger(t, path) {
@@ -143,7 +143,7 @@ func TestCharge_SlowChargeContinuesWithoutItsCaller(t *testing.T) {
 		ctx, cancel := context.WithTimeout(t.Context(), time.Second)
 		defer cancel()
 		require.Equal(t, payment.ClassUnknownUnanswered, g.Charge(ctx, c).Class)
-		require.Equal(t, payment.FoundProcessing, g.LookUp(t.Context(), c.Key).Result)
+		require.Equal(t, payment.FoundProcessing, g.LookUp(t.Context(), payment.ChargeRef{Key: c.Key}).Result)
 
 		began := time.Now() // the second caller waits for the first one's charge
 		require.Equal(t, payment.ClassApproved, g.Charge(t.Context(), c).Class)
@@ -164,7 +164,7 @@ func TestCharge_LateChargeIsUnknownUntilItArrives(t *testing.T) {
 		c := charge(t, "key-1", "9506")
 		for range 4 {
 			require.Equal(t, payment.ClassUnknownUnanswered, g.Charge(t.Context(), c).Class)
-			require.Equal(t, payment.FoundNothing, g.LookUp(t.Context(), c.Key).Result)
+			require.Equal(t, payment.FoundNothing, g.LookUp(t.Context(), payment.ChargeRef{Key: c.Key}).Result)
 			time.Sleep(2 * time.Second) // virtual
 		}
 		other := c
@@ -172,7 +172,7 @@ func TestCharge_LateChargeIsUnknownUntilItArrives(t *testing.T) {
 		require.Equal(t, payment.ClassKeyReused, g.Charge(t.Context(), other).Class)
 
 		time.Sleep(3 * time.Second) // virtual; 11 s after the first
-		require.Equal(t, payment.FoundApproved, g.LookUp(t.Context(), c.Key).Result)
+		require.Equal(t, payment.FoundApproved, g.LookUp(t.Context(), payment.ChargeRef{Key: c.Key}).Result)
 		require.Equal(t, payment.ClassApproved, g.Charge(t.Context(), c).Class)
 		require.Len(t, readLedger(t, path), 1)
 	})
@@ -189,7 +189,7 @@ func TestCharge_LatencyDelaysTheAnswer(t *testing.T) {
 		ctx, cancel := context.WithTimeout(t.Context(), 100*time.Millisecond)
 		defer cancel()
 		require.Equal(t, payment.ClassUnknownUnanswered, g.Charge(ctx, charge(t, "key-2", "1")).Class)
-		require.Equal(t, payment.FoundApproved, g.LookUp(t.Context(), "key-2").Result)
+		require.Equal(t, payment.FoundApproved, g.LookUp(t.Context(), payment.ChargeRef{Key: "key-2"}).Result)
 		require.Equal(t, 400*time.Millisecond, time.Since(began))
 	})
 }
@@ -212,7 +212,7 @@ func TestClose_EndsCallsWithoutAnswer(t *testing.T) {
 		time.Sleep(time.Minute) // virtual
 
 		require.Equal(t, payment.ClassUnknownUnanswered, g.Charge(t.Context(), charge(t, "key-1", "1")).Class)
-		require.Equal(t, payment.FoundNoAnswer, g.LookUp(t.Context(), "key-1").Result)
+		require.Equal(t, payment.FoundNoAnswer, g.LookUp(t.Context(), payment.ChargeRef{Key: "key-1"}).Result)
 		require.NoError(t, g.Close(), "a second time")
 		require.Empty(t, readLedger(t, path))
 	})

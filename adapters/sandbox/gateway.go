@@ -143,18 +143,23 @@ func (g *Gateway) Charge(ctx context.Context, c payment.Charge) payment.Result {
 }
 
 // LookUp returns the state of a gateway key; see ports.Gateway.
-func (g *Gateway) LookUp(ctx context.Context, key payment.GatewayKey) payment.Lookup {
+func (g *Gateway) LookUp(ctx context.Context, ref payment.ChargeRef) payment.Lookup {
 	if err := ctx.Err(); err != nil {
 		return payment.Lookup{Result: payment.FoundNoAnswer, Message: "the request was not sent: the call had ended"}
 	}
-	return g.lookUp(ctx, key).lookup()
+	return g.lookUp(ctx, ref.Key).lookup()
+}
+
+// Cancel looks up the charge, because the sandbox has no pending ones; see ports.Gateway.
+func (g *Gateway) Cancel(ctx context.Context, ref payment.ChargeRef) payment.Lookup {
+	return g.LookUp(ctx, ref)
 }
 
 // Capabilities returns the guarantees of the gateway protocol; see ports.Gateway. The identity is the
 // ledger's path.
 func (g *Gateway) Capabilities() payment.Capabilities {
 	return payment.Capabilities{
-		Gateway: g.id, HonoursKeys: true, KeyLifetime: g.keyLifetime, LookupForgets: true, SavesDeclines: true,
+		Gateway: g.id, Repeat: payment.RepeatFirstSuccess, LooksUp: true, KeyLifetime: g.keyLifetime, LookupForgets: true, SavesDeclines: true,
 	}
 }
 

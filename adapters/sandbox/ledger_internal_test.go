@@ -66,10 +66,10 @@ func TestLedger_FailedWriteStopsTheSandbox(t *testing.T) {
 		r := g.Charge(t.Context(), lost)
 		require.Equal(t, payment.ClassUnknownAnswered, r.Class, r.Message)
 		require.Contains(t, r.Message, "write sandbox ledger")
-		require.Equal(t, payment.FoundNoAnswer, g.LookUp(t.Context(), lost.Key).Result)
+		require.Equal(t, payment.FoundNoAnswer, g.LookUp(t.Context(), payment.ChargeRef{Key: lost.Key}).Result)
 	}
 	require.ErrorIs(t, g.entries[lost.Key].stored.err, os.ErrClosed)
-	require.Equal(t, payment.FoundNoAnswer, g.LookUp(t.Context(), written.Key).Result)
+	require.Equal(t, payment.FoundNoAnswer, g.LookUp(t.Context(), payment.ChargeRef{Key: written.Key}).Result)
 
 	for request, want := range map[*http.Request]int{
 		httptest.NewRequest(http.MethodGet, "/healthz", http.NoBody):       http.StatusServiceUnavailable,

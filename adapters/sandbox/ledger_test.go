@@ -55,7 +55,7 @@ func TestLedger_SurvivesRestart(t *testing.T) {
 	require.Equal(t, approved, second.Charge(t.Context(), charge(t, "key-1", "100")))
 	require.Equal(t, declined, second.Charge(t.Context(), charge(t, "key-2", "9402")))
 	require.Equal(t, "txn-2", second.Charge(t.Context(), charge(t, "key-3", "9504")).TransactionID)
-	require.Equal(t, payment.FoundDeclined, second.LookUp(t.Context(), "key-2").Result)
+	require.Equal(t, payment.FoundDeclined, second.LookUp(t.Context(), payment.ChargeRef{Key: "key-2"}).Result)
 	require.Equal(t, "txn-3", second.Charge(t.Context(), charge(t, "key-4", "100")).TransactionID)
 
 	lines := readLedger(t, path)
@@ -140,8 +140,8 @@ func TestOpen_RemovesAnIncompleteLastLine(t *testing.T) {
 		var log bytes.Buffer
 		g := open(t, path, sandbox.WithLog(slog.New(slog.NewTextHandler(&log, nil))))
 		require.Equal(t, end > kept, strings.Contains(log.String(), "cut off the last line"), log.String())
-		require.Equal(t, payment.FoundApproved, g.LookUp(t.Context(), "key-1").Result)
-		require.Equal(t, payment.FoundNothing, g.LookUp(t.Context(), "key-2").Result)
+		require.Equal(t, payment.FoundApproved, g.LookUp(t.Context(), payment.ChargeRef{Key: "key-1"}).Result)
+		require.Equal(t, payment.FoundNothing, g.LookUp(t.Context(), payment.ChargeRef{Key: "key-2"}).Result)
 		require.Equal(t, "txn-2", g.Charge(t.Context(), charge(t, "key-3", "100")).TransactionID)
 		require.NoError(t, g.Close())
 		require.Len(t, readLedger(t, path), 2)
@@ -253,7 +253,7 @@ func TestOpen_AddsAMissingLineFeed(t *testing.T) {
 	require.NoError(t, os.WriteFile(path, bytes.TrimSuffix(whole, []byte("\n")), 0o600))
 
 	g = open(t, path)
-	require.Equal(t, payment.FoundApproved, g.LookUp(t.Context(), "key-1").Result)
+	require.Equal(t, payment.FoundApproved, g.LookUp(t.Context(), payment.ChargeRef{Key: "key-1"}).Result)
 	require.Equal(t, "txn-2", g.Charge(t.Context(), charge(t, "key-2", "100")).TransactionID)
 	require.Len(t, readLedger(t, path), 2)
 	info, err := os.Stat(path)
@@ -301,12 +301,12 @@ func TestCharge_ForgottenKeyIsChargedAgain(t *testing.T) {
 		time.Sleep(age) // virtual, as all of them
 		require.Equal(t, approved("txn-1"), g.Charge(t.Context(), c), "not older than that")
 		time.Sleep(time.Nanosecond)
-		require.Equal(t, payment.FoundNothing, g.LookUp(t.Context(), c.Key).Result)
+		require.Equal(t, payment.FoundNothing, g.LookUp(t.Context(), payment.ChargeRef{Key: c.Key}).Result)
 		require.NoError(t, g.Close())
 
 		g, err = sandbox.Open(path, sandbox.WithForgetAfter(age))
 		require.NoError(t, err)
-		require.Equal(t, payment.FoundNothing, g.LookUp(t.Context(), c.Key).Result)
+		require.Equal(t, payment.FoundNothing, g.LookUp(t.Context(), payment.ChargeRef{Key: c.Key}).Result)
 		other := c
 		other.OrderID = "order-2"
 		require.Equal(t, approved("txn-2"), g.Charge(t.Context(), other), "nothing is known of its first use")
@@ -318,7 +318,7 @@ func TestCharge_ForgottenKeyIsChargedAgain(t *testing.T) {
 		g, err = sandbox.Open(path) // which forgets nothing
 		require.NoError(t, err)
 		require.Zero(t, g.Capabilities().KeyLifetime)
-		require.Equal(t, payment.Lookup{Result: payment.FoundApproved, TransactionID: "txn-2"}, g.LookUp(t.Context(), c.Key))
+		require.Equal(t, payment.Lookup{Result: payment.FoundApproved, TransactionID: "txn-2"}, g.LookUp(t.Context(), payment.ChargeRef{Key: c.Key}))
 		require.NoError(t, g.Close())
 		lines := readLedger(t, path)
 		require.Len(t, lines, 2)

@@ -32,7 +32,7 @@ func policy(work payment.Work) payment.PickUpPolicy {
 // rules are for a gateway that never forgets keys.
 var rules = payment.KeyRules{
 	Capabilities: payment.Capabilities{
-		Gateway: "https://gateway.example", HonoursKeys: true, LookupForgets: true, SavesDeclines: true,
+		Gateway: "https://gateway.example", Repeat: payment.RepeatFirstSuccess, LooksUp: true, LookupForgets: true, SavesDeclines: true,
 	},
 	Late: time.Minute, LookupFirst: time.Minute, LookupMax: time.Hour,
 }

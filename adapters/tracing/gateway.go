@@ -42,13 +42,13 @@ func (g gateway) Charge(ctx context.Context, c payment.Charge) payment.Result {
 }
 
 // LookUp implements ports.Gateway.
-func (g gateway) LookUp(ctx context.Context, key payment.GatewayKey) payment.Lookup {
-	ctx, span := g.start(ctx, key, "look up")
+func (g gateway) LookUp(ctx context.Context, ref payment.ChargeRef) payment.Lookup {
+	ctx, span := g.start(ctx, ref.Key, "look up")
 	if span == nil {
-		return g.Gateway.LookUp(ctx, key)
+		return g.Gateway.LookUp(ctx, ref)
 	}
 	defer span.End()
-	l := g.Gateway.LookUp(ctx, key)
+	l := g.Gateway.LookUp(ctx, ref)
 	span.SetAttributes(attribute.String("paymentd.finding", string(l.Result)))
 	if l.Result == payment.FoundNoAnswer {
 		span.SetStatus(codes.Error, l.Message)

@@ -92,7 +92,7 @@ func writeGateways(b *strings.Builder) {
 		"| --- | --- | --- | --- | --- | --- | --- |\n")
 	for _, k := range gateways.Kinds {
 		fmt.Fprintf(b, "| %s | %s | %s | %s | %s | %s | %s |\n", k.Name, cell(k.Summary), cell(k.Address), yesNo(k.MovesMoney),
-			yesNo(k.Capabilities.HonoursKeys), gateways.Lifetime(k.Capabilities.KeyLifetime), yesNo(k.Capabilities.SavesDeclines))
+			yesNo(k.Capabilities.HonoursKeys()), gateways.Lifetime(k.Capabilities.KeyLifetime), yesNo(k.Capabilities.SavesDeclines))
 	}
 }
 

@@ -55,7 +55,7 @@ func probeFinding(probe httpgateway.Probe, can payment.Capabilities, away doctor
 	case probe.Result != payment.FoundNothing:
 		return doctor.Of(check, "knows a gateway key that was never used ("+string(probe.Result)+")", false, doctor.Fail,
 			"Check that PAYMENTD_GATEWAY is the base address of the gateway protocol: charges cannot be looked up.")
-	case !can.HonoursKeys:
+	case !can.HonoursKeys():
 		return doctor.Of(check, "honours no gateway key", false, doctor.Warn,
 			"An attempt with an unknown outcome is not repeated and waits for an operator: see paymentd resolve.")
 	}

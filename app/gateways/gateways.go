@@ -43,14 +43,14 @@ var Kinds = []Kind{
 	{
 		Name: "sandbox", Schemes: []string{"sandbox:"}, Address: "sandbox: or sandbox:LEDGER-FILE",
 		Summary:      "a simulation inside the process",
-		Capabilities: payment.Capabilities{HonoursKeys: true, LookupForgets: true, SavesDeclines: true},
+		Capabilities: payment.Capabilities{Repeat: payment.RepeatFirstSuccess, LooksUp: true, LookupForgets: true, SavesDeclines: true},
 		File:         ledger, Open: openSandbox,
 	},
 	{
 		Name: "http", Schemes: []string{"http://", "https://"}, Address: "the http:// or https:// base address of a gateway",
 		Summary:    "a gateway that speaks the gateway protocol",
 		MovesMoney: true, Remote: true,
-		Capabilities: payment.Capabilities{HonoursKeys: true, KeyLifetime: 24 * time.Hour, LookupForgets: true, SavesDeclines: true},
+		Capabilities: payment.Capabilities{Repeat: payment.RepeatFirstSuccess, LooksUp: true, KeyLifetime: 24 * time.Hour, LookupForgets: true, SavesDeclines: true},
 		Open:         openHTTP,
 	},
 }

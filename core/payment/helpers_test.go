@@ -129,7 +129,7 @@ func failedByLookup(t *testing.T) (payment.Payment, time.Time) {
 func rules() payment.KeyRules {
 	return payment.KeyRules{
 		Capabilities: payment.Capabilities{
-			Gateway: "https://gateway.example", HonoursKeys: true, KeyLifetime: 24 * time.Hour,
+			Gateway: "https://gateway.example", Repeat: payment.RepeatFirstSuccess, LooksUp: true, KeyLifetime: 24 * time.Hour,
 			LookupForgets: true, SavesDeclines: true,
 		},
 		Late: late, Timeout: 10 * time.Second, LookupFirst: 5 * time.Second, LookupMax: 15 * time.Minute,
@@ -223,4 +223,15 @@ func requireUnchanged(t rapid.TB, p payment.Payment, d payment.Decision) {
 	require.Equal(t, p, d.Payment)
 	require.Nil(t, d.PriorAttempt)
 	require.Nil(t, d.Event)
+}
+
+// repeat returns what a repeat of a key gets.
+func repeat(honoursKeys, savesErrors bool) payment.Repeat {
+	switch {
+	case !honoursKeys:
+		return payment.RepeatCharges
+	case savesErrors:
+		return payment.RepeatFirstAnswer
+	}
+	return payment.RepeatFirstSuccess
 }

@@ -168,7 +168,7 @@ func (p *Payment) chooseKey(r KeyRules, now Instant) keyChoice {
 		switch {
 		case foreign:
 			return keyForeign
-		case expired || !r.HonoursKeys || p.State == StateDeclined:
+		case expired || !r.HonoursKeys() || p.State == StateDeclined:
 			return keyLookUpOnly
 		}
 		return keyKept
@@ -179,7 +179,7 @@ func (p *Payment) chooseKey(r KeyRules, now Instant) keyChoice {
 		return keyReplaced
 	case p.KeySent.IsZero():
 		return keyKept
-	case foreign || expired || r.SavesErrors || stored.Closed == ClosedVoided:
+	case foreign || expired || r.KeyUsedUp() || stored.Closed == ClosedVoided:
 		return keyReplaced
 	}
 	return keyKept

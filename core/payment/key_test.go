@@ -48,7 +48,7 @@ func (c keyCase) check(t *testing.T) {
 	if c.expired {
 		now = noon.Add(24 * time.Hour)
 	}
-	a.Rules.SavesErrors, a.Rules.HonoursKeys = c.savesErrors, c.honoursKey
+	a.Rules.Repeat = repeat(c.honoursKey, c.savesErrors)
 	d := decide(a, p, now)
 	doubtful := c.doubtful || c.state == payment.StateProcessing // whose worker is lost
 	switch {

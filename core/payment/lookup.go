@@ -30,8 +30,10 @@ const (
 type Lookup struct {
 	Result        LookupResult
 	TransactionID string // with FoundApproved
-	Code          string // with FoundDeclined
+	Code          string // with FoundDeclined: see [Result]
 	Message       string
+	Reference     string // the gateway's own id of the charge, if it has one that is not approved
+	RedirectURL   string // where the customer must act; with FoundPending
 }
 
 // LookupRecord is the answer to one lookup, to be stored under the row's lock. It holds everything that
@@ -222,7 +224,7 @@ func (r LookupRecord) outcome(k Key, absent bool) Outcome {
 	case r.Result.Result == FoundApproved:
 		return Outcome{State: StateSucceeded, TransactionID: r.Result.TransactionID}
 	case k.Closed != "",
-		absent && k.Refusal.Class == "" && !k.Doubt.Named && r.Rules.HonoursKeys:
+		absent && k.Refusal.Class == "" && !k.Doubt.Named && r.Rules.HonoursKeys():
 		o := k.Refusal.outcome()
 		if o.State == StateFailed && o.Code == CodeRetriesExhausted && r.DeferIn > 0 {
 			o = Outcome{State: StateScheduled, Reason: o.Reason, DueIn: r.DeferIn}

@@ -17,7 +17,7 @@ func TestLookupRecord_NothingCountsOnlyLateAfterProcessing(t *testing.T) {
 	began := time.Date(2026, 9, 17, 12, 0, 0, 0, time.UTC)
 	both := func(d time.Duration) payment.Instant { return payment.Instant{DB: began.Add(d), Worker: began.Add(d)} }
 	rules := payment.KeyRules{
-		Capabilities: payment.Capabilities{Gateway: "https://gateway.example", HonoursKeys: true, SavesDeclines: true},
+		Capabilities: payment.Capabilities{Gateway: "https://gateway.example", Repeat: payment.RepeatFirstSuccess, LooksUp: true, SavesDeclines: true},
 		Late:         late, Timeout: 10 * time.Second, LookupFirst: 5 * time.Second, LookupMax: 15 * time.Minute,
 	}
 	lookUp := func(p payment.Payment, found payment.LookupResult, sent payment.Instant, took time.Duration) payment.Payment {

@@ -51,9 +51,8 @@ func TestDecisions_TakeTheMoneyAtMostOnce(t *testing.T) {
 	t.Parallel()
 	rapid.Check(t, func(t *rapid.T) {
 		w := &world{now: noon, rules: rules()}
-		w.rules.HonoursKeys = rapid.IntRange(0, 4).Draw(t, "honours keys") > 0
 		w.rules.SavesDeclines = rapid.Bool().Draw(t, "saves declines")
-		w.rules.SavesErrors = rapid.Bool().Draw(t, "saves errors")
+		w.rules.Repeat = repeat(rapid.IntRange(0, 4).Draw(t, "honours keys") > 0, rapid.Bool().Draw(t, "saves errors"))
 		if rapid.Bool().Draw(t, "lags") {
 			w.rules.LookupLag = 10 * time.Second
 		}
@@ -108,7 +107,7 @@ func (w *world) arrive() {
 // remembered is the decision that a gateway repeats for a key at a time. It is empty if the gateway does
 // not honour keys.
 func (w *world) remembered(gateway payment.GatewayID, key payment.GatewayKey, when time.Time) payment.Class {
-	if !w.rules.HonoursKeys {
+	if !w.rules.HonoursKeys() {
 		return ""
 	}
 	return w.known(gateway, key, when)
@@ -271,7 +270,7 @@ func (w *world) send(t *rapid.T) {
 func (w *world) renew(t *rapid.T) {
 	k := w.pickWorker(t)
 	if k == nil || k.last == nil || k.lookup != nil || !k.last.Class.Retryable() ||
-		k.last.Class.Unknown() && !k.rules.HonoursKeys {
+		k.last.Class.Unknown() && !k.rules.HonoursKeys() {
 		return
 	}
 	r := payment.Renewal{ClaimRef: k.payment.ClaimRef(), End: *k.last, Worker: w.now, Next: true, Lease: lease}

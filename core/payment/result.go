@@ -58,11 +58,28 @@ func (c Class) valid() bool {
 // replica, until the gateway declines.
 type GatewayKey string
 
-// Charge is what a gateway is requested to charge.
+// Charge is what a gateway is requested to charge. Every attempt with a key has the same values, because
+// gateways refuse a key that comes again with others.
 type Charge struct {
 	Key     GatewayKey
 	OrderID OrderID
 	Money   Money
+	// Method is what to charge; empty if the gateway needs none.
+	Method PaymentMethod
+	// ReturnURL is the page to which the gateway sends a customer who had to act; empty for none.
+	ReturnURL string
+}
+
+// ChargeRef names a charge at a gateway: by the key, and by what else a gateway may need to find it.
+type ChargeRef struct {
+	Key     GatewayKey
+	OrderID OrderID
+	Money   Money
+	// Reference is the gateway's own id of the charge, from the first answer that named it; empty if
+	// none has.
+	Reference string
+	// Sent is the earliest moment at which the key may have been sent; zero if it is not known.
+	Sent time.Time
 }
 
 // Result is the result of one attempt. An unknown outcome is a result as well; an attempt has no other
@@ -70,8 +87,14 @@ type Charge struct {
 type Result struct {
 	Class         Class
 	TransactionID string // the gateway's; with ClassApproved
-	Code          string // the gateway's reason, such as "card_declined"; with ClassDeclined
-	Message       string // what happened, as text for an operator
+	// Code is the reason of a decline, with ClassDeclined. An adapter for a gateway with codes of its
+	// own translates them to one of [DeclineCodes], and begins the message with the gateway's own.
+	Code    string
+	Message string // what happened, as text for an operator
+	// Reference is the gateway's own id of the charge, if the answer names one that is not approved.
+	Reference string
+	// RedirectURL is where the customer must act; with ClassPending.
+	RedirectURL string
 	// RetryAfter is how long the gateway asks to wait before the next attempt; zero if it does not.
 	RetryAfter time.Duration
 	// Answered: the gateway itself answered, because the answer carried its mark. It is about the

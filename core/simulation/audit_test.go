@@ -125,7 +125,7 @@ func newAudit(w *world) *audit {
 // open makes the gateway behave as drawn.
 func (a *audit) open(b gatewayLedger) {
 	set := a.world.gateway
-	if !set.HonoursKeys {
+	if !set.HonoursKeys() {
 		b.IgnoreKeys()
 	}
 	b.LagLookUps(set.lag)

@@ -213,12 +213,12 @@ func (g auditedGateway) Charge(ctx context.Context, c payment.Charge) payment.Re
 	return result
 }
 
-func (g auditedGateway) LookUp(ctx context.Context, key payment.GatewayKey) payment.Lookup {
+func (g auditedGateway) LookUp(ctx context.Context, ref payment.ChargeRef) payment.Lookup {
 	defer g.replica.call(ctx)()
 	sent := time.Now()
-	found := g.Gateway.LookUp(ctx, key)
-	g.audit.lookedUp(g.replica.name, g.Capabilities().Gateway, key, sent, found)
-	g.audit.world.trace.add(g.replica.name, "", "looks up %s: %s", key, found.Result)
+	found := g.Gateway.LookUp(ctx, ref)
+	g.audit.lookedUp(g.replica.name, g.Capabilities().Gateway, ref.Key, sent, found)
+	g.audit.world.trace.add(g.replica.name, "", "looks up %s: %s", ref.Key, found.Result)
 	return found
 }
 
@@ -308,8 +308,8 @@ func (g arrivals) Charge(ctx context.Context, c payment.Charge) payment.Result {
 }
 
 // LookUp delivers a lookup.
-func (g arrivals) LookUp(ctx context.Context, key payment.GatewayKey) payment.Lookup {
-	l := g.Gateway.LookUp(ctx, key)
+func (g arrivals) LookUp(ctx context.Context, ref payment.ChargeRef) payment.Lookup {
+	l := g.Gateway.LookUp(ctx, ref)
 	l.TransactionID = g.transaction(l.TransactionID)
 	return l
 }

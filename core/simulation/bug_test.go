@@ -1,6 +1,7 @@
 package simulation
 
 import (
+	"cmp"
 	"context"
 	"slices"
 	"sync"
@@ -128,7 +129,7 @@ func believesDeclines(name string) bug {
 			if believed {
 				return payment.Lookup{Result: payment.FoundDeclined, Code: "card_declined"}
 			}
-			return g.LookUp(ctx, key)
+			return g.LookUp(ctx, payment.ChargeRef{Key: key})
 		},
 	})
 }
@@ -171,16 +172,18 @@ func (g mutatedGateway) Charge(ctx context.Context, c payment.Charge) payment.Re
 	return g.charge(ctx, g.Gateway, c)
 }
 
-func (g mutatedGateway) LookUp(ctx context.Context, key payment.GatewayKey) payment.Lookup {
+func (g mutatedGateway) LookUp(ctx context.Context, ref payment.ChargeRef) payment.Lookup {
 	if g.lookUp == nil {
-		return g.Gateway.LookUp(ctx, key)
+		return g.Gateway.LookUp(ctx, ref)
 	}
-	return g.lookUp(ctx, g.Gateway, key)
+	return g.lookUp(ctx, g.Gateway, ref.Key)
 }
 
 func (g mutatedGateway) Capabilities() payment.Capabilities {
 	c := g.Gateway.Capabilities()
-	c.HonoursKeys = c.HonoursKeys || g.repeatable
+	if g.repeatable {
+		c.Repeat = cmp.Or(c.Repeat, payment.RepeatFirstSuccess)
+	}
 	return c
 }
 
@@ -201,7 +204,7 @@ func charges(name string, charge func(context.Context, ports.Gateway, payment.Ch
 func looksUp(name string, read func(payment.Lookup) payment.Lookup) bug {
 	return mutates(name, mutatedGateway{
 		lookUp: func(ctx context.Context, g ports.Gateway, key payment.GatewayKey) payment.Lookup {
-			return read(g.LookUp(ctx, key))
+			return read(g.LookUp(ctx, payment.ChargeRef{Key: key}))
 		},
 	})
 }
@@ -218,13 +221,13 @@ func chargingReconciler(name string) bug {
 			return g.Charge(ctx, c)
 		},
 		lookUp: func(ctx context.Context, g ports.Gateway, key payment.GatewayKey) payment.Lookup {
-			found := g.LookUp(ctx, key)
+			found := g.LookUp(ctx, payment.ChargeRef{Key: key})
 			mu.Lock()
 			c, known := seen[key]
 			mu.Unlock()
 			if found.Result == payment.FoundNothing && known {
 				g.Charge(ctx, c)
-				found = g.LookUp(ctx, key)
+				found = g.LookUp(ctx, payment.ChargeRef{Key: key})
 			}
 			return found
 		},

@@ -188,7 +188,7 @@ func (a *audit) checkDeclined(k *keyLog, is payment.Payment) {
 func (a *audit) checkFailed(k *keyLog, h ports.History) {
 	is, n := h.Payment, len(k.unknown())
 	refused := refusal(h, is.GatewayKey) == payment.ClassDeclined || refusal(h, is.GatewayKey) == payment.ClassRejected
-	one := a.world.absent(k) && !k.named() && !refused && a.world.gateway.HonoursKeys
+	one := a.world.absent(k) && !k.named() && !refused && a.world.gateway.HonoursKeys()
 	if n > 0 && !one && !k.wordAt.Equal(time.Now()) {
 		a.world.report(is.OrderID, "failed with %q, and %d attempts with %s may have charged", is.Code, n, is.GatewayKey)
 	}
@@ -262,7 +262,7 @@ func (a *audit) checkAttempt(d *orderRecord, replica string, gateway payment.Gat
 		find("charges with %s, which is closed", c.Key)
 	case doubt && set.KeyLifetime > 0 && age > set.KeyLifetime-a.world.gatewayTimeout-a.world.late:
 		find("charges with %s, which is %v old and may be forgotten", c.Key, age)
-	case doubt && !set.HonoursKeys && !a.overlapping(d, c.Key):
+	case doubt && !set.HonoursKeys() && !a.overlapping(d, c.Key):
 		find("charges with %s again, and the gateway does not honour keys", c.Key)
 	}
 }

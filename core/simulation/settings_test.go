@@ -107,9 +107,9 @@ func draw(seed uint64) settings {
 // drawGateway draws what the gateway can prove. Half of the gateways are as the gateway protocol has it.
 func drawGateway(s stream, set settings) capabilities {
 	c := capabilities{Capabilities: payment.Capabilities{
-		Gateway: "fake:", HonoursKeys: !s.chance(0.15), LookupForgets: true, SavesDeclines: !s.chance(0.1),
-		SavesErrors: s.chance(0.15),
+		Gateway: "fake:", LooksUp: true, LookupForgets: true,
 	}}
+	c.Repeat, c.SavesDeclines = drawRepeat(s), !s.chance(0.1)
 	if s.chance(0.3) {
 		c.KeyLifetime = set.service.Late + set.gatewayTimeout + s.between(20*time.Second, 20*time.Minute)
 		c.LookupForgets = s.chance(0.8)
@@ -180,4 +180,16 @@ func drawGatewayFaults(s stream) gatewayFaults {
 		*one(s, &m.decline, &m.refuse, &m.refuse, &m.unavailable, &m.late, &m.slow) += 1 + 4*s.Float64()
 	}
 	return m
+}
+
+// drawRepeat draws what a repeat of a key gets.
+func drawRepeat(s stream) payment.Repeat {
+	honoursKeys, savesErrors := !s.chance(0.15), s.chance(0.15)
+	switch {
+	case !honoursKeys:
+		return payment.RepeatCharges
+	case savesErrors:
+		return payment.RepeatFirstAnswer
+	}
+	return payment.RepeatFirstSuccess
 }

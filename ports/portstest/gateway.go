@@ -69,7 +69,7 @@ func (g *gateway) charge(c payment.Charge, want payment.Class) payment.Result {
 // lookUp looks the key up, and requires the result.
 func (g *gateway) lookUp(key payment.GatewayKey, want payment.LookupResult) payment.Lookup {
 	g.t.Helper()
-	l := g.LookUp(g.t.Context(), key)
+	l := g.LookUp(g.t.Context(), payment.ChargeRef{Key: key})
 	require.Equal(g.t, want, l.Result, l.Message)
 	return l
 }
@@ -83,7 +83,7 @@ func (g *gateway) requireCharges(want int, key payment.GatewayKey) {
 
 func charges() []gatewayClause {
 	return []gatewayClause{
-		{"it honours gateway keys", func(g *gateway) { require.True(g.t, g.Capabilities().HonoursKeys) }},
+		{"it honours gateway keys", func(g *gateway) { require.True(g.t, g.Capabilities().HonoursKeys()) }},
 		{"charge/an approval has a transaction id", func(g *gateway) {
 			c := g.order(g.Approved)
 			r := g.charge(c, payment.ClassApproved)
@@ -175,7 +175,7 @@ func lookUps() []gatewayClause {
 			cancel()
 			c := g.order(g.Approved)
 			g.charge(c, payment.ClassApproved)
-			require.Equal(g.t, payment.FoundNoAnswer, g.LookUp(ctx, c.Key).Result)
+			require.Equal(g.t, payment.FoundNoAnswer, g.LookUp(ctx, payment.ChargeRef{Key: c.Key}).Result)
 		}},
 	}
 }

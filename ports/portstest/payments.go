@@ -68,7 +68,7 @@ func (r *repository) claimRequest(id payment.OrderID) payment.ClaimRequest {
 func rules() payment.KeyRules {
 	return payment.KeyRules{
 		Capabilities: payment.Capabilities{
-			Gateway: "https://gateway.example", HonoursKeys: true, KeyLifetime: 24 * time.Hour,
+			Gateway: "https://gateway.example", Repeat: payment.RepeatFirstSuccess, LooksUp: true, KeyLifetime: 24 * time.Hour,
 			LookupForgets: true, SavesDeclines: true,
 		},
 		Late: time.Minute, Timeout: time.Second, LookupFirst: time.Minute, LookupMax: 15 * time.Minute,

@@ -225,13 +225,7 @@ func requireUnchanged(t rapid.TB, p payment.Payment, d payment.Decision) {
 	require.Nil(t, d.Event)
 }
 
-// repeat returns what a repeat of a key gets.
-func repeat(honoursKeys, savesErrors bool) payment.Repeat {
-	switch {
-	case !honoursKeys:
-		return payment.RepeatCharges
-	case savesErrors:
-		return payment.RepeatFirstAnswer
-	}
-	return payment.RepeatFirstSuccess
+// repeats are all that a repeat of a key may get.
+var repeats = []payment.Repeat{
+	payment.RepeatCharges, payment.RepeatFirstAnswer, payment.RepeatFirstSuccess, payment.RepeatLatestStatus,
 }

@@ -18,11 +18,9 @@ func TestClaim_ChoosesKey(t *testing.T) {
 		for _, doubtful := range bools {
 			for _, foreign := range bools {
 				for _, expired := range bools {
-					for _, savesErrors := range bools {
-						for _, honours := range bools {
-							c := keyCase{state, doubtful, foreign, expired, savesErrors, honours}
-							t.Run(fmt.Sprintf("%+v", c), func(t *testing.T) { t.Parallel(); c.check(t) })
-						}
+					for _, repeat := range repeats {
+						c := keyCase{state, doubtful, foreign, expired, repeat}
+						t.Run(fmt.Sprintf("%+v", c), func(t *testing.T) { t.Parallel(); c.check(t) })
 					}
 				}
 			}
@@ -31,8 +29,9 @@ func TestClaim_ChoosesKey(t *testing.T) {
 }
 
 type keyCase struct {
-	state                                               payment.State
-	doubtful, foreign, expired, savesErrors, honoursKey bool
+	state                      payment.State
+	doubtful, foreign, expired bool
+	repeat                     payment.Repeat
 }
 
 func (c keyCase) check(t *testing.T) {
@@ -48,7 +47,7 @@ func (c keyCase) check(t *testing.T) {
 	if c.expired {
 		now = noon.Add(24 * time.Hour)
 	}
-	a.Rules.Repeat = repeat(c.honoursKey, c.savesErrors)
+	a.Rules.Repeat = c.repeat
 	d := decide(a, p, now)
 	doubtful := c.doubtful || c.state == payment.StateProcessing // whose worker is lost
 	switch {
@@ -72,7 +71,7 @@ func (c keyCase) checkDoubtful(t *testing.T, p payment.Payment, d payment.Decisi
 	case c.foreign:
 		require.Equal(t, payment.VerdictForeign, d.Verdict)
 		requireUnchanged(t, p, d)
-	case c.expired || !c.honoursKey || c.state == payment.StateDeclined:
+	case c.expired || c.repeat == payment.RepeatCharges || c.state == payment.StateDeclined:
 		require.Equal(t, payment.VerdictLookUp, d.Verdict)
 		require.Equal(t, payment.StateUnresolved, d.Payment.State)
 		require.Equal(t, payment.GatewayKey("key-1"), d.Payment.GatewayKey)
@@ -89,7 +88,7 @@ func (c keyCase) checkDoubtful(t *testing.T, p payment.Payment, d payment.Decisi
 func (c keyCase) checkClosed(t *testing.T, d payment.Decision, now time.Time) {
 	t.Helper()
 	require.False(t, d.Payment.Doubt.Any())
-	if c.state != payment.StateDeclined && !c.foreign && !c.expired && !c.savesErrors {
+	if c.state != payment.StateDeclined && !c.foreign && !c.expired && c.repeat != payment.RepeatFirstAnswer {
 		requireKeyKept(t, d)
 		return
 	}

@@ -30,6 +30,6 @@ func TestParsePaymentMethod(t *testing.T) {
 		var refused *payment.FieldError
 		require.ErrorAs(t, err, &refused, invalid)
 		require.Equal(t, "payment_method", refused.Field)
-		require.NotContains(t, strings.TrimPrefix(refused.Message, "payment_method"), strings.Trim(invalid, " ")+"!")
+		require.NotContains(t, refused.Message, "4242")
 	}
 }

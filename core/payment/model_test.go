@@ -52,7 +52,7 @@ func TestDecisions_TakeTheMoneyAtMostOnce(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		w := &world{now: noon, rules: rules()}
 		w.rules.SavesDeclines = rapid.Bool().Draw(t, "saves declines")
-		w.rules.Repeat = repeat(rapid.IntRange(0, 4).Draw(t, "honours keys") > 0, rapid.Bool().Draw(t, "saves errors"))
+		w.rules.Repeat = rapid.SampledFrom(repeats).Draw(t, "repeat")
 		if rapid.Bool().Draw(t, "lags") {
 			w.rules.LookupLag = 10 * time.Second
 		}

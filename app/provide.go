@@ -153,13 +153,13 @@ func newService(
 	settings := core.Settings{
 		Replica: string(name),
 		NewKey:  func() payment.GatewayKey { return payment.GatewayKey(newUUID()) },
-		Lease:   cfg.Lease, Wait: cfg.Wait, Late: cfg.Late,
+		Lease:   cfg.Lease, Wait: cfg.Wait, Late: cfg.Late, PendingTimeout: cfg.PendingTimeout,
 		GatewayTimeout: cfg.GatewayTimeout, MaxBackoff: retryOptions(cfg).MaxBackoff(),
 		LookupFirst: cfg.Reconcile, LookupMax: config.LookupMax,
 		Workers: cfg.Workers, Poll: cfg.Poll, HeartbeatTimeout: cfg.HeartbeatTimeout,
 		DeferredRetries: cfg.DeferredRetries,
 	}
-	service := core.New(settings, traces.Payments(m.Payments(payments)), counted, retry, traces.Logger(log))
+	service := core.New(settings, traces.Payments(m.Payments(payments)), core.OneGateway(counted, retry), traces.Logger(log))
 	m.Sample(payments, service)
 	return service
 }

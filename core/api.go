@@ -15,14 +15,30 @@ var (
 	// ErrForeignGateway: the payment began at a gateway that this service is not configured for, and
 	// its key there is not closed.
 	ErrForeignGateway = errors.New("the payment began at another gateway, and may have been charged there")
+	// ErrKeyOpen: the request has another payment method, and the charge with the earlier one may still
+	// take the money.
+	ErrKeyOpen = errors.New("the charge with the earlier payment method may still take the money")
 	// ErrStopping: the service is stopping.
 	ErrStopping = errors.New("the service is stopping")
 )
+
+// GatewaysUnavailableError refuses a new payment because no gateway of its route can be reached. Nothing was
+// charged or stored.
+type GatewaysUnavailableError struct {
+	RetryAfter time.Duration
+}
+
+// Error says that nothing was charged.
+func (e *GatewaysUnavailableError) Error() string {
+	return "no gateway can be reached; nothing was charged"
+}
 
 // Request asks to charge an order.
 type Request struct {
 	OrderID payment.OrderID
 	Money   payment.Money
+	// Method is what to charge. Empty if the gateway needs none, or for the one that is stored.
+	Method payment.PaymentMethod
 	// Wait is how long to wait if another worker holds the claim; zero to fail at once. Nil for
 	// [Settings.Wait].
 	Wait *time.Duration
@@ -57,6 +73,9 @@ type Answer struct {
 	GatewayKey payment.GatewayKey
 	// Attempts counts the payment's attempts so far.
 	Attempts int
-	// RetryAfter is how long to wait before asking again, with StateScheduled and StateUnresolved.
+	// RedirectURL is where the customer must act; with StatePending, and empty if there is nothing to do.
+	RedirectURL string
+	// RetryAfter is how long to wait before asking again, with StateScheduled, StatePending and
+	// StateUnresolved.
 	RetryAfter time.Duration
 }

@@ -64,16 +64,18 @@ func (c *claim) unrecorded() *payment.AttemptEnd {
 // leaseExpired reports whether an attempt was not made because the lease had expired.
 func (c *claim) leaseExpired() bool { return c.until.IsZero() }
 
-// rules returns the rules for sending a key again, and for what a lookup proves.
+// rules returns the rules for sending a key, and for what a lookup proves.
 func (s *Service) rules() payment.KeyRules {
 	const slack = time.Second // between the database's clock and the arrival of its answer
 	longest := s.MaxBackoff
 	for _, delay := range s.DeferredRetries {
 		longest = max(longest, delay)
 	}
+	unavailable, _ := s.gateways.unavailable()
 	return payment.KeyRules{
-		Capabilities: s.gateway.Capabilities(), Late: s.Late, Timeout: s.GatewayTimeout,
-		LookupFirst: s.LookupFirst, LookupMax: s.LookupMax,
+		Capabilities: s.gateways.first.Capabilities(), Gateways: s.gateways.list, Routes: s.gateways.routes,
+		Unavailable: unavailable, Late: s.Late, Timeout: s.GatewayTimeout,
+		LookupFirst: s.LookupFirst, LookupMax: s.LookupMax, PendingTimeout: s.PendingTimeout,
 		MaxLease: s.Lease + s.MaxBackoff + slack, MaxDelay: longest + slack,
 		MaxLookup: max(s.LookupMax, s.Late) + slack,
 	}

@@ -409,17 +409,17 @@ func TestKeyReused_IsLookedUpAndNotRepeated(t *testing.T) {
 }
 
 // A charge that the gateway reported as pending is failed only once the key is closed.
-func TestPendingCharge_OneLookupWithoutCharge_StaysUnresolved(t *testing.T) {
+func TestPendingCharge_OneLookupWithoutCharge_StaysPending(t *testing.T) {
 	inWorld(t, func(t *testing.T, w *world) {
 		g := w.overlay()
 		g.charge = func(int, func() payment.Result) payment.Result { return payment.Result{Class: payment.ClassPending} }
 		g.lookUp = func(int, func() payment.Lookup) payment.Lookup { return nothing }
 		a := w.replicaAt("a", g)
 		a.queue()
-		require.Equal(t, payment.StateUnresolved, a.pay().State)
+		require.Equal(t, payment.StatePending, a.pay().State)
 		require.Equal(t, 1, g.charges)
 		w.sleepUntil(late - time.Second)
-		require.Equal(t, payment.StateUnresolved, w.stored().State)
+		require.Equal(t, payment.StatePending, w.stored().State)
 		w.sleepUntil(5 * time.Minute)
 		require.Equal(t, payment.StateFailed, w.stored().State)
 		require.Equal(t, payment.ClosedAbsent, w.history().Keys[0].Closed)

@@ -22,7 +22,7 @@ func newService(payments ports.Payments) *Service {
 		Replica: "a", NewKey: func() payment.GatewayKey { return "key-1" },
 		Lease: time.Minute, Wait: time.Second, Late: time.Minute,
 	}
-	return New(settings, payments, fake.NewGateway(), resilience.NewRetry(resilience.RetryOptions{}),
+	return New(settings, payments, OneGateway(fake.NewGateway(), resilience.NewRetry(resilience.RetryOptions{})),
 		slog.New(slog.DiscardHandler))
 }
 

@@ -2,14 +2,14 @@ package core
 
 import "context"
 
-// ForeignPayments counts the payments that wait because their gateway is not the configured one, as of
+// ForeignPayments counts the payments that wait because their gateway is not configured, as of
 // the latest count, which is made every minute.
 func (s *Service) ForeignPayments() int { return int(s.foreign.Load()) }
 
 // countForeign counts the foreign payments, and logs the number if it has changed.
 func (s *Service) countForeign(ctx context.Context) {
-	gateway := s.gateway.Capabilities().Gateway
-	n, err := s.payments.CountForeign(ctx, gateway)
+	configured := s.rules().Configured()
+	n, err := s.payments.CountForeign(ctx, configured)
 	if err != nil || s.foreign.Swap(int64(n)) == int64(n) {
 		return // after an error, the next count is in a minute
 	}
@@ -19,5 +19,5 @@ func (s *Service) countForeign(ctx context.Context) {
 	}
 	s.log.ErrorContext(ctx, "payments wait for a gateway that is not configured: they are neither sent nor looked up; run a "+
 		"replica with the previous PAYMENTD_GATEWAY until they are final, or resolve them by hand",
-		"payments", n, "configured_gateway", gateway)
+		"payments", n, "configured_gateways", configured)
 }

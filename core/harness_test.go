@@ -160,7 +160,7 @@ func (w *world) replicaAt(name string, gateway ports.Gateway, with ...func(*core
 	if w.quiet {
 		log = slog.New(slog.DiscardHandler)
 	}
-	r.Service = core.New(settings, r.wire.Payments(w.payments), wired, retry, log)
+	r.Service = core.New(settings, r.wire.Payments(w.payments), core.OneGateway(wired, retry), log)
 	return r
 }
 

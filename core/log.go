@@ -26,6 +26,8 @@ func (s *Service) logSettled(p *payment.Payment, done completion) {
 	switch {
 	case p.State == payment.StateScheduled:
 		level, msg = slog.LevelInfo, "payment requeued"
+	case p.State == payment.StatePending:
+		level, msg = slog.LevelInfo, "payment pending: the gateway decides later"
 	case p.State == payment.StateUnresolved:
 		level, msg = slog.LevelWarn, "payment unresolved: the money may have been taken; the gateway is asked again"
 	case p.State == payment.StateFailed && p.Code == payment.CodeRejected:
@@ -37,6 +39,11 @@ func (s *Service) logSettled(p *payment.Payment, done completion) {
 	s.log.Log(context.Background(), level, msg, "order_id", p.OrderID, "gateway_key", p.GatewayKey, "state", p.State,
 		"attempts", p.Attempts(), "fence", p.Fence, "code", p.Code, "reason", p.Reason,
 		"transaction_id", p.TransactionID, "by_lookup", done.lookup != nil)
+}
+
+func (s *Service) logFailover(p *payment.Payment, from payment.GatewayID, why string) {
+	s.log.Warn("payment goes to the next gateway: this one provably did not charge", "order_id", p.OrderID, "from", from,
+		"to", p.Gateway, "gateway_key", p.GatewayKey, "fence", p.Fence, "reason", why)
 }
 
 func (s *Service) logLost(p *payment.Payment, err error) {

@@ -41,7 +41,7 @@ func newService(log io.Writer, payments ports.Payments, gateway ports.Gateway) *
 		Replica: "a", NewKey: func() payment.GatewayKey { return payment.GatewayKey(rand.Text()) },
 		Lease: 30 * time.Second, Wait: 10 * time.Second, Late: time.Minute, LookupFirst: time.Second, LookupMax: time.Minute,
 		Workers: 4, Poll: time.Second, HeartbeatTimeout: 5 * time.Second, GatewayTimeout: 10 * time.Second, MaxBackoff: time.Minute,
-	}, payments, gateway, resilience.NewRetry(resilience.RetryOptions{MaxRetries: 3, Delay: time.Second}),
+	}, payments, core.OneGateway(gateway, resilience.NewRetry(resilience.RetryOptions{MaxRetries: 3, Delay: time.Second})),
 		slog.New(slog.NewTextHandler(log, nil)))
 }
 

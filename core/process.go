@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	"paymentd/core/payment"
@@ -21,7 +22,7 @@ func (s *Service) Process(ctx context.Context, r Request) (Answer, error) {
 	if err := r.Validate(); err != nil {
 		return Answer{}, err
 	}
-	if err := s.checkCurrency(ctx, r); err != nil {
+	if err := s.checkChargeable(ctx, r); err != nil {
 		return Answer{}, err
 	}
 	if r.Async || !s.work.begin() {
@@ -60,12 +61,16 @@ func (s *Service) process(ctx context.Context, r Request) (result, error) {
 			return claim.asFound(), nil // a replica with its gateway configured continues it
 		}
 		return result{shared: true}, ErrForeignGateway
-	case payment.VerdictLookUp: // the key may not be sent again
-		p, err := s.reconcile(context.WithoutCancel(ctx), claim)
+	case payment.VerdictKeyOpen:
+		return result{}, ErrKeyOpen // not shared: followers may have the stored payment method
+	case payment.VerdictLookUp: // the key may not be sent again, or the payment is pending
+		p, err := s.reconcile(context.WithoutCancel(ctx), claim, false)
 		if errors.Is(err, payment.ErrFenced) {
 			return result{}, errHeld
 		}
 		return result{payment: p, replayed: true}, inDoubt(err)
+	case payment.VerdictCancel:
+		return s.replaceMethod(ctx, r, claim)
 	case payment.VerdictClaimed:
 	default:
 		return result{}, fmt.Errorf("claim payment: unexpected verdict %q", verdict)
@@ -88,10 +93,10 @@ func (s *Service) process(ctx context.Context, r Request) (result, error) {
 	return result{payment: p, replayed: claim.replay.Load()}, nil
 }
 
-// checkCurrency refuses a currency that has left ISO 4217, unless the order has a payment in that
-// currency that may have taken money: such a payment is replayed or finished.
-func (s *Service) checkCurrency(ctx context.Context, r Request) error {
-	refused := r.Money.Currency().CheckActive()
+// checkChargeable refuses a request that would begin a round which cannot be made, unless the order has a
+// payment that may have taken money: such a payment is replayed or finished.
+func (s *Service) checkChargeable(ctx context.Context, r Request) error {
+	refused := s.refusal(r)
 	if refused == nil {
 		return nil
 	}
@@ -101,11 +106,54 @@ func (s *Service) checkCurrency(ctx context.Context, r Request) error {
 		return refused
 	case err != nil:
 		return fmt.Errorf("find payment: %w", err)
-	case p.Money.Currency() != r.Money.Currency(),
-		p.State == payment.StateDeclined, p.State == payment.StateFailed:
+	case p.Money.Currency() != r.Money.Currency():
 		return refused
+	case p.State == payment.StateDeclined, p.State == payment.StateFailed:
+		if r.Method == "" {
+			r.Method = p.Method // a repeat may leave it out
+		}
+		return s.refusal(r)
 	}
 	return nil
+}
+
+// refusal returns why a round for the request cannot be made: its currency has left ISO 4217, no gateway
+// takes the payment, or none of those that do can be reached.
+func (s *Service) refusal(r Request) error {
+	if err := r.Money.Currency().CheckActive(); err != nil {
+		return err
+	}
+	route := s.rules().Route(r.Money, r.Method)
+	if len(route) == 0 && r.Method == "" {
+		return &payment.FieldError{Field: "payment_method", Message: "payment_method is required by the gateway for this payment"}
+	}
+	if len(route) == 0 {
+		return &payment.FieldError{
+			Field: "payment_method", Message: "payment_method is not one that a gateway for this amount and currency accepts",
+		}
+	}
+	unavailable, retryIn := s.gateways.unavailable()
+	for _, id := range route {
+		if r.Async || !slices.Contains(unavailable, id) {
+			return nil // an async payment waits in the queue
+		}
+	}
+	return &GatewaysUnavailableError{RetryAfter: retryIn}
+}
+
+// replaceMethod has the pending charge of the earlier payment method cancelled, and continues with the
+// request's own once that is proven.
+func (s *Service) replaceMethod(ctx context.Context, r Request, c *claim) (result, error) {
+	p, err := s.reconcile(context.WithoutCancel(ctx), c, true)
+	switch {
+	case errors.Is(err, payment.ErrFenced):
+		return result{}, errHeld
+	case err != nil:
+		return result{}, inDoubt(err)
+	case p.State == payment.StatePending || p.State == payment.StateUnresolved:
+		return result{}, ErrKeyOpen
+	}
+	return s.process(ctx, r) // cancelled: a new round; or charged after all: a replay
 }
 
 // claim asks the repository for the payment. It is not canceled when the caller leaves, because
@@ -137,11 +185,15 @@ func (s *Service) accept(ctx context.Context, r Request) (Answer, error) {
 		return Answer{}, ErrMismatch
 	case payment.VerdictForeign:
 		return Answer{}, ErrForeignGateway
+	case payment.VerdictKeyOpen:
+		return Answer{}, ErrKeyOpen
 	case payment.VerdictReplay:
 		return s.answer(&p, true), nil
 	default:
 		s.wakeQueue()
-		p.State = payment.StateScheduled // a payment that is processing is reported as scheduled, too
+		if p.State == payment.StateProcessing {
+			p.State = payment.StateScheduled // the caller sees the same
+		}
 		a := s.answer(&p, false)
 		a.Async = r.Async
 		return a, nil
@@ -162,7 +214,7 @@ func (s *Service) refuse(ctx context.Context, r Request) error {
 
 func (s *Service) claimRequest(r Request, deferred bool) payment.ClaimRequest {
 	return payment.ClaimRequest{
-		OrderID: r.OrderID, Money: r.Money, NewKey: s.NewKey(), Replica: s.Replica, Lease: s.Lease,
+		OrderID: r.OrderID, Money: r.Money, Method: r.Method, NewKey: s.NewKey(), Replica: s.Replica, Lease: s.Lease,
 		Rules: s.rules(), Worker: time.Now(), Deferred: deferred, Async: r.Async,
 	}
 }
@@ -173,10 +225,10 @@ func (s *Service) answer(p *payment.Payment, replayed bool) Answer {
 		OrderID: p.OrderID, State: p.State,
 		TransactionID: p.TransactionID, Code: p.Code, Reason: p.Reason,
 		Replayed:   replayed && p.State == payment.StateSucceeded,
-		GatewayKey: p.GatewayKey, Attempts: p.Attempts(),
+		GatewayKey: p.GatewayKey, Attempts: p.Attempts(), RedirectURL: p.RedirectURL(),
 	}
 	switch p.State {
-	case payment.StateUnresolved:
+	case payment.StatePending, payment.StateUnresolved:
 		a.RetryAfter = s.LookupFirst
 	case payment.StateScheduled:
 		now := p.SeenAt

@@ -17,7 +17,7 @@ import (
 const lookAhead = 30 * time.Second
 
 // works lists the kinds of due work.
-var works = [...]payment.Work{payment.WorkCharges, payment.WorkTakeovers, payment.WorkLookups}
+var works = [...]payment.Work{payment.WorkCharges, payment.WorkTakeovers, payment.WorkLookups, payment.WorkPending}
 
 // RunQueue processes what is due: payments that were accepted for the queue, claims whose worker is
 // lost, and lookups. Each kind of work has its own workers. When ctx ends or the service stops,
@@ -129,7 +129,7 @@ func (s *Service) poll(work payment.Work) time.Duration {
 	switch work {
 	case payment.WorkTakeovers:
 		return max(s.Poll, s.Lease/4)
-	case payment.WorkLookups:
+	case payment.WorkLookups, payment.WorkPending:
 		return max(s.Poll, min(s.LookupFirst, s.Late))
 	case payment.WorkCharges:
 	}
@@ -175,17 +175,17 @@ func (s *Service) resume(ctx context.Context, d payment.Decision, asked time.Tim
 		if err == nil { // errors are logged already
 			s.logResumed(p)
 		}
-	case payment.VerdictLookUp:
+	case payment.VerdictLookUp, payment.VerdictCancel:
 		if d.LookUp != "" {
 			s.reconcileKey(ctx, p, d.LookUp, asked)
 			return
 		}
-		_, _ = s.reconcile(ctx, s.newClaim(p, asked)) // it logs its errors
+		_, _ = s.reconcile(ctx, s.newClaim(p, asked), d.Verdict == payment.VerdictCancel) // it logs its errors
 	case payment.VerdictQuarantined:
 		s.log.Error("payment quarantined: several workers in a row were lost while processing it; it is only looked up from now on",
 			"order_id", p.OrderID, "gateway_key", p.GatewayKey, "reason", p.Reason)
 	case payment.VerdictReplay, payment.VerdictBusy, payment.VerdictMismatch,
 		payment.VerdictAccepted, payment.VerdictWritten, payment.VerdictNotDue,
-		payment.VerdictForeign, payment.VerdictEvidence, payment.VerdictDouble: // ClaimDue returns none of these
+		payment.VerdictForeign, payment.VerdictKeyOpen, payment.VerdictEvidence, payment.VerdictDouble: // ClaimDue returns none of these
 	}
 }

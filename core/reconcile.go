@@ -8,10 +8,10 @@ import (
 	"paymentd/core/payment"
 )
 
-// reconcile looks up an unresolved payment at the gateway, and records the answer. It never charges.
-// It returns the payment as stored then.
-func (s *Service) reconcile(ctx context.Context, c *claim) (*payment.Payment, error) {
-	p, err := s.settle(ctx, c, completion{lookup: s.lookUp(ctx, c, payment.Result{})})
+// reconcile looks up a pending or unresolved payment at its gateway, or asks the gateway to cancel it, and
+// records the answer. It never charges. It returns the payment as stored then.
+func (s *Service) reconcile(ctx context.Context, c *claim, cancel bool) (*payment.Payment, error) {
+	p, err := s.settle(ctx, c, completion{lookup: s.lookUp(ctx, c, payment.Result{}, cancel)})
 	switch {
 	case errors.Is(err, payment.ErrFenced):
 		return p, err // the payment has changed since it was claimed
@@ -26,7 +26,7 @@ func (s *Service) reconcile(ctx context.Context, c *claim) (*payment.Payment, er
 // reconcileKey looks up a key that the payment does not wait for: a second lookup to close the key,
 // or the lookups after a person resolved the payment.
 func (s *Service) reconcileKey(ctx context.Context, p *payment.Payment, key payment.GatewayKey, claimed time.Time) {
-	r := s.lookUpKey(ctx, p, key, s.newClaim(p, claimed).now())
+	r := s.lookUpKey(ctx, p, key, s.newClaim(p, claimed).now(), false)
 	after, _, err := s.recordLookup(ctx, *r, time.Now())
 	switch {
 	case errors.Is(err, payment.ErrFenced): // the payment has changed since it was read; the key is due again
@@ -37,9 +37,9 @@ func (s *Service) reconcileKey(ctx context.Context, p *payment.Payment, key paym
 	}
 }
 
-// lookUp asks the gateway for the payment's key after a round, or after an interval.
-func (s *Service) lookUp(ctx context.Context, c *claim, last payment.Result) *payment.LookupRecord {
-	r := s.lookUpKey(ctx, c.payment, c.payment.GatewayKey, c.now())
+// lookUp asks the gateway for the payment's key after a round, or after an interval, or to cancel its charge.
+func (s *Service) lookUp(ctx context.Context, c *claim, last payment.Result, cancel bool) *payment.LookupRecord {
+	r := s.lookUpKey(ctx, c.payment, c.payment.GatewayKey, c.now(), cancel)
 	r.Last, r.DeferIn, r.End = last, s.deferral(c.payment), c.unrecorded()
 	return r
 }
@@ -47,12 +47,21 @@ func (s *Service) lookUp(ctx context.Context, c *claim, last payment.Result) *pa
 // lookUpKey asks the gateway for a key of a payment. The answer counts as of now, when the question
 // is sent, because an attempt may arrive before the answer does.
 func (s *Service) lookUpKey(
-	ctx context.Context, p *payment.Payment, key payment.GatewayKey, now payment.Instant,
+	ctx context.Context, p *payment.Payment, key payment.GatewayKey, now payment.Instant, cancel bool,
 ) *payment.LookupRecord {
 	sent := payment.Instant{DB: micros(now.DB), Worker: micros(now.Worker)}
-	found := s.gateway.LookUp(ctx, payment.ChargeRef{Key: key}).Sanitized()
+	id := p.GatewayOf(key)
+	rules, _ := s.rules().At(id)
+	found := payment.Lookup{Result: payment.FoundNoAnswer, Message: "the gateway " + string(id) + " is not configured"}
+	if g, configured := s.gateways.at(id); configured {
+		ask := g.LookUp
+		if cancel {
+			ask = g.Cancel
+		}
+		found = ask(ctx, p.ChargeRef(key)).Sanitized()
+	}
 	return &payment.LookupRecord{
-		ClaimRef: p.ClaimRef(), Key: key, Replica: s.Replica, Rules: s.rules(),
+		ClaimRef: p.ClaimRef(), Key: key, Replica: s.Replica, Rules: rules,
 		Sent: sent, Worker: time.Now(), Result: found,
 	}
 }

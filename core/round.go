@@ -16,28 +16,72 @@ var errQueued = errors.New("the gateway asked to wait for longer than a request 
 // charge makes a round of attempts and returns how to complete it. The error is payment.ErrFenced
 // if the claim was lost.
 func (s *Service) charge(ctx context.Context, c *claim) (completion, error) {
-	err := s.retry.Run(s.work.ctx, ports.Round{
+	for {
+		done, err := s.chargeAtGateway(ctx, c)
+		if done != nil || err != nil {
+			return orZero(done), err
+		}
+	}
+}
+
+// chargeAtGateway makes the attempts of a round at one gateway. It returns nil if the payment went to the
+// next gateway.
+func (s *Service) chargeAtGateway(ctx context.Context, c *claim) (*completion, error) {
+	gateway, _ := s.gateways.at(c.payment.Gateway)
+	err := gateway.Retry.Run(s.work.ctx, ports.Round{
 		Used:    c.payment.Retries,
 		Attempt: func() payment.Result { return s.attempt(ctx, c) },
-		Again:   s.mayRepeat,
+		Again:   func(r payment.Result) bool { return s.mayRepeat(c, r) },
 		BeforeBackoff: func(r payment.Result, d time.Duration) error {
 			if r.RetryAfter >= d && d > s.Wait {
 				c.next = time.Now().Add(d)
 				return errQueued
 			}
-			return s.renew(ctx, c, true, d)
+			return s.renew(ctx, c, payment.Renewal{Next: true, Delay: d})
 		},
 	})
+	moved := false
+	if err == nil && !c.expired && !c.leaseExpired() {
+		moved, err = s.failOver(ctx, c)
+	}
 	switch {
 	case errors.Is(err, payment.ErrFenced) || c.leaseExpired():
 		s.logLost(c.payment, payment.ErrFenced)
-		return completion{}, payment.ErrFenced
-	case c.expired:
-		return s.conclude(ctx, c)
-	case err != nil:
-		return s.requeue(c, err), nil
+		return nil, payment.ErrFenced
+	case moved:
+		return nil, nil
+	case err != nil && !c.expired:
+		done := s.requeue(c, err)
+		return &done, nil
 	}
-	return s.conclude(ctx, c)
+	done, err := s.conclude(ctx, c)
+	return &done, err
+}
+
+func orZero(done *completion) completion {
+	if done == nil {
+		return completion{}
+	}
+	return *done
+}
+
+// failOver records the end of the attempts at one gateway together with the start of the first at the next
+// one, if the domain permits it. It reports whether the payment went there.
+func (s *Service) failOver(ctx context.Context, c *claim) (bool, error) {
+	if c.unrecorded() == nil {
+		return false, nil
+	}
+	rules := s.rules()
+	if _, ok := c.payment.NextGateway(rules, c.last.Result, c.doubt()); !ok {
+		return false, nil
+	}
+	from := c.payment.Gateway
+	err := s.renew(ctx, c, payment.Renewal{Failover: &payment.Failover{Rules: rules, NewKey: s.NewKey()}})
+	if err != nil {
+		return false, err
+	}
+	s.logFailover(c.payment, from, c.last.Message)
+	return c.payment.Gateway != from, nil
 }
 
 // attempt makes one call to the gateway, unless the lease has expired or the key is too old to be
@@ -49,12 +93,14 @@ func (s *Service) attempt(ctx context.Context, c *claim) payment.Result {
 		return payment.Result{}
 	}
 	p := c.payment
-	if c.doubt().Any() && s.rules().Expired(p.KeySent, p.KeyLifetime, c.now()) {
+	rules, _ := s.rules().At(p.Gateway)
+	if c.doubt().Any() && rules.Expired(p.KeySent, p.KeyLifetime, c.now()) {
 		c.expired = true
 		return payment.Result{}
 	}
-	r := s.gateway.Charge(ctx, payment.Charge{
-		Key: p.GatewayKey, OrderID: p.OrderID, Money: p.Money,
+	gateway, _ := s.gateways.at(p.Gateway) // configured, or the claim would have been refused
+	r := gateway.Charge(ctx, payment.Charge{
+		Key: p.GatewayKey, OrderID: p.OrderID, Money: p.Money, Method: p.Method, ReturnURL: p.ReturnURL,
 	}).Sanitized()
 	c.last, c.recorded = &payment.AttemptEnd{Result: r, Took: time.Since(began)}, false
 	return r
@@ -66,18 +112,27 @@ func leaseOver(until, monotonic, wall time.Time) bool {
 	return !monotonic.Before(until) || !wall.Before(until.Round(0))
 }
 
-// mayRepeat reports whether to attempt the charge again. An unknown outcome is repeated only if the
-// gateway honours keys, because the repetition could be a second charge otherwise.
-func (s *Service) mayRepeat(r payment.Result) bool {
-	return r.Class.Retryable() && (!r.Class.Unknown() || s.gateway.Capabilities().HonoursKeys())
+// mayRepeat reports whether to attempt the charge again at the same gateway. An unknown outcome is repeated
+// only if the gateway honours keys, because the repetition could be a second charge otherwise. If nothing
+// could be sent, the next gateway of the route is tried at once.
+func (s *Service) mayRepeat(c *claim, r payment.Result) bool {
+	if !r.Class.Retryable() {
+		return false
+	}
+	rules := s.rules()
+	if r.Unsent() {
+		if _, ok := c.payment.NextGateway(rules, r, c.doubt()); ok {
+			return false
+		}
+	}
+	own, _ := rules.At(c.payment.Gateway)
+	return !r.Class.Unknown() || own.HonoursKeys()
 }
 
 // renew records the latest attempt and extends the lease: past the next attempt, which follows after
-// delay, or past a lookup.
-func (s *Service) renew(ctx context.Context, c *claim, next bool, delay time.Duration) error {
-	r := payment.Renewal{
-		ClaimRef: c.payment.ClaimRef(), End: *c.last, Next: next, Delay: delay, Lease: s.Lease, Worker: time.Now(),
-	}
+// r.Delay, or past a lookup.
+func (s *Service) renew(ctx context.Context, c *claim, r payment.Renewal) error {
+	r.ClaimRef, r.End, r.Lease, r.Worker = c.payment.ClaimRef(), *c.last, s.Lease, time.Now()
 	began := time.Now() // the first try may have been stored although its answer was lost
 	err := s.retryWrite(ctx, s.Wait, "renew", c.payment.OrderID, func() error {
 		return s.payments.Renew(ctx, r)
@@ -92,7 +147,7 @@ func (s *Service) renew(ctx context.Context, c *claim, next bool, delay time.Dur
 	}
 	d.Payment.SeenAt, c.read = now.DB, read
 	c.payment, c.recorded = &d.Payment, true
-	c.until, c.next = began.Add(delay+s.Lease), time.Now().Add(delay)
+	c.until, c.next = began.Add(r.Delay+s.Lease), time.Now().Add(r.Delay)
 	return nil
 }
 
@@ -121,12 +176,15 @@ func (s *Service) conclude(ctx context.Context, c *claim) (completion, error) {
 	if !sure {
 		if c.unrecorded() != nil {
 			// The lookup needs the lease for longer. It is made even if the database is unavailable.
-			if err := s.renew(ctx, c, false, 0); errors.Is(err, payment.ErrFenced) {
+			if err := s.renew(ctx, c, payment.Renewal{}); errors.Is(err, payment.ErrFenced) {
 				s.logLost(c.payment, err)
 				return completion{}, err
 			}
 		}
-		return completion{lookup: s.lookUp(ctx, c, last)}, nil
+		return completion{lookup: s.lookUp(ctx, c, last, false)}, nil
+	}
+	if outcome.State == payment.StatePending {
+		outcome.DueIn = s.LookupFirst
 	}
 	st := payment.Settlement{
 		ClaimRef: c.payment.ClaimRef(), End: c.unrecorded(), Worker: time.Now(), Outcome: outcome,

@@ -23,6 +23,8 @@ type Settings struct {
 	MaxBackoff     time.Duration
 	Wait           time.Duration // for another worker's outcome, and for a write that the database delays
 	Late           time.Duration // how long an attempt without an answer may still charge
+	// PendingTimeout is how long a customer who must act has for it. Later the charge is cancelled.
+	PendingTimeout time.Duration
 
 	LookupFirst time.Duration // first interval between two lookups
 	LookupMax   time.Duration // limit of the interval, which doubles
@@ -40,8 +42,7 @@ type Service struct {
 	Settings
 
 	payments ports.Payments
-	gateway  ports.Gateway
-	retry    ports.Retry
+	gateways Gateways
 	log      *slog.Logger
 
 	flights *flights
@@ -55,15 +56,15 @@ type Service struct {
 
 // New returns a service that serves requests. Its queue works while [Service.RunQueue] runs.
 func New(
-	settings Settings, payments ports.Payments, gateway ports.Gateway, retry ports.Retry, log *slog.Logger,
+	settings Settings, payments ports.Payments, gateways Gateways, log *slog.Logger,
 ) *Service {
 	s := &Service{
-		Settings: settings, gateway: gateway, retry: retry,
+		Settings: settings, gateways: gateways,
 		log:  log.With("replica", settings.Replica),
 		work: newWorkload(), sweep: newSweep(payments),
 		wake: map[payment.Work]chan struct{}{
 			payment.WorkCharges: make(chan struct{}, 1), payment.WorkTakeovers: make(chan struct{}, 1),
-			payment.WorkLookups: make(chan struct{}, 1),
+			payment.WorkLookups: make(chan struct{}, 1), payment.WorkPending: make(chan struct{}, 1),
 		},
 	}
 	s.writes.suspect = make(chan struct{}, 1)

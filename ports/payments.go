@@ -46,8 +46,8 @@ type Payments interface {
 
 	// ClaimDue stores what policy.PickUp decides about at most limit due payments of policy.Work, the
 	// longest due first. With payment.WorkLookups it also stores what policy.PickUpKey decides about
-	// due keys, each in a transaction of its own. It leaves alone payments with a key of another
-	// gateway than policy.Rules.Gateway, unless the key is closed. It skips rows that are locked. It
+	// due keys, each in a transaction of its own. It leaves alone payments with a key of a gateway
+	// that is not in policy.Rules.Configured, unless the key is closed. It skips rows that are locked. It
 	// also skips rows that cannot be read, which it postpones by policy.Postponement and logs; they
 	// do not count towards limit. Decisions that need no work are not returned.
 	ClaimDue(ctx context.Context, policy payment.PickUpPolicy, limit int) ([]payment.Decision, error)
@@ -110,8 +110,8 @@ type Payments interface {
 	List(ctx context.Context, q ListQuery) (ListPage, error)
 
 	// CountForeign counts the payments that cannot continue because their key is not closed and
-	// belongs to a gateway other than the given one; at most [MaxBacklog]. It takes no lock.
-	CountForeign(ctx context.Context, gateway payment.GatewayID) (int, error)
+	// belongs to a gateway other than the given ones; at most [MaxBacklog]. It takes no lock.
+	CountForeign(ctx context.Context, configured []payment.GatewayID) (int, error)
 
 	// Transactions returns at most limit transactions of payments that have one, by order id, after
 	// the given one. It waits for no lock.

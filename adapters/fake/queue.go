@@ -42,7 +42,7 @@ func (s *Payments) claimDueKeys(policy payment.PickUpPolicy, limit int, now time
 			if len(due) == limit {
 				return due
 			}
-			if k.Gateway != "" && k.Gateway != policy.Rules.Gateway {
+			if _, configured := policy.Rules.At(k.Gateway); !configured {
 				continue
 			}
 			d := s.Rules.PickUpKey(policy, r.read(now), k.Key, now)
@@ -70,11 +70,11 @@ func (s *Payments) NextDue(
 			}
 		}
 		for _, r := range s.orders {
-			if r.payment.State == policy.Work.State() && !r.payment.Foreign(policy.Rules.Gateway) {
+			if r.payment.State == policy.Work.State() && !r.payment.Foreign(policy.Rules) {
 				take(r.payment.DueAt)
 			}
 			for _, k := range r.payment.Keys {
-				if policy.Work == payment.WorkLookups && (k.Gateway == "" || k.Gateway == policy.Rules.Gateway) {
+				if _, configured := policy.Rules.At(k.Gateway); configured && policy.Work == payment.WorkLookups {
 					take(k.DueAt)
 				}
 			}
@@ -134,10 +134,14 @@ func (s *Payments) List(ctx context.Context, q ports.ListQuery) (page ports.List
 }
 
 // CountForeign implements ports.Payments.
-func (s *Payments) CountForeign(ctx context.Context, gateway payment.GatewayID) (n int, err error) {
+func (s *Payments) CountForeign(ctx context.Context, configured []payment.GatewayID) (n int, err error) {
+	rules := payment.KeyRules{Capabilities: payment.Capabilities{Gateway: configured[0]}}
+	for _, id := range configured[1:] {
+		rules.Gateways = append(rules.Gateways, payment.Capabilities{Gateway: id})
+	}
 	err = s.transact(ctx, func(time.Time) error {
 		for _, r := range s.orders {
-			if !r.payment.DueAt.IsZero() && r.payment.Foreign(gateway) {
+			if !r.payment.DueAt.IsZero() && r.payment.Foreign(rules) {
 				n++
 			}
 		}

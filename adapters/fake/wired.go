@@ -129,9 +129,9 @@ func (p wiredPayments) List(ctx context.Context, q ports.ListQuery) (ports.ListP
 		func() (ports.ListPage, error) { return p.next.List(ctx, q) })
 }
 
-func (p wiredPayments) CountForeign(ctx context.Context, gateway payment.GatewayID) (int, error) {
+func (p wiredPayments) CountForeign(ctx context.Context, configured []payment.GatewayID) (int, error) {
 	return call(ctx, p.wire, Call{Method: "CountForeign"},
-		func() (int, error) { return p.next.CountForeign(ctx, gateway) })
+		func() (int, error) { return p.next.CountForeign(ctx, configured) })
 }
 
 func (p wiredPayments) Transactions(

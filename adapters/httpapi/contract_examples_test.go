@@ -129,6 +129,12 @@ func scenarios(t *testing.T) map[string]scenario {
 			send:   posting(oneRequest, "Prefer: respond-async"),
 			header: map[string]string{"Preference-Applied": "respond-async", "Location": "/payments/order-123"},
 		},
+		"pending": {
+			p: answering(core.Answer{
+				State: payment.StatePending, RedirectURL: "https://gateway.example/authenticate/1", RetryAfter: time.Second,
+			}),
+			header: map[string]string{"Location": "/payments/order-123"},
+		},
 		"unresolved": {p: answered(payment.StateUnresolved, ""), header: map[string]string{"Location": "/payments/order-123"}},
 
 		"empty_body":        {send: posting("")},
@@ -143,6 +149,7 @@ func scenarios(t *testing.T) map[string]scenario {
 			},
 		},
 		"other_gateway": {p: failing(core.ErrForeignGateway)},
+		"other_method":  {p: failing(core.ErrKeyOpen)},
 		"in_progress": {
 			p: ending(core.ErrBusy), send: posting(oneRequest, "Prefer: wait=0"),
 			header: map[string]string{"Preference-Applied": "wait=0", "Retry-After": "1"},

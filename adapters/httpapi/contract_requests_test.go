@@ -79,7 +79,7 @@ func working(t *testing.T) http.Handler {
 		Replica: "a", NewKey: func() payment.GatewayKey { keys++; return payment.GatewayKey("key-" + strconv.Itoa(keys)) },
 		Lease: time.Minute, Wait: time.Second, Late: time.Minute, LookupFirst: time.Second, LookupMax: time.Minute,
 		Workers: 1, Poll: time.Second, HeartbeatTimeout: time.Minute,
-	}, fake.NewPayments(), gateway, once{}, slog.New(slog.DiscardHandler))
+	}, fake.NewPayments(), core.OneGateway(gateway, once{}), slog.New(slog.DiscardHandler))
 	o := options(t)
 	o.Metrics = counting
 	return httpapi.New(service, o, slog.New(slog.DiscardHandler))

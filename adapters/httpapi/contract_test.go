@@ -116,7 +116,7 @@ func TestContract_Enumerations_AreTheDomains(t *testing.T) {
 	require.Equal(t, states, words(schemas["State"]))
 	require.Equal(t, []string{
 		string(payment.ClosedDeclined), string(payment.ClosedVoided), string(payment.ClosedAbsent),
-		string(payment.ClosedPerson), string(payment.ClosedCharged),
+		string(payment.ClosedPerson), string(payment.ClosedCharged), string(payment.ClosedNotCharged),
 	}, words(schemas["GatewayKey"].Value.Properties["closed"]))
 	require.Equal(t, []string{
 		string(payment.ClassApproved), string(payment.ClassDeclined), string(payment.ClassRejected),
@@ -128,7 +128,7 @@ func TestContract_Enumerations_AreTheDomains(t *testing.T) {
 		string(payment.EventRefused), string(payment.EventTakenOver), string(payment.EventScheduled),
 		string(payment.EventQuarantined), string(payment.EventReconciled), string(payment.EventResolved),
 		string(payment.EventImported), string(payment.EventEvidence), string(payment.EventDouble),
-		string(payment.EventKeyClosed), string(payment.EventUnsendable), string(payment.EventArchived),
+		string(payment.EventKeyClosed), string(payment.EventUnsendable), string(payment.EventFailedOver), string(payment.EventArchived),
 	}, words(schemas["Moment"].Value.Properties["kind"]))
 }
 

@@ -31,7 +31,7 @@ const (
 func saysByte(n string) string { return "the body is not valid JSON after its first " + n + " bytes" }
 
 func saysUnknown(name string) string {
-	return "the member " + name + " is not known; the members are order_id, amount, currency"
+	return "the member " + name + " is not known; the members are order_id, amount, currency, payment_method"
 }
 
 // malformedBodies are refused with 400 and the sentence.

@@ -18,7 +18,7 @@ import (
 const example = `{"order_id":"order-123","amount":100.00}`
 
 // memberNames are the members of a request to charge.
-var memberNames = []string{"order_id", "amount", "currency"}
+var memberNames = []string{"order_id", "amount", "currency", "payment_method"}
 
 // decode parses the body of a request to charge. It is stricter than encoding/json, which takes the
 // last of two amounts, accepts "Amount" for "amount", and ignores unknown members and trailing
@@ -40,7 +40,11 @@ func decode(body []byte, standard payment.Currency) (core.Request, error) {
 	if err != nil {
 		return core.Request{}, err
 	}
-	return core.Request{OrderID: id, Money: money}, nil
+	method, err := methodOf(members["payment_method"])
+	if err != nil {
+		return core.Request{}, err
+	}
+	return core.Request{OrderID: id, Money: money, Method: method}, nil
 }
 
 // readMembers returns the known members of the single object in body, each as it was written.
@@ -125,6 +129,19 @@ func currencyOf(value json.RawMessage, standard payment.Currency) (payment.Curre
 			`currency must be a JSON string such as "USD", or be left out for `+standard.Code())
 	}
 	return payment.ParseRecordedCurrency(text) // the core decides whether it may still be used
+}
+
+// methodOf parses the payment method, which may be left out. Its errors never contain the value, which may
+// be a card number.
+func methodOf(value json.RawMessage) (payment.PaymentMethod, error) {
+	if value == nil {
+		return "", nil
+	}
+	text, ok := textOf(value)
+	if !ok {
+		return "", fieldError("payment_method", "payment_method must be a JSON string, or be left out")
+	}
+	return payment.ParsePaymentMethod(text)
 }
 
 // moneyOf parses the amount byte for byte: 100.10 must not become 100.09999999999999.

@@ -80,6 +80,18 @@ var (
 			"charged there; send the same request again when its outcome is known",
 		retryAfter: time.Minute,
 	}
+	problemOtherPaymentMethod = problem{
+		name: "other-payment-method", status: http.StatusConflict, title: "Other payment method",
+		sentence: "the payment was begun with another payment method, which may still be charged; " +
+			"send the same request again later",
+		retryAfter: 5 * time.Second,
+	}
+	problemNoGateway = problem{
+		name: "gateway-unavailable", status: http.StatusServiceUnavailable, title: "Gateway unavailable",
+		sentence: "no gateway for this payment can be reached; nothing was charged by this request; " +
+			"send it again later",
+		retryAfter: time.Second,
+	}
 	problemTooLarge = problem{
 		name: "body-too-large", status: http.StatusRequestEntityTooLarge, title: "Body too large",
 		sentence: "the body must have at most 65536 bytes", closeConnection: true,
@@ -207,6 +219,7 @@ var sentinels = []struct {
 }{
 	{core.ErrBusy, problemBusy, false},
 	{core.ErrForeignGateway, problemOtherGateway, false},
+	{core.ErrKeyOpen, problemOtherPaymentMethod, false},
 	{core.ErrMismatch, problemMismatch, false},
 	{ports.ErrNotFound, problemNoPayment, false},
 	{ports.ErrInDoubt, problemInDoubt, true}, // before ErrUnavailable, because an error may wrap both
@@ -225,6 +238,9 @@ func refusalOf(ctx context.Context, err error) *refusal {
 	}
 	if field, ok := errors.AsType[*payment.FieldError](err); ok {
 		return refuse(problemField).withSentence(field.Message)
+	}
+	if away, ok := errors.AsType[*core.GatewaysUnavailableError](err); ok {
+		return refuse(problemNoGateway).withRetryAfter(max(problemNoGateway.retryAfter, away.RetryAfter))
 	}
 	for _, s := range sentinels {
 		switch {

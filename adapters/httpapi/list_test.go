@@ -125,7 +125,7 @@ func TestList_InvalidParameter_IsRefused(t *testing.T) {
 	t.Parallel()
 	const (
 		badLimit  = "limit must be a whole number from 1 to 200"
-		badState  = "state must be one of processing, scheduled, succeeded, declined, failed, unresolved"
+		badState  = "state must be one of processing, scheduled, pending, succeeded, declined, failed, unresolved"
 		badCursor = "cursor must be a next_cursor of this list, with the same states and times"
 		badQuery  = "the query string must be percent-encoded, with & between its parameters"
 	)

@@ -40,7 +40,7 @@ func (a *api) process(c echo.Context) error {
 func (a *api) readRequest(c echo.Context) (core.Request, error) {
 	if c.Request().URL.RawQuery != "" {
 		return core.Request{}, refuse(problemMalformed).
-			withSentence("this path takes no query string; put order_id, amount and currency into the JSON body")
+			withSentence("this path takes no query string; put order_id, amount, currency and payment_method into the JSON body")
 	}
 	if err := checkMediaType(c.Request().Header); err != nil {
 		return core.Request{}, err
@@ -62,11 +62,11 @@ func (a *api) answer(c echo.Context, answer core.Answer) error {
 		return a.respond(c, http.StatusOK, wire.Succeeded{
 			Status: wire.Success, TransactionID: answer.TransactionID,
 		})
-	case payment.StateUnresolved, payment.StateScheduled:
+	case payment.StateUnresolved, payment.StateScheduled, payment.StatePending:
 		header.Set("Location", paymentPath(answer.OrderID.String()))
 		header.Set("Retry-After", wholeSeconds(answer.RetryAfter))
 		return a.respond(c, http.StatusAccepted, wire.Accepted{
-			Status: wire.AcceptedStatus(answer.State), OrderID: answer.OrderID.String(),
+			Status: wire.AcceptedStatus(answer.State), OrderID: answer.OrderID.String(), RedirectURL: answer.RedirectURL,
 		})
 	case payment.StateDeclined:
 		return refuse(problemDeclined).withCode(answer.Code)

@@ -62,5 +62,5 @@ func inMemory(log *slog.Logger) *core.Service {
 		},
 		Lease: time.Minute, Wait: time.Second, Late: time.Minute, LookupFirst: time.Second, LookupMax: time.Minute,
 		Workers: 1, Poll: time.Second, HeartbeatTimeout: time.Minute,
-	}, fake.NewPayments(), fake.NewGateway(), resilience.NewRetry(resilience.RetryOptions{}), log)
+	}, fake.NewPayments(), core.OneGateway(fake.NewGateway(), resilience.NewRetry(resilience.RetryOptions{})), log)
 }

@@ -16,6 +16,7 @@ func viewPayment(p payment.Payment) wire.Payment {
 		TransactionID: p.TransactionID, Code: p.Code, Reason: p.Reason,
 		CreatedAt: stamp(p.CreatedAt), UpdatedAt: stamp(p.UpdatedAt),
 		NextAttemptAt: stamp(nextAttemptAt(p)), Gateway: string(p.Gateway),
+		RedirectURL: p.RedirectURL(),
 	}
 }
 
@@ -37,7 +38,7 @@ func viewHistory(h ports.History) wire.PaymentHistory {
 		OrderID: p.OrderID, State: p.State, Amount: p.Amount, Currency: p.Currency,
 		TransactionID: p.TransactionID, Code: p.Code, Reason: p.Reason,
 		CreatedAt: p.CreatedAt, UpdatedAt: p.UpdatedAt, NextAttemptAt: p.NextAttemptAt,
-		Gateway: p.Gateway, Attempts: viewAttempts(h), Timeline: timeline(h), Keys: viewKeys(h.Keys),
+		Gateway: p.Gateway, RedirectURL: p.RedirectURL, Attempts: viewAttempts(h), Timeline: timeline(h), Keys: viewKeys(h.Keys),
 	}
 }
 

@@ -39,8 +39,8 @@ func newService(t testing.TB) service {
 		Lease: time.Minute, Wait: time.Second, Late: time.Minute,
 		LookupFirst: time.Second, LookupMax: time.Minute,
 		Workers: 1, Poll: time.Second, HeartbeatTimeout: time.Second,
-	}, s.metrics.Payments(payments), s.metrics.Gateway(s.gateway),
-		resilience.NewRetry(resilience.RetryOptions{}), slog.New(slog.DiscardHandler))
+	}, s.metrics.Payments(payments), core.OneGateway(s.metrics.Gateway(s.gateway),
+		resilience.NewRetry(resilience.RetryOptions{})), slog.New(slog.DiscardHandler))
 	s.metrics.Sample(payments, c)
 	usd, err := payment.ParseCurrency("USD")
 	require.NoError(t, err)

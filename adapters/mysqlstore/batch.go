@@ -214,7 +214,8 @@ func insertPayments(ctx context.Context, db queries.DBTX, rows []queries.InsertP
 			string(r.OrderID), r.AmountMinor, r.Currency, string(r.State), string(r.GatewayKey),
 			r.Fence, r.ClaimToken, r.Replica, r.DueInMicros,
 			int64(r.AttemptNumber), r.AttemptFence, r.AttemptReplica, string(r.AttemptGatewayKey), starts,
-			r.Async, string(r.Gateway), r.KeySentClock.Int64, r.KeyLifetimeMicros)
+			r.Async, string(r.Gateway), r.KeySentClock.Int64, r.KeyLifetimeMicros,
+			[]byte(r.PaymentMethod), []byte(r.ReturnUrl))
 	}
 	result, err := db.ExecContext(ctx, into+"VALUES "+first+strings.Repeat(next, len(rows)-1), args...)
 	if err != nil {

@@ -32,7 +32,11 @@ func find(ctx context.Context, q *queries.Queries, id payment.OrderID) (payment.
 	if err != nil {
 		return payment.Payment{}, err
 	}
-	return fromRow(row.Payment, row.Now)
+	p, err := fromRow(row.Payment, row.Now)
+	if err == nil && p.State == payment.StatePending {
+		p.Keys, err = listKeys(ctx, q, id) // they have the redirect URL
+	}
+	return p, err
 }
 
 // History implements ports.Payments. It needs no transaction: attempts and events are inserted
@@ -165,11 +169,11 @@ func (s *Payments) Transactions(
 }
 
 // CountForeign implements ports.Payments.
-func (s *Payments) CountForeign(ctx context.Context, gateway payment.GatewayID) (int, error) {
+func (s *Payments) CountForeign(ctx context.Context, configured []payment.GatewayID) (int, error) {
 	var n int64
 	err := s.read(ctx, func(ctx context.Context, q *queries.Queries) error {
 		var err error
-		n, err = q.CountForeign(ctx, queries.CountForeignParams{Gateway: gateway, Limit: ports.MaxBacklog})
+		n, err = q.CountForeign(ctx, queries.CountForeignParams{Gateways: gateways(configured), Limit: ports.MaxBacklog})
 		return err
 	})
 	if err != nil {

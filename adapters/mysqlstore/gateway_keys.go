@@ -40,7 +40,7 @@ func (s dueStore) DueKeys(
 ) (due []duequeue.Key, err error) {
 	err = s.read(ctx, func(ctx context.Context, q *queries.Queries) error {
 		rows, err := q.ListDueGatewayKeys(ctx, queries.ListDueGatewayKeysParams{
-			WithinMicros: within(policy), Gateway: policy.Rules.Gateway, Limit: atMost(limit),
+			WithinMicros: within(policy), Gateways: gateways(policy.Rules.Configured()), Limit: atMost(limit),
 		})
 		due = make([]duequeue.Key, 0, len(rows)) // empty at each try
 		for _, row := range rows {
@@ -75,7 +75,8 @@ func listKeys(ctx context.Context, q *queries.Queries, id payment.OrderID) ([]pa
 
 func fromKeyRow(row *queries.GatewayKey) payment.Key {
 	return payment.Key{
-		Key: row.GatewayKey, Gateway: row.Gateway,
+		Key: row.GatewayKey, Gateway: row.Gateway, Method: row.PaymentMethod, ReturnURL: row.ReturnUrl,
+		Reference: row.GatewayReference, RedirectURL: row.RedirectUrl,
 		Sent: instant(row.SentAt, row.SentClock), Lifetime: time.Duration(row.LifetimeMicros) * time.Microsecond,
 		Doubt: payment.Doubt{
 			Answered: row.DoubtAnswered != 0, Named: row.DoubtNamed != 0,
@@ -91,7 +92,8 @@ func fromKeyRow(row *queries.GatewayKey) payment.Key {
 
 func toKeyRow(id payment.OrderID, k payment.Key, text textMode) queries.PutGatewayKeyParams {
 	return queries.PutGatewayKeyParams{
-		OrderID: id, GatewayKey: k.Key, Gateway: k.Gateway,
+		OrderID: id, GatewayKey: k.Key, Gateway: k.Gateway, PaymentMethod: k.Method, ReturnUrl: k.ReturnURL,
+		GatewayReference: k.Reference, RedirectUrl: k.RedirectURL,
 		SentAt: nullable(k.Sent.DB), SentClock: workerMicros(k.Sent.Worker), LifetimeMicros: k.Lifetime.Microseconds(),
 		DoubtAnswered: sqlrow.Flag(k.Doubt.Answered), DoubtNamed: sqlrow.Flag(k.Doubt.Named),
 		DoubtUnansweredAt: nullable(k.Doubt.Unanswered.DB), DoubtUnansweredClock: workerMicros(k.Doubt.Unanswered.Worker),
@@ -106,12 +108,18 @@ func toKeyRow(id payment.OrderID, k payment.Key, text textMode) queries.PutGatew
 // anyDueAhead reports whether work of this kind is due further ahead than the settings permit.
 func anyDueAhead(ctx context.Context, q *queries.Queries, policy payment.PickUpPolicy) (bool, error) {
 	ahead, err := q.AnyDueAhead(ctx, queries.AnyDueAheadParams{
-		WithinMicros: within(policy), State: policy.Work.State(), Gateway: policy.Rules.Gateway,
+		WithinMicros: within(policy), State: policy.Work.State(), Gateways: gateways(policy.Rules.Configured()),
 	})
 	if ahead || err != nil || policy.Work != payment.WorkLookups {
 		return ahead, err
 	}
 	return q.AnyDueGatewayKeyAhead(ctx, queries.AnyDueGatewayKeyAheadParams{
-		WithinMicros: within(policy), Gateway: policy.Rules.Gateway,
+		WithinMicros: within(policy), Gateways: gateways(policy.Rules.Configured()),
 	})
+}
+
+// gateways returns the values of the column gateway whose keys may be sent and looked up. The previous version
+// left it empty.
+func gateways(configured []payment.GatewayID) []payment.GatewayID {
+	return append([]payment.GatewayID{""}, configured...)
 }

@@ -92,12 +92,12 @@ func TestPlans(t *testing.T) { //nolint:tparallel // its parts share one connect
 			return err
 		}, "range PRIMARY"},
 		"NextDue": {func(ctx context.Context, q *queries.Queries) error {
-			_, err := q.NextDue(ctx, queries.NextDueParams{State: payment.StateProcessing, Gateway: rules.Gateway})
+			_, err := q.NextDue(ctx, queries.NextDueParams{State: payment.StateProcessing, Gateways: gateways(rules.Configured())})
 			return err
 		}, "range payments_due"},
 		"ListDuePayments": {func(ctx context.Context, q *queries.Queries) error {
 			_, err := q.ListDuePayments(ctx, queries.ListDuePaymentsParams{
-				WithinMicros: 1e9, State: payment.StateProcessing, Gateway: rules.Gateway, Limit: 16,
+				WithinMicros: 1e9, State: payment.StateProcessing, Gateways: gateways(rules.Configured()), Limit: 16,
 			})
 			return err
 		}, "range payments_due"},
@@ -113,22 +113,22 @@ func TestPlans(t *testing.T) { //nolint:tparallel // its parts share one connect
 		}, "ref PRIMARY"},
 		"ListDueGatewayKeys": {func(ctx context.Context, q *queries.Queries) error {
 			_, err := q.ListDueGatewayKeys(ctx, queries.ListDueGatewayKeysParams{
-				WithinMicros: 1e9, Gateway: rules.Gateway, Limit: 16,
+				WithinMicros: 1e9, Gateways: gateways(rules.Configured()), Limit: 16,
 			})
 			return err
 		}, "range gateway_keys_due"},
 		"AnyDueGatewayKeyAhead": {func(ctx context.Context, q *queries.Queries) error {
-			_, err := q.AnyDueGatewayKeyAhead(ctx, queries.AnyDueGatewayKeyAheadParams{WithinMicros: 1e9, Gateway: rules.Gateway})
+			_, err := q.AnyDueGatewayKeyAhead(ctx, queries.AnyDueGatewayKeyAheadParams{WithinMicros: 1e9, Gateways: gateways(rules.Configured())})
 			return err
 		}, "range gateway_keys_due"},
 		"AnyDueAhead": {func(ctx context.Context, q *queries.Queries) error {
 			_, err := q.AnyDueAhead(ctx, queries.AnyDueAheadParams{
-				WithinMicros: 1e9, State: payment.StateScheduled, Gateway: rules.Gateway,
+				WithinMicros: 1e9, State: payment.StateScheduled, Gateways: gateways(rules.Configured()),
 			})
 			return err
 		}, "range payments_due"},
 		"NextDueGatewayKey": {func(ctx context.Context, q *queries.Queries) error {
-			_, err := q.NextDueGatewayKey(ctx, rules.Gateway)
+			_, err := q.NextDueGatewayKey(ctx, gateways(rules.Configured()))
 			return err
 		}, "range gateway_keys_due"},
 		"ListActiveKeys": {func(ctx context.Context, q *queries.Queries) error {

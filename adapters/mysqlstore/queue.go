@@ -45,7 +45,7 @@ func (s dueStore) DueOrders(
 ) (due []payment.OrderID, err error) {
 	err = s.read(ctx, func(ctx context.Context, q *queries.Queries) error {
 		due, err = q.ListDuePayments(ctx, queries.ListDuePaymentsParams{
-			WithinMicros: within(policy), State: policy.Work.State(), Gateway: policy.Rules.Gateway, Limit: atMost(limit),
+			WithinMicros: within(policy), State: policy.Work.State(), Gateways: gateways(policy.Rules.Configured()), Limit: atMost(limit),
 		})
 		return err
 	})
@@ -176,11 +176,11 @@ func (s *Payments) NextDue(
 				return err
 			}
 		}
-		params := queries.NextDueParams{State: policy.Work.State(), Gateway: policy.Rules.Gateway}
+		params := queries.NextDueParams{State: policy.Work.State(), Gateways: gateways(policy.Rules.Configured())}
 		if err := take(q.NextDue(ctx, params)); err != nil || policy.Work != payment.WorkLookups {
 			return err
 		}
-		return take(q.NextDueGatewayKey(ctx, policy.Rules.Gateway))
+		return take(q.NextDueGatewayKey(ctx, gateways(policy.Rules.Configured())))
 	})
 	if err != nil {
 		return 0, false, fmt.Errorf("find what is due next: %w", err)

@@ -25,6 +25,7 @@ func fromRow(row queries.Payment, now time.Time) (payment.Payment, error) {
 			StartedAt:  row.AttemptStartedAt.Time, EndedAt: row.AttemptEndedAt.Time,
 			Class: row.AttemptClass, Code: row.AttemptCode, Message: row.AttemptMessage,
 		},
+		Method: row.PaymentMethod, ReturnURL: row.ReturnUrl,
 		Gateway: row.Gateway, KeySent: keySent(row),
 		KeyLifetime: time.Duration(row.KeyLifetimeMicros) * time.Microsecond,
 		Doubt: payment.Doubt{
@@ -88,6 +89,7 @@ func toInsert(p payment.Payment, now time.Time, token int64) queries.InsertPayme
 		AttemptNumber: p.Attempt.Number, AttemptFence: p.Attempt.Fence,
 		AttemptReplica: p.Attempt.Replica, AttemptGatewayKey: p.Attempt.GatewayKey,
 		StartsInMicros: starts, Async: sqlrow.Flag(p.Async),
+		PaymentMethod: p.Method, ReturnUrl: p.ReturnURL,
 		Gateway: p.Gateway, KeySentClock: sqlrow.SentClock(p.KeySent), KeyLifetimeMicros: p.KeyLifetime.Microseconds(),
 	}
 }
@@ -107,6 +109,7 @@ func toUpdate(p payment.Payment, fenceRead, token int64) (queries.UpdatePaymentP
 		DoubtAnswered: sqlrow.Flag(p.Doubt.Answered), DoubtNamed: sqlrow.Flag(p.Doubt.Named),
 		DoubtUnansweredAt: nullable(p.Doubt.Unanswered.DB), DoubtUnansweredClock: workerMicros(p.Doubt.Unanswered.Worker),
 		DoubtLatestAt: nullable(p.Doubt.Latest.DB), DoubtLatestClock: workerMicros(p.Doubt.Latest.Worker),
+		PaymentMethod: p.Method, ReturnUrl: p.ReturnURL,
 		Gateway: p.Gateway, KeySentAt: nullable(p.KeySent.DB), KeySentClock: sqlrow.SentClock(p.KeySent),
 		KeyLifetimeMicros: p.KeyLifetime.Microseconds(), Retries: p.Retries,
 		Lookups: p.Lookups, LostWorkers: p.LostWorkers, Events: p.Events,

@@ -11,7 +11,7 @@ import (
 
 // Renew implements ports.Payments.
 func (s *Payments) Renew(ctx context.Context, r payment.Renewal) error {
-	if _, err := s.update(ctx, newRowUpdate(r.OrderID, r.Apply)); err != nil {
+	if _, err := s.update(ctx, newKeyUpdate(r.OrderID, r.Apply)); err != nil {
 		return fmt.Errorf("renew the claim: %w", err)
 	}
 	return nil
@@ -45,7 +45,7 @@ func (f *fastSettle) write(ctx context.Context, conn *sql.Conn) error {
 		}
 	}
 	if f.slow == nil {
-		f.slow = newRowUpdate(f.settlement.OrderID, f.settlement.Apply)
+		f.slow = newKeyUpdate(f.settlement.OrderID, f.settlement.Apply)
 	}
 	return f.slow.write(ctx, conn)
 }

@@ -33,7 +33,11 @@ func find(ctx context.Context, q *queries.Queries, id payment.OrderID, now time.
 	if err != nil {
 		return payment.Payment{}, fmt.Errorf("find the payment: %w", err)
 	}
-	return fromRow(row.Payment, now)
+	p, err := fromRow(row.Payment, now)
+	if err == nil && p.State == payment.StatePending {
+		p.Keys, err = listKeys(ctx, q, id) // they have the redirect URL
+	}
+	return p, err
 }
 
 // History implements ports.Payments. It needs no transaction: attempts and events are inserted
@@ -169,11 +173,11 @@ func (s *Payments) Transactions(
 }
 
 // CountForeign implements ports.Payments.
-func (s *Payments) CountForeign(ctx context.Context, gateway payment.GatewayID) (int, error) {
+func (s *Payments) CountForeign(ctx context.Context, configured []payment.GatewayID) (int, error) {
 	var n int64
 	err := s.read(ctx, func(ctx context.Context, q *queries.Queries, _ time.Time) error {
 		var err error
-		n, err = q.CountForeign(ctx, queries.CountForeignParams{Gateway: gateway, MaxRows: ports.MaxBacklog})
+		n, err = q.CountForeign(ctx, queries.CountForeignParams{Gateways: gateways(configured), MaxRows: ports.MaxBacklog})
 		return err
 	})
 	if err != nil {

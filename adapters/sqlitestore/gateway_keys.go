@@ -39,7 +39,7 @@ func (s dueStore) DueKeys(
 ) (due []duequeue.Key, err error) {
 	err = s.read(ctx, func(ctx context.Context, q *queries.Queries, now time.Time) error {
 		rows, err := q.ListDueGatewayKeys(ctx, queries.ListDueGatewayKeysParams{
-			Now: nullable(now), DueBefore: nullable(dueBefore(policy, now)), Gateway: policy.Rules.Gateway,
+			Now: nullable(now), DueBefore: nullable(dueBefore(policy, now)), Gateways: gateways(policy.Rules.Configured()),
 			PageLimit: int64(max(0, limit)),
 		})
 		due = make([]duequeue.Key, 0, len(rows)) // empty at each try
@@ -75,7 +75,8 @@ func listKeys(ctx context.Context, q *queries.Queries, id payment.OrderID) ([]pa
 
 func fromKeyRow(row *queries.GatewayKey) payment.Key {
 	return payment.Key{
-		Key: row.GatewayKey, Gateway: row.Gateway,
+		Key: row.GatewayKey, Gateway: row.Gateway, Method: row.PaymentMethod, ReturnURL: row.ReturnUrl,
+		Reference: row.GatewayReference, RedirectURL: row.RedirectUrl,
 		Sent: instant(row.SentAt, row.SentClock), Lifetime: time.Duration(row.LifetimeMicros) * time.Microsecond,
 		Doubt: payment.Doubt{
 			Answered: row.DoubtAnswered != 0, Named: row.DoubtNamed != 0,
@@ -91,7 +92,8 @@ func fromKeyRow(row *queries.GatewayKey) payment.Key {
 
 func toKeyRow(id payment.OrderID, k payment.Key) queries.PutGatewayKeyParams {
 	return queries.PutGatewayKeyParams{
-		OrderID: id, GatewayKey: k.Key, Gateway: k.Gateway,
+		OrderID: id, GatewayKey: k.Key, Gateway: k.Gateway, PaymentMethod: k.Method, ReturnUrl: k.ReturnURL,
+		GatewayReference: k.Reference, RedirectUrl: k.RedirectURL,
 		SentAt: nullable(k.Sent.DB), SentClock: nullable(k.Sent.Worker), LifetimeMicros: k.Lifetime.Microseconds(),
 		DoubtAnswered: sqlrow.Flag(k.Doubt.Answered), DoubtNamed: sqlrow.Flag(k.Doubt.Named),
 		DoubtUnansweredAt: nullable(k.Doubt.Unanswered.DB), DoubtUnansweredClock: nullable(k.Doubt.Unanswered.Worker),
@@ -107,10 +109,20 @@ func toKeyRow(id payment.OrderID, k payment.Key) queries.PutGatewayKeyParams {
 func anyDueAhead(ctx context.Context, q *queries.Queries, policy payment.PickUpPolicy, now time.Time) (bool, error) {
 	before := nullable(dueBefore(policy, now))
 	ahead, err := q.AnyDueAhead(ctx, queries.AnyDueAheadParams{
-		DueBefore: before, State: policy.Work.State(), Gateway: policy.Rules.Gateway,
+		DueBefore: before, State: policy.Work.State(), Gateways: gateways(policy.Rules.Configured()),
 	})
 	if ahead || err != nil || policy.Work != payment.WorkLookups {
 		return ahead, err
 	}
-	return q.AnyDueGatewayKeyAhead(ctx, queries.AnyDueGatewayKeyAheadParams{DueBefore: before, Gateway: policy.Rules.Gateway})
+	return q.AnyDueGatewayKeyAhead(ctx, queries.AnyDueGatewayKeyAheadParams{DueBefore: before, Gateways: gateways(policy.Rules.Configured())})
+}
+
+// gateways returns the values of the column gateway whose keys may be sent and looked up, each between two line
+// feeds. The previous version left it empty.
+func gateways(configured []payment.GatewayID) string {
+	list := "\n\n"
+	for _, id := range configured {
+		list += string(id) + "\n"
+	}
+	return list
 }

@@ -106,7 +106,7 @@ func due(
 ) ([]queries.ListDuePaymentsRow, error) {
 	rows, err := q.ListDuePayments(ctx, queries.ListDuePaymentsParams{
 		Now: nullable(now), DueBefore: nullable(dueBefore(policy, now)), State: policy.Work.State(),
-		Gateway: policy.Rules.Gateway, PageLimit: int64(max(0, limit)),
+		Gateways: gateways(policy.Rules.Configured()), PageLimit: int64(max(0, limit)),
 	})
 	if err != nil {
 		return nil, fmt.Errorf("list due payments: %w", err)
@@ -152,11 +152,11 @@ func (s *Payments) NextDue(
 				return err
 			}
 		}
-		params := queries.NextDueParams{State: policy.Work.State(), Gateway: policy.Rules.Gateway}
+		params := queries.NextDueParams{State: policy.Work.State(), Gateways: gateways(policy.Rules.Configured())}
 		if err := take(q.NextDue(ctx, params)); err != nil || policy.Work != payment.WorkLookups {
 			return err
 		}
-		return take(q.NextDueGatewayKey(ctx, policy.Rules.Gateway))
+		return take(q.NextDueGatewayKey(ctx, gateways(policy.Rules.Configured())))
 	})
 	if err != nil {
 		return 0, false, fmt.Errorf("find what is due next: %w", err)

@@ -25,6 +25,7 @@ func fromRow(row queries.Payment, now time.Time) (payment.Payment, error) {
 			StartedAt:  orZero(row.AttemptStartedAt), EndedAt: orZero(row.AttemptEndedAt),
 			Class: row.AttemptClass, Code: row.AttemptCode, Message: row.AttemptMessage,
 		},
+		Method: row.PaymentMethod, ReturnURL: row.ReturnUrl,
 		Gateway: row.Gateway, KeySent: sqlrow.KeySent(row.KeySentClock, instant(row.KeySentAt, row.KeySentClock)),
 		KeyLifetime: time.Duration(row.KeyLifetimeMicros) * time.Microsecond,
 		Doubt: payment.Doubt{
@@ -67,6 +68,7 @@ func toRow(p payment.Payment) (queries.Payment, error) {
 		DoubtAnswered: sqlrow.Flag(p.Doubt.Answered), DoubtNamed: sqlrow.Flag(p.Doubt.Named),
 		DoubtUnansweredAt: nullable(p.Doubt.Unanswered.DB), DoubtUnansweredClock: nullable(p.Doubt.Unanswered.Worker),
 		DoubtLatestAt: nullable(p.Doubt.Latest.DB), DoubtLatestClock: nullable(p.Doubt.Latest.Worker),
+		PaymentMethod: p.Method, ReturnUrl: p.ReturnURL,
 		Gateway: p.Gateway, KeySentAt: nullable(p.KeySent.DB), KeySentClock: sqlrow.SentClock(p.KeySent),
 		KeyLifetimeMicros: p.KeyLifetime.Microseconds(), Retries: p.Retries,
 		Lookups: p.Lookups, LostWorkers: p.LostWorkers, Events: p.Events,
@@ -88,6 +90,7 @@ func toUpdate(row queries.Payment, fenceRead int64) queries.UpdatePaymentParams 
 		DoubtAnswered: row.DoubtAnswered, DoubtNamed: row.DoubtNamed,
 		DoubtUnansweredAt: row.DoubtUnansweredAt, DoubtUnansweredClock: row.DoubtUnansweredClock,
 		DoubtLatestAt: row.DoubtLatestAt, DoubtLatestClock: row.DoubtLatestClock,
+		PaymentMethod: row.PaymentMethod, ReturnUrl: row.ReturnUrl,
 		Gateway: row.Gateway, KeySentAt: row.KeySentAt, KeySentClock: row.KeySentClock,
 		KeyLifetimeMicros: row.KeyLifetimeMicros, Retries: row.Retries,
 		Lookups: row.Lookups, LostWorkers: row.LostWorkers, Events: row.Events,

@@ -115,9 +115,9 @@ func TestSchema_DownKeepsRows(t *testing.T) {
 	}
 	refused, ok := errors.AsType[*schema.RefusedError](err)
 	require.True(t, ok, err)
-	require.ErrorContains(t, refused, "columns gateway, key_sent_at, ")
+	require.ErrorContains(t, refused, "columns payment_method, return_url of payments")
 	require.ErrorContains(t, refused, "nothing was changed")
-	require.EqualValues(t, 8, statusOf(t, databaseURL).Version)
+	require.EqualValues(t, 11, statusOf(t, databaseURL).Version)
 	for statusOf(t, databaseURL).Version > 1 {
 		_, err := down(t, databaseURL, schema.Down{DropPayments: true})
 		require.NoError(t, err)
@@ -223,7 +223,7 @@ func TestSchema_FailedMigrationChangesNothing(t *testing.T) {
 	}
 	for _, column := range []string{
 		"gateway", "key_sent_at", "key_sent_clock", "key_lifetime_micros", "retries", "doubt_named", "doubt_unanswered_clock",
-		"doubt_latest_at", "doubt_latest_clock",
+		"doubt_latest_at", "doubt_latest_clock", "payment_method", "return_url",
 	} {
 		execute(t, db, "ALTER TABLE payments DROP COLUMN "+column)
 	}
@@ -238,7 +238,7 @@ func TestSchema_OfANewerProgramIsUsable(t *testing.T) {
 	require.NoError(t, db.Close())
 	steps, err := sqlitestore.Schema(databaseURL)
 	require.NoError(t, err)
-	const newer = "the schema is at version 1000, newer than the 10 that this program knows"
+	const newer = "the schema is at version 1000, newer than the 11 that this program knows"
 	require.NoError(t, steps.Up(t.Context()))
 	_, err = down(t, databaseURL, schemaDown)
 	require.ErrorContains(t, err, newer)

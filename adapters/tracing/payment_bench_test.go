@@ -98,7 +98,7 @@ func benchmarked(b *testing.B, traces *tracing.Tracing, log *slog.Logger) http.H
 		Lease:   time.Minute, Wait: 10 * time.Second, Late: time.Minute,
 		LookupFirst: time.Minute, LookupMax: time.Minute,
 		Workers: 4, Poll: time.Second, HeartbeatTimeout: time.Minute,
-	}, traces.Payments(storing{fake.NewPayments()}), traces.Gateway(g), once{}, traces.Logger(log))
+	}, traces.Payments(storing{fake.NewPayments()}), core.OneGateway(traces.Gateway(g), once{}), traces.Logger(log))
 	b.Cleanup(func() { require.NoError(b, service.Stop(context.WithoutCancel(b.Context()))) })
 	usd, err := payment.ParseCurrency("USD")
 	require.NoError(b, err)

@@ -137,8 +137,8 @@ func newReplica(
 		Lease: lease, Wait: 10 * time.Second, Late: time.Minute,
 		LookupFirst: time.Minute, LookupMax: time.Minute,
 		Workers: 4, Poll: 10 * time.Millisecond, HeartbeatTimeout: time.Minute,
-	}, traces.Payments(payments), traces.Gateway(guard),
-		resilience.NewRetry(resilience.RetryOptions{}), traces.Logger(log))
+	}, traces.Payments(payments), core.OneGateway(traces.Gateway(guard),
+		resilience.NewRetry(resilience.RetryOptions{})), traces.Logger(log))
 	usd, err := payment.ParseCurrency("USD")
 	require.NoError(t, err)
 	r.Handler = traces.Handler(httpapi.New(traces.Service(r.Service), httpapi.Options{

@@ -44,6 +44,7 @@ type Config struct {
 	Wait               time.Duration    `default:"10s" env:"PAYMENTD_WAIT" min:"0s" max:"2m" help:"How long a request waits for another request on the same order."`
 	Shutdown           time.Duration    `default:"20s" env:"PAYMENTD_SHUTDOWN" min:"0s" max:"1h" help:"Limit of a shutdown by SIGTERM, SIGINT or SIGHUP."`
 	Late               time.Duration    `default:"1m" env:"PAYMENTD_LATE" min:"0s" max:"168h" help:"How long an attempt without an answer may still charge."`
+	PendingTimeout     time.Duration    `default:"30m" env:"PAYMENTD_PENDING_TIMEOUT" min:"1s" max:"168h" help:"How long a customer who must act, such as to authenticate, has for it. Later the gateway is asked to cancel the charge."`
 	Reconcile          time.Duration    `default:"5s" env:"PAYMENTD_RECONCILE" min:"10ms" max:"15m" help:"First interval between lookups of an unresolved payment; doubles up to 15m."`
 
 	Workers          int           `default:"16" env:"PAYMENTD_WORKERS" min:"1" max:"1024" help:"Workers of the queue, for each kind of work: charges, takeovers and lookups."`

@@ -43,15 +43,20 @@ func (p *Payment) startAttempt(c claimant, now Instant) {
 	p.Fence++
 	p.Replica = c.replica
 	p.DueAt = now.DB.Add(c.lease)
-	if p.KeySent.IsZero() {
-		p.Gateway, p.KeySent, p.KeyLifetime = c.rules.Gateway, now, c.rules.KeyLifetime
-	}
-	if p.Gateway == "" {
-		p.Gateway = c.rules.Gateway // the previous version did not record it
-	}
+	p.bindKey(c.rules.Capabilities, now)
 	p.Attempt = Attempt{
 		Number: p.Attempt.Number, Fence: p.Fence, Replica: c.replica,
 		GatewayKey: p.GatewayKey, StartedAt: now.DB,
+	}
+}
+
+// bindKey records, before the key is first sent, the gateway that gets it and when that may have been.
+func (p *Payment) bindKey(c Capabilities, now Instant) {
+	if p.KeySent.IsZero() {
+		p.Gateway, p.KeySent, p.KeyLifetime, p.ReturnURL = c.Gateway, now, c.KeyLifetime, c.ReturnURL
+	}
+	if p.Gateway == "" {
+		p.Gateway = c.Gateway // the previous version did not record it
 	}
 }
 

@@ -90,6 +90,9 @@ type Capabilities struct {
 	CancelsByKey bool
 	// NeedsMethod: a charge needs a payment method.
 	NeedsMethod bool
+	// ReturnURL is where customers who had to act return to, as configured; empty for none. It is stored
+	// with each key.
+	ReturnURL string
 	// Asynchronous are the operations whose outcome the gateway may report only later: a first answer
 	// is "pending", and a lookup or an event has the outcome.
 	Asynchronous Operations

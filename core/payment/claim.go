@@ -1,6 +1,7 @@
 package payment
 
 import (
+	"cmp"
 	"fmt"
 	"time"
 )
@@ -9,6 +10,8 @@ import (
 type ClaimRequest struct {
 	OrderID OrderID
 	Money   Money
+	// Method is what to charge. Empty for the stored one.
+	Method PaymentMethod
 	// NewKey is a fresh gateway key, used if the order has none, or if its key is closed and cannot
 	// be used again.
 	NewKey  GatewayKey
@@ -26,13 +29,15 @@ type ClaimRequest struct {
 // Open returns the payment of an order that was never requested before, at now.
 func (a ClaimRequest) Open(now time.Time) Payment {
 	p := Payment{
-		OrderID: a.OrderID, Money: a.Money, GatewayKey: a.NewKey, Replica: a.Replica,
+		OrderID: a.OrderID, Money: a.Money, GatewayKey: a.NewKey, Method: a.Method, Replica: a.Replica,
 		State: StateScheduled, DueAt: now, Attempt: Attempt{Number: 1},
 		Async: a.Async, CreatedAt: now, UpdatedAt: now,
 	}
 	if !a.Deferred {
 		p.State = StateProcessing
-		p.startAttempt(a.claimant(), Instant{now, a.Worker})
+		c := a.claimant()
+		c.rules, _ = c.rules.At(c.rules.preferred(p.Money, p.Method, ""))
+		p.startAttempt(c, Instant{now, a.Worker})
 	}
 	return p
 }
@@ -44,12 +49,16 @@ func (a ClaimRequest) Decide(p Payment, now time.Time) Decision {
 		return a.refuse(p, now)
 	case p.State == StateSucceeded:
 		return unchanged(VerdictReplay, p)
-	case a.Deferred && (a.Rules.Claimed(p, now) || !p.Foreign(a.Rules.Gateway) && !p.RoundOver()):
+	case a.Deferred && (a.Rules.Claimed(p, now) || !p.Foreign(a.Rules) && !p.RoundOver()):
 		return unchanged(VerdictAccepted, p)
 	case a.Rules.Claimed(p, now):
 		return unchanged(VerdictBusy, p)
-	case p.Foreign(a.Rules.Gateway):
+	case p.Foreign(a.Rules):
 		return unchanged(VerdictForeign, p)
+	case p.State == StatePending:
+		return a.decidePending(p, Instant{now, a.Worker})
+	case p.State == StateFailed && p.Doubt.Any() && a.otherMethod(p):
+		return unchanged(VerdictKeyOpen, p)
 	case a.Deferred:
 		return a.schedule(p, now)
 	case p.State == StateScheduled && !a.Rules.due(p, now):
@@ -58,8 +67,35 @@ func (a ClaimRequest) Decide(p Payment, now time.Time) Decision {
 	return p.claim(a.claimant(), Instant{now, a.Worker})
 }
 
+// minLookupInterval is the shortest time between two lookups of a pending payment by requests.
+const minLookupInterval = time.Second
+
+// decidePending has a pending payment looked up before the request is answered, or cancelled if the
+// request has another payment method.
+func (a ClaimRequest) decidePending(p Payment, now Instant) Decision {
+	other := a.otherMethod(p)
+	own, _ := a.Rules.At(p.Gateway)
+	switch {
+	case other && !own.Cancels:
+		return unchanged(VerdictKeyOpen, p)
+	case !other && (a.Deferred || now.DB.Sub(p.UpdatedAt).Abs() < minLookupInterval):
+		return unchanged(VerdictAccepted, p)
+	}
+	p.clampFutureTimes(a.Rules, now)
+	d := p.claimForLookup(a.claimant(), now)
+	if other {
+		d.Verdict = VerdictCancel
+	}
+	return d
+}
+
+// otherMethod reports whether the request names a payment method other than the stored one.
+func (a ClaimRequest) otherMethod(p Payment) bool { return a.Method != "" && a.Method != p.Method }
+
 func (a ClaimRequest) claimant() claimant {
-	return claimant{replica: a.Replica, lease: a.Lease, newKey: a.NewKey, rules: a.Rules}
+	return claimant{
+		replica: a.Replica, lease: a.Lease, newKey: a.NewKey, method: a.Method, rules: a.Rules,
+	}
 }
 
 func (a ClaimRequest) refuse(p Payment, now time.Time) Decision {
@@ -75,8 +111,8 @@ func (a ClaimRequest) refuse(p Payment, now time.Time) Decision {
 
 // schedule hands a payment whose round is over to the queue, which begins a new round.
 func (a ClaimRequest) schedule(p Payment, now time.Time) Decision {
-	if p.State == StateDeclined && !p.Doubt.Any() {
-		p.replaceKey(a.NewKey)
+	if p.State.Final() && !p.Doubt.Any() && (p.State == StateDeclined || a.otherMethod(p)) {
+		p.replaceKey(a.NewKey, cmp.Or(a.Method, p.Method))
 	}
 	d := Decision{Verdict: VerdictAccepted, Write: true}
 	d.PriorAttempt = p.archiveAttempt(now)
@@ -94,6 +130,7 @@ type claimant struct {
 	replica string
 	lease   time.Duration
 	newKey  GatewayKey
+	method  PaymentMethod // of a request; empty for the stored one
 	rules   KeyRules
 	queue   bool // a worker of the queue, and not a request
 }
@@ -109,15 +146,23 @@ func (p Payment) claim(c claimant, now Instant) Decision {
 		p.recordLostAttempt(c.lease, c.rules.MaxLease, now)
 	}
 	d := Decision{Verdict: VerdictClaimed, Write: true}
-	switch choice := p.chooseKey(c.rules, now); choice {
+	method := p.methodFor(c.method)
+	var left *Key
+	choice, target := p.chooseKey(c.rules, method, now)
+	switch choice {
 	case keyForeign:
 		return unchanged(VerdictForeign, read)
 	case keyLookUpOnly:
 		return p.claimForLookup(c, now)
 	case keyReplaced:
-		p.replaceKey(c.newKey)
+		left = p.declinedKey(now)
+		p.replaceKey(c.newKey, method)
+	case keyMoved:
+		left = p.moveTo(c.rules, target, c.newKey, method, now)
 	case keyKept:
+		p.Method = method
 	}
+	c.rules, _ = c.rules.At(target)
 	if !c.queue {
 		// The caller waits for the result, so nothing is retried after the response.
 		p.Async, p.DeferredRetries, p.LostWorkers = false, 0, 0
@@ -132,6 +177,9 @@ func (p Payment) claim(c claimant, now Instant) Decision {
 	p.TakenOver = takeover
 	p.startAttempt(c, now)
 	d.Payment = p
+	if left != nil {
+		d.storeKey(*left)
+	}
 	d.reopenKey(p.GatewayKey)
 	if takeover {
 		d.addEvent(EventTakenOver, c.replica, "the claim of "+was+" had expired")
@@ -139,14 +187,14 @@ func (p Payment) claim(c claimant, now Instant) Decision {
 	return d
 }
 
-// claimForLookup claims an unresolved payment, or one whose key may not be sent again, to look the key
+// claimForLookup claims a pending or unresolved payment, or one whose key may not be sent again, to look the key
 // up. A lookup's claim has no lease: if its worker is lost, the next lookup is due all the same.
 func (p Payment) claimForLookup(c claimant, now Instant) Decision {
 	d := Decision{Verdict: VerdictLookUp, Write: true}
 	refused := p.refusedKey()
 	d.PriorAttempt = p.archiveAttempt(now.DB)
 	was := p.State
-	if was != StateUnresolved {
+	if !was.looksUp() {
 		p.State, p.Lookups, p.Code = StateUnresolved, 0, ""
 		p.Reason = "the key may not be sent again: the gateway does not honour keys, or may have forgotten this one"
 	}
@@ -159,7 +207,7 @@ func (p Payment) claimForLookup(c claimant, now Instant) Decision {
 	if refused != nil {
 		d.storeKey(*refused)
 	}
-	if was != StateUnresolved {
+	if !was.looksUp() {
 		d.addEvent(EventUnsendable, c.replica, "was "+string(was)+"; "+p.Reason)
 	}
 	return d

@@ -8,6 +8,10 @@ const (
 	VerdictClaimed Verdict = "claimed"
 	// VerdictLookUp: the caller holds the claim, to look the key up and never to charge.
 	VerdictLookUp Verdict = "look_up"
+	// VerdictCancel: the caller holds the claim, to cancel the pending charge and never to charge.
+	VerdictCancel Verdict = "cancel"
+	// VerdictKeyOpen: the request has another payment method, and the order's key is not closed.
+	VerdictKeyOpen Verdict = "key_open"
 	// VerdictReplay: the payment has succeeded; return the first answer again.
 	VerdictReplay Verdict = "replay"
 	// VerdictBusy: another worker holds a live claim.

@@ -31,6 +31,8 @@ const (
 	EventKeyClosed EventKind = "key_closed"
 	// EventUnsendable: the gateway key is not closed and may not be sent again; it is only looked up.
 	EventUnsendable EventKind = "key_unsendable"
+	// EventFailedOver: the gateway provably did not charge, and the payment went to another one.
+	EventFailedOver EventKind = "failed_over"
 	// EventArchived: the earlier events and attempts are in an archive.
 	EventArchived EventKind = "archived"
 )
@@ -53,7 +55,7 @@ func (k EventKind) valid() bool {
 	switch k {
 	case EventRefused, EventTakenOver, EventScheduled, EventQuarantined, EventReconciled,
 		EventResolved, EventImported, EventArchived,
-		EventEvidence, EventDouble, EventKeyClosed, EventUnsendable:
+		EventEvidence, EventDouble, EventKeyClosed, EventUnsendable, EventFailedOver:
 		return true
 	}
 	return false

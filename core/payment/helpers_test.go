@@ -88,7 +88,7 @@ func inState(t rapid.TB, state payment.State) payment.Payment {
 	classes := map[payment.State]payment.Class{
 		payment.StateScheduled: payment.ClassNotCharged, payment.StateSucceeded: payment.ClassApproved,
 		payment.StateDeclined: payment.ClassDeclined, payment.StateFailed: payment.ClassNotCharged,
-		payment.StateUnresolved: payment.ClassUnknownUnanswered,
+		payment.StateUnresolved: payment.ClassUnknownUnanswered, payment.StatePending: payment.ClassPending,
 	}
 	if state == payment.StateProcessing {
 		return claimedPayment(t)
@@ -228,4 +228,9 @@ func requireUnchanged(t rapid.TB, p payment.Payment, d payment.Decision) {
 // repeats are all that a repeat of a key may get.
 var repeats = []payment.Repeat{
 	payment.RepeatCharges, payment.RepeatFirstAnswer, payment.RepeatFirstSuccess, payment.RepeatLatestStatus,
+}
+
+// inDoubt reports whether the key of a payment in this state is in doubt.
+func inDoubt(state payment.State) bool {
+	return state == payment.StatePending || state == payment.StateUnresolved
 }

@@ -96,8 +96,8 @@ func TestImport_OverEachState(t *testing.T) {
 				i.Key, i.Overwrite, i.Rules = key, overwrite, rules()
 				p := inState(t, state)
 				d, err := apply(i, p, now)
-				inDoubt := state == payment.StateProcessing || state == payment.StateUnresolved
-				if state == payment.StateSucceeded || inDoubt && key != "key-1" && !overwrite {
+				open := state == payment.StateProcessing || inDoubt(state)
+				if state == payment.StateSucceeded || open && key != "key-1" && !overwrite {
 					var refused *payment.ImportRefusedError
 					require.ErrorAs(t, err, &refused, "%s %s", state, key)
 					require.Equal(t, payment.Decision{}, d)

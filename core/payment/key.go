@@ -21,11 +21,13 @@ const (
 	ClosedPerson Closure = "person"
 	// ClosedCharged: its charge is recorded.
 	ClosedCharged Closure = "charged"
+	// ClosedNotCharged: each attempt was provably not charged, and the payment went to another gateway.
+	ClosedNotCharged Closure = "not_charged"
 )
 
 func (c Closure) valid() bool {
 	switch c {
-	case "", ClosedDeclined, ClosedVoided, ClosedAbsent, ClosedPerson, ClosedCharged:
+	case "", ClosedDeclined, ClosedVoided, ClosedAbsent, ClosedPerson, ClosedCharged, ClosedNotCharged:
 		return true
 	}
 	return false
@@ -38,6 +40,13 @@ type Key struct {
 	Gateway  GatewayID
 	Sent     Instant // of the first claim that may have sent it
 	Lifetime time.Duration
+	// Method and ReturnURL are sent with the key.
+	Method    PaymentMethod
+	ReturnURL string
+	// Reference is the gateway's own id of the charge, and RedirectURL where the customer must act.
+	// Both are empty unless an answer has named them.
+	Reference   string
+	RedirectURL string
 	// Doubt is that of the key's attempts. For the payment's current key, the payment's counts.
 	Doubt Doubt
 	// Refusal is a decline or a rejection that came while an earlier attempt was unknown.
@@ -69,6 +78,7 @@ func (p *Payment) key() Key {
 	k, _ := p.findKey(p.GatewayKey)
 	k.Key, k.Gateway = p.GatewayKey, p.Gateway
 	k.Sent, k.Lifetime, k.Doubt = p.KeySent, p.KeyLifetime, p.Doubt
+	k.Method, k.ReturnURL = p.Method, p.ReturnURL
 	return k
 }
 
@@ -157,44 +167,87 @@ const (
 	keyKept       keyChoice = iota // the current key may be sent
 	keyReplaced                    // the current key is closed and cannot be used again: a new one
 	keyLookUpOnly                  // the current key may not be sent again: it is only looked up
-	keyForeign                     // the current key is another gateway's, and not closed
+	keyForeign                     // the current key is that of a gateway that is not configured, and not closed
+	keyMoved                       // the current key is closed, and the payment goes to another gateway
 )
 
-// chooseKey decides with which key the payment may be claimed at now, if no claim is live.
-func (p *Payment) chooseKey(r KeyRules, now Instant) keyChoice {
-	foreign := p.Gateway != "" && p.Gateway != r.Gateway
-	expired := r.Expired(p.KeySent, p.KeyLifetime, now)
-	if p.Doubt.Any() {
-		switch {
-		case foreign:
-			return keyForeign
-		case expired || !r.HonoursKeys() || p.State == StateDeclined:
-			return keyLookUpOnly
-		}
-		return keyKept
+// methodFor returns the payment method of the next attempt. A request may replace the stored one only
+// after an outcome.
+func (p *Payment) methodFor(requested PaymentMethod) PaymentMethod {
+	if p.State.Final() && requested != "" {
+		return requested
 	}
+	return p.Method
+}
+
+// chooseKey decides with which key the payment may be claimed at now, if no claim is live, and which
+// gateway gets it. Only a closed key lets the payment go to another gateway.
+func (p *Payment) chooseKey(r KeyRules, method PaymentMethod, now Instant) (keyChoice, GatewayID) {
+	own, configured := r.At(p.Gateway)
+	if p.Doubt.Any() {
+		return p.chooseOpenKey(own, configured, method, now), own.Gateway
+	}
+	target := r.preferred(p.Money, method, p.Gateway)
+	moved := p.Gateway != "" && target != p.Gateway
 	stored, _ := p.findKey(p.GatewayKey)
 	switch {
+	case target == "":
+		return keyForeign, ""
 	case p.State == StateDeclined:
-		return keyReplaced
+		return keyReplaced, target
 	case p.KeySent.IsZero():
-		return keyKept
-	case foreign || expired || r.KeyUsedUp() || stored.Closed == ClosedVoided:
-		return keyReplaced
+		return keyKept, target
+	case moved:
+		return keyMoved, target
+	case own.Expired(p.KeySent, p.KeyLifetime, now), own.KeyUsedUp(), stored.Closed == ClosedVoided, method != p.Method:
+		return keyReplaced, target
+	}
+	return keyKept, target
+}
+
+// chooseOpenKey decides about a key in doubt.
+func (p *Payment) chooseOpenKey(own KeyRules, configured bool, method PaymentMethod, now Instant) keyChoice {
+	switch {
+	case !configured:
+		return keyForeign
+	case own.Expired(p.KeySent, p.KeyLifetime, now), !own.HonoursKeys(), p.State == StateDeclined, method != p.Method:
+		return keyLookUpOnly
 	}
 	return keyKept
 }
 
-// replaceKey gives the payment a new key, which was not sent yet and belongs to no gateway yet.
-func (p *Payment) replaceKey(key GatewayKey) {
+// replaceKey gives the payment a new key for a payment method. The key was not sent yet and belongs to
+// no gateway yet.
+func (p *Payment) replaceKey(key GatewayKey, method PaymentMethod) {
 	p.GatewayKey, p.Gateway = key, ""
 	p.KeySent, p.KeyLifetime, p.Doubt = Instant{}, 0, Doubt{}
+	p.Method, p.ReturnURL = method, ""
 }
 
-// Foreign reports whether the payment's key belongs to a gateway other than the configured one and is
-// not closed. Such a key is neither sent nor looked up.
-func (p *Payment) Foreign(gateway GatewayID) bool {
-	return p.Gateway != "" && p.Gateway != gateway && p.mayCharge()
+// nameCharge records what a result says of the charge with the current key, unless it is approved, whose
+// transaction id says it.
+func (d *Decision) nameCharge(r Result) {
+	if r.Class == ClassApproved || r.Reference == "" && r.RedirectURL == "" {
+		return
+	}
+	k := d.Payment.key()
+	k.nameCharge(r.Reference, r.RedirectURL)
+	d.storeKey(k)
+}
+
+// nameCharge records what an answer says of the charge with the key.
+func (k *Key) nameCharge(reference, redirectURL string) {
+	if validReference(reference) {
+		k.Reference = reference
+	}
+	k.RedirectURL = redirectURL
+}
+
+// Foreign reports whether the payment's key belongs to a gateway that is not configured and is not closed.
+// Such a key is neither sent nor looked up.
+func (p *Payment) Foreign(r KeyRules) bool {
+	_, configured := r.At(p.Gateway)
+	return !configured && p.mayCharge()
 }
 
 // OtherOpenKey returns the payment's current key, and whether a charge with the given key could be a

@@ -138,6 +138,7 @@ func (r LookupRecord) updateKey(k *Key, attempts int, now Instant) (absent bool)
 		k.resetProof()
 	case FoundPending:
 		k.Doubt.Named = true
+		k.nameCharge(r.Result.Reference, r.Result.RedirectURL)
 		k.resetProof()
 	case FoundNothing:
 		return r.recordAbsence(k, attempts, now)
@@ -170,8 +171,8 @@ func (r LookupRecord) answeredAt() Instant {
 // conclude settles a payment that waits for the lookup: one whose attempts are over, or an unresolved
 // one.
 func (r LookupRecord) conclude(p Payment, k Key, absent bool, now Instant) Decision {
-	unresolved, nextLookup, lookups := p.State == StateUnresolved, p.DueAt, p.Lookups
-	o := r.outcome(k, absent)
+	was, nextLookup, lookups := p.State, p.DueAt, p.Lookups
+	o := r.outcome(was, k, absent)
 	p.Doubt = k.Doubt
 	if k.Closed != "" {
 		p.Doubt = Doubt{}
@@ -181,13 +182,14 @@ func (r LookupRecord) conclude(p Payment, k Key, absent bool, now Instant) Decis
 	case o.State == StateScheduled:
 		p.DeferredRetries++
 		p.Retries = 0
-	case unresolved && o.State == StateUnresolved:
+	case was == o.State && was.looksUp():
 		p.DueAt, p.Lookups = nextLookup, lookups // as the lookup's claim has set them
 	}
 	r.scheduleKey(&k, o, now)
 	d := Decision{Verdict: VerdictWritten, Payment: p, Write: true}
 	_, stored := p.findKey(k.Key)
-	if stored || o.State != StateSucceeded && (k.Closed != "" || !k.Look.IsZero() || k.Refusal.Class != "") {
+	if stored || o.State != StateSucceeded &&
+		(k.Closed != "" || !k.Look.IsZero() || k.Refusal.Class != "" || k.Reference != "" || k.RedirectURL != "") {
 		d.storeKey(k)
 	}
 	switch {
@@ -204,7 +206,7 @@ func (r LookupRecord) scheduleKey(k *Key, o Outcome, now Instant) {
 	switch {
 	case !now.DB.Before(k.WatchUntil) || o.State == StateSucceeded:
 		k.DueAt = time.Time{}
-	case o.State != StateUnresolved && k.DueAt.IsZero():
+	case !o.State.looksUp() && k.DueAt.IsZero():
 		k.DueAt = now.DB.Add(watchDelay)
 	}
 	switch o.State {
@@ -213,16 +215,18 @@ func (r LookupRecord) scheduleKey(k *Key, o Outcome, now Instant) {
 			k.DueAt = now.DB.Add(r.Rules.Late) // the second lookup
 			k.Lookups = 0
 		}
-	case StateProcessing, StateSucceeded, StateDeclined, StateUnresolved:
+	case StateProcessing, StatePending, StateSucceeded, StateDeclined, StateUnresolved:
 	}
 }
 
-// outcome returns the outcome of the payment after the lookup. An async payment that failed because its
+// outcome returns the outcome of the payment, which was in another state before the lookup. An async payment that failed because its
 // retries are exhausted is scheduled for another round, if it has one left.
-func (r LookupRecord) outcome(k Key, absent bool) Outcome {
+func (r LookupRecord) outcome(was State, k Key, absent bool) Outcome {
 	switch {
 	case r.Result.Result == FoundApproved:
 		return Outcome{State: StateSucceeded, TransactionID: r.Result.TransactionID}
+	case k.Closed == ClosedVoided && was == StatePending:
+		return Outcome{State: StateDeclined, Code: DeclineAbandoned, Reason: "the charge was cancelled before the customer had acted"}
 	case k.Closed != "",
 		absent && k.Refusal.Class == "" && !k.Doubt.Named && r.Rules.HonoursKeys():
 		o := k.Refusal.outcome()
@@ -231,7 +235,11 @@ func (r LookupRecord) outcome(k Key, absent bool) Outcome {
 		}
 		return o
 	}
-	return Outcome{State: StateUnresolved, DueIn: r.Rules.LookupFirst, Reason: r.reason(k, absent)}
+	o := Outcome{State: StateUnresolved, DueIn: r.Rules.LookupFirst, Reason: r.reason(k, absent)}
+	if r.Result.Result == FoundPending || was == StatePending {
+		o.State = StatePending // until the key is closed or the charge is decided
+	}
+	return o
 }
 
 // reason returns why the payment is unresolved after the lookup.

@@ -43,6 +43,8 @@ func (c lookupCase) want() (payment.State, payment.Closure) {
 	}
 	closed, refused, final := c.wantKey()
 	switch {
+	case c.found == payment.FoundPending:
+		return payment.StatePending, ""
 	case !final:
 		return payment.StateUnresolved, ""
 	case refused == payment.ClassDeclined:
@@ -104,6 +106,10 @@ func (c lookupCase) check(t *testing.T) {
 	case payment.StateUnresolved:
 		require.Equal(t, p.DueAt, got.DueAt, "as the claim of the lookup has set it")
 		require.Equal(t, p.Lookups, got.Lookups)
+		require.NotEmpty(t, got.Reason)
+		require.Nil(t, d.Event)
+	case payment.StatePending:
+		require.Equal(t, now.Add(l.Rules.LookupFirst), got.DueAt)
 		require.NotEmpty(t, got.Reason)
 		require.Nil(t, d.Event)
 	case payment.StateScheduled:

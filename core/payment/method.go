@@ -13,13 +13,13 @@ func ParsePaymentMethod(s string) (PaymentMethod, error) {
 	if s == "" {
 		return "", &FieldError{Field: "payment_method", Message: "payment_method must not be empty; leave it out if there is none"}
 	}
-	if m := PaymentMethod(s); m.valid() {
-		if LooksLikeCardNumber(s) {
-			return "", &FieldError{
-				Field:   "payment_method",
-				Message: "payment_method must be a token of the gateway, not a card number",
-			}
+	if looksLikeCardNumber(s) {
+		return "", &FieldError{
+			Field:   "payment_method",
+			Message: "payment_method must be a token of the gateway, not a card number",
 		}
+	}
+	if m := PaymentMethod(s); m.valid() {
 		return m, nil
 	}
 	return "", &FieldError{
@@ -29,35 +29,23 @@ func ParsePaymentMethod(s string) (PaymentMethod, error) {
 }
 
 func (m PaymentMethod) valid() bool {
-	if len(m) > MaxPaymentMethodBytes {
-		return false
-	}
-	for i := range len(m) {
-		if m[i] <= ' ' || m[i] > '~' {
+	return len(m) <= MaxPaymentMethodBytes && printableASCII(string(m))
+}
+
+// looksLikeCardNumber reports whether s is 13 to 19 digits, which any other characters than letters may
+// group, that pass the Luhn check of ISO/IEC 7812-1 annex B.
+func looksLikeCardNumber(s string) bool {
+	const shortest, longest = 13, 19
+	var digits []byte
+	for i := range len(s) {
+		switch c := s[i]; {
+		case '0' <= c && c <= '9':
+			digits = append(digits, c-'0')
+		case 'a' <= c|0x20 && c|0x20 <= 'z':
 			return false
 		}
 	}
-	return true
-}
-
-// LooksLikeCardNumber reports whether s contains a run of 13 to 19 digits, which spaces and hyphens may
-// group, that passes the Luhn check of ISO/IEC 7812-1 annex B.
-func LooksLikeCardNumber(s string) bool {
-	const shortest, longest = 13, 19
-	var digits []byte
-	for i := 0; i <= len(s); i++ {
-		switch {
-		case i < len(s) && '0' <= s[i] && s[i] <= '9':
-			digits = append(digits, s[i]-'0')
-		case i < len(s) && (s[i] == ' ' || s[i] == '-'):
-		default:
-			if len(digits) >= shortest && len(digits) <= longest && luhn(digits) {
-				return true
-			}
-			digits = digits[:0]
-		}
-	}
-	return false
+	return len(digits) >= shortest && len(digits) <= longest && luhn(digits)
 }
 
 // luhn reports whether the last digit is the check digit of the others.

@@ -8,16 +8,21 @@ type Outcome struct {
 	TransactionID string
 	Code          string
 	Reason        string
-	// DueIn is after how long the payment is due again; with StateScheduled and StateUnresolved.
+	// DueIn is after how long the payment is due again; with StateScheduled, StatePending and
+	// StateUnresolved.
 	DueIn time.Duration
 }
 
 // Outcome returns the outcome of a round whose last attempt had this result, if the result alone
-// decides. Unless it is an approval, it does not while the key is in doubt: then the key has to be
-// looked up, and ok is false.
+// decides. Unless it is an approval or names the charge as pending, it does not while the key is in
+// doubt: then the key has to be looked up, and ok is false.
 func (r Result) Outcome(doubt Doubt) (o Outcome, ok bool) {
-	if r.Class == ClassApproved {
+	switch r.Class {
+	case ClassApproved:
 		return Outcome{State: StateSucceeded, TransactionID: r.TransactionID}, true
+	case ClassPending:
+		return Outcome{State: StatePending, Reason: r.Message}, true
+	case ClassDeclined, ClassRejected, ClassNotCharged, ClassUnknownAnswered, ClassUnknownUnanswered, ClassKeyReused:
 	}
 	if doubt.Any() {
 		return Outcome{}, false

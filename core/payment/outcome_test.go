@@ -24,7 +24,8 @@ func TestResult_Outcome(t *testing.T) {
 		exhausted = payment.Outcome{
 			State: payment.StateFailed, Code: payment.CodeRetriesExhausted, Reason: "message",
 		}
-		asks = payment.Outcome{} // the gateway is looked up
+		pending = payment.Outcome{State: payment.StatePending, Reason: "message"}
+		asks    = payment.Outcome{} // the gateway is looked up
 	)
 	tests := map[payment.Class]struct{ without, with payment.Outcome }{
 		payment.ClassApproved:          {succeeded, succeeded},
@@ -33,7 +34,7 @@ func TestResult_Outcome(t *testing.T) {
 		payment.ClassNotCharged:        {exhausted, asks},
 		payment.ClassUnknownAnswered:   {asks, asks},
 		payment.ClassUnknownUnanswered: {asks, asks},
-		payment.ClassPending:           {asks, asks},
+		payment.ClassPending:           {pending, pending},
 		payment.ClassKeyReused:         {asks, asks},
 		"":                             {asks, asks}, // no attempt was made
 	}

@@ -23,6 +23,10 @@ type Payment struct {
 	// the gateway remembers a key, as its adapter declared at that claim; zero for ever.
 	KeySent     Instant
 	KeyLifetime time.Duration
+	// Method and ReturnURL are sent with the key: what to charge, and where a customer who had to act
+	// returns to. They are stored with it, because a key means one request.
+	Method    PaymentMethod
+	ReturnURL string
 
 	// Fence is the fencing token: it grows by one at each claim, and a write that carries an older
 	// one is refused.
@@ -30,7 +34,7 @@ type Payment struct {
 	// Replica holds the claim, or held it last.
 	Replica string
 	// DueAt is when the service itself has something to do: the end of the lease (processing), the
-	// next attempt (scheduled), the next lookup (unresolved). Zero if the state is final.
+	// next attempt (scheduled), the next lookup (pending, unresolved). Zero if the state is final.
 	DueAt time.Time
 
 	// Attempt is the latest attempt. Earlier ones are rows of their own, so that a payment which
@@ -42,7 +46,7 @@ type Payment struct {
 	Retries int
 	// Keys are the records of the order's keys that have one, each in its latest state.
 	Keys []Key
-	// Lookups counts the reconciler's lookups since the payment became unresolved.
+	// Lookups counts the reconciler's lookups since the payment became pending or unresolved.
 	Lookups int
 	// LostWorkers counts the claims in a row whose workers were lost: the lease expired, and nothing
 	// was written.
@@ -84,9 +88,37 @@ func (p Payment) Claimed(now time.Time) bool {
 	return p.State == StateProcessing && now.Before(p.DueAt)
 }
 
-// RoundOver reports whether the latest round of attempts is complete: the state is final, or the
-// outcome is unresolved and lookups follow. It is false while a worker charges or the queue will.
-func (p Payment) RoundOver() bool { return p.State.Final() || p.State == StateUnresolved }
+// RoundOver reports whether the latest round of attempts is complete: the state is final, or lookups
+// follow. It is false while a worker charges or the queue will.
+func (p Payment) RoundOver() bool { return p.State.Final() || p.State.looksUp() }
+
+// RedirectURL returns where the customer must act; empty if there is nothing to do.
+func (p Payment) RedirectURL() string {
+	if p.State != StatePending {
+		return ""
+	}
+	k, _ := p.findKey(p.GatewayKey)
+	return k.RedirectURL
+}
+
+// GatewayOf returns the gateway of one of the payment's keys.
+func (p Payment) GatewayOf(key GatewayKey) GatewayID {
+	if key == p.GatewayKey {
+		return p.Gateway
+	}
+	k, _ := p.findKey(key)
+	return k.Gateway
+}
+
+// ChargeRef names the charge of one of the payment's keys for a lookup.
+func (p Payment) ChargeRef(key GatewayKey) ChargeRef {
+	k, _ := p.findKey(key)
+	ref := ChargeRef{Key: key, OrderID: p.OrderID, Money: p.Money, Reference: k.Reference, Sent: k.Sent.DB}
+	if key == p.GatewayKey {
+		ref.Sent = p.KeySent.DB
+	}
+	return ref
+}
 
 // InBackoff reports whether the payment waits, at now, for its next attempt while its worker holds
 // the claim.

@@ -13,6 +13,7 @@ func TestPayment_States(t *testing.T) {
 	tests := map[payment.State]struct{ final, roundOver, claimed bool }{
 		payment.StateProcessing: {false, false, true},
 		payment.StateScheduled:  {false, false, false},
+		payment.StatePending:    {false, true, false},
 		payment.StateSucceeded:  {true, true, false},
 		payment.StateDeclined:   {true, true, false},
 		payment.StateFailed:     {true, true, false},

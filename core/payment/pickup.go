@@ -22,6 +22,8 @@ const (
 	WorkTakeovers Work = "takeovers"
 	// WorkLookups: unresolved payments, and keys whose next lookup is due.
 	WorkLookups Work = "lookups"
+	// WorkPending: payments that the gateway decides later.
+	WorkPending Work = "pending"
 )
 
 // State returns the state of the payments that the work is about.
@@ -31,6 +33,8 @@ func (w Work) State() State {
 		return StateProcessing
 	case WorkLookups:
 		return StateUnresolved
+	case WorkPending:
+		return StatePending
 	case WorkCharges:
 	}
 	return StateScheduled
@@ -65,10 +69,10 @@ func (t PickUpPolicy) Postponement() time.Duration {
 
 // PickUp decides what a worker of the queue does with p, under the row's lock at now.
 //
-// An unresolved payment stays unresolved while its key is looked up, so that a lost worker cannot lead
+// A pending or unresolved payment stays so while its key is looked up, so that a lost worker cannot lead
 // to a charge. The claim of a lookup has no lease of its own: the claim postpones the next lookup.
 func (t PickUpPolicy) PickUp(p Payment, now time.Time) Decision {
-	if !t.Rules.due(p, now) || p.Foreign(t.Rules.Gateway) {
+	if !t.Rules.due(p, now) || p.Foreign(t.Rules) {
 		return unchanged(VerdictNotDue, p)
 	}
 	c := claimant{replica: t.Replica, lease: t.Lease, rules: t.Rules, queue: true}
@@ -83,9 +87,14 @@ func (t PickUpPolicy) PickUp(p Payment, now time.Time) Decision {
 			return t.quarantine(p, at)
 		}
 		return d
-	case StateUnresolved:
+	case StatePending, StateUnresolved:
 		p.clampFutureTimes(t.Rules, at)
-		return p.claimForLookup(c, at)
+		own, _ := t.Rules.At(p.Gateway)
+		d := p.claimForLookup(c, at)
+		if own.abandoned(p, at) {
+			d.Verdict = VerdictCancel
+		}
+		return d
 	case StateSucceeded, StateDeclined, StateFailed:
 	}
 	return unchanged(VerdictNotDue, p)
@@ -130,7 +139,7 @@ func (t PickUpPolicy) PickUpKey(p Payment, key GatewayKey, now time.Time) Decisi
 	switch {
 	case current && p.State == StateSucceeded && k.WatchUntil.IsZero(),
 		k.Closed != "" && !now.Before(k.WatchUntil),
-		current && p.State == StateUnresolved: // looked up at the payment's own due time
+		current && p.State.looksUp(): // looked up at the payment's own due time
 		k.DueAt = time.Time{}
 	case current && p.State == StateProcessing: // looked up by its worker, or after the takeover
 		k.DueAt = now.Add(max(t.Rules.LookupFirst, time.Second))

@@ -22,6 +22,7 @@ func TestPickUp_ByState(t *testing.T) {
 	tests := map[payment.State]payment.Verdict{
 		payment.StateProcessing: payment.VerdictClaimed,
 		payment.StateScheduled:  payment.VerdictClaimed,
+		payment.StatePending:    payment.VerdictLookUp,
 		payment.StateUnresolved: payment.VerdictLookUp,
 		payment.StateSucceeded:  payment.VerdictNotDue,
 		payment.StateDeclined:   payment.VerdictNotDue,

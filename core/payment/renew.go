@@ -10,9 +10,11 @@ type Renewal struct {
 	// Worker is the time by the worker's clock.
 	Worker time.Time
 	// Next: another attempt follows after Delay. Otherwise the worker looks the key up next.
-	Next  bool
-	Delay time.Duration
-	Lease time.Duration // from the next attempt on
+	Next bool
+	// Failover lets the next attempt go to the next gateway, if the domain permits it. Nil otherwise.
+	Failover *Failover
+	Delay    time.Duration
+	Lease    time.Duration // from the next attempt on
 }
 
 // Apply returns the renewal of p at now, or [ErrFenced]. If it is applied a second time, because the
@@ -25,7 +27,10 @@ func (r Renewal) Apply(p Payment, now time.Time) (Decision, error) {
 	if p.Attempt.Number == r.Attempt && p.Attempt.Class == "" {
 		p.Attempt.complete(r.End)
 		p.Doubt = p.Doubt.With(r.End.Class, Instant{now, r.Worker})
-		if r.Next {
+		switch {
+		case r.Failover != nil:
+			r.Failover.apply(&d, &p, r.End.Result, Instant{now, r.Worker})
+		case r.Next:
 			p.Retries++
 			d.PriorAttempt = p.archiveAttempt(now)
 			p.Attempt.Fence, p.Attempt.Replica = p.Fence, p.Replica
@@ -35,5 +40,8 @@ func (r Renewal) Apply(p Payment, now time.Time) (Decision, error) {
 	p.DueAt = now.Add(r.Delay + r.Lease)
 	p.UpdatedAt = now
 	d.Payment = p
+	if r.Failover == nil {
+		d.nameCharge(r.End.Result)
+	}
 	return d, nil
 }

@@ -6,7 +6,7 @@ import (
 	"time"
 )
 
-// NotUnresolvedError refuses the resolution of a payment that is not unresolved.
+// NotUnresolvedError refuses the resolution of a payment that is neither pending nor unresolved.
 type NotUnresolvedError struct{ State State }
 
 // Error says what the state is, and what to do if the payment is in flight.
@@ -14,13 +14,13 @@ func (e *NotUnresolvedError) Error() string {
 	if e.State == StateProcessing {
 		return "the payment is in flight: a worker may be charging it; wait for its outcome, or name the order once more with --in-flight"
 	}
-	return fmt.Sprintf("the payment is %s; only an unresolved payment can be resolved", e.State)
+	return fmt.Sprintf("the payment is %s; only a pending or an unresolved payment can be resolved", e.State)
 }
 
 // maxByBytes is the longest name of an operator, in bytes.
 const maxByBytes = 64
 
-// Resolution is an operator's outcome for an unresolved payment.
+// Resolution is an operator's outcome for a pending or unresolved payment.
 type Resolution struct {
 	OrderID OrderID
 	// Outcome is StateSucceeded with a transaction id, or StateFailed with a reason.
@@ -59,7 +59,7 @@ func (r Resolution) Check() error {
 			return &FieldError{Field: "reason", Message: "a failed payment needs a reason: say how you know that the money was not taken"}
 		}
 		return nil
-	case StateProcessing, StateScheduled, StateDeclined, StateUnresolved:
+	case StateProcessing, StateScheduled, StatePending, StateDeclined, StateUnresolved:
 	}
 	return &FieldError{Field: "state", Message: "a payment is resolved to succeeded or to failed"}
 }
@@ -70,7 +70,7 @@ func (r Resolution) Check() error {
 // is a double.
 func (r Resolution) Apply(p Payment, now time.Time) (Decision, error) {
 	inFlight := p.State == StateProcessing
-	if p.State != StateUnresolved && (!inFlight || !r.InFlight) {
+	if !p.State.looksUp() && (!inFlight || !r.InFlight) {
 		return Decision{}, &NotUnresolvedError{State: p.State}
 	}
 	at := Instant{now, r.Worker}

@@ -58,7 +58,7 @@ func TestResolution_ToEachOutcome(t *testing.T) {
 func TestResolution_NeedsUnresolvedPayment(t *testing.T) {
 	t.Parallel()
 	for _, state := range payment.States() {
-		if state == payment.StateUnresolved {
+		if state == payment.StateUnresolved || state == payment.StatePending {
 			continue
 		}
 		d, err := resolution(payment.Outcome{State: payment.StateFailed}).Apply(inState(t, state), noon)
@@ -68,7 +68,7 @@ func TestResolution_NeedsUnresolvedPayment(t *testing.T) {
 		if state == payment.StateProcessing {
 			require.ErrorContains(t, err, "in flight")
 		} else {
-			require.EqualError(t, err, "the payment is "+string(state)+"; only an unresolved payment can be resolved")
+			require.EqualError(t, err, "the payment is "+string(state)+"; only a pending or an unresolved payment can be resolved")
 		}
 		require.Equal(t, payment.Decision{}, d)
 	}
@@ -188,7 +188,7 @@ func TestResolution_InFlight(t *testing.T) {
 	require.NoError(t, err)
 	require.Equal(t, at(noon.Add(lease)), d.Payment.Doubt.Unanswered)
 	for _, state := range payment.States() {
-		if state == payment.StateProcessing || state == payment.StateUnresolved {
+		if state == payment.StateProcessing || state == payment.StatePending || state == payment.StateUnresolved {
 			continue
 		}
 		_, err := apply(r, inState(t, state), now)

@@ -101,3 +101,7 @@ type Result struct {
 	// gateway's health, where Class is about the money, and is not stored.
 	Answered bool
 }
+
+// Unsent reports whether nothing of the request can have left: the gateway could not be reached, or a limit of
+// the service did not let the attempt begin.
+func (r Result) Unsent() bool { return r.Class == ClassNotCharged && !r.Answered }

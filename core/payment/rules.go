@@ -2,10 +2,19 @@ package payment
 
 import "time"
 
-// KeyRules decide whether a gateway key may be sent again and what a lookup proves. They are the
-// capabilities of the configured gateway and the service's own limits.
+// KeyRules decide to which gateway a payment goes, whether a gateway key may be sent again and what a
+// lookup proves. They are the capabilities of the configured gateways and the service's own limits.
 type KeyRules struct {
+	// Capabilities are those of the gateway that a key belongs to.
 	Capabilities
+
+	// Gateways are the configured gateways, and Routes the order in which a payment tries them. Without
+	// them, there is one gateway, which has the capabilities above.
+	Gateways []Capabilities
+	Routes   Routes
+	// Unavailable are the gateways to which no attempt can be sent now. A new key is not sent there
+	// unless all gateways of the route are unavailable.
+	Unavailable []GatewayID
 
 	// Late is how long after it was sent an unanswered attempt may still charge.
 	Late time.Duration
@@ -15,6 +24,9 @@ type KeyRules struct {
 	// second.
 	LookupFirst time.Duration
 	LookupMax   time.Duration
+	// PendingTimeout is how long a customer who must act has for it, from the first sending of the key.
+	// Later the charge is cancelled. Zero for no limit.
+	PendingTimeout time.Duration
 	// MaxLease bounds how far in the future a lease ends, MaxLookup the same of the next lookup, and
 	// MaxDelay of any other due time. A later due time was set by a clock that has since stepped
 	// back. Zero for no limit.
@@ -33,7 +45,7 @@ func (r KeyRules) maxAhead(s State) time.Duration {
 	switch s {
 	case StateProcessing:
 		return r.MaxLease
-	case StateUnresolved:
+	case StatePending, StateUnresolved:
 		return r.MaxLookup
 	case StateScheduled, StateSucceeded, StateDeclined, StateFailed: // final payments are never due
 	}
@@ -74,7 +86,7 @@ func (r KeyRules) forgotten(k Key, at Instant) bool {
 // docs/double-charge.md, "When a lookup's nothing counts".
 func (r KeyRules) absenceCounts(k Key, at Instant) bool {
 	switch {
-	case k.Doubt.MayStillCharge(at, r.Late):
+	case !r.LooksUp || k.Doubt.MayStillCharge(at, r.Late):
 		return false
 	case r.LookupLag > 0 && !k.Doubt.Latest.IsZero() && k.Doubt.Latest.Elapsed(at) < r.LookupLag:
 		return false
@@ -89,6 +101,13 @@ func (r KeyRules) lookupInterval(n int) time.Duration {
 		d *= 2
 	}
 	return min(d, r.LookupMax)
+}
+
+// abandoned reports whether a pending charge is to be cancelled at now, because the customer has not acted
+// in time.
+func (r KeyRules) abandoned(p Payment, now Instant) bool {
+	return r.Cancels && r.PendingTimeout > 0 && p.RedirectURL() != "" && !p.KeySent.IsZero() &&
+		p.KeySent.Elapsed(now) >= r.PendingTimeout
 }
 
 // maxSkew is how far in the future a stored moment may lie although no clock has stepped back, because

@@ -1,6 +1,8 @@
 package payment
 
 import (
+	"net/netip"
+	"net/url"
 	"strings"
 	"unicode"
 	"unicode/utf8"
@@ -12,6 +14,8 @@ const (
 	MaxMessageBytes       = 500
 	MaxTransactionIDBytes = 255
 	MaxCodeBytes          = 64
+	MaxReferenceBytes     = 255
+	MaxURLBytes           = 2048
 )
 
 // Sanitized returns the result as it can be stored. An approval without a valid transaction id is
@@ -22,6 +26,9 @@ func (r Result) Sanitized() Result {
 			Class:   ClassUnknownAnswered,
 			Message: "the gateway approved without a usable transaction id",
 		}
+	}
+	if r.Class != ClassPending || !validURL(r.RedirectURL) {
+		r.RedirectURL = ""
 	}
 	return r
 }
@@ -35,7 +42,35 @@ func (l Lookup) Sanitized() Lookup {
 			Message: "a charge was found without a usable transaction id",
 		}
 	}
+	if l.Result != FoundPending || !validURL(l.RedirectURL) {
+		l.RedirectURL = ""
+	}
 	return l
+}
+
+// validURL reports whether a browser may be sent to the URL: https, or http to a loopback address, which
+// a sandbox uses.
+func validURL(s string) bool {
+	u, err := url.Parse(s)
+	if err != nil || len(s) > MaxURLBytes || u.Hostname() == "" || u.User != nil || !printableASCII(s) {
+		return false
+	}
+	host, _ := netip.ParseAddr(u.Hostname())
+	return u.Scheme == "https" || u.Scheme == "http" && (host.IsLoopback() || u.Hostname() == "localhost")
+}
+
+func validReference(s string) bool {
+	return s != "" && len(s) <= MaxReferenceBytes && printableASCII(s)
+}
+
+// printableASCII reports whether s has printable ASCII characters only, and no spaces.
+func printableASCII(s string) bool {
+	for i := range len(s) {
+		if s[i] <= ' ' || s[i] > '~' {
+			return false
+		}
+	}
+	return true
 }
 
 func validTransactionID(id string) bool {

@@ -9,7 +9,7 @@ import (
 type ClaimRef struct {
 	OrderID OrderID
 	Fence   int64
-	State   State // StateProcessing, or StateUnresolved for a lookup
+	State   State // StateProcessing, or StatePending or StateUnresolved for a lookup
 	Attempt int   // number of the current attempt
 }
 
@@ -63,6 +63,9 @@ func (s Settlement) Apply(p Payment, now time.Time) (Decision, error) {
 		p.Retries++
 	}
 	d := Decision{Verdict: VerdictWritten, Payment: p, Write: true}
+	if s.End != nil {
+		d.nameCharge(s.End.Result)
+	}
 	if s.Event != "" {
 		d.addEvent(s.Event, p.Replica, string(o.State)+": "+cmp.Or(o.Reason, o.TransactionID))
 	}

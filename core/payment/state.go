@@ -8,6 +8,9 @@ const (
 	StateProcessing State = "processing"
 	// StateScheduled: accepted; a worker claims it at [Payment.DueAt].
 	StateScheduled State = "scheduled"
+	// StatePending: the gateway has the charge and decides later, perhaps once the customer has acted.
+	// The reconciler looks it up.
+	StatePending State = "pending"
 	// StateSucceeded: the money is taken. No request changes it.
 	StateSucceeded State = "succeeded"
 	// StateDeclined: the gateway declined. A new request tries again with a new gateway key.
@@ -21,7 +24,7 @@ const (
 // States returns every state, in the order of a payment's life.
 func States() []State {
 	return []State{
-		StateProcessing, StateScheduled, StateSucceeded, StateDeclined, StateFailed, StateUnresolved,
+		StateProcessing, StateScheduled, StatePending, StateSucceeded, StateDeclined, StateFailed, StateUnresolved,
 	}
 }
 
@@ -32,17 +35,27 @@ func ParseState(name string) (State, error) {
 	}
 	return "", &FieldError{
 		Field:   "state",
-		Message: "state must be one of processing, scheduled, succeeded, declined, failed, unresolved",
+		Message: "state must be one of processing, scheduled, pending, succeeded, declined, failed, unresolved",
 	}
 }
 
 // Final reports whether the payment has an outcome: succeeded, declined or failed. The service itself
-// has nothing left to do for it, so it is never due. [Payment.RoundOver] includes unresolved.
+// has nothing left to do for it, so it is never due. [Payment.RoundOver] includes pending and unresolved.
 func (s State) Final() bool {
 	switch s {
 	case StateSucceeded, StateDeclined, StateFailed:
 		return true
-	case StateProcessing, StateScheduled, StateUnresolved:
+	case StateProcessing, StateScheduled, StatePending, StateUnresolved:
+	}
+	return false
+}
+
+// looksUp reports whether a payment in this state waits for a lookup of its key.
+func (s State) looksUp() bool {
+	switch s {
+	case StatePending, StateUnresolved:
+		return true
+	case StateProcessing, StateScheduled, StateSucceeded, StateDeclined, StateFailed:
 	}
 	return false
 }
@@ -50,17 +63,12 @@ func (s State) Final() bool {
 // claimable reports whether a worker may hold a claim on a payment in this state: to charge it, or to
 // look it up.
 func (s State) claimable() bool {
-	switch s {
-	case StateProcessing, StateUnresolved:
-		return true
-	case StateScheduled, StateSucceeded, StateDeclined, StateFailed:
-	}
-	return false
+	return s == StateProcessing || s.looksUp()
 }
 
 func (s State) valid() bool {
 	switch s {
-	case StateProcessing, StateScheduled, StateSucceeded, StateDeclined, StateFailed, StateUnresolved:
+	case StateProcessing, StateScheduled, StatePending, StateSucceeded, StateDeclined, StateFailed, StateUnresolved:
 		return true
 	}
 	return false

@@ -65,6 +65,8 @@ func (p Payment) Validate() error {
 		return at.column("due_at", "is %s, and the payment is %s", formatTime(p.DueAt), p.State)
 	case !validHeaderValue(p.GatewayKey):
 		return at.column("gateway_key", "is %+.20q, which cannot be sent", p.GatewayKey)
+	case !p.Method.valid():
+		return at.column("payment_method", "is not printable ASCII without spaces, or too long")
 	case p.Attempt.Number <= 0:
 		return at.column("attempt_number", "is %d", p.Attempt.Number)
 	case !p.Attempt.Class.valid():
@@ -151,6 +153,8 @@ func (k Key) Validate(id OrderID) error {
 	switch {
 	case !validHeaderValue(k.Key):
 		return at.column("gateway_key", "is %+.20q, which cannot be sent", k.Key)
+	case !k.Method.valid():
+		return at.column("payment_method", "of key %s is not printable ASCII without spaces, or too long", k.Key)
 	case !k.Closed.valid():
 		return at.column("closed", "of key %s has the unknown reason %+.40q", k.Key, k.Closed)
 	case !k.Refusal.Class.valid():

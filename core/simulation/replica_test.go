@@ -121,8 +121,8 @@ func (w *world) start(slot int, name string) *replica {
 	set := w.service
 	set.Replica, set.NewKey = name, w.newKey
 	r.Service = core.New(set, payments,
-		resilience.NewGuard(gateway, resilience.GuardOptions{Timeout: w.gatewayTimeout, MaxConcurrent: 64}),
-		pausable{retry, r}, w.trace.log(name))
+		core.OneGateway(resilience.NewGuard(gateway, resilience.GuardOptions{Timeout: w.gatewayTimeout, MaxConcurrent: 64}),
+			pausable{retry, r}), w.trace.log(name))
 
 	ctx, quit := context.WithCancel(context.Background())
 	r.quit = quit

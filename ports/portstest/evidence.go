@@ -79,7 +79,7 @@ func storesLookups(r *repository) {
 	for found, want := range map[payment.LookupResult]payment.State{
 		payment.FoundApproved: payment.StateSucceeded, payment.FoundDeclined: payment.StateDeclined,
 		payment.FoundVoided: payment.StateFailed, payment.FoundNothing: payment.StateFailed,
-		payment.FoundProcessing: payment.StateUnresolved, payment.FoundPending: payment.StateUnresolved,
+		payment.FoundProcessing: payment.StateUnresolved, payment.FoundPending: payment.StatePending,
 		payment.FoundNoAnswer: payment.StateUnresolved,
 	} {
 		before := r.claimedForLookup(payment.OrderID("order-" + string(found)))

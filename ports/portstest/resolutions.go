@@ -39,7 +39,7 @@ func resolutions() []clause {
 		}},
 		{"resolve/every other state is refused", func(r *repository) {
 			for _, state := range payment.States() {
-				if state == payment.StateUnresolved {
+				if state == payment.StateUnresolved || state == payment.StatePending {
 					continue
 				}
 				id := payment.OrderID("order-" + state)

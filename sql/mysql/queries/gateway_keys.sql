@@ -4,9 +4,10 @@ INSERT INTO gateway_keys (
     order_id, gateway_key, gateway, sent_at, sent_clock, lifetime_micros,
     doubt_answered, doubt_named, doubt_unanswered_at, doubt_unanswered_clock, doubt_latest_at, doubt_latest_clock,
     refused_class, refused_code, refused_message, look_at, look_clock, attempts, lookups, due_at,
-    closed, closed_at, watch_until, transaction_id
+    closed, closed_at, watch_until, transaction_id,
+    payment_method, return_url, gateway_reference, redirect_url
 ) VALUES (
-    ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?
+    ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?
 )
 ON DUPLICATE KEY UPDATE
     gateway = VALUES(gateway),
@@ -30,7 +31,11 @@ ON DUPLICATE KEY UPDATE
     closed = VALUES(closed),
     closed_at = VALUES(closed_at),
     watch_until = VALUES(watch_until),
-    transaction_id = VALUES(transaction_id);
+    transaction_id = VALUES(transaction_id),
+    payment_method = VALUES(payment_method),
+    return_url = VALUES(return_url),
+    gateway_reference = VALUES(gateway_reference),
+    redirect_url = VALUES(redirect_url);
 
 -- name: ListGatewayKeys :many
 SELECT sqlc.embed(gateway_keys)
@@ -42,14 +47,14 @@ ORDER BY gateway_key;
 SELECT order_id, gateway_key
 FROM gateway_keys
 WHERE (due_at <= NOW(6) OR due_at > NOW(6) + INTERVAL CAST(sqlc.arg(within_micros) AS SIGNED) MICROSECOND)
-    AND gateway IN ('', sqlc.arg(gateway))
+    AND gateway IN (sqlc.slice(gateways))
 ORDER BY due_at
 LIMIT ?;
 
 -- name: NextDueGatewayKey :one
 SELECT CAST(TIMESTAMPDIFF(MICROSECOND, NOW(6), due_at) AS SIGNED) AS due_in_micros
 FROM gateway_keys
-WHERE due_at IS NOT NULL AND gateway IN ('', sqlc.arg(gateway))
+WHERE due_at IS NOT NULL AND gateway IN (sqlc.slice(gateways))
 ORDER BY due_at
 LIMIT 1;
 
@@ -58,7 +63,7 @@ LIMIT 1;
 SELECT EXISTS (
     SELECT 1 FROM gateway_keys
     WHERE due_at > NOW(6) + INTERVAL CAST(sqlc.arg(within_micros) AS SIGNED) MICROSECOND
-        AND gateway IN ('', sqlc.arg(gateway))
+        AND gateway IN (sqlc.slice(gateways))
 );
 
 -- name: PostponeGatewayKey :exec

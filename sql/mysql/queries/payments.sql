@@ -11,7 +11,7 @@ INSERT INTO payments (
     attempt_class, attempt_code, attempt_message,
     doubt_answered, lookups, strikes, events, async, later_retries,
     transaction_id, code, reason,
-    gateway, key_sent_clock, key_lifetime_micros
+    gateway, key_sent_clock, key_lifetime_micros, payment_method, return_url
 ) VALUES (
     TIMESTAMP '1970-01-01 00:00:00' + INTERVAL
         LAST_INSERT_ID(TIMESTAMPDIFF(MICROSECOND, TIMESTAMP '1970-01-01 00:00:00', NOW(6))) MICROSECOND,
@@ -24,7 +24,8 @@ INSERT INTO payments (
     '', '', '',
     FALSE, 0, 0, 0, sqlc.arg(async), 0,
     '', '', '',
-    sqlc.arg(gateway), sqlc.arg(key_sent_clock), sqlc.arg(key_lifetime_micros)
+    sqlc.arg(gateway), sqlc.arg(key_sent_clock), sqlc.arg(key_lifetime_micros),
+    sqlc.arg(payment_method), sqlc.arg(return_url)
 );
 
 -- name: SettlePayment :execrows
@@ -71,6 +72,7 @@ SET state = sqlc.arg(state), gateway_key = sqlc.arg(gateway_key),
     key_lifetime_micros = sqlc.arg(key_lifetime_micros), retries = sqlc.arg(retries),
     doubt_named = sqlc.arg(doubt_named), doubt_unanswered_clock = sqlc.arg(doubt_unanswered_clock),
     doubt_latest_at = sqlc.arg(doubt_latest_at), doubt_latest_clock = sqlc.arg(doubt_latest_clock),
+    payment_method = sqlc.arg(payment_method), return_url = sqlc.arg(return_url),
     updated_at = sqlc.arg(updated_at)
 WHERE order_id = sqlc.arg(order_id) AND fence = sqlc.arg(fence_read);
 

@@ -9,14 +9,14 @@ FOR UPDATE SKIP LOCKED;
 
 -- name: ListDuePayments :many
 -- ListDuePayments finds due work of one kind, and takes no lock. A due time too far in the future was
--- set by a clock that has since stepped back, and counts as due. Payments of another gateway are
+-- set by a clock that has since stepped back, and counts as due. Payments of other gateways are
 -- excluded while their key may be in doubt. The index is forced because the optimizer prefers a scan of
 -- a small table.
 SELECT order_id
 FROM payments FORCE INDEX (payments_due)
 WHERE (due_at <= NOW(6) OR due_at > NOW(6) + INTERVAL CAST(sqlc.arg(within_micros) AS SIGNED) MICROSECOND)
     AND state = sqlc.arg(state)
-    AND (gateway IN ('', sqlc.arg(gateway)) OR (state = 'scheduled'
+    AND (gateway IN (sqlc.slice(gateways)) OR (state = 'scheduled'
         AND doubt_answered = FALSE AND doubt_named = FALSE AND doubt_unanswered_at IS NULL))
 ORDER BY due_at
 LIMIT ?;
@@ -33,7 +33,7 @@ WHERE order_id = sqlc.arg(order_id)
 SELECT CAST(TIMESTAMPDIFF(MICROSECOND, NOW(6), due_at) AS SIGNED) AS due_in_micros
 FROM payments FORCE INDEX (payments_due)
 WHERE due_at IS NOT NULL AND state = sqlc.arg(state)
-    AND (gateway IN ('', sqlc.arg(gateway)) OR (state = 'scheduled'
+    AND (gateway IN (sqlc.slice(gateways)) OR (state = 'scheduled'
         AND doubt_answered = FALSE AND doubt_named = FALSE AND doubt_unanswered_at IS NULL))
 ORDER BY due_at
 LIMIT 1;
@@ -59,17 +59,17 @@ GROUP BY state, currency, has_amount;
 SELECT EXISTS (
     SELECT 1 FROM payments FORCE INDEX (payments_due)
     WHERE due_at > NOW(6) + INTERVAL CAST(sqlc.arg(within_micros) AS SIGNED) MICROSECOND AND state = sqlc.arg(state)
-        AND (gateway IN ('', sqlc.arg(gateway)) OR (state = 'scheduled'
+        AND (gateway IN (sqlc.slice(gateways)) OR (state = 'scheduled'
             AND doubt_answered = FALSE AND doubt_named = FALSE AND doubt_unanswered_at IS NULL))
 );
 
 -- name: CountForeign :one
--- CountForeign counts payments that belong to another gateway.
+-- CountForeign counts payments that belong to a gateway that is not configured.
 SELECT COUNT(*)
 FROM (
     SELECT 1 AS waits
     FROM payments FORCE INDEX (payments_due)
-    WHERE due_at IS NOT NULL AND gateway NOT IN ('', sqlc.arg(gateway))
+    WHERE due_at IS NOT NULL AND gateway NOT IN (sqlc.slice(gateways))
         AND NOT (state = 'scheduled' AND doubt_answered = FALSE AND doubt_named = FALSE AND doubt_unanswered_at IS NULL)
     LIMIT ?
 ) AS waiting;

@@ -4,9 +4,10 @@ REPLACE INTO gateway_keys (
     order_id, gateway_key, gateway, sent_at, sent_clock, lifetime_micros,
     doubt_answered, doubt_named, doubt_unanswered_at, doubt_unanswered_clock, doubt_latest_at, doubt_latest_clock,
     refused_class, refused_code, refused_message, look_at, look_clock, attempts, lookups, due_at,
-    closed, closed_at, watch_until, transaction_id
+    closed, closed_at, watch_until, transaction_id,
+    payment_method, return_url, gateway_reference, redirect_url
 ) VALUES (
-    ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?
+    ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?
 );
 
 -- name: ListGatewayKeys :many
@@ -18,14 +19,14 @@ ORDER BY gateway_key;
 -- name: ListDueGatewayKeys :many
 SELECT order_id, gateway_key
 FROM gateway_keys
-WHERE (due_at <= sqlc.arg(now) OR due_at > sqlc.arg(due_before)) AND gateway IN ('', sqlc.arg(gateway))
+WHERE (due_at <= sqlc.arg(now) OR due_at > sqlc.arg(due_before)) AND instr(CAST(sqlc.arg(gateways) AS TEXT), char(10) || gateway || char(10)) > 0
 ORDER BY due_at
 LIMIT sqlc.arg(page_limit);
 
 -- name: NextDueGatewayKey :one
 SELECT due_at
 FROM gateway_keys
-WHERE due_at IS NOT NULL AND gateway IN ('', sqlc.arg(gateway))
+WHERE due_at IS NOT NULL AND instr(CAST(sqlc.arg(gateways) AS TEXT), char(10) || gateway || char(10)) > 0
 ORDER BY due_at
 LIMIT 1;
 
@@ -33,7 +34,7 @@ LIMIT 1;
 -- AnyDueGatewayKeyAhead looks for a due time that was set by a clock that has since stepped back.
 SELECT EXISTS (
     SELECT 1 FROM gateway_keys
-    WHERE due_at > sqlc.arg(due_before) AND gateway IN ('', sqlc.arg(gateway))
+    WHERE due_at > sqlc.arg(due_before) AND instr(CAST(sqlc.arg(gateways) AS TEXT), char(10) || gateway || char(10)) > 0
 );
 
 -- name: PostponeGatewayKey :exec

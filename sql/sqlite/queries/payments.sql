@@ -6,10 +6,10 @@ INSERT INTO payments (
     doubt_answered, doubt_unanswered_at, lookups, strikes, events, async, later_retries,
     transaction_id, code, reason, created_at, updated_at,
     gateway, key_sent_at, key_sent_clock, key_lifetime_micros, retries,
-    doubt_named, doubt_unanswered_clock, doubt_latest_at, doubt_latest_clock
+    doubt_named, doubt_unanswered_clock, doubt_latest_at, doubt_latest_clock, payment_method, return_url
 ) VALUES (
     ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?,
-    ?, ?, ?, ?, ?, ?, ?, ?, ?
+    ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?
 );
 
 -- name: UpdatePayment :execrows
@@ -29,6 +29,7 @@ SET state = sqlc.arg(state), gateway_key = sqlc.arg(gateway_key), fence = sqlc.a
     key_lifetime_micros = sqlc.arg(key_lifetime_micros), retries = sqlc.arg(retries),
     doubt_named = sqlc.arg(doubt_named), doubt_unanswered_clock = sqlc.arg(doubt_unanswered_clock),
     doubt_latest_at = sqlc.arg(doubt_latest_at), doubt_latest_clock = sqlc.arg(doubt_latest_clock),
+    payment_method = sqlc.arg(payment_method), return_url = sqlc.arg(return_url),
     updated_at = sqlc.arg(updated_at)
 WHERE order_id = sqlc.arg(order_id) AND fence = sqlc.arg(fence_read);
 

@@ -2,7 +2,7 @@
 SELECT sqlc.embed(payments)
 FROM payments
 WHERE state = sqlc.arg(state) AND (due_at <= sqlc.arg(now) OR due_at > sqlc.arg(due_before))
-    AND (gateway IN ('', sqlc.arg(gateway)) OR (state = 'scheduled'
+    AND (instr(CAST(sqlc.arg(gateways) AS TEXT), char(10) || gateway || char(10)) > 0 OR (state = 'scheduled'
         AND doubt_answered = 0 AND doubt_named = 0 AND doubt_unanswered_at IS NULL))
 ORDER BY due_at
 LIMIT sqlc.arg(page_limit);
@@ -17,7 +17,7 @@ WHERE order_id = sqlc.arg(order_id) AND (due_at <= sqlc.arg(now) OR due_at > sql
 SELECT due_at
 FROM payments
 WHERE due_at IS NOT NULL AND state = sqlc.arg(state)
-    AND (gateway IN ('', sqlc.arg(gateway)) OR (state = 'scheduled'
+    AND (instr(CAST(sqlc.arg(gateways) AS TEXT), char(10) || gateway || char(10)) > 0 OR (state = 'scheduled'
         AND doubt_answered = 0 AND doubt_named = 0 AND doubt_unanswered_at IS NULL))
 ORDER BY due_at
 LIMIT 1;
@@ -42,17 +42,17 @@ GROUP BY state, currency, amount_minor > 0;
 SELECT EXISTS (
     SELECT 1 FROM payments
     WHERE due_at > sqlc.arg(due_before) AND state = sqlc.arg(state)
-        AND (gateway IN ('', sqlc.arg(gateway)) OR (state = 'scheduled'
+        AND (instr(CAST(sqlc.arg(gateways) AS TEXT), char(10) || gateway || char(10)) > 0 OR (state = 'scheduled'
             AND doubt_answered = 0 AND doubt_named = 0 AND doubt_unanswered_at IS NULL))
 );
 
 -- name: CountForeign :one
--- CountForeign counts payments that belong to another gateway.
+-- CountForeign counts payments that belong to a gateway that is not configured.
 SELECT COUNT(*)
 FROM (
     SELECT 1 AS waits
     FROM payments
-    WHERE due_at IS NOT NULL AND gateway NOT IN ('', sqlc.arg(gateway))
+    WHERE due_at IS NOT NULL AND instr(CAST(sqlc.arg(gateways) AS TEXT), char(10) || gateway || char(10)) = 0
         AND NOT (state = 'scheduled' AND doubt_answered = 0 AND doubt_named = 0 AND doubt_unanswered_at IS NULL)
     LIMIT sqlc.arg(max_rows)
 ) AS waiting;

@@ -9,6 +9,7 @@ import (
 
 // Defines values for AcceptedStatus.
 const (
+	AcceptedStatusPending    AcceptedStatus = "pending"
 	AcceptedStatusScheduled  AcceptedStatus = "scheduled"
 	AcceptedStatusUnresolved AcceptedStatus = "unresolved"
 )
@@ -27,11 +28,12 @@ const (
 
 // Defines values for GatewayKeyClosed.
 const (
-	GatewayKeyClosedAbsent   GatewayKeyClosed = "absent"
-	GatewayKeyClosedCharged  GatewayKeyClosed = "charged"
-	GatewayKeyClosedDeclined GatewayKeyClosed = "declined"
-	GatewayKeyClosedPerson   GatewayKeyClosed = "person"
-	GatewayKeyClosedVoided   GatewayKeyClosed = "voided"
+	GatewayKeyClosedAbsent     GatewayKeyClosed = "absent"
+	GatewayKeyClosedCharged    GatewayKeyClosed = "charged"
+	GatewayKeyClosedDeclined   GatewayKeyClosed = "declined"
+	GatewayKeyClosedNotCharged GatewayKeyClosed = "not_charged"
+	GatewayKeyClosedPerson     GatewayKeyClosed = "person"
+	GatewayKeyClosedVoided     GatewayKeyClosed = "voided"
 )
 
 // Defines values for MomentKind.
@@ -42,6 +44,7 @@ const (
 	MomentKindCreated       MomentKind = "created"
 	MomentKindDoubleCharge  MomentKind = "double_charge"
 	MomentKindEvidence      MomentKind = "evidence"
+	MomentKindFailedOver    MomentKind = "failed_over"
 	MomentKindImported      MomentKind = "imported"
 	MomentKindKeyClosed     MomentKind = "key_closed"
 	MomentKindKeyUnsendable MomentKind = "key_unsendable"
@@ -64,6 +67,7 @@ const (
 const (
 	StateDeclined   State = "declined"
 	StateFailed     State = "failed"
+	StatePending    State = "pending"
 	StateProcessing State = "processing"
 	StateScheduled  State = "scheduled"
 	StateSucceeded  State = "succeeded"
@@ -89,6 +93,9 @@ const (
 type Accepted struct {
 	Status  AcceptedStatus `json:"status"`
 	OrderID string         `json:"order_id"`
+
+	// RedirectURL Where the customer must act; only with `pending`.
+	RedirectURL string `json:"redirect_url,omitempty"`
 }
 
 // AcceptedStatus defines model for Accepted.Status.
@@ -163,7 +170,7 @@ type Moment struct {
 	// Class What one call to the gateway proves.
 	Class Class `json:"class,omitempty"`
 
-	// State `succeeded` is final. After `declined` and `failed` a new request tries again. The service itself continues with `processing`, `scheduled` and `unresolved`.
+	// State `succeeded` is final. After `declined` and `failed` a new request tries again. The service itself continues with `processing`, `scheduled`, `pending` and `unresolved`.
 	State  State  `json:"state,omitempty"`
 	Detail string `json:"detail,omitempty"`
 }
@@ -178,7 +185,7 @@ type OrderID = string
 type Payment struct {
 	OrderID string `json:"order_id"`
 
-	// State `succeeded` is final. After `declined` and `failed` a new request tries again. The service itself continues with `processing`, `scheduled` and `unresolved`.
+	// State `succeeded` is final. After `declined` and `failed` a new request tries again. The service itself continues with `processing`, `scheduled`, `pending` and `unresolved`.
 	State State `json:"state"`
 
 	// Amount With all the currency's decimals.
@@ -201,13 +208,16 @@ type Payment struct {
 
 	// Gateway The gateway of the current key.
 	Gateway string `json:"gateway,omitempty"`
+
+	// RedirectURL Where the customer must act; only in `pending`.
+	RedirectURL string `json:"redirect_url,omitempty"`
 }
 
 // PaymentHistory A payment with its attempts and timeline.
 type PaymentHistory struct {
 	OrderID string `json:"order_id"`
 
-	// State `succeeded` is final. After `declined` and `failed` a new request tries again. The service itself continues with `processing`, `scheduled` and `unresolved`.
+	// State `succeeded` is final. After `declined` and `failed` a new request tries again. The service itself continues with `processing`, `scheduled`, `pending` and `unresolved`.
 	State State `json:"state"`
 
 	// Amount With all the currency's decimals.
@@ -229,9 +239,12 @@ type PaymentHistory struct {
 	NextAttemptAt string `json:"next_attempt_at,omitempty"`
 
 	// Gateway The gateway of the current key.
-	Gateway  string    `json:"gateway,omitempty"`
-	Attempts []Attempt `json:"attempts"`
-	Timeline []Moment  `json:"timeline"`
+	Gateway string `json:"gateway,omitempty"`
+
+	// RedirectURL Where the customer must act; only in `pending`.
+	RedirectURL string    `json:"redirect_url,omitempty"`
+	Attempts    []Attempt `json:"attempts"`
+	Timeline    []Moment  `json:"timeline"`
 
 	// Keys The gateway keys with more information than the attempts have; most payments have none.
 	Keys []GatewayKey `json:"keys,omitempty"`
@@ -251,6 +264,9 @@ type PaymentList struct {
 	UnreadableOrderIds []string `json:"unreadable_order_ids,omitempty"`
 }
 
+// PaymentMethod The gateway's token of what to charge: printable ASCII without spaces, and never a card number. Required if the gateway needs one. On a repeat it may be left out, and is then the stored one.
+type PaymentMethod = string
+
 // PaymentRequest defines model for PaymentRequest.
 type PaymentRequest struct {
 	// OrderID The client's id of the order: printable ASCII without spaces. It is compared byte by byte: `Order-1` and `order-1` are two orders. `.` and `..` are refused for new payments, because clients treat them as steps in a path.
@@ -261,6 +277,9 @@ type PaymentRequest struct {
 
 	// Currency The default is the currency of the service.
 	Currency Currency `json:"currency,omitempty"`
+
+	// PaymentMethod The gateway's token of what to charge: printable ASCII without spaces, and never a card number. Required if the gateway needs one. On a repeat it may be left out, and is then the stored one.
+	PaymentMethod PaymentMethod `json:"payment_method,omitempty"`
 }
 
 // Probe defines model for Probe.
@@ -284,7 +303,7 @@ type Problem struct {
 	Code string `json:"code,omitempty"`
 }
 
-// State `succeeded` is final. After `declined` and `failed` a new request tries again. The service itself continues with `processing`, `scheduled` and `unresolved`.
+// State `succeeded` is final. After `declined` and `failed` a new request tries again. The service itself continues with `processing`, `scheduled`, `pending` and `unresolved`.
 type State string
 
 // Succeeded defines model for Succeeded.

@@ -8,6 +8,7 @@ package queries
 import (
 	"context"
 	"database/sql"
+	"strings"
 
 	"paymentd/core/payment"
 )
@@ -16,18 +17,29 @@ const AnyDueGatewayKeyAhead = `-- name: AnyDueGatewayKeyAhead :one
 SELECT EXISTS (
     SELECT 1 FROM gateway_keys
     WHERE due_at > NOW(6) + INTERVAL CAST(? AS SIGNED) MICROSECOND
-        AND gateway IN ('', ?)
+        AND gateway IN (/*SLICE:gateways*/?)
 )
 `
 
 type AnyDueGatewayKeyAheadParams struct {
 	WithinMicros int64
-	Gateway      payment.GatewayID
+	Gateways     []payment.GatewayID
 }
 
 // AnyDueGatewayKeyAhead looks for a due time that was set by a clock that has since stepped back.
 func (q *Queries) AnyDueGatewayKeyAhead(ctx context.Context, arg AnyDueGatewayKeyAheadParams) (bool, error) {
-	row := q.db.QueryRowContext(ctx, AnyDueGatewayKeyAhead, arg.WithinMicros, arg.Gateway)
+	query := AnyDueGatewayKeyAhead
+	var queryParams []interface{}
+	queryParams = append(queryParams, arg.WithinMicros)
+	if len(arg.Gateways) > 0 {
+		for _, v := range arg.Gateways {
+			queryParams = append(queryParams, v)
+		}
+		query = strings.Replace(query, "/*SLICE:gateways*/?", strings.Repeat(",?", len(arg.Gateways))[1:], 1)
+	} else {
+		query = strings.Replace(query, "/*SLICE:gateways*/?", "NULL", 1)
+	}
+	row := q.db.QueryRowContext(ctx, query, queryParams...)
 	var exists bool
 	err := row.Scan(&exists)
 	return exists, err
@@ -37,14 +49,14 @@ const ListDueGatewayKeys = `-- name: ListDueGatewayKeys :many
 SELECT order_id, gateway_key
 FROM gateway_keys
 WHERE (due_at <= NOW(6) OR due_at > NOW(6) + INTERVAL CAST(? AS SIGNED) MICROSECOND)
-    AND gateway IN ('', ?)
+    AND gateway IN (/*SLICE:gateways*/?)
 ORDER BY due_at
 LIMIT ?
 `
 
 type ListDueGatewayKeysParams struct {
 	WithinMicros int64
-	Gateway      payment.GatewayID
+	Gateways     []payment.GatewayID
 	Limit        int32
 }
 
@@ -54,7 +66,19 @@ type ListDueGatewayKeysRow struct {
 }
 
 func (q *Queries) ListDueGatewayKeys(ctx context.Context, arg ListDueGatewayKeysParams) ([]ListDueGatewayKeysRow, error) {
-	rows, err := q.db.QueryContext(ctx, ListDueGatewayKeys, arg.WithinMicros, arg.Gateway, arg.Limit)
+	query := ListDueGatewayKeys
+	var queryParams []interface{}
+	queryParams = append(queryParams, arg.WithinMicros)
+	if len(arg.Gateways) > 0 {
+		for _, v := range arg.Gateways {
+			queryParams = append(queryParams, v)
+		}
+		query = strings.Replace(query, "/*SLICE:gateways*/?", strings.Repeat(",?", len(arg.Gateways))[1:], 1)
+	} else {
+		query = strings.Replace(query, "/*SLICE:gateways*/?", "NULL", 1)
+	}
+	queryParams = append(queryParams, arg.Limit)
+	rows, err := q.db.QueryContext(ctx, query, queryParams...)
 	if err != nil {
 		return nil, err
 	}
@@ -77,7 +101,7 @@ func (q *Queries) ListDueGatewayKeys(ctx context.Context, arg ListDueGatewayKeys
 }
 
 const ListGatewayKeys = `-- name: ListGatewayKeys :many
-SELECT gateway_keys.order_id, gateway_keys.gateway_key, gateway_keys.gateway, gateway_keys.sent_at, gateway_keys.sent_clock, gateway_keys.lifetime_micros, gateway_keys.doubt_answered, gateway_keys.doubt_named, gateway_keys.doubt_unanswered_at, gateway_keys.doubt_unanswered_clock, gateway_keys.doubt_latest_at, gateway_keys.doubt_latest_clock, gateway_keys.refused_class, gateway_keys.refused_code, gateway_keys.refused_message, gateway_keys.look_at, gateway_keys.look_clock, gateway_keys.attempts, gateway_keys.lookups, gateway_keys.due_at, gateway_keys.closed, gateway_keys.closed_at, gateway_keys.watch_until, gateway_keys.transaction_id
+SELECT gateway_keys.order_id, gateway_keys.gateway_key, gateway_keys.gateway, gateway_keys.sent_at, gateway_keys.sent_clock, gateway_keys.lifetime_micros, gateway_keys.doubt_answered, gateway_keys.doubt_named, gateway_keys.doubt_unanswered_at, gateway_keys.doubt_unanswered_clock, gateway_keys.doubt_latest_at, gateway_keys.doubt_latest_clock, gateway_keys.refused_class, gateway_keys.refused_code, gateway_keys.refused_message, gateway_keys.look_at, gateway_keys.look_clock, gateway_keys.attempts, gateway_keys.lookups, gateway_keys.due_at, gateway_keys.closed, gateway_keys.closed_at, gateway_keys.watch_until, gateway_keys.transaction_id, gateway_keys.payment_method, gateway_keys.return_url, gateway_keys.gateway_reference, gateway_keys.redirect_url
 FROM gateway_keys
 WHERE order_id = ?
 ORDER BY gateway_key
@@ -121,6 +145,10 @@ func (q *Queries) ListGatewayKeys(ctx context.Context, orderID payment.OrderID) 
 			&i.GatewayKey.ClosedAt,
 			&i.GatewayKey.WatchUntil,
 			&i.GatewayKey.TransactionID,
+			&i.GatewayKey.PaymentMethod,
+			&i.GatewayKey.ReturnUrl,
+			&i.GatewayKey.GatewayReference,
+			&i.GatewayKey.RedirectUrl,
 		); err != nil {
 			return nil, err
 		}
@@ -138,13 +166,23 @@ func (q *Queries) ListGatewayKeys(ctx context.Context, orderID payment.OrderID) 
 const NextDueGatewayKey = `-- name: NextDueGatewayKey :one
 SELECT CAST(TIMESTAMPDIFF(MICROSECOND, NOW(6), due_at) AS SIGNED) AS due_in_micros
 FROM gateway_keys
-WHERE due_at IS NOT NULL AND gateway IN ('', ?)
+WHERE due_at IS NOT NULL AND gateway IN (/*SLICE:gateways*/?)
 ORDER BY due_at
 LIMIT 1
 `
 
-func (q *Queries) NextDueGatewayKey(ctx context.Context, gateway payment.GatewayID) (int64, error) {
-	row := q.db.QueryRowContext(ctx, NextDueGatewayKey, gateway)
+func (q *Queries) NextDueGatewayKey(ctx context.Context, gateways []payment.GatewayID) (int64, error) {
+	query := NextDueGatewayKey
+	var queryParams []interface{}
+	if len(gateways) > 0 {
+		for _, v := range gateways {
+			queryParams = append(queryParams, v)
+		}
+		query = strings.Replace(query, "/*SLICE:gateways*/?", strings.Repeat(",?", len(gateways))[1:], 1)
+	} else {
+		query = strings.Replace(query, "/*SLICE:gateways*/?", "NULL", 1)
+	}
+	row := q.db.QueryRowContext(ctx, query, queryParams...)
 	var due_in_micros int64
 	err := row.Scan(&due_in_micros)
 	return due_in_micros, err
@@ -180,9 +218,10 @@ INSERT INTO gateway_keys (
     order_id, gateway_key, gateway, sent_at, sent_clock, lifetime_micros,
     doubt_answered, doubt_named, doubt_unanswered_at, doubt_unanswered_clock, doubt_latest_at, doubt_latest_clock,
     refused_class, refused_code, refused_message, look_at, look_clock, attempts, lookups, due_at,
-    closed, closed_at, watch_until, transaction_id
+    closed, closed_at, watch_until, transaction_id,
+    payment_method, return_url, gateway_reference, redirect_url
 ) VALUES (
-    ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?
+    ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?
 )
 ON DUPLICATE KEY UPDATE
     gateway = VALUES(gateway),
@@ -206,7 +245,11 @@ ON DUPLICATE KEY UPDATE
     closed = VALUES(closed),
     closed_at = VALUES(closed_at),
     watch_until = VALUES(watch_until),
-    transaction_id = VALUES(transaction_id)
+    transaction_id = VALUES(transaction_id),
+    payment_method = VALUES(payment_method),
+    return_url = VALUES(return_url),
+    gateway_reference = VALUES(gateway_reference),
+    redirect_url = VALUES(redirect_url)
 `
 
 type PutGatewayKeyParams struct {
@@ -234,6 +277,10 @@ type PutGatewayKeyParams struct {
 	ClosedAt             sql.NullTime
 	WatchUntil           sql.NullTime
 	TransactionID        []byte
+	PaymentMethod        payment.PaymentMethod
+	ReturnUrl            string
+	GatewayReference     string
+	RedirectUrl          string
 }
 
 // PutGatewayKey inserts or replaces the record of a key.
@@ -263,6 +310,10 @@ func (q *Queries) PutGatewayKey(ctx context.Context, arg PutGatewayKeyParams) er
 		arg.ClosedAt,
 		arg.WatchUntil,
 		arg.TransactionID,
+		arg.PaymentMethod,
+		arg.ReturnUrl,
+		arg.GatewayReference,
+		arg.RedirectUrl,
 	)
 	return err
 }

@@ -71,6 +71,10 @@ type GatewayKey struct {
 	ClosedAt             sql.NullTime
 	WatchUntil           sql.NullTime
 	TransactionID        []byte
+	PaymentMethod        payment.PaymentMethod
+	ReturnUrl            string
+	GatewayReference     string
+	RedirectUrl          string
 }
 
 type Payment struct {
@@ -113,6 +117,8 @@ type Payment struct {
 	DoubtUnansweredClock sql.NullInt64
 	DoubtLatestAt        sql.NullTime
 	DoubtLatestClock     sql.NullInt64
+	PaymentMethod        payment.PaymentMethod
+	ReturnUrl            string
 }
 
 type SchemaMigration struct {

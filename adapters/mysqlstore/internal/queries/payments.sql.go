@@ -15,7 +15,7 @@ import (
 )
 
 const FindPayment = `-- name: FindPayment :one
-SELECT payments.order_id, payments.amount_minor, payments.currency, payments.state, payments.gateway_key, payments.fence, payments.claim_token, payments.replica, payments.due_at, payments.attempt_number, payments.attempt_fence, payments.attempt_replica, payments.attempt_gateway_key, payments.attempt_started_at, payments.attempt_ended_at, payments.attempt_class, payments.attempt_code, payments.attempt_message, payments.doubt_answered, payments.doubt_unanswered_at, payments.lookups, payments.strikes, payments.events, payments.async, payments.later_retries, payments.transaction_id, payments.code, payments.reason, payments.created_at, payments.updated_at, payments.gateway, payments.key_sent_at, payments.key_sent_clock, payments.key_lifetime_micros, payments.retries, payments.doubt_named, payments.doubt_unanswered_clock, payments.doubt_latest_at, payments.doubt_latest_clock, NOW(6) AS now
+SELECT payments.order_id, payments.amount_minor, payments.currency, payments.state, payments.gateway_key, payments.fence, payments.claim_token, payments.replica, payments.due_at, payments.attempt_number, payments.attempt_fence, payments.attempt_replica, payments.attempt_gateway_key, payments.attempt_started_at, payments.attempt_ended_at, payments.attempt_class, payments.attempt_code, payments.attempt_message, payments.doubt_answered, payments.doubt_unanswered_at, payments.lookups, payments.strikes, payments.events, payments.async, payments.later_retries, payments.transaction_id, payments.code, payments.reason, payments.created_at, payments.updated_at, payments.gateway, payments.key_sent_at, payments.key_sent_clock, payments.key_lifetime_micros, payments.retries, payments.doubt_named, payments.doubt_unanswered_clock, payments.doubt_latest_at, payments.doubt_latest_clock, payments.payment_method, payments.return_url, NOW(6) AS now
 FROM payments
 WHERE order_id = ?
 `
@@ -68,6 +68,8 @@ func (q *Queries) FindPayment(ctx context.Context, orderID payment.OrderID) (Fin
 		&i.Payment.DoubtUnansweredClock,
 		&i.Payment.DoubtLatestAt,
 		&i.Payment.DoubtLatestClock,
+		&i.Payment.PaymentMethod,
+		&i.Payment.ReturnUrl,
 		&i.Now,
 	)
 	return i, err
@@ -82,7 +84,7 @@ INSERT INTO payments (
     attempt_class, attempt_code, attempt_message,
     doubt_answered, lookups, strikes, events, async, later_retries,
     transaction_id, code, reason,
-    gateway, key_sent_clock, key_lifetime_micros
+    gateway, key_sent_clock, key_lifetime_micros, payment_method, return_url
 ) VALUES (
     TIMESTAMP '1970-01-01 00:00:00' + INTERVAL
         LAST_INSERT_ID(TIMESTAMPDIFF(MICROSECOND, TIMESTAMP '1970-01-01 00:00:00', NOW(6))) MICROSECOND,
@@ -95,7 +97,8 @@ INSERT INTO payments (
     '', '', '',
     FALSE, 0, 0, 0, ?, 0,
     '', '', '',
-    ?, ?, ?
+    ?, ?, ?,
+    ?, ?
 )
 `
 
@@ -118,6 +121,8 @@ type InsertPaymentParams struct {
 	Gateway           payment.GatewayID
 	KeySentClock      sql.NullInt64
 	KeyLifetimeMicros int64
+	PaymentMethod     payment.PaymentMethod
+	ReturnUrl         string
 }
 
 // InsertPayment is the first of the two statements of a payment that succeeds at once. Its times are
@@ -144,6 +149,8 @@ func (q *Queries) InsertPayment(ctx context.Context, arg InsertPaymentParams) (i
 		arg.Gateway,
 		arg.KeySentClock,
 		arg.KeyLifetimeMicros,
+		arg.PaymentMethod,
+		arg.ReturnUrl,
 	)
 	if err != nil {
 		return 0, err
@@ -192,7 +199,7 @@ func (q *Queries) ListOpened(ctx context.Context, orderIds []payment.OrderID) ([
 }
 
 const ListPayments = `-- name: ListPayments :many
-SELECT payments.order_id, payments.amount_minor, payments.currency, payments.state, payments.gateway_key, payments.fence, payments.claim_token, payments.replica, payments.due_at, payments.attempt_number, payments.attempt_fence, payments.attempt_replica, payments.attempt_gateway_key, payments.attempt_started_at, payments.attempt_ended_at, payments.attempt_class, payments.attempt_code, payments.attempt_message, payments.doubt_answered, payments.doubt_unanswered_at, payments.lookups, payments.strikes, payments.events, payments.async, payments.later_retries, payments.transaction_id, payments.code, payments.reason, payments.created_at, payments.updated_at, payments.gateway, payments.key_sent_at, payments.key_sent_clock, payments.key_lifetime_micros, payments.retries, payments.doubt_named, payments.doubt_unanswered_clock, payments.doubt_latest_at, payments.doubt_latest_clock, NOW(6) AS now
+SELECT payments.order_id, payments.amount_minor, payments.currency, payments.state, payments.gateway_key, payments.fence, payments.claim_token, payments.replica, payments.due_at, payments.attempt_number, payments.attempt_fence, payments.attempt_replica, payments.attempt_gateway_key, payments.attempt_started_at, payments.attempt_ended_at, payments.attempt_class, payments.attempt_code, payments.attempt_message, payments.doubt_answered, payments.doubt_unanswered_at, payments.lookups, payments.strikes, payments.events, payments.async, payments.later_retries, payments.transaction_id, payments.code, payments.reason, payments.created_at, payments.updated_at, payments.gateway, payments.key_sent_at, payments.key_sent_clock, payments.key_lifetime_micros, payments.retries, payments.doubt_named, payments.doubt_unanswered_clock, payments.doubt_latest_at, payments.doubt_latest_clock, payments.payment_method, payments.return_url, NOW(6) AS now
 FROM payments
 WHERE created_at >= ? AND created_at < ?
     AND created_at <= ?
@@ -283,6 +290,8 @@ func (q *Queries) ListPayments(ctx context.Context, arg ListPaymentsParams) ([]L
 			&i.Payment.DoubtUnansweredClock,
 			&i.Payment.DoubtLatestAt,
 			&i.Payment.DoubtLatestClock,
+			&i.Payment.PaymentMethod,
+			&i.Payment.ReturnUrl,
 			&i.Now,
 		); err != nil {
 			return nil, err
@@ -396,7 +405,7 @@ func (q *Queries) ListTransactions(ctx context.Context, arg ListTransactionsPara
 }
 
 const LockPayment = `-- name: LockPayment :one
-SELECT payments.order_id, payments.amount_minor, payments.currency, payments.state, payments.gateway_key, payments.fence, payments.claim_token, payments.replica, payments.due_at, payments.attempt_number, payments.attempt_fence, payments.attempt_replica, payments.attempt_gateway_key, payments.attempt_started_at, payments.attempt_ended_at, payments.attempt_class, payments.attempt_code, payments.attempt_message, payments.doubt_answered, payments.doubt_unanswered_at, payments.lookups, payments.strikes, payments.events, payments.async, payments.later_retries, payments.transaction_id, payments.code, payments.reason, payments.created_at, payments.updated_at, payments.gateway, payments.key_sent_at, payments.key_sent_clock, payments.key_lifetime_micros, payments.retries, payments.doubt_named, payments.doubt_unanswered_clock, payments.doubt_latest_at, payments.doubt_latest_clock, SYSDATE(6) AS now
+SELECT payments.order_id, payments.amount_minor, payments.currency, payments.state, payments.gateway_key, payments.fence, payments.claim_token, payments.replica, payments.due_at, payments.attempt_number, payments.attempt_fence, payments.attempt_replica, payments.attempt_gateway_key, payments.attempt_started_at, payments.attempt_ended_at, payments.attempt_class, payments.attempt_code, payments.attempt_message, payments.doubt_answered, payments.doubt_unanswered_at, payments.lookups, payments.strikes, payments.events, payments.async, payments.later_retries, payments.transaction_id, payments.code, payments.reason, payments.created_at, payments.updated_at, payments.gateway, payments.key_sent_at, payments.key_sent_clock, payments.key_lifetime_micros, payments.retries, payments.doubt_named, payments.doubt_unanswered_clock, payments.doubt_latest_at, payments.doubt_latest_clock, payments.payment_method, payments.return_url, SYSDATE(6) AS now
 FROM payments
 WHERE order_id = ?
 FOR UPDATE
@@ -452,6 +461,8 @@ func (q *Queries) LockPayment(ctx context.Context, orderID payment.OrderID) (Loc
 		&i.Payment.DoubtUnansweredClock,
 		&i.Payment.DoubtLatestAt,
 		&i.Payment.DoubtLatestClock,
+		&i.Payment.PaymentMethod,
+		&i.Payment.ReturnUrl,
 		&i.Now,
 	)
 	return i, err
@@ -529,6 +540,7 @@ SET state = ?, gateway_key = ?,
     key_lifetime_micros = ?, retries = ?,
     doubt_named = ?, doubt_unanswered_clock = ?,
     doubt_latest_at = ?, doubt_latest_clock = ?,
+    payment_method = ?, return_url = ?,
     updated_at = ?
 WHERE order_id = ? AND fence = ?
 `
@@ -568,6 +580,8 @@ type UpdatePaymentParams struct {
 	DoubtUnansweredClock sql.NullInt64
 	DoubtLatestAt        sql.NullTime
 	DoubtLatestClock     sql.NullInt64
+	PaymentMethod        payment.PaymentMethod
+	ReturnUrl            string
 	UpdatedAt            time.Time
 	OrderID              payment.OrderID
 	FenceRead            int64
@@ -611,6 +625,8 @@ func (q *Queries) UpdatePayment(ctx context.Context, arg UpdatePaymentParams) (i
 		arg.DoubtUnansweredClock,
 		arg.DoubtLatestAt,
 		arg.DoubtLatestClock,
+		arg.PaymentMethod,
+		arg.ReturnUrl,
 		arg.UpdatedAt,
 		arg.OrderID,
 		arg.FenceRead,

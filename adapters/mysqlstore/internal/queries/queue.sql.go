@@ -17,7 +17,7 @@ const AnyDueAhead = `-- name: AnyDueAhead :one
 SELECT EXISTS (
     SELECT 1 FROM payments FORCE INDEX (payments_due)
     WHERE due_at > NOW(6) + INTERVAL CAST(? AS SIGNED) MICROSECOND AND state = ?
-        AND (gateway IN ('', ?) OR (state = 'scheduled'
+        AND (gateway IN (/*SLICE:gateways*/?) OR (state = 'scheduled'
             AND doubt_answered = FALSE AND doubt_named = FALSE AND doubt_unanswered_at IS NULL))
 )
 `
@@ -25,12 +25,24 @@ SELECT EXISTS (
 type AnyDueAheadParams struct {
 	WithinMicros int64
 	State        payment.State
-	Gateway      payment.GatewayID
+	Gateways     []payment.GatewayID
 }
 
 // AnyDueAhead looks for a due time that was set by a clock that has since stepped back.
 func (q *Queries) AnyDueAhead(ctx context.Context, arg AnyDueAheadParams) (bool, error) {
-	row := q.db.QueryRowContext(ctx, AnyDueAhead, arg.WithinMicros, arg.State, arg.Gateway)
+	query := AnyDueAhead
+	var queryParams []interface{}
+	queryParams = append(queryParams, arg.WithinMicros)
+	queryParams = append(queryParams, arg.State)
+	if len(arg.Gateways) > 0 {
+		for _, v := range arg.Gateways {
+			queryParams = append(queryParams, v)
+		}
+		query = strings.Replace(query, "/*SLICE:gateways*/?", strings.Repeat(",?", len(arg.Gateways))[1:], 1)
+	} else {
+		query = strings.Replace(query, "/*SLICE:gateways*/?", "NULL", 1)
+	}
+	row := q.db.QueryRowContext(ctx, query, queryParams...)
 	var exists bool
 	err := row.Scan(&exists)
 	return exists, err
@@ -99,20 +111,31 @@ SELECT COUNT(*)
 FROM (
     SELECT 1 AS waits
     FROM payments FORCE INDEX (payments_due)
-    WHERE due_at IS NOT NULL AND gateway NOT IN ('', ?)
+    WHERE due_at IS NOT NULL AND gateway NOT IN (/*SLICE:gateways*/?)
         AND NOT (state = 'scheduled' AND doubt_answered = FALSE AND doubt_named = FALSE AND doubt_unanswered_at IS NULL)
     LIMIT ?
 ) AS waiting
 `
 
 type CountForeignParams struct {
-	Gateway payment.GatewayID
-	Limit   int32
+	Gateways []payment.GatewayID
+	Limit    int32
 }
 
-// CountForeign counts payments that belong to another gateway.
+// CountForeign counts payments that belong to a gateway that is not configured.
 func (q *Queries) CountForeign(ctx context.Context, arg CountForeignParams) (int64, error) {
-	row := q.db.QueryRowContext(ctx, CountForeign, arg.Gateway, arg.Limit)
+	query := CountForeign
+	var queryParams []interface{}
+	if len(arg.Gateways) > 0 {
+		for _, v := range arg.Gateways {
+			queryParams = append(queryParams, v)
+		}
+		query = strings.Replace(query, "/*SLICE:gateways*/?", strings.Repeat(",?", len(arg.Gateways))[1:], 1)
+	} else {
+		query = strings.Replace(query, "/*SLICE:gateways*/?", "NULL", 1)
+	}
+	queryParams = append(queryParams, arg.Limit)
+	row := q.db.QueryRowContext(ctx, query, queryParams...)
 	var count int64
 	err := row.Scan(&count)
 	return count, err
@@ -123,7 +146,7 @@ SELECT order_id
 FROM payments FORCE INDEX (payments_due)
 WHERE (due_at <= NOW(6) OR due_at > NOW(6) + INTERVAL CAST(? AS SIGNED) MICROSECOND)
     AND state = ?
-    AND (gateway IN ('', ?) OR (state = 'scheduled'
+    AND (gateway IN (/*SLICE:gateways*/?) OR (state = 'scheduled'
         AND doubt_answered = FALSE AND doubt_named = FALSE AND doubt_unanswered_at IS NULL))
 ORDER BY due_at
 LIMIT ?
@@ -132,21 +155,29 @@ LIMIT ?
 type ListDuePaymentsParams struct {
 	WithinMicros int64
 	State        payment.State
-	Gateway      payment.GatewayID
+	Gateways     []payment.GatewayID
 	Limit        int32
 }
 
 // ListDuePayments finds due work of one kind, and takes no lock. A due time too far in the future was
-// set by a clock that has since stepped back, and counts as due. Payments of another gateway are
+// set by a clock that has since stepped back, and counts as due. Payments of other gateways are
 // excluded while their key may be in doubt. The index is forced because the optimizer prefers a scan of
 // a small table.
 func (q *Queries) ListDuePayments(ctx context.Context, arg ListDuePaymentsParams) ([]payment.OrderID, error) {
-	rows, err := q.db.QueryContext(ctx, ListDuePayments,
-		arg.WithinMicros,
-		arg.State,
-		arg.Gateway,
-		arg.Limit,
-	)
+	query := ListDuePayments
+	var queryParams []interface{}
+	queryParams = append(queryParams, arg.WithinMicros)
+	queryParams = append(queryParams, arg.State)
+	if len(arg.Gateways) > 0 {
+		for _, v := range arg.Gateways {
+			queryParams = append(queryParams, v)
+		}
+		query = strings.Replace(query, "/*SLICE:gateways*/?", strings.Repeat(",?", len(arg.Gateways))[1:], 1)
+	} else {
+		query = strings.Replace(query, "/*SLICE:gateways*/?", "NULL", 1)
+	}
+	queryParams = append(queryParams, arg.Limit)
+	rows, err := q.db.QueryContext(ctx, query, queryParams...)
 	if err != nil {
 		return nil, err
 	}
@@ -169,7 +200,7 @@ func (q *Queries) ListDuePayments(ctx context.Context, arg ListDuePaymentsParams
 }
 
 const LockDuePayments = `-- name: LockDuePayments :many
-SELECT payments.order_id, payments.amount_minor, payments.currency, payments.state, payments.gateway_key, payments.fence, payments.claim_token, payments.replica, payments.due_at, payments.attempt_number, payments.attempt_fence, payments.attempt_replica, payments.attempt_gateway_key, payments.attempt_started_at, payments.attempt_ended_at, payments.attempt_class, payments.attempt_code, payments.attempt_message, payments.doubt_answered, payments.doubt_unanswered_at, payments.lookups, payments.strikes, payments.events, payments.async, payments.later_retries, payments.transaction_id, payments.code, payments.reason, payments.created_at, payments.updated_at, payments.gateway, payments.key_sent_at, payments.key_sent_clock, payments.key_lifetime_micros, payments.retries, payments.doubt_named, payments.doubt_unanswered_clock, payments.doubt_latest_at, payments.doubt_latest_clock, NOW(6) AS now
+SELECT payments.order_id, payments.amount_minor, payments.currency, payments.state, payments.gateway_key, payments.fence, payments.claim_token, payments.replica, payments.due_at, payments.attempt_number, payments.attempt_fence, payments.attempt_replica, payments.attempt_gateway_key, payments.attempt_started_at, payments.attempt_ended_at, payments.attempt_class, payments.attempt_code, payments.attempt_message, payments.doubt_answered, payments.doubt_unanswered_at, payments.lookups, payments.strikes, payments.events, payments.async, payments.later_retries, payments.transaction_id, payments.code, payments.reason, payments.created_at, payments.updated_at, payments.gateway, payments.key_sent_at, payments.key_sent_clock, payments.key_lifetime_micros, payments.retries, payments.doubt_named, payments.doubt_unanswered_clock, payments.doubt_latest_at, payments.doubt_latest_clock, payments.payment_method, payments.return_url, NOW(6) AS now
 FROM payments FORCE INDEX (PRIMARY)
 WHERE order_id IN (/*SLICE:order_ids*/?) AND state = ?
     AND (due_at <= NOW(6) OR due_at > NOW(6) + INTERVAL CAST(? AS SIGNED) MICROSECOND)
@@ -250,6 +281,8 @@ func (q *Queries) LockDuePayments(ctx context.Context, arg LockDuePaymentsParams
 			&i.Payment.DoubtUnansweredClock,
 			&i.Payment.DoubtLatestAt,
 			&i.Payment.DoubtLatestClock,
+			&i.Payment.PaymentMethod,
+			&i.Payment.ReturnUrl,
 			&i.Now,
 		); err != nil {
 			return nil, err
@@ -269,19 +302,30 @@ const NextDue = `-- name: NextDue :one
 SELECT CAST(TIMESTAMPDIFF(MICROSECOND, NOW(6), due_at) AS SIGNED) AS due_in_micros
 FROM payments FORCE INDEX (payments_due)
 WHERE due_at IS NOT NULL AND state = ?
-    AND (gateway IN ('', ?) OR (state = 'scheduled'
+    AND (gateway IN (/*SLICE:gateways*/?) OR (state = 'scheduled'
         AND doubt_answered = FALSE AND doubt_named = FALSE AND doubt_unanswered_at IS NULL))
 ORDER BY due_at
 LIMIT 1
 `
 
 type NextDueParams struct {
-	State   payment.State
-	Gateway payment.GatewayID
+	State    payment.State
+	Gateways []payment.GatewayID
 }
 
 func (q *Queries) NextDue(ctx context.Context, arg NextDueParams) (int64, error) {
-	row := q.db.QueryRowContext(ctx, NextDue, arg.State, arg.Gateway)
+	query := NextDue
+	var queryParams []interface{}
+	queryParams = append(queryParams, arg.State)
+	if len(arg.Gateways) > 0 {
+		for _, v := range arg.Gateways {
+			queryParams = append(queryParams, v)
+		}
+		query = strings.Replace(query, "/*SLICE:gateways*/?", strings.Repeat(",?", len(arg.Gateways))[1:], 1)
+	} else {
+		query = strings.Replace(query, "/*SLICE:gateways*/?", "NULL", 1)
+	}
+	row := q.db.QueryRowContext(ctx, query, queryParams...)
 	var due_in_micros int64
 	err := row.Scan(&due_in_micros)
 	return due_in_micros, err

@@ -15,18 +15,18 @@ import (
 const anyDueGatewayKeyAhead = `-- name: AnyDueGatewayKeyAhead :one
 SELECT EXISTS (
     SELECT 1 FROM gateway_keys
-    WHERE due_at > ?1 AND gateway IN ('', ?2)
+    WHERE due_at > ?1 AND instr(CAST(?2 AS TEXT), char(10) || gateway || char(10)) > 0
 )
 `
 
 type AnyDueGatewayKeyAheadParams struct {
 	DueBefore sql.NullInt64
-	Gateway   payment.GatewayID
+	Gateways  string
 }
 
 // AnyDueGatewayKeyAhead looks for a due time that was set by a clock that has since stepped back.
 func (q *Queries) AnyDueGatewayKeyAhead(ctx context.Context, arg AnyDueGatewayKeyAheadParams) (bool, error) {
-	row := q.db.QueryRowContext(ctx, anyDueGatewayKeyAhead, arg.DueBefore, arg.Gateway)
+	row := q.db.QueryRowContext(ctx, anyDueGatewayKeyAhead, arg.DueBefore, arg.Gateways)
 	var exists bool
 	err := row.Scan(&exists)
 	return exists, err
@@ -35,7 +35,7 @@ func (q *Queries) AnyDueGatewayKeyAhead(ctx context.Context, arg AnyDueGatewayKe
 const listDueGatewayKeys = `-- name: ListDueGatewayKeys :many
 SELECT order_id, gateway_key
 FROM gateway_keys
-WHERE (due_at <= ?1 OR due_at > ?2) AND gateway IN ('', ?3)
+WHERE (due_at <= ?1 OR due_at > ?2) AND instr(CAST(?3 AS TEXT), char(10) || gateway || char(10)) > 0
 ORDER BY due_at
 LIMIT ?4
 `
@@ -43,7 +43,7 @@ LIMIT ?4
 type ListDueGatewayKeysParams struct {
 	Now       sql.NullInt64
 	DueBefore sql.NullInt64
-	Gateway   payment.GatewayID
+	Gateways  string
 	PageLimit int64
 }
 
@@ -56,7 +56,7 @@ func (q *Queries) ListDueGatewayKeys(ctx context.Context, arg ListDueGatewayKeys
 	rows, err := q.db.QueryContext(ctx, listDueGatewayKeys,
 		arg.Now,
 		arg.DueBefore,
-		arg.Gateway,
+		arg.Gateways,
 		arg.PageLimit,
 	)
 	if err != nil {
@@ -81,7 +81,7 @@ func (q *Queries) ListDueGatewayKeys(ctx context.Context, arg ListDueGatewayKeys
 }
 
 const listGatewayKeys = `-- name: ListGatewayKeys :many
-SELECT gateway_keys.order_id, gateway_keys.gateway_key, gateway_keys.gateway, gateway_keys.sent_at, gateway_keys.sent_clock, gateway_keys.lifetime_micros, gateway_keys.doubt_answered, gateway_keys.doubt_named, gateway_keys.doubt_unanswered_at, gateway_keys.doubt_unanswered_clock, gateway_keys.doubt_latest_at, gateway_keys.doubt_latest_clock, gateway_keys.refused_class, gateway_keys.refused_code, gateway_keys.refused_message, gateway_keys.look_at, gateway_keys.look_clock, gateway_keys.attempts, gateway_keys.lookups, gateway_keys.due_at, gateway_keys.closed, gateway_keys.closed_at, gateway_keys.watch_until, gateway_keys.transaction_id
+SELECT gateway_keys.order_id, gateway_keys.gateway_key, gateway_keys.gateway, gateway_keys.sent_at, gateway_keys.sent_clock, gateway_keys.lifetime_micros, gateway_keys.doubt_answered, gateway_keys.doubt_named, gateway_keys.doubt_unanswered_at, gateway_keys.doubt_unanswered_clock, gateway_keys.doubt_latest_at, gateway_keys.doubt_latest_clock, gateway_keys.refused_class, gateway_keys.refused_code, gateway_keys.refused_message, gateway_keys.look_at, gateway_keys.look_clock, gateway_keys.attempts, gateway_keys.lookups, gateway_keys.due_at, gateway_keys.closed, gateway_keys.closed_at, gateway_keys.watch_until, gateway_keys.transaction_id, gateway_keys.payment_method, gateway_keys.return_url, gateway_keys.gateway_reference, gateway_keys.redirect_url
 FROM gateway_keys
 WHERE order_id = ?
 ORDER BY gateway_key
@@ -125,6 +125,10 @@ func (q *Queries) ListGatewayKeys(ctx context.Context, orderID payment.OrderID) 
 			&i.GatewayKey.ClosedAt,
 			&i.GatewayKey.WatchUntil,
 			&i.GatewayKey.TransactionID,
+			&i.GatewayKey.PaymentMethod,
+			&i.GatewayKey.ReturnUrl,
+			&i.GatewayKey.GatewayReference,
+			&i.GatewayKey.RedirectUrl,
 		); err != nil {
 			return nil, err
 		}
@@ -142,13 +146,13 @@ func (q *Queries) ListGatewayKeys(ctx context.Context, orderID payment.OrderID) 
 const nextDueGatewayKey = `-- name: NextDueGatewayKey :one
 SELECT due_at
 FROM gateway_keys
-WHERE due_at IS NOT NULL AND gateway IN ('', ?1)
+WHERE due_at IS NOT NULL AND instr(CAST(?1 AS TEXT), char(10) || gateway || char(10)) > 0
 ORDER BY due_at
 LIMIT 1
 `
 
-func (q *Queries) NextDueGatewayKey(ctx context.Context, gateway payment.GatewayID) (sql.NullInt64, error) {
-	row := q.db.QueryRowContext(ctx, nextDueGatewayKey, gateway)
+func (q *Queries) NextDueGatewayKey(ctx context.Context, gateways string) (sql.NullInt64, error) {
+	row := q.db.QueryRowContext(ctx, nextDueGatewayKey, gateways)
 	var due_at sql.NullInt64
 	err := row.Scan(&due_at)
 	return due_at, err
@@ -186,9 +190,10 @@ REPLACE INTO gateway_keys (
     order_id, gateway_key, gateway, sent_at, sent_clock, lifetime_micros,
     doubt_answered, doubt_named, doubt_unanswered_at, doubt_unanswered_clock, doubt_latest_at, doubt_latest_clock,
     refused_class, refused_code, refused_message, look_at, look_clock, attempts, lookups, due_at,
-    closed, closed_at, watch_until, transaction_id
+    closed, closed_at, watch_until, transaction_id,
+    payment_method, return_url, gateway_reference, redirect_url
 ) VALUES (
-    ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?
+    ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?
 )
 `
 
@@ -217,6 +222,10 @@ type PutGatewayKeyParams struct {
 	ClosedAt             sql.NullInt64
 	WatchUntil           sql.NullInt64
 	TransactionID        string
+	PaymentMethod        payment.PaymentMethod
+	ReturnUrl            string
+	GatewayReference     string
+	RedirectUrl          string
 }
 
 // PutGatewayKey inserts or replaces the record of a key.
@@ -246,6 +255,10 @@ func (q *Queries) PutGatewayKey(ctx context.Context, arg PutGatewayKeyParams) er
 		arg.ClosedAt,
 		arg.WatchUntil,
 		arg.TransactionID,
+		arg.PaymentMethod,
+		arg.ReturnUrl,
+		arg.GatewayReference,
+		arg.RedirectUrl,
 	)
 	return err
 }

@@ -70,6 +70,10 @@ type GatewayKey struct {
 	ClosedAt             sql.NullInt64
 	WatchUntil           sql.NullInt64
 	TransactionID        string
+	PaymentMethod        payment.PaymentMethod
+	ReturnUrl            string
+	GatewayReference     string
+	RedirectUrl          string
 }
 
 type Payment struct {
@@ -111,6 +115,8 @@ type Payment struct {
 	DoubtUnansweredClock sql.NullInt64
 	DoubtLatestAt        sql.NullInt64
 	DoubtLatestClock     sql.NullInt64
+	PaymentMethod        payment.PaymentMethod
+	ReturnUrl            string
 }
 
 type SchemaMigration struct {

@@ -13,7 +13,7 @@ import (
 )
 
 const findPayment = `-- name: FindPayment :one
-SELECT payments.order_id, payments.amount_minor, payments.currency, payments.state, payments.gateway_key, payments.fence, payments.replica, payments.due_at, payments.attempt_number, payments.attempt_fence, payments.attempt_replica, payments.attempt_gateway_key, payments.attempt_started_at, payments.attempt_ended_at, payments.attempt_class, payments.attempt_code, payments.attempt_message, payments.doubt_answered, payments.doubt_unanswered_at, payments.lookups, payments.strikes, payments.events, payments.async, payments.later_retries, payments.transaction_id, payments.code, payments.reason, payments.created_at, payments.updated_at, payments.gateway, payments.key_sent_at, payments.key_sent_clock, payments.key_lifetime_micros, payments.retries, payments.doubt_named, payments.doubt_unanswered_clock, payments.doubt_latest_at, payments.doubt_latest_clock
+SELECT payments.order_id, payments.amount_minor, payments.currency, payments.state, payments.gateway_key, payments.fence, payments.replica, payments.due_at, payments.attempt_number, payments.attempt_fence, payments.attempt_replica, payments.attempt_gateway_key, payments.attempt_started_at, payments.attempt_ended_at, payments.attempt_class, payments.attempt_code, payments.attempt_message, payments.doubt_answered, payments.doubt_unanswered_at, payments.lookups, payments.strikes, payments.events, payments.async, payments.later_retries, payments.transaction_id, payments.code, payments.reason, payments.created_at, payments.updated_at, payments.gateway, payments.key_sent_at, payments.key_sent_clock, payments.key_lifetime_micros, payments.retries, payments.doubt_named, payments.doubt_unanswered_clock, payments.doubt_latest_at, payments.doubt_latest_clock, payments.payment_method, payments.return_url
 FROM payments
 WHERE order_id = ?
 `
@@ -64,6 +64,8 @@ func (q *Queries) FindPayment(ctx context.Context, orderID payment.OrderID) (Fin
 		&i.Payment.DoubtUnansweredClock,
 		&i.Payment.DoubtLatestAt,
 		&i.Payment.DoubtLatestClock,
+		&i.Payment.PaymentMethod,
+		&i.Payment.ReturnUrl,
 	)
 	return i, err
 }
@@ -76,10 +78,10 @@ INSERT INTO payments (
     doubt_answered, doubt_unanswered_at, lookups, strikes, events, async, later_retries,
     transaction_id, code, reason, created_at, updated_at,
     gateway, key_sent_at, key_sent_clock, key_lifetime_micros, retries,
-    doubt_named, doubt_unanswered_clock, doubt_latest_at, doubt_latest_clock
+    doubt_named, doubt_unanswered_clock, doubt_latest_at, doubt_latest_clock, payment_method, return_url
 ) VALUES (
     ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?,
-    ?, ?, ?, ?, ?, ?, ?, ?, ?
+    ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?
 )
 `
 
@@ -122,6 +124,8 @@ type InsertPaymentParams struct {
 	DoubtUnansweredClock sql.NullInt64
 	DoubtLatestAt        sql.NullInt64
 	DoubtLatestClock     sql.NullInt64
+	PaymentMethod        payment.PaymentMethod
+	ReturnUrl            string
 }
 
 func (q *Queries) InsertPayment(ctx context.Context, arg InsertPaymentParams) error {
@@ -164,12 +168,14 @@ func (q *Queries) InsertPayment(ctx context.Context, arg InsertPaymentParams) er
 		arg.DoubtUnansweredClock,
 		arg.DoubtLatestAt,
 		arg.DoubtLatestClock,
+		arg.PaymentMethod,
+		arg.ReturnUrl,
 	)
 	return err
 }
 
 const listPayments = `-- name: ListPayments :many
-SELECT payments.order_id, payments.amount_minor, payments.currency, payments.state, payments.gateway_key, payments.fence, payments.replica, payments.due_at, payments.attempt_number, payments.attempt_fence, payments.attempt_replica, payments.attempt_gateway_key, payments.attempt_started_at, payments.attempt_ended_at, payments.attempt_class, payments.attempt_code, payments.attempt_message, payments.doubt_answered, payments.doubt_unanswered_at, payments.lookups, payments.strikes, payments.events, payments.async, payments.later_retries, payments.transaction_id, payments.code, payments.reason, payments.created_at, payments.updated_at, payments.gateway, payments.key_sent_at, payments.key_sent_clock, payments.key_lifetime_micros, payments.retries, payments.doubt_named, payments.doubt_unanswered_clock, payments.doubt_latest_at, payments.doubt_latest_clock
+SELECT payments.order_id, payments.amount_minor, payments.currency, payments.state, payments.gateway_key, payments.fence, payments.replica, payments.due_at, payments.attempt_number, payments.attempt_fence, payments.attempt_replica, payments.attempt_gateway_key, payments.attempt_started_at, payments.attempt_ended_at, payments.attempt_class, payments.attempt_code, payments.attempt_message, payments.doubt_answered, payments.doubt_unanswered_at, payments.lookups, payments.strikes, payments.events, payments.async, payments.later_retries, payments.transaction_id, payments.code, payments.reason, payments.created_at, payments.updated_at, payments.gateway, payments.key_sent_at, payments.key_sent_clock, payments.key_lifetime_micros, payments.retries, payments.doubt_named, payments.doubt_unanswered_clock, payments.doubt_latest_at, payments.doubt_latest_clock, payments.payment_method, payments.return_url
 FROM payments
 WHERE created_at >= ?1 AND created_at < ?2
     AND created_at <= ?3
@@ -249,6 +255,8 @@ func (q *Queries) ListPayments(ctx context.Context, arg ListPaymentsParams) ([]L
 			&i.Payment.DoubtUnansweredClock,
 			&i.Payment.DoubtLatestAt,
 			&i.Payment.DoubtLatestClock,
+			&i.Payment.PaymentMethod,
+			&i.Payment.ReturnUrl,
 		); err != nil {
 			return nil, err
 		}
@@ -322,8 +330,9 @@ SET state = ?1, gateway_key = ?2, fence = ?3,
     key_lifetime_micros = ?28, retries = ?29,
     doubt_named = ?30, doubt_unanswered_clock = ?31,
     doubt_latest_at = ?32, doubt_latest_clock = ?33,
-    updated_at = ?34
-WHERE order_id = ?35 AND fence = ?36
+    payment_method = ?34, return_url = ?35,
+    updated_at = ?36
+WHERE order_id = ?37 AND fence = ?38
 `
 
 type UpdatePaymentParams struct {
@@ -360,6 +369,8 @@ type UpdatePaymentParams struct {
 	DoubtUnansweredClock sql.NullInt64
 	DoubtLatestAt        sql.NullInt64
 	DoubtLatestClock     sql.NullInt64
+	PaymentMethod        payment.PaymentMethod
+	ReturnUrl            string
 	UpdatedAt            int64
 	OrderID              payment.OrderID
 	FenceRead            int64
@@ -400,6 +411,8 @@ func (q *Queries) UpdatePayment(ctx context.Context, arg UpdatePaymentParams) (i
 		arg.DoubtUnansweredClock,
 		arg.DoubtLatestAt,
 		arg.DoubtLatestClock,
+		arg.PaymentMethod,
+		arg.ReturnUrl,
 		arg.UpdatedAt,
 		arg.OrderID,
 		arg.FenceRead,

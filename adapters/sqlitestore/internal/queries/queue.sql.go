@@ -16,7 +16,7 @@ const anyDueAhead = `-- name: AnyDueAhead :one
 SELECT EXISTS (
     SELECT 1 FROM payments
     WHERE due_at > ?1 AND state = ?2
-        AND (gateway IN ('', ?3) OR (state = 'scheduled'
+        AND (instr(CAST(?3 AS TEXT), char(10) || gateway || char(10)) > 0 OR (state = 'scheduled'
             AND doubt_answered = 0 AND doubt_named = 0 AND doubt_unanswered_at IS NULL))
 )
 `
@@ -24,12 +24,12 @@ SELECT EXISTS (
 type AnyDueAheadParams struct {
 	DueBefore sql.NullInt64
 	State     payment.State
-	Gateway   payment.GatewayID
+	Gateways  string
 }
 
 // AnyDueAhead looks for a due time that was set by a clock that has since stepped back.
 func (q *Queries) AnyDueAhead(ctx context.Context, arg AnyDueAheadParams) (bool, error) {
-	row := q.db.QueryRowContext(ctx, anyDueAhead, arg.DueBefore, arg.State, arg.Gateway)
+	row := q.db.QueryRowContext(ctx, anyDueAhead, arg.DueBefore, arg.State, arg.Gateways)
 	var exists bool
 	err := row.Scan(&exists)
 	return exists, err
@@ -102,30 +102,30 @@ SELECT COUNT(*)
 FROM (
     SELECT 1 AS waits
     FROM payments
-    WHERE due_at IS NOT NULL AND gateway NOT IN ('', ?1)
+    WHERE due_at IS NOT NULL AND instr(CAST(?1 AS TEXT), char(10) || gateway || char(10)) = 0
         AND NOT (state = 'scheduled' AND doubt_answered = 0 AND doubt_named = 0 AND doubt_unanswered_at IS NULL)
     LIMIT ?2
 ) AS waiting
 `
 
 type CountForeignParams struct {
-	Gateway payment.GatewayID
-	MaxRows int64
+	Gateways string
+	MaxRows  int64
 }
 
-// CountForeign counts payments that belong to another gateway.
+// CountForeign counts payments that belong to a gateway that is not configured.
 func (q *Queries) CountForeign(ctx context.Context, arg CountForeignParams) (int64, error) {
-	row := q.db.QueryRowContext(ctx, countForeign, arg.Gateway, arg.MaxRows)
+	row := q.db.QueryRowContext(ctx, countForeign, arg.Gateways, arg.MaxRows)
 	var count int64
 	err := row.Scan(&count)
 	return count, err
 }
 
 const listDuePayments = `-- name: ListDuePayments :many
-SELECT payments.order_id, payments.amount_minor, payments.currency, payments.state, payments.gateway_key, payments.fence, payments.replica, payments.due_at, payments.attempt_number, payments.attempt_fence, payments.attempt_replica, payments.attempt_gateway_key, payments.attempt_started_at, payments.attempt_ended_at, payments.attempt_class, payments.attempt_code, payments.attempt_message, payments.doubt_answered, payments.doubt_unanswered_at, payments.lookups, payments.strikes, payments.events, payments.async, payments.later_retries, payments.transaction_id, payments.code, payments.reason, payments.created_at, payments.updated_at, payments.gateway, payments.key_sent_at, payments.key_sent_clock, payments.key_lifetime_micros, payments.retries, payments.doubt_named, payments.doubt_unanswered_clock, payments.doubt_latest_at, payments.doubt_latest_clock
+SELECT payments.order_id, payments.amount_minor, payments.currency, payments.state, payments.gateway_key, payments.fence, payments.replica, payments.due_at, payments.attempt_number, payments.attempt_fence, payments.attempt_replica, payments.attempt_gateway_key, payments.attempt_started_at, payments.attempt_ended_at, payments.attempt_class, payments.attempt_code, payments.attempt_message, payments.doubt_answered, payments.doubt_unanswered_at, payments.lookups, payments.strikes, payments.events, payments.async, payments.later_retries, payments.transaction_id, payments.code, payments.reason, payments.created_at, payments.updated_at, payments.gateway, payments.key_sent_at, payments.key_sent_clock, payments.key_lifetime_micros, payments.retries, payments.doubt_named, payments.doubt_unanswered_clock, payments.doubt_latest_at, payments.doubt_latest_clock, payments.payment_method, payments.return_url
 FROM payments
 WHERE state = ?1 AND (due_at <= ?2 OR due_at > ?3)
-    AND (gateway IN ('', ?4) OR (state = 'scheduled'
+    AND (instr(CAST(?4 AS TEXT), char(10) || gateway || char(10)) > 0 OR (state = 'scheduled'
         AND doubt_answered = 0 AND doubt_named = 0 AND doubt_unanswered_at IS NULL))
 ORDER BY due_at
 LIMIT ?5
@@ -135,7 +135,7 @@ type ListDuePaymentsParams struct {
 	State     payment.State
 	Now       sql.NullInt64
 	DueBefore sql.NullInt64
-	Gateway   payment.GatewayID
+	Gateways  string
 	PageLimit int64
 }
 
@@ -148,7 +148,7 @@ func (q *Queries) ListDuePayments(ctx context.Context, arg ListDuePaymentsParams
 		arg.State,
 		arg.Now,
 		arg.DueBefore,
-		arg.Gateway,
+		arg.Gateways,
 		arg.PageLimit,
 	)
 	if err != nil {
@@ -197,6 +197,8 @@ func (q *Queries) ListDuePayments(ctx context.Context, arg ListDuePaymentsParams
 			&i.Payment.DoubtUnansweredClock,
 			&i.Payment.DoubtLatestAt,
 			&i.Payment.DoubtLatestClock,
+			&i.Payment.PaymentMethod,
+			&i.Payment.ReturnUrl,
 		); err != nil {
 			return nil, err
 		}
@@ -215,19 +217,19 @@ const nextDue = `-- name: NextDue :one
 SELECT due_at
 FROM payments
 WHERE due_at IS NOT NULL AND state = ?1
-    AND (gateway IN ('', ?2) OR (state = 'scheduled'
+    AND (instr(CAST(?2 AS TEXT), char(10) || gateway || char(10)) > 0 OR (state = 'scheduled'
         AND doubt_answered = 0 AND doubt_named = 0 AND doubt_unanswered_at IS NULL))
 ORDER BY due_at
 LIMIT 1
 `
 
 type NextDueParams struct {
-	State   payment.State
-	Gateway payment.GatewayID
+	State    payment.State
+	Gateways string
 }
 
 func (q *Queries) NextDue(ctx context.Context, arg NextDueParams) (sql.NullInt64, error) {
-	row := q.db.QueryRowContext(ctx, nextDue, arg.State, arg.Gateway)
+	row := q.db.QueryRowContext(ctx, nextDue, arg.State, arg.Gateways)
 	var due_at sql.NullInt64
 	err := row.Scan(&due_at)
 	return due_at, err

@@ -1,0 +1,3 @@
+ALTER TABLE payments
+    DROP COLUMN payment_method,
+    DROP COLUMN return_url;

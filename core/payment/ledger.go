@@ -1,0 +1,46 @@
+package payment
+
+import "time"
+
+// LedgerQuery asks for one page of a gateway's list of its charges.
+type LedgerQuery struct {
+	// From and To bound the creation of the charges by the gateway's clock: From is included, To is not.
+	// Both are required.
+	From, To time.Time
+	// Cursor is [LedgerPage.Next] of the page before; empty for the first page.
+	Cursor string
+}
+
+// LedgerPage is one page of a gateway's list, in an order that is the gateway's own. A charge that is made
+// while pages are read may be missing, or be on two pages.
+type LedgerPage struct {
+	Charges []LedgerCharge
+	// Unreadable describes the entries of the page that could not be read, as text for an operator. They
+	// are not in Charges.
+	Unreadable []string
+	// Next is the cursor of the next page; empty if this is the last one. A page with a cursor may have
+	// no charges.
+	Next string
+}
+
+// LedgerCharge is a charge as its gateway lists it.
+type LedgerCharge struct {
+	// Key and OrderID are what the service sent. They are empty if the gateway has none of the charge,
+	// because another program made it.
+	Key     GatewayKey
+	OrderID OrderID
+	// Money is the amount that was requested.
+	Money Money
+	// State is what a lookup of the charge would find: [FoundApproved], [FoundDeclined], [FoundPending],
+	// [FoundProcessing] or [FoundVoided].
+	State LookupResult
+	// TransactionID is the gateway's, with [FoundApproved].
+	TransactionID string
+	// Reference is the gateway's own id of the charge, if it has one that is not the transaction id.
+	Reference string
+	// Created is when the charge was made, by the gateway's clock.
+	Created time.Time
+}
+
+// MaxLedgerCursorBytes is the longest [LedgerQuery.Cursor]: printable ASCII.
+const MaxLedgerCursorBytes = 1024

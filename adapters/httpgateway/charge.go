@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"paymentd/core/payment"
+	"paymentd/internal/httpcall"
 )
 
 // defaultCode is the code of a decline that has none.
@@ -12,9 +13,9 @@ const defaultCode = "declined"
 
 // noAnswer returns the result of an attempt without an answer. The class depends on what was
 // written, never on the type of the error.
-func noAnswer(lost *lostError) payment.Result {
+func noAnswer(lost *httpcall.LostError) payment.Result {
 	class := payment.ClassNotCharged
-	if lost.mayHaveLeft {
+	if lost.MayHaveLeft {
 		class = payment.ClassUnknownUnanswered
 	}
 	return payment.Result{Class: class, Message: clip(lost.Error())}
@@ -26,7 +27,7 @@ func noAnswer(lost *lostError) payment.Result {
 func (a answer) result(key payment.GatewayKey) payment.Result {
 	if !a.marked(key) {
 		return payment.Result{
-			Class: payment.ClassUnknownUnanswered, Message: a.unmarked(), RetryAfter: retryAfter(a.header, time.Now()),
+			Class: payment.ClassUnknownUnanswered, Message: a.unmarked(), RetryAfter: httpcall.RetryAfter(a.header, time.Now()),
 		}
 	}
 	var r payment.Result
@@ -40,7 +41,7 @@ func (a answer) result(key payment.GatewayKey) payment.Result {
 	}
 	r.Answered = true
 	if r.Class != payment.ClassApproved && r.Class != payment.ClassDeclined {
-		r.RetryAfter = retryAfter(a.header, time.Now())
+		r.RetryAfter = httpcall.RetryAfter(a.header, time.Now())
 	}
 	return r
 }

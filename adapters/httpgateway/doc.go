@@ -15,10 +15,7 @@
 // with any status, and the charge may be running behind it. charge.go and lookup.go define what
 // a marked answer means, with one case for each row of the protocol's table.
 //
-// net/http's Transport makes all exchanges, with and without TLS, and uses HTTP/2 if the gateway
-// negotiates it. The Transport would silently re-send a request if a kept connection turns out to
-// be dead; this package prevents that as soon as a byte may have left, which [writeTracker]
-// reports.
+// The package internal/httpcall makes all calls and reports what was written.
 //
 // An answer counts only if it is complete. If its body is truncated, or not complete before the
 // timeout, the answer is lost, with any status.

@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"paymentd/core/payment"
+	"paymentd/internal/httpcall"
 )
 
 // defaultConnections is the default of [WithConnections].
@@ -21,7 +22,7 @@ type Gateway struct {
 	charges      *url.URL // {base}/charges
 	timeout      time.Duration
 	capabilities payment.Capabilities
-	transport    *http.Transport
+	client       *httpcall.Client
 	addHeader    func(context.Context, http.Header)
 }
 
@@ -108,7 +109,7 @@ func New(base string, timeout time.Duration, opts ...Option) (*Gateway, error) {
 		LookupLag: o.lookupLag, LookupForgets: true,
 		SavesDeclines: true,
 	}
-	g.transport = newTransport(timeout, o)
+	g.client = httpcall.New(httpcall.Options{Timeout: timeout, Connections: o.connections, RootCAs: o.rootCAs})
 	return g, nil
 }
 
@@ -133,7 +134,7 @@ func (g *Gateway) Charge(ctx context.Context, c payment.Charge) payment.Result {
 	if err != nil {
 		return payment.Result{Class: payment.ClassRejected, Message: "encode charge: " + err.Error()}
 	}
-	ctx, cancel := g.withTimeout(ctx)
+	ctx, cancel := httpcall.WithTimeout(ctx, g.timeout)
 	defer cancel()
 
 	a, lost := g.exchange(ctx, http.MethodPost, g.charges, c.Key, body)
@@ -170,7 +171,7 @@ func (g *Gateway) Probe(ctx context.Context, key payment.GatewayKey) Probe {
 	if key == "" {
 		return Probe{Lookup: payment.Lookup{Result: payment.FoundNoAnswer, Message: "there is no gateway key to look up"}}
 	}
-	ctx, cancel := g.withTimeout(ctx)
+	ctx, cancel := httpcall.WithTimeout(ctx, g.timeout)
 	defer cancel()
 
 	a, lost := g.exchange(ctx, http.MethodGet, g.charges.JoinPath(url.PathEscape(string(key))), "", nil)
@@ -180,17 +181,9 @@ func (g *Gateway) Probe(ctx context.Context, key payment.GatewayKey) Probe {
 	return Probe{Lookup: a.lookup(key), Arrived: true, Status: a.status, Marked: a.marked(key)}
 }
 
-// withTimeout bounds a call by the timeout, unless its deadline is earlier.
-func (g *Gateway) withTimeout(ctx context.Context) (context.Context, context.CancelFunc) {
-	if deadline, bounded := ctx.Deadline(); bounded && time.Until(deadline) <= g.timeout {
-		return ctx, func() {}
-	}
-	return context.WithTimeout(ctx, g.timeout)
-}
-
 // Capabilities returns what the gateway protocol promises and the options declare; see
 // ports.Gateway.
 func (g *Gateway) Capabilities() payment.Capabilities { return g.capabilities }
 
 // Close closes the idle connections. Calls in flight are not interrupted.
-func (g *Gateway) Close() { g.transport.CloseIdleConnections() }
+func (g *Gateway) Close() { g.client.Close() }

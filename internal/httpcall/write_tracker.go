@@ -1,4 +1,4 @@
-package httpgateway
+package httpcall
 
 import (
 	"crypto/tls"

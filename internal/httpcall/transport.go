@@ -1,4 +1,4 @@
-package httpgateway
+package httpcall
 
 import (
 	"context"
@@ -13,17 +13,17 @@ const (
 	bufferSize     = 1 << 10
 
 	// idleTimeout closes a kept connection before most servers and load balancers do, so that few
-	// attempts get one that is being closed.
+	// calls get one that is being closed.
 	idleTimeout = 30 * time.Second
 
-	// All attempts share one HTTP/2 connection. Without pings, a connection that loses all packets
-	// would fail every attempt until TCP gives up, after minutes.
+	// All calls share one HTTP/2 connection. Without pings, a connection that loses all packets
+	// would fail every call until TCP gives up, after minutes.
 	pingAfter   = 10 * time.Second
 	pingTimeout = 5 * time.Second
 )
 
-func newTransport(timeout time.Duration, o options) *http.Transport {
-	dialer := &net.Dialer{Timeout: timeout}
+func newTransport(o Options) *http.Transport {
+	dialer := &net.Dialer{Timeout: o.Timeout}
 	return &http.Transport{
 		Proxy: nil, // see New
 		DialContext: func(ctx context.Context, network, addr string) (net.Conn, error) {
@@ -33,15 +33,15 @@ func newTransport(timeout time.Duration, o options) *http.Transport {
 			}
 			return &countedConn{Conn: conn}, nil
 		},
-		TLSClientConfig:        &tls.Config{RootCAs: o.rootCAs, MinVersion: tls.VersionTLS12},
-		TLSHandshakeTimeout:    timeout, // a dial may outlast its attempt
-		ForceAttemptHTTP2:      true,    // the default is off with a custom dialer
+		TLSClientConfig:        &tls.Config{RootCAs: o.RootCAs, MinVersion: tls.VersionTLS12},
+		TLSHandshakeTimeout:    o.Timeout, // a dial may outlast its call
+		ForceAttemptHTTP2:      true,      // the default is off with a custom dialer
 		HTTP2:                  &http.HTTP2Config{SendPingTimeout: pingAfter, PingTimeout: pingTimeout},
-		MaxIdleConns:           o.connections,
-		MaxIdleConnsPerHost:    o.connections,
+		MaxIdleConns:           o.Connections,
+		MaxIdleConnsPerHost:    o.Connections,
 		IdleConnTimeout:        idleTimeout,
 		MaxResponseHeaderBytes: maxHeaderBytes,
-		// Larger than a charge and its answer; each connection has both buffers.
+		// Larger than most requests and answers; each connection has both buffers.
 		ReadBufferSize: bufferSize, WriteBufferSize: bufferSize,
 		DisableCompression: true, // so that the limit of the body bounds the bytes that are read
 	}

@@ -1,4 +1,4 @@
-package httpgateway
+package httpcall_test
 
 import (
 	"math"
@@ -7,6 +7,8 @@ import (
 	"time"
 
 	"github.com/stretchr/testify/require"
+
+	"paymentd/internal/httpcall"
 )
 
 func TestRetryAfter_EveryForm_IsParsed(t *testing.T) {
@@ -26,6 +28,6 @@ func TestRetryAfter_EveryForm_IsParsed(t *testing.T) {
 		"Mon, 22 Nov 2027 10:00:00 GMT": 365 * 24 * time.Hour,
 	} {
 		h := http.Header{"Retry-After": {value}}
-		require.Equal(t, want, retryAfter(h, now), value)
+		require.Equal(t, want, httpcall.RetryAfter(h, now), value)
 	}
 }

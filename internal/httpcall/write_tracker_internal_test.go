@@ -1,4 +1,4 @@
-package httpgateway
+package httpcall
 
 import (
 	"context"
@@ -8,14 +8,13 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"net/http/httptrace"
+	"net/url"
 	"sync/atomic"
 	"syscall"
 	"testing"
 	"time"
 
 	"github.com/stretchr/testify/require"
-
-	"paymentd/core/payment"
 )
 
 // brokenConn is a connection whose writes fail once broken is set, like a socket that the kernel
@@ -33,9 +32,9 @@ func (c brokenConn) Write(p []byte) (int, error) {
 	return c.Conn.Write(p)
 }
 
-// A kept connection that accepts no byte proves that nothing was sent. The charge uses another
-// connection, and if there is none, it was not charged.
-func TestCharge_KeptConnectionAcceptsNothing_UsesAnother(t *testing.T) {
+// A kept connection that accepts no byte proves that nothing was sent. The call uses another
+// connection, and if there is none, no byte of it left.
+func TestDo_KeptConnectionAcceptsNothing_UsesAnother(t *testing.T) {
 	t.Parallel()
 	for _, tt := range []struct {
 		name      string
@@ -52,8 +51,7 @@ func TestCharge_KeptConnectionAcceptsNothing_UsesAnother(t *testing.T) {
 			var requests, dials atomic.Int64
 			server := httptest.NewUnstartedServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 				requests.Add(1)
-				w.Header().Set("Idempotency-Key", r.Header.Get("Idempotency-Key"))
-				_, _ = io.WriteString(w, `{"transaction_id":"txn-1","status":"succeeded"}`)
+				_, _ = io.Copy(w, r.Body)
 			}))
 			start := server.Start
 			if tt.secure {
@@ -73,48 +71,49 @@ func TestCharge_KeptConnectionAcceptsNothing_UsesAnother(t *testing.T) {
 				}
 				return brokenConn{conn, &broken}, nil
 			}
-			g := dialing(t, server, dial)
-			defer g.Close()
-			usd, err := payment.ParseCurrency("USD")
+			c := dialing(server, dial)
+			defer c.Close()
+			u, err := url.Parse(server.URL)
 			require.NoError(t, err)
-			money, err := payment.ParseMoney("1", usd)
-			require.NoError(t, err)
-			c := payment.Charge{Key: "key-1", OrderID: "order-1", Money: money}
+			post := func() (Answer, *LostError) {
+				return c.Do(t.Context(), Request{
+					Method: http.MethodPost, URL: u, Header: http.Header{"Idempotency-Key": {"key-1"}}, Body: []byte("1"), MaxAnswerBytes: 8,
+				})
+			}
 
-			require.Equal(t, payment.ClassApproved, g.Charge(t.Context(), c).Class)
+			a, lost := post()
+			require.Nil(t, lost)
+			require.Equal(t, "1", string(a.Body))
 			broken.Store(true)
-			r := g.Charge(t.Context(), c)
+			_, lost = post()
 			require.EqualValues(t, 2, dials.Load())
 			if tt.reachable {
-				require.Equal(t, payment.ClassApproved, r.Class, r.Message)
+				require.Nil(t, lost)
 				require.EqualValues(t, 2, requests.Load())
 			} else {
-				require.Equal(t, payment.ClassNotCharged, r.Class, r.Message)
+				require.False(t, lost.MayHaveLeft, lost)
 				require.EqualValues(t, 1, requests.Load())
 			}
 		})
 	}
 }
 
-// dialing returns a gateway for the server that uses dial.
-func dialing(t *testing.T, server *httptest.Server, dial func(context.Context) (net.Conn, error)) *Gateway {
-	t.Helper()
-	var opts []Option
+// dialing returns a client for the server that uses dial.
+func dialing(server *httptest.Server, dial func(context.Context) (net.Conn, error)) *Client {
+	o := Options{Timeout: 10 * time.Second, Connections: 64}
 	if server.TLS != nil {
-		authorities := x509.NewCertPool()
-		authorities.AddCert(server.Certificate())
-		opts = append(opts, WithRootCAs(authorities))
+		o.RootCAs = x509.NewCertPool()
+		o.RootCAs.AddCert(server.Certificate())
 	}
-	g, err := New(server.URL, 10*time.Second, opts...)
-	require.NoError(t, err)
-	g.transport.DialContext = func(ctx context.Context, _, _ string) (net.Conn, error) {
+	c := New(o)
+	c.transport.DialContext = func(ctx context.Context, _, _ string) (net.Conn, error) {
 		conn, err := dial(ctx)
 		if err != nil {
 			return nil, err
 		}
 		return &countedConn{Conn: conn}, nil
 	}
-	return g
+	return c
 }
 
 // Over HTTP/1.1 a request that has a connection is not sent yet. Over HTTP/2 this is not known,
@@ -130,7 +129,7 @@ func TestWriteTracker_Connected_DependsOnProtocol(t *testing.T) {
 			defer server.Close()
 			authorities := x509.NewCertPool()
 			authorities.AddCert(server.Certificate())
-			transport := newTransport(10*time.Second, options{connections: 1, rootCAs: authorities})
+			transport := newTransport(Options{Timeout: 10 * time.Second, Connections: 1, RootCAs: authorities})
 			defer transport.CloseIdleConnections()
 
 			var written writeTracker

@@ -1,4 +1,4 @@
-package httpgateway
+package httpcall
 
 import (
 	"errors"
@@ -8,9 +8,9 @@ import (
 	"time"
 )
 
-// retryAfter returns the wait of a Retry-After header, which is seconds or a date (RFC 9110, section
+// RetryAfter returns the wait of a Retry-After header, which is seconds or a date (RFC 9110, section
 // 10.2.3), or zero if there is none that can be read. The retry policy bounds it.
-func retryAfter(h http.Header, now time.Time) time.Duration {
+func RetryAfter(h http.Header, now time.Time) time.Duration {
 	value := strings.TrimSpace(h.Get("Retry-After"))
 	seconds, err := strconv.ParseUint(value, 10, 32)
 	if err == nil || errors.Is(err, strconv.ErrRange) { // out of range returns the maximum

@@ -34,7 +34,7 @@ type answer struct {
 	status  int
 	header  http.Header
 	body    []byte
-	tooLong bool // the body has more than maxBodyBytes, and is truncated
+	tooLong bool // the body exceeds its limit, and is truncated
 }
 
 // marked reports whether the gateway itself wrote the answer: its Idempotency-Key header is the key
@@ -66,7 +66,7 @@ func (a answer) object() (object, error) {
 	if a.tooLong {
 		return object{}, errTooLong
 	}
-	return readObject(a.body)
+	return readObject(a.body, known)
 }
 
 // describe returns the status and the body's message for people.

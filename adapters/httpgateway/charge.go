@@ -62,7 +62,8 @@ func (a answer) accepted() payment.Result {
 		}
 		return payment.Result{Class: payment.ClassApproved, TransactionID: id}
 	case statusAuthorized, statusPending:
-		r.Class = payment.ClassPending
+		r = payment.Result{Class: payment.ClassPending, Reference: said.reference()}
+		r.RedirectURL, r.Message = said.redirectURL()
 	case statusProcessing:
 		r.Class = payment.ClassUnknownUnanswered
 	case "":
@@ -70,7 +71,7 @@ func (a answer) accepted() payment.Result {
 		return r
 	}
 	// Also "declined", for which the protocol requires a 402, and unknown states.
-	r.Message = clip("the gateway answered " + a.describe() + ", with status " + quote(said.status()))
+	r.Message = clip("the gateway answered " + a.describe() + ", with status " + quote(said.status()) + r.Message)
 	return r
 }
 

@@ -3,6 +3,9 @@
 //
 //	POST {base}/charges                   one attempt to charge
 //	GET  {base}/charges/{gateway key}     the state of the charge with a gateway key
+//	POST {base}/charges/{gateway key}/voids
+//	                                      cancel a charge that is pending
+//	GET  {base}/charges?from=&to=&cursor= one page of the list of charges
 //
 // Two facts decide what an attempt proves. The first is what was written: if no byte of the request
 // reached the network, nothing was charged; any other request may have charged, and may still do

@@ -12,15 +12,20 @@ import (
 // maxBodyBytes is far more than any answer of the protocol.
 const maxBodyBytes = 64 << 10
 
-// exchange sends one request to the gateway.
+// exchange sends one request to the gateway, for an answer of at most maxBodyBytes.
 func (g *Gateway) exchange(
 	ctx context.Context, method string, u *url.URL, key payment.GatewayKey, body []byte,
 ) (answer, *httpcall.LostError) {
+	return g.call(ctx, key, httpcall.Request{Method: method, URL: u, Body: body, MaxAnswerBytes: maxBodyBytes})
+}
+
+// call sends one request with the headers of the protocol. A GET has no key.
+func (g *Gateway) call(ctx context.Context, key payment.GatewayKey, r httpcall.Request) (answer, *httpcall.LostError) {
 	header := make(http.Header, 6)
 	g.addHeader(ctx, header)
 	header["Accept"] = mediaType
 	header["User-Agent"] = userAgent
-	if method == http.MethodGet {
+	if r.Method == http.MethodGet {
 		// A cache must not respond for the gateway (RFC 9111, sections 5.2 and 5.4).
 		header["Cache-Control"] = noCache
 		header["Pragma"] = noCache
@@ -28,9 +33,8 @@ func (g *Gateway) exchange(
 		header["Content-Type"] = mediaType
 		header[markHeader] = []string{string(key)}
 	}
-	a, lost := g.client.Do(ctx, httpcall.Request{
-		Method: method, URL: u, Header: header, Body: body, MaxAnswerBytes: maxBodyBytes,
-	})
+	r.Header = header
+	a, lost := g.client.Do(ctx, r)
 	if lost != nil {
 		return answer{}, lost
 	}

@@ -107,7 +107,8 @@ func New(base string, timeout time.Duration, opts ...Option) (*Gateway, error) {
 		Gateway: cmp.Or(o.id, gatewayID(g.charges)),
 		Repeat:  payment.RepeatFirstSuccess, LooksUp: true, KeyLifetime: o.keyLifetime,
 		LookupLag: o.lookupLag, LookupForgets: true,
-		SavesDeclines: true,
+		SavesDeclines: true, Cancels: true,
+		Asynchronous: payment.OperationCharge, Operations: payment.OperationVoid,
 	}
 	g.client = httpcall.New(httpcall.Options{Timeout: timeout, Connections: o.connections, RootCAs: o.rootCAs})
 	return g, nil
@@ -118,6 +119,8 @@ type chargeRequest struct {
 	OrderID  string `json:"order_id"`
 	Amount   string `json:"amount"` // in units, with all decimals of the currency
 	Currency string `json:"currency"`
+
+	PaymentMethod string `json:"payment_method,omitempty"`
 }
 
 // Charge makes one attempt; see ports.Gateway.
@@ -130,6 +133,8 @@ func (g *Gateway) Charge(ctx context.Context, c payment.Charge) payment.Result {
 		OrderID:  c.OrderID.String(),
 		Amount:   c.Money.Decimal(),
 		Currency: c.Money.Currency().Code(),
+
+		PaymentMethod: string(c.Method),
 	})
 	if err != nil {
 		return payment.Result{Class: payment.ClassRejected, Message: "encode charge: " + err.Error()}
@@ -147,11 +152,6 @@ func (g *Gateway) Charge(ctx context.Context, c payment.Charge) payment.Result {
 // LookUp looks up a gateway key; see ports.Gateway.
 func (g *Gateway) LookUp(ctx context.Context, ref payment.ChargeRef) payment.Lookup {
 	return g.Probe(ctx, ref.Key).Lookup
-}
-
-// Cancel looks up the charge, because the gateway protocol has no cancellation; see ports.Gateway.
-func (g *Gateway) Cancel(ctx context.Context, ref payment.ChargeRef) payment.Lookup {
-	return g.LookUp(ctx, ref)
 }
 
 // Probe is a lookup, and the source of the answer.
@@ -174,11 +174,16 @@ func (g *Gateway) Probe(ctx context.Context, key payment.GatewayKey) Probe {
 	ctx, cancel := httpcall.WithTimeout(ctx, g.timeout)
 	defer cancel()
 
-	a, lost := g.exchange(ctx, http.MethodGet, g.charges.JoinPath(url.PathEscape(string(key))), "", nil)
+	a, lost := g.exchange(ctx, http.MethodGet, g.charge(key), "", nil)
 	if lost != nil {
 		return Probe{Lookup: payment.Lookup{Result: payment.FoundNoAnswer, Message: clip(lost.Error())}}
 	}
 	return Probe{Lookup: a.lookup(key), Arrived: true, Status: a.status, Marked: a.marked(key)}
+}
+
+// charge returns the URL of the charge with a key.
+func (g *Gateway) charge(key payment.GatewayKey) *url.URL {
+	return g.charges.JoinPath(url.PathEscape(string(key)))
 }
 
 // Capabilities returns what the gateway protocol promises and the options declare; see

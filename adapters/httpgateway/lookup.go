@@ -40,7 +40,8 @@ func (a answer) lookup(key payment.GatewayKey) payment.Lookup {
 	case found.Result != payment.FoundApproved:
 		found.Message = clip("the gateway answered " + a.describe())
 		if status := said.status(); status != "" {
-			found.Message = clip(found.Message + ", with status " + quote(status))
+			_, dropped := said.redirectURL()
+			found.Message = clip(found.Message + ", with status " + quote(status) + dropped)
 		}
 	}
 	return found
@@ -77,7 +78,8 @@ func (o object) found() (payment.Lookup, error) {
 		}
 		return payment.Lookup{Result: payment.FoundDeclined, Code: o.code()}, nil
 	case statusPending, statusAuthorized:
-		return payment.Lookup{Result: payment.FoundPending}, nil
+		redirectURL, _ := o.redirectURL()
+		return payment.Lookup{Result: payment.FoundPending, Reference: o.reference(), RedirectURL: redirectURL}, nil
 	case statusProcessing:
 		return payment.Lookup{Result: payment.FoundProcessing}, nil
 	case statusVoided, statusCancelled:

@@ -9,6 +9,7 @@ import (
 	"unicode/utf8"
 
 	"paymentd/core/payment"
+	"paymentd/internal/redirect"
 )
 
 var (
@@ -37,15 +38,15 @@ type object struct {
 // known are the members that the service interprets. Others are ignored.
 var known = map[string]bool{
 	"transaction_id": true, "status": true, "code": true, "message": true,
-	"error": true, "success": true, "charged": true,
+	"error": true, "success": true, "charged": true, "redirect_url": true,
 }
 
 // readObject parses a body that must be exactly one JSON object in valid UTF-8. Names are
 // case-sensitive, and none may be repeated in one object, at any depth, because parsers differ in
 // which value they take. encoding/json alone would take the last one, in any case. A member whose
-// name differs from the protocol's only in case makes the object unreadable as well, because it may
+// name differs from a known one only in case makes the object unreadable as well, because it may
 // be meant.
-func readObject(body []byte) (object, error) {
+func readObject(body []byte, known map[string]bool) (object, error) {
 	trimmed := bytes.TrimSpace(body)
 	switch {
 	case len(trimmed) == 0:
@@ -187,12 +188,39 @@ func usableID(id string) bool {
 	if id == "" || len(id) > payment.MaxTransactionIDBytes || id[0] == ' ' || id[len(id)-1] == ' ' {
 		return false
 	}
-	for i := range len(id) {
-		if id[i] < ' ' || id[i] > '~' {
+	return printable(id, ' ')
+}
+
+// printable reports whether s consists of ASCII characters from the lowest to "~".
+func printable(s string, lowest byte) bool {
+	for i := range len(s) {
+		if s[i] < lowest || s[i] > '~' {
 			return false
 		}
 	}
 	return true
+}
+
+// reference returns the transaction id of a charge that is not approved yet, if it is usable.
+func (o object) reference() string {
+	if id := o.text("transaction_id"); usableID(id) {
+		return id
+	}
+	return ""
+}
+
+// redirectURL returns where the customer must act. A URL that cannot be given to a customer is dropped;
+// the second result says so, to be added to a message.
+func (o object) redirectURL() (redirectURL, dropped string) {
+	value := o.members["redirect_url"]
+	if value == nil {
+		return "", ""
+	}
+	text, _ := value.(string)
+	if err := redirect.Check(text); err != nil {
+		return "", "; its redirect_url was dropped: " + err.Error()
+	}
+	return text, ""
 }
 
 // code returns the reason of a decline.

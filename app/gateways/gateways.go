@@ -50,8 +50,11 @@ var Kinds = []Kind{
 		Name: "http", Schemes: []string{"http://", "https://"}, Address: "the http:// or https:// base address of a gateway",
 		Summary:    "a gateway that speaks the gateway protocol",
 		MovesMoney: true, Remote: true,
-		Capabilities: payment.Capabilities{Repeat: payment.RepeatFirstSuccess, LooksUp: true, KeyLifetime: 24 * time.Hour, LookupForgets: true, SavesDeclines: true},
-		Open:         openHTTP,
+		Capabilities: payment.Capabilities{
+			Repeat: payment.RepeatFirstSuccess, LooksUp: true, KeyLifetime: 24 * time.Hour, LookupForgets: true, SavesDeclines: true,
+			Cancels: true, Asynchronous: payment.OperationCharge, Operations: payment.OperationVoid,
+		},
+		Open: openHTTP,
 	},
 }
 

@@ -48,12 +48,14 @@ func TestWire_GatewayContract(t *testing.T) {
 // newGateway returns a gateway with an amount for each result.
 func newGateway(t testing.TB) portstest.GatewayUnderTest {
 	t.Helper()
-	declined, slow := usd(t, "402"), usd(t, "30")
+	declined, slow, pending := usd(t, "402"), usd(t, "30"), usd(t, "202")
 	gateway := fake.NewGateway()
 	gateway.OnCharge(func(c payment.Charge) fake.Step {
 		switch c.Money {
 		case declined:
 			return fake.Decline("card_declined")
+		case pending:
+			return fake.Redirect("https://bank.example/3ds")
 		case slow:
 			return fake.Slow(30*time.Second, fake.Approve())
 		}
@@ -62,6 +64,18 @@ func newGateway(t testing.TB) portstest.GatewayUnderTest {
 	return portstest.GatewayUnderTest{
 		Gateway: gateway, Approved: usd(t, "100"), Declined: declined, Slow: slow,
 		Charges: gateway.ChargesWith,
+		Method:  "pm_1", OtherMethod: "pm_2",
+		Pending: func(c payment.Charge) payment.Charge {
+			c.Money = pending
+			return c
+		},
+		Complete: func(key payment.GatewayKey, approve bool) {
+			step := fake.Decline("card_declined")
+			if approve {
+				step = fake.Approve()
+			}
+			require.True(t, gateway.Complete(key, step))
+		},
 	}
 }
 

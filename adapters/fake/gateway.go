@@ -78,6 +78,7 @@ func NewGateway(script ...Step) *Gateway {
 		ledger:  make(map[payment.GatewayKey]entry),
 		capabilities: payment.Capabilities{
 			Gateway: "fake:", Repeat: payment.RepeatFirstSuccess, LooksUp: true, LookupForgets: true, SavesDeclines: true,
+			Cancels: true, Asynchronous: payment.OperationCharge, Operations: payment.OperationVoid,
 		},
 	}
 }
@@ -237,6 +238,9 @@ func (g *Gateway) decide(r *request) {
 	switch {
 	case seen && first.charge != r.charge:
 		r.result = KeyReused().answer
+		return
+	case seen && first.voided:
+		r.result = payment.Result{Class: payment.ClassUnknownAnswered, Message: "the charge is voided", Answered: true}
 		return
 	case seen && !g.keysIgnored:
 		r.result = first.result

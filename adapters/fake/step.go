@@ -47,6 +47,13 @@ func Pending() Step {
 	}}
 }
 
+// Redirect is [Pending], with the URL at which the customer must act.
+func Redirect(url string) Step {
+	s := Pending()
+	s.decision.RedirectURL = url
+	return s
+}
+
 // Reject rejects the request as invalid, without considering the charge.
 func Reject() Step { return answerStep(payment.ClassRejected, "the request was rejected") }
 

@@ -22,6 +22,15 @@ type GatewayUnderTest struct {
 	Declined payment.Money // an amount that it declines
 	// Slow is an amount whose charge takes a second or more. Zero if there is none.
 	Slow payment.Money
+	// Method is the payment method of every charge; empty for none.
+	Method payment.PaymentMethod
+	// OtherMethod is another payment method that the gateway accepts; empty if it takes none.
+	OtherMethod payment.PaymentMethod
+	// Pending turns a charge into one that is pending until Complete decides it. Nil if no charge is.
+	Pending func(payment.Charge) payment.Charge
+	// Complete decides the pending charge with a key: it is approved, or declined. Set together with
+	// Pending.
+	Complete func(key payment.GatewayKey, approve bool)
 	// Charges returns how often money was taken with a key. Nil if it is unknown.
 	Charges func(payment.GatewayKey) int
 }
@@ -30,7 +39,7 @@ type GatewayUnderTest struct {
 // and order ids differ from run to run, so that open may return a gateway that was used before.
 func Gateway(t *testing.T, open func(t testing.TB) GatewayUnderTest) {
 	t.Helper()
-	for _, c := range slices.Concat(charges(), lookUps()) {
+	for _, c := range slices.Concat(charges(), lookUps(), pendings(), cancels()) {
 		t.Run(c.name, func(t *testing.T) {
 			t.Parallel()
 			c.check(&gateway{GatewayUnderTest: open(t), t: t})
@@ -54,7 +63,7 @@ type gateway struct {
 func (g *gateway) order(m payment.Money) payment.Charge {
 	return payment.Charge{
 		Key: payment.GatewayKey("key-" + rand.Text()), OrderID: payment.OrderID("order-" + rand.Text()),
-		Money: m,
+		Money: m, Method: g.Method,
 	}
 }
 
@@ -128,6 +137,7 @@ func charges() []gatewayClause {
 			g.requireCharges(0, c.Key)
 		}},
 		{"charge/a key is for one charge", keyOfOneCharge},
+		{"charge/a key is for one payment method", keyOfOneMethod},
 		{"charge/concurrent attempts with one key are one charge", chargesOnce},
 		{"charge/a cancelled context takes no money unnoticed", func(g *gateway) {
 			ctx, cancel := context.WithCancel(g.t.Context())

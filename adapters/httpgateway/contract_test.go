@@ -39,6 +39,14 @@ func TestGateway_Contract(t *testing.T) {
 			Approved: dollars(t, "100"),
 			Declined: dollars(t, "9402"),
 			Slow:     dollars(t, "9508"),
+			Method:   "pm_1", OtherMethod: "pm_2",
+			Pending: func(c payment.Charge) payment.Charge {
+				c.Money = dollars(t, "9201")
+				return c
+			},
+			Complete: func(key payment.GatewayKey, approve bool) {
+				require.True(t, gateway.Complete(t.Context(), key, approve))
+			},
 			Charges: func(key payment.GatewayKey) int {
 				return charges(t, server.URL, key)
 			},

@@ -11,6 +11,8 @@ import (
 const (
 	slowBy = 3 * time.Second
 	lateBy = 10 * time.Second
+
+	pendingFor = 5 * time.Second
 )
 
 // Amount is a magic amount: charging it makes the sandbox misbehave.
@@ -22,7 +24,7 @@ type Amount struct {
 	Does string
 
 	effect effect
-	code   string // with effectDecline
+	code   string // with effectDecline and effectDeclineLater
 }
 
 type effect int
@@ -43,10 +45,16 @@ const (
 	effectPaywall
 	effectNoRoute
 	effectOverload
+	effectRedirect
+	effectApproveLater
+	effectDeclineLater
 )
 
 // amounts are in the order of their values.
 var amounts = []Amount{
+	{Value: "9201", effect: effectRedirect, Does: "is pending until it is approved or declined at its page (redirect_url, /redirect/{key} of the server) or voided"},
+	{Value: "9202", effect: effectApproveLater, Does: "is pending, and approved after 5 s unless it is voided before"},
+	{Value: "9203", effect: effectDeclineLater, code: payment.DeclineCard, Does: "is pending, and declined with the code card_declined after 5 s unless it is voided before"},
 	{Value: "9400", effect: effectReject, Does: "is rejected as a wrong request (400)"},
 	{Value: "9402", effect: effectDecline, code: "card_declined", Does: "is declined with the code card_declined (402)"},
 	{Value: "9429", effect: effectLimitOnce, Does: "is refused once as one too many (429, Retry-After: 1), then approved"},
@@ -67,6 +75,11 @@ var amounts = []Amount{
 // Amounts returns the magic amounts in ascending order. "once" is counted per gateway key, in memory,
 // until the sandbox stops.
 func Amounts() []Amount { return slices.Clone(amounts) }
+
+// pends reports whether the charge is pending at first.
+func (a Amount) pends() bool {
+	return a.effect == effectRedirect || a.effect == effectApproveLater || a.effect == effectDeclineLater
+}
 
 // amountOf returns the magic amount of the money, or an Amount that is approved.
 func amountOf(m payment.Money) Amount {

@@ -36,8 +36,14 @@ func (g *Gateway) charge(ctx context.Context, c payment.Charge) reply {
 
 // lookUp returns the state of a key. A decision is returned once it is synced.
 func (g *Gateway) lookUp(ctx context.Context, key payment.GatewayKey) reply {
+	return g.answer(ctx, func() reply { return g.find(key) })
+}
+
+// answer computes a reply until there is nothing to wait for. It returns noAnswer if ctx ends, or the
+// sandbox stops, before.
+func (g *Gateway) answer(ctx context.Context, compute func() reply) reply {
 	for {
-		r := g.find(key)
+		r := compute()
 		if r.wait == nil {
 			return r
 		}
@@ -82,6 +88,9 @@ func (g *Gateway) receive(c payment.Charge) reply {
 	if d, seen := g.inFlight[c.Key]; seen {
 		return d.reply(c)
 	}
+	if _, void := g.voids[c.Key]; void {
+		return mismatch
+	}
 	return g.take(c, amountOf(c.Money))
 }
 
@@ -108,7 +117,8 @@ func (g *Gateway) take(c payment.Charge, a Amount) reply {
 		return g.delay(c, a, lateBy).reply(c)
 	case effectChargeSlowly:
 		return g.delay(c, a, slowBy).reply(c)
-	case effectApprove, effectDecline, effectLoseAnswer, effectStumble, effectPaywall:
+	case effectApprove, effectDecline, effectLoseAnswer, effectStumble, effectPaywall,
+		effectRedirect, effectApproveLater, effectDeclineLater:
 	}
 	return a.instead(g.decide(c, a).reply(c))
 }
@@ -151,7 +161,7 @@ func (g *Gateway) find(key payment.GatewayKey) reply {
 	if d, seen := g.inFlight[key]; seen && d.amount.effect == effectChargeSlowly {
 		return reply{status: http.StatusOK, state: statusProcessing}
 	}
-	return reply{status: http.StatusNotFound, code: codeNotFound, message: "no charge has this key"}
+	return notFound
 }
 
 // outOfOrder returns the reply of a sandbox that is closed or cannot write its ledger, and whether it
@@ -169,14 +179,26 @@ func (g *Gateway) outOfOrder() (reply, bool) {
 // decide decides on a charge and appends the decision to the ledger. The caller holds g.mu, so that the
 // lines are in the order of the transactions.
 func (g *Gateway) decide(c payment.Charge, a Amount) *entry {
-	e := &entry{charge: c, code: a.code, at: time.Now()}
-	if a.effect != effectDecline {
-		g.transactions++
-		e.transaction = g.transactions
+	e := &entry{charge: c, at: time.Now()}
+	switch {
+	case a.pends():
+		e.status = statusPending
+		g.schedule(e, a)
+	case a.effect == effectDecline:
+		e.status, e.code = statusDeclined, a.code
+	default:
+		g.approve(e)
 	}
 	e.stored = g.ledger.append(e.line())
 	g.entries[c.Key] = e
+	g.listed = append(g.listed, e)
 	return e
+}
+
+// approve gives the charge its transaction. The caller holds g.mu.
+func (g *Gateway) approve(e *entry) {
+	g.transactions++
+	e.status, e.transaction = statusSucceeded, g.transactions
 }
 
 // delay decides on a charge after d. The caller holds g.mu.

@@ -21,11 +21,20 @@ func TestContract(t *testing.T) {
 	portstest.Gateway(t, func(t testing.TB) portstest.GatewayUnderTest {
 		t.Helper()
 		path := ledgerPath(t)
+		gateway := open(t, path)
 		return portstest.GatewayUnderTest{
-			Gateway:  open(t, path),
+			Gateway:  gateway,
 			Approved: money(t, "100", "USD"),
 			Declined: money(t, "9402", "USD"),
 			Slow:     money(t, "9508", "USD"),
+			Method:   "pm_1", OtherMethod: "pm_2",
+			Pending: func(c payment.Charge) payment.Charge {
+				c.Money = money(t, "9201", "USD")
+				return c
+			},
+			Complete: func(key payment.GatewayKey, approve bool) {
+				require.True(t, gateway.Complete(t.Context(), key, approve))
+			},
 			Charges: func(key payment.GatewayKey) (n int) {
 				for _, line := range readLedger(t, path) {
 					if line["key"] == string(key) && strings.HasPrefix(line["transaction_id"], "txn-") {

@@ -28,7 +28,9 @@ type Gateway struct {
 	closing     chan struct{}
 
 	mu      sync.Mutex
-	entries map[payment.GatewayKey]*entry // decided; synced or pending
+	entries map[payment.GatewayKey]*entry // charges, by the key that is remembered; synced or being synced
+	listed  []*entry                      // all charges, in the order of the ledger
+	voids   map[payment.GatewayKey]*entry // voided charges, by the key of the void
 	// inFlight has the charges that are decided later. They are lost when the sandbox stops, like
 	// requests that never arrived.
 	inFlight     map[payment.GatewayKey]*delayed
@@ -78,6 +80,7 @@ func Open(path string, opts ...Option) (*Gateway, error) {
 		log:        slog.Default(),
 		closing:    make(chan struct{}),
 		entries:    make(map[payment.GatewayKey]*entry),
+		voids:      make(map[payment.GatewayKey]*entry),
 		inFlight:   make(map[payment.GatewayKey]*delayed),
 		failedOnce: make(map[payment.GatewayKey]bool),
 	}
@@ -97,6 +100,7 @@ func Open(path string, opts ...Option) (*Gateway, error) {
 	if g.ledger, err = openLedger(path, g.log, g.remember); err != nil {
 		return nil, err
 	}
+	g.resume()
 	return g, nil
 }
 
@@ -112,7 +116,20 @@ func (g *Gateway) remember(line []byte) error {
 		}
 		g.transactions = e.transaction
 	}
+	before := g.entries[e.charge.Key]
+	switch {
+	case e.decidedAt.IsZero():
+		g.listed = append(g.listed, e)
+	case before == nil || before.status != statusPending || before.charge != e.charge:
+		return errors.New("it decides a charge that is not pending")
+	default:
+		*before = *e
+		e = before
+	}
 	g.entries[e.charge.Key] = e
+	if e.status == statusVoided {
+		g.voids[e.voidKey] = e
+	}
 	return nil
 }
 
@@ -139,6 +156,7 @@ func (g *Gateway) Charge(ctx context.Context, c payment.Charge) payment.Result {
 	if err := checkKey(string(c.Key)); err != nil {
 		return payment.Result{Class: payment.ClassRejected, Message: err.Error()}
 	}
+	c.ReturnURL = "" // is not part of the gateway protocol
 	return g.charge(ctx, c).result()
 }
 
@@ -150,8 +168,11 @@ func (g *Gateway) LookUp(ctx context.Context, ref payment.ChargeRef) payment.Loo
 	return g.lookUp(ctx, ref.Key).lookup()
 }
 
-// Cancel looks up the charge, because the sandbox has no pending ones; see ports.Gateway.
+// Cancel voids the charge if it is pending; see ports.Gateway.
 func (g *Gateway) Cancel(ctx context.Context, ref payment.ChargeRef) payment.Lookup {
+	if ctx.Err() == nil {
+		g.void(ctx, ref.Key, "void-"+ref.Key)
+	}
 	return g.LookUp(ctx, ref)
 }
 
@@ -160,6 +181,7 @@ func (g *Gateway) Cancel(ctx context.Context, ref payment.ChargeRef) payment.Loo
 func (g *Gateway) Capabilities() payment.Capabilities {
 	return payment.Capabilities{
 		Gateway: g.id, Repeat: payment.RepeatFirstSuccess, LooksUp: true, KeyLifetime: g.keyLifetime, LookupForgets: true, SavesDeclines: true,
+		Cancels: true, Asynchronous: payment.OperationCharge, Operations: payment.OperationVoid,
 	}
 }
 

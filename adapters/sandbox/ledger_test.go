@@ -85,7 +85,7 @@ func TestCharge_KeyReusedForAnotherChargeIsRefused(t *testing.T) {
 		require.Equal(t, payment.ClassKeyReused, r.Class)
 		require.Empty(t, r.Code)
 		require.True(t, r.Answered)
-		require.Contains(t, r.Message, "another order, amount or currency")
+		require.Contains(t, r.Message, "another order, amount, currency, payment method or void")
 	}
 	require.Len(t, readLedger(t, path), 1)
 }
@@ -174,6 +174,9 @@ func TestOpen_RefusesADamagedLedger(t *testing.T) {
 		"short amount":        {line("amount", "5"), "all the currency's decimals: 5.00"},
 		"no currency":         {line("currency", ""), "currency must be"},
 		"unknown status":      {line("status", "processing"), "status must be"},
+		"voided, no key":      {line("status", "voided"), "key must not be empty"},
+		"card number":         {line("payment_method", "4242424242424242"), "not a card number"},
+		"nothing to decide":   {line("pending_since", "2026-03-01T00:00:00Z"), "not pending"},
 		"declined, no code":   {line("status", "declined"), "must have a code"},
 		"transaction again":   {line("transaction_id", "txn-1"), "txn-1 does not follow txn-1"},
 		"no transaction":      {line("transaction_id", ""), "transaction_id must be txn-"},

@@ -17,6 +17,8 @@ const (
 	statusSucceeded  = "succeeded"
 	statusDeclined   = "declined"
 	statusProcessing = "processing"
+	statusPending    = "pending"
+	statusVoided     = "voided"
 )
 
 // Codes of the gateway protocol.
@@ -28,26 +30,32 @@ const (
 // transactionPrefix precedes the number of a transaction.
 const transactionPrefix = "txn-"
 
-// record is a line of the ledger: the decision for a gateway key. A key that was forgotten and used
-// again has several.
+// record is a line of the ledger: the state of the charge with a gateway key. A charge that was pending
+// has a second line with its decision. A key that was forgotten and used again has several charges.
 type record struct {
 	Key           string `json:"key"`
 	OrderID       string `json:"order_id"`
 	Amount        string `json:"amount"` // in units, with all the currency's decimals
 	Currency      string `json:"currency"`
+	PaymentMethod string `json:"payment_method,omitempty"`
 	Status        string `json:"status"`
 	TransactionID string `json:"transaction_id,omitempty"` // with succeeded
 	Code          string `json:"code,omitempty"`           // with declined
-	At            string `json:"at"`                       // RFC 3339; the key's age counts from it
+	At            string `json:"at"`                       // RFC 3339; the key's age counts from the first line
+	PendingSince  string `json:"pending_since,omitempty"`  // at of the charge's first line, in the second one
+	VoidKey       string `json:"void_key,omitempty"`       // the void's own key, with voided
 }
 
 // entry is a record in memory.
 type entry struct {
 	charge      payment.Charge
-	transaction int64  // 0 if declined
+	status      string // statusSucceeded, statusDeclined, statusPending or statusVoided
+	transaction int64  // if succeeded
 	code        string // if declined
+	voidKey     payment.GatewayKey
 	at          time.Time
-	stored      *ledgerLine // nil if the entry was read from the disk
+	decidedAt   time.Time   // of a charge that was pending
+	stored      *ledgerLine // the latest line; nil if it was read from the disk
 }
 
 func (e *entry) transactionID() string {
@@ -57,16 +65,21 @@ func (e *entry) transactionID() string {
 // line returns the entry as a line of the ledger.
 func (e *entry) line() []byte {
 	r := record{
-		Key:      string(e.charge.Key),
-		OrderID:  e.charge.OrderID.String(),
-		Amount:   e.charge.Money.Decimal(),
-		Currency: e.charge.Money.Currency().Code(),
-		Status:   statusDeclined,
-		Code:     e.code,
-		At:       e.at.UTC().Format(time.RFC3339Nano),
+		Key:           string(e.charge.Key),
+		OrderID:       e.charge.OrderID.String(),
+		Amount:        e.charge.Money.Decimal(),
+		Currency:      e.charge.Money.Currency().Code(),
+		PaymentMethod: string(e.charge.Method),
+		Status:        e.status,
+		Code:          e.code,
+		At:            e.at.UTC().Format(time.RFC3339Nano),
+		VoidKey:       string(e.voidKey),
 	}
-	if e.transaction != 0 {
-		r.Status, r.TransactionID = statusSucceeded, e.transactionID()
+	if e.status == statusSucceeded {
+		r.TransactionID = e.transactionID()
+	}
+	if !e.decidedAt.IsZero() {
+		r.At, r.PendingSince = e.decidedAt.UTC().Format(time.RFC3339Nano), r.At
 	}
 	line, _ := json.Marshal(r) //nolint:errchkjson // strings always encode
 	return append(line, '\n')
@@ -110,25 +123,51 @@ func parseLine(line []byte) (*entry, error) {
 	if err != nil {
 		return nil, err
 	}
-	at, err := time.Parse(time.RFC3339Nano, r.At)
-	if err != nil {
-		at = time.Now() // its age is not known
+	if r.PaymentMethod != "" {
+		if charge.Method, err = payment.ParsePaymentMethod(r.PaymentMethod); err != nil {
+			return nil, err
+		}
 	}
+	e := &entry{charge: charge, status: r.Status, at: parseTime(r.At), voidKey: payment.GatewayKey(r.VoidKey)}
+	if r.PendingSince != "" {
+		e.at, e.decidedAt = parseTime(r.PendingSince), e.at
+	}
+	if err := e.parseStatus(r); err != nil {
+		return nil, err
+	}
+	return e, nil
+}
+
+// parseTime returns the time of a record, or the present time if its age is not known.
+func parseTime(s string) time.Time {
+	at, err := time.Parse(time.RFC3339Nano, s)
+	if err != nil {
+		return time.Now()
+	}
+	return at
+}
+
+// parseStatus adds what belongs to the status of a record.
+func (e *entry) parseStatus(r record) error {
 	switch r.Status {
+	case statusPending:
+		return nil
+	case statusVoided:
+		return checkKey(r.VoidKey)
 	case statusDeclined:
 		if r.Code == "" {
-			return nil, errors.New("a declined charge must have a code")
+			return errors.New("a declined charge must have a code")
 		}
-		return &entry{charge: charge, code: r.Code, at: at}, nil
+		e.code = r.Code
+		return nil
 	case statusSucceeded:
 		digits, _ := strings.CutPrefix(r.TransactionID, transactionPrefix)
-		e := &entry{charge: charge, at: at}
 		if e.transaction, _ = strconv.ParseInt(digits, 10, 64); e.transactionID() != r.TransactionID {
-			return nil, errors.New("transaction_id must be txn- and a number")
+			return errors.New("transaction_id must be txn- and a number")
 		}
-		return e, nil
+		return nil
 	}
-	return nil, errors.New("status must be succeeded or declined")
+	return errors.New("status must be succeeded, declined, pending or voided")
 }
 
 // parseCharge checks a charge from the network or from the disk.

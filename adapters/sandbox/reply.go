@@ -11,11 +11,13 @@ import (
 // reply is an answer of the gateway, from which an HTTP response or a Result is made.
 type reply struct {
 	status        int    // of HTTP; 0 if the connection closes without an answer
-	state         string // statusSucceeded, statusDeclined or statusProcessing, if the answer has one
+	state         string // one of the protocol, if the answer has one
 	transactionID string
-	code          string
-	message       string
-	retryAfter    time.Duration
+	// redirect is the key of the charge that the customer decides at its page; empty if there is none.
+	redirect   payment.GatewayKey
+	code       string
+	message    string
+	retryAfter time.Duration
 	// notCharged: the answer says that nothing was charged.
 	notCharged bool
 	// between is the body of an intermediary's answer, which has no gateway mark and does not follow the
@@ -56,10 +58,16 @@ func (e *entry) found() reply {
 			return broken(err)
 		}
 	}
-	if e.transaction == 0 {
-		return reply{status: http.StatusOK, state: statusDeclined, code: e.code}
+	r := reply{status: http.StatusOK, state: e.status, code: e.code}
+	switch e.status {
+	case statusSucceeded:
+		r.transactionID = e.transactionID()
+	case statusPending:
+		if amountOf(e.charge.Money).effect == effectRedirect {
+			r.redirect = e.charge.Key
+		}
 	}
-	return reply{status: http.StatusOK, state: statusSucceeded, transactionID: e.transactionID()}
+	return r
 }
 
 // reply answers a charge that is decided later.
@@ -77,9 +85,11 @@ func (d *delayed) reply(c payment.Charge) reply {
 	}
 }
 
+var notFound = reply{status: http.StatusNotFound, code: codeNotFound, message: "no charge has this key"}
+
 var mismatch = reply{
 	status: http.StatusUnprocessableEntity, code: codeKeyReused,
-	message: "the gateway key was used for another order, amount or currency; take a new key",
+	message: "the gateway key was used for another order, amount, currency, payment method or void; take a new key",
 }
 
 // Replies of an intermediary.
@@ -116,8 +126,12 @@ func (r reply) result() payment.Result {
 		if r.between != "" {
 			result.Message = "the answer " + strconv.Itoa(r.status) + " was not written by the gateway itself"
 		}
-	case r.status == http.StatusOK:
+	case r.state == statusSucceeded:
 		result.Class = payment.ClassApproved
+	case r.state == statusPending:
+		result.Class, result.Message = payment.ClassPending, "the charge is pending"
+	case r.state == statusVoided:
+		result.Class, result.Message = payment.ClassUnknownAnswered, "the charge is voided"
 	case r.code == codeKeyReused:
 		result.Class, result.Code = payment.ClassKeyReused, ""
 	case r.status == http.StatusPaymentRequired:
@@ -142,6 +156,10 @@ func (r reply) lookup() payment.Lookup {
 		l.Result, l.Code = payment.FoundDeclined, r.code
 	case r.state == statusProcessing:
 		l.Result = payment.FoundProcessing
+	case r.state == statusPending:
+		l.Result = payment.FoundPending
+	case r.state == statusVoided:
+		l.Result = payment.FoundVoided
 	case r.code == codeNotFound:
 		l.Result = payment.FoundNothing
 	}

@@ -10,6 +10,7 @@ import (
 	"log/slog"
 	"net"
 	"net/http"
+	"net/url"
 	"strconv"
 	"strings"
 	"time"
@@ -47,18 +48,30 @@ func NewServer(g *Gateway) *http.Server {
 
 // Handler serves the gateway protocol:
 //
-//	POST /charges          charge, once for each Idempotency-Key
-//	GET  /charges/{key}    the state of a key
+//	POST /charges                          charge, once for each Idempotency-Key
+//	GET  /charges/{key}                    the state of a key
+//	POST /charges/{key}/voids              cancel a pending charge, once for each Idempotency-Key
+//	GET  /charges/{key}/voids/{void key}   the state of a void
+//	GET  /charges?from=&to=&cursor=        a page of all charges
+//
+// for customers:
+//
+//	GET  /redirect/{key}   a page that approves or declines a pending charge
 //
 // and, for operators:
 //
-//	GET  /ledger           every charge decided so far, one JSON object per line
+//	GET  /ledger           every decision so far, one JSON object per line
 //	GET  /healthz          200 while charges can be written to the ledger
 func Handler(g *Gateway) http.Handler {
 	h := handler{g}
 	mux := http.NewServeMux()
 	mux.HandleFunc("POST /charges", h.charge)
 	mux.HandleFunc("GET /charges/{key}", h.lookUp)
+	mux.HandleFunc("POST /charges/{key}/voids", h.void)
+	mux.HandleFunc("GET /charges/{key}/voids/{void}", h.lookUpVoid)
+	mux.HandleFunc("GET /charges", h.list)
+	mux.HandleFunc("GET /redirect/{key}", h.redirect)
+	mux.HandleFunc("POST /redirect/{key}", h.decide)
 	mux.HandleFunc("GET /ledger", h.ledger)
 	mux.HandleFunc("GET /healthz", h.health)
 	return mark(mux)
@@ -72,7 +85,7 @@ const markHeader = "Idempotency-Key"
 func mark(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		keys := r.Header[markHeader]
-		if key, lookUp := strings.CutPrefix(r.URL.Path, "/charges/"); lookUp && key != "" {
+		if key := pathKey(r.URL); key != "" {
 			keys = []string{key}
 		}
 		if len(keys) > 0 {
@@ -82,6 +95,23 @@ func mark(next http.Handler) http.Handler {
 	})
 }
 
+// pathKey returns the key that the path of a lookup ends with; empty if the path is none of a lookup.
+func pathKey(u *url.URL) string {
+	rest, ok := strings.CutPrefix(u.EscapedPath(), "/charges/")
+	if !ok {
+		return ""
+	}
+	_, void, nested := strings.Cut(rest, "/voids")
+	if nested {
+		rest = strings.TrimPrefix(void, "/")
+	}
+	key, err := url.PathUnescape(rest)
+	if err != nil {
+		return ""
+	}
+	return key
+}
+
 type handler struct {
 	gateway *Gateway
 }
@@ -89,14 +119,28 @@ type handler struct {
 func (h handler) charge(w http.ResponseWriter, r *http.Request) {
 	c, err := readCharge(w, r)
 	if err != nil {
-		reply{status: http.StatusBadRequest, message: err.Error()}.write(w)
+		reply{status: http.StatusBadRequest, message: err.Error()}.write(w, r)
 		return
 	}
-	h.gateway.charge(r.Context(), c).write(w)
+	h.gateway.charge(r.Context(), c).write(w, r)
 }
 
 func (h handler) lookUp(w http.ResponseWriter, r *http.Request) {
-	h.gateway.lookUp(r.Context(), payment.GatewayKey(r.PathValue("key"))).write(w)
+	h.gateway.lookUp(r.Context(), payment.GatewayKey(r.PathValue("key"))).write(w, r)
+}
+
+func (h handler) void(w http.ResponseWriter, r *http.Request) {
+	key, err := readVoid(w, r)
+	if err != nil {
+		reply{status: http.StatusBadRequest, message: err.Error()}.write(w, r)
+		return
+	}
+	h.gateway.void(r.Context(), payment.GatewayKey(r.PathValue("key")), key).write(w, r)
+}
+
+func (h handler) lookUpVoid(w http.ResponseWriter, r *http.Request) {
+	charge, key := payment.GatewayKey(r.PathValue("key")), payment.GatewayKey(r.PathValue("void"))
+	h.gateway.lookUpVoid(r.Context(), charge, key).write(w, r)
 }
 
 // ledger streams the lines that are synced.
@@ -110,45 +154,66 @@ func (h handler) ledger(w http.ResponseWriter, r *http.Request) {
 	_, _ = io.Copy(w, h.gateway.ledger.reader()) // an error here is the client's connection
 }
 
-func (h handler) health(w http.ResponseWriter, _ *http.Request) {
+func (h handler) health(w http.ResponseWriter, r *http.Request) {
 	if err := h.gateway.ledger.failure(); err != nil {
-		reply{status: http.StatusServiceUnavailable, message: err.Error()}.write(w)
+		reply{status: http.StatusServiceUnavailable, message: err.Error()}.write(w, r)
 		return
 	}
-	reply{status: http.StatusOK, message: "the ledger can be written"}.write(w)
+	reply{status: http.StatusOK, message: "the ledger can be written"}.write(w, r)
 }
 
 // readCharge reads a request of the gateway protocol. Its errors are for the client.
 func readCharge(w http.ResponseWriter, r *http.Request) (payment.Charge, error) {
+	var request struct {
+		OrderID       string  `json:"order_id"`
+		Amount        string  `json:"amount"`
+		Currency      string  `json:"currency"`
+		PaymentMethod *string `json:"payment_method"`
+	}
+	if err := readBody(w, r, &request, "the strings order_id, amount and currency, and payment_method if there is one"); err != nil {
+		return payment.Charge{}, err
+	}
+	c, err := parseCharge(r.Header.Get(markHeader), request.OrderID, request.Amount, request.Currency)
+	if err == nil && request.PaymentMethod != nil {
+		c.Method, err = payment.ParsePaymentMethod(*request.PaymentMethod)
+	}
+	return c, err
+}
+
+// readVoid reads the request of a void, and returns its key. Its errors are for the client.
+func readVoid(w http.ResponseWriter, r *http.Request) (payment.GatewayKey, error) {
+	if err := readBody(w, r, &struct{}{}, "no members"); err != nil {
+		return "", err
+	}
+	key := r.Header.Get(markHeader)
+	return payment.GatewayKey(key), checkKey(key)
+}
+
+// readBody reads a body that is one JSON object with the members of request, which are described.
+func readBody(w http.ResponseWriter, r *http.Request, request any, members string) error {
 	body, err := io.ReadAll(http.MaxBytesReader(w, r.Body, maxBodyBytes))
 	if tooLong, ok := errors.AsType[*http.MaxBytesError](err); ok {
-		return payment.Charge{}, fmt.Errorf("the body must have at most %d bytes", tooLong.Limit)
+		return fmt.Errorf("the body must have at most %d bytes", tooLong.Limit)
 	}
 	if err != nil {
-		return payment.Charge{}, fmt.Errorf("the body could not be read: %w", err)
-	}
-	var request struct {
-		OrderID  string `json:"order_id"`
-		Amount   string `json:"amount"`
-		Currency string `json:"currency"`
+		return fmt.Errorf("the body could not be read: %w", err)
 	}
 	decoder := json.NewDecoder(bytes.NewReader(body))
 	decoder.DisallowUnknownFields()
-	if err := decoder.Decode(&request); err != nil {
-		return payment.Charge{}, fmt.Errorf(
-			"the body must be a JSON object with the strings order_id, amount and currency: %w", err)
+	if err := decoder.Decode(request); err != nil {
+		return fmt.Errorf("the body must be a JSON object with %s: %w", members, err)
 	}
 	if _, err := decoder.Token(); !errors.Is(err, io.EOF) {
-		return payment.Charge{}, errors.New("the body must end with its JSON object")
+		return errors.New("the body must end with its JSON object")
 	}
 	if len(r.Header[markHeader]) > 1 {
-		return payment.Charge{}, errors.New("the header Idempotency-Key must come once only")
+		return errors.New("the header Idempotency-Key must come once only")
 	}
-	return parseCharge(r.Header.Get(markHeader), request.OrderID, request.Amount, request.Currency)
+	return nil
 }
 
-// write writes the HTTP response.
-func (r reply) write(w http.ResponseWriter) {
+// write writes the HTTP response to a request.
+func (r reply) write(w http.ResponseWriter, request *http.Request) {
 	if r.status == 0 {
 		panic(http.ErrAbortHandler) // makes net/http close the connection without an answer
 	}
@@ -163,13 +228,18 @@ func (r reply) write(w http.ResponseWriter) {
 	if r.notCharged {
 		charged = new(bool)
 	}
+	var redirect string
+	if r.redirect != "" {
+		redirect = redirectURL(request, r.redirect)
+	}
 	body, _ := json.Marshal(struct { //nolint:errchkjson // strings always encode
 		TransactionID string `json:"transaction_id,omitempty"`
 		Status        string `json:"status,omitempty"`
 		Code          string `json:"code,omitempty"`
 		Message       string `json:"message,omitempty"`
 		Charged       *bool  `json:"charged,omitempty"`
-	}{r.transactionID, r.state, r.code, r.message, charged})
+		RedirectURL   string `json:"redirect_url,omitempty"`
+	}{r.transactionID, r.state, r.code, r.message, charged, redirect})
 	w.Header().Set("Content-Type", "application/json")
 	if r.retryAfter > 0 {
 		w.Header().Set("Retry-After", strconv.Itoa(int(r.retryAfter/time.Second)))

@@ -69,6 +69,11 @@ func dollars(amount string) string {
 	return `{"order_id":"order-1","amount":"` + amount + `","currency":"USD"}`
 }
 
+// method is a body with a payment method.
+func method(value string) string {
+	return `{"order_id":"order-1","amount":"100.00","currency":"USD","payment_method":` + value + `}`
+}
+
 func TestHandler_Protocol(t *testing.T) {
 	t.Parallel()
 	base, _ := serve(t, open(t, ledgerPath(t)))
@@ -81,7 +86,7 @@ func TestHandler_Protocol(t *testing.T) {
 		{"approved before", "key-1", "100.00", 200, `{"transaction_id":"txn-1","status":"succeeded"}`},
 		{"declined", "key-2", "9402.00", 402, `{"status":"declined","code":"card_declined","message":"the sandbox declines this amount"}`},
 		{"rejected", "key-3", "9400.00", 400, `{"message":"the amount is one that the sandbox rejects","charged":false}`},
-		{"another amount", "key-1", "100.01", 422, `{"code":"idempotency_key_reused","message":"the gateway key was used for another order, amount or currency; take a new key"}`},
+		{"another amount", "key-1", "100.01", 422, `{"code":"idempotency_key_reused","message":"the gateway key was used for another order, amount, currency, payment method or void; take a new key"}`},
 		{"one too many", "key-4", "9429.00", 429, `{"message":"too many requests","charged":false}`},
 		{"one too many, again", "key-4", "9429.00", 200, `{"transaction_id":"txn-2","status":"succeeded"}`},
 		{"fails", "key-5", "9500.00", 500, `{"message":"the amount is one that always fails"}`},
@@ -147,6 +152,9 @@ func TestHandler_ProtocolErrors(t *testing.T) {
 		"many decimals":    {"key-1", dollars("1.000"), "at most 2 decimals"},
 		"zero":             {"key-1", dollars("0.00"), "above zero"},
 		"no currency":      {"key-1", `{"order_id":"o","amount":"1.00"}`, "currency must"},
+		"empty method":     {"key-1", method(`""`), "payment_method must not be empty"},
+		"number method":    {"key-1", method(`7`), "must be a JSON object"},
+		"card number":      {"key-1", method(`"4242424242424242"`), "not a card number"},
 		"too long":         {"key-1", strings.Repeat(" ", 64<<10) + dollars("1.00"), "at most 65536 bytes"},
 	}
 	for name, tt := range tests {
@@ -245,6 +253,10 @@ func TestHandler_MarksEveryAnswer(t *testing.T) {
 		{http.MethodDelete, "/charges/key-1", nil, 405, []string{"key-1"}},
 		{http.MethodGet, "/charges/a%2Fb", nil, 404, []string{"a/b"}},
 		{http.MethodGet, "/charges/", nil, 404, nil},
+		{http.MethodPost, "/charges/key-1/voids", []string{"void-1"}, 400, []string{"void-1"}},
+		{http.MethodPost, "/charges/a%2Fb/voids", nil, 400, nil},
+		{http.MethodGet, "/charges/key-1/voids", nil, 405, nil},
+		{http.MethodGet, "/charges/key-1/voids/a%2Fb", nil, 404, []string{"a/b"}},
 		{http.MethodGet, "/v1/charges/key-1", nil, 404, nil},
 		{http.MethodGet, "/healthz", nil, 200, nil},
 	} {

@@ -42,9 +42,12 @@ type Kind struct {
 var Kinds = []Kind{
 	{
 		Name: "sandbox", Schemes: []string{"sandbox:"}, Address: "sandbox: or sandbox:LEDGER-FILE",
-		Summary:      "a simulation inside the process",
-		Capabilities: payment.Capabilities{Repeat: payment.RepeatFirstSuccess, LooksUp: true, LookupForgets: true, SavesDeclines: true},
-		File:         ledger, Open: openSandbox,
+		Summary: "a simulation inside the process",
+		Capabilities: payment.Capabilities{
+			Repeat: payment.RepeatFirstSuccess, LooksUp: true, LookupForgets: true, SavesDeclines: true,
+			Cancels: true, Asynchronous: payment.OperationCharge, Operations: payment.OperationVoid,
+		},
+		File: ledger, Open: openSandbox,
 	},
 	{
 		Name: "http", Schemes: []string{"http://", "https://"}, Address: "the http:// or https:// base address of a gateway",

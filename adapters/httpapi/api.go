@@ -76,8 +76,8 @@ type api struct {
 	options   Options
 	log       *slog.Logger
 	slots     chan struct{}
-	addresses *addressLimiter // nil if there is no limit
-	callers   *keyLimiter     // nil if there is no limit
+	addresses *limiter // nil if there is no limit
+	callers   *limiter // nil if there is no limit
 	readiness readiness
 }
 
@@ -96,7 +96,7 @@ const (
 func New(p Processor, o Options, log *slog.Logger) http.Handler {
 	a := &api{
 		processor: p, options: o, log: log, slots: make(chan struct{}, o.MaxRequests),
-		addresses: newAddressLimiter(o.LimitPerAddress), callers: newKeyLimiter(o.LimitPerKey),
+		addresses: newLimiter(o.LimitPerAddress, maxAddresses), callers: newLimiter(o.LimitPerKey, maxKeys),
 	}
 	if o.Observer == nil {
 		a.options.Observer = noObserver{}

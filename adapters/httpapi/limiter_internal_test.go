@@ -13,37 +13,26 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-func address(n uint64) (a [16]byte) {
-	binary.BigEndian.PutUint64(a[:], n)
-	return a
-}
+func address(n uint64) string { return string(binary.BigEndian.AppendUint64(nil, n)) }
 
 // rate1 admits ten requests at once, and one more every six seconds.
 var rate1 = Rate{Requests: 10, Window: time.Minute}
 
-// limiters are the two limiters, by the number of a client.
-func limiters(r Rate) map[string]func(client uint64) quota {
-	addresses, keys := newAddressLimiter(r), newKeyLimiter(r)
-	return map[string]func(uint64) quota{
-		"address": func(n uint64) quota { return addresses.take(address(n)) },
-		"key":     func(n uint64) quota { return keys.take(strconv.FormatUint(n, 10)) },
-	}
+// withLimiter runs a test with the limiter in a bubble of virtual time.
+func withLimiter(t *testing.T, r Rate, test func(t *testing.T, take func(client uint64) quota)) {
+	t.Helper()
+	synctest.Test(t, func(t *testing.T) { test(t, takeOf(r)) })
 }
 
-// eachLimiter runs a test in a bubble of virtual time with each limiter.
-func eachLimiter(t *testing.T, r Rate, test func(t *testing.T, take func(client uint64) quota)) {
-	t.Helper()
-	for _, name := range []string{"address", "key"} {
-		t.Run(name, func(t *testing.T) {
-			t.Parallel()
-			synctest.Test(t, func(t *testing.T) { test(t, limiters(r)[name]) })
-		})
-	}
+// takeOf returns the method take of a limiter, by the number of a client.
+func takeOf(r Rate) func(client uint64) quota {
+	l := newLimiter(r, maxAddresses)
+	return func(n uint64) quota { return l.take(address(n)) }
 }
 
 func TestLimiter_QuotaUsedUp_RefusesUntilMore(t *testing.T) {
 	t.Parallel()
-	eachLimiter(t, rate1, func(t *testing.T, take func(uint64) quota) {
+	withLimiter(t, rate1, func(t *testing.T, take func(uint64) quota) {
 		t.Helper()
 		for left := int64(9); left >= 0; left-- {
 			require.Equal(t, quota{left: left, more: 6 * time.Second}, take(1))
@@ -65,7 +54,7 @@ func TestLimiter_QuotaUsedUp_RefusesUntilMore(t *testing.T) {
 func TestLimiter_LongRun_AdmitsTheRate(t *testing.T) {
 	t.Parallel()
 	for _, r := range []Rate{{100, time.Second}, {600, time.Minute}, {7, time.Hour}} {
-		eachLimiter(t, r, func(t *testing.T, take func(uint64) quota) {
+		withLimiter(t, r, func(t *testing.T, take func(uint64) quota) {
 			t.Helper()
 			admitted := 0
 			for range 1000 { // eight times the rate, for 125 windows
@@ -85,7 +74,7 @@ func TestLimiter_LongRun_AdmitsTheRate(t *testing.T) {
 func TestLimiter_WaitedAsAsked_Admits(t *testing.T) {
 	t.Parallel()
 	for _, r := range []Rate{{7, time.Minute}, {13, time.Hour}, {999_983, time.Second}} {
-		eachLimiter(t, r, func(t *testing.T, take func(uint64) quota) {
+		withLimiter(t, r, func(t *testing.T, take func(uint64) quota) {
 			t.Helper()
 			for range 1000 {
 				q := take(1)
@@ -103,37 +92,33 @@ func TestLimiter_WaitedAsAsked_Admits(t *testing.T) {
 	}
 }
 
-// Concurrent requests do not use the same token.
+// Concurrent requests do not use the same part of the quota.
 func TestLimiter_ConcurrentRequests_AdmitsEachOnce(t *testing.T) {
 	t.Parallel()
-	for name, take := range limiters(Rate{Requests: 1000, Window: 1000 * time.Hour}) {
-		t.Run(name, func(t *testing.T) {
-			t.Parallel()
-			var admitted atomic.Int64
-			var wait sync.WaitGroup
-			for range 8 {
-				wait.Go(func() {
-					for range 500 {
-						if !take(1).refused {
-							admitted.Add(1)
-						}
-					}
-				})
+	take := takeOf(Rate{Requests: 1000, Window: 1000 * time.Hour})
+	var admitted atomic.Int64
+	var wait sync.WaitGroup
+	for range 8 {
+		wait.Go(func() {
+			for range 500 {
+				if !take(1).refused {
+					admitted.Add(1)
+				}
 			}
-			wait.Wait()
-			require.EqualValues(t, 1000, admitted.Load())
 		})
 	}
+	wait.Wait()
+	require.EqualValues(t, 1000, admitted.Load())
 }
 
 // A million addresses take bounded memory. An address that is still seen is not evicted; an evicted
 // one starts afresh.
 //
 //nolint:paralleltest // it measures the heap, which parallel tests would fill
-func TestAddressLimiter_MillionAddresses_EvictsLeastRecentlySeen(t *testing.T) {
+func TestLimiter_MillionAddresses_EvictsLeastRecentlySeen(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) { // no time passes
 		before := heapBytes()
-		l := newAddressLimiter(rate1)
+		l := newLimiter(rate1, maxAddresses)
 		busy, unseen := address(1<<40), address(1<<41)
 		for range rate1.Requests {
 			require.False(t, l.take(busy).refused)
@@ -154,24 +139,6 @@ func TestAddressLimiter_MillionAddresses_EvictsLeastRecentlySeen(t *testing.T) {
 	})
 }
 
-func TestKeyLimiter_TooManyKeys_EvictsTheFullest(t *testing.T) {
-	t.Parallel()
-	synctest.Test(t, func(t *testing.T) {
-		l := newKeyLimiter(rate1)
-		for range rate1.Requests {
-			require.False(t, l.take("busy").refused)
-		}
-		for n := range 2 * maxKeys {
-			require.False(t, l.take(strconv.Itoa(n)).refused)
-			require.LessOrEqual(t, len(l.keys), maxKeys)
-		}
-		require.True(t, l.take("busy").refused)
-		time.Sleep(time.Minute)
-		l.take("another")
-		require.Len(t, l.keys, 1, "full buckets are removed")
-	})
-}
-
 func heapBytes() uint64 {
 	runtime.GC()
 	var stats runtime.MemStats
@@ -180,16 +147,15 @@ func heapBytes() uint64 {
 }
 
 func BenchmarkLimiter(b *testing.B) {
-	for name, take := range limiters(Rate{Requests: 1000, Window: time.Second}) {
-		for _, clients := range []uint64{1, 1000} {
-			b.Run(name+"/clients="+strconv.FormatUint(clients, 10), func(b *testing.B) {
-				b.ReportAllocs()
-				b.RunParallel(func(pb *testing.PB) {
-					for n := uint64(0); pb.Next(); n++ {
-						take(n % clients)
-					}
-				})
+	take := takeOf(Rate{Requests: 1000, Window: time.Second})
+	for _, clients := range []uint64{1, 1000} {
+		b.Run("clients="+strconv.FormatUint(clients, 10), func(b *testing.B) {
+			b.ReportAllocs()
+			b.RunParallel(func(pb *testing.PB) {
+				for n := uint64(0); pb.Next(); n++ {
+					take(n % clients)
+				}
 			})
-		}
+		})
 	}
 }

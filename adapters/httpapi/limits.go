@@ -38,7 +38,8 @@ func (a *api) limitPerAddress(next echo.HandlerFunc) echo.HandlerFunc {
 	policy := policyOf(policyAddress, a.options.LimitPerAddress)
 	return func(c echo.Context) error {
 		client := a.options.TrustedProxies.clientOf(c.Request())
-		q := a.addresses.take(networkOf(client))
+		network := networkOf(client)
+		q := a.addresses.take(string(network[:]))
 		setQuotaHeaders(c.Response().Header(), policyAddress, policy, q)
 		if q.refused {
 			return refuse(problemTooMany).withRetryAfter(q.more).withSentence("too many requests from this address; " +

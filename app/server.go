@@ -11,7 +11,6 @@ import (
 	"time"
 
 	"go.uber.org/fx"
-	"golang.org/x/net/netutil"
 
 	"paymentd/adapters/httpapi"
 	"paymentd/adapters/metrics"
@@ -112,7 +111,7 @@ func (s *Server) start(ctx context.Context) error {
 	if err != nil {
 		return config.Invalid("addr", CannotListen(s.cfg.Addr, err))
 	}
-	l = netutil.LimitListener(l, s.cfg.ConnectionLimit())
+	l = limitConnections(l, s.cfg.ConnectionLimit())
 	s.listener = l
 	queue, stopQueue := context.WithCancel(context.WithoutCancel(ctx))
 	s.stopQueue, s.queueDone = stopQueue, make(chan struct{})

@@ -8,8 +8,7 @@ import (
 	"net/url"
 	"strconv"
 	"strings"
-
-	"golang.org/x/net/idna"
+	"unicode"
 
 	"paymentd/core/payment"
 )
@@ -26,14 +25,12 @@ func parseBase(base string) (*url.URL, error) {
 		return nil, errors.New("gateway URL must begin with http:// or https://")
 	case u.Hostname() == "":
 		return nil, errors.New("gateway URL must name a host, such as https://gateway.example")
+	case strings.IndexFunc(u.Host, func(r rune) bool { return r > unicode.MaxASCII }) >= 0:
+		return nil, errors.New("gateway URL must have a host name in ASCII; write an internationalized one in its xn-- form (RFC 5890)")
 	case u.User != nil:
 		return nil, errors.New("gateway URL must hold no user name or password: the gateway protocol has no login")
 	case u.RawQuery != "" || u.ForceQuery || u.Fragment != "":
 		return nil, errors.New("gateway URL must end with its path, without ? or #")
-	}
-	host, err := idna.Lookup.ToASCII(u.Hostname())
-	if err == nil && host != u.Hostname() { // such as bücher.example
-		u.Host = strings.Replace(u.Host, u.Hostname(), host, 1)
 	}
 	u.Host = strings.TrimSuffix(u.Host, ":") // an empty port is valid (RFC 3986, section 3.2.3)
 	if port := u.Port(); port != "" {

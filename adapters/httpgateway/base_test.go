@@ -36,6 +36,7 @@ func TestNew_InvalidSetting_ReturnsError(t *testing.T) {
 		"http://gateway:65536":              "port 65536; it must be 1 to 65535",
 		"http://gateway:http":               "cannot be read",
 		"http://gate way":                   "cannot be read",
+		"http://secret.bücher.example":      "write an internationalized one in its xn-- form",
 		"http://user:secret@gateway":        "no user name or password",
 		"http://user:secret@gateway:secret": "cannot be read",
 		"http://gateway?key=secret":         "without ? or #",

@@ -3,13 +3,12 @@ package app_test
 import (
 	"testing"
 
-	"go.uber.org/goleak"
-
 	"paymentd/adapters/mysqlstore/mysqltest"
 	"paymentd/app/apptest"
+	"paymentd/internal/leaktest"
 )
 
-func TestMain(m *testing.M) { goleak.VerifyTestMain(tests{m}) }
+func TestMain(m *testing.M) { leaktest.Main(tests{m}) }
 
 // tests runs the tests of this package, and closes what would look like a leaked goroutine.
 type tests struct{ m *testing.M }

@@ -7,9 +7,9 @@ import (
 
 	"github.com/stretchr/testify/require"
 	"go.uber.org/fx"
-	"go.uber.org/goleak"
 
 	"paymentd/app/config"
+	"paymentd/internal/leaktest"
 )
 
 func TestModule_ValidatesDependencies(t *testing.T) {
@@ -20,7 +20,7 @@ func TestModule_ValidatesDependencies(t *testing.T) {
 
 //nolint:paralleltest // goroutines of other tests would look like leaks
 func TestNew_StartAndStop_LeavesNoGoroutine(t *testing.T) {
-	defer goleak.VerifyNone(t, goleak.IgnoreCurrent())
+	leaktest.Check(t)
 	for range 5 {
 		service := New(testConfig(t), slog.New(slog.DiscardHandler))
 		require.NoError(t, service.Start(t.Context()))

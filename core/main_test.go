@@ -3,8 +3,8 @@ package core_test
 import (
 	"testing"
 
-	"go.uber.org/goleak"
+	"paymentd/internal/leaktest"
 )
 
 // TestMain fails if a test leaks a goroutine.
-func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+func TestMain(m *testing.M) { leaktest.Main(m) }

@@ -15,19 +15,19 @@ import (
 	"time"
 
 	"github.com/stretchr/testify/require"
-	"go.uber.org/goleak"
 
 	"paymentd/adapters/fake"
 	"paymentd/adapters/httpapi"
 	"paymentd/core"
 	"paymentd/core/payment"
+	"paymentd/internal/leaktest"
 	"paymentd/ports"
 )
 
 func TestMain(m *testing.M) {
 	// net/http waits for half a second before it closes the connection of an invalid request, and
 	// the server does not wait for that.
-	goleak.VerifyTestMain(m, goleak.IgnoreAnyFunction("net/http.(*conn).closeWriteAndWait"))
+	leaktest.Main(m, "net/http.(*conn).closeWriteAndWait")
 }
 
 var _ httpapi.Processor = (*core.Service)(nil)

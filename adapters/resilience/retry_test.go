@@ -8,14 +8,14 @@ import (
 	"time"
 
 	"github.com/stretchr/testify/require"
-	"go.uber.org/goleak"
 
 	"paymentd/adapters/resilience"
 	"paymentd/core/payment"
+	"paymentd/internal/leaktest"
 	"paymentd/ports"
 )
 
-func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+func TestMain(m *testing.M) { leaktest.Main(m) }
 
 var (
 	refused  = payment.Result{Class: payment.ClassNotCharged, Message: "connection refused"}

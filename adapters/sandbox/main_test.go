@@ -6,10 +6,10 @@ import (
 	"testing"
 
 	"github.com/stretchr/testify/require"
-	"go.uber.org/goleak"
 
 	"paymentd/adapters/sandbox"
 	"paymentd/core/payment"
+	"paymentd/internal/leaktest"
 )
 
 // TestMain runs the second process of the crash test if its variable is set.
@@ -18,7 +18,7 @@ func TestMain(m *testing.M) {
 		serveUntilKilled(path)
 	}
 	// net/http keeps a connection that it has closed for half a second.
-	goleak.VerifyTestMain(m, goleak.IgnoreAnyFunction("net/http.(*conn).closeWriteAndWait"))
+	leaktest.Main(m, "net/http.(*conn).closeWriteAndWait")
 }
 
 func ledgerPath(t testing.TB) string {

@@ -6,7 +6,7 @@ import (
 	"os"
 	"testing"
 
-	"go.uber.org/goleak"
+	"paymentd/internal/leaktest"
 )
 
 // TestMain runs the tests, or the job of a process that a test started.
@@ -19,6 +19,6 @@ func TestMain(m *testing.M) {
 		return
 	}
 	// golang-migrate abandons the migrations that it was reading ahead when one fails.
-	abandoned := goleak.IgnoreAnyFunction("github.com/golang-migrate/migrate/v4.(*Migration).Buffer")
-	goleak.VerifyTestMain(m, abandoned)
+	const abandoned = "github.com/golang-migrate/migrate/v4.(*Migration).Buffer"
+	leaktest.Main(m, abandoned)
 }

@@ -19,7 +19,7 @@ const (
 	statusLimit = 5 * time.Second
 )
 
-// CloseIdle closes the idle connections of the client, which goleak would report.
+// CloseIdle closes the idle connections of the client, which leaktest would report.
 func CloseIdle() { process.Client().CloseIdleConnections() }
 
 // Answer is a response of the service.

@@ -100,9 +100,9 @@ type Tests struct {
 // Main wraps m so that the shared server is stopped after the last test:
 //
 //	func TestMain(m *testing.M) { os.Exit(mysqltest.Main(m).Run()) }
-//	func TestMain(m *testing.M) { goleak.VerifyTestMain(mysqltest.Main(m)) }
+//	func TestMain(m *testing.M) { leaktest.Main(mysqltest.Main(m)) }
 //
-// Without it, a package leaves nothing behind either, but goleak finds the
+// Without it, a package leaves nothing behind either, but leaktest finds the
 // goroutine that waits for the server.
 func Main(m *testing.M) Tests { return Tests{m: m} }
 

@@ -6,9 +6,8 @@ import (
 	"os"
 	"testing"
 
-	"go.uber.org/goleak"
-
 	"paymentd/adapters/mysqlstore/mysqltest"
+	"paymentd/internal/leaktest"
 )
 
 // victimVariable makes the test binary a process that starts a server, prints its
@@ -19,7 +18,7 @@ func TestMain(m *testing.M) {
 	if os.Getenv(victimVariable) != "" {
 		beVictim()
 	}
-	goleak.VerifyTestMain(mysqltest.Main(m))
+	leaktest.Main(mysqltest.Main(m))
 }
 
 func beVictim() {

@@ -19,5 +19,6 @@ import (
 	_ "paymentd/app/gateways/nothing"
 	_ "paymentd/core/nothing"
 	_ "paymentd/core/simulation/history/nothing" // denied
+	_ "paymentd/internal/leaktest/nothing"       // denied
 	_ "paymentd/ports/portstest/nothing"         // denied
 )

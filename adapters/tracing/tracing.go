@@ -8,8 +8,6 @@ import (
 	"os"
 	"strings"
 
-	"github.com/go-logr/logr"
-	"go.opentelemetry.io/otel"
 	"go.opentelemetry.io/otel/attribute"
 	"go.opentelemetry.io/otel/exporters/otlp/otlptrace/otlptracehttp"
 	"go.opentelemetry.io/otel/propagation"
@@ -60,7 +58,6 @@ func sampler() (ratio, error) {
 // New returns the tracing of one process. It does not connect. If the collector is unavailable,
 // spans are lost, but nothing else is affected.
 func New(ctx context.Context, o Options) (*Tracing, error) {
-	otel.SetLogger(logr.FromSlogHandler(o.Log.Handler())) // the default logger writes to stderr, and blocks if that is a full pipe
 	var options []otlptracehttp.Option
 	if o.Endpoint != "" {
 		options = append(options, otlptracehttp.WithEndpointURL(strings.TrimRight(o.Endpoint, "/")+"/v1/traces"))

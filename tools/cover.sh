@@ -9,9 +9,9 @@ set -eu
 profile=$(mktemp)
 trap 'rm -f "$profile"' EXIT
 
-# Without core/simulation and ports/portstest, which are tests.
+# Without core/simulation and ports/portstest, which are tests; the properties of the domain are in the former.
 go test -coverpkg=./core,./core/apikey,./core/keycache,./core/payment,./ports -coverprofile="$profile" \
-	./core ./core/apikey ./core/keycache ./core/payment ./ports ./adapters/fake
+	./core ./core/apikey ./core/keycache ./core/payment ./ports ./adapters/fake ./core/simulation/properties
 go tool cover -func="$profile" | awk -v least="$1" '
 	$1 == "total:" { total = $NF + 0; next }
 	$NF != "100.0%"

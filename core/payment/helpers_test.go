@@ -5,7 +5,6 @@ import (
 	"time"
 
 	"github.com/stretchr/testify/require"
-	"pgregory.net/rapid"
 
 	"paymentd/core/payment"
 )
@@ -20,20 +19,20 @@ const (
 
 var noon = time.Date(2026, 9, 17, 12, 0, 0, 0, time.UTC)
 
-func claimRequest(t rapid.TB, key payment.GatewayKey) payment.ClaimRequest {
+func claimRequest(t testing.TB, key payment.GatewayKey) payment.ClaimRequest {
 	return payment.ClaimRequest{
 		OrderID: "order-1", Money: amountOf(t, "100.00", "USD"),
 		NewKey: key, Replica: "replica-a", Lease: lease, Rules: rules(),
 	}
 }
 
-func deferredRequest(t rapid.TB, key payment.GatewayKey) payment.ClaimRequest {
+func deferredRequest(t testing.TB, key payment.GatewayKey) payment.ClaimRequest {
 	a := claimRequest(t, key)
 	a.Deferred, a.Async = true, true
 	return a
 }
 
-func amountOf(t rapid.TB, amount, code string) payment.Money {
+func amountOf(t testing.TB, amount, code string) payment.Money {
 	t.Helper()
 	m, err := payment.ParseMoney(amount, currencyOf(t, code))
 	require.NoError(t, err)
@@ -41,10 +40,10 @@ func amountOf(t rapid.TB, amount, code string) payment.Money {
 }
 
 // claimedPayment is an order that was claimed at noon for the first time, with "key-1".
-func claimedPayment(t rapid.TB) payment.Payment { return open(claimRequest(t, "key-1"), noon) }
+func claimedPayment(t testing.TB) payment.Payment { return open(claimRequest(t, "key-1"), noon) }
 
 // scheduledPayment is an order that was accepted for later at noon.
-func scheduledPayment(t rapid.TB) payment.Payment { return open(deferredRequest(t, "key-1"), noon) }
+func scheduledPayment(t testing.TB) payment.Payment { return open(deferredRequest(t, "key-1"), noon) }
 
 // attemptEnd is the result of an attempt that took two seconds.
 func attemptEnd(r payment.Result) *payment.AttemptEnd {
@@ -56,7 +55,7 @@ func resultOf(class payment.Class) payment.Result {
 }
 
 // settled completes p's attempt with a class, and settles p to a state, at a time.
-func settled(t rapid.TB, p payment.Payment, class payment.Class, state payment.State, when time.Time) payment.Payment {
+func settled(t testing.TB, p payment.Payment, class payment.Class, state payment.State, when time.Time) payment.Payment {
 	t.Helper()
 	s := payment.Settlement{
 		ClaimRef: p.ClaimRef(), End: attemptEnd(resultOf(class)),
@@ -71,7 +70,7 @@ func settled(t rapid.TB, p payment.Payment, class payment.Class, state payment.S
 }
 
 // renewed completes p's attempt with a class, and plans the next one after a second.
-func renewed(t rapid.TB, p payment.Payment, class payment.Class, when time.Time) payment.Payment {
+func renewed(t testing.TB, p payment.Payment, class payment.Class, when time.Time) payment.Payment {
 	t.Helper()
 	r := payment.Renewal{
 		ClaimRef: p.ClaimRef(), End: *attemptEnd(resultOf(class)), Next: true, Delay: time.Second, Lease: lease,
@@ -83,7 +82,7 @@ func renewed(t rapid.TB, p payment.Payment, class payment.Class, when time.Time)
 
 // inState returns an order that was claimed at noon and came into the state five seconds later. It is not
 // due then.
-func inState(t rapid.TB, state payment.State) payment.Payment {
+func inState(t testing.TB, state payment.State) payment.Payment {
 	t.Helper()
 	classes := map[payment.State]payment.Class{
 		payment.StateScheduled: payment.ClassNotCharged, payment.StateSucceeded: payment.ClassApproved,
@@ -217,7 +216,7 @@ func apply(c change, p payment.Payment, now time.Time) (payment.Decision, error)
 }
 
 // requireUnchanged fails if a decision writes, or changes what was read.
-func requireUnchanged(t rapid.TB, p payment.Payment, d payment.Decision) {
+func requireUnchanged(t testing.TB, p payment.Payment, d payment.Decision) {
 	t.Helper()
 	require.False(t, d.Write)
 	require.Equal(t, p, d.Payment)

@@ -6,7 +6,6 @@ import (
 	"testing"
 
 	"github.com/stretchr/testify/require"
-	"pgregory.net/rapid"
 
 	"paymentd/core/payment"
 )
@@ -156,40 +155,6 @@ func TestMoney_Compares(t *testing.T) {
 	require.False(t, parse("100", "USD") == parse("100", "EUR"))
 	require.False(t, parse("1", "USD") == parse("100", "JPY"), "the same minor units of another currency")
 	require.True(t, payment.Money{}.IsZero())
-}
-
-// Every amount that is written for the gateway protocol can be read there, up to the largest.
-func TestDecimal_CanBeParsed(t *testing.T) {
-	t.Parallel()
-	currencies := everyCode()
-	rapid.Check(t, func(t *rapid.T) {
-		currency := rapid.SampledFrom(currencies).Draw(t, "currency")
-		amount := rapid.StringMatching(`(0|[1-9][0-9]{0,14})(\.[0-9]{1,4})?`).Draw(t, "amount")
-		money, err := payment.ParseMoney(amount, currency)
-		if err != nil {
-			requireClientSentence(t, err)
-			return
-		}
-		again, err := payment.ParseMoney(money.Decimal(), currency)
-		require.NoError(t, err)
-		require.Equal(t, money, again)
-	})
-}
-
-// A repository reads back what it stored.
-func TestMoneyFromMinor_RoundTrip(t *testing.T) {
-	t.Parallel()
-	currencies := everyCode()
-	rapid.Check(t, func(t *rapid.T) {
-		currency := rapid.SampledFrom(currencies).Draw(t, "currency")
-		minor := rapid.Int64Range(1, 999_999_999_999_999).Draw(t, "minor")
-		money, err := payment.MoneyFromMinor(minor, currency)
-		require.NoError(t, err)
-		require.Equal(t, minor, money.Minor())
-		parsed, err := payment.ParseMoney(money.Decimal(), currency)
-		require.NoError(t, err)
-		require.Equal(t, money, parsed)
-	})
 }
 
 // AllocsPerRun counts the whole process, so this test does not run in parallel.

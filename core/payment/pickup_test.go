@@ -5,7 +5,6 @@ import (
 	"time"
 
 	"github.com/stretchr/testify/require"
-	"pgregory.net/rapid"
 
 	"paymentd/core/payment"
 )
@@ -97,19 +96,6 @@ func TestPickUp_LookupIntervalDoubles(t *testing.T) {
 		10 * time.Second, 20 * time.Second, 40 * time.Second, 80 * time.Second, 160 * time.Second,
 		320 * time.Second, 640 * time.Second, 15 * time.Minute, 15 * time.Minute, 15 * time.Minute,
 	}, intervals)
-}
-
-func TestPickUp_LookupIntervalStaysWithinBounds(t *testing.T) {
-	t.Parallel()
-	rapid.Check(t, func(t *rapid.T) {
-		p, on := inState(t, payment.StateUnresolved), pickUpPolicy()
-		on.Rules.LookupFirst = time.Duration(rapid.Int64Range(1, int64(time.Hour)).Draw(t, "first"))
-		on.Rules.LookupMax = on.Rules.LookupFirst + time.Duration(rapid.Int64Range(0, int64(100*time.Hour)).Draw(t, "more"))
-		p.Lookups = rapid.IntRange(0, 1_000_000).Draw(t, "lookups")
-		interval := pickUp(on, p, p.DueAt).Payment.DueAt.Sub(p.DueAt)
-		require.GreaterOrEqual(t, interval, on.Rules.LookupFirst)
-		require.LessOrEqual(t, interval, on.Rules.LookupMax)
-	})
 }
 
 func TestPickUp_QuarantinesAfterLostWorkers(t *testing.T) {

@@ -8,6 +8,7 @@ require (
 	github.com/anishathalye/porcupine v1.3.1
 	github.com/stretchr/testify v1.12.1
 	paymentd v0.0.0
+	pgregory.net/rapid v1.3.0
 )
 
 require (

@@ -11,7 +11,7 @@ TOOL := GOWORK=off CGO_ENABLED=0 go tool -modfile=tools/go.mod
 
 # The modules of go.work: the product, and what needs libraries that the product does not. The
 # package pattern "work" matches the packages of all of them.
-MODULES := . core/simulation tools/bench tools/chaos tools/e2e
+MODULES := . adapters/httpapi/contract core/simulation tools/bench tools/chaos tools/e2e
 
 # The path of the linter, which has to see the workspace when it runs.
 LINTER = CGO_ENABLED=0 $$($(TOOL) -n golangci-lint)

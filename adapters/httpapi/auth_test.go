@@ -2,6 +2,7 @@ package httpapi_test
 
 import (
 	"fmt"
+	"io"
 	"log/slog"
 	"net/http"
 	"testing"
@@ -21,6 +22,14 @@ const (
 	keyOfShop  = "pk-shop-0123456789abcdef"
 	keyOfOther = "pk-other-0123456789abcde"
 )
+
+// counting stands for the metrics, which belong to another adapter.
+var counting = http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+	w.Header().Set("Content-Type", "text/plain; version=0.0.4")
+	_, _ = io.WriteString(w, "payments_total 1\n")
+})
+
+func panicking(http.ResponseWriter, *http.Request) { panic("x") }
 
 // holders returns the authentication with keys of the configuration and of the repository.
 func holders(t testing.TB, stored *fake.Keys, static ...string) httpapi.Keys {

@@ -1,4 +1,4 @@
-package httpapi_test
+package contract_test
 
 import (
 	"bufio"
@@ -80,9 +80,7 @@ func working(t *testing.T) http.Handler {
 		Lease: time.Minute, Wait: time.Second, Late: time.Minute, LookupFirst: time.Second, LookupMax: time.Minute,
 		Workers: 1, Poll: time.Second, HeartbeatTimeout: time.Minute,
 	}, fake.NewPayments(), core.OneGateway(gateway, once{}), slog.New(slog.DiscardHandler))
-	o := options(t)
-	o.Metrics = counting
-	return httpapi.New(service, o, slog.New(slog.DiscardHandler))
+	return httpapi.New(service, options(t), slog.New(slog.DiscardHandler))
 }
 
 // once is a retry policy of one attempt.
@@ -142,7 +140,9 @@ func (w *walk) step() {
 }
 
 func (w *walk) remember(got answer) {
-	var p page
+	var p struct {
+		NextCursor string `json:"next_cursor"`
+	}
 	if json.Unmarshal([]byte(got.body), &p) == nil && p.NextCursor != "" {
 		w.cursor = p.NextCursor
 	}

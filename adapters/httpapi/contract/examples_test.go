@@ -1,4 +1,4 @@
-package httpapi_test
+package contract_test
 
 import (
 	"context"
@@ -117,7 +117,10 @@ var damaged = &payment.StoredRowError{
 // scenarios by the name of the example.
 func scenarios(t *testing.T) map[string]scenario {
 	t.Helper()
-	page := holding(append([]payment.Payment{succeeded(t)}, many(t, 1)...))
+	one := succeeded(t)
+	page := &processor{list: func(context.Context, ports.ListQuery) (ports.ListPage, error) {
+		return ports.ListPage{Payments: []payment.Payment{one}, NextCreatedAt: one.CreatedAt, NextOrderID: one.OrderID}, nil
+	}}
 	return map[string]scenario{
 		"approved": {p: answering(approved), header: map[string]string{"Idempotent-Replayed": ""}},
 		"replayed": {
@@ -176,7 +179,7 @@ func scenarios(t *testing.T) map[string]scenario {
 		"changed_cursor":     {send: getting("/payments?cursor=AQ")},
 
 		"no_key": {
-			options: func(o *httpapi.Options) { o.Keys = holders(t, fake.NewKeys(), keyOfShop) },
+			options: func(o *httpapi.Options) { o.Keys = keysOf(t, fake.NewKeys(), keyOfShop) },
 			header:  map[string]string{"WWW-Authenticate": `Bearer realm="paymentd"`},
 		},
 		"unknown_key":          showing(t, keyOfOther, `Bearer realm="paymentd", error="invalid_token"`),
@@ -213,7 +216,7 @@ func scenarios(t *testing.T) map[string]scenario {
 		},
 		"key_limit": {
 			options: func(o *httpapi.Options) {
-				o.Keys, o.LimitPerKey = holders(t, fake.NewKeys(), keyOfShop), httpapi.Rate{Requests: 1, Window: time.Hour}
+				o.Keys, o.LimitPerKey = keysOf(t, fake.NewKeys(), keyOfShop), httpapi.Rate{Requests: 1, Window: time.Hour}
 			},
 			shows: keyOfShop,
 			again: true,
@@ -232,7 +235,7 @@ func scenarios(t *testing.T) map[string]scenario {
 func showing(t *testing.T, key, challenge string) scenario {
 	t.Helper()
 	return scenario{
-		options: func(o *httpapi.Options) { o.Keys = holders(t, fake.NewKeys(), keyOfShop) },
+		options: func(o *httpapi.Options) { o.Keys = keysOf(t, fake.NewKeys(), keyOfShop) },
 		shows:   key, header: map[string]string{"WWW-Authenticate": challenge},
 	}
 }
@@ -241,9 +244,10 @@ func showing(t *testing.T, key, challenge string) scenario {
 func lacking(t *testing.T, scope apikey.Scope, needed string) scenario {
 	t.Helper()
 	stored := fake.NewKeys()
-	_, text := create(t, stored, "shop", scope)
+	key, secret := apikey.New("shop", []apikey.Scope{scope})
+	require.NoError(t, stored.Create(t.Context(), key))
 	return scenario{
-		options: func(o *httpapi.Options) { o.Keys = holders(t, stored) }, shows: text,
+		options: func(o *httpapi.Options) { o.Keys = keysOf(t, stored) }, shows: secret.Reveal(),
 		header: map[string]string{
 			"WWW-Authenticate": `Bearer realm="paymentd", error="insufficient_scope", scope="` + needed + `"`,
 		},
@@ -293,7 +297,6 @@ func (sc scenario) play(t *testing.T, o operation, mediaType string) answer {
 	if p == nil {
 		p = answering(approved)
 	}
-	limits.Metrics = counting
 	if sc.options != nil {
 		sc.options(&limits)
 	}
@@ -307,7 +310,7 @@ func (sc scenario) play(t *testing.T, o operation, mediaType string) answer {
 	if sc.shows != "" {
 		header = append(header, "Authorization: Bearer "+sc.shows)
 	}
-	s := serveWith(t, p, limits)
+	s := serve(t, p, limits)
 	s.host = sc.host
 	if sc.again {
 		require.NotEqual(t, http.StatusTooManyRequests, send(s, header...).status)
@@ -321,9 +324,7 @@ func (sc scenario) play(t *testing.T, o operation, mediaType string) answer {
 
 func TestContract_Metrics(t *testing.T) {
 	t.Parallel()
-	o := options(t)
-	o.Metrics = counting
-	s := serveWith(t, &processor{}, o)
+	s := serve(t, &processor{}, options(t))
 	for _, operation := range readContract(t).operations() {
 		if operation.OperationID == "getMetrics" {
 			got := s.get("/metrics")
@@ -337,7 +338,7 @@ func TestContract_Metrics(t *testing.T) {
 // Responses without examples: files, and 304.
 func TestContract_Files(t *testing.T) {
 	t.Parallel()
-	s := serve(t, &processor{})
+	s := serve(t, &processor{}, options(t))
 	for _, o := range readContract(t).operations() {
 		if o.Responses.Status(http.StatusNotModified) == nil {
 			continue

@@ -6,6 +6,7 @@ import (
 	"net/http"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"syscall"
 	"testing"
@@ -15,11 +16,118 @@ import (
 	"paymentd/app/apptest"
 )
 
-// TestCommands_WrongSetting_ExitWithTwo checks that the process prints one line, which names the setting and no
-// secret, exits with 2, and creates no file.
-func TestCommands_WrongSetting_ExitWithTwo(t *testing.T) {
-	t.Parallel()
+// wrongSetting is a command with a setting that it refuses.
+type wrongSetting struct {
+	name, command, variable, value, want string
 
+	more   env  // further variables
+	leaves bool // whether the start got far enough to create a file
+}
+
+// wrongValues are wrong whatever the machine has.
+var wrongValues = []wrongSetting{
+	{
+		name: "a misspelt variable", command: "serve", variable: "PAYMENTD_GATWAY", value: "https://sesame.example",
+		want: "PAYMENTD_GATWAY is not a setting (did you mean PAYMENTD_GATEWAY?): correct or unset the variable; " +
+			"paymentd serve --help lists the settings",
+	},
+	{
+		name: "a misspelt variable before its consequence", command: "serve", variable: "PAYMENTD_DATABSE", value: "mysql://u:sesame@h/d",
+		more: env{"PAYMENTD_LEASE": "1s"}, want: "PAYMENTD_DATABSE is not a setting (did you mean PAYMENTD_DATABASE?)",
+	},
+	{
+		name: "several", command: "sandbox", variable: "PAYMENTD_SANDBX_ADDR", value: "x", more: env{"PAYMENTD_NOTHING": "sesame"},
+		want: "PAYMENTD_NOTHING is not a setting, PAYMENTD_SANDBX_ADDR is not a setting (did you mean PAYMENTD_SANDBOX_ADDR?): ",
+	},
+	{
+		name: "a misspelt variable to a command", command: "resolve order-1 --failed --reason=asked", variable: "PAYMENTD_DATABASE_URL",
+		value: "mysql://u:sesame@h/d", want: "PAYMENTD_DATABASE_URL is not a setting (did you mean PAYMENTD_DATABASE?)",
+	},
+	{
+		name: "a misspelt variable to migrate", command: "migrate status", variable: "paymentd_database", value: "sqlite:sesame.db",
+		want: "paymentd_database is not a setting (did you mean PAYMENTD_DATABASE?)",
+	},
+	{
+		name: "a misspelt variable to the doctor", command: "doctor", variable: "PAYMENTD_API_KEY", value: "sesame",
+		want: "PAYMENTD_API_KEY is not a setting (did you mean PAYMENTD_API_KEYS?)",
+	},
+	{
+		name: "a value with a line feed", command: "serve", variable: "PAYMENTD_DATABASE", value: "sqlite:sesame.db\n",
+		want: "PAYMENTD_DATABASE (--database): must not begin or end with a space or a line feed",
+	},
+	{
+		name: "a flag with a space", command: "serve --database=sqlite:sesame.db\u00a0", variable: "PAYMENTD_WORKERS", value: "1",
+		want: "PAYMENTD_DATABASE (--database): must not begin or end with a space or a line feed",
+	},
+	{
+		name: "no gateway with MySQL", command: "serve", variable: "PAYMENTD_DATABASE", value: "mysql://u:sesame@h/d",
+		want: "PAYMENTD_GATEWAY (--gateway): must be set, because the database is MySQL: to the http:// or https:// address of a " +
+			"gateway, or to sandbox: for the simulation",
+	},
+	{
+		name: "no gateway on a public address", command: "serve", variable: "PAYMENTD_ADDR", value: ":3000",
+		more: env{"PAYMENTD_API_KEYS": "0123456789-sesame"},
+		want: "PAYMENTD_GATEWAY (--gateway): must be set, because :3000 is not a loopback address: to ",
+	},
+	{
+		name: "an unreadable number", command: "serve", variable: "PAYMENTD_WORKERS", value: "many",
+		want: `PAYMENTD_WORKERS (--workers): must be a whole number, and is "many"`,
+	},
+	{
+		name: "a bound", command: "serve", variable: "PAYMENTD_LEASE", value: "10s",
+		want: "PAYMENTD_LEASE (--lease): must be longer than the gateway timeout, 10s",
+	},
+	{
+		name: "a short key", command: "serve", variable: "PAYMENTD_API_KEYS", value: "sesame",
+		want: "PAYMENTD_API_KEYS (--api-keys): must be keys of at least 16 characters each",
+	},
+	{
+		name: "no key on a public address", command: "serve", variable: "PAYMENTD_ADDR", value: "0.0.0.0:3000",
+		want: "PAYMENTD_API_KEYS (--api-keys): must be set to listen on 0.0.0.0:3000, which is not a loopback address, " +
+			"or a key be made with `paymentd keys create`",
+		more: env{"PAYMENTD_GATEWAY": "sandbox:"}, leaves: true,
+	},
+	{
+		name: "no file of keys", command: "serve", variable: "PAYMENTD_API_KEYS_FILE", value: "/nowhere/keys",
+		want: "PAYMENTD_API_KEYS_FILE (--api-keys-file): must be a file that can be read: open /nowhere/keys: no such file",
+	},
+	{
+		name: "a database URL with a wrong port", command: "serve", variable: "PAYMENTD_DATABASE",
+		more:  env{"PAYMENTD_GATEWAY": "sandbox:"},
+		value: "mysql://user:sesame@host:port/db",
+		want:  "PAYMENTD_DATABASE (--database): the database URL must have the form mysql://user:password@host:port/database",
+	},
+	{
+		name: "the same to migrate", command: "migrate up", variable: "PAYMENTD_DATABASE",
+		value: "mysql://user:sesame@host:port/db",
+		want:  "PAYMENTD_DATABASE (--database): the database URL must have the form mysql://user:password@host:port/database",
+	},
+	{
+		name: "an unknown database", command: "migrate status", variable: "PAYMENTD_DATABASE",
+		value: "postgres://user:sesame@host/db", want: "PAYMENTD_DATABASE (--database): must begin with sqlite: or mysql://",
+	},
+	{
+		name: "a gateway with a password", command: "serve", variable: "PAYMENTD_GATEWAY",
+		value: "https://user:sesame@gateway",
+		want:  "PAYMENTD_GATEWAY (--gateway): gateway URL must hold no user name or password",
+	},
+	{
+		name: "profiles on a public address", command: "serve", variable: "PAYMENTD_PPROF_ADDR", value: "0.0.0.0:6060",
+		want: "PAYMENTD_PPROF_ADDR (--pprof-addr): must be a loopback address, such as 127.0.0.1:6060, and is 0.0.0.0:6060",
+	},
+	{
+		name: "a database in no folder", command: "serve", variable: "PAYMENTD_DATABASE", value: "sqlite:/nowhere/x.db",
+		want: "PAYMENTD_DATABASE (--database): the database URL names a file in /nowhere, which is not a folder: make it first",
+	},
+	{
+		name: "a latency", command: "sandbox", variable: "PAYMENTD_SANDBOX_LATENCY", value: "-1s",
+		want: "PAYMENTD_SANDBOX_LATENCY (--latency): must be from 0s to 30s, and is -1s",
+	},
+}
+
+// wrongResources name a file or an address that cannot be used.
+func wrongResources(t *testing.T) []wrongSetting {
+	t.Helper()
 	busy, err := new(net.ListenConfig).Listen(t.Context(), "tcp", "127.0.0.1:0")
 	require.NoError(t, err)
 	t.Cleanup(func() { require.NoError(t, busy.Close()) })
@@ -31,113 +139,19 @@ func TestCommands_WrongSetting_ExitWithTwo(t *testing.T) {
 	require.NoError(t, syscall.Mkfifo(pipe, 0o600))
 	inUse := filepath.Join(t.TempDir(), "ledger")
 	apptest.Start(t, apptest.Build(t), map[string]string{"PAYMENTD_SANDBOX_LEDGER": inUse}, "sandbox").WaitReady(t)
-
-	for _, c := range []struct {
-		name, command, variable, value, want string
-		more                                 env  // further variables
-		leaves                               bool // whether the start got far enough to create a file
-	}{
-		{
-			name: "a misspelt variable", command: "serve", variable: "PAYMENTD_GATWAY", value: "https://sesame.example",
-			want: "PAYMENTD_GATWAY is not a setting (did you mean PAYMENTD_GATEWAY?): correct or unset the variable; " +
-				"paymentd serve --help lists the settings",
-		},
-		{
-			name: "a misspelt variable before its consequence", command: "serve", variable: "PAYMENTD_DATABSE", value: "mysql://u:sesame@h/d",
-			more: env{"PAYMENTD_LEASE": "1s"}, want: "PAYMENTD_DATABSE is not a setting (did you mean PAYMENTD_DATABASE?)",
-		},
-		{
-			name: "several", command: "sandbox", variable: "PAYMENTD_SANDBX_ADDR", value: "x", more: env{"PAYMENTD_NOTHING": "sesame"},
-			want: "PAYMENTD_NOTHING is not a setting, PAYMENTD_SANDBX_ADDR is not a setting (did you mean PAYMENTD_SANDBOX_ADDR?): ",
-		},
-		{
-			name: "a misspelt variable to a command", command: "resolve order-1 --failed --reason=asked", variable: "PAYMENTD_DATABASE_URL",
-			value: "mysql://u:sesame@h/d", want: "PAYMENTD_DATABASE_URL is not a setting (did you mean PAYMENTD_DATABASE?)",
-		},
-		{
-			name: "a misspelt variable to migrate", command: "migrate status", variable: "paymentd_database", value: "sqlite:sesame.db",
-			want: "paymentd_database is not a setting (did you mean PAYMENTD_DATABASE?)",
-		},
-		{
-			name: "a misspelt variable to the doctor", command: "doctor", variable: "PAYMENTD_API_KEY", value: "sesame",
-			want: "PAYMENTD_API_KEY is not a setting (did you mean PAYMENTD_API_KEYS?)",
-		},
-		{
-			name: "a value with a line feed", command: "serve", variable: "PAYMENTD_DATABASE", value: "sqlite:sesame.db\n",
-			want: "PAYMENTD_DATABASE (--database): must not begin or end with a space or a line feed",
-		},
-		{
-			name: "a flag with a space", command: "serve --database=sqlite:sesame.db\u00a0", variable: "PAYMENTD_WORKERS", value: "1",
-			want: "PAYMENTD_DATABASE (--database): must not begin or end with a space or a line feed",
-		},
-		{
-			name: "no gateway with MySQL", command: "serve", variable: "PAYMENTD_DATABASE", value: "mysql://u:sesame@h/d",
-			want: "PAYMENTD_GATEWAY (--gateway): must be set, because the database is MySQL: to the http:// or https:// address of a " +
-				"gateway, or to sandbox: for the simulation",
-		},
-		{
-			name: "no gateway on a public address", command: "serve", variable: "PAYMENTD_ADDR", value: ":3000",
-			more: env{"PAYMENTD_API_KEYS": "0123456789-sesame"},
-			want: "PAYMENTD_GATEWAY (--gateway): must be set, because :3000 is not a loopback address: to ",
-		},
-		{
-			name: "an unreadable number", command: "serve", variable: "PAYMENTD_WORKERS", value: "many",
-			want: `PAYMENTD_WORKERS (--workers): must be a whole number, and is "many"`,
-		},
-		{
-			name: "a bound", command: "serve", variable: "PAYMENTD_LEASE", value: "10s",
-			want: "PAYMENTD_LEASE (--lease): must be longer than the gateway timeout, 10s",
-		},
-		{
-			name: "a short key", command: "serve", variable: "PAYMENTD_API_KEYS", value: "sesame",
-			want: "PAYMENTD_API_KEYS (--api-keys): must be keys of at least 16 characters each",
-		},
-		{
-			name: "no key on a public address", command: "serve", variable: "PAYMENTD_ADDR", value: "0.0.0.0:3000",
-			want: "PAYMENTD_API_KEYS (--api-keys): must be set to listen on 0.0.0.0:3000, which is not a loopback address, " +
-				"or a key be made with `paymentd keys create`",
-			more: env{"PAYMENTD_GATEWAY": "sandbox:"}, leaves: true,
-		},
+	return []wrongSetting{
 		{
 			name: "a file of keys", command: "serve", variable: "PAYMENTD_API_KEYS_FILE", value: shortKeys,
 			want: "PAYMENTD_API_KEYS_FILE (--api-keys-file): " + shortKeys + ":2: must be a key of at least 16 characters",
-		},
-		{
-			name: "no file of keys", command: "serve", variable: "PAYMENTD_API_KEYS_FILE", value: "/nowhere/keys",
-			want: "PAYMENTD_API_KEYS_FILE (--api-keys-file): must be a file that can be read: open /nowhere/keys: no such file",
 		},
 		{
 			name: "a pipe of keys", command: "serve", variable: "PAYMENTD_API_KEYS_FILE", value: pipe,
 			want: "PAYMENTD_API_KEYS_FILE (--api-keys-file): must be a file that can be read again and again, and " + pipe + " is a pipe",
 		},
 		{
-			name: "a database URL with a wrong port", command: "serve", variable: "PAYMENTD_DATABASE",
-			more:  env{"PAYMENTD_GATEWAY": "sandbox:"},
-			value: "mysql://user:sesame@host:port/db",
-			want:  "PAYMENTD_DATABASE (--database): the database URL must have the form mysql://user:password@host:port/database",
-		},
-		{
-			name: "the same to migrate", command: "migrate up", variable: "PAYMENTD_DATABASE",
-			value: "mysql://user:sesame@host:port/db",
-			want:  "PAYMENTD_DATABASE (--database): the database URL must have the form mysql://user:password@host:port/database",
-		},
-		{
-			name: "an unknown database", command: "migrate status", variable: "PAYMENTD_DATABASE",
-			value: "postgres://user:sesame@host/db", want: "PAYMENTD_DATABASE (--database): must begin with sqlite: or mysql://",
-		},
-		{
-			name: "a gateway with a password", command: "serve", variable: "PAYMENTD_GATEWAY",
-			value: "https://user:sesame@gateway",
-			want:  "PAYMENTD_GATEWAY (--gateway): gateway URL must hold no user name or password",
-		},
-		{
 			name: "a port in use", command: "serve", variable: "PAYMENTD_ADDR", value: busy.Addr().String(),
 			want:   "PAYMENTD_ADDR (--addr): must be an address that can be listened on, and " + busy.Addr().String() + " is not: address already in use",
 			leaves: true,
-		},
-		{
-			name: "profiles on a public address", command: "serve", variable: "PAYMENTD_PPROF_ADDR", value: "0.0.0.0:6060",
-			want: "PAYMENTD_PPROF_ADDR (--pprof-addr): must be a loopback address, such as 127.0.0.1:6060, and is 0.0.0.0:6060",
 		},
 		{
 			name: "profiles on a port in use", command: "serve", variable: "PAYMENTD_PPROF_ADDR", value: busy.Addr().String(),
@@ -147,10 +161,6 @@ func TestCommands_WrongSetting_ExitWithTwo(t *testing.T) {
 		{
 			name: "a file that is no database", command: "serve", variable: "PAYMENTD_DATABASE", value: "sqlite:" + garbage,
 			want: "PAYMENTD_DATABASE (--database): " + garbage + " is not a SQLite database: name a database of its own for paymentd",
-		},
-		{
-			name: "a database in no folder", command: "serve", variable: "PAYMENTD_DATABASE", value: "sqlite:/nowhere/x.db",
-			want: "PAYMENTD_DATABASE (--database): the database URL names a file in /nowhere, which is not a folder: make it first",
 		},
 		{
 			name: "a file that is no ledger", command: "serve", variable: "PAYMENTD_GATEWAY", value: "sandbox:" + garbage,
@@ -165,15 +175,19 @@ func TestCommands_WrongSetting_ExitWithTwo(t *testing.T) {
 			want: "PAYMENTD_SANDBOX_LEDGER (--ledger): sandbox ledger " + inUse + " is in use by another process",
 		},
 		{
-			name: "a latency", command: "sandbox", variable: "PAYMENTD_SANDBOX_LATENCY", value: "-1s",
-			want: "PAYMENTD_SANDBOX_LATENCY (--latency): must be from 0s to 30s, and is -1s",
-		},
-		{
 			name: "a port of the sandbox", command: "sandbox", variable: "PAYMENTD_SANDBOX_ADDR", value: busy.Addr().String(),
 			want:   "PAYMENTD_SANDBOX_ADDR (--addr): must be an address that can be listened on, and " + busy.Addr().String() + " is not: address already in use",
 			leaves: true,
 		},
-	} {
+	}
+}
+
+// TestCommands_WrongSetting_ExitWithTwo checks that the process prints one line, which names the setting and no
+// secret, exits with 2, and creates no file.
+func TestCommands_WrongSetting_ExitWithTwo(t *testing.T) {
+	t.Parallel()
+
+	for _, c := range slices.Concat(wrongValues, wrongResources(t)) {
 		t.Run(c.name, func(t *testing.T) {
 			t.Parallel()
 			folder := t.TempDir()

@@ -75,79 +75,82 @@ func inState(state, more string) line {
 
 var order = client.Payment{OrderID: "order-1", Amount: "10.00"}
 
+// outcomes are what the server sends, and what the client returns.
+var outcomes = map[string]struct {
+	lines  []line
+	result client.Result
+	err    error
+	asked  int
+}{
+	"approved": {[]line{approved}, client.Result{TransactionID: "txn-1"}, nil, 1},
+	"replayed": {
+		[]line{{200, approved.body, "Idempotent-Replayed: true", nil}},
+		client.Result{TransactionID: "txn-1", Replayed: true},
+		nil, 1,
+	},
+	"the network, twice": {[]line{lost, lost, approved}, client.Result{TransactionID: "txn-1"}, nil, 3},
+	"busy, then away":    {[]line{busy, away, approved}, client.Result{TransactionID: "txn-1"}, nil, 3},
+	"an intermediary":    {[]line{{status: 502, body: "<html>"}, {status: 504}, approved}, client.Result{TransactionID: "txn-1"}, nil, 3},
+	"our own mistake":    {[]line{{status: 500, body: `{"error":"x"}`}, approved}, client.Result{TransactionID: "txn-1"}, nil, 2},
+	"too many":           {[]line{{status: 429, header: "Retry-After: 2"}, approved}, client.Result{TransactionID: "txn-1"}, nil, 2},
+	"declined": {
+		[]line{{status: 402, body: `{"error":"Payment declined","code":"card_declined"}`}},
+		client.Result{},
+		&client.DeclinedError{OrderID: "order-1", Code: "card_declined"}, 1,
+	},
+	"failed": {
+		[]line{{status: 502, body: `{"error":"Payment failed after maximum retries"}`}},
+		client.Result{},
+		&client.FailedError{OrderID: "order-1", Reason: "Payment failed after maximum retries"}, 1,
+	},
+	"mismatch": {[]line{{status: 422, body: `{"error":"x"}`}}, client.Result{}, &client.MismatchError{OrderID: "order-1"}, 1},
+	"refused": {
+		[]line{{status: 400, body: `{"error":"amount must be above zero"}`}},
+		client.Result{},
+		&client.RequestError{Status: 400, Sentence: "amount must be above zero"}, 1,
+	},
+	"no key that is known": {
+		[]line{{status: 401, body: `{"error":"use another key"}`}},
+		client.Result{},
+		&client.RequestError{Status: 401, Sentence: "use another key"}, 1,
+	},
+	"a key that may not pay": {
+		[]line{{status: 403, body: `{"error":"use another key"}`}},
+		client.Result{},
+		&client.RequestError{Status: 403, Sentence: "use another key"}, 1,
+	},
+	"not the service": {
+		[]line{{status: 404, body: "nginx"}},
+		client.Result{},
+		&client.RequestError{Status: 404, Sentence: "the response is not from paymentd"}, 1,
+	},
+	"later, approved": {
+		[]line{later, inState("scheduled", ""), busy, inState("processing", ""), inState("succeeded", `,"transaction_id":"txn-2"`)},
+		client.Result{TransactionID: "txn-2"},
+		nil, 5,
+	},
+	"later, declined": {
+		[]line{later, inState("unresolved", ""), inState("declined", `,"code":"card_declined"`)},
+		client.Result{},
+		&client.DeclinedError{OrderID: "order-1", Code: "card_declined"}, 3,
+	},
+	"later, failed": {
+		[]line{later, inState("failed", `,"reason":"r"`)},
+		client.Result{},
+		&client.FailedError{OrderID: "order-1", Reason: "r"}, 2,
+	},
+	"later, and the key revoked": {
+		[]line{later, {status: 401, body: `{"error":"use another key"}`}},
+		client.Result{},
+		&client.UnfinishedError{
+			OrderID: "order-1", Cause: &client.RequestError{Status: 401, Sentence: "use another key"},
+		}, 2,
+	},
+}
+
 func TestPay_EveryOutcome_IsReturned(t *testing.T) {
 	t.Parallel()
-	for name, test := range map[string]struct {
-		lines  []line
-		result client.Result
-		err    error
-		asked  int
-	}{
-		"approved": {[]line{approved}, client.Result{TransactionID: "txn-1"}, nil, 1},
-		"replayed": {
-			[]line{{200, approved.body, "Idempotent-Replayed: true", nil}},
-			client.Result{TransactionID: "txn-1", Replayed: true},
-			nil, 1,
-		},
-		"the network, twice": {[]line{lost, lost, approved}, client.Result{TransactionID: "txn-1"}, nil, 3},
-		"busy, then away":    {[]line{busy, away, approved}, client.Result{TransactionID: "txn-1"}, nil, 3},
-		"an intermediary":    {[]line{{status: 502, body: "<html>"}, {status: 504}, approved}, client.Result{TransactionID: "txn-1"}, nil, 3},
-		"our own mistake":    {[]line{{status: 500, body: `{"error":"x"}`}, approved}, client.Result{TransactionID: "txn-1"}, nil, 2},
-		"too many":           {[]line{{status: 429, header: "Retry-After: 2"}, approved}, client.Result{TransactionID: "txn-1"}, nil, 2},
-		"declined": {
-			[]line{{status: 402, body: `{"error":"Payment declined","code":"card_declined"}`}},
-			client.Result{},
-			&client.DeclinedError{OrderID: "order-1", Code: "card_declined"}, 1,
-		},
-		"failed": {
-			[]line{{status: 502, body: `{"error":"Payment failed after maximum retries"}`}},
-			client.Result{},
-			&client.FailedError{OrderID: "order-1", Reason: "Payment failed after maximum retries"}, 1,
-		},
-		"mismatch": {[]line{{status: 422, body: `{"error":"x"}`}}, client.Result{}, &client.MismatchError{OrderID: "order-1"}, 1},
-		"refused": {
-			[]line{{status: 400, body: `{"error":"amount must be above zero"}`}},
-			client.Result{},
-			&client.RequestError{Status: 400, Sentence: "amount must be above zero"}, 1,
-		},
-		"no key that is known": {
-			[]line{{status: 401, body: `{"error":"use another key"}`}},
-			client.Result{},
-			&client.RequestError{Status: 401, Sentence: "use another key"}, 1,
-		},
-		"a key that may not pay": {
-			[]line{{status: 403, body: `{"error":"use another key"}`}},
-			client.Result{},
-			&client.RequestError{Status: 403, Sentence: "use another key"}, 1,
-		},
-		"not the service": {
-			[]line{{status: 404, body: "nginx"}},
-			client.Result{},
-			&client.RequestError{Status: 404, Sentence: "the response is not from paymentd"}, 1,
-		},
-		"later, approved": {
-			[]line{later, inState("scheduled", ""), busy, inState("processing", ""), inState("succeeded", `,"transaction_id":"txn-2"`)},
-			client.Result{TransactionID: "txn-2"},
-			nil, 5,
-		},
-		"later, declined": {
-			[]line{later, inState("unresolved", ""), inState("declined", `,"code":"card_declined"`)},
-			client.Result{},
-			&client.DeclinedError{OrderID: "order-1", Code: "card_declined"}, 3,
-		},
-		"later, failed": {
-			[]line{later, inState("failed", `,"reason":"r"`)},
-			client.Result{},
-			&client.FailedError{OrderID: "order-1", Reason: "r"}, 2,
-		},
-		"later, and the key revoked": {
-			[]line{later, {status: 401, body: `{"error":"use another key"}`}},
-			client.Result{},
-			&client.UnfinishedError{
-				OrderID: "order-1", Cause: &client.RequestError{Status: 401, Sentence: "use another key"},
-			}, 2,
-		},
-	} {
+	for name, test := range outcomes {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			synctest.Test(t, func(t *testing.T) {

@@ -24,93 +24,94 @@ func money(t testing.TB, amount, code string) payment.Money {
 	return m
 }
 
+// processResponses are responses by the answer of the core.
+var processResponses = []struct {
+	name   string
+	answer core.Answer
+	status int
+	body   string
+	header map[string]string
+}{
+	{
+		"approved", approved,
+		200, `{"status":"success","transaction_id":"txn-21408"}`,
+		map[string]string{"Idempotent-Replayed": "", "Location": "", "Retry-After": ""},
+	},
+	{
+		"replayed",
+		core.Answer{State: payment.StateSucceeded, TransactionID: "txn-21408", Replayed: true},
+		200, `{"status":"success","transaction_id":"txn-21408"}`,
+		map[string]string{"Idempotent-Replayed": "true"},
+	},
+	{
+		"characters that HTML would escape",
+		core.Answer{State: payment.StateSucceeded, TransactionID: `<a&b>"\`},
+		200, `{"status":"success","transaction_id":"<a&b>\"\\"}`, nil,
+	},
+	{
+		"declined",
+		core.Answer{State: payment.StateDeclined, Code: "card_declined", Reason: "secret"},
+		402, `{"error":"Payment declined","code":"card_declined"}`,
+		map[string]string{"Retry-After": "", "Idempotent-Replayed": ""},
+	},
+	{
+		"declined by another request's attempt",
+		core.Answer{State: payment.StateDeclined, Code: "card_declined", Replayed: true},
+		402, `{"error":"Payment declined","code":"card_declined"}`,
+		map[string]string{"Idempotent-Replayed": ""},
+	},
+	{
+		"declined without a code",
+		core.Answer{State: payment.StateDeclined},
+		402, `{"error":"Payment declined"}`, nil,
+	},
+	{
+		"retries exhausted",
+		core.Answer{State: payment.StateFailed, Code: payment.CodeRetriesExhausted, Reason: "r"},
+		502, `{"error":"Payment failed after maximum retries"}`,
+		map[string]string{"Retry-After": ""},
+	},
+	{
+		"rejected",
+		core.Answer{State: payment.StateFailed, Code: payment.CodeRejected, Reason: "r"},
+		502, `{"error":"The payment gateway rejected the request"}`, nil,
+	},
+	{
+		"unresolved",
+		core.Answer{State: payment.StateUnresolved, RetryAfter: 5 * time.Second},
+		202, `{"status":"unresolved","order_id":"order-123"}`,
+		map[string]string{"Location": "/payments/order-123", "Retry-After": "5", "Preference-Applied": ""},
+	},
+	{
+		"unresolved, part of a second from now",
+		core.Answer{State: payment.StateUnresolved, RetryAfter: 1001 * time.Millisecond},
+		202, `{"status":"unresolved","order_id":"order-123"}`,
+		map[string]string{"Retry-After": "2"},
+	},
+	{
+		"scheduled by a server that stops",
+		core.Answer{State: payment.StateScheduled},
+		202, `{"status":"scheduled","order_id":"order-123"}`,
+		map[string]string{"Location": "/payments/order-123", "Retry-After": "1", "Preference-Applied": ""},
+	},
+	{
+		"scheduled as asked",
+		core.Answer{State: payment.StateScheduled, Async: true},
+		202, `{"status":"scheduled","order_id":"order-123"}`,
+		map[string]string{"Location": "/payments/order-123", "Preference-Applied": "respond-async"},
+	},
+	{
+		"no end",
+		core.Answer{State: payment.StateProcessing},
+		500, `{"error":"internal error; it is safe to retry the same request"}`,
+		nil,
+	},
+}
+
 // Every response, byte for byte.
 func TestProcess_Response_ByteForByte(t *testing.T) {
 	t.Parallel()
-	const location = "/payments/order-123"
-	tests := []struct {
-		name   string
-		answer core.Answer
-		status int
-		body   string
-		header map[string]string
-	}{
-		{
-			"approved", approved,
-			200, `{"status":"success","transaction_id":"txn-21408"}`,
-			map[string]string{"Idempotent-Replayed": "", "Location": "", "Retry-After": ""},
-		},
-		{
-			"replayed",
-			core.Answer{State: payment.StateSucceeded, TransactionID: "txn-21408", Replayed: true},
-			200, `{"status":"success","transaction_id":"txn-21408"}`,
-			map[string]string{"Idempotent-Replayed": "true"},
-		},
-		{
-			"characters that HTML would escape",
-			core.Answer{State: payment.StateSucceeded, TransactionID: `<a&b>"\`},
-			200, `{"status":"success","transaction_id":"<a&b>\"\\"}`, nil,
-		},
-		{
-			"declined",
-			core.Answer{State: payment.StateDeclined, Code: "card_declined", Reason: "secret"},
-			402, `{"error":"Payment declined","code":"card_declined"}`,
-			map[string]string{"Retry-After": "", "Idempotent-Replayed": ""},
-		},
-		{
-			"declined by another request's attempt",
-			core.Answer{State: payment.StateDeclined, Code: "card_declined", Replayed: true},
-			402, `{"error":"Payment declined","code":"card_declined"}`,
-			map[string]string{"Idempotent-Replayed": ""},
-		},
-		{
-			"declined without a code",
-			core.Answer{State: payment.StateDeclined},
-			402, `{"error":"Payment declined"}`, nil,
-		},
-		{
-			"retries exhausted",
-			core.Answer{State: payment.StateFailed, Code: payment.CodeRetriesExhausted, Reason: "r"},
-			502, `{"error":"Payment failed after maximum retries"}`,
-			map[string]string{"Retry-After": ""},
-		},
-		{
-			"rejected",
-			core.Answer{State: payment.StateFailed, Code: payment.CodeRejected, Reason: "r"},
-			502, `{"error":"The payment gateway rejected the request"}`, nil,
-		},
-		{
-			"unresolved",
-			core.Answer{State: payment.StateUnresolved, RetryAfter: 5 * time.Second},
-			202, `{"status":"unresolved","order_id":"order-123"}`,
-			map[string]string{"Location": location, "Retry-After": "5", "Preference-Applied": ""},
-		},
-		{
-			"unresolved, part of a second from now",
-			core.Answer{State: payment.StateUnresolved, RetryAfter: 1001 * time.Millisecond},
-			202, `{"status":"unresolved","order_id":"order-123"}`,
-			map[string]string{"Retry-After": "2"},
-		},
-		{
-			"scheduled by a server that stops",
-			core.Answer{State: payment.StateScheduled},
-			202, `{"status":"scheduled","order_id":"order-123"}`,
-			map[string]string{"Location": location, "Retry-After": "1", "Preference-Applied": ""},
-		},
-		{
-			"scheduled as asked",
-			core.Answer{State: payment.StateScheduled, Async: true},
-			202, `{"status":"scheduled","order_id":"order-123"}`,
-			map[string]string{"Location": location, "Preference-Applied": "respond-async"},
-		},
-		{
-			"no end",
-			core.Answer{State: payment.StateProcessing},
-			500, `{"error":"internal error; it is safe to retry the same request"}`,
-			nil,
-		},
-	}
-	for _, test := range tests {
+	for _, test := range processResponses {
 		t.Run(test.name, func(t *testing.T) {
 			t.Parallel()
 			got := serve(t, answering(test.answer)).post(oneRequest)

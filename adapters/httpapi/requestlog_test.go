@@ -35,76 +35,84 @@ func (s *service) line() map[string]any {
 	return line
 }
 
-func TestRequestLog_Lines(t *testing.T) {
-	t.Parallel()
-	post := func(s *service) { s.post(oneRequest, "Authorization: Bearer hunter2", "Prefer: wait=5") }
-	get := func(path string) func(*service) { return func(s *service) { s.get(path) } }
+// logged is a request, and the line of the log about it.
+type logged struct {
+	name string
+	p    *processor
+	send func(*service)
+	want map[string]any
+}
+
+func postOne(s *service) { s.post(oneRequest, "Authorization: Bearer hunter2", "Prefer: wait=5") }
+
+func getPath(path string) func(*service) { return func(s *service) { s.get(path) } }
+
+// chargeLine returns the line about a request that charges.
+func chargeLine(level string, status float64, more map[string]any) map[string]any {
+	line := map[string]any{
+		"level": level, "method": "POST", "route": "/payments/process", "status": status, "order_id": "order-123",
+		"client": "127.0.0.1",
+	}
+	maps.Copy(line, more)
+	return line
+}
+
+// readLine returns the line about a request that reads.
+func readLine(level, route string, status float64, more map[string]any) map[string]any {
+	line := map[string]any{"level": level, "method": "GET", "route": route, "status": status}
+	maps.Copy(line, more)
+	return line
+}
+
+func chargeLines() []logged {
 	replay := core.Answer{State: payment.StateSucceeded, TransactionID: "t", Attempts: 2, Replayed: true}
-	process := func(level string, status float64, more map[string]any) map[string]any {
-		line := map[string]any{
-			"level": level, "method": "POST", "route": "/payments/process", "status": status, "order_id": "order-123",
-			"client": "127.0.0.1",
-		}
-		maps.Copy(line, more)
-		return line
-	}
-	reading := func(level, route string, status float64, more map[string]any) map[string]any {
-		line := map[string]any{"level": level, "method": "GET", "route": route, "status": status}
-		maps.Copy(line, more)
-		return line
-	}
-	tests := []struct {
-		name string
-		p    *processor
-		send func(*service)
-		want map[string]any
-	}{
-		{"approved", answering(approved), post, process("INFO", 200,
+	return []logged{
+		{"approved", answering(approved), postOne, chargeLine("INFO", 200,
 			map[string]any{"state": "succeeded", "attempts": 1.0, "replayed": false})},
-		{"replayed", answering(replay), post, process("INFO", 200,
+		{"replayed", answering(replay), postOne, chargeLine("INFO", 200,
 			map[string]any{"state": "succeeded", "attempts": 2.0, "replayed": true})},
 		{
-			"declined", answering(core.Answer{State: payment.StateDeclined, Code: "c", Reason: "no money", Attempts: 1}), post,
-			process("INFO", 402, map[string]any{
+			"declined", answering(core.Answer{State: payment.StateDeclined, Code: "c", Reason: "no money", Attempts: 1}), postOne,
+			chargeLine("INFO", 402, map[string]any{
 				"state": "declined", "attempts": 1.0, "replayed": false, "code": "c", "reason": "no money",
 			}),
 		},
 		{
-			"failed", answering(core.Answer{State: payment.StateFailed, Reason: "the gateway answered 503", Attempts: 4}), post,
-			process("WARN", 502, map[string]any{
+			"failed", answering(core.Answer{State: payment.StateFailed, Reason: "the gateway answered 503", Attempts: 4}), postOne,
+			chargeLine("WARN", 502, map[string]any{
 				"state": "failed", "attempts": 4.0, "replayed": false, "reason": "the gateway answered 503",
 			}),
 		},
 		{
-			"failed without a reason", answering(core.Answer{State: payment.StateFailed, Attempts: 4}), post,
-			process("WARN", 502, map[string]any{
+			"failed without a reason", answering(core.Answer{State: payment.StateFailed, Attempts: 4}), postOne,
+			chargeLine("WARN", 502, map[string]any{
 				"state": "failed", "attempts": 4.0, "replayed": false, "reason": "Payment failed after maximum retries",
 			}),
 		},
 		{
-			"rejected", answering(core.Answer{State: payment.StateFailed, Code: payment.CodeRejected, Reason: "401: who are you?"}), post,
-			process("WARN", 502, map[string]any{
+			"rejected", answering(core.Answer{State: payment.StateFailed, Code: payment.CodeRejected, Reason: "401: who are you?"}), postOne,
+			chargeLine("WARN", 502, map[string]any{
 				"state": "failed", "attempts": 0.0, "replayed": false, "code": payment.CodeRejected, "reason": "401: who are you?",
 			}),
 		},
 		{
-			"unresolved", answering(core.Answer{State: payment.StateUnresolved, Reason: "no answer: the timeout was reached", Attempts: 4}), post,
-			process("INFO", 202, map[string]any{
+			"unresolved", answering(core.Answer{State: payment.StateUnresolved, Reason: "no answer: the timeout was reached", Attempts: 4}), postOne,
+			chargeLine("INFO", 202, map[string]any{
 				"state": "unresolved", "attempts": 4.0, "replayed": false, "reason": "no answer: the timeout was reached",
 			}),
 		},
-		{"busy", failing(core.ErrBusy), post, process("INFO", 409, map[string]any{
+		{"busy", failing(core.ErrBusy), postOne, chargeLine("INFO", 409, map[string]any{
 			"reason": "another request is processing this payment; send the same request again later",
 		})},
-		{"mismatch", failing(core.ErrMismatch), post, process("INFO", 422, map[string]any{
+		{"mismatch", failing(core.ErrMismatch), postOne, chargeLine("INFO", 422, map[string]any{
 			"reason": "the order is known with another amount or currency; repeat those, or use a new order_id",
 		})},
-		{"no database", failing(fmt.Errorf("claim payment: %w", ports.ErrUnavailable)), post, process("WARN", 503,
+		{"no database", failing(fmt.Errorf("claim payment: %w", ports.ErrUnavailable)), postOne, chargeLine("WARN", 503,
 			map[string]any{
 				"error":  "claim payment: the database is not available",
 				"reason": "the database is not available; nothing was charged by this request; send it again later",
 			})},
-		{"our fault", failing(errors.New("nil ledger")), post, process("ERROR", 500, map[string]any{
+		{"our fault", failing(errors.New("nil ledger")), postOne, chargeLine("ERROR", 500, map[string]any{
 			"error": "nil ledger", "reason": "internal error; it is safe to retry the same request",
 		})},
 		{
@@ -121,28 +129,38 @@ func TestRequestLog_Lines(t *testing.T) {
 				"client": "127.0.0.1", "reason": "the header Content-Type must be given once, as application/json",
 			},
 		},
+	}
+}
+
+func readLines(t *testing.T) []logged {
+	t.Helper()
+	return []logged{
 		{"found", knowing(ports.History{Payment: payment.Payment{
 			OrderID: "o", State: payment.StateScheduled, Money: money(t, "1", "USD"),
-		}}), get("/payments/o%2F1?key=hunter2"), reading("INFO", "/payments/:order_id", 200,
+		}}), getPath("/payments/o%2F1?key=hunter2"), readLine("INFO", "/payments/:order_id", 200,
 			map[string]any{"order_id": "o/1", "state": "scheduled", "attempts": 0.0, "replayed": false})},
-		{"not found", failing(nil), get("/payments/o"), reading("INFO", "/payments/:order_id", 404, map[string]any{
+		{"not found", failing(nil), getPath("/payments/o"), readLine("INFO", "/payments/:order_id", 404, map[string]any{
 			"order_id": "o", "reason": "there is no payment with this order id; order ids are case-sensitive",
 		})},
-		{"misspelt parameter", failing(nil), get("/payments?sate=failed"), reading("INFO", "/payments", 400, map[string]any{
+		{"misspelt parameter", failing(nil), getPath("/payments?sate=failed"), readLine("INFO", "/payments", 400, map[string]any{
 			"reason": `the parameter "sate" is not known; use state, created_from, created_before, limit or cursor`,
 		})},
-		{"list", failing(nil), get("/payments?limit=5"), reading("INFO", "/payments", 200, nil)},
-		{"unknown path", failing(nil), get("/hunter2"), reading("INFO", "", 404, map[string]any{
+		{"list", failing(nil), getPath("/payments?limit=5"), readLine("INFO", "/payments", 200, nil)},
+		{"unknown path", failing(nil), getPath("/hunter2"), readLine("INFO", "", 404, map[string]any{
 			"reason": "there is no such path; in an order id, write / as %2F",
 		})},
 		{
 			"method of any length", failing(nil), func(s *service) { s.request(strings.Repeat("X", 4000), "/payments", "") },
 			map[string]any{"level": "INFO", "method": "XXXXXXXXXXXXXXXX", "route": "/payments", "status": 405.0, "reason": "the path does not take this method; use one of those in the Allow header"},
 		},
-		{"alive", failing(nil), get("/healthz"), reading("DEBUG", "/healthz", 200, nil)},
-		{"ready", failing(nil), get("/readyz"), reading("DEBUG", "/readyz", 200, nil)},
+		{"alive", failing(nil), getPath("/healthz"), readLine("DEBUG", "/healthz", 200, nil)},
+		{"ready", failing(nil), getPath("/readyz"), readLine("DEBUG", "/readyz", 200, nil)},
 	}
-	for _, test := range tests {
+}
+
+func TestRequestLog_Lines(t *testing.T) {
+	t.Parallel()
+	for _, test := range slices.Concat(chargeLines(), readLines(t)) {
 		t.Run(test.name, func(t *testing.T) {
 			t.Parallel()
 			s := serve(t, test.p)

@@ -137,229 +137,231 @@ func (s *story) text() []string {
 	return lines
 }
 
+// histories are payments and their timelines.
+var histories = []struct {
+	name  string
+	tell  func(s *story)
+	later bool // the first request was accepted for later
+	want  []string
+}{
+	{
+		name: "approved at once",
+		tell: func(s *story) { s.settle(payment.ClassApproved, payment.StateSucceeded) },
+		want: []string{"0s created", "0s claimed a/1", "0s attempt a/1 #1 approved", "1s settled a/1 succeeded"},
+	},
+	{
+		name: "under way",
+		tell: func(s *story) { s.wait(time.Second) },
+		want: []string{"0s created", "0s claimed a/1", "0s attempt a/1 #1"},
+	},
+	{
+		name: "in backoff",
+		tell: func(s *story) { s.backOff(payment.ClassNotCharged) },
+		want: []string{"0s created", "0s claimed a/1", "0s attempt a/1 #1 not_charged"},
+	},
+	{
+		name: "second attempt under way",
+		tell: func(s *story) { s.retry(payment.ClassNotCharged) },
+		want: []string{"0s created", "0s claimed a/1", "0s attempt a/1 #1 not_charged", "3s attempt a/1 #2"},
+	},
+	{
+		name: "exhausted, and asked again",
+		tell: func(s *story) {
+			s.retry(payment.ClassNotCharged)
+			s.settle(payment.ClassNotCharged, payment.StateFailed)
+			s.claim() // at the time of the settlement
+			s.settle(payment.ClassNotCharged, payment.StateFailed)
+		},
+		want: []string{
+			"0s created", "0s claimed a/1", "0s attempt a/1 #1 not_charged", "3s attempt a/1 #2 not_charged",
+			"4s settled a/1", "4s claimed b/2", "4s attempt b/2 #3 not_charged", "5s settled b/2 failed",
+		},
+	},
+	{
+		name: "declined, refused, and asked again",
+		tell: func(s *story) {
+			s.settle(payment.ClassDeclined, payment.StateDeclined)
+			s.wait(time.Second)
+			other := s.ask("c", false)
+			other.Money = money(s.t, "2", "USD")
+			s.write(other.Decide(s.payment, s.now), nil)
+			s.wait(time.Second)
+			s.claim()
+			s.settle(payment.ClassApproved, payment.StateSucceeded)
+		},
+		want: []string{
+			"0s created", "0s claimed a/1", "0s attempt a/1 #1 declined", "1s settled a/1 declined",
+			"2s refused c/1 requested 2.00 USD, but the order is for 1.00 USD",
+			"3s claimed b/2", "3s attempt b/2 #2 approved", "4s settled b/2 succeeded",
+		},
+	},
+	{
+		name: "taken over during an attempt",
+		tell: func(s *story) {
+			s.wait(lease)
+			s.claim()
+			s.settle(payment.ClassApproved, payment.StateSucceeded)
+		},
+		want: []string{
+			"0s created", "0s claimed a/1",
+			"0s attempt a/1 #1 unknown_unanswered interrupted: its worker did not report a result",
+			"30s taken_over b/2 the claim of a had expired", "30s attempt b/2 #2 approved", "31s settled b/2 succeeded",
+		},
+	},
+	{
+		name: "taken over in backoff",
+		tell: func(s *story) {
+			s.backOff(payment.ClassNotCharged)
+			s.wait(2*time.Second + lease)
+			s.pickUp()
+		},
+		want: []string{
+			"0s created", "0s claimed a/1", "0s attempt a/1 #1 not_charged",
+			"3s attempt a/1 #2 unknown_unanswered interrupted: its worker did not report a result",
+			"33s taken_over q/2 the claim of a had expired", "33s attempt q/2 #3",
+		},
+	},
+	{
+		name: "taken over while the gateway was asked",
+		tell: func(s *story) {
+			s.askGateway()
+			s.wait(lease)
+			s.claim()
+		},
+		want: []string{
+			"0s created", "0s claimed a/1", "0s attempt a/1 #1 unknown_answered",
+			"32s taken_over b/2 the claim of a had expired", "32s attempt b/2 #2",
+		},
+	},
+	{
+		name: "exhausted in doubt, and the gateway knows",
+		tell: func(s *story) {
+			s.askGateway()
+			s.conclude(payment.StateSucceeded, payment.EventReconciled)
+		},
+		want: []string{
+			"0s created", "0s claimed a/1", "0s attempt a/1 #1 unknown_answered", "2s reconciled a/1 succeeded: why",
+		},
+	},
+	{
+		name: "unresolved, and reconciled",
+		tell: func(s *story) {
+			s.settle(payment.ClassUnknownUnanswered, payment.StateUnresolved)
+			s.wait(time.Second)
+			s.pickUp()
+			s.lookUp(payment.FoundDeclined)
+		},
+		want: []string{
+			"0s created", "0s claimed a/1", "0s attempt a/1 #1 unknown_unanswered", "1s settled a/1",
+			"2s reconciled q/2 declined: no funds",
+		},
+	},
+	{
+		name: "declined after an unknown attempt, and asked again",
+		tell: func(s *story) {
+			s.retry(payment.ClassUnknownAnswered)
+			s.settle(payment.ClassDeclined, payment.StateDeclined)
+			s.wait(time.Second)
+			s.claim()
+		},
+		want: []string{
+			"0s created", "0s claimed a/1", "0s attempt a/1 #1 unknown_answered", "3s attempt a/1 #2 declined",
+			"4s settled a/1", "5s claimed b/2", "5s attempt b/2 #3",
+		},
+	},
+	{
+		name: "unresolved",
+		tell: func(s *story) { s.settle(payment.ClassUnknownUnanswered, payment.StateUnresolved) },
+		want: []string{
+			"0s created", "0s claimed a/1", "0s attempt a/1 #1 unknown_unanswered", "1s settled a/1 unresolved",
+		},
+	},
+	{
+		name: "resolved by a person",
+		tell: func(s *story) {
+			s.settle(payment.ClassUnknownUnanswered, payment.StateUnresolved)
+			s.wait(time.Minute)
+			s.write(payment.Resolution{
+				By: "ada", Outcome: payment.Outcome{State: payment.StateSucceeded, TransactionID: "txn-1"},
+			}.Apply(s.payment, s.now))
+		},
+		want: []string{
+			"0s created", "0s claimed a/1", "0s attempt a/1 #1 unknown_unanswered", "1s settled a/1",
+			"1m1s resolved ada/2 succeeded: txn-1",
+		},
+	},
+	{
+		name:  "accepted for later",
+		later: true,
+		tell: func(s *story) {
+			s.wait(time.Second)
+			s.pickUp()
+			s.settle(payment.ClassApproved, payment.StateSucceeded)
+		},
+		want: []string{"0s created", "1s claimed q/1", "1s attempt q/1 #1 approved", "2s settled q/1 succeeded"},
+	},
+	{
+		name: "declined, then accepted for later",
+		tell: func(s *story) {
+			s.settle(payment.ClassDeclined, payment.StateDeclined)
+			s.wait(time.Second)
+			s.write(s.ask("b", true).Decide(s.payment, s.now), nil)
+		},
+		want: []string{
+			"0s created", "0s claimed a/1", "0s attempt a/1 #1 declined", "1s settled a/1 declined",
+			"2s scheduled b/1 accepted for later",
+		},
+	},
+	{
+		name: "a stop cut the backoff short",
+		tell: func(s *story) {
+			s.backOff(payment.ClassNotCharged)
+			s.wait(time.Second)
+			s.conclude(payment.StateScheduled, payment.EventScheduled)
+			s.wait(time.Second)
+			s.pickUp()
+		},
+		want: []string{
+			"0s created", "0s claimed a/1", "0s attempt a/1 #1 not_charged", "2s scheduled a/1 scheduled: why",
+			"3s claimed q/2", "3s attempt q/2 #2",
+		},
+	},
+	{
+		name: "taken over, and the first worker comes back with an approval",
+		tell: func(s *story) {
+			s.wait(lease)
+			s.claim()
+			s.wait(time.Second)
+			s.write(payment.Approval{
+				OrderID: "o", Key: "key-of-a", TransactionID: "txn-1", By: "a", Rules: rules,
+			}.Apply(s.payment, s.now))
+		},
+		want: []string{
+			"0s created", "0s claimed a/1",
+			"0s attempt a/1 #1 unknown_unanswered interrupted: its worker did not report a result",
+			"30s taken_over b/2 the claim of a had expired",
+			"30s attempt b/2 #2 unknown_unanswered interrupted: its worker did not report a result",
+			"31s evidence a/3 was processing; the gateway reported transaction txn-1 with gateway key key-of-a",
+		},
+	},
+	{
+		name: "set aside",
+		tell: func(s *story) {
+			s.payment.LostWorkers = payment.MaxLostWorkers
+			s.wait(lease)
+			s.pickUp()
+		},
+		want: []string{
+			"0s created", "0s claimed a/1",
+			"0s attempt a/1 #1 unknown_unanswered interrupted: its worker did not report a result",
+			"30s set_aside q/2 quarantined: 6 workers in a row did not finish it",
+		},
+	},
+}
+
 func TestTimeline_Histories(t *testing.T) {
 	t.Parallel()
-	tests := []struct {
-		name  string
-		tell  func(s *story)
-		later bool // the first request was accepted for later
-		want  []string
-	}{
-		{
-			name: "approved at once",
-			tell: func(s *story) { s.settle(payment.ClassApproved, payment.StateSucceeded) },
-			want: []string{"0s created", "0s claimed a/1", "0s attempt a/1 #1 approved", "1s settled a/1 succeeded"},
-		},
-		{
-			name: "under way",
-			tell: func(s *story) { s.wait(time.Second) },
-			want: []string{"0s created", "0s claimed a/1", "0s attempt a/1 #1"},
-		},
-		{
-			name: "in backoff",
-			tell: func(s *story) { s.backOff(payment.ClassNotCharged) },
-			want: []string{"0s created", "0s claimed a/1", "0s attempt a/1 #1 not_charged"},
-		},
-		{
-			name: "second attempt under way",
-			tell: func(s *story) { s.retry(payment.ClassNotCharged) },
-			want: []string{"0s created", "0s claimed a/1", "0s attempt a/1 #1 not_charged", "3s attempt a/1 #2"},
-		},
-		{
-			name: "exhausted, and asked again",
-			tell: func(s *story) {
-				s.retry(payment.ClassNotCharged)
-				s.settle(payment.ClassNotCharged, payment.StateFailed)
-				s.claim() // at the time of the settlement
-				s.settle(payment.ClassNotCharged, payment.StateFailed)
-			},
-			want: []string{
-				"0s created", "0s claimed a/1", "0s attempt a/1 #1 not_charged", "3s attempt a/1 #2 not_charged",
-				"4s settled a/1", "4s claimed b/2", "4s attempt b/2 #3 not_charged", "5s settled b/2 failed",
-			},
-		},
-		{
-			name: "declined, refused, and asked again",
-			tell: func(s *story) {
-				s.settle(payment.ClassDeclined, payment.StateDeclined)
-				s.wait(time.Second)
-				other := s.ask("c", false)
-				other.Money = money(s.t, "2", "USD")
-				s.write(other.Decide(s.payment, s.now), nil)
-				s.wait(time.Second)
-				s.claim()
-				s.settle(payment.ClassApproved, payment.StateSucceeded)
-			},
-			want: []string{
-				"0s created", "0s claimed a/1", "0s attempt a/1 #1 declined", "1s settled a/1 declined",
-				"2s refused c/1 requested 2.00 USD, but the order is for 1.00 USD",
-				"3s claimed b/2", "3s attempt b/2 #2 approved", "4s settled b/2 succeeded",
-			},
-		},
-		{
-			name: "taken over during an attempt",
-			tell: func(s *story) {
-				s.wait(lease)
-				s.claim()
-				s.settle(payment.ClassApproved, payment.StateSucceeded)
-			},
-			want: []string{
-				"0s created", "0s claimed a/1",
-				"0s attempt a/1 #1 unknown_unanswered interrupted: its worker did not report a result",
-				"30s taken_over b/2 the claim of a had expired", "30s attempt b/2 #2 approved", "31s settled b/2 succeeded",
-			},
-		},
-		{
-			name: "taken over in backoff",
-			tell: func(s *story) {
-				s.backOff(payment.ClassNotCharged)
-				s.wait(2*time.Second + lease)
-				s.pickUp()
-			},
-			want: []string{
-				"0s created", "0s claimed a/1", "0s attempt a/1 #1 not_charged",
-				"3s attempt a/1 #2 unknown_unanswered interrupted: its worker did not report a result",
-				"33s taken_over q/2 the claim of a had expired", "33s attempt q/2 #3",
-			},
-		},
-		{
-			name: "taken over while the gateway was asked",
-			tell: func(s *story) {
-				s.askGateway()
-				s.wait(lease)
-				s.claim()
-			},
-			want: []string{
-				"0s created", "0s claimed a/1", "0s attempt a/1 #1 unknown_answered",
-				"32s taken_over b/2 the claim of a had expired", "32s attempt b/2 #2",
-			},
-		},
-		{
-			name: "exhausted in doubt, and the gateway knows",
-			tell: func(s *story) {
-				s.askGateway()
-				s.conclude(payment.StateSucceeded, payment.EventReconciled)
-			},
-			want: []string{
-				"0s created", "0s claimed a/1", "0s attempt a/1 #1 unknown_answered", "2s reconciled a/1 succeeded: why",
-			},
-		},
-		{
-			name: "unresolved, and reconciled",
-			tell: func(s *story) {
-				s.settle(payment.ClassUnknownUnanswered, payment.StateUnresolved)
-				s.wait(time.Second)
-				s.pickUp()
-				s.lookUp(payment.FoundDeclined)
-			},
-			want: []string{
-				"0s created", "0s claimed a/1", "0s attempt a/1 #1 unknown_unanswered", "1s settled a/1",
-				"2s reconciled q/2 declined: no funds",
-			},
-		},
-		{
-			name: "declined after an unknown attempt, and asked again",
-			tell: func(s *story) {
-				s.retry(payment.ClassUnknownAnswered)
-				s.settle(payment.ClassDeclined, payment.StateDeclined)
-				s.wait(time.Second)
-				s.claim()
-			},
-			want: []string{
-				"0s created", "0s claimed a/1", "0s attempt a/1 #1 unknown_answered", "3s attempt a/1 #2 declined",
-				"4s settled a/1", "5s claimed b/2", "5s attempt b/2 #3",
-			},
-		},
-		{
-			name: "unresolved",
-			tell: func(s *story) { s.settle(payment.ClassUnknownUnanswered, payment.StateUnresolved) },
-			want: []string{
-				"0s created", "0s claimed a/1", "0s attempt a/1 #1 unknown_unanswered", "1s settled a/1 unresolved",
-			},
-		},
-		{
-			name: "resolved by a person",
-			tell: func(s *story) {
-				s.settle(payment.ClassUnknownUnanswered, payment.StateUnresolved)
-				s.wait(time.Minute)
-				s.write(payment.Resolution{
-					By: "ada", Outcome: payment.Outcome{State: payment.StateSucceeded, TransactionID: "txn-1"},
-				}.Apply(s.payment, s.now))
-			},
-			want: []string{
-				"0s created", "0s claimed a/1", "0s attempt a/1 #1 unknown_unanswered", "1s settled a/1",
-				"1m1s resolved ada/2 succeeded: txn-1",
-			},
-		},
-		{
-			name:  "accepted for later",
-			later: true,
-			tell: func(s *story) {
-				s.wait(time.Second)
-				s.pickUp()
-				s.settle(payment.ClassApproved, payment.StateSucceeded)
-			},
-			want: []string{"0s created", "1s claimed q/1", "1s attempt q/1 #1 approved", "2s settled q/1 succeeded"},
-		},
-		{
-			name: "declined, then accepted for later",
-			tell: func(s *story) {
-				s.settle(payment.ClassDeclined, payment.StateDeclined)
-				s.wait(time.Second)
-				s.write(s.ask("b", true).Decide(s.payment, s.now), nil)
-			},
-			want: []string{
-				"0s created", "0s claimed a/1", "0s attempt a/1 #1 declined", "1s settled a/1 declined",
-				"2s scheduled b/1 accepted for later",
-			},
-		},
-		{
-			name: "a stop cut the backoff short",
-			tell: func(s *story) {
-				s.backOff(payment.ClassNotCharged)
-				s.wait(time.Second)
-				s.conclude(payment.StateScheduled, payment.EventScheduled)
-				s.wait(time.Second)
-				s.pickUp()
-			},
-			want: []string{
-				"0s created", "0s claimed a/1", "0s attempt a/1 #1 not_charged", "2s scheduled a/1 scheduled: why",
-				"3s claimed q/2", "3s attempt q/2 #2",
-			},
-		},
-		{
-			name: "taken over, and the first worker comes back with an approval",
-			tell: func(s *story) {
-				s.wait(lease)
-				s.claim()
-				s.wait(time.Second)
-				s.write(payment.Approval{
-					OrderID: "o", Key: "key-of-a", TransactionID: "txn-1", By: "a", Rules: rules,
-				}.Apply(s.payment, s.now))
-			},
-			want: []string{
-				"0s created", "0s claimed a/1",
-				"0s attempt a/1 #1 unknown_unanswered interrupted: its worker did not report a result",
-				"30s taken_over b/2 the claim of a had expired",
-				"30s attempt b/2 #2 unknown_unanswered interrupted: its worker did not report a result",
-				"31s evidence a/3 was processing; the gateway reported transaction txn-1 with gateway key key-of-a",
-			},
-		},
-		{
-			name: "set aside",
-			tell: func(s *story) {
-				s.payment.LostWorkers = payment.MaxLostWorkers
-				s.wait(lease)
-				s.pickUp()
-			},
-			want: []string{
-				"0s created", "0s claimed a/1",
-				"0s attempt a/1 #1 unknown_unanswered interrupted: its worker did not report a result",
-				"30s set_aside q/2 quarantined: 6 workers in a row did not finish it",
-			},
-		},
-	}
-	for _, test := range tests {
+	for _, test := range histories {
 		t.Run(test.name, func(t *testing.T) {
 			t.Parallel()
 			s := &story{t: t, now: noon}

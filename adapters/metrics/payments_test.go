@@ -86,127 +86,130 @@ func TestPayments_Contract(t *testing.T) {
 	})
 }
 
+// countedCalls are calls of a repository, and the counters that they change.
+var countedCalls = map[string]struct {
+	happens func(t *testing.T, p ports.Payments)
+	want    map[string]int
+}{
+	"a payment that succeeds": {
+		func(t *testing.T, p ports.Payments) {
+			t.Helper()
+			require.NoError(t, settle(t, p, claim(t, p, ask(t, "order-1")), payment.StateSucceeded))
+		},
+		map[string]int{
+			`paymentd_claims_total{verdict="claimed"}`:            1,
+			`paymentd_claim_duration_seconds_count{by="request"}`: 1,
+			`paymentd_settle_duration_seconds_count`:              1,
+			`paymentd_payments_total{outcome="succeeded"}`:        1,
+		},
+	},
+	"a replay and a mismatch": {
+		func(t *testing.T, p ports.Payments) {
+			t.Helper()
+			require.NoError(t, settle(t, p, claim(t, p, ask(t, "order-1")), payment.StateSucceeded))
+			claim(t, p, ask(t, "order-1"))
+			other := ask(t, "order-1")
+			other.Money = money(t, "1.00")
+			claim(t, p, other)
+		},
+		map[string]int{
+			`paymentd_claims_total{verdict="claimed"}`:            1,
+			`paymentd_claims_total{verdict="replay"}`:             1,
+			`paymentd_claims_total{verdict="mismatch"}`:           1,
+			`paymentd_claim_duration_seconds_count{by="request"}`: 3,
+			`paymentd_settle_duration_seconds_count`:              1,
+			`paymentd_payments_total{outcome="succeeded"}`:        1,
+		},
+	},
+	"a takeover by a request, and the silent worker's return": {
+		func(t *testing.T, p ports.Payments) {
+			t.Helper()
+			a := ask(t, "order-1")
+			a.Lease = 0
+			silent := claim(t, p, a)
+			claim(t, p, ask(t, "order-1"))
+			require.ErrorIs(t, settle(t, p, silent, payment.StateSucceeded), payment.ErrFenced)
+			require.ErrorIs(t, p.Renew(t.Context(), payment.Renewal{ClaimRef: silent.ClaimRef()}), payment.ErrFenced)
+		},
+		map[string]int{
+			`paymentd_claims_total{verdict="claimed"}`:            2,
+			`paymentd_takeovers_total`:                            1,
+			`paymentd_claim_duration_seconds_count{by="request"}`: 2,
+			`paymentd_settle_duration_seconds_count`:              1,
+			`paymentd_renew_duration_seconds_count`:               1,
+			`paymentd_fenced_out_total{write="settle"}`:           1,
+			`paymentd_fenced_out_total{write="renew"}`:            1,
+		},
+	},
+	"a takeover by the queue": {
+		func(t *testing.T, p ports.Payments) {
+			t.Helper()
+			a := ask(t, "order-1")
+			a.Lease = 0
+			claim(t, p, a)
+			due, err := p.ClaimDue(t.Context(), terms(payment.WorkTakeovers), 10)
+			require.NoError(t, err)
+			require.Len(t, due, 1)
+			require.NoError(t, settle(t, p, due[0].Payment, payment.StateUnresolved))
+		},
+		map[string]int{
+			`paymentd_claims_total{verdict="claimed"}`:            2,
+			`paymentd_takeovers_total`:                            1,
+			`paymentd_claim_duration_seconds_count{by="request"}`: 1,
+			`paymentd_claim_duration_seconds_count{by="queue"}`:   1,
+			`paymentd_settle_duration_seconds_count`:              1,
+			`paymentd_payments_total{outcome="unresolved"}`:       1,
+		},
+	},
+	"an approval whose claim is lost, recorded twice, and a second charge": {
+		func(t *testing.T, p ports.Payments) {
+			t.Helper()
+			held := claim(t, p, ask(t, "order-1"))
+			for _, transaction := range []string{"txn-1", "txn-1", "txn-2"} {
+				_, _, err := p.RecordApproval(t.Context(), payment.Approval{
+					OrderID: "order-1", Key: held.GatewayKey, TransactionID: transaction, By: "a", Rules: rules,
+				})
+				require.NoError(t, err)
+			}
+			_, _, err := p.RecordLookup(t.Context(), lookup(held, payment.FoundNothing))
+			require.ErrorIs(t, err, payment.ErrFenced)
+		},
+		map[string]int{
+			`paymentd_claims_total{verdict="claimed"}`:                   1,
+			`paymentd_claim_duration_seconds_count{by="request"}`:        1,
+			`paymentd_evidence_total{verdict="evidence"}`:                1,
+			`paymentd_evidence_total{verdict="double"}`:                  1,
+			`paymentd_evidence_duration_seconds_count{write="approval"}`: 3,
+			`paymentd_evidence_duration_seconds_count{write="lookup"}`:   1,
+			`paymentd_fenced_out_total{write="lookup"}`:                  1,
+		},
+	},
+	"a lookup that settles, and one of a forgotten key": {
+		func(t *testing.T, p ports.Payments) {
+			t.Helper()
+			held := claim(t, p, ask(t, "order-1"))
+			_, _, err := p.RecordLookup(t.Context(), lookup(held, payment.FoundApproved))
+			require.NoError(t, err)
+			old := lookup(claim(t, p, ask(t, "order-2")), payment.FoundNothing)
+			old.Sent = payment.Instant{DB: old.Sent.DB.Add(48 * time.Hour), Worker: old.Sent.Worker.Add(48 * time.Hour)}
+			old.End = &payment.AttemptEnd{Result: payment.Result{Class: payment.ClassUnknownAnswered}}
+			_, _, err = p.RecordLookup(t.Context(), old)
+			require.NoError(t, err)
+		},
+		map[string]int{
+			`paymentd_claims_total{verdict="claimed"}`:                 2,
+			`paymentd_claim_duration_seconds_count{by="request"}`:      2,
+			`paymentd_payments_total{outcome="succeeded"}`:             1,
+			`paymentd_payments_total{outcome="unresolved"}`:            1,
+			`paymentd_lookups_forgotten_total`:                         1,
+			`paymentd_evidence_duration_seconds_count{write="lookup"}`: 2,
+		},
+	},
+}
+
 func TestPayments_Calls_AreCounted(t *testing.T) {
 	t.Parallel()
-	for name, tt := range map[string]struct {
-		happens func(t *testing.T, p ports.Payments)
-		want    map[string]int
-	}{
-		"a payment that succeeds": {
-			func(t *testing.T, p ports.Payments) {
-				t.Helper()
-				require.NoError(t, settle(t, p, claim(t, p, ask(t, "order-1")), payment.StateSucceeded))
-			},
-			map[string]int{
-				`paymentd_claims_total{verdict="claimed"}`:            1,
-				`paymentd_claim_duration_seconds_count{by="request"}`: 1,
-				`paymentd_settle_duration_seconds_count`:              1,
-				`paymentd_payments_total{outcome="succeeded"}`:        1,
-			},
-		},
-		"a replay and a mismatch": {
-			func(t *testing.T, p ports.Payments) {
-				t.Helper()
-				require.NoError(t, settle(t, p, claim(t, p, ask(t, "order-1")), payment.StateSucceeded))
-				claim(t, p, ask(t, "order-1"))
-				other := ask(t, "order-1")
-				other.Money = money(t, "1.00")
-				claim(t, p, other)
-			},
-			map[string]int{
-				`paymentd_claims_total{verdict="claimed"}`:            1,
-				`paymentd_claims_total{verdict="replay"}`:             1,
-				`paymentd_claims_total{verdict="mismatch"}`:           1,
-				`paymentd_claim_duration_seconds_count{by="request"}`: 3,
-				`paymentd_settle_duration_seconds_count`:              1,
-				`paymentd_payments_total{outcome="succeeded"}`:        1,
-			},
-		},
-		"a takeover by a request, and the silent worker's return": {
-			func(t *testing.T, p ports.Payments) {
-				t.Helper()
-				a := ask(t, "order-1")
-				a.Lease = 0
-				silent := claim(t, p, a)
-				claim(t, p, ask(t, "order-1"))
-				require.ErrorIs(t, settle(t, p, silent, payment.StateSucceeded), payment.ErrFenced)
-				require.ErrorIs(t, p.Renew(t.Context(), payment.Renewal{ClaimRef: silent.ClaimRef()}), payment.ErrFenced)
-			},
-			map[string]int{
-				`paymentd_claims_total{verdict="claimed"}`:            2,
-				`paymentd_takeovers_total`:                            1,
-				`paymentd_claim_duration_seconds_count{by="request"}`: 2,
-				`paymentd_settle_duration_seconds_count`:              1,
-				`paymentd_renew_duration_seconds_count`:               1,
-				`paymentd_fenced_out_total{write="settle"}`:           1,
-				`paymentd_fenced_out_total{write="renew"}`:            1,
-			},
-		},
-		"a takeover by the queue": {
-			func(t *testing.T, p ports.Payments) {
-				t.Helper()
-				a := ask(t, "order-1")
-				a.Lease = 0
-				claim(t, p, a)
-				due, err := p.ClaimDue(t.Context(), terms(payment.WorkTakeovers), 10)
-				require.NoError(t, err)
-				require.Len(t, due, 1)
-				require.NoError(t, settle(t, p, due[0].Payment, payment.StateUnresolved))
-			},
-			map[string]int{
-				`paymentd_claims_total{verdict="claimed"}`:            2,
-				`paymentd_takeovers_total`:                            1,
-				`paymentd_claim_duration_seconds_count{by="request"}`: 1,
-				`paymentd_claim_duration_seconds_count{by="queue"}`:   1,
-				`paymentd_settle_duration_seconds_count`:              1,
-				`paymentd_payments_total{outcome="unresolved"}`:       1,
-			},
-		},
-		"an approval whose claim is lost, recorded twice, and a second charge": {
-			func(t *testing.T, p ports.Payments) {
-				t.Helper()
-				held := claim(t, p, ask(t, "order-1"))
-				for _, transaction := range []string{"txn-1", "txn-1", "txn-2"} {
-					_, _, err := p.RecordApproval(t.Context(), payment.Approval{
-						OrderID: "order-1", Key: held.GatewayKey, TransactionID: transaction, By: "a", Rules: rules,
-					})
-					require.NoError(t, err)
-				}
-				_, _, err := p.RecordLookup(t.Context(), lookup(held, payment.FoundNothing))
-				require.ErrorIs(t, err, payment.ErrFenced)
-			},
-			map[string]int{
-				`paymentd_claims_total{verdict="claimed"}`:                   1,
-				`paymentd_claim_duration_seconds_count{by="request"}`:        1,
-				`paymentd_evidence_total{verdict="evidence"}`:                1,
-				`paymentd_evidence_total{verdict="double"}`:                  1,
-				`paymentd_evidence_duration_seconds_count{write="approval"}`: 3,
-				`paymentd_evidence_duration_seconds_count{write="lookup"}`:   1,
-				`paymentd_fenced_out_total{write="lookup"}`:                  1,
-			},
-		},
-		"a lookup that settles, and one of a forgotten key": {
-			func(t *testing.T, p ports.Payments) {
-				t.Helper()
-				held := claim(t, p, ask(t, "order-1"))
-				_, _, err := p.RecordLookup(t.Context(), lookup(held, payment.FoundApproved))
-				require.NoError(t, err)
-				old := lookup(claim(t, p, ask(t, "order-2")), payment.FoundNothing)
-				old.Sent = payment.Instant{DB: old.Sent.DB.Add(48 * time.Hour), Worker: old.Sent.Worker.Add(48 * time.Hour)}
-				old.End = &payment.AttemptEnd{Result: payment.Result{Class: payment.ClassUnknownAnswered}}
-				_, _, err = p.RecordLookup(t.Context(), old)
-				require.NoError(t, err)
-			},
-			map[string]int{
-				`paymentd_claims_total{verdict="claimed"}`:                 2,
-				`paymentd_claim_duration_seconds_count{by="request"}`:      2,
-				`paymentd_payments_total{outcome="succeeded"}`:             1,
-				`paymentd_payments_total{outcome="unresolved"}`:            1,
-				`paymentd_lookups_forgotten_total`:                         1,
-				`paymentd_evidence_duration_seconds_count{write="lookup"}`: 2,
-			},
-		},
-	} {
+	for name, tt := range countedCalls {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			m := metrics.New("test")

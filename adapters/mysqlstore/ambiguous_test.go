@@ -3,6 +3,7 @@ package mysqlstore_test
 import (
 	"context"
 	"fmt"
+	"maps"
 	"testing"
 	"time"
 
@@ -82,6 +83,14 @@ type change struct {
 }
 
 func (m mode) changes() map[string]change {
+	all := claimChanges()
+	maps.Copy(all, m.settleChanges())
+	maps.Copy(all, operatorChanges())
+	return all
+}
+
+// claimChanges begin or continue work on a payment.
+func claimChanges() map[string]change {
 	return map[string]change{
 		"a new claim": {
 			statement: "INSERT INTO payments",
@@ -103,13 +112,7 @@ func (m mode) changes() map[string]change {
 		},
 		"a takeover": {
 			statement: commit,
-			begin: func(t *testing.T, s *mysqlstore.Payments) {
-				t.Helper()
-				a := request(t, "order-1")
-				a.Lease = 0
-				_, _, err := s.Claim(t.Context(), a)
-				require.NoError(t, err)
-			},
+			begin:     claimedAndExpired,
 			make: func(ctx context.Context, t *testing.T, s *mysqlstore.Payments) error {
 				t.Helper()
 				p, verdict, err := s.Claim(ctx, request(t, "order-1"))
@@ -123,13 +126,7 @@ func (m mode) changes() map[string]change {
 		},
 		"a pick-up by the queue": {
 			statement: commit,
-			begin: func(t *testing.T, s *mysqlstore.Payments) {
-				t.Helper()
-				a := request(t, "order-1")
-				a.Lease = 0
-				_, _, err := s.Claim(t.Context(), a)
-				require.NoError(t, err)
-			},
+			begin:     claimedAndExpired,
 			make: func(ctx context.Context, t *testing.T, s *mysqlstore.Payments) error {
 				t.Helper()
 				due, err := s.ClaimDue(ctx, policy(payment.WorkTakeovers), 10)
@@ -141,6 +138,29 @@ func (m mode) changes() map[string]change {
 			},
 			done: requireFence2,
 		},
+		"a renewal": {
+			statement: commit,
+			begin:     claimed,
+			make: func(ctx context.Context, t *testing.T, s *mysqlstore.Payments) error {
+				t.Helper()
+				return s.Renew(ctx, payment.Renewal{
+					ClaimRef: payment.ClaimRef{OrderID: "order-1", Fence: 1, State: payment.StateProcessing, Attempt: 1},
+					End:      payment.AttemptEnd{Result: payment.Result{Class: payment.ClassNotCharged}},
+					Next:     true, Lease: lease,
+				})
+			},
+			done: func(t *testing.T, h ports.History) {
+				t.Helper()
+				require.Equal(t, int64(1), h.Payment.Fence)
+				require.Len(t, h.Attempts, 2)
+			},
+		},
+	}
+}
+
+// settleChanges record an outcome.
+func (m mode) settleChanges() map[string]change {
+	return map[string]change{
 		"a settlement at once": {
 			statement: m.settles,
 			begin:     claimed,
@@ -173,23 +193,12 @@ func (m mode) changes() map[string]change {
 				require.Len(t, h.Events, 1)
 			},
 		},
-		"a renewal": {
-			statement: commit,
-			begin:     claimed,
-			make: func(ctx context.Context, t *testing.T, s *mysqlstore.Payments) error {
-				t.Helper()
-				return s.Renew(ctx, payment.Renewal{
-					ClaimRef: payment.ClaimRef{OrderID: "order-1", Fence: 1, State: payment.StateProcessing, Attempt: 1},
-					End:      payment.AttemptEnd{Result: payment.Result{Class: payment.ClassNotCharged}},
-					Next:     true, Lease: lease,
-				})
-			},
-			done: func(t *testing.T, h ports.History) {
-				t.Helper()
-				require.Equal(t, int64(1), h.Payment.Fence)
-				require.Len(t, h.Attempts, 2)
-			},
-		},
+	}
+}
+
+// operatorChanges are those of a person.
+func operatorChanges() map[string]change {
+	return map[string]change{
 		"a resolution": {
 			statement: commit,
 			begin: func(t *testing.T, s *mysqlstore.Payments) {
@@ -236,6 +245,14 @@ func imported(begin func(*testing.T, *mysqlstore.Payments)) change {
 			require.Len(t, h.Events, 1)
 		},
 	}
+}
+
+func claimedAndExpired(t *testing.T, s *mysqlstore.Payments) {
+	t.Helper()
+	a := request(t, "order-1")
+	a.Lease = 0
+	_, _, err := s.Claim(t.Context(), a)
+	require.NoError(t, err)
 }
 
 func claimed(t *testing.T, s *mysqlstore.Payments) {

@@ -24,114 +24,119 @@ func refusal(number uint16, state, message string) error {
 	return fmt.Errorf("some statement: %w", e)
 }
 
+// serverError is an error number of a server, and its SQLSTATE.
+type serverError struct {
+	number uint16
+	state  string
+}
+
+// serverErrors by what they mean.
+var serverErrors = map[string]struct {
+	numbers   []serverError
+	permanent bool
+	nothing   bool // was written, even if it is returned by the COMMIT
+}{
+	"a conflict: the transaction is rolled back": {nothing: true, numbers: []serverError{
+		{1205, "HY000"}, {1213, "40001"}, {3572, "HY000"}, {1689, "40001"},
+	}},
+	"read only, offline, full": {nothing: true, numbers: []serverError{
+		{1290, "HY000"}, {1792, "25006"}, {1836, "HY000"}, {3032, "HY000"}, {1114, "HY000"}, {1047, "08S01"},
+	}},
+	"a limit of the user or the server": {nothing: true, numbers: []serverError{
+		{1203, "42000"}, {1226, "42000"}, {1461, "42000"},
+	}},
+	"access denied": {nothing: true, numbers: []serverError{
+		{1044, "42000"},
+		{1045, "28000"},
+		{1142, "42000"},
+		{1143, "42000"},
+		{1227, "42000"},
+		{1370, "42000"},
+		{1698, "28000"},
+		{1820, "HY000"},
+		{3118, "HY000"},
+		{3118, "28000"},
+		{4151, "HY000"},
+	}},
+	"unreachable, interrupted, or full": {numbers: []serverError{
+		{1021, "HY000"},
+		{1030, "HY000"},
+		{1037, "HY001"},
+		{1038, "HY001"},
+		{1040, "08004"},
+		{1041, "HY000"},
+		{1053, "08S01"},
+		{1077, "HY000"},
+		{1105, "HY000"},
+		{1129, "HY000"},
+		{1130, "HY000"},
+		{1152, "08S01"},
+		{1153, "08S01"},
+		{1158, "08S01"},
+		{1159, "08S01"},
+		{1160, "08S01"},
+		{1161, "08S01"},
+		{1184, "08S01"},
+		{1020, "HY000"},
+		{1028, "HY000"},
+		{1135, "HY000"},
+		{1194, "HY000"},
+		{1206, "HY000"},
+		{1317, "70100"},
+		{1412, "HY000"},
+		{1615, "HY000"},
+		{1927, "70100"},
+		{1969, "70100"},
+		{2006, "HY000"},
+		{2013, "HY000"},
+		{3024, "HY000"},
+		{3169, "HY000"},
+		{4031, "HY000"},
+	}},
+	"Group Replication and Galera": {numbers: []serverError{
+		{3100, "HY000"},
+		{3101, "40000"},
+		{3092, "HY000"},
+		{3093, "HY000"},
+		{3796, "HY000"},
+		{3797, "HY000"},
+		{3950, "HY000"},
+		{1180, "HY000"},
+	}},
+	"ProxySQL, MySQL Router, TiDB": {numbers: []serverError{
+		{9001, "HY000"},
+		{9006, "HY000"},
+		{2003, "HY000"},
+		{2055, "HY000"},
+		{1815, "HY000"},
+		{8002, "HY000"},
+		{8005, "HY000"},
+		{8022, "HY000"},
+		{8024, "HY000"},
+		{8027, "HY000"},
+		{8028, "HY000"},
+		{8229, "HY000"},
+		{9002, "HY000"},
+		{9003, "HY000"},
+		{9004, "HY000"},
+		{9005, "HY000"},
+		{9007, "HY000"},
+		{9008, "HY000"},
+		{9010, "HY000"},
+		{9012, "HY000"},
+		{9013, "HY000"},
+	}},
+	"unknown":        {numbers: []serverError{{65000, "HY000"}, {4999, "99999"}, {1, ""}}},
+	"syntax, schema": {permanent: true, nothing: true, numbers: []serverError{{1064, "42000"}, {1146, "42S02"}, {1054, "42S22"}, {1136, "21S01"}, {1049, "42000"}, {1176, "42000"}, {1193, "HY000"}, {1364, "HY000"}, {1356, "HY000"}, {1235, "42000"}}},
+	"data":           {permanent: true, nothing: true, numbers: []serverError{{1062, "23000"}, {1048, "23000"}, {1264, "22003"}, {1292, "22007"}, {1366, "HY000"}, {1366, "22007"}, {1406, "22001"}, {1267, "HY000"}, {3988, "HY000"}, {3854, "HY000"}, {1265, "01000"}, {1526, "HY000"}, {1690, "22003"}, {3819, "HY000"}, {4025, "23000"}, {1369, "44000"}, {1452, "23000"}}},
+}
+
 // Each error is permanent or transient, and at a COMMIT it is ambiguous or says that nothing was
 // written. The SQLSTATEs are from the manuals of MySQL 8.4 and MariaDB 11; those of proxies and TiDB
 // were observed.
 func TestErrors_OfServersAreClassified(t *testing.T) {
 	t.Parallel()
-	type number struct {
-		number uint16
-		state  string
-	}
-	for name, c := range map[string]struct {
-		numbers   []number
-		permanent bool
-		nothing   bool // was written, even if it is returned by the COMMIT
-	}{
-		"a conflict: the transaction is rolled back": {nothing: true, numbers: []number{
-			{1205, "HY000"}, {1213, "40001"}, {3572, "HY000"}, {1689, "40001"},
-		}},
-		"read only, offline, full": {nothing: true, numbers: []number{
-			{1290, "HY000"}, {1792, "25006"}, {1836, "HY000"}, {3032, "HY000"}, {1114, "HY000"}, {1047, "08S01"},
-		}},
-		"a limit of the user or the server": {nothing: true, numbers: []number{
-			{1203, "42000"}, {1226, "42000"}, {1461, "42000"},
-		}},
-		"access denied": {nothing: true, numbers: []number{
-			{1044, "42000"},
-			{1045, "28000"},
-			{1142, "42000"},
-			{1143, "42000"},
-			{1227, "42000"},
-			{1370, "42000"},
-			{1698, "28000"},
-			{1820, "HY000"},
-			{3118, "HY000"},
-			{3118, "28000"},
-			{4151, "HY000"},
-		}},
-		"unreachable, interrupted, or full": {numbers: []number{
-			{1021, "HY000"},
-			{1030, "HY000"},
-			{1037, "HY001"},
-			{1038, "HY001"},
-			{1040, "08004"},
-			{1041, "HY000"},
-			{1053, "08S01"},
-			{1077, "HY000"},
-			{1105, "HY000"},
-			{1129, "HY000"},
-			{1130, "HY000"},
-			{1152, "08S01"},
-			{1153, "08S01"},
-			{1158, "08S01"},
-			{1159, "08S01"},
-			{1160, "08S01"},
-			{1161, "08S01"},
-			{1184, "08S01"},
-			{1020, "HY000"},
-			{1028, "HY000"},
-			{1135, "HY000"},
-			{1194, "HY000"},
-			{1206, "HY000"},
-			{1317, "70100"},
-			{1412, "HY000"},
-			{1615, "HY000"},
-			{1927, "70100"},
-			{1969, "70100"},
-			{2006, "HY000"},
-			{2013, "HY000"},
-			{3024, "HY000"},
-			{3169, "HY000"},
-			{4031, "HY000"},
-		}},
-		"Group Replication and Galera": {numbers: []number{
-			{3100, "HY000"},
-			{3101, "40000"},
-			{3092, "HY000"},
-			{3093, "HY000"},
-			{3796, "HY000"},
-			{3797, "HY000"},
-			{3950, "HY000"},
-			{1180, "HY000"},
-		}},
-		"ProxySQL, MySQL Router, TiDB": {numbers: []number{
-			{9001, "HY000"},
-			{9006, "HY000"},
-			{2003, "HY000"},
-			{2055, "HY000"},
-			{1815, "HY000"},
-			{8002, "HY000"},
-			{8005, "HY000"},
-			{8022, "HY000"},
-			{8024, "HY000"},
-			{8027, "HY000"},
-			{8028, "HY000"},
-			{8229, "HY000"},
-			{9002, "HY000"},
-			{9003, "HY000"},
-			{9004, "HY000"},
-			{9005, "HY000"},
-			{9007, "HY000"},
-			{9008, "HY000"},
-			{9010, "HY000"},
-			{9012, "HY000"},
-			{9013, "HY000"},
-		}},
-		"unknown":        {numbers: []number{{65000, "HY000"}, {4999, "99999"}, {1, ""}}},
-		"syntax, schema": {permanent: true, nothing: true, numbers: []number{{1064, "42000"}, {1146, "42S02"}, {1054, "42S22"}, {1136, "21S01"}, {1049, "42000"}, {1176, "42000"}, {1193, "HY000"}, {1364, "HY000"}, {1356, "HY000"}, {1235, "42000"}}},
-		"data":           {permanent: true, nothing: true, numbers: []number{{1062, "23000"}, {1048, "23000"}, {1264, "22003"}, {1292, "22007"}, {1366, "HY000"}, {1366, "22007"}, {1406, "22001"}, {1267, "HY000"}, {3988, "HY000"}, {3854, "HY000"}, {1265, "01000"}, {1526, "HY000"}, {1690, "22003"}, {3819, "HY000"}, {4025, "23000"}, {1369, "44000"}, {1452, "23000"}}},
-	} {
+	for name, c := range serverErrors {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			for _, n := range c.numbers {

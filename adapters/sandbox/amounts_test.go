@@ -13,66 +13,69 @@ import (
 	"paymentd/core/payment"
 )
 
+// timeout of each charge of a magic amount.
+const timeout = 5 * time.Second
+
+// call is the result of a charge, and of a lookup after it.
+type call struct {
+	class payment.Class
+	found payment.LookupResult
+	took  time.Duration
+}
+
+var (
+	approvedCall = call{payment.ClassApproved, payment.FoundApproved, 0}
+	declinedCall = call{payment.ClassDeclined, payment.FoundDeclined, 0}
+	lostCall     = call{payment.ClassUnknownUnanswered, payment.FoundNothing, 0}
+)
+
+// magicAmounts are the first two charges of each amount with one key.
+var magicAmounts = map[string]struct {
+	first, second call
+	code          string
+	retryAfter    time.Duration
+	taken         bool
+}{
+	"9400": {
+		call{payment.ClassRejected, payment.FoundNothing, 0},
+		call{payment.ClassRejected, payment.FoundNothing, 0},
+		"", 0, false,
+	},
+	"9402": {declinedCall, declinedCall, "card_declined", 0, false},
+	"9429": {call{payment.ClassNotCharged, payment.FoundNothing, 0}, approvedCall, "", time.Second, true},
+	"9451": {declinedCall, declinedCall, "insufficient_funds", 0, false},
+	"9462": {call{payment.ClassUnknownUnanswered, payment.FoundApproved, 0}, approvedCall, "", 0, true},
+	"9464": {lostCall, lostCall, "", 0, false},
+	"9501": {call{payment.ClassUnknownAnswered, payment.FoundApproved, 0}, approvedCall, "", 0, true},
+	"9502": {
+		call{payment.ClassNotCharged, payment.FoundNothing, 0},
+		call{payment.ClassNotCharged, payment.FoundNothing, 0},
+		"", 0, false,
+	},
+	"9563": {lostCall, lostCall, "", 0, true},
+	"9500": {
+		call{payment.ClassUnknownAnswered, payment.FoundNothing, 0},
+		call{payment.ClassUnknownAnswered, payment.FoundNothing, 0},
+		"", 0, false,
+	},
+	"9503": {call{payment.ClassUnknownAnswered, payment.FoundNothing, 0}, approvedCall, "", 0, true},
+	"9504": {call{payment.ClassUnknownUnanswered, payment.FoundApproved, 0}, approvedCall, "", 0, true},
+	"9505": {
+		call{payment.ClassUnknownUnanswered, payment.FoundNothing, timeout},
+		call{payment.ClassUnknownUnanswered, payment.FoundNothing, timeout},
+		"", 0, false,
+	},
+	"9506": {lostCall, lostCall, "", 0, true},
+	"9508": {call{payment.ClassApproved, payment.FoundApproved, 3 * time.Second}, approvedCall, "", 0, true},
+	"9999": {approvedCall, approvedCall, "", 0, true},
+}
+
 // Each magic amount, in virtual time: the results of two charges and of a lookup after each, how long
 // the charges take, and what is charged in the end.
 func TestCharge_MagicAmounts(t *testing.T) {
 	t.Parallel()
-	const timeout = 5 * time.Second
-	type call struct {
-		class payment.Class
-		found payment.LookupResult
-		took  time.Duration
-	}
-	var (
-		approved = call{payment.ClassApproved, payment.FoundApproved, 0}
-		declined = call{payment.ClassDeclined, payment.FoundDeclined, 0}
-		lost     = call{payment.ClassUnknownUnanswered, payment.FoundNothing, 0}
-		pending  = call{payment.ClassPending, payment.FoundPending, 0}
-	)
-	tests := map[string]struct {
-		first, second call
-		code          string
-		retryAfter    time.Duration
-		taken         bool
-	}{
-		"9201": {pending, pending, "", 0, false},
-		"9202": {pending, pending, "", 0, true},
-		"9203": {pending, pending, "", 0, false},
-		"9400": {
-			call{payment.ClassRejected, payment.FoundNothing, 0},
-			call{payment.ClassRejected, payment.FoundNothing, 0},
-			"", 0, false,
-		},
-		"9402": {declined, declined, "card_declined", 0, false},
-		"9429": {call{payment.ClassNotCharged, payment.FoundNothing, 0}, approved, "", time.Second, true},
-		"9451": {declined, declined, "insufficient_funds", 0, false},
-		"9462": {call{payment.ClassUnknownUnanswered, payment.FoundApproved, 0}, approved, "", 0, true},
-		"9464": {lost, lost, "", 0, false},
-		"9501": {call{payment.ClassUnknownAnswered, payment.FoundApproved, 0}, approved, "", 0, true},
-		"9502": {
-			call{payment.ClassNotCharged, payment.FoundNothing, 0},
-			call{payment.ClassNotCharged, payment.FoundNothing, 0},
-			"", 0, false,
-		},
-		"9563": {lost, lost, "", 0, true},
-		"9500": {
-			call{payment.ClassUnknownAnswered, payment.FoundNothing, 0},
-			call{payment.ClassUnknownAnswered, payment.FoundNothing, 0},
-			"", 0, false,
-		},
-		"9503": {call{payment.ClassUnknownAnswered, payment.FoundNothing, 0}, approved, "", 0, true},
-		"9504": {call{payment.ClassUnknownUnanswered, payment.FoundApproved, 0}, approved, "", 0, true},
-		"9505": {
-			call{payment.ClassUnknownUnanswered, payment.FoundNothing, timeout},
-			call{payment.ClassUnknownUnanswered, payment.FoundNothing, timeout},
-			"", 0, false,
-		},
-		"9506": {lost, lost, "", 0, true},
-		"9508": {call{payment.ClassApproved, payment.FoundApproved, 3 * time.Second}, approved, "", 0, true},
-		"9999": {approved, approved, "", 0, true},
-	}
 	for _, a := range sandbox.Amounts() {
-		require.Contains(t, tests, a.Value, "a magic amount without a test")
+		require.Contains(t, magicAmounts, a.Value, "a magic amount without a test")
 		require.NotEmpty(t, a.Does)
 	}
 	require.True(t, slices.IsSortedFunc(sandbox.Amounts(), func(a, b sandbox.Amount) int {
@@ -81,7 +84,7 @@ func TestCharge_MagicAmounts(t *testing.T) {
 		}
 		return 1
 	}))
-	for value, tt := range tests {
+	for value, tt := range magicAmounts {
 		t.Run(value, func(t *testing.T) {
 			t.Parallel()
 			synctest.Test(t, func(t *testing.T) {

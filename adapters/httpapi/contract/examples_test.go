@@ -117,10 +117,15 @@ var damaged = &payment.StoredRowError{
 // scenarios by the name of the example.
 func scenarios(t *testing.T) map[string]scenario {
 	t.Helper()
-	one := succeeded(t)
-	page := &processor{list: func(context.Context, ports.ListQuery) (ports.ListPage, error) {
-		return ports.ListPage{Payments: []payment.Payment{one}, NextCreatedAt: one.CreatedAt, NextOrderID: one.OrderID}, nil
-	}}
+	all := chargeScenarios()
+	maps.Copy(all, readScenarios(t))
+	maps.Copy(all, keyScenarios(t))
+	maps.Copy(all, limitScenarios(t))
+	return all
+}
+
+// chargeScenarios are about the operation that charges.
+func chargeScenarios() map[string]scenario {
 	return map[string]scenario{
 		"approved": {p: answering(approved), header: map[string]string{"Idempotent-Replayed": ""}},
 		"replayed": {
@@ -164,7 +169,17 @@ func scenarios(t *testing.T) map[string]scenario {
 		"retries_exhausted": {p: answered(payment.StateFailed, payment.CodeRetriesExhausted)},
 		"gateway_rejected":  {p: answered(payment.StateFailed, payment.CodeRejected)},
 		"in_doubt":          {p: ending(ports.ErrInDoubt)},
+	}
+}
 
+// readScenarios are about the operations that read.
+func readScenarios(t *testing.T) map[string]scenario {
+	t.Helper()
+	one := succeeded(t)
+	page := &processor{list: func(context.Context, ports.ListQuery) (ports.ListPage, error) {
+		return ports.ListPage{Payments: []payment.Payment{one}, NextCreatedAt: one.CreatedAt, NextOrderID: one.OrderID}, nil
+	}}
+	return map[string]scenario{
 		"succeeded":             {p: knowing(historySucceeded(t))},
 		"scheduled":             {p: knowing(historyScheduled(t))},
 		"order_id_with_a_space": {send: getting("/payments/a%20b")},
@@ -178,6 +193,16 @@ func scenarios(t *testing.T) map[string]scenario {
 		"not_a_time":         {send: getting("/payments?created_from=yesterday")},
 		"changed_cursor":     {send: getting("/payments?cursor=AQ")},
 
+		"alive":     {},
+		"ready":     {},
+		"not_ready": {p: ending(errors.New("x"))},
+	}
+}
+
+// keyScenarios are about the API key of the caller.
+func keyScenarios(t *testing.T) map[string]scenario {
+	t.Helper()
+	return map[string]scenario{
 		"no_key": {
 			options: func(o *httpapi.Options) { o.Keys = keysOf(t, fake.NewKeys(), keyOfShop) },
 			header:  map[string]string{"WWW-Authenticate": `Bearer realm="paymentd"`},
@@ -195,6 +220,13 @@ func scenarios(t *testing.T) map[string]scenario {
 			},
 			header: map[string]string{"Retry-After": "2"},
 		},
+	}
+}
+
+// limitScenarios are about what every request may meet: a limit, or a failure.
+func limitScenarios(t *testing.T) map[string]scenario {
+	t.Helper()
+	return map[string]scenario{
 		"fault": {
 			p:       ending(errors.New("x")),
 			options: func(o *httpapi.Options) { o.Metrics = http.HandlerFunc(panicking) },
@@ -224,9 +256,6 @@ func scenarios(t *testing.T) map[string]scenario {
 				"Retry-After": "3600", "RateLimit-Policy": `"key";q=1;w=3600`, "RateLimit": `"key";r=0;t=3600`,
 			},
 		},
-		"alive":        {},
-		"ready":        {},
-		"not_ready":    {p: ending(errors.New("x"))},
 		"large_header": {send: nil}, // set below: the path is that of the operation
 	}
 }

@@ -16,26 +16,62 @@ const maxForwards = 32
 // Proxies are the addresses whose X-Forwarded-For header is trusted.
 type Proxies []netip.Prefix
 
-// ParseProxies parses addresses and ranges of addresses, separated by commas.
+// ParseProxies parses addresses and ranges of addresses, separated by commas. A blank text means none.
+// Ranges that together have all addresses of IPv4 or IPv6 are refused, because any client would be
+// trusted.
 func ParseProxies(text string) (Proxies, error) {
 	var proxies Proxies
-	for entry := range strings.SplitSeq(text, ",") {
-		if entry = strings.TrimSpace(entry); entry == "" {
-			continue
-		}
+	for _, entry := range listElements(text) {
 		proxy, err := netip.ParsePrefix(entry)
 		if addr, single := netip.ParseAddr(entry); single == nil && addr.Zone() == "" {
 			proxy, err = netip.PrefixFrom(addr, addr.BitLen()), nil
 		}
-		switch {
-		case err != nil, proxy.Addr().Is4In6():
+		if err != nil || proxy.Addr().Is4In6() {
 			return nil, errors.New("a proxy is an address such as 10.0.0.7, or a range such as 10.0.0.0/24")
-		case proxy.Bits() == 0:
-			return nil, errors.New("a range of proxies must not contain all addresses") // any client would be trusted
 		}
 		proxies = append(proxies, proxy)
 	}
+	for _, all := range []netip.Addr{netip.IPv4Unspecified(), netip.IPv6Unspecified()} {
+		if proxies.cover(netip.PrefixFrom(all, 0)) {
+			return nil, errors.New("the ranges of proxies must not contain all addresses")
+		}
+	}
 	return proxies, nil
+}
+
+// listElements returns the elements of a list that is separated by commas; none if it is blank. An
+// element may be empty.
+func listElements(text string) []string {
+	if strings.TrimSpace(text) == "" {
+		return nil
+	}
+	elements := strings.Split(text, ",")
+	for i, element := range elements {
+		elements[i] = strings.TrimSpace(element)
+	}
+	return elements
+}
+
+// cover reports whether the proxies together contain the whole network.
+func (p Proxies) cover(network netip.Prefix) bool {
+	overlapping := slices.DeleteFunc(slices.Clone(p), func(proxy netip.Prefix) bool { return !proxy.Overlaps(network) })
+	if len(overlapping) == 0 {
+		return false
+	}
+	if slices.ContainsFunc(overlapping, func(proxy netip.Prefix) bool { return proxy.Bits() <= network.Bits() }) {
+		return true
+	}
+	lower, upper := halves(network)
+	return overlapping.cover(lower) && overlapping.cover(upper)
+}
+
+// halves returns the two halves of a network of more than one address.
+func halves(network netip.Prefix) (lower, upper netip.Prefix) {
+	bytes := network.Addr().AsSlice()
+	bit := network.Bits()
+	bytes[bit/8] |= 0x80 >> (bit % 8)
+	middle, _ := netip.AddrFromSlice(bytes) // of 4 or 16 bytes
+	return netip.PrefixFrom(network.Addr(), bit+1), netip.PrefixFrom(middle, bit+1)
 }
 
 func (p Proxies) contain(addr netip.Addr) bool {

@@ -14,13 +14,10 @@ import (
 // loopback interface: in lower case and without a trailing dot.
 type Hosts []string
 
-// ParseHosts parses names and addresses of hosts, separated by commas.
+// ParseHosts parses names and addresses of hosts, separated by commas. A blank text means none.
 func ParseHosts(text string) (Hosts, error) {
 	var hosts Hosts
-	for entry := range strings.SplitSeq(text, ",") {
-		if entry = strings.TrimSpace(entry); entry == "" {
-			continue
-		}
+	for _, entry := range listElements(text) {
 		host := canonicalHost(entry)
 		if addr, err := netip.ParseAddr(host); (err != nil || addr.Zone() != "") && !isHostName(host) {
 			return nil, errors.New("a host is a name such as pay.internal, or an address, without scheme, port or path")

@@ -9,7 +9,7 @@ import (
 
 func TestHosts_Accept(t *testing.T) {
 	t.Parallel()
-	allowed, err := ParseHosts("Pay.Internal., [2001:DB8::7] ,10.0.0.7,,my_service")
+	allowed, err := ParseHosts("Pay.Internal., [2001:DB8::7] ,10.0.0.7,my_service")
 	require.NoError(t, err)
 	require.Equal(t, Hosts{"pay.internal", "2001:db8::7", "10.0.0.7", "my_service"}, allowed)
 	for _, host := range []string{
@@ -32,7 +32,7 @@ func TestHosts_Accept(t *testing.T) {
 	}
 	require.False(t, Hosts(nil).contain("pay.internal"))
 	for _, wrong := range []string{
-		"*", "*.internal", "http://a", "a:80", "a/b", "a b", "a..b", ".a", "[::1", "::1%lo:80", strings.Repeat("a", 254), "bücher.example", "a@b", "[a]",
+		",", "a,", ",a", "a,,b", "a, ,b", "*", "*.internal", "http://a", "a:80", "a/b", "a b", "a..b", ".a", "[::1", "::1%lo:80", strings.Repeat("a", 254), "bücher.example", "a@b", "[a]",
 	} {
 		_, err := ParseHosts(wrong)
 		require.Error(t, err, wrong)

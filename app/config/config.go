@@ -51,7 +51,7 @@ type Config struct {
 	Poll             time.Duration `default:"1s" env:"PAYMENTD_POLL" min:"10ms" max:"1m" help:"Longest sleep of the queue."`
 	HeartbeatTimeout time.Duration `default:"5s" env:"PAYMENTD_HEARTBEAT_TIMEOUT" min:"100ms" max:"1h" help:"Time without a heartbeat after which the claims of a replica are taken over."`
 
-	APIKeys     apiKeys `name:"api-keys" env:"PAYMENTD_API_KEYS" placeholder:"KEY,..." allowed:"keys of at least 16 characters each, of letters, digits and -._~+/=, separated by commas" help:"API keys with all scopes, sent by callers as 'Authorization: Bearer KEY'. 'paymentd keys create' makes further keys. Without any key, only a loopback address is served."`
+	APIKeys     apiKeys `name:"api-keys" env:"PAYMENTD_API_KEYS" placeholder:"KEY,..." allowed:"keys of at least 16 characters each, of letters, digits and -._~+/=, separated by commas, without an empty element" help:"API keys with all scopes, sent by callers as 'Authorization: Bearer KEY'. 'paymentd keys create' makes further keys. Without any key, only a loopback address is served."`
 	APIKeysFile string  `name:"api-keys-file" default:"" env:"PAYMENTD_API_KEYS_FILE" placeholder:"FILE" allowed:"a file of such keys, one per line or separated by commas; # begins a comment" help:"File of further API keys with all scopes. Reread when it changes."`
 
 	LimitPerKey     httpapi.Rate    `env:"PAYMENTD_LIMIT_PER_KEY" placeholder:"RATE" help:"Rate limit of one API key: so many requests at once, and as many again during each second, minute or hour. Further requests get 429. None by default."`

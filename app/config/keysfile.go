@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"io"
 	"os"
-	"slices"
 	"strings"
 )
 
@@ -21,17 +20,19 @@ func isAPIKey(text string) bool {
 	return len(text) >= minAPIKey && strings.Trim(text, apiKeyCharacters) == ""
 }
 
-// apiKeys are secrets, separated by commas in a flag or a variable. White space around a key is
-// ignored, because files of secrets often end with a line feed.
+// apiKeys are secrets, separated by commas in a flag or a variable; none if that is blank. White space
+// around a key is ignored, because files of secrets often end with a line feed. Validate refuses an
+// empty key.
 type apiKeys []string
 
 // UnmarshalText implements encoding.TextUnmarshaler; kong calls it.
 func (k *apiKeys) UnmarshalText(text []byte) error {
 	*k = nil
+	if strings.TrimSpace(string(text)) == "" {
+		return nil
+	}
 	for key := range strings.SplitSeq(string(text), ",") {
-		if key = strings.TrimSpace(key); key != "" {
-			*k = append(*k, key)
-		}
+		*k = append(*k, strings.TrimSpace(key))
 	}
 	return nil
 }
@@ -54,13 +55,16 @@ func ReadKeysFile(path string) ([]string, error) {
 	for line := range strings.Lines(string(text)) {
 		number++
 		line, _, _ = strings.Cut(line, "#")
-		var found apiKeys
-		_ = found.UnmarshalText([]byte(line)) // never an error
-		if slices.ContainsFunc(found, func(key string) bool { return !isAPIKey(key) }) {
-			return nil, fmt.Errorf("%s:%d: must be a key of at least 16 characters, of letters, digits and -._~+/=, "+
-				"or several separated by commas", path, number)
+		for key := range strings.SplitSeq(line, ",") { // an element may be empty, such as the last of a line
+			if key = strings.TrimSpace(key); key == "" {
+				continue
+			}
+			if !isAPIKey(key) {
+				return nil, fmt.Errorf("%s:%d: must be a key of at least 16 characters, of letters, digits and -._~+/=, "+
+					"or several separated by commas", path, number)
+			}
+			keys = append(keys, key)
 		}
-		keys = append(keys, found...)
 	}
 	if len(keys) == 0 {
 		return nil, fmt.Errorf("%s: must have at least one key", path)

@@ -85,10 +85,10 @@ var kinds = map[reflect.Type]kind{
 		parsedBy(httpapi.ParseRate), "a number of requests from 1 to 1000000 and a unit, such as 100/s, 6000/m or 20/h",
 	},
 	reflect.TypeFor[httpapi.Proxies](): {
-		parsedBy(httpapi.ParseProxies), "addresses and ranges of proxies, such as 10.0.0.7,192.168.0.0/16, but not of all addresses",
+		parsedBy(httpapi.ParseProxies), "addresses and ranges of proxies, such as 10.0.0.7,192.168.0.0/16, without an empty element, and not of all addresses",
 	},
 	reflect.TypeFor[httpapi.Hosts](): {
-		parsedBy(httpapi.ParseHosts), "names or addresses of hosts, without scheme, port or path, such as pay.internal,10.0.0.7",
+		parsedBy(httpapi.ParseHosts), "names or addresses of hosts, without scheme, port or path, without an empty element, such as pay.internal,10.0.0.7",
 	},
 	reflect.TypeFor[bool](): {
 		func(r *Reader, k kind) kong.Mapper { return boolMapper{parsedBy(strconv.ParseBool)(r, k)} }, "true or false",

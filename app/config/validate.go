@@ -35,7 +35,7 @@ func (c *Config) validateAddr() error {
 func (c *Config) validateKeys() error {
 	if slices.ContainsFunc(c.APIKeys, func(key string) bool { return !isAPIKey(key) }) {
 		return Invalid("api-keys",
-			"must be keys of at least 16 characters each, of letters, digits and -._~+/=, separated by commas")
+			"must be keys of at least 16 characters each, of letters, digits and -._~+/=, separated by commas, without an empty element")
 	}
 	if _, err := ReadKeysFile(c.APIKeysFile); err != nil {
 		return Invalid("api-keys-file", err.Error())

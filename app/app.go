@@ -47,8 +47,9 @@ func module(cfg config.Config, log *slog.Logger) fx.Option {
 			return l
 		}),
 		fx.Provide(newRepository, newPayments, newKeys, newGateway, newRetry, newMetrics, newReplica, newTracing, newService,
-			newCertificate, newKeyCache, newHTTPOptions, newHandler, newServer),
-		fx.Invoke(startPprof, func(*Server) {}),
+			newCertificate, newKeyCache, newHTTPOptions, newHandler, newListener, newServer),
+		// The addresses first, so that one that is in use stops the start before anything else.
+		fx.Invoke(func(listener) {}, startPprof, func(*Server) {}),
 	)
 }
 

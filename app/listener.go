@@ -1,9 +1,37 @@
 package app
 
 import (
+	"context"
+	"fmt"
 	"net"
 	"sync"
+
+	"go.uber.org/fx"
+
+	"paymentd/app/config"
+	"paymentd/app/internal/cause"
 )
+
+// listener listens on the address of the service from the beginning of the start. Connections wait in
+// its backlog until the server accepts them.
+type listener struct{ net.Listener }
+
+func newListener(lc fx.Lifecycle, cfg config.Config) (listener, error) {
+	l, err := (&net.ListenConfig{}).Listen(context.Background(), "tcp", cfg.Addr)
+	if err != nil {
+		return listener{}, config.Invalid("addr", CannotListen(cfg.Addr, err))
+	}
+	lc.Append(fx.Hook{OnStop: func(context.Context) error {
+		_ = l.Close() // the server has closed it, unless it has not started
+		return nil
+	}})
+	return listener{limitConnections(l, cfg.ConnectionLimit())}, nil
+}
+
+// CannotListen returns the problem of a setting whose address cannot be listened on.
+func CannotListen(addr string, err error) string {
+	return fmt.Sprintf("must be an address that can be listened on, and %s is not: %s", addr, cause.Of(err))
+}
 
 // limitedListener accepts a connection only while fewer than the limit are open.
 type limitedListener struct {

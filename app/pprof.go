@@ -24,34 +24,35 @@ const pprofHeaderTimeout = 5 * time.Second
 
 // pprofServer serves the profiles of the process to this machine.
 type pprofServer struct {
-	addr string
-	http *http.Server
-	log  *slog.Logger
+	listener net.Listener
+	http     *http.Server
+	log      *slog.Logger
 }
 
 // startPprof serves profiles on a separate address if the configuration names one.
-func startPprof(lc fx.Lifecycle, cfg config.Config, log *slog.Logger) {
+func startPprof(lc fx.Lifecycle, cfg config.Config, log *slog.Logger) error {
 	if cfg.PprofAddr == "" {
-		return
+		return nil
 	}
-	p := &pprofServer{addr: cfg.PprofAddr, log: log, http: &http.Server{
+	l, err := (&net.ListenConfig{}).Listen(context.Background(), "tcp", cfg.PprofAddr)
+	if err != nil {
+		return config.Invalid("pprof-addr", CannotListen(cfg.PprofAddr, err))
+	}
+	p := &pprofServer{listener: l, log: log, http: &http.Server{
 		Handler: localOnly(pprofHandler()), ReadHeaderTimeout: pprofHeaderTimeout,
 		ErrorLog: slog.NewLogLogger(log.Handler(), slog.LevelWarn),
 	}}
 	lc.Append(fx.Hook{OnStart: p.start, OnStop: p.stop})
+	return nil
 }
 
-func (p *pprofServer) start(ctx context.Context) error {
-	l, err := (&net.ListenConfig{}).Listen(ctx, "tcp", p.addr)
-	if err != nil {
-		return config.Invalid("pprof-addr", CannotListen(p.addr, err))
-	}
+func (p *pprofServer) start(context.Context) error {
 	go func() {
-		if err := p.http.Serve(l); !errors.Is(err, http.ErrServerClosed) {
+		if err := p.http.Serve(p.listener); !errors.Is(err, http.ErrServerClosed) {
 			p.log.Error("profiles are no longer served", "error", err) // payments still are
 		}
 	}()
-	p.log.Info("profiles are served", "url", "http://"+l.Addr().String()+"/debug/pprof/")
+	p.log.Info("profiles are served", "url", "http://"+p.listener.Addr().String()+"/debug/pprof/")
 	return nil
 }
 

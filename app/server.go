@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"io/fs"
 	"log/slog"
-	"net"
 	"net/http"
 	"time"
 
@@ -83,7 +82,7 @@ type Server struct {
 	http     *http.Server
 	service  *core.Service
 	log      *slog.Logger
-	listener net.Listener
+	listener listener
 	failed   chan error // receives the error if the server fails
 
 	stopQueue context.CancelFunc
@@ -93,26 +92,21 @@ type Server struct {
 // newServer takes the options as its first dependency, so that a wrong option stops the start before any
 // file is created.
 func newServer(
-	lc fx.Lifecycle, cfg config.Config, options httpapi.Options, service *core.Service, handler http.Handler, log *slog.Logger,
+	lc fx.Lifecycle, cfg config.Config, options httpapi.Options, service *core.Service, handler http.Handler,
+	l listener, log *slog.Logger,
 ) *Server {
 	s := &Server{
-		cfg: cfg, service: service, log: log, failed: make(chan error, 1),
+		cfg: cfg, service: service, log: log, listener: l, failed: make(chan error, 1),
 		http: httpapi.NewServer(handler, options, log),
 	}
 	lc.Append(fx.Hook{OnStart: s.start, OnStop: s.stop})
 	return s
 }
 
-// Addr returns the address that the server listens on. The server must have started.
+// Addr returns the address that the server listens on.
 func (s *Server) Addr() string { return s.listener.Addr().String() }
 
 func (s *Server) start(ctx context.Context) error {
-	l, err := (&net.ListenConfig{}).Listen(ctx, "tcp", s.cfg.Addr)
-	if err != nil {
-		return config.Invalid("addr", CannotListen(s.cfg.Addr, err))
-	}
-	l = limitConnections(l, s.cfg.ConnectionLimit())
-	s.listener = l
 	queue, stopQueue := context.WithCancel(context.WithoutCancel(ctx))
 	s.stopQueue, s.queueDone = stopQueue, make(chan struct{})
 	go func() {
@@ -120,7 +114,7 @@ func (s *Server) start(ctx context.Context) error {
 		s.service.RunQueue(queue)
 	}()
 	go func() {
-		if err := httpapi.Serve(s.http, l); !errors.Is(err, http.ErrServerClosed) {
+		if err := httpapi.Serve(s.http, s.listener); !errors.Is(err, http.ErrServerClosed) {
 			s.failed <- fmt.Errorf("serve: %w", err)
 		}
 	}()
@@ -128,11 +122,6 @@ func (s *Server) start(ctx context.Context) error {
 		"tls", s.cfg.TLSCertificate != "")
 	logFinding(s.log, s.cfg.DoctorOpenFiles())
 	return nil
-}
-
-// CannotListen returns the problem of a setting whose address cannot be listened on.
-func CannotListen(addr string, err error) string {
-	return fmt.Sprintf("must be an address that can be listened on, and %s is not: %s", addr, cause.Of(err))
 }
 
 // stop stops the work before the server: while calls in flight finish, the address still answers, readyz

@@ -150,13 +150,11 @@ func wrongResources(t *testing.T) []wrongSetting {
 		},
 		{
 			name: "a port in use", command: "serve", variable: "PAYMENTD_ADDR", value: busy.Addr().String(),
-			want:   "PAYMENTD_ADDR (--addr): must be an address that can be listened on, and " + busy.Addr().String() + " is not: address already in use",
-			leaves: true,
+			want: "PAYMENTD_ADDR (--addr): must be an address that can be listened on, and " + busy.Addr().String() + " is not: address already in use",
 		},
 		{
 			name: "profiles on a port in use", command: "serve", variable: "PAYMENTD_PPROF_ADDR", value: busy.Addr().String(),
-			want:   "PAYMENTD_PPROF_ADDR (--pprof-addr): must be an address that can be listened on, and " + busy.Addr().String() + " is not: address already in use",
-			leaves: true,
+			want: "PAYMENTD_PPROF_ADDR (--pprof-addr): must be an address that can be listened on, and " + busy.Addr().String() + " is not: address already in use",
 		},
 		{
 			name: "a file that is no database", command: "serve", variable: "PAYMENTD_DATABASE", value: "sqlite:" + garbage,
@@ -176,8 +174,7 @@ func wrongResources(t *testing.T) []wrongSetting {
 		},
 		{
 			name: "a port of the sandbox", command: "sandbox", variable: "PAYMENTD_SANDBOX_ADDR", value: busy.Addr().String(),
-			want:   "PAYMENTD_SANDBOX_ADDR (--addr): must be an address that can be listened on, and " + busy.Addr().String() + " is not: address already in use",
-			leaves: true,
+			want: "PAYMENTD_SANDBOX_ADDR (--addr): must be an address that can be listened on, and " + busy.Addr().String() + " is not: address already in use",
 		},
 	}
 }
@@ -223,6 +220,7 @@ func TestCommands_WrongCommandLine_ExitWithTwo(t *testing.T) {
 		{"resolve order-1", "missing flags: --succeeded=TXN or --failed"},
 		{"resolve order-1 --failed --succeeded=txn-1", "--succeeded and --failed can't be used together"},
 		{"resolve order-1 --failed", "a failed payment needs a reason"},
+		{"resolve order-1 --succeeded=txn-\u00e9", "the transaction id must have at most 255 printable ASCII characters"},
 		{"import", `expected "<file>"`},
 		{"archive", "missing flags: --to=FILE"},
 		{"archive --to=x --older-than=-1h", "--older-than: must not be negative"},

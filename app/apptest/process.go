@@ -176,7 +176,8 @@ type Output struct {
 	Stdout, Stderr string
 }
 
-// Run runs `paymentd args...` until it exits, with the variables of env and no others.
+// Run runs `paymentd args...` until it exits, with the variables of env and no others. A server gets a free
+// port of the loopback interface, unless env has its address.
 func Run(t testing.TB, binary string, env map[string]string, args ...string) Output {
 	t.Helper()
 	return RunIn(t, t.TempDir(), binary, env, args...)
@@ -188,7 +189,7 @@ func RunIn(t testing.TB, folder, binary string, env map[string]string, args ...s
 	var stdout, stderr process.Log
 	command := exec.CommandContext(t.Context(), binary, args...) //nolint:gosec // the binary is our own
 	command.Dir = folder
-	command.Env = []string{}
+	command.Env = []string{"PAYMENTD_ADDR=127.0.0.1:0", "PAYMENTD_SANDBOX_ADDR=127.0.0.1:0"} // the last of a name counts
 	for name, value := range env {
 		command.Env = append(command.Env, name+"="+value)
 	}

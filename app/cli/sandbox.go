@@ -33,16 +33,17 @@ func (c *sandboxCommand) Run(ctx context.Context, s stdio) error {
 }
 
 func (c *sandboxCommand) serve(ctx context.Context, log *slog.Logger) error {
+	l, err := (&net.ListenConfig{}).Listen(ctx, "tcp", c.Addr)
+	if err != nil {
+		return config.InvalidSandbox("addr", app.CannotListen(c.Addr, err))
+	}
+	defer func() { _ = l.Close() }()
 	gateway, err := sandbox.Open(c.Ledger, sandbox.WithLog(log), sandbox.WithLatency(c.Latency),
 		sandbox.WithForgetAfter(c.ForgetAfter))
 	if err != nil {
 		return config.InvalidSandbox("ledger", err.Error())
 	}
 	defer func() { _ = gateway.Close() }()
-	l, err := (&net.ListenConfig{}).Listen(ctx, "tcp", c.Addr)
-	if err != nil {
-		return config.InvalidSandbox("addr", app.CannotListen(c.Addr, err))
-	}
 	server := sandbox.NewServer(gateway)
 	stopped := make(chan struct{})
 	context.AfterFunc(ctx, func() {

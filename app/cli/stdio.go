@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	stdlog "log"
 	"log/slog"
 	"time"
 
@@ -47,7 +48,25 @@ func (s stdio) logger(level string) *slog.Logger {
 func (s stdio) serverLogger(level string) *slog.Logger {
 	log := s.logger(level)
 	slog.SetDefault(log)
+	stdlog.SetOutput(standardLog{log})
 	return log
+}
+
+// standardLog writes the lines of the standard logger of package log.
+type standardLog struct{ log *slog.Logger }
+
+// unsolicited begins the line of net/http about a response that it did not ask for, such as a proxy sends
+// before it closes an idle connection. The rest of the line quotes the response.
+const unsolicited = "Unsolicited response received on idle HTTP channel"
+
+// Write implements io.Writer.
+func (l standardLog) Write(line []byte) (int, error) {
+	if bytes.HasPrefix(line, []byte(unsolicited)) {
+		l.log.Debug("an idle connection received a response that was not asked for, and is closed")
+	} else {
+		l.log.Info(string(bytes.TrimSpace(line)))
+	}
+	return len(line), nil
 }
 
 // printUnreadable prints the rows that a report omits, after the rows that it has.

@@ -30,6 +30,12 @@ type GuardOptions struct {
 
 // Guard is a gateway with limits on its calls. It never reports an outcome as more certain than it
 // is: a call that was not made did not charge, and a call without a result is unknown.
+//
+// The timeout ends a call through its context, so an adapter must return when the context ends. Nothing
+// interrupts a call of one that does not: the call keeps its permit, so that at most MaxConcurrent of
+// them run, and further attempts are refused as not charged. Its caller gets no result until it returns; meanwhile the lease of the payment expires, and
+// another worker takes over with the same gateway key. A late answer still counts. A stop of the service
+// does not wait for the call beyond its own limit.
 type Guard struct {
 	gateway  ports.Gateway
 	timeout  time.Duration

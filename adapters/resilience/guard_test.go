@@ -85,6 +85,24 @@ func (g stubborn) Charge(ctx context.Context, c payment.Charge) payment.Result {
 	return g.Gateway.Charge(context.WithoutCancel(ctx), c)
 }
 
+// Calls of an adapter that ignores its context are bounded by the permits that they keep.
+func TestGuard_CallsBeyondTheTimeout_KeepTheirPermits(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		g := newGuard(stubborn{fake.NewGateway()})
+		var all sync.WaitGroup
+		for _, key := range []payment.GatewayKey{"a", "b", "c", "d", "e"} {
+			all.Go(func() { g.Charge(context.Background(), payment.Charge{Key: key}) })
+		}
+		time.Sleep(15 * time.Second) // after the timeout
+		require.Equal(t, payment.Result{
+			Class: payment.ClassNotCharged, Message: "too many attempts are in flight",
+		}, times(g, 1))
+		all.Wait()
+		require.Equal(t, payment.ClassApproved, times(g, 1).Class)
+	})
+}
+
 // The breaker opens for a gateway that is dead.
 func TestGuard_BreakerOpens_ForUnansweredAttemptsOnly(t *testing.T) {
 	t.Parallel()

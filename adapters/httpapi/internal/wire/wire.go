@@ -394,7 +394,7 @@ type ListPaymentsParams struct {
 
 // ProcessPaymentParams defines parameters for ProcessPayment.
 type ProcessPaymentParams struct {
-	// Prefer Preferences (RFC 7240). `respond-async`: accept the payment, respond `202` and charge later. `wait=N`: wait at most N seconds, 60 at most, for another request that is processing the order; 0 fails at once. Other preferences are ignored.
+	// Prefer Preferences (RFC 7240). `respond-async`: accept the payment, respond `202` and charge later. `wait=N`: wait at most N seconds, 60 at most, for another request that is processing the order; 0 fails at once. It does not change the retries of this request: if the gateway asks to wait for longer than PAYMENTD_WAIT, the response is `202`, and the payment is retried in the background. Other preferences are ignored.
 	Prefer string `json:"Prefer,omitempty"`
 }
 

@@ -27,6 +27,7 @@ var (
 	approvedCall = call{payment.ClassApproved, payment.FoundApproved, 0}
 	declinedCall = call{payment.ClassDeclined, payment.FoundDeclined, 0}
 	lostCall     = call{payment.ClassUnknownUnanswered, payment.FoundNothing, 0}
+	pendingCall  = call{payment.ClassPending, payment.FoundPending, 0}
 )
 
 // magicAmounts are the first two charges of each amount with one key.
@@ -36,6 +37,9 @@ var magicAmounts = map[string]struct {
 	retryAfter    time.Duration
 	taken         bool
 }{
+	"9201": {pendingCall, pendingCall, "", 0, false},
+	"9202": {pendingCall, pendingCall, "", 0, true},
+	"9203": {pendingCall, pendingCall, "", 0, false},
 	"9400": {
 		call{payment.ClassRejected, payment.FoundNothing, 0},
 		call{payment.ClassRejected, payment.FoundNothing, 0},

@@ -36,11 +36,16 @@ func requireClientSentence(t rapid.TB, err error) {
 	require.Regexp(t, `^`+refused.Field+` must [ -~]{1,80}$`, refused.Message)
 }
 
+// repeats are all that a repeat of a key may get.
+var repeats = []payment.Repeat{
+	payment.RepeatCharges, payment.RepeatFirstAnswer, payment.RepeatFirstSuccess, payment.RepeatLatestStatus,
+}
+
 // rules are those of a gateway that honours keys for a day, and of lookups that begin after 5 seconds.
 func rules() payment.KeyRules {
 	return payment.KeyRules{
 		Capabilities: payment.Capabilities{
-			Gateway: "https://gateway.example", HonoursKeys: true, KeyLifetime: 24 * time.Hour,
+			Gateway: "https://gateway.example", Repeat: payment.RepeatFirstSuccess, LooksUp: true, KeyLifetime: 24 * time.Hour,
 			LookupForgets: true, SavesDeclines: true,
 		},
 		Late: late, Timeout: 10 * time.Second, LookupFirst: 5 * time.Second, LookupMax: 15 * time.Minute,

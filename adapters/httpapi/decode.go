@@ -5,7 +5,6 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"io"
 	"slices"
 	"strconv"
 	"strings"
@@ -13,82 +12,99 @@ import (
 
 	"paymentd/core"
 	"paymentd/core/payment"
+	"paymentd/internal/jsonobject"
 )
 
 const example = `{"order_id":"order-123","amount":100.00}`
 
 // memberNames are the members of a request to charge.
-var memberNames = []string{"order_id", "amount", "currency", "payment_method"}
+var memberNames = [...]string{"order_id", "amount", "currency", "payment_method"}
 
 // decode parses the body of a request to charge. It is stricter than encoding/json, which takes the
 // last of two amounts, accepts "Amount" for "amount", and ignores unknown members and trailing
 // data. Its errors are a *refusal or a *payment.FieldError.
 func decode(body []byte, standard payment.Currency) (core.Request, error) {
-	members, err := readMembers(body)
+	values, err := readMembers(body)
 	if err != nil {
 		return core.Request{}, err
 	}
-	id, err := orderIDOf(members["order_id"])
+	id, err := orderIDOf(values[0])
 	if err != nil {
 		return core.Request{}, err
 	}
-	currency, err := currencyOf(members["currency"], standard)
+	currency, err := currencyOf(values[2], standard)
 	if err != nil {
 		return core.Request{}, err
 	}
-	money, err := moneyOf(members["amount"], currency)
+	money, err := moneyOf(values[1], currency)
 	if err != nil {
 		return core.Request{}, err
 	}
-	method, err := methodOf(members["payment_method"])
+	method, err := methodOf(values[3])
 	if err != nil {
 		return core.Request{}, err
 	}
 	return core.Request{OrderID: id, Money: money, Method: method}, nil
 }
 
-// readMembers returns the known members of the single object in body, each as it was written.
-func readMembers(body []byte) (map[string]json.RawMessage, error) {
-	if err := checkText(body); err != nil {
-		return nil, err
+// memberValues are the values of memberNames, as they were written; nil if there is no such member.
+type memberValues [len(memberNames)]json.RawMessage
+
+// set stores a value, or returns why the object may not have this member.
+func (v *memberValues) set(name string, value json.RawMessage) error {
+	i := slices.Index(memberNames[:], name)
+	switch {
+	case i < 0:
+		return unknownMember(name)
+	case v[i] != nil:
+		return malformed(memberNames[i] + " must be given once only")
 	}
+	v[i] = value
+	return nil
+}
+
+// readMembers returns the members of the single object in body.
+func readMembers(body []byte) (values memberValues, err error) {
+	if err := checkText(body); err != nil {
+		return memberValues{}, err
+	}
+	if !jsonobject.IsObject(body) {
+		return memberValues{}, notObject(body)
+	}
+	for m := jsonobject.New(body); m.Next(); {
+		if err := values.set(string(m.Name), m.Value); err != nil {
+			return memberValues{}, err
+		}
+	}
+	return values, nil
+}
+
+// notObject returns what is wrong with a body that is not a single JSON object: the first error, which
+// may be about a member.
+func notObject(body []byte) error {
 	d := json.NewDecoder(bytes.NewReader(body))
 	if open, err := d.Token(); err != nil || open != json.Delim('{') {
-		return nil, malformed("the body must be one JSON object, such as " + example)
+		return malformed("the body must be one JSON object, such as " + example)
 	}
-	members := make(map[string]json.RawMessage, len(memberNames))
+	var values memberValues
 	for d.More() {
-		if err := readMember(d, members); err != nil {
-			return nil, err
+		token, err := d.Token()
+		if err != nil {
+			return notJSON(d, err)
+		}
+		name, _ := token.(string) // a name is always a string
+		value := json.RawMessage{}
+		if err := values.set(name, value); err != nil {
+			return err
+		}
+		if err := d.Decode(&value); err != nil {
+			return notJSON(d, err)
 		}
 	}
 	if _, err := d.Token(); err != nil { // the closing brace
-		return nil, notJSON(d, err)
-	}
-	if _, err := d.Token(); !errors.Is(err, io.EOF) {
-		return nil, malformed("nothing may follow the JSON object in the body")
-	}
-	return members, nil
-}
-
-func readMember(d *json.Decoder, members map[string]json.RawMessage) error {
-	token, err := d.Token()
-	if err != nil {
 		return notJSON(d, err)
 	}
-	name, _ := token.(string) // a name is always a string
-	if !slices.Contains(memberNames, name) {
-		return unknownMember(name)
-	}
-	if _, twice := members[name]; twice {
-		return malformed(name + " must be given once only")
-	}
-	var value json.RawMessage
-	if err := d.Decode(&value); err != nil {
-		return notJSON(d, err)
-	}
-	members[name] = value
-	return nil
+	return malformed("nothing may follow the JSON object in the body")
 }
 
 // checkText refuses what encoding/json would silently repair, or report with its own error text.
@@ -108,7 +124,7 @@ func orderIDOf(value json.RawMessage) (payment.OrderID, error) {
 	if value == nil {
 		return "", fieldError("order_id", "order_id must be given")
 	}
-	text, ok := textOf(value)
+	text, ok := jsonobject.Text(value)
 	if !ok {
 		return "", fieldError("order_id", `order_id must be a JSON string, such as "order-123"`)
 	}
@@ -123,7 +139,7 @@ func currencyOf(value json.RawMessage, standard payment.Currency) (payment.Curre
 	if value == nil {
 		return standard, nil
 	}
-	text, ok := textOf(value)
+	text, ok := jsonobject.Text(value)
 	if !ok {
 		return payment.Currency{}, fieldError("currency",
 			`currency must be a JSON string such as "USD", or be left out for `+standard.Code())
@@ -137,7 +153,7 @@ func methodOf(value json.RawMessage) (payment.PaymentMethod, error) {
 	if value == nil {
 		return "", nil
 	}
-	text, ok := textOf(value)
+	text, ok := jsonobject.Text(value)
 	if !ok {
 		return "", fieldError("payment_method", "payment_method must be a JSON string, or be left out")
 	}
@@ -152,21 +168,12 @@ func moneyOf(value json.RawMessage, currency payment.Currency) (payment.Money, e
 	if value[0] == '-' || '0' <= value[0] && value[0] <= '9' {
 		return payment.ParseMoney(string(value), currency)
 	}
-	text, ok := textOf(value)
+	text, ok := jsonobject.Text(value)
 	if !ok {
 		return payment.Money{}, fieldError("amount",
 			`amount must be a JSON number or a decimal string, such as 100.00 or "100.00"`)
 	}
 	return payment.ParseMoney(text, currency)
-}
-
-// textOf returns the content of a JSON string, and false for any other value. An unpaired surrogate
-// becomes U+FFFD, which no member may contain.
-func textOf(value json.RawMessage) (text string, ok bool) {
-	if value[0] != '"' {
-		return "", false
-	}
-	return text, json.Unmarshal(value, &text) == nil
 }
 
 // notJSON returns an error with the position up to which the body is valid.
@@ -184,7 +191,7 @@ func unknownMember(name string) error {
 		}
 	}
 	return malformed(fmt.Sprintf("the member %s is not known; the members are %s",
-		quoted(name), strings.Join(memberNames, ", ")))
+		quoted(name), strings.Join(memberNames[:], ", ")))
 }
 
 func malformed(sentence string) error { return refuse(problemMalformed).withSentence(sentence) }

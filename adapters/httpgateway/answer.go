@@ -66,7 +66,7 @@ func (a answer) object() (object, error) {
 	if a.tooLong {
 		return object{}, errTooLong
 	}
-	return readObject(a.body, known)
+	return readObject(a.body, chargeMembers)
 }
 
 // describe returns the status and the body's message for people.

@@ -71,6 +71,9 @@ var bodies = []knownBody{
 	{`{"status":"succeeded","transaction_id":"t"}`, yes, named, named, true},
 	{`{"status":"succeeded","transaction_id":"t","fee":{"amount":[1,{"a":null}]},"success":true,"error":null,"code":0,"message":[]}`, yes, named, named, true},
 	{` {"transaction_id" : "~ a !" , "st\u0061tus":"succeeded"} ` + "\n", yes, named, named, true},
+	{`{"status":"succeeded","transaction_id":"t","fee":[{"rate":1e999},{"rate":1,"r\u0061te":2}]}`, over, over, over, false},
+	{`{"status":"succeeded","transaction_id":"t","fee":[{"rate":1e999},{"rate":1,"tax":[[{}]]}],"tax":2}`, yes, named, named, true},
+	{`{"status":"succeeded","transaction_id":"t","tax":1,"tax":2}`, over, over, over, false},
 	{`{"status":"succeeded","transaction_id":"t","Status":"declined","STATUS":1,"Error":"x","Success":false}`, over, over, over, false},
 }
 

@@ -23,10 +23,9 @@ const (
 )
 
 var (
-	pageMembers  = map[string]bool{"charges": true, "next_cursor": true}
-	entryMembers = map[string]bool{
-		"key": true, "order_id": true, "amount": true, "currency": true, "status": true,
-		"transaction_id": true, "created": true, "error": true, "success": true, "charged": true,
+	pageMembers  = []string{"charges", "next_cursor"}
+	entryMembers = []string{
+		"key", "order_id", "amount", "currency", "status", "transaction_id", "created", "error", "success", "charged",
 	}
 
 	errNoCharges  = errors.New("it has no array charges")
@@ -84,7 +83,7 @@ func (a answer) page(q payment.LedgerQuery) (payment.LedgerPage, error) {
 	if page.Next, err = said.cursor(q); err != nil {
 		return payment.LedgerPage{}, err
 	}
-	entries, err := said.entries(a.body)
+	entries, err := said.entries()
 	if err != nil {
 		return payment.LedgerPage{}, err
 	}
@@ -109,11 +108,11 @@ func outside(created time.Time, q payment.LedgerQuery) bool {
 
 // cursor returns the cursor of the next page; empty if there is none.
 func (o object) cursor(q payment.LedgerQuery) (string, error) {
-	value := o.members["next_cursor"]
-	if value == nil || value == "" {
+	value := o.value("next_cursor")
+	if value == nil || string(value) == `""` {
 		return "", nil
 	}
-	cursor, _ := value.(string)
+	cursor := o.text("next_cursor")
 	switch {
 	case cursor == "" || len(cursor) > payment.MaxLedgerCursorBytes || !printable(cursor, ' '):
 		return "", errCursor
@@ -123,19 +122,13 @@ func (o object) cursor(q payment.LedgerQuery) (string, error) {
 	return cursor, nil
 }
 
-// entries returns the elements of the array of charges in a body that readObject has accepted, so that no
-// name is repeated.
-func (o object) entries(body []byte) ([]json.RawMessage, error) {
-	if o.members["charges"] != json.Delim('[') {
+// entries returns the elements of the array of charges.
+func (o object) entries() ([]json.RawMessage, error) {
+	var entries []json.RawMessage
+	if value := o.value("charges"); value == nil || json.Unmarshal(value, &entries) != nil {
 		return nil, errNoCharges
 	}
-	var page struct {
-		Charges []json.RawMessage `json:"charges"`
-	}
-	if err := json.Unmarshal(body, &page); err != nil {
-		return nil, errNotJSON
-	}
-	return page.Charges, nil
+	return entries, nil
 }
 
 // readEntry reads one charge of the list. Its errors are for an operator.

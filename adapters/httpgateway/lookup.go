@@ -55,7 +55,7 @@ func (o object) nothing() (payment.Lookup, error) {
 	switch {
 	case o.text("code") != codeNotFound:
 		return none, errNotFound
-	case o.exists() || o.members["transaction_id"] != nil || err == nil:
+	case o.exists() || o.value("transaction_id") != nil || err == nil:
 		return none, errBoth
 	}
 	return payment.Lookup{Result: payment.FoundNothing}, nil

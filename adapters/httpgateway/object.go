@@ -5,10 +5,12 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"unicode/utf8"
 
 	"paymentd/core/payment"
+	"paymentd/internal/jsonobject"
 	"paymentd/internal/redirect"
 )
 
@@ -29,16 +31,16 @@ var (
 		payment.MaxTransactionIDBytes)
 )
 
-// object is the JSON object of an answer, with the members of the protocol. A value is a string, a
-// json.Number, a bool, nil for null, or a json.Delim for an object or an array.
-type object struct {
-	members map[string]any
-}
+// chargeMembers are the members of a charge that the service interprets. Others are ignored.
+var chargeMembers = []string{"transaction_id", "status", "code", "message", "error", "success", "charged", "redirect_url"}
 
-// known are the members that the service interprets. Others are ignored.
-var known = map[string]bool{
-	"transaction_id": true, "status": true, "code": true, "message": true,
-	"error": true, "success": true, "charged": true, "redirect_url": true,
+// maxMembers is the largest number of members that an object of the protocol has.
+const maxMembers = 10
+
+// object is a JSON object of an answer: the members of the protocol, as they were written.
+type object struct {
+	names  []string
+	values [maxMembers]json.RawMessage // of names; nil if there is no such member
 }
 
 // readObject parses a body that must be exactly one JSON object in valid UTF-8. Names are
@@ -46,7 +48,7 @@ var known = map[string]bool{
 // which value they take. encoding/json alone would take the last one, in any case. A member whose
 // name differs from a known one only in case makes the object unreadable as well, because it may
 // be meant.
-func readObject(body []byte, known map[string]bool) (object, error) {
+func readObject(body []byte, names []string) (object, error) {
 	trimmed := bytes.TrimSpace(body)
 	switch {
 	case len(trimmed) == 0:
@@ -56,86 +58,90 @@ func readObject(body []byte, known map[string]bool) (object, error) {
 	case !utf8.Valid(body):
 		// encoding/json would replace the bytes, which would change a transaction id.
 		return object{}, errNotUTF8
-	case trimmed[0] != '{' || !json.Valid(body): // also bounds the depth
+	case !jsonobject.IsObject(body): // also bounds the depth
 		return object{}, errNotJSON
 	}
-	d := json.NewDecoder(bytes.NewReader(body))
-	d.UseNumber()
-	o := object{members: make(map[string]any, len(known))}
-	if _, err := d.Token(); err != nil { // the opening brace
-		return object{}, errNotJSON
-	}
-	otherCase := false
-	err := readMembers(d, func(name string, value any) {
-		switch {
-		case known[name]:
-			o.members[name] = value
-		case known[strings.ToLower(name)]:
-			otherCase = true
+	return readMembers(body, names)
+}
+
+// readMembers reads the members of an object. It is the path of every payment, and allocates only for
+// members that the protocol does not have.
+func readMembers(body []byte, names []string) (o object, err error) {
+	o.names = names
+	others, otherCase := map[string]bool(nil), false
+	for m := jsonobject.New(body); m.Next(); {
+		if (m.Value[0] == '{' || m.Value[0] == '[') && hasRepeats(m.Value) {
+			return object{}, errTwice
 		}
-	})
-	switch {
-	case err != nil:
-		return object{}, err
-	case otherCase:
+		if i := slices.Index(names, string(m.Name)); i >= 0 {
+			if o.values[i] != nil {
+				return object{}, errTwice
+			}
+			o.values[i] = m.Value
+			continue
+		}
+		name := string(m.Name)
+		if others[name] {
+			return object{}, errTwice
+		}
+		if others == nil {
+			others = make(map[string]bool)
+		}
+		others[name] = true
+		otherCase = otherCase || slices.Contains(names, strings.ToLower(name))
+	}
+	if otherCase {
 		return object{}, errCase
 	}
 	return o, nil
 }
 
-// readMembers reads an object after its opening brace, and calls keep for each member.
-func readMembers(d *json.Decoder, keep func(name string, value any)) error {
-	seen := make(map[string]bool)
+// hasRepeats reports whether an object in a value has a repeated member.
+func hasRepeats(value []byte) bool {
+	d := json.NewDecoder(bytes.NewReader(value))
+	d.UseNumber() // of any size
+	return nextHasRepeats(d)
+}
+
+// nextHasRepeats is hasRepeats for the next value, whose syntax was checked.
+func nextHasRepeats(d *json.Decoder) bool {
+	open, _ := d.Token()
+	if open != json.Delim('{') && open != json.Delim('[') {
+		return false
+	}
+	seen := make(map[json.Token]bool)
 	for d.More() {
-		token, err := d.Token()
-		if err != nil {
-			return errNotJSON
-		}
-		name, _ := token.(string) // a name is always a string
-		if seen[name] {
-			return errTwice
-		}
-		seen[name] = true
-		value, err := readValue(d)
-		if err != nil {
-			return err
-		}
-		keep(name, value)
-	}
-	return readEnd(d)
-}
-
-// readValue decodes one value of any type.
-func readValue(d *json.Decoder) (any, error) {
-	value, err := d.Token()
-	if err != nil {
-		return nil, errNotJSON
-	}
-	switch value {
-	case json.Delim('{'):
-		return value, readMembers(d, func(string, any) {})
-	case json.Delim('['):
-		for d.More() {
-			if _, err := readValue(d); err != nil {
-				return nil, err
+		if open == json.Delim('{') {
+			name, _ := d.Token()
+			if seen[name] {
+				return true
 			}
+			seen[name] = true
 		}
-		return value, readEnd(d)
+		if nextHasRepeats(d) {
+			return true
+		}
 	}
-	return value, nil
+	_, _ = d.Token() // the end
+	return false
 }
 
-// closed reads the end of an object or an array.
-func readEnd(d *json.Decoder) error {
-	if _, err := d.Token(); err != nil {
-		return errNotJSON
+// value returns a member as it was written, and nil if there is none or it is null.
+func (o object) value(name string) json.RawMessage {
+	i := slices.Index(o.names, name)
+	if i < 0 || string(o.values[i]) == "null" {
+		return nil
 	}
-	return nil
+	return o.values[i]
 }
 
 // text returns a member that is a string, and otherwise an empty string.
 func (o object) text(name string) string {
-	text, _ := o.members[name].(string)
+	value := o.value(name)
+	if value == nil {
+		return ""
+	}
+	text, _ := jsonobject.Text(value)
 	return text
 }
 
@@ -143,8 +149,8 @@ func (o object) status() string { return o.text("status") }
 
 // charged returns the member "charged", and whether the object has it.
 func (o object) charged() (value, said bool) {
-	value, said = o.members["charged"].(bool)
-	return value, said
+	text := string(o.value("charged"))
+	return text == "true", text == "true" || text == "false"
 }
 
 // exists reports whether the object says that the charge exists or may exist, which contradicts an
@@ -161,10 +167,10 @@ func (o object) exists() bool {
 // denies reports whether the object says that the charge did not succeed, under any status: an
 // error that is not null, a success that is neither true nor null, or "charged": false.
 func (o object) denies() bool {
-	if o.members["error"] != nil {
+	if o.value("error") != nil {
 		return true
 	}
-	if success := o.members["success"]; success != nil && success != true {
+	if success := o.value("success"); success != nil && string(success) != "true" {
 		return true
 	}
 	charged, said := o.charged()
@@ -212,11 +218,10 @@ func (o object) reference() string {
 // redirectURL returns where the customer must act. A URL that cannot be given to a customer is dropped;
 // the second result says so, to be added to a message.
 func (o object) redirectURL() (redirectURL, dropped string) {
-	value := o.members["redirect_url"]
-	if value == nil {
+	if o.value("redirect_url") == nil {
 		return "", ""
 	}
-	text, _ := value.(string)
+	text := o.text("redirect_url")
 	if err := redirect.Check(text); err != nil {
 		return "", "; its redirect_url was dropped: " + err.Error()
 	}

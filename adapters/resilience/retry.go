@@ -46,10 +46,20 @@ func (p *Retry) Run(ctx context.Context, round ports.Round) error {
 	if ctx.Err() != nil {
 		return context.Cause(ctx) // failsafe-go would still make the first attempt
 	}
+	// A policy is built for retries only, because most rounds are one attempt.
+	r := round.Attempt()
+	if !round.Again(r) {
+		return nil
+	}
+	return p.retry(ctx, round, r)
+}
+
+// retry runs the policy for a round whose first attempt had the result r.
+func (p *Retry) retry(ctx context.Context, round ports.Round, r payment.Result) error {
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
 
-	attempts, again := 0, false
+	attempts, again := 0, true
 	left := max(0, p.options.MaxRetries-round.Used)
 	policy := retrypolicy.NewBuilder[payment.Result]().
 		HandleIf(func(payment.Result, error) bool { return again }).
@@ -65,9 +75,10 @@ func (p *Retry) Run(ctx context.Context, round ports.Round) error {
 		}).
 		Build()
 	_, err := failsafe.With(policy).WithContext(ctx).Get(func() (payment.Result, error) {
-		attempts++
-		r := round.Attempt()
-		again = round.Again(r)
+		if attempts++; attempts > 1 {
+			r = round.Attempt()
+			again = round.Again(r)
+		}
 		return r, nil
 	})
 	if !again || attempts > left {

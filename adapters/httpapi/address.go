@@ -124,11 +124,10 @@ func cutLast(list string) (rest, last string, more bool) {
 // parseAddress parses an address with or without a port and brackets. An IPv4-mapped IPv6 address
 // equals the IPv4 address.
 func parseAddress(text string) (netip.Addr, bool) {
-	addr, err := netip.ParseAddr(strings.TrimSuffix(strings.TrimPrefix(text, "["), "]"))
+	withPort, err := netip.ParseAddrPort(text) // first, because every peer's address has a port
+	addr := withPort.Addr()
 	if err != nil {
-		var withPort netip.AddrPort
-		withPort, err = netip.ParseAddrPort(text)
-		addr = withPort.Addr()
+		addr, err = netip.ParseAddr(strings.TrimSuffix(strings.TrimPrefix(text, "["), "]"))
 	}
 	return addr.Unmap().WithZone(""), err == nil
 }

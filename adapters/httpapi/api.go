@@ -105,7 +105,6 @@ func New(p Processor, o Options, log *slog.Logger) http.Handler {
 	e.HideBanner, e.HidePort = true, true
 	e.Logger.SetOutput(io.Discard)         // slog is the only log
 	e.IPExtractor = echo.ExtractIPDirect() // X-Forwarded-For is trusted from proxies only
-	e.HTTPErrorHandler = a.handleError     // one table for all errors
 	e.Use(a.logRequests, recoverPanics)    // after routing, so that the route is known
 
 	e.POST(routeProcess, a.authorize(a.limitConcurrent(a.process), apikey.ScopePay))

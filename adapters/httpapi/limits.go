@@ -23,6 +23,13 @@ func (a *api) limitConcurrent(next echo.HandlerFunc) echo.HandlerFunc {
 	}
 }
 
+// The RateLimit headers, in the canonical form in which net/http sends them; [http.Header.Add] would
+// convert other forms for each response.
+const (
+	headerRateLimit       = "Ratelimit"
+	headerRateLimitPolicy = "Ratelimit-Policy"
+)
+
 // The names of the quota policies in the RateLimit headers.
 const (
 	policyAddress = "address"
@@ -80,8 +87,8 @@ func policyOf(name string, r Rate) string {
 // until one more request is admitted, which is also the Retry-After of a refused request. Both
 // headers are lists, whose elements may have lines of their own.
 func setQuotaHeaders(h http.Header, name, policy string, q quota) {
-	h.Add("RateLimit-Policy", policy)
-	h.Add("RateLimit", `"`+name+`";r=`+strconv.FormatInt(q.left, 10)+`;t=`+wholeSeconds(q.more))
+	h.Add(headerRateLimitPolicy, policy)
+	h.Add(headerRateLimit, `"`+name+`";r=`+strconv.FormatInt(q.left, 10)+`;t=`+wholeSeconds(q.more))
 }
 
 // panicError is a recovered panic of a handler.

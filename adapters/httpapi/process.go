@@ -15,7 +15,7 @@ import (
 // process serves POST /payments/process.
 func (a *api) process(c echo.Context) error {
 	header := c.Response().Header()
-	header.Set("Vary", "Accept, Prefer")
+	header["Vary"] = valueAcceptPrefer
 	request, err := a.readRequest(c)
 	if err != nil {
 		return err

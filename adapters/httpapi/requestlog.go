@@ -41,12 +41,18 @@ func (n *requestInfo) setAnswer(a core.Answer) {
 	n.code, n.reason = a.Code, a.Reason
 }
 
-const infoKey = "note"
+// requestContext is Echo's context of a request, with the info. Echo's own values are in a map, which it
+// would create for each request.
+type requestContext struct {
+	echo.Context
 
-// infoOf returns the info of a request, which logRequests has set.
+	info requestInfo
+}
+
+// infoOf returns the info of a request, whose context is of logRequests.
 func infoOf(c echo.Context) *requestInfo {
-	n, _ := c.Get(infoKey).(*requestInfo)
-	return n
+	r, _ := c.(*requestContext)
+	return &r.info
 }
 
 // logRequests writes one log line for each request after its response. The line has the route
@@ -56,19 +62,18 @@ func infoOf(c echo.Context) *requestInfo {
 func (a *api) logRequests(next echo.HandlerFunc) echo.HandlerFunc {
 	return func(c echo.Context) error {
 		began := time.Now()
-		n := &requestInfo{}
-		c.Set(infoKey, n)
+		r := &requestContext{Context: c}
 		id := requestID(c.Request().Header)
 		c.Response().Header().Set(headerRequestID, id)
 		route, observer := c.Path(), a.options.Observer
 		observer.RequestBegan(route)
 		status := 0 // if the connection is dropped
-		defer func() { observer.RequestEnded(route, status, time.Since(began), n.replayed) }()
-		if err := next(c); err != nil {
-			c.Error(err)
+		defer func() { observer.RequestEnded(route, status, time.Since(began), r.info.replayed) }()
+		if err := next(r); err != nil {
+			a.handleError(err, r)
 		}
 		status = c.Response().Status
-		a.logRequest(c, id, n, time.Since(began))
+		a.logRequest(r, id, &r.info, time.Since(began))
 		return nil
 	}
 }

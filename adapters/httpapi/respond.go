@@ -20,7 +20,7 @@ const mediaTypeProblem = "application/problem+json"
 // fetch, and because it is the same on every host.
 const problemTypes = "urn:paymentd:problem:"
 
-// handleError is Echo's error handler.
+// handleError responds to the error of a handler: one table for all errors.
 func (a *api) handleError(err error, c echo.Context) {
 	if c.Response().Committed {
 		infoOf(c).err = err // the response was sent, at least in part
@@ -58,9 +58,9 @@ func (a *api) respond(c echo.Context, status int, body any) error {
 		return fmt.Errorf("encode answer: %w", err)
 	}
 	header := c.Response().Header()
-	setDefault(header, "Content-Type", mediaTypeJSON)
-	setDefault(header, "Vary", "Accept") // because errors have two forms
-	header.Set("Cache-Control", "no-store")
+	setDefault(header, "Content-Type", valueJSON)
+	setDefault(header, "Vary", valueAccept) // because errors have two forms
+	header["Cache-Control"] = valueNoStore
 	return a.send(c, status, encoded)
 }
 
@@ -92,11 +92,20 @@ func encode(body any) ([]byte, error) {
 	return bytes.TrimSuffix(buffer.Bytes(), []byte("\n")), nil
 }
 
-func setDefault(h http.Header, name, value string) {
+// setDefault sets a header, whose name is in its canonical form, unless it is set.
+func setDefault(h http.Header, name string, values []string) {
 	if h.Get(name) == "" {
-		h.Set(name, value)
+		h[name] = values
 	}
 }
+
+// Values of headers, shared by all responses. They must not be changed; [http.Header.Set] replaces them.
+var (
+	valueJSON         = []string{mediaTypeJSON}
+	valueAccept       = []string{"Accept"}
+	valueAcceptPrefer = []string{"Accept, Prefer"}
+	valueNoStore      = []string{"no-store"}
+)
 
 // wholeSeconds rounds up, so that a client that waits that long is not early, and never returns
 // zero.

@@ -32,7 +32,7 @@ func find(ctx context.Context, q *queries.Queries, id payment.OrderID) (payment.
 	if err != nil {
 		return payment.Payment{}, err
 	}
-	p, err := fromRow(row.Payment, row.Now)
+	p, err := fromRow(row.Payment, row.ReadAt)
 	if err == nil && p.State == payment.StatePending {
 		p.Keys, err = listKeys(ctx, q, id) // they have the redirect URL
 	}
@@ -133,7 +133,7 @@ func list(
 		page.NextCreatedAt, page.NextOrderID = last.CreatedAt, last.OrderID
 	}
 	for _, row := range rows {
-		p, err := fromRow(row.Payment, row.Now)
+		p, err := fromRow(row.Payment, row.ReadAt)
 		if err := sqlrow.Collect(&page.Payments, &page.Unreadable, p, err); err != nil {
 			return page, err
 		}

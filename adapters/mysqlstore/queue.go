@@ -113,7 +113,7 @@ func (c *dueClaim) decide(
 		return nil, nil, fmt.Errorf("lock due payments: %w", err)
 	}
 	for _, row := range rows {
-		p, err := fromRow(row.Payment, row.Now)
+		p, err := fromRow(row.Payment, row.ReadAt)
 		if damaged, ok := errors.AsType[*payment.StoredRowError](err); ok {
 			unreadable = append(unreadable, damaged)
 			err = postpone(ctx, q, c.policy, row.Payment.OrderID, duequeue.Reason(damaged))
@@ -129,7 +129,7 @@ func (c *dueClaim) decide(
 				return nil, nil, err
 			}
 		}
-		d := c.policy.PickUp(p, row.Now)
+		d := c.policy.PickUp(p, row.ReadAt)
 		if err := store(ctx, q, row.Payment, d, c.token); err != nil {
 			return nil, nil, err
 		}

@@ -63,7 +63,7 @@ func (u *rowUpdate) apply(ctx context.Context, q *queries.Queries) error {
 	if err != nil {
 		return fmt.Errorf("lock the payment: %w", err)
 	}
-	p, err := fromRow(row.Payment, row.Now)
+	p, err := fromRow(row.Payment, row.ReadAt)
 	if err != nil {
 		return err
 	}
@@ -77,7 +77,7 @@ func (u *rowUpdate) apply(ctx context.Context, q *queries.Queries) error {
 			return err
 		}
 	}
-	if u.decision, err = u.decide(p, row.Now); err != nil {
+	if u.decision, err = u.decide(p, row.ReadAt); err != nil {
 		return err
 	}
 	return store(ctx, q, row.Payment, u.decision, u.token)

@@ -45,9 +45,9 @@ WHERE order_id = sqlc.arg(order_id) AND fence = sqlc.arg(fence) AND state = sqlc
     AND (sqlc.arg(transaction_id) <> '' OR (doubt_answered = FALSE AND doubt_named = FALSE AND doubt_unanswered_at IS NULL));
 
 -- name: LockPayment :one
--- LockPayment waits for the row's lock. Its now is SYSDATE, the time after the wait: NOW is the start
+-- LockPayment waits for the row's lock. read_at is SYSDATE, the time after the wait: NOW is the start
 -- of the statement, which may be before the latest write of the row.
-SELECT sqlc.embed(payments), SYSDATE(6) AS now
+SELECT sqlc.embed(payments), SYSDATE(6) AS read_at
 FROM payments
 WHERE order_id = ?
 FOR UPDATE;
@@ -77,14 +77,14 @@ SET state = sqlc.arg(state), gateway_key = sqlc.arg(gateway_key),
 WHERE order_id = sqlc.arg(order_id) AND fence = sqlc.arg(fence_read);
 
 -- name: FindPayment :one
-SELECT sqlc.embed(payments), NOW(6) AS now
+SELECT sqlc.embed(payments), NOW(6) AS read_at
 FROM payments
 WHERE order_id = ?;
 
 -- name: ListPayments :many
 -- ListPayments excludes states instead of selecting them, so that a row in an unknown state is in every
 -- list.
-SELECT sqlc.embed(payments), NOW(6) AS now
+SELECT sqlc.embed(payments), NOW(6) AS read_at
 FROM payments
 WHERE created_at >= sqlc.arg(created_from) AND created_at < sqlc.arg(created_before)
     AND created_at <= sqlc.arg(after_created_at)

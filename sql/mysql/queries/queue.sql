@@ -1,6 +1,6 @@
 -- name: LockDuePayments :many
 -- LockDuePayments locks the payments that are due, and skips rows that other transactions have locked.
-SELECT sqlc.embed(payments), NOW(6) AS now
+SELECT sqlc.embed(payments), NOW(6) AS read_at
 FROM payments FORCE INDEX (PRIMARY)
 WHERE order_id IN (sqlc.slice(order_ids)) AND state = sqlc.arg(state)
     AND (due_at <= NOW(6) OR due_at > NOW(6) + INTERVAL CAST(sqlc.arg(within_micros) AS SIGNED) MICROSECOND)

@@ -75,14 +75,14 @@ func (s *Payments) insertBatch(batch []*insertClaim) []error {
 		if len(batch) < s.minBatchRows {
 			return batch[0].insert(ctx, conn)
 		}
-		inserted, err = insertNew(ctx, conn, batch)
+		inserted, err = s.insertNew(ctx, conn, batch)
 		return err
 	})
 	return batchResults(batch, inserted, err)
 }
 
 // insertNew returns the claims that it tried to insert, at most one per order.
-func insertNew(ctx context.Context, conn *sql.Conn, batch []*insertClaim) ([]*insertClaim, error) {
+func (s *Payments) insertNew(ctx context.Context, conn *sql.Conn, batch []*insertClaim) ([]*insertClaim, error) {
 	known, err := queries.New(conn).ListOpened(ctx, ordersOf(batch))
 	if err != nil {
 		return nil, fmt.Errorf("look for the payments: %w", err)
@@ -102,7 +102,7 @@ func insertNew(ctx context.Context, conn *sql.Conn, batch []*insertClaim) ([]*in
 	}
 	now, err := insertPayments(ctx, conn, rows)
 	if err != nil {
-		return claims, classifyCommit(fmt.Errorf("insert the payments: %w", err))
+		return claims, s.classifyBatch(fmt.Errorf("insert the payments: %w", err), len(rows))
 	}
 	for _, c := range claims {
 		c.inserted(now)
@@ -118,7 +118,7 @@ func (s *Payments) settleBatch(batch []*fastSettle) []error {
 		if len(batch) < s.minBatchRows {
 			return batch[0].update(ctx, conn)
 		}
-		settled, err = settleMatching(ctx, conn, batch)
+		settled, err = s.settleMatching(ctx, conn, batch)
 		return err
 	})
 	return batchResults(batch, settled, err)
@@ -126,7 +126,7 @@ func (s *Payments) settleBatch(batch []*fastSettle) []error {
 
 // settleMatching returns the settlements that it stored, at most one per order. For the others, it
 // sets needsLock.
-func settleMatching(ctx context.Context, conn *sql.Conn, batch []*fastSettle) ([]*fastSettle, error) {
+func (s *Payments) settleMatching(ctx context.Context, conn *sql.Conn, batch []*fastSettle) ([]*fastSettle, error) {
 	settlements := firstPerOrder(slices.Clone(batch))
 	rows := make([]queries.SettlePaymentParams, 0, len(settlements))
 	for _, f := range settlements {
@@ -134,7 +134,7 @@ func settleMatching(ctx context.Context, conn *sql.Conn, batch []*fastSettle) ([
 	}
 	matched, err := settlePayments(ctx, conn, rows)
 	if err != nil {
-		return settlements, classifyCommit(fmt.Errorf("update the payments: %w", err))
+		return settlements, s.classifyBatch(fmt.Errorf("update the payments: %w", err), len(rows))
 	}
 	if matched == int64(len(settlements)) {
 		return settlements, nil

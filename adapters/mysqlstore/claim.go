@@ -20,7 +20,7 @@ func (s *Payments) Claim(
 	ctx context.Context, request payment.ClaimRequest,
 ) (payment.Payment, payment.Verdict, error) {
 	c := newInsertClaim(request)
-	if err := writeBatched(ctx, s, s.claims, c); err != nil {
+	if err := s.writeClaim(ctx, c); err != nil {
 		return payment.Payment{}, "", err
 	}
 	return c.decision.Payment, c.decision.Verdict, nil
@@ -43,6 +43,15 @@ func newInsertClaim(request payment.ClaimRequest) *insertClaim {
 	// A retry after a lost answer may find the row of its own INSERT, and reads only the payment from it.
 	c.decision.Verdict = request.OpenDecision(anyTime).Verdict
 	return c
+}
+
+// writeClaim writes a claim together with others of its shard.
+func (s *Payments) writeClaim(ctx context.Context, c *insertClaim) error {
+	t, err := s.known(ctx)
+	if err != nil {
+		return err
+	}
+	return writeBatched(ctx, s, batcherOf(t, t.claims, c.orderID), c)
 }
 
 // anyTime stands for the time of an INSERT, whose times are stored as offsets from the server's now.

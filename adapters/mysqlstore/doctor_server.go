@@ -27,30 +27,21 @@ func versions(v server) []doctor.Finding {
 	major, _ := strconv.Atoi(number[1])
 	minor, _ := strconv.Atoi(number[2])
 	atLeast := func(m, n int) bool { return major > m || major == m && minor >= n }
-	switch v.kind() {
-	case "tidb":
+	switch v.engine() {
+	case engineTiDB:
 		return one(doctor.Of(check, v.version, false, doctor.Warn,
 			"TiDB accepts SKIP LOCKED and ignores it: workers of the queue conflict, which is safe but logs errors. It was "+
 				"not tested; read docs/mysql.md, \"Engines that speak the protocol\"."))
-	case "vitess":
+	case engineVitess:
 		return one(doctor.Of(check, v.version, false, doctor.Warn,
 			"Vitess was not tested; read docs/mysql.md, \"Engines that speak the protocol\"."))
-	case "mariadb":
+	case engineMariaDB:
 		return one(checkVersion(v.version, atLeast(10, 11), atLeast(10, 6), "MariaDB 10.11"))
 	}
 	return one(checkVersion(v.version, atLeast(8, 4), atLeast(8, 0), "MySQL 8.4"))
 }
 
-// kind returns the server's kind, by its version and version comment.
-func (v server) kind() string {
-	said := strings.ToLower(v.version + " " + v.variables["version_comment"])
-	for _, kind := range []string{"tidb", "vitess", "mariadb"} {
-		if strings.Contains(said, kind) {
-			return kind
-		}
-	}
-	return "mysql"
-}
+func (v server) engine() engine { return engineOf(v.version + " " + v.variables["version_comment"]) }
 
 // checkVersion fails servers without SKIP LOCKED (MySQL before 8.0, MariaDB before 10.6), by which
 // workers of the queue avoid each other's rows.
@@ -67,13 +58,13 @@ func checkVersion(version string, tried, works bool, least string) doctor.Findin
 // the gateway is called: after a lost one, a repeated request charges the order again, with a new
 // gateway key.
 func durability(v server) (found []doctor.Finding) {
-	if v.kind() == "tidb" {
+	if v.engine() == engineTiDB {
 		return nil // it has these settings by name, for another engine
 	}
 	const lost = "a crash of the machine loses payments that are being charged, and they are charged again"
 	flush := v.variables["innodb_flush_log_at_trx_commit"]
 	found = append(found, doctor.Of("innodb_flush_log_at_trx_commit", flush,
-		flush == "1" || flush == "3" && v.kind() == "mariadb", doctor.Fail,
+		flush == "1" || flush == "3" && v.engine() == engineMariaDB, doctor.Fail,
 		"Set it to 1: without it "+lost+"."))
 	if v.on("log_bin") {
 		sync := v.variables["sync_binlog"]

@@ -155,6 +155,10 @@ func isDenied(refusal *mysql.MySQLError) bool {
 // class returns the first two characters of the SQLSTATE.
 func class(refusal *mysql.MySQLError) string { return string(refusal.SQLState[:2]) }
 
+// errRowChanged: another transaction has changed a row that this one had locked, which the locks of some
+// clusters permit. Nothing was written.
+var errRowChanged = errors.New("the row was changed since it was locked")
+
 // isTransient reports whether the same statement may work later: after a conflict with another
 // transaction, or when the server is unreachable or busy. Servers, clusters and proxies have many
 // numbers for that, and new versions add some, so every server error that is not known to be permanent
@@ -166,7 +170,7 @@ func isTransient(err error) bool {
 	for _, lost := range []error{
 		driver.ErrBadConn, sql.ErrConnDone, sql.ErrTxDone,
 		mysql.ErrInvalidConn, mysql.ErrMalformPkt, mysql.ErrPktSync, mysql.ErrPktSyncMul, mysql.ErrBusyBuffer,
-		io.EOF, io.ErrUnexpectedEOF, context.DeadlineExceeded, context.Canceled,
+		io.EOF, io.ErrUnexpectedEOF, errRowChanged, context.DeadlineExceeded, context.Canceled,
 	} {
 		if errors.Is(err, lost) {
 			return true

@@ -3,6 +3,7 @@ package mysqlstore
 import (
 	"context"
 	"database/sql"
+	"errors"
 	"fmt"
 	"time"
 
@@ -20,8 +21,12 @@ const (
 type migrator struct {
 	database.Driver
 
-	db *sql.DB // the driver closes it
+	db     *sql.DB
+	engine engine
 }
+
+// Close implements database.Driver.
+func (m *migrator) Close() error { return errors.Join(m.Driver.Close(), m.db.Close()) }
 
 // CountRows implements schema.Database.
 func (m *migrator) CountRows(ctx context.Context, table string) (rows int64, err error) {

@@ -6,12 +6,12 @@ import (
 	"database/sql"
 	"fmt"
 	"log/slog"
+	"sync/atomic"
 	"time"
 
 	"github.com/go-sql-driver/mysql"
 
 	"paymentd/adapters/mysqlstore/internal/queries"
-	"paymentd/internal/groupcommit"
 	"paymentd/internal/schema"
 	"paymentd/ports"
 	"paymentd/sql/mysql/migrations"
@@ -27,10 +27,10 @@ type Payments struct {
 	config  *mysql.Config // of the connections
 	latest  uint          // the schema version that this program was built for
 
-	// nil if commits are not shared
-	claims       *groupcommit.Batcher[*insertClaim]
-	settlements  *groupcommit.Batcher[*fastSettle]
+	commitsAlone bool
 	minBatchRows int // fewer changes are written by the generated statement of one row
+	// topology is nil until it was read from the server.
+	topology atomic.Pointer[topology]
 }
 
 // Options are the limits of a repository. A zero field means the default.
@@ -81,12 +81,10 @@ func Open(databaseURL string, options Options) (*Payments, error) {
 	db.SetMaxIdleConns(o.MaxOpen)
 	db.SetConnMaxLifetime(o.ConnLifetime)
 	db.SetConnMaxIdleTime(idleTimeout(o.Timeout) / 2) // before the server closes it
-	s := &Payments{db: db, timeout: o.Timeout, log: o.Log, config: config, latest: latest, minBatchRows: 2}
-	if !o.CommitsAlone {
-		s.claims = groupcommit.NewBatcher(maxBatchRows, maxConcurrent, stallAfter, s.insertBatch)
-		s.settlements = groupcommit.NewBatcher(maxBatchRows, maxConcurrent, stallAfter, s.settleBatch)
-	}
-	return s, nil
+	return &Payments{
+		db: db, timeout: o.Timeout, log: o.Log, config: config, latest: latest,
+		commitsAlone: o.CommitsAlone, minBatchRows: 2,
+	}, nil
 }
 
 // Close closes the connections. It waits for the statements in flight.
@@ -126,13 +124,18 @@ func (s *Payments) SchemaStatus(ctx context.Context) (schema.Status, error) {
 // schemaStatus is SchemaStatus without the check for another program's database.
 func (s *Payments) schemaStatus(ctx context.Context) (schema.Status, error) {
 	status := schema.Status{Latest: s.latest}
-	err := s.read(ctx, func(ctx context.Context, q *queries.Queries) error {
-		row, err := q.SchemaVersion(ctx)
-		if isNotFound(err) || hasNumber(err, errNoSuchTable) {
-			return nil // version 0
-		}
-		status.Version, status.Dirty = uint(max(0, row.Version)), row.Dirty
-		return err
+	err := s.retry(ctx, ctx, func(waiting, using context.Context) error {
+		return s.onConn(waiting, using, func(ctx context.Context, conn *sql.Conn) error {
+			row, err := queries.New(conn).SchemaVersion(ctx)
+			if isNotFound(err) || hasNumber(err, errNoSuchTable) {
+				return nil // version 0
+			}
+			if err != nil {
+				return err
+			}
+			status.Version, status.Dirty = uint(max(0, row.Version)), row.Dirty
+			return s.learnFrom(ctx, conn, row.VersionComment)
+		})
 	})
 	if err != nil {
 		return schema.Status{}, fmt.Errorf("read the schema's version: %w", err)

@@ -32,11 +32,23 @@ func (s dueStore) ClaimBatch(
 	if err != nil || len(due) == 0 {
 		return nil, nil, err
 	}
-	c := &dueClaim{policy: policy, due: due, token: newToken()}
-	if err := s.write(ctx, c.write); err != nil {
+	t, err := s.known(ctx)
+	if err != nil {
 		return nil, nil, err
 	}
-	return c.decisions, c.unreadable, nil
+	var decisions []payment.Decision
+	var unreadable []*payment.StoredRowError
+	for _, orders := range t.byShard(due) {
+		c := &dueClaim{policy: policy, due: orders, token: newToken(), skipsLocked: t.engine.skipsLocked()}
+		if err := s.write(ctx, c.write); err != nil {
+			if len(decisions)+len(unreadable) == 0 {
+				return nil, nil, err
+			}
+			break // what the other shards have stays due
+		}
+		decisions, unreadable = append(decisions, c.decisions...), append(unreadable, c.unreadable...)
+	}
+	return decisions, unreadable, nil
 }
 
 // DueOrders implements duequeue.Store.
@@ -69,9 +81,10 @@ func (s dueStore) Postpone(ctx context.Context, policy payment.PickUpPolicy, id 
 
 // dueClaim claims due payments in one transaction.
 type dueClaim struct {
-	policy payment.PickUpPolicy
-	due    []payment.OrderID
-	token  int64
+	policy      payment.PickUpPolicy
+	due         []payment.OrderID
+	token       int64
+	skipsLocked bool // the server locks the rows that SKIP LOCKED returns
 	// Of the latest try that reached its commit.
 	decisions  []payment.Decision
 	unreadable []*payment.StoredRowError // rows that were postponed
@@ -80,35 +93,53 @@ type dueClaim struct {
 // write is one try, in one transaction.
 func (c *dueClaim) write(ctx context.Context, conn *sql.Conn) error {
 	return transact(ctx, conn, func(q *queries.Queries) error {
-		committed, err := c.isCommitted(ctx, q)
-		if committed || err != nil {
+		committed, err := c.committed(ctx, q)
+		if err != nil || len(committed) > 0 && len(committed) == len(c.decisions) {
 			return err
 		}
-		c.decisions, c.unreadable, err = c.decide(ctx, q)
-		return err
+		decisions, unreadable, err := c.decide(ctx, q)
+		if err != nil {
+			return err
+		}
+		c.decisions, c.unreadable = append(committed, decisions...), unreadable
+		return nil
 	})
 }
 
-// isCommitted reports whether an earlier try was committed and its answer lost. Its payments were
-// written in one transaction, so the row of one of them shows it for all.
-func (c *dueClaim) isCommitted(ctx context.Context, q *queries.Queries) (bool, error) {
-	if len(c.decisions) == 0 {
-		return false, nil
+// committed returns the decisions of an earlier try that were committed although its answer was lost.
+// Each row is looked at, because a transaction that spans shards may be committed in part.
+func (c *dueClaim) committed(ctx context.Context, q *queries.Queries) (found []payment.Decision, err error) {
+	for _, d := range c.decisions {
+		row, err := q.LockPayment(ctx, d.Payment.OrderID)
+		if err != nil {
+			return nil, fmt.Errorf("lock the payment: %w", err)
+		}
+		if row.Payment.ClaimToken == c.token {
+			found = append(found, d)
+		}
 	}
-	row, err := q.LockPayment(ctx, c.decisions[0].Payment.OrderID)
-	if err != nil {
-		return false, fmt.Errorf("lock the payment: %w", err)
+	return found, nil
+}
+
+// lock locks the payments that are still due.
+func (c *dueClaim) lock(ctx context.Context, q *queries.Queries) ([]queries.LockDuePaymentsRow, error) {
+	params := queries.LockDuePaymentsParams{OrderIds: c.due, State: c.policy.Work.State(), WithinMicros: within(c.policy)}
+	if c.skipsLocked {
+		return q.LockDuePayments(ctx, params)
 	}
-	return row.Payment.ClaimToken == c.token, nil
+	waited, err := q.AwaitDuePayments(ctx, queries.AwaitDuePaymentsParams(params))
+	rows := make([]queries.LockDuePaymentsRow, 0, len(waited))
+	for _, row := range waited {
+		rows = append(rows, queries.LockDuePaymentsRow(row))
+	}
+	return rows, err
 }
 
 // decide locks the due payments, decides on each, and stores the decisions.
 func (c *dueClaim) decide(
 	ctx context.Context, q *queries.Queries,
 ) (decisions []payment.Decision, unreadable []*payment.StoredRowError, err error) {
-	rows, err := q.LockDuePayments(ctx, queries.LockDuePaymentsParams{
-		OrderIds: c.due, State: c.policy.Work.State(), WithinMicros: within(c.policy),
-	})
+	rows, err := c.lock(ctx, q)
 	if err != nil {
 		return nil, nil, fmt.Errorf("lock due payments: %w", err)
 	}

@@ -94,8 +94,8 @@ func toInsert(p payment.Payment, now time.Time, token int64) queries.InsertPayme
 	}
 }
 
-// toUpdate returns the update of a row that was read with the fencing token fenceRead.
-func toUpdate(p payment.Payment, fenceRead, token int64) (queries.UpdatePaymentParams, error) {
+// toUpdate returns the update of a row that was read.
+func toUpdate(p payment.Payment, read queries.Payment, token int64) (queries.UpdatePaymentParams, error) {
 	if err := sqlrow.CheckWrite(p); err != nil {
 		return queries.UpdatePaymentParams{}, err
 	}
@@ -116,7 +116,7 @@ func toUpdate(p payment.Payment, fenceRead, token int64) (queries.UpdatePaymentP
 		Async: sqlrow.Flag(p.Async), DeferredRetries: p.DeferredRetries,
 		TransactionID: []byte(p.TransactionID), Code: p.Code, Reason: p.Reason,
 		UpdatedAt: micros(p.UpdatedAt),
-		OrderID:   p.OrderID, FenceRead: fenceRead,
+		OrderID:   p.OrderID, FenceRead: read.Fence, StateRead: read.State, AttemptNumberRead: read.AttemptNumber,
 	}, nil
 }
 

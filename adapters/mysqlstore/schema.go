@@ -33,11 +33,34 @@ func Schema(databaseURL string) (*schema.Schema, error) {
 		if err := checkOwn(ping, db); err != nil {
 			return nil, errors.Join(err, db.Close())
 		}
-		// It takes a GET_LOCK of the server, so that only one of several replicas migrates.
-		driver, err := migratemysql.WithInstance(db, &migratemysql.Config{})
+		m, err := newMigrator(ping, db)
 		if err != nil {
 			return nil, errors.Join(fmt.Errorf("prepare the migrations: %w", err), db.Close())
 		}
-		return &migrator{Driver: driver, db: db}, nil
+		return m, nil
 	}, isTransientInMigration), nil
+}
+
+// newMigrator connects golang-migrate's driver. It takes a GET_LOCK of the server, so that only one of
+// several replicas migrates. On Vitess, the lock is held by one shard for all.
+func newMigrator(ctx context.Context, db *sql.DB) (*migrator, error) {
+	conn, err := db.Conn(ctx)
+	if err != nil {
+		return nil, err
+	}
+	var comment string
+	if err := conn.QueryRowContext(ctx, "SELECT @@version_comment").Scan(&comment); err != nil {
+		return nil, errors.Join(err, conn.Close())
+	}
+	kind := engineOf(comment)
+	if kind == engineTiDB {
+		if err := prepareTiDB(ctx, conn); err != nil {
+			return nil, errors.Join(err, conn.Close())
+		}
+	}
+	driver, err := migratemysql.WithConnection(ctx, conn, &migratemysql.Config{})
+	if err != nil {
+		return nil, errors.Join(err, conn.Close())
+	}
+	return &migrator{Driver: driver, db: db, engine: kind}, nil
 }

@@ -26,7 +26,11 @@ func (s *Payments) Settle(ctx context.Context, settlement payment.Settlement) er
 	if !fast {
 		return s.write(ctx, f.write)
 	}
-	return writeBatched(ctx, s, s.settlements, f)
+	t, err := s.known(ctx)
+	if err != nil {
+		return err
+	}
+	return writeBatched(ctx, s, batcherOf(t, t.settlements, f.order()), f)
 }
 
 // fastSettle stores the end of an attempt and a final outcome, in one UPDATE if the row permits it.

@@ -26,6 +26,7 @@ func onOneConnection(t *testing.T) *Payments {
 	s, err := Open(databaseURL, Options{MaxOpen: 1})
 	require.NoError(t, err)
 	t.Cleanup(func() { require.NoError(t, s.Close()) })
+	require.NoError(t, s.Ready(t.Context())) // reads the server's kind, once
 	return s
 }
 

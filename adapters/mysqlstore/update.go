@@ -99,7 +99,7 @@ func store(
 	if d.Payment.Fence == row.Fence {
 		token = row.ClaimToken // the claim has not changed hands
 	}
-	update, err := toUpdate(d.Payment, row.Fence, token)
+	update, err := toUpdate(d.Payment, row, token)
 	if err != nil {
 		return err
 	}
@@ -108,7 +108,7 @@ func store(
 		return fmt.Errorf("update the payment: %w", err)
 	}
 	if updated != 1 {
-		return fmt.Errorf("update the payment: %d rows of order %q under its lock", updated, row.OrderID)
+		return fmt.Errorf("update order %q: %w", row.OrderID, errRowChanged)
 	}
 	if d.PriorAttempt != nil {
 		if err := q.InsertAttempt(ctx, text.attempt(toAttempt(row.OrderID, *d.PriorAttempt))); err != nil {

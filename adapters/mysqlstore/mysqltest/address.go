@@ -79,6 +79,44 @@ func (a address) execute(ctx context.Context, statement string) error {
 	})
 }
 
+// dropTables drops all tables of a database.
+func (a address) dropTables(ctx context.Context, database string) error {
+	return a.with(ctx, func(db *sql.DB) (err error) {
+		conn, err := db.Conn(ctx)
+		if err != nil {
+			return err
+		}
+		defer func() { err = errors.Join(err, conn.Close()) }()
+		if _, err := conn.ExecContext(ctx, "USE `"+database+"`"); err != nil {
+			return err
+		}
+		tables, err := column(ctx, conn, "SHOW TABLES")
+		for _, table := range tables {
+			if _, dropErr := conn.ExecContext(ctx, "DROP TABLE `"+table+"`"); dropErr != nil {
+				err = errors.Join(err, dropErr)
+			}
+		}
+		return err
+	})
+}
+
+// column returns the values of a query with one column.
+func column(ctx context.Context, conn *sql.Conn, query string) (values []string, err error) {
+	rows, err := conn.QueryContext(ctx, query)
+	if err != nil {
+		return nil, err
+	}
+	defer func() { err = errors.Join(err, rows.Close()) }()
+	for rows.Next() {
+		var value string
+		if err := rows.Scan(&value); err != nil {
+			return nil, err
+		}
+		values = append(values, value)
+	}
+	return values, rows.Err()
+}
+
 // Version returns the version of the server at rawURL, which has the form that
 // [Server.URL] returns.
 func Version(ctx context.Context, rawURL string) (string, error) {

@@ -15,6 +15,11 @@ import (
 // Database uses.
 const URLVariable = "TEST_MYSQL_URL"
 
+// DatabasesVariable names the environment variable with the empty databases, separated by spaces, that
+// Database takes in turn instead of creating any: Vitess cannot create a sharded one. Only one test binary
+// may run at a time.
+const DatabasesVariable = "TEST_MYSQL_DATABASES"
+
 // dropTimeout limits the removal of a test's database.
 const dropTimeout = 30 * time.Second
 
@@ -27,7 +32,8 @@ type sharedServer struct {
 	found   bool
 	address address
 	err     error
-	private *Server // nil if TEST_MYSQL_URL names the server
+	private *Server     // nil if TEST_MYSQL_URL names the server
+	names   chan string // the databases of DatabasesVariable that no test uses; nil if there are none
 }
 
 // Database returns the URL, mysql://user:password@host:port/database, of a new,
@@ -39,6 +45,18 @@ func Database(t testing.TB) string {
 	server, err := shared.get()
 	if err != nil {
 		t.Fatalf("mysqltest: %v", err)
+	}
+	if names := shared.names; names != nil {
+		name := <-names
+		t.Cleanup(func() {
+			ctx, cancel := context.WithTimeout(context.Background(), dropTimeout)
+			defer cancel()
+			if err := server.dropTables(ctx, name); err != nil {
+				t.Errorf("mysqltest: empty the test's database: %v", err)
+			}
+			names <- name
+		})
+		return server.url(name)
 	}
 	name := "paymentd_test_" + strings.ToLower(rand.Text()[:12])
 	if err := server.execute(t.Context(), "CREATE DATABASE "+name); err != nil {
@@ -69,6 +87,12 @@ func (s *sharedServer) find() (err error) {
 	if url := os.Getenv(URLVariable); url != "" {
 		if s.address, err = parseAddress(url); err != nil {
 			return fmt.Errorf("%s: %w", URLVariable, err)
+		}
+		if names := strings.Fields(os.Getenv(DatabasesVariable)); len(names) > 0 {
+			s.names = make(chan string, len(names))
+			for _, name := range names {
+				s.names <- name
+			}
 		}
 		return nil
 	}

@@ -3,6 +3,7 @@ package mysqltest
 import (
 	"bytes"
 	"context"
+	"errors"
 	"fmt"
 	"math/rand/v2"
 	"os"
@@ -29,14 +30,16 @@ type process struct {
 
 // startProcess runs the program. The reaper kills it when this process ends.
 func startProcess(run program, clean *reaper, name, folder string, args []string) (*process, error) {
-	p := &process{
-		command: run.server(name, folder, args),
-		name:    name,
-		inside:  run.container,
-		reaper:  clean,
-		log:     filepath.Join(folder, name+".log"),
-		over:    make(chan struct{}),
-	}
+	return (&process{command: run.server(name, folder, args), name: name, inside: run.container, reaper: clean}).start(folder)
+}
+
+// startCommand is startProcess for a program of this machine.
+func startCommand(command *exec.Cmd, clean *reaper, folder, name string) (*process, error) {
+	return (&process{command: command, name: name, reaper: clean}).start(folder)
+}
+
+func (p *process) start(folder string) (*process, error) {
+	p.log, p.over = filepath.Join(folder, p.name+".log"), make(chan struct{})
 	log, err := os.Create(p.log)
 	if err != nil {
 		return nil, fmt.Errorf("create the server's log: %w", err)
@@ -44,11 +47,14 @@ func startProcess(run program, clean *reaper, name, folder string, args []string
 	defer log.Close() //nolint:errcheck // the child has its own; nothing was written through ours
 	p.command.Stdout, p.command.Stderr = log, log
 	// A group of its own, so that Ctrl-C does not stop it while tests still use it.
-	p.command.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
+	if p.command.SysProcAttr == nil {
+		p.command.SysProcAttr = &syscall.SysProcAttr{}
+	}
+	p.command.SysProcAttr.Setpgid = true
 	if err := p.command.Start(); err != nil {
 		return nil, fmt.Errorf("run the server: %w", err)
 	}
-	if err := clean.atEnd(p.killCommand()); err != nil {
+	if err := p.reaper.atEnd(p.killCommand()); err != nil {
 		_ = p.command.Process.Kill()
 		_ = p.command.Wait()
 		return nil, err
@@ -58,6 +64,25 @@ func startProcess(run program, clean *reaper, name, folder string, args []string
 		close(p.over)
 	}()
 	return p, nil
+}
+
+// waitReady waits until the process answers at the address. If it does not, it is killed.
+func (p *process) waitReady(ctx context.Context, at address) error {
+	ctx, cancel := context.WithTimeout(ctx, readyTimeout)
+	defer cancel()
+	for {
+		err := at.execute(ctx, "DO 1")
+		if err == nil && !p.isOver() {
+			return nil
+		}
+		select {
+		case <-p.over:
+			return p.failure()
+		case <-ctx.Done():
+			return errors.Join(fmt.Errorf("not ready: %w", err), p.failure(), p.kill())
+		case <-time.After(readyPoll):
+		}
+	}
 }
 
 // kill kills the server, if it runs, and waits until it has exited.

@@ -161,9 +161,6 @@ func (s *Server) Stop() error {
 
 // run starts one process and waits until it answers.
 func (s *Server) run(ctx context.Context) error {
-	ctx, cancel := context.WithTimeout(ctx, readyTimeout)
-	defer cancel()
-
 	s.starts++
 	name := fmt.Sprintf("%s-%d", filepath.Base(s.folder), s.starts)
 	running, err := startProcess(s.program, s.reaper, name, s.folder, s.options())
@@ -171,19 +168,7 @@ func (s *Server) run(ctx context.Context) error {
 		return err
 	}
 	s.process = running
-	for {
-		err := s.address.execute(ctx, "DO 1")
-		if err == nil && !running.isOver() {
-			return nil
-		}
-		select {
-		case <-running.over:
-			return running.failure()
-		case <-ctx.Done():
-			return errors.Join(fmt.Errorf("not ready: %w", err), running.failure(), running.kill())
-		case <-time.After(readyPoll):
-		}
-	}
+	return running.waitReady(ctx, s.address)
 }
 
 // options are the program's options and this server's.

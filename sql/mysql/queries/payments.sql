@@ -53,8 +53,8 @@ WHERE order_id = ?
 FOR UPDATE;
 
 -- name: UpdatePayment :execrows
--- UpdatePayment writes a locked payment. It compares the fencing token that was read, because row locks
--- are local to a node in some clusters, in which only the writes of two claims conflict.
+-- UpdatePayment writes a locked payment. It compares what was read, because row locks are local to a node
+-- in some clusters, in which only the writes of two claims conflict.
 UPDATE payments
 SET state = sqlc.arg(state), gateway_key = sqlc.arg(gateway_key),
     fence = sqlc.arg(fence), claim_token = sqlc.arg(claim_token),
@@ -74,7 +74,8 @@ SET state = sqlc.arg(state), gateway_key = sqlc.arg(gateway_key),
     doubt_latest_at = sqlc.arg(doubt_latest_at), doubt_latest_clock = sqlc.arg(doubt_latest_clock),
     payment_method = sqlc.arg(payment_method), return_url = sqlc.arg(return_url),
     updated_at = sqlc.arg(updated_at)
-WHERE order_id = sqlc.arg(order_id) AND fence = sqlc.arg(fence_read);
+WHERE order_id = sqlc.arg(order_id) AND fence = sqlc.arg(fence_read) AND state = sqlc.arg(state_read)
+    AND attempt_number = sqlc.arg(attempt_number_read);
 
 -- name: FindPayment :one
 SELECT sqlc.embed(payments), NOW(6) AS read_at

@@ -1,4 +1,5 @@
 -- name: SchemaVersion :one
-SELECT version, dirty
+-- SchemaVersion also returns what names the server's engine.
+SELECT version, dirty, CONCAT(@@version_comment) AS version_comment
 FROM schema_migrations
 LIMIT 1;

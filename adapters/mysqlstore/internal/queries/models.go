@@ -120,8 +120,3 @@ type Payment struct {
 	PaymentMethod        payment.PaymentMethod
 	ReturnUrl            string
 }
-
-type SchemaMigration struct {
-	Version int64
-	Dirty   bool
-}

@@ -542,7 +542,8 @@ SET state = ?, gateway_key = ?,
     doubt_latest_at = ?, doubt_latest_clock = ?,
     payment_method = ?, return_url = ?,
     updated_at = ?
-WHERE order_id = ? AND fence = ?
+WHERE order_id = ? AND fence = ? AND state = ?
+    AND attempt_number = ?
 `
 
 type UpdatePaymentParams struct {
@@ -585,10 +586,12 @@ type UpdatePaymentParams struct {
 	UpdatedAt            time.Time
 	OrderID              payment.OrderID
 	FenceRead            int64
+	StateRead            payment.State
+	AttemptNumberRead    int
 }
 
-// UpdatePayment writes a locked payment. It compares the fencing token that was read, because row locks
-// are local to a node in some clusters, in which only the writes of two claims conflict.
+// UpdatePayment writes a locked payment. It compares what was read, because row locks are local to a node
+// in some clusters, in which only the writes of two claims conflict.
 func (q *Queries) UpdatePayment(ctx context.Context, arg UpdatePaymentParams) (int64, error) {
 	result, err := q.db.ExecContext(ctx, UpdatePayment,
 		arg.State,
@@ -630,6 +633,8 @@ func (q *Queries) UpdatePayment(ctx context.Context, arg UpdatePaymentParams) (i
 		arg.UpdatedAt,
 		arg.OrderID,
 		arg.FenceRead,
+		arg.StateRead,
+		arg.AttemptNumberRead,
 	)
 	if err != nil {
 		return 0, err

@@ -10,14 +10,21 @@ import (
 )
 
 const SchemaVersion = `-- name: SchemaVersion :one
-SELECT version, dirty
+SELECT version, dirty, CONCAT(@@version_comment) AS version_comment
 FROM schema_migrations
 LIMIT 1
 `
 
-func (q *Queries) SchemaVersion(ctx context.Context) (SchemaMigration, error) {
+type SchemaVersionRow struct {
+	Version        int64
+	Dirty          bool
+	VersionComment string
+}
+
+// SchemaVersion also returns what names the server's engine.
+func (q *Queries) SchemaVersion(ctx context.Context) (SchemaVersionRow, error) {
 	row := q.db.QueryRowContext(ctx, SchemaVersion)
-	var i SchemaMigration
-	err := row.Scan(&i.Version, &i.Dirty)
+	var i SchemaVersionRow
+	err := row.Scan(&i.Version, &i.Dirty, &i.VersionComment)
 	return i, err
 }

@@ -19,11 +19,11 @@ const (
 	exitBySignal = 128 // plus the signal's number
 )
 
-// runCommand runs the command with one more environment variable, forwards signals
+// runCommand runs the command with more environment variables, forwards signals
 // to it and to the processes that it started, and returns its exit code.
-func runCommand(args []string, variable string, signals <-chan os.Signal) (int, error) {
+func runCommand(args, variables []string, signals <-chan os.Signal) (int, error) {
 	command := exec.Command(args[0], args[1:]...) //nolint:noctx // signals end it
-	command.Env = append(os.Environ(), variable)
+	command.Env = append(os.Environ(), variables...)
 	command.Stdout, command.Stderr = os.Stdout, os.Stderr
 	// A group of its own, because `go test` does not forward signals to its tests, and
 	// a terminal would send them a second one.

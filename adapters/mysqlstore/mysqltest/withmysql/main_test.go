@@ -126,13 +126,13 @@ func TestExitCodes(t *testing.T) {
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			t.Parallel()
-			code, err := runCommand([]string{"/bin/sh", "-c", test.script}, "A=b", nil)
+			code, err := runCommand([]string{"/bin/sh", "-c", test.script}, []string{"A=b"}, nil)
 			require.NoError(t, err)
 			require.Equal(t, test.want, code)
 		})
 	}
 
-	code, err := runCommand([]string{"/no/such/program"}, "A=b", nil)
+	code, err := runCommand([]string{"/no/such/program"}, []string{"A=b"}, nil)
 	require.ErrorContains(t, err, "/no/such/program")
 	require.Equal(t, exitNotRun, code)
 }
@@ -174,7 +174,7 @@ func TestInterruptReachesTheWholeGroup(t *testing.T) {
 				}
 				signals <- syscall.SIGTERM
 			}()
-			code, err := runCommand([]string{"/bin/sh", "-c", test.script, other}, "A=b", signals)
+			code, err := runCommand([]string{"/bin/sh", "-c", test.script, other}, []string{"A=b"}, signals)
 			require.NoError(t, err)
 			require.Equal(t, test.want, code)
 
@@ -209,6 +209,6 @@ func TestUsage(t *testing.T) {
 		out, err := command.CombinedOutput()
 		require.Error(t, err)
 		require.Equal(t, exitUsage, command.ProcessState.ExitCode())
-		require.Contains(t, string(out), "usage: withmysql -- COMMAND")
+		require.Contains(t, string(out), "usage: withmysql [-engine")
 	}
 }

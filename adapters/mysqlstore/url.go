@@ -2,10 +2,8 @@ package mysqlstore
 
 import (
 	"errors"
-	"fmt"
 	"net"
 	"net/url"
-	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -20,10 +18,8 @@ var errURL = errors.New("the database URL must have the form mysql://user:passwo
 
 const defaultPort = "3306"
 
-// tlsModes are the values of the URL's tls option, and the driver's.
-var tlsModes = []string{"true", "false", "skip-verify", "preferred"}
-
-// parseURL reads the address, the database and the user. Its errors never contain the password.
+// parseURL reads the address, the database, the user, and the options, with the files that they name. Its
+// errors never contain the password.
 func parseURL(databaseURL string) (*mysql.Config, error) {
 	u, err := url.Parse(databaseURL)
 	if err != nil || u.Scheme != "mysql" || u.Opaque != "" || u.Fragment != "" {
@@ -42,13 +38,22 @@ func parseURL(databaseURL string) (*mysql.Config, error) {
 	if port, err := strconv.Atoi(portOf(u)); err != nil || port < 1 || port > 65535 {
 		return nil, errors.New("the database URL has an impossible port: it must be from 1 to 65535")
 	}
+	options, err := readOptions(u)
+	if err != nil {
+		return nil, err
+	}
 	config := mysql.NewConfig()
 	config.User = u.User.Username()
-	config.Passwd, _ = u.User.Password()
 	config.Net = "tcp"
 	config.Addr = net.JoinHostPort(u.Hostname(), portOf(u))
 	config.DBName = database
-	if config.TLSConfig, err = tlsMode(u); err != nil {
+	if err := setSocket(config, u, options); err != nil {
+		return nil, err
+	}
+	if err := setTLS(config, u.Hostname(), options); err != nil {
+		return nil, err
+	}
+	if err := setPassword(config, u, options); err != nil {
 		return nil, err
 	}
 	return config, nil
@@ -59,24 +64,6 @@ func portOf(u *url.URL) string {
 		return port
 	}
 	return defaultPort
-}
-
-// tlsMode returns the driver's name of the URL's TLS mode; empty for no TLS.
-func tlsMode(u *url.URL) (string, error) {
-	options, err := url.ParseQuery(u.RawQuery)
-	if err != nil {
-		return "", errURL
-	}
-	mode := options.Get("tls")
-	switch {
-	case len(options) > 1, len(options) == 1 && !options.Has("tls"), len(options["tls"]) > 1:
-		return "", errors.New("the database URL takes one option after the question mark, tls, once")
-	case len(options) == 0, mode == "false":
-		return "", nil
-	case !slices.Contains(tlsModes, mode):
-		return "", fmt.Errorf("the database URL's tls option must be one of %s", strings.Join(tlsModes, ", "))
-	}
-	return mode, nil
 }
 
 // forPayments returns the configuration of the pool. It sets everything that the repository depends

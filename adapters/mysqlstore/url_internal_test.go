@@ -59,9 +59,9 @@ func TestParseURL_Errors(t *testing.T) {
 		"mysql://pay:s3cret@h/p/q":             "must name one database",
 		"mysql://pay:s3cret@h/p?tls=yes":       "must be one of true, false, skip-verify, preferred",
 		"mysql://pay:s3cret@h/p?tls=":          "must be one of",
-		"mysql://pay:s3cret@h/p?ssl=true":      "takes one option",
-		"mysql://pay:s3cret@h/p?tls=true&a=b":  "takes one option",
-		"mysql://pay:s3cret@h/p?tls=true&tls=": "takes one option",
+		"mysql://pay:s3cret@h/p?ssl=true":      "takes these options",
+		"mysql://pay:s3cret@h/p?tls=true&a=b":  "takes these options",
+		"mysql://pay:s3cret@h/p?tls=true&tls=": "takes these options",
 		"mysql://pay:s3cret@h/p?tls=%zz":       "must have the form",
 	} {
 		t.Run(url, func(t *testing.T) {

@@ -1,6 +1,7 @@
 package mysqlstore_test
 
 import (
+	"context"
 	"log/slog"
 	"testing"
 
@@ -73,14 +74,26 @@ func (m mode) open(t testing.TB, url string) *mysqlstore.Payments {
 	return payments
 }
 
-// migrated returns the URL of a new database with the schema.
+// migrated returns the URL of a database with the schema and no rows. The test must not change the schema.
 func migrated(t testing.TB) string {
 	t.Helper()
+	return mysqltest.Prepared(t, up)
+}
+
+// newlyMigrated is migrated for a test that changes the schema.
+func newlyMigrated(t testing.TB) string {
+	t.Helper()
 	url := mysqltest.Database(t)
-	schema, err := mysqlstore.Schema(url)
-	require.NoError(t, err)
-	require.NoError(t, schema.Up(t.Context()))
+	require.NoError(t, up(t.Context(), url))
 	return url
+}
+
+func up(ctx context.Context, url string) error {
+	schema, err := mysqlstore.Schema(url)
+	if err != nil {
+		return err
+	}
+	return schema.Up(ctx)
 }
 
 // open returns the repository in a database.

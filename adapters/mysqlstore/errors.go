@@ -97,6 +97,7 @@ var accessDenied = []uint16{
 	1862, // ER_MUST_CHANGE_PASSWORD_LOGIN
 	3118, // ER_ACCOUNT_HAS_BEEN_LOCKED
 	4151, // ER_ACCOUNT_HAS_BEEN_LOCKED (MariaDB)
+	8121, // ErrPrivilegeCheckFail (TiDB)
 }
 
 // ambiguousCommitError is an error after which the server may have committed.

@@ -38,13 +38,17 @@ func (m *migrator) Run(migration io.Reader) error {
 	return nil
 }
 
-// Lock implements database.Driver. TiDB's GET_LOCK fails under contention instead of waiting ("pessimistic
-// lock retry limit reached"), so that it is tried again there, for about as long as it waits elsewhere.
-func (m *migrator) Lock() error {
-	const most = 60
+// Lock implements database.Driver.
+func (m *migrator) Lock() error { return m.retryLock(m.Driver.Lock) }
+
+// retryLock calls a function that takes the lock of the migrations. TiDB's GET_LOCK fails under contention
+// instead of waiting ("pessimistic lock retry limit reached"), so that it is tried again there, for about
+// as long as it waits elsewhere.
+func (m *migrator) retryLock(lock func() error) error {
+	const most = 80
 	for tries := 1; ; tries++ {
-		err := m.Driver.Lock()
-		if err == nil || m.engine != engineTiDB || tries == most || !pause(context.Background(), tries) {
+		err := lock()
+		if err == nil || m.engine != engineTiDB || tries == most || !pause(context.Background(), min(tries, maxTries)) {
 			return err
 		}
 	}

@@ -15,7 +15,7 @@ func TestTryWrite_MissingTableIsNotWritable(t *testing.T) {
 	for _, table := range []string{"payments", "attempts", "events", "gateway_keys", "replicas"} {
 		t.Run(table, func(t *testing.T) {
 			t.Parallel()
-			databaseURL := migrated(t)
+			databaseURL := newlyMigrated(t)
 			s := open(t, databaseURL, mysqlstore.Options{})
 			require.NoError(t, s.TryWrite(t.Context()))
 			_, _, err := s.Claim(t.Context(), request(t, "order-1"))

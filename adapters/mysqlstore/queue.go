@@ -1,6 +1,7 @@
 package mysqlstore
 
 import (
+	"cmp"
 	"context"
 	"database/sql"
 	"errors"
@@ -38,17 +39,15 @@ func (s dueStore) ClaimBatch(
 	}
 	var decisions []payment.Decision
 	var unreadable []*payment.StoredRowError
-	for _, orders := range t.byShard(due) {
+	for _, orders := range t.claimedTogether(due) {
 		c := &dueClaim{policy: policy, due: orders, token: newToken(), skipsLocked: t.engine.skipsLocked()}
-		if err := s.write(ctx, c.write); err != nil {
-			if len(decisions)+len(unreadable) == 0 {
-				return nil, nil, err
-			}
-			break // what the other shards have stays due
+		if failed := s.write(ctx, c.write); failed != nil {
+			err = cmp.Or(err, failed) // other shards may answer
+			continue
 		}
 		decisions, unreadable = append(decisions, c.decisions...), append(unreadable, c.unreadable...)
 	}
-	return decisions, unreadable, nil
+	return decisions, unreadable, err
 }
 
 // DueOrders implements duequeue.Store.
@@ -127,9 +126,12 @@ func (c *dueClaim) lock(ctx context.Context, q *queries.Queries) ([]queries.Lock
 	if c.skipsLocked {
 		return q.LockDuePayments(ctx, params)
 	}
-	waited, err := q.AwaitDuePayments(ctx, queries.AwaitDuePaymentsParams(params))
-	rows := make([]queries.LockDuePaymentsRow, 0, len(waited))
-	for _, row := range waited {
+	locked, err := q.LockDuePaymentsNoWait(ctx, queries.LockDuePaymentsNoWaitParams(params))
+	if hasNumber(err, errLockNoWait) {
+		return nil, nil
+	}
+	rows := make([]queries.LockDuePaymentsRow, 0, len(locked))
+	for _, row := range locked {
 		rows = append(rows, queries.LockDuePaymentsRow(row))
 	}
 	return rows, err

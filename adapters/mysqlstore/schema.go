@@ -33,7 +33,7 @@ func Schema(databaseURL string) (*schema.Schema, error) {
 		if err := checkOwn(ping, db); err != nil {
 			return nil, errors.Join(err, db.Close())
 		}
-		m, err := newMigrator(ping, db)
+		m, err := newMigrator(ctx, db)
 		if err != nil {
 			return nil, errors.Join(fmt.Errorf("prepare the migrations: %w", err), db.Close())
 		}
@@ -44,23 +44,29 @@ func Schema(databaseURL string) (*schema.Schema, error) {
 // newMigrator connects golang-migrate's driver. It takes a GET_LOCK of the server, so that only one of
 // several replicas migrates. On Vitess, the lock is held by one shard for all.
 func newMigrator(ctx context.Context, db *sql.DB) (*migrator, error) {
-	conn, err := db.Conn(ctx)
+	ask, cancel := context.WithTimeout(ctx, connectTimeout)
+	defer cancel()
+	conn, err := db.Conn(ask)
 	if err != nil {
 		return nil, err
 	}
 	var comment string
-	if err := conn.QueryRowContext(ctx, "SELECT @@version_comment").Scan(&comment); err != nil {
+	if err := conn.QueryRowContext(ask, "SELECT @@version_comment").Scan(&comment); err != nil {
 		return nil, errors.Join(err, conn.Close())
 	}
 	kind := engineOf(comment)
 	if kind == engineTiDB {
-		if err := prepareTiDB(ctx, conn); err != nil {
+		if err := prepareTiDB(ask, conn); err != nil {
 			return nil, errors.Join(err, conn.Close())
 		}
 	}
-	driver, err := migratemysql.WithConnection(ctx, conn, &migratemysql.Config{})
+	m := &migrator{db: db, engine: kind}
+	err = m.retryLock(func() (err error) {
+		m.Driver, err = migratemysql.WithConnection(ctx, conn, &migratemysql.Config{}) // locks to create its table
+		return err
+	})
 	if err != nil {
 		return nil, errors.Join(err, conn.Close())
 	}
-	return &migrator{Driver: driver, db: db, engine: kind}, nil
+	return m, nil
 }

@@ -75,7 +75,7 @@ func down(t testing.TB, databaseURL string, permit bool) ([]schema.Loss, error) 
 
 func TestSchema_DownAndUp(t *testing.T) {
 	t.Parallel()
-	databaseURL := migrated(t)
+	databaseURL := newlyMigrated(t)
 	steps, err := mysqlstore.Schema(databaseURL)
 	require.NoError(t, err)
 	s := open(t, databaseURL, mysqlstore.Options{})
@@ -104,7 +104,7 @@ func TestSchema_DownAndUp(t *testing.T) {
 // only with permission.
 func TestSchema_DownKeepsRows(t *testing.T) {
 	t.Parallel()
-	databaseURL := migrated(t)
+	databaseURL := newlyMigrated(t)
 	s := open(t, databaseURL, mysqlstore.Options{})
 	_, _, err := s.Claim(t.Context(), request(t, "order-1"))
 	require.NoError(t, err)
@@ -219,7 +219,7 @@ func TestSchema_FailedMigrationIsDirty(t *testing.T) {
 // The schema can be used, also while the newer program's migration is in flight.
 func TestSchema_OfANewerProgramIsUsable(t *testing.T) {
 	t.Parallel()
-	databaseURL := migrated(t)
+	databaseURL := newlyMigrated(t)
 	db := raw(t, databaseURL)
 	steps, err := mysqlstore.Schema(databaseURL)
 	require.NoError(t, err)

@@ -8,7 +8,6 @@ import (
 	"encoding/hex"
 	"errors"
 	"fmt"
-	"math/rand/v2"
 	"slices"
 	"strings"
 
@@ -78,17 +77,18 @@ func (t *topology) shardOf(order payment.OrderID) int {
 	return shard
 }
 
-// byShard groups orders by their shards, in random order, so that a shard that fails does not always
-// come before the same others.
-func (t *topology) byShard(orders []payment.OrderID) [][]payment.OrderID {
+// claimedTogether groups orders whose payments one transaction claims: those of one shard, or single ones
+// if a locked row would make the transaction fail.
+func (t *topology) claimedTogether(orders []payment.OrderID) [][]payment.OrderID {
+	if !t.engine.skipsLocked() {
+		return slices.Collect(slices.Chunk(orders, 1))
+	}
 	groups := make([][]payment.OrderID, t.shards())
 	for _, order := range orders {
 		shard := t.shardOf(order)
 		groups[shard] = append(groups[shard], order)
 	}
-	groups = slices.DeleteFunc(groups, func(group []payment.OrderID) bool { return len(group) == 0 })
-	rand.Shuffle(len(groups), func(i, k int) { groups[i], groups[k] = groups[k], groups[i] })
-	return groups
+	return slices.DeleteFunc(groups, func(group []payment.OrderID) bool { return len(group) == 0 })
 }
 
 // known returns the topology, and reads it from the server if that was not done yet.

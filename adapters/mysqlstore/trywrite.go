@@ -119,6 +119,7 @@ var denials = map[uint16]string{
 	1836: "the server is read-only",                       // ER_READ_ONLY_MODE
 	1874: "InnoDB is read-only",                           // ER_INNODB_READ_ONLY
 	1881: "InnoDB is under repair: innodb_force_recovery", // ER_INNODB_FORCED_RECOVERY
+	8121: "this user has no right to write there",         // ErrPrivilegeCheckFail (TiDB)
 	3098: "the server refuses writes to the table",        // ER_BEFORE_DML_VALIDATION_ERROR
 }
 

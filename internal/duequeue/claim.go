@@ -25,7 +25,8 @@ type Key struct {
 
 // Store is what a SQL store offers to the queue. Each method is one transaction.
 type Store interface {
-	// ClaimBatch claims due payments together, and postpones the rows that cannot be read.
+	// ClaimBatch claims due payments together, and postpones the rows that cannot be read. What it returns
+	// besides an error was claimed and postponed.
 	ClaimBatch(ctx context.Context, policy payment.PickUpPolicy, limit int) ([]payment.Decision, []*payment.StoredRowError, error)
 	DueOrders(ctx context.Context, policy payment.PickUpPolicy, limit int) ([]payment.OrderID, error)
 	DueKeys(ctx context.Context, policy payment.PickUpPolicy, limit int) ([]Key, error)
@@ -72,22 +73,20 @@ type queue struct {
 // claimBatch also returns how many rows were postponed because they cannot be read.
 func (q queue) claimBatch(ctx context.Context, limit int) (decisions []payment.Decision, postponed int, err error) {
 	decisions, unreadable, err := q.store.ClaimBatch(ctx, q.policy, limit)
-	switch {
-	case err == nil:
-		for _, damaged := range unreadable {
-			q.logPostpone(ctx, damaged.OrderID, damaged)
-		}
-		return decisions, len(unreadable), nil
-	case isStoreError(err):
-		return nil, 0, err
+	for _, damaged := range unreadable {
+		q.logPostpone(ctx, damaged.OrderID, damaged)
+	}
+	if err == nil || isStoreError(err) {
+		return decisions, len(unreadable), err
 	}
 	q.log.LogAttrs(ctx, slog.LevelError, "due payments cannot be claimed together; claiming them one by one",
 		slog.String("error", err.Error()))
-	decisions, err = q.claimOneByOne(ctx, limit)
+	more, err := q.claimOneByOne(ctx, limit-len(decisions))
+	decisions = append(decisions, more...)
 	if len(decisions) > 0 {
 		err = nil
 	}
-	return decisions, 0, err
+	return decisions, len(unreadable), err
 }
 
 // claimOneByOne postpones the payments that cannot be claimed.

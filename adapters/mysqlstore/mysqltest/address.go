@@ -81,6 +81,15 @@ func (a address) execute(ctx context.Context, statement string) error {
 
 // dropTables drops all tables of a database.
 func (a address) dropTables(ctx context.Context, database string) error {
+	return a.eachTable(ctx, database, "DROP TABLE `%s`")
+}
+
+// deleteRows deletes all rows of a database, except the schema's version.
+func (a address) deleteRows(ctx context.Context, database string) error {
+	return a.eachTable(ctx, database, "DELETE FROM `%s`", "schema_migrations")
+}
+
+func (a address) eachTable(ctx context.Context, database, statement string, except ...string) error {
 	return a.with(ctx, func(db *sql.DB) (err error) {
 		conn, err := db.Conn(ctx)
 		if err != nil {
@@ -92,8 +101,11 @@ func (a address) dropTables(ctx context.Context, database string) error {
 		}
 		tables, err := column(ctx, conn, "SHOW TABLES")
 		for _, table := range tables {
-			if _, dropErr := conn.ExecContext(ctx, "DROP TABLE `"+table+"`"); dropErr != nil {
-				err = errors.Join(err, dropErr)
+			if slices.Contains(except, table) {
+				continue
+			}
+			if _, one := conn.ExecContext(ctx, fmt.Sprintf(statement, table)); one != nil {
+				err = errors.Join(err, one)
 			}
 		}
 		return err

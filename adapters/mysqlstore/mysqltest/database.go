@@ -20,6 +20,9 @@ const URLVariable = "TEST_MYSQL_URL"
 // may run at a time.
 const DatabasesVariable = "TEST_MYSQL_DATABASES"
 
+// maxPrepared is above the number of tests that run at the same time.
+const maxPrepared = 1000
+
 // dropTimeout limits the removal of a test's database.
 const dropTimeout = 30 * time.Second
 
@@ -34,6 +37,8 @@ type sharedServer struct {
 	err     error
 	private *Server     // nil if TEST_MYSQL_URL names the server
 	names   chan string // the databases of DatabasesVariable that no test uses; nil if there are none
+	// prepared are those of Prepared that no test uses.
+	prepared chan string
 }
 
 // Database returns the URL, mysql://user:password@host:port/database, of a new,
@@ -46,17 +51,8 @@ func Database(t testing.TB) string {
 	if err != nil {
 		t.Fatalf("mysqltest: %v", err)
 	}
-	if names := shared.names; names != nil {
-		name := <-names
-		t.Cleanup(func() {
-			ctx, cancel := context.WithTimeout(context.Background(), dropTimeout)
-			defer cancel()
-			if err := server.dropTables(ctx, name); err != nil {
-				t.Errorf("mysqltest: empty the test's database: %v", err)
-			}
-			names <- name
-		})
-		return server.url(name)
+	if shared.names != nil {
+		return shared.lend(t)
 	}
 	name := "paymentd_test_" + strings.ToLower(rand.Text()[:12])
 	if err := server.execute(t.Context(), "CREATE DATABASE "+name); err != nil {
@@ -71,6 +67,88 @@ func Database(t testing.TB) string {
 		}
 	})
 	return server.url(name)
+}
+
+// lend is Database if the databases exist.
+func (s *sharedServer) lend(t testing.TB) string {
+	t.Helper()
+	var name string
+	select {
+	case name = <-s.names:
+	default:
+		select {
+		case name = <-s.names:
+		case name = <-s.prepared:
+			s.clear(t, name, address.dropTables)
+		}
+	}
+	t.Cleanup(func() {
+		s.clear(t, name, address.dropTables)
+		s.names <- name
+	})
+	return s.address.url(name)
+}
+
+// clear changes a database so that another test can use it.
+func (s *sharedServer) clear(t testing.TB, name string, change func(address, context.Context, string) error) {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(context.Background(), dropTimeout) // the test's context has ended
+	defer cancel()
+	if err := change(s.address, ctx, name); err != nil {
+		t.Errorf("mysqltest: clear the database %s: %v", name, err)
+	}
+}
+
+// Prepared is Database after prepare, which creates tables. On an engine with slow DDL, databases are used
+// again: their rows are deleted after each test, except those of schema_migrations. The test must not
+// change the tables themselves.
+func Prepared(t testing.TB, prepare func(ctx context.Context, url string) error) string {
+	t.Helper()
+	if TestedEngine() == MySQL {
+		url := Database(t)
+		if err := prepare(t.Context(), url); err != nil {
+			t.Fatalf("mysqltest: prepare a database: %v", err)
+		}
+		return url
+	}
+	server, err := shared.get()
+	if err != nil {
+		t.Fatalf("mysqltest: %v", err)
+	}
+	name, isNew := shared.takePrepared()
+	if isNew && shared.names == nil {
+		if err := server.execute(t.Context(), "CREATE DATABASE "+name); err != nil {
+			t.Fatalf("mysqltest: create a database: %v", err)
+		}
+	}
+	t.Cleanup(func() {
+		shared.clear(t, name, address.deleteRows)
+		shared.prepared <- name
+	})
+	if isNew {
+		if err := prepare(t.Context(), server.url(name)); err != nil {
+			t.Fatalf("mysqltest: prepare a database: %v", err)
+		}
+	}
+	return server.url(name)
+}
+
+// takePrepared returns a prepared database, or the name of one to prepare.
+func (s *sharedServer) takePrepared() (name string, isNew bool) {
+	select {
+	case name = <-s.prepared:
+		return name, false
+	default:
+	}
+	if s.names == nil {
+		return "paymentd_test_" + strings.ToLower(rand.Text()[:12]), true
+	}
+	select {
+	case name = <-s.prepared:
+		return name, false
+	case name = <-s.names:
+		return name, true
+	}
 }
 
 func (s *sharedServer) get() (address, error) {
@@ -88,6 +166,7 @@ func (s *sharedServer) find() (err error) {
 		if s.address, err = parseAddress(url); err != nil {
 			return fmt.Errorf("%s: %w", URLVariable, err)
 		}
+		s.prepared = make(chan string, maxPrepared)
 		if names := strings.Fields(os.Getenv(DatabasesVariable)); len(names) > 0 {
 			s.names = make(chan string, len(names))
 			for _, name := range names {

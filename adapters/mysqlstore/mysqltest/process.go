@@ -71,7 +71,7 @@ func (p *process) waitReady(ctx context.Context, at address) error {
 	ctx, cancel := context.WithTimeout(ctx, readyTimeout)
 	defer cancel()
 	for {
-		err := at.execute(ctx, "DO 1")
+		err := at.execute(ctx, "SELECT 1")
 		if err == nil && !p.isOver() {
 			return nil
 		}

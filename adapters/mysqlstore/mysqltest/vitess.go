@@ -103,6 +103,10 @@ func (s *VitessServer) start(ctx context.Context, path string, config VitessConf
 	for _, user := range []string{"app", "allprivs", "appdebug", "dba", "filtered", "repl"} {
 		args = append(args, "--db-"+user+"-user=root") // has no password, and connects by the socket only
 	}
+	path, err := s.reachable(path)
+	if err != nil {
+		return err
+	}
 	s.command = func() *exec.Cmd {
 		command := exec.Command(path, args...) //nolint:noctx // Kill ends it
 		command.Dir = s.folder
@@ -113,6 +117,26 @@ func (s *VitessServer) start(ctx context.Context, path string, config VitessConf
 		return command
 	}
 	return s.run(ctx)
+}
+
+// reachable returns a path of the program that the user of Vitess can reach, because caches are in home
+// folders.
+func (s *VitessServer) reachable(path string) (string, error) {
+	if os.Getuid() != 0 {
+		return path, nil
+	}
+	inside := filepath.Join(s.folder, "vtcombo")
+	if os.Link(path, inside) == nil {
+		return inside, nil
+	}
+	program, err := os.ReadFile(path)
+	if err == nil {
+		err = os.WriteFile(inside, program, 0o755) //nolint:gosec // a program for another user
+	}
+	if err != nil {
+		return "", fmt.Errorf("copy vtcombo: %w", err)
+	}
+	return inside, nil
 }
 
 func (s *VitessServer) schemas() string { return filepath.Join(s.folder, "schema") }

@@ -7,15 +7,15 @@ WHERE order_id IN (sqlc.slice(order_ids)) AND state = sqlc.arg(state)
 ORDER BY order_id
 FOR UPDATE SKIP LOCKED;
 
--- name: AwaitDuePayments :many
--- AwaitDuePayments is LockDuePayments for a server whose SKIP LOCKED locks nothing: it waits for rows
--- that other transactions have locked.
+-- name: LockDuePaymentsNoWait :many
+-- LockDuePaymentsNoWait is LockDuePayments for a server whose SKIP LOCKED locks nothing. It fails if one of
+-- the rows is locked.
 SELECT sqlc.embed(payments), NOW(6) AS read_at
 FROM payments FORCE INDEX (PRIMARY)
 WHERE order_id IN (sqlc.slice(order_ids)) AND state = sqlc.arg(state)
     AND (due_at <= NOW(6) OR due_at > NOW(6) + INTERVAL CAST(sqlc.arg(within_micros) AS SIGNED) MICROSECOND)
 ORDER BY order_id
-FOR UPDATE;
+FOR UPDATE NOWAIT;
 
 -- name: ListDuePayments :many
 -- ListDuePayments finds due work of one kind, and takes no lock. A due time too far in the future was

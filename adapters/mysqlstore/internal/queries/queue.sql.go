@@ -48,104 +48,6 @@ func (q *Queries) AnyDueAhead(ctx context.Context, arg AnyDueAheadParams) (bool,
 	return exists, err
 }
 
-const AwaitDuePayments = `-- name: AwaitDuePayments :many
-SELECT payments.order_id, payments.amount_minor, payments.currency, payments.state, payments.gateway_key, payments.fence, payments.claim_token, payments.replica, payments.due_at, payments.attempt_number, payments.attempt_fence, payments.attempt_replica, payments.attempt_gateway_key, payments.attempt_started_at, payments.attempt_ended_at, payments.attempt_class, payments.attempt_code, payments.attempt_message, payments.doubt_answered, payments.doubt_unanswered_at, payments.lookups, payments.strikes, payments.events, payments.async, payments.later_retries, payments.transaction_id, payments.code, payments.reason, payments.created_at, payments.updated_at, payments.gateway, payments.key_sent_at, payments.key_sent_clock, payments.key_lifetime_micros, payments.retries, payments.doubt_named, payments.doubt_unanswered_clock, payments.doubt_latest_at, payments.doubt_latest_clock, NOW(6) AS read_at
-FROM payments FORCE INDEX (PRIMARY)
-WHERE order_id IN (/*SLICE:order_ids*/?) AND state = ?
-    AND (due_at <= NOW(6) OR due_at > NOW(6) + INTERVAL CAST(? AS SIGNED) MICROSECOND)
-ORDER BY order_id
-FOR UPDATE
-`
-
-type AwaitDuePaymentsParams struct {
-	OrderIds     []payment.OrderID
-	State        payment.State
-	WithinMicros int64
-}
-
-type AwaitDuePaymentsRow struct {
-	Payment Payment
-	ReadAt  time.Time
-}
-
-// AwaitDuePayments is LockDuePayments for a server whose SKIP LOCKED locks nothing: it waits for rows
-// that other transactions have locked.
-func (q *Queries) AwaitDuePayments(ctx context.Context, arg AwaitDuePaymentsParams) ([]AwaitDuePaymentsRow, error) {
-	query := AwaitDuePayments
-	var queryParams []interface{}
-	if len(arg.OrderIds) > 0 {
-		for _, v := range arg.OrderIds {
-			queryParams = append(queryParams, v)
-		}
-		query = strings.Replace(query, "/*SLICE:order_ids*/?", strings.Repeat(",?", len(arg.OrderIds))[1:], 1)
-	} else {
-		query = strings.Replace(query, "/*SLICE:order_ids*/?", "NULL", 1)
-	}
-	queryParams = append(queryParams, arg.State)
-	queryParams = append(queryParams, arg.WithinMicros)
-	rows, err := q.db.QueryContext(ctx, query, queryParams...)
-	if err != nil {
-		return nil, err
-	}
-	defer rows.Close()
-	var items []AwaitDuePaymentsRow
-	for rows.Next() {
-		var i AwaitDuePaymentsRow
-		if err := rows.Scan(
-			&i.Payment.OrderID,
-			&i.Payment.AmountMinor,
-			&i.Payment.Currency,
-			&i.Payment.State,
-			&i.Payment.GatewayKey,
-			&i.Payment.Fence,
-			&i.Payment.ClaimToken,
-			&i.Payment.Replica,
-			&i.Payment.DueAt,
-			&i.Payment.AttemptNumber,
-			&i.Payment.AttemptFence,
-			&i.Payment.AttemptReplica,
-			&i.Payment.AttemptGatewayKey,
-			&i.Payment.AttemptStartedAt,
-			&i.Payment.AttemptEndedAt,
-			&i.Payment.AttemptClass,
-			&i.Payment.AttemptCode,
-			&i.Payment.AttemptMessage,
-			&i.Payment.DoubtAnswered,
-			&i.Payment.DoubtUnansweredAt,
-			&i.Payment.Lookups,
-			&i.Payment.LostWorkers,
-			&i.Payment.Events,
-			&i.Payment.Async,
-			&i.Payment.DeferredRetries,
-			&i.Payment.TransactionID,
-			&i.Payment.Code,
-			&i.Payment.Reason,
-			&i.Payment.CreatedAt,
-			&i.Payment.UpdatedAt,
-			&i.Payment.Gateway,
-			&i.Payment.KeySentAt,
-			&i.Payment.KeySentClock,
-			&i.Payment.KeyLifetimeMicros,
-			&i.Payment.Retries,
-			&i.Payment.DoubtNamed,
-			&i.Payment.DoubtUnansweredClock,
-			&i.Payment.DoubtLatestAt,
-			&i.Payment.DoubtLatestClock,
-			&i.ReadAt,
-		); err != nil {
-			return nil, err
-		}
-		items = append(items, i)
-	}
-	if err := rows.Close(); err != nil {
-		return nil, err
-	}
-	if err := rows.Err(); err != nil {
-		return nil, err
-	}
-	return items, nil
-}
-
 const Backlog = `-- name: Backlog :many
 SELECT state, currency, CAST(amount_minor > 0 AS SIGNED) AS has_amount, COUNT(*) AS payments,
     CAST(SUM(due_at <= NOW(6)) AS SIGNED) AS due,
@@ -381,6 +283,104 @@ func (q *Queries) LockDuePayments(ctx context.Context, arg LockDuePaymentsParams
 			&i.Payment.DoubtLatestClock,
 			&i.Payment.PaymentMethod,
 			&i.Payment.ReturnUrl,
+			&i.ReadAt,
+		); err != nil {
+			return nil, err
+		}
+		items = append(items, i)
+	}
+	if err := rows.Close(); err != nil {
+		return nil, err
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return items, nil
+}
+
+const LockDuePaymentsNoWait = `-- name: LockDuePaymentsNoWait :many
+SELECT payments.order_id, payments.amount_minor, payments.currency, payments.state, payments.gateway_key, payments.fence, payments.claim_token, payments.replica, payments.due_at, payments.attempt_number, payments.attempt_fence, payments.attempt_replica, payments.attempt_gateway_key, payments.attempt_started_at, payments.attempt_ended_at, payments.attempt_class, payments.attempt_code, payments.attempt_message, payments.doubt_answered, payments.doubt_unanswered_at, payments.lookups, payments.strikes, payments.events, payments.async, payments.later_retries, payments.transaction_id, payments.code, payments.reason, payments.created_at, payments.updated_at, payments.gateway, payments.key_sent_at, payments.key_sent_clock, payments.key_lifetime_micros, payments.retries, payments.doubt_named, payments.doubt_unanswered_clock, payments.doubt_latest_at, payments.doubt_latest_clock, NOW(6) AS read_at
+FROM payments FORCE INDEX (PRIMARY)
+WHERE order_id IN (/*SLICE:order_ids*/?) AND state = ?
+    AND (due_at <= NOW(6) OR due_at > NOW(6) + INTERVAL CAST(? AS SIGNED) MICROSECOND)
+ORDER BY order_id
+FOR UPDATE NOWAIT
+`
+
+type LockDuePaymentsNoWaitParams struct {
+	OrderIds     []payment.OrderID
+	State        payment.State
+	WithinMicros int64
+}
+
+type LockDuePaymentsNoWaitRow struct {
+	Payment Payment
+	ReadAt  time.Time
+}
+
+// LockDuePaymentsNoWait is LockDuePayments for a server whose SKIP LOCKED locks nothing. It fails if one of
+// the rows is locked.
+func (q *Queries) LockDuePaymentsNoWait(ctx context.Context, arg LockDuePaymentsNoWaitParams) ([]LockDuePaymentsNoWaitRow, error) {
+	query := LockDuePaymentsNoWait
+	var queryParams []interface{}
+	if len(arg.OrderIds) > 0 {
+		for _, v := range arg.OrderIds {
+			queryParams = append(queryParams, v)
+		}
+		query = strings.Replace(query, "/*SLICE:order_ids*/?", strings.Repeat(",?", len(arg.OrderIds))[1:], 1)
+	} else {
+		query = strings.Replace(query, "/*SLICE:order_ids*/?", "NULL", 1)
+	}
+	queryParams = append(queryParams, arg.State)
+	queryParams = append(queryParams, arg.WithinMicros)
+	rows, err := q.db.QueryContext(ctx, query, queryParams...)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	var items []LockDuePaymentsNoWaitRow
+	for rows.Next() {
+		var i LockDuePaymentsNoWaitRow
+		if err := rows.Scan(
+			&i.Payment.OrderID,
+			&i.Payment.AmountMinor,
+			&i.Payment.Currency,
+			&i.Payment.State,
+			&i.Payment.GatewayKey,
+			&i.Payment.Fence,
+			&i.Payment.ClaimToken,
+			&i.Payment.Replica,
+			&i.Payment.DueAt,
+			&i.Payment.AttemptNumber,
+			&i.Payment.AttemptFence,
+			&i.Payment.AttemptReplica,
+			&i.Payment.AttemptGatewayKey,
+			&i.Payment.AttemptStartedAt,
+			&i.Payment.AttemptEndedAt,
+			&i.Payment.AttemptClass,
+			&i.Payment.AttemptCode,
+			&i.Payment.AttemptMessage,
+			&i.Payment.DoubtAnswered,
+			&i.Payment.DoubtUnansweredAt,
+			&i.Payment.Lookups,
+			&i.Payment.LostWorkers,
+			&i.Payment.Events,
+			&i.Payment.Async,
+			&i.Payment.DeferredRetries,
+			&i.Payment.TransactionID,
+			&i.Payment.Code,
+			&i.Payment.Reason,
+			&i.Payment.CreatedAt,
+			&i.Payment.UpdatedAt,
+			&i.Payment.Gateway,
+			&i.Payment.KeySentAt,
+			&i.Payment.KeySentClock,
+			&i.Payment.KeyLifetimeMicros,
+			&i.Payment.Retries,
+			&i.Payment.DoubtNamed,
+			&i.Payment.DoubtUnansweredClock,
+			&i.Payment.DoubtLatestAt,
+			&i.Payment.DoubtLatestClock,
 			&i.ReadAt,
 		); err != nil {
 			return nil, err

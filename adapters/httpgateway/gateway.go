@@ -3,6 +3,7 @@ package httpgateway
 import (
 	"cmp"
 	"context"
+	"crypto/tls"
 	"crypto/x509"
 	"encoding/json"
 	"errors"
@@ -33,6 +34,10 @@ type options struct {
 	lookupLag   time.Duration
 	rootCAs     *x509.CertPool
 	addHeader   func(context.Context, http.Header)
+	headers     map[string]string
+	bearer      func() string
+
+	clientCertificate func() *tls.Certificate
 }
 
 // Option changes a default of [New].
@@ -102,7 +107,11 @@ func New(base string, timeout time.Duration, opts ...Option) (*Gateway, error) {
 	if u.Path == "" {
 		u.Path = "/" // otherwise JoinPath returns a relative path
 	}
-	g := &Gateway{charges: u.JoinPath("charges"), timeout: timeout, addHeader: o.addHeader}
+	addHeader, err := o.header()
+	if err != nil {
+		return nil, err
+	}
+	g := &Gateway{charges: u.JoinPath("charges"), timeout: timeout, addHeader: addHeader}
 	g.capabilities = payment.Capabilities{
 		Gateway: cmp.Or(o.id, gatewayID(g.charges)),
 		Repeat:  payment.RepeatFirstSuccess, LooksUp: true, KeyLifetime: o.keyLifetime,
@@ -110,7 +119,9 @@ func New(base string, timeout time.Duration, opts ...Option) (*Gateway, error) {
 		SavesDeclines: true, Cancels: true,
 		Asynchronous: payment.OperationCharge, Operations: payment.OperationVoid,
 	}
-	g.client = httpcall.New(httpcall.Options{Timeout: timeout, Connections: o.connections, RootCAs: o.rootCAs})
+	g.client = httpcall.New(httpcall.Options{
+		Timeout: timeout, Connections: o.connections, RootCAs: o.rootCAs, ClientCertificate: o.clientCertificate,
+	})
 	return g, nil
 }
 

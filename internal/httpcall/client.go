@@ -3,6 +3,7 @@ package httpcall
 import (
 	"bytes"
 	"context"
+	"crypto/tls"
 	"crypto/x509"
 	"errors"
 	"io"
@@ -21,6 +22,9 @@ type Options struct {
 	Connections int
 	// RootCAs are trusted instead of the system's authorities; nil for the system's.
 	RootCAs *x509.CertPool
+	// ClientCertificate returns the certificate for a server that asks for one, at each new connection; nil for
+	// none.
+	ClientCertificate func() *tls.Certificate
 }
 
 // Client sends requests. It is safe for concurrent use.

@@ -33,7 +33,7 @@ func newTransport(o Options) *http.Transport {
 			}
 			return &countedConn{Conn: conn}, nil
 		},
-		TLSClientConfig:        &tls.Config{RootCAs: o.RootCAs, MinVersion: tls.VersionTLS12},
+		TLSClientConfig:        o.tlsConfig(),
 		TLSHandshakeTimeout:    o.Timeout, // a dial may outlast its call
 		ForceAttemptHTTP2:      true,      // the default is off with a custom dialer
 		HTTP2:                  &http.HTTP2Config{SendPingTimeout: pingAfter, PingTimeout: pingTimeout},
@@ -45,4 +45,13 @@ func newTransport(o Options) *http.Transport {
 		ReadBufferSize: bufferSize, WriteBufferSize: bufferSize,
 		DisableCompression: true, // so that the limit of the body bounds the bytes that are read
 	}
+}
+
+// tlsConfig returns how the server and the client are authenticated.
+func (o Options) tlsConfig() *tls.Config {
+	c := &tls.Config{RootCAs: o.RootCAs, MinVersion: tls.VersionTLS12}
+	if certificate := o.ClientCertificate; certificate != nil {
+		c.GetClientCertificate = func(*tls.CertificateRequestInfo) (*tls.Certificate, error) { return certificate(), nil }
+	}
+	return c
 }

@@ -3,6 +3,8 @@ package resilience
 import (
 	"context"
 	"fmt"
+	"log/slog"
+	"sync/atomic"
 	"time"
 
 	"github.com/failsafe-go/failsafe-go/bulkhead"
@@ -26,6 +28,10 @@ const (
 type GuardOptions struct {
 	Timeout       time.Duration // of one attempt, and of one lookup
 	MaxConcurrent uint          // concurrent attempts
+	// Name is the name of the gateway in Log, which gets a line when the breaker opens because the gateway
+	// stopped answering, and one when it closes again. No lines if Log is nil.
+	Name string
+	Log  *slog.Logger
 }
 
 // Guard is a gateway with limits on its calls. It never reports an outcome as more certain than it
@@ -41,6 +47,10 @@ type Guard struct {
 	timeout  time.Duration
 	bulkhead bulkhead.Bulkhead[payment.Result]
 	breaker  circuitbreaker.CircuitBreaker[payment.Result]
+
+	maxConcurrent int64
+	inFlight      atomic.Int64 // attempts
+	probes        atomic.Int64 // attempts in flight that test a gateway that did not answer
 }
 
 var _ ports.Gateway = (*Guard)(nil)
@@ -52,10 +62,24 @@ func NewGuard(gateway ports.Gateway, o GuardOptions) *Guard {
 		WithFailureRateThreshold(breakerFailureRate, breakerAttempts, breakerPeriod).
 		WithSuccessThreshold(1).
 		WithDelay(breakerDelay).
+		OnStateChanged(o.logChange).
 		Build()
 	return &Guard{
 		gateway: gateway, timeout: o.Timeout,
 		bulkhead: bulkhead.New[payment.Result](o.MaxConcurrent), breaker: breaker,
+		maxConcurrent: int64(o.MaxConcurrent), //nolint:gosec // a number of attempts
+	}
+}
+
+// logChange logs that the gateway stopped answering, or answers again. A gateway that does not answer for
+// long half-opens and opens its breaker every second; that is not logged.
+func (o GuardOptions) logChange(e circuitbreaker.StateChangedEvent) {
+	switch {
+	case o.Log == nil:
+	case e.OldState == circuitbreaker.ClosedState && e.NewState == circuitbreaker.OpenState:
+		o.Log.Warn("the circuit breaker of a gateway opened, because the gateway does not answer", "gateway", o.Name)
+	case e.NewState == circuitbreaker.ClosedState:
+		o.Log.Info("the circuit breaker of a gateway closed, because the gateway answers again", "gateway", o.Name)
 	}
 }
 
@@ -72,15 +96,61 @@ func (g *Guard) Charge(ctx context.Context, c payment.Charge) payment.Result {
 	if !g.bulkhead.TryAcquirePermit() {
 		return notCalled("too many attempts are in flight")
 	}
-	defer g.bulkhead.ReleasePermit()
+	g.inFlight.Add(1)
+	defer func() {
+		g.inFlight.Add(-1)
+		g.bulkhead.ReleasePermit()
+	}()
 	if !g.breaker.TryAcquirePermit() {
 		return notCalled("the circuit breaker is open, because the gateway answered no attempt")
+	}
+	if g.breaker.IsHalfOpen() {
+		g.probes.Add(1)
+		defer g.probes.Add(-1)
 	}
 	ctx, cancel := context.WithTimeout(ctx, g.timeout)
 	defer cancel()
 	r := g.charge(ctx, c)
 	g.breaker.RecordResult(r)
 	return r
+}
+
+// RetryIn returns how long no attempt will be made because the breaker is open; zero if an attempt would be
+// made. It takes no permit, so the attempt that tests the gateway remains for a caller of Charge. While
+// that attempt is in flight, the result is the breaker's delay.
+func (g *Guard) RetryIn() time.Duration {
+	if left := g.breaker.RemainingDelay(); left > 0 {
+		return left
+	}
+	if g.probes.Load() > 0 && g.breaker.IsHalfOpen() {
+		return breakerDelay
+	}
+	return 0
+}
+
+// Full reports whether as many attempts are in flight as the bulkhead allows.
+func (g *Guard) Full() bool { return g.inFlight.Load() >= g.maxConcurrent }
+
+// InFlight returns how many attempts are in flight.
+func (g *Guard) InFlight() int { return int(g.inFlight.Load()) }
+
+// The states of a breaker.
+const (
+	BreakerClosed   = "closed"    // attempts are made
+	BreakerOpen     = "open"      // no attempts are made
+	BreakerHalfOpen = "half_open" // one attempt tests whether the gateway answers
+)
+
+// Breaker returns the state of the breaker.
+func (g *Guard) Breaker() string {
+	switch g.breaker.State() {
+	case circuitbreaker.OpenState:
+		return BreakerOpen
+	case circuitbreaker.HalfOpenState:
+		return BreakerHalfOpen
+	default:
+		return BreakerClosed
+	}
 }
 
 // charge returns a panic as an unknown outcome. The panic would otherwise leave a half-open breaker

@@ -1,6 +1,7 @@
 package resilience
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"log/slog"
@@ -24,12 +25,19 @@ const (
 	breakerDelay       = time.Second // before one attempt may test whether the gateway answers again
 )
 
+// fullLogInterval is how often a full bulkhead is logged.
+const fullLogInterval = time.Minute
+
 // GuardOptions are the limits of a [Guard].
 type GuardOptions struct {
 	Timeout       time.Duration // of one attempt, and of one lookup
 	MaxConcurrent uint          // concurrent attempts
+	// BreakerAttempts is the least number of attempts within ten seconds that may open the breaker, and
+	// BreakerDelay how long it stays open before one attempt tests the gateway. Zero for 100 and 1 s.
+	BreakerAttempts uint
+	BreakerDelay    time.Duration
 	// Name is the name of the gateway in Log, which gets a line when the breaker opens because the gateway
-	// stopped answering, and one when it closes again. No lines if Log is nil.
+	// stopped answering, when it closes again, and when the bulkhead is full. No lines if Log is nil.
 	Name string
 	Log  *slog.Logger
 }
@@ -44,30 +52,30 @@ type GuardOptions struct {
 // does not wait for the call beyond its own limit.
 type Guard struct {
 	gateway  ports.Gateway
-	timeout  time.Duration
 	bulkhead bulkhead.Bulkhead[payment.Result]
 	breaker  circuitbreaker.CircuitBreaker[payment.Result]
 
-	maxConcurrent int64
-	inFlight      atomic.Int64 // attempts
-	probes        atomic.Int64 // attempts in flight that test a gateway that did not answer
+	options  GuardOptions
+	inFlight atomic.Int64 // attempts
+	probes   atomic.Int64 // attempts in flight that test a gateway that did not answer
+	logFull  atomic.Int64 // when a full bulkhead is logged again, in Unix nanoseconds
 }
 
 var _ ports.Gateway = (*Guard)(nil)
 
 // NewGuard returns a guard around a gateway.
 func NewGuard(gateway ports.Gateway, o GuardOptions) *Guard {
+	o.BreakerAttempts, o.BreakerDelay = cmp.Or(o.BreakerAttempts, breakerAttempts), cmp.Or(o.BreakerDelay, breakerDelay)
 	breaker := circuitbreaker.NewBuilder[payment.Result]().
 		HandleIf(func(r payment.Result, _ error) bool { return !r.Answered }).
-		WithFailureRateThreshold(breakerFailureRate, breakerAttempts, breakerPeriod).
+		WithFailureRateThreshold(breakerFailureRate, o.BreakerAttempts, breakerPeriod).
 		WithSuccessThreshold(1).
-		WithDelay(breakerDelay).
+		WithDelay(o.BreakerDelay).
 		OnStateChanged(o.logChange).
 		Build()
 	return &Guard{
-		gateway: gateway, timeout: o.Timeout,
+		gateway: gateway, options: o,
 		bulkhead: bulkhead.New[payment.Result](o.MaxConcurrent), breaker: breaker,
-		maxConcurrent: int64(o.MaxConcurrent), //nolint:gosec // a number of attempts
 	}
 }
 
@@ -94,6 +102,7 @@ func (g *Guard) Charge(ctx context.Context, c payment.Charge) payment.Result {
 		return notCalled("the attempt was cancelled before it began: " + ctx.Err().Error())
 	}
 	if !g.bulkhead.TryAcquirePermit() {
+		g.logRefusal()
 		return notCalled("too many attempts are in flight")
 	}
 	g.inFlight.Add(1)
@@ -108,11 +117,21 @@ func (g *Guard) Charge(ctx context.Context, c payment.Charge) payment.Result {
 		g.probes.Add(1)
 		defer g.probes.Add(-1)
 	}
-	ctx, cancel := context.WithTimeout(ctx, g.timeout)
+	ctx, cancel := context.WithTimeout(ctx, g.options.Timeout)
 	defer cancel()
 	r := g.charge(ctx, c)
 	g.breaker.RecordResult(r)
 	return r
+}
+
+// logRefusal logs that the bulkhead is full, at most once a minute.
+func (g *Guard) logRefusal() {
+	now, next := time.Now(), g.logFull.Load()
+	if g.options.Log == nil || now.UnixNano() < next || !g.logFull.CompareAndSwap(next, now.Add(fullLogInterval).UnixNano()) {
+		return
+	}
+	g.options.Log.Warn("a gateway has as many attempts in flight as it may have; further attempts are not made",
+		"gateway", g.options.Name, "max_concurrent", g.options.MaxConcurrent)
 }
 
 // RetryIn returns how long no attempt will be made because the breaker is open; zero if an attempt would be
@@ -123,13 +142,16 @@ func (g *Guard) RetryIn() time.Duration {
 		return left
 	}
 	if g.probes.Load() > 0 && g.breaker.IsHalfOpen() {
-		return breakerDelay
+		return g.options.BreakerDelay
 	}
 	return 0
 }
 
 // Full reports whether as many attempts are in flight as the bulkhead allows.
-func (g *Guard) Full() bool { return g.inFlight.Load() >= g.maxConcurrent }
+func (g *Guard) Full() bool { return g.InFlight() >= g.MaxConcurrent() }
+
+// MaxConcurrent returns how many attempts the bulkhead allows.
+func (g *Guard) MaxConcurrent() int { return int(g.options.MaxConcurrent) } //nolint:gosec // a number of attempts
 
 // InFlight returns how many attempts are in flight.
 func (g *Guard) InFlight() int { return int(g.inFlight.Load()) }
@@ -172,14 +194,14 @@ func notCalled(why string) payment.Result {
 
 // LookUp implements ports.Gateway.
 func (g *Guard) LookUp(ctx context.Context, ref payment.ChargeRef) payment.Lookup {
-	ctx, cancel := context.WithTimeout(ctx, g.timeout)
+	ctx, cancel := context.WithTimeout(ctx, g.options.Timeout)
 	defer cancel()
 	return g.gateway.LookUp(ctx, ref)
 }
 
 // Cancel implements ports.Gateway.
 func (g *Guard) Cancel(ctx context.Context, ref payment.ChargeRef) payment.Lookup {
-	ctx, cancel := context.WithTimeout(ctx, g.timeout)
+	ctx, cancel := context.WithTimeout(ctx, g.options.Timeout)
 	defer cancel()
 	return g.gateway.Cancel(ctx, ref)
 }

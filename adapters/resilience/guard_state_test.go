@@ -62,7 +62,10 @@ func TestGuard_Full(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		gateway := fake.NewGateway()
 		gateway.OnCharge(func(payment.Charge) fake.Step { return fake.Slow(time.Second, fake.Approve()) })
-		g := newGuard(gateway)
+		var log strings.Builder
+		g := resilience.NewGuard(gateway, resilience.GuardOptions{
+			Timeout: 10 * time.Second, MaxConcurrent: 5, Name: "bank", Log: slog.New(slog.NewTextHandler(&log, nil)),
+		})
 		var all sync.WaitGroup
 		for n, key := range []payment.GatewayKey{"a", "b", "c", "d", "e"} {
 			require.False(t, g.Full())
@@ -71,8 +74,10 @@ func TestGuard_Full(t *testing.T) {
 			synctest.Wait()
 		}
 		require.True(t, g.Full())
-		times(g, 1)
+		times(g, 10)
 		require.Equal(t, 5, g.InFlight(), "a refused attempt is not in flight")
+		require.Equal(t, 1, strings.Count(log.String(), "level=WARN"), log.String())
+		require.Contains(t, log.String(), "gateway=bank max_concurrent=5")
 		all.Wait()
 		require.False(t, g.Full())
 		require.Zero(t, g.InFlight())
@@ -113,5 +118,22 @@ func TestGuard_Outage_IsLoggedOnce(t *testing.T) {
 		require.Contains(t, lines[0], "gateway=bank")
 		require.Contains(t, lines[1], "level=INFO")
 		require.Contains(t, lines[1], "closed")
+	})
+}
+
+// The number of attempts that opens the breaker, and the time for which it stays open, are settings.
+func TestGuard_BreakerSettings(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		gateway := fake.NewGateway()
+		gateway.OnCharge(func(payment.Charge) fake.Step { return fake.Refuse() })
+		g := resilience.NewGuard(gateway, resilience.GuardOptions{
+			Timeout: time.Second, MaxConcurrent: 5, BreakerAttempts: 10, BreakerDelay: 3 * time.Second,
+		})
+		times(g, 9)
+		require.Zero(t, g.RetryIn())
+		times(g, 1)
+		require.Equal(t, 3*time.Second, g.RetryIn())
+		require.Equal(t, 5, g.MaxConcurrent())
 	})
 }

@@ -1,6 +1,7 @@
 package sandbox
 
 import (
+	"cmp"
 	"context"
 	"crypto/sha256"
 	"encoding/hex"
@@ -53,6 +54,11 @@ type Option func(*Gateway)
 // that gives up during it has been charged.
 func WithLatency(d time.Duration) Option {
 	return func(g *Gateway) { g.latency = d }
+}
+
+// WithID sets the identity of the sandbox. By default, and if id is empty, its ledger is its identity.
+func WithID(id payment.GatewayID) Option {
+	return func(g *Gateway) { g.id = cmp.Or(id, g.id) }
 }
 
 // WithForgetAfter makes the sandbox forget a key d after its first use: a repeat is a new charge, and a

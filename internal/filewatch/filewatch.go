@@ -15,6 +15,7 @@ import (
 	"io/fs"
 	"log/slog"
 	"os"
+	"strings"
 	"sync/atomic"
 	"time"
 )
@@ -126,7 +127,7 @@ func (v *Value[T]) read() (*parsed[T], error) {
 	hash.Sum(p.hash[:0])
 	value, err := v.parse(contents)
 	if err != nil {
-		return nil, err
+		return nil, fmt.Errorf("%s: %w", strings.Join(v.paths, ", "), err)
 	}
 	p.value = value
 	return p, nil

@@ -46,7 +46,8 @@ func module(cfg config.Config, log *slog.Logger) fx.Option {
 			l.UseErrorLevel(slog.LevelDebug) // Start and Stop return the errors as well
 			return l
 		}),
-		fx.Provide(newRepository, newPayments, newKeys, newGateway, newRetry, newMetrics, newReplica, newTracing, newService,
+		fx.Provide(newRepository, newPayments, newKeys, newGatewaySet, newFiles, newOpenGateways, newGateway, newGuarded,
+			newCoreGateways, newMetrics, newReplica, newTracing, newService,
 			newCertificate, newKeyCache, newHTTPOptions, newHandler, newListener, newServer),
 		// The addresses first, so that one that is in use stops the start before anything else.
 		fx.Invoke(func(listener) {}, startPprof, func(*Server) {}),

@@ -13,7 +13,6 @@ import (
 
 	"paymentd/adapters/httpapi"
 	"paymentd/adapters/metrics"
-	"paymentd/adapters/resilience"
 	"paymentd/adapters/tracing"
 	"paymentd/app/config"
 	"paymentd/app/gateways"
@@ -43,59 +42,6 @@ func newRepository(lc fx.Lifecycle, cfg config.Config, log *slog.Logger) (*Repos
 func newPayments(r *Repository) ports.Payments { return r }
 
 func newKeys(r *Repository) ports.Keys { return r.Keys() }
-
-func newGateway(
-	lc fx.Lifecycle, cfg config.Config, traces *tracing.Tracing, log *slog.Logger,
-) (ports.Gateway, error) {
-	g, err := OpenGateway(cfg, traces, log)
-	if err != nil {
-		return nil, err
-	}
-	d := backgroundDoctor{timeout: cfg.GatewayTimeout, log: log, examine: func(ctx context.Context) []doctor.Finding {
-		return []doctor.Finding{g.Doctor(ctx, doctor.Warn)}
-	}}
-	lc.Append(fx.Hook{
-		OnStart: func(ctx context.Context) error {
-			if cfg.GatewayKind().MovesMoney {
-				d.start(ctx)
-			}
-			return nil
-		},
-		OnStop: func(context.Context) error {
-			d.stop()
-			return g.Close()
-		},
-	})
-	return g, nil
-}
-
-// OpenGateway opens the gateway of the configuration. traces may be nil.
-func OpenGateway(cfg config.Config, traces *tracing.Tracing, log *slog.Logger) (gateways.Gateway, error) {
-	o := gateways.Options{
-		Address: cfg.Gateway, Timeout: cfg.GatewayTimeout, Connections: cfg.MaxAttempts(), ID: payment.GatewayID(cfg.GatewayName),
-		KeyLifetime: cfg.KeyLifetime(), LookupLag: cfg.GatewayLookupLag, Log: log,
-	}
-	if traces != nil {
-		o.Header = traces.Inject
-	}
-	kind, known := gateways.Find(cfg.Gateway)
-	if !known {
-		return nil, config.Invalid("gateway", "must begin with "+gateways.Schemes())
-	}
-	g, err := kind.Open(o)
-	if err != nil {
-		return nil, config.Invalid("gateway", err.Error())
-	}
-	return g, nil
-}
-
-func newRetry(cfg config.Config) ports.Retry {
-	return resilience.NewRetry(retryOptions(cfg))
-}
-
-func retryOptions(cfg config.Config) resilience.RetryOptions {
-	return resilience.RetryOptions{MaxRetries: cfg.MaxRetries, Delay: cfg.RetryDelay, Jitter: cfg.RetryJitter}
-}
 
 // Version is the version of the program, which the metrics export.
 type Version string
@@ -141,25 +87,19 @@ func newTracing(
 }
 
 func newService(
-	cfg config.Config, payments ports.Payments, gateway ports.Gateway, retry ports.Retry,
-	m *metrics.Metrics, traces *tracing.Tracing, name Replica, log *slog.Logger,
+	cfg config.Config, payments ports.Payments, set gateways.Set, all core.Gateways, m *metrics.Metrics,
+	traces *tracing.Tracing, name Replica, log *slog.Logger,
 ) *core.Service {
-	guard := resilience.NewGuard(gateway, resilience.GuardOptions{
-		Timeout: cfg.GatewayTimeout, MaxConcurrent: uint(cfg.MaxAttempts()),
-	})
-	// The metrics are between the core and the guard, because an attempt that the guard interrupts or
-	// refuses has a class as well.
-	counted := traces.Gateway(m.Gateway(guard))
 	settings := core.Settings{
 		Replica: string(name),
 		NewKey:  func() payment.GatewayKey { return payment.GatewayKey(newUUID()) },
 		Lease:   cfg.Lease, Wait: cfg.Wait, Late: cfg.Late, PendingTimeout: cfg.PendingTimeout,
-		GatewayTimeout: cfg.GatewayTimeout, MaxBackoff: retryOptions(cfg).MaxBackoff(),
+		GatewayTimeout: set.Timeout(), MaxBackoff: set.MaxBackoff(),
 		LookupFirst: cfg.Reconcile, LookupMax: config.LookupMax,
 		Workers: cfg.Workers, Poll: cfg.Poll, HeartbeatTimeout: cfg.HeartbeatTimeout,
 		DeferredRetries: cfg.DeferredRetries,
 	}
-	service := core.New(settings, traces.Payments(m.Payments(payments)), core.OneGateway(counted, retry), traces.Logger(log))
+	service := core.New(settings, traces.Payments(m.Payments(payments)), all, traces.Logger(log))
 	m.Sample(payments, service)
 	return service
 }

@@ -14,6 +14,7 @@ import (
 	"paymentd/adapters/httpapi"
 	"paymentd/adapters/metrics"
 	"paymentd/app/config"
+	"paymentd/app/gateways"
 	"paymentd/app/internal/cause"
 	"paymentd/core"
 	"paymentd/core/keycache"
@@ -22,7 +23,7 @@ import (
 
 // newHTTPOptions returns the options of the handler and of its server.
 func newHTTPOptions(
-	cfg config.Config, keys *keycache.Cache, certificate *httpapi.Certificate, m *metrics.Metrics,
+	cfg config.Config, set gateways.Set, keys *keycache.Cache, certificate *httpapi.Certificate, m *metrics.Metrics,
 ) (httpapi.Options, error) {
 	currency, err := payment.ParseCurrency(cfg.Currency)
 	if err != nil {
@@ -33,7 +34,7 @@ func newHTTPOptions(
 		LimitPerAddress: cfg.LimitPerAddress, LimitPerKey: cfg.LimitPerKey, TrustedProxies: cfg.TrustedProxies,
 		AllowedHosts: cfg.AllowedHosts,
 		Certificate:  certificate, Keys: keys, Metrics: m.Handler(), Observer: m,
-		ChargesSandbox: !cfg.GatewayKind().MovesMoney,
+		ChargesSandbox: !set.MovesMoney(),
 		HeaderTimeout:  5 * time.Second, ReadTimeout: 15 * time.Second,
 		WriteTimeout: 15 * time.Second, IdleTimeout: 2 * time.Minute,
 	}, nil

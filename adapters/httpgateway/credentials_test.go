@@ -25,15 +25,15 @@ import (
 // protocol.
 func TestGateway_BearerAndHeaders_AreSent(t *testing.T) {
 	t.Parallel()
-	var token atomic.Value
-	token.Store("first-token")
+	var token atomic.Pointer[string]
+	token.Store(new("first-token"))
 	seen := make(chan http.Header, 3)
 	base := serve(t, func(w http.ResponseWriter, r *http.Request) {
 		seen <- r.Header
 		_, _ = w.Write([]byte(approved))
 	})
 	g := newGateway(t, base, longTimeout,
-		httpgateway.WithBearer(func() string { return token.Load().(string) }),
+		httpgateway.WithBearer(func() string { return *token.Load() }),
 		httpgateway.WithHeaders(map[string]string{"x-merchant": "42", "Traceparent": "fixed"}),
 		httpgateway.WithHeader(func(_ context.Context, h http.Header) {
 			h.Set("Traceparent", "of the call")
@@ -46,7 +46,7 @@ func TestGateway_BearerAndHeaders_AreSent(t *testing.T) {
 	require.Equal(t, []string{"of the call"}, got["Traceparent"])
 	require.Equal(t, []string{"key-1"}, got["Idempotency-Key"])
 
-	token.Store("second-token")
+	token.Store(new("second-token"))
 	require.Equal(t, payment.FoundApproved, g.LookUp(t.Context(), payment.ChargeRef{Key: "key-1"}).Result)
 	require.Equal(t, []string{"Bearer second-token"}, (<-seen)["Authorization"])
 }
@@ -109,7 +109,7 @@ func TestGateway_ClientCertificate_IsPresented(t *testing.T) {
 func TestGateway_TLS11_IsNotCharged(t *testing.T) {
 	t.Parallel()
 	server := httptest.NewUnstartedServer(marked(func(w http.ResponseWriter, _ *http.Request) { _, _ = w.Write([]byte(approved)) }))
-	server.TLS = &tls.Config{MinVersion: tls.VersionTLS10, MaxVersion: tls.VersionTLS11} //nolint:gosec // refused by the client
+	server.TLS = &tls.Config{MinVersion: tls.VersionTLS10, MaxVersion: tls.VersionTLS11}
 	server.StartTLS()
 	t.Cleanup(server.Close)
 	authorities := x509.NewCertPool()

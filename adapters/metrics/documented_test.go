@@ -29,6 +29,8 @@ func everything() *metrics.Metrics {
 	m.Certificate(time.Now)
 	m.Log(func() uint64 { return 7 })
 	m.Keys(func() time.Duration { return time.Second })
+	m.Gateway("bank", fixed{})
+	m.Guard("bank", protection{})
 	m.RequestBegan("/metrics")
 	m.RequestEnded("/metrics", 200, time.Millisecond, false)
 	return m

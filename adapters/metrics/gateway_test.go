@@ -3,6 +3,7 @@ package metrics_test
 import (
 	"context"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/require"
 
@@ -27,6 +28,7 @@ func (g fixed) LookUp(context.Context, payment.ChargeRef) payment.Lookup { retur
 func TestGateway_Calls_AreCounted(t *testing.T) {
 	t.Parallel()
 	m := metrics.New("test")
+	m.Gateway("bank", fixed{})
 	before := scrape(t, m)
 	for _, r := range []payment.Result{
 		{Class: payment.ClassApproved, TransactionID: "txn-1"},
@@ -40,7 +42,7 @@ func TestGateway_Calls_AreCounted(t *testing.T) {
 		{Class: payment.ClassKeyReused},
 		{Class: "a class of the future"},
 	} {
-		m.Gateway(fixed{result: r}).Charge(t.Context(), payment.Charge{})
+		m.Gateway("bank", fixed{result: r}).Charge(t.Context(), payment.Charge{})
 	}
 	for _, l := range []payment.Lookup{
 		{Result: payment.FoundApproved, TransactionID: "txn-1"},
@@ -53,26 +55,26 @@ func TestGateway_Calls_AreCounted(t *testing.T) {
 		{Result: payment.FoundNoAnswer},
 		{Result: "a finding of the future"},
 	} {
-		m.Gateway(fixed{lookup: l}).LookUp(t.Context(), payment.ChargeRef{Key: "key-1"})
+		m.Gateway("bank", fixed{lookup: l}).LookUp(t.Context(), payment.ChargeRef{Key: "key-1"})
 	}
 	require.Equal(t, map[string]int{
-		`paymentd_attempt_duration_seconds_count{class="approved"}`:           1,
-		`paymentd_attempt_duration_seconds_count{class="declined"}`:           1,
-		`paymentd_attempt_duration_seconds_count{class="rejected"}`:           1,
-		`paymentd_attempt_duration_seconds_count{class="not_charged"}`:        1,
-		`paymentd_attempt_duration_seconds_count{class="unknown_answered"}`:   2,
-		`paymentd_attempt_duration_seconds_count{class="unknown_unanswered"}`: 1,
-		`paymentd_attempt_duration_seconds_count{class="pending"}`:            1,
-		`paymentd_attempt_duration_seconds_count{class="key_reused"}`:         1,
-		`paymentd_attempt_duration_seconds_count{class="other"}`:              1,
-		`paymentd_lookup_duration_seconds_count{finding="approved"}`:          1,
-		`paymentd_lookup_duration_seconds_count{finding="declined"}`:          1,
-		`paymentd_lookup_duration_seconds_count{finding="processing"}`:        1,
-		`paymentd_lookup_duration_seconds_count{finding="nothing"}`:           1,
-		`paymentd_lookup_duration_seconds_count{finding="no_answer"}`:         2,
-		`paymentd_lookup_duration_seconds_count{finding="pending"}`:           1,
-		`paymentd_lookup_duration_seconds_count{finding="voided"}`:            1,
-		`paymentd_lookup_duration_seconds_count{finding="other"}`:             1,
+		`paymentd_attempt_duration_seconds_count{class="approved",gateway="bank"}`:           1,
+		`paymentd_attempt_duration_seconds_count{class="declined",gateway="bank"}`:           1,
+		`paymentd_attempt_duration_seconds_count{class="rejected",gateway="bank"}`:           1,
+		`paymentd_attempt_duration_seconds_count{class="not_charged",gateway="bank"}`:        1,
+		`paymentd_attempt_duration_seconds_count{class="unknown_answered",gateway="bank"}`:   2,
+		`paymentd_attempt_duration_seconds_count{class="unknown_unanswered",gateway="bank"}`: 1,
+		`paymentd_attempt_duration_seconds_count{class="pending",gateway="bank"}`:            1,
+		`paymentd_attempt_duration_seconds_count{class="key_reused",gateway="bank"}`:         1,
+		`paymentd_attempt_duration_seconds_count{class="other",gateway="bank"}`:              1,
+		`paymentd_lookup_duration_seconds_count{finding="approved",gateway="bank"}`:          1,
+		`paymentd_lookup_duration_seconds_count{finding="declined",gateway="bank"}`:          1,
+		`paymentd_lookup_duration_seconds_count{finding="processing",gateway="bank"}`:        1,
+		`paymentd_lookup_duration_seconds_count{finding="nothing",gateway="bank"}`:           1,
+		`paymentd_lookup_duration_seconds_count{finding="no_answer",gateway="bank"}`:         2,
+		`paymentd_lookup_duration_seconds_count{finding="pending",gateway="bank"}`:           1,
+		`paymentd_lookup_duration_seconds_count{finding="voided",gateway="bank"}`:            1,
+		`paymentd_lookup_duration_seconds_count{finding="other",gateway="bank"}`:             1,
 	}, scrape(t, m).changed(before))
 }
 
@@ -90,8 +92,36 @@ func TestGateway_Contract(t *testing.T) {
 			return fake.Approve()
 		})
 		return portstest.GatewayUnderTest{
-			Gateway:  metrics.New("test").Gateway(gateway),
+			Gateway:  metrics.New("test").Gateway("bank", gateway),
 			Approved: money(t, "100.00"), Declined: declined, Charges: gateway.ChargesWith,
 		}
 	})
 }
+
+// The metrics of two gateways do not affect each other.
+func TestGuard_IsSampled(t *testing.T) {
+	t.Parallel()
+	m := metrics.New("test")
+	m.Guard("bank", protection{retryIn: time.Second, inFlight: 3, limit: 10})
+	m.Guard("other", protection{limit: 20})
+	found := scrape(t, m)
+	for series, value := range map[string]int{
+		`paymentd_gateway_breaker_open{gateway="bank"}`:        1,
+		`paymentd_gateway_breaker_open{gateway="other"}`:       0,
+		`paymentd_gateway_attempts_in_flight{gateway="bank"}`:  3,
+		`paymentd_gateway_attempts_in_flight{gateway="other"}`: 0,
+		`paymentd_gateway_attempts_limit{gateway="bank"}`:      10,
+		`paymentd_gateway_attempts_limit{gateway="other"}`:     20,
+	} {
+		require.InDelta(t, value, found[series], 0, series)
+	}
+}
+
+type protection struct {
+	retryIn         time.Duration
+	inFlight, limit int
+}
+
+func (p protection) RetryIn() time.Duration { return p.retryIn }
+func (p protection) InFlight() int          { return p.inFlight }
+func (p protection) MaxConcurrent() int     { return p.limit }

@@ -47,8 +47,7 @@ type Metrics struct {
 	settled   prometheus.Histogram
 	recorded  family[string, prometheus.Observer]
 
-	attempts family[payment.Class, prometheus.Observer]
-	lookups  family[payment.LookupResult, prometheus.Observer]
+	attempts, lookups *prometheus.HistogramVec // by gateway, and by class or finding
 }
 
 // New returns the metrics of a process with that version.
@@ -111,14 +110,10 @@ func (m *Metrics) ofPayments() {
 }
 
 func (m *Metrics) ofGateway() {
-	m.attempts = familyOf(m.histograms("paymentd_attempt_duration_seconds",
-		"Duration of an attempt to charge, by class.", gatewayBuckets, "class").WithLabelValues,
-		payment.ClassApproved, payment.ClassDeclined, payment.ClassRejected, payment.ClassNotCharged,
-		payment.ClassUnknownAnswered, payment.ClassUnknownUnanswered, payment.ClassPending, payment.ClassKeyReused)
-	m.lookups = familyOf(m.histograms("paymentd_lookup_duration_seconds",
-		"Duration of a lookup at the gateway, by finding.", gatewayBuckets, "finding").WithLabelValues,
-		payment.FoundApproved, payment.FoundDeclined, payment.FoundProcessing, payment.FoundNothing,
-		payment.FoundNoAnswer, payment.FoundPending, payment.FoundVoided)
+	m.attempts = m.histograms("paymentd_attempt_duration_seconds",
+		"Duration of an attempt to charge, by gateway and class.", gatewayBuckets, labelGateway, "class")
+	m.lookups = m.histograms("paymentd_lookup_duration_seconds",
+		"Duration of a lookup at the gateway, by gateway and finding.", gatewayBuckets, labelGateway, "finding")
 }
 
 // Counts are the counters of a service.

@@ -39,7 +39,7 @@ func newService(t testing.TB) service {
 		Lease: time.Minute, Wait: time.Second, Late: time.Minute,
 		LookupFirst: time.Second, LookupMax: time.Minute,
 		Workers: 1, Poll: time.Second, HeartbeatTimeout: time.Second,
-	}, s.metrics.Payments(payments), core.OneGateway(s.metrics.Gateway(s.gateway),
+	}, s.metrics.Payments(payments), core.OneGateway(s.metrics.Gateway("bank", s.gateway),
 		resilience.NewRetry(resilience.RetryOptions{})), slog.New(slog.DiscardHandler))
 	s.metrics.Sample(payments, c)
 	usd, err := payment.ParseCurrency("USD")
@@ -80,11 +80,11 @@ func TestRequests_AreCounted(t *testing.T) {
 		`paymentd_http_request_duration_seconds_count{route="/payments/:order_id",status="200"}`: 1,
 		`paymentd_http_request_duration_seconds_count{route="other",status="404"}`:               1,
 		`paymentd_http_request_duration_seconds_count{route="/metrics",status="200"}`:            1,
-		`paymentd_replays_total`:                                    1,
-		`paymentd_claims_total{verdict="mismatch"}`:                 1,
-		`paymentd_claims_total{verdict="replay"}`:                   1,
-		`paymentd_payments_total{outcome="succeeded"}`:              1,
-		`paymentd_attempt_duration_seconds_count{class="approved"}`: 1,
+		`paymentd_replays_total`:                                                   1,
+		`paymentd_claims_total{verdict="mismatch"}`:                                1,
+		`paymentd_claims_total{verdict="replay"}`:                                  1,
+		`paymentd_payments_total{outcome="succeeded"}`:                             1,
+		`paymentd_attempt_duration_seconds_count{class="approved",gateway="bank"}`: 1,
 	} {
 		require.Equal(t, want, up[name], name)
 	}
@@ -137,7 +137,7 @@ func TestLabels_UnexpectedValues_AreBounded(t *testing.T) {
 		label := strconv.Itoa(i)
 		m.RequestBegan(label)
 		m.RequestEnded(label, i, time.Second, false)
-		m.Gateway(fixed{
+		m.Gateway("bank", fixed{
 			result: payment.Result{Class: payment.Class(label)}, lookup: payment.Lookup{Result: payment.LookupResult(label)},
 		}).Charge(t.Context(), payment.Charge{})
 	}
@@ -161,7 +161,7 @@ func TestLabels_UnexpectedValues_AreBounded(t *testing.T) {
 // Counting a payment does not allocate.
 func TestPayments_Counting_DoesNotAllocate(t *testing.T) { //nolint:paralleltest // it counts allocations
 	m := metrics.New("test")
-	g := m.Gateway(fixed{result: payment.Result{Class: payment.ClassApproved, TransactionID: "txn-1"}})
+	g := m.Gateway("bank", fixed{result: payment.Result{Class: payment.ClassApproved, TransactionID: "txn-1"}})
 	p := m.Payments(still{})
 	for name, count := range map[string]func(){
 		"request": func() {

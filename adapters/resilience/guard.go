@@ -151,7 +151,7 @@ func (g *Guard) RetryIn() time.Duration {
 func (g *Guard) Full() bool { return g.InFlight() >= g.MaxConcurrent() }
 
 // MaxConcurrent returns how many attempts the bulkhead allows.
-func (g *Guard) MaxConcurrent() int { return int(g.options.MaxConcurrent) } //nolint:gosec // a number of attempts
+func (g *Guard) MaxConcurrent() int { return int(g.options.MaxConcurrent) }
 
 // InFlight returns how many attempts are in flight.
 func (g *Guard) InFlight() int { return int(g.inFlight.Load()) }

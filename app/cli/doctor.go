@@ -20,6 +20,7 @@ import (
 	"paymentd/app/config"
 	"paymentd/app/gateways"
 	"paymentd/internal/doctor"
+	"paymentd/internal/filewatch"
 	"paymentd/ports"
 )
 
@@ -41,7 +42,7 @@ func (c *doctorCommand) Run(ctx context.Context, parsed *kong.Context, s stdio) 
 	if err != nil {
 		return err
 	}
-	if because := c.SandboxNeedsName(); because != "" && !config.GatewayNamed(parsed) {
+	if because := c.SandboxNeedsName(); because != "" && c.GatewaysFile == "" && !config.GatewayNamed(parsed) {
 		findings = append(findings, doctor.Of("PAYMENTD_GATEWAY", "not set", false, doctor.Fail,
 			"Set it to the address of a gateway, or to sandbox: for the simulation: the service does not start without it, because "+
 				because+"."))
@@ -62,7 +63,11 @@ func (c *doctorCommand) Run(ctx context.Context, parsed *kong.Context, s stdio) 
 
 // examine runs every check.
 func (c *doctorCommand) examine(ctx context.Context, s stdio) ([]doctor.Finding, error) {
-	ctx, cancel := context.WithTimeout(ctx, app.DoctorTimeout+c.GatewayTimeout)
+	set, err := c.GatewaySet()
+	if err != nil {
+		return nil, err
+	}
+	ctx, cancel := context.WithTimeout(ctx, app.DoctorTimeout+set.Timeout())
 	defer cancel()
 	if app.Traced(c.Config) {
 		if err := tracing.Check(); err != nil {
@@ -78,23 +83,28 @@ func (c *doctorCommand) examine(ctx context.Context, s stdio) ([]doctor.Finding,
 		return nil, err
 	}
 	findings := append(r.Doctor(ctx, c.Replicas), c.DoctorTimes()...)
-	findings = append(findings, c.apiKeys(ctx, r.Keys(), findings), certificate, c.DoctorGatewayAddress(), c.DoctorOpenFiles())
-	gateway, err := c.gateway(ctx, s.logger("error"))
-	return append(findings, gateway), errors.Join(err, r.Close())
+	findings = append(findings, c.apiKeys(ctx, r.Keys(), findings), certificate)
+	findings = append(findings, c.DoctorGatewayAddresses()...)
+	findings = append(findings, c.DoctorOpenFiles())
+	found, err := c.gateways(ctx, set, s.logger("error"))
+	return append(findings, found...), errors.Join(err, r.Close())
 }
 
-// gateway checks the gateway, unless it moves no money.
-func (c *doctorCommand) gateway(ctx context.Context, log *slog.Logger) (doctor.Finding, error) {
-	if kind := c.GatewayKind(); !kind.MovesMoney {
-		return gateways.NoMoney(kind), nil
+// gateways checks each gateway, unless they move no money.
+func (c *doctorCommand) gateways(ctx context.Context, set gateways.Set, log *slog.Logger) ([]doctor.Finding, error) {
+	if !set.MovesMoney() {
+		return []doctor.Finding{gateways.NoMoney(set.Gateways[0].Kind)}, nil
 	}
-	gateway, err := app.OpenGateway(c.Config, nil, log)
+	open, err := app.OpenAll(c.Config, set, filewatch.NewSet(log), nil, log)
 	if err != nil {
-		return doctor.Finding{}, err
+		return nil, err
 	}
-	ctx, cancel := context.WithTimeout(ctx, c.GatewayTimeout)
-	defer cancel()
-	return gateway.Doctor(ctx, doctor.Fail), gateway.Close()
+	findings := open.Doctor(ctx, doctor.Fail)
+	if !set.CatchAll() {
+		findings = append(findings, doctor.Of("routes", "no route matches every payment", false, doctor.Warn,
+			"Add a route without currency and amounts at the end, unless payments that no route matches must be refused."))
+	}
+	return findings, open.Close()
 }
 
 // certificate checks the TLS certificate. The error is that of a certificate with which the service does

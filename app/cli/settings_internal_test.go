@@ -24,6 +24,7 @@ var settings = []struct{ variable, byDefault, other string }{
 	{"PAYMENTD_DATABASE", "sqlite:paymentd.db", "mysql://user:secret@db:3306/payments?tls=true"},
 	{"PAYMENTD_DATABASE_FILE", "", "testdata/database"},
 	{"PAYMENTD_GATEWAY", "sandbox:", "https://gateway:8443/v1"},
+	{"PAYMENTD_GATEWAYS_FILE", "", "testdata/gateways.yaml"},
 	{"PAYMENTD_CURRENCY", "USD", "JPY"},
 	{"PAYMENTD_MAX_RETRIES", "3", "5"},
 	{"PAYMENTD_RETRY_DELAY", "1s", "250ms"},
@@ -33,6 +34,7 @@ var settings = []struct{ variable, byDefault, other string }{
 	{"PAYMENTD_GATEWAY_KEY_LIFETIME", "", "48h"},
 	{"PAYMENTD_GATEWAY_NAME", "", "bank"},
 	{"PAYMENTD_GATEWAY_LOOKUP_LAG", "0s", "2s"},
+	{"PAYMENTD_GATEWAY_BEARER_FILE", "", "testdata/token"},
 	{"PAYMENTD_LEASE", "30s", "31s"},
 	{"PAYMENTD_WAIT", "10s", "0s"},
 	{"PAYMENTD_SHUTDOWN", "20s", "1m"},
@@ -75,8 +77,9 @@ func TestConfig_Tags_HaveTheDefaults(t *testing.T) {
 
 // companions are the flags that a setting requires.
 var companions = map[string]string{
-	"PAYMENTD_GATEWAY_NAME":    "--gateway=https://gateway.example",
-	"PAYMENTD_TLS_CERTIFICATE": "--tls-key=tls.key", "PAYMENTD_TLS_KEY": "--tls-certificate=tls.crt",
+	"PAYMENTD_GATEWAY_NAME":        "--gateway=https://gateway.example",
+	"PAYMENTD_GATEWAY_BEARER_FILE": "--gateway=https://gateway.example",
+	"PAYMENTD_TLS_CERTIFICATE":     "--tls-key=tls.key", "PAYMENTD_TLS_KEY": "--tls-certificate=tls.crt",
 }
 
 // TestParse_FlagOrVariable_SetsTheSame sets each setting by its variable and by its flag.
@@ -127,6 +130,7 @@ func TestParse_ValueOutOfBounds_ReturnsError(t *testing.T) {
 		"PAYMENTD_DATABASE":             {right: []string{"sqlite:/var/lib/x.db"}, wrong: []string{"", "payments.db", "postgres://u@h/d", "mysql:u@h"}},
 		"PAYMENTD_DATABASE_FILE":        {right: []string{"", "testdata/database"}, wrong: []string{"testdata/nothing", "testdata", "testdata/api-keys", "/dev/null"}},
 		"PAYMENTD_GATEWAY":              {right: []string{"sandbox:x.ledger", "http://h:1"}, wrong: []string{"", "gateway:8443", "ftp://h", "stripe:"}},
+		"PAYMENTD_GATEWAYS_FILE":        {right: []string{"", "testdata/gateways.yaml"}, wrong: []string{"testdata/nothing", "testdata", "/dev/null"}},
 		"PAYMENTD_CURRENCY":             {right: []string{"KWD"}, wrong: []string{"", "usd", "XYZ", "US"}},
 		"PAYMENTD_MAX_RETRIES":          {right: []string{"0", "10"}, wrong: []string{"", "-1", "11", "three", "1.5", "99999999999999999999"}},
 		"PAYMENTD_RETRY_DELAY":          {right: []string{"0s", "1m"}, wrong: []string{"", "-1ns", "1m1ns", "1", "1 s"}},

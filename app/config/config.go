@@ -30,6 +30,7 @@ type Config struct {
 	Database     string `default:"sqlite:paymentd.db" env:"PAYMENTD_DATABASE" allowed:"sqlite:FILE or mysql://user:password@host:port/database?tls=true" help:"Database that stores the payments: SQLite for one process, MySQL for any number of replicas."`
 	DatabaseFile string `default:"" env:"PAYMENTD_DATABASE_FILE" placeholder:"FILE" allowed:"a file that holds one line, which begins with sqlite: or mysql://" help:"File that holds the address of the database, instead of PAYMENTD_DATABASE: keeps a password out of the environment."`
 	Gateway      string `default:"sandbox:" env:"PAYMENTD_GATEWAY" allowed:"${gateway_addresses}" help:"Gateway that charges: ${gateway_summaries}. Required if the database is MySQL or the address is not a loopback address."`
+	GatewaysFile string `name:"gateways-file" default:"" env:"PAYMENTD_GATEWAYS_FILE" placeholder:"FILE" allowed:"a YAML file as described in docs/gateways.md" help:"File of several gateways, with their credentials and the routes between them, instead of PAYMENTD_GATEWAY."`
 	Currency     string `default:"USD" env:"PAYMENTD_CURRENCY" allowed:"an ISO 4217 code, such as USD" help:"Currency of requests that name none."`
 
 	MaxRetries         int              `default:"3" env:"PAYMENTD_MAX_RETRIES" min:"0" max:"10" help:"Retries after the first attempt of a round."`
@@ -40,6 +41,7 @@ type Config struct {
 	GatewayKeyLifetime optionalDuration `default:"" env:"PAYMENTD_GATEWAY_KEY_LIFETIME" placeholder:"24h" min:"0s" max:"87600h" help:"How long the gateway remembers an idempotency key after its first use; 0 means forever. A key that may be older is not sent again. Must be longer than the gateway timeout plus PAYMENTD_LATE. By default ${gateway_key_lifetimes}."`
 	GatewayName        string           `default:"" env:"PAYMENTD_GATEWAY_NAME" placeholder:"NAME" allowed:"at most 255 printable ASCII characters without spaces" help:"Identity of the gateway, stored with each key instead of its base address: for an address that changes or that differs between replicas. A payment with another identity is neither sent nor looked up. Not for the sandbox."`
 	GatewayLookupLag   time.Duration    `default:"0s" env:"PAYMENTD_GATEWAY_LOOKUP_LAG" min:"0s" max:"24h" help:"How long after a charge a lookup at the gateway may not see it. The gateway protocol guarantees 0s."`
+	GatewayBearerFile  string           `default:"" env:"PAYMENTD_GATEWAY_BEARER_FILE" placeholder:"FILE" allowed:"a file with one line, a token" help:"File of a token that each request to the gateway has in 'Authorization: Bearer TOKEN'. Reread when it changes. Not for the sandbox. None by default."`
 	Lease              time.Duration    `default:"30s" env:"PAYMENTD_LEASE" min:"10ms" max:"1h" help:"Duration of a claim on a payment unless it is renewed. Must be longer than the gateway timeout."`
 	Wait               time.Duration    `default:"10s" env:"PAYMENTD_WAIT" min:"0s" max:"2m" help:"How long a request waits for another request on the same order."`
 	Shutdown           time.Duration    `default:"20s" env:"PAYMENTD_SHUTDOWN" min:"0s" max:"1h" help:"Limit of a shutdown by SIGTERM, SIGINT or SIGHUP."`

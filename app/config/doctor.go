@@ -19,10 +19,14 @@ const storeTimeout = 5 * time.Second
 // DoctorTimes checks the durations that the promise depends on. The other settings are checked by
 // [Config.Validate], which stops the start.
 func (c *Config) DoctorTimes() []doctor.Finding {
-	lease := doctor.Of("PAYMENTD_LEASE", c.Lease.String(), c.Lease >= c.GatewayTimeout+storeTimeout, doctor.Warn,
-		"Set it to "+(c.GatewayTimeout+storeTimeout).String()+" or more, the gateway timeout plus a slow write: a shorter lease "+
+	timeout := c.GatewayTimeout
+	if set, err := c.GatewaySet(); err == nil {
+		timeout = set.Timeout()
+	}
+	lease := doctor.Of("PAYMENTD_LEASE", c.Lease.String(), c.Lease >= timeout+storeTimeout, doctor.Warn,
+		"Set it to "+(timeout+storeTimeout).String()+" or more, the gateway timeout plus a slow write: a shorter lease "+
 			"may expire while the worker waits for the database, which causes a needless takeover.")
-	late := doctor.Of("PAYMENTD_LATE", c.Late.String(), c.Late >= c.GatewayTimeout, doctor.Warn,
+	late := doctor.Of("PAYMENTD_LATE", c.Late.String(), c.Late >= timeout, doctor.Warn,
 		"Set it to the longest time that the gateway may take to charge, and at least to PAYMENTD_GATEWAY_TIMEOUT: if the "+
 			"gateway has no charge after that time, the payment is recorded as failed, although it could still be charged.")
 	if c.Late == 0 {
@@ -31,12 +35,26 @@ func (c *Config) DoctorTimes() []doctor.Finding {
 	return []doctor.Finding{lease, late}
 }
 
-// DoctorGatewayAddress checks that the connection to the gateway is encrypted.
-func (c *Config) DoctorGatewayAddress() doctor.Finding {
-	const check = "PAYMENTD_GATEWAY"
-	address, err := url.Parse(c.Gateway)
+// DoctorGatewayAddresses checks that the connections to the gateways are encrypted.
+func (c *Config) DoctorGatewayAddresses() (findings []doctor.Finding) {
+	set, err := c.GatewaySet()
+	if err != nil {
+		return nil // the start reports it
+	}
+	for _, g := range set.Gateways {
+		check := "PAYMENTD_GATEWAY"
+		if c.GatewaysFile != "" {
+			check = "gateway " + g.Name
+		}
+		findings = append(findings, doctorAddress(check, g.Options.Address))
+	}
+	return findings
+}
+
+func doctorAddress(check, text string) doctor.Finding {
+	address, err := url.Parse(text)
 	if err != nil || address.Scheme != "http" || isLoopback(address.Hostname()) {
-		return doctor.Good(check, strings.ToLower(strings.SplitN(c.Gateway, ":", 2)[0]))
+		return doctor.Good(check, strings.ToLower(strings.SplitN(text, ":", 2)[0]))
 	}
 	return doctor.Of(check, "http", false, doctor.Warn,
 		"Use https://: with http:// the network between here and "+address.Hostname()+" can read and change what is charged.")
@@ -72,8 +90,11 @@ func (c *Config) filesNeeded() int {
 	if !hasPrefix(c.Database, "sqlite:") {
 		needed += c.DatabaseConnections - sqliteFiles
 	}
-	if c.GatewayKind().Remote {
-		needed += c.MaxAttempts()
+	set, _ := c.GatewaySet() // of an invalid file, no gateways
+	for _, g := range set.Gateways {
+		if g.Kind.Remote {
+			needed += min(g.MaxConcurrent, c.MaxAttempts())
+		}
 	}
 	return needed
 }

@@ -4,11 +4,13 @@ import (
 	"cmp"
 	"fmt"
 	"os"
+	"strconv"
 	"strings"
 
 	"github.com/alecthomas/kong"
 
 	"paymentd/app/gateways"
+	"paymentd/core/payment"
 )
 
 // Document returns docs/configuration.md. `make generate` writes the file, and `make verify` compares it.
@@ -22,6 +24,9 @@ func Document() string {
 	writeSettings(&b, settingsOf(new(Sandbox)))
 	b.WriteString("\n## Gateways\n\nWhat `PAYMENTD_GATEWAY` may name.\n\n")
 	writeGateways(&b)
+	b.WriteString("\n## The gateways file\n\nWhat the file of `PAYMENTD_GATEWAYS_FILE` has: the list `gateways`, and the list `routes` unless there is a\n" +
+		"single gateway. [Gateways](gateways.md) has an example. Unknown fields, duplicates and aliases are errors.\n")
+	writeGatewaysFile(&b)
 	b.WriteString(documentTail)
 	return b.String()
 }
@@ -88,12 +93,83 @@ func writeSettings(b *strings.Builder, settings []setting) {
 }
 
 func writeGateways(b *strings.Builder) {
-	b.WriteString("| kind | what it is | `PAYMENTD_GATEWAY` | moves money | honours idempotency keys | remembers them, by default | saves declines |\n" +
-		"| --- | --- | --- | --- | --- | --- | --- |\n")
+	b.WriteString("| kind | what it is | `PAYMENTD_GATEWAY` | moves money |\n| --- | --- | --- | --- |\n")
 	for _, k := range gateways.Kinds {
-		fmt.Fprintf(b, "| %s | %s | %s | %s | %s | %s | %s |\n", k.Name, cell(k.Summary), cell(k.Address), yesNo(k.MovesMoney),
-			yesNo(k.Capabilities.HonoursKeys()), gateways.Lifetime(k.Capabilities.KeyLifetime), yesNo(k.Capabilities.SavesDeclines))
+		fmt.Fprintf(b, "| %s | %s | %s | %s |\n", k.Name, cell(k.Summary), cell(cmp.Or(k.Address, "only in the gateways file")), yesNo(k.MovesMoney))
 	}
+	b.WriteString("\nWhat each kind declares that it can prove, by default. [Gateways](gateways.md#capabilities) says what follows from it.\n\n" +
+		"| kind | a repeat of a key gets | remembers keys | longest key | lookup | lookups lag | saves declines | cancels | needs a payment method | outcome may come later | further operations |\n" +
+		"| --- | --- | --- | --- | --- | --- | --- | --- | --- | --- | --- |\n")
+	for _, k := range gateways.Kinds {
+		c := k.Capabilities
+		fmt.Fprintf(b, "| %s | %s | %s | %s | %s | %s | %s | %s | %s | %s | %s |\n", k.Name, repeats[c.Repeat], gateways.Lifetime(c.KeyLifetime),
+			limit(c.MaxKeyBytes), lookup(c), c.LookupLag, yesNo(c.SavesDeclines), cancels(c), yesNo(c.NeedsMethod),
+			cmp.Or(c.Asynchronous.String(), "none"), cmp.Or(c.Operations.String(), "none"))
+	}
+}
+
+// repeats describe what a repeat of a key gets.
+var repeats = map[payment.Repeat]string{
+	payment.RepeatCharges: "another charge", payment.RepeatFirstAnswer: "the first answer, also an error",
+	payment.RepeatFirstSuccess: "the first success", payment.RepeatLatestStatus: "the latest status",
+}
+
+func limit(bytes int) string {
+	if bytes == 0 {
+		return "no limit"
+	}
+	return strconv.Itoa(bytes) + " bytes"
+}
+
+func lookup(c payment.Capabilities) string {
+	switch {
+	case !c.LooksUp:
+		return "no"
+	case c.LookupForgets:
+		return "until it forgets the key"
+	}
+	return "yes"
+}
+
+func cancels(c payment.Capabilities) string {
+	switch {
+	case c.CancelsByKey:
+		return "by key"
+	case c.Cancels:
+		return "pending charges"
+	}
+	return "no"
+}
+
+// writeGatewaysFile documents the fields of the gateways file.
+func writeGatewaysFile(b *strings.Builder) {
+	b.WriteString("\n### Fields of every gateway\n\n| field | meaning | allowed values |\n| --- | --- | --- |\n")
+	writeField(b, gateways.Field{
+		Name: "name", Required: true, Allowed: "1 to 64 characters of a-z, 0-9 and -",
+		Help: "Name of the gateway in routes, metrics and the API.",
+	})
+	writeField(b, gateways.Field{Name: "kind", Required: true, Allowed: gateways.Names(), Help: "Kind of the gateway."})
+	for _, f := range commonFields {
+		writeField(b, f.Field)
+	}
+	for _, k := range gateways.Kinds {
+		fmt.Fprintf(b, "\n### Fields of kind %s\n\n| field | meaning | allowed values |\n| --- | --- | --- |\n", k.Name)
+		for _, f := range k.Fields {
+			writeField(b, f)
+		}
+	}
+	b.WriteString("\n### Fields of a route\n\n| field | meaning | allowed values |\n| --- | --- | --- |\n")
+	for _, f := range routeFields {
+		writeField(b, f)
+	}
+}
+
+func writeField(b *strings.Builder, f gateways.Field) {
+	required := ""
+	if f.Required {
+		required = " Required."
+	}
+	fmt.Fprintf(b, "| `%s` | %s%s | %s |\n", f.Name, cell(f.Help), required, cell(f.Allowed))
 }
 
 func yesNo(b bool) string {

@@ -166,6 +166,13 @@ func StrayPorts(environ []string) (names []string) {
 // CheckGatewayNamed rejects the default gateway if real payments are likely; see
 // [Config.SandboxNeedsName].
 func (c *Config) CheckGatewayNamed(parsed *kong.Context) error {
+	if c.GatewaysFile != "" {
+		if GatewayNamed(parsed) {
+			return Invalid("gateway", "must not be set together with PAYMENTD_GATEWAYS_FILE (--gateways-file): unset it, and add "+
+				"the gateway to the file")
+		}
+		return nil
+	}
 	because := c.SandboxNeedsName()
 	if because == "" || GatewayNamed(parsed) {
 		return nil

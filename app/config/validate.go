@@ -1,6 +1,7 @@
 package config
 
 import (
+	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -16,7 +17,7 @@ import (
 func (c *Config) Validate() error {
 	for _, validate := range []func() error{
 		c.validateAddr, c.validateKeys, c.validateCurrency, c.validateDatabase, c.validateGateway, c.validateObservability, c.validateTLS,
-		func() error { return validateBounds(c) }, c.validateTimes,
+		func() error { return validateBounds(c) }, c.validateTimes, c.validateGatewaysFile,
 	} {
 		if err := validate(); err != nil {
 			return err
@@ -53,40 +54,87 @@ func (c *Config) validateCurrency() error {
 func (c *Config) validateDatabase() error { return resolveDatabase(&c.Database, &c.DatabaseFile) }
 
 func (c *Config) validateGateway() error {
-	if _, known := gateways.Find(c.Gateway); !known || c.Gateway != strings.TrimSpace(c.Gateway) {
-		return Invalid("gateway", "must begin with "+gateways.Schemes()+", and not end with a space or a line feed")
+	if c.GatewaysFile != "" {
+		return c.validateBesideFile()
+	}
+	set, err := c.GatewaySet()
+	if err != nil {
+		return err
 	}
 	if err := c.validateGatewayName(); err != nil {
 		return err
 	}
-	return c.validateLedger()
+	if err := c.validateBearer(); err != nil {
+		return err
+	}
+	if err := c.checkLedger(set.Gateways[0]); err != nil {
+		return Invalid("gateway", "must name a ledger that is "+strings.TrimPrefix(err.Error(), "must be "))
+	}
+	return nil
+}
+
+// validateBesideFile refuses the settings of a single gateway beside the gateways file, which would be
+// ignored.
+func (c *Config) validateBesideFile() error {
+	const notWith = "must not be set together with PAYMENTD_GATEWAYS_FILE (--gateways-file): "
+	switch {
+	case c.Gateway != defaultGateway || os.Getenv(VariablePrefix+"GATEWAY") != "":
+		return Invalid("gateway", notWith+"unset it, and add the gateway to the file")
+	case c.GatewayKeyLifetime.given:
+		return Invalid("gateway-key-lifetime", notWith+"set key_lifetime of each gateway in the file")
+	case c.GatewayName != "":
+		return Invalid("gateway-name", notWith+"set id of the gateway in the file")
+	case c.GatewayLookupLag != 0:
+		return Invalid("gateway-lookup-lag", notWith+"set lookup_lag of each gateway in the file")
+	case c.GatewayBearerFile != "":
+		return Invalid("gateway-bearer-file", notWith+"set bearer_file of the gateway in the file")
+	}
+	return nil
+}
+
+// validateGatewaysFile reads the gateways file, which depends on other settings.
+func (c *Config) validateGatewaysFile() error {
+	_, err := c.GatewaySet()
+	return err
+}
+
+func (c *Config) validateBearer() error {
+	if c.GatewayBearerFile == "" {
+		return nil
+	}
+	if kind := c.GatewayKind(); !kind.Remote {
+		return Invalid("gateway-bearer-file", "must not be set for the "+kind.Name+", which takes no token")
+	}
+	if err := gateways.CheckBearerFile(c.GatewayBearerFile); err != nil {
+		return Invalid("gateway-bearer-file", err.Error())
+	}
+	return nil
 }
 
 func (c *Config) validateGatewayName() error {
-	unfit := func(r rune) bool { return r <= ' ' || r > '~' }
 	kind := c.GatewayKind()
 	switch {
 	case c.GatewayName == "":
 		return nil
 	case !kind.Remote:
 		return Invalid("gateway-name", "must not be set for the "+kind.Name+": it names a gateway that is called by http:// or https://")
-	case len(c.GatewayName) > payment.MaxGatewayIDBytes || strings.ContainsFunc(c.GatewayName, unfit):
+	case unfitID(c.GatewayName):
 		return Invalid("gateway-name", "must have at most 255 printable ASCII characters without spaces")
 	}
 	return nil
 }
 
-// validateLedger keeps the ledger of the sandbox and the database in different files.
-func (c *Config) validateLedger() error {
+// checkLedger keeps the ledger of a sandbox and the database in different files. The error continues the name
+// of the setting.
+func (c *Config) checkLedger(s gateways.Settings) error {
 	database, onFile := strings.CutPrefix(c.Database, "sqlite:")
-	kind := c.GatewayKind()
-	if kind.File == nil || !onFile {
+	if s.Kind.File == nil || !onFile {
 		return nil
 	}
 	database = strings.TrimPrefix(database, "//")
 	for _, suffix := range []string{"", "-wal", "-shm", "-journal"} {
-		if isSamePath(kind.File(c.Gateway), database+suffix) {
-			return Invalid("gateway", "must name a ledger that is another file than the database's, "+database+suffix)
+		if isSamePath(s.Kind.File(s.Options.Address), database+suffix) {
+			return errors.New("must be another file than the database's, " + database + suffix)
 		}
 	}
 	return nil
@@ -150,15 +198,16 @@ func (c *Config) validateTLS() error {
 // maxDeferredRetries bounds PAYMENTD_LATER_RETRIES.
 const maxDeferredRetries = 20
 
+// defaultGateway is the default of PAYMENTD_GATEWAY.
+const defaultGateway = "sandbox:"
+
 // validateTimes checks the durations that depend on each other.
 func (c *Config) validateTimes() error {
 	if c.Lease <= c.GatewayTimeout {
 		return Invalid("lease", fmt.Sprintf("must be longer than the gateway timeout, %v", c.GatewayTimeout))
 	}
-	// An attempt, and a charge that arrives late, must end while the gateway still knows the key.
-	if least := c.GatewayTimeout + c.Late; c.KeyLifetime() != 0 && c.KeyLifetime() <= least {
-		return Invalid("gateway-key-lifetime", fmt.Sprintf("must be longer than PAYMENTD_GATEWAY_TIMEOUT and PAYMENTD_LATE "+
-			"together, %v, or 0 if the gateway never forgets a key, and is %v", least, c.KeyLifetime()))
+	if err := c.checkKeyLifetime(c.KeyLifetime(), c.GatewayTimeout, "PAYMENTD_GATEWAY_TIMEOUT"); err != nil && c.GatewaysFile == "" {
+		return Invalid("gateway-key-lifetime", err.Error())
 	}
 	if len(c.DeferredRetries) > maxDeferredRetries {
 		return Invalid("later-retries", fmt.Sprintf("must be at most %d delays", maxDeferredRetries))

@@ -33,15 +33,16 @@ func (g httpGateway) Doctor(ctx context.Context, away doctor.Level) doctor.Findi
 }
 
 func probeFinding(probe httpgateway.Probe, can payment.Capabilities, away doctor.Level) doctor.Finding {
+	const address = "PAYMENTD_GATEWAY (in the gateways file: url)"
 	const mark = "header Idempotency-Key with the key of the charge"
 	switch {
 	case !probe.Arrived:
 		return doctor.Of(check, "gives no answer: "+probe.Message, false, away,
-			"Check that PAYMENTD_GATEWAY is right, that the gateway runs, and that it accepts calls from this machine: nothing can "+
+			"Check that "+address+" is right, that the gateway runs, and that it accepts calls from this machine: nothing can "+
 				"be charged.")
 	case !probe.Marked:
 		return doctor.Of(check, "gives no answer of its own: "+probe.Message, false, doctor.Fail,
-			"Check that PAYMENTD_GATEWAY is the base address of the gateway protocol, that its token is right, that no proxy "+
+			"Check that "+address+" is the base address of the gateway protocol, that its token is right, that no proxy "+
 				"answers in its place, and that the gateway marks each answer with the "+mark+": other answers prove "+
 				"nothing, and every payment would stay unresolved.")
 	case probe.Result == payment.FoundNoAnswer:
@@ -50,11 +51,11 @@ func probeFinding(probe httpgateway.Probe, can payment.Capabilities, away doctor
 			level = away // may be temporary
 		}
 		return doctor.Of(check, "does not answer lookups: "+probe.Message, false, level,
-			"Check that PAYMENTD_GATEWAY and its token are right, and that the gateway answers the lookup of a key that was never "+
+			"Check that "+address+" and the token are right, and that the gateway answers the lookup of a key that was never "+
 				"used with 404 and the code not_found: charges cannot be looked up.")
 	case probe.Result != payment.FoundNothing:
 		return doctor.Of(check, "knows a gateway key that was never used ("+string(probe.Result)+")", false, doctor.Fail,
-			"Check that PAYMENTD_GATEWAY is the base address of the gateway protocol: charges cannot be looked up.")
+			"Check that "+address+" is the base address of the gateway protocol: charges cannot be looked up.")
 	case !can.HonoursKeys():
 		return doctor.Of(check, "honours no gateway key", false, doctor.Warn,
 			"An attempt with an unknown outcome is not repeated and waits for an operator: see paymentd resolve.")

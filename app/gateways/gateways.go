@@ -7,13 +7,13 @@ import (
 	"context"
 	"log/slog"
 	"net/http"
+	"slices"
 	"strings"
 	"time"
 
-	"paymentd/adapters/httpgateway"
-	"paymentd/adapters/sandbox"
 	"paymentd/core/payment"
 	"paymentd/internal/doctor"
+	"paymentd/internal/filewatch"
 	"paymentd/ports"
 )
 
@@ -34,7 +34,9 @@ type Kind struct {
 	// File returns the path of the file that the gateway at this address keeps in the process; nil if
 	// it keeps none.
 	File func(address string) string
-	// Open returns the gateway. Its errors name what is wrong with the address.
+	// Fields are those that a gateway of this kind has in the gateways file, beside the common ones.
+	Fields []Field
+	// Open returns the gateway. Its errors say what is wrong with the options.
 	Open func(Options) (Gateway, error)
 }
 
@@ -47,7 +49,8 @@ var Kinds = []Kind{
 			Repeat: payment.RepeatFirstSuccess, LooksUp: true, LookupForgets: true, SavesDeclines: true,
 			Cancels: true, Asynchronous: payment.OperationCharge, Operations: payment.OperationVoid,
 		},
-		File: ledger, Open: openSandbox,
+		Fields: []Field{ledgerField, keyLifetimeField},
+		File:   ledger, Open: openSandbox,
 	},
 	{
 		Name: "http", Schemes: []string{"http://", "https://"}, Address: "the http:// or https:// base address of a gateway",
@@ -56,6 +59,9 @@ var Kinds = []Kind{
 		Capabilities: payment.Capabilities{
 			Repeat: payment.RepeatFirstSuccess, LooksUp: true, KeyLifetime: 24 * time.Hour, LookupForgets: true, SavesDeclines: true,
 			Cancels: true, Asynchronous: payment.OperationCharge, Operations: payment.OperationVoid,
+		},
+		Fields: []Field{
+			urlField, bearerField, clientCertificateField, clientKeyField, caField, headersField, keyLifetimeField, lookupLagField,
 		},
 		Open: openHTTP,
 	},
@@ -69,6 +75,15 @@ type Options struct {
 	ID          payment.GatewayID
 	KeyLifetime time.Duration
 	LookupLag   time.Duration
+
+	BearerFile        string // a token that each request has
+	ClientCertificate string // the files of a certificate and its key, which the gateway may ask for
+	ClientKey         string
+	CAFile            string            // of the authorities that are trusted instead of the system's
+	Headers           map[string]string // further headers of each request
+
+	// Files rereads the files of secrets; nil if they are read once.
+	Files *filewatch.Set
 	// Header adds to the header of each request, such as the ids of a trace; nil for nothing.
 	Header func(context.Context, http.Header)
 	Log    *slog.Logger
@@ -81,6 +96,25 @@ type Gateway interface {
 	// down causes.
 	Doctor(ctx context.Context, away doctor.Level) doctor.Finding
 	Close() error
+}
+
+// FindName returns the kind of gateway with the name.
+func FindName(name string) (Kind, bool) {
+	i := slices.IndexFunc(Kinds, func(k Kind) bool { return k.Name == name })
+	if i < 0 {
+		return Kind{}, false
+	}
+	return Kinds[i], true
+}
+
+// Names returns the names of all kinds, such as "sandbox or http".
+func Names() string {
+	var all []string
+	for _, k := range Kinds {
+		all = append(all, k.Name)
+	}
+	last := len(all) - 1
+	return strings.Join(all[:last], ", ") + " or " + all[last]
 }
 
 // Find returns the kind of gateway at the address.
@@ -120,12 +154,24 @@ func KeyLifetimes() string {
 	return join(", ", func(k Kind) string { return Lifetime(k.Capabilities.KeyLifetime) + " for the " + k.Name + " gateway" })
 }
 
-// Lifetime formats a key lifetime in whole hours, or as forever if it is zero.
+// Lifetime formats a key lifetime, or as forever if it is zero.
 func Lifetime(d time.Duration) string {
 	if d == 0 {
 		return "forever"
 	}
-	return strings.TrimSuffix(d.String(), "0m0s")
+	return short(d)
+}
+
+// short formats a duration without units that are zero: 24h, not 24h0m0s.
+func short(d time.Duration) string {
+	text := d.String()
+	if strings.HasSuffix(text, "m0s") {
+		text = strings.TrimSuffix(text, "0s")
+	}
+	if strings.HasSuffix(text, "h0m") {
+		text = strings.TrimSuffix(text, "0m")
+	}
+	return text
 }
 
 func join(separator string, text func(Kind) string) string {
@@ -141,39 +187,4 @@ const defaultLedger = "paymentd-sandbox.ledger"
 
 func ledger(address string) string {
 	return cmp.Or(strings.TrimPrefix(address, "sandbox:"), defaultLedger)
-}
-
-type sandboxGateway struct{ *sandbox.Gateway }
-
-func openSandbox(o Options) (Gateway, error) {
-	path := ledger(o.Address)
-	g, err := sandbox.Open(path, sandbox.WithLog(o.Log), sandbox.WithKeyLifetime(o.KeyLifetime))
-	if err != nil {
-		return nil, err
-	}
-	o.Log.Warn("payments go to the sandbox: no money moves", "ledger", path)
-	return sandboxGateway{g}, nil
-}
-
-type httpGateway struct{ *httpgateway.Gateway }
-
-func openHTTP(o Options) (Gateway, error) {
-	options := []httpgateway.Option{
-		httpgateway.WithConnections(o.Connections), httpgateway.WithID(o.ID),
-		httpgateway.WithKeyLifetime(o.KeyLifetime), httpgateway.WithLookupLag(o.LookupLag),
-	}
-	if o.Header != nil {
-		options = append(options, httpgateway.WithHeader(o.Header))
-	}
-	g, err := httpgateway.New(o.Address, o.Timeout, options...)
-	if err != nil {
-		return nil, err
-	}
-	return httpGateway{g}, nil
-}
-
-// Close closes the idle connections.
-func (g httpGateway) Close() error {
-	g.Gateway.Close()
-	return nil
 }

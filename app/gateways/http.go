@@ -1,0 +1,103 @@
+package gateways
+
+import (
+	"crypto/tls"
+	"errors"
+	"log/slog"
+	"strings"
+	"time"
+
+	"paymentd/adapters/httpgateway"
+	"paymentd/internal/filewatch"
+)
+
+var urlField = Field{
+	Name: "url", Required: true, Allowed: "an http:// or https:// base address",
+	Help: "Base address of the gateway: charges go to URL/charges.",
+	Set: func(o *Options, text string) error {
+		o.Address = text
+		g, err := httpgateway.New(text, time.Second)
+		if err != nil {
+			return errors.New(strings.TrimPrefix(err.Error(), "gateway URL "))
+		}
+		g.Close()
+		return nil
+	},
+}
+
+var headersField = Field{
+	Name: "headers", Allowed: "names and values of headers",
+	Help: "Further headers of each request. The gateway protocol's own and Authorization are refused. For secrets, use bearer_file.",
+	SetEntry: func(o *Options, name, value string) error {
+		if err := httpgateway.CheckHeader(name, value); err != nil {
+			return err
+		}
+		if o.Headers == nil {
+			o.Headers = make(map[string]string)
+		}
+		o.Headers[name] = value
+		return nil
+	},
+}
+
+type httpGateway struct{ *httpgateway.Gateway }
+
+func openHTTP(o Options) (Gateway, error) {
+	options := []httpgateway.Option{
+		httpgateway.WithConnections(o.Connections), httpgateway.WithID(o.ID),
+		httpgateway.WithKeyLifetime(o.KeyLifetime), httpgateway.WithLookupLag(o.LookupLag),
+		httpgateway.WithHeaders(o.Headers),
+	}
+	if o.Header != nil {
+		options = append(options, httpgateway.WithHeader(o.Header))
+	}
+	credentials, err := o.credentials()
+	if err != nil {
+		return nil, err
+	}
+	g, err := httpgateway.New(o.Address, o.Timeout, append(options, credentials...)...)
+	if err != nil {
+		return nil, err
+	}
+	return httpGateway{g}, nil
+}
+
+// credentials returns the options of the files of secrets. The authorities are read once.
+func (o Options) credentials() ([]httpgateway.Option, error) {
+	files := o.Files
+	if files == nil {
+		files = filewatch.NewSet(slog.New(slog.DiscardHandler))
+	}
+	var options []httpgateway.Option
+	if o.BearerFile != "" {
+		token, err := filewatch.Open(files, bearer, o.BearerFile)
+		if err != nil {
+			return nil, err
+		}
+		options = append(options, httpgateway.WithBearer(token.Get))
+	}
+	if (o.ClientCertificate == "") != (o.ClientKey == "") {
+		return nil, errors.New("a client certificate and its key go together")
+	}
+	if o.ClientCertificate != "" {
+		certificate, err := filewatch.Open(files, keyPair, o.ClientCertificate, o.ClientKey)
+		if err != nil {
+			return nil, err
+		}
+		options = append(options, httpgateway.WithClientCertificate(func() *tls.Certificate { return certificate.Get() }))
+	}
+	if o.CAFile != "" {
+		pool, err := authorities(o.CAFile)
+		if err != nil {
+			return nil, err
+		}
+		options = append(options, httpgateway.WithRootCAs(pool))
+	}
+	return options, nil
+}
+
+// Close closes the idle connections.
+func (g httpGateway) Close() error {
+	g.Gateway.Close()
+	return nil
+}

@@ -25,6 +25,11 @@ func TestWire_PaymentsContract(t *testing.T) {
 	})
 }
 
+func TestPayments_SummariesContract(t *testing.T) {
+	t.Parallel()
+	portstest.Summaries(t, func(testing.TB) portstest.SummarizedPayments { return fake.NewPayments() })
+}
+
 func TestKeys_Contract(t *testing.T) {
 	t.Parallel()
 	portstest.Keys(t, func(testing.TB) ports.Keys { return fake.NewKeys() })

@@ -39,6 +39,14 @@ func TestContract_StoredRows(t *testing.T) {
 	})
 }
 
+func TestContract_Summaries(t *testing.T) {
+	t.Parallel()
+	portstest.Summaries(t, func(t testing.TB) portstest.SummarizedPayments {
+		t.Helper()
+		return open(t, migrated(t), mysqlstore.Options{})
+	})
+}
+
 func TestContract_Keys(t *testing.T) {
 	t.Parallel()
 	portstest.Keys(t, func(t testing.TB) ports.Keys {

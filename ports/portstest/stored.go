@@ -104,6 +104,7 @@ func damagedPayment(t *testing.T, s Stored, set, column string) {
 	require.Equal(t, []payment.OrderID{"order-other", "order-good"}, ids(page.Payments))
 	require.Len(t, page.Unreadable, 1)
 	requireDamaged(t, page.Unreadable[0], "order-bad", "payments", column, "List")
+	damagedSummaries(t, s, column)
 
 	backlog, err := r.Backlog(t.Context())
 	require.NoError(t, err)

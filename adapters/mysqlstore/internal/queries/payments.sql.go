@@ -75,6 +75,67 @@ func (q *Queries) FindPayment(ctx context.Context, orderID payment.OrderID) (Fin
 	return i, err
 }
 
+const FindSummaries = `-- name: FindSummaries :many
+SELECT order_id, amount_minor, currency, state, gateway_key, gateway, transaction_id, created_at, updated_at
+FROM payments
+WHERE order_id IN (/*SLICE:order_ids*/?)
+`
+
+type FindSummariesRow struct {
+	OrderID       payment.OrderID
+	AmountMinor   int64
+	Currency      string
+	State         payment.State
+	GatewayKey    payment.GatewayKey
+	Gateway       payment.GatewayID
+	TransactionID []byte
+	CreatedAt     time.Time
+	UpdatedAt     time.Time
+}
+
+func (q *Queries) FindSummaries(ctx context.Context, orderIds []payment.OrderID) ([]FindSummariesRow, error) {
+	query := FindSummaries
+	var queryParams []interface{}
+	if len(orderIds) > 0 {
+		for _, v := range orderIds {
+			queryParams = append(queryParams, v)
+		}
+		query = strings.Replace(query, "/*SLICE:order_ids*/?", strings.Repeat(",?", len(orderIds))[1:], 1)
+	} else {
+		query = strings.Replace(query, "/*SLICE:order_ids*/?", "NULL", 1)
+	}
+	rows, err := q.db.QueryContext(ctx, query, queryParams...)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	var items []FindSummariesRow
+	for rows.Next() {
+		var i FindSummariesRow
+		if err := rows.Scan(
+			&i.OrderID,
+			&i.AmountMinor,
+			&i.Currency,
+			&i.State,
+			&i.GatewayKey,
+			&i.Gateway,
+			&i.TransactionID,
+			&i.CreatedAt,
+			&i.UpdatedAt,
+		); err != nil {
+			return nil, err
+		}
+		items = append(items, i)
+	}
+	if err := rows.Close(); err != nil {
+		return nil, err
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return items, nil
+}
+
 const InsertPayment = `-- name: InsertPayment :execlastid
 INSERT INTO payments (
     created_at, updated_at,
@@ -348,6 +409,74 @@ func (q *Queries) ListSettled(ctx context.Context, orderIds []payment.OrderID) (
 			&i.AttemptNumber,
 			&i.AttemptClass,
 			&i.TransactionID,
+		); err != nil {
+			return nil, err
+		}
+		items = append(items, i)
+	}
+	if err := rows.Close(); err != nil {
+		return nil, err
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return items, nil
+}
+
+const ListSummaries = `-- name: ListSummaries :many
+SELECT order_id, amount_minor, currency, state, gateway_key, gateway, transaction_id, created_at, updated_at
+FROM payments
+WHERE created_at >= ? AND created_at < ?
+    AND (created_at > ? OR order_id > ?)
+ORDER BY created_at, order_id
+LIMIT ?
+`
+
+type ListSummariesParams struct {
+	CreatedFrom   time.Time
+	CreatedBefore time.Time
+	AfterOrderID  payment.OrderID
+	Limit         int32
+}
+
+type ListSummariesRow struct {
+	OrderID       payment.OrderID
+	AmountMinor   int64
+	Currency      string
+	State         payment.State
+	GatewayKey    payment.GatewayKey
+	Gateway       payment.GatewayID
+	TransactionID []byte
+	CreatedAt     time.Time
+	UpdatedAt     time.Time
+}
+
+// ListSummaries reads what an audit compares, in the order of the index payments_created.
+func (q *Queries) ListSummaries(ctx context.Context, arg ListSummariesParams) ([]ListSummariesRow, error) {
+	rows, err := q.db.QueryContext(ctx, ListSummaries,
+		arg.CreatedFrom,
+		arg.CreatedBefore,
+		arg.CreatedFrom,
+		arg.AfterOrderID,
+		arg.Limit,
+	)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	var items []ListSummariesRow
+	for rows.Next() {
+		var i ListSummariesRow
+		if err := rows.Scan(
+			&i.OrderID,
+			&i.AmountMinor,
+			&i.Currency,
+			&i.State,
+			&i.GatewayKey,
+			&i.Gateway,
+			&i.TransactionID,
+			&i.CreatedAt,
+			&i.UpdatedAt,
 		); err != nil {
 			return nil, err
 		}

@@ -8,6 +8,7 @@ package queries
 import (
 	"context"
 	"database/sql"
+	"strings"
 
 	"paymentd/core/payment"
 )
@@ -68,6 +69,67 @@ func (q *Queries) FindPayment(ctx context.Context, orderID payment.OrderID) (Fin
 		&i.Payment.ReturnUrl,
 	)
 	return i, err
+}
+
+const findSummaries = `-- name: FindSummaries :many
+SELECT order_id, amount_minor, currency, state, gateway_key, gateway, transaction_id, created_at, updated_at
+FROM payments
+WHERE order_id IN (/*SLICE:order_ids*/?)
+`
+
+type FindSummariesRow struct {
+	OrderID       payment.OrderID
+	AmountMinor   int64
+	Currency      string
+	State         payment.State
+	GatewayKey    payment.GatewayKey
+	Gateway       payment.GatewayID
+	TransactionID string
+	CreatedAt     int64
+	UpdatedAt     int64
+}
+
+func (q *Queries) FindSummaries(ctx context.Context, orderIds []payment.OrderID) ([]FindSummariesRow, error) {
+	query := findSummaries
+	var queryParams []interface{}
+	if len(orderIds) > 0 {
+		for _, v := range orderIds {
+			queryParams = append(queryParams, v)
+		}
+		query = strings.Replace(query, "/*SLICE:order_ids*/?", strings.Repeat(",?", len(orderIds))[1:], 1)
+	} else {
+		query = strings.Replace(query, "/*SLICE:order_ids*/?", "NULL", 1)
+	}
+	rows, err := q.db.QueryContext(ctx, query, queryParams...)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	var items []FindSummariesRow
+	for rows.Next() {
+		var i FindSummariesRow
+		if err := rows.Scan(
+			&i.OrderID,
+			&i.AmountMinor,
+			&i.Currency,
+			&i.State,
+			&i.GatewayKey,
+			&i.Gateway,
+			&i.TransactionID,
+			&i.CreatedAt,
+			&i.UpdatedAt,
+		); err != nil {
+			return nil, err
+		}
+		items = append(items, i)
+	}
+	if err := rows.Close(); err != nil {
+		return nil, err
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return items, nil
 }
 
 const insertPayment = `-- name: InsertPayment :exec
@@ -257,6 +319,73 @@ func (q *Queries) ListPayments(ctx context.Context, arg ListPaymentsParams) ([]L
 			&i.Payment.DoubtLatestClock,
 			&i.Payment.PaymentMethod,
 			&i.Payment.ReturnUrl,
+		); err != nil {
+			return nil, err
+		}
+		items = append(items, i)
+	}
+	if err := rows.Close(); err != nil {
+		return nil, err
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return items, nil
+}
+
+const listSummaries = `-- name: ListSummaries :many
+SELECT order_id, amount_minor, currency, state, gateway_key, gateway, transaction_id, created_at, updated_at
+FROM payments
+WHERE created_at >= ?1 AND created_at < ?2
+    AND (created_at > ?1 OR order_id > ?3)
+ORDER BY created_at, order_id
+LIMIT ?4
+`
+
+type ListSummariesParams struct {
+	CreatedFrom   int64
+	CreatedBefore int64
+	AfterOrderID  payment.OrderID
+	PageLimit     int64
+}
+
+type ListSummariesRow struct {
+	OrderID       payment.OrderID
+	AmountMinor   int64
+	Currency      string
+	State         payment.State
+	GatewayKey    payment.GatewayKey
+	Gateway       payment.GatewayID
+	TransactionID string
+	CreatedAt     int64
+	UpdatedAt     int64
+}
+
+// ListSummaries reads what an audit compares, in the order of the index payments_created.
+func (q *Queries) ListSummaries(ctx context.Context, arg ListSummariesParams) ([]ListSummariesRow, error) {
+	rows, err := q.db.QueryContext(ctx, listSummaries,
+		arg.CreatedFrom,
+		arg.CreatedBefore,
+		arg.AfterOrderID,
+		arg.PageLimit,
+	)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	var items []ListSummariesRow
+	for rows.Next() {
+		var i ListSummariesRow
+		if err := rows.Scan(
+			&i.OrderID,
+			&i.AmountMinor,
+			&i.Currency,
+			&i.State,
+			&i.GatewayKey,
+			&i.Gateway,
+			&i.TransactionID,
+			&i.CreatedAt,
+			&i.UpdatedAt,
 		); err != nil {
 			return nil, err
 		}

@@ -25,6 +25,7 @@ type Gateway struct {
 	capabilities payment.Capabilities
 
 	keysIgnored bool
+	listPage    int           // charges in a page of the list; zero for the default
 	lag         time.Duration // how long after its decision a lookup does not find a charge
 	forgetAfter time.Duration // how long a key is remembered; zero for ever
 	attempts    []Attempt

@@ -1,0 +1,118 @@
+package fake
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"slices"
+	"strconv"
+	"time"
+
+	"paymentd/core/payment"
+)
+
+// ListPages limits the pages of the gateway's list to n charges; by default 100.
+func (g *Gateway) ListPages(n int) {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	g.listPage = n
+}
+
+// Record adds a charge to the ledger as if it had been made before. A second charge with one key is only in
+// the list, and a lookup finds the first.
+func (g *Gateway) Record(c payment.LedgerCharge) {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	charge := payment.Charge{Key: c.Key, OrderID: c.OrderID, Money: c.Money}
+	e := entry{
+		charge: charge, firstUsedAt: c.Created, decidedAt: c.Created, voided: c.State == payment.FoundVoided,
+		result: payment.Result{Class: payment.ClassPending, TransactionID: c.TransactionID, Answered: true},
+	}
+	switch c.State {
+	case payment.FoundApproved:
+		e.result.Class = payment.ClassApproved
+		g.taken = append(g.taken, Taken{charge, c.TransactionID, c.Created})
+	case payment.FoundDeclined:
+		e.result.Class, e.result.Code = payment.ClassDeclined, "card_declined"
+	case payment.FoundPending, payment.FoundProcessing, payment.FoundVoided, payment.FoundNothing, payment.FoundNoAnswer:
+	}
+	if _, used := g.ledger[c.Key]; !used {
+		g.ledger[c.Key] = e
+	}
+}
+
+// Listing is the gateway together with the list of its charges, ports.Ledger.
+type Listing struct{ *Gateway }
+
+// WithList returns the gateway with its list.
+func (g *Gateway) WithList() Listing { return Listing{g} }
+
+// Charges implements ports.Ledger. The list is in the order of time.
+func (l Listing) Charges(ctx context.Context, q payment.LedgerQuery) (payment.LedgerPage, error) {
+	if err := ctx.Err(); err != nil {
+		return payment.LedgerPage{}, err
+	}
+	g := l.Gateway
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	now := time.Now()
+	g.decideDue(now)
+	charges := slices.DeleteFunc(g.charges(), func(c payment.LedgerCharge) bool {
+		return c.Created.Before(q.From) || !c.Created.Before(q.To) || now.Sub(c.Created) < g.lag
+	})
+	start := 0
+	if q.Cursor != "" {
+		var err error
+		if start, err = strconv.Atoi(q.Cursor); err != nil || start < 0 || start > len(charges) {
+			return payment.LedgerPage{}, errors.New("the cursor is not one of this gateway's")
+		}
+	}
+	end := min(len(charges), start+cmp.Or(g.listPage, defaultListPage))
+	page := payment.LedgerPage{Charges: charges[start:end]}
+	if end < len(charges) {
+		page.Next = strconv.Itoa(end)
+	}
+	return page, nil
+}
+
+const defaultListPage = 100
+
+// charges returns all charges in the order of time: what was taken, and what was not of each key.
+func (g *Gateway) charges() []payment.LedgerCharge {
+	all := make([]payment.LedgerCharge, 0, len(g.taken))
+	for _, t := range g.taken {
+		all = append(all, payment.LedgerCharge{
+			Key: t.Key, OrderID: t.OrderID, Money: t.Money, State: payment.FoundApproved,
+			TransactionID: t.TransactionID, Created: t.At,
+		})
+	}
+	for key, e := range g.ledger {
+		c := payment.LedgerCharge{
+			Key: key, OrderID: e.charge.OrderID, Money: e.charge.Money, Reference: e.result.Reference, Created: e.decidedAt,
+		}
+		switch {
+		case e.result.Class == payment.ClassApproved:
+			continue // it was taken
+		case e.voided:
+			c.State = payment.FoundVoided
+		case e.result.Class == payment.ClassPending:
+			c.State = payment.FoundPending
+		default:
+			c.State = payment.FoundDeclined
+		}
+		all = append(all, c)
+	}
+	slices.SortFunc(all, func(a, b payment.LedgerCharge) int {
+		return cmp.Or(a.Created.Compare(b.Created), cmp.Compare(a.Key, b.Key), cmp.Compare(a.TransactionID, b.TransactionID))
+	})
+	return all
+}
+
+// Forget removes a key from the ledger, and its charges from the list, so that a test can record another
+// state of the charge.
+func (g *Gateway) Forget(key payment.GatewayKey) {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	delete(g.ledger, key)
+	g.taken = slices.DeleteFunc(g.taken, func(t Taken) bool { return t.Key == key })
+}

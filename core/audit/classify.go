@@ -1,0 +1,87 @@
+package audit
+
+import "paymentd/core/payment"
+
+// inFlight is the kind of a charge of a payment that will be settled: no difference yet.
+const inFlight Kind = "in_flight"
+
+// classify returns how a charge differs from the payment of its order, which is zero if there is none.
+// It is empty if they agree. paid says that the gateway also has the charge that the payment names.
+func classify(c payment.LedgerCharge, p payment.Summary, paid bool) Kind {
+	none, current := p.OrderID == "", c.Key == p.GatewayKey
+	switch c.State {
+	case payment.FoundApproved:
+		if none {
+			return KindUnknown
+		}
+		return classifyApproved(c, p, current, paid)
+	case payment.FoundPending, payment.FoundProcessing:
+		switch {
+		case none:
+			return KindUnknown
+		case current && !p.State.Final():
+			return inFlight
+		}
+		return KindPending
+	case payment.FoundVoided:
+		if p.State == payment.StateSucceeded && !paid && (current || c.TransactionID == p.TransactionID) {
+			return KindVoided
+		}
+	case payment.FoundDeclined:
+		switch {
+		case none || !current:
+		case p.State == payment.StateUnresolved:
+			return KindUnresolvedDeclined
+		case p.State == payment.StateSucceeded && !paid:
+			return KindNotCharged
+		}
+	case payment.FoundNothing, payment.FoundNoAnswer:
+	}
+	return ""
+}
+
+// classifyApproved is for a charge that took the money of an order that has a payment.
+func classifyApproved(c payment.LedgerCharge, p payment.Summary, current, paid bool) Kind {
+	switch p.State {
+	case payment.StateSucceeded:
+		switch {
+		case c.TransactionID != p.TransactionID && paid:
+			return KindTwice
+		case c.TransactionID != p.TransactionID:
+			return KindTransaction
+		case c.Money.Currency() != p.Money.Currency():
+			return KindCurrency
+		case c.Money != p.Money:
+			return KindAmount
+		}
+		return ""
+	case payment.StateDeclined, payment.StateFailed:
+		if current {
+			return KindNotSucceeded
+		}
+	case payment.StateUnresolved:
+		if current {
+			return KindUnresolvedCharged
+		}
+	case payment.StateProcessing, payment.StateScheduled:
+		if current {
+			return inFlight
+		}
+	}
+	return KindLeftKey
+}
+
+// updated returns the charge as the lookup of its key found it, which is later than the list.
+func updated(c payment.LedgerCharge, l payment.Lookup) payment.LedgerCharge {
+	switch l.Result {
+	case payment.FoundApproved:
+		if c.State != payment.FoundApproved {
+			c.TransactionID = l.TransactionID
+		}
+		c.State = l.Result
+	case payment.FoundDeclined, payment.FoundVoided, payment.FoundPending, payment.FoundProcessing:
+		c.State = l.Result
+	case payment.FoundNothing, payment.FoundNoAnswer:
+	}
+	return c
+}

@@ -1,0 +1,132 @@
+package audit
+
+import (
+	"cmp"
+	"context"
+	"hash/maphash"
+	"maps"
+	"slices"
+
+	"paymentd/core/payment"
+)
+
+// sharedTransaction is a transaction that several orders have, in the list or in their payments.
+type sharedTransaction struct {
+	id      string
+	orders  []payment.OrderID
+	charges []payment.LedgerCharge // at most one of each order
+}
+
+func (t *sharedTransaction) add(order payment.OrderID) bool {
+	if slices.Contains(t.orders, order) || len(t.orders) == maxSharedOrders {
+		return false
+	}
+	t.orders = append(t.orders, order)
+	return true
+}
+
+// findShared reads the list again if transactions may have several orders, and confirms those that have.
+func (a *audit) findShared(ctx context.Context) error {
+	if len(a.shared) == 0 {
+		return nil
+	}
+	slices.Sort(a.shared)
+	found := make(map[string]*sharedTransaction)
+	get := func(id string) *sharedTransaction {
+		if _, wanted := slices.BinarySearch(a.shared, maphash.String(a.seed, id)); !wanted {
+			return nil
+		}
+		if found[id] == nil {
+			found[id] = &sharedTransaction{id: id}
+		}
+		return found[id]
+	}
+	err := a.eachCharges(ctx, PhaseShared, func(page []payment.LedgerCharge) error {
+		for _, c := range page {
+			if c.State != payment.FoundApproved || c.OrderID == "" {
+				continue
+			}
+			if t := get(c.TransactionID); t != nil && t.add(c.OrderID) {
+				t.charges = append(t.charges, c)
+			}
+		}
+		return nil
+	})
+	if err != nil {
+		return err
+	}
+	for _, c := range a.sorted() {
+		if c.uncharged {
+			if t := get(c.payment.TransactionID); t != nil {
+				t.add(c.order)
+			}
+		}
+	}
+	for _, id := range slices.Sorted(maps.Keys(found)) {
+		if t := found[id]; len(t.orders) > 1 && len(t.charges) > 0 {
+			if err := a.confirmShared(ctx, t); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+// confirmShared reports a transaction if, after the lookups, still several orders have it.
+func (a *audit) confirmShared(ctx context.Context, t *sharedTransaction) error {
+	d := Difference{Kind: KindShared, Charge: t.charges[0], Key: t.charges[0].Key}
+	var orders []payment.OrderID
+	for _, c := range t.charges {
+		l, err := a.lookUp(ctx, refOf(c))
+		if err != nil {
+			return err
+		}
+		now := updated(c, l)
+		if l.Result == payment.FoundApproved && l.TransactionID != t.id || now.State != payment.FoundApproved {
+			continue
+		}
+		orders = append(orders, c.OrderID)
+		d.Lookup = cmp.Or(d.Lookup, l.Result)
+		d.Confirmed = d.Confirmed || l.Result == payment.FoundApproved
+	}
+	page, err := a.find(ctx, t.orders)
+	if err != nil {
+		return err
+	}
+	for _, s := range page.Summaries {
+		if s.State == payment.StateSucceeded && s.TransactionID == t.id && !slices.Contains(orders, s.OrderID) {
+			orders = append(orders, s.OrderID)
+		}
+	}
+	if len(orders) < 2 {
+		return nil
+	}
+	d.OrderID, d.Others = orders[0], orders[1:]
+	for _, s := range page.Summaries {
+		if s.OrderID == d.OrderID {
+			d.Payment = s
+		}
+	}
+	a.report.Differences = append(a.report.Differences, d)
+	for _, id := range orders {
+		if c, known := a.candidates[id]; known {
+			c.dropTransaction(t.id)
+		}
+	}
+	return nil
+}
+
+// dropTransaction removes what another difference reports.
+func (c *candidate) dropTransaction(id string) {
+	c.charges = slices.DeleteFunc(c.charges, func(charge payment.LedgerCharge) bool { return charge.TransactionID == id })
+	if c.payment.TransactionID == id {
+		c.uncharged = false
+	}
+}
+
+// sorted returns the candidates by their first moment, and those of the same by order id.
+func (a *audit) sorted() []*candidate {
+	return slices.SortedFunc(maps.Values(a.candidates), func(x, y *candidate) int {
+		return cmp.Or(x.since().Compare(y.since()), cmp.Compare(x.order, y.order))
+	})
+}

@@ -81,18 +81,7 @@ func WithLog(log *slog.Logger) Option {
 // process at a time can open a ledger. A last line that a crash left incomplete is removed and logged;
 // any other damage is an error that names the line.
 func Open(path string, opts ...Option) (*Gateway, error) {
-	g := &Gateway{
-		id:         gatewayID(path),
-		log:        slog.Default(),
-		closing:    make(chan struct{}),
-		entries:    make(map[payment.GatewayKey]*entry),
-		voids:      make(map[payment.GatewayKey]*entry),
-		inFlight:   make(map[payment.GatewayKey]*delayed),
-		failedOnce: make(map[payment.GatewayKey]bool),
-	}
-	for _, opt := range opts {
-		opt(g)
-	}
+	g := newGateway(path, opts)
 	if path == "" {
 		return nil, errors.New("the sandbox ledger must have a path")
 	}
@@ -108,6 +97,23 @@ func Open(path string, opts ...Option) (*Gateway, error) {
 	}
 	g.resume()
 	return g, nil
+}
+
+// newGateway returns a gateway without a ledger.
+func newGateway(path string, opts []Option) *Gateway {
+	g := &Gateway{
+		id:         gatewayID(path),
+		log:        slog.Default(),
+		closing:    make(chan struct{}),
+		entries:    make(map[payment.GatewayKey]*entry),
+		voids:      make(map[payment.GatewayKey]*entry),
+		inFlight:   make(map[payment.GatewayKey]*delayed),
+		failedOnce: make(map[payment.GatewayKey]bool),
+	}
+	for _, opt := range opts {
+		opt(g)
+	}
+	return g
 }
 
 // remember adds a line of the ledger to the entries.

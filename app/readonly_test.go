@@ -17,6 +17,7 @@ var requireDatabase = []string{
 	"migrate status", "migrate down --dry-run", "migrate down", "stuck", "keys list", "keys revoke shop",
 	"keys create --name=shop --scopes=pay", "keys create --name=shop --scopes=pay --to=shop.key", "resolve order-1 --succeeded=txn-1",
 	"archive --to=archive.jsonl", "archive --dry-run --to=archive.jsonl", "import -", "import --dry-run -",
+	"audit --from=2026-01-01",
 }
 
 // TestCommands_NoDatabase_CreateNothing covers a missing database and a missing folder.

@@ -23,6 +23,7 @@ type Repository struct {
 
 type store interface {
 	ports.Payments
+	ports.Summaries
 	io.Closer
 	Keys() ports.Keys
 	Pools() map[string]sql.DBStats // for the metrics

@@ -35,6 +35,7 @@ type commands struct {
 	Stuck   stuckCommand   `cmd:"" help:"List the payments without a final state: since when, what is next, and why."`
 	Resolve resolveCommand `cmd:"" help:"Settle an unresolved payment by hand, if the gateway cannot report the outcome and you know it."`
 	Import  importCommand  `cmd:"" help:"Add the gateway's charges that the database lacks, after a restore that lost some."`
+	Audit   auditCommand   `cmd:"" help:"Compare the gateway's list of charges with the payments, and list the differences. Takes the settings of serve."`
 	Archive archiveCommand `cmd:"" help:"Move the histories of old final payments out of the database, into a file."`
 	Health  healthCommand  `cmd:"" help:"Check whether a running service answers; for health checks without curl."`
 	Version versionCommand `cmd:"" help:"Print the version."`

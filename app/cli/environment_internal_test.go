@@ -51,7 +51,7 @@ func TestCheckEnvironment_UnknownVariable_ReturnsError(t *testing.T) {
 		"PAYMENTD_WORKERS=1\r":           "PAYMENTD_WORKERS (--workers): must not begin or end with a space or a line feed",
 		"PAYMENTD_SANDBOX_LEDGER= l":     "PAYMENTD_SANDBOX_LEDGER (--ledger): must not begin or end with a space or a line feed",
 	} {
-		for _, name := range []string{"serve", "doctor", "sandbox", "migrate", "keys", "stuck", "resolve", "import", "archive"} {
+		for _, name := range []string{"serve", "doctor", "sandbox", "migrate", "keys", "stuck", "resolve", "import", "audit", "archive"} {
 			err := config.CheckEnvironment(parser, command(name), []string{entry})
 			if want == "" {
 				require.NoError(t, err, entry)

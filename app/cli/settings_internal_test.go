@@ -268,7 +268,7 @@ func TestRun_Help_ListsSettings(t *testing.T) {
 
 	for _, command := range []string{
 		"", "serve", "sandbox", "migrate", "migrate up", "migrate down", "migrate status",
-		"keys", "keys create", "keys list", "keys revoke", "doctor", "stuck", "resolve", "import", "archive",
+		"keys", "keys create", "keys list", "keys revoke", "doctor", "stuck", "resolve", "import", "audit", "archive",
 		"health", "version",
 	} {
 		var stdout, stderr bytes.Buffer
@@ -281,7 +281,7 @@ func TestRun_Help_ListsSettings(t *testing.T) {
 			require.LessOrEqual(t, len([]rune(strings.TrimSpace(line))), 100)
 		}
 		for _, s := range settings {
-			if command == "serve" || command == "doctor" {
+			if command == "serve" || command == "doctor" || command == "audit" {
 				require.Contains(t, help, flagOf(s.variable))
 				require.Contains(t, strings.Join(strings.Fields(help), " "), "($"+s.variable+")")
 			}

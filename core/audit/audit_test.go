@@ -88,6 +88,20 @@ var planted = map[string]struct {
 			lookup: payment.FoundApproved,
 		}},
 	},
+	"one transaction for two orders, with another amount": {
+		func(w *world) {
+			w.listed("order-x1", "key-x1", payment.FoundApproved, "txn-x", func(c *payment.LedgerCharge) { c.Money = w.money("1.00") })
+			w.succeeded("order-x1", "key-x1", "txn-x")
+			w.succeeded("order-x2", "key-x2", "txn-x")
+		},
+		[]found{
+			{
+				kind: audit.KindShared, order: "order-x1", others: "[order-x2]", key: "key-x1", transaction: "txn-x",
+				lookup: payment.FoundApproved,
+			},
+			{kind: audit.KindAmount, order: "order-x1", key: "key-x1", transaction: "txn-x", lookup: payment.FoundApproved},
+		},
+	},
 	"charged there, declined here": {
 		func(w *world) { w.charged("order-l", "key-l", "txn-l"); w.declined("order-l", "key-l") },
 		[]found{{kind: audit.KindNotSucceeded, order: "order-l", key: "key-l", transaction: "txn-l", lookup: payment.FoundApproved}},
@@ -180,6 +194,8 @@ func TestRun_Planted_Found(t *testing.T) {
 				r := w.audit()
 				require.ElementsMatch(w.t, p.want, summarize(r.Differences))
 				require.False(w.t, r.Agrees())
+				require.Empty(w.t, r.InFlight, "a difference is not in flight")
+				require.Zero(w.t, r.InFlightCount)
 			})
 		})
 	}

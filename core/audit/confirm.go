@@ -41,10 +41,24 @@ func (a *audit) confirmAll(ctx context.Context) error {
 		}
 		a.progress(PhaseConfirm, i+1, float64(i+1)/float64(len(candidates)))
 	}
+	a.sortReport()
+	return nil
+}
+
+// sortReport sorts the report by time. A payment with a difference is not in flight.
+func (a *audit) sortReport() {
+	for _, d := range a.report.Differences {
+		if _, listed := a.inFlight[d.OrderID]; listed {
+			delete(a.inFlight, d.OrderID)
+			a.report.InFlightCount--
+		}
+	}
+	slices.SortStableFunc(a.report.Differences, func(x, y Difference) int {
+		return cmp.Or(x.since().Compare(y.since()), cmp.Compare(x.OrderID, y.OrderID), cmp.Compare(x.Key, y.Key))
+	})
 	a.report.InFlight = slices.SortedFunc(maps.Values(a.inFlight), func(x, y InFlight) int {
 		return cmp.Or(x.Payment.CreatedAt.Compare(y.Payment.CreatedAt), cmp.Compare(x.Payment.OrderID, y.Payment.OrderID))
 	})
-	return nil
 }
 
 // confirmOtherOrders reports the charges of the order with a key of another order's payment that has no

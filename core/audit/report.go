@@ -74,6 +74,14 @@ type Difference struct {
 	Problem string
 }
 
+// since is when the charge was made, or the payment created.
+func (d *Difference) since() time.Time {
+	if d.Charge.Created.IsZero() {
+		return d.Payment.CreatedAt
+	}
+	return d.Charge.Created
+}
+
 // InFlight is a payment that is not final, or a charge that is not decided, and so is not compared.
 type InFlight struct {
 	Payment payment.Summary
@@ -94,6 +102,7 @@ type Report struct {
 	Foreign, ElsewherePayments int
 	Differences                []Difference
 	// InFlight has at most [maxInFlight] of the InFlightCount payments that are not compared.
+	// Of a payment beyond these, the count may count both its charge and its row.
 	InFlight      []InFlight
 	InFlightCount int
 	// Unreadable describes at most [maxUnreadable] of the UnreadableCount entries of the list that could

@@ -116,9 +116,11 @@ func (a *audit) confirmShared(ctx context.Context, t *sharedTransaction) error {
 	return nil
 }
 
-// dropTransaction removes what another difference reports.
+// dropTransaction removes what the difference about the transaction reports, but no other amount.
 func (c *candidate) dropTransaction(id string) {
-	c.charges = slices.DeleteFunc(c.charges, func(charge payment.LedgerCharge) bool { return charge.TransactionID == id })
+	c.charges = slices.DeleteFunc(c.charges, func(charge payment.LedgerCharge) bool {
+		return charge.TransactionID == id && c.payment.TransactionID != id
+	})
 	if c.payment.TransactionID == id {
 		c.uncharged = false
 	}

@@ -1,0 +1,92 @@
+package cli
+
+import (
+	"encoding/json"
+	"fmt"
+	"strings"
+
+	"paymentd/core/audit"
+	"paymentd/core/payment"
+)
+
+// foundText describes a kind of difference in the report, from the side of the gateway (there) and of the
+// table (here).
+var foundText = map[audit.Kind]string{
+	audit.KindUnknown:            "charged there, unknown here",
+	audit.KindNotCharged:         "succeeded here, not charged there",
+	audit.KindAmount:             "other amount",
+	audit.KindCurrency:           "other currency",
+	audit.KindTransaction:        "other transaction",
+	audit.KindTwice:              "charged twice",
+	audit.KindShared:             "one transaction for several orders",
+	audit.KindOtherOrder:         "charged for another order",
+	audit.KindNotSucceeded:       "charged there, not succeeded here",
+	audit.KindLeftKey:            "charged with a key that the order has left",
+	audit.KindUnresolvedCharged:  "charged there, unresolved here",
+	audit.KindUnresolvedDeclined: "declined there, unresolved here",
+	audit.KindPending:            "not decided there",
+	audit.KindVoided:             "voided there, succeeded here",
+	audit.KindUnreadable:         "cannot be read here",
+}
+
+// mend returns what to do about a difference, and the command for it if there is one.
+func mend(d audit.Difference) (advice, command string) {
+	resolve := "paymentd resolve " + quote(d.OrderID.String())
+	switch d.Kind {
+	case audit.KindUnknown:
+		if d.Charge.State != payment.FoundApproved {
+			return "wait until the gateway has decided the charge, or cancel it there; then audit again", ""
+		}
+		return "add it to the table", importLine(d)
+	case audit.KindNotSucceeded:
+		return "record it", importLine(d)
+	case audit.KindLeftKey:
+		return "record it, or refund it at the gateway if import refuses it", importLine(d)
+	case audit.KindUnresolvedCharged:
+		return "settle it", resolve + " --succeeded " + quote(d.Charge.TransactionID)
+	case audit.KindUnresolvedDeclined:
+		return "settle it", resolve + " --failed --reason 'the gateway declined it'"
+	case audit.KindTwice:
+		return "refund transaction " + d.Charge.TransactionID + " at the gateway", ""
+	case audit.KindAmount, audit.KindCurrency:
+		return fmt.Sprintf("refund or charge the difference at the gateway: the order is for %s", d.Payment.Money), ""
+	case audit.KindTransaction:
+		return "ask the gateway which of the two transactions took the money, and refund one if both did", ""
+	case audit.KindShared, audit.KindOtherOrder:
+		return "ask the gateway which order it charged; the other order was not paid and needs a payment with a new order id", ""
+	case audit.KindNotCharged:
+		return "ask the gateway whether it has the charge; if not, the order was not paid and needs a payment with a new order id", ""
+	case audit.KindVoided:
+		return "ask the gateway who voided the charge; unless the order was cancelled, it needs a payment with a new order id", ""
+	case audit.KindPending:
+		return "cancel the charge at the gateway, or wait until it has decided; then audit again", ""
+	case audit.KindUnreadable:
+		return "repair the row, and audit again: " + d.Problem, ""
+	}
+	return "", ""
+}
+
+// importLine returns the command that adds the charge to the table.
+func importLine(d audit.Difference) string {
+	line, _ := json.Marshal(struct { //nolint:errchkjson // strings always encode
+		Key           string `json:"key"`
+		OrderID       string `json:"order_id"`
+		Amount        string `json:"amount"`
+		Currency      string `json:"currency"`
+		Status        string `json:"status"`
+		TransactionID string `json:"transaction_id"`
+	}{
+		string(d.Charge.Key), d.OrderID.String(), d.Charge.Money.Decimal(), d.Charge.Money.Currency().Code(),
+		"succeeded", d.Charge.TransactionID,
+	})
+	return "printf '%s' " + quote(string(line)) + " | paymentd import -"
+}
+
+// quote returns the text as one word of a POSIX shell (POSIX.1-2017, 2.2.2 Single-Quotes).
+func quote(s string) string {
+	const safe = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-_./:@%+="
+	if s != "" && s[0] != '-' && strings.Trim(s, safe) == "" {
+		return s
+	}
+	return "'" + strings.ReplaceAll(s, "'", `'\''`) + "'"
+}

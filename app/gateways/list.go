@@ -1,0 +1,33 @@
+package gateways
+
+import (
+	"fmt"
+
+	"paymentd/adapters/sandbox"
+	"paymentd/core/audit"
+	"paymentd/ports"
+)
+
+// Listing is an open gateway that is only asked, for an audit.
+type Listing interface {
+	audit.Gateway
+	Close() error
+}
+
+// OpenListing opens a gateway for an audit. A sandbox may be in use by the service at the same time, and
+// is not created. The error wraps ports.ErrNoLedger if gateways of the kind have no list of their charges.
+func (k Kind) OpenListing(o Options) (Listing, error) {
+	if k.File != nil {
+		return sandbox.OpenReader(k.File(o.Address), sandbox.WithLog(o.Log), sandbox.WithKeyLifetime(o.KeyLifetime))
+	}
+	g, err := k.Open(o)
+	if err != nil {
+		return nil, err
+	}
+	listing, has := g.(Listing)
+	if !has {
+		_ = g.Close() // it was not used
+		return nil, fmt.Errorf("%w: no gateway of the kind %s has one", ports.ErrNoLedger, k.Name)
+	}
+	return listing, nil
+}

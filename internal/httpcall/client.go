@@ -37,7 +37,7 @@ type Client struct {
 // server's.
 func New(o Options) *Client { return &Client{transport: newTransport(o)} }
 
-// Request is one request. It is sent at most once, and redirects are not followed.
+// Request is one request. With a body, it is sent at most once. Redirects are not followed.
 type Request struct {
 	Method string
 	URL    *url.URL

@@ -1,5 +1,5 @@
-// Package httpcall sends one HTTP request at most once, and reports whether a byte of it may have left
-// this process.
+// Package httpcall sends one HTTP request with a body at most once, and reports whether a byte of it may have
+// left this process. net/http may send a GET a second time if a kept connection turns out to be dead.
 //
 // Gateways over HTTP need that: if no byte left, nothing was charged, and any other request without an
 // answer may have charged. What decides is what was written, never the type of an error. net/http's

@@ -1,0 +1,138 @@
+package stripegateway
+
+import (
+	"errors"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/stripe/stripe-go/v85/webhook"
+
+	"paymentd/core/payment"
+)
+
+// EventTolerance is how far the time of a signature may be from now, in both directions
+// (docs.stripe.com/webhooks/signature: 5 minutes).
+const EventTolerance = 5 * time.Minute
+
+// MaxEventBytes is far more than any event of Stripe.
+const MaxEventBytes = 1 << 20
+
+// SignatureHeader is the header of a webhook with its signature.
+const SignatureHeader = "Stripe-Signature"
+
+// The errors of [Gateway.Event]. None says anything about the payment.
+var (
+	ErrEventUnsigned = errors.New("the event is not signed with a webhook secret of this endpoint")
+	ErrEventTime     = errors.New("the signature of the event is not of the last 5 minutes; check the clock of this machine")
+	ErrEventBody     = errors.New("the event cannot be read")
+)
+
+// Event is a signed event. It is a reason to look up the charge, not a truth: events arrive twice, in any
+// order, and with old data.
+type Event struct {
+	// ID is the id of the event (evt_…), the same for each delivery.
+	ID string
+	// Kind is its type, such as "payment_intent.succeeded".
+	Kind string
+	// Reference is the id of the PaymentIntent (pi_…) that the event is about; empty if there is none.
+	Reference string
+	// Key and OrderID are our metadata; empty if the event has none.
+	Key     payment.GatewayKey
+	OrderID payment.OrderID
+	// Live is the mode, and Account the id of the connected account (acct_…), which is empty for the
+	// account of the endpoint itself.
+	Live    bool
+	Account string
+	// Ours means that mode and account are those of the gateway.
+	Ours    bool
+	Created time.Time
+}
+
+// Event verifies the signature of a webhook over its raw body, with the time window around now, and returns
+// the event. header is the value of [SignatureHeader].
+//
+// It does not use stripe-go's ConstructEvent, which refuses events of another API version than its own and
+// thin events, and accepts signatures of the future.
+func (g *Gateway) Event(body []byte, header string, now time.Time) (Event, error) {
+	if len(body) > MaxEventBytes {
+		return Event{}, ErrEventBody
+	}
+	if err := g.verify(body, header, now); err != nil {
+		return Event{}, err
+	}
+	o, err := parseObject(body)
+	if err != nil {
+		return Event{}, ErrEventBody
+	}
+	e := Event{
+		ID: o.text("id"), Kind: o.text("type"), Account: o.text("account"),
+		Created: time.Unix(o.integer("created"), 0).UTC(),
+	}
+	if !validID(e.ID, "evt_") || e.Kind == "" {
+		return Event{}, ErrEventBody
+	}
+	e.Live, _ = o.boolean("livemode")
+	e.Ours = e.Live == g.live && (e.Account == "" || e.Account == g.options.Account)
+	about := o.object("data").object("object")
+	e.Reference = intentIDOf(about)
+	meta := about.object("metadata") // Stripe copies the metadata of an intent to its charges
+	e.Key, e.OrderID = payment.GatewayKey(meta.text(metaKey)), payment.OrderID(meta.text(metaOrderID))
+	return e, nil
+}
+
+// intentIDOf returns the id of the PaymentIntent of an object: of itself, or of the one that a charge, a
+// refund or a dispute belongs to.
+func intentIDOf(about object) string {
+	id := about.text("payment_intent")
+	if inner := about.object("payment_intent"); inner != nil {
+		id = inner.text("id")
+	}
+	if about.text("object") == "payment_intent" {
+		id = about.text("id")
+	}
+	if !validID(id, "pi_") {
+		return ""
+	}
+	return id
+}
+
+// verify checks the signature with each secret, in constant time, and its time.
+func (g *Gateway) verify(body []byte, header string, now time.Time) error {
+	const maxHeaderBytes = 4 << 10
+	if g.options.WebhookSecrets == nil || len(header) > maxHeaderBytes {
+		return ErrEventUnsigned
+	}
+	signed := false
+	for _, secret := range g.options.WebhookSecrets() {
+		if secret != "" && webhook.ValidatePayloadIgnoringTolerance(body, header, secret) == nil {
+			signed = true
+		}
+	}
+	if !signed {
+		return ErrEventUnsigned
+	}
+	at, err := signedAt(header)
+	if err != nil {
+		return ErrEventUnsigned
+	}
+	if age := now.Sub(at); age > EventTolerance || age < -EventTolerance {
+		return ErrEventTime
+	}
+	return nil
+}
+
+// signedAt returns the time of a signature header, which must have exactly one.
+func signedAt(header string) (time.Time, error) {
+	var times []string
+	for part := range strings.SplitSeq(header, ",") {
+		if value, found := strings.CutPrefix(part, "t="); found {
+			times = append(times, value)
+		}
+	}
+	if len(times) != 1 {
+		return time.Time{}, ErrEventUnsigned
+	}
+	seconds, err := strconv.ParseInt(times[0], 10, 64)
+	return time.Unix(seconds, 0), err
+}

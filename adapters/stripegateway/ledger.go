@@ -1,0 +1,71 @@
+package stripegateway
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/url"
+	"strconv"
+	"time"
+
+	"paymentd/core/payment"
+)
+
+// Charges returns one page of the account's PaymentIntents, newest first; see ports.Ledger.
+func (g *Gateway) Charges(ctx context.Context, q payment.LedgerQuery) (payment.LedgerPage, error) {
+	ctx, cancel := g.withTimeout(ctx)
+	defer cancel()
+	query := url.Values{
+		"limit":        {strconv.Itoa(pageSize)},
+		"created[gte]": {ceilSeconds(q.From)}, "created[lt]": {ceilSeconds(q.To)},
+		"expand[]": {"data.latest_charge"}, // the reason of a decline outlives last_payment_error there
+	}
+	if q.Cursor != "" {
+		if !validID(q.Cursor, "pi_") {
+			return payment.LedgerPage{}, errors.New("list charges: the cursor is not one of Stripe's")
+		}
+		query.Set("starting_after", q.Cursor)
+	}
+	page, err := g.page(ctx, intentsPath, "list", query)
+	if err != nil {
+		return payment.LedgerPage{}, fmt.Errorf("list charges: %w", err)
+	}
+	result := payment.LedgerPage{Next: page.last}
+	for _, o := range page.data {
+		c, err := ledgerCharge(o)
+		if err != nil {
+			result.Unreadable = append(result.Unreadable, clip("PaymentIntent "+quote(o.text("id"))+": "+err.Error()))
+			continue
+		}
+		result.Charges = append(result.Charges, c)
+	}
+	return result, nil
+}
+
+// ceilSeconds returns the first whole second that is not before t: Stripe counts creation in seconds.
+func ceilSeconds(t time.Time) string {
+	s := t.Unix()
+	if t.Nanosecond() > 0 {
+		s++
+	}
+	return strconv.FormatInt(s, 10)
+}
+
+func ledgerCharge(o object) (payment.LedgerCharge, error) {
+	i, err := intentOf(o)
+	if err != nil {
+		return payment.LedgerCharge{}, err
+	}
+	money, err := moneyOf(i.amount, i.currency)
+	if err != nil {
+		return payment.LedgerCharge{}, err
+	}
+	l := i.found()
+	if l.Result == payment.FoundNoAnswer {
+		return payment.LedgerCharge{}, fmt.Errorf("its status %s is not known", strconv.Quote(string(i.status)))
+	}
+	return payment.LedgerCharge{
+		Key: i.key, OrderID: i.orderID, Money: money, State: l.Result,
+		TransactionID: l.TransactionID, Reference: l.Reference, Created: i.created,
+	}, nil
+}

@@ -1,0 +1,140 @@
+package stripefake_test
+
+import (
+	"bufio"
+	"encoding/json"
+	"fmt"
+	"math/rand/v2"
+	"net"
+	"net/http"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"paymentd/adapters/stripegateway/stripefake"
+)
+
+// If this variable is set, the test binary is a fake on the ledger that it names.
+const serveLedgerVariable = "STRIPEFAKE_TEST_SERVE_LEDGER"
+
+// seedVariable repeats a run of the crash test.
+const seedVariable = "STRIPEFAKE_TEST_SEED"
+
+// serveUntilKilled runs in the second process. It prints its address in its first line.
+func serveUntilKilled(path string) {
+	f, err := stripefake.Open(path, stripefake.Options{})
+	if err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		os.Exit(1)
+	}
+	listener, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		os.Exit(1)
+	}
+	fmt.Println("http://" + listener.Addr().String())
+	server := &http.Server{Handler: f.Handler(), ReadHeaderTimeout: time.Second}
+	fmt.Fprintln(os.Stderr, server.Serve(listener))
+	os.Exit(1)
+}
+
+func startProcess(t *testing.T, path string) (base string, kill func()) {
+	t.Helper()
+	command := exec.Command(os.Args[0], "-test.run=^$")
+	command.Env = append(os.Environ(), serveLedgerVariable+"="+path)
+	command.Stderr = os.Stderr
+	out, err := command.StdoutPipe()
+	require.NoError(t, err)
+	require.NoError(t, command.Start())
+	kill = sync.OnceFunc(func() {
+		_ = command.Process.Kill()
+		_ = command.Wait()
+	})
+	t.Cleanup(kill)
+	base, err = bufio.NewReader(out).ReadString('\n')
+	require.NoError(t, err, "the process has not started")
+	return strings.TrimSpace(base), kill
+}
+
+// The fake is killed repeatedly with charges in flight. Every answer that it gave stays true, and no key is
+// charged twice.
+func TestLedger_SurvivesKill(t *testing.T) {
+	t.Parallel()
+	seed := uint64(time.Now().UnixNano())
+	if given := os.Getenv(seedVariable); given != "" {
+		var err error
+		seed, err = strconv.ParseUint(given, 10, 64)
+		require.NoError(t, err, seedVariable)
+	}
+	t.Logf("to repeat: %s=%d", seedVariable, seed)
+	random := rand.New(rand.NewPCG(seed, 0))
+
+	const rounds, clients = 4, 6
+	path := filepath.Join(t.TempDir(), "ledger")
+	var mu sync.Mutex
+	answers := map[string]string{} // the intent of each key that was answered
+	for round := range rounds {
+		base, kill := startProcess(t, path)
+		a := &api{t, base}
+		time.AfterFunc(time.Duration(20+random.IntN(60))*time.Millisecond, kill)
+		var all sync.WaitGroup
+		for client := range clients {
+			all.Go(func() {
+				for n := 0; ; n++ {
+					key := fmt.Sprintf("%d-%d-%d", round, client, n)
+					r, err := a.try("POST", intents, key, charge("pm_card_visa", "metadata[paymentd_key]", key))
+					if err != nil {
+						return // killed
+					}
+					mu.Lock()
+					answers[key] = r.text("id")
+					mu.Unlock()
+				}
+			})
+		}
+		all.Wait()
+		kill()
+	}
+	file, err := os.OpenFile(path, os.O_APPEND|os.O_WRONLY, 0)
+	require.NoError(t, err)
+	_, err = file.WriteString(`{"intents":[{"id":"pi_torn"`) // a line without an end was never answered
+	require.NoError(t, err)
+	require.NoError(t, file.Close())
+
+	base, kill := startProcess(t, path)
+	defer kill()
+	a := &api{t, base}
+	require.NotEmpty(t, answers)
+	for key, id := range answers {
+		again := a.do("POST", intents, key, charge("pm_card_visa", "metadata[paymentd_key]", key))
+		require.Equal(t, id, again.text("id"), key)
+		require.Equal(t, "true", again.header.Get("Idempotent-Replayed"), key)
+	}
+	kill()
+	f, err := stripefake.Open(path, stripefake.Options{})
+	require.NoError(t, err)
+	for key := range answers {
+		require.Equal(t, 1, f.Charges(key), key)
+	}
+	require.NoError(t, f.Close())
+	data, err := os.ReadFile(path)
+	require.NoError(t, err)
+	for text := range strings.Lines(string(data)) {
+		require.True(t, json.Valid([]byte(text)))
+	}
+}
+
+func TestOpen_DamagedLedger_IsAnError(t *testing.T) {
+	t.Parallel()
+	path := filepath.Join(t.TempDir(), "ledger")
+	require.NoError(t, os.WriteFile(path, []byte("{}\nx\n{}\n"), 0o600))
+	_, err := stripefake.Open(path, stripefake.Options{})
+	require.ErrorContains(t, err, "byte 3")
+}

@@ -1,0 +1,121 @@
+package stripefake_test
+
+import (
+	"net/http"
+	"net/url"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"paymentd/adapters/stripegateway/stripefake"
+)
+
+func TestKeys_Replay(t *testing.T) {
+	t.Parallel()
+	_, a := newAPI(t, stripefake.Options{})
+	for key, form := range map[string]url.Values{"1": charge("pm_card_visa"), "2": charge("pm_card_visa_chargeDeclined")} {
+		first := a.do("POST", intents, key, form)
+		require.Equal(t, key, first.header.Get("Idempotency-Key"))
+		require.Empty(t, first.header.Get("Idempotent-Replayed"))
+		again := a.do("POST", intents, key, form)
+		require.Equal(t, first.status, again.status)
+		require.JSONEq(t, string(first.body), string(again.body))
+		require.Equal(t, "true", again.header.Get("Idempotent-Replayed"))
+		require.Equal(t, first.header.Get("Request-Id"), again.header.Get("Original-Request"))
+		require.NotEqual(t, first.header.Get("Request-Id"), again.header.Get("Request-Id"))
+	}
+}
+
+func TestKeys_OtherRequest_IsRefused(t *testing.T) {
+	t.Parallel()
+	_, a := newAPI(t, stripefake.Options{})
+	id := a.do("POST", intents, "1", charge("pm_card_visa")).text("id")
+	for path, form := range map[string]url.Values{
+		intents: charge("pm_card_visa", "amount", "1251"), intents + "/" + id + "/cancel": nil, "/v1/refunds": {"payment_intent": {id}},
+	} {
+		r := a.do("POST", path, "1", form)
+		require.Equal(t, http.StatusBadRequest, r.status, path)
+		require.Equal(t, "idempotency_error", r.text("error.type"))
+	}
+}
+
+// Validation failures, 401 and 409 are not saved.
+func TestKeys_RequestThatWasNotExecuted_IsNotSaved(t *testing.T) {
+	t.Parallel()
+	f, a := newAPI(t, stripefake.Options{})
+	require.Equal(t, 400, a.do("POST", intents, "1", charge("pm_card_visa", "amount", "-5")).status)
+	require.Equal(t, "resource_missing", a.do("POST", intents, "1", charge("pm_unknown")).text("error.code"))
+	require.Equal(t, "parameter_unknown", a.do("POST", intents, "1", charge("pm_card_visa", "x", "y")).text("error.code"))
+	noReturn := charge("pm_card_visa")
+	noReturn.Del("return_url")
+	require.Equal(t, "return_url", a.do("POST", intents, "1", noReturn).text("error.param"))
+	f.Inject(stripefake.RateLimit)
+	require.Equal(t, 429, a.do("POST", intents, "1", charge("pm_card_visa")).status)
+	require.Equal(t, 200, a.do("POST", intents, "1", charge("pm_card_visa")).status)
+	require.Equal(t, 1, f.Charges("k"))
+}
+
+func TestKeys_InUse_Conflicts(t *testing.T) {
+	t.Parallel()
+	f, a := newAPI(t, stripefake.Options{})
+	const n = 8
+	answers := make(chan response, n)
+	var all sync.WaitGroup
+	for range n {
+		all.Go(func() {
+			r, err := a.try("POST", intents, "1", charge("pm_card_slow"))
+			if err != nil {
+				t.Error(err)
+			}
+			answers <- r
+		})
+	}
+	all.Wait()
+	statuses := map[int]int{}
+	for range n {
+		r := <-answers
+		statuses[r.status]++
+		require.Equal(t, r.status == http.StatusConflict, r.text("error.code") == "idempotency_key_in_use")
+	}
+	require.NotZero(t, statuses[http.StatusConflict])
+	require.NotZero(t, statuses[http.StatusOK])
+	require.Equal(t, 1, f.Charges("k"))
+}
+
+// A request without a key gets a key of Stripe's.
+func TestKeys_None_IsMadeUp(t *testing.T) {
+	t.Parallel()
+	f, a := newAPI(t, stripefake.Options{})
+	for range 2 {
+		require.NotEmpty(t, a.do("POST", intents, "", charge("pm_card_visa")).header.Get("Idempotency-Key"))
+	}
+	require.Equal(t, 2, f.Charges("k"))
+}
+
+func TestRefund_MoreThanIsLeft_IsRefused(t *testing.T) {
+	t.Parallel()
+	_, a := newAPI(t, stripefake.Options{})
+	id := a.do("POST", intents, "1", charge("pm_card_visa")).text("id")
+	refund := func(amount, key string) response {
+		return a.do("POST", "/v1/refunds", key, url.Values{"payment_intent": {id}, "amount": {amount}})
+	}
+	require.Equal(t, "succeeded", refund("1000", "r1").text("status"))
+	require.Equal(t, 400, refund("251", "r2").status)
+	require.Equal(t, 200, refund("250", "r3").status)
+	require.Equal(t, "charge_already_refunded", refund("1", "r4").text("error.code"))
+}
+
+// Times between the requests of a bank debit.
+func TestProcessing_EndsByTheClock(t *testing.T) {
+	t.Parallel()
+	now := time.Date(2026, 11, 28, 12, 0, 0, 0, time.UTC)
+	f, a := newAPI(t, stripefake.Options{Clock: func() time.Time { return now }, ProcessingFor: time.Minute})
+	id := a.do("POST", intents, "1", charge("pm_usBankAccount_insufficientFunds")).text("id")
+	require.Equal(t, "processing", f.Status(id))
+	now = now.Add(time.Minute)
+	r := a.do("GET", intents+"/"+id, "", nil)
+	require.Equal(t, "requires_payment_method", r.text("status"))
+	require.Equal(t, "insufficient_funds", r.text("last_payment_error.decline_code"))
+}

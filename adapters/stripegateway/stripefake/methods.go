@@ -1,0 +1,62 @@
+package stripefake
+
+import "time"
+
+// behaviour is what a payment method does when a PaymentIntent is confirmed.
+type behaviour struct {
+	code, decline, message string // of a decline
+	action                 bool   // the customer must authenticate
+	bank                   bool   // a debit that a bank decides later, as by code
+	slow                   time.Duration
+}
+
+// methods are Stripe's test payment methods (docs.stripe.com/testing), and one of ours. Any other does not
+// exist.
+var methods = map[string]behaviour{
+	"pm_card_visa": {}, "pm_card_visa_debit": {}, "pm_card_mastercard": {}, "pm_card_amex": {}, "pm_card_discover": {},
+
+	"pm_card_visa_chargeDeclined":                  cardDeclined("generic_decline"),
+	"pm_card_chargeDeclined":                       cardDeclined("generic_decline"),
+	"pm_card_visa_chargeDeclinedInsufficientFunds": {code: "card_declined", decline: "insufficient_funds", message: "Your card has insufficient funds."},
+	"pm_card_chargeDeclinedInsufficientFunds":      {code: "card_declined", decline: "insufficient_funds", message: "Your card has insufficient funds."},
+	"pm_card_visa_chargeDeclinedLostCard":          cardDeclined("lost_card"),
+	"pm_card_visa_chargeDeclinedStolenCard":        cardDeclined("stolen_card"),
+	"pm_card_visa_chargeDeclinedVelocityLimitExceeded": {
+		code: "card_declined", decline: "card_velocity_exceeded",
+		message: "Your card was declined for making repeated attempts too frequently or exceeding its amount limit.",
+	},
+	"pm_card_radarBlock":                     cardDeclined("fraudulent"),
+	"pm_card_chargeDeclinedExpiredCard":      {code: "expired_card", message: "Your card has expired."},
+	"pm_card_visa_chargeDeclinedExpiredCard": {code: "expired_card", message: "Your card has expired."},
+	"pm_card_chargeDeclinedIncorrectCvc":     {code: "incorrect_cvc", message: "Your card's security code is incorrect."},
+	"pm_card_chargeDeclinedProcessingError": {
+		code: "processing_error", message: "An error occurred while processing your card. Try again in a little bit.",
+	},
+
+	"pm_card_authenticationRequired": {action: true}, "pm_card_threeDSecure2Required": {action: true},
+	"pm_card_threeDSecureRequired": {action: true},
+
+	"pm_usBankAccount": {bank: true}, "pm_usBankAccount_success": {bank: true},
+	"pm_usBankAccount_insufficientFunds": {
+		bank: true, code: "payment_intent_payment_attempt_failed", decline: "insufficient_funds",
+		message: "The customer's account has insufficient funds to cover this payment.",
+	},
+
+	// Not Stripe's: an approval that takes a second.
+	"pm_card_slow": {slow: time.Second},
+}
+
+func cardDeclined(decline string) behaviour {
+	return behaviour{code: "card_declined", decline: decline, message: "Your card was declined."}
+}
+
+// failure returns the error of a decline; nil if the method pays.
+func (b behaviour) failure(charge string) *errorBody {
+	if b.code == "" {
+		return nil
+	}
+	return &errorBody{
+		Type: typeCard, Code: b.code, DeclineCode: b.decline, Message: b.message, Charge: charge,
+		DocURL: "https://stripe.com/docs/error-codes/" + b.code,
+	}
+}

@@ -81,7 +81,7 @@ compose/delete: ## the same, and delete all payments, with DELETE=payments
 ## Testing
 
 .PHONY: test
-test: test/proofs test/client test/upgrade test/go ## test everything, on a real database server
+test: test/proofs test/client test/upgrade test/stripe-mock test/go ## test everything, on a real database server
 
 .PHONY: test/go
 test/go: needs bin/withmysql ## run all Go tests, with the race detector if there is a C compiler
@@ -100,6 +100,16 @@ test/short: needs bin/withmysql ## test everything, in less depth and without th
 .PHONY: test/client
 test/client: build ## generate a TypeScript client from openapi.yaml, and pay with it
 	tools/npm.sh tools/npm/client/run.sh bin/paymentd
+
+.PHONY: test/stripe-mock
+test/stripe-mock: ## check the requests to Stripe against its OpenAPI file, with stripe-mock
+	tools/stripe-mock.sh go test ./adapters/stripegateway -count=1 -run StripeMock $(TESTFLAGS)
+
+.PHONY: test/stripe-live
+test/stripe-live: ## make test charges at Stripe, with the test key STRIPE_SECRET_KEY
+	@if [ -z "$$STRIPE_SECRET_KEY" ]; then \
+		echo 'test/stripe-live: set STRIPE_SECRET_KEY to the secret key of a test account (sk_test_…)' >&2; exit 2; fi
+	go test ./adapters/stripegateway -count=1 -v -run StripeLive $(TESTFLAGS)
 
 # A checkout without history, such as one in a container, has no previous version; the target reports that.
 .PHONY: test/upgrade
@@ -263,4 +273,4 @@ clean: ## remove build output; databases, ledgers and secrets stay
 
 .PHONY: help
 help:
-	@awk -F ':.*## ' '/^## /{printf "\n%s\n", substr($$0, 4)} /^[a-z0-9\/]+:.*## /{printf "  make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^## /{printf "\n%s\n", substr($$0, 4)} /^[a-z0-9\/-]+:.*## /{printf "  make %-16s %s\n", $$1, $$2}' $(MAKEFILE_LIST)

@@ -31,6 +31,8 @@ type GatewayUnderTest struct {
 	// Complete decides the pending charge with a key: it is approved, or declined. Set together with
 	// Pending.
 	Complete func(key payment.GatewayKey, approve bool)
+	// PassLag lets the time pass after which a lookup sees every charge. Nil if lookups do not lag.
+	PassLag func()
 	// Charges returns how often money was taken with a key. Nil if it is unknown.
 	Charges func(payment.GatewayKey) int
 }
@@ -78,9 +80,16 @@ func (g *gateway) charge(c payment.Charge, want payment.Class) payment.Result {
 // lookUp looks the key up, and requires the result.
 func (g *gateway) lookUp(key payment.GatewayKey, want payment.LookupResult) payment.Lookup {
 	g.t.Helper()
+	g.passLag()
 	l := g.LookUp(g.t.Context(), payment.ChargeRef{Key: key})
 	require.Equal(g.t, want, l.Result, l.Message)
 	return l
+}
+
+func (g *gateway) passLag() {
+	if g.PassLag != nil {
+		g.PassLag()
+	}
 }
 
 func (g *gateway) requireCharges(want int, key payment.GatewayKey) {

@@ -33,6 +33,7 @@ func (g *gateway) pending() (c payment.Charge, ref payment.ChargeRef, ok bool) {
 // find looks a charge up, and requires the result.
 func (g *gateway) find(ref payment.ChargeRef, want payment.LookupResult) payment.Lookup {
 	g.t.Helper()
+	g.passLag()
 	l := g.LookUp(g.t.Context(), ref)
 	require.Equal(g.t, want, l.Result, l.Message)
 	return l
@@ -41,6 +42,7 @@ func (g *gateway) find(ref payment.ChargeRef, want payment.LookupResult) payment
 // cancel cancels a charge, and requires the result.
 func (g *gateway) cancel(ref payment.ChargeRef, want payment.LookupResult) payment.Lookup {
 	g.t.Helper()
+	g.passLag()
 	l := g.Cancel(g.t.Context(), ref)
 	require.Equal(g.t, want, l.Result, l.Message)
 	return l

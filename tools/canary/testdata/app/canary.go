@@ -13,8 +13,9 @@ import (
 	_ "paymentd/adapters/mysqlstore/mysqltest/nothing"     // denied
 	_ "paymentd/adapters/mysqlstore/nothing"
 	_ "paymentd/adapters/sandbox/nothing"
-	_ "paymentd/app/apptest/nothing" // denied
-	_ "paymentd/app/cli/nothing"     // denied
+	_ "paymentd/adapters/squaregateway/squarefake/nothing" // denied
+	_ "paymentd/app/apptest/nothing"                       // denied
+	_ "paymentd/app/cli/nothing"                           // denied
 	_ "paymentd/app/config/nothing"
 	_ "paymentd/app/gateways/nothing"
 	_ "paymentd/core/nothing"

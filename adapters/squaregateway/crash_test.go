@@ -1,0 +1,162 @@
+package squaregateway_test
+
+import (
+	"bufio"
+	"context"
+	"errors"
+	"fmt"
+	"math/rand/v2"
+	"net"
+	"net/http"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"paymentd/adapters/squaregateway"
+	"paymentd/adapters/squaregateway/squarefake"
+	"paymentd/core/payment"
+)
+
+// If this variable is set, the test binary is a fake on the ledger that it names.
+const serveLedgerVariable = "SQUARE_TEST_SERVE_LEDGER"
+
+// seedVariable repeats a run of the crash test.
+const seedVariable = "SQUARE_TEST_SEED"
+
+// serveUntilKilled runs in the second process. It prints its address in its first line.
+func serveUntilKilled(path string) error {
+	fake, err := squarefake.Open(squarefake.Options{Ledger: path})
+	if err != nil {
+		return err
+	}
+	listener, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		return err
+	}
+	fmt.Println("http://" + listener.Addr().String())
+	return (&http.Server{Handler: fake, ReadHeaderTimeout: time.Minute}).Serve(listener)
+}
+
+// startProcess starts a fake in a process of its own.
+func startProcess(t *testing.T, path string) (base string, kill func()) {
+	t.Helper()
+	command := exec.Command(os.Args[0], "-test.run=^$")
+	command.Env = append(os.Environ(), serveLedgerVariable+"="+path)
+	command.Stderr = os.Stderr
+	out, err := command.StdoutPipe()
+	require.NoError(t, err)
+	require.NoError(t, command.Start())
+	kill = sync.OnceFunc(func() {
+		_ = command.Process.Kill()
+		_ = command.Wait()
+	})
+	t.Cleanup(kill)
+	base, err = bufio.NewReader(out).ReadString('\n')
+	require.NoError(t, err, "the process has not started")
+	return strings.TrimSpace(base), kill
+}
+
+// The fake is killed repeatedly with charges in flight, and each charge is repeated with its key until
+// it is approved. What was approved stays so, with the same transaction, and no key has two payments.
+func TestCharge_SquareIsKilled_ChargesOnce(t *testing.T) {
+	t.Parallel()
+	seed := uint64(time.Now().UnixNano())
+	if given := os.Getenv(seedVariable); given != "" {
+		var err error
+		seed, err = strconv.ParseUint(given, 10, 64)
+		require.NoError(t, err, seedVariable)
+	}
+	t.Logf("to repeat: %s=%d", seedVariable, seed)
+	random := rand.New(rand.NewPCG(seed, 0))
+	path := filepath.Join(t.TempDir(), "ledger.jsonl")
+
+	const rounds, clients, charges = 4, 4, 12
+	approved := map[payment.GatewayKey]string{}
+	open := map[payment.GatewayKey]bool{}
+	var mu sync.Mutex
+	for round := range rounds {
+		base, kill := startProcess(t, path)
+		g := gatewayAt(t, base)
+		var all sync.WaitGroup
+		ctx, stop := context.WithCancel(t.Context())
+		for key := range open {
+			all.Go(func() { settle(ctx, t, g, key, &mu, approved) })
+		}
+		for number := range clients {
+			for i := range charges {
+				key := payment.GatewayKey(fmt.Sprintf("key-%d-%d-%d", round, number, i))
+				open[key] = true
+			}
+			all.Go(func() {
+				for i := range charges {
+					settle(ctx, t, g, payment.GatewayKey(fmt.Sprintf("key-%d-%d-%d", round, number, i)), &mu, approved)
+				}
+			})
+		}
+		time.Sleep(time.Duration(20+random.IntN(100)) * time.Millisecond) // a real process is killed at any moment
+		kill()
+		stop()
+		all.Wait()
+	}
+	base, _ := startProcess(t, path)
+	g := gatewayAt(t, base)
+	for key := range open {
+		settle(t.Context(), t, g, key, &mu, approved)
+		require.NotEmpty(t, approved[key])
+	}
+	for key := range open {
+		l := g.LookUp(t.Context(), payment.ChargeRef{Key: key, Sent: time.Now().Add(-time.Hour)})
+		require.Equal(t, payment.FoundApproved, l.Result, l.Message)
+		require.Equal(t, approved[key], l.TransactionID)
+		require.Empty(t, l.Message)
+	}
+	page, err := g.Charges(t.Context(), payment.LedgerQuery{From: time.Now().Add(-time.Hour), To: time.Now().Add(time.Hour)})
+	require.NoError(t, err)
+	seen := map[payment.GatewayKey]bool{}
+	for ; ; page, err = g.Charges(t.Context(), payment.LedgerQuery{From: time.Now().Add(-time.Hour), To: time.Now().Add(time.Hour), Cursor: page.Next}) {
+		require.NoError(t, err)
+		for _, c := range page.Charges {
+			require.False(t, seen[c.Key], "%s has two payments", c.Key)
+			seen[c.Key] = true
+		}
+		if page.Next == "" {
+			break
+		}
+	}
+	require.Len(t, seen, len(open))
+}
+
+func gatewayAt(t *testing.T, base string) *squaregateway.Gateway {
+	t.Helper()
+	o := validOptions()
+	o.Environment, o.LocationID, o.BaseURL, o.Timeout = squaregateway.Sandbox, squarefake.DefaultLocation, base, longTimeout
+	o.Token = func() string { return squarefake.DefaultToken }
+	g, err := squaregateway.New(o)
+	require.NoError(t, err)
+	t.Cleanup(g.Close)
+	return g
+}
+
+// settle charges a key, unless the fake is killed, and compares with what was answered before.
+func settle(ctx context.Context, t *testing.T, g *squaregateway.Gateway, key payment.GatewayKey, mu *sync.Mutex, approved map[payment.GatewayKey]string) {
+	t.Helper()
+	c := charge(t, cardOK)
+	c.Key = key
+	r := g.Charge(ctx, c)
+	if r.Class != payment.ClassApproved {
+		return
+	}
+	mu.Lock()
+	defer mu.Unlock()
+	if before, ok := approved[key]; ok && before != r.TransactionID {
+		t.Error(errors.New("another transaction for " + string(key)))
+	}
+	approved[key] = r.TransactionID
+}

@@ -1,0 +1,82 @@
+package squaregateway
+
+import (
+	"crypto/hmac"
+	"crypto/sha256"
+	"encoding/base64"
+	"errors"
+	"net/http"
+	"time"
+
+	"paymentd/core/payment"
+)
+
+// signatureHeader has the signature of an event ("Verify and Validate an Event Notification").
+const signatureHeader = "X-Square-Hmacsha256-Signature"
+
+// maxEventBytes is far more than an event about a payment.
+const maxEventBytes = 256 << 10
+
+var (
+	// ErrSignature: the event was not signed with the webhook's key for its notification URL.
+	ErrSignature = errors.New("the signature of the event is missing or wrong")
+	// ErrEvent: the event is signed, and cannot be read.
+	ErrEvent = errors.New("the event cannot be read")
+)
+
+// Webhook is a webhook subscription of Square.
+type Webhook struct {
+	// SignatureKey is the subscription's key, as Square shows it.
+	SignatureKey string
+	// NotificationURL is the URL of the subscription, byte for byte, because the signature covers it.
+	NotificationURL string
+}
+
+// Event is a notification of Square. It is a reason to look the payment up, and not a truth: Square
+// signs no time, so that an old event can be sent again. Duplicates have the same ID.
+type Event struct {
+	ID         string
+	Type       string // such as payment.updated
+	MerchantID string
+	Created    time.Time // zero if it cannot be read
+	// PaymentID, Key, LocationID and Status are those of the payment, for an event about one. Key is
+	// its reference_id.
+	PaymentID  string
+	Key        payment.GatewayKey
+	LocationID string
+	Status     string
+}
+
+// Sign returns the signature of a body: the base64 of its HMAC-SHA256 after the notification URL.
+func (w Webhook) Sign(body []byte) string {
+	mac := hmac.New(sha256.New, []byte(w.SignatureKey))
+	mac.Write([]byte(w.NotificationURL))
+	mac.Write(body)
+	return base64.StdEncoding.EncodeToString(mac.Sum(nil))
+}
+
+// Event verifies and reads a notification: its header and its raw body. The error is [ErrSignature] or
+// [ErrEvent].
+func (w Webhook) Event(header http.Header, body []byte) (Event, error) {
+	signatures := header[signatureHeader]
+	if w.SignatureKey == "" || len(signatures) != 1 || len(body) > maxEventBytes ||
+		!hmac.Equal([]byte(signatures[0]), []byte(w.Sign(body))) {
+		return Event{}, ErrSignature
+	}
+	o, err := readObject(body)
+	if err != nil {
+		return Event{}, errors.Join(ErrEvent, err)
+	}
+	e := Event{ID: o.text("event_id"), Type: o.text("type"), MerchantID: o.text("merchant_id")}
+	if !printable(e.ID) || len(e.ID) > maxIDBytes || !printable(e.Type) {
+		return Event{}, ErrEvent
+	}
+	e.Created, _ = time.Parse(time.RFC3339, o.text("created_at"))
+	if p := readPayment(o.object("data").object("object").object("payment")); p != nil {
+		e.PaymentID, e.LocationID, e.Status = p.id, p.location, p.status
+		if printable(p.reference) {
+			e.Key = payment.GatewayKey(p.reference)
+		}
+	}
+	return e, nil
+}

@@ -1,0 +1,72 @@
+package squaregateway
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	"paymentd/core/payment"
+	"paymentd/internal/httpcall"
+)
+
+// Charges lists the location's payments, oldest first; see ports.Ledger. Payments of other programs are
+// listed as well: their key is the reference_id that those have sent, if any.
+func (g *Gateway) Charges(ctx context.Context, q payment.LedgerQuery) (payment.LedgerPage, error) {
+	if q.From.IsZero() || q.To.IsZero() || len(q.Cursor) > payment.MaxLedgerCursorBytes {
+		return payment.LedgerPage{}, errors.New("list the payments of Square: the query needs both of its bounds and a cursor of this list")
+	}
+	ctx, cancel := httpcall.WithTimeout(ctx, g.timeout)
+	defer cancel()
+	p, why := g.listPage(ctx, q.From, q.To, pageSize, q.Cursor)
+	if why != "" {
+		return payment.LedgerPage{}, fmt.Errorf("list the payments of Square: %s", clip(why))
+	}
+	if len(p.next) > payment.MaxLedgerCursorBytes {
+		return payment.LedgerPage{}, errors.New("list the payments of Square: the cursor of the next page is too long")
+	}
+	result := payment.LedgerPage{Next: p.next}
+	for _, value := range p.payments {
+		o, _ := value.(object)
+		c, err := ledgerCharge(o)
+		switch {
+		case err != nil:
+			result.Unreadable = append(result.Unreadable, clip(err.Error()))
+		case c.Created.Before(q.To): // whether end_time is included is not documented
+			result.Charges = append(result.Charges, c)
+		}
+	}
+	return result, nil
+}
+
+// ledgerCharge reads a payment of the list.
+func ledgerCharge(o object) (payment.LedgerCharge, error) {
+	p := readPayment(o)
+	if p == nil {
+		return payment.LedgerCharge{}, errors.New("a payment has no id or no status")
+	}
+	currency, err := payment.ParseRecordedCurrency(p.money.Currency)
+	if err != nil {
+		return payment.LedgerCharge{}, fmt.Errorf("payment %s: %w", p.id, err)
+	}
+	m, err := payment.MoneyFromMinor(p.money.Amount, currency)
+	if err != nil {
+		return payment.LedgerCharge{}, fmt.Errorf("payment %s: %w", p.id, err)
+	}
+	if p.created.IsZero() {
+		return payment.LedgerCharge{}, fmt.Errorf("payment %s has no time of creation", p.id)
+	}
+	l := lookup(payment.ChargeRef{}, []*squarePayment{p})
+	c := payment.LedgerCharge{
+		Money: m, State: l.Result, TransactionID: l.TransactionID, Reference: l.Reference, Created: p.created,
+	}
+	if l.Result == payment.FoundNoAnswer {
+		return payment.LedgerCharge{}, fmt.Errorf("payment %s has the unknown status %s", p.id, quote(p.status))
+	}
+	if printable(p.reference) {
+		c.Key = payment.GatewayKey(p.reference)
+	}
+	if id, err := payment.ParseOrderID(p.note); err == nil {
+		c.OrderID = id
+	}
+	return c, nil
+}

@@ -125,6 +125,27 @@ test/upgrade: needs bin/withmysql ## upgrade from the previous version to this o
 test/race50: needs bin/withmysql ## run the concurrent tests fifty times
 	bin/withmysql -- go test -race -count=50 -timeout=2h -run '$(CONCURRENT)' $(TESTFLAGS) work
 
+# Square's API specification is not in this repository: SPEC is the path of api.json of the public repository
+# square/connect-api-specification.
+SPEC ?=
+
+.PHONY: test/square-prism
+test/square-prism: ## check our requests to Square, and the fake's answers, against SPEC, Square's api.json
+	@if ! [ -f '$(SPEC)' ]; then \
+		echo 'test/square-prism: set SPEC to the file api.json of github.com/square/connect-api-specification' >&2; \
+		exit 2; \
+	fi
+	SQUARE_SPEC='$(abspath $(SPEC))' PACKAGES=tools/prism tools/npm.sh \
+		go test ./adapters/squaregateway -count=1 -v -run Prism $(TESTFLAGS)
+
+.PHONY: test/square-live
+test/square-live: ## charge in Square's sandbox: SQUARE_ACCESS_TOKEN and SQUARE_LOCATION_ID of a sandbox account
+	@if [ -z "$$SQUARE_ACCESS_TOKEN" ] || [ -z "$$SQUARE_LOCATION_ID" ]; then \
+		echo 'test/square-live: set SQUARE_ACCESS_TOKEN and SQUARE_LOCATION_ID to those of a sandbox account' >&2; \
+		exit 2; \
+	fi
+	go test ./adapters/squaregateway -count=1 -v -run Live $(TESTFLAGS)
+
 .PHONY: test/mysql
 test/mysql: ## test everything, on a MySQL 9 that is fetched (Debian only)
 	PATH="$$(tools/genuine-mysql.sh):$$PATH" && $(MAKE) test

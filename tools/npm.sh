@@ -4,6 +4,8 @@
 #
 #	tools/npm.sh redocly --version
 #
+# PACKAGES names another folder than tools/npm, such as tools/prism.
+#
 # The packages are those of package-lock.json, byte for byte. They are kept in ~/.cache/paymentd, and
 # their install scripts do not run. If node is missing, apt installs it. If that fails, this prints that
 # the command was not run, and exits with an error in CI.
@@ -19,7 +21,7 @@ if ! { has node && has npm; } && ! { install nodejs npm && has npm; }; then
 	exit
 fi
 
-lock=$PWD/tools/npm/package-lock.json
+lock=$PWD/${PACKAGES:-tools/npm}/package-lock.json
 home=${XDG_CACHE_HOME:-$HOME/.cache}/paymentd/npm-$(cksum <"$lock" | tr -c "0-9\n" -)
 if ! [ -d "$home" ]; then
 	mkdir -p "${home%/*}"

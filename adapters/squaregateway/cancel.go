@@ -46,7 +46,7 @@ func (g *Gateway) Cancel(ctx context.Context, ref payment.ChargeRef) payment.Loo
 
 // cancelPayment cancels a payment by its id. Whatever the answer is, what Square has recorded decides.
 func (g *Gateway) cancelPayment(ctx context.Context, ref payment.ChargeRef, before payment.Lookup) payment.Lookup {
-	_, failed := g.call(ctx, http.MethodPost, paymentPath(before.Reference, "cancel"), nil, struct{}{})
+	_, failed := g.call(ctx, http.MethodPost, paymentPath(before.Reference, "cancel"), nil, nil)
 	if failed != nil {
 		return payment.Lookup{Result: payment.FoundNoAnswer, Message: clip(failed.message), Reference: before.Reference}
 	}

@@ -1,0 +1,67 @@
+package squaregateway_test
+
+import (
+	"os"
+	"testing"
+	"time"
+
+	"github.com/google/uuid"
+	"github.com/stretchr/testify/require"
+
+	"paymentd/adapters/squaregateway"
+	"paymentd/core/payment"
+)
+
+// A sandbox account for `make test/square-live`. The environment is always the sandbox: with a token of
+// production, every request is refused.
+const (
+	tokenVariable    = "SQUARE_ACCESS_TOKEN"
+	locationVariable = "SQUARE_LOCATION_ID"
+)
+
+// TestLive charges in Square's sandbox, and logs what Square's documents leave open.
+func TestLive_Sandbox(t *testing.T) {
+	t.Parallel()
+	token, location := os.Getenv(tokenVariable), os.Getenv(locationVariable)
+	if token == "" || location == "" {
+		t.Skip("needs a sandbox account of Square: make test/square-live")
+	}
+	g, err := squaregateway.New(squaregateway.Options{
+		Environment: squaregateway.Sandbox, LocationID: location, Token: func() string { return token }, Timeout: time.Minute,
+	})
+	require.NoError(t, err)
+	defer g.Close()
+	p := g.Probe(t.Context())
+	require.True(t, p.Ready, p.Message)
+	c := payment.Charge{
+		Key: payment.GatewayKey(uuid.Must(uuid.NewV7()).String()), OrderID: "order-live", Method: cardOK,
+		Money: money(t, "100", p.Currency),
+	}
+	began := time.Now()
+	approved := g.Charge(t.Context(), c)
+	require.Equal(t, payment.ClassApproved, approved.Class, approved.Message)
+	require.Equal(t, approved.TransactionID, g.Charge(t.Context(), c).TransactionID, "a repeat is the same payment")
+	other := c
+	other.Money = money(t, "101", p.Currency)
+	require.Equal(t, payment.ClassKeyReused, g.Charge(t.Context(), other).Class)
+
+	ref := payment.ChargeRef{Key: c.Key, Money: c.Money, Sent: began}
+	for deadline := time.Now().Add(2 * squaregateway.DefaultLookupLag); ; time.Sleep(time.Second) {
+		l := g.LookUp(t.Context(), ref)
+		if l.Result == payment.FoundApproved {
+			t.Logf("the list had the payment after %s", time.Since(began).Round(time.Second))
+			require.Less(t, time.Since(began), squaregateway.DefaultLookupLag)
+			break
+		}
+		require.Equal(t, payment.FoundNothing, l.Result, l.Message)
+		require.True(t, time.Now().Before(deadline), "the list never had the payment")
+	}
+
+	for _, source := range []payment.PaymentMethod{cardDeclined, cardUsed, "cnon:card-nonce-rejected-cvv"} {
+		d := c
+		d.Key, d.Method = payment.GatewayKey(uuid.Must(uuid.NewV7()).String()), source
+		first, again := g.Charge(t.Context(), d), g.Charge(t.Context(), d)
+		require.Equal(t, payment.ClassDeclined, first.Class, first.Message)
+		t.Logf("%s: %s (%s), a payment: %t; its repeat: %s %s", source, first.Code, first.Message, first.Reference != "", again.Class, again.Message)
+	}
+}

@@ -92,6 +92,9 @@ func run(t testing.TB, c process.Config) *Process {
 	return p
 }
 
+// PID returns the id of the process.
+func (p *Process) PID() int { return p.process.PID() }
+
 // Log returns what the process has written so far: JSON lines.
 func (p *Process) Log() string { return p.process.Log.String() }
 

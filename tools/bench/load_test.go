@@ -1,134 +1,169 @@
-package main
+package bench
 
 import (
 	"context"
-	"errors"
-	"sync/atomic"
-	"testing"
-	"testing/synctest"
+	"fmt"
+	"strconv"
+	"strings"
+	"sync"
 	"time"
 
-	"github.com/stretchr/testify/require"
+	"github.com/valyala/fasthttp"
 )
 
-// slowPayer takes 10 ms for each payment.
-type slowPayer struct {
-	fail    func(n int64) error
-	count   atomic.Int64
-	aborts  bool
-	aborted atomic.Bool
+const (
+	responseLimit = time.Minute
+	errorPause    = 10 * time.Millisecond // of a client after an error
+	amount        = "100.00"              // not one of the amounts that make the sandbox misbehave
+	amountMinor   = 100_00
+)
+
+// payer pays orders for a number of clients.
+type payer interface {
+	// pay pays an order for one of the clients. Each client has one payment at a time.
+	pay(ctx context.Context, client int, order string) error
+	// close is called when no payment is in flight.
+	close()
 }
 
-func (p *slowPayer) pay(context.Context, int, string) error {
-	time.Sleep(10 * time.Millisecond)
-	if p.aborted.Load() {
-		return errAborted
+// outcome is what the clients received.
+type outcome struct {
+	took    []time.Duration // of successful payments in the measured time
+	seconds float64         // the measured time
+	paid    int             // successful payments, also outside of the measured time
+	errors  int
+	err     error // the first error
+}
+
+// sample is one payment.
+type sample struct {
+	ended time.Time
+	took  time.Duration
+	err   error
+}
+
+// closedLoop lets clients pay one order after the other while window runs. Its payments in the
+// measured time are those that end between the two times that window returns.
+func closedLoop(ctx context.Context, p payer, clients int, order func() string, window func() (from, to time.Time)) outcome {
+	loop, stop := context.WithCancel(ctx)
+	defer stop()
+	samples := make([][]sample, clients)
+	var all sync.WaitGroup
+	for i := range samples {
+		all.Go(func() {
+			for loop.Err() == nil {
+				s := payOnce(ctx, p, i, order())
+				samples[i] = append(samples[i], s)
+				if s.err != nil {
+					_ = sleep(loop, errorPause)
+				}
+			}
+		})
 	}
-	if n := p.count.Add(1); p.fail != nil {
-		return p.fail(n)
+	from, to := window()
+	stop()
+	all.Wait()
+	return gather(samples, from, to)
+}
+
+// burst pays one order per client, all at the same moment, and returns when all have a response.
+func burst(ctx context.Context, p payer, clients int, order func() string) outcome {
+	samples := make([][]sample, clients)
+	start := make(chan struct{})
+	var all sync.WaitGroup
+	for i := range samples {
+		all.Go(func() {
+			<-start
+			samples[i] = []sample{payOnce(ctx, p, i, order())}
+		})
+	}
+	began := time.Now()
+	close(start)
+	all.Wait()
+	return gather(samples, began, time.Now())
+}
+
+func payOnce(ctx context.Context, p payer, client int, order string) sample {
+	began := time.Now()
+	err := p.pay(ctx, client, order)
+	ended := time.Now()
+	return sample{ended: ended, took: ended.Sub(began), err: err}
+}
+
+func gather(samples [][]sample, from, to time.Time) outcome {
+	o := outcome{seconds: to.Sub(from).Seconds()}
+	for _, client := range samples {
+		for _, s := range client {
+			if s.err != nil {
+				o.errors++
+				if o.err == nil {
+					o.err = s.err
+				}
+				continue
+			}
+			o.paid++
+			if s.ended.After(from) && !s.ended.After(to) {
+				o.took = append(o.took, s.took)
+			}
+		}
+	}
+	return o
+}
+
+// sleep waits until the time has passed or ctx is done.
+func sleep(ctx context.Context, d time.Duration) error {
+	select {
+	case <-time.After(d):
+		return nil
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+}
+
+// httpPayer pays by POST /payments/process. It reuses requests and responses, because it shares the
+// processors with what it measures.
+type httpPayer struct {
+	client    *fasthttp.HostClient
+	requests  []fasthttp.Request
+	responses []fasthttp.Response
+}
+
+// newHTTPPayer returns a payer that sends the API key, unless it is empty.
+func newHTTPPayer(url, apiKey string, clients int) *httpPayer {
+	p := &httpPayer{
+		client: &fasthttp.HostClient{
+			Addr: strings.TrimPrefix(url, "http://"), MaxConns: clients,
+			ReadTimeout: responseLimit, WriteTimeout: responseLimit,
+			MaxIdemponentCallAttempts: 1, NoDefaultUserAgentHeader: true,
+			DisableHeaderNamesNormalizing: true, DisablePathNormalizing: true,
+		},
+		requests: make([]fasthttp.Request, clients), responses: make([]fasthttp.Response, clients),
+	}
+	for i := range p.requests {
+		p.requests[i].Header.SetMethod(fasthttp.MethodPost)
+		p.requests[i].Header.SetContentType("application/json")
+		p.requests[i].SetRequestURI(url + "/payments/process")
+		if apiKey != "" {
+			p.requests[i].Header.Set("Authorization", "Bearer "+apiKey)
+		}
+	}
+	return p
+}
+
+func (p *httpPayer) pay(_ context.Context, client int, order string) error {
+	request, response := &p.requests[client], &p.responses[client]
+	body := request.Body()[:0]
+	body = append(body, `{"order_id":`...)
+	body = strconv.AppendQuote(body, order)
+	body = append(body, `,"amount":`+amount+`}`...)
+	request.SetBodyRaw(body)
+	if err := p.client.Do(request, response); err != nil {
+		return fmt.Errorf("send a payment: %w", err)
+	}
+	if response.StatusCode() != fasthttp.StatusOK {
+		return fmt.Errorf("the service returned %d %s", response.StatusCode(), response.Body())
 	}
 	return nil
 }
 
-func (p *slowPayer) abort()       { p.aborted.Store(p.aborts) }
-func (p *slowPayer) close() error { return nil }
-
-func anOrder() string { return "order" }
-
-// window measures a second after a warm-up.
-func window(ctx context.Context) func() (from, to time.Time, err error) {
-	return func() (from, to time.Time, err error) {
-		if err := sleep(ctx, 105*time.Millisecond); err != nil {
-			return from, to, err
-		}
-		from = time.Now()
-		err = sleep(ctx, time.Second)
-		return from, time.Now(), err
-	}
-}
-
-func TestClosedLoop_CountsMeasuredTime(t *testing.T) {
-	t.Parallel()
-
-	synctest.Test(t, func(t *testing.T) {
-		got, err := closedLoop(t.Context(), &slowPayer{}, 3, anOrder, window(t.Context()))
-		require.NoError(t, err)
-		require.Len(t, got.took, 300, "without the warm-up and the last payments")
-		require.Equal(t, 10*time.Millisecond, got.took[0])
-		require.Equal(t, 300.0, got.perSecond())
-		require.Equal(t, 333, got.paid, "of the whole time")
-		require.Zero(t, got.errors)
-	})
-}
-
-func TestClosedLoop_CountsErrorsButNotAborts(t *testing.T) {
-	t.Parallel()
-
-	synctest.Test(t, func(t *testing.T) {
-		broken := errors.New("broken")
-		p := &slowPayer{aborts: true, fail: func(n int64) error {
-			if n == 100 {
-				return broken
-			}
-			return nil
-		}}
-		got, err := closedLoop(t.Context(), p, 3, anOrder, window(t.Context()))
-		require.NoError(t, err)
-		require.Equal(t, 1, got.errors)
-		require.ErrorIs(t, got.err, broken)
-	})
-}
-
-func TestClosedLoop_EndsWithItsContext(t *testing.T) {
-	t.Parallel()
-
-	synctest.Test(t, func(t *testing.T) {
-		ctx, cancel := context.WithTimeout(t.Context(), 500*time.Millisecond)
-		defer cancel()
-		_, err := closedLoop(ctx, &slowPayer{}, 3, anOrder, window(ctx))
-		require.ErrorIs(t, err, context.DeadlineExceeded)
-	})
-}
-
-func TestBurst_PaysForEachClient(t *testing.T) {
-	t.Parallel()
-
-	synctest.Test(t, func(t *testing.T) {
-		got := burst(t.Context(), &slowPayer{}, 5, anOrder)
-		require.Equal(t, 5, got.paid)
-		require.InDelta(t, 0.01, got.seconds, 1e-9)
-	})
-}
-
-// TestBatcher_SharesQueuedChanges holds that a lone change is flushed alone, changes that arrive
-// meanwhile share the next flush, and each caller receives the error of its own flush.
-func TestBatcher_SharesQueuedChanges(t *testing.T) {
-	t.Parallel()
-
-	synctest.Test(t, func(t *testing.T) {
-		var sizes []int
-		broken := errors.New("broken")
-		b := newBatcher(1, func(_ context.Context, changes []change) error {
-			sizes = append(sizes, len(changes))
-			time.Sleep(time.Millisecond)
-			if len(sizes) == 2 {
-				return broken
-			}
-			return nil
-		})
-		failed := make(chan bool, 1+maxBatch+5)
-		for range cap(failed) {
-			go func() { failed <- b.do(t.Context(), change{}) != nil }()
-			synctest.Wait()
-		}
-		count := 0
-		for range cap(failed) {
-			if <-failed {
-				count++
-			}
-		}
-		b.close()
-		require.Equal(t, []int{1, maxBatch, 5}, sizes)
-		require.Equal(t, maxBatch, count)
-	})
-}
+func (p *httpPayer) close() { p.client.CloseIdleConnections() }

@@ -1,14 +1,12 @@
-package main
+package bench
 
 import (
 	"bytes"
 	"context"
 	"encoding/json"
-	"errors"
 	"fmt"
 	"io"
 	"log/slog"
-	"net"
 	"net/http"
 	"os"
 	"os/signal"
@@ -19,51 +17,38 @@ import (
 	"paymentd/adapters/sandbox"
 )
 
-// gatewayCommand starts the gateway as a process of this binary, with an address, a latency, a protocol,
-// and the files of a certificate and its key. It is the sandbox of paymentd, whose own command serves
-// plain text only.
-const gatewayCommand = "gateway"
+// The gateway is a process of this binary: the sandbox of paymentd, whose own command serves plain text
+// only. Its settings are variables.
+const (
+	gatewayCommand  = "sandbox"
+	gatewayProtocol = "BENCH_PROTOCOL"
+	gatewayLatency  = "BENCH_LATENCY"
+)
 
 // runGateway serves the gateway until SIGTERM, and returns the exit code.
-func runGateway(args []string) int {
-	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGTERM)
-	defer stop()
-	if err := serveGateway(ctx, args[0], args[1], args[2], args[3], args[4]); err != nil {
-		_, _ = fmt.Fprintf(os.Stderr, "gateway: %v\n", err)
-		return exitFailed
-	}
-	return 0
-}
-
-func serveGateway(ctx context.Context, addr, latency, protocol, certFile, keyFile string) error {
-	debug.SetGCPercent(400) // it shares the processors with what is measured
-	takes, err := time.ParseDuration(latency)
-	if err != nil {
-		return err
-	}
+func runGateway() int {
+	debug.SetGCPercent(400)                                   // it shares the processors with what is measured
+	takes, _ := time.ParseDuration(os.Getenv(gatewayLatency)) // our own
 	g, err := sandbox.Open("ledger", sandbox.WithLatency(takes), sandbox.WithLog(slog.New(slog.DiscardHandler)))
 	if err != nil {
-		return err
+		fmt.Fprintln(os.Stderr, err)
+		return 1
 	}
 	defer func() { _ = g.Close() }()
-	l, err := new(net.ListenConfig).Listen(ctx, "tcp", addr)
-	if err != nil {
-		return err
-	}
-	server := sandbox.NewServer(g)
-	defer context.AfterFunc(ctx, func() { _ = server.Close() })()
-	server.Protocols = new(http.Protocols)
+	server, protocol := sandbox.NewServer(g), os.Getenv(gatewayProtocol)
+	server.Addr, server.Protocols = os.Getenv("PAYMENTD_SANDBOX_ADDR"), new(http.Protocols)
 	server.Protocols.SetHTTP1(protocol != https2)
 	server.Protocols.SetHTTP2(protocol == https2)
+	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGTERM)
+	defer stop()
+	context.AfterFunc(ctx, func() { _ = server.Close() })
 	if protocol == plain {
-		err = server.Serve(l)
+		err = server.ListenAndServe()
 	} else {
-		err = server.ServeTLS(l, certFile, keyFile)
+		err = server.ListenAndServeTLS(os.Getenv("PAYMENTD_TLS_CERTIFICATE"), os.Getenv("PAYMENTD_TLS_KEY"))
 	}
-	if errors.Is(err, http.ErrServerClosed) {
-		return nil
-	}
-	return err
+	fmt.Fprintln(os.Stderr, err)
+	return 0
 }
 
 // gatewayClient calls the gateway for the contenders through net/http.

@@ -136,10 +136,6 @@ type chargeRequest struct {
 
 // Charge makes one attempt; see ports.Gateway.
 func (g *Gateway) Charge(ctx context.Context, c payment.Charge) payment.Result {
-	if c.Key == "" {
-		// Without a key every retry would be another charge.
-		return payment.Result{Class: payment.ClassRejected, Message: "the charge has no gateway key; nothing was sent"}
-	}
 	body, err := json.Marshal(chargeRequest{
 		OrderID:  c.OrderID.String(),
 		Amount:   c.Money.Decimal(),
@@ -150,14 +146,23 @@ func (g *Gateway) Charge(ctx context.Context, c payment.Charge) payment.Result {
 	if err != nil {
 		return payment.Result{Class: payment.ClassRejected, Message: "encode charge: " + err.Error()}
 	}
+	return g.PostBody(ctx, c.Key, body)
+}
+
+// PostBody sends a body as a charge. A body that is no charge shows how the gateway refuses it.
+func (g *Gateway) PostBody(ctx context.Context, key payment.GatewayKey, body []byte) payment.Result {
+	if key == "" {
+		// Without a key every retry would be another charge.
+		return payment.Result{Class: payment.ClassRejected, Message: "the charge has no gateway key; nothing was sent"}
+	}
 	ctx, cancel := httpcall.WithTimeout(ctx, g.timeout)
 	defer cancel()
 
-	a, lost := g.exchange(ctx, http.MethodPost, g.charges, c.Key, body)
+	a, lost := g.exchange(ctx, http.MethodPost, g.charges, key, body)
 	if lost != nil {
 		return noAnswer(lost)
 	}
-	return a.result(c.Key)
+	return a.result(key)
 }
 
 // LookUp looks up a gateway key; see ports.Gateway.

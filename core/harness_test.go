@@ -140,6 +140,45 @@ func (w *world) replica(name string, with ...func(*core.Settings)) *replica {
 
 // replicaAt starts a replica with another gateway than the world's.
 func (w *world) replicaAt(name string, gateway ports.Gateway, with ...func(*core.Settings)) *replica {
+	return w.start(name, func(r *replica) core.Gateways {
+		guard, retry := r.guard(gateway)
+		return core.OneGateway(guard, retry)
+	}, with...)
+}
+
+// replicaOver starts a replica with several gateways, which every payment tries in this order.
+func (w *world) replicaOver(name string, gateways []ports.Gateway, with ...func(*core.Settings)) *replica {
+	return w.start(name, func(r *replica) core.Gateways {
+		var all []core.Gateway
+		var known []payment.RouteGateway
+		var route payment.Route
+		for _, g := range gateways {
+			guard, retry := r.guard(g)
+			breaker, _ := guard.(core.Breaker)
+			all = append(all, core.Gateway{Gateway: guard, Retry: retry, Breaker: breaker})
+			c := g.Capabilities()
+			known = append(known, payment.RouteGateway{ID: c.Gateway, NeedsMethod: c.NeedsMethod})
+			route.Use = append(route.Use, c.Gateway)
+		}
+		routes, err := payment.NewRoutes(known, []payment.Route{route})
+		require.NoError(w.t, err)
+		return core.NewGateways(all, routes)
+	}, with...)
+}
+
+// guard returns the gateway as the replica sees it, with the wire's faults, and its retry policy.
+func (r *replica) guard(gateway ports.Gateway) (ports.Gateway, ports.Retry) {
+	retry := resilience.NewRetry(resilience.RetryOptions{MaxRetries: 3, Delay: time.Second})
+	wired := r.wire.Gateway(gateway)
+	if _, bare := gateway.(unguarded); bare {
+		return wired, retry
+	}
+	return resilience.NewGuard(wired, resilience.GuardOptions{Timeout: gatewayTimeout, MaxConcurrent: 10_000}), retry
+}
+
+func (w *world) start(
+	name string, gateways func(*replica) core.Gateways, with ...func(*core.Settings),
+) *replica {
 	settings := core.Settings{
 		Replica: name, NewKey: w.newKey,
 		Lease: lease, Wait: wait, Late: late, LookupFirst: lookupFirst, LookupMax: lookupMax,
@@ -151,16 +190,11 @@ func (w *world) replicaAt(name string, gateway ports.Gateway, with ...func(*core
 	}
 	r := &replica{world: w, wire: &fake.Wire{}, log: &logBuffer{}}
 	r.wire.Fault = r.nextFault
-	wired := r.wire.Gateway(gateway)
-	if _, bare := gateway.(unguarded); !bare {
-		wired = resilience.NewGuard(wired, resilience.GuardOptions{Timeout: gatewayTimeout, MaxConcurrent: 10_000})
-	}
-	retry := resilience.NewRetry(resilience.RetryOptions{MaxRetries: 3, Delay: time.Second})
 	log := slog.New(slog.NewTextHandler(r.log, &slog.HandlerOptions{Level: slog.LevelDebug}))
 	if w.quiet {
 		log = slog.New(slog.DiscardHandler)
 	}
-	r.Service = core.New(settings, r.wire.Payments(w.payments), core.OneGateway(wired, retry), log)
+	r.Service = core.New(settings, r.wire.Payments(w.payments), gateways(r), log)
 	return r
 }
 

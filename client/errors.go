@@ -47,6 +47,17 @@ func (e *UnreadableError) Error() string {
 		len(e.OrderIDs), strings.Join(e.OrderIDs, ", "))
 }
 
+// ActionRequiredError means that the customer must act, such as to authenticate, before the gateway decides.
+// Send the customer to RedirectURL, and call Pay again afterwards.
+type ActionRequiredError struct {
+	OrderID     string
+	RedirectURL string
+}
+
+func (e *ActionRequiredError) Error() string {
+	return fmt.Sprintf("pay order %s: the customer must act at %s", e.OrderID, e.RedirectURL)
+}
+
 // UnfinishedError means that the outcome of the payment is not known here: the context was
 // cancelled before it was decided, or it was accepted and cannot be looked up. The same Pay again
 // finds out, or charges if nothing has.

@@ -16,6 +16,9 @@ type Payment struct {
 	Amount string
 	// Currency is an ISO 4217 code; empty for the service's own.
 	Currency string
+	// PaymentMethod is the gateway's token of what to charge, such as "pm_1"; empty if the gateway needs
+	// none, or for the one of an earlier Pay.
+	PaymentMethod string
 }
 
 // Result is a payment that succeeded: the money is taken, once.
@@ -26,11 +29,12 @@ type Result struct {
 }
 
 // Pay charges an order, and returns when the payment is decided or ctx is cancelled. The error is a
-// *[DeclinedError], *[FailedError], *[MismatchError], *[RequestError] or *[UnfinishedError]. After
-// any of them, the same Pay again cannot charge twice.
+// *[DeclinedError], *[FailedError], *[MismatchError], *[ActionRequiredError], *[RequestError] or
+// *[UnfinishedError]. After any of them, the same Pay again cannot charge twice.
 func (c *Client) Pay(ctx context.Context, p Payment) (Result, error) {
 	body, err := json.Marshal(wire.PaymentRequest{
 		OrderID: p.OrderID, Amount: json.Number(p.Amount), Currency: p.Currency,
+		PaymentMethod: p.PaymentMethod,
 	})
 	if err != nil || p.Amount == "" { // json.Number would encode it as 0
 		return Result{}, &RequestError{Sentence: "the amount must be a decimal number such as 100.00"}
@@ -64,6 +68,10 @@ func (c *Client) Pay(ctx context.Context, p Payment) (Result, error) {
 // await polls an accepted payment until it is decided.
 func (c *Client) await(ctx context.Context, orderID string, accepted reply) (Result, error) {
 	waits, header := c.waits(), accepted.header
+	var said wire.Accepted
+	if accepted.decode(&said) == nil && said.RedirectURL != "" {
+		return Result{}, &ActionRequiredError{OrderID: orderID, RedirectURL: said.RedirectURL}
+	}
 	for {
 		if err := waits.wait(ctx, header); err != nil {
 			return Result{}, &UnfinishedError{OrderID: orderID, Cause: err}
@@ -79,6 +87,10 @@ func (c *Client) await(ctx context.Context, orderID string, accepted reply) (Res
 			return Result{}, &DeclinedError{OrderID: orderID, Code: p.Code}
 		case StateFailed:
 			return Result{}, &FailedError{OrderID: orderID, Reason: p.Reason}
+		case StatePending:
+			if p.RedirectURL != "" {
+				return Result{}, &ActionRequiredError{OrderID: orderID, RedirectURL: p.RedirectURL}
+			}
 		case StateProcessing, StateScheduled, StateUnresolved:
 		}
 		header = nil

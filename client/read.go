@@ -30,6 +30,7 @@ type (
 const (
 	StateProcessing = wire.StateProcessing
 	StateScheduled  = wire.StateScheduled
+	StatePending    = wire.StatePending
 	StateSucceeded  = wire.StateSucceeded
 	StateDeclined   = wire.StateDeclined
 	StateFailed     = wire.StateFailed

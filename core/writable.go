@@ -202,6 +202,13 @@ func (p gatedPayments) RecordLookup(
 	return looked, verdict, err
 }
 
+// Notify implements ports.Payments.
+func (p gatedPayments) Notify(ctx context.Context, n payment.Notice) (payment.Verdict, error) {
+	verdict, err := p.Payments.Notify(ctx, n)
+	p.writes.recordRefusal(err)
+	return verdict, err
+}
+
 // RecordApproval implements ports.Payments.
 func (p gatedPayments) RecordApproval(
 	ctx context.Context, a payment.Approval,

@@ -82,6 +82,11 @@ type Payments interface {
 	// or VerdictReplay. ErrNotFound. It is safe to repeat after an error.
 	RecordApproval(ctx context.Context, a payment.Approval) (payment.Payment, payment.Verdict, error)
 
+	// Notify makes a lookup due, as n.Apply decides about a gateway's event. The verdict is
+	// VerdictWritten, or VerdictReplay if the event has nothing new. ErrNotFound. It is safe to repeat
+	// after an error.
+	Notify(ctx context.Context, n payment.Notice) (payment.Verdict, error)
+
 	// Resolve writes an operator's resolution. ErrNotFound, or a *payment.NotUnresolvedError.
 	Resolve(ctx context.Context, r payment.Resolution) error
 

@@ -141,6 +141,16 @@ func (s *Payments) RecordLookup(
 	})
 }
 
+// Notify implements ports.Payments.
+func (s *Payments) Notify(ctx context.Context, n payment.Notice) (verdict payment.Verdict, err error) {
+	err = s.change(ctx, n.OrderID, func(p payment.Payment, now time.Time) (payment.Decision, error) {
+		d, err := s.Rules.Notify(n, p, now)
+		verdict = d.Verdict
+		return d, err
+	})
+	return verdict, err
+}
+
 // RecordApproval implements ports.Payments.
 func (s *Payments) RecordApproval(
 	ctx context.Context, a payment.Approval,

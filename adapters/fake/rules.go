@@ -17,6 +17,7 @@ type Rules struct {
 	PickUpKey      func(payment.PickUpPolicy, payment.Payment, payment.GatewayKey, time.Time) payment.Decision
 	RecordLookup   func(payment.LookupRecord, payment.Payment, time.Time) (payment.Decision, error)
 	RecordApproval func(payment.Approval, payment.Payment, time.Time) (payment.Decision, error)
+	Notify         func(payment.Notice, payment.Payment, time.Time) (payment.Decision, error)
 	Resolve        func(payment.Resolution, payment.Payment, time.Time) (payment.Decision, error)
 	Import         func(payment.Import, payment.Payment, time.Time) (payment.Decision, error)
 }
@@ -26,7 +27,7 @@ func rules() Rules {
 		Decide: payment.ClaimRequest.Decide, PickUp: payment.PickUpPolicy.PickUp,
 		Renew: payment.Renewal.Apply, Settle: payment.Settlement.Apply,
 		PickUpKey: payment.PickUpPolicy.PickUpKey, RecordLookup: payment.LookupRecord.Apply,
-		RecordApproval: payment.Approval.Apply,
+		RecordApproval: payment.Approval.Apply, Notify: payment.Notice.Apply,
 		Resolve:        payment.Resolution.Apply, Import: payment.Import.Apply,
 	}
 }

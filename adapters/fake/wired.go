@@ -48,6 +48,11 @@ func (p wiredPayments) RecordApproval(
 	})
 }
 
+func (p wiredPayments) Notify(ctx context.Context, n payment.Notice) (payment.Verdict, error) {
+	return call(ctx, p.wire, Call{Method: "Notify", OrderID: n.OrderID, Writes: true},
+		func() (payment.Verdict, error) { return p.next.Notify(ctx, n) })
+}
+
 // callWithVerdict makes a call that returns a payment and a verdict.
 func (p wiredPayments) callWithVerdict(
 	ctx context.Context, method string, id payment.OrderID,

@@ -20,7 +20,7 @@ const (
 
 // unfinished are the states of unfinished payments.
 var unfinished = []payment.State{
-	payment.StateProcessing, payment.StateScheduled, payment.StateUnresolved, ports.Unreadable,
+	payment.StateProcessing, payment.StateScheduled, payment.StatePending, payment.StateUnresolved, ports.Unreadable,
 }
 
 // backlog reads the unfinished payments of all replicas from the repository when it is scraped.

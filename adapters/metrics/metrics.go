@@ -78,12 +78,13 @@ func (m *Metrics) ofRequests() {
 func (m *Metrics) ofPayments() {
 	m.outcomes = familyOf(m.counters("paymentd_payments_total",
 		"Settled rounds of payments, by outcome.", "outcome").WithLabelValues,
-		payment.StateSucceeded, payment.StateDeclined, payment.StateFailed, payment.StateUnresolved,
+		payment.StateSucceeded, payment.StateDeclined, payment.StateFailed, payment.StatePending, payment.StateUnresolved,
 		payment.StateScheduled)
 	m.claims = familyOf(m.counters("paymentd_claims_total",
 		"Claims, by verdict.", "verdict").WithLabelValues,
 		payment.VerdictClaimed, payment.VerdictLookUp, payment.VerdictReplay, payment.VerdictBusy,
-		payment.VerdictMismatch, payment.VerdictAccepted, payment.VerdictQuarantined, payment.VerdictForeign)
+		payment.VerdictMismatch, payment.VerdictAccepted, payment.VerdictQuarantined, payment.VerdictForeign,
+		payment.VerdictCancel, payment.VerdictKeyOpen)
 	m.evidence = familyOf(m.counters("paymentd_evidence_total",
 		"Charges at the gateway that the payment did not wait for, by verdict.", "verdict").WithLabelValues,
 		payment.VerdictEvidence, payment.VerdictDouble)

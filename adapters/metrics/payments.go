@@ -109,7 +109,7 @@ func (s payments) RecordLookup(
 		return p, verdict, err
 	}
 	s.found(verdict)
-	waited := r.State == payment.StateProcessing || r.State == payment.StateUnresolved
+	waited := r.State == payment.StateProcessing || r.State == payment.StatePending || r.State == payment.StateUnresolved
 	if waited && r.Key == p.GatewayKey && verdict == payment.VerdictWritten {
 		s.metrics.outcomes.of(p.State).Inc()
 		if p.State == payment.StateUnresolved && p.Reason == payment.ReasonForgotten {

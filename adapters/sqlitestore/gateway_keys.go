@@ -33,6 +33,15 @@ func (s *Payments) RecordApproval(
 	return d.Payment, d.Verdict, nil
 }
 
+// Notify implements ports.Payments.
+func (s *Payments) Notify(ctx context.Context, n payment.Notice) (payment.Verdict, error) {
+	d, err := s.update(ctx, n.OrderID, n.Apply)
+	if err != nil {
+		return "", fmt.Errorf("record the gateway's event: %w", err)
+	}
+	return d.Verdict, nil
+}
+
 // DueKeys implements duequeue.Store.
 func (s dueStore) DueKeys(
 	ctx context.Context, policy payment.PickUpPolicy, limit int,

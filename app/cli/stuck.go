@@ -30,7 +30,7 @@ func (c *stuckCommand) Validate() error {
 func (c *stuckCommand) Run(ctx context.Context, s stdio) error {
 	return c.withPayments(ctx, s, func(r *app.Repository) error {
 		waiting, err := r.List(ctx, ports.ListQuery{Limit: c.Limit, States: []payment.State{
-			payment.StateProcessing, payment.StateScheduled, payment.StateUnresolved,
+			payment.StateProcessing, payment.StateScheduled, payment.StatePending, payment.StateUnresolved,
 		}})
 		if err != nil {
 			return err

@@ -13,6 +13,7 @@ func evidenceClauses() []clause {
 	return []clause{
 		{"evidence/a lookup is stored as the domain decides", storesLookups},
 		{"evidence/a lookup repeated after a lost answer changes nothing more", repeatsLookups},
+		{"evidence/an event of the gateway makes a lookup due", storesNotices},
 		{"evidence/an approval is stored also if another worker holds the claim", storesApprovals},
 		{"evidence/the second lookup of a failed payment is due, claimed and closes the key", closesKeyByTwoLookups},
 		{"evidence/each kind of work finds its own payments", separatesWork},
@@ -333,4 +334,44 @@ func archiveLeavesKeys(r *repository) {
 	require.Len(r.t, before.Keys, 1)
 	require.NoError(r.t, r.Archive(r.t.Context(), before.Payment.Archival("ada")))
 	require.Equal(r.t, before.Keys, r.history("order-1").Keys)
+}
+
+// notice is the gateway's event that a charge of the order succeeded.
+func notice(id payment.OrderID, key payment.GatewayKey) payment.Notice {
+	return payment.Notice{OrderID: id, Key: key, Gateway: "https://gateway.example", Says: payment.FoundApproved, Rules: rules()}
+}
+
+// storesNotices makes lookups due: of a payment, of its key while a worker holds the claim, and of a key that
+// the order has left.
+func storesNotices(r *repository) {
+	ctx := r.t.Context()
+	_, err := r.Notify(ctx, notice("order-none", "key-1"))
+	require.ErrorIs(r.t, err, ports.ErrNotFound)
+
+	r.inState(payment.StatePending, "order-pending")
+	pending := r.find("order-pending")
+	verdict, err := r.Notify(ctx, notice("order-pending", pending.GatewayKey))
+	require.NoError(r.t, err)
+	require.Contains(r.t, []payment.Verdict{payment.VerdictWritten, payment.VerdictReplay}, verdict)
+	require.False(r.t, r.find("order-pending").DueAt.After(pending.SeenAt.Add(time.Second)))
+
+	held := r.inState(payment.StateProcessing, "order-held")
+	for _, key := range []payment.GatewayKey{held.GatewayKey, "key-left"} {
+		verdict, err := r.Notify(ctx, notice("order-held", key))
+		require.NoError(r.t, err)
+		require.Equal(r.t, payment.VerdictWritten, verdict, key)
+		verdict, err = r.Notify(ctx, notice("order-held", key))
+		require.NoError(r.t, err)
+		require.Equal(r.t, payment.VerdictReplay, verdict, "%s: a lookup is due already", key)
+	}
+	h := r.history("order-held")
+	require.Len(r.t, h.Keys, 2)
+	require.Equal(r.t, held.Fence, h.Payment.Fence, "the claim is unchanged")
+
+	r.inState(payment.StateSucceeded, "order-succeeded")
+	succeeded := r.history("order-succeeded")
+	verdict, err = r.Notify(ctx, notice("order-succeeded", succeeded.Payment.GatewayKey))
+	require.NoError(r.t, err)
+	require.Equal(r.t, payment.VerdictReplay, verdict)
+	require.Equal(r.t, succeeded.Payment.UpdatedAt, r.find("order-succeeded").UpdatedAt)
 }

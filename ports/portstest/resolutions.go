@@ -144,6 +144,7 @@ func writesNothingAfterCancel(r *repository) {
 			return err
 		},
 		"RecordApproval": func() error { _, _, err := r.RecordApproval(ctx, approval(held, "txn-1")); return err },
+		"Notify":         func() error { _, err := r.Notify(ctx, notice(held.OrderID, held.GatewayKey)); return err },
 		"Resolve":        func() error { return r.Resolve(ctx, resolution("order-stuck", taken)) },
 		"Import": func() error {
 			_, err := r.Import(ctx, importedCharge(r, "order-imported", "txn-1"))

@@ -45,7 +45,7 @@ const documentTail = `
 
 | variable | default | meaning |
 | --- | --- | --- |
-| ` + "`GOGC`" + ` | ` + "`400`" + ` | How much the heap may grow, in percent of the live heap, before garbage is collected. |
+| ` + "`GOGC`" + ` | ` + "`200`" + ` | How much the heap may grow, in percent of the live heap, before garbage is collected. |
 | ` + "`GOMEMLIMIT`" + ` | none; ` + "`460MiB`" + ` in the image | Soft limit of the memory of the Go runtime. Near it, garbage is collected more often, regardless of ` + "`GOGC`" + `. Set it to nine tenths of the memory limit of the container or unit, or to ` + "`off`" + `. |
 
 The ` + "`OTEL_`" + ` variables of OpenTelemetry apply to traces.

@@ -3,7 +3,7 @@ package stripegateway_test
 import (
 	"testing"
 
-	"go.uber.org/goleak"
+	"paymentd/internal/leaktest"
 )
 
-func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+func TestMain(m *testing.M) { leaktest.Main(m) }

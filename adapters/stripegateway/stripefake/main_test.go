@@ -4,12 +4,12 @@ import (
 	"os"
 	"testing"
 
-	"go.uber.org/goleak"
+	"paymentd/internal/leaktest"
 )
 
 func TestMain(m *testing.M) {
 	if path := os.Getenv(serveLedgerVariable); path != "" {
 		serveUntilKilled(path)
 	}
-	goleak.VerifyTestMain(m)
+	leaktest.Main(m)
 }

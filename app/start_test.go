@@ -24,7 +24,7 @@ type wrongSetting struct {
 	leaves bool // whether the start got far enough to create a file
 }
 
-// wrongValues are wrong whatever the machine has.
+// wrongValues are wrong on any machine.
 var wrongValues = []wrongSetting{
 	{
 		name: "a misspelt variable", command: "serve", variable: "PAYMENTD_GATWAY", value: "https://sesame.example",

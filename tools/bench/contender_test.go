@@ -15,20 +15,19 @@ import (
 	"paymentd/app/apptest/process"
 )
 
-const warmUp = 400 * time.Millisecond // before a slice is measured; half a millisecond per client is added
-
-// Names of the contenders.
+// Names of the contenders, and the time before a slice, to which half a millisecond per client is added.
 const (
 	paymentd = "paymentd"
 	bare     = "bare"
 	textbook = "textbook"
+	warmUp   = 400 * time.Millisecond
 )
 
 // contender is one of the ways to take payments that are measured against each other.
 type contender struct {
 	name      string
 	system    *system // whose processes are measured
-	isService bool    // paymentd, whose memory is measured as well
+	isService bool    // paymentd
 	table     string
 	open      func(clients int) payer
 
@@ -87,7 +86,7 @@ func (c *contender) slice(t *testing.T, clients int) (s slice) {
 		_ = sleep(t.Context(), warmUp+time.Duration(clients)*time.Millisecond/2)
 		s.from = c.system.read(t)
 		from = time.Now()
-		_ = sleep(t.Context(), c.system.options.slice)
+		_ = sleep(t.Context(), c.system.slice)
 		to = time.Now()
 		s.to = c.system.read(t)
 		return from, to

@@ -19,7 +19,6 @@ const (
 	logBytes    = "Innodb_os_log_written"
 	dirtyPages  = "Innodb_buffer_pool_pages_dirty"
 	commits     = "trx_rw_commits"
-	allocated   = "go_memstats_alloc_bytes_total"
 	stackBytes  = "go_memstats_stack_inuse_bytes"
 	goroutines  = "go_goroutines"
 	cpuService  = "cpu service"
@@ -74,11 +73,11 @@ func processorTime(pid int) float64 {
 
 // peakMemory returns the most resident bytes that a process has had (VmHWM of proc_pid_status(5)), or 0
 // if they are not known.
-func peakMemory(pid int) (bytes float64) {
+func peakMemory(pid int) (most float64) {
 	status, _ := os.ReadFile(fmt.Sprintf("/proc/%d/status", pid))
 	_, rest, _ := strings.Cut(string(status), "VmHWM:")
-	_, _ = fmt.Sscan(rest, &bytes)
-	return bytes * 1024
+	_, _ = fmt.Sscan(rest, &most)
+	return most * 1024
 }
 
 // readCounters reads the counters of the database server, with two statements.
@@ -88,17 +87,23 @@ func (h *harness) readCounters(t *testing.T, into reading) {
 		"SHOW GLOBAL STATUS WHERE Variable_name IN ('" + strings.Join([]string{statements, flushes, logBytes, dirtyPages}, "','") + "')",
 		"SELECT NAME, COUNT FROM information_schema.INNODB_METRICS WHERE NAME = '" + commits + "'",
 	} {
-		rows, err := h.db.QueryContext(t.Context(), query)
-		require.NoError(t, err)
-		for rows.Next() {
-			var name string
-			var value float64
-			require.NoError(t, rows.Scan(&name, &value))
-			into[name] = value
-		}
-		require.NoError(t, rows.Err())
-		require.NoError(t, rows.Close())
+		h.scanPairs(t, query, into)
 	}
+}
+
+// scanPairs reads rows of a name and a value.
+func (h *harness) scanPairs(t *testing.T, query string, into reading) {
+	t.Helper()
+	rows, err := h.db.QueryContext(t.Context(), query)
+	require.NoError(t, err)
+	defer func() { _ = rows.Close() }()
+	for rows.Next() {
+		var name string
+		var value float64
+		require.NoError(t, rows.Scan(&name, &value))
+		into[name] = value
+	}
+	require.NoError(t, rows.Err())
 }
 
 // usage is what a payment used in the slices.

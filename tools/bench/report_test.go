@@ -32,19 +32,16 @@ type result struct {
 	usage    reading
 }
 
-func newResult(c *contender, slices []slice) *result {
-	r := &result{contender: c.name, usage: usage(slices)}
+func newResult(c *contender, all []slice) *result {
+	r := &result{contender: c.name, usage: usage(all)}
 	var took []time.Duration
-	for _, s := range slices {
+	for _, s := range all {
 		r.perSecond = append(r.perSecond, float64(len(s.took))/s.seconds)
 		r.errors += s.errors
 		r.err = cmp.Or(r.err, s.err)
 		took = append(took, s.took...)
 	}
 	r.p50, r.p99 = quantile(took, 0.5), quantile(took, 0.99)
-	if !c.isService { // the service was idle
-		r.usage[allocated] = 0
-	}
 	return r
 }
 
@@ -53,9 +50,15 @@ var usageColumns = []struct {
 	title, key string
 	decimals   int
 }{
-	{"commits", commits, 2}, {"statements", statements, 2}, {"flushes", flushes, 2}, {"log B", logBytes, 0},
-	{"allocated B", allocated, 0}, {"service µs", cpuService, 0}, {"database µs", cpuDatabase, 0},
-	{"gateway µs", cpuGateway, 0}, {"clients µs", cpuClients, 0}, {"all µs", cpuAll, 0},
+	{"commits", commits, 2},
+	{"statements", statements, 2},
+	{"flushes", flushes, 2},
+	{"log B", logBytes, 0},
+	{"service µs", cpuService, 0},
+	{"database µs", cpuDatabase, 0},
+	{"gateway µs", cpuGateway, 0},
+	{"clients µs", cpuClients, 0},
+	{"all µs", cpuAll, 0},
 }
 
 // writeRows prints the results of rows, and then what a payment takes of each resource.

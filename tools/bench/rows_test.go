@@ -24,15 +24,15 @@ func (h *harness) measureRows(t *testing.T) {
 	t.Helper()
 	full, empty := h.start(t, setup{name: "full", full: h.full}), h.start(t, setup{name: "empty", full: h.full})
 	contenders := []*contender{full.service("full"), empty.service("empty")}
-	contenders[0].fill(t, h.options.rows)
+	contenders[0].fill(t, h.rows)
 	r := h.rounds(t, rowsClients, full, contenders...)
-	full.audit(t, h.options.rows, contenders...)
+	full.audit(t, h.rows, contenders...)
 	// The statistics have the sizes of the tables, as of the last ANALYZE.
 	execute(t, h.db, "ANALYZE TABLE full.payments")
 	var data, index float64
 	require.NoError(t, h.db.QueryRowContext(t.Context(), "SELECT DATA_LENGTH, INDEX_LENGTH FROM information_schema.TABLES "+
 		"WHERE TABLE_SCHEMA = 'full' AND TABLE_NAME = 'payments'").Scan(&data, &index))
-	title := fmt.Sprintf("%d payments in the table, beside an empty one; buffer pool %s", h.options.rows, h.bufferPool)
+	title := fmt.Sprintf("%d payments in the table, beside an empty one; buffer pool %s", h.rows, h.bufferPool)
 	writeRows(os.Stdout, title, r)
 	writeFigures(os.Stdout, "Its size", figure{"table", data / 1e6, "MB"}, figure{"its secondary indexes", index / 1e6, "MB"})
 }

@@ -101,7 +101,6 @@ type setup struct {
 	latency  time.Duration
 	protocol string // of the gateway; the first one by default
 	full     bool   // with API keys, limits, scraped metrics and traces
-	env      map[string]string
 }
 
 // system is a replica with its gateway and its database.
@@ -113,14 +112,13 @@ type system struct {
 	gateway  *apptest.Process
 	replica  *apptest.Process
 	apiKey   string // empty if none is needed
-	scrapes  atomic.Int32
 }
 
 // start starts a gateway and a replica, which run until the test ends.
 func (h *harness) start(t *testing.T, c setup) *system {
 	t.Helper()
 	if c.protocol == "" {
-		c.protocol = h.options.gateway[0]
+		c.protocol = h.gateway[0]
 	}
 	s := &system{harness: h, setup: c}
 	var err error
@@ -142,9 +140,6 @@ func (h *harness) start(t *testing.T, c setup) *system {
 		env["PAYMENTD_LIMIT_PER_KEY"], env["PAYMENTD_LIMIT_PER_ADDRESS"] = unlimited, unlimited
 		env["PAYMENTD_TRACES"] = h.collector.URL
 		env["OTEL_TRACES_SAMPLER"], env["OTEL_TRACES_SAMPLER_ARG"] = "traceidratio", "0.1"
-	}
-	for name, value := range c.env {
-		env[name] = value
 	}
 	for _, set := range h.set {
 		name, value, _ := strings.Cut(set, "=")
@@ -177,9 +172,7 @@ func (s *system) createKey(t *testing.T) {
 // scrape reads the metrics every second, as Prometheus does.
 func (s *system) scrape(ctx context.Context) {
 	for sleep(ctx, scrapeEvery) == nil {
-		if s.get(ctx, s.replica.URL+"/metrics").Code == http.StatusOK {
-			s.scrapes.Add(1)
-		}
+		_ = s.get(ctx, s.replica.URL+"/metrics")
 	}
 }
 

@@ -12,11 +12,11 @@ import (
 	"time"
 
 	"github.com/stretchr/testify/require"
-	"go.uber.org/goleak"
 
 	"paymentd/adapters/squaregateway"
 	"paymentd/adapters/squaregateway/squarefake"
 	"paymentd/core/payment"
+	"paymentd/internal/leaktest"
 )
 
 // TestMain runs the second process of the crash test if its variable is set.
@@ -26,7 +26,7 @@ func TestMain(m *testing.M) {
 		os.Exit(1)
 	}
 	// net/http keeps a connection that it has closed for half a second.
-	goleak.VerifyTestMain(m, goleak.IgnoreAnyFunction("net/http.(*conn).closeWriteAndWait"))
+	leaktest.Main(m, "net/http.(*conn).closeWriteAndWait")
 }
 
 // longTimeout is the timeout of a gateway that is expected to answer, or to break the connection. Only

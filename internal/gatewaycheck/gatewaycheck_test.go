@@ -9,16 +9,16 @@ import (
 	"time"
 
 	"github.com/stretchr/testify/require"
-	"go.uber.org/goleak"
 
 	"paymentd/adapters/httpgateway"
 	"paymentd/adapters/sandbox"
 	"paymentd/core/payment"
 	"paymentd/internal/gatewaycheck"
+	"paymentd/internal/leaktest"
 	"paymentd/ports"
 )
 
-func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+func TestMain(m *testing.M) { leaktest.Main(m) }
 
 func money(t testing.TB, amount, code string) payment.Money {
 	t.Helper()

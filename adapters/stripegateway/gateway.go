@@ -50,9 +50,11 @@ type Options struct {
 	// for a loopback host only.
 	BaseURL string
 	// Account is the id of the account (acct_…). It is part of the gateway's identity, and the probe
-	// compares it with the account of the secret key. Without it, the identity cannot tell two accounts
-	// apart.
+	// compares it with the account of the secret key. Without it, two accounts have the same identity.
 	Account string
+	// ReturnURL is the page to which Stripe sends a customer who had to act; empty for none. Payment
+	// methods that redirect need it.
+	ReturnURL string
 	// ID replaces the identity that follows from the account.
 	ID payment.GatewayID
 	// Timeout bounds one attempt with the cancellation that a decline needs, and one lookup with all its

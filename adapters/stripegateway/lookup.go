@@ -138,7 +138,7 @@ func (a answer) date() time.Time {
 }
 
 // findByKey returns the id of the PaymentIntent with the key in its metadata, or "" if there is none. The
-// list API is for reading what was just written, but a list that is too long cannot be read to its end.
+// list API is for reading what was just written, but a list that is too long cannot be read completely.
 // Then the search decides, whose lag [payment.Capabilities] declares.
 func (g *Gateway) findByKey(ctx context.Context, ref payment.ChargeRef) (string, error) {
 	id, complete, err := g.findInList(ctx, ref)

@@ -67,6 +67,7 @@ func TestCharge_MarkedAnswers(t *testing.T) {
 		"requires_confirmation":       {200, nil, with("status", `"requires_confirmation"`), pending},
 		"canceled, replayed":          {200, nil, with("status", `"canceled"`), pending}, // openedx/ecommerce#4156
 		"an unknown status":           {200, nil, with("status", `"requires_patience"`), unknown},
+		"declined as a 200":           {200, nil, with("status", `"requires_payment_method","last_payment_error":{"type":"card_error","code":"card_declined"}`), pending},
 		"another key":                 {200, nil, strings.Replace(stubIntent, "key-1", "key-2", 1), unknown},
 		"another amount":              {200, nil, with("amount", "125000"), unknown},
 		"another currency":            {200, nil, with("currency", `"jpy"`), unknown},

@@ -104,7 +104,7 @@ func TestLedger_SurvivesKill(t *testing.T) {
 	}
 	file, err := os.OpenFile(path, os.O_APPEND|os.O_WRONLY, 0)
 	require.NoError(t, err)
-	_, err = file.WriteString(`{"intents":[{"id":"pi_torn"`) // a line without an end was never answered
+	_, err = file.WriteString(`{"intents":[{"id":"pi_torn"`) // an incomplete line was never answered
 	require.NoError(t, err)
 	require.NoError(t, file.Close())
 

@@ -34,7 +34,7 @@ func (f *Fake) executeOnce(c *call, r route) reply {
 	f.inUse[c.key] = true
 	f.mu.Unlock()
 	if slow := methods[c.form["payment_method"]].slow; slow > 0 {
-		// The client may give up, but the request is executed to its end.
+		// The client may give up, but the request is executed completely.
 		time.Sleep(slow)
 	}
 	f.mu.Lock()

@@ -16,7 +16,7 @@ type line struct {
 	Saved   *saved          `json:"saved,omitempty"`
 }
 
-// openLedger reads a ledger into the state. A last line without an end was never answered, and is removed.
+// openLedger reads a ledger into the state. An incomplete last line was never answered, and is removed.
 func openLedger(path string, s *state) (*os.File, error) {
 	file, err := os.OpenFile(path, os.O_RDWR|os.O_CREATE|os.O_APPEND, 0o600) //nolint:gosec // the file that the caller names
 	if err != nil {

@@ -24,10 +24,17 @@ type byAmount struct {
 }
 
 func (g byAmount) Charge(ctx context.Context, c payment.Charge) payment.Result {
-	if c.Method == "" {
-		c.Method = g.methods[c.Money]
+	if method, chosen := g.methods[c.Money]; chosen && c.Method == visa {
+		c.Method = method
 	}
 	return g.bench.Charge(ctx, c)
+}
+
+// complete decides a pending charge: its customer authenticates or fails to.
+func (b *bench) complete(key payment.GatewayKey, approve bool) {
+	for _, id := range b.fake.Intents(string(key)) {
+		b.fake.Authenticate(id, approve)
+	}
 }
 
 // The contract over a socket with TLS.
@@ -39,10 +46,15 @@ func TestGateway_Contract(t *testing.T) {
 		approved, refused, slow := money(t, "100", "USD"), money(t, "94.02", "USD"), money(t, "95.08", "USD")
 		return portstest.GatewayUnderTest{
 			Gateway: byAmount{b, map[payment.Money]payment.PaymentMethod{
-				approved: visa, refused: "pm_card_visa_chargeDeclinedInsufficientFunds", slow: "pm_card_slow",
+				refused: "pm_card_visa_chargeDeclinedInsufficientFunds", slow: "pm_card_slow",
 			}},
-			Approved: approved, Declined: refused, Slow: slow,
-			Charges: func(key payment.GatewayKey) int { return b.fake.Charges(string(key)) },
+			Approved: approved, Declined: refused, Slow: slow, Method: visa, OtherMethod: "pm_card_mastercard",
+			Pending: func(c payment.Charge) payment.Charge {
+				c.Method, c.ReturnURL = "pm_card_authenticationRequired", "https://shop.example/back"
+				return c
+			},
+			Complete: b.complete,
+			Charges:  func(key payment.GatewayKey) int { return b.fake.Charges(string(key)) },
 		}
 	})
 }

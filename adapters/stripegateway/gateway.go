@@ -13,6 +13,7 @@ import (
 
 	"paymentd/core/payment"
 	"paymentd/internal/httpcall"
+	"paymentd/internal/redirect"
 )
 
 // DefaultBaseURL is the address of Stripe's API.
@@ -66,8 +67,8 @@ type Options struct {
 	RootCAs *x509.CertPool
 	// Header adds to the header of each request, such as the ids of a trace; nil for nothing.
 	Header func(context.Context, http.Header)
-	// KeyLifetime and LookupLag replace [KeyLifetime] and [LookupLag]; zero for the default. A search that
-	// finds nothing proves nothing if the lag is shorter than the default.
+	// KeyLifetime and LookupLag replace [KeyLifetime], which is the maximum, and [LookupLag]; zero for the
+	// default. A search that finds nothing proves nothing if the lag is shorter than the default.
 	KeyLifetime time.Duration
 	LookupLag   time.Duration
 }
@@ -98,6 +99,14 @@ func New(o Options) (*Gateway, error) {
 	if o.Timeout < 0 || o.Connections < 0 || o.KeyLifetime < 0 || o.LookupLag < 0 {
 		return nil, errors.New("stripe: timeout, connections, key lifetime and lookup lag must be above zero")
 	}
+	if o.KeyLifetime > KeyLifetime {
+		return nil, errors.New("stripe: the key lifetime must be at most 24h, because Stripe may forget a key then")
+	}
+	if o.ReturnURL != "" {
+		if err := redirect.Check(o.ReturnURL); err != nil {
+			return nil, fmt.Errorf("stripe: the return URL cannot be used: %w", err)
+		}
+	}
 	base, err := parseBase(cmp.Or(o.BaseURL, DefaultBaseURL))
 	if err != nil {
 		return nil, err
@@ -113,7 +122,7 @@ func New(o Options) (*Gateway, error) {
 		// PaymentIntents are kept for longer than keys, so that a lookup does not forget.
 		LooksUp: true, LookupLag: o.LookupLag,
 		SavesDeclines: true,
-		Cancels:       true, NeedsMethod: true,
+		Cancels:       true, NeedsMethod: true, ReturnURL: o.ReturnURL,
 		Asynchronous: payment.OperationCharge | payment.OperationRefund,
 		Operations:   payment.OperationCapture | payment.OperationVoid | payment.OperationRefund,
 	}

@@ -20,6 +20,8 @@ func TestNew_WrongSetting_IsNamed(t *testing.T) {
 		"the secret key must begin with":  func(o *stripegateway.Options) { o.SecretKey = func() string { return "pk_test_1" } },
 		"must begin with sk_live_":        func(o *stripegateway.Options) { o.SecretKey = func() string { return "sk_test_" } },
 		"the account must look like":      func(o *stripegateway.Options) { o.Account = "1N3T" },
+		"key lifetime must be at most":    func(o *stripegateway.Options) { o.KeyLifetime = 24*time.Hour + 1 },
+		"the return URL cannot be used":   func(o *stripegateway.Options) { o.ReturnURL = "http://shop.example/back" },
 		"timeout, connections":            func(o *stripegateway.Options) { o.Timeout = -1 },
 		"must be above zero":              func(o *stripegateway.Options) { o.LookupLag = -1 },
 		"must begin with https://":        func(o *stripegateway.Options) { o.BaseURL = "http://api.stripe.com" },
@@ -58,10 +60,13 @@ func TestCapabilities_Identity(t *testing.T) {
 
 func TestCapabilities_AreStripes(t *testing.T) {
 	t.Parallel()
-	can := newBench(t, stripefake.Options{}, func(o *stripegateway.Options) { o.ID = "stripe" }).Capabilities()
+	can := newBench(t, stripefake.Options{}, func(o *stripegateway.Options) {
+		o.ID, o.ReturnURL = "stripe", "https://shop.example/back"
+	}).Capabilities()
 	require.Equal(t, payment.Capabilities{
 		Gateway: "stripe", Repeat: payment.RepeatFirstAnswer, KeyLifetime: 24 * time.Hour, MaxKeyBytes: 255,
 		LooksUp: true, LookupLag: time.Hour, SavesDeclines: true, Cancels: true, NeedsMethod: true,
+		ReturnURL:    "https://shop.example/back",
 		Asynchronous: payment.OperationCharge | payment.OperationRefund,
 		Operations:   payment.OperationCapture | payment.OperationVoid | payment.OperationRefund,
 	}, can)

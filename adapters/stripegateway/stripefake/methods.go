@@ -42,8 +42,8 @@ var methods = map[string]behaviour{
 		message: "The customer's account has insufficient funds to cover this payment.",
 	},
 
-	// Not Stripe's: an approval that takes a second.
-	"pm_card_slow": {slow: time.Second},
+	// Not Stripe's: an approval that takes four seconds.
+	"pm_card_slow": {slow: 4 * time.Second},
 }
 
 func cardDeclined(decline string) behaviour {

@@ -116,7 +116,7 @@ var ours = map[string]bool{
 	"UNSUPPORTED_COUNTRY": true,
 }
 
-// byCode are codes that decide whatever their category is.
+// byCode are codes that decide in any category.
 var byCode = map[string]payment.Class{
 	"IDEMPOTENCY_KEY_REUSED": payment.ClassKeyReused,
 	// "You can safely retry your call using the same idempotency key"; among payment-method errors.

@@ -44,7 +44,7 @@ func (g *Gateway) Cancel(ctx context.Context, ref payment.ChargeRef) payment.Loo
 	return before
 }
 
-// cancelPayment cancels a payment by its id. Whatever the answer is, what Square has recorded decides.
+// cancelPayment cancels a payment by its id. With any answer, what Square has recorded decides.
 func (g *Gateway) cancelPayment(ctx context.Context, ref payment.ChargeRef, before payment.Lookup) payment.Lookup {
 	_, failed := g.call(ctx, http.MethodPost, paymentPath(before.Reference, "cancel"), nil, nil)
 	if failed != nil {

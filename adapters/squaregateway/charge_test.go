@@ -304,7 +304,7 @@ func TestCharge_Token_IsReadForEachRequest(t *testing.T) {
 	b.charge(cardOK, payment.ClassApproved)
 }
 
-// What something in between writes proves nothing, whatever its status.
+// What something in between writes proves nothing, with any status.
 func TestCharge_Proxy_IsUnknown(t *testing.T) {
 	t.Parallel()
 	var status int

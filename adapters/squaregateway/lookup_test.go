@@ -124,7 +124,7 @@ func TestLookUp_PagesWithoutEnd_GiveNoAnswer(t *testing.T) {
 	require.EqualValues(t, 100, pages.Load())
 }
 
-// "Nothing" needs Square's mark, a list that can be read to its end, and a clock that is right.
+// "Nothing" needs Square's mark, a list that is read completely, and a clock that is right.
 func TestLookUp_Nothing_NeedsProof(t *testing.T) {
 	t.Parallel()
 	const version = squaregateway.DefaultVersion

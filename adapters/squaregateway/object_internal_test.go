@@ -35,7 +35,7 @@ func TestReadObject_AmbiguousBodies_AreRefused(t *testing.T) {
 	require.EqualValues(t, 12, n)
 }
 
-// FuzzAnswer: whatever arrives, only a payment of this key or errors of Square's schema prove something,
+// FuzzAnswer: of all answers, only a payment of this key or errors of Square's schema prove something,
 // and all texts can be stored.
 func FuzzAnswer(f *testing.F) {
 	for _, body := range bodies {

@@ -1,0 +1,189 @@
+package squarefake_test
+
+import (
+	"encoding/json"
+	"fmt"
+	"net/http"
+	"net/http/httptest"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"paymentd/adapters/squaregateway/squarefake"
+)
+
+// call makes a call of the API and returns the status and the body.
+func call(t *testing.T, s *squarefake.Server, method, path, body string) (int, map[string]any) {
+	t.Helper()
+	r := httptest.NewRequest(method, path, strings.NewReader(body))
+	r.Header.Set("Authorization", "Bearer "+squarefake.DefaultToken)
+	r.Header.Set("Square-Version", "2025-08-20")
+	w := httptest.NewRecorder()
+	s.ServeHTTP(w, r)
+	var answer map[string]any
+	require.NoError(t, json.Unmarshal(w.Body.Bytes(), &answer), w.Body.String())
+	return w.Code, answer
+}
+
+func open(t *testing.T, o squarefake.Options) *squarefake.Server {
+	t.Helper()
+	s, err := squarefake.Open(o)
+	require.NoError(t, err)
+	t.Cleanup(func() { _ = s.Close() })
+	return s
+}
+
+// create returns the body of a CreatePayment.
+func create(key, more string) string {
+	return fmt.Sprintf(`{"idempotency_key":%q,"reference_id":%q,"source_id":"cnon:card-nonce-ok","amount_money":{"amount":100,"currency":"USD"}%s}`, key, key, more)
+}
+
+const hold = `,"autocomplete":false,"delay_duration":"PT1M"`
+
+// code returns the code of the first error.
+func code(answer map[string]any) string {
+	errors, _ := answer["errors"].([]any)
+	if len(errors) == 0 {
+		return ""
+	}
+	first, _ := errors[0].(map[string]any)
+	text, _ := first["code"].(string)
+	return text
+}
+
+// The ledger has every payment in its latest state, also after a line that the death of the process cut.
+func TestLedger_AfterRestart_IsComplete(t *testing.T) {
+	t.Parallel()
+	path := filepath.Join(t.TempDir(), "ledger.jsonl")
+	s := open(t, squarefake.Options{Ledger: path})
+	_, held := call(t, s, "POST", "/v2/payments", create("held", hold))
+	call(t, s, "POST", "/v2/payments", create("taken", hold))
+	id := s.IDs("taken")[0]
+	status, _ := call(t, s, "POST", "/v2/payments/"+id+"/complete", "{}")
+	require.Equal(t, http.StatusOK, status)
+	require.NoError(t, s.Close())
+	file, err := os.OpenFile(path, os.O_APPEND|os.O_WRONLY, 0)
+	require.NoError(t, err)
+	_, err = file.WriteString(`{"number":3,"id":"fake0`)
+	require.NoError(t, err)
+	require.NoError(t, file.Close())
+
+	s = open(t, squarefake.Options{Ledger: path})
+	require.Equal(t, 1, s.Charges("taken"))
+	require.Equal(t, 1, s.Holds("held"))
+	_, again := call(t, s, "POST", "/v2/payments", create("held", hold))
+	require.Equal(t, held, again, "a repeat is the same payment")
+	status, reused := call(t, s, "POST", "/v2/payments", create("held", ""))
+	require.Equal(t, http.StatusBadRequest, status)
+	require.Equal(t, "IDEMPOTENCY_KEY_REUSED", code(reused))
+	require.Len(t, s.IDs("held"), 1)
+
+	require.NoError(t, s.Close())
+	require.NoError(t, os.WriteFile(path, []byte("no ledger\n"), 0o600))
+	_, err = squarefake.Open(squarefake.Options{Ledger: path})
+	require.ErrorContains(t, err, "damaged")
+}
+
+func TestDelay_Over_CancelsOrCompletes(t *testing.T) {
+	t.Parallel()
+	s := open(t, squarefake.Options{})
+	call(t, s, "POST", "/v2/payments", create("cancelled", hold+`,"delay_action":"CANCEL"`))
+	call(t, s, "POST", "/v2/payments", create("completed", hold+`,"delay_action":"COMPLETE"`))
+	s.Advance(59 * time.Second)
+	require.Equal(t, 1, s.Holds("cancelled"))
+	s.Advance(time.Second)
+	require.Zero(t, s.Holds("cancelled"))
+	require.Zero(t, s.Charges("cancelled"))
+	require.Equal(t, 1, s.Charges("completed"))
+	status, answer := call(t, s, "POST", "/v2/payments/"+s.IDs("cancelled")[0]+"/complete", "{}")
+	require.Equal(t, http.StatusBadRequest, status)
+	require.Equal(t, "DELAYED_TRANSACTION_CANCELED", code(answer))
+}
+
+func TestCreate_WrongRequests_AreRefused(t *testing.T) {
+	t.Parallel()
+	s := open(t, squarefake.Options{})
+	for body, want := range map[string]string{
+		`{`:                                     "UNKNOWN_BODY_PARAMETER",
+		create("k", `,"capture":true`):          "UNKNOWN_BODY_PARAMETER",
+		create(strings.Repeat("k", 46), ""):     "VALUE_TOO_LONG",
+		create(strings.Repeat("k", 41), ""):     "VALUE_TOO_LONG", // as reference_id
+		create("", ""):                          "MISSING_REQUIRED_PARAMETER",
+		create("k", `,"delay_duration":"PT1M"`): "INVALID_VALUE", // for a delayed capture only
+		create("k", `,"autocomplete":false,"delay_duration":"PT0M"`):                 "INVALID_VALUE",
+		create("k", `,"location_id":"other"`):                                        "FORBIDDEN",
+		strings.Replace(create("k", ""), "100", "0", 1):                              "VALUE_TOO_LOW",
+		strings.Replace(create("k", ""), "USD", "SEK", 1):                            "INVALID_ENUM_VALUE",
+		strings.Replace(create("k", ""), "USD", "EUR", 1):                            "INVALID_VALUE",
+		strings.Replace(create("k", ""), "cnon:card-nonce-ok", "cnon:gone", 1):       "NOT_FOUND",
+		strings.Replace(create("k", ""), `"source_id":"cnon:card-nonce-ok",`, "", 1): "MISSING_REQUIRED_PARAMETER",
+	} {
+		_, answer := call(t, s, "POST", "/v2/payments", body)
+		require.Equal(t, want, code(answer), body)
+	}
+	require.Empty(t, s.IDs("k"))
+}
+
+// An empty id lands on the call that cancels by key (square-dotnet-sdk#13).
+func TestCancel_EmptyID_CancelsByKey(t *testing.T) {
+	t.Parallel()
+	s := open(t, squarefake.Options{})
+	call(t, s, "POST", "/v2/payments", create("k", hold))
+	_, answer := call(t, s, "POST", "/v2/payments//cancel", `{"idempotency_key":"k"}`)
+	require.Empty(t, answer)
+	require.Zero(t, s.Holds("k"))
+	status, answer := call(t, s, "POST", "/v2/payments/cancel", `{"idempotency_key":"never-used"}`)
+	require.Equal(t, http.StatusOK, status)
+	require.Empty(t, answer)
+}
+
+// A partial capture is an update of the amount before it is taken; a refund is at most what was taken.
+func TestUpdateAndRefund_AreBounded(t *testing.T) {
+	t.Parallel()
+	s := open(t, squarefake.Options{})
+	call(t, s, "POST", "/v2/payments", create("k", hold))
+	id := s.IDs("k")[0]
+	update := func(amount int) (int, map[string]any) {
+		return call(t, s, "PUT", "/v2/payments/"+id, fmt.Sprintf(`{"idempotency_key":"u","payment":{"amount_money":{"amount":%d,"currency":"USD"}}}`, amount))
+	}
+	refund := func(amount int) (int, map[string]any) {
+		return call(t, s, "POST", "/v2/refunds", fmt.Sprintf(`{"idempotency_key":"r","payment_id":%q,"amount_money":{"amount":%d,"currency":"USD"}}`, id, amount))
+	}
+	_, answer := update(101)
+	require.Equal(t, "AMOUNT_TOO_HIGH", code(answer))
+	status, _ := update(60)
+	require.Equal(t, http.StatusOK, status)
+	_, answer = refund(10)
+	require.Equal(t, "REFUND_ERROR_PAYMENT_NEEDS_COMPLETION", code(answer))
+	call(t, s, "POST", "/v2/payments/"+id+"/complete", "{}")
+	status, _ = refund(50)
+	require.Equal(t, http.StatusOK, status)
+	_, answer = refund(11)
+	require.Equal(t, "REFUND_AMOUNT_INVALID", code(answer))
+	_, answer = update(10)
+	require.Equal(t, "BAD_REQUEST", code(answer))
+}
+
+// Another process sets the clock and the faults, and reads the ledger.
+func TestControl_OverHTTP(t *testing.T) {
+	t.Parallel()
+	s := open(t, squarefake.Options{})
+	call(t, s, "POST", "/v2/payments", create("k", hold))
+	post := func(path, body string) {
+		w := httptest.NewRecorder()
+		s.ServeHTTP(w, httptest.NewRequest(http.MethodPost, path, strings.NewReader(body)))
+		require.Equal(t, http.StatusOK, w.Code)
+	}
+	post("/fake/advance", `{"seconds":60}`)
+	require.Zero(t, s.Holds("k"))
+	post("/fake/fault", `{"call":"create","skip":true,"status":503,"errors":[{"category":"API_ERROR","code":"SERVICE_UNAVAILABLE"}]}`)
+	status, answer := call(t, s, "POST", "/v2/payments", create("other", ""))
+	require.Equal(t, http.StatusServiceUnavailable, status)
+	require.Equal(t, "SERVICE_UNAVAILABLE", code(answer))
+	_, record := call(t, s, "GET", "/fake/ledger", "")
+	require.Equal(t, "CANCELED", record["status"])
+}

@@ -83,6 +83,29 @@ func TestCancel_PaymentNotFound_IsCancelledByKey(t *testing.T) {
 	require.Equal(t, 1, d.fake.Charges(string(key)))
 }
 
+// What Square has recorded counts, and not the answer to the cancellation.
+func TestCancel_Refused_IsLookedUp(t *testing.T) {
+	t.Parallel()
+	b := newBench(t, squarefake.Options{})
+	ref := b.ref()
+	ref.Reference = b.charge(bankOK, payment.ClassPending).Reference
+	b.fake.Inject(squarefake.Fault{Call: "cancel", Skip: true, Status: 400, Errors: []squarefake.Error{{Category: "INVALID_REQUEST_ERROR", Code: "BAD_REQUEST"}}})
+	b.cancel(ref, payment.FoundPending)
+	b.fake.Inject(squarefake.Fault{Call: "cancel", Skip: true, Status: 200, Body: "<html>It works</html>"})
+	b.cancel(ref, payment.FoundPending)
+
+	arrived, release := make(chan struct{}), make(chan struct{})
+	b.fake.Inject(squarefake.Fault{Call: "cancel", Arrived: arrived, Release: release})
+	decided := make(chan error, 1)
+	go func() {
+		<-arrived
+		decided <- b.fake.Decide(ref.Reference, "COMPLETED")
+		close(release)
+	}()
+	require.Equal(t, ref.Reference, b.cancel(ref, payment.FoundApproved).TransactionID, "it came too late")
+	require.NoError(t, <-decided)
+}
+
 func TestCancel_NoAnswer_ProvesNothing(t *testing.T) {
 	t.Parallel()
 	for _, call := range []string{"cancel", "get"} {

@@ -29,10 +29,14 @@ func TestLookUp_KnownID_ReadsThePayment(t *testing.T) {
 	other := ref
 	other.Key = "another-key"
 	b.lookUp(other, payment.FoundNoAnswer) // its reference_id is not this key
-	for _, id := range []string{"unknown", "..", "a b", strings.Repeat("x", 193)} {
+	ref.Reference = "unknown"
+	b.lookUp(ref, payment.FoundNoAnswer) // an answer has named it, so that it cannot be nothing
+	calls := len(b.paths())
+	for _, id := range []string{"..", "a b", strings.Repeat("x", 193)} {
 		ref.Reference = id
-		b.lookUp(ref, payment.FoundNoAnswer) // an answer has named it, so that it cannot be nothing
+		b.lookUp(ref, payment.FoundNoAnswer)
 	}
+	require.Len(t, b.paths(), calls, "an id that is none of Square's is not sent")
 }
 
 // The list is that of the location, from before the first sending.

@@ -31,11 +31,9 @@ type results struct {
 // ErrInDoubt; every result that they got stays true; and the repository recovers by itself.
 func TestPayments_ServerCrash(t *testing.T) {
 	t.Parallel()
-	server, err := mysqltest.Start(t.Context(), mysqltest.Config{Relaxed: true})
+	server, databaseURL, err := mysqltest.StartTested(t.Context(), "payments", mysqltest.Config{Relaxed: true})
 	require.NoError(t, err)
 	t.Cleanup(func() { require.NoError(t, server.Stop()) })
-	databaseURL, err := server.CreateDatabase(t.Context(), "payments")
-	require.NoError(t, err)
 	schema, err := mysqlstore.Schema(databaseURL)
 	require.NoError(t, err)
 	require.NoError(t, schema.Up(t.Context()))

@@ -26,6 +26,7 @@ type server struct {
 	ahead, roundTrip time.Duration
 	replicas         int // with a heartbeat
 	otherEngines     []string
+	vtgate           vtgate
 }
 
 // Doctor checks the server, and the connection to it, for what the guarantees of the service depend
@@ -48,7 +49,7 @@ func (s *Payments) Doctor(ctx context.Context, replicas int) []doctor.Finding {
 				"database, name the server that takes writes, or free space on its disk."))
 	}
 	for _, check := range []func(server) []doctor.Finding{
-		versions, durability, writable, isolation, sessions, clock, s.connections, engines, group, galera,
+		versions, vitess, tidb, durability, writable, isolation, sessions, clock, s.connections, engines, group, galera,
 	} {
 		findings = append(findings, check(seen)...)
 	}
@@ -94,7 +95,7 @@ func (s *Payments) inspect(ctx context.Context) (seen server, err error) {
 				return err
 			}
 		}
-		return nil
+		return s.readVTGate(ctx, conn, &seen)
 	})
 	if cause, ok := errors.AsType[*noConnError](err); ok {
 		return seen, cause.error
@@ -124,11 +125,14 @@ func (v *server) readVariables(ctx context.Context, conn *sql.Conn) error {
 	return nil
 }
 
+// readSession selects the variables, because VTGate answers SHOW from a connection of a tablet.
 func (v *server) readSession(ctx context.Context, conn *sql.Conn) error {
-	const show = `SHOW SESSION VARIABLES WHERE Variable_name IN (
-		'innodb_lock_wait_timeout', 'time_zone', 'sql_mode', 'autocommit', 'wait_timeout')`
-	if err := pairs(ctx, conn, show, v.session); err != nil {
-		return fmt.Errorf("read the session's settings: %w", err)
+	for _, name := range []string{"innodb_lock_wait_timeout", "time_zone", "sql_mode", "autocommit"} {
+		var value string
+		if err := conn.QueryRowContext(ctx, "SELECT @@SESSION."+name).Scan(&value); err != nil {
+			return fmt.Errorf("read the session's %s: %w", name, err)
+		}
+		v.session[name] = value
 	}
 	return nil
 }

@@ -57,12 +57,12 @@ func TestDoctor_Clock(t *testing.T) {
 func TestDoctor_SessionVariablesLostByAProxy(t *testing.T) {
 	t.Parallel()
 	right := map[string]string{
-		"time_zone": "+00:00", "sql_mode": "STRICT_ALL_TABLES,NO_ENGINE_SUBSTITUTION", "autocommit": "ON",
+		"time_zone": "+00:00", "sql_mode": "STRICT_ALL_TABLES,NO_ENGINE_SUBSTITUTION", "autocommit": "1",
 		"innodb_lock_wait_timeout": "2",
 	}
 	require.Equal(t, doctor.OK, sessions(server{session: right})[0].Level)
 	for name, value := range map[string]string{
-		"time_zone": "SYSTEM", "sql_mode": "", "autocommit": "OFF", "innodb_lock_wait_timeout": "50",
+		"time_zone": "SYSTEM", "sql_mode": "", "autocommit": "0", "innodb_lock_wait_timeout": "50",
 	} {
 		wrong := maps.Clone(right)
 		wrong[name] = value

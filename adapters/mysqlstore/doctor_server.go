@@ -29,12 +29,13 @@ func versions(v server) []doctor.Finding {
 	atLeast := func(m, n int) bool { return major > m || major == m && minor >= n }
 	switch v.engine() {
 	case engineTiDB:
-		return one(doctor.Of(check, v.version, false, doctor.Warn,
-			"TiDB accepts SKIP LOCKED and ignores it: workers of the queue conflict, which is safe but logs errors. It was "+
-				"not tested; read docs/mysql.md, \"Engines that speak the protocol\"."))
+		_, release, _ := strings.Cut(v.version, "TiDB-v")
+		return one(doctor.Of(check, v.version, strings.HasPrefix(release, "8.4."), doctor.Warn,
+			"TiDB 8.4 was tested, on one node: run `make test/tidb` with this version (tools/engines), and read "+
+				"docs/scale.md."))
 	case engineVitess:
-		return one(doctor.Of(check, v.version, false, doctor.Warn,
-			"Vitess was not tested; read docs/mysql.md, \"Engines that speak the protocol\"."))
+		return one(doctor.Of(check, v.version+", "+v.vtgate.version, strings.HasPrefix(v.vtgate.version, "Version: 24."), doctor.Warn,
+			"Vitess 24 was tested: run `make test/vitess` with this version (tools/engines), and read docs/scale.md."))
 	case engineMariaDB:
 		return one(checkVersion(v.version, atLeast(10, 11), atLeast(10, 6), "MariaDB 10.11"))
 	}
@@ -168,7 +169,7 @@ func sessions(v server) []doctor.Finding {
 	if mode := v.session["sql_mode"]; !strings.Contains(mode, "STRICT_ALL_TABLES") {
 		lost = append(lost, "sql_mode is "+mode)
 	}
-	if v.session["autocommit"] != "ON" {
+	if v.session["autocommit"] != "1" {
 		lost = append(lost, "autocommit is off")
 	}
 	if wait, _ := strconv.Atoi(v.session["innodb_lock_wait_timeout"]); wait > maxLockWait {
@@ -213,6 +214,8 @@ func (s *Payments) connections(v server) []doctor.Finding {
 		found = fmt.Sprintf("%d, and a replica may open %d", limit, all)
 	}
 	switch {
+	case v.engine() == engineVitess:
+		return nil // it is the limit of one shard's server, which tablets connect to, and not the service
 	case limit == 0, 2*all+forPeople <= limit: // 0: not known
 		return one(doctor.Good(check, found))
 	case all+forPeople <= limit:

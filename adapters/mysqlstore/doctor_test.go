@@ -25,6 +25,7 @@ func ready(t *testing.T) []string {
 // examined starts a server, and returns the URL of a migrated database on it.
 func examined(t *testing.T, config mysqltest.Config) string {
 	t.Helper()
+	mysqltest.NotOn(t, ownServer, mysqltest.TiDB, mysqltest.Vitess)
 	server, err := mysqltest.Start(t.Context(), config)
 	require.NoError(t, err)
 	t.Cleanup(func() { require.NoError(t, server.Stop()) })

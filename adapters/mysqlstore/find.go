@@ -171,11 +171,16 @@ func (s *Payments) Transactions(
 // CountForeign implements ports.Payments.
 func (s *Payments) CountForeign(ctx context.Context, configured []payment.GatewayID) (int, error) {
 	var n int64
-	err := s.read(ctx, func(ctx context.Context, q *queries.Queries) error {
-		var err error
-		n, err = q.CountForeign(ctx, queries.CountForeignParams{Gateways: gateways(configured), Limit: ports.MaxBacklog})
-		return err
-	})
+	t, err := s.known(ctx)
+	if err == nil {
+		err = s.read(ctx, func(ctx context.Context, q *queries.Queries) error {
+			var err error
+			n, err = q.CountForeign(ctx, queries.CountForeignParams{
+				Gateways: gateways(configured), Limit: atMost(t.engine.maxCounted()),
+			})
+			return err
+		})
+	}
 	if err != nil {
 		return 0, fmt.Errorf("count payments of other gateways: %w", err)
 	}

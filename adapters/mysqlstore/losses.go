@@ -23,6 +23,8 @@ type migrator struct {
 
 	db     *sql.DB
 	engine engine
+	// changed: a migration has run.
+	changed bool
 }
 
 // Close implements database.Driver.

@@ -23,6 +23,7 @@ func prepareTiDB(ctx context.Context, conn *sql.Conn) error {
 
 // Run implements database.Driver.
 func (m *migrator) Run(migration io.Reader) error {
+	m.changed = true
 	if m.engine != engineTiDB {
 		return m.Driver.Run(migration)
 	}

@@ -223,8 +223,12 @@ func (s *Payments) NextDue(
 
 // Backlog implements ports.Payments.
 func (s *Payments) Backlog(ctx context.Context) (backlog []ports.Backlog, err error) {
+	t, err := s.known(ctx)
+	if err != nil {
+		return nil, fmt.Errorf("count the backlog: %w", err)
+	}
 	err = s.read(ctx, func(ctx context.Context, q *queries.Queries) error {
-		rows, err := q.Backlog(ctx, ports.MaxBacklog)
+		rows, err := q.Backlog(ctx, atMost(t.engine.maxCounted()))
 		if err != nil {
 			return err
 		}

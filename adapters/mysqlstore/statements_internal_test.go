@@ -332,6 +332,9 @@ func TestSession_Variables(t *testing.T) {
 		"lock_wait_timeout": "2", "wait_timeout": "20",
 		"sql_mode": "STRICT_ALL_TABLES,NO_ENGINE_SUBSTITUTION",
 	} {
+		if mysqltest.TestedEngine() == mysqltest.Vitess && (variable == "lock_wait_timeout" || variable == "wait_timeout") {
+			continue // VTGate ignores them; it ends transactions and idle sessions by its own options
+		}
 		var got string
 		require.NoError(t, s.db.QueryRowContext(t.Context(), "SELECT @@SESSION."+variable).Scan(&got))
 		require.Equal(t, want, got, variable)

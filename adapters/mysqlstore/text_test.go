@@ -25,6 +25,7 @@ func declined(p payment.Payment, message string) payment.Settlement {
 // The server ignores the character set of the handshake.
 func TestText_ServerForcesAnotherCharacterSet(t *testing.T) {
 	t.Parallel()
+	mysqltest.NotOn(t, ownServer, mysqltest.TiDB, mysqltest.Vitess)
 	for _, forced := range []string{"utf8mb3", "latin1"} {
 		t.Run(forced, func(t *testing.T) {
 			t.Parallel()

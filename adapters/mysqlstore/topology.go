@@ -13,6 +13,7 @@ import (
 
 	"paymentd/core/payment"
 	"paymentd/internal/groupcommit"
+	"paymentd/ports"
 )
 
 // engine is a kind of server whose differences from MySQL matter to the repository.
@@ -43,6 +44,15 @@ func (e engine) skipsLocked() bool { return e != engineTiDB }
 // commitsInParts reports whether a statement or a transaction of several rows can be stored in part:
 // Vitess commits shard by shard ("Distributed Transactions", transaction mode MULTI).
 func (e engine) commitsInParts() bool { return e == engineVitess }
+
+// maxCounted limits the rows that a count reads. A tablet of Vitess returns 10,000 at most
+// (--queryserver-config-max-result-size).
+func (e engine) maxCounted() int {
+	if e == engineVitess {
+		return min(10_000, ports.MaxBacklog)
+	}
+	return ports.MaxBacklog
+}
 
 // maxShards limits the shards that get batches of their own. With more, a statement may span shards.
 const maxShards = 64
@@ -88,7 +98,11 @@ func (t *topology) claimedTogether(orders []payment.OrderID) [][]payment.OrderID
 		shard := t.shardOf(order)
 		groups[shard] = append(groups[shard], order)
 	}
-	return slices.DeleteFunc(groups, func(group []payment.OrderID) bool { return len(group) == 0 })
+	var together [][]payment.OrderID
+	for _, group := range groups {
+		together = slices.AppendSeq(together, slices.Chunk(group, maxBatchRows))
+	}
+	return together
 }
 
 // known returns the topology, and reads it from the server if that was not done yet.

@@ -15,6 +15,9 @@ import (
 	"paymentd/ports"
 )
 
+// noUsers is why a test does not run on Vitess.
+const noUsers = "it has no statements for users and rights; VTGate has files of them"
+
 // withRights returns a repository whose user has only these rights on the tables.
 func withRights(t *testing.T, rights ...string) *mysqlstore.Payments {
 	t.Helper()
@@ -38,6 +41,7 @@ func withRights(t *testing.T, rights ...string) *mysqlstore.Payments {
 
 func TestTryWrite_NeedsTheRightsOfAPayment(t *testing.T) {
 	t.Parallel()
+	mysqltest.NotOn(t, noUsers, mysqltest.Vitess)
 	require.NoError(t, withRights(t, "SELECT, INSERT, UPDATE, DELETE ON DB.*").TryWrite(t.Context()))
 	for name, rights := range map[string][]string{
 		"select alone": {"SELECT ON DB.*"},
@@ -71,6 +75,7 @@ func TestTryWrite_NeedsTheRightsOfAPayment(t *testing.T) {
 // Without the right to write, the database is unavailable: a repetition of the request is safe.
 func TestClaim_NoRightToWriteIsUnavailable(t *testing.T) {
 	t.Parallel()
+	mysqltest.NotOn(t, noUsers, mysqltest.Vitess)
 	s := withRights(t, "SELECT ON DB.*")
 	_, _, err := s.Claim(t.Context(), request(t, "order-1"))
 	require.ErrorIs(t, err, ports.ErrNotWritable)
@@ -83,6 +88,7 @@ func TestClaim_NoRightToWriteIsUnavailable(t *testing.T) {
 // The error names the read-only setting, until it is off.
 func TestTryWrite_NamesTheReadOnlySetting(t *testing.T) {
 	t.Parallel()
+	mysqltest.NotOn(t, ownServer, mysqltest.TiDB, mysqltest.Vitess)
 	server, err := mysqltest.Start(t.Context(), mysqltest.Config{})
 	require.NoError(t, err)
 	t.Cleanup(func() { require.NoError(t, server.Stop()) })

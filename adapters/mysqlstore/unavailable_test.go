@@ -13,6 +13,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"paymentd/adapters/mysqlstore"
+	"paymentd/adapters/mysqlstore/mysqltest"
 	"paymentd/core/payment"
 )
 
@@ -77,6 +78,7 @@ func TestPayments_PermanentErrorIsReturnedAtOnce(t *testing.T) {
 
 func TestPayments_RefusedConnectionIsRetried(t *testing.T) {
 	t.Parallel()
+	mysqltest.NotOn(t, noUsers, mysqltest.Vitess)
 	databaseURL, db := withRaw(t)
 	databaseURL = ofLimitedUser(t, db, databaseURL)
 	l, linked := newLink(t, databaseURL)
@@ -112,6 +114,8 @@ func ofLimitedUser(t *testing.T, db *sql.DB, databaseURL string) string {
 
 func TestPayments_KilledConnectionIsRetried(t *testing.T) {
 	t.Parallel()
+	mysqltest.NotOn(t, "it refuses KILL (1095)", mysqltest.Vitess)
+	mysqltest.NotOn(t, "its process list does not show the database of an idle connection", mysqltest.TiDB)
 	databaseURL, db := withRaw(t)
 	l, linked := newLink(t, databaseURL)
 	s := open(t, linked, mysqlstore.Options{})

@@ -85,7 +85,7 @@ func reaches(t *testing.T, databaseURL string) error {
 // The server demands a certificate of the client, and has one that no public authority has signed.
 func TestURL_CertificatesAndPasswordFile(t *testing.T) {
 	t.Parallel()
-	mysqltest.NotOn(t, "starts a server of its own, which is not the engine", mysqltest.TiDB, mysqltest.Vitess)
+	mysqltest.NotOn(t, ownServer, mysqltest.TiDB, mysqltest.Vitess)
 	own, other := newAuthority(t, "own"), newAuthority(t, "other")
 	own.issue(t, "server")
 	own.issue(t, "client")
@@ -138,7 +138,7 @@ func TestURL_CertificatesAndPasswordFile(t *testing.T) {
 
 func TestURL_Socket(t *testing.T) {
 	t.Parallel()
-	mysqltest.NotOn(t, "starts a server of its own, which is not the engine", mysqltest.TiDB, mysqltest.Vitess)
+	mysqltest.NotOn(t, ownServer, mysqltest.TiDB, mysqltest.Vitess)
 	server, err := mysqltest.Start(t.Context(), mysqltest.Config{Relaxed: true})
 	require.NoError(t, err)
 	t.Cleanup(func() { require.NoError(t, server.Stop()) })

@@ -4,9 +4,11 @@
 // of it, are in one shard. The vindex is binary_md5: it distinguishes ids byte by byte, as the columns do,
 // spreads ascending ids evenly, and the service can compute it to write batches of one shard each.
 //
-// The small tables are pinned to the first shard ("pinned" in the VSchema reference of the Vitess manual):
-// replicas is read as a whole, the unique names of api_keys would not be unique across shards, and the
-// other two have one row. Every shard has all tables, because DDL runs on all of them.
+// The rows of the small tables are in the first shard: replicas is read as a whole, the unique names of
+// api_keys would not be unique across shards, and the other two have one row or few. They are pinned, so
+// that queries go to that shard only. INSERT needs a vindex as well, and does not accept the pin
+// (VT09001); "null" maps every value to the first shard ("Predefined Vindexes", Vitess manual). Every
+// shard has all tables, because DDL runs on all of them.
 package vitess
 
 import _ "embed"

@@ -8,6 +8,7 @@ import (
 	"os"
 	"os/exec"
 	"slices"
+	"strconv"
 	"testing"
 )
 
@@ -93,4 +94,43 @@ func engineProgram(variable, target string) (string, error) {
 		return "", fmt.Errorf("%s: %w", variable, err)
 	}
 	return path, nil
+}
+
+// Killable is a private server that can be killed and run again, as [Server.Kill] describes.
+type Killable interface {
+	Kill() error
+	Restart(ctx context.Context) error
+	Stop() error
+}
+
+// ShardsVariable names the environment variable with the number of shards of Vitess; 1 if it is not set.
+const ShardsVariable = "TEST_VITESS_SHARDS"
+
+// StartTested runs a private server of TestedEngine, and returns the URL of an empty database of the name.
+func StartTested(ctx context.Context, database string, config Config) (server Killable, url string, err error) {
+	switch TestedEngine() {
+	case TiDB:
+		s, err := StartTiDB(ctx)
+		if err != nil {
+			return nil, "", err
+		}
+		url, err = s.CreateDatabase(ctx, database)
+		return s, url, err
+	case Vitess:
+		shards, err := strconv.Atoi(cmp.Or(os.Getenv(ShardsVariable), "1"))
+		if err != nil {
+			return nil, "", fmt.Errorf("%s: %w", ShardsVariable, err)
+		}
+		s, err := StartVitess(ctx, VitessConfig{Shards: shards, Keyspaces: []string{database}, Relaxed: config.Relaxed})
+		if err != nil {
+			return nil, "", err
+		}
+		return s, s.URL(database), nil
+	}
+	s, err := Start(ctx, config)
+	if err != nil {
+		return nil, "", err
+	}
+	url, err = s.CreateDatabase(ctx, database)
+	return s, url, err
 }

@@ -18,6 +18,7 @@ import (
 	"fmt"
 	"os"
 	"os/signal"
+	"strconv"
 	"strings"
 	"syscall"
 
@@ -110,7 +111,9 @@ func start(ctx context.Context, engine mysqltest.Engine, shards int) (url string
 		if err != nil {
 			return "", nil, nil, err
 		}
-		return server.URL(""), append(variables, mysqltest.DatabasesVariable+"="+strings.Join(names, " ")), server.Stop, nil
+		variables = append(variables, mysqltest.DatabasesVariable+"="+strings.Join(names, " "),
+			mysqltest.ShardsVariable+"="+strconv.Itoa(shards))
+		return server.URL(""), variables, server.Stop, nil
 	}
 	return "", nil, nil, fmt.Errorf("unknown engine %q: it can be mysql, tidb or vitess", engine)
 }

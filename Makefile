@@ -150,6 +150,26 @@ test/square-live: ## charge in Square's sandbox: SQUARE_ACCESS_TOKEN and SQUARE_
 test/mysql: ## test everything, on a MySQL 9 that is fetched (Debian only)
 	PATH="$$(tools/genuine-mysql.sh):$$PATH" && $(MAKE) test
 
+# Each engine is built at its first use, which takes minutes. The tests of the store run on one engine, and
+# the last test kills an engine of its own under load.
+.PHONY: test/tidb
+test/tidb: bin/withmysql ## test the store on TiDB, and kill replicas and the engine under load
+	export TEST_TIDB_SERVER="$$(tools/engine.sh tidb)" && \
+		bin/withmysql -engine tidb -- go test -count=1 -timeout=30m $(TESTFLAGS) ./adapters/mysqlstore && \
+		TEST_MYSQL_ENGINE=tidb go test -tags engines ./tools/chaos -count=1 -v -run Engine -timeout=30m $(TESTFLAGS)
+
+# The numbers of shards of the keyspaces that `make test/vitess` tests with.
+SHARDS ?= 1 2 4
+
+.PHONY: test/vitess
+test/vitess: bin/withmysql ## the same on Vitess with 1, 2 and 4 shards, on a MySQL 9 that is fetched (Debian only)
+	export TEST_VTCOMBO="$$(tools/engine.sh vitess)" PATH="$$(tools/genuine-mysql.sh):$$PATH" && \
+	for shards in $(SHARDS); do \
+		bin/withmysql -engine vitess -shards $$shards -- go test -count=1 -timeout=30m $(TESTFLAGS) ./adapters/mysqlstore && \
+		TEST_MYSQL_ENGINE=vitess TEST_VITESS_SHARDS=$$shards \
+			go test -tags engines ./tools/chaos -count=1 -v -run Engine -timeout=30m $(TESTFLAGS) || exit 1; \
+	done
+
 .PHONY: chaos
 chaos: needs ## run the service for FOR, 30m by default, and inject faults into all its parts at random
 	go test ./tools/chaos -v -run Chaos -for $(FOR) -seed $(SEED) -timeout=0 $(TESTFLAGS)
@@ -223,7 +243,7 @@ verify: verify/generated verify/configuration verify/openapi verify/modules veri
 
 .PHONY: lint
 lint: ## run go vet and the linter
-	go vet -tags group,upgrade work
+	go vet -tags group,upgrade,engines work
 	$(LINTER) run $(MODULES:%=%/...)
 
 .PHONY: vuln

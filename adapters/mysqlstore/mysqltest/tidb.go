@@ -58,7 +58,9 @@ func (s *TiDBServer) start(ctx context.Context, path string) (err error) {
 		return fmt.Errorf("write the configuration: %w", err)
 	}
 	s.command = func() *exec.Cmd {
-		return exec.Command(path, "-config", config) //nolint:noctx // Kill ends it
+		command := exec.Command(path, "-config", config) //nolint:noctx // Kill ends it
+		command.Dir = s.folder                           // gets the log of slow queries
+		return command
 	}
 	return s.run(ctx)
 }

@@ -301,7 +301,7 @@ func (q *Queries) LockDuePayments(ctx context.Context, arg LockDuePaymentsParams
 }
 
 const LockDuePaymentsNoWait = `-- name: LockDuePaymentsNoWait :many
-SELECT payments.order_id, payments.amount_minor, payments.currency, payments.state, payments.gateway_key, payments.fence, payments.claim_token, payments.replica, payments.due_at, payments.attempt_number, payments.attempt_fence, payments.attempt_replica, payments.attempt_gateway_key, payments.attempt_started_at, payments.attempt_ended_at, payments.attempt_class, payments.attempt_code, payments.attempt_message, payments.doubt_answered, payments.doubt_unanswered_at, payments.lookups, payments.strikes, payments.events, payments.async, payments.later_retries, payments.transaction_id, payments.code, payments.reason, payments.created_at, payments.updated_at, payments.gateway, payments.key_sent_at, payments.key_sent_clock, payments.key_lifetime_micros, payments.retries, payments.doubt_named, payments.doubt_unanswered_clock, payments.doubt_latest_at, payments.doubt_latest_clock, NOW(6) AS read_at
+SELECT payments.order_id, payments.amount_minor, payments.currency, payments.state, payments.gateway_key, payments.fence, payments.claim_token, payments.replica, payments.due_at, payments.attempt_number, payments.attempt_fence, payments.attempt_replica, payments.attempt_gateway_key, payments.attempt_started_at, payments.attempt_ended_at, payments.attempt_class, payments.attempt_code, payments.attempt_message, payments.doubt_answered, payments.doubt_unanswered_at, payments.lookups, payments.strikes, payments.events, payments.async, payments.later_retries, payments.transaction_id, payments.code, payments.reason, payments.created_at, payments.updated_at, payments.gateway, payments.key_sent_at, payments.key_sent_clock, payments.key_lifetime_micros, payments.retries, payments.doubt_named, payments.doubt_unanswered_clock, payments.doubt_latest_at, payments.doubt_latest_clock, payments.payment_method, payments.return_url, NOW(6) AS read_at
 FROM payments FORCE INDEX (PRIMARY)
 WHERE order_id IN (/*SLICE:order_ids*/?) AND state = ?
     AND (due_at <= NOW(6) OR due_at > NOW(6) + INTERVAL CAST(? AS SIGNED) MICROSECOND)
@@ -383,6 +383,8 @@ func (q *Queries) LockDuePaymentsNoWait(ctx context.Context, arg LockDuePayments
 			&i.Payment.DoubtUnansweredClock,
 			&i.Payment.DoubtLatestAt,
 			&i.Payment.DoubtLatestClock,
+			&i.Payment.PaymentMethod,
+			&i.Payment.ReturnUrl,
 			&i.ReadAt,
 		); err != nil {
 			return nil, err

@@ -232,6 +232,13 @@ bench/rows: needs ## measure with ROWS payments in the table, 10000000 by defaul
 bench/help: # the options of the benchmark
 	@go test ./tools/bench -args -help 2>&1 | sed '/^  -test/,$$d'
 
+# The number of payments that `make bench/audit` compares.
+AUDIT_ROWS ?= 1000000
+
+.PHONY: bench/audit
+bench/audit: needs bin/withmysql ## audit AUDIT_ROWS payments, 1000000 by default, and print the time and the memory
+	@AUDIT_ROWS=$(AUDIT_ROWS) bin/withmysql -- go test ./app -count=1 -timeout=30m -run TestAudit_ManyRows -v
+
 .PHONY: bench/go
 bench/go: needs bin/withmysql ## run the Go benchmarks six times, for benchstat
 	@bin/withmysql -- go test -run '^$$' -bench . -benchmem -count=6 ./core/keycache ./adapters/httpapi ./adapters/mysqlstore

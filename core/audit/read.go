@@ -23,10 +23,17 @@ func (a *audit) eachCharges(ctx context.Context, phase Phase, visit func([]payme
 	q := payment.LedgerQuery{From: a.report.From.Add(-margin), To: a.report.To.Add(margin)}
 	share := timeShare{length: q.To.Sub(q.From)}
 	a.report.Unreadable, a.report.UnreadableCount = nil, 0
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel() // of the page that is read ahead
+	next := a.readAhead(ctx, q)
 	for done := 0; ; {
-		page, err := retry(ctx, func() (payment.LedgerPage, error) { return a.gateway.Charges(ctx, q) })
+		page, err := next()
 		if err != nil {
 			return err
+		}
+		if page.Next != "" { // while this one is visited
+			q.Cursor = page.Next
+			next = a.readAhead(ctx, q)
 		}
 		a.report.UnreadableCount += len(page.Unreadable)
 		room := maxUnreadable - len(a.report.Unreadable)
@@ -43,7 +50,23 @@ func (a *audit) eachCharges(ctx context.Context, phase Phase, visit func([]payme
 		if page.Next == "" {
 			return nil
 		}
-		q.Cursor = page.Next
+	}
+}
+
+// readAhead begins to read a page of the list, and returns what waits for it.
+func (a *audit) readAhead(ctx context.Context, q payment.LedgerQuery) func() (payment.LedgerPage, error) {
+	type result struct {
+		page payment.LedgerPage
+		err  error
+	}
+	read := make(chan result, 1)
+	go func() {
+		page, err := retry(ctx, func() (payment.LedgerPage, error) { return a.gateway.Charges(ctx, q) })
+		read <- result{page, err}
+	}()
+	return func() (payment.LedgerPage, error) {
+		r := <-read
+		return r.page, r.err
 	}
 }
 

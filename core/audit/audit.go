@@ -72,8 +72,13 @@ type audit struct {
 	candidates map[payment.OrderID]*candidate
 	count      int // of the charges and the payments in candidates
 	inFlight   map[payment.OrderID]InFlight
-	// shared are the hashes of transactions that several orders may have.
-	shared []uint64
+	// shared are the hashes of transactions that several orders may have, and sharedPages the pages of the
+	// list that have them.
+	shared      []uint64
+	sharedPages []int32
+	// cursors are those of the pages of the latest pass; nil if they are too long to be kept.
+	cursors     []string
+	cursorBytes int
 	// of is the number of parts of the latest pass.
 	of uint64
 }
@@ -145,7 +150,9 @@ func (a *audit) compareAll(ctx context.Context) error {
 func (a *audit) pass(ctx context.Context, p part) error {
 	list := &listed{part: p, seed: a.seed, max: a.maxCharges}
 	charges, foreign := 0, 0
-	err := a.eachCharges(ctx, PhaseCharges, func(page []payment.LedgerCharge) error {
+	a.cursors, a.cursorBytes = make([]string, 0), 0
+	err := a.eachCharges(ctx, PhaseCharges, func(number int, cursor string, page []payment.LedgerCharge) error {
+		a.keepCursor(cursor)
 		compared := make([]payment.LedgerCharge, 0, len(page))
 		for _, c := range page {
 			within := !c.Created.Before(a.report.From) && c.Created.Before(a.report.To)
@@ -153,7 +160,7 @@ func (a *audit) pass(ctx context.Context, p part) error {
 			case c.OrderID == "" && within:
 				foreign++
 			case c.OrderID == "":
-			case c.State == payment.FoundApproved && c.TransactionID != "" && !list.add(c.OrderID, c.TransactionID):
+			case c.State == payment.FoundApproved && c.TransactionID != "" && !list.add(c.OrderID, c.TransactionID, number):
 				return errFull
 			case within:
 				charges++
@@ -177,9 +184,26 @@ func (a *audit) pass(ctx context.Context, p part) error {
 			c.paid = c.payment.State == payment.StateSucceeded && list.charged(c.order, c.payment.TransactionID)
 		}
 	}
-	a.shared = append(a.shared, list.shared()...)
-	a.shared = a.shared[:min(len(a.shared), maxShared)]
+	hashes, pages := list.shared()
+	a.addShared(hashes, pages)
 	return nil
+}
+
+// keepCursor keeps the cursor of a page, unless they are too long together.
+func (a *audit) keepCursor(cursor string) {
+	if a.cursorBytes += len(cursor); a.cursorBytes > maxCursorBytes {
+		a.cursors = nil
+	}
+	if a.cursors != nil {
+		a.cursors = append(a.cursors, cursor)
+	}
+}
+
+// addShared adds transactions that several orders may have, and the pages that list them.
+func (a *audit) addShared(hashes []uint64, pages []int32) {
+	if len(a.shared)+len(hashes) <= maxShared {
+		a.shared, a.sharedPages = append(a.shared, hashes...), append(a.sharedPages, pages...)
+	}
 }
 
 // compareCharges compares charges with the payments of their orders.
@@ -277,8 +301,8 @@ func (a *audit) addUncharged(s payment.Summary, list *listed) error {
 		a.count++
 	}
 	c.uncharged, c.payment = true, s
-	if (list.of > 1 || list.hasTransaction(s.TransactionID)) && len(a.shared) < maxShared {
-		a.shared = append(a.shared, list.ofTransaction(s.TransactionID))
+	if pages := list.pagesOf(s.TransactionID); list.of > 1 || len(pages) > 0 {
+		a.addShared([]uint64{list.ofTransaction(s.TransactionID)}, pages)
 	}
 	return nil
 }

@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -505,6 +506,71 @@ func TestRun_OtherGateway_IsNotItsAudit(t *testing.T) {
 		}, summarize(r.Differences))
 		require.Equal(w.t, 2, r.ElsewherePayments)
 	})
+}
+
+// counting counts the pages that are read.
+type counting struct {
+	audit.Gateway
+
+	pages *atomic.Int64
+}
+
+func (c counting) Charges(ctx context.Context, q payment.LedgerQuery) (payment.LedgerPage, error) {
+	c.pages.Add(1)
+	return c.Gateway.Charges(ctx, q)
+}
+
+// TestRun_SharedTransactions_ReadsTheirPages has transactions of two orders on two pages each. The list is not read
+// once more, unless its pages have changed meanwhile.
+func TestRun_SharedTransactions_ReadsTheirPages(t *testing.T) {
+	t.Parallel()
+	const n, size = 50, 5
+	for name, c := range map[string]struct {
+		meanwhile func(*world)
+		pages     int64
+	}{
+		"same pages":  {func(*world) {}, n/size + 4},
+		"other pages": {insertBefore, n/size + 4 + n/size + 1},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			inWorld(t, func(w *world) {
+				w.gateway.ListPages(size)
+				for i := range n {
+					// The orders 0 and 40 have one transaction, as have 10 and 30.
+					transaction := map[int]int{40: 0, 30: 10}
+					number, shared := transaction[i]
+					if !shared {
+						number = i
+					}
+					w.paid(payment.OrderID(fmt.Sprintf("order-%d", i)), payment.GatewayKey(fmt.Sprintf("key-%d", i)), fmt.Sprintf("txn-%d", number))
+				}
+				time.Sleep(2 * late)
+				s := w.settings()
+				s.Progress = func(p audit.Progress) {
+					if p.Phase == audit.PhasePayments {
+						c.meanwhile(w)
+					}
+				}
+				var pages atomic.Int64
+				r, err := audit.Run(w.t.Context(), counting{w.gateway.WithList(), &pages}, w.payments, s)
+				require.NoError(w.t, err)
+				require.Equal(w.t, []found{
+					{kind: audit.KindShared, order: "order-0", others: "[order-40]", key: "key-0", transaction: "txn-0", lookup: payment.FoundApproved},
+					{kind: audit.KindShared, order: "order-10", others: "[order-30]", key: "key-10", transaction: "txn-10", lookup: payment.FoundApproved},
+				}, summarize(r.Differences))
+				require.Equal(w.t, c.pages, pages.Load())
+			})
+		})
+	}
+}
+
+// insertBefore adds charges before all others, so that the others are on later pages.
+func insertBefore(w *world) {
+	for i := range 5 {
+		w.listed("", payment.GatewayKey(fmt.Sprintf("early-%d", i)), payment.FoundApproved, fmt.Sprintf("early-%d", i),
+			func(c *payment.LedgerCharge) { c.Created = w.began.Add(2 * time.Minute) })
+	}
 }
 
 // TestRun_TooManyCandidates_StopsAndSays reads no more than can be confirmed.

@@ -12,7 +12,7 @@
 //
 // Neither side is kept. A list has no order that helps a comparison, so that each page of charges is
 // compared with the payments of its orders, which are read by their primary keys. What remains of a
-// charge is 24 bytes of hashes. At most [maxCharges] are kept, which are 48 MiB; of a longer list, they
+// charge is 32 bytes, of hashes. At most [maxCharges] are kept, which are 64 MiB; of a longer list, they
 // are kept for a part of the orders, and both sides are read once for each part. Candidates, and what is
 // listed apart, are limited as well.
 //

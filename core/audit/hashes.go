@@ -3,6 +3,7 @@ package audit
 import (
 	"cmp"
 	"hash/maphash"
+	"math"
 	"slices"
 
 	"paymentd/core/payment"
@@ -33,8 +34,11 @@ type listed struct {
 	transactions []transaction
 }
 
-// transaction is the hash of a transaction, and that of its order and transaction.
-type transaction struct{ hash, charge uint64 }
+// transaction is the hash of a transaction, that of its order and transaction, and the page that lists it.
+type transaction struct {
+	hash, charge uint64
+	page         int32
+}
 
 func (l *listed) ofOrder(id payment.OrderID) uint64 { return maphash.Comparable(l.seed, id) }
 
@@ -47,8 +51,8 @@ func (l *listed) ofCharge(order payment.OrderID, transactionID string) uint64 {
 	}{order, transactionID})
 }
 
-// add keeps a charge. It returns false if there is no room for it.
-func (l *listed) add(order payment.OrderID, transactionID string) bool {
+// add keeps a charge of a page. It returns false if there is no room for it.
+func (l *listed) add(order payment.OrderID, transactionID string, page int) bool {
 	charge := l.ofCharge(order, transactionID)
 	if l.has(l.ofOrder(order)) {
 		if len(l.charges) == l.max {
@@ -60,7 +64,7 @@ func (l *listed) add(order payment.OrderID, transactionID string) bool {
 		if len(l.transactions) == l.max {
 			return false
 		}
-		l.transactions = append(l.transactions, transaction{hash, charge})
+		l.transactions = append(l.transactions, transaction{hash, charge, int32(min(page, math.MaxInt32))}) //nolint:gosec // bounded
 	}
 	return true
 }
@@ -79,22 +83,29 @@ func (l *listed) charged(order payment.OrderID, transactionID string) bool {
 	return found
 }
 
-// hasTransaction reports whether some order was charged with the transaction.
-func (l *listed) hasTransaction(id string) bool {
-	_, found := slices.BinarySearchFunc(l.transactions, l.ofTransaction(id), func(t transaction, hash uint64) int {
+// pagesOf returns the pages that list a transaction; none if no order was charged with it.
+func (l *listed) pagesOf(id string) (pages []int32) {
+	hash := l.ofTransaction(id)
+	first, _ := slices.BinarySearchFunc(l.transactions, hash, func(t transaction, hash uint64) int {
 		return cmp.Compare(t.hash, hash)
 	})
-	return found
+	for _, t := range l.transactions[first:] {
+		if t.hash != hash || len(pages) == maxSharedOrders {
+			break
+		}
+		pages = append(pages, t.page)
+	}
+	return pages
 }
 
-// shared returns the hashes of transactions that several orders have. A charge that is listed twice
-// is one.
-func (l *listed) shared() (hashes []uint64) {
-	for i := 1; i < len(l.transactions); i++ {
+// shared returns the hashes of transactions that several orders have, with the pages that list them. A
+// charge that is listed twice is one.
+func (l *listed) shared() (hashes []uint64, pages []int32) {
+	for i := 1; i < len(l.transactions) && len(hashes) < maxShared; i++ {
 		before, t := l.transactions[i-1], l.transactions[i]
 		if t.hash == before.hash && t.charge != before.charge {
-			hashes = append(hashes, t.hash)
+			hashes, pages = append(hashes, t.hash), append(pages, before.page, t.page)
 		}
 	}
-	return slices.Compact(hashes)
+	return slices.Compact(hashes), pages
 }

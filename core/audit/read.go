@@ -16,21 +16,28 @@ const (
 	firstPause = time.Second
 )
 
-// eachCharges calls visit with the charges of each page of the gateway's list, with the margin of the
-// period.
-func (a *audit) eachCharges(ctx context.Context, phase Phase, visit func([]payment.LedgerCharge) error) error {
+// query returns the query for the gateway's list, with the margin of the period.
+func (a *audit) query() payment.LedgerQuery {
 	margin := a.Late + a.capabilities.LookupLag
-	q := payment.LedgerQuery{From: a.report.From.Add(-margin), To: a.report.To.Add(margin)}
+	return payment.LedgerQuery{From: a.report.From.Add(-margin), To: a.report.To.Add(margin)}
+}
+
+// eachCharges calls visit with each page of the gateway's list: its number, its cursor and its charges.
+func (a *audit) eachCharges(
+	ctx context.Context, phase Phase, visit func(number int, cursor string, charges []payment.LedgerCharge) error,
+) error {
+	q := a.query()
 	share := timeShare{length: q.To.Sub(q.From)}
 	a.report.Unreadable, a.report.UnreadableCount = nil, 0
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel() // of the page that is read ahead
 	next := a.readAhead(ctx, q)
-	for done := 0; ; {
+	for number, done := 0, 0; ; number++ {
 		page, err := next()
 		if err != nil {
 			return err
 		}
+		cursor := q.Cursor
 		if page.Next != "" { // while this one is visited
 			q.Cursor = page.Next
 			next = a.readAhead(ctx, q)
@@ -38,7 +45,7 @@ func (a *audit) eachCharges(ctx context.Context, phase Phase, visit func([]payme
 		a.report.UnreadableCount += len(page.Unreadable)
 		room := maxUnreadable - len(a.report.Unreadable)
 		a.report.Unreadable = append(a.report.Unreadable, page.Unreadable[:min(room, len(page.Unreadable))]...)
-		if err := visit(page.Charges); err != nil {
+		if err := visit(number, cursor, page.Charges); err != nil {
 			return err
 		}
 		done += len(page.Charges)

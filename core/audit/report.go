@@ -126,6 +126,8 @@ const (
 	// maxShared limits the transactions of several orders, and maxSharedOrders the orders of each.
 	maxShared       = 1000
 	maxSharedOrders = 10
+	// maxCursorBytes limits the cursors of pages that are kept.
+	maxCursorBytes = 8 << 20
 )
 
 // Phase is what an audit is doing.

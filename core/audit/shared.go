@@ -25,42 +25,17 @@ func (t *sharedTransaction) add(order payment.OrderID) bool {
 	return true
 }
 
-// findShared reads the list again if transactions may have several orders, and confirms those that have.
+// findShared reads the charges of transactions that may have several orders, and confirms those that
+// have.
 func (a *audit) findShared(ctx context.Context) error {
 	if len(a.shared) == 0 {
 		return nil
 	}
 	slices.Sort(a.shared)
-	found := make(map[string]*sharedTransaction)
-	get := func(id string) *sharedTransaction {
-		if _, wanted := slices.BinarySearch(a.shared, maphash.String(a.seed, id)); !wanted {
-			return nil
-		}
-		if found[id] == nil {
-			found[id] = &sharedTransaction{id: id}
-		}
-		return found[id]
-	}
-	err := a.eachCharges(ctx, PhaseShared, func(page []payment.LedgerCharge) error {
-		for _, c := range page {
-			if c.State != payment.FoundApproved || c.OrderID == "" {
-				continue
-			}
-			if t := get(c.TransactionID); t != nil && t.add(c.OrderID) {
-				t.charges = append(t.charges, c)
-			}
-		}
-		return nil
-	})
+	a.shared = slices.Compact(a.shared)
+	found, err := a.readShared(ctx)
 	if err != nil {
 		return err
-	}
-	for _, c := range a.sorted() {
-		if c.uncharged {
-			if t := get(c.payment.TransactionID); t != nil {
-				t.add(c.order)
-			}
-		}
 	}
 	for _, id := range slices.Sorted(maps.Keys(found)) {
 		if t := found[id]; len(t.orders) > 1 && len(t.charges) > 0 {
@@ -70,6 +45,82 @@ func (a *audit) findShared(ctx context.Context) error {
 		}
 	}
 	return nil
+}
+
+// readShared reads the pages that have shared transactions. It reads the whole list if the pages are not
+// known, or have changed.
+func (a *audit) readShared(ctx context.Context) (sharedTransactions, error) {
+	if a.of == 1 && a.cursors != nil {
+		found := make(sharedTransactions)
+		slices.Sort(a.sharedPages)
+		for _, number := range slices.Compact(a.sharedPages) {
+			q := a.query()
+			q.Cursor = a.cursors[number]
+			page, err := a.readAhead(ctx, q)()
+			if err != nil {
+				return nil, err
+			}
+			a.addCharges(found, page.Charges)
+			a.progress(PhaseShared, len(found), 1)
+		}
+		a.addUnchargedOrders(found)
+		if len(found) == len(a.shared) && !found.anySingle() {
+			return found, nil
+		}
+	}
+	found := make(sharedTransactions)
+	err := a.eachCharges(ctx, PhaseShared, func(_ int, _ string, page []payment.LedgerCharge) error {
+		a.addCharges(found, page)
+		return nil
+	})
+	a.addUnchargedOrders(found)
+	return found, err
+}
+
+// sharedTransactions are the transactions of a.shared, by their ids.
+type sharedTransactions map[string]*sharedTransaction
+
+// anySingle reports whether only one order was found for a transaction.
+func (s sharedTransactions) anySingle() bool {
+	for _, t := range s {
+		if len(t.orders) < 2 {
+			return true
+		}
+	}
+	return false
+}
+
+// get returns a transaction; nil if it is not one of those that may be shared.
+func (a *audit) get(found sharedTransactions, id string) *sharedTransaction {
+	if _, wanted := slices.BinarySearch(a.shared, maphash.String(a.seed, id)); !wanted {
+		return nil
+	}
+	if found[id] == nil {
+		found[id] = &sharedTransaction{id: id}
+	}
+	return found[id]
+}
+
+func (a *audit) addCharges(found sharedTransactions, page []payment.LedgerCharge) {
+	for _, c := range page {
+		if c.State != payment.FoundApproved || c.OrderID == "" {
+			continue
+		}
+		if t := a.get(found, c.TransactionID); t != nil && t.add(c.OrderID) {
+			t.charges = append(t.charges, c)
+		}
+	}
+}
+
+// addUnchargedOrders adds the orders whose payments have a transaction that is another order's.
+func (a *audit) addUnchargedOrders(found sharedTransactions) {
+	for _, c := range a.sorted() {
+		if c.uncharged {
+			if t := a.get(found, c.payment.TransactionID); t != nil {
+				t.add(c.order)
+			}
+		}
+	}
 }
 
 // confirmShared reports a transaction if, after the lookups, still several orders have it.

@@ -70,7 +70,7 @@ func (v voids) serve(t *testing.T) (base string) {
 	})
 }
 
-// Anything but a marked "voided" is looked up, whatever the gateway answers to the void.
+// Anything but a marked "voided" is looked up, also a success or an error.
 func TestCancel_AnyOtherAnswer_IsLookedUp(t *testing.T) {
 	t.Parallel()
 	const voided, pending = `{"status":"voided"}`, `{"status":"pending"}`

@@ -32,6 +32,9 @@ type commands struct {
 	Migrate migrateCommand `cmd:"" help:"Migrate the database's schema up to this version or one step down, or print its version."`
 	Keys    keysCommand    `cmd:"" help:"Create, list and revoke API keys."`
 	Doctor  doctorCommand  `cmd:"" help:"Check the database, the gateway and the settings before going live. Takes the settings of serve."`
+
+	GatewayCheck gatewayCheckCommand `cmd:"" help:"Check whether a gateway lets the service keep its promise. It charges, and prints the sum first."`
+
 	Stuck   stuckCommand   `cmd:"" help:"List the payments without a final state: since when, what is next, and why."`
 	Resolve resolveCommand `cmd:"" help:"Settle an unresolved payment by hand, if the gateway cannot report the outcome and you know it."`
 	Import  importCommand  `cmd:"" help:"Add the gateway's charges that the database lacks, after a restore that lost some."`

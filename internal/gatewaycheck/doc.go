@@ -1,5 +1,5 @@
 // Package gatewaycheck checks whether a gateway behaves as the promise of the service needs it to: that a
-// key is one charge whatever happens to its answers, that lookups report what was charged, and that each
+// key is one charge even if its answers are lost, that lookups report what was charged, and that each
 // answer shows who gave it. It charges.
 //
 // The checks use ports.Gateway, so that they apply to every adapter. What is special to the gateway

@@ -19,7 +19,7 @@ func protocolChecks() []check {
 			name: "the mark on every answer", promise: NeverGuessed, advice: markAdvice, run: checkMarks,
 			costs: recentCosts(func(s Subject) cost { return cost{s.Approved, 0, 1} },
 				func(s Subject) cost { return cost{more(s.Approved), 0, 1} }),
-			proves: "an answer of a proxy cannot be taken for one of the gateway, whatever the answer is",
+			proves: "an answer of a proxy cannot be taken for one of the gateway, for any kind of answer",
 		},
 		{
 			name: "requests that are wrong", promise: NeverTwice, run: checkBodies,

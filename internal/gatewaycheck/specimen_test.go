@@ -30,7 +30,7 @@ type specimen struct {
 	runningIs      string        // the status of a charge that is being processed
 	oneAtATime     bool          // a request waits for the one before
 
-	lenient  bool // charges whatever it can read of a body
+	lenient  bool // charges what it can read of a body
 	cents    bool // reads amounts of every currency with two decimals
 	voidsAll bool // voids a charge that has succeeded
 	revives  bool // approves the repeat of a charge that it has voided

@@ -123,9 +123,9 @@ func TestGatewayCheck_JSON_FollowsTheSchema(t *testing.T) {
 	var document map[string]any
 	require.NoError(t, json.Unmarshal(text, &document))
 	delete(document, "$schema")
-	document = inline(document, document["$defs"].(map[string]any)).(map[string]any)
+	defs, _ := document["$defs"].(map[string]any)
 	delete(document, "$defs")
-	text, err = json.Marshal(document)
+	text, err = json.Marshal(inline(document, defs))
 	require.NoError(t, err)
 	var schema openapi3.Schema
 	require.NoError(t, json.Unmarshal(text, &schema))

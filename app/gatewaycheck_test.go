@@ -155,6 +155,49 @@ func inline(schema any, defs map[string]any) any {
 	return schema
 }
 
+// A gateway of the gateways file is checked with the settings of the file, unless a flag replaces them.
+func TestGatewayCheck_Config_ChecksTheGatewayOfThatName(t *testing.T) {
+	t.Parallel()
+
+	const token = "0123456789abcdef0123456789abcdef"
+	authorized := func(h http.Handler) http.Handler {
+		return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			if r.Header.Get("Authorization") != "Bearer "+token {
+				w.WriteHeader(http.StatusUnauthorized)
+				return
+			}
+			h.ServeHTTP(w, r)
+		})
+	}
+	folder := t.TempDir()
+	bearer, file := filepath.Join(folder, "token"), filepath.Join(folder, "gateways.yaml")
+	base := serveSandbox(t, authorized)
+	require.NoError(t, os.WriteFile(bearer, []byte(token+"\n"), 0o600))
+	require.NoError(t, os.WriteFile(file, []byte("gateways:\n"+
+		"  - {name: other, kind: http, url: 'http://127.0.0.1:1'}\n"+
+		"  - {name: bank, kind: http, url: '"+base+"', bearer_file: '"+bearer+"', key_lifetime: 48h}\n"+
+		"  - {name: far, kind: http, url: 'https://gateway.example'}\n"+
+		"routes:\n  - {use: [other, bank, far]}\n"), 0o600))
+
+	out := gatewayCheck(t, append(fast, "--config", file, "--name", "bank")...)
+	require.Zero(t, out.Code, out)
+	require.Contains(t, out.Stdout, "at bank.\n")
+	require.Contains(t, strings.Join(strings.Fields(out.Stdout), " "), "remembered for 48h, as declared, is unproven")
+	require.Zero(t, gatewayCheck(t, append(fast, "--gateway", base, "--bearer-file", bearer)...).Code)
+	require.Equal(t, 1, gatewayCheck(t, append(fast, "--gateway", base)...).Code, "without the token")
+	for want, args := range map[string][]string{
+		"--name: must be one of the file's gateways: other, bank, far":      {"--config", file, "--name", "shop"},
+		"--config: needs --name, and neither --gateway nor --bearer-file":   {"--config", file},
+		"--config: needs --name, and neither --gateway nor --bearer-file ":  {"--config", file, "--name", "bank", "--gateway", base},
+		"--config: must be a file that can be read":                         {"--config", file + "x", "--name", "bank"},
+		"--live: is missing: gateway-check charges, and the gateway at far": {"--config", file, "--name", "far"},
+	} {
+		out := gatewayCheck(t, args...)
+		require.Equal(t, 2, out.Code, out)
+		require.Contains(t, out.Stderr, want)
+	}
+}
+
 // Nothing is charged if the gateway may be live, or a setting is wrong.
 func TestGatewayCheck_WrongSetting_ChargesNothing(t *testing.T) {
 	t.Parallel()
@@ -165,17 +208,17 @@ func TestGatewayCheck_WrongSetting_ChargesNothing(t *testing.T) {
 	for want, args := range map[string][]string{
 		"--live: is missing: gateway-check charges, and the gateway at https://gateway.example/v1 may move real money": {"--gateway", "https://gateway.example/v1"},
 		"--gateway: must begin with sandbox:, http:// or https://":                                                     {"--gateway", "gateway.example"},
-		"must begin with sandbox:":                           {},
-		"--approved-amount: amount must be above zero":       {"--gateway", base, "--approved-amount=0"},
-		"--approved-amount: must be an amount":               {"--gateway", base, "--approved-amount=none"},
-		"--declined-amount: currency must be":                {"--gateway", base, "--declined-amount=1 XYZ"},
-		"--amount-0: must be in a currency with 0 decimals":  {"--gateway", base, "--amount-0=1 USD"},
-		"--amount-3: must be in a currency with 3 decimals":  {"--gateway", base, "--amount-3=1"},
-		"--payment-method: payment_method must be a token":   {"--gateway", base, "--payment-method=4242424242424242"},
-		"--timeout: must be from 100ms to 10m0s, and is 1ms": {"--gateway", base, "--timeout=1ms"},
-		"--wait: must be from 0s to 1h0m0s, and is 2h0m0s":   {"--gateway", base, "--wait=2h"},
-		"--key-lifetime: must be 0s (for ever) or more":      {"--gateway", base, "--key-lifetime=-1s"},
-		"--gateway: gateway URL must hold no user name":      {"--gateway", strings.Replace(base, "http://", "http://me:secret@", 1)},
+		"--gateway: is missing: name the gateway with it, or with --config and --name":                                 {},
+		"--approved-amount: amount must be above zero":                                                                 {"--gateway", base, "--approved-amount=0"},
+		"--approved-amount: must be an amount":                                                                         {"--gateway", base, "--approved-amount=none"},
+		"--declined-amount: currency must be":                                                                          {"--gateway", base, "--declined-amount=1 XYZ"},
+		"--amount-0: must be in a currency with 0 decimals":                                                            {"--gateway", base, "--amount-0=1 USD"},
+		"--amount-3: must be in a currency with 3 decimals":                                                            {"--gateway", base, "--amount-3=1"},
+		"--payment-method: payment_method must be a token":                                                             {"--gateway", base, "--payment-method=4242424242424242"},
+		"--timeout: must be from 100ms to 10m0s, and is 1ms":                                                           {"--gateway", base, "--timeout=1ms"},
+		"--wait: must be from 0s to 1h0m0s, and is 2h0m0s":                                                             {"--gateway", base, "--wait=2h"},
+		"--key-lifetime: must be from 0s to 87600h0m0s, and is -1s":                                                    {"--gateway", base, "--key-lifetime=-1s"},
+		"--gateway: gateway URL must hold no user name":                                                                {"--gateway", strings.Replace(base, "http://", "http://me:secret@", 1)},
 	} {
 		out := gatewayCheck(t, args...)
 		require.Equal(t, 2, out.Code, out)

@@ -2,8 +2,8 @@ package cli
 
 import (
 	"context"
+	"errors"
 	"fmt"
-	"net"
 	"net/url"
 	"strings"
 	"time"
@@ -24,8 +24,11 @@ const noAmount = "none"
 type optionalDuration = *time.Duration
 
 type gatewayCheckCommand struct {
-	Gateway string `required:"" placeholder:"URL" help:"Address of the gateway, as in PAYMENTD_GATEWAY."`
-	Live    bool   `help:"The gateway may move real money. Required unless it is at a loopback address or a simulation."`
+	Gateway string `placeholder:"URL" help:"Address of the gateway, as in PAYMENTD_GATEWAY."`
+	Bearer  string `name:"bearer-file" placeholder:"FILE" help:"File of a token that the gateway asks for, as in PAYMENTD_GATEWAY_BEARER_FILE. Only with --gateway."`
+	Config  string `placeholder:"FILE" help:"File of gateways, as in PAYMENTD_GATEWAYS_FILE, in place of --gateway."`
+	Name    string `placeholder:"NAME" help:"Name of the gateway in the file."`
+	Live    bool   `help:"The gateway may move real money. Required unless it is at a loopback address, a simulation, or has test credentials."`
 
 	Currency       string `default:"USD" help:"Currency of the amounts, except the two in other currencies."`
 	ApprovedAmount string `default:"1" help:"An amount that the gateway approves."`
@@ -39,9 +42,9 @@ type gatewayCheckCommand struct {
 	Amount0 string `name:"amount-0" default:"100 JPY" help:"An amount that is approved, in a currency without decimals; or none."`
 	Amount3 string `name:"amount-3" default:"1.000 KWD" help:"An amount that is approved, in a currency with three decimals; or none."`
 
-	KeyLifetime optionalDuration `placeholder:"DURATION" help:"How long the gateway declares to remember a key; 0s for ever. By default as in PAYMENTD_GATEWAY_KEY_LIFETIME."`
-	LookupLag   time.Duration    `default:"0s" help:"How long after a charge the gateway declares that a lookup may not see it."`
-	Timeout     time.Duration    `default:"10s" help:"Timeout of one attempt and of one lookup."`
+	KeyLifetime optionalDuration `placeholder:"DURATION" help:"How long the gateway declares to remember a key; 0s for ever. By default as in the file, or 24h."`
+	LookupLag   optionalDuration `placeholder:"DURATION" help:"How long after a charge the gateway declares that a lookup may not see it. By default as in the file, or 0s."`
+	Timeout     optionalDuration `placeholder:"DURATION" help:"Timeout of one attempt and of one lookup. By default as in the file, or 10s."`
 	Wait        time.Duration    `default:"10s" help:"How long to wait for what the gateway does not declare: that a lookup finds a charge, and that a key gets old."`
 	JSON        bool             `name:"json" help:"Print the report as JSON."`
 }
@@ -58,42 +61,110 @@ var sandboxAmounts = struct{ declined, slow, hung, pending string }{"9402", "950
 
 // Validate checks the settings. kong calls it.
 func (c *gatewayCheckCommand) Validate() error {
-	if _, known := gateways.Find(c.Gateway); !known {
-		return config.InvalidFlag("gateway", "must begin with %s", gateways.Schemes())
+	settings, err := c.settings()
+	if err != nil {
+		return err
 	}
 	for _, d := range []struct {
 		flag      string
 		value     time.Duration
 		low, high time.Duration
 	}{
-		{"timeout", c.Timeout, 100 * time.Millisecond, 10 * time.Minute},
+		{"timeout", settings.Options.Timeout, 100 * time.Millisecond, 10 * time.Minute},
 		{"wait", c.Wait, 0, time.Hour},
-		{"lookup-lag", c.LookupLag, 0, time.Hour},
+		{"lookup-lag", settings.Options.LookupLag, 0, time.Hour},
+		{"key-lifetime", settings.Options.KeyLifetime, 0, 10 * 365 * 24 * time.Hour},
 	} {
 		if d.value < d.low || d.value > d.high {
 			return config.InvalidFlag(d.flag, "must be from %s to %s, and is %s", d.low, d.high, d.value)
 		}
 	}
-	if c.KeyLifetime != nil && *c.KeyLifetime < 0 {
-		return config.InvalidFlag("key-lifetime", "must be 0s (for ever) or more, and is %s", *c.KeyLifetime)
-	}
-	if c.mayBeLive() && !c.Live {
+	if settings.MayMoveMoney() && !c.Live {
 		return config.InvalidFlag("live", "is missing: gateway-check charges, and the gateway at %s may move real money. Use the gateway of a "+
-			"test account, and give --live", redacted(c.Gateway))
+			"test account, and give --live", settings.Name)
 	}
-	_, err := c.subject()
+	_, err = c.subject(settings)
 	return err
 }
 
-// mayBeLive reports whether the gateway may move money. What is at a loopback address is taken for a test.
-func (c *gatewayCheckCommand) mayBeLive() bool {
-	kind, _ := gateways.Find(c.Gateway)
-	u, err := url.Parse(c.Gateway)
-	if !kind.MovesMoney || err != nil {
-		return kind.MovesMoney
+// settings returns the settings of the gateway, with its address as the name if it is in no file.
+func (c *gatewayCheckCommand) settings() (gateways.Settings, error) {
+	s, err := c.fromFile()
+	if c.Config == "" && c.Name == "" {
+		s, err = c.fromAddress()
 	}
-	ip := net.ParseIP(u.Hostname())
-	return u.Hostname() != "localhost" && (ip == nil || !ip.IsLoopback())
+	if err != nil {
+		return s, err
+	}
+	s.Options.Connections = checkConnections
+	for _, d := range []struct {
+		given optionalDuration
+		to    *time.Duration
+	}{{c.KeyLifetime, &s.Options.KeyLifetime}, {c.LookupLag, &s.Options.LookupLag}, {c.Timeout, &s.Options.Timeout}} {
+		if d.given != nil {
+			*d.to = *d.given
+		}
+	}
+	return s, nil
+}
+
+// source returns the flag that names the gateway.
+func (c *gatewayCheckCommand) source() string {
+	if c.Config != "" {
+		return "config"
+	}
+	return "gateway"
+}
+
+// fromAddress returns the settings of the gateway at --gateway.
+func (c *gatewayCheckCommand) fromAddress() (gateways.Settings, error) {
+	cfg, err := config.Defaults()
+	if err != nil {
+		return gateways.Settings{}, err
+	}
+	if c.Gateway == "" {
+		return gateways.Settings{}, config.InvalidFlag("gateway", "is missing: name the gateway with it, or with --config and --name")
+	}
+	cfg.Gateway, cfg.GatewayBearerFile = c.Gateway, c.Bearer
+	set, err := cfg.GatewaySet()
+	if err != nil {
+		return gateways.Settings{}, flagged("gateway", err)
+	}
+	s := set.Gateways[0]
+	s.Name = redacted(c.Gateway)
+	return s, nil
+}
+
+// fromFile returns the settings of the gateway --name in the file --config.
+func (c *gatewayCheckCommand) fromFile() (gateways.Settings, error) {
+	if c.Config == "" || c.Name == "" || c.Gateway != "" || c.Bearer != "" {
+		return gateways.Settings{}, config.InvalidFlag("config", "needs --name, and neither --gateway nor --bearer-file beside it")
+	}
+	cfg, err := config.Defaults()
+	if err != nil {
+		return gateways.Settings{}, err
+	}
+	cfg.GatewaysFile = c.Config
+	set, err := cfg.GatewaySet()
+	if err != nil {
+		return gateways.Settings{}, flagged("config", err)
+	}
+	var names []string
+	for _, s := range set.Gateways {
+		if s.Name == c.Name {
+			return s, nil
+		}
+		names = append(names, s.Name)
+	}
+	return gateways.Settings{}, config.InvalidFlag("name", "must be one of the file's gateways: %s", strings.Join(names, ", "))
+}
+
+// flagged returns the error of a setting with the flag of this command for it.
+func flagged(flag string, err error) error {
+	if wrong, ok := errors.AsType[*config.SettingError](err); ok {
+		return config.InvalidFlag(flag, "%s", wrong.Problem)
+	}
+	return err
 }
 
 // redacted returns an address without a password.
@@ -104,9 +175,9 @@ func redacted(address string) string {
 	return address
 }
 
-// subject returns what to charge.
-func (c *gatewayCheckCommand) subject() (gatewaycheck.Subject, error) {
-	s := gatewaycheck.Subject{Timeout: c.Timeout, Wait: c.Wait}
+// subject returns what to charge at the gateway.
+func (c *gatewayCheckCommand) subject(at gateways.Settings) (gatewaycheck.Subject, error) {
+	s := gatewaycheck.Subject{Timeout: at.Options.Timeout, Wait: c.Wait}
 	byDefault := sandboxAmounts
 	if c.Live {
 		byDefault.declined, byDefault.slow, byDefault.hung, byDefault.pending = noAmount, noAmount, noAmount, noAmount
@@ -167,34 +238,22 @@ func (c *gatewayCheckCommand) parseAmount(text string) (payment.Money, error) {
 }
 
 func (c *gatewayCheckCommand) Run(ctx context.Context, s stdio) error {
-	subject, err := c.subject()
+	settings, err := c.settings()
 	if err != nil {
 		return err
 	}
-	gateway, err := c.open(s)
+	subject, err := c.subject(settings)
 	if err != nil {
 		return err
+	}
+	settings.Options.Log = s.logger("error")
+	gateway, err := settings.Kind.Open(settings.Options)
+	if err != nil {
+		return config.InvalidFlag(c.source(), "%s", err)
 	}
 	defer func() { _ = gateway.Close() }()
 	subject.Gateway = gateway
-	return checkGateway(ctx, s, redacted(c.Gateway), subject, c.JSON)
-}
-
-// open opens the gateway at the address.
-func (c *gatewayCheckCommand) open(s stdio) (gateways.Gateway, error) {
-	kind, _ := gateways.Find(c.Gateway)
-	lifetime := kind.Capabilities.KeyLifetime
-	if c.KeyLifetime != nil {
-		lifetime = *c.KeyLifetime
-	}
-	gateway, err := kind.Open(gateways.Options{
-		Address: c.Gateway, Timeout: c.Timeout, Connections: checkConnections, KeyLifetime: lifetime, LookupLag: c.LookupLag,
-		Log: s.logger("error"),
-	})
-	if err != nil {
-		return nil, config.InvalidFlag("gateway", "%s", err)
-	}
-	return gateway, nil
+	return checkGateway(ctx, s, settings.Name, subject, c.JSON)
 }
 
 // checkGateway runs the checks and prints the report. Its error is the answer no.

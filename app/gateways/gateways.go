@@ -36,6 +36,9 @@ type Kind struct {
 	File func(address string) string
 	// Fields are those that a gateway of this kind has in the gateways file, beside the common ones.
 	Fields []Field
+	// IsTest reports whether a gateway with these options provably moves no real money: test credentials, or
+	// a loopback address. Nil if that cannot be known.
+	IsTest func(Options) bool
 	// Open returns the gateway. Its errors say what is wrong with the options.
 	Open func(Options) (Gateway, error)
 }
@@ -63,7 +66,7 @@ var Kinds = []Kind{
 		Fields: []Field{
 			urlField, bearerField, clientCertificateField, clientKeyField, caField, headersField, keyLifetimeField, lookupLagField,
 		},
-		Open: openHTTP,
+		IsTest: isLoopback, Open: openHTTP,
 	},
 }
 

@@ -4,6 +4,8 @@ import (
 	"crypto/tls"
 	"errors"
 	"log/slog"
+	"net/netip"
+	"net/url"
 	"strings"
 	"time"
 
@@ -38,6 +40,16 @@ var headersField = Field{
 		o.Headers[name] = value
 		return nil
 	},
+}
+
+// isLoopback reports whether the gateway is on this machine, as only those of tests are.
+func isLoopback(o Options) bool {
+	u, err := url.Parse(o.Address)
+	if err != nil {
+		return false
+	}
+	ip, err := netip.ParseAddr(u.Hostname())
+	return u.Hostname() == "localhost" || err == nil && ip.IsLoopback()
 }
 
 type httpGateway struct{ *httpgateway.Gateway }

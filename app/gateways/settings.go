@@ -32,6 +32,11 @@ type Settings struct {
 	Methods []payment.MethodPattern
 }
 
+// MayMoveMoney reports whether a charge may move real money.
+func (s Settings) MayMoveMoney() bool {
+	return s.Kind.MovesMoney && (s.Kind.IsTest == nil || !s.Kind.IsTest(s.Options))
+}
+
 // Breaker are the settings of a circuit breaker; zero for the default.
 type Breaker struct {
 	Attempts int // see resilience.GuardOptions

@@ -26,7 +26,7 @@ func (f *gatewaysFile) readRoutes(root, n *yaml.Node) error {
 	catchAll := 0 // its line
 	for _, element := range list {
 		if catchAll > 0 {
-			return f.errorAt(element, "this route is never used, because the route in line %d matches every payment; move that one to the end", catchAll)
+			return f.errorAt(element, "this route is never used, because the route at line %d matches every payment; move that one to the end", catchAll)
 		}
 		route, err := f.readRoute(element)
 		if err != nil {

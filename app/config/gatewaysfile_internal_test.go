@@ -179,7 +179,7 @@ func TestGatewaysFile_Mistakes(t *testing.T) {
 		two + "routes: [{use: []}]":       ":4: use must be a list",
 		two + "routes: [{use: [a, c]}]":   `:4: use has "c", which is none of the gateways of the file`,
 		two + "routes: [{use: [a, a]}]":   `:4: use has "a" twice`,
-		two + "routes:\n- {use: a}\n- {currency: EUR, use: b}":               ":6: this route is never used, because the route in line 5 matches every payment",
+		two + "routes:\n- {use: a}\n- {currency: EUR, use: b}":               ":6: this route is never used, because the route at line 5 matches every payment",
 		two + "routes: [{gateways: [a]}]":                                    `:4: a route has the unknown field "gateways"; its fields are currency, amount_from, amount_below, use`,
 		two + "routes: [{currency: EUX, use: a}]":                            ":4: currency must be an active ISO 4217 code",
 		two + "routes: [{currency: eur, use: a}]":                            ":4: currency must be in upper case: EUR",

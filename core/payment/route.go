@@ -113,7 +113,7 @@ func (r Routes) Gateways(m Money, method PaymentMethod) []GatewayID {
 }
 
 // Accepts reports whether the gateway is one of the routes' and a payment with the method may go to it,
-// whatever rule matches: for a payment that is bound to its gateway already.
+// regardless of the rules: for a payment that is bound to its gateway already.
 func (r Routes) Accepts(id GatewayID, method PaymentMethod) bool {
 	g, known := r.gateways[id]
 	return known && g.Accepts(method)

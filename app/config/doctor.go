@@ -46,6 +46,10 @@ func (c *Config) DoctorGatewayAddresses() (findings []doctor.Finding) {
 		if c.GatewaysFile != "" {
 			check = "gateway " + g.Name
 		}
+		if g.Options.Address == "" {
+			findings = append(findings, doctor.Good(check, "https")) // the address of the vendor
+			continue
+		}
 		findings = append(findings, doctorAddress(check, g.Options.Address))
 	}
 	return findings

@@ -22,7 +22,7 @@ func Document() string {
 	writeSettings(&b, settingsOf(new(Config)))
 	b.WriteString("\n## sandbox\n\n")
 	writeSettings(&b, settingsOf(new(Sandbox)))
-	b.WriteString("\n## Gateways\n\nWhat `PAYMENTD_GATEWAY` may name.\n\n")
+	b.WriteString("\n## Gateways\n\nThe kinds of gateways. `PAYMENTD_GATEWAY` names one by its address; the others are configured in a gateways file.\n\n")
 	writeGateways(&b)
 	b.WriteString("\n## The gateways file\n\nWhat the file of `PAYMENTD_GATEWAYS_FILE` has: the list `gateways`, and the list `routes` unless there is a\n" +
 		"single gateway. [Gateways](gateways.md) has an example. Unknown fields, duplicates and aliases are errors.\n")

@@ -5,6 +5,7 @@ import (
 	"crypto/x509"
 	"errors"
 	"fmt"
+	"log/slog"
 	"strings"
 	"time"
 
@@ -152,8 +153,35 @@ func keyPair(contents [][]byte) (*tls.Certificate, error) {
 	return &pair, nil
 }
 
-// authorities reads a file of certificates.
+// files returns the set that rereads the files of secrets.
+func (o *Options) files() *filewatch.Set {
+	if o.Files != nil {
+		return o.Files
+	}
+	return filewatch.NewSet(slog.New(slog.DiscardHandler))
+}
+
+// secret checks a field that names the file of a secret, and stores its path.
+func secret(path func(*Options) *string) func(*Options, string) error {
+	return func(o *Options, text string) error {
+		*path(o) = text
+		return CheckBearerFile(text)
+	}
+}
+
+// text returns how a field stores its value.
+func text(target func(*Options) *string) func(*Options, string) error {
+	return func(o *Options, value string) error {
+		*target(o) = value
+		return nil
+	}
+}
+
+// authorities reads a file of certificates; nil, which means the system's, without a file.
 func authorities(path string) (*x509.CertPool, error) {
+	if path == "" {
+		return nil, nil //nolint:nilnil // nil means the system's
+	}
 	content, err := filewatch.Read(path)
 	if err != nil {
 		return nil, err

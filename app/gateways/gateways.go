@@ -11,6 +11,8 @@ import (
 	"strings"
 	"time"
 
+	"paymentd/adapters/squaregateway"
+	"paymentd/adapters/stripegateway"
 	"paymentd/core/payment"
 	"paymentd/internal/doctor"
 	"paymentd/internal/filewatch"
@@ -20,7 +22,7 @@ import (
 // Kind is a kind of gateway that PAYMENTD_GATEWAY may name.
 type Kind struct {
 	Name    string   // as in messages and in the docs
-	Schemes []string // how an address of this kind begins
+	Schemes []string // how an address of this kind begins; none if it is only in the gateways file
 	Address string   // the form of an address, as it continues "must be"
 	Summary string   // what the gateway is
 	// MovesMoney is false for a simulation. A gateway that moves no money must be named
@@ -68,6 +70,23 @@ var Kinds = []Kind{
 		},
 		IsTest: isLoopback, Open: openHTTP,
 	},
+	{
+		Name: "stripe", Summary: "an account of Stripe", MovesMoney: true, Remote: true,
+		Capabilities: payment.Capabilities{
+			Repeat: payment.RepeatFirstAnswer, KeyLifetime: stripegateway.KeyLifetime, MaxKeyBytes: stripegateway.MaxKeyBytes,
+			LooksUp: true, LookupLag: stripegateway.LookupLag, SavesDeclines: true, Cancels: true, NeedsMethod: true,
+			Asynchronous: payment.OperationCharge | payment.OperationRefund,
+			Operations:   payment.OperationCapture | payment.OperationVoid | payment.OperationRefund,
+		},
+		Fields: []Field{secretKeyField, webhookSecretField, accountField, returnURLField, stripeURLField, caField},
+		Open:   openStripe,
+	},
+	{
+		Name: "square", Summary: "a location of Square", MovesMoney: true, Remote: true,
+		Capabilities: squaregateway.Capabilities(),
+		Fields:       []Field{environmentField, locationField, accessTokenField, versionField, squareURLField, caField},
+		Open:         openSquare,
+	},
 }
 
 // Options are the settings of a gateway. A kind ignores those that it does not need.
@@ -84,6 +103,14 @@ type Options struct {
 	ClientKey         string
 	CAFile            string            // of the authorities that are trusted instead of the system's
 	Headers           map[string]string // further headers of each request
+
+	SecretFile        string // the API key of Stripe, or the access token of Square
+	WebhookSecretFile string
+	Account           string // the id of an account, which the key must belong to
+	ReturnURL         string // to which customers who had to act return
+	Environment       string
+	Location          string
+	Version           string // of the API
 
 	// Files rereads the files of secrets; nil if they are read once.
 	Files *filewatch.Set
@@ -142,17 +169,17 @@ func Schemes() string {
 	return strings.Join(all[:last], ", ") + " or " + all[last]
 }
 
-// Addresses returns the forms of the addresses of all kinds.
+// Addresses returns the forms of the addresses of the kinds that have one.
 func Addresses() string {
 	return join(", or ", func(k Kind) string { return k.Address })
 }
 
-// Summaries returns what the gateways of all kinds are.
+// Summaries returns what the gateways of those kinds are.
 func Summaries() string {
 	return join(", or ", func(k Kind) string { return k.Summary })
 }
 
-// KeyLifetimes returns the default key lifetimes of all kinds, such as "forever for the sandbox gateway".
+// KeyLifetimes returns the default key lifetimes of those kinds, such as "forever for the sandbox gateway".
 func KeyLifetimes() string {
 	return join(", ", func(k Kind) string { return Lifetime(k.Capabilities.KeyLifetime) + " for the " + k.Name + " gateway" })
 }
@@ -180,7 +207,9 @@ func short(d time.Duration) string {
 func join(separator string, text func(Kind) string) string {
 	var all []string
 	for _, k := range Kinds {
-		all = append(all, text(k))
+		if k.Address != "" {
+			all = append(all, text(k))
+		}
 	}
 	return strings.Join(all, separator)
 }

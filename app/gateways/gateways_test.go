@@ -2,6 +2,7 @@ package gateways_test
 
 import (
 	"log/slog"
+	"os"
 	"path/filepath"
 	"testing"
 	"time"
@@ -9,6 +10,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"paymentd/app/gateways"
+	"paymentd/core/payment"
 )
 
 func TestFind(t *testing.T) {
@@ -27,8 +29,13 @@ func TestFind(t *testing.T) {
 // TestKinds_Capabilities_EqualThoseOfTheAdapter opens a gateway of each kind.
 func TestKinds_Capabilities_EqualThoseOfTheAdapter(t *testing.T) {
 	t.Parallel()
+	secret := filepath.Join(t.TempDir(), "secret")
+	require.NoError(t, os.WriteFile(secret, []byte("sk_test_0123456789"), 0o600))
 	for _, kind := range gateways.Kinds {
-		address := kind.Schemes[0] + "gateway.example"
+		address := ""
+		if len(kind.Schemes) > 0 {
+			address = kind.Schemes[0] + "gateway.example"
+		}
 		if kind.File != nil {
 			address = kind.Schemes[0] + filepath.Join(t.TempDir(), "ledger")
 			require.Equal(t, address, kind.Schemes[0]+kind.File(address))
@@ -36,12 +43,37 @@ func TestKinds_Capabilities_EqualThoseOfTheAdapter(t *testing.T) {
 		}
 		gateway, err := kind.Open(gateways.Options{
 			Address: address, Timeout: time.Second, Connections: 1, KeyLifetime: kind.Capabilities.KeyLifetime,
-			Log: slog.New(slog.DiscardHandler),
+			SecretFile: secret, Environment: "sandbox", Location: "L88917AVBK2S5", Log: slog.New(slog.DiscardHandler),
 		})
 		require.NoError(t, err)
 		got := gateway.Capabilities()
 		got.Gateway = ""
 		require.Equal(t, kind.Capabilities, got, kind.Name)
+		require.NoError(t, gateway.Close())
+	}
+}
+
+// A gateway has the identity of the settings, and the page to which customers return.
+func TestKinds_IdentityOfSettings_IsDeclared(t *testing.T) {
+	t.Parallel()
+	secret := filepath.Join(t.TempDir(), "secret")
+	require.NoError(t, os.WriteFile(secret, []byte("sk_test_0123456789\n"), 0o600))
+	for _, kind := range gateways.Kinds {
+		o := gateways.Options{
+			Timeout: time.Second, Connections: 1, ID: "shop", SecretFile: secret, Environment: "sandbox", Location: "L88917AVBK2S5",
+			ReturnURL: "https://shop.example/paid", Log: slog.New(slog.DiscardHandler),
+		}
+		switch kind.Name {
+		case "sandbox":
+			o.Address = "sandbox:" + filepath.Join(t.TempDir(), "ledger")
+		case "http":
+			o.Address = "https://gateway.example"
+		}
+		gateway, err := kind.Open(o)
+		require.NoError(t, err, kind.Name)
+		can := gateway.Capabilities()
+		require.Equal(t, payment.GatewayID("shop"), can.Gateway, kind.Name)
+		require.Equal(t, kind.Name == "stripe", can.ReturnURL == o.ReturnURL, kind.Name)
 		require.NoError(t, gateway.Close())
 	}
 }

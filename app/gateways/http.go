@@ -3,7 +3,6 @@ package gateways
 import (
 	"crypto/tls"
 	"errors"
-	"log/slog"
 	"net/netip"
 	"net/url"
 	"strings"
@@ -76,10 +75,7 @@ func openHTTP(o Options) (Gateway, error) {
 
 // credentials returns the options of the files of secrets. The authorities are read once.
 func (o Options) credentials() ([]httpgateway.Option, error) {
-	files := o.Files
-	if files == nil {
-		files = filewatch.NewSet(slog.New(slog.DiscardHandler))
-	}
+	files := o.files()
 	var options []httpgateway.Option
 	if o.BearerFile != "" {
 		token, err := filewatch.Open(files, bearer, o.BearerFile)
@@ -98,14 +94,11 @@ func (o Options) credentials() ([]httpgateway.Option, error) {
 		}
 		options = append(options, httpgateway.WithClientCertificate(func() *tls.Certificate { return certificate.Get() }))
 	}
-	if o.CAFile != "" {
-		pool, err := authorities(o.CAFile)
-		if err != nil {
-			return nil, err
-		}
-		options = append(options, httpgateway.WithRootCAs(pool))
+	pool, err := authorities(o.CAFile)
+	if err != nil {
+		return nil, err
 	}
-	return options, nil
+	return append(options, httpgateway.WithRootCAs(pool)), nil
 }
 
 // Close closes the idle connections.

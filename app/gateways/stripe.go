@@ -1,0 +1,130 @@
+package gateways
+
+import (
+	"context"
+	"errors"
+	"net/http"
+	"net/url"
+	"strings"
+
+	"paymentd/adapters/stripegateway"
+	"paymentd/core/payment"
+	"paymentd/internal/doctor"
+	"paymentd/internal/filewatch"
+)
+
+var (
+	secretKeyField = Field{
+		Name: "secret_key_file", Required: true, Allowed: "a file with one line, which begins with sk_ or rk_",
+		Help: "File of the secret or restricted API key. Reread when it changes; a key of the other mode (test, live) is not used.",
+		Set:  secret(func(o *Options) *string { return &o.SecretFile }),
+	}
+	webhookSecretField = Field{
+		Name: "webhook_secret_file", Allowed: "a file of one or two lines, which begin with whsec_",
+		Help: "File of the signing secrets of the webhook endpoint: two while one is replaced. Reread when it changes.",
+		Set: func(o *Options, path string) error {
+			o.WebhookSecretFile = path
+			return readable(path, func(content []byte) error {
+				_, err := webhookSecrets([][]byte{content})
+				return err
+			})
+		},
+	}
+	accountField = Field{
+		Name: "account", Allowed: "an id of an account, which begins with acct_",
+		Help: "Account that the key must belong to; `paymentd doctor` compares them.",
+		Set:  text(func(o *Options) *string { return &o.Account }),
+	}
+	returnURLField = Field{
+		Name: "return_url", Allowed: "an https:// address", Required: true,
+		Help: "Page to which Stripe sends a customer who had to act. Stored with each key.",
+		Set: func(o *Options, text string) error {
+			u, err := url.Parse(text)
+			if err != nil || u.Scheme != "https" && u.Scheme != "http" || u.Host == "" || u.User != nil {
+				return errors.New("must be an https:// address, such as https://shop.example/paid")
+			}
+			o.ReturnURL = text
+			return nil
+		},
+	}
+	stripeURLField = Field{
+		Name: "url", Allowed: "an https:// address without a path",
+		Help: "Address of the API, for tests: http:// for a loopback host only. `" + stripegateway.DefaultBaseURL + "` by default.",
+		Set:  text(func(o *Options) *string { return &o.Address }),
+	}
+)
+
+// webhookSecrets parses a file of signing secrets, one a line.
+func webhookSecrets(contents [][]byte) ([]string, error) {
+	all := strings.Fields(string(contents[0]))
+	if len(all) == 0 || len(all) > 2 {
+		return nil, errors.New("it must hold one or two signing secrets, one a line")
+	}
+	return all, nil
+}
+
+type stripeGateway struct {
+	*stripegateway.Gateway
+
+	returnURL string
+}
+
+func openStripe(o Options) (Gateway, error) {
+	key, err := filewatch.Open(o.files(), bearer, o.SecretFile)
+	if err != nil {
+		return nil, err
+	}
+	pool, err := authorities(o.CAFile)
+	if err != nil {
+		return nil, err
+	}
+	options := stripegateway.Options{
+		SecretKey: key.Get, BaseURL: o.Address, Account: o.Account, ID: o.ID, Timeout: o.Timeout, Connections: o.Connections,
+		RootCAs: pool, Header: o.Header, KeyLifetime: o.KeyLifetime, LookupLag: o.LookupLag,
+	}
+	if o.WebhookSecretFile != "" {
+		secrets, err := filewatch.Open(o.files(), webhookSecrets, o.WebhookSecretFile)
+		if err != nil {
+			return nil, err
+		}
+		options.WebhookSecrets = secrets.Get
+	}
+	g, err := stripegateway.New(options)
+	if err != nil {
+		return nil, err
+	}
+	return stripeGateway{g, o.ReturnURL}, nil
+}
+
+// Capabilities adds the return URL, which is stored with each key.
+func (g stripeGateway) Capabilities() payment.Capabilities {
+	c := g.Gateway.Capabilities()
+	c.ReturnURL = g.returnURL
+	return c
+}
+
+// Doctor checks the key, its permissions and its account.
+func (g stripeGateway) Doctor(ctx context.Context, away doctor.Level) doctor.Finding {
+	p := g.Probe(ctx)
+	return credentialsFinding("Stripe", p.Problem, p.Arrived, p.Status, away)
+}
+
+// Close closes the idle connections.
+func (g stripeGateway) Close() error {
+	g.Gateway.Close()
+	return nil
+}
+
+// credentialsFinding is the finding of a check of credentials at a vendor. problem is empty if they can be used.
+func credentialsFinding(vendor, problem string, arrived bool, status int, away doctor.Level) doctor.Finding {
+	if problem == "" {
+		return doctor.Good(check, vendor+" answers, and accepts the credentials")
+	}
+	level := doctor.Fail
+	if !arrived || status >= http.StatusInternalServerError || status == http.StatusTooManyRequests {
+		level = away // may be temporary
+	}
+	return doctor.Of(check, problem, false, level,
+		"Check the credentials of the gateway in the gateways file, their permissions, and that this machine can reach "+vendor+
+			": nothing can be charged or looked up.")
+}

@@ -8,6 +8,7 @@ import (
 
 	"go.uber.org/fx"
 
+	"paymentd/adapters/httpapi"
 	"paymentd/adapters/metrics"
 	"paymentd/adapters/tracing"
 	"paymentd/app/config"
@@ -148,6 +149,20 @@ func newGuarded(
 		all = append(all, gateways.Guard(g.Settings, adapter, traces, m, log))
 	}
 	return all
+}
+
+// gatewayStatuses returns the gateways as the API shows them.
+func gatewayStatuses(guarded []gateways.Guarded) func() []httpapi.GatewayStatus {
+	return func() (all []httpapi.GatewayStatus) {
+		for _, g := range guarded {
+			all = append(all, httpapi.GatewayStatus{
+				Name: g.Name, Kind: g.Kind.Name, Capabilities: g.Gateway.Capabilities(),
+				Breaker: g.Guard.Breaker(), RetryIn: g.Guard.RetryIn(),
+				InFlight: g.Guard.InFlight(), MaxInFlight: g.Guard.MaxConcurrent(),
+			})
+		}
+		return all
+	}
 }
 
 // newCoreGateways returns the gateways with the routes between them.

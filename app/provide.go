@@ -132,8 +132,9 @@ func newReplica() Replica {
 }
 
 func newHandler(
-	service *core.Service, options httpapi.Options, traces *tracing.Tracing, log *slog.Logger,
+	service *core.Service, options httpapi.Options, guarded []gateways.Guarded, traces *tracing.Tracing, log *slog.Logger,
 ) http.Handler {
+	options.Gateways = gatewayStatuses(guarded)
 	if traces == nil {
 		return httpapi.New(service, options, log)
 	}

@@ -65,6 +65,8 @@ type Options struct {
 	WriteTimeout time.Duration
 	// IdleTimeout bounds how long a connection is kept between requests.
 	IdleTimeout time.Duration
+	// Gateways returns the gateways of the service. Nil if there is no such path.
+	Gateways func() []GatewayStatus
 	// Metrics serves GET /metrics. Nil if there is no such path.
 	Metrics http.Handler
 	// Observer observes each request. Nil for none.
@@ -86,6 +88,7 @@ const (
 	routeProcess  = "/payments/process"
 	routePayments = "/payments"
 	routePayment  = "/payments/:order_id"
+	routeGateways = "/gateways"
 	routeHealth   = "/healthz"
 	routeReady    = "/readyz"
 	routeMetrics  = "/metrics"
@@ -113,6 +116,9 @@ func New(p Processor, o Options, log *slog.Logger) http.Handler {
 	get(e, routePayment, a.authorize(a.limitConcurrent(a.lookUp), apikey.ScopeRead, apikey.ScopePay))
 	get(e, routeHealth, a.health)
 	get(e, routeReady, a.ready)
+	if o.Gateways != nil {
+		get(e, routeGateways, a.authorize(a.limitConcurrent(a.gateways), apikey.ScopeRead))
+	}
 	if o.Metrics != nil {
 		get(e, routeMetrics, a.authorize(a.metrics, apikey.ScopeRead))
 	}

@@ -93,6 +93,7 @@ var ordinary = map[string]func(*service, ...string) answer{
 	"processPayment": posting(oneRequest),
 	"getPayment":     getting("/payments/order-123"),
 	"listPayments":   getting("/payments?limit=1"),
+	"listGateways":   getting("/gateways"),
 	"getHealth":      getting("/healthz"),
 	"getReadiness":   getting("/readyz"),
 	"getMetrics":     getting("/metrics"),
@@ -106,6 +107,18 @@ var counting = http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
 	w.Header().Set("Content-Type", "text/plain; version=0.0.4")
 	_, _ = io.WriteString(w, "payments_total 1\n")
 })
+
+// bank is the gateway of the example.
+func bank() []httpapi.GatewayStatus {
+	return []httpapi.GatewayStatus{{
+		Name: "bank", Kind: "http", Breaker: "open", RetryIn: 600 * time.Millisecond, InFlight: 3, MaxInFlight: 100,
+		Capabilities: payment.Capabilities{
+			Gateway: "https://gateway.example/v1", Repeat: payment.RepeatFirstSuccess, KeyLifetime: 24 * time.Hour,
+			LooksUp: true, LookupForgets: true, SavesDeclines: true, Cancels: true,
+			Asynchronous: payment.OperationCharge, Operations: payment.OperationVoid,
+		},
+	}}
+}
 
 func panicking(http.ResponseWriter, *http.Request) { panic("x") }
 
@@ -193,6 +206,8 @@ func readScenarios(t *testing.T) map[string]scenario {
 		"not_a_time":         {send: getting("/payments?created_from=yesterday")},
 		"changed_cursor":     {send: getting("/payments?cursor=AQ")},
 
+		"gateways": {},
+
 		"alive":     {},
 		"ready":     {},
 		"not_ready": {p: ending(errors.New("x"))},
@@ -228,8 +243,11 @@ func limitScenarios(t *testing.T) map[string]scenario {
 	t.Helper()
 	return map[string]scenario{
 		"fault": {
-			p:       ending(errors.New("x")),
-			options: func(o *httpapi.Options) { o.Metrics = http.HandlerFunc(panicking) },
+			p: ending(errors.New("x")),
+			options: func(o *httpapi.Options) {
+				o.Metrics = http.HandlerFunc(panicking)
+				o.Gateways = func() []httpapi.GatewayStatus { panic("x") }
+			},
 		},
 		"other_host":  {options: func(o *httpapi.Options) { o.AllowedHosts = nil }, host: "rebound.example"},
 		"damaged_row": {p: ending(fmt.Errorf("claim payment: %w", damaged))},

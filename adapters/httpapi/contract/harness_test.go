@@ -113,7 +113,7 @@ func options(t testing.TB) httpapi.Options {
 	usd, err := payment.ParseCurrency("USD")
 	require.NoError(t, err)
 	return httpapi.Options{
-		Keys: fake.OpenAccess{}, AllowedHosts: httpapi.Hosts{"x"}, Currency: usd, Metrics: counting,
+		Keys: fake.OpenAccess{}, AllowedHosts: httpapi.Hosts{"x"}, Currency: usd, Metrics: counting, Gateways: bank,
 		MaxRequests: 100, MaxHeaderBytes: 8 << 10,
 		HeaderTimeout: 5 * time.Second, ReadTimeout: 10 * time.Second,
 		WriteTimeout: 4 * time.Second, IdleTimeout: time.Minute,

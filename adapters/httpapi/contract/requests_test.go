@@ -55,7 +55,7 @@ func TestContract_RandomRequests_Hold(t *testing.T) {
 		return // rapid makes too few requests to get every response
 	}
 	for _, answer := range []string{
-		"getDocs 200", "getDocsFile 200", "getHealth 200", "getMetrics 200", "getOpenAPI 200", "getReadiness 200",
+		"getDocs 200", "getDocsFile 200", "getHealth 200", "getMetrics 200", "getOpenAPI 200", "getReadiness 200", "listGateways 200",
 		"getPayment 200", "getPayment 400", "getPayment 404", "listPayments 200", "listPayments 400",
 		"processPayment 200", "processPayment 202", "processPayment 400", "processPayment 402",
 		"processPayment 413", "processPayment 415", "processPayment 422", "stray 404", "stray 405",

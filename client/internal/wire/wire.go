@@ -8,6 +8,30 @@ import (
 	"time"
 )
 
+// Defines values for CapabilitiesRepeat.
+const (
+	FirstAnswer  CapabilitiesRepeat = "first_answer"
+	FirstSuccess CapabilitiesRepeat = "first_success"
+	LatestStatus CapabilitiesRepeat = "latest_status"
+	NewCharge    CapabilitiesRepeat = "new_charge"
+)
+
+// Defines values for CapabilitiesAsynchronous.
+const (
+	CapabilitiesAsynchronousCapture CapabilitiesAsynchronous = "capture"
+	CapabilitiesAsynchronousCharge  CapabilitiesAsynchronous = "charge"
+	CapabilitiesAsynchronousRefund  CapabilitiesAsynchronous = "refund"
+	CapabilitiesAsynchronousVoid    CapabilitiesAsynchronous = "void"
+)
+
+// Defines values for CapabilitiesOperations.
+const (
+	CapabilitiesOperationsCapture CapabilitiesOperations = "capture"
+	CapabilitiesOperationsCharge  CapabilitiesOperations = "charge"
+	CapabilitiesOperationsRefund  CapabilitiesOperations = "refund"
+	CapabilitiesOperationsVoid    CapabilitiesOperations = "void"
+)
+
 // Defines values for AcceptedStatus.
 const (
 	AcceptedStatusPending    AcceptedStatus = "pending"
@@ -25,6 +49,13 @@ const (
 	ClassRejected          Class = "rejected"
 	ClassUnknownAnswered   Class = "unknown_answered"
 	ClassUnknownUnanswered Class = "unknown_unanswered"
+)
+
+// Defines values for GatewayBreaker.
+const (
+	Closed   GatewayBreaker = "closed"
+	HalfOpen GatewayBreaker = "half_open"
+	Open     GatewayBreaker = "open"
 )
 
 // Defines values for GatewayKeyClosed.
@@ -90,6 +121,52 @@ const (
 	SwaggerUICSS                GetDocsFileParamsFile = "swagger-ui.css"
 )
 
+// Capabilities What the adapter of the gateway declares.
+type Capabilities struct {
+	// Repeat What a repeat of an idempotency key gets.
+	Repeat CapabilitiesRepeat `json:"repeat"`
+
+	// KeyLifetimeSeconds How long the gateway remembers a key. Omitted if it never forgets one.
+	KeyLifetimeSeconds float64 `json:"key_lifetime_seconds,omitempty"`
+
+	// MaxKeyBytes The longest key. Omitted if there is no limit.
+	MaxKeyBytes int `json:"max_key_bytes,omitempty"`
+
+	// LooksUp It can be asked what it did with a key.
+	LooksUp bool `json:"looks_up"`
+
+	// LookupLagSeconds How long after a charge a lookup may not see it.
+	LookupLagSeconds float64 `json:"lookup_lag_seconds"`
+
+	// LookupForgets A lookup finds nothing after the key's lifetime.
+	LookupForgets bool `json:"lookup_forgets"`
+
+	// SavesDeclines A repeat and a lookup of a declined key get the decline again.
+	SavesDeclines bool `json:"saves_declines"`
+
+	// Cancels A pending charge can be cancelled.
+	Cancels bool `json:"cancels"`
+
+	// CancelsByKey A charge can be cancelled by its key alone.
+	CancelsByKey       bool `json:"cancels_by_key"`
+	NeedsPaymentMethod bool `json:"needs_payment_method"`
+
+	// Asynchronous Operations whose outcome may come later.
+	Asynchronous []CapabilitiesAsynchronous `json:"asynchronous"`
+
+	// Operations What it can do beside a charge.
+	Operations []CapabilitiesOperations `json:"operations"`
+}
+
+// CapabilitiesRepeat What a repeat of an idempotency key gets.
+type CapabilitiesRepeat string
+
+// CapabilitiesAsynchronous defines model for Capabilities.Asynchronous.
+type CapabilitiesAsynchronous string
+
+// CapabilitiesOperations defines model for Capabilities.Operations.
+type CapabilitiesOperations string
+
 // Accepted defines model for Accepted.
 type Accepted struct {
 	Status  AcceptedStatus `json:"status"`
@@ -139,6 +216,32 @@ type Error struct {
 	Code string `json:"code,omitempty"`
 }
 
+// Gateway A gateway of the settings.
+type Gateway struct {
+	// Name Its name in the settings.
+	Name string `json:"name"`
+	Kind string `json:"kind"`
+
+	// ID The identity that is stored with each key.
+	ID string `json:"id"`
+
+	// Capabilities What the adapter of the gateway declares.
+	Capabilities Capabilities `json:"capabilities"`
+
+	// Breaker Whether attempts are made (`closed`), or none because the gateway does not answer (`open`), or one that tests it (`half_open`).
+	Breaker GatewayBreaker `json:"breaker"`
+
+	// RetryInSeconds How long no attempt will be made. Omitted if one can be made now.
+	RetryInSeconds   float64 `json:"retry_in_seconds,omitempty"`
+	AttemptsInFlight int     `json:"attempts_in_flight"`
+
+	// MaxConcurrent How many attempts may be in flight.
+	MaxConcurrent int `json:"max_concurrent"`
+}
+
+// GatewayBreaker Whether attempts are made (`closed`), or none because the gateway does not answer (`open`), or one that tests it (`half_open`).
+type GatewayBreaker string
+
 // GatewayKey What is proven about a gateway key. While it is not closed, a request with it may have taken the money, or may still take it.
 type GatewayKey struct {
 	GatewayKey string `json:"gateway_key"`
@@ -155,6 +258,11 @@ type GatewayKey struct {
 
 // GatewayKeyClosed Why the key cannot take money any more; omitted while it can.
 type GatewayKeyClosed string
+
+// GatewayList defines model for GatewayList.
+type GatewayList struct {
+	Gateways []Gateway `json:"gateways"`
+}
 
 // Moment An entry of a payment's timeline. Entries before one of kind `archived`, and the attempts before the latest one at that time, are in the operator's archive instead.
 type Moment struct {

@@ -272,6 +272,34 @@ func TestAudit_SandboxInTheProcess_CreatesNothing(t *testing.T) {
 	require.Equal(t, before, snapshot(t, p.Folder))
 }
 
+// TestAudit_SeveralGateways_EachIsAudited finds an order that two gateways have charged.
+func TestAudit_SeveralGateways_EachIsAudited(t *testing.T) {
+	t.Parallel()
+
+	first, second := apptest.Start(t, apptest.Build(t), nil, "sandbox"), apptest.Start(t, apptest.Build(t), nil, "sandbox")
+	first.WaitReady(t)
+	second.WaitReady(t)
+	file := filepath.Join(t.TempDir(), "gateways.yaml")
+	require.NoError(t, os.WriteFile(file, fmt.Appendf(nil, "gateways:\n- {name: first, kind: http, url: %q}\n- {name: second, kind: http, url: %q}\n"+
+		"routes:\n- {use: [first, second]}\n", first.URL, second.URL), 0o600))
+	s := auditShop{t: t, folder: t.TempDir(), variables: env{
+		"PAYMENTD_GATEWAYS_FILE": file, "PAYMENTD_DATABASE": "sqlite:" + filepath.Join(t.TempDir(), "paymentd.db"), "PAYMENTD_LATE": "10ms",
+	}}
+	p := serve(t, s.variables)
+	require.Equal(t, http.StatusOK, apptest.Pay(t.Context(), p.URL, "order-1", "10.00").Code)
+	r := s.audit(0)
+	require.Len(t, r.Audits, 2)
+	require.Equal(t, []int{1, 0}, []int{r.Audits[0].Charges, r.Audits[1].Charges})
+
+	again := s
+	again.variables = env{"PAYMENTD_GATEWAY": second.URL}
+	again.charge("key-again", "order-1", "10.00")
+	r = s.audit(1)
+	require.True(t, r.Audits[0].Agrees)
+	require.Equal(t, "charged_twice", r.Audits[1].Differences[0].Kind)
+	require.Equal(t, "order-1", r.Audits[1].Differences[0].OrderID)
+}
+
 func TestAudit_ExitCodes(t *testing.T) {
 	t.Parallel()
 

@@ -2,32 +2,41 @@ package app
 
 import (
 	"errors"
+	"fmt"
 	"log/slog"
 
 	"paymentd/app/config"
 	"paymentd/app/gateways"
-	"paymentd/core/payment"
 	"paymentd/ports"
 )
 
-// listingConnections is enough, because an audit makes one call after another.
+// listingConnections is enough, because an audit makes few calls at the same time.
 const listingConnections = 2
 
-// OpenListings opens the gateways of the configuration for an audit. It creates nothing.
-func OpenListings(cfg config.Config, log *slog.Logger) ([]gateways.Listing, error) {
-	kind, known := gateways.Find(cfg.Gateway)
-	if !known {
-		return nil, config.Invalid("gateway", "must begin with "+gateways.Schemes())
-	}
-	g, err := kind.OpenListing(gateways.Options{
-		Address: cfg.Gateway, Timeout: cfg.GatewayTimeout, Connections: listingConnections,
-		ID: payment.GatewayID(cfg.GatewayName), KeyLifetime: cfg.KeyLifetime(), LookupLag: cfg.GatewayLookupLag, Log: log,
-	})
-	switch {
-	case errors.Is(err, ports.ErrNoLedger):
+// OpenListings opens the gateways of the configuration for an audit, in its order. It creates nothing. The
+// error wraps ports.ErrNoLedger, or is a *config.SettingError.
+func OpenListings(cfg config.Config, log *slog.Logger) (all []gateways.Listing, err error) {
+	set, err := cfg.GatewaySet()
+	if err != nil {
 		return nil, err
-	case err != nil:
+	}
+	for _, s := range set.Gateways {
+		s.Options.Connections, s.Options.Log = listingConnections, log
+		g, err := s.Kind.OpenListing(s.Options)
+		if err == nil {
+			all = append(all, g)
+			continue
+		}
+		for _, opened := range all {
+			_ = opened.Close() // it has done nothing yet
+		}
+		switch {
+		case errors.Is(err, ports.ErrNoLedger):
+			return nil, fmt.Errorf("gateway %s: %w", s.Name, err)
+		case cfg.GatewaysFile != "":
+			return nil, config.Invalid("gateways-file", cfg.GatewaysFile+": gateway "+s.Name+": "+err.Error())
+		}
 		return nil, config.Invalid("gateway", err.Error())
 	}
-	return []gateways.Listing{g}, nil
+	return all, nil
 }

@@ -18,7 +18,8 @@ type Listing interface {
 // is not created. The error wraps ports.ErrNoLedger if gateways of the kind have no list of their charges.
 func (k Kind) OpenListing(o Options) (Listing, error) {
 	if k.File != nil {
-		return sandbox.OpenReader(k.File(o.Address), sandbox.WithLog(o.Log), sandbox.WithKeyLifetime(o.KeyLifetime))
+		return sandbox.OpenReader(k.File(o.Address), sandbox.WithLog(o.Log), sandbox.WithKeyLifetime(o.KeyLifetime),
+			sandbox.WithID(o.ID))
 	}
 	g, err := k.Open(o)
 	if err != nil {

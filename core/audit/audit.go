@@ -236,7 +236,7 @@ func (a *audit) compareCharges(ctx context.Context, charges []payment.LedgerChar
 }
 
 func (a *audit) compareCharge(c payment.LedgerCharge, s payment.Summary) error {
-	switch classify(c, s, false) {
+	switch classify(c, s, a.report.Gateway, false) {
 	case "":
 		return nil
 	case inFlight:

@@ -499,10 +499,10 @@ func TestRun_OtherGateway_IsNotItsAudit(t *testing.T) {
 		w.succeeded("order-1", "key-1", "txn-1") // at the first gateway, whose list is not read
 		w.succeeded("order-2", "key-2", "txn-2")
 		w.gateway.Declare(func(c *payment.Capabilities) { c.Gateway = "second:" })
-		w.charged("order-2", "key-9", "txn-9") // and again at the second
+		w.charged("order-2", "key-9", "txn-2") // and again at the second, which gives it the same id
 		r := w.audit()
 		require.Equal(w.t, []found{
-			{kind: audit.KindTwice, order: "order-2", key: "key-9", transaction: "txn-9", lookup: payment.FoundApproved},
+			{kind: audit.KindTwice, order: "order-2", key: "key-9", transaction: "txn-2", lookup: payment.FoundApproved},
 		}, summarize(r.Differences))
 		require.Equal(w.t, 2, r.ElsewherePayments)
 	})

@@ -6,15 +6,17 @@ import "paymentd/core/payment"
 const inFlight Kind = "in_flight"
 
 // classify returns how a charge differs from the payment of its order, which is zero if there is none.
-// It is empty if they agree. paid says that the gateway also has the charge that the payment names.
-func classify(c payment.LedgerCharge, p payment.Summary, paid bool) Kind {
+// It is empty if they agree. gateway is the one that lists the charge: two gateways may give one id to two
+// transactions. paid says that the gateway also has the charge that the payment names.
+func classify(c payment.LedgerCharge, p payment.Summary, gateway payment.GatewayID, paid bool) Kind {
 	none, current := p.OrderID == "", c.Key == p.GatewayKey
 	switch c.State {
 	case payment.FoundApproved:
 		if none {
 			return KindUnknown
 		}
-		return classifyApproved(c, p, current, paid)
+		own := p.Gateway == "" || p.Gateway == gateway
+		return classifyApproved(c, p, current, paid, c.TransactionID == p.TransactionID && (own || current))
 	case payment.FoundPending, payment.FoundProcessing:
 		switch {
 		case none:
@@ -41,13 +43,13 @@ func classify(c payment.LedgerCharge, p payment.Summary, paid bool) Kind {
 }
 
 // classifyApproved is for a charge that took the money of an order that has a payment.
-func classifyApproved(c payment.LedgerCharge, p payment.Summary, current, paid bool) Kind {
+func classifyApproved(c payment.LedgerCharge, p payment.Summary, current, paid, same bool) Kind {
 	switch p.State {
 	case payment.StateSucceeded:
 		switch {
-		case c.TransactionID != p.TransactionID && paid:
+		case !same && paid:
 			return KindTwice
-		case c.TransactionID != p.TransactionID:
+		case !same:
 			return KindTransaction
 		case c.Money.Currency() != p.Money.Currency():
 			return KindCurrency

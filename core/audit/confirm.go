@@ -195,7 +195,7 @@ func (a *audit) confirmCharges(
 	for _, listed := range c.charges {
 		l := looked[listed.Key]
 		charge := updated(listed, l)
-		kind := classify(charge, p, c.paid)
+		kind := classify(charge, p, a.report.Gateway, c.paid)
 		if kind == KindUnknown && charge.State == payment.FoundApproved {
 			if taken++; taken > 1 {
 				kind = KindTwice

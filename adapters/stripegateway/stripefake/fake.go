@@ -31,6 +31,9 @@ type Options struct {
 	NoSearch bool
 }
 
+// maxObjects bounds the memory: more PaymentIntents or keys are refused.
+const maxObjects = 2_000_000
+
 // keyLifetime is how long keys are kept.
 const keyLifetime = 24 * time.Hour
 
@@ -148,7 +151,7 @@ func (f *Fake) Handler() http.Handler {
 		})
 	}
 	mux.HandleFunc("/v1/", func(w http.ResponseWriter, req *http.Request) {
-		f.serve(w, req, route{req.Method, "unknown", func(*Fake, *call) reply {
+		f.serve(w, req, route{"", "unknown", func(*Fake, *call) reply {
 			return fail(http.StatusNotFound, errorBody{
 				Type: typeInvalid, Message: "Unrecognized request URL (" + req.Method + ": " + req.URL.Path + ").",
 			})
@@ -219,9 +222,17 @@ func (f *Fake) execute(c *call, r route) reply {
 	if r.method == http.MethodGet || c.key == "" {
 		f.mu.Lock()
 		defer f.mu.Unlock()
-		return f.persist(r.handle(f, c), saved{})
+		return f.persist(f.handle(c, r), saved{})
 	}
 	return f.executeOnce(c, r)
+}
+
+// handle answers one request, unless the fake is full.
+func (f *Fake) handle(c *call, r route) reply {
+	if r.method == http.MethodPost && max(len(f.state.Order), len(f.state.Keys)) >= maxObjects {
+		return fail(http.StatusInternalServerError, errorBody{Type: typeAPI, Message: "the fake is full; start it with another ledger"})
+	}
+	return r.handle(f, c)
 }
 
 // reply is an answer, with the changes that it makes.

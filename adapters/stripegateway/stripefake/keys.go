@@ -40,5 +40,5 @@ func (f *Fake) executeOnce(c *call, r route) reply {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	defer delete(f.inUse, c.key)
-	return f.persist(r.handle(f, c), key)
+	return f.persist(f.handle(c, r), key)
 }

@@ -70,7 +70,14 @@ func TestCharges_UnreadablePayments_AreReported(t *testing.T) {
 	require.Empty(t, p.Charges[0].Key)
 	require.Empty(t, p.Charges[0].OrderID)
 	require.Equal(t, "a", p.Charges[0].TransactionID)
-	require.Equal(t, time.Date(2026, 1, 2, 3, 4, 5, 678e6, time.UTC), p.Charges[0].Created)
+	created := time.Date(2026, 1, 2, 3, 4, 5, 678e6, time.UTC)
+	require.Equal(t, created, p.Charges[0].Created)
+	p, err = g.Charges(t.Context(), payment.LedgerQuery{From: created, To: created.Add(time.Millisecond)})
+	require.NoError(t, err)
+	require.Len(t, p.Charges, 1)
+	p, err = g.Charges(t.Context(), payment.LedgerQuery{From: created.Add(-time.Hour), To: created})
+	require.NoError(t, err)
+	require.Empty(t, p.Charges, "To is not included")
 }
 
 func TestCharges_Failure_IsAnError(t *testing.T) {

@@ -17,14 +17,13 @@ import (
 )
 
 // call makes a call of the API and returns the status and the body.
-func call(t *testing.T, s *squarefake.Server, method, path, body string) (int, map[string]any) {
+func call(t *testing.T, s *squarefake.Server, method, path, body string) (status int, answer map[string]any) {
 	t.Helper()
 	r := httptest.NewRequest(method, path, strings.NewReader(body))
 	r.Header.Set("Authorization", "Bearer "+squarefake.DefaultToken)
 	r.Header.Set("Square-Version", "2025-08-20")
 	w := httptest.NewRecorder()
 	s.ServeHTTP(w, r)
-	var answer map[string]any
 	require.NoError(t, json.Unmarshal(w.Body.Bytes(), &answer), w.Body.String())
 	return w.Code, answer
 }

@@ -228,6 +228,14 @@ bench/special: needs ## measure the memory of a thousand payments, and everythin
 bench/rows: needs ## measure with ROWS payments in the table, 10000000 by default, beside an empty one
 	@$(BENCH) -measure=rows -rows=$(ROWS) $(BENCHFLAGS)
 
+# How many payments `make bench/scale` inserts before its last table.
+SCALEROWS ?= 100000
+
+.PHONY: bench/scale
+bench/scale: ## measure MySQL, TiDB, and Vitess with 1, 2 and 4 shards beside each other (Debian only)
+	@export TEST_VTCOMBO="$$(tools/engine.sh vitess)" TEST_TIDB_SERVER="$$(tools/engine.sh tidb)" PATH="$$(tools/genuine-mysql.sh):$$PATH" && \
+		go test -tags engines ./tools/bench -count=1 -timeout=0 -v -run 'TestScale$$' -scale-rows $(SCALEROWS) $(BENCHFLAGS)
+
 .PHONY: bench/help
 bench/help: # the options of the benchmark
 	@go test ./tools/bench -args -help 2>&1 | sed '/^  -test/,$$d'

@@ -73,6 +73,9 @@ func (d *distributed) Restart(ctx context.Context) error {
 // Stop stops the engine and removes its folder.
 func (d *distributed) Stop() error { return errors.Join(d.Kill(), d.reaper.reap()) }
 
+// PIDs implements Killable.
+func (d *distributed) PIDs() []int { return []int{d.process.command.Process.Pid} }
+
 // run starts one process and waits until it answers.
 func (d *distributed) run(ctx context.Context) error {
 	d.starts++
@@ -101,6 +104,8 @@ type Killable interface {
 	Kill() error
 	Restart(ctx context.Context) error
 	Stop() error
+	// PIDs are the ids of its processes.
+	PIDs() []int
 }
 
 // ShardsVariable names the environment variable with the number of shards of Vitess; 1 if it is not set.

@@ -154,6 +154,9 @@ func (s *Server) Restart(ctx context.Context) error {
 	return nil
 }
 
+// PIDs implements Killable.
+func (s *Server) PIDs() []int { return []int{s.process.command.Process.Pid} }
+
 // Stop stops the server and removes its folder. It cannot be restarted.
 func (s *Server) Stop() error {
 	return errors.Join(s.Kill(), s.reaper.reap())

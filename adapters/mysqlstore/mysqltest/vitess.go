@@ -180,6 +180,9 @@ func topology(config VitessConfig) string {
 	return text.String() + `cells:"test"`
 }
 
+// PIDs implements Killable.
+func (s *VitessServer) PIDs() []int { return append(s.distributed.PIDs(), s.data.PIDs()...) }
+
 // KillData kills the MySQL server that has the data of all shards.
 func (s *VitessServer) KillData() error { return s.data.Kill() }
 

@@ -112,7 +112,7 @@ func (v *server) readVariables(ctx context.Context, conn *sql.Conn) error {
 			'innodb_flush_method', 'innodb_doublewrite', 'innodb_force_recovery',
 			'transaction_isolation', 'tx_isolation', 'transaction_read_only', 'tx_read_only',
 			'read_only', 'super_read_only', 'innodb_read_only', 'max_connections',
-			'tidb_txn_mode', 'wsrep_on', 'wsrep_sync_wait', 'version', 'version_comment')
+			'tidb_txn_mode', 'tidb_replica_read', 'tidb_read_staleness', 'wsrep_on', 'wsrep_sync_wait', 'version', 'version_comment')
 			OR Variable_name LIKE 'group_replication%'`,
 		`SHOW GLOBAL STATUS WHERE Variable_name IN (
 			'innodb_redo_log_enabled', 'wsrep_ready', 'wsrep_cluster_status')`,

@@ -81,7 +81,15 @@ func tidb(v server) []doctor.Finding {
 		return nil
 	}
 	mode := v.variables["tidb_txn_mode"]
-	return one(doctor.Of("tidb_txn_mode", mode, strings.EqualFold(mode, "pessimistic"), doctor.Fail,
-		"Set it to pessimistic, the default: an optimistic transaction takes no row lock, so that a conflict fails a request "+
-			"at its COMMIT."))
+	source := v.variables["tidb_replica_read"]
+	staleness := v.variables["tidb_read_staleness"]
+	return []doctor.Finding{
+		doctor.Of("tidb_txn_mode", mode, strings.EqualFold(mode, "pessimistic"), doctor.Fail,
+			"Set it to pessimistic, the default: an optimistic transaction takes no row lock, so that a conflict fails a request "+
+				"at its COMMIT."),
+		doctor.Of("tidb_replica_read", source, strings.EqualFold(source, "leader"), doctor.Warn,
+			"Set it to leader, the default: only this was tested."),
+		doctor.Of("tidb_read_staleness", staleness, staleness == "" || staleness == "0", doctor.Fail,
+			"Set it to 0, the default: a request that waits for another one would read old rows."),
+	}
 }

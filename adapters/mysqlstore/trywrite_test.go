@@ -2,6 +2,7 @@ package mysqlstore_test
 
 import (
 	"context"
+	"database/sql"
 	"fmt"
 	"net/url"
 	"strings"
@@ -85,10 +86,10 @@ func TestClaim_NoRightToWriteIsUnavailable(t *testing.T) {
 	require.NoError(t, err, "nothing is due")
 }
 
-// The error names the read-only setting, until it is off.
-func TestTryWrite_NamesTheReadOnlySetting(t *testing.T) {
-	t.Parallel()
-	mysqltest.NotOn(t, ownServer, mysqltest.TiDB, mysqltest.Vitess)
+// unprivileged returns the URL of a migrated database on a server of its own, for a user that obeys
+// read_only, unlike root, and a pool for an administrator.
+func unprivileged(t *testing.T) (string, *sql.DB) {
+	t.Helper()
 	server, err := mysqltest.Start(t.Context(), mysqltest.Config{})
 	require.NoError(t, err)
 	t.Cleanup(func() { require.NoError(t, server.Stop()) })
@@ -100,15 +101,22 @@ func TestTryWrite_NamesTheReadOnlySetting(t *testing.T) {
 	u, err := url.Parse(databaseURL)
 	require.NoError(t, err)
 	admin := raw(t, databaseURL)
-	// Unlike root, the user obeys read_only.
 	execute(t, admin, "CREATE USER 'app'@'%' IDENTIFIED BY 'secret'")
 	execute(t, admin, "GRANT SELECT, INSERT, UPDATE, DELETE ON payments.* TO 'app'@'%'")
 	u.User = url.UserPassword("app", "secret")
-	s := open(t, u.String(), mysqlstore.Options{})
+	return u.String(), admin
+}
+
+// The error names the read-only setting, until it is off.
+func TestTryWrite_NamesTheReadOnlySetting(t *testing.T) {
+	t.Parallel()
+	mysqltest.NotOn(t, ownServer, mysqltest.TiDB, mysqltest.Vitess)
+	databaseURL, admin := unprivileged(t)
+	s := open(t, databaseURL, mysqlstore.Options{})
 	require.NoError(t, s.TryWrite(t.Context()))
 
 	execute(t, admin, "SET GLOBAL read_only = 1")
-	err = s.TryWrite(t.Context())
+	err := s.TryWrite(t.Context())
 	require.ErrorIs(t, err, ports.ErrNotWritable)
 	require.ErrorContains(t, err, "the server is read-only: read_only")
 	_, _, err = s.Claim(t.Context(), request(t, "order-1"))

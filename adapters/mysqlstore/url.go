@@ -35,6 +35,11 @@ func parseURL(databaseURL string) (*mysql.Config, error) {
 		return nil, errors.New("the database URL must name one database after the host: " +
 			"write mysql://user:password@host:port/database")
 	}
+	// Vitess takes the type of the tablets after an @, and reads from the primary without one.
+	if _, tablets, typed := strings.Cut(database, "@"); typed && tablets != "primary" {
+		return nil, errors.New("the database URL names tablets other than the primary after the database: " +
+			"remove what begins with @, because reads that decide about a payment must come from the writer")
+	}
 	if port, err := strconv.Atoi(portOf(u)); err != nil || port < 1 || port > 65535 {
 		return nil, errors.New("the database URL has an impossible port: it must be from 1 to 65535")
 	}

@@ -57,6 +57,7 @@ func TestParseURL_Errors(t *testing.T) {
 		"mysql://pay:s3cret@h":                 "must name one database",
 		"mysql://pay:s3cret@h/":                "must name one database",
 		"mysql://pay:s3cret@h/p/q":             "must name one database",
+		"mysql://pay:s3cret@h/p@replica":       "must come from the writer",
 		"mysql://pay:s3cret@h/p?tls=yes":       "must be one of true, false, skip-verify, preferred",
 		"mysql://pay:s3cret@h/p?tls=":          "must be one of",
 		"mysql://pay:s3cret@h/p?ssl=true":      "takes these options",

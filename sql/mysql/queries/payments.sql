@@ -46,7 +46,8 @@ WHERE order_id = sqlc.arg(order_id) AND fence = sqlc.arg(fence) AND state = sqlc
 
 -- name: LockPayment :one
 -- LockPayment waits for the row's lock. read_at is SYSDATE, the time after the wait: NOW is the start
--- of the statement, which may be before the latest write of the row.
+-- of the statement, which may be before the latest write of the row. A read-only server refuses the lock
+-- (1290), so that a demoted primary is not believed.
 SELECT sqlc.embed(payments), SYSDATE(6) AS read_at
 FROM payments
 WHERE order_id = ?

@@ -546,7 +546,8 @@ type LockPaymentRow struct {
 }
 
 // LockPayment waits for the row's lock. read_at is SYSDATE, the time after the wait: NOW is the start
-// of the statement, which may be before the latest write of the row.
+// of the statement, which may be before the latest write of the row. A read-only server refuses the lock
+// (1290), so that a demoted primary is not believed.
 func (q *Queries) LockPayment(ctx context.Context, orderID payment.OrderID) (LockPaymentRow, error) {
 	row := q.db.QueryRowContext(ctx, LockPayment, orderID)
 	var i LockPaymentRow

@@ -129,6 +129,22 @@ func TestFailover_AfterADecline_AllKeysAreNew(t *testing.T) {
 	})
 }
 
+// The same if the queue makes the next round.
+func TestFailover_AsyncAfterADecline_AllKeysAreNew(t *testing.T) {
+	inWorld(t, func(t *testing.T, w *world) {
+		g := newTwoGateways(steps(2, fake.Refuse()), steps(1, fake.Decline("card_declined")))
+		a := w.replicaOver("a", g.both)
+		a.queue()
+		require.Equal(t, payment.StateDeclined, a.pay().State)
+		a.pay(async)
+		w.sleepUntil(time.Minute)
+		require.Equal(t, payment.StateSucceeded, w.stored().State)
+		require.Equal(t, []payment.GatewayKey{"key-1", "key-3"}, g.first.Keys(order))
+		require.Len(t, g.second.Keys(order), 2)
+		require.Equal(t, [2]int{0, 1}, g.charges())
+	})
+}
+
 // A worker that is lost right after the move is replaced by one that continues at the second gateway with
 // the same key.
 func TestFailover_WorkerLostAfterIt_ContinuesThere(t *testing.T) {
@@ -212,6 +228,19 @@ func TestPaymentMethod_Changed(t *testing.T) {
 		require.Equal(t, []payment.GatewayKey{"key-1", "key-3"}, w.gateway.Keys(order))
 		require.Equal(t, 1, w.gateway.Charges(order))
 	}, four(fake.Unavailable())...)
+}
+
+// Concurrent requests with another payment method do not get the decline of the first one's.
+func TestPaymentMethod_ConcurrentWithAnother_ChargesItsOwn(t *testing.T) {
+	inWorld(t, func(t *testing.T, w *world) {
+		a := w.replica("a")
+		first := a.send(withMethod("pm_1"))
+		second := a.send(withMethod("pm_2"))
+		require.Equal(t, payment.StateDeclined, (<-first).State)
+		require.Equal(t, payment.StateSucceeded, (<-second).State)
+		require.Equal(t, payment.PaymentMethod("pm_2"), w.stored().Method)
+		require.Equal(t, 1, w.gateway.Charges(order))
+	}, fake.Slow(time.Second, fake.Decline("card_declined")))
 }
 
 func withMethod(m payment.PaymentMethod) func(*core.Request) {

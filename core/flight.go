@@ -71,6 +71,13 @@ type result struct {
 // change.
 func (r result) stale(joined time.Time) bool { return r.asOf.Before(joined) }
 
+// answers reports whether the result is about what the request asks for: the same amount and, unless the
+// payment has succeeded, the same payment method.
+func (r result) answers(request Request) bool {
+	otherMethod := request.Method != "" && request.Method != r.payment.Method && r.payment.State != payment.StateSucceeded
+	return r.payment.Money == request.Money && !otherMethod
+}
+
 // member is one request of a flight.
 type member struct {
 	*flight
@@ -131,7 +138,7 @@ func (m *member) follow(ctx context.Context) (res result, again bool, err error)
 		case m.completed():
 			res = m.result
 			res.replayed = true
-			return res, res.stale(m.joined) || res.payment.Money != m.request.Money, nil
+			return res, res.stale(m.joined) || !res.answers(m.request), nil
 		case leader:
 			return m.lead(ctx)
 		case late:

@@ -111,7 +111,9 @@ func (a ClaimRequest) refuse(p Payment, now time.Time) Decision {
 
 // schedule hands a payment whose round is over to the queue, which begins a new round.
 func (a ClaimRequest) schedule(p Payment, now time.Time) Decision {
+	var left *Key
 	if p.State.Final() && !p.Doubt.Any() && (p.State == StateDeclined || a.otherMethod(p)) {
+		left = p.declinedKey(Instant{now, a.Worker})
 		p.replaceKey(a.NewKey, cmp.Or(a.Method, p.Method))
 	}
 	d := Decision{Verdict: VerdictAccepted, Write: true}
@@ -121,6 +123,9 @@ func (a ClaimRequest) schedule(p Payment, now time.Time) Decision {
 	p.Async, p.DeferredRetries, p.LostWorkers, p.Lookups, p.Retries = a.Async, 0, 0, 0, 0
 	p.UpdatedAt = now
 	d.Payment = p
+	if left != nil {
+		d.storeKey(*left)
+	}
 	d.addEvent(EventScheduled, a.Replica, "accepted for later")
 	return d
 }

@@ -129,18 +129,24 @@ func TestFailover_AfterADecline_AllKeysAreNew(t *testing.T) {
 	})
 }
 
-// The same if the queue makes the next round.
-func TestFailover_AsyncAfterADecline_AllKeysAreNew(t *testing.T) {
+// The same if the queue makes the next round: the decline is recorded.
+func TestFailover_AsyncAfterADecline_RecordsTheDecline(t *testing.T) {
 	inWorld(t, func(t *testing.T, w *world) {
 		g := newTwoGateways(steps(2, fake.Refuse()), steps(1, fake.Decline("card_declined")))
 		a := w.replicaOver("a", g.both)
-		a.queue()
 		require.Equal(t, payment.StateDeclined, a.pay().State)
 		a.pay(async)
+		closed := make(map[payment.GatewayKey]payment.Closure)
+		for _, k := range w.history().Keys {
+			closed[k.Key] = k.Closed
+		}
+		require.Equal(t, map[payment.GatewayKey]payment.Closure{
+			"key-1": payment.ClosedNotCharged, "key-2": payment.ClosedDeclined,
+		}, closed)
+		a.queue()
 		w.sleepUntil(time.Minute)
 		require.Equal(t, payment.StateSucceeded, w.stored().State)
-		require.Equal(t, []payment.GatewayKey{"key-1", "key-3"}, g.first.Keys(order))
-		require.Len(t, g.second.Keys(order), 2)
+		require.Len(t, g.first.Keys(order), 2)
 		require.Equal(t, [2]int{0, 1}, g.charges())
 	})
 }

@@ -157,7 +157,7 @@ func TestRun_PassesAGatewayThatKeepsTheProtocol(t *testing.T) {
 		"for ever":         {&specimen{}, nil, []string{"lifetime of a key"}},
 		"shows processing": {&specimen{runningIs: "processing"}, nil, []string{"lifetime of a key"}},
 		"forgets as declared": {
-			&specimen{forgetsAfter: 2 * time.Second},
+			&specimen{forgetsAfter: 5 * time.Second},
 			[]httpgateway.Option{httpgateway.WithKeyLifetime(800 * time.Millisecond)},
 			nil,
 		},

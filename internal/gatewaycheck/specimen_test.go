@@ -154,7 +154,7 @@ func (s *specimen) decide(c *specimenCharge) (status int, body any) {
 		return first.answer()
 	}
 	if s.searchesFirst || s.savesOnAnswer {
-		s.pause(20 * time.Millisecond)
+		s.pause(150 * time.Millisecond) // long enough for all attempts of a race, also on a busy machine
 	}
 	if c.Amount == specimenSlow {
 		s.running[c.Key] = true

@@ -167,11 +167,11 @@ func (s *Service) claim(ctx context.Context, r Request) (*claim, payment.Verdict
 	if err != nil {
 		return nil, "", fmt.Errorf("claim payment: %w", err)
 	}
-	s.flights.read(&p)
+	s.flights.read(p)
 	if verdict == payment.VerdictClaimed && p.Fence > 1 {
-		s.logClaimedAgain(&p)
+		s.logClaimedAgain(p)
 	}
-	return s.newClaim(&p, began), verdict, nil
+	return s.newClaim(p, began), verdict, nil
 }
 
 // accept stores the payment for the queue, and charges nothing.
@@ -188,13 +188,13 @@ func (s *Service) accept(ctx context.Context, r Request) (Answer, error) {
 	case payment.VerdictKeyOpen:
 		return Answer{}, ErrKeyOpen
 	case payment.VerdictReplay:
-		return s.answer(&p, true), nil
+		return s.answer(p, true), nil
 	default:
 		s.wakeQueue()
 		if p.State == payment.StateProcessing {
 			p.State = payment.StateScheduled // the caller sees the same
 		}
-		a := s.answer(&p, false)
+		a := s.answer(p, false)
 		a.Async = r.Async
 		return a, nil
 	}

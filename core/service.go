@@ -69,7 +69,7 @@ func New(
 		},
 	}
 	s.writes.suspect = make(chan struct{}, 1)
-	s.payments = gatedPayments{payments, &s.writes}
+	s.payments = &gatedPayments{payments, &s.writes}
 	s.flights = &flights{
 		timeout: s.Wait, stop: s.work.ctx.Done(), find: s.payments.Find, refuse: s.refuse,
 		held:    func(p *payment.Payment) bool { return s.rules().Claimed(*p, p.SeenAt) },

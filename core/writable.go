@@ -160,9 +160,9 @@ type gatedPayments struct {
 }
 
 // Claim implements ports.Payments.
-func (p gatedPayments) Claim(ctx context.Context, r payment.ClaimRequest) (payment.Payment, payment.Verdict, error) {
+func (p *gatedPayments) Claim(ctx context.Context, r payment.ClaimRequest) (*payment.Payment, payment.Verdict, error) {
 	if err := p.writes.err(); err != nil {
-		return payment.Payment{}, "", err
+		return nil, "", err
 	}
 	claimed, verdict, err := p.Payments.Claim(ctx, r)
 	p.writes.recordRefusal(err)
@@ -170,7 +170,7 @@ func (p gatedPayments) Claim(ctx context.Context, r payment.ClaimRequest) (payme
 }
 
 // ClaimDue implements ports.Payments.
-func (p gatedPayments) ClaimDue(ctx context.Context, policy payment.PickUpPolicy, limit int) ([]payment.Decision, error) {
+func (p *gatedPayments) ClaimDue(ctx context.Context, policy payment.PickUpPolicy, limit int) ([]payment.Decision, error) {
 	if err := p.writes.err(); err != nil {
 		return nil, err
 	}
@@ -180,21 +180,21 @@ func (p gatedPayments) ClaimDue(ctx context.Context, policy payment.PickUpPolicy
 }
 
 // Renew implements ports.Payments.
-func (p gatedPayments) Renew(ctx context.Context, r payment.Renewal) error {
+func (p *gatedPayments) Renew(ctx context.Context, r payment.Renewal) error {
 	err := p.Payments.Renew(ctx, r)
 	p.writes.recordRefusal(err)
 	return err
 }
 
 // Settle implements ports.Payments.
-func (p gatedPayments) Settle(ctx context.Context, s payment.Settlement) error {
+func (p *gatedPayments) Settle(ctx context.Context, s payment.Settlement) error {
 	err := p.Payments.Settle(ctx, s)
 	p.writes.recordRefusal(err)
 	return err
 }
 
 // RecordLookup implements ports.Payments.
-func (p gatedPayments) RecordLookup(
+func (p *gatedPayments) RecordLookup(
 	ctx context.Context, r payment.LookupRecord,
 ) (payment.Payment, payment.Verdict, error) {
 	looked, verdict, err := p.Payments.RecordLookup(ctx, r)
@@ -210,7 +210,7 @@ func (p gatedPayments) Notify(ctx context.Context, n payment.Notice) (payment.Ve
 }
 
 // RecordApproval implements ports.Payments.
-func (p gatedPayments) RecordApproval(
+func (p *gatedPayments) RecordApproval(
 	ctx context.Context, a payment.Approval,
 ) (payment.Payment, payment.Verdict, error) {
 	approved, verdict, err := p.Payments.RecordApproval(ctx, a)

@@ -38,11 +38,11 @@ var (
 // read has the time of the read as its SeenAt.
 type Payments interface {
 	// Claim stores request.Open if the order is new. Otherwise it locks the payment and stores what
-	// request.Decide decides. It returns the payment as it is then.
+	// request.Decide decides. It returns the payment as it is then, and nil with an error.
 	//
 	// Of any number of concurrent claims on one order, at most one gets VerdictClaimed for each
 	// fencing token.
-	Claim(ctx context.Context, request payment.ClaimRequest) (payment.Payment, payment.Verdict, error)
+	Claim(ctx context.Context, request payment.ClaimRequest) (*payment.Payment, payment.Verdict, error)
 
 	// ClaimDue stores what policy.PickUp decides about at most limit due payments of policy.Work, the
 	// longest due first. With payment.WorkLookups it also stores what policy.PickUpKey decides about

@@ -99,23 +99,23 @@ func (r *record) store(d payment.Decision) {
 // Claim implements ports.Payments.
 func (s *Payments) Claim(
 	ctx context.Context, request payment.ClaimRequest,
-) (p payment.Payment, v payment.Verdict, err error) {
-	err = s.transact(ctx, func(now time.Time) error {
+) (*payment.Payment, payment.Verdict, error) {
+	var d payment.Decision
+	err := s.transact(ctx, func(now time.Time) error {
 		r, known := s.orders[request.OrderID]
 		if !known {
-			p, v = request.Open(now), payment.VerdictClaimed
-			if request.Deferred {
-				v = payment.VerdictAccepted
-			}
-			s.orders[request.OrderID] = &record{payment: p}
+			d = request.OpenDecision(now)
+			s.orders[request.OrderID] = &record{payment: d.Payment}
 			return nil
 		}
-		d := s.Rules.Decide(request, r.read(now), now)
+		d = s.Rules.Decide(request, r.read(now), now)
 		r.store(d)
-		p, v = d.Payment, d.Verdict
 		return nil
 	})
-	return p, v, err
+	if err != nil {
+		return nil, "", err
+	}
+	return &d.Payment, d.Verdict, nil
 }
 
 // Renew implements ports.Payments.

@@ -26,8 +26,8 @@ func (p wiredPayments) callWrite(
 
 func (p wiredPayments) Claim(
 	ctx context.Context, request payment.ClaimRequest,
-) (payment.Payment, payment.Verdict, error) {
-	return p.callWithVerdict(ctx, "Claim", request.OrderID, func() (payment.Payment, payment.Verdict, error) {
+) (*payment.Payment, payment.Verdict, error) {
+	return callWithVerdict(ctx, p.wire, "Claim", request.OrderID, func() (*payment.Payment, payment.Verdict, error) {
 		return p.next.Claim(ctx, request)
 	})
 }
@@ -35,7 +35,7 @@ func (p wiredPayments) Claim(
 func (p wiredPayments) RecordLookup(
 	ctx context.Context, r payment.LookupRecord,
 ) (payment.Payment, payment.Verdict, error) {
-	return p.callWithVerdict(ctx, "RecordLookup", r.OrderID, func() (payment.Payment, payment.Verdict, error) {
+	return callWithVerdict(ctx, p.wire, "RecordLookup", r.OrderID, func() (payment.Payment, payment.Verdict, error) {
 		return p.next.RecordLookup(ctx, r)
 	})
 }
@@ -43,7 +43,7 @@ func (p wiredPayments) RecordLookup(
 func (p wiredPayments) RecordApproval(
 	ctx context.Context, a payment.Approval,
 ) (payment.Payment, payment.Verdict, error) {
-	return p.callWithVerdict(ctx, "RecordApproval", a.OrderID, func() (payment.Payment, payment.Verdict, error) {
+	return callWithVerdict(ctx, p.wire, "RecordApproval", a.OrderID, func() (payment.Payment, payment.Verdict, error) {
 		return p.next.RecordApproval(ctx, a)
 	})
 }
@@ -54,15 +54,14 @@ func (p wiredPayments) Notify(ctx context.Context, n payment.Notice) (payment.Ve
 }
 
 // callWithVerdict makes a call that returns a payment and a verdict.
-func (p wiredPayments) callWithVerdict(
-	ctx context.Context, method string, id payment.OrderID,
-	do func() (payment.Payment, payment.Verdict, error),
-) (payment.Payment, payment.Verdict, error) {
+func callWithVerdict[P any](
+	ctx context.Context, wire *Wire, method string, id payment.OrderID, do func() (P, payment.Verdict, error),
+) (P, payment.Verdict, error) {
 	type answer struct {
-		payment payment.Payment
+		payment P
 		verdict payment.Verdict
 	}
-	a, err := call(ctx, p.wire, Call{Method: method, OrderID: id, Writes: true}, func() (a answer, err error) {
+	a, err := call(ctx, wire, Call{Method: method, OrderID: id, Writes: true}, func() (a answer, err error) {
 		a.payment, a.verdict, err = do()
 		return a, err
 	})

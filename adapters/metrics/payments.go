@@ -24,7 +24,7 @@ const (
 )
 
 // Payments returns a repository whose calls are counted.
-func (m *Metrics) Payments(p ports.Payments) ports.Payments { return payments{p, m} }
+func (m *Metrics) Payments(p ports.Payments) ports.Payments { return &payments{p, m} }
 
 type payments struct {
 	ports.Payments
@@ -33,9 +33,9 @@ type payments struct {
 }
 
 // Claim implements ports.Payments.
-func (s payments) Claim(
+func (s *payments) Claim(
 	ctx context.Context, ask payment.ClaimRequest,
-) (payment.Payment, payment.Verdict, error) {
+) (*payment.Payment, payment.Verdict, error) {
 	began := time.Now()
 	p, verdict, err := s.Payments.Claim(ctx, ask)
 	s.metrics.claimed.of(byRequest).Observe(time.Since(began).Seconds())
@@ -51,7 +51,7 @@ func (s payments) Claim(
 }
 
 // ClaimDue implements ports.Payments.
-func (s payments) ClaimDue(
+func (s *payments) ClaimDue(
 	ctx context.Context, terms payment.PickUpPolicy, limit int,
 ) ([]payment.Decision, error) {
 	began := time.Now()
@@ -69,14 +69,14 @@ func (s payments) ClaimDue(
 
 // NextDue implements ports.Payments. The queue asks once a second, so that a database that is
 // unavailable is counted even without payments.
-func (s payments) NextDue(ctx context.Context, terms payment.PickUpPolicy) (time.Duration, bool, error) {
+func (s *payments) NextDue(ctx context.Context, terms payment.PickUpPolicy) (time.Duration, bool, error) {
 	in, found, err := s.Payments.NextDue(ctx, terms)
 	s.failed(ctx, err)
 	return in, found, err
 }
 
 // Renew implements ports.Payments.
-func (s payments) Renew(ctx context.Context, r payment.Renewal) error {
+func (s *payments) Renew(ctx context.Context, r payment.Renewal) error {
 	began := time.Now()
 	err := s.Payments.Renew(ctx, r)
 	s.metrics.renewed.Observe(time.Since(began).Seconds())
@@ -85,7 +85,7 @@ func (s payments) Renew(ctx context.Context, r payment.Renewal) error {
 }
 
 // Settle implements ports.Payments.
-func (s payments) Settle(ctx context.Context, st payment.Settlement) error {
+func (s *payments) Settle(ctx context.Context, st payment.Settlement) error {
 	began := time.Now()
 	err := s.Payments.Settle(ctx, st)
 	s.metrics.settled.Observe(time.Since(began).Seconds())
@@ -98,7 +98,7 @@ func (s payments) Settle(ctx context.Context, st payment.Settlement) error {
 }
 
 // RecordLookup implements ports.Payments. A lookup that the payment waited for is its outcome.
-func (s payments) RecordLookup(
+func (s *payments) RecordLookup(
 	ctx context.Context, r payment.LookupRecord,
 ) (payment.Payment, payment.Verdict, error) {
 	began := time.Now()
@@ -120,7 +120,7 @@ func (s payments) RecordLookup(
 }
 
 // RecordApproval implements ports.Payments.
-func (s payments) RecordApproval(
+func (s *payments) RecordApproval(
 	ctx context.Context, a payment.Approval,
 ) (payment.Payment, payment.Verdict, error) {
 	began := time.Now()
@@ -134,14 +134,14 @@ func (s payments) RecordApproval(
 }
 
 // found counts a charge that was found although the payment did not wait for it.
-func (s payments) found(verdict payment.Verdict) {
+func (s *payments) found(verdict payment.Verdict) {
 	if verdict == payment.VerdictEvidence || verdict == payment.VerdictDouble {
 		s.metrics.evidence.of(verdict).Inc()
 	}
 }
 
 // Find implements ports.Payments.
-func (s payments) Find(ctx context.Context, id payment.OrderID) (payment.Payment, error) {
+func (s *payments) Find(ctx context.Context, id payment.OrderID) (payment.Payment, error) {
 	p, err := s.Payments.Find(ctx, id)
 	if !errors.Is(err, ports.ErrNotFound) {
 		s.failed(ctx, err)
@@ -150,7 +150,7 @@ func (s payments) Find(ctx context.Context, id payment.OrderID) (payment.Payment
 }
 
 // refused counts the error of a write by a claim's holder.
-func (s payments) refused(ctx context.Context, write string, err error) {
+func (s *payments) refused(ctx context.Context, write string, err error) {
 	if errors.Is(err, payment.ErrFenced) {
 		s.metrics.fencedOut.of(write).Inc()
 		return
@@ -159,7 +159,7 @@ func (s payments) refused(ctx context.Context, write string, err error) {
 }
 
 // failed counts an error of the database, unless the caller cancelled the call.
-func (s payments) failed(ctx context.Context, err error) {
+func (s *payments) failed(ctx context.Context, err error) {
 	switch {
 	case err == nil || ctx.Err() != nil:
 	case errors.Is(err, ports.ErrInDoubt):

@@ -56,7 +56,7 @@ func claim(t *testing.T, p ports.Payments, a payment.ClaimRequest) payment.Payme
 	t.Helper()
 	claimed, _, err := p.Claim(t.Context(), a)
 	require.NoError(t, err)
-	return claimed
+	return *claimed
 }
 
 // lookup is the answer to a lookup of the key of a claimed payment.
@@ -262,10 +262,14 @@ func TestPayments_DatabaseErrors_AreCounted(t *testing.T) {
 }
 
 // still is a repository that does nothing.
-type still struct{ ports.Payments }
+type still struct {
+	ports.Payments
 
-func (still) Claim(context.Context, payment.ClaimRequest) (payment.Payment, payment.Verdict, error) {
-	return payment.Payment{}, payment.VerdictClaimed, nil
+	claimed *payment.Payment // by each claim
+}
+
+func (s still) Claim(context.Context, payment.ClaimRequest) (*payment.Payment, payment.Verdict, error) {
+	return s.claimed, payment.VerdictClaimed, nil
 }
 
 func (still) Settle(context.Context, payment.Settlement) error { return nil }

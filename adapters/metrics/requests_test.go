@@ -162,7 +162,7 @@ func TestLabels_UnexpectedValues_AreBounded(t *testing.T) {
 func TestPayments_Counting_DoesNotAllocate(t *testing.T) { //nolint:paralleltest // it counts allocations
 	m := metrics.New("test")
 	g := m.Gateway("bank", fixed{result: payment.Result{Class: payment.ClassApproved, TransactionID: "txn-1"}})
-	p := m.Payments(still{})
+	p := m.Payments(still{claimed: &payment.Payment{}})
 	for name, count := range map[string]func(){
 		"request": func() {
 			m.RequestBegan("/payments/process")

@@ -205,7 +205,7 @@ func operatorChanges() map[string]change {
 				t.Helper()
 				p, _, err := s.Claim(t.Context(), request(t, "order-1"))
 				require.NoError(t, err)
-				require.NoError(t, s.Settle(t.Context(), unresolved(p)))
+				require.NoError(t, s.Settle(t.Context(), unresolved(*p)))
 			},
 			make: func(ctx context.Context, t *testing.T, s *mysqlstore.Payments) error {
 				t.Helper()

@@ -132,7 +132,7 @@ func TestSettleBatch_BadSettlementDoesNotFailOthers(t *testing.T) {
 	for _, name := range []string{"good", "fenced out", "settled before", "another"} {
 		p, _, err := s.Claim(t.Context(), request(t, payment.OrderID(name)))
 		require.NoError(t, err)
-		claimed[name] = approved(p)
+		claimed[name] = approved(*p)
 	}
 	require.NoError(t, s.Settle(t.Context(), claimed["settled before"]))
 	lost := claimed["fenced out"]

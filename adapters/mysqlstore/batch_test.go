@@ -36,9 +36,10 @@ func TestBatch_LostAnswerIsRetriedRowByRow(t *testing.T) {
 			atOnce(func(i int) {
 				p, verdict, err := s.Claim(t.Context(), request(t, payment.OrderID(fmt.Sprint("order-", i))))
 				if err != nil || verdict != payment.VerdictClaimed || p.Fence != 1 {
-					t.Errorf("claim %d: %s with fence %d, %v", i, verdict, p.Fence, err)
+					t.Errorf("claim %d: %s, %v, %v", i, verdict, p, err)
+					return
 				}
-				claims[i] = p
+				claims[i] = *p
 			})
 			require.True(t, l.wasCut())
 

@@ -18,12 +18,12 @@ import (
 // ends, so two transactions that continue with FOR UPDATE deadlock as well.
 func (s *Payments) Claim(
 	ctx context.Context, request payment.ClaimRequest,
-) (payment.Payment, payment.Verdict, error) {
+) (*payment.Payment, payment.Verdict, error) {
 	c := newInsertClaim(request)
 	if err := s.writeClaim(ctx, c); err != nil {
-		return payment.Payment{}, "", err
+		return nil, "", err
 	}
-	return c.decision.Payment, c.decision.Verdict, nil
+	return &c.decision.Payment, c.decision.Verdict, nil
 }
 
 // insertClaim inserts the payment of a new order, and updates the payment of a known one.

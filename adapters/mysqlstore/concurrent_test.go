@@ -124,7 +124,7 @@ func makeStep(ctx context.Context, s *mysqlstore.Payments, a payment.ClaimReques
 	if err != nil || verdict != payment.VerdictClaimed {
 		return err
 	}
-	held.add(p)
+	held.add(*p)
 	switch n % 3 {
 	case 0:
 		err = s.Renew(ctx, payment.Renewal{
@@ -132,12 +132,12 @@ func makeStep(ctx context.Context, s *mysqlstore.Payments, a payment.ClaimReques
 			End: payment.AttemptEnd{Result: payment.Result{Class: payment.ClassUnknownAnswered}},
 		})
 	case 1:
-		settlement := approved(p)
+		settlement := approved(*p)
 		settlement.End.Result = payment.Result{Class: payment.ClassDeclined}
 		settlement.Outcome = payment.Outcome{State: payment.StateDeclined, Code: "no"}
 		err = s.Settle(ctx, settlement)
 	case 2:
-		err = s.Settle(ctx, unresolved(p))
+		err = s.Settle(ctx, unresolved(*p))
 	}
 	if errors.Is(err, payment.ErrFenced) {
 		return nil

@@ -79,7 +79,7 @@ func payOn(ctx context.Context, t *testing.T, s *mysqlstore.Payments, got *resul
 	t.Helper()
 	for n := 0; ctx.Err() == nil; n++ {
 		a := request(t, payment.OrderID(fmt.Sprintf("order-%d-%d", worker, n)))
-		var p payment.Payment
+		var p *payment.Payment
 		if !got.until(ctx, t, func() (err error) {
 			var verdict payment.Verdict
 			p, verdict, err = s.Claim(ctx, a)
@@ -91,7 +91,7 @@ func payOn(ctx context.Context, t *testing.T, s *mysqlstore.Payments, got *resul
 			return
 		}
 		got.record(func() { got.claimed[a.OrderID] = a.NewKey })
-		if !got.until(ctx, t, func() error { return s.Settle(ctx, approved(p)) }) {
+		if !got.until(ctx, t, func() error { return s.Settle(ctx, approved(*p)) }) {
 			return
 		}
 		got.record(func() { got.settled[a.OrderID] = true })

@@ -62,7 +62,7 @@ func eachMode(b *testing.B, benchmark func(*testing.B, *mysqlstore.Payments)) {
 // settling claims b.N payments, and returns a function that settles one of them per call.
 func fastSettle(b *testing.B, payments *mysqlstore.Payments) func(context.Context) error {
 	b.Helper()
-	claimed := make(chan payment.Payment, b.N)
+	claimed := make(chan *payment.Payment, b.N)
 	run := runs.Add(1)
 	for i := range b.N {
 		order := payment.OrderID("order-" + strconv.FormatInt(run, 10) + "-" + strconv.Itoa(i))
@@ -70,7 +70,7 @@ func fastSettle(b *testing.B, payments *mysqlstore.Payments) func(context.Contex
 		require.NoError(b, err)
 		claimed <- p
 	}
-	return func(ctx context.Context) error { return payments.Settle(ctx, approved(<-claimed)) }
+	return func(ctx context.Context) error { return payments.Settle(ctx, approved(*<-claimed)) }
 }
 
 // runs distinguishes the orders of one run of a benchmark from the next.

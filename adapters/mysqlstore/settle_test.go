@@ -29,7 +29,7 @@ func TestSettle_LostClaimOfTheSameAttemptIsFenced(t *testing.T) {
 	require.Equal(t, lost.Attempt.Number, held.Attempt.Number)
 
 	require.ErrorIs(t, s.Settle(t.Context(), approved(lost)), payment.ErrFenced)
-	require.NoError(t, s.Settle(t.Context(), approved(held)))
+	require.NoError(t, s.Settle(t.Context(), approved(*held)))
 }
 
 func TestSettle_KeepsTheEndThatWasRecordedFirst(t *testing.T) {
@@ -41,7 +41,7 @@ func TestSettle_KeepsTheEndThatWasRecordedFirst(t *testing.T) {
 		ClaimRef: p.ClaimRef(), Lease: time.Hour,
 		End: payment.AttemptEnd{Result: payment.Result{Class: payment.ClassUnknownAnswered, Message: "503"}},
 	}))
-	require.NoError(t, s.Settle(t.Context(), approved(p)))
+	require.NoError(t, s.Settle(t.Context(), approved(*p)))
 	h, err := s.History(t.Context(), "order-1")
 	require.NoError(t, err)
 	require.Equal(t, payment.StateSucceeded, h.Payment.State)

@@ -121,7 +121,7 @@ func TestStatements_OfASuccess(t *testing.T) {
 		p, verdict, err := s.Claim(t.Context(), request(t, "order-1"))
 		require.NoError(t, err)
 		require.Equal(t, payment.VerdictClaimed, verdict)
-		require.NoError(t, s.Settle(t.Context(), approved(p)))
+		require.NoError(t, s.Settle(t.Context(), approved(*p)))
 	})
 	require.Equal(t, map[string]int{"Questions": 2, "Com_insert": 1, "Com_update": 1}, spent)
 }
@@ -276,7 +276,7 @@ func resumed(t *testing.T, s *Payments, id payment.OrderID) payment.Payment {
 	require.NoError(t, err)
 	require.Equal(t, payment.VerdictClaimed, verdict)
 	require.False(t, p.Doubt.Any())
-	return p
+	return *p
 }
 
 // doubtful returns a claimed payment after a round with an unknown outcome, a lost worker and a lookup.

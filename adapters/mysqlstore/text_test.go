@@ -42,7 +42,7 @@ func TestText_ServerForcesAnotherCharacterSet(t *testing.T) {
 			for i, m := range modes {
 				p, _, err := m.open(t, databaseURL).Claim(t.Context(), request(t, payment.OrderID("order-"+string(rune('1'+i)))))
 				require.NoError(t, err)
-				requireDeclined(t, m, databaseURL, p, message, message)
+				requireDeclined(t, m, databaseURL, *p, message, message)
 			}
 		})
 	}
@@ -92,7 +92,7 @@ func TestText_RefusedByTheTable(t *testing.T) {
 				}
 				p, _, err := s.Claim(t.Context(), request(t, "order-1"))
 				require.NoError(t, err)
-				requireDeclined(t, m, databaseURL, p, message, c.stored)
+				requireDeclined(t, m, databaseURL, *p, message, c.stored)
 
 				p, _, err = s.Claim(t.Context(), request(t, "order-2"))
 				require.NoError(t, err)
@@ -100,9 +100,9 @@ func TestText_RefusedByTheTable(t *testing.T) {
 					ClaimRef: p.ClaimRef(), Next: true, Lease: lease,
 					End: payment.AttemptEnd{Result: payment.Result{Class: payment.ClassUnknownAnswered, Message: message}},
 				}))
-				p, err = s.Find(t.Context(), "order-2")
+				renewed, err := s.Find(t.Context(), "order-2")
 				require.NoError(t, err)
-				st := unresolved(p)
+				st := unresolved(renewed)
 				st.Outcome.Reason, st.Event = message, payment.EventScheduled
 				require.NoError(t, s.Settle(t.Context(), st))
 				require.NoError(t, s.Resolve(t.Context(), payment.Resolution{
@@ -173,10 +173,10 @@ func TestText_ControlCharacters(t *testing.T) {
 	} {
 		p, _, err := s.Claim(t.Context(), request(t, "order-1"))
 		require.NoError(t, err)
-		require.NoError(t, s.Settle(t.Context(), declined(p, said)))
-		p, err = s.Find(t.Context(), "order-1")
+		require.NoError(t, s.Settle(t.Context(), declined(*p, said)))
+		found, err := s.Find(t.Context(), "order-1")
 		require.NoError(t, err)
-		require.Equal(t, stored, p.Reason)
-		require.Equal(t, stored, p.Attempt.Message)
+		require.Equal(t, stored, found.Reason)
+		require.Equal(t, stored, found.Attempt.Message)
 	}
 }

@@ -49,19 +49,19 @@ func TestPayments_TransientErrorIsRetried(t *testing.T) {
 			require.Equal(t, payment.VerdictBusy, verdict)
 
 			refuse("UPDATE payments")
-			require.NoError(t, s.Settle(t.Context(), approved(p)))
+			require.NoError(t, s.Settle(t.Context(), approved(*p)))
 			require.True(t, l.wasCut())
 
 			refuse("FROM payments")
-			p, err = s.Find(t.Context(), "order-1")
+			paid, err := s.Find(t.Context(), "order-1")
 			require.NoError(t, err)
 			require.True(t, l.wasCut())
-			require.Equal(t, payment.StateSucceeded, p.State)
+			require.Equal(t, payment.StateSucceeded, paid.State)
 
 			p, _, err = s.Claim(t.Context(), request(t, "order-2"))
 			require.NoError(t, err)
 			refuse(commit)
-			require.NoError(t, s.Settle(t.Context(), unresolved(p)))
+			require.NoError(t, s.Settle(t.Context(), unresolved(*p)))
 			require.True(t, l.wasCut())
 		})
 	}

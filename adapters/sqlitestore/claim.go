@@ -12,7 +12,7 @@ import (
 // Claim implements ports.Payments.
 func (s *Payments) Claim(
 	ctx context.Context, request payment.ClaimRequest,
-) (payment.Payment, payment.Verdict, error) {
+) (*payment.Payment, payment.Verdict, error) {
 	var d payment.Decision
 	err := s.write(ctx, func(ctx context.Context, q *queries.Queries, now time.Time) error {
 		row, err := q.FindPayment(ctx, request.OrderID)
@@ -36,9 +36,9 @@ func (s *Payments) Claim(
 		return store(ctx, q, p, d)
 	})
 	if err != nil {
-		return payment.Payment{}, "", err
+		return nil, "", err
 	}
-	return d.Payment, d.Verdict, nil
+	return &d.Payment, d.Verdict, nil
 }
 
 func insert(ctx context.Context, q *queries.Queries, p payment.Payment) error {

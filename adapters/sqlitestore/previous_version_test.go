@@ -33,7 +33,7 @@ func TestPreviousVersion_RowsAreReadable(t *testing.T) {
 
 	a = request(t, "order-1")
 	a.Lease, a.Rules.KeyLifetime = 0, 24*time.Hour
-	p, verdict, err := s.Claim(t.Context(), a)
+	_, verdict, err := s.Claim(t.Context(), a)
 	require.NoError(t, err)
 	require.Equal(t, payment.VerdictClaimed, verdict)
 	stored, err := s.Find(t.Context(), "order-1")
@@ -56,12 +56,12 @@ func TestPreviousVersion_WritesToRowsOfThisVersion(t *testing.T) {
 	s := open(t, databaseURL, sqlitestore.Options{})
 	a := request(t, "order-1")
 	a.Deferred = true
-	p, _, err := s.Claim(t.Context(), a)
+	claimed, _, err := s.Claim(t.Context(), a)
 	require.NoError(t, err)
-	require.True(t, p.KeySent.IsZero())
+	require.True(t, claimed.KeySent.IsZero())
 	execute(t, db, "UPDATE payments SET state = 'processing', fence = 1, attempt_started_at = CAST(strftime('%s') AS INTEGER) * 1000000, "+
 		"attempt_fence = 1, attempt_gateway_key = gateway_key")
-	p, err = s.Find(t.Context(), "order-1")
+	p, err := s.Find(t.Context(), "order-1")
 	require.NoError(t, err)
 	require.Equal(t, payment.Instant{DB: p.CreatedAt}, p.KeySent)
 

@@ -41,8 +41,8 @@ func (g approving) Charge(ctx context.Context, _ payment.Charge) payment.Result 
 // storing stores nothing: each claim is of a new payment.
 type storing struct{ ports.Payments }
 
-func (storing) Claim(_ context.Context, r payment.ClaimRequest) (payment.Payment, payment.Verdict, error) {
-	return payment.Payment{
+func (storing) Claim(_ context.Context, r payment.ClaimRequest) (*payment.Payment, payment.Verdict, error) {
+	return &payment.Payment{
 		OrderID: r.OrderID, Money: r.Money, State: payment.StateProcessing, GatewayKey: r.NewKey, Fence: 1,
 	}, payment.VerdictClaimed, nil
 }

@@ -19,7 +19,7 @@ func (t *Tracing) Payments(p ports.Payments) ports.Payments {
 	if t == nil {
 		return p
 	}
-	return payments{p, t}
+	return &payments{p, t}
 }
 
 type payments struct {
@@ -29,9 +29,9 @@ type payments struct {
 }
 
 // Claim implements ports.Payments.
-func (s payments) Claim(
+func (s *payments) Claim(
 	ctx context.Context, request payment.ClaimRequest,
-) (payment.Payment, payment.Verdict, error) {
+) (*payment.Payment, payment.Verdict, error) {
 	began := time.Now()
 	p, verdict, err := s.Payments.Claim(ctx, request)
 	if err != nil {
@@ -45,19 +45,19 @@ func (s payments) Claim(
 }
 
 // ClaimDue implements ports.Payments.
-func (s payments) ClaimDue(
+func (s *payments) ClaimDue(
 	ctx context.Context, policy payment.PickUpPolicy, limit int,
 ) ([]payment.Decision, error) {
 	began := time.Now()
 	due, err := s.Payments.ClaimDue(ctx, policy, limit)
 	for i := range due {
-		s.claimed(ctx, due[i].Payment, due[i].Verdict, policy.Replica, began)
+		s.claimed(ctx, &due[i].Payment, due[i].Verdict, policy.Replica, began)
 	}
 	return due, err
 }
 
-func (s payments) claimed(
-	ctx context.Context, p payment.Payment, verdict payment.Verdict, replica string, began time.Time,
+func (s *payments) claimed(
+	ctx context.Context, p *payment.Payment, verdict payment.Verdict, replica string, began time.Time,
 ) {
 	id := traceOf(p.GatewayKey)
 	if !s.tracing.ratio.samples(id) {
@@ -76,7 +76,7 @@ func (s payments) claimed(
 
 // Settle implements ports.Payments. A settlement by the queue has no span, because it does not
 // contain the gateway key.
-func (s payments) Settle(ctx context.Context, st payment.Settlement) error {
+func (s *payments) Settle(ctx context.Context, st payment.Settlement) error {
 	began := time.Now()
 	err := s.Payments.Settle(ctx, st)
 	if err == nil {

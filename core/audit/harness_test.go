@@ -77,7 +77,7 @@ func (w *world) claim(order payment.OrderID, key payment.GatewayKey) payment.Pay
 	})
 	require.NoError(w.t, err)
 	require.Equal(w.t, payment.VerdictClaimed, verdict)
-	return p
+	return *p
 }
 
 // settle ends an attempt with the result, and the payment with the outcome.

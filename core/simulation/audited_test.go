@@ -21,7 +21,7 @@ type auditedPayments struct {
 
 func (p auditedPayments) Claim(
 	ctx context.Context, ask payment.ClaimRequest,
-) (payment.Payment, payment.Verdict, error) {
+) (*payment.Payment, payment.Verdict, error) {
 	p.audit.mu.Lock()
 	defer p.audit.mu.Unlock()
 	was := p.audit.record(ask.OrderID).payment.State
@@ -29,7 +29,7 @@ func (p auditedPayments) Claim(
 	is, verdict, err := p.Payments.Claim(ctx, ask)
 	if err == nil {
 		if verdict == payment.VerdictClaimed {
-			p.audit.granted(ask.Replica, is, ask.Lease)
+			p.audit.granted(ask.Replica, *is, ask.Lease)
 		}
 		if d := p.audit.record(ask.OrderID); verdict == payment.VerdictBusy && p.audit.free(d) {
 			p.audit.world.report(ask.OrderID, "%s got busy, and the lease is over", ask.Replica)

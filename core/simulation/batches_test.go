@@ -62,9 +62,9 @@ func (p *sharedPayments) share(ctx context.Context, do func()) error {
 
 func (p *sharedPayments) Claim(
 	ctx context.Context, ask payment.ClaimRequest,
-) (is payment.Payment, verdict payment.Verdict, err error) {
+) (is *payment.Payment, verdict payment.Verdict, err error) {
 	if notBegun := p.share(ctx, func() { is, verdict, err = p.Payments.Claim(ctx, ask) }); notBegun != nil {
-		return payment.Payment{}, "", notBegun
+		return nil, "", notBegun
 	}
 	return is, verdict, err
 }

@@ -40,7 +40,7 @@ func (p observedPayments) Find(ctx context.Context, id payment.OrderID) (payment
 
 func (p observedPayments) Claim(
 	ctx context.Context, ask payment.ClaimRequest,
-) (payment.Payment, payment.Verdict, error) {
+) (*payment.Payment, payment.Verdict, error) {
 	is, verdict, err := p.Payments.Claim(ctx, ask)
 	p.audit.mu.Lock()
 	defer p.audit.mu.Unlock()

@@ -194,10 +194,13 @@ func (all skews) payment(p payment.Payment) payment.Payment {
 	return p
 }
 
-func (p skewedPayments) Claim(ctx context.Context, ask payment.ClaimRequest) (payment.Payment, payment.Verdict, error) {
+func (p skewedPayments) Claim(ctx context.Context, ask payment.ClaimRequest) (*payment.Payment, payment.Verdict, error) {
 	ask.Worker = p.skews.shown(ask.Worker)
 	is, v, err := p.Payments.Claim(ctx, ask)
-	return p.skews.payment(is), v, err
+	if err == nil {
+		*is = p.skews.payment(*is)
+	}
+	return is, v, err
 }
 
 func (p skewedPayments) ClaimDue(ctx context.Context, terms payment.PickUpPolicy, limit int) ([]payment.Decision, error) {

@@ -119,7 +119,7 @@ func (r *repository) race(
 ) (verdicts map[payment.Verdict]int, fences map[int64]int) {
 	r.t.Helper()
 	type answer struct {
-		p       payment.Payment
+		p       *payment.Payment
 		verdict payment.Verdict
 		err     error
 	}

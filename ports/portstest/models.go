@@ -135,7 +135,7 @@ func (l *randomLife) request() {
 		m = &model{payment: plain(a.Open(got.CreatedAt))}
 		l.orders[a.OrderID], l.orderIDs = m, append(l.orderIDs, a.OrderID)
 	}
-	requireSame(l.t, m.payment, got)
+	requireSame(l.t, m.payment, *got)
 	l.requireAsModel(a.OrderID, m)
 	l.claims = append(l.claims, got.ClaimRef())
 }

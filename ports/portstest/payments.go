@@ -89,7 +89,7 @@ func (r *repository) claim(a payment.ClaimRequest, want payment.Verdict) payment
 	p, verdict, err := r.Claim(r.t.Context(), a)
 	require.NoError(r.t, err)
 	require.Equal(r.t, want, verdict)
-	return p
+	return *p
 }
 
 // allWork returns all kinds of due work.

@@ -1,6 +1,10 @@
 package core
 
 import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
 	"time"
 
 	"paymentd/core/payment"
@@ -78,4 +82,47 @@ func (gs *Gateways) unavailable() (ids []payment.GatewayID, retryIn time.Duratio
 		check(gs.all[c.Gateway])
 	}
 	return ids, retryIn
+}
+
+// checkChargeable refuses a request that would begin a round which cannot be made, unless the order has a
+// payment that may have taken money: such a payment is replayed or finished.
+func (s *Service) checkChargeable(ctx context.Context, r Request) error {
+	refused := s.refusal(r)
+	if refused == nil {
+		return nil
+	}
+	p, err := s.payments.Find(ctx, r.OrderID)
+	switch {
+	case errors.Is(err, ports.ErrNotFound):
+		return refused
+	case err != nil:
+		return fmt.Errorf("find payment: %w", err)
+	case p.Money.Currency() != r.Money.Currency():
+		return refused
+	case p.State == payment.StateDeclined, p.State == payment.StateFailed:
+		if r.Method == "" {
+			r.Method = p.Method // a repeat may leave it out
+		}
+		return s.refusal(r)
+	}
+	return nil
+}
+
+// refusal returns why a round for the request cannot be made: its currency has left ISO 4217, no gateway
+// takes the payment, or none of those that do can be reached.
+func (s *Service) refusal(r Request) error {
+	if err := r.Money.Currency().CheckActive(); err != nil {
+		return err
+	}
+	route, err := s.rules().Route(r.Money, r.Method)
+	if err != nil {
+		return err
+	}
+	unavailable, retryIn := s.gateways.unavailable()
+	for _, id := range route {
+		if r.Async || !slices.Contains(unavailable, id) {
+			return nil // an async payment waits in the queue
+		}
+	}
+	return &GatewaysUnavailableError{RetryAfter: retryIn}
 }

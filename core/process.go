@@ -4,11 +4,9 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"slices"
 	"time"
 
 	"paymentd/core/payment"
-	"paymentd/ports"
 )
 
 // Process charges an order exactly once. It returns when the outcome is durable, or when the caller
@@ -57,10 +55,12 @@ func (s *Service) process(ctx context.Context, r Request) (result, error) {
 	case payment.VerdictMismatch:
 		return result{}, ErrMismatch // not shared: followers may have the order's amount
 	case payment.VerdictForeign:
-		if st := claim.payment.State; st == payment.StateUnresolved || st == payment.StateScheduled {
+		switch claim.payment.State {
+		case payment.StateScheduled, payment.StatePending, payment.StateUnresolved:
 			return claim.asFound(), nil // a replica with its gateway configured continues it
+		default:
+			return result{shared: true}, ErrForeignGateway
 		}
-		return result{shared: true}, ErrForeignGateway
 	case payment.VerdictKeyOpen:
 		return result{}, ErrKeyOpen // not shared: followers may have the stored payment method
 	case payment.VerdictLookUp: // the key may not be sent again, or the payment is pending
@@ -91,69 +91,6 @@ func (s *Service) process(ctx context.Context, r Request) (result, error) {
 
 	// 6. Answer.
 	return result{payment: p, replayed: claim.replay.Load()}, nil
-}
-
-// checkChargeable refuses a request that would begin a round which cannot be made, unless the order has a
-// payment that may have taken money: such a payment is replayed or finished.
-func (s *Service) checkChargeable(ctx context.Context, r Request) error {
-	refused := s.refusal(r)
-	if refused == nil {
-		return nil
-	}
-	p, err := s.payments.Find(ctx, r.OrderID)
-	switch {
-	case errors.Is(err, ports.ErrNotFound):
-		return refused
-	case err != nil:
-		return fmt.Errorf("find payment: %w", err)
-	case p.Money.Currency() != r.Money.Currency():
-		return refused
-	case p.State == payment.StateDeclined, p.State == payment.StateFailed:
-		if r.Method == "" {
-			r.Method = p.Method // a repeat may leave it out
-		}
-		return s.refusal(r)
-	}
-	return nil
-}
-
-// refusal returns why a round for the request cannot be made: its currency has left ISO 4217, no gateway
-// takes the payment, or none of those that do can be reached.
-func (s *Service) refusal(r Request) error {
-	if err := r.Money.Currency().CheckActive(); err != nil {
-		return err
-	}
-	route := s.rules().Route(r.Money, r.Method)
-	if len(route) == 0 && r.Method == "" {
-		return &payment.FieldError{Field: "payment_method", Message: "payment_method is required by the gateway for this payment"}
-	}
-	if len(route) == 0 {
-		return &payment.FieldError{
-			Field: "payment_method", Message: "payment_method is not one that a gateway for this amount and currency accepts",
-		}
-	}
-	unavailable, retryIn := s.gateways.unavailable()
-	for _, id := range route {
-		if r.Async || !slices.Contains(unavailable, id) {
-			return nil // an async payment waits in the queue
-		}
-	}
-	return &GatewaysUnavailableError{RetryAfter: retryIn}
-}
-
-// replaceMethod has the pending charge of the earlier payment method cancelled, and continues with the
-// request's own once that is proven.
-func (s *Service) replaceMethod(ctx context.Context, r Request, c *claim) (result, error) {
-	p, err := s.reconcile(context.WithoutCancel(ctx), c, true)
-	switch {
-	case errors.Is(err, payment.ErrFenced):
-		return result{}, errHeld
-	case err != nil:
-		return result{}, inDoubt(err)
-	case p.State == payment.StatePending || p.State == payment.StateUnresolved:
-		return result{}, ErrKeyOpen
-	}
-	return s.process(ctx, r) // cancelled: a new round; or charged after all: a replay
 }
 
 // claim asks the repository for the payment. It is not canceled when the caller leaves, because

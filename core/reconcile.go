@@ -81,3 +81,18 @@ func (s *Service) recordLookup(
 	s.reportApproval(&p, r.Key, r.Result.TransactionID, verdict, began)
 	return &p, verdict, nil
 }
+
+// replaceMethod has the pending charge of the earlier payment method cancelled, and continues with the
+// request's own once that is proven.
+func (s *Service) replaceMethod(ctx context.Context, r Request, c *claim) (result, error) {
+	p, err := s.reconcile(context.WithoutCancel(ctx), c, true)
+	switch {
+	case errors.Is(err, payment.ErrFenced):
+		return result{}, errHeld
+	case err != nil:
+		return result{}, inDoubt(err)
+	case p.State == payment.StatePending || p.State == payment.StateUnresolved:
+		return result{}, ErrKeyOpen
+	}
+	return s.process(ctx, r) // cancelled: a new round; or charged after all: a replay
+}

@@ -31,16 +31,32 @@ func (r KeyRules) Configured() []GatewayID {
 	return ids
 }
 
-// Route returns the gateways that may charge a payment, in order of preference.
-func (r KeyRules) Route(m Money, method PaymentMethod) []GatewayID {
+// Route returns the gateways that may charge a payment, in order of preference: at least one. The error is
+// a *[FieldError] that says why there is none.
+func (r KeyRules) Route(m Money, method PaymentMethod) ([]GatewayID, error) {
+	route := r.route(m, method)
+	switch {
+	case len(route) > 0:
+		return route, nil
+	case len(r.Gateways) > 0 && !r.Routes.Match(m):
+		return nil, &FieldError{Field: "currency", Message: "no gateway takes this amount in this currency; use another currency"}
+	case method == "":
+		return nil, &FieldError{Field: "payment_method", Message: "payment_method must be given, because the gateway for this payment needs one"}
+	}
+	return nil, &FieldError{
+		Field: "payment_method", Message: "payment_method must be one that a gateway for this amount and currency accepts",
+	}
+}
+
+// route is [KeyRules.Route], without a reason if there is no gateway.
+func (r KeyRules) route(m Money, method PaymentMethod) []GatewayID {
 	switch {
 	case len(r.Gateways) > 0:
+		return r.Routes.Gateways(m, method)
 	case r.NeedsMethod && method == "":
 		return nil
-	default:
-		return []GatewayID{r.Gateway}
 	}
-	return r.Routes.Gateways(m, method)
+	return []GatewayID{r.Gateway}
 }
 
 // preferred returns the gateway for the next attempt of a payment whose key is closed: the first of the
@@ -50,7 +66,7 @@ func (r KeyRules) preferred(m Money, method PaymentMethod, current GatewayID) Ga
 	if len(r.Gateways) == 0 {
 		return r.Gateway
 	}
-	route := r.Route(m, method)
+	route := r.route(m, method)
 	for _, id := range route {
 		if !slices.Contains(r.Unavailable, id) {
 			return id
@@ -79,7 +95,7 @@ func (p Payment) NextGateway(r KeyRules, last Result, doubt Doubt) (GatewayID, b
 	if last.Class != ClassNotCharged || doubt.Any() {
 		return "", false
 	}
-	route := r.Route(p.Money, p.Method)
+	route := r.route(p.Money, p.Method)
 	i := slices.Index(route, p.Gateway)
 	if i < 0 {
 		return "", false

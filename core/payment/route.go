@@ -112,6 +112,11 @@ func (r Routes) Gateways(m Money, method PaymentMethod) []GatewayID {
 	return nil
 }
 
+// Match reports whether a rule matches the amount.
+func (r Routes) Match(m Money) bool {
+	return slices.ContainsFunc(r.rules, func(rule Route) bool { return rule.Matches(m) })
+}
+
 // Accepts reports whether the gateway is one of the routes' and a payment with the method may go to it,
 // regardless of the rules: for a payment that is bound to its gateway already.
 func (r Routes) Accepts(id GatewayID, method PaymentMethod) bool {

@@ -89,6 +89,23 @@ func TestPending_CustomerDoesNotAct_IsAbandoned(t *testing.T) {
 	}, fake.Redirect(redirectURL))
 }
 
+// The customer's time begins with the attempt that became pending, and not with the first sending of its key:
+// an earlier round may have used the same key and failed.
+func TestPending_KeyUsedBefore_TimeoutBeginsWithTheAttempt(t *testing.T) {
+	inWorld(t, func(t *testing.T, w *world) {
+		a := w.replica("a", withCancel(w))
+		a.queue()
+		require.Equal(t, payment.StateFailed, a.pay().State)
+		w.sleepUntil(time.Hour)
+		require.Equal(t, payment.StatePending, a.pay().State)
+		require.Len(t, w.gateway.Keys(order), 1)
+		w.sleepUntil(time.Hour + 29*time.Minute)
+		require.Equal(t, payment.StatePending, w.stored().State)
+		w.sleepUntil(time.Hour + 30*time.Minute + 2*lookupMax)
+		require.Equal(t, payment.DeclineAbandoned, w.stored().Code)
+	}, append(four(fake.Refuse()), fake.Redirect(redirectURL))...)
+}
+
 // A charge for which the customer need not act is never cancelled by a timeout.
 func TestPending_WithoutRedirect_IsNotCancelled(t *testing.T) {
 	inWorld(t, func(t *testing.T, w *world) {

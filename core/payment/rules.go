@@ -24,7 +24,7 @@ type KeyRules struct {
 	// second.
 	LookupFirst time.Duration
 	LookupMax   time.Duration
-	// PendingTimeout is how long a customer who must act has for it, from the first sending of the key.
+	// PendingTimeout is how long a customer who must act has for it, from the attempt that became pending.
 	// Later the charge is cancelled. Zero for no limit.
 	PendingTimeout time.Duration
 	// MaxLease bounds how far in the future a lease ends, MaxLookup the same of the next lookup, and
@@ -104,10 +104,10 @@ func (r KeyRules) lookupInterval(n int) time.Duration {
 }
 
 // abandoned reports whether a pending charge is to be cancelled at now, because the customer has not acted
-// in time.
+// in time. The time begins with the latest attempt, because an earlier round may have used the same key.
 func (r KeyRules) abandoned(p Payment, now Instant) bool {
 	return r.Cancels && r.PendingTimeout > 0 && p.RedirectURL() != "" && !p.KeySent.IsZero() &&
-		p.KeySent.Elapsed(now) >= r.PendingTimeout
+		p.KeySent.Later(p.Doubt.Latest).Elapsed(now) >= r.PendingTimeout
 }
 
 // maxSkew is how far in the future a stored moment may lie although no clock has stepped back, because

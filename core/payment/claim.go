@@ -164,6 +164,7 @@ func (p Payment) claim(c claimant, now Instant) Decision {
 		p.replaceKey(c.newKey, method)
 	case keyMoved:
 		left = p.moveTo(c.rules, target, c.newKey, method, now)
+		p.Retries = 0 // each gateway has its own
 	case keyKept:
 		p.Method = method
 	}

@@ -81,6 +81,16 @@ func (r KeyRules) preferred(m Money, method PaymentMethod, current GatewayID) Ga
 	return ""
 }
 
+// nextTarget returns the gateway for the next attempt of a payment whose key is closed. A round that the queue
+// continues stays at its gateway while that is available, because its retries are counted there.
+func (p *Payment) nextTarget(r KeyRules, method PaymentMethod) GatewayID {
+	continued := p.State == StateScheduled && p.Retries > 0 && p.Gateway != ""
+	if _, configured := r.At(p.Gateway); continued && configured && !slices.Contains(r.Unavailable, p.Gateway) {
+		return p.Gateway
+	}
+	return r.preferred(p.Money, method, p.Gateway)
+}
+
 // Failover lets a payment go to the next gateway of its route, instead of another attempt at the same one.
 type Failover struct {
 	Rules KeyRules

@@ -187,7 +187,7 @@ func (p *Payment) chooseKey(r KeyRules, method PaymentMethod, now Instant) (keyC
 	if p.Doubt.Any() {
 		return p.chooseOpenKey(own, configured, method, now), own.Gateway
 	}
-	target := r.preferred(p.Money, method, p.Gateway)
+	target := p.nextTarget(r, method)
 	moved := p.Gateway != "" && target != p.Gateway
 	stored, _ := p.findKey(p.GatewayKey)
 	switch {

@@ -151,6 +151,22 @@ func TestFailover_AsyncAfterADecline_RecordsTheDecline(t *testing.T) {
 	})
 }
 
+// The same for a request that the queue charges: the gateway that it goes to next gets a new key as well.
+func TestFailover_AsyncAfterADecline_AllKeysAreNew(t *testing.T) {
+	inWorld(t, func(t *testing.T, w *world) {
+		g := newTwoGateways([]fake.Step{fake.Refuse(), fake.Decline("card_declined"), fake.Refuse()}, steps(4, fake.NotChargedAnswer()))
+		a := w.replicaOver("a", g.both)
+		a.queue()
+		require.Equal(t, payment.StateFailed, a.pay().State)
+		require.Equal(t, payment.StateDeclined, a.pay().State)
+		require.Equal(t, payment.StateScheduled, a.pay(async).State)
+		time.Sleep(time.Minute)
+		require.Equal(t, payment.StateSucceeded, w.stored().State)
+		require.Len(t, g.first.Keys(order), 2)
+		require.Len(t, g.second.Keys(order), 2, "the key from before the decline is not used again")
+	})
+}
+
 // A worker that is lost right after the move is replaced by one that continues at the second gateway with
 // the same key.
 func TestFailover_WorkerLostAfterIt_ContinuesThere(t *testing.T) {
@@ -165,6 +181,48 @@ func TestFailover_WorkerLostAfterIt_ContinuesThere(t *testing.T) {
 		require.Equal(t, []payment.GatewayKey{"key-2"}, g.second.Keys(order))
 		require.Equal(t, [2]int{0, 1}, g.charges())
 		require.Len(t, g.first.Attempts(), 1)
+	})
+}
+
+// The database decides which key the next gateway gets. Its clock steps past the lifetime of the order's
+// earlier key there while the first gateway answers, so that a new key is stored; the earlier one must not be
+// sent, because the worker that takes over would send the other.
+func TestFailover_ClockSteps_SendsTheStoredKey(t *testing.T) {
+	inWorld(t, func(t *testing.T, w *world) {
+		g := newTwoGateways(append(steps(1, fake.Refuse()), fake.Slow(5*time.Second, fake.Refuse())),
+			append(steps(4, fake.NotChargedAnswer()), fake.LoseAnswer()))
+		for _, gateway := range []*fake.Gateway{g.first, g.second} {
+			gateway.ForgetAfter(24 * time.Hour)
+		}
+		a := w.replicaOver("a", g.both)
+		require.Equal(t, payment.StateFailed, a.pay().State)
+		time.Sleep(time.Hour)
+		a.fault("Charge", 2, fake.CrashAfter(exit))
+		a.send()
+		time.Sleep(time.Second)
+		w.payments.MoveClock(48 * time.Hour)
+		time.Sleep(6 * time.Second)
+		attempts := g.second.Attempts()
+		require.Len(t, attempts, 5)
+		require.Equal(t, w.stored().GatewayKey, attempts[4].Key)
+		w.replicaOver("b", g.both).queue()
+		time.Sleep(2 * lease)
+		require.Equal(t, payment.StateSucceeded, w.stored().State)
+		require.Equal(t, [2]int{0, 1}, g.charges())
+	})
+}
+
+// The queue continues a round at the gateway where it was interrupted, so that the round's retries are
+// counted and end.
+func TestFailover_RoundOfTheQueue_StaysAtItsGateway(t *testing.T) {
+	inWorld(t, func(t *testing.T, w *world) {
+		g := newTwoGateways(steps(100, fake.Refuse()), steps(100, fake.RefuseFor(40*time.Second)))
+		a := w.replicaOver("a", g.both)
+		a.queue()
+		require.Equal(t, payment.StateScheduled, a.pay().State)
+		w.sleepUntil(10 * time.Minute)
+		require.Equal(t, payment.StateFailed, w.stored().State)
+		require.Equal(t, [2]int{1, 4}, g.attempts())
 	})
 }
 

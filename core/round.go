@@ -140,14 +140,41 @@ func (s *Service) renew(ctx context.Context, c *claim, r payment.Renewal) error 
 	if err != nil {
 		return fmt.Errorf("renew claim: %w", err)
 	}
-	now, read := c.now(), time.Now()
-	d, err := r.Apply(*c.payment, now.DB)
-	if err != nil {
+	if err := s.applyRenewal(ctx, c, r); err != nil {
 		return fmt.Errorf("renew claim: %w", err)
 	}
-	d.Payment.SeenAt, c.read = now.DB, read
-	c.payment, c.recorded = &d.Payment, true
-	c.until, c.next = began.Add(r.Delay+s.Lease), time.Now().Add(r.Delay)
+	c.recorded, c.until, c.next = true, began.Add(r.Delay+s.Lease), time.Now().Add(r.Delay)
+	return nil
+}
+
+// applyRenewal makes the claim's payment the one that the renewal has stored. After a failover it is read
+// again: which key the next gateway gets depends on the database's clock and on records that lookups may have
+// changed, and a key that is not the stored one must not be sent.
+func (s *Service) applyRenewal(ctx context.Context, c *claim, r payment.Renewal) error {
+	if r.Failover == nil {
+		now, read := c.now(), time.Now()
+		d, err := r.Apply(*c.payment, now.DB)
+		if err != nil {
+			return err
+		}
+		d.Payment.SeenAt, c.read = now.DB, read
+		c.payment = &d.Payment
+		return nil
+	}
+	var h ports.History // which includes the records of the keys
+	err := s.retryWrite(ctx, s.Wait, "read", c.payment.OrderID, func() (err error) {
+		h, err = s.payments.History(ctx, c.payment.OrderID)
+		return err
+	})
+	p := h.Payment
+	switch {
+	case err != nil:
+		return err
+	case p.Fence != c.payment.Fence || p.State != payment.StateProcessing:
+		return payment.ErrFenced
+	}
+	p.Keys = h.Keys
+	c.payment, c.read = &p, time.Now()
 	return nil
 }
 

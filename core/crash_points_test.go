@@ -25,7 +25,7 @@ func TestEveryCrashPoint(t *testing.T) {
 	var mu sync.Mutex
 	runs := make(map[string]int)
 	t.Run("all", func(t *testing.T) {
-		for _, sc := range scenarios {
+		for _, sc := range slices.Concat(scenarios, failoverScenarios) {
 			for _, mode := range clientModes {
 				t.Run(sc.name+", "+string(mode), func(t *testing.T) {
 					t.Parallel()

@@ -33,7 +33,22 @@ type scenario struct {
 	configure func(*fake.Gateway)
 	// keyLifetime is the time after which a lookup proves nothing; zero for no limit.
 	keyLifetime time.Duration
+	// second is what the next gateway of the route does; nil if there is only one gateway. Without a fault, the
+	// payment ends in the first of the final states, at the gateway with that name.
+	second *script
+	ends   payment.GatewayID
+	// decides decides a charge that is pending, after [pendingTime]; nil for never.
+	decides *fake.Step
 }
+
+// script is what a gateway does to a payment.
+type script struct {
+	first []fake.Step // attempts
+	then  fake.Step   // all others
+}
+
+// pendingTime is how long the gateways of a scenario take to decide a pending charge.
+const pendingTime = 12 * time.Second
 
 // Two faults cost at most two of the four attempts of a round. So the last attempt is approved if one
 // step precedes the approval.
@@ -143,6 +158,7 @@ var clientModes = []clientMode{retryUntilAnswered, askOnce, askAsync}
 type run struct {
 	*world
 
+	second     *fake.Gateway // nil if there is one gateway
 	scenario   scenario
 	mode       clientMode
 	injections []injection
@@ -190,17 +206,25 @@ func runScenario(t *testing.T, sc scenario, mode clientMode, injections ...injec
 	if sc.configure != nil {
 		sc.configure(r.gateway)
 	}
+	if sc.second != nil {
+		g := newTwoGateways(sc.script, sc.second.first)
+		r.gateway, r.second = g.first, g.second
+		r.gateway.OnCharge(func(payment.Charge) fake.Step { return sc.then })
+		r.second.OnCharge(func(payment.Charge) fake.Step { return sc.second.then })
+	}
 	if sc.unreachable {
 		r.gateway.OnLookUp(func(payment.GatewayKey) fake.Answer { return fake.NoAnswer })
 	}
 	r.request()
 	for asked := 1; mode == retryUntilAnswered && asked < 20 && !r.answered(); asked++ {
 		time.Sleep(time.Second)
+		r.decidePending()
 		r.request()
 	}
 	r.queues = true
 	for waited := 0; waited < 120 && !r.finished(); waited++ {
 		r.active()
+		r.decidePending()
 		time.Sleep(time.Second)
 	}
 	for _, replica := range r.replicas {
@@ -210,6 +234,39 @@ func runScenario(t *testing.T, sc scenario, mode clientMode, injections ...injec
 	}
 	require.NoError(t, r.check(), r)
 	return r
+}
+
+// gateways returns the gateways, in the order in which the payment tries them.
+func (r *run) gateways() []*fake.Gateway {
+	if r.second == nil {
+		return []*fake.Gateway{r.gateway}
+	}
+	return []*fake.Gateway{r.gateway, r.second}
+}
+
+// settled reports whether no request is on its way to a gateway.
+func (r *run) settled() bool {
+	return !slices.ContainsFunc(r.gateways(), func(g *fake.Gateway) bool { return !g.Settled() })
+}
+
+// received counts the attempts at all gateways.
+func (r *run) received() (n int) {
+	for _, g := range r.gateways() {
+		n += len(g.Attempts())
+	}
+	return n
+}
+
+// decidePending decides the pending charges, once the time for it has come.
+func (r *run) decidePending() {
+	if r.scenario.decides == nil || r.since() < pendingTime {
+		return
+	}
+	for _, g := range r.gateways() {
+		for _, key := range g.Keys(order) {
+			g.Complete(key, *r.scenario.decides)
+		}
+	}
 }
 
 // active returns the active replica, and starts one if there is none.
@@ -229,11 +286,16 @@ func (r *run) active() *crashable {
 func (r *run) startReplica() *crashable {
 	c := &crashable{run: r, inactive: make(chan struct{})}
 	r.replicas = append(r.replicas, c)
-	c.replica = r.replica(fmt.Sprintf("replica-%d", len(r.replicas)), func(s *core.Settings) {
+	name, settings := fmt.Sprintf("replica-%d", len(r.replicas)), func(s *core.Settings) {
 		s.Lease, s.Wait, s.Late = 3*time.Second, time.Second, 5*time.Second
 		s.LookupFirst, s.LookupMax = time.Second, 4*time.Second
-		s.HeartbeatTimeout = 2500 * time.Millisecond
-	})
+		s.HeartbeatTimeout, s.PendingTimeout = 2500*time.Millisecond, 10*time.Second
+	}
+	if r.second == nil {
+		c.replica = r.replica(name, settings)
+	} else {
+		c.replica = r.replicaOver(name, []ports.Gateway{r.gateway, r.second}, settings)
+	}
 	c.deactivate = sync.OnceFunc(func() { close(c.inactive) })
 	c.wire.Fault = c.injectFault
 	if len(r.replicas) == 1 && r.scenario.stop > 0 {
@@ -291,7 +353,7 @@ func (c *crashable) paused(f fake.Fault) fake.Fault {
 // request sends a client's request. It returns when the client gets a reply, or the replica becomes
 // inactive.
 func (r *run) request() {
-	c, attempts := r.active(), len(r.gateway.Attempts())
+	c, attempts := r.active(), r.received()
 	replies := c.start(context.Background(), func(q *core.Request) { q.Async = r.mode == askAsync })
 	done := make(chan struct{})
 	r.addPending(1)
@@ -323,7 +385,7 @@ func (r *run) recordReply(c *crashable, got reply, attempts int) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	if c.crashedAt.IsZero() || time.Now().Equal(c.crashedAt) {
-		r.replies = append(r.replies, clientReply{got, c.isInactive(), p, len(r.gateway.Attempts()) - attempts})
+		r.replies = append(r.replies, clientReply{got, c.isInactive(), p, r.received() - attempts})
 	}
 }
 
@@ -352,7 +414,7 @@ func (r *run) finished() bool {
 		return true
 	case p.State == payment.StateUnresolved:
 		return r.scenario.unreachable || r.needsPerson()
-	case !p.State.Final() || !r.gateway.Settled():
+	case !p.State.Final() || !r.settled():
 		return false
 	}
 	for _, k := range p.Keys {
@@ -381,7 +443,7 @@ func (r *run) check() error {
 	p, err := r.payments.Find(context.Background(), order)
 	switch {
 	case errors.Is(err, ports.ErrNotFound):
-		if r.gateway.Charges(order) > 0 || r.answered() {
+		if len(r.taken()) > 0 || r.answered() {
 			return errors.New("charged or answered, but not stored")
 		}
 		return nil
@@ -396,44 +458,86 @@ func (r *run) check() error {
 	return nil
 }
 
-// checkCharges checks the state against the gateway's charges.
+// charge is money that a gateway took.
+type charge struct {
+	gateway       payment.GatewayID
+	key           payment.GatewayKey
+	transactionID string
+}
+
+// taken returns the charges in the ledgers of all gateways.
+func (r *run) taken() (all []charge) {
+	for _, g := range r.gateways() {
+		for _, t := range g.Taken() {
+			all = append(all, charge{g.Capabilities().Gateway, t.Key, t.TransactionID})
+		}
+	}
+	return all
+}
+
+// checkCharges checks the state against the charges in the ledgers of all gateways.
 func (r *run) checkCharges(p payment.Payment) error {
-	charges := r.gateway.Charges(order)
+	charges := r.taken()
+	stored := charge{p.Gateway, p.GatewayKey, p.TransactionID}
 	switch {
-	case charges > 1:
-		return fmt.Errorf("charged %d times", charges)
+	case len(charges) > 1:
+		return fmt.Errorf("charged %d times: %v", len(charges), charges)
 	case !slices.Contains(r.scenario.final, p.State):
 		return fmt.Errorf("the final state is %s, want one of %v", p.State, r.scenario.final)
-	case p.State == payment.StateSucceeded && (charges != 1 || p.TransactionID != r.gateway.Taken()[0].TransactionID):
-		return fmt.Errorf("succeeded with transaction %s, and %d charges", p.TransactionID, charges)
-	case p.State != payment.StateSucceeded && !r.scenario.unreachable && charges != 0 &&
+	case len(r.injections) == 0 && r.second != nil && (p.State != r.scenario.final[0] || p.Gateway != r.scenario.ends):
+		return fmt.Errorf("the final state is %s at %s without a fault, want %s at %s",
+			p.State, p.Gateway, r.scenario.final[0], r.scenario.ends)
+	case p.State == payment.StateSucceeded && (len(charges) != 1 || charges[0] != stored):
+		return fmt.Errorf("succeeded with %v, and the charges are %v", stored, charges)
+	case p.State != payment.StateSucceeded && !r.scenario.unreachable && len(charges) != 0 &&
 		(p.State != payment.StateUnresolved || r.scenario.keyLifetime == 0):
 		return fmt.Errorf("charged, but the final state is %s", p.State)
 	}
 	return nil
 }
 
-// checkKeys checks that each key before the last was declined.
+// checkKeys checks that each key was sent to one gateway only, and that each key before a gateway's last was
+// declined. With two gateways, a decline at either replaces the keys of both.
 func (r *run) checkKeys(payment.Payment) error {
-	keys := r.gateway.Keys(order)
-	if len(keys) > 1 && r.scenario.final[0] != payment.StateDeclined {
-		return fmt.Errorf("keys %v without a decline", keys)
-	}
-	for _, key := range keys[:max(0, len(keys)-1)] {
-		declined := slices.ContainsFunc(r.history().Attempts, func(a payment.Attempt) bool {
-			return a.GatewayKey == key && a.Class == payment.ClassDeclined
-		})
-		if !declined && r.gateway.LookUp(context.Background(), payment.ChargeRef{Key: key}).Result != payment.FoundDeclined {
-			return fmt.Errorf("key %s was replaced without a decline", key)
+	sentTo := make(map[payment.GatewayKey]*fake.Gateway)
+	for _, g := range r.gateways() {
+		keys := g.Keys(order)
+		if len(keys) > 1 && r.scenario.final[0] != payment.StateDeclined {
+			return fmt.Errorf("keys %v without a decline", keys)
+		}
+		for i, key := range keys {
+			if other := sentTo[key]; other != nil {
+				return fmt.Errorf("key %s was sent to two gateways", key)
+			}
+			sentTo[key] = g
+			if i < len(keys)-1 && !r.declined(g, key) && (r.second == nil || !r.declinedAnywhere()) {
+				return fmt.Errorf("key %s was replaced without a decline", key)
+			}
 		}
 	}
 	return nil
 }
 
+// declined reports whether a key was declined or its charge cancelled, by an answer or by the gateway's ledger.
+func (r *run) declined(g *fake.Gateway, key payment.GatewayKey) bool {
+	answered := slices.ContainsFunc(r.history().Attempts, func(a payment.Attempt) bool {
+		return a.GatewayKey == key && a.Class == payment.ClassDeclined
+	})
+	found := g.LookUp(context.Background(), payment.ChargeRef{Key: key}).Result
+	return answered || found == payment.FoundDeclined || found == payment.FoundVoided
+}
+
+// declinedAnywhere reports whether a key of the order was declined, at any gateway.
+func (r *run) declinedAnywhere() bool {
+	return slices.ContainsFunc(r.gateways(), func(g *fake.Gateway) bool {
+		return slices.ContainsFunc(g.Keys(order), func(key payment.GatewayKey) bool { return r.declined(g, key) })
+	})
+}
+
 // checkAttempts checks that each attempt is recorded once. Each fault may add a recorded attempt that
 // was never made, or leave one unrecorded: that of a lost worker which made it nevertheless.
 func (r *run) checkAttempts(payment.Payment) error {
-	recorded, received, injected := r.history().Attempts, len(r.gateway.Attempts()), r.countInjected()
+	recorded, received, injected := r.history().Attempts, r.received(), r.countInjected()
 	if len(recorded) < received-injected || len(recorded) > received+injected {
 		return fmt.Errorf("%d attempts at the gateway, %d recorded", received, len(recorded))
 	}

@@ -11,7 +11,6 @@ import (
 
 	"paymentd/core/payment"
 	"paymentd/internal/jsonobject"
-	"paymentd/internal/redirect"
 )
 
 var (
@@ -222,7 +221,7 @@ func (o object) redirectURL() (redirectURL, dropped string) {
 		return "", ""
 	}
 	text := o.text("redirect_url")
-	if err := redirect.Check(text); err != nil {
+	if err := payment.CheckRedirectURL(text); err != nil {
 		return "", "; its redirect_url was dropped: " + err.Error()
 	}
 	return text, ""

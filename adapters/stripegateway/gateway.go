@@ -13,7 +13,6 @@ import (
 
 	"paymentd/core/payment"
 	"paymentd/internal/httpcall"
-	"paymentd/internal/redirect"
 )
 
 // DefaultBaseURL is the address of Stripe's API.
@@ -103,7 +102,7 @@ func New(o Options) (*Gateway, error) {
 		return nil, errors.New("stripe: the key lifetime must be at most 24h, because Stripe may forget a key then")
 	}
 	if o.ReturnURL != "" {
-		if err := redirect.Check(o.ReturnURL); err != nil {
+		if err := payment.CheckRedirectURL(o.ReturnURL); err != nil {
 			return nil, fmt.Errorf("stripe: the return URL cannot be used: %w", err)
 		}
 	}

@@ -8,7 +8,6 @@ import (
 	"github.com/stripe/stripe-go/v85"
 
 	"paymentd/core/payment"
-	"paymentd/internal/redirect"
 )
 
 // The names of our metadata (docs.stripe.com/api/metadata: at most 40 characters without brackets).
@@ -57,7 +56,7 @@ func intentOf(o object) (intent, error) {
 // app, so that there is no URL (docs.stripe.com/api/payment_intents/object, next_action).
 func redirectOf(action object) string {
 	address := action.object("redirect_to_url").text("url")
-	if redirect.Check(address) != nil {
+	if payment.CheckRedirectURL(address) != nil {
 		return ""
 	}
 	return address

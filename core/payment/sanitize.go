@@ -1,8 +1,6 @@
 package payment
 
 import (
-	"net/netip"
-	"net/url"
 	"strings"
 	"unicode"
 	"unicode/utf8"
@@ -15,7 +13,6 @@ const (
 	MaxTransactionIDBytes = 255
 	MaxCodeBytes          = 64
 	MaxReferenceBytes     = 255
-	MaxURLBytes           = 2048
 )
 
 // Sanitized returns the result as it can be stored. An approval without a valid transaction id is
@@ -27,7 +24,7 @@ func (r Result) Sanitized() Result {
 			Message: "the gateway approved without a usable transaction id",
 		}
 	}
-	if r.Class != ClassPending || !validURL(r.RedirectURL) {
+	if r.Class != ClassPending || CheckRedirectURL(r.RedirectURL) != nil {
 		r.RedirectURL = ""
 	}
 	return r
@@ -42,21 +39,10 @@ func (l Lookup) Sanitized() Lookup {
 			Message: "a charge was found without a usable transaction id",
 		}
 	}
-	if l.Result != FoundPending || !validURL(l.RedirectURL) {
+	if l.Result != FoundPending || CheckRedirectURL(l.RedirectURL) != nil {
 		l.RedirectURL = ""
 	}
 	return l
-}
-
-// validURL reports whether a browser may be sent to the URL: https, or http to a loopback address, which
-// a sandbox uses.
-func validURL(s string) bool {
-	u, err := url.Parse(s)
-	if err != nil || len(s) > MaxURLBytes || u.Hostname() == "" || u.User != nil || !printableASCII(s) {
-		return false
-	}
-	host, _ := netip.ParseAddr(u.Hostname())
-	return u.Scheme == "https" || u.Scheme == "http" && (host.IsLoopback() || u.Hostname() == "localhost")
 }
 
 func validReference(s string) bool {

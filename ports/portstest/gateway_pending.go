@@ -6,7 +6,6 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"paymentd/core/payment"
-	"paymentd/internal/redirect"
 )
 
 // ref returns a reference to a charge with all that the service knows of it.
@@ -25,7 +24,7 @@ func (g *gateway) pending() (c payment.Charge, ref payment.ChargeRef, ok bool) {
 	require.True(g.t, r.Answered)
 	require.Empty(g.t, r.TransactionID)
 	if r.RedirectURL != "" {
-		require.NoError(g.t, redirect.Check(r.RedirectURL))
+		require.NoError(g.t, payment.CheckRedirectURL(r.RedirectURL))
 	}
 	return c, g.ref(c, r), true
 }

@@ -39,10 +39,11 @@ type Event struct {
 	Type       string // such as payment.updated
 	MerchantID string
 	Created    time.Time // zero if it cannot be read
-	// PaymentID, Key, LocationID and Status are those of the payment, for an event about one. Key is
-	// its reference_id.
+	// PaymentID, Key, OrderID, LocationID and Status are those of the payment, for an event about one. Key
+	// is its reference_id, and OrderID its note.
 	PaymentID  string
 	Key        payment.GatewayKey
+	OrderID    string
 	LocationID string
 	Status     string
 }
@@ -73,10 +74,31 @@ func (w Webhook) Event(header http.Header, body []byte) (Event, error) {
 	}
 	e.Created, _ = time.Parse(time.RFC3339, o.text("created_at"))
 	if p := readPayment(o.object("data").object("object").object("payment")); p != nil {
-		e.PaymentID, e.LocationID, e.Status = p.id, p.location, p.status
+		e.PaymentID, e.OrderID, e.LocationID, e.Status = p.id, p.note, p.location, p.status
 		if printable(p.reference) {
 			e.Key = payment.GatewayKey(p.reference)
 		}
 	}
 	return e, nil
 }
+
+// Says returns what the event reports of a charge; empty for an event that is not about the status of one.
+func (e Event) Says() payment.LookupResult {
+	if e.Type != "payment.created" && e.Type != "payment.updated" {
+		return ""
+	}
+	switch e.Status {
+	case statusCompleted:
+		return payment.FoundApproved
+	case statusApproved, statusPending:
+		return payment.FoundPending
+	case statusCanceled:
+		return payment.FoundVoided
+	case statusFailed:
+		return payment.FoundDeclined
+	}
+	return ""
+}
+
+// Ours reports whether the event is about a payment of this location.
+func (g *Gateway) Ours(e Event) bool { return e.LocationID == "" || e.LocationID == g.location }

@@ -29,8 +29,13 @@ func TestEvent_OfThePayment_IsRead(t *testing.T) {
 	e.Created = e.Created.Truncate(0).UTC()
 	require.Equal(t, squaregateway.Event{
 		ID: "event-1", Type: "payment.updated", MerchantID: "MFAKE", Created: e.Created,
-		PaymentID: id, Key: key, LocationID: squarefake.DefaultLocation, Status: "COMPLETED",
+		PaymentID: id, Key: key, OrderID: "order-1", LocationID: squarefake.DefaultLocation, Status: "COMPLETED",
 	}, e)
+
+	require.Equal(t, payment.FoundApproved, e.Says())
+	require.True(t, b.Ours(e))
+	e.LocationID = "LOTHER"
+	require.False(t, b.Ours(e))
 
 	again, err := webhook.Event(header, body) // no time is signed: a duplicate has the same id
 	require.NoError(t, err)
@@ -85,4 +90,17 @@ func TestEvent_SignedButUnreadable(t *testing.T) {
 	e, err := webhook.Event(header, body)
 	require.NoError(t, err)
 	require.Equal(t, squaregateway.Event{ID: "e", Type: "refund.created"}, e)
+}
+
+func TestEvent_Says(t *testing.T) {
+	t.Parallel()
+	for status, want := range map[string]payment.LookupResult{
+		"COMPLETED": payment.FoundApproved, "APPROVED": payment.FoundPending, "PENDING": payment.FoundPending,
+		"CANCELED": payment.FoundVoided, "FAILED": payment.FoundDeclined, "NEW": "", "": "",
+	} {
+		for _, kind := range []string{"payment.created", "payment.updated"} {
+			require.Equal(t, want, squaregateway.Event{Type: kind, Status: status}.Says(), status)
+		}
+		require.Empty(t, squaregateway.Event{Type: "refund.updated", Status: status}.Says())
+	}
 }

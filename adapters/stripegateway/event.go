@@ -136,3 +136,21 @@ func signedAt(header string) (time.Time, error) {
 	seconds, err := strconv.ParseInt(times[0], 10, 64)
 	return time.Unix(seconds, 0), err
 }
+
+// says are the types of events that report the state of a charge (docs.stripe.com/api/events/types).
+var says = map[string]payment.LookupResult{
+	"payment_intent.succeeded":                 payment.FoundApproved,
+	"payment_intent.payment_failed":            payment.FoundDeclined,
+	"payment_intent.canceled":                  payment.FoundVoided,
+	"payment_intent.processing":                payment.FoundPending,
+	"payment_intent.requires_action":           payment.FoundPending,
+	"payment_intent.amount_capturable_updated": payment.FoundPending,
+	"charge.succeeded":                         payment.FoundApproved,
+	"charge.failed":                            payment.FoundDeclined,
+	"charge.pending":                           payment.FoundPending,
+	"charge.captured":                          payment.FoundApproved,
+	"charge.expired":                           payment.FoundVoided,
+}
+
+// Says returns what the event reports of a charge; empty for an event that is not about the state of one.
+func (e Event) Says() payment.LookupResult { return says[e.Kind] }

@@ -29,6 +29,8 @@ func TestEvent_OfACharge(t *testing.T) {
 	e, err := b.Event(body, stripefake.Sign(body, webhookSecret, now), now)
 	require.NoError(t, err)
 	require.NotEmpty(t, e.ID)
+	require.Equal(t, payment.FoundApproved, e.Says())
+	require.Empty(t, stripegateway.Event{Kind: "payment_intent.created"}.Says())
 	e.ID = ""
 	require.Equal(t, stripegateway.Event{
 		Kind: "payment_intent.succeeded", Reference: id, Key: c.Key, OrderID: c.OrderID, Ours: true, Created: now,

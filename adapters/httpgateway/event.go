@@ -1,0 +1,57 @@
+package httpgateway
+
+import (
+	"errors"
+	"net/http"
+	"time"
+
+	"paymentd/core/payment"
+	"paymentd/internal/standardwebhooks"
+)
+
+// ErrEvent: an event is signed, and cannot be read.
+var ErrEvent = errors.New("the event must be a JSON object with the strings type, order_id and key")
+
+// Event is a signed event of the gateway protocol. It is a reason to look the charge up, and no proof.
+type Event struct {
+	ID   string // the same for each delivery
+	Type string // such as charge.succeeded
+	// OrderID and Key are those of the charge, as sent.
+	OrderID string
+	Key     payment.GatewayKey
+	// Says is what the type reports; empty if it is none of the gateway protocol.
+	Says payment.LookupResult
+}
+
+// eventTypes are the types of events of the gateway protocol.
+var eventTypes = map[string]payment.LookupResult{
+	"charge.succeeded": payment.FoundApproved,
+	"charge.declined":  payment.FoundDeclined,
+	"charge.pending":   payment.FoundPending,
+	"charge.voided":    payment.FoundVoided,
+}
+
+// eventMembers are the members of an event that the service interprets.
+var eventMembers = []string{"type", "order_id", "key"}
+
+// ReadEvent verifies the signature of an event over its raw body, with one of the secrets, and its time, and
+// reads it. The error is one of package standardwebhooks, or [ErrEvent].
+func ReadEvent(secrets []standardwebhooks.Secret, header http.Header, body []byte, now time.Time) (Event, error) {
+	id, err := standardwebhooks.Verify(secrets, header, body, now)
+	if err != nil {
+		return Event{}, err
+	}
+	o, err := readObject(body, eventMembers)
+	if err != nil {
+		return Event{}, ErrEvent
+	}
+	e := Event{ID: id, Type: o.text("type"), OrderID: o.text("order_id"), Key: payment.GatewayKey(o.text("key"))}
+	if e.Type == "" {
+		return Event{}, ErrEvent
+	}
+	e.Says = eventTypes[e.Type]
+	if e.Says != "" && (e.OrderID == "" || e.Key == "") {
+		return Event{}, ErrEvent
+	}
+	return e, nil
+}

@@ -21,10 +21,20 @@ type GatewayEvent struct {
 	Says payment.LookupResult
 }
 
+// Notified is what an event of a gateway led to.
+type Notified string
+
+// What an event of a gateway led to.
+const (
+	NotifiedDue          Notified = "accepted"      // a lookup of its charge is due now
+	NotifiedKnown        Notified = "duplicate"     // it says nothing new, or a lookup is due already
+	NotifiedUnknownOrder Notified = "unknown_order" // the table does not have the order
+)
+
 // Notify makes the charge of a gateway's event due for a lookup, and returns once that is stored. An event
-// of a charge that the table does not have is logged, and is no error. The error may be
+// of an order that the table does not have is logged, and is no error. The error may be
 // ports.ErrUnavailable or ports.ErrInDoubt: the gateway is expected to send the event again.
-func (s *Service) Notify(ctx context.Context, e GatewayEvent) error {
+func (s *Service) Notify(ctx context.Context, e GatewayEvent) (Notified, error) {
 	log := s.log.With("gateway", e.Gateway, "event", e.Kind, "event_id", e.ID, "order_id", e.OrderID, "gateway_key", e.Key)
 	rules, _ := s.rules().At(e.Gateway)
 	verdict, err := s.payments.Notify(ctx, payment.Notice{
@@ -32,18 +42,15 @@ func (s *Service) Notify(ctx context.Context, e GatewayEvent) error {
 	})
 	switch {
 	case errors.Is(err, ports.ErrNotFound):
-		s.unknownEvents.Add(1)
-		log.ErrorContext(ctx, "the gateway reports a charge of an order that the table does not have: see docs/double-charge.md",
-			"says", e.Says)
-		return nil
+		log.ErrorContext(ctx, "unknown charge: the gateway reports a charge of an order that the table does not have: "+
+			"see docs/double-charge.md", "says", e.Says)
+		return NotifiedUnknownOrder, nil
 	case err != nil:
-		return fmt.Errorf("record the gateway's event: %w", err)
-	case verdict == payment.VerdictWritten:
-		s.wakeQueue()
+		return "", fmt.Errorf("record the gateway's event: %w", err)
+	case verdict != payment.VerdictWritten:
+		return NotifiedKnown, nil
 	}
-	log.DebugContext(ctx, "gateway event", "says", e.Says, "new", verdict == payment.VerdictWritten)
-	return nil
+	log.DebugContext(ctx, "a gateway's event makes a lookup due", "says", e.Says)
+	s.wakeQueue()
+	return NotifiedDue, nil
 }
-
-// UnknownEvents counts the events of charges that the table does not have, since the start.
-func (s *Service) UnknownEvents() int { return int(s.unknownEvents.Load()) }

@@ -45,14 +45,13 @@ type Service struct {
 	gateways Gateways
 	log      *slog.Logger
 
-	flights       *flights
-	work          *workload
-	sweep         *sweep
-	wake          map[payment.Work]chan struct{} // wakes the queue when work is due
-	outage        outage                         // of the database, as the background work sees it
-	writes        writable                       // whether the database accepts writes
-	foreign       atomic.Int64                   // payments that wait for another gateway
-	unknownEvents atomic.Int64                   // events of charges that the table does not have
+	flights *flights
+	work    *workload
+	sweep   *sweep
+	wake    map[payment.Work]chan struct{} // wakes the queue when work is due
+	outage  outage                         // of the database, as the background work sees it
+	writes  writable                       // whether the database accepts writes
+	foreign atomic.Int64                   // payments that wait for another gateway
 }
 
 // New returns a service that serves requests. Its queue works while [Service.RunQueue] runs.

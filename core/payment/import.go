@@ -31,7 +31,7 @@ func (i Import) Check() error {
 	switch {
 	case i.By == "" || len(i.By) > maxByBytes:
 		return &FieldError{Field: "by", Message: "the name of the person who imports must have 1 to 64 characters"}
-	case !validKey(i.Key):
+	case !i.Key.Valid():
 		return &FieldError{Field: "key", Message: "the gateway key must have 1 to 64 printable ASCII characters without spaces"}
 	case !validTransactionID(i.TransactionID):
 		return &FieldError{Field: "transaction_id", Message: "the transaction id must have 1 to 255 printable ASCII characters"}
@@ -44,8 +44,9 @@ func (i Import) Check() error {
 // maxKeyBytes is the longest gateway key that is stored.
 const maxKeyBytes = 64
 
-func validKey(key GatewayKey) bool {
-	return key != "" && len(key) <= maxKeyBytes && sanitizeCode(string(key)) == string(key)
+// Valid reports whether the key can be stored.
+func (k GatewayKey) Valid() bool {
+	return k != "" && len(k) <= maxKeyBytes && sanitizeCode(string(k)) == string(k)
 }
 
 // Open returns the payment of an order that the table lacks, at now. It has no outcome yet:

@@ -27,6 +27,9 @@ type Processor interface {
 	History(ctx context.Context, id payment.OrderID) (ports.History, error)
 	// List returns payments, newest first, and the rows that cannot be read.
 	List(ctx context.Context, q ports.ListQuery) (ports.ListPage, error)
+	// Notify makes the charge of an event due for a lookup, and returns once that is stored. Its errors are
+	// those of Process about the database.
+	Notify(ctx context.Context, e core.GatewayEvent) (core.Notified, error)
 	// Ready returns nil if requests to charge can be served.
 	Ready(ctx context.Context) error
 }
@@ -67,6 +70,8 @@ type Options struct {
 	IdleTimeout time.Duration
 	// Gateways returns the gateways of the service. Nil if there is no such path.
 	Gateways func() []GatewayStatus
+	// Events reads the events of gateways, by the names of those that receive any.
+	Events map[string]EventReader
 	// Metrics serves GET /metrics. Nil if there is no such path.
 	Metrics http.Handler
 	// Observer observes each request. Nil for none.
@@ -81,6 +86,7 @@ type api struct {
 	addresses *limiter // nil if there is no limit
 	callers   *limiter // nil if there is no limit
 	readiness readiness
+	eventLog  *eventLog
 }
 
 // The routes, as in the router and the log.
@@ -89,6 +95,7 @@ const (
 	routePayments = "/payments"
 	routePayment  = "/payments/:order_id"
 	routeGateways = "/gateways"
+	routeEvents   = "/gateways/:name/events"
 	routeHealth   = "/healthz"
 	routeReady    = "/readyz"
 	routeMetrics  = "/metrics"
@@ -100,6 +107,7 @@ func New(p Processor, o Options, log *slog.Logger) http.Handler {
 	a := &api{
 		processor: p, options: o, log: log, slots: make(chan struct{}, o.MaxRequests),
 		addresses: newLimiter(o.LimitPerAddress, maxAddresses), callers: newLimiter(o.LimitPerKey, maxKeys),
+		eventLog: newEventLog(log),
 	}
 	if o.Observer == nil {
 		a.options.Observer = noObserver{}
@@ -119,6 +127,7 @@ func New(p Processor, o Options, log *slog.Logger) http.Handler {
 	if o.Gateways != nil {
 		get(e, routeGateways, a.authorize(a.limitConcurrent(a.gateways), apikey.ScopeRead))
 	}
+	e.POST(routeEvents, a.countEvents(a.limitPerAddress(a.limitEvents(a.events))))
 	if o.Metrics != nil {
 		get(e, routeMetrics, a.authorize(a.metrics, apikey.ScopeRead))
 	}

@@ -2,6 +2,7 @@ package httpapi
 
 import (
 	"errors"
+	"fmt"
 	"io"
 	"mime"
 	"net/http"
@@ -46,17 +47,17 @@ func isJSON(contentType string) bool {
 	return true
 }
 
-// readBody returns the whole body.
-func readBody(c echo.Context) ([]byte, error) {
+// readBody returns the whole body, of at most that many bytes.
+func readBody(c echo.Context, limit int64) ([]byte, error) {
 	r := c.Request()
-	if r.ContentLength > maxBodyBytes {
-		return nil, refuse(problemTooLarge) // before 100 Continue is sent
+	if r.ContentLength > limit {
+		return nil, refuseTooLarge(limit) // before 100 Continue is sent
 	}
-	body, err := readAll(http.MaxBytesReader(c.Response().Writer, r.Body, maxBodyBytes), r.ContentLength)
+	body, err := readAll(http.MaxBytesReader(c.Response().Writer, r.Body, limit), r.ContentLength)
 	var tooLarge *http.MaxBytesError
 	switch {
 	case errors.As(err, &tooLarge):
-		return nil, refuse(problemTooLarge)
+		return nil, refuseTooLarge(limit)
 	case errors.Is(err, os.ErrDeadlineExceeded):
 		return nil, refuse(problemSlow)
 	case err != nil:
@@ -65,6 +66,10 @@ func readBody(c echo.Context) ([]byte, error) {
 	}
 	r.Body = http.NoBody // so that respond knows that the body was read
 	return body, nil
+}
+
+func refuseTooLarge(limit int64) *refusal {
+	return refuse(problemTooLarge).withSentence(fmt.Sprintf("the body must have at most %d bytes", limit))
 }
 
 // usualBodyBytes is more than a request to charge needs. A larger Content-Length allocates no

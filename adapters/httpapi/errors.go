@@ -60,6 +60,13 @@ var (
 		name: "no-such-payment", status: http.StatusNotFound, title: "No such payment",
 		sentence: "there is no payment with this order id; order ids are case-sensitive",
 	}
+	problemEvent = problem{
+		name: "invalid-event", status: http.StatusBadRequest, title: "Invalid event",
+	}
+	problemNoEvents = problem{
+		name: "no-events", status: http.StatusNotFound, title: "No events",
+		sentence: "there is no gateway with this name that receives events; check its name and its webhook secret in the settings",
+	}
 	problemMethod = problem{
 		name: "method-not-allowed", status: http.StatusMethodNotAllowed, title: "Method not allowed",
 		sentence: "the path does not take this method; use one of those in the Allow header",
@@ -94,7 +101,7 @@ var (
 	}
 	problemTooLarge = problem{
 		name: "body-too-large", status: http.StatusRequestEntityTooLarge, title: "Body too large",
-		sentence: "the body must have at most 65536 bytes", closeConnection: true,
+		closeConnection: true,
 	}
 	problemMediaType = problem{
 		name: "unsupported-media-type", status: http.StatusUnsupportedMediaType,

@@ -20,7 +20,7 @@ const readyTimeout = 2 * time.Second
 
 // health serves GET /healthz: 200 while the process runs, independently of its database.
 func (a *api) health(c echo.Context) error {
-	return a.respond(c, http.StatusOK, wire.Probe{Status: wire.Ok})
+	return a.respond(c, http.StatusOK, wire.Probe{Status: wire.ProbeStatusOk})
 }
 
 // ready serves GET /readyz. The response has only the kind of the reason, because it needs no key;
@@ -35,7 +35,7 @@ func (a *api) ready(c echo.Context) error {
 	if err != nil {
 		return refuse(problemNotReady).withSentence(notReadySentence(err)).withCause(err)
 	}
-	return a.respond(c, http.StatusOK, wire.Probe{Status: wire.Ready})
+	return a.respond(c, http.StatusOK, wire.Probe{Status: wire.ProbeStatusReady})
 }
 
 // notReadySentence names no file, server or user, because the response needs no key.

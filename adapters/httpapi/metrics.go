@@ -13,6 +13,9 @@ type Observer interface {
 	// RequestEnded is called once for each request, when it was answered. replayed means that the
 	// response is about a charge of an earlier request.
 	RequestEnded(route string, status int, took time.Duration, replayed bool)
+	// EventEnded is called once for each event of a gateway, with its result: one of [EventResults]. The
+	// gateway is "other" if none has the name.
+	EventEnded(gateway, result string)
 }
 
 // metrics serves GET /metrics. It requires an API key if keys are configured.
@@ -27,3 +30,4 @@ type noObserver struct{}
 
 func (noObserver) RequestBegan(string)                           {}
 func (noObserver) RequestEnded(string, int, time.Duration, bool) {}
+func (noObserver) EventEnded(string, string)                     {}

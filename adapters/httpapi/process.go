@@ -45,7 +45,7 @@ func (a *api) readRequest(c echo.Context) (core.Request, error) {
 	if err := checkMediaType(c.Request().Header); err != nil {
 		return core.Request{}, err
 	}
-	body, err := readBody(c)
+	body, err := readBody(c, maxBodyBytes)
 	if err != nil {
 		return core.Request{}, err
 	}

@@ -31,9 +31,11 @@ type requestInfo struct {
 	state    payment.State
 	attempts int
 	replayed bool
-	code     string // of the gateway, or of the failure
+	code     string // of the gateway, or of the failure, or the result of an event
 	reason   string // why the request did not succeed
 	err      error
+	verified bool // of an event: its signature is right
+	quiet    bool // the request has no log line
 }
 
 func (n *requestInfo) setAnswer(a core.Answer) {
@@ -55,7 +57,7 @@ func infoOf(c echo.Context) *requestInfo {
 	return &r.info
 }
 
-// logRequests writes one log line for each request after its response. The line has the route
+// logRequests writes one log line for each request after its response, unless a handler has made it quiet. The line has the route
 // instead of the URL, and of the client's input only the order id, the request id, and what the
 // response quotes. For a failed request it has the reason: the gateway's answer, or else the
 // sentence of the response.
@@ -73,7 +75,9 @@ func (a *api) logRequests(next echo.HandlerFunc) echo.HandlerFunc {
 			a.handleError(err, r)
 		}
 		status = c.Response().Status
-		a.logRequest(r, id, &r.info, time.Since(began))
+		if !r.info.quiet {
+			a.logRequest(r, id, &r.info, time.Since(began))
+		}
 		return nil
 	}
 }

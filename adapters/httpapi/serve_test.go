@@ -38,6 +38,7 @@ type processor struct {
 	history func(context.Context, payment.OrderID) (ports.History, error)
 	list    func(context.Context, ports.ListQuery) (ports.ListPage, error)
 	ready   func(context.Context) error
+	notify  func(context.Context, core.GatewayEvent) (core.Notified, error)
 
 	mu       sync.Mutex
 	requests []core.Request
@@ -70,6 +71,13 @@ func (p *processor) List(ctx context.Context, q ports.ListQuery) (ports.ListPage
 		return ports.ListPage{}, nil
 	}
 	return p.list(ctx, q)
+}
+
+func (p *processor) Notify(ctx context.Context, e core.GatewayEvent) (core.Notified, error) {
+	if p.notify == nil {
+		return core.NotifiedDue, nil
+	}
+	return p.notify(ctx, e)
 }
 
 func (p *processor) Ready(ctx context.Context) error {

@@ -31,6 +31,7 @@ func everything() *metrics.Metrics {
 	m.Keys(func() time.Duration { return time.Second })
 	m.Gateway("bank", fixed{})
 	m.Guard("bank", protection{})
+	m.EventEnded("bank", "accepted")
 	m.RequestBegan("/metrics")
 	m.RequestEnded("/metrics", 200, time.Millisecond, false)
 	return m

@@ -76,3 +76,13 @@ func (m *Metrics) Guard(name string, p Protection) {
 	gauge("paymentd_gateway_attempts_limit", "Attempts to charge that may be in flight at the gateway (max_concurrent).",
 		func() float64 { return float64(p.MaxConcurrent()) })
 }
+
+// Events makes the series of the events of the gateway with the name, which begin at zero.
+func (m *Metrics) Events(name string, results ...string) {
+	for _, result := range results {
+		m.events.WithLabelValues(name, result)
+	}
+}
+
+// EventEnded counts an event. There are few gateways and results.
+func (m *Metrics) EventEnded(gateway, result string) { m.events.WithLabelValues(gateway, result).Inc() }

@@ -48,6 +48,7 @@ type Metrics struct {
 	recorded  family[string, prometheus.Observer]
 
 	attempts, lookups *prometheus.HistogramVec // by gateway, and by class or finding
+	events            *prometheus.CounterVec   // by gateway and result
 }
 
 // New returns the metrics of a process with that version.
@@ -115,6 +116,8 @@ func (m *Metrics) ofGateway() {
 		"Duration of an attempt to charge, by gateway and class.", gatewayBuckets, labelGateway, "class")
 	m.lookups = m.histograms("paymentd_lookup_duration_seconds",
 		"Duration of a lookup at the gateway, by gateway and finding.", gatewayBuckets, labelGateway, "finding")
+	m.events = m.counters("paymentd_gateway_events_total", "Events that were posted for a gateway, by gateway and result.",
+		labelGateway, "result")
 }
 
 // Counts are the counters of a service.

@@ -138,7 +138,7 @@ func TestContract_Routes_AreComplete(t *testing.T) {
 	t.Parallel()
 	s := serve(t, answering(approved), options(t))
 	for _, path := range readContract(t).doc.Paths.InMatchingOrder() {
-		sent := strings.NewReplacer("{order_id}", "x", "{file}", "start.js").Replace(path)
+		sent := strings.NewReplacer("{order_id}", "x", "{file}", "start.js", "{name}", "bank").Replace(path)
 		allow := s.request(http.MethodOptions, sent, "").header.Get("Allow")
 		want := "OPTIONS, GET, HEAD"
 		if readContract(t).doc.Paths.Value(path).Post != nil {

@@ -22,6 +22,7 @@ import (
 	"paymentd/core/apikey"
 	"paymentd/core/keycache"
 	"paymentd/core/payment"
+	"paymentd/internal/standardwebhooks"
 	"paymentd/ports"
 )
 
@@ -46,6 +47,7 @@ func ending(err error) *processor {
 	p := failing(err)
 	p.history = func(context.Context, payment.OrderID) (ports.History, error) { return ports.History{}, err }
 	p.list = func(context.Context, ports.ListQuery) (ports.ListPage, error) { return ports.ListPage{}, err }
+	p.notify = func(context.Context, core.GatewayEvent) (core.Notified, error) { return "", err }
 	p.ready = func(context.Context) error { return err }
 	return p
 }
@@ -56,6 +58,28 @@ func posting(body string, header ...string) func(*service, ...string) answer {
 
 func getting(path string) func(*service, ...string) answer {
 	return func(s *service, header ...string) answer { return s.get(path, header...) }
+}
+
+// signedBy is the header of an event that stands for a signature.
+const signedBy = "X-Signed-By: bank"
+
+func sendingEvent(body string, header ...string) func(*service, ...string) answer {
+	return func(s *service, more ...string) answer {
+		return s.request(http.MethodPost, "/gateways/bank/events", body, slices.Concat(header, more)...)
+	}
+}
+
+// readEvent stands for the verification of a gateway's signature. Its errors are those of the gateway protocol.
+func readEvent(header http.Header, body []byte, _ time.Time) (httpapi.Event, error) {
+	switch {
+	case header.Get("X-Signed-By") == "":
+		return httpapi.Event{}, standardwebhooks.ErrUnsigned
+	case header.Get("X-Signed-By") == "yesterday":
+		return httpapi.Event{}, standardwebhooks.ErrTime
+	case string(body) == "{}":
+		return httpapi.Event{Skipped: httpapi.EventIgnored}, nil
+	}
+	return httpapi.Event{GatewayEvent: core.GatewayEvent{OrderID: "order-123"}}, nil
 }
 
 func answered(state payment.State, code string) *processor {
@@ -90,16 +114,17 @@ func historyScheduled(t *testing.T) ports.History {
 
 // ordinary are valid requests of the operations.
 var ordinary = map[string]func(*service, ...string) answer{
-	"processPayment": posting(oneRequest),
-	"getPayment":     getting("/payments/order-123"),
-	"listPayments":   getting("/payments?limit=1"),
-	"listGateways":   getting("/gateways"),
-	"getHealth":      getting("/healthz"),
-	"getReadiness":   getting("/readyz"),
-	"getMetrics":     getting("/metrics"),
-	"getOpenAPI":     getting("/openapi.yaml"),
-	"getDocs":        getting("/docs"),
-	"getDocsFile":    getting("/docs/start.js"),
+	"processPayment":   posting(oneRequest),
+	"getPayment":       getting("/payments/order-123"),
+	"listPayments":     getting("/payments?limit=1"),
+	"listGateways":     getting("/gateways"),
+	"postGatewayEvent": sendingEvent(oneEvent, signedBy),
+	"getHealth":        getting("/healthz"),
+	"getReadiness":     getting("/readyz"),
+	"getMetrics":       getting("/metrics"),
+	"getOpenAPI":       getting("/openapi.yaml"),
+	"getDocs":          getting("/docs"),
+	"getDocsFile":      getting("/docs/start.js"),
 }
 
 // counting stands for the metrics, which belong to another adapter.
@@ -132,6 +157,7 @@ func scenarios(t *testing.T) map[string]scenario {
 	t.Helper()
 	all := chargeScenarios()
 	maps.Copy(all, readScenarios(t))
+	maps.Copy(all, eventScenarios())
 	maps.Copy(all, keyScenarios(t))
 	maps.Copy(all, limitScenarios(t))
 	return all
@@ -211,6 +237,32 @@ func readScenarios(t *testing.T) map[string]scenario {
 		"alive":     {},
 		"ready":     {},
 		"not_ready": {p: ending(errors.New("x"))},
+	}
+}
+
+// eventScenarios are about the operation that takes the events of gateways.
+func eventScenarios() map[string]scenario {
+	return map[string]scenario{
+		"event_stored": {},
+		"event_of_unknown_order": {p: &processor{notify: func(context.Context, core.GatewayEvent) (core.Notified, error) {
+			return core.NotifiedUnknownOrder, nil
+		}}},
+		"event_ignored": {send: sendingEvent("{}", signedBy)},
+		"forged_event":  {send: sendingEvent(oneEvent)},
+		"expired_event": {send: sendingEvent(oneEvent, "X-Signed-By: yesterday")},
+		"incomplete_event": {send: func(s *service, header ...string) answer {
+			return s.raw("POST /gateways/bank/events HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n" +
+				strings.Join(append(header, ""), "\r\n") + "\r\nx\r\n")
+		}},
+		"no_events": {options: func(o *httpapi.Options) { o.Events = nil }},
+		"slow_event": {
+			options: func(o *httpapi.Options) { o.ReadTimeout = 50 * time.Millisecond },
+			send: func(s *service, header ...string) answer {
+				return s.raw("POST /gateways/bank/events HTTP/1.1\r\nHost: x\r\nContent-Length: 10\r\n" +
+					strings.Join(append(header, ""), "\r\n") + "\r\n{")
+			},
+		},
+		"long_event": {send: sendingEvent(strings.Repeat(" ", 262145), signedBy)},
 	}
 }
 

@@ -24,6 +24,7 @@ import (
 const (
 	problemMedia = "application/problem+json"
 	oneRequest   = `{"order_id":"order-123","amount":100.00}`
+	oneEvent     = `{"type":"charge.succeeded","order_id":"order-123","key":"019cb8a5-6d00-7000-8000-000000000001"}`
 	keyOfShop    = "pk-shop-0123456789abcdef"
 	keyOfOther   = "pk-other-0123456789abcde"
 )
@@ -50,6 +51,7 @@ type processor struct {
 	history func(context.Context, payment.OrderID) (ports.History, error)
 	list    func(context.Context, ports.ListQuery) (ports.ListPage, error)
 	ready   func(context.Context) error
+	notify  func(context.Context, core.GatewayEvent) (core.Notified, error)
 }
 
 func (p *processor) Process(ctx context.Context, r core.Request) (core.Answer, error) {
@@ -68,6 +70,13 @@ func (p *processor) List(ctx context.Context, q ports.ListQuery) (ports.ListPage
 		return ports.ListPage{}, nil
 	}
 	return p.list(ctx, q)
+}
+
+func (p *processor) Notify(ctx context.Context, e core.GatewayEvent) (core.Notified, error) {
+	if p.notify == nil {
+		return core.NotifiedDue, nil
+	}
+	return p.notify(ctx, e)
 }
 
 func (p *processor) Ready(ctx context.Context) error {
@@ -114,6 +123,7 @@ func options(t testing.TB) httpapi.Options {
 	require.NoError(t, err)
 	return httpapi.Options{
 		Keys: fake.OpenAccess{}, AllowedHosts: httpapi.Hosts{"x"}, Currency: usd, Metrics: counting, Gateways: bank,
+		Events:      map[string]httpapi.EventReader{"bank": readEvent},
 		MaxRequests: 100, MaxHeaderBytes: 8 << 10,
 		HeaderTimeout: 5 * time.Second, ReadTimeout: 10 * time.Second,
 		WriteTimeout: 4 * time.Second, IdleTimeout: time.Minute,

@@ -58,7 +58,7 @@ func TestContract_RandomRequests_Hold(t *testing.T) {
 		"getDocs 200", "getDocsFile 200", "getHealth 200", "getMetrics 200", "getOpenAPI 200", "getReadiness 200", "listGateways 200",
 		"getPayment 200", "getPayment 400", "getPayment 404", "listPayments 200", "listPayments 400",
 		"processPayment 200", "processPayment 202", "processPayment 400", "processPayment 402",
-		"processPayment 413", "processPayment 415", "processPayment 422", "stray 404", "stray 405",
+		"postGatewayEvent 400", "postGatewayEvent 404", "processPayment 413", "processPayment 415", "processPayment 422", "stray 404", "stray 405",
 	} {
 		require.True(t, seen[answer], "%s was never seen", answer)
 	}
@@ -241,6 +241,8 @@ func (w *walk) text(name string, schema *openapi3.Schema) string {
 		return rapid.SampledFrom([]string{"USD", "JPY", "KWD"}).Draw(w.Case, name)
 	case name == "cursor":
 		return w.cursor // of this list or another
+	case name == "name" && rapid.Bool().Draw(w.Case, "known gateway"):
+		return "bank"
 	case len(schema.Enum) > 0:
 		return rapid.SampledFrom(words(schema)).Draw(w.Case, name)
 	case schema.Format == "date-time":

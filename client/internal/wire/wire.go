@@ -51,6 +51,11 @@ const (
 	ClassUnknownUnanswered Class = "unknown_unanswered"
 )
 
+// Defines values for EventStoredStatus.
+const (
+	EventStoredStatusOk EventStoredStatus = "ok"
+)
+
 // Defines values for GatewayBreaker.
 const (
 	Closed   GatewayBreaker = "closed"
@@ -91,8 +96,8 @@ const (
 
 // Defines values for ProbeStatus.
 const (
-	Ok    ProbeStatus = "ok"
-	Ready ProbeStatus = "ready"
+	ProbeStatusOk    ProbeStatus = "ok"
+	ProbeStatusReady ProbeStatus = "ready"
 )
 
 // Defines values for State.
@@ -215,6 +220,14 @@ type Error struct {
 	// Code The gateway's reason for declining.
 	Code string `json:"code,omitempty"`
 }
+
+// EventStored defines model for EventStored.
+type EventStored struct {
+	Status EventStoredStatus `json:"status"`
+}
+
+// EventStoredStatus defines model for EventStored.Status.
+type EventStoredStatus string
 
 // Gateway A gateway of the settings.
 type Gateway struct {
@@ -483,6 +496,9 @@ type UnavailableApplicationProblemPlusJSON = Problem
 // GetDocsFileParamsFile defines parameters for GetDocsFile.
 type GetDocsFileParamsFile string
 
+// PostGatewayEventJSONBody defines parameters for PostGatewayEvent.
+type PostGatewayEventJSONBody = map[string]interface{}
+
 // ListPaymentsParams defines parameters for ListPayments.
 type ListPaymentsParams struct {
 	// State Only payments in this state; repeat it for several states.
@@ -506,6 +522,9 @@ type ProcessPaymentParams struct {
 	// Prefer Preferences (RFC 7240). `respond-async`: accept the payment, respond `202` and charge later. `wait=N`: wait at most N seconds, 60 at most, for another request that is processing the order; 0 fails at once. It does not change the retries of this request: if the gateway asks to wait for longer than PAYMENTD_WAIT, the response is `202`, and the payment is retried in the background. Other preferences are ignored.
 	Prefer string `json:"Prefer,omitempty"`
 }
+
+// PostGatewayEventJSONRequestBody defines body for PostGatewayEvent for application/json ContentType.
+type PostGatewayEventJSONRequestBody = PostGatewayEventJSONBody
 
 // ProcessPaymentJSONRequestBody defines body for ProcessPayment for application/json ContentType.
 type ProcessPaymentJSONRequestBody = PaymentRequest

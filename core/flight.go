@@ -175,7 +175,7 @@ func (m *member) lead(ctx context.Context) (res result, again bool, err error) {
 			return result{}, false, inDoubt(err)
 		case err != nil:
 			return result{}, false, err
-		case !res.stale(m.joined) && res.payment.RoundOver():
+		case !res.stale(m.joined) && res.payment.RoundOver() && res.answers(m.request):
 			m.complete(res, nil)
 			return res, false, nil
 		case m.completed():

@@ -124,8 +124,12 @@ func TestPending_OtherMethod_ReplacesIt(t *testing.T) {
 	inWorld(t, func(t *testing.T, w *world) {
 		a := w.replica("a", withCancel(w))
 		require.Equal(t, payment.StatePending, a.pay(withMethod("pm_1")).State)
+		require.Equal(t, core.ErrKeyOpen, a.pay(withMethod("pm_2")).err, "at most one question a second")
+		require.Zero(t, a.calls("Cancel"))
+		time.Sleep(time.Second)
 		a.fault("Cancel", 1, fake.FailBefore)
 		require.Equal(t, core.ErrKeyOpen, a.pay(withMethod("pm_2")).err, "it is not known whether it was cancelled")
+		time.Sleep(time.Second)
 		require.Equal(t, payment.StateSucceeded, a.pay(withMethod("pm_2")).State)
 		attempts := w.gateway.Attempts()
 		require.Len(t, attempts, 2)
@@ -141,6 +145,7 @@ func TestPending_OtherMethodTooLate_IsReplayed(t *testing.T) {
 		a := w.replica("a", withCancel(w))
 		a.pay(withMethod("pm_1"))
 		w.gateway.Complete("key-1", fake.Approve())
+		time.Sleep(time.Second)
 		got := a.pay(withMethod("pm_2"))
 		require.Equal(t, payment.StateSucceeded, got.State)
 		require.True(t, got.Replayed)
@@ -154,7 +159,47 @@ func TestPending_GatewayCannotCancel_OtherMethodWaits(t *testing.T) {
 		w.gateway.Declare(func(c *payment.Capabilities) { c.Cancels = false })
 		a := w.replica("a")
 		a.pay(withMethod("pm_1"))
+		time.Sleep(time.Second)
 		require.Equal(t, core.ErrKeyOpen, a.pay(withMethod("pm_2")).err)
 		require.Zero(t, a.calls("Cancel"))
 	}, fake.Redirect(redirectURL))
+}
+
+// Requests neither postpone the service's own lookups nor replace them: a client that polls, or that asks for
+// another payment method to be charged later, does not delay the outcome.
+func TestPending_ManyRequests_DoNotPostponeLookups(t *testing.T) {
+	for name, with := range map[string][]func(*core.Request){
+		"the same method":           {withMethod("pm_1")},
+		"another method, for later": {withMethod("pm_2"), async},
+	} {
+		t.Run(name, func(t *testing.T) {
+			inWorld(t, func(t *testing.T, w *world) {
+				w.gateway.Declare(func(c *payment.Capabilities) { c.Cancels = false })
+				a := w.replica("a")
+				a.pay(withMethod("pm_1"))
+				due := w.stored().DueAt
+				for range 3 {
+					time.Sleep(1100 * time.Millisecond)
+					a.pay(with...)
+				}
+				require.Equal(t, due, w.stored().DueAt)
+				a.queue()
+				w.gateway.Complete("key-1", fake.Approve())
+				w.sleepUntil(2 * lookupFirst)
+				require.Equal(t, payment.StateSucceeded, w.stored().State)
+			}, fake.Redirect(redirectURL))
+		})
+	}
+}
+
+// An unresolved payment is not charged with the method that the request no longer names.
+func TestUnresolved_OtherMethod_Waits(t *testing.T) {
+	inWorld(t, func(t *testing.T, w *world) {
+		w.gateway.OnLookUp(func(payment.GatewayKey) fake.Answer { return fake.NoAnswer })
+		a := w.replica("a")
+		require.Equal(t, payment.StateUnresolved, a.pay(withMethod("pm_1")).State)
+		require.Equal(t, core.ErrKeyOpen, a.pay(withMethod("pm_2")).err)
+		require.Len(t, w.gateway.Attempts(), 4)
+		require.Equal(t, payment.StateSucceeded, a.pay().State)
+	}, four(fake.Timeout())...)
 }

@@ -115,7 +115,8 @@ type Payments interface {
 	List(ctx context.Context, q ListQuery) (ListPage, error)
 
 	// CountForeign counts the payments that cannot continue because their key is not closed and
-	// belongs to a gateway other than the given ones; at most [MaxBacklog]. It takes no lock.
+	// belongs to a gateway other than the given ones, and the keys whose own lookups wait for such a
+	// gateway; of each at most [MaxBacklog]. It takes no lock.
 	CountForeign(ctx context.Context, configured []payment.GatewayID) (int, error)
 
 	// Transactions returns at most limit transactions of payments that have one, by order id, after

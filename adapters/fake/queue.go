@@ -144,6 +144,11 @@ func (s *Payments) CountForeign(ctx context.Context, configured []payment.Gatewa
 			if !r.payment.DueAt.IsZero() && r.payment.Foreign(rules) {
 				n++
 			}
+			for _, k := range r.payment.Keys {
+				if _, known := rules.At(k.Gateway); !known && !k.DueAt.IsZero() {
+					n++
+				}
+			}
 		}
 		return nil
 	})

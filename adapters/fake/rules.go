@@ -28,6 +28,6 @@ func rules() Rules {
 		Renew: payment.Renewal.Apply, Settle: payment.Settlement.Apply,
 		PickUpKey: payment.PickUpPolicy.PickUpKey, RecordLookup: payment.LookupRecord.Apply,
 		RecordApproval: payment.Approval.Apply, Notify: payment.Notice.Apply,
-		Resolve:        payment.Resolution.Apply, Import: payment.Import.Apply,
+		Resolve: payment.Resolution.Apply, Import: payment.Import.Apply,
 	}
 }

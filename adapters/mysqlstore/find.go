@@ -178,6 +178,13 @@ func (s *Payments) CountForeign(ctx context.Context, configured []payment.Gatewa
 			n, err = q.CountForeign(ctx, queries.CountForeignParams{
 				Gateways: gateways(configured), Limit: atMost(t.engine.maxCounted()),
 			})
+			if err != nil {
+				return err
+			}
+			keys, err := q.CountForeignGatewayKeys(ctx, queries.CountForeignGatewayKeysParams{
+				Gateways: gateways(configured), Limit: atMost(t.engine.maxCounted()),
+			})
+			n += keys
 			return err
 		})
 	}

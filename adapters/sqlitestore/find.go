@@ -178,6 +178,13 @@ func (s *Payments) CountForeign(ctx context.Context, configured []payment.Gatewa
 	err := s.read(ctx, func(ctx context.Context, q *queries.Queries, _ time.Time) error {
 		var err error
 		n, err = q.CountForeign(ctx, queries.CountForeignParams{Gateways: gateways(configured), MaxRows: ports.MaxBacklog})
+		if err != nil {
+			return err
+		}
+		keys, err := q.CountForeignGatewayKeys(ctx, queries.CountForeignGatewayKeysParams{
+			Gateways: gateways(configured), MaxRows: ports.MaxBacklog,
+		})
+		n += keys
 		return err
 	})
 	if err != nil {

@@ -57,7 +57,7 @@ func (a ClaimRequest) Decide(p Payment, now time.Time) Decision {
 		return unchanged(VerdictForeign, p)
 	case p.State == StatePending:
 		return a.decidePending(p, Instant{now, a.Worker})
-	case p.State == StateFailed && p.Doubt.Any() && a.otherMethod(p):
+	case (p.State == StateFailed && p.Doubt.Any() || p.State == StateUnresolved) && a.otherMethod(p):
 		return unchanged(VerdictKeyOpen, p)
 	case a.Deferred:
 		return a.schedule(p, now)
@@ -75,10 +75,10 @@ const minLookupInterval = time.Second
 func (a ClaimRequest) decidePending(p Payment, now Instant) Decision {
 	other := a.otherMethod(p)
 	own, _ := a.Rules.At(p.Gateway)
-	switch {
-	case other && !own.Cancels:
+	switch recent := now.DB.Sub(p.UpdatedAt).Abs() < minLookupInterval; {
+	case other && (a.Deferred || recent || !own.Cancels):
 		return unchanged(VerdictKeyOpen, p)
-	case !other && (a.Deferred || now.DB.Sub(p.UpdatedAt).Abs() < minLookupInterval):
+	case !other && (a.Deferred || recent):
 		return unchanged(VerdictAccepted, p)
 	}
 	p.clampFutureTimes(a.Rules, now)
@@ -206,8 +206,11 @@ func (p Payment) claimForLookup(c claimant, now Instant) Decision {
 	}
 	p.Fence++
 	p.Replica = c.replica
-	p.Lookups++
-	p.DueAt = now.DB.Add(c.rules.lookupInterval(p.Lookups))
+	if c.queue || !was.looksUp() || !p.DueAt.After(now.DB) {
+		// A request's lookup is made in addition to the service's own, and does not postpone them.
+		p.Lookups++
+		p.DueAt = now.DB.Add(c.rules.lookupInterval(p.Lookups))
+	}
 	p.UpdatedAt = now.DB
 	d.Payment = p
 	if refused != nil {

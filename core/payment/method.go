@@ -32,19 +32,29 @@ func (m PaymentMethod) valid() bool {
 	return len(m) <= MaxPaymentMethodBytes && printableASCII(string(m))
 }
 
-// looksLikeCardNumber reports whether s is 13 to 19 digits, which any other characters than letters may
-// group, that pass the Luhn check of ISO/IEC 7812-1 annex B.
+// looksLikeCardNumber reports whether s has no letters, and 13 to 19 digits that pass the Luhn check of ISO/IEC
+// 7812-1 annex B: all of them, in any groups, or a run of them, which an expiration date may follow.
 func looksLikeCardNumber(s string) bool {
-	const shortest, longest = 13, 19
-	var digits []byte
+	var all, run []byte // all digits, and those since the latest other character
 	for i := range len(s) {
 		switch c := s[i]; {
 		case '0' <= c && c <= '9':
-			digits = append(digits, c-'0')
+			all, run = append(all, c-'0'), append(run, c-'0')
+			continue
 		case 'a' <= c|0x20 && c|0x20 <= 'z':
 			return false
 		}
+		if isCardNumber(run) {
+			return true
+		}
+		run = nil
 	}
+	return isCardNumber(run) || isCardNumber(all)
+}
+
+// isCardNumber reports whether these are 13 to 19 digits that pass the Luhn check.
+func isCardNumber(digits []byte) bool {
+	const shortest, longest = 13, 19
 	return len(digits) >= shortest && len(digits) <= longest && luhn(digits)
 }
 

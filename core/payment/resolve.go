@@ -20,7 +20,8 @@ func (e *NotUnresolvedError) Error() string {
 // maxByBytes is the longest name of an operator, in bytes.
 const maxByBytes = 64
 
-// Resolution is an operator's outcome for a pending or unresolved payment.
+// Resolution is an operator's outcome for a pending or unresolved payment, or for one that failed and whose key
+// is not closed.
 type Resolution struct {
 	OrderID OrderID
 	// Outcome is StateSucceeded with a transaction id, or StateFailed with a reason.
@@ -70,7 +71,8 @@ func (r Resolution) Check() error {
 // is a double.
 func (r Resolution) Apply(p Payment, now time.Time) (Decision, error) {
 	inFlight := p.State == StateProcessing
-	if !p.State.looksUp() && (!inFlight || !r.InFlight) {
+	open := p.State.looksUp() || p.State == StateFailed && p.Doubt.Any()
+	if !open && (!inFlight || !r.InFlight) {
 		return Decision{}, &NotUnresolvedError{State: p.State}
 	}
 	at := Instant{now, r.Worker}

@@ -195,3 +195,18 @@ func TestResolution_InFlight(t *testing.T) {
 		require.Error(t, err, state)
 	}
 }
+
+// A failed payment whose key is not closed can be resolved as well, because its gateway may be gone.
+func TestResolution_FailedWithAnOpenKey(t *testing.T) {
+	t.Parallel()
+	p, due := failedByLookup(t)
+	require.True(t, p.Doubt.Any())
+	r := resolution(payment.Outcome{State: payment.StateFailed, Reason: "the gateway's list does not have it"})
+	r.Rules = rules()
+	d, err := apply(r, p, due)
+	require.NoError(t, err)
+	require.False(t, d.Payment.Doubt.Any())
+	require.Equal(t, payment.ClosedPerson, d.Keys[0].Closed)
+	_, err = apply(r, d.Payment, due)
+	require.Error(t, err, "it is closed")
+}

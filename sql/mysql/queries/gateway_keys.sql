@@ -66,6 +66,16 @@ SELECT EXISTS (
         AND gateway IN (sqlc.slice(gateways))
 );
 
+-- name: CountForeignGatewayKeys :one
+-- CountForeignGatewayKeys counts keys whose lookup waits for a gateway that is not configured.
+SELECT COUNT(*)
+FROM (
+    SELECT 1 AS waits
+    FROM gateway_keys
+    WHERE due_at IS NOT NULL AND gateway NOT IN (sqlc.slice(gateways))
+    LIMIT ?
+) AS waiting;
+
 -- name: PostponeGatewayKey :exec
 -- PostponeGatewayKey postpones a key whose payment cannot be read.
 UPDATE gateway_keys

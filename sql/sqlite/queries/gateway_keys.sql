@@ -37,6 +37,16 @@ SELECT EXISTS (
     WHERE due_at > sqlc.arg(due_before) AND instr(CAST(sqlc.arg(gateways) AS TEXT), char(10) || gateway || char(10)) > 0
 );
 
+-- name: CountForeignGatewayKeys :one
+-- CountForeignGatewayKeys counts keys whose lookup waits for a gateway that is not configured.
+SELECT COUNT(*)
+FROM (
+    SELECT 1 AS waits
+    FROM gateway_keys
+    WHERE due_at IS NOT NULL AND instr(CAST(sqlc.arg(gateways) AS TEXT), char(10) || gateway || char(10)) = 0
+    LIMIT sqlc.arg(max_rows)
+) AS waiting;
+
 -- name: PostponeGatewayKey :exec
 -- PostponeGatewayKey postpones a key whose payment cannot be read.
 UPDATE gateway_keys

@@ -45,6 +45,40 @@ func (q *Queries) AnyDueGatewayKeyAhead(ctx context.Context, arg AnyDueGatewayKe
 	return exists, err
 }
 
+const CountForeignGatewayKeys = `-- name: CountForeignGatewayKeys :one
+SELECT COUNT(*)
+FROM (
+    SELECT 1 AS waits
+    FROM gateway_keys
+    WHERE due_at IS NOT NULL AND gateway NOT IN (/*SLICE:gateways*/?)
+    LIMIT ?
+) AS waiting
+`
+
+type CountForeignGatewayKeysParams struct {
+	Gateways []payment.GatewayID
+	Limit    int32
+}
+
+// CountForeignGatewayKeys counts keys whose lookup waits for a gateway that is not configured.
+func (q *Queries) CountForeignGatewayKeys(ctx context.Context, arg CountForeignGatewayKeysParams) (int64, error) {
+	query := CountForeignGatewayKeys
+	var queryParams []interface{}
+	if len(arg.Gateways) > 0 {
+		for _, v := range arg.Gateways {
+			queryParams = append(queryParams, v)
+		}
+		query = strings.Replace(query, "/*SLICE:gateways*/?", strings.Repeat(",?", len(arg.Gateways))[1:], 1)
+	} else {
+		query = strings.Replace(query, "/*SLICE:gateways*/?", "NULL", 1)
+	}
+	queryParams = append(queryParams, arg.Limit)
+	row := q.db.QueryRowContext(ctx, query, queryParams...)
+	var count int64
+	err := row.Scan(&count)
+	return count, err
+}
+
 const ListDueGatewayKeys = `-- name: ListDueGatewayKeys :many
 SELECT order_id, gateway_key
 FROM gateway_keys

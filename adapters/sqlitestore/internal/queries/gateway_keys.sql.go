@@ -32,6 +32,29 @@ func (q *Queries) AnyDueGatewayKeyAhead(ctx context.Context, arg AnyDueGatewayKe
 	return exists, err
 }
 
+const countForeignGatewayKeys = `-- name: CountForeignGatewayKeys :one
+SELECT COUNT(*)
+FROM (
+    SELECT 1 AS waits
+    FROM gateway_keys
+    WHERE due_at IS NOT NULL AND instr(CAST(?1 AS TEXT), char(10) || gateway || char(10)) = 0
+    LIMIT ?2
+) AS waiting
+`
+
+type CountForeignGatewayKeysParams struct {
+	Gateways string
+	MaxRows  int64
+}
+
+// CountForeignGatewayKeys counts keys whose lookup waits for a gateway that is not configured.
+func (q *Queries) CountForeignGatewayKeys(ctx context.Context, arg CountForeignGatewayKeysParams) (int64, error) {
+	row := q.db.QueryRowContext(ctx, countForeignGatewayKeys, arg.Gateways, arg.MaxRows)
+	var count int64
+	err := row.Scan(&count)
+	return count, err
+}
+
 const listDueGatewayKeys = `-- name: ListDueGatewayKeys :many
 SELECT order_id, gateway_key
 FROM gateway_keys

@@ -58,7 +58,8 @@ func TestFailover_ByResult(t *testing.T) {
 		"not charged, after the retries": {steps(4, fake.NotChargedAnswer()), [2]int{4, 1}, 7 * time.Second, payment.StateSucceeded, "second"},
 		"nothing sent after an unknown one": {
 			[]fake.Step{fake.Unavailable(), fake.Refuse(), fake.Refuse(), fake.Refuse()},
-			[2]int{4, 0}, 7 * time.Second, payment.StateFailed, "first",
+			[2]int{4, 0},
+			7 * time.Second, payment.StateFailed, "first",
 		},
 		"unanswered": {steps(4, fake.Timeout()), [2]int{4, 0}, 7 * time.Second, payment.StateUnresolved, "first"},
 		"declined":   {steps(1, fake.Decline("card_declined")), [2]int{1, 0}, 0, payment.StateDeclined, "first"},

@@ -82,7 +82,7 @@ func (t *topology) shardOf(order payment.OrderID) int {
 	id := md5.Sum([]byte(order)) //nolint:gosec // see the import
 	shard, found := slices.BinarySearchFunc(t.ends, id[:], bytes.Compare)
 	if found {
-		shard++ // a range does not contain its end
+		shard++ // a range does not contain its upper bound
 	}
 	return shard
 }

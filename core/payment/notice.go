@@ -10,7 +10,7 @@ type Notice struct {
 	OrderID OrderID
 	Key     GatewayKey
 	Gateway GatewayID
-	// Says is what the event reports. It only tells events that have nothing new from others.
+	// Says is what the event reports. It only distinguishes events that have nothing new.
 	Says   LookupResult
 	Rules  KeyRules
 	Worker time.Time

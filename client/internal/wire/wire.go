@@ -177,7 +177,7 @@ type Accepted struct {
 	Status  AcceptedStatus `json:"status"`
 	OrderID string         `json:"order_id"`
 
-	// RedirectURL Where the customer must act; only with `pending`.
+	// RedirectURL The page on which the customer must act; only with `pending`.
 	RedirectURL string `json:"redirect_url,omitempty"`
 }
 
@@ -331,7 +331,7 @@ type Payment struct {
 	// Gateway The gateway of the current key.
 	Gateway string `json:"gateway,omitempty"`
 
-	// RedirectURL Where the customer must act; only in `pending`.
+	// RedirectURL The page on which the customer must act; only in `pending`.
 	RedirectURL string `json:"redirect_url,omitempty"`
 }
 
@@ -363,7 +363,7 @@ type PaymentHistory struct {
 	// Gateway The gateway of the current key.
 	Gateway string `json:"gateway,omitempty"`
 
-	// RedirectURL Where the customer must act; only in `pending`.
+	// RedirectURL The page on which the customer must act; only in `pending`.
 	RedirectURL string    `json:"redirect_url,omitempty"`
 	Attempts    []Attempt `json:"attempts"`
 	Timeline    []Moment  `json:"timeline"`

@@ -41,22 +41,6 @@ func Run(ctx context.Context, gateway Gateway, payments ports.Summaries, s Setti
 	return newAudit(gateway, payments, s).run(ctx)
 }
 
-func (a *audit) run(ctx context.Context) (Report, error) {
-	if !a.report.From.Before(a.report.To) {
-		return Report{}, ErrNothingYet
-	}
-	if err := a.compareAll(ctx); err != nil {
-		return Report{}, err
-	}
-	if err := a.findShared(ctx); err != nil {
-		return Report{}, err
-	}
-	if err := a.confirmAll(ctx); err != nil {
-		return Report{}, err
-	}
-	return a.report, nil
-}
-
 // audit is one run.
 type audit struct {
 	Settings
@@ -81,6 +65,22 @@ type audit struct {
 	cursorBytes int
 	// of is the number of parts of the latest pass.
 	of uint64
+}
+
+func (a *audit) run(ctx context.Context) (Report, error) {
+	if !a.report.From.Before(a.report.To) {
+		return Report{}, ErrNothingYet
+	}
+	if err := a.compareAll(ctx); err != nil {
+		return Report{}, err
+	}
+	if err := a.findShared(ctx); err != nil {
+		return Report{}, err
+	}
+	if err := a.confirmAll(ctx); err != nil {
+		return Report{}, err
+	}
+	return a.report, nil
 }
 
 // candidate is an order with charges that do not agree with its payment.
@@ -149,32 +149,20 @@ func (a *audit) compareAll(ctx context.Context) error {
 // pass compares the charges and the payments of one part of the orders.
 func (a *audit) pass(ctx context.Context, p part) error {
 	list := &listed{part: p, seed: a.seed, max: a.maxCharges}
-	charges, foreign := 0, 0
+	var count counted
 	a.cursors, a.cursorBytes = make([]string, 0), 0
 	err := a.eachCharges(ctx, PhaseCharges, func(number int, cursor string, page []payment.LedgerCharge) error {
 		a.keepCursor(cursor)
-		compared := make([]payment.LedgerCharge, 0, len(page))
-		for _, c := range page {
-			within := !c.Created.Before(a.report.From) && c.Created.Before(a.report.To)
-			switch {
-			case c.OrderID == "" && within:
-				foreign++
-			case c.OrderID == "":
-			case c.State == payment.FoundApproved && c.TransactionID != "" && !list.add(c.OrderID, c.TransactionID, number):
-				return errFull
-			case within:
-				charges++
-				if list.has(list.ofOrder(c.OrderID)) {
-					compared = append(compared, c)
-				}
-			}
+		compared, err := a.listPage(list, number, page, &count)
+		if err != nil {
+			return err
 		}
 		return a.compareCharges(ctx, compared)
 	})
 	if err != nil {
 		return err
 	}
-	a.report.Charges, a.report.Foreign = charges, foreign
+	a.report.Charges, a.report.Foreign = count.charges, count.foreign
 	list.complete()
 	if err := a.comparePayments(ctx, list); err != nil {
 		return err
@@ -187,6 +175,33 @@ func (a *audit) pass(ctx context.Context, p part) error {
 	hashes, pages := list.shared()
 	a.addShared(hashes, pages)
 	return nil
+}
+
+// counted are the charges of the period, and foreign those of them that name no order.
+type counted struct{ charges, foreign int }
+
+// listPage adds the charges of a page to the list, counts those of the period, and returns which of them to
+// compare. The error is errFull.
+func (a *audit) listPage(
+	list *listed, number int, page []payment.LedgerCharge, count *counted,
+) ([]payment.LedgerCharge, error) {
+	compared := make([]payment.LedgerCharge, 0, len(page))
+	for _, c := range page {
+		within := !c.Created.Before(a.report.From) && c.Created.Before(a.report.To)
+		switch {
+		case c.OrderID == "" && within:
+			count.foreign++
+		case c.OrderID == "":
+		case c.State == payment.FoundApproved && c.TransactionID != "" && !list.add(c.OrderID, c.TransactionID, number):
+			return nil, errFull
+		case within:
+			count.charges++
+			if list.has(list.ofOrder(c.OrderID)) {
+				compared = append(compared, c)
+			}
+		}
+	}
+	return compared, nil
 }
 
 // keepCursor keeps the cursor of a page, unless they are too long together.
@@ -236,11 +251,11 @@ func (a *audit) compareCharges(ctx context.Context, charges []payment.LedgerChar
 }
 
 func (a *audit) compareCharge(c payment.LedgerCharge, s payment.Summary) error {
-	switch classify(c, s, a.report.Gateway, false) {
-	case "":
-		return nil
-	case inFlight:
+	kind := classify(c, s, a.report.Gateway, false)
+	if kind == inFlight {
 		a.addInFlight(InFlight{Payment: s, Charge: c})
+	}
+	if kind == "" || kind == inFlight {
 		return nil
 	}
 	found, err := a.candidate(c.OrderID)

@@ -293,6 +293,14 @@ func TestRun_InFlight_ListedApart(t *testing.T) {
 			w.listed("order-1", "key-1", payment.FoundPending, "", nil)
 			w.unresolved("order-1", "key-1")
 		},
+		"pending": func(w *world) {
+			w.listed("order-1", "key-1", payment.FoundPending, "", nil)
+			w.pending("order-1", "key-1")
+		},
+		"pending, and charged since": func(w *world) {
+			w.charged("order-1", "key-1", "txn-1")
+			w.pending("order-1", "key-1")
+		},
 		"charging, and in progress": func(w *world) {
 			w.listed("order-1", "key-1", payment.FoundProcessing, "", nil)
 			w.claim("order-1", "key-1")
@@ -359,7 +367,7 @@ func TestRun_RecentPeriod_IsCutShort(t *testing.T) {
 		time.Sleep(late)
 		r = w.auditWith(s)
 		require.True(w.t, r.Agrees(), "the end is not included")
-		time.Sleep(1)
+		time.Sleep(time.Nanosecond)
 		require.Len(w.t, w.auditWith(s).Differences, 1)
 	})
 }

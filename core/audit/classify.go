@@ -18,26 +18,37 @@ func classify(c payment.LedgerCharge, p payment.Summary, gateway payment.Gateway
 		own := p.Gateway == "" || p.Gateway == gateway
 		return classifyApproved(c, p, current, paid, c.TransactionID == p.TransactionID && (own || current))
 	case payment.FoundPending, payment.FoundProcessing:
-		switch {
-		case none:
-			return KindUnknown
-		case current && !p.State.Final():
-			return inFlight
-		}
-		return KindPending
+		return classifyUndecided(p, current)
 	case payment.FoundVoided:
 		if p.State == payment.StateSucceeded && !paid && (current || c.TransactionID == p.TransactionID) {
 			return KindVoided
 		}
 	case payment.FoundDeclined:
-		switch {
-		case none || !current:
-		case p.State == payment.StateUnresolved:
-			return KindUnresolvedDeclined
-		case p.State == payment.StateSucceeded && !paid:
-			return KindNotCharged
-		}
+		return classifyDeclined(p, current, paid)
 	case payment.FoundNothing, payment.FoundNoAnswer:
+	}
+	return ""
+}
+
+// classifyUndecided is for a charge that the gateway decides later.
+func classifyUndecided(p payment.Summary, current bool) Kind {
+	switch {
+	case p.OrderID == "":
+		return KindUnknown
+	case current && !p.State.Final():
+		return inFlight
+	}
+	return KindPending
+}
+
+// classifyDeclined is for a charge that the gateway declined.
+func classifyDeclined(p payment.Summary, current, paid bool) Kind {
+	switch {
+	case p.OrderID == "" || !current:
+	case p.State == payment.StateUnresolved:
+		return KindUnresolvedDeclined
+	case p.State == payment.StateSucceeded && !paid:
+		return KindNotCharged
 	}
 	return ""
 }
@@ -65,7 +76,7 @@ func classifyApproved(c payment.LedgerCharge, p payment.Summary, current, paid, 
 		if current {
 			return KindUnresolvedCharged
 		}
-	case payment.StateProcessing, payment.StateScheduled:
+	case payment.StateProcessing, payment.StateScheduled, payment.StatePending:
 		if current {
 			return inFlight
 		}

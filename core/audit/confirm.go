@@ -201,11 +201,10 @@ func (a *audit) confirmCharges(
 				kind = KindTwice
 			}
 		}
-		switch kind {
-		case "":
-			continue
-		case inFlight:
+		if kind == inFlight {
 			a.addInFlight(InFlight{Payment: p, Charge: charge})
+		}
+		if kind == "" || kind == inFlight {
 			continue
 		}
 		ofOwnKey = ofOwnKey || listed.Key == p.GatewayKey

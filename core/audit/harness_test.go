@@ -110,6 +110,12 @@ func (w *world) unresolved(order payment.OrderID, key payment.GatewayKey) {
 	w.settle(w.claim(order, key), payment.ClassUnknownUnanswered, payment.Outcome{State: payment.StateUnresolved, DueIn: time.Hour})
 }
 
+// pending stores a payment that the gateway decides later.
+func (w *world) pending(order payment.OrderID, key payment.GatewayKey) {
+	w.t.Helper()
+	w.settle(w.claim(order, key), payment.ClassPending, payment.Outcome{State: payment.StatePending, DueIn: time.Hour})
+}
+
 // listed adds a charge of 10.00 USD to the gateway's list; change may be nil.
 func (w *world) listed(
 	order payment.OrderID, key payment.GatewayKey, state payment.LookupResult, transaction string,

@@ -18,7 +18,7 @@ type part struct{ of, remainder uint64 }
 func (p part) has(hash uint64) bool { return hash%p.of == p.remainder }
 
 // halve returns the two halves of a part.
-func (p part) halve() (part, part) {
+func (p part) halve() (low, high part) {
 	return part{2 * p.of, p.remainder}, part{2 * p.of, p.remainder + p.of}
 }
 

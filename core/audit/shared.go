@@ -126,19 +126,9 @@ func (a *audit) addUnchargedOrders(found sharedTransactions) {
 // confirmShared reports a transaction if, after the lookups, still several orders have it.
 func (a *audit) confirmShared(ctx context.Context, t *sharedTransaction) error {
 	d := Difference{Kind: KindShared, Charge: t.charges[0], Key: t.charges[0].Key}
-	var orders []payment.OrderID
-	for _, c := range t.charges {
-		l, err := a.lookUp(ctx, refOf(c))
-		if err != nil {
-			return err
-		}
-		now := updated(c, l)
-		if l.Result == payment.FoundApproved && l.TransactionID != t.id || now.State != payment.FoundApproved {
-			continue
-		}
-		orders = append(orders, c.OrderID)
-		d.Lookup = cmp.Or(d.Lookup, l.Result)
-		d.Confirmed = d.Confirmed || l.Result == payment.FoundApproved
+	orders, err := a.lookUpShared(ctx, t, &d)
+	if err != nil {
+		return err
 	}
 	page, err := a.find(ctx, t.orders)
 	if err != nil {
@@ -165,6 +155,25 @@ func (a *audit) confirmShared(ctx context.Context, t *sharedTransaction) error {
 		}
 	}
 	return nil
+}
+
+// lookUpShared looks the charges of a transaction up, records that in the difference, and returns the orders
+// of those that still have the transaction.
+func (a *audit) lookUpShared(ctx context.Context, t *sharedTransaction, d *Difference) (orders []payment.OrderID, err error) {
+	for _, c := range t.charges {
+		l, err := a.lookUp(ctx, refOf(c))
+		if err != nil {
+			return nil, err
+		}
+		now := updated(c, l)
+		if l.Result == payment.FoundApproved && l.TransactionID != t.id || now.State != payment.FoundApproved {
+			continue
+		}
+		orders = append(orders, c.OrderID)
+		d.Lookup = cmp.Or(d.Lookup, l.Result)
+		d.Confirmed = d.Confirmed || l.Result == payment.FoundApproved
+	}
+	return orders, nil
 }
 
 // dropTransaction removes what the difference about the transaction reports, but no other amount.

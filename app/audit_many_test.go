@@ -114,7 +114,7 @@ func (m *many) plant(t *testing.T, db *sql.DB, rows int) map[int]string {
 	}
 	order := regexp.MustCompile(`WHERE order_id = '([^']+)'$`)
 	for _, planted := range plantedDifferences {
-		name := strings.Split(planted.want, ":")[0]
+		name, _, _ := strings.Cut(planted.want, ":")
 		if slices.Contains([]string{"no", "pending", "voided"}, name) {
 			continue // the copies were all charged
 		}
@@ -165,8 +165,9 @@ func copyStatement(t *testing.T, db *sql.DB, rows int) string {
 	t.Helper()
 	found, err := db.QueryContext(t.Context(), "SELECT * FROM payments LIMIT 0") //nolint:unqueryvet // for the names
 	require.NoError(t, err)
+	defer func() { require.NoError(t, found.Close()) }()
 	columns, err := found.Columns()
-	require.NoError(t, errors.Join(err, found.Err(), found.Close()))
+	require.NoError(t, errors.Join(err, found.Err()))
 	created := fmt.Sprintf("created_at - (%d - n.i) * 1000", rows)
 	if isMySQL(db) {
 		created = fmt.Sprintf("created_at - INTERVAL (%d - n.i) * 1000 MICROSECOND", rows)
@@ -198,14 +199,14 @@ func copyStatement(t *testing.T, db *sql.DB, rows int) string {
 
 // appendLedger appends the charges of the copies, and a second charge of the order twice.
 func appendLedger(path string, names map[int]string, rows int) (err error) {
-	file, err := os.OpenFile(path, os.O_APPEND|os.O_WRONLY, 0) //nolint:gosec // in the folder of a test
+	file, err := os.OpenFile(path, os.O_APPEND|os.O_WRONLY, 0)
 	if err != nil {
 		return err
 	}
 	w := bufio.NewWriterSize(file, 1<<20)
 	began := time.Now().Add(-time.Duration(rows) * time.Millisecond).UTC()
 	line := func(key, order string, n int) {
-		fmt.Fprintf(w, `{"key":%q,"order_id":%q,"amount":"10.00","currency":"USD","status":"succeeded","transaction_id":"txn-%d","at":%q}`+"\n",
+		_, _ = fmt.Fprintf(w, `{"key":%q,"order_id":%q,"amount":"10.00","currency":"USD","status":"succeeded","transaction_id":"txn-%d","at":%q}`+"\n",
 			key, order, n+1, began.Add(time.Duration(n)*time.Millisecond).Format(time.RFC3339Nano))
 	}
 	for n := 1; n <= rows; n++ {
@@ -257,7 +258,8 @@ func (m *many) audit(t *testing.T) (out []byte, processor time.Duration, megabyt
 	status := fmt.Sprintf("/proc/%d/status", command.Process.Pid)
 	for {
 		select {
-		case <-done:
+		case err := <-done:
+			require.Error(t, err)
 			require.Equal(t, 1, command.ProcessState.ExitCode(), "%s %s", stdout.String(), stderr.String())
 			return stdout.Bytes(), command.ProcessState.UserTime() + command.ProcessState.SystemTime(), megabytes
 		case <-time.After(5 * time.Millisecond):

@@ -204,7 +204,7 @@ func storedKey(file, order string) (key string, err error) {
 		return "", err
 	}
 	defer func() { err = errors.Join(err, db.Close()) }()
-	err = db.QueryRow("SELECT gateway_key FROM payments WHERE order_id = ?", order).Scan(&key) //nolint:noctx // a file
+	err = db.QueryRow("SELECT gateway_key FROM payments WHERE order_id = ?", order).Scan(&key)
 	return key, err
 }
 
@@ -240,7 +240,7 @@ func (s auditShop) shell(command string) (string, error) {
 	if err := os.Symlink(apptest.Build(s.t), filepath.Join(bin, "paymentd")); err != nil {
 		return "", err
 	}
-	c := exec.CommandContext(s.t.Context(), "sh", "-c", command) //nolint:gosec // it is the command of a report
+	c := exec.CommandContext(s.t.Context(), "sh", "-c", command)
 	c.Dir, c.Env = s.folder, []string{"PATH=" + bin + ":" + os.Getenv("PATH")}
 	for name, value := range s.variables {
 		c.Env = append(c.Env, name+"="+value)

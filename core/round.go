@@ -17,18 +17,18 @@ var errQueued = errors.New("the gateway asked to wait for longer than a request 
 // if the claim was lost.
 func (s *Service) charge(ctx context.Context, c *claim) (completion, error) {
 	for {
-		done, err := s.chargeAtGateway(ctx, c)
-		if done != nil || err != nil {
-			return orZero(done), err
+		done, moved, err := s.chargeAtGateway(ctx, c)
+		if !moved {
+			return done, err
 		}
 	}
 }
 
-// chargeAtGateway makes the attempts of a round at one gateway. It returns nil if the payment went to the
-// next gateway.
-func (s *Service) chargeAtGateway(ctx context.Context, c *claim) (*completion, error) {
+// chargeAtGateway makes the attempts of a round at one gateway. It reports whether the payment
+// went to the next gateway.
+func (s *Service) chargeAtGateway(ctx context.Context, c *claim) (done completion, moved bool, err error) {
 	gateway, _ := s.gateways.at(c.payment.Gateway)
-	err := gateway.Retry.Run(s.work.ctx, ports.Round{
+	err = gateway.Retry.Run(s.work.ctx, ports.Round{
 		Used:    c.payment.Retries,
 		Attempt: func() payment.Result { return s.attempt(ctx, c) },
 		Again:   func(r payment.Result) bool { return s.mayRepeat(c, r) },
@@ -40,29 +40,20 @@ func (s *Service) chargeAtGateway(ctx context.Context, c *claim) (*completion, e
 			return s.renew(ctx, c, payment.Renewal{Next: true, Delay: d})
 		},
 	})
-	moved := false
 	if err == nil && !c.expired && !c.leaseExpired() {
 		moved, err = s.failOver(ctx, c)
 	}
 	switch {
 	case errors.Is(err, payment.ErrFenced) || c.leaseExpired():
 		s.logLost(c.payment, payment.ErrFenced)
-		return nil, payment.ErrFenced
+		return completion{}, false, payment.ErrFenced
 	case moved:
-		return nil, nil
+		return completion{}, true, nil
 	case err != nil && !c.expired:
-		done := s.requeue(c, err)
-		return &done, nil
+		return s.requeue(c, err), false, nil
 	}
-	done, err := s.conclude(ctx, c)
-	return &done, err
-}
-
-func orZero(done *completion) completion {
-	if done == nil {
-		return completion{}
-	}
-	return *done
+	done, err = s.conclude(ctx, c)
+	return done, false, err
 }
 
 // failOver records the end of the attempts at one gateway together with the start of the first at the next

@@ -34,7 +34,7 @@ var ownHeaders = map[string]bool{
 }
 
 // tokenCharacters may occur in the name of a header (RFC 9110, section 5.6.2).
-const tokenCharacters = "!#$%&'*+-.^_`|~0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
+const tokenCharacters = "!#$%&'*+-.^_`|~0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz" //nolint:gosec // no credentials
 
 // isControl reports whether a character must not occur in the value of a header (RFC 9110, section 5.5).
 func isControl(r rune) bool { return r < ' ' && r != '\t' || r == 0x7f }

@@ -38,6 +38,7 @@ func versions(v server) []doctor.Finding {
 			"Vitess 24 was tested: run `make test/vitess` with this version (tools/engines), and read docs/scale.md."))
 	case engineMariaDB:
 		return one(checkVersion(v.version, atLeast(10, 11), atLeast(10, 6), "MariaDB 10.11"))
+	case engineMySQL:
 	}
 	return one(checkVersion(v.version, atLeast(8, 4), atLeast(8, 0), "MySQL 8.4"))
 }

@@ -62,7 +62,7 @@ var keyChange = regexp.MustCompile(`(?s)^(.*ALTER TABLE \w+)\s+DROP KEY (\w+),\s
 // in one step, which TiDB refuses (1061). The old key is dropped after the new one is complete.
 func splitKeyChange(statement string) []string {
 	part := keyChange.FindStringSubmatch(statement)
-	if part == nil || part[2] != part[3] {
+	if len(part) == 0 || part[2] != part[3] {
 		return []string{statement}
 	}
 	table, key, columns := part[1], part[2], part[4]

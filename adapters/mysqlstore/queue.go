@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"math"
+	"slices"
 	"time"
 
 	"paymentd/adapters/mysqlstore/internal/queries"
@@ -100,7 +101,7 @@ func (c *dueClaim) write(ctx context.Context, conn *sql.Conn) error {
 		if err != nil {
 			return err
 		}
-		c.decisions, c.unreadable = append(committed, decisions...), unreadable
+		c.decisions, c.unreadable = slices.Concat(committed, decisions), unreadable
 		return nil
 	})
 }

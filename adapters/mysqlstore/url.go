@@ -26,22 +26,8 @@ func parseURL(databaseURL string) (*mysql.Config, error) {
 		return nil, errURL
 	}
 	database := strings.TrimPrefix(u.Path, "/")
-	switch {
-	case u.Hostname() == "":
-		return nil, errors.New("the database URL names no host: write mysql://user:password@host:port/database")
-	case u.User.Username() == "":
-		return nil, errors.New("the database URL names no user: write mysql://user:password@host:port/database")
-	case database == "" || strings.Contains(database, "/"):
-		return nil, errors.New("the database URL must name one database after the host: " +
-			"write mysql://user:password@host:port/database")
-	}
-	// Vitess takes the type of the tablets after an @, and reads from the primary without one.
-	if _, tablets, typed := strings.Cut(database, "@"); typed && tablets != "primary" {
-		return nil, errors.New("the database URL names tablets other than the primary after the database: " +
-			"remove what begins with @, because reads that decide about a payment must come from the writer")
-	}
-	if port, err := strconv.Atoi(portOf(u)); err != nil || port < 1 || port > 65535 {
-		return nil, errors.New("the database URL has an impossible port: it must be from 1 to 65535")
+	if err := checkURL(u, database); err != nil {
+		return nil, err
 	}
 	options, err := readOptions(u)
 	if err != nil {
@@ -62,6 +48,28 @@ func parseURL(databaseURL string) (*mysql.Config, error) {
 		return nil, err
 	}
 	return config, nil
+}
+
+// checkURL checks the parts of the URL that are always required.
+func checkURL(u *url.URL, database string) error {
+	switch {
+	case u.Hostname() == "":
+		return errors.New("the database URL names no host: write mysql://user:password@host:port/database")
+	case u.User.Username() == "":
+		return errors.New("the database URL names no user: write mysql://user:password@host:port/database")
+	case database == "" || strings.Contains(database, "/"):
+		return errors.New("the database URL must name one database after the host: " +
+			"write mysql://user:password@host:port/database")
+	}
+	// Vitess takes the type of the tablets after an @, and reads from the primary without one.
+	if _, tablets, typed := strings.Cut(database, "@"); typed && tablets != "primary" {
+		return errors.New("the database URL names tablets other than the primary after the database: " +
+			"remove what begins with @, because reads that decide about a payment must come from the writer")
+	}
+	if port, err := strconv.Atoi(portOf(u)); err != nil || port < 1 || port > 65535 {
+		return errors.New("the database URL has an impossible port: it must be from 1 to 65535")
+	}
+	return nil
 }
 
 func portOf(u *url.URL) string {

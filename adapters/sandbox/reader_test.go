@@ -3,6 +3,7 @@ package sandbox_test
 import (
 	"os"
 	"path/filepath"
+	"slices"
 	"testing"
 	"time"
 
@@ -69,7 +70,7 @@ func TestReader_ChangesNothing(t *testing.T) {
 	require.NoError(t, g.Close())
 	whole, err := os.ReadFile(path)
 	require.NoError(t, err)
-	torn := append(whole[:len(whole):len(whole)], whole[:len(whole)/2]...)
+	torn := slices.Concat(whole, whole[:len(whole)/2])
 	require.NoError(t, os.WriteFile(path, torn, 0o600))
 	r := openReader(t, path)
 	require.Equal(t, payment.FoundApproved, r.LookUp(t.Context(), payment.ChargeRef{Key: "key-1"}).Result)

@@ -3,6 +3,7 @@ package sqlitestore
 import (
 	"context"
 	"fmt"
+	"strings"
 	"time"
 
 	"paymentd/adapters/sqlitestore/internal/queries"
@@ -129,9 +130,10 @@ func anyDueAhead(ctx context.Context, q *queries.Queries, policy payment.PickUpP
 // gateways returns the values of the column gateway whose keys may be sent and looked up, each between two line
 // feeds. The previous version left it empty.
 func gateways(configured []payment.GatewayID) string {
-	list := "\n\n"
+	var list strings.Builder
+	list.WriteString("\n\n")
 	for _, id := range configured {
-		list += string(id) + "\n"
+		list.WriteString(string(id) + "\n")
 	}
-	return list
+	return list.String()
 }

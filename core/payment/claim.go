@@ -49,7 +49,7 @@ func (a ClaimRequest) Decide(p Payment, now time.Time) Decision {
 		return a.refuse(p, now)
 	case p.State == StateSucceeded:
 		return unchanged(VerdictReplay, p)
-	case a.Deferred && (a.Rules.Claimed(p, now) || !p.Foreign(a.Rules) && !p.RoundOver()):
+	case a.Deferred && a.underWay(p, now):
 		return unchanged(VerdictAccepted, p)
 	case a.Rules.Claimed(p, now):
 		return unchanged(VerdictBusy, p)
@@ -65,6 +65,12 @@ func (a ClaimRequest) Decide(p Payment, now time.Time) Decision {
 		return unchanged(VerdictAccepted, p)
 	}
 	return p.claim(a.claimant(), Instant{now, a.Worker})
+}
+
+// underWay reports whether a worker or the queue already has the payment, so that a deferred request has
+// nothing to add.
+func (a ClaimRequest) underWay(p Payment, now time.Time) bool {
+	return a.Rules.Claimed(p, now) || !p.Foreign(a.Rules) && !p.RoundOver()
 }
 
 // minLookupInterval is the shortest time between two lookups of a pending payment by requests.

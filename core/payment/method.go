@@ -2,7 +2,7 @@ package payment
 
 // PaymentMethod is the gateway's opaque token of what to charge, such as "pm_1N3T": 1 to
 // [MaxPaymentMethodBytes] printable ASCII characters, and never a card number. Empty if there is none.
-type PaymentMethod string
+type PaymentMethod string //nolint:revive // Method alone is that of HTTP or of an interface
 
 // MaxPaymentMethodBytes is the longest [PaymentMethod].
 const MaxPaymentMethodBytes = 255

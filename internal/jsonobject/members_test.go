@@ -30,11 +30,13 @@ func decode(t *testing.T, text string) (members []member) {
 	_, err := d.Token()
 	require.NoError(t, err)
 	for d.More() {
-		name, err := d.Token()
+		token, err := d.Token()
 		require.NoError(t, err)
+		name, isString := token.(string)
+		require.True(t, isString)
 		var value json.RawMessage
 		require.NoError(t, d.Decode(&value))
-		members = append(members, member{name.(string), string(value)})
+		members = append(members, member{name, string(value)})
 	}
 	return members
 }

@@ -93,7 +93,7 @@ func engineProgram(variable, target string) (string, error) {
 	if path == "" {
 		return "", fmt.Errorf("%s is not set: run the tests by `make %s`, which builds the engine", variable, target)
 	}
-	if _, err := os.Stat(path); err != nil {
+	if _, err := os.Stat(path); err != nil { //nolint:gosec // the variable names the program to run
 		return "", fmt.Errorf("%s: %w", variable, err)
 	}
 	return path, nil
@@ -130,7 +130,9 @@ func StartTested(ctx context.Context, database string, config Config) (server Ki
 		if err != nil {
 			return nil, "", err
 		}
-		return s, s.URL(database), nil
+		url = s.URL(database)
+		return s, url, nil
+	case MySQL:
 	}
 	s, err := Start(ctx, config)
 	if err != nil {

@@ -163,7 +163,7 @@ func (s *VitessServer) prepare(config VitessConfig) error {
 		return fmt.Errorf("open the data server's folder: %w", err)
 	}
 	return filepath.Walk(s.folder, func(path string, _ os.FileInfo, err error) error {
-		return errors.Join(err, os.Chown(path, nobody, nobody))
+		return errors.Join(err, os.Chown(path, nobody, nobody)) //nolint:gosec // no other process knows the folder yet
 	})
 }
 

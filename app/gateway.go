@@ -39,6 +39,17 @@ func (o OpenGateways) Close() error {
 	return errors.Join(failed...)
 }
 
+// Events returns how the events of each gateway are read, by the names of those that receive any.
+func (o OpenGateways) Events() map[string]httpapi.EventReader {
+	all := make(map[string]httpapi.EventReader)
+	for _, g := range o {
+		if read := g.Gateway.Events(); read != nil {
+			all[g.Name] = read
+		}
+	}
+	return all
+}
+
 // Doctor checks each gateway that moves money, at the same time, within its timeout. away is the level of a
 // finding that a gateway that is down causes.
 func (o OpenGateways) Doctor(ctx context.Context, away doctor.Level) []doctor.Finding {
@@ -145,6 +156,9 @@ func newGuarded(
 		adapter := ports.Gateway(g.Gateway)
 		if i == 0 {
 			adapter = first
+		}
+		for _, result := range httpapi.EventResults() {
+			m.Events(g.Name, string(result))
 		}
 		all = append(all, gateways.Guard(g.Settings, adapter, traces, m, log))
 	}

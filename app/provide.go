@@ -132,9 +132,10 @@ func newReplica() Replica {
 }
 
 func newHandler(
-	service *core.Service, options httpapi.Options, guarded []gateways.Guarded, traces *tracing.Tracing, log *slog.Logger,
+	service *core.Service, options httpapi.Options, open OpenGateways, guarded []gateways.Guarded, traces *tracing.Tracing,
+	log *slog.Logger,
 ) http.Handler {
-	options.Gateways = gatewayStatuses(guarded)
+	options.Gateways, options.Events = gatewayStatuses(guarded), open.Events()
 	if traces == nil {
 		return httpapi.New(service, options, log)
 	}

@@ -35,6 +35,7 @@ var settings = []struct{ variable, byDefault, other string }{
 	{"PAYMENTD_GATEWAY_NAME", "", "bank"},
 	{"PAYMENTD_GATEWAY_LOOKUP_LAG", "0s", "2s"},
 	{"PAYMENTD_GATEWAY_BEARER_FILE", "", "testdata/token"},
+	{"PAYMENTD_GATEWAY_EVENTS_SECRET_FILE", "", "testdata/webhook-secret"},
 	{"PAYMENTD_LEASE", "30s", "31s"},
 	{"PAYMENTD_WAIT", "10s", "0s"},
 	{"PAYMENTD_SHUTDOWN", "20s", "1m"},
@@ -77,9 +78,10 @@ func TestConfig_Tags_HaveTheDefaults(t *testing.T) {
 
 // companions are the flags that a setting requires.
 var companions = map[string]string{
-	"PAYMENTD_GATEWAY_NAME":        "--gateway=https://gateway.example",
-	"PAYMENTD_GATEWAY_BEARER_FILE": "--gateway=https://gateway.example",
-	"PAYMENTD_TLS_CERTIFICATE":     "--tls-key=tls.key", "PAYMENTD_TLS_KEY": "--tls-certificate=tls.crt",
+	"PAYMENTD_GATEWAY_NAME":               "--gateway=https://gateway.example",
+	"PAYMENTD_GATEWAY_BEARER_FILE":        "--gateway=https://gateway.example",
+	"PAYMENTD_GATEWAY_EVENTS_SECRET_FILE": "--gateway=https://gateway.example",
+	"PAYMENTD_TLS_CERTIFICATE":            "--tls-key=tls.key", "PAYMENTD_TLS_KEY": "--tls-certificate=tls.crt",
 }
 
 // TestParse_FlagOrVariable_SetsTheSame sets each setting by its variable and by its flag.

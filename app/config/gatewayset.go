@@ -46,6 +46,6 @@ func (c *Config) GatewaySet() (gateways.Set, error) {
 	s.Name, s.Options.Address, s.Options.ID = kind.Name, c.Gateway, payment.GatewayID(c.GatewayName)
 	s.Options.KeyLifetime = c.KeyLifetime()
 	s.Options.LookupLag = cmp.Or(c.GatewayLookupLag, s.Options.LookupLag)
-	s.Options.BearerFile = c.GatewayBearerFile
+	s.Options.BearerFile, s.Options.WebhookSecretFile = c.GatewayBearerFile, c.GatewayEventsFile
 	return gateways.One(s), nil
 }

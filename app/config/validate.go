@@ -64,7 +64,7 @@ func (c *Config) validateGateway() error {
 	if err := c.validateGatewayName(); err != nil {
 		return err
 	}
-	if err := c.validateBearer(); err != nil {
+	if err := c.validateSecrets(); err != nil {
 		return err
 	}
 	if err := c.checkLedger(set.Gateways[0]); err != nil {
@@ -88,6 +88,8 @@ func (c *Config) validateBesideFile() error {
 		return Invalid("gateway-lookup-lag", notWith+"set lookup_lag of each gateway in the file")
 	case c.GatewayBearerFile != "":
 		return Invalid("gateway-bearer-file", notWith+"set bearer_file of the gateway in the file")
+	case c.GatewayEventsFile != "":
+		return Invalid("gateway-events-secret-file", notWith+"set webhook_secret_file of the gateway in the file")
 	}
 	return nil
 }
@@ -98,15 +100,25 @@ func (c *Config) validateGatewaysFile() error {
 	return err
 }
 
-func (c *Config) validateBearer() error {
-	if c.GatewayBearerFile == "" {
-		return nil
-	}
-	if kind := c.GatewayKind(); !kind.Remote {
-		return Invalid("gateway-bearer-file", "must not be set for the "+kind.Name+", which takes no token")
-	}
-	if err := gateways.CheckBearerFile(c.GatewayBearerFile); err != nil {
-		return Invalid("gateway-bearer-file", err.Error())
+// validateSecrets checks the files of secrets of the gateway of PAYMENTD_GATEWAY.
+func (c *Config) validateSecrets() error {
+	kind := c.GatewayKind()
+	for _, secret := range []struct {
+		flag, path, useless string
+		check               func(path string) error
+	}{
+		{"gateway-bearer-file", c.GatewayBearerFile, "which takes no token", gateways.CheckBearerFile},
+		{"gateway-events-secret-file", c.GatewayEventsFile, "which sends no events", gateways.CheckWebhookSecretFile},
+	} {
+		if secret.path == "" {
+			continue
+		}
+		if !kind.Remote {
+			return Invalid(secret.flag, "must not be set for the "+kind.Name+", "+secret.useless)
+		}
+		if err := secret.check(secret.path); err != nil {
+			return Invalid(secret.flag, err.Error())
+		}
 	}
 	return nil
 }

@@ -11,6 +11,7 @@ import (
 	"strings"
 	"time"
 
+	"paymentd/adapters/httpapi"
 	"paymentd/adapters/squaregateway"
 	"paymentd/adapters/stripegateway"
 	"paymentd/core/payment"
@@ -67,6 +68,7 @@ var Kinds = []Kind{
 		},
 		Fields: []Field{
 			urlField, bearerField, clientCertificateField, clientKeyField, caField, headersField, keyLifetimeField, lookupLagField,
+			webhookSecretField,
 		},
 		IsTest: isLoopback, Open: openHTTP,
 	},
@@ -78,13 +80,13 @@ var Kinds = []Kind{
 			Asynchronous: payment.OperationCharge | payment.OperationRefund,
 			Operations:   payment.OperationCapture | payment.OperationVoid | payment.OperationRefund,
 		},
-		Fields: []Field{secretKeyField, webhookSecretField, accountField, returnURLField, stripeURLField, caField},
+		Fields: []Field{secretKeyField, stripeWebhookSecretField, accountField, returnURLField, stripeURLField, caField},
 		Open:   openStripe,
 	},
 	{
 		Name: "square", Summary: "a location of Square", MovesMoney: true, Remote: true,
 		Capabilities: squaregateway.Capabilities(),
-		Fields:       []Field{environmentField, locationField, accessTokenField, versionField, squareURLField, caField},
+		Fields:       []Field{environmentField, locationField, accessTokenField, squareWebhookSecretField, notificationURLField, versionField, squareURLField, caField},
 		Open:         openSquare,
 	},
 }
@@ -106,6 +108,7 @@ type Options struct {
 
 	SecretFile        string // the API key of Stripe, or the access token of Square
 	WebhookSecretFile string
+	NotificationURL   string // of the webhook subscription
 	Account           string // the id of an account, which the key must belong to
 	ReturnURL         string // to which customers who had to act return
 	Environment       string
@@ -125,6 +128,8 @@ type Gateway interface {
 	// Doctor checks the gateway without a charge. away is the level of a finding that a gateway that is
 	// down causes.
 	Doctor(ctx context.Context, away doctor.Level) doctor.Finding
+	// Events reads the gateway's events; nil if it has no secret to verify them with.
+	Events() httpapi.EventReader
 	Close() error
 }
 

@@ -10,6 +10,7 @@ import (
 
 	"paymentd/adapters/httpgateway"
 	"paymentd/internal/filewatch"
+	"paymentd/internal/standardwebhooks"
 )
 
 var urlField = Field{
@@ -51,7 +52,11 @@ func isLoopback(o Options) bool {
 	return u.Hostname() == "localhost" || err == nil && ip.IsLoopback()
 }
 
-type httpGateway struct{ *httpgateway.Gateway }
+type httpGateway struct {
+	*httpgateway.Gateway
+
+	secrets *filewatch.Value[[]standardwebhooks.Secret] // of its events; nil if no event is accepted
+}
 
 func openHTTP(o Options) (Gateway, error) {
 	options := []httpgateway.Option{
@@ -66,11 +71,15 @@ func openHTTP(o Options) (Gateway, error) {
 	if err != nil {
 		return nil, err
 	}
+	secrets, err := watchSecrets(o, standardSecrets)
+	if err != nil {
+		return nil, err
+	}
 	g, err := httpgateway.New(o.Address, o.Timeout, append(options, credentials...)...)
 	if err != nil {
 		return nil, err
 	}
-	return httpGateway{g}, nil
+	return httpGateway{g, secrets}, nil
 }
 
 // credentials returns the options of the files of secrets. The authorities are read once.

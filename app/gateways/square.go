@@ -3,6 +3,7 @@ package gateways
 import (
 	"cmp"
 	"context"
+	"errors"
 
 	"paymentd/adapters/squaregateway"
 	"paymentd/core/payment"
@@ -37,7 +38,9 @@ var (
 type squareGateway struct {
 	*squaregateway.Gateway
 
-	id payment.GatewayID
+	id              payment.GatewayID
+	keys            *filewatch.Value[[]string] // of the webhook subscription; nil if no event is accepted
+	notificationURL string
 }
 
 func openSquare(o Options) (Gateway, error) {
@@ -49,6 +52,13 @@ func openSquare(o Options) (Gateway, error) {
 	if err != nil {
 		return nil, err
 	}
+	keys, err := watchSecrets(o, secretLines)
+	switch {
+	case err != nil:
+		return nil, err
+	case (keys == nil) != (o.NotificationURL == ""):
+		return nil, errors.New("webhook_secret_file and notification_url go together")
+	}
 	g, err := squaregateway.New(squaregateway.Options{
 		Environment: squaregateway.Environment(o.Environment), LocationID: o.Location, Token: token.Get, Timeout: o.Timeout,
 		BaseURL: o.Address, Version: o.Version, Connections: o.Connections, KeyLifetime: o.KeyLifetime, LookupLag: o.LookupLag,
@@ -57,7 +67,7 @@ func openSquare(o Options) (Gateway, error) {
 	if err != nil {
 		return nil, err
 	}
-	return squareGateway{g, o.ID}, nil
+	return squareGateway{g, o.ID, keys, o.NotificationURL}, nil
 }
 
 // Capabilities replaces the identity by that of the settings.

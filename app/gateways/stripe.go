@@ -5,7 +5,6 @@ import (
 	"errors"
 	"net/http"
 	"net/url"
-	"strings"
 
 	"paymentd/adapters/stripegateway"
 	"paymentd/core/payment"
@@ -18,17 +17,6 @@ var (
 		Name: "secret_key_file", Required: true, Allowed: "a file with one line, which begins with sk_ or rk_",
 		Help: "File of the secret or restricted API key. Reread when it changes; a key of the other mode (test, live) is not used.",
 		Set:  secret(func(o *Options) *string { return &o.SecretFile }),
-	}
-	webhookSecretField = Field{
-		Name: "webhook_secret_file", Allowed: "a file of one or two lines, which begin with whsec_",
-		Help: "File of the signing secrets of the webhook endpoint: two while one is replaced. Reread when it changes.",
-		Set: func(o *Options, path string) error {
-			o.WebhookSecretFile = path
-			return readable(path, func(content []byte) error {
-				_, err := webhookSecrets([][]byte{content})
-				return err
-			})
-		},
 	}
 	accountField = Field{
 		Name: "account", Allowed: "an id of an account, which begins with acct_",
@@ -54,19 +42,11 @@ var (
 	}
 )
 
-// webhookSecrets parses a file of signing secrets, one a line.
-func webhookSecrets(contents [][]byte) ([]string, error) {
-	all := strings.Fields(string(contents[0]))
-	if len(all) == 0 || len(all) > 2 {
-		return nil, errors.New("it must hold one or two signing secrets, one a line")
-	}
-	return all, nil
-}
-
 type stripeGateway struct {
 	*stripegateway.Gateway
 
 	returnURL string
+	receives  bool // events
 }
 
 func openStripe(o Options) (Gateway, error) {
@@ -82,18 +62,18 @@ func openStripe(o Options) (Gateway, error) {
 		SecretKey: key.Get, BaseURL: o.Address, Account: o.Account, ID: o.ID, Timeout: o.Timeout, Connections: o.Connections,
 		RootCAs: pool, Header: o.Header, KeyLifetime: o.KeyLifetime, LookupLag: o.LookupLag,
 	}
-	if o.WebhookSecretFile != "" {
-		secrets, err := filewatch.Open(o.files(), webhookSecrets, o.WebhookSecretFile)
-		if err != nil {
-			return nil, err
-		}
+	secrets, err := watchSecrets(o, secretLines)
+	if err != nil {
+		return nil, err
+	}
+	if secrets != nil {
 		options.WebhookSecrets = secrets.Get
 	}
 	g, err := stripegateway.New(options)
 	if err != nil {
 		return nil, err
 	}
-	return stripeGateway{g, o.ReturnURL}, nil
+	return stripeGateway{g, o.ReturnURL, secrets != nil}, nil
 }
 
 // Capabilities adds the return URL, which is stored with each key.

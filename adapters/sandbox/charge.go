@@ -192,6 +192,7 @@ func (g *Gateway) decide(c payment.Charge, a Amount) *entry {
 	e.stored = g.ledger.append(e.line())
 	g.entries[c.Key] = e
 	g.listed = append(g.listed, e)
+	g.notify(e)
 	return e
 }
 

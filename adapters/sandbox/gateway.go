@@ -27,6 +27,8 @@ type Gateway struct {
 	keyLifetime time.Duration
 	log         *slog.Logger
 	closing     chan struct{}
+	events      *events // nil if none are sent
+	sending     sync.WaitGroup
 
 	mu      sync.Mutex
 	entries map[payment.GatewayKey]*entry // charges, by the key that is remembered; synced or being synced
@@ -95,6 +97,7 @@ func Open(path string, opts ...Option) (*Gateway, error) {
 	if g.ledger, err = openLedger(path, g.log, g.remember); err != nil {
 		return nil, err
 	}
+	g.sendEvents()
 	g.resume()
 	return g, nil
 }
@@ -156,6 +159,7 @@ func (g *Gateway) Close() error {
 	g.closed = true
 	close(g.closing)
 	g.mu.Unlock()
+	g.sending.Wait()
 	return g.ledger.close()
 }
 

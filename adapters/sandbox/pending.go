@@ -57,6 +57,7 @@ func (g *Gateway) complete(e *entry, approve bool, code string) bool {
 func (g *Gateway) storeDecision(e *entry) {
 	e.decidedAt = time.Now()
 	e.stored = g.ledger.append(e.line())
+	g.notify(e)
 }
 
 // Complete decides a pending charge as a customer does at its page: it is approved, or declined with the

@@ -12,6 +12,7 @@ import (
 	"paymentd/adapters/sandbox"
 	"paymentd/app"
 	"paymentd/app/config"
+	"paymentd/app/gateways"
 )
 
 type sandboxCommand struct{ config.Sandbox }
@@ -38,8 +39,15 @@ func (c *sandboxCommand) serve(ctx context.Context, log *slog.Logger) error {
 		return config.InvalidSandbox("addr", app.CannotListen(c.Addr, err))
 	}
 	defer func() { _ = l.Close() }()
-	gateway, err := sandbox.Open(c.Ledger, sandbox.WithLog(log), sandbox.WithLatency(c.Latency),
-		sandbox.WithForgetAfter(c.ForgetAfter))
+	options := []sandbox.Option{sandbox.WithLog(log), sandbox.WithLatency(c.Latency), sandbox.WithForgetAfter(c.ForgetAfter)}
+	if c.EventsURL != "" {
+		secret, err := gateways.ReadWebhookSecret(c.EventsSecretFile)
+		if err != nil {
+			return config.InvalidSandbox("events-secret-file", err.Error())
+		}
+		options = append(options, sandbox.WithEvents(c.EventsURL, secret))
+	}
+	gateway, err := sandbox.Open(c.Ledger, options...)
 	if err != nil {
 		return config.InvalidSandbox("ledger", err.Error())
 	}

@@ -46,6 +46,9 @@ func (s *Service) Notify(ctx context.Context, e GatewayEvent) (Notified, error) 
 			"see docs/double-charge.md", "says", e.Says)
 		return NotifiedUnknownOrder, nil
 	case err != nil:
+		if errors.Is(err, ports.ErrInDoubt) {
+			s.wakeQueue() // it may be stored
+		}
 		return "", fmt.Errorf("record the gateway's event: %w", err)
 	case verdict != payment.VerdictWritten:
 		return NotifiedKnown, nil

@@ -124,7 +124,7 @@ func (s *Service) sleep(ctx context.Context, work payment.Work, d time.Duration,
 
 // poll returns the longest sleep of one kind of work. Only charges may become due at any moment because
 // of other replicas: a claim is due after its lease at the earliest, a lookup after its first interval,
-// and a replica that releases the claims of another one wakes its own queue.
+// and a replica that releases the claims of another one, or takes an event of a gateway, wakes its own queue.
 func (s *Service) poll(work payment.Work) time.Duration {
 	switch work {
 	case payment.WorkTakeovers:

@@ -1,0 +1,251 @@
+package core_test
+
+import (
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"paymentd/adapters/fake"
+	"paymentd/core"
+	"paymentd/core/payment"
+	"paymentd/ports"
+)
+
+// event is an event of the world's gateway about a charge of the order.
+func event(key payment.GatewayKey, says payment.LookupResult) core.GatewayEvent {
+	return core.GatewayEvent{ID: "evt-1", Kind: "charge." + string(says), Gateway: "fake:", OrderID: order, Key: key, Says: says}
+}
+
+// notify sends an event, and returns what it led to.
+func (r *replica) notify(key payment.GatewayKey, says payment.LookupResult) core.Notified {
+	r.world.t.Helper()
+	notified, err := r.Notify(r.world.t.Context(), event(key, says))
+	require.NoError(r.world.t, err)
+	return notified
+}
+
+// A pending payment is settled within a second of its event, also if its next lookup is far away.
+func TestNotify_Pending_IsSettledWithinASecond(t *testing.T) {
+	for says, tt := range map[payment.LookupResult]struct {
+		step fake.Step
+		want payment.State
+	}{
+		payment.FoundApproved: {fake.Approve(), payment.StateSucceeded},
+		payment.FoundDeclined: {fake.Decline("card_declined"), payment.StateDeclined},
+	} {
+		t.Run(string(says), func(t *testing.T) {
+			inWorld(t, func(t *testing.T, w *world) {
+				a := w.replica("a")
+				a.queue()
+				a.pay()
+				w.sleepUntil(2 * time.Hour) // the intervals have grown
+				require.True(t, w.gateway.Complete("key-1", tt.step))
+				require.Equal(t, core.NotifiedDue, a.notify("key-1", says))
+				time.Sleep(time.Second)
+				require.Equal(t, tt.want, w.stored().State)
+				require.Len(t, w.gateway.Attempts(), 1)
+			}, fake.Pending())
+		})
+	}
+}
+
+// An event wakes the queue of the replica that takes it. If that one is lost, another replica finds the lookup
+// with its next poll.
+func TestNotify_ReplicaIsLost_AnotherLooksUp(t *testing.T) {
+	inWorld(t, func(t *testing.T, w *world) {
+		a, b := w.replica("a"), w.replica("b")
+		a.queue()
+		a.pay()
+		w.sleepUntil(2 * time.Hour)
+		w.gateway.Complete("key-1", fake.Approve())
+		require.Equal(t, core.NotifiedDue, b.notify("key-1", payment.FoundApproved))
+		time.Sleep(lookupFirst + poll)
+		require.Equal(t, payment.StateSucceeded, w.stored().State)
+	}, fake.Pending())
+}
+
+// An event decides nothing: what the lookup finds counts, whatever the event says.
+func TestNotify_EventIsNoProof(t *testing.T) {
+	for _, says := range []payment.LookupResult{payment.FoundApproved, payment.FoundDeclined, payment.FoundVoided} {
+		t.Run(string(says), func(t *testing.T) {
+			inWorld(t, func(t *testing.T, w *world) {
+				a := w.replica("a")
+				a.queue()
+				a.pay()
+				before := w.gateway.LookUps()
+				require.Equal(t, core.NotifiedDue, a.notify("key-1", says))
+				time.Sleep(time.Second)
+				require.Equal(t, payment.StatePending, w.stored().State)
+				require.Equal(t, before+1, w.gateway.LookUps())
+			}, fake.Pending())
+		})
+	}
+}
+
+// Duplicates, in any order, lead to one lookup while it is due, and to none once the outcome is known.
+func TestNotify_DuplicatesAndDisorder(t *testing.T) {
+	inWorld(t, func(t *testing.T, w *world) {
+		a := w.replica("a") // without a queue, so that the lookup stays due
+		a.pay()
+		w.gateway.Complete("key-1", fake.Approve())
+		require.Equal(t, core.NotifiedDue, a.notify("key-1", payment.FoundApproved))
+		require.Equal(t, core.NotifiedKnown, a.notify("key-1", payment.FoundApproved))
+		require.Equal(t, core.NotifiedKnown, a.notify("key-1", payment.FoundPending), "an older one")
+		a.queue()
+		time.Sleep(time.Second)
+		require.Equal(t, payment.StateSucceeded, w.stored().State)
+		lookups, stored := w.gateway.LookUps(), w.stored()
+		for _, says := range []payment.LookupResult{payment.FoundApproved, payment.FoundPending, payment.FoundDeclined} {
+			require.Equal(t, core.NotifiedKnown, a.notify("key-1", says))
+		}
+		time.Sleep(time.Minute)
+		require.Equal(t, lookups, w.gateway.LookUps())
+		require.Equal(t, stored.UpdatedAt, w.stored().UpdatedAt)
+		w.requireOnce()
+	}, fake.Pending())
+}
+
+// An event may come before the answer of the call itself. The lookup waits until the claim has ended, and
+// nothing is charged twice.
+func TestNotify_BeforeTheAnswer_WaitsForTheClaim(t *testing.T) {
+	inWorld(t, func(t *testing.T, w *world) {
+		a, b := w.replica("a"), w.replica("b")
+		a.queue()
+		b.queue()
+		got := a.send()
+		time.Sleep(time.Second)
+		require.Equal(t, core.NotifiedDue, b.notify("key-1", payment.FoundApproved))
+		time.Sleep(6 * time.Second) // the call takes 8 s
+		require.Equal(t, payment.StateProcessing, w.stored().State)
+		require.Zero(t, w.gateway.LookUps(), "a live worker holds the claim")
+		require.Equal(t, payment.StateSucceeded, (<-got).State)
+		time.Sleep(time.Minute)
+		require.Equal(t, payment.StateSucceeded, w.stored().State)
+		require.Equal(t, []payment.EventKind(nil), w.events())
+		w.requireOnce()
+		require.Len(t, w.gateway.Attempts(), 1)
+	}, fake.Slow(8*time.Second, fake.Approve()))
+}
+
+// If the answer of the call is lost, the event leads to the charge, and the retry repeats the key.
+func TestNotify_AnswerLost_ChargedOnce(t *testing.T) {
+	inWorld(t, func(t *testing.T, w *world) {
+		a := w.replica("a")
+		a.queue()
+		got := a.send()
+		time.Sleep(500 * time.Millisecond) // during the backoff
+		require.Equal(t, core.NotifiedDue, a.notify("key-1", payment.FoundApproved))
+		require.Equal(t, payment.StateSucceeded, (<-got).State)
+		time.Sleep(time.Minute)
+		w.requireOnce()
+		require.Equal(t, payment.StateSucceeded, w.stored().State)
+	}, fake.LoseAnswer())
+}
+
+// An event of an order that the table does not have is an error in the log, and not for the gateway.
+func TestNotify_UnknownOrder_IsLogged(t *testing.T) {
+	inWorld(t, func(t *testing.T, w *world) {
+		a := w.replica("a")
+		require.Equal(t, core.NotifiedUnknownOrder, a.notify("key-1", payment.FoundApproved))
+		a.log.requireLine(t, "level=ERROR", "unknown charge", "order_id="+string(order), "gateway_key=key-1", "event_id=evt-1", "says=approved")
+		_, err := w.payments.History(t.Context(), order)
+		require.ErrorIs(t, err, ports.ErrNotFound)
+	})
+}
+
+// An event that contradicts a closed key leads to a lookup, whose charge becomes evidence: the payment
+// succeeds with it, unless it has succeeded with another transaction.
+func TestNotify_ContradictsAClosedKey(t *testing.T) {
+	t.Run("evidence", func(t *testing.T) {
+		inWorld(t, func(t *testing.T, w *world) {
+			a := w.replica("a")
+			a.queue()
+			a.pay()
+			w.sleepUntil(10 * time.Minute) // two lookups have closed the key
+			require.Equal(t, payment.StateFailed, w.stored().State)
+			require.Equal(t, payment.ClosedAbsent, closureOf(w, "key-1"))
+			lookups := w.gateway.LookUps()
+			w.sleepUntil(time.Hour)
+			require.Equal(t, lookups, w.gateway.LookUps())
+			w.gateway.Charge(t.Context(), payment.Charge{Key: "key-1", OrderID: order, Money: money("100.00", "USD")})
+			require.Equal(t, core.NotifiedDue, a.notify("key-1", payment.FoundApproved))
+			time.Sleep(time.Second)
+			require.Equal(t, payment.StateSucceeded, w.stored().State)
+			require.Contains(t, w.events(), payment.EventEvidence)
+			a.log.requireLine(t, "level=ERROR", "evidence")
+			require.Equal(t, 1, w.gateway.Charges(order))
+		}, four(fake.Timeout())...)
+	})
+	t.Run("double", func(t *testing.T) {
+		inWorld(t, func(t *testing.T, w *world) {
+			a := w.replica("a")
+			a.queue()
+			require.Equal(t, payment.StateDeclined, a.pay().State)
+			require.Equal(t, payment.StateSucceeded, a.pay().State)
+			stored := w.stored()
+			w.gateway.Charge(t.Context(), payment.Charge{Key: "key-1", OrderID: order, Money: money("100.00", "USD")})
+			require.Equal(t, core.NotifiedDue, a.notify("key-1", payment.FoundApproved))
+			time.Sleep(time.Second)
+			require.Equal(t, stored.TransactionID, w.stored().TransactionID, "the payment is unchanged")
+			require.Contains(t, w.events(), payment.EventDouble)
+			a.log.requireLine(t, "level=ERROR", "double charge")
+		}, fake.DeclineAttempt("card_declined"))
+	})
+}
+
+// A lookup after an event that finds nothing changes nothing.
+func TestNotify_LookupFindsNothing(t *testing.T) {
+	inWorld(t, func(t *testing.T, w *world) {
+		a := w.replica("a")
+		a.queue()
+		require.Equal(t, payment.StateSucceeded, a.pay().State)
+		before := w.stored()
+		require.Equal(t, core.NotifiedDue, a.notify("key-other", payment.FoundApproved))
+		time.Sleep(10 * time.Minute)
+		p := w.stored()
+		require.Equal(t, payment.StateSucceeded, p.State)
+		require.Equal(t, before.TransactionID, p.TransactionID)
+		require.Equal(t, payment.ClosedAbsent, closureOf(w, "key-other"), "two lookups have found nothing")
+		lookups := w.gateway.LookUps()
+		time.Sleep(24 * time.Hour)
+		require.Equal(t, lookups, w.gateway.LookUps(), "the lookups end")
+		w.requireOnce()
+	})
+}
+
+// While the database is away, the gateway is asked to send the event again.
+func TestNotify_DatabaseAway_IsAnError(t *testing.T) {
+	for name, tt := range map[string]struct {
+		fault fake.Fault
+		want  error
+	}{
+		"before": {fake.FailBefore, ports.ErrUnavailable}, "after": {fake.FailAfter, ports.ErrInDoubt},
+	} {
+		t.Run(name, func(t *testing.T) {
+			inWorld(t, func(t *testing.T, w *world) {
+				a := w.replica("a")
+				a.queue()
+				a.pay()
+				w.gateway.Complete("key-1", fake.Approve())
+				a.fault("Notify", 1, tt.fault)
+				_, err := a.Notify(t.Context(), event("key-1", payment.FoundApproved))
+				require.ErrorIs(t, err, tt.want)
+				a.notify("key-1", payment.FoundApproved)
+				time.Sleep(time.Second)
+				require.Equal(t, payment.StateSucceeded, w.stored().State)
+			}, fake.Pending())
+		})
+	}
+}
+
+// closureOf returns why a key of the order is closed.
+func closureOf(w *world, key payment.GatewayKey) payment.Closure {
+	w.t.Helper()
+	for _, k := range w.stored().Keys {
+		if k.Key == key {
+			return k.Closed
+		}
+	}
+	return ""
+}

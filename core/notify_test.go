@@ -65,7 +65,7 @@ func TestNotify_ReplicaIsLost_AnotherLooksUp(t *testing.T) {
 	}, fake.Pending())
 }
 
-// An event decides nothing: what the lookup finds counts, whatever the event says.
+// An event decides nothing: what the lookup finds counts, not what the event says.
 func TestNotify_EventIsNoProof(t *testing.T) {
 	for _, says := range []payment.LookupResult{payment.FoundApproved, payment.FoundDeclined, payment.FoundVoided} {
 		t.Run(string(says), func(t *testing.T) {

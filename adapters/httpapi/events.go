@@ -17,7 +17,7 @@ const (
 	// maxEventBytes bounds the body of an event. One of Stripe has a few KiB.
 	maxEventBytes = 256 << 10
 	// maxEvents bounds the concurrent requests with events, which do not use the slots of payments, because
-	// anybody can send them. Together they hold 16 MiB at most.
+	// no API key is needed to send them. Together they hold 16 MiB at most.
 	maxEvents = 64
 	// eventTimeout bounds the storing of an event. The gateway sends an event again that was not stored.
 	eventTimeout = 5 * time.Second
@@ -109,7 +109,7 @@ func (a *api) limitEvents(next echo.HandlerFunc) echo.HandlerFunc {
 }
 
 // countEvents counts events that are not stored. Those whose signature was not verified have no log line of
-// their own, because anybody can send any number of them.
+// their own, because a sender without the secret can send any number of them.
 func (a *api) countEvents(next echo.HandlerFunc) echo.HandlerFunc {
 	return func(c echo.Context) error {
 		err := next(c)

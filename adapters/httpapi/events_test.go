@@ -97,7 +97,7 @@ func (a *eventAPI) post(path, body, signature string) *httptest.ResponseRecorder
 
 const eventsPath = "/gateways/bank/events"
 
-// Every signed event gets 200, whatever it led to, so that the gateway does not send it again.
+// Every signed event gets 200, also if nothing follows from it, so that the gateway does not send it again.
 func TestEvents_Signed(t *testing.T) {
 	t.Parallel()
 	for _, tt := range []struct {

@@ -169,6 +169,7 @@ func TestGatewaysFile_Mistakes(t *testing.T) {
 		"gateways: [{name: b, kind: http, url: ftp://x}]":                                        ":1: url of gateway b must begin with http:// or https://",
 		"gateways: [{name: b, kind: http, url: 'https://user:secret-9@h'}]":                      ":1: url of gateway b must hold no user name or password",
 		"gateways: [&a {name: b, kind: http, url: https://x.example}, *a]":                       ":1: an alias (*a) must not be used",
+		"gateways: [{name: s, kind: stripe, return_url: http://shop.example}]":                   ":1: return_url of gateway s cannot be used: it must be an absolute https:// URL",
 		"gateways: [{name: s, kind: sandbox}]":                                                   ":1: gateway s must have the field ledger",
 		"gateways: [{name: s, kind: sandbox, ledger: FOLDER/paymentd.db}]":                       ":1: ledger of gateway s must be another file than the database's",
 		"gateways: [{name: s, kind: sandbox, ledger: a}, {name: t, kind: sandbox, ledger: ./a}]": ":1: gateway t must have another ledger than gateway s",

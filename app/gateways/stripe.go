@@ -2,9 +2,8 @@ package gateways
 
 import (
 	"context"
-	"errors"
+	"fmt"
 	"net/http"
-	"net/url"
 
 	"paymentd/adapters/stripegateway"
 	"paymentd/core/payment"
@@ -24,12 +23,11 @@ var (
 		Set:  text(func(o *Options) *string { return &o.Account }),
 	}
 	returnURLField = Field{
-		Name: "return_url", Allowed: "an https:// address", Required: true,
+		Name: "return_url", Allowed: "an https:// address; http:// for a loopback host only", Required: true,
 		Help: "Page to which Stripe sends a customer who had to act. Stored with each key.",
 		Set: func(o *Options, text string) error {
-			u, err := url.Parse(text)
-			if err != nil || u.Scheme != "https" && u.Scheme != "http" || u.Host == "" || u.User != nil {
-				return errors.New("must be an https:// address, such as https://shop.example/paid")
+			if err := payment.CheckRedirectURL(text); err != nil {
+				return fmt.Errorf("cannot be used: %w", err)
 			}
 			o.ReturnURL = text
 			return nil
@@ -45,8 +43,7 @@ var (
 type stripeGateway struct {
 	*stripegateway.Gateway
 
-	returnURL string
-	receives  bool // events
+	receives bool // events
 }
 
 func openStripe(o Options) (Gateway, error) {
@@ -59,8 +56,8 @@ func openStripe(o Options) (Gateway, error) {
 		return nil, err
 	}
 	options := stripegateway.Options{
-		SecretKey: key.Get, BaseURL: o.Address, Account: o.Account, ID: o.ID, Timeout: o.Timeout, Connections: o.Connections,
-		RootCAs: pool, Header: o.Header, KeyLifetime: o.KeyLifetime, LookupLag: o.LookupLag,
+		SecretKey: key.Get, BaseURL: o.Address, Account: o.Account, ReturnURL: o.ReturnURL, ID: o.ID, Timeout: o.Timeout,
+		Connections: o.Connections, RootCAs: pool, Header: o.Header, KeyLifetime: o.KeyLifetime, LookupLag: o.LookupLag,
 	}
 	secrets, err := watchSecrets(o, secretLines)
 	if err != nil {
@@ -73,14 +70,7 @@ func openStripe(o Options) (Gateway, error) {
 	if err != nil {
 		return nil, err
 	}
-	return stripeGateway{g, o.ReturnURL, secrets != nil}, nil
-}
-
-// Capabilities adds the return URL, which is stored with each key.
-func (g stripeGateway) Capabilities() payment.Capabilities {
-	c := g.Gateway.Capabilities()
-	c.ReturnURL = g.returnURL
-	return c
+	return stripeGateway{g, secrets != nil}, nil
 }
 
 // Doctor checks the key, its permissions and its account.

@@ -51,6 +51,15 @@ COVERAGE ?= 95
 run: build ## run the service on http://localhost:3000, on SQLite and a simulated gateway
 	bin/paymentd serve
 
+# The files of both stay, so that payments and their charges survive a restart.
+.PHONY: run/stripe
+run/stripe: build bin/withstripe ## run the service on http://localhost:3000, on SQLite and a fake of Stripe
+	bin/withstripe -ledger paymentd-stripe.ledger -- bin/paymentd serve --database=sqlite:paymentd-stripe.db
+
+.PHONY: bin/withstripe
+bin/withstripe:
+	@go build -o $@ ./adapters/stripegateway/stripefake/withstripe
+
 .PHONY: build
 build: ## build bin/paymentd, a static binary
 	GOWORK=off CGO_ENABLED=0 go build -trimpath -ldflags '-s -w -X main.version=$(VERSION)' -o bin/paymentd ./app/paymentd

@@ -14,6 +14,7 @@ import (
 	_ "paymentd/adapters/mysqlstore/nothing"
 	_ "paymentd/adapters/sandbox/nothing"
 	_ "paymentd/adapters/squaregateway/squarefake/nothing" // denied
+	_ "paymentd/adapters/stripegateway/stripefake/nothing" // denied
 	_ "paymentd/app/apptest/nothing"                       // denied
 	_ "paymentd/app/cli/nothing"                           // denied
 	_ "paymentd/app/config/nothing"

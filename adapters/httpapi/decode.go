@@ -187,17 +187,35 @@ func notJSON(d *json.Decoder, err error) error {
 func unknownMember(name string) error {
 	for _, known := range memberNames {
 		if strings.EqualFold(name, known) {
-			return malformed(fmt.Sprintf("the member %s must be written %q", quoted(name), known))
+			return malformed(fmt.Sprintf("the member %s must be written %q", quotedName(name), known))
 		}
 	}
 	return malformed(fmt.Sprintf("the member %s is not known; the members are %s",
-		quoted(name), strings.Join(memberNames[:], ", ")))
+		quotedName(name), strings.Join(memberNames[:], ", ")))
 }
 
 func malformed(sentence string) error { return refuse(problemMalformed).withSentence(sentence) }
 
 func fieldError(field, message string) error {
 	return &payment.FieldError{Field: field, Message: message}
+}
+
+// quotedName returns the name of a member or parameter for a sentence. Digits are replaced if there are as many as in a
+// card number (13 or more, ISO/IEC 7812-1), because sentences are logged.
+func quotedName(sent string) string {
+	const cardDigits = 13
+	digits := 0
+	masked := strings.Map(func(r rune) rune {
+		if '0' <= r && r <= '9' {
+			digits++
+			return '#'
+		}
+		return r
+	}, sent)
+	if digits >= cardDigits {
+		sent = masked
+	}
+	return quoted(sent)
 }
 
 // quoted returns client input as quoted printable ASCII, truncated to fit into a sentence.

@@ -69,7 +69,7 @@ func parseListQuery(raw string) (ports.ListQuery, error) {
 		case "cursor":
 			cursor, err = single(name, values)
 		default:
-			err = malformed("the parameter " + quoted(name) +
+			err = malformed("the parameter " + quotedName(name) +
 				" is not known; use state, created_from, created_before, limit or cursor")
 		}
 		if err != nil {

@@ -62,6 +62,11 @@ func Get(ctx context.Context, base, path string, headers ...string) Answer {
 	return ask(ctx, http.MethodGet, base+path, "", headers)
 }
 
+// Ask sends a request with a body, or none if it is empty, to an address. Headers are pairs of name and value.
+func Ask(ctx context.Context, method, address, body string, headers ...string) Answer {
+	return ask(ctx, method, address, body, headers)
+}
+
 func ask(ctx context.Context, method, address, body string, headers []string) (a Answer) {
 	began := time.Now()
 	defer func() { a.Took = time.Since(began) }()

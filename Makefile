@@ -233,6 +233,11 @@ bench/quick: needs ## the same with 64 and 256 clients; 2 minutes
 bench/special: needs ## measure the memory of a thousand payments, and everything on and off
 	@$(BENCH) -measure=memory,everything $(BENCHFLAGS)
 
+.PHONY: bench/outage
+bench/outage: FOR = 1m
+bench/outage: ## pay 200 times a second while one of three gateways refuses for FOR, 1m by default, and check what clients get
+	@go test ./tools/bench -count=1 -timeout=0 -v -run 'TestOutage$$' -outage $(FOR)
+
 .PHONY: bench/rows
 bench/rows: needs ## measure with ROWS payments in the table, 10000000 by default, beside an empty one
 	@$(BENCH) -measure=rows -rows=$(ROWS) $(BENCHFLAGS)

@@ -285,9 +285,11 @@ verify/generated: # the committed queries and types are what sqlc and oapi-codeg
 	tools/wire.sh diff
 
 .PHONY: verify/configuration
-verify/configuration: # docs/configuration.md is generated from the settings
+verify/configuration: # docs/configuration.md and the table in docs/gateways.md are generated from the code
 	@go run ./app/config/writedocs | diff -u docs/configuration.md - || { \
 		echo 'docs/configuration.md differs from the settings in app/config: run make generate' >&2; exit 1; }
+	@go run ./app/config/writedocs docs/gateways.md | diff -u docs/gateways.md - || { \
+		echo 'docs/gateways.md differs from the capabilities in app/gateways: run make generate' >&2; exit 1; }
 
 .PHONY: verify/openapi
 verify/openapi: # openapi.yaml passes a strict linter, and the page at /docs is the npm package
@@ -334,10 +336,11 @@ prose/count: ## count writing habits per thousand comment lines
 	@GOWORK=off go -C tools/prose run . count '$(FROM)'
 
 .PHONY: generate
-generate: ## generate the queries of sql/, the types of openapi.yaml, and docs/configuration.md
+generate: ## generate the queries of sql/, the types of openapi.yaml, and the docs of settings and gateways
 	$(TOOL) sqlc generate
 	tools/wire.sh write
 	go run ./app/config/writedocs > docs/configuration.md.new && mv docs/configuration.md.new docs/configuration.md
+	go run ./app/config/writedocs docs/gateways.md > docs/gateways.md.new && mv docs/gateways.md.new docs/gateways.md
 
 .PHONY: fmt
 fmt: ## format the code

@@ -4,13 +4,11 @@ import (
 	"cmp"
 	"fmt"
 	"os"
-	"strconv"
 	"strings"
 
 	"github.com/alecthomas/kong"
 
 	"paymentd/app/gateways"
-	"paymentd/core/payment"
 )
 
 // Document returns docs/configuration.md. `make generate` writes the file, and `make verify` compares it.
@@ -97,48 +95,7 @@ func writeGateways(b *strings.Builder) {
 	for _, k := range gateways.Kinds {
 		fmt.Fprintf(b, "| %s | %s | %s | %s |\n", k.Name, cell(k.Summary), cell(cmp.Or(k.Address, "only in the gateways file")), yesNo(k.MovesMoney))
 	}
-	b.WriteString("\nWhat each kind declares that it can prove, by default. [Gateways](gateways.md#capabilities) says what follows from it.\n\n" +
-		"| kind | a repeat of a key gets | remembers keys | longest key | lookup | lookups lag | saves declines | cancels | needs a payment method | outcome may come later | further operations |\n" +
-		"| --- | --- | --- | --- | --- | --- | --- | --- | --- | --- | --- |\n")
-	for _, k := range gateways.Kinds {
-		c := k.Capabilities
-		fmt.Fprintf(b, "| %s | %s | %s | %s | %s | %s | %s | %s | %s | %s | %s |\n", k.Name, repeats[c.Repeat], gateways.Lifetime(c.KeyLifetime),
-			limit(c.MaxKeyBytes), lookup(c), c.LookupLag, yesNo(c.SavesDeclines), cancels(c), yesNo(c.NeedsMethod),
-			cmp.Or(c.Asynchronous.String(), "none"), cmp.Or(c.Operations.String(), "none"))
-	}
-}
-
-// repeats describe what a repeat of a key gets.
-var repeats = map[payment.Repeat]string{
-	payment.RepeatCharges: "another charge", payment.RepeatFirstAnswer: "the first answer, also an error",
-	payment.RepeatFirstSuccess: "the first success", payment.RepeatLatestStatus: "the latest status",
-}
-
-func limit(bytes int) string {
-	if bytes == 0 {
-		return "no limit"
-	}
-	return strconv.Itoa(bytes) + " bytes"
-}
-
-func lookup(c payment.Capabilities) string {
-	switch {
-	case !c.LooksUp:
-		return "no"
-	case c.LookupForgets:
-		return "until it forgets the key"
-	}
-	return "yes"
-}
-
-func cancels(c payment.Capabilities) string {
-	switch {
-	case c.CancelsByKey:
-		return "by key"
-	case c.Cancels:
-		return "pending charges"
-	}
-	return "no"
+	b.WriteString("\n[Gateways](gateways.md#capabilities) has what each kind declares that it can prove.\n")
 }
 
 // writeGatewaysFile documents the fields of the gateways file.

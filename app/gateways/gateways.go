@@ -34,6 +34,8 @@ type Kind struct {
 	Remote bool
 	// Capabilities are the defaults; the adapter declares those of an open gateway.
 	Capabilities payment.Capabilities
+	// Sources say what the capabilities of a vendor's gateway rest on; nil if they are our own.
+	Sources *Sources
 	// File returns the path of the file that the gateway at this address keeps in the process; nil if
 	// it keeps none.
 	File func(address string) string
@@ -80,14 +82,15 @@ var Kinds = []Kind{
 			Asynchronous: payment.OperationCharge | payment.OperationRefund,
 			Operations:   payment.OperationCapture | payment.OperationVoid | payment.OperationRefund,
 		},
-		Fields: []Field{secretKeyField, stripeWebhookSecretField, accountField, returnURLField, stripeURLField, caField},
-		Open:   openStripe,
+		Sources: &stripeSources,
+		Fields:  []Field{secretKeyField, stripeWebhookSecretField, accountField, returnURLField, stripeURLField, caField},
+		Open:    openStripe,
 	},
 	{
 		Name: "square", Summary: "a location of Square", MovesMoney: true, Remote: true,
-		Capabilities: squaregateway.Capabilities(),
-		Fields:       []Field{environmentField, locationField, accessTokenField, squareWebhookSecretField, notificationURLField, versionField, squareURLField, caField},
-		Open:         openSquare,
+		Capabilities: squaregateway.Capabilities(), Sources: &squareSources,
+		Fields: []Field{environmentField, locationField, accessTokenField, squareWebhookSecretField, notificationURLField, versionField, squareURLField, caField},
+		Open:   openSquare,
 	},
 }
 

@@ -134,7 +134,7 @@ func (s *Payments) schemaStatus(ctx context.Context) (schema.Status, error) {
 				return err
 			}
 			status.Version, status.Dirty = uint(max(0, row.Version)), row.Dirty
-			return s.learnFrom(ctx, conn, row.VersionComment)
+			return s.learnFrom(ctx, conn, row.ServerVersion)
 		})
 	})
 	if err != nil {

@@ -50,11 +50,11 @@ func newMigrator(ctx context.Context, db *sql.DB) (*migrator, error) {
 	if err != nil {
 		return nil, err
 	}
-	var comment string
-	if err := conn.QueryRowContext(ask, "SELECT @@version_comment").Scan(&comment); err != nil {
+	var version string
+	if err := conn.QueryRowContext(ask, "SELECT @@version").Scan(&version); err != nil {
 		return nil, errors.Join(err, conn.Close())
 	}
-	kind := engineOf(comment)
+	kind := engineOf(version)
 	if kind == engineTiDB {
 		if err := prepareTiDB(ask, conn); err != nil {
 			return nil, errors.Join(err, conn.Close())

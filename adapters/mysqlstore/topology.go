@@ -26,7 +26,7 @@ const (
 	engineVitess  engine = "vitess"
 )
 
-// engineOf returns the engine that a server's version and version comment name.
+// engineOf returns the engine that a server's version names.
 func engineOf(versions string) engine {
 	named := strings.ToLower(versions)
 	for _, kind := range []engine{engineTiDB, engineVitess, engineMariaDB} {
@@ -121,18 +121,18 @@ func (s *Payments) known(ctx context.Context) (*topology, error) {
 func (s *Payments) learn(ctx context.Context) error {
 	return s.retry(ctx, ctx, func(waiting, using context.Context) error {
 		return s.onConn(waiting, using, func(ctx context.Context, conn *sql.Conn) error {
-			var comment string
-			if err := conn.QueryRowContext(ctx, "SELECT @@version_comment").Scan(&comment); err != nil {
+			var version string
+			if err := conn.QueryRowContext(ctx, "SELECT @@version").Scan(&version); err != nil {
 				return err
 			}
-			return s.learnFrom(ctx, conn, comment)
+			return s.learnFrom(ctx, conn, version)
 		})
 	})
 }
 
-// learnFrom is learn for a server whose version comment is known.
-func (s *Payments) learnFrom(ctx context.Context, conn *sql.Conn, comment string) error {
-	kind := engineOf(comment)
+// learnFrom is learn for a server whose version is known.
+func (s *Payments) learnFrom(ctx context.Context, conn *sql.Conn, version string) error {
+	kind := engineOf(version)
 	var ends [][]byte
 	if kind == engineVitess {
 		var err error

@@ -1,5 +1,5 @@
 -- name: SchemaVersion :one
 -- SchemaVersion also returns what names the server's engine.
-SELECT version, dirty, CONCAT(@@version_comment) AS version_comment
+SELECT version, dirty, CONCAT(@@version) AS server_version
 FROM schema_migrations
 LIMIT 1;

@@ -10,21 +10,21 @@ import (
 )
 
 const SchemaVersion = `-- name: SchemaVersion :one
-SELECT version, dirty, CONCAT(@@version_comment) AS version_comment
+SELECT version, dirty, CONCAT(@@version) AS server_version
 FROM schema_migrations
 LIMIT 1
 `
 
 type SchemaVersionRow struct {
-	Version        int64
-	Dirty          bool
-	VersionComment string
+	Version       int64
+	Dirty         bool
+	ServerVersion string
 }
 
 // SchemaVersion also returns what names the server's engine.
 func (q *Queries) SchemaVersion(ctx context.Context) (SchemaVersionRow, error) {
 	row := q.db.QueryRowContext(ctx, SchemaVersion)
 	var i SchemaVersionRow
-	err := row.Scan(&i.Version, &i.Dirty, &i.VersionComment)
+	err := row.Scan(&i.Version, &i.Dirty, &i.ServerVersion)
 	return i, err
 }

@@ -48,6 +48,8 @@ func (s dueStore) ClaimBatch(
 		}
 		decisions, unreadable = append(decisions, c.decisions...), append(unreadable, c.unreadable...)
 	}
+	// In the order of one transaction.
+	slices.SortFunc(decisions, func(a, b payment.Decision) int { return cmp.Compare(a.Payment.OrderID, b.Payment.OrderID) })
 	return decisions, unreadable, err
 }
 

@@ -236,7 +236,8 @@ func (r LookupRecord) outcome(was State, k Key, absent bool) Outcome {
 		return o
 	}
 	o := Outcome{State: StateUnresolved, DueIn: r.Rules.LookupFirst, Reason: r.reason(k, absent)}
-	if r.Result.Result == FoundPending || was == StatePending {
+	forgotten := r.Result.Result == FoundNothing && r.Rules.forgotten(k, r.Sent)
+	if r.Result.Result == FoundPending || was == StatePending && !forgotten {
 		o.State = StatePending // until the key is closed or the charge is decided
 	}
 	return o

@@ -50,6 +50,7 @@ func (b gatewayLedger) transaction(id string) string {
 const (
 	mainGateway  payment.GatewayID = "fake:"
 	otherGateway payment.GatewayID = "other:"
+	thirdGateway payment.GatewayID = "third:"
 )
 
 // orderRecord is what the audit knows about an order.
@@ -68,6 +69,8 @@ type orderRecord struct {
 	misled bool
 	// events are the stored events.
 	events []payment.Event
+	// declinedAt is when the payment was last declined by its gateway.
+	declinedAt time.Time
 	// dropped are the approvals of fenced-out workers that are not recorded yet.
 	dropped map[string]approval
 	// approved are the transactions that the gateway reported to a living worker.
@@ -115,7 +118,7 @@ func newAudit(w *world) *audit {
 	if w.bug.rules != nil {
 		w.bug.rules(&a.store.Rules)
 	}
-	a.banks = []gatewayLedger{{fake.NewGateway(), mainGateway}, {fake.NewGateway(), otherGateway}}
+	a.banks = []gatewayLedger{{fake.NewGateway(), mainGateway}, {fake.NewGateway(), otherGateway}, {fake.NewGateway(), thirdGateway}}
 	for _, b := range a.banks {
 		a.open(b)
 	}
@@ -124,18 +127,19 @@ func newAudit(w *world) *audit {
 
 // open makes the gateway behave as drawn.
 func (a *audit) open(b gatewayLedger) {
-	set := a.world.gateway
+	set := a.world.can(b.id)
 	if !set.HonoursKeys() {
 		b.IgnoreKeys()
 	}
 	b.LagLookUps(set.lag)
 	b.ForgetAfter(set.KeyLifetime)
-	b.Declare(func(c *payment.Capabilities) { *c = set.Capabilities; c.Gateway = b.id })
-	b.OnCharge(a.decide)
+	b.Declare(func(c *payment.Capabilities) { *c = set.Capabilities })
+	b.OnCharge(func(c payment.Charge) fake.Step { return a.decide(b.id, c) })
 	lookUps := 0
 	b.OnLookUp(func(key payment.GatewayKey) fake.Answer {
 		lookUps++
-		if a.world.faultsActive() && a.world.stream("between", b.id, key, lookUps).chance(a.world.gatewayFaults.noAnswer) {
+		unanswered := a.world.at(b.id).gatewayFaults.noAnswer
+		if !set.LooksUp || a.world.faultsActive() && a.world.stream("between", b.id, key, lookUps).chance(unanswered) {
 			return fake.NoAnswer
 		}
 		return fake.FromLedger
@@ -172,7 +176,8 @@ func (a *audit) granted(replica string, p payment.Payment, lease time.Duration) 
 	}
 	d.held = holding{replica, p.Fence, a.now().Add(lease)}
 	d.believe(replica, lease)
-	d.log(p.GatewayKey).claim(time.Now())
+	a.checkReuse(d, p)
+	d.log(p.GatewayKey).claim(p.Gateway, time.Now())
 	a.world.trace.add(replica, p.OrderID, "claims: fence %d, %s, attempt %d", p.Fence, p.GatewayKey, p.Attempt.Number)
 }
 
@@ -239,6 +244,9 @@ func (a *audit) inspect(id payment.OrderID) {
 	if is.State != was.State {
 		a.world.trace.add("database", id, "%s, fence %d, %s, %s%s due %v", is.State, is.Fence,
 			is.GatewayKey, is.TransactionID, is.Code, is.DueAt)
+		if is.State == payment.StateDeclined && is.Code != payment.DeclineAbandoned {
+			d.declinedAt = time.Now()
+		}
 		if is.State.Final() {
 			d.ends = append(d.ends, end{is, time.Now()})
 			a.checkEnd(is)
@@ -312,7 +320,7 @@ func (a *audit) checkEnd(is payment.Payment) {
 		right = len(all) == 0
 	}
 	_, closed := d.closed(is)
-	excused := d.misled || a.world.gateway.lagsLonger() && is.State == payment.StateFailed && !closed
+	excused := d.misled || a.world.can(is.Gateway).lagsLonger() && is.State == payment.StateFailed && !closed
 	if !right && !excused {
 		a.world.report(is.OrderID, "settled as %s %s, and the gateway has %+v", is.State, is.TransactionID, all)
 	}

@@ -73,6 +73,7 @@ func (p auditedPayments) Renew(ctx context.Context, r payment.Renewal) error {
 	if err == nil {
 		d := p.audit.record(r.OrderID)
 		p.audit.wrote("renewed", r.ClaimRef)
+		p.audit.failedOver(d)
 		d.held.until = p.audit.now().Add(r.Delay + r.Lease)
 		if d.payment.Attempt.Number == r.Attempt && d.payment.Attempt.Class == "" {
 			d.believe(d.held.replica, r.Delay+r.Lease) // a repeat does not count
@@ -132,6 +133,34 @@ func (p auditedPayments) RecordApproval(
 	}
 	p.audit.world.trace.add(a.By, a.OrderID, "records the approval %s of %s: %s, %v", a.TransactionID, a.Key, verdict, err)
 	return is, verdict, err
+}
+
+// Notify stores that a charge is to be looked up, and nothing else.
+func (p auditedPayments) Notify(ctx context.Context, n payment.Notice) (payment.Verdict, error) {
+	p.audit.mu.Lock()
+	defer p.audit.mu.Unlock()
+	was := p.audit.record(n.OrderID).payment
+	verdict, err := p.Payments.Notify(ctx, n)
+	if err != nil {
+		return verdict, err
+	}
+	p.audit.cover("events of the gateways: " + string(verdict))
+	p.audit.inspect(n.OrderID)
+	if is := p.audit.record(n.OrderID).payment; is.State != was.State || is.GatewayKey != was.GatewayKey || is.Fence != was.Fence {
+		p.audit.world.report(n.OrderID, "an event made %s of fence %d to %s of fence %d", was.State, was.Fence, is.State, is.Fence)
+	}
+	return verdict, nil
+}
+
+// failedOver notes that a renewal has moved the payment to another gateway, whose key may now be sent.
+func (a *audit) failedOver(d *orderRecord) {
+	is, err := a.store.Find(context.Background(), d.payment.OrderID)
+	if err != nil || is.GatewayKey == d.payment.GatewayKey {
+		return
+	}
+	a.cover("payments that went to the next gateway")
+	a.checkReuse(d, is)
+	d.log(is.GatewayKey).claim(is.Gateway, time.Now())
 }
 
 func (p auditedPayments) Heartbeat(ctx context.Context, replica string) error {
@@ -220,6 +249,33 @@ func (g auditedGateway) LookUp(ctx context.Context, ref payment.ChargeRef) payme
 	g.audit.lookedUp(g.replica.name, g.Capabilities().Gateway, ref.Key, sent, found)
 	g.audit.world.trace.add(g.replica.name, "", "looks up %s: %s", ref.Key, found.Result)
 	return found
+}
+
+// Cancel counts as a lookup, because its answer is that of one.
+func (g auditedGateway) Cancel(ctx context.Context, ref payment.ChargeRef) payment.Lookup {
+	defer g.replica.call(ctx)()
+	sent := time.Now()
+	found := g.Gateway.Cancel(ctx, ref)
+	g.audit.lookedUp(g.replica.name, g.Capabilities().Gateway, ref.Key, sent, found)
+	g.audit.cancelled(found)
+	g.audit.world.trace.add(g.replica.name, "", "cancels %s: %s", ref.Key, found.Result)
+	return found
+}
+
+// Capabilities are those of the gateway, with the return URL of this replica's configuration.
+func (g auditedGateway) Capabilities() payment.Capabilities {
+	c := g.Gateway.Capabilities()
+	if g.audit.world.returnURLs {
+		c.ReturnURL = "https://shop.example/" + g.replica.name
+	}
+	return c
+}
+
+// cancelled counts the charges that were cancelled.
+func (a *audit) cancelled(found payment.Lookup) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	a.cover("cancellations: " + string(found.Result))
 }
 
 // call counts a call to the gateway until it returns, because the queue's calls are bounded.
@@ -314,14 +370,21 @@ func (g arrivals) LookUp(ctx context.Context, ref payment.ChargeRef) payment.Loo
 	return l
 }
 
+// Cancel delivers a cancellation.
+func (g arrivals) Cancel(ctx context.Context, ref payment.ChargeRef) payment.Lookup {
+	l := g.Gateway.Cancel(ctx, ref)
+	l.TransactionID = g.transaction(l.TransactionID)
+	return l
+}
+
 // decide returns what the gateway does with the attempt that has arrived.
-func (a *audit) decide(c payment.Charge) fake.Step {
+func (a *audit) decide(id payment.GatewayID, c payment.Charge) fake.Step {
 	a.arriving.Lock()
 	defer a.arriving.Unlock()
 	at := a.desk[c.Key][0]
 	a.desk[c.Key] = a.desk[c.Key][1:]
 	a.arrived[c.OrderID]++
-	step, takes, lands := a.world.gatewayFault(c, a.arrived[c.OrderID])
+	step, takes, lands := a.world.gatewayFault(id, c, a.arrived[c.OrderID])
 	at.takes, at.pends, at.lands = takes, lands == pends, time.Now().Add(lands)
 	a.chargers[c.Key] = a.chargers[c.Key] || takes
 	return step

@@ -162,6 +162,7 @@ type mutatedGateway struct {
 
 	charge     func(context.Context, ports.Gateway, payment.Charge) payment.Result
 	lookUp     func(context.Context, ports.Gateway, payment.GatewayKey) payment.Lookup
+	cancel     func(context.Context, ports.Gateway, payment.ChargeRef) payment.Lookup
 	repeatable bool
 }
 
@@ -177,6 +178,13 @@ func (g mutatedGateway) LookUp(ctx context.Context, ref payment.ChargeRef) payme
 		return g.Gateway.LookUp(ctx, ref)
 	}
 	return g.lookUp(ctx, g.Gateway, ref.Key)
+}
+
+func (g mutatedGateway) Cancel(ctx context.Context, ref payment.ChargeRef) payment.Lookup {
+	if g.cancel == nil {
+		return g.Gateway.Cancel(ctx, ref)
+	}
+	return g.cancel(ctx, g.Gateway, ref)
 }
 
 func (g mutatedGateway) Capabilities() payment.Capabilities {

@@ -52,6 +52,9 @@ func (c *client) run() {
 func (c *client) pay(i int) {
 	wait := c.between(time.Second, 20*time.Second)
 	request := core.Request{OrderID: orderID(i), Money: amountOf(i), Async: c.chance(0.2)}
+	if c.world.methods {
+		request.Method = c.method(i)
+	}
 	switch {
 	case c.chance(0.2):
 		request.Wait = new(time.Duration)
@@ -76,6 +79,9 @@ func (c *client) pay(i int) {
 		}
 		if !c.world.sleep(c.between(100*time.Millisecond, 20*time.Second)) {
 			return
+		}
+		if c.world.methods {
+			request.Method = c.method(i)
 		}
 	}
 }
@@ -183,11 +189,11 @@ func (w *world) recordAnswer(op *history.Operation, request core.Request, number
 	switch {
 	case errors.Is(err, core.ErrMismatch):
 		op.Response = history.Mismatch
-	case errors.Is(err, core.ErrBusy), errors.Is(err, core.ErrForeignGateway):
+	case errors.Is(err, core.ErrBusy), errors.Is(err, core.ErrForeignGateway), errors.Is(err, core.ErrKeyOpen):
 		op.Response = history.Busy
 	case errors.Is(err, ports.ErrInDoubt):
 		op.Response = history.Nothing
-	case errors.Is(err, ports.ErrUnavailable):
+	case errors.Is(err, ports.ErrUnavailable), errors.As(err, new(*core.GatewaysUnavailableError)), w.lacksMethod(request, err):
 		op.Response = history.Unavailable
 	case err != nil:
 		w.report(request.OrderID, "request %d got: %v", number, err)
@@ -216,7 +222,7 @@ func (w *world) recordRead(op *history.Operation, p payment.Payment, err error) 
 
 // responses maps the state of a payment to the answer that a client gets. Processing has none.
 var responses = map[payment.State]history.Response{
-	payment.StateScheduled: history.Pending, payment.StateUnresolved: history.Pending,
+	payment.StateScheduled: history.Pending, payment.StatePending: history.Pending, payment.StateUnresolved: history.Pending,
 	payment.StateSucceeded: history.Success, payment.StateDeclined: history.Declined,
 	payment.StateFailed: history.Failed,
 }

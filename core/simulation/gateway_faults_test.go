@@ -1,6 +1,7 @@
 package simulation
 
 import (
+	"slices"
 	"time"
 
 	"paymentd/adapters/fake"
@@ -8,15 +9,16 @@ import (
 )
 
 // gatewayFault returns what the gateway does with the n-th attempt that arrives for an order.
-func (w *world) gatewayFault(c payment.Charge, n int) (step fake.Step, takes bool, lands time.Duration) {
+func (w *world) gatewayFault(id payment.GatewayID, c payment.Charge, n int) (step fake.Step, takes bool, lands time.Duration) {
 	s := w.stream("mood", c.OrderID, n)
-	if outage, away := w.gatewayOutages.now(); away {
+	if outage, away := w.gatewayAway(id); away {
 		return w.outage(w.stream("outage", outage), s), false, 0
 	}
-	if n > 1 && w.audit.charging(c.Key) && s.chance(w.gatewayFaults.duplicate) {
+	set := w.at(id)
+	if n > 1 && w.audit.charging(c.Key) && s.chance(set.gatewayFaults.duplicate) {
 		return fake.DeclineAttempt("duplicate_transaction"), false, 0
 	}
-	return w.settings.gatewayFault(s)
+	return set.gatewayFault(s)
 }
 
 // gatewayFault draws what the gateway does with an attempt: whether it takes the money, and after how
@@ -61,6 +63,9 @@ func (set settings) gatewayFault(s stream) (step fake.Step, takes bool, lands ti
 	case among(m.uncharged):
 		return fake.Slow(soon, fake.NotChargedAnswer()), false, 0
 	case among(m.pending):
+		if s.chance(0.6) {
+			return fake.Slow(soon, fake.Redirect("https://gateway.example/act")), true, pends
+		}
 		return fake.Slow(soon, fake.Pending()), true, pends
 	}
 	return fake.Slow(soon, fake.Approve()), true, soon
@@ -128,7 +133,7 @@ const pends = -1
 
 // decidePending makes the gateways decide pending charges.
 func (w *world) decidePending() {
-	if w.gatewayFaults.pending == 0 {
+	if !slices.ContainsFunc(w.audit.banks, func(b gatewayLedger) bool { return w.at(b.id).gatewayFaults.pending > 0 }) {
 		return
 	}
 	s := w.stream("pending")
@@ -140,7 +145,7 @@ func (w *world) decidePending() {
 					if s.chance(0.4) {
 						step = fake.Decline("card_declined")
 					}
-					if b.Complete(key, step) {
+					if w.actsInTime(order, b, key) && b.Complete(key, step) {
 						w.trace.add("gateway", order, "decides the pending charge of %s", key)
 					}
 				}

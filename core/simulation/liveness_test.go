@@ -20,6 +20,10 @@ func (w *world) waitUntilFinal() {
 	if w.jump > 0 {
 		limit += payment.MaxPostponement // what is due later than that is due, and what is due sooner is not
 	}
+	limit += set.PendingTimeout
+	if len(w.routed) > 0 || w.events > 0 {
+		limit += 4 * (set.LookupMax + set.Late) // a key is looked up once more for each event, and at each gateway
+	}
 	for _, d := range set.DeferredRetries {
 		limit += d + 2*time.Minute
 	}
@@ -47,7 +51,7 @@ func (a *audit) stuck() (payment.OrderID, bool) {
 	for _, id := range slices.Sorted(maps.Keys(a.orders)) {
 		d := a.orders[id]
 		a.inspect(id)
-		if p := d.payment; p.OrderID != "" && !p.State.Final() && (p.State != payment.StateUnresolved || !a.needsOperator(d)) {
+		if p := d.payment; p.OrderID != "" && !p.State.Final() && !a.needsOperator(d) {
 			return id, true
 		}
 		for _, t := range a.taken(id) {
@@ -76,8 +80,9 @@ func (a *audit) settled() bool {
 
 // forgotten reports whether a lookup of the key can no longer prove anything.
 func (a *audit) forgotten(d *orderRecord, key payment.GatewayKey) bool {
-	set := a.world.gateway
-	return set.LookupForgets && set.KeyLifetime > 0 && time.Since(d.log(key).first) >= set.KeyLifetime
+	k := d.log(key)
+	set := a.world.can(k.gateway)
+	return !set.LooksUp || set.LookupForgets && set.KeyLifetime > 0 && time.Since(k.first) >= set.KeyLifetime
 }
 
 // findable reports whether a lookup finds the transaction.
@@ -92,7 +97,9 @@ func (a *audit) findable(d *orderRecord, t taken) bool {
 
 // needsOperator reports whether only an operator can resolve the payment.
 func (a *audit) needsOperator(d *orderRecord) bool {
-	return d.payment.Doubt.Any() && a.forgotten(d, d.payment.GatewayKey)
+	p := d.payment
+	waits := p.State == payment.StateUnresolved || p.State == payment.StatePending && !a.world.can(p.Gateway).LooksUp
+	return waits && p.Doubt.Any() && a.forgotten(d, p.GatewayKey)
 }
 
 // finalCheck reads all payments once more, and posts those that have succeeded again.
@@ -115,7 +122,7 @@ func (a *audit) close() {
 		a.checkLedger(id)
 		all := a.taken(id)
 		if succeeded := d.payment.State == payment.StateSucceeded; succeeded != (len(all) > 0) && !d.misled &&
-			(d.payment.State != payment.StateUnresolved || !a.needsOperator(d)) {
+			!a.needsOperator(d) {
 			a.world.report(id, "at the end it is %s, and the money was taken %d times", d.payment.State, len(all))
 		}
 		for _, t := range all {

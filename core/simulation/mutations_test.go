@@ -18,7 +18,8 @@ import (
 func TestMutations(t *testing.T) {
 	const seeds = 2000
 	for _, b := range slices.Concat(bugsUnderTheLock(), bugsOfTheQueue(), bugsAtTheGateway(), bugsOfTheWorker(),
-		bugsOfProof(), bugsOfLooks(), bugsOfLifetime(), bugsOfClocks(), bugsOfEvidence(), bugsOfRules()) {
+		bugsOfProof(), bugsOfLooks(), bugsOfLifetime(), bugsOfClocks(), bugsOfEvidence(), bugsOfRules(),
+		bugsOfFailover(), bugsOfPending()) {
 		t.Run(b.name, func(t *testing.T) { mustFind(t, b, seeds) })
 	}
 }

@@ -13,10 +13,12 @@ import (
 // and independently of the code that implements them.
 type keyLog struct {
 	gateway  payment.GatewayID
-	first    time.Time // claim that may have sent it
+	charge   payment.Charge // of the first attempt: all others must be the same
+	first    time.Time      // claim that may have sent it
 	attempts []*attempt
 	looks    []look
 	busy     []time.Time // when the gateway said that it was still at work, and that was stored
+	claimed  time.Time   // the last claim that may have sent it
 	closedAt time.Time   // zero while it is open
 	saved    bool        // the gateway has saved a decline, or has cancelled the charge: a repeat gets that
 	wordAt   time.Time   // a person's last word on it
@@ -40,12 +42,24 @@ func (d *orderRecord) log(key payment.GatewayKey) *keyLog {
 	return k
 }
 
-// claim notes a claim that may send the key, and opens it again.
-func (k *keyLog) claim(now time.Time) {
+// claim notes a claim that may send the key to a gateway, and opens it again.
+func (k *keyLog) claim(gateway payment.GatewayID, now time.Time) {
+	if k.gateway == "" {
+		k.gateway = gateway
+	}
 	if k.first.IsZero() {
 		k.first = now
 	}
-	k.closedAt = time.Time{}
+	k.closedAt, k.claimed = time.Time{}, now
+}
+
+// checkReuse checks that the key of a claim was not sent before the latest decline. The service compares the
+// times of the database, whose clock steps in some runs.
+func (a *audit) checkReuse(d *orderRecord, p payment.Payment) {
+	k := d.log(p.GatewayKey)
+	if used := !k.claimed.IsZero() && !d.declinedAt.IsZero() && !k.claimed.After(d.declinedAt); used && a.world.jump == 0 && !d.misled {
+		a.world.report(p.OrderID, "%s is claimed again, and the payment was declined since", p.GatewayKey)
+	}
 }
 
 // close notes that the key is closed, and that the proof covers what was sent before.
@@ -75,14 +89,15 @@ func (at *attempt) running() bool {
 
 // counts reports whether a lookup proves that none of the attempts charges.
 func (w *world) counts(k *keyLog, l look, unknown []*attempt) bool {
-	saved := l.Result == payment.FoundDeclined && w.gateway.SavesDeclines
+	can := w.can(k.gateway)
+	saved := l.Result == payment.FoundDeclined && can.SavesDeclines
 	if l.Result != payment.FoundNothing && l.Result != payment.FoundDeclined || saved {
 		return false
 	}
-	if life := w.gateway.KeyLifetime; w.gateway.LookupForgets && life > 0 && l.sent.Sub(k.first) >= life+epsilon {
+	if life := can.KeyLifetime; can.LookupForgets && life > 0 && l.sent.Sub(k.first) >= life+epsilon {
 		return false
 	}
-	if slices.ContainsFunc(unknown, func(at *attempt) bool { return w.tooEarly(at, l) }) {
+	if slices.ContainsFunc(unknown, func(at *attempt) bool { return w.tooEarly(at, l, can.LookupLag) }) {
 		return false
 	}
 	return !slices.ContainsFunc(k.busy, func(at time.Time) bool {
@@ -91,14 +106,14 @@ func (w *world) counts(k *keyLog, l look, unknown []*attempt) bool {
 }
 
 // tooEarly reports whether the attempt may still charge after the lookup, or the lookup may not see it.
-func (w *world) tooEarly(at *attempt, l look) bool {
+func (w *world) tooEarly(at *attempt, l look, lag time.Duration) bool {
 	sent := at.began
 	if at.running() {
 		sent = at.ended
 	}
 	over := at.answered && !at.running()
 	passed := l.sent.Sub(sent) + epsilon
-	return passed < 0 || passed < w.gateway.LookupLag || !over && passed < w.late
+	return passed < 0 || passed < lag || !over && passed < w.late
 }
 
 // absent reports whether one lookup that found nothing counts.
@@ -113,7 +128,7 @@ func (w *world) proven(k *keyLog) bool {
 	var first time.Time
 	for _, l := range k.looks {
 		switch {
-		case l.Result == payment.FoundVoided, l.Result == payment.FoundDeclined && w.gateway.SavesDeclines:
+		case l.Result == payment.FoundVoided, l.Result == payment.FoundDeclined && w.can(k.gateway).SavesDeclines:
 			return true
 		case !w.counts(k, l, unknown):
 		case first.IsZero():
@@ -179,7 +194,7 @@ func (a *audit) checkDeclined(k *keyLog, is payment.Payment) {
 		a.world.report(is.OrderID, "declined, and the gateway did not decline %s", is.GatewayKey)
 	}
 	if k.closedAt.IsZero() {
-		k.saved = a.world.gateway.SavesDeclines && k.final()
+		k.saved = a.world.can(k.gateway).SavesDeclines && k.final()
 		k.close(time.Now())
 	}
 }
@@ -188,7 +203,7 @@ func (a *audit) checkDeclined(k *keyLog, is payment.Payment) {
 func (a *audit) checkFailed(k *keyLog, h ports.History) {
 	is, n := h.Payment, len(k.unknown())
 	refused := refusal(h, is.GatewayKey) == payment.ClassDeclined || refusal(h, is.GatewayKey) == payment.ClassRejected
-	one := a.world.absent(k) && !k.named() && !refused && a.world.gateway.HonoursKeys()
+	one := a.world.absent(k) && !k.named() && !refused && a.world.can(k.gateway).HonoursKeys()
 	if n > 0 && !one && !k.wordAt.Equal(time.Now()) {
 		a.world.report(is.OrderID, "failed with %q, and %d attempts with %s may have charged", is.Code, n, is.GatewayKey)
 	}
@@ -221,7 +236,9 @@ func (a *audit) checkTakeover(d *orderRecord, was, is payment.Payment) {
 // declined reports whether the gateway itself declined.
 func (k *keyLog) declined() bool {
 	return slices.ContainsFunc(k.attempts, func(at *attempt) bool { return at.class == payment.ClassDeclined }) ||
-		slices.ContainsFunc(k.looks, func(l look) bool { return l.Result == payment.FoundDeclined })
+		slices.ContainsFunc(k.looks, func(l look) bool {
+			return l.Result == payment.FoundDeclined || l.Result == payment.FoundVoided
+		})
 }
 
 // checkClosures checks that a key is closed by a proof or by an operator.
@@ -249,15 +266,20 @@ func (a *audit) checkClosures(d *orderRecord, was, is payment.Payment) {
 // checkAttempt checks that an attempt may begin with this key, at this gateway.
 func (a *audit) checkAttempt(d *orderRecord, replica string, gateway payment.GatewayID, c payment.Charge) {
 	find := func(format string, args ...any) { a.world.report(c.OrderID, replica+" "+format, args...) }
-	k, set := d.log(c.Key), a.world.gateway
+	k, set := d.log(c.Key), a.world.can(gateway)
 	if k.gateway == "" {
 		k.gateway = gateway
+	}
+	if k.charge == (payment.Charge{}) {
+		k.charge = c
 	}
 	doubt := len(k.unknown()) > 0
 	age := time.Since(k.first)
 	switch {
 	case k.gateway != gateway:
 		find("charges at %s with %s, a key of %s", gateway, c.Key, k.gateway)
+	case k.charge != c:
+		find("sends %+v, and has sent %+v with the same key", c, k.charge)
 	case !k.closedAt.IsZero() && !k.saved:
 		find("charges with %s, which is closed", c.Key)
 	case doubt && set.KeyLifetime > 0 && age > set.KeyLifetime-a.world.gatewayTimeout-a.world.late:
@@ -321,10 +343,15 @@ func (w *world) rules(gateway payment.GatewayID) payment.KeyRules {
 		longest = max(longest, d)
 	}
 	r := payment.KeyRules{
-		Capabilities: w.gateway.Capabilities, Late: w.late, Timeout: w.gatewayTimeout,
+		Capabilities: w.can(gateway).Capabilities, Late: w.late, Timeout: w.gatewayTimeout,
 		LookupFirst: set.LookupFirst, LookupMax: set.LookupMax,
 		MaxLease: set.Lease + set.MaxBackoff + time.Second, MaxDelay: longest + time.Second,
 	}
-	r.Gateway = gateway
+	if len(w.routed) > 0 {
+		for _, g := range w.routed {
+			r.Gateways = append(r.Gateways, g.can.Capabilities)
+		}
+		r.Routes = w.routes()
+	}
 	return r
 }

@@ -9,7 +9,6 @@ import (
 	"time"
 
 	"paymentd/adapters/fake"
-	"paymentd/adapters/resilience"
 	"paymentd/core"
 	"paymentd/core/payment"
 	"paymentd/ports"
@@ -107,22 +106,23 @@ func (w *world) start(slot int, name string) *replica {
 	if w.skew > 0 {
 		payments = skewedPayments{payments, w.skews(name)}
 	}
-	gateway := ports.Gateway(auditedGateway{wire.Gateway(arrivals{w.ledgerOf(slot), w.audit}), w.audit, r})
-	retry := ports.Retry(resilience.NewRetry(w.retry))
+	connect := func(b gatewayLedger) ports.Gateway {
+		wire := &fake.Wire{Fault: r.faultAt(b.id)}
+		gateway := ports.Gateway(auditedGateway{wire.Gateway(arrivals{b, w.audit}), w.audit, r})
+		if w.bug.gateway != nil {
+			gateway = w.bug.gateway(gateway)
+		}
+		return gateway
+	}
 	if w.sharedCommits {
 		payments = newSharedPayments(payments)
 	}
 	if w.bug.payments != nil {
 		payments = w.bug.payments(payments)
 	}
-	if w.bug.gateway != nil {
-		gateway = w.bug.gateway(gateway)
-	}
 	set := w.service
 	set.Replica, set.NewKey = name, w.newKey
-	r.Service = core.New(set, payments,
-		core.OneGateway(resilience.NewGuard(gateway, resilience.GuardOptions{Timeout: w.gatewayTimeout, MaxConcurrent: 64}),
-			pausable{retry, r}), w.trace.log(name))
+	r.Service = core.New(set, payments, w.gateways(r, slot, connect), w.trace.log(name))
 
 	ctx, quit := context.WithCancel(context.Background())
 	r.quit = quit

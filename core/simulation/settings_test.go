@@ -33,6 +33,16 @@ type settings struct {
 	arrival time.Duration
 	// twoGateways: the replicas are not all configured for the same gateway.
 	twoGateways bool
+	// routed are the gateways of all replicas, with routes between them; none if each replica has one gateway.
+	routed []routedGateway
+	// largeFirst is the amount from which payments try the gateways in the reverse order; zero for none.
+	largeFirst string
+	// methods: requests name payment methods, and repeats sometimes another one.
+	methods bool
+	// returnURLs: each replica is configured with a return URL of its own, as before and after a change.
+	returnURLs bool
+	// events is the mean time between two events of the gateways; zero for none.
+	events time.Duration
 	// persons is the mean time between two acts of an operator; zero for none.
 	persons time.Duration
 	// blackout is how long a replica may stay down; zero for a short time.
@@ -98,6 +108,7 @@ func draw(seed uint64) settings {
 	if s := newStream(seed, "persons"); s.chance(0.3) {
 		set.persons = s.between(10*time.Second, 5*time.Minute)
 	}
+	drawRoutes(seed, &set)
 	if s := newStream(seed, "blackouts"); set.gateway.KeyLifetime > 0 && s.chance(0.6) {
 		set.blackout = s.between(time.Minute, 2*set.gateway.KeyLifetime)
 	}

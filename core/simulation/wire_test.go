@@ -12,15 +12,22 @@ import (
 	"paymentd/ports"
 )
 
-// fault draws the fault of a call of this replica.
-func (r *replica) fault(fake.Call) fake.Fault {
+// fault draws the fault of a call of this replica to the database.
+func (r *replica) fault(c fake.Call) fake.Fault { return r.faultAt("")(c) }
+
+// faultAt draws the faults of the calls of this replica to a gateway.
+func (r *replica) faultAt(gateway payment.GatewayID) func(fake.Call) fake.Fault {
+	return func(fake.Call) fake.Fault { return r.drawFault(gateway) }
+}
+
+func (r *replica) drawFault(gateway payment.GatewayID) fake.Fault {
 	return func(ctx context.Context, c fake.Call, do func()) error {
 		work := workOf(ctx)
 		time.Sleep(staggers[work]) // the loops of the queue wake at the same instant
 		s := r.nextCall(fmt.Sprint(c.Method, " ", c.OrderID, c.Key, work))
 		switch c.Method {
-		case "Charge", "LookUp":
-			return r.callGateway(ctx, s, c, do)
+		case "Charge", "LookUp", "Cancel":
+			return r.callGateway(ctx, gateway, s, c, do)
 		}
 		return r.callDatabase(s, c, do)
 	}
@@ -105,7 +112,9 @@ func (r *replica) away(c fake.Call) bool {
 
 // callGateway makes a call to the gateway. A request that has left the process takes time to arrive, at
 // most settings.arrival in total.
-func (r *replica) callGateway(ctx context.Context, s stream, c fake.Call, do func()) error {
+func (r *replica) callGateway(
+	ctx context.Context, gateway payment.GatewayID, s stream, c fake.Call, do func(),
+) error {
 	f, limit := r.world.faults, r.world.arrival/16
 	stagger := s.between(time.Microsecond, time.Millisecond)
 	r.gate(limit, stagger)
@@ -113,9 +122,9 @@ func (r *replica) callGateway(ctx context.Context, s stream, c fake.Call, do fun
 	time.Sleep(min(before, limit))
 
 	faulty := r.world.faultsActive()
-	_, away := r.world.gatewayOutages.now()
+	_, away := r.world.gatewayAway(gateway)
 	switch {
-	case c.Method == "LookUp" && away:
+	case c.Method != "Charge" && away:
 		time.Sleep(s.between(time.Millisecond, 10*time.Second))
 		return ports.ErrUnavailable
 	case faulty && s.chance(f.crash):

@@ -122,6 +122,7 @@ func (w *world) run() {
 	w.slots.Go(w.moveClocks)
 	w.slots.Go(w.decidePending)
 	w.slots.Go(w.runOperator)
+	w.slots.Go(w.sendEvents)
 	var clients sync.WaitGroup
 	for i := range w.clients {
 		clients.Go(func() { (&client{world: w, id: i, stream: w.stream("client", i)}).run() })

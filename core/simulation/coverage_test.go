@@ -73,6 +73,9 @@ func (s coverage) require(t *testing.T) {
 		"keys closed: absent", "keys closed: declined", "keys closed: person", "keys looked up again",
 		"lookups recorded as double", "lookups recorded as evidence", "lookups recorded as replay",
 		"operators resolve to failed", "operators resolve to succeeded",
+		"payments that went to the next gateway", "keys closed: not_charged", "keys closed: voided",
+		"cancellations: voided", "rounds that ended pending", "lookups that settled as unresolved",
+		"events of the gateways: written", "events of the gateways: replay",
 	} {
 		if s[what] == 0 {
 			t.Errorf("never seen: %s", what)

@@ -50,17 +50,6 @@ func bugsOfFailover() []bug {
 				p.State = payment.StateFailed
 			}
 		}),
-		{name: "a key from before a decline is sent again at the next gateway", rules: func(rules *fake.Rules) {
-			rules.Renew = func(r payment.Renewal, p payment.Payment, now time.Time) (payment.Decision, error) {
-				p.Keys = slices.Clone(p.Keys)
-				for i := range p.Keys {
-					if p.Keys[i].Closed == payment.ClosedDeclined {
-						p.Keys[i].ClosedAt = time.Time{}
-					}
-				}
-				return r.Apply(p, now)
-			}
-		}},
 	}
 }
 

@@ -20,6 +20,7 @@ type observedPayments struct {
 type waiting struct {
 	shown  payment.State // how the payment ended, if it was shown
 	fenced bool          // it has lost its claim, and has not looked since
+	asked  bool          // for the claim: a read before that is not waiting
 }
 
 func (p observedPayments) Find(ctx context.Context, id payment.OrderID) (payment.Payment, error) {
@@ -31,7 +32,7 @@ func (p observedPayments) Find(ctx context.Context, id payment.OrderID) (payment
 	defer p.audit.mu.Unlock()
 	w := p.audit.waits[requestNumber(ctx)]
 	w.fenced = false
-	if is.RoundOver() {
+	if is.RoundOver() && w.asked {
 		w.shown = is.State
 	}
 	p.audit.waits[requestNumber(ctx)] = w
@@ -44,7 +45,10 @@ func (p observedPayments) Claim(
 	is, verdict, err := p.Payments.Claim(ctx, ask)
 	p.audit.mu.Lock()
 	defer p.audit.mu.Unlock()
-	if w := p.audit.waits[requestNumber(ctx)]; w.shown != "" && verdict == payment.VerdictClaimed {
+	w := p.audit.waits[requestNumber(ctx)]
+	w.asked = true
+	p.audit.waits[requestNumber(ctx)] = w
+	if w.shown != "" && verdict == payment.VerdictClaimed {
 		p.audit.world.report(ask.OrderID, "request %d was shown that the payment is %s, and began a round of its own",
 			requestNumber(ctx), w.shown)
 	}

@@ -100,7 +100,7 @@ func TestEvents_KilledBeforeLookupEnds_IsSettledAfterRestart(t *testing.T) {
 	require.Equal(t, http.StatusOK, postEvent(t, p.URL, "/gateways/http/events", "evt-1", event, webhookSecret, time.Now()))
 	p.Kill()
 
-	gateway.Do(func(c apptest.Call) apptest.Reply {
+	gateway.Do(func(apptest.Call) apptest.Reply {
 		return apptest.Reply{Status: http.StatusOK, Body: strings.Replace(pending, "pending", "succeeded", 1)}
 	})
 	p = p.Restart(t)

@@ -43,7 +43,7 @@ func (o OpenGateways) Close() error {
 func (o OpenGateways) Events() map[string]httpapi.EventReader {
 	all := make(map[string]httpapi.EventReader)
 	for _, g := range o {
-		if read := g.Gateway.Events(); read != nil {
+		if read := g.Events(); read != nil {
 			all[g.Name] = read
 		}
 	}

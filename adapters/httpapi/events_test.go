@@ -3,7 +3,6 @@ package httpapi_test
 import (
 	"context"
 	"errors"
-	"fmt"
 	"io"
 	"net/http"
 	"net/http/httptest"
@@ -115,7 +114,7 @@ func TestEvents_Signed(t *testing.T) {
 		a.known = tt.known
 		w := a.post(eventsPath, tt.body, tt.body)
 		require.Equal(t, http.StatusOK, w.Code, tt.body)
-		require.Equal(t, `{"status":"ok"}`, w.Body.String())
+		require.JSONEq(t, `{"status":"ok"}`, w.Body.String())
 		require.Equal(t, map[string]int{"bank " + tt.result: 1}, a.observed.results)
 		if tt.known == "" {
 			require.Empty(t, a.notified)
@@ -267,7 +266,7 @@ func TestEvents_ConcurrentSlowOnes_LeaveRoomForPayments(t *testing.T) {
 	r.Header.Set("Content-Type", "application/json")
 	w = httptest.NewRecorder()
 	handler.ServeHTTP(w, r)
-	require.Equal(t, http.StatusOK, w.Code, fmt.Sprint(w.Body))
+	require.Equal(t, http.StatusOK, w.Code, w.Body.String())
 	close(release)
 	serving.Wait()
 }

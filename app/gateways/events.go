@@ -167,7 +167,7 @@ func (g squareGateway) Events() httpapi.EventReader {
 	}
 	return func(header http.Header, body []byte, _ time.Time) (httpapi.Event, error) {
 		var e squaregateway.Event
-		err := error(squaregateway.ErrSignature)
+		err := squaregateway.ErrSignature
 		for _, key := range g.keys.Get() {
 			e, err = squaregateway.Webhook{SignatureKey: key, NotificationURL: g.notificationURL}.Event(header, body)
 			if !errors.Is(err, squaregateway.ErrSignature) {

@@ -171,7 +171,7 @@ func (w *world) sendEvent(s stream, e core.GatewayEvent) {
 	w.calls.Add(1)
 	go func() {
 		defer w.calls.Add(-1)
-		_ = r.Notify(context.Background(), e) // the gateway would send it again
+		_, _ = r.Notify(context.Background(), e) // the gateway would send it again
 	}()
 	time.Sleep(s.between(time.Microsecond, time.Second))
 }

@@ -45,7 +45,7 @@ func TestCardNumber_AnywhereInARequest_LeavesNoTrace(t *testing.T) {
 		_ = r.Header.Write(&gateway)
 		gateway.WriteString(r.URL.String() + "\n" + string(body) + "\n")
 	})
-	answers := ""
+	var answers strings.Builder
 	for name, c := range map[string]struct {
 		body   string
 		query  string
@@ -77,7 +77,7 @@ func TestCardNumber_AnywhereInARequest_LeavesNoTrace(t *testing.T) {
 	} {
 		a := apptest.Ask(t.Context(), http.MethodPost, p.URL+"/payments/process"+c.query, strings.ReplaceAll(c.body, "ORDER", "order-"+name), c.header...)
 		require.Equal(t, c.want, a.Code, "%s: %s", name, a)
-		answers += a.Raw
+		answers.WriteString(a.Raw)
 	}
 	require.Zero(t, p.Stop(t))
 	mu.Lock()
@@ -86,7 +86,7 @@ func TestCardNumber_AnywhereInARequest_LeavesNoTrace(t *testing.T) {
 	require.Contains(t, filesOf(t, p.Folder), "order-idempotency-key")
 	require.Contains(t, p.Log(), "order-idempotency-key")
 	for where, text := range map[string]string{
-		"the answers": answers, "the log": p.Log(), "the files": filesOf(t, p.Folder), "the requests to the gateway": gateway.String(),
+		"the answers": answers.String(), "the log": p.Log(), "the files": filesOf(t, p.Folder), "the requests to the gateway": gateway.String(),
 	} {
 		for _, number := range []string{cardNumber, grouped(" "), grouped("-"), grouped("+"), grouped("%20")} {
 			require.NotContains(t, text, number, where)

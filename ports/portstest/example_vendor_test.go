@@ -1,6 +1,7 @@
 package portstest_test
 
 import (
+	"crypto/x509"
 	"encoding/json"
 	"net/http"
 	"net/http/httptest"
@@ -151,9 +152,9 @@ func startExample(t testing.TB, handler http.Handler) (*exampleVendor, *exampleG
 	t.Cleanup(server.Close)
 	base, err := url.Parse(server.URL + "/")
 	require.NoError(t, err)
-	client := httpcall.New(httpcall.Options{
-		Timeout: exampleTimeout, Connections: 4, RootCAs: server.Client().Transport.(*http.Transport).TLSClientConfig.RootCAs, //nolint:forcetypeassert // httptest's own
-	})
+	authorities := x509.NewCertPool()
+	authorities.AddCert(server.Certificate())
+	client := httpcall.New(httpcall.Options{Timeout: exampleTimeout, Connections: 4, RootCAs: authorities})
 	t.Cleanup(client.Close)
 	return vendor, &exampleGateway{base: base, client: client}
 }

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"fmt"
 	"net/http"
+	"strconv"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -85,23 +86,23 @@ func (o *outage) report() string {
 	w := tabwriter.NewWriter(&text, 0, 0, 2, ' ', tabwriter.AlignRight)
 	routes := []string{routeOutage, routeOther}
 	for _, route := range routes {
-		fmt.Fprintf(w, "\t%s\t\t\t\t\t", route)
+		_, _ = fmt.Fprintf(w, "\t%s\t\t\t\t\t", route)
 	}
-	fmt.Fprint(w, "\t\nsecond")
+	_, _ = fmt.Fprint(w, "\t\nsecond")
 	for range routes {
-		fmt.Fprint(w, "\tok\tlater\t503\tfailed\tp50\tp99")
+		_, _ = fmt.Fprint(w, "\tok\tlater\t503\tfailed\tp50\tp99")
 	}
-	fmt.Fprintln(w, "\t")
+	_, _ = fmt.Fprintln(w, "\t")
 	for from := time.Duration(0); from <= o.ends(); from += time.Second {
-		fmt.Fprintf(w, "%.0f\t", from.Seconds())
+		_, _ = fmt.Fprintf(w, "%.0f\t", from.Seconds())
 		for _, route := range routes {
 			c := o.count(route, phase{from, from + time.Second})
-			fmt.Fprintf(w, "%d\t%d\t%d\t%d\t%.1f\t%.1f\t", c.ok, c.later, c.unavailable, c.failed, quantile(c.took, 0.5), quantile(c.took, 0.99))
+			_, _ = fmt.Fprintf(w, "%d\t%d\t%d\t%d\t%.1f\t%.1f\t", c.ok, c.later, c.unavailable, c.failed, quantile(c.took, 0.5), quantile(c.took, 0.99))
 		}
 		if from >= o.before && from < o.before+o.lasts {
-			fmt.Fprint(w, " first refuses")
+			_, _ = fmt.Fprint(w, " first refuses")
 		}
-		fmt.Fprintln(w)
+		_, _ = fmt.Fprintln(w)
 	}
 	_ = w.Flush() // a buffer
 	return text.String()
@@ -177,7 +178,7 @@ func anOutage() *outage {
 	o := &outage{start: time.Now(), before: 2 * time.Second, lasts: 3 * time.Second, recovery: time.Second, charges: map[string]int{}}
 	for i := range 7 * outageRate {
 		a := answer{
-			route: routeOutage, order: fmt.Sprint(i), at: o.start.Add(time.Duration(i) * time.Second / outageRate),
+			route: routeOutage, order: strconv.Itoa(i), at: o.start.Add(time.Duration(i) * time.Second / outageRate),
 			took: 5 * time.Millisecond, code: http.StatusOK,
 		}
 		o.charges[a.order] = 1

@@ -57,7 +57,7 @@ func main() { os.Exit(run(os.Args[1:])) }
 func run(args []string) int {
 	flags := flag.NewFlagSet("withstripe", flag.ContinueOnError)
 	flags.Usage = func() {
-		fmt.Fprintln(flags.Output(), "usage: withstripe [-addr HOST:PORT] [-ledger FILE] -- COMMAND [ARGUMENT…]")
+		_, _ = fmt.Fprintln(flags.Output(), "usage: withstripe [-addr HOST:PORT] [-ledger FILE] -- COMMAND [ARGUMENT…]")
 		flags.PrintDefaults()
 	}
 	addr := flags.String("addr", "127.0.0.1:4000", "loopback address that the fake listens on")
@@ -102,7 +102,7 @@ func runWithFake(ctx context.Context, addr, ledger string, args []string) (code 
 	go func() { served <- server.Serve(listener) }()
 	defer func() {
 		_ = server.Close()
-		<-served
+		_ = <-served
 	}()
 	folder, err := os.MkdirTemp("", "withstripe-")
 	if err != nil {
@@ -122,7 +122,7 @@ func handler(fake *stripefake.Fake) http.Handler {
 	mux := http.NewServeMux()
 	mux.Handle("/", fake.Handler())
 	mux.HandleFunc("GET /paid", func(w http.ResponseWriter, _ *http.Request) {
-		fmt.Fprintln(w, "This is the page of the shop to which a customer returns. Repeat the payment to get its outcome.")
+		_, _ = fmt.Fprintln(w, "This is the page of the shop to which a customer returns. Repeat the payment to get its outcome.")
 	})
 	return mux
 }
@@ -150,7 +150,9 @@ func runCommand(ctx context.Context, args []string, variable string) (int, error
 	switch {
 	case errors.As(err, &exit) && exit.Exited():
 		return exit.ExitCode(), nil
-	case err != nil && !(ctx.Err() != nil && command.ProcessState != nil && command.ProcessState.Success()):
+	case ctx.Err() != nil && command.ProcessState != nil && command.ProcessState.Success():
+		return 0, nil
+	case err != nil:
 		return exitFailure, fmt.Errorf("run the command: %w", err)
 	}
 	return 0, nil

@@ -2,7 +2,7 @@
 // faults in milliseconds of virtual time (testing/synctest), and are checked against the promise at
 // every step.
 //
-// A run has one database and one or two gateways (adapters/fake), replicas (core.Service with the
+// A run has one database and one to three gateways (adapters/fake), replicas (core.Service with the
 // production retry policy and guard), and clients. One seed determines everything in it: the settings,
 // the requests and the faults. Replicas die at any call through a port (before it, after it, with its
 // answer lost), are paused past their lease or their heartbeats, are stopped and restarted. Answers of
@@ -13,8 +13,12 @@
 // declines or does not; its lookups lag, as declared or for longer. It answers 409, "charged": false,
 // a decline of the second attempt after the first has charged, or pending. An intermediary answers in
 // its place, on charges (forwarded or not) and on lookups. The database's clock or those of the replicas
-// step by seconds to days in both directions. Replicas are configured for two gateways. An operator
-// resolves and imports payments at any moment, and is sometimes wrong.
+// step by seconds to days in both directions. In some runs, half of the replicas are configured for another
+// gateway; in others, all have routes over two or three gateways, each with capabilities and faults of its
+// own. Requests name payment methods and change them; pending charges are decided, or their customers never
+// act and they are cancelled; return URLs differ between replicas. Events of the gateways arrive at any
+// moment, several times, with reports that may be wrong. An operator resolves and imports payments at any
+// moment, and is sometimes wrong.
 //
 // The checks are in audit_test.go (after each change of the database and each call to the gateway),
 // observed_test.go (requests that wait for another worker's outcome), client_test.go (the answers that

@@ -18,9 +18,10 @@ type observedPayments struct {
 
 // waiting is what a request knows about the worker that it waits for.
 type waiting struct {
-	shown  payment.State // how the payment ended, if it was shown
-	fenced bool          // it has lost its claim, and has not looked since
-	asked  bool          // for the claim: a read before that is not waiting
+	shown  payment.State         // how the payment ended, if it was shown
+	method payment.PaymentMethod // of that payment
+	fenced bool                  // it has lost its claim, and has not looked since
+	asked  bool                  // for the claim: a read before that is not waiting
 }
 
 func (p observedPayments) Find(ctx context.Context, id payment.OrderID) (payment.Payment, error) {
@@ -33,7 +34,7 @@ func (p observedPayments) Find(ctx context.Context, id payment.OrderID) (payment
 	w := p.audit.waits[requestNumber(ctx)]
 	w.fenced = false
 	if is.RoundOver() && w.asked {
-		w.shown = is.State
+		w.shown, w.method = is.State, is.Method
 	}
 	p.audit.waits[requestNumber(ctx)] = w
 	return is, err
@@ -48,7 +49,8 @@ func (p observedPayments) Claim(
 	w := p.audit.waits[requestNumber(ctx)]
 	w.asked = true
 	p.audit.waits[requestNumber(ctx)] = w
-	if w.shown != "" && verdict == payment.VerdictClaimed {
+	otherMethod := ask.Method != "" && ask.Method != w.method // whose outcome is not the request's
+	if w.shown != "" && verdict == payment.VerdictClaimed && !otherMethod {
 		p.audit.world.report(ask.OrderID, "request %d was shown that the payment is %s, and began a round of its own",
 			requestNumber(ctx), w.shown)
 	}

@@ -51,16 +51,14 @@ func InsertCapabilities(page string) (string, error) {
 func capabilitiesTable() string {
 	var b strings.Builder
 	b.WriteString("| capability |")
-	rule := "\n| --- |"
+	rule := "\n|" + strings.Repeat(" --- |", columns()) + "\n"
 	for _, k := range gateways.Kinds {
 		fmt.Fprintf(&b, " %s |", k.Name)
-		rule += " --- |"
 		if k.Sources != nil {
 			b.WriteString(" source |")
-			rule += " --- |"
 		}
 	}
-	b.WriteString(rule + "\n")
+	b.WriteString(rule)
 	for _, c := range capabilities {
 		fmt.Fprintf(&b, "| %s |", c.name)
 		for _, k := range gateways.Kinds {
@@ -72,6 +70,17 @@ func capabilitiesTable() string {
 		b.WriteString("\n")
 	}
 	return b.String()
+}
+
+// columns returns the number of columns of the table.
+func columns() int {
+	n := 1 + len(gateways.Kinds)
+	for _, k := range gateways.Kinds {
+		if k.Sources != nil {
+			n++
+		}
+	}
+	return n
 }
 
 // repeats describe what a repeat of a key gets.

@@ -33,11 +33,11 @@ var failoverScenarios = []scenario{
 	},
 	{
 		name: "second is pending, then approves", then: fake.Refuse(), second: &script{then: fake.Pending()},
-		ends: "second", final: succeededOrFailed, decides: step(fake.Approve()),
+		ends: "second", final: succeededOrFailed, decides: new(fake.Approve()),
 	},
 	{
 		name: "second is pending, then declines", then: fake.NotChargedAnswer(), second: &script{then: fake.Pending()},
-		ends: "second", final: declinedOrFailed, decides: step(fake.Decline("card_declined")),
+		ends: "second", final: declinedOrFailed, decides: new(fake.Decline("card_declined")),
 	},
 	{
 		name: "second is pending, customer does not act", then: fake.Refuse(),
@@ -61,7 +61,7 @@ var failoverScenarios = []scenario{
 	},
 	{
 		name: "first is pending, second would charge", then: fake.Pending(), second: &script{then: fake.Approve()},
-		ends: "first", final: oneOf(payment.StateSucceeded), decides: step(fake.Approve()),
+		ends: "first", final: oneOf(payment.StateSucceeded), decides: new(fake.Approve()),
 	},
 }
 
@@ -69,5 +69,3 @@ var (
 	succeededOrFailed = oneOf(payment.StateSucceeded, payment.StateFailed)
 	declinedOrFailed  = oneOf(payment.StateDeclined, payment.StateFailed)
 )
-
-func step(s fake.Step) *fake.Step { return &s }

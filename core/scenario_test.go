@@ -37,7 +37,7 @@ type scenario struct {
 	// payment ends in the first of the final states, at the gateway with that name.
 	second *script
 	ends   payment.GatewayID
-	// decides decides a charge that is pending, after [pendingTime]; nil for never.
+	// decides is how the gateway settles a charge that is pending, after [pendingTime]; nil for never.
 	decides *fake.Step
 }
 

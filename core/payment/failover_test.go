@@ -137,42 +137,53 @@ func TestNextGateway_EveryCombination(t *testing.T) {
 func TestLookup_ByCapabilities_AbsenceCounts(t *testing.T) {
 	t.Parallel()
 	for n := range 1 << 5 {
-		looksUp, forgets, over, lags, saves := n&1 > 0, n&2 > 0, n&4 > 0, n&8 > 0, n&16 > 0
 		for _, repeat := range repeats {
 			for _, found := range []payment.LookupResult{payment.FoundNothing, payment.FoundDeclined} {
-				r := rules()
-				r.LooksUp, r.LookupForgets, r.SavesDeclines, r.Repeat = looksUp, forgets, saves, repeat
-				now := noon.Add(time.Hour)
-				if over {
-					now = noon.Add(25 * time.Hour)
-				}
-				p := unresolvedPayment(t, doubtAnswered(now.Add(-time.Second)))
-				if lags {
-					r.LookupLag = 10 * time.Second
-				}
-				d, err := lookupRecord(r, p, found, at(now)).Apply(p, now)
-				require.NoError(t, err)
-				declined := found == payment.FoundDeclined && saves
-				counts := looksUp && !(forgets && over) && !lags
-				name := fmt.Sprintf("%+v, found %s, after the lifetime: %t", r.Capabilities, found, over)
-				switch {
-				case declined:
-					require.Equal(t, payment.StateDeclined, d.Payment.State, name)
-				case counts && repeat != payment.RepeatCharges:
-					require.Equal(t, payment.StateFailed, d.Payment.State, name)
-					require.Equal(t, at(now), d.Payment.Keys[0].Look, name)
-				case counts: // only the second lookup ends it
-					require.Equal(t, payment.StateUnresolved, d.Payment.State, name)
-					require.Equal(t, at(now), d.Payment.Keys[0].Look, name)
-				default:
-					require.Equal(t, payment.StateUnresolved, d.Payment.State, name)
-					require.Empty(t, d.Payment.Keys, name)
-				}
-				person := !declined && looksUp && forgets && over
-				require.Equal(t, person, d.Payment.Reason == payment.ReasonForgotten && looksUp, name)
+				absenceCase{
+					looksUp: n&1 > 0, forgets: n&2 > 0, over: n&4 > 0, lags: n&8 > 0, saves: n&16 > 0,
+					repeat: repeat, found: found,
+				}.check(t)
 			}
 		}
 	}
+}
+
+// absenceCase is what a lookup of a gateway proves. over: the key's lifetime is over; lags: the attempt is younger
+// than the lag of lookups.
+type absenceCase struct {
+	looksUp, forgets, over, lags, saves bool
+	repeat                              payment.Repeat
+	found                               payment.LookupResult
+}
+
+func (c absenceCase) check(t *testing.T) {
+	t.Helper()
+	r, now := rules(), noon.Add(time.Hour)
+	r.LooksUp, r.LookupForgets, r.SavesDeclines, r.Repeat = c.looksUp, c.forgets, c.saves, c.repeat
+	if c.over {
+		now = noon.Add(25 * time.Hour)
+	}
+	p := unresolvedPayment(t, doubtAnswered(now.Add(-time.Second)))
+	if c.lags {
+		r.LookupLag = 10 * time.Second
+	}
+	d, err := lookupRecord(r, p, c.found, at(now)).Apply(p, now)
+	require.NoError(t, err)
+	declined, forgotten := c.found == payment.FoundDeclined && c.saves, c.forgets && c.over
+	counts := c.looksUp && !forgotten && !c.lags
+	want := payment.StateUnresolved // where absence counts, only the second lookup ends it
+	switch {
+	case declined:
+		want = payment.StateDeclined
+	case counts && c.repeat != payment.RepeatCharges:
+		want = payment.StateFailed
+	}
+	require.Equal(t, want, d.Payment.State, "%+v", c)
+	if !declined {
+		require.Equal(t, counts, len(d.Keys) == 1 && d.Keys[0].Look == at(now), "%+v", c)
+	}
+	person := !declined && c.looksUp && forgotten
+	require.Equal(t, person, d.Payment.Reason == payment.ReasonForgotten && c.looksUp, "%+v", c)
 }
 
 // A pending payment is a person's turn, and reported as unresolved, once the lookup may have forgotten its key.

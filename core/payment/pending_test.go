@@ -53,7 +53,7 @@ func TestClaim_Pending(t *testing.T) {
 				switch other := method == "pm_2"; {
 				case foreign:
 					want = payment.VerdictForeign
-				case other && cancels:
+				case other && cancels && !deferred && !soon:
 					want = payment.VerdictCancel
 				case other:
 					want = payment.VerdictKeyOpen

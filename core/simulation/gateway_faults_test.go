@@ -63,12 +63,17 @@ func (set settings) gatewayFault(s stream) (step fake.Step, takes bool, lands ti
 	case among(m.uncharged):
 		return fake.Slow(soon, fake.NotChargedAnswer()), false, 0
 	case among(m.pending):
-		if s.chance(0.6) {
-			return fake.Slow(soon, fake.Redirect("https://gateway.example/act")), true, pends
-		}
-		return fake.Slow(soon, fake.Pending()), true, pends
+		return pendingStep(s, soon), true, pends
 	}
 	return fake.Slow(soon, fake.Approve()), true, soon
+}
+
+// pendingStep draws a charge that is pending, and whether the customer must act.
+func pendingStep(s stream, soon time.Duration) fake.Step {
+	if s.chance(0.6) {
+		return fake.Slow(soon, fake.Redirect("https://gateway.example/act"))
+	}
+	return fake.Slow(soon, fake.Pending())
 }
 
 // unavailable draws a server error, or a request that the gateway never answers.

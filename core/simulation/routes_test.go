@@ -202,10 +202,10 @@ func (a *audit) currentKey(id payment.OrderID) payment.GatewayKey {
 
 // method draws the payment method of a request: the order's own, another one, or none.
 func (c *client) method(i int) payment.PaymentMethod {
-	switch {
-	case !c.world.methods, c.chance(0.2):
+	if !c.world.methods || c.chance(0.2) {
 		return ""
-	case c.chance(0.2):
+	}
+	if c.chance(0.2) {
 		return payment.PaymentMethod(fmt.Sprintf("pm_%d_other", i+1))
 	}
 	return payment.PaymentMethod(fmt.Sprintf("pm_%d", i+1))

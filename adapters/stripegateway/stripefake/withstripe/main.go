@@ -102,7 +102,7 @@ func runWithFake(ctx context.Context, addr, ledger string, args []string) (code 
 	go func() { served <- server.Serve(listener) }()
 	defer func() {
 		_ = server.Close()
-		_ = <-served
+		<-served
 	}()
 	folder, err := os.MkdirTemp("", "withstripe-")
 	if err != nil {

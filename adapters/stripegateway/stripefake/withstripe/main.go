@@ -98,8 +98,11 @@ func runWithFake(ctx context.Context, addr, ledger string, args []string) (code 
 		return exitFailure, fmt.Errorf("%w; choose another address with -addr", err)
 	}
 	server := &http.Server{Handler: handler(fake), ReadTimeout: readTimeout}
-	served := make(chan error, 1)
-	go func() { served <- server.Serve(listener) }()
+	served := make(chan struct{})
+	go func() {
+		defer close(served)
+		_ = server.Serve(listener) // until Close
+	}()
 	defer func() {
 		_ = server.Close()
 		<-served

@@ -69,7 +69,7 @@ func injectEverywhere(t *testing.T, sc scenario, mode clientMode) map[string]int
 					if (poll || pollToo || i >= paired || j >= paired) && !*everyPair {
 						continue
 					}
-					if pairs++; pairs%stride() != 0 {
+					if pairs++; pairs%sc.stride() != 0 {
 						continue
 					}
 					twice := runScenario(t, sc, mode, injection{n, first}, injection{m, second})
@@ -83,10 +83,15 @@ func injectEverywhere(t *testing.T, sc scenario, mode clientMode) map[string]int
 	return counts
 }
 
-// stride returns n to run one pair of faults in n.
-func stride() int {
-	if testing.Short() {
+// stride returns n to run one pair of faults in n. A scenario with two gateways has about twice the calls, and so
+// four times the pairs: they are run in full with -every-pair.
+func (sc scenario) stride() int {
+	const twoGateways = 6
+	switch {
+	case testing.Short():
 		return shortStride
+	case sc.second != nil && !*everyPair:
+		return pairStride * twoGateways
 	}
 	return pairStride
 }

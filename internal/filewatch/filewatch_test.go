@@ -6,6 +6,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -27,6 +28,30 @@ func joined(contents [][]byte) (string, error) {
 	return all, nil
 }
 
+// lockedBuilder is a strings.Builder that a log may write while the test reads.
+type lockedBuilder struct {
+	mu sync.Mutex
+	b  strings.Builder
+}
+
+func (l *lockedBuilder) Write(line []byte) (int, error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.b.Write(line)
+}
+
+func (l *lockedBuilder) String() string {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.b.String()
+}
+
+func (l *lockedBuilder) Reset() {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.b.Reset()
+}
+
 // A change is read at the next interval. A file that cannot be used is logged once, and the previous value
 // remains.
 func TestValue_FollowsItsFiles(t *testing.T) {
@@ -39,7 +64,7 @@ func TestValue_FollowsItsFiles(t *testing.T) {
 			return path
 		}
 		a, b := write("a", "one\n"), write("b", "two")
-		var log strings.Builder
+		var log lockedBuilder
 		set := filewatch.NewSet(slog.New(slog.NewTextHandler(&log, nil)))
 		v, err := filewatch.Open(set, joined, a, b)
 		require.NoError(t, err)

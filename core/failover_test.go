@@ -308,6 +308,31 @@ func TestPaymentMethod_ConcurrentWithAnother_ChargesItsOwn(t *testing.T) {
 	}, fake.Slow(time.Second, fake.Decline("card_declined")))
 }
 
+// A payment method that no gateway of the route accepts is refused before the pending charge of another one is
+// cancelled, and is never sent.
+func TestPaymentMethod_NotAccepted_ChangesNothing(t *testing.T) {
+	inWorld(t, func(t *testing.T, w *world) {
+		w.gateway.Declare(func(c *payment.Capabilities) { c.Gateway = "only" })
+		a := w.start("a", func(r *replica) core.Gateways {
+			guard, retry := r.guard(w.gateway)
+			pattern, err := payment.ParseMethodPattern("pm_*")
+			require.NoError(t, err)
+			routes := payment.RouteTo(payment.RouteGateway{ID: "only", Methods: []payment.MethodPattern{pattern}})
+			return core.NewGateways([]core.Gateway{{Gateway: guard, Retry: retry}}, routes)
+		})
+		require.Equal(t, payment.StatePending, a.pay(withMethod("pm_1")).State)
+		time.Sleep(2 * time.Second)
+		var refused *payment.FieldError
+		require.ErrorAs(t, a.pay(withMethod("card_1")).err, &refused)
+		require.Equal(t, "payment_method", refused.Field)
+		require.Zero(t, a.calls("Cancel"))
+		require.True(t, w.gateway.Complete("key-1", fake.Approve()))
+		require.Equal(t, payment.StateSucceeded, a.pay().State)
+		require.True(t, a.pay(withMethod("card_1")).Replayed, "whatever the payment method")
+		require.Len(t, w.gateway.Attempts(), 1)
+	}, fake.Redirect(redirectURL))
+}
+
 func withMethod(m payment.PaymentMethod) func(*core.Request) {
 	return func(r *core.Request) { r.Method = m }
 }

@@ -99,6 +99,8 @@ func (s *Service) checkChargeable(ctx context.Context, r Request) error {
 		return fmt.Errorf("find payment: %w", err)
 	case p.Money.Currency() != r.Money.Currency():
 		return refused
+	case p.State != payment.StateSucceeded && r.Method != "" && r.Method != p.Method:
+		return refused // the request would need a round of its own
 	case p.State == payment.StateDeclined, p.State == payment.StateFailed:
 		if r.Method == "" {
 			r.Method = p.Method // a repeat may leave it out

@@ -71,8 +71,11 @@ func (s *Service) failOver(ctx context.Context, c *claim) (bool, error) {
 	if err != nil {
 		return false, err
 	}
+	if c.payment.Gateway == from {
+		return false, nil // under the lock, the domain did not permit it
+	}
 	s.logFailover(c.payment, from, c.last.Message)
-	return c.payment.Gateway != from, nil
+	return true, nil
 }
 
 // attempt makes one call to the gateway, unless the lease has expired or the key is too old to be

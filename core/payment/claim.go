@@ -36,7 +36,7 @@ func (a ClaimRequest) Open(now time.Time) Payment {
 	if !a.Deferred {
 		p.State = StateProcessing
 		c := a.claimant()
-		c.rules, _ = c.rules.At(c.rules.preferred(p.Money, p.Method, ""))
+		c.rules, _ = c.rules.At(c.rules.preferred(p.Money, p.Method))
 		p.startAttempt(c, Instant{now, a.Worker})
 	}
 	return p

@@ -60,9 +60,8 @@ func (r KeyRules) route(m Money, method PaymentMethod) []GatewayID {
 }
 
 // preferred returns the gateway for the next attempt of a payment whose key is closed: the first of the
-// route that is available, or the first if none is. A payment whose route is empty, because the
-// configuration has changed, stays at its gateway. Empty if that is not configured either.
-func (r KeyRules) preferred(m Money, method PaymentMethod, current GatewayID) GatewayID {
+// route that is available, or the first if none is. Empty if the route is.
+func (r KeyRules) preferred(m Money, method PaymentMethod) GatewayID {
 	if len(r.Gateways) == 0 {
 		return r.Gateway
 	}
@@ -75,20 +74,22 @@ func (r KeyRules) preferred(m Money, method PaymentMethod, current GatewayID) Ga
 	if len(route) > 0 {
 		return route[0]
 	}
-	if _, configured := r.At(current); configured {
-		return current
-	}
 	return ""
 }
 
-// nextTarget returns the gateway for the next attempt of a payment whose key is closed. A round that the queue
+// nextTarget returns the gateway for the next attempt of a payment whose key is closed; empty if no gateway
+// takes the payment method. A round that the queue
 // continues stays at its gateway while that is available, because its retries are counted there.
 func (p *Payment) nextTarget(r KeyRules, method PaymentMethod) GatewayID {
 	continued := p.State == StateScheduled && p.Retries > 0 && p.Gateway != ""
 	if _, configured := r.At(p.Gateway); continued && configured && !slices.Contains(r.Unavailable, p.Gateway) {
 		return p.Gateway
 	}
-	return r.preferred(p.Money, method, p.Gateway)
+	target := r.preferred(p.Money, method)
+	if _, configured := r.At(p.Gateway); target == "" && configured && method == p.Method {
+		return p.Gateway // the routes have changed since
+	}
+	return target
 }
 
 // Failover lets a payment go to the next gateway of its route, instead of another attempt at the same one.

@@ -112,13 +112,13 @@ test/client: build ## generate a TypeScript client from openapi.yaml, and pay wi
 
 .PHONY: test/stripe-mock
 test/stripe-mock: ## check the requests to Stripe against its OpenAPI file, with stripe-mock
-	tools/stripe-mock.sh go test ./adapters/stripegateway -count=1 -run StripeMock $(TESTFLAGS)
+	tools/stripe-mock.sh go test -tags stripemock ./adapters/stripegateway -count=1 -run StripeMock $(TESTFLAGS)
 
 .PHONY: test/stripe-live
 test/stripe-live: ## make test charges at Stripe, with the test key STRIPE_SECRET_KEY
 	@if [ -z "$$STRIPE_SECRET_KEY" ]; then \
 		echo 'test/stripe-live: set STRIPE_SECRET_KEY to the secret key of a test account (sk_test_…)' >&2; exit 2; fi
-	go test ./adapters/stripegateway -count=1 -v -run StripeLive $(TESTFLAGS)
+	go test -tags live ./adapters/stripegateway -count=1 -v -run StripeLive $(TESTFLAGS)
 
 # A checkout without history, such as one in a container, has no previous version; the target reports that.
 .PHONY: test/upgrade
@@ -145,7 +145,7 @@ test/square-prism: ## check our requests to Square, and the fake's answers, agai
 		exit 2; \
 	fi
 	SQUARE_SPEC='$(abspath $(SPEC))' PACKAGES=tools/prism tools/npm.sh \
-		go test ./adapters/squaregateway -count=1 -v -run Prism $(TESTFLAGS)
+		go test -tags prism ./adapters/squaregateway -count=1 -v -run Prism $(TESTFLAGS)
 
 .PHONY: test/square-live
 test/square-live: ## charge in Square's sandbox: SQUARE_ACCESS_TOKEN and SQUARE_LOCATION_ID of a sandbox account
@@ -153,7 +153,7 @@ test/square-live: ## charge in Square's sandbox: SQUARE_ACCESS_TOKEN and SQUARE_
 		echo 'test/square-live: set SQUARE_ACCESS_TOKEN and SQUARE_LOCATION_ID to those of a sandbox account' >&2; \
 		exit 2; \
 	fi
-	go test ./adapters/squaregateway -count=1 -v -run Live $(TESTFLAGS)
+	go test -tags live ./adapters/squaregateway -count=1 -v -run Live $(TESTFLAGS)
 
 .PHONY: test/mysql
 test/mysql: ## test everything, on a MySQL 9 that is fetched (Debian only)
@@ -272,7 +272,7 @@ verify: verify/generated verify/configuration verify/openapi verify/modules veri
 
 .PHONY: lint
 lint: ## run go vet and the linter
-	go vet -tags group,upgrade,engines work
+	go vet -tags group,upgrade,engines,live,prism,stripemock work
 	$(LINTER) run $(MODULES:%=%/...)
 
 .PHONY: vuln

@@ -41,7 +41,7 @@ func TestMigrate_UpDownStatus(t *testing.T) {
 			require.Regexp(t, `^the schema is current, at version \d+\n$`, run("migrate", "up").Stdout)
 			require.Equal(t, run("migrate", "up"), run("migrate", "status"), "a second run changes nothing")
 			require.Zero(t, run("migrate", "status").Code)
-			require.Equal(t, apptest.Output{Stdout: "ORDER  STATE  SINCE  ATTEMPTS  NEXT  WHY\n"}, run("stuck"))
+			require.Equal(t, apptest.Output{Stdout: "ORDER  STATE  GATEWAY  SINCE  ATTEMPTS  NEXT  WHY\n"}, run("stuck"))
 
 			older := run("migrate", "down")
 			require.Zero(t, older.Code, older)
@@ -175,7 +175,7 @@ func TestResolve_UnresolvedPayments(t *testing.T) {
 	}
 
 	stuck := run("stuck")
-	require.Regexp(t, `(?m)^order-1 +unresolved +\d+s +4 +in 1\dm\d+s +\S+`, stuck.Stdout)
+	require.Regexp(t, `(?m)^order-1 +unresolved +http:\S+ +\d+s +4 +in 1\dm\d+s +\S+`, stuck.Stdout)
 	require.Equal(t, 3, strings.Count(stuck.Stdout, "\n"), stuck.Stdout)
 	require.Equal(t, 2, strings.Count(run("stuck", "--limit=1").Stdout, "\n"))
 

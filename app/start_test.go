@@ -82,8 +82,8 @@ var wrongValues = []wrongSetting{
 		want: "PAYMENTD_API_KEYS (--api-keys): must be keys of at least 16 characters each",
 	},
 	{
-		name: "no key on a public address", command: "serve", variable: "PAYMENTD_ADDR", value: "0.0.0.0:3000",
-		want: "PAYMENTD_API_KEYS (--api-keys): must be set to listen on 0.0.0.0:3000, which is not a loopback address, " +
+		name: "no key on a public address", command: "serve", variable: "PAYMENTD_ADDR", value: "0.0.0.0:0",
+		want: "PAYMENTD_API_KEYS (--api-keys): must be set to listen on 0.0.0.0:0, which is not a loopback address, " +
 			"or a key be made with `paymentd keys create`",
 		more: env{"PAYMENTD_GATEWAY": "sandbox:"}, leaves: true,
 	},

@@ -51,6 +51,23 @@ func TestGateway_BearerAndHeaders_AreSent(t *testing.T) {
 	require.Equal(t, []string{"Bearer second-token"}, (<-seen)["Authorization"])
 }
 
+// A gateway that repeats a credential in its answer does not bring it into messages or codes, which are logged,
+// stored and shown to clients.
+func TestGateway_RepeatsCredentials_TheyAreReplaced(t *testing.T) {
+	t.Parallel()
+	const token, key = "bearer-0123456789", "merchant-0123456789"
+	base := serve(t, func(w http.ResponseWriter, _ *http.Request) {
+		w.WriteHeader(http.StatusPaymentRequired)
+		_, _ = w.Write([]byte(`{"status":"declined","code":"` + token + `","message":"not for ` + key + ` with ` + token + `"}`))
+	})
+	g := newGateway(t, base, longTimeout,
+		httpgateway.WithBearer(func() string { return token }), httpgateway.WithHeaders(map[string]string{"X-Api-Key": key}))
+	r := g.Charge(t.Context(), newCharge(t))
+	require.Equal(t, payment.ClassDeclined, r.Class)
+	require.Equal(t, "[secret]", r.Code)
+	require.Equal(t, "not for [secret] with [secret]", r.Message)
+}
+
 func TestCheckHeader(t *testing.T) {
 	t.Parallel()
 	require.NoError(t, httpgateway.CheckHeader("X-Merchant", "42"))

@@ -33,7 +33,7 @@ func (g *Gateway) call(ctx context.Context, key payment.GatewayKey, r httpcall.R
 		header["Content-Type"] = mediaType
 		header[markHeader] = []string{string(key)}
 	}
-	r.Header = header
+	r.Header, r.Secrets = header, g.secrets
 	a, lost := g.client.Do(ctx, r)
 	if lost != nil {
 		return answer{}, lost

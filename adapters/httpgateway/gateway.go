@@ -7,8 +7,10 @@ import (
 	"crypto/x509"
 	"encoding/json"
 	"errors"
+	"maps"
 	"net/http"
 	"net/url"
+	"slices"
 	"time"
 
 	"paymentd/core/payment"
@@ -25,6 +27,7 @@ type Gateway struct {
 	capabilities payment.Capabilities
 	client       *httpcall.Client
 	addHeader    func(context.Context, http.Header)
+	secrets      []string // the values of configured headers
 }
 
 type options struct {
@@ -111,7 +114,7 @@ func New(base string, timeout time.Duration, opts ...Option) (*Gateway, error) {
 	if err != nil {
 		return nil, err
 	}
-	g := &Gateway{charges: u.JoinPath("charges"), timeout: timeout, addHeader: addHeader}
+	g := &Gateway{charges: u.JoinPath("charges"), timeout: timeout, addHeader: addHeader, secrets: slices.Collect(maps.Values(o.headers))}
 	g.capabilities = payment.Capabilities{
 		Gateway: cmp.Or(o.id, gatewayID(g.charges)),
 		Repeat:  payment.RepeatFirstSuccess, LooksUp: true, KeyLifetime: o.keyLifetime,

@@ -1,3 +1,5 @@
+//go:build live
+
 package squaregateway_test
 
 import (
@@ -24,7 +26,7 @@ func TestLive_Sandbox(t *testing.T) {
 	t.Parallel()
 	token, location := os.Getenv(tokenVariable), os.Getenv(locationVariable)
 	if token == "" || location == "" {
-		t.Skip("needs a sandbox account of Square: make test/square-live")
+		t.Fatal("needs a sandbox account of Square: make test/square-live")
 	}
 	g, err := squaregateway.New(squaregateway.Options{
 		Environment: squaregateway.Sandbox, LocationID: location, Token: func() string { return token }, Timeout: time.Minute,

@@ -1,3 +1,5 @@
+//go:build live
+
 package stripegateway_test
 
 import (
@@ -20,7 +22,7 @@ func openLive(t *testing.T) *stripegateway.Gateway {
 	t.Helper()
 	secret := os.Getenv(liveVariable)
 	if secret == "" {
-		t.Skip("set " + liveVariable + " to the secret key of a test account, and run make test/stripe-live")
+		t.Fatal("set " + liveVariable + " to the secret key of a test account, and run make test/stripe-live")
 	}
 	if !strings.HasPrefix(secret, "sk_test_") && !strings.HasPrefix(secret, "rk_test_") {
 		t.Fatal(liveVariable + " is not a key of test mode (sk_test_… or rk_test_…); these tests charge")

@@ -1,3 +1,5 @@
+//go:build stripemock
+
 package stripegateway_test
 
 import (
@@ -28,7 +30,7 @@ func startStripeMock(t *testing.T) string {
 	t.Helper()
 	program := os.Getenv(stripeMockVariable)
 	if program == "" {
-		t.Skip("set " + stripeMockVariable + ", or run make test/stripe-mock")
+		t.Fatal("set " + stripeMockVariable + " to the program stripe-mock, or run make test/stripe-mock")
 	}
 	// Without -https-addr, it listens on a fixed port of all interfaces as well.
 	command := exec.Command(program, "-http-addr", "127.0.0.1:0", "-https-addr", "127.0.0.1:0")

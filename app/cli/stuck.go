@@ -36,9 +36,9 @@ func (c *stuckCommand) Run(ctx context.Context, s stdio) error {
 			return err
 		}
 		w := tabwriter.NewWriter(s.stdout, 0, 0, 2, ' ', 0)
-		_, _ = fmt.Fprintln(w, "ORDER\tSTATE\tSINCE\tATTEMPTS\tNEXT\tWHY")
+		_, _ = fmt.Fprintln(w, "ORDER\tSTATE\tGATEWAY\tSINCE\tATTEMPTS\tNEXT\tWHY")
 		for _, p := range waiting.Payments {
-			_, _ = fmt.Fprintf(w, "%s\t%s\t%s\t%d\t%s\t%s\n", p.OrderID, p.State,
+			_, _ = fmt.Fprintf(w, "%s\t%s\t%s\t%s\t%d\t%s\t%s\n", p.OrderID, p.State, cmp.Or(string(p.Gateway), "-"),
 				p.SeenAt.Sub(p.CreatedAt).Round(time.Second), p.Attempts(), next(p), why(p))
 		}
 		if err := w.Flush(); err != nil {

@@ -162,5 +162,19 @@ func describe(path string, err error) error {
 	if failed, ok := errors.AsType[*fs.PathError](err); ok {
 		err = failed.Err
 	}
+	if looksLikeSecret(path) {
+		return errors.New("the value looks like a secret, and must be the path of a file that holds it")
+	}
 	return fmt.Errorf("%s cannot be read: %w", path, err)
+}
+
+// looksLikeSecret reports whether a secret was given instead of the path of its file. Secrets of Stripe, of
+// Square and of Standard Webhooks have these prefixes.
+func looksLikeSecret(path string) bool {
+	for _, prefix := range []string{"sk_", "rk_", "pk_", "whsec_", "EAAA", "sq0", "Bearer "} {
+		if strings.HasPrefix(path, prefix) {
+			return true
+		}
+	}
+	return false
 }

@@ -107,6 +107,8 @@ func TestOpen_Refusals(t *testing.T) {
 	folder := t.TempDir()
 	large := filepath.Join(folder, "large")
 	require.NoError(t, os.WriteFile(large, make([]byte, filewatch.MaxBytes+1), 0o600))
+	_, err := filewatch.Open(filewatch.NewSet(slog.New(slog.DiscardHandler)), joined, "sk_live_0123456789")
+	require.EqualError(t, err, "the value looks like a secret, and must be the path of a file that holds it")
 	for path, message := range map[string]string{
 		filepath.Join(folder, "missing"): "cannot be read: no such file or directory",
 		folder:                           "cannot be read: it is no regular file",

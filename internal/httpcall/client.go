@@ -11,6 +11,7 @@ import (
 	"net/http/httptrace"
 	"net/url"
 	"strconv"
+	"strings"
 	"time"
 )
 
@@ -46,6 +47,8 @@ type Request struct {
 	Body []byte
 	// MaxAnswerBytes bounds the body of the answer.
 	MaxAnswerBytes int
+	// Secrets are values of the header that must not come back: see [Client.Do].
+	Secrets []string
 }
 
 // Answer is a complete HTTP response. Whether the server itself wrote it, or an intermediary, is for
@@ -92,6 +95,9 @@ var errSwitched = errors.New("the answer 101 switches to another protocol")
 // Do sends the request over HTTP/1.1, or over HTTP/2 if the server negotiates it under TLS.
 //
 // It calls the transport without an http.Client, because a client would follow redirects.
+//
+// A server that repeats the request's token, or one of its Secrets, in its answer would put it into logs,
+// rows and answers to clients. Each is replaced in the body before the answer is returned.
 func (c *Client) Do(ctx context.Context, r Request) (Answer, *LostError) {
 	var t writeTracker
 	req := (&http.Request{
@@ -122,7 +128,23 @@ func (c *Client) Do(ctx context.Context, r Request) (Answer, *LostError) {
 	if err != nil {
 		return Answer{}, &LostError{MayHaveLeft: true, cause: err}
 	}
+	a.Body = redact(a.Body, r)
 	return a, nil
+}
+
+// minSecretBytes is the shortest value that is replaced. A shorter one, such as the number of a merchant, is no
+// secret, and may stand in an answer by chance.
+const minSecretBytes = 8
+
+// redact replaces the request's secrets in the body of its answer.
+func redact(body []byte, r Request) []byte {
+	token := strings.TrimPrefix(r.Header.Get("Authorization"), "Bearer ")
+	for _, secret := range append([]string{token}, r.Secrets...) {
+		if len(secret) >= minSecretBytes && bytes.Contains(body, []byte(secret)) {
+			body = bytes.ReplaceAll(body, []byte(secret), []byte("[secret]"))
+		}
+	}
+	return body
 }
 
 // Close closes the idle connections. Calls in flight are not interrupted.

@@ -42,8 +42,8 @@ var shardNames = map[int][]string{
 	4: {"-40", "40-80", "80-c0", "c0-"},
 }
 
-// nobody is the user and group that runs Vitess if this process runs as root, which Vitess refuses.
-const nobody = 65534
+// unprivileged is the user and group that runs Vitess if this process runs as root, which Vitess refuses.
+const unprivileged = 65534
 
 // StartVitess runs a Vitess on free ports, with empty keyspaces, until Stop, or until this process ends.
 func StartVitess(ctx context.Context, config VitessConfig) (*VitessServer, error) {
@@ -112,7 +112,7 @@ func (s *VitessServer) start(ctx context.Context, path string, config VitessConf
 		command.Dir = s.folder
 		command.Env = append(os.Environ(), "VTDATAROOT="+s.folder, "HOME="+s.folder)
 		if os.Getuid() == 0 {
-			command.SysProcAttr = &syscall.SysProcAttr{Credential: &syscall.Credential{Uid: nobody, Gid: nobody}}
+			command.SysProcAttr = &syscall.SysProcAttr{Credential: &syscall.Credential{Uid: unprivileged, Gid: unprivileged}}
 		}
 		return command
 	}
@@ -163,7 +163,7 @@ func (s *VitessServer) prepare(config VitessConfig) error {
 		return fmt.Errorf("open the data server's folder: %w", err)
 	}
 	return filepath.Walk(s.folder, func(path string, _ os.FileInfo, err error) error {
-		return errors.Join(err, os.Chown(path, nobody, nobody)) //nolint:gosec // no other process knows the folder yet
+		return errors.Join(err, os.Chown(path, unprivileged, unprivileged)) //nolint:gosec // no other process knows the folder yet
 	})
 }
 

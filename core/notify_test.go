@@ -194,24 +194,68 @@ func TestNotify_ContradictsAClosedKey(t *testing.T) {
 	})
 }
 
-// A lookup after an event that finds nothing changes nothing.
+// A lookup after an event that finds nothing changes nothing. The key was replaced after a decline, and only the
+// attempts have it.
 func TestNotify_LookupFindsNothing(t *testing.T) {
 	inWorld(t, func(t *testing.T, w *world) {
 		a := w.replica("a")
 		a.queue()
+		require.Equal(t, payment.StateDeclined, a.pay().State)
 		require.Equal(t, payment.StateSucceeded, a.pay().State)
 		before := w.stored()
-		require.Equal(t, core.NotifiedDue, a.notify("key-other", payment.FoundApproved))
+		require.Equal(t, core.NotifiedDue, a.notify("key-1", payment.FoundApproved))
 		time.Sleep(10 * time.Minute)
 		p := w.stored()
 		require.Equal(t, payment.StateSucceeded, p.State)
 		require.Equal(t, before.TransactionID, p.TransactionID)
-		require.Equal(t, payment.ClosedAbsent, closureOf(w, "key-other"), "two lookups have found nothing")
+		require.Equal(t, payment.ClosedAbsent, closureOf(w, "key-1"), "two lookups have found nothing")
 		lookups := w.gateway.LookUps()
 		time.Sleep(24 * time.Hour)
 		require.Equal(t, lookups, w.gateway.LookUps(), "the lookups end")
-		w.requireOnce()
-	})
+	}, fake.DeclineAttempt("card_declined"))
+}
+
+// An event that names another order's key is reported, and that order's charge is not taken for this one's.
+func TestNotify_KeyOfAnotherOrder_IsReported(t *testing.T) {
+	inWorld(t, func(t *testing.T, w *world) {
+		a := w.replica("a")
+		a.queue()
+		require.Equal(t, payment.StateSucceeded, a.pay(forOrder("order-paid")).State)
+		require.Equal(t, payment.StateDeclined, a.pay().State)
+		require.Equal(t, core.NotifiedUnknownKey, a.notify("key-1", payment.FoundApproved))
+		a.log.requireLine(t, "level=ERROR", "unknown charge", "order_id="+string(order), "gateway_key=key-1")
+		time.Sleep(time.Minute)
+		require.Equal(t, payment.StateDeclined, w.stored().State)
+		require.Zero(t, w.gateway.LookUps())
+	}, fake.Approve(), fake.Decline("card_declined"))
+}
+
+// The lookups after an event that contradicts a closed key go on until the gateway answers, however long that
+// takes, because the gateway does not send an event again that was accepted.
+func TestNotify_ClosedKey_SurvivesLookupsWithoutAnswer(t *testing.T) {
+	inWorld(t, func(t *testing.T, w *world) {
+		a := w.replica("a")
+		a.queue()
+		require.Equal(t, payment.StateFailed, a.pay(withMethod("pm_1")).State)
+		w.sleepUntil(3 * late)
+		require.Equal(t, payment.StateSucceeded, a.pay(withMethod("pm_2")).State)
+		require.Equal(t, payment.ClosedAbsent, closureOf(w, "key-1"))
+		w.gateway.Charge(t.Context(), payment.Charge{Key: "key-1", OrderID: order, Money: money("100.00", "USD")})
+		answers := false
+		w.gateway.OnLookUp(func(payment.GatewayKey) fake.Answer {
+			if answers {
+				return fake.FromLedger
+			}
+			return fake.NoAnswer
+		})
+		require.Equal(t, core.NotifiedDue, a.notify("key-1", payment.FoundApproved))
+		time.Sleep(time.Hour)
+		require.NotContains(t, w.events(), payment.EventDouble)
+		answers = true
+		time.Sleep(lookupMax + time.Minute)
+		require.Contains(t, w.events(), payment.EventDouble)
+		a.log.requireLine(t, "level=ERROR", "double charge")
+	}, four(fake.Unavailable())...)
 }
 
 // While the database is away, the gateway is asked to send the event again.

@@ -54,6 +54,7 @@ const (
 func EventResults() []EventResult {
 	return []EventResult{
 		EventResult(core.NotifiedDue), EventResult(core.NotifiedKnown), EventResult(core.NotifiedUnknownOrder),
+		EventResult(core.NotifiedUnknownKey),
 		EventIgnored, EventOtherAccount, EventRefused, EventFailed,
 	}
 }

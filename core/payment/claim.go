@@ -73,18 +73,23 @@ func (a ClaimRequest) underWay(p Payment, now time.Time) bool {
 	return a.Rules.Claimed(p, now) || !p.Foreign(a.Rules) && !p.RoundOver()
 }
 
-// minLookupInterval is the shortest time between two lookups of a pending payment by requests.
-const minLookupInterval = time.Second
+// minLookupInterval is the shortest time between two lookups of a pending payment by requests, and
+// minCancelInterval that before a cancellation. It is shorter, so that clients that poll do not keep a customer
+// from changing the payment method.
+const (
+	minLookupInterval = time.Second
+	minCancelInterval = time.Second / 4
+)
 
 // decidePending has a pending payment looked up before the request is answered, or cancelled if the
 // request has another payment method.
 func (a ClaimRequest) decidePending(p Payment, now Instant) Decision {
 	other := a.otherMethod(p)
 	own, _ := a.Rules.At(p.Gateway)
-	switch recent := now.DB.Sub(p.UpdatedAt).Abs() < minLookupInterval; {
-	case other && (a.Deferred || recent || !own.Cancels):
+	switch since := now.DB.Sub(p.UpdatedAt).Abs(); {
+	case other && (a.Deferred || since < minCancelInterval || !own.Cancels):
 		return unchanged(VerdictKeyOpen, p)
-	case !other && (a.Deferred || recent):
+	case !other && (a.Deferred || since < minLookupInterval):
 		return unchanged(VerdictAccepted, p)
 	}
 	p.clampFutureTimes(a.Rules, now)

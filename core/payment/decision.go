@@ -30,6 +30,8 @@ const (
 	VerdictEvidence Verdict = "evidence"
 	// VerdictDouble: a second charge for the order was found and recorded; the payment is unchanged.
 	VerdictDouble Verdict = "double"
+	// VerdictUnknownKey: an event names a key that the order never sent to the gateway; nothing was written.
+	VerdictUnknownKey Verdict = "unknown_key"
 	// VerdictNotDue: nothing is due yet.
 	VerdictNotDue Verdict = "not_due"
 )

@@ -39,7 +39,7 @@ func (r KeyRules) Route(m Money, method PaymentMethod) ([]GatewayID, error) {
 	case len(route) > 0:
 		return route, nil
 	case len(r.Gateways) > 0 && !r.Routes.Match(m):
-		return nil, &FieldError{Field: "currency", Message: "no gateway takes this amount in this currency; use another currency"}
+		return nil, &FieldError{Field: "currency", Message: "no gateway takes this amount in this currency; use another amount or currency"}
 	case method == "":
 		return nil, &FieldError{Field: "payment_method", Message: "payment_method must be given, because the gateway for this payment needs one"}
 	}

@@ -69,7 +69,12 @@ func (r LookupRecord) Apply(p Payment, now time.Time) (Decision, error) {
 	same := p.Fence == r.Fence && p.Attempt.Number == r.Attempt
 	waits := current && p.State == r.State && p.State.claimable()
 	if r.Result.Result == FoundApproved && (!same || !waits) {
-		return r.approval().Apply(p, now)
+		d, err := r.approval().Apply(p, now)
+		if current && p.State.looksUp() && d.Verdict == VerdictEvidence {
+			// Another lookup was begun meanwhile. The payment waited for this charge all the same.
+			d.Verdict, d.Event.Kind = VerdictWritten, EventReconciled
+		}
+		return d, err
 	}
 	if !same {
 		return Decision{}, ErrFenced

@@ -2,46 +2,52 @@ package payment
 
 import "time"
 
-// maxKeyRecords bounds the keys of an order for which notices create records.
-const maxKeyRecords = 100
-
 // Notice is a gateway's event about a charge. It is a reason to look the charge up, and never a proof.
 type Notice struct {
 	OrderID OrderID
 	Key     GatewayKey
 	Gateway GatewayID
 	// Says is what the event reports. It only distinguishes events that have nothing new.
-	Says   LookupResult
+	Says LookupResult
+	// Sent: the order's stored attempts have the key. It counts for a key that has no record and is not
+	// the current one.
+	Sent   bool
 	Rules  KeyRules
 	Worker time.Time
 }
 
 // Apply makes a lookup of the charge due now (VerdictWritten), unless one is due already or the event has
 // nothing new (VerdictReplay). While a worker holds the claim with the same key, the lookup waits until that
-// has ended. The error is always nil.
+// has ended. A key that the order never sent to this gateway may be another order's, and is not looked up
+// (VerdictUnknownKey): the charge that a lookup finds would be taken for this order's. The error is always nil.
 func (n Notice) Apply(p Payment, now time.Time) (Decision, error) {
 	k, stored := p.findKey(n.Key)
 	current := p.GatewayKey == n.Key
+	sentTo := p.GatewayOf(n.Key)
 	switch {
+	case !current && !stored && !n.Sent, sentTo != "" && sentTo != n.Gateway:
+		return unchanged(VerdictUnknownKey, p), nil
 	case n.known(p, k, current):
 		return unchanged(VerdictReplay, p), nil
 	case current && p.State.looksUp():
 		if !p.DueAt.After(now) {
 			return unchanged(VerdictReplay, p), nil
 		}
-		p.DueAt, p.UpdatedAt = now, now
+		// If its worker is lost, the next lookup follows after the shortest interval.
+		p.DueAt, p.UpdatedAt, p.Lookups = now, now, 0
 		return Decision{Verdict: VerdictWritten, Payment: p, Write: true}, nil
-	case stored && !k.DueAt.IsZero() && !k.DueAt.After(now), !stored && len(p.Keys) >= maxKeyRecords:
+	case stored && !k.DueAt.IsZero() && !k.DueAt.After(now):
 		return unchanged(VerdictReplay, p), nil
 	case current:
 		k = p.key()
 	case !stored:
 		k.Gateway = n.Gateway
 	}
-	k.DueAt = now
+	k.DueAt, k.Lookups = now, 0
 	if k.Closed != "" {
-		// The closed key is looked up all the same, because the event may contradict the closure.
-		if until := now.Add(n.Rules.Late); until.After(k.WatchUntil) {
+		// The event contradicts the closure. The key is looked up for as long as after a person's resolution,
+		// because the first lookups may get no answer, or be lost with their worker.
+		if until := now.Add(watchDuration); until.After(k.WatchUntil) {
 			k.WatchUntil = until
 		}
 	}

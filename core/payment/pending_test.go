@@ -53,7 +53,7 @@ func TestClaim_Pending(t *testing.T) {
 				switch other := method == "pm_2"; {
 				case foreign:
 					want = payment.VerdictForeign
-				case other && cancels && !deferred && !soon:
+				case other && cancels && !deferred: // soon is a quarter of a second or more
 					want = payment.VerdictCancel
 				case other:
 					want = payment.VerdictKeyOpen

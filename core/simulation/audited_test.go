@@ -106,7 +106,8 @@ func (p auditedPayments) RecordLookup(
 	was := p.audit.record(r.OrderID).payment
 	is, verdict, err := p.Payments.RecordLookup(ctx, r)
 	if err == nil {
-		if moved := was.Fence != r.Fence || was.Attempt.Number != r.Attempt; moved && verdict == payment.VerdictWritten {
+		moved := was.Fence != r.Fence || was.Attempt.Number != r.Attempt
+		if moved && verdict == payment.VerdictWritten && r.Result.Result != payment.FoundApproved {
 			p.audit.world.report(r.OrderID, "a lookup counts that was sent at fence %d, attempt %d, and it was at fence %d, attempt %d",
 				r.Fence, r.Attempt, was.Fence, was.Attempt.Number)
 		}

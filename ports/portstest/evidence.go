@@ -357,13 +357,18 @@ func storesNotices(r *repository) {
 
 	held := r.inState(payment.StateProcessing, "order-held")
 	for _, key := range []payment.GatewayKey{held.GatewayKey, "key-left"} {
-		verdict, err := r.Notify(ctx, notice("order-held", key))
+		n := notice("order-held", key)
+		n.Sent = true
+		verdict, err := r.Notify(ctx, n)
 		require.NoError(r.t, err)
 		require.Equal(r.t, payment.VerdictWritten, verdict, key)
-		verdict, err = r.Notify(ctx, notice("order-held", key))
+		verdict, err = r.Notify(ctx, n)
 		require.NoError(r.t, err)
 		require.Equal(r.t, payment.VerdictReplay, verdict, "%s: a lookup is due already", key)
 	}
+	verdict, err = r.Notify(ctx, notice("order-held", "key-of-another-order"))
+	require.NoError(r.t, err)
+	require.Equal(r.t, payment.VerdictUnknownKey, verdict)
 	h := r.history("order-held")
 	require.Len(r.t, h.Keys, 2)
 	require.Equal(r.t, held.Fence, h.Payment.Fence, "the claim is unchanged")

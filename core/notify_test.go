@@ -17,10 +17,10 @@ func event(key payment.GatewayKey, says payment.LookupResult) core.GatewayEvent 
 	return core.GatewayEvent{ID: "evt-1", Kind: "charge." + string(says), Gateway: "fake:", OrderID: order, Key: key, Says: says}
 }
 
-// notify sends an event, and returns what it led to.
-func (r *replica) notify(key payment.GatewayKey, says payment.LookupResult) core.Notified {
+// notify sends an event about the first key, and returns what it led to.
+func (r *replica) notify(says payment.LookupResult) core.Notified {
 	r.world.t.Helper()
-	notified, err := r.Notify(r.world.t.Context(), event(key, says))
+	notified, err := r.Notify(r.world.t.Context(), event("key-1", says))
 	require.NoError(r.world.t, err)
 	return notified
 }
@@ -41,7 +41,7 @@ func TestNotify_Pending_IsSettledWithinASecond(t *testing.T) {
 				a.pay()
 				w.sleepUntil(2 * time.Hour) // the intervals have grown
 				require.True(t, w.gateway.Complete("key-1", tt.step))
-				require.Equal(t, core.NotifiedDue, a.notify("key-1", says))
+				require.Equal(t, core.NotifiedDue, a.notify(says))
 				time.Sleep(time.Second)
 				require.Equal(t, tt.want, w.stored().State)
 				require.Len(t, w.gateway.Attempts(), 1)
@@ -59,7 +59,7 @@ func TestNotify_ReplicaIsLost_AnotherLooksUp(t *testing.T) {
 		a.pay()
 		w.sleepUntil(2 * time.Hour)
 		w.gateway.Complete("key-1", fake.Approve())
-		require.Equal(t, core.NotifiedDue, b.notify("key-1", payment.FoundApproved))
+		require.Equal(t, core.NotifiedDue, b.notify(payment.FoundApproved))
 		time.Sleep(lookupFirst + poll)
 		require.Equal(t, payment.StateSucceeded, w.stored().State)
 	}, fake.Pending())
@@ -74,7 +74,7 @@ func TestNotify_EventIsNoProof(t *testing.T) {
 				a.queue()
 				a.pay()
 				before := w.gateway.LookUps()
-				require.Equal(t, core.NotifiedDue, a.notify("key-1", says))
+				require.Equal(t, core.NotifiedDue, a.notify(says))
 				time.Sleep(time.Second)
 				require.Equal(t, payment.StatePending, w.stored().State)
 				require.Equal(t, before+1, w.gateway.LookUps())
@@ -89,15 +89,15 @@ func TestNotify_DuplicatesAndDisorder(t *testing.T) {
 		a := w.replica("a") // without a queue, so that the lookup stays due
 		a.pay()
 		w.gateway.Complete("key-1", fake.Approve())
-		require.Equal(t, core.NotifiedDue, a.notify("key-1", payment.FoundApproved))
-		require.Equal(t, core.NotifiedKnown, a.notify("key-1", payment.FoundApproved))
-		require.Equal(t, core.NotifiedKnown, a.notify("key-1", payment.FoundPending), "an older one")
+		require.Equal(t, core.NotifiedDue, a.notify(payment.FoundApproved))
+		require.Equal(t, core.NotifiedKnown, a.notify(payment.FoundApproved))
+		require.Equal(t, core.NotifiedKnown, a.notify(payment.FoundPending), "an older one")
 		a.queue()
 		time.Sleep(time.Second)
 		require.Equal(t, payment.StateSucceeded, w.stored().State)
 		lookups, stored := w.gateway.LookUps(), w.stored()
 		for _, says := range []payment.LookupResult{payment.FoundApproved, payment.FoundPending, payment.FoundDeclined} {
-			require.Equal(t, core.NotifiedKnown, a.notify("key-1", says))
+			require.Equal(t, core.NotifiedKnown, a.notify(says))
 		}
 		time.Sleep(time.Minute)
 		require.Equal(t, lookups, w.gateway.LookUps())
@@ -115,7 +115,7 @@ func TestNotify_BeforeTheAnswer_WaitsForTheClaim(t *testing.T) {
 		b.queue()
 		got := a.send()
 		time.Sleep(time.Second)
-		require.Equal(t, core.NotifiedDue, b.notify("key-1", payment.FoundApproved))
+		require.Equal(t, core.NotifiedDue, b.notify(payment.FoundApproved))
 		time.Sleep(6 * time.Second) // the call takes 8 s
 		require.Equal(t, payment.StateProcessing, w.stored().State)
 		require.Zero(t, w.gateway.LookUps(), "a live worker holds the claim")
@@ -135,7 +135,7 @@ func TestNotify_AnswerLost_ChargedOnce(t *testing.T) {
 		a.queue()
 		got := a.send()
 		time.Sleep(500 * time.Millisecond) // during the backoff
-		require.Equal(t, core.NotifiedDue, a.notify("key-1", payment.FoundApproved))
+		require.Equal(t, core.NotifiedDue, a.notify(payment.FoundApproved))
 		require.Equal(t, payment.StateSucceeded, (<-got).State)
 		time.Sleep(time.Minute)
 		w.requireOnce()
@@ -147,7 +147,7 @@ func TestNotify_AnswerLost_ChargedOnce(t *testing.T) {
 func TestNotify_UnknownOrder_IsLogged(t *testing.T) {
 	inWorld(t, func(t *testing.T, w *world) {
 		a := w.replica("a")
-		require.Equal(t, core.NotifiedUnknownOrder, a.notify("key-1", payment.FoundApproved))
+		require.Equal(t, core.NotifiedUnknownOrder, a.notify(payment.FoundApproved))
 		a.log.requireLine(t, "level=ERROR", "unknown charge", "order_id="+string(order), "gateway_key=key-1", "event_id=evt-1", "says=approved")
 		_, err := w.payments.History(t.Context(), order)
 		require.ErrorIs(t, err, ports.ErrNotFound)
@@ -169,7 +169,7 @@ func TestNotify_ContradictsAClosedKey(t *testing.T) {
 			w.sleepUntil(time.Hour)
 			require.Equal(t, lookups, w.gateway.LookUps())
 			w.gateway.Charge(t.Context(), payment.Charge{Key: "key-1", OrderID: order, Money: money("100.00", "USD")})
-			require.Equal(t, core.NotifiedDue, a.notify("key-1", payment.FoundApproved))
+			require.Equal(t, core.NotifiedDue, a.notify(payment.FoundApproved))
 			time.Sleep(time.Second)
 			require.Equal(t, payment.StateSucceeded, w.stored().State)
 			require.Contains(t, w.events(), payment.EventEvidence)
@@ -185,7 +185,7 @@ func TestNotify_ContradictsAClosedKey(t *testing.T) {
 			require.Equal(t, payment.StateSucceeded, a.pay().State)
 			stored := w.stored()
 			w.gateway.Charge(t.Context(), payment.Charge{Key: "key-1", OrderID: order, Money: money("100.00", "USD")})
-			require.Equal(t, core.NotifiedDue, a.notify("key-1", payment.FoundApproved))
+			require.Equal(t, core.NotifiedDue, a.notify(payment.FoundApproved))
 			time.Sleep(time.Second)
 			require.Equal(t, stored.TransactionID, w.stored().TransactionID, "the payment is unchanged")
 			require.Contains(t, w.events(), payment.EventDouble)
@@ -203,7 +203,7 @@ func TestNotify_LookupFindsNothing(t *testing.T) {
 		require.Equal(t, payment.StateDeclined, a.pay().State)
 		require.Equal(t, payment.StateSucceeded, a.pay().State)
 		before := w.stored()
-		require.Equal(t, core.NotifiedDue, a.notify("key-1", payment.FoundApproved))
+		require.Equal(t, core.NotifiedDue, a.notify(payment.FoundApproved))
 		time.Sleep(10 * time.Minute)
 		p := w.stored()
 		require.Equal(t, payment.StateSucceeded, p.State)
@@ -222,7 +222,7 @@ func TestNotify_KeyOfAnotherOrder_IsReported(t *testing.T) {
 		a.queue()
 		require.Equal(t, payment.StateSucceeded, a.pay(forOrder("order-paid")).State)
 		require.Equal(t, payment.StateDeclined, a.pay().State)
-		require.Equal(t, core.NotifiedUnknownKey, a.notify("key-1", payment.FoundApproved))
+		require.Equal(t, core.NotifiedUnknownKey, a.notify(payment.FoundApproved))
 		a.log.requireLine(t, "level=ERROR", "unknown charge", "order_id="+string(order), "gateway_key=key-1")
 		time.Sleep(time.Minute)
 		require.Equal(t, payment.StateDeclined, w.stored().State)
@@ -241,17 +241,11 @@ func TestNotify_ClosedKey_SurvivesLookupsWithoutAnswer(t *testing.T) {
 		require.Equal(t, payment.StateSucceeded, a.pay(withMethod("pm_2")).State)
 		require.Equal(t, payment.ClosedAbsent, closureOf(w, "key-1"))
 		w.gateway.Charge(t.Context(), payment.Charge{Key: "key-1", OrderID: order, Money: money("100.00", "USD")})
-		answers := false
-		w.gateway.OnLookUp(func(payment.GatewayKey) fake.Answer {
-			if answers {
-				return fake.FromLedger
-			}
-			return fake.NoAnswer
-		})
-		require.Equal(t, core.NotifiedDue, a.notify("key-1", payment.FoundApproved))
+		w.gateway.OnLookUp(func(payment.GatewayKey) fake.Answer { return fake.NoAnswer })
+		require.Equal(t, core.NotifiedDue, a.notify(payment.FoundApproved))
 		time.Sleep(time.Hour)
 		require.NotContains(t, w.events(), payment.EventDouble)
-		answers = true
+		w.gateway.OnLookUp(func(payment.GatewayKey) fake.Answer { return fake.FromLedger })
 		time.Sleep(lookupMax + time.Minute)
 		require.Contains(t, w.events(), payment.EventDouble)
 		a.log.requireLine(t, "level=ERROR", "double charge")
@@ -275,7 +269,7 @@ func TestNotify_DatabaseAway_IsAnError(t *testing.T) {
 				a.fault("Notify", 1, tt.fault)
 				_, err := a.Notify(t.Context(), event("key-1", payment.FoundApproved))
 				require.ErrorIs(t, err, tt.want)
-				a.notify("key-1", payment.FoundApproved)
+				a.notify(payment.FoundApproved)
 				time.Sleep(time.Second)
 				require.Equal(t, payment.StateSucceeded, w.stored().State)
 			}, fake.Pending())

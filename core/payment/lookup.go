@@ -69,12 +69,7 @@ func (r LookupRecord) Apply(p Payment, now time.Time) (Decision, error) {
 	same := p.Fence == r.Fence && p.Attempt.Number == r.Attempt
 	waits := current && p.State == r.State && p.State.claimable()
 	if r.Result.Result == FoundApproved && (!same || !waits) {
-		d, err := r.approval().Apply(p, now)
-		if current && p.State.looksUp() && d.Verdict == VerdictEvidence {
-			// Another lookup was begun meanwhile. The payment waited for this charge all the same.
-			d.Verdict, d.Event.Kind = VerdictWritten, EventReconciled
-		}
-		return d, err
+		return r.recordApproval(p, now)
 	}
 	if !same {
 		return Decision{}, ErrFenced
@@ -92,6 +87,17 @@ func (r LookupRecord) Apply(p Payment, now time.Time) (Decision, error) {
 		return r.conclude(p, k, absent, at), nil
 	}
 	return r.recordKey(p, before, k, now), nil
+}
+
+// recordApproval is for a charge that was found although the payment has changed since the lookup was sent, or
+// did not wait for it.
+func (r LookupRecord) recordApproval(p Payment, now time.Time) (Decision, error) {
+	d, err := r.approval().Apply(p, now)
+	if p.GatewayKey == r.Key && p.State.looksUp() && d.Verdict == VerdictEvidence {
+		// Another lookup was begun meanwhile. The payment waited for this charge all the same.
+		d.Verdict, d.Event.Kind = VerdictWritten, EventReconciled
+	}
+	return d, err
 }
 
 // recordKey stores what a lookup proved of a key that no payment waits for.

@@ -23,9 +23,8 @@ type Notice struct {
 func (n Notice) Apply(p Payment, now time.Time) (Decision, error) {
 	k, stored := p.findKey(n.Key)
 	current := p.GatewayKey == n.Key
-	sentTo := p.GatewayOf(n.Key)
 	switch {
-	case !current && !stored && !n.Sent, sentTo != "" && sentTo != n.Gateway:
+	case !n.sentTo(p, current || stored):
 		return unchanged(VerdictUnknownKey, p), nil
 	case n.known(p, k, current):
 		return unchanged(VerdictReplay, p), nil
@@ -55,6 +54,12 @@ func (n Notice) Apply(p Payment, now time.Time) (Decision, error) {
 	d := Decision{Verdict: VerdictWritten, Payment: p, Write: true}
 	d.storeKey(k)
 	return d, nil
+}
+
+// sentTo reports whether the order has sent the key to the gateway that the event is from.
+func (n Notice) sentTo(p Payment, recorded bool) bool {
+	to := p.GatewayOf(n.Key)
+	return (recorded || n.Sent) && (to == "" || to == n.Gateway)
 }
 
 // known reports whether the payment records what the event says.

@@ -187,7 +187,7 @@ func TestResolve_UnresolvedPayments(t *testing.T) {
 		run("resolve", "order-1", "--failed", "--reason=no"), run("resolve", "order-2", "--succeeded=txn-2"),
 	} {
 		require.Equal(t, 1, again.Code)
-		require.Contains(t, again.Stderr, "only a pending or an unresolved payment can be resolved")
+		require.Contains(t, again.Stderr, "only one whose outcome is open can be resolved")
 	}
 	unknown := run("resolve", "order-3", "--succeeded=txn-3")
 	require.Equal(t, 1, unknown.Code)

@@ -17,7 +17,7 @@ func (s *Service) countForeign(ctx context.Context) {
 		s.log.InfoContext(ctx, "no payment waits for another gateway any more")
 		return
 	}
-	s.log.ErrorContext(ctx, "payments wait for a gateway that is not configured: they are neither sent nor looked up; run a "+
-		"replica with the previous PAYMENTD_GATEWAY until they are final, or resolve them by hand",
+	s.log.ErrorContext(ctx, "payments wait for a gateway that is not configured: they are neither sent nor looked up; configure "+
+		"that gateway again, with PAYMENTD_GATEWAY or in the gateways file, until they are final, or resolve them by hand",
 		"payments", n, "configured_gateways", configured)
 }

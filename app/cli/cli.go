@@ -36,7 +36,7 @@ type commands struct {
 	GatewayCheck gatewayCheckCommand `cmd:"" help:"Check whether a gateway lets the service keep its promise. It charges, and prints the sum first."`
 
 	Stuck   stuckCommand   `cmd:"" help:"List the payments without a final state: since when, what is next, and why."`
-	Resolve resolveCommand `cmd:"" help:"Settle an unresolved payment by hand, if the gateway cannot report the outcome and you know it."`
+	Resolve resolveCommand `cmd:"" help:"Settle by hand a payment whose outcome is open, if the gateway cannot report it and you know it."`
 	Import  importCommand  `cmd:"" help:"Add the gateway's charges that the database lacks, after a restore that lost some."`
 	Audit   auditCommand   `cmd:"" help:"Compare the gateway's list of charges with the payments, and list the differences. Takes the settings of serve."`
 	Archive archiveCommand `cmd:"" help:"Move the histories of old final payments out of the database, into a file."`

@@ -15,7 +15,7 @@ import (
 type resolveCommand struct {
 	databaseFlags
 
-	Order     string `arg:"" help:"Order whose payment is unresolved."`
+	Order     string `arg:"" help:"Order whose payment is unresolved or pending, or failed while its last key may still have charged."`
 	Succeeded string `placeholder:"TXN" xor:"outcome" required:"" help:"The money was taken, with this transaction id of the gateway."`
 	Failed    bool   `xor:"outcome" required:"" help:"The money was not taken, and will not be."`
 	Reason    string `help:"How you know. Required with --failed; kept in the payment's history."`

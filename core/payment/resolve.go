@@ -14,7 +14,8 @@ func (e *NotUnresolvedError) Error() string {
 	if e.State == StateProcessing {
 		return "the payment is in flight: a worker may be charging it; wait for its outcome, or name the order once more with --in-flight"
 	}
-	return fmt.Sprintf("the payment is %s; only a pending or an unresolved payment can be resolved", e.State)
+	return fmt.Sprintf("the payment is %s; only one whose outcome is open can be resolved: pending, unresolved, or "+
+		"failed while its last key may still have charged", e.State)
 }
 
 // maxByBytes is the longest name of an operator, in bytes.

@@ -68,7 +68,7 @@ func TestResolution_NeedsUnresolvedPayment(t *testing.T) {
 		if state == payment.StateProcessing {
 			require.ErrorContains(t, err, "in flight")
 		} else {
-			require.EqualError(t, err, "the payment is "+string(state)+"; only a pending or an unresolved payment can be resolved")
+			require.ErrorContains(t, err, "the payment is "+string(state)+"; only one whose outcome is open can be resolved")
 		}
 		require.Equal(t, payment.Decision{}, d)
 	}

@@ -59,8 +59,8 @@ func (s *Service) chargeAtGateway(ctx context.Context, c *claim) (done completio
 // failOver records the end of the attempts at one gateway together with the start of the first at the next
 // one, if the domain permits it. It reports whether the payment went there.
 func (s *Service) failOver(ctx context.Context, c *claim) (bool, error) {
-	if c.unrecorded() == nil {
-		return false, nil
+	if end := c.unrecorded(); end == nil || end.Class != payment.ClassNotCharged {
+		return false, nil // most rounds, for which the rules need not be computed
 	}
 	rules := s.rules()
 	if _, ok := c.payment.NextGateway(rules, c.last.Result, c.doubt()); !ok {

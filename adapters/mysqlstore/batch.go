@@ -260,8 +260,8 @@ func settlePayments(ctx context.Context, db queries.DBTX, rows []queries.SettleP
 	u.add(" AND attempt_number = ")
 	addPerRow(&u, func(r *queries.SettlePaymentParams) int { return r.AttemptNumber })
 	u.add("\n    AND attempt_class = '' AND attempt_started_at IS NOT NULL\n    AND (")
-	addPerRow(&u, func(r *queries.SettlePaymentParams) string { return string(r.TransactionID) })
-	u.add(" <> '' OR (doubt_answered = FALSE AND doubt_named = FALSE AND doubt_unanswered_at IS NULL))")
+	addPerRow(&u, func(r *queries.SettlePaymentParams) payment.State { return r.NewState })
+	u.add(" = 'succeeded' OR (doubt_answered = FALSE AND doubt_named = FALSE AND doubt_unanswered_at IS NULL))")
 	result, err := db.ExecContext(ctx, u.statement.String(), u.args...)
 	if err != nil {
 		return 0, err

@@ -42,7 +42,7 @@ SET state = sqlc.arg(new_state), transaction_id = sqlc.arg(transaction_id),
     doubt_latest_at = NULL, doubt_latest_clock = NULL, strikes = 0, updated_at = NOW(6)
 WHERE order_id = sqlc.arg(order_id) AND fence = sqlc.arg(fence) AND state = sqlc.arg(state)
     AND attempt_number = sqlc.arg(attempt_number) AND attempt_class = '' AND attempt_started_at IS NOT NULL
-    AND (sqlc.arg(transaction_id) <> '' OR (doubt_answered = FALSE AND doubt_named = FALSE AND doubt_unanswered_at IS NULL));
+    AND (sqlc.arg(new_state) = 'succeeded' OR (doubt_answered = FALSE AND doubt_named = FALSE AND doubt_unanswered_at IS NULL));
 
 -- name: LockPayment :one
 -- LockPayment waits for the row's lock. read_at is SYSDATE, the time after the wait: NOW is the start

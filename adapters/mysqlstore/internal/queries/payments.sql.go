@@ -609,7 +609,7 @@ SET state = ?, transaction_id = ?,
     doubt_latest_at = NULL, doubt_latest_clock = NULL, strikes = 0, updated_at = NOW(6)
 WHERE order_id = ? AND fence = ? AND state = ?
     AND attempt_number = ? AND attempt_class = '' AND attempt_started_at IS NOT NULL
-    AND (? <> '' OR (doubt_answered = FALSE AND doubt_named = FALSE AND doubt_unanswered_at IS NULL))
+    AND (? = 'succeeded' OR (doubt_answered = FALSE AND doubt_named = FALSE AND doubt_unanswered_at IS NULL))
 `
 
 type SettlePaymentParams struct {
@@ -644,7 +644,7 @@ func (q *Queries) SettlePayment(ctx context.Context, arg SettlePaymentParams) (i
 		arg.Fence,
 		arg.State,
 		arg.AttemptNumber,
-		arg.TransactionID,
+		arg.NewState,
 	)
 	if err != nil {
 		return 0, err

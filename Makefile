@@ -233,6 +233,10 @@ bench/quick: needs ## the same with 64 and 256 clients; 2 minutes
 bench/special: needs ## measure the memory of a thousand payments, and everything on and off
 	@$(BENCH) -measure=memory,everything $(BENCHFLAGS)
 
+.PHONY: bench/version
+bench/version: needs ## measure this version beside the binary OTHER of another one, in alternating slices
+	@$(BENCH) -measure=version -other=$(abspath $(OTHER)) -clients=64,256 -rounds=15 -full=false $(BENCHFLAGS)
+
 .PHONY: bench/outage
 bench/outage: FOR = 1m
 bench/outage: ## pay 200 times a second while one of three gateways refuses for FOR, 1m by default, and check what clients get

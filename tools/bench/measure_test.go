@@ -28,6 +28,7 @@ func TestMeasure(t *testing.T) {
 	h.describe(t)
 	measures := map[string]func(*testing.T){
 		"table": h.measureTable, "memory": h.measureMemory, "everything": h.measureEverything, "rows": h.measureRows,
+		"version": h.measureVersion,
 	}
 	for _, name := range h.measure {
 		t.Run(name, measures[name])
@@ -116,6 +117,21 @@ func (s *system) measureBursts(t *testing.T) {
 		figure{"stacks per waiting payment", each(stackBytes), "B"},
 		figure{"goroutines per waiting payment, with that of its client's connection", each(goroutines), ""},
 		figure{"time until all are paid", median(took), "s"})
+}
+
+// measureVersion compares the service to another version of it, such as the one before a change.
+func (h *harness) measureVersion(t *testing.T) {
+	t.Helper()
+	require.NotEmpty(t, h.other, "-measure=version needs -other, the binary of another version")
+	this := h.start(t, setup{name: "this_version", full: h.full})
+	other := h.start(t, setup{name: "other_version", full: h.full, binary: h.other})
+	contenders := []*contender{this.service("this"), other.service("other")}
+	var rows []row
+	for _, clients := range h.clients {
+		rows = append(rows, h.rounds(t, clients, this, contenders...))
+	}
+	this.audit(t, 0, contenders...)
+	writeRows(os.Stdout, "This version, beside "+h.other, rows...)
 }
 
 // measureEverything compares a service with API keys, limits, scraped metrics and traces to one without.

@@ -34,6 +34,7 @@ type options struct {
 	ascending  bool
 	bufferPool string
 	set        []string
+	other      string
 }
 
 var given = defaults()
@@ -50,7 +51,9 @@ func defaults() options {
 func (o *options) define(flags *flag.FlagSet) {
 	flags.Func("measure", "what to measure: table, memory (a thousand payments at once at "+
 		"a gateway that takes 1 s), everything (API keys, limits, metrics and traces on, beside none of them), rows (a table with many "+
-		"payments, beside an empty one)", listOf(&o.measure, oneOf("table", "memory", "everything", "rows")))
+		"payments, beside an empty one), version (beside the binary of -other)",
+		listOf(&o.measure, oneOf("table", "memory", "everything", "rows", "version")))
+	flags.StringVar(&o.other, "other", o.other, "path of the binary of another version, for -measure=version")
 	flags.Func("clients", "numbers of concurrent clients; each is a row (default 1,16,64,256,1024)", listOf(&o.clients, func(s string) (int, error) {
 		n, err := strconv.Atoi(s)
 		if err == nil && (n < 1 || n > 4096) {

@@ -100,6 +100,7 @@ type setup struct {
 	name     string // of the new database
 	latency  time.Duration
 	protocol string // of the gateway; the first one by default
+	binary   string // of paymentd; empty for one that is built from this source
 	full     bool   // with API keys, limits, scraped metrics and traces
 }
 
@@ -145,7 +146,7 @@ func (h *harness) start(t *testing.T, c setup) *system {
 		name, value, _ := strings.Cut(set, "=")
 		env[name] = value
 	}
-	s.replica = apptest.Start(t, apptest.Build(t), env, "serve")
+	s.replica = apptest.Start(t, s.paymentd(t), env, "serve")
 	s.replica.WaitReady(t)
 	if c.full {
 		s.createKey(t)
@@ -154,10 +155,19 @@ func (h *harness) start(t *testing.T, c setup) *system {
 	return s
 }
 
+// paymentd returns the path of the binary.
+func (s *system) paymentd(t *testing.T) string {
+	t.Helper()
+	if s.binary != "" {
+		return s.binary
+	}
+	return apptest.Build(t)
+}
+
 // createKey creates an API key, and waits until the replica demands one.
 func (s *system) createKey(t *testing.T) {
 	t.Helper()
-	created := apptest.Run(t, apptest.Build(t), map[string]string{"PAYMENTD_DATABASE": s.database},
+	created := apptest.Run(t, s.paymentd(t), map[string]string{"PAYMENTD_DATABASE": s.database},
 		"keys", "create", "--name=bench", "--scopes=admin")
 	require.Zero(t, created.Code, created)
 	apptest.Eventually(t, time.Minute, func() error {

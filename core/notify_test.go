@@ -12,15 +12,15 @@ import (
 	"paymentd/ports"
 )
 
-// event is an event of the world's gateway about a charge of the order.
-func event(key payment.GatewayKey, says payment.LookupResult) core.GatewayEvent {
-	return core.GatewayEvent{ID: "evt-1", Kind: "charge." + string(says), Gateway: "fake:", OrderID: order, Key: key, Says: says}
+// event is an event of the world's gateway about the first key of the order.
+func event(says payment.LookupResult) core.GatewayEvent {
+	return core.GatewayEvent{ID: "evt-1", Kind: "charge." + string(says), Gateway: "fake:", OrderID: order, Key: "key-1", Says: says}
 }
 
 // notify sends an event about the first key, and returns what it led to.
 func (r *replica) notify(says payment.LookupResult) core.Notified {
 	r.world.t.Helper()
-	notified, err := r.Notify(r.world.t.Context(), event("key-1", says))
+	notified, err := r.Notify(r.world.t.Context(), event(says))
 	require.NoError(r.world.t, err)
 	return notified
 }
@@ -267,7 +267,7 @@ func TestNotify_DatabaseAway_IsAnError(t *testing.T) {
 				a.pay()
 				w.gateway.Complete("key-1", fake.Approve())
 				a.fault("Notify", 1, tt.fault)
-				_, err := a.Notify(t.Context(), event("key-1", payment.FoundApproved))
+				_, err := a.Notify(t.Context(), event(payment.FoundApproved))
 				require.ErrorIs(t, err, tt.want)
 				a.notify(payment.FoundApproved)
 				time.Sleep(time.Second)

@@ -33,10 +33,16 @@ func (e *GatewaysUnavailableError) Error() string {
 	return "no gateway can be reached; nothing was charged"
 }
 
-// Request asks to charge an order.
+// Request asks to charge an order, or for another operation of it.
 type Request struct {
 	OrderID payment.OrderID
-	Money   payment.Money
+	// Operation is the zero value for the charge.
+	Operation payment.OperationID
+	// Money is the amount. Of an operation other than the charge, it may be zero: the stored amount or, if the
+	// operation is new, what is left.
+	Money payment.Money
+	// Note is why an operation other than the charge is asked for, as text for an operator; it may be empty.
+	Note string
 	// Method is what to charge. Empty if the gateway needs none, or for the one that is stored.
 	Method payment.PaymentMethod
 	// Wait is how long to wait if another worker holds the claim; zero to fail at once. Nil for
@@ -51,15 +57,25 @@ func (r Request) Validate() error {
 	if _, err := payment.ParseOrderID(string(r.OrderID)); err != nil {
 		return err
 	}
-	if r.Money.IsZero() {
+	if r.Money.IsZero() && r.Operation.IsCharge() {
 		return &payment.FieldError{Field: "amount", Message: "amount must be above zero"}
 	}
 	return nil
 }
 
-// Answer is the state of a payment as returned to a caller.
+// ref names the operation that the request asks for.
+func (r Request) ref() payment.Ref { return payment.Ref{OrderID: r.OrderID, Operation: r.Operation} }
+
+// sameMoney reports whether the request is for the amount of a stored operation.
+func (r Request) sameMoney(p *payment.Payment) bool {
+	return r.Money == p.Money || r.Money.IsZero()
+}
+
+// Answer is the state of a payment or of another operation as returned to a caller.
 type Answer struct {
 	OrderID       payment.OrderID
+	Operation     payment.OperationID
+	Money         payment.Money
 	State         payment.State // never StateProcessing
 	TransactionID string        // with StateSucceeded
 	Code          string        // with StateDeclined and StateFailed

@@ -11,10 +11,10 @@ import (
 // logged before it is written, so that a trace remains if the database stays unavailable.
 func (s *Service) keepApproval(ctx context.Context, p *payment.Payment, transactionID string) {
 	a := payment.Approval{
-		OrderID: p.OrderID, Key: p.GatewayKey, Gateway: p.Gateway, TransactionID: transactionID,
+		OrderID: p.OrderID, Operation: p.Operation, Key: p.GatewayKey, Gateway: p.Gateway, TransactionID: transactionID,
 		By: s.Replica, Rules: s.rules(), Worker: time.Now(),
 	}
-	s.log.ErrorContext(ctx, "fenced out with an approval: the gateway has taken the money, and it is recorded as evidence",
+	s.logOf(p).ErrorContext(ctx, "fenced out with an approval: the gateway has taken the money, and it is recorded as evidence",
 		"order_id", a.OrderID, "gateway_key", a.Key, "transaction_id", a.TransactionID, "fence", p.Fence)
 	write := func() error { return s.recordApproval(ctx, a) }
 	if write() == nil {
@@ -46,7 +46,7 @@ func (s *Service) recordApproval(ctx context.Context, a payment.Approval) error 
 func (s *Service) reportApproval(
 	p *payment.Payment, key payment.GatewayKey, transactionID string, verdict payment.Verdict, began time.Time,
 ) {
-	log := s.log.With("order_id", p.OrderID, "gateway_key", key, "transaction_id", transactionID,
+	log := s.logOf(p).With("order_id", p.OrderID, "gateway_key", key, "transaction_id", transactionID,
 		"state", p.State, "fence", p.Fence)
 	switch verdict {
 	case payment.VerdictEvidence:
@@ -55,6 +55,10 @@ func (s *Service) reportApproval(
 	case payment.VerdictDouble:
 		log.Error("double charge: the gateway has a second transaction for the order; refund one of them",
 			"succeeded_with", p.TransactionID)
+	case payment.VerdictReturned:
+		log.Error("refund returned: the money came back after the refund had succeeded; the amount can be refunded again",
+			"amount", p.Money.String())
+		s.flights.complete(p, began)
 	default:
 	}
 }

@@ -19,19 +19,19 @@ const watchInterval = 100 * time.Millisecond
 // errHeld: another worker holds the claim. The leader of the flight waits for its outcome.
 var errHeld = errors.New("another worker holds the claim")
 
-// flights keeps one flight per order that requests of this process wait for. A thousand requests for one
-// order cost the database one claim, or one read every watchInterval.
+// flights keeps one flight per order, or per other operation of it, that requests of this process wait for. A
+// thousand requests for one order cost the database one claim, or one read every watchInterval.
 type flights struct {
 	timeout time.Duration // of a request that sets none
 	stop    <-chan struct{}
-	find    func(context.Context, payment.OrderID) (payment.Payment, error)
+	find    func(context.Context, payment.Ref) (payment.Payment, error)
 	refuse  func(context.Context, Request) error // of a request for another amount; returns ErrMismatch
 	held    func(*payment.Payment) bool          // whether a worker holds the claim
 
 	watching atomic.Int64 // requests that watch another worker
 
-	mu      sync.Mutex
-	byOrder map[payment.OrderID]*flight
+	mu    sync.Mutex
+	byRef map[payment.Ref]*flight
 }
 
 // flight is the concurrent requests for one order. The request that takes the token from leadership is
@@ -40,7 +40,7 @@ type flights struct {
 // that, a follower becomes the leader.
 type flight struct {
 	flights *flights
-	order   payment.OrderID
+	ref     payment.Ref
 
 	leadership chan struct{} // holds a token while the flight has no leader
 	watched    bool          // the previous leader was watching another worker; guarded by the token
@@ -75,7 +75,7 @@ func (r result) stale(joined time.Time) bool { return r.asOf.Before(joined) }
 // payment has succeeded, the same payment method.
 func (r result) answers(request Request) bool {
 	otherMethod := request.Method != "" && request.Method != r.payment.Method && r.payment.State != payment.StateSucceeded
-	return r.payment.Money == request.Money && !otherMethod
+	return request.sameMoney(r.payment) && !otherMethod
 }
 
 // member is one request of a flight.
@@ -103,7 +103,7 @@ func (fs *flights) Do(
 	}
 	m := member{request: r, process: process, timeout: timeout, deadline: time.Now().Add(timeout)}
 	for {
-		m.joined, m.flight = time.Now(), fs.join(r.OrderID)
+		m.joined, m.flight = time.Now(), fs.join(r.ref())
 		res, again, err := m.follow(ctx)
 		if !again {
 			return res, err
@@ -123,7 +123,7 @@ func (m *member) follow(ctx context.Context) (res result, again bool, err error)
 		case <-m.leadership:
 			leader = true
 		case <-known:
-			if p, _ := m.lastRead(); p.Money != m.request.Money {
+			if p, _ := m.lastRead(); !m.request.sameMoney(p) {
 				return result{}, false, m.flights.refuse(ctx, m.request)
 			}
 			known, timeout = nil, time.After(time.Until(m.deadline))
@@ -189,7 +189,7 @@ func (m *member) lead(ctx context.Context) (res result, again bool, err error) {
 // leader was watching. A request for another amount claims, so that it is refused.
 func (m *member) takeOverWatch() bool {
 	p, _ := m.lastRead()
-	if !m.watched || p.Money != m.request.Money {
+	if !m.watched || !m.request.sameMoney(p) {
 		return false
 	}
 	m.watched = false
@@ -221,7 +221,7 @@ func (m *member) watch(ctx context.Context) (result, error) {
 			return result{}, fmt.Errorf("wait for payment: %w", ctx.Err())
 		}
 		began := time.Now()
-		p, err := m.flights.find(ctx, m.order)
+		p, err := m.flights.find(ctx, m.ref)
 		readAt = time.Now()
 		if err != nil {
 			readErr = fmt.Errorf("wait for payment: %w", err)
@@ -240,7 +240,7 @@ func (fs *flights) waiting() int {
 	fs.mu.Lock()
 	defer fs.mu.Unlock()
 	n := int(fs.watching.Load())
-	for _, f := range fs.byOrder {
+	for _, f := range fs.byRef {
 		n += f.members - 1
 	}
 	return n
@@ -248,36 +248,36 @@ func (fs *flights) waiting() int {
 
 // read passes a row to the order's flight, if there is one.
 func (fs *flights) read(p *payment.Payment) {
-	if f := fs.get(p.OrderID); f != nil {
+	if f := fs.get(p.Ref()); f != nil {
 		f.read(p)
 	}
 }
 
 // complete completes the order's flight, if there is one, with a payment that was written at asOf.
 func (fs *flights) complete(p *payment.Payment, asOf time.Time) {
-	if f := fs.get(p.OrderID); f != nil {
+	if f := fs.get(p.Ref()); f != nil {
 		f.complete(result{payment: p, asOf: asOf}, nil)
 	}
 }
 
-func (fs *flights) get(order payment.OrderID) *flight {
+func (fs *flights) get(ref payment.Ref) *flight {
 	fs.mu.Lock()
 	defer fs.mu.Unlock()
-	return fs.byOrder[order]
+	return fs.byRef[ref]
 }
 
 // join adds a request to the order's flight, or starts one.
-func (fs *flights) join(order payment.OrderID) *flight {
+func (fs *flights) join(ref payment.Ref) *flight {
 	fs.mu.Lock()
 	defer fs.mu.Unlock()
-	f := fs.byOrder[order]
+	f := fs.byRef[ref]
 	if f == nil {
 		f = &flight{
-			flights: fs, order: order, leadership: make(chan struct{}, 1),
+			flights: fs, ref: ref, leadership: make(chan struct{}, 1),
 			known: make(chan struct{}), done: make(chan struct{}),
 		}
 		f.leadership <- struct{}{}
-		fs.byOrder[order] = f
+		fs.byRef[ref] = f
 	}
 	f.members++
 	return f
@@ -295,8 +295,8 @@ func (f *flight) leave() {
 
 // remove makes later requests start a new flight.
 func (f *flight) remove() {
-	if f.flights.byOrder[f.order] == f {
-		delete(f.flights.byOrder, f.order)
+	if f.flights.byRef[f.ref] == f {
+		delete(f.flights.byRef, f.ref)
 	}
 }
 

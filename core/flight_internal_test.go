@@ -30,7 +30,7 @@ func newService(payments ports.Payments) *Service {
 func (fs *flights) count() int {
 	fs.mu.Lock()
 	defer fs.mu.Unlock()
-	return len(fs.byOrder)
+	return len(fs.byRef)
 }
 
 func usd(t *testing.T, amount string) payment.Money {
@@ -51,7 +51,7 @@ func TestFlight_LeaderThatWatchedResigns_AnotherAmountIsRefused(t *testing.T) {
 			s := newService(fake.NewPayments())
 			_, _, err := s.payments.Claim(t.Context(), s.claimRequest(Request{OrderID: order, Money: usd(t, "100")}, false))
 			require.NoError(t, err)
-			f := s.flights.join(order) // the leader that watches, and is about to leave
+			f := s.flights.join(payment.Ref{OrderID: order}) // the leader that watches, and is about to leave
 			defer f.leave()
 			p, err := s.payments.Find(t.Context(), order)
 			require.NoError(t, err)

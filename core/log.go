@@ -11,13 +11,21 @@ import (
 // The log lines that several callers share, or that need a decision. docs/monitoring.md lists the
 // warnings and errors.
 
+// logOf returns the log for lines about a payment, which name the operation if that is not the charge.
+func (s *Service) logOf(p *payment.Payment) *slog.Logger {
+	if p.Operation.IsCharge() {
+		return s.log
+	}
+	return s.log.With("operation", p.Operation.String())
+}
+
 func (s *Service) logClaimedAgain(p *payment.Payment) {
-	s.log.Info("payment claimed again", "order_id", p.OrderID, "gateway_key", p.GatewayKey, "fence", p.Fence,
+	s.logOf(p).Info("payment claimed again", "order_id", p.OrderID, "gateway_key", p.GatewayKey, "fence", p.Fence,
 		"attempt", p.Attempt.Number)
 }
 
 func (s *Service) logResumed(p *payment.Payment) {
-	s.log.Info("payment resumed", "order_id", p.OrderID, "gateway_key", p.GatewayKey, "state", p.State,
+	s.logOf(p).Info("payment resumed", "order_id", p.OrderID, "gateway_key", p.GatewayKey, "state", p.State,
 		"attempts", p.Attempts(), "fence", p.Fence)
 }
 
@@ -36,41 +44,41 @@ func (s *Service) logSettled(p *payment.Payment, done completion) {
 	if !s.log.Enabled(context.Background(), level) {
 		return // before the attributes are built, because most payments log nothing here
 	}
-	s.log.Log(context.Background(), level, msg, "order_id", p.OrderID, "gateway_key", p.GatewayKey, "state", p.State,
+	s.logOf(p).Log(context.Background(), level, msg, "order_id", p.OrderID, "gateway_key", p.GatewayKey, "state", p.State,
 		"attempts", p.Attempts(), "fence", p.Fence, "code", p.Code, "reason", p.Reason,
 		"transaction_id", p.TransactionID, "by_lookup", done.lookup != nil)
 }
 
 func (s *Service) logFailover(p *payment.Payment, from payment.GatewayID, why string) {
-	s.log.Warn("payment goes to the next gateway: this one provably did not charge", "order_id", p.OrderID, "from", from,
+	s.logOf(p).Warn("payment goes to the next gateway: this one provably did not charge", "order_id", p.OrderID, "from", from,
 		"to", p.Gateway, "gateway_key", p.GatewayKey, "fence", p.Fence, "reason", why)
 }
 
 func (s *Service) logLost(p *payment.Payment, err error) {
 	if errors.Is(err, payment.ErrFenced) {
-		s.log.Warn("fenced out: the claim expired or was taken over; this worker settles nothing",
+		s.logOf(p).Warn("fenced out: the claim expired or was taken over; this worker settles nothing",
 			"order_id", p.OrderID, "gateway_key", p.GatewayKey, "fence", p.Fence)
 		return
 	}
-	s.log.Error("the outcome could not be written; the worker that takes over looks it up at the gateway",
+	s.logOf(p).Error("the outcome could not be written; the worker that takes over looks it up at the gateway",
 		"order_id", p.OrderID, "gateway_key", p.GatewayKey, "fence", p.Fence, "state", p.State,
 		"transaction_id", p.TransactionID, "error", err)
 }
 
 func (s *Service) logKeyLookedUp(p *payment.Payment, r *payment.LookupRecord) {
-	s.log.Debug("key looked up again", "order_id", p.OrderID, "gateway_key", r.Key, "found", r.Result.Result,
+	s.logOf(p).Debug("key looked up again", "order_id", p.OrderID, "gateway_key", r.Key, "found", r.Result.Result,
 		"state", p.State, "reason", r.Result.Message)
 }
 
 func (s *Service) logLookupNotRecorded(
 	ctx context.Context, p *payment.Payment, key payment.GatewayKey, err error,
 ) {
-	s.log.WarnContext(ctx, "a lookup could not be recorded; it is repeated later",
+	s.logOf(p).WarnContext(ctx, "a lookup could not be recorded; it is repeated later",
 		"order_id", p.OrderID, "gateway_key", key, "error", err)
 }
 
 func (s *Service) logStillUnresolved(p *payment.Payment) {
-	s.log.Warn("payment still unresolved", "order_id", p.OrderID, "gateway_key", p.GatewayKey, "lookups", p.Lookups,
+	s.logOf(p).Warn("payment still unresolved", "order_id", p.OrderID, "gateway_key", p.GatewayKey, "lookups", p.Lookups,
 		"reason", p.Reason, "next_lookup", p.DueAt)
 }
 

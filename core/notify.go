@@ -13,11 +13,13 @@ import (
 
 // GatewayEvent is an event of a gateway about a charge, whose signature was verified.
 type GatewayEvent struct {
-	ID      string // the gateway's
-	Kind    string // the gateway's name for what happened
-	Gateway payment.GatewayID
-	OrderID payment.OrderID
-	Key     payment.GatewayKey
+	ID   string // the gateway's
+	Kind string // the gateway's name for what happened
+	// Operation is the kind of operation that the event is about.
+	Operation payment.Kind
+	Gateway   payment.GatewayID
+	OrderID   payment.OrderID
+	Key       payment.GatewayKey
 	// Says is what the event reports of the charge.
 	Says payment.LookupResult
 }
@@ -40,10 +42,10 @@ func (s *Service) Notify(ctx context.Context, e GatewayEvent) (Notified, error) 
 	log := s.log.With("gateway", e.Gateway, "event", e.Kind, "event_id", e.ID, "order_id", e.OrderID, "gateway_key", e.Key)
 	rules, _ := s.rules().At(e.Gateway)
 	notice := payment.Notice{
-		OrderID: e.OrderID, Key: e.Key, Gateway: e.Gateway, Says: e.Says, Rules: rules, Worker: time.Now(),
+		OrderID: e.OrderID, Kind: e.Operation, Key: e.Key, Gateway: e.Gateway, Says: e.Says, Rules: rules, Worker: time.Now(),
 	}
 	verdict, err := s.payments.Notify(ctx, notice)
-	if err == nil && verdict == payment.VerdictUnknownKey {
+	if err == nil && verdict == payment.VerdictUnknownKey && e.Operation == payment.KindCharge {
 		verdict, err = s.notifyIfSent(ctx, notice)
 	}
 	switch {

@@ -28,7 +28,12 @@ func (s *Service) Process(ctx context.Context, r Request) (Answer, error) {
 	}
 	defer s.work.end()
 
-	// At most one request per order does the work in this process; concurrent requests wait and
+	return s.run(ctx, r)
+}
+
+// run processes a request that was checked, for a charge or another operation.
+func (s *Service) run(ctx context.Context, r Request) (Answer, error) {
+	// At most one request per operation does the work in this process; concurrent requests wait and
 	// share its result.
 	res, err := s.flights.Do(ctx, r, s.process)
 	if err != nil {
@@ -43,7 +48,8 @@ func (s *Service) process(ctx context.Context, r Request) (result, error) {
 	// 2. Claim.
 	claim, verdict, err := s.claim(ctx, r)
 	if err != nil {
-		return result{shared: ctx.Err() == nil}, err
+		_, refused := errors.AsType[*payment.OperationRefusedError](err) // followers may ask for less
+		return result{shared: ctx.Err() == nil && !refused}, err
 	}
 
 	// 3. Replay, wait, refuse, or go on.
@@ -151,7 +157,7 @@ func (s *Service) refuse(ctx context.Context, r Request) error {
 
 func (s *Service) claimRequest(r Request, deferred bool) payment.ClaimRequest {
 	return payment.ClaimRequest{
-		OrderID: r.OrderID, Money: r.Money, Method: r.Method, NewKey: s.NewKey(), Replica: s.Replica, Lease: s.Lease,
+		OrderID: r.OrderID, Operation: r.Operation, Money: r.Money, Note: r.Note, Method: r.Method, NewKey: s.NewKey(), Replica: s.Replica, Lease: s.Lease,
 		Rules: s.rules(), Worker: time.Now(), Deferred: deferred, Async: r.Async,
 	}
 }
@@ -159,7 +165,7 @@ func (s *Service) claimRequest(r Request, deferred bool) payment.ClaimRequest {
 // answer returns the payment as its caller sees it.
 func (s *Service) answer(p *payment.Payment, replayed bool) Answer {
 	a := Answer{
-		OrderID: p.OrderID, State: p.State,
+		OrderID: p.OrderID, Operation: p.Operation, Money: p.Money, State: p.State,
 		TransactionID: p.TransactionID, Code: p.Code, Reason: p.Reason,
 		Replayed:   replayed && p.State == payment.StateSucceeded,
 		GatewayKey: p.GatewayKey, Attempts: p.Attempts(), RedirectURL: p.RedirectURL(),

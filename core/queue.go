@@ -186,7 +186,7 @@ func (s *Service) resume(ctx context.Context, d payment.Decision, asked time.Tim
 			"order_id", p.OrderID, "gateway_key", p.GatewayKey, "reason", p.Reason)
 	case payment.VerdictReplay, payment.VerdictBusy, payment.VerdictMismatch,
 		payment.VerdictAccepted, payment.VerdictWritten, payment.VerdictNotDue,
-		payment.VerdictForeign, payment.VerdictKeyOpen, payment.VerdictUnknownKey,
+		payment.VerdictForeign, payment.VerdictKeyOpen, payment.VerdictUnknownKey, payment.VerdictReturned,
 		payment.VerdictEvidence, payment.VerdictDouble: // ClaimDue returns none of these
 	}
 }

@@ -70,9 +70,9 @@ func New(
 	s.writes.suspect = make(chan struct{}, 1)
 	s.payments = &gatedPayments{payments, &s.writes}
 	s.flights = &flights{
-		timeout: s.Wait, stop: s.work.ctx.Done(), find: s.payments.Find, refuse: s.refuse,
-		held:    func(p *payment.Payment) bool { return s.rules().Claimed(*p, p.SeenAt) },
-		byOrder: make(map[payment.OrderID]*flight),
+		timeout: s.Wait, stop: s.work.ctx.Done(), find: s.find, refuse: s.refuse,
+		held:  func(p *payment.Payment) bool { return s.rules().Claimed(*p, p.SeenAt) },
+		byRef: make(map[payment.Ref]*flight),
 	}
 	return s
 }
@@ -95,6 +95,14 @@ func (s *Service) Waiting() int { return s.flights.waiting() }
 // History returns everything that is stored of a payment, or ports.ErrNotFound.
 func (s *Service) History(ctx context.Context, id payment.OrderID) (ports.History, error) {
 	return s.payments.History(ctx, id)
+}
+
+// find returns an operation as it is stored.
+func (s *Service) find(ctx context.Context, ref payment.Ref) (payment.Payment, error) {
+	if ref.Operation.IsCharge() {
+		return s.payments.Find(ctx, ref.OrderID)
+	}
+	return s.payments.FindOperation(ctx, ref)
 }
 
 // List returns a page of payments, newest first. Rows that cannot be read are logged.

@@ -15,6 +15,7 @@ const MaxBacklog = 100_000
 
 // Backlog counts the payments of a state that is not final.
 type Backlog struct {
+	Kind     payment.Kind // of the operations; payments are charges
 	State    payment.State
 	Payments int
 	Due      int // of these, the ones that are due and wait for a worker
@@ -53,7 +54,7 @@ func SumBacklog(rows []BacklogRow) []Backlog {
 		if err != nil || !slices.Contains(payment.States(), row.State) || row.State.Final() {
 			row.State = Unreadable
 		}
-		i := slices.IndexFunc(backlog, func(b Backlog) bool { return b.State == row.State })
+		i := slices.IndexFunc(backlog, func(b Backlog) bool { return b.Kind == row.Kind && b.State == row.State })
 		if i < 0 {
 			backlog = append(backlog, row.Backlog)
 			continue

@@ -10,7 +10,7 @@ import (
 )
 
 var (
-	// ErrNotFound: the order was never requested.
+	// ErrNotFound: the order, or the operation of it, was never requested.
 	ErrNotFound = errors.New("no such payment")
 	// ErrUnavailable: the repository could not be reached or was too busy, and certainly wrote
 	// nothing.
@@ -42,6 +42,13 @@ type Payments interface {
 	//
 	// Of any number of concurrent claims on one order, at most one gets VerdictClaimed for each
 	// fencing token.
+	//
+	// A request for another operation than the charge locks the payment, and stores what
+	// request.DecideOperation decides. The result is the operation then. ErrNotFound if the order has no
+	// payment; the error may also be one of request.DecideOperation.
+	//
+	// All methods below treat such operations as payments: with rows of their own, which they change only
+	// under the lock of the payment's row, by way of payment.Decision.Account.
 	Claim(ctx context.Context, request payment.ClaimRequest) (*payment.Payment, payment.Verdict, error)
 
 	// ClaimDue stores what policy.PickUp decides about at most limit due payments of policy.Work, the
@@ -83,8 +90,10 @@ type Payments interface {
 	RecordApproval(ctx context.Context, a payment.Approval) (payment.Payment, payment.Verdict, error)
 
 	// Notify makes a lookup due, as n.Apply decides about a gateway's event. The verdict is
-	// VerdictWritten, or VerdictReplay if the event has nothing new. ErrNotFound. It is safe to repeat
-	// after an error.
+	// VerdictWritten, or VerdictReplay if the event has nothing new. If n.Kind is not that of a charge, the
+	// event is about the order's operation of that kind whose key it is: the current one, one with a record, or one of
+	// an attempt; VerdictUnknownKey if there is none.
+	// ErrNotFound. It is safe to repeat after an error.
 	Notify(ctx context.Context, n payment.Notice) (payment.Verdict, error)
 
 	// Resolve writes an operator's resolution. ErrNotFound, or a *payment.NotUnresolvedError.
@@ -105,6 +114,9 @@ type Payments interface {
 
 	// Find returns a payment, or ErrNotFound. It waits for no lock.
 	Find(ctx context.Context, id payment.OrderID) (payment.Payment, error)
+
+	// FindOperation returns an operation other than a charge, or ErrNotFound. It waits for no lock.
+	FindOperation(ctx context.Context, ref payment.Ref) (payment.Payment, error)
 
 	// History returns a payment with all its attempts, the latest last, and its events, or
 	// ErrNotFound.

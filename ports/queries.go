@@ -16,6 +16,15 @@ type History struct {
 	Events   []payment.Event // in order
 	// Keys are the records of the order's keys, in no order. Most payments have none.
 	Keys []payment.Key
+	// Operations are those of the order that are not charges, with their own histories, the oldest first.
+	Operations []History
+}
+
+// HasKey reports whether an attempt or a record has the key.
+func (h History) HasKey(key payment.GatewayKey) bool {
+	return h.Payment.GatewayKey == key ||
+		slices.ContainsFunc(h.Attempts, func(a payment.Attempt) bool { return a.GatewayKey == key }) ||
+		slices.ContainsFunc(h.Keys, func(k payment.Key) bool { return k.Key == key })
 }
 
 // Transaction is the gateway's transaction of an order.

@@ -39,7 +39,7 @@ func (r *record) hasHistory() bool {
 
 // Archive implements ports.Payments.
 func (s *Payments) Archive(ctx context.Context, a payment.Archival) error {
-	return s.change(ctx, a.OrderID, func(p payment.Payment, now time.Time) (payment.Decision, error) {
+	return s.change(ctx, payment.Ref{OrderID: a.OrderID}, func(p payment.Payment, now time.Time) (payment.Decision, error) {
 		d, err := a.Apply(p, now)
 		if err == nil {
 			r := s.orders[a.OrderID]

@@ -20,10 +20,11 @@ type Payments struct {
 	mu          sync.Mutex
 	clockOffset time.Duration
 	orders      map[payment.OrderID]*record
-	replicas    map[string]time.Time // the latest heartbeats, by name
+	operations  map[payment.Ref]*record // those that are not charges
+	replicas    map[string]time.Time    // the latest heartbeats, by name
 }
 
-// record is everything that is stored of one order.
+// record is everything that is stored of one payment or other operation.
 type record struct {
 	payment       payment.Payment
 	priorAttempts []payment.Attempt // before the payment's own latest attempt
@@ -33,8 +34,8 @@ type record struct {
 // NewPayments returns an empty repository.
 func NewPayments() *Payments {
 	return &Payments{
-		Rules:    rules(),
-		orders:   make(map[payment.OrderID]*record),
+		Rules:  rules(),
+		orders: make(map[payment.OrderID]*record), operations: make(map[payment.Ref]*record),
 		replicas: make(map[string]time.Time),
 	}
 }
@@ -56,22 +57,51 @@ func (s *Payments) transact(ctx context.Context, f func(now time.Time) error) er
 	return f(time.Now().Add(s.clockOffset).UTC().Truncate(time.Microsecond))
 }
 
-// change runs decide on a stored payment in one transaction, and stores the decision.
+// change runs decide on a stored payment or other operation in one transaction, and stores the decision.
 func (s *Payments) change(
-	ctx context.Context, id payment.OrderID,
+	ctx context.Context, ref payment.Ref,
 	decide func(payment.Payment, time.Time) (payment.Decision, error),
 ) error {
 	return s.transact(ctx, func(now time.Time) error {
-		r, known := s.orders[id]
+		r, known := s.record(ref)
 		if !known {
 			return ports.ErrNotFound
 		}
-		d, err := decide(r.read(now), now)
+		before := r.read(now)
+		d, err := decide(before, now)
 		if err == nil {
-			r.store(d)
+			s.store(r, before, d, now)
 		}
 		return err
 	})
+}
+
+// record returns the record of a payment or of another operation.
+func (s *Payments) record(ref payment.Ref) (*record, bool) {
+	if ref.Operation.IsCharge() {
+		r, known := s.orders[ref.OrderID]
+		return r, known
+	}
+	r, known := s.operations[ref]
+	return r, known
+}
+
+// store stores a decision about a record as it was before, and what the decision changes of its charge.
+func (s *Payments) store(r *record, before payment.Payment, d payment.Decision, now time.Time) {
+	if !before.Operation.IsCharge() {
+		charge := s.orders[before.OrderID]
+		s.storeCharge(s.Rules.Account(d, charge.read(now), before))
+	}
+	r.store(d)
+}
+
+// storeCharge stores what a decision about an operation changes of its charge.
+func (s *Payments) storeCharge(d payment.Decision) {
+	if d.Charge != nil {
+		charge := s.orders[d.Charge.OrderID]
+		charge.payment = *d.Charge
+		charge.payment.SeenAt, charge.payment.TakenOver = time.Time{}, false
+	}
 }
 
 // read returns the payment as read at now.
@@ -103,6 +133,9 @@ func (s *Payments) Claim(
 	var d payment.Decision
 	err := s.transact(ctx, func(now time.Time) error {
 		r, known := s.orders[request.OrderID]
+		if !request.Operation.IsCharge() {
+			return s.claimOperation(request, now, &d)
+		}
 		if !known {
 			d = request.OpenDecision(now)
 			s.orders[request.OrderID] = &record{payment: d.Payment}
@@ -118,16 +151,42 @@ func (s *Payments) Claim(
 	return &d.Payment, d.Verdict, nil
 }
 
+// claimOperation is Claim for an operation that is not a charge.
+func (s *Payments) claimOperation(request payment.ClaimRequest, now time.Time, d *payment.Decision) (err error) {
+	charge, known := s.orders[request.OrderID]
+	if !known {
+		return ports.ErrNotFound
+	}
+	ref := payment.Ref{OrderID: request.OrderID, Operation: request.Operation}
+	r, known := s.operations[ref]
+	var stored *payment.Payment
+	if known {
+		p := r.read(now)
+		stored = &p
+	}
+	if *d, err = s.Rules.DecideOperation(request, charge.read(now), stored, now); err != nil {
+		return err
+	}
+	s.storeCharge(*d)
+	switch {
+	case known:
+		r.store(*d)
+	case d.Write:
+		s.operations[ref] = &record{payment: d.Payment}
+	}
+	return nil
+}
+
 // Renew implements ports.Payments.
 func (s *Payments) Renew(ctx context.Context, r payment.Renewal) error {
-	return s.change(ctx, r.OrderID, func(p payment.Payment, now time.Time) (payment.Decision, error) {
+	return s.change(ctx, r.Ref(), func(p payment.Payment, now time.Time) (payment.Decision, error) {
 		return s.Rules.Renew(r, p, now)
 	})
 }
 
 // Settle implements ports.Payments.
 func (s *Payments) Settle(ctx context.Context, st payment.Settlement) error {
-	return s.change(ctx, st.OrderID, func(p payment.Payment, now time.Time) (payment.Decision, error) {
+	return s.change(ctx, st.Ref(), func(p payment.Payment, now time.Time) (payment.Decision, error) {
 		return s.Rules.Settle(st, p, now)
 	})
 }
@@ -136,14 +195,22 @@ func (s *Payments) Settle(ctx context.Context, st payment.Settlement) error {
 func (s *Payments) RecordLookup(
 	ctx context.Context, r payment.LookupRecord,
 ) (payment.Payment, payment.Verdict, error) {
-	return s.changeAndReturn(ctx, r.OrderID, func(p payment.Payment, now time.Time) (payment.Decision, error) {
+	return s.changeAndReturn(ctx, r.Ref(), func(p payment.Payment, now time.Time) (payment.Decision, error) {
 		return s.Rules.RecordLookup(r, p, now)
 	})
 }
 
 // Notify implements ports.Payments.
 func (s *Payments) Notify(ctx context.Context, n payment.Notice) (verdict payment.Verdict, err error) {
-	err = s.change(ctx, n.OrderID, func(p payment.Payment, now time.Time) (payment.Decision, error) {
+	ref := payment.Ref{OrderID: n.OrderID}
+	if n.Kind != payment.KindCharge {
+		known := false
+		if ref, known, err = s.operationOf(ctx, n); err != nil || !known {
+			return payment.VerdictUnknownKey, err
+		}
+		n.Sent = true
+	}
+	err = s.change(ctx, ref, func(p payment.Payment, now time.Time) (payment.Decision, error) {
 		d, err := s.Rules.Notify(n, p, now)
 		verdict = d.Verdict
 		return d, err
@@ -151,21 +218,38 @@ func (s *Payments) Notify(ctx context.Context, n payment.Notice) (verdict paymen
 	return verdict, err
 }
 
+// operationOf returns the operation that the notice's key belongs to.
+func (s *Payments) operationOf(ctx context.Context, n payment.Notice) (ref payment.Ref, known bool, err error) {
+	err = s.transact(ctx, func(now time.Time) error {
+		if _, known := s.orders[n.OrderID]; !known {
+			return ports.ErrNotFound
+		}
+		for of, r := range s.operations {
+			h := r.history(now)
+			if of.OrderID == n.OrderID && of.Operation.Kind == n.Kind && h.HasKey(n.Key) {
+				ref, known = of, true
+			}
+		}
+		return nil
+	})
+	return ref, known, err
+}
+
 // RecordApproval implements ports.Payments.
 func (s *Payments) RecordApproval(
 	ctx context.Context, a payment.Approval,
 ) (payment.Payment, payment.Verdict, error) {
-	return s.changeAndReturn(ctx, a.OrderID, func(p payment.Payment, now time.Time) (payment.Decision, error) {
+	return s.changeAndReturn(ctx, payment.Ref{OrderID: a.OrderID, Operation: a.Operation}, func(p payment.Payment, now time.Time) (payment.Decision, error) {
 		return s.Rules.RecordApproval(a, p, now)
 	})
 }
 
 // changeAndReturn is change for a method that returns the decision.
 func (s *Payments) changeAndReturn(
-	ctx context.Context, id payment.OrderID,
+	ctx context.Context, ref payment.Ref,
 	decide func(payment.Payment, time.Time) (payment.Decision, error),
 ) (p payment.Payment, v payment.Verdict, err error) {
-	err = s.change(ctx, id, func(stored payment.Payment, now time.Time) (payment.Decision, error) {
+	err = s.change(ctx, ref, func(stored payment.Payment, now time.Time) (payment.Decision, error) {
 		d, err := decide(stored, now)
 		p, v = d.Payment, d.Verdict
 		return d, err
@@ -175,7 +259,7 @@ func (s *Payments) changeAndReturn(
 
 // Resolve implements ports.Payments.
 func (s *Payments) Resolve(ctx context.Context, r payment.Resolution) error {
-	return s.change(ctx, r.OrderID, func(p payment.Payment, now time.Time) (payment.Decision, error) {
+	return s.change(ctx, payment.Ref{OrderID: r.OrderID, Operation: r.Operation}, func(p payment.Payment, now time.Time) (payment.Decision, error) {
 		return s.Rules.Resolve(r, p, now)
 	})
 }
@@ -212,9 +296,27 @@ func (s *Payments) History(ctx context.Context, id payment.OrderID) (h ports.His
 			return ports.ErrNotFound
 		}
 		h = r.history(now)
+		for _, r := range sortedOf(s.operations, oldestOperationFirst) {
+			if r.payment.OrderID == id {
+				h.Operations = append(h.Operations, r.history(now))
+			}
+		}
 		return nil
 	})
 	return h, err
+}
+
+// FindOperation implements ports.Payments.
+func (s *Payments) FindOperation(ctx context.Context, ref payment.Ref) (p payment.Payment, err error) {
+	err = s.transact(ctx, func(now time.Time) error {
+		r, known := s.operations[ref]
+		if !known {
+			return ports.ErrNotFound
+		}
+		p = r.read(now)
+		return nil
+	})
+	return p, err
 }
 
 func (r *record) history(now time.Time) ports.History {

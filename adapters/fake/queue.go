@@ -3,6 +3,7 @@ package fake
 import (
 	"cmp"
 	"context"
+	"maps"
 	"slices"
 	"time"
 
@@ -15,7 +16,7 @@ func (s *Payments) ClaimDue(
 	ctx context.Context, policy payment.PickUpPolicy, limit int,
 ) (due []payment.Decision, err error) {
 	err = s.transact(ctx, func(now time.Time) error {
-		for _, r := range s.sorted(longestDueFirst) {
+		for _, r := range sortedOf(s.all(), longestDueFirst) {
 			if len(due) == limit {
 				break
 			}
@@ -23,7 +24,7 @@ func (s *Payments) ClaimDue(
 				continue
 			}
 			if d := s.Rules.PickUp(policy, r.read(now), now); d.Write {
-				r.store(d)
+				s.store(r, r.read(now), d, now)
 				due = append(due, d)
 			}
 		}
@@ -37,7 +38,7 @@ func (s *Payments) ClaimDue(
 
 // claimDueKeys stores what the rules decide about keys whose lookup is due.
 func (s *Payments) claimDueKeys(policy payment.PickUpPolicy, limit int, now time.Time) (due []payment.Decision) {
-	for _, r := range s.sorted(longestDueFirst) {
+	for _, r := range sortedOf(s.all(), longestDueFirst) {
 		for _, k := range r.payment.Keys {
 			if len(due) == limit {
 				return due
@@ -46,7 +47,7 @@ func (s *Payments) claimDueKeys(policy payment.PickUpPolicy, limit int, now time
 				continue
 			}
 			d := s.Rules.PickUpKey(policy, r.read(now), k.Key, now)
-			r.store(d)
+			s.store(r, r.read(now), d, now)
 			if d.Verdict == payment.VerdictLookUp {
 				due = append(due, d)
 			}
@@ -69,7 +70,7 @@ func (s *Payments) NextDue(
 				in, found = left, true
 			}
 		}
-		for _, r := range s.orders {
+		for _, r := range s.all() {
 			if r.payment.State == policy.Work.State() && !r.payment.Foreign(policy.Rules) {
 				take(r.payment.DueAt)
 			}
@@ -88,14 +89,16 @@ func (s *Payments) NextDue(
 func (s *Payments) Backlog(ctx context.Context) (backlog []ports.Backlog, err error) {
 	err = s.transact(ctx, func(now time.Time) error {
 		for _, state := range payment.States() {
-			b := ports.Backlog{State: state}
-			for _, r := range s.orders {
-				if p := r.payment; p.State == state && !p.DueAt.IsZero() {
-					count(&b, p, now)
+			for _, kind := range []payment.Kind{payment.KindCharge, payment.KindRefund} {
+				b := ports.Backlog{Kind: kind, State: state}
+				for _, r := range s.all() {
+					if p := r.payment; p.State == state && p.Operation.Kind == kind && !p.DueAt.IsZero() {
+						count(&b, p, now)
+					}
 				}
-			}
-			if b.Payments > 0 {
-				backlog = append(backlog, b)
+				if b.Payments > 0 {
+					backlog = append(backlog, b)
+				}
 			}
 		}
 		return nil
@@ -140,7 +143,7 @@ func (s *Payments) CountForeign(ctx context.Context, configured []payment.Gatewa
 		rules.Gateways = append(rules.Gateways, payment.Capabilities{Gateway: id})
 	}
 	err = s.transact(ctx, func(time.Time) error {
-		for _, r := range s.orders {
+		for _, r := range s.all() {
 			if !r.payment.DueAt.IsZero() && r.payment.Foreign(rules) {
 				n++
 			}
@@ -216,7 +219,7 @@ func (s *Payments) Release(ctx context.Context, h ports.Heartbeat) (released boo
 			return nil
 		}
 		delete(s.replicas, h.Replica)
-		for _, r := range s.orders {
+		for _, r := range s.all() {
 			if r.payment.Claimed(now) && r.payment.Replica == h.Replica {
 				r.payment.DueAt = now
 			}
@@ -234,14 +237,23 @@ func (s *Payments) Leave(ctx context.Context, replica string) error {
 	})
 }
 
-// sorted returns all records in an order that does not depend on the map.
-func (s *Payments) sorted(order func(a, b payment.Payment) int) []*record {
-	records := make([]*record, 0, len(s.orders))
-	for _, r := range s.orders {
-		records = append(records, r)
+// all returns the payments and the other operations.
+func (s *Payments) all() map[payment.Ref]*record {
+	all := maps.Clone(s.operations)
+	for id, r := range s.orders {
+		all[payment.Ref{OrderID: id}] = r
 	}
-	slices.SortFunc(records, func(a, b *record) int { return order(a.payment, b.payment) })
-	return records
+	return all
+}
+
+// sorted returns the payments in an order that does not depend on the map.
+func (s *Payments) sorted(order func(a, b payment.Payment) int) []*record {
+	return sortedOf(s.orders, order)
+}
+
+// sortedOf returns the records in an order that does not depend on the map.
+func sortedOf[K comparable](records map[K]*record, order func(a, b payment.Payment) int) []*record {
+	return slices.SortedFunc(maps.Values(records), func(a, b *record) int { return order(a.payment, b.payment) })
 }
 
 // longestDueFirst orders payments that are never due last.
@@ -252,7 +264,15 @@ func longestDueFirst(a, b payment.Payment) int {
 		}
 		return -1
 	}
-	return cmp.Or(a.DueAt.Compare(b.DueAt), cmp.Compare(a.OrderID, b.OrderID))
+	return cmp.Or(a.DueAt.Compare(b.DueAt), cmp.Compare(a.OrderID, b.OrderID), compareOperations(a, b))
+}
+
+func oldestOperationFirst(a, b payment.Payment) int {
+	return cmp.Or(a.CreatedAt.Compare(b.CreatedAt), compareOperations(a, b))
+}
+
+func compareOperations(a, b payment.Payment) int {
+	return cmp.Or(cmp.Compare(a.Operation.Kind, b.Operation.Kind), cmp.Compare(a.Operation.Name, b.Operation.Name))
 }
 
 func newestFirst(a, b payment.Payment) int {

@@ -10,6 +10,10 @@ import (
 // replaces one with a broken rule to check that other tests fail.
 type Rules struct {
 	Decide func(payment.ClaimRequest, payment.Payment, time.Time) payment.Decision
+	// DecideOperation and Account are about operations that are not charges.
+	DecideOperation func(payment.ClaimRequest, payment.Payment, *payment.Payment, time.Time) (payment.Decision, error)
+	Account         func(d payment.Decision, charge, before payment.Payment) payment.Decision
+
 	PickUp func(payment.PickUpPolicy, payment.Payment, time.Time) payment.Decision
 	Renew  func(payment.Renewal, payment.Payment, time.Time) (payment.Decision, error)
 	Settle func(payment.Settlement, payment.Payment, time.Time) (payment.Decision, error)
@@ -24,7 +28,8 @@ type Rules struct {
 
 func rules() Rules {
 	return Rules{
-		Decide: payment.ClaimRequest.Decide, PickUp: payment.PickUpPolicy.PickUp,
+		Decide: payment.ClaimRequest.Decide, DecideOperation: payment.ClaimRequest.DecideOperation,
+		Account: payment.Decision.Account, PickUp: payment.PickUpPolicy.PickUp,
 		Renew: payment.Renewal.Apply, Settle: payment.Settlement.Apply,
 		PickUpKey: payment.PickUpPolicy.PickUpKey, RecordLookup: payment.LookupRecord.Apply,
 		RecordApproval: payment.Approval.Apply, Notify: payment.Notice.Apply,

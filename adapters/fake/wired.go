@@ -123,6 +123,11 @@ func (p wiredPayments) Find(ctx context.Context, id payment.OrderID) (payment.Pa
 		func() (payment.Payment, error) { return p.next.Find(ctx, id) })
 }
 
+func (p wiredPayments) FindOperation(ctx context.Context, ref payment.Ref) (payment.Payment, error) {
+	return call(ctx, p.wire, Call{Method: "FindOperation", OrderID: ref.OrderID},
+		func() (payment.Payment, error) { return p.next.FindOperation(ctx, ref) })
+}
+
 func (p wiredPayments) History(ctx context.Context, id payment.OrderID) (ports.History, error) {
 	return call(ctx, p.wire, Call{Method: "History", OrderID: id},
 		func() (ports.History, error) { return p.next.History(ctx, id) })

@@ -10,6 +10,7 @@ import (
 // or an event of the gateway. It is never dropped.
 type Approval struct {
 	OrderID       OrderID
+	Operation     OperationID
 	Key           GatewayKey
 	Gateway       GatewayID
 	TransactionID string
@@ -40,7 +41,9 @@ func (a Approval) compareWithSuccess(p Payment, now Instant) Decision {
 	k, stored := p.findKey(a.Key)
 	if p.TransactionID == a.TransactionID || k.TransactionID == a.TransactionID {
 		d := unchanged(VerdictReplay, p)
-		if stored && !k.DueAt.IsZero() {
+		// The lookups of a refund go on after an event that says that its money came back.
+		watched := !p.Operation.IsCharge() && now.DB.Before(k.WatchUntil)
+		if stored && !k.DueAt.IsZero() && !watched {
 			k.DueAt = time.Time{}
 			k.close(ClosedCharged, now)
 			d.storeKey(k)

@@ -9,7 +9,12 @@ import (
 // ClaimRequest is a request for a claim on an order's payment.
 type ClaimRequest struct {
 	OrderID OrderID
-	Money   Money
+	// Operation is the zero value for the order's charge.
+	Operation OperationID
+	// Money is the amount. Zero for the stored or the largest one, of an operation that is not a charge.
+	Money Money
+	// Note is why the operation is asked for, as text for an operator. Empty for a charge.
+	Note string
 	// Method is what to charge. Empty for the stored one.
 	Method PaymentMethod
 	// NewKey is a fresh gateway key, used if the order has none, or if its key is closed and cannot

@@ -30,6 +30,8 @@ const (
 	VerdictEvidence Verdict = "evidence"
 	// VerdictDouble: a second charge for the order was found and recorded; the payment is unchanged.
 	VerdictDouble Verdict = "double"
+	// VerdictReturned: the money of a refund came back after it had succeeded. It is declined now.
+	VerdictReturned Verdict = "returned"
 	// VerdictUnknownKey: an event names a key that the order never sent to the gateway; nothing was written.
 	VerdictUnknownKey Verdict = "unknown_key"
 	// VerdictNotDue: nothing is due yet.
@@ -42,6 +44,9 @@ type Decision struct {
 	// Payment is what to store if Write is set, and otherwise the payment as it was read.
 	Payment Payment
 	Write   bool
+	// Charge is the charge to store as well, if Payment is another operation of it and has changed its sums. Nil
+	// otherwise.
+	Charge *Payment
 	// PriorAttempt is an attempt that leaves the payment's row, to be stored as a row of its own. Nil
 	// if there is none.
 	PriorAttempt *Attempt

@@ -33,6 +33,8 @@ const (
 	EventUnsendable EventKind = "key_unsendable"
 	// EventFailedOver: the gateway provably did not charge, and the payment went to another one.
 	EventFailedOver EventKind = "failed_over"
+	// EventReturned: the money of a refund came back after the refund had succeeded.
+	EventReturned EventKind = "refund_returned"
 	// EventArchived: the earlier events and attempts are in an archive.
 	EventArchived EventKind = "archived"
 )
@@ -55,7 +57,7 @@ func (k EventKind) valid() bool {
 	switch k {
 	case EventRefused, EventTakenOver, EventScheduled, EventQuarantined, EventReconciled,
 		EventResolved, EventImported, EventArchived,
-		EventEvidence, EventDouble, EventKeyClosed, EventUnsendable, EventFailedOver:
+		EventEvidence, EventDouble, EventKeyClosed, EventUnsendable, EventFailedOver, EventReturned:
 		return true
 	}
 	return false

@@ -81,6 +81,12 @@ func (r KeyRules) preferred(m Money, method PaymentMethod) GatewayID {
 // takes the payment method. A round that the queue
 // continues stays at its gateway while that is available, because its retries are counted there.
 func (p *Payment) nextTarget(r KeyRules, method PaymentMethod) GatewayID {
+	if !p.Operation.IsCharge() { // only the gateway that has the charge can do something with it
+		if _, configured := r.At(p.Of.Gateway); !configured {
+			return ""
+		}
+		return p.Of.Gateway
+	}
 	continued := p.State == StateScheduled && p.Retries > 0 && p.Gateway != ""
 	if _, configured := r.At(p.Gateway); continued && configured && !slices.Contains(r.Unavailable, p.Gateway) {
 		return p.Gateway
@@ -103,7 +109,7 @@ type Failover struct {
 // ended with this result, and whether there is one. Only a closed key lets it go, and a decline or a
 // rejection never does.
 func (p Payment) NextGateway(r KeyRules, last Result, doubt Doubt) (GatewayID, bool) {
-	if last.Class != ClassNotCharged || doubt.Any() {
+	if last.Class != ClassNotCharged || doubt.Any() || !p.Operation.IsCharge() {
 		return "", false
 	}
 	route := r.route(p.Money, p.Method)

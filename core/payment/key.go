@@ -216,10 +216,10 @@ func (p *Payment) chooseOpenKey(own KeyRules, configured bool, method PaymentMet
 	return keyKept
 }
 
-// replaceKey gives the payment a new key for a payment method. The key was not sent yet and belongs to
-// no gateway yet.
+// replaceKey gives the payment a new key for a payment method. The key was not sent yet and, if it is a
+// charge's, belongs to no gateway yet.
 func (p *Payment) replaceKey(key GatewayKey, method PaymentMethod) {
-	p.GatewayKey, p.Gateway = key, ""
+	p.GatewayKey, p.Gateway = key, p.Of.Gateway
 	p.KeySent, p.KeyLifetime, p.Doubt = Instant{}, 0, Doubt{}
 	p.Method, p.ReturnURL = method, ""
 }

@@ -19,6 +19,8 @@ const (
 	FoundPending LookupResult = "pending"
 	// FoundVoided: a charge had this key, and is cancelled or voided: it can take no money.
 	FoundVoided LookupResult = "voided"
+	// FoundReturned: a refund had succeeded, and its money came back.
+	FoundReturned LookupResult = "returned"
 	// FoundNothing: the gateway itself answered, in the terms of its protocol, that no charge has
 	// this key. A request that is still on its way may arrive later.
 	FoundNothing LookupResult = "nothing"
@@ -65,6 +67,9 @@ type LookupRecord struct {
 // because the answer to the first was lost, it changes nothing more.
 func (r LookupRecord) Apply(p Payment, now time.Time) (Decision, error) {
 	at := Instant{now, r.Worker}
+	if r.Result.Result == FoundReturned {
+		return r.recordReturn(p, at)
+	}
 	current := p.GatewayKey == r.Key
 	same := p.Fence == r.Fence && p.Attempt.Number == r.Attempt
 	waits := current && p.State == r.State && p.State.claimable()
@@ -153,7 +158,7 @@ func (r LookupRecord) updateKey(k *Key, attempts int, now Instant) (absent bool)
 		k.resetProof()
 	case FoundNothing:
 		return r.recordAbsence(k, attempts, now)
-	case FoundNoAnswer:
+	case FoundNoAnswer, FoundReturned:
 	}
 	return false
 }
@@ -269,7 +274,7 @@ func (r LookupRecord) reason(k Key, absent bool) string {
 			return ReasonForgotten
 		}
 		return "no charge was found, but an unanswered attempt may still arrive"
-	case FoundApproved, FoundVoided, FoundNoAnswer:
+	case FoundApproved, FoundVoided, FoundReturned, FoundNoAnswer:
 	}
 	return "the gateway gave no answer: " + r.Result.Message
 }
@@ -279,7 +284,7 @@ const ReasonForgotten = "no charge was found, and the gateway may have forgotten
 
 func (r LookupRecord) approval() Approval {
 	return Approval{
-		OrderID: r.OrderID, Key: r.Key, Gateway: r.Rules.Gateway, TransactionID: r.Result.TransactionID,
+		OrderID: r.OrderID, Operation: r.Operation, Key: r.Key, Gateway: r.Rules.Gateway, TransactionID: r.Result.TransactionID,
 		By: r.Replica, Rules: r.Rules, Worker: r.Worker,
 	}
 }

@@ -5,6 +5,8 @@ import "time"
 // Notice is a gateway's event about a charge. It is a reason to look the charge up, and never a proof.
 type Notice struct {
 	OrderID OrderID
+	// Kind is that of the operation with the key. A repository finds the operation by the key.
+	Kind    Kind
 	Key     GatewayKey
 	Gateway GatewayID
 	// Says is what the event reports. It only distinguishes events that have nothing new.
@@ -43,8 +45,8 @@ func (n Notice) Apply(p Payment, now time.Time) (Decision, error) {
 		k.Gateway = n.Gateway
 	}
 	k.DueAt, k.Lookups = now, 0
-	if k.Closed != "" {
-		// The event contradicts the closure. The key is looked up for as long as after a person's resolution,
+	if k.Closed != "" || p.State == StateSucceeded && !p.Operation.IsCharge() {
+		// The event contradicts the closure or the success. The key is looked up for as long as after a person's resolution,
 		// because the first lookups may get no answer, or be lost with their worker.
 		if until := now.Add(watchDuration); until.After(k.WatchUntil) {
 			k.WatchUntil = until
@@ -64,13 +66,16 @@ func (n Notice) sentTo(p Payment, recorded bool) bool {
 
 // known reports whether the payment records what the event says.
 func (n Notice) known(p Payment, k Key, current bool) bool {
+	if n.Says == FoundReturned {
+		return p.returned()
+	}
 	if k.Closed == ClosedCharged || current && p.State == StateSucceeded {
 		return true
 	}
 	switch n.Says {
 	case FoundDeclined, FoundVoided:
 		return current && (p.State == StateDeclined || p.State == StateFailed) && !p.Doubt.Any() || k.Closed != ""
-	case FoundApproved, FoundProcessing, FoundPending, FoundNothing, FoundNoAnswer:
+	case FoundApproved, FoundProcessing, FoundPending, FoundReturned, FoundNothing, FoundNoAnswer:
 	}
 	return false
 }

@@ -9,11 +9,22 @@ import (
 // authoritative; nothing was written.
 var ErrFenced = errors.New("the claim was taken over")
 
-// Payment is one order's charge. All its times are of the database's clock.
+// Payment is an operation of an order: its charge, or a refund of that. The charge is what the term payment
+// means elsewhere, and its row holds the lock of the order. All times are of the database's clock.
 type Payment struct {
 	OrderID OrderID
-	Money   Money
-	State   State
+	// Operation is the zero value for the charge.
+	Operation OperationID
+	Money     Money
+	State     State
+
+	// Of is the charge that another operation is about, and Note why it was asked for, as text for an operator.
+	// Both are empty for the charge.
+	Of   ChargeID
+	Note string
+	// RefundReserved is how much of a charge its refunds have given back or may give back, in minor units. Zero
+	// for other operations.
+	RefundReserved int64
 
 	// GatewayKey is stored before the first call to the gateway, together with Gateway, the gateway
 	// that the key is sent to. Gateway is empty in rows that the previous version wrote.
@@ -113,7 +124,10 @@ func (p Payment) GatewayOf(key GatewayKey) GatewayID {
 // ChargeRef names the charge of one of the payment's keys for a lookup.
 func (p Payment) ChargeRef(key GatewayKey) ChargeRef {
 	k, _ := p.findKey(key)
-	ref := ChargeRef{Key: key, OrderID: p.OrderID, Money: p.Money, Reference: k.Reference, Sent: k.Sent.DB}
+	ref := ChargeRef{
+		Key: key, OrderID: p.OrderID, Operation: p.Operation, Of: p.Of, Money: p.Money,
+		Reference: k.Reference, Sent: k.Sent.DB,
+	}
 	if key == p.GatewayKey {
 		ref.Sent = p.KeySent.DB
 	}

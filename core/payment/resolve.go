@@ -25,6 +25,8 @@ const maxByBytes = 64
 // is not closed.
 type Resolution struct {
 	OrderID OrderID
+	// Operation is the zero value for the order's charge.
+	Operation OperationID
 	// Outcome is StateSucceeded with a transaction id, or StateFailed with a reason.
 	Outcome Outcome
 	By      string // the operator

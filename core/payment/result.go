@@ -58,23 +58,32 @@ func (c Class) valid() bool {
 // replica, until the gateway declines.
 type GatewayKey string
 
-// Charge is what a gateway is requested to charge. Every attempt with a key has the same values, because
-// gateways refuse a key that comes again with others.
+// Charge is what a gateway is requested to charge, or to do with an earlier charge. Every attempt with a key has
+// the same values, because gateways refuse a key that comes again with others.
 type Charge struct {
 	Key     GatewayKey
 	OrderID OrderID
-	Money   Money
+	// Operation is the zero value for a charge. Otherwise Of is the charge that the operation is about, and Note
+	// why it was asked for, as text.
+	Operation OperationID
+	Of        ChargeID
+	Note      string
+	Money     Money
 	// Method is what to charge; empty if the gateway needs none.
 	Method PaymentMethod
 	// ReturnURL is the page to which the gateway sends a customer who had to act; empty for none.
 	ReturnURL string
 }
 
-// ChargeRef names a charge at a gateway: by the key, and by what else a gateway may need to find it.
+// ChargeRef names a charge or another operation at a gateway: by the key, and by what else a gateway may need to
+// find it.
 type ChargeRef struct {
 	Key     GatewayKey
 	OrderID OrderID
-	Money   Money
+	// Operation and Of are those of the [Charge].
+	Operation OperationID
+	Of        ChargeID
+	Money     Money
 	// Reference is the gateway's own id of the charge, from the first answer that named it; empty if
 	// none has.
 	Reference string

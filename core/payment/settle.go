@@ -7,15 +7,19 @@ import (
 
 // ClaimRef names a claim: what a write by its holder must find unchanged.
 type ClaimRef struct {
-	OrderID OrderID
-	Fence   int64
-	State   State // StateProcessing, or StatePending or StateUnresolved for a lookup
-	Attempt int   // number of the current attempt
+	OrderID   OrderID
+	Operation OperationID
+	Fence     int64
+	State     State // StateProcessing, or StatePending or StateUnresolved for a lookup
+	Attempt   int   // number of the current attempt
 }
+
+// Ref names the payment or other operation that is claimed.
+func (c ClaimRef) Ref() Ref { return Ref{c.OrderID, c.Operation} }
 
 // ClaimRef returns the claim on p by which its holder writes.
 func (p Payment) ClaimRef() ClaimRef {
-	return ClaimRef{OrderID: p.OrderID, Fence: p.Fence, State: p.State, Attempt: p.Attempt.Number}
+	return ClaimRef{OrderID: p.OrderID, Operation: p.Operation, Fence: p.Fence, State: p.State, Attempt: p.Attempt.Number}
 }
 
 // Settlement writes an outcome, if the worker still holds the claim.

@@ -9,7 +9,7 @@ import (
 // damaged, or a newer version wrote it. No caller can repair that, so it is never a [FieldError].
 type StoredRowError struct {
 	OrderID OrderID
-	Table   string // "payments", "attempts", "events" or "gateway_keys"
+	Table   string // such as "payments", "attempts", "events" or "gateway_keys"
 	Column  string
 	Problem string // what is wrong with the column: "has the unknown state \"lost\""
 }
@@ -21,10 +21,11 @@ func (e *StoredRowError) Error() string {
 
 // The tables in which a payment is stored.
 const (
-	tablePayments = "payments"
-	tableAttempts = "attempts"
-	tableEvents   = "events"
-	tableKeys     = "gateway_keys"
+	tablePayments   = "payments"
+	tableOperations = "operations" // of the operations that are not charges
+	tableAttempts   = "attempts"
+	tableEvents     = "events"
+	tableKeys       = "gateway_keys"
 )
 
 // NoPaymentError returns the error for an order that has stored attempts or events, and no payment.
@@ -52,6 +53,12 @@ func StoredMoney(id OrderID, minor int64, code string) (Money, error) {
 // one. The error is a *[StoredRowError].
 func (p Payment) Validate() error {
 	at := row{p.OrderID, tablePayments}
+	if !p.Operation.IsCharge() {
+		at.table = tableOperations
+		if err := p.validateOperation(at); err != nil {
+			return err
+		}
+	}
 	switch {
 	case p.OrderID == "" || len(p.OrderID) > MaxOrderIDBytes:
 		return at.column("order_id", "has %d bytes", len(p.OrderID))
@@ -83,12 +90,28 @@ func (p Payment) Validate() error {
 		{"later_retries", int64(p.DeferredRetries)},
 		{"retries", int64(p.Retries)},
 		{"key_lifetime_micros", int64(p.KeyLifetime)},
+		{"refund_reserved_minor", p.RefundReserved},
 	} {
 		if c.n < 0 {
 			return at.column(c.column, "is %d", c.n)
 		}
 	}
 	return p.validateTimes(at)
+}
+
+// validateOperation checks what only the row of an operation other than a charge has.
+func (p Payment) validateOperation(at row) error {
+	switch {
+	case p.Operation.Kind == KindCharge || !p.Operation.Kind.valid():
+		return at.column("kind", "has the unknown kind %+.20q", p.Operation.Kind)
+	case p.Operation.Name == "" || len(p.Operation.Name) > MaxOrderIDBytes:
+		return at.column("name", "has %d bytes", len(p.Operation.Name))
+	case !validHeaderValue(p.Of.Key):
+		return at.column("charge_key", "is %+.20q, which cannot be sent", p.Of.Key)
+	case p.Of.TransactionID == "":
+		return at.column("charge_transaction_id", "is empty")
+	}
+	return nil
 }
 
 func (p Payment) validateTimes(at row) error {

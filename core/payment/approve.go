@@ -25,8 +25,11 @@ type Approval struct {
 // approval is recorded already. The error is always nil.
 func (a Approval) Apply(p Payment, now time.Time) (Decision, error) {
 	at := Instant{now, a.Worker}
-	if p.State == StateSucceeded {
+	switch {
+	case p.State == StateSucceeded:
 		return a.compareWithSuccess(p, at), nil
+	case p.returned() && p.GatewayKey == a.Key:
+		return unchanged(VerdictReplay, p), nil // it had succeeded before the money came back
 	}
 	was := p.State
 	d := p.succeed(a, at)

@@ -96,7 +96,9 @@ func (r LookupRecord) recordReturn(p Payment, now Instant) (Decision, error) {
 	}
 	d := Decision{Verdict: VerdictReturned, Write: true, PriorAttempt: p.archiveAttempt(now.DB)}
 	was, k := p.State, p.key()
-	p.settle(Outcome{State: StateDeclined, Code: CodeRefundReturned, Reason: r.Result.Message}, now)
+	p.settle(Outcome{
+		State: StateDeclined, TransactionID: p.TransactionID, Code: CodeRefundReturned, Reason: r.Result.Message,
+	}, now)
 	p.Doubt, p.Async = Doubt{}, false
 	p.Fence++
 	d.Payment = p

@@ -244,10 +244,11 @@ func (k *Key) nameCharge(reference, redirectURL string) {
 }
 
 // Foreign reports whether the payment's key belongs to a gateway that is not configured and is not closed.
-// Such a key is neither sent nor looked up.
+// Such a key is neither sent nor looked up. An operation other than a charge never changes its gateway, so that
+// it is foreign whether its key is closed or not.
 func (p *Payment) Foreign(r KeyRules) bool {
 	_, configured := r.At(p.Gateway)
-	return !configured && p.mayCharge()
+	return !configured && (p.mayCharge() || !p.Operation.IsCharge())
 }
 
 // OtherOpenKey returns the payment's current key, and whether a charge with the given key could be a

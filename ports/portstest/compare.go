@@ -70,6 +70,10 @@ func plainHistory(h ports.History) ports.History {
 	for i, e := range h.Events {
 		h.Events[i] = plainEvent(e)
 	}
+	h.Operations = slices.Clone(h.Operations)
+	for i, operation := range h.Operations {
+		h.Operations[i] = plainHistory(operation)
+	}
 	return h
 }
 
@@ -98,7 +102,8 @@ func classes(attempts []payment.Attempt) []payment.Class {
 	return cs
 }
 
-// requireGapless fails unless attempts and events are numbered from 1 without gaps.
+// requireGapless fails unless attempts and events, also of the other operations, are numbered from 1 without
+// gaps.
 func requireGapless(t testing.TB, h ports.History) {
 	t.Helper()
 	for i, a := range h.Attempts {
@@ -109,4 +114,7 @@ func requireGapless(t testing.TB, h ports.History) {
 	}
 	require.Len(t, h.Attempts, h.Payment.Attempts())
 	require.Len(t, h.Events, h.Payment.Events)
+	for _, operation := range h.Operations {
+		requireGapless(t, operation)
+	}
 }

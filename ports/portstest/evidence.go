@@ -50,7 +50,7 @@ func lookup(p payment.Payment, found payment.LookupResult) payment.LookupRecord 
 // approval is the gateway's report that p's key has taken the money.
 func approval(p payment.Payment, transactionID string) payment.Approval {
 	return payment.Approval{
-		OrderID: p.OrderID, Key: p.GatewayKey, Gateway: rules().Gateway, TransactionID: transactionID,
+		OrderID: p.OrderID, Operation: p.Operation, Key: p.GatewayKey, Gateway: rules().Gateway, TransactionID: transactionID,
 		By: "replica-b", Rules: rules(), Worker: plainTime(time.Now()),
 	}
 }
@@ -61,7 +61,7 @@ func (r *repository) record(l payment.LookupRecord, want payment.Verdict) paymen
 	p, verdict, err := r.RecordLookup(r.t.Context(), l)
 	require.NoError(r.t, err)
 	require.Equal(r.t, want, verdict)
-	requireSame(r.t, p, r.find(l.OrderID))
+	requireSame(r.t, p, r.stored(l.Ref()))
 	return p
 }
 

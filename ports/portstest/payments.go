@@ -20,6 +20,7 @@ func Payments(t *testing.T, open func(t testing.TB) ports.Payments) {
 	contract := slices.Concat(
 		claims(), claimRaces(), renewals(), settlements(), resolutions(), imports(), archives(),
 		queue(), evidenceClauses(), replicas(), leaving(), reads(), models(),
+		refunds(), refundReleases(), refundRaces(), operations(), operationQueue(),
 	)
 	for _, c := range contract {
 		t.Run(c.name, func(t *testing.T) {
@@ -39,6 +40,8 @@ type clause struct {
 // breaks the contract.
 type repository struct {
 	ports.Payments
+	// other is a second handle on the same repository; nil if there is none.
+	other ports.Payments
 
 	t    *testing.T
 	keys atomic.Int64
@@ -69,7 +72,7 @@ func rules() payment.KeyRules {
 	return payment.KeyRules{
 		Capabilities: payment.Capabilities{
 			Gateway: "https://gateway.example", Repeat: payment.RepeatFirstSuccess, LooksUp: true, KeyLifetime: 24 * time.Hour,
-			LookupForgets: true, SavesDeclines: true,
+			LookupForgets: true, SavesDeclines: true, Operations: payment.OperationRefund,
 		},
 		Late: time.Minute, Timeout: time.Second, LookupFirst: time.Minute, LookupMax: 15 * time.Minute,
 		MaxLease: 2 * liveLease, MaxDelay: 3 * liveLease, MaxLookup: 3 * liveLease,
@@ -140,11 +143,22 @@ func (r *repository) renew(rn payment.Renewal) {
 	require.NoError(r.t, r.Renew(r.t.Context(), rn))
 }
 
-// settle completes p's attempt with the result, and settles the payment to the outcome.
+// settle completes p's attempt with the result, and settles the payment or other operation to the outcome.
 func (r *repository) settle(p payment.Payment, result payment.Result, o payment.Outcome) payment.Payment {
 	r.t.Helper()
 	require.NoError(r.t, r.Settle(r.t.Context(), settlement(p, result, o)))
-	return r.find(p.OrderID)
+	return r.stored(p.Ref())
+}
+
+// stored reads a payment or another operation.
+func (r *repository) stored(ref payment.Ref) payment.Payment {
+	r.t.Helper()
+	if ref.Operation.IsCharge() {
+		return r.find(ref.OrderID)
+	}
+	p, err := r.FindOperation(r.t.Context(), ref)
+	require.NoError(r.t, err)
+	return p
 }
 
 func (r *repository) find(id payment.OrderID) payment.Payment {

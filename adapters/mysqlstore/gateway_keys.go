@@ -46,14 +46,14 @@ func (s *Payments) Notify(ctx context.Context, n payment.Notice) (payment.Verdic
 // DueKeys implements duequeue.Store.
 func (s dueStore) DueKeys(
 	ctx context.Context, policy payment.PickUpPolicy, limit int,
-) (due []duequeue.Key, err error) {
+) (due []duequeue.Due, err error) {
 	err = s.read(ctx, func(ctx context.Context, q *queries.Queries) error {
 		rows, err := q.ListDueGatewayKeys(ctx, queries.ListDueGatewayKeysParams{
 			WithinMicros: within(policy), Gateways: gateways(policy.Rules.Configured()), Limit: atMost(limit),
 		})
-		due = make([]duequeue.Key, 0, len(rows)) // empty at each try
+		due = make([]duequeue.Due, 0, len(rows)) // empty at each try
 		for _, row := range rows {
-			due = append(due, duequeue.Key(row))
+			due = append(due, duequeue.Due{Ref: payment.Ref{OrderID: row.OrderID}, Key: row.GatewayKey})
 		}
 		return err
 	})
@@ -61,10 +61,10 @@ func (s dueStore) DueKeys(
 }
 
 // PostponeKey implements duequeue.Store.
-func (s dueStore) PostponeKey(ctx context.Context, policy payment.PickUpPolicy, key duequeue.Key) error {
+func (s dueStore) PostponeKey(ctx context.Context, policy payment.PickUpPolicy, key duequeue.Due) error {
 	return s.write(ctx, func(ctx context.Context, conn *sql.Conn) error {
 		return classifyCommit(queries.New(conn).PostponeGatewayKey(ctx, queries.PostponeGatewayKeyParams{
-			PostponeMicros: policy.Postponement().Microseconds(), OrderID: key.OrderID, GatewayKey: key.GatewayKey,
+			PostponeMicros: policy.Postponement().Microseconds(), OrderID: key.Ref.OrderID, GatewayKey: key.Key,
 			WithinMicros: within(policy),
 		}))
 	})

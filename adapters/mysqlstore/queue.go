@@ -30,7 +30,7 @@ type dueStore struct{ *Payments }
 func (s dueStore) ClaimBatch(
 	ctx context.Context, policy payment.PickUpPolicy, limit int,
 ) ([]payment.Decision, []*payment.StoredRowError, error) {
-	due, err := s.DueOrders(ctx, policy, limit)
+	due, err := s.dueOrders(ctx, policy, limit)
 	if err != nil || len(due) == 0 {
 		return nil, nil, err
 	}
@@ -53,8 +53,17 @@ func (s dueStore) ClaimBatch(
 	return decisions, unreadable, err
 }
 
-// DueOrders implements duequeue.Store.
-func (s dueStore) DueOrders(
+// Due implements duequeue.Store.
+func (s dueStore) Due(ctx context.Context, policy payment.PickUpPolicy, limit int) ([]duequeue.Due, error) {
+	orders, err := s.dueOrders(ctx, policy, limit)
+	due := make([]duequeue.Due, 0, len(orders))
+	for _, id := range orders {
+		due = append(due, duequeue.Due{Ref: payment.Ref{OrderID: id}})
+	}
+	return due, err
+}
+
+func (s dueStore) dueOrders(
 	ctx context.Context, policy payment.PickUpPolicy, limit int,
 ) (due []payment.OrderID, err error) {
 	err = s.read(ctx, func(ctx context.Context, q *queries.Queries) error {
@@ -68,16 +77,16 @@ func (s dueStore) DueOrders(
 
 // Decide implements duequeue.Store.
 func (s dueStore) Decide(
-	ctx context.Context, id payment.OrderID,
+	ctx context.Context, ref payment.Ref,
 	decide func(payment.Payment, time.Time) (payment.Decision, error),
 ) (payment.Decision, error) {
-	return s.update(ctx, newKeyUpdate(id, decide))
+	return s.update(ctx, newKeyUpdate(ref.OrderID, decide))
 }
 
 // Postpone implements duequeue.Store.
-func (s dueStore) Postpone(ctx context.Context, policy payment.PickUpPolicy, id payment.OrderID, reason string) error {
+func (s dueStore) Postpone(ctx context.Context, policy payment.PickUpPolicy, ref payment.Ref, reason string) error {
 	return s.write(ctx, func(ctx context.Context, conn *sql.Conn) error {
-		return classifyCommit(postpone(ctx, queries.New(conn), policy, id, reason))
+		return classifyCommit(postpone(ctx, queries.New(conn), policy, ref.OrderID, reason))
 	})
 }
 

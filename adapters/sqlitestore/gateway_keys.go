@@ -46,15 +46,15 @@ func (s *Payments) Notify(ctx context.Context, n payment.Notice) (payment.Verdic
 // DueKeys implements duequeue.Store.
 func (s dueStore) DueKeys(
 	ctx context.Context, policy payment.PickUpPolicy, limit int,
-) (due []duequeue.Key, err error) {
+) (due []duequeue.Due, err error) {
 	err = s.read(ctx, func(ctx context.Context, q *queries.Queries, now time.Time) error {
 		rows, err := q.ListDueGatewayKeys(ctx, queries.ListDueGatewayKeysParams{
 			Now: nullable(now), DueBefore: nullable(dueBefore(policy, now)), Gateways: gateways(policy.Rules.Configured()),
 			PageLimit: int64(max(0, limit)),
 		})
-		due = make([]duequeue.Key, 0, len(rows)) // empty at each try
+		due = make([]duequeue.Due, 0, len(rows)) // empty at each try
 		for _, row := range rows {
-			due = append(due, duequeue.Key(row))
+			due = append(due, duequeue.Due{Ref: payment.Ref{OrderID: row.OrderID}, Key: row.GatewayKey})
 		}
 		return err
 	})
@@ -62,11 +62,11 @@ func (s dueStore) DueKeys(
 }
 
 // PostponeKey implements duequeue.Store.
-func (s dueStore) PostponeKey(ctx context.Context, policy payment.PickUpPolicy, key duequeue.Key) error {
+func (s dueStore) PostponeKey(ctx context.Context, policy payment.PickUpPolicy, key duequeue.Due) error {
 	return s.write(ctx, func(ctx context.Context, q *queries.Queries, now time.Time) error {
 		return q.PostponeGatewayKey(ctx, queries.PostponeGatewayKeyParams{
 			DueAt: nullable(now.Add(policy.Postponement())), Now: nullable(now), DueBefore: nullable(dueBefore(policy, now)),
-			OrderID: key.OrderID, GatewayKey: key.GatewayKey,
+			OrderID: key.Ref.OrderID, GatewayKey: key.Key,
 		})
 	})
 }

@@ -16,7 +16,7 @@ func TestPostpone_KeepsALaterClaim(t *testing.T) {
 	p, verdict, err := s.Claim(t.Context(), request(t, "order-1"))
 	require.NoError(t, err)
 	require.Equal(t, payment.VerdictClaimed, verdict)
-	require.NoError(t, dueStore{s}.Postpone(t.Context(), payment.PickUpPolicy{}, "order-1", "it could not be written"))
+	require.NoError(t, dueStore{s}.Postpone(t.Context(), payment.PickUpPolicy{}, payment.Ref{OrderID: "order-1"}, "it could not be written"))
 	found, err := s.Find(t.Context(), "order-1")
 	require.NoError(t, err)
 	require.Equal(t, p.DueAt, found.DueAt)

@@ -37,33 +37,33 @@ func (s dueStore) ClaimBatch(
 	return decisions, unreadable, nil
 }
 
-// DueOrders implements duequeue.Store.
-func (s dueStore) DueOrders(
+// Due implements duequeue.Store.
+func (s dueStore) Due(
 	ctx context.Context, policy payment.PickUpPolicy, limit int,
-) (orders []payment.OrderID, err error) {
+) (found []duequeue.Due, err error) {
 	err = s.read(ctx, func(ctx context.Context, q *queries.Queries, now time.Time) error {
 		rows, err := due(ctx, q, policy, limit, now)
-		orders = make([]payment.OrderID, 0, len(rows)) // empty at each try
+		found = make([]duequeue.Due, 0, len(rows)) // empty at each try
 		for _, row := range rows {
-			orders = append(orders, row.Payment.OrderID)
+			found = append(found, duequeue.Due{Ref: payment.Ref{OrderID: row.Payment.OrderID}, At: orZero(row.Payment.DueAt)})
 		}
 		return err
 	})
-	return orders, err
+	return found, err
 }
 
 // Decide implements duequeue.Store.
 func (s dueStore) Decide(
-	ctx context.Context, id payment.OrderID,
+	ctx context.Context, ref payment.Ref,
 	decide func(payment.Payment, time.Time) (payment.Decision, error),
 ) (payment.Decision, error) {
-	return s.update(ctx, id, decide)
+	return s.update(ctx, ref.OrderID, decide)
 }
 
 // Postpone implements duequeue.Store.
-func (s dueStore) Postpone(ctx context.Context, policy payment.PickUpPolicy, id payment.OrderID, reason string) error {
+func (s dueStore) Postpone(ctx context.Context, policy payment.PickUpPolicy, ref payment.Ref, reason string) error {
 	return s.write(ctx, func(ctx context.Context, q *queries.Queries, now time.Time) error {
-		return postpone(ctx, q, policy, id, reason, now)
+		return postpone(ctx, q, policy, ref.OrderID, reason, now)
 	})
 }
 

@@ -1,5 +1,5 @@
-// Package duequeue claims due payments and lookups from a SQL store, and postpones those that
-// cannot be claimed, so that a damaged row does not block the queue.
+// Package duequeue claims due payments, other operations and lookups from a SQL store, and postpones
+// those that cannot be claimed, so that a damaged row does not block the queue.
 package duequeue
 
 import (
@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"slices"
 	"strings"
 	"time"
 
@@ -17,25 +18,36 @@ import (
 // maxUnreadableBatches limits the batches without a readable row that one call passes over.
 const maxUnreadableBatches = 100
 
-// Key is a gateway key whose lookup is due.
-type Key struct {
-	OrderID    payment.OrderID
-	GatewayKey payment.GatewayKey
+// Due is a payment or another operation that is due, or a gateway key of it whose lookup is due.
+type Due struct {
+	Ref payment.Ref
+	Key payment.GatewayKey // empty if the payment itself is due
+	At  time.Time
 }
 
-// Store is what a SQL store offers to the queue. Each method is one transaction.
+// LongestDue merges what is due of payments and what is due of other operations, each the longest due first, and
+// returns the first ones, at most limit.
+func LongestDue(payments, operations []Due, limit int) []Due {
+	all := slices.Concat(payments, operations)
+	slices.SortStableFunc(all, func(a, b Due) int { return a.At.Compare(b.At) })
+	return all[:min(len(all), max(0, limit))]
+}
+
+// Store is what a SQL store offers to the queue. Its payments include the other operations, with rows of
+// their own. Each method but ClaimBatch is one transaction.
 type Store interface {
 	// ClaimBatch claims due payments together, and postpones the rows that cannot be read. What it returns
 	// besides an error was claimed and postponed.
 	ClaimBatch(ctx context.Context, policy payment.PickUpPolicy, limit int) ([]payment.Decision, []*payment.StoredRowError, error)
-	DueOrders(ctx context.Context, policy payment.PickUpPolicy, limit int) ([]payment.OrderID, error)
-	DueKeys(ctx context.Context, policy payment.PickUpPolicy, limit int) ([]Key, error)
+	// Due and DueKeys return what is due, the longest due first.
+	Due(ctx context.Context, policy payment.PickUpPolicy, limit int) ([]Due, error)
+	DueKeys(ctx context.Context, policy payment.PickUpPolicy, limit int) ([]Due, error)
 	// Decide locks a payment, and stores what decide returns.
-	Decide(ctx context.Context, id payment.OrderID,
+	Decide(ctx context.Context, ref payment.Ref,
 		decide func(payment.Payment, time.Time) (payment.Decision, error)) (payment.Decision, error)
 	// Postpone postpones a payment that is still due, and stores the reason in its row.
-	Postpone(ctx context.Context, policy payment.PickUpPolicy, id payment.OrderID, reason string) error
-	PostponeKey(ctx context.Context, policy payment.PickUpPolicy, key Key) error
+	Postpone(ctx context.Context, policy payment.PickUpPolicy, ref payment.Ref, reason string) error
+	PostponeKey(ctx context.Context, policy payment.PickUpPolicy, key Due) error
 }
 
 // Claim claims up to limit due payments, and then due lookups of keys if the policy is about lookups.
@@ -74,7 +86,7 @@ type queue struct {
 func (q queue) claimBatch(ctx context.Context, limit int) (decisions []payment.Decision, postponed int, err error) {
 	decisions, unreadable, err := q.store.ClaimBatch(ctx, q.policy, limit)
 	for _, damaged := range unreadable {
-		q.logPostpone(ctx, damaged.OrderID, damaged)
+		q.logPostpone(ctx, payment.Ref{OrderID: damaged.OrderID}, damaged)
 	}
 	if err == nil || isStoreError(err) {
 		return decisions, len(unreadable), err
@@ -91,20 +103,20 @@ func (q queue) claimBatch(ctx context.Context, limit int) (decisions []payment.D
 
 // claimOneByOne postpones the payments that cannot be claimed.
 func (q queue) claimOneByOne(ctx context.Context, limit int) (decisions []payment.Decision, err error) {
-	orders, err := q.store.DueOrders(ctx, q.policy, limit)
+	due, err := q.store.Due(ctx, q.policy, limit)
 	if err != nil {
 		return nil, err
 	}
 	pickUp := func(p payment.Payment, now time.Time) (payment.Decision, error) {
 		return q.policy.PickUp(p, now), nil
 	}
-	for _, id := range orders {
-		d, err := q.store.Decide(ctx, id, pickUp)
+	for _, one := range due {
+		d, err := q.store.Decide(ctx, one.Ref, pickUp)
 		switch {
 		case isStoreError(err):
 			return decisions, err
 		case err != nil:
-			q.postpone(ctx, id, err)
+			q.postpone(ctx, one.Ref, err)
 		case d.Write:
 			decisions = append(decisions, d)
 		}
@@ -120,9 +132,9 @@ func (q queue) claimKeys(ctx context.Context, limit int) (decisions []payment.De
 	}
 	for _, key := range keys {
 		pickUp := func(p payment.Payment, now time.Time) (payment.Decision, error) {
-			return q.policy.PickUpKey(p, key.GatewayKey, now), nil
+			return q.policy.PickUpKey(p, key.Key, now), nil
 		}
-		d, err := q.store.Decide(ctx, key.OrderID, pickUp)
+		d, err := q.store.Decide(ctx, key.Ref, pickUp)
 		switch {
 		case isStoreError(err):
 			return decisions, err
@@ -139,31 +151,39 @@ func (q queue) claimKeys(ctx context.Context, limit int) (decisions []payment.De
 
 // postpone postpones a payment that cannot be claimed. If that fails, the payment stays due, and the
 // others are claimed all the same.
-func (q queue) postpone(ctx context.Context, id payment.OrderID, why error) {
-	q.logPostpone(ctx, id, why)
-	if err := q.store.Postpone(ctx, q.policy, id, Reason(why)); err != nil {
+func (q queue) postpone(ctx context.Context, ref payment.Ref, why error) {
+	q.logPostpone(ctx, ref, why)
+	if err := q.store.Postpone(ctx, q.policy, ref, Reason(why)); err != nil {
 		q.log.LogAttrs(ctx, slog.LevelError, "a due payment could not be postponed",
-			slog.String("order_id", string(id)), slog.String("error", err.Error()))
+			append(attributes(ref), slog.String("error", err.Error()))...)
 	}
 }
 
-func (q queue) postponeKey(ctx context.Context, key Key, why error) error {
+func (q queue) postponeKey(ctx context.Context, key Due, why error) error {
 	q.log.LogAttrs(ctx, slog.LevelError, "a due lookup is postponed: its payment cannot be read",
-		slog.String("order_id", string(key.OrderID)), slog.String("gateway_key", string(key.GatewayKey)),
-		slog.String("error", why.Error()))
+		append(attributes(key.Ref), slog.String("gateway_key", string(key.Key)), slog.String("error", why.Error()))...)
 	if err := q.store.PostponeKey(ctx, q.policy, key); err != nil {
 		return fmt.Errorf("postpone the lookup: %w", err)
 	}
 	return nil
 }
 
-func (q queue) logPostpone(ctx context.Context, id payment.OrderID, why error) {
-	attributes := []slog.Attr{slog.String("order_id", string(id))}
+func (q queue) logPostpone(ctx context.Context, ref payment.Ref, why error) {
+	about := attributes(ref)
 	if damaged, ok := errors.AsType[*payment.StoredRowError](why); ok {
-		attributes = append(attributes, slog.String("table", damaged.Table), slog.String("column", damaged.Column))
+		about = append(about, slog.String("table", damaged.Table), slog.String("column", damaged.Column))
 	}
 	q.log.LogAttrs(ctx, slog.LevelError, "a due payment is postponed: it cannot be claimed",
-		append(attributes, slog.String("error", why.Error()))...)
+		append(about, slog.String("error", why.Error()))...)
+}
+
+// attributes name a payment or another operation in the log.
+func attributes(ref payment.Ref) []slog.Attr {
+	about := []slog.Attr{slog.String("order_id", string(ref.OrderID))}
+	if !ref.Operation.IsCharge() {
+		about = append(about, slog.String("operation", ref.Operation.String()))
+	}
+	return about
 }
 
 // Reason is what the row of a postponed payment stores as its reason.

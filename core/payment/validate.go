@@ -103,9 +103,9 @@ func (p Payment) Validate() error {
 func (p Payment) validateOperation(at row) error {
 	switch {
 	case p.Operation.Kind == KindCharge || !p.Operation.Kind.valid():
-		return at.column("kind", "has the unknown kind %+.20q", p.Operation.Kind)
+		return at.column("operation_kind", "has the unknown kind %+.20q", p.Operation.Kind)
 	case p.Operation.Name == "" || len(p.Operation.Name) > MaxOrderIDBytes:
-		return at.column("name", "has %d bytes", len(p.Operation.Name))
+		return at.column("operation_name", "has %d bytes", len(p.Operation.Name))
 	case !validHeaderValue(p.Of.Key):
 		return at.column("charge_key", "is %+.20q, which cannot be sent", p.Of.Key)
 	case p.Of.TransactionID == "":

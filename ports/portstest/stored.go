@@ -35,7 +35,17 @@ func StoredRows(t *testing.T, open func(t testing.TB) Stored) {
 			damagedPayment(t, open(t), d.set, d.column)
 		})
 	}
+	for name, d := range operationDamages {
+		t.Run("damaged operation/"+name, func(t *testing.T) {
+			t.Parallel()
+			damagedOperation(t, open(t), d.set, d.column)
+		})
+	}
 	for name, check := range map[string]func(*testing.T, Stored){
+		"damaged operation/its history":              damagedOperationHistory,
+		"damaged operation/its key":                  damagedOperationKey,
+		"damaged operation/its charge":               damagedCharge,
+		"damaged operation/many rows delay no other": manyDamagedOperations,
 		"damaged/an attempt or an event":             damagedHistory,
 		"damaged/attempts without a payment":         lostPayment,
 		"damaged/many rows delay no other":           manyDamaged,

@@ -25,6 +25,14 @@ func TestWire_PaymentsContract(t *testing.T) {
 	})
 }
 
+func TestPayments_SharedContract(t *testing.T) {
+	t.Parallel()
+	portstest.SharedPayments(t, func(testing.TB) (a, b ports.Payments) {
+		s := fake.NewPayments()
+		return s, s
+	})
+}
+
 func TestPayments_SummariesContract(t *testing.T) {
 	t.Parallel()
 	portstest.Summaries(t, func(testing.TB) portstest.SummarizedPayments { return fake.NewPayments() })

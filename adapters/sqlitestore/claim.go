@@ -14,7 +14,11 @@ func (s *Payments) Claim(
 	ctx context.Context, request payment.ClaimRequest,
 ) (*payment.Payment, payment.Verdict, error) {
 	var d payment.Decision
-	err := s.write(ctx, func(ctx context.Context, q *queries.Queries, now time.Time) error {
+	err := s.write(ctx, func(ctx context.Context, q *queries.Queries, now time.Time) (err error) {
+		if !request.Operation.IsCharge() {
+			d, err = claimOperation(ctx, q, request, now)
+			return err
+		}
 		row, err := q.FindPayment(ctx, request.OrderID)
 		if isNotFound(err) {
 			d = request.OpenDecision(now)

@@ -4,6 +4,7 @@ import (
 	"log/slog"
 	"path/filepath"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/require"
 
@@ -17,6 +18,17 @@ func TestContract(t *testing.T) {
 	portstest.Payments(t, func(t testing.TB) ports.Payments {
 		t.Helper()
 		return open(t, migrated(t), sqlitestore.Options{})
+	})
+}
+
+// Two handles on one file are two processes.
+func TestContract_Shared(t *testing.T) {
+	t.Parallel()
+	portstest.SharedPayments(t, func(t testing.TB) (a, b ports.Payments) {
+		t.Helper()
+		databaseURL := migrated(t)
+		options := sqlitestore.Options{Timeout: time.Minute}
+		return open(t, databaseURL, options), open(t, databaseURL, options)
 	})
 }
 

@@ -85,7 +85,8 @@ func history(
 	if h.Events, err = sqlrow.MapAll(events, fromEvent); err != nil {
 		return ports.History{}, err
 	}
-	return h, nil
+	h.Operations, err = operationHistories(ctx, q, id, now)
+	return h, err
 }
 
 // List implements ports.Payments. Payments that were created at the same
@@ -184,7 +185,11 @@ func (s *Payments) CountForeign(ctx context.Context, configured []payment.Gatewa
 		keys, err := q.CountForeignGatewayKeys(ctx, queries.CountForeignGatewayKeysParams{
 			Gateways: gateways(configured), MaxRows: ports.MaxBacklog,
 		})
-		n += keys
+		if err != nil {
+			return err
+		}
+		operations, err := countForeignOperations(ctx, q, configured)
+		n += keys + operations
 		return err
 	})
 	if err != nil {

@@ -16,7 +16,7 @@ import (
 func (s *Payments) RecordLookup(
 	ctx context.Context, r payment.LookupRecord,
 ) (payment.Payment, payment.Verdict, error) {
-	d, err := s.update(ctx, r.OrderID, r.Apply)
+	d, err := s.update(ctx, r.Ref(), r.Apply)
 	if err != nil {
 		return payment.Payment{}, "", fmt.Errorf("record the lookup: %w", err)
 	}
@@ -27,7 +27,7 @@ func (s *Payments) RecordLookup(
 func (s *Payments) RecordApproval(
 	ctx context.Context, a payment.Approval,
 ) (payment.Payment, payment.Verdict, error) {
-	d, err := s.update(ctx, a.OrderID, a.Apply)
+	d, err := s.update(ctx, payment.Ref{OrderID: a.OrderID, Operation: a.Operation}, a.Apply)
 	if err != nil {
 		return payment.Payment{}, "", fmt.Errorf("record the approval: %w", err)
 	}
@@ -36,7 +36,18 @@ func (s *Payments) RecordApproval(
 
 // Notify implements ports.Payments.
 func (s *Payments) Notify(ctx context.Context, n payment.Notice) (payment.Verdict, error) {
-	d, err := s.update(ctx, n.OrderID, n.Apply)
+	var d payment.Decision
+	err := s.write(ctx, func(ctx context.Context, q *queries.Queries, now time.Time) error {
+		ref, found, err := findNoticed(ctx, q, n)
+		if err != nil || !found {
+			d = payment.Decision{Verdict: payment.VerdictUnknownKey}
+			return err
+		}
+		// The order's own operation has the key: it was sent.
+		n.Sent = n.Sent || !ref.Operation.IsCharge()
+		d, err = update(ctx, q, ref, n.Apply, now)
+		return err
+	})
 	if err != nil {
 		return "", fmt.Errorf("record the gateway's event: %w", err)
 	}
@@ -52,10 +63,15 @@ func (s dueStore) DueKeys(
 			Now: nullable(now), DueBefore: nullable(dueBefore(policy, now)), Gateways: gateways(policy.Rules.Configured()),
 			PageLimit: int64(max(0, limit)),
 		})
-		due = make([]duequeue.Due, 0, len(rows)) // empty at each try
-		for _, row := range rows {
-			due = append(due, duequeue.Due{Ref: payment.Ref{OrderID: row.OrderID}, Key: row.GatewayKey})
+		if err != nil {
+			return err
 		}
+		keys := make([]duequeue.Due, 0, len(rows)) // empty at each try
+		for _, row := range rows {
+			keys = append(keys, duequeue.Due{Ref: payment.Ref{OrderID: row.OrderID}, Key: row.GatewayKey, At: orZero(row.DueAt)})
+		}
+		operationKeys, err := dueOperationKeys(ctx, q, policy, limit, now)
+		due = duequeue.LongestDue(keys, operationKeys, limit)
 		return err
 	})
 	return due, err
@@ -64,6 +80,9 @@ func (s dueStore) DueKeys(
 // PostponeKey implements duequeue.Store.
 func (s dueStore) PostponeKey(ctx context.Context, policy payment.PickUpPolicy, key duequeue.Due) error {
 	return s.write(ctx, func(ctx context.Context, q *queries.Queries, now time.Time) error {
+		if !key.Ref.Operation.IsCharge() {
+			return postponeOperationKey(ctx, q, policy, key, now)
+		}
 		return q.PostponeGatewayKey(ctx, queries.PostponeGatewayKeyParams{
 			DueAt: nullable(now.Add(policy.Postponement())), Now: nullable(now), DueBefore: nullable(dueBefore(policy, now)),
 			OrderID: key.Ref.OrderID, GatewayKey: key.Key,
@@ -117,14 +136,28 @@ func toKeyRow(id payment.OrderID, k payment.Key) queries.PutGatewayKeyParams {
 
 // anyDueAhead reports whether work of this kind is due further ahead than the settings permit.
 func anyDueAhead(ctx context.Context, q *queries.Queries, policy payment.PickUpPolicy, now time.Time) (bool, error) {
-	before := nullable(dueBefore(policy, now))
-	ahead, err := q.AnyDueAhead(ctx, queries.AnyDueAheadParams{
-		DueBefore: before, State: policy.Work.State(), Gateways: gateways(policy.Rules.Configured()),
-	})
-	if ahead || err != nil || policy.Work != payment.WorkLookups {
-		return ahead, err
+	before, state, configured := nullable(dueBefore(policy, now)), policy.Work.State(), gateways(policy.Rules.Configured())
+	searches := []func() (bool, error){
+		func() (bool, error) {
+			return q.AnyDueAhead(ctx, queries.AnyDueAheadParams{DueBefore: before, State: state, Gateways: configured})
+		},
+		func() (bool, error) {
+			return q.AnyDueOperationAhead(ctx, queries.AnyDueOperationAheadParams{DueBefore: before, State: state, Gateways: configured})
+		},
 	}
-	return q.AnyDueGatewayKeyAhead(ctx, queries.AnyDueGatewayKeyAheadParams{DueBefore: before, Gateways: gateways(policy.Rules.Configured())})
+	if policy.Work == payment.WorkLookups {
+		searches = append(searches, func() (bool, error) {
+			return q.AnyDueGatewayKeyAhead(ctx, queries.AnyDueGatewayKeyAheadParams{DueBefore: before, Gateways: configured})
+		}, func() (bool, error) {
+			return q.AnyDueOperationKeyAhead(ctx, queries.AnyDueOperationKeyAheadParams{DueBefore: before, Gateways: configured})
+		})
+	}
+	for _, search := range searches {
+		if ahead, err := search(); ahead || err != nil {
+			return ahead, err
+		}
+	}
+	return false, nil
 }
 
 // gateways returns the values of the column gateway whose keys may be sent and looked up, each between two line

@@ -45,7 +45,10 @@ func (s *Payments) Release(ctx context.Context, h ports.Heartbeat) (released boo
 		if released = deleted > 0; err != nil || !released {
 			return err
 		}
-		return q.ReleasePayments(ctx, queries.ReleasePaymentsParams{Now: nullable(now), Replica: h.Replica})
+		if err := q.ReleasePayments(ctx, queries.ReleasePaymentsParams{Now: nullable(now), Replica: h.Replica}); err != nil {
+			return err
+		}
+		return q.ReleaseOperations(ctx, queries.ReleaseOperationsParams{Now: nullable(now), Replica: h.Replica})
 	})
 	if err != nil {
 		return false, fmt.Errorf("release the claims of %s: %w", h.Replica, err)

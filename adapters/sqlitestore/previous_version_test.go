@@ -75,3 +75,37 @@ func TestPreviousVersion_WritesToRowsOfThisVersion(t *testing.T) {
 	require.NoError(t, err)
 	require.False(t, p.Doubt.Any())
 }
+
+// The previous version knows neither refunds nor what they reserve, and keeps both.
+func TestPreviousVersion_KeepsRefunds(t *testing.T) {
+	t.Parallel()
+	databaseURL := migrated(t)
+	db := raw(t, databaseURL)
+	s := open(t, databaseURL, sqlitestore.Options{})
+	charged(t, s, "order-1")
+	refund, verdict, err := s.Claim(t.Context(), refundRequest(t, "order-1", "r-1", 2500))
+	require.NoError(t, err)
+	require.Equal(t, payment.VerdictClaimed, verdict)
+
+	execute(t, db, older+" WHERE order_id = 'order-1'")
+	execute(t, db, "INSERT INTO payments (order_id, amount_minor, currency, state, gateway_key, fence, replica, due_at, attempt_number, "+
+		"attempt_fence, attempt_replica, attempt_gateway_key, attempt_class, attempt_code, attempt_message, doubt_answered, lookups, "+
+		"strikes, events, async, later_retries, transaction_id, code, reason, created_at, updated_at) "+
+		"SELECT 'order-2', amount_minor, currency, state, gateway_key, fence, replica, due_at, attempt_number, attempt_fence, "+
+		"attempt_replica, attempt_gateway_key, attempt_class, attempt_code, attempt_message, doubt_answered, lookups, strikes, events, "+
+		"async, later_retries, transaction_id, code, reason, created_at, updated_at FROM payments WHERE order_id = 'order-1'")
+	p, err := s.Find(t.Context(), "order-1")
+	require.NoError(t, err)
+	require.Equal(t, int64(2500), p.RefundReserved)
+	p, err = s.Find(t.Context(), "order-2")
+	require.NoError(t, err)
+	require.Zero(t, p.RefundReserved)
+	stored, err := s.FindOperation(t.Context(), refund.Ref())
+	require.NoError(t, err)
+	require.Equal(t, refund.GatewayKey, stored.GatewayKey)
+	whole := refundRequest(t, "order-2", "r-1", 10_000)
+	whole.Worker = time.Now()
+	_, verdict, err = s.Claim(t.Context(), whole)
+	require.NoError(t, err)
+	require.Equal(t, payment.VerdictClaimed, verdict, "a payment of the previous version can be refunded")
+}

@@ -42,11 +42,7 @@ func (s dueStore) Due(
 	ctx context.Context, policy payment.PickUpPolicy, limit int,
 ) (found []duequeue.Due, err error) {
 	err = s.read(ctx, func(ctx context.Context, q *queries.Queries, now time.Time) error {
-		rows, err := due(ctx, q, policy, limit, now)
-		found = make([]duequeue.Due, 0, len(rows)) // empty at each try
-		for _, row := range rows {
-			found = append(found, duequeue.Due{Ref: payment.Ref{OrderID: row.Payment.OrderID}, At: orZero(row.Payment.DueAt)})
-		}
+		found, _, err = due(ctx, q, policy, limit, now)
 		return err
 	})
 	return found, err
@@ -57,41 +53,38 @@ func (s dueStore) Decide(
 	ctx context.Context, ref payment.Ref,
 	decide func(payment.Payment, time.Time) (payment.Decision, error),
 ) (payment.Decision, error) {
-	return s.update(ctx, ref.OrderID, decide)
+	return s.update(ctx, ref, decide)
 }
 
 // Postpone implements duequeue.Store.
 func (s dueStore) Postpone(ctx context.Context, policy payment.PickUpPolicy, ref payment.Ref, reason string) error {
 	return s.write(ctx, func(ctx context.Context, q *queries.Queries, now time.Time) error {
-		return postpone(ctx, q, policy, ref.OrderID, reason, now)
+		return postpone(ctx, q, policy, ref, reason, now)
 	})
 }
 
-// pickUp decides on due payments, and stores the decisions.
+// pickUp decides on what is due, and stores the decisions.
 func pickUp(
 	ctx context.Context, q *queries.Queries, policy payment.PickUpPolicy, limit int, now time.Time,
 ) (decisions []payment.Decision, unreadable []*payment.StoredRowError, err error) {
-	rows, err := due(ctx, q, policy, limit, now)
+	found, rows, err := due(ctx, q, policy, limit, now)
 	if err != nil {
 		return nil, nil, err
 	}
-	for _, row := range rows {
-		p, err := fromRow(row.Payment, now)
+	for _, work := range found {
+		var d payment.Decision
+		if work.Ref.Operation.IsCharge() {
+			d, err = pickUpPayment(ctx, q, policy, rows[work.Ref.OrderID], now)
+		} else {
+			d, err = updateOperation(ctx, q, work.Ref, func(p payment.Payment, now time.Time) (payment.Decision, error) {
+				return policy.PickUp(p, now), nil
+			}, now)
+		}
 		if damaged, ok := errors.AsType[*payment.StoredRowError](err); ok {
 			unreadable = append(unreadable, damaged)
-			err = postpone(ctx, q, policy, row.Payment.OrderID, duequeue.Reason(damaged), now)
-			if err == nil {
-				continue
-			}
+			err = postpone(ctx, q, policy, work.Ref, duequeue.Reason(damaged), now)
 		}
 		if err != nil {
-			return nil, nil, err
-		}
-		if p.Keys, err = listKeys(ctx, q, p.OrderID); err != nil {
-			return nil, nil, err
-		}
-		d := policy.PickUp(p, now)
-		if err := store(ctx, q, p, d); err != nil {
 			return nil, nil, err
 		}
 		if d.Write {
@@ -101,24 +94,48 @@ func pickUp(
 	return decisions, unreadable, nil
 }
 
+func pickUpPayment(
+	ctx context.Context, q *queries.Queries, policy payment.PickUpPolicy, row queries.Payment, now time.Time,
+) (payment.Decision, error) {
+	p, err := fromRow(row, now)
+	if err != nil {
+		return payment.Decision{}, err
+	}
+	if p.Keys, err = listKeys(ctx, q, p.OrderID); err != nil {
+		return payment.Decision{}, err
+	}
+	d := policy.PickUp(p, now)
+	return d, store(ctx, q, p, d)
+}
+
+// due returns the payments and other operations that are due, the longest due first, and the rows of the payments.
 func due(
 	ctx context.Context, q *queries.Queries, policy payment.PickUpPolicy, limit int, now time.Time,
-) ([]queries.ListDuePaymentsRow, error) {
-	rows, err := q.ListDuePayments(ctx, queries.ListDuePaymentsParams{
+) ([]duequeue.Due, map[payment.OrderID]queries.Payment, error) {
+	found, err := q.ListDuePayments(ctx, queries.ListDuePaymentsParams{
 		Now: nullable(now), DueBefore: nullable(dueBefore(policy, now)), State: policy.Work.State(),
 		Gateways: gateways(policy.Rules.Configured()), PageLimit: int64(max(0, limit)),
 	})
 	if err != nil {
-		return nil, fmt.Errorf("list due payments: %w", err)
+		return nil, nil, fmt.Errorf("list due payments: %w", err)
 	}
-	return rows, nil
+	payments, rows := make([]duequeue.Due, len(found)), make(map[payment.OrderID]queries.Payment, len(found))
+	for i, row := range found {
+		payments[i] = duequeue.Due{Ref: payment.Ref{OrderID: row.Payment.OrderID}, At: orZero(row.Payment.DueAt)}
+		rows[row.Payment.OrderID] = row.Payment
+	}
+	operations, err := dueOperations(ctx, q, policy, limit, now)
+	return duequeue.LongestDue(payments, operations, limit), rows, err
 }
 
 func postpone(
-	ctx context.Context, q *queries.Queries, policy payment.PickUpPolicy, id payment.OrderID, reason string, now time.Time,
+	ctx context.Context, q *queries.Queries, policy payment.PickUpPolicy, ref payment.Ref, reason string, now time.Time,
 ) error {
+	if !ref.Operation.IsCharge() {
+		return postponeOperation(ctx, q, policy, ref, reason, now)
+	}
 	err := q.PostponePayment(ctx, queries.PostponePaymentParams{
-		DueAt: nullable(now.Add(policy.Postponement())), Reason: reason, UpdatedAt: now.UnixMicro(), OrderID: id,
+		DueAt: nullable(now.Add(policy.Postponement())), Reason: reason, UpdatedAt: now.UnixMicro(), OrderID: ref.OrderID,
 		Now: nullable(now), DueBefore: nullable(dueBefore(policy, now)),
 	})
 	if err != nil {
@@ -152,11 +169,18 @@ func (s *Payments) NextDue(
 				return err
 			}
 		}
-		params := queries.NextDueParams{State: policy.Work.State(), Gateways: gateways(policy.Rules.Configured())}
-		if err := take(q.NextDue(ctx, params)); err != nil || policy.Work != payment.WorkLookups {
+		state, configured := policy.Work.State(), gateways(policy.Rules.Configured())
+		err := take(q.NextDue(ctx, queries.NextDueParams{State: state, Gateways: configured}))
+		if err == nil {
+			err = take(q.NextDueOperation(ctx, queries.NextDueOperationParams{State: state, Gateways: configured}))
+		}
+		if err != nil || policy.Work != payment.WorkLookups {
 			return err
 		}
-		return take(q.NextDueGatewayKey(ctx, gateways(policy.Rules.Configured())))
+		if err := take(q.NextDueGatewayKey(ctx, configured)); err != nil {
+			return err
+		}
+		return take(q.NextDueOperationKey(ctx, configured))
 	})
 	if err != nil {
 		return 0, false, fmt.Errorf("find what is due next: %w", err)
@@ -179,8 +203,9 @@ func (s *Payments) Backlog(ctx context.Context) (backlog []ports.Backlog, err er
 				Oldest:     max(0, now.Sub(fromMicros(row.FirstCreatedAt))),
 			}})
 		}
-		backlog = ports.SumBacklog(parts)
-		return nil
+		operations, err := operationsBacklog(ctx, q, now)
+		backlog = ports.SumBacklog(append(parts, operations...))
+		return err
 	})
 	if err != nil {
 		return nil, fmt.Errorf("count the backlog: %w", err)

@@ -138,3 +138,35 @@ func TestOptions_Clock(t *testing.T) {
 	require.NoError(t, err)
 	require.Equal(t, payment.VerdictClaimed, verdict)
 }
+
+// A refund whose row cannot be written is postponed, and delays neither charges nor other refunds.
+func TestClaimDue_UnwritableRefundIsPostponed(t *testing.T) {
+	t.Parallel()
+	databaseURL := migrated(t)
+	var log bytes.Buffer
+	s := open(t, databaseURL, sqlitestore.Options{Log: slog.New(slog.NewJSONHandler(&log, nil))})
+	charged(t, s, "order-0")
+	for _, a := range []payment.ClaimRequest{
+		refundRequest(t, "order-0", "r-1", 100), request(t, "order-1"), refundRequest(t, "order-0", "r-2", 100),
+	} {
+		a.Lease = 0 // a takeover must archive its attempt
+		_, _, err := s.Claim(t.Context(), a)
+		require.NoError(t, err)
+	}
+	db := raw(t, databaseURL)
+	execute(t, db, "INSERT INTO operation_attempts (order_id, operation_kind, operation_name, number, fence, replica, gateway_key, "+
+		"started_at, class, code, message) VALUES ('order-0', 'refund', 'r-1', 1, 1, 'r', 'k', 0, '', '', 'in the way')")
+
+	due, err := s.ClaimDue(t.Context(), policy(payment.WorkTakeovers), 10)
+	require.NoError(t, err)
+	require.Equal(t, []payment.OrderID{"order-1", "order-0"}, idsOf(due))
+	require.Equal(t, "r-2", due[1].Payment.Operation.Name)
+	require.Contains(t, log.String(), `"operation":"refund r-1"`)
+	var reason string
+	var dueAt, reserved int64
+	require.NoError(t, db.QueryRowContext(t.Context(), "SELECT o.reason, o.due_at, p.refund_reserved_minor FROM operations o "+
+		"JOIN payments p ON p.order_id = o.order_id WHERE o.operation_name = 'r-1'").Scan(&reason, &dueAt, &reserved))
+	require.Contains(t, reason, "postponed: ")
+	require.WithinDuration(t, time.Now().Add(time.Hour), time.UnixMicro(dueAt), time.Minute)
+	require.Equal(t, int64(200), reserved)
+}

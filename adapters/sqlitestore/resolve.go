@@ -13,7 +13,7 @@ import (
 
 // Resolve implements ports.Payments.
 func (s *Payments) Resolve(ctx context.Context, r payment.Resolution) error {
-	if _, err := s.update(ctx, r.OrderID, r.Apply); err != nil {
+	if _, err := s.update(ctx, payment.Ref{OrderID: r.OrderID, Operation: r.Operation}, r.Apply); err != nil {
 		return fmt.Errorf("resolve payment: %w", err)
 	}
 	return nil

@@ -12,13 +12,29 @@ import (
 // fromRow returns the payment that was read at now. It returns a *payment.StoredRowError if the row is
 // damaged.
 func fromRow(row queries.Payment, now time.Time) (payment.Payment, error) {
+	p, err := toPayment(row, now)
+	if err != nil {
+		return payment.Payment{}, err
+	}
+	if !row.KeySentClock.Valid || p.SentUnrecorded() {
+		p = p.Upgraded()
+	}
+	if err := p.Validate(); err != nil {
+		return payment.Payment{}, err
+	}
+	return p, nil
+}
+
+// toPayment maps a row, and checks only its amount.
+func toPayment(row queries.Payment, now time.Time) (payment.Payment, error) {
 	money, err := payment.StoredMoney(row.OrderID, row.AmountMinor, row.Currency)
 	if err != nil {
 		return payment.Payment{}, err
 	}
-	p := payment.Payment{
+	return payment.Payment{
 		OrderID: row.OrderID, Money: money, State: row.State, GatewayKey: row.GatewayKey,
-		Fence: row.Fence, Replica: row.Replica, DueAt: orZero(row.DueAt),
+		RefundReserved: row.RefundReservedMinor,
+		Fence:          row.Fence, Replica: row.Replica, DueAt: orZero(row.DueAt),
 		Attempt: payment.Attempt{
 			Number: row.AttemptNumber, Fence: row.AttemptFence, Replica: row.AttemptReplica,
 			GatewayKey: row.AttemptGatewayKey,
@@ -38,14 +54,7 @@ func fromRow(row queries.Payment, now time.Time) (payment.Payment, error) {
 		Async: row.Async != 0, DeferredRetries: row.DeferredRetries,
 		TransactionID: row.TransactionID, Code: row.Code, Reason: row.Reason,
 		CreatedAt: fromMicros(row.CreatedAt), UpdatedAt: fromMicros(row.UpdatedAt), SeenAt: now,
-	}
-	if !row.KeySentClock.Valid || p.SentUnrecorded() {
-		p = p.Upgraded()
-	}
-	if err := p.Validate(); err != nil {
-		return payment.Payment{}, err
-	}
-	return p, nil
+	}, nil
 }
 
 // instant is a moment by both clocks; a time that is NULL is zero.
@@ -75,6 +84,7 @@ func toRow(p payment.Payment) (queries.Payment, error) {
 		Async: sqlrow.Flag(p.Async), DeferredRetries: p.DeferredRetries,
 		TransactionID: p.TransactionID, Code: p.Code, Reason: p.Reason,
 		CreatedAt: p.CreatedAt.UnixMicro(), UpdatedAt: p.UpdatedAt.UnixMicro(),
+		RefundReservedMinor: p.RefundReserved,
 	}, nil
 }
 

@@ -12,6 +12,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"paymentd/adapters/sqlitestore"
+	"paymentd/core/payment"
 	"paymentd/internal/schema"
 	"paymentd/ports"
 )
@@ -115,9 +116,9 @@ func TestSchema_DownKeepsRows(t *testing.T) {
 	}
 	refused, ok := errors.AsType[*schema.RefusedError](err)
 	require.True(t, ok, err)
-	require.ErrorContains(t, refused, "columns payment_method, return_url of payments")
+	require.ErrorContains(t, refused, "columns refund_reserved_minor of payments")
 	require.ErrorContains(t, refused, "nothing was changed")
-	require.EqualValues(t, 11, statusOf(t, databaseURL).Version)
+	require.EqualValues(t, 12, statusOf(t, databaseURL).Version)
 	for statusOf(t, databaseURL).Version > 1 {
 		_, err := down(t, databaseURL, schema.Down{DropPayments: true})
 		require.NoError(t, err)
@@ -144,6 +145,42 @@ func TestSchema_DownKeepsRows(t *testing.T) {
 	require.NoError(t, up.StartEmpty(t.Context()))
 	require.NoError(t, up.Up(t.Context()))
 	require.True(t, statusOf(t, databaseURL).Current())
+}
+
+// A refund whose row is lost could be made again, and its events are evidence.
+func TestSchema_DownKeepsOperations(t *testing.T) {
+	t.Parallel()
+	databaseURL := migrated(t)
+	s := open(t, databaseURL, sqlitestore.Options{})
+	charged(t, s, "order-1")
+	refund := refundRequest(t, "order-1", "r-1", 100)
+	_, _, err := s.Claim(t.Context(), refund)
+	require.NoError(t, err)
+	refund.Money, err = payment.MoneyFromMinor(101, refund.Money.Currency())
+	require.NoError(t, err)
+	_, verdict, err := s.Claim(t.Context(), refund)
+	require.NoError(t, err)
+	require.Equal(t, payment.VerdictMismatch, verdict)
+	require.NoError(t, s.Close())
+
+	for _, want := range []struct {
+		version uint
+		lost    string
+	}{{15, "operation_events (1 row)"}, {13, "operations (1 row)"}} {
+		for err = nil; err == nil; _, err = down(t, databaseURL, schemaDown) {
+		}
+		refused, ok := errors.AsType[*schema.RefusedError](err)
+		require.True(t, ok, err)
+		require.ErrorContains(t, refused, want.lost)
+		require.Equal(t, want.version, statusOf(t, databaseURL).Version)
+		_, err = down(t, databaseURL, schema.Down{DropPayments: true})
+		require.NoError(t, err)
+	}
+	up, err := sqlitestore.Schema(databaseURL)
+	require.NoError(t, err)
+	dropped, ok := errors.AsType[*schema.DroppedError](up.Up(t.Context()))
+	require.True(t, ok)
+	require.ErrorContains(t, dropped, "operation_events (1 row), operations (1 row)")
 }
 
 // Nothing is changed in another program's database, not even its journal mode.
@@ -218,12 +255,15 @@ func TestSchema_FailedMigrationChangesNothing(t *testing.T) {
 	require.NoError(t, err)
 	require.ErrorContains(t, steps.Up(t.Context()), "table attempts already exists")
 	require.ErrorContains(t, open(t, databaseURL, sqlitestore.Options{}).Ready(t.Context()), "the schema is at version 3")
-	for _, table := range []string{"attempts", "events", "replicas", "api_keys", "gateway_keys"} {
+	for _, table := range []string{
+		"attempts", "events", "replicas", "api_keys", "gateway_keys",
+		"operations", "operation_attempts", "operation_events", "operation_keys",
+	} {
 		execute(t, db, "DROP TABLE "+table)
 	}
 	for _, column := range []string{
 		"gateway", "key_sent_at", "key_sent_clock", "key_lifetime_micros", "retries", "doubt_named", "doubt_unanswered_clock",
-		"doubt_latest_at", "doubt_latest_clock", "payment_method", "return_url",
+		"doubt_latest_at", "doubt_latest_clock", "payment_method", "return_url", "refund_reserved_minor",
 	} {
 		execute(t, db, "ALTER TABLE payments DROP COLUMN "+column)
 	}
@@ -238,7 +278,7 @@ func TestSchema_OfANewerProgramIsUsable(t *testing.T) {
 	require.NoError(t, db.Close())
 	steps, err := sqlitestore.Schema(databaseURL)
 	require.NoError(t, err)
-	const newer = "the schema is at version 1000, newer than the 11 that this program knows"
+	const newer = "the schema is at version 1000, newer than the 16 that this program knows"
 	require.NoError(t, steps.Up(t.Context()))
 	_, err = down(t, databaseURL, schemaDown)
 	require.ErrorContains(t, err, newer)

@@ -9,7 +9,7 @@ import (
 
 // Renew implements ports.Payments.
 func (s *Payments) Renew(ctx context.Context, r payment.Renewal) error {
-	if _, err := s.update(ctx, r.OrderID, r.Apply); err != nil {
+	if _, err := s.update(ctx, r.Ref(), r.Apply); err != nil {
 		return fmt.Errorf("renew the claim: %w", err)
 	}
 	return nil
@@ -17,6 +17,6 @@ func (s *Payments) Renew(ctx context.Context, r payment.Renewal) error {
 
 // Settle implements ports.Payments.
 func (s *Payments) Settle(ctx context.Context, settlement payment.Settlement) error {
-	_, err := s.update(ctx, settlement.OrderID, settlement.Apply)
+	_, err := s.update(ctx, settlement.Ref(), settlement.Apply)
 	return err
 }

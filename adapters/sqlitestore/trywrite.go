@@ -26,6 +26,10 @@ func (s *Payments) TryWrite(ctx context.Context) error {
 			func() error { return q.DeleteAttempts(ctx, queries.DeleteAttemptsParams{}) },
 			func() error { return q.DeleteEvents(ctx, queries.DeleteEventsParams{}) },
 			func() error { return q.PostponeGatewayKey(ctx, queries.PostponeGatewayKeyParams{}) },
+			func() error { return q.PostponeOperation(ctx, queries.PostponeOperationParams{}) },
+			func() error { return q.InsertOperationAttempt(ctx, queries.InsertOperationAttemptParams{}) },
+			func() error { return q.InsertOperationEvent(ctx, queries.InsertOperationEventParams{}) },
+			func() error { return q.PostponeOperationKey(ctx, queries.PostponeOperationKeyParams{}) },
 		} {
 			if err := try(); err != nil {
 				return err

@@ -9,26 +9,39 @@ import (
 	"paymentd/core/payment"
 )
 
-// update makes one change of one payment: read it under the write lock, let the domain decide,
-// write, commit.
+// update makes one change of one payment or other operation: read it under the write lock, let the domain
+// decide, write, commit.
 func (s *Payments) update(
-	ctx context.Context, id payment.OrderID,
+	ctx context.Context, ref payment.Ref,
 	decide func(payment.Payment, time.Time) (payment.Decision, error),
 ) (d payment.Decision, err error) {
 	err = s.write(ctx, func(ctx context.Context, q *queries.Queries, now time.Time) error {
-		p, err := find(ctx, q, id, now)
-		if err != nil {
-			return err
-		}
-		if p.Keys, err = listKeys(ctx, q, p.OrderID); err != nil {
-			return err
-		}
-		if d, err = decide(p, now); err != nil {
-			return err
-		}
-		return store(ctx, q, p, d)
+		d, err = update(ctx, q, ref, decide, now)
+		return err
 	})
 	return d, err
+}
+
+// update is [Payments.update] within a transaction.
+func update(
+	ctx context.Context, q *queries.Queries, ref payment.Ref,
+	decide func(payment.Payment, time.Time) (payment.Decision, error), now time.Time,
+) (payment.Decision, error) {
+	if !ref.Operation.IsCharge() {
+		return updateOperation(ctx, q, ref, decide, now)
+	}
+	p, err := find(ctx, q, ref.OrderID, now)
+	if err != nil {
+		return payment.Decision{}, err
+	}
+	if p.Keys, err = listKeys(ctx, q, p.OrderID); err != nil {
+		return payment.Decision{}, err
+	}
+	d, err := decide(p, now)
+	if err != nil {
+		return payment.Decision{}, err
+	}
+	return d, store(ctx, q, p, d)
 }
 
 // store writes a decision about a payment that was read in the same transaction.

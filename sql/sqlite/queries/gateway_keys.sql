@@ -17,7 +17,7 @@ WHERE order_id = ?
 ORDER BY gateway_key;
 
 -- name: ListDueGatewayKeys :many
-SELECT order_id, gateway_key
+SELECT order_id, gateway_key, due_at
 FROM gateway_keys
 WHERE (due_at <= sqlc.arg(now) OR due_at > sqlc.arg(due_before)) AND instr(CAST(sqlc.arg(gateways) AS TEXT), char(10) || gateway || char(10)) > 0
 ORDER BY due_at

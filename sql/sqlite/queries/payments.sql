@@ -6,10 +6,11 @@ INSERT INTO payments (
     doubt_answered, doubt_unanswered_at, lookups, strikes, events, async, later_retries,
     transaction_id, code, reason, created_at, updated_at,
     gateway, key_sent_at, key_sent_clock, key_lifetime_micros, retries,
-    doubt_named, doubt_unanswered_clock, doubt_latest_at, doubt_latest_clock, payment_method, return_url
+    doubt_named, doubt_unanswered_clock, doubt_latest_at, doubt_latest_clock, payment_method, return_url,
+    refund_reserved_minor
 ) VALUES (
     ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?,
-    ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?
+    ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?
 );
 
 -- name: UpdatePayment :execrows

@@ -56,7 +56,7 @@ func (q *Queries) CountForeignGatewayKeys(ctx context.Context, arg CountForeignG
 }
 
 const listDueGatewayKeys = `-- name: ListDueGatewayKeys :many
-SELECT order_id, gateway_key
+SELECT order_id, gateway_key, due_at
 FROM gateway_keys
 WHERE (due_at <= ?1 OR due_at > ?2) AND instr(CAST(?3 AS TEXT), char(10) || gateway || char(10)) > 0
 ORDER BY due_at
@@ -73,6 +73,7 @@ type ListDueGatewayKeysParams struct {
 type ListDueGatewayKeysRow struct {
 	OrderID    payment.OrderID
 	GatewayKey payment.GatewayKey
+	DueAt      sql.NullInt64
 }
 
 func (q *Queries) ListDueGatewayKeys(ctx context.Context, arg ListDueGatewayKeysParams) ([]ListDueGatewayKeysRow, error) {
@@ -89,7 +90,7 @@ func (q *Queries) ListDueGatewayKeys(ctx context.Context, arg ListDueGatewayKeys
 	var items []ListDueGatewayKeysRow
 	for rows.Next() {
 		var i ListDueGatewayKeysRow
-		if err := rows.Scan(&i.OrderID, &i.GatewayKey); err != nil {
+		if err := rows.Scan(&i.OrderID, &i.GatewayKey, &i.DueAt); err != nil {
 			return nil, err
 		}
 		items = append(items, i)

@@ -76,6 +76,111 @@ type GatewayKey struct {
 	RedirectUrl          string
 }
 
+type Operation struct {
+	OrderID              payment.OrderID
+	OperationKind        payment.Kind
+	OperationName        string
+	AmountMinor          int64
+	Currency             string
+	State                payment.State
+	GatewayKey           payment.GatewayKey
+	Gateway              payment.GatewayID
+	ChargeKey            payment.GatewayKey
+	ChargeGateway        payment.GatewayID
+	ChargeTransactionID  string
+	Note                 string
+	Fence                int64
+	Replica              string
+	DueAt                sql.NullInt64
+	AttemptNumber        int
+	AttemptFence         int64
+	AttemptReplica       string
+	AttemptGatewayKey    payment.GatewayKey
+	AttemptStartedAt     sql.NullInt64
+	AttemptEndedAt       sql.NullInt64
+	AttemptClass         payment.Class
+	AttemptCode          string
+	AttemptMessage       string
+	KeySentAt            sql.NullInt64
+	KeySentClock         sql.NullInt64
+	KeyLifetimeMicros    int64
+	DoubtAnswered        int64
+	DoubtNamed           int64
+	DoubtUnansweredAt    sql.NullInt64
+	DoubtUnansweredClock sql.NullInt64
+	DoubtLatestAt        sql.NullInt64
+	DoubtLatestClock     sql.NullInt64
+	Retries              int
+	Lookups              int
+	LostWorkers          int
+	Events               int
+	Async                int64
+	DeferredRetries      int
+	TransactionID        string
+	Code                 string
+	Reason               string
+	CreatedAt            int64
+	UpdatedAt            int64
+}
+
+type OperationAttempt struct {
+	OrderID       payment.OrderID
+	OperationKind payment.Kind
+	OperationName string
+	Number        int
+	Fence         int64
+	Replica       string
+	GatewayKey    payment.GatewayKey
+	StartedAt     int64
+	EndedAt       sql.NullInt64
+	Class         payment.Class
+	Code          string
+	Message       string
+}
+
+type OperationEvent struct {
+	OrderID       payment.OrderID
+	OperationKind payment.Kind
+	OperationName string
+	Number        int
+	Kind          payment.EventKind
+	At            int64
+	Replica       string
+	Fence         int64
+	Detail        string
+}
+
+type OperationKey struct {
+	OrderID              payment.OrderID
+	OperationKind        payment.Kind
+	OperationName        string
+	GatewayKey           payment.GatewayKey
+	Gateway              payment.GatewayID
+	GatewayReference     string
+	RedirectUrl          string
+	SentAt               sql.NullInt64
+	SentClock            sql.NullInt64
+	LifetimeMicros       int64
+	DoubtAnswered        int64
+	DoubtNamed           int64
+	DoubtUnansweredAt    sql.NullInt64
+	DoubtUnansweredClock sql.NullInt64
+	DoubtLatestAt        sql.NullInt64
+	DoubtLatestClock     sql.NullInt64
+	RefusedClass         payment.Class
+	RefusedCode          string
+	RefusedMessage       string
+	LookAt               sql.NullInt64
+	LookClock            sql.NullInt64
+	Attempts             int
+	Lookups              int
+	DueAt                sql.NullInt64
+	Closed               payment.Closure
+	ClosedAt             sql.NullInt64
+	WatchUntil           sql.NullInt64
+	TransactionID        string
+}
+
 type Payment struct {
 	OrderID              payment.OrderID
 	AmountMinor          int64
@@ -117,6 +222,7 @@ type Payment struct {
 	DoubtLatestClock     sql.NullInt64
 	PaymentMethod        payment.PaymentMethod
 	ReturnUrl            string
+	RefundReservedMinor  int64
 }
 
 type SchemaMigration struct {

@@ -12,6 +12,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"paymentd/core/payment"
+	"paymentd/ports"
 )
 
 // modelSteps is the number of random steps.
@@ -21,7 +22,7 @@ func models() []clause {
 	return []clause{{"model/what is stored is what the domain decided", comparesWithModel}}
 }
 
-// model is what must be stored of one order, by the domain's decisions alone.
+// model is what must be stored of one payment or other operation, by the domain's decisions alone.
 type model struct {
 	payment  payment.Payment // without its keys
 	keys     []payment.Key
@@ -57,10 +58,10 @@ func (m *model) read() payment.Payment {
 type randomLife struct {
 	*repository
 
-	rand     *rand.Rand
-	orders   map[payment.OrderID]*model
-	orderIDs []payment.OrderID  // the keys of orders, in the order of their first request
-	claims   []payment.ClaimRef // every claim that was held, most of them lost
+	rand   *rand.Rand
+	models map[payment.Ref]*model
+	refs   []payment.Ref      // the keys of models, in the order of their first request
+	claims []payment.ClaimRef // every claim that was held, most of them lost
 }
 
 // comparesWithModel compares all that is stored after each step. The environment variable PORTSTEST_SEED
@@ -76,25 +77,65 @@ func comparesWithModel(r *repository) {
 	l := &randomLife{
 		repository: r,
 		rand:       rand.New(rand.NewPCG(seed, 0)), //nolint:gosec // a test repeats it
-		orders:     make(map[payment.OrderID]*model),
+		models:     make(map[payment.Ref]*model),
 	}
 	steps := []func(){
 		l.request, l.request, l.pickUpDue, l.pickUpDue, l.renewOne, l.settleOne, l.settleOne, l.resolveOne,
-		l.lookUpOne, l.lookUpOne, l.approveOne,
+		l.lookUpOne, l.lookUpOne, l.approveOne, l.refundOne, l.refundOne,
 	}
 	for range modelSteps {
 		steps[l.rand.IntN(len(steps))]()
 	}
-	for id, m := range l.orders {
-		l.requireAsModel(id, m)
+	for _, m := range l.models {
+		l.requireAsModel(m)
 	}
 }
 
 func (l *randomLife) pick(of ...time.Duration) time.Duration { return of[l.rand.IntN(len(of))] }
 
-func (l *randomLife) requireAsModel(id payment.OrderID, m *model) {
+// historyOf reads all that is stored of a payment or another operation.
+func (l *randomLife) historyOf(ref payment.Ref) ports.History {
 	l.t.Helper()
-	h := l.history(id)
+	if ref.Operation.IsCharge() {
+		return l.history(ref.OrderID)
+	}
+	return l.operation(ref)
+}
+
+// charge is the model of the charge of an operation.
+func (l *randomLife) charge(ref payment.Ref) *model {
+	return l.models[payment.Ref{OrderID: ref.OrderID}]
+}
+
+// decided returns the decision about a stored payment or other operation, with what it changes of its charge.
+func (l *randomLife) decided(m *model, d payment.Decision) payment.Decision {
+	if m.payment.Operation.IsCharge() {
+		return d
+	}
+	return d.Account(l.charge(m.payment.Ref()).read(), m.read())
+}
+
+// store records a decision in the models.
+func (l *randomLife) store(m *model, d payment.Decision) {
+	m.store(d)
+	if d.Charge != nil {
+		l.charge(m.payment.Ref()).payment = plain(*d.Charge)
+	}
+}
+
+// add adds the model of a new payment or other operation.
+func (l *randomLife) add(p payment.Payment) *model {
+	m := &model{payment: plain(p)}
+	l.models[p.Ref()], l.refs = m, append(l.refs, p.Ref())
+	return m
+}
+
+func (l *randomLife) requireAsModel(m *model) {
+	l.t.Helper()
+	if ref := m.payment.Ref(); !ref.Operation.IsCharge() {
+		require.Equal(l.t, l.charge(ref).payment, plain(l.find(ref.OrderID)))
+	}
+	h := l.historyOf(m.payment.Ref())
 	require.Equal(l.t, m.payment, h.Payment)
 	want := slices.Clone(m.attempts)
 	if !m.payment.Attempt.StartedAt.IsZero() {
@@ -126,17 +167,58 @@ func (l *randomLife) request() {
 	}
 	got, verdict, err := l.Claim(l.t.Context(), a)
 	require.NoError(l.t, err)
-	m, known := l.orders[a.OrderID]
+	m, known := l.models[payment.Ref{OrderID: a.OrderID}]
 	if known {
 		d := a.Decide(m.read(), plainTime(got.SeenAt))
 		require.Equal(l.t, d.Verdict, verdict)
 		m.store(d)
 	} else {
-		m = &model{payment: plain(a.Open(got.CreatedAt))}
-		l.orders[a.OrderID], l.orderIDs = m, append(l.orderIDs, a.OrderID)
+		m = l.add(a.Open(got.CreatedAt))
 	}
 	requireSame(l.t, m.payment, *got)
-	l.requireAsModel(a.OrderID, m)
+	l.requireAsModel(m)
+	l.claims = append(l.claims, got.ClaimRef())
+}
+
+// refundOne requests a refund of some order, sometimes deferred, and sometimes with another amount than before.
+func (l *randomLife) refundOne() {
+	id := payment.OrderID(fmt.Sprintf("order-%d", l.rand.IntN(4)))
+	amount := []string{"", "30", "30", "60"}[l.rand.IntN(4)]
+	a := l.refundRequest(id, fmt.Sprintf("r-%d", l.rand.IntN(3)), amount)
+	a.Lease = l.pick(expiredLease, liveLease)
+	a.Deferred = l.rand.IntN(4) == 0
+	ref := payment.Ref{OrderID: id, Operation: a.Operation}
+	charge, known := l.models[payment.Ref{OrderID: id}]
+	got, verdict, err := l.Claim(l.t.Context(), a)
+	if !known {
+		require.ErrorIs(l.t, err, ports.ErrNotFound)
+		return
+	}
+	m, at := l.models[ref], time.Now() // a refusal does not depend on the time
+	if err == nil {
+		at = plainTime(got.CreatedAt)
+	}
+	var stored *payment.Payment
+	if m != nil {
+		read := m.read()
+		stored = &read
+		if err == nil {
+			at = plainTime(got.SeenAt)
+		}
+	}
+	d, refused := a.DecideOperation(charge.read(), stored, at)
+	if refused != nil {
+		require.Equal(l.t, refused, err)
+		return
+	}
+	require.NoError(l.t, err)
+	require.Equal(l.t, d.Verdict, verdict)
+	if m == nil {
+		m = l.add(d.Payment)
+	}
+	l.store(m, d)
+	requireSame(l.t, m.payment, *got)
+	l.requireAsModel(m)
 	l.claims = append(l.claims, got.ClaimRef())
 }
 
@@ -151,14 +233,14 @@ func (l *randomLife) pickUpDue() {
 	require.LessOrEqual(l.t, len(due), limit)
 	defer l.adoptPostponedKeys()
 	for _, d := range due {
-		m := l.orders[d.Payment.OrderID]
+		m := l.models[d.Payment.Ref()]
 		now := plainTime(d.Payment.SeenAt)
 		want := policy.PickUp(m.read(), now)
 		if d.LookUp != "" {
 			want = policy.PickUpKey(m.read(), d.LookUp, now)
 		}
 		require.Equal(l.t, want.Verdict, d.Verdict)
-		m.store(want)
+		l.store(m, l.decided(m, want))
 		requireSame(l.t, m.payment, d.Payment)
 		l.claims = append(l.claims, d.Payment.ClaimRef())
 	}
@@ -168,8 +250,8 @@ func (l *randomLife) pickUpDue() {
 // was needed yet.
 func (l *randomLife) adoptPostponedKeys() {
 	l.t.Helper()
-	for id, m := range l.orders {
-		stored := l.history(id).Keys
+	for ref, m := range l.models {
+		stored := l.historyOf(ref).Keys
 		require.Len(l.t, stored, len(m.keys))
 		for i, k := range stored {
 			was := m.keys[i]
@@ -181,17 +263,17 @@ func (l *randomLife) adoptPostponedKeys() {
 	}
 }
 
-// someOrder returns one of the orders, or nil before the first.
-func (l *randomLife) someOrder() *model {
-	if len(l.orderIDs) == 0 {
+// some returns one of the payments and other operations, or nil before the first.
+func (l *randomLife) some() *model {
+	if len(l.refs) == 0 {
 		return nil
 	}
-	return l.orders[l.orderIDs[l.rand.IntN(len(l.orderIDs))]]
+	return l.models[l.refs[l.rand.IntN(len(l.refs))]]
 }
 
-// someClaim returns the latest claim on some order, or an earlier one, which may be lost.
+// someClaim returns the latest claim on some payment or other operation, or an earlier one, which may be lost.
 func (l *randomLife) someClaim() (payment.ClaimRef, *model) {
-	m := l.someOrder()
+	m := l.some()
 	if m == nil {
 		return payment.ClaimRef{}, nil
 	}
@@ -199,7 +281,7 @@ func (l *randomLife) someClaim() (payment.ClaimRef, *model) {
 		return m.payment.ClaimRef(), m
 	}
 	h := l.claims[l.rand.IntN(len(l.claims))]
-	return h, l.orders[h.OrderID]
+	return h, l.models[h.Ref()]
 }
 
 // write makes a fenced write, sometimes twice, and requires the model's error.
@@ -209,15 +291,15 @@ func (l *randomLife) write(
 ) {
 	for range 1 + l.rand.IntN(2) {
 		err := write()
-		stored := plain(l.find(m.payment.OrderID))
+		stored := plain(l.stored(m.payment.Ref()))
 		d, refused := apply(m.read(), stored.UpdatedAt)
 		if refused != nil {
 			require.ErrorContains(l.t, err, refused.Error())
 		} else {
 			require.NoError(l.t, err)
-			m.store(d)
+			l.store(m, l.decided(m, d))
 		}
-		l.requireAsModel(m.payment.OrderID, m)
+		l.requireAsModel(m)
 	}
 }
 
@@ -247,6 +329,9 @@ func (l *randomLife) lookUpOne() {
 		payment.FoundApproved, payment.FoundDeclined, payment.FoundProcessing, payment.FoundPending,
 		payment.FoundVoided, payment.FoundNothing, payment.FoundNothing, payment.FoundNoAnswer,
 	}
+	if !m.payment.Operation.IsCharge() {
+		results = append(results, payment.FoundReturned)
+	}
 	rec := lookup(m.payment, results[l.rand.IntN(len(results))])
 	rec.ClaimRef, rec.Key, rec.Rules.Late = claim, keys[l.rand.IntN(len(keys))], l.pick(0, 0, time.Minute)
 	rec.DeferIn = l.pick(0, liveLease)
@@ -263,7 +348,7 @@ func (l *randomLife) lookUpOne() {
 
 // approveOne records an approval, sometimes twice.
 func (l *randomLife) approveOne() {
-	m := l.someOrder()
+	m := l.some()
 	if m == nil || l.rand.IntN(4) > 0 {
 		return
 	}
@@ -292,9 +377,9 @@ func (l *randomLife) evidence(
 		d, err := apply(m.read(), plainTime(got.SeenAt))
 		require.NoError(l.t, err)
 		require.Equal(l.t, d.Verdict, verdict)
-		m.store(d)
+		l.store(m, l.decided(m, d))
 		requireSame(l.t, m.payment, got)
-		l.requireAsModel(m.payment.OrderID, m)
+		l.requireAsModel(m)
 	}
 }
 
@@ -316,10 +401,11 @@ func (l *randomLife) settleOne() {
 }
 
 func (l *randomLife) resolveOne() {
-	m := l.someOrder()
+	m := l.some()
 	if m == nil {
 		return
 	}
 	resolution := resolution(m.payment.OrderID, []payment.Outcome{taken, notTaken}[l.rand.IntN(2)])
+	resolution.Operation = m.payment.Operation
 	l.write(m, func() error { return l.Resolve(l.t.Context(), resolution) }, resolution.Apply)
 }

@@ -10,11 +10,11 @@ import (
 	"paymentd/core/payment"
 )
 
-// Gateway is ports.Gateway in memory: a ledger of gateway keys, and a script of faults. It keeps its ledger
-// while services crash and restart.
+// Gateway is ports.Gateway in memory: a ledger of the gateway keys of charges and of refunds, and a script of
+// faults, which apply to both. It keeps its ledger while services crash and restart.
 //
 // As in the gateway protocol, a key that was approved or declined before gets its first result again.
-// Nothing else is remembered of a key.
+// Nothing else is remembered of a key. The key of a refund is not that of a charge.
 type Gateway struct {
 	mu      sync.Mutex
 	script  []Step
@@ -31,11 +31,20 @@ type Gateway struct {
 	attempts    []Attempt
 	lookUps     int
 	inFlight    []*request // undecided
-	ledger      map[payment.GatewayKey]entry
+	ledger      map[slot]entry
 	taken       []Taken
+	refunded    []Refunded
 }
 
-// Attempt is one call to Charge.
+// slot is where the ledger has a key.
+type slot struct {
+	kind payment.Kind
+	key  payment.GatewayKey
+}
+
+func slotOf(c payment.Charge) slot { return slot{c.Operation.Kind, c.Key} }
+
+// Attempt is one call to Charge, for a charge or a refund.
 type Attempt struct {
 	payment.Charge
 
@@ -66,6 +75,7 @@ type entry struct {
 	firstUsedAt time.Time
 	decidedAt   time.Time
 	voided      bool // the pending charge was cancelled
+	returned    bool // the money of the refund came back
 }
 
 // NewGateway returns a gateway with an empty ledger. The script decides the first attempts, of any orders,
@@ -76,10 +86,11 @@ func NewGateway(script ...Step) *Gateway {
 		scripts: make(map[payment.OrderID][]Step),
 		charge:  func(payment.Charge) Step { return Approve() },
 		lookUp:  func(payment.GatewayKey) Answer { return FromLedger },
-		ledger:  make(map[payment.GatewayKey]entry),
+		ledger:  make(map[slot]entry),
 		capabilities: payment.Capabilities{
 			Gateway: "fake:", Repeat: payment.RepeatFirstSuccess, LooksUp: true, LookupForgets: true, SavesDeclines: true,
-			Cancels: true, Asynchronous: payment.OperationCharge, Operations: payment.OperationVoid,
+			Cancels: true, Asynchronous: payment.OperationCharge | payment.OperationRefund,
+			Operations: payment.OperationVoid | payment.OperationRefund,
 		},
 	}
 }
@@ -139,21 +150,26 @@ func (g *Gateway) ForgetAfter(d time.Duration) {
 	g.forgetAfter, g.capabilities.KeyLifetime = d, d
 }
 
-// Complete decides the pending charge of a key as the step does, [Approve] or [Decline]. It reports whether
-// there was one.
+// Complete decides the pending charge of a key, or else its pending refund, as the step does: [Approve] or
+// [Decline]. It reports whether there was one.
 func (g *Gateway) Complete(key payment.GatewayKey, step Step) bool {
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	now := time.Now()
 	g.decideDue(now)
-	e, seen := g.ledger[key]
-	if !seen || e.voided || e.result.Class != payment.ClassPending {
-		return false
+	for _, kind := range []payment.Kind{payment.KindCharge, payment.KindRefund} {
+		at := slot{kind, key}
+		if e := g.ledger[at]; e.pending() {
+			e.result = g.book(e.charge, step.decision, now)
+			g.ledger[at] = e
+			return true
+		}
 	}
-	e.result = g.take(e.charge, step.decision, now)
-	g.ledger[key] = e
-	return true
+	return false
 }
+
+// pending reports whether the charge or refund is undecided.
+func (e entry) pending() bool { return e.result.Class == payment.ClassPending && !e.voided }
 
 // Declare changes the gateway's declared capabilities. By default, they are those of the gateway protocol,
 // with keys that live for ever.
@@ -174,7 +190,8 @@ func (g *Gateway) Capabilities() payment.Capabilities {
 	return c
 }
 
-// Charge implements ports.Gateway. The next step of the script decides the attempt.
+// Charge implements ports.Gateway. The next step of the script decides the attempt. A refund that exceeds what is
+// left of its charge is declined, whatever the step decides.
 func (g *Gateway) Charge(ctx context.Context, c payment.Charge) payment.Result {
 	if ctx.Err() != nil {
 		return payment.Result{Class: payment.ClassNotCharged, Message: "the request was not sent"}
@@ -200,7 +217,7 @@ func (g *Gateway) accept(c payment.Charge) (*request, Step) {
 	g.decideDue(now)
 	g.attempts = append(g.attempts, Attempt{Charge: c, At: now})
 	step := g.next(c)
-	if step.decision.Class != "" && g.processing(c.Key, now) && !g.keysIgnored {
+	if step.decision.Class != "" && g.processing(slotOf(c), now) && !g.keysIgnored {
 		return nil, Running()
 	}
 	r := &request{charge: c, decision: step.decision, arrivesAt: now.Add(step.arrivesAfter)}
@@ -235,7 +252,8 @@ func (g *Gateway) decideDue(now time.Time) {
 }
 
 func (g *Gateway) decide(r *request) {
-	first, seen := g.entryOf(r.charge.Key, r.arrivesAt)
+	at := slotOf(r.charge)
+	first, seen := g.entryOf(at, r.arrivesAt)
 	switch {
 	case seen && first.charge != r.charge:
 		r.result = KeyReused().answer
@@ -247,24 +265,34 @@ func (g *Gateway) decide(r *request) {
 		r.result = first.result
 		return
 	}
-	r.result = g.take(r.charge, r.decision, r.decidedAt)
+	decision := r.decision
+	if r.charge.Operation.Kind == payment.KindRefund {
+		decision = g.limitRefund(r.charge, decision)
+	}
+	r.result = g.book(r.charge, decision, r.decidedAt)
 	if found := first.result.Class == payment.ClassApproved; !seen || g.keysIgnored && !found {
-		g.ledger[r.charge.Key] = entry{charge: r.charge, result: r.result, firstUsedAt: r.arrivesAt, decidedAt: r.decidedAt}
+		g.ledger[at] = entry{charge: r.charge, result: r.result, firstUsedAt: r.arrivesAt, decidedAt: r.decidedAt}
 	}
 }
 
-// take returns the decision, and records the money as taken if it is an approval.
-func (g *Gateway) take(c payment.Charge, decision payment.Result, at time.Time) payment.Result {
-	if decision.Class == payment.ClassApproved {
-		decision.TransactionID = fmt.Sprintf("txn-%d", len(g.taken)+1)
-		g.taken = append(g.taken, Taken{c, decision.TransactionID, at})
+// book returns the decision. If it is an approval, it records the money as taken or given back.
+func (g *Gateway) book(c payment.Charge, decision payment.Result, at time.Time) payment.Result {
+	if decision.Class != payment.ClassApproved {
+		return decision
 	}
+	if c.Operation.Kind == payment.KindRefund {
+		decision.TransactionID = fmt.Sprintf("refund-%d", len(g.refunded)+1)
+		g.refunded = append(g.refunded, Refunded{Charge: c, TransactionID: decision.TransactionID, At: at})
+		return decision
+	}
+	decision.TransactionID = fmt.Sprintf("txn-%d", len(g.taken)+1)
+	g.taken = append(g.taken, Taken{c, decision.TransactionID, at})
 	return decision
 }
 
 // entryOf returns the entry of a key that is not forgotten.
-func (g *Gateway) entryOf(key payment.GatewayKey, now time.Time) (entry, bool) {
-	e, seen := g.ledger[key]
+func (g *Gateway) entryOf(at slot, now time.Time) (entry, bool) {
+	e, seen := g.ledger[at]
 	if seen && g.forgetAfter > 0 && now.Sub(e.firstUsedAt) >= g.forgetAfter {
 		return entry{}, false
 	}
@@ -272,28 +300,30 @@ func (g *Gateway) entryOf(key payment.GatewayKey, now time.Time) (entry, bool) {
 }
 
 // processing reports whether a request with this key has arrived and is undecided.
-func (g *Gateway) processing(key payment.GatewayKey, now time.Time) bool {
+func (g *Gateway) processing(at slot, now time.Time) bool {
 	return slices.ContainsFunc(g.inFlight, func(r *request) bool {
-		return r.charge.Key == key && !r.arrivesAt.After(now) && r.decidedAt.After(now)
+		return slotOf(r.charge) == at && !r.arrivesAt.After(now) && r.decidedAt.After(now)
 	})
 }
 
-// LookUp implements ports.Gateway. The next answer of the script decides how it is answered.
+// LookUp implements ports.Gateway. The next answer of the script decides how it is answered. A refund is found by
+// its key together with the key of its charge.
 func (g *Gateway) LookUp(ctx context.Context, ref payment.ChargeRef) payment.Lookup {
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	g.lookUps++
 	now := time.Now()
 	g.decideDue(now)
-	answer := g.lookUp(ref.Key)
-	known, seen := g.entryOf(ref.Key, now)
+	answer, at := g.lookUp(ref.Key), slot{ref.Operation.Kind, ref.Key}
+	known, seen := g.entryOf(at, now)
 	if !g.capabilities.LookupForgets {
-		known, seen = g.ledger[ref.Key]
+		known, seen = g.ledger[at]
 	}
+	seen = seen && known.charge.Of.Key == ref.Of.Key
 	switch {
 	case ctx.Err() != nil || answer == NoAnswer:
 		return payment.Lookup{Result: payment.FoundNoAnswer, Message: unanswered}
-	case answer == StillProcessing || answer == FromLedger && g.processing(ref.Key, now):
+	case answer == StillProcessing || answer == FromLedger && g.processing(at, now):
 		return payment.Lookup{Result: payment.FoundProcessing}
 	case answer == SaysPending:
 		return payment.Lookup{Result: payment.FoundPending}
@@ -304,25 +334,33 @@ func (g *Gateway) LookUp(ctx context.Context, ref payment.ChargeRef) payment.Loo
 	case answer == SaysNothing, !seen, now.Sub(known.decidedAt) < g.lag:
 		return payment.Lookup{Result: payment.FoundNothing}
 	}
-	if known.result.Class == payment.ClassApproved {
-		return payment.Lookup{Result: payment.FoundApproved, TransactionID: known.result.TransactionID}
-	}
+	return known.found()
+}
+
+// found is what a lookup of the entry finds.
+func (e entry) found() payment.Lookup {
 	switch {
-	case known.voided:
+	case e.returned:
+		return payment.Lookup{Result: payment.FoundReturned, Message: "the refund came back"}
+	case e.voided:
 		return payment.Lookup{Result: payment.FoundVoided}
-	case known.result.Class == payment.ClassPending:
-		return payment.Lookup{
-			Result: payment.FoundPending, Reference: known.result.Reference, RedirectURL: known.result.RedirectURL,
-		}
 	}
-	return payment.Lookup{
-		Result: payment.FoundDeclined, Code: known.result.Code, Message: known.result.Message,
+	switch e.result.Class {
+	case payment.ClassApproved:
+		return payment.Lookup{Result: payment.FoundApproved, TransactionID: e.result.TransactionID}
+	case payment.ClassPending:
+		return payment.Lookup{
+			Result: payment.FoundPending, Reference: e.result.Reference, RedirectURL: e.result.RedirectURL,
+		}
+	default:
+		return payment.Lookup{Result: payment.FoundDeclined, Code: e.result.Code, Message: e.result.Message}
 	}
 }
 
-// Cancel implements ports.Gateway. It voids the charge if it is pending, and returns what a lookup finds.
+// Cancel implements ports.Gateway. It voids the charge if it is pending, and returns what a lookup finds. A refund
+// cannot be cancelled.
 func (g *Gateway) Cancel(ctx context.Context, ref payment.ChargeRef) payment.Lookup {
-	if ctx.Err() == nil && g.Capabilities().Cancels {
+	if ctx.Err() == nil && g.Capabilities().Cancels && ref.Operation.IsCharge() {
 		g.void(ref.Key)
 	}
 	return g.LookUp(ctx, ref)
@@ -332,8 +370,9 @@ func (g *Gateway) void(key payment.GatewayKey) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	g.decideDue(time.Now())
-	if e, seen := g.ledger[key]; seen && e.result.Class == payment.ClassPending {
+	at := slot{payment.KindCharge, key}
+	if e, seen := g.ledger[at]; seen && e.result.Class == payment.ClassPending {
 		e.voided = true
-		g.ledger[key] = e
+		g.ledger[at] = e
 	}
 }

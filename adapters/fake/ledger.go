@@ -35,25 +35,34 @@ func (g *Gateway) ChargesWith(key payment.GatewayKey) (n int) {
 	return n
 }
 
-// Decided returns the ledger's result of a gateway key: approved, declined, pending, or no class.
+// Decided returns the ledger's result of a charge's gateway key: approved, declined, pending, or no class.
 func (g *Gateway) Decided(key payment.GatewayKey) payment.Result {
+	return g.decided(slot{payment.KindCharge, key}).result
+}
+
+func (g *Gateway) decided(at slot) entry {
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	g.decideDue(time.Now())
-	return g.ledger[key].result
+	return g.ledger[at]
 }
 
-// Attempts returns the calls to Charge, of all orders, in order.
+// Attempts returns the calls to Charge, of all orders, for charges and refunds, in order.
 func (g *Gateway) Attempts() []Attempt {
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	return slices.Clone(g.attempts)
 }
 
-// Keys returns the gateway keys that were used for an order, in the order of first use.
-func (g *Gateway) Keys(id payment.OrderID) (keys []payment.GatewayKey) {
+// Keys returns the gateway keys that were used for charges of an order, in the order of first use.
+func (g *Gateway) Keys(id payment.OrderID) []payment.GatewayKey {
+	return g.keys(payment.Ref{OrderID: id})
+}
+
+// keys returns the gateway keys that were used for an operation, in the order of first use.
+func (g *Gateway) keys(of payment.Ref) (keys []payment.GatewayKey) {
 	for _, a := range g.Attempts() {
-		if a.OrderID == id && !slices.Contains(keys, a.Key) {
+		if (payment.Ref{OrderID: a.OrderID, Operation: a.Operation}) == of && !slices.Contains(keys, a.Key) {
 			keys = append(keys, a.Key)
 		}
 	}

@@ -34,10 +34,12 @@ func (g *Gateway) Record(c payment.LedgerCharge) {
 		g.taken = append(g.taken, Taken{charge, c.TransactionID, c.Created})
 	case payment.FoundDeclined:
 		e.result.Class, e.result.Code = payment.ClassDeclined, "card_declined"
-	case payment.FoundPending, payment.FoundProcessing, payment.FoundVoided, payment.FoundNothing, payment.FoundNoAnswer:
+	case payment.FoundPending, payment.FoundProcessing, payment.FoundVoided, payment.FoundReturned,
+		payment.FoundNothing, payment.FoundNoAnswer:
 	}
-	if _, used := g.ledger[c.Key]; !used {
-		g.ledger[c.Key] = e
+	at := slot{payment.KindCharge, c.Key}
+	if _, used := g.ledger[at]; !used {
+		g.ledger[at] = e
 	}
 }
 
@@ -86,13 +88,13 @@ func (g *Gateway) charges() []payment.LedgerCharge {
 			TransactionID: t.TransactionID, Created: t.At,
 		})
 	}
-	for key, e := range g.ledger {
+	for at, e := range g.ledger {
 		c := payment.LedgerCharge{
-			Key: key, OrderID: e.charge.OrderID, Money: e.charge.Money, Reference: e.result.Reference, Created: e.decidedAt,
+			Key: at.key, OrderID: e.charge.OrderID, Money: e.charge.Money, Reference: e.result.Reference, Created: e.decidedAt,
 		}
 		switch {
-		case e.result.Class == payment.ClassApproved:
-			continue // it was taken
+		case at.kind != payment.KindCharge, e.result.Class == payment.ClassApproved:
+			continue // not a charge, or taken
 		case e.voided:
 			c.State = payment.FoundVoided
 		case e.result.Class == payment.ClassPending:
@@ -108,11 +110,11 @@ func (g *Gateway) charges() []payment.LedgerCharge {
 	return all
 }
 
-// Forget removes a key from the ledger, and its charges from the list, so that a test can record another
+// Forget removes the charge of a key from the ledger and from the list, so that a test can record another
 // state of the charge.
 func (g *Gateway) Forget(key payment.GatewayKey) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
-	delete(g.ledger, key)
+	delete(g.ledger, slot{payment.KindCharge, key})
 	g.taken = slices.DeleteFunc(g.taken, func(t Taken) bool { return t.Key == key })
 }

@@ -20,7 +20,7 @@ type Step struct {
 	takes time.Duration
 }
 
-// Approve takes the money, unless the ledger has the gateway key.
+// Approve takes the money, or gives it back if the call is for a refund, unless the ledger has the gateway key.
 func Approve() Step {
 	return Step{decision: payment.Result{Class: payment.ClassApproved, Answered: true}}
 }
@@ -40,7 +40,7 @@ func DeclineAttempt(code string) Step {
 	return s
 }
 
-// Pending reports the charge as undecided, until [Gateway.Complete] decides it.
+// Pending reports the charge or the refund as undecided, until [Gateway.Complete] decides it.
 func Pending() Step {
 	return Step{decision: payment.Result{
 		Class: payment.ClassPending, Message: "the charge is pending", Answered: true,

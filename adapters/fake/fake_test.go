@@ -74,6 +74,13 @@ func newGateway(t testing.TB) portstest.GatewayUnderTest {
 		}
 		return fake.Approve()
 	})
+	complete := func(key payment.GatewayKey, approve bool) {
+		step := fake.Decline("card_declined")
+		if approve {
+			step = fake.Approve()
+		}
+		require.True(t, gateway.Complete(key, step))
+	}
 	return portstest.GatewayUnderTest{
 		Gateway: gateway, Approved: usd(t, "100"), Declined: declined, Slow: slow,
 		Charges: gateway.ChargesWith,
@@ -82,13 +89,20 @@ func newGateway(t testing.TB) portstest.GatewayUnderTest {
 			c.Money = pending
 			return c
 		},
-		Complete: func(key payment.GatewayKey, approve bool) {
-			step := fake.Decline("card_declined")
-			if approve {
-				step = fake.Approve()
-			}
-			require.True(t, gateway.Complete(key, step))
-		},
+		Complete:       complete,
+		DeclinedRefund: scripted(gateway, fake.Decline("card_declined")),
+		PendingRefund:  scripted(gateway, fake.Pending()),
+		CompleteRefund: complete,
+		ReturnRefund:   func(key payment.GatewayKey) { require.True(t, gateway.Return(key)) },
+		Refunds:        gateway.RefundsWith,
+	}
+}
+
+// scripted lets the step decide the next attempt of an operation's order.
+func scripted(gateway *fake.Gateway, step fake.Step) func(payment.Charge) payment.Charge {
+	return func(c payment.Charge) payment.Charge {
+		gateway.Script(c.OrderID, step)
+		return c
 	}
 }
 

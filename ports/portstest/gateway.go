@@ -35,13 +35,31 @@ type GatewayUnderTest struct {
 	PassLag func()
 	// Charges returns how often money was taken with a key. Nil if it is unknown.
 	Charges func(payment.GatewayKey) int
+
+	// The rest is for gateways that declare refunds. All of it is optional.
+
+	// DeclinedRefund turns a refund of a whole charge of Approved into one that is declined. It may charge
+	// another amount, and refund that. Nil if no refund is.
+	DeclinedRefund func(payment.Charge) payment.Charge
+	// PendingRefund turns a refund, likewise, into one that is pending until CompleteRefund decides it. Nil if no
+	// refund is.
+	PendingRefund func(payment.Charge) payment.Charge
+	// CompleteRefund decides the pending refund with a key: it is approved, or declined. Set together with
+	// PendingRefund.
+	CompleteRefund func(key payment.GatewayKey, approve bool)
+	// ReturnRefund makes the approved refund with a key one whose money came back. Nil if the gateway has no such
+	// refunds.
+	ReturnRefund func(key payment.GatewayKey)
+	// Refunds returns how often money was given back with the key of a refund, with or without coming back. Nil
+	// if it is unknown.
+	Refunds func(payment.GatewayKey) int
 }
 
 // Gateway checks that a gateway which honours gateway keys keeps the contract of ports.Gateway. Its keys
 // and order ids differ from run to run, so that open may return a gateway that was used before.
 func Gateway(t *testing.T, open func(t testing.TB) GatewayUnderTest) {
 	t.Helper()
-	for _, c := range slices.Concat(charges(), lookUps(), pendings(), cancels()) {
+	for _, c := range slices.Concat(charges(), lookUps(), pendings(), cancels(), refunds()) {
 		t.Run(c.name, func(t *testing.T) {
 			t.Parallel()
 			c.check(&gateway{GatewayUnderTest: open(t), t: t})
@@ -147,7 +165,11 @@ func charges() []gatewayClause {
 		}},
 		{"charge/a key is for one charge", keyOfOneCharge},
 		{"charge/a key is for one payment method", keyOfOneMethod},
-		{"charge/concurrent attempts with one key are one charge", chargesOnce},
+		{"charge/concurrent attempts with one key are one charge", func(g *gateway) {
+			c := g.order(g.Approved)
+			g.race(c)
+			g.requireCharges(1, c.Key)
+		}},
 		{"charge/a cancelled context takes no money unnoticed", func(g *gateway) {
 			ctx, cancel := context.WithCancel(g.t.Context())
 			cancel()
@@ -217,12 +239,11 @@ func keyOfOneCharge(g *gateway) {
 	g.lookUp(c.Key, payment.FoundApproved)
 }
 
-// chargesOnce lets attempts with one key race. A gateway may accept one of them and answer the others
-// that an attempt is running.
-func chargesOnce(g *gateway) {
+// race lets attempts with one key race. A gateway may accept one of them and answer the others that an attempt is
+// running.
+func (g *gateway) race(c payment.Charge) {
 	const n = 16
 	var (
-		c       = g.order(g.Approved)
 		results = make(chan payment.Result, n)
 		all     sync.WaitGroup
 	)
@@ -239,7 +260,6 @@ func chargesOnce(g *gateway) {
 			require.True(g.t, r.Answered)
 		}
 	}
-	g.requireCharges(1, c.Key)
 }
 
 // abandonsAttempt ends the context while the gateway is processing.

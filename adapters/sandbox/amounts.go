@@ -12,10 +12,11 @@ const (
 	slowBy = 3 * time.Second
 	lateBy = 10 * time.Second
 
-	pendingFor = 5 * time.Second
+	pendingFor    = 5 * time.Second
+	returnedAfter = 5 * time.Second
 )
 
-// Amount is a magic amount: charging it makes the sandbox misbehave.
+// Amount is a magic amount: charging or refunding it makes the sandbox misbehave.
 type Amount struct {
 	// Value is in units, the same in every currency: "9402" stands for 9402.00 USD as for
 	// 9402 JPY.
@@ -48,6 +49,7 @@ const (
 	effectRedirect
 	effectApproveLater
 	effectDeclineLater
+	effectReturnLater
 )
 
 // amounts are in the order of their values.
@@ -55,6 +57,7 @@ var amounts = []Amount{
 	{Value: "9201", effect: effectRedirect, Does: "is pending until it is approved or declined at its page (redirect_url, /redirect/{key} of the server) or voided"},
 	{Value: "9202", effect: effectApproveLater, Does: "is pending, and approved after 5 s unless it is voided before"},
 	{Value: "9203", effect: effectDeclineLater, code: payment.DeclineCard, Does: "is pending, and declined with the code card_declined after 5 s unless it is voided before"},
+	{Value: "9204", effect: effectReturnLater, Does: "is approved; if it is refunded, the refund succeeds, and its money comes back after 5 s (returned)"},
 	{Value: "9400", effect: effectReject, Does: "is rejected as a wrong request (400)"},
 	{Value: "9402", effect: effectDecline, code: "card_declined", Does: "is declined with the code card_declined (402)"},
 	{Value: "9429", effect: effectLimitOnce, Does: "is refused once as one too many (429, Retry-After: 1), then approved"},
@@ -72,11 +75,12 @@ var amounts = []Amount{
 	{Value: "9563", effect: effectOverload, Does: "is charged 10 s late: until then something in between answers 503 without the header Idempotency-Key, and a lookup finds nothing"},
 }
 
-// Amounts returns the magic amounts in ascending order. "once" is counted per gateway key, in memory,
+// Amounts returns the magic amounts in ascending order. A refund of such an amount has what is said of the charge,
+// except that a refund of 9201 stays pending. "once" is counted per gateway key, in memory,
 // until the sandbox stops.
 func Amounts() []Amount { return slices.Clone(amounts) }
 
-// pends reports whether the charge is pending at first.
+// pends reports whether the charge or the refund is pending at first.
 func (a Amount) pends() bool {
 	return a.effect == effectRedirect || a.effect == effectApproveLater || a.effect == effectDeclineLater
 }

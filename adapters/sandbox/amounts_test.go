@@ -40,6 +40,7 @@ var magicAmounts = map[string]struct {
 	"9201": {pendingCall, pendingCall, "", 0, false},
 	"9202": {pendingCall, pendingCall, "", 0, true},
 	"9203": {pendingCall, pendingCall, "", 0, false},
+	"9204": {approvedCall, approvedCall, "", 0, true},
 	"9400": {
 		call{payment.ClassRejected, payment.FoundNothing, 0},
 		call{payment.ClassRejected, payment.FoundNothing, 0},

@@ -8,7 +8,7 @@ import (
 	"paymentd/core/payment"
 )
 
-// charge decides on a charge, and returns the answer when it may be given. It returns noAnswer if ctx
+// charge decides on a charge or a refund, and returns the answer when it may be given. It returns noAnswer if ctx
 // ends, or the sandbox stops, before.
 func (g *Gateway) charge(ctx context.Context, c payment.Charge) reply {
 	lost := false
@@ -34,9 +34,9 @@ func (g *Gateway) charge(ctx context.Context, c payment.Charge) reply {
 	}
 }
 
-// lookUp returns the state of a key. A decision is returned once it is synced.
+// lookUp returns the state of the key of a charge. A decision is returned once it is synced.
 func (g *Gateway) lookUp(ctx context.Context, key payment.GatewayKey) reply {
-	return g.answer(ctx, func() reply { return g.find(key) })
+	return g.answer(ctx, func() reply { return g.find(slot{payment.KindCharge, key}, "") })
 }
 
 // answer computes a reply until there is nothing to wait for. It returns noAnswer if ctx ends, or the
@@ -74,7 +74,7 @@ func (g *Gateway) hold(ctx context.Context) bool {
 	return g.await(ctx, over)
 }
 
-// receive decides on a charge, by its key and then by its amount. After the wait of a reply that has
+// receive decides on a charge or a refund, by its key and then by its amount. After the wait of a reply that has
 // one, the caller must call it again.
 func (g *Gateway) receive(c payment.Charge) reply {
 	g.mu.Lock()
@@ -82,19 +82,26 @@ func (g *Gateway) receive(c payment.Charge) reply {
 	if r, out := g.outOfOrder(); out {
 		return r
 	}
-	if e := g.remembered(c.Key); e != nil {
+	if c.Operation.Kind == payment.KindRefund {
+		of := g.chargeOf(c)
+		if of == nil {
+			return notFound
+		}
+		c.OrderID = of.charge.OrderID
+	}
+	if e := g.remembered(slotOf(c)); e != nil {
 		return e.reply(c)
 	}
-	if d, seen := g.inFlight[c.Key]; seen {
+	if d, seen := g.inFlight[slotOf(c)]; seen {
 		return d.reply(c)
 	}
-	if _, void := g.voids[c.Key]; void {
+	if _, void := g.voids[c.Key]; void && c.Operation.IsCharge() {
 		return mismatch
 	}
 	return g.take(c, amountOf(c.Money))
 }
 
-// take decides on a charge with a new key, by its amount. The caller holds g.mu.
+// take decides on a charge or a refund with a new key, by its amount. The caller holds g.mu.
 func (g *Gateway) take(c payment.Charge, a Amount) reply {
 	switch a.effect {
 	case effectReject:
@@ -108,17 +115,17 @@ func (g *Gateway) take(c payment.Charge, a Amount) reply {
 	case effectHang:
 		return reply{wait: make(chan struct{})} // never closed
 	case effectLimitOnce, effectFailOnce:
-		if !g.failedOnce[c.Key] {
-			g.failedOnce[c.Key] = true
+		if !g.failedOnce[slotOf(c)] {
+			g.failedOnce[slotOf(c)] = true
 			return a.failure()
 		}
-		delete(g.failedOnce, c.Key)
+		delete(g.failedOnce, slotOf(c))
 	case effectChargeLate, effectOverload:
 		return g.delay(c, a, lateBy).reply(c)
 	case effectChargeSlowly:
 		return g.delay(c, a, slowBy).reply(c)
 	case effectApprove, effectDecline, effectLoseAnswer, effectStumble, effectPaywall,
-		effectRedirect, effectApproveLater, effectDeclineLater:
+		effectRedirect, effectApproveLater, effectDeclineLater, effectReturnLater:
 	}
 	return a.instead(g.decide(c, a).reply(c))
 }
@@ -140,28 +147,32 @@ func (a Amount) instead(decided reply) reply {
 
 // remembered returns the entry of a key; nil if the key was never used or is forgotten. The caller
 // holds g.mu.
-func (g *Gateway) remembered(key payment.GatewayKey) *entry {
-	e := g.entries[key]
+func (g *Gateway) remembered(at slot) *entry {
+	e := g.entries[at]
 	if e != nil && g.forgetAfter > 0 && time.Since(e.at) > g.forgetAfter {
 		return nil
 	}
 	return e
 }
 
-// find is receive for a lookup.
-func (g *Gateway) find(key payment.GatewayKey) reply {
+// find is receive for a lookup. of is the key of a refund's charge.
+func (g *Gateway) find(at slot, of payment.GatewayKey) reply {
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	if r, out := g.outOfOrder(); out {
 		return r
 	}
-	if e := g.remembered(key); e != nil {
+	if e := g.remembered(at); e != nil && e.charge.Of.Key == of {
 		return e.found()
 	}
-	if d, seen := g.inFlight[key]; seen && d.amount.effect == effectChargeSlowly {
+	if d, seen := g.inFlight[at]; seen && d.charge.Of.Key == of && d.amount.effect == effectChargeSlowly {
 		return reply{status: http.StatusOK, state: statusProcessing}
 	}
-	return notFound
+	r := notFound
+	if at.kind == payment.KindRefund {
+		r.message = "no refund of this charge has this key"
+	}
+	return r
 }
 
 // outOfOrder returns the reply of a sandbox that is closed or cannot write its ledger, and whether it
@@ -176,11 +187,13 @@ func (g *Gateway) outOfOrder() (reply, bool) {
 	return reply{}, false
 }
 
-// decide decides on a charge and appends the decision to the ledger. The caller holds g.mu, so that the
+// decide decides on a charge or a refund and appends the decision to the ledger. The caller holds g.mu, so that the
 // lines are in the order of the transactions.
 func (g *Gateway) decide(c payment.Charge, a Amount) *entry {
-	e := &entry{charge: c, at: time.Now()}
+	e := &entry{charge: c, at: time.Now(), of: g.chargeOf(c)}
 	switch {
+	case e.exceedsCharge():
+		e.status, e.code = statusDeclined, codeExceedsCharge
 	case a.pends():
 		e.status = statusPending
 		g.schedule(e, a)
@@ -189,31 +202,38 @@ func (g *Gateway) decide(c payment.Charge, a Amount) *entry {
 	default:
 		g.approve(e)
 	}
+	e.reserve()
 	e.stored = g.ledger.append(e.line())
-	g.entries[c.Key] = e
-	g.listed = append(g.listed, e)
+	g.entries[slotOf(c)] = e
+	if e.of == nil {
+		g.listed = append(g.listed, e)
+	} else {
+		g.refunds = append(g.refunds, e)
+	}
 	g.notify(e)
 	return e
 }
 
-// approve gives the charge its transaction. The caller holds g.mu.
+// approve gives the charge or the refund its transaction. The caller holds g.mu.
 func (g *Gateway) approve(e *entry) {
-	g.transactions++
-	e.status, e.transaction = statusSucceeded, g.transactions
+	kind := e.charge.Operation.Kind
+	g.transactions[kind]++
+	e.status, e.transaction = statusSucceeded, g.transactions[kind]
+	g.scheduleReturn(e)
 }
 
-// delay decides on a charge after d. The caller holds g.mu.
+// delay decides on a charge or a refund after d. The caller holds g.mu.
 func (g *Gateway) delay(c payment.Charge, a Amount, d time.Duration) *delayed {
 	later := &delayed{charge: c, amount: a, decided: make(chan struct{})}
 	time.AfterFunc(d, func() {
 		g.mu.Lock()
 		defer g.mu.Unlock()
-		delete(g.inFlight, c.Key)
+		delete(g.inFlight, slotOf(c))
 		close(later.decided)
 		if _, out := g.outOfOrder(); !out {
 			g.decide(c, a)
 		}
 	})
-	g.inFlight[c.Key] = later
+	g.inFlight[slotOf(c)] = later
 	return later
 }

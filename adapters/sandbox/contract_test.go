@@ -43,8 +43,23 @@ func TestContract(t *testing.T) {
 				}
 				return n
 			},
+			DeclinedRefund: func(c payment.Charge) payment.Charge { return ofLarge(t, gateway, c, "9402") },
+			PendingRefund:  func(c payment.Charge) payment.Charge { return ofLarge(t, gateway, c, "9201") },
+			CompleteRefund: func(key payment.GatewayKey, approve bool) {
+				require.True(t, gateway.CompleteRefund(t.Context(), key, approve))
+			},
+			ReturnRefund: func(key payment.GatewayKey) { require.True(t, gateway.Return(t.Context(), key)) },
+			Refunds:      func(key payment.GatewayKey) int { return given(t, path, string(key)) },
 		}
 	})
+}
+
+// ofLarge turns a refund into one of a magic amount, of a charge that is large enough.
+func ofLarge(t testing.TB, g *sandbox.Gateway, c payment.Charge, amount string) payment.Charge {
+	t.Helper()
+	charge := large(t, g, "of-"+string(c.Key))
+	c.OrderID, c.Of.Key, c.Of.TransactionID, c.Money = charge.OrderID, charge.Key, "", money(t, amount, "USD")
+	return c
 }
 
 func TestContract_OverHTTP(t *testing.T) {

@@ -26,7 +26,7 @@ const (
 	deliveryWorkers  = 8
 )
 
-// WithEvents sends an event to the URL for each decision of a charge, as docs/gateway-protocol.md describes,
+// WithEvents sends an event to the URL for each decision of a charge or a refund, as docs/gateway-protocol.md describes,
 // signed with the secret. An event is sent again until it is answered with 2xx, up to ten times; events that
 // were not delivered are lost when the sandbox stops.
 func WithEvents(address string, secret standardwebhooks.Secret) Option {
@@ -72,13 +72,17 @@ type eventBody struct {
 	OrderID string `json:"order_id"`
 }
 
-// notify queues an event about the decision of a charge. The caller holds g.mu.
+// notify queues an event about the decision of a charge or a refund. The caller holds g.mu.
 func (g *Gateway) notify(e *entry) {
 	if g.events == nil {
 		return
 	}
+	subject := "charge."
+	if e.of != nil {
+		subject = "refund."
+	}
 	body, _ := json.Marshal(eventBody{ //nolint:errchkjson // strings always encode
-		Type: "charge." + e.status, Key: string(e.charge.Key), OrderID: e.charge.OrderID.String(),
+		Type: subject + e.status, Key: string(e.charge.Key), OrderID: e.charge.OrderID.String(),
 	})
 	select {
 	case g.events.queue <- &eventOut{id: "evt-" + uuid.NewString(), body: body, stored: e.stored}:

@@ -108,6 +108,39 @@ func TestEvents_OfEachDecision(t *testing.T) {
 	})
 }
 
+// Each decision about a refund is one event, with the key of the refund and the order of its charge.
+func TestEvents_OfRefunds(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		to := &receiver{status: http.StatusOK}
+		g := openWithEvents(t, to, io.Discard)
+		c := chargeOf(t, "paid", "40000.00")
+		g.Charge(t.Context(), c)
+		for key, amount := range map[payment.GatewayKey]string{
+			"whole": "5.00", "declined": "9402.00", "later": "9202.00", "never": "9203.00", "back": "9204.00", "failed": "9500.00",
+		} {
+			of := chargeOf(t, "paid", amount)
+			of.Key, of.Operation, of.Of = key, payment.OperationID{Kind: payment.KindRefund, Name: string(key)}, payment.ChargeID{Key: c.Key}
+			g.Charge(t.Context(), of)
+		}
+		time.Sleep(pendingFor + time.Second)
+		kinds := make(map[string][]string)
+		for _, d := range to.take(http.StatusOK) {
+			var body eventBody
+			require.NoError(t, json.Unmarshal([]byte(d.body), &body))
+			require.Equal(t, "paid", body.OrderID)
+			kinds[body.Key] = append(kinds[body.Key], body.Type)
+		}
+		require.Equal(t, []string{"refund.succeeded"}, kinds["whole"])
+		require.Equal(t, []string{"refund.declined"}, kinds["declined"])
+		require.ElementsMatch(t, []string{"refund.pending", "refund.succeeded"}, kinds["later"])
+		require.ElementsMatch(t, []string{"refund.pending", "refund.declined"}, kinds["never"])
+		require.ElementsMatch(t, []string{"refund.succeeded", "refund.returned"}, kinds["back"])
+		require.Empty(t, kinds["failed"])
+		require.NoError(t, g.Close())
+	})
+}
+
 // An event that is not accepted is sent again at growing intervals, and given up at last.
 func TestEvents_NotAccepted_AreSentAgain(t *testing.T) {
 	t.Parallel()

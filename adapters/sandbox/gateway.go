@@ -31,18 +31,19 @@ type Gateway struct {
 	sending     sync.WaitGroup
 
 	mu      sync.Mutex
-	entries map[payment.GatewayKey]*entry // charges, by the key that is remembered; synced or being synced
+	entries map[slot]*entry               // by the key that is remembered; synced or being synced
 	listed  []*entry                      // all charges, in the order of the ledger
+	refunds []*entry                      // all refunds, in the order of the ledger
 	voids   map[payment.GatewayKey]*entry // voided charges, by the key of the void
-	// inFlight has the charges that are decided later. They are lost when the sandbox stops, like
+	// inFlight has the charges and refunds that are decided later. They are lost when the sandbox stops, like
 	// requests that never arrived.
-	inFlight     map[payment.GatewayKey]*delayed
-	failedOnce   map[payment.GatewayKey]bool
-	transactions int64 // the number of the latest one
+	inFlight     map[slot]*delayed
+	failedOnce   map[slot]bool
+	transactions map[payment.Kind]int64 // the number of the latest one
 	closed       bool
 }
 
-// delayed is a charge that is decided later.
+// delayed is a charge or a refund that is decided later.
 type delayed struct {
 	charge  payment.Charge
 	amount  Amount
@@ -105,13 +106,14 @@ func Open(path string, opts ...Option) (*Gateway, error) {
 // newGateway returns a gateway without a ledger.
 func newGateway(path string, opts []Option) *Gateway {
 	g := &Gateway{
-		id:         gatewayID(path),
-		log:        slog.Default(),
-		closing:    make(chan struct{}),
-		entries:    make(map[payment.GatewayKey]*entry),
-		voids:      make(map[payment.GatewayKey]*entry),
-		inFlight:   make(map[payment.GatewayKey]*delayed),
-		failedOnce: make(map[payment.GatewayKey]bool),
+		id:           gatewayID(path),
+		log:          slog.Default(),
+		closing:      make(chan struct{}),
+		entries:      make(map[slot]*entry),
+		voids:        make(map[payment.GatewayKey]*entry),
+		inFlight:     make(map[slot]*delayed),
+		failedOnce:   make(map[slot]bool),
+		transactions: make(map[payment.Kind]int64),
 	}
 	for _, opt := range opts {
 		opt(g)
@@ -125,27 +127,49 @@ func (g *Gateway) remember(line []byte) error {
 	if err != nil {
 		return err
 	}
-	if e.transaction != 0 {
-		if e.transaction <= g.transactions {
-			return fmt.Errorf("transaction_id %s does not follow txn-%d", e.transactionID(), g.transactions)
+	kind := e.charge.Operation.Kind
+	if kind == payment.KindRefund {
+		if e.of = g.entries[slot{payment.KindCharge, e.charge.Of.Key}]; e.of == nil {
+			return errors.New("it refunds a charge that no line before has")
 		}
-		g.transactions = e.transaction
 	}
-	before := g.entries[e.charge.Key]
+	if e.transaction != 0 && e.status != statusReturned {
+		if e.transaction <= g.transactions[kind] {
+			return fmt.Errorf("transaction_id %s does not follow %s%d", e.transactionID(), prefixes[kind], g.transactions[kind])
+		}
+		g.transactions[kind] = e.transaction
+	}
+	before := g.entries[slotOf(e.charge)]
 	switch {
+	case e.decidedAt.IsZero() && kind == payment.KindRefund:
+		g.refunds = append(g.refunds, e)
 	case e.decidedAt.IsZero():
 		g.listed = append(g.listed, e)
-	case before == nil || before.status != statusPending || before.charge != e.charge:
-		return errors.New("it decides a charge that is not pending")
-	default:
+	case !before.mayBecome(e):
+		return errors.New("it decides a charge that is not pending, or returns a refund that has not succeeded")
+	}
+	if !e.decidedAt.IsZero() {
+		before.release()
+		e.of, e.refunded = before.of, before.refunded
 		*before = *e
 		e = before
 	}
-	g.entries[e.charge.Key] = e
+	e.reserve()
+	g.entries[slotOf(e.charge)] = e
 	if e.status == statusVoided {
 		g.voids[e.voidKey] = e
 	}
 	return nil
+}
+
+// mayBecome reports whether a later line of the ledger follows the entry, which is nil if there is none.
+func (e *entry) mayBecome(later *entry) bool {
+	from := statusPending
+	if later.status == statusReturned {
+		from = statusSucceeded
+	}
+	return e != nil && e.status == from && e.charge == later.charge &&
+		(later.status != statusReturned || e.transaction == later.transaction)
 }
 
 // Close waits for pending writes and closes the ledger. Calls in flight and later calls get no answer,
@@ -163,7 +187,7 @@ func (g *Gateway) Close() error {
 	return g.ledger.close()
 }
 
-// Charge makes one attempt; see ports.Gateway. It has no timeout of its own, and one magic amount is
+// Charge makes one attempt at a charge or a refund; see ports.Gateway. It has no timeout of its own, and one magic amount is
 // answered only when ctx ends.
 func (g *Gateway) Charge(ctx context.Context, c payment.Charge) payment.Result {
 	if err := ctx.Err(); err != nil {
@@ -172,21 +196,30 @@ func (g *Gateway) Charge(ctx context.Context, c payment.Charge) payment.Result {
 	if err := checkKey(string(c.Key)); err != nil {
 		return payment.Result{Class: payment.ClassRejected, Message: err.Error()}
 	}
-	c.ReturnURL = "" // is not part of the gateway protocol
-	return g.charge(ctx, c).result()
+	switch c.Operation.Kind {
+	case payment.KindCharge:
+		c.ReturnURL = "" // is not part of the gateway protocol
+		return g.charge(ctx, c).result()
+	case payment.KindRefund:
+		return g.charge(ctx, refund(c.Of.Key, c.Key, c.Money)).result()
+	}
+	return payment.Result{Class: payment.ClassRejected, Message: "the sandbox has no " + c.Operation.String()}
 }
 
-// LookUp returns the state of a gateway key; see ports.Gateway.
+// LookUp returns the state of the gateway key of a charge or a refund; see ports.Gateway.
 func (g *Gateway) LookUp(ctx context.Context, ref payment.ChargeRef) payment.Lookup {
 	if err := ctx.Err(); err != nil {
 		return payment.Lookup{Result: payment.FoundNoAnswer, Message: "the request was not sent: the call had ended"}
 	}
+	if ref.Operation.Kind == payment.KindRefund {
+		return g.lookUpRefund(ctx, ref.Of.Key, ref.Key).lookup()
+	}
 	return g.lookUp(ctx, ref.Key).lookup()
 }
 
-// Cancel voids the charge if it is pending; see ports.Gateway.
+// Cancel voids the charge if it is pending; see ports.Gateway. A refund cannot be cancelled.
 func (g *Gateway) Cancel(ctx context.Context, ref payment.ChargeRef) payment.Lookup {
-	if ctx.Err() == nil {
+	if ctx.Err() == nil && ref.Operation.IsCharge() {
 		g.void(ctx, ref.Key, "void-"+ref.Key)
 	}
 	return g.LookUp(ctx, ref)
@@ -197,7 +230,8 @@ func (g *Gateway) Cancel(ctx context.Context, ref payment.ChargeRef) payment.Loo
 func (g *Gateway) Capabilities() payment.Capabilities {
 	return payment.Capabilities{
 		Gateway: g.id, Repeat: payment.RepeatFirstSuccess, LooksUp: true, KeyLifetime: g.keyLifetime, LookupForgets: true, SavesDeclines: true,
-		Cancels: true, Asynchronous: payment.OperationCharge, Operations: payment.OperationVoid,
+		Cancels: true, Asynchronous: payment.OperationCharge | payment.OperationRefund,
+		Operations: payment.OperationVoid | payment.OperationRefund,
 	}
 }
 

@@ -68,7 +68,7 @@ func TestLedger_FailedWriteStopsTheSandbox(t *testing.T) {
 		require.Contains(t, r.Message, "write sandbox ledger")
 		require.Equal(t, payment.FoundNoAnswer, g.LookUp(t.Context(), payment.ChargeRef{Key: lost.Key}).Result)
 	}
-	require.ErrorIs(t, g.entries[lost.Key].stored.err, os.ErrClosed)
+	require.ErrorIs(t, g.entries[slotOf(lost)].stored.err, os.ErrClosed)
 	require.Equal(t, payment.FoundNoAnswer, g.LookUp(t.Context(), payment.ChargeRef{Key: written.Key}).Result)
 
 	for request, want := range map[*http.Request]int{

@@ -3,6 +3,7 @@ package sandbox
 import (
 	"context"
 	"net/http"
+	"slices"
 	"time"
 
 	"paymentd/core/payment"
@@ -14,7 +15,7 @@ const (
 	codeDeclinedAlready  = "already_declined"
 )
 
-// schedule decides a pending charge later, if its amount says so. The caller holds g.mu.
+// schedule decides a pending charge or refund later, if its amount says so. The caller holds g.mu.
 func (g *Gateway) schedule(e *entry, a Amount) {
 	if a.effect != effectApproveLater && a.effect != effectDeclineLater {
 		return
@@ -28,18 +29,21 @@ func (g *Gateway) schedule(e *entry, a Amount) {
 	})
 }
 
-// resume schedules the pending charges that were read from the ledger.
+// resume schedules what is still to happen to the charges and refunds that were read from the ledger.
 func (g *Gateway) resume() {
 	g.mu.Lock()
 	defer g.mu.Unlock()
-	for _, e := range g.listed {
-		if e.status == statusPending {
+	for _, e := range slices.Concat(g.listed, g.refunds) {
+		switch e.status {
+		case statusPending:
 			g.schedule(e, amountOf(e.charge.Money))
+		case statusSucceeded:
+			g.scheduleReturn(e)
 		}
 	}
 }
 
-// complete decides a pending charge, and reports whether it was pending. The caller holds g.mu.
+// complete decides a pending charge or refund, and reports whether it was pending. The caller holds g.mu.
 func (g *Gateway) complete(e *entry, approve bool, code string) bool {
 	if e.status != statusPending {
 		return false
@@ -47,13 +51,14 @@ func (g *Gateway) complete(e *entry, approve bool, code string) bool {
 	if approve {
 		g.approve(e)
 	} else {
+		e.release()
 		e.status, e.code = statusDeclined, code
 	}
 	g.storeDecision(e)
 	return true
 }
 
-// storeDecision appends the decision on a charge that was pending. The caller holds g.mu.
+// storeDecision appends the next state of a charge or a refund. The caller holds g.mu.
 func (g *Gateway) storeDecision(e *entry) {
 	e.decidedAt = time.Now()
 	e.stored = g.ledger.append(e.line())
@@ -65,7 +70,7 @@ func (g *Gateway) storeDecision(e *entry) {
 // synced.
 func (g *Gateway) Complete(ctx context.Context, key payment.GatewayKey, approve bool) bool {
 	g.mu.Lock()
-	e := g.remembered(key)
+	e := g.remembered(slot{payment.KindCharge, key})
 	_, out := g.outOfOrder()
 	done := !out && e != nil && g.complete(e, approve, payment.DeclineAuthentication)
 	g.mu.Unlock()
@@ -84,14 +89,15 @@ func (g *Gateway) receiveVoid(charge, key payment.GatewayKey) reply {
 	if r, out := g.outOfOrder(); out {
 		return r
 	}
-	e := g.remembered(charge)
+	at, other := slot{payment.KindCharge, charge}, slot{payment.KindCharge, key}
+	e := g.remembered(at)
 	if e == nil {
-		if d, seen := g.inFlight[charge]; seen && d.amount.effect == effectChargeSlowly {
+		if d, seen := g.inFlight[at]; seen && d.amount.effect == effectChargeSlowly {
 			return reply{status: http.StatusConflict, message: "the charge is being processed; it cannot be voided yet"}
 		}
 		return notFound
 	}
-	if other, used := g.voids[key]; used && other != e || g.entries[key] != nil || g.inFlight[key] != nil {
+	if voided, used := g.voids[key]; used && voided != e || g.entries[other] != nil || g.inFlight[other] != nil {
 		return mismatch
 	}
 	if e.status == statusPending {

@@ -12,55 +12,72 @@ import (
 	"paymentd/core/payment"
 )
 
-// The states of a charge in the gateway protocol.
+// The states of a charge or a refund in the gateway protocol.
 const (
 	statusSucceeded  = "succeeded"
 	statusDeclined   = "declined"
 	statusProcessing = "processing"
 	statusPending    = "pending"
 	statusVoided     = "voided"
+	statusReturned   = "returned" // of a refund
 )
 
 // Codes of the gateway protocol.
 const (
 	codeNotFound  = "not_found"
 	codeKeyReused = "idempotency_key_reused"
+
+	// codeExceedsCharge: the refund exceeds what is left of its charge.
+	codeExceedsCharge = "amount_exceeds_charge"
 )
 
-// transactionPrefix precedes the number of a transaction.
-const transactionPrefix = "txn-"
+// prefixes precede the number of a transaction.
+var prefixes = map[payment.Kind]string{payment.KindCharge: "txn-", payment.KindRefund: "refund-"}
 
-// record is a line of the ledger: the state of the charge with a gateway key. A charge that was pending
-// has a second line with its decision. A key that was forgotten and used again has several charges.
+// record is a line of the ledger: the state of the charge or the refund with a gateway key. A charge or refund that
+// was pending has a second line with its decision, and a refund whose money came back one more. A key that was
+// forgotten and used again has several charges.
 type record struct {
 	Key           string `json:"key"`
+	ChargeKey     string `json:"charge_key,omitempty"` // of a refund: the key of its charge
 	OrderID       string `json:"order_id"`
 	Amount        string `json:"amount"` // in units, with all the currency's decimals
 	Currency      string `json:"currency"`
 	PaymentMethod string `json:"payment_method,omitempty"`
 	Status        string `json:"status"`
-	TransactionID string `json:"transaction_id,omitempty"` // with succeeded
+	TransactionID string `json:"transaction_id,omitempty"` // with succeeded and returned
 	Code          string `json:"code,omitempty"`           // with declined
 	At            string `json:"at"`                       // RFC 3339; the key's age counts from the first line
-	PendingSince  string `json:"pending_since,omitempty"`  // at of the charge's first line, in the second one
+	PendingSince  string `json:"pending_since,omitempty"`  // at of the first line, in a later one
 	VoidKey       string `json:"void_key,omitempty"`       // the void's own key, with voided
 }
 
 // entry is a record in memory.
 type entry struct {
 	charge      payment.Charge
-	status      string // statusSucceeded, statusDeclined, statusPending or statusVoided
-	transaction int64  // if succeeded
+	status      string // statusSucceeded, statusDeclined, statusPending, statusVoided or statusReturned
+	transaction int64  // if succeeded or returned
 	code        string // if declined
 	voidKey     payment.GatewayKey
 	at          time.Time
-	decidedAt   time.Time   // of a charge that was pending
+	decidedAt   time.Time   // of a later line
 	stored      *ledgerLine // the latest line; nil if it was read from the disk
+
+	of       *entry // of a refund: its charge
+	refunded int64  // of a charge: what its refunds have given back or may give back, in minor units
 }
 
 func (e *entry) transactionID() string {
-	return transactionPrefix + strconv.FormatInt(e.transaction, 10)
+	return prefixes[e.charge.Operation.Kind] + strconv.FormatInt(e.transaction, 10)
 }
+
+// slot is where the sandbox remembers a key. The key of a refund is not that of a charge.
+type slot struct {
+	kind payment.Kind
+	key  payment.GatewayKey
+}
+
+func slotOf(c payment.Charge) slot { return slot{c.Operation.Kind, c.Key} }
 
 // line returns the entry as a line of the ledger.
 func (e *entry) line() []byte {
@@ -74,8 +91,9 @@ func (e *entry) line() []byte {
 		Code:          e.code,
 		At:            e.at.UTC().Format(time.RFC3339Nano),
 		VoidKey:       string(e.voidKey),
+		ChargeKey:     string(e.charge.Of.Key),
 	}
-	if e.status == statusSucceeded {
+	if e.status == statusSucceeded || e.status == statusReturned {
 		r.TransactionID = e.transactionID()
 	}
 	if !e.decidedAt.IsZero() {
@@ -128,6 +146,12 @@ func parseLine(line []byte) (*entry, error) {
 			return nil, err
 		}
 	}
+	if r.ChargeKey != "" {
+		if err := checkKey(r.ChargeKey); err != nil {
+			return nil, err
+		}
+		charge.Operation.Kind, charge.Of.Key = payment.KindRefund, payment.GatewayKey(r.ChargeKey)
+	}
 	e := &entry{charge: charge, status: r.Status, at: parseTime(r.At), voidKey: payment.GatewayKey(r.VoidKey)}
 	if r.PendingSince != "" {
 		e.at, e.decidedAt = parseTime(r.PendingSince), e.at
@@ -149,6 +173,11 @@ func parseTime(s string) time.Time {
 
 // parseStatus adds what belongs to the status of a record.
 func (e *entry) parseStatus(r record) error {
+	refund := e.charge.Operation.Kind == payment.KindRefund
+	switch {
+	case r.Status == statusReturned && !refund, r.Status == statusVoided && refund:
+		return errStatus
+	}
 	switch r.Status {
 	case statusPending:
 		return nil
@@ -160,15 +189,18 @@ func (e *entry) parseStatus(r record) error {
 		}
 		e.code = r.Code
 		return nil
-	case statusSucceeded:
-		digits, _ := strings.CutPrefix(r.TransactionID, transactionPrefix)
+	case statusSucceeded, statusReturned:
+		prefix := prefixes[e.charge.Operation.Kind]
+		digits, _ := strings.CutPrefix(r.TransactionID, prefix)
 		if e.transaction, _ = strconv.ParseInt(digits, 10, 64); e.transactionID() != r.TransactionID {
-			return errors.New("transaction_id must be txn- and a number")
+			return fmt.Errorf("transaction_id must be %s and a number", prefix)
 		}
 		return nil
 	}
-	return errors.New("status must be succeeded, declined, pending or voided")
+	return errStatus
 }
+
+var errStatus = errors.New("status must be succeeded, declined, pending, voided (of a charge) or returned (of a refund)")
 
 // parseCharge checks a charge from the network or from the disk.
 func parseCharge(key, orderID, amount, currency string) (payment.Charge, error) {
@@ -179,19 +211,27 @@ func parseCharge(key, orderID, amount, currency string) (payment.Charge, error) 
 	if err != nil {
 		return payment.Charge{}, err
 	}
+	money, err := parseMoney(amount, currency)
+	if err != nil {
+		return payment.Charge{}, err
+	}
+	return payment.Charge{Key: payment.GatewayKey(key), OrderID: id, Money: money}, nil
+}
+
+func parseMoney(amount, currency string) (payment.Money, error) {
 	// The currency of a charge in the ledger, or of its repetition, may have left ISO 4217 since.
 	c, err := payment.ParseRecordedCurrency(currency)
 	if err != nil {
-		return payment.Charge{}, err
+		return payment.Money{}, err
 	}
 	money, err := payment.ParseMoney(amount, c)
 	if err != nil {
-		return payment.Charge{}, err
+		return payment.Money{}, err
 	}
 	if want := money.Decimal(); amount != want {
-		return payment.Charge{}, fmt.Errorf("amount must have all the currency's decimals: %s", want)
+		return payment.Money{}, fmt.Errorf("amount must have all the currency's decimals: %s", want)
 	}
-	return payment.Charge{Key: payment.GatewayKey(key), OrderID: id, Money: money}, nil
+	return money, nil
 }
 
 // maxKeyBytes is the limit of real gateways for an idempotency key.

@@ -82,7 +82,7 @@ func (h handler) decide(w http.ResponseWriter, r *http.Request) {
 func (g *Gateway) redirected(key payment.GatewayKey) (payment.Charge, bool) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
-	e := g.remembered(key)
+	e := g.remembered(slot{payment.KindCharge, key})
 	if e == nil || amountOf(e.charge.Money).effect != effectRedirect {
 		return payment.Charge{}, false
 	}

@@ -34,14 +34,19 @@ type reply struct {
 
 var noAnswer = reply{message: "the connection was closed without an answer"}
 
-// reply answers a charge whose key is decided.
+// reply answers a charge or a refund whose key is decided.
 func (e *entry) reply(c payment.Charge) reply {
 	if e.charge != c {
-		return mismatch
+		return reused(c)
 	}
 	r := e.found()
-	if r.state == statusDeclined {
+	switch {
+	case r.code == codeExceedsCharge:
+		r.status, r.message = http.StatusPaymentRequired, "the refund exceeds what is left of the charge"
+	case r.state == statusDeclined:
 		r.status, r.message = http.StatusPaymentRequired, "the sandbox declines this amount"
+	case r.state == statusReturned:
+		r.state = statusSucceeded // a repeat gets the first result
 	}
 	return r
 }
@@ -60,10 +65,10 @@ func (e *entry) found() reply {
 	}
 	r := reply{status: http.StatusOK, state: e.status, code: e.code}
 	switch e.status {
-	case statusSucceeded:
+	case statusSucceeded, statusReturned:
 		r.transactionID = e.transactionID()
 	case statusPending:
-		if amountOf(e.charge.Money).effect == effectRedirect {
+		if e.of == nil && amountOf(e.charge.Money).effect == effectRedirect {
 			r.redirect = e.charge.Key
 		}
 	}
@@ -73,7 +78,7 @@ func (e *entry) found() reply {
 // reply answers a charge that is decided later.
 func (d *delayed) reply(c payment.Charge) reply {
 	if d.charge != c {
-		return mismatch
+		return reused(c)
 	}
 	switch d.amount.effect {
 	case effectChargeLate:
@@ -90,6 +95,15 @@ var notFound = reply{status: http.StatusNotFound, code: codeNotFound, message: "
 var mismatch = reply{
 	status: http.StatusUnprocessableEntity, code: codeKeyReused,
 	message: "the gateway key was used for another order, amount, currency, payment method or void; take a new key",
+}
+
+// reused answers a charge or a refund whose key was used for another one.
+func reused(c payment.Charge) reply {
+	r := mismatch
+	if !c.Operation.IsCharge() {
+		r.message = "the gateway key was used for a refund of another charge or amount; take a new key"
+	}
+	return r
 }
 
 // Replies of an intermediary.
@@ -136,7 +150,7 @@ func (r reply) result() payment.Result {
 		result.Class, result.Code = payment.ClassKeyReused, ""
 	case r.status == http.StatusPaymentRequired:
 		result.Class = payment.ClassDeclined
-	case r.status == http.StatusBadRequest:
+	case r.status == http.StatusBadRequest, r.code == codeNotFound:
 		result.Class = payment.ClassRejected
 	case r.notCharged:
 		result.Class = payment.ClassNotCharged
@@ -160,6 +174,8 @@ func (r reply) lookup() payment.Lookup {
 		l.Result = payment.FoundPending
 	case r.state == statusVoided:
 		l.Result = payment.FoundVoided
+	case r.state == statusReturned:
+		l.Result, l.TransactionID = payment.FoundReturned, ""
 	case r.code == codeNotFound:
 		l.Result = payment.FoundNothing
 	}

@@ -52,6 +52,8 @@ func NewServer(g *Gateway) *http.Server {
 //	GET  /charges/{key}                    the state of a key
 //	POST /charges/{key}/voids              cancel a pending charge, once for each Idempotency-Key
 //	GET  /charges/{key}/voids/{void key}   the state of a void
+//	POST /charges/{key}/refunds            refund a charge, once for each Idempotency-Key
+//	GET  /charges/{key}/refunds/{refund key}   the state of a refund
 //	GET  /charges?from=&to=&cursor=        a page of all charges
 //
 // for customers:
@@ -69,6 +71,8 @@ func Handler(g *Gateway) http.Handler {
 	mux.HandleFunc("GET /charges/{key}", h.lookUp)
 	mux.HandleFunc("POST /charges/{key}/voids", h.void)
 	mux.HandleFunc("GET /charges/{key}/voids/{void}", h.lookUpVoid)
+	mux.HandleFunc("POST /charges/{key}/refunds", h.refund)
+	mux.HandleFunc("GET /charges/{key}/refunds/{refund}", h.lookUpRefund)
 	mux.HandleFunc("GET /charges", h.list)
 	mux.HandleFunc("GET /redirect/{key}", h.redirect)
 	mux.HandleFunc("POST /redirect/{key}", h.decide)
@@ -101,9 +105,11 @@ func pathKey(u *url.URL) string {
 	if !ok {
 		return ""
 	}
-	_, void, nested := strings.Cut(rest, "/voids")
-	if nested {
-		rest = strings.TrimPrefix(void, "/")
+	if _, nested, ok := strings.Cut(rest, "/"); ok {
+		kind, last, _ := strings.Cut(nested, "/")
+		if kind == "voids" || kind == "refunds" {
+			rest = last
+		}
 	}
 	key, err := url.PathUnescape(rest)
 	if err != nil {
@@ -141,6 +147,20 @@ func (h handler) void(w http.ResponseWriter, r *http.Request) {
 func (h handler) lookUpVoid(w http.ResponseWriter, r *http.Request) {
 	charge, key := payment.GatewayKey(r.PathValue("key")), payment.GatewayKey(r.PathValue("void"))
 	h.gateway.lookUpVoid(r.Context(), charge, key).write(w, r)
+}
+
+func (h handler) refund(w http.ResponseWriter, r *http.Request) {
+	c, err := readRefund(w, r)
+	if err != nil {
+		reply{status: http.StatusBadRequest, message: err.Error()}.write(w, r)
+		return
+	}
+	h.gateway.charge(r.Context(), c).write(w, r)
+}
+
+func (h handler) lookUpRefund(w http.ResponseWriter, r *http.Request) {
+	charge, key := payment.GatewayKey(r.PathValue("key")), payment.GatewayKey(r.PathValue("refund"))
+	h.gateway.lookUpRefund(r.Context(), charge, key).write(w, r)
 }
 
 // ledger streams the lines that are synced.
@@ -187,6 +207,23 @@ func readVoid(w http.ResponseWriter, r *http.Request) (payment.GatewayKey, error
 	}
 	key := r.Header.Get(markHeader)
 	return payment.GatewayKey(key), checkKey(key)
+}
+
+// readRefund reads the request of a refund. Its errors are for the client.
+func readRefund(w http.ResponseWriter, r *http.Request) (payment.Charge, error) {
+	var request struct {
+		Amount   string `json:"amount"`
+		Currency string `json:"currency"`
+	}
+	if err := readBody(w, r, &request, "the strings amount and currency"); err != nil {
+		return payment.Charge{}, err
+	}
+	key := r.Header.Get(markHeader)
+	if err := checkKey(key); err != nil {
+		return payment.Charge{}, err
+	}
+	money, err := parseMoney(request.Amount, request.Currency)
+	return refund(payment.GatewayKey(r.PathValue("key")), payment.GatewayKey(key), money), err
 }
 
 // readBody reads a body that is one JSON object with the members of request, which are described.

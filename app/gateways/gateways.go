@@ -55,7 +55,8 @@ var Kinds = []Kind{
 		Summary: "a simulation inside the process",
 		Capabilities: payment.Capabilities{
 			Repeat: payment.RepeatFirstSuccess, LooksUp: true, LookupForgets: true, SavesDeclines: true,
-			Cancels: true, Asynchronous: payment.OperationCharge, Operations: payment.OperationVoid,
+			Cancels: true, Asynchronous: payment.OperationCharge | payment.OperationRefund,
+			Operations: payment.OperationVoid | payment.OperationRefund,
 		},
 		Fields: []Field{ledgerField, keyLifetimeField},
 		File:   ledger, Open: openSandbox,

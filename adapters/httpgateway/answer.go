@@ -9,7 +9,7 @@ import (
 	"paymentd/core/payment"
 )
 
-// The states of a charge in the protocol.
+// The states of a charge or a refund in the protocol.
 const (
 	statusSucceeded  = "succeeded"
 	statusAuthorized = "authorized"
@@ -18,6 +18,7 @@ const (
 	statusProcessing = "processing"
 	statusVoided     = "voided"
 	statusCancelled  = "cancelled"
+	statusReturned   = "returned" // of a refund only
 )
 
 // The codes of the protocol that the service interprets.
@@ -38,7 +39,7 @@ type answer struct {
 }
 
 // marked reports whether the gateway itself wrote the answer: its Idempotency-Key header is the key
-// of the charge. The name of a header is case-insensitive, and spaces around a value are not part
+// of the charge or refund. The name of a header is case-insensitive, and spaces around a value are not part
 // of it (RFC 9110, sections 5.1 and 5.5). If the header is repeated, each value must be the key,
 // because otherwise an intermediary has added one. A list in one value is not the key. Interim
 // responses (1xx) and trailers are ignored.
@@ -56,7 +57,7 @@ func (a answer) marked(key payment.GatewayKey) bool {
 func (a answer) unmarked() string {
 	why := "it has no header " + markHeader
 	if len(a.header[markHeader]) > 0 {
-		why = "its header " + markHeader + " is not the key of the charge"
+		why = "its header " + markHeader + " is not the key of the request"
 	}
 	return clip("the answer " + a.describe() + " was not written by the gateway itself: " + why)
 }

@@ -24,18 +24,25 @@ func FuzzAnswer(f *testing.F) {
 	f.Add(402, "", "soon", "", "<h1>Pay your bill</h1>")
 	f.Add(503, "key-1", "", "", `{"charged":false}`)
 	f.Add(404, "key-1", "Sun, 22 Nov 2026 10:01:30 GMT", "x", `{"code":"not_found"}`)
+	f.Add(200, "key-1", "", "0", `{"transaction_id":"re-1","status":"returned"}`)
+	f.Add(200, "key-1", "", "60", `{"status":"returned"}`)
+	f.Add(402, "key-1", "", "", `{"status":"returned","code":"amount_exceeds_charge"}`)
+	f.Add(404, "key-1", "", "", `{"code":"not_found","status":"returned"}`)
+	f.Add(402, "key-1", "", "", `{"charged":true}`)
 	f.Fuzz(func(t *testing.T, status int, mark, wish, age, body string) {
 		a := answer{
 			status: status, body: []byte(body),
 			header: http.Header{markHeader: {mark}, "Retry-After": {wish}, "Age": {age}},
 		}
-		r, l := a.result(key), a.lookup(key)
+		r, l, refund := a.result(key), a.lookup(key), a.lookupRefund(key)
 		require.Equal(t, a.marked(key), r.Answered)
 		require.Equal(t, r.Class == payment.ClassApproved, r.TransactionID != "")
 		require.Equal(t, r.Class == payment.ClassDeclined, r.Code != "")
 		switch r.Class {
-		case payment.ClassApproved, payment.ClassPending:
+		case payment.ClassApproved:
 			require.Equal(t, 2, status/100)
+		case payment.ClassPending:
+			require.Contains(t, []int{2, 4, 5}, status/100)
 		case payment.ClassDeclined:
 			require.Equal(t, http.StatusPaymentRequired, status)
 		case payment.ClassRejected:
@@ -47,6 +54,15 @@ func FuzzAnswer(f *testing.F) {
 		if !r.Answered {
 			require.Equal(t, payment.ClassUnknownUnanswered, r.Class)
 			require.Equal(t, payment.FoundNoAnswer, l.Result)
+		}
+		if refund.Result == payment.FoundReturned {
+			require.True(t, r.Answered)
+			require.Equal(t, http.StatusOK, status)
+			require.Equal(t, payment.FoundNoAnswer, l.Result, "a charge does not come back")
+		} else {
+			require.Equal(t, l.Result, refund.Result)
+			require.Equal(t, l.TransactionID, refund.TransactionID)
+			require.Equal(t, l.Code, refund.Code)
 		}
 		require.GreaterOrEqual(t, r.RetryAfter, time.Duration(0))
 

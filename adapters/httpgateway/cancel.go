@@ -34,8 +34,8 @@ func voidKey(key payment.GatewayKey) payment.GatewayKey {
 //
 // Each of the two requests has the timeout of an attempt.
 func (g *Gateway) Cancel(ctx context.Context, ref payment.ChargeRef) payment.Lookup {
-	if ref.Key == "" {
-		return g.LookUp(ctx, ref) // says that there is no key
+	if ref.Key == "" || !ref.Operation.IsCharge() {
+		return g.LookUp(ctx, ref) // which says that there is no key; a refund cannot be cancelled
 	}
 	message, voided := g.void(ctx, ref.Key)
 	if voided {
@@ -54,7 +54,7 @@ func (g *Gateway) void(ctx context.Context, charge payment.GatewayKey) (message 
 	ctx, cancel := httpcall.WithTimeout(ctx, g.timeout)
 	defer cancel()
 	key := voidKey(charge)
-	a, lost := g.exchange(ctx, http.MethodPost, g.charge(charge).JoinPath("voids"), key, voidBody)
+	a, lost := g.exchange(ctx, http.MethodPost, g.chargeURL(charge).JoinPath("voids"), key, voidBody)
 	switch {
 	case lost != nil:
 		return lost.Error(), false

@@ -21,7 +21,7 @@ func noAnswer(lost *httpcall.LostError) payment.Result {
 	return payment.Result{Class: class, Message: clip(lost.Error())}
 }
 
-// result classifies a response to a charge with this key. A response without the gateway's mark
+// result classifies a response to a charge or a refund with this key. A response without the gateway's mark
 // says nothing about the charge: the intermediary that wrote it may have forwarded the request, and
 // the gateway may still be charging.
 func (a answer) result(key payment.GatewayKey) payment.Result {

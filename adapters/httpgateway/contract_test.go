@@ -50,11 +50,30 @@ func TestGateway_Contract(t *testing.T) {
 			Charges: func(key payment.GatewayKey) int {
 				return charges(t, server.URL, key)
 			},
+			DeclinedRefund: ofLarge(t, g, "9402"),
+			PendingRefund:  ofLarge(t, g, "9201"),
+			CompleteRefund: func(key payment.GatewayKey, approve bool) {
+				require.True(t, gateway.CompleteRefund(t.Context(), key, approve))
+			},
+			ReturnRefund: func(key payment.GatewayKey) { require.True(t, gateway.Return(t.Context(), key)) },
+			Refunds:      func(key payment.GatewayKey) int { return charges(t, server.URL, key) },
 		}
 	})
 }
 
-// charges returns how often money was taken with the key, according to the sandbox's ledger.
+// ofLarge turns a refund into one of a magic amount, of a charge that is large enough.
+func ofLarge(t testing.TB, g *httpgateway.Gateway, amount string) func(payment.Charge) payment.Charge {
+	t.Helper()
+	return func(refund payment.Charge) payment.Charge {
+		c := payment.Charge{Key: "of-" + refund.Key, OrderID: refund.OrderID, Money: dollars(t, "20000")}
+		r := g.Charge(t.Context(), c)
+		require.Equal(t, payment.ClassApproved, r.Class)
+		refund.Of.Key, refund.Of.TransactionID, refund.Money = c.Key, r.TransactionID, dollars(t, amount)
+		return refund
+	}
+}
+
+// charges returns how often money was taken, or given back, with the key, according to the sandbox's ledger.
 func charges(t testing.TB, base string, key payment.GatewayKey) (n int) {
 	t.Helper()
 	resp, err := http.Get(base + "/ledger")

@@ -5,6 +5,10 @@
 //	GET  {base}/charges/{gateway key}     the state of the charge with a gateway key
 //	POST {base}/charges/{gateway key}/voids
 //	                                      cancel a charge that is pending
+//	POST {base}/charges/{gateway key}/refunds
+//	                                      one attempt to refund a charge, whole or in part
+//	GET  {base}/charges/{gateway key}/refunds/{refund key}
+//	                                      the state of the refund with a gateway key
 //	GET  {base}/charges?from=&to=&cursor= one page of the list of charges
 //
 // Two facts decide what an attempt proves. The first is what was written: if no byte of the request

@@ -12,23 +12,35 @@ import (
 // ErrEvent: an event is signed, and cannot be read.
 var ErrEvent = errors.New("the event must be a JSON object with the strings type, order_id and key")
 
-// Event is a signed event of the gateway protocol. It is a reason to look the charge up, and no proof.
+// Event is a signed event of the gateway protocol. It is a reason to look the charge or the refund up, and no proof.
 type Event struct {
 	ID   string // the same for each delivery
 	Type string // such as charge.succeeded
-	// OrderID and Key are those of the charge, as sent.
+	// Operation is the kind of operation that the event is about; that of a charge if Says is empty.
+	Operation payment.Kind
+	// OrderID is that of the charge, and Key that of the charge or the refund, as sent.
 	OrderID string
 	Key     payment.GatewayKey
 	// Says is what the type reports; empty if it is none of the gateway protocol.
 	Says payment.LookupResult
 }
 
+// eventType is what a type of events reports, of which kind of operation.
+type eventType struct {
+	operation payment.Kind
+	says      payment.LookupResult
+}
+
 // eventTypes are the types of events of the gateway protocol.
-var eventTypes = map[string]payment.LookupResult{
-	"charge.succeeded": payment.FoundApproved,
-	"charge.declined":  payment.FoundDeclined,
-	"charge.pending":   payment.FoundPending,
-	"charge.voided":    payment.FoundVoided,
+var eventTypes = map[string]eventType{
+	"charge.succeeded": {payment.KindCharge, payment.FoundApproved},
+	"charge.declined":  {payment.KindCharge, payment.FoundDeclined},
+	"charge.pending":   {payment.KindCharge, payment.FoundPending},
+	"charge.voided":    {payment.KindCharge, payment.FoundVoided},
+	"refund.succeeded": {payment.KindRefund, payment.FoundApproved},
+	"refund.declined":  {payment.KindRefund, payment.FoundDeclined},
+	"refund.pending":   {payment.KindRefund, payment.FoundPending},
+	"refund.returned":  {payment.KindRefund, payment.FoundReturned},
 }
 
 // eventMembers are the members of an event that the service interprets.
@@ -49,7 +61,8 @@ func ReadEvent(secrets []standardwebhooks.Secret, header http.Header, body []byt
 	if e.Type == "" {
 		return Event{}, ErrEvent
 	}
-	e.Says = eventTypes[e.Type]
+	known := eventTypes[e.Type]
+	e.Operation, e.Says = known.operation, known.says
 	if e.Says != "" && (e.OrderID == "" || e.Key == "") {
 		return Event{}, ErrEvent
 	}

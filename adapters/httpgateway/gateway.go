@@ -120,7 +120,8 @@ func New(base string, timeout time.Duration, opts ...Option) (*Gateway, error) {
 		Repeat:  payment.RepeatFirstSuccess, LooksUp: true, KeyLifetime: o.keyLifetime,
 		LookupLag: o.lookupLag, LookupForgets: true,
 		SavesDeclines: true, Cancels: true,
-		Asynchronous: payment.OperationCharge, Operations: payment.OperationVoid,
+		Asynchronous: payment.OperationCharge | payment.OperationRefund,
+		Operations:   payment.OperationVoid | payment.OperationRefund,
 	}
 	g.client = httpcall.New(httpcall.Options{
 		Timeout: timeout, Connections: o.connections, RootCAs: o.rootCAs, ClientCertificate: o.clientCertificate,
@@ -137,8 +138,21 @@ type chargeRequest struct {
 	PaymentMethod string `json:"payment_method,omitempty"`
 }
 
-// Charge makes one attempt; see ports.Gateway.
+// Charge makes one attempt at a charge or a refund; see ports.Gateway.
 func (g *Gateway) Charge(ctx context.Context, c payment.Charge) payment.Result {
+	switch c.Operation.Kind {
+	case payment.KindCharge:
+		return g.charge(ctx, c)
+	case payment.KindRefund:
+		return g.refund(ctx, c)
+	}
+	return payment.Result{
+		Class:   payment.ClassRejected,
+		Message: "the gateway protocol has no " + c.Operation.String() + "; nothing was sent",
+	}
+}
+
+func (g *Gateway) charge(ctx context.Context, c payment.Charge) payment.Result {
 	body, err := json.Marshal(chargeRequest{
 		OrderID:  c.OrderID.String(),
 		Amount:   c.Money.Decimal(),
@@ -154,23 +168,34 @@ func (g *Gateway) Charge(ctx context.Context, c payment.Charge) payment.Result {
 
 // PostBody sends a body as a charge. A body that is no charge shows how the gateway refuses it.
 func (g *Gateway) PostBody(ctx context.Context, key payment.GatewayKey, body []byte) payment.Result {
+	return g.post(ctx, g.charges, key, body)
+}
+
+// post sends a charge or a refund.
+func (g *Gateway) post(ctx context.Context, u *url.URL, key payment.GatewayKey, body []byte) payment.Result {
 	if key == "" {
-		// Without a key every retry would be another charge.
-		return payment.Result{Class: payment.ClassRejected, Message: "the charge has no gateway key; nothing was sent"}
+		// Without a key every retry would be another charge or refund.
+		return payment.Result{Class: payment.ClassRejected, Message: "the request has no gateway key; nothing was sent"}
 	}
 	ctx, cancel := httpcall.WithTimeout(ctx, g.timeout)
 	defer cancel()
 
-	a, lost := g.exchange(ctx, http.MethodPost, g.charges, key, body)
+	a, lost := g.exchange(ctx, http.MethodPost, u, key, body)
 	if lost != nil {
 		return noAnswer(lost)
 	}
 	return a.result(key)
 }
 
-// LookUp looks up a gateway key; see ports.Gateway.
+// LookUp looks up the gateway key of a charge or of a refund; see ports.Gateway.
 func (g *Gateway) LookUp(ctx context.Context, ref payment.ChargeRef) payment.Lookup {
-	return g.Probe(ctx, ref.Key).Lookup
+	switch ref.Operation.Kind {
+	case payment.KindCharge:
+		return g.Probe(ctx, ref.Key).Lookup
+	case payment.KindRefund:
+		return g.lookUpRefund(ctx, ref)
+	}
+	return payment.Lookup{Result: payment.FoundNoAnswer, Message: "the gateway protocol has no " + ref.Operation.String()}
 }
 
 // Probe is a lookup, and the source of the answer.
@@ -187,21 +212,28 @@ type Probe struct {
 
 // Probe looks up a key to check whether the gateway itself can be reached.
 func (g *Gateway) Probe(ctx context.Context, key payment.GatewayKey) Probe {
+	return g.get(ctx, g.chargeURL(key), key, answer.lookup)
+}
+
+// get looks up the state of the charge or refund with a key, and reads the answer with read.
+func (g *Gateway) get(
+	ctx context.Context, u *url.URL, key payment.GatewayKey, read func(answer, payment.GatewayKey) payment.Lookup,
+) Probe {
 	if key == "" {
 		return Probe{Lookup: payment.Lookup{Result: payment.FoundNoAnswer, Message: "there is no gateway key to look up"}}
 	}
 	ctx, cancel := httpcall.WithTimeout(ctx, g.timeout)
 	defer cancel()
 
-	a, lost := g.exchange(ctx, http.MethodGet, g.charge(key), "", nil)
+	a, lost := g.exchange(ctx, http.MethodGet, u, "", nil)
 	if lost != nil {
 		return Probe{Lookup: payment.Lookup{Result: payment.FoundNoAnswer, Message: clip(lost.Error())}}
 	}
-	return Probe{Lookup: a.lookup(key), Arrived: true, Status: a.status, Marked: a.marked(key)}
+	return Probe{Lookup: read(a, key), Arrived: true, Status: a.status, Marked: a.marked(key)}
 }
 
-// charge returns the URL of the charge with a key.
-func (g *Gateway) charge(key payment.GatewayKey) *url.URL {
+// chargeURL returns the URL of the charge with a key.
+func (g *Gateway) chargeURL(key payment.GatewayKey) *url.URL {
 	return g.charges.JoinPath(url.PathEscape(string(key)))
 }
 

@@ -8,8 +8,11 @@ import (
 	"paymentd/core/payment"
 )
 
-// lookup classifies an answer to a lookup of this key.
-func (a answer) lookup(key payment.GatewayKey) payment.Lookup {
+// lookup classifies an answer to a lookup of the charge with this key.
+func (a answer) lookup(key payment.GatewayKey) payment.Lookup { return a.find(key, object.found) }
+
+// find classifies an answer to a lookup of this key. read classifies the body of a 200.
+func (a answer) find(key payment.GatewayKey, read func(object) (payment.Lookup, error)) payment.Lookup {
 	if !a.marked(key) {
 		return payment.Lookup{Result: payment.FoundNoAnswer, Message: a.unmarked()}
 	}
@@ -23,7 +26,7 @@ func (a answer) lookup(key payment.GatewayKey) payment.Lookup {
 	switch {
 	case err != nil:
 	case a.status == http.StatusOK:
-		found, err = said.found()
+		found, err = read(said)
 	default:
 		found, err = said.nothing()
 	}
@@ -61,7 +64,7 @@ func (o object) nothing() (payment.Lookup, error) {
 	return payment.Lookup{Result: payment.FoundNothing}, nil
 }
 
-// found classifies the body of a 200.
+// found classifies the body of a 200 about a charge.
 func (o object) found() (payment.Lookup, error) {
 	none := payment.Lookup{Result: payment.FoundNoAnswer}
 	charged, _ := o.charged()

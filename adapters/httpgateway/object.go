@@ -152,11 +152,11 @@ func (o object) charged() (value, said bool) {
 	return text == "true", text == "true" || text == "false"
 }
 
-// exists reports whether the object says that the charge exists or may exist, which contradicts an
+// exists reports whether the object says that the charge or refund exists or may exist, which contradicts an
 // error or a 404.
 func (o object) exists() bool {
 	switch o.status() {
-	case statusSucceeded, statusAuthorized, statusPending, statusProcessing:
+	case statusSucceeded, statusAuthorized, statusPending, statusProcessing, statusReturned:
 		return true
 	}
 	charged, _ := o.charged()

@@ -137,7 +137,9 @@ func (g httpGateway) Events() httpapi.EventReader {
 		if err != nil {
 			return httpapi.Event{}, err
 		}
-		return event(g, e.ID, e.Type, e.OrderID, e.Key, e.Says), nil
+		read := event(g, e.ID, e.Type, e.OrderID, e.Key, e.Says)
+		read.Operation = e.Operation
+		return read, nil
 	}
 }
 

@@ -67,7 +67,8 @@ var Kinds = []Kind{
 		MovesMoney: true, Remote: true,
 		Capabilities: payment.Capabilities{
 			Repeat: payment.RepeatFirstSuccess, LooksUp: true, KeyLifetime: 24 * time.Hour, LookupForgets: true, SavesDeclines: true,
-			Cancels: true, Asynchronous: payment.OperationCharge, Operations: payment.OperationVoid,
+			Cancels: true, Asynchronous: payment.OperationCharge | payment.OperationRefund,
+			Operations: payment.OperationVoid | payment.OperationRefund,
 		},
 		Fields: []Field{
 			urlField, bearerField, clientCertificateField, clientKeyField, caField, headersField, keyLifetimeField, lookupLagField,

@@ -59,7 +59,7 @@ type GatewayUnderTest struct {
 // and order ids differ from run to run, so that open may return a gateway that was used before.
 func Gateway(t *testing.T, open func(t testing.TB) GatewayUnderTest) {
 	t.Helper()
-	for _, c := range slices.Concat(charges(), lookUps(), pendings(), cancels(), refunds()) {
+	for _, c := range slices.Concat(charges(), lookUps(), pendings(), cancels(), gatewayRefunds()) {
 		t.Run(c.name, func(t *testing.T) {
 			t.Parallel()
 			c.check(&gateway{GatewayUnderTest: open(t), t: t})

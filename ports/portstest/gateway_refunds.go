@@ -58,7 +58,7 @@ func (g *gateway) refuses(c payment.Charge) {
 }
 
 // refunds are the clauses of a gateway that declares refunds.
-func refunds() []gatewayClause {
+func gatewayRefunds() []gatewayClause {
 	clauses := []gatewayClause{
 		{"refund/an approval has a transaction id of its own", func(g *gateway) {
 			c, quarters := g.charged()

@@ -12,6 +12,7 @@ func TestParseScopes_ByText(t *testing.T) {
 	t.Parallel()
 	for text, want := range map[string]string{
 		"pay": "pay", "read,pay": "pay,read", "admin , read": "read,admin", "pay,pay": "pay", "pay,": "pay",
+		"refund": "refund", "admin,read,refund,pay": "pay,refund,read,admin",
 	} {
 		scopes, err := apikey.ParseScopes(text)
 		require.NoError(t, err, text)
@@ -19,8 +20,8 @@ func TestParseScopes_ByText(t *testing.T) {
 		require.Equal(t, scopes, apikey.ReadScopes(want))
 	}
 	for text, says := range map[string]string{
-		"": "must be one or more of pay,read,admin", ",": "must be one or more of pay,read,admin",
-		"pay,write": `must be scopes among pay,read,admin, separated by commas; "write" is not one`,
+		"": "must be one or more of pay,refund,read,admin", ",": "must be one or more of pay,refund,read,admin",
+		"pay,write": `must be scopes among pay,refund,read,admin, separated by commas; "write" is not one`,
 		"Pay":       `"Pay" is not one`, "pay read": `"pay read" is not one`,
 	} {
 		_, err := apikey.ParseScopes(text)
@@ -30,7 +31,7 @@ func TestParseScopes_ByText(t *testing.T) {
 
 func TestScopes_Allow(t *testing.T) {
 	t.Parallel()
-	pay, read, admin := apikey.ScopePay, apikey.ScopeRead, apikey.ScopeAdmin
+	pay, refund, read, admin := apikey.ScopePay, apikey.ScopeRefund, apikey.ScopeRead, apikey.ScopeAdmin
 	for _, test := range []struct {
 		scopes apikey.Scopes
 		anyOf  []apikey.Scope
@@ -45,7 +46,11 @@ func TestScopes_Allow(t *testing.T) {
 		{apikey.Scopes{pay, read}, []apikey.Scope{admin}, false},
 		{apikey.Scopes{admin}, []apikey.Scope{pay}, true},
 		{apikey.Scopes{admin}, nil, true},
-		{apikey.ReadScopes("refund"), []apikey.Scope{pay, read, admin}, false},
+		{apikey.Scopes{pay}, []apikey.Scope{refund}, false},
+		{apikey.Scopes{refund}, []apikey.Scope{refund}, true},
+		{apikey.Scopes{refund}, []apikey.Scope{pay, read, admin}, false},
+		{apikey.Scopes{admin}, []apikey.Scope{refund}, true},
+		{apikey.ReadScopes("later"), []apikey.Scope{pay, refund, read, admin}, false},
 	} {
 		require.Equal(t, test.want, test.scopes.Allow(test.anyOf...), "%v for %v", test.scopes, test.anyOf)
 	}

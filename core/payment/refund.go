@@ -6,7 +6,8 @@ import (
 )
 
 // ParseRefundID checks a client's id of a refund: 1 to [MaxOrderIDBytes] printable ASCII characters without
-// spaces, and neither "." nor "..", which no client can address in a path. The error is a *[FieldError].
+// spaces, and neither "." nor "..", which no client can address in a path. A card number is refused, because the id
+// is stored and logged. The error is a *[FieldError].
 func ParseRefundID(s string) (OperationID, error) {
 	wrong := func(what string) (OperationID, error) {
 		return OperationID{}, &FieldError{Field: "refund_id", Message: "refund_id must " + what}
@@ -23,6 +24,9 @@ func ParseRefundID(s string) (OperationID, error) {
 		if s[i] <= ' ' || s[i] > '~' {
 			return wrong("consist of printable ASCII characters without spaces")
 		}
+	}
+	if containsCardNumber(s) && looksLikeCardNumber(s) {
+		return wrong("not be a card number; use an id of your own")
 	}
 	return OperationID{Kind: KindRefund, Name: s}, nil
 }

@@ -92,6 +92,11 @@ func (s *Service) Ready(ctx context.Context) error {
 // Waiting counts the requests that wait for another request or worker to process their order.
 func (s *Service) Waiting() int { return s.flights.waiting() }
 
+// Payment returns a payment without its history, or ports.ErrNotFound.
+func (s *Service) Payment(ctx context.Context, id payment.OrderID) (payment.Payment, error) {
+	return s.payments.Find(ctx, id)
+}
+
 // History returns everything that is stored of a payment, or ports.ErrNotFound.
 func (s *Service) History(ctx context.Context, id payment.OrderID) (ports.History, error) {
 	return s.payments.History(ctx, id)

@@ -23,7 +23,12 @@ type Processor interface {
 	//
 	// The context is the client's: once claimed, a payment is finished even if it is cancelled.
 	Process(ctx context.Context, r core.Request) (core.Answer, error)
-	// History returns a payment with its attempts and events, or ports.ErrNotFound.
+	// Refund gives money of a payment back, or finds that this refund was made. Its errors are those of Process,
+	// ports.ErrNotFound, payment.ErrChargeOpen and *payment.OperationRefusedError.
+	Refund(ctx context.Context, r core.Request) (core.Answer, error)
+	// Payment returns a payment without its history, or ports.ErrNotFound.
+	Payment(ctx context.Context, id payment.OrderID) (payment.Payment, error)
+	// History returns a payment with its attempts, events and operations, or ports.ErrNotFound.
 	History(ctx context.Context, id payment.OrderID) (ports.History, error)
 	// List returns payments, newest first, and the rows that cannot be read.
 	List(ctx context.Context, q ports.ListQuery) (ports.ListPage, error)
@@ -94,6 +99,8 @@ const (
 	routeProcess  = "/payments/process"
 	routePayments = "/payments"
 	routePayment  = "/payments/:order_id"
+	routeRefunds  = "/payments/:order_id/refunds"
+	routeRefund   = "/payments/:order_id/refunds/:refund_id"
 	routeGateways = "/gateways"
 	routeEvents   = "/gateways/:name/events"
 	routeHealth   = "/healthz"
@@ -120,8 +127,11 @@ func New(p Processor, o Options, log *slog.Logger) http.Handler {
 
 	e.POST(routeProcess, a.authorize(a.limitConcurrent(a.process), apikey.ScopePay))
 	get(e, routePayments, a.authorize(a.limitConcurrent(a.list), apikey.ScopeRead))
-	// A caller with the scope pay may follow the Location of a 202.
-	get(e, routePayment, a.authorize(a.limitConcurrent(a.lookUp), apikey.ScopeRead, apikey.ScopePay))
+	// A caller with the scope pay or refund may follow the Location of a 202, or read what is left to refund.
+	get(e, routePayment, a.authorize(a.limitConcurrent(a.lookUp), apikey.ScopeRead, apikey.ScopePay, apikey.ScopeRefund))
+	e.POST(routeRefunds, a.authorize(a.limitConcurrent(a.refund), apikey.ScopeRefund))
+	get(e, routeRefunds, a.authorize(a.limitConcurrent(a.listRefunds), apikey.ScopeRead, apikey.ScopeRefund))
+	get(e, routeRefund, a.authorize(a.limitConcurrent(a.lookUpRefund), apikey.ScopeRead, apikey.ScopeRefund))
 	get(e, routeHealth, a.health)
 	get(e, routeReady, a.ready)
 	if o.Gateways != nil {
@@ -132,8 +142,8 @@ func New(p Processor, o Options, log *slog.Logger) http.Handler {
 		get(e, routeMetrics, a.authorize(a.metrics, apikey.ScopeRead))
 	}
 	a.serveDocs(e)
-	// Without this route the router would take everything after /payments/ for one order id.
-	e.RouteNotFound(routePayment+"/*", echo.NotFoundHandler)
+	// Without this route the router would take everything after /refunds/ for one refund id.
+	e.RouteNotFound(routeRefund+"/*", echo.NotFoundHandler)
 	return withSecurityHeaders(closeAmbiguous(escapedPaths(e)), o.Certificate != nil)
 }
 

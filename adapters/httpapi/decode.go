@@ -15,16 +15,31 @@ import (
 	"paymentd/internal/jsonobject"
 )
 
-const example = `{"order_id":"order-123","amount":100.00}`
+// form is the JSON object that a request must be.
+type form struct {
+	members []string // at most maxMembers
+	example string
+}
 
-// memberNames are the members of a request to charge.
-var memberNames = [...]string{"order_id", "amount", "currency", "payment_method"}
+const maxMembers = 4
+
+// The forms of requests.
+var (
+	chargeForm = form{
+		members: []string{"order_id", "amount", "currency", "payment_method"},
+		example: `{"order_id":"order-123","amount":100.00}`,
+	}
+	refundForm = form{
+		members: []string{"refund_id", "amount", "currency", "reason"},
+		example: `{"refund_id":"refund-1","amount":25.00}`,
+	}
+)
 
 // decode parses the body of a request to charge. It is stricter than encoding/json, which takes the
 // last of two amounts, accepts "Amount" for "amount", and ignores unknown members and trailing
 // data. Its errors are a *refusal or a *payment.FieldError.
 func decode(body []byte, standard payment.Currency) (core.Request, error) {
-	values, err := readMembers(body)
+	values, err := chargeForm.read(body)
 	if err != nil {
 		return core.Request{}, err
 	}
@@ -47,32 +62,32 @@ func decode(body []byte, standard payment.Currency) (core.Request, error) {
 	return core.Request{OrderID: id, Money: money, Method: method}, nil
 }
 
-// memberValues are the values of memberNames, as they were written; nil if there is no such member.
-type memberValues [len(memberNames)]json.RawMessage
+// memberValues are the values of a form's members, as they were written; nil if there is no such member.
+type memberValues [maxMembers]json.RawMessage
 
 // set stores a value, or returns why the object may not have this member.
-func (v *memberValues) set(name string, value json.RawMessage) error {
-	i := slices.Index(memberNames[:], name)
+func (f form) set(values *memberValues, name string, value json.RawMessage) error {
+	i := slices.Index(f.members, name)
 	switch {
 	case i < 0:
-		return unknownMember(name)
-	case v[i] != nil:
-		return malformed(memberNames[i] + " must be given once only")
+		return f.unknownMember(name)
+	case values[i] != nil:
+		return malformed(f.members[i] + " must be given once only")
 	}
-	v[i] = value
+	values[i] = value
 	return nil
 }
 
-// readMembers returns the members of the single object in body.
-func readMembers(body []byte) (values memberValues, err error) {
-	if err := checkText(body); err != nil {
+// read returns the members of the single object in body.
+func (f form) read(body []byte) (values memberValues, err error) {
+	if err := f.checkText(body); err != nil {
 		return memberValues{}, err
 	}
 	if !jsonobject.IsObject(body) {
-		return memberValues{}, notObject(body)
+		return memberValues{}, f.notObject(body)
 	}
 	for m := jsonobject.New(body); m.Next(); {
-		if err := values.set(string(m.Name), m.Value); err != nil {
+		if err := f.set(&values, string(m.Name), m.Value); err != nil {
 			return memberValues{}, err
 		}
 	}
@@ -81,10 +96,10 @@ func readMembers(body []byte) (values memberValues, err error) {
 
 // notObject returns what is wrong with a body that is not a single JSON object: the first error, which
 // may be about a member.
-func notObject(body []byte) error {
+func (f form) notObject(body []byte) error {
 	d := json.NewDecoder(bytes.NewReader(body))
 	if open, err := d.Token(); err != nil || open != json.Delim('{') {
-		return malformed("the body must be one JSON object, such as " + example)
+		return malformed("the body must be one JSON object, such as " + f.example)
 	}
 	var values memberValues
 	for d.More() {
@@ -94,7 +109,7 @@ func notObject(body []byte) error {
 		}
 		name, _ := token.(string) // a name is always a string
 		value := json.RawMessage{}
-		if err := values.set(name, value); err != nil {
+		if err := f.set(&values, name, value); err != nil {
 			return err
 		}
 		if err := d.Decode(&value); err != nil {
@@ -108,10 +123,10 @@ func notObject(body []byte) error {
 }
 
 // checkText refuses what encoding/json would silently repair, or report with its own error text.
-func checkText(body []byte) error {
+func (f form) checkText(body []byte) error {
 	switch {
 	case len(bytes.TrimSpace(body)) == 0:
-		return malformed("the body is empty; send a JSON object such as " + example)
+		return malformed("the body is empty; send a JSON object such as " + f.example)
 	case bytes.HasPrefix(body, []byte("\xEF\xBB\xBF")):
 		return malformed("the body must not start with a byte order mark")
 	case !utf8.Valid(body):
@@ -184,14 +199,14 @@ func notJSON(d *json.Decoder, err error) error {
 	return malformed("the body ends before its JSON object does")
 }
 
-func unknownMember(name string) error {
-	for _, known := range memberNames {
+func (f form) unknownMember(name string) error {
+	for _, known := range f.members {
 		if strings.EqualFold(name, known) {
 			return malformed(fmt.Sprintf("the member %s must be written %q", quotedName(name), known))
 		}
 	}
 	return malformed(fmt.Sprintf("the member %s is not known; the members are %s",
-		quotedName(name), strings.Join(memberNames[:], ", ")))
+		quotedName(name), strings.Join(f.members, ", ")))
 }
 
 func malformed(sentence string) error { return refuse(problemMalformed).withSentence(sentence) }

@@ -12,7 +12,7 @@ func BenchmarkDecode(b *testing.B) {
 	usd, err := payment.ParseCurrency("USD")
 	require.NoError(b, err)
 	for name, body := range map[string]string{
-		"two members":   example,
+		"two members":   chargeForm.example,
 		"three members": `{"order_id":"0198c1f0-6c4e-7a3b-9d52-1f2e3d4c5b6a","amount":"1234.56","currency":"EUR"}`,
 	} {
 		b.Run(name, func(b *testing.B) {

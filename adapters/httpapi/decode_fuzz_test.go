@@ -20,7 +20,7 @@ func FuzzDecode(f *testing.F) {
 	usd, err := payment.ParseCurrency("USD")
 	require.NoError(f, err)
 	for _, seed := range []string{
-		example, `{"order_id":"a","amount":"1.50","currency":"KWD"}`, `{"order_id":"\u0061","amount":1} `,
+		chargeForm.example, `{"order_id":"a","amount":"1.50","currency":"KWD"}`, `{"order_id":"\u0061","amount":1} `,
 		`{"order_id":"a","order_id":"a","amount":1}`, `{"order_id":"a","amount":1,"x":{"y":[1,2,"}"]}}`,
 		`{"order_id":"a","amount":1,"Amount":1}`, `{"order_id":"a","amount":1e3}`, `{"order_id":"a","amount":-0}`,
 		`{"order_id":"\ud800","amount":1}`, `{"order_id":"a","amount":1}{}`, `{"order_id":"a","amount":1,}`, `[]`, ``, `{`,

@@ -99,6 +99,47 @@ var (
 			"send it again later",
 		retryAfter: time.Second,
 	}
+	problemRefundDeclined = problem{
+		name: "refund-declined", status: http.StatusPaymentRequired, title: "Refund declined",
+		sentence: "Refund declined",
+	}
+	problemNoRefund = problem{
+		name: "no-such-refund", status: http.StatusNotFound, title: "No such refund",
+		sentence: "the order has no refund with this refund_id; refund ids are case-sensitive",
+	}
+	problemRefundBusy = problem{
+		name: "refund-in-progress", status: http.StatusConflict, title: "Refund in progress",
+		sentence:   "another request is processing this refund; send the same request again later",
+		retryAfter: time.Second,
+	}
+	problemChargeOpen = problem{
+		name: "payment-open", status: http.StatusConflict, title: "Payment not decided",
+		sentence: "the outcome of the payment is not known yet, so nothing can be refunded; " +
+			"send the same request again later",
+		retryAfter: 5 * time.Second,
+	}
+	problemRefundElsewhere = problem{
+		name: problemOtherGateway.name, status: problemOtherGateway.status, title: problemOtherGateway.title,
+		sentence: "the payment was charged at a gateway that this service is not configured for; " +
+			"add the gateway to the settings, and send the same request again",
+		retryAfter: problemOtherGateway.retryAfter,
+	}
+	problemRefundMismatch = problem{
+		name: "refund-mismatch", status: http.StatusUnprocessableEntity, title: "Refund mismatch",
+		sentence: "the refund_id is known with another amount or currency; " +
+			"repeat those, or use a new refund_id",
+	}
+	problemRefundRefused = problem{
+		name: "refund-refused", status: http.StatusUnprocessableEntity, title: "Refund refused",
+	}
+	problemRefundExhausted = problem{
+		name: "refund-retries-exhausted", status: http.StatusBadGateway, title: "Refund failed",
+		sentence: "Refund failed after maximum retries",
+	}
+	problemRefundRejected = problem{
+		name: "refund-rejected", status: http.StatusBadGateway, title: "Refund rejected",
+		sentence: problemRejected.sentence,
+	}
 	problemTooLarge = problem{
 		name: "body-too-large", status: http.StatusRequestEntityTooLarge, title: "Body too large",
 		closeConnection: true,
@@ -186,11 +227,17 @@ var (
 	}
 )
 
+// refundProblems are the problems of a request to refund in place of those of a request to charge, by the name of
+// the latter.
+var refundProblems = map[string]problem{
+	problemBusy.name: problemRefundBusy, problemOtherGateway.name: problemRefundElsewhere, problemMismatch.name: problemRefundMismatch,
+}
+
 // refusal is a problem of one request. It is returned as an error, which becomes the response.
 type refusal struct {
 	problem
 
-	code  string // of the gateway, with problemDeclined
+	code  string // of the gateway, with problemDeclined and problemRefundDeclined
 	cause error  // for the log only; nil if the response says everything
 }
 
@@ -228,6 +275,7 @@ var sentinels = []struct {
 	{core.ErrForeignGateway, problemOtherGateway, false},
 	{core.ErrKeyOpen, problemOtherPaymentMethod, false},
 	{core.ErrMismatch, problemMismatch, false},
+	{payment.ErrChargeOpen, problemChargeOpen, false},
 	{ports.ErrNotFound, problemNoPayment, false},
 	{ports.ErrInDoubt, problemInDoubt, true}, // before ErrUnavailable, because an error may wrap both
 	{ports.ErrNotWritable, problemNotWritable, true},
@@ -248,6 +296,9 @@ func refusalOf(ctx context.Context, err error) *refusal {
 	}
 	if away, ok := errors.AsType[*core.GatewaysUnavailableError](err); ok {
 		return refuse(problemNoGateway).withRetryAfter(max(problemNoGateway.retryAfter, away.RetryAfter))
+	}
+	if refused, ok := errors.AsType[*payment.OperationRefusedError](err); ok {
+		return refuse(problemRefundRefused).withSentence(refused.Why)
 	}
 	for _, s := range sentinels {
 		switch {

@@ -60,7 +60,7 @@ func (a *api) answer(c echo.Context, answer core.Answer) error {
 			header.Set("Idempotent-Replayed", "true")
 		}
 		return a.respond(c, http.StatusOK, wire.Succeeded{
-			Status: wire.Success, TransactionID: answer.TransactionID,
+			Status: wire.SucceededStatusSuccess, TransactionID: answer.TransactionID,
 		})
 	case payment.StateUnresolved, payment.StateScheduled, payment.StatePending:
 		header.Set("Location", paymentPath(answer.OrderID.String()))

@@ -21,25 +21,27 @@ const (
 	// maxMethodBytes bounds the method in the log, because a client can send a method as long as a
 	// header.
 	maxMethodBytes = 16
-	maxAttributes  = 17 // of a log line; more would be added as well
+	maxAttributes  = 18 // of a log line; more would be added as well
 )
 
 // requestInfo collects what handlers add to the log line of a request.
 type requestInfo struct {
-	caller   caller
-	order    payment.OrderID
-	state    payment.State
-	attempts int
-	replayed bool
-	code     string // of the gateway, or of the failure, or the result of an event
-	reason   string // why the request did not succeed
-	err      error
-	verified bool // of an event: its signature is right
-	quiet    bool // the request has no log line
+	caller caller
+	order  payment.OrderID
+	// operation is the zero value for the charge.
+	operation payment.OperationID
+	state     payment.State
+	attempts  int
+	replayed  bool
+	code      string // of the gateway, or of the failure, or the result of an event
+	reason    string // why the request did not succeed
+	err       error
+	verified  bool // of an event: its signature is right
+	quiet     bool // the request has no log line
 }
 
 func (n *requestInfo) setAnswer(a core.Answer) {
-	n.order, n.state, n.attempts, n.replayed = a.OrderID, a.State, a.Attempts, a.Replayed
+	n.order, n.operation, n.state, n.attempts, n.replayed = a.OrderID, a.Operation, a.State, a.Attempts, a.Replayed
 	n.code, n.reason = a.Code, a.Reason
 }
 
@@ -58,8 +60,8 @@ func infoOf(c echo.Context) *requestInfo {
 }
 
 // logRequests writes one log line for each request after its response, unless a handler has made it quiet. The line has the route
-// instead of the URL, and of the client's input only the order id, the request id, and what the
-// response quotes. For a failed request it has the reason: the gateway's answer, or else the
+// instead of the URL, and of the client's input only the order id, the refund id, the request id, and what
+// the response quotes. For a failed request it has the reason: the gateway's answer, or else the
 // sentence of the response.
 func (a *api) logRequests(next echo.HandlerFunc) echo.HandlerFunc {
 	return func(c echo.Context) error {
@@ -91,7 +93,7 @@ func (a *api) logRequest(c echo.Context, id string, n *requestInfo, took time.Du
 		slog.Float64("duration_ms", float64(took.Microseconds())/1000),
 		slog.String("request_id", id),
 	)
-	if logsClient(c.Path(), status) {
+	if logsClient(r.Method, c.Path(), status) {
 		// A parsed address only, not the text of X-Forwarded-For.
 		attributes = append(attributes, slog.String("client", a.options.TrustedProxies.clientOf(r).String()))
 	}
@@ -104,6 +106,9 @@ func (a *api) logRequest(c echo.Context, id string, n *requestInfo, took time.Du
 	}
 	if n.order != "" {
 		attributes = append(attributes, slog.String("order_id", n.order.String()))
+	}
+	if n.operation.Kind == payment.KindRefund {
+		attributes = append(attributes, slog.String("refund_id", n.operation.Name))
 	}
 	if n.state != "" {
 		attributes = append(attributes, slog.String("state", string(n.state)),
@@ -137,15 +142,15 @@ func (n *requestInfo) reasonOf(status int) string {
 	return n.reason
 }
 
-// logsClient reports whether the log line has the client's address: for a request to charge, which
-// may have to be explained later, and for one that is not authorized or beyond a limit, because an
+// logsClient reports whether the log line has the client's address: for a request to charge or to
+// refund, which may have to be explained later, and for one that is not authorized or beyond a limit, because an
 // operator may want to block its sender. Other addresses are personal data that are not needed.
-func logsClient(route string, status int) bool {
+func logsClient(method, route string, status int) bool {
 	switch status {
 	case http.StatusUnauthorized, http.StatusForbidden, http.StatusTooManyRequests, http.StatusMisdirectedRequest:
 		return true
 	}
-	return route == routeProcess
+	return route == routeProcess || route == routeRefunds && method == http.MethodPost
 }
 
 // levelOf returns the level of a log line: a warning if the gateway or the database is unavailable,

@@ -27,6 +27,9 @@ func (a *api) handleError(err error, c echo.Context) {
 		return
 	}
 	refused := refusalOf(c.Request().Context(), err)
+	if c.Path() == routeRefunds && c.Request().Method == http.MethodPost {
+		refused = refused.ofRefund()
+	}
 	n := infoOf(c)
 	n.reason, n.err = cmp.Or(n.reason, refused.sentence), refused.cause
 	if err := a.respondRefusal(c, refused); err != nil {

@@ -19,7 +19,7 @@ func TestRoutes_UnknownPath_Returns404(t *testing.T) {
 	paths := []string{
 		"", "/", "//", "/payment", "/Payments", "/PAYMENTS/process", "/payments/", "/payments//", "//payments",
 		"/payments//process", "//payments/process", "/payments/process/", "/payments/process/x",
-		"/payments/a/b", "/payments/a/", "/payments/../payments/process", "/payments/./process",
+		"/payments/a/b", "/payments/a/", "/payments/a/refunds/", "/payments/a/refunds/b/c", "/payments/a/refund", "/payments/a/Refunds", "/payments/../payments/process", "/payments/./process",
 		"/./payments/process", "/payments%2Fprocess", "/%70ayments/process", "/payments;x=1/process",
 		"/healthz/", "/healthz/x", "/readyz/", "/metrics/", "/favicon.ico", "/.env", "/payments/a/../../b",
 	}
@@ -28,7 +28,7 @@ func TestRoutes_UnknownPath_Returns404(t *testing.T) {
 			got := s.request(method, path, "", "Content-Type: application/json")
 			require.Equal(t, 404, got.status, "%s %s", method, path)
 			if method != "HEAD" {
-				require.Equal(t, "there is no such path; in an order id, write / as %2F", got.sentence(t))
+				require.Equal(t, "there is no such path; in an order id, write / as %2F", got.sentence(t), "%s %s", method, path)
 			}
 		}
 	}
@@ -50,6 +50,9 @@ func TestRoutes_WrongMethod_Returns405(t *testing.T) {
 		{"/payments/process;x=1", []string{"POST"}, many},
 		{"/payments/Process", []string{"POST"}, many},
 		{"/payments/..", []string{"POST"}, many},
+		{"/payments/x/refunds/r-1", []string{"POST", "PUT", "DELETE"}, many},
+		{"/payments/x/refunds", []string{"PUT", "DELETE", "PATCH"}, "OPTIONS, GET, HEAD, POST"},
+		{"/payments/process/refunds", []string{"PUT", "DELETE", "PATCH"}, "OPTIONS, GET, HEAD, POST"},
 		{"/healthz", []string{"POST", "DELETE"}, many},
 		{"/readyz", []string{"POST", "DELETE"}, many},
 	}

@@ -35,6 +35,8 @@ var _ httpapi.Processor = (*core.Service)(nil)
 // processor calls its functions and records the requests.
 type processor struct {
 	process func(context.Context, core.Request) (core.Answer, error)
+	refund  func(context.Context, core.Request) (core.Answer, error)
+	payment func(context.Context, payment.OrderID) (payment.Payment, error)
 	history func(context.Context, payment.OrderID) (ports.History, error)
 	list    func(context.Context, ports.ListQuery) (ports.ListPage, error)
 	ready   func(context.Context) error
@@ -42,6 +44,7 @@ type processor struct {
 
 	mu       sync.Mutex
 	requests []core.Request
+	refunds  []core.Request
 	lookedUp []payment.OrderID
 	listed   []ports.ListQuery
 }
@@ -51,6 +54,20 @@ func (p *processor) Process(ctx context.Context, r core.Request) (core.Answer, e
 	p.requests = append(p.requests, r)
 	p.mu.Unlock()
 	return p.process(ctx, r)
+}
+
+func (p *processor) Refund(ctx context.Context, r core.Request) (core.Answer, error) {
+	p.mu.Lock()
+	p.refunds = append(p.refunds, r)
+	p.mu.Unlock()
+	return p.refund(ctx, r)
+}
+
+func (p *processor) Payment(ctx context.Context, id payment.OrderID) (payment.Payment, error) {
+	if p.payment == nil {
+		return payment.Payment{}, ports.ErrNotFound
+	}
+	return p.payment(ctx, id)
 }
 
 func (p *processor) History(ctx context.Context, id payment.OrderID) (ports.History, error) {
@@ -93,23 +110,33 @@ func (p *processor) requireUntouched(t *testing.T) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	require.Empty(t, p.requests)
+	require.Empty(t, p.refunds)
 	require.Empty(t, p.lookedUp)
 	require.Empty(t, p.listed)
 }
 
-// answering returns a processor that gives every request this answer, with the order of the
-// request.
+// answering returns a processor that gives every request this answer, with the order and the operation of the
+// request. Every payment is for 100.00 USD.
 func answering(a core.Answer) *processor {
-	return &processor{process: func(_ context.Context, r core.Request) (core.Answer, error) {
-		a.OrderID = r.OrderID
+	respond := func(_ context.Context, r core.Request) (core.Answer, error) {
+		a.OrderID, a.Operation = r.OrderID, r.Operation
 		return a, nil
-	}}
+	}
+	return &processor{process: respond, refund: respond, payment: paid}
 }
 
 func failing(err error) *processor {
-	return &processor{process: func(context.Context, core.Request) (core.Answer, error) {
-		return core.Answer{}, err
-	}}
+	fail := func(context.Context, core.Request) (core.Answer, error) { return core.Answer{}, err }
+	return &processor{process: fail, refund: fail, payment: paid}
+}
+
+func paid(_ context.Context, id payment.OrderID) (payment.Payment, error) {
+	usd, err := payment.ParseCurrency("USD")
+	if err != nil {
+		return payment.Payment{}, err
+	}
+	hundred, err := payment.ParseMoney("100", usd)
+	return payment.Payment{OrderID: id, Money: hundred, State: payment.StateSucceeded}, err
 }
 
 var approved = core.Answer{State: payment.StateSucceeded, TransactionID: "txn-21408", Attempts: 1}

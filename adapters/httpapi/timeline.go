@@ -25,19 +25,13 @@ const (
 	kindSettled = wire.MomentKindSettled
 )
 
-// timeline returns what happened to a payment, in order. Only unusual steps are stored as events.
+// timeline returns what happened to a payment and its other operations, in order. Only unusual steps are stored as events.
 // The usual ones follow from the payment and its attempts: each round began with a claim, and ended
 // with a settlement unless an event says otherwise.
 func timeline(h ports.History) []wire.Moment {
-	p := h.Payment
-	moments := []moment{{at: p.CreatedAt, Moment: wire.Moment{Kind: kindCreated}}}
-	for _, round := range rounds(begun(h)) {
-		moments = append(moments, momentsOf(h, round)...)
-	}
-	for _, e := range h.Events {
-		moments = append(moments, moment{at: e.At, Moment: wire.Moment{
-			Kind: wire.MomentKind(e.Kind), Replica: e.Replica, Fence: e.Fence, Detail: e.Detail,
-		}})
+	moments := momentsOfOperation(h)
+	for _, o := range h.Operations {
+		moments = append(moments, momentsOfOperation(o)...)
 	}
 	slices.SortStableFunc(moments, inOrder)
 	lines := make([]wire.Moment, len(moments))
@@ -46,6 +40,23 @@ func timeline(h ports.History) []wire.Moment {
 		lines[i].At = stamp(m.at)
 	}
 	return lines
+}
+
+// momentsOfOperation returns what happened to a payment or another operation, in no order.
+func momentsOfOperation(h ports.History) []moment {
+	moments := []moment{{at: h.Payment.CreatedAt, Moment: wire.Moment{Kind: kindCreated}}}
+	for _, round := range rounds(begun(h)) {
+		moments = append(moments, momentsOf(h, round)...)
+	}
+	for _, e := range h.Events {
+		moments = append(moments, moment{at: e.At, Moment: wire.Moment{
+			Kind: wire.MomentKind(e.Kind), Replica: e.Replica, Fence: e.Fence, Detail: e.Detail,
+		}})
+	}
+	for i := range moments {
+		moments[i].RefundID = h.Payment.Operation.Name
+	}
+	return moments
 }
 
 // momentsOf returns the claim, the attempts and the settlement of a round.
@@ -128,9 +139,9 @@ func hasEvent(events []payment.Event, fence int64, kinds ...payment.EventKind) b
 	})
 }
 
-// inOrder sorts by time, then by round, then by the usual order of steps.
+// inOrder sorts by time, then by operation, then by round, then by the usual order of steps.
 func inOrder(a, b moment) int {
-	return cmp.Or(a.at.Compare(b.at), cmp.Compare(a.Fence, b.Fence), cmp.Compare(a.step(), b.step()))
+	return cmp.Or(a.at.Compare(b.at), cmp.Compare(a.RefundID, b.RefundID), cmp.Compare(a.Fence, b.Fence), cmp.Compare(a.step(), b.step()))
 }
 
 func (m moment) step() int {

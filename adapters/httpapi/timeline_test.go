@@ -112,7 +112,13 @@ func (s *story) text() []string {
 	if !s.payment.Attempt.StartedAt.IsZero() {
 		attempts = append(attempts, s.payment.Attempt)
 	}
-	got := serve(s.t, knowing(ports.History{Payment: s.payment, Attempts: attempts, Events: s.events})).get("/payments/o")
+	return s.textOf(ports.History{Payment: s.payment, Attempts: attempts, Events: s.events})
+}
+
+// textOf returns the timeline of a history as text.
+func (s *story) textOf(h ports.History) []string {
+	s.t.Helper()
+	got := serve(s.t, knowing(h)).get("/payments/o")
 	require.Equal(s.t, 200, got.status)
 	var body struct {
 		Timeline []struct {
@@ -120,12 +126,13 @@ func (s *story) text() []string {
 			Kind, Replica, Class, State, Detail string
 			Fence                               int64
 			Attempt                             int
+			RefundID                            string `json:"refund_id"`
 		}
 	}
 	require.NoError(s.t, json.Unmarshal([]byte(got.body), &body))
 	var lines []string
 	for _, m := range body.Timeline {
-		line := fmt.Sprintf("%v %s", m.At.Sub(noon), m.Kind)
+		line := fmt.Sprintf("%v %s %s", m.At.Sub(noon), m.RefundID, m.Kind)
 		if m.Fence > 0 {
 			line += fmt.Sprintf(" %s/%d", m.Replica, m.Fence)
 		}

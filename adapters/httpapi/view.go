@@ -31,14 +31,52 @@ func nextAttemptAt(p payment.Payment) time.Time {
 	return time.Time{}
 }
 
-// viewHistory returns the JSON form of a payment with its attempts, events and keys.
+// viewHistory returns the JSON form of a payment with its attempts, events, keys and operations.
 func viewHistory(h ports.History) wire.PaymentHistory {
 	p := viewPayment(h.Payment)
-	return wire.PaymentHistory{
+	view := wire.PaymentHistory{
 		OrderID: p.OrderID, State: p.State, Amount: p.Amount, Currency: p.Currency,
 		TransactionID: p.TransactionID, Code: p.Code, Reason: p.Reason,
 		CreatedAt: p.CreatedAt, UpdatedAt: p.UpdatedAt, NextAttemptAt: p.NextAttemptAt,
 		Gateway: p.Gateway, RedirectURL: p.RedirectURL, Attempts: viewAttempts(h), Timeline: timeline(h), Keys: viewKeys(h.Keys),
+	}
+	if h.Payment.State == payment.StateSucceeded {
+		left, _ := h.Payment.Refundable()
+		currency := h.Payment.Money.Currency()
+		view.Refunded, view.Refundable = currency.Decimal(refunded(h)), currency.Decimal(left.Minor())
+	}
+	if len(h.Operations) > 0 {
+		view.Operations = viewRefunds(h)
+	}
+	return view
+}
+
+// refunded returns the sum of the succeeded refunds, in minor units.
+func refunded(h ports.History) (sum int64) {
+	for _, o := range h.Operations {
+		if o.Payment.Operation.Kind == payment.KindRefund && o.Payment.State == payment.StateSucceeded {
+			sum += o.Payment.Money.Minor()
+		}
+	}
+	return sum
+}
+
+func viewRefunds(h ports.History) []wire.Refund {
+	views := []wire.Refund{} // [] in JSON, not null
+	for _, o := range h.Operations {
+		views = append(views, viewRefund(o))
+	}
+	return views
+}
+
+// viewRefund returns the JSON form of a refund with its attempts and keys. Fields that do not apply are empty.
+func viewRefund(h ports.History) wire.Refund {
+	p := viewPayment(h.Payment)
+	return wire.Refund{
+		Kind: wire.RefundKindRefund, RefundID: h.Payment.Operation.Name, State: p.State, Amount: p.Amount, Currency: p.Currency,
+		Reason: h.Payment.Note, TransactionID: p.TransactionID, Code: p.Code, StateReason: p.Reason,
+		CreatedAt: p.CreatedAt, UpdatedAt: p.UpdatedAt, NextAttemptAt: p.NextAttemptAt, Gateway: p.Gateway,
+		Attempts: viewAttempts(h), Keys: viewKeys(h.Keys),
 	}
 }
 

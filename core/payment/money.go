@@ -90,6 +90,9 @@ func (m Money) String() string {
 	return string(append(text, m.currency.Code()...))
 }
 
+// Decimal returns an amount of minor units, which may be zero, as [Money.Decimal] does: a sum, such as of refunds.
+func (c Currency) Decimal(minor int64) string { return Money{minor, c}.Decimal() }
+
 func (m Money) appendDecimal(text []byte) []byte {
 	scale := powersOfTen[m.currency.Decimals()]
 	text = strconv.AppendInt(text, m.minor/scale, 10)

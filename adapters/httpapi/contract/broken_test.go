@@ -14,7 +14,7 @@ func (w *walk) breakIt(m *message) (stray bool) {
 		m.broken = "no such path"
 		m.path = rapid.SampledFrom([]string{
 			"/", "/payments/", "/payments/a/b", "/payments//process", "/Payments", "/docs/", "/docs/x.js", "/docs/../x",
-			"/healthz/x", "/payments/process/", "/metrics/x", "/openapi.json", "/%00", "/payments%2Fprocess",
+			"/payments/a/refunds/", "/payments/a/refunds/b/c", "/healthz/x", "/payments/process/", "/metrics/x", "/openapi.json", "/%00", "/payments%2Fprocess",
 		}).Draw(w.Case, "path")
 		return true
 	case w.oneIn(6, "no such method"):
@@ -28,10 +28,16 @@ func (w *walk) breakIt(m *message) (stray bool) {
 	case m.path == "/payments":
 		w.breakQuery(m)
 	case strings.HasPrefix(m.path, "/payments/"):
-		m.broken = "no order id"
-		m.path = "/payments/" + rapid.SampledFrom([]string{
+		m.broken = "no id"
+		segments := strings.Split(m.path, "/") // "", "payments", the order id, "refunds", the refund id
+		ids := []int{2}
+		if len(segments) > 4 {
+			ids = append(ids, 4)
+		}
+		segments[rapid.SampledFrom(ids).Draw(w.Case, "segment")] = rapid.SampledFrom([]string{
 			"a%20b", "%00", "%C3%A9", "%7F", "%0D%0Ax", strings.Repeat("a", 129), "%FF", "a%09",
-		}).Draw(w.Case, "order id")
+		}).Draw(w.Case, "id")
+		m.path = strings.Join(segments, "/")
 	}
 	return false
 }
@@ -66,6 +72,10 @@ func (w *walk) breakBody(m *message) {
 		"cut", "followed", "member twice", "unknown member", "other case", "not an object", "too long", "no body",
 		"media type", "no media type", "coding", "query", "UTF-8", "wrong type", "wrong amount", "wrong currency",
 	}).Draw(w.Case, "body")
+	id := "order_id"
+	if strings.HasSuffix(m.path, "/refunds") {
+		id = "refund_id"
+	}
 	wrap := func(more string) { m.body = strings.TrimSuffix(m.body, "}") + "," + more + "}" }
 	one := func(values ...string) string { return rapid.SampledFrom(values).Draw(w.Case, m.broken) }
 	switch m.broken {
@@ -74,11 +84,11 @@ func (w *walk) breakBody(m *message) {
 	case "followed":
 		m.body += one("{}", "x", "]", "\x00", m.body)
 	case "member twice":
-		wrap(one(`"amount":100`, `"order_id":"a"`))
+		wrap(`"` + id + `":"a"`)
 	case "unknown member":
-		wrap(one(`"curency":"EUR"`, `"":1`, `"__proto__":{}`, `"\u0000":null`))
+		wrap(one(`"curency":"EUR"`, `"order":"a"`, `"":1`, `"__proto__":{}`, `"\u0000":null`))
 	case "other case":
-		m.body = strings.Replace(m.body, `"amount"`, one(`"Amount"`, `"AMOUNT"`, `"ａmount"`), 1)
+		m.body = strings.Replace(m.body, `"`+id+`"`, one(`"Order_id"`, `"REFUND_ID"`, `"ｏrder_id"`), 1)
 	case "not an object":
 		m.body = one("null", "[]", "1", `"x"`, "["+m.body+"]", strings.Repeat("[", 20000))
 	case "too long":
@@ -88,12 +98,12 @@ func (w *walk) breakBody(m *message) {
 	case "UTF-8":
 		m.body = one("\xFF", "\xEF\xBB\xBF") + m.body
 	case "wrong type":
-		m.body = `{"order_id":` + one("1", "null", "[]", "{}", "true", `""`, `"a b"`, `"é"`, `"\ud800"`) + `,"amount":1}`
+		m.body = `{"` + id + `":` + one("1", "null", "[]", "{}", "true", `""`, `"a b"`, `"é"`, `"\ud800"`) + `,"amount":1}`
 	case "wrong amount":
-		m.body = `{"order_id":"a","amount":` + one(`0`, `-1`, `1e2`, `"1e2"`, `"1,00"`, `null`, `[]`, `{}`, `true`, `""`,
+		m.body = `{"` + id + `":"a","amount":` + one(`0`, `-1`, `1e2`, `"1e2"`, `"1,00"`, `null`, `[]`, `{}`, `true`, `""`,
 			`" 1"`, `0.001`, `1234567890123456`, `"NaN"`, `01`, `.5`, `1.`, `"+1"`) + `}`
 	case "wrong currency":
-		m.body = `{"order_id":"a","amount":1,"currency":` + one(`"usd"`, `"XXQ"`, `""`, `null`, `1`, `"US"`, `"USD "`) + `}`
+		m.body = `{"` + id + `":"a","amount":1,"currency":` + one(`"usd"`, `"XXQ"`, `""`, `null`, `1`, `"US"`, `"USD "`) + `}`
 	default:
 		breakAround(m, one)
 	}

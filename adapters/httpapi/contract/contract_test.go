@@ -129,7 +129,7 @@ func TestContract_Enumerations_AreTheDomains(t *testing.T) {
 		string(payment.EventRefused), string(payment.EventTakenOver), string(payment.EventScheduled),
 		string(payment.EventQuarantined), string(payment.EventReconciled), string(payment.EventResolved),
 		string(payment.EventImported), string(payment.EventEvidence), string(payment.EventDouble),
-		string(payment.EventKeyClosed), string(payment.EventUnsendable), string(payment.EventFailedOver), string(payment.EventArchived),
+		string(payment.EventKeyClosed), string(payment.EventUnsendable), string(payment.EventFailedOver), string(payment.EventReturned), string(payment.EventArchived),
 	}, words(schemas["Moment"].Value.Properties["kind"]))
 }
 
@@ -138,13 +138,41 @@ func TestContract_Routes_AreComplete(t *testing.T) {
 	t.Parallel()
 	s := serve(t, answering(approved), options(t))
 	for _, path := range readContract(t).doc.Paths.InMatchingOrder() {
-		sent := strings.NewReplacer("{order_id}", "x", "{file}", "start.js", "{name}", "bank").Replace(path)
+		sent := strings.NewReplacer("{order_id}", "x", "{file}", "start.js", "{name}", "bank", "{refund_id}", "y").Replace(path)
 		allow := s.request(http.MethodOptions, sent, "").header.Get("Allow")
-		want := "OPTIONS, GET, HEAD"
+		want := "OPTIONS"
+		if readContract(t).doc.Paths.Value(path).Get != nil {
+			want += ", GET, HEAD"
+		}
 		if readContract(t).doc.Paths.Value(path).Post != nil {
-			want = "OPTIONS, POST"
+			want += ", POST"
 		}
 		require.Equal(t, want, allow, path)
+	}
+}
+
+// The body of each request example in the contract refunds.
+func TestContract_RequestExamples_Refund(t *testing.T) {
+	t.Parallel()
+	examples := readContract(t).doc.Paths.Value("/payments/{order_id}/refunds").Post.RequestBody.Value.Content["application/json"].Examples
+	part := money(t, "25", "USD")
+	want := map[string]core.Request{
+		"part": {Money: part, Note: "damaged in transit"}, "with_currency": {Money: part}, "what_is_left": {},
+	}
+	require.Len(t, examples, len(want))
+	for name, example := range examples {
+		body, err := json.Marshal(example.Value.Value)
+		require.NoError(t, err)
+		p, refunded := answering(approved), core.Request{}
+		respond := p.refund
+		p.refund = func(ctx context.Context, r core.Request) (core.Answer, error) {
+			refunded = r
+			return respond(ctx, r)
+		}
+		require.Equal(t, 200, refunding(string(body))(serve(t, p, options(t))).status, name)
+		expected := want[name]
+		expected.OrderID, expected.Operation = "order-123", payment.OperationID{Kind: payment.KindRefund, Name: "refund-1"}
+		require.Equal(t, expected, refunded, name)
 	}
 }
 

@@ -115,6 +115,9 @@ func historyScheduled(t *testing.T) ports.History {
 // ordinary are valid requests of the operations.
 var ordinary = map[string]func(*service, ...string) answer{
 	"processPayment":   posting(oneRequest),
+	"refundPayment":    refunding(oneRefund),
+	"listRefunds":      getting("/payments/order-123/refunds"),
+	"getRefund":        getting("/payments/order-123/refunds/refund-1"),
 	"getPayment":       getting("/payments/order-123"),
 	"listPayments":     getting("/payments?limit=1"),
 	"listGateways":     getting("/gateways"),
@@ -157,6 +160,9 @@ func scenarios(t *testing.T) map[string]scenario {
 	t.Helper()
 	all := chargeScenarios()
 	maps.Copy(all, readScenarios(t))
+	maps.Copy(all, refundScenarios())
+	maps.Copy(all, refundErrorScenarios(t))
+	maps.Copy(all, refundReadScenarios(t))
 	maps.Copy(all, eventScenarios())
 	maps.Copy(all, keyScenarios(t))
 	maps.Copy(all, limitScenarios(t))
@@ -222,6 +228,7 @@ func readScenarios(t *testing.T) map[string]scenario {
 		"succeeded":             {p: knowing(historySucceeded(t))},
 		"scheduled":             {p: knowing(historyScheduled(t))},
 		"order_id_with_a_space": {send: getting("/payments/a%20b")},
+		"with_refund":           {p: knowing(historyRefunded(t))},
 		"unknown_order":         {p: ending(ports.ErrNotFound)},
 		"get_of_process":        {send: getting("/payments/process"), header: map[string]string{"Allow": "OPTIONS, POST"}},
 
@@ -274,11 +281,13 @@ func keyScenarios(t *testing.T) map[string]scenario {
 			options: func(o *httpapi.Options) { o.Keys = keysOf(t, fake.NewKeys(), keyOfShop) },
 			header:  map[string]string{"WWW-Authenticate": `Bearer realm="paymentd"`},
 		},
-		"unknown_key":          showing(t, keyOfOther, `Bearer realm="paymentd", error="invalid_token"`),
-		"mistyped_key":         showing(t, "paymentd_0123", `Bearer realm="paymentd", error="invalid_token"`),
-		"without_pay":          lacking(t, "read", "pay"),
-		"without_read":         lacking(t, "pay", "read"),
-		"without_read_and_pay": lacking(t, "refund", "read"),
+		"unknown_key":             showing(t, keyOfOther, `Bearer realm="paymentd", error="invalid_token"`),
+		"mistyped_key":            showing(t, "paymentd_0123", `Bearer realm="paymentd", error="invalid_token"`),
+		"without_pay":             lacking(t, "read", "pay"),
+		"without_read":            lacking(t, "pay", "read"),
+		"without_refund":          lacking(t, "pay", "refund"),
+		"without_read_and_pay":    lacking(t, "later", "read"),
+		"without_read_and_refund": lacking(t, "pay", "read"),
 		"keys_not_known": {
 			options: func(o *httpapi.Options) {
 				stored := fake.NewKeys()
@@ -306,27 +315,37 @@ func limitScenarios(t *testing.T) map[string]scenario {
 		"with_a_damaged_row": {p: &processor{list: func(context.Context, ports.ListQuery) (ports.ListPage, error) {
 			return ports.ListPage{Unreadable: []*payment.StoredRowError{damaged}}, nil
 		}}},
-		"at_the_limit": {options: func(o *httpapi.Options) { o.MaxRequests = 0 }},
-		"no_database":  {p: ending(ports.ErrUnavailable), header: map[string]string{"Retry-After": "2"}},
-		"cut_short":    {p: ending(context.Canceled)},
-		"address_limit": {
-			options: func(o *httpapi.Options) { o.LimitPerAddress = httpapi.Rate{Requests: 1, Window: time.Minute} },
-			again:   true,
-			header: map[string]string{
-				"Retry-After": "60", "RateLimit-Policy": `"address";q=1;w=60`, "RateLimit": `"address";r=0;t=60`,
-			},
-		},
-		"key_limit": {
-			options: func(o *httpapi.Options) {
-				o.Keys, o.LimitPerKey = keysOf(t, fake.NewKeys(), keyOfShop), httpapi.Rate{Requests: 1, Window: time.Hour}
-			},
-			shows: keyOfShop,
-			again: true,
-			header: map[string]string{
-				"Retry-After": "3600", "RateLimit-Policy": `"key";q=1;w=3600`, "RateLimit": `"key";r=0;t=3600`,
-			},
-		},
+		"at_the_limit":        {options: func(o *httpapi.Options) { o.MaxRequests = 0 }},
+		"refund_at_the_limit": {options: func(o *httpapi.Options) { o.MaxRequests = 0 }},
+		"no_database":         {p: ending(ports.ErrUnavailable), header: map[string]string{"Retry-After": "2"}},
+		"cut_short":           {p: ending(context.Canceled)},
+		"address_limit":       beyondAddressLimit(), "refund_address_limit": beyondAddressLimit(),
+		"key_limit": beyondKeyLimit(t), "refund_key_limit": beyondKeyLimit(t),
 		"large_header": {send: nil}, // set below: the path is that of the operation
+	}
+}
+
+func beyondAddressLimit() scenario {
+	return scenario{
+		options: func(o *httpapi.Options) { o.LimitPerAddress = httpapi.Rate{Requests: 1, Window: time.Minute} },
+		again:   true,
+		header: map[string]string{
+			"Retry-After": "60", "RateLimit-Policy": `"address";q=1;w=60`, "RateLimit": `"address";r=0;t=60`,
+		},
+	}
+}
+
+func beyondKeyLimit(t *testing.T) scenario {
+	t.Helper()
+	return scenario{
+		options: func(o *httpapi.Options) {
+			o.Keys, o.LimitPerKey = keysOf(t, fake.NewKeys(), keyOfShop), httpapi.Rate{Requests: 1, Window: time.Hour}
+		},
+		shows: keyOfShop,
+		again: true,
+		header: map[string]string{
+			"Retry-After": "3600", "RateLimit-Policy": `"key";q=1;w=3600`, "RateLimit": `"key";r=0;t=3600`,
+		},
 	}
 }
 

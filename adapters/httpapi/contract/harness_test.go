@@ -48,6 +48,8 @@ func money(t testing.TB, amount, code string) payment.Money {
 // processor calls its functions. The zero value knows no payment.
 type processor struct {
 	process func(context.Context, core.Request) (core.Answer, error)
+	refund  func(context.Context, core.Request) (core.Answer, error)
+	payment func(context.Context, payment.OrderID) (payment.Payment, error)
 	history func(context.Context, payment.OrderID) (ports.History, error)
 	list    func(context.Context, ports.ListQuery) (ports.ListPage, error)
 	ready   func(context.Context) error
@@ -56,6 +58,17 @@ type processor struct {
 
 func (p *processor) Process(ctx context.Context, r core.Request) (core.Answer, error) {
 	return p.process(ctx, r)
+}
+
+func (p *processor) Refund(ctx context.Context, r core.Request) (core.Answer, error) {
+	return p.refund(ctx, r)
+}
+
+func (p *processor) Payment(ctx context.Context, id payment.OrderID) (payment.Payment, error) {
+	if p.payment == nil {
+		return payment.Payment{}, ports.ErrNotFound
+	}
+	return p.payment(ctx, id)
 }
 
 func (p *processor) History(ctx context.Context, id payment.OrderID) (ports.History, error) {
@@ -86,18 +99,29 @@ func (p *processor) Ready(ctx context.Context) error {
 	return p.ready(ctx)
 }
 
-// answering returns a processor that gives every request this answer, with the order of the
-// request.
+// answering returns a processor that gives every request this answer, with the order and the operation of the
+// request. Every payment is for 100.00 USD.
 func answering(a core.Answer) *processor {
-	return &processor{process: func(_ context.Context, r core.Request) (core.Answer, error) {
-		a.OrderID = r.OrderID
+	respond := func(_ context.Context, r core.Request) (core.Answer, error) {
+		a.OrderID, a.Operation = r.OrderID, r.Operation
 		return a, nil
-	}}
+	}
+	return &processor{process: respond, refund: respond, payment: paid}
 }
 
-// failing is the error of every request that charges.
+// failing is the error of every request that charges or refunds.
 func failing(err error) *processor {
-	return &processor{process: func(context.Context, core.Request) (core.Answer, error) { return core.Answer{}, err }}
+	fail := func(context.Context, core.Request) (core.Answer, error) { return core.Answer{}, err }
+	return &processor{process: fail, refund: fail, payment: paid}
+}
+
+func paid(_ context.Context, id payment.OrderID) (payment.Payment, error) {
+	usd, err := payment.ParseCurrency("USD")
+	if err != nil {
+		return payment.Payment{}, err
+	}
+	hundred, err := payment.ParseMoney("100", usd)
+	return payment.Payment{OrderID: id, Money: hundred, State: payment.StateSucceeded}, err
 }
 
 func knowing(h ports.History) *processor {

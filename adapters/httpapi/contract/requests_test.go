@@ -39,7 +39,7 @@ func TestContract_RandomRequests_Hold(t *testing.T) {
 	t.Parallel()
 	operations := readContract(t).operations()
 	for _, o := range operations {
-		if strings.HasSuffix(o.OperationID, "Payment") || o.OperationID == "listPayments" {
+		if strings.HasSuffix(o.OperationID, "Payment") || o.OperationID == "listPayments" { // and refundPayment
 			operations = append(operations, o, o, o) // these have more cases
 		}
 	}
@@ -57,6 +57,8 @@ func TestContract_RandomRequests_Hold(t *testing.T) {
 	for _, answer := range []string{
 		"getDocs 200", "getDocsFile 200", "getHealth 200", "getMetrics 200", "getOpenAPI 200", "getReadiness 200", "listGateways 200",
 		"getPayment 200", "getPayment 400", "getPayment 404", "listPayments 200", "listPayments 400",
+		"refundPayment 400", "refundPayment 404", "refundPayment 413", "refundPayment 415", "refundPayment 422",
+		"listRefunds 200", "listRefunds 400", "listRefunds 404", "getRefund 400", "getRefund 404",
 		"processPayment 200", "processPayment 202", "processPayment 400", "processPayment 402",
 		"postGatewayEvent 400", "postGatewayEvent 404", "processPayment 413", "processPayment 415", "processPayment 422", "stray 404", "stray 405",
 	} {
@@ -237,6 +239,10 @@ func (w *walk) text(name string, schema *openapi3.Schema) string {
 	switch {
 	case name == "order_id" && !w.oneIn(10, "new order"):
 		return rapid.SampledFrom([]string{"a", "ab", "abc", "a/b", "...", "process", "%2F"}).Draw(w.Case, name)
+	case name == "refund_id" && !w.oneIn(10, "new refund"):
+		return rapid.SampledFrom([]string{"r", "r/1", "..."}).Draw(w.Case, name)
+	case name == "reason":
+		return rapid.SampledFrom([]string{"damaged", "Größe 38", strings.Repeat("x", 500)}).Draw(w.Case, name)
 	case name == "currency" && rapid.Bool().Draw(w.Case, "known currency"):
 		return rapid.SampledFrom([]string{"USD", "JPY", "KWD"}).Draw(w.Case, name)
 	case name == "cursor":

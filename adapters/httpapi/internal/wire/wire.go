@@ -74,29 +74,47 @@ const (
 
 // Defines values for MomentKind.
 const (
-	MomentKindArchived      MomentKind = "archived"
-	MomentKindAttempt       MomentKind = "attempt"
-	MomentKindClaimed       MomentKind = "claimed"
-	MomentKindCreated       MomentKind = "created"
-	MomentKindDoubleCharge  MomentKind = "double_charge"
-	MomentKindEvidence      MomentKind = "evidence"
-	MomentKindFailedOver    MomentKind = "failed_over"
-	MomentKindImported      MomentKind = "imported"
-	MomentKindKeyClosed     MomentKind = "key_closed"
-	MomentKindKeyUnsendable MomentKind = "key_unsendable"
-	MomentKindReconciled    MomentKind = "reconciled"
-	MomentKindRefused       MomentKind = "refused"
-	MomentKindResolved      MomentKind = "resolved"
-	MomentKindScheduled     MomentKind = "scheduled"
-	MomentKindSetAside      MomentKind = "set_aside"
-	MomentKindSettled       MomentKind = "settled"
-	MomentKindTakenOver     MomentKind = "taken_over"
+	MomentKindArchived       MomentKind = "archived"
+	MomentKindAttempt        MomentKind = "attempt"
+	MomentKindClaimed        MomentKind = "claimed"
+	MomentKindCreated        MomentKind = "created"
+	MomentKindDoubleCharge   MomentKind = "double_charge"
+	MomentKindEvidence       MomentKind = "evidence"
+	MomentKindFailedOver     MomentKind = "failed_over"
+	MomentKindImported       MomentKind = "imported"
+	MomentKindKeyClosed      MomentKind = "key_closed"
+	MomentKindKeyUnsendable  MomentKind = "key_unsendable"
+	MomentKindReconciled     MomentKind = "reconciled"
+	MomentKindRefundReturned MomentKind = "refund_returned"
+	MomentKindRefused        MomentKind = "refused"
+	MomentKindResolved       MomentKind = "resolved"
+	MomentKindScheduled      MomentKind = "scheduled"
+	MomentKindSetAside       MomentKind = "set_aside"
+	MomentKindSettled        MomentKind = "settled"
+	MomentKindTakenOver      MomentKind = "taken_over"
 )
 
 // Defines values for ProbeStatus.
 const (
 	ProbeStatusOk    ProbeStatus = "ok"
 	ProbeStatusReady ProbeStatus = "ready"
+)
+
+// Defines values for RefundKind.
+const (
+	RefundKindRefund RefundKind = "refund"
+)
+
+// Defines values for RefundAcceptedStatus.
+const (
+	RefundAcceptedStatusPending    RefundAcceptedStatus = "pending"
+	RefundAcceptedStatusScheduled  RefundAcceptedStatus = "scheduled"
+	RefundAcceptedStatusUnresolved RefundAcceptedStatus = "unresolved"
+)
+
+// Defines values for RefundedStatus.
+const (
+	RefundedStatusSuccess RefundedStatus = "success"
 )
 
 // Defines values for State.
@@ -112,7 +130,7 @@ const (
 
 // Defines values for SucceededStatus.
 const (
-	Success SucceededStatus = "success"
+	SucceededStatusSuccess SucceededStatus = "success"
 )
 
 // Defines values for GetDocsFileParamsFile.
@@ -294,6 +312,9 @@ type Moment struct {
 	// State `succeeded` is final. After `declined` and `failed` a new request tries again. The service itself continues with `processing`, `scheduled`, `pending` and `unresolved`.
 	State  State  `json:"state,omitempty"`
 	Detail string `json:"detail,omitempty"`
+
+	// RefundID The refund that the entry is about; omitted for the charge.
+	RefundID string `json:"refund_id,omitempty"`
 }
 
 // MomentKind defines model for Moment.Kind.
@@ -369,6 +390,15 @@ type PaymentHistory struct {
 
 	// Keys The gateway keys with more information than the attempts have; most payments have none.
 	Keys []GatewayKey `json:"keys,omitempty"`
+
+	// Refunded The sum of the succeeded refunds; only after a success.
+	Refunded string `json:"refunded,omitempty"`
+
+	// Refundable What is left to refund, without the amounts of refunds that may still move money; only after a success.
+	Refundable string `json:"refundable,omitempty"`
+
+	// Operations The refunds, the oldest first. Omitted if there are none.
+	Operations []Refund `json:"operations,omitempty"`
 }
 
 // PaymentList defines model for PaymentList.
@@ -424,6 +454,93 @@ type Problem struct {
 	Code string `json:"code,omitempty"`
 }
 
+// Refund A refund with its attempts. Members that do not apply are omitted.
+type Refund struct {
+	// Kind Distinguishes the operations of a payment.
+	Kind     RefundKind `json:"kind"`
+	RefundID string     `json:"refund_id"`
+
+	// State As of a payment, but `declined` with the code `refund_returned` is final, too: the bank gave the money back after the refund had succeeded.
+	State State `json:"state"`
+
+	// Amount With all the currency's decimals.
+	Amount   string `json:"amount"`
+	Currency string `json:"currency"`
+
+	// Reason Why the money is given back, as the first request said.
+	Reason string `json:"reason,omitempty"`
+
+	// TransactionID The gateway's id of the refund; only after a success.
+	TransactionID string `json:"transaction_id,omitempty"`
+
+	// Code The gateway's reason for declining.
+	Code string `json:"code,omitempty"`
+
+	// StateReason The reason for the state.
+	StateReason string `json:"state_reason,omitempty"`
+	CreatedAt   string `json:"created_at"`
+	UpdatedAt   string `json:"updated_at"`
+
+	// NextAttemptAt When the next attempt is planned.
+	NextAttemptAt string    `json:"next_attempt_at,omitempty"`
+	Gateway       string    `json:"gateway,omitempty"`
+	Attempts      []Attempt `json:"attempts"`
+
+	// Keys The gateway keys with more information than the attempts have; most refunds have none.
+	Keys []GatewayKey `json:"keys,omitempty"`
+
+	// Timeline Only of a single refund. The timeline of the payment has the entries of all its refunds.
+	Timeline []Moment `json:"timeline,omitempty"`
+}
+
+// RefundKind Distinguishes the operations of a payment.
+type RefundKind string
+
+// RefundAccepted defines model for RefundAccepted.
+type RefundAccepted struct {
+	Status   RefundAcceptedStatus `json:"status"`
+	OrderID  string               `json:"order_id"`
+	RefundID string               `json:"refund_id"`
+}
+
+// RefundAcceptedStatus defines model for RefundAccepted.Status.
+type RefundAcceptedStatus string
+
+// RefundID The client's id of the refund within its order: printable ASCII without spaces. It is compared byte by byte. `.` and `..` are refused, because clients treat them as steps in a path, and so are card numbers.
+type RefundID = string
+
+// RefundList defines model for RefundList.
+type RefundList struct {
+	Refunds []Refund `json:"refunds"`
+}
+
+// RefundRequest defines model for RefundRequest.
+type RefundRequest struct {
+	// RefundID The client's id of the refund within its order: printable ASCII without spaces. It is compared byte by byte. `.` and `..` are refused, because clients treat them as steps in a path, and so are card numbers.
+	RefundID RefundID `json:"refund_id"`
+
+	// Amount The default is the amount of this refund if it exists, and otherwise what is left.
+	Amount Amount `json:"amount,omitempty"`
+
+	// Currency The currency of the payment, which is the default. Only with an amount.
+	Currency Currency `json:"currency,omitempty"`
+
+	// Reason Why the money is given back: text in one line of at most 500 bytes, without a card number. It is stored, and sent to gateways that take a reason. A repeat does not change it.
+	Reason string `json:"reason,omitempty"`
+}
+
+// Refunded defines model for Refunded.
+type Refunded struct {
+	Status   RefundedStatus `json:"status"`
+	RefundID string         `json:"refund_id"`
+
+	// TransactionID The gateway's id of the refund.
+	TransactionID string `json:"transaction_id"`
+}
+
+// RefundedStatus defines model for Refunded.Status.
+type RefundedStatus string
+
 // State `succeeded` is final. After `declined` and `failed` a new request tries again. The service itself continues with `processing`, `scheduled`, `pending` and `unresolved`.
 type State string
 
@@ -474,6 +591,18 @@ type NeedsReadOrPayApplicationJSON = Error
 // NeedsReadOrPayApplicationProblemPlusJSON Problem details (RFC 9457).
 type NeedsReadOrPayApplicationProblemPlusJSON = Problem
 
+// NeedsReadOrRefundApplicationJSON defines model for NeedsReadOrRefund.
+type NeedsReadOrRefundApplicationJSON = Error
+
+// NeedsReadOrRefundApplicationProblemPlusJSON Problem details (RFC 9457).
+type NeedsReadOrRefundApplicationProblemPlusJSON = Problem
+
+// NeedsRefundApplicationJSON defines model for NeedsRefund.
+type NeedsRefundApplicationJSON = Error
+
+// NeedsRefundApplicationProblemPlusJSON Problem details (RFC 9457).
+type NeedsRefundApplicationProblemPlusJSON = Problem
+
 // TooManyRequestsApplicationJSON defines model for TooManyRequests.
 type TooManyRequestsApplicationJSON = Error
 
@@ -522,8 +651,17 @@ type ProcessPaymentParams struct {
 	Prefer string `json:"Prefer,omitempty"`
 }
 
+// RefundPaymentParams defines parameters for RefundPayment.
+type RefundPaymentParams struct {
+	// Prefer Preferences (RFC 7240). `respond-async`: accept the refund, respond `202` and refund later. `wait=N`: wait at most N seconds, 60 at most, for another request that is processing the refund; 0 fails at once. Other preferences are ignored.
+	Prefer string `json:"Prefer,omitempty"`
+}
+
 // PostGatewayEventJSONRequestBody defines body for PostGatewayEvent for application/json ContentType.
 type PostGatewayEventJSONRequestBody = PostGatewayEventJSONBody
 
 // ProcessPaymentJSONRequestBody defines body for ProcessPayment for application/json ContentType.
 type ProcessPaymentJSONRequestBody = PaymentRequest
+
+// RefundPaymentJSONRequestBody defines body for RefundPayment for application/json ContentType.
+type RefundPaymentJSONRequestBody = RefundRequest

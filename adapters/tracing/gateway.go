@@ -28,7 +28,11 @@ type gateway struct {
 
 // Charge implements ports.Gateway.
 func (g gateway) Charge(ctx context.Context, c payment.Charge) payment.Result {
-	ctx, span := g.start(ctx, c.Key, "charge")
+	name := "charge"
+	if !c.Operation.IsCharge() {
+		name = string(c.Operation.Kind)
+	}
+	ctx, span := g.start(ctx, c.Key, name)
 	if span == nil {
 		return g.Gateway.Charge(ctx, c)
 	}

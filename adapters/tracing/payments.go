@@ -66,6 +66,7 @@ func (s *payments) claimed(
 	_, span := s.tracing.tracer.Start(withParent(ctx, p.GatewayKey, id), "claim",
 		trace.WithTimestamp(began), trace.WithAttributes(
 			attribute.String("paymentd.order_id", p.OrderID.String()),
+			operationOf(p.Operation),
 			attribute.String("paymentd.verdict", string(verdict)),
 			attribute.String("paymentd.replica", replica),
 			attribute.Int64("paymentd.fence", p.Fence),
@@ -89,6 +90,7 @@ func (s *payments) Settle(ctx context.Context, st payment.Settlement) error {
 	_, span := s.tracing.tracer.Start(withParent(ctx, at.key, at.trace), "settle",
 		trace.WithTimestamp(began), trace.WithAttributes(
 			attribute.String("paymentd.order_id", st.OrderID.String()),
+			operationOf(st.Operation),
 			attribute.String("paymentd.state", string(st.Outcome.State)),
 			attribute.Int64("paymentd.fence", st.Fence),
 		))

@@ -9,6 +9,7 @@ import (
 	"go.opentelemetry.io/otel/trace"
 
 	"paymentd/core"
+	"paymentd/core/payment"
 )
 
 // Options of spans, which all spans share.
@@ -30,28 +31,44 @@ func (t *Tracing) Service(s *core.Service) *Service { return &Service{s, t} }
 
 // Process charges an order; see core.Service.
 func (s *Service) Process(ctx context.Context, r core.Request) (core.Answer, error) {
+	return s.trace(ctx, r, s.Service.Process, "process payment")
+}
+
+// Refund gives money of a payment back; see core.Service. A refund has a trace of its own, because it has a gateway
+// key of its own.
+func (s *Service) Refund(ctx context.Context, r core.Request) (core.Answer, error) {
+	return s.trace(ctx, r, s.Service.Refund, "process refund")
+}
+
+// trace processes a request, and records a span with this name if its trace is sampled.
+func (s *Service) trace(
+	ctx context.Context, r core.Request, process func(context.Context, core.Request) (core.Answer, error), name string,
+) (core.Answer, error) {
 	traced := requestOf(ctx)
 	if traced == nil {
 		traced = &request{}
 		ctx = context.WithValue(ctx, requestKey{}, traced)
 	}
 	began := time.Now()
-	a, err := s.Service.Process(ctx, r)
+	a, err := process(ctx, r)
 	traced.learn(a.GatewayKey, false)
 	if at := traced.position(); at.key != "" && s.tracing.ratio.samples(at.trace) {
-		s.record(traced, at, began, r, a, err)
+		s.record(name, traced, at, began, r, a, err)
 	}
 	return a, err
 }
 
 // record records the span of a request that began at that time.
 func (s *Service) record(
-	traced *request, at position, began time.Time, r core.Request, a core.Answer, err error,
+	name string, traced *request, at position, began time.Time, r core.Request, a core.Answer, err error,
 ) {
-	attributes := append(make([]attribute.KeyValue, 0, 3),
+	attributes := append(make([]attribute.KeyValue, 0, 4),
 		attribute.String("paymentd.order_id", r.OrderID.String()),
 		attribute.String("paymentd.state", string(a.State)),
 	)
+	if !r.Operation.IsCharge() {
+		attributes = append(attributes, operationOf(r.Operation))
+	}
 	if a.Replayed {
 		attributes = append(attributes, attribute.Bool("paymentd.replayed", true))
 	}
@@ -67,9 +84,14 @@ func (s *Service) record(
 		ctx = withParent(ctx, at.key, at.trace)
 	}
 	ctx = context.WithValue(ctx, chosenKey{}, chosen{at.trace, at.span})
-	_, span := s.tracing.tracer.Start(ctx, "process payment", options...)
+	_, span := s.tracing.tracer.Start(ctx, name, options...)
 	if err != nil {
 		span.SetStatus(codes.Error, err.Error())
 	}
 	span.End()
+}
+
+// operationOf returns the attribute that names an operation, such as "refund refund-1" or "charge".
+func operationOf(id payment.OperationID) attribute.KeyValue {
+	return attribute.String("paymentd.operation", id.String())
 }

@@ -2,6 +2,7 @@ package client
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -11,8 +12,6 @@ import (
 	"net/url"
 	"strings"
 	"time"
-
-	"paymentd/client/internal/wire"
 )
 
 // maxAnswerBytes bounds an answer: a page of 200 payments has about 100 KiB.
@@ -80,12 +79,33 @@ func (r reply) decode(into any) error {
 	return nil
 }
 
-// serviceError returns the error in a response of the service, or false if the response comes from
-// an intermediary.
-func (r reply) serviceError() (wire.Error, bool) {
-	var body wire.Error
-	return body, json.Unmarshal(r.body, &body) == nil && body.Error != ""
+// fault is an error of the service.
+type fault struct {
+	sentence string
+	code     string // of the gateway
+	kind     string // the type of the problem
 }
+
+// The types of problems that the client distinguishes.
+const (
+	problemNoPath         = "urn:paymentd:problem:no-such-path"
+	problemRefundMismatch = "urn:paymentd:problem:refund-mismatch"
+)
+
+// serviceError returns the error in a response of the service, or false if the response comes from
+// an intermediary. Errors are problem details (RFC 9457), or the plain ones of a service that was not asked for
+// those.
+func (r reply) serviceError() (fault, bool) {
+	var body struct{ Type, Detail, Code, Error string }
+	if json.Unmarshal(r.body, &body) != nil {
+		return fault{}, false
+	}
+	f := fault{sentence: cmp.Or(body.Detail, body.Error), code: body.Code, kind: body.Type}
+	return f, f.sentence != ""
+}
+
+// replayed reports whether the service says that the request moved no money.
+func (r reply) replayed() bool { return r.header.Get("Idempotent-Replayed") == "true" }
 
 // temporary reports whether a retry may get a different response.
 func (r reply) temporary() bool {
@@ -123,7 +143,7 @@ func (c *Client) send(ctx context.Context, method, path string, body []byte) (re
 	if err != nil {
 		return reply{}, err
 	}
-	request.Header.Set("Accept", "application/json")
+	request.Header.Set("Accept", "application/problem+json, application/json")
 	if body != nil {
 		request.Header.Set("Content-Type", "application/json")
 	}

@@ -7,35 +7,69 @@ import (
 	"strings"
 )
 
-// ErrNotFound means that there was no request for this order.
-var ErrNotFound = errors.New("no such payment")
+// ErrNotFound means that there was no request for this order, or for this refund of it.
+var ErrNotFound = errors.New("no such payment or refund")
 
-// DeclinedError means that the gateway declined. Another Pay is another attempt.
+// action is what was requested, for an error: "pay order order-1" or "refund r-1 of order order-1".
+func action(orderID, refundID string) string {
+	if refundID == "" {
+		return "pay order " + orderID
+	}
+	return "refund " + refundID + " of order " + orderID
+}
+
+// DeclinedError means that the gateway declined. The same request again is another attempt, unless the code is
+// [CodeRefundReturned].
 type DeclinedError struct {
-	OrderID string
-	Code    string // the gateway's reason, such as card_declined
+	OrderID  string
+	RefundID string // empty for a payment
+	Code     string // the gateway's reason, such as card_declined
 }
 
 func (e *DeclinedError) Error() string {
-	return fmt.Sprintf("pay order %s: declined: %s", e.OrderID, e.Code)
+	return fmt.Sprintf("%s: declined: %s", action(e.OrderID, e.RefundID), e.Code)
 }
 
-// FailedError means that the order was provably not charged, after all retries of the service.
-// Another Pay tries again.
+// FailedError means that the order was provably not charged, or the refund provably not made, after all retries of
+// the service. The same request again tries again.
 type FailedError struct {
-	OrderID string
-	Reason  string
+	OrderID  string
+	RefundID string // empty for a payment
+	Reason   string
 }
 
 func (e *FailedError) Error() string {
-	return fmt.Sprintf("pay order %s: not charged: %s", e.OrderID, e.Reason)
+	outcome := "not charged"
+	if e.RefundID != "" {
+		outcome = "not refunded"
+	}
+	return fmt.Sprintf("%s: %s: %s", action(e.OrderID, e.RefundID), outcome, e.Reason)
 }
 
-// MismatchError means that the order exists with another amount or currency.
-type MismatchError struct{ OrderID string }
+// MismatchError means that the order or the refund exists with another amount or currency.
+type MismatchError struct {
+	OrderID  string
+	RefundID string // empty for a payment
+}
 
 func (e *MismatchError) Error() string {
-	return fmt.Sprintf("pay order %s: the order is known with another amount or currency", e.OrderID)
+	known := "order"
+	if e.RefundID != "" {
+		known = "refund"
+	}
+	return fmt.Sprintf("%s: the %s is known with another amount or currency", action(e.OrderID, e.RefundID), known)
+}
+
+// RefusedError means that the payment does not allow the refund, for example because less is left of it. Nothing was
+// refunded.
+type RefusedError struct {
+	OrderID  string
+	RefundID string
+	Sentence string // what to change; it has the amount that is left
+}
+
+func (e *RefusedError) Error() string {
+	return fmt.Sprintf("%s: %s", action(e.OrderID, e.RefundID), e.Sentence)
 }
 
 // UnreadableError means that a list is incomplete: the service cannot read the stored rows of these
@@ -58,16 +92,17 @@ func (e *ActionRequiredError) Error() string {
 	return fmt.Sprintf("pay order %s: the customer must act at %s", e.OrderID, e.RedirectURL)
 }
 
-// UnfinishedError means that the outcome of the payment is not known here: the context was
-// cancelled before it was decided, or it was accepted and cannot be looked up. The same Pay again
-// finds out, or charges if nothing has.
+// UnfinishedError means that the outcome of the payment or refund is not known here: the context was
+// cancelled before it was decided, or it was accepted and cannot be looked up. The same request again
+// finds out, or charges or refunds if nothing has.
 type UnfinishedError struct {
-	OrderID string
-	Cause   error // the context's error, and the error of the last request
+	OrderID  string
+	RefundID string // empty for a payment
+	Cause    error  // the context's error, and the error of the last request
 }
 
 func (e *UnfinishedError) Error() string {
-	return fmt.Sprintf("pay order %s: not decided: %v", e.OrderID, e.Cause)
+	return fmt.Sprintf("%s: not decided: %v", action(e.OrderID, e.RefundID), e.Cause)
 }
 
 // Unwrap returns the cause.
@@ -89,7 +124,7 @@ func (e *RequestError) Error() string {
 func requestError(r reply) *RequestError {
 	fault, ours := r.serviceError()
 	if !ours {
-		fault.Error = "the response is not from paymentd"
+		fault.sentence = "the response is not from paymentd"
 	}
-	return &RequestError{Status: r.status, Sentence: fault.Error}
+	return &RequestError{Status: r.status, Sentence: fault.sentence}
 }

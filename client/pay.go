@@ -21,10 +21,10 @@ type Payment struct {
 	PaymentMethod string
 }
 
-// Result is a payment that succeeded: the money is taken, once.
+// Result is a payment or a refund that succeeded: the money is taken or given back, once.
 type Result struct {
 	TransactionID string
-	// Replayed means that the order had been charged before this request.
+	// Replayed means that the order had been charged, or the refund made, before this request.
 	Replayed bool
 }
 
@@ -47,20 +47,17 @@ func (c *Client) Pay(ctx context.Context, p Payment) (Result, error) {
 	case http.StatusOK:
 		var succeeded wire.Succeeded
 		err := answer.decode(&succeeded)
-		return Result{
-			TransactionID: succeeded.TransactionID,
-			Replayed:      answer.header.Get("Idempotent-Replayed") == "true",
-		}, err
+		return Result{TransactionID: succeeded.TransactionID, Replayed: answer.replayed()}, err
 	case http.StatusAccepted:
 		return c.await(ctx, p.OrderID, answer)
 	case http.StatusPaymentRequired:
 		fault, _ := answer.serviceError()
-		return Result{}, &DeclinedError{OrderID: p.OrderID, Code: fault.Code}
+		return Result{}, &DeclinedError{OrderID: p.OrderID, Code: fault.code}
 	case http.StatusUnprocessableEntity:
 		return Result{}, &MismatchError{OrderID: p.OrderID}
 	case http.StatusBadGateway:
 		fault, _ := answer.serviceError()
-		return Result{}, &FailedError{OrderID: p.OrderID, Reason: fault.Error}
+		return Result{}, &FailedError{OrderID: p.OrderID, Reason: fault.sentence}
 	}
 	return Result{}, requestError(answer)
 }

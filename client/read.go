@@ -15,7 +15,7 @@ import (
 type (
 	// Status is the current state of a payment.
 	Status = wire.Payment
-	// History is a payment with every attempt to charge it, and its timeline.
+	// History is a payment with every attempt to charge it, its refunds, and its timeline.
 	History = wire.PaymentHistory
 	// Attempt is one call to the gateway.
 	Attempt = wire.Attempt
@@ -37,24 +37,12 @@ const (
 	StateUnresolved = wire.StateUnresolved
 )
 
-// Get returns an order's payment with its attempts and timeline, or [ErrNotFound]. It retries until
+// Get returns an order's payment with its attempts, refunds and timeline, or [ErrNotFound]. It retries until
 // ctx is cancelled if the service is unavailable.
 func (c *Client) Get(ctx context.Context, orderID string) (History, error) {
-	answer, err := c.sendUntilFinal(ctx, http.MethodGet, paymentPath(orderID), nil)
-	if err != nil {
-		return History{}, err
-	}
-	switch answer.status {
-	case http.StatusOK:
-		var h History
-		err := answer.decode(&h)
-		return h, err
-	case http.StatusNotFound:
-		if _, ours := answer.serviceError(); ours {
-			return History{}, ErrNotFound
-		}
-	}
-	return History{}, requestError(answer)
+	var h History
+	err := c.read(ctx, paymentPath(orderID), &h)
+	return h, err
 }
 
 // Filter selects the payments to list. Its zero value selects all.

@@ -79,6 +79,14 @@ func TestCardNumber_AnywhereInARequest_LeavesNoTrace(t *testing.T) {
 		require.Equal(t, c.want, a.Code, "%s: %s", name, a)
 		answers.WriteString(a.Raw)
 	}
+	for name, body := range refundsWithACardNumber() {
+		a := apptest.Ask(t.Context(), http.MethodPost, p.URL+"/payments/order-idempotency-key/refunds", body)
+		require.Equal(t, http.StatusBadRequest, a.Code, "%s: %s", name, a)
+		answers.WriteString(a.Raw)
+	}
+	a := apptest.Get(t.Context(), p.URL, "/payments/order-idempotency-key/refunds/"+cardNumber)
+	require.Equal(t, http.StatusBadRequest, a.Code, a)
+	answers.WriteString(a.Raw)
 	require.Zero(t, p.Stop(t))
 	mu.Lock()
 	defer mu.Unlock()
@@ -91,6 +99,22 @@ func TestCardNumber_AnywhereInARequest_LeavesNoTrace(t *testing.T) {
 		for _, number := range []string{cardNumber, grouped(" "), grouped("-"), grouped("+"), grouped("%20")} {
 			require.NotContains(t, text, number, where)
 		}
+	}
+}
+
+// refundsWithACardNumber are bodies of requests to refund.
+func refundsWithACardNumber() map[string]string {
+	return map[string]string{
+		"refund id":          `{"refund_id":"` + cardNumber + `"}`,
+		"refund id, hyphens": `{"refund_id":"` + grouped("-") + `"}`,
+		"number":             `{"refund_id":` + cardNumber + `}`,
+		"reason":             `{"refund_id":"r-1","reason":"` + cardNumber + `"}`,
+		"within a reason":    `{"refund_id":"r-1","reason":"the card is ` + grouped(" ") + `, expired"}`,
+		"escaped":            `{"refund_id":"r-1","reason":"\u0034242` + cardNumber[4:] + `"}`,
+		"unknown member":     `{"refund_id":"r-1","card":"` + cardNumber + `"}`,
+		"member name":        `{"refund_id":"r-1","` + cardNumber + `":1}`,
+		"amount":             `{"refund_id":"r-1","amount":` + cardNumber + `}`,
+		"currency":           `{"refund_id":"r-1","amount":1,"currency":"` + cardNumber + `"}`,
 	}
 }
 

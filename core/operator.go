@@ -3,6 +3,7 @@ package core
 import (
 	"context"
 	"errors"
+	"fmt"
 
 	"paymentd/core/payment"
 	"paymentd/ports"
@@ -15,6 +16,31 @@ func Resolve(ctx context.Context, payments ports.Payments, r payment.Resolution)
 		return err
 	}
 	return payments.Resolve(ctx, r)
+}
+
+// RequestRefund stores a refund that an operator asks for, so that the queue of a running service makes it, and
+// returns it as it is stored then. It calls no gateway. It is what a client requests with respond-async, except that
+// the history names the operator. r needs the order, the refund, the reason as its Note, the operator, a new key and
+// the rules; an amount of zero is what is left. The errors are *payment.FieldError, ports.ErrNotFound (the order has
+// no payment), payment.ErrChargeOpen, *payment.OperationRefusedError, [ErrMismatch] and [ErrForeignGateway]. After
+// ports.ErrUnavailable and ports.ErrInDoubt, it is safe to repeat with the same refund id.
+func RequestRefund(
+	ctx context.Context, payments ports.Payments, r payment.ClaimRequest,
+) (payment.Payment, error) {
+	if err := payment.CheckOperator(r.By); err != nil {
+		return payment.Payment{}, err
+	}
+	if r.Note == "" || len(r.Note) > payment.MaxMessageBytes {
+		return payment.Payment{}, &payment.FieldError{
+			Field: "reason", Message: fmt.Sprintf("the reason must have 1 to %d bytes", payment.MaxMessageBytes),
+		}
+	}
+	r.Deferred, r.Async = true, true
+	p, verdict, err := payments.Claim(ctx, r)
+	if err != nil {
+		return payment.Payment{}, err
+	}
+	return *p, notAccepted(verdict)
 }
 
 // Import writes a charge from the gateway's books, so that its order is never charged again. It

@@ -123,23 +123,32 @@ func (s *Service) accept(ctx context.Context, r Request) (Answer, error) {
 	if err != nil {
 		return Answer{}, fmt.Errorf("accept payment: %w", err)
 	}
-	switch verdict {
-	case payment.VerdictMismatch:
-		return Answer{}, ErrMismatch
-	case payment.VerdictForeign:
-		return Answer{}, ErrForeignGateway
-	case payment.VerdictKeyOpen:
-		return Answer{}, ErrKeyOpen
-	case payment.VerdictReplay:
+	if err := notAccepted(verdict); err != nil {
+		return Answer{}, err
+	}
+	if verdict == payment.VerdictReplay {
 		return s.answer(p, true), nil
+	}
+	s.wakeQueue()
+	if p.State == payment.StateProcessing {
+		p.State = payment.StateScheduled // the caller sees the same
+	}
+	a := s.answer(p, false)
+	a.Async = r.Async
+	return a, nil
+}
+
+// notAccepted returns why a deferred claim was not accepted; nil if it was, or if there is nothing more to do.
+func notAccepted(v payment.Verdict) error {
+	switch v {
+	case payment.VerdictMismatch:
+		return ErrMismatch
+	case payment.VerdictForeign:
+		return ErrForeignGateway
+	case payment.VerdictKeyOpen:
+		return ErrKeyOpen
 	default:
-		s.wakeQueue()
-		if p.State == payment.StateProcessing {
-			p.State = payment.StateScheduled // the caller sees the same
-		}
-		a := s.answer(p, false)
-		a.Async = r.Async
-		return a, nil
+		return nil
 	}
 }
 

@@ -172,7 +172,8 @@ func (s *Payments) claimOperation(request payment.ClaimRequest, now time.Time, d
 	case known:
 		r.store(*d)
 	case d.Write:
-		s.operations[ref] = &record{payment: d.Payment}
+		s.operations[ref] = &record{}
+		s.operations[ref].store(*d)
 	}
 	return nil
 }

@@ -15,6 +15,8 @@ type ClaimRequest struct {
 	Money Money
 	// Note is why the operation is asked for, as text for an operator. Empty for a charge.
 	Note string
+	// By is the operator who asks, for the history of an operation that is not a charge. Empty if a client does.
+	By string
 	// Method is what to charge. Empty for the stored one.
 	Method PaymentMethod
 	// NewKey is a fresh gateway key, used if the order has none, or if its key is closed and cannot
@@ -121,7 +123,7 @@ func (a ClaimRequest) refuse(p Payment, now time.Time) Decision {
 	}
 	d.Write = true
 	d.Payment.UpdatedAt = now
-	d.addEvent(EventRefused, a.Replica, fmt.Sprintf("requested %s, but the order is for %s", a.Money, p.Money))
+	d.addEvent(EventRefused, cmp.Or(a.By, a.Replica), fmt.Sprintf("requested %s, but the order is for %s", a.Money, p.Money))
 	return d
 }
 
@@ -142,7 +144,7 @@ func (a ClaimRequest) schedule(p Payment, now time.Time) Decision {
 	if left != nil {
 		d.storeKey(*left)
 	}
-	d.addEvent(EventScheduled, a.Replica, "accepted for later")
+	d.addEvent(EventScheduled, cmp.Or(a.By, a.Replica), "accepted for later")
 	return d
 }
 

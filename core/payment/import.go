@@ -28,9 +28,10 @@ func (e *ImportRefusedError) Error() string { return e.Why }
 
 // Check refuses what cannot be stored. The error is a *[FieldError].
 func (i Import) Check() error {
+	if err := CheckOperator(i.By); err != nil {
+		return err
+	}
 	switch {
-	case i.By == "" || len(i.By) > maxByBytes:
-		return &FieldError{Field: "by", Message: "the name of the person who imports must have 1 to 64 characters"}
 	case !i.Key.Valid():
 		return &FieldError{Field: "key", Message: "the gateway key must have 1 to 64 printable ASCII characters without spaces"}
 	case !validTransactionID(i.TransactionID):

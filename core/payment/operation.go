@@ -138,6 +138,9 @@ func (a ClaimRequest) beginOperation(rules operationRules, charge Payment, now I
 		p.startAttempt(c, now)
 	}
 	d.Payment = p
+	if a.By != "" {
+		d.addEvent(EventScheduled, a.By, "requested by an operator: "+a.Note)
+	}
 	return d.Account(charge, Payment{}), nil
 }
 

@@ -21,6 +21,14 @@ func (e *NotUnresolvedError) Error() string {
 // maxByBytes is the longest name of an operator, in bytes.
 const maxByBytes = 64
 
+// CheckOperator refuses a name of an operator that cannot be stored. The error is a *[FieldError].
+func CheckOperator(by string) error {
+	if by == "" || len(by) > maxByBytes {
+		return &FieldError{Field: "by", Message: "the name of the operator must have 1 to 64 characters"}
+	}
+	return nil
+}
+
 // Resolution is an operator's outcome for a pending or unresolved payment, or for one that failed and whose key
 // is not closed.
 type Resolution struct {
@@ -45,8 +53,8 @@ const watchDelay = time.Minute
 
 // Check refuses an outcome to which a payment cannot be resolved. The error is a *[FieldError].
 func (r Resolution) Check() error {
-	if r.By == "" || len(r.By) > maxByBytes {
-		return &FieldError{Field: "by", Message: "the name of the person who resolves must have 1 to 64 characters"}
+	if err := CheckOperator(r.By); err != nil {
+		return err
 	}
 	o := r.Outcome
 	if o.State == StateSucceeded && o.TransactionID == "" {

@@ -87,10 +87,7 @@ func OpenAll(
 		g, err := s.Kind.Open(s.Options)
 		if err != nil {
 			_ = all.Close() // they have done nothing yet
-			if cfg.GatewaysFile != "" {
-				return nil, config.Invalid("gateways-file", cfg.GatewaysFile+": gateway "+s.Name+": "+err.Error())
-			}
-			return nil, config.Invalid("gateway", err.Error())
+			return nil, cannotOpen(cfg, s.Name, err)
 		}
 		opened := OpenGateway{Settings: s, Gateway: g}
 		if cfg.GatewaysFile != "" {

@@ -30,13 +30,18 @@ func OpenListings(cfg config.Config, log *slog.Logger) (all []gateways.Listing, 
 		for _, opened := range all {
 			_ = opened.Close() // it has done nothing yet
 		}
-		switch {
-		case errors.Is(err, ports.ErrNoLedger):
+		if errors.Is(err, ports.ErrNoLedger) {
 			return nil, fmt.Errorf("gateway %s: %w", s.Name, err)
-		case cfg.GatewaysFile != "":
-			return nil, config.Invalid("gateways-file", cfg.GatewaysFile+": gateway "+s.Name+": "+err.Error())
 		}
-		return nil, config.Invalid("gateway", err.Error())
+		return nil, cannotOpen(cfg, s.Name, err)
 	}
 	return all, nil
+}
+
+// cannotOpen says which setting is wrong if a gateway cannot be opened.
+func cannotOpen(cfg config.Config, name string, err error) error {
+	if cfg.GatewaysFile != "" {
+		return config.Invalid("gateways-file", cfg.GatewaysFile+": gateway "+name+": "+err.Error())
+	}
+	return config.Invalid("gateway", err.Error())
 }

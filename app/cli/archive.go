@@ -24,7 +24,8 @@ type archiveCommand struct {
 // Help describes what is moved and what stays.
 func (archiveCommand) Help() string {
 	return "Moves the earlier attempts and the events of final payments out of the database. The payments stay, because " +
-		"they prevent a second charge. A payment shows that its history was archived; later entries continue its numbering.\n\n" +
+		"they prevent a second charge. A payment shows that its history was archived; later entries continue its numbering. " +
+		"Refunds stay as they are, with their own attempts and events.\n\n" +
 		"A line is durable in the file before anything is deleted. After a crash, run the command again with the same file: " +
 		"no line is lost, but a line may occur twice. The service may run at the same time."
 }

@@ -47,7 +47,8 @@ func mend(d audit.Difference) (advice, command string) {
 	case audit.KindUnresolvedDeclined:
 		return "settle it", resolve + " --failed --reason 'the gateway declined it'"
 	case audit.KindTwice:
-		return "refund transaction " + d.Charge.TransactionID + " at the gateway", ""
+		return "refund transaction " + d.Charge.TransactionID + " in the console of the gateway: paymentd refund gives back the charge of " +
+			"the payment, and not this one", ""
 	case audit.KindAmount, audit.KindCurrency:
 		return fmt.Sprintf("refund or charge the difference at the gateway: the order is for %s", d.Payment.Money), ""
 	case audit.KindTransaction:

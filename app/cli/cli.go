@@ -35,8 +35,9 @@ type commands struct {
 
 	GatewayCheck gatewayCheckCommand `cmd:"" help:"Check whether a gateway lets the service keep its promise. It charges, and prints the sum first."`
 
-	Stuck   stuckCommand   `cmd:"" help:"List the payments without a final state: since when, what is next, and why."`
-	Resolve resolveCommand `cmd:"" help:"Settle by hand a payment whose outcome is open, if the gateway cannot report it and you know it."`
+	Stuck   stuckCommand   `cmd:"" help:"List the payments and refunds without a final state: since when, what is next, and why."`
+	Resolve resolveCommand `cmd:"" help:"Settle by hand a payment or refund whose outcome is open, if the gateway cannot report it and you know it."`
+	Refund  refundCommand  `cmd:"" help:"Give money of a payment back: stores the refund, and the running service makes it exactly once. Takes the settings of serve."`
 	Import  importCommand  `cmd:"" help:"Add the gateway's charges that the database lacks, after a restore that lost some."`
 	Audit   auditCommand   `cmd:"" help:"Compare the gateway's list of charges with the payments, and list the differences. Takes the settings of serve."`
 	Archive archiveCommand `cmd:"" help:"Move the histories of old final payments out of the database, into a file."`

@@ -39,7 +39,8 @@ func (importCommand) Help() string {
 		`{"key":"...","order_id":"order-1","amount":"1.00","currency":"USD",` + "\n\n" +
 		`"status":"succeeded","transaction_id":"txn-1"}` + "\n\n" +
 		"Lines with the status declined or failed are skipped; any other status is an error. Leave out charges that were " +
-		"refunded if they may be charged again.\n\n" +
+		"refunded if they may be charged again. Refunds are neither read nor changed: a refund that a restore lost is unknown to " +
+		"the service, which would make it again.\n\n" +
 		"Exit code 0: the database has every charge. 1: some charges were refused, or belong to orders whose rows cannot be " +
 		"read, or the import did not finish."
 }

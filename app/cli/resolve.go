@@ -2,6 +2,7 @@ package cli
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"time"
 
@@ -10,18 +11,20 @@ import (
 	"paymentd/app/config"
 	"paymentd/core"
 	"paymentd/core/payment"
+	"paymentd/ports"
 )
 
 type resolveCommand struct {
 	databaseFlags
 
 	Order     string `arg:"" help:"Order whose payment is unresolved or pending, or failed while its last key may still have charged."`
-	Succeeded string `placeholder:"TXN" xor:"outcome" required:"" help:"The money was taken, with this transaction id of the gateway."`
-	Failed    bool   `xor:"outcome" required:"" help:"The money was not taken, and will not be."`
+	Refund    string `placeholder:"ID" help:"The refund of the order to settle, instead of the payment: one that is in such a state."`
+	Succeeded string `placeholder:"TXN" xor:"outcome" required:"" help:"The money was taken, or the refund given back, with this transaction id of the gateway."`
+	Failed    bool   `xor:"outcome" required:"" help:"The money was not taken, or not given back, and will not be. The amount of the refund is free again."`
 	Reason    string `help:"How you know. Required with --failed; kept in the payment's history."`
 	By        string `env:"USER" default:"operator" help:"Your name; kept in the payment's history."`
 	keyFlags
-	InFlight payment.OrderID `placeholder:"ORDER" help:"The order again, to resolve it although a worker holds it, or held it last, and may be charging it."`
+	InFlight payment.OrderID `placeholder:"ORDER" help:"The order again, to resolve it, or its refund, although a worker holds it, or held it last, and may be calling the gateway."`
 }
 
 // keyFlags are the settings of the service that bound how long a request that was sent may still charge.
@@ -43,8 +46,14 @@ func (c *resolveCommand) Run(ctx context.Context, s stdio) error {
 	if c.InFlight != "" && c.InFlight != id {
 		return config.InvalidFlag("in-flight", "must name the order that is resolved, %s", c.Order)
 	}
+	var operation payment.OperationID
+	if c.Refund != "" {
+		if operation, err = payment.ParseRefundID(c.Refund); err != nil {
+			return err
+		}
+	}
 	r := payment.Resolution{
-		OrderID: id, By: c.By, Rules: c.rules(), Worker: time.Now(), InFlight: c.InFlight != "",
+		OrderID: id, Operation: operation, By: c.By, Rules: c.rules(), Worker: time.Now(), InFlight: c.InFlight != "",
 		Outcome: payment.Outcome{State: payment.StateSucceeded, TransactionID: c.Succeeded, Reason: c.Reason},
 	}
 	if c.Failed {
@@ -54,10 +63,17 @@ func (c *resolveCommand) Run(ctx context.Context, s stdio) error {
 		return err
 	}
 	return c.withPayments(ctx, s, func(repository *app.Repository) error {
-		if err := core.Resolve(ctx, repository, r); err != nil {
+		what := id.String()
+		if c.Refund != "" {
+			what = "refund " + c.Refund + " of " + what
+		}
+		switch err := core.Resolve(ctx, repository, r); {
+		case errors.Is(err, ports.ErrNotFound) && c.Refund != "":
+			return fmt.Errorf("there is no %s: nothing was changed", what)
+		case err != nil:
 			return err
 		}
-		_, err := fmt.Fprintf(s.stdout, "%s is %s\n", id, r.Outcome.State)
+		_, err := fmt.Fprintf(s.stdout, "%s is %s\n", what, r.Outcome.State)
 		return err
 	})
 }

@@ -5,6 +5,7 @@ import (
 
 	"paymentd/adapters/sandbox"
 	"paymentd/core/audit"
+	"paymentd/core/payment"
 	"paymentd/ports"
 )
 
@@ -12,6 +13,25 @@ import (
 type Listing interface {
 	audit.Gateway
 	Close() error
+}
+
+// Declared returns what a gateway with these options declares. It makes no call. A sandbox may be in use by the
+// service at the same time, and is not created.
+func (k Kind) Declared(o Options) (payment.Capabilities, error) {
+	var g interface {
+		Capabilities() payment.Capabilities
+		Close() error
+	}
+	var err error
+	if k.File != nil {
+		g, err = k.OpenListing(o)
+	} else {
+		g, err = k.Open(o)
+	}
+	if err != nil {
+		return payment.Capabilities{}, err
+	}
+	return g.Capabilities(), g.Close()
 }
 
 // OpenListing opens a gateway for an audit. A sandbox may be in use by the service at the same time, and

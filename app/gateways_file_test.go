@@ -54,8 +54,8 @@ routes:
 	require.Empty(t, euros.Taken("small"))
 
 	metrics := apptest.Get(t.Context(), p.URL, "/metrics")
-	require.Contains(t, metrics.Raw, `paymentd_attempt_duration_seconds_count{class="approved",gateway="euros"} 1`)
-	require.Contains(t, metrics.Raw, `paymentd_attempt_duration_seconds_count{class="not_charged",gateway="away"} 1`)
+	require.Contains(t, metrics.Raw, `paymentd_attempt_duration_seconds_count{class="approved",gateway="euros",operation="charge"} 1`)
+	require.Contains(t, metrics.Raw, `paymentd_attempt_duration_seconds_count{class="not_charged",gateway="away",operation="charge"} 1`)
 	shown := apptest.Get(t.Context(), p.URL, "/gateways")
 	require.Equal(t, http.StatusOK, shown.Code)
 	require.Contains(t, shown.Raw, `{"gateways":[{"name":"euros","kind":"http","id":"euros","capabilities":{"repeat":"first_success",`)

@@ -120,7 +120,7 @@ func damagedRows(t *testing.T, database string) {
 	require.Len(t, list.Payments, 4, got)
 	require.Equal(t, 4, list.Unreadable)
 	require.ElementsMatch(t, []string{"paid-2", "paid-3", "declined-3", "stuck-2"}, list.UnreadableID)
-	require.Contains(t, apptest.Get(t.Context(), p.URL, "/metrics").Raw, `paymentd_backlog_payments{state="unreadable"} 1`)
+	require.Contains(t, apptest.Get(t.Context(), p.URL, "/metrics").Raw, `paymentd_backlog_payments{operation="charge",state="unreadable"} 1`)
 
 	damagedCommands(t, variables)
 }

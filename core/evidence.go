@@ -24,7 +24,7 @@ func (s *Service) keepApproval(ctx context.Context, p *payment.Payment, transact
 	go func() {
 		defer s.work.end()
 		if err := s.retryWrite(ctx, settleTimeout, "evidence", a.OrderID, write); err != nil {
-			s.log.ErrorContext(ctx, "an approval could not be recorded: import it by hand",
+			s.logOf(p).ErrorContext(ctx, "an approval could not be recorded: import it by hand",
 				"order_id", a.OrderID, "gateway_key", a.Key, "transaction_id", a.TransactionID, "error", err)
 		}
 	}()
@@ -53,7 +53,12 @@ func (s *Service) reportApproval(
 		log.Error("evidence: the gateway has taken the money of a payment that was in another state; it is succeeded now")
 		s.flights.complete(p, began)
 	case payment.VerdictDouble:
-		log.Error("double charge: the gateway has a second transaction for the order; refund one of them",
+		if p.Operation.IsCharge() {
+			log.Error("double charge: the gateway has a second transaction for the order; refund one of them",
+				"succeeded_with", p.TransactionID)
+			return
+		}
+		log.Error("double refund: the gateway has a second refund for the same refund id; ask it which of them moved money",
 			"succeeded_with", p.TransactionID)
 	case payment.VerdictReturned:
 		log.Error("refund returned: the money came back after the refund had succeeded; the amount can be refunded again",

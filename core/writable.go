@@ -70,8 +70,10 @@ func (w *writable) record(err error) {
 // recordRefusal records the error of a payment's write. If the database refuses writes, nothing more is
 // claimed; an error of an unknown kind has all writes tried at once.
 func (w *writable) recordRefusal(err error) {
+	_, refused := errors.AsType[*payment.OperationRefusedError](err)
 	switch {
 	case err == nil:
+	case refused, errors.Is(err, payment.ErrChargeOpen), errors.Is(err, ports.ErrNotFound): // answers to a request
 	case errors.Is(err, ports.ErrNotWritable):
 		w.record(err)
 	case errors.Is(err, ports.ErrUnavailable), errors.Is(err, ports.ErrInDoubt), errors.Is(err, payment.ErrFenced):

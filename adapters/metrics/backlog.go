@@ -2,6 +2,7 @@ package metrics
 
 import (
 	"context"
+	"slices"
 	"sync"
 	"time"
 
@@ -32,25 +33,31 @@ type backlog struct {
 	mu    sync.Mutex // held during a sample, so that concurrent scrapes share it
 	at    time.Time
 	known bool // the latest sample succeeded
-	found map[payment.State]ports.Backlog
+	found map[unfinishedOf]ports.Backlog
+}
+
+// unfinishedOf distinguishes the unfinished operations.
+type unfinishedOf struct {
+	kind  payment.Kind
+	state payment.State
 }
 
 func newBacklog(payments ports.Payments) *backlog {
 	describe := func(name, help string) *prometheus.Desc {
-		return prometheus.NewDesc(name, help, []string{"state"}, nil)
+		return prometheus.NewDesc(name, help, []string{labelOperation, "state"}, nil)
 	}
 	return &backlog{
 		payments: payments,
 		sampled: prometheus.NewDesc("paymentd_backlog_sampled",
 			"1 if the backlog could be read, otherwise 0; then the other metrics of the backlog are omitted.", nil, nil),
 		all: describe("paymentd_backlog_payments",
-			"Unfinished payments of all replicas, by state."),
+			"Unfinished payments and refunds of all replicas, by operation and state."),
 		due: describe("paymentd_backlog_due_payments",
-			"Due payments that wait for a worker."),
+			"Due payments and refunds that wait for a worker."),
 		longestDue: describe("paymentd_backlog_longest_due_seconds",
-			"How long the first of the due payments has been due; 0 if there is none."),
+			"How long the first of the due payments or refunds has been due; 0 if there is none."),
 		oldest: describe("paymentd_backlog_oldest_seconds",
-			"Age of the oldest unfinished payment; 0 if there is none."),
+			"Age of the oldest unfinished payment or refund; 0 if there is none."),
 	}
 }
 
@@ -69,19 +76,21 @@ func (b *backlog) Collect(ch chan<- prometheus.Metric) {
 		return
 	}
 	ch <- prometheus.MustNewConstMetric(b.sampled, prometheus.GaugeValue, 1)
-	for _, state := range unfinished {
-		of := found[state]
-		for d, v := range map[*prometheus.Desc]float64{
-			b.all: float64(of.Payments), b.due: float64(of.Due),
-			b.longestDue: of.LongestDue.Seconds(), b.oldest: of.Oldest.Seconds(),
-		} {
-			ch <- prometheus.MustNewConstMetric(d, prometheus.GaugeValue, v, string(state))
+	for _, kind := range payment.Kinds() {
+		for _, state := range unfinished {
+			of := found[unfinishedOf{kind, state}]
+			for d, v := range map[*prometheus.Desc]float64{
+				b.all: float64(of.Payments), b.due: float64(of.Due),
+				b.longestDue: of.LongestDue.Seconds(), b.oldest: of.Oldest.Seconds(),
+			} {
+				ch <- prometheus.MustNewConstMetric(d, prometheus.GaugeValue, v, labelOf(kind), string(state))
+			}
 		}
 	}
 }
 
 // sample returns a sample that is at most sampleEvery old.
-func (b *backlog) sample() (map[payment.State]ports.Backlog, bool) {
+func (b *backlog) sample() (map[unfinishedOf]ports.Backlog, bool) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	if !b.at.IsZero() && time.Since(b.at) < sampleEvery {
@@ -91,9 +100,15 @@ func (b *backlog) sample() (map[payment.State]ports.Backlog, bool) {
 	defer cancel()
 	all, err := b.payments.Backlog(ctx)
 	b.at, b.known = time.Now(), err == nil
-	b.found = make(map[payment.State]ports.Backlog, len(all)) // a new map, because the previous one may still be read
+	b.found = make(map[unfinishedOf]ports.Backlog, len(all)) // a new map, because the previous one may still be read
 	for _, of := range all {
-		b.found[of.State] = of
+		key := unfinishedOf{of.Kind, of.State}
+		if !slices.Contains(payment.Kinds(), of.Kind) {
+			key = unfinishedOf{payment.KindCharge, ports.Unreadable}
+		}
+		sum := b.found[key]
+		sum.Add(of)
+		b.found[key] = sum
 	}
 	return b.found, b.known
 }

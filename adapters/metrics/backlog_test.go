@@ -29,30 +29,50 @@ func TestBacklog_Scrape_IsSampled(t *testing.T) {
 		m := metrics.New("test")
 		m.Sample(wire.Payments(p), counts(7))
 		require.Equal(t, series{
-			"paymentd_requests_waiting":                                7,
-			"paymentd_shared_transactions":                             0,
-			"paymentd_foreign_payments":                                0,
-			"paymentd_backlog_sampled":                                 1,
-			`paymentd_backlog_payments{state="processing"}`:            0,
-			`paymentd_backlog_payments{state="scheduled"}`:             0,
-			`paymentd_backlog_payments{state="pending"}`:               0,
-			`paymentd_backlog_payments{state="unresolved"}`:            0,
-			`paymentd_backlog_payments{state="unreadable"}`:            0,
-			`paymentd_backlog_due_payments{state="processing"}`:        0,
-			`paymentd_backlog_due_payments{state="scheduled"}`:         0,
-			`paymentd_backlog_due_payments{state="pending"}`:           0,
-			`paymentd_backlog_due_payments{state="unresolved"}`:        0,
-			`paymentd_backlog_due_payments{state="unreadable"}`:        0,
-			`paymentd_backlog_longest_due_seconds{state="processing"}`: 0,
-			`paymentd_backlog_longest_due_seconds{state="scheduled"}`:  0,
-			`paymentd_backlog_longest_due_seconds{state="pending"}`:    0,
-			`paymentd_backlog_longest_due_seconds{state="unresolved"}`: 0,
-			`paymentd_backlog_longest_due_seconds{state="unreadable"}`: 0,
-			`paymentd_backlog_oldest_seconds{state="processing"}`:      0,
-			`paymentd_backlog_oldest_seconds{state="scheduled"}`:       0,
-			`paymentd_backlog_oldest_seconds{state="pending"}`:         0,
-			`paymentd_backlog_oldest_seconds{state="unresolved"}`:      0,
-			`paymentd_backlog_oldest_seconds{state="unreadable"}`:      0,
+			"paymentd_requests_waiting":                                                   7,
+			"paymentd_shared_transactions":                                                0,
+			"paymentd_foreign_payments":                                                   0,
+			"paymentd_backlog_sampled":                                                    1,
+			`paymentd_backlog_payments{operation="charge",state="processing"}`:            0,
+			`paymentd_backlog_payments{operation="charge",state="scheduled"}`:             0,
+			`paymentd_backlog_payments{operation="charge",state="pending"}`:               0,
+			`paymentd_backlog_payments{operation="charge",state="unresolved"}`:            0,
+			`paymentd_backlog_payments{operation="charge",state="unreadable"}`:            0,
+			`paymentd_backlog_due_payments{operation="charge",state="processing"}`:        0,
+			`paymentd_backlog_due_payments{operation="charge",state="scheduled"}`:         0,
+			`paymentd_backlog_due_payments{operation="charge",state="pending"}`:           0,
+			`paymentd_backlog_due_payments{operation="charge",state="unresolved"}`:        0,
+			`paymentd_backlog_due_payments{operation="charge",state="unreadable"}`:        0,
+			`paymentd_backlog_longest_due_seconds{operation="charge",state="processing"}`: 0,
+			`paymentd_backlog_longest_due_seconds{operation="charge",state="scheduled"}`:  0,
+			`paymentd_backlog_longest_due_seconds{operation="charge",state="pending"}`:    0,
+			`paymentd_backlog_longest_due_seconds{operation="charge",state="unresolved"}`: 0,
+			`paymentd_backlog_longest_due_seconds{operation="charge",state="unreadable"}`: 0,
+			`paymentd_backlog_oldest_seconds{operation="charge",state="processing"}`:      0,
+			`paymentd_backlog_oldest_seconds{operation="charge",state="scheduled"}`:       0,
+			`paymentd_backlog_oldest_seconds{operation="charge",state="pending"}`:         0,
+			`paymentd_backlog_oldest_seconds{operation="charge",state="unresolved"}`:      0,
+			`paymentd_backlog_oldest_seconds{operation="charge",state="unreadable"}`:      0,
+			`paymentd_backlog_payments{operation="refund",state="processing"}`:            0,
+			`paymentd_backlog_payments{operation="refund",state="scheduled"}`:             0,
+			`paymentd_backlog_payments{operation="refund",state="pending"}`:               0,
+			`paymentd_backlog_payments{operation="refund",state="unresolved"}`:            0,
+			`paymentd_backlog_payments{operation="refund",state="unreadable"}`:            0,
+			`paymentd_backlog_due_payments{operation="refund",state="processing"}`:        0,
+			`paymentd_backlog_due_payments{operation="refund",state="scheduled"}`:         0,
+			`paymentd_backlog_due_payments{operation="refund",state="pending"}`:           0,
+			`paymentd_backlog_due_payments{operation="refund",state="unresolved"}`:        0,
+			`paymentd_backlog_due_payments{operation="refund",state="unreadable"}`:        0,
+			`paymentd_backlog_longest_due_seconds{operation="refund",state="processing"}`: 0,
+			`paymentd_backlog_longest_due_seconds{operation="refund",state="scheduled"}`:  0,
+			`paymentd_backlog_longest_due_seconds{operation="refund",state="pending"}`:    0,
+			`paymentd_backlog_longest_due_seconds{operation="refund",state="unresolved"}`: 0,
+			`paymentd_backlog_longest_due_seconds{operation="refund",state="unreadable"}`: 0,
+			`paymentd_backlog_oldest_seconds{operation="refund",state="processing"}`:      0,
+			`paymentd_backlog_oldest_seconds{operation="refund",state="scheduled"}`:       0,
+			`paymentd_backlog_oldest_seconds{operation="refund",state="pending"}`:         0,
+			`paymentd_backlog_oldest_seconds{operation="refund",state="unresolved"}`:      0,
+			`paymentd_backlog_oldest_seconds{operation="refund",state="unreadable"}`:      0,
 		}, sampled(t, m))
 
 		claim(t, p, ask(t, "order-held"))
@@ -61,18 +81,25 @@ func TestBacklog_Scrape_IsSampled(t *testing.T) {
 		claim(t, p, later)
 		require.NoError(t, settle(t, p, claim(t, p, ask(t, "order-stuck")), payment.StateUnresolved))
 		time.Sleep(4 * time.Second)
-		require.Zero(t, sampled(t, m)[`paymentd_backlog_payments{state="processing"}`], "the first look serves on")
+		require.Zero(t, sampled(t, m)[`paymentd_backlog_payments{operation="charge",state="processing"}`], "the first look serves on")
 
 		time.Sleep(time.Second)
 		for range 3 {
 			got := sampled(t, m)
-			require.InDelta(t, 1, got[`paymentd_backlog_payments{state="processing"}`], 0)
-			require.InDelta(t, 0, got[`paymentd_backlog_due_payments{state="processing"}`], 0)
-			require.InDelta(t, 1, got[`paymentd_backlog_due_payments{state="scheduled"}`], 0)
-			require.InDelta(t, 5, got[`paymentd_backlog_longest_due_seconds{state="scheduled"}`], 0)
-			require.InDelta(t, 5, got[`paymentd_backlog_oldest_seconds{state="unresolved"}`], 0)
+			require.InDelta(t, 1, got[`paymentd_backlog_payments{operation="charge",state="processing"}`], 0)
+			require.InDelta(t, 0, got[`paymentd_backlog_due_payments{operation="charge",state="processing"}`], 0)
+			require.InDelta(t, 1, got[`paymentd_backlog_due_payments{operation="charge",state="scheduled"}`], 0)
+			require.InDelta(t, 5, got[`paymentd_backlog_longest_due_seconds{operation="charge",state="scheduled"}`], 0)
+			require.InDelta(t, 5, got[`paymentd_backlog_oldest_seconds{operation="charge",state="unresolved"}`], 0)
 		}
-		require.Len(t, wire.Calls(), 2, "questions to the database")
+		require.InDelta(t, 0, sampled(t, m)[`paymentd_backlog_payments{operation="refund",state="processing"}`], 0)
+		require.NoError(t, settle(t, p, claim(t, p, ask(t, "order-refunded")), payment.StateSucceeded))
+		claim(t, p, refund(t, "order-refunded"))
+		time.Sleep(5 * time.Second)
+		got := sampled(t, m)
+		require.InDelta(t, 1, got[`paymentd_backlog_payments{operation="refund",state="processing"}`], 0)
+		require.InDelta(t, 1, got[`paymentd_backlog_payments{operation="charge",state="processing"}`], 0)
+		require.Len(t, wire.Calls(), 3, "questions to the database")
 	})
 }
 

@@ -1,5 +1,11 @@
 package metrics
 
+import (
+	"cmp"
+
+	"paymentd/core/payment"
+)
+
 // other is the label of values that are not known in advance.
 const other = "other"
 
@@ -24,4 +30,21 @@ func (f family[L, S]) of(value L) S {
 		return s
 	}
 	return f.other
+}
+
+// labelOperation is the label with the kind of an operation.
+const labelOperation = "operation"
+
+// labelOf returns the value of that label: "charge" or "refund".
+func labelOf(k payment.Kind) string { return cmp.Or(string(k), "charge") }
+
+// byKind is the series of a metric for each kind of operation.
+type byKind[S any] map[payment.Kind]S
+
+func byKindOf[S any](series func(operation string) S) byKind[S] {
+	all := make(byKind[S])
+	for _, k := range payment.Kinds() {
+		all[k] = series(labelOf(k))
+	}
+	return all
 }

@@ -15,30 +15,36 @@ const labelGateway = "gateway"
 
 // Gateway returns a gateway whose calls are counted under the name, by the class that the core sees.
 func (m *Metrics) Gateway(name string, g ports.Gateway) ports.Gateway {
-	of := prometheus.Labels{labelGateway: name}
+	series := func(of *prometheus.HistogramVec, operation string) func(...string) prometheus.Observer {
+		return of.MustCurryWith(prometheus.Labels{labelGateway: name, labelOperation: operation}).WithLabelValues
+	}
 	return gateway{
 		Gateway: g,
-		attempts: familyOf(m.attempts.MustCurryWith(of).WithLabelValues,
-			payment.ClassApproved, payment.ClassDeclined, payment.ClassRejected, payment.ClassNotCharged,
-			payment.ClassUnknownAnswered, payment.ClassUnknownUnanswered, payment.ClassPending, payment.ClassKeyReused),
-		lookups: familyOf(m.lookups.MustCurryWith(of).WithLabelValues,
-			payment.FoundApproved, payment.FoundDeclined, payment.FoundProcessing, payment.FoundNothing,
-			payment.FoundNoAnswer, payment.FoundPending, payment.FoundVoided),
+		attempts: byKindOf(func(operation string) family[payment.Class, prometheus.Observer] {
+			return familyOf(series(m.attempts, operation),
+				payment.ClassApproved, payment.ClassDeclined, payment.ClassRejected, payment.ClassNotCharged,
+				payment.ClassUnknownAnswered, payment.ClassUnknownUnanswered, payment.ClassPending, payment.ClassKeyReused)
+		}),
+		lookups: byKindOf(func(operation string) family[payment.LookupResult, prometheus.Observer] {
+			return familyOf(series(m.lookups, operation),
+				payment.FoundApproved, payment.FoundDeclined, payment.FoundProcessing, payment.FoundNothing,
+				payment.FoundNoAnswer, payment.FoundPending, payment.FoundVoided, payment.FoundReturned)
+		}),
 	}
 }
 
 type gateway struct {
 	ports.Gateway
 
-	attempts family[payment.Class, prometheus.Observer]
-	lookups  family[payment.LookupResult, prometheus.Observer]
+	attempts byKind[family[payment.Class, prometheus.Observer]]
+	lookups  byKind[family[payment.LookupResult, prometheus.Observer]]
 }
 
 // Charge implements ports.Gateway.
 func (g gateway) Charge(ctx context.Context, c payment.Charge) payment.Result {
 	began := time.Now()
 	r := g.Gateway.Charge(ctx, c).Sanitized()
-	g.attempts.of(r.Class).Observe(time.Since(began).Seconds())
+	g.attempts[c.Operation.Kind].of(r.Class).Observe(time.Since(began).Seconds())
 	return r
 }
 
@@ -46,7 +52,7 @@ func (g gateway) Charge(ctx context.Context, c payment.Charge) payment.Result {
 func (g gateway) LookUp(ctx context.Context, ref payment.ChargeRef) payment.Lookup {
 	began := time.Now()
 	l := g.Gateway.LookUp(ctx, ref).Sanitized()
-	g.lookups.of(l.Result).Observe(time.Since(began).Seconds())
+	g.lookups[ref.Operation.Kind].of(l.Result).Observe(time.Since(began).Seconds())
 	return l
 }
 
@@ -71,9 +77,9 @@ func (m *Metrics) Guard(name string, p Protection) {
 			}
 			return 0
 		})
-	gauge("paymentd_gateway_attempts_in_flight", "Attempts to charge that the gateway has not completed yet.",
+	gauge("paymentd_gateway_attempts_in_flight", "Attempts to charge or refund that the gateway has not completed yet.",
 		func() float64 { return float64(p.InFlight()) })
-	gauge("paymentd_gateway_attempts_limit", "Attempts to charge that may be in flight at the gateway (max_concurrent).",
+	gauge("paymentd_gateway_attempts_limit", "Attempts to charge or refund that may be in flight at the gateway (max_concurrent).",
 		func() float64 { return float64(p.MaxConcurrent()) })
 }
 

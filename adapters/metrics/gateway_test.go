@@ -57,24 +57,29 @@ func TestGateway_Calls_AreCounted(t *testing.T) {
 	} {
 		m.Gateway("bank", fixed{lookup: l}).LookUp(t.Context(), payment.ChargeRef{Key: "key-1"})
 	}
+	refund := payment.OperationID{Kind: payment.KindRefund, Name: "r-1"}
+	m.Gateway("bank", fixed{result: payment.Result{Class: payment.ClassDeclined}}).Charge(t.Context(), payment.Charge{Operation: refund})
+	m.Gateway("bank", fixed{lookup: payment.Lookup{Result: payment.FoundReturned}}).LookUp(t.Context(), payment.ChargeRef{Operation: refund})
 	require.Equal(t, map[string]int{
-		`paymentd_attempt_duration_seconds_count{class="approved",gateway="bank"}`:           1,
-		`paymentd_attempt_duration_seconds_count{class="declined",gateway="bank"}`:           1,
-		`paymentd_attempt_duration_seconds_count{class="rejected",gateway="bank"}`:           1,
-		`paymentd_attempt_duration_seconds_count{class="not_charged",gateway="bank"}`:        1,
-		`paymentd_attempt_duration_seconds_count{class="unknown_answered",gateway="bank"}`:   2,
-		`paymentd_attempt_duration_seconds_count{class="unknown_unanswered",gateway="bank"}`: 1,
-		`paymentd_attempt_duration_seconds_count{class="pending",gateway="bank"}`:            1,
-		`paymentd_attempt_duration_seconds_count{class="key_reused",gateway="bank"}`:         1,
-		`paymentd_attempt_duration_seconds_count{class="other",gateway="bank"}`:              1,
-		`paymentd_lookup_duration_seconds_count{finding="approved",gateway="bank"}`:          1,
-		`paymentd_lookup_duration_seconds_count{finding="declined",gateway="bank"}`:          1,
-		`paymentd_lookup_duration_seconds_count{finding="processing",gateway="bank"}`:        1,
-		`paymentd_lookup_duration_seconds_count{finding="nothing",gateway="bank"}`:           1,
-		`paymentd_lookup_duration_seconds_count{finding="no_answer",gateway="bank"}`:         2,
-		`paymentd_lookup_duration_seconds_count{finding="pending",gateway="bank"}`:           1,
-		`paymentd_lookup_duration_seconds_count{finding="voided",gateway="bank"}`:            1,
-		`paymentd_lookup_duration_seconds_count{finding="other",gateway="bank"}`:             1,
+		`paymentd_attempt_duration_seconds_count{class="declined",gateway="bank",operation="refund"}`:           1,
+		`paymentd_lookup_duration_seconds_count{finding="returned",gateway="bank",operation="refund"}`:          1,
+		`paymentd_attempt_duration_seconds_count{class="approved",gateway="bank",operation="charge"}`:           1,
+		`paymentd_attempt_duration_seconds_count{class="declined",gateway="bank",operation="charge"}`:           1,
+		`paymentd_attempt_duration_seconds_count{class="rejected",gateway="bank",operation="charge"}`:           1,
+		`paymentd_attempt_duration_seconds_count{class="not_charged",gateway="bank",operation="charge"}`:        1,
+		`paymentd_attempt_duration_seconds_count{class="unknown_answered",gateway="bank",operation="charge"}`:   2,
+		`paymentd_attempt_duration_seconds_count{class="unknown_unanswered",gateway="bank",operation="charge"}`: 1,
+		`paymentd_attempt_duration_seconds_count{class="pending",gateway="bank",operation="charge"}`:            1,
+		`paymentd_attempt_duration_seconds_count{class="key_reused",gateway="bank",operation="charge"}`:         1,
+		`paymentd_attempt_duration_seconds_count{class="other",gateway="bank",operation="charge"}`:              1,
+		`paymentd_lookup_duration_seconds_count{finding="approved",gateway="bank",operation="charge"}`:          1,
+		`paymentd_lookup_duration_seconds_count{finding="declined",gateway="bank",operation="charge"}`:          1,
+		`paymentd_lookup_duration_seconds_count{finding="processing",gateway="bank",operation="charge"}`:        1,
+		`paymentd_lookup_duration_seconds_count{finding="nothing",gateway="bank",operation="charge"}`:           1,
+		`paymentd_lookup_duration_seconds_count{finding="no_answer",gateway="bank",operation="charge"}`:         2,
+		`paymentd_lookup_duration_seconds_count{finding="pending",gateway="bank",operation="charge"}`:           1,
+		`paymentd_lookup_duration_seconds_count{finding="voided",gateway="bank",operation="charge"}`:            1,
+		`paymentd_lookup_duration_seconds_count{finding="other",gateway="bank",operation="charge"}`:             1,
 	}, scrape(t, m).changed(before))
 }
 

@@ -35,8 +35,9 @@ type Metrics struct {
 	requests *requests
 	replays  prometheus.Counter
 
-	outcomes  family[payment.State, prometheus.Counter]
-	evidence  family[payment.Verdict, prometheus.Counter]
+	outcomes  byKind[family[payment.State, prometheus.Counter]]
+	evidence  byKind[family[payment.Verdict, prometheus.Counter]]
+	returned  prometheus.Counter
 	forgotten prometheus.Counter
 	claims    family[payment.Verdict, prometheus.Counter]
 	takeovers prometheus.Counter
@@ -47,7 +48,7 @@ type Metrics struct {
 	settled   prometheus.Histogram
 	recorded  family[string, prometheus.Observer]
 
-	attempts, lookups *prometheus.HistogramVec // by gateway, and by class or finding
+	attempts, lookups *prometheus.HistogramVec // by gateway, operation, and class or finding
 	events            *prometheus.CounterVec   // by gateway and result
 }
 
@@ -77,18 +78,20 @@ func (m *Metrics) ofRequests() {
 }
 
 func (m *Metrics) ofPayments() {
-	m.outcomes = familyOf(m.counters("paymentd_payments_total",
-		"Settled rounds of payments, by outcome.", "outcome").WithLabelValues,
-		payment.StateSucceeded, payment.StateDeclined, payment.StateFailed, payment.StatePending, payment.StateUnresolved,
-		payment.StateScheduled)
+	m.ofOutcomes()
 	m.claims = familyOf(m.counters("paymentd_claims_total",
 		"Claims, by verdict.", "verdict").WithLabelValues,
 		payment.VerdictClaimed, payment.VerdictLookUp, payment.VerdictReplay, payment.VerdictBusy,
 		payment.VerdictMismatch, payment.VerdictAccepted, payment.VerdictQuarantined, payment.VerdictForeign,
 		payment.VerdictCancel, payment.VerdictKeyOpen)
-	m.evidence = familyOf(m.counters("paymentd_evidence_total",
-		"Charges at the gateway that the payment did not wait for, by verdict.", "verdict").WithLabelValues,
-		payment.VerdictEvidence, payment.VerdictDouble)
+	evidence := m.counters("paymentd_evidence_total",
+		"Charges and refunds at the gateway that the payment or refund did not wait for, by operation and verdict.", labelOperation, "verdict")
+	m.evidence = byKindOf(func(operation string) family[payment.Verdict, prometheus.Counter] {
+		of := evidence.MustCurryWith(prometheus.Labels{labelOperation: operation})
+		return familyOf(of.WithLabelValues, payment.VerdictEvidence, payment.VerdictDouble)
+	})
+	m.returned = m.counter("paymentd_refunds_returned_total",
+		"Refunds whose money came back after they had succeeded; their amounts can be refunded again.")
 	m.forgotten = m.counter("paymentd_lookups_forgotten_total",
 		"Lookups that found nothing for a key that the gateway may have forgotten; only an operator can resolve the payment.")
 	m.takeovers = m.counter("paymentd_takeovers_total",
@@ -111,11 +114,29 @@ func (m *Metrics) ofPayments() {
 		"Duration of storing an outcome.", databaseBuckets)
 }
 
+// ofOutcomes makes the counters of outcomes. Those of payments have a metric of their own, so that no query about
+// payments includes refunds.
+func (m *Metrics) ofOutcomes() {
+	payments := m.counters("paymentd_payments_total", "Settled rounds of payments, by outcome.", "outcome")
+	operations := m.counters("paymentd_operations_total",
+		"Settled rounds of operations other than charges, by operation and outcome.", labelOperation, "outcome")
+	m.outcomes = byKindOf(func(operation string) family[payment.State, prometheus.Counter] {
+		of := payments
+		if operation != labelOf(payment.KindCharge) {
+			of = operations.MustCurryWith(prometheus.Labels{labelOperation: operation})
+		}
+		return familyOf(of.WithLabelValues, payment.StateSucceeded, payment.StateDeclined, payment.StateFailed,
+			payment.StatePending, payment.StateUnresolved, payment.StateScheduled)
+	})
+}
+
 func (m *Metrics) ofGateway() {
 	m.attempts = m.histograms("paymentd_attempt_duration_seconds",
-		"Duration of an attempt to charge, by gateway and class.", gatewayBuckets, labelGateway, "class")
+		"Duration of an attempt to charge or refund, by gateway, operation and class.", gatewayBuckets,
+		labelGateway, labelOperation, "class")
 	m.lookups = m.histograms("paymentd_lookup_duration_seconds",
-		"Duration of a lookup at the gateway, by gateway and finding.", gatewayBuckets, labelGateway, "finding")
+		"Duration of a lookup at the gateway, by gateway, operation and finding.", gatewayBuckets,
+		labelGateway, labelOperation, "finding")
 	m.events = m.counters("paymentd_gateway_events_total", "Events that were posted for a gateway, by gateway and result.",
 		labelGateway, "result")
 }

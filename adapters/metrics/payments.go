@@ -40,7 +40,9 @@ func (s *payments) Claim(
 	p, verdict, err := s.Payments.Claim(ctx, ask)
 	s.metrics.claimed.of(byRequest).Observe(time.Since(began).Seconds())
 	if err != nil {
-		s.failed(ctx, err)
+		if !refusesOperation(err) {
+			s.failed(ctx, err)
+		}
 		return p, verdict, err
 	}
 	s.metrics.claims.of(verdict).Inc()
@@ -93,7 +95,7 @@ func (s *payments) Settle(ctx context.Context, st payment.Settlement) error {
 		s.refused(ctx, writeSettle, err)
 		return err
 	}
-	s.metrics.outcomes.of(st.Outcome.State).Inc()
+	s.metrics.outcomes[st.Operation.Kind].of(st.Outcome.State).Inc()
 	return nil
 }
 
@@ -108,10 +110,10 @@ func (s *payments) RecordLookup(
 		s.refused(ctx, writeLookup, err)
 		return p, verdict, err
 	}
-	s.found(verdict)
+	s.found(r.Operation.Kind, verdict)
 	waited := r.State == payment.StateProcessing || r.State == payment.StatePending || r.State == payment.StateUnresolved
 	if waited && r.Key == p.GatewayKey && verdict == payment.VerdictWritten {
-		s.metrics.outcomes.of(p.State).Inc()
+		s.metrics.outcomes[r.Operation.Kind].of(p.State).Inc()
 		if p.State == payment.StateUnresolved && p.Reason == payment.ReasonForgotten {
 			s.metrics.forgotten.Inc()
 		}
@@ -128,21 +130,41 @@ func (s *payments) RecordApproval(
 	s.metrics.recorded.of(writeApproval).Observe(time.Since(began).Seconds())
 	s.failed(ctx, err)
 	if err == nil {
-		s.found(verdict)
+		s.found(a.Operation.Kind, verdict)
 	}
 	return p, verdict, err
 }
 
-// found counts a charge that was found although the payment did not wait for it.
-func (s *payments) found(verdict payment.Verdict) {
-	if verdict == payment.VerdictEvidence || verdict == payment.VerdictDouble {
-		s.metrics.evidence.of(verdict).Inc()
+// found counts what was found although the operation of the kind did not wait for it.
+func (s *payments) found(kind payment.Kind, verdict payment.Verdict) {
+	switch verdict {
+	case payment.VerdictEvidence, payment.VerdictDouble:
+		s.metrics.evidence[kind].of(verdict).Inc()
+	case payment.VerdictReturned:
+		s.metrics.returned.Inc()
+	default:
 	}
+}
+
+// refusesOperation reports whether the error refuses an operation that the payment does not allow, which is no
+// failure of the database.
+func refusesOperation(err error) bool {
+	_, refused := errors.AsType[*payment.OperationRefusedError](err)
+	return refused || errors.Is(err, payment.ErrChargeOpen) || errors.Is(err, ports.ErrNotFound)
 }
 
 // Find implements ports.Payments.
 func (s *payments) Find(ctx context.Context, id payment.OrderID) (payment.Payment, error) {
 	p, err := s.Payments.Find(ctx, id)
+	if !errors.Is(err, ports.ErrNotFound) {
+		s.failed(ctx, err)
+	}
+	return p, err
+}
+
+// FindOperation implements ports.Payments.
+func (s *payments) FindOperation(ctx context.Context, ref payment.Ref) (payment.Payment, error) {
+	p, err := s.Payments.FindOperation(ctx, ref)
 	if !errors.Is(err, ports.ErrNotFound) {
 		s.failed(ctx, err)
 	}

@@ -175,13 +175,13 @@ var countedCalls = map[string]struct {
 			require.ErrorIs(t, err, payment.ErrFenced)
 		},
 		map[string]int{
-			`paymentd_claims_total{verdict="claimed"}`:                   1,
-			`paymentd_claim_duration_seconds_count{by="request"}`:        1,
-			`paymentd_evidence_total{verdict="evidence"}`:                1,
-			`paymentd_evidence_total{verdict="double"}`:                  1,
-			`paymentd_evidence_duration_seconds_count{write="approval"}`: 3,
-			`paymentd_evidence_duration_seconds_count{write="lookup"}`:   1,
-			`paymentd_fenced_out_total{write="lookup"}`:                  1,
+			`paymentd_claims_total{verdict="claimed"}`:                       1,
+			`paymentd_claim_duration_seconds_count{by="request"}`:            1,
+			`paymentd_evidence_total{operation="charge",verdict="evidence"}`: 1,
+			`paymentd_evidence_total{operation="charge",verdict="double"}`:   1,
+			`paymentd_evidence_duration_seconds_count{write="approval"}`:     3,
+			`paymentd_evidence_duration_seconds_count{write="lookup"}`:       1,
+			`paymentd_fenced_out_total{write="lookup"}`:                      1,
 		},
 	},
 	"a lookup that settles, and one of a forgotten key": {
@@ -205,6 +205,58 @@ var countedCalls = map[string]struct {
 			`paymentd_evidence_duration_seconds_count{write="lookup"}`: 2,
 		},
 	},
+}
+
+// refund asks for 25.00 of the order.
+func refund(t *testing.T, id payment.OrderID) payment.ClaimRequest {
+	t.Helper()
+	a := ask(t, id)
+	a.Operation, a.Money = payment.OperationID{Kind: payment.KindRefund, Name: "r-1"}, money(t, "25.00")
+	a.NewKey = "refund key of " + payment.GatewayKey(id)
+	a.Rules.Operations = payment.OperationRefund
+	return a
+}
+
+// A refund has outcomes and evidence of its own. A refusal of one is no failure of the database.
+func TestPayments_Refunds_AreCountedApart(t *testing.T) {
+	t.Parallel()
+	m := metrics.New("test")
+	p := m.Payments(fake.NewPayments())
+	charge := claim(t, p, ask(t, "order-1"))
+	_, _, err := p.Claim(t.Context(), refund(t, "order-1"))
+	require.ErrorIs(t, err, payment.ErrChargeOpen)
+	_, _, err = p.Claim(t.Context(), refund(t, "order-2"))
+	require.ErrorIs(t, err, ports.ErrNotFound)
+	_, err = p.FindOperation(t.Context(), payment.Ref{OrderID: "order-1", Operation: refund(t, "order-1").Operation})
+	require.ErrorIs(t, err, ports.ErrNotFound)
+	require.NoError(t, settle(t, p, charge, payment.StateSucceeded))
+	before := scrape(t, m)
+
+	excess := refund(t, "order-1")
+	excess.Money = money(t, "100.01")
+	_, _, err = p.Claim(t.Context(), excess)
+	require.ErrorContains(t, err, "exceeds what is left")
+	held := claim(t, p, refund(t, "order-1"))
+	require.NoError(t, settle(t, p, held, payment.StateSucceeded))
+	_, _, err = p.RecordApproval(t.Context(), payment.Approval{
+		OrderID: "order-1", Operation: held.Operation, Key: held.GatewayKey, TransactionID: "txn-2", By: "a", Rules: rules,
+	})
+	require.NoError(t, err)
+	for range 2 {
+		_, _, err = p.RecordLookup(t.Context(), lookup(held, payment.FoundReturned))
+		require.NoError(t, err)
+	}
+	changed := scrape(t, m).changed(before)
+	maps.DeleteFunc(changed, func(name string, _ int) bool { return strings.Contains(name, "duration") })
+	require.Equal(t, map[string]int{
+		`paymentd_claims_total{verdict="claimed"}`:                          1,
+		`paymentd_operations_total{operation="refund",outcome="succeeded"}`: 1,
+		`paymentd_evidence_total{operation="refund",verdict="double"}`:      1,
+		`paymentd_refunds_returned_total`:                                   1,
+	}, changed)
+	for name, n := range scrape(t, m) {
+		require.False(t, strings.HasPrefix(name, "paymentd_database_errors_total") && n != 0, name)
+	}
 }
 
 func TestPayments_Calls_AreCounted(t *testing.T) {

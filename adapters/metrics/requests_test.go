@@ -80,11 +80,11 @@ func TestRequests_AreCounted(t *testing.T) {
 		`paymentd_http_request_duration_seconds_count{route="/payments/:order_id",status="200"}`: 1,
 		`paymentd_http_request_duration_seconds_count{route="other",status="404"}`:               1,
 		`paymentd_http_request_duration_seconds_count{route="/metrics",status="200"}`:            1,
-		`paymentd_replays_total`:                                                   1,
-		`paymentd_claims_total{verdict="mismatch"}`:                                1,
-		`paymentd_claims_total{verdict="replay"}`:                                  1,
-		`paymentd_payments_total{outcome="succeeded"}`:                             1,
-		`paymentd_attempt_duration_seconds_count{class="approved",gateway="bank"}`: 1,
+		`paymentd_replays_total`:                                                                      1,
+		`paymentd_claims_total{verdict="mismatch"}`:                                                   1,
+		`paymentd_claims_total{verdict="replay"}`:                                                     1,
+		`paymentd_payments_total{outcome="succeeded"}`:                                                1,
+		`paymentd_attempt_duration_seconds_count{class="approved",gateway="bank",operation="charge"}`: 1,
 	} {
 		require.Equal(t, want, up[name], name)
 	}
@@ -148,7 +148,7 @@ func TestLabels_UnexpectedValues_AreBounded(t *testing.T) {
 	}
 	require.LessOrEqual(t, byMetric["paymentd_http_request_duration_seconds_count"], 257)
 	require.LessOrEqual(t, byMetric["paymentd_http_requests_in_flight"], 33)
-	require.Equal(t, 9, byMetric["paymentd_attempt_duration_seconds_count"])
+	require.Equal(t, 9*len(payment.Kinds()), byMetric["paymentd_attempt_duration_seconds_count"])
 	inFlight := 0.0
 	for name, value := range scrape(t, m) {
 		if strings.HasPrefix(name, "paymentd_http_requests_in_flight") {

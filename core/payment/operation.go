@@ -3,6 +3,8 @@ package payment
 import (
 	"errors"
 	"fmt"
+	"maps"
+	"slices"
 	"time"
 )
 
@@ -81,6 +83,11 @@ type operationRules struct {
 
 // operations has every kind but the charge.
 var operations = map[Kind]operationRules{KindRefund: refundRules}
+
+// Kinds returns all kinds of operations, the charge first.
+func Kinds() []Kind {
+	return append([]Kind{KindCharge}, slices.Sorted(maps.Keys(operations))...)
+}
 
 func (k Kind) valid() bool {
 	_, known := operations[k]

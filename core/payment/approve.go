@@ -44,9 +44,7 @@ func (a Approval) compareWithSuccess(p Payment, now Instant) Decision {
 	k, stored := p.findKey(a.Key)
 	if p.TransactionID == a.TransactionID || k.TransactionID == a.TransactionID {
 		d := unchanged(VerdictReplay, p)
-		// The lookups of a refund go on after an event that says that its money came back.
-		watched := !p.Operation.IsCharge() && now.DB.Before(k.WatchUntil)
-		if stored && !k.DueAt.IsZero() && !watched {
+		if stored && !k.DueAt.IsZero() && !k.watched(p.Operation, now) {
 			k.DueAt = time.Time{}
 			k.close(ClosedCharged, now)
 			d.storeKey(k)
@@ -91,7 +89,7 @@ func (p Payment) succeed(a Approval, now Instant) Decision {
 		d.storeKey(left)
 	}
 	if stored {
-		k.DueAt, k.WatchUntil = time.Time{}, time.Time{}
+		k.endLookups(p.Operation, now)
 		k.close(ClosedCharged, now)
 		d.storeKey(k)
 	}

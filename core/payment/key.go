@@ -142,6 +142,21 @@ func (d *Decision) reopenKey(key GatewayKey) {
 	d.storeKey(k)
 }
 
+// endLookups is for a key whose charge is recorded.
+func (k *Key) endLookups(of OperationID, now Instant) {
+	if k.watched(of, now) {
+		k.DueAt = now.DB.Add(watchDelay)
+		return
+	}
+	k.DueAt, k.WatchUntil = time.Time{}, time.Time{}
+}
+
+// watched reports whether lookups of the key go on after its operation has succeeded. Those of a refund do: the
+// gateway has reported that its money came back, or a person has resolved it.
+func (k *Key) watched(of OperationID, now Instant) bool {
+	return !of.IsCharge() && now.DB.Before(k.WatchUntil)
+}
+
 func (k *Key) close(why Closure, now Instant) {
 	if k.Closed == "" {
 		k.Closed, k.ClosedAt = why, now.DB

@@ -67,7 +67,7 @@ type LookupRecord struct {
 // because the answer to the first was lost, it changes nothing more.
 func (r LookupRecord) Apply(p Payment, now time.Time) (Decision, error) {
 	at := Instant{now, r.Worker}
-	if r.Result.Result == FoundReturned {
+	if r.Result.Result == FoundReturned && p.Operation.Kind == KindRefund {
 		return r.recordReturn(p, at)
 	}
 	current := p.GatewayKey == r.Key
@@ -220,6 +220,8 @@ func (r LookupRecord) conclude(p Payment, k Key, absent bool, now Instant) Decis
 // scheduleKey sets the next lookup of the key of a payment that the lookup concluded.
 func (r LookupRecord) scheduleKey(k *Key, o Outcome, now Instant) {
 	switch {
+	case o.State == StateSucceeded && k.watched(r.Operation, now):
+		k.DueAt = now.DB.Add(watchDelay)
 	case !now.DB.Before(k.WatchUntil) || o.State == StateSucceeded:
 		k.DueAt = time.Time{}
 	case !o.State.looksUp() && k.DueAt.IsZero():

@@ -31,12 +31,7 @@ func (n Notice) Apply(p Payment, now time.Time) (Decision, error) {
 	case n.known(p, k, current):
 		return unchanged(VerdictReplay, p), nil
 	case current && p.State.looksUp():
-		if !p.DueAt.After(now) {
-			return unchanged(VerdictReplay, p), nil
-		}
-		// If its worker is lost, the next lookup follows after the shortest interval.
-		p.DueAt, p.UpdatedAt, p.Lookups = now, now, 0
-		return Decision{Verdict: VerdictWritten, Payment: p, Write: true}, nil
+		return n.hasten(p, now), nil
 	case stored && !k.DueAt.IsZero() && !k.DueAt.After(now):
 		return unchanged(VerdictReplay, p), nil
 	case current:
@@ -45,17 +40,38 @@ func (n Notice) Apply(p Payment, now time.Time) (Decision, error) {
 		k.Gateway = n.Gateway
 	}
 	k.DueAt, k.Lookups = now, 0
-	if k.Closed != "" || p.State == StateSucceeded && !p.Operation.IsCharge() {
-		// The event contradicts the closure or the success. The key is looked up for as long as after a person's resolution,
-		// because the first lookups may get no answer, or be lost with their worker.
-		if until := now.Add(watchDuration); until.After(k.WatchUntil) {
-			k.WatchUntil = until
-		}
+	if k.Closed != "" || n.Says == FoundReturned {
+		k.watch(now) // the event contradicts the closure or the success, also one that is recorded later
 	}
 	p.UpdatedAt = now
 	d := Decision{Verdict: VerdictWritten, Payment: p, Write: true}
 	d.storeKey(k)
 	return d, nil
+}
+
+// hasten makes the lookup due that a pending or unresolved payment waits for.
+func (n Notice) hasten(p Payment, now time.Time) Decision {
+	k := p.key()
+	watches := n.Says == FoundReturned && !now.Before(k.WatchUntil)
+	if !p.DueAt.After(now) && !watches {
+		return unchanged(VerdictReplay, p)
+	}
+	// If its worker is lost, the next lookup follows after the shortest interval.
+	p.DueAt, p.UpdatedAt, p.Lookups = now, now, 0
+	d := Decision{Verdict: VerdictWritten, Payment: p, Write: true}
+	if watches {
+		k.watch(now) // the lookup may find the success that the event contradicts
+		d.storeKey(k)
+	}
+	return d
+}
+
+// watch lets the lookups of the key go on for as long as after a person's resolution, because the first may get
+// no answer, or be lost with their worker.
+func (k *Key) watch(now time.Time) {
+	if until := now.Add(watchDuration); until.After(k.WatchUntil) {
+		k.WatchUntil = until
+	}
 }
 
 // sentTo reports whether the order has sent the key to the gateway that the event is from.
@@ -66,8 +82,8 @@ func (n Notice) sentTo(p Payment, recorded bool) bool {
 
 // known reports whether the payment records what the event says.
 func (n Notice) known(p Payment, k Key, current bool) bool {
-	if n.Says == FoundReturned {
-		return p.returned()
+	if n.Says == FoundReturned || current && p.returned() {
+		return current && p.returned()
 	}
 	if k.Closed == ClosedCharged || current && p.State == StateSucceeded {
 		return true

@@ -92,7 +92,10 @@ func (p Payment) returned() bool {
 // recordReturn is for a lookup that found that the money of a refund came back after it had succeeded, as banks
 // do days later. The refund is declined then, and its amount is free again.
 func (r LookupRecord) recordReturn(p Payment, now Instant) (Decision, error) {
-	if p.GatewayKey != r.Key || p.returned() {
+	switch {
+	case p.GatewayKey != r.Key:
+		return r.recordReturnedKey(p, now), nil
+	case p.returned():
 		return unchanged(VerdictReplay, p), nil
 	}
 	if p.State == StateProcessing {
@@ -111,4 +114,17 @@ func (r LookupRecord) recordReturn(p Payment, now Instant) (Decision, error) {
 	d.storeKey(k)
 	d.addEvent(EventReturned, r.Replica, "was "+string(was)+"; the refunded money came back")
 	return d, nil
+}
+
+// recordReturnedKey is for a key that the refund has left: all that its attempts have moved came back.
+func (r LookupRecord) recordReturnedKey(p Payment, now Instant) Decision {
+	k, stored := p.findKey(r.Key)
+	if !stored || k.Closed != "" && k.DueAt.IsZero() {
+		return unchanged(VerdictReplay, p)
+	}
+	k.Doubt, k.DueAt, k.WatchUntil = Doubt{}, time.Time{}, time.Time{}
+	k.close(ClosedDeclined, now)
+	d := Decision{Verdict: VerdictWritten, Payment: p}
+	d.storeKey(k)
+	return d
 }

@@ -106,7 +106,7 @@ func (r KeyRules) lookupInterval(n int) time.Duration {
 // abandoned reports whether a pending charge is to be cancelled at now, because the customer has not acted
 // in time. The time begins with the latest attempt, because an earlier round may have used the same key.
 func (r KeyRules) abandoned(p Payment, now Instant) bool {
-	return r.Cancels && r.PendingTimeout > 0 && p.RedirectURL() != "" && !p.KeySent.IsZero() &&
+	return p.Operation.IsCharge() && r.Cancels && r.PendingTimeout > 0 && p.RedirectURL() != "" && !p.KeySent.IsZero() &&
 		p.KeySent.Later(p.Doubt.Latest).Elapsed(now) >= r.PendingTimeout
 }
 

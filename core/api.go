@@ -18,6 +18,8 @@ var (
 	// ErrKeyOpen: the request has another payment method, and the charge with the earlier one may still
 	// take the money.
 	ErrKeyOpen = errors.New("the charge with the earlier payment method may still take the money")
+	// errOtherKind is a mistake of the caller in this program.
+	errOtherKind = errors.New("the request is for another kind of operation than the method")
 	// ErrStopping: the service is stopping.
 	ErrStopping = errors.New("the service is stopping")
 )
@@ -57,7 +59,11 @@ func (r Request) Validate() error {
 	if _, err := payment.ParseOrderID(string(r.OrderID)); err != nil {
 		return err
 	}
-	if r.Money.IsZero() && r.Operation.IsCharge() {
+	if !r.Operation.IsCharge() {
+		_, err := payment.ParseRefundID(r.Operation.Name)
+		return err
+	}
+	if r.Money.IsZero() {
 		return &payment.FieldError{Field: "amount", Message: "amount must be above zero"}
 	}
 	return nil

@@ -20,6 +20,9 @@ func (s *Service) Process(ctx context.Context, r Request) (Answer, error) {
 	if err := r.Validate(); err != nil {
 		return Answer{}, err
 	}
+	if !r.Operation.IsCharge() {
+		return Answer{}, errOtherKind
+	}
 	if err := s.checkChargeable(ctx, r); err != nil {
 		return Answer{}, err
 	}

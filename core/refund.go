@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"slices"
 
+	"paymentd/core/payment"
 	"paymentd/ports"
 )
 
@@ -16,6 +17,9 @@ import (
 func (s *Service) Refund(ctx context.Context, r Request) (Answer, error) {
 	if err := r.Validate(); err != nil {
 		return Answer{}, err
+	}
+	if r.Operation.Kind != payment.KindRefund {
+		return Answer{}, errOtherKind
 	}
 	if r.Async || !s.work.begin() {
 		return s.accept(ctx, r)

@@ -26,6 +26,7 @@ type world struct {
 	charges []charge // on their way, or decided
 	newKeys int
 	only    *worker // the one that acts next; nil for any
+	refund  *refund // what is refunded; nil for the charge of an order
 }
 
 // charge is a request that arrives at a gateway at some time, and takes the money unless the gateway
@@ -36,6 +37,8 @@ type charge struct {
 	arrives time.Time
 	taken   bool
 	decided payment.Class // the gateway's decision: approved or declined
+	// returned: the money of a refund came back.
+	returned bool
 }
 
 // worker holds a claim, or the answer to a lookup.
@@ -79,7 +82,7 @@ func (w *world) requireOnce(t *rapid.T) {
 	if p := w.payment; p.State == payment.StateDeclined || p.State == payment.StateFailed {
 		for _, c := range w.charges {
 			open := c.decided == "" && w.remembered(c.gateway, c.key, c.arrives) == ""
-			require.False(t, c.key == p.GatewayKey && c.gateway == p.Gateway && (c.taken || open),
+			require.False(t, c.key == p.GatewayKey && c.gateway == p.Gateway && (c.taken && !c.returned || open),
 				"the payment is %s, and a charge was made or is on its way: %+v\n%+v", p.State, c, p)
 		}
 	}
@@ -124,10 +127,13 @@ func (w *world) known(gateway payment.GatewayID, key payment.GatewayKey, when ti
 }
 
 func (w *world) store(t *rapid.T, d payment.Decision) {
+	if w.refund != nil {
+		w.account(t, d)
+	}
 	if d.Write {
 		require.Equal(t, d.Payment.State.Final(), d.Payment.DueAt.IsZero(), "%+v", d.Payment)
 		require.Equal(t, w.payment.Money, d.Payment.Money)
-		if w.payment.State == payment.StateSucceeded {
+		if w.payment.State == payment.StateSucceeded && d.Verdict != payment.VerdictReturned {
 			require.Equal(t, w.payment.TransactionID, d.Payment.TransactionID, "a success is final")
 		}
 		w.payment = d.Payment
@@ -155,6 +161,10 @@ func (w *world) claim(t *rapid.T) {
 	a := claimRequest(t, payment.GatewayKey(fmt.Sprintf("key-%d", w.newKeys)))
 	a.Rules, a.Worker = w.rules, w.now
 	a.Deferred = rapid.IntRange(0, 3).Draw(t, "deferred") == 0
+	if w.refund != nil {
+		w.claimRefund(t, a)
+		return
+	}
 	if !w.stored {
 		w.stored, w.payment = true, a.Open(w.databaseNow())
 		if !a.Deferred {
@@ -331,7 +341,9 @@ func (w *world) recordApproval(t *rapid.T, a payment.Approval) {
 	d, err := a.Apply(w.payment, w.databaseNow())
 	require.NoError(t, err)
 	require.NotEqual(t, payment.VerdictDouble, d.Verdict)
-	require.Equal(t, payment.StateSucceeded, d.Payment.State)
+	if w.payment.Code != payment.CodeRefundReturned {
+		require.Equal(t, payment.StateSucceeded, d.Payment.State)
+	}
 	w.store(t, d)
 }
 
@@ -349,6 +361,9 @@ func (w *world) lookUp(t *rapid.T, k *worker, key payment.GatewayKey, last payme
 			l.Result.Result = payment.FoundNothing
 		}
 		for _, c := range w.charges { // the lag hides the latest
+			if c.key == key && c.returned && l.Result.Result == payment.FoundApproved {
+				l.Result.Result = payment.FoundReturned
+			}
 			if c.gateway == k.rules.Gateway && c.key == key && c.decided != "" && l.Result.Result != payment.FoundNothing &&
 				c.arrives.After(w.now.Add(-w.rules.LookupLag)) && w.rules.LookupLag > 0 {
 				l.Result.Result = payment.FoundNothing

@@ -22,24 +22,43 @@ var everyPair = flag.Bool("every-pair", false, "let pairs of faults include poll
 // and at every pair of such calls; another worker goes on. [run.check] checks the result.
 func TestEveryCrashPoint(t *testing.T) {
 	t.Parallel()
+	var all []proof
+	for _, sc := range slices.Concat(scenarios, failoverScenarios) {
+		for _, mode := range clientModes {
+			all = append(all, proof{sc.name + ", " + string(mode), 1, sc.stride(), func(t *testing.T, i ...injection) *run {
+				return runScenario(t, sc, mode, i...)
+			}})
+		}
+	}
+	injectEverywhereIn(t, all)
+}
+
+// proof is a scenario with one mode of its clients.
+type proof struct {
+	name   string
+	single int // run one fault in so many
+	stride int // run one pair of faults in so many
+	run    func(t *testing.T, injections ...injection) *run
+}
+
+func injectEverywhereIn(t *testing.T, all []proof) {
+	t.Helper()
 	var mu sync.Mutex
 	runs := make(map[string]int)
 	t.Run("all", func(t *testing.T) {
-		for _, sc := range slices.Concat(scenarios, failoverScenarios) {
-			for _, mode := range clientModes {
-				t.Run(sc.name+", "+string(mode), func(t *testing.T) {
-					t.Parallel()
-					synctest.Test(t, func(t *testing.T) {
-						counts := injectEverywhere(t, sc, mode)
-						time.Sleep(time.Minute) // until the crashed replicas have exited
-						mu.Lock()
-						defer mu.Unlock()
-						for what, n := range counts {
-							runs[what] += n
-						}
-					})
+		for _, p := range all {
+			t.Run(p.name, func(t *testing.T) {
+				t.Parallel()
+				synctest.Test(t, func(t *testing.T) {
+					counts := p.injectEverywhere(t)
+					time.Sleep(time.Minute) // until the crashed replicas have exited
+					mu.Lock()
+					defer mu.Unlock()
+					for what, n := range counts {
+						runs[what] += n
+					}
 				})
-			}
+			})
 		}
 	})
 	total := 0
@@ -53,13 +72,16 @@ func TestEveryCrashPoint(t *testing.T) {
 // injectEverywhere runs the scenario once without a fault, once for each possible fault, and after each
 // fault that crashes or pauses the worker, once for each fault that crashes or pauses the worker that
 // goes on. Of these pairs it runs one in stride.
-func injectEverywhere(t *testing.T, sc scenario, mode clientMode) map[string]int {
+func (p proof) injectEverywhere(t *testing.T) map[string]int {
 	t.Helper()
 	counts := map[string]int{"no fault": 1}
-	pairs := 0
-	for n, poll := range runScenario(t, sc, mode).callsAfter(0) {
+	singles, pairs := 0, 0
+	for n, poll := range p.run(t).callsAfter(0) {
 		for i, first := range faultKinds {
-			once := runScenario(t, sc, mode, injection{n, first})
+			if singles++; singles%p.single != 0 {
+				continue
+			}
+			once := p.run(t, injection{n, first})
 			if once.countInjected() != 1 {
 				continue
 			}
@@ -69,10 +91,10 @@ func injectEverywhere(t *testing.T, sc scenario, mode clientMode) map[string]int
 					if (poll || pollToo || i >= paired || j >= paired) && !*everyPair {
 						continue
 					}
-					if pairs++; pairs%sc.stride() != 0 {
+					if pairs++; pairs%p.stride != 0 {
 						continue
 					}
-					twice := runScenario(t, sc, mode, injection{n, first}, injection{m, second})
+					twice := p.run(t, injection{n, first}, injection{m, second})
 					if twice.countInjected() == 2 {
 						counts["two faults"]++
 					}

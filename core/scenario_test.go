@@ -165,6 +165,8 @@ type run struct {
 
 	queues   bool         // the replicas run a queue
 	replicas []*crashable // the last one is active; if it is inactive, another replica is started
+	// observe is called before each call of a replica; nil for nothing.
+	observe func()
 
 	mu       sync.Mutex // guards the fields below, and crashable.crashedAt
 	calls    []string   // methods called by all replicas
@@ -324,6 +326,9 @@ func (c *crashable) injectFault(call fake.Call) fake.Fault {
 	defer r.mu.Unlock()
 	if !c.crashedAt.IsZero() {
 		return fake.CrashBefore(exit)
+	}
+	if r.observe != nil {
+		r.observe()
 	}
 	r.calls = append(r.calls, call.Method)
 	for _, i := range r.injections {

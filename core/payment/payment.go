@@ -130,6 +130,9 @@ func (p Payment) ChargeRef(key GatewayKey) ChargeRef {
 	}
 	if key == p.GatewayKey {
 		ref.Sent = p.KeySent.DB
+		if p.State == StateSucceeded {
+			ref.TransactionID = p.TransactionID
+		}
 	}
 	return ref
 }

@@ -87,6 +87,9 @@ type ChargeRef struct {
 	// Reference is the gateway's own id of the charge, from the first answer that named it; empty if
 	// none has.
 	Reference string
+	// TransactionID is that of the success which is recorded for the key; empty if none is. If a refund failed
+	// afterwards, its money came back.
+	TransactionID string
 	// Sent is the earliest moment at which the key may have been sent; zero if it is not known.
 	Sent time.Time
 }

@@ -7,6 +7,7 @@ import (
 	"math/rand/v2"
 	"net"
 	"net/http"
+	"net/url"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -63,8 +64,59 @@ func startProcess(t *testing.T, path string) (base string, kill func()) {
 	return strings.TrimSpace(base), kill
 }
 
-// The fake is killed repeatedly with charges in flight. Every answer that it gave stays true, and no key is
-// charged twice.
+// answered is what a fake has answered before it was killed: the ids by the keys.
+type answered struct {
+	mu               sync.Mutex
+	intents, refunds map[string]string
+}
+
+// pay charges and refunds with keys of its own until the fake is killed.
+func (d *answered) pay(a *api, prefix string) {
+	for n := 0; ; n++ {
+		key := fmt.Sprintf("%s-%d", prefix, n)
+		r, err := a.try("POST", intents, key, charge("pm_card_visa", "metadata[paymentd_key]", key))
+		if err != nil {
+			return
+		}
+		intent := r.text("id")
+		d.mu.Lock()
+		d.intents[key] = intent
+		d.mu.Unlock()
+		if r, err = a.try("POST", refundsPath, "r-"+key, refundOf(intent, key)); err != nil {
+			return
+		}
+		d.mu.Lock()
+		d.refunds[key] = r.text("id")
+		d.mu.Unlock()
+	}
+}
+
+// refundOf returns the form of a refund of a part of a charge.
+func refundOf(intent, key string) url.Values {
+	return url.Values{"payment_intent": {intent}, "amount": {"250"}, "metadata[paymentd_key]": {"r-" + key}}
+}
+
+// requireReplays repeats every request. The answers are those from before, and a refund whose answer was lost is made
+// at most once.
+func (d *answered) requireReplays(t *testing.T, a *api) {
+	t.Helper()
+	require.NotEmpty(t, d.intents)
+	require.NotEmpty(t, d.refunds)
+	for key, id := range d.intents {
+		again := a.do("POST", intents, key, charge("pm_card_visa", "metadata[paymentd_key]", key))
+		require.Equal(t, id, again.text("id"), key)
+		require.Equal(t, "true", again.header.Get("Idempotent-Replayed"), key)
+		again = a.do("POST", refundsPath, "r-"+key, refundOf(id, key))
+		require.Equal(t, "succeeded", again.text("status"), key)
+		if refund := d.refunds[key]; refund != "" {
+			require.Equal(t, refund, again.text("id"), key)
+			require.Equal(t, "true", again.header.Get("Idempotent-Replayed"), key)
+		}
+	}
+}
+
+// The fake is killed repeatedly with charges and refunds in flight. Every answer that it gave stays true, and no key
+// is charged or refunded twice.
 func TestLedger_SurvivesKill(t *testing.T) {
 	t.Parallel()
 	seed := uint64(time.Now().UnixNano())
@@ -78,26 +130,14 @@ func TestLedger_SurvivesKill(t *testing.T) {
 
 	const rounds, clients = 4, 6
 	path := filepath.Join(t.TempDir(), "ledger")
-	var mu sync.Mutex
-	answers := map[string]string{} // the intent of each key that was answered
+	answers := answered{intents: map[string]string{}, refunds: map[string]string{}}
 	for round := range rounds {
 		base, kill := startProcess(t, path)
 		a := &api{t, base}
 		time.AfterFunc(time.Duration(20+random.IntN(60))*time.Millisecond, kill)
 		var all sync.WaitGroup
 		for client := range clients {
-			all.Go(func() {
-				for n := 0; ; n++ {
-					key := fmt.Sprintf("%d-%d-%d", round, client, n)
-					r, err := a.try("POST", intents, key, charge("pm_card_visa", "metadata[paymentd_key]", key))
-					if err != nil {
-						return // killed
-					}
-					mu.Lock()
-					answers[key] = r.text("id")
-					mu.Unlock()
-				}
-			})
+			all.Go(func() { answers.pay(a, fmt.Sprintf("%d-%d", round, client)) })
 		}
 		all.Wait()
 		kill()
@@ -110,18 +150,14 @@ func TestLedger_SurvivesKill(t *testing.T) {
 
 	base, kill := startProcess(t, path)
 	defer kill()
-	a := &api{t, base}
-	require.NotEmpty(t, answers)
-	for key, id := range answers {
-		again := a.do("POST", intents, key, charge("pm_card_visa", "metadata[paymentd_key]", key))
-		require.Equal(t, id, again.text("id"), key)
-		require.Equal(t, "true", again.header.Get("Idempotent-Replayed"), key)
-	}
+	answers.requireReplays(t, &api{t, base})
 	kill()
 	f, err := stripefake.Open(path, stripefake.Options{})
 	require.NoError(t, err)
-	for key := range answers {
+	for key, intent := range answers.intents {
 		require.Equal(t, 1, f.Charges(key), key)
+		require.Len(t, f.Refunds("r-"+key), 1, key)
+		require.EqualValues(t, 250, f.Refunded(intent), key)
 	}
 	require.NoError(t, f.Close())
 	data, err := os.ReadFile(path)

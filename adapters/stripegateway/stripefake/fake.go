@@ -20,7 +20,8 @@ type Options struct {
 	SecretKey string
 	// Clock returns the time; time.Now by default.
 	Clock func() time.Time
-	// SearchLag and ListLag are how long after its creation a PaymentIntent is not found by them.
+	// SearchLag and ListLag are how long after its creation a PaymentIntent is not found by them. Refunds lag in lists
+	// as well.
 	SearchLag, ListLag time.Duration
 	// ProcessingFor is how long a bank debit is in the status processing; 0 until [Fake.Settle].
 	ProcessingFor time.Duration
@@ -31,7 +32,7 @@ type Options struct {
 	NoSearch bool
 }
 
-// maxObjects bounds the memory: more PaymentIntents or keys are refused.
+// maxObjects bounds the memory: more PaymentIntents, refunds or keys are refused.
 const maxObjects = 2_000_000
 
 // keyLifetime is how long keys are kept.
@@ -229,7 +230,7 @@ func (f *Fake) execute(c *call, r route) reply {
 
 // handle answers one request, unless the fake is full.
 func (f *Fake) handle(c *call, r route) reply {
-	if r.method == http.MethodPost && max(len(f.state.Order), len(f.state.Keys)) >= maxObjects {
+	if r.method == http.MethodPost && max(len(f.state.Order), len(f.state.RefundOrder), len(f.state.Keys)) >= maxObjects {
 		return fail(http.StatusInternalServerError, errorBody{Type: typeAPI, Message: "the fake is full; start it with another ledger"})
 	}
 	return r.handle(f, c)

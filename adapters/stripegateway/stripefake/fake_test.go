@@ -1,8 +1,12 @@
 package stripefake_test
 
 import (
+	"encoding/json"
+	"fmt"
 	"net/http"
 	"net/url"
+	"slices"
+	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -96,15 +100,92 @@ func TestKeys_None_IsMadeUp(t *testing.T) {
 
 func TestRefund_MoreThanIsLeft_IsRefused(t *testing.T) {
 	t.Parallel()
-	_, a := newAPI(t, stripefake.Options{})
+	f, a := newAPI(t, stripefake.Options{})
 	id := a.do("POST", intents, "1", charge("pm_card_visa")).text("id")
 	refund := func(amount, key string) response {
-		return a.do("POST", "/v1/refunds", key, url.Values{"payment_intent": {id}, "amount": {amount}})
+		return a.do("POST", refundsPath, key, url.Values{"payment_intent": {id}, "amount": {amount}})
 	}
-	require.Equal(t, "succeeded", refund("1000", "r1").text("status"))
-	require.Equal(t, 400, refund("251", "r2").status)
+	first := refund("1000", "r1")
+	require.Equal(t, "succeeded", first.text("status"))
+	require.Equal(t, "amount", refund("251", "r2").text("error.param"))
 	require.Equal(t, 200, refund("250", "r3").status)
 	require.Equal(t, "charge_already_refunded", refund("1", "r4").text("error.code"))
+
+	// A refund that failed has given its amount back, once. A repeat still gets the first answer.
+	require.True(t, f.SetRefund(first.text("id"), "failed"))
+	require.False(t, f.SetRefund(first.text("id"), "failed"))
+	require.EqualValues(t, 250, f.Refunded(id))
+	require.Equal(t, "succeeded", refund("1000", "r1").text("status"))
+	require.Equal(t, 200, refund("1000", "r5").status)
+	require.EqualValues(t, 1250, f.Refunded(id))
+}
+
+// What decides about a refund is the payment method of its charge (docs.stripe.com/testing#refunds).
+func TestRefund_ByPaymentMethod(t *testing.T) {
+	t.Parallel()
+	f, a := newAPI(t, stripefake.Options{})
+	for method, want := range map[string]struct{ status, code, prefix string }{
+		"pm_card_visa":                   {status: "succeeded", prefix: "re_"},
+		"pm_card_pendingRefund":          {status: "pending", prefix: "re_"},
+		"pm_card_refundFail":             {status: "succeeded", prefix: "re_"},
+		"pm_usBankAccount_success":       {status: "pending", prefix: "pyr_"},
+		"pm_card_createDispute":          {code: "charge_disputed"},
+		"pm_card_authenticationRequired": {code: "payment_intent_unexpected_state"},
+	} {
+		id := a.do("POST", intents, method, charge(method)).text("id")
+		f.Settle(id)
+		r := a.do("POST", refundsPath, "r-"+method, url.Values{"payment_intent": {id}})
+		require.Equal(t, want.status, r.text("status"), method)
+		require.Equal(t, want.code, r.text("error.code"), method)
+		require.True(t, strings.HasPrefix(r.text("id"), want.prefix), method)
+	}
+	id := a.do("POST", intents, "1", charge("pm_card_visa")).text("id")
+	require.Equal(t, 404, a.do("POST", refundsPath, "2", url.Values{"payment_intent": {"pi_unknown"}}).status)
+	require.Equal(t, 404, a.do("GET", refundsPath+"/re_unknown", "", nil).status)
+	require.Equal(t, "parameter_unknown", a.do("POST", refundsPath, "3", url.Values{"payment_intent": {id}, "attempt": {"1"}}).text("error.code"))
+	require.Equal(t, 400, a.do("POST", refundsPath, "4", url.Values{"payment_intent": {id}, "amount": {"0"}}).status)
+	require.Zero(t, f.Refunded(id))
+}
+
+// Refunds are listed in pages, newest first, and lag.
+func TestRefunds_List(t *testing.T) {
+	t.Parallel()
+	now := time.Date(2026, 11, 28, 12, 0, 0, 0, time.UTC)
+	_, a := newAPI(t, stripefake.Options{Clock: func() time.Time { return now }, ListLag: time.Minute})
+	id := a.do("POST", intents, "1", charge("pm_card_visa")).text("id")
+	var want []string
+	for n := range 3 {
+		form := url.Values{"payment_intent": {id}, "amount": {"1"}}
+		want = append(want, a.do("POST", refundsPath, fmt.Sprintf("r%d", n), form).text("id"))
+	}
+	slices.Reverse(want)
+	list := func(after string) (ids []string, more bool) {
+		form := url.Values{"payment_intent": {id}, "limit": {"2"}}
+		if after != "" {
+			form.Set("starting_after", after)
+		}
+		var page struct {
+			Data []struct{ ID string }
+			More bool `json:"has_more"`
+		}
+		require.NoError(t, json.Unmarshal(a.do("GET", refundsPath, "", form).body, &page))
+		for _, r := range page.Data {
+			ids = append(ids, r.ID)
+		}
+		return ids, page.More
+	}
+	ids, more := list("")
+	require.Empty(t, ids, "the list lags")
+	require.False(t, more)
+	now = now.Add(time.Minute)
+	ids, more = list("")
+	require.Equal(t, want[:2], ids)
+	require.True(t, more)
+	ids, more = list(want[1])
+	require.Equal(t, want[2:], ids)
+	require.False(t, more)
+	other := a.do("GET", refundsPath, "", url.Values{"payment_intent": {"pi_other"}})
+	require.Contains(t, string(other.body), `"data":[]`)
 }
 
 // Times between the requests of a bank debit.

@@ -54,6 +54,9 @@ func (s *state) apply(l line) {
 		s.Intents[i.ID] = i
 	}
 	if l.Refund != nil {
+		if s.Refunds[l.Refund.ID] == nil {
+			s.RefundOrder = append(s.RefundOrder, l.Refund.ID)
+		}
 		s.Refunds[l.Refund.ID] = l.Refund
 	}
 	if l.Saved != nil {

@@ -8,6 +8,9 @@ type behaviour struct {
 	action                 bool   // the customer must authenticate
 	bank                   bool   // a debit that a bank decides later, as by code
 	slow                   time.Duration
+	pendingRefund          bool   // its refunds are pending at first
+	refundFailure          string // why its refunds fail; unknown if it is empty
+	disputed               bool   // the customer disputes the charge as soon as it succeeds
 }
 
 // methods are Stripe's test payment methods (docs.stripe.com/testing), and one of ours. Any other does not
@@ -41,6 +44,10 @@ var methods = map[string]behaviour{
 		bank: true, code: "payment_intent_payment_attempt_failed", decline: "insufficient_funds",
 		message: "The customer's account has insufficient funds to cover this payment.",
 	},
+
+	// docs.stripe.com/testing#refunds, "asynchronous success" and "asynchronous failure"; #disputes.
+	"pm_card_pendingRefund": {pendingRefund: true}, "pm_card_refundFail": {refundFailure: "expired_or_canceled_card"},
+	"pm_card_createDispute": {disputed: true},
 
 	// Not Stripe's: an approval that takes four seconds.
 	"pm_card_slow": {slow: 4 * time.Second},

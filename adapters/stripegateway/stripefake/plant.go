@@ -11,6 +11,20 @@ func (f *Fake) AddUnconfirmed(key, order string, amount int64, currency string) 
 	return f.plant(key, order, amount, currency, statusNeedsConfirm)
 }
 
+// AddRefund adds a refund that succeeded, with a gateway key, whatever is left of the PaymentIntent, and returns its id.
+func (f *Fake) AddRefund(intent, key string, amount int64) string {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	i := f.copyOf(intent)
+	i.Refunded += amount
+	r := &refundRecord{
+		ID: "re_" + token(24), Intent: i.ID, Charge: i.ChargeID, Amount: amount, Currency: i.Currency,
+		Metadata: map[string]string{"paymentd_key": key}, Status: statusSucceeded, Created: f.options.Clock(),
+	}
+	f.persist(reply{changed: []*intentRecord{i}, refunded: r}, saved{})
+	return r.ID
+}
+
 func (f *Fake) plant(key, order string, amount int64, currency, status string) string {
 	f.mu.Lock()
 	defer f.mu.Unlock()

@@ -73,14 +73,6 @@ func (i *intentRecord) renderCharge() map[string]any {
 	return charge
 }
 
-func (r *refundRecord) render() map[string]any {
-	return map[string]any{
-		"id": r.ID, "object": "refund", "amount": r.Amount, "balance_transaction": nil, "charge": r.Charge,
-		"created": r.Created.Unix(), "currency": r.Currency, "metadata": r.Metadata, "payment_intent": r.Intent,
-		"reason": nil, "receipt_number": nil, "source_transfer_reversal": nil, "status": r.Status, "transfer_reversal": nil,
-	}
-}
-
 func unix(t time.Time) any {
 	if t.IsZero() {
 		return nil

@@ -150,7 +150,10 @@ func charge(method string, more ...string) url.Values {
 	return form
 }
 
-const intents = "/v1/payment_intents"
+const (
+	intents     = "/v1/payment_intents"
+	refundsPath = "/v1/refunds"
+)
 
 // Every answer has only members of stripe-go's types, and the types decode it.
 func TestAnswers_HaveTheShapesOfStripeGo(t *testing.T) {
@@ -173,11 +176,21 @@ func TestAnswers_HaveTheShapesOfStripeGo(t *testing.T) {
 	require.EqualValues(t, 1250, i.LatestCharge.AmountCaptured)
 
 	var refund stripe.Refund
-	check(a.do("POST", "/v1/refunds", "2", url.Values{"payment_intent": {i.ID}, "amount": {"250"}}), &refund)
-	check(a.do("GET", "/v1/refunds/"+refund.ID, "", nil), &refund)
+	check(a.do("POST", refundsPath, "2", url.Values{"payment_intent": {i.ID}, "amount": {"250"}}), &refund)
 	require.Equal(t, i.ID, refund.PaymentIntent.ID)
+	for _, status := range []stripe.RefundStatus{
+		stripe.RefundStatusSucceeded, stripe.RefundStatusPending, stripe.RefundStatusRequiresAction, stripe.RefundStatusFailed,
+	} {
+		require.True(t, f.SetRefund(refund.ID, string(status)))
+		check(a.do("GET", refundsPath+"/"+refund.ID, "", nil), &refund)
+		require.Equal(t, status, refund.Status)
+		require.Equal(t, status == stripe.RefundStatusPending, refund.PendingReason == stripe.RefundPendingReasonProcessing)
+		require.Equal(t, status == stripe.RefundStatusRequiresAction, refund.NextAction != nil)
+	}
+	require.Equal(t, stripe.RefundFailureReasonUnknown, refund.FailureReason)
+	require.NotEmpty(t, refund.FailureBalanceTransaction.ID)
 	var refunds stripe.RefundList
-	check(a.do("GET", "/v1/refunds", "", url.Values{"payment_intent": {i.ID}}), &refunds)
+	check(a.do("GET", refundsPath, "", url.Values{"payment_intent": {i.ID}}), &refunds)
 	require.Len(t, refunds.Data, 1)
 
 	var e failed
@@ -212,7 +225,16 @@ func TestAnswers_HaveTheShapesOfStripeGo(t *testing.T) {
 	check(a.do("GET", "/v1/account", "", nil), &account)
 
 	var event stripe.Event
-	body := f.Event("payment_intent.succeeded", i.ID)
-	require.NoError(t, json.Unmarshal(body, &event))
-	require.Equal(t, i.ID, event.Data.Object["id"])
+	for kind, id := range map[stripe.EventType]string{
+		stripe.EventTypePaymentIntentSucceeded: i.ID, stripe.EventTypeRefundFailed: refund.ID, stripe.EventTypeChargeRefunded: i.ID,
+	} {
+		require.NoError(t, json.Unmarshal(f.Event(string(kind), id), &event))
+		require.Equal(t, kind, event.Type)
+		if kind == stripe.EventTypeChargeRefunded {
+			require.Equal(t, "charge", event.Data.Object["object"])
+			id = i.LatestCharge.ID
+		}
+		require.Equal(t, id, event.Data.Object["id"])
+	}
+	require.Empty(t, f.Event("refund.failed", "re_unknown"))
 }

@@ -24,7 +24,9 @@ type state struct {
 	Intents map[string]*intentRecord
 	Order   []string // of creation
 	Refunds map[string]*refundRecord
-	Keys    map[string]saved
+	// RefundOrder are the ids of the refunds in the order of creation.
+	RefundOrder []string
+	Keys        map[string]saved
 }
 
 func newState() state {
@@ -65,6 +67,10 @@ type refundRecord struct {
 	Metadata map[string]string `json:"metadata"`
 	Status   string            `json:"status"`
 	Created  time.Time         `json:"created"`
+	// Failure is why the refund failed, and Reversal the balance transaction that brought the money back. Both are empty
+	// unless it failed or was cancelled.
+	Failure  string `json:"failure,omitempty"`
+	Reversal string `json:"reversal,omitempty"`
 }
 
 // saved is the answer to a key.

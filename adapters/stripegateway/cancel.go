@@ -52,7 +52,7 @@ func (g *Gateway) closeIntent(ctx context.Context, r payment.Result, id string, 
 // cannot be cancelled, because it succeeded or was cancelled before, it is returned as it is
 // (docs.stripe.com/api/payment_intents/cancel).
 func (g *Gateway) cancelIntent(ctx context.Context, id string) (intent, error) {
-	if !validID(id, "pi_") { // it is a part of the path
+	if !validIntentID(id) { // it is a part of the path
 		return intent{}, errNoIntent
 	}
 	// A key of its own for each call, because Stripe saves a 500 under a key and refuses one that was used
@@ -67,8 +67,12 @@ func (g *Gateway) cancelIntent(ctx context.Context, id string) (intent, error) {
 	return g.intent(ctx, id)
 }
 
-// Cancel cancels the PaymentIntent of a charge, and returns its state then; see ports.Gateway.
+// Cancel cancels the PaymentIntent of a charge, and returns its state then; see ports.Gateway. A refund is only
+// looked up: it can be cancelled by a person at most.
 func (g *Gateway) Cancel(ctx context.Context, ref payment.ChargeRef) payment.Lookup {
+	if !ref.Operation.IsCharge() {
+		return g.LookUp(ctx, ref)
+	}
 	ctx, cancel := g.withTimeout(ctx)
 	defer cancel()
 	i, none := g.find(ctx, ref)

@@ -2,6 +2,7 @@ package stripegateway
 
 import (
 	"context"
+	"fmt"
 	"net/http"
 	"net/url"
 	"strconv"
@@ -13,22 +14,42 @@ import (
 
 const intentsPath = "v1/payment_intents"
 
-// Charge makes one attempt; see ports.Gateway. The cancellation of a declined PaymentIntent is part of it.
+// Charge makes one attempt at a charge or a refund; see ports.Gateway.
 func (g *Gateway) Charge(ctx context.Context, c payment.Charge) payment.Result {
-	form, err := chargeForm(c)
-	if err != nil {
-		return payment.Result{Class: payment.ClassRejected, Message: clip(err.Error() + "; nothing was sent")}
-	}
 	ctx, cancel := g.withTimeout(ctx)
 	defer cancel()
+	switch c.Operation.Kind {
+	case payment.KindCharge:
+		return g.charge(ctx, c)
+	case payment.KindRefund:
+		return g.refund(ctx, c)
+	}
+	return notSent(fmt.Errorf("Stripe is not asked for a %s by this version", c.Operation.Kind)) //nolint:staticcheck // a name
+}
 
+// notSent is the result of an attempt that is impossible.
+func notSent(err error) payment.Result {
+	return payment.Result{Class: payment.ClassRejected, Message: clip(err.Error() + "; nothing was sent")}
+}
+
+// result is the result of an attempt without an answer.
+func (e *callError) result() payment.Result {
+	class := payment.ClassNotCharged
+	if e.mayHaveLeft {
+		class = payment.ClassUnknownUnanswered
+	}
+	return payment.Result{Class: class, Message: clip(e.message)}
+}
+
+// charge makes one attempt at a charge. The cancellation of a declined PaymentIntent is part of it.
+func (g *Gateway) charge(ctx context.Context, c payment.Charge) payment.Result {
+	form, err := chargeForm(c)
+	if err != nil {
+		return notSent(err)
+	}
 	a, lost := g.post(ctx, intentsPath, string(c.Key), form)
 	if lost != nil {
-		class := payment.ClassNotCharged
-		if lost.mayHaveLeft {
-			class = payment.ClassUnknownUnanswered
-		}
-		return payment.Result{Class: class, Message: clip(lost.message)}
+		return lost.result()
 	}
 	r, confirmable := a.result(c, g.live)
 	if confirmable != "" {
@@ -40,12 +61,10 @@ func (g *Gateway) Charge(ctx context.Context, c payment.Charge) payment.Result {
 // chargeForm returns the parameters of POST /v1/payment_intents (docs.stripe.com/api/payment_intents/create).
 // They depend on the charge alone: Stripe refuses a key with other parameters.
 func chargeForm(c payment.Charge) (url.Values, error) {
-	switch {
-	case c.Key == "":
-		return nil, errNoKey // every attempt would be another charge
-	case len(c.Key) > MaxKeyBytes || !printable(string(c.Key)):
-		return nil, errBadKey
-	case c.Method == "":
+	if err := checkKey(c.Key); err != nil {
+		return nil, err
+	}
+	if c.Method == "" {
 		return nil, errNoMethod
 	}
 	amount, currency, err := amountOf(c.Money)
@@ -70,32 +89,56 @@ func chargeForm(c payment.Charge) (url.Values, error) {
 	return form, nil
 }
 
+// checkKey returns an error if the key cannot be sent. Without one, every attempt would be another charge.
+func checkKey(key payment.GatewayKey) error {
+	switch {
+	case key == "":
+		return errNoKey
+	case len(key) > MaxKeyBytes || !printable(string(key)):
+		return errBadKey
+	}
+	return nil
+}
+
 // result classifies an answer to a charge. If it returns the id of a PaymentIntent, the result stands only
 // once that is cancelled, because it could be confirmed later.
 func (a answer) result(c payment.Charge, live bool) (r payment.Result, confirmable string) {
-	if !a.echoes(string(c.Key)) {
+	r = a.classify(c.Key, func() payment.Result {
+		r, confirmable = a.accepted(c, live)
+		return r
+	}, func() payment.Result {
+		r, confirmable = a.refused(c, live)
+		return r
+	})
+	return r, confirmable
+}
+
+// classify classifies an answer to a POST with a key: accepted a marked 200, and refused a marked 4xx or 5xx.
+// The rest is alike for charges and refunds.
+func (a answer) classify(key payment.GatewayKey, accepted, refused func() payment.Result) payment.Result {
+	if !a.echoes(string(key)) {
 		return payment.Result{
 			Class:      payment.ClassUnknownUnanswered,
-			Message:    a.unmarked("its header " + markHeader + " is not the key of the charge"),
+			Message:    a.unmarked("its header " + markHeader + " is not the key of the request"),
 			RetryAfter: a.retryAfter(),
-		}, ""
+		}
 	}
-	r = payment.Result{Class: payment.ClassUnknownAnswered, Message: a.describe()}
+	r := payment.Result{Class: payment.ClassUnknownAnswered, Message: a.describe()}
 	switch {
 	case a.body == nil && a.Status == http.StatusConflict: // running, with a body that cannot be read
 		r.Class = payment.ClassUnknownUnanswered
 	case a.body == nil:
 		r.Message = a.unreadable(a.err)
 	case a.Status == http.StatusOK:
-		r, confirmable = a.accepted(c, live)
+		r = accepted()
 	case a.Status >= http.StatusBadRequest:
-		r, confirmable = a.refused(c, live)
+		r = refused()
 	}
 	r.Answered = true
 	if r.Class != payment.ClassApproved && r.Class != payment.ClassDeclined {
 		r.RetryAfter = a.retryAfter()
 	}
-	return r, confirmable
+	return r
 }
 
 // accepted classifies a marked 200. A 200 is no payment: its PaymentIntent's status counts.
@@ -141,7 +184,7 @@ func (f failure) declined(id string) payment.Result {
 // refused classifies a marked 4xx or 5xx.
 func (a answer) refused(c payment.Charge, live bool) (r payment.Result, confirmable string) {
 	f := a.failure()
-	r = payment.Result{Class: a.refusal(f), Message: a.describe()}
+	r = payment.Result{Class: a.refusal(f, f.aboutMethod()), Message: a.describe()}
 	if r.Class == payment.ClassDeclined {
 		r = f.declined("")
 	}
@@ -160,8 +203,9 @@ func (a answer) refused(c payment.Charge, live bool) (r payment.Result, confirma
 }
 
 // refusal returns the class of a marked error (docs.stripe.com/api/errors,
-// docs.stripe.com/error-low-level, docs.stripe.com/rate-limits).
-func (a answer) refusal(f failure) payment.Class {
+// docs.stripe.com/error-low-level, docs.stripe.com/rate-limits). declines means that the error, if it rejects the
+// request, is not about the request but about what it is for.
+func (a answer) refusal(f failure, declines bool) payment.Class {
 	switch {
 	case f.code == string(stripe.ErrorCodeIdempotencyKeyInUse), a.Status == http.StatusConflict:
 		return payment.ClassUnknownUnanswered // an attempt with this key is running
@@ -184,7 +228,7 @@ func (a answer) refusal(f failure) payment.Class {
 		// and a saved one never changes. An error that Stripe asks to repeat is no rejection.
 		return payment.ClassUnknownAnswered
 	}
-	if f.aboutMethod() {
+	if declines {
 		return payment.ClassDeclined
 	}
 	return payment.ClassRejected

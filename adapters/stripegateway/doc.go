@@ -1,4 +1,4 @@
-// Package stripegateway implements ports.Gateway with Stripe's PaymentIntents.
+// Package stripegateway implements ports.Gateway with Stripe's PaymentIntents and Refunds.
 //
 // A charge is one POST /v1/payment_intents that creates and confirms a PaymentIntent, with the gateway key
 // as its Idempotency-Key and in its metadata. Everything that is sent under a key follows from the charge
@@ -20,6 +20,13 @@
 // not known whether the cancellation succeeded, the result is payment.ClassPending: the charge exists and is
 // not decided. The lookup that follows cancels it again and then finds the decline. A result is
 // payment.ClassDeclined only if nothing can confirm the PaymentIntent any more.
+//
+// # A refund
+//
+// A refund is one POST /v1/refunds of a charge's PaymentIntent, with a gateway key of its own. What an answer
+// proves is decided by the same code as for a charge; see refund.go. The status of the Refund counts, and not
+// that there is one. A refund can fail after it had succeeded, and its object does not say whether it had: a
+// lookup returns payment.FoundReturned if the service has recorded the success.
 //
 // # Why not stripe-go's client
 //

@@ -32,9 +32,11 @@ type intent struct {
 	last     failure // of the latest attempt to confirm; its kind is empty if none failed
 }
 
+func validIntentID(id string) bool { return validID(id, "pi_") }
+
 // intentOf reads a PaymentIntent.
 func intentOf(o object) (intent, error) {
-	if o.text("object") != "payment_intent" || !validID(o.text("id"), "pi_") {
+	if o.text("object") != "payment_intent" || !validIntentID(o.text("id")) {
 		return intent{}, errNoIntent
 	}
 	meta := o.object("metadata")

@@ -21,12 +21,12 @@ func (g *Gateway) Charges(ctx context.Context, q payment.LedgerQuery) (payment.L
 		"expand[]": {"data.latest_charge"}, // the reason of a decline outlives last_payment_error there
 	}
 	if q.Cursor != "" {
-		if !validID(q.Cursor, "pi_") {
+		if !validIntentID(q.Cursor) {
 			return payment.LedgerPage{}, errors.New("list charges: the cursor is not one of Stripe's")
 		}
 		query.Set("starting_after", q.Cursor)
 	}
-	page, err := g.page(ctx, intentsPath, "list", query)
+	page, err := g.page(ctx, intentList, query)
 	if err != nil {
 		return payment.LedgerPage{}, fmt.Errorf("list charges: %w", err)
 	}

@@ -83,6 +83,34 @@ func TestStripeLive(t *testing.T) {
 			}
 		})
 	}
+	for method, class := range map[payment.PaymentMethod]payment.Class{
+		visa: payment.ClassApproved, pendingRefund: payment.ClassPending, "pm_card_refundFail": payment.ClassApproved,
+	} {
+		t.Run("refund of "+string(method), func(t *testing.T) {
+			t.Parallel()
+			charge := newCharge(t, method)
+			taken := g.Charge(t.Context(), charge)
+			require.Equal(t, payment.ClassApproved, taken.Class, taken.Message)
+			of := payment.ChargeID{Key: charge.Key, TransactionID: taken.TransactionID}
+			c := newRefund(t, charge, of, "2.50")
+			r := g.Charge(t.Context(), c)
+			require.Equal(t, class, r.Class, r.Message)
+			require.Equal(t, r.TransactionID, g.Charge(t.Context(), c).TransactionID)
+			began := time.Now()
+			require.Eventually(t, func() bool {
+				return g.LookUp(t.Context(), refundRef(c, payment.Result{})).Result != payment.FoundNothing
+			}, time.Minute, time.Second)
+			t.Logf("found by the list after %s", time.Since(began).Round(time.Millisecond))
+			more := g.Charge(t.Context(), newRefund(t, charge, of, "10.01"))
+			require.Equal(t, payment.ClassDeclined, more.Class, more.Message)
+			require.Equal(t, "amount_exceeds_charge", more.Code, more.Message)
+			if method == "pm_card_refundFail" {
+				require.Eventually(t, func() bool {
+					return g.LookUp(t.Context(), refundRef(c, r)).Result == payment.FoundReturned
+				}, time.Minute, time.Second)
+			}
+		})
+	}
 	t.Run("the customer must act", func(t *testing.T) {
 		t.Parallel()
 		c := newCharge(t, "pm_card_authenticationRequired")

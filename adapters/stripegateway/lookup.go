@@ -24,11 +24,22 @@ const (
 	maxClockSkew = 5 * time.Minute
 )
 
-// LookUp looks up a charge; see ports.Gateway. It cancels a PaymentIntent that was declined, so that nothing
-// can confirm it later.
+// LookUp looks up a charge or a refund; see ports.Gateway.
 func (g *Gateway) LookUp(ctx context.Context, ref payment.ChargeRef) payment.Lookup {
 	ctx, cancel := g.withTimeout(ctx)
 	defer cancel()
+	switch ref.Operation.Kind {
+	case payment.KindCharge:
+		return g.lookUpCharge(ctx, ref)
+	case payment.KindRefund:
+		return g.lookUpRefund(ctx, ref)
+	}
+	return noAnswer(fmt.Errorf("Stripe is not asked about a %s by this version", ref.Operation.Kind)) //nolint:staticcheck // a name
+}
+
+// lookUpCharge looks up a charge. It cancels a PaymentIntent that was declined, so that nothing can confirm it
+// later.
+func (g *Gateway) lookUpCharge(ctx context.Context, ref payment.ChargeRef) payment.Lookup {
 	i, none := g.find(ctx, ref)
 	if none != nil {
 		return *none
@@ -95,7 +106,7 @@ func (g *Gateway) intent(ctx context.Context, id string) (intent, error) {
 
 // intentAt reads a PaymentIntent by its id, which is never behind (docs.stripe.com/api/payment_intents/retrieve).
 func (g *Gateway) intentAt(ctx context.Context, id string) (readIntent, error) {
-	if !validID(id, "pi_") { // it is a part of the path: an empty one would list all intents
+	if !validIntentID(id) { // it is a part of the path: an empty one would list all intents
 		return readIntent{}, errNoIntent
 	}
 	a, lost := g.get(ctx, intentsPath+"/"+id, url.Values{"expand[]": {"latest_charge"}})
@@ -165,7 +176,7 @@ func (g *Gateway) findInList(ctx context.Context, ref payment.ChargeRef) (id str
 	}
 	var found []intent
 	for range maxLookupPages {
-		page, err := g.page(ctx, intentsPath, "list", query)
+		page, err := g.page(ctx, intentList, query)
 		if err != nil {
 			return "", false, err
 		}
@@ -208,7 +219,7 @@ func best(found []intent) string {
 // (docs.stripe.com/search).
 func (g *Gateway) search(ctx context.Context, key payment.GatewayKey) (string, error) {
 	value := strings.NewReplacer(`\`, `\\`, `"`, `\"`).Replace(string(key))
-	page, err := g.page(ctx, intentsPath+"/search", "search_result", url.Values{
+	page, err := g.page(ctx, intentSearch, url.Values{
 		"query": {`metadata["` + metaKey + `"]:"` + value + `"`}, "limit": {strconv.Itoa(pageSize)},
 	})
 	if err != nil {
@@ -223,6 +234,19 @@ func (g *Gateway) search(ctx context.Context, key payment.GatewayKey) (string, e
 	return best(found), nil
 }
 
+// listing is a list or a search of Stripe's.
+type listing struct {
+	path    string
+	kind    string            // of its answer
+	validID func(string) bool // of its objects
+}
+
+var (
+	intentList   = listing{intentsPath, "list", validIntentID}
+	intentSearch = listing{intentsPath + "/search", "search_result", validIntentID}
+	refundList   = listing{refundsPath, "list", validRefundID}
+)
+
 // listPage is a page of a list or a search.
 type listPage struct {
 	data []object
@@ -232,12 +256,12 @@ type listPage struct {
 
 var errNoPage = errors.New("the answer of Stripe is no complete page of a list")
 
-func (g *Gateway) page(ctx context.Context, path, kind string, query url.Values) (listPage, error) {
-	a, lost := g.get(ctx, path, query)
+func (g *Gateway) page(ctx context.Context, l listing, query url.Values) (listPage, error) {
+	a, lost := g.get(ctx, l.path, query)
 	switch {
 	case lost != nil:
 		return listPage{}, lost
-	case !a.read(kind):
+	case !a.read(l.kind):
 		return listPage{}, errors.New(a.unmarkedRead())
 	case a.Status != http.StatusOK:
 		return listPage{}, errors.New(a.describe())
@@ -249,7 +273,7 @@ func (g *Gateway) page(ctx context.Context, path, kind string, query url.Values)
 	}
 	p := listPage{data: data, more: more}
 	if more {
-		if p.last = data[len(data)-1].text("id"); !validID(p.last, "pi_") {
+		if p.last = data[len(data)-1].text("id"); !l.validID(p.last) {
 			return listPage{}, errNoPage
 		}
 	}

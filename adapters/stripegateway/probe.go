@@ -51,7 +51,7 @@ func (g *Gateway) Probe(ctx context.Context) Probe {
 
 // probeList checks that PaymentIntents can be listed, which a lookup needs.
 func (g *Gateway) probeList(ctx context.Context) (problem string) {
-	if _, err := g.page(ctx, intentsPath, "list", url.Values{"limit": {"1"}}); err != nil {
+	if _, err := g.page(ctx, intentList, url.Values{"limit": {"1"}}); err != nil {
 		return "PaymentIntents cannot be listed: " + err.Error()
 	}
 	return ""

@@ -74,6 +74,14 @@ func TestStripeMock_AcceptsTheRequests(t *testing.T) {
 	require.Contains(t, l.Message, "cannot be used")
 	require.Equal(t, payment.FoundNothing, g.LookUp(t.Context(), payment.ChargeRef{Key: c.Key, Sent: time.Now()}).Result)
 	require.Equal(t, payment.FoundNothing, g.Cancel(t.Context(), payment.ChargeRef{Key: c.Key}).Result)
+	refund := newRefund(t, c, payment.ChargeID{Key: c.Key, TransactionID: "pi_1"}, "2.50")
+	r := g.Charge(t.Context(), refund)
+	require.True(t, r.Answered)
+	require.Contains(t, r.Message, "Stripe answered 200 OK (req_123), which cannot be used: its metadata has another gateway key")
+	l = g.LookUp(t.Context(), refundRef(refund, payment.Result{Reference: "re_1"}))
+	require.Equal(t, payment.FoundNoAnswer, l.Result)
+	require.Contains(t, l.Message, "cannot be used")
+	require.Equal(t, payment.FoundNothing, g.LookUp(t.Context(), refundRef(refund, payment.Result{})).Result)
 	page, err := g.Charges(t.Context(), payment.LedgerQuery{From: time.Now().Add(-time.Hour), To: time.Now()})
 	require.NoError(t, err)
 	require.NotEmpty(t, page.Charges)
@@ -99,6 +107,10 @@ func TestStripeMock_AcceptsTheOperations(t *testing.T) {
 		{"POST", "/v1/payment_intents/pi_1/confirm", url.Values{"payment_method": {"pm_card_visa"}}, 200},
 		{"POST", "/v1/payment_intents/pi_1/capture", url.Values{"amount_to_capture": {"100"}}, 200},
 		{"POST", "/v1/refunds", url.Values{"payment_intent": {"pi_1"}, "amount": {"100"}, "metadata[a]": {"b"}}, 200},
+		{"POST", "/v1/refunds", url.Values{"payment_intent": {"pi_1"}, "attempt": {"2"}}, 400},
+		{"POST", "/v1/refunds", url.Values{"payment_intent": {"pi_1"}, "amount": {"many"}}, 400},
+		{"GET", "/v1/refunds?payment_intent=pi_1&limit=100&starting_after=re_1", nil, 200},
+		{"GET", "/v1/refunds/re_1", nil, 200},
 		{"POST", "/v1/payment_intents", url.Values{"amount": {"1"}, "currency": {"usd"}, "attempt": {"2"}}, 400},
 		{"GET", "/v1/payment_intents/search?query=" + url.QueryEscape(`metadata["paymentd_key"]:"k"`) + "&limit=100", nil, 200},
 		{"GET", "/v1/payment_intents/pi_1?expand[]=latest_charge", nil, 200},

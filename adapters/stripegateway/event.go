@@ -2,10 +2,12 @@ package stripegateway
 
 import (
 	"errors"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
 
+	"github.com/stripe/stripe-go/v85"
 	"github.com/stripe/stripe-go/v85/webhook"
 
 	"paymentd/core/payment"
@@ -35,11 +37,15 @@ type Event struct {
 	ID string
 	// Kind is its type, such as "payment_intent.succeeded".
 	Kind string
+	// Operation is the kind of operation that the event is about.
+	Operation payment.Kind
 	// Reference is the id of the PaymentIntent (pi_…) that the event is about; empty if there is none.
 	Reference string
 	// Key and OrderID are our metadata; empty if the event has none.
 	Key     payment.GatewayKey
 	OrderID payment.OrderID
+	// Refund is the status of the refund that the event is about; empty if it is about no refund.
+	Refund stripe.RefundStatus
 	// Live is the mode, and Account the id of the connected account (acct_…), which is empty for the
 	// account of the endpoint itself.
 	Live    bool
@@ -75,10 +81,26 @@ func (g *Gateway) Event(body []byte, header string, now time.Time) (Event, error
 	e.Live, _ = o.boolean("livemode")
 	e.Ours = e.Live == g.live && (e.Account == "" || e.Account == g.options.Account)
 	about := o.object("data").object("object")
+	if e.Kind == string(stripe.EventTypeChargeRefunded) {
+		about = latestRefund(about)
+	}
+	if about.text("object") == "refund" {
+		e.Operation, e.Refund = payment.KindRefund, stripe.RefundStatus(about.text("status"))
+	}
 	e.Reference = intentIDOf(about)
-	meta := about.object("metadata") // Stripe copies the metadata of an intent to its charges
+	meta := about.object("metadata") // Stripe copies the metadata of an intent to its charges, but not to refunds
 	e.Key, e.OrderID = payment.GatewayKey(meta.text(metaKey)), payment.OrderID(meta.text(metaOrderID))
 	return e, nil
+}
+
+// latestRefund returns the newest refund of a charge, or an empty object. Charges have their refunds only on request
+// (docs.stripe.com/api/charges/object, expandable), so that the event names a refund only if the endpoint has an old API
+// version. Each refund has events of its own (docs.stripe.com/api/events/types).
+func latestRefund(charge object) object {
+	if refunds, _ := charge.object("refunds").objects("data"); len(refunds) > 0 {
+		return refunds[0]
+	}
+	return nil
 }
 
 // intentIDOf returns the id of the PaymentIntent of an object: of itself, or of the one that a charge, a
@@ -91,7 +113,7 @@ func intentIDOf(about object) string {
 	if about.text("object") == "payment_intent" {
 		id = about.text("id")
 	}
-	if !validID(id, "pi_") {
+	if !validIntentID(id) {
 		return ""
 	}
 	return id
@@ -152,5 +174,24 @@ var says = map[string]payment.LookupResult{
 	"charge.expired":                           payment.FoundVoided,
 }
 
-// Says returns what the event reports of a charge; empty for an event that is not about the state of one.
-func (e Event) Says() payment.LookupResult { return says[e.Kind] }
+// refundEvents are the types of events about a refund, whose status says what happened
+// (docs.stripe.com/api/events/types). All of them come in any order.
+var refundEvents = []stripe.EventType{
+	stripe.EventTypeRefundCreated, stripe.EventTypeRefundUpdated, stripe.EventTypeRefundFailed,
+	stripe.EventTypeChargeRefundUpdated, stripe.EventTypeChargeRefunded,
+}
+
+// Says returns what the event reports of a charge or a refund; empty for an event that is not about the state of
+// one. The event of a refund that failed does not say whether the refund had succeeded before.
+func (e Event) Says() payment.LookupResult {
+	if e.Operation != payment.KindRefund {
+		return says[e.Kind]
+	}
+	if !slices.Contains(refundEvents, stripe.EventType(e.Kind)) {
+		return ""
+	}
+	if said := (refund{status: e.Refund}).state(); said != payment.FoundDeclined {
+		return said
+	}
+	return payment.FoundReturned
+}

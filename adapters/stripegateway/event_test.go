@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/stretchr/testify/require"
+	"github.com/stripe/stripe-go/v85"
 
 	"paymentd/adapters/stripegateway"
 	"paymentd/adapters/stripegateway/stripefake"
@@ -36,6 +37,61 @@ func TestEvent_OfACharge(t *testing.T) {
 		Kind: "payment_intent.succeeded", Reference: id, Key: c.Key, OrderID: c.OrderID, Ours: true, Created: now,
 	}, e)
 }
+
+// Each event of a refund names it by its own metadata. That of a charge does so only if an endpoint with an old API
+// version has the refunds in it, the newest first.
+func TestEvent_OfARefund(t *testing.T) {
+	t.Parallel()
+	now := time.Date(2026, 11, 28, 12, 0, 0, 0, time.UTC)
+	b := newBench(t, stripefake.Options{Clock: func() time.Time { return now }}, withSecrets(webhookSecret))
+	charge, of := b.charged(t, visa)
+	c := newRefund(t, charge, of, "2.50")
+	id := b.charge(t, c, payment.ClassApproved).TransactionID
+	read := func(body []byte) stripegateway.Event {
+		t.Helper()
+		e, err := b.Event(body, stripefake.Sign(body, webhookSecret, now), now)
+		require.NoError(t, err)
+		e.ID = ""
+		return e
+	}
+	want := stripegateway.Event{
+		Operation: payment.KindRefund, Reference: of.TransactionID, Key: c.Key, OrderID: c.OrderID, Ours: true, Created: now,
+	}
+	for _, tt := range []struct {
+		kind, status string
+		says         payment.LookupResult
+	}{
+		{"refund.created", "succeeded", payment.FoundApproved},
+		{"refund.updated", "pending", payment.FoundPending},
+		{"charge.refund.updated", "requires_action", payment.FoundPending},
+		{"refund.updated", "patient", ""},
+		{"refund.archived", "succeeded", ""},
+		{"refund.failed", "failed", payment.FoundReturned}, // it does not say whether the refund had succeeded
+	} {
+		require.True(t, b.fake.SetRefund(id, tt.status))
+		want.Kind, want.Refund = tt.kind, stripe.RefundStatus(tt.status)
+		e := read(b.fake.Event(tt.kind, id))
+		require.Equal(t, want, e)
+		require.Equal(t, tt.says, e.Says(), tt.kind+" "+tt.status)
+	}
+	require.Equal(t, payment.FoundReturned, stripegateway.Event{
+		Kind: "refund.updated", Operation: payment.KindRefund, Refund: stripe.RefundStatusCanceled,
+	}.Says())
+
+	none := read(b.fake.Event("charge.refunded", of.TransactionID))
+	require.Empty(t, none.Key, "the key of the charge is not that of a refund")
+	require.Empty(t, none.Says())
+	old := strings.Replace(stubChargeRefunded, "REFUNDS", withRefund()+","+withRefund("metadata", `{"paymentd_key":"key-1"`), 1)
+	e := read([]byte(old))
+	require.Equal(t, payment.KindRefund, e.Operation)
+	require.EqualValues(t, "key-2", e.Key)
+	require.Equal(t, payment.FoundApproved, e.Says())
+}
+
+// stubChargeRefunded is the event of an endpoint with an old API version.
+const stubChargeRefunded = `{"id":"evt_1","object":"event","type":"charge.refunded","livemode":false,"created":1767225600,` +
+	`"data":{"object":{"id":"ch_1","object":"charge","metadata":{"paymentd_key":"key-1","paymentd_order_id":"order-1"},` +
+	`"payment_intent":"pi_1","refunds":{"object":"list","data":[REFUNDS]}}}}`
 
 // The window is checked in both directions, because stripe-go accepts signatures of the future.
 func TestEvent_Signature(t *testing.T) {
@@ -93,8 +149,8 @@ func TestEvent_Bodies(t *testing.T) {
 	ours := stripegateway.Event{ID: "evt_1", Kind: "charge.succeeded", Created: time.Unix(1, 0).UTC(), Ours: true}
 	charge := ours
 	charge.Reference, charge.Key, charge.OrderID = "pi_1", "key-1", "order-1"
-	refund := ours
-	refund.Reference = "pi_1"
+	dispute := ours
+	dispute.Reference = "pi_1"
 	other, connected := ours, ours
 	other.Account, other.Ours = "acct_2", false
 	connected.Account = "acct_1"
@@ -105,8 +161,7 @@ func TestEvent_Bodies(t *testing.T) {
 		want *stripegateway.Event // nil for ErrEventBody
 	}{
 		"charge":           {event(`"data":{"object":{"object":"charge","payment_intent":"pi_1",` + meta + `}}`), &charge},
-		"refund":           {event(`"data":{"object":{"object":"refund","payment_intent":"pi_1","metadata":{}}}`), &refund},
-		"expanded":         {event(`"data":{"object":{"object":"dispute","payment_intent":{"id":"pi_1"}}}`), &refund},
+		"expanded":         {event(`"data":{"object":{"object":"dispute","payment_intent":{"id":"pi_1"}}}`), &dispute},
 		"another object":   {event(`"data":{"object":{"object":"customer","id":"cus_1"}}`), &ours},
 		"no data":          {event(`"x":1`), &ours},
 		"a bad id":         {event(`"data":{"object":{"object":"payment_intent","id":"pi_1/x"}}`), &ours},

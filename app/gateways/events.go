@@ -154,6 +154,7 @@ func (g stripeGateway) Events() httpapi.EventReader {
 			return httpapi.Event{}, err
 		}
 		read := event(g, e.ID, e.Kind, string(e.OrderID), e.Key, e.Says())
+		read.Operation = e.Operation
 		if !e.Ours {
 			read.Skipped = httpapi.EventOtherAccount
 		}

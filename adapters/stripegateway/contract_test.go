@@ -4,6 +4,8 @@ import (
 	"context"
 	"testing"
 
+	"github.com/stripe/stripe-go/v85"
+
 	"paymentd/adapters/stripegateway"
 	"paymentd/adapters/stripegateway/stripefake"
 	"paymentd/core/payment"
@@ -24,6 +26,9 @@ type byAmount struct {
 }
 
 func (g byAmount) Charge(ctx context.Context, c payment.Charge) payment.Result {
+	if c.Of.TransactionID == "unknown" {
+		c.Of.TransactionID = "pi_unknown" // the adapter sends no other ids
+	}
 	if method, chosen := g.methods[c.Money]; chosen && c.Method == visa {
 		c.Method = method
 	}
@@ -37,7 +42,36 @@ func (b *bench) complete(key payment.GatewayKey, approve bool) {
 	}
 }
 
-// The contract over a socket with TLS.
+// refundOf returns the refund, but of a new charge of another payment method.
+func (b *bench) refundOf(t testing.TB, method payment.PaymentMethod, c payment.Charge) payment.Charge {
+	t.Helper()
+	charge := newCharge(t, method)
+	charge.OrderID, charge.Money = c.OrderID, c.Money
+	c.Of.Key, c.Of.TransactionID = charge.Key, b.charge(t, charge, payment.ClassApproved).TransactionID
+	return c
+}
+
+// setRefund sets the status of the refund with a key.
+func (b *bench) setRefund(key payment.GatewayKey, status stripe.RefundStatus) {
+	for _, id := range b.fake.Refunds(string(key)) {
+		b.fake.SetRefund(id, string(status))
+	}
+}
+
+// refunds counts the refunds with a key that have not failed.
+func (b *bench) refunds(key payment.GatewayKey) (n int) {
+	for _, id := range b.fake.Refunds(string(key)) {
+		switch stripe.RefundStatus(b.fake.RefundStatus(id)) {
+		case stripe.RefundStatusFailed, stripe.RefundStatusCanceled:
+		default:
+			n++
+		}
+	}
+	return n
+}
+
+// The contract over a socket with TLS. A refund that Stripe refuses is an error without a Refund, so that no lookup
+// finds a decline.
 func TestGateway_Contract(t *testing.T) {
 	t.Parallel()
 	portstest.Gateway(t, func(t testing.TB) portstest.GatewayUnderTest {
@@ -55,6 +89,14 @@ func TestGateway_Contract(t *testing.T) {
 			},
 			Complete: b.complete,
 			Charges:  func(key payment.GatewayKey) int { return b.fake.Charges(string(key)) },
+			PendingRefund: func(c payment.Charge) payment.Charge {
+				return b.refundOf(t, pendingRefund, c)
+			},
+			CompleteRefund: func(key payment.GatewayKey, approve bool) {
+				b.setRefund(key, map[bool]stripe.RefundStatus{true: stripe.RefundStatusSucceeded, false: stripe.RefundStatusFailed}[approve])
+			},
+			ReturnRefund: func(key payment.GatewayKey) { b.setRefund(key, stripe.RefundStatusFailed) },
+			Refunds:      b.refunds,
 		}
 	})
 }

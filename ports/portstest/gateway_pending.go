@@ -10,7 +10,9 @@ import (
 
 // ref returns a reference to a charge with all that the service knows of it.
 func (g *gateway) ref(c payment.Charge, r payment.Result) payment.ChargeRef {
-	return payment.ChargeRef{Key: c.Key, OrderID: c.OrderID, Money: c.Money, Reference: r.Reference}
+	return payment.ChargeRef{
+		Key: c.Key, OrderID: c.OrderID, Money: c.Money, Reference: r.Reference, TransactionID: r.TransactionID,
+	}
 }
 
 // pending makes a charge that is pending. It returns false if the gateway has no such charges.

@@ -136,6 +136,16 @@ func (f *Fake) Refunds(key string) []string {
 	return ids
 }
 
+// RefundStatus returns the status of a refund; empty if there is none.
+func (f *Fake) RefundStatus(id string) string {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if r := f.state.Refunds[id]; r != nil {
+		return r.Status
+	}
+	return ""
+}
+
 // Refunded returns how much of a PaymentIntent is refunded or being refunded, in Stripe's unit of the currency.
 func (f *Fake) Refunded(intent string) int64 {
 	f.mu.Lock()

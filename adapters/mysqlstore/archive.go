@@ -42,7 +42,7 @@ func (s *Payments) Archivable(ctx context.Context, query ports.ArchiveQuery) (pa
 
 // Archive implements ports.Payments.
 func (s *Payments) Archive(ctx context.Context, a payment.Archival) error {
-	m := newRowUpdate(a.OrderID, a.Apply)
+	m := newRowUpdate(payment.Ref{OrderID: a.OrderID}, a.Apply)
 	err := s.write(ctx, func(ctx context.Context, conn *sql.Conn) error {
 		return transact(ctx, conn, func(q *queries.Queries) error {
 			if err := m.apply(ctx, q); err != nil {

@@ -37,7 +37,7 @@ type batchable interface {
 	order() payment.OrderID
 }
 
-func (u *rowUpdate) order() payment.OrderID { return u.orderID }
+func (u *rowUpdate) order() payment.OrderID { return u.ref.OrderID }
 
 func (f *fastSettle) order() payment.OrderID { return f.row.OrderID }
 
@@ -89,7 +89,7 @@ func (s *Payments) insertNew(ctx context.Context, conn *sql.Conn, batch []*inser
 	}
 	var claims []*insertClaim
 	for _, c := range batch {
-		if c.exists = slices.Contains(known, c.orderID); !c.exists {
+		if c.exists = slices.Contains(known, c.order()); !c.exists {
 			claims = append(claims, c)
 		}
 	}

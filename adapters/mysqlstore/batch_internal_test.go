@@ -49,7 +49,7 @@ func TestInsertBatch_EqualsSingleInserts(t *testing.T) {
 	for i, one := range newClaims(t, "b-2-alone", "a-1-alone", "c-3-alone") {
 		require.Equal(t, []error{nil}, s.insertBatch([]*insertClaim{one}))
 		require.Equal(t, one.decision.Verdict, many[i].decision.Verdict)
-		want, got := historyOf(t, s, one.orderID), historyOf(t, s, many[i].orderID)
+		want, got := historyOf(t, s, one.order()), historyOf(t, s, many[i].order())
 		require.Equal(t, sinceCreation(want.Payment), sinceCreation(got.Payment))
 		seen := many[i].decision.Payment
 		seen.SeenAt = got.Payment.SeenAt

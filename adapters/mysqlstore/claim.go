@@ -19,6 +19,9 @@ import (
 func (s *Payments) Claim(
 	ctx context.Context, request payment.ClaimRequest,
 ) (*payment.Payment, payment.Verdict, error) {
+	if !request.Operation.IsCharge() {
+		return s.claimOperation(ctx, request)
+	}
 	c := newInsertClaim(request)
 	if err := s.writeClaim(ctx, c); err != nil {
 		return nil, "", err
@@ -36,7 +39,7 @@ type insertClaim struct {
 
 func newInsertClaim(request payment.ClaimRequest) *insertClaim {
 	c := &insertClaim{request: request, rowUpdate: newKeyUpdate(
-		request.OrderID, func(p payment.Payment, now time.Time) (payment.Decision, error) {
+		payment.Ref{OrderID: request.OrderID}, func(p payment.Payment, now time.Time) (payment.Decision, error) {
 			return request.Decide(p, now), nil
 		},
 	)}
@@ -51,7 +54,7 @@ func (s *Payments) writeClaim(ctx context.Context, c *insertClaim) error {
 	if err != nil {
 		return err
 	}
-	return writeBatched(ctx, s, batcherOf(t, t.claims, c.orderID), c)
+	return writeBatched(ctx, s, batcherOf(t, t.claims, c.order()), c)
 }
 
 // anyTime stands for the time of an INSERT, whose times are stored as offsets from the server's now.

@@ -34,7 +34,7 @@ func find(ctx context.Context, q *queries.Queries, id payment.OrderID) (payment.
 	}
 	p, err := fromRow(row.Payment, row.ReadAt)
 	if err == nil && p.State == payment.StatePending {
-		p.Keys, err = listKeys(ctx, q, id) // they have the redirect URL
+		p.Keys, err = listKeys(ctx, q, p.Ref()) // they have the redirect URL
 	}
 	return p, err
 }
@@ -45,7 +45,9 @@ func find(ctx context.Context, q *queries.Queries, id payment.OrderID) (payment.
 // read in part.
 func (s *Payments) History(ctx context.Context, id payment.OrderID) (h ports.History, err error) {
 	err = s.read(ctx, func(ctx context.Context, q *queries.Queries) error {
-		h, err = history(ctx, q, id)
+		if h, err = history(ctx, q, id); err == nil {
+			h.Operations, err = operationHistories(ctx, q, id)
+		}
 		return err
 	})
 	if err != nil {
@@ -70,7 +72,7 @@ func history(ctx context.Context, q *queries.Queries, id payment.OrderID) (ports
 		return ports.History{}, fmt.Errorf("list events: %w", err)
 	}
 	h := ports.History{Payment: p}
-	if h.Keys, err = listKeys(ctx, q, id); err != nil {
+	if h.Keys, err = listKeys(ctx, q, p.Ref()); err != nil {
 		return ports.History{}, err
 	}
 	if h.Attempts, err = sqlrow.MapAll(attempts, fromAttempt); err != nil {
@@ -184,7 +186,11 @@ func (s *Payments) CountForeign(ctx context.Context, configured []payment.Gatewa
 			keys, err := q.CountForeignGatewayKeys(ctx, queries.CountForeignGatewayKeysParams{
 				Gateways: gateways(configured), Limit: atMost(t.engine.maxCounted()),
 			})
-			n += keys
+			if err != nil {
+				return err
+			}
+			operations, err := countForeignOperations(ctx, q, configured, t.engine.maxCounted())
+			n += keys + operations
 			return err
 		})
 	}

@@ -16,7 +16,7 @@ import (
 func (s *Payments) RecordLookup(
 	ctx context.Context, r payment.LookupRecord,
 ) (payment.Payment, payment.Verdict, error) {
-	d, err := s.update(ctx, newKeyUpdate(r.OrderID, r.Apply))
+	d, err := s.update(ctx, newKeyUpdate(r.Ref(), r.Apply))
 	if err != nil {
 		return payment.Payment{}, "", fmt.Errorf("record the lookup: %w", err)
 	}
@@ -27,7 +27,7 @@ func (s *Payments) RecordLookup(
 func (s *Payments) RecordApproval(
 	ctx context.Context, a payment.Approval,
 ) (payment.Payment, payment.Verdict, error) {
-	d, err := s.update(ctx, newKeyUpdate(a.OrderID, a.Apply))
+	d, err := s.update(ctx, newKeyUpdate(payment.Ref{OrderID: a.OrderID, Operation: a.Operation}, a.Apply))
 	if err != nil {
 		return payment.Payment{}, "", fmt.Errorf("record the approval: %w", err)
 	}
@@ -36,7 +36,15 @@ func (s *Payments) RecordApproval(
 
 // Notify implements ports.Payments.
 func (s *Payments) Notify(ctx context.Context, n payment.Notice) (payment.Verdict, error) {
-	d, err := s.update(ctx, newKeyUpdate(n.OrderID, n.Apply))
+	ref, found, err := s.findNoticed(ctx, n)
+	switch {
+	case err != nil:
+		return "", fmt.Errorf("record the gateway's event: %w", err)
+	case !found:
+		return payment.VerdictUnknownKey, nil
+	}
+	n.Sent = n.Sent || !ref.Operation.IsCharge()
+	d, err := s.update(ctx, newKeyUpdate(ref, n.Apply))
 	if err != nil {
 		return "", fmt.Errorf("record the gateway's event: %w", err)
 	}
@@ -51,10 +59,15 @@ func (s dueStore) DueKeys(
 		rows, err := q.ListDueGatewayKeys(ctx, queries.ListDueGatewayKeysParams{
 			WithinMicros: within(policy), Gateways: gateways(policy.Rules.Configured()), Limit: atMost(limit),
 		})
-		due = make([]duequeue.Due, 0, len(rows)) // empty at each try
-		for _, row := range rows {
-			due = append(due, duequeue.Due{Ref: payment.Ref{OrderID: row.OrderID}, Key: row.GatewayKey})
+		if err != nil {
+			return err
 		}
+		payments := make([]duequeue.Due, 0, len(rows))
+		for _, row := range rows {
+			payments = append(payments, duequeue.Due{Ref: payment.Ref{OrderID: row.OrderID}, Key: row.GatewayKey, At: row.DueAt.Time})
+		}
+		operations, err := dueOperationKeys(ctx, q, policy, limit)
+		due = duequeue.LongestDue(payments, operations, limit)
 		return err
 	})
 	return due, err
@@ -63,6 +76,9 @@ func (s dueStore) DueKeys(
 // PostponeKey implements duequeue.Store.
 func (s dueStore) PostponeKey(ctx context.Context, policy payment.PickUpPolicy, key duequeue.Due) error {
 	return s.write(ctx, func(ctx context.Context, conn *sql.Conn) error {
+		if !key.Ref.Operation.IsCharge() {
+			return classifyCommit(postponeOperationKey(ctx, queries.New(conn), policy, key))
+		}
 		return classifyCommit(queries.New(conn).PostponeGatewayKey(ctx, queries.PostponeGatewayKeyParams{
 			PostponeMicros: policy.Postponement().Microseconds(), OrderID: key.Ref.OrderID, GatewayKey: key.Key,
 			WithinMicros: within(policy),
@@ -70,15 +86,18 @@ func (s dueStore) PostponeKey(ctx context.Context, policy payment.PickUpPolicy, 
 	})
 }
 
-// listKeys returns the records of an order's keys.
-func listKeys(ctx context.Context, q *queries.Queries, id payment.OrderID) ([]payment.Key, error) {
-	rows, err := q.ListGatewayKeys(ctx, id)
+// listKeys returns the records of the keys of a payment or another operation.
+func listKeys(ctx context.Context, q *queries.Queries, ref payment.Ref) ([]payment.Key, error) {
+	if !ref.Operation.IsCharge() {
+		return listOperationKeys(ctx, q, ref)
+	}
+	rows, err := q.ListGatewayKeys(ctx, ref.OrderID)
 	if err != nil {
 		return nil, fmt.Errorf("list the keys: %w", err)
 	}
 	return sqlrow.MapAll(rows, func(row queries.ListGatewayKeysRow) (payment.Key, error) {
 		k := fromKeyRow(&row.GatewayKey)
-		return k, k.Validate(id)
+		return k, k.Validate(ref.OrderID)
 	})
 }
 
@@ -119,12 +138,15 @@ func anyDueAhead(ctx context.Context, q *queries.Queries, policy payment.PickUpP
 	ahead, err := q.AnyDueAhead(ctx, queries.AnyDueAheadParams{
 		WithinMicros: within(policy), State: policy.Work.State(), Gateways: gateways(policy.Rules.Configured()),
 	})
-	if ahead || err != nil || policy.Work != payment.WorkLookups {
+	if !ahead && err == nil && policy.Work == payment.WorkLookups {
+		ahead, err = q.AnyDueGatewayKeyAhead(ctx, queries.AnyDueGatewayKeyAheadParams{
+			WithinMicros: within(policy), Gateways: gateways(policy.Rules.Configured()),
+		})
+	}
+	if ahead || err != nil {
 		return ahead, err
 	}
-	return q.AnyDueGatewayKeyAhead(ctx, queries.AnyDueGatewayKeyAheadParams{
-		WithinMicros: within(policy), Gateways: gateways(policy.Rules.Configured()),
-	})
+	return anyOperationDueAhead(ctx, q, policy)
 }
 
 // gateways returns the values of the column gateway whose keys may be sent and looked up. The previous version

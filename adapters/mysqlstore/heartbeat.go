@@ -70,15 +70,10 @@ func (s *Payments) isLatest(ctx context.Context, h ports.Heartbeat) (latest bool
 }
 
 func (s *Payments) release(ctx context.Context, h ports.Heartbeat) (bool, error) {
-	for more := true; more; {
-		held, err := s.held(ctx, h.Replica)
-		if err != nil {
+	for _, table := range []heldTable{heldPayments, heldOperations} {
+		if err := s.releaseAll(ctx, h.Replica, table); err != nil {
 			return false, err
 		}
-		if err := s.releasePayments(ctx, h.Replica, held); err != nil {
-			return false, err
-		}
-		more = len(held) == releaseBatch
 	}
 	var deleted int64
 	err := s.write(ctx, func(ctx context.Context, conn *sql.Conn) (err error) {
@@ -89,23 +84,44 @@ func (s *Payments) release(ctx context.Context, h ports.Heartbeat) (bool, error)
 	return deleted > 0, err
 }
 
-func (s *Payments) held(ctx context.Context, replica string) (ids []payment.OrderID, err error) {
-	err = s.read(ctx, func(ctx context.Context, q *queries.Queries) error {
-		params := queries.ListHeldPaymentsParams{Replica: replica, Limit: releaseBatch}
-		ids, err = q.ListHeldPayments(ctx, params)
-		return err
-	})
-	return ids, err
+// heldTable has the queries that find and end the leases of a replica in one table.
+type heldTable struct {
+	held    func(*queries.Queries, context.Context, queries.ListHeldPaymentsParams) ([]payment.OrderID, error)
+	release func(*queries.Queries, context.Context, queries.ReleasePaymentsParams) error
 }
 
-func (s *Payments) releasePayments(ctx context.Context, replica string, held []payment.OrderID) error {
-	if len(held) == 0 {
-		return nil
+var (
+	heldPayments   = heldTable{held: (*queries.Queries).ListHeldPayments, release: (*queries.Queries).ReleasePayments}
+	heldOperations = heldTable{
+		held: func(q *queries.Queries, ctx context.Context, p queries.ListHeldPaymentsParams) ([]payment.OrderID, error) {
+			return q.ListHeldOperations(ctx, queries.ListHeldOperationsParams(p))
+		},
+		release: func(q *queries.Queries, ctx context.Context, p queries.ReleasePaymentsParams) error {
+			return q.ReleaseOperations(ctx, queries.ReleaseOperationsParams(p))
+		},
 	}
-	return s.write(ctx, func(ctx context.Context, conn *sql.Conn) error {
-		params := queries.ReleasePaymentsParams{OrderIds: held, Replica: replica}
-		return classifyCommit(queries.New(conn).ReleasePayments(ctx, params))
-	})
+)
+
+func (s *Payments) releaseAll(ctx context.Context, replica string, table heldTable) error {
+	for more := true; more; {
+		var held []payment.OrderID
+		err := s.read(ctx, func(ctx context.Context, q *queries.Queries) (err error) {
+			held, err = table.held(q, ctx, queries.ListHeldPaymentsParams{Replica: replica, Limit: releaseBatch})
+			return err
+		})
+		if err != nil || len(held) == 0 {
+			return err
+		}
+		err = s.write(ctx, func(ctx context.Context, conn *sql.Conn) error {
+			params := queries.ReleasePaymentsParams{OrderIds: held, Replica: replica}
+			return classifyCommit(table.release(queries.New(conn), ctx, params))
+		})
+		if err != nil {
+			return err
+		}
+		more = len(held) == releaseBatch
+	}
+	return nil
 }
 
 // Leave implements ports.Payments.

@@ -97,7 +97,10 @@ var plans = map[string]struct {
 		return err
 	}, "range PRIMARY"},
 	"NextDue": {func(ctx context.Context, q *queries.Queries) error {
-		_, err := q.NextDue(ctx, queries.NextDueParams{State: payment.StateProcessing, Gateways: gateways(rules.Configured())})
+		_, err := q.NextDue(ctx, queries.NextDueParams{
+			State: payment.StateProcessing, Gateways: gateways(rules.Configured()),
+			OperationState: payment.StateProcessing, OperationGateways: gateways(rules.Configured()),
+		})
 		return err
 	}, "range payments_due"},
 	"ListDuePayments": {func(ctx context.Context, q *queries.Queries) error {
@@ -133,7 +136,9 @@ var plans = map[string]struct {
 		return err
 	}, "range payments_due"},
 	"NextDueGatewayKey": {func(ctx context.Context, q *queries.Queries) error {
-		_, err := q.NextDueGatewayKey(ctx, gateways(rules.Configured()))
+		_, err := q.NextDueGatewayKey(ctx, queries.NextDueGatewayKeyParams{
+			Gateways: gateways(rules.Configured()), OperationGateways: gateways(rules.Configured()),
+		})
 		return err
 	}, "range gateway_keys_due"},
 	"ListActiveKeys": {func(ctx context.Context, q *queries.Queries) error {

@@ -30,7 +30,7 @@ type dueStore struct{ *Payments }
 func (s dueStore) ClaimBatch(
 	ctx context.Context, policy payment.PickUpPolicy, limit int,
 ) ([]payment.Decision, []*payment.StoredRowError, error) {
-	due, err := s.dueOrders(ctx, policy, limit)
+	due, err := s.Due(ctx, policy, limit)
 	if err != nil || len(due) == 0 {
 		return nil, nil, err
 	}
@@ -38,9 +38,17 @@ func (s dueStore) ClaimBatch(
 	if err != nil {
 		return nil, nil, err
 	}
-	var decisions []payment.Decision
-	var unreadable []*payment.StoredRowError
-	for _, orders := range t.claimedTogether(due) {
+	var orders []payment.OrderID
+	var operations []payment.Ref
+	for _, d := range due {
+		if d.Ref.Operation.IsCharge() {
+			orders = append(orders, d.Ref.OrderID)
+		} else {
+			operations = append(operations, d.Ref)
+		}
+	}
+	decisions, unreadable, err := s.claimOperations(ctx, policy, operations)
+	for _, orders := range t.claimedTogether(orders) {
 		c := &dueClaim{policy: policy, due: orders, token: newToken(), skipsLocked: t.engine.skipsLocked()}
 		if failed := s.write(ctx, c.write); failed != nil {
 			err = cmp.Or(err, failed) // other shards may answer
@@ -49,27 +57,27 @@ func (s dueStore) ClaimBatch(
 		decisions, unreadable = append(decisions, c.decisions...), append(unreadable, c.unreadable...)
 	}
 	// In the order of one transaction.
-	slices.SortFunc(decisions, func(a, b payment.Decision) int { return cmp.Compare(a.Payment.OrderID, b.Payment.OrderID) })
+	slices.SortStableFunc(decisions, func(a, b payment.Decision) int { return cmp.Compare(a.Payment.OrderID, b.Payment.OrderID) })
 	return decisions, unreadable, err
 }
 
 // Due implements duequeue.Store.
-func (s dueStore) Due(ctx context.Context, policy payment.PickUpPolicy, limit int) ([]duequeue.Due, error) {
-	orders, err := s.dueOrders(ctx, policy, limit)
-	due := make([]duequeue.Due, 0, len(orders))
-	for _, id := range orders {
-		due = append(due, duequeue.Due{Ref: payment.Ref{OrderID: id}})
-	}
-	return due, err
-}
-
-func (s dueStore) dueOrders(
+func (s dueStore) Due(
 	ctx context.Context, policy payment.PickUpPolicy, limit int,
-) (due []payment.OrderID, err error) {
+) (due []duequeue.Due, err error) {
 	err = s.read(ctx, func(ctx context.Context, q *queries.Queries) error {
-		due, err = q.ListDuePayments(ctx, queries.ListDuePaymentsParams{
+		rows, err := q.ListDuePayments(ctx, queries.ListDuePaymentsParams{
 			WithinMicros: within(policy), State: policy.Work.State(), Gateways: gateways(policy.Rules.Configured()), Limit: atMost(limit),
 		})
+		if err != nil {
+			return err
+		}
+		payments := make([]duequeue.Due, 0, len(rows))
+		for _, row := range rows {
+			payments = append(payments, duequeue.Due{Ref: payment.Ref{OrderID: row.OrderID}, At: row.DueAt.Time})
+		}
+		operations, err := dueOperations(ctx, q, policy, limit)
+		due = duequeue.LongestDue(payments, operations, limit)
 		return err
 	})
 	return due, err
@@ -80,12 +88,15 @@ func (s dueStore) Decide(
 	ctx context.Context, ref payment.Ref,
 	decide func(payment.Payment, time.Time) (payment.Decision, error),
 ) (payment.Decision, error) {
-	return s.update(ctx, newKeyUpdate(ref.OrderID, decide))
+	return s.update(ctx, newKeyUpdate(ref, decide))
 }
 
 // Postpone implements duequeue.Store.
 func (s dueStore) Postpone(ctx context.Context, policy payment.PickUpPolicy, ref payment.Ref, reason string) error {
 	return s.write(ctx, func(ctx context.Context, conn *sql.Conn) error {
+		if !ref.Operation.IsCharge() {
+			return classifyCommit(postponeOperation(ctx, queries.New(conn), policy, ref, reason))
+		}
 		return classifyCommit(postpone(ctx, queries.New(conn), policy, ref.OrderID, reason))
 	})
 }
@@ -170,12 +181,13 @@ func (c *dueClaim) decide(
 			return nil, nil, err
 		}
 		if p.Attempts() > 0 {
-			if p.Keys, err = listKeys(ctx, q, p.OrderID); err != nil {
+			if p.Keys, err = listKeys(ctx, q, p.Ref()); err != nil {
 				return nil, nil, err
 			}
 		}
 		d := c.policy.PickUp(p, row.ReadAt)
-		if err := store(ctx, q, row.Payment, d, c.token); err != nil {
+		locked := lockedRow{payment: p, claimToken: row.Payment.ClaimToken, readAt: row.ReadAt, exists: true}
+		if err := store(ctx, q, locked, d, c.token); err != nil {
 			return nil, nil, err
 		}
 		if d.Write {
@@ -202,30 +214,28 @@ func (s *Payments) NextDue(
 ) (in time.Duration, found bool, err error) {
 	err = s.read(ctx, func(ctx context.Context, q *queries.Queries) error {
 		in, found = 0, false
-		take := func(micros int64, err error) error {
-			switch {
-			case isNotFound(err):
-				return nil
-			case err != nil:
-				return err
-			}
-			left := max(0, time.Duration(micros)*time.Microsecond)
-			if !found || left < in {
-				in, found = left, true
-			}
-			return nil
-		}
 		if policy.Ahead {
 			ahead, err := anyDueAhead(ctx, q, policy)
 			if found = ahead; ahead || err != nil {
 				return err
 			}
 		}
-		params := queries.NextDueParams{State: policy.Work.State(), Gateways: gateways(policy.Rules.Configured())}
-		if err := take(q.NextDue(ctx, params)); err != nil || policy.Work != payment.WorkLookups {
+		state, configured := policy.Work.State(), gateways(policy.Rules.Configured())
+		next, err := q.NextDue(ctx, queries.NextDueParams{
+			State: state, Gateways: configured, OperationState: state, OperationGateways: configured,
+		})
+		if err == nil && policy.Work == payment.WorkLookups {
+			var keys []int64
+			keys, err = q.NextDueGatewayKey(ctx, queries.NextDueGatewayKeyParams{
+				Gateways: configured, OperationGateways: configured,
+			})
+			next = append(next, keys...)
+		}
+		if err != nil || len(next) == 0 {
 			return err
 		}
-		return take(q.NextDueGatewayKey(ctx, gateways(policy.Rules.Configured())))
+		in, found = max(0, time.Duration(slices.Min(next))*time.Microsecond), true
+		return nil
 	})
 	if err != nil {
 		return 0, false, fmt.Errorf("find what is due next: %w", err)
@@ -252,8 +262,9 @@ func (s *Payments) Backlog(ctx context.Context) (backlog []ports.Backlog, err er
 				Oldest:     max(0, time.Duration(row.OldestMicros)*time.Microsecond),
 			}})
 		}
-		backlog = ports.SumBacklog(parts)
-		return nil
+		operations, err := backlogOfOperations(ctx, q, t.engine.maxCounted())
+		backlog = ports.SumBacklog(append(parts, operations...))
+		return err
 	})
 	if err != nil {
 		return nil, fmt.Errorf("count the backlog: %w", err)

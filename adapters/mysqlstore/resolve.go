@@ -11,7 +11,7 @@ import (
 
 // Resolve implements ports.Payments.
 func (s *Payments) Resolve(ctx context.Context, r payment.Resolution) error {
-	if _, err := s.update(ctx, newKeyUpdate(r.OrderID, r.Apply)); err != nil {
+	if _, err := s.update(ctx, newKeyUpdate(payment.Ref{OrderID: r.OrderID, Operation: r.Operation}, r.Apply)); err != nil {
 		return fmt.Errorf("resolve payment: %w", err)
 	}
 	return nil
@@ -20,7 +20,7 @@ func (s *Payments) Resolve(ctx context.Context, r payment.Resolution) error {
 // Import implements ports.Payments. As with a claim, the INSERT comes first. The update shares its
 // transaction, because neither may be stored without the other.
 func (s *Payments) Import(ctx context.Context, i payment.Import) (payment.Verdict, error) {
-	u := newKeyUpdate(i.OrderID, i.Apply)
+	u := newKeyUpdate(payment.Ref{OrderID: i.OrderID}, i.Apply)
 	exists := false
 	err := s.write(ctx, func(ctx context.Context, conn *sql.Conn) error {
 		if !exists {

@@ -12,6 +12,18 @@ import (
 // fromRow returns the payment that was read at now. It returns a *payment.StoredRowError if the row is
 // damaged.
 func fromRow(row queries.Payment, now time.Time) (payment.Payment, error) {
+	p, err := mapRow(row, now)
+	if err == nil {
+		err = p.Validate()
+	}
+	if err != nil {
+		return payment.Payment{}, err
+	}
+	return p, nil
+}
+
+// mapRow is fromRow without the validation.
+func mapRow(row queries.Payment, now time.Time) (payment.Payment, error) {
 	money, err := payment.StoredMoney(row.OrderID, row.AmountMinor, row.Currency)
 	if err != nil {
 		return payment.Payment{}, err
@@ -37,13 +49,11 @@ func fromRow(row queries.Payment, now time.Time) (payment.Payment, error) {
 		Lookups: row.Lookups, LostWorkers: row.LostWorkers, Events: row.Events,
 		Async: row.Async != 0, DeferredRetries: row.DeferredRetries,
 		TransactionID: string(row.TransactionID), Code: row.Code, Reason: row.Reason,
-		CreatedAt: row.CreatedAt, UpdatedAt: row.UpdatedAt, SeenAt: now,
+		RefundReserved: row.RefundReservedMinor,
+		CreatedAt:      row.CreatedAt, UpdatedAt: row.UpdatedAt, SeenAt: now,
 	}
 	if !row.KeySentClock.Valid || p.SentUnrecorded() {
 		p = p.Upgraded()
-	}
-	if err := p.Validate(); err != nil {
-		return payment.Payment{}, err
 	}
 	return p, nil
 }
@@ -95,7 +105,7 @@ func toInsert(p payment.Payment, now time.Time, token int64) queries.InsertPayme
 }
 
 // toUpdate returns the update of a row that was read.
-func toUpdate(p payment.Payment, read queries.Payment, token int64) (queries.UpdatePaymentParams, error) {
+func toUpdate(p, read payment.Payment, token int64) (queries.UpdatePaymentParams, error) {
 	if err := sqlrow.CheckWrite(p); err != nil {
 		return queries.UpdatePaymentParams{}, err
 	}
@@ -116,7 +126,7 @@ func toUpdate(p payment.Payment, read queries.Payment, token int64) (queries.Upd
 		Async: sqlrow.Flag(p.Async), DeferredRetries: p.DeferredRetries,
 		TransactionID: []byte(p.TransactionID), Code: p.Code, Reason: p.Reason,
 		UpdatedAt: micros(p.UpdatedAt),
-		OrderID:   p.OrderID, FenceRead: read.Fence, StateRead: read.State, AttemptNumberRead: read.AttemptNumber,
+		OrderID:   p.OrderID, FenceRead: read.Fence, StateRead: read.State, AttemptNumberRead: read.Attempt.Number,
 	}, nil
 }
 

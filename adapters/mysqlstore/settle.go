@@ -11,15 +11,15 @@ import (
 
 // Renew implements ports.Payments.
 func (s *Payments) Renew(ctx context.Context, r payment.Renewal) error {
-	if _, err := s.update(ctx, newKeyUpdate(r.OrderID, r.Apply)); err != nil {
+	if _, err := s.update(ctx, newKeyUpdate(r.Ref(), r.Apply)); err != nil {
 		return fmt.Errorf("renew the claim: %w", err)
 	}
 	return nil
 }
 
-// Settle implements ports.Payments. A final outcome is one UPDATE, which matches the row only if the
-// payment is in the state that the settlement expects. Otherwise the row is locked, and the domain
-// decides.
+// Settle implements ports.Payments. A final outcome of a payment is one UPDATE, which matches the row only
+// if the payment is in the state that the settlement expects. Otherwise, and for other operations, the row is
+// locked, and the domain decides.
 func (s *Payments) Settle(ctx context.Context, settlement payment.Settlement) error {
 	row, fast := toFastSettle(settlement)
 	f := &fastSettle{settlement: settlement, row: row, needsLock: !fast}
@@ -49,7 +49,7 @@ func (f *fastSettle) write(ctx context.Context, conn *sql.Conn) error {
 		}
 	}
 	if f.slow == nil {
-		f.slow = newKeyUpdate(f.settlement.OrderID, f.settlement.Apply)
+		f.slow = newKeyUpdate(f.settlement.Ref(), f.settlement.Apply)
 	}
 	return f.slow.write(ctx, conn)
 }
@@ -69,7 +69,7 @@ func (f *fastSettle) update(ctx context.Context, conn *sql.Conn) error {
 // toFastSettle applies the settlement to a payment that is as the UPDATE requires it, and returns
 // what changed. It returns false if that is more than the UPDATE writes.
 func toFastSettle(settlement payment.Settlement) (queries.SettlePaymentParams, bool) {
-	if settlement.End == nil || settlement.Event != "" || settlement.DeferredRetry {
+	if !settlement.Operation.IsCharge() || settlement.End == nil || settlement.Event != "" || settlement.DeferredRetry {
 		return queries.SettlePaymentParams{}, false
 	}
 	started := anyTime // the end is stored as an offset from it

@@ -224,7 +224,7 @@ func TestSettle_FastEqualsTheDomain(t *testing.T) {
 				func() { require.NoError(t, s.Settle(t.Context(), settlement)) })
 			byDomain := settlement
 			byDomain.ClaimRef = locked.ClaimRef()
-			_, err := s.update(t.Context(), newRowUpdate(byDomain.OrderID, byDomain.Apply))
+			_, err := s.update(t.Context(), newRowUpdate(byDomain.Ref(), byDomain.Apply))
 			require.NoError(t, err)
 
 			got, want := historyOf(t, s, settlement.OrderID), historyOf(t, s, byDomain.OrderID)

@@ -14,7 +14,7 @@ import (
 	"paymentd/ports"
 )
 
-// probes are one statement of each kind that a payment needs, on each table. They match no row; the
+// probes are one statement of each kind that a payment or another operation needs, on each table. They match no row; the
 // server checks the user's rights, and whether it is read-only, all the same. Most name no column, so
 // that they fit every version of the schema.
 var probes = []string{
@@ -24,6 +24,12 @@ var probes = []string{
 	"INSERT INTO events SELECT * FROM events WHERE order_id = ''",
 	"INSERT INTO gateway_keys SELECT * FROM gateway_keys WHERE order_id = ''",
 	"UPDATE gateway_keys SET due_at = NULL WHERE order_id = ''",
+	"INSERT INTO operations SELECT * FROM operations WHERE order_id = ''",
+	"UPDATE operations SET reason = '' WHERE order_id = ''",
+	"INSERT INTO operation_attempts SELECT * FROM operation_attempts WHERE order_id = ''",
+	"INSERT INTO operation_events SELECT * FROM operation_events WHERE order_id = ''",
+	"INSERT INTO operation_keys SELECT * FROM operation_keys WHERE order_id = ''",
+	"UPDATE operation_keys SET due_at = NULL WHERE order_id = ''",
 	"UPDATE replicas SET beat_at = NOW(6) WHERE name = ''",
 	"DELETE FROM replicas WHERE name = ''",
 }

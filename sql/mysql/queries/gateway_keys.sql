@@ -44,19 +44,28 @@ WHERE order_id = ?
 ORDER BY gateway_key;
 
 -- name: ListDueGatewayKeys :many
-SELECT order_id, gateway_key
+SELECT order_id, gateway_key, due_at
 FROM gateway_keys
 WHERE (due_at <= NOW(6) OR due_at > NOW(6) + INTERVAL CAST(sqlc.arg(within_micros) AS SIGNED) MICROSECOND)
     AND gateway IN (sqlc.slice(gateways))
 ORDER BY due_at
 LIMIT ?;
 
--- name: NextDueGatewayKey :one
-SELECT CAST(TIMESTAMPDIFF(MICROSECOND, NOW(6), due_at) AS SIGNED) AS due_in_micros
-FROM gateway_keys
-WHERE due_at IS NOT NULL AND gateway IN (sqlc.slice(gateways))
-ORDER BY due_at
-LIMIT 1;
+-- name: NextDueGatewayKey :many
+-- NextDueGatewayKey returns at most one row of payments' keys and one of other operations'.
+(
+    SELECT CAST(TIMESTAMPDIFF(MICROSECOND, NOW(6), due_at) AS SIGNED) AS due_in_micros
+    FROM gateway_keys
+    WHERE due_at IS NOT NULL AND gateway_keys.gateway IN (sqlc.slice(gateways))
+    ORDER BY due_at
+    LIMIT 1
+) UNION ALL (
+    SELECT CAST(TIMESTAMPDIFF(MICROSECOND, NOW(6), due_at) AS SIGNED) AS due_in_micros
+    FROM operation_keys
+    WHERE due_at IS NOT NULL AND operation_keys.gateway IN (sqlc.slice(operation_gateways))
+    ORDER BY due_at
+    LIMIT 1
+);
 
 -- name: AnyDueGatewayKeyAhead :one
 -- AnyDueGatewayKeyAhead looks for a due time that was set by a clock that has since stepped back.

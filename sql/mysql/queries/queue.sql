@@ -22,7 +22,7 @@ FOR UPDATE NOWAIT;
 -- set by a clock that has since stepped back, and counts as due. Payments of other gateways are
 -- excluded while their key may be in doubt. The index is forced because the optimizer prefers a scan of
 -- a small table.
-SELECT order_id
+SELECT order_id, due_at
 FROM payments FORCE INDEX (payments_due)
 WHERE (due_at <= NOW(6) OR due_at > NOW(6) + INTERVAL CAST(sqlc.arg(within_micros) AS SIGNED) MICROSECOND)
     AND state = sqlc.arg(state)
@@ -39,14 +39,25 @@ SET due_at = NOW(6) + INTERVAL CAST(sqlc.arg(postpone_micros) AS SIGNED) MICROSE
 WHERE order_id = sqlc.arg(order_id)
     AND (due_at <= NOW(6) OR due_at > NOW(6) + INTERVAL CAST(sqlc.arg(within_micros) AS SIGNED) MICROSECOND);
 
--- name: NextDue :one
-SELECT CAST(TIMESTAMPDIFF(MICROSECOND, NOW(6), due_at) AS SIGNED) AS due_in_micros
-FROM payments FORCE INDEX (payments_due)
-WHERE due_at IS NOT NULL AND state = sqlc.arg(state)
-    AND (gateway IN (sqlc.slice(gateways)) OR (state = 'scheduled'
-        AND doubt_answered = FALSE AND doubt_named = FALSE AND doubt_unanswered_at IS NULL))
-ORDER BY due_at
-LIMIT 1;
+-- name: NextDue :many
+-- NextDue returns at most one row of payments and one of other operations. It is one statement, because the
+-- queue sends it once a second.
+(
+    SELECT CAST(TIMESTAMPDIFF(MICROSECOND, NOW(6), due_at) AS SIGNED) AS due_in_micros
+    FROM payments FORCE INDEX (payments_due)
+    WHERE due_at IS NOT NULL AND payments.state = sqlc.arg(state)
+        AND (payments.gateway IN (sqlc.slice(gateways)) OR (payments.state = 'scheduled'
+            AND doubt_answered = FALSE AND doubt_named = FALSE AND doubt_unanswered_at IS NULL))
+    ORDER BY due_at
+    LIMIT 1
+) UNION ALL (
+    SELECT CAST(TIMESTAMPDIFF(MICROSECOND, NOW(6), due_at) AS SIGNED) AS due_in_micros
+    FROM operations FORCE INDEX (operations_due)
+    WHERE due_at IS NOT NULL AND operations.state = sqlc.arg(operation_state)
+        AND operations.gateway IN (sqlc.slice(operation_gateways))
+    ORDER BY due_at
+    LIMIT 1
+);
 
 -- name: Backlog :many
 -- Backlog reads a limited number of rows, those that have been due the longest. The index is forced

@@ -80,7 +80,7 @@ func (q *Queries) CountForeignGatewayKeys(ctx context.Context, arg CountForeignG
 }
 
 const ListDueGatewayKeys = `-- name: ListDueGatewayKeys :many
-SELECT order_id, gateway_key
+SELECT order_id, gateway_key, due_at
 FROM gateway_keys
 WHERE (due_at <= NOW(6) OR due_at > NOW(6) + INTERVAL CAST(? AS SIGNED) MICROSECOND)
     AND gateway IN (/*SLICE:gateways*/?)
@@ -97,6 +97,7 @@ type ListDueGatewayKeysParams struct {
 type ListDueGatewayKeysRow struct {
 	OrderID    payment.OrderID
 	GatewayKey payment.GatewayKey
+	DueAt      sql.NullTime
 }
 
 func (q *Queries) ListDueGatewayKeys(ctx context.Context, arg ListDueGatewayKeysParams) ([]ListDueGatewayKeysRow, error) {
@@ -120,7 +121,7 @@ func (q *Queries) ListDueGatewayKeys(ctx context.Context, arg ListDueGatewayKeys
 	var items []ListDueGatewayKeysRow
 	for rows.Next() {
 		var i ListDueGatewayKeysRow
-		if err := rows.Scan(&i.OrderID, &i.GatewayKey); err != nil {
+		if err := rows.Scan(&i.OrderID, &i.GatewayKey, &i.DueAt); err != nil {
 			return nil, err
 		}
 		items = append(items, i)
@@ -197,29 +198,67 @@ func (q *Queries) ListGatewayKeys(ctx context.Context, orderID payment.OrderID) 
 	return items, nil
 }
 
-const NextDueGatewayKey = `-- name: NextDueGatewayKey :one
-SELECT CAST(TIMESTAMPDIFF(MICROSECOND, NOW(6), due_at) AS SIGNED) AS due_in_micros
-FROM gateway_keys
-WHERE due_at IS NOT NULL AND gateway IN (/*SLICE:gateways*/?)
-ORDER BY due_at
-LIMIT 1
+const NextDueGatewayKey = `-- name: NextDueGatewayKey :many
+(
+    SELECT CAST(TIMESTAMPDIFF(MICROSECOND, NOW(6), due_at) AS SIGNED) AS due_in_micros
+    FROM gateway_keys
+    WHERE due_at IS NOT NULL AND gateway_keys.gateway IN (/*SLICE:gateways*/?)
+    ORDER BY due_at
+    LIMIT 1
+) UNION ALL (
+    SELECT CAST(TIMESTAMPDIFF(MICROSECOND, NOW(6), due_at) AS SIGNED) AS due_in_micros
+    FROM operation_keys
+    WHERE due_at IS NOT NULL AND operation_keys.gateway IN (/*SLICE:operation_gateways*/?)
+    ORDER BY due_at
+    LIMIT 1
+)
 `
 
-func (q *Queries) NextDueGatewayKey(ctx context.Context, gateways []payment.GatewayID) (int64, error) {
+type NextDueGatewayKeyParams struct {
+	Gateways          []payment.GatewayID
+	OperationGateways []payment.GatewayID
+}
+
+// NextDueGatewayKey returns at most one row of payments' keys and one of other operations'.
+func (q *Queries) NextDueGatewayKey(ctx context.Context, arg NextDueGatewayKeyParams) ([]int64, error) {
 	query := NextDueGatewayKey
 	var queryParams []interface{}
-	if len(gateways) > 0 {
-		for _, v := range gateways {
+	if len(arg.Gateways) > 0 {
+		for _, v := range arg.Gateways {
 			queryParams = append(queryParams, v)
 		}
-		query = strings.Replace(query, "/*SLICE:gateways*/?", strings.Repeat(",?", len(gateways))[1:], 1)
+		query = strings.Replace(query, "/*SLICE:gateways*/?", strings.Repeat(",?", len(arg.Gateways))[1:], 1)
 	} else {
 		query = strings.Replace(query, "/*SLICE:gateways*/?", "NULL", 1)
 	}
-	row := q.db.QueryRowContext(ctx, query, queryParams...)
-	var due_in_micros int64
-	err := row.Scan(&due_in_micros)
-	return due_in_micros, err
+	if len(arg.OperationGateways) > 0 {
+		for _, v := range arg.OperationGateways {
+			queryParams = append(queryParams, v)
+		}
+		query = strings.Replace(query, "/*SLICE:operation_gateways*/?", strings.Repeat(",?", len(arg.OperationGateways))[1:], 1)
+	} else {
+		query = strings.Replace(query, "/*SLICE:operation_gateways*/?", "NULL", 1)
+	}
+	rows, err := q.db.QueryContext(ctx, query, queryParams...)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	var items []int64
+	for rows.Next() {
+		var due_in_micros int64
+		if err := rows.Scan(&due_in_micros); err != nil {
+			return nil, err
+		}
+		items = append(items, due_in_micros)
+	}
+	if err := rows.Close(); err != nil {
+		return nil, err
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return items, nil
 }
 
 const PostponeGatewayKey = `-- name: PostponeGatewayKey :exec

@@ -77,6 +77,112 @@ type GatewayKey struct {
 	RedirectUrl          string
 }
 
+type Operation struct {
+	OrderID              payment.OrderID
+	OperationKind        payment.Kind
+	OperationName        string
+	AmountMinor          int64
+	Currency             string
+	State                payment.State
+	GatewayKey           payment.GatewayKey
+	Gateway              payment.GatewayID
+	ChargeKey            payment.GatewayKey
+	ChargeGateway        payment.GatewayID
+	ChargeTransactionID  string
+	Note                 string
+	Fence                int64
+	ClaimToken           int64
+	Replica              string
+	DueAt                sql.NullTime
+	AttemptNumber        int
+	AttemptFence         int64
+	AttemptReplica       string
+	AttemptGatewayKey    payment.GatewayKey
+	AttemptStartedAt     sql.NullTime
+	AttemptEndedAt       sql.NullTime
+	AttemptClass         payment.Class
+	AttemptCode          string
+	AttemptMessage       string
+	KeySentAt            sql.NullTime
+	KeySentClock         sql.NullInt64
+	KeyLifetimeMicros    int64
+	DoubtAnswered        int64
+	DoubtNamed           int64
+	DoubtUnansweredAt    sql.NullTime
+	DoubtUnansweredClock sql.NullInt64
+	DoubtLatestAt        sql.NullTime
+	DoubtLatestClock     sql.NullInt64
+	Retries              int
+	Lookups              int
+	LostWorkers          int
+	Events               int
+	Async                int64
+	DeferredRetries      int
+	TransactionID        []byte
+	Code                 string
+	Reason               string
+	CreatedAt            time.Time
+	UpdatedAt            time.Time
+}
+
+type OperationAttempt struct {
+	OrderID       payment.OrderID
+	OperationKind payment.Kind
+	OperationName string
+	Number        int
+	Fence         int64
+	Replica       string
+	GatewayKey    payment.GatewayKey
+	StartedAt     time.Time
+	EndedAt       sql.NullTime
+	Class         payment.Class
+	Code          string
+	Message       string
+}
+
+type OperationEvent struct {
+	OrderID       payment.OrderID
+	OperationKind payment.Kind
+	OperationName string
+	Number        int
+	Kind          payment.EventKind
+	At            time.Time
+	Replica       string
+	Fence         int64
+	Detail        string
+}
+
+type OperationKey struct {
+	OrderID              payment.OrderID
+	OperationKind        payment.Kind
+	OperationName        string
+	GatewayKey           payment.GatewayKey
+	Gateway              payment.GatewayID
+	GatewayReference     string
+	RedirectUrl          string
+	SentAt               sql.NullTime
+	SentClock            sql.NullInt64
+	LifetimeMicros       int64
+	DoubtAnswered        int64
+	DoubtNamed           int64
+	DoubtUnansweredAt    sql.NullTime
+	DoubtUnansweredClock sql.NullInt64
+	DoubtLatestAt        sql.NullTime
+	DoubtLatestClock     sql.NullInt64
+	RefusedClass         payment.Class
+	RefusedCode          string
+	RefusedMessage       string
+	LookAt               sql.NullTime
+	LookClock            sql.NullInt64
+	Attempts             int
+	Lookups              int
+	DueAt                sql.NullTime
+	Closed               payment.Closure
+	ClosedAt             sql.NullTime
+	WatchUntil           sql.NullTime
+	TransactionID        []byte
+}
+
 type Payment struct {
 	OrderID              payment.OrderID
 	AmountMinor          int64
@@ -119,4 +225,5 @@ type Payment struct {
 	DoubtLatestClock     sql.NullInt64
 	PaymentMethod        payment.PaymentMethod
 	ReturnUrl            string
+	RefundReservedMinor  int64
 }

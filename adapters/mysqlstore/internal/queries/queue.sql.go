@@ -7,6 +7,7 @@ package queries
 
 import (
 	"context"
+	"database/sql"
 	"strings"
 	"time"
 
@@ -144,7 +145,7 @@ func (q *Queries) CountForeign(ctx context.Context, arg CountForeignParams) (int
 }
 
 const ListDuePayments = `-- name: ListDuePayments :many
-SELECT order_id
+SELECT order_id, due_at
 FROM payments FORCE INDEX (payments_due)
 WHERE (due_at <= NOW(6) OR due_at > NOW(6) + INTERVAL CAST(? AS SIGNED) MICROSECOND)
     AND state = ?
@@ -161,11 +162,16 @@ type ListDuePaymentsParams struct {
 	Limit        int32
 }
 
+type ListDuePaymentsRow struct {
+	OrderID payment.OrderID
+	DueAt   sql.NullTime
+}
+
 // ListDuePayments finds due work of one kind, and takes no lock. A due time too far in the future was
 // set by a clock that has since stepped back, and counts as due. Payments of other gateways are
 // excluded while their key may be in doubt. The index is forced because the optimizer prefers a scan of
 // a small table.
-func (q *Queries) ListDuePayments(ctx context.Context, arg ListDuePaymentsParams) ([]payment.OrderID, error) {
+func (q *Queries) ListDuePayments(ctx context.Context, arg ListDuePaymentsParams) ([]ListDuePaymentsRow, error) {
 	query := ListDuePayments
 	var queryParams []interface{}
 	queryParams = append(queryParams, arg.WithinMicros)
@@ -184,13 +190,13 @@ func (q *Queries) ListDuePayments(ctx context.Context, arg ListDuePaymentsParams
 		return nil, err
 	}
 	defer rows.Close()
-	var items []payment.OrderID
+	var items []ListDuePaymentsRow
 	for rows.Next() {
-		var order_id payment.OrderID
-		if err := rows.Scan(&order_id); err != nil {
+		var i ListDuePaymentsRow
+		if err := rows.Scan(&i.OrderID, &i.DueAt); err != nil {
 			return nil, err
 		}
-		items = append(items, order_id)
+		items = append(items, i)
 	}
 	if err := rows.Close(); err != nil {
 		return nil, err
@@ -202,7 +208,7 @@ func (q *Queries) ListDuePayments(ctx context.Context, arg ListDuePaymentsParams
 }
 
 const LockDuePayments = `-- name: LockDuePayments :many
-SELECT payments.order_id, payments.amount_minor, payments.currency, payments.state, payments.gateway_key, payments.fence, payments.claim_token, payments.replica, payments.due_at, payments.attempt_number, payments.attempt_fence, payments.attempt_replica, payments.attempt_gateway_key, payments.attempt_started_at, payments.attempt_ended_at, payments.attempt_class, payments.attempt_code, payments.attempt_message, payments.doubt_answered, payments.doubt_unanswered_at, payments.lookups, payments.strikes, payments.events, payments.async, payments.later_retries, payments.transaction_id, payments.code, payments.reason, payments.created_at, payments.updated_at, payments.gateway, payments.key_sent_at, payments.key_sent_clock, payments.key_lifetime_micros, payments.retries, payments.doubt_named, payments.doubt_unanswered_clock, payments.doubt_latest_at, payments.doubt_latest_clock, payments.payment_method, payments.return_url, NOW(6) AS read_at
+SELECT payments.order_id, payments.amount_minor, payments.currency, payments.state, payments.gateway_key, payments.fence, payments.claim_token, payments.replica, payments.due_at, payments.attempt_number, payments.attempt_fence, payments.attempt_replica, payments.attempt_gateway_key, payments.attempt_started_at, payments.attempt_ended_at, payments.attempt_class, payments.attempt_code, payments.attempt_message, payments.doubt_answered, payments.doubt_unanswered_at, payments.lookups, payments.strikes, payments.events, payments.async, payments.later_retries, payments.transaction_id, payments.code, payments.reason, payments.created_at, payments.updated_at, payments.gateway, payments.key_sent_at, payments.key_sent_clock, payments.key_lifetime_micros, payments.retries, payments.doubt_named, payments.doubt_unanswered_clock, payments.doubt_latest_at, payments.doubt_latest_clock, payments.payment_method, payments.return_url, payments.refund_reserved_minor, NOW(6) AS read_at
 FROM payments FORCE INDEX (PRIMARY)
 WHERE order_id IN (/*SLICE:order_ids*/?) AND state = ?
     AND (due_at <= NOW(6) OR due_at > NOW(6) + INTERVAL CAST(? AS SIGNED) MICROSECOND)
@@ -285,6 +291,7 @@ func (q *Queries) LockDuePayments(ctx context.Context, arg LockDuePaymentsParams
 			&i.Payment.DoubtLatestClock,
 			&i.Payment.PaymentMethod,
 			&i.Payment.ReturnUrl,
+			&i.Payment.RefundReservedMinor,
 			&i.ReadAt,
 		); err != nil {
 			return nil, err
@@ -301,7 +308,7 @@ func (q *Queries) LockDuePayments(ctx context.Context, arg LockDuePaymentsParams
 }
 
 const LockDuePaymentsNoWait = `-- name: LockDuePaymentsNoWait :many
-SELECT payments.order_id, payments.amount_minor, payments.currency, payments.state, payments.gateway_key, payments.fence, payments.claim_token, payments.replica, payments.due_at, payments.attempt_number, payments.attempt_fence, payments.attempt_replica, payments.attempt_gateway_key, payments.attempt_started_at, payments.attempt_ended_at, payments.attempt_class, payments.attempt_code, payments.attempt_message, payments.doubt_answered, payments.doubt_unanswered_at, payments.lookups, payments.strikes, payments.events, payments.async, payments.later_retries, payments.transaction_id, payments.code, payments.reason, payments.created_at, payments.updated_at, payments.gateway, payments.key_sent_at, payments.key_sent_clock, payments.key_lifetime_micros, payments.retries, payments.doubt_named, payments.doubt_unanswered_clock, payments.doubt_latest_at, payments.doubt_latest_clock, payments.payment_method, payments.return_url, NOW(6) AS read_at
+SELECT payments.order_id, payments.amount_minor, payments.currency, payments.state, payments.gateway_key, payments.fence, payments.claim_token, payments.replica, payments.due_at, payments.attempt_number, payments.attempt_fence, payments.attempt_replica, payments.attempt_gateway_key, payments.attempt_started_at, payments.attempt_ended_at, payments.attempt_class, payments.attempt_code, payments.attempt_message, payments.doubt_answered, payments.doubt_unanswered_at, payments.lookups, payments.strikes, payments.events, payments.async, payments.later_retries, payments.transaction_id, payments.code, payments.reason, payments.created_at, payments.updated_at, payments.gateway, payments.key_sent_at, payments.key_sent_clock, payments.key_lifetime_micros, payments.retries, payments.doubt_named, payments.doubt_unanswered_clock, payments.doubt_latest_at, payments.doubt_latest_clock, payments.payment_method, payments.return_url, payments.refund_reserved_minor, NOW(6) AS read_at
 FROM payments FORCE INDEX (PRIMARY)
 WHERE order_id IN (/*SLICE:order_ids*/?) AND state = ?
     AND (due_at <= NOW(6) OR due_at > NOW(6) + INTERVAL CAST(? AS SIGNED) MICROSECOND)
@@ -385,6 +392,7 @@ func (q *Queries) LockDuePaymentsNoWait(ctx context.Context, arg LockDuePayments
 			&i.Payment.DoubtLatestClock,
 			&i.Payment.PaymentMethod,
 			&i.Payment.ReturnUrl,
+			&i.Payment.RefundReservedMinor,
 			&i.ReadAt,
 		); err != nil {
 			return nil, err
@@ -400,22 +408,35 @@ func (q *Queries) LockDuePaymentsNoWait(ctx context.Context, arg LockDuePayments
 	return items, nil
 }
 
-const NextDue = `-- name: NextDue :one
-SELECT CAST(TIMESTAMPDIFF(MICROSECOND, NOW(6), due_at) AS SIGNED) AS due_in_micros
-FROM payments FORCE INDEX (payments_due)
-WHERE due_at IS NOT NULL AND state = ?
-    AND (gateway IN (/*SLICE:gateways*/?) OR (state = 'scheduled'
-        AND doubt_answered = FALSE AND doubt_named = FALSE AND doubt_unanswered_at IS NULL))
-ORDER BY due_at
-LIMIT 1
+const NextDue = `-- name: NextDue :many
+(
+    SELECT CAST(TIMESTAMPDIFF(MICROSECOND, NOW(6), due_at) AS SIGNED) AS due_in_micros
+    FROM payments FORCE INDEX (payments_due)
+    WHERE due_at IS NOT NULL AND payments.state = ?
+        AND (payments.gateway IN (/*SLICE:gateways*/?) OR (payments.state = 'scheduled'
+            AND doubt_answered = FALSE AND doubt_named = FALSE AND doubt_unanswered_at IS NULL))
+    ORDER BY due_at
+    LIMIT 1
+) UNION ALL (
+    SELECT CAST(TIMESTAMPDIFF(MICROSECOND, NOW(6), due_at) AS SIGNED) AS due_in_micros
+    FROM operations FORCE INDEX (operations_due)
+    WHERE due_at IS NOT NULL AND operations.state = ?
+        AND operations.gateway IN (/*SLICE:operation_gateways*/?)
+    ORDER BY due_at
+    LIMIT 1
+)
 `
 
 type NextDueParams struct {
-	State    payment.State
-	Gateways []payment.GatewayID
+	State             payment.State
+	Gateways          []payment.GatewayID
+	OperationState    payment.State
+	OperationGateways []payment.GatewayID
 }
 
-func (q *Queries) NextDue(ctx context.Context, arg NextDueParams) (int64, error) {
+// NextDue returns at most one row of payments and one of other operations. It is one statement, because the
+// queue sends it once a second.
+func (q *Queries) NextDue(ctx context.Context, arg NextDueParams) ([]int64, error) {
 	query := NextDue
 	var queryParams []interface{}
 	queryParams = append(queryParams, arg.State)
@@ -427,10 +448,35 @@ func (q *Queries) NextDue(ctx context.Context, arg NextDueParams) (int64, error)
 	} else {
 		query = strings.Replace(query, "/*SLICE:gateways*/?", "NULL", 1)
 	}
-	row := q.db.QueryRowContext(ctx, query, queryParams...)
-	var due_in_micros int64
-	err := row.Scan(&due_in_micros)
-	return due_in_micros, err
+	queryParams = append(queryParams, arg.OperationState)
+	if len(arg.OperationGateways) > 0 {
+		for _, v := range arg.OperationGateways {
+			queryParams = append(queryParams, v)
+		}
+		query = strings.Replace(query, "/*SLICE:operation_gateways*/?", strings.Repeat(",?", len(arg.OperationGateways))[1:], 1)
+	} else {
+		query = strings.Replace(query, "/*SLICE:operation_gateways*/?", "NULL", 1)
+	}
+	rows, err := q.db.QueryContext(ctx, query, queryParams...)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	var items []int64
+	for rows.Next() {
+		var due_in_micros int64
+		if err := rows.Scan(&due_in_micros); err != nil {
+			return nil, err
+		}
+		items = append(items, due_in_micros)
+	}
+	if err := rows.Close(); err != nil {
+		return nil, err
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return items, nil
 }
 
 const PostponePayment = `-- name: PostponePayment :exec

@@ -1,0 +1,2 @@
+ALTER TABLE payments
+    DROP COLUMN refund_reserved_minor;

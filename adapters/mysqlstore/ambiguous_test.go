@@ -86,6 +86,7 @@ func (m mode) changes() map[string]change {
 	all := claimChanges()
 	maps.Copy(all, m.settleChanges())
 	maps.Copy(all, operatorChanges())
+	maps.Copy(all, refundChanges())
 	return all
 }
 

@@ -14,13 +14,14 @@ import (
 func TestTryWrite_MissingTableIsNotWritable(t *testing.T) {
 	t.Parallel()
 	mysqltest.NotOn(t, "VTGate reports a missing table as an INSERT without columns (VT09004)", mysqltest.Vitess)
-	for _, table := range []string{"payments", "attempts", "events", "gateway_keys", "replicas"} {
+	for _, table := range []string{"payments", "attempts", "events", "gateway_keys", "replicas", "operations", "operation_attempts", "operation_events", "operation_keys"} {
 		t.Run(table, func(t *testing.T) {
 			t.Parallel()
 			databaseURL := newlyMigrated(t)
 			s := open(t, databaseURL, mysqlstore.Options{})
 			require.NoError(t, s.TryWrite(t.Context()))
-			_, _, err := s.Claim(t.Context(), request(t, "order-1"))
+			charged(t, s)
+			_, _, err := s.Claim(t.Context(), refundRequest(t))
 			require.NoError(t, err)
 
 			db := raw(t, databaseURL)

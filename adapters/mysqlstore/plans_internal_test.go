@@ -4,6 +4,7 @@ import (
 	"context"
 	"database/sql"
 	"fmt"
+	"maps"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -66,7 +67,21 @@ func fillTables(t *testing.T, s *Payments) {
 			"refused_class, refused_code, refused_message, attempts, lookups, closed, transaction_id, due_at) " +
 			"SELECT order_id, gateway_key, gateway, 0, TRUE, FALSE, '', '', '', 1, 0, 'absent', '', " +
 			"IF(order_id < 'order-00020', NOW(6), NULL) FROM payments",
-		"ANALYZE TABLE payments, api_keys, gateway_keys",
+		// A refund of each payment, with a key; the refunds and the lookups of twenty are due at some time.
+		"INSERT INTO operations (order_id, operation_kind, operation_name, amount_minor, currency, state, gateway_key, gateway, " +
+			"charge_key, charge_gateway, charge_transaction_id, note, fence, claim_token, replica, due_at, attempt_number, attempt_fence, " +
+			"attempt_replica, attempt_gateway_key, attempt_class, attempt_code, attempt_message, key_lifetime_micros, " +
+			"doubt_answered, doubt_named, retries, lookups, lost_workers, events, async, deferred_retries, " +
+			"transaction_id, code, reason, created_at, updated_at) " +
+			"SELECT order_id, 'refund', 'r-1', 1, 'USD', IF(order_id < 'order-00020', 'processing', 'succeeded'), gateway_key, gateway, " +
+			"gateway_key, gateway, 'txn', '', 1, 1, '', IF(order_id < 'order-00020', NOW(6), NULL), 1, 1, '', gateway_key, '', '', '', 0, " +
+			"FALSE, FALSE, 0, 0, 0, 0, FALSE, 0, 'txn', '', '', NOW(6), NOW(6) FROM payments",
+		"INSERT INTO operation_keys (order_id, operation_kind, operation_name, gateway_key, gateway, gateway_reference, redirect_url, " +
+			"lifetime_micros, doubt_answered, doubt_named, refused_class, refused_code, refused_message, attempts, lookups, closed, " +
+			"transaction_id, due_at) " +
+			"SELECT order_id, operation_kind, operation_name, gateway_key, gateway, '', '', 0, TRUE, FALSE, '', '', '', 1, 0, 'absent', '', " +
+			"due_at FROM operations",
+		"ANALYZE TABLE payments, api_keys, gateway_keys, operations, operation_keys",
 	} {
 		_, err = s.db.ExecContext(t.Context(), statement)
 		require.NoError(t, err)
@@ -75,76 +90,123 @@ func fillTables(t *testing.T, s *Payments) {
 
 var someOrders = []payment.OrderID{"order-00001", "order-01000", "order-02000", "order-unknown"}
 
-// plans are the queries, and how the server accesses their table.
-var plans = map[string]struct {
+var someRefund = payment.Ref{OrderID: someOrders[1], Operation: payment.OperationID{Kind: payment.KindRefund, Name: "r-1"}}
+
+// plan is a query, and how the server accesses one of its tables.
+type plan struct {
 	run    func(context.Context, *queries.Queries) error
+	table  string
 	access string
-}{
+}
+
+// plans are plans for the other tables.
+var plans = map[string]plan{
 	"FindPayment": {func(ctx context.Context, q *queries.Queries) error {
 		_, err := q.FindPayment(ctx, someOrders[0])
 		return err
-	}, "const PRIMARY"},
+	}, "payments", "const PRIMARY"},
 	"LockPayment": {func(ctx context.Context, q *queries.Queries) error {
 		_, err := q.LockPayment(ctx, someOrders[0])
 		return err
-	}, "const PRIMARY"},
+	}, "payments", "const PRIMARY"},
 	"ListOpened": {func(ctx context.Context, q *queries.Queries) error {
 		_, err := q.ListOpened(ctx, someOrders)
 		return err
-	}, "range PRIMARY"},
+	}, "payments", "range PRIMARY"},
 	"ListSettled": {func(ctx context.Context, q *queries.Queries) error {
 		_, err := q.ListSettled(ctx, someOrders)
 		return err
-	}, "range PRIMARY"},
+	}, "payments", "range PRIMARY"},
 	"NextDue": {func(ctx context.Context, q *queries.Queries) error {
 		_, err := q.NextDue(ctx, queries.NextDueParams{
 			State: payment.StateProcessing, Gateways: gateways(rules.Configured()),
 			OperationState: payment.StateProcessing, OperationGateways: gateways(rules.Configured()),
 		})
 		return err
-	}, "range payments_due"},
+	}, "payments", "range payments_due"},
 	"ListDuePayments": {func(ctx context.Context, q *queries.Queries) error {
 		_, err := q.ListDuePayments(ctx, queries.ListDuePaymentsParams{
 			WithinMicros: 1e9, State: payment.StateProcessing, Gateways: gateways(rules.Configured()), Limit: 16,
 		})
 		return err
-	}, "range payments_due"},
+	}, "payments", "range payments_due"},
 	"LockDuePayments": {func(ctx context.Context, q *queries.Queries) error {
 		_, err := q.LockDuePayments(ctx, queries.LockDuePaymentsParams{
 			OrderIds: someOrders, State: payment.StateProcessing, WithinMicros: 1e9,
 		})
 		return err
-	}, "range PRIMARY"},
+	}, "payments", "range PRIMARY"},
 	"ListGatewayKeys": {func(ctx context.Context, q *queries.Queries) error {
 		_, err := q.ListGatewayKeys(ctx, someOrders[1])
 		return err
-	}, "ref PRIMARY"},
+	}, "gateway_keys", "ref PRIMARY"},
 	"ListDueGatewayKeys": {func(ctx context.Context, q *queries.Queries) error {
 		_, err := q.ListDueGatewayKeys(ctx, queries.ListDueGatewayKeysParams{
 			WithinMicros: 1e9, Gateways: gateways(rules.Configured()), Limit: 16,
 		})
 		return err
-	}, "range gateway_keys_due"},
+	}, "gateway_keys", "range gateway_keys_due"},
 	"AnyDueGatewayKeyAhead": {func(ctx context.Context, q *queries.Queries) error {
 		_, err := q.AnyDueGatewayKeyAhead(ctx, queries.AnyDueGatewayKeyAheadParams{WithinMicros: 1e9, Gateways: gateways(rules.Configured())})
 		return err
-	}, "range gateway_keys_due"},
+	}, "gateway_keys", "range gateway_keys_due"},
 	"AnyDueAhead": {func(ctx context.Context, q *queries.Queries) error {
 		_, err := q.AnyDueAhead(ctx, queries.AnyDueAheadParams{
 			WithinMicros: 1e9, State: payment.StateScheduled, Gateways: gateways(rules.Configured()),
 		})
 		return err
-	}, "range payments_due"},
+	}, "payments", "range payments_due"},
 	"NextDueGatewayKey": {func(ctx context.Context, q *queries.Queries) error {
 		_, err := q.NextDueGatewayKey(ctx, queries.NextDueGatewayKeyParams{
 			Gateways: gateways(rules.Configured()), OperationGateways: gateways(rules.Configured()),
 		})
 		return err
-	}, "range gateway_keys_due"},
+	}, "gateway_keys", "range gateway_keys_due"},
 	"ListActiveKeys": {func(ctx context.Context, q *queries.Queries) error {
 		_, err := q.ListActiveKeys(ctx)
 		return err
-	}, "range api_keys_active_name"},
+	}, "api_keys", "range api_keys_active_name"},
+}
+
+// operationPlans are plans for the tables of operations.
+var operationPlans = map[string]plan{
+	"LockOperation": {func(ctx context.Context, q *queries.Queries) error {
+		_, err := q.LockOperation(ctx, queries.LockOperationParams(keyOf(someRefund)))
+		return err
+	}, "operations", "const PRIMARY"},
+	"ListOperations": {func(ctx context.Context, q *queries.Queries) error {
+		_, err := q.ListOperations(ctx, someRefund.OrderID)
+		return err
+	}, "operations", "ref PRIMARY"},
+	"FindOperationOfKey": {func(ctx context.Context, q *queries.Queries) error {
+		_, err := q.FindOperationOfKey(ctx, queries.FindOperationOfKeyParams{
+			OrderID: someRefund.OrderID, OperationKind: payment.KindRefund, GatewayKey: "key-of-order-01000",
+		})
+		return err
+	}, "o", "ref PRIMARY"},
+	"ListDueOperations": {func(ctx context.Context, q *queries.Queries) error {
+		_, err := dueOperations(ctx, q, payment.PickUpPolicy{Work: payment.WorkTakeovers, Rules: rules}, 16)
+		return err
+	}, "operations", "range operations_due"},
+	"NextDue of operations": {func(ctx context.Context, q *queries.Queries) error {
+		_, err := q.NextDue(ctx, queries.NextDueParams{
+			State: payment.StateProcessing, Gateways: gateways(rules.Configured()),
+			OperationState: payment.StateProcessing, OperationGateways: gateways(rules.Configured()),
+		})
+		return err
+	}, "operations", "range operations_due"},
+	"AnyDueOperationAhead": {func(ctx context.Context, q *queries.Queries) error {
+		_, err := anyOperationDueAhead(ctx, q, payment.PickUpPolicy{Work: payment.WorkTakeovers, Rules: rules})
+		return err
+	}, "operations", "range operations_due"},
+	"ListOperationKeys": {func(ctx context.Context, q *queries.Queries) error {
+		_, err := listOperationKeys(ctx, q, someRefund)
+		return err
+	}, "operation_keys", "ref PRIMARY"},
+	"ListDueOperationKeys": {func(ctx context.Context, q *queries.Queries) error {
+		_, err := dueOperationKeys(ctx, q, payment.PickUpPolicy{Work: payment.WorkLookups, Rules: rules}, 16)
+		return err
+	}, "operation_keys", "range operation_keys_due"},
 }
 
 // In a large table, each query of a payment, and each periodic query of a replica, uses an index; see
@@ -157,21 +219,16 @@ func TestPlans(t *testing.T) { //nolint:tparallel // its parts share one connect
 	active, err := queries.New(s.db).ListActiveKeys(t.Context())
 	require.NoError(t, err)
 	require.Len(t, active, 20)
-	for name, plan := range plans {
+	all := maps.Clone(plans)
+	maps.Copy(all, operationPlans)
+	for name, plan := range all {
 		t.Run(name, func(t *testing.T) {
 			heard := &spy{DB: s.db}
 			require.NoError(t, plan.run(t.Context(), queries.New(heard)))
 			rows, err := s.db.QueryContext(t.Context(), "EXPLAIN FORMAT=TRADITIONAL "+heard.statement, heard.args...)
 			require.NoError(t, err)
 			defer func() { require.NoError(t, rows.Close()) }()
-			table := "payments"
-			switch name {
-			case "ListActiveKeys":
-				table = "api_keys"
-			case "ListGatewayKeys", "ListDueGatewayKeys", "NextDueGatewayKey", "AnyDueGatewayKeyAhead":
-				table = "gateway_keys"
-			}
-			require.Equal(t, plan.access, accessOf(t, rows, table))
+			require.Equal(t, plan.access, accessOf(t, rows, plan.table))
 		})
 	}
 }

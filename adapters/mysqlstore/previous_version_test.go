@@ -73,3 +73,31 @@ func TestPreviousVersion_WritesToRowsOfThisVersion(t *testing.T) {
 	require.NoError(t, err)
 	require.False(t, p.Doubt.Any())
 }
+
+// The previous version neither reads nor writes what refunds have reserved of a payment, and leaves the refunds
+// alone.
+func TestPreviousVersion_KeepsRefunds(t *testing.T) {
+	t.Parallel()
+	databaseURL, db := withRaw(t)
+	s := open(t, databaseURL, mysqlstore.Options{})
+	charged(t, s)
+	require.NoError(t, claimRefund(t.Context(), t, s, 1))
+	before, err := s.History(t.Context(), "order-1")
+	require.NoError(t, err)
+	execute(t, db, older) // the previous version records an event of the gateway
+	after, err := s.History(t.Context(), "order-1")
+	require.NoError(t, err)
+	require.Equal(t, int64(2_500), after.Payment.RefundReserved)
+	before.Operations[0].Payment.SeenAt = after.Operations[0].Payment.SeenAt
+	require.Equal(t, before.Operations, after.Operations)
+
+	// It inserts payments without naming the new column.
+	execute(t, db, "INSERT INTO payments (order_id, amount_minor, currency, state, gateway_key, fence, claim_token, replica, due_at, "+
+		"attempt_number, attempt_fence, attempt_replica, attempt_gateway_key, attempt_class, attempt_code, attempt_message, "+
+		"doubt_answered, lookups, strikes, events, async, later_retries, transaction_id, code, reason, created_at, updated_at) "+
+		"VALUES ('order-2', 100, 'USD', 'scheduled', 'key-2', 0, 1, '', NOW(6), 1, 0, '', '', '', '', '', FALSE, 0, 0, 0, FALSE, 0, "+
+		"'', '', '', NOW(6), NOW(6))")
+	p, err := s.Find(t.Context(), "order-2")
+	require.NoError(t, err)
+	require.Zero(t, p.RefundReserved)
+}

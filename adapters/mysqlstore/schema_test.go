@@ -155,6 +155,29 @@ func TestSchema_DownKeepsRows(t *testing.T) {
 	require.True(t, status().Current())
 }
 
+// A refund that has left no record in the newer tables is not dropped without permission, nor is what its
+// payment has reserved.
+func TestSchema_DownKeepsOperations(t *testing.T) {
+	t.Parallel()
+	databaseURL := newlyMigrated(t)
+	s := open(t, databaseURL, mysqlstore.Options{})
+	charged(t, s)
+	require.NoError(t, claimRefund(t.Context(), t, s, 1))
+	var err error
+	for ; err == nil; _, err = down(t, databaseURL, false) {
+	}
+	_, ok := errors.AsType[*schema.RefusedError](err)
+	require.True(t, ok, err)
+	require.ErrorContains(t, err, "the step back from version 13 would drop rows that cannot be recreated, of operations (1 row)")
+	lost, err := down(t, databaseURL, true)
+	require.NoError(t, err)
+	require.Equal(t, []schema.Loss{{Table: "operations", Rows: 1}}, lost)
+	up, err := mysqlstore.Schema(databaseURL)
+	require.NoError(t, err)
+	_, ok = errors.AsType[*schema.DroppedError](up.Up(t.Context()))
+	require.True(t, ok, "no empty table is created, in which no order has refunds")
+}
+
 // Another program has tables with paymentd's names.
 func TestSchema_ForeignDatabaseIsRefused(t *testing.T) {
 	t.Parallel()

@@ -126,6 +126,43 @@ func TestStatements_OfASuccess(t *testing.T) {
 	require.Equal(t, map[string]int{"Questions": 2, "Com_insert": 1, "Com_update": 1}, spent)
 }
 
+// A refund that succeeds at once is two transactions, and each locks two rows. The claim inserts the refund and
+// reserves its amount; the settlement reads the records of its key. Setting the isolation level is one of the
+// statements of each.
+func TestStatements_OfARefund(t *testing.T) {
+	t.Parallel()
+	mysqltest.NotOn(t, noCounters, mysqltest.TiDB, mysqltest.Vitess)
+	s := onOneConnection(t)
+	charge, _, err := s.Claim(t.Context(), request(t, "order-1"))
+	require.NoError(t, err)
+	require.NoError(t, s.Settle(t.Context(), approved(*charge)))
+	var p *payment.Payment
+	claim := refundRequest(t, "order-1", "r-1")
+	spent := counted(t, s, func() {
+		var verdict payment.Verdict
+		p, verdict, err = s.Claim(t.Context(), claim)
+		require.NoError(t, err)
+		require.Equal(t, payment.VerdictClaimed, verdict)
+	})
+	require.Equal(t, map[string]int{
+		"Questions": 7, "Com_begin": 1, "Com_select": 2, "Com_insert": 1, "Com_update": 1, "Com_commit": 1,
+	}, spent)
+	spent = counted(t, s, func() { require.NoError(t, s.Settle(t.Context(), approved(*p))) })
+	require.Equal(t, map[string]int{
+		"Questions": 7, "Com_begin": 1, "Com_select": 3, "Com_update": 1, "Com_commit": 1,
+	}, spent)
+}
+
+// refundRequest returns a request for a refund of all that is left, at a gateway that refunds.
+func refundRequest(t testing.TB, id payment.OrderID, name string) payment.ClaimRequest {
+	t.Helper()
+	a := request(t, id)
+	a.Operation = payment.OperationID{Kind: payment.KindRefund, Name: name}
+	a.Money, a.NewKey = payment.Money{}, payment.GatewayKey("key-of-"+string(id)+"-"+name)
+	a.Rules.Operations |= payment.OperationRefund
+	return a
+}
+
 // An idle service sends fewer than 2.5 statements per second: a heartbeat and a query for the API keys
 // every 2 s, and a query for the next due time every second. Without an active key, it sends one more
 // every 2 s.

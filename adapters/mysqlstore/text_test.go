@@ -121,6 +121,46 @@ func TestText_RefusedByTheTable(t *testing.T) {
 	}
 }
 
+// The same is true of a refund, whose request has a text as well.
+func TestText_OfARefundRefusedByTheTable(t *testing.T) {
+	t.Parallel()
+	mysqltest.NotOn(t, "it cannot change the character set of a column (8200)", mysqltest.TiDB)
+	for name, c := range narrow {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			databaseURL := newlyMigrated(t)
+			db := raw(t, databaseURL)
+			s := open(t, databaseURL, mysqlstore.Options{})
+			for _, column := range []string{
+				"operations MODIFY note", "operations MODIFY reason", "operations MODIFY attempt_message",
+				"operation_attempts MODIFY message", "operation_events MODIFY detail",
+			} {
+				execute(t, db, "ALTER TABLE "+column+" "+c.column)
+			}
+			charged(t, s)
+			a := refundRequest(t)
+			a.Note = message
+			p, _, err := s.Claim(t.Context(), a)
+			require.NoError(t, err)
+			require.NoError(t, s.Settle(t.Context(), declined(*p, message)))
+			a.NewKey = "another key"
+			p, _, err = s.Claim(t.Context(), a)
+			require.NoError(t, err)
+			st := unresolved(*p)
+			st.Outcome.Reason, st.Event = message, payment.EventScheduled
+			require.NoError(t, s.Settle(t.Context(), st))
+			h, err := s.History(t.Context(), "order-1")
+			require.NoError(t, err)
+			r := h.Operations[0]
+			require.Equal(t, c.stored, r.Payment.Note)
+			require.Equal(t, c.stored, r.Payment.Reason)
+			require.Equal(t, c.stored, r.Attempts[0].Message)
+			require.Len(t, r.Attempts, 2)
+			require.Len(t, r.Events, 1)
+		})
+	}
+}
+
 // A claim, an import and the queue work with a name that the table refuses.
 func TestText_RefusedNames(t *testing.T) {
 	t.Parallel()

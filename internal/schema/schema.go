@@ -207,11 +207,16 @@ func (s *Schema) classify(err error) error {
 	return err
 }
 
+// maxMigrations is more than the migrations that a schema has. golang-migrate reads that many ahead: with fewer, the
+// goroutine that reads them would wait forever after a migration has failed.
+const maxMigrations = 1000
+
 func newMigrate(files source.Driver, driver database.Driver) (*migrate.Migrate, error) {
 	m, err := migrate.NewWithInstance("iofs", files, "database", driver)
 	if err != nil {
 		return nil, errors.Join(err, files.Close(), driver.Close())
 	}
+	m.PrefetchMigrations = maxMigrations
 	return m, nil
 }
 

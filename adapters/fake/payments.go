@@ -205,7 +205,7 @@ func (s *Payments) RecordLookup(
 func (s *Payments) Notify(ctx context.Context, n payment.Notice) (verdict payment.Verdict, err error) {
 	ref := payment.Ref{OrderID: n.OrderID}
 	if n.Kind != payment.KindCharge {
-		known := false
+		var known bool
 		if ref, known, err = s.operationOf(ctx, n); err != nil || !known {
 			return payment.VerdictUnknownKey, err
 		}

@@ -13,8 +13,10 @@ import (
 // A table that a payment needs is missing: no payment may be charged, and a read that needs it is unavailable.
 func TestTryWrite_MissingTableIsNotWritable(t *testing.T) {
 	t.Parallel()
-	for _, table := range []string{"payments", "attempts", "events", "gateway_keys", "replicas",
-		"operations", "operation_attempts", "operation_events", "operation_keys"} {
+	for _, table := range []string{
+		"payments", "attempts", "events", "gateway_keys", "replicas",
+		"operations", "operation_attempts", "operation_events", "operation_keys",
+	} {
 		t.Run(table, func(t *testing.T) {
 			t.Parallel()
 			databaseURL := migrated(t)

@@ -13,67 +13,14 @@ import (
 // operations are about the writes and reads of operations that are not charges.
 func operations() []clause {
 	return []clause{
-		{"operation/an attempt is recorded and the next one planned", func(r *repository) {
-			r.charged("order-1")
-			before := r.history("order-1")
-			p := r.refund("order-1", "r-1", "25")
-			rn := renewal(p, time.Minute)
-			r.renew(rn)
-			after := r.stored(p.Ref())
-			requireSame(r.t, renewed(r, p, after, rn), after)
-			require.True(r.t, after.InBackoff(after.SeenAt))
-			first := r.operation(p.Ref())
-			r.renew(rn)
-			h := r.operation(p.Ref())
-			require.Equal(r.t, first.Attempts, h.Attempts, "a repeat only extends the claim")
-			require.Equal(r.t, []payment.Class{payment.ClassUnknownAnswered, ""}, classes(h.Attempts))
-			requireGapless(r.t, h)
-			r.requireChargeAsBefore(before)
-		}},
-		{"operation/each outcome is settled as the domain decides", func(r *repository) {
-			for _, state := range payment.States()[1:] {
-				id := payment.OrderID("order-" + state)
-				r.charged(id)
-				p := r.refund(id, "r-1", "25")
-				s := settlement(p, resultFor(state), outcomeFor(state))
-				s.Event = payment.EventReconciled
-				require.NoError(r.t, r.Settle(r.t.Context(), s))
-				h := r.operation(p.Ref())
-				d, err := s.Apply(p, h.Payment.UpdatedAt)
-				require.NoError(r.t, err)
-				requireSame(r.t, d.Payment, h.Payment)
-				require.Equal(r.t, []payment.Event{plainEvent(*d.Event)}, h.Events)
-				requireGapless(r.t, h)
-			}
-		}},
+		{"operation/an attempt is recorded and the next one planned", renewsRefund},
+		{"operation/each outcome is settled as the domain decides", settlesRefund},
 		{"operation/a fenced write changes nothing", fencesRefunds},
 		{"operation/an approval is stored also if another worker holds the claim", approvesRefund},
 		{"operation/an event makes the lookup of its key due", notifiesRefund},
-		{"operation/a claim with a closed key reopens it", func(r *repository) {
-			r.charged("order-1")
-			p := r.refundInState(payment.StateUnresolved, "order-1", "r-1", "25")
-			failed := resolution("order-1", notTaken)
-			failed.Operation = p.Operation
-			require.NoError(r.t, r.Resolve(r.t.Context(), failed))
-			require.Equal(r.t, payment.ClosedPerson, r.operation(p.Ref()).Keys[0].Closed)
-			again := r.claim(r.refundRequest("order-1", "r-1", ""), payment.VerdictClaimed)
-			require.Equal(r.t, p.GatewayKey, again.GatewayKey)
-			keys := r.operation(p.Ref()).Keys
-			require.Len(r.t, keys, 1)
-			require.Empty(r.t, keys[0].Closed)
-			require.False(r.t, keys[0].WatchUntil.IsZero(), "lookups that follow a resolution go on")
-		}},
+		{"operation/a claim with a closed key reopens it", reopensRefundKey},
 		{"operation/the history has the oldest first, each with its own records", recordsOperations},
-		{"operation/an archived charge keeps its operations", func(r *repository) {
-			paymentWithHistory(r, payment.StateSucceeded, "order-1")
-			r.refundInState(payment.StateDeclined, "order-1", "r-1", "25")
-			r.claim(r.refundRequest("order-1", "r-1", "1"), payment.VerdictMismatch)
-			r.refund("order-1", "r-1", "25")
-			before := r.history("order-1")
-			require.NoError(r.t, r.Archive(r.t.Context(), r.find("order-1").Archival("ada")))
-			require.Equal(r.t, before.Operations, r.history("order-1").Operations)
-			require.Equal(r.t, "25.00", r.reserved("order-1"))
-		}},
+		{"operation/an archived charge keeps its operations", archivesBesideRefund},
 		{"operation/one that was never requested is not found", findsNoOperation},
 		{"operation/lists of payments have only charges", func(r *repository) {
 			charge := r.charged("order-1")
@@ -105,6 +52,67 @@ func operations() []clause {
 		}},
 		{"operation/a cancelled context writes nothing", writesNoOperationAfterCancel},
 	}
+}
+
+func renewsRefund(r *repository) {
+	r.charged("order-1")
+	before := r.history("order-1")
+	p := r.refund("order-1", "r-1", "25")
+	rn := renewal(p, time.Minute)
+	r.renew(rn)
+	after := r.stored(p.Ref())
+	requireSame(r.t, renewed(r, p, after, rn), after)
+	require.True(r.t, after.InBackoff(after.SeenAt))
+	first := r.operation(p.Ref())
+	r.renew(rn)
+	h := r.operation(p.Ref())
+	require.Equal(r.t, first.Attempts, h.Attempts, "a repeat only extends the claim")
+	require.Equal(r.t, []payment.Class{payment.ClassUnknownAnswered, ""}, classes(h.Attempts))
+	requireGapless(r.t, h)
+	r.requireChargeAsBefore(before)
+}
+
+func settlesRefund(r *repository) {
+	for _, state := range payment.States()[1:] {
+		id := payment.OrderID("order-" + state)
+		r.charged(id)
+		p := r.refund(id, "r-1", "25")
+		s := settlement(p, resultFor(state), outcomeFor(state))
+		s.Event = payment.EventReconciled
+		require.NoError(r.t, r.Settle(r.t.Context(), s))
+		h := r.operation(p.Ref())
+		d, err := s.Apply(p, h.Payment.UpdatedAt)
+		require.NoError(r.t, err)
+		requireSame(r.t, d.Payment, h.Payment)
+		require.Equal(r.t, []payment.Event{plainEvent(*d.Event)}, h.Events)
+		requireGapless(r.t, h)
+	}
+}
+
+func reopensRefundKey(r *repository) {
+	r.charged("order-1")
+	p := r.refundInState(payment.StateUnresolved, "order-1", "r-1", "25")
+	failed := resolution("order-1", notTaken)
+	failed.Operation = p.Operation
+	require.NoError(r.t, r.Resolve(r.t.Context(), failed))
+	require.Equal(r.t, payment.ClosedPerson, r.operation(p.Ref()).Keys[0].Closed)
+	again := r.claim(r.refundRequest("order-1", "r-1", ""), payment.VerdictClaimed)
+	require.Equal(r.t, p.GatewayKey, again.GatewayKey)
+	keys := r.operation(p.Ref()).Keys
+	require.Len(r.t, keys, 1)
+	require.Empty(r.t, keys[0].Closed)
+	require.False(r.t, keys[0].WatchUntil.IsZero(), "lookups that follow a resolution go on")
+}
+
+func archivesBesideRefund(r *repository) {
+	paymentWithHistory(r, payment.StateSucceeded, "order-1")
+	r.refundInState(payment.StateDeclined, "order-1", "r-1", "25")
+	r.claim(r.refundRequest("order-1", "r-1", "1"), payment.VerdictMismatch)
+	r.refund("order-1", "r-1", "25")
+	before := r.history("order-1")
+	require.NoError(r.t, r.Archive(r.t.Context(), r.find("order-1").Archival("ada")))
+	require.Equal(r.t, before.Operations, r.history("order-1").Operations)
+	require.Equal(r.t, "25.00", r.reserved("order-1"))
 }
 
 // fencesRefunds lets the holder of a lost claim on a refund write.

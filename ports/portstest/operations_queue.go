@@ -63,10 +63,10 @@ func operationQueue() []clause {
 	}
 }
 
-// refundDueSince schedules a refund that has been due for so long; a negative duration is in the future.
-func (r *repository) refundDueSince(id payment.OrderID, name string, since time.Duration) payment.Payment {
+// refundDueSince schedules a refund of order-1 that has been due for so long; a negative duration is in the future.
+func (r *repository) refundDueSince(name string, since time.Duration) payment.Payment {
 	r.t.Helper()
-	p := r.refund(id, name, "1")
+	p := r.refund("order-1", name, "1")
 	return r.settle(p, answeredUnknown, payment.Outcome{State: payment.StateScheduled, DueIn: -since})
 }
 
@@ -86,10 +86,10 @@ func claimsDueRefunds(r *repository) {
 	}
 	r.charged("order-1")
 	charge := r.history("order-1")
-	r.refundDueSince("order-1", "not-yet", -liveLease)
+	r.refundDueSince("not-yet", -liveLease)
 	before := map[string]payment.Payment{
 		"accepted": r.refundInState(payment.StateScheduled, "order-1", "accepted", "1"),
-		"due":      r.refundDueSince("order-1", "due", time.Minute),
+		"due":      r.refundDueSince("due", time.Minute),
 		"stuck":    r.refundInState(payment.StateUnresolved, "order-1", "stuck", "1"),
 		"pending":  r.refundInState(payment.StatePending, "order-1", "pending", "1"),
 	}
@@ -120,10 +120,10 @@ func claimsDueRefunds(r *repository) {
 func ordersByDueTime(r *repository) {
 	r.charged("order-1")
 	r.dueSince("order-2", 5*time.Minute)
-	r.refundDueSince("order-1", "r-4", 4*time.Minute)
-	r.refundDueSince("order-1", "r-3", 3*time.Minute)
+	r.refundDueSince("r-4", 4*time.Minute)
+	r.refundDueSince("r-3", 3*time.Minute)
 	r.dueSince("order-3", 2*time.Minute)
-	r.refundDueSince("order-1", "r-1", time.Minute)
+	r.refundDueSince("r-1", time.Minute)
 	charge := func(id payment.OrderID) payment.Ref { return payment.Ref{OrderID: id} }
 	for _, want := range [][]payment.Ref{
 		{charge("order-2")},
@@ -179,7 +179,7 @@ func findsNextDueRefund(r *repository) {
 	_, found := r.nextDue()
 	require.False(r.t, found, "a final refund is never due")
 
-	r.refundDueSince("order-1", "late", -2*liveLease)
+	r.refundDueSince("late", -2*liveLease)
 	in, found := r.nextDue()
 	require.True(r.t, found)
 	require.Greater(r.t, in, liveLease)
@@ -196,7 +196,7 @@ func findsNextDueRefund(r *repository) {
 	require.True(r.t, found)
 	require.Zero(r.t, in, "the second lookup of a key is due")
 
-	r.refundDueSince("order-1", "due", time.Minute)
+	r.refundDueSince("due", time.Minute)
 	in, found, err = r.NextDue(r.t.Context(), r.pickUpPolicy(payment.WorkCharges))
 	require.NoError(r.t, err)
 	require.True(r.t, found)
@@ -206,7 +206,7 @@ func findsNextDueRefund(r *repository) {
 // claimsRefundsTooFarAhead sets due times that only a clock that has stepped back can have set.
 func claimsRefundsTooFarAhead(r *repository) {
 	r.charged("order-1")
-	r.refundDueSince("order-1", "scheduled", -100*liveLease)
+	r.refundDueSince("scheduled", -100*liveLease)
 	a := r.refundRequest("order-1", "held", "1")
 	a.Lease = 100 * liveLease
 	r.claim(a, payment.VerdictClaimed)
@@ -228,8 +228,8 @@ func countsBacklogByKind(r *repository) {
 	for _, state := range payment.States() {
 		r.refundInState(state, "order-1", string(state), "1")
 	}
-	r.refundDueSince("order-1", "later", -liveLease)
-	r.refundDueSince("order-1", "late", time.Hour)
+	r.refundDueSince("later", -liveLease)
+	r.refundDueSince("late", time.Hour)
 
 	type kindOf struct {
 		kind  payment.Kind
@@ -260,7 +260,7 @@ func countsBacklogByKind(r *repository) {
 
 func countsForeignRefunds(r *repository) {
 	r.charged("order-1")
-	r.refundDueSince("order-1", "doubtful", time.Minute)
+	r.refundDueSince("doubtful", time.Minute)
 	l := lookup(r.refundClaimedForLookup("order-1", "key", "1"), payment.FoundNothing)
 	l.Rules.Late = 0
 	r.record(l, payment.VerdictWritten)

@@ -23,8 +23,8 @@ func refundReleases() []clause {
 			p := r.refundInState(payment.StateDeclined, "order-1", "r-1", "60")
 			r.refund("order-1", "r-2", "50")
 			for _, amount := range []string{"60", ""} {
-				require.Equal(r.t, "50.00 USD", r.refuse(r.refundRequest("order-1", "r-1", amount)).Left.String())
-				require.Equal(r.t, "50.00 USD", r.refuse(r.deferredRefund("order-1", "r-1", amount)).Left.String())
+				require.Equal(r.t, "50.00 USD", r.refuse(r.refundRequest("order-1", "r-1", amount)).String())
+				require.Equal(r.t, "50.00 USD", r.refuse(r.deferredRefund("order-1", "r-1", amount)).String())
 			}
 			requireSame(r.t, p, r.stored(p.Ref()))
 		}},
@@ -130,7 +130,7 @@ func releasesAfterTwoLooks(r *repository) {
 	p := r.record(l, payment.VerdictWritten)
 	require.Equal(r.t, payment.StateFailed, p.State)
 	require.Equal(r.t, "25.00", r.reserved("order-1"), "the refund may still happen")
-	require.Equal(r.t, "75.00 USD", r.refuse(r.refundRequest("order-1", "r-2", "76")).Left.String())
+	require.Equal(r.t, "75.00 USD", r.refuse(r.refundRequest("order-1", "r-2", "76")).String())
 
 	due := r.pickUp(r.pickUpPolicy(payment.WorkLookups), 10)
 	require.Len(r.t, due, 1)

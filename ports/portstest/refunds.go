@@ -87,8 +87,8 @@ func (r *repository) refund(id payment.OrderID, name, amount string) payment.Pay
 	return r.claim(r.refundRequest(id, name, amount), payment.VerdictClaimed)
 }
 
-// refuse requires that a request for a refund is refused, and changes nothing.
-func (r *repository) refuse(a payment.ClaimRequest) *payment.OperationRefusedError {
+// refuse requires that a request for a refund is refused, and changes nothing. It returns what is left.
+func (r *repository) refuse(a payment.ClaimRequest) payment.Money {
 	r.t.Helper()
 	before := r.history(a.OrderID)
 	p, _, err := r.Claim(r.t.Context(), a)
@@ -97,7 +97,7 @@ func (r *repository) refuse(a payment.ClaimRequest) *payment.OperationRefusedErr
 	require.Nil(r.t, p)
 	require.NotEmpty(r.t, refused.Why)
 	require.Equal(r.t, before, r.history(a.OrderID))
-	return refused
+	return refused.Left
 }
 
 // refundInState brings a new refund into a state, with one attempt unless it is scheduled.
@@ -194,22 +194,22 @@ func refundsWhatIsLeft(r *repository) {
 	rest := r.claim(r.deferredRefund("order-parts", "r-2", ""), payment.VerdictAccepted)
 	require.Equal(r.t, money(r.t, "74.50", "USD"), rest.Money)
 	require.Equal(r.t, "100.00", r.reserved("order-parts"))
-	require.True(r.t, r.refuse(r.refundRequest("order-parts", "r-3", "")).Left.IsZero())
+	require.True(r.t, r.refuse(r.refundRequest("order-parts", "r-3", "")).IsZero())
 }
 
 func refusesExcess(r *repository) {
 	r.charged("order-1")
-	require.Equal(r.t, "100.00 USD", r.refuse(r.refundRequest("order-1", "r-1", "100.01")).Left.String())
+	require.Equal(r.t, "100.00 USD", r.refuse(r.refundRequest("order-1", "r-1", "100.01")).String())
 	r.refund("order-1", "r-1", "30")
 	r.refund("order-1", "r-2", "30")
 	for _, a := range []payment.ClaimRequest{r.refundRequest("order-1", "r-3", "40.01"), r.deferredRefund("order-1", "r-3", "40.01")} {
-		require.Equal(r.t, "40.00 USD", r.refuse(a).Left.String())
+		require.Equal(r.t, "40.00 USD", r.refuse(a).String())
 	}
 	other := r.refundRequest("order-1", "r-3", "")
 	other.Money = money(r.t, "1", "EUR")
-	require.Equal(r.t, "40.00 USD", r.refuse(other).Left.String())
+	require.Equal(r.t, "40.00 USD", r.refuse(other).String())
 	r.refund("order-1", "r-3", "40")
-	require.True(r.t, r.refuse(r.refundRequest("order-1", "r-4", "0.01")).Left.IsZero())
+	require.True(r.t, r.refuse(r.refundRequest("order-1", "r-4", "0.01")).IsZero())
 	require.Equal(r.t, "100.00", r.reserved("order-1"))
 }
 
@@ -222,7 +222,7 @@ func refusesBeforeSuccess(r *repository) {
 		r.inState(state, id)
 		a := r.refundRequest(id, "r-1", "1")
 		if state.Final() {
-			require.True(r.t, r.refuse(a).Left.IsZero())
+			require.True(r.t, r.refuse(a).IsZero())
 			continue
 		}
 		before := r.history(id)

@@ -32,8 +32,8 @@ func damagedOperation(t *testing.T, s Stored, set, column string) {
 	t.Helper()
 	r := &repository{Payments: s.Payments, t: t}
 	r.charged("order-1")
-	bad := r.refundDueSince("order-1", "bad", time.Hour)
-	good := r.refundDueSince("order-1", "good", time.Minute)
+	bad := r.refundDueSince("bad", time.Hour)
+	good := r.refundDueSince("good", time.Minute)
 	s.Execute(t, "UPDATE operations SET "+set+" WHERE operation_name = 'bad'")
 
 	resolved := resolution("order-1", notTaken)
@@ -111,7 +111,7 @@ func damagedCharge(t *testing.T, s Stored) {
 	t.Helper()
 	r := &repository{Payments: s.Payments, t: t}
 	r.charged("order-1")
-	p := r.refundDueSince("order-1", "r-1", time.Minute)
+	p := r.refundDueSince("r-1", time.Minute)
 	s.Execute(t, "UPDATE payments SET refund_reserved_minor = -1")
 	_, err := r.Find(t.Context(), "order-1")
 	requireDamaged(t, err, "order-1", "payments", "refund_reserved_minor", "Find")
@@ -130,7 +130,7 @@ func manyDamagedOperations(t *testing.T, s Stored) {
 	r := &repository{Payments: s.Payments, t: t}
 	r.charged("order-1")
 	for i := range 12 {
-		r.refundDueSince("order-1", fmt.Sprintf("r-%02d", i), time.Hour-time.Duration(i)*time.Minute)
+		r.refundDueSince(fmt.Sprintf("r-%02d", i), time.Hour-time.Duration(i)*time.Minute)
 	}
 	s.Execute(t, "UPDATE operations SET currency = 'ZZZ' WHERE operation_name < 'r-10'")
 	due := r.pickUp(r.pickUpPolicy(payment.WorkCharges), 2)

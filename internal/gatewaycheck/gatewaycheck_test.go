@@ -134,6 +134,9 @@ func TestRun_FindsEachFault(t *testing.T) {
 		"lists too little":         {&specimen{lossy: true}, nil, "list of charges", gatewaycheck.NeverSilent},
 		"lists a charge twice":     {&specimen{doubles: true}, nil, "list of charges", gatewaycheck.NeverSilent},
 		"voids what has succeeded": {&specimen{voidsAll: true}, nil, "cancel after a success", gatewaycheck.NeverLost},
+		"refunds twice":            {&specimen{refundsTwice: true}, nil, "refund, same key again", gatewaycheck.NeverTwice},
+		"loses refunds":            {&specimen{losesRefunds: true}, nil, "refund, same key again", gatewaycheck.NeverTwice},
+		"refunds too much":         {&specimen{overRefunds: true}, nil, "refund of more than is left", gatewaycheck.NeverTwice},
 		"revives what is voided":   {&specimen{revives: true}, nil, "cancel a pending charge", gatewaycheck.NeverTwice},
 	}
 	subjects := make(map[string]gatewaycheck.Subject)
@@ -169,6 +172,10 @@ func TestRun_PassesAGatewayThatKeepsTheProtocol(t *testing.T) {
 		"without voids and list": {
 			&specimen{noVoids: true, noList: true}, nil,
 			[]string{"cancel a pending charge", "list of charges", "lifetime of a key"},
+		},
+		"without refunds": {
+			&specimen{noRefunds: true}, nil,
+			[]string{"refund, same key again", "refund of more than is left", "lifetime of a key"},
 		},
 	}
 	subjects := make(map[string]gatewaycheck.Subject)

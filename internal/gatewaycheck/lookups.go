@@ -100,7 +100,7 @@ func lookUpRunning(r *run) Finding {
 		began := time.Now()
 		l := r.lookUp(refOf(c))
 		switch l.Result {
-		case payment.FoundDeclined, payment.FoundVoided, payment.FoundNoAnswer:
+		case payment.FoundDeclined, payment.FoundVoided, payment.FoundReturned, payment.FoundNoAnswer:
 			<-done
 			return fail("while the charge was being processed, the lookup said: " + describeLookup(l))
 		case payment.FoundProcessing, payment.FoundNothing, payment.FoundPending:

@@ -30,6 +30,8 @@ type run struct {
 	began time.Time
 	first made // the first charge that was approved
 	made  []made
+	// unrefunded is why the gateway gave no refund; empty unless it was asked for one.
+	unrefunded string
 }
 
 // made is a charge that the gateway approved.
@@ -204,6 +206,7 @@ var lookupNames = map[payment.LookupResult]string{
 	payment.FoundProcessing: "being processed",
 	payment.FoundPending:    "pending",
 	payment.FoundVoided:     "cancelled",
+	payment.FoundReturned:   "refunded, and the money came back",
 	payment.FoundNothing:    "unknown to the gateway",
 	payment.FoundNoAnswer:   "not answered by the gateway itself, or not readable",
 }

@@ -36,12 +36,19 @@ type specimen struct {
 	revives  bool // approves the repeat of a charge that it has voided
 	noVoids  bool
 	noList   bool
-	lossy    bool // its list lacks the latest charge
-	doubles  bool // its list has the latest charge twice
+
+	noRefunds    bool
+	refundsTwice bool // gives money back at every attempt with the key of a refund
+	overRefunds  bool // gives back more than was charged
+	losesRefunds bool // lookups find no refund
+
+	lossy   bool // its list lacks the latest charge
+	doubles bool // its list has the latest charge twice
 
 	mu      sync.Mutex
 	turn    sync.Mutex
 	charges map[string]*specimenCharge
+	refunds map[string]string // the ids, by key
 	running map[string]bool
 	all     []*specimenCharge
 	count   int
@@ -57,8 +64,9 @@ type specimenCharge struct {
 	Code          string `json:"code,omitempty"`
 	Created       string `json:"created"`
 
-	body string
-	at   time.Time
+	body     string
+	at       time.Time
+	refunded bool
 }
 
 // Amounts of a specimen.
@@ -74,12 +82,16 @@ const (
 // serve serves the specimen until the test ends.
 func (s *specimen) serve(t *testing.T) (base string) {
 	t.Helper()
-	s.charges, s.running = make(map[string]*specimenCharge), make(map[string]bool)
+	s.charges, s.running, s.refunds = make(map[string]*specimenCharge), make(map[string]bool), make(map[string]string)
 	mux := http.NewServeMux()
 	mux.HandleFunc("POST /charges", s.charge)
 	mux.HandleFunc("GET /charges/{key}", s.lookUp)
 	if !s.noVoids {
 		mux.HandleFunc("POST /charges/{key}/voids", s.void)
+	}
+	if !s.noRefunds {
+		mux.HandleFunc("POST /charges/{key}/refunds", s.refund)
+		mux.HandleFunc("GET /charges/{key}/refunds/{refund}", s.lookUpRefund)
 	}
 	if !s.noList {
 		mux.HandleFunc("GET /charges", s.list)
@@ -244,6 +256,38 @@ func (s *specimen) void(w http.ResponseWriter, r *http.Request) {
 		c.Status = "voided"
 		s.answer(w, key, http.StatusOK, object{"status": "voided"})
 	}
+}
+
+// refund gives all of a charge back: its only refund is one of the whole amount.
+func (s *specimen) refund(w http.ResponseWriter, r *http.Request) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	key := r.Header.Get("Idempotency-Key")
+	c := s.charges[r.PathValue("key")]
+	id, used := s.refunds[key]
+	switch {
+	case c == nil:
+		s.answer(w, key, http.StatusNotFound, object{"code": "not_found"})
+	case used && !s.refundsTwice:
+		s.answer(w, key, http.StatusOK, object{"status": "succeeded", "transaction_id": id})
+	case c.refunded && !s.overRefunds && !used:
+		s.answer(w, key, http.StatusPaymentRequired, object{"status": "declined", "code": "amount_exceeds_charge"})
+	default:
+		s.count++
+		c.refunded, s.refunds[key] = true, fmt.Sprintf("re-%d", s.count)
+		s.answer(w, key, http.StatusOK, object{"status": "succeeded", "transaction_id": s.refunds[key]})
+	}
+}
+
+func (s *specimen) lookUpRefund(w http.ResponseWriter, r *http.Request) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	key := r.PathValue("refund")
+	if id, used := s.refunds[key]; used && !s.losesRefunds {
+		s.answer(w, key, http.StatusOK, object{"status": "succeeded", "transaction_id": id})
+		return
+	}
+	s.answer(w, key, http.StatusNotFound, object{"code": "not_found"})
 }
 
 func (s *specimen) list(w http.ResponseWriter, _ *http.Request) {

@@ -28,11 +28,11 @@ const (
 func (g *exampleGateway) Capabilities() payment.Capabilities {
 	return payment.Capabilities{
 		Gateway: "example:shop-1", Repeat: payment.RepeatFirstSuccess, KeyLifetime: 24 * time.Hour, MaxKeyBytes: 64,
-		LooksUp: true, LookupForgets: true, SavesDeclines: true,
+		LooksUp: true, LookupForgets: true, SavesDeclines: true, Operations: payment.OperationRefund,
 	}
 }
 
-// examplePayment is a payment of the vendor's API, and the errors that it has instead of one.
+// examplePayment is a payment or a refund of the vendor's API, and the errors that it has instead of one.
 type examplePayment struct {
 	Key    string `json:"key"` // of the request: the vendor's mark
 	ID     string `json:"id"`
@@ -44,21 +44,32 @@ type examplePayment struct {
 // exampleDeclines translates the vendor's reasons.
 var exampleDeclines = map[string]string{"no_funds": payment.DeclineFunds}
 
-// Charge makes one attempt. Nothing of the request differs between two attempts with a key.
+// Charge makes one attempt at a charge or a refund. Nothing of the request differs between two attempts with a key.
 func (g *exampleGateway) Charge(ctx context.Context, c payment.Charge) payment.Result {
-	body, err := json.Marshal(map[string]any{
-		"key": c.Key, "order": c.OrderID, "amount": c.Money.Minor(), "currency": c.Money.Currency().Code(),
-	})
+	switch c.Operation.Kind {
+	case payment.KindCharge:
+		return g.attempt(ctx, c.Key, "payments", map[string]any{
+			"key": c.Key, "order": c.OrderID, "amount": c.Money.Minor(), "currency": c.Money.Currency().Code(),
+		})
+	case payment.KindRefund:
+		return g.attempt(ctx, c.Key, "refunds", map[string]any{"key": c.Key, "payment": c.Of.Key, "amount": c.Money.Minor()})
+	}
+	return payment.Result{Class: payment.ClassRejected, Message: "the vendor has no " + c.Operation.String()}
+}
+
+// attempt sends a request under a key, and gives its answer a class.
+func (g *exampleGateway) attempt(ctx context.Context, key payment.GatewayKey, path string, request map[string]any) payment.Result {
+	body, err := json.Marshal(request)
 	if err != nil {
 		return payment.Result{Class: payment.ClassNotCharged, Message: err.Error()}
 	}
-	status, p, lost := g.call(ctx, http.MethodPost, "payments", body)
+	status, p, lost := g.call(ctx, http.MethodPost, path, body)
 	switch {
 	case lost != nil && !lost.MayHaveLeft: // no byte left, so nothing was charged
 		return payment.Result{Class: payment.ClassNotCharged, Message: lost.Error()}
 	case lost != nil:
 		return payment.Result{Class: payment.ClassUnknownUnanswered, Message: lost.Error()}
-	case p.Key != string(c.Key): // a proxy may have answered, with any status
+	case p.Key != string(key): // a proxy may have answered, with any status
 		return payment.Result{Class: payment.ClassUnknownUnanswered, Message: fmt.Sprintf("%d without the vendor's mark", status)}
 	}
 	r := p.result(status)
@@ -92,9 +103,13 @@ func (p examplePayment) code() string {
 	return payment.DeclineCard
 }
 
-// LookUp reads the payment by its key. Only an answer with the mark proves that there is none.
+// LookUp reads the payment or the refund by its key. Only an answer with the mark proves that there is none.
 func (g *exampleGateway) LookUp(ctx context.Context, ref payment.ChargeRef) payment.Lookup {
-	status, p, lost := g.call(ctx, http.MethodGet, "payments/"+url.PathEscape(string(ref.Key)), nil)
+	path := "payments/"
+	if ref.Operation.Kind == payment.KindRefund {
+		path = "refunds/"
+	}
+	status, p, lost := g.call(ctx, http.MethodGet, path+url.PathEscape(string(ref.Key)), nil)
 	switch {
 	case lost != nil:
 		return payment.Lookup{Result: payment.FoundNoAnswer, Message: lost.Error()}

@@ -26,13 +26,14 @@ type exampleVendor struct {
 	takes time.Duration // of each charge
 
 	mu       sync.Mutex
-	payments map[string]examplePayment // by key
+	payments map[string]examplePayment // by key; refunds by "refund " and their key
 	requests map[string]exampleRequest
 	charges  map[string]int
 }
 
 type exampleRequest struct {
 	Key, Order, Currency string
+	Payment              string // of a refund: the key of its payment
 	Amount               int64
 }
 
@@ -42,8 +43,46 @@ const exampleRefused = 66_00
 func (v *exampleVendor) handler() http.Handler {
 	mux := http.NewServeMux()
 	mux.HandleFunc("POST /payments", v.charge)
-	mux.HandleFunc("GET /payments/{key}", v.find)
+	mux.HandleFunc("POST /refunds", v.refund)
+	mux.HandleFunc("GET /payments/{key}", func(w http.ResponseWriter, r *http.Request) { v.find(w, r, "") })
+	mux.HandleFunc("GET /refunds/{key}", func(w http.ResponseWriter, r *http.Request) { v.find(w, r, exampleRefund) })
 	return mux
+}
+
+const exampleRefund = "refund "
+
+// refund refuses a refund that exceeds what is left of its payment.
+func (v *exampleVendor) refund(w http.ResponseWriter, r *http.Request) {
+	var request exampleRequest
+	if err := json.NewDecoder(http.MaxBytesReader(w, r.Body, 1<<10)).Decode(&request); err != nil {
+		http.Error(w, "not JSON", http.StatusBadRequest)
+		return
+	}
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	earlier, used := v.requests[exampleRefund+request.Key]
+	switch {
+	case used && earlier != request:
+		v.write(w, http.StatusConflict, examplePayment{Key: request.Key, Error: "key_used"})
+		return
+	case used:
+		v.write(w, http.StatusOK, v.payments[exampleRefund+request.Key])
+		return
+	}
+	left := v.requests[request.Payment].Amount
+	for key, other := range v.requests {
+		if other.Payment == request.Payment && v.payments[key].State == "paid" {
+			left -= other.Amount
+		}
+	}
+	p := examplePayment{Key: request.Key, ID: exampleRefund + request.Key, State: "paid"}
+	if request.Amount > left {
+		p = examplePayment{Key: request.Key, State: "refused", Reason: "exceeds_payment"}
+	} else {
+		v.charges[exampleRefund+request.Key]++
+	}
+	v.requests[exampleRefund+request.Key], v.payments[exampleRefund+request.Key] = request, p
+	v.write(w, http.StatusOK, p)
 }
 
 func (v *exampleVendor) charge(w http.ResponseWriter, r *http.Request) {
@@ -84,11 +123,11 @@ func (v *exampleVendor) charge(w http.ResponseWriter, r *http.Request) {
 	v.write(w, http.StatusOK, p)
 }
 
-func (v *exampleVendor) find(w http.ResponseWriter, r *http.Request) {
+func (v *exampleVendor) find(w http.ResponseWriter, r *http.Request, prefix string) {
 	key := r.PathValue("key")
 	v.mu.Lock()
-	p, found := v.payments[key]
-	_, used := v.requests[key]
+	p, found := v.payments[prefix+key]
+	_, used := v.requests[prefix+key]
 	v.mu.Unlock()
 	switch {
 	case found:
@@ -112,13 +151,16 @@ func TestExampleGateway_Contract(t *testing.T) {
 	portstest.Gateway(t, func(t testing.TB) portstest.GatewayUnderTest {
 		t.Helper()
 		vendor, gateway := startExample(t, nil)
-		return portstest.GatewayUnderTest{
-			Gateway: gateway, Approved: exampleDollars(t, "10.00"), Declined: exampleDollars(t, "66.00"),
-			Charges: func(key payment.GatewayKey) int {
+		count := func(prefix string) func(payment.GatewayKey) int {
+			return func(key payment.GatewayKey) int {
 				vendor.mu.Lock()
 				defer vendor.mu.Unlock()
-				return vendor.charges[string(key)]
-			},
+				return vendor.charges[prefix+string(key)]
+			}
+		}
+		return portstest.GatewayUnderTest{
+			Gateway: gateway, Approved: exampleDollars(t, "10.00"), Declined: exampleDollars(t, "66.00"),
+			Charges: count(""), Refunds: count(exampleRefund),
 		}
 	})
 }

@@ -191,7 +191,7 @@ func (g *Gateway) Capabilities() payment.Capabilities {
 }
 
 // Charge implements ports.Gateway. The next step of the script decides the attempt. A refund that exceeds what is
-// left of its charge is declined, whatever the step decides.
+// left of its charge is declined, even if the step approves it.
 func (g *Gateway) Charge(ctx context.Context, c payment.Charge) payment.Result {
 	if ctx.Err() != nil {
 		return payment.Result{Class: payment.ClassNotCharged, Message: "the request was not sent"}

@@ -75,7 +75,7 @@ var amounts = []Amount{
 	{Value: "9563", effect: effectOverload, Does: "is charged 10 s late: until then something in between answers 503 without the header Idempotency-Key, and a lookup finds nothing"},
 }
 
-// Amounts returns the magic amounts in ascending order. A refund of such an amount has what is said of the charge,
+// Amounts returns the magic amounts in ascending order. A refund of such an amount behaves as a charge does,
 // except that a refund of 9201 stays pending. "once" is counted per gateway key, in memory,
 // until the sandbox stops.
 func Amounts() []Amount { return slices.Clone(amounts) }

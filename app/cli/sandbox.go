@@ -20,7 +20,7 @@ type sandboxCommand struct{ config.Sandbox }
 // Help lists the amounts that make the sandbox misbehave.
 func (sandboxCommand) Help() string {
 	var b strings.Builder
-	b.WriteString("Amounts that make it misbehave, in any currency. A refund of such an amount has what is said of a charge; one of 9201 " +
+	b.WriteString("Amounts that make it misbehave, in any currency. A refund of such an amount behaves as a charge does; one of 9201 " +
 		"stays pending.\n\n")
 	for _, a := range sandbox.Amounts() {
 		fmt.Fprintf(&b, "%s %s\n\n", a.Value, a.Does)

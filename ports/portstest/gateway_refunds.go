@@ -3,6 +3,7 @@ package portstest
 import (
 	"context"
 	"crypto/rand"
+	"slices"
 	"sync"
 
 	"github.com/stretchr/testify/require"
@@ -59,7 +60,19 @@ func (g *gateway) refuses(c payment.Charge) {
 
 // refunds are the clauses of a gateway that declares refunds.
 func gatewayRefunds() []gatewayClause {
-	clauses := []gatewayClause{
+	clauses := slices.Concat(refundKeys(), refundLimits(), refundLookUps(), refundOutcomes())
+	for i, c := range clauses {
+		clauses[i].check = func(g *gateway) {
+			if g.Capabilities().Operations.Has(payment.OperationRefund) {
+				c.check(g)
+			}
+		}
+	}
+	return clauses
+}
+
+func refundKeys() []gatewayClause {
+	return []gatewayClause{
 		{"refund/an approval has a transaction id of its own", func(g *gateway) {
 			c, quarters := g.charged()
 			refund := quarters(4)
@@ -89,6 +102,11 @@ func gatewayRefunds() []gatewayClause {
 			g.requireRefunds(1, refund.Key)
 		}},
 		{"refund/a key is for one refund", refundKeyOfOneRefund},
+	}
+}
+
+func refundLimits() []gatewayClause {
+	return []gatewayClause{
 		{"refund/several refunds have at most the charge", func(g *gateway) {
 			_, quarters := g.charged()
 			ids := map[string]bool{}
@@ -125,15 +143,6 @@ func gatewayRefunds() []gatewayClause {
 			g.requireRefunds(1, refund.Key)
 		}},
 	}
-	clauses = append(clauses, refundLookUps()...)
-	for i, c := range clauses {
-		clauses[i].check = func(g *gateway) {
-			if g.Capabilities().Operations.Has(payment.OperationRefund) {
-				c.check(g)
-			}
-		}
-	}
-	return clauses
 }
 
 func refundLookUps() []gatewayClause {
@@ -169,6 +178,11 @@ func refundLookUps() []gatewayClause {
 			ref.Key = c.Key
 			g.find(ref, payment.FoundNothing)
 		}},
+	}
+}
+
+func refundOutcomes() []gatewayClause {
+	return []gatewayClause{
 		{"refund/a decline is found", func(g *gateway) {
 			_, quarters := g.charged()
 			refund := quarters(4)

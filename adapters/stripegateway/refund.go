@@ -55,10 +55,7 @@ func refundForm(c payment.Charge) (url.Values, error) {
 
 // refundResult classifies an answer to a refund.
 func (a answer) refundResult(c payment.Charge) payment.Result {
-	return a.classify(c.Key,
-		func() payment.Result { return a.acceptedRefund(c) },
-		func() payment.Result { return a.refusedRefund() },
-	)
+	return a.classify(c.Key, func() payment.Result { return a.acceptedRefund(c) }, a.refusedRefund)
 }
 
 // acceptedRefund classifies a marked 200. A 200 is no refund: its status counts.

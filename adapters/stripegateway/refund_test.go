@@ -124,7 +124,7 @@ func TestRefund_ByPaymentMethod(t *testing.T) {
 			require.Equal(t, want.moved, b.fake.Refunded(of.TransactionID))
 			ids := b.fake.Refunds(string(c.Key))
 			if want.moved > 0 {
-				require.Equal(t, ids, []string{r.TransactionID + r.Reference})
+				require.Equal(t, []string{r.TransactionID + r.Reference}, ids)
 			}
 			again := b.charge(t, c, want.class)
 			require.Equal(t, r.TransactionID, again.TransactionID)

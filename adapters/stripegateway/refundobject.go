@@ -72,8 +72,8 @@ func (r refund) state() payment.LookupResult {
 	case stripe.RefundStatusPending, // a bank decides, or the balance of the account does not cover it yet
 		stripe.RefundStatusRequiresAction: // the customer must say where the money goes, which Stripe asks by email
 		return payment.FoundPending
-	case stripe.RefundStatusFailed, // "the bank returns the funds to us" (docs.stripe.com/refunds#failed-refunds)
-		stripe.RefundStatusCanceled: // by a person, or because the customer did not act
+	case stripe.RefundStatusFailed, // the bank did not take the money, or gave it back (docs.stripe.com/refunds#failed-refunds)
+		stripe.RefundStatusCanceled: // by a person, or by Stripe because the customer did not answer for 45 days
 		return payment.FoundDeclined
 	}
 	return ""

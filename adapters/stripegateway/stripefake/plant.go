@@ -11,7 +11,8 @@ func (f *Fake) AddUnconfirmed(key, order string, amount int64, currency string) 
 	return f.plant(key, order, amount, currency, statusNeedsConfirm)
 }
 
-// AddRefund adds a refund that succeeded, with a gateway key, whatever is left of the PaymentIntent, and returns its id.
+// AddRefund adds a refund that succeeded, with a gateway key, also if less is left of the PaymentIntent, and returns its
+// id.
 func (f *Fake) AddRefund(intent, key string, amount int64) string {
 	f.mu.Lock()
 	defer f.mu.Unlock()

@@ -9,15 +9,17 @@ const (
 	stripeKeys      = "[idempotent requests](https://docs.stripe.com/api/idempotent_requests)"
 	stripeIntents   = "[PaymentIntents](https://docs.stripe.com/api/payment_intents)"
 	stripeLifecycle = "[lifecycle](https://docs.stripe.com/payments/paymentintents/lifecycle)"
+	stripeRefunds   = "[refunds](https://docs.stripe.com/api/refunds)"
 
 	squareSpecification = "[specification](https://github.com/square/connect-api-specification)"
 )
 
 var stripeSources = Sources{
-	Repeat: stripeKeys, KeyLifetime: stripeKeys + ": removed after 24 h at the earliest", MaxKeyBytes: stripeKeys, LooksUp: stripeIntents,
+	Repeat: stripeKeys, KeyLifetime: stripeKeys + ": removed after 24 h at the earliest", MaxKeyBytes: stripeKeys, LooksUp: stripeIntents + ", " + stripeRefunds,
 	LookupLag: "[search](https://docs.stripe.com/search#data-freshness)", SavesDeclines: stripeKeys,
-	Cancels: "[cancel](https://docs.stripe.com/api/payment_intents/cancel)", NeedsMethod: stripeLifecycle, Asynchronous: stripeLifecycle,
-	Operations: "[capture](https://docs.stripe.com/api/payment_intents/capture), [refunds](https://docs.stripe.com/api/refunds)",
+	Cancels: "[cancel](https://docs.stripe.com/api/payment_intents/cancel)", NeedsMethod: stripeLifecycle,
+	Asynchronous: stripeLifecycle + ", [status of a refund](https://docs.stripe.com/api/refunds/object#refund_object-status)",
+	Operations:   "[capture](https://docs.stripe.com/api/payment_intents/capture), " + stripeRefunds,
 }
 
 var squareSources = Sources{

@@ -3,7 +3,6 @@ package core
 import (
 	"context"
 	"errors"
-	"fmt"
 
 	"paymentd/core/payment"
 	"paymentd/ports"
@@ -30,10 +29,11 @@ func RequestRefund(
 	if err := payment.CheckOperator(r.By); err != nil {
 		return payment.Payment{}, err
 	}
-	if r.Note == "" || len(r.Note) > payment.MaxMessageBytes {
-		return payment.Payment{}, &payment.FieldError{
-			Field: "reason", Message: fmt.Sprintf("the reason must have 1 to %d bytes", payment.MaxMessageBytes),
-		}
+	if r.Note == "" {
+		return payment.Payment{}, &payment.FieldError{Field: "reason", Message: "the reason must not be empty: say why the money is given back"}
+	}
+	if _, err := payment.ParseRefundReason(r.Note); err != nil {
+		return payment.Payment{}, err
 	}
 	r.Deferred, r.Async = true, true
 	p, verdict, err := payments.Claim(ctx, r)

@@ -62,13 +62,14 @@ func TestRequestRefund_NotAllowed_StoresNothing(t *testing.T) {
 		require.NoError(t, err)
 		for name, change := range map[string]func(*payment.ClaimRequest){
 			"the reason must":          func(r *payment.ClaimRequest) { r.Note = "" },
-			"1 to 500 bytes":           func(r *payment.ClaimRequest) { r.Note = strings.Repeat("x", payment.MaxMessageBytes+1) },
+			"at most 500 bytes":        func(r *payment.ClaimRequest) { r.Note = strings.Repeat("x", payment.MaxMessageBytes+1) },
 			"name of the operator":     func(r *payment.ClaimRequest) { r.By = "" },
 			"75.00 USD":                func(*payment.ClaimRequest) {},
 			"no such payment":          func(r *payment.ClaimRequest) { r.OrderID = "unknown-order" },
 			"another amount":           func(r *payment.ClaimRequest) { r.Operation.Name = "r-1" },
 			"began at another":         func(r *payment.ClaimRequest) { r.Rules.Gateway, r.Money = "https://other.example", payment.Money{} },
 			"does not support refunds": func(r *payment.ClaimRequest) { r.Rules.Operations, r.Money = 0, payment.Money{} },
+			"card number":              func(r *payment.ClaimRequest) { r.Note = "to 4242 4242 4242 4242" },
 		} {
 			request := w.refundByHand("r-2", "75.01")
 			change(&request)

@@ -11,7 +11,8 @@ import (
 type claim struct {
 	payment *payment.Payment // as stored; replaced by each write of this worker
 	asked   time.Time        // when the claim was requested, by this replica's clock
-	read    time.Time        // when the payment was read, by this replica's clock
+	read    time.Time        // when the payment was returned, by this replica's clock
+	lag     time.Duration    // how long before that it may have been read
 	// until is when the lease may expire, by this replica's clock: no attempt begins later.
 	until time.Time
 	// last is the result of the latest attempt of this round, nil before the first; recorded is
@@ -26,7 +27,8 @@ type claim struct {
 
 // newClaim returns the claim on a payment that was requested at asked.
 func (s *Service) newClaim(p *payment.Payment, asked time.Time) *claim {
-	return &claim{payment: p, asked: asked, read: time.Now(), until: asked.Add(s.Lease)}
+	now := time.Now()
+	return &claim{payment: p, asked: asked, read: now, lag: now.Sub(asked), until: asked.Add(s.Lease)}
 }
 
 // asFound returns the stored payment as the result for all requests of a flight.
@@ -43,6 +45,14 @@ func (c *claim) now() payment.Instant {
 		seen = c.payment.CreatedAt // the claim created the payment
 	}
 	return payment.Instant{DB: seen.Add(now.Sub(c.read)), Worker: now.Round(0)}
+}
+
+// latest returns the latest time that it can be by both clocks: the answer with the payment may have taken long.
+// The age of a key is measured to this.
+func (c *claim) latest() payment.Instant {
+	now := c.now()
+	now.DB = now.DB.Add(c.lag)
+	return now
 }
 
 // doubt returns what the attempts with the key left open, including the latest.

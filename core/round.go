@@ -88,7 +88,7 @@ func (s *Service) attempt(ctx context.Context, c *claim) payment.Result {
 	}
 	p := c.payment
 	rules, _ := s.rules().At(p.Gateway)
-	if c.doubt().Any() && rules.Expired(p.KeySent, p.KeyLifetime, c.now()) {
+	if c.doubt().Any() && rules.Expired(p.KeySent, p.KeyLifetime, c.latest()) {
 		c.expired = true
 		return payment.Result{}
 	}
@@ -156,6 +156,7 @@ func (s *Service) applyRenewal(ctx context.Context, c *claim, r payment.Renewal)
 		return nil
 	}
 	var h ports.History // which includes the records of the keys
+	began := time.Now()
 	err := s.retryWrite(ctx, s.Wait, "read", c.payment.OrderID, func() (err error) {
 		h, err = s.payments.History(ctx, c.payment.OrderID)
 		return err
@@ -168,7 +169,7 @@ func (s *Service) applyRenewal(ctx context.Context, c *claim, r payment.Renewal)
 		return payment.ErrFenced
 	}
 	p.Keys = h.Keys
-	c.payment, c.read = &p, time.Now()
+	c.payment, c.read, c.lag = &p, time.Now(), time.Since(began)
 	return nil
 }
 

@@ -429,21 +429,7 @@ func TestRefund_EventOfReturn_IsLookedUpInEveryState(t *testing.T) {
 			require.Equal(t, payment.VerdictReplay, twice.Verdict, "a lookup is due already")
 
 			// Even if the refund is recorded as succeeded after the event, a lookup follows.
-			if inDoubt(p.State) {
-				r := lookupRecord(refundRules(), p, payment.FoundApproved, at(noon))
-				r.Operation = p.Operation
-				d, err = r.Apply(p, noon)
-				require.NoError(t, err)
-				p = d.Payment
-			} else if p.State == payment.StateProcessing {
-				p = settled(t, p, payment.ClassApproved, payment.StateSucceeded, noon)
-			} else if p.State != payment.StateSucceeded {
-				a := approval(p.GatewayKey, "txn-9")
-				a.Operation = p.Operation
-				d, err = apply(a, p, noon)
-				require.NoError(t, err)
-				p = d.Payment
-			}
+			p = succeeded(t, p)
 			require.Equal(t, payment.StateSucceeded, p.State)
 			due := noon.Add(2 * time.Minute)
 			d = pickUpKey(payment.PickUpPolicy{Replica: "replica-q", Rules: refundRules()}, p, p.GatewayKey, due)
@@ -471,6 +457,27 @@ func TestRefund_EventOfReturn_IsLookedUpInEveryState(t *testing.T) {
 			}
 		})
 	}
+}
+
+// succeeded records that the refund has moved its money, in the way that its state permits.
+func succeeded(t *testing.T, p payment.Payment) payment.Payment {
+	t.Helper()
+	var c change
+	switch p.State {
+	case payment.StateSucceeded:
+		return p
+	case payment.StateProcessing:
+		return settled(t, p, payment.ClassApproved, payment.StateSucceeded, noon)
+	case payment.StatePending, payment.StateUnresolved:
+		c = lookupRecord(refundRules(), p, payment.FoundApproved, at(noon))
+	case payment.StateScheduled, payment.StateDeclined, payment.StateFailed:
+		a := approval(p.GatewayKey, "txn-9")
+		a.Operation = p.Operation
+		c = a
+	}
+	d, err := apply(c, p, noon)
+	require.NoError(t, err)
+	return d.Payment
 }
 
 func TestRefund_PendingWithRedirect_IsNotAbandoned(t *testing.T) {

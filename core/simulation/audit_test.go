@@ -1,7 +1,6 @@
 package simulation
 
 import (
-	"context"
 	"maps"
 	"slices"
 	"sync"
@@ -162,7 +161,7 @@ func (a *audit) now() time.Time { return time.Now().Add(a.ahead) }
 // granted checks that no other replica held the claim that a replica got, and records that it is held
 // for the lease from now on.
 func (a *audit) granted(replica string, p payment.Payment, lease time.Duration) {
-	d := a.record(p.OrderID)
+	d := a.record(subject(p))
 	if now := a.now(); a.holds(d, now) {
 		a.world.report(p.OrderID, "two workers at once: %s got the claim that %s holds for another %v",
 			replica, d.held.replica, d.held.until.Sub(now))
@@ -202,7 +201,7 @@ func (d *orderRecord) believe(replica string, lease time.Duration) {
 
 // wrote checks a write by the holder of a claim.
 func (a *audit) wrote(what string, h payment.ClaimRef) {
-	d := a.record(h.OrderID)
+	d := a.record(subjectOf(h.OrderID, h.Operation))
 	if d.payment.Fence != h.Fence {
 		a.world.report(h.OrderID, "%s by fence %d, and the claim is at fence %d", what, h.Fence, d.payment.Fence)
 	}
@@ -223,7 +222,7 @@ func (a *audit) record(id payment.OrderID) *orderRecord {
 
 // inspect reads an order after a change and checks the change.
 func (a *audit) inspect(id payment.OrderID) {
-	h, err := a.store.History(context.Background(), id)
+	h, err := a.historyOf(id)
 	if err != nil {
 		return
 	}
@@ -239,6 +238,7 @@ func (a *audit) inspect(id payment.OrderID) {
 		d.keys = append(d.keys, is.GatewayKey)
 	}
 	a.checkChange(was, is, newEvents)
+	a.checkReservation(is.OrderID)
 	a.checkProofs(d, was, h)
 	a.checkHistory(h)
 	if is.State != was.State {
@@ -247,6 +247,7 @@ func (a *audit) inspect(id payment.OrderID) {
 		if is.State == payment.StateDeclined && is.Code != payment.DeclineAbandoned {
 			d.declinedAt = time.Now()
 		}
+		a.coverRefund(is)
 		if is.State.Final() {
 			d.ends = append(d.ends, end{is, time.Now()})
 			a.checkEnd(is)
@@ -267,7 +268,7 @@ func (a *audit) checkChange(was, is payment.Payment, events []payment.Event) {
 	if is.Money != was.Money {
 		find("the amount went from %v to %v", was.Money, is.Money)
 	}
-	if was.State == payment.StateSucceeded &&
+	if was.State == payment.StateSucceeded && is.Code != payment.CodeRefundReturned &&
 		(is.State != payment.StateSucceeded || is.TransactionID != was.TransactionID) {
 		find("a success did not last: %s became %s %s", was.TransactionID, is.State, is.TransactionID)
 	}
@@ -310,8 +311,10 @@ var loudEvents = []payment.EventKind{payment.EventEvidence, payment.EventImporte
 
 // checkEnd compares a stored outcome with the gateway's ledger.
 func (a *audit) checkEnd(is payment.Payment) {
-	d := a.record(is.OrderID)
-	all := slices.DeleteFunc(a.taken(is.OrderID), func(t taken) bool { return t.Key != is.GatewayKey })
+	d := a.record(subject(is))
+	all := slices.DeleteFunc(a.taken(subject(is)), func(t taken) bool {
+		return t.Key != is.GatewayKey || t.returned && is.Code == payment.CodeRefundReturned
+	})
 	right := true
 	switch is.State {
 	case payment.StateSucceeded:
@@ -374,16 +377,20 @@ func (a *audit) checkCharge(d *orderRecord, t taken, by *attempt) {
 type taken struct {
 	fake.Taken
 
-	gateway payment.GatewayID
+	gateway  payment.GatewayID
+	returned bool // the money of a refund came back
 }
 
-// taken returns the charges of an order.
+// taken returns the charges of an order, or the money that a refund gave back.
 func (a *audit) taken(id payment.OrderID) (all []taken) {
+	if _, of := orderOf(id); !of.IsCharge() {
+		return a.refunded(id)
+	}
 	for _, b := range a.banks {
 		for _, t := range b.Taken() {
 			if t.OrderID == id {
 				t.TransactionID = b.transaction(t.TransactionID)
-				all = append(all, taken{t, b.id})
+				all = append(all, taken{Taken: t, gateway: b.id})
 			}
 		}
 	}

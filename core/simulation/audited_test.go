@@ -5,6 +5,7 @@ import (
 	"errors"
 	"maps"
 	"slices"
+	"strings"
 	"time"
 
 	"paymentd/adapters/fake"
@@ -24,21 +25,21 @@ func (p auditedPayments) Claim(
 ) (*payment.Payment, payment.Verdict, error) {
 	p.audit.mu.Lock()
 	defer p.audit.mu.Unlock()
-	was := p.audit.record(ask.OrderID).payment.State
+	was := p.audit.record(subjectOf(ask.OrderID, ask.Operation)).payment.State
 	ask.Worker = p.audit.fresh(ask.Worker)
 	is, verdict, err := p.Payments.Claim(ctx, ask)
 	if err == nil {
 		if verdict == payment.VerdictClaimed {
 			p.audit.granted(ask.Replica, *is, ask.Lease)
 		}
-		if d := p.audit.record(ask.OrderID); verdict == payment.VerdictBusy && p.audit.free(d) {
+		if d := p.audit.record(subjectOf(ask.OrderID, ask.Operation)); verdict == payment.VerdictBusy && p.audit.free(d) {
 			p.audit.world.report(ask.OrderID, "%s got busy, and the lease is over", ask.Replica)
 		}
 		if verdict == payment.VerdictClaimed && was.Final() && p.audit.waits[requestNumber(ctx)].fenced {
 			p.audit.world.report(ask.OrderID, "request %d lost its claim, did not wait for the end, which was %s, and began another round",
 				requestNumber(ctx), was)
 		}
-		p.audit.inspect(ask.OrderID)
+		p.audit.inspect(subjectOf(ask.OrderID, ask.Operation))
 	}
 	return is, verdict, err
 }
@@ -59,9 +60,9 @@ func (p auditedPayments) ClaimDue(
 			p.audit.granted(terms.Replica, d.Payment, terms.Lease)
 		case payment.VerdictQuarantined:
 			p.audit.cover("payments quarantined")
-			p.audit.record(d.Payment.OrderID).held.until = time.Time{}
+			p.audit.record(subject(d.Payment)).held.until = time.Time{}
 		}
-		p.audit.inspect(d.Payment.OrderID)
+		p.audit.inspect(subject(d.Payment))
 	}
 	return due, err
 }
@@ -71,14 +72,14 @@ func (p auditedPayments) Renew(ctx context.Context, r payment.Renewal) error {
 	defer p.audit.mu.Unlock()
 	err := p.Payments.Renew(ctx, r)
 	if err == nil {
-		d := p.audit.record(r.OrderID)
+		d := p.audit.record(subjectOf(r.OrderID, r.Operation))
 		p.audit.wrote("renewed", r.ClaimRef)
 		p.audit.failedOver(d)
 		d.held.until = p.audit.now().Add(r.Delay + r.Lease)
 		if d.payment.Attempt.Number == r.Attempt && d.payment.Attempt.Class == "" {
 			d.believe(d.held.replica, r.Delay+r.Lease) // a repeat does not count
 		}
-		p.audit.inspect(r.OrderID)
+		p.audit.inspect(subjectOf(r.OrderID, r.Operation))
 		p.audit.world.trace.add(d.held.replica, r.OrderID, "attempt %d was %s; next: %t, in %v",
 			r.Attempt, r.End.Class, r.Next, r.Delay)
 	}
@@ -93,7 +94,7 @@ func (p auditedPayments) Settle(ctx context.Context, s payment.Settlement) error
 	p.audit.fencedOut(s, err)
 	if err == nil {
 		p.audit.wrote("settled", s.ClaimRef)
-		p.audit.inspect(s.OrderID)
+		p.audit.inspect(subjectOf(s.OrderID, s.Operation))
 	}
 	return err
 }
@@ -103,7 +104,7 @@ func (p auditedPayments) RecordLookup(
 ) (payment.Payment, payment.Verdict, error) {
 	p.audit.mu.Lock()
 	defer p.audit.mu.Unlock()
-	was := p.audit.record(r.OrderID).payment
+	was := p.audit.record(subjectOf(r.OrderID, r.Operation)).payment
 	is, verdict, err := p.Payments.RecordLookup(ctx, r)
 	if err == nil {
 		moved := was.Fence != r.Fence || was.Attempt.Number != r.Attempt
@@ -112,10 +113,10 @@ func (p auditedPayments) RecordLookup(
 				r.Fence, r.Attempt, was.Fence, was.Attempt.Number)
 		}
 		if r.Result.Result == payment.FoundProcessing {
-			k := p.audit.record(r.OrderID).log(r.Key)
+			k := p.audit.record(subjectOf(r.OrderID, r.Operation)).log(r.Key)
 			k.busy = append(k.busy, time.Now())
 		}
-		p.audit.inspect(r.OrderID)
+		p.audit.inspect(subjectOf(r.OrderID, r.Operation))
 		p.audit.coverLookup(r, is, verdict)
 	}
 	p.audit.world.trace.add(r.Replica, r.OrderID, "records the lookup of %s by fence %d, attempt %d: %s, %v", r.Key, r.Fence, r.Attempt, verdict, err)
@@ -130,7 +131,7 @@ func (p auditedPayments) RecordApproval(
 	is, verdict, err := p.Payments.RecordApproval(ctx, a)
 	if err == nil {
 		p.audit.cover("approvals recorded: " + string(verdict))
-		p.audit.inspect(a.OrderID)
+		p.audit.inspect(subjectOf(a.OrderID, a.Operation))
 	}
 	p.audit.world.trace.add(a.By, a.OrderID, "records the approval %s of %s: %s, %v", a.TransactionID, a.Key, verdict, err)
 	return is, verdict, err
@@ -145,8 +146,12 @@ func (p auditedPayments) Notify(ctx context.Context, n payment.Notice) (payment.
 	if err != nil {
 		return verdict, err
 	}
-	p.audit.cover("events of the gateways: " + string(verdict))
+	p.audit.cover(strings.TrimPrefix(string(n.Kind)+" events of the gateways: "+string(verdict), " "))
 	p.audit.inspect(n.OrderID)
+	if n.Kind != payment.KindCharge {
+		p.audit.inspectRefunds(n.OrderID)
+		return verdict, nil
+	}
 	if is := p.audit.record(n.OrderID).payment; is.State != was.State || is.GatewayKey != was.GatewayKey || is.Fence != was.Fence {
 		p.audit.world.report(n.OrderID, "an event made %s of fence %d to %s of fence %d", was.State, was.Fence, is.State, is.Fence)
 	}
@@ -155,6 +160,9 @@ func (p auditedPayments) Notify(ctx context.Context, n payment.Notice) (payment.
 
 // failedOver notes that a renewal has moved the payment to another gateway, whose key may now be sent.
 func (a *audit) failedOver(d *orderRecord) {
+	if !d.payment.Operation.IsCharge() {
+		return
+	}
 	is, err := a.store.Find(context.Background(), d.payment.OrderID)
 	if err != nil || is.GatewayKey == d.payment.GatewayKey {
 		return
@@ -200,7 +208,7 @@ func (a *audit) release(name string) {
 
 // fencedOut notes an approval that its worker could not settle. It must be recorded anyway.
 func (a *audit) fencedOut(s payment.Settlement, err error) {
-	d := a.record(s.OrderID)
+	d := a.record(subjectOf(s.OrderID, s.Operation))
 	if by, known := d.approved[s.Outcome.TransactionID]; known && errors.Is(err, payment.ErrFenced) {
 		by.at = time.Now()
 		a.cover("approvals of workers that were fenced out")
@@ -301,7 +309,7 @@ func (r *replica) call(ctx context.Context) (over func()) {
 func (a *audit) begin(ctx context.Context, replica string, gateway payment.GatewayID, c payment.Charge) *attempt {
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	d := a.record(c.OrderID)
+	d := a.record(subjectOf(c.OrderID, c.Operation))
 	at := &attempt{Charge: c, request: requestNumber(ctx), began: time.Now()}
 	a.checkAttempt(d, replica, gateway, c)
 	d.attempts = append(d.attempts, at)
@@ -332,8 +340,11 @@ func (a *audit) ended(replica string, at *attempt, r payment.Result) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	at.ended, at.class, at.answered = time.Now(), r.Class, r.Answered
+	if r.Code == fake.CodeExceedsCharge && !a.misledRefunds(at.OrderID) {
+		a.world.report(at.OrderID, "%s asked for a refund of more than is left: %+v", replica, at.Charge)
+	}
 	if r.Class == payment.ClassApproved {
-		a.record(at.OrderID).approve(r.TransactionID, approval{at.Key, replica, at.ended})
+		a.record(subjectOf(at.OrderID, at.Operation)).approve(r.TransactionID, approval{at.Key, replica, at.ended})
 	}
 }
 
@@ -359,6 +370,7 @@ func (g arrivals) Charge(ctx context.Context, c payment.Charge) payment.Result {
 	g.audit.arriving.Lock()
 	g.audit.desk[c.Key] = append(g.audit.desk[c.Key], at)
 	g.audit.arriving.Unlock()
+	c.Of.TransactionID = strings.TrimPrefix(c.Of.TransactionID, g.transaction("-")[:len(g.transaction("-"))-1])
 	r := g.Gateway.Charge(ctx, c)
 	r.TransactionID = g.transaction(r.TransactionID)
 	return r
@@ -384,8 +396,8 @@ func (a *audit) decide(id payment.GatewayID, c payment.Charge) fake.Step {
 	defer a.arriving.Unlock()
 	at := a.desk[c.Key][0]
 	a.desk[c.Key] = a.desk[c.Key][1:]
-	a.arrived[c.OrderID]++
-	step, takes, lands := a.world.gatewayFault(id, c, a.arrived[c.OrderID])
+	a.arrived[subjectOf(c.OrderID, c.Operation)]++
+	step, takes, lands := a.world.gatewayFault(id, c, a.arrived[subjectOf(c.OrderID, c.Operation)])
 	at.takes, at.pends, at.lands = takes, lands == pends, time.Now().Add(lands)
 	a.chargers[c.Key] = a.chargers[c.Key] || takes
 	return step

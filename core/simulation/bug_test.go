@@ -122,14 +122,14 @@ func believesDeclines(name string) bug {
 			declined[c.Key] = r.Class == payment.ClassDeclined
 			return r
 		},
-		lookUp: func(ctx context.Context, g ports.Gateway, key payment.GatewayKey) payment.Lookup {
+		lookUp: func(ctx context.Context, g ports.Gateway, ref payment.ChargeRef) payment.Lookup {
 			mu.Lock()
-			believed := declined[key]
+			believed := declined[ref.Key]
 			mu.Unlock()
 			if believed {
 				return payment.Lookup{Result: payment.FoundDeclined, Code: "card_declined"}
 			}
-			return g.LookUp(ctx, payment.ChargeRef{Key: key})
+			return g.LookUp(ctx, ref)
 		},
 	})
 }
@@ -161,7 +161,7 @@ type mutatedGateway struct {
 	ports.Gateway
 
 	charge     func(context.Context, ports.Gateway, payment.Charge) payment.Result
-	lookUp     func(context.Context, ports.Gateway, payment.GatewayKey) payment.Lookup
+	lookUp     func(context.Context, ports.Gateway, payment.ChargeRef) payment.Lookup
 	cancel     func(context.Context, ports.Gateway, payment.ChargeRef) payment.Lookup
 	repeatable bool
 }
@@ -177,7 +177,7 @@ func (g mutatedGateway) LookUp(ctx context.Context, ref payment.ChargeRef) payme
 	if g.lookUp == nil {
 		return g.Gateway.LookUp(ctx, ref)
 	}
-	return g.lookUp(ctx, g.Gateway, ref.Key)
+	return g.lookUp(ctx, g.Gateway, ref)
 }
 
 func (g mutatedGateway) Cancel(ctx context.Context, ref payment.ChargeRef) payment.Lookup {
@@ -211,8 +211,8 @@ func charges(name string, charge func(context.Context, ports.Gateway, payment.Ch
 // looksUp is a bug in how the answer to a lookup is read.
 func looksUp(name string, read func(payment.Lookup) payment.Lookup) bug {
 	return mutates(name, mutatedGateway{
-		lookUp: func(ctx context.Context, g ports.Gateway, key payment.GatewayKey) payment.Lookup {
-			return read(g.LookUp(ctx, payment.ChargeRef{Key: key}))
+		lookUp: func(ctx context.Context, g ports.Gateway, ref payment.ChargeRef) payment.Lookup {
+			return read(g.LookUp(ctx, ref))
 		},
 	})
 }
@@ -228,14 +228,14 @@ func chargingReconciler(name string) bug {
 			mu.Unlock()
 			return g.Charge(ctx, c)
 		},
-		lookUp: func(ctx context.Context, g ports.Gateway, key payment.GatewayKey) payment.Lookup {
-			found := g.LookUp(ctx, payment.ChargeRef{Key: key})
+		lookUp: func(ctx context.Context, g ports.Gateway, ref payment.ChargeRef) payment.Lookup {
+			found := g.LookUp(ctx, ref)
 			mu.Lock()
-			c, known := seen[key]
+			c, known := seen[ref.Key]
 			mu.Unlock()
 			if found.Result == payment.FoundNothing && known {
 				g.Charge(ctx, c)
-				found = g.LookUp(ctx, payment.ChargeRef{Key: key})
+				found = g.LookUp(ctx, ref)
 			}
 			return found
 		},

@@ -40,9 +40,12 @@ func (c *client) run() {
 		if c.chance(0.2) {
 			order = c.IntN(c.world.orders)
 		}
-		if c.chance(0.2) {
+		switch {
+		case c.chance(0.2):
 			c.get(orderID(order))
-		} else {
+		case c.world.refunds && c.chance(0.5):
+			c.refund(order)
+		default:
 			c.pay(order)
 		}
 	}
@@ -122,16 +125,22 @@ func (c *client) post(request core.Request) history.Response {
 	}
 	number := c.world.nextRequest()
 	op := history.Operation{
-		Client: c.id, OrderID: string(request.OrderID), Kind: history.Post,
+		Client: c.id, OrderID: string(subjectOf(request.OrderID, request.Operation)), Kind: history.Post,
 		Amount: request.Money.String(), Call: c.world.tick(),
 	}
 	c.world.trace.add(c.name(), request.OrderID, "request %d to %s: %v, async %t, wait %v",
 		number, r.name, request.Money, request.Async, request.Wait)
 	c.exchange(r, number, func(ctx context.Context) func() {
-		a, err := r.Process(ctx, request)
+		do := r.Process
+		if !request.Operation.IsCharge() {
+			do = r.Refund
+		}
+		a, err := do(ctx, request)
 		return func() { c.world.recordAnswer(&op, request, number, a, err) }
 	})
-	c.world.note(op)
+	if !request.Money.IsZero() { // the amount of a refund is not known then, and the audit alone checks it
+		c.world.note(op)
+	}
 	c.world.trace.add(c.name(), request.OrderID, "request %d gets: %s %s", number, op.Response, op.TransactionID)
 	return op.Response
 }
@@ -187,6 +196,7 @@ func (c *client) exchange(r *replica, number int, call func(context.Context) fun
 func (w *world) recordAnswer(op *history.Operation, request core.Request, number int, a core.Answer, err error) {
 	op.Return = w.tick()
 	switch {
+	case !request.Operation.IsCharge() && w.refusedRefund(op, err):
 	case errors.Is(err, core.ErrMismatch):
 		op.Response = history.Mismatch
 	case errors.Is(err, core.ErrBusy), errors.Is(err, core.ErrForeignGateway), errors.Is(err, core.ErrKeyOpen):
@@ -231,7 +241,7 @@ var responses = map[payment.State]history.Response{
 func (a *audit) checkAnswer(op history.Operation, request core.Request, number int, s payment.State) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	d := a.record(request.OrderID)
+	d := a.record(subjectOf(request.OrderID, request.Operation))
 	find := func(format string, args ...any) {
 		a.world.report(request.OrderID, "request %d got %q, "+format, append([]any{number, op.Response}, args...)...)
 	}
@@ -257,7 +267,7 @@ func (a *audit) checkAnswer(op history.Operation, request core.Request, number i
 	default:
 		find("in state %s", s)
 	}
-	if op.Response != history.Unavailable && d.payment.Money != request.Money {
+	if op.Response != history.Unavailable && d.payment.Money != request.Money && !request.Money.IsZero() {
 		find("asked for %v, and the order has %v", request.Money, d.payment.Money)
 	}
 }

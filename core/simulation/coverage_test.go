@@ -76,6 +76,11 @@ func (s coverage) require(t *testing.T) {
 		"payments that went to the next gateway", "keys closed: not_charged", "keys closed: voided",
 		"cancellations: voided", "rounds that ended pending", "lookups that settled as unresolved",
 		"events of the gateways: written", "events of the gateways: replay",
+		"refunds: declined", "refunds: failed", "refunds: pending", "refunds: scheduled", "refunds: succeeded",
+		"refunds: unresolved", "refunds: found returned", "lookups recorded as returned", "operators resolve refunds",
+		"refunds: more than is left, or not paid", "refunds: the payment is in doubt",
+		"refund events of the gateways: written", "refund events of the gateways: replay",
+		"answers to refunds: busy", "answers to refunds: mismatch", "answers to refunds: pending", "answers to refunds: success",
 	} {
 		if s[what] == 0 {
 			t.Errorf("never seen: %s", what)

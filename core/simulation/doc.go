@@ -18,13 +18,19 @@
 // own. Requests name payment methods and change them; pending charges are decided, or their customers never
 // act and they are cancelled; return URLs differ between replicas. Events of the gateways arrive at any
 // moment, several times, with reports that may be wrong. An operator resolves and imports payments at any
-// moment, and is sometimes wrong.
+// moment, and is sometimes wrong. In half of the runs, clients refund: parts, the whole, what is left and too much,
+// at the same time and again; the gateways answer refunds as they do charges, and banks send some of the money back.
 //
 // The checks are in audit_test.go (after each change of the database and each call to the gateway),
 // observed_test.go (requests that wait for another worker's outcome), client_test.go (the answers that
 // clients get), liveness_test.go (at the end, without faults) and the package history (everything that
 // the clients saw, together). mutations_test.go breaks the service on purpose to show that these checks
 // can fail.
+//
+// In the audit and in the history of the clients, each refund is an order of its own, with the same checks as a
+// charge. refunds_test.go adds what they share: after each change, the payment's row reserves exactly what its
+// refunds have given back or may give back, never more than was taken, and never less than the gateways' ledgers
+// have.
 //
 // proof_test.go judges a second time, from the rules and from what was really done, whether payments
 // stored as not charged are proven, and whether a key may be sent.

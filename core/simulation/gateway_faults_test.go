@@ -10,7 +10,7 @@ import (
 
 // gatewayFault returns what the gateway does with the n-th attempt that arrives for an order.
 func (w *world) gatewayFault(id payment.GatewayID, c payment.Charge, n int) (step fake.Step, takes bool, lands time.Duration) {
-	s := w.stream("mood", c.OrderID, n)
+	s := w.stream("mood", subjectOf(c.OrderID, c.Operation), n)
 	if outage, away := w.gatewayAway(id); away {
 		return w.outage(w.stream("outage", outage), s), false, 0
 	}

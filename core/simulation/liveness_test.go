@@ -55,12 +55,13 @@ func (a *audit) stuck() (payment.OrderID, bool) {
 			return id, true
 		}
 		for _, t := range a.taken(id) {
-			if !onRecord(d.payment, t.TransactionID) && a.findable(d, t) {
+			if !a.recorded(d, t) && a.findable(d, t) {
 				return id, true
 			}
 		}
 		for _, k := range d.payment.Keys {
-			if k.Closed == "" && !k.DueAt.IsZero() && !a.forgotten(d, k.Key) {
+			watched := !d.payment.Operation.IsCharge() && d.payment.State == payment.StateSucceeded
+			if k.Closed == "" && !k.DueAt.IsZero() && !watched && !a.forgotten(d, k.Key) {
 				return id, true
 			}
 		}
@@ -89,7 +90,11 @@ func (a *audit) forgotten(d *orderRecord, key payment.GatewayKey) bool {
 func (a *audit) findable(d *orderRecord, t taken) bool {
 	for _, b := range a.banks {
 		if b.id == t.gateway {
-			return b.transaction(b.Decided(t.Key).TransactionID) == t.TransactionID && !a.forgotten(d, t.Key)
+			found := b.Decided(t.Key)
+			if !t.Operation.IsCharge() {
+				found, _ = b.DecidedRefund(t.Key)
+			}
+			return b.transaction(found.TransactionID) == t.TransactionID && !a.forgotten(d, t.Key)
 		}
 	}
 	return false
@@ -109,6 +114,9 @@ func (w *world) finalCheck() {
 		if c.get(orderID(i)) == "success" {
 			c.post(core.Request{OrderID: orderID(i), Money: amountOf(i)})
 		}
+		for _, name := range refundNames {
+			c.getRefund(orderID(i), name)
+		}
 	}
 }
 
@@ -121,12 +129,15 @@ func (a *audit) close() {
 		a.inspect(id)
 		a.checkLedger(id)
 		all := a.taken(id)
+		if d.payment.Code == payment.CodeRefundReturned {
+			continue
+		}
 		if succeeded := d.payment.State == payment.StateSucceeded; succeeded != (len(all) > 0) && !d.misled &&
 			!a.needsOperator(d) {
 			a.world.report(id, "at the end it is %s, and the money was taken %d times", d.payment.State, len(all))
 		}
 		for _, t := range all {
-			if !onRecord(d.payment, t.TransactionID) && a.findable(d, t) {
+			if !a.recorded(d, t) && a.findable(d, t) {
 				a.world.report(id, "at the end transaction %s of %s is not on record: %+v", t.TransactionID, t.Key, d.payment.Keys)
 			}
 		}

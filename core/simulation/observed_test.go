@@ -26,8 +26,18 @@ type waiting struct {
 
 func (p observedPayments) Find(ctx context.Context, id payment.OrderID) (payment.Payment, error) {
 	is, err := p.Payments.Find(ctx, id)
+	return is, p.shown(ctx, is, err)
+}
+
+func (p observedPayments) FindOperation(ctx context.Context, ref payment.Ref) (payment.Payment, error) {
+	is, err := p.Payments.FindOperation(ctx, ref)
+	return is, p.shown(ctx, is, err)
+}
+
+// shown notes what a request that waits has read.
+func (p observedPayments) shown(ctx context.Context, is payment.Payment, err error) error {
 	if err != nil {
-		return is, err
+		return err
 	}
 	p.audit.mu.Lock()
 	defer p.audit.mu.Unlock()
@@ -37,7 +47,7 @@ func (p observedPayments) Find(ctx context.Context, id payment.OrderID) (payment
 		w.shown, w.method = is.State, is.Method
 	}
 	p.audit.waits[requestNumber(ctx)] = w
-	return is, err
+	return nil
 }
 
 func (p observedPayments) Claim(
@@ -76,7 +86,7 @@ func (p observedPayments) RecordApproval(
 	ctx context.Context, a payment.Approval,
 ) (payment.Payment, payment.Verdict, error) {
 	p.audit.mu.Lock()
-	delete(p.audit.record(a.OrderID).dropped, a.TransactionID)
+	delete(p.audit.record(subjectOf(a.OrderID, a.Operation)).dropped, a.TransactionID)
 	p.audit.mu.Unlock()
 	return p.Payments.RecordApproval(ctx, a)
 }

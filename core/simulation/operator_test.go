@@ -24,6 +24,10 @@ func (w *world) runOperator() {
 		if err != nil {
 			continue
 		}
+		if len(h.Operations) > 0 && s.chance(0.5) {
+			w.resolveRefund(s, one(s, h.Operations...).Payment)
+			continue
+		}
 		books := w.audit.taken(id)
 		switch how := s.IntN(4); {
 		case how == 0:
@@ -50,14 +54,14 @@ func (w *world) resolve(p payment.Payment, o payment.Outcome, inFlight bool) {
 	a := w.audit
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	d := a.record(p.OrderID)
+	d := a.record(subject(p))
 	before := d.payment
 	k := d.log(before.GatewayKey)
 	if o.State == payment.StateFailed {
 		k.wordAt = time.Now()
 	}
 	err := core.Resolve(context.Background(), a.store, payment.Resolution{
-		OrderID: p.OrderID, Outcome: o, By: "person", Rules: w.rules(mainGateway), Worker: time.Now(), InFlight: inFlight,
+		OrderID: p.OrderID, Operation: p.Operation, Outcome: o, By: "person", Rules: w.rules(mainGateway), Worker: time.Now(), InFlight: inFlight,
 	})
 	w.trace.add("operator", p.OrderID, "resolves as %s %s, in flight %t: %v", o.State, o.TransactionID, inFlight, err)
 	if err != nil {
@@ -71,7 +75,10 @@ func (w *world) resolve(p payment.Payment, o payment.Outcome, inFlight bool) {
 		d.misled = true // a word that no proof is behind
 	}
 	a.cover("operators resolve to " + string(o.State))
-	a.inspect(p.OrderID)
+	if !p.Operation.IsCharge() {
+		a.cover("operators resolve refunds")
+	}
+	a.inspect(subject(p))
 }
 
 // importCharge imports a charge from the gateway's ledger.
@@ -123,7 +130,7 @@ func (w *world) operatorOperations() (ops []history.Operation) {
 	for id, d := range w.audit.orders {
 		for _, e := range d.events {
 			switch e.Kind {
-			case payment.EventEvidence, payment.EventImported, payment.EventResolved, payment.EventDouble:
+			case payment.EventEvidence, payment.EventImported, payment.EventResolved, payment.EventDouble, payment.EventReturned:
 				loud[string(id)] = true
 			}
 		}
@@ -236,6 +243,11 @@ func (p skewedPayments) RecordApproval(
 	a.Worker = p.skews.shown(a.Worker)
 	is, v, err := p.Payments.RecordApproval(ctx, a)
 	return p.skews.payment(is), v, err
+}
+
+func (p skewedPayments) FindOperation(ctx context.Context, ref payment.Ref) (payment.Payment, error) {
+	is, err := p.Payments.FindOperation(ctx, ref)
+	return p.skews.payment(is), err
 }
 
 func (p skewedPayments) Find(ctx context.Context, id payment.OrderID) (payment.Payment, error) {

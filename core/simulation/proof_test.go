@@ -128,7 +128,7 @@ func (w *world) proven(k *keyLog) bool {
 	var first time.Time
 	for _, l := range k.looks {
 		switch {
-		case l.Result == payment.FoundVoided, l.Result == payment.FoundDeclined && w.can(k.gateway).SavesDeclines:
+		case l.Result == payment.FoundVoided, l.Result == payment.FoundReturned, l.Result == payment.FoundDeclined && w.can(k.gateway).SavesDeclines:
 			return true
 		case !w.counts(k, l, unknown):
 		case first.IsZero():
@@ -153,6 +153,9 @@ func refusal(h ports.History, key payment.GatewayKey) (c payment.Class) {
 // checkProofs checks that nothing is stored as not charged, and no key is given up, without proof.
 func (a *audit) checkProofs(d *orderRecord, was payment.Payment, h ports.History) {
 	is := h.Payment
+	if is.Code == payment.CodeRefundReturned && was.Code != is.Code {
+		a.checkReturned(d.log(is.GatewayKey), is)
+	}
 	a.checkClosures(d, was, is)
 	a.checkDoubt(d, was, is)
 	if is.State == was.State && is.GatewayKey == was.GatewayKey {
@@ -160,6 +163,9 @@ func (a *audit) checkProofs(d *orderRecord, was payment.Payment, h ports.History
 	}
 	switch is.State {
 	case payment.StateDeclined:
+		if is.Code == payment.CodeRefundReturned {
+			return
+		}
 		a.checkDeclined(d.log(is.GatewayKey), is)
 	case payment.StateFailed:
 		a.checkFailed(d.log(is.GatewayKey), h)

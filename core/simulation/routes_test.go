@@ -43,13 +43,16 @@ func drawRoutes(seed uint64, set *settings) {
 	if s.chance(0.4) {
 		set.events = s.between(5*time.Second, 2*time.Minute)
 	}
+	set.refunds = newStream(seed, "refunds").chance(0.5)
 	s = newStream(seed, "cancels")
 	set.gateway.Cancels = s.chance(0.7)
 	for i := range set.routed {
 		g := &set.routed[i]
 		g.can.Cancels = s.chance(0.7)
 		g.can.NeedsMethod = set.methods && s.chance(0.2)
+		g.can.Operations = set.operations()
 	}
+	set.gateway.Operations = set.operations()
 }
 
 // without leaves the first gateway one that can be looked up, so that most payments end.

@@ -43,6 +43,8 @@ type settings struct {
 	returnURLs bool
 	// events is the mean time between two events of the gateways; zero for none.
 	events time.Duration
+	// refunds: clients refund, and banks return some refunds.
+	refunds bool
 	// persons is the mean time between two acts of an operator; zero for none.
 	persons time.Duration
 	// blackout is how long a replica may stay down; zero for a short time.

@@ -40,7 +40,7 @@ func (t *trace) format(order payment.OrderID) string {
 	defer t.mu.Unlock()
 	var b strings.Builder
 	for _, l := range t.lines {
-		if order == "" || l.order == "" || l.order == order {
+		if order == "" || l.order == "" || l.order == order || strings.HasPrefix(string(l.order), string(order)+" ") {
 			fmt.Fprintf(&b, "%14s  %-12s %-8s "+l.format+"\n",
 				append([]any{l.at, l.actor, l.order}, l.args...)...)
 		}

@@ -76,7 +76,7 @@ func (r *replica) callDatabase(s stream, c fake.Call, do func()) error {
 	r.gate(forever, stagger)
 
 	faulty := r.world.faultsActive()
-	polls := slices.Contains([]string{"NextDue", "Heartbeat", "Heartbeats", "TryWrite", "Find"}, c.Method)
+	polls := slices.Contains([]string{"NextDue", "Heartbeat", "Heartbeats", "TryWrite", "Find", "FindOperation"}, c.Method)
 	switch {
 	case r.away(c):
 		time.Sleep(s.between(time.Millisecond, 3*time.Second))

@@ -81,6 +81,9 @@ func simulate(t *testing.T, seed uint64, b bug) run {
 	out := run{seed: seed, simulated: simulated, violation: w.violation, history: w.history, coverage: w.audit.coverage}
 	for _, op := range w.history {
 		out.coverage["answers to clients: "+string(op.Response)]++
+		if _, of := orderOf(payment.OrderID(op.OrderID)); !of.IsCharge() {
+			out.coverage["answers to refunds: "+string(op.Response)]++
+		}
 	}
 	if out.violation == nil {
 		if err := history.Check(w.operatorOperations(), time.Minute); err != nil {
@@ -123,6 +126,7 @@ func (w *world) run() {
 	w.slots.Go(w.decidePending)
 	w.slots.Go(w.runOperator)
 	w.slots.Go(w.sendEvents)
+	w.slots.Go(w.returnRefunds)
 	var clients sync.WaitGroup
 	for i := range w.clients {
 		clients.Go(func() { (&client{world: w, id: i, stream: w.stream("client", i)}).run() })

@@ -4,7 +4,8 @@
 // exactly these answers (linearizability), with github.com/anishathalye/porcupine. If there is none, some
 // answer was wrong.
 //
-// The sequential service is in model.go. It models one order; orders are independent of each other.
+// The sequential service is in model.go. It models one order, or one refund under a name of its own; they are
+// independent of each other, because a refund that is refused for what is left counts as not accepted.
 //
 // Only tests import this package.
 package history

@@ -49,7 +49,7 @@ func TestRefund_EveryAnswer_OfTheWholeService(t *testing.T) {
 	require.Equal(t, http.StatusPaymentRequired, apptest.Pay(t.Context(), p.URL, "order-3", "9402").Code)
 	a := refundOrder(t, p.URL, "order-3", `{"refund_id":"r-1"}`)
 	require.Equal(t, http.StatusUnprocessableEntity, a.Code, a)
-	require.Equal(t, `{"error":"the payment is declined; only a succeeded payment can be refunded"}`, a.Raw)
+	require.JSONEq(t, `{"error":"the payment is declined; only a succeeded payment can be refunded"}`, a.Raw)
 	whole := apptest.Get(t.Context(), p.URL, "/payments/order-1").Raw
 	require.Contains(t, whole, `"refunded":"20000.00","refundable":"0.00","operations":[{"kind":"refund","refund_id":"r-1","state":"succeeded"`)
 
@@ -58,7 +58,7 @@ func TestRefund_EveryAnswer_OfTheWholeService(t *testing.T) {
 	p = p.Restart(t)
 	p.WaitReady(t)
 	a = refundOrder(t, p.URL, "order-1", `{"refund_id":"r-1","amount":25.00}`)
-	require.Equal(t, `{"status":"success","refund_id":"r-1","transaction_id":"refund-1"}`, a.Raw)
+	require.JSONEq(t, `{"status":"success","refund_id":"r-1","transaction_id":"refund-1"}`, a.Raw)
 	require.Equal(t, whole, apptest.Get(t.Context(), p.URL, "/payments/order-1").Raw)
 	require.Zero(t, p.Stop(t))
 }
@@ -70,7 +70,7 @@ func TestRefund_AcceptedForLater_IsMadeByTheQueue(t *testing.T) {
 	require.Equal(t, http.StatusOK, apptest.Pay(t.Context(), p.URL, "order-1", "10000.00").Code)
 	a := refundOrder(t, p.URL, "order-1", `{"refund_id":"r-1","amount":9503}`, "Prefer", "respond-async")
 	require.Equal(t, http.StatusAccepted, a.Code, a)
-	require.Equal(t, `{"status":"scheduled","order_id":"order-1","refund_id":"r-1"}`, a.Raw)
+	require.JSONEq(t, `{"status":"scheduled","order_id":"order-1","refund_id":"r-1"}`, a.Raw)
 	apptest.Eventually(t, 30*time.Second, func() error {
 		found := apptest.Get(t.Context(), p.URL, "/payments/order-1/refunds/r-1")
 		if !strings.Contains(found.Raw, `"refund_id":"r-1","state":"succeeded"`) {
@@ -109,7 +109,7 @@ func TestRefund_ConcurrentRequests_NeverExceedThePayment(t *testing.T) {
 			made++
 			continue
 		}
-		require.Equal(t, `{"error":"the refund exceeds what is left of the payment: 10.00 USD; refund at most that"}`, first.Raw)
+		require.JSONEq(t, `{"error":"the refund exceeds what is left of the payment: 10.00 USD; refund at most that"}`, first.Raw)
 	}
 	require.Equal(t, 3, made)
 	require.Contains(t, apptest.Get(t.Context(), p.URL, "/payments/order-1").Raw, `"refunded":"90.00","refundable":"10.00"`)

@@ -37,48 +37,60 @@ func TestRefund_Response_ByteForByte(t *testing.T) {
 		header map[string]string
 	}{
 		{
-			"refunded", core.Answer{State: payment.StateSucceeded, TransactionID: "txn-2"},
+			"refunded",
+			core.Answer{State: payment.StateSucceeded, TransactionID: "txn-2"},
 			200, `{"status":"success","refund_id":"refund-1","transaction_id":"txn-2"}`,
 			map[string]string{"Idempotent-Replayed": "", "Location": "", "Retry-After": ""},
 		},
 		{
-			"replayed", core.Answer{State: payment.StateSucceeded, TransactionID: "txn-2", Replayed: true},
+			"replayed",
+			core.Answer{State: payment.StateSucceeded, TransactionID: "txn-2", Replayed: true},
 			200, `{"status":"success","refund_id":"refund-1","transaction_id":"txn-2"}`,
 			map[string]string{"Idempotent-Replayed": "true"},
 		},
 		{
-			"declined", core.Answer{State: payment.StateDeclined, Code: "insufficient_funds", Reason: "secret"},
-			402, `{"error":"Refund declined","code":"insufficient_funds"}`, map[string]string{"Retry-After": ""},
+			"declined",
+			core.Answer{State: payment.StateDeclined, Code: "insufficient_funds", Reason: "secret"},
+			402, `{"error":"Refund declined","code":"insufficient_funds"}`,
+			map[string]string{"Retry-After": ""},
 		},
 		{
-			"returned", core.Answer{State: payment.StateDeclined, Code: payment.CodeRefundReturned, Replayed: true},
-			402, `{"error":"Refund declined","code":"refund_returned"}`, map[string]string{"Idempotent-Replayed": ""},
+			"returned",
+			core.Answer{State: payment.StateDeclined, Code: payment.CodeRefundReturned, Replayed: true},
+			402, `{"error":"Refund declined","code":"refund_returned"}`,
+			map[string]string{"Idempotent-Replayed": ""},
 		},
 		{
-			"exhausted", core.Answer{State: payment.StateFailed, Code: payment.CodeRetriesExhausted},
+			"exhausted",
+			core.Answer{State: payment.StateFailed, Code: payment.CodeRetriesExhausted},
 			502, `{"error":"Refund failed after maximum retries"}`, nil,
 		},
 		{
-			"rejected", core.Answer{State: payment.StateFailed, Code: payment.CodeRejected},
+			"rejected",
+			core.Answer{State: payment.StateFailed, Code: payment.CodeRejected},
 			502, `{"error":"The payment gateway rejected the request"}`, nil,
 		},
 		{
-			"unresolved", core.Answer{State: payment.StateUnresolved, RetryAfter: 5 * time.Second},
+			"unresolved",
+			core.Answer{State: payment.StateUnresolved, RetryAfter: 5 * time.Second},
 			202, `{"status":"unresolved","order_id":"order-123","refund_id":"refund-1"}`,
 			map[string]string{"Location": location, "Retry-After": "5", "Preference-Applied": ""},
 		},
 		{
-			"pending", core.Answer{State: payment.StatePending, RetryAfter: 5 * time.Second},
+			"pending",
+			core.Answer{State: payment.StatePending, RetryAfter: 5 * time.Second},
 			202, `{"status":"pending","order_id":"order-123","refund_id":"refund-1"}`,
 			map[string]string{"Location": location, "Retry-After": "5"},
 		},
 		{
-			"scheduled as asked", core.Answer{State: payment.StateScheduled, Async: true},
+			"scheduled as asked",
+			core.Answer{State: payment.StateScheduled, Async: true},
 			202, `{"status":"scheduled","order_id":"order-123","refund_id":"refund-1"}`,
 			map[string]string{"Location": location, "Preference-Applied": "respond-async", "Retry-After": "1"},
 		},
 		{
-			"not final", core.Answer{State: payment.StateProcessing},
+			"not final",
+			core.Answer{State: payment.StateProcessing},
 			500, `{"error":"internal error; it is safe to retry the same request"}`, nil,
 		},
 	} {

@@ -1,5 +1,5 @@
 // A client that public generators make of openapi.yaml, against the running service: it pays,
-// replays, is declined, waits and lists. See run.sh.
+// replays, is declined, refunds, waits and lists. See run.sh.
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import createClient from "openapi-fetch";
@@ -55,6 +55,31 @@ test("waits for a payment that is made later", async () => {
   }
   assert.equal(payment?.state, "succeeded");
   assert.deepEqual(payment?.attempts.map((attempt) => attempt.class), ["unknown_answered", "approved"]);
+});
+
+test("refunds, and replays", async () => {
+  const path = { order_id: "order-1" };
+  const refund = (body: components["schemas"]["RefundRequest"]) =>
+    client.POST("/payments/{order_id}/refunds", { params: { path }, body });
+  const first = await refund({ refund_id: "refund/1", amount: 25.0, reason: "damaged in transit" });
+  assert.equal(first.response.status, 200);
+  assert.equal(first.data?.status, "success");
+  const second = await refund({ refund_id: "refund/1" });
+  assert.deepEqual(second.data, first.data);
+  assert.equal(second.response.headers.get("Idempotent-Replayed"), "true");
+  const refused = await refund({ refund_id: "refund-2", amount: "75.01" });
+  assert.equal(refused.response.status, 422);
+  assert.match(sentence(refused.error), /75\.00 USD/);
+
+  const found = await client.GET("/payments/{order_id}/refunds/{refund_id}", {
+    params: { path: { order_id: "order-1", refund_id: "refund/1" } },
+  });
+  assert.equal(found.data?.amount, "25.00");
+  assert.equal(found.data?.reason, "damaged in transit");
+  const all = await client.GET("/payments/{order_id}/refunds", { params: { path } });
+  assert.deepEqual(all.data?.refunds.map((one) => one.refund_id), ["refund/1"]);
+  const payment = await client.GET("/payments/{order_id}", { params: { path } });
+  assert.deepEqual([payment.data?.refunded, payment.data?.refundable], ["25.00", "75.00"]);
 });
 
 test("lists by pages", async () => {

@@ -19,7 +19,7 @@ func TestTableIsMissing_NothingIsCharged(t *testing.T) { //nolint:tparallel // t
 		"mysql":  mysqltest.Database(t),
 		"sqlite": "sqlite:" + filepath.Join(t.TempDir(), "paymentd.db"),
 	} {
-		for _, table := range []string{"attempts", "events", "gateway_keys"} {
+		for _, table := range []string{"attempts", "events", "gateway_keys", "operations"} {
 			t.Run(name+"/"+table, func(t *testing.T) {
 				gateway := apptest.StartGateway(t)
 				p := serve(t, env{"PAYMENTD_DATABASE": database, "PAYMENTD_GATEWAY": gateway.URL})

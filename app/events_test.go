@@ -2,6 +2,7 @@ package app_test
 
 import (
 	"bytes"
+	"context"
 	"encoding/json"
 	"net/http"
 	"net/url"
@@ -11,6 +12,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
 	"paymentd/app/apptest"
@@ -75,6 +77,37 @@ func TestEvents_PendingPayment_IsSettledAtOnce(t *testing.T) {
 	require.Contains(t, metrics, `paymentd_gateway_events_total{gateway="http",result="refused"} 0`)
 	require.NotContains(t, metrics, `paymentd_gateway_events_total{gateway="http",result="accepted"} 0`)
 	require.NotContains(t, sandbox.Log(), "an event was not accepted")
+	require.Zero(t, p.Stop(t))
+	require.Zero(t, sandbox.Stop(t))
+}
+
+// The sandbox server sends an event when the money of a refund comes back, which no lookup would find, because the
+// refund has succeeded. The amount can be refunded again.
+func TestEvents_ReturnedRefund_IsRecorded(t *testing.T) {
+	t.Parallel()
+	secret, address := webhookSecretFile(t), apptest.FreeAddress(t)
+	sandbox := apptest.Start(t, apptest.Build(t), env{
+		"PAYMENTD_SANDBOX_EVENTS_URL":         "http://" + address + "/gateways/http/events",
+		"PAYMENTD_SANDBOX_EVENTS_SECRET_FILE": secret,
+	}, "sandbox")
+	sandbox.WaitReady(t)
+	p := serve(t, env{
+		"PAYMENTD_ADDR": address, "PAYMENTD_GATEWAY": sandbox.URL, "PAYMENTD_GATEWAY_EVENTS_SECRET_FILE": secret,
+		"PAYMENTD_RECONCILE": "15m",
+	})
+	require.Equal(t, http.StatusOK, apptest.Pay(t.Context(), p.URL, "order-1", "9204.00").Code)
+	refunds := p.URL + "/payments/order-1/refunds"
+	first := apptest.Ask(t.Context(), http.MethodPost, refunds, `{"refund_id":"r-1"}`)
+	require.Equal(t, http.StatusOK, first.Code, first)
+	again := apptest.Ask(t.Context(), http.MethodPost, refunds, `{"refund_id":"r-2","amount":1.00}`)
+	require.Equal(t, http.StatusUnprocessableEntity, again.Code, again)
+	require.EventuallyWithT(t, func(t *assert.CollectT) {
+		found := apptest.Get(context.Background(), p.URL, "/payments/order-1/refunds/r-1")
+		assert.Contains(t, found.Raw, `"state":"declined"`)
+		assert.Contains(t, found.Raw, `"code":"refund_returned"`)
+	}, 30*time.Second, 100*time.Millisecond)
+	again = apptest.Ask(t.Context(), http.MethodPost, refunds, `{"refund_id":"r-2","amount":1.00}`)
+	require.Equal(t, http.StatusOK, again.Code, again)
 	require.Zero(t, p.Stop(t))
 	require.Zero(t, sandbox.Stop(t))
 }

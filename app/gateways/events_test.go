@@ -181,6 +181,20 @@ func TestEvents_OfEachKind(t *testing.T) {
 	}
 }
 
+// An event of a refund names the kind of its operation, so that its key is looked for among the refunds.
+func TestEvents_OfRefunds_NameTheOperation(t *testing.T) {
+	t.Parallel()
+	o, err := openEvents(t, "http")
+	require.NoError(t, err)
+	for kind, says := range map[string]payment.LookupResult{"refund.succeeded": payment.FoundApproved, "refund.returned": payment.FoundReturned} {
+		e, err := o.read(secretText("a"), `{"type":"`+kind+`","order_id":"order-1","key":"key-2"}`, time.Now())
+		require.NoError(t, err)
+		require.Equal(t, httpapi.Event{GatewayEvent: core.GatewayEvent{
+			ID: "evt-1", Kind: kind, Operation: payment.KindRefund, Gateway: "shop", OrderID: "order-1", Key: "key-2", Says: says,
+		}}, e)
+	}
+}
+
 // A secret can be replaced without a restart, and without a time in which either is refused.
 func TestEvents_SecretIsReplaced(t *testing.T) {
 	t.Parallel()

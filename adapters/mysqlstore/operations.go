@@ -20,7 +20,7 @@ func (s *Payments) claimOperation(
 	u.request = &request
 	d, err := s.update(ctx, u)
 	if err != nil {
-		return nil, "", fmt.Errorf("claim the operation: %w", err)
+		return nil, "", err
 	}
 	return &d.Payment, d.Verdict, nil
 }

@@ -9,21 +9,31 @@ import (
 	"net/http"
 )
 
-// Event returns a notification about a payment, such as payment.updated, as Square would post it: with a
+// Event returns a notification about a payment or a refund, such as payment.updated, as Square would post it: with a
 // new event id, and signed with the key for the notification URL.
-func (s *Server) Event(kind, paymentID, signatureKey, notificationURL string) (http.Header, []byte, error) {
+func (s *Server) Event(kind, id, signatureKey, notificationURL string) (http.Header, []byte, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	r := s.byID[paymentID]
-	if r == nil {
-		return nil, nil, fmt.Errorf("squarefake: there is no payment %s", paymentID)
+	var (
+		about  string
+		object any
+		r      = s.byID[id]
+		refund = s.refundByID[id]
+	)
+	switch {
+	case refund != nil:
+		about, object = "refund", s.refundBody(refund, refund.Status)
+	case r != nil:
+		s.expire(r)
+		about, object = "payment", s.payment(r, r.Status)
+	default:
+		return nil, nil, fmt.Errorf("squarefake: there is no payment and no refund %s", id)
 	}
-	s.expire(r)
 	s.events++
 	body, err := json.Marshal(map[string]any{
 		"merchant_id": merchantID, "type": kind, "event_id": fmt.Sprintf("event-%d", s.events), "created_at": stamp(s.now()),
 		"data": map[string]any{
-			"type": "payment", "id": r.ID, "object": map[string]any{"payment": s.payment(r, r.Status)},
+			"type": about, "id": id, "object": map[string]any{about: object},
 		},
 	})
 	if err != nil {

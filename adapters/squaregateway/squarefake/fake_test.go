@@ -150,7 +150,7 @@ func TestUpdateAndRefund_AreBounded(t *testing.T) {
 		return call(t, s, "PUT", "/v2/payments/"+id, fmt.Sprintf(`{"idempotency_key":"u","payment":{"amount_money":{"amount":%d,"currency":"USD"}}}`, amount))
 	}
 	refund := func(amount int) (int, map[string]any) {
-		return call(t, s, "POST", "/v2/refunds", fmt.Sprintf(`{"idempotency_key":"r","payment_id":%q,"amount_money":{"amount":%d,"currency":"USD"}}`, id, amount))
+		return call(t, s, "POST", "/v2/refunds", fmt.Sprintf(`{"idempotency_key":"r%[2]d","payment_id":%[1]q,"amount_money":{"amount":%[2]d,"currency":"USD"}}`, id, amount))
 	}
 	_, answer := update(101)
 	require.Equal(t, "AMOUNT_TOO_HIGH", code(answer))
@@ -165,6 +165,85 @@ func TestUpdateAndRefund_AreBounded(t *testing.T) {
 	require.Equal(t, "REFUND_AMOUNT_INVALID", code(answer))
 	_, answer = update(10)
 	require.Equal(t, "BAD_REQUEST", code(answer))
+}
+
+// refundBody returns the body of a RefundPayment.
+func refundBody(key, id string, amount int, reason string) string {
+	return fmt.Sprintf(`{"idempotency_key":%q,"payment_id":%q,"amount_money":{"amount":%d,"currency":"USD"},"reason":%q}`, key, id, amount, reason)
+}
+
+// Refunds survive a restart with their keys, and the amount that is left is the same.
+func TestRefunds_AfterRestart_AreComplete(t *testing.T) {
+	t.Parallel()
+	o := squarefake.Options{Ledger: filepath.Join(t.TempDir(), "ledger.jsonl"), PendingRefunds: true}
+	s := open(t, o)
+	call(t, s, "POST", "/v2/payments", create("k", ""))
+	id := s.IDs("k")[0]
+	status, first := call(t, s, "POST", "/v2/refunds", refundBody("r", id, 60, "why"))
+	require.Equal(t, http.StatusOK, status)
+	require.NoError(t, s.DecideRefund("r", "COMPLETED"))
+	call(t, s, "POST", "/v2/refunds", refundBody("r2", id, 30, ""))
+	require.NoError(t, s.Close())
+
+	s = open(t, o)
+	require.Equal(t, 1, s.Refunds("r"))
+	require.Zero(t, s.Refunds("r2"), "it is pending")
+	_, again := call(t, s, "POST", "/v2/refunds", refundBody("r", id, 60, "why"))
+	refund := func(answer map[string]any) map[string]any {
+		o, _ := answer["refund"].(map[string]any)
+		return o
+	}
+	require.Equal(t, refund(first)["id"], refund(again)["id"])
+	require.Equal(t, "COMPLETED", refund(again)["status"])
+	for body, want := range map[string]string{
+		refundBody("r", id, 60, "another reason"): "IDEMPOTENCY_KEY_REUSED",
+		refundBody("r", id, 61, "why"):            "IDEMPOTENCY_KEY_REUSED",
+		refundBody("r3", id, 11, ""):              "REFUND_AMOUNT_INVALID", // those that are pending count
+	} {
+		_, answer := call(t, s, "POST", "/v2/refunds", body)
+		require.Equal(t, want, code(answer), body)
+	}
+	_, list := call(t, s, "GET", "/v2/refunds?sort_order=ASC", "")
+	require.Len(t, list["refunds"], 2)
+	_, paid := call(t, s, "GET", "/v2/payments/"+id, "")
+	p, _ := paid["payment"].(map[string]any)
+	require.Equal(t, map[string]any{"amount": 90.0, "currency": "USD"}, p["refunded_money"])
+	require.Len(t, p["refund_ids"], 2)
+
+	require.NoError(t, s.DecideRefund("r2", "REJECTED"))
+	status, _ = call(t, s, "POST", "/v2/refunds", refundBody("r3", id, 11, ""))
+	require.Equal(t, http.StatusOK, status, "its amount is free again")
+	require.NoError(t, s.DecideRefund("r3", "FAILED"))
+	_, answer := call(t, s, "POST", "/v2/refunds", refundBody("r4", id, 1, ""))
+	require.Equal(t, "PAYMENT_NOT_REFUNDABLE", code(answer), "after a refund that failed")
+	require.Error(t, s.DecideRefund("r3", "COMPLETED"))
+	require.Error(t, s.DecideRefund("unknown", "COMPLETED"))
+}
+
+func TestRefund_WrongRequests_AreRefused(t *testing.T) {
+	t.Parallel()
+	s := open(t, squarefake.Options{})
+	call(t, s, "POST", "/v2/payments", create("k", ""))
+	id := s.IDs("k")[0]
+	for body, want := range map[string]string{
+		`{`:                        "UNKNOWN_BODY_PARAMETER",
+		refundBody("", id, 1, ""):  "MISSING_REQUIRED_PARAMETER",
+		refundBody("r", "", 1, ""): "MISSING_REQUIRED_PARAMETER",
+		refundBody(strings.Repeat("r", 46), id, 1, ""):                  "VALUE_TOO_LONG",
+		refundBody("r", id, 1, strings.Repeat("w", 193)):                "VALUE_TOO_LONG",
+		refundBody("r", id, 0, ""):                                      "VALUE_TOO_LOW",
+		refundBody("r", "unknown", 1, ""):                               "NOT_FOUND",
+		strings.Replace(refundBody("r", id, 1, ""), "USD", "EUR", 1):    "INVALID_VALUE",
+		strings.Replace(refundBody("r", id, 1, ""), "reason", "why", 1): "UNKNOWN_BODY_PARAMETER",
+	} {
+		_, answer := call(t, s, "POST", "/v2/refunds", body)
+		require.Equal(t, want, code(answer), body)
+	}
+	require.Empty(t, s.RefundIDs("r"))
+	_, answer := call(t, s, "GET", "/v2/refunds/unknown", "")
+	require.Equal(t, "NOT_FOUND", code(answer))
+	_, answer = call(t, s, "GET", "/v2/refunds?location_id=other", "")
+	require.Empty(t, answer)
 }
 
 // Another process sets the clock and the faults, and reads the ledger.

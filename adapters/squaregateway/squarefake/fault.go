@@ -8,8 +8,8 @@ import (
 
 // Fault is a fault of one kind of call, the next Times that it arrives.
 type Fault struct {
-	// Call is create, complete, cancel, cancel_by_key, get, list, update, refund or location; empty
-	// for any.
+	// Call is create, complete, cancel, cancel_by_key, get, list, update, refund, get_refund,
+	// list_refunds or location; empty for any.
 	Call string `json:"call"`
 	// Times is how often it happens; zero for once.
 	Times int `json:"times"`

@@ -11,7 +11,7 @@ import (
 	"time"
 )
 
-// record is a payment, or a declined request, as the ledger has it. A line has the whole record; the
+// record is a payment with its refunds, or a declined request, as the ledger has it. A line has the whole record; the
 // last line of a record counts.
 type record struct {
 	Number int    `json:"number"` // from 1
@@ -32,7 +32,9 @@ type record struct {
 	DelayDuration string    `json:"delay_duration"`
 	DelayAction   string    `json:"delay_action"`
 	DelayedUntil  time.Time `json:"delayed_until"`
-	Refunded      int64     `json:"refunded"`
+
+	// Refunds are the payment's, oldest first.
+	Refunds []*refundRecord `json:"refunds,omitempty"`
 
 	// History has the earlier states, oldest first.
 	History []state `json:"history"`
@@ -80,6 +82,7 @@ func openLedger(path string, restore func(record)) (*ledger, error) {
 func (s *Server) restore(r record) {
 	if r.Number <= len(s.payments) {
 		*s.payments[r.Number-1] = r
+		s.rememberRefunds(s.payments[r.Number-1])
 		return
 	}
 	s.remember(&r)
@@ -91,6 +94,7 @@ func (s *Server) remember(r *record) {
 	if r.ID != "" {
 		s.byID[r.ID] = r
 	}
+	s.rememberRefunds(r)
 }
 
 // save appends the record to the file. Its caller answers only after that. The operating system keeps

@@ -9,11 +9,13 @@ import (
 
 const maxPage = 100
 
-// query is what the fake reads of the parameters of ListPayments.
+// query is what the fake reads of the parameters of ListPayments and ListPaymentRefunds.
 type query struct {
 	begin, end time.Time
 	limit      int
 	skip       int // the cursor
+	ascending  bool
+	elsewhere  bool // another location
 }
 
 // list is ListPayments: the location's payments as they were a lag ago, newest first unless sorted.
@@ -28,29 +30,61 @@ func (s *Server) list(values url.Values) reply {
 	var matching []*paymentBody
 	for _, r := range s.payments {
 		s.expire(r)
-		status := r.at(visible)
-		if r.ID == "" || status == "" || r.CreatedAt.Before(q.begin) || r.CreatedAt.After(q.end) {
-			continue
+		status := at(r.History, visible)
+		if r.ID != "" && status != "" && q.has(r.CreatedAt) {
+			matching = append(matching, s.payment(r, status))
 		}
-		matching = append(matching, s.payment(r, status))
 	}
-	if values.Get("sort_order") != "ASC" {
-		slices.Reverse(matching)
-	}
-	if location := values.Get("location_id"); location != "" && location != s.o.Location {
-		matching = nil
-	}
-	matching = matching[min(q.skip, len(matching)):]
-	var cursor string
-	if len(matching) > q.limit {
-		matching, cursor = matching[:q.limit], "c"+strconv.Itoa(q.skip+q.limit)
-	}
+	matching, cursor := pageOf(matching, q)
 	return ok(answerBody{Payments: matching, Cursor: cursor})
 }
 
-// at returns the state that the payment had at a moment; empty if it did not exist.
-func (r *record) at(moment time.Time) (status string) {
-	for _, was := range r.History {
+// listRefunds is ListPaymentRefunds: the location's refunds as they were a lag ago, newest first unless sorted.
+func (s *Server) listRefunds(values url.Values) reply {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	q, wrong := s.query(values)
+	if wrong != "" {
+		return invalid("INVALID_VALUE", wrong)
+	}
+	visible := s.now().Add(-s.o.Lag)
+	var records []*refundRecord
+	for _, r := range s.payments {
+		for _, refund := range r.Refunds {
+			if at(refund.History, visible) != "" && q.has(refund.CreatedAt) {
+				records = append(records, refund)
+			}
+		}
+	}
+	slices.SortStableFunc(records, func(a, b *refundRecord) int { return a.CreatedAt.Compare(b.CreatedAt) })
+	records, cursor := pageOf(records, q)
+	var matching []*refundBody
+	for _, r := range records {
+		matching = append(matching, s.refundBody(r, at(r.History, visible)))
+	}
+	return ok(answerBody{Refunds: matching, Cursor: cursor})
+}
+
+// has reports whether what was created then is in the list.
+func (q query) has(created time.Time) bool {
+	return !q.elsewhere && !created.Before(q.begin) && !created.After(q.end)
+}
+
+// pageOf returns the page of everything that matches, oldest first, and the cursor of the next one.
+func pageOf[T any](matching []T, q query) (page []T, cursor string) {
+	if !q.ascending {
+		slices.Reverse(matching)
+	}
+	page = matching[min(q.skip, len(matching)):]
+	if len(page) > q.limit {
+		page, cursor = page[:q.limit], "c"+strconv.Itoa(q.skip+q.limit)
+	}
+	return page, cursor
+}
+
+// at returns the state at a moment; empty if there was none.
+func at(history []state, moment time.Time) (status string) {
+	for _, was := range history {
 		if !was.Since.After(moment) {
 			status = was.Status
 		}
@@ -75,7 +109,10 @@ func (s *Server) query(values url.Values) (q query, wrong string) {
 			q.limit = min(q.limit, maxPage)
 		case "cursor":
 			q.skip, err = cursorOf(value)
-		case "sort_order", "location_id":
+		case "sort_order":
+			q.ascending = value == "ASC"
+		case "location_id":
+			q.elsewhere = value != "" && value != s.o.Location
 		default:
 			return q, name
 		}

@@ -84,6 +84,7 @@ func delay(text string) time.Duration {
 const (
 	declinedAmount = 9402
 	slowAmount     = 9508
+	pendingAmount  = 9614 // of refunds only
 )
 
 // outcome is what a source leads to.
@@ -311,37 +312,6 @@ func (s *Server) update(id string, body []byte) reply {
 	}
 	r.Amount = c.Payment.AmountMoney.Amount
 	return s.moved(r, r.Status)
-}
-
-// refund is RefundPayment, whose refunds are completed at once.
-func (s *Server) refund(body []byte) reply {
-	var c struct {
-		IdempotencyKey string `json:"idempotency_key"`
-		AmountMoney    *Money `json:"amount_money"`
-		PaymentID      string `json:"payment_id"`
-		Reason         string `json:"reason"`
-	}
-	if !decode(body, &c) || c.IdempotencyKey == "" || c.AmountMoney == nil {
-		return invalid("MISSING_REQUIRED_PARAMETER", "idempotency_key")
-	}
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	r, missing := s.find(c.PaymentID)
-	switch {
-	case r == nil:
-		return missing
-	case r.Status != statusCompleted:
-		return failure(http.StatusBadRequest, "REFUND_ERROR", "REFUND_ERROR_PAYMENT_NEEDS_COMPLETION", "", "payment_id")
-	case c.AmountMoney.Amount > r.Amount-r.Refunded:
-		return failure(http.StatusBadRequest, "REFUND_ERROR", "REFUND_AMOUNT_INVALID", "", "amount_money")
-	}
-	r.Refunded += c.AmountMoney.Amount
-	if err := s.change(r, r.Status); err != nil {
-		return broken(err)
-	}
-	return ok(answerBody{Refund: map[string]any{
-		"id": r.ID + "_" + c.IdempotencyKey, "payment_id": r.ID, "status": "COMPLETED", "amount_money": c.AmountMoney, "reason": c.Reason,
-	}})
 }
 
 // location is RetrieveLocation.

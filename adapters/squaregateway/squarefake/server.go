@@ -30,6 +30,13 @@ type Options struct {
 	StaleRepeats bool
 	// RepeatAfterCancel: a repeat of a key whose payment was cancelled makes another payment.
 	RepeatAfterCancel bool
+	// PendingRefunds: refunds are PENDING until [Server.DecideRefund].
+	PendingRefunds bool
+	// FailedRefunds: refunds are FAILED at once, with errors beside the refund.
+	FailedRefunds bool
+	// RefundsReduceAmount: a refund reduces the amount_money of its payment, as one sentence of the guide "Refund
+	// Payments" says, and not only raises its refunded_money.
+	RefundsReduceAmount bool
 	// VersionedErrors: errors have the header Square-Version.
 	VersionedErrors bool
 }
@@ -43,7 +50,8 @@ const (
 )
 
 // SourceByAmount is a source of the fake's own, for tests that know amounts only: 94.02 is declined and
-// 95.08 takes [SlowFor], in units of the currency; any other is approved.
+// 95.08 takes [SlowFor], in units of the currency; any other is approved. Refunds of such a payment by these amounts
+// do the same, and one by 96.14 is PENDING.
 const SourceByAmount = "cnon:fake-by-amount"
 
 // SlowFor is how long a slow payment takes.
@@ -60,9 +68,13 @@ type Server struct {
 	byID     map[string]*record
 	byKey    map[string]*record // the latest payment or decline of each key
 	busy     map[string]bool    // keys whose request is being processed
-	faults   []*Fault
-	calls    []Call
-	events   int
+
+	refundByID  map[string]*refundRecord
+	refundByKey map[string]*refundRecord // the latest of each key
+
+	faults []*Fault
+	calls  []Call
+	events int
 }
 
 // Call is a request that arrived.
@@ -77,7 +89,10 @@ const maxCalls = 10_000
 
 // Open returns a server with the payments of the ledger.
 func Open(o Options) (*Server, error) {
-	s := &Server{o: o, byID: map[string]*record{}, byKey: map[string]*record{}, busy: map[string]bool{}}
+	s := &Server{
+		o: o, byID: map[string]*record{}, byKey: map[string]*record{}, busy: map[string]bool{},
+		refundByID: map[string]*refundRecord{}, refundByKey: map[string]*refundRecord{},
+	}
 	for _, d := range []struct {
 		option *string
 		value  string

@@ -50,6 +50,7 @@ type paymentBody struct {
 	TotalMoney    Money        `json:"total_money"`
 	ApprovedMoney *Money       `json:"approved_money,omitempty"`
 	RefundedMoney *Money       `json:"refunded_money,omitempty"`
+	RefundIDs     []string     `json:"refund_ids,omitempty"`
 	Status        string       `json:"status"`
 	DelayDuration string       `json:"delay_duration,omitempty"`
 	DelayAction   string       `json:"delay_action,omitempty"`
@@ -74,7 +75,8 @@ type answerBody struct {
 	Payments []*paymentBody `json:"payments,omitempty"`
 	Cursor   string         `json:"cursor,omitempty"`
 	Location map[string]any `json:"location,omitempty"`
-	Refund   map[string]any `json:"refund,omitempty"`
+	Refund   *refundBody    `json:"refund,omitempty"`
+	Refunds  []*refundBody  `json:"refunds,omitempty"`
 }
 
 // reply is an answer.
@@ -171,7 +173,11 @@ func (s *Server) route(r *http.Request, body []byte) (name string, handle func()
 	if len(path) > 1 {
 		id = path[1]
 	}
-	switch fmt.Sprintf("%s %s %d", r.Method, path[0], len(path)) {
+	call := fmt.Sprintf("%s %s %d", r.Method, path[0], len(path))
+	if path[0] == "refunds" {
+		return s.routeRefund(call, r, id, body)
+	}
+	switch call {
 	case "POST payments 1":
 		return "create", func() reply { return s.create(body) }
 	case "GET payments 1":
@@ -193,14 +199,26 @@ func (s *Server) route(r *http.Request, body []byte) (name string, handle func()
 		case path[2] == "cancel":
 			return "cancel", func() reply { return s.cancel(id) }
 		}
-	case "POST refunds 1":
-		return "refund", func() reply { return s.refund(body) }
 	case "GET locations 2":
 		return "location", func() reply { return s.location(id) }
 	}
-	return "unknown", func() reply {
-		return failure(http.StatusNotFound, invalidRequest, "NOT_FOUND", "Resource not found.", "")
+	return "unknown", noResource
+}
+
+func (s *Server) routeRefund(call string, r *http.Request, id string, body []byte) (name string, handle func() reply) {
+	switch call {
+	case "POST refunds 1":
+		return "refund", func() reply { return s.refund(body) }
+	case "GET refunds 1":
+		return "list_refunds", func() reply { return s.listRefunds(r.URL.Query()) }
+	case "GET refunds 2":
+		return "get_refund", func() reply { return s.getRefund(id) }
 	}
+	return "unknown", noResource
+}
+
+func noResource() reply {
+	return failure(http.StatusNotFound, invalidRequest, "NOT_FOUND", "Resource not found.", "")
 }
 
 // decode parses a body strictly.
@@ -239,8 +257,34 @@ func (s *Server) payment(r *record, status string) *paymentBody {
 	if !r.DelayedUntil.IsZero() {
 		p.DelayedUntil = stamp(r.DelayedUntil)
 	}
-	if r.Refunded > 0 {
-		p.RefundedMoney = &Money{r.Refunded, r.Currency}
+	for _, refund := range r.Refunds {
+		p.RefundIDs = append(p.RefundIDs, refund.ID)
+	}
+	if refunded := r.refunded(); refunded > 0 {
+		p.RefundedMoney = &Money{refunded, r.Currency}
+		if s.o.RefundsReduceAmount {
+			p.AmountMoney.Amount -= refunded
+		}
 	}
 	return p
+}
+
+// refundBody is what the fake has of Square's PaymentRefund object.
+type refundBody struct {
+	ID          string `json:"id"`
+	Status      string `json:"status"`
+	AmountMoney Money  `json:"amount_money"`
+	PaymentID   string `json:"payment_id"`
+	LocationID  string `json:"location_id"`
+	Reason      string `json:"reason,omitempty"`
+	CreatedAt   string `json:"created_at"`
+	UpdatedAt   string `json:"updated_at"`
+}
+
+// refundBody returns the PaymentRefund object of a record.
+func (s *Server) refundBody(r *refundRecord, status string) *refundBody {
+	return &refundBody{
+		ID: r.ID, Status: status, AmountMoney: Money{r.Amount, r.payment.Currency}, PaymentID: r.payment.ID,
+		LocationID: s.o.Location, Reason: r.Reason, CreatedAt: stamp(r.CreatedAt), UpdatedAt: stamp(r.UpdatedAt),
+	}
 }

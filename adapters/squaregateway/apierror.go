@@ -163,11 +163,14 @@ var severity = []payment.Class{
 }
 
 // worst returns the class of one or more errors, and the first error that has it.
-func worst(errors []apiError) (payment.Class, apiError) {
+func worst(errors []apiError) (payment.Class, apiError) { return worstBy(errors, apiError.class) }
+
+// worstBy is worst, if a function other than [apiError.class] classifies an error.
+func worstBy(errors []apiError, classOf func(apiError) payment.Class) (payment.Class, apiError) {
 	for i := range severity {
 		class := severity[len(severity)-1-i]
 		for _, e := range errors {
-			if e.class() == class {
+			if classOf(e) == class {
 				return class, e
 			}
 		}

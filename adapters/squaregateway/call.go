@@ -38,6 +38,7 @@ type answer struct {
 	why     string // why it is unreadable
 	errors  []apiError
 	payment *squarePayment // nil if there is none, or none that is readable
+	refund  *squareRefund  // the same of a refund
 	at      time.Time
 }
 
@@ -93,7 +94,7 @@ func (g *Gateway) read(got httpcall.Answer) answer {
 	}
 	a.body = body
 	a.errors = readErrors(body)
-	a.payment = readPayment(body.object("payment"))
+	a.payment, a.refund = readPayment(body.object("payment")), readRefund(body.object("refund"))
 	return a
 }
 
@@ -140,6 +141,8 @@ func (a answer) describe() string {
 		text += ": " + describeErrors(a.errors)
 	case a.payment != nil:
 		text += " with a payment that is " + quote(a.payment.status)
+	case a.refund != nil:
+		text += " with a refund that is " + quote(a.refund.status)
 	case a.why != "":
 		text += ", which cannot be read: " + a.why
 	}
@@ -151,6 +154,15 @@ func (a answer) foreign() string {
 	why := "it has neither a payment with the gateway key nor errors of Square's schema"
 	if a.payment != nil && a.payment.reference != "" {
 		why = "its payment has another reference_id than the gateway key"
+	}
+	return clip("the answer " + a.describe() + " is not Square's answer to this request: " + why)
+}
+
+// foreignRefund is [answer.foreign] for a request about a refund.
+func (a answer) foreignRefund() string {
+	why := "it has neither a refund with the gateway key in its reason nor errors of Square's schema"
+	if a.refund != nil {
+		why = "its refund is another one"
 	}
 	return clip("the answer " + a.describe() + " is not Square's answer to this request: " + why)
 }

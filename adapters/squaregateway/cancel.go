@@ -17,8 +17,12 @@ type cancelByKeyRequest struct {
 // cancels by key, which Square documents for a CreatePayment of unknown outcome: that succeeds also if
 // there is nothing to cancel, and leaves nothing that would stop a later CreatePayment with the key.
 // What it does to a completed payment is not documented, so that a payment that is found is cancelled
-// by its id.
+// by its id. A refund cannot be cancelled ("Once you process a refund, you cannot cancel it", Square's
+// "Refunds FAQs"): it is looked up.
 func (g *Gateway) Cancel(ctx context.Context, ref payment.ChargeRef) payment.Lookup {
+	if ref.Operation.Kind != payment.KindCharge {
+		return g.LookUp(ctx, ref)
+	}
 	ctx, cancel := httpcall.WithTimeout(ctx, g.timeout)
 	defer cancel()
 	found, why := g.find(ctx, ref)
@@ -39,7 +43,7 @@ func (g *Gateway) Cancel(ctx context.Context, ref payment.ChargeRef) payment.Loo
 			return payment.Lookup{Result: payment.FoundNoAnswer, Message: clip("the cancellation was answered with " + a.describe())}
 		}
 		return g.LookUp(ctx, ref)
-	case payment.FoundApproved, payment.FoundDeclined, payment.FoundVoided, payment.FoundNoAnswer:
+	case payment.FoundApproved, payment.FoundDeclined, payment.FoundVoided, payment.FoundReturned, payment.FoundNoAnswer:
 	}
 	return before
 }

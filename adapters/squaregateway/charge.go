@@ -25,9 +25,19 @@ type createRequest struct {
 	DelayAction    string `json:"delay_action"`
 }
 
-// Charge makes one attempt: CreatePayment, and CompletePayment; see ports.Gateway and the table of this
-// package.
+// Charge makes one attempt at a charge or a refund; see ports.Gateway and the tables of this package.
 func (g *Gateway) Charge(ctx context.Context, c payment.Charge) payment.Result {
+	switch c.Operation.Kind {
+	case payment.KindCharge:
+		return g.charge(ctx, c)
+	case payment.KindRefund:
+		return g.refund(ctx, c)
+	}
+	return payment.Result{Class: payment.ClassRejected, Message: clip("a " + string(c.Operation.Kind) + " is not supported by this adapter of Square; nothing was sent")}
+}
+
+// charge makes one attempt at a charge: CreatePayment, and CompletePayment.
+func (g *Gateway) charge(ctx context.Context, c payment.Charge) payment.Result {
 	amount, err := g.check(c)
 	if err != nil {
 		return payment.Result{Class: payment.ClassRejected, Message: clip(err.Error() + "; nothing was sent")}
@@ -195,21 +205,32 @@ func (g *Gateway) inspect(ctx context.Context, c payment.Charge, id string, runn
 	return r
 }
 
-// get reads a payment with this key. If it cannot, it returns why.
+// get reads the state of a payment with this key. If it cannot, it returns why.
 func (g *Gateway) get(ctx context.Context, id string, key payment.GatewayKey) (found *squarePayment, why string) {
-	a, failed := g.call(ctx, http.MethodGet, paymentPath(id), nil, nil)
+	a, why := g.getAnswer(ctx, id, key)
 	switch {
-	case failed != nil:
-		return nil, failed.message
-	case a.payment == nil || !a.own(key) || a.payment.id != id:
-		if len(a.errors) > 0 && a.payment == nil {
-			return nil, "Square answered " + a.describe()
-		}
-		return nil, a.foreign()
-	case !a.success():
-		return nil, "the answer " + a.describe() + " contradicts itself"
+	case why != "":
+		return nil, why
 	case !a.fresh() && a.payment.status != statusCompleted:
 		return nil, "the answer comes from a cache (Age)" // COMPLETED never changes
 	}
 	return a.payment, ""
+}
+
+// getAnswer reads a payment with this key, which may come from a cache. If it cannot, it returns why, and the answer
+// if there was one.
+func (g *Gateway) getAnswer(ctx context.Context, id string, key payment.GatewayKey) (found answer, why string) {
+	a, failed := g.call(ctx, http.MethodGet, paymentPath(id), nil, nil)
+	switch {
+	case failed != nil:
+		return answer{}, failed.message
+	case a.payment == nil || !a.own(key) || a.payment.id != id:
+		if len(a.errors) > 0 && a.payment == nil {
+			return a, "Square answered " + a.describe()
+		}
+		return a, a.foreign()
+	case !a.success():
+		return a, "the answer " + a.describe() + " contradicts itself"
+	}
+	return a, ""
 }

@@ -29,6 +29,7 @@ func TestGateway_Contract(t *testing.T) {
 		"declines have status 402":    {Lag: lag, DeclineStatus: http.StatusPaymentRequired, VersionedErrors: true},
 		"declines have status 200":    {Lag: lag, DeclineStatus: http.StatusOK},
 		"declines are processed anew": {Lag: lag, ForgetDeclines: true},
+		"refunds reduce the amount":   {Lag: lag, RefundsReduceAmount: true},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -49,6 +50,20 @@ func TestGateway_Contract(t *testing.T) {
 					},
 					PassLag: func() { b.fake.Advance(lag) },
 					Charges: func(key payment.GatewayKey) int { return b.fake.Charges(string(key)) },
+					DeclinedRefund: func(c payment.Charge) payment.Charge {
+						c.Money = money(t, "94.02", "USD")
+						return c
+					},
+					PendingRefund: func(c payment.Charge) payment.Charge {
+						c.Money = money(t, "96.14", "USD")
+						return c
+					},
+					CompleteRefund: func(key payment.GatewayKey, approve bool) {
+						status := map[bool]string{true: "COMPLETED", false: "FAILED"}[approve]
+						require.NoError(t, b.fake.DecideRefund(string(key), status))
+					},
+					ReturnRefund: func(key payment.GatewayKey) { require.NoError(t, b.fake.DecideRefund(string(key), "FAILED")) },
+					Refunds:      func(key payment.GatewayKey) int { return b.fake.Refunds(string(key)) },
 				}
 			})
 		})

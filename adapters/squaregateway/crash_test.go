@@ -63,9 +63,9 @@ func startProcess(t *testing.T, path string) (base string, kill func()) {
 	return strings.TrimSpace(base), kill
 }
 
-// The fake is killed repeatedly with charges in flight, and each charge is repeated with its key until
-// it is approved. What was approved stays so, with the same transaction, and no key has two payments.
-func TestCharge_SquareIsKilled_ChargesOnce(t *testing.T) {
+// The fake is killed repeatedly with charges and their refunds in flight, and each is repeated with its key until
+// it is approved. What was approved stays so, with the same transaction, and no key has two payments or two refunds.
+func TestCharge_SquareIsKilled_ChargesAndRefundsOnce(t *testing.T) {
 	t.Parallel()
 	seed := uint64(time.Now().UnixNano())
 	if given := os.Getenv(seedVariable); given != "" {
@@ -105,17 +105,23 @@ func TestCharge_SquareIsKilled_ChargesOnce(t *testing.T) {
 		stop()
 		all.Wait()
 	}
-	base, _ := startProcess(t, path)
+	base, kill := startProcess(t, path)
 	g := gatewayAt(t, base)
 	for key := range open {
 		settle(t.Context(), t, g, key, &mu, approved)
 		require.NotEmpty(t, approved[key])
+		require.NotEmpty(t, approved["refund-"+key])
 	}
 	for key := range open {
 		l := g.LookUp(t.Context(), payment.ChargeRef{Key: key, Sent: time.Now().Add(-time.Hour)})
 		require.Equal(t, payment.FoundApproved, l.Result, l.Message)
 		require.Equal(t, approved[key], l.TransactionID)
 		require.Empty(t, l.Message)
+		l = g.LookUp(t.Context(), payment.ChargeRef{
+			Key: "refund-" + key, Operation: payment.OperationID{Kind: payment.KindRefund, Name: "r-1"}, Sent: time.Now().Add(-time.Hour),
+		})
+		require.Equal(t, payment.FoundApproved, l.Result, l.Message)
+		require.Equal(t, approved["refund-"+key], l.TransactionID)
 	}
 	page, err := g.Charges(t.Context(), payment.LedgerQuery{From: time.Now().Add(-time.Hour), To: time.Now().Add(time.Hour)})
 	require.NoError(t, err)
@@ -131,6 +137,13 @@ func TestCharge_SquareIsKilled_ChargesOnce(t *testing.T) {
 		}
 	}
 	require.Len(t, seen, len(open))
+	kill()
+	fake, err := squarefake.Open(squarefake.Options{Ledger: path})
+	require.NoError(t, err)
+	for key := range open {
+		require.Equal(t, 1, fake.Refunds("refund-"+string(key)), "refunds of %s", key)
+	}
+	require.NoError(t, fake.Close())
 }
 
 func gatewayAt(t *testing.T, base string) *squaregateway.Gateway {
@@ -144,14 +157,31 @@ func gatewayAt(t *testing.T, base string) *squaregateway.Gateway {
 	return g
 }
 
-// settle charges a key, unless the fake is killed, and compares with what was answered before.
+// settle charges a key and refunds a part of it, unless the fake is killed, and compares with what was answered before.
 func settle(ctx context.Context, t *testing.T, g *squaregateway.Gateway, key payment.GatewayKey, mu *sync.Mutex, approved map[payment.GatewayKey]string) {
 	t.Helper()
 	c := charge(t, cardOK)
 	c.Key = key
+	transaction := attempt(ctx, t, g, c, mu, approved)
+	if transaction == "" {
+		return
+	}
+	refund := payment.Charge{
+		Key: "refund-" + key, OrderID: c.OrderID, Operation: payment.OperationID{Kind: payment.KindRefund, Name: "r-1"},
+		Of: payment.ChargeID{Key: key, TransactionID: transaction}, Money: money(t, "25", "USD"),
+	}
+	attempt(ctx, t, g, refund, mu, approved)
+}
+
+// attempt makes an attempt, and returns its transaction if it is approved.
+func attempt(
+	ctx context.Context, t *testing.T, g *squaregateway.Gateway, c payment.Charge, mu *sync.Mutex, approved map[payment.GatewayKey]string,
+) (transaction string) {
+	t.Helper()
+	key := c.Key
 	r := g.Charge(ctx, c)
 	if r.Class != payment.ClassApproved {
-		return
+		return ""
 	}
 	mu.Lock()
 	defer mu.Unlock()
@@ -159,4 +189,5 @@ func settle(ctx context.Context, t *testing.T, g *squaregateway.Gateway, key pay
 		t.Error(errors.New("another transaction for " + string(key)))
 	}
 	approved[key] = r.TransactionID
+	return r.TransactionID
 }

@@ -18,6 +18,12 @@ type money struct {
 	Currency string `json:"currency"`
 }
 
+// readMoney reads a Money object; zero if there is none.
+func readMoney(o object) money {
+	amount, _ := o.integer("amount")
+	return money{Amount: amount, Currency: o.text("currency")}
+}
+
 // moneyOf returns the amount as Square takes it.
 func moneyOf(m payment.Money) (money, error) {
 	code := m.Currency().Code()

@@ -1,5 +1,6 @@
 // Package squaregateway implements ports.Gateway over Square's Payments API
-// (https://developer.squareup.com/reference/square/payments-api), with net/http.
+// (https://developer.squareup.com/reference/square/payments-api) and its Refunds API
+// (https://developer.squareup.com/reference/square/refunds-api), with net/http.
 //
 // # Hold, then take
 //
@@ -69,4 +70,29 @@
 //	CANCELED                                voided
 //	FAILED                                  declined; as declines are not known to be saved, this counts as nothing
 //	none, and every page was read           nothing
+//
+// # Refunds
+//
+// One attempt at a refund is one call, RefundPayment, and nothing is held first. A PaymentRefund names neither its
+// idempotency key nor a reference, so that its reason has the gateway key and the order. An answer is Square's own if
+// it has a refund with the key in its reason, or errors of Square's schema. Refusals count only once the payment, which
+// is read by its id with each of its refunds, has none with the key; see refunderror.go for the codes.
+//
+//	RefundPayment                     GetPayment, GetPaymentRefund   class
+//	not sent                          –                              not_charged
+//	lost, or not Square's             –                              unknown_unanswered
+//	other amount or payment           –                              key_reused
+//	COMPLETED                         –                              approved
+//	PENDING                           –                              pending
+//	REJECTED, FAILED                  –                              declined
+//	another status                    –                              unknown_answered
+//	COMPLETED, PENDING, with errors   its status                     as above; no answer: unknown_answered
+//	error that refuses                no refund with the key         declined, rejected, not_charged
+//	error that refuses                a refund with the key          as above
+//	error that refuses                no answer                      unknown_answered
+//	another error                     –                              unknown_answered, unknown_unanswered, key_reused
+//
+// A refund whose id is known is read by id. Otherwise the refunds of the location are listed and filtered by their
+// reason, as payments are. COMPLETED is approved, PENDING is pending, REJECTED and FAILED are declined, or returned if
+// the service has recorded that the refund had succeeded.
 package squaregateway

@@ -6,6 +6,7 @@ import (
 	"encoding/base64"
 	"errors"
 	"net/http"
+	"strings"
 	"time"
 
 	"paymentd/core/payment"
@@ -14,7 +15,7 @@ import (
 // signatureHeader has the signature of an event ("Verify and Validate an Event Notification").
 const signatureHeader = "X-Square-Hmacsha256-Signature"
 
-// maxEventBytes is far more than an event about a payment.
+// maxEventBytes is far more than an event about a payment or a refund.
 const maxEventBytes = 256 << 10
 
 var (
@@ -39,9 +40,13 @@ type Event struct {
 	Type       string // such as payment.updated
 	MerchantID string
 	Created    time.Time // zero if it cannot be read
+	// Operation is what the event is about: a charge, unless the type is one of refunds.
+	Operation payment.Kind
 	// PaymentID, Key, OrderID, LocationID and Status are those of the payment, for an event about one. Key
-	// is its reference_id, and OrderID its note.
+	// is its reference_id, and OrderID its note. For an event about a refund, they are those of the refund,
+	// and Key and OrderID are in its reason; both are empty if the refund is not ours.
 	PaymentID  string
+	RefundID   string
 	Key        payment.GatewayKey
 	OrderID    string
 	LocationID string
@@ -73,7 +78,14 @@ func (w Webhook) Event(header http.Header, body []byte) (Event, error) {
 		return Event{}, ErrEvent
 	}
 	e.Created, _ = time.Parse(time.RFC3339, o.text("created_at"))
-	if p := readPayment(o.object("data").object("object").object("payment")); p != nil {
+	about := o.object("data").object("object")
+	if strings.HasPrefix(e.Type, "refund.") {
+		e.Operation = payment.KindRefund
+		if r := readRefund(about.object("refund")); r != nil {
+			e.RefundID, e.PaymentID = r.id, r.payment
+			e.Key, e.OrderID, e.LocationID, e.Status = r.key, r.order, r.location, r.status
+		}
+	} else if p := readPayment(about.object("payment")); p != nil {
 		e.PaymentID, e.OrderID, e.LocationID, e.Status = p.id, p.note, p.location, p.status
 		if printable(p.reference) {
 			e.Key = payment.GatewayKey(p.reference)
@@ -82,11 +94,31 @@ func (w Webhook) Event(header http.Header, body []byte) (Event, error) {
 	return e, nil
 }
 
-// Says returns what the event reports of a charge; empty for an event that is not about the status of one.
+// Says returns what the event reports of a charge or a refund; empty for an event that is not about the status of
+// one.
 func (e Event) Says() payment.LookupResult {
-	if e.Type != "payment.created" && e.Type != "payment.updated" {
-		return ""
+	switch e.Type {
+	case "payment.created", "payment.updated":
+		return e.saysOfCharge()
+	case "refund.created", "refund.updated": // "Refunds API Webhooks"
+		return e.saysOfRefund()
 	}
+	return ""
+}
+
+func (e Event) saysOfRefund() payment.LookupResult {
+	switch e.Status {
+	case statusCompleted:
+		return payment.FoundApproved
+	case statusPending:
+		return payment.FoundPending
+	case statusRejected, statusFailed: // also of a refund that was COMPLETED before: the event does not say
+		return payment.FoundReturned
+	}
+	return ""
+}
+
+func (e Event) saysOfCharge() payment.LookupResult {
 	switch e.Status {
 	case statusCompleted:
 		return payment.FoundApproved
@@ -100,5 +132,5 @@ func (e Event) Says() payment.LookupResult {
 	return ""
 }
 
-// Ours reports whether the event is about a payment of this location.
+// Ours reports whether the event is about a payment or a refund of this location.
 func (g *Gateway) Ours(e Event) bool { return e.LocationID == "" || e.LocationID == g.location }

@@ -85,11 +85,11 @@ func TestEvent_SignedButUnreadable(t *testing.T) {
 		require.ErrorIs(t, err, squaregateway.ErrEvent, body)
 	}
 	// An event that is about no payment has none.
-	body := []byte(`{"event_id":"e","type":"refund.created","data":{"object":{"refund":{"id":"r"}}}}`)
+	body := []byte(`{"event_id":"e","type":"payout.sent","data":{"object":{"payout":{"id":"r"}}}}`)
 	header := http.Header{"X-Square-Hmacsha256-Signature": {webhook.Sign(body)}}
 	e, err := webhook.Event(header, body)
 	require.NoError(t, err)
-	require.Equal(t, squaregateway.Event{ID: "e", Type: "refund.created"}, e)
+	require.Equal(t, squaregateway.Event{ID: "e", Type: "payout.sent"}, e)
 }
 
 func TestEvent_Says(t *testing.T) {
@@ -101,6 +101,56 @@ func TestEvent_Says(t *testing.T) {
 		for _, kind := range []string{"payment.created", "payment.updated"} {
 			require.Equal(t, want, squaregateway.Event{Type: kind, Status: status}.Says(), status)
 		}
-		require.Empty(t, squaregateway.Event{Type: "refund.updated", Status: status}.Says())
+		require.Empty(t, squaregateway.Event{Type: "payout.sent", Status: status}.Says())
+	}
+	for status, want := range map[string]payment.LookupResult{
+		"COMPLETED": payment.FoundApproved, "PENDING": payment.FoundPending, "REJECTED": payment.FoundReturned,
+		"FAILED": payment.FoundReturned, "APPROVED": "", "": "",
+	} {
+		for _, kind := range []string{"refund.created", "refund.updated"} {
+			require.Equal(t, want, squaregateway.Event{Type: kind, Status: status}.Says(), status)
+		}
+	}
+}
+
+// An event about a refund has the key and the order of the reason.
+func TestEvent_OfTheRefund_IsRead(t *testing.T) {
+	t.Parallel()
+	b := newBench(t, squarefake.Options{PendingRefunds: true})
+	c := b.refundOf()
+	id := b.refund(c, payment.ClassPending).Reference
+	for _, step := range []struct {
+		status string
+		want   payment.LookupResult
+	}{{"PENDING", payment.FoundPending}, {"COMPLETED", payment.FoundApproved}, {"FAILED", payment.FoundReturned}} {
+		if step.status != "PENDING" {
+			require.NoError(t, b.fake.DecideRefund(string(refundKey), step.status))
+		}
+		for _, kind := range []string{"refund.created", "refund.updated"} {
+			header, body, err := b.fake.Event(kind, id, webhook.SignatureKey, webhook.NotificationURL)
+			require.NoError(t, err)
+			e, err := webhook.Event(header, body)
+			require.NoError(t, err)
+			require.Equal(t, squaregateway.Event{
+				ID: e.ID, Type: kind, MerchantID: "MFAKE", Created: e.Created, Operation: payment.KindRefund,
+				PaymentID: c.Of.TransactionID, RefundID: id, Key: refundKey, OrderID: "order-1",
+				LocationID: squarefake.DefaultLocation, Status: step.status,
+			}, e)
+			require.Equal(t, step.want, e.Says())
+			require.True(t, b.Ours(e))
+		}
+	}
+}
+
+// A refund that a person has made in Square's dashboard has words of theirs as its reason, which are no key.
+func TestEvent_OfARefundByHand_HasNoKey(t *testing.T) {
+	t.Parallel()
+	for _, reason := range []string{"", "Returned goods", "key-1 order-1", "paymentd", "paymentd ", "paymentd  order-1"} {
+		body := []byte(`{"event_id":"e","type":"refund.updated","data":{"object":{"refund":{"id":"r","status":"COMPLETED","reason":"` + reason + `"}}}}`)
+		e, err := webhook.Event(http.Header{"X-Square-Hmacsha256-Signature": {webhook.Sign(body)}}, body)
+		require.NoError(t, err)
+		require.Empty(t, e.Key, reason)
+		require.Empty(t, e.OrderID, reason)
+		require.Equal(t, payment.KindRefund, e.Operation)
 	}
 }

@@ -136,7 +136,7 @@ func Capabilities() payment.Capabilities {
 		SavesDeclines: false, // what a repeat of a declined request gets is not documented
 		Cancels:       true, CancelsByKey: true,
 		NeedsMethod:  true,
-		Asynchronous: payment.OperationCharge, // PENDING
+		Asynchronous: payment.OperationCharge | payment.OperationRefund, // PENDING
 		Operations:   payment.OperationCapture | payment.OperationVoid | payment.OperationRefund,
 	}
 }

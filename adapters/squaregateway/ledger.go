@@ -17,7 +17,7 @@ func (g *Gateway) Charges(ctx context.Context, q payment.LedgerQuery) (payment.L
 	}
 	ctx, cancel := httpcall.WithTimeout(ctx, g.timeout)
 	defer cancel()
-	p, why := g.listPage(ctx, q.From, q.To, pageSize, q.Cursor)
+	p, why := g.listPage(ctx, payments, q.From, q.To, pageSize, q.Cursor)
 	if why != "" {
 		return payment.LedgerPage{}, fmt.Errorf("list the payments of Square: %s", clip(why))
 	}
@@ -25,7 +25,7 @@ func (g *Gateway) Charges(ctx context.Context, q payment.LedgerQuery) (payment.L
 		return payment.LedgerPage{}, errors.New("list the payments of Square: the cursor of the next page is too long")
 	}
 	result := payment.LedgerPage{Next: p.next}
-	for _, value := range p.payments {
+	for _, value := range p.objects {
 		o, _ := value.(object)
 		c, err := ledgerCharge(o)
 		switch {
@@ -44,11 +44,11 @@ func ledgerCharge(o object) (payment.LedgerCharge, error) {
 	if p == nil {
 		return payment.LedgerCharge{}, errors.New("a payment has no id or no status")
 	}
-	currency, err := payment.ParseRecordedCurrency(p.money.Currency)
+	currency, err := payment.ParseRecordedCurrency(p.charged().Currency)
 	if err != nil {
 		return payment.LedgerCharge{}, fmt.Errorf("payment %s: %w", p.id, err)
 	}
-	m, err := payment.MoneyFromMinor(p.money.Amount, currency)
+	m, err := payment.MoneyFromMinor(p.charged().Amount, currency)
 	if err != nil {
 		return payment.LedgerCharge{}, fmt.Errorf("payment %s: %w", p.id, err)
 	}

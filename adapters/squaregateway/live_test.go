@@ -47,6 +47,7 @@ func TestLive_Sandbox(t *testing.T) {
 	other.Money = money(t, "101", p.Currency)
 	require.Equal(t, payment.ClassKeyReused, g.Charge(t.Context(), other).Class)
 
+	refundLive(t, g, c, approved.TransactionID)
 	ref := payment.ChargeRef{Key: c.Key, Money: c.Money, Sent: began}
 	for deadline := time.Now().Add(2 * squaregateway.DefaultLookupLag); ; time.Sleep(time.Second) {
 		l := g.LookUp(t.Context(), ref)
@@ -65,5 +66,31 @@ func TestLive_Sandbox(t *testing.T) {
 		first, again := g.Charge(t.Context(), d), g.Charge(t.Context(), d)
 		require.Equal(t, payment.ClassDeclined, first.Class, first.Message)
 		t.Logf("%s: %s (%s), a payment: %t; its repeat: %s %s", source, first.Code, first.Message, first.Reference != "", again.Class, again.Message)
+	}
+}
+
+// refundLive refunds the charge twice with one key, and logs how long the list lags and what more than is left gets.
+func refundLive(t *testing.T, g *squaregateway.Gateway, c payment.Charge, paid string) {
+	t.Helper()
+	c.Of, c.Operation, c.Method = payment.ChargeID{Key: c.Key, TransactionID: paid}, payment.OperationID{Kind: payment.KindRefund, Name: "r-live"}, ""
+	c.Key = payment.GatewayKey(uuid.Must(uuid.NewV7()).String())
+	began := time.Now()
+	first, again := g.Charge(t.Context(), c), g.Charge(t.Context(), c)
+	require.Contains(t, []payment.Class{payment.ClassApproved, payment.ClassPending}, first.Class, first.Message)
+	require.Equal(t, first.TransactionID+first.Reference, again.TransactionID+again.Reference, "a repeat is the same refund")
+	t.Logf("the refund is %s, and its repeat %s", first.Class, again.Class)
+	more := c
+	more.Key = payment.GatewayKey(uuid.Must(uuid.NewV7()).String())
+	refused := g.Charge(t.Context(), more)
+	t.Logf("a refund of more than is left: %s %s (%s)", refused.Class, refused.Code, refused.Message)
+	ref := payment.ChargeRef{Key: c.Key, Operation: c.Operation, Of: c.Of, Money: c.Money, Sent: began}
+	for deadline := time.Now().Add(2 * squaregateway.DefaultLookupLag); ; time.Sleep(time.Second) {
+		l := g.LookUp(t.Context(), ref)
+		if l.Result != payment.FoundNothing {
+			t.Logf("the list had the refund, %s, after %s", l.Result, time.Since(began).Round(time.Second))
+			require.Contains(t, []payment.LookupResult{payment.FoundApproved, payment.FoundPending}, l.Result, l.Message)
+			return
+		}
+		require.True(t, time.Now().Before(deadline), "the list never had the refund")
 	}
 }

@@ -11,9 +11,19 @@ import (
 // maxReads bounds the payments of one key that a lookup reads again, each by its id.
 const maxReads = 3
 
-// LookUp looks the charge up by the payment's id, if it is known, and otherwise by a list; see
-// ports.Gateway and the table of this package.
+// LookUp looks a charge or a refund up by its id, if it is known, and otherwise by a list; see ports.Gateway
+// and the tables of this package.
 func (g *Gateway) LookUp(ctx context.Context, ref payment.ChargeRef) payment.Lookup {
+	switch ref.Operation.Kind {
+	case payment.KindCharge:
+		return g.lookUpCharge(ctx, ref)
+	case payment.KindRefund:
+		return g.lookUpRefund(ctx, ref)
+	}
+	return payment.Lookup{Result: payment.FoundNoAnswer, Message: clip("a " + string(ref.Operation.Kind) + " is not supported by this adapter of Square")}
+}
+
+func (g *Gateway) lookUpCharge(ctx context.Context, ref payment.ChargeRef) payment.Lookup {
 	ctx, cancel := httpcall.WithTimeout(ctx, g.timeout)
 	defer cancel()
 	found, why := g.find(ctx, ref)

@@ -62,6 +62,7 @@ func TestPrism_RequestsAndAnswers_MatchTheSpecification(t *testing.T) {
 		r := b.Charge(t.Context(), c)
 		require.Equal(t, payment.ClassDeclined, r.Class, r.Message)
 	}
+	throughRefunds(t, b, approved.TransactionID)
 	pending := charge(t, bankOK)
 	pending.Key = "pending"
 	r := b.Charge(t.Context(), pending)
@@ -86,10 +87,30 @@ func TestPrism_RequestsAndAnswers_MatchTheSpecification(t *testing.T) {
 	require.Contains(t, l.Message, "500")
 }
 
+// throughRefunds makes each request about refunds of the payment of [charge].
+func throughRefunds(t *testing.T, b bench, paid string) {
+	t.Helper()
+	c := payment.Charge{
+		Key: refundKey, OrderID: "order-1", Operation: payment.OperationID{Kind: payment.KindRefund, Name: "r-1"},
+		Of: payment.ChargeID{Key: key, TransactionID: paid}, Money: money(t, "25", "USD"),
+	}
+	ref := b.refOf(c)
+	b.lookUp(ref, payment.FoundNothing)
+	ref.Reference = b.refund(c, payment.ClassApproved).TransactionID
+	b.lookUp(ref, payment.FoundApproved)
+	ref.Reference = ""
+	b.lookUp(ref, payment.FoundApproved)
+	more := c
+	more.Key, more.Money = "more-than-is-left", money(t, "75.01", "USD")
+	require.Equal(t, payment.DeclineLimit, b.refund(more, payment.ClassDeclined).Code) // reads the payment and its refunds
+	require.NoError(t, b.fake.DecideRefund(string(refundKey), "FAILED"))
+	b.lookUp(ref, payment.FoundDeclined)
+}
+
 // usedPaths are the paths of the specification that the adapter calls.
 var usedPaths = []string{
 	"/v2/payments", "/v2/payments/cancel", "/v2/payments/{payment_id}", "/v2/payments/{payment_id}/cancel",
-	"/v2/payments/{payment_id}/complete", "/v2/locations/{location_id}",
+	"/v2/payments/{payment_id}/complete", "/v2/locations/{location_id}", "/v2/refunds", "/v2/refunds/{refund_id}",
 }
 
 // excerpt writes the parts of the specification that the adapter uses to a file, because others refer to

@@ -49,7 +49,7 @@ func (g *Gateway) Probe(ctx context.Context) Probe {
 	case !slices.Contains(location.list("capabilities"), any("CREDIT_CARD_PROCESSING")):
 		p.Message = "the location may not process cards"
 	default:
-		_, why := g.listPage(ctx, g.now().Add(-clockMargin), g.now(), 1, "")
+		_, why := g.listPage(ctx, payments, g.now().Add(-clockMargin), g.now(), 1, "")
 		p.Ready, p.Message = why == "", clip(why)
 	}
 	return p

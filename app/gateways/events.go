@@ -181,6 +181,7 @@ func (g squareGateway) Events() httpapi.EventReader {
 			return httpapi.Event{}, err
 		}
 		read := event(g, e.ID, e.Type, e.OrderID, e.Key, e.Says())
+		read.Operation = e.Operation
 		if !g.Ours(e) {
 			read.Skipped = httpapi.EventOtherAccount
 		}

@@ -129,6 +129,25 @@ var bodies = map[string]struct{ paid, other, foreign string }{
 	},
 }
 
+// An event about a refund says so, because its key is that of the refund.
+func TestEvents_OfSquaresRefunds(t *testing.T) {
+	t.Parallel()
+	o, err := openEvents(t, "square")
+	require.NoError(t, err)
+	body := `{"event_id":"evt-1","type":"refund.updated","data":{"object":{"refund":{"id":"r1","payment_id":"p1","status":"COMPLETED",` +
+		`"reason":"paymentd KEY ORDER","location_id":"L88917AVBK2S5"}}}}`
+	e, err := o.read(secretText("a"), filled(body, "order-1", "key-1"), time.Now())
+	require.NoError(t, err)
+	require.Equal(t, httpapi.Event{GatewayEvent: core.GatewayEvent{
+		ID: "evt-1", Kind: "refund.updated", Operation: payment.KindRefund, Gateway: "shop", OrderID: "order-1", Key: "key-1", Says: payment.FoundApproved,
+	}}, e)
+	for _, ignored := range []string{strings.Replace(body, "paymentd", "returned", 1), strings.Replace(body, "COMPLETED", "APPROVED", 1)} {
+		e, err := o.read(secretText("a"), filled(ignored, "order-1", "key-1"), time.Now())
+		require.NoError(t, err)
+		require.Equal(t, httpapi.EventIgnored, e.Skipped, ignored)
+	}
+}
+
 func filled(body, order, key string) string {
 	return strings.NewReplacer("ORDER", order, "KEY", key).Replace(body)
 }

@@ -25,8 +25,9 @@ var stripeSources = Sources{
 var squareSources = Sources{
 	Repeat:      "[idempotency](https://developer.squareup.com/docs/build-basics/common-api-patterns/idempotency)",
 	KeyLifetime: "not published; [the time of the hold](gateways/square.md#what-square-can-prove)",
-	MaxKeyBytes: squareSpecification + ": `reference_id`", LooksUp: squareSpecification + ": GetPayment, ListPayments",
+	MaxKeyBytes: squareSpecification + ": `reference_id`", LooksUp: squareSpecification + ": GetPayment, ListPayments, GetPaymentRefund, ListPaymentRefunds",
 	LookupLag: squareSpecification + ": \"several seconds\"", SavesDeclines: "not documented: the worse case",
 	Cancels: squareSpecification + ": CancelPaymentByIdempotencyKey", NeedsMethod: squareSpecification + ": `source_id`",
-	Asynchronous: squareSpecification + ": `Payment.status`", Operations: squareSpecification,
+	Asynchronous: squareSpecification + ": `Payment.status`, `PaymentRefund.status`",
+	Operations:   squareSpecification + ", [refunds](https://developer.squareup.com/docs/payments-api/refund-payments)",
 }

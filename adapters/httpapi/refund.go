@@ -204,7 +204,6 @@ func refundPath(order, name string) string {
 // charges.
 func (r *refusal) ofRefund() *refusal {
 	if p, own := refundProblems[r.name]; own {
-		p.retryAfter = max(p.retryAfter, r.retryAfter)
 		r.problem = p
 		return r
 	}

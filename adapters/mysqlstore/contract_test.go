@@ -47,6 +47,14 @@ func TestContract_Summaries(t *testing.T) {
 	})
 }
 
+func TestContract_Waiting(t *testing.T) {
+	t.Parallel()
+	portstest.Waiting(t, func(t testing.TB) portstest.WaitingPayments {
+		t.Helper()
+		return open(t, migrated(t), mysqlstore.Options{})
+	})
+}
+
 func TestContract_Keys(t *testing.T) {
 	t.Parallel()
 	portstest.Keys(t, func(t testing.TB) ports.Keys {

@@ -62,7 +62,7 @@ func insertOperation(ctx context.Context, q *queries.Queries, p payment.Payment,
 		AttemptNumber: p.Attempt.Number, AttemptFence: p.Attempt.Fence, AttemptReplica: text.name(p.Attempt.Replica),
 		AttemptGatewayKey: p.Attempt.GatewayKey, AttemptStartedAt: nullable(p.Attempt.StartedAt),
 		KeySentAt: nullable(p.KeySent.DB), KeySentClock: sqlrow.SentClock(p.KeySent),
-		KeyLifetimeMicros: p.KeyLifetime.Microseconds(), Async: sqlrow.Flag(p.Async),
+		KeyLifetimeMicros: p.KeyLifetime.Microseconds(), Events: p.Events, Async: sqlrow.Flag(p.Async),
 		CreatedAt: micros(p.CreatedAt), UpdatedAt: micros(p.UpdatedAt),
 	})
 	if err != nil {

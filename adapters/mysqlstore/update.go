@@ -143,7 +143,7 @@ func store(ctx context.Context, q *queries.Queries, row lockedRow, d payment.Dec
 		}
 	}
 	if !row.exists {
-		return insertOperation(ctx, q, d.Payment, token)
+		return insertNew(ctx, q, d, token)
 	}
 	if d.Payment.Fence == row.payment.Fence {
 		token = row.claimToken // the claim has not changed hands
@@ -164,6 +164,17 @@ func store(ctx context.Context, q *queries.Queries, row lockedRow, d payment.Dec
 		if err := insertEvent(ctx, q, ref, *d.Event); err != nil {
 			return fmt.Errorf("insert the event: %w", err)
 		}
+	}
+	return nil
+}
+
+// insertNew stores a new operation, with its event if it has one.
+func insertNew(ctx context.Context, q *queries.Queries, d payment.Decision, token int64) error {
+	if err := insertOperation(ctx, q, d.Payment, token); err != nil || d.Event == nil {
+		return err
+	}
+	if err := insertEvent(ctx, q, d.Payment.Ref(), *d.Event); err != nil {
+		return fmt.Errorf("insert the event: %w", err)
 	}
 	return nil
 }

@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"context"
 	"fmt"
+	"io"
 	"text/tabwriter"
 	"time"
 
@@ -16,7 +17,7 @@ import (
 type stuckCommand struct {
 	databaseFlags
 
-	Limit int `default:"100" help:"How many payments to list at most, the newest first."`
+	Limit int `default:"100" help:"How many payments to list at most, the newest first, and how many refunds, those that are due for the longest first."`
 }
 
 // Validate checks the settings. kong calls it.
@@ -35,17 +36,36 @@ func (c *stuckCommand) Run(ctx context.Context, s stdio) error {
 		if err != nil {
 			return err
 		}
-		w := tabwriter.NewWriter(s.stdout, 0, 0, 2, ' ', 0)
-		_, _ = fmt.Fprintln(w, "ORDER\tSTATE\tGATEWAY\tSINCE\tATTEMPTS\tNEXT\tWHY")
-		for _, p := range waiting.Payments {
-			_, _ = fmt.Fprintf(w, "%s\t%s\t%s\t%s\t%d\t%s\t%s\n", p.OrderID, p.State, cmp.Or(string(p.Gateway), "-"),
-				p.SeenAt.Sub(p.CreatedAt).Round(time.Second), p.Attempts(), next(p), why(p))
-		}
-		if err := w.Flush(); err != nil {
+		refunds, err := r.ListWaitingOperations(ctx, c.Limit)
+		if err != nil {
 			return err
 		}
-		return printUnreadable(s, waiting.Unreadable)
+		if err := writeStuck(s.stdout, "ORDER", waiting.Payments); err != nil {
+			return err
+		}
+		if len(refunds.Operations) > 0 {
+			_, _ = fmt.Fprintln(s.stdout) // the error is that of the table
+			if err := writeStuck(s.stdout, "ORDER\tREFUND", refunds.Operations); err != nil {
+				return err
+			}
+		}
+		return printUnreadable(s, append(waiting.Unreadable, refunds.Unreadable...))
 	})
+}
+
+// writeStuck prints a table of payments or refunds. names is the heading of the columns that name them.
+func writeStuck(to io.Writer, names string, waiting []payment.Payment) error {
+	w := tabwriter.NewWriter(to, 0, 0, 2, ' ', 0)
+	_, _ = fmt.Fprintf(w, "%s\tSTATE\tGATEWAY\tSINCE\tATTEMPTS\tNEXT\tWHY\n", names)
+	for _, p := range waiting {
+		name := p.OrderID.String()
+		if !p.Operation.IsCharge() {
+			name += "\t" + p.Operation.Name
+		}
+		_, _ = fmt.Fprintf(w, "%s\t%s\t%s\t%s\t%d\t%s\t%s\n", name, p.State, cmp.Or(string(p.Gateway), "-"),
+			p.SeenAt.Sub(p.CreatedAt).Round(time.Second), p.Attempts(), next(p), why(p))
+	}
+	return w.Flush()
 }
 
 // next describes when the service continues with a payment.

@@ -42,6 +42,7 @@ func refunds() []clause {
 		}},
 		{"refund/refund ids are compared byte by byte, within their order", separatesRefunds},
 		{"refund/an expired claim is taken over with its gateway key", takesOverRefund},
+		{"refund/the operator who asks is in the history", namesOperator},
 		{"refund/the longest id and reason are stored", func(r *repository) {
 			r.charged("order-1")
 			request := r.refundRequest("order-1", strings.Repeat("~", payment.MaxOrderIDBytes), "1")

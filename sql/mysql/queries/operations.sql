@@ -20,7 +20,7 @@ INSERT INTO operations (
     transaction_id, code, reason, created_at, updated_at
 ) VALUES (
     ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, '', '', '', ?, ?, ?,
-    FALSE, FALSE, 0, 0, 0, 0, ?, 0, '', '', '', ?, ?
+    FALSE, FALSE, 0, 0, 0, ?, ?, 0, '', '', '', ?, ?
 );
 
 -- name: UpdateOperation :execrows
@@ -64,6 +64,13 @@ SELECT sqlc.embed(operations), NOW(6) AS read_at
 FROM operations
 WHERE order_id = ?
 ORDER BY created_at, operation_kind, operation_name;
+
+-- name: ListWaitingOperations :many
+SELECT sqlc.embed(operations), NOW(6) AS read_at
+FROM operations
+WHERE due_at IS NOT NULL
+ORDER BY due_at, order_id, operation_kind, operation_name
+LIMIT ?;
 
 -- name: FindOperationOfKey :one
 -- FindOperationOfKey returns the operation of which a gateway key is the current one, one with a record, or one

@@ -31,6 +31,13 @@ FROM operations
 WHERE order_id = ?
 ORDER BY created_at, operation_kind, operation_name;
 
+-- name: ListWaitingOperations :many
+SELECT sqlc.embed(operations)
+FROM operations
+WHERE due_at IS NOT NULL
+ORDER BY due_at, order_id, operation_kind, operation_name
+LIMIT sqlc.arg(page_limit);
+
 -- name: FindOperationOfKey :one
 -- FindOperationOfKey returns the operation that a gateway key belongs to: its current one, one of an attempt, or
 -- one with a record.

@@ -524,6 +524,86 @@ func (q *Queries) ListOperations(ctx context.Context, orderID payment.OrderID) (
 	return items, nil
 }
 
+const listWaitingOperations = `-- name: ListWaitingOperations :many
+SELECT operations.order_id, operations.operation_kind, operations.operation_name, operations.amount_minor, operations.currency, operations.state, operations.gateway_key, operations.gateway, operations.charge_key, operations.charge_gateway, operations.charge_transaction_id, operations.note, operations.fence, operations.replica, operations.due_at, operations.attempt_number, operations.attempt_fence, operations.attempt_replica, operations.attempt_gateway_key, operations.attempt_started_at, operations.attempt_ended_at, operations.attempt_class, operations.attempt_code, operations.attempt_message, operations.key_sent_at, operations.key_sent_clock, operations.key_lifetime_micros, operations.doubt_answered, operations.doubt_named, operations.doubt_unanswered_at, operations.doubt_unanswered_clock, operations.doubt_latest_at, operations.doubt_latest_clock, operations.retries, operations.lookups, operations.lost_workers, operations.events, operations.async, operations.deferred_retries, operations.transaction_id, operations.code, operations.reason, operations.created_at, operations.updated_at
+FROM operations
+WHERE due_at IS NOT NULL
+ORDER BY due_at, order_id, operation_kind, operation_name
+LIMIT ?1
+`
+
+type ListWaitingOperationsRow struct {
+	Operation Operation
+}
+
+func (q *Queries) ListWaitingOperations(ctx context.Context, pageLimit int64) ([]ListWaitingOperationsRow, error) {
+	rows, err := q.db.QueryContext(ctx, listWaitingOperations, pageLimit)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	var items []ListWaitingOperationsRow
+	for rows.Next() {
+		var i ListWaitingOperationsRow
+		if err := rows.Scan(
+			&i.Operation.OrderID,
+			&i.Operation.OperationKind,
+			&i.Operation.OperationName,
+			&i.Operation.AmountMinor,
+			&i.Operation.Currency,
+			&i.Operation.State,
+			&i.Operation.GatewayKey,
+			&i.Operation.Gateway,
+			&i.Operation.ChargeKey,
+			&i.Operation.ChargeGateway,
+			&i.Operation.ChargeTransactionID,
+			&i.Operation.Note,
+			&i.Operation.Fence,
+			&i.Operation.Replica,
+			&i.Operation.DueAt,
+			&i.Operation.AttemptNumber,
+			&i.Operation.AttemptFence,
+			&i.Operation.AttemptReplica,
+			&i.Operation.AttemptGatewayKey,
+			&i.Operation.AttemptStartedAt,
+			&i.Operation.AttemptEndedAt,
+			&i.Operation.AttemptClass,
+			&i.Operation.AttemptCode,
+			&i.Operation.AttemptMessage,
+			&i.Operation.KeySentAt,
+			&i.Operation.KeySentClock,
+			&i.Operation.KeyLifetimeMicros,
+			&i.Operation.DoubtAnswered,
+			&i.Operation.DoubtNamed,
+			&i.Operation.DoubtUnansweredAt,
+			&i.Operation.DoubtUnansweredClock,
+			&i.Operation.DoubtLatestAt,
+			&i.Operation.DoubtLatestClock,
+			&i.Operation.Retries,
+			&i.Operation.Lookups,
+			&i.Operation.LostWorkers,
+			&i.Operation.Events,
+			&i.Operation.Async,
+			&i.Operation.DeferredRetries,
+			&i.Operation.TransactionID,
+			&i.Operation.Code,
+			&i.Operation.Reason,
+			&i.Operation.CreatedAt,
+			&i.Operation.UpdatedAt,
+		); err != nil {
+			return nil, err
+		}
+		items = append(items, i)
+	}
+	if err := rows.Close(); err != nil {
+		return nil, err
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return items, nil
+}
+
 const nextDueOperation = `-- name: NextDueOperation :one
 SELECT due_at
 FROM operations

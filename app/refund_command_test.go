@@ -11,6 +11,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"paymentd/adapters/mysqlstore/mysqltest"
 	"paymentd/app/apptest"
 )
 
@@ -139,4 +140,38 @@ func TestResolve_Refund_SettlesIt(t *testing.T) {
 	require.Equal(t, 1, again.Code, again)
 	require.Equal(t, http.StatusOK, apptest.Get(t.Context(), p.URL, "/payments/order-1").Code)
 	require.Zero(t, p.Stop(t))
+}
+
+// TestStuck_Refunds_AreListed stores refunds while no service runs, and lists them in a table of their own.
+func TestStuck_Refunds_AreListed(t *testing.T) {
+	t.Parallel()
+	for name, database := range map[string]string{"mysql": mysqltest.Database(t), "sqlite": "sqlite:paymentd.db"} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			variables := env{"PAYMENTD_DATABASE": database, "PAYMENTD_GATEWAY": "sandbox:"}
+			p := serve(t, variables)
+			run := func(args ...string) apptest.Output {
+				return apptest.RunIn(t, p.Folder, apptest.Build(t), variables, args...)
+			}
+			require.Equal(t, http.StatusOK, apptest.Pay(t.Context(), p.URL, "order-1", "100.00").Code)
+			const payments = "ORDER  STATE  GATEWAY  SINCE  ATTEMPTS  NEXT  WHY\n"
+			require.Equal(t, apptest.Output{Stdout: payments}, run("stuck"))
+			require.Zero(t, p.Stop(t))
+
+			for _, id := range []string{"r-1", "r-2"} {
+				require.Zero(t, run("refund", "order-1", "--refund-id="+id, "--amount=5", "--reason=x").Code)
+			}
+			require.Regexp(t, `^`+payments+`\nORDER +REFUND +STATE +GATEWAY +SINCE +ATTEMPTS +NEXT +WHY\n`+
+				`order-1 +r-1 +scheduled +sandbox:\S+ +\d+s +0 +now +accepted for later\n`+
+				`order-1 +r-2 +scheduled +sandbox:\S+ +\d+s +0 +now +accepted for later\n$`, run("stuck").Stdout)
+			require.NotContains(t, run("stuck", "--limit=1").Stdout, "r-2")
+
+			p = p.Restart(t)
+			p.WaitReady(t)
+			refundIn(t, p.URL, "/payments/order-1/refunds/r-1", "succeeded")
+			refundIn(t, p.URL, "/payments/order-1/refunds/r-2", "succeeded")
+			require.Equal(t, apptest.Output{Stdout: payments}, run("stuck"))
+			require.Zero(t, p.Stop(t))
+		})
+	}
 }

@@ -24,6 +24,7 @@ type Repository struct {
 type store interface {
 	ports.Payments
 	ports.Summaries
+	ports.WaitingOperations
 	io.Closer
 	Keys() ports.Keys
 	Pools() map[string]sql.DBStats // for the metrics

@@ -162,7 +162,7 @@ func TestRefundMutations_AreFound(t *testing.T) {
 // findsMutation runs the scenarios with the mistake: without a fault, and with one fault at each of some calls.
 func findsMutation(t *testing.T, mutate func(*fake.Rules)) bool {
 	t.Helper()
-	for step := 0; step < 60; step++ { // scenarios that show the mistake at once come first
+	for step := range 60 { // scenarios that show the mistake at once come first
 		for _, sc := range refundScenarios {
 			for _, mode := range clientModes {
 				var injections []injection

@@ -458,7 +458,7 @@ func (r *refundRun) checkStored(a ask, p payment.Payment) error {
 		return fmt.Errorf("the final state is %s", p.State)
 	}
 	if a.refund != "" {
-		if err := r.checkLedger(a, p); err != nil {
+		if err := r.checkLedger(p); err != nil {
 			return err
 		}
 	}
@@ -478,22 +478,15 @@ func (r *refundRun) checkStored(a ask, p payment.Payment) error {
 }
 
 // checkLedger checks that the refund moved money at most once, and that its state says so.
-func (r *refundRun) checkLedger(a ask, p payment.Payment) error {
+func (r *refundRun) checkLedger(p payment.Payment) error {
 	var moved []fake.Refunded
 	for _, m := range r.gateway.Refunded() {
 		if m.Operation == p.Operation {
 			moved = append(moved, m)
 		}
 	}
-	keys := r.gateway.RefundKeys(order, p.Operation)
-	for i, key := range keys {
-		result, _ := r.gateway.DecidedRefund(key)
-		switch {
-		case result.Code == fake.CodeExceedsCharge:
-			return errors.New("the gateway was asked for more than was left")
-		case i < len(keys)-1 && result.Class != payment.ClassDeclined:
-			return fmt.Errorf("the key %s was replaced without a decline: %v", key, keys)
-		}
+	if err := r.checkRefundKeys(p); err != nil {
+		return err
 	}
 	returned := p.Code == payment.CodeRefundReturned
 	switch {
@@ -512,6 +505,22 @@ func (r *refundRun) checkLedger(a ask, p payment.Payment) error {
 	return nil
 }
 
+// checkRefundKeys checks that a key was replaced only after a decline, and that the gateway was never asked for more
+// than was left.
+func (r *refundRun) checkRefundKeys(p payment.Payment) error {
+	keys := r.gateway.RefundKeys(order, p.Operation)
+	for i, key := range keys {
+		result, _ := r.gateway.DecidedRefund(key)
+		switch {
+		case result.Code == fake.CodeExceedsCharge:
+			return errors.New("the gateway was asked for more than was left")
+		case i < len(keys)-1 && result.Class != payment.ClassDeclined:
+			return fmt.Errorf("the key %s was replaced without a decline: %v", key, keys)
+		}
+	}
+	return nil
+}
+
 // String describes the run, to find out why a check failed.
 func (r *refundRun) String() string {
 	r.mu.Lock()
@@ -519,11 +528,6 @@ func (r *refundRun) String() string {
 		r.replies = append(r.replies, r.got[a.refund]...)
 	}
 	r.mu.Unlock()
-	s := r.run.String()
-	if h, err := r.payments.History(context.Background(), order); err == nil {
-		for _, o := range h.Operations {
-			s += fmt.Sprintf("%+v\n", o)
-		}
-	}
-	return s
+	h, _ := r.payments.History(context.Background(), order)
+	return fmt.Sprintf("%s%+v\n", r.run.String(), h.Operations)
 }

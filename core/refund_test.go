@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strconv"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -280,7 +281,7 @@ func TestRefund_Unresolved_IsSettledByTheQueue(t *testing.T) {
 func TestRefund_WorkerIsLost_QueueTakesOver(t *testing.T) {
 	t.Parallel()
 	for i, step := range []fake.Step{fake.Approve(), fake.LoseAnswer(), fake.Refuse()} {
-		t.Run(fmt.Sprint(i), func(t *testing.T) {
+		t.Run(strconv.Itoa(i), func(t *testing.T) {
 			inPaidWorld(t, func(t *testing.T, w *world, r *replica) {
 				r.fault("Settle", 1, fake.CrashBefore(exit))
 				r.fault("Renew", 1, fake.CrashAfter(exit))

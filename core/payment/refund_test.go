@@ -22,10 +22,10 @@ func refundID(name string) payment.OperationID {
 	return payment.OperationID{Kind: payment.KindRefund, Name: name}
 }
 
-// refundRequest asks for a refund of an amount; empty for what is left.
-func refundRequest(t testing.TB, name, amount string) payment.ClaimRequest {
-	a := claimRequest(t, payment.GatewayKey("key-"+name))
-	a.Operation, a.Money, a.Rules, a.Note = refundID(name), payment.Money{}, refundRules(), "broken on arrival"
+// refundRequest asks for refund r-1 of an amount; empty for what is left.
+func refundRequest(t testing.TB, amount string) payment.ClaimRequest {
+	a := claimRequest(t, "key-r-1")
+	a.Operation, a.Money, a.Rules, a.Note = refundID("r-1"), payment.Money{}, refundRules(), "broken on arrival"
 	if amount != "" {
 		a.Money = amountOf(t, amount, "USD")
 	}
@@ -51,7 +51,7 @@ func chargedPayment(t testing.TB, reserved int64) payment.Payment {
 func refundIn(t testing.TB, state payment.State, doubt payment.Doubt) (refund, charge payment.Payment) {
 	t.Helper()
 	charge = chargedPayment(t, 0)
-	d, err := decideOperation(refundRequest(t, "r-1", "30.00"), charge, nil, noon)
+	d, err := decideOperation(refundRequest(t, "30.00"), charge, nil, noon)
 	require.NoError(t, err)
 	require.Equal(t, payment.VerdictClaimed, d.Verdict)
 	charge, refund = *d.Charge, d.Payment
@@ -108,7 +108,7 @@ func TestDecideOperation_NewRefund(t *testing.T) {
 		for _, deferred := range []bool{false, true} {
 			t.Run(fmt.Sprintf("%s, deferred %t", name, deferred), func(t *testing.T) {
 				t.Parallel()
-				a := refundRequest(t, "r-1", test.amount)
+				a := refundRequest(t, test.amount)
 				a.Deferred, a.Async = deferred, deferred
 				d, err := decideOperation(a, test.charge, nil, noon)
 				if test.want == "" {
@@ -171,7 +171,7 @@ func requireBegun(t testing.TB, d payment.Decision, a payment.ClaimRequest, char
 
 func TestDecideOperation_WrongCurrency_IsRefused(t *testing.T) {
 	t.Parallel()
-	a := refundRequest(t, "r-1", "")
+	a := refundRequest(t, "")
 	a.Money = amountOf(t, "10.00", "EUR")
 	_, err := decideOperation(a, chargedPayment(t, 0), nil, noon)
 	requireRefundRefused(t, err, "in USD", "100.00")
@@ -179,7 +179,7 @@ func TestDecideOperation_WrongCurrency_IsRefused(t *testing.T) {
 
 func TestDecideOperation_GatewayCannotRefund_IsRefused(t *testing.T) {
 	t.Parallel()
-	a := refundRequest(t, "r-1", "10.00")
+	a := refundRequest(t, "10.00")
 	a.Rules.Operations = payment.OperationVoid
 	_, err := decideOperation(a, chargedPayment(t, 0), nil, noon)
 	requireRefundRefused(t, err, "does not support refunds", "")
@@ -187,7 +187,7 @@ func TestDecideOperation_GatewayCannotRefund_IsRefused(t *testing.T) {
 
 func TestDecideOperation_GatewayIsNotConfigured_IsForeign(t *testing.T) {
 	t.Parallel()
-	a, charge := refundRequest(t, "r-1", "10.00"), chargedPayment(t, 0)
+	a, charge := refundRequest(t, "10.00"), chargedPayment(t, 0)
 	a.Rules.Gateway = "https://other.example"
 	d, err := decideOperation(a, charge, nil, noon)
 	require.NoError(t, err)
@@ -212,7 +212,7 @@ func TestDecideOperation_Repeat(t *testing.T) {
 							charge.RefundReserved = 10000
 						}
 						again := !reserves(state, doubt)
-						a := refundRequest(t, "r-1", amount)
+						a := refundRequest(t, amount)
 						a.NewKey = "key-again"
 						d, err := decideOperation(a, charge, &stored, later)
 						switch {
@@ -346,13 +346,13 @@ func TestRefund_Returned(t *testing.T) {
 
 			// A repeat is answered with the return, also if the amount is left; another amount does not match.
 			for _, amount := range []string{"", "30.00"} {
-				again, err := decideOperation(refundRequest(t, "r-1", amount), after, &got, now)
+				again, err := decideOperation(refundRequest(t, amount), after, &got, now)
 				require.NoError(t, err)
 				require.Equal(t, payment.VerdictReplay, again.Verdict)
 				require.Nil(t, again.Charge)
 				requireUnchanged(t, got, again)
 			}
-			other, err := decideOperation(refundRequest(t, "r-1", "31.00"), after, &got, now)
+			other, err := decideOperation(refundRequest(t, "31.00"), after, &got, now)
 			require.NoError(t, err)
 			require.Equal(t, payment.VerdictMismatch, other.Verdict)
 			require.Nil(t, other.Charge)

@@ -53,11 +53,8 @@ func StoredMoney(id OrderID, minor int64, code string) (Money, error) {
 // one. The error is a *[StoredRowError].
 func (p Payment) Validate() error {
 	at := row{p.OrderID, tablePayments}
-	if !p.Operation.IsCharge() {
-		at.table = tableOperations
-		if err := p.validateOperation(at); err != nil {
-			return err
-		}
+	if err := p.validateOperation(&at); err != nil {
+		return err
 	}
 	switch {
 	case p.OrderID == "" || len(p.OrderID) > MaxOrderIDBytes:
@@ -100,7 +97,11 @@ func (p Payment) Validate() error {
 }
 
 // validateOperation checks what only the row of an operation other than a charge has.
-func (p Payment) validateOperation(at row) error {
+func (p Payment) validateOperation(at *row) error {
+	if p.Operation.IsCharge() {
+		return nil
+	}
+	at.table = tableOperations
 	switch {
 	case p.Operation.Kind == KindCharge || !p.Operation.Kind.valid():
 		return at.column("operation_kind", "has the unknown kind %+.20q", p.Operation.Kind)

@@ -405,7 +405,7 @@ func TestCharge_FoundReturned_ProvesNothing(t *testing.T) {
 	requireUnchanged(t, p, d)
 }
 
-// An event that a refund came back is looked up until it is found, whatever the refund's state is when it arrives.
+// An event that a refund came back is looked up until it is found, in any state of the refund.
 func TestRefund_EventOfReturn_IsLookedUpInEveryState(t *testing.T) {
 	t.Parallel()
 	for _, state := range payment.States() {

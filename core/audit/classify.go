@@ -25,7 +25,7 @@ func classify(c payment.LedgerCharge, p payment.Summary, gateway payment.Gateway
 		}
 	case payment.FoundDeclined:
 		return classifyDeclined(p, current, paid)
-	case payment.FoundNothing, payment.FoundNoAnswer:
+	case payment.FoundNothing, payment.FoundNoAnswer, payment.FoundReturned: // of refunds
 	}
 	return ""
 }
@@ -94,7 +94,7 @@ func updated(c payment.LedgerCharge, l payment.Lookup) payment.LedgerCharge {
 		c.State = l.Result
 	case payment.FoundDeclined, payment.FoundVoided, payment.FoundPending, payment.FoundProcessing:
 		c.State = l.Result
-	case payment.FoundNothing, payment.FoundNoAnswer:
+	case payment.FoundNothing, payment.FoundNoAnswer, payment.FoundReturned: // of refunds
 	}
 	return c
 }

@@ -238,7 +238,7 @@ func (a *audit) confirmUncharged(c *candidate, p payment.Summary, l payment.Look
 		d.Confirmed = !a.forgotten(p)
 	case payment.FoundNoAnswer, "":
 		d.Confirmed = false
-	case payment.FoundDeclined:
+	case payment.FoundDeclined, payment.FoundReturned:
 	}
 	a.report.Differences = append(a.report.Differences, d)
 }

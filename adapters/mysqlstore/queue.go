@@ -180,10 +180,8 @@ func (c *dueClaim) decide(
 		if err != nil {
 			return nil, nil, err
 		}
-		if p.Attempts() > 0 {
-			if p.Keys, err = listKeys(ctx, q, p.Ref()); err != nil {
-				return nil, nil, err
-			}
+		if p.Keys, err = listKeys(ctx, q, p.Ref()); err != nil {
+			return nil, nil, err
 		}
 		d := c.policy.PickUp(p, row.ReadAt)
 		locked := lockedRow{payment: p, claimToken: row.Payment.ClaimToken, readAt: row.ReadAt, exists: true}

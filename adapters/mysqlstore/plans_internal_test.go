@@ -75,7 +75,7 @@ func fillTables(t *testing.T, s *Payments) {
 			"transaction_id, code, reason, created_at, updated_at) " +
 			"SELECT order_id, 'refund', 'r-1', 1, 'USD', IF(order_id < 'order-00020', 'processing', 'succeeded'), gateway_key, gateway, " +
 			"gateway_key, gateway, 'txn', '', 1, 1, '', IF(order_id < 'order-00020', NOW(6), NULL), 1, 1, '', gateway_key, '', '', '', 0, " +
-			"FALSE, FALSE, 0, 0, 0, 0, FALSE, 0, 'txn', '', '', NOW(6), NOW(6) FROM payments",
+			"0, 0, 0, 0, 0, 0, FALSE, 0, 'txn', '', '', NOW(6), NOW(6) FROM payments",
 		"INSERT INTO operation_keys (order_id, operation_kind, operation_name, gateway_key, gateway, gateway_reference, redirect_url, " +
 			"lifetime_micros, doubt_answered, doubt_named, refused_class, refused_code, refused_message, attempts, lookups, closed, " +
 			"transaction_id, due_at) " +

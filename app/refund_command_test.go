@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"net/http"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -34,10 +35,8 @@ func refundIn(t *testing.T, base, path string, states ...string) (v refundView) 
 		if err := json.Unmarshal([]byte(a.Raw), &v); err != nil {
 			return err
 		}
-		for _, state := range states {
-			if v.State == state {
-				return nil
-			}
+		if slices.Contains(states, v.State) {
+			return nil
 		}
 		return fmt.Errorf("the refund is %s", v.State)
 	})

@@ -91,7 +91,7 @@ func ExampleClient_Refund() {
 	_, err = paymentd.Refund(ctx, client.Refund{OrderID: "order-123", RefundID: "return-8", Reason: "goodwill"}) // what is left
 	fmt.Println(err)
 
-	refunds, err := paymentd.Refunds(ctx, "order-123")
+	refunds, _ := paymentd.Refunds(ctx, "order-123")
 	for _, r := range refunds {
 		fmt.Println(r.RefundID, r.State, r.Amount, r.Currency, r.Reason)
 	}

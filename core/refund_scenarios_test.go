@@ -189,7 +189,7 @@ func (sc refundScenario) single() int {
 
 // stride returns n to run one pair of faults in n. With -every-pair, all are run.
 func (sc refundScenario) stride() int {
-	const sample = 6
+	const sample = 60
 	if testing.Short() || *everyPair || pairStride > 1 {
 		return sc.scenario.stride()
 	}

@@ -8,7 +8,9 @@ import (
 )
 
 // bugsOfRefunds give back more than was taken, or reserve what is not owed.
-func bugsOfRefunds() []bug {
+func bugsOfRefunds() []bug { return append(bugsOfReservations(), bugsOfRefundRequests()...) }
+
+func bugsOfReservations() []bug {
 	return []bug{
 		reserving("an unknown outcome of a refund releases its reservation", func(p payment.Payment) bool {
 			return reserves(p) && p.State != payment.StateUnresolved
@@ -29,6 +31,11 @@ func bugsOfRefunds() []bug {
 			}
 		}),
 		accounts("a refund reserves nothing", func(*payment.Payment, payment.Payment, payment.Payment) {}),
+	}
+}
+
+func bugsOfRefundRequests() []bug {
+	return []bug{
 		operates("a refund is decided without the lock of the charge", func(
 			decide decideOperation, a payment.ClaimRequest, charge payment.Payment, stored *payment.Payment, now time.Time,
 		) (payment.Decision, error) {
@@ -79,7 +86,8 @@ type decideOperation = func(payment.ClaimRequest, payment.Payment, *payment.Paym
 // operates is a bug in how a request for a refund is decided.
 func operates(name string, spoil func(
 	decideOperation, payment.ClaimRequest, payment.Payment, *payment.Payment, time.Time,
-) (payment.Decision, error)) bug {
+) (payment.Decision, error),
+) bug {
 	return bug{name: name, rules: func(r *fake.Rules) {
 		decide := r.DecideOperation
 		r.DecideOperation = func(

@@ -352,23 +352,7 @@ func (w *world) lookUp(t *rapid.T, k *worker, key payment.GatewayKey, last payme
 	l := lookupRecord(k.rules, k.payment, payment.FoundNoAnswer, w.instant())
 	l.Key, l.Last, l.End = key, last, end
 	if rapid.IntRange(0, 4).Draw(t, "answered") > 0 {
-		switch w.known(k.rules.Gateway, key, w.now.Add(-w.rules.LookupLag)) {
-		case payment.ClassApproved:
-			l.Result.Result = payment.FoundApproved
-		case payment.ClassDeclined:
-			l.Result.Result = payment.FoundDeclined
-		default:
-			l.Result.Result = payment.FoundNothing
-		}
-		for _, c := range w.charges { // the lag hides the latest
-			if c.key == key && c.returned && l.Result.Result == payment.FoundApproved {
-				l.Result.Result = payment.FoundReturned
-			}
-			if c.gateway == k.rules.Gateway && c.key == key && c.decided != "" && l.Result.Result != payment.FoundNothing &&
-				c.arrives.After(w.now.Add(-w.rules.LookupLag)) && w.rules.LookupLag > 0 {
-				l.Result.Result = payment.FoundNothing
-			}
-		}
+		l.Result.Result = w.found(k, key)
 	}
 	l.Result.TransactionID = string("txn-" + key)
 	k.lookup = &l
@@ -376,6 +360,28 @@ func (w *world) lookUp(t *rapid.T, k *worker, key payment.GatewayKey, last payme
 	if end == nil && !slices.Contains(w.workers, k) {
 		w.workers = append(w.workers, k)
 	}
+}
+
+// found returns what the gateway answers to the lookup of a key. Its lag hides the latest charges.
+func (w *world) found(k *worker, key payment.GatewayKey) (found payment.LookupResult) {
+	switch w.known(k.rules.Gateway, key, w.now.Add(-w.rules.LookupLag)) {
+	case payment.ClassApproved:
+		found = payment.FoundApproved
+	case payment.ClassDeclined:
+		found = payment.FoundDeclined
+	default:
+		found = payment.FoundNothing
+	}
+	for _, c := range w.charges {
+		if c.key == key && c.returned && found == payment.FoundApproved {
+			found = payment.FoundReturned
+		}
+		if c.gateway == k.rules.Gateway && c.key == key && c.decided != "" && found != payment.FoundNothing &&
+			c.arrives.After(w.now.Add(-w.rules.LookupLag)) && w.rules.LookupLag > 0 {
+			found = payment.FoundNothing
+		}
+	}
+	return found
 }
 
 // record writes the answer to a lookup, some time after it came.

@@ -42,10 +42,10 @@ func TestLostAttempt_CountsAsSentAtTheLeaseEnd(t *testing.T) {
 		"lease long over":            {claimedPayment(t), at(noon.Add(time.Hour)), 0},
 		"released early":             {claimedPayment(t), at(noon.Add(time.Second)), lease - time.Second},
 		"released in a backoff":      {retried, at(noon), time.Second + lease},
-		"database steps forward":     {claimedPayment(t), payment.Instant{DB: noon.Add(time.Hour), Worker: noon.Add(time.Second)}, lease},
-		"steps forward in a backoff": {retried, payment.Instant{DB: noon.Add(time.Hour), Worker: noon}, lease + time.Second},
+		"database steps forward":     {claimedPayment(t), payment.Instant{DB: noon.Add(time.Hour), Worker: noon.Add(time.Second)}, lease + 10*time.Second},
+		"steps forward in a backoff": {retried, payment.Instant{DB: noon.Add(time.Hour), Worker: noon}, lease + 10*time.Second},
 		"database steps back":        {claimedPayment(t), payment.Instant{DB: noon.Add(-time.Hour), Worker: noon.Add(time.Hour)}, lease + 10*time.Second},
-		"another worker's clock":     {claimedPayment(t), payment.Instant{DB: noon.Add(lease), Worker: noon.Add(5 * time.Minute)}, lease},
+		"another worker's clock":     {claimedPayment(t), payment.Instant{DB: noon.Add(lease), Worker: noon.Add(5 * time.Minute)}, lease + 10*time.Second},
 		"two clocks a little apart":  {claimedPayment(t), payment.Instant{DB: noon.Add(lease), Worker: noon.Add(lease + time.Second)}, 0},
 	}
 	for name, test := range tests {

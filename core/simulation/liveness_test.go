@@ -166,6 +166,18 @@ func (a *audit) checkDropped() {
 	}
 }
 
+// livedSince reports whether a replica runs that was started before a moment.
+func (w *world) livedSince(then time.Time) bool {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	for replica, born := range w.births {
+		if _, dead := w.deaths[replica]; !dead && born.Before(then) {
+			return true
+		}
+	}
+	return false
+}
+
 // diedBefore reports whether the replica died within d of a moment, or of the end of its last pause if
 // that was later. It may then have had no time to store what it knew.
 func (w *world) diedBefore(replica string, then time.Time, d time.Duration) bool {

@@ -96,6 +96,9 @@ func (w *world) ledgerOf(slot int) gatewayLedger {
 
 func (w *world) start(slot int, name string) *replica {
 	w.trace.add(name, "", "starts")
+	w.mu.Lock()
+	w.births[name] = time.Now()
+	w.mu.Unlock()
 	r := &replica{
 		world: w, name: name, dead: make(chan struct{}), nth: make(map[string]int),
 		cutOffs: w.outages(name+" is cut off from the database", w.faults.cutOffs),

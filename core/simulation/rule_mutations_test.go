@@ -96,10 +96,10 @@ func keepsDoubts(name string) bug {
 }
 
 // checkLostReplicas checks that no replica that died long ago is left with a heartbeat that lies ahead of the
-// database's clock, because the living ones release it. It needs enough time without faults before.
+// database's clock, because the living ones release it. It needs a replica that has run for long enough without faults.
 func (a *audit) checkLostReplicas() {
 	limit := 5*time.Minute + 5*a.world.heartbeatTimeout
-	if time.Since(a.world.began) < a.world.faultPeriod+limit {
+	if time.Since(a.world.began) < a.world.faultPeriod+limit || !a.world.livedSince(time.Now().Add(-limit)) {
 		return
 	}
 	heartbeats, err := a.store.Heartbeats(context.Background(), "")

@@ -38,6 +38,7 @@ type world struct {
 	violation *violation
 	places    []*replica // by slot; nil while none runs
 	keys      int
+	births    map[string]time.Time // of replicas
 	deaths    map[string]time.Time // of replicas
 	pauses    map[string]time.Time // when the last pause of a replica is over
 	asked     int
@@ -102,9 +103,11 @@ func simulate(t *testing.T, seed uint64, b bug) run {
 func newWorld(seed uint64, b bug) *world {
 	w := &world{
 		settings: draw(seed), seed: seed, bug: b, began: time.Now(),
-		over: make(chan struct{}), failed: make(chan struct{}), deaths: make(map[string]time.Time), pauses: make(map[string]time.Time),
+		over: make(chan struct{}), failed: make(chan struct{}), births: make(map[string]time.Time),
+		deaths: make(map[string]time.Time), pauses: make(map[string]time.Time),
 	}
 	w.workers, w.heartbeatTimeout, w.late = w.service.Workers, w.service.HeartbeatTimeout, w.service.Late
+	w.refunds = w.refunds && !b.unaudited // such bugs are about payments
 	if b.settings != nil {
 		b.settings(&w.service)
 	}

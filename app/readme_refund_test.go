@@ -60,6 +60,6 @@ func TestReadme_PaymentsAndRefunds_AreAnsweredAsShown(t *testing.T) {
 		}
 		require.Equal(t, block, strings.TrimSpace(got.String()))
 	}
-	require.Equal(t, 9, sent)
+	require.Equal(t, 7, sent)
 	require.Zero(t, p.Stop(t))
 }

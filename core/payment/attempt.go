@@ -101,7 +101,7 @@ func (p *Payment) recordLostAttempt(lease, longest time.Duration, now Instant) {
 	}
 	left := max(0, lease-p.attemptStart().Elapsed(now), p.DueAt.Sub(now.DB))
 	if p.clocksStepped(now) {
-		left = max(left, lease, longest) // no clock tells how much of the backoff and of the lease is over
+		left = max(left, lease, longest) // neither clock proves how much of the backoff and of the lease is over
 	}
 	if longest > 0 {
 		left = min(left, longest)

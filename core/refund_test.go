@@ -432,6 +432,24 @@ func TestRefund_Returned_IsFinalAndFree(t *testing.T) {
 	})
 }
 
+// An event of a return stays owed while the refund is unresolved: a repeat of the request gets the first answer of the
+// gateway, which is older than the return.
+func TestRefund_ReturnedWhileUnresolved_IsFoundAfterASuccess(t *testing.T) {
+	inPaidWorld(t, func(t *testing.T, w *world, r *replica) {
+		r.queue()
+		w.gateway.OnLookUp(func(payment.GatewayKey) fake.Answer { return fake.NoAnswer })
+		require.Equal(t, payment.StateUnresolved, r.refund("r-1", "60.00").State)
+		require.True(t, w.gateway.Return(w.storedRefund("r-1").GatewayKey))
+		require.Equal(t, core.NotifiedDue, w.event(t, r, "r-1", payment.FoundReturned))
+		require.Equal(t, payment.StateSucceeded, r.refund("r-1", "60.00").State, "the gateway repeats its first answer")
+		w.gateway.OnLookUp(func(payment.GatewayKey) fake.Answer { return fake.FromLedger })
+		time.Sleep(time.Hour)
+		require.Equal(t, payment.CodeRefundReturned, w.storedRefund("r-1").Code)
+		w.requireRefunded(0, 0)
+		r.log.requireLine(t, "level=ERROR", "refund returned", "refund r-1")
+	}, fake.LoseAnswer(), fake.Timeout(), fake.Timeout(), fake.Timeout())
+}
+
 // An event may arrive before the answer to the attempt: the lookup waits for the worker.
 func TestRefund_EventBeforeTheAnswer(t *testing.T) {
 	t.Parallel()

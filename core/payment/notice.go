@@ -60,7 +60,9 @@ func (n Notice) hasten(p Payment, now time.Time) Decision {
 	p.DueAt, p.UpdatedAt, p.Lookups = now, now, 0
 	d := Decision{Verdict: VerdictWritten, Payment: p, Write: true}
 	if watches {
-		k.watch(now) // the lookup may find the success that the event contradicts
+		// The refund may succeed with an answer that is older than the event, such as the first one again.
+		k.watch(now)
+		k.DueAt, k.Lookups = now, 0
 		d.storeKey(k)
 	}
 	return d

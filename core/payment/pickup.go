@@ -139,9 +139,9 @@ func (t PickUpPolicy) PickUpKey(p Payment, key GatewayKey, now time.Time) Decisi
 	switch {
 	case current && p.State == StateSucceeded && k.WatchUntil.IsZero(),
 		k.Closed != "" && !now.Before(k.WatchUntil),
-		current && p.State.looksUp(): // looked up at the payment's own due time
+		current && p.State.looksUp() && !k.watched(p.Operation, at): // looked up at the payment's own due time
 		k.DueAt = time.Time{}
-	case current && p.State == StateProcessing: // looked up by its worker, or after the takeover
+	case current && p.State.claimable(): // looked up by its worker, after the takeover, or at its own due time
 		k.DueAt = now.Add(max(t.Rules.LookupFirst, time.Second))
 	default:
 		k.Lookups++

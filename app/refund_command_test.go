@@ -174,3 +174,18 @@ func TestStuck_Refunds_AreListed(t *testing.T) {
 		})
 	}
 }
+
+// An empty value, such as that of an unset variable in a script, is refused: without the flag, the command would refund
+// all that is left or once more, or settle the payment instead of the refund.
+func TestRefundCommands_EmptyFlag_IsRefused(t *testing.T) {
+	t.Parallel()
+	for flag, args := range map[string][]string{
+		"refund_id must not be empty": {"refund", "order-1", "--refund-id=", "--amount=1", "--reason=x"},
+		"--amount: must not be empty": {"refund", "order-1", "--amount=", "--reason=x"},
+		"refund_id must not be":       {"resolve", "order-1", "--refund=", "--failed", "--reason=x"},
+	} {
+		out := apptest.RunIn(t, t.TempDir(), apptest.Build(t), env{}, args...)
+		require.Equal(t, 2, out.Code, "%v: %v", args, out)
+		require.Contains(t, out.Stderr, flag)
+	}
+}

@@ -18,12 +18,14 @@ import (
 )
 
 type refundCommand struct {
-	Order    string `arg:"" help:"Order whose payment has succeeded."`
-	Amount   string `placeholder:"25.00" help:"Amount, in the currency of the payment. What is left, by default."`
-	RefundID string `name:"refund-id" placeholder:"ID" help:"Id of the refund within its order: 1 to 128 printable ASCII characters without spaces. The same id is never refunded twice. Made from the order and a random part, by default."`
-	Reason   string `required:"" help:"Why the money is given back; kept with the refund and in its history."`
-	By       string `env:"USER" default:"operator" help:"Your name; kept in the refund's history."`
-	JSON     bool   `name:"json" help:"Print the refund as JSON."`
+	Order string `arg:"" help:"Order whose payment has succeeded."`
+	// Amount and RefundID are nil if they are not given. An empty value, such as that of an unset variable of a script, is
+	// refused, because it would refund all that is left, or once more.
+	Amount   *string `placeholder:"25.00" help:"Amount, in the currency of the payment. What is left, by default."`
+	RefundID *string `name:"refund-id" placeholder:"ID" help:"Id of the refund within its order: 1 to 128 printable ASCII characters without spaces. The same id is never refunded twice. Made from the order and a random part, by default."`
+	Reason   string  `required:"" help:"Why the money is given back; kept with the refund and in its history."`
+	By       string  `env:"USER" default:"operator" help:"Your name; kept in the refund's history."`
+	JSON     bool    `name:"json" help:"Print the refund as JSON."`
 
 	config.Config
 
@@ -47,11 +49,15 @@ func (c *refundCommand) Validate() (err error) {
 	if c.order, err = payment.ParseOrderID(c.Order); err != nil {
 		return err
 	}
-	if c.RefundID == "" {
-		c.RefundID = newRefundID(c.order)
+	id := newRefundID(c.order)
+	if c.RefundID != nil {
+		id = *c.RefundID
 	}
-	if c.refund, err = payment.ParseRefundID(c.RefundID); err != nil {
+	if c.refund, err = payment.ParseRefundID(id); err != nil {
 		return err
+	}
+	if c.Amount != nil && *c.Amount == "" {
+		return config.InvalidFlag("amount", "must not be empty; leave it out to refund what is left")
 	}
 	return c.Config.Validate()
 }
@@ -92,14 +98,14 @@ func (c *refundCommand) request(ctx context.Context, r *app.Repository, rules pa
 		OrderID: c.order, Operation: c.refund, Note: c.Reason, By: c.By,
 		NewKey: payment.GatewayKey(uuid.Must(uuid.NewV7()).String()), Rules: rules, Worker: time.Now(),
 	}
-	if c.Amount == "" {
+	if c.Amount == nil {
 		return request, nil
 	}
 	charge, err := r.Find(ctx, c.order)
 	if err != nil {
 		return request, c.describe(err)
 	}
-	request.Money, err = payment.ParseMoney(c.Amount, charge.Money.Currency())
+	request.Money, err = payment.ParseMoney(*c.Amount, charge.Money.Currency())
 	return request, err
 }
 

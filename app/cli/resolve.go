@@ -17,12 +17,12 @@ import (
 type resolveCommand struct {
 	databaseFlags
 
-	Order     string `arg:"" help:"Order whose payment is unresolved or pending, or failed while its last key may still have charged."`
-	Refund    string `placeholder:"ID" help:"The refund of the order to settle, instead of the payment: one that is in such a state."`
-	Succeeded string `placeholder:"TXN" xor:"outcome" required:"" help:"The money was taken, or the refund given back, with this transaction id of the gateway."`
-	Failed    bool   `xor:"outcome" required:"" help:"The money was not taken, or not given back, and will not be. The amount of the refund is free again."`
-	Reason    string `help:"How you know. Required with --failed; kept in the payment's history."`
-	By        string `env:"USER" default:"operator" help:"Your name; kept in the payment's history."`
+	Order     string  `arg:"" help:"Order whose payment is unresolved or pending, or failed while its last key may still have charged."`
+	Refund    *string `placeholder:"ID" help:"The refund of the order to settle, instead of the payment: one that is in such a state."`
+	Succeeded string  `placeholder:"TXN" xor:"outcome" required:"" help:"The money was taken, or the refund given back, with this transaction id of the gateway."`
+	Failed    bool    `xor:"outcome" required:"" help:"The money was not taken, or not given back, and will not be. The amount of the refund is free again."`
+	Reason    string  `help:"How you know. Required with --failed; kept in the payment's history."`
+	By        string  `env:"USER" default:"operator" help:"Your name; kept in the payment's history."`
 	keyFlags
 	InFlight payment.OrderID `placeholder:"ORDER" help:"The order again, to resolve it, or its refund, although a worker holds it, or held it last, and may be calling the gateway."`
 }
@@ -47,8 +47,8 @@ func (c *resolveCommand) Run(ctx context.Context, s stdio) error {
 		return config.InvalidFlag("in-flight", "must name the order that is resolved, %s", c.Order)
 	}
 	var operation payment.OperationID
-	if c.Refund != "" {
-		if operation, err = payment.ParseRefundID(c.Refund); err != nil {
+	if c.Refund != nil {
+		if operation, err = payment.ParseRefundID(*c.Refund); err != nil {
 			return err
 		}
 	}
@@ -64,11 +64,11 @@ func (c *resolveCommand) Run(ctx context.Context, s stdio) error {
 	}
 	return c.withPayments(ctx, s, func(repository *app.Repository) error {
 		what := id.String()
-		if c.Refund != "" {
-			what = "refund " + c.Refund + " of " + what
+		if c.Refund != nil {
+			what = "refund " + *c.Refund + " of " + what
 		}
 		switch err := core.Resolve(ctx, repository, r); {
-		case errors.Is(err, ports.ErrNotFound) && c.Refund != "":
+		case errors.Is(err, ports.ErrNotFound) && c.Refund != nil:
 			return fmt.Errorf("there is no %s: nothing was changed", what)
 		case err != nil:
 			return err

@@ -341,3 +341,30 @@ func TestLookUp_CachedAnswer_ProvesOnlyAnApproval(t *testing.T) {
 		}
 	}
 }
+
+// A cache's answer to a charge proves nothing unless it is an approval, because it is not about this attempt.
+func TestCharge_AnswerFromACache_ProvesOnlyAnApproval(t *testing.T) {
+	for _, age := range []string{"0", "7", "soon"} {
+		for body, want := range map[string]struct {
+			status int
+			class  payment.Class
+		}{
+			`{"status":"declined","code":"card_declined"}`: {402, payment.ClassDeclined},
+			`{"code":"invalid_request"}`:                   {400, payment.ClassRejected},
+			`{"code":"busy","charged":false}`:              {502, payment.ClassNotCharged},
+			`{"status":"succeeded","transaction_id":"t"}`:  {200, payment.ClassApproved},
+		} {
+			base := serve(t, func(w http.ResponseWriter, _ *http.Request) {
+				w.Header()["Age"] = []string{age}
+				w.WriteHeader(want.status)
+				_, _ = io.WriteString(w, body)
+			})
+			r := newGateway(t, base, longTimeout).Charge(t.Context(), newCharge(t))
+			class := want.class
+			if age != "0" && class != payment.ClassApproved {
+				class = payment.ClassUnknownUnanswered
+			}
+			require.Equal(t, class, r.Class, "%s with age %q: %s", body, age, r.Message)
+		}
+	}
+}

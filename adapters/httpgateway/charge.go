@@ -39,6 +39,9 @@ func (a answer) result(key payment.GatewayKey) payment.Result {
 	default:
 		r = payment.Result{Class: payment.ClassUnknownAnswered, Message: a.message()}
 	}
+	if r.Class != payment.ClassApproved && !a.fresh() { // it is not about this attempt, which may still be running
+		return payment.Result{Class: payment.ClassUnknownUnanswered, Message: a.unreadable(errCached), Answered: true}
+	}
 	r.Answered = true
 	if r.Class != payment.ClassApproved && r.Class != payment.ClassDeclined {
 		r.RetryAfter = httpcall.RetryAfter(a.header, time.Now())

@@ -96,7 +96,7 @@ func (o object) found() (payment.Lookup, error) {
 	return none, errStatus
 }
 
-// fresh reports whether the answer was made for this lookup, not taken from a cache (RFC 9111,
+// fresh reports whether the answer was made for this request, not taken from a cache (RFC 9111,
 // section 5.1). An Age that cannot be parsed means that it was cached.
 func (a answer) fresh() bool {
 	for _, value := range a.header["Age"] {

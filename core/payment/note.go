@@ -27,16 +27,16 @@ func ParseRefundReason(s string) (string, error) {
 }
 
 // containsCardNumber reports whether a text contains a number that looks like that of a payment card: 13 to 19
-// digits, in any groups with a space or a hyphen between them, that no letter touches, that pass the Luhn check and
-// begin as such numbers do.
+// digits in any groups, next to other groups or not, that no letter touches, that pass the Luhn check and begin as
+// such numbers do. Between two groups are at most three of the characters that people write there.
 func containsCardNumber(s string) bool {
 	for start := 0; start < len(s); start++ {
 		if !isDigit(s[start]) {
 			continue
 		}
-		end, digits := digitGroups(s, start)
+		end, groups := digitGroups(s, start)
 		touched := start > 0 && isWordByte(s[start-1]) || end < len(s) && isWordByte(s[end])
-		if !touched && isCardNumber(digits) && startsAsCard(digits) {
+		if !touched && anyCardNumber(groups) {
 			return true
 		}
 		start = end
@@ -44,18 +44,41 @@ func containsCardNumber(s string) bool {
 	return false
 }
 
-// digitGroups returns the digits from start on, in groups with one space or hyphen between them, and where they end.
-func digitGroups(s string, start int) (end int, digits []byte) {
-	for end = start; end < len(s); end++ {
-		separated := (s[end] == ' ' || s[end] == '-') && end+1 < len(s) && isDigit(s[end+1])
-		switch {
-		case isDigit(s[end]):
-			digits = append(digits, s[end]-'0')
-		case !separated:
-			return end, digits
+// digitGroups returns the groups of digits from start on, and where they end.
+func digitGroups(s string, start int) (end int, groups [][]byte) {
+	const maxBetween = 3
+	for end = start; ; {
+		var group []byte
+		for ; end < len(s) && isDigit(s[end]); end++ {
+			group = append(group, s[end]-'0')
+		}
+		groups = append(groups, group)
+		next := end
+		for next < len(s) && next-end <= maxBetween && strings.IndexByte(" -.,/_", s[next]) >= 0 {
+			next++
+		}
+		if next == end || next-end > maxBetween || next == len(s) || !isDigit(s[next]) {
+			return end, groups
+		}
+		end = next
+	}
+}
+
+// anyCardNumber reports whether some groups that follow each other are the number of a card.
+func anyCardNumber(groups [][]byte) bool {
+	const longest = 19
+	for first := range groups {
+		var digits []byte
+		for _, group := range groups[first:] {
+			if digits = append(digits, group...); len(digits) > longest {
+				break
+			}
+			if isCardNumber(digits) && startsAsCard(digits) {
+				return true
+			}
 		}
 	}
-	return end, digits
+	return false
 }
 
 func isDigit(b byte) bool { return '0' <= b && b <= '9' }

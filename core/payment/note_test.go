@@ -22,11 +22,18 @@ func TestParseRefundReason_ByText(t *testing.T) {
 	}
 	for refused, says := range map[string]string{
 		"": "reason must not be empty; leave it out if there is none", " ": "reason must not be empty; leave it out if there is none",
-		strings.Repeat("a", 501): "reason must have at most 500 bytes",
-		"two\nlines":             "reason must be text in one line, without control characters",
-		"bell\a":                 "reason must be text in one line, without control characters",
-		"\xFF":                   "reason must be text in one line, without control characters",
-		"4242424242424242":       "reason must not contain a card number", "card 4242 4242 4242 4242, exp": "reason must not contain a card number",
+		strings.Repeat("a", 501):              "reason must have at most 500 bytes",
+		"two\nlines":                          "reason must be text in one line, without control characters",
+		"bell\a":                              "reason must be text in one line, without control characters",
+		"\xFF":                                "reason must be text in one line, without control characters",
+		"charged card 4242424242424242 12/27": "reason must not contain a card number",
+		"4242424242424242 123":                "reason must not contain a card number",
+		"12/27 4242424242424242":              "reason must not contain a card number",
+		"no. 1 4242424242424242":              "reason must not contain a card number",
+		"4242.4242.4242.4242":                 "reason must not contain a card number",
+		"4242  4242 - 4242  4242":             "reason must not contain a card number",
+		"123-4242424242424242":                "reason must not contain a card number",
+		"4242424242424242":                    "reason must not contain a card number", "card 4242 4242 4242 4242, exp": "reason must not contain a card number",
 		"(4242-4242-4242-4242)": "reason must not contain a card number", "amex 378282246310005": "reason must not contain a card number",
 		"2223003122003222": "reason must not contain a card number",
 	} {

@@ -50,7 +50,11 @@ func (s *Service) reportApproval(
 		"state", p.State, "fence", p.Fence)
 	switch verdict {
 	case payment.VerdictEvidence:
-		log.Error("evidence: the gateway has taken the money of a payment that was in another state; it is succeeded now")
+		if p.Operation.IsCharge() {
+			log.Error("evidence: the gateway has taken the money of a payment that was in another state; it is succeeded now")
+		} else {
+			log.Error("evidence: the gateway has made a refund that was in another state; it is succeeded now")
+		}
 		s.flights.complete(p, began)
 	case payment.VerdictDouble:
 		if p.Operation.IsCharge() {

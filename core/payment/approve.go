@@ -57,7 +57,11 @@ func (a Approval) compareWithSuccess(p Payment, now Instant) Decision {
 	k.DueAt, k.WatchUntil = time.Time{}, time.Time{}
 	k.Closed, k.ClosedAt = ClosedCharged, now.DB
 	d.storeKey(k)
-	d.addEvent(EventDouble, a.By, fmt.Sprintf("succeeded with transaction %s; the gateway also has transaction %s with gateway key %s",
+	kind := EventDouble
+	if !p.Operation.IsCharge() {
+		kind = EventDoubleRefund
+	}
+	d.addEvent(kind, a.By, fmt.Sprintf("succeeded with transaction %s; the gateway also has transaction %s with gateway key %s",
 		p.TransactionID, a.TransactionID, a.Key))
 	return d
 }

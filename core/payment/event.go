@@ -27,6 +27,8 @@ const (
 	EventEvidence EventKind = "evidence"
 	// EventDouble: the gateway has a second charge for the order. The payment is unchanged.
 	EventDouble EventKind = "double_charge"
+	// EventDoubleRefund: the gateway has a second refund for the same refund id. The refund is unchanged.
+	EventDoubleRefund EventKind = "double_refund"
 	// EventKeyClosed: no attempt that was sent with the gateway key can take money any more.
 	EventKeyClosed EventKind = "key_closed"
 	// EventUnsendable: the gateway key is not closed and may not be sent again; it is only looked up.
@@ -57,7 +59,7 @@ func (k EventKind) valid() bool {
 	switch k {
 	case EventRefused, EventTakenOver, EventScheduled, EventQuarantined, EventReconciled,
 		EventResolved, EventImported, EventArchived,
-		EventEvidence, EventDouble, EventKeyClosed, EventUnsendable, EventFailedOver, EventReturned:
+		EventEvidence, EventDouble, EventDoubleRefund, EventKeyClosed, EventUnsendable, EventFailedOver, EventReturned:
 		return true
 	}
 	return false

@@ -48,7 +48,7 @@ var refundRules = operationRules{
 			return Money{}, &OperationRefusedError{Left: left, Why: fmt.Sprintf(
 				"the payment is in %s; refund it in the same currency", charge.Money.Currency().Code())}
 		case !some:
-			return Money{}, &OperationRefusedError{Why: "nothing is left to refund: earlier refunds have all of the payment"}
+			return Money{}, &OperationRefusedError{Why: "nothing is left to refund: earlier refunds have, or may still move, all of the payment"}
 		case asked.IsZero():
 			return left, nil
 		case asked.Minor() > left.Minor():

@@ -88,7 +88,7 @@ func (s *Schema) checkDown(ctx context.Context, db Database, how Down) ([]Loss, 
 	}
 	if !how.DropPayments {
 		return lost, refuse("the step back from version %d would drop rows that cannot be recreated, of %s: "+
-			"paid orders could be charged again, and evidence and keys would be lost; "+
+			"paid orders could be charged again, refunds made again, and evidence and keys would be lost; "+
 			"--drop-payments permits that", status.Version, joinLosses(precious))
 	}
 	if how.DryRun {
@@ -112,7 +112,7 @@ type DroppedError struct{ Lost []Loss }
 // Error says what to do.
 func (e *DroppedError) Error() string {
 	return fmt.Sprintf("rows of this database were dropped by `paymentd migrate down --drop-payments`, of %s: "+
-		"orders that were paid would be charged again by repeated requests; restore a backup, or, "+
+		"orders that were paid would be charged again by repeated requests, and refunds made again; restore a backup, or, "+
 		"if that is intended, run `paymentd migrate up --start-empty`", joinLosses(e.Lost))
 }
 

@@ -79,6 +79,7 @@ const (
 	MomentKindClaimed        MomentKind = "claimed"
 	MomentKindCreated        MomentKind = "created"
 	MomentKindDoubleCharge   MomentKind = "double_charge"
+	MomentKindDoubleRefund   MomentKind = "double_refund"
 	MomentKindEvidence       MomentKind = "evidence"
 	MomentKindFailedOver     MomentKind = "failed_over"
 	MomentKindImported       MomentKind = "imported"

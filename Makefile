@@ -99,8 +99,12 @@ test/go: needs bin/withmysql ## run all Go tests, with the race detector if ther
 # These tests run one goroutine at a time: the race detector would find nothing, and takes seven times as long.
 # `make test` runs a sample of each with it.
 .PHONY: test/proofs
-test/proofs: ## inject faults into every call and every pair of calls, and find every planted bug
+test/proofs: ## inject faults into every call and one in three pairs of calls, and find every planted bug
 	go test -timeout=15m $(TESTFLAGS) ./core ./core/simulation
+
+.PHONY: test/pairs
+test/pairs: ## inject faults into every call and every pair of calls; not part of test, because it takes long
+	go test -timeout=0 ./core -run TestEveryCrashPoint -every-pair
 
 .PHONY: test/short
 test/short: needs bin/withmysql ## test everything, in less depth and without the race detector

@@ -105,15 +105,17 @@ func (p proof) injectEverywhere(t *testing.T) map[string]int {
 	return counts
 }
 
-// stride returns n to run one pair of faults in n. A scenario with two gateways has about twice the calls, and so
-// four times the pairs: they are run in full with -every-pair.
+// stride returns n to run one pair of faults in n; with -every-pair, all are run. A scenario with two gateways has
+// about twice the calls, and so four times the pairs.
 func (sc scenario) stride() int {
-	const twoGateways = 6
+	const oneGateway, twoGateways = 3, 6
 	switch {
 	case testing.Short():
 		return shortStride
 	case sc.second != nil && !*everyPair:
 		return pairStride * twoGateways
+	case pairStride == 1 && !*everyPair: // without the race detector, which runs fewer
+		return oneGateway
 	}
 	return pairStride
 }
@@ -154,7 +156,7 @@ var faultKinds = []faultKind{
 const pauseTime = 20 * time.Second
 
 // polls are the methods that read, and the heartbeat.
-var polls = []string{"NextDue", "Heartbeat", "Heartbeats", "TryWrite", "Find", "Transactions", "CountForeign"}
+var polls = []string{"NextDue", "Heartbeat", "Heartbeats", "TryWrite", "Find", "FindOperation", "Transactions", "CountForeign"}
 
 // callsAfter yields the numbers of the calls after the n-th at which a fault makes a difference, and
 // whether the call is a poll. A poll without another call since the same poll is left out, because it is

@@ -344,6 +344,7 @@ func TestLookUp_CachedAnswer_ProvesOnlyAnApproval(t *testing.T) {
 
 // A cache's answer to a charge proves nothing unless it is an approval, because it is not about this attempt.
 func TestCharge_AnswerFromACache_ProvesOnlyAnApproval(t *testing.T) {
+	t.Parallel()
 	for _, age := range []string{"0", "7", "soon"} {
 		for body, want := range map[string]struct {
 			status int

@@ -136,7 +136,7 @@ func TestDoctor_Gateway(t *testing.T) {
 		"no answer":    {down.URL, "gives no answer"},
 		"another page": {otherPage.URL, "gives no answer of its own: the answer 200 OK"}, // answers everything with 200
 		"no marks":     {unmarked.URL, "it has no header Idempotency-Key"},
-		"other marks":  {otherMark.URL, "is not the key of the charge"},
+		"other marks":  {otherMark.URL, "is not the key of the request"},
 		"wrong path":   {unmarked.URL + "/v2", "it has no header Idempotency-Key"},
 		"wrong token":  {wrongToken.URL, "does not answer lookups: the gateway answered 401"},
 		"a plain 404":  {plain.URL, "it is not one JSON object"},

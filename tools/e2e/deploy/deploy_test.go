@@ -48,6 +48,8 @@ func scrapeRun(t *testing.T) exported {
 	for range 2 {
 		require.Equal(t, http.StatusOK, apptest.Pay(t.Context(), base, "order-1", "100.00").Code)
 	}
+	refunded := apptest.Ask(t.Context(), http.MethodPost, base+"/payments/order-1/refunds", `{"refund_id":"r-1"}`)
+	require.Equal(t, http.StatusOK, refunded.Code, refunded)
 	metrics := apptest.Get(t.Context(), base, "/metrics")
 	require.Equal(t, http.StatusOK, metrics.Code, metrics)
 
@@ -70,7 +72,7 @@ func scrapeRun(t *testing.T) exported {
 var (
 	words    = regexp.MustCompile(`[a-zA-Z_][a-zA-Z0-9_]*`)
 	selector = regexp.MustCompile(`([a-z_]*[a-z])(?:\{([^}]*)\})?(?:\[(?:[0-9]+[mh]|\$__rate_interval)\])?`)
-	matcher  = regexp.MustCompile(`^([a-z_]+)(=~|=)"([^"]*)"$`)
+	matcher  = regexp.MustCompile(`^([a-z_]+)(=~|!=|=)"([^"]*)"$`)
 	grouping = regexp.MustCompile(`\bby \(([a-z_, ]+)\)`)
 
 	functions = []string{"sum", "max", "count", "rate", "increase", "histogram_quantile", "absent", "min", "time"}

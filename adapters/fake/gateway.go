@@ -36,7 +36,7 @@ type Gateway struct {
 	refunded    []Refunded
 }
 
-// slot is where the ledger has a key.
+// slot is the place of a key in the ledger.
 type slot struct {
 	kind payment.Kind
 	key  payment.GatewayKey

@@ -63,6 +63,9 @@ func (g *Gateway) void(ctx context.Context, charge payment.GatewayKey) (message 
 	case a.status/100 != 2:
 		return a.message(), false
 	}
+	if !a.fresh() {
+		return a.unreadable(errCached), false
+	}
 	said, err := a.object()
 	if err != nil {
 		return a.unreadable(err), false

@@ -48,6 +48,7 @@ type voids struct {
 	body     string
 	unmarked bool // the answer to the void
 	lost     bool // there is none
+	age      string
 	found    string
 }
 
@@ -64,6 +65,9 @@ func (v voids) serve(t *testing.T) (base string) {
 		}
 		if !v.unmarked {
 			w.Header().Set("Idempotency-Key", r.Header.Get("Idempotency-Key"))
+		}
+		if v.age != "" {
+			w.Header().Set("Age", v.age)
 		}
 		w.WriteHeader(v.status)
 		_, _ = io.WriteString(w, v.body)
@@ -83,6 +87,7 @@ func TestCancel_AnyOtherAnswer_IsLookedUp(t *testing.T) {
 		"voided":                    {voids{status: 200, body: voided, found: pending}, payment.FoundVoided, ""},
 		"cancelled":                 {voids{status: 201, body: `{"status":"cancelled"}`, found: pending}, payment.FoundVoided, ""},
 		"voided, unmarked":          {voids{status: 200, body: voided, unmarked: true, found: pending}, payment.FoundPending, "not written by the gateway"},
+		"voided, from a cache":      {voids{status: 200, body: voided, age: "7", found: pending}, payment.FoundPending, "cache"},
 		"voided, under a 500":       {voids{status: 500, body: voided, found: pending}, payment.FoundPending, "500"},
 		"voided, and charged":       {voids{status: 200, body: `{"status":"voided","charged":true}`, found: pending}, payment.FoundPending, "contradicts itself"},
 		"succeeded":                 {voids{status: 200, body: approved, found: voided}, payment.FoundVoided, ""},

@@ -71,7 +71,7 @@ func (e *entry) transactionID() string {
 	return prefixes[e.charge.Operation.Kind] + strconv.FormatInt(e.transaction, 10)
 }
 
-// slot is where the sandbox remembers a key. The key of a refund is not that of a charge.
+// slot is the place of a key in the ledger. The key of a refund is not that of a charge.
 type slot struct {
 	kind payment.Kind
 	key  payment.GatewayKey

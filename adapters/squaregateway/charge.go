@@ -84,6 +84,8 @@ func (g *Gateway) created(ctx context.Context, c payment.Charge, a answer) payme
 	switch {
 	case !a.own(c.Key):
 		return payment.Result{Class: payment.ClassUnknownUnanswered, Message: a.foreign()}
+	case !a.fresh() && (a.payment == nil || a.payment.status != statusCompleted): // it is not about this attempt
+		return payment.Result{Class: payment.ClassUnknownUnanswered, Message: clip("the answer " + a.describe() + " comes from a cache (Age)")}
 	case a.payment == nil || a.payment.reference == "":
 		return g.refused(ctx, c, a)
 	case a.payment.charges() && !a.success():

@@ -331,3 +331,19 @@ func TestCharge_Proxy_IsUnknown(t *testing.T) {
 		}
 	}
 }
+
+// A refusal from a cache is about another attempt, and proves nothing of this one.
+func TestCharge_RefusalFromACache_ProvesNothing(t *testing.T) {
+	t.Parallel()
+	for _, e := range []squarefake.Error{
+		{Category: "INVALID_REQUEST_ERROR", Code: "BAD_REQUEST"}, {Category: "AUTHENTICATION_ERROR", Code: "UNAUTHORIZED"},
+	} {
+		for age, want := range map[string]payment.Class{"0": payment.ClassRejected, "3": payment.ClassUnknownUnanswered} {
+			b := newBench(t, squarefake.Options{})
+			b.fake.Inject(squarefake.Fault{
+				Call: "create", Skip: true, Status: 400, Errors: []squarefake.Error{e}, Header: map[string]string{"Age": age},
+			})
+			b.charge(cardOK, want)
+		}
+	}
+}

@@ -66,6 +66,8 @@ func (g *Gateway) refunded(ctx context.Context, c payment.Charge, a answer) paym
 		return a.refund.result(c, a.errors)
 	case a.status/100 == 1 || len(a.errors) == 0 || a.refund != nil && a.refund.reason != "":
 		return payment.Result{Class: payment.ClassUnknownUnanswered, Message: a.foreignRefund()}
+	case !a.fresh(): // it is not about this attempt
+		return payment.Result{Class: payment.ClassUnknownUnanswered, Message: clip("the answer " + a.describe() + " comes from a cache (Age)")}
 	}
 	r := refusedRefund(a)
 	if r.Class.Unknown() {

@@ -59,7 +59,7 @@ func (g *Gateway) cancelIntent(ctx context.Context, id string) (intent, error) {
 	// for the charge. A cancellation that arrives twice changes nothing.
 	key := "cancel-" + rand.Text()
 	a, lost := g.post(ctx, intentsPath+"/"+id+"/cancel", key, url.Values{"cancellation_reason": {"abandoned"}})
-	if lost == nil && a.echoes(key) && a.Status == http.StatusOK {
+	if lost == nil && a.echoes(key) && a.fresh() && a.Status == http.StatusOK {
 		if i, err := intentOf(a.body); err == nil && i.id == id {
 			return i, nil
 		}

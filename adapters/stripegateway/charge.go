@@ -110,6 +110,9 @@ func (a answer) result(c payment.Charge, live bool) (r payment.Result, confirmab
 		r, confirmable = a.refused(c, live)
 		return r
 	})
+	if !a.fresh() {
+		return r, "" // it does not say what state the PaymentIntent is in now
+	}
 	return r, confirmable
 }
 
@@ -133,6 +136,9 @@ func (a answer) classify(key payment.GatewayKey, accepted, refused func() paymen
 		r = accepted()
 	case a.Status >= http.StatusBadRequest:
 		r = refused()
+	}
+	if r.Class != payment.ClassApproved && !a.fresh() { // it is not about this attempt, which may still be running
+		r = payment.Result{Class: payment.ClassUnknownUnanswered, Message: a.unmarked("it comes from a cache (Age)")}
 	}
 	r.Answered = true
 	if r.Class != payment.ClassApproved && r.Class != payment.ClassDeclined {

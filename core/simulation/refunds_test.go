@@ -23,7 +23,7 @@ func refundID(name string) payment.OperationID {
 	return payment.OperationID{Kind: payment.KindRefund, Name: name}
 }
 
-// subjectOf names an operation in the audit and in the clients' history, where a refund is an order of its own: it
+// subjectOf names an operation in the audit and in the clients' history. Both treat a refund as an order of its own: it
 // has attempts, proofs and an outcome as a charge has.
 func subjectOf(id payment.OrderID, of payment.OperationID) payment.OrderID {
 	if of.IsCharge() {

@@ -128,7 +128,7 @@ func TestContract_Enumerations_AreTheDomains(t *testing.T) {
 		"created", "claimed", "attempt", "settled",
 		string(payment.EventRefused), string(payment.EventTakenOver), string(payment.EventScheduled),
 		string(payment.EventQuarantined), string(payment.EventReconciled), string(payment.EventResolved),
-		string(payment.EventImported), string(payment.EventEvidence), string(payment.EventDouble),
+		string(payment.EventImported), string(payment.EventEvidence), string(payment.EventDouble), string(payment.EventDoubleRefund),
 		string(payment.EventKeyClosed), string(payment.EventUnsendable), string(payment.EventFailedOver), string(payment.EventReturned), string(payment.EventArchived),
 	}, words(schemas["Moment"].Value.Properties["kind"]))
 }

@@ -47,26 +47,30 @@ func TestContract_RandomRequests_Hold(t *testing.T) {
 		}
 	}
 	seen := make(map[string]bool)
-	rapid.Check(t, func(rt *rapid.T) {
-		w := &walk{Case: rt, operations: operations, seen: seen, handler: working(t)}
-		for range requestsEach {
-			w.step()
-		}
-	})
+	unseen := func(answer string) bool { return !seen[answer] }
+	// One run may not get the rarest responses. Ten do.
+	for run := 0; run == 0 || run < 10 && slices.ContainsFunc(expectedAnswers, unseen) && !testing.Short(); run++ {
+		rapid.Check(t, func(rt *rapid.T) {
+			w := &walk{Case: rt, operations: operations, seen: seen, handler: working(t)}
+			for range requestsEach {
+				w.step()
+			}
+		})
+	}
 	t.Logf("seen: %v", slices.Sorted(maps.Keys(seen)))
-	if testing.Short() {
-		return // rapid makes too few requests to get every response
+	if !testing.Short() { // then there are too few requests to get every response
+		require.Empty(t, slices.DeleteFunc(slices.Clone(expectedAnswers), func(a string) bool { return seen[a] }), "never seen")
 	}
-	for _, answer := range []string{
-		"getDocs 200", "getDocsFile 200", "getHealth 200", "getMetrics 200", "getOpenAPI 200", "getReadiness 200", "listGateways 200",
-		"getPayment 200", "getPayment 400", "getPayment 404", "listPayments 200", "listPayments 400",
-		"refundPayment 200", "refundPayment 400", "refundPayment 404", "refundPayment 413", "refundPayment 415", "refundPayment 422",
-		"listRefunds 200", "listRefunds 400", "listRefunds 404", "getRefund 200", "getRefund 400", "getRefund 404",
-		"processPayment 200", "processPayment 202", "processPayment 400", "processPayment 402",
-		"postGatewayEvent 400", "postGatewayEvent 404", "processPayment 413", "processPayment 415", "processPayment 422", "stray 404", "stray 405",
-	} {
-		require.True(t, seen[answer], "%s was never seen", answer)
-	}
+}
+
+// expectedAnswers are the responses that random requests get.
+var expectedAnswers = []string{
+	"getDocs 200", "getDocsFile 200", "getHealth 200", "getMetrics 200", "getOpenAPI 200", "getReadiness 200", "listGateways 200",
+	"getPayment 200", "getPayment 400", "getPayment 404", "listPayments 200", "listPayments 400",
+	"refundPayment 200", "refundPayment 400", "refundPayment 404", "refundPayment 413", "refundPayment 415", "refundPayment 422",
+	"listRefunds 200", "listRefunds 400", "listRefunds 404", "getRefund 200", "getRefund 400", "getRefund 404",
+	"processPayment 200", "processPayment 202", "processPayment 400", "processPayment 402",
+	"postGatewayEvent 400", "postGatewayEvent 404", "processPayment 413", "processPayment 415", "processPayment 422", "stray 404", "stray 405",
 }
 
 // working returns the API of a real core with ports in memory. The gateway declines some orders.

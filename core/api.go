@@ -10,8 +10,10 @@ import (
 var (
 	// ErrBusy: another worker holds the payment's claim, and did not finish before the wait ended.
 	ErrBusy = errors.New("the payment is being processed")
-	// ErrMismatch: the order is stored with another amount or currency.
-	ErrMismatch = errors.New("the order has another amount or currency")
+	// ErrMismatch: the order is stored with another amount, currency or capture.
+	ErrMismatch = errors.New("the order has another amount, currency or capture")
+	// ErrVoided: the money was held for the order and was released; the order cannot be charged any more.
+	ErrVoided = errors.New("the payment was voided")
 	// ErrForeignGateway: the payment began at a gateway that this service is not configured for, and
 	// its key there is not closed.
 	ErrForeignGateway = errors.New("the payment began at another gateway, and may have been charged there")
@@ -43,6 +45,8 @@ type Request struct {
 	// Money is the amount. Of an operation other than the charge, it may be zero: the stored amount or, if the
 	// operation is new, what is left.
 	Money payment.Money
+	// Capture is whether the charge takes the money, or only holds it. Ignored for other operations.
+	Capture payment.CaptureMode
 	// Note is why an operation other than the charge is asked for, as text for an operator; it may be empty.
 	Note string
 	// Method is what to charge. Empty if the gateway needs none, or for the one that is stored.
@@ -59,9 +63,13 @@ func (r Request) Validate() error {
 	if _, err := payment.ParseOrderID(string(r.OrderID)); err != nil {
 		return err
 	}
-	if !r.Operation.IsCharge() {
+	switch r.Operation.Kind {
+	case payment.KindRefund:
 		_, err := payment.ParseRefundID(r.Operation.Name)
 		return err
+	case payment.KindCapture, payment.KindVoid:
+		return nil
+	case payment.KindCharge:
 	}
 	if r.Money.IsZero() {
 		return &payment.FieldError{Field: "amount", Message: "amount must be above zero"}
@@ -72,9 +80,9 @@ func (r Request) Validate() error {
 // ref names the operation that the request asks for.
 func (r Request) ref() payment.Ref { return payment.Ref{OrderID: r.OrderID, Operation: r.Operation} }
 
-// sameMoney reports whether the request is for the amount of a stored operation.
-func (r Request) sameMoney(p *payment.Payment) bool {
-	return r.Money == p.Money || r.Money.IsZero()
+// sameTerms reports whether the request is for the amount of a stored operation and, for a charge, has its capture.
+func (r Request) sameTerms(p *payment.Payment) bool {
+	return (r.Money == p.Money || r.Money.IsZero()) && (!r.Operation.IsCharge() || r.Capture == p.Capture)
 }
 
 // Answer is the state of a payment or of another operation as returned to a caller.
@@ -83,7 +91,7 @@ type Answer struct {
 	Operation     payment.OperationID
 	Money         payment.Money
 	State         payment.State // never StateProcessing
-	TransactionID string        // with StateSucceeded
+	TransactionID string        // with StateSucceeded and StateAuthorized
 	Code          string        // with StateDeclined and StateFailed
 	Reason        string
 	// Replayed: this request charged nothing, because an earlier or a concurrent request

@@ -9,12 +9,12 @@ import (
 
 // keepApproval records the gateway's approval of a payment whose claim this worker has lost. It is
 // logged before it is written, so that a trace remains if the database stays unavailable.
-func (s *Service) keepApproval(ctx context.Context, p *payment.Payment, transactionID string) {
+func (s *Service) keepApproval(ctx context.Context, p *payment.Payment, o payment.Outcome) {
 	a := payment.Approval{
-		OrderID: p.OrderID, Operation: p.Operation, Key: p.GatewayKey, Gateway: p.Gateway, TransactionID: transactionID,
-		By: s.Replica, Rules: s.rules(), Worker: time.Now(),
+		OrderID: p.OrderID, Operation: p.Operation, Key: p.GatewayKey, Gateway: p.Gateway, TransactionID: o.TransactionID,
+		Hold: o.State == payment.StateAuthorized, HoldExpires: o.HoldExpires, By: s.Replica, Rules: s.rules(), Worker: time.Now(),
 	}
-	s.logOf(p).ErrorContext(ctx, "fenced out with an approval: the gateway has taken the money, and it is recorded as evidence",
+	s.logOf(p).ErrorContext(ctx, "fenced out with an approval: the gateway has done what was asked, and it is recorded as evidence",
 		"order_id", a.OrderID, "gateway_key", a.Key, "transaction_id", a.TransactionID, "fence", p.Fence)
 	write := func() error { return s.recordApproval(ctx, a) }
 	if write() == nil {

@@ -71,11 +71,11 @@ type result struct {
 // change.
 func (r result) stale(joined time.Time) bool { return r.asOf.Before(joined) }
 
-// answers reports whether the result is about what the request asks for: the same amount and, unless the
-// payment has succeeded, the same payment method.
+// answers reports whether the result is about what the request asks for: the same amount and capture and, unless
+// the payment was approved, the same payment method.
 func (r result) answers(request Request) bool {
-	otherMethod := request.Method != "" && request.Method != r.payment.Method && r.payment.State != payment.StateSucceeded
-	return request.sameMoney(r.payment) && !otherMethod
+	otherMethod := request.Method != "" && request.Method != r.payment.Method && !r.payment.State.Approved()
+	return request.sameTerms(r.payment) && !otherMethod
 }
 
 // member is one request of a flight.
@@ -123,7 +123,7 @@ func (m *member) follow(ctx context.Context) (res result, again bool, err error)
 		case <-m.leadership:
 			leader = true
 		case <-known:
-			if p, _ := m.lastRead(); !m.request.sameMoney(p) {
+			if p, _ := m.lastRead(); !m.request.sameTerms(p) {
 				return result{}, false, m.flights.refuse(ctx, m.request)
 			}
 			known, timeout = nil, time.After(time.Until(m.deadline))
@@ -189,7 +189,7 @@ func (m *member) lead(ctx context.Context) (res result, again bool, err error) {
 // leader was watching. A request for another amount claims, so that it is refused.
 func (m *member) takeOverWatch() bool {
 	p, _ := m.lastRead()
-	if !m.watched || !m.request.sameMoney(p) {
+	if !m.watched || !m.request.sameTerms(p) {
 		return false
 	}
 	m.watched = false

@@ -99,7 +99,7 @@ func (s *Service) checkChargeable(ctx context.Context, r Request) error {
 		return fmt.Errorf("find payment: %w", err)
 	case p.Money.Currency() != r.Money.Currency():
 		return refused
-	case p.State != payment.StateSucceeded && r.Method != "" && r.Method != p.Method:
+	case !p.State.Approved() && r.Method != "" && r.Method != p.Method:
 		return refused // the request would need a round of its own
 	case p.State == payment.StateDeclined, p.State == payment.StateFailed:
 		if r.Method == "" {
@@ -116,7 +116,7 @@ func (s *Service) refusal(r Request) error {
 	if err := r.Money.Currency().CheckActive(); err != nil {
 		return err
 	}
-	route, err := s.rules().Route(r.Money, r.Method)
+	route, err := s.rules().Route(r.Money, r.Method, r.Capture)
 	if err != nil {
 		return err
 	}

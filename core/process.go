@@ -11,7 +11,7 @@ import (
 
 // Process charges an order exactly once. It returns when the outcome is durable, or when the caller
 // has to ask again later. The errors are *payment.FieldError, [ErrMismatch], [ErrBusy],
-// [ErrForeignGateway], ports.ErrUnavailable (this request charged nothing), ports.ErrInDoubt (the claim
+// [ErrVoided], [ErrForeignGateway], ports.ErrUnavailable (this request charged nothing), ports.ErrInDoubt (the claim
 // may be stored, or the order charged), and ctx's own error while this request holds no claim.
 //
 // Once the payment is claimed, it is processed to its outcome even if ctx ends.
@@ -57,12 +57,14 @@ func (s *Service) process(ctx context.Context, r Request) (result, error) {
 
 	// 3. Replay, wait, refuse, or go on.
 	switch verdict {
-	case payment.VerdictReplay, payment.VerdictAccepted: // succeeded, or the queue makes the next attempt
+	case payment.VerdictReplay, payment.VerdictAccepted: // approved, or the queue makes the next attempt
 		return claim.asFound(), nil
 	case payment.VerdictBusy:
 		return result{}, errHeld
 	case payment.VerdictMismatch:
 		return result{}, ErrMismatch // not shared: followers may have the order's amount
+	case payment.VerdictVoided:
+		return result{shared: true}, ErrVoided
 	case payment.VerdictForeign:
 		switch claim.payment.State {
 		case payment.StateScheduled, payment.StatePending, payment.StateUnresolved:
@@ -150,6 +152,8 @@ func notAccepted(v payment.Verdict) error {
 		return ErrForeignGateway
 	case payment.VerdictKeyOpen:
 		return ErrKeyOpen
+	case payment.VerdictVoided:
+		return ErrVoided
 	default:
 		return nil
 	}
@@ -169,8 +173,8 @@ func (s *Service) refuse(ctx context.Context, r Request) error {
 
 func (s *Service) claimRequest(r Request, deferred bool) payment.ClaimRequest {
 	return payment.ClaimRequest{
-		OrderID: r.OrderID, Operation: r.Operation, Money: r.Money, Note: r.Note, Method: r.Method, NewKey: s.NewKey(), Replica: s.Replica, Lease: s.Lease,
-		Rules: s.rules(), Worker: time.Now(), Deferred: deferred, Async: r.Async,
+		OrderID: r.OrderID, Operation: r.Operation, Money: r.Money, Capture: r.Capture, Note: r.Note, Method: r.Method,
+		NewKey: s.NewKey(), Replica: s.Replica, Lease: s.Lease, Rules: s.rules(), Worker: time.Now(), Deferred: deferred, Async: r.Async,
 	}
 }
 
@@ -179,7 +183,7 @@ func (s *Service) answer(p *payment.Payment, replayed bool) Answer {
 	a := Answer{
 		OrderID: p.OrderID, Operation: p.Operation, Money: p.Money, State: p.State,
 		TransactionID: p.TransactionID, Code: p.Code, Reason: p.Reason,
-		Replayed:   replayed && p.State == payment.StateSucceeded,
+		Replayed:   replayed && p.State.Approved(),
 		GatewayKey: p.GatewayKey, Attempts: p.Attempts(), RedirectURL: p.RedirectURL(),
 	}
 	switch p.State {
@@ -191,7 +195,8 @@ func (s *Service) answer(p *payment.Payment, replayed bool) Answer {
 			now = p.UpdatedAt // this request has written it
 		}
 		a.RetryAfter = max(s.Poll, p.DueAt.Sub(now))
-	case payment.StateProcessing, payment.StateSucceeded, payment.StateDeclined, payment.StateFailed:
+	case payment.StateProcessing, payment.StateAuthorized, payment.StateSucceeded, payment.StateDeclined,
+		payment.StateFailed, payment.StateVoided:
 	}
 	return a
 }

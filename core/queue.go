@@ -17,7 +17,7 @@ import (
 const lookAhead = 30 * time.Second
 
 // works lists the kinds of due work.
-var works = [...]payment.Work{payment.WorkCharges, payment.WorkTakeovers, payment.WorkLookups, payment.WorkPending}
+var works = [...]payment.Work{payment.WorkCharges, payment.WorkTakeovers, payment.WorkLookups, payment.WorkPending, payment.WorkHolds}
 
 // RunQueue processes what is due: payments that were accepted for the queue, claims whose worker is
 // lost, and lookups. Each kind of work has its own workers. When ctx ends or the service stops,
@@ -129,7 +129,7 @@ func (s *Service) poll(work payment.Work) time.Duration {
 	switch work {
 	case payment.WorkTakeovers:
 		return max(s.Poll, s.Lease/4)
-	case payment.WorkLookups, payment.WorkPending:
+	case payment.WorkLookups, payment.WorkPending, payment.WorkHolds:
 		return max(s.Poll, min(s.LookupFirst, s.Late))
 	case payment.WorkCharges:
 	}
@@ -186,7 +186,7 @@ func (s *Service) resume(ctx context.Context, d payment.Decision, asked time.Tim
 			"order_id", p.OrderID, "gateway_key", p.GatewayKey, "reason", p.Reason)
 	case payment.VerdictReplay, payment.VerdictBusy, payment.VerdictMismatch,
 		payment.VerdictAccepted, payment.VerdictWritten, payment.VerdictNotDue,
-		payment.VerdictForeign, payment.VerdictKeyOpen, payment.VerdictUnknownKey, payment.VerdictReturned,
+		payment.VerdictForeign, payment.VerdictKeyOpen, payment.VerdictVoided, payment.VerdictUnknownKey, payment.VerdictReturned,
 		payment.VerdictEvidence, payment.VerdictDouble: // ClaimDue returns none of these
 	}
 }

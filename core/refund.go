@@ -21,19 +21,24 @@ func (s *Service) Refund(ctx context.Context, r Request) (Answer, error) {
 	if r.Operation.Kind != payment.KindRefund {
 		return Answer{}, errOtherKind
 	}
+	return s.operate(ctx, r)
+}
+
+// operate processes a request for an operation other than a charge.
+func (s *Service) operate(ctx context.Context, r Request) (Answer, error) {
 	if r.Async || !s.work.begin() {
 		return s.accept(ctx, r)
 	}
 	defer s.work.end()
-	if err := s.checkRefundable(ctx, r); err != nil {
+	if err := s.checkReachable(ctx, r); err != nil {
 		return Answer{}, err
 	}
 	return s.run(ctx, r)
 }
 
-// checkRefundable refuses a refund that would begin while its gateway cannot be reached, so that it reserves
-// nothing. A refund that was begun before is replayed or finished.
-func (s *Service) checkRefundable(ctx context.Context, r Request) error {
+// checkReachable refuses an operation that would begin while its gateway cannot be reached, so that it reserves
+// nothing. An operation that was begun before is replayed or finished.
+func (s *Service) checkReachable(ctx context.Context, r Request) error {
 	unavailable, retryIn := s.gateways.unavailable()
 	if len(unavailable) == 0 {
 		return nil

@@ -94,7 +94,8 @@ func (s *Service) attempt(ctx context.Context, c *claim) payment.Result {
 	}
 	gateway, _ := s.gateways.at(p.Gateway) // configured, or the claim would have been refused
 	r := gateway.Charge(ctx, payment.Charge{
-		Key: p.GatewayKey, OrderID: p.OrderID, Operation: p.Operation, Of: p.Of, Note: p.Note, Money: p.Money, Method: p.Method, ReturnURL: p.ReturnURL,
+		Key: p.GatewayKey, OrderID: p.OrderID, Operation: p.Operation, Of: p.Of, Note: p.Note, Money: p.Money, Capture: p.Capture,
+		Method: p.Method, ReturnURL: p.ReturnURL,
 	}).Sanitized()
 	c.last, c.recorded = &payment.AttemptEnd{Result: r, Took: time.Since(began)}, false
 	return r

@@ -65,6 +65,7 @@ func New(
 		wake: map[payment.Work]chan struct{}{
 			payment.WorkCharges: make(chan struct{}, 1), payment.WorkTakeovers: make(chan struct{}, 1),
 			payment.WorkLookups: make(chan struct{}, 1), payment.WorkPending: make(chan struct{}, 1),
+			payment.WorkHolds: make(chan struct{}, 1),
 		},
 	}
 	s.writes.suspect = make(chan struct{}, 1)

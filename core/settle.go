@@ -85,8 +85,8 @@ func (s *Service) settled(
 	ctx context.Context, p *payment.Payment, began time.Time, done completion, err error,
 ) error {
 	switch {
-	case errors.Is(err, payment.ErrFenced) && done.settlement.Outcome.State == payment.StateSucceeded:
-		s.keepApproval(ctx, p, done.settlement.Outcome.TransactionID)
+	case errors.Is(err, payment.ErrFenced) && done.settlement.Outcome.State.Approved():
+		s.keepApproval(ctx, p, done.settlement.Outcome)
 		return fmt.Errorf("settle payment: %w", err)
 	case err != nil:
 		s.logLost(p, err)

@@ -14,20 +14,23 @@ type Approval struct {
 	Key           GatewayKey
 	Gateway       GatewayID
 	TransactionID string
-	By            string // the replica or the operator
-	Rules         KeyRules
-	Worker        time.Time
+	// Hold: the gateway holds the money, and has not taken it. HoldExpires is that of a [Result].
+	Hold        bool
+	HoldExpires time.Time
+	By          string // the replica or the operator
+	Rules       KeyRules
+	Worker      time.Time
 }
 
 // Apply records the approval, also of a key other than the payment's current one. If the payment has
-// not succeeded, it succeeds with this transaction, and its fencing token grows (VerdictEvidence). If
-// it has succeeded with another transaction, it is unchanged (VerdictDouble). VerdictReplay: the
-// approval is recorded already. The error is always nil.
+// not succeeded, it succeeds with this transaction, or is authorized if the approval is of a hold, and its fencing
+// token grows (VerdictEvidence). If it was approved with another transaction, it is unchanged (VerdictDouble).
+// VerdictReplay: the approval is recorded already. The error is always nil.
 func (a Approval) Apply(p Payment, now time.Time) (Decision, error) {
 	at := Instant{now, a.Worker}
 	switch {
-	case p.State == StateSucceeded:
-		return a.compareWithSuccess(p, at), nil
+	case p.State.Approved(), p.State == StateVoided && p.TransactionID == a.TransactionID && a.Hold:
+		return a.compareWithApproved(p, at), nil
 	case p.returned() && p.GatewayKey == a.Key:
 		return unchanged(VerdictReplay, p), nil // it had succeeded before the money came back
 	}
@@ -39,8 +42,8 @@ func (a Approval) Apply(p Payment, now time.Time) (Decision, error) {
 	return d, nil
 }
 
-// compareWithSuccess is for a payment that has succeeded.
-func (a Approval) compareWithSuccess(p Payment, now Instant) Decision {
+// compareWithApproved is for a payment that has succeeded, or whose money is or was held.
+func (a Approval) compareWithApproved(p Payment, now Instant) Decision {
 	k, stored := p.findKey(a.Key)
 	if p.TransactionID == a.TransactionID || k.TransactionID == a.TransactionID {
 		d := unchanged(VerdictReplay, p)
@@ -61,12 +64,12 @@ func (a Approval) compareWithSuccess(p Payment, now Instant) Decision {
 	if !p.Operation.IsCharge() {
 		kind = EventDoubleRefund
 	}
-	d.addEvent(kind, a.By, fmt.Sprintf("succeeded with transaction %s; the gateway also has transaction %s with gateway key %s",
+	d.addEvent(kind, a.By, fmt.Sprintf("approved with transaction %s; the gateway also has transaction %s with gateway key %s",
 		p.TransactionID, a.TransactionID, a.Key))
 	return d
 }
 
-// succeed makes the payment succeed with a charge that its claim's holder did not report. If the
+// succeed makes the payment succeed, or become authorized, with a charge that its claim's holder did not report. If the
 // payment leaves a key that is not closed, that key is looked up until it is.
 func (p Payment) succeed(a Approval, now Instant) Decision {
 	if p.State == StateProcessing {
@@ -76,7 +79,11 @@ func (p Payment) succeed(a Approval, now Instant) Decision {
 	left := p.key()
 	left.DueAt = now.DB
 	k, stored := p.findKey(a.Key)
-	p.settle(Outcome{State: StateSucceeded, TransactionID: a.TransactionID}, now)
+	o := Outcome{State: StateSucceeded, TransactionID: a.TransactionID}
+	if a.Hold {
+		o.State, o.HoldExpires = StateAuthorized, a.HoldExpires
+	}
+	p.settle(o, now)
 	p.Async = false
 	p.Fence++
 	if p.GatewayKey != a.Key {

@@ -17,6 +17,10 @@ type ClaimRequest struct {
 	Note string
 	// By is the operator who asks, for the history of an operation that is not a charge. Empty if a client does.
 	By string
+	// Capture is whether the charge takes the money, or only holds it.
+	Capture CaptureMode
+	// Cancel asks to cancel the charge if it is pending, and for nothing else.
+	Cancel bool
 	// Method is what to charge. Empty for the stored one.
 	Method PaymentMethod
 	// NewKey is a fresh gateway key, used if the order has none, or if its key is closed and cannot
@@ -36,14 +40,14 @@ type ClaimRequest struct {
 // Open returns the payment of an order that was never requested before, at now.
 func (a ClaimRequest) Open(now time.Time) Payment {
 	p := Payment{
-		OrderID: a.OrderID, Money: a.Money, GatewayKey: a.NewKey, Method: a.Method, Replica: a.Replica,
+		OrderID: a.OrderID, Money: a.Money, Capture: a.Capture, GatewayKey: a.NewKey, Method: a.Method, Replica: a.Replica,
 		State: StateScheduled, DueAt: now, Attempt: Attempt{Number: 1},
 		Async: a.Async, CreatedAt: now, UpdatedAt: now,
 	}
 	if !a.Deferred {
 		p.State = StateProcessing
 		c := a.claimant()
-		c.rules, _ = c.rules.At(c.rules.preferred(p.Money, p.Method))
+		c.rules, _ = c.rules.At(c.rules.preferred(p.route(p.Method)))
 		p.startAttempt(c, Instant{now, a.Worker})
 	}
 	return p
@@ -52,10 +56,14 @@ func (a ClaimRequest) Open(now time.Time) Payment {
 // Decide decides about a request for an order whose payment p is stored, under the row's lock at now.
 func (a ClaimRequest) Decide(p Payment, now time.Time) Decision {
 	switch {
-	case p.Money != a.Money:
+	case p.Money != a.Money || p.Capture != a.Capture:
 		return a.refuse(p, now)
-	case p.State == StateSucceeded:
+	case p.State.Approved():
 		return unchanged(VerdictReplay, p)
+	case p.State == StateVoided:
+		return unchanged(VerdictVoided, p)
+	case a.Cancel && p.State != StatePending:
+		return unchanged(VerdictNotDue, p)
 	case a.Deferred && a.underWay(p, now):
 		return unchanged(VerdictAccepted, p)
 	case a.Rules.Claimed(p, now):
@@ -91,7 +99,7 @@ const (
 // decidePending has a pending payment looked up before the request is answered, or cancelled if the
 // request has another payment method.
 func (a ClaimRequest) decidePending(p Payment, now Instant) Decision {
-	other := a.otherMethod(p)
+	other := a.otherMethod(p) || a.Cancel
 	own, _ := a.Rules.At(p.Gateway)
 	switch since := now.DB.Sub(p.UpdatedAt).Abs(); {
 	case other && (a.Deferred || since < minCancelInterval || !own.Cancels):
@@ -123,8 +131,17 @@ func (a ClaimRequest) refuse(p Payment, now time.Time) Decision {
 	}
 	d.Write = true
 	d.Payment.UpdatedAt = now
-	d.addEvent(EventRefused, cmp.Or(a.By, a.Replica), fmt.Sprintf("requested %s, but the order is for %s", a.Money, p.Money))
+	d.addEvent(EventRefused, cmp.Or(a.By, a.Replica), fmt.Sprintf("requested %s, but the order is for %s",
+		describeTerms(a.Money, a.Capture), describeTerms(p.Money, p.Capture)))
 	return d
+}
+
+// describeTerms returns what a payment and a request must agree on.
+func describeTerms(m Money, c CaptureMode) string {
+	if c == CaptureManual {
+		return m.String() + " with capture manual"
+	}
+	return m.String()
 }
 
 // schedule hands a payment whose round is over to the queue, which begins a new round.
@@ -227,7 +244,7 @@ func (p Payment) claimForLookup(c claimant, now Instant) Decision {
 	if c.queue || !was.looksUp() || !p.DueAt.After(now.DB) {
 		// A request's lookup is made in addition to the service's own, and does not postpone them.
 		p.Lookups++
-		p.DueAt = now.DB.Add(c.rules.lookupInterval(p.Lookups))
+		p.DueAt = now.DB.Add(c.rules.lookupInterval(p.Lookups)) // of a hold, until the lookup gets an answer
 	}
 	p.UpdatedAt = now.DB
 	d.Payment = p

@@ -12,11 +12,13 @@ const (
 	VerdictCancel Verdict = "cancel"
 	// VerdictKeyOpen: the request has another payment method, and the order's key is not closed.
 	VerdictKeyOpen Verdict = "key_open"
-	// VerdictReplay: the payment has succeeded; return the first answer again.
+	// VerdictVoided: the money was held for the order and released; the order cannot be charged any more.
+	VerdictVoided Verdict = "voided"
+	// VerdictReplay: the payment has succeeded or is authorized; return the first answer again.
 	VerdictReplay Verdict = "replay"
 	// VerdictBusy: another worker holds a live claim.
 	VerdictBusy Verdict = "busy"
-	// VerdictMismatch: the order has another amount or currency.
+	// VerdictMismatch: the order has another amount, currency or capture.
 	VerdictMismatch Verdict = "mismatch"
 	// VerdictAccepted: the queue charges the payment.
 	VerdictAccepted Verdict = "accepted"

@@ -7,7 +7,7 @@ import "time"
 type Doubt struct {
 	// Answered: the gateway itself answered an attempt without saying whether it charged.
 	Answered bool
-	// Named: the gateway itself reported the charge as pending or authorized.
+	// Named: the gateway itself reported the charge as pending.
 	Named bool
 	// Unanswered is the latest moment at which an attempt that the gateway itself has not answered
 	// may have been sent, or was still running. Zero if there is none.
@@ -35,7 +35,7 @@ func (d Doubt) With(c Class, now Instant) Doubt {
 		d.Answered, d.Named = true, true
 	case ClassUnknownUnanswered:
 		d.Unanswered = d.Unanswered.Later(now)
-	case ClassApproved, ClassDeclined, ClassRejected, ClassNotCharged:
+	case ClassApproved, ClassAuthorized, ClassDeclined, ClassRejected, ClassNotCharged:
 		return d
 	}
 	d.Latest = d.Latest.Later(now)

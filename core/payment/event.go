@@ -7,7 +7,7 @@ import "time"
 type EventKind string
 
 const (
-	// EventRefused: a request had another amount or currency.
+	// EventRefused: a request had another amount, currency or capture.
 	EventRefused EventKind = "refused"
 	// EventTakenOver: an expired claim was taken over.
 	EventTakenOver EventKind = "taken_over"
@@ -35,6 +35,9 @@ const (
 	EventUnsendable EventKind = "key_unsendable"
 	// EventFailedOver: the gateway provably did not charge, and the payment went to another one.
 	EventFailedOver EventKind = "failed_over"
+	// EventHoldEnded: a lookup found that the hold of an authorized payment has ended, or was captured outside the
+	// service.
+	EventHoldEnded EventKind = "hold_ended"
 	// EventReturned: the money of a refund came back after the refund had succeeded.
 	EventReturned EventKind = "refund_returned"
 	// EventArchived: the earlier events and attempts are in an archive.
@@ -59,7 +62,7 @@ func (k EventKind) valid() bool {
 	switch k {
 	case EventRefused, EventTakenOver, EventScheduled, EventQuarantined, EventReconciled,
 		EventResolved, EventImported, EventArchived,
-		EventEvidence, EventDouble, EventDoubleRefund, EventKeyClosed, EventUnsendable, EventFailedOver, EventReturned:
+		EventEvidence, EventDouble, EventDoubleRefund, EventKeyClosed, EventUnsendable, EventFailedOver, EventReturned, EventHoldEnded:
 		return true
 	}
 	return false

@@ -33,11 +33,16 @@ func (r KeyRules) Configured() []GatewayID {
 
 // Route returns the gateways that may charge a payment, in order of preference: at least one. The error is
 // a *[FieldError] that says why there is none.
-func (r KeyRules) Route(m Money, method PaymentMethod) ([]GatewayID, error) {
-	route := r.route(m, method)
+func (r KeyRules) Route(m Money, method PaymentMethod, capture CaptureMode) ([]GatewayID, error) {
+	w := wanted{m, method, capture}
+	route := r.route(w)
 	switch {
 	case len(route) > 0:
 		return route, nil
+	case len(r.route(wanted{m, method, CaptureAutomatic})) > 0:
+		return nil, &FieldError{
+			Field: "capture", Message: "capture must be automatic, because no gateway for this payment can hold money",
+		}
 	case len(r.Gateways) > 0 && !r.Routes.Match(m):
 		return nil, &FieldError{Field: "currency", Message: "no gateway takes this amount in this currency; use another amount or currency"}
 	case method == "":
@@ -48,24 +53,41 @@ func (r KeyRules) Route(m Money, method PaymentMethod) ([]GatewayID, error) {
 	}
 }
 
+// wanted is what the route of a payment depends on.
+type wanted struct {
+	money   Money
+	method  PaymentMethod
+	capture CaptureMode
+}
+
+// route returns what the payment's route depends on, with a payment method.
+func (p *Payment) route(method PaymentMethod) wanted { return wanted{p.Money, method, p.Capture} }
+
 // route is [KeyRules.Route], without a reason if there is no gateway.
-func (r KeyRules) route(m Money, method PaymentMethod) []GatewayID {
+func (r KeyRules) route(w wanted) []GatewayID {
+	var route []GatewayID
 	switch {
 	case len(r.Gateways) > 0:
-		return r.Routes.Gateways(m, method)
-	case r.NeedsMethod && method == "":
-		return nil
+		route = r.Routes.Gateways(w.money, w.method)
+	case !r.NeedsMethod || w.method != "":
+		route = []GatewayID{r.Gateway}
 	}
-	return []GatewayID{r.Gateway}
+	if w.capture == CaptureAutomatic {
+		return route
+	}
+	return slices.DeleteFunc(route, func(id GatewayID) bool {
+		own, configured := r.At(id)
+		return !configured || !own.Operations.Has(OperationCapture|OperationVoid)
+	})
 }
 
 // preferred returns the gateway for the next attempt of a payment whose key is closed: the first of the
 // route that is available, or the first if none is. Empty if the route is.
-func (r KeyRules) preferred(m Money, method PaymentMethod) GatewayID {
+func (r KeyRules) preferred(w wanted) GatewayID {
 	if len(r.Gateways) == 0 {
 		return r.Gateway
 	}
-	route := r.route(m, method)
+	route := r.route(w)
 	for _, id := range route {
 		if !slices.Contains(r.Unavailable, id) {
 			return id
@@ -91,7 +113,7 @@ func (p *Payment) nextTarget(r KeyRules, method PaymentMethod) GatewayID {
 	if _, configured := r.At(p.Gateway); continued && configured && !slices.Contains(r.Unavailable, p.Gateway) {
 		return p.Gateway
 	}
-	target := r.preferred(p.Money, method)
+	target := r.preferred(p.route(method))
 	if _, configured := r.At(p.Gateway); target == "" && configured && method == p.Method {
 		return p.Gateway // the routes have changed since
 	}
@@ -112,7 +134,7 @@ func (p Payment) NextGateway(r KeyRules, last Result, doubt Doubt) (GatewayID, b
 	if last.Class != ClassNotCharged || doubt.Any() || !p.Operation.IsCharge() {
 		return "", false
 	}
-	route := r.route(p.Money, p.Method)
+	route := r.route(p.route(p.Method))
 	i := slices.Index(route, p.Gateway)
 	if i < 0 {
 		return "", false

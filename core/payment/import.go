@@ -68,11 +68,11 @@ func (i Import) Apply(p Payment, now time.Time) (Decision, error) {
 	case p.Money != i.Money:
 		return Decision{}, &ImportRefusedError{fmt.Sprintf(
 			"the gateway charged %s, but the order is for %s", i.Money, p.Money)}
-	case p.State == StateSucceeded && p.TransactionID != i.TransactionID:
+	case p.State.Approved() && p.TransactionID != i.TransactionID:
 		return Decision{}, &ImportRefusedError{fmt.Sprintf(
-			"the order has succeeded with transaction %s, but the gateway also has %s: the order may have been charged twice",
+			"the order was approved with transaction %s, but the gateway also has %s: the order may have been charged twice",
 			p.TransactionID, i.TransactionID)}
-	case p.State == StateSucceeded:
+	case p.State.Approved():
 		return unchanged(VerdictReplay, p), nil
 	}
 	if key, open := p.OtherOpenKey(i.Key); open && !i.Overwrite {

@@ -263,7 +263,7 @@ func (k *Key) nameCharge(reference, redirectURL string) {
 // it is foreign whether its key is closed or not.
 func (p *Payment) Foreign(r KeyRules) bool {
 	_, configured := r.At(p.Gateway)
-	return !configured && (p.mayCharge() || !p.Operation.IsCharge())
+	return !configured && (p.mayCharge() || !p.Operation.IsCharge() || p.State == StateAuthorized)
 }
 
 // OtherOpenKey returns the payment's current key, and whether a charge with the given key could be a
@@ -274,14 +274,14 @@ func (p *Payment) OtherOpenKey(key GatewayKey) (GatewayKey, bool) {
 
 // mayCharge reports whether attempts with the current key may take money that is not recorded.
 func (p *Payment) mayCharge() bool {
-	return p.State == StateProcessing || p.State != StateSucceeded && p.Doubt.Any()
+	return p.State == StateProcessing || !p.State.Approved() && p.Doubt.Any()
 }
 
 // SentUnrecorded reports whether the current key was sent although the row says that it was not. The
 // previous version sends keys that this version has made, and does not record it.
 func (p Payment) SentUnrecorded() bool {
 	begun := p.Attempt.GatewayKey == p.GatewayKey && !p.Attempt.StartedAt.IsZero()
-	return p.KeySent.IsZero() && p.State != StateSucceeded && (begun || p.Doubt.Any())
+	return p.KeySent.IsZero() && !p.State.Approved() && (begun || p.Doubt.Any())
 }
 
 // Upgraded returns the payment of a row that a version before gateway keys were recorded has written.

@@ -15,7 +15,9 @@ const (
 	FoundDeclined LookupResult = "declined"
 	// FoundProcessing: an attempt with this key is running.
 	FoundProcessing LookupResult = "processing"
-	// FoundPending: a charge has this key, and is not decided (pending, authorized).
+	// FoundAuthorized: money is held with this key, and was not captured.
+	FoundAuthorized LookupResult = "authorized"
+	// FoundPending: a charge has this key, and is not decided.
 	FoundPending LookupResult = "pending"
 	// FoundVoided: a charge had this key, and is cancelled or voided: it can take no money.
 	FoundVoided LookupResult = "voided"
@@ -31,11 +33,15 @@ const (
 // Lookup is the gateway's answer to the lookup of a gateway key.
 type Lookup struct {
 	Result        LookupResult
-	TransactionID string // with FoundApproved
-	Code          string // with FoundDeclined: see [Result]
-	Message       string
-	Reference     string // the gateway's own id of the charge, if it has one that is not approved
-	RedirectURL   string // where the customer must act; with FoundPending
+	TransactionID string // with FoundApproved and FoundAuthorized
+	// Captured is how much of the money that was held the gateway has taken; with FoundApproved. Zero for all.
+	Captured Money
+	// HoldExpires is that of a [Result]; with FoundAuthorized.
+	HoldExpires time.Time
+	Code        string // with FoundDeclined: see [Result]
+	Message     string
+	Reference   string // the gateway's own id of the charge, if it has one that is not approved
+	RedirectURL string // where the customer must act; with FoundPending
 }
 
 // LookupRecord is the answer to one lookup, to be stored under the row's lock. It holds everything that
@@ -73,7 +79,7 @@ func (r LookupRecord) Apply(p Payment, now time.Time) (Decision, error) {
 	current := p.GatewayKey == r.Key
 	same := p.Fence == r.Fence && p.Attempt.Number == r.Attempt
 	waits := current && p.State == r.State && p.State.claimable()
-	if r.Result.Result == FoundApproved && (!same || !waits) {
+	if (r.Result.Result == FoundApproved || r.Result.Result == FoundAuthorized) && (!same || !waits) {
 		return r.recordApproval(p, now)
 	}
 	if !same {
@@ -83,10 +89,13 @@ func (r LookupRecord) Apply(p Payment, now time.Time) (Decision, error) {
 		p.completeAttempt(r.ClaimRef, r.End, at)
 	}
 	before, _ := p.findKey(r.Key)
-	if current && p.State != StateSucceeded { // the row of a succeeded payment holds no doubt
+	if current && !p.State.Approved() { // the row of an approved payment holds no doubt
 		before = p.key()
 	}
 	k := before
+	if waits && p.State == StateAuthorized {
+		return r.concludeHold(p, at), nil
+	}
 	absent := r.updateKey(&k, p.Attempt.Number, at)
 	if waits {
 		return r.conclude(p, k, absent, at), nil
@@ -136,7 +145,7 @@ func (r LookupRecord) updateKey(k *Key, attempts int, now Instant) (absent bool)
 		k.Refusal = refusal
 	}
 	switch r.Result.Result {
-	case FoundApproved:
+	case FoundApproved, FoundAuthorized:
 		k.close(ClosedCharged, now)
 	case FoundDeclined:
 		if r.Rules.SavesDeclines {
@@ -205,13 +214,13 @@ func (r LookupRecord) conclude(p Payment, k Key, absent bool, now Instant) Decis
 	d := Decision{Verdict: VerdictWritten, Payment: p, Write: true}
 	_, stored := p.findKey(k.Key)
 	if stored || o.State != StateSucceeded &&
-		(k.Closed != "" || !k.Look.IsZero() || k.Refusal.Class != "" || k.Reference != "" || k.RedirectURL != "") {
+		(k.Closed != "" && o.State != StateAuthorized || !k.Look.IsZero() || k.Refusal.Class != "" || k.Reference != "" || k.RedirectURL != "") {
 		d.storeKey(k)
 	}
 	switch {
 	case o.State == StateScheduled:
 		d.addEvent(EventScheduled, r.Replica, string(o.State)+": "+o.Reason)
-	case o.State.Final():
+	case o.State.Final(), o.State == StateAuthorized:
 		d.addEvent(EventReconciled, r.Replica, string(o.State)+": "+cmp.Or(o.Reason, o.TransactionID))
 	}
 	return d
@@ -222,7 +231,7 @@ func (r LookupRecord) scheduleKey(k *Key, o Outcome, now Instant) {
 	switch {
 	case o.State == StateSucceeded && k.watched(r.Operation, now):
 		k.DueAt = now.DB.Add(watchDelay)
-	case !now.DB.Before(k.WatchUntil) || o.State == StateSucceeded:
+	case !now.DB.Before(k.WatchUntil) || o.State.Approved():
 		k.DueAt = time.Time{}
 	case !o.State.looksUp() && k.DueAt.IsZero():
 		k.DueAt = now.DB.Add(watchDelay)
@@ -233,7 +242,7 @@ func (r LookupRecord) scheduleKey(k *Key, o Outcome, now Instant) {
 			k.DueAt = now.DB.Add(r.Rules.Late) // the second lookup
 			k.Lookups = 0
 		}
-	case StateProcessing, StatePending, StateSucceeded, StateDeclined, StateUnresolved:
+	case StateProcessing, StatePending, StateAuthorized, StateSucceeded, StateDeclined, StateUnresolved, StateVoided:
 	}
 }
 
@@ -243,6 +252,8 @@ func (r LookupRecord) outcome(was State, k Key, absent bool) Outcome {
 	switch {
 	case r.Result.Result == FoundApproved:
 		return Outcome{State: StateSucceeded, TransactionID: r.Result.TransactionID}
+	case r.Result.Result == FoundAuthorized:
+		return Outcome{State: StateAuthorized, TransactionID: r.Result.TransactionID, HoldExpires: r.Result.HoldExpires}
 	case k.Closed == ClosedVoided && was == StatePending:
 		return Outcome{State: StateDeclined, Code: DeclineAbandoned, Reason: "the charge was cancelled before the customer had acted"}
 	case k.Closed != "",
@@ -276,7 +287,7 @@ func (r LookupRecord) reason(k Key, absent bool) string {
 			return ReasonForgotten
 		}
 		return "no charge was found, but an unanswered attempt may still arrive"
-	case FoundApproved, FoundVoided, FoundReturned, FoundNoAnswer:
+	case FoundApproved, FoundAuthorized, FoundVoided, FoundReturned, FoundNoAnswer:
 	}
 	return "the gateway gave no answer: " + r.Result.Message
 }
@@ -287,6 +298,6 @@ const ReasonForgotten = "no charge was found, and the gateway may have forgotten
 func (r LookupRecord) approval() Approval {
 	return Approval{
 		OrderID: r.OrderID, Operation: r.Operation, Key: r.Key, Gateway: r.Rules.Gateway, TransactionID: r.Result.TransactionID,
-		By: r.Replica, Rules: r.Rules, Worker: r.Worker,
+		Hold: r.Result.Result == FoundAuthorized, HoldExpires: r.Result.HoldExpires, By: r.Replica, Rules: r.Rules, Worker: r.Worker,
 	}
 }

@@ -87,13 +87,17 @@ func (n Notice) known(p Payment, k Key, current bool) bool {
 	if n.Says == FoundReturned || current && p.returned() {
 		return current && p.returned()
 	}
+	if current && p.State == StateAuthorized {
+		return n.Says == FoundAuthorized // anything else may have ended the hold
+	}
 	if k.Closed == ClosedCharged || current && p.State == StateSucceeded {
 		return true
 	}
 	switch n.Says {
 	case FoundDeclined, FoundVoided:
-		return current && (p.State == StateDeclined || p.State == StateFailed) && !p.Doubt.Any() || k.Closed != ""
-	case FoundApproved, FoundProcessing, FoundPending, FoundReturned, FoundNothing, FoundNoAnswer:
+		ended := p.State == StateDeclined || p.State == StateFailed || p.State == StateVoided
+		return current && ended && !p.Doubt.Any() || k.Closed != ""
+	case FoundApproved, FoundAuthorized, FoundProcessing, FoundPending, FoundReturned, FoundNothing, FoundNoAnswer:
 	}
 	return false
 }

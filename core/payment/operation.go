@@ -16,6 +16,10 @@ type Kind string
 const (
 	// KindCharge takes the money of an order. Its operation is the payment itself.
 	KindCharge Kind = ""
+	// KindCapture takes money that a charge holds, and releases the rest.
+	KindCapture Kind = "capture"
+	// KindVoid releases money that a charge holds.
+	KindVoid Kind = "void"
 	// KindRefund gives money of a succeeded payment back.
 	KindRefund Kind = "refund"
 )
@@ -24,17 +28,21 @@ const (
 type OperationID struct {
 	Kind Kind
 	// Name is the client's id of the operation, such as the refund_id: 1 to [MaxOrderIDBytes] printable ASCII
-	// characters without spaces. Empty for the charge.
+	// characters without spaces. Empty for a kind of which an order has at most one operation: the charge, a
+	// capture and a void.
 	Name string
 }
 
 // IsCharge reports whether the operation is the order's charge.
 func (id OperationID) IsCharge() bool { return id == OperationID{} }
 
-// String returns the kind and the name, or "charge".
+// String returns the kind, and the name if it has one.
 func (id OperationID) String() string {
-	if id.IsCharge() {
+	switch {
+	case id.IsCharge():
 		return "charge"
+	case id.Name == "":
+		return string(id.Kind)
 	}
 	return string(id.Kind) + " " + id.Name
 }
@@ -64,13 +72,20 @@ type OperationRefusedError struct {
 	Why string // a sentence that says what to change
 	// Left is the amount that is left for operations of this kind; zero if there is none.
 	Left Money
+	// State is the state of the payment; empty if it does not matter.
+	State State
 }
+
+// MaxOperations bounds the operations of one payment, because all are read together.
+const MaxOperations = 1000
 
 // Error returns the sentence in Why.
 func (e *OperationRefusedError) Error() string { return e.Why }
 
 // operationRules are what the domain allows for one kind of operation.
 type operationRules struct {
+	// single: an order has at most one operation of the kind, which has no name.
+	single bool
 	// needs is what the gateway must be able to do.
 	needs Operations
 	// begin returns the amount of an operation that reserves its amount now: the one that was asked for or, if
@@ -82,7 +97,7 @@ type operationRules struct {
 }
 
 // operations has every kind but the charge.
-var operations = map[Kind]operationRules{KindRefund: refundRules}
+var operations = map[Kind]operationRules{KindCapture: captureRules, KindVoid: voidRules, KindRefund: refundRules}
 
 // Kinds returns all kinds of operations, the charge first.
 func Kinds() []Kind {
@@ -129,6 +144,9 @@ func (a ClaimRequest) beginOperation(rules operationRules, charge Payment, now I
 	case !own.Operations.Has(rules.needs):
 		return Decision{}, &OperationRefusedError{Why: fmt.Sprintf(
 			"the gateway of this payment does not support %ss through this service; use the gateway's own console", a.Operation.Kind)}
+	case charge.Operations >= MaxOperations:
+		return Decision{}, &OperationRefusedError{Why: fmt.Sprintf(
+			"the payment has %d operations already, which is the most that one payment can have", MaxOperations)}
 	}
 	p := Payment{
 		OrderID: a.OrderID, Operation: a.Operation, Note: sanitizeMessage(a.Note),
@@ -157,7 +175,12 @@ func (d Decision) Account(charge, before Payment) Decision {
 	if !d.Write {
 		return d
 	}
-	if after, changed := operations[d.Payment.Operation.Kind].account(charge, before, d.Payment); changed {
+	after, changed := operations[d.Payment.Operation.Kind].account(charge, before, d.Payment)
+	if before.State == "" {
+		after.Operations++
+		changed = true
+	}
+	if changed {
 		after.UpdatedAt = d.Payment.UpdatedAt
 		d.Charge = &after
 	}
@@ -172,6 +195,7 @@ func (p Payment) reserves() bool {
 		return true
 	case StateDeclined, StateFailed:
 		return p.Doubt.Any()
+	case StateAuthorized, StateVoided: // of charges only
 	}
 	return false // there is no such operation yet
 }

@@ -8,18 +8,22 @@ type Outcome struct {
 	TransactionID string
 	Code          string
 	Reason        string
+	// HoldExpires is when the gateway releases the money, by its clock; with StateAuthorized. Zero if it is not known.
+	HoldExpires time.Time
 	// DueIn is after how long the payment is due again; with StateScheduled, StatePending and
 	// StateUnresolved.
 	DueIn time.Duration
 }
 
 // Outcome returns the outcome of a round whose last attempt had this result, if the result alone
-// decides. Unless it is an approval or names the charge as pending, it does not while the key is in
+// decides. Unless it is an approval or an authorization, or names the charge as pending, it does not while the key is in
 // doubt: then the key has to be looked up, and ok is false.
 func (r Result) Outcome(doubt Doubt) (o Outcome, ok bool) {
 	switch r.Class {
 	case ClassApproved:
 		return Outcome{State: StateSucceeded, TransactionID: r.TransactionID}, true
+	case ClassAuthorized:
+		return Outcome{State: StateAuthorized, TransactionID: r.TransactionID, HoldExpires: r.HoldExpires}, true
 	case ClassPending:
 		return Outcome{State: StatePending, Reason: r.Message}, true
 	case ClassDeclined, ClassRejected, ClassNotCharged, ClassUnknownAnswered, ClassUnknownUnanswered, ClassKeyReused:
@@ -32,7 +36,7 @@ func (r Result) Outcome(doubt Doubt) (o Outcome, ok bool) {
 		return r.refusal().outcome(), true
 	case ClassNotCharged:
 		return Outcome{State: StateFailed, Code: CodeRetriesExhausted, Reason: r.Message}, true
-	case ClassApproved, ClassUnknownAnswered, ClassUnknownUnanswered, ClassPending, ClassKeyReused:
+	case ClassApproved, ClassAuthorized, ClassUnknownAnswered, ClassUnknownUnanswered, ClassPending, ClassKeyReused:
 	}
 	return Outcome{}, false
 }

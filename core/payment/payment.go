@@ -9,7 +9,7 @@ import (
 // authoritative; nothing was written.
 var ErrFenced = errors.New("the claim was taken over")
 
-// Payment is an operation of an order: its charge, or a refund of that. The charge is what the term payment
+// Payment is an operation of an order: its charge, or a capture, a void or a refund of that. The charge is what the term payment
 // means elsewhere, and its row holds the lock of the order. All times are of the database's clock.
 type Payment struct {
 	OrderID OrderID
@@ -23,8 +23,19 @@ type Payment struct {
 	Of   ChargeID
 	Note string
 	// RefundReserved is how much of a charge its refunds have given back or may give back, in minor units. Zero
-	// for other operations.
+	// for other operations, as are the fields below it.
 	RefundReserved int64
+	// Capture is whether the charge takes the money, or only holds it.
+	Capture CaptureMode
+	// CapturedMinor is how much of a hold was captured, in minor units; zero for all of it, with StateSucceeded.
+	CapturedMinor int64
+	// HoldClaimedBy is the operation that has, or may still have, captured or voided the hold; [KindCharge] if
+	// there is none.
+	HoldClaimedBy Kind
+	// HoldExpires is when the gateway releases the hold, by its clock; zero if it is not known.
+	HoldExpires time.Time
+	// Operations counts the operations other than the charge that were begun.
+	Operations int
 
 	// GatewayKey is stored before the first call to the gateway, together with Gateway, the gateway
 	// that the key is sent to. Gateway is empty in rows that the previous version wrote.
@@ -70,7 +81,7 @@ type Payment struct {
 	// DeferredRetries counts the rounds after the first that an async payment was given.
 	DeferredRetries int
 
-	TransactionID string // the gateway's; with StateSucceeded
+	TransactionID string // the gateway's; with StateSucceeded, StateAuthorized and StateVoided
 	Code          string // the gateway's code (declined), or one of the constants Code… (failed)
 	Reason        string // the cause, as text for an operator
 
@@ -130,7 +141,7 @@ func (p Payment) ChargeRef(key GatewayKey) ChargeRef {
 	}
 	if key == p.GatewayKey {
 		ref.Sent = p.KeySent.DB
-		if p.State == StateSucceeded {
+		if p.State.Approved() {
 			ref.TransactionID = p.TransactionID
 		}
 	}

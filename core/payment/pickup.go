@@ -24,6 +24,8 @@ const (
 	WorkLookups Work = "lookups"
 	// WorkPending: payments that the gateway decides later.
 	WorkPending Work = "pending"
+	// WorkHolds: authorized payments, whose hold may have expired.
+	WorkHolds Work = "holds"
 )
 
 // State returns the state of the payments that the work is about.
@@ -35,6 +37,8 @@ func (w Work) State() State {
 		return StateUnresolved
 	case WorkPending:
 		return StatePending
+	case WorkHolds:
+		return StateAuthorized
 	case WorkCharges:
 	}
 	return StateScheduled
@@ -87,7 +91,7 @@ func (t PickUpPolicy) PickUp(p Payment, now time.Time) Decision {
 			return t.quarantine(p, at)
 		}
 		return d
-	case StatePending, StateUnresolved:
+	case StatePending, StateAuthorized, StateUnresolved:
 		p.clampFutureTimes(t.Rules, at)
 		own, _ := t.Rules.At(p.Gateway)
 		d := p.claimForLookup(c, at)
@@ -95,7 +99,7 @@ func (t PickUpPolicy) PickUp(p Payment, now time.Time) Decision {
 			d.Verdict = VerdictCancel
 		}
 		return d
-	case StateSucceeded, StateDeclined, StateFailed:
+	case StateSucceeded, StateDeclined, StateFailed, StateVoided:
 	}
 	return unchanged(VerdictNotDue, p)
 }
@@ -137,7 +141,7 @@ func (t PickUpPolicy) PickUpKey(p Payment, key GatewayKey, now time.Time) Decisi
 	k.clampFutureTimes(t.Rules, at)
 	current := p.GatewayKey == key
 	switch {
-	case current && p.State == StateSucceeded && k.WatchUntil.IsZero(),
+	case current && p.State.Approved() && k.WatchUntil.IsZero(),
 		k.Closed != "" && !now.Before(k.WatchUntil),
 		current && p.State.looksUp() && !k.watched(p.Operation, at): // looked up at the payment's own due time
 		k.DueAt = time.Time{}

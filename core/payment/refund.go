@@ -72,15 +72,22 @@ var refundRules = operationRules{
 
 // refundRefusal returns why a payment that has not succeeded cannot be refunded.
 func (p Payment) refundRefusal() error {
-	if p.State.Final() && !p.Doubt.Any() {
-		return &OperationRefusedError{Why: fmt.Sprintf("the payment is %s; only a succeeded payment can be refunded", p.State)}
+	switch {
+	case p.State == StateAuthorized && p.HoldClaimedBy == KindCharge:
+		return &OperationRefusedError{
+			State: p.State, Why: "the payment is authorized, so that no money was taken; void it, or capture it before a refund",
+		}
+	case p.State.Final() && !p.Doubt.Any():
+		return &OperationRefusedError{
+			State: p.State, Why: fmt.Sprintf("the payment is %s; only a succeeded payment can be refunded", p.State),
+		}
 	}
 	return ErrChargeOpen
 }
 
 // Refundable returns what is left of a succeeded payment to refund; false if nothing is.
 func (p Payment) Refundable() (Money, bool) {
-	left, err := MoneyFromMinor(p.Money.Minor()-p.RefundReserved, p.Money.Currency())
+	left, err := MoneyFromMinor(p.Captured().Minor()-p.RefundReserved, p.Money.Currency())
 	return left, err == nil && p.State == StateSucceeded
 }
 

@@ -71,7 +71,7 @@ func (r Resolution) Check() error {
 			return &FieldError{Field: "reason", Message: "a failed payment needs a reason: say how you know that the money was not taken"}
 		}
 		return nil
-	case StateProcessing, StateScheduled, StatePending, StateDeclined, StateUnresolved:
+	case StateProcessing, StateScheduled, StatePending, StateAuthorized, StateDeclined, StateUnresolved, StateVoided:
 	}
 	return &FieldError{Field: "state", Message: "a payment is resolved to succeeded or to failed"}
 }
@@ -82,7 +82,7 @@ func (r Resolution) Check() error {
 // is a double.
 func (r Resolution) Apply(p Payment, now time.Time) (Decision, error) {
 	inFlight := p.State == StateProcessing
-	open := p.State.looksUp() || p.State == StateFailed && p.Doubt.Any()
+	open := p.State.looksUp() && p.State != StateAuthorized || p.State == StateFailed && p.Doubt.Any()
 	if !open && (!inFlight || !r.InFlight) {
 		return Decision{}, &NotUnresolvedError{State: p.State}
 	}

@@ -9,6 +9,8 @@ type Class string
 const (
 	// ClassApproved: the money is taken.
 	ClassApproved Class = "approved"
+	// ClassAuthorized: the gateway holds the money.
+	ClassAuthorized Class = "authorized"
 	// ClassDeclined: the gateway declined, and declines again for this gateway key.
 	ClassDeclined Class = "declined"
 	// ClassRejected: the gateway rejected our request as invalid. A repeat gets the same answer.
@@ -20,7 +22,7 @@ const (
 	// ClassUnknownUnanswered: the request may have reached the gateway, and the gateway itself has
 	// not answered, or answered that it is still processing. The attempt may still charge.
 	ClassUnknownUnanswered Class = "unknown_unanswered"
-	// ClassPending: the gateway reported the charge as undecided (pending, authorized). The charge
+	// ClassPending: the gateway reported the charge as undecided. The charge
 	// exists; whether it takes the money is unknown.
 	ClassPending Class = "pending"
 	// ClassKeyReused: the gateway reported that the key was used with other parameters. Whether that
@@ -33,7 +35,7 @@ func (c Class) Unknown() bool {
 	switch c {
 	case ClassUnknownAnswered, ClassUnknownUnanswered, ClassPending, ClassKeyReused:
 		return true
-	case ClassApproved, ClassDeclined, ClassRejected, ClassNotCharged:
+	case ClassApproved, ClassAuthorized, ClassDeclined, ClassRejected, ClassNotCharged:
 	}
 	return false
 }
@@ -47,7 +49,7 @@ func (c Class) Retryable() bool {
 // valid reports whether a stored attempt may have the class; it has none while it is running.
 func (c Class) valid() bool {
 	switch c {
-	case "", ClassApproved, ClassDeclined, ClassRejected, ClassNotCharged,
+	case "", ClassApproved, ClassAuthorized, ClassDeclined, ClassRejected, ClassNotCharged,
 		ClassUnknownAnswered, ClassUnknownUnanswered, ClassPending, ClassKeyReused:
 		return true
 	}
@@ -69,6 +71,8 @@ type Charge struct {
 	Of        ChargeID
 	Note      string
 	Money     Money
+	// Capture is whether the charge takes the money, or only holds it.
+	Capture CaptureMode
 	// Method is what to charge; empty if the gateway needs none.
 	Method PaymentMethod
 	// ReturnURL is the page to which the gateway sends a customer who had to act; empty for none.
@@ -87,7 +91,7 @@ type ChargeRef struct {
 	// Reference is the gateway's own id of the charge, from the first answer that named it; empty if
 	// none has.
 	Reference string
-	// TransactionID is that of the success which is recorded for the key; empty if none is. If a refund failed
+	// TransactionID is that of the approval which is recorded for the key; empty if none is. If a refund failed
 	// afterwards, its money came back.
 	TransactionID string
 	// Sent is the earliest moment at which the key may have been sent; zero if it is not known.
@@ -98,7 +102,10 @@ type ChargeRef struct {
 // error.
 type Result struct {
 	Class         Class
-	TransactionID string // the gateway's; with ClassApproved
+	TransactionID string // the gateway's; with ClassApproved and ClassAuthorized
+	// HoldExpires is when the gateway releases money that it holds, by its own clock; with ClassAuthorized. Zero if
+	// the answer does not say it.
+	HoldExpires time.Time
 	// Code is the reason of a decline, with ClassDeclined. An adapter for a gateway with codes of its
 	// own translates them to one of [DeclineCodes], and begins the message with the gateway's own.
 	Code    string

@@ -47,7 +47,9 @@ func (r KeyRules) maxAhead(s State) time.Duration {
 		return r.MaxLease
 	case StatePending, StateUnresolved:
 		return r.MaxLookup
-	case StateScheduled, StateSucceeded, StateDeclined, StateFailed: // final payments are never due
+	case StateAuthorized:
+		return maxHoldLookup + time.Minute
+	case StateScheduled, StateSucceeded, StateDeclined, StateFailed, StateVoided: // final payments are never due
 	}
 	return r.MaxDelay
 }

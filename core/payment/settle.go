@@ -86,7 +86,7 @@ func (s Settlement) outcome(doubt Doubt) Outcome {
 	return o
 }
 
-// settle writes an outcome into the payment. A key that took the money is no longer in doubt.
+// settle writes an outcome into the payment. A key that took or holds the money is no longer in doubt.
 func (p *Payment) settle(o Outcome, now Instant) {
 	p.State, p.TransactionID = o.State, o.TransactionID
 	p.Code, p.Reason = sanitizeCode(o.Code), sanitizeMessage(o.Reason)
@@ -94,7 +94,11 @@ func (p *Payment) settle(o Outcome, now Instant) {
 	if !o.State.Final() {
 		p.DueAt = now.DB.Add(o.DueIn)
 	}
-	if o.State == StateSucceeded {
+	if o.State == StateAuthorized {
+		p.HoldExpires = o.HoldExpires
+		p.DueAt = now.DB.Add(p.holdLookupIn(now.DB))
+	}
+	if o.State.Approved() {
 		p.Doubt = Doubt{}
 	}
 	p.LostWorkers = 0

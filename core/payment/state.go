@@ -11,6 +11,9 @@ const (
 	// StatePending: the gateway has the charge and decides later, perhaps once the customer has acted.
 	// The reconciler looks it up.
 	StatePending State = "pending"
+	// StateAuthorized: the gateway holds the money. A capture takes it, a void or the expiry releases it. Once a
+	// day, the reconciler looks it up.
+	StateAuthorized State = "authorized"
 	// StateSucceeded: the money is taken. No request changes it.
 	StateSucceeded State = "succeeded"
 	// StateDeclined: the gateway declined. A new request tries again with a new gateway key.
@@ -19,12 +22,15 @@ const (
 	StateFailed State = "failed"
 	// StateUnresolved: it is unknown whether the money is taken. The reconciler looks it up.
 	StateUnresolved State = "unresolved"
+	// StateVoided: the money was held, and was released without being taken. No request changes it.
+	StateVoided State = "voided"
 )
 
 // States returns every state, in the order of a payment's life.
 func States() []State {
 	return []State{
-		StateProcessing, StateScheduled, StatePending, StateSucceeded, StateDeclined, StateFailed, StateUnresolved,
+		StateProcessing, StateScheduled, StatePending, StateAuthorized, StateSucceeded, StateDeclined, StateFailed,
+		StateUnresolved, StateVoided,
 	}
 }
 
@@ -35,27 +41,30 @@ func ParseState(name string) (State, error) {
 	}
 	return "", &FieldError{
 		Field:   "state",
-		Message: "state must be one of processing, scheduled, pending, succeeded, declined, failed, unresolved",
+		Message: "state must be one of processing, scheduled, pending, authorized, succeeded, declined, failed, unresolved, voided",
 	}
 }
 
-// Final reports whether the payment has an outcome: succeeded, declined or failed. The service itself
-// has nothing left to do for it, so it is never due. [Payment.RoundOver] includes pending and unresolved.
+// Final reports whether the payment has an outcome: succeeded, declined, failed or voided. The service itself
+// has nothing left to do for it, so it is never due. [Payment.RoundOver] includes the states with lookups.
 func (s State) Final() bool {
 	switch s {
-	case StateSucceeded, StateDeclined, StateFailed:
+	case StateSucceeded, StateDeclined, StateFailed, StateVoided:
 		return true
-	case StateProcessing, StateScheduled, StatePending, StateUnresolved:
+	case StateProcessing, StateScheduled, StatePending, StateAuthorized, StateUnresolved:
 	}
 	return false
 }
 
+// Approved reports whether the gateway has approved the payment: it took the money, or holds it.
+func (s State) Approved() bool { return s == StateSucceeded || s == StateAuthorized }
+
 // looksUp reports whether a payment in this state waits for a lookup of its key.
 func (s State) looksUp() bool {
 	switch s {
-	case StatePending, StateUnresolved:
+	case StatePending, StateAuthorized, StateUnresolved:
 		return true
-	case StateProcessing, StateScheduled, StateSucceeded, StateDeclined, StateFailed:
+	case StateProcessing, StateScheduled, StateSucceeded, StateDeclined, StateFailed, StateVoided:
 	}
 	return false
 }
@@ -68,7 +77,8 @@ func (s State) claimable() bool {
 
 func (s State) valid() bool {
 	switch s {
-	case StateProcessing, StateScheduled, StatePending, StateSucceeded, StateDeclined, StateFailed, StateUnresolved:
+	case StateProcessing, StateScheduled, StatePending, StateAuthorized, StateSucceeded, StateDeclined, StateFailed,
+		StateUnresolved, StateVoided:
 		return true
 	}
 	return false

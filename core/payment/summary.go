@@ -33,7 +33,7 @@ func (s Summary) Validate() error {
 		return at.column("amount_minor", "is not above zero")
 	case !s.State.valid():
 		return at.column("state", "has the unknown state %+.20q", s.State)
-	case s.State == StateSucceeded && s.TransactionID == "":
+	case (s.State.Approved() || s.State == StateVoided) && s.TransactionID == "":
 		return at.column("transaction_id", "is empty, and the payment is %s", s.State)
 	case !validHeaderValue(s.GatewayKey):
 		return at.column("gateway_key", "is %+.20q, which cannot be sent", s.GatewayKey)

@@ -63,8 +63,12 @@ func (p Payment) Validate() error {
 		return at.column("amount_minor", "is not above zero")
 	case !p.State.valid():
 		return at.column("state", "has the unknown state %+.20q", p.State)
-	case p.State == StateSucceeded && p.TransactionID == "":
+	case (p.State.Approved() || p.State == StateVoided) && p.TransactionID == "":
 		return at.column("transaction_id", "is empty, and the payment is %s", p.State)
+	case !p.Capture.valid():
+		return at.column("capture", "has the unknown mode %+.20q", p.Capture)
+	case !p.HoldClaimedBy.claimsHold():
+		return at.column("hold_claimed_by", "has the unknown kind %+.20q", p.HoldClaimedBy)
 	case p.State.Final() != p.DueAt.IsZero():
 		return at.column("due_at", "is %s, and the payment is %s", formatTime(p.DueAt), p.State)
 	case !validHeaderValue(p.GatewayKey):
@@ -88,6 +92,8 @@ func (p Payment) Validate() error {
 		{"retries", int64(p.Retries)},
 		{"key_lifetime_micros", int64(p.KeyLifetime)},
 		{"refund_reserved_minor", p.RefundReserved},
+		{"captured_minor", p.CapturedMinor},
+		{"operation_count", int64(p.Operations)},
 	} {
 		if c.n < 0 {
 			return at.column(c.column, "is %d", c.n)
@@ -105,7 +111,7 @@ func (p Payment) validateOperation(at *row) error {
 	switch {
 	case p.Operation.Kind == KindCharge || !p.Operation.Kind.valid():
 		return at.column("operation_kind", "has the unknown kind %+.20q", p.Operation.Kind)
-	case p.Operation.Name == "" || len(p.Operation.Name) > MaxOrderIDBytes:
+	case (p.Operation.Name == "") != operations[p.Operation.Kind].single || len(p.Operation.Name) > MaxOrderIDBytes:
 		return at.column("operation_name", "has %d bytes", len(p.Operation.Name))
 	case !validHeaderValue(p.Of.Key):
 		return at.column("charge_key", "is %+.20q, which cannot be sent", p.Of.Key)
@@ -132,6 +138,7 @@ func (p Payment) validateTimes(at row) error {
 		{"doubt_latest_clock", p.Doubt.Latest.Worker, false},
 		{"key_sent_at", p.KeySent.DB, false},
 		{"key_sent_clock", p.KeySent.Worker, false},
+		{"hold_expires_at", p.HoldExpires, false},
 	} {
 		if !validTime(c.time) && (c.required || !c.time.IsZero()) {
 			return at.column(c.column, "is %s", formatTime(c.time))

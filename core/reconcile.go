@@ -58,7 +58,7 @@ func (s *Service) lookUpKey(
 		if cancel {
 			ask = g.Cancel
 		}
-		found = ask(ctx, p.ChargeRef(key)).Sanitized()
+		found = ask(ctx, p.ChargeRef(key)).Sanitized().For(p.Operation)
 	}
 	return &payment.LookupRecord{
 		ClaimRef: p.ClaimRef(), Key: key, Replica: s.Replica, Rules: rules,

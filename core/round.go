@@ -96,7 +96,7 @@ func (s *Service) attempt(ctx context.Context, c *claim) payment.Result {
 	r := gateway.Charge(ctx, payment.Charge{
 		Key: p.GatewayKey, OrderID: p.OrderID, Operation: p.Operation, Of: p.Of, Note: p.Note, Money: p.Money, Capture: p.Capture,
 		Method: p.Method, ReturnURL: p.ReturnURL,
-	}).Sanitized()
+	}).Sanitized().For(p.Operation)
 	c.last, c.recorded = &payment.AttemptEnd{Result: r, Took: time.Since(began)}, false
 	return r
 }

@@ -26,7 +26,7 @@ func TestApproval_IsNeverDropped(t *testing.T) {
 			d, err := apply(a, p, now)
 			require.NoError(t, err)
 			require.True(t, d.Write)
-			if state == payment.StateSucceeded { // with txn-1
+			if state.Approved() { // with txn-1
 				require.Equal(t, payment.VerdictDouble, d.Verdict, key)
 				require.Equal(t, payment.EventDouble, d.Event.Kind)
 				require.Contains(t, d.Event.Detail, "txn-1")

@@ -23,7 +23,7 @@ func TestArchival_AddsOneEvent(t *testing.T) {
 		}
 		require.NoError(t, err, state)
 		require.Equal(t, &payment.Event{
-			Number: 3, Kind: payment.EventArchived, At: now, Replica: "ada", Fence: 1,
+			Number: 3, Kind: payment.EventArchived, At: now, Replica: "ada", Fence: p.Fence,
 			Detail: "events up to 2 and attempts before 1 are in the archive",
 		}, d.Event)
 		p.Events = 3

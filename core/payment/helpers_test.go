@@ -61,7 +61,7 @@ func settled(t testing.TB, p payment.Payment, class payment.Class, state payment
 		ClaimRef: p.ClaimRef(), End: attemptEnd(resultOf(class)),
 		Outcome: payment.Outcome{State: state, Reason: "reason", DueIn: time.Minute},
 	}
-	if state == payment.StateSucceeded {
+	if state.Approved() {
 		s.Outcome.TransactionID = "txn-1"
 	}
 	d, err := apply(s, p, when)
@@ -88,9 +88,20 @@ func inState(t testing.TB, state payment.State) payment.Payment {
 		payment.StateScheduled: payment.ClassNotCharged, payment.StateSucceeded: payment.ClassApproved,
 		payment.StateDeclined: payment.ClassDeclined, payment.StateFailed: payment.ClassNotCharged,
 		payment.StateUnresolved: payment.ClassUnknownUnanswered, payment.StatePending: payment.ClassPending,
+		payment.StateAuthorized: payment.ClassAuthorized,
 	}
-	if state == payment.StateProcessing {
+	switch state {
+	case payment.StateProcessing:
 		return claimedPayment(t)
+	case payment.StateVoided:
+		p := inState(t, payment.StateAuthorized)
+		found := noon.Add(6 * time.Second)
+		d, err := lookupRecord(rules(), p, payment.FoundVoided, at(found)).Apply(p, found)
+		require.NoError(t, err)
+		require.Equal(t, payment.StateVoided, d.Payment.State)
+		d.Payment.Events = 0
+		return d.Payment
+	default:
 	}
 	return settled(t, claimedPayment(t), classes[state], state, noon.Add(5*time.Second))
 }

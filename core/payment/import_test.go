@@ -97,7 +97,7 @@ func TestImport_OverEachState(t *testing.T) {
 				p := inState(t, state)
 				d, err := apply(i, p, now)
 				open := state == payment.StateProcessing || inDoubt(state)
-				if state == payment.StateSucceeded || open && key != "key-1" && !overwrite {
+				if state.Approved() || open && key != "key-1" && !overwrite {
 					var refused *payment.ImportRefusedError
 					require.ErrorAs(t, err, &refused, "%s %s", state, key)
 					require.Equal(t, payment.Decision{}, d)

@@ -54,8 +54,10 @@ func (c keyCase) check(t *testing.T) {
 	d := decide(a, p, now)
 	doubtful := c.doubtful || c.state == payment.StateProcessing // whose worker is lost
 	switch {
-	case c.state == payment.StateSucceeded:
+	case c.state.Approved():
 		require.Equal(t, payment.VerdictReplay, d.Verdict)
+	case c.state == payment.StateVoided:
+		require.Equal(t, payment.VerdictVoided, d.Verdict)
 	case doubtful:
 		c.checkDoubtful(t, p, d)
 	default:
@@ -122,7 +124,7 @@ func (c keyCase) checkDeferred(t *testing.T, a payment.ClaimRequest, p payment.P
 	if d.Payment.GatewayKey == p.GatewayKey {
 		require.Equal(t, p.Doubt, d.Payment.Doubt)
 	}
-	if c.foreign && p.State != payment.StateSucceeded && (p.Doubt.Any() || p.State == payment.StateProcessing) {
+	if c.foreign && !p.State.Approved() && p.State != payment.StateVoided && (p.Doubt.Any() || p.State == payment.StateProcessing) {
 		require.Equal(t, payment.VerdictForeign, d.Verdict)
 	}
 }
@@ -218,7 +220,7 @@ func TestForeign_OpenKeyOfAnotherGateway(t *testing.T) {
 		elsewhere := rules()
 		elsewhere.Gateway = "https://other.example"
 		require.False(t, p.Foreign(rules()), state)
-		want := state == payment.StateProcessing || inDoubt(state)
+		want := state == payment.StateProcessing || state == payment.StateAuthorized || inDoubt(state)
 		require.Equal(t, want, p.Foreign(elsewhere), state)
 		p.Gateway = ""
 		require.False(t, p.Foreign(elsewhere), state)
@@ -240,6 +242,6 @@ func TestOtherOpenKey_ByState(t *testing.T) {
 		require.False(t, open, state)
 		p.Doubt = answered
 		_, open = p.OtherOpenKey("key-2")
-		require.Equal(t, state != payment.StateSucceeded, open, state)
+		require.Equal(t, !state.Approved(), open, state)
 	}
 }

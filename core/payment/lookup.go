@@ -44,6 +44,17 @@ type Lookup struct {
 	RedirectURL string // where the customer must act; with FoundPending
 }
 
+// For returns the answer as that to the lookup of an operation: see [Result.For].
+func (l Lookup) For(of OperationID) Lookup {
+	if l.Result == FoundAuthorized && !of.IsCharge() {
+		return Lookup{
+			Result:  FoundNoAnswer,
+			Message: "the gateway answered that the " + string(of.Kind) + " is authorized, which only a charge can be",
+		}
+	}
+	return l
+}
+
 // LookupRecord is the answer to one lookup, to be stored under the row's lock. It holds everything that
 // a lookup can change: the payment's outcome, and what is proven of the key.
 type LookupRecord struct {

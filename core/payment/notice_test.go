@@ -29,7 +29,7 @@ func TestNotice_Apply(t *testing.T) {
 					continue
 				}
 				for _, says := range []payment.LookupResult{
-					payment.FoundApproved, payment.FoundDeclined, payment.FoundVoided, payment.FoundPending,
+					payment.FoundApproved, payment.FoundAuthorized, payment.FoundDeclined, payment.FoundVoided, payment.FoundPending,
 				} {
 					c := noticeCase{state, key, closed, says}
 					t.Run(fmt.Sprintf("%+v", c), func(t *testing.T) { t.Parallel(); c.check(t) })
@@ -72,7 +72,7 @@ func (c noticeCase) check(t *testing.T) {
 	require.Equal(t, p.State, d.Payment.State, "an event decides nothing")
 	require.Equal(t, p.Fence, d.Payment.Fence)
 	require.Equal(t, p.GatewayKey, d.Payment.GatewayKey)
-	if c.key == noticeCurrent && (c.state == payment.StateUnresolved || c.state == payment.StatePending) {
+	if c.key == noticeCurrent && (inDoubt(c.state) || c.state == payment.StateAuthorized) {
 		require.Equal(t, now, d.Payment.DueAt)
 		require.Equal(t, p.Keys, d.Payment.Keys)
 	} else {
@@ -96,12 +96,15 @@ func (c noticeCase) known() bool {
 	current := c.key == noticeCurrent
 	refused := c.says == payment.FoundDeclined || c.says == payment.FoundVoided
 	switch {
+	case current && c.state == payment.StateAuthorized:
+		return c.says == payment.FoundAuthorized
 	case c.closed == payment.ClosedCharged, current && c.state == payment.StateSucceeded:
 		return true
 	case refused && c.closed != "":
 		return true
 	}
-	return refused && current && (c.state == payment.StateDeclined || c.state == payment.StateFailed)
+	ended := c.state == payment.StateDeclined || c.state == payment.StateFailed || c.state == payment.StateVoided
+	return refused && current && ended
 }
 
 func closedAt(c payment.Closure) time.Time {

@@ -18,6 +18,8 @@ func TestPayment_States(t *testing.T) {
 		payment.StateDeclined:   {true, true, false},
 		payment.StateFailed:     {true, true, false},
 		payment.StateUnresolved: {false, true, false},
+		payment.StateAuthorized: {false, true, false},
+		payment.StateVoided:     {true, true, false},
 	}
 	require.Len(t, tests, len(payment.States()))
 	for state, test := range tests {

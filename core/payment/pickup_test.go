@@ -22,6 +22,8 @@ func TestPickUp_ByState(t *testing.T) {
 		payment.StateProcessing: payment.VerdictClaimed,
 		payment.StateScheduled:  payment.VerdictClaimed,
 		payment.StatePending:    payment.VerdictLookUp,
+		payment.StateAuthorized: payment.VerdictLookUp,
+		payment.StateVoided:     payment.VerdictNotDue,
 		payment.StateUnresolved: payment.VerdictLookUp,
 		payment.StateSucceeded:  payment.VerdictNotDue,
 		payment.StateDeclined:   payment.VerdictNotDue,

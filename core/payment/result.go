@@ -121,6 +121,18 @@ type Result struct {
 	Answered bool
 }
 
+// For returns the result as that of an operation. Only a charge can be authorized: as the answer to another
+// operation, that says nothing about its outcome.
+func (r Result) For(of OperationID) Result {
+	if r.Class == ClassAuthorized && !of.IsCharge() {
+		return Result{
+			Class: ClassUnknownAnswered, Answered: r.Answered, RetryAfter: r.RetryAfter,
+			Message: "the gateway answered that the " + string(of.Kind) + " is authorized, which only a charge can be",
+		}
+	}
+	return r
+}
+
 // Unsent reports whether nothing of the request can have left: the gateway could not be reached, or a limit of
 // the service did not let the attempt begin.
 func (r Result) Unsent() bool { return r.Class == ClassNotCharged && !r.Answered }

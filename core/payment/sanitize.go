@@ -18,7 +18,7 @@ const (
 // Sanitized returns the result as it can be stored. An approval without a valid transaction id is
 // unreadable, so its class becomes [ClassUnknownAnswered].
 func (r Result) Sanitized() Result {
-	if r.Class == ClassApproved && !validTransactionID(r.TransactionID) {
+	if (r.Class == ClassApproved || r.Class == ClassAuthorized) && !validTransactionID(r.TransactionID) {
 		return Result{
 			Class:   ClassUnknownAnswered,
 			Message: "the gateway approved without a usable transaction id",
@@ -33,7 +33,7 @@ func (r Result) Sanitized() Result {
 // Sanitized returns the lookup as it can be stored. A charge without a valid transaction id is
 // unreadable, so its result becomes [FoundNoAnswer].
 func (l Lookup) Sanitized() Lookup {
-	if l.Result == FoundApproved && !validTransactionID(l.TransactionID) {
+	if (l.Result == FoundApproved || l.Result == FoundAuthorized) && !validTransactionID(l.TransactionID) {
 		return Lookup{
 			Result:  FoundNoAnswer,
 			Message: "a charge was found without a usable transaction id",

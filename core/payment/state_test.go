@@ -18,6 +18,6 @@ func TestParseState(t *testing.T) {
 	for _, name := range []string{"", "Succeeded", "done", "failed "} {
 		_, err := payment.ParseState(name)
 		requireFieldError(t, err, "state",
-			"state must be one of processing, scheduled, pending, succeeded, declined, failed, unresolved")
+			"state must be one of processing, scheduled, pending, authorized, succeeded, declined, failed, unresolved, voided")
 	}
 }

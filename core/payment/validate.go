@@ -113,6 +113,8 @@ func (p Payment) validateOperation(at *row) error {
 		return at.column("operation_kind", "has the unknown kind %+.20q", p.Operation.Kind)
 	case (p.Operation.Name == "") != operations[p.Operation.Kind].single || len(p.Operation.Name) > MaxOrderIDBytes:
 		return at.column("operation_name", "has %d bytes", len(p.Operation.Name))
+	case p.State == StateAuthorized || p.State == StateVoided:
+		return at.column("state", "is %s, which only a payment can be", p.State)
 	case !validHeaderValue(p.Of.Key):
 		return at.column("charge_key", "is %+.20q, which cannot be sent", p.Of.Key)
 	case p.Of.TransactionID == "":

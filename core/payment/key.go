@@ -242,12 +242,17 @@ func (p *Payment) replaceKey(key GatewayKey, method PaymentMethod) {
 // nameCharge records what a result says of the charge with the current key, unless it is approved, whose
 // transaction id says it.
 func (d *Decision) nameCharge(r Result) {
-	if r.Class == ClassApproved || r.Reference == "" && r.RedirectURL == "" {
+	if !r.namesCharge() {
 		return
 	}
 	k := d.Payment.key()
 	k.nameCharge(r.Reference, r.RedirectURL)
 	d.storeKey(k)
+}
+
+// namesCharge reports whether the answer says something of the charge that is stored with the key.
+func (r Result) namesCharge() bool {
+	return r.Class != ClassApproved && (r.Reference != "" || r.RedirectURL != "")
 }
 
 // nameCharge records what an answer says of the charge with the key.

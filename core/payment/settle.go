@@ -41,6 +41,27 @@ type Settlement struct {
 	Retry bool
 }
 
+// NeedsKeys reports whether Apply needs the records of the payment's keys.
+func (s Settlement) NeedsKeys() bool { return s.End != nil && s.End.namesCharge() }
+
+// KeepsCharge reports whether the outcome of an operation changes nothing of its charge, so that it can be stored
+// without the lock of the charge's row. It is true for the charge itself.
+func (s Settlement) KeepsCharge() bool {
+	if s.Operation.IsCharge() {
+		return true
+	}
+	before := Payment{Operation: s.Operation, State: s.State}
+	after := before
+	after.State = s.Outcome.State
+	for _, state := range [...]State{StateAuthorized, StateSucceeded} {
+		charge := Payment{State: state, HoldClaimedBy: s.Operation.Kind}
+		if _, changed := operations[s.Operation.Kind].account(charge, before, after); changed {
+			return false
+		}
+	}
+	return true
+}
+
 // Apply returns the settled payment, or [ErrFenced]. If it is applied a second time, because the answer
 // to the first was lost, it changes nothing: the payment is in the settled state already.
 func (s Settlement) Apply(p Payment, now time.Time) (Decision, error) {

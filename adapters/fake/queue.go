@@ -89,7 +89,7 @@ func (s *Payments) NextDue(
 func (s *Payments) Backlog(ctx context.Context) (backlog []ports.Backlog, err error) {
 	err = s.transact(ctx, func(now time.Time) error {
 		for _, state := range payment.States() {
-			for _, kind := range []payment.Kind{payment.KindCharge, payment.KindRefund} {
+			for _, kind := range payment.Kinds() {
 				b := ports.Backlog{Kind: kind, State: state}
 				for _, r := range s.all() {
 					if p := r.payment; p.State == state && p.Operation.Kind == kind && !p.DueAt.IsZero() {

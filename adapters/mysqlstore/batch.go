@@ -215,7 +215,7 @@ func insertPayments(ctx context.Context, db queries.DBTX, rows []queries.InsertP
 			r.Fence, r.ClaimToken, r.Replica, r.DueInMicros,
 			int64(r.AttemptNumber), r.AttemptFence, r.AttemptReplica, string(r.AttemptGatewayKey), starts,
 			r.Async, string(r.Gateway), r.KeySentClock.Int64, r.KeyLifetimeMicros,
-			[]byte(r.PaymentMethod), []byte(r.ReturnUrl))
+			[]byte(r.PaymentMethod), []byte(r.ReturnUrl), string(r.Capture))
 	}
 	result, err := db.ExecContext(ctx, into+"VALUES "+first+strings.Repeat(next, len(rows)-1), args...)
 	if err != nil {

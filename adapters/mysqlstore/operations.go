@@ -25,8 +25,9 @@ func (s *Payments) claimOperation(
 	return &d.Payment, d.Verdict, nil
 }
 
-// lockOperation adds an operation to what was read of its payment, whose row is locked.
-func lockOperation(ctx context.Context, q *queries.Queries, ref payment.Ref, row lockedRow) (lockedRow, error) {
+// lockOperation locks an operation after its payment, of which charge was read.
+func lockOperation(ctx context.Context, q *queries.Queries, ref payment.Ref, charge lockedRow) (lockedRow, error) {
+	row := newOperation(charge)
 	stored, err := q.LockOperation(ctx, queries.LockOperationParams(keyOf(ref)))
 	if isNotFound(err) {
 		return row, nil
@@ -39,29 +40,16 @@ func lockOperation(ctx context.Context, q *queries.Queries, ref payment.Ref, row
 	return row, err
 }
 
+// newOperation returns the locked row of an operation that is new.
+func newOperation(charge lockedRow) lockedRow {
+	return lockedRow{readAt: charge.readAt, charge: charge.payment, chargeToken: charge.claimToken}
+}
+
 // keyOf returns the primary key of an operation.
 func keyOf(ref payment.Ref) queries.FindOperationParams {
 	return queries.FindOperationParams{
 		OrderID: ref.OrderID, OperationKind: ref.Operation.Kind, OperationName: ref.Operation.Name,
 	}
-}
-
-// storeCharge writes what a decision about an operation changes of its payment, whose row is locked.
-func storeCharge(ctx context.Context, q *queries.Queries, read, charge payment.Payment) error {
-	if err := sqlrow.CheckWrite(charge); err != nil {
-		return err
-	}
-	updated, err := q.UpdateRefundReserved(ctx, queries.UpdateRefundReservedParams{
-		OrderID: charge.OrderID, RefundReservedMinor: charge.RefundReserved, UpdatedAt: micros(charge.UpdatedAt),
-		RefundReservedRead: read.RefundReserved,
-	})
-	if err != nil {
-		return fmt.Errorf("update the payment of the operation: %w", err)
-	}
-	if updated != 1 {
-		return fmt.Errorf("update order %q: %w", charge.OrderID, errRowChanged)
-	}
-	return nil
 }
 
 // FindOperation implements ports.Payments.

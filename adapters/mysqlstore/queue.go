@@ -88,7 +88,28 @@ func (s dueStore) Decide(
 	ctx context.Context, ref payment.Ref,
 	decide func(payment.Payment, time.Time) (payment.Decision, error),
 ) (payment.Decision, error) {
-	return s.update(ctx, newKeyUpdate(ref, decide))
+	u, err := s.skippingUpdate(ctx, ref, decide)
+	if err != nil {
+		return payment.Decision{}, err
+	}
+	d, err := s.update(ctx, u)
+	if errors.Is(err, errLocked) {
+		return payment.Decision{Verdict: payment.VerdictNotDue}, nil // it stays due
+	}
+	return d, err
+}
+
+// skippingUpdate is newKeyUpdate for a change that is not made if another transaction has locked the payment.
+func (s dueStore) skippingUpdate(ctx context.Context, ref payment.Ref, by decide) (*rowUpdate, error) {
+	t, err := s.known(ctx)
+	if err != nil {
+		return nil, err
+	}
+	u := newKeyUpdate(ref, by)
+	if u.mode = skipLocked; !t.engine.skipsLocked() {
+		u.mode = failLocked
+	}
+	return u, nil
 }
 
 // Postpone implements duequeue.Store.

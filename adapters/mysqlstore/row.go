@@ -49,8 +49,9 @@ func mapRow(row queries.Payment, now time.Time) (payment.Payment, error) {
 		Lookups: row.Lookups, LostWorkers: row.LostWorkers, Events: row.Events,
 		Async: row.Async != 0, DeferredRetries: row.DeferredRetries,
 		TransactionID: string(row.TransactionID), Code: row.Code, Reason: row.Reason,
-		RefundReserved: row.RefundReservedMinor,
-		CreatedAt:      row.CreatedAt, UpdatedAt: row.UpdatedAt, SeenAt: now,
+		RefundReserved: row.RefundReservedMinor, Capture: row.Capture, CapturedMinor: row.CapturedMinor,
+		HoldClaimedBy: row.HoldClaimedBy, HoldExpires: row.HoldExpiresAt.Time, Operations: row.OperationCount,
+		CreatedAt: row.CreatedAt, UpdatedAt: row.UpdatedAt, SeenAt: now,
 	}
 	if !row.KeySentClock.Valid || p.SentUnrecorded() {
 		p = p.Upgraded()
@@ -99,7 +100,7 @@ func toInsert(p payment.Payment, now time.Time, token int64) queries.InsertPayme
 		AttemptNumber: p.Attempt.Number, AttemptFence: p.Attempt.Fence,
 		AttemptReplica: p.Attempt.Replica, AttemptGatewayKey: p.Attempt.GatewayKey,
 		StartsInMicros: starts, Async: sqlrow.Flag(p.Async),
-		PaymentMethod: p.Method, ReturnUrl: p.ReturnURL,
+		PaymentMethod: p.Method, ReturnUrl: p.ReturnURL, Capture: p.Capture,
 		Gateway: p.Gateway, KeySentClock: sqlrow.SentClock(p.KeySent), KeyLifetimeMicros: p.KeyLifetime.Microseconds(),
 	}
 }
@@ -125,8 +126,11 @@ func toUpdate(p, read payment.Payment, token int64) (queries.UpdatePaymentParams
 		Lookups: p.Lookups, LostWorkers: p.LostWorkers, Events: p.Events,
 		Async: sqlrow.Flag(p.Async), DeferredRetries: p.DeferredRetries,
 		TransactionID: []byte(p.TransactionID), Code: p.Code, Reason: p.Reason,
+		RefundReservedMinor: p.RefundReserved, CapturedMinor: p.CapturedMinor,
+		HoldClaimedBy: p.HoldClaimedBy, HoldExpiresAt: nullable(p.HoldExpires), OperationCount: p.Operations,
 		UpdatedAt: micros(p.UpdatedAt),
 		OrderID:   p.OrderID, FenceRead: read.Fence, StateRead: read.State, AttemptNumberRead: read.Attempt.Number,
+		OperationCountRead: read.Operations, RefundReservedRead: read.RefundReserved, HoldClaimedByRead: read.HoldClaimedBy,
 	}, nil
 }
 

@@ -18,12 +18,12 @@ func (s *Payments) Renew(ctx context.Context, r payment.Renewal) error {
 }
 
 // Settle implements ports.Payments. A final outcome of a payment is one UPDATE, which matches the row only
-// if the payment is in the state that the settlement expects. Otherwise, and for other operations, the row is
-// locked, and the domain decides.
+// if the payment is in the state that the settlement expects, and so is the success of another operation that changes
+// nothing of its payment. Otherwise the row is locked, and the domain decides.
 func (s *Payments) Settle(ctx context.Context, settlement payment.Settlement) error {
 	row, fast := toFastSettle(settlement)
 	f := &fastSettle{settlement: settlement, row: row, needsLock: !fast}
-	if !fast {
+	if !fast || !settlement.Operation.IsCharge() {
 		return s.write(ctx, f.write)
 	}
 	t, err := s.known(ctx)
@@ -49,14 +49,15 @@ func (f *fastSettle) write(ctx context.Context, conn *sql.Conn) error {
 		}
 	}
 	if f.slow == nil {
-		f.slow = newKeyUpdate(f.settlement.Ref(), f.settlement.Apply)
+		f.slow = newRowUpdate(f.settlement.Ref(), f.settlement.Apply)
+		f.slow.needsKeys = f.settlement.NeedsKeys()
 	}
 	return f.slow.write(ctx, conn)
 }
 
 // update sets f.needsLock if no row matched.
 func (f *fastSettle) update(ctx context.Context, conn *sql.Conn) error {
-	settled, err := queries.New(conn).SettlePayment(ctx, textModeOf(ctx).settle(f.row))
+	settled, err := settle(ctx, queries.New(conn), textModeOf(ctx).settle(f.row), f.settlement.Operation)
 	if err != nil {
 		return classifyCommit(fmt.Errorf("update the payment: %w", err))
 	}
@@ -66,20 +67,35 @@ func (f *fastSettle) update(ctx context.Context, conn *sql.Conn) error {
 	return nil
 }
 
+func settle(
+	ctx context.Context, q *queries.Queries, row queries.SettlePaymentParams, id payment.OperationID,
+) (settled int64, err error) {
+	if id.IsCharge() {
+		return q.SettlePayment(ctx, row)
+	}
+	return q.SettleOperation(ctx, queries.SettleOperationParams{
+		NewState: row.NewState, TransactionID: row.TransactionID, Code: row.Code, Reason: row.Reason,
+		TookMicros: row.TookMicros, AttemptClass: row.AttemptClass, AttemptCode: row.AttemptCode,
+		AttemptMessage: row.AttemptMessage, OrderID: row.OrderID, OperationKind: id.Kind, OperationName: id.Name,
+		Fence: row.Fence, State: row.State, AttemptNumber: row.AttemptNumber,
+	})
+}
+
 // toFastSettle applies the settlement to a payment that is as the UPDATE requires it, and returns
 // what changed. It returns false if that is more than the UPDATE writes.
 func toFastSettle(settlement payment.Settlement) (queries.SettlePaymentParams, bool) {
-	if !settlement.Operation.IsCharge() || settlement.End == nil || settlement.Event != "" || settlement.DeferredRetry {
+	if !settlement.KeepsCharge() || settlement.End == nil || settlement.Event != "" || settlement.DeferredRetry {
 		return queries.SettlePaymentParams{}, false
 	}
 	started := anyTime // the end is stored as an offset from it
 	d, err := settlement.Apply(payment.Payment{
-		OrderID: settlement.OrderID, Fence: settlement.Fence, State: settlement.State,
+		OrderID: settlement.OrderID, Operation: settlement.Operation, Fence: settlement.Fence, State: settlement.State,
 		Attempt: payment.Attempt{Number: settlement.Attempt, StartedAt: started},
 	}, started)
 	p := d.Payment
-	if err != nil || !d.Write || !p.State.Final() ||
-		p.State == payment.StateSucceeded && p.TransactionID == "" { // Payment.Validate refuses it
+	success := p.State == payment.StateSucceeded
+	if err != nil || !d.Write || !p.State.Final() || !success && !settlement.Operation.IsCharge() ||
+		success && p.TransactionID == "" { // Payment.Validate refuses it
 		return queries.SettlePaymentParams{}, false
 	}
 	return queries.SettlePaymentParams{

@@ -1,8 +1,10 @@
 package mysqlstore
 
 import (
+	"cmp"
 	"context"
 	"database/sql"
+	"errors"
 	"fmt"
 	"math/rand/v2"
 	"time"
@@ -22,6 +24,9 @@ type rowUpdate struct {
 	decide decide
 	// request is the one that begins or claims an operation other than a charge. It replaces decide.
 	request *payment.ClaimRequest
+	// exists: the operation of the request is known to exist.
+	exists bool
+	mode   lockMode
 	// token is stored with each new fencing token. A retry after a lost answer finds it in the row if
 	// the lost try was committed.
 	token int64
@@ -51,16 +56,32 @@ func (s *Payments) update(ctx context.Context, u *rowUpdate) (payment.Decision, 
 	return u.decision, err
 }
 
-// write is one try, in one transaction.
+// write is one try, in one transaction, or in two if an operation that seemed to be new is there already.
 func (u *rowUpdate) write(ctx context.Context, conn *sql.Conn) error {
-	return transact(ctx, conn, func(q *queries.Queries) error { return u.apply(ctx, q) })
+	once := func() error {
+		return transact(ctx, conn, func(q *queries.Queries) error { return u.apply(ctx, q) })
+	}
+	err := once()
+	if u.request != nil && !u.exists && hasNumber(err, errDuplicateKey) {
+		u.exists = true
+		err = once()
+	}
+	return err
 }
 
 // apply runs in the transaction.
 func (u *rowUpdate) apply(ctx context.Context, q *queries.Queries) error {
-	row, err := lock(ctx, q, u.ref)
+	row, err := u.lock(ctx, q)
 	if err != nil {
 		return err
+	}
+	if !u.ref.Operation.IsCharge() {
+		if begun, err := u.begin(ctx, q, row); begun || err != nil {
+			return err
+		}
+		if row, err = lockOperation(ctx, q, u.ref, row); err != nil {
+			return err
+		}
 	}
 	if row.exists && row.claimToken == u.token {
 		row.payment.TakenOver = u.decision.Payment.TakenOver
@@ -76,6 +97,21 @@ func (u *rowUpdate) apply(ctx context.Context, q *queries.Queries) error {
 		return err
 	}
 	return store(ctx, q, row, u.decision, u.token)
+}
+
+// begin inserts an operation without looking for it first, if the row of its payment says that the payment has no
+// operation. The previous version does not count them, so that the INSERT may find a duplicate; see write. It returns
+// false if nothing was written.
+func (u *rowUpdate) begin(ctx context.Context, q *queries.Queries, charge lockedRow) (bool, error) {
+	if u.request == nil || u.exists || charge.payment.Operations > 0 || charge.payment.RefundReserved > 0 {
+		return false, nil
+	}
+	row := newOperation(charge)
+	if d, err := u.decideOn(row); err == nil && d.Write {
+		u.decision = d
+		return true, store(ctx, q, row, d, u.token)
+	}
+	return false, nil
 }
 
 // decideOn lets the domain decide about a locked row.
@@ -102,14 +138,26 @@ type lockedRow struct {
 	readAt     time.Time
 	// exists is false for an operation that is new.
 	exists bool
-	// charge is the operation's payment, whose row is locked as well.
-	charge payment.Payment
+	// charge is the operation's payment, whose row is locked as well, and chargeToken its claim token.
+	charge      payment.Payment
+	chargeToken int64
 }
 
-// lock locks a payment's row and then, for another operation, that of the operation. It returns
-// ports.ErrNotFound if there is no such payment.
-func lock(ctx context.Context, q *queries.Queries, ref payment.Ref) (lockedRow, error) {
-	row, err := q.LockPayment(ctx, ref.OrderID)
+// lockMode is what happens if another transaction has locked the row of a payment.
+type lockMode int
+
+const (
+	waitForLock lockMode = iota
+	skipLocked
+	failLocked // for a server whose SKIP LOCKED locks nothing
+)
+
+// errLocked: another transaction has locked the row. Nothing was written.
+var errLocked = errors.New("another transaction has locked the payment")
+
+// lock locks the row of the payment. It returns ports.ErrNotFound if there is no such payment.
+func (u *rowUpdate) lock(ctx context.Context, q *queries.Queries) (lockedRow, error) {
+	row, err := lockPayment(ctx, q, u.ref.OrderID, u.mode)
 	if isNotFound(err) {
 		return lockedRow{}, ports.ErrNotFound
 	}
@@ -120,10 +168,39 @@ func lock(ctx context.Context, q *queries.Queries, ref payment.Ref) (lockedRow, 
 	if err != nil {
 		return lockedRow{}, err
 	}
-	if !ref.Operation.IsCharge() {
-		return lockOperation(ctx, q, ref, lockedRow{charge: p, readAt: row.ReadAt})
-	}
 	return lockedRow{payment: p, claimToken: row.Payment.ClaimToken, readAt: row.ReadAt, exists: true}, nil
+}
+
+func lockPayment(ctx context.Context, q *queries.Queries, id payment.OrderID, mode lockMode) (queries.LockPaymentRow, error) {
+	var rows []queries.LockPaymentRow
+	switch mode {
+	case waitForLock:
+		return q.LockPayment(ctx, id)
+	case skipLocked:
+		free, err := q.LockFreePayment(ctx, id)
+		if err != nil {
+			return queries.LockPaymentRow{}, err
+		}
+		for _, row := range free {
+			rows = append(rows, queries.LockPaymentRow(row))
+		}
+	case failLocked:
+		free, err := q.LockPaymentNoWait(ctx, id)
+		if err != nil && !hasNumber(err, errLockNoWait) {
+			return queries.LockPaymentRow{}, err
+		}
+		for _, row := range free {
+			rows = append(rows, queries.LockPaymentRow(row))
+		}
+	}
+	if len(rows) > 0 {
+		return rows[0], nil
+	}
+	stored, err := q.ListOpened(ctx, []payment.OrderID{id})
+	if err == nil && len(stored) == 0 {
+		err = sql.ErrNoRows
+	}
+	return queries.LockPaymentRow{}, cmp.Or(err, errLocked)
 }
 
 // store writes a decision about a locked row.
@@ -138,22 +215,15 @@ func store(ctx context.Context, q *queries.Queries, row lockedRow, d payment.Dec
 		return nil
 	}
 	if d.Charge != nil {
-		if err := storeCharge(ctx, q, row.charge, *d.Charge); err != nil {
+		if err := updateRow(ctx, q, row.charge, *d.Charge, row.chargeToken, token); err != nil {
 			return err
 		}
 	}
 	if !row.exists {
 		return insertNew(ctx, q, d, token)
 	}
-	if d.Payment.Fence == row.payment.Fence {
-		token = row.claimToken // the claim has not changed hands
-	}
-	updated, err := updateRow(ctx, q, row.payment, d.Payment, token)
-	if err != nil {
-		return fmt.Errorf("update the payment: %w", err)
-	}
-	if updated != 1 {
-		return fmt.Errorf("update order %q: %w", ref.OrderID, errRowChanged)
+	if err := updateRow(ctx, q, row.payment, d.Payment, row.claimToken, token); err != nil {
+		return err
 	}
 	if d.PriorAttempt != nil {
 		if err := insertAttempt(ctx, q, ref, *d.PriorAttempt); err != nil {
@@ -181,16 +251,30 @@ func insertNew(ctx context.Context, q *queries.Queries, d payment.Decision, toke
 
 // The statements below write the tables of payments, or those of other operations.
 
-func updateRow(ctx context.Context, q *queries.Queries, read, p payment.Payment, token int64) (updated int64, err error) {
+// updateRow writes a locked row that was read with the claim token tokenRead. token is stored with a new fencing
+// token.
+func updateRow(ctx context.Context, q *queries.Queries, read, p payment.Payment, tokenRead, token int64) error {
+	if p.Fence == read.Fence {
+		token = tokenRead // the claim has not changed hands
+	}
 	update, err := toUpdate(p, read, token)
 	if err != nil {
-		return 0, err
+		return fmt.Errorf("update the payment: %w", err)
 	}
 	update = textModeOf(ctx).update(update)
+	var updated int64
 	if p.Operation.IsCharge() {
-		return q.UpdatePayment(ctx, update)
+		updated, err = q.UpdatePayment(ctx, update)
+	} else {
+		updated, err = q.UpdateOperation(ctx, toOperationUpdate(update, p.Operation))
 	}
-	return q.UpdateOperation(ctx, toOperationUpdate(update, p.Operation))
+	if err != nil {
+		return fmt.Errorf("update the payment: %w", err)
+	}
+	if updated != 1 {
+		return fmt.Errorf("update order %q: %w", p.OrderID, errRowChanged)
+	}
+	return nil
 }
 
 func putKey(ctx context.Context, q *queries.Queries, ref payment.Ref, k payment.Key) error {

@@ -31,7 +31,7 @@ func (s *Payments) Claim(
 		if err != nil {
 			return err
 		}
-		if p.State != payment.StateSucceeded {
+		if !p.State.Approved() {
 			if p.Keys, err = listKeys(ctx, q, p.OrderID); err != nil {
 				return err
 			}

@@ -88,7 +88,7 @@ func claimOperation(
 	if err != nil {
 		return payment.Decision{}, err
 	}
-	return d, storeOperation(ctx, q, d)
+	return d, storeOperation(ctx, q, charge, d)
 }
 
 // updateOperation is update for an operation that is not a charge, within a transaction.
@@ -112,12 +112,12 @@ func updateOperation(
 		return payment.Decision{}, err
 	}
 	d = d.Account(charge, p)
-	return d, storeOperation(ctx, q, d)
+	return d, storeOperation(ctx, q, charge, d)
 }
 
 // storeOperation writes a decision about an operation, and what it changes of the charge. Both were read in the
 // same transaction.
-func storeOperation(ctx context.Context, q *queries.Queries, d payment.Decision) error {
+func storeOperation(ctx context.Context, q *queries.Queries, charge payment.Payment, d payment.Decision) error {
 	ref := d.Payment.Ref()
 	for _, key := range d.Keys {
 		if err := q.PutOperationKey(ctx, toOperationKeyRow(ref, key)); err != nil {
@@ -127,8 +127,10 @@ func storeOperation(ctx context.Context, q *queries.Queries, d payment.Decision)
 	if !d.Write {
 		return nil
 	}
-	if err := storeCharge(ctx, q, d.Charge); err != nil {
-		return err
+	if d.Charge != nil {
+		if err := updatePayment(ctx, q, charge, *d.Charge); err != nil {
+			return err
+		}
 	}
 	row, err := toOperationRow(d.Payment)
 	if err != nil {
@@ -146,26 +148,6 @@ func storeOperation(ctx context.Context, q *queries.Queries, d payment.Decision)
 		if err := q.InsertOperationEvent(ctx, toOperationEvent(ref, *d.Event)); err != nil {
 			return fmt.Errorf("insert the event of an operation: %w", err)
 		}
-	}
-	return nil
-}
-
-// storeCharge writes what a decision about an operation changes of its charge. Nil if that is nothing.
-func storeCharge(ctx context.Context, q *queries.Queries, charge *payment.Payment) error {
-	if charge == nil {
-		return nil
-	}
-	if err := sqlrow.CheckWrite(*charge); err != nil {
-		return err
-	}
-	updated, err := q.UpdateRefundReserved(ctx, queries.UpdateRefundReservedParams{
-		RefundReservedMinor: charge.RefundReserved, UpdatedAt: charge.UpdatedAt.UnixMicro(), OrderID: charge.OrderID,
-	})
-	if err != nil {
-		return fmt.Errorf("update what is reserved of the payment: %w", err)
-	}
-	if updated != 1 {
-		return fmt.Errorf("update what is reserved of the payment: %d rows of order %q under the write lock", updated, charge.OrderID)
 	}
 	return nil
 }

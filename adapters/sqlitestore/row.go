@@ -33,8 +33,9 @@ func toPayment(row queries.Payment, now time.Time) (payment.Payment, error) {
 	}
 	return payment.Payment{
 		OrderID: row.OrderID, Money: money, State: row.State, GatewayKey: row.GatewayKey,
-		RefundReserved: row.RefundReservedMinor,
-		Fence:          row.Fence, Replica: row.Replica, DueAt: orZero(row.DueAt),
+		RefundReserved: row.RefundReservedMinor, Capture: row.Capture, CapturedMinor: row.CapturedMinor,
+		HoldClaimedBy: row.HoldClaimedBy, HoldExpires: orZero(row.HoldExpiresAt), Operations: row.OperationCount,
+		Fence: row.Fence, Replica: row.Replica, DueAt: orZero(row.DueAt),
 		Attempt: payment.Attempt{
 			Number: row.AttemptNumber, Fence: row.AttemptFence, Replica: row.AttemptReplica,
 			GatewayKey: row.AttemptGatewayKey,
@@ -84,7 +85,8 @@ func toRow(p payment.Payment) (queries.Payment, error) {
 		Async: sqlrow.Flag(p.Async), DeferredRetries: p.DeferredRetries,
 		TransactionID: p.TransactionID, Code: p.Code, Reason: p.Reason,
 		CreatedAt: p.CreatedAt.UnixMicro(), UpdatedAt: p.UpdatedAt.UnixMicro(),
-		RefundReservedMinor: p.RefundReserved,
+		RefundReservedMinor: p.RefundReserved, Capture: p.Capture, CapturedMinor: p.CapturedMinor,
+		HoldClaimedBy: p.HoldClaimedBy, HoldExpiresAt: nullable(p.HoldExpires), OperationCount: p.Operations,
 	}, nil
 }
 
@@ -106,6 +108,8 @@ func toUpdate(row queries.Payment, fenceRead int64) queries.UpdatePaymentParams 
 		Lookups: row.Lookups, LostWorkers: row.LostWorkers, Events: row.Events,
 		Async: row.Async, DeferredRetries: row.DeferredRetries,
 		TransactionID: row.TransactionID, Code: row.Code, Reason: row.Reason,
+		RefundReservedMinor: row.RefundReservedMinor, CapturedMinor: row.CapturedMinor,
+		HoldClaimedBy: row.HoldClaimedBy, HoldExpiresAt: row.HoldExpiresAt, OperationCount: row.OperationCount,
 		UpdatedAt: row.UpdatedAt,
 		OrderID:   row.OrderID, FenceRead: fenceRead,
 	}

@@ -278,7 +278,7 @@ func TestSchema_OfANewerProgramIsUsable(t *testing.T) {
 	require.NoError(t, db.Close())
 	steps, err := sqlitestore.Schema(databaseURL)
 	require.NoError(t, err)
-	const newer = "the schema is at version 1000, newer than the 16 that this program knows"
+	const newer = "the schema is at version 1000, newer than the 17 that this program knows"
 	require.NoError(t, steps.Up(t.Context()))
 	_, err = down(t, databaseURL, schemaDown)
 	require.ErrorContains(t, err, newer)

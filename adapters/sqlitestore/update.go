@@ -54,16 +54,8 @@ func store(ctx context.Context, q *queries.Queries, read payment.Payment, d paym
 	if !d.Write {
 		return nil
 	}
-	row, err := toRow(d.Payment)
-	if err != nil {
+	if err := updatePayment(ctx, q, read, d.Payment); err != nil {
 		return err
-	}
-	updated, err := q.UpdatePayment(ctx, toUpdate(row, read.Fence))
-	if err != nil {
-		return fmt.Errorf("update the payment: %w", err)
-	}
-	if updated != 1 {
-		return fmt.Errorf("update the payment: %d rows of order %q under the write lock", updated, read.OrderID)
 	}
 	if d.PriorAttempt != nil {
 		if err := q.InsertAttempt(ctx, toAttempt(read.OrderID, *d.PriorAttempt)); err != nil {
@@ -74,6 +66,22 @@ func store(ctx context.Context, q *queries.Queries, read payment.Payment, d paym
 		if err := q.InsertEvent(ctx, toEvent(read.OrderID, *d.Event)); err != nil {
 			return fmt.Errorf("insert the event: %w", err)
 		}
+	}
+	return nil
+}
+
+// updatePayment writes the row of a payment that was read in the same transaction.
+func updatePayment(ctx context.Context, q *queries.Queries, read, p payment.Payment) error {
+	row, err := toRow(p)
+	if err != nil {
+		return err
+	}
+	updated, err := q.UpdatePayment(ctx, toUpdate(row, read.Fence))
+	if err != nil {
+		return fmt.Errorf("update the payment: %w", err)
+	}
+	if updated != 1 {
+		return fmt.Errorf("update the payment: %d rows of order %q under the write lock", updated, read.OrderID)
 	}
 	return nil
 }

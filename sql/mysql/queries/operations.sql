@@ -47,12 +47,19 @@ WHERE order_id = sqlc.arg(order_id) AND operation_kind = sqlc.arg(operation_kind
     AND operation_name = sqlc.arg(operation_name) AND fence = sqlc.arg(fence_read) AND state = sqlc.arg(state_read)
     AND attempt_number = sqlc.arg(attempt_number_read);
 
--- name: UpdateRefundReserved :execrows
--- UpdateRefundReserved writes the sum of a locked payment's refunds. It compares what was read; see
--- UpdatePayment.
-UPDATE payments
-SET refund_reserved_minor = sqlc.arg(refund_reserved_minor), updated_at = sqlc.arg(updated_at)
-WHERE order_id = sqlc.arg(order_id) AND refund_reserved_minor = sqlc.arg(refund_reserved_read);
+-- name: SettleOperation :execrows
+-- SettleOperation is SettlePayment for the success of an operation that changes nothing of its payment.
+UPDATE operations
+SET state = sqlc.arg(new_state), transaction_id = sqlc.arg(transaction_id),
+    code = sqlc.arg(code), reason = sqlc.arg(reason), due_at = NULL,
+    attempt_ended_at = attempt_started_at + INTERVAL CAST(sqlc.arg(took_micros) AS SIGNED) MICROSECOND,
+    attempt_class = sqlc.arg(attempt_class), attempt_code = sqlc.arg(attempt_code),
+    attempt_message = sqlc.arg(attempt_message),
+    doubt_answered = FALSE, doubt_named = FALSE, doubt_unanswered_at = NULL, doubt_unanswered_clock = NULL,
+    doubt_latest_at = NULL, doubt_latest_clock = NULL, lost_workers = 0, updated_at = NOW(6)
+WHERE order_id = sqlc.arg(order_id) AND operation_kind = sqlc.arg(operation_kind)
+    AND operation_name = sqlc.arg(operation_name) AND fence = sqlc.arg(fence) AND state = sqlc.arg(state)
+    AND attempt_number = sqlc.arg(attempt_number) AND attempt_class = '' AND attempt_started_at IS NOT NULL;
 
 -- name: FindOperation :one
 SELECT sqlc.embed(operations), NOW(6) AS read_at

@@ -11,7 +11,7 @@ INSERT INTO payments (
     attempt_class, attempt_code, attempt_message,
     doubt_answered, lookups, strikes, events, async, later_retries,
     transaction_id, code, reason,
-    gateway, key_sent_clock, key_lifetime_micros, payment_method, return_url
+    gateway, key_sent_clock, key_lifetime_micros, payment_method, return_url, capture
 ) VALUES (
     TIMESTAMP '1970-01-01 00:00:00' + INTERVAL
         LAST_INSERT_ID(TIMESTAMPDIFF(MICROSECOND, TIMESTAMP '1970-01-01 00:00:00', NOW(6))) MICROSECOND,
@@ -25,7 +25,7 @@ INSERT INTO payments (
     FALSE, 0, 0, 0, sqlc.arg(async), 0,
     '', '', '',
     sqlc.arg(gateway), sqlc.arg(key_sent_clock), sqlc.arg(key_lifetime_micros),
-    sqlc.arg(payment_method), sqlc.arg(return_url)
+    sqlc.arg(payment_method), sqlc.arg(return_url), sqlc.arg(capture)
 );
 
 -- name: SettlePayment :execrows
@@ -74,9 +74,12 @@ SET state = sqlc.arg(state), gateway_key = sqlc.arg(gateway_key),
     doubt_named = sqlc.arg(doubt_named), doubt_unanswered_clock = sqlc.arg(doubt_unanswered_clock),
     doubt_latest_at = sqlc.arg(doubt_latest_at), doubt_latest_clock = sqlc.arg(doubt_latest_clock),
     payment_method = sqlc.arg(payment_method), return_url = sqlc.arg(return_url),
-    updated_at = sqlc.arg(updated_at)
+    refund_reserved_minor = sqlc.arg(refund_reserved_minor), captured_minor = sqlc.arg(captured_minor),
+    hold_claimed_by = sqlc.arg(hold_claimed_by), hold_expires_at = sqlc.arg(hold_expires_at),
+    operation_count = sqlc.arg(operation_count), updated_at = sqlc.arg(updated_at)
 WHERE order_id = sqlc.arg(order_id) AND fence = sqlc.arg(fence_read) AND state = sqlc.arg(state_read)
-    AND attempt_number = sqlc.arg(attempt_number_read);
+    AND attempt_number = sqlc.arg(attempt_number_read) AND operation_count = sqlc.arg(operation_count_read)
+    AND refund_reserved_minor = sqlc.arg(refund_reserved_read) AND hold_claimed_by = sqlc.arg(hold_claimed_by_read);
 
 -- name: FindPayment :one
 SELECT sqlc.embed(payments), NOW(6) AS read_at

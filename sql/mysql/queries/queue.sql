@@ -17,6 +17,20 @@ WHERE order_id IN (sqlc.slice(order_ids)) AND state = sqlc.arg(state)
 ORDER BY order_id
 FOR UPDATE NOWAIT;
 
+-- name: LockFreePayment :many
+-- LockFreePayment is LockPayment that returns no row if another transaction has locked it.
+SELECT sqlc.embed(payments), SYSDATE(6) AS read_at
+FROM payments
+WHERE order_id = ?
+FOR UPDATE SKIP LOCKED;
+
+-- name: LockPaymentNoWait :many
+-- LockPaymentNoWait is LockFreePayment for a server whose SKIP LOCKED locks nothing. It fails if the row is locked.
+SELECT sqlc.embed(payments), SYSDATE(6) AS read_at
+FROM payments
+WHERE order_id = ?
+FOR UPDATE NOWAIT;
+
 -- name: ListDuePayments :many
 -- ListDuePayments finds due work of one kind, and takes no lock. A due time too far in the future was
 -- set by a clock that has since stepped back, and counts as due. Payments of other gateways are

@@ -15,11 +15,6 @@ REPLACE INTO operations (
     ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?
 );
 
--- name: UpdateRefundReserved :execrows
-UPDATE payments
-SET refund_reserved_minor = sqlc.arg(refund_reserved_minor), updated_at = sqlc.arg(updated_at)
-WHERE order_id = sqlc.arg(order_id);
-
 -- name: FindOperation :one
 SELECT sqlc.embed(operations)
 FROM operations

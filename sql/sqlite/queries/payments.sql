@@ -7,10 +7,10 @@ INSERT INTO payments (
     transaction_id, code, reason, created_at, updated_at,
     gateway, key_sent_at, key_sent_clock, key_lifetime_micros, retries,
     doubt_named, doubt_unanswered_clock, doubt_latest_at, doubt_latest_clock, payment_method, return_url,
-    refund_reserved_minor
+    refund_reserved_minor, capture, captured_minor, hold_claimed_by, hold_expires_at, operation_count
 ) VALUES (
     ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?,
-    ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?
+    ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?
 );
 
 -- name: UpdatePayment :execrows
@@ -31,7 +31,9 @@ SET state = sqlc.arg(state), gateway_key = sqlc.arg(gateway_key), fence = sqlc.a
     doubt_named = sqlc.arg(doubt_named), doubt_unanswered_clock = sqlc.arg(doubt_unanswered_clock),
     doubt_latest_at = sqlc.arg(doubt_latest_at), doubt_latest_clock = sqlc.arg(doubt_latest_clock),
     payment_method = sqlc.arg(payment_method), return_url = sqlc.arg(return_url),
-    updated_at = sqlc.arg(updated_at)
+    refund_reserved_minor = sqlc.arg(refund_reserved_minor), captured_minor = sqlc.arg(captured_minor),
+    hold_claimed_by = sqlc.arg(hold_claimed_by), hold_expires_at = sqlc.arg(hold_expires_at),
+    operation_count = sqlc.arg(operation_count), updated_at = sqlc.arg(updated_at)
 WHERE order_id = sqlc.arg(order_id) AND fence = sqlc.arg(fence_read);
 
 -- name: FindPayment :one

@@ -226,4 +226,9 @@ type Payment struct {
 	PaymentMethod        payment.PaymentMethod
 	ReturnUrl            string
 	RefundReservedMinor  int64
+	Capture              payment.CaptureMode
+	CapturedMinor        int64
+	HoldClaimedBy        payment.Kind
+	HoldExpiresAt        sql.NullTime
+	OperationCount       int
 }

@@ -901,6 +901,61 @@ func (q *Queries) ReleaseOperations(ctx context.Context, arg ReleaseOperationsPa
 	return err
 }
 
+const SettleOperation = `-- name: SettleOperation :execrows
+UPDATE operations
+SET state = ?, transaction_id = ?,
+    code = ?, reason = ?, due_at = NULL,
+    attempt_ended_at = attempt_started_at + INTERVAL CAST(? AS SIGNED) MICROSECOND,
+    attempt_class = ?, attempt_code = ?,
+    attempt_message = ?,
+    doubt_answered = FALSE, doubt_named = FALSE, doubt_unanswered_at = NULL, doubt_unanswered_clock = NULL,
+    doubt_latest_at = NULL, doubt_latest_clock = NULL, lost_workers = 0, updated_at = NOW(6)
+WHERE order_id = ? AND operation_kind = ?
+    AND operation_name = ? AND fence = ? AND state = ?
+    AND attempt_number = ? AND attempt_class = '' AND attempt_started_at IS NOT NULL
+`
+
+type SettleOperationParams struct {
+	NewState       payment.State
+	TransactionID  []byte
+	Code           string
+	Reason         string
+	TookMicros     int64
+	AttemptClass   payment.Class
+	AttemptCode    string
+	AttemptMessage string
+	OrderID        payment.OrderID
+	OperationKind  payment.Kind
+	OperationName  string
+	Fence          int64
+	State          payment.State
+	AttemptNumber  int
+}
+
+// SettleOperation is SettlePayment for the success of an operation that changes nothing of its payment.
+func (q *Queries) SettleOperation(ctx context.Context, arg SettleOperationParams) (int64, error) {
+	result, err := q.db.ExecContext(ctx, SettleOperation,
+		arg.NewState,
+		arg.TransactionID,
+		arg.Code,
+		arg.Reason,
+		arg.TookMicros,
+		arg.AttemptClass,
+		arg.AttemptCode,
+		arg.AttemptMessage,
+		arg.OrderID,
+		arg.OperationKind,
+		arg.OperationName,
+		arg.Fence,
+		arg.State,
+		arg.AttemptNumber,
+	)
+	if err != nil {
+		return 0, err
+	}
+	return result.RowsAffected()
+}
+
 const UpdateOperation = `-- name: UpdateOperation :execrows
 UPDATE operations
 SET state = ?, gateway_key = ?,
@@ -1013,34 +1068,6 @@ func (q *Queries) UpdateOperation(ctx context.Context, arg UpdateOperationParams
 		arg.FenceRead,
 		arg.StateRead,
 		arg.AttemptNumberRead,
-	)
-	if err != nil {
-		return 0, err
-	}
-	return result.RowsAffected()
-}
-
-const UpdateRefundReserved = `-- name: UpdateRefundReserved :execrows
-UPDATE payments
-SET refund_reserved_minor = ?, updated_at = ?
-WHERE order_id = ? AND refund_reserved_minor = ?
-`
-
-type UpdateRefundReservedParams struct {
-	RefundReservedMinor int64
-	UpdatedAt           time.Time
-	OrderID             payment.OrderID
-	RefundReservedRead  int64
-}
-
-// UpdateRefundReserved writes the sum of a locked payment's refunds. It compares what was read; see
-// UpdatePayment.
-func (q *Queries) UpdateRefundReserved(ctx context.Context, arg UpdateRefundReservedParams) (int64, error) {
-	result, err := q.db.ExecContext(ctx, UpdateRefundReserved,
-		arg.RefundReservedMinor,
-		arg.UpdatedAt,
-		arg.OrderID,
-		arg.RefundReservedRead,
 	)
 	if err != nil {
 		return 0, err

@@ -15,7 +15,7 @@ import (
 )
 
 const FindPayment = `-- name: FindPayment :one
-SELECT payments.order_id, payments.amount_minor, payments.currency, payments.state, payments.gateway_key, payments.fence, payments.claim_token, payments.replica, payments.due_at, payments.attempt_number, payments.attempt_fence, payments.attempt_replica, payments.attempt_gateway_key, payments.attempt_started_at, payments.attempt_ended_at, payments.attempt_class, payments.attempt_code, payments.attempt_message, payments.doubt_answered, payments.doubt_unanswered_at, payments.lookups, payments.strikes, payments.events, payments.async, payments.later_retries, payments.transaction_id, payments.code, payments.reason, payments.created_at, payments.updated_at, payments.gateway, payments.key_sent_at, payments.key_sent_clock, payments.key_lifetime_micros, payments.retries, payments.doubt_named, payments.doubt_unanswered_clock, payments.doubt_latest_at, payments.doubt_latest_clock, payments.payment_method, payments.return_url, payments.refund_reserved_minor, NOW(6) AS read_at
+SELECT payments.order_id, payments.amount_minor, payments.currency, payments.state, payments.gateway_key, payments.fence, payments.claim_token, payments.replica, payments.due_at, payments.attempt_number, payments.attempt_fence, payments.attempt_replica, payments.attempt_gateway_key, payments.attempt_started_at, payments.attempt_ended_at, payments.attempt_class, payments.attempt_code, payments.attempt_message, payments.doubt_answered, payments.doubt_unanswered_at, payments.lookups, payments.strikes, payments.events, payments.async, payments.later_retries, payments.transaction_id, payments.code, payments.reason, payments.created_at, payments.updated_at, payments.gateway, payments.key_sent_at, payments.key_sent_clock, payments.key_lifetime_micros, payments.retries, payments.doubt_named, payments.doubt_unanswered_clock, payments.doubt_latest_at, payments.doubt_latest_clock, payments.payment_method, payments.return_url, payments.refund_reserved_minor, payments.capture, payments.captured_minor, payments.hold_claimed_by, payments.hold_expires_at, payments.operation_count, NOW(6) AS read_at
 FROM payments
 WHERE order_id = ?
 `
@@ -71,6 +71,11 @@ func (q *Queries) FindPayment(ctx context.Context, orderID payment.OrderID) (Fin
 		&i.Payment.PaymentMethod,
 		&i.Payment.ReturnUrl,
 		&i.Payment.RefundReservedMinor,
+		&i.Payment.Capture,
+		&i.Payment.CapturedMinor,
+		&i.Payment.HoldClaimedBy,
+		&i.Payment.HoldExpiresAt,
+		&i.Payment.OperationCount,
 		&i.ReadAt,
 	)
 	return i, err
@@ -146,7 +151,7 @@ INSERT INTO payments (
     attempt_class, attempt_code, attempt_message,
     doubt_answered, lookups, strikes, events, async, later_retries,
     transaction_id, code, reason,
-    gateway, key_sent_clock, key_lifetime_micros, payment_method, return_url
+    gateway, key_sent_clock, key_lifetime_micros, payment_method, return_url, capture
 ) VALUES (
     TIMESTAMP '1970-01-01 00:00:00' + INTERVAL
         LAST_INSERT_ID(TIMESTAMPDIFF(MICROSECOND, TIMESTAMP '1970-01-01 00:00:00', NOW(6))) MICROSECOND,
@@ -160,7 +165,7 @@ INSERT INTO payments (
     FALSE, 0, 0, 0, ?, 0,
     '', '', '',
     ?, ?, ?,
-    ?, ?
+    ?, ?, ?
 )
 `
 
@@ -185,6 +190,7 @@ type InsertPaymentParams struct {
 	KeyLifetimeMicros int64
 	PaymentMethod     payment.PaymentMethod
 	ReturnUrl         string
+	Capture           payment.CaptureMode
 }
 
 // InsertPayment is the first of the two statements of a payment that succeeds at once. Its times are
@@ -213,6 +219,7 @@ func (q *Queries) InsertPayment(ctx context.Context, arg InsertPaymentParams) (i
 		arg.KeyLifetimeMicros,
 		arg.PaymentMethod,
 		arg.ReturnUrl,
+		arg.Capture,
 	)
 	if err != nil {
 		return 0, err
@@ -261,7 +268,7 @@ func (q *Queries) ListOpened(ctx context.Context, orderIds []payment.OrderID) ([
 }
 
 const ListPayments = `-- name: ListPayments :many
-SELECT payments.order_id, payments.amount_minor, payments.currency, payments.state, payments.gateway_key, payments.fence, payments.claim_token, payments.replica, payments.due_at, payments.attempt_number, payments.attempt_fence, payments.attempt_replica, payments.attempt_gateway_key, payments.attempt_started_at, payments.attempt_ended_at, payments.attempt_class, payments.attempt_code, payments.attempt_message, payments.doubt_answered, payments.doubt_unanswered_at, payments.lookups, payments.strikes, payments.events, payments.async, payments.later_retries, payments.transaction_id, payments.code, payments.reason, payments.created_at, payments.updated_at, payments.gateway, payments.key_sent_at, payments.key_sent_clock, payments.key_lifetime_micros, payments.retries, payments.doubt_named, payments.doubt_unanswered_clock, payments.doubt_latest_at, payments.doubt_latest_clock, payments.payment_method, payments.return_url, payments.refund_reserved_minor, NOW(6) AS read_at
+SELECT payments.order_id, payments.amount_minor, payments.currency, payments.state, payments.gateway_key, payments.fence, payments.claim_token, payments.replica, payments.due_at, payments.attempt_number, payments.attempt_fence, payments.attempt_replica, payments.attempt_gateway_key, payments.attempt_started_at, payments.attempt_ended_at, payments.attempt_class, payments.attempt_code, payments.attempt_message, payments.doubt_answered, payments.doubt_unanswered_at, payments.lookups, payments.strikes, payments.events, payments.async, payments.later_retries, payments.transaction_id, payments.code, payments.reason, payments.created_at, payments.updated_at, payments.gateway, payments.key_sent_at, payments.key_sent_clock, payments.key_lifetime_micros, payments.retries, payments.doubt_named, payments.doubt_unanswered_clock, payments.doubt_latest_at, payments.doubt_latest_clock, payments.payment_method, payments.return_url, payments.refund_reserved_minor, payments.capture, payments.captured_minor, payments.hold_claimed_by, payments.hold_expires_at, payments.operation_count, NOW(6) AS read_at
 FROM payments
 WHERE created_at >= ? AND created_at < ?
     AND created_at <= ?
@@ -355,6 +362,11 @@ func (q *Queries) ListPayments(ctx context.Context, arg ListPaymentsParams) ([]L
 			&i.Payment.PaymentMethod,
 			&i.Payment.ReturnUrl,
 			&i.Payment.RefundReservedMinor,
+			&i.Payment.Capture,
+			&i.Payment.CapturedMinor,
+			&i.Payment.HoldClaimedBy,
+			&i.Payment.HoldExpiresAt,
+			&i.Payment.OperationCount,
 			&i.ReadAt,
 		); err != nil {
 			return nil, err
@@ -536,7 +548,7 @@ func (q *Queries) ListTransactions(ctx context.Context, arg ListTransactionsPara
 }
 
 const LockPayment = `-- name: LockPayment :one
-SELECT payments.order_id, payments.amount_minor, payments.currency, payments.state, payments.gateway_key, payments.fence, payments.claim_token, payments.replica, payments.due_at, payments.attempt_number, payments.attempt_fence, payments.attempt_replica, payments.attempt_gateway_key, payments.attempt_started_at, payments.attempt_ended_at, payments.attempt_class, payments.attempt_code, payments.attempt_message, payments.doubt_answered, payments.doubt_unanswered_at, payments.lookups, payments.strikes, payments.events, payments.async, payments.later_retries, payments.transaction_id, payments.code, payments.reason, payments.created_at, payments.updated_at, payments.gateway, payments.key_sent_at, payments.key_sent_clock, payments.key_lifetime_micros, payments.retries, payments.doubt_named, payments.doubt_unanswered_clock, payments.doubt_latest_at, payments.doubt_latest_clock, payments.payment_method, payments.return_url, payments.refund_reserved_minor, SYSDATE(6) AS read_at
+SELECT payments.order_id, payments.amount_minor, payments.currency, payments.state, payments.gateway_key, payments.fence, payments.claim_token, payments.replica, payments.due_at, payments.attempt_number, payments.attempt_fence, payments.attempt_replica, payments.attempt_gateway_key, payments.attempt_started_at, payments.attempt_ended_at, payments.attempt_class, payments.attempt_code, payments.attempt_message, payments.doubt_answered, payments.doubt_unanswered_at, payments.lookups, payments.strikes, payments.events, payments.async, payments.later_retries, payments.transaction_id, payments.code, payments.reason, payments.created_at, payments.updated_at, payments.gateway, payments.key_sent_at, payments.key_sent_clock, payments.key_lifetime_micros, payments.retries, payments.doubt_named, payments.doubt_unanswered_clock, payments.doubt_latest_at, payments.doubt_latest_clock, payments.payment_method, payments.return_url, payments.refund_reserved_minor, payments.capture, payments.captured_minor, payments.hold_claimed_by, payments.hold_expires_at, payments.operation_count, SYSDATE(6) AS read_at
 FROM payments
 WHERE order_id = ?
 FOR UPDATE
@@ -596,6 +608,11 @@ func (q *Queries) LockPayment(ctx context.Context, orderID payment.OrderID) (Loc
 		&i.Payment.PaymentMethod,
 		&i.Payment.ReturnUrl,
 		&i.Payment.RefundReservedMinor,
+		&i.Payment.Capture,
+		&i.Payment.CapturedMinor,
+		&i.Payment.HoldClaimedBy,
+		&i.Payment.HoldExpiresAt,
+		&i.Payment.OperationCount,
 		&i.ReadAt,
 	)
 	return i, err
@@ -674,9 +691,12 @@ SET state = ?, gateway_key = ?,
     doubt_named = ?, doubt_unanswered_clock = ?,
     doubt_latest_at = ?, doubt_latest_clock = ?,
     payment_method = ?, return_url = ?,
-    updated_at = ?
+    refund_reserved_minor = ?, captured_minor = ?,
+    hold_claimed_by = ?, hold_expires_at = ?,
+    operation_count = ?, updated_at = ?
 WHERE order_id = ? AND fence = ? AND state = ?
-    AND attempt_number = ?
+    AND attempt_number = ? AND operation_count = ?
+    AND refund_reserved_minor = ? AND hold_claimed_by = ?
 `
 
 type UpdatePaymentParams struct {
@@ -716,11 +736,19 @@ type UpdatePaymentParams struct {
 	DoubtLatestClock     sql.NullInt64
 	PaymentMethod        payment.PaymentMethod
 	ReturnUrl            string
+	RefundReservedMinor  int64
+	CapturedMinor        int64
+	HoldClaimedBy        payment.Kind
+	HoldExpiresAt        sql.NullTime
+	OperationCount       int
 	UpdatedAt            time.Time
 	OrderID              payment.OrderID
 	FenceRead            int64
 	StateRead            payment.State
 	AttemptNumberRead    int
+	OperationCountRead   int
+	RefundReservedRead   int64
+	HoldClaimedByRead    payment.Kind
 }
 
 // UpdatePayment writes a locked payment. It compares what was read, because row locks are local to a node
@@ -763,11 +791,19 @@ func (q *Queries) UpdatePayment(ctx context.Context, arg UpdatePaymentParams) (i
 		arg.DoubtLatestClock,
 		arg.PaymentMethod,
 		arg.ReturnUrl,
+		arg.RefundReservedMinor,
+		arg.CapturedMinor,
+		arg.HoldClaimedBy,
+		arg.HoldExpiresAt,
+		arg.OperationCount,
 		arg.UpdatedAt,
 		arg.OrderID,
 		arg.FenceRead,
 		arg.StateRead,
 		arg.AttemptNumberRead,
+		arg.OperationCountRead,
+		arg.RefundReservedRead,
+		arg.HoldClaimedByRead,
 	)
 	if err != nil {
 		return 0, err

@@ -208,7 +208,7 @@ func (q *Queries) ListDuePayments(ctx context.Context, arg ListDuePaymentsParams
 }
 
 const LockDuePayments = `-- name: LockDuePayments :many
-SELECT payments.order_id, payments.amount_minor, payments.currency, payments.state, payments.gateway_key, payments.fence, payments.claim_token, payments.replica, payments.due_at, payments.attempt_number, payments.attempt_fence, payments.attempt_replica, payments.attempt_gateway_key, payments.attempt_started_at, payments.attempt_ended_at, payments.attempt_class, payments.attempt_code, payments.attempt_message, payments.doubt_answered, payments.doubt_unanswered_at, payments.lookups, payments.strikes, payments.events, payments.async, payments.later_retries, payments.transaction_id, payments.code, payments.reason, payments.created_at, payments.updated_at, payments.gateway, payments.key_sent_at, payments.key_sent_clock, payments.key_lifetime_micros, payments.retries, payments.doubt_named, payments.doubt_unanswered_clock, payments.doubt_latest_at, payments.doubt_latest_clock, payments.payment_method, payments.return_url, payments.refund_reserved_minor, NOW(6) AS read_at
+SELECT payments.order_id, payments.amount_minor, payments.currency, payments.state, payments.gateway_key, payments.fence, payments.claim_token, payments.replica, payments.due_at, payments.attempt_number, payments.attempt_fence, payments.attempt_replica, payments.attempt_gateway_key, payments.attempt_started_at, payments.attempt_ended_at, payments.attempt_class, payments.attempt_code, payments.attempt_message, payments.doubt_answered, payments.doubt_unanswered_at, payments.lookups, payments.strikes, payments.events, payments.async, payments.later_retries, payments.transaction_id, payments.code, payments.reason, payments.created_at, payments.updated_at, payments.gateway, payments.key_sent_at, payments.key_sent_clock, payments.key_lifetime_micros, payments.retries, payments.doubt_named, payments.doubt_unanswered_clock, payments.doubt_latest_at, payments.doubt_latest_clock, payments.payment_method, payments.return_url, payments.refund_reserved_minor, payments.capture, payments.captured_minor, payments.hold_claimed_by, payments.hold_expires_at, payments.operation_count, NOW(6) AS read_at
 FROM payments FORCE INDEX (PRIMARY)
 WHERE order_id IN (/*SLICE:order_ids*/?) AND state = ?
     AND (due_at <= NOW(6) OR due_at > NOW(6) + INTERVAL CAST(? AS SIGNED) MICROSECOND)
@@ -292,6 +292,11 @@ func (q *Queries) LockDuePayments(ctx context.Context, arg LockDuePaymentsParams
 			&i.Payment.PaymentMethod,
 			&i.Payment.ReturnUrl,
 			&i.Payment.RefundReservedMinor,
+			&i.Payment.Capture,
+			&i.Payment.CapturedMinor,
+			&i.Payment.HoldClaimedBy,
+			&i.Payment.HoldExpiresAt,
+			&i.Payment.OperationCount,
 			&i.ReadAt,
 		); err != nil {
 			return nil, err
@@ -308,7 +313,7 @@ func (q *Queries) LockDuePayments(ctx context.Context, arg LockDuePaymentsParams
 }
 
 const LockDuePaymentsNoWait = `-- name: LockDuePaymentsNoWait :many
-SELECT payments.order_id, payments.amount_minor, payments.currency, payments.state, payments.gateway_key, payments.fence, payments.claim_token, payments.replica, payments.due_at, payments.attempt_number, payments.attempt_fence, payments.attempt_replica, payments.attempt_gateway_key, payments.attempt_started_at, payments.attempt_ended_at, payments.attempt_class, payments.attempt_code, payments.attempt_message, payments.doubt_answered, payments.doubt_unanswered_at, payments.lookups, payments.strikes, payments.events, payments.async, payments.later_retries, payments.transaction_id, payments.code, payments.reason, payments.created_at, payments.updated_at, payments.gateway, payments.key_sent_at, payments.key_sent_clock, payments.key_lifetime_micros, payments.retries, payments.doubt_named, payments.doubt_unanswered_clock, payments.doubt_latest_at, payments.doubt_latest_clock, payments.payment_method, payments.return_url, payments.refund_reserved_minor, NOW(6) AS read_at
+SELECT payments.order_id, payments.amount_minor, payments.currency, payments.state, payments.gateway_key, payments.fence, payments.claim_token, payments.replica, payments.due_at, payments.attempt_number, payments.attempt_fence, payments.attempt_replica, payments.attempt_gateway_key, payments.attempt_started_at, payments.attempt_ended_at, payments.attempt_class, payments.attempt_code, payments.attempt_message, payments.doubt_answered, payments.doubt_unanswered_at, payments.lookups, payments.strikes, payments.events, payments.async, payments.later_retries, payments.transaction_id, payments.code, payments.reason, payments.created_at, payments.updated_at, payments.gateway, payments.key_sent_at, payments.key_sent_clock, payments.key_lifetime_micros, payments.retries, payments.doubt_named, payments.doubt_unanswered_clock, payments.doubt_latest_at, payments.doubt_latest_clock, payments.payment_method, payments.return_url, payments.refund_reserved_minor, payments.capture, payments.captured_minor, payments.hold_claimed_by, payments.hold_expires_at, payments.operation_count, NOW(6) AS read_at
 FROM payments FORCE INDEX (PRIMARY)
 WHERE order_id IN (/*SLICE:order_ids*/?) AND state = ?
     AND (due_at <= NOW(6) OR due_at > NOW(6) + INTERVAL CAST(? AS SIGNED) MICROSECOND)
@@ -393,6 +398,181 @@ func (q *Queries) LockDuePaymentsNoWait(ctx context.Context, arg LockDuePayments
 			&i.Payment.PaymentMethod,
 			&i.Payment.ReturnUrl,
 			&i.Payment.RefundReservedMinor,
+			&i.Payment.Capture,
+			&i.Payment.CapturedMinor,
+			&i.Payment.HoldClaimedBy,
+			&i.Payment.HoldExpiresAt,
+			&i.Payment.OperationCount,
+			&i.ReadAt,
+		); err != nil {
+			return nil, err
+		}
+		items = append(items, i)
+	}
+	if err := rows.Close(); err != nil {
+		return nil, err
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return items, nil
+}
+
+const LockFreePayment = `-- name: LockFreePayment :many
+SELECT payments.order_id, payments.amount_minor, payments.currency, payments.state, payments.gateway_key, payments.fence, payments.claim_token, payments.replica, payments.due_at, payments.attempt_number, payments.attempt_fence, payments.attempt_replica, payments.attempt_gateway_key, payments.attempt_started_at, payments.attempt_ended_at, payments.attempt_class, payments.attempt_code, payments.attempt_message, payments.doubt_answered, payments.doubt_unanswered_at, payments.lookups, payments.strikes, payments.events, payments.async, payments.later_retries, payments.transaction_id, payments.code, payments.reason, payments.created_at, payments.updated_at, payments.gateway, payments.key_sent_at, payments.key_sent_clock, payments.key_lifetime_micros, payments.retries, payments.doubt_named, payments.doubt_unanswered_clock, payments.doubt_latest_at, payments.doubt_latest_clock, payments.payment_method, payments.return_url, payments.refund_reserved_minor, payments.capture, payments.captured_minor, payments.hold_claimed_by, payments.hold_expires_at, payments.operation_count, SYSDATE(6) AS read_at
+FROM payments
+WHERE order_id = ?
+FOR UPDATE SKIP LOCKED
+`
+
+type LockFreePaymentRow struct {
+	Payment Payment
+	ReadAt  time.Time
+}
+
+// LockFreePayment is LockPayment that returns no row if another transaction has locked it.
+func (q *Queries) LockFreePayment(ctx context.Context, orderID payment.OrderID) ([]LockFreePaymentRow, error) {
+	rows, err := q.db.QueryContext(ctx, LockFreePayment, orderID)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	var items []LockFreePaymentRow
+	for rows.Next() {
+		var i LockFreePaymentRow
+		if err := rows.Scan(
+			&i.Payment.OrderID,
+			&i.Payment.AmountMinor,
+			&i.Payment.Currency,
+			&i.Payment.State,
+			&i.Payment.GatewayKey,
+			&i.Payment.Fence,
+			&i.Payment.ClaimToken,
+			&i.Payment.Replica,
+			&i.Payment.DueAt,
+			&i.Payment.AttemptNumber,
+			&i.Payment.AttemptFence,
+			&i.Payment.AttemptReplica,
+			&i.Payment.AttemptGatewayKey,
+			&i.Payment.AttemptStartedAt,
+			&i.Payment.AttemptEndedAt,
+			&i.Payment.AttemptClass,
+			&i.Payment.AttemptCode,
+			&i.Payment.AttemptMessage,
+			&i.Payment.DoubtAnswered,
+			&i.Payment.DoubtUnansweredAt,
+			&i.Payment.Lookups,
+			&i.Payment.LostWorkers,
+			&i.Payment.Events,
+			&i.Payment.Async,
+			&i.Payment.DeferredRetries,
+			&i.Payment.TransactionID,
+			&i.Payment.Code,
+			&i.Payment.Reason,
+			&i.Payment.CreatedAt,
+			&i.Payment.UpdatedAt,
+			&i.Payment.Gateway,
+			&i.Payment.KeySentAt,
+			&i.Payment.KeySentClock,
+			&i.Payment.KeyLifetimeMicros,
+			&i.Payment.Retries,
+			&i.Payment.DoubtNamed,
+			&i.Payment.DoubtUnansweredClock,
+			&i.Payment.DoubtLatestAt,
+			&i.Payment.DoubtLatestClock,
+			&i.Payment.PaymentMethod,
+			&i.Payment.ReturnUrl,
+			&i.Payment.RefundReservedMinor,
+			&i.Payment.Capture,
+			&i.Payment.CapturedMinor,
+			&i.Payment.HoldClaimedBy,
+			&i.Payment.HoldExpiresAt,
+			&i.Payment.OperationCount,
+			&i.ReadAt,
+		); err != nil {
+			return nil, err
+		}
+		items = append(items, i)
+	}
+	if err := rows.Close(); err != nil {
+		return nil, err
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return items, nil
+}
+
+const LockPaymentNoWait = `-- name: LockPaymentNoWait :many
+SELECT payments.order_id, payments.amount_minor, payments.currency, payments.state, payments.gateway_key, payments.fence, payments.claim_token, payments.replica, payments.due_at, payments.attempt_number, payments.attempt_fence, payments.attempt_replica, payments.attempt_gateway_key, payments.attempt_started_at, payments.attempt_ended_at, payments.attempt_class, payments.attempt_code, payments.attempt_message, payments.doubt_answered, payments.doubt_unanswered_at, payments.lookups, payments.strikes, payments.events, payments.async, payments.later_retries, payments.transaction_id, payments.code, payments.reason, payments.created_at, payments.updated_at, payments.gateway, payments.key_sent_at, payments.key_sent_clock, payments.key_lifetime_micros, payments.retries, payments.doubt_named, payments.doubt_unanswered_clock, payments.doubt_latest_at, payments.doubt_latest_clock, payments.payment_method, payments.return_url, payments.refund_reserved_minor, payments.capture, payments.captured_minor, payments.hold_claimed_by, payments.hold_expires_at, payments.operation_count, SYSDATE(6) AS read_at
+FROM payments
+WHERE order_id = ?
+FOR UPDATE NOWAIT
+`
+
+type LockPaymentNoWaitRow struct {
+	Payment Payment
+	ReadAt  time.Time
+}
+
+// LockPaymentNoWait is LockFreePayment for a server whose SKIP LOCKED locks nothing. It fails if the row is locked.
+func (q *Queries) LockPaymentNoWait(ctx context.Context, orderID payment.OrderID) ([]LockPaymentNoWaitRow, error) {
+	rows, err := q.db.QueryContext(ctx, LockPaymentNoWait, orderID)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	var items []LockPaymentNoWaitRow
+	for rows.Next() {
+		var i LockPaymentNoWaitRow
+		if err := rows.Scan(
+			&i.Payment.OrderID,
+			&i.Payment.AmountMinor,
+			&i.Payment.Currency,
+			&i.Payment.State,
+			&i.Payment.GatewayKey,
+			&i.Payment.Fence,
+			&i.Payment.ClaimToken,
+			&i.Payment.Replica,
+			&i.Payment.DueAt,
+			&i.Payment.AttemptNumber,
+			&i.Payment.AttemptFence,
+			&i.Payment.AttemptReplica,
+			&i.Payment.AttemptGatewayKey,
+			&i.Payment.AttemptStartedAt,
+			&i.Payment.AttemptEndedAt,
+			&i.Payment.AttemptClass,
+			&i.Payment.AttemptCode,
+			&i.Payment.AttemptMessage,
+			&i.Payment.DoubtAnswered,
+			&i.Payment.DoubtUnansweredAt,
+			&i.Payment.Lookups,
+			&i.Payment.LostWorkers,
+			&i.Payment.Events,
+			&i.Payment.Async,
+			&i.Payment.DeferredRetries,
+			&i.Payment.TransactionID,
+			&i.Payment.Code,
+			&i.Payment.Reason,
+			&i.Payment.CreatedAt,
+			&i.Payment.UpdatedAt,
+			&i.Payment.Gateway,
+			&i.Payment.KeySentAt,
+			&i.Payment.KeySentClock,
+			&i.Payment.KeyLifetimeMicros,
+			&i.Payment.Retries,
+			&i.Payment.DoubtNamed,
+			&i.Payment.DoubtUnansweredClock,
+			&i.Payment.DoubtLatestAt,
+			&i.Payment.DoubtLatestClock,
+			&i.Payment.PaymentMethod,
+			&i.Payment.ReturnUrl,
+			&i.Payment.RefundReservedMinor,
+			&i.Payment.Capture,
+			&i.Payment.CapturedMinor,
+			&i.Payment.HoldClaimedBy,
+			&i.Payment.HoldExpiresAt,
+			&i.Payment.OperationCount,
 			&i.ReadAt,
 		); err != nil {
 			return nil, err

@@ -223,6 +223,11 @@ type Payment struct {
 	PaymentMethod        payment.PaymentMethod
 	ReturnUrl            string
 	RefundReservedMinor  int64
+	Capture              payment.CaptureMode
+	CapturedMinor        int64
+	HoldClaimedBy        payment.Kind
+	HoldExpiresAt        sql.NullInt64
+	OperationCount       int
 }
 
 type SchemaMigration struct {

@@ -789,23 +789,3 @@ func (q *Queries) ReleaseOperations(ctx context.Context, arg ReleaseOperationsPa
 	_, err := q.db.ExecContext(ctx, releaseOperations, arg.Now, arg.Replica)
 	return err
 }
-
-const updateRefundReserved = `-- name: UpdateRefundReserved :execrows
-UPDATE payments
-SET refund_reserved_minor = ?1, updated_at = ?2
-WHERE order_id = ?3
-`
-
-type UpdateRefundReservedParams struct {
-	RefundReservedMinor int64
-	UpdatedAt           int64
-	OrderID             payment.OrderID
-}
-
-func (q *Queries) UpdateRefundReserved(ctx context.Context, arg UpdateRefundReservedParams) (int64, error) {
-	result, err := q.db.ExecContext(ctx, updateRefundReserved, arg.RefundReservedMinor, arg.UpdatedAt, arg.OrderID)
-	if err != nil {
-		return 0, err
-	}
-	return result.RowsAffected()
-}

@@ -14,7 +14,7 @@ import (
 )
 
 const findPayment = `-- name: FindPayment :one
-SELECT payments.order_id, payments.amount_minor, payments.currency, payments.state, payments.gateway_key, payments.fence, payments.replica, payments.due_at, payments.attempt_number, payments.attempt_fence, payments.attempt_replica, payments.attempt_gateway_key, payments.attempt_started_at, payments.attempt_ended_at, payments.attempt_class, payments.attempt_code, payments.attempt_message, payments.doubt_answered, payments.doubt_unanswered_at, payments.lookups, payments.strikes, payments.events, payments.async, payments.later_retries, payments.transaction_id, payments.code, payments.reason, payments.created_at, payments.updated_at, payments.gateway, payments.key_sent_at, payments.key_sent_clock, payments.key_lifetime_micros, payments.retries, payments.doubt_named, payments.doubt_unanswered_clock, payments.doubt_latest_at, payments.doubt_latest_clock, payments.payment_method, payments.return_url, payments.refund_reserved_minor
+SELECT payments.order_id, payments.amount_minor, payments.currency, payments.state, payments.gateway_key, payments.fence, payments.replica, payments.due_at, payments.attempt_number, payments.attempt_fence, payments.attempt_replica, payments.attempt_gateway_key, payments.attempt_started_at, payments.attempt_ended_at, payments.attempt_class, payments.attempt_code, payments.attempt_message, payments.doubt_answered, payments.doubt_unanswered_at, payments.lookups, payments.strikes, payments.events, payments.async, payments.later_retries, payments.transaction_id, payments.code, payments.reason, payments.created_at, payments.updated_at, payments.gateway, payments.key_sent_at, payments.key_sent_clock, payments.key_lifetime_micros, payments.retries, payments.doubt_named, payments.doubt_unanswered_clock, payments.doubt_latest_at, payments.doubt_latest_clock, payments.payment_method, payments.return_url, payments.refund_reserved_minor, payments.capture, payments.captured_minor, payments.hold_claimed_by, payments.hold_expires_at, payments.operation_count
 FROM payments
 WHERE order_id = ?
 `
@@ -68,6 +68,11 @@ func (q *Queries) FindPayment(ctx context.Context, orderID payment.OrderID) (Fin
 		&i.Payment.PaymentMethod,
 		&i.Payment.ReturnUrl,
 		&i.Payment.RefundReservedMinor,
+		&i.Payment.Capture,
+		&i.Payment.CapturedMinor,
+		&i.Payment.HoldClaimedBy,
+		&i.Payment.HoldExpiresAt,
+		&i.Payment.OperationCount,
 	)
 	return i, err
 }
@@ -142,10 +147,10 @@ INSERT INTO payments (
     transaction_id, code, reason, created_at, updated_at,
     gateway, key_sent_at, key_sent_clock, key_lifetime_micros, retries,
     doubt_named, doubt_unanswered_clock, doubt_latest_at, doubt_latest_clock, payment_method, return_url,
-    refund_reserved_minor
+    refund_reserved_minor, capture, captured_minor, hold_claimed_by, hold_expires_at, operation_count
 ) VALUES (
     ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?,
-    ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?
+    ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?
 )
 `
 
@@ -191,6 +196,11 @@ type InsertPaymentParams struct {
 	PaymentMethod        payment.PaymentMethod
 	ReturnUrl            string
 	RefundReservedMinor  int64
+	Capture              payment.CaptureMode
+	CapturedMinor        int64
+	HoldClaimedBy        payment.Kind
+	HoldExpiresAt        sql.NullInt64
+	OperationCount       int
 }
 
 func (q *Queries) InsertPayment(ctx context.Context, arg InsertPaymentParams) error {
@@ -236,12 +246,17 @@ func (q *Queries) InsertPayment(ctx context.Context, arg InsertPaymentParams) er
 		arg.PaymentMethod,
 		arg.ReturnUrl,
 		arg.RefundReservedMinor,
+		arg.Capture,
+		arg.CapturedMinor,
+		arg.HoldClaimedBy,
+		arg.HoldExpiresAt,
+		arg.OperationCount,
 	)
 	return err
 }
 
 const listPayments = `-- name: ListPayments :many
-SELECT payments.order_id, payments.amount_minor, payments.currency, payments.state, payments.gateway_key, payments.fence, payments.replica, payments.due_at, payments.attempt_number, payments.attempt_fence, payments.attempt_replica, payments.attempt_gateway_key, payments.attempt_started_at, payments.attempt_ended_at, payments.attempt_class, payments.attempt_code, payments.attempt_message, payments.doubt_answered, payments.doubt_unanswered_at, payments.lookups, payments.strikes, payments.events, payments.async, payments.later_retries, payments.transaction_id, payments.code, payments.reason, payments.created_at, payments.updated_at, payments.gateway, payments.key_sent_at, payments.key_sent_clock, payments.key_lifetime_micros, payments.retries, payments.doubt_named, payments.doubt_unanswered_clock, payments.doubt_latest_at, payments.doubt_latest_clock, payments.payment_method, payments.return_url, payments.refund_reserved_minor
+SELECT payments.order_id, payments.amount_minor, payments.currency, payments.state, payments.gateway_key, payments.fence, payments.replica, payments.due_at, payments.attempt_number, payments.attempt_fence, payments.attempt_replica, payments.attempt_gateway_key, payments.attempt_started_at, payments.attempt_ended_at, payments.attempt_class, payments.attempt_code, payments.attempt_message, payments.doubt_answered, payments.doubt_unanswered_at, payments.lookups, payments.strikes, payments.events, payments.async, payments.later_retries, payments.transaction_id, payments.code, payments.reason, payments.created_at, payments.updated_at, payments.gateway, payments.key_sent_at, payments.key_sent_clock, payments.key_lifetime_micros, payments.retries, payments.doubt_named, payments.doubt_unanswered_clock, payments.doubt_latest_at, payments.doubt_latest_clock, payments.payment_method, payments.return_url, payments.refund_reserved_minor, payments.capture, payments.captured_minor, payments.hold_claimed_by, payments.hold_expires_at, payments.operation_count
 FROM payments
 WHERE created_at >= ?1 AND created_at < ?2
     AND created_at <= ?3
@@ -324,6 +339,11 @@ func (q *Queries) ListPayments(ctx context.Context, arg ListPaymentsParams) ([]L
 			&i.Payment.PaymentMethod,
 			&i.Payment.ReturnUrl,
 			&i.Payment.RefundReservedMinor,
+			&i.Payment.Capture,
+			&i.Payment.CapturedMinor,
+			&i.Payment.HoldClaimedBy,
+			&i.Payment.HoldExpiresAt,
+			&i.Payment.OperationCount,
 		); err != nil {
 			return nil, err
 		}
@@ -465,8 +485,10 @@ SET state = ?1, gateway_key = ?2, fence = ?3,
     doubt_named = ?30, doubt_unanswered_clock = ?31,
     doubt_latest_at = ?32, doubt_latest_clock = ?33,
     payment_method = ?34, return_url = ?35,
-    updated_at = ?36
-WHERE order_id = ?37 AND fence = ?38
+    refund_reserved_minor = ?36, captured_minor = ?37,
+    hold_claimed_by = ?38, hold_expires_at = ?39,
+    operation_count = ?40, updated_at = ?41
+WHERE order_id = ?42 AND fence = ?43
 `
 
 type UpdatePaymentParams struct {
@@ -505,6 +527,11 @@ type UpdatePaymentParams struct {
 	DoubtLatestClock     sql.NullInt64
 	PaymentMethod        payment.PaymentMethod
 	ReturnUrl            string
+	RefundReservedMinor  int64
+	CapturedMinor        int64
+	HoldClaimedBy        payment.Kind
+	HoldExpiresAt        sql.NullInt64
+	OperationCount       int
 	UpdatedAt            int64
 	OrderID              payment.OrderID
 	FenceRead            int64
@@ -547,6 +574,11 @@ func (q *Queries) UpdatePayment(ctx context.Context, arg UpdatePaymentParams) (i
 		arg.DoubtLatestClock,
 		arg.PaymentMethod,
 		arg.ReturnUrl,
+		arg.RefundReservedMinor,
+		arg.CapturedMinor,
+		arg.HoldClaimedBy,
+		arg.HoldExpiresAt,
+		arg.OperationCount,
 		arg.UpdatedAt,
 		arg.OrderID,
 		arg.FenceRead,

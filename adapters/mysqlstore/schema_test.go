@@ -129,8 +129,8 @@ func TestSchema_DownKeepsRows(t *testing.T) {
 	}
 	refused, ok := errors.AsType[*schema.RefusedError](err)
 	require.True(t, ok, err)
-	require.ErrorContains(t, refused, "columns refund_reserved_minor of payments (1 row)")
-	require.EqualValues(t, 12, status().Version)
+	require.ErrorContains(t, refused, "columns capture, captured_minor, hold_claimed_by, hold_expires_at, operation_count of payments (1 row)")
+	require.EqualValues(t, 17, status().Version)
 	require.False(t, status().Dirty)
 	for status().Version > 1 {
 		_, err := down(t, databaseURL, true)
@@ -163,8 +163,9 @@ func TestSchema_DownKeepsOperations(t *testing.T) {
 	s := open(t, databaseURL, mysqlstore.Options{})
 	charged(t, s)
 	require.NoError(t, claimRefund(t.Context(), t, s, 1))
-	var err error
-	for ; err == nil; _, err = down(t, databaseURL, false) {
+	_, err := down(t, databaseURL, false)
+	require.ErrorContains(t, err, "the step back from version 17 would drop rows that cannot be recreated, of columns capture")
+	for _, err = down(t, databaseURL, true); err == nil; _, err = down(t, databaseURL, false) {
 	}
 	_, ok := errors.AsType[*schema.RefusedError](err)
 	require.True(t, ok, err)

@@ -95,7 +95,7 @@ func toFastSettle(settlement payment.Settlement) (queries.SettlePaymentParams, b
 	p := d.Payment
 	success := p.State == payment.StateSucceeded
 	if err != nil || !d.Write || !p.State.Final() || !success && !settlement.Operation.IsCharge() ||
-		success && p.TransactionID == "" { // Payment.Validate refuses it
+		(success || p.State == payment.StateVoided) && p.TransactionID == "" { // Payment.Validate refuses it
 		return queries.SettlePaymentParams{}, false
 	}
 	return queries.SettlePaymentParams{

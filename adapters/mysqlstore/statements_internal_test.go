@@ -126,9 +126,9 @@ func TestStatements_OfASuccess(t *testing.T) {
 	require.Equal(t, map[string]int{"Questions": 2, "Com_insert": 1, "Com_update": 1}, spent)
 }
 
-// A refund that succeeds at once is two transactions, and each locks two rows. The claim inserts the refund and
-// reserves its amount; the settlement reads the records of its key. Setting the isolation level is one of the
-// statements of each.
+// A refund that succeeds at once is a transaction of three statements, which locks the payment, reserves the amount and
+// inserts the refund, and one UPDATE. Setting the isolation level is a statement of its own. Each further refund of the
+// payment is looked for before it is inserted.
 func TestStatements_OfARefund(t *testing.T) {
 	t.Parallel()
 	mysqltest.NotOn(t, noCounters, mysqltest.TiDB, mysqltest.Vitess)
@@ -136,21 +136,106 @@ func TestStatements_OfARefund(t *testing.T) {
 	charge, _, err := s.Claim(t.Context(), request(t, "order-1"))
 	require.NoError(t, err)
 	require.NoError(t, s.Settle(t.Context(), approved(*charge)))
-	var p *payment.Payment
-	claim := refundRequest(t, "order-1", "r-1")
-	spent := counted(t, s, func() {
-		var verdict payment.Verdict
-		p, verdict, err = s.Claim(t.Context(), claim)
+	for i, name := range []string{"r-1", "r-2"} {
+		a := refundRequest(t, "order-1", name)
+		a.Money, err = payment.MoneyFromMinor(100, charge.Money.Currency())
+		require.NoError(t, err)
+		p, spent := spentOnClaim(t, s, a)
+		require.Equal(t, map[string]int{
+			"Questions": 6 + i, "Com_begin": 1, "Com_select": 1 + i, "Com_insert": 1, "Com_update": 1, "Com_commit": 1,
+		}, spent)
+		spent = counted(t, s, func() { require.NoError(t, s.Settle(t.Context(), approved(p))) })
+		require.Equal(t, map[string]int{"Questions": 1, "Com_update": 1}, spent)
+	}
+}
+
+// spentOnClaim returns what an operation costs that is claimed.
+func spentOnClaim(t *testing.T, s *Payments, a payment.ClaimRequest) (claimed payment.Payment, spent map[string]int) {
+	t.Helper()
+	spent = counted(t, s, func() {
+		p, verdict, err := s.Claim(t.Context(), a)
 		require.NoError(t, err)
 		require.Equal(t, payment.VerdictClaimed, verdict)
+		claimed = *p
 	})
+	return claimed, spent
+}
+
+// A capture changes its payment again when it succeeds, so that its settlement is a transaction, which locks both.
+func TestStatements_OfAHold(t *testing.T) {
+	t.Parallel()
+	mysqltest.NotOn(t, noCounters, mysqltest.TiDB, mysqltest.Vitess)
+	s := onOneConnection(t)
+	hold := request(t, "order-1")
+	hold.Capture = payment.CaptureManual
+	p, spent := spentOnClaim(t, s, hold)
+	require.Equal(t, map[string]int{"Questions": 1, "Com_insert": 1}, spent)
+	authorized := approved(p)
+	authorized.End.Class, authorized.Outcome.State = payment.ClassAuthorized, payment.StateAuthorized
+	spent = counted(t, s, func() { require.NoError(t, s.Settle(t.Context(), authorized)) })
+	require.Equal(t, map[string]int{"Questions": 5, "Com_begin": 1, "Com_select": 1, "Com_update": 1, "Com_commit": 1}, spent)
+
+	capture := request(t, "order-1")
+	capture.Operation, capture.Money, capture.NewKey = payment.OperationID{Kind: payment.KindCapture}, payment.Money{}, "key-2"
+	capture.Rules.Operations |= payment.OperationCapture
+	p, spent = spentOnClaim(t, s, capture)
 	require.Equal(t, map[string]int{
-		"Questions": 7, "Com_begin": 1, "Com_select": 2, "Com_insert": 1, "Com_update": 1, "Com_commit": 1,
+		"Questions": 6, "Com_begin": 1, "Com_select": 1, "Com_insert": 1, "Com_update": 1, "Com_commit": 1,
 	}, spent)
-	spent = counted(t, s, func() { require.NoError(t, s.Settle(t.Context(), approved(*p))) })
-	require.Equal(t, map[string]int{
-		"Questions": 7, "Com_begin": 1, "Com_select": 3, "Com_update": 1, "Com_commit": 1,
-	}, spent)
+	spent = counted(t, s, func() { require.NoError(t, s.Settle(t.Context(), approved(p))) })
+	require.Equal(t, map[string]int{"Questions": 7, "Com_begin": 1, "Com_select": 2, "Com_update": 2, "Com_commit": 1}, spent)
+	charge, err := s.Find(t.Context(), "order-1")
+	require.NoError(t, err)
+	require.Equal(t, payment.StateSucceeded, charge.State)
+}
+
+// A success of a refund is settled by the UPDATE, and by the domain under a lock, and all that is stored is compared.
+func TestSettle_FastRefundEqualsTheDomain(t *testing.T) {
+	t.Parallel()
+	s := onOneConnection(t)
+	var refunds []payment.Payment
+	for _, id := range []payment.OrderID{"at-once", "locked"} {
+		charge, _, err := s.Claim(t.Context(), request(t, id))
+		require.NoError(t, err)
+		require.NoError(t, s.Settle(t.Context(), approved(*charge)))
+		a := refundRequest(t, id, "r-1")
+		a.Lease = 0
+		_, _, err = s.Claim(t.Context(), a)
+		require.NoError(t, err)
+		p, verdict, err := s.Claim(t.Context(), a) // takes over
+		require.NoError(t, err)
+		require.Equal(t, payment.VerdictClaimed, verdict)
+		require.True(t, p.Doubt.Any())
+		refunds = append(refunds, *p)
+	}
+	atOnce, locked := approved(refunds[0]), approved(refunds[1])
+	requireCount(t, s, map[string]int{"Questions": 1, "Com_update": 1},
+		func() { require.NoError(t, s.Settle(t.Context(), atOnce)) })
+	_, err := s.update(t.Context(), newRowUpdate(locked.Ref(), locked.Apply))
+	require.NoError(t, err)
+	got, want := historyOf(t, s, "at-once").Operations[0], historyOf(t, s, "locked").Operations[0]
+	require.Equal(t, sinceStartOfRefund(want), sinceStartOfRefund(got))
+	require.NoError(t, s.Settle(t.Context(), atOnce), "repeating it is safe")
+	require.Equal(t, got.Payment.UpdatedAt, historyOf(t, s, "at-once").Operations[0].Payment.UpdatedAt)
+
+	for _, state := range []payment.State{payment.StateDeclined, payment.StateFailed} {
+		st := atOnce
+		st.Outcome = payment.Outcome{State: state}
+		_, fast := toFastSettle(st)
+		require.False(t, fast, "%s releases the amount", state)
+	}
+	for _, kind := range []payment.Kind{payment.KindCapture, payment.KindVoid} {
+		st := atOnce
+		st.Operation = payment.OperationID{Kind: kind}
+		_, fast := toFastSettle(st)
+		require.False(t, fast, "a %s ends the hold", kind)
+	}
+}
+
+func sinceStartOfRefund(h ports.History) payment.Payment {
+	p := sinceStart(h)
+	p.Of.Key = ""
+	return p
 }
 
 // refundRequest returns a request for a refund of all that is left, at a gateway that refunds.

@@ -116,9 +116,9 @@ func TestSchema_DownKeepsRows(t *testing.T) {
 	}
 	refused, ok := errors.AsType[*schema.RefusedError](err)
 	require.True(t, ok, err)
-	require.ErrorContains(t, refused, "columns refund_reserved_minor of payments")
+	require.ErrorContains(t, refused, "columns capture, captured_minor, hold_claimed_by, hold_expires_at, operation_count of payments")
 	require.ErrorContains(t, refused, "nothing was changed")
-	require.EqualValues(t, 12, statusOf(t, databaseURL).Version)
+	require.EqualValues(t, 17, statusOf(t, databaseURL).Version)
 	for statusOf(t, databaseURL).Version > 1 {
 		_, err := down(t, databaseURL, schema.Down{DropPayments: true})
 		require.NoError(t, err)
@@ -166,7 +166,7 @@ func TestSchema_DownKeepsOperations(t *testing.T) {
 	for _, want := range []struct {
 		version uint
 		lost    string
-	}{{15, "operation_events (1 row)"}, {13, "operations (1 row)"}} {
+	}{{17, "operation_count of payments (1 row)"}, {15, "operation_events (1 row)"}, {13, "operations (1 row)"}} {
 		for err = nil; err == nil; _, err = down(t, databaseURL, schemaDown) {
 		}
 		refused, ok := errors.AsType[*schema.RefusedError](err)
@@ -264,6 +264,7 @@ func TestSchema_FailedMigrationChangesNothing(t *testing.T) {
 	for _, column := range []string{
 		"gateway", "key_sent_at", "key_sent_clock", "key_lifetime_micros", "retries", "doubt_named", "doubt_unanswered_clock",
 		"doubt_latest_at", "doubt_latest_clock", "payment_method", "return_url", "refund_reserved_minor",
+		"capture", "captured_minor", "hold_claimed_by", "hold_expires_at", "operation_count",
 	} {
 		execute(t, db, "ALTER TABLE payments DROP COLUMN "+column)
 	}

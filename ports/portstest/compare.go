@@ -23,7 +23,7 @@ func requireSame(t testing.TB, want, got payment.Payment) {
 func plain(p payment.Payment) payment.Payment {
 	p.SeenAt, p.TakenOver, p.Keys = time.Time{}, false, nil // keys are compared in the history
 	p.Attempt = plainAttempt(p.Attempt)
-	for _, at := range []*time.Time{&p.DueAt, &p.CreatedAt, &p.UpdatedAt} {
+	for _, at := range []*time.Time{&p.DueAt, &p.CreatedAt, &p.UpdatedAt, &p.HoldExpires} {
 		*at = plainTime(*at)
 	}
 	p.KeySent, p.Doubt = plainInstant(p.KeySent), plainDoubt(p.Doubt)

@@ -133,7 +133,7 @@ func storesApprovals(r *repository) {
 		requireList(r.t, plainKeys(d.Payment.Keys), h.Keys)
 		require.Equal(r.t, []payment.Event{plainEvent(*d.Event)}, h.Events)
 		requireGapless(r.t, h)
-		if state != payment.StateSucceeded {
+		if !state.Approved() {
 			require.Equal(r.t, payment.VerdictEvidence, verdict)
 			s := settlement(before, resultFor(payment.StateDeclined), outcomeFor(payment.StateDeclined))
 			require.ErrorIs(r.t, r.Settle(r.t.Context(), s), payment.ErrFenced, "its worker can settle nothing more")
@@ -194,7 +194,11 @@ func closesKeyByTwoLookups(r *repository) {
 func separatesWork(r *repository) {
 	ids := map[payment.Work]payment.OrderID{
 		payment.WorkCharges: "order-scheduled", payment.WorkTakeovers: "order-expired", payment.WorkLookups: "order-stuck",
+		payment.WorkHolds: "order-held",
 	}
+	held := notice(ids[payment.WorkHolds], r.held(ids[payment.WorkHolds]).GatewayKey)
+	_, err := r.Notify(r.t.Context(), held)
+	require.NoError(r.t, err)
 	r.inState(payment.StateScheduled, ids[payment.WorkCharges])
 	r.inState(payment.StateUnresolved, ids[payment.WorkLookups])
 	a := r.claimRequest(ids[payment.WorkTakeovers])

@@ -35,7 +35,7 @@ func imports() []clause {
 		}},
 		{"import/every other state becomes succeeded", func(r *repository) {
 			for _, state := range payment.States() {
-				if state == payment.StateSucceeded {
+				if state.Approved() {
 					continue
 				}
 				id := payment.OrderID("order-" + state)

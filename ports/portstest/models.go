@@ -80,7 +80,7 @@ func comparesWithModel(r *repository) {
 	}
 	steps := []func(){
 		l.request, l.request, l.pickUpDue, l.pickUpDue, l.renewOne, l.settleOne, l.settleOne, l.resolveOne,
-		l.lookUpOne, l.lookUpOne, l.approveOne, l.refundOne, l.refundOne,
+		l.lookUpOne, l.lookUpOne, l.approveOne, l.refundOne, l.refundOne, l.captureOne, l.captureOne, l.notifyOne,
 	}
 	for range modelSteps {
 		steps[l.rand.IntN(len(steps))]()
@@ -117,9 +117,13 @@ func requireList[T any](t testing.TB, want, got []T) {
 	}
 }
 
-// request claims an order, sometimes with another amount, and sometimes deferred.
+// request claims an order, sometimes with another amount or capture, and sometimes deferred.
 func (l *randomLife) request() {
-	a := l.claimRequest(payment.OrderID(fmt.Sprintf("order-%d", l.rand.IntN(4))))
+	n := l.rand.IntN(4)
+	a := l.claimRequest(payment.OrderID(fmt.Sprintf("order-%d", n)))
+	if n < 2 != (l.rand.IntN(8) == 0) {
+		a.Capture = payment.CaptureManual
+	}
 	a.Replica = fmt.Sprintf("replica-%d", l.rand.IntN(3))
 	a.Lease = l.pick(expiredLease, liveLease)
 	a.Deferred = l.rand.IntN(4) == 0
@@ -144,7 +148,7 @@ func (l *randomLife) request() {
 
 // pickUpDue lets the queue claim some of the due payments.
 func (l *randomLife) pickUpDue() {
-	policy := l.pickUpPolicy(allWork()[l.rand.IntN(3)])
+	policy := l.pickUpPolicy(allWork()[l.rand.IntN(len(allWork()))])
 	policy.Lease, policy.Rules.LookupFirst = l.pick(expiredLease, liveLease), l.pick(time.Millisecond, time.Minute)
 	newKey := fmt.Sprintf("key-%d", l.keys.Add(1))
 	policy.NewKey = func() payment.GatewayKey { return payment.GatewayKey(newKey) }
@@ -249,12 +253,17 @@ func (l *randomLife) lookUpOne() {
 		payment.FoundApproved, payment.FoundDeclined, payment.FoundProcessing, payment.FoundPending,
 		payment.FoundVoided, payment.FoundNothing, payment.FoundNothing, payment.FoundNoAnswer,
 	}
-	if !m.payment.Operation.IsCharge() {
+	if m.payment.Operation.IsCharge() {
+		results = append(results, payment.FoundAuthorized, payment.FoundAuthorized)
+	} else {
 		results = append(results, payment.FoundReturned)
 	}
 	rec := lookup(m.payment, results[l.rand.IntN(len(results))])
 	rec.ClaimRef, rec.Key, rec.Rules.Late = claim, keys[l.rand.IntN(len(keys))], l.pick(0, 0, time.Minute)
 	rec.DeferIn = l.pick(0, liveLease)
+	if rec.Result.Result == payment.FoundAuthorized {
+		rec.Result.HoldExpires = plainTime(time.Now().Add(l.pick(time.Minute, 7*24*time.Hour)))
+	}
 	if l.rand.IntN(3) == 0 {
 		rec.End, rec.Last = end(resultFor(payment.StateDeclined)), resultFor(payment.StateDeclined)
 	}
@@ -273,6 +282,7 @@ func (l *randomLife) approveOne() {
 		return
 	}
 	a := approval(m.payment, fmt.Sprintf("txn-%d", l.rand.IntN(3)))
+	a.Hold = m.payment.Operation.IsCharge() && l.rand.IntN(2) == 0
 	if l.rand.IntN(2) == 0 {
 		a.Key = "key-elsewhere"
 	}
@@ -308,7 +318,11 @@ func (l *randomLife) settleOne() {
 	if m == nil {
 		return
 	}
-	state := payment.States()[1+l.rand.IntN(len(payment.States())-1)]
+	states := operationStates()
+	if m.payment.Operation.IsCharge() {
+		states = append(payment.States(), payment.StateAuthorized, payment.StateAuthorized)
+	}
+	state := states[1+l.rand.IntN(len(states)-1)]
 	s := payment.Settlement{ClaimRef: claim, End: end(resultFor(state)), Outcome: outcomeFor(state), Worker: plainTime(time.Now())}
 	s.Outcome.DueIn = l.pick(0, liveLease)
 	if l.rand.IntN(3) == 0 {

@@ -47,15 +47,51 @@ func (l *randomLife) add(p payment.Payment) *model {
 	return m
 }
 
-// refundOne requests a refund of some order, sometimes deferred, and sometimes with another amount than before.
+// refundOne requests a refund of some order, sometimes with another amount than before.
 func (l *randomLife) refundOne() {
 	id := payment.OrderID(fmt.Sprintf("order-%d", l.rand.IntN(4)))
 	amount := []string{"", "30", "30", "60"}[l.rand.IntN(4)]
-	a := l.refundRequest(id, fmt.Sprintf("r-%d", l.rand.IntN(3)), amount)
+	l.operate(l.refundRequest(id, fmt.Sprintf("r-%d", l.rand.IntN(3)), amount))
+}
+
+// captureOne requests a capture or a void of some order, as refundOne requests refunds.
+func (l *randomLife) captureOne() {
+	id := payment.OrderID(fmt.Sprintf("order-%d", l.rand.IntN(4)))
+	if l.rand.IntN(3) == 0 {
+		l.operate(l.voidRequest(id))
+		return
+	}
+	l.operate(l.captureRequest(id, []string{"", "60", "60", "101"}[l.rand.IntN(4)]))
+}
+
+// notifyOne is an event of the gateway about some key.
+func (l *randomLife) notifyOne() {
+	m := l.some()
+	if m == nil || m.payment.KeySent.IsZero() {
+		return
+	}
+	n := notice(m.payment.OrderID, m.payment.GatewayKey)
+	n.Kind, n.Sent, n.Worker = m.payment.Operation.Kind, !m.payment.Operation.IsCharge(), plainTime(time.Now())
+	n.Says = []payment.LookupResult{payment.FoundApproved, payment.FoundDeclined, payment.FoundVoided}[l.rand.IntN(3)]
+	verdict, err := l.Notify(l.t.Context(), n)
+	require.NoError(l.t, err)
+	at := l.stored(m.payment.Ref()).UpdatedAt
+	if verdict != payment.VerdictWritten {
+		at = time.Now() // nothing is written
+	}
+	d, err := n.Apply(m.read(), plainTime(at))
+	require.NoError(l.t, err)
+	require.Equal(l.t, d.Verdict, verdict)
+	l.store(m, l.decided(m, d))
+	l.requireAsModel(m)
+}
+
+// operate requests an operation, sometimes deferred.
+func (l *randomLife) operate(a payment.ClaimRequest) {
 	a.Lease = l.pick(expiredLease, liveLease)
 	a.Deferred = l.rand.IntN(4) == 0
-	ref := payment.Ref{OrderID: id, Operation: a.Operation}
-	charge, known := l.models[payment.Ref{OrderID: id}]
+	ref := payment.Ref{OrderID: a.OrderID, Operation: a.Operation}
+	charge, known := l.models[payment.Ref{OrderID: a.OrderID}]
 	got, verdict, err := l.Claim(l.t.Context(), a)
 	if !known {
 		require.ErrorIs(l.t, err, ports.ErrNotFound)

@@ -73,7 +73,7 @@ func renewsRefund(r *repository) {
 }
 
 func settlesRefund(r *repository) {
-	for _, state := range payment.States()[1:] {
+	for _, state := range operationStates()[1:] {
 		id := payment.OrderID("order-" + state)
 		r.charged(id)
 		p := r.refund(id, "r-1", "25")
@@ -147,7 +147,7 @@ func fencesRefunds(r *repository) {
 }
 
 func approvesRefund(r *repository) {
-	for _, state := range payment.States() {
+	for _, state := range operationStates() {
 		id := payment.OrderID("order-" + state)
 		r.charged(id)
 		charge := r.history(id)

@@ -225,7 +225,7 @@ func claimsRefundsTooFarAhead(r *repository) {
 func countsBacklogByKind(r *repository) {
 	r.inState(payment.StateUnresolved, "order-stuck")
 	r.charged("order-1")
-	for _, state := range payment.States() {
+	for _, state := range operationStates() {
 		r.refundInState(state, "order-1", string(state), "1")
 	}
 	r.refundDueSince("later", -liveLease)

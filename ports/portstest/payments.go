@@ -21,6 +21,7 @@ func Payments(t *testing.T, open func(t testing.TB) ports.Payments) {
 		claims(), claimRaces(), renewals(), settlements(), resolutions(), imports(), archives(),
 		queue(), evidenceClauses(), replicas(), leaving(), reads(), models(),
 		refunds(), refundReleases(), refundRaces(), operations(), operationQueue(),
+		holds(), holdEvidence(), captures(), captureReleases(), holdRaces(),
 	)
 	for _, c := range contract {
 		t.Run(c.name, func(t *testing.T) {
@@ -72,7 +73,8 @@ func rules() payment.KeyRules {
 	return payment.KeyRules{
 		Capabilities: payment.Capabilities{
 			Gateway: "https://gateway.example", Repeat: payment.RepeatFirstSuccess, LooksUp: true, KeyLifetime: 24 * time.Hour,
-			LookupForgets: true, SavesDeclines: true, Operations: payment.OperationRefund,
+			LookupForgets: true, SavesDeclines: true,
+			Operations: payment.OperationRefund | payment.OperationCapture | payment.OperationVoid,
 		},
 		Late: time.Minute, Timeout: time.Second, LookupFirst: time.Minute, LookupMax: 15 * time.Minute,
 		MaxLease: 2 * liveLease, MaxDelay: 3 * liveLease, MaxLookup: 3 * liveLease,
@@ -97,7 +99,7 @@ func (r *repository) claim(a payment.ClaimRequest, want payment.Verdict) payment
 
 // allWork returns all kinds of due work.
 func allWork() []payment.Work {
-	return []payment.Work{payment.WorkCharges, payment.WorkTakeovers, payment.WorkLookups}
+	return []payment.Work{payment.WorkCharges, payment.WorkTakeovers, payment.WorkLookups, payment.WorkHolds}
 }
 
 // pickUpPolicy returns the policy of a queue for a kind of work.
@@ -204,6 +206,8 @@ func resultFor(state payment.State) payment.Result {
 	switch state {
 	case payment.StateSucceeded:
 		return payment.Result{Class: payment.ClassApproved, TransactionID: "txn-1"}
+	case payment.StateAuthorized, payment.StateVoided:
+		return payment.Result{Class: payment.ClassAuthorized, TransactionID: "txn-1"}
 	case payment.StateDeclined:
 		return payment.Result{Class: payment.ClassDeclined, Code: "card_declined", Message: "no"}
 	case payment.StateUnresolved:
@@ -216,8 +220,10 @@ func resultFor(state payment.State) payment.Result {
 // outcomeFor is an outcome with the state. If it is not final, it is due at once.
 func outcomeFor(state payment.State) payment.Outcome {
 	switch state {
-	case payment.StateSucceeded:
+	case payment.StateSucceeded, payment.StateAuthorized:
 		return payment.Outcome{State: state, TransactionID: "txn-1"}
+	case payment.StateVoided:
+		return payment.Outcome{State: state, TransactionID: "txn-1", Reason: "the authorization expired"}
 	case payment.StateDeclined:
 		return payment.Outcome{State: state, Code: "card_declined", Reason: "no"}
 	case payment.StateFailed:
@@ -225,6 +231,13 @@ func outcomeFor(state payment.State) payment.Outcome {
 	default:
 		return payment.Outcome{State: state, Reason: "unknown"}
 	}
+}
+
+// operationStates returns every state that an operation other than a charge can have.
+func operationStates() []payment.State {
+	return slices.DeleteFunc(payment.States(), func(s payment.State) bool {
+		return s == payment.StateAuthorized || s == payment.StateVoided
+	})
 }
 
 // money returns an exact amount.

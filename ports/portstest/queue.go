@@ -254,12 +254,13 @@ func countsBacklog(r *repository) {
 		require.GreaterOrEqual(r.t, b.LongestDue, time.Duration(0))
 		backlog[b.State] = b
 	}
-	require.Len(r.t, backlog, 4, "final payments are no backlog: %v", all)
+	require.Len(r.t, backlog, 5, "final payments are no backlog: %v", all)
 	counts := func(s payment.State) [2]int { return [2]int{backlog[s].Payments, backlog[s].Due} }
 	require.Equal(r.t, [2]int{2, 1}, counts(payment.StateProcessing), "one claim is live")
 	require.Equal(r.t, [2]int{3, 2}, counts(payment.StateScheduled), "one is not due yet")
 	require.Equal(r.t, [2]int{1, 1}, counts(payment.StateUnresolved))
 	require.Equal(r.t, [2]int{1, 1}, counts(payment.StatePending))
+	require.Equal(r.t, [2]int{1, 0}, counts(payment.StateAuthorized), "looked up once a day")
 	require.GreaterOrEqual(r.t, backlog[payment.StateScheduled].LongestDue, time.Hour)
 	require.Less(r.t, backlog[payment.StateScheduled].LongestDue, time.Hour+waitLimit)
 	require.Less(r.t, backlog[payment.StateProcessing].LongestDue, waitLimit)

@@ -16,7 +16,7 @@ import (
 // two handles on the same new, empty repository.
 func SharedPayments(t *testing.T, open func(t testing.TB) (a, b ports.Payments)) {
 	t.Helper()
-	for _, c := range refundRaces() {
+	for _, c := range append(refundRaces(), holdRaces()...) {
 		t.Run(c.name, func(t *testing.T) {
 			t.Parallel()
 			a, b := open(t)

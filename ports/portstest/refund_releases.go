@@ -50,7 +50,7 @@ func refundReleases() []clause {
 }
 
 func releasesByState(r *repository) {
-	for _, state := range payment.States() {
+	for _, state := range operationStates() {
 		id := payment.OrderID("order-" + state)
 		r.charged(id)
 		p := r.refundInState(state, id, "r-1", "25")

@@ -138,11 +138,13 @@ func (r *repository) operation(ref payment.Ref) ports.History {
 	return ports.History{}
 }
 
-// requireChargeAsBefore fails unless a charge is as it was, except for what is reserved of it.
+// requireChargeAsBefore fails unless a charge is as it was, except for what is reserved of it and how many operations
+// it has.
 func (r *repository) requireChargeAsBefore(before ports.History) {
 	r.t.Helper()
 	now := r.history(before.Payment.OrderID)
 	now.Payment.RefundReserved, now.Payment.UpdatedAt = before.Payment.RefundReserved, before.Payment.UpdatedAt
+	now.Payment.Operations = before.Payment.Operations
 	now.Operations = before.Operations
 	require.Equal(r.t, before, now)
 }
@@ -222,7 +224,7 @@ func refusesBeforeSuccess(r *repository) {
 		id := payment.OrderID("order-" + state)
 		r.inState(state, id)
 		a := r.refundRequest(id, "r-1", "1")
-		if state.Final() {
+		if state.Final() || state == payment.StateAuthorized {
 			require.True(r.t, r.refuse(a).IsZero())
 			continue
 		}

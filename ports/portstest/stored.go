@@ -53,6 +53,7 @@ func StoredRows(t *testing.T, open func(t testing.TB) Stored) {
 		"damaged/API keys":                           damagedKeys,
 		"stored/a currency that has left ISO 4217":   historicCurrency,
 		"stored/any number but zero is true":         readsAnyTrue,
+		"stored/the most operations of a payment":    boundsOperations,
 		"queue/a claimed row is not postponed":       postponesOnlyDueRows,
 		"queue/a key due too far ahead is postponed": postponesFarFutures,
 	} {
@@ -80,6 +81,10 @@ var damages = map[string]struct{ set, column string }{
 	"no number of an attempt": {"attempt_number = 0", "attempt_number"},
 	"a negative fence":        {"fence = -1", "fence"},
 	"a negative count":        {"events = -1", "events"},
+	"an unknown capture":      {"capture = 'perhaps'", "capture"},
+	"a hold of a refund":      {"hold_claimed_by = 'refund'", "hold_claimed_by"},
+	"a negative capture":      {"captured_minor = -1", "captured_minor"},
+	"a negative number":       {"operation_count = -1", "operation_count"},
 }
 
 func damagedPayment(t *testing.T, s Stored, set, column string) {

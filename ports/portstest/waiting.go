@@ -38,7 +38,7 @@ func listsWaiting(r *repository, w ports.WaitingOperations) {
 	require.Empty(r.t, page)
 
 	var want []payment.Ref
-	for _, state := range payment.States() {
+	for _, state := range operationStates() {
 		id := payment.OrderID("order-" + state)
 		r.charged(id)
 		if p := r.refundInState(state, id, "r-1", "25"); !p.State.Final() {

@@ -1,6 +1,7 @@
 package mysqlstore_test
 
 import (
+	"log/slog"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -8,6 +9,7 @@ import (
 	"paymentd/adapters/mysqlstore"
 	"paymentd/adapters/mysqlstore/mysqltest"
 	"paymentd/ports"
+	"paymentd/ports/portstest"
 )
 
 // A table that a payment needs is missing: no payment may be charged, and a read that needs it is unavailable.
@@ -40,4 +42,20 @@ func TestTryWrite_MissingTableIsNotWritable(t *testing.T) {
 			require.NoError(t, s.TryWrite(t.Context()))
 		})
 	}
+}
+
+func TestWrites_MissingTableWritesNothing(t *testing.T) {
+	t.Parallel()
+	mysqltest.NotOn(t, "VTGate reports a missing table as an INSERT without columns (VT09004)", mysqltest.Vitess)
+	portstest.MissingTables(t, func(t testing.TB) portstest.Stored {
+		t.Helper()
+		databaseURL := newlyMigrated(t)
+		return portstest.Stored{
+			Payments: open(t, databaseURL, mysqlstore.Options{Log: slog.New(slog.DiscardHandler)}),
+			Execute: func(t testing.TB, statement string) {
+				t.Helper()
+				execute(t, raw(t, databaseURL), statement)
+			},
+		}
+	})
 }

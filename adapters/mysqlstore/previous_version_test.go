@@ -101,3 +101,64 @@ func TestPreviousVersion_KeepsRefunds(t *testing.T) {
 	require.NoError(t, err)
 	require.Zero(t, p.RefundReserved)
 }
+
+// The previous version cannot read a payment in a state that only holds have, and does not change it. A hold whose
+// state it did write is as this version left it.
+func TestPreviousVersion_KeepsHolds(t *testing.T) {
+	t.Parallel()
+	databaseURL, db := withRaw(t)
+	s := open(t, databaseURL, mysqlstore.Options{})
+	a := request(t, "order-1")
+	a.Capture = payment.CaptureManual
+	p, _, err := s.Claim(t.Context(), a)
+	require.NoError(t, err)
+	expires := time.Now().Add(time.Hour).UTC().Truncate(time.Microsecond)
+	authorized := approved(*p)
+	authorized.End.Class = payment.ClassAuthorized
+	authorized.Outcome = payment.Outcome{State: payment.StateAuthorized, TransactionID: "txn-1", HoldExpires: expires}
+	require.NoError(t, s.Settle(t.Context(), authorized))
+	execute(t, db, older+", events = events + 1") // the previous version refuses another amount
+	held, err := s.Find(t.Context(), "order-1")
+	require.NoError(t, err)
+	require.Equal(t, payment.CaptureManual, held.Capture)
+	require.Equal(t, expires, held.HoldExpires)
+
+	capture := request(t, "order-1")
+	capture.Operation, capture.Money, capture.NewKey = payment.OperationID{Kind: payment.KindCapture}, payment.Money{}, "key-2"
+	capture.Rules.Operations |= payment.OperationCapture
+	_, verdict, err := s.Claim(t.Context(), capture)
+	require.NoError(t, err)
+	require.Equal(t, payment.VerdictClaimed, verdict)
+}
+
+// The previous version does not count a payment's operations. One that it has begun is the same operation.
+func TestPreviousVersion_RefundsAreFound(t *testing.T) {
+	t.Parallel()
+	databaseURL, db := withRaw(t)
+	s := open(t, databaseURL, mysqlstore.Options{})
+	charged(t, s)
+	require.NoError(t, claimRefund(t.Context(), t, s, 1))
+	refund, err := s.FindOperation(t.Context(), payment.Ref{OrderID: "order-1", Operation: refundRequest(t).Operation})
+	require.NoError(t, err)
+	failed := approved(refund)
+	failed.End.Result = payment.Result{Class: payment.ClassNotCharged}
+	failed.Outcome = payment.Outcome{State: payment.StateFailed, Code: payment.CodeRetriesExhausted}
+	require.NoError(t, s.Settle(t.Context(), failed))
+	execute(t, db, "UPDATE payments SET operation_count = 0")
+
+	again, verdict, err := s.Claim(t.Context(), refundRequest(t))
+	require.NoError(t, err)
+	require.Equal(t, payment.VerdictClaimed, verdict)
+	require.Equal(t, refund.Fence+1, again.Fence)
+	h, err := s.History(t.Context(), "order-1")
+	require.NoError(t, err)
+	require.Len(t, h.Operations, 1)
+	require.Len(t, h.Operations[0].Attempts, 2)
+	require.Equal(t, int64(2_500), h.Payment.RefundReserved)
+	require.NoError(t, s.Settle(t.Context(), approved(*again)))
+	execute(t, db, "UPDATE payments SET operation_count = 0, refund_reserved_minor = 0, state = 'declined', transaction_id = ''")
+	replayed, verdict, err := s.Claim(t.Context(), refundRequest(t))
+	require.NoError(t, err, "a payment that refuses a new refund may have this one")
+	require.Equal(t, payment.VerdictReplay, verdict)
+	require.Equal(t, again.Ref(), replayed.Ref())
+}

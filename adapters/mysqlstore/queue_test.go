@@ -126,6 +126,52 @@ func TestClaimDue_SkipsLockedRows(t *testing.T) {
 	require.Equal(t, []payment.OrderID{"order-0", "order-2"}, idsOf(due))
 }
 
+// ClaimDue waits for no lock of a payment to claim an operation of it, or a key.
+func TestClaimDue_SkipsOperationsOfLockedPayments(t *testing.T) {
+	t.Parallel()
+	databaseURL, db := withRaw(t)
+	s := open(t, databaseURL, mysqlstore.Options{})
+	for _, id := range []payment.OrderID{"order-0", "order-1"} {
+		p, _, err := s.Claim(t.Context(), request(t, id))
+		require.NoError(t, err)
+		require.NoError(t, s.Settle(t.Context(), approved(*p)))
+		for _, name := range []string{"later", "unknown"} {
+			a := refundRequest(t)
+			a.OrderID, a.Operation.Name, a.NewKey, a.Deferred = id, name, payment.GatewayKey("key-of-"+name), name == "later"
+			r, _, err := s.Claim(t.Context(), a)
+			require.NoError(t, err)
+			if name == "unknown" {
+				failed := approved(*r)
+				failed.End.Result = payment.Result{Class: payment.ClassUnknownUnanswered}
+				failed.Outcome = payment.Outcome{State: payment.StateUnresolved, DueIn: time.Hour}
+				require.NoError(t, s.Settle(t.Context(), failed))
+				resolved := payment.Resolution{
+					OrderID: id, Operation: a.Operation, By: "ada",
+					Outcome: payment.Outcome{State: payment.StateFailed, Code: payment.CodeResolved, Reason: "not on the statement"},
+				}
+				require.NoError(t, s.Resolve(t.Context(), resolved)) // its key is looked up all the same
+			}
+		}
+	}
+	execute(t, db, "UPDATE operation_keys SET due_at = NOW(6)")
+	tx, err := db.BeginTx(t.Context(), nil)
+	require.NoError(t, err)
+	defer func() { require.NoError(t, tx.Rollback()) }()
+	_, err = tx.ExecContext(t.Context(), "UPDATE payments SET reason = 'held' WHERE order_id = 'order-0'")
+	require.NoError(t, err)
+
+	began := time.Now()
+	for _, work := range []payment.Work{payment.WorkCharges, payment.WorkLookups} {
+		on := policy(work)
+		on.Rules = refundRules()
+		due, err := s.ClaimDue(t.Context(), on, 10)
+		require.NoError(t, err)
+		require.Equal(t, []payment.OrderID{"order-1"}, idsOf(due), work)
+	}
+	const lockWait = 2500 * time.Millisecond // half of the default timeout
+	require.Less(t, time.Since(began), 2*lockWait, "a claim that waits for the lock is tried until twice the timeout is over")
+}
+
 func TestRelease_MoreThanABatch(t *testing.T) {
 	t.Parallel()
 	databaseURL, db := withRaw(t)

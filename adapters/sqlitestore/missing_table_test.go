@@ -1,6 +1,7 @@
 package sqlitestore_test
 
 import (
+	"log/slog"
 	"strings"
 	"testing"
 
@@ -8,6 +9,7 @@ import (
 
 	"paymentd/adapters/sqlitestore"
 	"paymentd/ports"
+	"paymentd/ports/portstest"
 )
 
 // A table that a payment needs is missing: no payment may be charged, and a read that needs it is unavailable.
@@ -42,4 +44,19 @@ func TestTryWrite_MissingTableIsNotWritable(t *testing.T) {
 			require.NoError(t, s.TryWrite(t.Context()))
 		})
 	}
+}
+
+func TestWrites_MissingTableWritesNothing(t *testing.T) {
+	t.Parallel()
+	portstest.MissingTables(t, func(t testing.TB) portstest.Stored {
+		t.Helper()
+		databaseURL := migrated(t)
+		return portstest.Stored{
+			Payments: open(t, databaseURL, sqlitestore.Options{Log: slog.New(slog.DiscardHandler)}),
+			Execute: func(t testing.TB, statement string) {
+				t.Helper()
+				execute(t, raw(t, databaseURL), statement)
+			},
+		}
+	})
 }

@@ -1,6 +1,6 @@
 package payment
 
-// The codes of a declined payment that do not depend on the gateway. A gateway that speaks the gateway
+// The codes of a declined payment, refund, capture or void that do not depend on the gateway. A gateway that speaks the gateway
 // protocol may send further codes, which are passed on.
 const (
 	// DeclineCard: the issuer gave no reason, or one that no other code covers.
@@ -25,6 +25,15 @@ const (
 	DeclineNotPermitted = "not_permitted"
 	// DeclineAbandoned: the customer had to act and did not, and the charge was cancelled.
 	DeclineAbandoned = "abandoned"
+
+	// DeclineExceeds: the refund or the capture exceeds what is left of its charge.
+	DeclineExceeds = "amount_exceeds_charge"
+	// DeclineSucceeded: the charge has succeeded already, so that it cannot be captured again or voided.
+	DeclineSucceeded = "already_succeeded"
+	// DeclineVoided: the charge was voided, so that it cannot be captured.
+	DeclineVoided = "already_voided"
+	// DeclineHoldExpired: the authorization has expired, so that it cannot be captured.
+	DeclineHoldExpired = "authorization_expired"
 )
 
 // DeclineCodes returns the codes that do not depend on the gateway.
@@ -32,5 +41,6 @@ func DeclineCodes() []string {
 	return []string{
 		DeclineCard, DeclineFunds, DeclineExpired, DeclineSecurityCode, DeclineAddress, DeclineMethod,
 		DeclineFraud, DeclineAuthentication, DeclineLimit, DeclineNotPermitted, DeclineAbandoned,
+		DeclineExceeds, DeclineSucceeded, DeclineVoided, DeclineHoldExpired,
 	}
 }

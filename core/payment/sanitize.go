@@ -2,6 +2,7 @@ package payment
 
 import (
 	"strings"
+	"time"
 	"unicode"
 	"unicode/utf8"
 )
@@ -15,8 +16,8 @@ const (
 	MaxReferenceBytes     = 255
 )
 
-// Sanitized returns the result as it can be stored. An approval without a valid transaction id is
-// unreadable, so its class becomes [ClassUnknownAnswered].
+// Sanitized returns the result as it can be stored. An approval or an authorization without a valid transaction id
+// is unreadable, so its class becomes [ClassUnknownAnswered].
 func (r Result) Sanitized() Result {
 	if (r.Class == ClassApproved || r.Class == ClassAuthorized) && !validTransactionID(r.TransactionID) {
 		return Result{
@@ -26,6 +27,9 @@ func (r Result) Sanitized() Result {
 	}
 	if r.Class != ClassPending || CheckRedirectURL(r.RedirectURL) != nil {
 		r.RedirectURL = ""
+	}
+	if r.Class != ClassAuthorized || !validTime(r.HoldExpires) {
+		r.HoldExpires = time.Time{}
 	}
 	return r
 }
@@ -41,6 +45,9 @@ func (l Lookup) Sanitized() Lookup {
 	}
 	if l.Result != FoundPending || CheckRedirectURL(l.RedirectURL) != nil {
 		l.RedirectURL = ""
+	}
+	if l.Result != FoundAuthorized || !validTime(l.HoldExpires) {
+		l.HoldExpires = time.Time{}
 	}
 	return l
 }

@@ -96,6 +96,14 @@ func newGateway(t testing.TB) portstest.GatewayUnderTest {
 		CompleteRefund: complete,
 		ReturnRefund:   func(key payment.GatewayKey) { require.True(t, gateway.Return(key)) },
 		Refunds:        gateway.RefundsWith,
+
+		Holds:             true,
+		ExpireHold:        func(key payment.GatewayKey) { require.True(t, gateway.ExpireHold(key)) },
+		DeclinedCapture:   scripted(gateway, fake.Decline("card_declined")),
+		PendingCapture:    scripted(gateway, fake.Pending()),
+		PendingVoid:       scripted(gateway, fake.Pending()),
+		CompleteOperation: func(c payment.Charge, approve bool) { complete(c.Key, approve) },
+		Captures:          gateway.CapturesWith,
 	}
 }
 

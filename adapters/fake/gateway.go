@@ -10,11 +10,11 @@ import (
 	"paymentd/core/payment"
 )
 
-// Gateway is ports.Gateway in memory: a ledger of the gateway keys of charges and of refunds, and a script of
-// faults, which apply to both. It keeps its ledger while services crash and restart.
+// Gateway is ports.Gateway in memory: a ledger of the gateway keys of charges, captures, voids and refunds, and a
+// script of faults, which apply to all of them. It keeps its ledger while services crash and restart.
 //
 // As in the gateway protocol, a key that was approved or declined before gets its first result again.
-// Nothing else is remembered of a key. The key of a refund is not that of a charge.
+// Nothing else is remembered of a key. Each kind of operation has keys of its own.
 type Gateway struct {
 	mu      sync.Mutex
 	script  []Step
@@ -28,11 +28,15 @@ type Gateway struct {
 	listPage    int           // charges in a page of the list; zero for the default
 	lag         time.Duration // how long after its decision a lookup does not find a charge
 	forgetAfter time.Duration // how long a key is remembered; zero for ever
+	holdFor     time.Duration // how long money is held; zero for ever
 	attempts    []Attempt
 	lookUps     int
 	inFlight    []*request // undecided
 	ledger      map[slot]entry
 	taken       []Taken
+	held        []*Held
+	captured    []Captured
+	voided      []Voided
 	refunded    []Refunded
 }
 
@@ -44,7 +48,7 @@ type slot struct {
 
 func slotOf(c payment.Charge) slot { return slot{c.Operation.Kind, c.Key} }
 
-// Attempt is one call to Charge, for a charge or a refund.
+// Attempt is one call to Charge, for an operation of any kind.
 type Attempt struct {
 	payment.Charge
 
@@ -59,10 +63,11 @@ type Taken struct {
 	At            time.Time
 }
 
-// request is a charge that is in flight or being processed.
+// request is an operation that is in flight or being processed.
 type request struct {
 	charge    payment.Charge
 	decision  payment.Result
+	takes     bool // the money at once, although the charge is only to hold it
 	arrivesAt time.Time
 	decidedAt time.Time      // when the gateway decides
 	result    payment.Result // the decision, with a transaction id
@@ -74,8 +79,9 @@ type entry struct {
 	result      payment.Result
 	firstUsedAt time.Time
 	decidedAt   time.Time
-	voided      bool // the pending charge was cancelled
-	returned    bool // the money of the refund came back
+	hold        *Held // of a charge that holds or held money
+	voided      bool  // the pending charge was cancelled
+	returned    bool  // the money of the refund came back
 }
 
 // NewGateway returns a gateway with an empty ledger. The script decides the first attempts, of any orders,
@@ -89,8 +95,8 @@ func NewGateway(script ...Step) *Gateway {
 		ledger:  make(map[slot]entry),
 		capabilities: payment.Capabilities{
 			Gateway: "fake:", Repeat: payment.RepeatFirstSuccess, LooksUp: true, LookupForgets: true, SavesDeclines: true,
-			Cancels: true, Asynchronous: payment.OperationCharge | payment.OperationRefund,
-			Operations: payment.OperationVoid | payment.OperationRefund,
+			Cancels: true, Asynchronous: payment.OperationCharge | payment.OperationCapture | payment.OperationVoid | payment.OperationRefund,
+			Operations: payment.OperationCapture | payment.OperationVoid | payment.OperationRefund,
 		},
 	}
 }
@@ -150,17 +156,17 @@ func (g *Gateway) ForgetAfter(d time.Duration) {
 	g.forgetAfter, g.capabilities.KeyLifetime = d, d
 }
 
-// Complete decides the pending charge of a key, or else its pending refund, as the step does: [Approve] or
-// [Decline]. It reports whether there was one.
+// Complete decides the pending charge of a key, or else its pending operation of another kind, as the step does:
+// [Approve] or [Decline]. It reports whether there was one.
 func (g *Gateway) Complete(key payment.GatewayKey, step Step) bool {
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	now := time.Now()
 	g.decideDue(now)
-	for _, kind := range []payment.Kind{payment.KindCharge, payment.KindRefund} {
+	for _, kind := range payment.Kinds() {
 		at := slot{kind, key}
 		if e := g.ledger[at]; e.pending() {
-			e.result = g.book(e.charge, step.decision, now)
+			e.result, e.hold = g.book(e.charge, step.decision, step.atOnce, now)
 			g.ledger[at] = e
 			return true
 		}
@@ -168,7 +174,7 @@ func (g *Gateway) Complete(key payment.GatewayKey, step Step) bool {
 	return false
 }
 
-// pending reports whether the charge or refund is undecided.
+// pending reports whether the charge, or the other operation, is undecided.
 func (e entry) pending() bool { return e.result.Class == payment.ClassPending && !e.voided }
 
 // Declare changes the gateway's declared capabilities. By default, they are those of the gateway protocol,
@@ -190,8 +196,9 @@ func (g *Gateway) Capabilities() payment.Capabilities {
 	return c
 }
 
-// Charge implements ports.Gateway. The next step of the script decides the attempt. A refund that exceeds what is
-// left of its charge is declined, even if the step approves it.
+// Charge implements ports.Gateway. The next step of the script decides the attempt. A refund or a capture that
+// exceeds what is left of its charge is declined, even if the step approves it, and so is a capture or a void of a
+// charge that holds no money.
 func (g *Gateway) Charge(ctx context.Context, c payment.Charge) payment.Result {
 	if ctx.Err() != nil {
 		return payment.Result{Class: payment.ClassNotCharged, Message: "the request was not sent"}
@@ -220,7 +227,7 @@ func (g *Gateway) accept(c payment.Charge) (*request, Step) {
 	if step.decision.Class != "" && g.processing(slotOf(c), now) && !g.keysIgnored {
 		return nil, Running()
 	}
-	r := &request{charge: c, decision: step.decision, arrivesAt: now.Add(step.arrivesAfter)}
+	r := &request{charge: c, decision: step.decision, takes: step.atOnce, arrivesAt: now.Add(step.arrivesAfter)}
 	r.decidedAt = r.arrivesAt.Add(step.takes)
 	if r.decision.Class != "" {
 		g.inFlight = append(g.inFlight, r)
@@ -249,9 +256,11 @@ func (g *Gateway) decideDue(now time.Time) {
 		g.decide(g.inFlight[0])
 		g.inFlight = g.inFlight[1:]
 	}
+	g.expireHolds(now)
 }
 
 func (g *Gateway) decide(r *request) {
+	g.expireHolds(r.decidedAt)
 	at := slotOf(r.charge)
 	first, seen := g.entryOf(at, r.arrivesAt)
 	switch {
@@ -265,30 +274,55 @@ func (g *Gateway) decide(r *request) {
 		r.result = first.result
 		return
 	}
-	decision := r.decision
-	if r.charge.Operation.Kind == payment.KindRefund {
-		decision = g.limitRefund(r.charge, decision)
-	}
-	r.result = g.book(r.charge, decision, r.decidedAt)
-	if found := first.result.Class == payment.ClassApproved; !seen || g.keysIgnored && !found {
-		g.ledger[at] = entry{charge: r.charge, result: r.result, firstUsedAt: r.arrivesAt, decidedAt: r.decidedAt}
+	decision := g.limit(r.charge, r.decision)
+	var hold *Held
+	r.result, hold = g.book(r.charge, decision, r.takes, r.decidedAt)
+	found := first.result.Class == payment.ClassApproved || first.result.Class == payment.ClassAuthorized
+	if !seen || g.keysIgnored && !found {
+		g.ledger[at] = entry{
+			charge: r.charge, result: r.result, hold: hold, firstUsedAt: r.arrivesAt, decidedAt: r.decidedAt,
+		}
 	}
 }
 
-// book returns the decision. If it is an approval, it records the money as taken or given back.
-func (g *Gateway) book(c payment.Charge, decision payment.Result, at time.Time) payment.Result {
-	if decision.Class != payment.ClassApproved {
-		return decision
+// limit returns the decision about an operation, or a decline if its charge does not allow it.
+func (g *Gateway) limit(c payment.Charge, decision payment.Result) payment.Result {
+	switch c.Operation.Kind {
+	case payment.KindRefund:
+		return g.limitRefund(c, decision)
+	case payment.KindCapture, payment.KindVoid:
+		return g.limitHold(c, decision)
 	}
-	if c.Operation.Kind == payment.KindRefund {
-		decision.TransactionID = fmt.Sprintf("refund-%d", len(g.refunded)+1)
-		g.refunded = append(g.refunded, Refunded{Charge: c, TransactionID: decision.TransactionID, At: at})
-		return decision
-	}
-	decision.TransactionID = fmt.Sprintf("txn-%d", len(g.taken)+1)
-	g.taken = append(g.taken, Taken{c, decision.TransactionID, at})
 	return decision
 }
+
+// book returns the decision. If it is an approval, it records the money as taken, held, released or given back. The
+// hold is that of a charge that holds money; otherwise nil.
+func (g *Gateway) book(c payment.Charge, decision payment.Result, atOnce bool, at time.Time) (payment.Result, *Held) {
+	if decision.Class != payment.ClassApproved {
+		return decision, nil
+	}
+	switch {
+	case c.Operation.Kind == payment.KindRefund:
+		decision.TransactionID = fmt.Sprintf("refund-%d", len(g.refunded)+1)
+		g.refunded = append(g.refunded, Refunded{Charge: c, TransactionID: decision.TransactionID, At: at})
+	case c.Operation.Kind == payment.KindCapture:
+		decision.TransactionID = fmt.Sprintf("capture-%d", len(g.captured)+1)
+		g.capture(c, decision.TransactionID, at)
+	case c.Operation.Kind == payment.KindVoid:
+		decision.TransactionID = fmt.Sprintf("void-%d", len(g.voided)+1)
+		g.release(c, decision.TransactionID, at)
+	case c.Capture == payment.CaptureManual && !atOnce:
+		return g.authorize(c, decision, at)
+	default:
+		decision.TransactionID = g.transactionID()
+		g.taken = append(g.taken, Taken{c, decision.TransactionID, at})
+	}
+	return decision, nil
+}
+
+// transactionID returns the id of the next charge.
+func (g *Gateway) transactionID() string { return fmt.Sprintf("txn-%d", len(g.taken)+len(g.held)+1) }
 
 // entryOf returns the entry of a key that is not forgotten.
 func (g *Gateway) entryOf(at slot, now time.Time) (entry, bool) {
@@ -306,8 +340,8 @@ func (g *Gateway) processing(at slot, now time.Time) bool {
 	})
 }
 
-// LookUp implements ports.Gateway. The next answer of the script decides how it is answered. A refund is found by
-// its key together with the key of its charge.
+// LookUp implements ports.Gateway. The next answer of the script decides how it is answered. An operation other than
+// a charge is found by its key together with the key of its charge.
 func (g *Gateway) LookUp(ctx context.Context, ref payment.ChargeRef) payment.Lookup {
 	g.mu.Lock()
 	defer g.mu.Unlock()
@@ -344,6 +378,8 @@ func (e entry) found() payment.Lookup {
 		return payment.Lookup{Result: payment.FoundReturned, Message: "the refund came back"}
 	case e.voided:
 		return payment.Lookup{Result: payment.FoundVoided}
+	case e.hold != nil:
+		return e.hold.found()
 	}
 	switch e.result.Class {
 	case payment.ClassApproved:
@@ -357,8 +393,8 @@ func (e entry) found() payment.Lookup {
 	}
 }
 
-// Cancel implements ports.Gateway. It voids the charge if it is pending, and returns what a lookup finds. A refund
-// cannot be cancelled.
+// Cancel implements ports.Gateway. It voids the charge if it is pending or holds money, and returns what a lookup
+// finds. Other operations cannot be cancelled.
 func (g *Gateway) Cancel(ctx context.Context, ref payment.ChargeRef) payment.Lookup {
 	if ctx.Err() == nil && g.Capabilities().Cancels && ref.Operation.IsCharge() {
 		g.void(ref.Key)
@@ -369,10 +405,20 @@ func (g *Gateway) Cancel(ctx context.Context, ref payment.ChargeRef) payment.Loo
 func (g *Gateway) void(key payment.GatewayKey) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
-	g.decideDue(time.Now())
+	now := time.Now()
+	g.decideDue(now)
+	g.cancel(key, now)
+}
+
+// cancel voids a charge if it is pending, or holds money that no operation is about to take.
+func (g *Gateway) cancel(key payment.GatewayKey, now time.Time) {
 	at := slot{payment.KindCharge, key}
-	if e, seen := g.ledger[at]; seen && e.result.Class == payment.ClassPending {
+	e := g.ledger[at]
+	switch {
+	case e.pending():
 		e.voided = true
 		g.ledger[at] = e
+	case e.hold != nil && e.hold.holds() && !g.claimed(e.hold):
+		e.hold.EndedAt = now
 	}
 }

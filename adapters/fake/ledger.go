@@ -35,7 +35,8 @@ func (g *Gateway) ChargesWith(key payment.GatewayKey) (n int) {
 	return n
 }
 
-// Decided returns the ledger's result of a charge's gateway key: approved, declined, pending, or no class.
+// Decided returns the ledger's result of a charge's gateway key: approved, authorized, declined, pending, or no
+// class.
 func (g *Gateway) Decided(key payment.GatewayKey) payment.Result {
 	return g.decided(slot{payment.KindCharge, key}).result
 }
@@ -47,7 +48,7 @@ func (g *Gateway) decided(at slot) entry {
 	return g.ledger[at]
 }
 
-// Attempts returns the calls to Charge, of all orders, for charges and refunds, in order.
+// Attempts returns the calls to Charge, of all orders, for operations of all kinds, in order.
 func (g *Gateway) Attempts() []Attempt {
 	g.mu.Lock()
 	defer g.mu.Unlock()

@@ -93,6 +93,9 @@ func (g *Gateway) charges() []payment.LedgerCharge {
 			Key: at.key, OrderID: e.charge.OrderID, Money: e.charge.Money, Reference: e.result.Reference, Created: e.decidedAt,
 		}
 		switch {
+		case e.hold != nil:
+			found := e.hold.found()
+			c.State, c.TransactionID = found.Result, found.TransactionID
 		case at.kind != payment.KindCharge, e.result.Class == payment.ClassApproved:
 			continue // not a charge, or taken
 		case e.voided:

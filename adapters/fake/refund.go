@@ -7,9 +7,9 @@ import (
 	"paymentd/core/payment"
 )
 
-// CodeExceedsCharge is the code of a refund that was declined because it exceeds what is left of its charge, or
-// because the gateway does not have the charge.
-const CodeExceedsCharge = "amount_exceeds_charge"
+// CodeExceedsCharge is the code of a refund or a capture that was declined because it exceeds what is left of its
+// charge, or because the gateway does not have the charge.
+const CodeExceedsCharge = payment.DeclineExceeds
 
 // Refunded is money that was given back.
 type Refunded struct {
@@ -78,7 +78,8 @@ func (g *Gateway) DecidedRefund(key payment.GatewayKey) (r payment.Result, retur
 	return e.result, e.returned
 }
 
-// RefundKeys returns the gateway keys that were used for a refund of an order, in the order of first use.
+// RefundKeys returns the gateway keys that were used for a refund, or another operation, of an order, in the order
+// of first use.
 func (g *Gateway) RefundKeys(id payment.OrderID, refund payment.OperationID) []payment.GatewayKey {
 	return g.keys(payment.Ref{OrderID: id, Operation: refund})
 }
@@ -97,14 +98,7 @@ func (g *Gateway) limitRefund(c payment.Charge, decision payment.Result) payment
 // units: zero if the gateway does not have the charge, or has it in another currency. A charge stays known when its
 // key is forgotten.
 func (g *Gateway) left(c payment.Charge) int64 {
-	i := slices.IndexFunc(g.taken, func(t Taken) bool {
-		of := payment.ChargeID{Key: t.Key, TransactionID: t.TransactionID}
-		return sameCharge(of, c.Of) && t.Money.Currency() == c.Money.Currency()
-	})
-	if i < 0 {
-		return 0
-	}
-	left := g.taken[i].Money.Minor()
+	left := g.takenOf(c)
 	for _, r := range g.refunded {
 		if sameCharge(r.Of, c.Of) && !r.Returned {
 			left -= r.Money.Minor()
@@ -116,6 +110,21 @@ func (g *Gateway) left(c payment.Charge) int64 {
 		}
 	}
 	return left
+}
+
+// takenOf returns how much the refund's charge has taken, at once or by a capture, in minor units.
+func (g *Gateway) takenOf(c payment.Charge) int64 {
+	i := slices.IndexFunc(g.taken, func(t Taken) bool {
+		of := payment.ChargeID{Key: t.Key, TransactionID: t.TransactionID}
+		return sameCharge(of, c.Of) && t.Money.Currency() == c.Money.Currency()
+	})
+	if i >= 0 {
+		return g.taken[i].Money.Minor()
+	}
+	if h := g.holdOf(c); h != nil && h.Money.Currency() == c.Money.Currency() {
+		return h.Captured
+	}
+	return 0
 }
 
 // sameCharge reports whether both have the key and, if both name one, the transaction of the same charge.

@@ -18,11 +18,21 @@ type Step struct {
 	arrivesAfter time.Duration
 	// takes is how long the gateway processes the request, and the caller waits.
 	takes time.Duration
+	// atOnce: an approval takes the money although the charge is only to hold it.
+	atOnce bool
 }
 
-// Approve takes the money, or gives it back if the call is for a refund, unless the ledger has the gateway key.
+// Approve takes or holds the money, or releases it or gives it back if the call is for a void or a refund, unless
+// the ledger has the gateway key.
 func Approve() Step {
 	return Step{decision: payment.Result{Class: payment.ClassApproved, Answered: true}}
+}
+
+// TakeAtOnce takes the money, also if the charge is only to hold it.
+func TakeAtOnce() Step {
+	s := Approve()
+	s.atOnce = true
+	return s
 }
 
 // Decline declines, with a code such as "card_declined".
@@ -40,7 +50,7 @@ func DeclineAttempt(code string) Step {
 	return s
 }
 
-// Pending reports the charge or the refund as undecided, until [Gateway.Complete] decides it.
+// Pending reports the charge, or the other operation, as undecided, until [Gateway.Complete] decides it.
 func Pending() Step {
 	return Step{decision: payment.Result{
 		Class: payment.ClassPending, Message: "the charge is pending", Answered: true,
@@ -153,7 +163,7 @@ const (
 	StillProcessing
 	// SaysPending: the charge is undecided.
 	SaysPending
-	// SaysVoided: the charge was cancelled.
+	// SaysVoided: the charge was cancelled, or its hold has ended.
 	SaysVoided
 	// SaysNothing: no charge has the key.
 	SaysNothing

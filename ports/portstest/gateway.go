@@ -53,13 +53,33 @@ type GatewayUnderTest struct {
 	// Refunds returns how often money was given back with the key of a refund, with or without coming back. Nil
 	// if it is unknown.
 	Refunds func(payment.GatewayKey) int
+
+	// Holds: the adapter implements captures and voids, so that their clauses apply. The rest is for such gateways,
+	// and all of it is optional.
+	Holds bool
+
+	// CapturesAll: the gateway captures the whole of a hold only.
+	CapturesAll bool
+	// ExpireHold lets the hold of the charge with a key expire. Nil if holds cannot be made to.
+	ExpireHold func(charge payment.GatewayKey)
+	// DeclinedCapture turns a capture of a whole hold of Approved into one that is declined, of a charge that still
+	// holds the money afterwards. It may hold another amount, and capture that. Nil if no capture is.
+	DeclinedCapture func(payment.Charge) payment.Charge
+	// PendingCapture and PendingVoid turn a capture and a void, likewise, into one that is pending until
+	// CompleteOperation decides it. Nil if none is.
+	PendingCapture, PendingVoid func(payment.Charge) payment.Charge
+	// CompleteOperation decides a pending capture or void: it is approved, or declined. Set together with
+	// PendingCapture or PendingVoid.
+	CompleteOperation func(c payment.Charge, approve bool)
+	// Captures returns how often money was taken with the key of a capture. Nil if it is unknown.
+	Captures func(payment.GatewayKey) int
 }
 
 // Gateway checks that a gateway which honours gateway keys keeps the contract of ports.Gateway. Its keys
 // and order ids differ from run to run, so that open may return a gateway that was used before.
 func Gateway(t *testing.T, open func(t testing.TB) GatewayUnderTest) {
 	t.Helper()
-	for _, c := range slices.Concat(charges(), lookUps(), pendings(), cancels(), gatewayRefunds()) {
+	for _, c := range slices.Concat(charges(), lookUps(), pendings(), cancels(), gatewayRefunds(), gatewayHolds()) {
 		t.Run(c.name, func(t *testing.T) {
 			t.Parallel()
 			c.check(&gateway{GatewayUnderTest: open(t), t: t})
@@ -167,7 +187,7 @@ func charges() []gatewayClause {
 		{"charge/a key is for one payment method", keyOfOneMethod},
 		{"charge/concurrent attempts with one key are one charge", func(g *gateway) {
 			c := g.order(g.Approved)
-			g.race(c)
+			g.race(c, payment.ClassApproved)
 			g.requireCharges(1, c.Key)
 		}},
 		{"charge/a cancelled context takes no money unnoticed", func(g *gateway) {
@@ -239,9 +259,9 @@ func keyOfOneCharge(g *gateway) {
 	g.lookUp(c.Key, payment.FoundApproved)
 }
 
-// race lets attempts with one key race. A gateway may accept one of them and answer the others that an attempt is
-// running.
-func (g *gateway) race(c payment.Charge) {
+// race lets attempts with one key race, which have the result. A gateway may accept one of them and answer the others
+// that an attempt is running.
+func (g *gateway) race(c payment.Charge, want payment.Class) {
 	const n = 16
 	var (
 		results = make(chan payment.Result, n)
@@ -251,9 +271,9 @@ func (g *gateway) race(c payment.Charge) {
 		all.Go(func() { results <- g.Charge(g.t.Context(), c) })
 	}
 	all.Wait()
-	known := g.charge(c, payment.ClassApproved)
+	known := g.charge(c, want)
 	for range n {
-		if r := <-results; r.Class == payment.ClassApproved {
+		if r := <-results; r.Class == want {
 			require.Equal(g.t, known.TransactionID, r.TransactionID)
 		} else {
 			require.Equal(g.t, payment.ClassUnknownUnanswered, r.Class, "an attempt is running: %s", r.Message)

@@ -98,7 +98,7 @@ func refundKeys() []gatewayClause {
 		{"refund/concurrent attempts with one key are one refund", func(g *gateway) {
 			_, quarters := g.charged()
 			refund := quarters(1)
-			g.race(refund)
+			g.race(refund, payment.ClassApproved)
 			g.requireRefunds(1, refund.Key)
 		}},
 		{"refund/a key is for one refund", refundKeyOfOneRefund},

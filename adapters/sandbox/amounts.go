@@ -16,7 +16,7 @@ const (
 	returnedAfter = 5 * time.Second
 )
 
-// Amount is a magic amount: charging or refunding it makes the sandbox misbehave.
+// Amount is a magic amount: charging, capturing or refunding it makes the sandbox misbehave.
 type Amount struct {
 	// Value is in units, the same in every currency: "9402" stands for 9402.00 USD as for
 	// 9402 JPY.
@@ -25,7 +25,8 @@ type Amount struct {
 	Does string
 
 	effect effect
-	code   string // with effectDecline and effectDeclineLater
+	void   effect // of a void of a charge of this amount
+	code   string // of a decline
 }
 
 type effect int
@@ -50,6 +51,8 @@ const (
 	effectApproveLater
 	effectDeclineLater
 	effectReturnLater
+	effectTakeAtOnce
+	effectExpireAtOnce
 )
 
 // amounts are in the order of their values.
@@ -58,6 +61,13 @@ var amounts = []Amount{
 	{Value: "9202", effect: effectApproveLater, Does: "is pending, and approved after 5 s unless it is voided before"},
 	{Value: "9203", effect: effectDeclineLater, code: payment.DeclineCard, Does: "is pending, and declined with the code card_declined after 5 s unless it is voided before"},
 	{Value: "9204", effect: effectReturnLater, Does: "is approved; if it is refunded, the refund succeeds, and its money comes back after 5 s (returned)"},
+	{Value: "9301", effect: effectExpireAtOnce, Does: "is authorized if it is to be captured later, and the hold expires at once"},
+	{Value: "9302", effect: effectTakeAtOnce, Does: "is captured at once, also if it is to be captured later"},
+	{Value: "9311", void: effectLoseAnswer, Does: "is approved; a void of it succeeds, but the first answer is lost"},
+	{Value: "9312", void: effectDecline, code: payment.DeclineNotPermitted, Does: "is approved; a void of it is declined with the code not_permitted"},
+	{Value: "9313", void: effectHang, Does: "is approved; a void of it is never answered and never made"},
+	{Value: "9314", void: effectApproveLater, Does: "is approved; a void of it is pending, and succeeds after 5 s"},
+	{Value: "9315", void: effectDeclineLater, code: payment.DeclineNotPermitted, Does: "is approved; a void of it is pending, and declined with the code not_permitted after 5 s"},
 	{Value: "9400", effect: effectReject, Does: "is rejected as a wrong request (400)"},
 	{Value: "9402", effect: effectDecline, code: "card_declined", Does: "is declined with the code card_declined (402)"},
 	{Value: "9429", effect: effectLimitOnce, Does: "is refused once as one too many (429, Retry-After: 1), then approved"},
@@ -75,12 +85,21 @@ var amounts = []Amount{
 	{Value: "9563", effect: effectOverload, Does: "is charged 10 s late: until then something in between answers 503 without the header Idempotency-Key, and a lookup finds nothing"},
 }
 
-// Amounts returns the magic amounts in ascending order. A refund of such an amount behaves as a charge does,
-// except that a refund of 9201 stays pending. "once" is counted per gateway key, in memory,
-// until the sandbox stops.
+// Amounts returns the magic amounts in ascending order. A capture or a refund of such an amount behaves as a charge
+// does, except that one of 9201 stays pending. A charge that is to be captured later is authorized if it would be
+// approved. "once" is counted per gateway key, in memory, until the sandbox stops.
 func Amounts() []Amount { return slices.Clone(amounts) }
 
-// pends reports whether the charge or the refund is pending at first.
+// amountFor returns the magic amount of an operation: for a void, what its charge's amount does to voids.
+func amountFor(c payment.Charge) Amount {
+	a := amountOf(c.Money)
+	if c.Operation.Kind == payment.KindVoid {
+		a.effect = a.void
+	}
+	return a
+}
+
+// pends reports whether the operation is pending at first.
 func (a Amount) pends() bool {
 	return a.effect == effectRedirect || a.effect == effectApproveLater || a.effect == effectDeclineLater
 }

@@ -41,6 +41,13 @@ var magicAmounts = map[string]struct {
 	"9202": {pendingCall, pendingCall, "", 0, true},
 	"9203": {pendingCall, pendingCall, "", 0, false},
 	"9204": {approvedCall, approvedCall, "", 0, true},
+	"9301": {approvedCall, approvedCall, "", 0, true},
+	"9302": {approvedCall, approvedCall, "", 0, true},
+	"9311": {approvedCall, approvedCall, "", 0, true},
+	"9312": {approvedCall, approvedCall, "", 0, true},
+	"9313": {approvedCall, approvedCall, "", 0, true},
+	"9314": {approvedCall, approvedCall, "", 0, true},
+	"9315": {approvedCall, approvedCall, "", 0, true},
 	"9400": {
 		call{payment.ClassRejected, payment.FoundNothing, 0},
 		call{payment.ClassRejected, payment.FoundNothing, 0},

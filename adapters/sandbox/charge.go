@@ -8,7 +8,7 @@ import (
 	"paymentd/core/payment"
 )
 
-// charge decides on a charge or a refund, and returns the answer when it may be given. It returns noAnswer if ctx
+// charge decides on an operation, and returns the answer when it may be given. It returns noAnswer if ctx
 // ends, or the sandbox stops, before.
 func (g *Gateway) charge(ctx context.Context, c payment.Charge) reply {
 	lost := false
@@ -34,9 +34,10 @@ func (g *Gateway) charge(ctx context.Context, c payment.Charge) reply {
 	}
 }
 
-// lookUp returns the state of the key of a charge. A decision is returned once it is synced.
-func (g *Gateway) lookUp(ctx context.Context, key payment.GatewayKey) reply {
-	return g.answer(ctx, func() reply { return g.find(slot{payment.KindCharge, key}, "") })
+// lookUp returns the state of the key of an operation; of is the key of its charge, unless it is a charge itself. A
+// decision is returned once it is synced.
+func (g *Gateway) lookUp(ctx context.Context, at slot, of payment.GatewayKey) reply {
+	return g.answer(ctx, func() reply { return g.find(at, of) })
 }
 
 // answer computes a reply until there is nothing to wait for. It returns noAnswer if ctx ends, or the
@@ -74,7 +75,7 @@ func (g *Gateway) hold(ctx context.Context) bool {
 	return g.await(ctx, over)
 }
 
-// receive decides on a charge or a refund, by its key and then by its amount. After the wait of a reply that has
+// receive decides on an operation, by its key and then by its amount. After the wait of a reply that has
 // one, the caller must call it again.
 func (g *Gateway) receive(c payment.Charge) reply {
 	g.mu.Lock()
@@ -82,12 +83,16 @@ func (g *Gateway) receive(c payment.Charge) reply {
 	if r, out := g.outOfOrder(); out {
 		return r
 	}
-	if c.Operation.Kind == payment.KindRefund {
+	if !c.Operation.IsCharge() {
 		of := g.chargeOf(c)
 		if of == nil {
-			return notFound
+			return g.noCharge(c)
 		}
 		c.OrderID = of.charge.OrderID
+		if c.Operation.Kind == payment.KindVoid {
+			c.Money = of.charge.Money // a void has no amount of its own
+		}
+		g.expire(of)
 	}
 	if e := g.remembered(slotOf(c)); e != nil {
 		return e.reply(c)
@@ -95,13 +100,35 @@ func (g *Gateway) receive(c payment.Charge) reply {
 	if d, seen := g.inFlight[slotOf(c)]; seen {
 		return d.reply(c)
 	}
-	if _, void := g.voids[c.Key]; void && c.Operation.IsCharge() {
+	if g.usedByOther(c) {
 		return mismatch
 	}
-	return g.take(c, amountOf(c.Money))
+	return g.take(c, amountFor(c))
 }
 
-// take decides on a charge or a refund with a new key, by its amount. The caller holds g.mu.
+// usedByOther reports whether a charge has the key of a void, or a void that of a charge. The caller holds g.mu.
+func (g *Gateway) usedByOther(c payment.Charge) bool {
+	other := slot{payment.KindVoid, c.Key}
+	switch c.Operation.Kind {
+	case payment.KindCharge:
+	case payment.KindVoid:
+		other.kind = payment.KindCharge
+	case payment.KindCapture, payment.KindRefund:
+		return false
+	}
+	return g.entries[other] != nil || g.inFlight[other] != nil
+}
+
+// noCharge answers an operation whose charge does not exist. The caller holds g.mu.
+func (g *Gateway) noCharge(c payment.Charge) reply {
+	d, seen := g.inFlight[slot{payment.KindCharge, c.Of.Key}]
+	if c.Operation.Kind == payment.KindVoid && seen && d.amount.effect == effectChargeSlowly {
+		return reply{status: http.StatusConflict, message: "the charge is being processed; it cannot be voided yet"}
+	}
+	return notFound
+}
+
+// take decides on an operation with a new key, by its amount. The caller holds g.mu.
 func (g *Gateway) take(c payment.Charge, a Amount) reply {
 	switch a.effect {
 	case effectReject:
@@ -124,13 +151,13 @@ func (g *Gateway) take(c payment.Charge, a Amount) reply {
 		return g.delay(c, a, lateBy).reply(c)
 	case effectChargeSlowly:
 		return g.delay(c, a, slowBy).reply(c)
-	case effectApprove, effectDecline, effectLoseAnswer, effectStumble, effectPaywall,
-		effectRedirect, effectApproveLater, effectDeclineLater, effectReturnLater:
+	case effectApprove, effectDecline, effectLoseAnswer, effectStumble, effectPaywall, effectRedirect,
+		effectApproveLater, effectDeclineLater, effectReturnLater, effectTakeAtOnce, effectExpireAtOnce:
 	}
 	return a.instead(g.decide(c, a).reply(c))
 }
 
-// instead returns the first answer to a charge that is decided: the decision, or what replaces it once
+// instead returns the first answer to an operation that is decided: the decision, or what replaces it once
 // it is synced.
 func (a Amount) instead(decided reply) reply {
 	switch a.effect {
@@ -155,7 +182,7 @@ func (g *Gateway) remembered(at slot) *entry {
 	return e
 }
 
-// find is receive for a lookup. of is the key of a refund's charge.
+// find is receive for a lookup. of is the key of the operation's charge.
 func (g *Gateway) find(at slot, of payment.GatewayKey) reply {
 	g.mu.Lock()
 	defer g.mu.Unlock()
@@ -169,8 +196,8 @@ func (g *Gateway) find(at slot, of payment.GatewayKey) reply {
 		return reply{status: http.StatusOK, state: statusProcessing}
 	}
 	r := notFound
-	if at.kind == payment.KindRefund {
-		r.message = "no refund of this charge has this key"
+	if at.kind != payment.KindCharge {
+		r.message = "no " + string(at.kind) + " of this charge has this key"
 	}
 	return r
 }
@@ -187,13 +214,14 @@ func (g *Gateway) outOfOrder() (reply, bool) {
 	return reply{}, false
 }
 
-// decide decides on a charge or a refund and appends the decision to the ledger. The caller holds g.mu, so that the
+// decide decides on an operation and appends the decision to the ledger. The caller holds g.mu, so that the
 // lines are in the order of the transactions.
 func (g *Gateway) decide(c payment.Charge, a Amount) *entry {
 	e := &entry{charge: c, at: time.Now(), of: g.chargeOf(c)}
+	code := e.refusal()
 	switch {
-	case e.exceedsCharge():
-		e.status, e.code = statusDeclined, codeExceedsCharge
+	case code != "":
+		e.status, e.code = statusDeclined, code
 	case a.pends():
 		e.status = statusPending
 		g.schedule(e, a)
@@ -203,26 +231,56 @@ func (g *Gateway) decide(c payment.Charge, a Amount) *entry {
 		g.approve(e)
 	}
 	e.reserve()
-	e.stored = g.ledger.append(e.line())
 	g.entries[slotOf(c)] = e
 	if e.of == nil {
 		g.listed = append(g.listed, e)
 	} else {
-		g.refunds = append(g.refunds, e)
+		g.operations = append(g.operations, e)
 	}
-	g.notify(e)
+	g.store(e)
+	g.scheduleExpiry(e)
 	return e
 }
 
-// approve gives the charge or the refund its transaction. The caller holds g.mu.
+// approve gives the operation its transaction, and does to its charge what it does. The caller holds g.mu.
 func (g *Gateway) approve(e *entry) {
-	kind := e.charge.Operation.Kind
+	kind, now := e.charge.Operation.Kind, time.Now()
+	e.status = statusSucceeded
+	if kind == payment.KindVoid {
+		e.voids()
+		return
+	}
 	g.transactions[kind]++
-	e.status, e.transaction = statusSucceeded, g.transactions[kind]
-	g.scheduleReturn(e)
+	e.transaction = g.transactions[kind]
+	switch effect := amountOf(e.charge.Money).effect; {
+	case kind == payment.KindCapture:
+		e.captures()
+	case kind == payment.KindRefund:
+		g.scheduleReturn(e)
+	case e.charge.Capture == payment.CaptureManual && effect == effectExpireAtOnce:
+		e.status, e.expires = statusAuthorized, now
+	case e.charge.Capture == payment.CaptureManual && effect != effectTakeAtOnce:
+		e.status, e.expires = statusAuthorized, now.Add(g.holdFor)
+	}
 }
 
-// delay decides on a charge or a refund after d. The caller holds g.mu.
+// store appends the present state of an operation to the ledger. A void that has ended a charge is stored with the
+// charge. The caller holds g.mu.
+func (g *Gateway) store(e *entry) {
+	if e.endsCharge {
+		held := !e.of.expires.IsZero()
+		g.storeDecision(e.of)
+		e.stored = e.of.stored
+		if held {
+			g.notify(e)
+		}
+		return
+	}
+	e.stored = g.ledger.append(e.line())
+	g.notify(e)
+}
+
+// delay decides on an operation after d. The caller holds g.mu.
 func (g *Gateway) delay(c payment.Charge, a Amount, d time.Duration) *delayed {
 	later := &delayed{charge: c, amount: a, decided: make(chan struct{})}
 	time.AfterFunc(d, func() {

@@ -1,7 +1,6 @@
 package sandbox_test
 
 import (
-	"strings"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -37,7 +36,7 @@ func TestContract(t *testing.T) {
 			},
 			Charges: func(key payment.GatewayKey) (n int) {
 				for _, line := range readLedger(t, path) {
-					if line["key"] == string(key) && strings.HasPrefix(line["transaction_id"], "txn-") {
+					if line["key"] == string(key) && line["status"] == "succeeded" && line["charge_key"] == "" {
 						n++
 					}
 				}
@@ -50,15 +49,37 @@ func TestContract(t *testing.T) {
 			},
 			ReturnRefund: func(key payment.GatewayKey) { require.True(t, gateway.Return(t.Context(), key)) },
 			Refunds:      func(key payment.GatewayKey) int { return given(t, path, string(key)) },
+
+			Holds:           true,
+			ExpireHold:      func(key payment.GatewayKey) { require.True(t, gateway.ExpireHold(t.Context(), key)) },
+			DeclinedCapture: func(c payment.Charge) payment.Charge { return ofLarge(t, gateway, c, "9402") },
+			PendingCapture:  func(c payment.Charge) payment.Charge { return ofLarge(t, gateway, c, "9201") },
+			PendingVoid: func(c payment.Charge) payment.Charge {
+				h := charge(t, "of-"+string(c.Key), "9314")
+				h.Capture = payment.CaptureManual
+				r := gateway.Charge(t.Context(), h)
+				require.Equal(t, payment.ClassAuthorized, r.Class)
+				c.OrderID, c.Of.Key, c.Of.TransactionID, c.Money = h.OrderID, h.Key, r.TransactionID, h.Money
+				return c
+			},
+			CompleteOperation: func(c payment.Charge, approve bool) {
+				require.True(t, gateway.CompleteOperation(t.Context(), c.Operation.Kind, c.Key, approve))
+			},
+			Captures: func(key payment.GatewayKey) int { return given(t, path, string(key)) },
 		}
 	})
 }
 
-// ofLarge turns a refund into one of a magic amount, of a charge that is large enough.
+// ofLarge turns a refund or a capture into one of a magic amount, of a charge that is large enough.
 func ofLarge(t testing.TB, g *sandbox.Gateway, c payment.Charge, amount string) payment.Charge {
 	t.Helper()
-	charge := large(t, g, "of-"+string(c.Key))
-	c.OrderID, c.Of.Key, c.Of.TransactionID, c.Money = charge.OrderID, charge.Key, "", money(t, amount, "USD")
+	of := charge(t, "of-"+string(c.Key), "20000")
+	if c.Operation.Kind == payment.KindCapture {
+		of.Capture = payment.CaptureManual
+	}
+	r := g.Charge(t.Context(), of)
+	require.True(t, r.Answered)
+	c.OrderID, c.Of.Key, c.Of.TransactionID, c.Money = of.OrderID, of.Key, r.TransactionID, money(t, amount, "USD")
 	return c
 }
 

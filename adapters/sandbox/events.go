@@ -2,6 +2,7 @@ package sandbox
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -26,7 +27,7 @@ const (
 	deliveryWorkers  = 8
 )
 
-// WithEvents sends an event to the URL for each decision of a charge or a refund, as docs/gateway-protocol.md describes,
+// WithEvents sends an event to the URL for each decision of a charge or another operation, as docs/gateway-protocol.md describes,
 // signed with the secret. An event is sent again until it is answered with 2xx, up to ten times; events that
 // were not delivered are lost when the sandbox stops.
 func WithEvents(address string, secret standardwebhooks.Secret) Option {
@@ -72,15 +73,12 @@ type eventBody struct {
 	OrderID string `json:"order_id"`
 }
 
-// notify queues an event about the decision of a charge or a refund. The caller holds g.mu.
+// notify queues an event about the decision of an operation. The caller holds g.mu.
 func (g *Gateway) notify(e *entry) {
 	if g.events == nil {
 		return
 	}
-	subject := "charge."
-	if e.of != nil {
-		subject = "refund."
-	}
+	subject := cmp.Or(string(e.charge.Operation.Kind), "charge") + "."
 	body, _ := json.Marshal(eventBody{ //nolint:errchkjson // strings always encode
 		Type: subject + e.status, Key: string(e.charge.Key), OrderID: e.charge.OrderID.String(),
 	})

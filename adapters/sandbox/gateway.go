@@ -23,6 +23,8 @@ type Gateway struct {
 	latency time.Duration
 	// forgetAfter is how long a key is remembered; zero for ever.
 	forgetAfter time.Duration
+	// holdFor is how long money is held.
+	holdFor time.Duration
 	// keyLifetime is the lifetime of a key that Capabilities declares.
 	keyLifetime time.Duration
 	log         *slog.Logger
@@ -30,12 +32,11 @@ type Gateway struct {
 	events      *events // nil if none are sent
 	sending     sync.WaitGroup
 
-	mu      sync.Mutex
-	entries map[slot]*entry               // by the key that is remembered; synced or being synced
-	listed  []*entry                      // all charges, in the order of the ledger
-	refunds []*entry                      // all refunds, in the order of the ledger
-	voids   map[payment.GatewayKey]*entry // voided charges, by the key of the void
-	// inFlight has the charges and refunds that are decided later. They are lost when the sandbox stops, like
+	mu         sync.Mutex
+	entries    map[slot]*entry // by the key that is remembered; synced or being synced
+	listed     []*entry        // all charges, in the order of the ledger
+	operations []*entry        // all other operations, in the order of the ledger
+	// inFlight has the operations that are decided later. They are lost when the sandbox stops, like
 	// requests that never arrived.
 	inFlight     map[slot]*delayed
 	failedOnce   map[slot]bool
@@ -43,7 +44,7 @@ type Gateway struct {
 	closed       bool
 }
 
-// delayed is a charge or a refund that is decided later.
+// delayed is an operation that is decided later.
 type delayed struct {
 	charge  payment.Charge
 	amount  Amount
@@ -53,7 +54,7 @@ type delayed struct {
 // Option changes a default of [Open].
 type Option func(*Gateway)
 
-// WithLatency delays each answer to a charge by d. The charge is synced before the delay, so a caller
+// WithLatency delays each answer to a charge or another operation by d. The decision is synced before the delay, so a caller
 // that gives up during it has been charged.
 func WithLatency(d time.Duration) Option {
 	return func(g *Gateway) { g.latency = d }
@@ -91,6 +92,9 @@ func Open(path string, opts ...Option) (*Gateway, error) {
 	if g.latency < 0 {
 		return nil, errors.New("the sandbox latency must not be below zero")
 	}
+	if g.holdFor <= 0 {
+		return nil, errors.New("the time for which the sandbox holds money must be above zero")
+	}
 	if g.forgetAfter < 0 || g.keyLifetime < 0 {
 		return nil, errors.New("the time after which the sandbox forgets a key must not be below zero")
 	}
@@ -109,8 +113,8 @@ func newGateway(path string, opts []Option) *Gateway {
 		id:           gatewayID(path),
 		log:          slog.Default(),
 		closing:      make(chan struct{}),
+		holdFor:      defaultHoldFor,
 		entries:      make(map[slot]*entry),
-		voids:        make(map[payment.GatewayKey]*entry),
 		inFlight:     make(map[slot]*delayed),
 		failedOnce:   make(map[slot]bool),
 		transactions: make(map[payment.Kind]int64),
@@ -127,49 +131,87 @@ func (g *Gateway) remember(line []byte) error {
 	if err != nil {
 		return err
 	}
-	kind := e.charge.Operation.Kind
-	if kind == payment.KindRefund {
-		if e.of = g.entries[slot{payment.KindCharge, e.charge.Of.Key}]; e.of == nil {
-			return errors.New("it refunds a charge that no line before has")
-		}
-	}
-	if e.transaction != 0 && e.status != statusReturned {
-		if e.transaction <= g.transactions[kind] {
-			return fmt.Errorf("transaction_id %s does not follow %s%d", e.transactionID(), prefixes[kind], g.transactions[kind])
-		}
-		g.transactions[kind] = e.transaction
+	if e.of = g.chargeOf(e.charge); e.of == nil && !e.charge.Operation.IsCharge() {
+		return errors.New("it is of a charge that no line before has")
 	}
 	before := g.entries[slotOf(e.charge)]
-	switch {
-	case e.decidedAt.IsZero() && kind == payment.KindRefund:
-		g.refunds = append(g.refunds, e)
-	case e.decidedAt.IsZero():
-		g.listed = append(g.listed, e)
-	case !before.mayBecome(e):
-		return errors.New("it decides a charge that is not pending, or returns a refund that has not succeeded")
+	if !e.decidedAt.IsZero() && !before.mayBecome(e) {
+		return errors.New("it decides a charge that is not pending, ends a hold that is not there, or returns a refund that has not succeeded")
 	}
-	if !e.decidedAt.IsZero() {
+	if err := g.rememberTransaction(e, before); err != nil {
+		return err
+	}
+	switch {
+	case !e.decidedAt.IsZero():
 		before.release()
-		e.of, e.refunded = before.of, before.refunded
+		e.of, e.refunded, e.claims = before.of, before.refunded, before.claims
 		*before = *e
 		e = before
+	case e.of == nil:
+		g.listed = append(g.listed, e)
+	default:
+		g.operations = append(g.operations, e)
 	}
 	e.reserve()
 	g.entries[slotOf(e.charge)] = e
-	if e.status == statusVoided {
-		g.voids[e.voidKey] = e
+	return g.rememberHold(e)
+}
+
+// rememberTransaction counts the transaction of an entry, unless the entry before it had it.
+func (g *Gateway) rememberTransaction(e, before *entry) error {
+	if e.transaction == 0 || !e.decidedAt.IsZero() && before.transaction == e.transaction {
+		return nil
+	}
+	kind := e.charge.Operation.Kind
+	if e.transaction <= g.transactions[kind] {
+		return fmt.Errorf("transaction_id %s does not follow %s%d", e.transactionID(), prefixes[kind], g.transactions[kind])
+	}
+	g.transactions[kind] = e.transaction
+	return nil
+}
+
+// rememberHold does what an entry does to the hold of its charge, or to the void that has ended its own.
+func (g *Gateway) rememberHold(e *entry) error {
+	switch kind := e.charge.Operation.Kind; {
+	case kind == payment.KindCapture && e.status == statusSucceeded:
+		if e.of.status != statusAuthorized || e.charge.Money.Minor() > e.of.charge.Money.Minor() {
+			return errors.New("it captures money that is not held")
+		}
+		e.captures()
+	case kind == payment.KindCharge && e.status == statusVoided && e.voidKey != "":
+		g.rememberVoid(e)
 	}
 	return nil
 }
 
+// rememberVoid adds the void that has ended a charge, or decides it if it was pending.
+func (g *Gateway) rememberVoid(charge *entry) {
+	c := operation(payment.KindVoid, charge.charge.Key, charge.voidKey, charge.charge.Money)
+	c.OrderID = charge.charge.OrderID
+	e := g.entries[slotOf(c)]
+	if e == nil {
+		e = &entry{charge: c, at: charge.decidedAt, of: charge}
+		g.entries[slotOf(c)] = e
+		g.operations = append(g.operations, e)
+	}
+	e.release()
+	e.status = statusSucceeded
+}
+
 // mayBecome reports whether a later line of the ledger follows the entry, which is nil if there is none.
 func (e *entry) mayBecome(later *entry) bool {
-	from := statusPending
-	if later.status == statusReturned {
-		from = statusSucceeded
+	if e == nil || e.charge != later.charge {
+		return false
 	}
-	return e != nil && e.status == from && e.charge == later.charge &&
-		(later.status != statusReturned || e.transaction == later.transaction)
+	switch e.status {
+	case statusPending:
+		return later.status != statusReturned
+	case statusAuthorized:
+		return later.status == statusVoided && later.transaction == e.transaction
+	case statusSucceeded:
+		return later.status == statusReturned && later.transaction == e.transaction
+	}
+	return false
 }
 
 // Close waits for pending writes and closes the ledger. Calls in flight and later calls get no answer,
@@ -187,8 +229,8 @@ func (g *Gateway) Close() error {
 	return g.ledger.close()
 }
 
-// Charge makes one attempt at a charge or a refund; see ports.Gateway. It has no timeout of its own, and one magic amount is
-// answered only when ctx ends.
+// Charge makes one attempt at a charge or another operation; see ports.Gateway. It has no timeout of its own, and one
+// magic amount is answered only when ctx ends.
 func (g *Gateway) Charge(ctx context.Context, c payment.Charge) payment.Result {
 	if err := ctx.Err(); err != nil {
 		return payment.Result{Class: payment.ClassNotCharged, Message: "the request was not sent: the call had ended"}
@@ -199,28 +241,26 @@ func (g *Gateway) Charge(ctx context.Context, c payment.Charge) payment.Result {
 	switch c.Operation.Kind {
 	case payment.KindCharge:
 		c.ReturnURL = "" // is not part of the gateway protocol
-		return g.charge(ctx, c).result()
-	case payment.KindRefund:
-		return g.charge(ctx, refund(c.Of.Key, c.Key, c.Money)).result()
+	case payment.KindCapture, payment.KindVoid, payment.KindRefund:
+		c = operation(c.Operation.Kind, c.Of.Key, c.Key, c.Money)
+	default:
+		return payment.Result{Class: payment.ClassRejected, Message: "the sandbox has no " + c.Operation.String()}
 	}
-	return payment.Result{Class: payment.ClassRejected, Message: "the sandbox has no " + c.Operation.String()}
+	return g.charge(ctx, c).result(c)
 }
 
-// LookUp returns the state of the gateway key of a charge or a refund; see ports.Gateway.
+// LookUp returns the state of the gateway key of an operation; see ports.Gateway.
 func (g *Gateway) LookUp(ctx context.Context, ref payment.ChargeRef) payment.Lookup {
 	if err := ctx.Err(); err != nil {
 		return payment.Lookup{Result: payment.FoundNoAnswer, Message: "the request was not sent: the call had ended"}
 	}
-	if ref.Operation.Kind == payment.KindRefund {
-		return g.lookUpRefund(ctx, ref.Of.Key, ref.Key).lookup()
-	}
-	return g.lookUp(ctx, ref.Key).lookup()
+	return g.lookUp(ctx, slot{ref.Operation.Kind, ref.Key}, ref.Of.Key).lookup(ref)
 }
 
-// Cancel voids the charge if it is pending; see ports.Gateway. A refund cannot be cancelled.
+// Cancel voids the charge if it is pending or holds money; see ports.Gateway. Other operations cannot be cancelled.
 func (g *Gateway) Cancel(ctx context.Context, ref payment.ChargeRef) payment.Lookup {
 	if ctx.Err() == nil && ref.Operation.IsCharge() {
-		g.void(ctx, ref.Key, "void-"+ref.Key)
+		g.charge(ctx, operation(payment.KindVoid, ref.Key, "void-"+ref.Key, payment.Money{}))
 	}
 	return g.LookUp(ctx, ref)
 }
@@ -230,8 +270,9 @@ func (g *Gateway) Cancel(ctx context.Context, ref payment.ChargeRef) payment.Loo
 func (g *Gateway) Capabilities() payment.Capabilities {
 	return payment.Capabilities{
 		Gateway: g.id, Repeat: payment.RepeatFirstSuccess, LooksUp: true, KeyLifetime: g.keyLifetime, LookupForgets: true, SavesDeclines: true,
-		Cancels: true, Asynchronous: payment.OperationCharge | payment.OperationRefund,
-		Operations: payment.OperationVoid | payment.OperationRefund,
+		Cancels:      true,
+		Asynchronous: payment.OperationCharge | payment.OperationCapture | payment.OperationVoid | payment.OperationRefund,
+		Operations:   payment.OperationCapture | payment.OperationVoid | payment.OperationRefund,
 	}
 }
 

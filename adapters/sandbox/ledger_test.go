@@ -85,7 +85,7 @@ func TestCharge_KeyReusedForAnotherChargeIsRefused(t *testing.T) {
 		require.Equal(t, payment.ClassKeyReused, r.Class)
 		require.Empty(t, r.Code)
 		require.True(t, r.Answered)
-		require.Contains(t, r.Message, "another order, amount, currency, payment method or void")
+		require.Contains(t, r.Message, "another order, amount, currency, payment method, capture or void")
 	}
 	require.Len(t, readLedger(t, path), 1)
 }

@@ -16,10 +16,11 @@ const maxPageCharges = 1000
 
 // listedStates are the results of a lookup, by the status of a charge.
 var listedStates = map[string]payment.LookupResult{
-	statusSucceeded: payment.FoundApproved,
-	statusDeclined:  payment.FoundDeclined,
-	statusPending:   payment.FoundPending,
-	statusVoided:    payment.FoundVoided,
+	statusSucceeded:  payment.FoundApproved,
+	statusAuthorized: payment.FoundAuthorized,
+	statusDeclined:   payment.FoundDeclined,
+	statusPending:    payment.FoundPending,
+	statusVoided:     payment.FoundVoided,
 }
 
 // Charges returns one page of the charges; see ports.Ledger. A forgotten key that was used again has
@@ -78,7 +79,7 @@ func (e *entry) listed() payment.LedgerCharge {
 	c := payment.LedgerCharge{
 		Key: e.charge.Key, OrderID: e.charge.OrderID, Money: e.charge.Money, State: listedStates[e.status], Created: e.at,
 	}
-	if e.status == statusSucceeded {
+	if e.status == statusSucceeded || e.status == statusAuthorized {
 		c.TransactionID = e.transactionID()
 	}
 	return c

@@ -78,7 +78,7 @@ func TestCancel_DecidesAgainstTheClock(t *testing.T) {
 		find(t, g, early.Key, payment.FoundVoided)
 		require.Equal(t, "txn-1", find(t, g, late.Key, payment.FoundApproved).TransactionID)
 		require.Equal(t, payment.ClassUnknownAnswered, g.Charge(t.Context(), early).Class, "a voided key charges no more")
-		require.Len(t, readLedger(t, path), 4)
+		require.Len(t, readLedger(t, path), 5)
 	})
 }
 

@@ -2,9 +2,11 @@ package sandbox
 
 import (
 	"bytes"
+	"cmp"
 	"encoding/json"
 	"errors"
 	"fmt"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -12,13 +14,14 @@ import (
 	"paymentd/core/payment"
 )
 
-// The states of a charge or a refund in the gateway protocol.
+// The states of a charge or another operation in the gateway protocol.
 const (
 	statusSucceeded  = "succeeded"
+	statusAuthorized = "authorized" // of a charge
 	statusDeclined   = "declined"
 	statusProcessing = "processing"
 	statusPending    = "pending"
-	statusVoided     = "voided"
+	statusVoided     = "voided"   // of a charge
 	statusReturned   = "returned" // of a refund
 )
 
@@ -26,52 +29,61 @@ const (
 const (
 	codeNotFound  = "not_found"
 	codeKeyReused = "idempotency_key_reused"
-
-	// codeExceedsCharge: the refund exceeds what is left of its charge.
-	codeExceedsCharge = "amount_exceeds_charge"
 )
 
-// prefixes precede the number of a transaction.
-var prefixes = map[payment.Kind]string{payment.KindCharge: "txn-", payment.KindRefund: "refund-"}
+// prefixes precede the number of a transaction. A void has no transaction.
+var prefixes = map[payment.Kind]string{
+	payment.KindCharge: "txn-", payment.KindCapture: "capture-", payment.KindRefund: "refund-",
+}
 
-// record is a line of the ledger: the state of the charge or the refund with a gateway key. A charge or refund that
-// was pending has a second line with its decision, and a refund whose money came back one more. A key that was
-// forgotten and used again has several charges.
+// record is a line of the ledger: the state of the charge, or another operation, with a gateway key. What was
+// pending has a second line with its decision, a charge whose hold was voided or has expired one more, and so has a
+// refund whose money came back. A capture that succeeded decides its charge, which has no line of its own for that;
+// and a charge that was voided decides the void whose key it has. A key that was forgotten and used again has several
+// charges.
 type record struct {
 	Key           string `json:"key"`
-	ChargeKey     string `json:"charge_key,omitempty"` // of a refund: the key of its charge
+	ChargeKey     string `json:"charge_key,omitempty"` // the key of the operation's charge
+	Operation     string `json:"operation,omitempty"`  // capture or void; a refund has a charge_key only
 	OrderID       string `json:"order_id"`
 	Amount        string `json:"amount"` // in units, with all the currency's decimals
 	Currency      string `json:"currency"`
 	PaymentMethod string `json:"payment_method,omitempty"`
+	Capture       string `json:"capture,omitempty"` // manual, of a charge that holds the money
 	Status        string `json:"status"`
-	TransactionID string `json:"transaction_id,omitempty"` // with succeeded and returned
-	Code          string `json:"code,omitempty"`           // with declined
+	TransactionID string `json:"transaction_id,omitempty"` // with succeeded, authorized and returned
+	ExpiresAt     string `json:"expires_at,omitempty"`     // of a hold, RFC 3339
+	Code          string `json:"code,omitempty"`           // with declined, and of a hold that has expired
 	At            string `json:"at"`                       // RFC 3339; the key's age counts from the first line
 	PendingSince  string `json:"pending_since,omitempty"`  // at of the first line, in a later one
-	VoidKey       string `json:"void_key,omitempty"`       // the void's own key, with voided
+	VoidKey       string `json:"void_key,omitempty"`       // the void's own key, with voided, unless the hold has expired
 }
 
 // entry is a record in memory.
 type entry struct {
 	charge      payment.Charge
-	status      string // statusSucceeded, statusDeclined, statusPending, statusVoided or statusReturned
-	transaction int64  // if succeeded or returned
-	code        string // if declined
+	status      string // statusProcessing is none
+	transaction int64  // if succeeded, authorized or returned; zero of a void
+	code        string // if declined, or if the hold has expired
 	voidKey     payment.GatewayKey
 	at          time.Time
 	decidedAt   time.Time   // of a later line
 	stored      *ledgerLine // the latest line; nil if it was read from the disk
 
-	of       *entry // of a refund: its charge
-	refunded int64  // of a charge: what its refunds have given back or may give back, in minor units
+	of         *entry    // the charge of another operation
+	refunded   int64     // of a charge: what its refunds have given back or may give back, in minor units
+	expires    time.Time // of a charge that has held money
+	captured   int64     // of such a charge: what a capture has taken, in minor units
+	endsCharge bool      // of a void: its charge was voided by it
+	claims     int       // of such a charge: its captures and voids that are pending
 }
 
 func (e *entry) transactionID() string {
 	return prefixes[e.charge.Operation.Kind] + strconv.FormatInt(e.transaction, 10)
 }
 
-// slot is the place of a key in the ledger. The key of a refund is not that of a charge.
+// slot is the place of a key in the ledger. Each kind of operation has keys of its own, but the key of a void must
+// not be that of a charge.
 type slot struct {
 	kind payment.Kind
 	key  payment.GatewayKey
@@ -92,9 +104,16 @@ func (e *entry) line() []byte {
 		At:            e.at.UTC().Format(time.RFC3339Nano),
 		VoidKey:       string(e.voidKey),
 		ChargeKey:     string(e.charge.Of.Key),
+		Capture:       string(e.charge.Capture),
 	}
-	if e.status == statusSucceeded || e.status == statusReturned {
+	if kind := e.charge.Operation.Kind; kind != payment.KindRefund {
+		r.Operation = string(kind)
+	}
+	if e.transaction != 0 {
 		r.TransactionID = e.transactionID()
+	}
+	if !e.expires.IsZero() {
+		r.ExpiresAt = e.expires.UTC().Format(time.RFC3339Nano)
 	}
 	if !e.decidedAt.IsZero() {
 		r.At, r.PendingSince = e.decidedAt.UTC().Format(time.RFC3339Nano), r.At
@@ -146,11 +165,15 @@ func parseLine(line []byte) (*entry, error) {
 			return nil, err
 		}
 	}
-	if r.ChargeKey != "" {
+	if charge.Capture, err = payment.ParseCaptureMode(r.Capture); err != nil {
+		return nil, err
+	}
+	if r.ChargeKey != "" || r.Operation != "" {
 		if err := checkKey(r.ChargeKey); err != nil {
 			return nil, err
 		}
-		charge.Operation.Kind, charge.Of.Key = payment.KindRefund, payment.GatewayKey(r.ChargeKey)
+		charge.Operation.Kind = payment.Kind(cmp.Or(r.Operation, string(payment.KindRefund)))
+		charge.Of.Key = payment.GatewayKey(r.ChargeKey)
 	}
 	e := &entry{charge: charge, status: r.Status, at: parseTime(r.At), voidKey: payment.GatewayKey(r.VoidKey)}
 	if r.PendingSince != "" {
@@ -171,36 +194,65 @@ func parseTime(s string) time.Time {
 	return at
 }
 
+// statuses are those that an operation of each kind can have.
+var statuses = map[payment.Kind][]string{
+	payment.KindCharge:  {statusSucceeded, statusAuthorized, statusDeclined, statusPending, statusVoided},
+	payment.KindCapture: {statusSucceeded, statusDeclined, statusPending},
+	payment.KindVoid:    {statusSucceeded, statusDeclined, statusPending},
+	payment.KindRefund:  {statusSucceeded, statusDeclined, statusPending, statusReturned},
+}
+
 // parseStatus adds what belongs to the status of a record.
 func (e *entry) parseStatus(r record) error {
-	refund := e.charge.Operation.Kind == payment.KindRefund
-	switch {
-	case r.Status == statusReturned && !refund, r.Status == statusVoided && refund:
+	kind := e.charge.Operation.Kind
+	if !slices.Contains(statuses[kind], r.Status) {
 		return errStatus
 	}
+	if r.ExpiresAt != "" {
+		var err error
+		if e.expires, err = time.Parse(time.RFC3339Nano, r.ExpiresAt); err != nil {
+			return errors.New("expires_at must be a time of RFC 3339")
+		}
+	}
+	e.code = r.Code
 	switch r.Status {
-	case statusPending:
-		return nil
 	case statusVoided:
+		if r.Code == payment.DeclineHoldExpired {
+			return e.parseTransaction(r)
+		}
+		if r.TransactionID != "" {
+			if err := e.parseTransaction(r); err != nil {
+				return err
+			}
+		}
 		return checkKey(r.VoidKey)
 	case statusDeclined:
 		if r.Code == "" {
 			return errors.New("a declined charge must have a code")
 		}
-		e.code = r.Code
-		return nil
-	case statusSucceeded, statusReturned:
-		prefix := prefixes[e.charge.Operation.Kind]
-		digits, _ := strings.CutPrefix(r.TransactionID, prefix)
-		if e.transaction, _ = strconv.ParseInt(digits, 10, 64); e.transactionID() != r.TransactionID {
-			return fmt.Errorf("transaction_id must be %s and a number", prefix)
+	case statusAuthorized:
+		if e.expires.IsZero() {
+			return errors.New("an authorized charge must have expires_at")
 		}
-		return nil
+		return e.parseTransaction(r)
+	case statusSucceeded, statusReturned:
+		if kind != payment.KindVoid {
+			return e.parseTransaction(r)
+		}
 	}
-	return errStatus
+	return nil
 }
 
-var errStatus = errors.New("status must be succeeded, declined, pending, voided (of a charge) or returned (of a refund)")
+func (e *entry) parseTransaction(r record) error {
+	prefix := prefixes[e.charge.Operation.Kind]
+	digits, _ := strings.CutPrefix(r.TransactionID, prefix)
+	if e.transaction, _ = strconv.ParseInt(digits, 10, 64); e.transactionID() != r.TransactionID {
+		return fmt.Errorf("transaction_id must be %s and a number", prefix)
+	}
+	return nil
+}
+
+var errStatus = errors.New("status must be succeeded, declined, pending, authorized or voided (of a charge) or returned (of a refund)")
 
 // parseCharge checks a charge from the network or from the disk.
 func parseCharge(key, orderID, amount, currency string) (payment.Charge, error) {

@@ -37,10 +37,11 @@ var redirectPage = template.Must(template.New("redirect").Parse(`<!doctype html>
 
 // redirectTexts are what the page of a charge says, by the charge's status.
 var redirectTexts = map[string]string{
-	statusSucceeded: "The charge is approved. You can close this page.",
-	statusDeclined:  "The charge is declined. You can close this page.",
-	statusVoided:    "The charge was cancelled. It cannot be approved any more.",
-	"":              "No charge waits for a decision here.",
+	statusSucceeded:  "The charge is approved. You can close this page.",
+	statusAuthorized: "The charge is approved. You can close this page.",
+	statusDeclined:   "The charge is declined. You can close this page.",
+	statusVoided:     "The charge was cancelled. It cannot be approved any more.",
+	"":               "No charge waits for a decision here.",
 }
 
 // redirect serves the page of a charge that waits for a decision.
@@ -52,7 +53,7 @@ func (h handler) redirect(w http.ResponseWriter, r *http.Request) {
 	}{}
 	code := http.StatusNotFound
 	if c, found := h.gateway.redirected(key); found {
-		answer := h.gateway.lookUp(r.Context(), key)
+		answer := h.gateway.lookUp(r.Context(), slot{payment.KindCharge, key}, "")
 		view.Charge, view.Status, code = &c, answer.state, http.StatusOK
 	}
 	view.Text = redirectTexts[view.Status]

@@ -2,23 +2,21 @@ package sandbox
 
 import (
 	"context"
-	"net/http"
 	"time"
 
 	"paymentd/core/payment"
 )
 
-// refund returns a refund with what the gateway protocol has of it. Its order is that of its charge.
-func refund(of, key payment.GatewayKey, m payment.Money) payment.Charge {
-	return payment.Charge{
-		Key: key, Operation: payment.OperationID{Kind: payment.KindRefund}, Of: payment.ChargeID{Key: of}, Money: m,
-	}
+// operation returns a capture, a void or a refund with what the gateway protocol has of it. Its order is that of its
+// charge, and so is the amount of a void.
+func operation(kind payment.Kind, of, key payment.GatewayKey, m payment.Money) payment.Charge {
+	return payment.Charge{Key: key, Operation: payment.OperationID{Kind: kind}, Of: payment.ChargeID{Key: of}, Money: m}
 }
 
-// chargeOf returns the charge of a refund, also if its key is forgotten; nil if there is none. The caller holds
-// g.mu.
+// chargeOf returns the charge of another operation, also if its key is forgotten; nil if there is none. The caller
+// holds g.mu.
 func (g *Gateway) chargeOf(c payment.Charge) *entry {
-	if c.Operation.Kind != payment.KindRefund {
+	if c.Operation.IsCharge() {
 		return nil
 	}
 	return g.entries[slot{payment.KindCharge, c.Of.Key}]
@@ -26,63 +24,41 @@ func (g *Gateway) chargeOf(c payment.Charge) *entry {
 
 // exceedsCharge reports whether a refund that is to be decided exceeds what is left of its charge.
 func (e *entry) exceedsCharge() bool {
-	if e.of == nil {
-		return false
-	}
-	of := e.of.charge.Money
-	return e.of.status != statusSucceeded || of.Currency() != e.charge.Money.Currency() ||
-		e.charge.Money.Minor() > of.Minor()-e.of.refunded
+	return e.of.status != statusSucceeded || e.of.charge.Money.Currency() != e.charge.Money.Currency() ||
+		e.charge.Money.Minor() > e.of.taken()-e.of.refunded
 }
 
 // reserve takes the amount of a refund from what is left of its charge, if the refund has given money back or may
-// do so. The caller holds g.mu.
-func (e *entry) reserve() {
-	if e.reserves() {
-		e.of.refunded += e.charge.Money.Minor()
-	}
-}
+// do so, and claims the hold for a capture or a void that is pending. The caller holds g.mu.
+func (e *entry) reserve() { e.count(1) }
 
 // release undoes reserve, before a decision changes that. The caller holds g.mu.
-func (e *entry) release() {
-	if e.reserves() {
-		e.of.refunded -= e.charge.Money.Minor()
+func (e *entry) release() { e.count(-1) }
+
+func (e *entry) count(sign int) {
+	switch kind := e.charge.Operation.Kind; {
+	case kind == payment.KindCharge:
+	case kind == payment.KindRefund && (e.status == statusSucceeded || e.status == statusPending):
+		e.of.refunded += int64(sign) * e.charge.Money.Minor()
+	case kind != payment.KindRefund && e.status == statusPending:
+		e.of.claims += sign
 	}
 }
 
-func (e *entry) reserves() bool {
-	return e.of != nil && (e.status == statusSucceeded || e.status == statusPending)
-}
-
-// lookUpRefund returns the state of the refund of a charge.
-func (g *Gateway) lookUpRefund(ctx context.Context, of, key payment.GatewayKey) reply {
-	return g.answer(ctx, func() reply { return g.find(slot{payment.KindRefund, key}, of) })
-}
-
-// CompleteRefund decides a pending refund: it succeeds, or is declined with the code card_declined. It reports
-// whether the refund was pending, and returns when the decision is synced.
+// CompleteRefund is [Gateway.CompleteOperation] of a refund.
 func (g *Gateway) CompleteRefund(ctx context.Context, key payment.GatewayKey, approve bool) bool {
-	return g.change(ctx, key, func(e *entry) bool { return g.complete(e, approve, payment.DeclineCard) })
+	return g.CompleteOperation(ctx, payment.KindRefund, key, approve)
 }
 
 // Return makes a refund that has succeeded one whose money came back. It reports whether the refund had succeeded,
 // and returns when that is synced.
 func (g *Gateway) Return(ctx context.Context, key payment.GatewayKey) bool {
-	return g.change(ctx, key, g.giveBack)
-}
-
-// change changes a refund, and reports whether it could.
-func (g *Gateway) change(ctx context.Context, key payment.GatewayKey, how func(*entry) bool) bool {
-	g.mu.Lock()
-	e := g.remembered(slot{payment.KindRefund, key})
-	_, out := g.outOfOrder()
-	done := !out && e != nil && how(e)
-	g.mu.Unlock()
-	return done && g.lookUpRefund(ctx, e.charge.Of.Key, key).status == http.StatusOK
+	return g.change(ctx, slot{payment.KindRefund, key}, g.giveBack)
 }
 
 // giveBack makes a refund that has succeeded one whose money came back. The caller holds g.mu.
 func (g *Gateway) giveBack(e *entry) bool {
-	if e.of == nil || e.status != statusSucceeded {
+	if e.status != statusSucceeded {
 		return false
 	}
 	e.release()
@@ -94,7 +70,7 @@ func (g *Gateway) giveBack(e *entry) bool {
 // scheduleReturn lets the money of a refund that has succeeded come back, if its amount says so. The caller holds
 // g.mu.
 func (g *Gateway) scheduleReturn(e *entry) {
-	if e.of == nil || amountOf(e.charge.Money).effect != effectReturnLater {
+	if e.charge.Operation.Kind != payment.KindRefund || amountOf(e.charge.Money).effect != effectReturnLater {
 		return
 	}
 	time.AfterFunc(time.Until(e.at.Add(returnedAfter)), func() {

@@ -1,6 +1,7 @@
 package sandbox
 
 import (
+	"cmp"
 	"net/http"
 	"strconv"
 	"time"
@@ -14,7 +15,11 @@ type reply struct {
 	state         string // one of the protocol, if the answer has one
 	transactionID string
 	// redirect is the key of the charge that the customer decides at its page; empty if there is none.
-	redirect   payment.GatewayKey
+	redirect payment.GatewayKey
+	// expires is when the money that is held is released; with authorized.
+	expires time.Time
+	// captured is what was taken of a hold; zero for all.
+	captured   payment.Money
 	code       string
 	message    string
 	retryAfter time.Duration
@@ -34,19 +39,24 @@ type reply struct {
 
 var noAnswer = reply{message: "the connection was closed without an answer"}
 
-// reply answers a charge or a refund whose key is decided.
+// reply answers an operation whose key is decided, with its first result.
 func (e *entry) reply(c payment.Charge) reply {
 	if e.charge != c {
 		return reused(c)
 	}
 	r := e.found()
 	switch {
-	case r.code == codeExceedsCharge:
-		r.status, r.message = http.StatusPaymentRequired, "the refund exceeds what is left of the charge"
-	case r.state == statusDeclined:
-		r.status, r.message = http.StatusPaymentRequired, "the sandbox declines this amount"
+	case r.wait != nil || r.status != http.StatusOK:
+		return r
+	case e.charge.Operation.IsCharge() && !e.expires.IsZero(): // it has held the money
+		return reply{status: http.StatusOK, state: statusAuthorized, transactionID: e.transactionID(), expires: e.expires}
 	case r.state == statusReturned:
-		r.state = statusSucceeded // a repeat gets the first result
+		r.state = statusSucceeded
+	case r.state == statusDeclined:
+		r.status, r.message = http.StatusPaymentRequired, cmp.Or(texts[r.code], "the sandbox declines this amount")
+		if r.code == payment.DeclineExceeds {
+			r.message = "the " + string(c.Operation.Kind) + " exceeds what is left of the charge"
+		}
 	}
 	return r
 }
@@ -63,10 +73,21 @@ func (e *entry) found() reply {
 			return broken(err)
 		}
 	}
-	r := reply{status: http.StatusOK, state: e.status, code: e.code}
+	r := reply{status: http.StatusOK, state: e.status}
 	switch e.status {
+	case statusDeclined:
+		r.code = e.code
+	case statusAuthorized:
+		r.transactionID, r.expires = e.transactionID(), e.expires
 	case statusSucceeded, statusReturned:
+		if e.charge.Operation.Kind == payment.KindVoid {
+			r.state = statusVoided
+			break
+		}
 		r.transactionID = e.transactionID()
+		if e.captured > 0 && e.captured < e.charge.Money.Minor() {
+			r.captured, _ = payment.MoneyFromMinor(e.captured, e.charge.Money.Currency())
+		}
 	case statusPending:
 		if e.of == nil && amountOf(e.charge.Money).effect == effectRedirect {
 			r.redirect = e.charge.Key
@@ -75,7 +96,7 @@ func (e *entry) found() reply {
 	return r
 }
 
-// reply answers a charge that is decided later.
+// reply answers an operation that is decided later.
 func (d *delayed) reply(c payment.Charge) reply {
 	if d.charge != c {
 		return reused(c)
@@ -94,14 +115,16 @@ var notFound = reply{status: http.StatusNotFound, code: codeNotFound, message: "
 
 var mismatch = reply{
 	status: http.StatusUnprocessableEntity, code: codeKeyReused,
-	message: "the gateway key was used for another order, amount, currency, payment method or void; take a new key",
+	message: "the gateway key was used for another order, amount, currency, payment method, capture or void; take a new key",
 }
 
-// reused answers a charge or a refund whose key was used for another one.
+// reused answers an operation whose key was used for another one.
 func reused(c payment.Charge) reply {
 	r := mismatch
-	if !c.Operation.IsCharge() {
-		r.message = "the gateway key was used for a refund of another charge or amount; take a new key"
+	switch c.Operation.Kind {
+	case payment.KindCharge, payment.KindVoid:
+	case payment.KindCapture, payment.KindRefund:
+		r.message = "the gateway key was used for a " + string(c.Operation.Kind) + " of another charge or amount; take a new key"
 	}
 	return r
 }
@@ -128,10 +151,10 @@ func (a Amount) failure() reply {
 	return reply{status: http.StatusServiceUnavailable, message: "the sandbox is out of service for once"}
 }
 
-// result converts the reply to a charge for ports.Gateway.
-func (r reply) result() payment.Result {
+// result converts the reply to an operation for ports.Gateway. A void has no transaction; its key identifies it.
+func (r reply) result(c payment.Charge) payment.Result {
 	result := payment.Result{
-		TransactionID: r.transactionID, Code: r.code, Message: r.message, RetryAfter: r.retryAfter,
+		TransactionID: r.transactionID, HoldExpires: r.expires, Code: r.code, Message: r.message, RetryAfter: r.retryAfter,
 		Answered: r.status != 0 && r.between == "",
 	}
 	switch {
@@ -142,12 +165,18 @@ func (r reply) result() payment.Result {
 		}
 	case r.state == statusSucceeded:
 		result.Class = payment.ClassApproved
+	case r.state == statusVoided && c.Operation.Kind == payment.KindVoid:
+		result.Class, result.TransactionID = payment.ClassApproved, string(c.Key)
+	case r.state == statusAuthorized:
+		result.Class = payment.ClassAuthorized
 	case r.state == statusPending:
 		result.Class, result.Message = payment.ClassPending, "the charge is pending"
 	case r.state == statusVoided:
 		result.Class, result.Message = payment.ClassUnknownAnswered, "the charge is voided"
 	case r.code == codeKeyReused:
 		result.Class, result.Code = payment.ClassKeyReused, ""
+	case r.status == http.StatusConflict:
+		result.Class = payment.ClassUnknownUnanswered
 	case r.status == http.StatusPaymentRequired:
 		result.Class = payment.ClassDeclined
 	case r.status == http.StatusBadRequest, r.code == codeNotFound:
@@ -161,11 +190,17 @@ func (r reply) result() payment.Result {
 }
 
 // lookup converts the reply to a lookup for ports.Gateway.
-func (r reply) lookup() payment.Lookup {
-	l := payment.Lookup{Result: payment.FoundNoAnswer, TransactionID: r.transactionID, Message: r.message}
+func (r reply) lookup(ref payment.ChargeRef) payment.Lookup {
+	l := payment.Lookup{
+		Result: payment.FoundNoAnswer, TransactionID: r.transactionID, HoldExpires: r.expires, Captured: r.captured, Message: r.message,
+	}
 	switch {
 	case r.state == statusSucceeded:
 		l.Result = payment.FoundApproved
+	case r.state == statusVoided && ref.Operation.Kind == payment.KindVoid:
+		l.Result, l.TransactionID = payment.FoundApproved, string(ref.Key)
+	case r.state == statusAuthorized:
+		l.Result = payment.FoundAuthorized
 	case r.state == statusDeclined:
 		l.Result, l.Code = payment.FoundDeclined, r.code
 	case r.state == statusProcessing:

@@ -50,10 +50,10 @@ func NewServer(g *Gateway) *http.Server {
 //
 //	POST /charges                          charge, once for each Idempotency-Key
 //	GET  /charges/{key}                    the state of a key
-//	POST /charges/{key}/voids              cancel a pending charge, once for each Idempotency-Key
-//	GET  /charges/{key}/voids/{void key}   the state of a void
-//	POST /charges/{key}/refunds            refund a charge, once for each Idempotency-Key
-//	GET  /charges/{key}/refunds/{refund key}   the state of a refund
+//	POST /charges/{key}/captures           capture money that a charge holds, once for each Idempotency-Key
+//	POST /charges/{key}/voids              cancel a pending charge, or release what it holds, likewise
+//	POST /charges/{key}/refunds            refund a charge, likewise
+//	GET  /charges/{key}/captures/{operation key}   the state of a capture; the same for voids and refunds
 //	GET  /charges?from=&to=&cursor=        a page of all charges
 //
 // for customers:
@@ -69,16 +69,21 @@ func Handler(g *Gateway) http.Handler {
 	mux := http.NewServeMux()
 	mux.HandleFunc("POST /charges", h.charge)
 	mux.HandleFunc("GET /charges/{key}", h.lookUp)
-	mux.HandleFunc("POST /charges/{key}/voids", h.void)
-	mux.HandleFunc("GET /charges/{key}/voids/{void}", h.lookUpVoid)
-	mux.HandleFunc("POST /charges/{key}/refunds", h.refund)
-	mux.HandleFunc("GET /charges/{key}/refunds/{refund}", h.lookUpRefund)
+	for path, kind := range operationPaths {
+		mux.HandleFunc("POST /charges/{key}/"+path, h.operate(kind))
+		mux.HandleFunc("GET /charges/{key}/"+path+"/{operation}", h.lookUpOperation(kind))
+	}
 	mux.HandleFunc("GET /charges", h.list)
 	mux.HandleFunc("GET /redirect/{key}", h.redirect)
 	mux.HandleFunc("POST /redirect/{key}", h.decide)
 	mux.HandleFunc("GET /ledger", h.ledger)
 	mux.HandleFunc("GET /healthz", h.health)
 	return mark(mux)
+}
+
+// operationPaths are the kinds of operations, by the last part of the path of a charge.
+var operationPaths = map[string]payment.Kind{
+	"captures": payment.KindCapture, "voids": payment.KindVoid, "refunds": payment.KindRefund,
 }
 
 // markHeader marks an answer as the gateway's own: its value is the key of the request.
@@ -107,7 +112,7 @@ func pathKey(u *url.URL) string {
 	}
 	if _, nested, ok := strings.Cut(rest, "/"); ok {
 		kind, last, _ := strings.Cut(nested, "/")
-		if kind == "voids" || kind == "refunds" {
+		if _, known := operationPaths[kind]; known {
 			rest = last
 		}
 	}
@@ -132,35 +137,27 @@ func (h handler) charge(w http.ResponseWriter, r *http.Request) {
 }
 
 func (h handler) lookUp(w http.ResponseWriter, r *http.Request) {
-	h.gateway.lookUp(r.Context(), payment.GatewayKey(r.PathValue("key"))).write(w, r)
+	h.gateway.lookUp(r.Context(), slot{payment.KindCharge, payment.GatewayKey(r.PathValue("key"))}, "").write(w, r)
 }
 
-func (h handler) void(w http.ResponseWriter, r *http.Request) {
-	key, err := readVoid(w, r)
-	if err != nil {
-		reply{status: http.StatusBadRequest, message: err.Error()}.write(w, r)
-		return
+// operate serves an attempt at an operation of the kind.
+func (h handler) operate(kind payment.Kind) http.HandlerFunc {
+	return func(w http.ResponseWriter, r *http.Request) {
+		c, err := readOperation(w, r, kind)
+		if err != nil {
+			reply{status: http.StatusBadRequest, message: err.Error()}.write(w, r)
+			return
+		}
+		h.gateway.charge(r.Context(), c).write(w, r)
 	}
-	h.gateway.void(r.Context(), payment.GatewayKey(r.PathValue("key")), key).write(w, r)
 }
 
-func (h handler) lookUpVoid(w http.ResponseWriter, r *http.Request) {
-	charge, key := payment.GatewayKey(r.PathValue("key")), payment.GatewayKey(r.PathValue("void"))
-	h.gateway.lookUpVoid(r.Context(), charge, key).write(w, r)
-}
-
-func (h handler) refund(w http.ResponseWriter, r *http.Request) {
-	c, err := readRefund(w, r)
-	if err != nil {
-		reply{status: http.StatusBadRequest, message: err.Error()}.write(w, r)
-		return
+// lookUpOperation serves a lookup of an operation of the kind.
+func (h handler) lookUpOperation(kind payment.Kind) http.HandlerFunc {
+	return func(w http.ResponseWriter, r *http.Request) {
+		charge, key := payment.GatewayKey(r.PathValue("key")), payment.GatewayKey(r.PathValue("operation"))
+		h.gateway.lookUp(r.Context(), slot{kind, key}, charge).write(w, r)
 	}
-	h.gateway.charge(r.Context(), c).write(w, r)
-}
-
-func (h handler) lookUpRefund(w http.ResponseWriter, r *http.Request) {
-	charge, key := payment.GatewayKey(r.PathValue("key")), payment.GatewayKey(r.PathValue("refund"))
-	h.gateway.lookUpRefund(r.Context(), charge, key).write(w, r)
 }
 
 // ledger streams the lines that are synced.
@@ -189,41 +186,46 @@ func readCharge(w http.ResponseWriter, r *http.Request) (payment.Charge, error) 
 		Amount        string  `json:"amount"`
 		Currency      string  `json:"currency"`
 		PaymentMethod *string `json:"payment_method"`
+		Capture       string  `json:"capture"`
 	}
-	if err := readBody(w, r, &request, "the strings order_id, amount and currency, and payment_method if there is one"); err != nil {
+	const members = "the strings order_id, amount and currency, and payment_method and capture if there are"
+	if err := readBody(w, r, &request, members); err != nil {
 		return payment.Charge{}, err
 	}
 	c, err := parseCharge(r.Header.Get(markHeader), request.OrderID, request.Amount, request.Currency)
 	if err == nil && request.PaymentMethod != nil {
 		c.Method, err = payment.ParsePaymentMethod(*request.PaymentMethod)
 	}
+	if err == nil {
+		c.Capture, err = payment.ParseCaptureMode(request.Capture)
+	}
 	return c, err
 }
 
-// readVoid reads the request of a void, and returns its key. Its errors are for the client.
-func readVoid(w http.ResponseWriter, r *http.Request) (payment.GatewayKey, error) {
-	if err := readBody(w, r, &struct{}{}, "no members"); err != nil {
-		return "", err
-	}
-	key := r.Header.Get(markHeader)
-	return payment.GatewayKey(key), checkKey(key)
-}
-
-// readRefund reads the request of a refund. Its errors are for the client.
-func readRefund(w http.ResponseWriter, r *http.Request) (payment.Charge, error) {
+// readOperation reads the request of an operation of the kind. Its errors are for the client.
+func readOperation(w http.ResponseWriter, r *http.Request, kind payment.Kind) (payment.Charge, error) {
 	var request struct {
 		Amount   string `json:"amount"`
 		Currency string `json:"currency"`
 	}
-	if err := readBody(w, r, &request, "the strings amount and currency"); err != nil {
+	var err error
+	if kind == payment.KindVoid {
+		err = readBody(w, r, &struct{}{}, "no members")
+	} else {
+		err = readBody(w, r, &request, "the strings amount and currency")
+	}
+	if err != nil {
 		return payment.Charge{}, err
 	}
 	key := r.Header.Get(markHeader)
 	if err := checkKey(key); err != nil {
 		return payment.Charge{}, err
 	}
-	money, err := parseMoney(request.Amount, request.Currency)
-	return refund(payment.GatewayKey(r.PathValue("key")), payment.GatewayKey(key), money), err
+	var money payment.Money
+	if kind != payment.KindVoid {
+		money, err = parseMoney(request.Amount, request.Currency)
+	}
+	return operation(kind, payment.GatewayKey(r.PathValue("key")), payment.GatewayKey(key), money), err
 }
 
 // readBody reads a body that is one JSON object with the members of request, which are described.
@@ -265,7 +267,13 @@ func (r reply) write(w http.ResponseWriter, request *http.Request) {
 	if r.notCharged {
 		charged = new(bool)
 	}
-	var redirect string
+	var redirect, expires, captured string
+	if !r.expires.IsZero() {
+		expires = r.expires.UTC().Format(time.RFC3339Nano)
+	}
+	if !r.captured.IsZero() {
+		captured = r.captured.Decimal()
+	}
 	if r.redirect != "" {
 		redirect = redirectURL(request, r.redirect)
 	}
@@ -276,7 +284,9 @@ func (r reply) write(w http.ResponseWriter, request *http.Request) {
 		Message       string `json:"message,omitempty"`
 		Charged       *bool  `json:"charged,omitempty"`
 		RedirectURL   string `json:"redirect_url,omitempty"`
-	}{r.transactionID, r.state, r.code, r.message, charged, redirect})
+		ExpiresAt     string `json:"expires_at,omitempty"`
+		Captured      string `json:"captured,omitempty"`
+	}{r.transactionID, r.state, r.code, r.message, charged, redirect, expires, captured})
 	w.Header().Set("Content-Type", "application/json")
 	if r.retryAfter > 0 {
 		w.Header().Set("Retry-After", strconv.Itoa(int(r.retryAfter/time.Second)))

@@ -86,7 +86,7 @@ func TestHandler_Protocol(t *testing.T) {
 		{"approved before", "key-1", "100.00", 200, `{"transaction_id":"txn-1","status":"succeeded"}`},
 		{"declined", "key-2", "9402.00", 402, `{"status":"declined","code":"card_declined","message":"the sandbox declines this amount"}`},
 		{"rejected", "key-3", "9400.00", 400, `{"message":"the amount is one that the sandbox rejects","charged":false}`},
-		{"another amount", "key-1", "100.01", 422, `{"code":"idempotency_key_reused","message":"the gateway key was used for another order, amount, currency, payment method or void; take a new key"}`},
+		{"another amount", "key-1", "100.01", 422, `{"code":"idempotency_key_reused","message":"the gateway key was used for another order, amount, currency, payment method, capture or void; take a new key"}`},
 		{"one too many", "key-4", "9429.00", 429, `{"message":"too many requests","charged":false}`},
 		{"one too many, again", "key-4", "9429.00", 200, `{"transaction_id":"txn-2","status":"succeeded"}`},
 		{"fails", "key-5", "9500.00", 500, `{"message":"the amount is one that always fails"}`},

@@ -9,7 +9,7 @@ import (
 	"paymentd/core/payment"
 )
 
-// The states of a charge or a refund in the protocol.
+// The states of a charge or another operation in the protocol.
 const (
 	statusSucceeded  = "succeeded"
 	statusAuthorized = "authorized"
@@ -39,7 +39,7 @@ type answer struct {
 }
 
 // marked reports whether the gateway itself wrote the answer: its Idempotency-Key header is the key
-// of the charge or refund. The name of a header is case-insensitive, and spaces around a value are not part
+// of the operation. The name of a header is case-insensitive, and spaces around a value are not part
 // of it (RFC 9110, sections 5.1 and 5.5). If the header is repeated, each value must be the key,
 // because otherwise an intermediary has added one. A list in one value is not the key. Interim
 // responses (1xx) and trailers are ignored.

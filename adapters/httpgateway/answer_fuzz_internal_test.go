@@ -34,7 +34,8 @@ func FuzzAnswer(f *testing.F) {
 			status: status, body: []byte(body),
 			header: http.Header{markHeader: {mark}, "Retry-After": {wish}, "Age": {age}},
 		}
-		r, l, refund := a.result(key), a.lookup(key), a.lookupRefund(key)
+		r, l := a.result(charge), a.lookup(charge)
+		refund := a.lookup(payment.ChargeRef{Key: key, Operation: payment.OperationID{Kind: payment.KindRefund, Name: "r"}})
 		require.Equal(t, a.marked(key), r.Answered)
 		require.Equal(t, r.Class == payment.ClassApproved, r.TransactionID != "")
 		require.Equal(t, r.Class == payment.ClassDeclined, r.Code != "")

@@ -14,6 +14,9 @@ import (
 
 const key = payment.GatewayKey("key-1")
 
+// charge is the charge that answers are about.
+var charge = payment.ChargeRef{Key: key}
+
 // answered returns an answer with this status and body.
 func answered(status int, marked bool, body string) answer {
 	a := answer{status: status, header: http.Header{}, body: []byte(body)}
@@ -67,7 +70,11 @@ var bodies = []knownBody{
 	{`{"code":"idempotency_key_reused","charged":false}`, over, reused, reused, true},
 	{`{"status":"processing"}`, running, running, running, true},
 	{`{"status":"pending"}`, named, named, named, true},
-	{`{"status":"authorized","transaction_id":"t"}`, named, named, named, true},
+	{`{"status":"authorized","transaction_id":"t"}`, held, named, named, true},
+	{`{"status":"authorized","transaction_id":"t","charged":false,"expires_at":"2026-03-01T00:00:00Z"}`, held, named, named, true},
+	{`{"status":"authorized","transaction_id":"t","charged":true}`, over, named, named, true},
+	{`{"status":"authorized","transaction_id":"t","error":"no"}`, over, named, named, true},
+	{`{"status":"authorized"}`, over, named, named, true},
 	{`{"status":"succeeded","transaction_id":"t"}`, yes, named, named, true},
 	{`{"status":"succeeded","transaction_id":"t","fee":{"amount":[1,{"a":null}]},"success":true,"error":null,"code":0,"message":[]}`, yes, named, named, true},
 	{` {"transaction_id" : "~ a !" , "st\u0061tus":"succeeded"} ` + "\n", yes, named, named, true},
@@ -79,6 +86,7 @@ var bodies = []knownBody{
 
 const (
 	yes     = payment.ClassApproved
+	held    = payment.ClassAuthorized
 	named   = payment.ClassPending
 	no      = payment.ClassDeclined
 	not     = payment.ClassNotCharged
@@ -117,17 +125,18 @@ func TestResult_EveryStatusAndBody_MatchesTheTable(t *testing.T) {
 	t.Parallel()
 	for status := 100; status <= 599; status++ {
 		for _, b := range bodies {
-			r := answered(status, false, b.body).result(key)
+			r := answered(status, false, b.body).result(charge)
 			require.Equal(t, running, r.Class, "unmarked %d %s", status, b.body)
 			require.False(t, r.Answered)
 
 			want := b.class(status)
-			r = answered(status, true, b.body).result(key)
+			r = answered(status, true, b.body).result(charge)
 			require.Equal(t, want, r.Class, "marked %d %s: %s", status, b.body, r.Message)
 			require.Equal(t, status >= 200, r.Answered)
-			require.Equal(t, want == yes, r.TransactionID != "")
+			require.Equal(t, want == yes || want == held, r.TransactionID != "")
+			require.Equal(t, want == held && strings.Contains(b.body, "expires_at"), !r.HoldExpires.IsZero())
 			require.Equal(t, want == no, r.Code != "")
-			if want != yes && want != no {
+			if want != yes && want != no && want != held {
 				require.Contains(t, r.Message, strconv.Itoa(status))
 			}
 		}
@@ -139,17 +148,18 @@ func TestLookup_EveryStatusAndBody_MatchesTheTable(t *testing.T) {
 	t.Parallel()
 	for status := 100; status <= 599; status++ {
 		for _, b := range append(bodies, bodies[0]) {
-			require.Equal(t, payment.FoundNoAnswer, answered(status, false, b.body).lookup(key).Result)
-			found := answered(status, true, b.body).lookup(key).Result
+			require.Equal(t, payment.FoundNoAnswer, answered(status, false, b.body).lookup(charge).Result)
+			found := answered(status, true, b.body).lookup(charge).Result
 			if status != http.StatusOK {
 				require.Equal(t, payment.FoundNoAnswer, found, "%d %s", status, b.body)
 				continue
 			}
 			require.Equal(t, b.accepted == yes, found == payment.FoundApproved, b.body)
+			require.Equal(t, b.accepted == held, found == payment.FoundAuthorized, b.body)
 			require.Equal(t, b.accepted == payment.ClassPending, found == payment.FoundPending, b.body)
 		}
 		for marked := range map[bool]bool{true: true, false: false} {
-			found := answered(status, marked, `{"code":"not_found"}`).lookup(key).Result
+			found := answered(status, marked, `{"code":"not_found"}`).lookup(charge).Result
 			require.Equal(t, marked && status == http.StatusNotFound, found == payment.FoundNothing, "%d", status)
 		}
 	}
@@ -211,10 +221,10 @@ func TestResult_OnlyExplicitSuccess_IsApproved(t *testing.T) {
 		`{"transaction_id":"t","status":"succeeded"}x`,
 		`{"transaction_id":"t","status":"succeeded","deep":` + strings.Repeat("[", 20_000) + strings.Repeat("]", 20_000) + `}`,
 	} {
-		r := answered(http.StatusOK, true, body).result(key)
+		r := answered(http.StatusOK, true, body).result(charge)
 		require.Equal(t, over, r.Class, "%.200s", body)
 		require.Empty(t, r.TransactionID)
-		l := answered(http.StatusOK, true, body).lookup(key)
+		l := answered(http.StatusOK, true, body).lookup(charge)
 		require.NotEqual(t, payment.FoundApproved, l.Result, "%.200s", body)
 	}
 }

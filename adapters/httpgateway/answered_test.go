@@ -144,7 +144,9 @@ func TestCharge_Answer_IsClassified(t *testing.T) {
 		"200 huge":           {200, approved + strings.Repeat(" ", 64<<10), payment.ClassUnknownAnswered, "", "longer than 65536"},
 		"200 processing":     {200, `{"status":"processing"}`, payment.ClassUnknownUnanswered, "", `"processing"`},
 		"200 pending":        {200, `{"status":"pending","transaction_id":"txn-1"}`, payment.ClassPending, "", `"pending"`},
-		"200 authorized":     {200, `{"status":"authorized","transaction_id":"txn-1"}`, payment.ClassPending, "", `"authorized"`},
+		"200 authorized":     {200, `{"status":"authorized","transaction_id":"txn-1"}`, payment.ClassAuthorized, "", ""},
+		"200 authorized, id": {200, `{"status":"authorized"}`, payment.ClassUnknownAnswered, "", "transaction_id"},
+		"200 no such time":   {200, `{"status":"authorized","transaction_id":"txn-1","expires_at":"soon"}`, payment.ClassAuthorized, "", "expires_at was dropped"},
 		"200 other status":   {200, `{"transaction_id":"txn-1","status":"` + long(2000) + `"}`, payment.ClassUnknownAnswered, "", `xxx…"`},
 		"200 declined":       {200, `{"status":"declined","code":"card_expired"}`, payment.ClassUnknownAnswered, "", `"declined"`},
 		"200 empty":          {200, ``, payment.ClassUnknownAnswered, "", "it is empty"},
@@ -176,7 +178,7 @@ func TestCharge_Answer_IsClassified(t *testing.T) {
 			require.Contains(t, r.Message, tt.wantInText)
 			require.LessOrEqual(t, len(r.Message), payment.MaxMessageBytes)
 			require.NotContains(t, r.Message, "\uFFFD")
-			require.Equal(t, r.Class == payment.ClassApproved, r.TransactionID != "")
+			require.Equal(t, r.Class == payment.ClassApproved || r.Class == payment.ClassAuthorized, r.TransactionID != "")
 			require.Zero(t, r.RetryAfter)
 		})
 	}
@@ -241,7 +243,7 @@ func TestCharge_RetryAfter_IsReturned(t *testing.T) {
 func TestLookUp_Answer_IsClassified(t *testing.T) {
 	t.Parallel()
 	none := payment.Lookup{Result: payment.FoundNoAnswer}
-	long := strings.Repeat("x", 300)
+	long, expires := strings.Repeat("x", 300), time.Date(2026, 3, 8, 12, 0, 0, 5e8, time.UTC)
 	tests := map[string]struct {
 		status int
 		body   string
@@ -254,7 +256,17 @@ func TestLookUp_Answer_IsClassified(t *testing.T) {
 		"declined and charged": {200, `{"status":"declined","charged":true}`, none},
 		"processing":           {200, `{"status":"processing"}`, payment.Lookup{Result: payment.FoundProcessing}},
 		"pending":              {200, `{"status":"pending","transaction_id":"t"}`, payment.Lookup{Result: payment.FoundPending, Reference: "t"}},
-		"authorized":           {200, `{"status":"authorized","transaction_id":"t"}`, payment.Lookup{Result: payment.FoundPending, Reference: "t"}},
+		"authorized":           {200, `{"status":"authorized","transaction_id":"t"}`, payment.Lookup{Result: payment.FoundAuthorized, TransactionID: "t"}},
+		"authorized until":     {200, `{"status":"authorized","transaction_id":"t","expires_at":"2026-03-08t13:00:00.5+01:00"}`, payment.Lookup{Result: payment.FoundAuthorized, TransactionID: "t", HoldExpires: expires}},
+		"authorized for ever":  {200, `{"status":"authorized","transaction_id":"t","expires_at":"never"}`, payment.Lookup{Result: payment.FoundAuthorized, TransactionID: "t"}},
+		"authorized, no id":    {200, `{"status":"authorized"}`, none},
+		"authorized, charged":  {200, `{"status":"authorized","transaction_id":"t","charged":true}`, none},
+		"captured":             {200, `{"status":"succeeded","transaction_id":"t","captured":"60.00"}`, payment.Lookup{Result: payment.FoundApproved, TransactionID: "t", Captured: dollars(t, "60")}},
+		"captured, all of it":  {200, `{"status":"succeeded","transaction_id":"t","captured":"100.00"}`, payment.Lookup{Result: payment.FoundApproved, TransactionID: "t"}},
+		"captured, no amount":  {200, `{"status":"succeeded","transaction_id":"t","captured":true}`, payment.Lookup{Result: payment.FoundApproved, TransactionID: "t"}},
+		"captured too much":    {200, `{"status":"succeeded","transaction_id":"t","captured":"100.01"}`, none},
+		"captured nothing":     {200, `{"status":"succeeded","transaction_id":"t","captured":"0.00"}`, none},
+		"captured something":   {200, `{"status":"succeeded","transaction_id":"t","captured":"some"}`, none},
 		"voided":               {200, `{"status":"voided","transaction_id":"t"}`, payment.Lookup{Result: payment.FoundVoided}},
 		"cancelled":            {200, `{"status":"cancelled"}`, payment.Lookup{Result: payment.FoundVoided}},
 		"voided and charged":   {200, `{"status":"voided","charged":true}`, none},
@@ -297,7 +309,9 @@ func TestLookUp_Answer_IsClassified(t *testing.T) {
 	for name, tt := range tests {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			l := newGateway(t, say(t, tt.status, jsonType, tt.body), longTimeout).LookUp(t.Context(), payment.ChargeRef{Key: "key-1"})
+			l := newGateway(t, say(t, tt.status, jsonType, tt.body), longTimeout).LookUp(t.Context(), payment.ChargeRef{
+				Key: "key-1", Money: dollars(t, "100"),
+			})
 			message := l.Message
 			l.Message = ""
 			require.Equal(t, tt.want, l, message)

@@ -10,9 +10,6 @@ import (
 	"paymentd/internal/httpcall"
 )
 
-// voidBody is the body of POST {base}/charges/{gateway key}/voids: a void has no amount.
-var voidBody = []byte("{}")
-
 // maxKeyBytes is the longest key that gateways accept in general.
 const maxKeyBytes = 255
 
@@ -35,7 +32,7 @@ func voidKey(key payment.GatewayKey) payment.GatewayKey {
 // Each of the two requests has the timeout of an attempt.
 func (g *Gateway) Cancel(ctx context.Context, ref payment.ChargeRef) payment.Lookup {
 	if ref.Key == "" || !ref.Operation.IsCharge() {
-		return g.LookUp(ctx, ref) // which says that there is no key; a refund cannot be cancelled
+		return g.LookUp(ctx, ref) // which says that there is no key; other operations cannot be cancelled
 	}
 	message, voided := g.void(ctx, ref.Key)
 	if voided {
@@ -48,13 +45,14 @@ func (g *Gateway) Cancel(ctx context.Context, ref payment.ChargeRef) payment.Loo
 	return found
 }
 
-// void requests the void of a charge. It reports whether the gateway has voided the charge, and what it
+// void requests the void of a charge that is pending. It reports whether the gateway has voided the charge, and what it
 // answered.
 func (g *Gateway) void(ctx context.Context, charge payment.GatewayKey) (message string, voided bool) {
 	ctx, cancel := httpcall.WithTimeout(ctx, g.timeout)
 	defer cancel()
 	key := voidKey(charge)
-	a, lost := g.exchange(ctx, http.MethodPost, g.chargeURL(charge).JoinPath("voids"), key, voidBody)
+	of := payment.ChargeRef{Operation: payment.OperationID{Kind: payment.KindVoid}, Of: payment.ChargeID{Key: charge}}
+	a, lost := g.exchange(ctx, http.MethodPost, g.operationsURL(of), key, voidBody)
 	switch {
 	case lost != nil:
 		return lost.Error(), false
@@ -70,7 +68,7 @@ func (g *Gateway) void(ctx context.Context, charge payment.GatewayKey) (message 
 	if err != nil {
 		return a.unreadable(err), false
 	}
-	found, err := said.found()
+	found, err := said.foundCharge(payment.ChargeRef{Key: charge})
 	if err != nil {
 		return a.unreadable(err), false
 	}

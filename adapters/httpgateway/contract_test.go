@@ -57,20 +57,40 @@ func TestGateway_Contract(t *testing.T) {
 			},
 			ReturnRefund: func(key payment.GatewayKey) { require.True(t, gateway.Return(t.Context(), key)) },
 			Refunds:      func(key payment.GatewayKey) int { return charges(t, server.URL, key) },
+
+			Holds:           true,
+			ExpireHold:      func(key payment.GatewayKey) { require.True(t, gateway.ExpireHold(t.Context(), key)) },
+			DeclinedCapture: ofLarge(t, g, "9402"),
+			PendingCapture:  ofLarge(t, g, "9201"),
+			PendingVoid: func(c payment.Charge) payment.Charge {
+				return of(t, g, c, "9314", dollars(t, "9314"))
+			},
+			CompleteOperation: func(c payment.Charge, approve bool) {
+				require.True(t, gateway.CompleteOperation(t.Context(), c.Operation.Kind, c.Key, approve))
+			},
+			Captures: func(key payment.GatewayKey) int { return charges(t, server.URL, key) },
 		}
 	})
 }
 
-// ofLarge turns a refund into one of a magic amount, of a charge that is large enough.
+// ofLarge turns a refund or a capture into one of a magic amount, of a charge that is large enough.
 func ofLarge(t testing.TB, g *httpgateway.Gateway, amount string) func(payment.Charge) payment.Charge {
 	t.Helper()
-	return func(refund payment.Charge) payment.Charge {
-		c := payment.Charge{Key: "of-" + refund.Key, OrderID: refund.OrderID, Money: dollars(t, "20000")}
-		r := g.Charge(t.Context(), c)
-		require.Equal(t, payment.ClassApproved, r.Class)
-		refund.Of.Key, refund.Of.TransactionID, refund.Money = c.Key, r.TransactionID, dollars(t, amount)
-		return refund
+	return func(c payment.Charge) payment.Charge { return of(t, g, c, "20000", dollars(t, amount)) }
+}
+
+// of turns an operation into one of another charge, of the amount whole.
+func of(t testing.TB, g *httpgateway.Gateway, c payment.Charge, whole string, m payment.Money) payment.Charge {
+	t.Helper()
+	charge := payment.Charge{Key: "of-" + c.Key, OrderID: c.OrderID, Money: dollars(t, whole)}
+	want := payment.ClassApproved
+	if c.Operation.Kind != payment.KindRefund {
+		charge.Capture, want = payment.CaptureManual, payment.ClassAuthorized
 	}
+	r := g.Charge(t.Context(), charge)
+	require.Equal(t, want, r.Class)
+	c.Of.Key, c.Of.TransactionID, c.Money = charge.Key, r.TransactionID, m
+	return c
 }
 
 // charges returns how often money was taken, or given back, with the key, according to the sandbox's ledger.

@@ -12,13 +12,13 @@ import (
 // ErrEvent: an event is signed, and cannot be read.
 var ErrEvent = errors.New("the event must be a JSON object with the strings type, order_id and key")
 
-// Event is a signed event of the gateway protocol. It is a reason to look the charge or the refund up, and no proof.
+// Event is a signed event of the gateway protocol. It is a reason to look the operation up, and no proof.
 type Event struct {
 	ID   string // the same for each delivery
 	Type string // such as charge.succeeded
 	// Operation is the kind of operation that the event is about; that of a charge if Says is empty.
 	Operation payment.Kind
-	// OrderID is that of the charge, and Key that of the charge or the refund, as sent.
+	// OrderID is that of the charge, and Key that of the operation, as sent.
 	OrderID string
 	Key     payment.GatewayKey
 	// Says is what the type reports; empty if it is none of the gateway protocol.
@@ -37,6 +37,17 @@ var eventTypes = map[string]eventType{
 	"charge.declined":  {payment.KindCharge, payment.FoundDeclined},
 	"charge.pending":   {payment.KindCharge, payment.FoundPending},
 	"charge.voided":    {payment.KindCharge, payment.FoundVoided},
+
+	"charge.authorized": {payment.KindCharge, payment.FoundAuthorized},
+
+	"capture.succeeded": {payment.KindCapture, payment.FoundApproved},
+	"capture.declined":  {payment.KindCapture, payment.FoundDeclined},
+	"capture.pending":   {payment.KindCapture, payment.FoundPending},
+
+	"void.succeeded": {payment.KindVoid, payment.FoundApproved},
+	"void.declined":  {payment.KindVoid, payment.FoundDeclined},
+	"void.pending":   {payment.KindVoid, payment.FoundPending},
+
 	"refund.succeeded": {payment.KindRefund, payment.FoundApproved},
 	"refund.declined":  {payment.KindRefund, payment.FoundDeclined},
 	"refund.pending":   {payment.KindRefund, payment.FoundPending},

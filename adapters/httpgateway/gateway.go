@@ -35,6 +35,7 @@ type options struct {
 	id          payment.GatewayID
 	keyLifetime time.Duration
 	lookupLag   time.Duration
+	operations  payment.Operations
 	rootCAs     *x509.CertPool
 	addHeader   func(context.Context, http.Header)
 	headers     map[string]string
@@ -71,6 +72,11 @@ func WithLookupLag(d time.Duration) Option {
 	return func(o *options) { o.lookupLag = d }
 }
 
+// WithOperations declares what the gateway can do beside a charge (default: captures, voids and refunds).
+func WithOperations(operations payment.Operations) Option {
+	return func(o *options) { o.operations = operations }
+}
+
 // WithRootCAs trusts these authorities instead of the system's, for an https gateway with a private
 // certificate.
 func WithRootCAs(pool *x509.CertPool) Option {
@@ -90,7 +96,10 @@ func WithHeader(add func(context.Context, http.Header)) Option {
 // The proxy environment variables (HTTPS_PROXY) are ignored, because a variable meant for downloads
 // must not change the route of money, and errors of a proxy would be taken for the gateway's.
 func New(base string, timeout time.Duration, opts ...Option) (*Gateway, error) {
-	o := options{connections: defaultConnections, addHeader: func(context.Context, http.Header) {}}
+	o := options{
+		connections: defaultConnections, addHeader: func(context.Context, http.Header) {},
+		operations: payment.OperationCapture | payment.OperationVoid | payment.OperationRefund,
+	}
 	for _, opt := range opts {
 		opt(&o)
 	}
@@ -120,8 +129,8 @@ func New(base string, timeout time.Duration, opts ...Option) (*Gateway, error) {
 		Repeat:  payment.RepeatFirstSuccess, LooksUp: true, KeyLifetime: o.keyLifetime,
 		LookupLag: o.lookupLag, LookupForgets: true,
 		SavesDeclines: true, Cancels: true,
-		Asynchronous: payment.OperationCharge | payment.OperationRefund,
-		Operations:   payment.OperationVoid | payment.OperationRefund,
+		Asynchronous: payment.OperationCharge | o.operations,
+		Operations:   o.operations,
 	}
 	g.client = httpcall.New(httpcall.Options{
 		Timeout: timeout, Connections: o.connections, RootCAs: o.rootCAs, ClientCertificate: o.clientCertificate,
@@ -136,15 +145,16 @@ type chargeRequest struct {
 	Currency string `json:"currency"`
 
 	PaymentMethod string `json:"payment_method,omitempty"`
+	Capture       string `json:"capture,omitempty"` // "manual" to hold the money
 }
 
-// Charge makes one attempt at a charge or a refund; see ports.Gateway.
+// Charge makes one attempt at a charge or another operation; see ports.Gateway.
 func (g *Gateway) Charge(ctx context.Context, c payment.Charge) payment.Result {
 	switch c.Operation.Kind {
 	case payment.KindCharge:
 		return g.charge(ctx, c)
-	case payment.KindRefund:
-		return g.refund(ctx, c)
+	case payment.KindCapture, payment.KindVoid, payment.KindRefund:
+		return g.operate(ctx, c)
 	}
 	return payment.Result{
 		Class:   payment.ClassRejected,
@@ -159,6 +169,7 @@ func (g *Gateway) charge(ctx context.Context, c payment.Charge) payment.Result {
 		Currency: c.Money.Currency().Code(),
 
 		PaymentMethod: string(c.Method),
+		Capture:       string(c.Capture),
 	})
 	if err != nil {
 		return payment.Result{Class: payment.ClassRejected, Message: "encode charge: " + err.Error()}
@@ -168,32 +179,32 @@ func (g *Gateway) charge(ctx context.Context, c payment.Charge) payment.Result {
 
 // PostBody sends a body as a charge. A body that is no charge shows how the gateway refuses it.
 func (g *Gateway) PostBody(ctx context.Context, key payment.GatewayKey, body []byte) payment.Result {
-	return g.post(ctx, g.charges, key, body)
+	return g.post(ctx, g.charges, payment.ChargeRef{Key: key}, body)
 }
 
-// post sends a charge or a refund.
-func (g *Gateway) post(ctx context.Context, u *url.URL, key payment.GatewayKey, body []byte) payment.Result {
-	if key == "" {
-		// Without a key every retry would be another charge or refund.
+// post sends an operation, and classifies the answer as one about it.
+func (g *Gateway) post(ctx context.Context, u *url.URL, about payment.ChargeRef, body []byte) payment.Result {
+	if about.Key == "" {
+		// Without a key every retry would be another operation.
 		return payment.Result{Class: payment.ClassRejected, Message: "the request has no gateway key; nothing was sent"}
 	}
 	ctx, cancel := httpcall.WithTimeout(ctx, g.timeout)
 	defer cancel()
 
-	a, lost := g.exchange(ctx, http.MethodPost, u, key, body)
+	a, lost := g.exchange(ctx, http.MethodPost, u, about.Key, body)
 	if lost != nil {
 		return noAnswer(lost)
 	}
-	return a.result(key)
+	return a.result(about)
 }
 
-// LookUp looks up the gateway key of a charge or of a refund; see ports.Gateway.
+// LookUp looks up the gateway key of a charge or of another operation; see ports.Gateway.
 func (g *Gateway) LookUp(ctx context.Context, ref payment.ChargeRef) payment.Lookup {
 	switch ref.Operation.Kind {
 	case payment.KindCharge:
-		return g.Probe(ctx, ref.Key).Lookup
-	case payment.KindRefund:
-		return g.lookUpRefund(ctx, ref)
+		return g.get(ctx, g.chargeURL(ref.Key), ref).Lookup
+	case payment.KindCapture, payment.KindVoid, payment.KindRefund:
+		return g.lookUpOperation(ctx, ref)
 	}
 	return payment.Lookup{Result: payment.FoundNoAnswer, Message: "the gateway protocol has no " + ref.Operation.String()}
 }
@@ -212,14 +223,12 @@ type Probe struct {
 
 // Probe looks up a key to check whether the gateway itself can be reached.
 func (g *Gateway) Probe(ctx context.Context, key payment.GatewayKey) Probe {
-	return g.get(ctx, g.chargeURL(key), key, answer.lookup)
+	return g.get(ctx, g.chargeURL(key), payment.ChargeRef{Key: key})
 }
 
-// get looks up the state of the charge or refund with a key, and reads the answer with read.
-func (g *Gateway) get(
-	ctx context.Context, u *url.URL, key payment.GatewayKey, read func(answer, payment.GatewayKey) payment.Lookup,
-) Probe {
-	if key == "" {
+// get looks up the state of an operation.
+func (g *Gateway) get(ctx context.Context, u *url.URL, about payment.ChargeRef) Probe {
+	if about.Key == "" {
 		return Probe{Lookup: payment.Lookup{Result: payment.FoundNoAnswer, Message: "there is no gateway key to look up"}}
 	}
 	ctx, cancel := httpcall.WithTimeout(ctx, g.timeout)
@@ -229,7 +238,7 @@ func (g *Gateway) get(
 	if lost != nil {
 		return Probe{Lookup: payment.Lookup{Result: payment.FoundNoAnswer, Message: clip(lost.Error())}}
 	}
-	return Probe{Lookup: read(a, key), Arrived: true, Status: a.status, Marked: a.marked(key)}
+	return Probe{Lookup: a.lookup(about), Arrived: true, Status: a.status, Marked: a.marked(about.Key)}
 }
 
 // chargeURL returns the URL of the charge with a key.

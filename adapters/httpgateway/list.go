@@ -155,7 +155,7 @@ func readEntry(raw []byte) (payment.LedgerCharge, error) {
 	if c.Created, err = time.Parse(time.RFC3339, strings.ToUpper(o.text("created"))); err != nil {
 		return payment.LedgerCharge{}, listed(c.Key, errors.New("its created is not a time of RFC 3339"))
 	}
-	found, err := o.found()
+	found, err := o.foundCharge(payment.ChargeRef{Money: c.Money})
 	if err != nil {
 		return payment.LedgerCharge{}, listed(c.Key, err)
 	}

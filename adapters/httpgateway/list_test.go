@@ -73,7 +73,7 @@ func TestCharges_Entry_IsReadStrictly(t *testing.T) {
 		"unknown members":   {edit("currency", `"USD","fee":{"amount":[1]}`), payment.FoundApproved},
 		"declined":          {edit("status", `"declined"`), payment.FoundDeclined},
 		"pending":           {edit("status", `"pending"`), payment.FoundPending},
-		"authorized":        {edit("status", `"authorized"`), payment.FoundPending},
+		"authorized":        {edit("status", `"authorized"`), payment.FoundAuthorized},
 		"processing":        {edit("status", `"processing"`), payment.FoundProcessing},
 		"voided":            {edit("status", `"voided"`), payment.FoundVoided},
 		"another zone":      {edit("created", `"2026-03-01T12:00:00+01:00"`), payment.FoundApproved},

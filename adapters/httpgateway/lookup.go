@@ -1,6 +1,7 @@
 package httpgateway
 
 import (
+	"cmp"
 	"net/http"
 	"net/textproto"
 	"strconv"
@@ -8,12 +9,9 @@ import (
 	"paymentd/core/payment"
 )
 
-// lookup classifies an answer to a lookup of the charge with this key.
-func (a answer) lookup(key payment.GatewayKey) payment.Lookup { return a.find(key, object.found) }
-
-// find classifies an answer to a lookup of this key. read classifies the body of a 200.
-func (a answer) find(key payment.GatewayKey, read func(object) (payment.Lookup, error)) payment.Lookup {
-	if !a.marked(key) {
+// lookup classifies an answer to a lookup of the operation.
+func (a answer) lookup(about payment.ChargeRef) payment.Lookup {
+	if !a.marked(about.Key) {
 		return payment.Lookup{Result: payment.FoundNoAnswer, Message: a.unmarked()}
 	}
 	switch a.status {
@@ -26,9 +24,9 @@ func (a answer) find(key payment.GatewayKey, read func(object) (payment.Lookup, 
 	switch {
 	case err != nil:
 	case a.status == http.StatusOK:
-		found, err = read(said)
+		found, err = said.found(about)
 	default:
-		found, err = said.nothing()
+		found, err = said.nothing(about)
 	}
 	if err == nil && found.Result != payment.FoundApproved && !a.fresh() {
 		// An approval never changes, but any other state may have changed since the answer was
@@ -43,8 +41,9 @@ func (a answer) find(key payment.GatewayKey, read func(object) (payment.Lookup, 
 	case found.Result != payment.FoundApproved:
 		found.Message = clip("the gateway answered " + a.describe())
 		if status := said.status(); status != "" {
-			_, dropped := said.redirectURL()
-			found.Message = clip(found.Message + ", with status " + quote(status) + dropped)
+			_, noURL := said.redirectURL()
+			_, noTime := said.expiresAt()
+			found.Message = clip(found.Message + ", with status " + quote(status) + noURL + noTime)
 		}
 	}
 	return found
@@ -52,9 +51,9 @@ func (a answer) find(key payment.GatewayKey, read func(object) (payment.Lookup, 
 
 // nothing classifies the body of a 404. No charge has the key if the body has the code not_found
 // and no member that contradicts it.
-func (o object) nothing() (payment.Lookup, error) {
+func (o object) nothing(about payment.ChargeRef) (payment.Lookup, error) {
 	none := payment.Lookup{Result: payment.FoundNoAnswer}
-	_, err := o.found()
+	_, err := o.found(about)
 	switch {
 	case o.text("code") != codeNotFound:
 		return none, errNotFound
@@ -64,23 +63,94 @@ func (o object) nothing() (payment.Lookup, error) {
 	return payment.Lookup{Result: payment.FoundNothing}, nil
 }
 
-// found classifies the body of a 200 about a charge.
-func (o object) found() (payment.Lookup, error) {
+// found classifies the body of a 2xx about an operation. The error is errStatus if the operation has no such status.
+func (o object) found(about payment.ChargeRef) (payment.Lookup, error) {
+	switch kind, status := about.Operation.Kind, o.status(); {
+	case kind == payment.KindCharge:
+		return o.foundCharge(about)
+	case kind == payment.KindVoid:
+		return o.foundVoid(about)
+	case kind == payment.KindRefund && status == statusReturned:
+		return payment.Lookup{Result: payment.FoundReturned}, nil
+	case status == statusSucceeded:
+		return o.approved()
+	}
+	return o.undone()
+}
+
+// foundCharge is found for a charge, which may hold money, of which a part may have been captured.
+func (o object) foundCharge(about payment.ChargeRef) (payment.Lookup, error) {
+	switch o.status() {
+	case statusSucceeded:
+		l, err := o.approved()
+		if err == nil {
+			l.Captured, err = o.captured(about.Money)
+		}
+		if err != nil {
+			return payment.Lookup{Result: payment.FoundNoAnswer}, err
+		}
+		return l, nil
+	case statusAuthorized:
+		return o.authorized()
+	}
+	return o.undone()
+}
+
+// foundVoid is found for a void, whose own result is that the charge is voided. A gateway may give it no transaction
+// of its own; its key identifies it then. A "succeeded" with the transaction of the charge is the state of the charge.
+func (o object) foundVoid(about payment.ChargeRef) (payment.Lookup, error) {
+	switch o.status() {
+	case statusSucceeded:
+		l, err := o.approved()
+		if err == nil && l.TransactionID == about.Of.TransactionID {
+			return payment.Lookup{Result: payment.FoundNoAnswer}, errOfCharge
+		}
+		return l, err
+	case statusVoided, statusCancelled:
+		if charged, _ := o.charged(); charged || o.fails() {
+			return payment.Lookup{Result: payment.FoundNoAnswer}, errBoth
+		}
+		return payment.Lookup{
+			Result: payment.FoundApproved, TransactionID: cmp.Or(o.reference(), string(about.Key)),
+		}, nil
+	}
+	return o.undone()
+}
+
+// approved classifies the body of an operation that succeeded.
+func (o object) approved() (payment.Lookup, error) {
+	id, err := o.approval()
+	if err != nil {
+		return payment.Lookup{Result: payment.FoundNoAnswer}, err
+	}
+	return payment.Lookup{Result: payment.FoundApproved, TransactionID: id}, nil
+}
+
+// authorized classifies the body of a charge that holds money.
+func (o object) authorized() (payment.Lookup, error) {
+	id := o.text("transaction_id")
+	charged, _ := o.charged()
+	switch {
+	case charged || o.fails():
+		return payment.Lookup{Result: payment.FoundNoAnswer}, errBoth
+	case !usableID(id):
+		return payment.Lookup{Result: payment.FoundNoAnswer}, errID
+	}
+	expires, _ := o.expiresAt()
+	return payment.Lookup{Result: payment.FoundAuthorized, TransactionID: id, HoldExpires: expires}, nil
+}
+
+// undone classifies the body of an operation that has not succeeded.
+func (o object) undone() (payment.Lookup, error) {
 	none := payment.Lookup{Result: payment.FoundNoAnswer}
 	charged, _ := o.charged()
 	switch o.status() {
-	case statusSucceeded:
-		id, err := o.approval()
-		if err != nil {
-			return none, err
-		}
-		return payment.Lookup{Result: payment.FoundApproved, TransactionID: id}, nil
 	case statusDeclined:
 		if charged {
 			return none, errBoth
 		}
 		return payment.Lookup{Result: payment.FoundDeclined, Code: o.code()}, nil
-	case statusPending, statusAuthorized:
+	case statusPending:
 		redirectURL, _ := o.redirectURL()
 		return payment.Lookup{Result: payment.FoundPending, Reference: o.reference(), RedirectURL: redirectURL}, nil
 	case statusProcessing:

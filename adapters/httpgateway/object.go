@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"time"
 	"unicode/utf8"
 
 	"paymentd/core/payment"
@@ -26,12 +27,16 @@ var (
 	errBoth     = errors.New("it contradicts itself about whether the charge succeeded")
 	errNotFound = errors.New("it does not say " + codeNotFound)
 	errCached   = errors.New("it comes from a cache (Age)")
+	errCaptured = errors.New("its captured is not an amount in the charge's currency that is at most the charge")
+	errOfCharge = errors.New("it is about the charge, and not about its void")
 	errID       = fmt.Errorf("its transaction_id is not 1 to %d printable ASCII characters without spaces around them",
 		payment.MaxTransactionIDBytes)
 )
 
 // chargeMembers are the members of a charge that the service interprets. Others are ignored.
-var chargeMembers = []string{"transaction_id", "status", "code", "message", "error", "success", "charged", "redirect_url"}
+var chargeMembers = []string{
+	"transaction_id", "status", "code", "message", "error", "success", "charged", "redirect_url", "expires_at", "captured",
+}
 
 // maxMembers is the largest number of members that an object of the protocol has.
 const maxMembers = 10
@@ -163,17 +168,48 @@ func (o object) exists() bool {
 	return charged
 }
 
-// denies reports whether the object says that the charge did not succeed, under any status: an
-// error that is not null, a success that is neither true nor null, or "charged": false.
+// fails reports whether the object says that the request failed, under any status: an error that is not null, or a
+// success that is neither true nor null.
+func (o object) fails() bool {
+	success := o.value("success")
+	return o.value("error") != nil || success != nil && string(success) != "true"
+}
+
+// denies reports whether the object says that the charge did not succeed, under any status: it fails, or has
+// "charged": false.
 func (o object) denies() bool {
-	if o.value("error") != nil {
-		return true
-	}
-	if success := o.value("success"); success != nil && string(success) != "true" {
-		return true
-	}
 	charged, said := o.charged()
-	return said && !charged
+	return o.fails() || said && !charged
+}
+
+// expiresAt returns when the gateway releases the money that it holds. A time that cannot be read is dropped; the
+// second result says so, to be added to a message.
+func (o object) expiresAt() (at time.Time, dropped string) {
+	if o.value("expires_at") == nil {
+		return time.Time{}, ""
+	}
+	at, err := time.Parse(time.RFC3339, strings.ToUpper(o.text("expires_at")))
+	if err != nil || at.UTC().Year() < 1 || at.UTC().Year() > 9999 {
+		return time.Time{}, "; its expires_at was dropped, because it is not a time of RFC 3339"
+	}
+	return at.UTC(), ""
+}
+
+// captured returns how much was captured of a charge of m; zero for all of it. If the amount of the charge is not
+// known, m is zero. Only a string is an amount of the protocol.
+func (o object) captured(m payment.Money) (payment.Money, error) {
+	text := o.text("captured")
+	if text == "" || m.IsZero() {
+		return payment.Money{}, nil
+	}
+	captured, err := payment.ParseMoney(text, m.Currency())
+	switch {
+	case err != nil || captured.Minor() > m.Minor():
+		return payment.Money{}, errCaptured
+	case captured == m:
+		return payment.Money{}, nil
+	}
+	return captured, nil
 }
 
 // approval returns the transaction id of a charge that succeeded.

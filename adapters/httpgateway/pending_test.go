@@ -5,11 +5,36 @@ import (
 	"net/http"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/require"
 
 	"paymentd/core/payment"
 )
+
+// Only a charge that is to be captured later says so.
+func TestCharge_Capture_IsSentOnlyIfManual(t *testing.T) {
+	t.Parallel()
+	for capture, want := range map[payment.CaptureMode]string{
+		payment.CaptureAutomatic: `{"order_id":"order-123","amount":"100.00","currency":"USD"}`,
+		payment.CaptureManual:    `{"order_id":"order-123","amount":"100.00","currency":"USD","capture":"manual"}`,
+	} {
+		bodies := make(chan string, 1)
+		g := newGateway(t, serve(t, func(w http.ResponseWriter, r *http.Request) {
+			body, _ := io.ReadAll(r.Body)
+			bodies <- string(body)
+			_, _ = io.WriteString(w, `{"transaction_id":"t","status":"authorized","expires_at":"2026-03-08T12:00:00Z"}`)
+		}), longTimeout)
+		c := newCharge(t)
+		c.Capture = capture
+		r := g.Charge(t.Context(), c)
+		require.Equal(t, payment.Result{
+			Class: payment.ClassAuthorized, TransactionID: "t", Answered: true,
+			HoldExpires: time.Date(2026, 3, 8, 12, 0, 0, 0, time.UTC),
+		}, r)
+		require.Equal(t, want, <-bodies)
+	}
+}
 
 func TestCharge_PaymentMethod_IsSentOnlyIfThereIsOne(t *testing.T) {
 	t.Parallel()

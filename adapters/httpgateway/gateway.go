@@ -72,7 +72,8 @@ func WithLookupLag(d time.Duration) Option {
 	return func(o *options) { o.lookupLag = d }
 }
 
-// WithOperations declares what the gateway can do beside a charge (default: captures, voids and refunds).
+// WithOperations declares what the gateway can do beside a charge (default: captures, voids and refunds). A gateway
+// without voids cannot cancel a pending charge.
 func WithOperations(operations payment.Operations) Option {
 	return func(o *options) { o.operations = operations }
 }
@@ -128,7 +129,7 @@ func New(base string, timeout time.Duration, opts ...Option) (*Gateway, error) {
 		Gateway: cmp.Or(o.id, gatewayID(g.charges)),
 		Repeat:  payment.RepeatFirstSuccess, LooksUp: true, KeyLifetime: o.keyLifetime,
 		LookupLag: o.lookupLag, LookupForgets: true,
-		SavesDeclines: true, Cancels: true,
+		SavesDeclines: true, Cancels: o.operations.Has(payment.OperationVoid),
 		Asynchronous: payment.OperationCharge | o.operations,
 		Operations:   o.operations,
 	}

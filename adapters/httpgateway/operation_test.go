@@ -234,5 +234,6 @@ func TestCapabilities_Operations_AreThoseOfTheOption(t *testing.T) {
 		c := newGateway(t, "http://127.0.0.1:1", longTimeout, httpgateway.WithOperations(some)).Capabilities()
 		require.Equal(t, some, c.Operations)
 		require.Equal(t, some|payment.OperationCharge, c.Asynchronous)
+		require.Equal(t, some.Has(payment.OperationVoid), c.Cancels)
 	}
 }

@@ -20,8 +20,8 @@ type sandboxCommand struct{ config.Sandbox }
 // Help lists the amounts that make the sandbox misbehave.
 func (sandboxCommand) Help() string {
 	var b strings.Builder
-	b.WriteString("Amounts that make it misbehave, in any currency. A refund of such an amount behaves as a charge does; one of 9201 " +
-		"stays pending.\n\n")
+	b.WriteString("Amounts that make it misbehave, in any currency. A capture or a refund of such an amount behaves as a charge does; " +
+		"one of 9201 stays pending. A charge with capture manual is authorized if it would be approved.\n\n")
 	for _, a := range sandbox.Amounts() {
 		fmt.Fprintf(&b, "%s %s\n\n", a.Value, a.Does)
 	}
@@ -40,7 +40,9 @@ func (c *sandboxCommand) serve(ctx context.Context, log *slog.Logger) error {
 		return config.InvalidSandbox("addr", app.CannotListen(c.Addr, err))
 	}
 	defer func() { _ = l.Close() }()
-	options := []sandbox.Option{sandbox.WithLog(log), sandbox.WithLatency(c.Latency), sandbox.WithForgetAfter(c.ForgetAfter)}
+	options := []sandbox.Option{
+		sandbox.WithLog(log), sandbox.WithLatency(c.Latency), sandbox.WithForgetAfter(c.ForgetAfter), sandbox.WithHoldFor(c.HoldFor),
+	}
 	if c.EventsURL != "" {
 		secret, err := gateways.ReadWebhookSecret(c.EventsSecretFile)
 		if err != nil {

@@ -171,6 +171,16 @@ func (f *gatewaysFile) setField(s *gateways.Settings, field yamlField) error {
 
 // setOwn sets a field of the gateway's kind.
 func (f *gatewaysFile) setOwn(s *gateways.Settings, own gateways.Field, field yamlField, what string) error {
+	if own.SetList != nil {
+		var texts []string
+		if field.value.Kind != yaml.SequenceNode || len(field.value.Content) > 0 {
+			var err error
+			if texts, err = f.texts(field.value, what, own.MaxList); err != nil {
+				return err
+			}
+		}
+		return f.problem(field, what, own.SetList(&s.Options, texts))
+	}
 	if own.SetEntry == nil {
 		text, err := f.text(field.value, what)
 		if err != nil {

@@ -40,8 +40,9 @@ const example = `gateways:
   - name: stripe-eu
     kind: http
     url: https://one.example
+    operations: [capture, void]
     payment_methods: [pm_*, card_*]
-  - {name: bank, kind: http, url: https://gateway.example/v1, bearer_file: FOLDER/token, key_lifetime: 30h, lookup_lag: 2s}
+  - {name: bank, kind: http, url: https://gateway.example/v1, bearer_file: FOLDER/token, key_lifetime: 30h, lookup_lag: 2s, operations: []}
   - name: spare
     kind: http
     id: https://spare.example
@@ -75,6 +76,9 @@ func TestGatewaysFile(t *testing.T) {
 	first, bank, spare := set.Gateways[0], set.Gateways[1], set.Gateways[2]
 	require.Equal(t, []payment.MethodPattern{"pm_*", "card_*"}, first.Methods)
 	require.Equal(t, "stripe-eu", first.Name)
+	require.Equal(t, payment.OperationCapture|payment.OperationVoid, *first.Options.Operations)
+	require.Zero(t, *bank.Options.Operations)
+	require.Nil(t, spare.Options.Operations, "all")
 	require.Equal(t, payment.GatewayID("stripe-eu"), first.Options.ID)
 	require.Equal(t, cfg.MaxAttempts(), first.MaxConcurrent)
 	require.Equal(t, resilience.RetryOptions{MaxRetries: 3, Delay: time.Second}, first.Retry)
@@ -164,6 +168,10 @@ func TestGatewaysFile_Mistakes(t *testing.T) {
 		with("client_key_file: KEY"):                ":2: gateway bank must have both client_certificate_file and client_key_file, or neither",
 		with("client_key_file: KEY, client_certificate_file: FOLDER/token"):                      "it and its key do not go together",
 		with("headers: {Authorization: x}"):                                                      ":2: headers of gateway bank: the header Authorization is set by the gateway protocol or by another setting",
+		with("operations: [refund, charge]"):                                                     `:2: operations of gateway bank must be a list of capture, void and refund, and has "charge"`,
+		with("operations: [refund, refund]"):                                                     `:2: operations of gateway bank has "refund" twice`,
+		with("operations: {refund: true}"):                                                       ":2: operations of gateway bank must be a list with 1 to 3 elements",
+		with("operations: [a, b, c, d]"):                                                         ":2: operations of gateway bank must be a list with 1 to 3 elements",
 		with("headers: x"):                                                                       ":2: headers of gateway bank must be fields",
 		with("name: &n bank2"):                                                                   `:2: a gateway has the field "name" twice`,
 		"gateways: [{name: b, kind: http, url: ftp://x}]":                                        ":1: url of gateway b must begin with http:// or https://",

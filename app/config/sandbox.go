@@ -18,7 +18,9 @@ type Sandbox struct {
 
 	ForgetAfter time.Duration `default:"0s" env:"PAYMENTD_SANDBOX_FORGET_AFTER" allowed:"0s or more" help:"How long an idempotency key is remembered after its first use, such as 24h; afterwards a repeat is a new charge, and a lookup finds nothing. 0s means forever."`
 
-	EventsURL        string `name:"events-url" default:"" env:"PAYMENTD_SANDBOX_EVENTS_URL" placeholder:"URL" allowed:"an http:// or https:// address, such as http://127.0.0.1:3000/gateways/http/events" help:"Address that gets an event for each decision of a charge or a refund. None by default."`
+	HoldFor time.Duration `default:"168h" env:"PAYMENTD_SANDBOX_HOLD_FOR" min:"1s" max:"8760h" help:"How long the money of a charge that is to be captured later is held."`
+
+	EventsURL        string `name:"events-url" default:"" env:"PAYMENTD_SANDBOX_EVENTS_URL" placeholder:"URL" allowed:"an http:// or https:// address, such as http://127.0.0.1:3000/gateways/http/events" help:"Address that gets an event for each decision of a charge, a capture, a void or a refund. None by default."`
 	EventsSecretFile string `name:"events-secret-file" default:"" env:"PAYMENTD_SANDBOX_EVENTS_SECRET_FILE" placeholder:"FILE" allowed:"a file of one or two lines, which begin with whsec_" help:"File of the secret that signs the events; the last line counts."`
 }
 

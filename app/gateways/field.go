@@ -12,7 +12,7 @@ import (
 	"paymentd/internal/filewatch"
 )
 
-// Field is a field of a gateway in the gateways file. Either Set or SetEntry is set.
+// Field is a field of a gateway in the gateways file. One of Set, SetList and SetEntry is set.
 type Field struct {
 	Name     string
 	Required bool
@@ -20,6 +20,10 @@ type Field struct {
 	Help     string
 	// Set sets the options to a value. Its errors continue the name of the field, and contain no secret.
 	Set func(o *Options, text string) error
+	// SetList sets the options to a list of different values, of which there are at most MaxList. The list may be
+	// empty. Its errors are those of Set.
+	SetList func(o *Options, texts []string) error
+	MaxList int
 	// SetEntry adds an entry of a field that is a map.
 	SetEntry func(o *Options, name, text string) error
 }

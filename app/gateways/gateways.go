@@ -55,8 +55,9 @@ var Kinds = []Kind{
 		Summary: "a simulation inside the process",
 		Capabilities: payment.Capabilities{
 			Repeat: payment.RepeatFirstSuccess, LooksUp: true, LookupForgets: true, SavesDeclines: true,
-			Cancels: true, Asynchronous: payment.OperationCharge | payment.OperationRefund,
-			Operations: payment.OperationVoid | payment.OperationRefund,
+			Cancels:      true,
+			Asynchronous: payment.OperationCharge | payment.OperationCapture | payment.OperationVoid | payment.OperationRefund,
+			Operations:   payment.OperationCapture | payment.OperationVoid | payment.OperationRefund,
 		},
 		Fields: []Field{ledgerField, keyLifetimeField},
 		File:   ledger, Open: openSandbox,
@@ -67,12 +68,13 @@ var Kinds = []Kind{
 		MovesMoney: true, Remote: true,
 		Capabilities: payment.Capabilities{
 			Repeat: payment.RepeatFirstSuccess, LooksUp: true, KeyLifetime: 24 * time.Hour, LookupForgets: true, SavesDeclines: true,
-			Cancels: true, Asynchronous: payment.OperationCharge | payment.OperationRefund,
-			Operations: payment.OperationVoid | payment.OperationRefund,
+			Cancels:      true,
+			Asynchronous: payment.OperationCharge | payment.OperationCapture | payment.OperationVoid | payment.OperationRefund,
+			Operations:   payment.OperationCapture | payment.OperationVoid | payment.OperationRefund,
 		},
 		Fields: []Field{
 			urlField, bearerField, clientCertificateField, clientKeyField, caField, headersField, keyLifetimeField, lookupLagField,
-			webhookSecretField,
+			operationsField, webhookSecretField,
 		},
 		IsTest: isLoopback, Open: openHTTP,
 	},
@@ -104,6 +106,8 @@ type Options struct {
 	ID          payment.GatewayID
 	KeyLifetime time.Duration
 	LookupLag   time.Duration
+	// Operations are what the gateway can do beside a charge; nil for all that a gateway of the kind can.
+	Operations *payment.Operations
 
 	BearerFile        string // a token that each request has
 	ClientCertificate string // the files of a certificate and its key, which the gateway may ask for

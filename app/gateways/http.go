@@ -3,12 +3,14 @@ package gateways
 import (
 	"crypto/tls"
 	"errors"
+	"fmt"
 	"net/netip"
 	"net/url"
 	"strings"
 	"time"
 
 	"paymentd/adapters/httpgateway"
+	"paymentd/core/payment"
 	"paymentd/internal/filewatch"
 	"paymentd/internal/standardwebhooks"
 )
@@ -23,6 +25,27 @@ var urlField = Field{
 			return errors.New(strings.TrimPrefix(err.Error(), "gateway URL "))
 		}
 		g.Close()
+		return nil
+	},
+}
+
+var operationsField = Field{
+	Name: "operations", Allowed: "a list of capture, void and refund, or []", MaxList: 3,
+	Help: "What the gateway can do beside a charge; by default all three. With `[refund]`, a payment with capture manual does not go to " +
+		"this gateway; with `[]`, refunds are refused as well.",
+	SetList: func(o *Options, texts []string) error {
+		known := map[string]payment.Operations{
+			"capture": payment.OperationCapture, "void": payment.OperationVoid, "refund": payment.OperationRefund,
+		}
+		var operations payment.Operations
+		for _, text := range texts {
+			operation, ok := known[text]
+			if !ok {
+				return fmt.Errorf("must be a list of capture, void and refund, and has %q", text)
+			}
+			operations |= operation
+		}
+		o.Operations = &operations
 		return nil
 	},
 }
@@ -63,6 +86,9 @@ func openHTTP(o Options) (Gateway, error) {
 		httpgateway.WithConnections(o.Connections), httpgateway.WithID(o.ID),
 		httpgateway.WithKeyLifetime(o.KeyLifetime), httpgateway.WithLookupLag(o.LookupLag),
 		httpgateway.WithHeaders(o.Headers),
+	}
+	if o.Operations != nil {
+		options = append(options, httpgateway.WithOperations(*o.Operations))
 	}
 	if o.Header != nil {
 		options = append(options, httpgateway.WithHeader(o.Header))

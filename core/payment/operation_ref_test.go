@@ -11,7 +11,8 @@ import (
 // A lookup of a key whose success is recorded names the transaction, so that a failure is a return. No other does.
 func TestChargeRef_NamesTheRecordedSuccess(t *testing.T) {
 	t.Parallel()
-	p := payment.Payment{OrderID: "order-1", GatewayKey: "key-1", TransactionID: "txn-1"}
+	p := payment.Payment{OrderID: "order-1", GatewayKey: "key-1", TransactionID: "txn-1", Capture: payment.CaptureManual}
+	require.Equal(t, payment.CaptureManual, p.ChargeRef("key-0").Capture)
 	for _, state := range []payment.State{
 		payment.StateProcessing, payment.StateScheduled, payment.StatePending, payment.StateUnresolved,
 		payment.StateDeclined, payment.StateFailed,

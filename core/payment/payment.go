@@ -136,7 +136,7 @@ func (p Payment) GatewayOf(key GatewayKey) GatewayID {
 func (p Payment) ChargeRef(key GatewayKey) ChargeRef {
 	k, _ := p.findKey(key)
 	ref := ChargeRef{
-		Key: key, OrderID: p.OrderID, Operation: p.Operation, Of: p.Of, Money: p.Money,
+		Key: key, OrderID: p.OrderID, Operation: p.Operation, Of: p.Of, Money: p.Money, Capture: p.Capture,
 		Reference: k.Reference, Sent: k.Sent.DB,
 	}
 	if key == p.GatewayKey {

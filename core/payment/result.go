@@ -88,6 +88,8 @@ type ChargeRef struct {
 	Operation OperationID
 	Of        ChargeID
 	Money     Money
+	// Capture is that of the [Charge].
+	Capture CaptureMode
 	// Reference is the gateway's own id of the charge, from the first answer that named it; empty if
 	// none has.
 	Reference string

@@ -237,6 +237,34 @@ func TestRefund_OfAHold(t *testing.T) {
 	require.ErrorIs(t, err, payment.ErrChargeOpen, "while a capture is in flight")
 }
 
+// A capture or a void that the state of the charge rules out is declined with the code, and gives the hold back.
+func TestLookup_OfARuledOutOperation(t *testing.T) {
+	t.Parallel()
+	for _, id := range []payment.OperationID{captureID, voidID} {
+		for _, code := range []string{payment.DeclineNotPermitted, ""} {
+			op, charge := begun(t, heldPayment(t), id, "")
+			op, charge = completed(t, op, charge, payment.ClassUnknownUnanswered, payment.StateUnresolved)
+			require.Equal(t, id.Kind, charge.HoldClaimedBy)
+			r := lookupRecord(holdRules(), op, payment.FoundVoided, at(noon.Add(time.Hour)))
+			r.Result.Code, r.Result.Message = code, "the payment is COMPLETED"
+			d, err := r.Apply(op, noon.Add(time.Hour))
+			require.NoError(t, err)
+			d = d.Account(charge, op)
+			want := payment.StateDeclined
+			if code == "" {
+				want = payment.StateFailed
+			}
+			require.Equal(t, want, d.Payment.State)
+			require.False(t, d.Payment.Doubt.Any())
+			require.Equal(t, payment.KindCharge, d.Charge.HoldClaimedBy)
+			if code != "" {
+				require.Equal(t, code, d.Payment.Code)
+				require.Equal(t, "the payment is COMPLETED", d.Payment.Reason)
+			}
+		}
+	}
+}
+
 // What a lookup finds of an authorized payment, by the operation that claims its hold.
 func TestLookup_OfAHold(t *testing.T) {
 	t.Parallel()

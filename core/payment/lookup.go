@@ -19,7 +19,8 @@ const (
 	FoundAuthorized LookupResult = "authorized"
 	// FoundPending: a charge has this key, and is not decided.
 	FoundPending LookupResult = "pending"
-	// FoundVoided: a charge had this key, and is cancelled or voided: it can take no money.
+	// FoundVoided: a charge had this key, and is cancelled or voided: it can take no money. Of a capture or a void, with
+	// a code: the charge is in a state that neither this key nor another one changes.
 	FoundVoided LookupResult = "voided"
 	// FoundReturned: a refund had succeeded, and its money came back.
 	FoundReturned LookupResult = "returned"
@@ -38,7 +39,7 @@ type Lookup struct {
 	Captured Money
 	// HoldExpires is that of a [Result]; with FoundAuthorized.
 	HoldExpires time.Time
-	Code        string // with FoundDeclined: see [Result]
+	Code        string // with FoundDeclined, and of a capture or a void with FoundVoided: see [Result]
 	Message     string
 	Reference   string // the gateway's own id of the charge, if it has one that is not approved
 	RedirectURL string // where the customer must act; with FoundPending
@@ -160,14 +161,19 @@ func (r LookupRecord) updateKey(k *Key, attempts int, now Instant) (absent bool)
 		k.close(ClosedCharged, now)
 	case FoundDeclined:
 		if r.Rules.SavesDeclines {
-			k.Refusal = Result{
-				Class: ClassDeclined, Code: r.Result.Code, Message: r.Result.Message,
-			}.refusal()
+			k.Refusal = r.declined()
 			k.close(ClosedDeclined, now)
 			return false
 		}
-		return r.recordAbsence(k, attempts, now)
+		absent = r.recordAbsence(k, attempts, now)
+		if k.Closed != "" && k.Refusal.Class == "" {
+			k.Refusal = r.declined() // the decline was no proof, but it is the reason
+		}
+		return absent
 	case FoundVoided:
+		if !r.Operation.IsCharge() && r.Result.Code != "" && k.Refusal.Class == "" {
+			k.Refusal = r.declined()
+		}
 		k.close(ClosedVoided, now)
 	case FoundProcessing:
 		k.Doubt.Unanswered = k.Doubt.Unanswered.Later(r.answeredAt())
@@ -181,6 +187,11 @@ func (r LookupRecord) updateKey(k *Key, attempts int, now Instant) (absent bool)
 	case FoundNoAnswer, FoundReturned:
 	}
 	return false
+}
+
+// declined returns the refusal with the code and the message of the lookup.
+func (r LookupRecord) declined() Refusal {
+	return Result{Class: ClassDeclined, Code: r.Result.Code, Message: r.Result.Message}.refusal()
 }
 
 // recordAbsence is for a lookup that found nothing, and reports whether it counts. The second that

@@ -64,6 +64,8 @@ func (c lookupCase) wantKey() (closed payment.Closure, refused payment.Class, ou
 		return payment.ClosedVoided, c.refused, true
 	case c.found == payment.FoundDeclined && c.savesDeclines:
 		return payment.ClosedDeclined, payment.ClassDeclined, true
+	case counts && c.second && c.found == payment.FoundDeclined && c.refused == "":
+		return payment.ClosedAbsent, payment.ClassDeclined, true
 	case counts && c.second:
 		return payment.ClosedAbsent, c.refused, true
 	}

@@ -150,3 +150,22 @@ func TestLookup_PendingAbsentTwice_Fails(t *testing.T) {
 		p = d.Payment
 	}
 }
+
+// A pending payment or refund that is declined later, by a gateway that does not save declines, is declined with the
+// code once its key is closed. Until then it is pending.
+func TestLookup_PendingIsDeclinedLater(t *testing.T) {
+	t.Parallel()
+	r := rules()
+	r.SavesDeclines = false
+	p, now := pendingPayment(t, r), noon.Add(time.Hour)
+	for range 2 {
+		require.Equal(t, payment.StatePending, p.State)
+		d, err := lookupRecord(r, p, payment.FoundDeclined, at(now)).Apply(p, now)
+		require.NoError(t, err)
+		p, now = d.Payment, now.Add(late)
+	}
+	require.Equal(t, payment.StateDeclined, p.State)
+	require.Equal(t, "code", p.Code)
+	require.Equal(t, payment.ClosedAbsent, p.Keys[0].Closed)
+	require.False(t, p.Doubt.Any())
+}

@@ -67,8 +67,9 @@ func (g *Gateway) cancelIntent(ctx context.Context, id string) (intent, error) {
 	return g.intent(ctx, id)
 }
 
-// Cancel cancels the PaymentIntent of a charge, and returns its state then; see ports.Gateway. A refund is only
-// looked up: it can be cancelled by a person at most.
+// Cancel cancels the PaymentIntent of a charge, and returns its state then; see ports.Gateway. If the money is held
+// already, it is too late, as it is after a success: only a void releases a hold. Any other operation is only looked up:
+// a refund can be cancelled by a person at most.
 func (g *Gateway) Cancel(ctx context.Context, ref payment.ChargeRef) payment.Lookup {
 	if !ref.Operation.IsCharge() {
 		return g.LookUp(ctx, ref)
@@ -79,8 +80,10 @@ func (g *Gateway) Cancel(ctx context.Context, ref payment.ChargeRef) payment.Loo
 	if none != nil {
 		return *none
 	}
-	if i.status == stripe.PaymentIntentStatusSucceeded || i.status == stripe.PaymentIntentStatusCanceled {
+	switch i.status {
+	case stripe.PaymentIntentStatusSucceeded, stripe.PaymentIntentStatusCanceled, stripe.PaymentIntentStatusRequiresCapture:
 		return i.found()
+	default:
 	}
 	after, err := g.cancelIntent(ctx, i.id)
 	if err != nil {

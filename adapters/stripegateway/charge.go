@@ -14,13 +14,15 @@ import (
 
 const intentsPath = "v1/payment_intents"
 
-// Charge makes one attempt at a charge or a refund; see ports.Gateway.
+// Charge makes one attempt at a charge or at another operation; see ports.Gateway.
 func (g *Gateway) Charge(ctx context.Context, c payment.Charge) payment.Result {
 	ctx, cancel := g.withTimeout(ctx)
 	defer cancel()
 	switch c.Operation.Kind {
 	case payment.KindCharge:
 		return g.charge(ctx, c)
+	case payment.KindCapture, payment.KindVoid:
+		return g.endHold(ctx, c)
 	case payment.KindRefund:
 		return g.refund(ctx, c)
 	}
@@ -80,6 +82,10 @@ func chargeForm(c payment.Charge) (url.Values, error) {
 		"metadata[" + metaKey + "]":          {string(c.Key)},
 		"metadata[" + metaOrderID + "]":      {string(c.OrderID)},
 	}
+	if c.Capture == payment.CaptureManual {
+		form.Set("capture_method", "manual")
+		form.Set("expand[]", "latest_charge") // has the time at which the hold expires
+	}
 	if c.ReturnURL != "" {
 		form.Set("return_url", c.ReturnURL)
 	} else {
@@ -117,7 +123,7 @@ func (a answer) result(c payment.Charge, live bool) (r payment.Result, confirmab
 }
 
 // classify classifies an answer to a POST with a key: accepted a marked 200, and refused a marked 4xx or 5xx.
-// The rest is alike for charges and refunds.
+// The rest is alike for all operations.
 func (a answer) classify(key payment.GatewayKey, accepted, refused func() payment.Result) payment.Result {
 	if !a.echoes(string(key)) {
 		return payment.Result{
@@ -141,7 +147,7 @@ func (a answer) classify(key payment.GatewayKey, accepted, refused func() paymen
 		r = payment.Result{Class: payment.ClassUnknownUnanswered, Message: a.unmarked("it comes from a cache (Age)")}
 	}
 	r.Answered = true
-	if r.Class != payment.ClassApproved && r.Class != payment.ClassDeclined {
+	if r.Class != payment.ClassApproved && r.Class != payment.ClassAuthorized && r.Class != payment.ClassDeclined {
 		r.RetryAfter = a.retryAfter()
 	}
 	return r
@@ -169,6 +175,8 @@ func (i intent) result() payment.Result {
 	switch l := i.found(); {
 	case l.Result == payment.FoundApproved:
 		return payment.Result{Class: payment.ClassApproved, TransactionID: i.id}
+	case l.Result == payment.FoundAuthorized:
+		return payment.Result{Class: payment.ClassAuthorized, TransactionID: i.id, HoldExpires: l.HoldExpires}
 	case i.last.kind != "" && i.status == stripe.PaymentIntentStatusRequiresPaymentMethod:
 		return i.last.declined(i.id)
 	case l.Result == payment.FoundNoAnswer:

@@ -46,6 +46,8 @@ type Event struct {
 	OrderID payment.OrderID
 	// Refund is the status of the refund that the event is about; empty if it is about no refund.
 	Refund stripe.RefundStatus
+	// Uncaptured means that the event is about a charge that only holds the money.
+	Uncaptured bool
 	// Live is the mode, and Account the id of the connected account (acct_…), which is empty for the
 	// account of the endpoint itself.
 	Live    bool
@@ -90,6 +92,13 @@ func (g *Gateway) Event(body []byte, header string, now time.Time) (Event, error
 	e.Reference = intentIDOf(about)
 	meta := about.object("metadata") // Stripe copies the metadata of an intent to its charges, but not to refunds
 	e.Key, e.OrderID = payment.GatewayKey(meta.text(metaKey)), payment.OrderID(meta.text(metaOrderID))
+	if captured, isCharge := about.boolean("captured"); isCharge {
+		e.Uncaptured = !captured
+	}
+	if key := meta.text(metaCaptureKey); key != "" && e.Operation == payment.KindCharge {
+		// The capture waits for the outcome, if anything does. The payment itself gets it from its capture.
+		e.Operation, e.Key = payment.KindCapture, payment.GatewayKey(key)
+	}
 	return e, nil
 }
 
@@ -166,7 +175,7 @@ var says = map[string]payment.LookupResult{
 	"payment_intent.canceled":                  payment.FoundVoided,
 	"payment_intent.processing":                payment.FoundPending,
 	"payment_intent.requires_action":           payment.FoundPending,
-	"payment_intent.amount_capturable_updated": payment.FoundPending,
+	"payment_intent.amount_capturable_updated": payment.FoundAuthorized,
 	"charge.succeeded":                         payment.FoundApproved,
 	"charge.failed":                            payment.FoundDeclined,
 	"charge.pending":                           payment.FoundPending,
@@ -181,10 +190,14 @@ var refundEvents = []stripe.EventType{
 	stripe.EventTypeChargeRefundUpdated, stripe.EventTypeChargeRefunded,
 }
 
-// Says returns what the event reports of a charge or a refund; empty for an event that is not about the state of
-// one. The event of a refund that failed does not say whether the refund had succeeded before.
+// Says returns what the event reports of a charge, a capture or a refund; empty for an event that is not about the state
+// of one. A charge succeeds when the money is held, and says whether it was captured (docs.stripe.com/api/charges/object,
+// captured). The event of a refund that failed does not say whether the refund had succeeded before.
 func (e Event) Says() payment.LookupResult {
-	if e.Operation != payment.KindRefund {
+	switch {
+	case e.Operation != payment.KindRefund && e.Uncaptured && e.Kind == string(stripe.EventTypeChargeSucceeded):
+		return payment.FoundAuthorized
+	case e.Operation != payment.KindRefund:
 		return says[e.Kind]
 	}
 	if !slices.Contains(refundEvents, stripe.EventType(e.Kind)) {

@@ -30,6 +30,11 @@ type intent struct {
 	created  time.Time
 	redirect string  // where the customer must act
 	last     failure // of the latest attempt to confirm; its kind is empty if none failed
+
+	manual        bool               // the money is held, and then captured
+	received      int64              // how much was taken
+	captureKey    payment.GatewayKey // of our metadata; empty unless the service has captured the money
+	captureBefore time.Time          // when Stripe releases the hold; zero if the answer does not say it
 }
 
 func validIntentID(id string) bool { return validID(id, "pi_") }
@@ -46,12 +51,27 @@ func intentOf(o object) (intent, error) {
 		amount: o.integer("amount"), currency: o.text("currency"), created: time.Unix(o.integer("created"), 0).UTC(),
 	}
 	i.live, _ = o.boolean("livemode")
+	i.manual, i.received = o.text("capture_method") == string(stripe.PaymentIntentCaptureMethodManual), o.integer("amount_received")
+	i.captureKey = payment.GatewayKey(meta.text(metaCaptureKey))
+	i.captureBefore = captureBefore(o.object("latest_charge"))
 	i.redirect = redirectOf(o.object("next_action"))
 	i.last = failureOf(o.object("last_payment_error"))
 	if i.last.kind == "" {
 		i.last = chargeFailure(o.object("latest_charge"))
 	}
 	return i, nil
+}
+
+// captureBefore returns when the hold of a charge expires, which is a member of the details of its payment method
+// (docs.stripe.com/api/charges/object, payment_method_details.card.capture_before). It is not always seven days after
+// the charge. Zero if there is none, or if the charge is not expanded.
+func captureBefore(charge object) time.Time {
+	details := charge.object("payment_method_details")
+	at := details.object(details.text("type")).integer("capture_before")
+	if at <= 0 {
+		return time.Time{}
+	}
+	return time.Unix(at, 0).UTC()
 }
 
 // redirectOf returns the URL of a next_action of the type redirect_to_url. Other types need Stripe.js or an
@@ -114,9 +134,10 @@ func (i intent) found() payment.Lookup {
 	l := payment.Lookup{Reference: i.id, Message: clip("the PaymentIntent " + i.id + " is " + string(i.status))}
 	switch i.status {
 	case stripe.PaymentIntentStatusSucceeded:
-		return payment.Lookup{Result: payment.FoundApproved, TransactionID: i.id}
-	case stripe.PaymentIntentStatusRequiresCapture, // the money is held
-		stripe.PaymentIntentStatusProcessing: // the bank decides, in days for a bank debit
+		return i.foundSucceeded()
+	case stripe.PaymentIntentStatusRequiresCapture: // the money is held
+		return payment.Lookup{Result: payment.FoundAuthorized, TransactionID: i.id, HoldExpires: i.captureBefore}
+	case stripe.PaymentIntentStatusProcessing: // the bank decides, in days for a bank debit
 		l.Result = payment.FoundPending
 	case stripe.PaymentIntentStatusRequiresAction: // the customer must act
 		l.Result, l.RedirectURL = payment.FoundPending, i.redirect
@@ -135,5 +156,24 @@ func (i intent) found() payment.Lookup {
 	default: // a status that is newer than this adapter
 		l.Result = payment.FoundNoAnswer
 	}
+	return l
+}
+
+// foundSucceeded is for an intent that succeeded. One that held the money may have received a part of it
+// (docs.stripe.com/payments/place-a-hold-on-a-payment-method: "Partially capturing automatically releases the remaining
+// amount"); its amount remains the one that was held.
+func (i intent) foundSucceeded() payment.Lookup {
+	l := payment.Lookup{Result: payment.FoundApproved, TransactionID: i.id}
+	if !i.manual || i.received == i.amount {
+		return l
+	}
+	captured, err := moneyOf(i.received, i.currency)
+	if err != nil || i.received > i.amount {
+		return payment.Lookup{
+			Result: payment.FoundNoAnswer, Reference: i.id,
+			Message: clip(fmt.Sprintf("the PaymentIntent %s is succeeded with %d of %d %s received, in Stripe's units", i.id, i.received, i.amount, i.currency)),
+		}
+	}
+	l.Captured = captured
 	return l
 }

@@ -111,6 +111,29 @@ func TestStripeLive(t *testing.T) {
 			}
 		})
 	}
+	for _, kind := range []payment.Kind{payment.KindCapture, payment.KindVoid} {
+		t.Run(string(kind)+" of a hold", func(t *testing.T) {
+			t.Parallel()
+			hold := newHold(t, visa)
+			r := g.Charge(t.Context(), hold)
+			require.Equal(t, payment.ClassAuthorized, r.Class, r.Message)
+			t.Logf("the hold expires in %s", time.Until(r.HoldExpires).Round(time.Minute))
+			of := payment.ChargeID{Key: hold.Key, TransactionID: r.TransactionID}
+			c := endOf(t, hold, of, kind, "2.50")
+			require.Equal(t, payment.FoundNothing, g.LookUp(t.Context(), refundRef(c, payment.Result{})).Result)
+			for range 2 {
+				r := g.Charge(t.Context(), c)
+				require.Equal(t, payment.ClassApproved, r.Class, r.Message)
+			}
+			require.Equal(t, payment.FoundApproved, g.LookUp(t.Context(), refundRef(c, payment.Result{})).Result)
+			other := map[payment.Kind]payment.Kind{payment.KindCapture: payment.KindVoid, payment.KindVoid: payment.KindCapture}[kind]
+			late := g.Charge(t.Context(), endOf(t, hold, of, other, "2.50"))
+			require.Equal(t, payment.ClassDeclined, late.Class, late.Message)
+			l := g.LookUp(t.Context(), ref(hold, payment.Result{Reference: r.TransactionID}))
+			want := map[payment.Kind]payment.LookupResult{payment.KindCapture: payment.FoundApproved, payment.KindVoid: payment.FoundVoided}[kind]
+			require.Equal(t, want, l.Result, l.Message)
+		})
+	}
 	t.Run("the customer must act", func(t *testing.T) {
 		t.Parallel()
 		c := newCharge(t, "pm_card_authenticationRequired")

@@ -24,13 +24,15 @@ const (
 	maxClockSkew = 5 * time.Minute
 )
 
-// LookUp looks up a charge or a refund; see ports.Gateway.
+// LookUp looks up a charge or another operation; see ports.Gateway.
 func (g *Gateway) LookUp(ctx context.Context, ref payment.ChargeRef) payment.Lookup {
 	ctx, cancel := g.withTimeout(ctx)
 	defer cancel()
 	switch ref.Operation.Kind {
 	case payment.KindCharge:
 		return g.lookUpCharge(ctx, ref)
+	case payment.KindCapture, payment.KindVoid:
+		return g.lookUpHold(ctx, ref)
 	case payment.KindRefund:
 		return g.lookUpRefund(ctx, ref)
 	}

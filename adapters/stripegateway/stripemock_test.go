@@ -82,6 +82,20 @@ func TestStripeMock_AcceptsTheRequests(t *testing.T) {
 	require.Equal(t, payment.FoundNoAnswer, l.Result)
 	require.Contains(t, l.Message, "cannot be used")
 	require.Equal(t, payment.FoundNothing, g.LookUp(t.Context(), refundRef(refund, payment.Result{})).Result)
+	// A hold, and its capture and void. It returns an intent of another charge.
+	hold := newHold(t, visa)
+	of := payment.ChargeID{Key: hold.Key, TransactionID: "pi_1"}
+	for _, c := range []payment.Charge{
+		hold, endOf(t, hold, of, payment.KindCapture, "2.50"), endOf(t, hold, of, payment.KindVoid, "12.50"),
+	} {
+		r := g.Charge(t.Context(), c)
+		require.True(t, r.Answered)
+		require.Equal(t, payment.ClassUnknownAnswered, r.Class)
+		require.Contains(t, r.Message, "Stripe answered 200 OK (req_123), which cannot be used: ")
+		if c.Of.Key != "" {
+			require.Equal(t, payment.FoundNoAnswer, g.LookUp(t.Context(), refundRef(c, payment.Result{})).Result)
+		}
+	}
 	page, err := g.Charges(t.Context(), payment.LedgerQuery{From: time.Now().Add(-time.Hour), To: time.Now()})
 	require.NoError(t, err)
 	require.NotEmpty(t, page.Charges)
@@ -105,7 +119,10 @@ func TestStripeMock_AcceptsTheOperations(t *testing.T) {
 		{"POST", "/v1/payment_intents/pi_1/cancel", url.Values{"cancellation_reason": {"abandoned"}}, 200},
 		{"POST", "/v1/payment_intents/pi_1/cancel", url.Values{"cancellation_reason": {"boredom"}}, 400},
 		{"POST", "/v1/payment_intents/pi_1/confirm", url.Values{"payment_method": {"pm_card_visa"}}, 200},
-		{"POST", "/v1/payment_intents/pi_1/capture", url.Values{"amount_to_capture": {"100"}}, 200},
+		{"POST", "/v1/payment_intents/pi_1/capture", url.Values{"amount_to_capture": {"100"}, "metadata[a]": {"b"}}, 200},
+		{"POST", "/v1/payment_intents/pi_1/capture", url.Values{"amount_to_capture": {"all"}}, 400},
+		{"POST", "/v1/payment_intents/pi_1/cancel", nil, 200},
+		{"POST", "/v1/payment_intents/pi_1/cancel", url.Values{"metadata[a]": {"b"}}, 400},
 		{"POST", "/v1/refunds", url.Values{"payment_intent": {"pi_1"}, "amount": {"100"}, "metadata[a]": {"b"}}, 200},
 		{"POST", "/v1/refunds", url.Values{"payment_intent": {"pi_1"}, "attempt": {"2"}}, 400},
 		{"POST", "/v1/refunds", url.Values{"payment_intent": {"pi_1"}, "amount": {"many"}}, 400},

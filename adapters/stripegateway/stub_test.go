@@ -61,7 +61,7 @@ func TestCharge_MarkedAnswers(t *testing.T) {
 	retry := map[string]string{"Stripe-Should-Retry": "true"}
 	for name, tt := range map[string]stubAnswer{
 		"succeeded":                   {200, nil, stubIntent, payment.ClassApproved},
-		"requires_capture":            {200, nil, with("status", `"requires_capture"`), pending},
+		"requires_capture":            {200, nil, with("status", `"requires_capture"`), payment.ClassAuthorized},
 		"processing":                  {200, nil, with("status", `"processing"`), pending},
 		"requires_action":             {200, nil, with("status", `"requires_action"`), pending}, // counted as paid in lago-api#5250
 		"requires_confirmation":       {200, nil, with("status", `"requires_confirmation"`), pending},

@@ -68,9 +68,11 @@ func startProcess(t *testing.T, path string) (base string, kill func()) {
 type answered struct {
 	mu               sync.Mutex
 	intents, refunds map[string]string
+	// holds are the PaymentIntents that held money, and ended their statuses after a capture or a void.
+	holds, ended map[string]string
 }
 
-// pay charges and refunds with keys of its own until the fake is killed.
+// pay charges, refunds, holds, captures and voids with keys of its own until the fake is killed.
 func (d *answered) pay(a *api, prefix string) {
 	for n := 0; ; n++ {
 		key := fmt.Sprintf("%s-%d", prefix, n)
@@ -88,6 +90,48 @@ func (d *answered) pay(a *api, prefix string) {
 		d.mu.Lock()
 		d.refunds[key] = r.text("id")
 		d.mu.Unlock()
+		if r, err = a.try("POST", intents, "h-"+key, charge("pm_card_visa", "capture_method", "manual")); err != nil {
+			return
+		}
+		hold := r.text("id")
+		d.mu.Lock()
+		d.holds[key] = hold
+		d.mu.Unlock()
+		if r, err = a.try("POST", endPath(hold, n), "e-"+key, endForm(key, n)); err != nil {
+			return
+		}
+		d.mu.Lock()
+		d.ended[key] = r.text("status")
+		d.mu.Unlock()
+	}
+}
+
+// endPath and endForm return the request that captures a part of a hold or, for an odd number, voids it.
+func endPath(hold string, n int) string {
+	return intents + "/" + hold + map[bool]string{true: "/capture", false: "/cancel"}[n%2 == 0]
+}
+
+func endForm(key string, n int) url.Values {
+	if n%2 == 0 {
+		return url.Values{"amount_to_capture": {"250"}, "metadata[paymentd_capture_key]": {"e-" + key}}
+	}
+	return nil
+}
+
+// requireEnds repeats every capture and every void. Each has its first answer, and happened at most once.
+func (d *answered) requireEnds(t *testing.T, a *api) {
+	t.Helper()
+	require.NotEmpty(t, d.ended)
+	for key, hold := range d.holds {
+		n, err := strconv.Atoi(key[strings.LastIndex(key, "-")+1:])
+		require.NoError(t, err)
+		want := map[bool]string{true: "succeeded", false: "canceled"}[n%2 == 0]
+		again := a.do("POST", endPath(hold, n), "e-"+key, endForm(key, n))
+		require.Equal(t, want, again.text("status"), key)
+		if d.ended[key] != "" {
+			require.Equal(t, want, d.ended[key], key)
+			require.Equal(t, "true", again.header.Get("Idempotent-Replayed"), key)
+		}
 	}
 }
 
@@ -115,8 +159,8 @@ func (d *answered) requireReplays(t *testing.T, a *api) {
 	}
 }
 
-// The fake is killed repeatedly with charges and refunds in flight. Every answer that it gave stays true, and no key
-// is charged or refunded twice.
+// The fake is killed repeatedly with charges, refunds, captures and voids in flight. Every answer that it gave stays true,
+// and no key is charged, refunded, captured or voided twice.
 func TestLedger_SurvivesKill(t *testing.T) {
 	t.Parallel()
 	seed := uint64(time.Now().UnixNano())
@@ -130,7 +174,9 @@ func TestLedger_SurvivesKill(t *testing.T) {
 
 	const rounds, clients = 4, 6
 	path := filepath.Join(t.TempDir(), "ledger")
-	answers := answered{intents: map[string]string{}, refunds: map[string]string{}}
+	answers := answered{
+		intents: map[string]string{}, refunds: map[string]string{}, holds: map[string]string{}, ended: map[string]string{},
+	}
 	for round := range rounds {
 		base, kill := startProcess(t, path)
 		a := &api{t, base}
@@ -151,6 +197,7 @@ func TestLedger_SurvivesKill(t *testing.T) {
 	base, kill := startProcess(t, path)
 	defer kill()
 	answers.requireReplays(t, &api{t, base})
+	answers.requireEnds(t, &api{t, base})
 	kill()
 	f, err := stripefake.Open(path, stripefake.Options{})
 	require.NoError(t, err)
@@ -158,6 +205,10 @@ func TestLedger_SurvivesKill(t *testing.T) {
 		require.Equal(t, 1, f.Charges(key), key)
 		require.Len(t, f.Refunds("r-"+key), 1, key)
 		require.EqualValues(t, 250, f.Refunded(intent), key)
+	}
+	for key, hold := range answers.holds {
+		captured := f.Received(hold)
+		require.Equal(t, map[string]int64{"succeeded": 250, "canceled": 0}[f.Status(hold)], captured, key)
 	}
 	require.NoError(t, f.Close())
 	data, err := os.ReadFile(path)

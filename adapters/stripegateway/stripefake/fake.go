@@ -25,6 +25,11 @@ type Options struct {
 	SearchLag, ListLag time.Duration
 	// ProcessingFor is how long a bank debit is in the status processing; 0 until [Fake.Settle].
 	ProcessingFor time.Duration
+	// HoldFor is how long money is held that is not captured; 7 days by default, as for most cards. Afterwards the
+	// PaymentIntent is cancelled.
+	HoldFor time.Duration
+	// NoExpiry leaves capture_before out of the charges, as for payment methods that do not have it.
+	NoExpiry bool
 	// Mute are the statuses of errors that do not echo the Idempotency-Key. It is not documented which
 	// do; by default all do.
 	Mute []int
@@ -56,6 +61,7 @@ func Open(path string, o Options) (*Fake, error) {
 	if o.Clock == nil {
 		o.Clock = time.Now
 	}
+	o.HoldFor = cmp.Or(o.HoldFor, 7*24*time.Hour)
 	f := &Fake{options: o, state: newState(), inUse: make(map[string]bool), served: make(map[string]int)}
 	if path == "" {
 		return f, nil
@@ -86,6 +92,16 @@ func (f *Fake) Charges(key string) int {
 		}
 	}
 	return n
+}
+
+// Received returns how much of a PaymentIntent was taken, in Stripe's unit of the currency.
+func (f *Fake) Received(id string) int64 {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if i := f.state.Intents[id]; i != nil {
+		return i.Received
+	}
+	return 0
 }
 
 // Served returns how many requests had this method and path pattern, such as

@@ -200,3 +200,28 @@ func TestProcessing_EndsByTheClock(t *testing.T) {
 	require.Equal(t, "requires_payment_method", r.text("status"))
 	require.Equal(t, "insufficient_funds", r.text("last_payment_error.decline_code"))
 }
+
+// A hold is captured once, in whole or in part, and cancelled by Stripe once it has expired.
+func TestCapture_Limits(t *testing.T) {
+	t.Parallel()
+	now := time.Date(2026, 11, 28, 12, 0, 0, 0, time.UTC)
+	f, a := newAPI(t, stripefake.Options{Clock: func() time.Time { return now }, HoldFor: time.Hour})
+	id := a.do("POST", intents, "1", charge("pm_card_visa", "capture_method", "manual")).text("id")
+	capture := func(key string, form url.Values) response { return a.do("POST", intents+"/"+id+"/capture", key, form) }
+	for key, form := range map[string]url.Values{
+		"too much": {"amount_to_capture": {"1251"}}, "nothing": {"amount_to_capture": {"0"}},
+		"unknown": {"attempt": {"2"}}, "no number": {"amount_to_capture": {"all"}},
+	} {
+		require.Equal(t, 400, capture(key, form).status, key)
+		require.Equal(t, "requires_capture", f.Status(id), key)
+	}
+	require.Equal(t, 404, a.do("POST", intents+"/pi_unknown/capture", "2", nil).status)
+	now = now.Add(time.Hour)
+	r := capture("late", nil)
+	require.Equal(t, "payment_intent_unexpected_state", r.text("error.code"))
+	require.Equal(t, "canceled", r.text("error.payment_intent.status"))
+	require.Equal(t, "automatic", r.text("error.payment_intent.cancellation_reason"))
+	require.False(t, f.Capture(id, 1), "it has expired")
+	require.False(t, f.Void(id))
+	require.Zero(t, f.Received(id))
+}

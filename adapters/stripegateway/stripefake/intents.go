@@ -9,6 +9,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"time"
 )
 
 // parameters are those of POST /v1/payment_intents that the fake knows. Others are errors, as at Stripe.
@@ -39,7 +40,7 @@ func (f *Fake) create(c *call) reply {
 	redirects := i.Automatic && c.form["automatic_payment_methods[allow_redirects]"] != "never"
 	switch {
 	case c.form["confirm"] != "true":
-		return reply{status: http.StatusOK, body: i.render(false), changed: []*intentRecord{i}}
+		return reply{status: http.StatusOK, body: i.render(c.expands()), changed: []*intentRecord{i}}
 	case i.Method == "":
 		return invalid("payment_method", "parameter_missing", "You cannot confirm this PaymentIntent because it's missing a payment method.")
 	case redirects && i.ReturnURL == "":
@@ -122,14 +123,19 @@ func (f *Fake) attempt(c *call, i *intentRecord) reply {
 			e.PaymentIntent = i.render(false)
 			return reply{status: http.StatusPaymentRequired, body: errorEnvelope{e}, changed: []*intentRecord{i}}
 		}
-		i.approve()
+		f.approve(i)
 	}
-	return reply{status: http.StatusOK, body: i.render(false), changed: []*intentRecord{i}}
+	return reply{status: http.StatusOK, body: i.render(c.expands()), changed: []*intentRecord{i}}
 }
 
-func (i *intentRecord) approve() {
+// expands reports whether the answer has the latest charge in full.
+func (c *call) expands() bool { return strings.Contains(c.form["expand[]"], "latest_charge") }
+
+// approve takes the money, or holds it.
+func (f *Fake) approve(i *intentRecord) {
 	if i.Manual {
-		i.Status = statusHeld
+		i.Status, i.HeldUntil = statusHeld, f.options.Clock().Add(f.options.HoldFor)
+		i.HidesExpiry = f.options.NoExpiry
 		return
 	}
 	i.Status, i.Received = statusSucceeded, i.Amount
@@ -139,20 +145,29 @@ func (i *intentRecord) decline(e *errorBody) {
 	i.Status, i.LastError, i.ChargeError = statusNeedsMethod, e, e
 }
 
-// advance settles a bank debit whose time has come.
+// advance settles a bank debit whose time has come, and releases a hold that has expired.
 func (f *Fake) advance(i *intentRecord) {
-	if i.Status == statusProcessing && !i.SettleAt.IsZero() && !f.options.Clock().Before(i.SettleAt) {
-		i.settle()
+	now := f.options.Clock()
+	switch {
+	case i.Status == statusProcessing && !i.SettleAt.IsZero() && !now.Before(i.SettleAt):
+		f.settle(i)
+	case i.Status == statusHeld && !i.HeldUntil.IsZero() && !now.Before(i.HeldUntil):
+		i.cancel(i.HeldUntil, "automatic") // docs.stripe.com/api/payment_intents/object, cancellation_reason
 	}
 }
 
+func (i *intentRecord) cancel(at time.Time, reason string) {
+	i.Status, i.Canceled, i.CancelReason = statusCanceled, at, reason
+	i.LastError, i.ActionURL = nil, "" // "cleared if the PaymentIntent is later updated for any reason"
+}
+
 // settle decides a bank debit as its payment method does.
-func (i *intentRecord) settle() {
+func (f *Fake) settle(i *intentRecord) {
 	if e := methods[i.Method].failure(i.ChargeID); e != nil {
 		i.decline(e)
 		return
 	}
-	i.approve()
+	f.approve(i)
 }
 
 // Settle ends the processing of a bank debit, as its payment method decides.
@@ -160,7 +175,7 @@ func (f *Fake) Settle(id string) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	if i := f.copyOf(id); i != nil && i.Status == statusProcessing {
-		i.settle()
+		f.settle(i)
 		f.persist(reply{changed: []*intentRecord{i}}, saved{})
 	}
 }
@@ -176,7 +191,7 @@ func (f *Fake) Authenticate(id string, succeeds bool) {
 	i.ActionURL = ""
 	if succeeds {
 		i.ChargeID = "ch_" + token(24)
-		i.approve()
+		f.approve(i)
 	} else {
 		i.Status = statusNeedsMethod
 		i.LastError = &errorBody{
@@ -249,7 +264,7 @@ func (f *Fake) retrieve(c *call) reply {
 	if i == nil {
 		return missing("payment_intent", c.id)
 	}
-	return reply{status: http.StatusOK, body: i.render(strings.Contains(c.form["expand[]"], "latest_charge"))}
+	return reply{status: http.StatusOK, body: i.render(c.expands())}
 }
 
 func (f *Fake) confirm(c *call) reply {
@@ -281,28 +296,7 @@ func (f *Fake) cancel(c *call) reply {
 	case i.Status == statusSucceeded || i.Status == statusCanceled || i.Status == statusProcessing:
 		return unexpected(i, "cancel")
 	}
-	i.Status, i.Canceled, i.CancelReason = statusCanceled, f.options.Clock(), c.form["cancellation_reason"]
-	i.LastError, i.ActionURL = nil, "" // "cleared if the PaymentIntent is later updated for any reason"
-	return reply{status: http.StatusOK, body: i.render(false), changed: []*intentRecord{i}}
-}
-
-func (f *Fake) capture(c *call) reply {
-	i := f.copyOf(c.id)
-	switch {
-	case i == nil:
-		return missing("payment_intent", c.id)
-	case i.Status != statusHeld:
-		return unexpected(i, "capture")
-	}
-	i.Received = i.Amount
-	if text := c.form["amount_to_capture"]; text != "" {
-		amount, err := strconv.ParseInt(text, 10, 64)
-		if err != nil || amount < 1 || amount > i.Amount {
-			return invalid("amount_to_capture", "amount_too_large", "Amount to capture must be 1 to the amount of the PaymentIntent.")
-		}
-		i.Received = amount
-	}
-	i.Status = statusSucceeded
+	i.cancel(f.options.Clock(), c.form["cancellation_reason"])
 	return reply{status: http.StatusOK, body: i.render(false), changed: []*intentRecord{i}}
 }
 

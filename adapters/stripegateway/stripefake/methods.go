@@ -10,6 +10,7 @@ type behaviour struct {
 	slow                   time.Duration
 	pendingRefund          bool   // its refunds are pending at first
 	refundFailure          string // why its refunds fail; unknown if it is empty
+	captureFails           bool   // the issuer declines a capture
 	disputed               bool   // the customer disputes the charge as soon as it succeeds
 }
 
@@ -51,6 +52,8 @@ var methods = map[string]behaviour{
 
 	// Not Stripe's: an approval that takes four seconds.
 	"pm_card_slow": {slow: 4 * time.Second},
+	// Not Stripe's: an authorization whose capture is declined.
+	"pm_card_captureFail": {captureFails: true},
 }
 
 func cardDeclined(decline string) behaviour {

@@ -26,6 +26,33 @@ func (f *Fake) AddRefund(intent, key string, amount int64) string {
 	return r.ID
 }
 
+// Capture captures an amount of a PaymentIntent that holds money, as a person at the dashboard does: without metadata.
+// It reports whether there is one.
+func (f *Fake) Capture(id string, amount int64) bool {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	i := f.copyOf(id)
+	if i == nil || i.Status != statusHeld {
+		return false
+	}
+	i.Status, i.Received = statusSucceeded, amount
+	f.persist(reply{changed: []*intentRecord{i}}, saved{})
+	return true
+}
+
+// Void cancels a PaymentIntent, as a person at the dashboard does. It reports whether there is one that can be cancelled.
+func (f *Fake) Void(id string) bool {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	i := f.copyOf(id)
+	if i == nil || i.Status == statusSucceeded || i.Status == statusCanceled {
+		return false
+	}
+	i.cancel(f.options.Clock(), "requested_by_customer")
+	f.persist(reply{changed: []*intentRecord{i}}, saved{})
+	return true
+}
+
 func (f *Fake) plant(key, order string, amount int64, currency, status string) string {
 	f.mu.Lock()
 	defer f.mu.Unlock()

@@ -59,6 +59,14 @@ func (i *intentRecord) renderCharge() map[string]any {
 			"seller_message": "Payment complete.", "type": "authorized",
 		},
 	}
+	if i.Manual && !i.HeldUntil.IsZero() {
+		card := map[string]any{"brand": "visa", "last4": "4242", "amount_authorized": i.Amount}
+		if !i.HidesExpiry {
+			card["capture_before"] = i.HeldUntil.Unix()
+		}
+		charge["payment_method_details"] = map[string]any{"type": "card", "card": card}
+		charge["refunded"] = i.Status == statusCanceled || i.Received > 0 && i.Refunded == i.Received
+	}
 	switch {
 	case i.ChargeError != nil:
 		charge["paid"], charge["captured"], charge["status"] = false, false, statusFailed

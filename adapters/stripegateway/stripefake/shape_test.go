@@ -210,10 +210,17 @@ func TestAnswers_HaveTheShapesOfStripeGo(t *testing.T) {
 	check(a.do("POST", intents, "6", charge("pm_card_authenticationRequired")), &action)
 	require.NotEmpty(t, action.NextAction.RedirectToURL.URL)
 	var held stripe.PaymentIntent
-	check(a.do("POST", intents, "7", charge("pm_card_visa", "capture_method", "manual")), &held)
+	check(a.do("POST", intents, "7", charge("pm_card_visa", "capture_method", "manual", "expand[]", "latest_charge")), &held)
 	require.Equal(t, stripe.PaymentIntentStatusRequiresCapture, held.Status)
-	check(a.do("POST", intents+"/"+held.ID+"/capture", "8", url.Values{"amount_to_capture": {"1000"}}), &held)
+	require.EqualValues(t, 1250, held.AmountCapturable)
+	require.Positive(t, held.LatestCharge.PaymentMethodDetails.Card.CaptureBefore)
+	require.False(t, held.LatestCharge.Captured)
+	check(a.do("POST", intents+"/"+held.ID+"/capture", "8", url.Values{"amount_to_capture": {"1000"}, "metadata[a]": {"b"}}), &held)
 	require.EqualValues(t, 1000, held.AmountReceived)
+	require.Equal(t, map[string]string{"paymentd_key": "k", "a": "b"}, held.Metadata)
+	check(a.do("POST", intents+"/"+held.ID+"/capture", "9", nil), &e)
+	require.Equal(t, stripe.ErrorCodePaymentIntentUnexpectedState, e.Error.Code)
+	require.Equal(t, stripe.PaymentIntentStatusSucceeded, e.Error.PaymentIntent.Status)
 
 	var list stripe.PaymentIntentList
 	check(a.do("GET", intents, "", url.Values{"limit": {"100"}}), &list)

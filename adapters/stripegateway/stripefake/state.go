@@ -55,6 +55,9 @@ type intentRecord struct {
 	Canceled     time.Time         `json:"canceled"`
 	CancelReason string            `json:"cancel_reason,omitempty"`
 	SettleAt     time.Time         `json:"settle_at"`
+	// HeldUntil is when a hold expires, which HidesExpiry keeps out of the answers.
+	HeldUntil   time.Time `json:"held_until"`
+	HidesExpiry bool      `json:"hides_expiry,omitempty"`
 }
 
 // refundRecord is a Refund.

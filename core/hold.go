@@ -60,7 +60,7 @@ func (s *Service) cancel(ctx context.Context, p payment.Payment) (*payment.Payme
 			"cancel it; wait for its outcome"}
 	}
 	if !s.work.begin() {
-		return nil, ErrStopping
+		return &p, nil // the service is stopping: another replica takes the next request
 	}
 	defer s.work.end()
 	r := s.claimRequest(Request{OrderID: p.OrderID, Money: p.Money, Capture: p.Capture}, false)

@@ -146,12 +146,17 @@ func TestRefundMutations_AreFound(t *testing.T) {
 	if pairStride > 1 {
 		t.Skip("the search takes long under the race detector: make test/proofs does it without")
 	}
-	for name, mutate := range refundMutations {
+	requireFound(t, refundMutations, refundScenarios)
+}
+
+func requireFound(t *testing.T, mutations map[string]func(*fake.Rules), scenarios []refundScenario) {
+	t.Helper()
+	for name, mutate := range mutations {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			found := false
 			synctest.Test(t, func(t *testing.T) {
-				found = findsMutation(t, mutate)
+				found = findsMutation(t, scenarios, mutate)
 				time.Sleep(time.Minute) // until the crashed replicas have exited
 			})
 			require.True(t, found, "no scenario found it")
@@ -160,10 +165,10 @@ func TestRefundMutations_AreFound(t *testing.T) {
 }
 
 // findsMutation runs the scenarios with the mistake: without a fault, and with one fault at each of some calls.
-func findsMutation(t *testing.T, mutate func(*fake.Rules)) bool {
+func findsMutation(t *testing.T, scenarios []refundScenario, mutate func(*fake.Rules)) bool {
 	t.Helper()
 	for step := range 60 { // scenarios that show the mistake at once come first
-		for _, sc := range refundScenarios {
+		for _, sc := range scenarios {
 			for _, mode := range clientModes {
 				var injections []injection
 				if step > 0 {
@@ -190,7 +195,7 @@ func (r *refundRun) repeatAfterReturn() error {
 	last := r.replica("replica-last")
 	for _, a := range r.scenario.asks {
 		if p, err := r.find(a); err == nil && p.Code == payment.CodeRefundReturned {
-			last.refund(a.refund, a.amount)
+			last.operate(a.of, a.amount)
 		}
 	}
 	return r.checkAll()

@@ -17,27 +17,31 @@ import (
 	"paymentd/ports"
 )
 
-// refundScenario is a [scenario] of refunds of a payment of 100.00 that succeeded before. The steps are those of
-// the attempts at refunds; a repeat of the payment makes none.
+// refundScenario is a [scenario] of operations of a payment of 100.00 that succeeded before, or was authorized. The
+// steps are those of the attempts at these operations; a repeat of the payment makes none.
 type refundScenario struct {
 	scenario
 
 	asks []ask
+	// hold: the money is only held.
+	hold bool
+	// expires: the gateway releases the hold after [pendingTime].
+	expires bool
 	// returns: the bank sends the money of each refund back, after [pendingTime].
 	returns bool
 }
 
-// ask is what a client asks for: a refund, or the payment once more. All clients of a scenario ask at about the
+// ask is what a client asks for: an operation, or the payment once more. All clients of a scenario ask at about the
 // same time.
 type ask struct {
-	refund  string // its id; empty for the payment
+	of      payment.OperationID // the zero value is the payment
 	amount  string
 	final   []payment.State // any of these
-	refused bool            // it may be refused, because less is left
+	refused bool            // it may be refused, because of another operation
 }
 
 func refundAsk(final ...payment.State) []ask {
-	return []ask{{refund: "r-1", amount: "60.00", final: final}}
+	return []ask{{of: refundID("r-1"), amount: "60.00", final: final}}
 }
 
 var payAgain = ask{amount: "100.00", final: oneOf(payment.StateSucceeded)}
@@ -45,8 +49,8 @@ var payAgain = ask{amount: "100.00", final: oneOf(payment.StateSucceeded)}
 // twoRefunds exceed the payment together.
 func twoRefunds(final ...payment.State) []ask {
 	return []ask{
-		{refund: "r-1", amount: "60.00", final: final, refused: true},
-		{refund: "r-2", amount: "60.00", final: final, refused: true},
+		{of: refundID("r-1"), amount: "60.00", final: final, refused: true},
+		{of: refundID("r-2"), amount: "60.00", final: final, refused: true},
 	}
 }
 
@@ -134,15 +138,15 @@ var refundScenarios = []refundScenario{
 			name: "two that fit, first moved and unknown", script: steps(1, fake.Slow(soon, fake.LoseAnswer())), then: fake.Approve(),
 		},
 		asks: []ask{
-			{refund: "r-1", amount: "60.00", final: oneOf(payment.StateSucceeded)},
-			{refund: "r-2", amount: "40.00", final: oneOf(payment.StateSucceeded)},
+			{of: refundID("r-1"), amount: "60.00", final: oneOf(payment.StateSucceeded)},
+			{of: refundID("r-2"), amount: "40.00", final: oneOf(payment.StateSucceeded)},
 		},
 	},
 	{
 		scenario: scenario{name: "two for what is left", then: fake.Slow(soon, fake.Approve())},
 		asks: []ask{
-			{refund: "r-1", final: oneOf(payment.StateSucceeded), refused: true},
-			{refund: "r-2", final: oneOf(payment.StateSucceeded), refused: true},
+			{of: refundID("r-1"), final: oneOf(payment.StateSucceeded), refused: true},
+			{of: refundID("r-2"), final: oneOf(payment.StateSucceeded), refused: true},
 		},
 	},
 	{
@@ -161,8 +165,8 @@ type refundRun struct {
 
 	scenario refundScenario
 	// The fields below are guarded by run.mu.
-	got       map[string][]clientReply // by the refund
-	violation error                    // the first one that was observed
+	got       map[payment.OperationID][]clientReply
+	violation error // the first one that was observed
 }
 
 // TestEveryCrashPoint_Refunds is [TestEveryCrashPoint] for refunds, alone and in pairs that share a payment.
@@ -211,10 +215,14 @@ func newRefundRun(t *testing.T, sc refundScenario, mode clientMode, injections [
 			world: &world{t: t, began: time.Now(), quiet: true, payments: fake.NewPayments(), gateway: fake.NewGateway()},
 			mode:  mode, injections: injections, queues: mode != retryUntilAnswered,
 		},
-		scenario: sc, got: make(map[string][]clientReply),
+		scenario: sc, got: make(map[payment.OperationID][]clientReply),
 	}
 	r.run.scenario = sc.scenario
-	require.Equal(t, payment.StateSucceeded, r.replica("replica-0").pay().State)
+	if sc.hold {
+		require.Equal(t, payment.StateAuthorized, r.replica("replica-0").pay(held).State)
+	} else {
+		require.Equal(t, payment.StateSucceeded, r.replica("replica-0").pay().State)
+	}
 	r.gateway.Script(order, sc.script...)
 	r.gateway.OnCharge(func(payment.Charge) fake.Step { return sc.then })
 	if sc.unreachable {
@@ -266,10 +274,10 @@ func (r *refundRun) send(a ask) (wait func()) {
 	c, attempts := r.active(), r.received()
 	async := func(q *core.Request) { q.Async = r.mode == askAsync }
 	var replies <-chan reply
-	if a.refund == "" {
+	if a.of.IsCharge() {
 		replies = c.start(context.Background(), async)
 	} else {
-		replies = c.startRefund(a.refund, a.amount, async)
+		replies = c.startOperation(a.of, a.amount, async)
 	}
 	done := make(chan struct{})
 	r.addPending(1)
@@ -284,7 +292,7 @@ func (r *refundRun) send(a ask) (wait func()) {
 		r.mu.Lock()
 		defer r.mu.Unlock()
 		if c.crashedAt.IsZero() || time.Now().Equal(c.crashedAt) {
-			r.got[a.refund] = append(r.got[a.refund], clientReply{got, c.isInactive(), p, r.received() - attempts})
+			r.got[a.of] = append(r.got[a.of], clientReply{got, c.isInactive(), p, r.received() - attempts})
 		}
 	}()
 	return func() {
@@ -298,16 +306,16 @@ func (r *refundRun) send(a ask) (wait func()) {
 
 // find returns what is stored of what the client asked for.
 func (r *refundRun) find(a ask) (payment.Payment, error) {
-	if a.refund == "" {
+	if a.of.IsCharge() {
 		return r.payments.Find(context.Background(), order)
 	}
-	return r.payments.FindOperation(context.Background(), payment.Ref{OrderID: order, Operation: refundID(a.refund)})
+	return r.payments.FindOperation(context.Background(), payment.Ref{OrderID: order, Operation: a.of})
 }
 
 func (r *refundRun) hasAnswer(a ask) bool {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	return slices.ContainsFunc(r.got[a.refund], func(got clientReply) bool {
+	return slices.ContainsFunc(r.got[a.of], func(got clientReply) bool {
 		return got.err == nil || errors.As(got.err, new(*payment.OperationRefusedError))
 	})
 }
@@ -322,9 +330,12 @@ func (r *refundRun) decide() {
 	if r.since() < pendingTime {
 		return
 	}
+	if r.scenario.expires {
+		r.gateway.ExpireHold(r.stored().GatewayKey)
+	}
 	for _, a := range r.scenario.asks {
 		p, err := r.find(a)
-		if a.refund == "" || err != nil {
+		if a.of.IsCharge() || err != nil {
 			continue
 		}
 		if r.scenario.decides != nil {
@@ -385,16 +396,20 @@ func (r *refundRun) observeReservation() {
 	}
 	var reserved int64
 	for _, o := range h.Operations {
-		if reserves(o.Payment) {
+		if o.Payment.Operation.Kind == payment.KindRefund && reserves(o.Payment) {
 			reserved += o.Payment.Money.Minor()
 		}
 	}
 	is := h.Payment
+	if r.scenario.hold {
+		r.violation = r.observeHold(h)
+	}
 	switch given := r.gateway.RefundedOf(is.GatewayKey); {
+	case r.violation != nil:
 	case is.RefundReserved != reserved:
 		r.violation = fmt.Errorf("before call %d, %d is reserved, and the refunds reserve %d", len(r.calls)+1, is.RefundReserved, reserved)
-	case reserved > is.Money.Minor():
-		r.violation = fmt.Errorf("before call %d, %d is reserved of %v", len(r.calls)+1, reserved, is.Money)
+	case reserved > is.Captured().Minor():
+		r.violation = fmt.Errorf("before call %d, %d is reserved of %v", len(r.calls)+1, reserved, is.Captured())
 	case given > reserved:
 		r.violation = fmt.Errorf("before call %d, %d was given back, and %d is reserved", len(r.calls)+1, given, reserved)
 	}
@@ -413,8 +428,8 @@ func (r *refundRun) checkAll() error {
 	if r.violation != nil {
 		return r.violation
 	}
-	if n := r.gateway.Charges(order); n != 1 {
-		return fmt.Errorf("charged %d times", n)
+	if n, held := r.gateway.Charges(order), len(r.gateway.Held()); n+held != 1 || r.scenario.hold != (held == 1) {
+		return fmt.Errorf("charged %d times, held %d times", n, held)
 	}
 	began := 0
 	for _, a := range r.scenario.asks {
@@ -431,17 +446,17 @@ func (r *refundRun) checkAll() error {
 		}
 	}
 	if began == 0 && r.injected == 0 {
-		return errors.New("no refund was begun")
+		return errors.New("no operation was begun")
 	}
-	return nil
+	return r.checkHold()
 }
 
-// checkNotBegun checks a refund that is not stored: the clients have no other answer than that it was refused.
+// checkNotBegun checks an operation that is not stored: the clients have no other answer than that it was refused.
 func (r *refundRun) checkNotBegun(a ask) error {
-	if len(r.gateway.RefundKeys(order, refundID(a.refund))) > 0 {
+	if len(r.gateway.RefundKeys(order, a.of)) > 0 {
 		return errors.New("it was sent and is not stored")
 	}
-	for _, got := range r.got[a.refund] {
+	for _, got := range r.got[a.of] {
 		switch refused := errors.As(got.err, new(*payment.OperationRefusedError)); {
 		case got.err == nil:
 			return fmt.Errorf("answered with %+v, and not stored", got.Answer)
@@ -457,12 +472,12 @@ func (r *refundRun) checkStored(a ask, p payment.Payment) error {
 	if !slices.Contains(a.final, p.State) {
 		return fmt.Errorf("the final state is %s", p.State)
 	}
-	if a.refund != "" {
+	if !a.of.IsCharge() {
 		if err := r.checkLedger(p); err != nil {
 			return err
 		}
 	}
-	all := r.got[a.refund]
+	all := r.got[a.of]
 	evidence := slices.ContainsFunc(r.history().Operations, func(h ports.History) bool {
 		return slices.ContainsFunc(h.Events, func(e payment.Event) bool { return e.Kind == payment.EventEvidence })
 	})
@@ -477,14 +492,9 @@ func (r *refundRun) checkStored(a ask, p payment.Payment) error {
 	return nil
 }
 
-// checkLedger checks that the refund moved money at most once, and that its state says so.
+// checkLedger checks that the operation moved money at most once, and that its state says so.
 func (r *refundRun) checkLedger(p payment.Payment) error {
-	var moved []fake.Refunded
-	for _, m := range r.gateway.Refunded() {
-		if m.Operation == p.Operation {
-			moved = append(moved, m)
-		}
-	}
+	moved := r.moved(p.Operation)
 	if err := r.checkRefundKeys(p); err != nil {
 		return err
 	}
@@ -498,8 +508,8 @@ func (r *refundRun) checkLedger(p payment.Payment) error {
 		return nil
 	case p.State != payment.StateSucceeded && !returned && !r.scenario.unreachable:
 		return fmt.Errorf("money moved, and the final state is %s", p.State)
-	case returned != moved[0].Returned, moved[0].Money != p.Money,
-		p.TransactionID != moved[0].TransactionID && p.State == payment.StateSucceeded:
+	case returned != moved[0].returned, moved[0].money != p.Money,
+		p.TransactionID != moved[0].transactionID && p.State == payment.StateSucceeded:
 		return fmt.Errorf("stored as %s %s, and the gateway has %+v", p.State, p.TransactionID, moved[0])
 	}
 	return nil
@@ -510,7 +520,7 @@ func (r *refundRun) checkLedger(p payment.Payment) error {
 func (r *refundRun) checkRefundKeys(p payment.Payment) error {
 	keys := r.gateway.RefundKeys(order, p.Operation)
 	for i, key := range keys {
-		result, _ := r.gateway.DecidedRefund(key)
+		result := r.gateway.DecidedOperation(p.Operation.Kind, key)
 		switch {
 		case result.Code == fake.CodeExceedsCharge:
 			return errors.New("the gateway was asked for more than was left")
@@ -525,7 +535,7 @@ func (r *refundRun) checkRefundKeys(p payment.Payment) error {
 func (r *refundRun) String() string {
 	r.mu.Lock()
 	for _, a := range r.scenario.asks {
-		r.replies = append(r.replies, r.got[a.refund]...)
+		r.replies = append(r.replies, r.got[a.of]...)
 	}
 	r.mu.Unlock()
 	h, _ := r.payments.History(context.Background(), order)

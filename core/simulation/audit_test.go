@@ -247,13 +247,16 @@ func (a *audit) inspect(id payment.OrderID) {
 		if is.State == payment.StateDeclined && is.Code != payment.DeclineAbandoned {
 			d.declinedAt = time.Now()
 		}
-		a.coverRefund(is)
-		if is.State.Final() {
+		a.coverOperation(is)
+		if is.State.Final() || is.State == payment.StateAuthorized {
 			d.ends = append(d.ends, end{is, time.Now()})
 			a.checkEnd(is)
 		}
 	}
 	a.checkLedger(id)
+	if !is.Operation.IsCharge() {
+		a.inspect(is.OrderID) // a change of an operation may change its charge
+	}
 }
 
 // checkChange compares two consecutive states of a payment.
@@ -272,20 +275,24 @@ func (a *audit) checkChange(was, is payment.Payment, events []payment.Event) {
 		(is.State != payment.StateSucceeded || is.TransactionID != was.TransactionID) {
 		find("a success did not last: %s became %s %s", was.TransactionID, is.State, is.TransactionID)
 	}
+	if was.State == payment.StateAuthorized && (!approvedOnce(is) || is.TransactionID != was.TransactionID) ||
+		was.State == payment.StateVoided && is.State != payment.StateVoided && !a.record(subject(is)).misled {
+		find("%s %s became %s %s", was.State, was.TransactionID, is.State, is.TransactionID)
+	}
 	checkEvidence(was, is, events, find)
 }
 
 // checkEvidence checks that a payment that succeeds without a charge of its worker has an event that says so.
 func checkEvidence(was, is payment.Payment, events []payment.Event, find func(format string, args ...any)) {
 	loud := slices.ContainsFunc(events, func(e payment.Event) bool { return slices.Contains(loudEvents, e.Kind) })
-	if (was.State == payment.StateDeclined || was.State == payment.StateFailed) && is.State == payment.StateSucceeded && !loud {
-		find("%s became succeeded without an event", was.State)
+	if (was.State == payment.StateDeclined || was.State == payment.StateFailed) && is.State.Approved() && !loud {
+		find("%s became approved without an event", was.State)
 	}
 	if evidence := slices.ContainsFunc(events, func(e payment.Event) bool { return e.Kind == payment.EventEvidence }); evidence &&
 		is.Fence == was.Fence {
 		find("succeeded by evidence, and the worker that holds the claim is not fenced out")
 	}
-	if is.GatewayKey != was.GatewayKey && is.State == payment.StateSucceeded && !loud {
+	if is.GatewayKey != was.GatewayKey && is.State.Approved() && !loud {
 		find("succeeded with %s in place of %s without an event", is.GatewayKey, was.GatewayKey)
 	}
 }
@@ -317,10 +324,12 @@ func (a *audit) checkEnd(is payment.Payment) {
 	})
 	right := true
 	switch is.State {
-	case payment.StateSucceeded:
+	case payment.StateVoided:
+		right = a.holdEnded(is, false)
+	case payment.StateSucceeded, payment.StateAuthorized:
 		right = slices.ContainsFunc(all, func(t taken) bool { return t.TransactionID == is.TransactionID })
 	case payment.StateDeclined, payment.StateFailed:
-		right = len(all) == 0
+		right = !slices.ContainsFunc(all, func(t taken) bool { return t.released.IsZero() })
 	}
 	_, closed := d.closed(is)
 	excused := d.misled || a.world.can(is.Gateway).lagsLonger() && is.State == payment.StateFailed && !closed
@@ -342,8 +351,8 @@ func (d *orderRecord) closed(p payment.Payment) (payment.Key, bool) {
 // when the payment was settled as not charged.
 func (a *audit) checkLedger(id payment.OrderID) {
 	d, all := a.record(id), a.taken(id)
-	if len(all) > 1 && !d.misled {
-		a.world.report(id, "the money was taken %d times: %+v", len(all), all)
+	if n := atOnce(all); n > 1 && !d.misled {
+		a.world.report(id, "the money was taken or held %d times at once: %+v", n, all)
 	}
 	for _, t := range all {
 		by := a.attemptOf(d, t)
@@ -379,14 +388,26 @@ type taken struct {
 
 	gateway  payment.GatewayID
 	returned bool // the money of a refund came back
+	// released is when a hold ended without a capture; zero for other charges.
+	released time.Time
 }
 
-// taken returns the charges of an order, or the money that a refund gave back.
+// taken returns the charges of an order, also those that were only held, or what another operation moved.
 func (a *audit) taken(id payment.OrderID) (all []taken) {
 	if _, of := orderOf(id); !of.IsCharge() {
-		return a.refunded(id)
+		return a.moved(id)
 	}
 	for _, b := range a.banks {
+		for _, h := range b.Held() {
+			if h.OrderID == id {
+				t := fake.Taken{Charge: h.Charge, TransactionID: b.transaction(h.TransactionID), At: h.At}
+				held := taken{Taken: t, gateway: b.id}
+				if h.Captured == 0 {
+					held.released = h.EndedAt
+				}
+				all = append(all, held)
+			}
+		}
 		for _, t := range b.Taken() {
 			if t.OrderID == id {
 				t.TransactionID = b.transaction(t.TransactionID)

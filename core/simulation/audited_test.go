@@ -108,7 +108,7 @@ func (p auditedPayments) RecordLookup(
 	is, verdict, err := p.Payments.RecordLookup(ctx, r)
 	if err == nil {
 		moved := was.Fence != r.Fence || was.Attempt.Number != r.Attempt
-		if moved && verdict == payment.VerdictWritten && r.Result.Result != payment.FoundApproved {
+		if moved && verdict == payment.VerdictWritten && r.Result.Result != payment.FoundApproved && r.Result.Result != payment.FoundAuthorized {
 			p.audit.world.report(r.OrderID, "a lookup counts that was sent at fence %d, attempt %d, and it was at fence %d, attempt %d",
 				r.Fence, r.Attempt, was.Fence, was.Attempt.Number)
 		}
@@ -149,7 +149,7 @@ func (p auditedPayments) Notify(ctx context.Context, n payment.Notice) (payment.
 	p.audit.cover(strings.TrimPrefix(string(n.Kind)+" events of the gateways: "+string(verdict), " "))
 	p.audit.inspect(n.OrderID)
 	if n.Kind != payment.KindCharge {
-		p.audit.inspectRefunds(n.OrderID)
+		p.audit.inspectOperations(n.OrderID)
 		return verdict, nil
 	}
 	if is := p.audit.record(n.OrderID).payment; is.State != was.State || is.GatewayKey != was.GatewayKey || is.Fence != was.Fence {
@@ -236,7 +236,7 @@ type auditedGateway struct {
 type attemptKey struct{}
 
 // kindsOfWork is the number of kinds of due work that have workers of their own.
-const kindsOfWork = 3
+const kindsOfWork = 5
 
 func (g auditedGateway) Charge(ctx context.Context, c payment.Charge) payment.Result {
 	defer g.replica.call(ctx)()
@@ -340,10 +340,10 @@ func (a *audit) ended(replica string, at *attempt, r payment.Result) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	at.ended, at.class, at.answered = time.Now(), r.Class, r.Answered
-	if r.Code == fake.CodeExceedsCharge && !a.misledRefunds(at.OrderID) {
-		a.world.report(at.OrderID, "%s asked for a refund of more than is left: %+v", replica, at.Charge)
+	if r.Code == fake.CodeExceedsCharge && !a.misledOperations(at.OrderID) {
+		a.world.report(at.OrderID, "%s asked for more than is left: %+v", replica, at.Charge)
 	}
-	if r.Class == payment.ClassApproved {
+	if r.Class == payment.ClassApproved || r.Class == payment.ClassAuthorized {
 		a.record(subjectOf(at.OrderID, at.Operation)).approve(r.TransactionID, approval{at.Key, replica, at.ended})
 	}
 }

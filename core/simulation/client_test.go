@@ -43,6 +43,8 @@ func (c *client) run() {
 		switch {
 		case c.chance(0.2):
 			c.get(orderID(order))
+		case c.world.manual(orderID(order)) && c.chance(0.5):
+			c.endHold(order)
 		case c.world.refunds && c.chance(0.5):
 			c.refund(order)
 		default:
@@ -54,7 +56,9 @@ func (c *client) run() {
 // pay posts an order, a bounded number of times, until the answer is final.
 func (c *client) pay(i int) {
 	wait := c.between(time.Second, 20*time.Second)
-	request := core.Request{OrderID: orderID(i), Money: amountOf(i), Async: c.chance(0.2)}
+	request := core.Request{
+		OrderID: orderID(i), Money: amountOf(i), Capture: c.world.captureOf(orderID(i)), Async: c.chance(0.2),
+	}
 	if c.world.methods {
 		request.Method = c.method(i)
 	}
@@ -131,10 +135,10 @@ func (c *client) post(request core.Request) history.Response {
 	c.world.trace.add(c.name(), request.OrderID, "request %d to %s: %v, async %t, wait %v",
 		number, r.name, request.Money, request.Async, request.Wait)
 	c.exchange(r, number, func(ctx context.Context) func() {
-		do := r.Process
-		if !request.Operation.IsCharge() {
-			do = r.Refund
-		}
+		do := map[payment.Kind]func(context.Context, core.Request) (core.Answer, error){
+			payment.KindCharge: r.Process, payment.KindRefund: r.Refund,
+			payment.KindCapture: r.Capture, payment.KindVoid: r.Void,
+		}[request.Operation.Kind]
 		a, err := do(ctx, request)
 		return func() { c.world.recordAnswer(&op, request, number, a, err) }
 	})
@@ -196,10 +200,11 @@ func (c *client) exchange(r *replica, number int, call func(context.Context) fun
 func (w *world) recordAnswer(op *history.Operation, request core.Request, number int, a core.Answer, err error) {
 	op.Return = w.tick()
 	switch {
-	case !request.Operation.IsCharge() && w.refusedRefund(op, err):
+	case !request.Operation.IsCharge() && w.refusedOperation(op, request.Operation.Kind, err):
 	case errors.Is(err, core.ErrMismatch):
 		op.Response = history.Mismatch
-	case errors.Is(err, core.ErrBusy), errors.Is(err, core.ErrForeignGateway), errors.Is(err, core.ErrKeyOpen):
+	case errors.Is(err, core.ErrBusy), errors.Is(err, core.ErrForeignGateway), errors.Is(err, core.ErrKeyOpen),
+		errors.Is(err, core.ErrVoided):
 		op.Response = history.Busy
 	case errors.Is(err, ports.ErrInDoubt):
 		op.Response = history.Nothing
@@ -235,6 +240,8 @@ var responses = map[payment.State]history.Response{
 	payment.StateScheduled: history.Pending, payment.StatePending: history.Pending, payment.StateUnresolved: history.Pending,
 	payment.StateSucceeded: history.Success, payment.StateDeclined: history.Declined,
 	payment.StateFailed: history.Failed,
+	// The gateway has approved these as well, and their transaction lasts.
+	payment.StateAuthorized: history.Success, payment.StateVoided: history.Success,
 }
 
 // checkAnswer checks that what an answer says is stored.
@@ -247,6 +254,9 @@ func (a *audit) checkAnswer(op history.Operation, request core.Request, number i
 	}
 	switch op.Response {
 	case history.Success, history.Declined, history.Failed:
+		if cancelled := request.Operation.Kind == payment.KindVoid && op.TransactionID == ""; cancelled && s == payment.StateSucceeded {
+			d, s = a.record(request.OrderID), payment.StateDeclined // a pending payment, which has no void
+		}
 		if !d.ended(s, op.TransactionID) {
 			find("and that is not stored; the payment is %s", d.payment.State)
 		}

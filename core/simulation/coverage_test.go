@@ -78,9 +78,14 @@ func (s coverage) require(t *testing.T) {
 		"events of the gateways: written", "events of the gateways: replay",
 		"refunds: declined", "refunds: failed", "refunds: pending", "refunds: scheduled", "refunds: succeeded",
 		"refunds: unresolved", "refunds: found returned", "lookups recorded as returned", "operators resolve refunds",
-		"refunds: more than is left, or not paid", "refunds: the payment is in doubt",
+		"refunds: refused by the state or the amount", "refunds: the payment is in doubt",
 		"refund events of the gateways: written", "refund events of the gateways: replay",
 		"answers to refunds: busy", "answers to refunds: mismatch", "answers to refunds: pending", "answers to refunds: success",
+		"captures: declined", "captures: failed", "captures: pending", "captures: succeeded", "captures: unresolved",
+		"captures: refused by the state or the amount", "captures: the payment is in doubt",
+		"voids: declined", "voids: failed", "voids: succeeded", "voids: unresolved",
+		"voids: refused by the state or the amount", "voids: the payment is in doubt",
+		"holds: authorized", "holds: succeeded", "holds: voided", "holds: ended by the bank",
 	} {
 		if s[what] == 0 {
 			t.Errorf("never seen: %s", what)

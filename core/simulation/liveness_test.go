@@ -51,7 +51,7 @@ func (a *audit) stuck() (payment.OrderID, bool) {
 	for _, id := range slices.Sorted(maps.Keys(a.orders)) {
 		d := a.orders[id]
 		a.inspect(id)
-		if p := d.payment; p.OrderID != "" && !p.State.Final() && !a.needsOperator(d) {
+		if p := d.payment; p.OrderID != "" && !p.State.Final() && p.State != payment.StateAuthorized && !a.needsOperator(d) {
 			return id, true
 		}
 		for _, t := range a.taken(id) {
@@ -92,7 +92,7 @@ func (a *audit) findable(d *orderRecord, t taken) bool {
 		if b.id == t.gateway {
 			found := b.Decided(t.Key)
 			if !t.Operation.IsCharge() {
-				found, _ = b.DecidedRefund(t.Key)
+				found = b.DecidedOperation(t.Operation.Kind, t.Key)
 			}
 			return b.transaction(found.TransactionID) == t.TransactionID && !a.forgotten(d, t.Key)
 		}
@@ -112,7 +112,7 @@ func (w *world) finalCheck() {
 	c := &client{world: w, id: w.clients, stream: w.stream("last look")}
 	for i := range w.orders {
 		if c.get(orderID(i)) == "success" {
-			c.post(core.Request{OrderID: orderID(i), Money: amountOf(i)})
+			c.post(core.Request{OrderID: orderID(i), Money: amountOf(i), Capture: w.captureOf(orderID(i))})
 		}
 		for _, name := range refundNames {
 			c.getRefund(orderID(i), name)
@@ -132,7 +132,7 @@ func (a *audit) close() {
 		if d.payment.Code == payment.CodeRefundReturned {
 			continue
 		}
-		if succeeded := d.payment.State == payment.StateSucceeded; succeeded != (len(all) > 0) && !d.misled &&
+		if approved := approvedOnce(d.payment); approved != (len(all) > 0) && !(len(all) > 0 && atOnce(all) == 0) && !d.misled &&
 			!a.needsOperator(d) {
 			a.world.report(id, "at the end it is %s, and the money was taken %d times", d.payment.State, len(all))
 		}

@@ -29,7 +29,11 @@ func (w *world) runOperator() {
 			continue
 		}
 		books := w.audit.taken(id)
-		switch how := s.IntN(4); {
+		how := s.IntN(4)
+		if h.Payment.Capture == payment.CaptureManual {
+			how = 0 // an operator can only say that nothing was held
+		}
+		switch {
 		case how == 0:
 			w.resolve(h.Payment, payment.Outcome{State: payment.StateFailed, Reason: "the bank says so"}, s.chance(0.2))
 		case how == 1 && len(books) > 0:

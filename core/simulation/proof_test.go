@@ -176,17 +176,17 @@ func (a *audit) checkProofs(d *orderRecord, was payment.Payment, h ports.History
 // key that may have charged is given up.
 func (a *audit) checkDoubt(d *orderRecord, was, is payment.Payment) {
 	find := func(format string, args ...any) { a.world.report(is.OrderID, format, args...) }
-	if closed := keyOf(&is, is.GatewayKey); closed != nil && closed.Closed != "" && is.State != payment.StateSucceeded && is.Doubt.Any() {
+	if closed := keyOf(&is, is.GatewayKey); closed != nil && closed.Closed != "" && !approvedOnce(is) && is.Doubt.Any() {
 		find("%s, and in doubt although %s is closed as %s", is.State, is.GatewayKey, closed.Closed)
 	}
 	k := d.log(is.GatewayKey)
-	if open := is.State != payment.StateProcessing && is.State != payment.StateSucceeded; open && !is.Doubt.Any() {
+	if open := is.State != payment.StateProcessing && !approvedOnce(is); open && !is.Doubt.Any() {
 		if n := len(k.unknown()); n > 0 {
 			find("%s, and not in doubt although %d attempts with %s may have charged", is.State, n, is.GatewayKey)
 		}
 	}
 	if left := d.log(was.GatewayKey); was.GatewayKey != "" && was.GatewayKey != is.GatewayKey &&
-		is.State != payment.StateSucceeded && len(left.unknown()) > 0 {
+		!approvedOnce(is) && len(left.unknown()) > 0 {
 		find("%s was given up for %s, and was not closed", was.GatewayKey, is.GatewayKey)
 	}
 }
@@ -314,7 +314,7 @@ func (a *audit) lookedUp(replica string, gateway payment.GatewayID, key payment.
 			a.world.report(id, "%s looks up %s at %s, a key of %s", replica, key, gateway, k.gateway)
 		}
 		k.looks = append(k.looks, look{l, sent})
-		if l.Result == payment.FoundApproved {
+		if l.Result == payment.FoundApproved || l.Result == payment.FoundAuthorized {
 			d.approve(l.TransactionID, approval{key, replica, time.Now()})
 		}
 		return

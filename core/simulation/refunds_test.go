@@ -1,6 +1,7 @@
 package simulation
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -29,26 +30,32 @@ func subjectOf(id payment.OrderID, of payment.OperationID) payment.OrderID {
 	if of.IsCharge() {
 		return id
 	}
-	return id + " " + payment.OrderID(of.Name)
+	return id + " " + payment.OrderID(cmp.Or(of.Name, string(of.Kind)))
 }
 
 func subject(p payment.Payment) payment.OrderID { return subjectOf(p.OrderID, p.Operation) }
 
 // orderOf is the inverse of subjectOf.
 func orderOf(subject payment.OrderID) (payment.OrderID, payment.OperationID) {
-	id, name, refund := strings.Cut(string(subject), " ")
-	if !refund {
+	id, name, operation := strings.Cut(string(subject), " ")
+	switch kind := payment.Kind(name); {
+	case !operation:
 		return subject, payment.OperationID{}
+	case kind == payment.KindCapture || kind == payment.KindVoid:
+		return payment.OrderID(id), payment.OperationID{Kind: kind}
 	}
 	return payment.OrderID(id), refundID(name)
 }
 
 // operations are what the gateways can do beside a charge.
-func (set settings) operations() payment.Operations {
+func (set settings) operations() (o payment.Operations) {
 	if set.refunds {
-		return payment.OperationRefund
+		o |= payment.OperationRefund
 	}
-	return 0
+	if set.holds {
+		o |= payment.OperationCapture | payment.OperationVoid
+	}
+	return o
 }
 
 // refund asks for a refund of an order, a bounded number of times, until the answer is final.
@@ -111,13 +118,13 @@ func refundIn(h ports.History, of payment.OperationID) (ports.History, error) {
 	return h.Operations[i], nil
 }
 
-// refusedRefund records the answer to a refund that was not accepted, and reports whether it was one.
-func (w *world) refusedRefund(op *history.Operation, err error) bool {
+// refusedOperation records the answer to an operation that was not accepted, and reports whether it was one.
+func (w *world) refusedOperation(op *history.Operation, kind payment.Kind, err error) bool {
 	switch {
 	case errors.As(err, new(*payment.OperationRefusedError)):
-		w.count("refunds: more than is left, or not paid")
+		w.count(string(kind) + "s: refused by the state or the amount")
 	case errors.Is(err, payment.ErrChargeOpen):
-		w.count("refunds: the payment is in doubt")
+		w.count(string(kind) + "s: the payment is in doubt")
 	case errors.Is(err, ports.ErrNotFound):
 	case errors.Is(err, core.ErrForeignGateway):
 		op.Response = history.Nothing // it may be stored
@@ -207,16 +214,17 @@ func (a *audit) historyOf(of payment.OrderID) (ports.History, error) {
 	return h, err
 }
 
-// inspectRefunds inspects the refunds of an order.
-func (a *audit) inspectRefunds(id payment.OrderID) {
-	for _, name := range refundNames {
-		a.inspect(subjectOf(id, refundID(name)))
+// inspectOperations inspects the operations of an order other than its charge.
+func (a *audit) inspectOperations(id payment.OrderID) {
+	for _, of := range operationIDs() {
+		a.inspect(subjectOf(id, of))
 	}
 }
 
-// refunded returns the money that a refund gave back.
-func (a *audit) refunded(of payment.OrderID) (all []taken) {
+// moved returns the money that an operation other than a charge gave back, took or released.
+func (a *audit) moved(of payment.OrderID) (all []taken) {
 	for _, b := range a.banks {
+		all = append(all, b.endedHolds(of)...)
 		for _, r := range b.Refunded() {
 			if subjectOf(r.OrderID, r.Operation) == of {
 				t := fake.Taken{Charge: r.Charge, TransactionID: b.transaction(r.TransactionID), At: r.At}
@@ -230,7 +238,7 @@ func (a *audit) refunded(of payment.OrderID) (all []taken) {
 // checkReservation checks that an order reserves exactly what its refunds have given back or may give back, that
 // this covers what the gateways have given back, and that it is never more than was taken.
 func (a *audit) checkReservation(id payment.OrderID) {
-	if !a.world.refunds {
+	if !a.world.refunds && !a.world.holds {
 		return
 	}
 	h, err := a.store.History(context.Background(), id)
@@ -239,11 +247,11 @@ func (a *audit) checkReservation(id payment.OrderID) {
 	}
 	var reserved, given int64
 	for _, o := range h.Operations {
-		if reserves(o.Payment) {
+		if reserves(o.Payment) && o.Payment.Operation.Kind == payment.KindRefund {
 			reserved += o.Payment.Money.Minor()
 		}
-		for _, t := range a.refunded(subject(o.Payment)) {
-			if !t.returned {
+		for _, t := range a.moved(subject(o.Payment)) {
+			if o.Payment.Operation.Kind == payment.KindRefund && !t.returned {
 				given += t.Money.Minor()
 			}
 		}
@@ -252,14 +260,15 @@ func (a *audit) checkReservation(id payment.OrderID) {
 	if is.RefundReserved != reserved {
 		a.world.report(id, "%d is reserved, and the refunds reserve %d", is.RefundReserved, reserved)
 	}
-	if a.misledRefunds(id) {
+	a.checkHold(h)
+	if a.misledOperations(id) {
 		return
 	}
 	if given > reserved {
 		a.world.report(id, "%d was given back, and %d is reserved", given, reserved)
 	}
-	if reserved > is.Money.Minor() {
-		a.world.report(id, "%d is reserved of %v", reserved, is.Money)
+	if reserved > is.Captured().Minor() {
+		a.world.report(id, "%d is reserved of %v", reserved, is.Captured())
 	}
 }
 
@@ -268,11 +277,11 @@ func reserves(p payment.Payment) bool {
 	return p.State != payment.StateDeclined && p.State != payment.StateFailed || p.Doubt.Any()
 }
 
-// misledRefunds reports whether an operator was wrong about the order or one of its refunds, so that more may be
-// asked for than is left.
-func (a *audit) misledRefunds(id payment.OrderID) bool {
-	for _, name := range refundNames {
-		if d := a.orders[subjectOf(id, refundID(name))]; d != nil && d.misled {
+// misledOperations reports whether an operator was wrong about the order or one of its operations, so that more may
+// be asked for than is left.
+func (a *audit) misledOperations(id payment.OrderID) bool {
+	for _, of := range operationIDs() {
+		if d := a.orders[subjectOf(id, of)]; d != nil && d.misled {
 			return true
 		}
 	}
@@ -290,16 +299,22 @@ func (a *audit) checkReturned(k *keyLog, is payment.Payment) {
 
 // recorded reports whether the money that moved is on record: of a refund that came back, the return.
 func (a *audit) recorded(d *orderRecord, t taken) bool {
+	if !t.released.IsZero() {
+		return true // the gateway released the money before the service knew that it was held, or has recorded it
+	}
 	if t.returned {
-		return d.payment.Code == payment.CodeRefundReturned || a.misledRefunds(t.OrderID)
+		return d.payment.Code == payment.CodeRefundReturned || a.misledOperations(t.OrderID)
 	}
 	return onRecord(d.payment, t.TransactionID)
 }
 
-// coverRefund counts the states of refunds.
-func (a *audit) coverRefund(is payment.Payment) {
+// coverOperation counts the states of operations other than charges, and of holds.
+func (a *audit) coverOperation(is payment.Payment) {
+	if is.Operation.IsCharge() && is.Capture == payment.CaptureManual {
+		a.cover("holds: " + string(is.State))
+	}
 	if !is.Operation.IsCharge() {
-		what := fmt.Sprintf("refunds: %s", is.State)
+		what := fmt.Sprintf("%ss: %s", is.Operation.Kind, is.State)
 		if is.Code == payment.CodeRefundReturned {
 			what = "refunds: found returned"
 		}

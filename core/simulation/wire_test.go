@@ -44,6 +44,7 @@ func (r *replica) nextCall(about string) stream {
 // staggers give each kind of the queue's work instants of its own.
 var staggers = map[payment.Work]time.Duration{
 	payment.WorkTakeovers: 107 * time.Nanosecond, payment.WorkLookups: 211 * time.Nanosecond,
+	payment.WorkHolds: 307 * time.Nanosecond,
 }
 
 type workKey struct{}

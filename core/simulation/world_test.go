@@ -83,7 +83,7 @@ func simulate(t *testing.T, seed uint64, b bug) run {
 	for _, op := range w.history {
 		out.coverage["answers to clients: "+string(op.Response)]++
 		if _, of := orderOf(payment.OrderID(op.OrderID)); !of.IsCharge() {
-			out.coverage["answers to refunds: "+string(op.Response)]++
+			out.coverage["answers to "+string(of.Kind)+"s: "+string(op.Response)]++
 		}
 	}
 	if out.violation == nil {
@@ -108,6 +108,7 @@ func newWorld(seed uint64, b bug) *world {
 	}
 	w.workers, w.heartbeatTimeout, w.late = w.service.Workers, w.service.HeartbeatTimeout, w.service.Late
 	w.refunds = w.refunds && !b.unaudited // such bugs are about payments
+	w.holds = w.holds && !b.unaudited
 	if b.settings != nil {
 		b.settings(&w.service)
 	}
@@ -130,6 +131,7 @@ func (w *world) run() {
 	w.slots.Go(w.runOperator)
 	w.slots.Go(w.sendEvents)
 	w.slots.Go(w.returnRefunds)
+	w.slots.Go(w.expireHolds)
 	var clients sync.WaitGroup
 	for i := range w.clients {
 		clients.Go(func() { (&client{world: w, id: i, stream: w.stream("client", i)}).run() })

@@ -84,7 +84,9 @@ type check struct {
 // its lifetime is checked last.
 func checks() []check {
 	var all []check
-	for _, group := range [][]check{beginning(), keyChecks(), lookupChecks(), protocolChecks(), amountChecks(), refundChecks(), endChecks()} {
+	for _, group := range [][]check{
+		beginning(), keyChecks(), lookupChecks(), protocolChecks(), amountChecks(), refundChecks(), holdChecks(), endChecks(),
+	} {
 		all = append(all, group...)
 	}
 	return all

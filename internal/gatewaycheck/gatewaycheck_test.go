@@ -137,6 +137,18 @@ func TestRun_FindsEachFault(t *testing.T) {
 		"refunds twice":            {&specimen{refundsTwice: true}, nil, "refund, same key again", gatewaycheck.NeverTwice},
 		"loses refunds":            {&specimen{losesRefunds: true}, nil, "refund, same key again", gatewaycheck.NeverTwice},
 		"refunds too much":         {&specimen{overRefunds: true}, nil, "refund of more than is left", gatewaycheck.NeverTwice},
+		"holds twice":              {&specimen{holdsTwice: true}, nil, "hold, same key again", gatewaycheck.NeverTwice},
+		"captures twice":           {&specimen{capturesTwice: true}, nil, "capture, same key again", gatewaycheck.NeverTwice},
+		"loses captures":           {&specimen{losesCaptures: true}, nil, "capture, same key again", gatewaycheck.NeverTwice},
+		"loses voids":              {&specimen{losesCaptures: true}, nil, "void, same key again", gatewaycheck.NeverLost},
+		"captures too much":        {&specimen{overCaptures: true}, nil, "capture of more than is held", gatewaycheck.NeverTwice},
+		"captures again":           {&specimen{recaptures: true}, nil, "capture of more than is held", gatewaycheck.NeverTwice},
+		"hides a part":             {&specimen{hidesParts: true}, nil, "capture of a part", gatewaycheck.NeverSilent},
+		"declines a void again":    {&specimen{revoids: true}, nil, "void, same key again", gatewaycheck.NeverLost},
+		"keeps what is voided":     {&specimen{keepsVoided: true}, nil, "void, same key again", gatewaycheck.NeverLost},
+		"captures what is voided":  {&specimen{capturesVoided: true}, nil, "capture after a void", gatewaycheck.NeverTwice},
+		"voids what is captured":   {&specimen{voidsCaptured: true}, nil, "void after a capture", gatewaycheck.NeverLost},
+		"holds, and no captures":   {&specimen{noCaptures: true}, nil, "capture, same key again", gatewaycheck.NeverTwice},
 		"revives what is voided":   {&specimen{revives: true}, nil, "cancel a pending charge", gatewaycheck.NeverTwice},
 	}
 	subjects := make(map[string]gatewaycheck.Subject)
@@ -152,6 +164,10 @@ func TestRun_FindsEachFault(t *testing.T) {
 // A gateway that keeps the protocol passes, also if it declares what it lacks.
 func TestRun_PassesAGatewayThatKeepsTheProtocol(t *testing.T) {
 	t.Parallel()
+	holds := []string{
+		"hold, same key again", "capture, same key again", "capture of more than is held", "capture of a part", "void, same key again",
+		"capture after a void", "void after a capture",
+	}
 	tests := map[string]struct {
 		specimen *specimen
 		options  []httpgateway.Option
@@ -170,8 +186,14 @@ func TestRun_PassesAGatewayThatKeepsTheProtocol(t *testing.T) {
 			[]string{"lifetime of a key"},
 		},
 		"without voids and list": {
-			&specimen{noVoids: true, noList: true}, nil,
-			[]string{"cancel a pending charge", "list of charges", "lifetime of a key"},
+			&specimen{noVoids: true, noList: true, noHolds: true}, nil,
+			slices.Concat(holds, []string{"cancel a pending charge", "list of charges", "lifetime of a key"}),
+		},
+		"without holds": {&specimen{noHolds: true, noCaptures: true}, nil, slices.Concat(holds, []string{"lifetime of a key"})},
+		"without holds, as declared": {
+			&specimen{noHolds: true, noCaptures: true},
+			[]httpgateway.Option{httpgateway.WithOperations(payment.OperationVoid | payment.OperationRefund)},
+			slices.Concat(holds, []string{"lifetime of a key"}),
 		},
 		"without refunds": {
 			&specimen{noRefunds: true}, nil,
@@ -192,7 +214,9 @@ func TestRun_PassesAGatewayThatKeepsTheProtocol(t *testing.T) {
 // What is charged is at most what was announced.
 func TestCharges_BoundsWhatIsCharged(t *testing.T) {
 	t.Parallel()
-	for name, s := range map[string]*specimen{"honours keys": {}, "ignores keys": {ignoresKeys: true}} {
+	for name, s := range map[string]*specimen{
+		"honours keys": {}, "ignores keys": {ignoresKeys: true}, "holds nothing": {ignoresKeys: true, noHolds: true},
+	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			subject := subject(t, newGateway(t, s.serve(t)))

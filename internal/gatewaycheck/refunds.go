@@ -85,7 +85,7 @@ func exceedCharge(r *run) Finding {
 	}
 	again := r.charge(r.refundOf(m, r.Approved))
 	found := m.transactionID + " was refunded as " + id + ", and a second refund of all of it was " + describe(again)
-	if again.Class != payment.ClassDeclined && again.Class != payment.ClassRejected {
+	if !refused(again) {
 		return fail(found)
 	}
 	return pass(found)

@@ -32,6 +32,8 @@ type run struct {
 	made  []made
 	// unrefunded is why the gateway gave no refund; empty unless it was asked for one.
 	unrefunded string
+	// unheld is why the gateway held no money; empty unless it was asked to.
+	unheld string
 }
 
 // made is a charge that the gateway approved.
@@ -173,6 +175,8 @@ func describe(r payment.Result) string {
 	switch r.Class {
 	case payment.ClassApproved:
 		return "approved as " + r.TransactionID
+	case payment.ClassAuthorized:
+		return "authorized as " + r.TransactionID
 	case payment.ClassDeclined:
 		return "declined with the code " + r.Code
 	default:
@@ -195,6 +199,8 @@ func describeLookup(l payment.Lookup) string {
 	switch l.Result {
 	case payment.FoundApproved:
 		return "approved as " + l.TransactionID
+	case payment.FoundAuthorized:
+		return "authorized as " + l.TransactionID
 	case payment.FoundDeclined:
 		return "declined with the code " + l.Code
 	default:
@@ -205,7 +211,7 @@ func describeLookup(l payment.Lookup) string {
 var lookupNames = map[payment.LookupResult]string{
 	payment.FoundProcessing: "being processed",
 	payment.FoundPending:    "pending",
-	payment.FoundVoided:     "cancelled",
+	payment.FoundVoided:     "cancelled or voided",
 	payment.FoundReturned:   "refunded, and the money came back",
 	payment.FoundNothing:    "unknown to the gateway",
 	payment.FoundNoAnswer:   "not answered by the gateway itself, or not readable",

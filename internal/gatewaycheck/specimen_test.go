@@ -42,6 +42,19 @@ type specimen struct {
 	overRefunds  bool // gives back more than was charged
 	losesRefunds bool // lookups find no refund
 
+	noHolds        bool // ignores capture: manual
+	noCaptures     bool // has no captures and voids
+	holdsTwice     bool // holds money at every attempt
+	capturesTwice  bool // takes money at every attempt with the key of a capture
+	overCaptures   bool // takes more than is held
+	recaptures     bool // takes what is held with each key
+	hidesParts     bool // lookups do not say that a part was captured
+	losesCaptures  bool // lookups find no capture and no void
+	capturesVoided bool // takes money that was released
+	voidsCaptured  bool // voids a charge that was captured
+	keepsVoided    bool // approves voids, and does not release the money
+	revoids        bool // declines the repeat of a void
+
 	lossy   bool // its list lacks the latest charge
 	doubles bool // its list has the latest charge twice
 
@@ -49,6 +62,7 @@ type specimen struct {
 	turn    sync.Mutex
 	charges map[string]*specimenCharge
 	refunds map[string]string // the ids, by key
+	ends    map[string]string // the ids of captures and voids, by key
 	running map[string]bool
 	all     []*specimenCharge
 	count   int
@@ -64,9 +78,13 @@ type specimenCharge struct {
 	Code          string `json:"code,omitempty"`
 	Created       string `json:"created"`
 
+	Capture  string `json:"capture,omitempty"`
+	Captured string `json:"captured,omitempty"`
+
 	body     string
 	at       time.Time
 	refunded bool
+	first    string // the first status
 }
 
 // Amounts of a specimen.
@@ -82,12 +100,18 @@ const (
 // serve serves the specimen until the test ends.
 func (s *specimen) serve(t *testing.T) (base string) {
 	t.Helper()
-	s.charges, s.running, s.refunds = make(map[string]*specimenCharge), make(map[string]bool), make(map[string]string)
+	s.charges, s.running = make(map[string]*specimenCharge), make(map[string]bool)
+	s.refunds, s.ends = make(map[string]string), make(map[string]string)
 	mux := http.NewServeMux()
 	mux.HandleFunc("POST /charges", s.charge)
 	mux.HandleFunc("GET /charges/{key}", s.lookUp)
 	if !s.noVoids {
 		mux.HandleFunc("POST /charges/{key}/voids", s.void)
+	}
+	if !s.noCaptures {
+		mux.HandleFunc("POST /charges/{key}/captures", s.capture)
+		mux.HandleFunc("GET /charges/{key}/captures/{operation}", s.lookUpEnd)
+		mux.HandleFunc("GET /charges/{key}/voids/{operation}", s.lookUpEnd)
 	}
 	if !s.noRefunds {
 		mux.HandleFunc("POST /charges/{key}/refunds", s.refund)
@@ -161,7 +185,8 @@ func (s *specimen) decide(c *specimenCharge) (status int, body any) {
 	case first.body != c.body && !s.repricesKeys:
 		return http.StatusUnprocessableEntity, object{"code": "idempotency_key_reused"}
 	case first.body != c.body:
-	case first.Status == "voided" && s.revives, first.Status == "declined" && s.unsavedDecline:
+	case first.Status == "voided" && s.revives && !first.manual(), first.Status == "declined" && s.unsavedDecline:
+	case first.Status == "authorized" && s.holdsTwice:
 	default:
 		return first.answer()
 	}
@@ -196,10 +221,14 @@ func (s *specimen) take(c *specimenCharge, again bool) {
 	default:
 		s.count++
 		c.Status, c.TransactionID = "succeeded", fmt.Sprintf("ch-%d", s.count)
+		if c.manual() && !s.noHolds {
+			c.Status = "authorized"
+		}
 	}
 	if s.cents && c.Currency == "KWD" {
 		c.Amount = "10.000"
 	}
+	c.first = c.Status
 	s.all = append(s.all, c)
 	s.charges[c.Key] = c
 }
@@ -216,6 +245,9 @@ func (s *specimen) remembered(key string) *specimenCharge {
 func (c *specimenCharge) answer() (status int, body any) {
 	if c.Status == "declined" {
 		return http.StatusPaymentRequired, object{"status": c.Status, "code": c.Code}
+	}
+	if c.manual() && c.Status != "pending" {
+		return http.StatusOK, object{"status": c.first, "transaction_id": c.TransactionID}
 	}
 	return http.StatusOK, object{"status": c.Status, "transaction_id": c.TransactionID}
 }
@@ -238,7 +270,11 @@ func (s *specimen) lookUp(w http.ResponseWriter, r *http.Request) {
 	case c == nil || s.blindLookups || time.Since(c.at) < s.lag:
 		s.answer(w, key, http.StatusNotFound, object{"code": "not_found"})
 	default:
-		s.answer(w, key, http.StatusOK, object{"status": c.Status, "code": c.Code, "transaction_id": c.TransactionID})
+		found := object{"status": c.Status, "code": c.Code, "transaction_id": c.TransactionID}
+		if c.Captured != "" && !s.hidesParts {
+			found["captured"] = c.Captured
+		}
+		s.answer(w, key, http.StatusOK, found)
 	}
 }
 
@@ -250,6 +286,8 @@ func (s *specimen) void(w http.ResponseWriter, r *http.Request) {
 	switch {
 	case c == nil:
 		s.answer(w, key, http.StatusNotFound, object{"code": "not_found"})
+	case c.manual() && !s.noHolds:
+		s.voidHold(w, key, c)
 	case c.Status != "pending" && c.Status != "voided" && !s.voidsAll:
 		s.answer(w, key, http.StatusPaymentRequired, object{"status": "declined", "code": "too_late"})
 	default:

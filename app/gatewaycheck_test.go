@@ -74,7 +74,7 @@ func TestGatewayCheck_Sandbox_Passes(t *testing.T) {
 	first, _, _ := strings.Cut(out.Stdout, "\n")
 	require.Contains(t, first, "gateway-check charges", "the sum comes first")
 	require.Contains(t, out.Stdout, "PASS  same key at once               16 attempts made one charge")
-	require.Contains(t, out.Stdout, "18 passed, 0 failed, 3 skipped in ")
+	require.Contains(t, out.Stdout, "25 passed, 0 failed, 3 skipped in ")
 	for line := range strings.Lines(out.Stdout) {
 		require.LessOrEqual(t, len([]rune(strings.TrimSuffix(line, "\n"))), 118, line)
 	}

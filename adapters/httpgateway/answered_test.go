@@ -240,6 +240,18 @@ func TestCharge_RetryAfter_IsReturned(t *testing.T) {
 	}
 }
 
+// A charge that took its money at once has no part that was captured, and the member may mean anything.
+func TestLookUp_CapturedOfAnAutomaticCharge_IsIgnored(t *testing.T) {
+	t.Parallel()
+	for _, value := range []string{`true`, `6000`, `"60.00"`, `"some"`} {
+		body := `{"status":"succeeded","transaction_id":"t","captured":` + value + `}`
+		l := newGateway(t, say(t, 200, jsonType, body), longTimeout).LookUp(t.Context(), payment.ChargeRef{
+			Key: "key-1", Money: dollars(t, "100"),
+		})
+		require.Equal(t, payment.Lookup{Result: payment.FoundApproved, TransactionID: "t"}, l, value)
+	}
+}
+
 func TestLookUp_Answer_IsClassified(t *testing.T) {
 	t.Parallel()
 	none := payment.Lookup{Result: payment.FoundNoAnswer}
@@ -263,7 +275,8 @@ func TestLookUp_Answer_IsClassified(t *testing.T) {
 		"authorized, charged":  {200, `{"status":"authorized","transaction_id":"t","charged":true}`, none},
 		"captured":             {200, `{"status":"succeeded","transaction_id":"t","captured":"60.00"}`, payment.Lookup{Result: payment.FoundApproved, TransactionID: "t", Captured: dollars(t, "60")}},
 		"captured, all of it":  {200, `{"status":"succeeded","transaction_id":"t","captured":"100.00"}`, payment.Lookup{Result: payment.FoundApproved, TransactionID: "t"}},
-		"captured, no amount":  {200, `{"status":"succeeded","transaction_id":"t","captured":true}`, payment.Lookup{Result: payment.FoundApproved, TransactionID: "t"}},
+		"captured, null":       {200, `{"status":"succeeded","transaction_id":"t","captured":null}`, payment.Lookup{Result: payment.FoundApproved, TransactionID: "t"}},
+		"captured, a number":   {200, `{"status":"succeeded","transaction_id":"t","captured":60.00}`, none},
 		"captured too much":    {200, `{"status":"succeeded","transaction_id":"t","captured":"100.01"}`, none},
 		"captured nothing":     {200, `{"status":"succeeded","transaction_id":"t","captured":"0.00"}`, none},
 		"captured something":   {200, `{"status":"succeeded","transaction_id":"t","captured":"some"}`, none},
@@ -310,7 +323,7 @@ func TestLookUp_Answer_IsClassified(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			l := newGateway(t, say(t, tt.status, jsonType, tt.body), longTimeout).LookUp(t.Context(), payment.ChargeRef{
-				Key: "key-1", Money: dollars(t, "100"),
+				Key: "key-1", Money: dollars(t, "100"), Capture: payment.CaptureManual,
 			})
 			message := l.Message
 			l.Message = ""

@@ -84,7 +84,7 @@ func (o object) foundCharge(about payment.ChargeRef) (payment.Lookup, error) {
 	case statusSucceeded:
 		l, err := o.approved()
 		if err == nil {
-			l.Captured, err = o.captured(about.Money)
+			l.Captured, err = o.captured(about)
 		}
 		if err != nil {
 			return payment.Lookup{Result: payment.FoundNoAnswer}, err

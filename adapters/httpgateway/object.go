@@ -195,14 +195,13 @@ func (o object) expiresAt() (at time.Time, dropped string) {
 	return at.UTC(), ""
 }
 
-// captured returns how much was captured of a charge of m; zero for all of it. If the amount of the charge is not
-// known, m is zero. Only a string is an amount of the protocol.
-func (o object) captured(m payment.Money) (payment.Money, error) {
-	text := o.text("captured")
-	if text == "" || m.IsZero() {
+// captured returns how much was captured of a charge that holds money; zero for all of it.
+func (o object) captured(about payment.ChargeRef) (payment.Money, error) {
+	m := about.Money
+	if about.Capture != payment.CaptureManual || o.value("captured") == nil || m.IsZero() {
 		return payment.Money{}, nil
 	}
-	captured, err := payment.ParseMoney(text, m.Currency())
+	captured, err := payment.ParseMoney(o.text("captured"), m.Currency())
 	switch {
 	case err != nil || captured.Minor() > m.Minor():
 		return payment.Money{}, errCaptured

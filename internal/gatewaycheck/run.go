@@ -47,7 +47,7 @@ type made struct {
 func (m made) ref() payment.ChargeRef { return refOf(m.charge) }
 
 func refOf(c payment.Charge) payment.ChargeRef {
-	return payment.ChargeRef{Key: c.Key, OrderID: c.OrderID, Money: c.Money}
+	return payment.ChargeRef{Key: c.Key, OrderID: c.OrderID, Money: c.Money, Capture: c.Capture}
 }
 
 // order returns a charge with a key that was never used, which is a UUID as the service's keys are.

@@ -273,7 +273,7 @@ func captureOutcomes() []gatewayClause {
 			require.NotEqual(g.t, payment.ClassApproved, g.Charge(g.t.Context(), c).Class)
 			g.requireCaptures(0, c.Key)
 			g.find(payment.ChargeRef{
-				Key: c.Of.Key, OrderID: c.OrderID, Money: c.Money, TransactionID: c.Of.TransactionID,
+				Key: c.Of.Key, OrderID: c.OrderID, Money: c.Money, Capture: payment.CaptureManual, TransactionID: c.Of.TransactionID,
 			}, payment.FoundAuthorized)
 		}},
 		{"capture/a pending capture is found, and approved once", func(g *gateway) {

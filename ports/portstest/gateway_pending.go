@@ -11,7 +11,7 @@ import (
 // ref returns a reference to a charge with all that the service knows of it.
 func (g *gateway) ref(c payment.Charge, r payment.Result) payment.ChargeRef {
 	return payment.ChargeRef{
-		Key: c.Key, OrderID: c.OrderID, Money: c.Money, Reference: r.Reference, TransactionID: r.TransactionID,
+		Key: c.Key, OrderID: c.OrderID, Money: c.Money, Capture: c.Capture, Reference: r.Reference, TransactionID: r.TransactionID,
 	}
 }
 

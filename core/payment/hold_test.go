@@ -237,6 +237,21 @@ func TestRefund_OfAHold(t *testing.T) {
 	require.ErrorIs(t, err, payment.ErrChargeOpen, "while a capture is in flight")
 }
 
+// A hold whose outcome is unknown, and of which a part was captured outside the service, has only that part.
+func TestLookup_OfAnUnknownHold_HasWhatWasCaptured(t *testing.T) {
+	t.Parallel()
+	for _, state := range []payment.State{payment.StateUnresolved, payment.StatePending} {
+		p, now := inState(t, state), noon.Add(time.Hour)
+		p.Capture = payment.CaptureManual
+		r := lookupRecord(holdRules(), p, payment.FoundApproved, at(now))
+		r.Result.Captured = amountOf(t, "60.00", "USD")
+		d, err := r.Apply(p, now)
+		require.NoError(t, err)
+		require.Equal(t, payment.StateSucceeded, d.Payment.State)
+		require.Equal(t, r.Result.Captured, d.Payment.Captured())
+	}
+}
+
 // A capture or a void that the state of the charge rules out is declined with the code, and gives the hold back.
 func TestLookup_OfARuledOutOperation(t *testing.T) {
 	t.Parallel()

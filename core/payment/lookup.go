@@ -225,6 +225,9 @@ func (r LookupRecord) conclude(p Payment, k Key, absent bool, now Instant) Decis
 		p.Doubt = Doubt{}
 	}
 	p.settle(o, now)
+	if o.State == StateSucceeded && !r.Result.Captured.IsZero() { // a hold of which a part was captured meanwhile
+		p.CapturedMinor = r.Result.Captured.Minor()
+	}
 	switch {
 	case o.State == StateScheduled:
 		p.DeferredRetries++

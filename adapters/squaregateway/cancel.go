@@ -17,7 +17,8 @@ type cancelByKeyRequest struct {
 // cancels by key, which Square documents for a CreatePayment of unknown outcome: that succeeds also if
 // there is nothing to cancel, and leaves nothing that would stop a later CreatePayment with the key.
 // What it does to a completed payment is not documented, so that a payment that is found is cancelled
-// by its id. A refund cannot be cancelled ("Once you process a refund, you cannot cancel it", Square's
+// by its id. If the money of a manual charge is held already, it is too late, as it is after a success: only a void
+// releases such a hold. A capture and a void are looked up. A refund cannot be cancelled ("Once you process a refund, you cannot cancel it", Square's
 // "Refunds FAQs"): it is looked up.
 func (g *Gateway) Cancel(ctx context.Context, ref payment.ChargeRef) payment.Lookup {
 	if ref.Operation.Kind != payment.KindCharge {
@@ -43,7 +44,7 @@ func (g *Gateway) Cancel(ctx context.Context, ref payment.ChargeRef) payment.Loo
 			return payment.Lookup{Result: payment.FoundNoAnswer, Message: clip("the cancellation was answered with " + a.describe())}
 		}
 		return g.LookUp(ctx, ref)
-	case payment.FoundApproved, payment.FoundDeclined, payment.FoundVoided, payment.FoundReturned, payment.FoundNoAnswer:
+	case payment.FoundApproved, payment.FoundAuthorized, payment.FoundDeclined, payment.FoundVoided, payment.FoundReturned, payment.FoundNoAnswer:
 	}
 	return before
 }

@@ -21,22 +21,26 @@ type createRequest struct {
 	ReferenceID    string `json:"reference_id"`
 	Note           string `json:"note"`
 	Autocomplete   bool   `json:"autocomplete"`
-	DelayDuration  string `json:"delay_duration"`
+	DelayDuration  string `json:"delay_duration,omitempty"`
 	DelayAction    string `json:"delay_action"`
 }
 
-// Charge makes one attempt at a charge or a refund; see ports.Gateway and the tables of this package.
+// Charge makes one attempt at a charge or at another operation; see ports.Gateway and the tables of this package.
 func (g *Gateway) Charge(ctx context.Context, c payment.Charge) payment.Result {
 	switch c.Operation.Kind {
 	case payment.KindCharge:
 		return g.charge(ctx, c)
+	case payment.KindCapture:
+		return g.capture(ctx, c)
+	case payment.KindVoid:
+		return g.void(ctx, c)
 	case payment.KindRefund:
 		return g.refund(ctx, c)
 	}
 	return payment.Result{Class: payment.ClassRejected, Message: clip("a " + string(c.Operation.Kind) + " is not supported by this adapter of Square; nothing was sent")}
 }
 
-// charge makes one attempt at a charge: CreatePayment, and CompletePayment.
+// charge makes one attempt at a charge: CreatePayment and, unless the charge is manual, CompletePayment.
 func (g *Gateway) charge(ctx context.Context, c payment.Charge) payment.Result {
 	amount, err := g.check(c)
 	if err != nil {
@@ -44,11 +48,15 @@ func (g *Gateway) charge(ctx context.Context, c payment.Charge) payment.Result {
 	}
 	ctx, cancel := httpcall.WithTimeout(ctx, g.timeout)
 	defer cancel()
-	a, failed := g.call(ctx, http.MethodPost, []string{"v2/payments"}, nil, createRequest{
+	request := createRequest{
 		SourceID: string(c.Method), IdempotencyKey: string(c.Key), AmountMoney: amount, LocationID: g.location,
 		ReferenceID: string(c.Key), Note: c.OrderID.String(),
 		DelayDuration: holdFor, DelayAction: "CANCEL",
-	})
+	}
+	if c.Capture == payment.CaptureManual {
+		request.DelayDuration = "" // the default is the longest ("Delayed capture"): 7 days without the card, 36 h with it
+	}
+	a, failed := g.call(ctx, http.MethodPost, []string{"v2/payments"}, nil, request)
 	if failed != nil {
 		return failed.result()
 	}
@@ -105,7 +113,7 @@ func (g *Gateway) refused(ctx context.Context, c payment.Charge, a answer) payme
 		r.Answered = true
 		return g.confirmDecline(ctx, c, r)
 	case payment.ClassRejected, payment.ClassNotCharged, payment.ClassUnknownAnswered,
-		payment.ClassUnknownUnanswered, payment.ClassKeyReused, payment.ClassApproved, payment.ClassPending:
+		payment.ClassUnknownUnanswered, payment.ClassKeyReused, payment.ClassApproved, payment.ClassAuthorized, payment.ClassPending:
 	}
 	return r
 }
@@ -137,15 +145,19 @@ func (g *Gateway) settle(ctx context.Context, c payment.Charge, p *squarePayment
 	return r
 }
 
-// state returns the result of a payment with this key that is not held.
+// state returns the result of a payment with this key. One that is held for an attempt to take is not decided.
 func (g *Gateway) state(c payment.Charge, p *squarePayment, beside []apiError) payment.Result {
 	r := payment.Result{Class: payment.ClassUnknownAnswered, Reference: p.id, Answered: true}
 	switch {
-	case p.charges() && !p.is(c.Money):
+	case p.charges() && !p.isOf(c.Money, c.Capture):
 		r.Class = payment.ClassKeyReused
 		r.Message = fmt.Sprintf("Square has a payment of %d %s with this key", p.money.Amount, quote(p.money.Currency))
+	case p.status == statusCompleted && !p.is(c.Money): // the lookup that follows has the amount
+		r.Message = "Square has taken a part of the money that the payment held"
 	case p.status == statusCompleted:
 		return payment.Result{Class: payment.ClassApproved, TransactionID: p.id, Answered: true}
+	case p.status == statusApproved && c.Capture == payment.CaptureManual:
+		return payment.Result{Class: payment.ClassAuthorized, TransactionID: p.id, HoldExpires: p.expires, Answered: true}
 	case p.status == statusPending:
 		r.Class, r.Message = payment.ClassPending, "Square has not decided the payment: PENDING"
 	case p.status == statusCanceled:
@@ -196,7 +208,7 @@ func (g *Gateway) take(ctx context.Context, c payment.Charge, p *squarePayment) 
 // completes it is running. why is the answer that left it open.
 func (g *Gateway) inspect(ctx context.Context, c payment.Charge, id string, running bool, why string) payment.Result {
 	p, failure := g.get(ctx, id, c.Key)
-	if failure == "" && p.status != statusApproved {
+	if failure == "" && (p.status != statusApproved || c.Capture == payment.CaptureManual) {
 		return g.state(c, p, nil)
 	}
 	r := payment.Result{Class: payment.ClassUnknownAnswered, Reference: id, Answered: !running && failure == ""}

@@ -63,9 +63,10 @@ func startProcess(t *testing.T, path string) (base string, kill func()) {
 	return strings.TrimSpace(base), kill
 }
 
-// The fake is killed repeatedly with charges and their refunds in flight, and each is repeated with its key until
-// it is approved. What was approved stays so, with the same transaction, and no key has two payments or two refunds.
-func TestCharge_SquareIsKilled_ChargesAndRefundsOnce(t *testing.T) {
+// The fake is killed repeatedly with charges, their refunds, captures and voids in flight, and each is repeated with its
+// key until it is approved. What was approved stays so, with the same transaction, and no key has two payments or two
+// refunds, or captures another amount.
+func TestCharge_SquareIsKilled_EverythingHappensOnce(t *testing.T) {
 	t.Parallel()
 	seed := uint64(time.Now().UnixNano())
 	if given := os.Getenv(seedVariable); given != "" {
@@ -111,6 +112,7 @@ func TestCharge_SquareIsKilled_ChargesAndRefundsOnce(t *testing.T) {
 		settle(t.Context(), t, g, key, &mu, approved)
 		require.NotEmpty(t, approved[key])
 		require.NotEmpty(t, approved["refund-"+key])
+		require.NotEmpty(t, approved["end-"+key])
 	}
 	for key := range open {
 		l := g.LookUp(t.Context(), payment.ChargeRef{Key: key, Sent: time.Now().Add(-time.Hour)})
@@ -122,6 +124,16 @@ func TestCharge_SquareIsKilled_ChargesAndRefundsOnce(t *testing.T) {
 		})
 		require.Equal(t, payment.FoundApproved, l.Result, l.Message)
 		require.Equal(t, approved["refund-"+key], l.TransactionID)
+		l = g.LookUp(t.Context(), payment.ChargeRef{
+			Key: "hold-" + key, Money: money(t, "100", "USD"), Capture: payment.CaptureManual, Reference: approved["hold-"+key],
+			Sent: time.Now(),
+		})
+		if endKind(key) == payment.KindVoid {
+			require.Equal(t, payment.FoundVoided, l.Result, l.Message)
+		} else {
+			require.Equal(t, payment.FoundApproved, l.Result, l.Message)
+			require.Equal(t, money(t, "60", "USD"), l.Captured)
+		}
 	}
 	page, err := g.Charges(t.Context(), payment.LedgerQuery{From: time.Now().Add(-time.Hour), To: time.Now().Add(time.Hour)})
 	require.NoError(t, err)
@@ -136,12 +148,14 @@ func TestCharge_SquareIsKilled_ChargesAndRefundsOnce(t *testing.T) {
 			break
 		}
 	}
-	require.Len(t, seen, len(open))
+	require.Len(t, seen, 2*len(open), "a charge and a hold each")
 	kill()
 	fake, err := squarefake.Open(squarefake.Options{Ledger: path})
 	require.NoError(t, err)
 	for key := range open {
 		require.Equal(t, 1, fake.Refunds("refund-"+string(key)), "refunds of %s", key)
+		want := map[payment.Kind]int64{payment.KindCapture: 6000, payment.KindVoid: 0}[endKind(key)]
+		require.Equal(t, want, fake.Taken(approved["end-"+key]), "capture of %s", key)
 	}
 	require.NoError(t, fake.Close())
 }
@@ -171,6 +185,36 @@ func settle(ctx context.Context, t *testing.T, g *squaregateway.Gateway, key pay
 		Of: payment.ChargeID{Key: key, TransactionID: transaction}, Money: money(t, "25", "USD"),
 	}
 	attempt(ctx, t, g, refund, mu, approved)
+	settleHold(ctx, t, g, key, mu, approved)
+}
+
+// settleHold holds money with a key of its own, and captures a part of it or voids it.
+func settleHold(ctx context.Context, t *testing.T, g *squaregateway.Gateway, key payment.GatewayKey, mu *sync.Mutex, approved map[payment.GatewayKey]string) {
+	t.Helper()
+	c := charge(t, cardOK)
+	c.Key, c.Capture = "hold-"+key, payment.CaptureManual
+	r := g.Charge(ctx, c)
+	mu.Lock()
+	held := approved[c.Key]
+	if r.Class == payment.ClassAuthorized {
+		approved[c.Key], held = r.TransactionID, r.TransactionID
+	}
+	mu.Unlock()
+	if held == "" { // a repeat after the capture is no authorization
+		return
+	}
+	attempt(ctx, t, g, payment.Charge{
+		Key: "end-" + key, OrderID: c.OrderID, Operation: payment.OperationID{Kind: endKind(key)},
+		Of: payment.ChargeID{Key: c.Key, TransactionID: held}, Money: money(t, "60", "USD"),
+	}, mu, approved)
+}
+
+// endKind is what ends the hold that belongs to a key: a capture for an even number.
+func endKind(key payment.GatewayKey) payment.Kind {
+	if (key[len(key)-1]-'0')%2 == 0 {
+		return payment.KindCapture
+	}
+	return payment.KindVoid
 }
 
 // attempt makes an attempt, and returns its transaction if it is approved.

@@ -51,6 +51,8 @@ type Event struct {
 	OrderID    string
 	LocationID string
 	Status     string
+	// Held means that the event is about a payment whose money is held until a capture or a void.
+	Held bool
 }
 
 // Sign returns the signature of a body: the base64 of its HMAC-SHA256 after the notification URL.
@@ -87,6 +89,7 @@ func (w Webhook) Event(header http.Header, body []byte) (Event, error) {
 		}
 	} else if p := readPayment(about.object("payment")); p != nil {
 		e.PaymentID, e.OrderID, e.LocationID, e.Status = p.id, p.note, p.location, p.status
+		e.Held = p.status == statusApproved && p.holds(payment.CaptureAutomatic)
 		if printable(p.reference) {
 			e.Key = payment.GatewayKey(p.reference)
 		}
@@ -119,6 +122,9 @@ func (e Event) saysOfRefund() payment.LookupResult {
 }
 
 func (e Event) saysOfCharge() payment.LookupResult {
+	if e.Held {
+		return payment.FoundAuthorized
+	}
 	switch e.Status {
 	case statusCompleted:
 		return payment.FoundApproved

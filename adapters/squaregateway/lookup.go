@@ -11,12 +11,14 @@ import (
 // maxReads bounds the payments of one key that a lookup reads again, each by its id.
 const maxReads = 3
 
-// LookUp looks a charge or a refund up by its id, if it is known, and otherwise by a list; see ports.Gateway
-// and the tables of this package.
+// LookUp looks an operation up by the id of its payment or refund, if it is known, and otherwise by a list; see
+// ports.Gateway and the tables of this package.
 func (g *Gateway) LookUp(ctx context.Context, ref payment.ChargeRef) payment.Lookup {
 	switch ref.Operation.Kind {
 	case payment.KindCharge:
 		return g.lookUpCharge(ctx, ref)
+	case payment.KindCapture, payment.KindVoid:
+		return g.lookUpHold(ctx, ref)
 	case payment.KindRefund:
 		return g.lookUpRefund(ctx, ref)
 	}
@@ -84,11 +86,13 @@ func lookup(ref payment.ChargeRef, found []*squarePayment) payment.Lookup {
 	}
 	l := payment.Lookup{Reference: p.id, Message: "Square has the payment with the status " + quote(p.status)}
 	switch {
-	case p.charges() && !p.is(ref.Money):
+	case p.charges() && !p.isOf(ref.Money, ref.Capture):
 		l.Result = payment.FoundNoAnswer
 		l.Message = fmt.Sprintf("Square has a payment of %d %s with this key, and not of %s", p.money.Amount, quote(p.money.Currency), ref.Money)
 	case p.status == statusCompleted:
-		return payment.Lookup{Result: payment.FoundApproved, TransactionID: p.id}
+		return payment.Lookup{Result: payment.FoundApproved, TransactionID: p.id, Captured: p.captured(ref.Money)}
+	case p.status == statusApproved && p.holds(ref.Capture):
+		return payment.Lookup{Result: payment.FoundAuthorized, TransactionID: p.id, HoldExpires: p.expires}
 	case p.status == statusApproved:
 		// The attempt is not over: a repeat of it takes the money, or the hold expires.
 		l.Result = payment.FoundProcessing

@@ -383,7 +383,7 @@ func TestRefund_Impossible_IsNotSent(t *testing.T) {
 		"a path":           func(c *payment.Charge) { c.Of.TransactionID = ".." },
 		"a currency":       func(c *payment.Charge) { c.Money = money(t, "25", "SEK") },
 		"a long order":     func(c *payment.Charge) { c.OrderID = payment.OrderID(strings.Repeat("o", 192)) },
-		"an unknown kind":  func(c *payment.Charge) { c.Operation.Kind = "capture" },
+		"an unknown kind":  func(c *payment.Charge) { c.Operation.Kind = "weekly" },
 		"the longest (no)": nil,
 	} {
 		c := right
@@ -398,7 +398,7 @@ func TestRefund_Impossible_IsNotSent(t *testing.T) {
 	}
 	require.Len(t, b.paths(), calls)
 	ref := b.refOf(right)
-	ref.Operation.Kind = "capture"
+	ref.Operation.Kind = "weekly"
 	b.lookUp(ref, payment.FoundNoAnswer)
 	require.Len(t, b.paths(), calls)
 }

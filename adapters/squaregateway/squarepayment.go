@@ -16,8 +16,12 @@ const (
 	statusFailed    = "FAILED"
 )
 
-// maxIDBytes is the longest id of a payment (Payment.id).
-const maxIDBytes = 192
+const (
+	// maxIDBytes is the longest id of a payment (Payment.id).
+	maxIDBytes = 192
+	// maxVersionBytes bounds Payment.version_token, whose length Square does not document.
+	maxVersionBytes = 1 << 10
+)
 
 // squarePayment is what the adapter reads of a Payment object.
 type squarePayment struct {
@@ -31,6 +35,8 @@ type squarePayment struct {
 	refunded  bool
 	refunds   []string // the ids of its refunds
 	created   time.Time
+	expires   time.Time  // delayed_until: when a hold is cancelled; zero if the answer does not say it
+	version   string     // version_token; empty if there is none
 	errors    []apiError // of its card
 }
 
@@ -51,6 +57,10 @@ func readPayment(o object) *squarePayment {
 		p.refunds = append(p.refunds, id)
 	}
 	p.created, _ = time.Parse(time.RFC3339, o.text("created_at"))
+	p.expires, _ = time.Parse(time.RFC3339, o.text("delayed_until"))
+	if version := o.text("version_token"); printable(version) && len(version) <= maxVersionBytes {
+		p.version = version
+	}
 	p.errors = readErrors(o.object("card_details"))
 	return p
 }
@@ -84,4 +94,30 @@ func (p *squarePayment) charged() money {
 func (p *squarePayment) is(m payment.Money) bool {
 	want, err := moneyOf(m)
 	return m.IsZero() || err == nil && p.charged() == want
+}
+
+// holds reports whether the payment is of a manual charge: its money is held until a capture or a void. A charge that is
+// not manual has a hold of [HoldFor], which its own attempts complete. The mode is not known of a payment in a list.
+func (p *squarePayment) holds(mode payment.CaptureMode) bool {
+	return mode == payment.CaptureManual || !p.created.IsZero() && p.expires.Sub(p.created) > HoldFor
+}
+
+// isOf reports whether the payment is of a charge of this amount. A capture of a part reduces the amount of a payment
+// whose money is held.
+func (p *squarePayment) isOf(m payment.Money, mode payment.CaptureMode) bool {
+	want, err := moneyOf(m)
+	part := err == nil && p.charged().Currency == want.Currency && 0 < p.charged().Amount && p.charged().Amount <= want.Amount
+	return p.is(m) || p.holds(mode) && part
+}
+
+// captured returns how much was taken of a payment whose money was held; zero for all.
+func (p *squarePayment) captured(m payment.Money) payment.Money {
+	if p.is(m) {
+		return payment.Money{}
+	}
+	part, err := payment.MoneyFromMinor(p.charged().Amount, m.Currency())
+	if err != nil {
+		return payment.Money{}
+	}
+	return part
 }

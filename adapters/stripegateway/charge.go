@@ -173,6 +173,8 @@ func (a answer) accepted(c payment.Charge, live bool) (r payment.Result, confirm
 // cancelled.
 func (i intent) result() payment.Result {
 	switch l := i.found(); {
+	case l.Result == payment.FoundApproved && !l.Captured.IsZero(): // of a hold; the lookup that follows has the amount
+		return payment.Result{Class: payment.ClassPending, Reference: i.id, Message: "Stripe has taken a part of the money that was held"}
 	case l.Result == payment.FoundApproved:
 		return payment.Result{Class: payment.ClassApproved, TransactionID: i.id}
 	case l.Result == payment.FoundAuthorized:

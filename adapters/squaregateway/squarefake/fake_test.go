@@ -147,7 +147,7 @@ func TestUpdateAndRefund_AreBounded(t *testing.T) {
 	call(t, s, "POST", "/v2/payments", create("k", hold))
 	id := s.IDs("k")[0]
 	update := func(amount int) (int, map[string]any) {
-		return call(t, s, "PUT", "/v2/payments/"+id, fmt.Sprintf(`{"idempotency_key":"u","payment":{"amount_money":{"amount":%d,"currency":"USD"}}}`, amount))
+		return call(t, s, "PUT", "/v2/payments/"+id, fmt.Sprintf(`{"idempotency_key":"u%[1]d","payment":{"amount_money":{"amount":%[1]d,"currency":"USD"}}}`, amount))
 	}
 	refund := func(amount int) (int, map[string]any) {
 		return call(t, s, "POST", "/v2/refunds", fmt.Sprintf(`{"idempotency_key":"r%[2]d","payment_id":%[1]q,"amount_money":{"amount":%[2]d,"currency":"USD"}}`, id, amount))
@@ -165,6 +165,52 @@ func TestUpdateAndRefund_AreBounded(t *testing.T) {
 	require.Equal(t, "REFUND_AMOUNT_INVALID", code(answer))
 	_, answer = update(10)
 	require.Equal(t, "BAD_REQUEST", code(answer))
+}
+
+// An update and a completion for a version that the payment does not have any more change nothing. A repeat of an update
+// with its key changes nothing either, and survives a restart.
+func TestUpdateAndComplete_ByVersion(t *testing.T) {
+	t.Parallel()
+	path := filepath.Join(t.TempDir(), "ledger.jsonl")
+	s := open(t, squarefake.Options{Ledger: path})
+	_, answer := call(t, s, "POST", "/v2/payments", create("k", hold))
+	id, first := s.IDs("k")[0], version(answer)
+	require.NotEmpty(t, first)
+	update := func(key, version string, amount int) map[string]any {
+		_, answer := call(t, s, "PUT", "/v2/payments/"+id, fmt.Sprintf(
+			`{"idempotency_key":%q,"payment":{"amount_money":{"amount":%d,"currency":"USD"},"version_token":%q}}`, key, amount, version))
+		return answer
+	}
+	complete := func(version string) map[string]any {
+		_, answer := call(t, s, "POST", "/v2/payments/"+id+"/complete", fmt.Sprintf(`{"version_token":%q}`, version))
+		return answer
+	}
+	second := version(update("u1", first, 60))
+	require.NotEqual(t, first, second)
+	require.Equal(t, "VERSION_MISMATCH", code(update("u2", first, 70)))
+	require.Equal(t, "VERSION_MISMATCH", code(complete(first)))
+	require.Equal(t, "IDEMPOTENCY_KEY_REUSED", code(update("u1", first, 50)))
+	require.NoError(t, s.Close())
+	s = open(t, squarefake.Options{Ledger: path})
+	require.Equal(t, second, version(update("u1", first, 60)), "a repeat")
+	require.NoError(t, s.Update(id, 80))
+	require.Equal(t, "VERSION_MISMATCH", code(complete(second)))
+	require.NoError(t, s.Update(id, 60))
+	_, answer = call(t, s, "POST", "/v2/payments/"+id+"/complete", "{}")
+	require.Empty(t, code(answer))
+	require.EqualValues(t, 60, s.Taken(id))
+	require.Equal(t, "COMPLETED", s.Status(id))
+	require.Error(t, s.End(id, "CANCELED"), "a payment that is COMPLETED cannot be cancelled")
+	require.Error(t, s.Update(id, 10))
+	require.Zero(t, s.Taken("unknown"))
+	require.Empty(t, s.Status("unknown"))
+}
+
+// version returns the version_token of the payment of an answer.
+func version(answer map[string]any) string {
+	p, _ := answer["payment"].(map[string]any)
+	token, _ := p["version_token"].(string)
+	return token
 }
 
 // refundBody returns the body of a RefundPayment.

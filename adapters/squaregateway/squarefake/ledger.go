@@ -23,6 +23,7 @@ type record struct {
 	Note          string    `json:"note"`
 	Source        string    `json:"source_id"`
 	Amount        int64     `json:"amount"`
+	Approved      int64     `json:"approved"` // the amount at the creation
 	Currency      string    `json:"currency"`
 	Status        string    `json:"status"`
 	Errors        []Error   `json:"errors,omitempty"`
@@ -32,6 +33,9 @@ type record struct {
 	DelayDuration string    `json:"delay_duration"`
 	DelayAction   string    `json:"delay_action"`
 	DelayedUntil  time.Time `json:"delayed_until"`
+
+	// Updates are those of UpdatePayment, oldest first.
+	Updates []update `json:"updates,omitempty"`
 
 	// Refunds are the payment's, oldest first.
 	Refunds []*refundRecord `json:"refunds,omitempty"`

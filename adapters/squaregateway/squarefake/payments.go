@@ -178,7 +178,7 @@ func (s *Server) make(c createRequest, body string) reply {
 	now := s.now()
 	r := &record{
 		Number: len(s.payments) + 1, Key: c.IdempotencyKey, Request: body, ReferenceID: c.ReferenceID, Note: c.Note,
-		Source: c.SourceID, Amount: c.AmountMoney.Amount, Currency: c.AmountMoney.Currency,
+		Source: c.SourceID, Amount: c.AmountMoney.Amount, Approved: c.AmountMoney.Amount, Currency: c.AmountMoney.Currency,
 		Status: o.status, Errors: o.errors, CreatedAt: now, UpdatedAt: now, DelayAction: c.DelayAction,
 	}
 	if o.status != statusFailed || !o.bare && !s.o.BareDeclines {
@@ -226,33 +226,6 @@ func (s *Server) get(id string) reply {
 	return ok(answerBody{Payment: s.payment(r, r.Status)})
 }
 
-// complete is CompletePayment.
-func (s *Server) complete(id string) reply { return s.move(id, statusCompleted) }
-
-// cancel is CancelPayment.
-func (s *Server) cancel(id string) reply { return s.move(id, statusCanceled) }
-
-// move completes or cancels a payment that is held.
-func (s *Server) move(id, status string) reply {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	r, missing := s.find(id)
-	if r == nil {
-		return missing
-	}
-	if r.Status == statusPending && status == statusCanceled {
-		return s.moved(r, status)
-	}
-	code := map[string]string{
-		statusCompleted: "DELAYED_TRANSACTION_CAPTURED", statusCanceled: "DELAYED_TRANSACTION_CANCELED",
-		statusFailed: "DELAYED_TRANSACTION_FAILED", statusPending: "BAD_REQUEST",
-	}[r.Status]
-	if code != "" {
-		return failure(http.StatusBadRequest, invalidRequest, code, "The payment is "+r.Status, "")
-	}
-	return s.moved(r, status)
-}
-
 func (s *Server) moved(r *record, status string) reply {
 	if err := s.change(r, status); err != nil {
 		return broken(err)
@@ -285,33 +258,6 @@ func (s *Server) cancelByKey(body []byte) reply {
 		}
 	}
 	return ok(answerBody{})
-}
-
-// update is UpdatePayment, for the amount of a payment that is held.
-func (s *Server) update(id string, body []byte) reply {
-	var c struct {
-		IdempotencyKey string `json:"idempotency_key"`
-		Payment        struct {
-			AmountMoney  *Money `json:"amount_money"`
-			VersionToken string `json:"version_token"`
-		} `json:"payment"`
-	}
-	if !decode(body, &c) || c.IdempotencyKey == "" || c.Payment.AmountMoney == nil {
-		return invalid("MISSING_REQUIRED_PARAMETER", "idempotency_key")
-	}
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	r, missing := s.find(id)
-	switch {
-	case r == nil:
-		return missing
-	case r.Status != statusApproved:
-		return failure(http.StatusBadRequest, invalidRequest, "BAD_REQUEST", "The payment is "+r.Status, "")
-	case c.Payment.AmountMoney.Amount > r.Amount || c.Payment.AmountMoney.Currency != r.Currency:
-		return failure(http.StatusBadRequest, paymentMethod, "AMOUNT_TOO_HIGH", "", "payment.amount_money")
-	}
-	r.Amount = c.Payment.AmountMoney.Amount
-	return s.moved(r, r.Status)
 }
 
 // location is RetrieveLocation.

@@ -37,6 +37,10 @@ type Options struct {
 	// RefundsReduceAmount: a refund reduces the amount_money of its payment, as one sentence of the guide "Refund
 	// Payments" says, and not only raises its refunded_money.
 	RefundsReduceAmount bool
+	// NoUpdates: payments cannot be updated, as for sellers in Australia and Japan ("Update Payments").
+	NoUpdates bool
+	// NoExpiry: payments have no delayed_until, as those without a card.
+	NoExpiry bool
 	// VersionedErrors: errors have the header Square-Version.
 	VersionedErrors bool
 }

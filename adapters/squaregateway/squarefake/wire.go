@@ -195,7 +195,7 @@ func (s *Server) route(r *http.Request, body []byte) (name string, handle func()
 		case id == "" && path[2] == "cancel":
 			return "cancel_by_key", func() reply { return s.cancelByKey(body) } // square-dotnet-sdk#13
 		case path[2] == "complete":
-			return "complete", func() reply { return s.complete(id) }
+			return "complete", func() reply { return s.complete(id, body) }
 		case path[2] == "cancel":
 			return "cancel", func() reply { return s.cancel(id) }
 		}
@@ -235,18 +235,18 @@ func (s *Server) payment(r *record, status string) *paymentBody {
 	if r.ID == "" {
 		return nil
 	}
-	amount := Money{r.Amount, r.Currency}
+	amount, approved := Money{r.Amount, r.Currency}, Money{r.Approved, r.Currency}
 	p := &paymentBody{
 		ID: r.ID, CreatedAt: stamp(r.CreatedAt), UpdatedAt: stamp(r.UpdatedAt), AmountMoney: amount, TotalMoney: amount,
 		Status: status, DelayDuration: r.DelayDuration, DelayAction: r.DelayAction, SourceType: "CARD",
-		LocationID: s.o.Location, ReferenceID: r.ReferenceID, Note: r.Note, VersionToken: fmt.Sprintf("v%d", r.Version),
+		LocationID: s.o.Location, ReferenceID: r.ReferenceID, Note: r.Note, VersionToken: r.version(),
 		CardDetails: &cardDetails{Errors: r.Errors},
 	}
 	switch status {
 	case statusApproved:
-		p.CardDetails.Status, p.ApprovedMoney = "AUTHORIZED", &amount
+		p.CardDetails.Status, p.ApprovedMoney = "AUTHORIZED", &approved
 	case statusCompleted:
-		p.CardDetails.Status, p.ApprovedMoney = "CAPTURED", &amount
+		p.CardDetails.Status, p.ApprovedMoney = "CAPTURED", &approved
 	case statusCanceled:
 		p.CardDetails.Status = "VOIDED"
 	case statusFailed:
@@ -254,7 +254,7 @@ func (s *Server) payment(r *record, status string) *paymentBody {
 	default:
 		p.SourceType, p.CardDetails = "BANK_ACCOUNT", nil
 	}
-	if !r.DelayedUntil.IsZero() {
+	if !r.DelayedUntil.IsZero() && !s.o.NoExpiry {
 		p.DelayedUntil = stamp(r.DelayedUntil)
 	}
 	for _, refund := range r.Refunds {

@@ -58,6 +58,9 @@ type GatewayUnderTest struct {
 	// and all of it is optional.
 	Holds bool
 
+	// CapturesByState: the gateway gets no key with a capture, so that the state of the charge is all that proves one.
+	// Another capture of the same amount is then approved without taking money again.
+	CapturesByState bool
 	// CapturesAll: the gateway captures the whole of a hold only.
 	CapturesAll bool
 	// ExpireHold lets the hold of the charge with a key expire. Nil if holds cannot be made to.

@@ -239,8 +239,8 @@ func TestCommands_WrongCommandLine_ExitWithTwo(t *testing.T) {
 		{"keys", `expected one of "create", "list", "revoke"`},
 		{"keys create --scopes=pay", "--name: must not be empty"},
 		{"keys create --name=a/b --scopes=pay", "--name: must consist of at most 64 letters"},
-		{"keys create --name=shop", "--scopes: must be one or more of pay,refund,read,admin"},
-		{"keys create --name=shop --scopes=pay,write", `--scopes: must be scopes among pay,refund,read,admin, separated by commas; "write" is not one`},
+		{"keys create --name=shop", "--scopes: must be one or more of pay,capture,refund,read,admin"},
+		{"keys create --name=shop --scopes=pay,write", `--scopes: must be scopes among pay,capture,refund,read,admin, separated by commas; "write" is not one`},
 		{"keys list --limit=0", "--limit: must be above zero"},
 		{"keys revoke", `expected "<id-or-name>"`},
 	} {

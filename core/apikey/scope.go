@@ -12,14 +12,15 @@ type Scope string
 
 // The scopes.
 const (
-	ScopePay    Scope = "pay"    // charge orders, and read their payments
-	ScopeRefund Scope = "refund" // refund payments, and read single payments and their refunds
-	ScopeRead   Scope = "read"   // list and read payments, and scrape the metrics
-	ScopeAdmin  Scope = "admin"  // everything, now and in later versions
+	ScopePay     Scope = "pay"     // charge orders, and read their payments
+	ScopeCapture Scope = "capture" // capture and void payments, and read single payments
+	ScopeRefund  Scope = "refund"  // refund payments, and read single payments and their refunds
+	ScopeRead    Scope = "read"    // list and read payments, and scrape the metrics
+	ScopeAdmin   Scope = "admin"   // everything, now and in later versions
 )
 
 // allScopes is in the order in which scopes are written.
-var allScopes = Scopes{ScopePay, ScopeRefund, ScopeRead, ScopeAdmin}
+var allScopes = Scopes{ScopePay, ScopeCapture, ScopeRefund, ScopeRead, ScopeAdmin}
 
 // Scopes are the permissions of a key, each once.
 type Scopes []Scope

@@ -12,7 +12,7 @@ func TestParseScopes_ByText(t *testing.T) {
 	t.Parallel()
 	for text, want := range map[string]string{
 		"pay": "pay", "read,pay": "pay,read", "admin , read": "read,admin", "pay,pay": "pay", "pay,": "pay",
-		"refund": "refund", "admin,read,refund,pay": "pay,refund,read,admin",
+		"refund": "refund", "capture": "capture", "admin,read,refund,capture,pay": "pay,capture,refund,read,admin",
 	} {
 		scopes, err := apikey.ParseScopes(text)
 		require.NoError(t, err, text)
@@ -20,8 +20,8 @@ func TestParseScopes_ByText(t *testing.T) {
 		require.Equal(t, scopes, apikey.ReadScopes(want))
 	}
 	for text, says := range map[string]string{
-		"": "must be one or more of pay,refund,read,admin", ",": "must be one or more of pay,refund,read,admin",
-		"pay,write": `must be scopes among pay,refund,read,admin, separated by commas; "write" is not one`,
+		"": "must be one or more of pay,capture,refund,read,admin", ",": "must be one or more of pay,capture,refund,read,admin",
+		"pay,write": `must be scopes among pay,capture,refund,read,admin, separated by commas; "write" is not one`,
 		"Pay":       `"Pay" is not one`, "pay read": `"pay read" is not one`,
 	} {
 		_, err := apikey.ParseScopes(text)
@@ -50,6 +50,8 @@ func TestScopes_Allow(t *testing.T) {
 		{apikey.Scopes{refund}, []apikey.Scope{refund}, true},
 		{apikey.Scopes{refund}, []apikey.Scope{pay, read, admin}, false},
 		{apikey.Scopes{admin}, []apikey.Scope{refund}, true},
+		{apikey.Scopes{refund, pay, read}, []apikey.Scope{apikey.ScopeCapture}, false},
+		{apikey.Scopes{apikey.ScopeCapture}, []apikey.Scope{apikey.ScopeCapture}, true},
 		{apikey.ReadScopes("later"), []apikey.Scope{pay, refund, read, admin}, false},
 	} {
 		require.Equal(t, test.want, test.scopes.Allow(test.anyOf...), "%v for %v", test.scopes, test.anyOf)

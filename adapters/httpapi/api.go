@@ -18,7 +18,7 @@ import (
 // Processor is what the API needs from the core. A *core.Service is one.
 type Processor interface {
 	// Process charges an order, or finds that it was charged. Its errors are *payment.FieldError,
-	// core.ErrBusy, core.ErrMismatch, ports.ErrUnavailable, ports.ErrInDoubt, and those of ctx; any
+	// core.ErrBusy, core.ErrMismatch, core.ErrVoided, ports.ErrUnavailable, ports.ErrInDoubt, and those of ctx; any
 	// other is an internal error.
 	//
 	// The context is the client's: once claimed, a payment is finished even if it is cancelled.
@@ -26,6 +26,10 @@ type Processor interface {
 	// Refund gives money of a payment back, or finds that this refund was made. Its errors are those of Process,
 	// ports.ErrNotFound, payment.ErrChargeOpen and *payment.OperationRefusedError.
 	Refund(ctx context.Context, r core.Request) (core.Answer, error)
+	// Capture takes money that a payment holds, and Void releases it; or they find that this was done. Their errors are
+	// those of Refund.
+	Capture(ctx context.Context, r core.Request) (core.Answer, error)
+	Void(ctx context.Context, r core.Request) (core.Answer, error)
 	// Payment returns a payment without its history, or ports.ErrNotFound.
 	Payment(ctx context.Context, id payment.OrderID) (payment.Payment, error)
 	// History returns a payment with its attempts, events and operations, or ports.ErrNotFound.
@@ -99,6 +103,8 @@ const (
 	routeProcess  = "/payments/process"
 	routePayments = "/payments"
 	routePayment  = "/payments/:order_id"
+	routeCapture  = "/payments/:order_id/capture"
+	routeVoid     = "/payments/:order_id/void"
 	routeRefunds  = "/payments/:order_id/refunds"
 	routeRefund   = "/payments/:order_id/refunds/:refund_id"
 	routeGateways = "/gateways"
@@ -127,8 +133,11 @@ func New(p Processor, o Options, log *slog.Logger) http.Handler {
 
 	e.POST(routeProcess, a.authorize(a.limitConcurrent(a.process), apikey.ScopePay))
 	get(e, routePayments, a.authorize(a.limitConcurrent(a.list), apikey.ScopeRead))
-	// A caller with the scope pay or refund may follow the Location of a 202, or read what is left to refund.
-	get(e, routePayment, a.authorize(a.limitConcurrent(a.lookUp), apikey.ScopeRead, apikey.ScopePay, apikey.ScopeRefund))
+	// A caller with the scope pay, capture or refund may follow the Location of a 202, or read what is left to refund.
+	get(e, routePayment, a.authorize(a.limitConcurrent(a.lookUp),
+		apikey.ScopeRead, apikey.ScopePay, apikey.ScopeCapture, apikey.ScopeRefund))
+	e.POST(routeCapture, a.authorize(a.limitConcurrent(a.capture), apikey.ScopeCapture))
+	e.POST(routeVoid, a.authorize(a.limitConcurrent(a.void), apikey.ScopeCapture))
 	e.POST(routeRefunds, a.authorize(a.limitConcurrent(a.refund), apikey.ScopeRefund))
 	get(e, routeRefunds, a.authorize(a.limitConcurrent(a.listRefunds), apikey.ScopeRead, apikey.ScopeRefund))
 	get(e, routeRefund, a.authorize(a.limitConcurrent(a.lookUpRefund), apikey.ScopeRead, apikey.ScopeRefund))

@@ -113,7 +113,7 @@ func TestAuth_EveryRoute_RequiresItsScope(t *testing.T) {
 	t.Parallel()
 	stored := fake.NewKeys()
 	headers := map[string]string{"nothing": "X-Key: none"}
-	for _, scopes := range []apikey.Scopes{{"pay"}, {"read"}, {"admin"}, {"pay", "read"}, {"refund"}, {"later"}} {
+	for _, scopes := range []apikey.Scopes{{"pay"}, {"read"}, {"admin"}, {"pay", "read"}, {"refund"}, {"capture"}, {"later"}} {
 		_, text := create(t, stored, apikey.Name("k"+scopes.String()), scopes...)
 		headers[scopes.String()] = "Authorization: Bearer " + text
 	}
@@ -131,9 +131,11 @@ func TestAuth_EveryRoute_RequiresItsScope(t *testing.T) {
 		{http.MethodPost, "/payments/process", []string{"pay", "pay,read"}, "pay", "the scope pay"},
 		{http.MethodGet, "/payments", []string{"read", "pay,read"}, "read", "the scope read"},
 		{http.MethodHead, "/payments", []string{"read", "pay,read"}, "read", ""},
-		{http.MethodGet, "/payments/order-1", []string{"pay", "read", "pay,read", "refund"}, "read", "the scope read or pay or refund"},
-		{http.MethodHead, "/payments/order-1", []string{"pay", "read", "pay,read", "refund"}, "read", ""},
-		{http.MethodGet, "/payments/process", []string{"pay", "read", "pay,read", "refund"}, "read", "the scope read or pay or refund"},
+		{http.MethodGet, "/payments/order-1", []string{"pay", "read", "pay,read", "refund", "capture"}, "read", "the scope read or pay or capture or refund"},
+		{http.MethodHead, "/payments/order-1", []string{"pay", "read", "pay,read", "refund", "capture"}, "read", ""},
+		{http.MethodGet, "/payments/process", []string{"pay", "read", "pay,read", "refund", "capture"}, "read", "the scope read or pay or capture or refund"},
+		{http.MethodPost, "/payments/order-1/capture", []string{"capture"}, "capture", "the scope capture"},
+		{http.MethodPost, "/payments/order-1/void", []string{"capture"}, "capture", "the scope capture"},
 		{http.MethodPost, "/payments/order-1/refunds", []string{"refund"}, "refund", "the scope refund"},
 		{http.MethodGet, "/payments/order-1/refunds", []string{"refund", "read", "pay,read"}, "read", "the scope read or refund"},
 		{http.MethodHead, "/payments/order-1/refunds", []string{"refund", "read", "pay,read"}, "read", ""},
@@ -146,7 +148,7 @@ func TestAuth_EveryRoute_RequiresItsScope(t *testing.T) {
 		}
 		for scopes, header := range headers {
 			what := fmt.Sprint(route.method, " ", route.path, " with ", scopes)
-			p.requests, p.refunds, p.lookedUp, p.listed = nil, nil, nil, nil
+			p.requests, p.refunds, p.holds, p.lookedUp, p.listed = nil, nil, nil, nil, nil
 			a := s.request(route.method, route.path, oneRequest, "Content-Type: application/json", header)
 			if opens[scopes] {
 				require.NotContains(t, []int{401, 403, 503}, a.status, what)

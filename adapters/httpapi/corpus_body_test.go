@@ -31,7 +31,7 @@ const (
 func saysByte(n string) string { return "the body is not valid JSON after its first " + n + " bytes" }
 
 func saysUnknown(name string) string {
-	return "the member " + name + " is not known; the members are order_id, amount, currency, payment_method"
+	return "the member " + name + " is not known; the members are order_id, amount, currency, payment_method, capture"
 }
 
 // malformedBodies are refused with 400 and the sentence.
@@ -228,6 +228,6 @@ func TestMalformedBody_IsRefused(t *testing.T) {
 func TestErrorSentence_IsShortASCII(t *testing.T) {
 	t.Parallel()
 	for _, test := range malformedBodies {
-		require.Regexp(t, `^[ -~]{10,130}$`, test.sentence)
+		require.Regexp(t, `^[ -~]{10,140}$`, test.sentence)
 	}
 }

@@ -13,7 +13,7 @@ const (
 	saysCoding    = "the body must be sent without Content-Encoding"
 	saysTooLarge  = "the body must have at most 65536 bytes"
 	saysUnread    = "the body is incomplete; send as much as Content-Length or the chunks announce"
-	saysNoQuery   = "this path takes no query string; put order_id, amount, currency and payment_method into the JSON body"
+	saysNoQuery   = "this path takes no query string; put order_id, amount, currency, payment_method and capture into the JSON body"
 	saysNoPath    = "there is no such path; in an order id, write / as %2F"
 	// saysNetHTTP stands for a plain-text response of net/http itself.
 	saysNetHTTP = ""

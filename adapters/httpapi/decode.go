@@ -21,17 +21,25 @@ type form struct {
 	example string
 }
 
-const maxMembers = 4
+const maxMembers = 5
 
 // The forms of requests.
 var (
 	chargeForm = form{
-		members: []string{"order_id", "amount", "currency", "payment_method"},
+		members: []string{"order_id", "amount", "currency", "payment_method", "capture"},
 		example: `{"order_id":"order-123","amount":100.00}`,
 	}
 	refundForm = form{
 		members: []string{"refund_id", "amount", "currency", "reason"},
 		example: `{"refund_id":"refund-1","amount":25.00}`,
+	}
+	captureForm = form{
+		members: []string{"amount", "currency", "reason"},
+		example: `{"amount":60.00}`,
+	}
+	voidForm = form{
+		members: []string{"reason"},
+		example: `{}`,
 	}
 )
 
@@ -59,7 +67,11 @@ func decode(body []byte, standard payment.Currency) (core.Request, error) {
 	if err != nil {
 		return core.Request{}, err
 	}
-	return core.Request{OrderID: id, Money: money, Method: method}, nil
+	capture, err := captureModeOf(values[4])
+	if err != nil {
+		return core.Request{}, err
+	}
+	return core.Request{OrderID: id, Money: money, Method: method, Capture: capture}, nil
 }
 
 // memberValues are the values of a form's members, as they were written; nil if there is no such member.
@@ -173,6 +185,18 @@ func methodOf(value json.RawMessage) (payment.PaymentMethod, error) {
 		return "", fieldError("payment_method", "payment_method must be a JSON string, or be left out")
 	}
 	return payment.ParsePaymentMethod(text)
+}
+
+// captureModeOf parses whether to take the money or to hold it, which may be left out.
+func captureModeOf(value json.RawMessage) (payment.CaptureMode, error) {
+	if value == nil {
+		return payment.CaptureAutomatic, nil
+	}
+	text, ok := jsonobject.Text(value)
+	if !ok || text == "" {
+		return "", fieldError("capture", `capture must be "automatic" or "manual", or be left out`)
+	}
+	return payment.ParseCaptureMode(text)
 }
 
 // moneyOf parses the amount byte for byte: 100.10 must not become 100.09999999999999.

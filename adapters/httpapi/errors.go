@@ -99,46 +99,18 @@ var (
 			"send it again later",
 		retryAfter: time.Second,
 	}
-	problemRefundDeclined = problem{
-		name: "refund-declined", status: http.StatusPaymentRequired, title: "Refund declined",
-		sentence: "Refund declined",
-	}
 	problemNoRefund = problem{
 		name: "no-such-refund", status: http.StatusNotFound, title: "No such refund",
 		sentence: "the order has no refund with this refund_id; refund ids are case-sensitive",
 	}
-	problemRefundBusy = problem{
-		name: "refund-in-progress", status: http.StatusConflict, title: "Refund in progress",
-		sentence:   "another request is processing this refund; send the same request again later",
-		retryAfter: time.Second,
-	}
 	problemChargeOpen = problem{
 		name: "payment-open", status: http.StatusConflict, title: "Payment not decided",
-		sentence: "the outcome of the payment is not known yet, so nothing can be refunded; " +
+		sentence: "the outcome of the payment is not known yet; " +
 			"send the same request again later",
 		retryAfter: 5 * time.Second,
 	}
-	problemRefundElsewhere = problem{
-		name: problemOtherGateway.name, status: problemOtherGateway.status, title: problemOtherGateway.title,
-		sentence: "the payment was charged at a gateway that this service is not configured for; " +
-			"add the gateway to the settings, and send the same request again",
-		retryAfter: problemOtherGateway.retryAfter,
-	}
-	problemRefundMismatch = problem{
-		name: "refund-mismatch", status: http.StatusUnprocessableEntity, title: "Refund mismatch",
-		sentence: "the refund_id is known with another amount or currency; " +
-			"repeat those, or use a new refund_id",
-	}
-	problemRefundRefused = problem{
-		name: "refund-refused", status: http.StatusUnprocessableEntity, title: "Refund refused",
-	}
-	problemRefundExhausted = problem{
-		name: "refund-retries-exhausted", status: http.StatusBadGateway, title: "Refund failed",
-		sentence: "Refund failed after maximum retries",
-	}
-	problemRefundRejected = problem{
-		name: "refund-rejected", status: http.StatusBadGateway, title: "Refund rejected",
-		sentence: problemRejected.sentence,
+	problemOperationRefused = problem{ // of an operation whose own problem replaces it: see operationWords
+		name: "operation-refused", status: http.StatusUnprocessableEntity, title: "Operation refused",
 	}
 	problemTooLarge = problem{
 		name: "body-too-large", status: http.StatusRequestEntityTooLarge, title: "Body too large",
@@ -156,8 +128,12 @@ var (
 	}
 	problemMismatch = problem{
 		name: "order-mismatch", status: http.StatusUnprocessableEntity, title: "Order mismatch",
-		sentence: "the order is known with another amount or currency; " +
+		sentence: "the order is known with another amount, currency or capture; " +
 			"repeat those, or use a new order_id",
+	}
+	problemVoided = problem{
+		name: "payment-voided", status: http.StatusUnprocessableEntity, title: "Payment voided",
+		sentence: "the payment was voided: the money was held for the order, and was released; use a new order_id",
 	}
 	problemHost = problem{
 		name: "misdirected-request", status: http.StatusMisdirectedRequest, title: "Misdirected request",
@@ -227,18 +203,13 @@ var (
 	}
 )
 
-// refundProblems are the problems of a request to refund in place of those of a request to charge, by the name of
-// the latter.
-var refundProblems = map[string]problem{
-	problemBusy.name: problemRefundBusy, problemOtherGateway.name: problemRefundElsewhere, problemMismatch.name: problemRefundMismatch,
-}
-
 // refusal is a problem of one request. It is returned as an error, which becomes the response.
 type refusal struct {
 	problem
 
-	code  string // of the gateway, with problemDeclined and problemRefundDeclined
-	cause error  // for the log only; nil if the response says everything
+	code  string        // of the gateway, if it declined
+	state payment.State // of the payment, if it is the reason
+	cause error         // for the log only; nil if the response says everything
 }
 
 func refuse(p problem) *refusal { return &refusal{problem: p} }
@@ -260,6 +231,11 @@ func (r *refusal) withCode(code string) *refusal {
 	return r
 }
 
+func (r *refusal) withState(state payment.State) *refusal {
+	r.state = state
+	return r
+}
+
 func (r *refusal) withCause(cause error) *refusal {
 	r.cause = cause
 	return r
@@ -275,6 +251,7 @@ var sentinels = []struct {
 	{core.ErrForeignGateway, problemOtherGateway, false},
 	{core.ErrKeyOpen, problemOtherPaymentMethod, false},
 	{core.ErrMismatch, problemMismatch, false},
+	{core.ErrVoided, problemVoided, false},
 	{payment.ErrChargeOpen, problemChargeOpen, false},
 	{ports.ErrNotFound, problemNoPayment, false},
 	{ports.ErrInDoubt, problemInDoubt, true}, // before ErrUnavailable, because an error may wrap both
@@ -298,7 +275,7 @@ func refusalOf(ctx context.Context, err error) *refusal {
 		return refuse(problemNoGateway).withRetryAfter(max(problemNoGateway.retryAfter, away.RetryAfter))
 	}
 	if refused, ok := errors.AsType[*payment.OperationRefusedError](err); ok {
-		return refuse(problemRefundRefused).withSentence(refused.Why)
+		return refuse(problemOperationRefused).withSentence(refused.Why).withState(refused.State)
 	}
 	for _, s := range sentinels {
 		switch {

@@ -76,9 +76,9 @@ func TestList_Response_ByteForByte(t *testing.T) {
 	payments[2].State, payments[2].TransactionID = payment.StateSucceeded, "txn-1"
 	const times = `"created_at":"2026-03-04T12:00:00.000000Z","updated_at":"2026-03-04T12:00:00.000000Z"`
 	serve(t, holding(payments)).get("/payments").requireBody(t, `{"payments":[`+
-		`{"order_id":"order/003","state":"scheduled","amount":"9.90","currency":"USD",`+times+`,"next_attempt_at":"2026-03-04T12:00:01.000000Z"},`+
-		`{"order_id":"order/002","state":"declined","amount":"9.90","currency":"USD","code":"card_declined","reason":"no <&>",`+times+`},`+
-		`{"order_id":"order/001","state":"succeeded","amount":"9.90","currency":"USD","transaction_id":"txn-1",`+
+		`{"order_id":"order/003","state":"scheduled","amount":"9.90","currency":"USD","capture":"automatic",`+times+`,"next_attempt_at":"2026-03-04T12:00:01.000000Z"},`+
+		`{"order_id":"order/002","state":"declined","amount":"9.90","currency":"USD","capture":"automatic","code":"card_declined","reason":"no <&>",`+times+`},`+
+		`{"order_id":"order/001","state":"succeeded","amount":"9.90","currency":"USD","capture":"automatic","transaction_id":"txn-1",`+
 		`"created_at":"2026-03-04T11:59:59.999999Z","updated_at":"2026-03-04T12:00:00.000000Z"}]}`)
 	serve(t, holding(nil)).get("/payments").requireBody(t, `{"payments":[]}`)
 }
@@ -125,7 +125,7 @@ func TestList_InvalidParameter_IsRefused(t *testing.T) {
 	t.Parallel()
 	const (
 		badLimit  = "limit must be a whole number from 1 to 200"
-		badState  = "state must be one of processing, scheduled, pending, succeeded, declined, failed, unresolved"
+		badState  = "state must be one of processing, scheduled, pending, authorized, succeeded, declined, failed, unresolved, voided"
 		badCursor = "cursor must be a next_cursor of this list, with the same states and times"
 		badQuery  = "the query string must be percent-encoded, with & between its parameters"
 	)

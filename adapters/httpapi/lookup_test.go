@@ -43,7 +43,7 @@ func TestLookUp_Succeeded(t *testing.T) {
 	require.Equal(t, 200, got.status)
 	require.Equal(t, "application/json", got.header.Get("Content-Type"))
 	require.Equal(t, "no-store", got.header.Get("Cache-Control"))
-	got.requireBody(t, `{"order_id":"order-123","state":"succeeded","amount":"100.00","currency":"USD",`+
+	got.requireBody(t, `{"order_id":"order-123","state":"succeeded","amount":"100.00","currency":"USD","capture":"automatic",`+
 		`"transaction_id":"txn-1","created_at":"2026-03-04T12:00:00.000000Z","updated_at":"2026-03-04T12:00:01.251000Z",`+
 		`"attempts":[`+
 		`{"number":1,"started_at":"2026-03-04T12:00:00.000000Z","ended_at":"2026-03-04T12:00:00.250000Z",`+
@@ -55,7 +55,7 @@ func TestLookUp_Succeeded(t *testing.T) {
 		`{"at":"2026-03-04T12:00:00.000000Z","kind":"claimed","replica":"a","fence":1},`+
 		`{"at":"2026-03-04T12:00:00.000000Z","kind":"attempt","replica":"a","fence":1,"attempt":1,"class":"not_charged","detail":"connection refused <&>"},`+
 		`{"at":"2026-03-04T12:00:01.250000Z","kind":"attempt","replica":"a","fence":1,"attempt":2,"class":"approved"},`+
-		`{"at":"2026-03-04T12:00:01.250070Z","kind":"settled","replica":"a","fence":1,"state":"succeeded"}],"refunded":"0.00","refundable":"100.00"}`)
+		`{"at":"2026-03-04T12:00:01.250070Z","kind":"settled","replica":"a","fence":1,"state":"succeeded"}],"captured":"100.00","refunded":"0.00","refundable":"100.00"}`)
 }
 
 // While a payment is being processed, its history has the attempts that began, and the time of the
@@ -190,5 +190,5 @@ func TestLookUp_Keys_AreShown(t *testing.T) {
 	require.Contains(t, got.body, `"keys":[`+
 		`{"gateway_key":"k-1","gateway":"https://gateway.example","closed":"charged","closed_at":"2026-03-04T12:00:01.000000Z",`+
 		`"transaction_id":"txn-2"},`+
-		`{"gateway_key":"k-2","next_lookup_at":"2026-03-04T12:01:00.000000Z"}],"refunded":"0","refundable":"1"}`)
+		`{"gateway_key":"k-2","next_lookup_at":"2026-03-04T12:01:00.000000Z"}],"captured":"1","refunded":"0","refundable":"1"}`)
 }

@@ -112,7 +112,7 @@ func TestProblem_Details_ByteForByte(t *testing.T) {
 		{failing(nil), send(oneRequest, "Content-Encoding: gzip"), `{"type":"urn:paymentd:problem:unsupported-content-coding","title":"Unsupported content coding","status":415,` +
 			`"detail":"the body must be sent without Content-Encoding"}`},
 		{failing(core.ErrMismatch), process, `{"type":"urn:paymentd:problem:order-mismatch","title":"Order mismatch","status":422,` +
-			`"detail":"the order is known with another amount or currency; repeat those, or use a new order_id"}`},
+			`"detail":"the order is known with another amount, currency or capture; repeat those, or use a new order_id"}`},
 		{failing(errors.New("x")), process, `{"type":"urn:paymentd:problem:internal-error","title":"Internal error","status":500,` +
 			`"detail":"internal error; it is safe to retry the same request"}`},
 		{outcome(payment.StateFailed, payment.CodeRetriesExhausted), process, `{"type":"urn:paymentd:problem:retries-exhausted","title":"Payment failed","status":502,` +

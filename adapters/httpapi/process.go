@@ -40,7 +40,7 @@ func (a *api) process(c echo.Context) error {
 func (a *api) readRequest(c echo.Context) (core.Request, error) {
 	if c.Request().URL.RawQuery != "" {
 		return core.Request{}, refuse(problemMalformed).
-			withSentence("this path takes no query string; put order_id, amount, currency and payment_method into the JSON body")
+			withSentence("this path takes no query string; put order_id, amount, currency, payment_method and capture into the JSON body")
 	}
 	if err := checkMediaType(c.Request().Header); err != nil {
 		return core.Request{}, err
@@ -55,13 +55,13 @@ func (a *api) readRequest(c echo.Context) (core.Request, error) {
 func (a *api) answer(c echo.Context, answer core.Answer) error {
 	header := c.Response().Header()
 	switch answer.State {
-	case payment.StateSucceeded:
-		if answer.Replayed {
-			header.Set("Idempotent-Replayed", "true")
+	case payment.StateSucceeded, payment.StateAuthorized:
+		setReplayed(c, answer)
+		status := wire.SucceededStatusSuccess
+		if answer.State == payment.StateAuthorized {
+			status = wire.SucceededStatusAuthorized
 		}
-		return a.respond(c, http.StatusOK, wire.Succeeded{
-			Status: wire.SucceededStatusSuccess, TransactionID: answer.TransactionID,
-		})
+		return a.respond(c, http.StatusOK, wire.Succeeded{Status: status, TransactionID: answer.TransactionID})
 	case payment.StateUnresolved, payment.StateScheduled, payment.StatePending:
 		header.Set("Location", paymentPath(answer.OrderID.String()))
 		header.Set("Retry-After", wholeSeconds(answer.RetryAfter))
@@ -75,6 +75,8 @@ func (a *api) answer(c echo.Context, answer core.Answer) error {
 			return refuse(problemRejected)
 		}
 		return refuse(problemExhausted)
+	case payment.StateVoided:
+		return refuse(problemVoided)
 	case payment.StateProcessing: // not final, so there is no response
 	}
 	return fmt.Errorf("answer order %s: no answer for state %q", answer.OrderID, answer.State)

@@ -147,7 +147,7 @@ func TestProcess_Error_IsMapped(t *testing.T) {
 		},
 		{
 			"mismatch", core.ErrMismatch, 422,
-			"the order is known with another amount or currency; repeat those, or use a new order_id", "",
+			"the order is known with another amount, currency or capture; repeat those, or use a new order_id", "",
 		},
 		{
 			"no database", ports.ErrUnavailable, 503,

@@ -2,12 +2,9 @@ package httpapi
 
 import (
 	"encoding/json"
-	"errors"
-	"fmt"
 	"net/http"
 	"net/url"
 	"slices"
-	"strings"
 
 	"github.com/labstack/echo/v4"
 
@@ -20,24 +17,15 @@ import (
 
 // refund serves POST /payments/{order_id}/refunds.
 func (a *api) refund(c echo.Context) error {
-	header := c.Response().Header()
-	header["Vary"] = valueAcceptPrefer
+	c.Response().Header()["Vary"] = valueAcceptPrefer
 	request, err := a.readRefund(c)
 	if err != nil {
 		return err
 	}
-	prefer := parsePrefer(c.Request().Header.Values("Prefer"))
-	request.Wait, request.Async = prefer.wait, prefer.async
-
-	answer, err := a.processor.Refund(c.Request().Context(), request)
-	_, wrong := errors.AsType[*payment.FieldError](err) // the request did not wait
-	if applied := prefer.applied(answer.Async); applied != "" && !wrong {
-		header.Set("Preference-Applied", applied)
-	}
+	answer, err := a.operate(c, request, a.processor.Refund)
 	if err != nil {
 		return err
 	}
-	infoOf(c).setAnswer(answer)
 	return a.answerRefund(c, answer)
 }
 
@@ -70,13 +58,14 @@ func (a *api) readRefund(c echo.Context) (core.Request, error) {
 	if request.Note, err = reasonOf(values[3]); err != nil {
 		return core.Request{}, err
 	}
-	request.Money, err = a.refundMoney(c, id, values)
+	request.Money, err = a.operationMoney(c, id, values[1], values[2])
 	return request, err
 }
 
-// refundMoney returns the amount of a refund, or the zero value if the request has none.
-func (a *api) refundMoney(c echo.Context, id payment.OrderID, values memberValues) (payment.Money, error) {
-	amount, currency := values[1], values[2]
+// operationMoney returns the amount of a refund or a capture, or the zero value if the request has none.
+func (a *api) operationMoney(
+	c echo.Context, id payment.OrderID, amount, currency json.RawMessage,
+) (payment.Money, error) {
 	switch {
 	case amount == nil && currency == nil:
 		return payment.Money{}, nil
@@ -123,9 +112,7 @@ func (a *api) answerRefund(c echo.Context, answer core.Answer) error {
 	header, name := c.Response().Header(), answer.Operation.Name
 	switch answer.State {
 	case payment.StateSucceeded:
-		if answer.Replayed {
-			header.Set("Idempotent-Replayed", "true")
-		}
+		setReplayed(c, answer)
 		return a.respond(c, http.StatusOK, wire.Refunded{
 			Status: wire.RefundedStatusSuccess, RefundID: name, TransactionID: answer.TransactionID,
 		})
@@ -135,16 +122,9 @@ func (a *api) answerRefund(c echo.Context, answer core.Answer) error {
 		return a.respond(c, http.StatusAccepted, wire.RefundAccepted{
 			Status: wire.RefundAcceptedStatus(answer.State), OrderID: answer.OrderID.String(), RefundID: name,
 		})
-	case payment.StateDeclined:
-		return refuse(problemRefundDeclined).withCode(answer.Code)
-	case payment.StateFailed:
-		if answer.Code == payment.CodeRejected {
-			return refuse(problemRefundRejected)
-		}
-		return refuse(problemRefundExhausted)
-	case payment.StateProcessing: // not final, so there is no response
+	default:
+		return refuseOperation(answer)
 	}
-	return fmt.Errorf("answer %s of order %s: no answer for state %q", answer.Operation, answer.OrderID, answer.State)
 }
 
 // listRefunds serves GET /payments/{order_id}/refunds.
@@ -177,7 +157,7 @@ func (a *api) lookUpRefund(c echo.Context) error {
 	}
 	found := history.Operations[i]
 	infoOf(c).state, infoOf(c).attempts = found.Payment.State, len(begun(found))
-	view := viewRefund(found)
+	view := wire.Refund(viewOperation(found))
 	view.Timeline = timeline(found)
 	return a.respond(c, http.StatusOK, view)
 }
@@ -199,19 +179,3 @@ func (a *api) refundsInPath(c echo.Context) (ports.History, error) {
 func refundPath(order, name string) string {
 	return paymentPath(order) + "/refunds/" + url.PathEscape(name)
 }
-
-// ofRefund returns the refusal of a request to refund: the problems that it shares with charges have sentences about
-// charges.
-func (r *refusal) ofRefund() *refusal {
-	if p, own := refundProblems[r.name]; own {
-		r.problem = p
-		return r
-	}
-	return r.withSentence(refundWords.Replace(r.sentence))
-}
-
-var refundWords = strings.NewReplacer(
-	"nothing was charged", "nothing was refunded",
-	"before the payment was decided", "before the refund was decided",
-	"an order is charged once only", "a refund is made once only",
-)

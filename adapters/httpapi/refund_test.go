@@ -329,10 +329,10 @@ func TestLookUp_Refunds_AreShown(t *testing.T) {
 	one := s.get("/payments/order-123/refunds/r-1")
 	require.Equal(t, 200, one.status)
 	one.requireBody(t, strings.TrimSuffix(refundR1, "}")+`,"timeline":[`+
-		`{"at":"2026-03-04T12:01:00.000000Z","kind":"created","refund_id":"r-1"},`+
-		`{"at":"2026-03-04T12:01:00.000000Z","kind":"claimed","replica":"a","fence":1,"refund_id":"r-1"},`+
-		`{"at":"2026-03-04T12:01:00.000000Z","kind":"attempt","replica":"a","fence":1,"attempt":1,"class":"approved","refund_id":"r-1"},`+
-		`{"at":"2026-03-04T12:01:01.000000Z","kind":"settled","replica":"a","fence":1,"state":"succeeded","refund_id":"r-1"}]}`)
+		`{"at":"2026-03-04T12:01:00.000000Z","kind":"created","operation":"refund","refund_id":"r-1"},`+
+		`{"at":"2026-03-04T12:01:00.000000Z","kind":"claimed","replica":"a","fence":1,"operation":"refund","refund_id":"r-1"},`+
+		`{"at":"2026-03-04T12:01:00.000000Z","kind":"attempt","replica":"a","fence":1,"attempt":1,"class":"approved","operation":"refund","refund_id":"r-1"},`+
+		`{"at":"2026-03-04T12:01:01.000000Z","kind":"settled","replica":"a","fence":1,"state":"succeeded","operation":"refund","refund_id":"r-1"}]}`)
 	returned := s.get("/payments/order-123/refunds/r-3")
 	require.Contains(t, returned.body, `"state":"declined","amount":"5.00","currency":"USD","code":"refund_returned","state_reason":"account closed"`)
 	missing := s.get("/payments/order-123/refunds/R-1")
@@ -348,7 +348,7 @@ func TestLookUp_Refunds_AreShown(t *testing.T) {
 
 	whole := s.get("/payments/order-123")
 	require.Contains(t, whole.body, `"refunded":"25.00","refundable":"45.00","operations":[`+refundR1+`,`)
-	require.Contains(t, whole.body, `{"at":"2026-03-04T12:03:00.000000Z","kind":"refund_returned","replica":"a","fence":2,"refund_id":"r-3"}]`)
+	require.Contains(t, whole.body, `{"at":"2026-03-04T12:03:00.000000Z","kind":"refund_returned","replica":"a","fence":2,"operation":"refund","refund_id":"r-3"}]`)
 
 	nothing := serve(t, &processor{})
 	for _, path := range []string{"/payments/x/refunds", "/payments/x/refunds/r-1"} {

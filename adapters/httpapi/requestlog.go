@@ -142,15 +142,15 @@ func (n *requestInfo) reasonOf(status int) string {
 	return n.reason
 }
 
-// logsClient reports whether the log line has the client's address: for a request to charge or to
-// refund, which may have to be explained later, and for one that is not authorized or beyond a limit, because an
+// logsClient reports whether the log line has the client's address: for a request that moves or releases money,
+// which may have to be explained later, and for one that is not authorized or beyond a limit, because an
 // operator may want to block its sender. Other addresses are personal data that are not needed.
 func logsClient(method, route string, status int) bool {
 	switch status {
 	case http.StatusUnauthorized, http.StatusForbidden, http.StatusTooManyRequests, http.StatusMisdirectedRequest:
 		return true
 	}
-	return route == routeProcess || route == routeRefunds && method == http.MethodPost
+	return route == routeProcess || kindOfRoute(route) != payment.KindCharge && method == http.MethodPost
 }
 
 // levelOf returns the level of a log line: a warning if the gateway or the database is unavailable,

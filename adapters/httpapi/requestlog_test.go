@@ -105,7 +105,7 @@ func chargeLines() []logged {
 			"reason": "another request is processing this payment; send the same request again later",
 		})},
 		{"mismatch", failing(core.ErrMismatch), postOne, chargeLine("INFO", 422, map[string]any{
-			"reason": "the order is known with another amount or currency; repeat those, or use a new order_id",
+			"reason": "the order is known with another amount, currency or capture; repeat those, or use a new order_id",
 		})},
 		{"no database", failing(fmt.Errorf("claim payment: %w", ports.ErrUnavailable)), postOne, chargeLine("WARN", 503,
 			map[string]any{

@@ -12,6 +12,7 @@ import (
 	"github.com/labstack/echo/v4"
 
 	"paymentd/adapters/httpapi/internal/wire"
+	"paymentd/core/payment"
 )
 
 const mediaTypeProblem = "application/problem+json"
@@ -27,8 +28,8 @@ func (a *api) handleError(err error, c echo.Context) {
 		return
 	}
 	refused := refusalOf(c.Request().Context(), err)
-	if c.Path() == routeRefunds && c.Request().Method == http.MethodPost {
-		refused = refused.ofRefund()
+	if kind := kindOfRoute(c.Path()); kind != payment.KindCharge && c.Request().Method == http.MethodPost {
+		refused = refused.ofOperation(kind)
 	}
 	n := infoOf(c)
 	n.reason, n.err = cmp.Or(n.reason, refused.sentence), refused.cause
@@ -46,11 +47,12 @@ func (a *api) respondRefusal(c echo.Context, r *refusal) error {
 		header.Set("Connection", "close")
 	}
 	if !wantsProblem(c.Request().Header.Values("Accept")) {
-		return a.respond(c, r.status, wire.Error{Error: r.sentence, Code: r.code})
+		return a.respond(c, r.status, wire.Error{Error: r.sentence, Code: r.code, State: wire.State(r.state)})
 	}
 	header.Set("Content-Type", mediaTypeProblem)
 	return a.respond(c, r.status, wire.Problem{
 		Type: problemTypes + r.name, Title: r.title, Status: r.status, Detail: r.sentence, Code: r.code,
+		State: wire.State(r.state),
 	})
 }
 

@@ -19,7 +19,7 @@ func TestRoutes_UnknownPath_Returns404(t *testing.T) {
 	paths := []string{
 		"", "/", "//", "/payment", "/Payments", "/PAYMENTS/process", "/payments/", "/payments//", "//payments",
 		"/payments//process", "//payments/process", "/payments/process/", "/payments/process/x",
-		"/payments/a/b", "/payments/a/", "/payments/a/refunds/", "/payments/a/refunds/b/c", "/payments/a/refund", "/payments/a/Refunds", "/payments/../payments/process", "/payments/./process",
+		"/payments/a/b", "/payments/a/", "/payments/a/refunds/", "/payments/a/refunds/b/c", "/payments/a/refund", "/payments/a/captures", "/payments/a/capture/", "/payments/a/void/x", "/payments/a/Void", "/payments/a/Refunds", "/payments/../payments/process", "/payments/./process",
 		"/./payments/process", "/payments%2Fprocess", "/%70ayments/process", "/payments;x=1/process",
 		"/healthz/", "/healthz/x", "/readyz/", "/metrics/", "/favicon.ico", "/.env", "/payments/a/../../b",
 	}
@@ -50,6 +50,8 @@ func TestRoutes_WrongMethod_Returns405(t *testing.T) {
 		{"/payments/process;x=1", []string{"POST"}, many},
 		{"/payments/Process", []string{"POST"}, many},
 		{"/payments/..", []string{"POST"}, many},
+		{"/payments/x/capture", []string{"GET", "PUT", "DELETE"}, one},
+		{"/payments/process/void", []string{"GET", "PUT", "DELETE"}, one},
 		{"/payments/x/refunds/r-1", []string{"POST", "PUT", "DELETE"}, many},
 		{"/payments/x/refunds", []string{"PUT", "DELETE", "PATCH"}, "OPTIONS, GET, HEAD, POST"},
 		{"/payments/process/refunds", []string{"PUT", "DELETE", "PATCH"}, "OPTIONS, GET, HEAD, POST"},

@@ -36,6 +36,7 @@ var _ httpapi.Processor = (*core.Service)(nil)
 type processor struct {
 	process func(context.Context, core.Request) (core.Answer, error)
 	refund  func(context.Context, core.Request) (core.Answer, error)
+	hold    func(context.Context, core.Request) (core.Answer, error) // captures and voids
 	payment func(context.Context, payment.OrderID) (payment.Payment, error)
 	history func(context.Context, payment.OrderID) (ports.History, error)
 	list    func(context.Context, ports.ListQuery) (ports.ListPage, error)
@@ -45,6 +46,7 @@ type processor struct {
 	mu       sync.Mutex
 	requests []core.Request
 	refunds  []core.Request
+	holds    []core.Request // captures and voids
 	lookedUp []payment.OrderID
 	listed   []ports.ListQuery
 }
@@ -61,6 +63,17 @@ func (p *processor) Refund(ctx context.Context, r core.Request) (core.Answer, er
 	p.refunds = append(p.refunds, r)
 	p.mu.Unlock()
 	return p.refund(ctx, r)
+}
+
+func (p *processor) Capture(ctx context.Context, r core.Request) (core.Answer, error) {
+	p.mu.Lock()
+	p.holds = append(p.holds, r)
+	p.mu.Unlock()
+	return p.hold(ctx, r)
+}
+
+func (p *processor) Void(ctx context.Context, r core.Request) (core.Answer, error) {
+	return p.Capture(ctx, r)
 }
 
 func (p *processor) Payment(ctx context.Context, id payment.OrderID) (payment.Payment, error) {
@@ -111,6 +124,7 @@ func (p *processor) requireUntouched(t *testing.T) {
 	defer p.mu.Unlock()
 	require.Empty(t, p.requests)
 	require.Empty(t, p.refunds)
+	require.Empty(t, p.holds)
 	require.Empty(t, p.lookedUp)
 	require.Empty(t, p.listed)
 }
@@ -122,12 +136,12 @@ func answering(a core.Answer) *processor {
 		a.OrderID, a.Operation = r.OrderID, r.Operation
 		return a, nil
 	}
-	return &processor{process: respond, refund: respond, payment: paid}
+	return &processor{process: respond, refund: respond, hold: respond, payment: paid}
 }
 
 func failing(err error) *processor {
 	fail := func(context.Context, core.Request) (core.Answer, error) { return core.Answer{}, err }
-	return &processor{process: fail, refund: fail, payment: paid}
+	return &processor{process: fail, refund: fail, hold: fail, payment: paid}
 }
 
 func paid(_ context.Context, id payment.OrderID) (payment.Payment, error) {

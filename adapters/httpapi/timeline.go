@@ -54,6 +54,7 @@ func momentsOfOperation(h ports.History) []moment {
 		}})
 	}
 	for i := range moments {
+		moments[i].Operation = wire.OperationKind(h.Payment.Operation.Kind)
 		moments[i].RefundID = h.Payment.Operation.Name
 	}
 	return moments
@@ -113,6 +114,8 @@ func settledTo(h ports.History, last payment.Attempt) payment.State {
 	switch {
 	case last.Class == payment.ClassApproved:
 		return payment.StateSucceeded
+	case last.Class == payment.ClassAuthorized:
+		return payment.StateAuthorized
 	case last.Class == payment.ClassDeclined && !doubtful(h, last):
 		return payment.StateDeclined
 	case h.Payment.Fence == last.Fence:
@@ -130,7 +133,7 @@ func doubtful(h ports.History, last payment.Attempt) bool {
 }
 
 func definite(c payment.Class) bool {
-	return c == payment.ClassApproved || c == payment.ClassDeclined
+	return c == payment.ClassApproved || c == payment.ClassAuthorized || c == payment.ClassDeclined
 }
 
 func hasEvent(events []payment.Event, fence int64, kinds ...payment.EventKind) bool {
@@ -141,7 +144,7 @@ func hasEvent(events []payment.Event, fence int64, kinds ...payment.EventKind) b
 
 // inOrder sorts by time, then by operation, then by round, then by the usual order of steps.
 func inOrder(a, b moment) int {
-	return cmp.Or(a.at.Compare(b.at), cmp.Compare(a.RefundID, b.RefundID), cmp.Compare(a.Fence, b.Fence), cmp.Compare(a.step(), b.step()))
+	return cmp.Or(a.at.Compare(b.at), cmp.Compare(a.Operation, b.Operation), cmp.Compare(a.RefundID, b.RefundID), cmp.Compare(a.Fence, b.Fence), cmp.Compare(a.step(), b.step()))
 }
 
 func (m moment) step() int {

@@ -78,7 +78,7 @@ func (s *story) backOff(class payment.Class) {
 func (s *story) settle(class payment.Class, state payment.State) {
 	end := s.attempt(class)
 	s.write(payment.Settlement{
-		ClaimRef: s.payment.ClaimRef(), End: &end, Outcome: payment.Outcome{State: state, DueIn: time.Second},
+		ClaimRef: s.payment.ClaimRef(), End: &end, Outcome: payment.Outcome{State: state, TransactionID: "txn-1", DueIn: time.Second},
 	}.Apply(s.payment, s.now))
 }
 
@@ -155,6 +155,23 @@ var histories = []struct {
 		name: "approved at once",
 		tell: func(s *story) { s.settle(payment.ClassApproved, payment.StateSucceeded) },
 		want: []string{"0s created", "0s claimed a/1", "0s attempt a/1 #1 approved", "1s settled a/1 succeeded"},
+	},
+	{
+		name: "authorized at once",
+		tell: func(s *story) { s.settle(payment.ClassAuthorized, payment.StateAuthorized) },
+		want: []string{"0s created", "0s claimed a/1", "0s attempt a/1 #1 authorized", "1s settled a/1 authorized"},
+	},
+	{
+		name: "authorized, and then expired",
+		tell: func(s *story) {
+			s.settle(payment.ClassAuthorized, payment.StateAuthorized)
+			s.wait(time.Hour)
+			s.lookUp(payment.FoundVoided)
+		},
+		want: []string{
+			"0s created", "0s claimed a/1", "0s attempt a/1 #1 authorized", "1s settled a/1 authorized",
+			"1h0m1s hold_ended q/2 voided: the authorization expired, or was voided outside the service",
+		},
 	},
 	{
 		name: "under way",

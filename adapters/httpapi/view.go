@@ -12,12 +12,20 @@ import (
 func viewPayment(p payment.Payment) wire.Payment {
 	return wire.Payment{
 		OrderID: p.OrderID.String(), State: wire.State(p.State),
-		Amount: p.Money.Decimal(), Currency: p.Money.Currency().Code(),
+		Amount: p.Money.Decimal(), Currency: p.Money.Currency().Code(), Capture: wire.CaptureMode(p.Capture.String()),
 		TransactionID: p.TransactionID, Code: p.Code, Reason: p.Reason,
 		CreatedAt: stamp(p.CreatedAt), UpdatedAt: stamp(p.UpdatedAt),
 		NextAttemptAt: stamp(nextAttemptAt(p)), Gateway: string(p.Gateway),
-		RedirectURL: p.RedirectURL(),
+		RedirectURL: p.RedirectURL(), HoldExpiresAt: stamp(holdExpires(p)),
 	}
+}
+
+// holdExpires returns when the gateway releases the money of an authorized payment; zero if that is not known.
+func holdExpires(p payment.Payment) time.Time {
+	if p.State != payment.StateAuthorized {
+		return time.Time{}
+	}
+	return p.HoldExpires
 }
 
 // nextAttemptAt returns the time of the next charge, or zero if none is planned.
@@ -36,17 +44,23 @@ func viewHistory(h ports.History) wire.PaymentHistory {
 	p := viewPayment(h.Payment)
 	view := wire.PaymentHistory{
 		OrderID: p.OrderID, State: p.State, Amount: p.Amount, Currency: p.Currency,
-		TransactionID: p.TransactionID, Code: p.Code, Reason: p.Reason,
+		Capture: p.Capture, TransactionID: p.TransactionID, Code: p.Code, Reason: p.Reason,
 		CreatedAt: p.CreatedAt, UpdatedAt: p.UpdatedAt, NextAttemptAt: p.NextAttemptAt,
-		Gateway: p.Gateway, RedirectURL: p.RedirectURL, Attempts: viewAttempts(h), Timeline: timeline(h), Keys: viewKeys(h.Keys),
+		Gateway: p.Gateway, RedirectURL: p.RedirectURL, HoldExpiresAt: p.HoldExpiresAt, Attempts: viewAttempts(h), Timeline: timeline(h), Keys: viewKeys(h.Keys),
 	}
-	if h.Payment.State == payment.StateSucceeded {
+	switch h.Payment.State {
+	case payment.StateSucceeded:
+		view.Captured = h.Payment.Captured().Decimal()
 		left, _ := h.Payment.Refundable()
 		currency := h.Payment.Money.Currency()
 		view.Refunded, view.Refundable = currency.Decimal(refunded(h)), currency.Decimal(left.Minor())
+	case payment.StateAuthorized, payment.StateVoided:
+		view.Captured = h.Payment.Money.Currency().Decimal(0)
+	case payment.StateProcessing, payment.StateScheduled, payment.StatePending, payment.StateDeclined,
+		payment.StateFailed, payment.StateUnresolved:
 	}
-	if len(h.Operations) > 0 {
-		view.Operations = viewRefunds(h)
+	for _, o := range h.Operations {
+		view.Operations = append(view.Operations, viewOperation(o))
 	}
 	return view
 }
@@ -64,16 +78,19 @@ func refunded(h ports.History) (sum int64) {
 func viewRefunds(h ports.History) []wire.Refund {
 	views := []wire.Refund{} // [] in JSON, not null
 	for _, o := range h.Operations {
-		views = append(views, viewRefund(o))
+		if o.Payment.Operation.Kind == payment.KindRefund {
+			views = append(views, wire.Refund(viewOperation(o)))
+		}
 	}
 	return views
 }
 
-// viewRefund returns the JSON form of a refund with its attempts and keys. Fields that do not apply are empty.
-func viewRefund(h ports.History) wire.Refund {
+// viewOperation returns the JSON form of an operation other than a charge, with its attempts and keys. Fields that do
+// not apply are empty.
+func viewOperation(h ports.History) wire.Operation {
 	p := viewPayment(h.Payment)
-	return wire.Refund{
-		Kind: wire.RefundKindRefund, RefundID: h.Payment.Operation.Name, State: p.State, Amount: p.Amount, Currency: p.Currency,
+	return wire.Operation{
+		Kind: wire.OperationKind(h.Payment.Operation.Kind), RefundID: h.Payment.Operation.Name, State: p.State, Amount: p.Amount, Currency: p.Currency,
 		Reason: h.Payment.Note, TransactionID: p.TransactionID, Code: p.Code, StateReason: p.Reason,
 		CreatedAt: p.CreatedAt, UpdatedAt: p.UpdatedAt, NextAttemptAt: p.NextAttemptAt, Gateway: p.Gateway,
 		Attempts: viewAttempts(h), Keys: viewKeys(h.Keys),

@@ -40,6 +40,16 @@ func (s *Service) Refund(ctx context.Context, r core.Request) (core.Answer, erro
 	return s.trace(ctx, r, s.Service.Refund, "process refund")
 }
 
+// Capture takes money that a payment holds; see core.Service. Like a refund, it has a trace of its own.
+func (s *Service) Capture(ctx context.Context, r core.Request) (core.Answer, error) {
+	return s.trace(ctx, r, s.Service.Capture, "process capture")
+}
+
+// Void releases money that a payment holds; see core.Service. Like a refund, it has a trace of its own.
+func (s *Service) Void(ctx context.Context, r core.Request) (core.Answer, error) {
+	return s.trace(ctx, r, s.Service.Void, "process void")
+}
+
 // trace processes a request, and records a span with this name if its trace is sampled.
 func (s *Service) trace(
 	ctx context.Context, r core.Request, process func(context.Context, core.Request) (core.Answer, error), name string,

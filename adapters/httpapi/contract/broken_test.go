@@ -72,15 +72,19 @@ func (w *walk) breakBody(m *message) {
 		"cut", "followed", "member twice", "unknown member", "other case", "not an object", "too long", "no body",
 		"media type", "no media type", "coding", "query", "UTF-8", "wrong type", "wrong amount", "wrong currency",
 	}).Draw(w.Case, "body")
-	id := "order_id"
-	if strings.HasSuffix(m.path, "/refunds") {
+	id, empty := "order_id", []string{"", " ", "\n"}
+	wrong := []string{"1", "null", "[]", "{}", "true", `""`, `"a b"`, `"é"`, `"\ud800"`}
+	switch m.path[strings.LastIndexByte(m.path, '/'):] {
+	case "/refunds":
 		id = "refund_id"
+	case "/capture", "/void": // these have no id, a void may have no body, and a reason is any text
+		m.body, id, empty, wrong = `{"reason":"a"}`, "reason", empty[1:], wrong[:6]
 	}
 	wrap := func(more string) { m.body = strings.TrimSuffix(m.body, "}") + "," + more + "}" }
 	one := func(values ...string) string { return rapid.SampledFrom(values).Draw(w.Case, m.broken) }
 	switch m.broken {
 	case "cut":
-		m.body = m.body[:rapid.IntRange(0, len(m.body)-1).Draw(w.Case, "length")]
+		m.body = m.body[:rapid.IntRange(1, len(m.body)-1).Draw(w.Case, "length")]
 	case "followed":
 		m.body += one("{}", "x", "]", "\x00", m.body)
 	case "member twice":
@@ -88,17 +92,17 @@ func (w *walk) breakBody(m *message) {
 	case "unknown member":
 		wrap(one(`"curency":"EUR"`, `"order":"a"`, `"":1`, `"__proto__":{}`, `"\u0000":null`))
 	case "other case":
-		m.body = strings.Replace(m.body, `"`+id+`"`, one(`"Order_id"`, `"REFUND_ID"`, `"ｏrder_id"`), 1)
+		m.body = strings.Replace(m.body, `"`+id+`"`, one(`"Order_id"`, `"REFUND_ID"`, `"Reason"`, `"ｏrder_id"`), 1)
 	case "not an object":
 		m.body = one("null", "[]", "1", `"x"`, "["+m.body+"]", strings.Repeat("[", 20000))
 	case "too long":
 		m.body += strings.Repeat(" ", 65537)
 	case "no body":
-		m.body = one("", " ", "\n")
+		m.body = one(empty...)
 	case "UTF-8":
 		m.body = one("\xFF", "\xEF\xBB\xBF") + m.body
 	case "wrong type":
-		m.body = `{"` + id + `":` + one("1", "null", "[]", "{}", "true", `""`, `"a b"`, `"é"`, `"\ud800"`) + `,"amount":1}`
+		m.body = `{"` + id + `":` + one(wrong...) + `,"amount":1}`
 	case "wrong amount":
 		m.body = `{"` + id + `":"a","amount":` + one(`0`, `-1`, `1e2`, `"1e2"`, `"1,00"`, `null`, `[]`, `{}`, `true`, `""`,
 			`" 1"`, `0.001`, `1234567890123456`, `"NaN"`, `01`, `.5`, `1.`, `"+1"`) + `}`

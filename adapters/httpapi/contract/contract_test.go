@@ -115,12 +115,17 @@ func TestContract_Enumerations_AreTheDomains(t *testing.T) {
 		states = append(states, string(s))
 	}
 	require.Equal(t, states, words(schemas["State"]))
+	require.Equal(t, []string{payment.CaptureAutomatic.String(), payment.CaptureManual.String()}, words(schemas["CaptureMode"]))
+	require.ElementsMatch(t, payment.Kinds()[1:], []payment.Kind{payment.KindCapture, payment.KindVoid, payment.KindRefund})
+	require.Equal(t, []string{
+		string(payment.KindCapture), string(payment.KindVoid), string(payment.KindRefund),
+	}, words(schemas["OperationKind"]))
 	require.Equal(t, []string{
 		string(payment.ClosedDeclined), string(payment.ClosedVoided), string(payment.ClosedAbsent),
 		string(payment.ClosedPerson), string(payment.ClosedCharged), string(payment.ClosedNotCharged),
 	}, words(schemas["GatewayKey"].Value.Properties["closed"]))
 	require.Equal(t, []string{
-		string(payment.ClassApproved), string(payment.ClassDeclined), string(payment.ClassRejected),
+		string(payment.ClassApproved), string(payment.ClassAuthorized), string(payment.ClassDeclined), string(payment.ClassRejected),
 		string(payment.ClassNotCharged), string(payment.ClassUnknownAnswered), string(payment.ClassUnknownUnanswered),
 		string(payment.ClassPending), string(payment.ClassKeyReused),
 	}, words(schemas["Class"]))
@@ -129,7 +134,8 @@ func TestContract_Enumerations_AreTheDomains(t *testing.T) {
 		string(payment.EventRefused), string(payment.EventTakenOver), string(payment.EventScheduled),
 		string(payment.EventQuarantined), string(payment.EventReconciled), string(payment.EventResolved),
 		string(payment.EventImported), string(payment.EventEvidence), string(payment.EventDouble), string(payment.EventDoubleRefund),
-		string(payment.EventKeyClosed), string(payment.EventUnsendable), string(payment.EventFailedOver), string(payment.EventReturned), string(payment.EventArchived),
+		string(payment.EventKeyClosed), string(payment.EventUnsendable), string(payment.EventFailedOver), string(payment.EventReturned),
+		string(payment.EventHoldEnded), string(payment.EventArchived),
 	}, words(schemas["Moment"].Value.Properties["kind"]))
 }
 
@@ -176,12 +182,43 @@ func TestContract_RequestExamples_Refund(t *testing.T) {
 	}
 }
 
+// The body of each request example in the contract captures or voids.
+func TestContract_RequestExamples_CaptureAndVoid(t *testing.T) {
+	t.Parallel()
+	part := money(t, "60", "USD")
+	for path, want := range map[string]map[string]core.Request{
+		"capture": {
+			"part_of_hold": {Money: part}, "part_with_currency": {Money: part, Note: "one item is sold out"}, "whole_hold": {},
+		},
+		"void": {"void": {}, "void_with_reason": {Note: "sold out"}},
+	} {
+		examples := readContract(t).doc.Paths.Value("/payments/{order_id}/" + path).Post.RequestBody.Value.Content["application/json"].Examples
+		require.Len(t, examples, len(want))
+		for name, example := range examples {
+			body, err := json.Marshal(example.Value.Value)
+			require.NoError(t, err)
+			p, sent := answering(approved), core.Request{}
+			respond := p.hold
+			p.hold = func(ctx context.Context, r core.Request) (core.Answer, error) {
+				sent = r
+				return respond(ctx, r)
+			}
+			require.Equal(t, 200, holding(path, string(body))(serve(t, p, options(t))).status, name)
+			expected := want[name]
+			expected.OrderID, expected.Operation = "order-123", payment.OperationID{Kind: payment.Kind(path)}
+			require.Equal(t, expected, sent, name)
+		}
+	}
+}
+
 // The body of each request example in the contract charges.
 func TestContract_RequestExamples_Charge(t *testing.T) {
 	t.Parallel()
 	examples := readContract(t).doc.Paths.Value("/payments/process").Post.RequestBody.Value.Content["application/json"].Examples
-	want := map[string]payment.Money{
-		"number": money(t, "100", "USD"), "decimal_string": money(t, "100", "USD"), "other_currency": money(t, "1000", "JPY"),
+	hundred := money(t, "100", "USD")
+	want := map[string]core.Request{
+		"number": {Money: hundred}, "decimal_string": {Money: hundred}, "other_currency": {Money: money(t, "1000", "JPY")},
+		"held": {Money: hundred, Capture: payment.CaptureManual},
 	}
 	require.Len(t, examples, len(want))
 	for name, example := range examples {
@@ -190,7 +227,7 @@ func TestContract_RequestExamples_Charge(t *testing.T) {
 		p, charged := answering(approved), false
 		respond := p.process
 		p.process = func(ctx context.Context, r core.Request) (core.Answer, error) {
-			charged = r.Money == want[name] && r.OrderID == "order-123"
+			charged = r.Money == want[name].Money && r.Capture == want[name].Capture && r.OrderID == "order-123"
 			return respond(ctx, r)
 		}
 		require.Equal(t, 200, serve(t, p, options(t)).post(string(body)).status, name)

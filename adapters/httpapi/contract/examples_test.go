@@ -115,6 +115,8 @@ func historyScheduled(t *testing.T) ports.History {
 // ordinary are valid requests of the operations.
 var ordinary = map[string]func(*service, ...string) answer{
 	"processPayment":   posting(oneRequest),
+	"capturePayment":   holding("capture", oneCapture),
+	"voidPayment":      holding("void", ""),
 	"refundPayment":    refunding(oneRefund),
 	"listRefunds":      getting("/payments/order-123/refunds"),
 	"getRefund":        getting("/payments/order-123/refunds/refund-1"),
@@ -163,6 +165,10 @@ func scenarios(t *testing.T) map[string]scenario {
 	maps.Copy(all, refundScenarios())
 	maps.Copy(all, refundErrorScenarios(t))
 	maps.Copy(all, refundReadScenarios(t))
+	for _, kind := range []string{"capture", "void"} {
+		maps.Copy(all, holdScenarios(kind))
+		maps.Copy(all, holdErrorScenarios(t, kind))
+	}
 	maps.Copy(all, eventScenarios())
 	maps.Copy(all, keyScenarios(t))
 	maps.Copy(all, limitScenarios(t))
@@ -189,6 +195,14 @@ func chargeScenarios() map[string]scenario {
 			header: map[string]string{"Location": "/payments/order-123"},
 		},
 		"unresolved": {p: answered(payment.StateUnresolved, ""), header: map[string]string{"Location": "/payments/order-123"}},
+		"authorized": {
+			p:    answering(core.Answer{State: payment.StateAuthorized, TransactionID: "txn-21408"}),
+			send: posting(`{"order_id":"order-123","amount":100.00,"capture":"manual"}`),
+		},
+		"voided": {p: ending(core.ErrVoided)},
+		"gateway_cannot_hold": {p: ending(&payment.FieldError{
+			Field: "capture", Message: "capture must be automatic, because no gateway for this payment can hold money",
+		})},
 
 		"empty_body":        {send: posting("")},
 		"misspelt_member":   {send: posting(`{"order_id":"order-125","amount":100,"curency":"EUR"}`)},
@@ -228,6 +242,8 @@ func readScenarios(t *testing.T) map[string]scenario {
 		"succeeded":             {p: knowing(historySucceeded(t))},
 		"scheduled":             {p: knowing(historyScheduled(t))},
 		"order_id_with_a_space": {send: getting("/payments/a%20b")},
+		"held":                  {p: knowing(historyHeld(t))},
+		"with_capture":          {p: knowing(historyCaptured(t))},
 		"with_refund":           {p: knowing(historyRefunded(t))},
 		"unknown_order":         {p: ending(ports.ErrNotFound)},
 		"get_of_process":        {send: getting("/payments/process"), header: map[string]string{"Allow": "OPTIONS, POST"}},
@@ -285,6 +301,7 @@ func keyScenarios(t *testing.T) map[string]scenario {
 		"mistyped_key":            showing(t, "paymentd_0123", `Bearer realm="paymentd", error="invalid_token"`),
 		"without_pay":             lacking(t, "read", "pay"),
 		"without_read":            lacking(t, "pay", "read"),
+		"without_capture":         lacking(t, "pay", "capture"),
 		"without_refund":          lacking(t, "pay", "refund"),
 		"without_read_and_pay":    lacking(t, "later", "read"),
 		"without_read_and_refund": lacking(t, "pay", "read"),
@@ -302,7 +319,7 @@ func keyScenarios(t *testing.T) map[string]scenario {
 // limitScenarios are about what every request may meet: a limit, or a failure.
 func limitScenarios(t *testing.T) map[string]scenario {
 	t.Helper()
-	return map[string]scenario{
+	all := map[string]scenario{
 		"fault": {
 			p: ending(errors.New("x")),
 			options: func(o *httpapi.Options) {
@@ -315,14 +332,18 @@ func limitScenarios(t *testing.T) map[string]scenario {
 		"with_a_damaged_row": {p: &processor{list: func(context.Context, ports.ListQuery) (ports.ListPage, error) {
 			return ports.ListPage{Unreadable: []*payment.StoredRowError{damaged}}, nil
 		}}},
-		"at_the_limit":        {options: func(o *httpapi.Options) { o.MaxRequests = 0 }},
-		"refund_at_the_limit": {options: func(o *httpapi.Options) { o.MaxRequests = 0 }},
-		"no_database":         {p: ending(ports.ErrUnavailable), header: map[string]string{"Retry-After": "2"}},
-		"cut_short":           {p: ending(context.Canceled)},
-		"address_limit":       beyondAddressLimit(), "refund_address_limit": beyondAddressLimit(),
-		"key_limit": beyondKeyLimit(t), "refund_key_limit": beyondKeyLimit(t),
-		"large_header": {send: nil}, // set below: the path is that of the operation
+		"at_the_limit":  {options: func(o *httpapi.Options) { o.MaxRequests = 0 }},
+		"no_database":   {p: ending(ports.ErrUnavailable), header: map[string]string{"Retry-After": "2"}},
+		"cut_short":     {p: ending(context.Canceled)},
+		"address_limit": beyondAddressLimit(),
+		"key_limit":     beyondKeyLimit(t),
+		"large_header":  {send: nil}, // set below: the path is that of the operation
 	}
+	for _, kind := range []string{"capture", "void", "refund"} {
+		all[kind+"_at_the_limit"] = all["at_the_limit"]
+		all[kind+"_address_limit"], all[kind+"_key_limit"] = beyondAddressLimit(), beyondKeyLimit(t)
+	}
+	return all
 }
 
 func beyondAddressLimit() scenario {

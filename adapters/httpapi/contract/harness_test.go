@@ -49,6 +49,7 @@ func money(t testing.TB, amount, code string) payment.Money {
 type processor struct {
 	process func(context.Context, core.Request) (core.Answer, error)
 	refund  func(context.Context, core.Request) (core.Answer, error)
+	hold    func(context.Context, core.Request) (core.Answer, error) // captures and voids
 	payment func(context.Context, payment.OrderID) (payment.Payment, error)
 	history func(context.Context, payment.OrderID) (ports.History, error)
 	list    func(context.Context, ports.ListQuery) (ports.ListPage, error)
@@ -62,6 +63,14 @@ func (p *processor) Process(ctx context.Context, r core.Request) (core.Answer, e
 
 func (p *processor) Refund(ctx context.Context, r core.Request) (core.Answer, error) {
 	return p.refund(ctx, r)
+}
+
+func (p *processor) Capture(ctx context.Context, r core.Request) (core.Answer, error) {
+	return p.hold(ctx, r)
+}
+
+func (p *processor) Void(ctx context.Context, r core.Request) (core.Answer, error) {
+	return p.hold(ctx, r)
 }
 
 func (p *processor) Payment(ctx context.Context, id payment.OrderID) (payment.Payment, error) {
@@ -106,13 +115,13 @@ func answering(a core.Answer) *processor {
 		a.OrderID, a.Operation = r.OrderID, r.Operation
 		return a, nil
 	}
-	return &processor{process: respond, refund: respond, payment: paid}
+	return &processor{process: respond, refund: respond, hold: respond, payment: paid}
 }
 
 // failing is the error of every request that charges or refunds.
 func failing(err error) *processor {
 	fail := func(context.Context, core.Request) (core.Answer, error) { return core.Answer{}, err }
-	return &processor{process: fail, refund: fail, payment: paid}
+	return &processor{process: fail, refund: fail, hold: fail, payment: paid}
 }
 
 func paid(_ context.Context, id payment.OrderID) (payment.Payment, error) {

@@ -67,6 +67,8 @@ func TestContract_RandomRequests_Hold(t *testing.T) {
 var expectedAnswers = []string{
 	"getDocs 200", "getDocsFile 200", "getHealth 200", "getMetrics 200", "getOpenAPI 200", "getReadiness 200", "listGateways 200",
 	"getPayment 200", "getPayment 400", "getPayment 404", "listPayments 200", "listPayments 400",
+	"capturePayment 400", "capturePayment 404", "capturePayment 413", "capturePayment 415", "capturePayment 422",
+	"voidPayment 400", "voidPayment 404", "voidPayment 413", "voidPayment 415", "voidPayment 422",
 	"refundPayment 200", "refundPayment 400", "refundPayment 404", "refundPayment 413", "refundPayment 415", "refundPayment 422",
 	"listRefunds 200", "listRefunds 400", "listRefunds 404", "getRefund 200", "getRefund 400", "getRefund 404",
 	"processPayment 200", "processPayment 202", "processPayment 400", "processPayment 402",

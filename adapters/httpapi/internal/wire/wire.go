@@ -38,9 +38,21 @@ const (
 	AcceptedStatusUnresolved AcceptedStatus = "unresolved"
 )
 
+// Defines values for CaptureMode.
+const (
+	CaptureAutomatic CaptureMode = "automatic"
+	CaptureManual    CaptureMode = "manual"
+)
+
+// Defines values for CapturedStatus.
+const (
+	CapturedStatusSuccess CapturedStatus = "success"
+)
+
 // Defines values for Class.
 const (
 	ClassApproved          Class = "approved"
+	ClassAuthorized        Class = "authorized"
 	ClassDeclined          Class = "declined"
 	ClassKeyReused         Class = "key_reused"
 	ClassNotCharged        Class = "not_charged"
@@ -82,6 +94,7 @@ const (
 	MomentKindDoubleRefund   MomentKind = "double_refund"
 	MomentKindEvidence       MomentKind = "evidence"
 	MomentKindFailedOver     MomentKind = "failed_over"
+	MomentKindHoldEnded      MomentKind = "hold_ended"
 	MomentKindImported       MomentKind = "imported"
 	MomentKindKeyClosed      MomentKind = "key_closed"
 	MomentKindKeyUnsendable  MomentKind = "key_unsendable"
@@ -95,15 +108,24 @@ const (
 	MomentKindTakenOver      MomentKind = "taken_over"
 )
 
+// Defines values for OperationAcceptedStatus.
+const (
+	OperationAcceptedStatusPending    OperationAcceptedStatus = "pending"
+	OperationAcceptedStatusScheduled  OperationAcceptedStatus = "scheduled"
+	OperationAcceptedStatusUnresolved OperationAcceptedStatus = "unresolved"
+)
+
+// Defines values for OperationKind.
+const (
+	OperationKindCapture OperationKind = "capture"
+	OperationKindRefund  OperationKind = "refund"
+	OperationKindVoid    OperationKind = "void"
+)
+
 // Defines values for ProbeStatus.
 const (
 	ProbeStatusOk    ProbeStatus = "ok"
 	ProbeStatusReady ProbeStatus = "ready"
-)
-
-// Defines values for RefundKind.
-const (
-	RefundKindRefund RefundKind = "refund"
 )
 
 // Defines values for RefundAcceptedStatus.
@@ -120,6 +142,7 @@ const (
 
 // Defines values for State.
 const (
+	StateAuthorized State = "authorized"
 	StateDeclined   State = "declined"
 	StateFailed     State = "failed"
 	StatePending    State = "pending"
@@ -127,11 +150,18 @@ const (
 	StateScheduled  State = "scheduled"
 	StateSucceeded  State = "succeeded"
 	StateUnresolved State = "unresolved"
+	StateVoided     State = "voided"
 )
 
 // Defines values for SucceededStatus.
 const (
-	SucceededStatusSuccess SucceededStatus = "success"
+	SucceededStatusAuthorized SucceededStatus = "authorized"
+	SucceededStatusSuccess    SucceededStatus = "success"
+)
+
+// Defines values for VoidedStatus.
+const (
+	VoidedStatusSuccess VoidedStatus = "success"
 )
 
 // Defines values for GetDocsFileParamsFile.
@@ -224,6 +254,32 @@ type Attempt struct {
 	Fence int64 `json:"fence"`
 }
 
+// CaptureMode `automatic`: take the money at once. `manual`: hold it, until a capture takes it or a void releases it; only with a gateway that can hold money.
+type CaptureMode string
+
+// CaptureRequest defines model for CaptureRequest.
+type CaptureRequest struct {
+	// Amount At most what is held, which is the default. The rest is released.
+	Amount Amount `json:"amount,omitempty"`
+
+	// Currency The currency of the payment, which is the default. Only with an amount.
+	Currency Currency `json:"currency,omitempty"`
+
+	// Reason Why; a repeat does not change it.
+	Reason Reason `json:"reason,omitempty"`
+}
+
+// Captured defines model for Captured.
+type Captured struct {
+	Status CapturedStatus `json:"status"`
+
+	// TransactionID The gateway's id of the capture.
+	TransactionID string `json:"transaction_id"`
+}
+
+// CapturedStatus defines model for Captured.Status.
+type CapturedStatus string
+
 // Class What one call to the gateway proves.
 type Class string
 
@@ -237,6 +293,9 @@ type Error struct {
 
 	// Code The gateway's reason for declining.
 	Code string `json:"code,omitempty"`
+
+	// State The state of the payment, if that is the reason.
+	State State `json:"state,omitempty"`
 }
 
 // EventStored defines model for EventStored.
@@ -310,16 +369,71 @@ type Moment struct {
 	// Class What one call to the gateway proves.
 	Class Class `json:"class,omitempty"`
 
-	// State `succeeded` is final. After `declined` and `failed` a new request tries again. The service itself continues with `processing`, `scheduled`, `pending` and `unresolved`.
+	// State `succeeded` and `voided` are final. After `declined` and `failed` a new request tries again. `authorized`: the gateway holds the money until it is captured or voided, or releases it when the hold expires; then the payment is `voided`. The service itself continues with `processing`, `scheduled`, `pending` and `unresolved`.
 	State  State  `json:"state,omitempty"`
 	Detail string `json:"detail,omitempty"`
 
-	// RefundID The refund that the entry is about; omitted for the charge.
+	// Operation The operation that the entry is about; omitted for the charge.
+	Operation OperationKind `json:"operation,omitempty"`
+
+	// RefundID The refund that the entry is about.
 	RefundID string `json:"refund_id,omitempty"`
 }
 
 // MomentKind defines model for Moment.Kind.
 type MomentKind string
+
+// Operation A capture, a void or a refund with its attempts. Members that do not apply are omitted.
+type Operation struct {
+	Kind OperationKind `json:"kind"`
+
+	// RefundID Only of a refund.
+	RefundID string `json:"refund_id,omitempty"`
+
+	// State As of a payment, but never `authorized` or `voided`; and `declined` with the code `refund_returned` is final, too: the bank gave the money back after the refund had succeeded.
+	State State `json:"state"`
+
+	// Amount With all the currency's decimals; of a void, all that was held.
+	Amount   string `json:"amount"`
+	Currency string `json:"currency"`
+
+	// Reason Why, as the first request said.
+	Reason string `json:"reason,omitempty"`
+
+	// TransactionID The gateway's id of the operation; only after a success.
+	TransactionID string `json:"transaction_id,omitempty"`
+
+	// Code The gateway's reason for declining.
+	Code string `json:"code,omitempty"`
+
+	// StateReason The reason for the state.
+	StateReason string `json:"state_reason,omitempty"`
+	CreatedAt   string `json:"created_at"`
+	UpdatedAt   string `json:"updated_at"`
+
+	// NextAttemptAt When the next attempt is planned.
+	NextAttemptAt string    `json:"next_attempt_at,omitempty"`
+	Gateway       string    `json:"gateway,omitempty"`
+	Attempts      []Attempt `json:"attempts"`
+
+	// Keys The gateway keys with more information than the attempts have; most operations have none.
+	Keys []GatewayKey `json:"keys,omitempty"`
+
+	// Timeline Only of a single refund. The timeline of the payment has the entries of all its operations.
+	Timeline []Moment `json:"timeline,omitempty"`
+}
+
+// OperationAccepted defines model for OperationAccepted.
+type OperationAccepted struct {
+	Status  OperationAcceptedStatus `json:"status"`
+	OrderID string                  `json:"order_id"`
+}
+
+// OperationAcceptedStatus defines model for OperationAccepted.Status.
+type OperationAcceptedStatus string
+
+// OperationKind defines model for OperationKind.
+type OperationKind string
 
 // OrderID The client's id of the order: printable ASCII without spaces. It is compared byte by byte: `Order-1` and `order-1` are two orders. `.` and `..` are refused for new payments, because clients treat them as steps in a path.
 type OrderID = string
@@ -328,14 +442,17 @@ type OrderID = string
 type Payment struct {
 	OrderID string `json:"order_id"`
 
-	// State `succeeded` is final. After `declined` and `failed` a new request tries again. The service itself continues with `processing`, `scheduled`, `pending` and `unresolved`.
+	// State `succeeded` and `voided` are final. After `declined` and `failed` a new request tries again. `authorized`: the gateway holds the money until it is captured or voided, or releases it when the hold expires; then the payment is `voided`. The service itself continues with `processing`, `scheduled`, `pending` and `unresolved`.
 	State State `json:"state"`
 
 	// Amount With all the currency's decimals.
 	Amount   string `json:"amount"`
 	Currency string `json:"currency"`
 
-	// TransactionID The transaction id of the gateway; only after a success.
+	// Capture `automatic`: take the money at once. `manual`: hold it, until a capture takes it or a void releases it; only with a gateway that can hold money.
+	Capture CaptureMode `json:"capture"`
+
+	// TransactionID The transaction id of the gateway; in `succeeded`, `authorized` and `voided`.
 	TransactionID string `json:"transaction_id,omitempty"`
 
 	// Code The gateway's reason for declining.
@@ -354,20 +471,26 @@ type Payment struct {
 
 	// RedirectURL The page on which the customer must act; only in `pending`.
 	RedirectURL string `json:"redirect_url,omitempty"`
+
+	// HoldExpiresAt When the gateway releases the money, if it has said so; only in `authorized`.
+	HoldExpiresAt string `json:"hold_expires_at,omitempty"`
 }
 
 // PaymentHistory A payment with its attempts and timeline.
 type PaymentHistory struct {
 	OrderID string `json:"order_id"`
 
-	// State `succeeded` is final. After `declined` and `failed` a new request tries again. The service itself continues with `processing`, `scheduled`, `pending` and `unresolved`.
+	// State `succeeded` and `voided` are final. After `declined` and `failed` a new request tries again. `authorized`: the gateway holds the money until it is captured or voided, or releases it when the hold expires; then the payment is `voided`. The service itself continues with `processing`, `scheduled`, `pending` and `unresolved`.
 	State State `json:"state"`
 
 	// Amount With all the currency's decimals.
 	Amount   string `json:"amount"`
 	Currency string `json:"currency"`
 
-	// TransactionID The transaction id of the gateway; only after a success.
+	// Capture `automatic`: take the money at once. `manual`: hold it, until a capture takes it or a void releases it; only with a gateway that can hold money.
+	Capture CaptureMode `json:"capture"`
+
+	// TransactionID The transaction id of the gateway; in `succeeded`, `authorized` and `voided`.
 	TransactionID string `json:"transaction_id,omitempty"`
 
 	// Code The gateway's reason for declining.
@@ -385,12 +508,18 @@ type PaymentHistory struct {
 	Gateway string `json:"gateway,omitempty"`
 
 	// RedirectURL The page on which the customer must act; only in `pending`.
-	RedirectURL string    `json:"redirect_url,omitempty"`
-	Attempts    []Attempt `json:"attempts"`
-	Timeline    []Moment  `json:"timeline"`
+	RedirectURL string `json:"redirect_url,omitempty"`
+
+	// HoldExpiresAt When the gateway releases the money, if it has said so; only in `authorized`.
+	HoldExpiresAt string    `json:"hold_expires_at,omitempty"`
+	Attempts      []Attempt `json:"attempts"`
+	Timeline      []Moment  `json:"timeline"`
 
 	// Keys The gateway keys with more information than the attempts have; most payments have none.
 	Keys []GatewayKey `json:"keys,omitempty"`
+
+	// Captured How much of the money is taken: all, unless less than that was captured; in `succeeded`, `authorized` and `voided`.
+	Captured string `json:"captured,omitempty"`
 
 	// Refunded The sum of the succeeded refunds; only after a success.
 	Refunded string `json:"refunded,omitempty"`
@@ -398,8 +527,8 @@ type PaymentHistory struct {
 	// Refundable What is left to refund, without the amounts of refunds that may still move money; only after a success.
 	Refundable string `json:"refundable,omitempty"`
 
-	// Operations The refunds, the oldest first. Omitted if there are none.
-	Operations []Refund `json:"operations,omitempty"`
+	// Operations The capture, the void and the refunds, the oldest first. Omitted if there are none.
+	Operations []Operation `json:"operations,omitempty"`
 }
 
 // PaymentList defines model for PaymentList.
@@ -432,6 +561,9 @@ type PaymentRequest struct {
 
 	// PaymentMethod The gateway's token of what to charge: printable ASCII without spaces, and never a card number. Required if the gateway needs one. On a repeat it may be left out, and is then the stored one.
 	PaymentMethod PaymentMethod `json:"payment_method,omitempty"`
+
+	// Capture The default is `automatic`.
+	Capture CaptureMode `json:"capture,omitempty"`
 }
 
 // Probe defines model for Probe.
@@ -453,25 +585,32 @@ type Problem struct {
 
 	// Code The gateway's reason for declining.
 	Code string `json:"code,omitempty"`
+
+	// State The state of the payment, if that is the reason.
+	State State `json:"state,omitempty"`
 }
+
+// Reason Text in one line of at most 500 bytes, without a card number. It is stored, and sent to gateways that take a reason.
+type Reason = string
 
 // Refund A refund with its attempts. Members that do not apply are omitted.
 type Refund struct {
-	// Kind Distinguishes the operations of a payment.
-	Kind     RefundKind `json:"kind"`
-	RefundID string     `json:"refund_id"`
+	Kind OperationKind `json:"kind"`
 
-	// State As of a payment, but `declined` with the code `refund_returned` is final, too: the bank gave the money back after the refund had succeeded.
+	// RefundID Only of a refund.
+	RefundID string `json:"refund_id"`
+
+	// State As of a payment, but never `authorized` or `voided`; and `declined` with the code `refund_returned` is final, too: the bank gave the money back after the refund had succeeded.
 	State State `json:"state"`
 
-	// Amount With all the currency's decimals.
+	// Amount With all the currency's decimals; of a void, all that was held.
 	Amount   string `json:"amount"`
 	Currency string `json:"currency"`
 
-	// Reason Why the money is given back, as the first request said.
+	// Reason Why, as the first request said.
 	Reason string `json:"reason,omitempty"`
 
-	// TransactionID The gateway's id of the refund; only after a success.
+	// TransactionID The gateway's id of the operation; only after a success.
 	TransactionID string `json:"transaction_id,omitempty"`
 
 	// Code The gateway's reason for declining.
@@ -487,15 +626,12 @@ type Refund struct {
 	Gateway       string    `json:"gateway,omitempty"`
 	Attempts      []Attempt `json:"attempts"`
 
-	// Keys The gateway keys with more information than the attempts have; most refunds have none.
+	// Keys The gateway keys with more information than the attempts have; most operations have none.
 	Keys []GatewayKey `json:"keys,omitempty"`
 
-	// Timeline Only of a single refund. The timeline of the payment has the entries of all its refunds.
+	// Timeline Only of a single refund. The timeline of the payment has the entries of all its operations.
 	Timeline []Moment `json:"timeline,omitempty"`
 }
-
-// RefundKind Distinguishes the operations of a payment.
-type RefundKind string
 
 // RefundAccepted defines model for RefundAccepted.
 type RefundAccepted struct {
@@ -526,8 +662,8 @@ type RefundRequest struct {
 	// Currency The currency of the payment, which is the default. Only with an amount.
 	Currency Currency `json:"currency,omitempty"`
 
-	// Reason Why the money is given back: text in one line of at most 500 bytes, without a card number. It is stored, and sent to gateways that take a reason. A repeat does not change it.
-	Reason string `json:"reason,omitempty"`
+	// Reason Why the money is given back. A repeat does not change it.
+	Reason Reason `json:"reason,omitempty"`
 }
 
 // Refunded defines model for Refunded.
@@ -542,7 +678,7 @@ type Refunded struct {
 // RefundedStatus defines model for Refunded.Status.
 type RefundedStatus string
 
-// State `succeeded` is final. After `declined` and `failed` a new request tries again. The service itself continues with `processing`, `scheduled`, `pending` and `unresolved`.
+// State `succeeded` and `voided` are final. After `declined` and `failed` a new request tries again. `authorized`: the gateway holds the money until it is captured or voided, or releases it when the hold expires; then the payment is `voided`. The service itself continues with `processing`, `scheduled`, `pending` and `unresolved`.
 type State string
 
 // Succeeded defines model for Succeeded.
@@ -555,6 +691,23 @@ type Succeeded struct {
 
 // SucceededStatus defines model for Succeeded.Status.
 type SucceededStatus string
+
+// VoidRequest defines model for VoidRequest.
+type VoidRequest struct {
+	// Reason Why; a repeat does not change it.
+	Reason Reason `json:"reason,omitempty"`
+}
+
+// Voided defines model for Voided.
+type Voided struct {
+	Status VoidedStatus `json:"status"`
+
+	// TransactionID The gateway's id of the void; omitted if a pending payment was cancelled.
+	TransactionID string `json:"transaction_id,omitempty"`
+}
+
+// VoidedStatus defines model for Voided.Status.
+type VoidedStatus string
 
 // InternalErrorApplicationJSON defines model for InternalError.
 type InternalErrorApplicationJSON = Error
@@ -573,6 +726,12 @@ type MisdirectedApplicationJSON = Error
 
 // MisdirectedApplicationProblemPlusJSON Problem details (RFC 9457).
 type MisdirectedApplicationProblemPlusJSON = Problem
+
+// NeedsCaptureApplicationJSON defines model for NeedsCapture.
+type NeedsCaptureApplicationJSON = Error
+
+// NeedsCaptureApplicationProblemPlusJSON Problem details (RFC 9457).
+type NeedsCaptureApplicationProblemPlusJSON = Problem
 
 // NeedsPayApplicationJSON defines model for NeedsPay.
 type NeedsPayApplicationJSON = Error
@@ -652,9 +811,21 @@ type ProcessPaymentParams struct {
 	Prefer string `json:"Prefer,omitempty"`
 }
 
+// CapturePaymentParams defines parameters for CapturePayment.
+type CapturePaymentParams struct {
+	// Prefer Preferences (RFC 7240). `respond-async`: accept the capture, respond `202` and capture later. `wait=N`: wait at most N seconds, 60 at most, for another request that is processing the capture; 0 fails at once. Other preferences are ignored.
+	Prefer string `json:"Prefer,omitempty"`
+}
+
 // RefundPaymentParams defines parameters for RefundPayment.
 type RefundPaymentParams struct {
 	// Prefer Preferences (RFC 7240). `respond-async`: accept the refund, respond `202` and refund later. `wait=N`: wait at most N seconds, 60 at most, for another request that is processing the refund; 0 fails at once. Other preferences are ignored.
+	Prefer string `json:"Prefer,omitempty"`
+}
+
+// VoidPaymentParams defines parameters for VoidPayment.
+type VoidPaymentParams struct {
+	// Prefer Preferences (RFC 7240). `respond-async`: accept the void, respond `202` and void later. `wait=N`: wait at most N seconds, 60 at most, for another request that is processing the void; 0 fails at once. Other preferences are ignored.
 	Prefer string `json:"Prefer,omitempty"`
 }
 
@@ -664,5 +835,11 @@ type PostGatewayEventJSONRequestBody = PostGatewayEventJSONBody
 // ProcessPaymentJSONRequestBody defines body for ProcessPayment for application/json ContentType.
 type ProcessPaymentJSONRequestBody = PaymentRequest
 
+// CapturePaymentJSONRequestBody defines body for CapturePayment for application/json ContentType.
+type CapturePaymentJSONRequestBody = CaptureRequest
+
 // RefundPaymentJSONRequestBody defines body for RefundPayment for application/json ContentType.
 type RefundPaymentJSONRequestBody = RefundRequest
+
+// VoidPaymentJSONRequestBody defines body for VoidPayment for application/json ContentType.
+type VoidPaymentJSONRequestBody = VoidRequest

@@ -84,23 +84,29 @@ type fault struct {
 	sentence string
 	code     string // of the gateway
 	kind     string // the type of the problem
+	state    State  // of the payment, if it is the reason
 }
 
 // The types of problems that the client distinguishes.
 const (
-	problemNoPath         = "urn:paymentd:problem:no-such-path"
-	problemRefundMismatch = "urn:paymentd:problem:refund-mismatch"
+	problemNoPath          = "urn:paymentd:problem:no-such-path"
+	problemRefundMismatch  = "urn:paymentd:problem:refund-mismatch"
+	problemCaptureMismatch = "urn:paymentd:problem:capture-mismatch"
+	problemVoided          = "urn:paymentd:problem:payment-voided"
 )
 
 // serviceError returns the error in a response of the service, or false if the response comes from
 // an intermediary. Errors are problem details (RFC 9457), or the plain ones of a service that was not asked for
 // those.
 func (r reply) serviceError() (fault, bool) {
-	var body struct{ Type, Detail, Code, Error string }
+	var body struct {
+		Type, Detail, Code, Error string
+		State                     State
+	}
 	if json.Unmarshal(r.body, &body) != nil {
 		return fault{}, false
 	}
-	f := fault{sentence: cmp.Or(body.Detail, body.Error), code: body.Code, kind: body.Type}
+	f := fault{sentence: cmp.Or(body.Detail, body.Error), code: body.Code, kind: body.Type, state: body.State}
 	return f, f.sentence != ""
 }
 

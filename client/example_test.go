@@ -53,7 +53,7 @@ func Example() {
 	// txn-1 false <nil>
 	// txn-1 true <nil>
 	// declined: card_declined
-	// pay order order-123: the order is known with another amount or currency
+	// pay order order-123: the order is known with another amount, currency or capture
 	// order-124 declined 9402.00 USD <nil>
 	// order-123 succeeded 100.00 USD <nil>
 }

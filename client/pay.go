@@ -19,22 +19,27 @@ type Payment struct {
 	// PaymentMethod is the gateway's token of what to charge, such as "pm_1"; empty if the gateway needs
 	// none, or for the one of an earlier Pay.
 	PaymentMethod string
+	// Capture is [CaptureManual] to hold the money only; empty to take it at once.
+	Capture CaptureMode
 }
 
-// Result is a payment or a refund that succeeded: the money is taken or given back, once.
+// Result is a payment or another operation that succeeded: the money is taken, held, released or given back, once.
 type Result struct {
+	// TransactionID is the gateway's; empty if a pending payment was cancelled by a void.
 	TransactionID string
-	// Replayed means that the order had been charged, or the refund made, before this request.
+	// Authorized means that the money is held, and not taken: [Client.Capture] or [Client.Void] it.
+	Authorized bool
+	// Replayed means that the order had been charged, or the operation made, before this request.
 	Replayed bool
 }
 
 // Pay charges an order, and returns when the payment is decided or ctx is cancelled. The error is a
-// *[DeclinedError], *[FailedError], *[MismatchError], *[ActionRequiredError], *[RequestError] or
-// *[UnfinishedError]. After any of them, the same Pay again cannot charge twice.
+// *[DeclinedError], *[FailedError], *[MismatchError], *[RefusedError] (the payment was voided), *[ActionRequiredError],
+// *[RequestError] or *[UnfinishedError]. After any of them, the same Pay again cannot charge twice.
 func (c *Client) Pay(ctx context.Context, p Payment) (Result, error) {
 	body, err := json.Marshal(wire.PaymentRequest{
 		OrderID: p.OrderID, Amount: json.Number(p.Amount), Currency: p.Currency,
-		PaymentMethod: p.PaymentMethod,
+		PaymentMethod: p.PaymentMethod, Capture: p.Capture,
 	})
 	if err != nil || p.Amount == "" { // json.Number would encode it as 0
 		return Result{}, &RequestError{Sentence: "the amount must be a decimal number such as 100.00"}
@@ -47,13 +52,19 @@ func (c *Client) Pay(ctx context.Context, p Payment) (Result, error) {
 	case http.StatusOK:
 		var succeeded wire.Succeeded
 		err := answer.decode(&succeeded)
-		return Result{TransactionID: succeeded.TransactionID, Replayed: answer.replayed()}, err
+		return Result{
+			TransactionID: succeeded.TransactionID, Authorized: succeeded.Status == wire.SucceededStatusAuthorized,
+			Replayed: answer.replayed(),
+		}, err
 	case http.StatusAccepted:
 		return c.await(ctx, p.OrderID, answer)
 	case http.StatusPaymentRequired:
 		fault, _ := answer.serviceError()
 		return Result{}, &DeclinedError{OrderID: p.OrderID, Code: fault.code}
 	case http.StatusUnprocessableEntity:
+		if fault, _ := answer.serviceError(); fault.kind == problemVoided {
+			return Result{}, &RefusedError{OrderID: p.OrderID, State: StateVoided, Sentence: fault.sentence}
+		}
 		return Result{}, &MismatchError{OrderID: p.OrderID}
 	case http.StatusBadGateway:
 		fault, _ := answer.serviceError()
@@ -78,8 +89,10 @@ func (c *Client) await(ctx context.Context, orderID string, accepted reply) (Res
 			return Result{}, &UnfinishedError{OrderID: orderID, Cause: err}
 		}
 		switch p.State {
-		case StateSucceeded:
-			return Result{TransactionID: p.TransactionID}, nil
+		case StateSucceeded, StateAuthorized:
+			return Result{TransactionID: p.TransactionID, Authorized: p.State == StateAuthorized}, nil
+		case StateVoided:
+			return Result{}, &RefusedError{OrderID: orderID, State: p.State, Sentence: "the payment was voided; use a new order id"}
 		case StateDeclined:
 			return Result{}, &DeclinedError{OrderID: orderID, Code: p.Code}
 		case StateFailed:

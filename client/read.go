@@ -15,7 +15,7 @@ import (
 type (
 	// Status is the current state of a payment.
 	Status = wire.Payment
-	// History is a payment with every attempt to charge it, its refunds, and its timeline.
+	// History is a payment with every attempt to charge it, its other operations, and its timeline.
 	History = wire.PaymentHistory
 	// Attempt is one call to the gateway.
 	Attempt = wire.Attempt
@@ -23,21 +23,42 @@ type (
 	Moment = wire.Moment
 	// State is the state of a payment.
 	State = wire.State
+	// OperationStatus is the current state of a capture, a void or a refund.
+	OperationStatus = wire.Operation
+	// OperationKind is what an operation other than a charge does with the money.
+	OperationKind = wire.OperationKind
+	// CaptureMode is whether a payment takes the money at once, or only holds it.
+	CaptureMode = wire.CaptureMode
 )
 
-// The states. succeeded is final; after declined and failed, another Pay tries again; in the other
-// states the service is still processing the payment.
+// The kinds of operations.
+const (
+	OperationCapture = wire.OperationKindCapture
+	OperationVoid    = wire.OperationKindVoid
+	OperationRefund  = wire.OperationKindRefund
+)
+
+// The capture modes.
+const (
+	CaptureAutomatic = wire.CaptureAutomatic
+	CaptureManual    = wire.CaptureManual
+)
+
+// The states. succeeded and voided are final; after declined and failed, another Pay tries again; authorized waits for
+// [Client.Capture] or [Client.Void]; in the other states the service is still processing the payment.
 const (
 	StateProcessing = wire.StateProcessing
 	StateScheduled  = wire.StateScheduled
 	StatePending    = wire.StatePending
+	StateAuthorized = wire.StateAuthorized
 	StateSucceeded  = wire.StateSucceeded
 	StateDeclined   = wire.StateDeclined
 	StateFailed     = wire.StateFailed
 	StateUnresolved = wire.StateUnresolved
+	StateVoided     = wire.StateVoided
 )
 
-// Get returns an order's payment with its attempts, refunds and timeline, or [ErrNotFound]. It retries until
+// Get returns an order's payment with its attempts, operations and timeline, or [ErrNotFound]. It retries until
 // ctx is cancelled if the service is unavailable.
 func (c *Client) Get(ctx context.Context, orderID string) (History, error) {
 	var h History

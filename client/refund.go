@@ -42,7 +42,7 @@ func (c *Client) Refund(ctx context.Context, r Refund) (Result, error) {
 	}
 	answer, err := c.sendUntilFinal(ctx, http.MethodPost, refundsPath(r.OrderID), body)
 	if err != nil {
-		return Result{}, &UnfinishedError{OrderID: r.OrderID, RefundID: r.RefundID, Cause: err}
+		return Result{}, &UnfinishedError{OrderID: r.OrderID, Operation: OperationRefund, RefundID: r.RefundID, Cause: err}
 	}
 	fault, _ := answer.serviceError()
 	switch answer.status {
@@ -53,14 +53,16 @@ func (c *Client) Refund(ctx context.Context, r Refund) (Result, error) {
 	case http.StatusAccepted:
 		return c.awaitRefund(ctx, r, answer)
 	case http.StatusPaymentRequired:
-		return Result{}, &DeclinedError{OrderID: r.OrderID, RefundID: r.RefundID, Code: fault.code}
+		return Result{}, &DeclinedError{OrderID: r.OrderID, Operation: OperationRefund, RefundID: r.RefundID, Code: fault.code}
 	case http.StatusBadGateway:
-		return Result{}, &FailedError{OrderID: r.OrderID, RefundID: r.RefundID, Reason: fault.sentence}
+		return Result{}, &FailedError{OrderID: r.OrderID, Operation: OperationRefund, RefundID: r.RefundID, Reason: fault.sentence}
 	case http.StatusUnprocessableEntity:
 		if fault.kind == problemRefundMismatch {
-			return Result{}, &MismatchError{OrderID: r.OrderID, RefundID: r.RefundID}
+			return Result{}, &MismatchError{OrderID: r.OrderID, Operation: OperationRefund, RefundID: r.RefundID}
 		}
-		return Result{}, &RefusedError{OrderID: r.OrderID, RefundID: r.RefundID, Sentence: fault.sentence}
+		return Result{}, &RefusedError{
+			OrderID: r.OrderID, Operation: OperationRefund, RefundID: r.RefundID, State: fault.state, Sentence: fault.sentence,
+		}
 	case http.StatusNotFound:
 		return Result{}, notFound(answer)
 	}
@@ -72,20 +74,21 @@ func (c *Client) awaitRefund(ctx context.Context, r Refund, accepted reply) (Res
 	waits, header := c.waits(), accepted.header
 	for {
 		if err := waits.wait(ctx, header); err != nil {
-			return Result{}, &UnfinishedError{OrderID: r.OrderID, RefundID: r.RefundID, Cause: err}
+			return Result{}, &UnfinishedError{OrderID: r.OrderID, Operation: OperationRefund, RefundID: r.RefundID, Cause: err}
 		}
 		s, err := c.GetRefund(ctx, r.OrderID, r.RefundID)
 		if err != nil { // a refused lookup does not mean that the refund was refused
-			return Result{}, &UnfinishedError{OrderID: r.OrderID, RefundID: r.RefundID, Cause: err}
+			return Result{}, &UnfinishedError{OrderID: r.OrderID, Operation: OperationRefund, RefundID: r.RefundID, Cause: err}
 		}
 		switch s.State {
 		case StateSucceeded:
 			return Result{TransactionID: s.TransactionID}, nil
 		case StateDeclined:
-			return Result{}, &DeclinedError{OrderID: r.OrderID, RefundID: r.RefundID, Code: s.Code}
+			return Result{}, &DeclinedError{OrderID: r.OrderID, Operation: OperationRefund, RefundID: r.RefundID, Code: s.Code}
 		case StateFailed:
-			return Result{}, &FailedError{OrderID: r.OrderID, RefundID: r.RefundID, Reason: s.StateReason}
-		case StateProcessing, StateScheduled, StatePending, StateUnresolved:
+			return Result{}, &FailedError{OrderID: r.OrderID, Operation: OperationRefund, RefundID: r.RefundID, Reason: s.StateReason}
+		case StateProcessing, StateScheduled, StatePending, StateUnresolved,
+			StateAuthorized, StateVoided: // the last two are of payments only
 		}
 		header = nil
 	}

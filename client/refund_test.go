@@ -48,26 +48,26 @@ func TestRefund_EveryOutcome_IsReturned(t *testing.T) {
 		},
 		"declined": {
 			lines: []line{problemOf(402, "refund-declined", "Refund declined", "insufficient_funds")},
-			err:   &client.DeclinedError{OrderID: "order-1", RefundID: "r/1", Code: "insufficient_funds"}, asked: 1,
+			err:   &client.DeclinedError{OrderID: "order-1", Operation: client.OperationRefund, RefundID: "r/1", Code: "insufficient_funds"}, asked: 1,
 			says: "refund r/1 of order order-1: declined: insufficient_funds",
 		},
 		"returned": {
 			lines: []line{problemOf(402, "refund-declined", "Refund declined", "refund_returned")},
-			err:   &client.DeclinedError{OrderID: "order-1", RefundID: "r/1", Code: client.CodeRefundReturned}, asked: 1,
+			err:   &client.DeclinedError{OrderID: "order-1", Operation: client.OperationRefund, RefundID: "r/1", Code: client.CodeRefundReturned}, asked: 1,
 			says: "refund r/1 of order order-1: declined: refund_returned",
 		},
 		"failed": {
 			lines: []line{problemOf(502, "refund-retries-exhausted", "Refund failed after maximum retries", "")},
-			err:   &client.FailedError{OrderID: "order-1", RefundID: "r/1", Reason: "Refund failed after maximum retries"}, asked: 1,
+			err:   &client.FailedError{OrderID: "order-1", Operation: client.OperationRefund, RefundID: "r/1", Reason: "Refund failed after maximum retries"}, asked: 1,
 			says: "refund r/1 of order order-1: not refunded: Refund failed after maximum retries",
 		},
 		"mismatch": {
-			lines: []line{problemOf(422, "refund-mismatch", "x", "")}, err: &client.MismatchError{OrderID: "order-1", RefundID: "r/1"}, asked: 1,
+			lines: []line{problemOf(422, "refund-mismatch", "x", "")}, err: &client.MismatchError{OrderID: "order-1", Operation: client.OperationRefund, RefundID: "r/1"}, asked: 1,
 			says: "refund r/1 of order order-1: the refund is known with another amount or currency",
 		},
 		"refused": {
 			lines: []line{problemOf(422, "refund-refused", "only 1.00 USD is left", "")},
-			err:   &client.RefusedError{OrderID: "order-1", RefundID: "r/1", Sentence: "only 1.00 USD is left"}, asked: 1,
+			err:   &client.RefusedError{OrderID: "order-1", Operation: client.OperationRefund, RefundID: "r/1", Sentence: "only 1.00 USD is left"}, asked: 1,
 			says: "refund r/1 of order order-1: only 1.00 USD is left",
 		},
 		"no payment": {lines: []line{problemOf(404, "no-such-payment", "x", "")}, err: client.ErrNotFound, says: "no such payment or refund", asked: 1},
@@ -88,16 +88,16 @@ func TestRefund_EveryOutcome_IsReturned(t *testing.T) {
 		},
 		"later, declined": {
 			lines: []line{accepted, refundInState("unresolved", ""), refundInState("declined", `,"code":"c"`)},
-			err:   &client.DeclinedError{OrderID: "order-1", RefundID: "r/1", Code: "c"}, says: "refund r/1 of order order-1: declined: c", asked: 3,
+			err:   &client.DeclinedError{OrderID: "order-1", Operation: client.OperationRefund, RefundID: "r/1", Code: "c"}, says: "refund r/1 of order order-1: declined: c", asked: 3,
 		},
 		"later, failed": {
 			lines: []line{accepted, refundInState("failed", `,"reason":"damaged","state_reason":"503"`)},
-			err:   &client.FailedError{OrderID: "order-1", RefundID: "r/1", Reason: "503"}, says: "refund r/1 of order order-1: not refunded: 503", asked: 2,
+			err:   &client.FailedError{OrderID: "order-1", Operation: client.OperationRefund, RefundID: "r/1", Reason: "503"}, says: "refund r/1 of order order-1: not refunded: 503", asked: 2,
 		},
 		"later, and the key revoked": {
 			lines: []line{accepted, {status: 401, body: `{"error":"use another key"}`}},
 			err: &client.UnfinishedError{
-				OrderID: "order-1", RefundID: "r/1", Cause: &client.RequestError{Status: 401, Sentence: "use another key"},
+				OrderID: "order-1", Operation: client.OperationRefund, RefundID: "r/1", Cause: &client.RequestError{Status: 401, Sentence: "use another key"},
 			},
 			says: "refund r/1 of order order-1: not decided: 401 Unauthorized: use another key", asked: 2,
 		},

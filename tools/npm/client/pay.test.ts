@@ -1,5 +1,5 @@
 // A client that public generators make of openapi.yaml, against the running service: it pays,
-// replays, is declined, refunds, waits and lists. See run.sh.
+// replays, is declined, refunds, waits, lists, captures and voids. See run.sh.
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import createClient from "openapi-fetch";
@@ -98,6 +98,38 @@ test("lists by pages", async () => {
   assert.deepEqual(future.data?.payments, []);
   const unknown = await client.GET("/payments/{order_id}", { params: { path: { order_id: "a/b" } } });
   assert.equal(unknown.response.status, 404);
+});
+
+test("holds, captures a part, and voids", async () => {
+  const hold = (order_id: string) =>
+    client.POST("/payments/process", { body: { order_id, amount: 100.0, capture: "manual" } });
+  assert.equal((await hold("order-5")).data?.status, "authorized");
+  const path = { order_id: "order-5" };
+  const capture = (body: components["schemas"]["CaptureRequest"]) =>
+    client.POST("/payments/{order_id}/capture", { params: { path }, body });
+  const first = await capture({ amount: 60.0 });
+  assert.equal(first.response.status, 200);
+  assert.equal(first.data?.status, "success");
+  const second = await capture({});
+  assert.deepEqual(second.data, first.data);
+  assert.equal(second.response.headers.get("Idempotent-Replayed"), "true");
+  const captured = await client.GET("/payments/{order_id}", { params: { path } });
+  assert.deepEqual(
+    [captured.data?.state, captured.data?.capture, captured.data?.captured, captured.data?.refundable],
+    ["succeeded", "manual", "60.00", "60.00"],
+  );
+  assert.deepEqual(captured.data?.operations?.map((one) => one.kind), ["capture"]);
+  const late = await client.POST("/payments/{order_id}/void", { params: { path } });
+  assert.equal(late.response.status, 422);
+  assert.ok(typeof late.error === "object" && "state" in late.error);
+  assert.equal(late.error.state, "succeeded");
+
+  assert.equal((await hold("order-6")).response.status, 200);
+  const voided = await client.POST("/payments/{order_id}/void", {
+    params: { path: { order_id: "order-6" } }, body: { reason: "sold out" },
+  });
+  assert.equal(voided.response.status, 200);
+  assert.equal((await hold("order-6")).response.status, 422);
 });
 
 test("finds the service alive, and the contract there", async () => {

@@ -35,7 +35,8 @@ type Resolution struct {
 	OrderID OrderID
 	// Operation is the zero value for the order's charge.
 	Operation OperationID
-	// Outcome is StateSucceeded with a transaction id, or StateFailed with a reason.
+	// Outcome is StateSucceeded with a transaction id, StateFailed with a reason or, for a charge with [CaptureManual],
+	// StateAuthorized with a transaction id.
 	Outcome Outcome
 	By      string // the operator
 	Rules   KeyRules
@@ -57,8 +58,8 @@ func (r Resolution) Check() error {
 		return err
 	}
 	o := r.Outcome
-	if o.State == StateSucceeded && o.TransactionID == "" {
-		return &FieldError{Field: "transaction_id", Message: "a succeeded payment needs the gateway's transaction id"}
+	if o.State.Approved() && o.TransactionID == "" {
+		return &FieldError{Field: "transaction_id", Message: fmt.Sprintf("a payment that is %s needs the gateway's transaction id", o.State)}
 	}
 	if o.TransactionID != "" && !validTransactionID(o.TransactionID) {
 		return &FieldError{Field: "transaction_id", Message: "the transaction id must have at most 255 printable ASCII characters"}
@@ -71,12 +72,17 @@ func (r Resolution) Check() error {
 			return &FieldError{Field: "reason", Message: "a failed payment needs a reason: say how you know that the money was not taken"}
 		}
 		return nil
-	case StateProcessing, StateScheduled, StatePending, StateAuthorized, StateDeclined, StateUnresolved, StateVoided:
+	case StateAuthorized:
+		if r.Operation.IsCharge() {
+			return nil
+		}
+	case StateProcessing, StateScheduled, StatePending, StateDeclined, StateUnresolved, StateVoided:
 	}
-	return &FieldError{Field: "state", Message: "a payment is resolved to succeeded or to failed"}
+	return &FieldError{Field: "state", Message: "a payment is resolved to succeeded, to failed, or to authorized"}
 }
 
-// Apply returns the resolved payment, or a *[NotUnresolvedError]. The fencing token grows, so that a
+// Apply returns the resolved payment, or a *[NotUnresolvedError], or a *[FieldError] if the payment cannot be authorized.
+// The fencing token grows, so that a
 // worker that still holds a claim cannot settle the payment. Lookups go on for another seven days: a
 // charge that is found after "failed" is recorded, and one with a transaction other than the operator's
 // is a double.
@@ -85,6 +91,11 @@ func (r Resolution) Apply(p Payment, now time.Time) (Decision, error) {
 	open := p.State.looksUp() && p.State != StateAuthorized || p.State == StateFailed && p.Doubt.Any()
 	if !open && (!inFlight || !r.InFlight) {
 		return Decision{}, &NotUnresolvedError{State: p.State}
+	}
+	if r.Outcome.State == StateAuthorized && p.Capture != CaptureManual {
+		return Decision{}, &FieldError{
+			Field: "state", Message: "the payment takes its money at once, so that it cannot be authorized; it succeeded or failed",
+		}
 	}
 	at := Instant{now, r.Worker}
 	if inFlight {
@@ -100,6 +111,9 @@ func (r Resolution) Apply(p Payment, now time.Time) (Decision, error) {
 		// The resolution covers the attempts before it, and none that may still begin.
 		k.close(ClosedPerson, at)
 		p.Doubt = Doubt{}
+	}
+	if o.State == StateAuthorized {
+		p.DueAt = now.Add(watchDelay) // the payment's own lookup, which finds when the hold expires
 	}
 	p.Fence++
 	d := Decision{Verdict: VerdictWritten, Payment: p, Write: true, PriorAttempt: prior}

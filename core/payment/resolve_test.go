@@ -83,17 +83,21 @@ func TestResolution_Check(t *testing.T) {
 	nameless.By = ""
 	longName := resolution(taken)
 	longName.By = strings.Repeat("a", 65)
+	heldCapture := resolution(payment.Outcome{State: payment.StateAuthorized, TransactionID: "txn-9"})
+	heldCapture.Operation.Kind = payment.KindCapture
 	tests := map[string]struct {
 		resolution payment.Resolution
 		field      string
 	}{
-		"without a name":   {nameless, "by"},
-		"by a long name":   {longName, "by"},
-		"no transaction":   {resolution(payment.Outcome{State: payment.StateSucceeded}), "transaction_id"},
-		"long transaction": {resolution(long), "transaction_id"},
-		"no reason":        {resolution(payment.Outcome{State: payment.StateFailed}), "reason"},
-		"declined":         {resolution(payment.Outcome{State: payment.StateDeclined, Reason: "no"}), "state"},
-		"nothing":          {resolution(payment.Outcome{}), "state"},
+		"without a name":           {nameless, "by"},
+		"by a long name":           {longName, "by"},
+		"no transaction":           {resolution(payment.Outcome{State: payment.StateSucceeded}), "transaction_id"},
+		"long transaction":         {resolution(long), "transaction_id"},
+		"no transaction of a hold": {resolution(payment.Outcome{State: payment.StateAuthorized}), "transaction_id"},
+		"a capture that is held":   {heldCapture, "state"},
+		"no reason":                {resolution(payment.Outcome{State: payment.StateFailed}), "reason"},
+		"declined":                 {resolution(payment.Outcome{State: payment.StateDeclined, Reason: "no"}), "state"},
+		"nothing":                  {resolution(payment.Outcome{}), "state"},
 	}
 	for name, test := range tests {
 		t.Run(name, func(t *testing.T) {
@@ -105,6 +109,41 @@ func TestResolution_Check(t *testing.T) {
 			require.NotEmpty(t, refused.Message)
 		})
 	}
+}
+
+// A person finds that the money is held. A minute later, the payment is looked up as any authorized one.
+func TestResolution_ToAuthorized(t *testing.T) {
+	t.Parallel()
+	now := noon.Add(time.Minute)
+	held := resolution(payment.Outcome{State: payment.StateAuthorized, TransactionID: "txn-9"})
+	require.NoError(t, held.Check())
+	p := inState(t, payment.StateUnresolved)
+	_, err := held.Apply(p, now)
+	var refused *payment.FieldError
+	require.ErrorAs(t, err, &refused)
+	require.ErrorContains(t, err, "takes its money at once")
+
+	p.Capture = payment.CaptureManual
+	d, err := apply(held, p, now)
+	require.NoError(t, err)
+	got := d.Payment
+	require.Equal(t, payment.StateAuthorized, got.State)
+	require.Equal(t, "txn-9", got.TransactionID)
+	require.Equal(t, now.Add(time.Minute), got.DueAt)
+	require.False(t, got.Doubt.Any())
+	require.NoError(t, got.Validate())
+
+	policy := pickUpPolicy()
+	policy.Work = payment.WorkHolds
+	d = pickUp(policy, got, got.DueAt)
+	require.Equal(t, payment.VerdictLookUp, d.Verdict)
+	record := lookupRecord(rules(), d.Payment, payment.FoundAuthorized, payment.Instant{DB: got.DueAt})
+	record.Result.HoldExpires = now.Add(time.Hour)
+	d, err = apply(record, d.Payment, got.DueAt)
+	require.NoError(t, err)
+	require.Equal(t, payment.StateAuthorized, d.Payment.State)
+	require.Equal(t, now.Add(time.Hour), d.Payment.HoldExpires)
+	require.Equal(t, now.Add(time.Hour), d.Payment.DueAt)
 }
 
 // "failed" closes the key, and lookups go on for seven days: a charge that they find counts.

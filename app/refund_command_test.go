@@ -160,9 +160,9 @@ func TestStuck_Refunds_AreListed(t *testing.T) {
 			for _, id := range []string{"r-1", "r-2"} {
 				require.Zero(t, run("refund", "order-1", "--refund-id="+id, "--amount=5", "--reason=x").Code)
 			}
-			require.Regexp(t, `^`+payments+`\nORDER +REFUND +STATE +GATEWAY +SINCE +ATTEMPTS +NEXT +WHY\n`+
-				`order-1 +r-1 +scheduled +sandbox:\S+ +\d+s +0 +now +accepted for later\n`+
-				`order-1 +r-2 +scheduled +sandbox:\S+ +\d+s +0 +now +accepted for later\n$`, run("stuck").Stdout)
+			require.Regexp(t, `^`+payments+`\nORDER +OPERATION +STATE +GATEWAY +SINCE +ATTEMPTS +NEXT +WHY\n`+
+				`order-1 +refund r-1 +scheduled +sandbox:\S+ +\d+s +0 +now +accepted for later\n`+
+				`order-1 +refund r-2 +scheduled +sandbox:\S+ +\d+s +0 +now +accepted for later\n$`, run("stuck").Stdout)
 			require.NotContains(t, run("stuck", "--limit=1").Stdout, "r-2")
 
 			p = p.Restart(t)

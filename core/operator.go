@@ -17,20 +17,20 @@ func Resolve(ctx context.Context, payments ports.Payments, r payment.Resolution)
 	return payments.Resolve(ctx, r)
 }
 
-// RequestRefund stores a refund that an operator asks for, so that the queue of a running service makes it, and
-// returns it as it is stored then. It calls no gateway. It is what a client requests with respond-async, except that
-// the history names the operator. r needs the order, the refund, the reason as its Note, the operator, a new key and
-// the rules; an amount of zero is what is left. The errors are *payment.FieldError, ports.ErrNotFound (the order has
-// no payment), payment.ErrChargeOpen, *payment.OperationRefusedError, [ErrMismatch] and [ErrForeignGateway]. After
-// ports.ErrUnavailable and ports.ErrInDoubt, it is safe to repeat with the same refund id.
-func RequestRefund(
+// RequestOperation stores a capture, a void or a refund that an operator asks for, so that the queue of a running
+// service makes it, and returns it as it is stored then. It calls no gateway. It is what a client requests with
+// respond-async, except that the history names the operator. r needs the order, the operation, the reason as its Note,
+// the operator, a new key and the rules; an amount of zero is what is left. The errors are *payment.FieldError,
+// ports.ErrNotFound (the order has no payment), payment.ErrChargeOpen, *payment.OperationRefusedError, [ErrMismatch] and
+// [ErrForeignGateway]. After ports.ErrUnavailable and ports.ErrInDoubt, it is safe to repeat with the same operation.
+func RequestOperation(
 	ctx context.Context, payments ports.Payments, r payment.ClaimRequest,
 ) (payment.Payment, error) {
 	if err := payment.CheckOperator(r.By); err != nil {
 		return payment.Payment{}, err
 	}
 	if r.Note == "" {
-		return payment.Payment{}, &payment.FieldError{Field: "reason", Message: "the reason must not be empty: say why the money is given back"}
+		return payment.Payment{}, &payment.FieldError{Field: "reason", Message: "the reason must not be empty: say why"}
 	}
 	if _, err := payment.ParseRefundReason(r.Note); err != nil {
 		return payment.Payment{}, err

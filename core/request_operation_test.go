@@ -29,16 +29,16 @@ func (w *world) refundByHand(name, amount string) payment.ClaimRequest {
 }
 
 // An operator's refund is stored for the queue, with the name of the operator in its history.
-func TestRequestRefund_Accepted_NamesTheOperator(t *testing.T) {
+func TestRequestOperation_Accepted_NamesTheOperator(t *testing.T) {
 	inWorld(t, func(t *testing.T, w *world) {
 		w.replica("a").pay()
-		p, err := core.RequestRefund(t.Context(), w.payments, w.refundByHand("r-1", "25"))
+		p, err := core.RequestOperation(t.Context(), w.payments, w.refundByHand("r-1", "25"))
 		require.NoError(t, err)
 		require.Equal(t, payment.StateScheduled, p.State)
 		require.Equal(t, "25.00 USD", p.Money.String())
 		require.Equal(t, int64(2500), w.stored().RefundReserved)
 
-		again, err := core.RequestRefund(t.Context(), w.payments, w.refundByHand("r-1", ""))
+		again, err := core.RequestOperation(t.Context(), w.payments, w.refundByHand("r-1", ""))
 		require.NoError(t, err)
 		require.Equal(t, p.GatewayKey, again.GatewayKey, "a repeat is the same refund")
 		require.Equal(t, int64(2500), w.stored().RefundReserved)
@@ -55,10 +55,10 @@ func TestRequestRefund_Accepted_NamesTheOperator(t *testing.T) {
 	})
 }
 
-func TestRequestRefund_NotAllowed_StoresNothing(t *testing.T) {
+func TestRequestOperation_NotAllowed_StoresNothing(t *testing.T) {
 	inWorld(t, func(t *testing.T, w *world) {
 		w.replica("a").pay()
-		_, err := core.RequestRefund(t.Context(), w.payments, w.refundByHand("r-1", "25"))
+		_, err := core.RequestOperation(t.Context(), w.payments, w.refundByHand("r-1", "25"))
 		require.NoError(t, err)
 		for name, change := range map[string]func(*payment.ClaimRequest){
 			"the reason must":          func(r *payment.ClaimRequest) { r.Note = "" },
@@ -73,18 +73,18 @@ func TestRequestRefund_NotAllowed_StoresNothing(t *testing.T) {
 		} {
 			request := w.refundByHand("r-2", "75.01")
 			change(&request)
-			_, err := core.RequestRefund(t.Context(), w.payments, request)
+			_, err := core.RequestOperation(t.Context(), w.payments, request)
 			require.ErrorContains(t, err, name)
 		}
 		require.Equal(t, int64(2500), w.stored().RefundReserved)
 		require.Len(t, w.history().Operations, 1)
-		_, err = core.RequestRefund(t.Context(), w.payments, w.refundByHand("r-2", "75.01"))
+		_, err = core.RequestOperation(t.Context(), w.payments, w.refundByHand("r-2", "75.01"))
 		var refused *payment.OperationRefusedError
 		require.ErrorAs(t, err, &refused)
 		require.Equal(t, "75.00 USD", refused.Left.String())
 		request := w.refundByHand("r-2", "")
 		request.OrderID = "unknown-order"
-		_, err = core.RequestRefund(t.Context(), w.payments, request)
+		_, err = core.RequestOperation(t.Context(), w.payments, request)
 		require.ErrorIs(t, err, ports.ErrNotFound)
 	})
 }

@@ -35,8 +35,10 @@ type commands struct {
 
 	GatewayCheck gatewayCheckCommand `cmd:"" help:"Check whether a gateway lets the service keep its promise. It charges, and prints the sum first."`
 
-	Stuck   stuckCommand   `cmd:"" help:"List the payments and refunds without a final state: since when, what is next, and why."`
-	Resolve resolveCommand `cmd:"" help:"Settle by hand a payment or refund whose outcome is open, if the gateway cannot report it and you know it."`
+	Stuck   stuckCommand   `cmd:"" help:"List the payments, captures, voids and refunds without a final state: since when, what is next, and why."`
+	Resolve resolveCommand `cmd:"" help:"Settle by hand a payment, capture, void or refund whose outcome is open, if the gateway cannot report it and you know it."`
+	Capture captureCommand `cmd:"" help:"Take money that a payment holds: stores the capture, and the running service makes it exactly once. Takes the settings of serve."`
+	Void    voidCommand    `cmd:"" help:"Release money that a payment holds: stores the void, and the running service makes it. Takes the settings of serve."`
 	Refund  refundCommand  `cmd:"" help:"Give money of a payment back: stores the refund, and the running service makes it exactly once. Takes the settings of serve."`
 	Import  importCommand  `cmd:"" help:"Add the gateway's charges that the database lacks, after a restore that lost some."`
 	Audit   auditCommand   `cmd:"" help:"Compare the gateway's list of charges with the payments, and list the differences. Takes the settings of serve."`

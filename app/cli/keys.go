@@ -27,7 +27,7 @@ type createKeyCommand struct {
 	databaseFlags
 
 	Name   string `required:"" placeholder:"NAME" help:"Owner or purpose of the key: letters, digits, hyphens, dots and underscores. Only one active key may have a name."`
-	Scopes string `required:"" placeholder:"SCOPE,..." help:"What the key permits: pay (charge orders and read single payments), refund (refund payments and read single payments), read (list and read payments and metrics), admin (everything)."`
+	Scopes string `required:"" placeholder:"SCOPE,..." help:"What the key permits: pay (charge orders and read single payments), capture (capture and void payments and read single payments), refund (refund payments and read single payments), read (list and read payments and metrics), admin (everything)."`
 	To     string `placeholder:"FILE" help:"New file to write the key to, with mode 0600, instead of the standard output."`
 }
 

@@ -18,13 +18,16 @@ type resolveCommand struct {
 	databaseFlags
 
 	Order     string  `arg:"" help:"Order whose payment is unresolved or pending, or failed while its last key may still have charged."`
-	Refund    *string `placeholder:"ID" help:"The refund of the order to settle, instead of the payment: one that is in such a state."`
-	Succeeded string  `placeholder:"TXN" xor:"outcome" required:"" help:"The money was taken, or the refund given back, with this transaction id of the gateway."`
-	Failed    bool    `xor:"outcome" required:"" help:"The money was not taken, or not given back, and will not be. The amount of the refund is free again."`
+	Refund    *string `placeholder:"ID" xor:"operation" help:"The refund of the order to settle, instead of the payment: one that is in such a state."`
+	Capture   bool    `xor:"operation" help:"Settle the capture of the order, instead of the payment."`
+	Void      bool    `xor:"operation" help:"Settle the void of the order, instead of the payment."`
+	Succeeded string  `placeholder:"TXN" xor:"outcome" required:"" help:"The money was taken (a payment, a capture), released (a void) or given back (a refund), with this transaction id of the gateway."`
+	Held      string  `name:"authorized" placeholder:"TXN" xor:"outcome" required:"" help:"The money of a payment with manual capture is held, and not taken, with this transaction id of the gateway."`
+	Failed    bool    `xor:"outcome" required:"" help:"The money was not taken, released or given back, and will not be. The amount of a refund is free again, and a hold can be captured or voided again."`
 	Reason    string  `help:"How you know. Required with --failed; kept in the payment's history."`
 	By        string  `env:"USER" default:"operator" help:"Your name; kept in the payment's history."`
 	keyFlags
-	InFlight payment.OrderID `placeholder:"ORDER" help:"The order again, to resolve it, or its refund, although a worker holds it, or held it last, and may be calling the gateway."`
+	InFlight payment.OrderID `placeholder:"ORDER" help:"The order again, to resolve it, or its operation, although a worker holds it, or held it last, and may be calling the gateway."`
 }
 
 // keyFlags are the settings of the service that bound how long a request that was sent may still charge.
@@ -38,6 +41,19 @@ func (f keyFlags) rules() payment.KeyRules {
 	return payment.KeyRules{Late: f.Late, MaxLease: f.Lease + resilience.RetryOptions{}.MaxBackoff()}
 }
 
+// operation returns which operation of the order is settled: its charge, unless a flag names another one.
+func (c *resolveCommand) operation() (payment.OperationID, error) {
+	switch {
+	case c.Refund != nil:
+		return payment.ParseRefundID(*c.Refund)
+	case c.Capture:
+		return payment.OperationID{Kind: payment.KindCapture}, nil
+	case c.Void:
+		return payment.OperationID{Kind: payment.KindVoid}, nil
+	}
+	return payment.OperationID{}, nil
+}
+
 func (c *resolveCommand) Run(ctx context.Context, s stdio) error {
 	id, err := payment.ParseOrderID(c.Order)
 	if err != nil {
@@ -46,17 +62,18 @@ func (c *resolveCommand) Run(ctx context.Context, s stdio) error {
 	if c.InFlight != "" && c.InFlight != id {
 		return config.InvalidFlag("in-flight", "must name the order that is resolved, %s", c.Order)
 	}
-	var operation payment.OperationID
-	if c.Refund != nil {
-		if operation, err = payment.ParseRefundID(*c.Refund); err != nil {
-			return err
-		}
+	operation, err := c.operation()
+	if err != nil {
+		return err
 	}
 	r := payment.Resolution{
 		OrderID: id, Operation: operation, By: c.By, Rules: c.rules(), Worker: time.Now(), InFlight: c.InFlight != "",
 		Outcome: payment.Outcome{State: payment.StateSucceeded, TransactionID: c.Succeeded, Reason: c.Reason},
 	}
-	if c.Failed {
+	switch {
+	case c.Held != "":
+		r.Outcome.State, r.Outcome.TransactionID = payment.StateAuthorized, c.Held
+	case c.Failed:
 		r.Outcome.State, r.Outcome.Code = payment.StateFailed, payment.CodeResolved
 	}
 	if err := r.Check(); err != nil { // before the database is opened
@@ -64,11 +81,11 @@ func (c *resolveCommand) Run(ctx context.Context, s stdio) error {
 	}
 	return c.withPayments(ctx, s, func(repository *app.Repository) error {
 		what := id.String()
-		if c.Refund != nil {
-			what = "refund " + *c.Refund + " of " + what
+		if !operation.IsCharge() {
+			what = operation.String() + " of " + what
 		}
 		switch err := core.Resolve(ctx, repository, r); {
-		case errors.Is(err, ports.ErrNotFound) && c.Refund != nil:
+		case errors.Is(err, ports.ErrNotFound) && !operation.IsCharge():
 			return fmt.Errorf("there is no %s: nothing was changed", what)
 		case err != nil:
 			return err

@@ -17,7 +17,7 @@ import (
 type stuckCommand struct {
 	databaseFlags
 
-	Limit int `default:"100" help:"How many payments to list at most, the newest first, and how many refunds, those that are due for the longest first."`
+	Limit int `default:"100" help:"How many payments to list at most, the newest first, and how many captures, voids and refunds, those that are due for the longest first."`
 }
 
 // Validate checks the settings. kong calls it.
@@ -36,31 +36,31 @@ func (c *stuckCommand) Run(ctx context.Context, s stdio) error {
 		if err != nil {
 			return err
 		}
-		refunds, err := r.ListWaitingOperations(ctx, c.Limit)
+		operations, err := r.ListWaitingOperations(ctx, c.Limit)
 		if err != nil {
 			return err
 		}
 		if err := writeStuck(s.stdout, "ORDER", waiting.Payments); err != nil {
 			return err
 		}
-		if len(refunds.Operations) > 0 {
+		if len(operations.Operations) > 0 {
 			_, _ = fmt.Fprintln(s.stdout) // the error is that of the table
-			if err := writeStuck(s.stdout, "ORDER\tREFUND", refunds.Operations); err != nil {
+			if err := writeStuck(s.stdout, "ORDER\tOPERATION", operations.Operations); err != nil {
 				return err
 			}
 		}
-		return printUnreadable(s, append(waiting.Unreadable, refunds.Unreadable...))
+		return printUnreadable(s, append(waiting.Unreadable, operations.Unreadable...))
 	})
 }
 
-// writeStuck prints a table of payments or refunds. names is the heading of the columns that name them.
+// writeStuck prints a table of payments or other operations. names is the heading of the columns that name them.
 func writeStuck(to io.Writer, names string, waiting []payment.Payment) error {
 	w := tabwriter.NewWriter(to, 0, 0, 2, ' ', 0)
 	_, _ = fmt.Fprintf(w, "%s\tSTATE\tGATEWAY\tSINCE\tATTEMPTS\tNEXT\tWHY\n", names)
 	for _, p := range waiting {
 		name := p.OrderID.String()
 		if !p.Operation.IsCharge() {
-			name += "\t" + p.Operation.Name
+			name += "\t" + p.Operation.String()
 		}
 		_, _ = fmt.Fprintf(w, "%s\t%s\t%s\t%s\t%d\t%s\t%s\n", name, p.State, cmp.Or(string(p.Gateway), "-"),
 			p.SeenAt.Sub(p.CreatedAt).Round(time.Second), p.Attempts(), next(p), why(p))

@@ -2,6 +2,7 @@ package core
 
 import (
 	"context"
+	"strings"
 	"time"
 
 	"paymentd/core/payment"
@@ -50,20 +51,18 @@ func (s *Service) reportApproval(
 		"state", p.State, "fence", p.Fence)
 	switch verdict {
 	case payment.VerdictEvidence:
-		if p.Operation.IsCharge() {
-			log.Error("evidence: the gateway has taken the money of a payment that was in another state; it is succeeded now")
-		} else {
-			log.Error("evidence: the gateway has made a refund that was in another state; it is succeeded now")
+		did := wordsOf(p).evidence
+		if p.State == payment.StateAuthorized {
+			did = "the gateway holds the money of a payment that was in another state"
 		}
+		log.Error("evidence: " + did + "; it is " + string(p.State) + " now")
 		s.flights.complete(p, began)
 	case payment.VerdictDouble:
-		if p.Operation.IsCharge() {
-			log.Error("double charge: the gateway has a second transaction for the order; refund one of them",
-				"succeeded_with", p.TransactionID)
-			return
+		log = log.With("succeeded_with", p.TransactionID)
+		if command := s.refundCommand(p, transactionID); command != "" {
+			log = log.With("command", command)
 		}
-		log.Error("double refund: the gateway has a second refund for the same refund id; ask it which of them moved money",
-			"succeeded_with", p.TransactionID)
+		log.Error(wordsOf(p).double)
 	case payment.VerdictReturned:
 		log.Error("refund returned: the money came back after the refund had succeeded; the amount can be refunded again",
 			"amount", p.Money.String())
@@ -71,3 +70,18 @@ func (s *Service) reportApproval(
 	default:
 	}
 }
+
+// refundCommand returns the command that gives back the transaction with which a charge has succeeded, so that its
+// order is paid with the second one only. It is empty if the gateway cannot refund, or no money was taken. The refund
+// id is the same each time, so that the command gives nothing back twice.
+func (s *Service) refundCommand(p *payment.Payment, second string) string {
+	own, configured := s.rules().At(p.Gateway)
+	if !p.Operation.IsCharge() || p.State != payment.StateSucceeded || !configured || !own.Operations.Has(payment.OperationRefund) {
+		return ""
+	}
+	return "paymentd refund " + shellQuoted(string(p.OrderID)) + " --refund-id double-charge --reason " +
+		shellQuoted("double charge: the order is paid with transaction "+second)
+}
+
+// shellQuoted returns text as one word of a POSIX shell (POSIX.1-2017, Shell Command Language, 2.2.2).
+func shellQuoted(text string) string { return "'" + strings.ReplaceAll(text, "'", `'\''`) + "'" }

@@ -19,25 +19,65 @@ func (s *Service) logOf(p *payment.Payment) *slog.Logger {
 	return s.log.With("operation", p.Operation.String())
 }
 
+// words are what log lines say about a kind of operation.
+type words struct {
+	name       string
+	unresolved string // what may have happened
+	still      string // after another lookup
+	evidence   string // what the gateway has done
+	double     string
+}
+
+var kindWords = map[payment.Kind]words{
+	payment.KindCharge: {
+		"payment", "payment unresolved: the money may have been taken; the gateway is asked again", "payment still unresolved",
+		"the gateway has taken the money of a payment that was in another state",
+		"double charge: the gateway has a second transaction for the order; refund one of them",
+	},
+	payment.KindCapture: {
+		"capture", "capture unresolved: the money that was held may have been taken; the gateway is asked again", "capture still unresolved",
+		"the gateway has made a capture that was in another state",
+		"double capture: the gateway has a second capture for the order; ask it which of them took money, and refund one if both did",
+	},
+	payment.KindVoid: {
+		"void", "void unresolved: the money that was held may have been released; the gateway is asked again", "void still unresolved",
+		"the gateway has made a void that was in another state",
+		"double void: the gateway has a second void for the order; no money was taken, and there is nothing to do",
+	},
+	payment.KindRefund: {
+		"refund", "refund unresolved: the money may have been given back; the gateway is asked again", "refund still unresolved",
+		"the gateway has made a refund that was in another state",
+		"double refund: the gateway has a second refund for the same refund id; ask it which of them moved money",
+	},
+}
+
+// wordsOf returns the words about an operation. Kinds without words of their own have those of the charge.
+func wordsOf(p *payment.Payment) words {
+	if w, known := kindWords[p.Operation.Kind]; known {
+		return w
+	}
+	return kindWords[payment.KindCharge]
+}
+
 func (s *Service) logClaimedAgain(p *payment.Payment) {
-	s.logOf(p).Info("payment claimed again", "order_id", p.OrderID, "gateway_key", p.GatewayKey, "fence", p.Fence,
+	s.logOf(p).Info(wordsOf(p).name+" claimed again", "order_id", p.OrderID, "gateway_key", p.GatewayKey, "fence", p.Fence,
 		"attempt", p.Attempt.Number)
 }
 
 func (s *Service) logResumed(p *payment.Payment) {
-	s.logOf(p).Info("payment resumed", "order_id", p.OrderID, "gateway_key", p.GatewayKey, "state", p.State,
+	s.logOf(p).Info(wordsOf(p).name+" resumed", "order_id", p.OrderID, "gateway_key", p.GatewayKey, "state", p.State,
 		"attempts", p.Attempts(), "fence", p.Fence)
 }
 
 func (s *Service) logSettled(p *payment.Payment, done completion) {
-	level, msg := slog.LevelDebug, "payment settled" // the request's own log line has the usual outcomes
+	level, msg := slog.LevelDebug, wordsOf(p).name+" settled" // the request's own log line has the usual outcomes
 	switch {
 	case p.State == payment.StateScheduled:
-		level, msg = slog.LevelInfo, "payment requeued"
+		level, msg = slog.LevelInfo, wordsOf(p).name+" requeued"
 	case p.State == payment.StatePending:
-		level, msg = slog.LevelInfo, "payment pending: the gateway decides later"
+		level, msg = slog.LevelInfo, wordsOf(p).name+" pending: the gateway decides later"
 	case p.State == payment.StateUnresolved:
-		level, msg = slog.LevelWarn, "payment unresolved: the money may have been taken; the gateway is asked again"
+		level, msg = slog.LevelWarn, wordsOf(p).unresolved
 	case p.State == payment.StateFailed && p.Code == payment.CodeRejected:
 		level, msg = slog.LevelError, "the gateway rejected the request: check the gateway's configuration"
 	}
@@ -78,7 +118,7 @@ func (s *Service) logLookupNotRecorded(
 }
 
 func (s *Service) logStillUnresolved(p *payment.Payment) {
-	s.logOf(p).Warn("payment still unresolved", "order_id", p.OrderID, "gateway_key", p.GatewayKey, "lookups", p.Lookups,
+	s.logOf(p).Warn(wordsOf(p).still, "order_id", p.OrderID, "gateway_key", p.GatewayKey, "lookups", p.Lookups,
 		"reason", p.Reason, "next_lookup", p.DueAt)
 }
 

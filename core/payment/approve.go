@@ -61,7 +61,7 @@ func (a Approval) compareWithApproved(p Payment, now Instant) Decision {
 	k.Closed, k.ClosedAt = ClosedCharged, now.DB
 	d.storeKey(k)
 	kind := EventDouble
-	if !p.Operation.IsCharge() {
+	if p.Operation.Kind == KindRefund || p.Operation.Kind == KindVoid {
 		kind = EventDoubleRefund
 	}
 	d.addEvent(kind, a.By, fmt.Sprintf("approved with transaction %s; the gateway also has transaction %s with gateway key %s",

@@ -25,9 +25,10 @@ const (
 	// EventEvidence: an approval of the gateway was found although the payment had not succeeded, and
 	// the payment has succeeded with it.
 	EventEvidence EventKind = "evidence"
-	// EventDouble: the gateway has a second charge for the order. The payment is unchanged.
+	// EventDouble: the gateway has a second charge for the order, or a second capture. The payment is unchanged.
 	EventDouble EventKind = "double_charge"
-	// EventDoubleRefund: the gateway has a second refund for the same refund id. The refund is unchanged.
+	// EventDoubleRefund: the gateway has a second refund for the same refund id, or a second void. The operation is
+	// unchanged.
 	EventDoubleRefund EventKind = "double_refund"
 	// EventKeyClosed: no attempt that was sent with the gateway key can take money any more.
 	EventKeyClosed EventKind = "key_closed"

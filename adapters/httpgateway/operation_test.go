@@ -173,7 +173,7 @@ func TestVoid_WithoutTransaction_HasItsKey(t *testing.T) {
 	}
 }
 
-// An answer with the mark of the charge, or with none, is not about the operation, whatever its status.
+// An answer with the mark of the charge, or with none, is not about the operation, with any status.
 func TestOperation_OtherMark_ProvesNothing(t *testing.T) {
 	t.Parallel()
 	for _, kind := range operationKinds {

@@ -87,7 +87,7 @@ func TestContract_OverHTTP(t *testing.T) {
 	t.Parallel()
 	base, _ := serve(t, open(t, ledgerPath(t)))
 	protocoltest.Run(t, func(testing.TB) protocoltest.Server {
-		return protocoltest.Server{URL: base, Approved: money(t, "100", "USD"), Declined: money(t, "9402", "USD")}
+		return protocoltest.Server{URL: base, Approved: money(t, "100", "USD"), Declined: money(t, "9402", "USD"), Holds: true}
 	})
 }
 

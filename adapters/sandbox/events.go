@@ -10,10 +10,12 @@ import (
 	"io"
 	"net/http"
 	"net/url"
+	"strings"
 	"time"
 
 	"github.com/google/uuid"
 
+	"paymentd/core/payment"
 	"paymentd/internal/standardwebhooks"
 )
 
@@ -73,9 +75,12 @@ type eventBody struct {
 	OrderID string `json:"order_id"`
 }
 
+// cancelPrefix begins the key of a void that cancels a pending charge, and is no operation of the service.
+const cancelPrefix = "void-"
+
 // notify queues an event about the decision of an operation. The caller holds g.mu.
 func (g *Gateway) notify(e *entry) {
-	if g.events == nil {
+	if g.events == nil || e.charge.Operation.Kind == payment.KindVoid && strings.HasPrefix(string(e.charge.Key), cancelPrefix) {
 		return
 	}
 	subject := cmp.Or(string(e.charge.Operation.Kind), "charge") + "."

@@ -141,6 +141,55 @@ func TestEvents_OfRefunds(t *testing.T) {
 	})
 }
 
+// Each decision about a hold is one event. A void that cancels a pending charge has none of its own.
+func TestEvents_OfHolds(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		to := &receiver{status: http.StatusOK}
+		g := openWithEvents(t, to, io.Discard)
+		operate := func(kind payment.Kind, order, key, amount string) {
+			of := chargeOf(t, order, amount)
+			g.Charge(t.Context(), operation(kind, of.Key, payment.GatewayKey(key), of.Money))
+		}
+		for order, amount := range map[string]string{
+			"captured": "100.00", "declined": "20000.00", "later": "20000.00", "voided": "100.00", "slowly": "9314.00", "expired": "9301.00",
+			"late": "9202.00",
+		} {
+			c := chargeOf(t, order, amount)
+			c.Capture = payment.CaptureManual
+			g.Charge(t.Context(), c)
+		}
+		operate(payment.KindCapture, "captured", "c-1", "60.00")
+		operate(payment.KindCapture, "declined", "c-2", "9402.00")
+		operate(payment.KindCapture, "later", "c-3", "9202.00")
+		operate(payment.KindVoid, "captured", "v-1", "1.00")
+		operate(payment.KindVoid, "voided", "v-2", "1.00")
+		operate(payment.KindVoid, "slowly", "v-3", "1.00")
+		time.Sleep(pendingFor + time.Second)
+		g.Cancel(t.Context(), payment.ChargeRef{Key: "key-late"})
+		g.Cancel(t.Context(), payment.ChargeRef{Key: "key-captured"})
+		synctest.Wait()
+		kinds := make(map[string][]string)
+		for _, d := range to.take(http.StatusOK) {
+			var body eventBody
+			require.NoError(t, json.Unmarshal([]byte(d.body), &body))
+			kinds[body.Key] = append(kinds[body.Key], body.Type)
+		}
+		for key, want := range map[string][]string{
+			"key-captured": {"charge.authorized"}, "key-declined": {"charge.authorized"}, "key-later": {"charge.authorized"},
+			"key-voided": {"charge.authorized", "charge.voided"}, "key-slowly": {"charge.authorized", "charge.voided"},
+			"key-expired": {"charge.authorized", "charge.voided"}, "key-late": {"charge.pending", "charge.authorized", "charge.voided"},
+			"c-1": {"capture.succeeded"}, "c-2": {"capture.declined"}, "c-3": {"capture.pending", "capture.succeeded"},
+			"v-1": {"void.declined"}, "v-2": {"void.succeeded"}, "v-3": {"void.pending", "void.succeeded"},
+		} {
+			require.ElementsMatch(t, want, kinds[key], key)
+			delete(kinds, key)
+		}
+		require.Empty(t, kinds)
+		require.NoError(t, g.Close())
+	})
+}
+
 // An event that is not accepted is sent again at growing intervals, and given up at last.
 func TestEvents_NotAccepted_AreSentAgain(t *testing.T) {
 	t.Parallel()

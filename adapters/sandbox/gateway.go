@@ -260,7 +260,7 @@ func (g *Gateway) LookUp(ctx context.Context, ref payment.ChargeRef) payment.Loo
 // Cancel voids the charge if it is pending or holds money; see ports.Gateway. Other operations cannot be cancelled.
 func (g *Gateway) Cancel(ctx context.Context, ref payment.ChargeRef) payment.Lookup {
 	if ctx.Err() == nil && ref.Operation.IsCharge() {
-		g.charge(ctx, operation(payment.KindVoid, ref.Key, "void-"+ref.Key, payment.Money{}))
+		g.charge(ctx, operation(payment.KindVoid, ref.Key, cancelPrefix+ref.Key, payment.Money{}))
 	}
 	return g.LookUp(ctx, ref)
 }

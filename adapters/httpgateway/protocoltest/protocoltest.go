@@ -4,6 +4,7 @@ package protocoltest
 import (
 	"crypto/rand"
 	"encoding/json"
+	"fmt"
 	"io"
 	"net/http"
 	"net/url"
@@ -22,6 +23,8 @@ type Server struct {
 
 	Approved payment.Money // an amount that the server approves
 	Declined payment.Money // an amount that the server declines
+	// Holds: the server holds money, captures and voids.
+	Holds bool
 }
 
 // markHeader is the header that marks an answer as the gateway's own.
@@ -37,6 +40,8 @@ func Run(t *testing.T, open func(t testing.TB) Server) {
 		"a key is for one charge":            reusedKeys,
 		"nothing has a new key":              unknownKeys,
 		"a request that is not the protocol": wrongRequests,
+		"a hold is captured":                 captures,
+		"a hold is voided":                   voids,
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -67,11 +72,43 @@ func (p *protocol) charge(m payment.Money) (int, object) {
 
 func (p *protocol) post(body string) (int, object) {
 	p.t.Helper()
-	req, err := http.NewRequestWithContext(p.t.Context(), http.MethodPost, p.URL+"/charges", strings.NewReader(body))
+	return p.send("/charges", p.key, body)
+}
+
+// send sends a charge or another operation, and requires a marked answer.
+func (p *protocol) send(path, key, body string) (int, object) {
+	p.t.Helper()
+	req, err := http.NewRequestWithContext(p.t.Context(), http.MethodPost, p.URL+path, strings.NewReader(body))
 	require.NoError(p.t, err)
 	req.Header.Set("Content-Type", "application/json")
-	req.Header.Set(markHeader, p.key)
-	return p.exchange(req, p.key)
+	req.Header.Set(markHeader, key)
+	return p.exchange(req, key)
+}
+
+// hold holds money, and returns its transaction id.
+func (p *protocol) hold() any {
+	p.t.Helper()
+	body := fmt.Sprintf(`{"order_id":%q,"amount":%q,"currency":%q,"capture":"manual"}`,
+		p.order, p.Approved.Decimal(), p.Approved.Currency().Code())
+	for range 2 {
+		_, held := p.post(body)
+		require.Equal(p.t, "authorized", held["status"])
+		require.NotEmpty(p.t, held["transaction_id"])
+	}
+	_, found := p.lookUp(p.key)
+	require.Equal(p.t, "authorized", found["status"])
+	return found["transaction_id"]
+}
+
+// end sends a capture or a void of the charge, and looks it up.
+func (p *protocol) end(kind, key, body string) (status int, answer, found object) {
+	p.t.Helper()
+	path := "/charges/" + p.key + "/" + kind
+	status, answer = p.send(path, key, body)
+	req, err := http.NewRequestWithContext(p.t.Context(), http.MethodGet, p.URL+path+"/"+key, http.NoBody)
+	require.NoError(p.t, err)
+	_, found = p.exchange(req, key)
+	return status, answer, found
 }
 
 // lookUp looks up a key, and requires a marked answer although the request has no such header.
@@ -126,6 +163,50 @@ func declines(p *protocol) {
 	require.Equal(p.t, http.StatusOK, status)
 	require.Equal(p.t, "declined", found["status"])
 	require.NotEmpty(p.t, found["code"])
+}
+
+func captures(p *protocol) {
+	if !p.Holds {
+		return
+	}
+	id := p.hold()
+	capture := fmt.Sprintf(`{"amount":%q,"currency":%q}`, p.Approved.Decimal(), p.Approved.Currency().Code())
+	key := "capture-" + p.key
+	_, first, found := p.end("captures", key, capture)
+	require.Equal(p.t, "succeeded", first["status"])
+	require.Equal(p.t, first["transaction_id"], found["transaction_id"])
+	_, again, _ := p.end("captures", key, capture)
+	require.Equal(p.t, first["transaction_id"], again["transaction_id"])
+	_, charge := p.lookUp(p.key)
+	require.Equal(p.t, "succeeded", charge["status"])
+	require.Equal(p.t, id, charge["transaction_id"])
+	require.NotContains(p.t, charge, "captured", "all of it")
+	p.refused("captures", "again-"+p.key, capture)
+	p.refused("voids", "void-"+p.key, "{}")
+}
+
+func voids(p *protocol) {
+	if !p.Holds {
+		return
+	}
+	p.hold()
+	for range 2 {
+		_, answer, found := p.end("voids", "release-"+p.key, "{}")
+		require.Contains(p.t, []any{"voided", "cancelled", "succeeded"}, answer["status"])
+		require.Equal(p.t, answer["status"], found["status"])
+	}
+	_, charge := p.lookUp(p.key)
+	require.Contains(p.t, []any{"voided", "cancelled"}, charge["status"])
+	p.refused("captures", "capture-"+p.key, fmt.Sprintf(`{"amount":%q,"currency":%q}`, p.Approved.Decimal(), p.Approved.Currency().Code()))
+}
+
+// refused sends a capture or a void that the charge does not allow.
+func (p *protocol) refused(kind, key, body string) {
+	p.t.Helper()
+	status, answer, found := p.end(kind, key, body)
+	require.Contains(p.t, []int{http.StatusPaymentRequired, http.StatusUnprocessableEntity}, status)
+	require.NotEmpty(p.t, answer["code"])
+	require.NotContains(p.t, []any{"succeeded", "voided"}, found["status"])
 }
 
 func reusedKeys(p *protocol) {

@@ -18,6 +18,19 @@ func captureReleases() []clause {
 	return []clause{
 		{"capture/each outcome keeps or releases the hold", releasesHoldByOutcome},
 		{"capture/an unknown outcome keeps the hold until its key is closed", releasesHoldAfterTwoLooks},
+		{"capture/one that the gateway rules out is declined, and releases the hold", func(r *repository) {
+			r.held("order-1")
+			p := r.claim(r.captureRequest("order-1", ""), payment.VerdictClaimed)
+			r.settle(p, answeredUnknown, payment.Outcome{State: payment.StateUnresolved})
+			due := r.pickUp(r.pickUpPolicy(payment.WorkLookups), 10)
+			require.Len(r.t, due, 1)
+			l := lookup(due[0].Payment, payment.FoundVoided)
+			l.Result.Code = payment.DeclineNotPermitted
+			p = r.record(l, payment.VerdictWritten)
+			require.Equal(r.t, payment.StateDeclined, p.State)
+			require.Equal(r.t, payment.DeclineNotPermitted, p.Code)
+			require.Equal(r.t, payment.KindCharge, r.find("order-1").HoldClaimedBy)
+		}},
 		{"capture/an operator's failure releases the hold", func(r *repository) {
 			r.held("order-1")
 			p := r.operationInState(payment.StateUnresolved, r.captureRequest("order-1", ""))

@@ -41,9 +41,13 @@ func lookup(p payment.Payment, found payment.LookupResult) payment.LookupRecord 
 	if p.SeenAt.IsZero() {
 		sent.DB = now
 	}
+	answer := payment.Lookup{Result: found, TransactionID: "txn-7", Code: "code", Message: "message"}
+	if found == payment.FoundVoided {
+		answer.Code = "" // with one, it is a decline of a capture or a void
+	}
 	return payment.LookupRecord{
 		ClaimRef: p.ClaimRef(), Key: p.GatewayKey, Replica: "replica-q", Rules: rules(), Sent: sent, Worker: now,
-		Result: payment.Lookup{Result: found, TransactionID: "txn-7", Code: "code", Message: "message"},
+		Result: answer,
 	}
 }
 

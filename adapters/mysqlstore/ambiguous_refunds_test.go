@@ -126,3 +126,32 @@ func requireRefund(state payment.State, fence int64, attempts int, reserved int6
 		require.Len(t, h.Attempts, 1)
 	}
 }
+
+// A capture that ends a hold gives the row of the charge a new claim token with the new fencing token, so that a
+// lookup of the charge whose answer was lost does not take the row for its own.
+func TestCapture_ChargeHasNewClaimToken(t *testing.T) {
+	t.Parallel()
+	databaseURL, db := withRaw(t)
+	s := open(t, databaseURL, mysqlstore.Options{})
+	hold := request(t, "order-1")
+	hold.Capture = payment.CaptureManual
+	p, _, err := s.Claim(t.Context(), hold)
+	require.NoError(t, err)
+	authorized := approved(*p)
+	authorized.End.Class, authorized.Outcome.State = payment.ClassAuthorized, payment.StateAuthorized
+	require.NoError(t, s.Settle(t.Context(), authorized))
+	token := func() (token int64) {
+		require.NoError(t, db.QueryRowContext(t.Context(), "SELECT claim_token FROM payments").Scan(&token))
+		return token
+	}
+	before := token()
+	capture := request(t, "order-1")
+	capture.Operation, capture.Money, capture.NewKey = payment.OperationID{Kind: payment.KindCapture}, payment.Money{}, "key-2"
+	capture.Rules.Operations |= payment.OperationCapture
+	captured, verdict, err := s.Claim(t.Context(), capture)
+	require.NoError(t, err)
+	require.Equal(t, payment.VerdictClaimed, verdict)
+	require.Equal(t, before, token(), "the claim of the charge has not changed hands")
+	require.NoError(t, s.Settle(t.Context(), approved(*captured)))
+	require.NotEqual(t, before, token())
+}

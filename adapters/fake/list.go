@@ -32,6 +32,10 @@ func (g *Gateway) Record(c payment.LedgerCharge) {
 	case payment.FoundApproved:
 		e.result.Class = payment.ClassApproved
 		g.taken = append(g.taken, Taken{charge, c.TransactionID, c.Created})
+	case payment.FoundAuthorized:
+		e.result.Class = payment.ClassAuthorized
+		e.hold = &Held{Charge: charge, TransactionID: c.TransactionID, At: c.Created}
+		g.held = append(g.held, e.hold)
 	case payment.FoundDeclined:
 		e.result.Class, e.result.Code = payment.ClassDeclined, "card_declined"
 	case payment.FoundPending, payment.FoundProcessing, payment.FoundVoided, payment.FoundReturned,

@@ -13,7 +13,7 @@ import (
 // table (here).
 var foundText = map[audit.Kind]string{
 	audit.KindUnknown:            "charged there, unknown here",
-	audit.KindNotCharged:         "succeeded here, not charged there",
+	audit.KindNotCharged:         "succeeded or authorized here, not there",
 	audit.KindAmount:             "other amount",
 	audit.KindCurrency:           "other currency",
 	audit.KindTransaction:        "other transaction",
@@ -25,6 +25,7 @@ var foundText = map[audit.Kind]string{
 	audit.KindUnresolvedCharged:  "charged there, unresolved here",
 	audit.KindUnresolvedDeclined: "declined there, unresolved here",
 	audit.KindPending:            "not decided there",
+	audit.KindHeld:               "held there, not here",
 	audit.KindVoided:             "voided there, succeeded here",
 	audit.KindUnreadable:         "cannot be read here",
 }
@@ -34,12 +35,20 @@ func mend(d audit.Difference) (advice, command string) {
 	resolve := "paymentd resolve " + quote(d.OrderID.String())
 	switch d.Kind {
 	case audit.KindUnknown:
+		if d.Charge.State == payment.FoundAuthorized {
+			return releaseThere, ""
+		}
 		if d.Charge.State != payment.FoundApproved {
 			return "wait until the gateway has decided the charge, or cancel it there; then audit again", ""
 		}
 		return "add it to the table", importLine(d)
 	case audit.KindNotSucceeded:
+		if d.Payment.State == payment.StateVoided {
+			return "refund it in the console of the gateway: the order was voided", ""
+		}
 		return "record it", importLine(d)
+	case audit.KindHeld:
+		return releaseThere, ""
 	case audit.KindLeftKey:
 		return "record it, or refund it at the gateway if import refuses it", importLine(d)
 	case audit.KindUnresolvedCharged:
@@ -66,6 +75,9 @@ func mend(d audit.Difference) (advice, command string) {
 	}
 	return "", ""
 }
+
+// releaseThere is the advice about a hold that no payment knows.
+const releaseThere = "release the hold in the console of the gateway: no payment of the service captures or voids it"
 
 // importLine returns the command that adds the charge to the table.
 func importLine(d audit.Difference) string {

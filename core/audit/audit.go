@@ -169,7 +169,7 @@ func (a *audit) pass(ctx context.Context, p part) error {
 	}
 	for _, c := range a.candidates {
 		if list.has(list.ofOrder(c.order)) {
-			c.paid = c.payment.State == payment.StateSucceeded && list.charged(c.order, c.payment.TransactionID)
+			c.paid = c.payment.State.Approved() && list.charged(c.order, c.payment.TransactionID)
 		}
 	}
 	hashes, pages := list.shared()
@@ -192,7 +192,7 @@ func (a *audit) listPage(
 		case c.OrderID == "" && within:
 			count.foreign++
 		case c.OrderID == "":
-		case c.State == payment.FoundApproved && c.TransactionID != "" && !list.add(c.OrderID, c.TransactionID, number):
+		case approved(c.State) && c.TransactionID != "" && !list.add(c.OrderID, c.TransactionID, number):
 			return nil, errFull
 		case within:
 			count.charges++
@@ -273,7 +273,7 @@ func (a *audit) compareCharge(c payment.LedgerCharge, s payment.Summary) error {
 	return nil
 }
 
-// comparePayments looks for the charge of each payment that was created in the period and has succeeded.
+// comparePayments looks for the charge of each payment that was created in the period and is approved.
 func (a *audit) comparePayments(ctx context.Context, list *listed) error {
 	payments, elsewhere := 0, 0
 	err := a.eachSummaries(ctx, func(page ports.SummaryPage) error {
@@ -288,13 +288,13 @@ func (a *audit) comparePayments(ctx context.Context, list *listed) error {
 			case s.Gateway != "" && s.Gateway != a.report.Gateway:
 				elsewhere++
 			case !list.has(list.ofOrder(s.OrderID)):
-			case !s.State.Final():
-				a.addInFlight(InFlight{Payment: s})
-			case s.State != payment.StateSucceeded || list.charged(s.OrderID, s.TransactionID):
-			default:
+			case s.State.Approved() && list.charged(s.OrderID, s.TransactionID):
+			case s.State.Approved():
 				if err := a.addUncharged(s, list); err != nil {
 					return err
 				}
+			case !s.State.Final():
+				a.addInFlight(InFlight{Payment: s})
 			}
 		}
 		return nil

@@ -17,9 +17,15 @@ func classify(c payment.LedgerCharge, p payment.Summary, gateway payment.Gateway
 		}
 		own := p.Gateway == "" || p.Gateway == gateway
 		return classifyApproved(c, p, current, paid, c.TransactionID == p.TransactionID && (own || current))
+	case payment.FoundAuthorized:
+		own := p.Gateway == "" || p.Gateway == gateway
+		return classifyHeld(c, p, current, paid, c.TransactionID == p.TransactionID && (own || current))
 	case payment.FoundPending, payment.FoundProcessing:
 		return classifyUndecided(p, current)
 	case payment.FoundVoided:
+		if p.State == payment.StateAuthorized && current {
+			return inFlight // its daily lookup finds that the hold has ended
+		}
 		if p.State == payment.StateSucceeded && !paid && (current || c.TransactionID == p.TransactionID) {
 			return KindVoided
 		}
@@ -57,18 +63,8 @@ func classifyDeclined(p payment.Summary, current, paid bool) Kind {
 func classifyApproved(c payment.LedgerCharge, p payment.Summary, current, paid, same bool) Kind {
 	switch p.State {
 	case payment.StateSucceeded:
-		switch {
-		case !same && paid:
-			return KindTwice
-		case !same:
-			return KindTransaction
-		case c.Money.Currency() != p.Money.Currency():
-			return KindCurrency
-		case c.Money != p.Money:
-			return KindAmount
-		}
-		return ""
-	case payment.StateDeclined, payment.StateFailed:
+		return compare(c, p, paid, same)
+	case payment.StateDeclined, payment.StateFailed, payment.StateVoided:
 		if current {
 			return KindNotSucceeded
 		}
@@ -76,7 +72,8 @@ func classifyApproved(c payment.LedgerCharge, p payment.Summary, current, paid, 
 		if current {
 			return KindUnresolvedCharged
 		}
-	case payment.StateProcessing, payment.StateScheduled, payment.StatePending:
+	case payment.StateProcessing, payment.StateScheduled, payment.StatePending,
+		payment.StateAuthorized: // a capture is in progress, or the daily lookup finds it
 		if current {
 			return inFlight
 		}
@@ -84,11 +81,51 @@ func classifyApproved(c payment.LedgerCharge, p payment.Summary, current, paid, 
 	return KindLeftKey
 }
 
+// classifyHeld is for a charge that holds the money of an order, without having taken it.
+func classifyHeld(c payment.LedgerCharge, p payment.Summary, current, paid, same bool) Kind {
+	switch p.State {
+	case "":
+		return KindUnknown
+	case payment.StateAuthorized:
+		return compare(c, p, paid, same)
+	case payment.StateSucceeded:
+		if same {
+			return KindNotCharged
+		}
+	case payment.StateProcessing, payment.StateScheduled, payment.StatePending, payment.StateUnresolved:
+		if current {
+			return inFlight
+		}
+	case payment.StateDeclined, payment.StateFailed, payment.StateVoided:
+	}
+	return KindHeld
+}
+
+// compare compares a charge with the payment of its order that both sides say is approved.
+func compare(c payment.LedgerCharge, p payment.Summary, paid, same bool) Kind {
+	switch {
+	case !same && paid:
+		return KindTwice
+	case !same:
+		return KindTransaction
+	case c.Money.Currency() != p.Money.Currency():
+		return KindCurrency
+	case c.Money != p.Money:
+		return KindAmount
+	}
+	return ""
+}
+
+// approved reports whether the gateway took or holds the money of a charge in this state.
+func approved(s payment.LookupResult) bool {
+	return s == payment.FoundApproved || s == payment.FoundAuthorized
+}
+
 // updated returns the charge as the lookup of its key found it, which is later than the list.
 func updated(c payment.LedgerCharge, l payment.Lookup) payment.LedgerCharge {
 	switch l.Result {
-	case payment.FoundApproved:
-		if c.State != payment.FoundApproved {
+	case payment.FoundApproved, payment.FoundAuthorized:
+		if !approved(c.State) {
 			c.TransactionID = l.TransactionID
 		}
 		c.State = l.Result

@@ -116,7 +116,7 @@ func (a *audit) confirm(ctx context.Context, c *candidate) error {
 		c.paid = false // another transaction than the one that was looked for in the list
 	}
 	own := looked[p.GatewayKey]
-	c.paid = c.paid || own.Result == payment.FoundApproved && own.TransactionID == p.TransactionID ||
+	c.paid = c.paid || approved(own.Result) && own.TransactionID == p.TransactionID ||
 		p.Gateway != "" && p.Gateway != a.report.Gateway // the audit of the other gateway checks that
 	if !a.confirmCharges(c, p, looked) {
 		a.confirmUncharged(c, p, own)
@@ -139,7 +139,7 @@ func (a *audit) references(c *candidate) (refs []payment.ChargeRef) {
 		add(refOf(charge))
 	}
 	p := c.payment
-	if p.State == payment.StateSucceeded && !c.paid && (p.Gateway == "" || p.Gateway == a.report.Gateway) {
+	if p.State.Approved() && !c.paid && (p.Gateway == "" || p.Gateway == a.report.Gateway) {
 		add(payment.ChargeRef{Key: p.GatewayKey, OrderID: p.OrderID, Money: p.Money, Sent: p.CreatedAt})
 	}
 	return refs
@@ -216,21 +216,25 @@ func (a *audit) confirmCharges(
 	return ofOwnKey
 }
 
-// confirmUncharged reports a payment that has succeeded without a charge, by the lookup of its key.
+// confirmUncharged reports a payment that is approved without a charge, by the lookup of its key.
 func (a *audit) confirmUncharged(c *candidate, p payment.Summary, l payment.Lookup) {
-	if !c.uncharged || c.paid || p.State != payment.StateSucceeded {
+	if !c.uncharged || c.paid || !p.State.Approved() {
 		return
 	}
 	d := Difference{
 		Kind: KindNotCharged, OrderID: c.order, Key: p.GatewayKey, Payment: p, Lookup: l.Result, Confirmed: true,
 	}
 	switch l.Result {
-	case payment.FoundApproved: // with another transaction
+	case payment.FoundApproved, payment.FoundAuthorized: // with another transaction
 		d.Kind = KindTransaction
 		d.Charge = payment.LedgerCharge{
 			Key: p.GatewayKey, OrderID: p.OrderID, State: l.Result, TransactionID: l.TransactionID,
 		}
 	case payment.FoundVoided:
+		if p.State == payment.StateAuthorized {
+			a.addInFlight(InFlight{Payment: p}) // its daily lookup finds that the hold has ended
+			return
+		}
 		d.Kind = KindVoided
 	case payment.FoundPending, payment.FoundProcessing:
 		d.Kind = KindPending

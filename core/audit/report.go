@@ -13,7 +13,7 @@ type Kind string
 const (
 	// KindUnknown: charged or pending there, and no payment here.
 	KindUnknown Kind = "unknown_here"
-	// KindNotCharged: succeeded here, and declined or absent there.
+	// KindNotCharged: approved here, and declined or absent there; or succeeded here, and only held there.
 	KindNotCharged Kind = "not_charged"
 	// KindAmount: the same transaction with another amount.
 	KindAmount Kind = "other_amount"
@@ -37,6 +37,8 @@ const (
 	KindUnresolvedDeclined Kind = "unresolved_declined"
 	// KindPending: not decided there, and final here, or pending with a key that the order has left.
 	KindPending Kind = "pending"
+	// KindHeld: held there, and neither authorized nor open here, or with a key that the order has left.
+	KindHeld Kind = "held"
 	// KindVoided: voided there, and succeeded here.
 	KindVoided Kind = "voided"
 	// KindUnreadable: the row of the payment is damaged, so that nothing can be compared.
@@ -47,7 +49,7 @@ const (
 func Kinds() []Kind {
 	return []Kind{
 		KindUnknown, KindNotCharged, KindAmount, KindCurrency, KindTransaction, KindTwice, KindShared, KindOtherOrder,
-		KindNotSucceeded, KindLeftKey, KindUnresolvedCharged, KindUnresolvedDeclined, KindPending, KindVoided,
+		KindNotSucceeded, KindLeftKey, KindUnresolvedCharged, KindUnresolvedDeclined, KindPending, KindHeld, KindVoided,
 		KindUnreadable,
 	}
 }

@@ -21,7 +21,8 @@ const (
 
 // unfinished are the states of unfinished payments.
 var unfinished = []payment.State{
-	payment.StateProcessing, payment.StateScheduled, payment.StatePending, payment.StateUnresolved, ports.Unreadable,
+	payment.StateProcessing, payment.StateScheduled, payment.StatePending, payment.StateAuthorized,
+	payment.StateUnresolved, ports.Unreadable,
 }
 
 // backlog reads the unfinished payments of all replicas from the repository when it is scraped.
@@ -51,13 +52,13 @@ func newBacklog(payments ports.Payments) *backlog {
 		sampled: prometheus.NewDesc("paymentd_backlog_sampled",
 			"1 if the backlog could be read, otherwise 0; then the other metrics of the backlog are omitted.", nil, nil),
 		all: describe("paymentd_backlog_payments",
-			"Unfinished payments and refunds of all replicas, by operation and state."),
+			"Unfinished payments and other operations of all replicas, by operation and state; authorized ones hold money."),
 		due: describe("paymentd_backlog_due_payments",
-			"Due payments and refunds that wait for a worker."),
+			"Due payments and other operations that wait for a worker."),
 		longestDue: describe("paymentd_backlog_longest_due_seconds",
-			"How long the first of the due payments or refunds has been due; 0 if there is none."),
+			"How long the first of the due payments or other operations has been due; 0 if there is none."),
 		oldest: describe("paymentd_backlog_oldest_seconds",
-			"Age of the oldest unfinished payment or refund; 0 if there is none."),
+			"Age of the oldest unfinished payment or other operation; 0 if there is none."),
 	}
 }
 

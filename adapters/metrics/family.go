@@ -35,7 +35,7 @@ func (f family[L, S]) of(value L) S {
 // labelOperation is the label with the kind of an operation.
 const labelOperation = "operation"
 
-// labelOf returns the value of that label: "charge" or "refund".
+// labelOf returns the value of that label: "charge", "capture", "void" or "refund".
 func labelOf(k payment.Kind) string { return cmp.Or(string(k), "charge") }
 
 // byKind is the series of a metric for each kind of operation.

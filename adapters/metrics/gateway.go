@@ -22,12 +22,12 @@ func (m *Metrics) Gateway(name string, g ports.Gateway) ports.Gateway {
 		Gateway: g,
 		attempts: byKindOf(func(operation string) family[payment.Class, prometheus.Observer] {
 			return familyOf(series(m.attempts, operation),
-				payment.ClassApproved, payment.ClassDeclined, payment.ClassRejected, payment.ClassNotCharged,
+				payment.ClassApproved, payment.ClassAuthorized, payment.ClassDeclined, payment.ClassRejected, payment.ClassNotCharged,
 				payment.ClassUnknownAnswered, payment.ClassUnknownUnanswered, payment.ClassPending, payment.ClassKeyReused)
 		}),
 		lookups: byKindOf(func(operation string) family[payment.LookupResult, prometheus.Observer] {
 			return familyOf(series(m.lookups, operation),
-				payment.FoundApproved, payment.FoundDeclined, payment.FoundProcessing, payment.FoundNothing,
+				payment.FoundApproved, payment.FoundAuthorized, payment.FoundDeclined, payment.FoundProcessing, payment.FoundNothing,
 				payment.FoundNoAnswer, payment.FoundPending, payment.FoundVoided, payment.FoundReturned)
 		}),
 	}
@@ -77,9 +77,9 @@ func (m *Metrics) Guard(name string, p Protection) {
 			}
 			return 0
 		})
-	gauge("paymentd_gateway_attempts_in_flight", "Attempts to charge or refund that the gateway has not completed yet.",
+	gauge("paymentd_gateway_attempts_in_flight", "Attempts to charge, capture, void or refund that the gateway has not completed yet.",
 		func() float64 { return float64(p.InFlight()) })
-	gauge("paymentd_gateway_attempts_limit", "Attempts to charge or refund that may be in flight at the gateway (max_concurrent).",
+	gauge("paymentd_gateway_attempts_limit", "Attempts to charge, capture, void or refund that may be in flight at the gateway (max_concurrent).",
 		func() float64 { return float64(p.MaxConcurrent()) })
 }
 

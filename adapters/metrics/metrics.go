@@ -83,9 +83,9 @@ func (m *Metrics) ofPayments() {
 		"Claims, by verdict.", "verdict").WithLabelValues,
 		payment.VerdictClaimed, payment.VerdictLookUp, payment.VerdictReplay, payment.VerdictBusy,
 		payment.VerdictMismatch, payment.VerdictAccepted, payment.VerdictQuarantined, payment.VerdictForeign,
-		payment.VerdictCancel, payment.VerdictKeyOpen)
+		payment.VerdictCancel, payment.VerdictKeyOpen, payment.VerdictVoided)
 	evidence := m.counters("paymentd_evidence_total",
-		"Charges and refunds at the gateway that the payment or refund did not wait for, by operation and verdict.", labelOperation, "verdict")
+		"Charges and other operations at the gateway that the service did not wait for, by operation and verdict.", labelOperation, "verdict")
 	m.evidence = byKindOf(func(operation string) family[payment.Verdict, prometheus.Counter] {
 		of := evidence.MustCurryWith(prometheus.Labels{labelOperation: operation})
 		return familyOf(of.WithLabelValues, payment.VerdictEvidence, payment.VerdictDouble)
@@ -125,14 +125,20 @@ func (m *Metrics) ofOutcomes() {
 		if operation != labelOf(payment.KindCharge) {
 			of = operations.MustCurryWith(prometheus.Labels{labelOperation: operation})
 		}
-		return familyOf(of.WithLabelValues, payment.StateSucceeded, payment.StateDeclined, payment.StateFailed,
-			payment.StatePending, payment.StateUnresolved, payment.StateScheduled)
+		outcomes := []payment.State{
+			payment.StateSucceeded, payment.StateDeclined, payment.StateFailed,
+			payment.StatePending, payment.StateUnresolved, payment.StateScheduled,
+		}
+		if operation == labelOf(payment.KindCharge) {
+			outcomes = append(outcomes, payment.StateAuthorized, payment.StateVoided)
+		}
+		return familyOf(of.WithLabelValues, outcomes...)
 	})
 }
 
 func (m *Metrics) ofGateway() {
 	m.attempts = m.histograms("paymentd_attempt_duration_seconds",
-		"Duration of an attempt to charge or refund, by gateway, operation and class.", gatewayBuckets,
+		"Duration of an attempt to charge, capture, void or refund, by gateway, operation and class.", gatewayBuckets,
 		labelGateway, labelOperation, "class")
 	m.lookups = m.histograms("paymentd_lookup_duration_seconds",
 		"Duration of a lookup at the gateway, by gateway, operation and finding.", gatewayBuckets,

@@ -111,7 +111,8 @@ func (s *payments) RecordLookup(
 		return p, verdict, err
 	}
 	s.found(r.Operation.Kind, verdict)
-	waited := r.State == payment.StateProcessing || r.State == payment.StatePending || r.State == payment.StateUnresolved
+	waited := r.State == payment.StateProcessing || r.State == payment.StatePending || r.State == payment.StateUnresolved ||
+		r.State == payment.StateAuthorized && p.State != payment.StateAuthorized // the hold has ended
 	if waited && r.Key == p.GatewayKey && verdict == payment.VerdictWritten {
 		s.metrics.outcomes[r.Operation.Kind].of(p.State).Inc()
 		if p.State == payment.StateUnresolved && p.Reason == payment.ReasonForgotten {

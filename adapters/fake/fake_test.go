@@ -123,3 +123,11 @@ func usd(t testing.TB, amount string) payment.Money {
 	require.NoError(t, err)
 	return money
 }
+
+func TestOutbox_Contract(t *testing.T) {
+	t.Parallel()
+	portstest.Outbox(t, func(testing.TB) portstest.Events {
+		s := fake.NewPayments()
+		return portstest.Events{Payments: s, Endpoints: s.Endpoints(), Outbox: s.Outbox()}
+	})
+}

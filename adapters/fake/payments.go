@@ -7,6 +7,7 @@ import (
 	"sync"
 	"time"
 
+	"paymentd/core/endpoint"
 	"paymentd/core/payment"
 	"paymentd/ports"
 )
@@ -22,6 +23,8 @@ type Payments struct {
 	orders      map[payment.OrderID]*record
 	operations  map[payment.Ref]*record // those that are not charges
 	replicas    map[string]time.Time    // the latest heartbeats, by name
+	endpoints   []endpoint.Endpoint     // also those that are deleted
+	outbox      []*event
 }
 
 // record is everything that is stored of one payment or other operation.
@@ -89,8 +92,12 @@ func (s *Payments) record(ref payment.Ref) (*record, bool) {
 // store stores a decision about a record as it was before, and what the decision changes of its charge.
 func (s *Payments) store(r *record, before payment.Payment, d payment.Decision, now time.Time) {
 	if !before.Operation.IsCharge() {
-		charge := s.orders[before.OrderID]
-		s.storeCharge(s.Rules.Account(d, charge.read(now), before))
+		charge := s.orders[before.OrderID].read(now)
+		d = s.Rules.Account(d, charge, before)
+		s.announce(d, before, charge, now)
+		s.storeCharge(d)
+	} else {
+		s.announce(d, before, payment.Payment{}, now)
 	}
 	r.store(d)
 }
@@ -139,9 +146,11 @@ func (s *Payments) Claim(
 		if !known {
 			d = request.OpenDecision(now)
 			s.orders[request.OrderID] = &record{payment: d.Payment}
+			s.announce(d, payment.Payment{}, payment.Payment{}, now)
 			return nil
 		}
 		d = s.Rules.Decide(request, r.read(now), now)
+		s.announce(d, r.read(now), payment.Payment{}, now)
 		r.store(d)
 		return nil
 	})
@@ -167,6 +176,11 @@ func (s *Payments) claimOperation(request payment.ClaimRequest, now time.Time, d
 	if *d, err = s.Rules.DecideOperation(request, charge.read(now), stored, now); err != nil {
 		return err
 	}
+	var before payment.Payment
+	if stored != nil {
+		before = *stored
+	}
+	s.announce(*d, before, charge.read(now), now)
 	s.storeCharge(*d)
 	switch {
 	case known:
@@ -276,6 +290,7 @@ func (s *Payments) Import(ctx context.Context, i payment.Import) (v payment.Verd
 		if err != nil {
 			return err
 		}
+		s.announce(d, r.read(now), payment.Payment{}, now)
 		r.store(d)
 		s.orders[i.OrderID], v = r, d.Verdict
 		return nil

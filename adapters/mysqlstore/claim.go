@@ -35,6 +35,8 @@ type insertClaim struct {
 
 	request payment.ClaimRequest
 	exists  bool // the order has a payment, so that an INSERT would fail
+	// announced: endpoints receive an event of a new payment, which is stored in the same transaction.
+	announced bool
 }
 
 func newInsertClaim(request payment.ClaimRequest) *insertClaim {
@@ -54,6 +56,15 @@ func (s *Payments) writeClaim(ctx context.Context, c *insertClaim) error {
 	if err != nil {
 		return err
 	}
+	if ctx, err = s.withSubscribers(ctx); err != nil {
+		return err
+	}
+	if c.announced, err = subscribed(ctx, c.request.OpenDecision(anyTime).Payment.State); err != nil {
+		return err
+	}
+	if c.announced {
+		return writeBatched(ctx, s, nil, c)
+	}
 	return writeBatched(ctx, s, batcherOf(t, t.claims, c.order()), c)
 }
 
@@ -72,6 +83,9 @@ func (c *insertClaim) write(ctx context.Context, conn *sql.Conn) error {
 
 // insert sets c.exists if the order has a payment.
 func (c *insertClaim) insert(ctx context.Context, conn *sql.Conn) error {
+	if c.announced {
+		return transact(ctx, conn, func(q *queries.Queries) error { return c.insertAnnounced(ctx, q) })
+	}
 	now, err := queries.New(conn).InsertPayment(ctx, textModeOf(ctx).insert(c.row()))
 	if err != nil {
 		c.exists = hasNumber(err, errDuplicateKey)
@@ -79,6 +93,18 @@ func (c *insertClaim) insert(ctx context.Context, conn *sql.Conn) error {
 	}
 	c.inserted(now)
 	return nil
+}
+
+// insertAnnounced runs in a transaction. If the order has a payment, the transaction ends, because a failed INSERT
+// keeps a lock.
+func (c *insertClaim) insertAnnounced(ctx context.Context, q *queries.Queries) error {
+	now, err := q.InsertPayment(ctx, textModeOf(ctx).insert(c.row()))
+	if err != nil {
+		c.exists = hasNumber(err, errDuplicateKey)
+		return fmt.Errorf("insert the payment: %w", err)
+	}
+	c.inserted(now)
+	return insertDeliveries(ctx, q, c.decision.Changes(payment.Payment{}, payment.Payment{}))
 }
 
 func (c *insertClaim) row() queries.InsertPaymentParams {

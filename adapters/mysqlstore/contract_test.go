@@ -120,3 +120,12 @@ func open(t testing.TB, url string, options mysqlstore.Options) *mysqlstore.Paym
 	t.Helper()
 	return mode{with: mysqlstore.Open, Options: options}.open(t, url)
 }
+
+func TestContract_Outbox(t *testing.T) {
+	t.Parallel()
+	portstest.Outbox(t, func(t testing.TB) portstest.Events {
+		t.Helper()
+		s := open(t, migrated(t), mysqlstore.Options{})
+		return portstest.Events{Payments: s, Endpoints: s.Endpoints(), Outbox: s.Outbox()}
+	})
+}

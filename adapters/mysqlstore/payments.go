@@ -13,6 +13,7 @@ import (
 
 	"paymentd/adapters/mysqlstore/internal/queries"
 	"paymentd/internal/schema"
+	"paymentd/internal/subscribers"
 	"paymentd/ports"
 	"paymentd/sql/mysql/migrations"
 )
@@ -31,6 +32,8 @@ type Payments struct {
 	minBatchRows int // fewer changes are written by the generated statement of one row
 	// topology is nil until it was read from the server.
 	topology atomic.Pointer[topology]
+	// subscribers are the endpoints that receive events.
+	subscribers *subscribers.Cache
 }
 
 // Options are the limits of a repository. A zero field means the default.
@@ -81,10 +84,12 @@ func Open(databaseURL string, options Options) (*Payments, error) {
 	db.SetMaxIdleConns(o.MaxOpen)
 	db.SetConnMaxLifetime(o.ConnLifetime)
 	db.SetConnMaxIdleTime(idleTimeout(o.Timeout) / 2) // before the server closes it
-	return &Payments{
+	s := &Payments{
 		db: db, timeout: o.Timeout, log: o.Log, config: config, latest: latest,
 		commitsAlone: o.CommitsAlone, minBatchRows: 2,
-	}, nil
+	}
+	s.subscribers = subscribers.New(s.readEndpoints)
+	return s, nil
 }
 
 // Close closes the connections. It waits for the statements in flight.

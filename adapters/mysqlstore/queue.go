@@ -48,6 +48,10 @@ func (s dueStore) ClaimBatch(
 		}
 	}
 	decisions, unreadable, err := s.claimOperations(ctx, policy, operations)
+	ctx, failed := s.withSubscribers(ctx)
+	if failed != nil {
+		return decisions, unreadable, cmp.Or(err, failed)
+	}
 	for _, orders := range t.claimedTogether(orders) {
 		c := &dueClaim{policy: policy, due: orders, token: newToken(), skipsLocked: t.engine.skipsLocked()}
 		if failed := s.write(ctx, c.write); failed != nil {

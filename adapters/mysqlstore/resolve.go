@@ -22,7 +22,11 @@ func (s *Payments) Resolve(ctx context.Context, r payment.Resolution) error {
 func (s *Payments) Import(ctx context.Context, i payment.Import) (payment.Verdict, error) {
 	u := newKeyUpdate(payment.Ref{OrderID: i.OrderID}, i.Apply)
 	exists := false
-	err := s.write(ctx, func(ctx context.Context, conn *sql.Conn) error {
+	ctx, err := s.withSubscribers(ctx)
+	if err != nil {
+		return "", fmt.Errorf("import payment: %w", err)
+	}
+	err = s.write(ctx, func(ctx context.Context, conn *sql.Conn) error {
 		if !exists {
 			err := transact(ctx, conn, func(q *queries.Queries) error {
 				row := textModeOf(ctx).insert(toInsert(i.Open(anyTime), anyTime, 0))

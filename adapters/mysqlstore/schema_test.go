@@ -4,6 +4,7 @@ import (
 	"context"
 	"database/sql"
 	"errors"
+	"fmt"
 	"net/url"
 	"strings"
 	"sync"
@@ -18,6 +19,7 @@ import (
 	"paymentd/internal/doctor"
 	"paymentd/internal/schema"
 	"paymentd/ports"
+	"paymentd/sql/mysql/migrations"
 )
 
 // raw returns a pool to a database.
@@ -89,12 +91,12 @@ func TestSchema_DownAndUp(t *testing.T) {
 	require.True(t, status.Current())
 	require.NoError(t, steps.Up(t.Context()), "up to date is no error")
 
-	for version := status.Latest; version > 0; version-- {
+	for version := status.Latest; version > 0; version = status.Version {
 		_, err := down(t, databaseURL, false)
 		require.NoError(t, err)
 		status, err = s.SchemaStatus(t.Context())
 		require.NoError(t, err)
-		require.Equal(t, version-1, status.Version, "one step")
+		require.Less(t, status.Version, version, "one step")
 	}
 	_, err = down(t, databaseURL, false)
 	require.ErrorContains(t, err, "there is no step to take back")
@@ -255,7 +257,7 @@ func TestSchema_OfANewerProgramIsUsable(t *testing.T) {
 	for dirty, level := range map[string]doctor.Level{"FALSE": doctor.OK, "TRUE": doctor.Warn} {
 		execute(t, db, "DELETE FROM schema_migrations") // on Vitess, an UPDATE of a vindex is refused
 		execute(t, db, "INSERT INTO schema_migrations (version, dirty) VALUES (1000, "+dirty+")")
-		const newer = "the schema is at version 1000, newer than the 17 that this program knows"
+		newer := fmt.Sprintf("the schema is at version 1000, newer than the %d that this program knows", latest(t))
 		require.NoError(t, steps.Up(t.Context()))
 		_, err := down(t, databaseURL, false)
 		require.ErrorContains(t, err, newer)
@@ -277,4 +279,12 @@ func TestSchema_WithoutAServer(t *testing.T) {
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
 	require.Error(t, steps.Up(ctx))
+}
+
+// latest returns the version of the latest migration.
+func latest(t testing.TB) uint {
+	t.Helper()
+	version, err := schema.Latest(migrations.Files)
+	require.NoError(t, err)
+	return version
 }

@@ -21,7 +21,16 @@ func (s *Payments) Renew(ctx context.Context, r payment.Renewal) error {
 // if the payment is in the state that the settlement expects, and so is the success of another operation that changes
 // nothing of its payment. Otherwise the row is locked, and the domain decides.
 func (s *Payments) Settle(ctx context.Context, settlement payment.Settlement) error {
+	ctx, err := s.withSubscribers(ctx)
+	if err != nil {
+		return err
+	}
 	row, fast := toFastSettle(settlement)
+	if announced, err := subscribed(ctx, row.NewState); err != nil {
+		return err
+	} else if announced {
+		fast = false // its event is stored in the same transaction
+	}
 	f := &fastSettle{settlement: settlement, row: row, needsLock: !fast}
 	if !fast || !settlement.Operation.IsCharge() {
 		return s.write(ctx, f.write)

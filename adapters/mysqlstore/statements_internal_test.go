@@ -29,7 +29,9 @@ func onOneConnection(t *testing.T) *Payments {
 	s, err := Open(databaseURL, Options{MaxOpen: 1})
 	require.NoError(t, err)
 	t.Cleanup(func() { require.NoError(t, s.Close()) })
-	require.NoError(t, s.Ready(t.Context())) // reads the server's kind, once
+	require.NoError(t, s.Ready(t.Context()))    // reads the server's kind, once
+	_, err = s.Endpoints().Current(t.Context()) // reads the endpoints, as the service does in the background
+	require.NoError(t, err)
 	return s
 }
 

@@ -30,6 +30,9 @@ var probes = []string{
 	"INSERT INTO operation_events SELECT * FROM operation_events WHERE order_id = ''",
 	"INSERT INTO operation_keys SELECT * FROM operation_keys WHERE order_id = ''",
 	"UPDATE operation_keys SET due_at = NULL WHERE order_id = ''",
+	"INSERT INTO outbox SELECT * FROM outbox WHERE order_id = ''",
+	"UPDATE outbox SET due_at = NULL WHERE order_id = ''",
+	"UPDATE endpoints SET failing_since = NULL WHERE id = ''",
 	"UPDATE replicas SET beat_at = NOW(6) WHERE name = ''",
 	"DELETE FROM replicas WHERE name = ''",
 }

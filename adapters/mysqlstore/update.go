@@ -52,7 +52,10 @@ func newToken() int64 { return rand.Int64() } //nolint:gosec // it must differ, 
 
 // update makes one change of one payment.
 func (s *Payments) update(ctx context.Context, u *rowUpdate) (payment.Decision, error) {
-	err := s.write(ctx, u.write)
+	ctx, err := s.withSubscribers(ctx)
+	if err == nil {
+		err = s.write(ctx, u.write)
+	}
 	return u.decision, err
 }
 
@@ -203,8 +206,16 @@ func lockPayment(ctx context.Context, q *queries.Queries, id payment.OrderID, mo
 	return queries.LockPaymentRow{}, cmp.Or(err, errLocked)
 }
 
-// store writes a decision about a locked row.
+// store writes a decision about a locked row, with the events that endpoints receive of it.
 func store(ctx context.Context, q *queries.Queries, row lockedRow, d payment.Decision, token int64) error {
+	if err := storeDecision(ctx, q, row, d, token); err != nil {
+		return err
+	}
+	return insertDeliveries(ctx, q, d.Changes(row.payment, row.charge))
+}
+
+// storeDecision is store without the events.
+func storeDecision(ctx context.Context, q *queries.Queries, row lockedRow, d payment.Decision, token int64) error {
 	ref := d.Payment.Ref()
 	for _, key := range d.Keys {
 		if err := putKey(ctx, q, ref, key); err != nil {

@@ -14,7 +14,7 @@ func (s *Payments) Claim(
 	ctx context.Context, request payment.ClaimRequest,
 ) (*payment.Payment, payment.Verdict, error) {
 	var d payment.Decision
-	err := s.write(ctx, func(ctx context.Context, q *queries.Queries, now time.Time) (err error) {
+	err := s.writeChange(ctx, func(ctx context.Context, q *queries.Queries, now time.Time) (err error) {
 		if !request.Operation.IsCharge() {
 			d, err = claimOperation(ctx, q, request, now)
 			return err
@@ -22,7 +22,10 @@ func (s *Payments) Claim(
 		row, err := q.FindPayment(ctx, request.OrderID)
 		if isNotFound(err) {
 			d = request.OpenDecision(now)
-			return insert(ctx, q, d.Payment)
+			if err := insert(ctx, q, d.Payment); err != nil {
+				return err
+			}
+			return insertDeliveries(ctx, q, d.Changes(payment.Payment{}, payment.Payment{}))
 		}
 		if err != nil {
 			return fmt.Errorf("find the payment: %w", err)

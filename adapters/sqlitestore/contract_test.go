@@ -87,3 +87,12 @@ func open(t testing.TB, url string, options sqlitestore.Options) *sqlitestore.Pa
 	t.Cleanup(func() { require.NoError(t, payments.Close()) })
 	return payments
 }
+
+func TestContract_Outbox(t *testing.T) {
+	t.Parallel()
+	portstest.Outbox(t, func(t testing.TB) portstest.Events {
+		t.Helper()
+		s := open(t, migrated(t), sqlitestore.Options{})
+		return portstest.Events{Payments: s, Endpoints: s.Endpoints(), Outbox: s.Outbox()}
+	})
+}

@@ -37,7 +37,7 @@ func (s *Payments) RecordApproval(
 // Notify implements ports.Payments.
 func (s *Payments) Notify(ctx context.Context, n payment.Notice) (payment.Verdict, error) {
 	var d payment.Decision
-	err := s.write(ctx, func(ctx context.Context, q *queries.Queries, now time.Time) error {
+	err := s.writeChange(ctx, func(ctx context.Context, q *queries.Queries, now time.Time) error {
 		ref, found, err := findNoticed(ctx, q, n)
 		if err != nil || !found {
 			d = payment.Decision{Verdict: payment.VerdictUnknownKey}

@@ -88,7 +88,11 @@ func claimOperation(
 	if err != nil {
 		return payment.Decision{}, err
 	}
-	return d, storeOperation(ctx, q, charge, d)
+	var before payment.Payment
+	if stored != nil {
+		before = *stored
+	}
+	return d, storeOperation(ctx, q, d, before, charge)
 }
 
 // updateOperation is update for an operation that is not a charge, within a transaction.
@@ -112,12 +116,20 @@ func updateOperation(
 		return payment.Decision{}, err
 	}
 	d = d.Account(charge, p)
-	return d, storeOperation(ctx, q, charge, d)
+	return d, storeOperation(ctx, q, d, p, charge)
 }
 
-// storeOperation writes a decision about an operation, and what it changes of the charge. Both were read in the
-// same transaction.
-func storeOperation(ctx context.Context, q *queries.Queries, charge payment.Payment, d payment.Decision) error {
+// storeOperation writes a decision about an operation, and what it changes of the charge, with the events that
+// endpoints receive of it. before and charge were read in the same transaction.
+func storeOperation(ctx context.Context, q *queries.Queries, d payment.Decision, before, charge payment.Payment) error {
+	if err := storeOperationDecision(ctx, q, charge, d); err != nil {
+		return err
+	}
+	return insertDeliveries(ctx, q, d.Changes(before, charge))
+}
+
+// storeOperationDecision is storeOperation without the events.
+func storeOperationDecision(ctx context.Context, q *queries.Queries, charge payment.Payment, d payment.Decision) error {
 	ref := d.Payment.Ref()
 	for _, key := range d.Keys {
 		if err := q.PutOperationKey(ctx, toOperationKeyRow(ref, key)); err != nil {

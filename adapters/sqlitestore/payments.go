@@ -16,6 +16,7 @@ import (
 	"paymentd/adapters/sqlitestore/internal/queries"
 	"paymentd/internal/groupcommit"
 	"paymentd/internal/schema"
+	"paymentd/internal/subscribers"
 	"paymentd/ports"
 	"paymentd/sql/sqlite/migrations"
 )
@@ -38,6 +39,8 @@ type Payments struct {
 	log     *slog.Logger
 	latest  uint // the schema version that this program was built for
 	writes  *groupcommit.Batcher[change]
+	// subscribers are the endpoints that receive events.
+	subscribers *subscribers.Cache
 }
 
 // Options are the limits of a repository. A zero field means the default.
@@ -85,6 +88,7 @@ func Open(databaseURL string, options Options) (*Payments, error) {
 	if s.clock == nil {
 		s.clock = time.Now
 	}
+	s.subscribers = subscribers.New(s.readEndpoints)
 	s.writes = groupcommit.NewBatcher(maxBatchRows, 1, s.timeout, s.writeBatch) // one, because there is one connection
 	return s, nil
 }

@@ -27,7 +27,7 @@ type dueStore struct{ *Payments }
 func (s dueStore) ClaimBatch(
 	ctx context.Context, policy payment.PickUpPolicy, limit int,
 ) (decisions []payment.Decision, unreadable []*payment.StoredRowError, err error) {
-	err = s.write(ctx, func(ctx context.Context, q *queries.Queries, now time.Time) (err error) {
+	err = s.writeChange(ctx, func(ctx context.Context, q *queries.Queries, now time.Time) (err error) {
 		decisions, unreadable, err = pickUp(ctx, q, policy, limit, now)
 		return err
 	})

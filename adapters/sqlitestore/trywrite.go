@@ -29,6 +29,8 @@ func (s *Payments) TryWrite(ctx context.Context) error {
 			func() error { return q.PostponeOperation(ctx, queries.PostponeOperationParams{}) },
 			func() error { return q.InsertOperationAttempt(ctx, queries.InsertOperationAttemptParams{}) },
 			func() error { return q.InsertOperationEvent(ctx, queries.InsertOperationEventParams{}) },
+			func() error { return q.DeleteDelivery(ctx, queries.DeleteDeliveryParams{}) },
+			func() error { return q.UpdateEndpoint(ctx, queries.UpdateEndpointParams{}) },
 			func() error { return q.PostponeOperationKey(ctx, queries.PostponeOperationKeyParams{}) },
 		} {
 			if err := try(); err != nil {

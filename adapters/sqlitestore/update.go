@@ -15,7 +15,7 @@ func (s *Payments) update(
 	ctx context.Context, ref payment.Ref,
 	decide func(payment.Payment, time.Time) (payment.Decision, error),
 ) (d payment.Decision, err error) {
-	err = s.write(ctx, func(ctx context.Context, q *queries.Queries, now time.Time) error {
+	err = s.writeChange(ctx, func(ctx context.Context, q *queries.Queries, now time.Time) error {
 		d, err = update(ctx, q, ref, decide, now)
 		return err
 	})
@@ -44,8 +44,17 @@ func update(
 	return d, store(ctx, q, p, d)
 }
 
-// store writes a decision about a payment that was read in the same transaction.
+// store writes a decision about a payment that was read in the same transaction, with the events that endpoints
+// receive of it.
 func store(ctx context.Context, q *queries.Queries, read payment.Payment, d payment.Decision) error {
+	if err := storeDecision(ctx, q, read, d); err != nil {
+		return err
+	}
+	return insertDeliveries(ctx, q, d.Changes(read, payment.Payment{}))
+}
+
+// storeDecision is store without the events.
+func storeDecision(ctx context.Context, q *queries.Queries, read payment.Payment, d payment.Decision) error {
 	for _, key := range d.Keys {
 		if err := q.PutGatewayKey(ctx, toKeyRow(read.OrderID, key)); err != nil {
 			return fmt.Errorf("store the key: %w", err)

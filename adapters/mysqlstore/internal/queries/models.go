@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"paymentd/core/apikey"
+	"paymentd/core/endpoint"
 	"paymentd/core/payment"
 )
 
@@ -34,6 +35,19 @@ type Attempt struct {
 	Class      payment.Class
 	Code       string
 	Message    string
+}
+
+type Endpoint struct {
+	ID             endpoint.ID
+	Url            string
+	Patterns       string
+	EndpointState  endpoint.State
+	Secret         string
+	PreviousSecret string
+	PreviousUntil  sql.NullTime
+	FailingSince   sql.NullTime
+	CreatedAt      time.Time
+	ChangedAt      time.Time
 }
 
 type Event struct {
@@ -181,6 +195,26 @@ type OperationKey struct {
 	ClosedAt             sql.NullTime
 	WatchUntil           sql.NullTime
 	TransactionID        []byte
+}
+
+type Outbox struct {
+	OrderID      payment.OrderID
+	EndpointID   endpoint.ID
+	Seq          int64
+	EventID      payment.ChangeID
+	EventType    payment.ChangeType
+	Payload      []byte
+	Outcome      endpoint.Outcome
+	Fence        int64
+	Attempts     int
+	Leased       bool
+	Holds        bool
+	DueAt        sql.NullTime
+	CreatedAt    time.Time
+	AttemptedAt  sql.NullTime
+	AnswerStatus int
+	AnswerBody   string
+	Problem      string
 }
 
 type Payment struct {

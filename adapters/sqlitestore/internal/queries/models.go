@@ -8,6 +8,7 @@ import (
 	"database/sql"
 
 	"paymentd/core/apikey"
+	"paymentd/core/endpoint"
 	"paymentd/core/payment"
 )
 
@@ -33,6 +34,19 @@ type Attempt struct {
 	Class      payment.Class
 	Code       string
 	Message    string
+}
+
+type Endpoint struct {
+	ID             endpoint.ID
+	Url            string
+	Patterns       string
+	EndpointState  endpoint.State
+	Secret         string
+	PreviousSecret string
+	PreviousUntil  sql.NullInt64
+	FailingSince   sql.NullInt64
+	CreatedAt      int64
+	ChangedAt      int64
 }
 
 type Event struct {
@@ -179,6 +193,26 @@ type OperationKey struct {
 	ClosedAt             sql.NullInt64
 	WatchUntil           sql.NullInt64
 	TransactionID        string
+}
+
+type Outbox struct {
+	OrderID      payment.OrderID
+	EndpointID   endpoint.ID
+	Seq          int64
+	EventID      payment.ChangeID
+	EventType    payment.ChangeType
+	Payload      []byte
+	Outcome      endpoint.Outcome
+	Fence        int64
+	Attempts     int
+	Leased       bool
+	Holds        bool
+	DueAt        sql.NullInt64
+	CreatedAt    int64
+	AttemptedAt  sql.NullInt64
+	AnswerStatus int
+	AnswerBody   string
+	Problem      string
 }
 
 type Payment struct {

@@ -5,6 +5,7 @@ import (
 	_ "net/http"
 
 	_ "paymentd/client/internal/wire"
+	_ "paymentd/internal/standardwebhooks"
 
 	_ "database/sql"                // denied
 	_ "github.com/labstack/echo/v4" // denied

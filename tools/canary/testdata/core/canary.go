@@ -12,6 +12,7 @@ import (
 	_ "paymentd/adapters/sandbox/nothing" // denied
 	_ "paymentd/app/nothing"              // denied
 	_ "paymentd/core/apikey/nothing"
+	_ "paymentd/core/endpoint/nothing"
 	_ "paymentd/core/payment/nothing"
 	_ "paymentd/ports/nothing"
 	_ "paymentd/ports/portstest/nothing" // denied

@@ -12,5 +12,6 @@ import (
 	_ "paymentd/app/nothing"              // denied
 	_ "paymentd/core/nothing"             // denied
 	_ "paymentd/core/apikey/nothing"
+	_ "paymentd/core/endpoint/nothing"
 	_ "paymentd/core/payment/nothing"
 )

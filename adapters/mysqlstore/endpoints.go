@@ -1,0 +1,133 @@
+package mysqlstore
+
+import (
+	"context"
+	"database/sql"
+	"fmt"
+	"time"
+
+	"paymentd/adapters/mysqlstore/internal/queries"
+	"paymentd/core/endpoint"
+	"paymentd/internal/sqlrow"
+	"paymentd/ports"
+)
+
+// Endpoints is ports.Endpoints on MySQL.
+type Endpoints struct{ s *Payments }
+
+// Endpoints returns the repository of the webhook endpoints, in the same database and on the same connections.
+func (s *Payments) Endpoints() ports.Endpoints { return &Endpoints{s} }
+
+// Create implements ports.Endpoints. It runs several statements without a transaction, so that none holds a lock
+// during another.
+func (r *Endpoints) Create(ctx context.Context, e endpoint.Endpoint) error {
+	err := r.s.write(ctx, func(ctx context.Context, conn *sql.Conn) error {
+		q := queries.New(conn)
+		if _, err := q.FindEndpoint(ctx, e.ID); !isNotFound(err) {
+			return err // nil: an earlier try was stored, and its answer lost
+		}
+		n, err := q.CountEndpoints(ctx)
+		if err != nil {
+			return err
+		}
+		if n >= endpoint.MaxEndpoints {
+			return ports.ErrTooManyEndpoints
+		}
+		return classifyCommit(q.InsertEndpoint(ctx, queries.InsertEndpointParams{
+			ID: e.ID, Url: e.URL, Patterns: e.Events.String(), EndpointState: e.State, Secret: e.Secret.Reveal(),
+		}))
+	})
+	if err != nil {
+		return fmt.Errorf("create endpoint: %w", err)
+	}
+	_, _ = r.s.subscribers.Read(ctx) // if it fails, the endpoint is known later
+	return nil
+}
+
+// Current implements ports.Endpoints.
+func (r *Endpoints) Current(ctx context.Context) (ports.EndpointList, error) {
+	list, err := r.s.subscribers.Read(ctx)
+	if err != nil {
+		return ports.EndpointList{}, fmt.Errorf("list the endpoints: %w", err)
+	}
+	return list, nil
+}
+
+// readEndpoints reads the endpoints that are not deleted. Create does not count under a lock, so that there may be
+// more than endpoint.MaxEndpoints.
+func (s *Payments) readEndpoints(ctx context.Context) (list ports.EndpointList, err error) {
+	err = s.read(ctx, func(ctx context.Context, q *queries.Queries) error {
+		rows, err := q.ListEndpoints(ctx, 2*endpoint.MaxEndpoints)
+		if err != nil {
+			return err
+		}
+		list = ports.EndpointList{}
+		for _, row := range rows {
+			e := fromEndpoint(row.Endpoint, row.ReadAt)
+			if err := sqlrow.Collect(&list.Endpoints, &list.Unreadable, e, e.Validate()); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+	return list, err
+}
+
+// Deleted implements ports.Endpoints.
+func (r *Endpoints) Deleted(ctx context.Context, limit int) (ids []endpoint.ID, err error) {
+	err = r.s.read(ctx, func(ctx context.Context, q *queries.Queries) error {
+		ids, err = q.ListDeletedEndpoints(ctx, atMost(limit))
+		return err
+	})
+	if err != nil {
+		return nil, fmt.Errorf("list the deleted endpoints: %w", err)
+	}
+	return ids, nil
+}
+
+// Change implements ports.Endpoints.
+func (r *Endpoints) Change(ctx context.Context, id endpoint.ID, change endpoint.Change) (e endpoint.Endpoint, err error) {
+	err = r.s.write(ctx, func(ctx context.Context, conn *sql.Conn) error {
+		return transact(ctx, conn, func(q *queries.Queries) error {
+			e, err = changeEndpoint(ctx, q, id, change)
+			return err
+		})
+	})
+	if err != nil {
+		return endpoint.Endpoint{}, fmt.Errorf("change endpoint %s: %w", id, err)
+	}
+	if !change.Attempted {
+		_, _ = r.s.subscribers.Read(ctx) // if it fails, the change is known later
+	}
+	return e, nil
+}
+
+// changeEndpoint runs in a transaction.
+func changeEndpoint(
+	ctx context.Context, q *queries.Queries, id endpoint.ID, change endpoint.Change,
+) (endpoint.Endpoint, error) {
+	row, err := q.LockEndpoint(ctx, id)
+	if isNotFound(err) {
+		return endpoint.Endpoint{}, ports.ErrNoSuchEndpoint
+	}
+	if err != nil {
+		return endpoint.Endpoint{}, fmt.Errorf("lock the endpoint: %w", err)
+	}
+	e, changed, err := change.Apply(fromEndpoint(row.Endpoint, row.ReadAt), micros(row.ReadAt))
+	if err != nil || !changed {
+		return e, err
+	}
+	return e, q.UpdateEndpoint(ctx, queries.UpdateEndpointParams{
+		EndpointState: e.State, Secret: e.Secret.Reveal(), PreviousSecret: e.Previous.Reveal(),
+		PreviousUntil: nullable(e.PreviousUntil), FailingSince: nullable(e.FailingSince), ChangedAt: micros(e.ChangedAt), ID: id,
+	})
+}
+
+func fromEndpoint(row queries.Endpoint, now time.Time) endpoint.Endpoint {
+	return endpoint.Endpoint{
+		ID: row.ID, URL: row.Url, Events: endpoint.ReadPatterns(row.Patterns), State: row.EndpointState,
+		Secret: endpoint.ReadSecret(row.Secret), Previous: endpoint.ReadSecret(row.PreviousSecret),
+		PreviousUntil: row.PreviousUntil.Time, FailingSince: row.FailingSince.Time,
+		CreatedAt: row.CreatedAt, ChangedAt: row.ChangedAt, SeenAt: now,
+	}
+}

@@ -1,0 +1,73 @@
+package endpoint
+
+import (
+	"errors"
+	"time"
+)
+
+// SwitchOffAfter is for how long every delivery must fail before an endpoint is switched off.
+const SwitchOffAfter = 72 * time.Hour
+
+// MaxOverlap bounds for how long a rotated secret still signs.
+const MaxOverlap = 30 * 24 * time.Hour
+
+// ErrDeleted: the endpoint was deleted, which cannot be undone.
+var ErrDeleted = errors.New("the endpoint is deleted: create a new one with `paymentd endpoints create`")
+
+// Change changes a stored endpoint. The zero value changes nothing.
+type Change struct {
+	// State is the state that an operator sets; empty to keep it.
+	State State
+	// Secret is the new secret of a rotation, and Overlap for how long the one before signs as well.
+	Secret  Secret
+	Overlap time.Duration
+	// Attempted: a delivery was attempted, and has Failed or succeeded.
+	Attempted, Failed bool
+}
+
+// Apply returns the changed endpoint, and whether to store it. The error is [ErrDeleted]. It is safe to repeat.
+func (c Change) Apply(e Endpoint, now time.Time) (Endpoint, bool, error) {
+	switch {
+	case e.State == StateDeleted && c.State == StateDeleted:
+		return e, false, nil
+	case e.State == StateDeleted && c.Attempted:
+		return e, false, nil
+	case e.State == StateDeleted:
+		return e, false, ErrDeleted
+	case c.Attempted:
+		return c.attempted(e, now)
+	case c.Secret.Reveal() != "" && c.Secret != e.Secret:
+		e.Previous, e.PreviousUntil = e.Secret, now.Add(c.Overlap)
+		if c.Overlap <= 0 {
+			e.Previous, e.PreviousUntil = Secret{}, time.Time{}
+		}
+		e.Secret, e.ChangedAt = c.Secret, now
+		return e, true, nil
+	case c.State == "" || c.State == e.State:
+		return e, false, nil
+	}
+	e.State, e.ChangedAt, e.FailingSince = c.State, now, time.Time{}
+	if e.State == StateDeleted {
+		e.Secret, e.Previous, e.PreviousUntil = Secret{}, Secret{}, time.Time{}
+	}
+	return e, true, nil
+}
+
+// attempted records the result of a delivery.
+func (c Change) attempted(e Endpoint, now time.Time) (Endpoint, bool, error) {
+	switch {
+	case !c.Failed:
+		failing := !e.FailingSince.IsZero()
+		e.FailingSince = time.Time{}
+		return e, failing, nil
+	case e.State != StateActive:
+		return e, false, nil
+	case e.FailingSince.IsZero(), e.FailingSince.After(now): // or the clock has stepped back
+		e.FailingSince = now
+		return e, true, nil
+	case now.Sub(e.FailingSince) >= SwitchOffAfter:
+		e.State, e.ChangedAt = StateSwitchedOff, now
+		return e, true, nil
+	}
+	return e, false, nil
+}

@@ -54,10 +54,19 @@ func ParseSecret(text string) (Secret, error) {
 
 // Sign sets the headers of a webhook. The id is the same for each delivery, and at is the time of this one.
 func (s Secret) Sign(h http.Header, id string, at time.Time, body []byte) {
+	Sign([]Secret{s}, h, id, at, body)
+}
+
+// Sign is [Secret.Sign] with several secrets, while one replaces another: a receiver accepts any of the signatures.
+func Sign(secrets []Secret, h http.Header, id string, at time.Time, body []byte) {
 	timestamp := strconv.FormatInt(at.Unix(), 10)
+	signatures := make([]string, len(secrets))
+	for i, s := range secrets {
+		signatures[i] = version + base64.StdEncoding.EncodeToString(s.mac(id, timestamp, body))
+	}
 	h.Set(headerID, id)
 	h.Set(headerTimestamp, timestamp)
-	h.Set(headerSignature, version+base64.StdEncoding.EncodeToString(s.mac(id, timestamp, body)))
+	h.Set(headerSignature, strings.Join(signatures, " "))
 }
 
 func (s Secret) mac(id, timestamp string, body []byte) []byte {

@@ -14,6 +14,7 @@ import (
 	"go.uber.org/fx/fxevent"
 
 	"paymentd/app/config"
+	"paymentd/core/delivery"
 )
 
 const (
@@ -48,9 +49,10 @@ func module(cfg config.Config, log *slog.Logger) fx.Option {
 		}),
 		fx.Provide(newRepository, newPayments, newKeys, newGatewaySet, newFiles, newOpenGateways, newGateway, newGuarded,
 			newCoreGateways, newMetrics, newReplica, newTracing, newService,
+			newEndpoints, newOutbox, newSender, newCourier,
 			newCertificate, newKeyCache, newHTTPOptions, newHandler, newListener, newServer),
 		// The addresses first, so that one that is in use stops the start before anything else.
-		fx.Invoke(func(listener) {}, startPprof, func(*Server) {}),
+		fx.Invoke(func(listener) {}, startPprof, func(*delivery.Courier) {}, func(*Server) {}),
 	)
 }
 

@@ -27,6 +27,8 @@ type store interface {
 	ports.WaitingOperations
 	io.Closer
 	Keys() ports.Keys
+	Endpoints() ports.Endpoints
+	Outbox() ports.Outbox
 	Pools() map[string]sql.DBStats // for the metrics
 	// Doctor runs the checks of `paymentd doctor` and of the start.
 	Doctor(ctx context.Context, replicas int) []doctor.Finding

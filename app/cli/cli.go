@@ -42,6 +42,9 @@ type commands struct {
 	Refund  refundCommand  `cmd:"" help:"Give money of a payment back: stores the refund, and the running service makes it exactly once. Takes the settings of serve."`
 	Import  importCommand  `cmd:"" help:"Add the gateway's charges that the database lacks, after a restore that lost some."`
 	Audit   auditCommand   `cmd:"" help:"Compare the gateway's list of charges with the payments, and list the differences. Takes the settings of serve."`
+
+	Endpoints endpointsCommand `cmd:"" help:"Create, list and change webhook endpoints, which receive events of payments; list and repeat their deliveries."`
+
 	Archive archiveCommand `cmd:"" help:"Move the histories of old final payments out of the database, into a file."`
 	Health  healthCommand  `cmd:"" help:"Check whether a running service answers; for health checks without curl."`
 	Version versionCommand `cmd:"" help:"Print the version."`

@@ -709,6 +709,55 @@ type Voided struct {
 // VoidedStatus defines model for Voided.Status.
 type VoidedStatus string
 
+// WebhookData The payment, or other operation of the order, after the change.
+type WebhookData struct {
+	// Object The kind: `payment`, `refund`, `capture` or `void`.
+	Object string `json:"object"`
+
+	// OrderID The client's id of the order: printable ASCII without spaces. It is compared byte by byte: `Order-1` and `order-1` are two orders. `.` and `..` are refused for new payments, because clients treat them as steps in a path.
+	OrderID OrderID `json:"order_id"`
+
+	// OperationID The id of the operation, such as the `refund_id`; omitted for a payment.
+	OperationID string `json:"operation_id,omitempty"`
+
+	// State `succeeded` and `voided` are final. After `declined` and `failed` a new request tries again. `authorized`: the gateway holds the money until it is captured or voided, or releases it when the hold expires; then the payment is `voided`. The service itself continues with `processing`, `scheduled`, `pending` and `unresolved`.
+	State State `json:"state"`
+
+	// PreviousState The state before; omitted if there was none.
+	PreviousState State  `json:"previous_state,omitempty"`
+	Amount        string `json:"amount"`
+
+	// Currency An ISO 4217 code. A withdrawn code is accepted only for an order with an existing payment in it.
+	Currency      Currency `json:"currency"`
+	TransactionID string   `json:"transaction_id,omitempty"`
+
+	// Code The code of a payment or operation that was declined or has failed.
+	Code      string `json:"code,omitempty"`
+	Gateway   string `json:"gateway,omitempty"`
+	CreatedAt string `json:"created_at"`
+}
+
+// WebhookEvent A change of the state of a payment, refund, capture or void. Within a version, members may be added; ignore those that you do not know, and types that you do not know.
+type WebhookEvent struct {
+	// Type The kind of the object and its new state, such as `payment.succeeded` or `refund.declined`.
+	Type string `json:"type"`
+
+	// Version The version of this schema.
+	Version int `json:"version"`
+
+	// ID The same at each delivery.
+	ID string `json:"id"`
+
+	// Sequence Grows within an order; has gaps.
+	Sequence int64 `json:"sequence"`
+
+	// Timestamp When the state has changed.
+	Timestamp string `json:"timestamp"`
+
+	// Data The payment, or other operation of the order, after the change.
+	Data WebhookData `json:"data"`
+}
+
 // InternalErrorApplicationJSON defines model for InternalError.
 type InternalErrorApplicationJSON = Error
 
@@ -829,6 +878,18 @@ type VoidPaymentParams struct {
 	Prefer string `json:"Prefer,omitempty"`
 }
 
+// ReceiveEventParams defines parameters for ReceiveEvent.
+type ReceiveEventParams struct {
+	// WebhookID The `id` of the event, the same at each delivery.
+	WebhookID string `json:"webhook-id"`
+
+	// WebhookTimestamp The time of this delivery, in seconds since 1970. Refuse one that is more than five minutes from now.
+	WebhookTimestamp string `json:"webhook-timestamp"`
+
+	// WebhookSignature One or two signatures, separated by a space: `v1,` and the base64 of the HMAC-SHA256 of `{webhook-id}.{webhook-timestamp}.{body}`, with the bytes that the secret encodes after `whsec_`. There are two after a rotation of the secret.
+	WebhookSignature string `json:"webhook-signature"`
+}
+
 // PostGatewayEventJSONRequestBody defines body for PostGatewayEvent for application/json ContentType.
 type PostGatewayEventJSONRequestBody = PostGatewayEventJSONBody
 
@@ -843,3 +904,6 @@ type RefundPaymentJSONRequestBody = RefundRequest
 
 // VoidPaymentJSONRequestBody defines body for VoidPayment for application/json ContentType.
 type VoidPaymentJSONRequestBody = VoidRequest
+
+// ReceiveEventJSONRequestBody defines body for ReceiveEvent for application/json ContentType.
+type ReceiveEventJSONRequestBody = WebhookEvent

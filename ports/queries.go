@@ -27,6 +27,13 @@ func (h History) HasKey(key payment.GatewayKey) bool {
 		slices.ContainsFunc(h.Keys, func(k payment.Key) bool { return k.Key == key })
 }
 
+// Explain explains the payment, or the operation whose history it is, at now.
+func (h History) Explain(r payment.KeyRules, now payment.Instant) payment.Explanation {
+	p := h.Payment
+	p.Keys = h.Keys
+	return p.Explain(h.Attempts, r, now)
+}
+
 // Transaction is the gateway's transaction of an order.
 type Transaction struct {
 	OrderID       payment.OrderID

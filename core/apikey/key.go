@@ -33,11 +33,14 @@ func New(name Name, scopes Scopes) (Key, Secret) {
 	return Key{ID: hash.ID(), Name: name, Scopes: scopes, Hash: hash}, secret
 }
 
+// StaticPrefix begins the ids of the keys of the configuration.
+const StaticPrefix = "static-"
+
 // Static returns the key for a text in the configuration, which may have any form. The key allows
-// everything, and its id begins with "static-".
+// everything, and its id begins with [StaticPrefix].
 func Static(text string) Key {
 	hash := HashOf(text)
-	return Key{ID: "static-" + hash.ID(), Scopes: Scopes{ScopeAdmin}, Hash: hash}
+	return Key{ID: StaticPrefix + hash.ID(), Scopes: Scopes{ScopeAdmin}, Hash: hash}
 }
 
 // Hash is the SHA-256 of a key.

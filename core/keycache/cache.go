@@ -1,8 +1,10 @@
 package keycache
 
 import (
+	"encoding/hex"
 	"fmt"
 	"log/slog"
+	"strings"
 	"sync/atomic"
 	"time"
 
@@ -109,6 +111,36 @@ func (c *Cache) Check(text string) (*apikey.Key, error) {
 		return nil, errNotLoaded
 	}
 	return nil, apikey.ErrUnknown
+}
+
+// Find returns the active key with an id, for a caller that presented the key before. While no key is needed it
+// returns a key without an id. The error is apikey.ErrUnknown, or wraps ports.ErrUnavailable if the keys of the
+// database were never read.
+func (c *Cache) Find(id apikey.ID) (*apikey.Key, error) {
+	now := c.latest.Load()
+	switch {
+	case now.open:
+		return anyCaller, nil
+	case now.unknown:
+		return nil, errNotLoaded
+	}
+	if e, found := now.entries[indexOfID(id)]; found && e.key.ID == id {
+		e.usage.record()
+		return e.key, nil
+	}
+	if !now.loaded {
+		return nil, errNotLoaded
+	}
+	return nil, apikey.ErrUnknown
+}
+
+// indexOfID returns the zero value for a text that is no id.
+func indexOfID(id apikey.ID) (i index) {
+	decoded, err := hex.DecodeString(strings.TrimPrefix(string(id), apikey.StaticPrefix))
+	if err == nil && len(decoded) == len(i) {
+		copy(i[:], decoded)
+	}
+	return i
 }
 
 var errNotLoaded = fmt.Errorf("the API keys are not known yet: %w", ports.ErrUnavailable)

@@ -229,6 +229,41 @@ func TestLoad_NoKeyAtAll(t *testing.T) {
 	})
 }
 
+// A session of the console names its key by the id.
+func TestFind_KeysThatAreAcceptedNow(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		stored := fake.NewKeys()
+		unread := newReplica(t, true, stored)
+		_, err := unread.Find("0123456789ab")
+		require.ErrorIs(t, err, ports.ErrUnavailable)
+		anyone := start(t, true, stored)
+		key, err := anyone.Find("0123456789ab")
+		require.NoError(t, err)
+		require.Empty(t, key.ID)
+
+		shop := create(t, stored, "shop", apikey.ScopeRead)
+		r := start(t, true, stored, staticKey)
+		for _, text := range []string{shop, staticKey} {
+			checked, err := r.Check(text)
+			require.NoError(t, err)
+			found, err := r.Find(checked.ID)
+			require.NoError(t, err)
+			require.Same(t, checked, found)
+		}
+		advance(2 * time.Minute)
+		require.NotZero(t, lastUsed(t, stored)["shop"], "a find is a use")
+
+		id := apikey.HashOf(shop).ID()
+		r.revokeShop()
+		advance(revokeWithin)
+		for _, other := range []apikey.ID{id, "static-" + id, "", "not an id"} {
+			_, err := r.Find(other)
+			require.ErrorIs(t, err, apikey.ErrUnknown)
+		}
+	})
+}
+
 func TestCache_KeysOfTheConfiguration(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {

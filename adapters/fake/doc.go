@@ -4,6 +4,7 @@
 //   - [Payments] is the repository of payments. It decides with the same pure functions as those on a
 //     database.
 //   - [Keys] is the repository of API keys, and [OpenAccess] accepts every caller.
+//   - [Sessions] is the repository of the console's sessions.
 //   - [Gateway] takes the money. A script decides each attempt, and its ledger outlives every service that
 //     uses it.
 //   - [Wire] is between one service and its ports. It records each call and injects faults: lost answers,

@@ -39,6 +39,11 @@ func TestPayments_SummariesContract(t *testing.T) {
 	portstest.Summaries(t, func(testing.TB) portstest.SummarizedPayments { return fake.NewPayments() })
 }
 
+func TestSessions_Contract(t *testing.T) {
+	t.Parallel()
+	portstest.Sessions(t, func(testing.TB) ports.Sessions { return fake.NewSessions() })
+}
+
 func TestKeys_Contract(t *testing.T) {
 	t.Parallel()
 	portstest.Keys(t, func(testing.TB) ports.Keys { return fake.NewKeys() })

@@ -61,6 +61,14 @@ func TestContract_Waiting(t *testing.T) {
 	})
 }
 
+func TestContract_Sessions(t *testing.T) {
+	t.Parallel()
+	portstest.Sessions(t, func(t testing.TB) ports.Sessions {
+		t.Helper()
+		return open(t, migrated(t), sqlitestore.Options{}).Sessions()
+	})
+}
+
 func TestContract_Keys(t *testing.T) {
 	t.Parallel()
 	portstest.Keys(t, func(t testing.TB) ports.Keys {

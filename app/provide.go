@@ -11,6 +11,7 @@ import (
 	"github.com/google/uuid"
 	"go.uber.org/fx"
 
+	"paymentd/adapters/console"
 	"paymentd/adapters/httpapi"
 	"paymentd/adapters/metrics"
 	"paymentd/adapters/tracing"
@@ -132,10 +133,13 @@ func newReplica() Replica {
 }
 
 func newHandler(
-	service *core.Service, options httpapi.Options, open OpenGateways, guarded []gateways.Guarded, traces *tracing.Tracing,
-	log *slog.Logger,
+	service *core.Service, options httpapi.Options, open OpenGateways, guarded []gateways.Guarded, pages *console.Console,
+	traces *tracing.Tracing, log *slog.Logger,
 ) http.Handler {
 	options.Gateways, options.Events = gatewayStatuses(guarded), open.Events()
+	if pages != nil {
+		options.Console = pages.Routes
+	}
 	if traces == nil {
 		return httpapi.New(service, options, log)
 	}

@@ -29,6 +29,7 @@ type store interface {
 	Keys() ports.Keys
 	Endpoints() ports.Endpoints
 	Outbox() ports.Outbox
+	Sessions() ports.Sessions
 	Pools() map[string]sql.DBStats // for the metrics
 	// Doctor runs the checks of `paymentd doctor` and of the start.
 	Doctor(ctx context.Context, replicas int) []doctor.Finding

@@ -78,7 +78,7 @@ func (p Proxies) contain(addr netip.Addr) bool {
 	return slices.ContainsFunc(p, func(proxy netip.Prefix) bool { return proxy.Contains(addr) })
 }
 
-// clientOf returns the address that a request comes from: the peer's, unless the peer is a trusted
+// ClientOf returns the address that a request comes from: the peer's, unless the peer is a trusted
 // proxy. Each proxy appends the address of its own peer to X-Forwarded-For, so the client is the
 // first entry from the right that is not a trusted proxy; the client may have made up the entries
 // before it. An entry that is not an address ends the search at the proxy that wrote it.
@@ -88,7 +88,7 @@ func (p Proxies) contain(addr netip.Addr) bool {
 // entry with a port, and reads the whole header regardless of its length.
 //
 // The address is not valid if the connection has none.
-func (p Proxies) clientOf(r *http.Request) netip.Addr {
+func (p Proxies) ClientOf(r *http.Request) netip.Addr {
 	client, _ := parseAddress(r.RemoteAddr)
 	if !p.contain(client) {
 		return client

@@ -95,7 +95,7 @@ func TestProxies_ClientOf(t *testing.T) {
 			// Other headers are ignored.
 			"Forwarded": {"for=192.0.2.1"}, "X-Real-Ip": {"192.0.2.2"}, "True-Client-Ip": {"192.0.2.3"},
 		}}
-		require.Equal(t, test.want, proxies.clientOf(r).String(), "%.300q", test)
+		require.Equal(t, test.want, proxies.ClientOf(r).String(), "%.300q", test)
 	}
 }
 

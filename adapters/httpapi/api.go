@@ -81,6 +81,8 @@ type Options struct {
 	Gateways func() []GatewayStatus
 	// Events reads the events of gateways, by the names of those that receive any.
 	Events map[string]EventReader
+	// Console adds the routes of the console, below /console, to the router. Nil if there is none.
+	Console func(*echo.Echo)
 	// Metrics serves GET /metrics. Nil if there is no such path.
 	Metrics http.Handler
 	// Observer observes each request. Nil for none.
@@ -100,6 +102,7 @@ type api struct {
 
 // The routes, as in the router and the log.
 const (
+	routeRoot     = "/"
 	routeProcess  = "/payments/process"
 	routePayments = "/payments"
 	routePayment  = "/payments/:order_id"
@@ -151,6 +154,10 @@ func New(p Processor, o Options, log *slog.Logger) http.Handler {
 		get(e, routeMetrics, a.authorize(a.metrics, apikey.ScopeRead))
 	}
 	a.serveDocs(e)
+	get(e, routeRoot, a.requireHost(a.leadOn))
+	if o.Console != nil {
+		o.Console(e)
+	}
 	// Without this route the router would take everything after /refunds/ for one refund id.
 	e.RouteNotFound(routeRefund+"/*", echo.NotFoundHandler)
 	return withSecurityHeaders(closeAmbiguous(escapedPaths(e)), o.Certificate != nil)
@@ -161,6 +168,14 @@ func New(p Processor, o Options, log *slog.Logger) http.Handler {
 // request.
 func (a *api) authorize(h echo.HandlerFunc, anyOf ...apikey.Scope) echo.HandlerFunc {
 	return a.limitPerAddress(a.authenticate(a.limitPerKey(h), anyOf...))
+}
+
+// leadOn leads a person from GET / to the first page there is.
+func (a *api) leadOn(c echo.Context) error {
+	if a.options.Console != nil {
+		return c.Redirect(http.StatusFound, "/console")
+	}
+	return c.Redirect(http.StatusFound, "/docs")
 }
 
 // get serves HEAD as well; net/http omits the body.

@@ -131,7 +131,7 @@ func (a *api) countEvents(next echo.HandlerFunc) echo.HandlerFunc {
 		refused := refusalOf(c.Request().Context(), err)
 		a.eventLog.warn(c, gateway, "events of a gateway are refused: check its webhook secret, unless strangers send them",
 			slog.Int("status", refused.status), slog.String("reason", refused.sentence),
-			slog.String("client", a.options.TrustedProxies.clientOf(c.Request()).String()))
+			slog.String("client", a.options.TrustedProxies.ClientOf(c.Request()).String()))
 		return err
 	}
 }

@@ -44,7 +44,7 @@ func (a *api) limitPerAddress(next echo.HandlerFunc) echo.HandlerFunc {
 	}
 	policy := policyOf(policyAddress, a.options.LimitPerAddress)
 	return func(c echo.Context) error {
-		client := a.options.TrustedProxies.clientOf(c.Request())
+		client := a.options.TrustedProxies.ClientOf(c.Request())
 		network := networkOf(client)
 		q := a.addresses.take(string(network[:]))
 		setQuotaHeaders(c.Response().Header(), policyAddress, policy, q)

@@ -95,7 +95,7 @@ func (a *api) logRequest(c echo.Context, id string, n *requestInfo, took time.Du
 	)
 	if logsClient(r.Method, c.Path(), status) {
 		// A parsed address only, not the text of X-Forwarded-For.
-		attributes = append(attributes, slog.String("client", a.options.TrustedProxies.clientOf(r).String()))
+		attributes = append(attributes, slog.String("client", a.options.TrustedProxies.ClientOf(r).String()))
 	}
 	who := callerOf(c)
 	if who.ID != "" {

@@ -6,6 +6,7 @@ import (
 	"net/http"
 	"testing"
 
+	"github.com/labstack/echo/v4"
 	"github.com/stretchr/testify/require"
 
 	"paymentd/core/payment"
@@ -17,7 +18,7 @@ func TestRoutes_UnknownPath_Returns404(t *testing.T) {
 	p := answering(approved)
 	s := serve(t, p)
 	paths := []string{
-		"", "/", "//", "/payment", "/Payments", "/PAYMENTS/process", "/payments/", "/payments//", "//payments",
+		"//", "/payment", "/Payments", "/PAYMENTS/process", "/payments/", "/payments//", "//payments",
 		"/payments//process", "//payments/process", "/payments/process/", "/payments/process/x",
 		"/payments/a/b", "/payments/a/", "/payments/a/refunds/", "/payments/a/refunds/b/c", "/payments/a/refund", "/payments/a/captures", "/payments/a/capture/", "/payments/a/void/x", "/payments/a/Void", "/payments/a/Refunds", "/payments/../payments/process", "/payments/./process",
 		"/./payments/process", "/payments%2Fprocess", "/%70ayments/process", "/payments;x=1/process",
@@ -33,6 +34,20 @@ func TestRoutes_UnknownPath_Returns404(t *testing.T) {
 		}
 	}
 	p.requireUntouched(t)
+}
+
+func TestRoutes_Root_LeadsToTheFirstPage(t *testing.T) {
+	t.Parallel()
+	for first, console := range map[string]func(*echo.Echo){"/docs": nil, "/console": func(*echo.Echo) {}} {
+		o := options(t)
+		o.Console = console
+		s := serveWith(t, answering(approved), o)
+		for _, method := range []string{"GET", "HEAD"} {
+			got := s.raw(method + " / HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n")
+			require.Equal(t, 302, got.status)
+			require.Equal(t, first, got.header.Get("Location"))
+		}
+	}
 }
 
 func TestRoutes_WrongMethod_Returns405(t *testing.T) {

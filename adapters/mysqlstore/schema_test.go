@@ -71,9 +71,6 @@ func TestSchema_ConcurrentUp(t *testing.T) {
 	require.NoError(t, open(t, databaseURL, mysqlstore.Options{}).Ready(t.Context()))
 }
 
-// maxGap is above the largest gap in the numbers of the migrations.
-const maxGap = uint(12)
-
 // down takes one step back, and returns the losses. A replica counts as alive for a minute.
 func down(t testing.TB, databaseURL string, permit bool) ([]schema.Loss, error) {
 	t.Helper()

@@ -100,9 +100,6 @@ func TestSchema_DownAndUp(t *testing.T) {
 	require.NoError(t, open(t, databaseURL, sqlitestore.Options{}).Ready(t.Context()))
 }
 
-// maxGap is above the largest gap in the numbers of the migrations.
-const maxGap = uint(12)
-
 // schemaDown permits no loss.
 var schemaDown = schema.Down{}
 

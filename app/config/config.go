@@ -69,6 +69,7 @@ type Config struct {
 	TLSKey          string          `name:"tls-key" default:"" env:"PAYMENTD_TLS_KEY" placeholder:"FILE" allowed:"a PEM file" help:"Private key of the TLS certificate."`
 	MaxConnections  int             `default:"0" env:"PAYMENTD_MAX_CONNECTIONS" min:"0" max:"2000000" help:"Client connections at most; further connections wait. 0 means twice PAYMENTD_MAX_REQUESTS."`
 
+	Console             bool   `default:"true" env:"PAYMENTD_CONSOLE" help:"Whether the pages at /console are served, on which people who sign in with an API key watch payments and act on them."`
 	DatabaseConnections int    `default:"32" env:"PAYMENTD_DATABASE_CONNECTIONS" min:"1" max:"10000" help:"Database connections at most."`
 	SharedCommits       bool   `default:"true" env:"PAYMENTD_SHARED_COMMITS" help:"Whether payments that are stored at the same time share a commit."`
 	MaxRequests         int    `default:"4096" env:"PAYMENTD_MAX_REQUESTS" min:"1" max:"1000000" help:"Concurrent requests at most; further requests get 503."`

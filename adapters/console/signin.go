@@ -1,0 +1,83 @@
+package console
+
+import (
+	"errors"
+	"net/http"
+	"strings"
+
+	"paymentd/core/apikey"
+	"paymentd/ports"
+)
+
+// signInView is the page on which to sign in.
+type signInView struct {
+	Next    string // where to go afterwards
+	Problem string // why the last try was refused; empty for the first
+}
+
+// next returns the page of the console that is to be shown after the sign-in, and the first one for anything else,
+// so that the page leads to no other site.
+func next(path string) string {
+	inside := path == Root || strings.HasPrefix(path, Root+"/") || strings.HasPrefix(path, Root+"?")
+	if !inside || strings.ContainsAny(path, "\\\r\n") || strings.HasPrefix(path, Root+"/sign-") {
+		return Root
+	}
+	return path
+}
+
+// showSignIn serves the page on which to sign in.
+func (c *Console) showSignIn(v *visit) error {
+	target := next(v.QueryParam("next"))
+	if v.session.allows(apikey.ScopeRead) {
+		return v.Redirect(http.StatusSeeOther, target)
+	}
+	return c.render(v, http.StatusOK, "signin", "Sign in", "", signInView{Next: target})
+}
+
+// signIn checks an API key, and makes a new session of it.
+func (c *Console) signIn(v *visit) error {
+	target := next(v.FormValue("next"))
+	if v.session.open {
+		return v.Redirect(http.StatusSeeOther, target)
+	}
+	refuse := func(status int, problem string) error {
+		return c.render(v, status, "signin", "Sign in", "", signInView{Next: target, Problem: problem})
+	}
+	if refused, wait := c.signIns.take(c.options.ClientOf(v.Request())); refused {
+		v.Response().Header().Set("Retry-After", wholeSeconds(wait))
+		return refuse(http.StatusTooManyRequests, "Too many tries from this address. Wait "+wholeSeconds(wait)+" seconds and try again.")
+	}
+	key, err := c.options.Keys.Check(strings.TrimSpace(v.FormValue("key")))
+	switch {
+	case errors.Is(err, apikey.ErrMissing), errors.Is(err, apikey.ErrMistyped):
+		return refuse(http.StatusUnauthorized, "The API key is incomplete or mistyped. Paste the whole key.")
+	case errors.Is(err, apikey.ErrUnknown):
+		return refuse(http.StatusUnauthorized, "The API key is unknown or revoked. Use another one.")
+	case err != nil:
+		return err
+	case !key.Scopes.Allow(apikey.ScopeRead):
+		return refuse(http.StatusForbidden, "The API key may not read. Use one with the scope read or admin.")
+	}
+	token := newToken()
+	err = c.options.Sessions.Create(v.Request().Context(), ports.Session{Hash: apikey.HashOf(token), Key: key.ID, Lifetime: sessionLifetime})
+	switch {
+	case errors.Is(err, ports.ErrTooManySessions):
+		return refuse(http.StatusServiceUnavailable, "Too many people are signed in. Sign out elsewhere, or wait until a session ends.")
+	case err != nil:
+		return err
+	}
+	c.setCookie(v.Response(), token)
+	c.log.InfoContext(v.Request().Context(), "signed in to the console", "api_key_id", key.ID, "api_key", key.Name)
+	return v.Redirect(http.StatusSeeOther, target)
+}
+
+// signOut ends the session, on every replica.
+func (c *Console) signOut(v *visit) error {
+	if v.session.key != nil {
+		if err := c.options.Sessions.Delete(v.Request().Context(), apikey.HashOf(v.session.token)); err != nil {
+			return err
+		}
+	}
+	c.setCookie(v.Response(), "")
+	return v.Redirect(http.StatusSeeOther, Root+"/sign-in")
+}

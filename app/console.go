@@ -1,0 +1,28 @@
+package app
+
+import (
+	"log/slog"
+
+	"paymentd/adapters/console"
+	"paymentd/adapters/httpapi"
+	"paymentd/app/config"
+	"paymentd/app/gateways"
+	"paymentd/core"
+	"paymentd/core/keycache"
+)
+
+// newConsole returns nil if the console is switched off.
+func newConsole(
+	cfg config.Config, service *core.Service, r *Repository, keys *keycache.Cache, options httpapi.Options, set gateways.Set,
+	v Version, log *slog.Logger,
+) *console.Console {
+	if !cfg.Console {
+		return nil
+	}
+	return console.New(core.NewOperator(service), console.Options{
+		Keys: keys, APIKeys: r.Keys(), Sessions: r.Sessions(),
+		ClientOf: options.TrustedProxies.ClientOf, AcceptHost: options.AllowedHosts.Accept,
+		WithTLS: options.Certificate != nil, Replica: service.Replica, Version: string(v), Sandbox: !set.MovesMoney(),
+		WriteTimeout: options.WriteTimeout, Log: log,
+	})
+}

@@ -113,6 +113,10 @@ func (x *explainer) explainWhy() {
 	switch p := &x.p; {
 	case p.State == StateSucceeded:
 		x.add(TopicWhy, time.Time{}, "The %s is recorded with its transaction. Every repeat is answered from the record, and the gateway is not called.", noun)
+	case p.State == StateAuthorized:
+		x.add(TopicWhy, time.Time{}, "The gateway holds the money under its transaction. One capture or void at a time may end the hold: the lock of the row decides which.")
+	case p.State == StateVoided:
+		x.add(TopicWhy, time.Time{}, "The hold was released, and the state is final: the order is not charged again.")
 	case !x.k.isSent(p):
 		x.add(TopicWhy, time.Time{}, "The gateway key has not been sent, so no %s exists.", noun)
 	case p.State == StateProcessing:
@@ -173,7 +177,7 @@ var closures = map[Closure]string{
 // explainProven states what is proven of the order's keys.
 func (x *explainer) explainProven() {
 	p, before := &x.p, len(x.e.Reasons)
-	if p.State == StateSucceeded {
+	if p.State.Approved() {
 		x.add(TopicProven, p.UpdatedAt, "The gateway confirmed transaction %s.", p.TransactionID)
 	}
 	if x.k.Closed != "" {
@@ -246,8 +250,10 @@ func (x *explainer) explainNext() {
 		return
 	}
 	switch p.State {
-	case StateSucceeded:
+	case StateSucceeded, StateVoided:
 		x.add(TopicNext, time.Time{}, "Nothing: the state is final.")
+	case StateAuthorized:
+		x.nextAuthorized()
 	case StateProcessing:
 		x.nextProcessing()
 	case StateScheduled:
@@ -301,6 +307,19 @@ func (x *explainer) nextPending() {
 	if x.own.Cancels && x.own.PendingTimeout > 0 && p.RedirectURL() != "" {
 		began := p.KeySent.Later(p.Doubt.Latest)
 		x.add(TopicNext, began.DB.Add(x.own.PendingTimeout), "If the customer has not acted until this time, the gateway is asked to cancel.")
+	}
+}
+
+func (x *explainer) nextAuthorized() {
+	p := &x.p
+	if p.HoldClaimedBy != KindCharge {
+		x.add(TopicNext, time.Time{}, "A %s is in progress: its outcome ends the hold, or releases the claim on it.", p.HoldClaimedBy)
+	} else {
+		x.add(TopicNext, time.Time{}, "A capture takes the money, and a void releases it.")
+	}
+	x.add(TopicNext, p.DueAt, "The hold is looked up at this time.")
+	if !p.HoldExpires.IsZero() {
+		x.add(TopicNext, p.HoldExpires, "The gateway lets the hold expire at this time.")
 	}
 }
 

@@ -41,6 +41,9 @@ func TestExplain_ReasonsOfEachState(t *testing.T) {
 	pending := inState(t, payment.StatePending)
 	immortal := inState(t, payment.StateFailed)
 	immortal.KeyLifetime = 0
+	held := heldPayment(t)
+	held.HoldExpires = day
+	_, captured := begun(t, held, captureID, "")
 	moved := inState(t, payment.StateFailed)
 	moved.Keys = []payment.Key{
 		{Key: "key-0", Closed: payment.ClosedNotCharged, ClosedAt: noon}, {Key: "key-old", DueAt: noon.Add(time.Minute)},
@@ -115,6 +118,18 @@ func TestExplain_ReasonsOfEachState(t *testing.T) {
 			payment: pending, rules: rules(), now: soon,
 			why: "outcome is unknown", key: "sent first", proven: "Nothing", doubt: "named the charge as pending",
 			next: "The gateway decides", nextAt: pending.DueAt, doubtSince: noon,
+		},
+		"authorized": {
+			payment: held, rules: rules(), now: soon,
+			why: "holds the money", key: "sent first", proven: "txn-1", next: "expire at this time", nextAt: day,
+		},
+		"authorized, and captured now": {
+			payment: captured, rules: rules(), now: soon,
+			why: "holds the money", key: "sent first", proven: "txn-1", next: "A capture is in progress",
+		},
+		"voided": {
+			payment: inState(t, payment.StateVoided), rules: rules(), now: soon,
+			why: "released", key: "sent first", proven: "No attempt", next: "the state is final",
 		},
 		"failed by one lookup": {
 			payment: failed, rules: rules(), now: second.Add(-time.Second),

@@ -55,6 +55,14 @@ func TestContract_Waiting(t *testing.T) {
 	})
 }
 
+func TestContract_Operators(t *testing.T) {
+	t.Parallel()
+	portstest.Operators(t, func(t testing.TB) portstest.OperatedPayments {
+		t.Helper()
+		return open(t, migrated(t), mysqlstore.Options{})
+	})
+}
+
 func TestContract_Sessions(t *testing.T) {
 	t.Parallel()
 	portstest.Sessions(t, func(t testing.TB) ports.Sessions {

@@ -221,6 +221,7 @@ func TestPlans(t *testing.T) { //nolint:tparallel // its parts share one connect
 	require.Len(t, active, 20)
 	all := maps.Clone(plans)
 	maps.Copy(all, operationPlans)
+	maps.Copy(all, operatorPlans)
 	for name, plan := range all {
 		t.Run(name, func(t *testing.T) {
 			heard := &spy{DB: s.db}

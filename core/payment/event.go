@@ -41,6 +41,8 @@ const (
 	EventHoldEnded EventKind = "hold_ended"
 	// EventReturned: the money of a refund came back after the refund had succeeded.
 	EventReturned EventKind = "refund_returned"
+	// EventExpedited: an operator had the service continue before the payment was due.
+	EventExpedited EventKind = "expedited"
 	// EventArchived: the earlier events and attempts are in an archive.
 	EventArchived EventKind = "archived"
 )
@@ -62,7 +64,7 @@ type Event struct {
 func (k EventKind) valid() bool {
 	switch k {
 	case EventRefused, EventTakenOver, EventScheduled, EventQuarantined, EventReconciled,
-		EventResolved, EventImported, EventArchived,
+		EventResolved, EventImported, EventExpedited, EventArchived,
 		EventEvidence, EventDouble, EventDoubleRefund, EventKeyClosed, EventUnsendable, EventFailedOver, EventReturned, EventHoldEnded:
 		return true
 	}

@@ -213,6 +213,9 @@ func apply(c change, p payment.Payment, now time.Time) (payment.Decision, error)
 	case payment.Resolution:
 		what.Worker = now
 		return what.Apply(p, now)
+	case payment.Expedite:
+		what.Worker = now
+		return what.Apply(p, now)
 	case payment.Import:
 		what.Worker = now
 		return what.Apply(p, now)

@@ -97,7 +97,7 @@ func (r Resolution) Apply(p Payment, now time.Time) (Decision, error) {
 			Field: "state", Message: "the payment takes its money at once, so that it cannot be authorized; it succeeded or failed",
 		}
 	}
-	at := Instant{now, r.Worker}
+	at, was := Instant{now, r.Worker}, p.State
 	if inFlight {
 		p.recordLostAttempt(r.Rules.MaxLease, r.Rules.MaxLease, at)
 	}
@@ -118,6 +118,6 @@ func (r Resolution) Apply(p Payment, now time.Time) (Decision, error) {
 	p.Fence++
 	d := Decision{Verdict: VerdictWritten, Payment: p, Write: true, PriorAttempt: prior}
 	d.storeKey(k)
-	d.addEvent(EventResolved, r.By, string(o.State)+": "+cmp.Or(o.Reason, o.TransactionID))
+	d.addEvent(EventResolved, r.By, "was "+string(was)+"; now "+string(o.State)+": "+cmp.Or(o.Reason, o.TransactionID))
 	return d, nil
 }

@@ -21,13 +21,13 @@ func TestResolution_ToEachOutcome(t *testing.T) {
 		detail  string
 	}{
 		"succeeded": {
-			payment.Outcome{State: payment.StateSucceeded, TransactionID: "txn-9"}, "succeeded: txn-9",
+			payment.Outcome{State: payment.StateSucceeded, TransactionID: "txn-9"}, "was unresolved; now succeeded: txn-9",
 		},
 		"failed": {
 			payment.Outcome{
 				State: payment.StateFailed, Code: payment.CodeResolved, Reason: "not on the statement",
 			},
-			"failed: not on the statement",
+			"was unresolved; now failed: not on the statement",
 		},
 	}
 	for name, test := range tests {

@@ -128,5 +128,5 @@ func TestSettlement_SanitizesMessages(t *testing.T) {
 	}.Apply(p, noon)
 	require.NoError(t, err)
 	require.Equal(t, "Zo\uFFFD ", d.Event.Replica)
-	require.Equal(t, "failed: a\uFFFD", d.Event.Detail)
+	require.Equal(t, "was unresolved; now failed: a\uFFFD", d.Event.Detail)
 }

@@ -94,6 +94,7 @@ const (
 	MomentKindDoubleCharge   MomentKind = "double_charge"
 	MomentKindDoubleRefund   MomentKind = "double_refund"
 	MomentKindEvidence       MomentKind = "evidence"
+	MomentKindExpedited      MomentKind = "expedited"
 	MomentKindFailedOver     MomentKind = "failed_over"
 	MomentKindHoldEnded      MomentKind = "hold_ended"
 	MomentKindImported       MomentKind = "imported"
@@ -360,7 +361,7 @@ type Moment struct {
 	At   time.Time  `json:"at"`
 	Kind MomentKind `json:"kind"`
 
-	// Replica The replica; for `resolved`, `imported` and `archived`, the operator.
+	// Replica The replica; for `resolved`, `imported`, `expedited` and `archived`, the operator.
 	Replica string `json:"replica,omitempty"`
 	Fence   int64  `json:"fence,omitempty"`
 

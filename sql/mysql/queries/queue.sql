@@ -110,3 +110,14 @@ FROM (
         AND NOT (state = 'scheduled' AND doubt_answered = FALSE AND doubt_named = FALSE AND doubt_unanswered_at IS NULL)
     LIMIT ?
 ) AS waiting;
+
+-- name: ListWaiting :many
+-- ListWaiting lists the payments in a state that is not final in the order of the index payments_due, so that it
+-- reads no more of them than it returns. MariaDB reads the whole index if the bound is a parameter without a cast.
+SELECT sqlc.embed(payments), NOW(6) AS read_at
+FROM payments FORCE INDEX (payments_due)
+WHERE due_at >= CAST(sqlc.arg(from_due_at) AS DATETIME(6)) AND state = sqlc.arg(state)
+    AND (due_at > sqlc.arg(after_due_at) OR created_at > sqlc.arg(after_created_at)
+        OR (created_at = sqlc.arg(after_created_at) AND order_id > sqlc.arg(after_order_id)))
+ORDER BY due_at, created_at, order_id
+LIMIT ?;

@@ -56,3 +56,13 @@ FROM (
         AND NOT (state = 'scheduled' AND doubt_answered = 0 AND doubt_named = 0 AND doubt_unanswered_at IS NULL)
     LIMIT sqlc.arg(max_rows)
 ) AS waiting;
+
+-- name: ListWaiting :many
+-- ListWaiting lists the payments in a state that is not final in the order of the index payments_due.
+SELECT sqlc.embed(payments)
+FROM payments
+WHERE state = sqlc.arg(state) AND due_at IS NOT NULL AND due_at >= sqlc.arg(after_due_at)
+    AND (due_at > sqlc.arg(after_due_at) OR created_at > sqlc.arg(after_created_at)
+        OR (created_at = sqlc.arg(after_created_at) AND order_id > sqlc.arg(after_order_id)))
+ORDER BY due_at, created_at, order_id
+LIMIT sqlc.arg(page_limit);

@@ -207,6 +207,107 @@ func (q *Queries) ListDuePayments(ctx context.Context, arg ListDuePaymentsParams
 	return items, nil
 }
 
+const ListWaiting = `-- name: ListWaiting :many
+SELECT payments.order_id, payments.amount_minor, payments.currency, payments.state, payments.gateway_key, payments.fence, payments.claim_token, payments.replica, payments.due_at, payments.attempt_number, payments.attempt_fence, payments.attempt_replica, payments.attempt_gateway_key, payments.attempt_started_at, payments.attempt_ended_at, payments.attempt_class, payments.attempt_code, payments.attempt_message, payments.doubt_answered, payments.doubt_unanswered_at, payments.lookups, payments.strikes, payments.events, payments.async, payments.later_retries, payments.transaction_id, payments.code, payments.reason, payments.created_at, payments.updated_at, payments.gateway, payments.key_sent_at, payments.key_sent_clock, payments.key_lifetime_micros, payments.retries, payments.doubt_named, payments.doubt_unanswered_clock, payments.doubt_latest_at, payments.doubt_latest_clock, payments.payment_method, payments.return_url, payments.refund_reserved_minor, NOW(6) AS read_at
+FROM payments FORCE INDEX (payments_due)
+WHERE due_at >= CAST(? AS DATETIME(6)) AND state = ?
+    AND (due_at > ? OR created_at > ?
+        OR (created_at = ? AND order_id > ?))
+ORDER BY due_at, created_at, order_id
+LIMIT ?
+`
+
+type ListWaitingParams struct {
+	FromDueAt      time.Time
+	State          payment.State
+	AfterDueAt     sql.NullTime
+	AfterCreatedAt time.Time
+	AfterOrderID   payment.OrderID
+	Limit          int32
+}
+
+type ListWaitingRow struct {
+	Payment Payment
+	ReadAt  time.Time
+}
+
+// ListWaiting lists the payments in a state that is not final in the order of the index payments_due, so that it
+// reads no more of them than it returns. MariaDB reads the whole index if the bound is a parameter without a cast.
+func (q *Queries) ListWaiting(ctx context.Context, arg ListWaitingParams) ([]ListWaitingRow, error) {
+	rows, err := q.db.QueryContext(ctx, ListWaiting,
+		arg.FromDueAt,
+		arg.State,
+		arg.AfterDueAt,
+		arg.AfterCreatedAt,
+		arg.AfterCreatedAt,
+		arg.AfterOrderID,
+		arg.Limit,
+	)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	var items []ListWaitingRow
+	for rows.Next() {
+		var i ListWaitingRow
+		if err := rows.Scan(
+			&i.Payment.OrderID,
+			&i.Payment.AmountMinor,
+			&i.Payment.Currency,
+			&i.Payment.State,
+			&i.Payment.GatewayKey,
+			&i.Payment.Fence,
+			&i.Payment.ClaimToken,
+			&i.Payment.Replica,
+			&i.Payment.DueAt,
+			&i.Payment.AttemptNumber,
+			&i.Payment.AttemptFence,
+			&i.Payment.AttemptReplica,
+			&i.Payment.AttemptGatewayKey,
+			&i.Payment.AttemptStartedAt,
+			&i.Payment.AttemptEndedAt,
+			&i.Payment.AttemptClass,
+			&i.Payment.AttemptCode,
+			&i.Payment.AttemptMessage,
+			&i.Payment.DoubtAnswered,
+			&i.Payment.DoubtUnansweredAt,
+			&i.Payment.Lookups,
+			&i.Payment.LostWorkers,
+			&i.Payment.Events,
+			&i.Payment.Async,
+			&i.Payment.DeferredRetries,
+			&i.Payment.TransactionID,
+			&i.Payment.Code,
+			&i.Payment.Reason,
+			&i.Payment.CreatedAt,
+			&i.Payment.UpdatedAt,
+			&i.Payment.Gateway,
+			&i.Payment.KeySentAt,
+			&i.Payment.KeySentClock,
+			&i.Payment.KeyLifetimeMicros,
+			&i.Payment.Retries,
+			&i.Payment.DoubtNamed,
+			&i.Payment.DoubtUnansweredClock,
+			&i.Payment.DoubtLatestAt,
+			&i.Payment.DoubtLatestClock,
+			&i.Payment.PaymentMethod,
+			&i.Payment.ReturnUrl,
+			&i.Payment.RefundReservedMinor,
+			&i.ReadAt,
+		); err != nil {
+			return nil, err
+		}
+		items = append(items, i)
+	}
+	if err := rows.Close(); err != nil {
+		return nil, err
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return items, nil
+}
+
 const LockDuePayments = `-- name: LockDuePayments :many
 SELECT payments.order_id, payments.amount_minor, payments.currency, payments.state, payments.gateway_key, payments.fence, payments.claim_token, payments.replica, payments.due_at, payments.attempt_number, payments.attempt_fence, payments.attempt_replica, payments.attempt_gateway_key, payments.attempt_started_at, payments.attempt_ended_at, payments.attempt_class, payments.attempt_code, payments.attempt_message, payments.doubt_answered, payments.doubt_unanswered_at, payments.lookups, payments.strikes, payments.events, payments.async, payments.later_retries, payments.transaction_id, payments.code, payments.reason, payments.created_at, payments.updated_at, payments.gateway, payments.key_sent_at, payments.key_sent_clock, payments.key_lifetime_micros, payments.retries, payments.doubt_named, payments.doubt_unanswered_clock, payments.doubt_latest_at, payments.doubt_latest_clock, payments.payment_method, payments.return_url, payments.refund_reserved_minor, payments.capture, payments.captured_minor, payments.hold_claimed_by, payments.hold_expires_at, payments.operation_count, NOW(6) AS read_at
 FROM payments FORCE INDEX (PRIMARY)

@@ -219,6 +219,100 @@ func (q *Queries) ListDuePayments(ctx context.Context, arg ListDuePaymentsParams
 	return items, nil
 }
 
+const listWaiting = `-- name: ListWaiting :many
+SELECT payments.order_id, payments.amount_minor, payments.currency, payments.state, payments.gateway_key, payments.fence, payments.replica, payments.due_at, payments.attempt_number, payments.attempt_fence, payments.attempt_replica, payments.attempt_gateway_key, payments.attempt_started_at, payments.attempt_ended_at, payments.attempt_class, payments.attempt_code, payments.attempt_message, payments.doubt_answered, payments.doubt_unanswered_at, payments.lookups, payments.strikes, payments.events, payments.async, payments.later_retries, payments.transaction_id, payments.code, payments.reason, payments.created_at, payments.updated_at, payments.gateway, payments.key_sent_at, payments.key_sent_clock, payments.key_lifetime_micros, payments.retries, payments.doubt_named, payments.doubt_unanswered_clock, payments.doubt_latest_at, payments.doubt_latest_clock, payments.payment_method, payments.return_url, payments.refund_reserved_minor
+FROM payments
+WHERE state = ?1 AND due_at IS NOT NULL AND due_at >= ?2
+    AND (due_at > ?2 OR created_at > ?3
+        OR (created_at = ?3 AND order_id > ?4))
+ORDER BY due_at, created_at, order_id
+LIMIT ?5
+`
+
+type ListWaitingParams struct {
+	State          payment.State
+	AfterDueAt     sql.NullInt64
+	AfterCreatedAt int64
+	AfterOrderID   payment.OrderID
+	PageLimit      int64
+}
+
+type ListWaitingRow struct {
+	Payment Payment
+}
+
+// ListWaiting lists the payments in a state that is not final in the order of the index payments_due.
+func (q *Queries) ListWaiting(ctx context.Context, arg ListWaitingParams) ([]ListWaitingRow, error) {
+	rows, err := q.db.QueryContext(ctx, listWaiting,
+		arg.State,
+		arg.AfterDueAt,
+		arg.AfterCreatedAt,
+		arg.AfterOrderID,
+		arg.PageLimit,
+	)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	var items []ListWaitingRow
+	for rows.Next() {
+		var i ListWaitingRow
+		if err := rows.Scan(
+			&i.Payment.OrderID,
+			&i.Payment.AmountMinor,
+			&i.Payment.Currency,
+			&i.Payment.State,
+			&i.Payment.GatewayKey,
+			&i.Payment.Fence,
+			&i.Payment.Replica,
+			&i.Payment.DueAt,
+			&i.Payment.AttemptNumber,
+			&i.Payment.AttemptFence,
+			&i.Payment.AttemptReplica,
+			&i.Payment.AttemptGatewayKey,
+			&i.Payment.AttemptStartedAt,
+			&i.Payment.AttemptEndedAt,
+			&i.Payment.AttemptClass,
+			&i.Payment.AttemptCode,
+			&i.Payment.AttemptMessage,
+			&i.Payment.DoubtAnswered,
+			&i.Payment.DoubtUnansweredAt,
+			&i.Payment.Lookups,
+			&i.Payment.LostWorkers,
+			&i.Payment.Events,
+			&i.Payment.Async,
+			&i.Payment.DeferredRetries,
+			&i.Payment.TransactionID,
+			&i.Payment.Code,
+			&i.Payment.Reason,
+			&i.Payment.CreatedAt,
+			&i.Payment.UpdatedAt,
+			&i.Payment.Gateway,
+			&i.Payment.KeySentAt,
+			&i.Payment.KeySentClock,
+			&i.Payment.KeyLifetimeMicros,
+			&i.Payment.Retries,
+			&i.Payment.DoubtNamed,
+			&i.Payment.DoubtUnansweredClock,
+			&i.Payment.DoubtLatestAt,
+			&i.Payment.DoubtLatestClock,
+			&i.Payment.PaymentMethod,
+			&i.Payment.ReturnUrl,
+			&i.Payment.RefundReservedMinor,
+		); err != nil {
+			return nil, err
+		}
+		items = append(items, i)
+	}
+	if err := rows.Close(); err != nil {
+		return nil, err
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return items, nil
+}
+
 const nextDue = `-- name: NextDue :one
 SELECT due_at
 FROM payments

@@ -1,0 +1,89 @@
+package mysqlstore
+
+import (
+	"context"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"paymentd/adapters/mysqlstore/internal/queries"
+	"paymentd/adapters/mysqlstore/mysqltest"
+	"paymentd/core/payment"
+	"paymentd/ports"
+)
+
+// operatorPlans are the plans of what the console lists and searches.
+var operatorPlans = map[string]plan{
+	"ListWaiting": {listWaiting(time.Now().Add(-time.Hour)), "payments", "range payments_due"},
+	"ListPayments": {func(ctx context.Context, q *queries.Queries) error {
+		_, err := list(ctx, q, queries.ListPaymentsParams{
+			CreatedFrom: earliest, CreatedBefore: latest, AfterCreatedAt: time.Now(), AfterOrderID: someOrders[0],
+			StatesLeftOut: []payment.State{noState}, Limit: 50,
+		})
+		return err
+	}, "payments", "range payments_created"},
+	"SearchOrders": {func(ctx context.Context, q *queries.Queries) error {
+		_, err := q.SearchOrders(ctx, queries.SearchOrdersParams{First: "order-0001", Beyond: "order-0001\x7f", Limit: 50})
+		return err
+	}, "payments", "range PRIMARY"},
+	"SearchOperations": {func(ctx context.Context, q *queries.Queries) error {
+		_, err := q.SearchOperations(ctx, queries.SearchOperationsParams{OperationName: "r-2", Limit: 50})
+		return err
+	}, "operations", "ref operations_name"},
+	"SearchKeyRecords": {func(ctx context.Context, q *queries.Queries) error {
+		_, err := q.SearchKeyRecords(ctx, queries.SearchKeyRecordsParams{GatewayKey: "key-1", Limit: 50})
+		return err
+	}, "gateway_keys", "ref gateway_keys_key"},
+	"ListKeysOfCreated": {func(ctx context.Context, q *queries.Queries) error {
+		_, err := q.ListKeysOfCreated(ctx, queries.ListKeysOfCreatedParams{
+			CreatedFrom: time.Now().UTC().Add(-time.Second), CreatedBefore: time.Now().UTC().Add(time.Hour), Limit: 50,
+		})
+		return err
+	}, "payments", "range payments_created"},
+	"FindSession": {func(ctx context.Context, q *queries.Queries) error {
+		hash := [32]byte{1}
+		if err := q.InsertSession(ctx, queries.InsertSessionParams{TokenHash: hash[:], LifetimeMicros: 1e9}); err != nil {
+			return err
+		}
+		_, err := q.FindSession(ctx, hash[:])
+		return err
+	}, "console_sessions", "const PRIMARY"},
+}
+
+func listWaiting(after time.Time) func(context.Context, *queries.Queries) error {
+	return func(ctx context.Context, q *queries.Queries) error {
+		_, err := q.ListWaiting(ctx, listWaitingParams(ports.WaitingQuery{
+			State: payment.StateProcessing, After: ports.WaitingCursor{DueAt: after, CreatedAt: after, OrderID: someOrders[0]}, Limit: 50,
+		}))
+		return err
+	}
+}
+
+// A page of the payments that wait is read in the order of the index, so that it costs the same however many wait.
+func TestPlans_WaitingNeedsNoSort(t *testing.T) {
+	t.Parallel()
+	mysqltest.NotOn(t, otherPlans, mysqltest.TiDB, mysqltest.Vitess)
+	s := onOneConnection(t)
+	heard := &spy{DB: s.db}
+	require.NoError(t, listWaiting(time.Now())(t.Context(), queries.New(heard)))
+	rows, err := s.db.QueryContext(t.Context(), "EXPLAIN FORMAT=TRADITIONAL "+heard.statement, heard.args...)
+	require.NoError(t, err)
+	defer func() { require.NoError(t, rows.Close()) }()
+	columns, err := rows.Columns()
+	require.NoError(t, err)
+	for rows.Next() {
+		fields := make([]any, len(columns))
+		for i := range fields {
+			fields[i] = new(any)
+		}
+		require.NoError(t, rows.Scan(fields...))
+		for i, column := range columns {
+			if value, ok := (*fields[i].(*any)).([]byte); ok && strings.EqualFold(column, "extra") {
+				require.NotContains(t, string(value), "filesort")
+			}
+		}
+	}
+	require.NoError(t, rows.Err())
+}

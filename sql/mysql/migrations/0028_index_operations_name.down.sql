@@ -1,0 +1,2 @@
+ALTER TABLE operations
+    DROP KEY operations_name;

@@ -1,0 +1,2 @@
+ALTER TABLE gateway_keys
+    DROP KEY gateway_keys_key;

@@ -19,7 +19,7 @@ func newConsole(
 	if !cfg.Console {
 		return nil
 	}
-	return console.New(core.NewOperator(service), console.Options{
+	return console.New(core.NewOperator(service, r), console.Options{
 		Keys: keys, APIKeys: r.Keys(), Sessions: r.Sessions(),
 		ClientOf: options.TrustedProxies.ClientOf, AcceptHost: options.AllowedHosts.Accept,
 		WithTLS: options.Certificate != nil, Replica: service.Replica, Version: string(v), Sandbox: !set.MovesMoney(),

@@ -25,6 +25,7 @@ type store interface {
 	ports.Payments
 	ports.Summaries
 	ports.WaitingOperations
+	ports.Operators
 	io.Closer
 	Keys() ports.Keys
 	Endpoints() ports.Endpoints

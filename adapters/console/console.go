@@ -9,6 +9,7 @@ import (
 
 	"github.com/labstack/echo/v4"
 
+	"paymentd/core"
 	"paymentd/core/apikey"
 	"paymentd/core/payment"
 	"paymentd/ports"
@@ -21,8 +22,26 @@ type Service interface {
 	History(ctx context.Context, id payment.OrderID) (ports.History, error)
 	// List returns payments, newest first, and the rows that cannot be read.
 	List(ctx context.Context, q ports.ListQuery) (ports.ListPage, error)
+	// Find returns a payment or other operation without its history, or ports.ErrNotFound.
+	Find(ctx context.Context, ref payment.Ref) (payment.Payment, error)
 	// Explain answers why the money of a payment or other operation cannot be moved twice now.
 	Explain(h ports.History) payment.Explanation
+	// Waiting and WaitingOperations return what is not final, by its due time.
+	Waiting(ctx context.Context, f core.WaitingFilter) (core.WaitingPage, error)
+	WaitingOperations(ctx context.Context, limit int) (ports.OperationPage, error)
+	// Search finds payments and other operations by their ids.
+	Search(ctx context.Context, text string) (core.Found, error)
+	// Ask asks the gateway what it has done with a key, and stores nothing.
+	Ask(ctx context.Context, h ports.History, key payment.GatewayKey) (payment.Lookup, error)
+
+	// The acts. Each is kept in the history with the name of the person.
+
+	// Expedite has the service continue now. A *payment.NotExpeditedError says why it cannot.
+	Expedite(ctx context.Context, ref payment.Ref, retry bool, by string) error
+	// Resolve settles an unresolved operation. A *payment.NotUnresolvedError says that it is not.
+	Resolve(ctx context.Context, ref payment.Ref, outcome payment.Outcome, by string) error
+	// RequestOperation stores a capture, a void or a refund that the queue makes; an amount of zero is what is left.
+	RequestOperation(ctx context.Context, ref payment.Ref, amount payment.Money, reason, by string) (payment.Payment, error)
 }
 
 // Keys knows the API keys that are valid now. A *keycache.Cache is one. Its methods must be fast.
@@ -97,7 +116,19 @@ func (c *Console) Routes(e *echo.Echo) {
 
 	read, admin := apikey.ScopeRead, apikey.ScopeAdmin
 	get(Root, c.page(read, c.showNow))
-	_ = admin
+	get(Root+"/waiting", c.page(read, c.showWaiting))
+	get(Root+"/waiting.csv", c.page(read, c.waitingCSV))
+	get(Root+"/payments", c.page(read, c.showList))
+	get(Root+"/payments.csv", c.page(read, c.listCSV))
+	get(Root+"/payments/:order_id", c.page(read, c.showPayment))
+	e.POST(Root+"/payments/:order_id", c.page(read, c.askGateway)) // it reads, and a link must not call a gateway
+	get(Root+"/search", c.page(read, c.showSearch))
+	e.POST(Root+"/confirm", c.page(admin, c.confirm))
+	e.POST(Root+"/act", c.page(admin, c.perform))
+	get(Root+"/keys", c.page(read, c.showKeys))
+	e.POST(Root+"/keys", c.page(admin, c.createKey))
+	get(Root+"/keys/revoke", c.page(admin, c.confirmRevoke))
+	e.POST(Root+"/keys/revoke", c.page(admin, c.revokeKey))
 	c.liveRoutes(e)
 	for _, route := range []string{Root + "/", Root + "/*"} {
 		e.RouteNotFound(route, c.page(read, func(*visit) error { return echo.ErrNotFound }))

@@ -4,6 +4,8 @@ import (
 	"fmt"
 	"html/template"
 	"net/url"
+	"strconv"
+	"strings"
 	"time"
 
 	"paymentd/core/payment"
@@ -12,7 +14,8 @@ import (
 // functions are what the templates call.
 var functions = template.FuncMap{
 	"moment": moment, "stamp": stamp, "ago": ago, "until": until, "brief": brief, "orderPath": orderPath,
-	"stateTone": stateTone, "dict": dict,
+	"stateTone": stateTone, "dict": dict, "why": why, "ref": func(p payment.Payment) string { return formatRef(p.Ref()) },
+	"seconds": func(d time.Duration) int { return int(d.Seconds()) }, "closure": func(c payment.Closure) string { return strings.ReplaceAll(string(c), "_", " ") },
 }
 
 // moment formats a time for reading, in UTC; empty for none.
@@ -99,3 +102,5 @@ func dict(pairs ...any) (map[string]any, error) {
 	}
 	return m, nil
 }
+
+func itoa(n int) string { return strconv.Itoa(n) }

@@ -104,6 +104,9 @@ func (t PickUpPolicy) PickUp(p Payment, now time.Time) Decision {
 	return unchanged(VerdictNotDue, p)
 }
 
+// ReasonQuarantined begins the reason of a payment over which too many workers in a row were lost.
+const ReasonQuarantined = "quarantined"
+
 // quarantine stops the charging of a payment over which too many workers in a row were lost.
 func (t PickUpPolicy) quarantine(p Payment, now Instant) Decision {
 	p.clampFutureTimes(t.Rules, now)
@@ -116,7 +119,7 @@ func (t PickUpPolicy) quarantine(p Payment, now Instant) Decision {
 	p.LostWorkers, p.Lookups = 0, 0
 	p.DueAt = now.DB.Add(t.Rules.LookupFirst)
 	p.UpdatedAt = now.DB
-	p.Reason = fmt.Sprintf("quarantined: %d workers in a row did not finish it", MaxLostWorkers+1)
+	p.Reason = fmt.Sprintf("%s: %d workers in a row did not finish it", ReasonQuarantined, MaxLostWorkers+1)
 	d := Decision{Verdict: VerdictQuarantined, Payment: p, Write: true, PriorAttempt: prior}
 	if refused != nil {
 		d.storeKey(*refused)

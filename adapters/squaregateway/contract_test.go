@@ -64,6 +64,8 @@ func TestGateway_Contract(t *testing.T) {
 					},
 					ReturnRefund: func(key payment.GatewayKey) { require.NoError(t, b.fake.DecideRefund(string(key), "FAILED")) },
 					Refunds:      func(key payment.GatewayKey) int { return b.fake.Refunds(string(key)) },
+					Holds:        true, CapturesByState: true,
+					ExpireHold: func(payment.GatewayKey) { b.fake.Advance(7 * 24 * time.Hour) },
 				}
 			})
 		})

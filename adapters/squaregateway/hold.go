@@ -157,15 +157,15 @@ func (g *Gateway) endHold(ctx context.Context, c payment.Charge, a answer, faile
 	case failed != nil && !failed.mayHaveLeft:
 		return failed.result()
 	case failed != nil:
-		return g.inspectHold(ctx, c, true, failed.message)
+		return g.inspectHold(ctx, c, answer{}, true, failed.message)
 	case !a.own(c.Of.Key) || a.payment != nil && a.payment.id != c.Of.TransactionID:
-		return g.inspectHold(ctx, c, true, a.foreign())
+		return g.inspectHold(ctx, c, a, true, a.foreign())
 	case a.success() && a.payment != nil && a.fresh():
 		if l := a.payment.ended(c.Operation.Kind, c.Money); l.Result == payment.FoundApproved {
 			return l.result("")
 		}
 	}
-	r := g.inspectHold(ctx, c, false, "Square answered "+a.describe())
+	r := g.inspectHold(ctx, c, a, false, "Square answered "+a.describe())
 	if r.Class.Retryable() {
 		r.RetryAfter = a.retryAfter()
 	}
@@ -173,17 +173,21 @@ func (g *Gateway) endHold(ctx context.Context, c payment.Charge, a answer, faile
 }
 
 // inspectHold returns the result of a capture or a void by the present state of the payment. running means that it may
-// still change, because the call may be running. why is the answer that left it open.
-func (g *Gateway) inspectHold(ctx context.Context, c payment.Charge, running bool, why string) payment.Result {
+// still change, because the call may be running. a is the answer that left it open, if there was one, and why describes
+// it. Only if Square says both times that it does not have the payment, the operation is rejected.
+func (g *Gateway) inspectHold(ctx context.Context, c payment.Charge, a answer, running bool, why string) payment.Result {
 	class := payment.ClassUnknownAnswered
 	if running {
 		class = payment.ClassUnknownUnanswered
 	}
-	p, failure := g.get(ctx, c.Of.TransactionID, c.Of.Key)
-	if failure != "" {
+	found, failure := g.getAnswer(ctx, c.Of.TransactionID, c.Of.Key)
+	switch {
+	case failure != "" && !running && a.notFound() && found.payment == nil && found.notFound():
+		return payment.Result{Class: payment.ClassRejected, Message: clip(why), Answered: true}
+	case failure != "", !found.fresh() && found.payment.status != statusCompleted:
 		return payment.Result{Class: class, Message: clip("it is not known whether the hold has ended: " + why)}
 	}
-	r := p.ended(c.Operation.Kind, c.Money).result(class)
+	r := found.payment.ended(c.Operation.Kind, c.Money).result(class)
 	if r.Class == class {
 		r.Message, r.Answered = clip(r.Message+": "+why), !running
 	}
@@ -209,19 +213,19 @@ type holdEnd payment.Lookup
 
 // ended returns what the state of the payment proves of a capture of an amount, or of a void. COMPLETED, CANCELED and
 // FAILED are final ("Take Payments"). A payment is completed once, and names no request that did it: a capture has
-// succeeded if its amount was taken. A state that rules the operation out is [payment.FoundVoided] with a code.
+// succeeded if its amount was taken of a hold, by any request. A state that rules the operation out is [payment.FoundVoided] with a code.
 func (p *squarePayment) ended(kind payment.Kind, m payment.Money) holdEnd {
 	h := holdEnd{Message: "Square has the payment with the status " + quote(p.status)}
 	captured := p.status == statusCompleted
 	released := p.status == statusCanceled || p.status == statusFailed
 	switch {
-	case kind == payment.KindCapture && captured && p.is(m), kind == payment.KindVoid && released:
+	case kind == payment.KindCapture && captured && p.is(m) && !p.isAutomatic(), kind == payment.KindVoid && released:
 		return holdEnd{Result: payment.FoundApproved, TransactionID: p.id}
 	case captured:
-		h.Result, h.Code = payment.FoundVoided, payment.DeclineNotPermitted
+		h.Result, h.Code = payment.FoundVoided, payment.DeclineSucceeded
 		h.Message = fmt.Sprintf("COMPLETED: Square has taken %d %s with the payment", p.charged().Amount, quote(p.charged().Currency))
 	case released:
-		h.Result, h.Code = payment.FoundVoided, payment.DeclineNotPermitted
+		h.Result, h.Code = payment.FoundVoided, payment.DeclineVoided
 		h.Message = p.status + ": the payment holds no money any more"
 	case p.status == statusApproved: // the money is held
 		h.Result = payment.FoundNothing

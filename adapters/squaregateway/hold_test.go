@@ -203,7 +203,8 @@ func TestHold_EndedBefore(t *testing.T) {
 				r := b.end(c, want)
 				require.True(t, r.Answered)
 				if want == payment.ClassDeclined {
-					require.Equal(t, payment.DeclineNotPermitted, r.Code)
+					code := map[payment.LookupResult]string{payment.FoundApproved: payment.DeclineSucceeded, payment.FoundVoided: payment.DeclineVoided}[tt.charge]
+					require.Equal(t, code, r.Code)
 					require.Equal(t, r.Code, b.lookUp(endRef(c), payment.FoundVoided).Code)
 				} else {
 					require.Equal(t, r.TransactionID, b.lookUp(endRef(c), payment.FoundApproved).TransactionID)
@@ -339,7 +340,7 @@ func TestCapture_UpdateIsRefused(t *testing.T) {
 }
 
 // A payment that Square does not have, and a token that has expired: nothing was captured.
-func TestCapture_Rejected(t *testing.T) {
+func TestHold_Rejected(t *testing.T) {
 	t.Parallel()
 	token := squarefake.DefaultToken
 	b := newBench(t, squarefake.Options{}, func(o *squaregateway.Options) { o.Token = func() string { return token } })
@@ -350,6 +351,8 @@ func TestCapture_Rejected(t *testing.T) {
 	other.Of = payment.ChargeID{Key: "another", TransactionID: c.Of.TransactionID}
 	require.False(t, b.end(other, payment.ClassNotCharged).Answered, "the payment has another key")
 	b.lookUp(endRef(other), payment.FoundNoAnswer)
+	other.Of, other.Operation.Kind = payment.ChargeID{Key: key, TransactionID: "unknown"}, payment.KindVoid
+	require.True(t, b.end(other, payment.ClassRejected).Answered)
 	token = "expired"
 	b.end(c, payment.ClassRejected)
 	void := c

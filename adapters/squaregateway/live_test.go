@@ -48,6 +48,7 @@ func TestLive_Sandbox(t *testing.T) {
 	require.Equal(t, payment.ClassKeyReused, g.Charge(t.Context(), other).Class)
 
 	refundLive(t, g, c, approved.TransactionID)
+	holdLive(t, g, c)
 	ref := payment.ChargeRef{Key: c.Key, Money: c.Money, Sent: began}
 	for deadline := time.Now().Add(2 * squaregateway.DefaultLookupLag); ; time.Sleep(time.Second) {
 		l := g.LookUp(t.Context(), ref)
@@ -66,6 +67,32 @@ func TestLive_Sandbox(t *testing.T) {
 		first, again := g.Charge(t.Context(), d), g.Charge(t.Context(), d)
 		require.Equal(t, payment.ClassDeclined, first.Class, first.Message)
 		t.Logf("%s: %s (%s), a payment: %t; its repeat: %s %s", source, first.Code, first.Message, first.Reference != "", again.Class, again.Message)
+	}
+}
+
+// holdLive captures a part of one hold and voids another, and logs what else Square allows then.
+func holdLive(t *testing.T, g *squaregateway.Gateway, c payment.Charge) {
+	t.Helper()
+	for _, kind := range []payment.Kind{payment.KindCapture, payment.KindVoid} {
+		c.Key, c.Capture = payment.GatewayKey(uuid.Must(uuid.NewV7()).String()), payment.CaptureManual
+		r := g.Charge(t.Context(), c)
+		require.Equal(t, payment.ClassAuthorized, r.Class, r.Message)
+		t.Logf("the hold expires in %s", time.Until(r.HoldExpires).Round(time.Minute))
+		end := payment.Charge{
+			Key: payment.GatewayKey(uuid.Must(uuid.NewV7()).String()), OrderID: c.OrderID, Operation: payment.OperationID{Kind: kind},
+			Of: payment.ChargeID{Key: c.Key, TransactionID: r.TransactionID}, Money: money(t, "60", c.Money.Currency().Code()),
+		}
+		require.Equal(t, payment.FoundNothing, g.LookUp(t.Context(), endRef(end)).Result)
+		for range 2 {
+			first := g.Charge(t.Context(), end)
+			require.Equal(t, payment.ClassApproved, first.Class, first.Message)
+		}
+		l := g.LookUp(t.Context(), payment.ChargeRef{Key: c.Key, Money: c.Money, Capture: c.Capture, Reference: r.TransactionID})
+		t.Logf("after the %s, the charge is %s, captured %s", kind, l.Result, l.Captured)
+		other := end
+		other.Operation.Kind = map[payment.Kind]payment.Kind{payment.KindCapture: payment.KindVoid, payment.KindVoid: payment.KindCapture}[kind]
+		late := g.Charge(t.Context(), other)
+		require.Equal(t, payment.ClassDeclined, late.Class, late.Message)
 	}
 }
 

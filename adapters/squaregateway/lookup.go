@@ -41,11 +41,11 @@ func (g *Gateway) find(ctx context.Context, ref payment.ChargeRef) (found []*squ
 		return nil, "there is no gateway key to look up"
 	}
 	var known *squarePayment
-	if ref.Reference != "" {
-		if !usableID(ref.Reference) {
+	if id := knownID(ref); id != "" {
+		if !usableID(id) {
 			return nil, "the stored id of the payment is not one of Square's"
 		}
-		p, why := g.get(ctx, ref.Reference, ref.Key)
+		p, why := g.get(ctx, id, ref.Key)
 		if why != "" || p.charges() {
 			return []*squarePayment{p}, why
 		}
@@ -71,6 +71,14 @@ func (g *Gateway) find(ctx context.Context, ref payment.ChargeRef) (found []*squ
 		}
 	}
 	return found, ""
+}
+
+// knownID returns the id of the charge's payment, if an answer has named it, or if it has succeeded or holds the money.
+func knownID(ref payment.ChargeRef) string {
+	if ref.Reference == "" && usableID(ref.TransactionID) {
+		return ref.TransactionID
+	}
+	return ref.Reference
 }
 
 // lookup returns what the payments of a charge prove.

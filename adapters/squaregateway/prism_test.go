@@ -40,7 +40,7 @@ func TestPrism_RequestsAndAnswers_MatchTheSpecification(t *testing.T) {
 	server := httptest.NewServer(fake)
 	t.Cleanup(server.Close)
 	o := validOptions()
-	o.Environment, o.LocationID, o.BaseURL, o.Timeout = squaregateway.Sandbox, squarefake.DefaultLocation, startPrism(t, excerpt(t, spec), server.URL), longTimeout
+	o.Environment, o.LocationID, o.BaseURL, o.Timeout = squaregateway.Sandbox, squarefake.DefaultLocation, startPrism(t, excerpt(t, spec), server.URL), time.Minute
 	o.Token, o.Now = func() string { return squarefake.DefaultToken }, fake.Now
 	g, err := squaregateway.New(o)
 	require.NoError(t, err)
@@ -63,6 +63,7 @@ func TestPrism_RequestsAndAnswers_MatchTheSpecification(t *testing.T) {
 		require.Equal(t, payment.ClassDeclined, r.Class, r.Message)
 	}
 	throughRefunds(t, b, approved.TransactionID)
+	throughHolds(t, b)
 	pending := charge(t, bankOK)
 	pending.Key = "pending"
 	r := b.Charge(t.Context(), pending)
@@ -105,6 +106,30 @@ func throughRefunds(t *testing.T, b bench, paid string) {
 	require.Equal(t, payment.DeclineLimit, b.refund(more, payment.ClassDeclined).Code) // reads the payment and its refunds
 	require.NoError(t, b.fake.DecideRefund(string(refundKey), "FAILED"))
 	b.lookUp(ref, payment.FoundDeclined)
+}
+
+// throughHolds makes each request about a hold: its capture in part, its void, and what Square refuses afterwards.
+func throughHolds(t *testing.T, b bench) {
+	t.Helper()
+	for kind, other := range map[payment.Kind]payment.Kind{payment.KindCapture: payment.KindVoid, payment.KindVoid: payment.KindCapture} {
+		c := hold(t)
+		c.Key = payment.GatewayKey("hold-" + string(kind))
+		r := b.end(c, payment.ClassAuthorized)
+		require.False(t, r.HoldExpires.IsZero())
+		end := payment.Charge{
+			Key: endKey, OrderID: c.OrderID, Operation: payment.OperationID{Kind: kind},
+			Of: payment.ChargeID{Key: c.Key, TransactionID: r.TransactionID}, Money: money(t, "60", "USD"),
+		}
+		b.lookUp(endRef(end), payment.FoundNothing)
+		b.end(end, payment.ClassApproved)
+		b.lookUp(endRef(end), payment.FoundApproved)
+		end.Operation.Kind = other
+		b.end(end, payment.ClassDeclined)
+	}
+	paths := b.paths()
+	for _, call := range []string{"PUT", "/complete", "/cancel"} {
+		require.Contains(t, strings.Join(paths, "\n"), call)
+	}
 }
 
 // usedPaths are the paths of the specification that the adapter calls.

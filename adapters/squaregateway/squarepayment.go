@@ -102,6 +102,11 @@ func (p *squarePayment) holds(mode payment.CaptureMode) bool {
 	return mode == payment.CaptureManual || !p.created.IsZero() && p.expires.Sub(p.created) > HoldFor
 }
 
+// isAutomatic reports whether the payment is known to be of a charge that is not manual.
+func (p *squarePayment) isAutomatic() bool {
+	return !p.expires.IsZero() && !p.created.IsZero() && p.expires.Sub(p.created) <= HoldFor
+}
+
 // isOf reports whether the payment is of a charge of this amount. A capture of a part reduces the amount of a payment
 // whose money is held.
 func (p *squarePayment) isOf(m payment.Money, mode payment.CaptureMode) bool {

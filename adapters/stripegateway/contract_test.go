@@ -70,8 +70,8 @@ func (b *bench) refunds(key payment.GatewayKey) (n int) {
 	return n
 }
 
-// The contract over a socket with TLS. A refund that Stripe refuses is an error without a Refund, so that no lookup
-// finds a decline.
+// The contract over a socket with TLS. A refund that Stripe refuses is an error without a Refund, and a capture that is
+// declined leaves nothing at the PaymentIntent, so that no lookup finds a decline of them.
 func TestGateway_Contract(t *testing.T) {
 	t.Parallel()
 	portstest.Gateway(t, func(t testing.TB) portstest.GatewayUnderTest {
@@ -97,6 +97,13 @@ func TestGateway_Contract(t *testing.T) {
 			},
 			ReturnRefund: func(key payment.GatewayKey) { b.setRefund(key, stripe.RefundStatusFailed) },
 			Refunds:      b.refunds,
+			Holds:        true,
+			ExpireHold: func(key payment.GatewayKey) {
+				for _, id := range b.fake.Intents(string(key)) {
+					b.fake.Expire(id)
+				}
+			},
+			Captures: func(key payment.GatewayKey) int { return b.fake.Captures(string(key)) },
 		}
 	})
 }

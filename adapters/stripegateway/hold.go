@@ -91,7 +91,7 @@ func (a answer) refusedHold() (r payment.Result, otherState bool) {
 	r = payment.Result{Class: a.refusal(f, tooMuch || f.kind == string(stripe.ErrorTypeCard)), Message: a.describe()}
 	switch {
 	case r.Class == payment.ClassDeclined && tooMuch:
-		r.Code, r.Message = codeExceedsCharge, clip(f.text())
+		r.Code, r.Message = payment.DeclineExceeds, clip(f.text())
 	case r.Class == payment.ClassDeclined:
 		r.Code, r.Message = declineCode(f.code, f.decline), clip(f.text())
 	}
@@ -166,11 +166,14 @@ func (i intent) ended(kind payment.Kind, key payment.GatewayKey, money payment.M
 		l.Result = payment.FoundNothing
 	case stripe.PaymentIntentStatusProcessing:
 		l.Result, l.Reference = payment.FoundPending, i.id
-	case stripe.PaymentIntentStatusCanceled: // the money is released, by whatever request or by the expiry
+	case stripe.PaymentIntentStatusCanceled: // the money is released, by any request or by the expiry
 		if kind == payment.KindVoid {
 			return done
 		}
-		l.Result, l.Code = payment.FoundVoided, payment.DeclineNotPermitted
+		l.Result, l.Code = payment.FoundVoided, payment.DeclineVoided
+		if i.expired {
+			l.Code = payment.DeclineHoldExpired
+		}
 	case stripe.PaymentIntentStatusSucceeded:
 		l.Message = clip(fmt.Sprintf("%s, with %d %s received, in Stripe's units", l.Message, i.received, i.currency))
 		switch {
@@ -179,7 +182,7 @@ func (i intent) ended(kind payment.Kind, key payment.GatewayKey, money payment.M
 		case kind == payment.KindCapture && i.captureKey == key: // with another amount
 			l.Result = payment.FoundNoAnswer
 		default: // captured, and not by this operation
-			l.Result, l.Code = payment.FoundVoided, payment.DeclineNotPermitted
+			l.Result, l.Code = payment.FoundVoided, payment.DeclineSucceeded
 		}
 	default: // no money was held, or the status is newer than this adapter
 		l.Result = payment.FoundNoAnswer
@@ -188,11 +191,12 @@ func (i intent) ended(kind payment.Kind, key payment.GatewayKey, money payment.M
 }
 
 // capturedWith reports whether the intent was captured with the gateway key, for this amount. Stripe sets the metadata
-// with the capture, and an intent is captured once. A capture without a key, by a person or another program, counts if
-// the amount is the same, because its effect is that of the operation; one with another key is of another operation.
+// with the capture, and an intent is captured once. A capture of a hold without a key, by a person or another program,
+// counts if the amount is the same, because its effect is that of the operation; one with another key is of another
+// operation.
 func (i intent) capturedWith(key payment.GatewayKey, money payment.Money) bool {
 	amount, currency, err := amountOf(money)
-	return (i.captureKey == key || i.captureKey == "") && err == nil && amount == i.received && currency == i.currency
+	return (i.captureKey == key || i.captureKey == "" && i.manual) && err == nil && amount == i.received && currency == i.currency
 }
 
 // endResult returns what an answer proves whose PaymentIntent has the state that a lookup would find.

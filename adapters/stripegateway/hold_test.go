@@ -122,7 +122,7 @@ func TestHold_HasItsExpiry(t *testing.T) {
 			r := b.charge(t, c, payment.ClassAuthorized)
 			require.Equal(t, want, r.HoldExpires)
 			require.True(t, r.Answered)
-			require.Equal(t, b.fake.Intents(string(c.Key)), []string{r.TransactionID})
+			require.Equal(t, []string{r.TransactionID}, b.fake.Intents(string(c.Key)))
 		}
 		for _, reference := range []string{"", b.fake.Intents(string(c.Key))[0]} {
 			l := b.lookUp(t, ref(c, payment.Result{Reference: reference}), payment.FoundAuthorized)
@@ -157,11 +157,11 @@ func TestHold_CaptureOrVoid_Once(t *testing.T) {
 		}
 
 		void := endOf(t, c, of, payment.KindVoid, "12.50")
-		require.Equal(t, payment.DeclineNotPermitted, b.charge(t, void, payment.ClassDeclined).Code)
-		require.Equal(t, payment.DeclineNotPermitted, b.lookUp(t, refundRef(void, payment.Result{}), payment.FoundVoided).Code)
+		require.Equal(t, payment.DeclineSucceeded, b.charge(t, void, payment.ClassDeclined).Code)
+		require.Equal(t, payment.DeclineSucceeded, b.lookUp(t, refundRef(void, payment.Result{}), payment.FoundVoided).Code)
 		again := endOf(t, c, of, payment.KindCapture, amount)
-		require.Equal(t, payment.DeclineNotPermitted, b.charge(t, again, payment.ClassDeclined).Code)
-		require.Equal(t, payment.DeclineNotPermitted, b.lookUp(t, refundRef(again, payment.Result{}), payment.FoundVoided).Code)
+		require.Equal(t, payment.DeclineSucceeded, b.charge(t, again, payment.ClassDeclined).Code)
+		require.Equal(t, payment.DeclineSucceeded, b.lookUp(t, refundRef(again, payment.Result{}), payment.FoundVoided).Code)
 		refund := newRefund(t, c, of, amount)
 		b.charge(t, refund, payment.ClassApproved)
 		require.Equal(t, "amount_exceeds_charge", b.charge(t, newRefund(t, c, of, "0.01"), payment.ClassDeclined).Code, "of what was captured")
@@ -177,8 +177,8 @@ func TestHold_CaptureOrVoid_Once(t *testing.T) {
 	require.Equal(t, of.TransactionID, b.lookUp(t, refundRef(void, payment.Result{}), payment.FoundApproved).TransactionID)
 	b.lookUp(t, ref(c, payment.Result{}), payment.FoundVoided)
 	capture := endOf(t, c, of, payment.KindCapture, "12.50")
-	require.Equal(t, payment.DeclineNotPermitted, b.charge(t, capture, payment.ClassDeclined).Code)
-	require.Equal(t, payment.DeclineNotPermitted, b.lookUp(t, refundRef(capture, payment.Result{}), payment.FoundVoided).Code)
+	require.Equal(t, payment.DeclineVoided, b.charge(t, capture, payment.ClassDeclined).Code)
+	require.Equal(t, payment.DeclineVoided, b.lookUp(t, refundRef(capture, payment.Result{}), payment.FoundVoided).Code)
 	require.Zero(t, b.fake.Received(of.TransactionID))
 }
 
@@ -249,22 +249,23 @@ func TestHold_EndedElsewhere(t *testing.T) {
 		end           func(b *bench, id string, now *time.Time)
 		capture, void payment.Class
 		charge        payment.LookupResult
+		code          string
 	}{
 		"captured by a person with this amount": {
 			func(b *bench, id string, _ *time.Time) { b.fake.Capture(id, 250) },
-			payment.ClassApproved, payment.ClassDeclined, payment.FoundApproved,
+			payment.ClassApproved, payment.ClassDeclined, payment.FoundApproved, payment.DeclineSucceeded,
 		},
 		"captured by a person with another amount": {
 			func(b *bench, id string, _ *time.Time) { b.fake.Capture(id, 1000) },
-			payment.ClassDeclined, payment.ClassDeclined, payment.FoundApproved,
+			payment.ClassDeclined, payment.ClassDeclined, payment.FoundApproved, payment.DeclineSucceeded,
 		},
 		"voided by a person": {
 			func(b *bench, id string, _ *time.Time) { b.fake.Void(id) },
-			payment.ClassDeclined, payment.ClassApproved, payment.FoundVoided,
+			payment.ClassDeclined, payment.ClassApproved, payment.FoundVoided, payment.DeclineVoided,
 		},
 		"expired": {
 			func(_ *bench, _ string, now *time.Time) { *now = now.Add(7 * 24 * time.Hour) },
-			payment.ClassDeclined, payment.ClassApproved, payment.FoundVoided,
+			payment.ClassDeclined, payment.ClassApproved, payment.FoundVoided, payment.DeclineHoldExpired,
 		},
 	} {
 		for kind, want := range map[payment.Kind]payment.Class{payment.KindCapture: tt.capture, payment.KindVoid: tt.void} {
@@ -278,7 +279,7 @@ func TestHold_EndedElsewhere(t *testing.T) {
 				r := b.charge(t, end, want)
 				require.True(t, r.Answered)
 				if want == payment.ClassDeclined {
-					require.Equal(t, payment.DeclineNotPermitted, r.Code)
+					require.Equal(t, tt.code, r.Code)
 					b.lookUp(t, refundRef(end, payment.Result{}), payment.FoundVoided)
 				} else {
 					b.lookUp(t, refundRef(end, payment.Result{}), payment.FoundApproved)
@@ -289,8 +290,8 @@ func TestHold_EndedElsewhere(t *testing.T) {
 	}
 }
 
-// If Stripe has forgotten the key, a repeat gets payment_intent_unexpected_state. The metadata tells our capture from
-// another one of the service.
+// If Stripe has forgotten the key, a repeat gets payment_intent_unexpected_state. The metadata distinguishes our
+// capture from another one of the service.
 func TestHold_ForgottenKey_IsFoundByTheMetadata(t *testing.T) {
 	t.Parallel()
 	now := time.Date(2026, 11, 28, 12, 0, 0, 0, time.UTC)

@@ -35,6 +35,7 @@ type intent struct {
 	received      int64              // how much was taken
 	captureKey    payment.GatewayKey // of our metadata; empty unless the service has captured the money
 	captureBefore time.Time          // when Stripe releases the hold; zero if the answer does not say it
+	expired       bool               // Stripe has released the hold
 }
 
 func validIntentID(id string) bool { return validID(id, "pi_") }
@@ -54,6 +55,11 @@ func intentOf(o object) (intent, error) {
 	i.manual, i.received = o.text("capture_method") == string(stripe.PaymentIntentCaptureMethodManual), o.integer("amount_received")
 	i.captureKey = payment.GatewayKey(meta.text(metaCaptureKey))
 	i.captureBefore = captureBefore(o.object("latest_charge"))
+	switch stripe.PaymentIntentCancellationReason(o.text("cancellation_reason")) {
+	case stripe.PaymentIntentCancellationReasonAutomatic, stripe.PaymentIntentCancellationReasonExpired:
+		i.expired = true
+	default:
+	}
 	i.redirect = redirectOf(o.object("next_action"))
 	i.last = failureOf(o.object("last_payment_error"))
 	if i.last.kind == "" {

@@ -73,6 +73,9 @@ func (g *Gateway) find(ctx context.Context, ref payment.ChargeRef) (readIntent, 
 		return readIntent{}, &l
 	}
 	id := ref.Reference
+	if id == "" && validIntentID(ref.TransactionID) { // of a success or a hold
+		id = ref.TransactionID
+	}
 	if id == "" {
 		var err error
 		if id, err = g.findByKey(ctx, ref); err != nil {

@@ -13,9 +13,6 @@ import (
 
 const refundsPath = "v1/refunds"
 
-// codeExceedsCharge is the code of a refund of more than is left of its charge, as in the gateway protocol.
-const codeExceedsCharge = "amount_exceeds_charge"
-
 var errOtherCharge = errors.New("the transaction id of the charge is not that of a PaymentIntent; refund it at Stripe")
 
 // refund makes one attempt at a refund.
@@ -87,12 +84,12 @@ func (a answer) refusedRefund() payment.Result {
 func (f failure) aboutRefund() (code string, declines bool) {
 	switch stripe.ErrorCode(f.code) {
 	case stripe.ErrorCodeChargeAlreadyRefunded:
-		return codeExceedsCharge, true // nothing is left
+		return payment.DeclineExceeds, true // nothing is left
 	case stripe.ErrorCodeAmountTooLarge, "":
 		// "This method will raise an error … when trying to refund more money than is left on a charge." No page
 		// names its code. Recorded answers have none, and the parameter.
 		if f.param == "amount" {
-			return codeExceedsCharge, true
+			return payment.DeclineExceeds, true
 		}
 	case stripe.ErrorCodeChargeDisputed, stripe.ErrorCodeRefundDisputedPayment, stripe.ErrorCodeChargeNotRefundable:
 		// A chargeback gives the money back.

@@ -19,7 +19,8 @@ var stripeSources = Sources{
 	LookupLag: "[search](https://docs.stripe.com/search#data-freshness)", SavesDeclines: stripeKeys,
 	Cancels: "[cancel](https://docs.stripe.com/api/payment_intents/cancel)", NeedsMethod: stripeLifecycle,
 	Asynchronous: stripeLifecycle + ", [status of a refund](https://docs.stripe.com/api/refunds/object#refund_object-status)",
-	Operations:   "[capture](https://docs.stripe.com/api/payment_intents/capture), " + stripeRefunds,
+	Operations: "[capture](https://docs.stripe.com/api/payment_intents/capture), " +
+		"[void](https://docs.stripe.com/api/payment_intents/cancel), " + stripeRefunds,
 }
 
 var squareSources = Sources{
@@ -29,5 +30,6 @@ var squareSources = Sources{
 	LookupLag: squareSpecification + ": \"several seconds\"", SavesDeclines: "not documented: the worse case",
 	Cancels: squareSpecification + ": CancelPaymentByIdempotencyKey", NeedsMethod: squareSpecification + ": `source_id`",
 	Asynchronous: squareSpecification + ": `Payment.status`, `PaymentRefund.status`",
-	Operations:   squareSpecification + ", [refunds](https://developer.squareup.com/docs/payments-api/refund-payments)",
+	Operations: squareSpecification + ", [delayed capture](https://developer.squareup.com/docs/payments-api/take-payments/" +
+		"card-payments/delayed-capture), [refunds](https://developer.squareup.com/docs/payments-api/refund-payments)",
 }

@@ -53,6 +53,28 @@ func (f *Fake) Void(id string) bool {
 	return true
 }
 
+// Expire releases a PaymentIntent that holds money, as Stripe does when the hold expires.
+func (f *Fake) Expire(id string) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if i := f.copyOf(id); i != nil && i.Status == statusHeld {
+		i.cancel(f.options.Clock(), "automatic")
+		f.persist(reply{changed: []*intentRecord{i}}, saved{})
+	}
+}
+
+// Captures returns how often money was taken with the gateway key of a capture in the metadata "paymentd_capture_key".
+func (f *Fake) Captures(key string) (n int) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	for _, i := range f.state.Intents {
+		if i.Metadata["paymentd_capture_key"] == key && i.Status == statusSucceeded {
+			n++
+		}
+	}
+	return n
+}
+
 func (f *Fake) plant(key, order string, amount int64, currency, status string) string {
 	f.mu.Lock()
 	defer f.mu.Unlock()

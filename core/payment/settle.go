@@ -68,7 +68,7 @@ func (s Settlement) Apply(p Payment, now time.Time) (Decision, error) {
 	if p.Fence != s.Fence {
 		return Decision{}, ErrFenced
 	}
-	if p.State != s.State || !p.State.claimable() {
+	if p.State != s.State || !p.State.claimable() || p.State == StateAuthorized { // only evidence ends a hold
 		o := s.outcome(p.Doubt)
 		same := p.State == o.State && p.TransactionID == o.TransactionID
 		if same && (o.State == s.Outcome.State || p.Reason == o.Reason) {

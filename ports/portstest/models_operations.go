@@ -67,8 +67,8 @@ func (l *randomLife) captureOne() {
 // notifyOne is an event of the gateway about some key.
 func (l *randomLife) notifyOne() {
 	m := l.some()
-	if m == nil || m.payment.KeySent.IsZero() {
-		return
+	if m == nil || m.payment.KeySent.IsZero() || m.payment.GatewayKey == "key-elsewhere" {
+		return // that key may be several operations'
 	}
 	n := notice(m.payment.OrderID, m.payment.GatewayKey)
 	n.Kind, n.Sent, n.Worker = m.payment.Operation.Kind, !m.payment.Operation.IsCharge(), plainTime(time.Now())

@@ -7,16 +7,17 @@ import (
 	"paymentd/core/payment"
 )
 
-// Gateway takes the money.
+// Gateway takes, holds, releases and gives back money.
 type Gateway interface {
-	// Charge makes one attempt. It returns when the attempt is complete or ctx ends. What is known
+	// Charge makes one attempt at a charge or, by c.Operation, at a capture, a void or a refund of the charge
+	// c.Of. A charge with payment.CaptureManual that holds the money is payment.ClassAuthorized. It returns when the attempt is complete or ctx ends. What is known
 	// then is the class of the result: an adapter that does not know whether the request was sent
 	// returns payment.ClassUnknownUnanswered.
 	//
-	// A key that was approved or declined before gets its first result again.
+	// A key that was approved, authorized or declined before gets its first result again.
 	Charge(ctx context.Context, c payment.Charge) payment.Result
 
-	// LookUp returns what the gateway has recorded for a charge. It never charges. A gateway that
+	// LookUp returns what the gateway has recorded for a charge or another operation. It never charges. A gateway that
 	// cannot be asked returns payment.FoundNoAnswer.
 	LookUp(ctx context.Context, ref payment.ChargeRef) payment.Lookup
 

@@ -79,6 +79,9 @@ func (b *backlog) Collect(ch chan<- prometheus.Metric) {
 	ch <- prometheus.MustNewConstMetric(b.sampled, prometheus.GaugeValue, 1)
 	for _, kind := range payment.Kinds() {
 		for _, state := range unfinished {
+			if state == payment.StateAuthorized && kind != payment.KindCharge {
+				continue // no other operation holds money
+			}
 			of := found[unfinishedOf{kind, state}]
 			for d, v := range map[*prometheus.Desc]float64{
 				b.all: float64(of.Payments), b.due: float64(of.Due),

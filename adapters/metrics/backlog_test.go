@@ -3,6 +3,7 @@ package metrics_test
 import (
 	"context"
 	"database/sql"
+	"fmt"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -28,52 +29,21 @@ func TestBacklog_Scrape_IsSampled(t *testing.T) {
 		p, wire := fake.NewPayments(), &fake.Wire{}
 		m := metrics.New("test")
 		m.Sample(wire.Payments(p), counts(7))
-		require.Equal(t, series{
-			"paymentd_requests_waiting":                                                   7,
-			"paymentd_shared_transactions":                                                0,
-			"paymentd_foreign_payments":                                                   0,
-			"paymentd_backlog_sampled":                                                    1,
-			`paymentd_backlog_payments{operation="charge",state="processing"}`:            0,
-			`paymentd_backlog_payments{operation="charge",state="scheduled"}`:             0,
-			`paymentd_backlog_payments{operation="charge",state="pending"}`:               0,
-			`paymentd_backlog_payments{operation="charge",state="unresolved"}`:            0,
-			`paymentd_backlog_payments{operation="charge",state="unreadable"}`:            0,
-			`paymentd_backlog_due_payments{operation="charge",state="processing"}`:        0,
-			`paymentd_backlog_due_payments{operation="charge",state="scheduled"}`:         0,
-			`paymentd_backlog_due_payments{operation="charge",state="pending"}`:           0,
-			`paymentd_backlog_due_payments{operation="charge",state="unresolved"}`:        0,
-			`paymentd_backlog_due_payments{operation="charge",state="unreadable"}`:        0,
-			`paymentd_backlog_longest_due_seconds{operation="charge",state="processing"}`: 0,
-			`paymentd_backlog_longest_due_seconds{operation="charge",state="scheduled"}`:  0,
-			`paymentd_backlog_longest_due_seconds{operation="charge",state="pending"}`:    0,
-			`paymentd_backlog_longest_due_seconds{operation="charge",state="unresolved"}`: 0,
-			`paymentd_backlog_longest_due_seconds{operation="charge",state="unreadable"}`: 0,
-			`paymentd_backlog_oldest_seconds{operation="charge",state="processing"}`:      0,
-			`paymentd_backlog_oldest_seconds{operation="charge",state="scheduled"}`:       0,
-			`paymentd_backlog_oldest_seconds{operation="charge",state="pending"}`:         0,
-			`paymentd_backlog_oldest_seconds{operation="charge",state="unresolved"}`:      0,
-			`paymentd_backlog_oldest_seconds{operation="charge",state="unreadable"}`:      0,
-			`paymentd_backlog_payments{operation="refund",state="processing"}`:            0,
-			`paymentd_backlog_payments{operation="refund",state="scheduled"}`:             0,
-			`paymentd_backlog_payments{operation="refund",state="pending"}`:               0,
-			`paymentd_backlog_payments{operation="refund",state="unresolved"}`:            0,
-			`paymentd_backlog_payments{operation="refund",state="unreadable"}`:            0,
-			`paymentd_backlog_due_payments{operation="refund",state="processing"}`:        0,
-			`paymentd_backlog_due_payments{operation="refund",state="scheduled"}`:         0,
-			`paymentd_backlog_due_payments{operation="refund",state="pending"}`:           0,
-			`paymentd_backlog_due_payments{operation="refund",state="unresolved"}`:        0,
-			`paymentd_backlog_due_payments{operation="refund",state="unreadable"}`:        0,
-			`paymentd_backlog_longest_due_seconds{operation="refund",state="processing"}`: 0,
-			`paymentd_backlog_longest_due_seconds{operation="refund",state="scheduled"}`:  0,
-			`paymentd_backlog_longest_due_seconds{operation="refund",state="pending"}`:    0,
-			`paymentd_backlog_longest_due_seconds{operation="refund",state="unresolved"}`: 0,
-			`paymentd_backlog_longest_due_seconds{operation="refund",state="unreadable"}`: 0,
-			`paymentd_backlog_oldest_seconds{operation="refund",state="processing"}`:      0,
-			`paymentd_backlog_oldest_seconds{operation="refund",state="scheduled"}`:       0,
-			`paymentd_backlog_oldest_seconds{operation="refund",state="pending"}`:         0,
-			`paymentd_backlog_oldest_seconds{operation="refund",state="unresolved"}`:      0,
-			`paymentd_backlog_oldest_seconds{operation="refund",state="unreadable"}`:      0,
-		}, sampled(t, m))
+		want := series{
+			"paymentd_requests_waiting": 7, "paymentd_shared_transactions": 0, "paymentd_foreign_payments": 0, "paymentd_backlog_sampled": 1,
+		}
+		for _, metric := range []string{"payments", "due_payments", "longest_due_seconds", "oldest_seconds"} {
+			for _, operation := range []string{"charge", "capture", "void", "refund"} {
+				states := []string{"processing", "scheduled", "pending", "unresolved", "unreadable"}
+				if operation == "charge" {
+					states = append(states, "authorized") // no other operation holds money
+				}
+				for _, state := range states {
+					want[fmt.Sprintf("paymentd_backlog_%s{operation=%q,state=%q}", metric, operation, state)] = 0
+				}
+			}
+		}
+		require.Equal(t, want, sampled(t, m))
 
 		claim(t, p, ask(t, "order-held"))
 		later := ask(t, "order-later")

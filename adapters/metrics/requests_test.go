@@ -148,7 +148,7 @@ func TestLabels_UnexpectedValues_AreBounded(t *testing.T) {
 	}
 	require.LessOrEqual(t, byMetric["paymentd_http_request_duration_seconds_count"], 257)
 	require.LessOrEqual(t, byMetric["paymentd_http_requests_in_flight"], 33)
-	require.Equal(t, 9*len(payment.Kinds()), byMetric["paymentd_attempt_duration_seconds_count"])
+	require.Equal(t, 10*len(payment.Kinds()), byMetric["paymentd_attempt_duration_seconds_count"])
 	inFlight := 0.0
 	for name, value := range scrape(t, m) {
 		if strings.HasPrefix(name, "paymentd_http_requests_in_flight") {

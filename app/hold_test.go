@@ -167,7 +167,7 @@ func twoReplicas(t *testing.T) (first, second *apptest.Process) {
 }
 
 // Captures and voids of the same payments arrive at two replicas at once: each payment is either captured or voided, and
-// the loser is told the state.
+// the answer to the other request has the state.
 func TestHold_CaptureAgainstVoid_OneWins(t *testing.T) {
 	t.Parallel()
 	const orders, repeats = 12, 3

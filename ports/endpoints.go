@@ -72,7 +72,7 @@ type Outbox interface {
 	// Deliveries returns a page of an endpoint's events, newest first, without their payloads.
 	Deliveries(ctx context.Context, q DeliveryQuery) ([]endpoint.Delivery, error)
 
-	// Replay makes events due now, whatever their outcome, and counts their attempts anew. It returns their number
+	// Replay makes events due now, with any outcome, and counts their attempts anew. It returns their number
 	// and, if there may be more, the sequence number to continue after; at most [ReplayPage] are replayed by one
 	// call. Events whose attempt is in flight are delivered once more. It is safe to repeat.
 	Replay(ctx context.Context, q ReplayQuery) (replayed int, next int64, err error)

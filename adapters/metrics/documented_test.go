@@ -29,6 +29,7 @@ func everything() *metrics.Metrics {
 	m.Certificate(time.Now)
 	m.Log(func() uint64 { return 7 })
 	m.Keys(func() time.Duration { return time.Second })
+	m.Webhooks(courier{}, fake.NewPayments().Outbox())
 	m.Gateway("bank", fixed{})
 	m.Guard("bank", protection{})
 	m.EventEnded("bank", "accepted")

@@ -41,7 +41,7 @@ func (s Settings) withDefaults() Settings {
 	return s
 }
 
-// lease is how long an attempt may take until it counts as lost, with the time to store its end.
+// lease is how long an attempt may take until it counts as lost, with the time to store the result.
 func (s Settings) lease() time.Duration { return s.Timeout + max(time.Second, s.Timeout/2) }
 
 // Courier delivers events. Its methods are safe for concurrent use, except Load and Run.
@@ -56,7 +56,7 @@ type Courier struct {
 	attempts [results]atomic.Uint64
 
 	// Only Load and Run, in one goroutine, use what follows.
-	lanes        map[endpoint.ID]*lane
+	dispatchers  map[endpoint.ID]*dispatcher
 	running      sync.WaitGroup
 	outage       outage
 	loggedDamage string
@@ -67,7 +67,7 @@ func New(
 	settings Settings, endpoints ports.Endpoints, outbox ports.Outbox, sender ports.Sender, log *slog.Logger,
 ) *Courier {
 	c := &Courier{
-		settings: settings.withDefaults(), endpoints: endpoints, outbox: outbox, sender: sender, log: log, lanes: make(map[endpoint.ID]*lane),
+		settings: settings.withDefaults(), endpoints: endpoints, outbox: outbox, sender: sender, log: log, dispatchers: make(map[endpoint.ID]*dispatcher),
 	}
 	c.latest.Store(&[]endpoint.Endpoint{})
 	return c
@@ -119,7 +119,7 @@ func (c *Courier) Run(ctx context.Context) {
 	defer pruning.Wait()
 	busy := make(chan struct{}, 1)
 	for {
-		c.openLanes(ctx)
+		c.startDispatchers(ctx)
 		select {
 		case <-refresh.C:
 			c.refresh(ctx)
@@ -146,32 +146,32 @@ func (c *Courier) refresh(ctx context.Context) {
 	c.logUnreadable(ctx, list.Unreadable)
 }
 
-// openLanes starts a lane for each active endpoint, and stops the others.
-func (c *Courier) openLanes(ctx context.Context) {
+// startDispatchers starts a dispatcher for each active endpoint, and stops the others.
+func (c *Courier) startDispatchers(ctx context.Context) {
 	active := make(map[endpoint.ID]bool)
 	for _, e := range c.Endpoints() {
 		if e.State != endpoint.StateActive {
 			continue
 		}
 		active[e.ID] = true
-		if l := c.lanes[e.ID]; l != nil {
-			l.latest.Store(&e)
+		if p := c.dispatchers[e.ID]; p != nil {
+			p.latest.Store(&e)
 			continue
 		}
-		l := newLane(c, e)
-		c.lanes[e.ID] = l
-		laneCtx, stop := context.WithCancel(ctx)
-		l.stop = stop
+		p := newDispatcher(c, e)
+		c.dispatchers[e.ID] = p
+		dispatching, stop := context.WithCancel(ctx)
+		p.stop = stop
 		c.running.Go(func() {
 			defer stop()
-			l.run(laneCtx)
+			p.run(dispatching)
 		})
 	}
-	for id, l := range c.lanes {
+	for id, p := range c.dispatchers {
 		if !active[id] {
-			l.stop()
+			p.stop()
 			c.outage.forget("claims of " + string(id))
-			delete(c.lanes, id)
+			delete(c.dispatchers, id)
 		}
 	}
 }

@@ -12,15 +12,15 @@ import (
 )
 
 const (
-	// breakAfter is how many attempts in a row a receiver must not serve until its lane pauses, and
+	// breakAfter is how many attempts in a row a receiver must not serve until its dispatcher pauses, and
 	// firstPause and maxPause bound the pause, which doubles after each further one.
 	breakAfter = 5
 	firstPause = time.Second
 	maxPause   = 5 * time.Minute
 )
 
-// lane delivers the events of one endpoint.
-type lane struct {
+// dispatcher delivers the events of one endpoint.
+type dispatcher struct {
 	*Courier
 
 	latest atomic.Pointer[endpoint.Endpoint]
@@ -33,30 +33,30 @@ type lane struct {
 	resume   time.Time // no attempt begins before
 }
 
-func newLane(c *Courier, e endpoint.Endpoint) *lane {
-	l := &lane{Courier: c, slots: make(chan struct{}, c.settings.Concurrency), wake: make(chan struct{}, 1)}
-	l.latest.Store(&e)
-	return l
+func newDispatcher(c *Courier, e endpoint.Endpoint) *dispatcher {
+	p := &dispatcher{Courier: c, slots: make(chan struct{}, c.settings.Concurrency), wake: make(chan struct{}, 1)}
+	p.latest.Store(&e)
+	return p
 }
 
-func (l *lane) id() endpoint.ID { return l.latest.Load().ID }
+func (p *dispatcher) id() endpoint.ID { return p.latest.Load().ID }
 
 // run delivers until ctx ends, and returns when no attempt is in flight.
-func (l *lane) run(ctx context.Context) {
+func (p *dispatcher) run(ctx context.Context) {
 	var workers sync.WaitGroup
 	defer workers.Wait()
 	for ctx.Err() == nil {
-		free, pause := l.capacity(time.Now())
+		free, pause := p.capacity(time.Now())
 		if free > 0 {
-			claimed, err := l.outbox.ClaimDeliveries(ctx, l.id(), free, l.settings.lease())
-			l.outage.record(ctx, l.log, "claims of "+string(l.id()), err)
+			claimed, err := p.outbox.ClaimDeliveries(ctx, p.id(), free, p.settings.lease())
+			p.outage.record(ctx, p.log, "claims of "+string(p.id()), err)
 			for _, d := range claimed {
-				l.slots <- struct{}{}
+				p.slots <- struct{}{}
 				workers.Go(func() {
-					l.deliver(context.WithoutCancel(ctx), d)
-					<-l.slots
+					p.deliver(context.WithoutCancel(ctx), d)
+					<-p.slots
 					select {
-					case l.wake <- struct{}{}:
+					case p.wake <- struct{}{}:
 					default: // it is being woken already
 					}
 				})
@@ -64,40 +64,40 @@ func (l *lane) run(ctx context.Context) {
 		}
 		select {
 		case <-time.After(pause):
-		case <-l.wake:
+		case <-p.wake:
 		case <-ctx.Done():
 		}
 	}
 }
 
 // capacity returns how many attempts may begin now, and how long to sleep after that.
-func (l *lane) capacity(now time.Time) (free int, pause time.Duration) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	free = cap(l.slots) - len(l.slots)
-	if l.unserved < breakAfter {
-		return free, l.settings.Poll
+func (p *dispatcher) capacity(now time.Time) (free int, pause time.Duration) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	free = cap(p.slots) - len(p.slots)
+	if p.unserved < breakAfter {
+		return free, p.settings.Poll
 	}
-	if left := l.resume.Sub(now); left > 0 {
+	if left := p.resume.Sub(now); left > 0 {
 		return 0, left
 	}
-	if len(l.slots) > 0 {
-		return 0, l.settings.Poll // the probe is in flight
+	if len(p.slots) > 0 {
+		return 0, p.settings.Poll // the probe is in flight
 	}
-	return 1, l.settings.Poll
+	return 1, p.settings.Poll
 }
 
-// deliver makes one attempt, and stores its end.
-func (l *lane) deliver(ctx context.Context, d endpoint.Delivery) {
-	e := *l.latest.Load()
-	limited, cancel := context.WithTimeout(ctx, l.settings.Timeout)
-	answer := l.sender.Send(limited, e, d)
+// deliver makes one attempt, and stores the result.
+func (p *dispatcher) deliver(ctx context.Context, d endpoint.Delivery) {
+	e := *p.latest.Load()
+	limited, cancel := context.WithTimeout(ctx, p.settings.Timeout)
+	answer := p.sender.Send(limited, e, d)
 	cancel()
-	l.attempts[resultOf(answer)].Add(1)
-	over := l.recordService(answer, time.Now())
+	p.attempts[resultOf(answer)].Add(1)
+	over := p.recordService(answer, time.Now())
 	completion := d.Complete(answer)
-	err := l.outbox.Complete(ctx, completion)
-	log := l.log.With("endpoint", d.Endpoint, "event_id", d.Event, "event", d.Type, "order_id", d.OrderID)
+	err := p.outbox.Complete(ctx, completion)
+	log := p.log.With("endpoint", d.Endpoint, "event_id", d.Event, "event", d.Type, "order_id", d.OrderID)
 	switch {
 	case errors.Is(err, payment.ErrFenced): // the lease expired; a later attempt is authoritative
 		log.DebugContext(ctx, "the end of a delivery is not stored: a later attempt has begun")
@@ -107,53 +107,53 @@ func (l *lane) deliver(ctx context.Context, d endpoint.Delivery) {
 		log.ErrorContext(ctx, "webhook event given up: it was not accepted for three days; see docs/webhooks.md",
 			"status", answer.Status, "problem", answer.Problem)
 	}
-	l.recordFailing(ctx, e, !answer.Accepted())
+	p.recordFailing(ctx, e, !answer.Accepted())
 	if over {
-		if err := l.outbox.Hasten(ctx, d.Endpoint); err != nil {
+		if err := p.outbox.Hasten(ctx, d.Endpoint); err != nil {
 			log.WarnContext(ctx, "webhook events that wait could not be hastened; they are delivered when they are due", "error", err)
 		}
 	}
 }
 
-// recordService pauses the lane if the receiver has not served several attempts in a row, and reports whether that is
+// recordService pauses the dispatcher if the receiver has not served several attempts in a row, and reports whether that is
 // over. A receiver that refuses an event serves.
-func (l *lane) recordService(a endpoint.Answer, now time.Time) (over bool) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
+func (p *dispatcher) recordService(a endpoint.Answer, now time.Time) (over bool) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
 	if a.Served() {
-		over = l.unserved >= breakAfter
-		l.unserved = 0
+		over = p.unserved >= breakAfter
+		p.unserved = 0
 		return over
 	}
-	if l.unserved++; l.unserved >= breakAfter {
+	if p.unserved++; p.unserved >= breakAfter {
 		pause := maxPause
-		if doublings := l.unserved - breakAfter; doublings < 10 {
+		if doublings := p.unserved - breakAfter; doublings < 10 {
 			pause = min(maxPause, firstPause<<doublings)
 		}
-		l.resume = now.Add(pause)
+		p.resume = now.Add(pause)
 	}
 	return false
 }
 
 // recordFailing stores since when the endpoint fails, and switches it off after [endpoint.SwitchOffAfter]. It writes
 // only what changes.
-func (l *lane) recordFailing(ctx context.Context, e endpoint.Endpoint, failed bool) {
+func (p *dispatcher) recordFailing(ctx context.Context, e endpoint.Endpoint, failed bool) {
 	failing := !e.FailingSince.IsZero()
 	switch long := failing && e.SeenAt.Sub(e.FailingSince) >= endpoint.SwitchOffAfter; {
 	case !failed && !failing, failed && failing && !long:
 		return
 	}
-	changed, err := l.endpoints.Change(ctx, e.ID, endpoint.Change{Attempted: true, Failed: failed})
+	changed, err := p.endpoints.Change(ctx, e.ID, endpoint.Change{Attempted: true, Failed: failed})
 	if err != nil {
 		return // the next attempt repeats it
 	}
-	l.latest.Store(&changed)
-	log := l.log.With("endpoint", e.ID, "host", e.Host())
+	p.latest.Store(&changed)
+	log := p.log.With("endpoint", e.ID, "host", e.Host())
 	switch {
 	case changed.State == endpoint.StateSwitchedOff && e.State == endpoint.StateActive:
 		log.ErrorContext(ctx, "webhook endpoint switched off: every delivery failed for three days; see docs/webhooks.md",
 			"failing_since", changed.FailingSince)
-		l.stop()
+		p.stop()
 	case !changed.FailingSince.IsZero() && !failing:
 		log.WarnContext(ctx, "webhook deliveries fail; they are repeated")
 	case failing && !failed:

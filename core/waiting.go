@@ -37,31 +37,41 @@ type WaitingPage struct {
 // maxExamined bounds the payments of each state that are read for one page.
 const maxExamined = 1000
 
-// waitingStates are the states that are not final.
-func waitingStates() []payment.State {
-	return slices.DeleteFunc(payment.States(), payment.State.Final)
-}
-
 // Waiting returns a page of the payments that wait. Filters other than the state have no index, so that a page reads a
 // bounded number of payments, and says where the next one begins.
 func (o *Operator) Waiting(ctx context.Context, f WaitingFilter) (page WaitingPage, err error) {
-	states := f.States
-	if len(states) == 0 {
-		states = waitingStates()
+	all, last, err := o.readWaiting(ctx, f, &page)
+	if err != nil {
+		return WaitingPage{}, err
 	}
-	if f.Quarantined {
-		states = []payment.State{payment.StateUnresolved}
+	for _, p := range all {
+		if !last.DueAt.IsZero() && compareCursors(cursorOf(p), last) > 0 {
+			break // another state may have some before it
+		}
+		if !f.match(p) {
+			continue
+		}
+		if len(page.Payments) == f.Limit {
+			page.Next = cursorOf(page.Payments[f.Limit-1])
+			return page, nil
+		}
+		page.Payments = append(page.Payments, p)
 	}
-	var all []payment.Payment
+	page.Next = last
+	return page, nil
+}
+
+// readWaiting reads the next payments of each state, in their order, and the first place at which a state has more. It
+// adds what is unreadable to the page.
+func (o *Operator) readWaiting(ctx context.Context, f WaitingFilter, page *WaitingPage) (all []payment.Payment, last ports.WaitingCursor, err error) {
 	read := min(f.Limit, maxExamined)
 	if f.Quarantined || f.Gateway != "" || f.OlderThan > 0 {
 		read = maxExamined
 	}
-	last := ports.WaitingCursor{} // the first place at which a state has more
-	for _, state := range states {
+	for _, state := range f.states() {
 		listed, err := o.store.ListWaiting(ctx, ports.WaitingQuery{State: state, After: f.After, Limit: read})
 		if err != nil {
-			return WaitingPage{}, err
+			return nil, last, err
 		}
 		all = append(all, listed.Payments...)
 		page.Unreadable = append(page.Unreadable, listed.Unreadable...)
@@ -70,21 +80,17 @@ func (o *Operator) Waiting(ctx context.Context, f WaitingFilter) (page WaitingPa
 		}
 	}
 	slices.SortFunc(all, func(a, b payment.Payment) int { return compareCursors(cursorOf(a), cursorOf(b)) })
-	for _, p := range all {
-		at := cursorOf(p)
-		if !last.DueAt.IsZero() && compareCursors(at, last) > 0 {
-			break // another state may have some before it
-		}
-		if f.match(p) {
-			if len(page.Payments) == f.Limit {
-				page.Next = cursorOf(page.Payments[f.Limit-1])
-				return page, nil
-			}
-			page.Payments = append(page.Payments, p)
-		}
+	return all, last, nil
+}
+
+func (f WaitingFilter) states() []payment.State {
+	switch {
+	case f.Quarantined:
+		return []payment.State{payment.StateUnresolved}
+	case len(f.States) > 0:
+		return f.States
 	}
-	page.Next = last
-	return page, nil
+	return slices.DeleteFunc(payment.States(), payment.State.Final)
 }
 
 func (f WaitingFilter) match(p payment.Payment) bool {

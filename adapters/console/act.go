@@ -31,10 +31,10 @@ type order struct {
 	transaction string
 	reason      string
 	refund      string // id of a refund
-	amount      string // of a refund; empty for what is left
+	amount      string // of a capture or a refund; empty for what is held or left
 }
 
-// acts are in the order in which pages offer them. Capture and void belong here too.
+// acts are in the order in which pages offer them.
 var acts = []act{
 	{
 		Name: "lookup", Title: "Look up now", Button: "Look up now",
@@ -64,6 +64,22 @@ var acts = []act{
 			"The key is looked up for seven more days. A charge that is found after “failed” makes the payment succeed, with an alert.",
 		},
 		do: (*Console).resolve,
+	},
+	{
+		Name: "capture", Title: "Capture", Button: "Request the capture", one: true,
+		Will: []string{
+			"The queue asks the gateway to take the money that it holds, or a part of it. The rest is released. It takes a few seconds.",
+			"A payment is captured once only. While a void is in progress, the capture is refused.",
+		},
+		do: (*Console).capture,
+	},
+	{
+		Name: "void", Title: "Void", Button: "Request the void", one: true,
+		Will: []string{
+			"The queue asks the gateway to release the money that it holds. It takes a few seconds, and cannot be undone.",
+			"While a capture is in progress, the void is refused.",
+		},
+		do: (*Console).void,
 	},
 	{
 		Name: "refund", Title: "Refund", Button: "Request the refund", one: true,
@@ -248,16 +264,40 @@ func (c *Console) refund(ctx context.Context, ref payment.Ref, o order) error {
 	if err != nil {
 		return err
 	}
-	var amount payment.Money
-	if o.amount != "" {
-		charge, err := c.service.Find(ctx, payment.Ref{OrderID: ref.OrderID})
-		if err != nil {
-			return fmt.Errorf("find payment: %w", err)
-		}
-		if amount, err = payment.ParseMoney(o.amount, charge.Money.Currency()); err != nil {
-			return err
-		}
+	amount, err := c.amountOf(ctx, ref, o)
+	if err != nil {
+		return err
 	}
 	_, err = c.service.RequestOperation(ctx, payment.Ref{OrderID: ref.OrderID, Operation: id}, amount, o.reason, o.by)
+	return err
+}
+
+// amountOf returns the amount that a form has, in the currency of the charge; zero if it has none.
+func (c *Console) amountOf(ctx context.Context, ref payment.Ref, o order) (payment.Money, error) {
+	if o.amount == "" {
+		return payment.Money{}, nil
+	}
+	charge, err := c.service.Find(ctx, payment.Ref{OrderID: ref.OrderID})
+	if err != nil {
+		return payment.Money{}, fmt.Errorf("find payment: %w", err)
+	}
+	return payment.ParseMoney(o.amount, charge.Money.Currency())
+}
+
+// capture requests the capture of a charge that is held.
+func (c *Console) capture(ctx context.Context, ref payment.Ref, o order) error {
+	amount, err := c.amountOf(ctx, ref, o)
+	if err != nil {
+		return err
+	}
+	capture := payment.Ref{OrderID: ref.OrderID, Operation: payment.OperationID{Kind: payment.KindCapture}}
+	_, err = c.service.RequestOperation(ctx, capture, amount, o.reason, o.by)
+	return err
+}
+
+// void requests the void of a charge that is held.
+func (c *Console) void(ctx context.Context, ref payment.Ref, o order) error {
+	void := payment.Ref{OrderID: ref.OrderID, Operation: payment.OperationID{Kind: payment.KindVoid}}
+	_, err := c.service.RequestOperation(ctx, void, payment.Money{}, o.reason, o.by)
 	return err
 }

@@ -9,6 +9,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"paymentd/adapters/fake"
+	"paymentd/core"
 	"paymentd/core/apikey"
 	"paymentd/core/payment"
 )
@@ -34,11 +35,15 @@ func TestActs_AreConfirmedAndKeptInTheHistory(t *testing.T) {
 			payment.EventExpedited, "now scheduled: retry with the same key", payment.StateScheduled,
 		},
 		"resolve as failed": {
-			fake.Timeout(), "resolve", []string{"outcome", "failed", "reason", "not on the statement"}, "Your word becomes the outcome.",
+			fake.Timeout(), "resolve",
+			[]string{"outcome", "failed", "reason", "not on the statement"},
+			"Your word becomes the outcome.",
 			payment.EventResolved, "was unresolved; now failed: not on the statement", payment.StateFailed,
 		},
 		"resolve as succeeded": {
-			fake.Timeout(), "resolve", []string{"outcome", "succeeded", "transaction", "txn-9"}, "the customer pays twice or not at all",
+			fake.Timeout(), "resolve",
+			[]string{"outcome", "succeeded", "transaction", "txn-9"},
+			"the customer pays twice or not at all",
 			payment.EventResolved, "was unresolved; now succeeded: txn-9", payment.StateSucceeded,
 		},
 	} {
@@ -203,4 +208,29 @@ func valueOf(t testing.TB, body, before string) string {
 	require.True(t, found, "no %s", before)
 	value, _, _ := strings.Cut(after, `"`)
 	return value
+}
+
+func TestHold_IsCapturedOrVoided(t *testing.T) {
+	t.Parallel()
+	s := open(t)
+	b := s.as(s.admin)
+	for name, c := range map[string]struct{ fields, asks string }{
+		"capture": {"act=capture&amount=60&reason=shipped", "takes the money"},
+		"void":    {"act=void&reason=cancelled", "release the money"},
+	} {
+		id := payment.OrderID("order-" + name)
+		_, err := s.service.Process(t.Context(), core.Request{OrderID: id, Money: usd(t, "100"), Capture: payment.CaptureManual})
+		require.NoError(t, err)
+		require.Equal(t, payment.StateAuthorized, s.find(id).State)
+		require.Contains(t, b.get("/console/payments/"+string(id)).body, `<button name="act" value="`+name+`">`)
+		asked := b.post("/console/confirm", "act", name, "ref", string(id))
+		require.Equal(t, http.StatusOK, asked.status)
+		require.Contains(t, asked.body, `id="reason"`)
+		done := b.post("/console/act", append([]string{"ref", string(id)}, pairs(c.fields)...)...)
+		require.Equal(t, http.StatusSeeOther, done.status, done.text)
+		operation := s.history(id).Operations[0]
+		require.Equal(t, payment.Kind(name), operation.Payment.Operation.Kind)
+		require.Equal(t, "ada", operation.Events[0].Replica)
+		require.NotContains(t, b.get("/console/payments/"+string(id)).body, `<button name="act" value="`+name+`">`, "it is in progress")
+	}
 }

@@ -75,13 +75,13 @@ func orderPath(id payment.OrderID) string { return Root + "/payments/" + url.Pat
 // stateTone returns the colour of a state: colour is used for nothing else.
 func stateTone(s payment.State) string {
 	switch s {
-	case payment.StateSucceeded:
+	case payment.StateSucceeded, payment.StateVoided:
 		return "good"
 	case payment.StateDeclined, payment.StateFailed:
 		return "bad"
 	case payment.StateUnresolved:
 		return "doubt"
-	case payment.StateProcessing, payment.StateScheduled, payment.StatePending:
+	case payment.StateProcessing, payment.StateScheduled, payment.StatePending, payment.StateAuthorized:
 		return "busy"
 	}
 	return ""

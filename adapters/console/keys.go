@@ -35,6 +35,7 @@ func scopeChoices(chosen []string) (all []scopeChoice) {
 	all = []scopeChoice{
 		{Scope: apikey.ScopeRead, Meaning: "list and read payments and metrics, and read this console"},
 		{Scope: apikey.ScopePay, Meaning: "charge orders, and read single payments"},
+		{Scope: apikey.ScopeCapture, Meaning: "capture and void payments, and read single payments"},
 		{Scope: apikey.ScopeRefund, Meaning: "refund payments, and read single payments"},
 		{Scope: apikey.ScopeAdmin, Meaning: "everything, acts in this console included"},
 	}

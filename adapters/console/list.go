@@ -59,15 +59,15 @@ func (c *Console) showList(v *visit) error {
 	}
 	view := listView{
 		From: q.Get("from"), Before: q.Get("before"), Payments: page.Payments, Unreadable: len(page.Unreadable),
-		CSV: withQuery(Root+"/payments.csv", q, "after", ""),
+		CSV: pageAfter(Root+"/payments.csv", q, ""),
 	}
 	if page.NextOrderID != "" {
-		view.Next = withQuery(Root+"/payments", q, "after", formatCursor(ports.WaitingCursor{
+		view.Next = pageAfter(Root+"/payments", q, formatCursor(ports.WaitingCursor{
 			DueAt: page.NextCreatedAt, CreatedAt: page.NextCreatedAt, OrderID: page.NextOrderID,
 		}))
 	}
 	if q.Get("after") != "" {
-		view.First = withQuery(Root+"/payments", q, "after", "")
+		view.First = pageAfter(Root+"/payments", q, "")
 	}
 	return c.render(v, http.StatusOK, "list", "Payments", "payments", view)
 }

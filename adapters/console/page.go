@@ -68,11 +68,6 @@ func (c *Console) render(v *visit, status int, name, title, nav string, body any
 	return c.execute(v, status, name, "layout.html", c.frame(v, title, nav, body))
 }
 
-// renderPart writes one template of a page without the layout, for htmx to put it into the page that is open.
-func (c *Console) renderPart(v *visit, name, part string, body any) error {
-	return c.execute(v, 200, name, part, c.frame(v, "", "", body))
-}
-
 func (c *Console) execute(v *visit, status int, name, part string, f frame) error {
 	var page bytes.Buffer // whole, so that an error becomes an error page
 	if err := c.pages[name].ExecuteTemplate(&page, part, f); err != nil {

@@ -69,8 +69,11 @@ var topics = []struct {
 	topic payment.Topic
 	title string
 }{
-	{payment.TopicWhy, "In short"}, {payment.TopicKey, "The key"}, {payment.TopicProven, "What is proven"},
-	{payment.TopicDoubt, "What is in doubt"}, {payment.TopicNext, "What decides next"},
+	{payment.TopicWhy, "In short"},
+	{payment.TopicKey, "The key"},
+	{payment.TopicProven, "What is proven"},
+	{payment.TopicDoubt, "What is in doubt"},
+	{payment.TopicNext, "What decides next"},
 }
 
 func answersOf(e payment.Explanation) (all []answer) {
@@ -144,6 +147,9 @@ func offers(h ports.History) (all []offer) {
 		"lookup":  p.State == payment.StatePending || p.State == payment.StateUnresolved || p.State == payment.StateAuthorized || inDoubt,
 		"retry":   p.State == payment.StateScheduled || p.State == payment.StateUnresolved,
 		"resolve": p.State == payment.StatePending || p.State == payment.StateUnresolved || inDoubt,
+	}
+	if p.State == payment.StateAuthorized && p.HoldClaimedBy == payment.KindCharge {
+		possible["capture"], possible["void"] = true, true
 	}
 	if _, some := p.Refundable(); some && p.Operation.IsCharge() {
 		possible["refund"] = true

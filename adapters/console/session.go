@@ -101,7 +101,7 @@ func (c *Console) readSession(r *http.Request) (session, error) {
 
 // setCookie sends the token to the browser for as long as the session lasts; an empty one deletes the cookie.
 func (c *Console) setCookie(w http.ResponseWriter, token string) {
-	cookie := &http.Cookie{
+	cookie := &http.Cookie{ //nolint:gosec // Secure depends on whether the server accepts TLS only
 		Name: cookieName, Value: token, Path: Root, MaxAge: int(sessionLifetime / time.Second),
 		HttpOnly: true, SameSite: http.SameSiteStrictMode, Secure: c.options.WithTLS,
 	}

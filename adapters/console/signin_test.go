@@ -112,8 +112,8 @@ func TestSignIn_MakesANewToken(t *testing.T) {
 	s := open(t)
 	s.serve(slog.New(slog.NewTextHandler(s.log, nil)), console.Options{})
 	b := s.browse()
-	before := strings.Split(b.get("/console/sign-in").header.Get("Set-Cookie"), ";")[0]
-	after := strings.Split(b.post("/console/sign-in", "key", s.admin).header.Get("Set-Cookie"), ";")[0]
+	before, _, _ := strings.Cut(b.get("/console/sign-in").header.Get("Set-Cookie"), ";")
+	after, _, _ := strings.Cut(b.post("/console/sign-in", "key", s.admin).header.Get("Set-Cookie"), ";")
 	require.NotEqual(t, before, after)
 	other := s.browse()
 	require.Equal(t, http.StatusSeeOther, other.get("/console", "Cookie", before).status)

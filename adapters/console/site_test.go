@@ -64,16 +64,16 @@ func (b *lockedBuffer) String() string {
 }
 
 // open starts a site that needs API keys.
-func open(t *testing.T, script ...fake.Step) *site {
+func open(t *testing.T) *site {
 	t.Helper()
-	s := openWithoutKeys(t, script...)
+	s := openWithoutKeys(t)
 	s.admin = s.createKey("ada", apikey.ScopeAdmin)
 	s.reader = s.createKey("rita", apikey.ScopeRead)
 	return s
 }
 
 // openWithoutKeys starts a site on which no API key is required.
-func openWithoutKeys(t *testing.T, script ...fake.Step) *site {
+func openWithoutKeys(t *testing.T) *site {
 	t.Helper()
 	address := "sqlite:" + filepath.Join(t.TempDir(), "payments.db")
 	schema, err := sqlitestore.Schema(address)
@@ -82,7 +82,7 @@ func openWithoutKeys(t *testing.T, script ...fake.Step) *site {
 	store, err := sqlitestore.Open(address, sqlitestore.Options{})
 	require.NoError(t, err)
 	t.Cleanup(func() { require.NoError(t, store.Close()) })
-	s := &site{t: t, store: store, gateway: fake.NewGateway(script...), log: new(lockedBuffer)}
+	s := &site{t: t, store: store, gateway: fake.NewGateway(), log: new(lockedBuffer)}
 	log := slog.New(slog.NewTextHandler(s.log, nil))
 	var keys int
 	s.service = core.New(core.Settings{

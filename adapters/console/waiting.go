@@ -41,9 +41,9 @@ type waitingView struct {
 // waitingFilter is the filter in the address of a page.
 func waitingFilter(q url.Values) (f core.WaitingFilter, err error) {
 	f.Limit = pageSize
-	switch name := q.Get("state"); {
-	case name == "":
-	case name == quarantined:
+	switch name := q.Get("state"); name {
+	case "":
+	case quarantined:
 		f.Quarantined = true
 	default:
 		state, err := payment.ParseState(name)
@@ -76,13 +76,13 @@ func (c *Console) showWaiting(v *visit) error {
 	view := waitingView{
 		State: q.Get("state"), Gateway: q.Get("gateway"), Age: q.Get("age"), States: waitingStates(), Ages: ages,
 		Waiting: page.Payments, Unreadable: len(page.Unreadable), Filtered: q.Get("state")+q.Get("gateway")+q.Get("age") != "",
-		CSV: withQuery(Root+"/waiting.csv", q, "after", ""),
+		CSV: pageAfter(Root+"/waiting.csv", q, ""),
 	}
 	if !page.Next.DueAt.IsZero() {
-		view.Next = withQuery(Root+"/waiting", q, "after", formatCursor(page.Next))
+		view.Next = pageAfter(Root+"/waiting", q, formatCursor(page.Next))
 	}
 	if q.Get("after") != "" {
-		view.First = withQuery(Root+"/waiting", q, "after", "")
+		view.First = pageAfter(Root+"/waiting", q, "")
 	} else if !filter.Quarantined {
 		operations, err := c.service.WaitingOperations(v.Request().Context(), pageSize)
 		if err != nil {
@@ -107,16 +107,16 @@ func waitingStates() (names []string) {
 	return append(names, quarantined)
 }
 
-// withQuery returns an address with the query q, in which one parameter is replaced; empty removes it.
-func withQuery(path string, q url.Values, name, value string) string {
+// pageAfter returns the address of the page after a place, with the filters of the query q; empty for the first page.
+func pageAfter(path string, q url.Values, after string) string {
 	changed := url.Values{}
 	for key, values := range q {
-		if values = slices.DeleteFunc(slices.Clone(values), func(s string) bool { return s == "" }); len(values) > 0 && key != name {
+		if values = slices.DeleteFunc(slices.Clone(values), func(s string) bool { return s == "" }); len(values) > 0 && key != "after" {
 			changed[key] = values
 		}
 	}
-	if value != "" {
-		changed.Set(name, value)
+	if after != "" {
+		changed.Set("after", after)
 	}
 	if len(changed) == 0 {
 		return path

@@ -54,8 +54,8 @@ type queryer interface {
 }
 
 // remade are the tables whose rows the service recreates. All others, including those of later
-// versions, hold rows that it cannot: payments, evidence, keys.
-var remade = []string{"replicas"}
+// versions, hold rows that it cannot: payments, evidence, keys. People sign in to the console again.
+var remade = []string{"replicas", "console_sessions"}
 
 // precious reports whether the lost rows cannot be recreated.
 func (l Loss) precious() bool { return l.Rows > 0 && !slices.Contains(remade, l.Table) }

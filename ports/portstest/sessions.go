@@ -34,6 +34,7 @@ func newSession(token string, lifetime time.Duration) ports.Session {
 }
 
 func keepsSessions(t *testing.T, s ports.Sessions) {
+	t.Helper()
 	first, second := newSession("first", time.Hour), newSession("second", time.Minute)
 	second.Key = "0123456789ab"
 	for _, session := range []ports.Session{first, second} {
@@ -54,6 +55,7 @@ func keepsSessions(t *testing.T, s ports.Sessions) {
 }
 
 func expiresSessions(t *testing.T, s ports.Sessions) {
+	t.Helper()
 	over := newSession("over", 0)
 	require.NoError(t, s.Create(t.Context(), over))
 	_, err := s.Find(t.Context(), over.Hash)
@@ -61,6 +63,7 @@ func expiresSessions(t *testing.T, s ports.Sessions) {
 }
 
 func boundsSessions(t *testing.T, s ports.Sessions) {
+	t.Helper()
 	create := func(n int, lifetime time.Duration) error {
 		session := newSession("", lifetime)
 		binary.BigEndian.PutUint64(session.Hash[:], uint64(n)) //nolint:gosec // it is positive
@@ -77,6 +80,7 @@ func boundsSessions(t *testing.T, s ports.Sessions) {
 }
 
 func repeatsSession(t *testing.T, s ports.Sessions) {
+	t.Helper()
 	session := newSession("token", time.Hour)
 	require.NoError(t, s.Create(t.Context(), session))
 	require.NoError(t, s.Create(t.Context(), session), "the answer to the first may have been lost")
@@ -85,5 +89,6 @@ func repeatsSession(t *testing.T, s ports.Sessions) {
 }
 
 func deletesNoSession(t *testing.T, s ports.Sessions) {
+	t.Helper()
 	require.NoError(t, s.Delete(t.Context(), apikey.HashOf("unknown")))
 }

@@ -17,9 +17,11 @@ type Approval struct {
 	// Hold: the gateway holds the money, and has not taken it. HoldExpires is that of a [Result].
 	Hold        bool
 	HoldExpires time.Time
-	By          string // the replica or the operator
-	Rules       KeyRules
-	Worker      time.Time
+	// Captured is how much of money that was held the gateway has taken; zero for all.
+	Captured Money
+	By       string // the replica or the operator
+	Rules    KeyRules
+	Worker   time.Time
 }
 
 // Apply records the approval, also of a key other than the payment's current one. If the payment has
@@ -84,6 +86,9 @@ func (p Payment) succeed(a Approval, now Instant) Decision {
 		o.State, o.HoldExpires = StateAuthorized, a.HoldExpires
 	}
 	p.settle(o, now)
+	if !a.Hold {
+		p.CapturedMinor = a.Captured.Minor()
+	}
 	p.Async = false
 	p.Fence++
 	if p.GatewayKey != a.Key {

@@ -374,6 +374,19 @@ func TestApproval_OfAHold(t *testing.T) {
 	}
 }
 
+// Evidence of a hold that was captured in part outside the service: only that part can be refunded.
+func TestApproval_OfAPartialCapture(t *testing.T) {
+	t.Parallel()
+	p := inState(t, payment.StateUnresolved)
+	r := lookupRecord(holdRules(), p, payment.FoundApproved, at(noon.Add(time.Minute)))
+	r.Result.Captured = amountOf(t, "60.00", "USD")
+	p.Fence++ // another lookup was begun meanwhile
+	d, err := apply(r, p, noon.Add(time.Minute))
+	require.NoError(t, err)
+	require.Equal(t, payment.StateSucceeded, d.Payment.State)
+	require.Equal(t, "60.00 USD", d.Payment.Captured().String())
+}
+
 func TestOperation_CannotBeAuthorized(t *testing.T) {
 	t.Parallel()
 	r := payment.Result{Class: payment.ClassAuthorized, TransactionID: "txn-1", Answered: true}

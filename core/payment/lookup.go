@@ -323,6 +323,6 @@ const ReasonForgotten = "no charge was found, and the gateway may have forgotten
 func (r LookupRecord) approval() Approval {
 	return Approval{
 		OrderID: r.OrderID, Operation: r.Operation, Key: r.Key, Gateway: r.Rules.Gateway, TransactionID: r.Result.TransactionID,
-		Hold: r.Result.Result == FoundAuthorized, HoldExpires: r.Result.HoldExpires, By: r.Replica, Rules: r.Rules, Worker: r.Worker,
+		Hold: r.Result.Result == FoundAuthorized, HoldExpires: r.Result.HoldExpires, Captured: r.Result.Captured, By: r.Replica, Rules: r.Rules, Worker: r.Worker,
 	}
 }

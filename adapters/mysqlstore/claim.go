@@ -59,7 +59,7 @@ func (s *Payments) writeClaim(ctx context.Context, c *insertClaim) error {
 	if ctx, err = s.withSubscribers(ctx); err != nil {
 		return err
 	}
-	if c.announced, err = subscribed(ctx, c.request.OpenDecision(anyTime).Payment.State); err != nil {
+	if c.announced, err = subscribed(ctx, c.request.Operation, c.request.OpenDecision(anyTime).Payment.State); err != nil {
 		return err
 	}
 	if c.announced {

@@ -23,10 +23,11 @@ func (s *Payments) withSubscribers(ctx context.Context) (context.Context, error)
 	return subscribers.In(ctx, subscribed), nil
 }
 
-// subscribed reports whether an endpoint receives the event of a payment that has changed to the state.
-func subscribed(ctx context.Context, state payment.State) (bool, error) {
+// subscribed reports whether an endpoint receives the event of a payment, or another operation, that has changed to
+// the state.
+func subscribed(ctx context.Context, of payment.OperationID, state payment.State) (bool, error) {
 	s, err := subscribers.Of(ctx)
-	return err == nil && len(s.Of(payment.Payment{State: state}.ChangeType())) > 0, err
+	return err == nil && len(s.Of(payment.Payment{Operation: of, State: state}.ChangeType())) > 0, err
 }
 
 // insertDeliveries stores the events of changes to one order, whose row is locked.

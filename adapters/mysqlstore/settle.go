@@ -26,7 +26,7 @@ func (s *Payments) Settle(ctx context.Context, settlement payment.Settlement) er
 		return err
 	}
 	row, fast := toFastSettle(settlement)
-	if announced, err := subscribed(ctx, row.NewState); err != nil {
+	if announced, err := subscribed(ctx, settlement.Operation, row.NewState); err != nil {
 		return err
 	} else if announced {
 		fast = false // its event is stored in the same transaction

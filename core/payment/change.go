@@ -41,6 +41,9 @@ func ChangeTypes() []ChangeType {
 	var types []ChangeType
 	for _, kind := range Kinds() {
 		for _, state := range States() {
+			if kind != KindCharge && (state == StateAuthorized || state == StateVoided) {
+				continue // only payments can be
+			}
 			types = append(types, newChangeType(kind, state))
 		}
 	}

@@ -160,6 +160,11 @@ func announcesOperations(e *events) {
 	require.Equal(e.t, "refund.processing refund.succeeded", e.types(all))
 	claimed := e.due(all, liveLease)
 	require.Contains(e.t, string(claimed[0].Payload), `"operation_id":"r-1"`)
+
+	// Of the outcome only, and nothing of payments.
+	outcome := e.subscribe("refund.succeeded")
+	e.approve(e.claim(e.refundRequest("order-1", "r-2", "25"), payment.VerdictClaimed))
+	require.Equal(e.t, "refund.succeeded", e.types(outcome))
 }
 
 func announcesSubscribed(e *events) {

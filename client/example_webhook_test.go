@@ -74,7 +74,7 @@ func deliver(url, secret, body string) {
 		fmt.Println(err)
 		return
 	}
-	request, err := http.NewRequest(http.MethodPost, url, strings.NewReader(body)) //nolint:noctx // of an example
+	request, err := http.NewRequest(http.MethodPost, url, strings.NewReader(body))
 	if err != nil {
 		fmt.Println(err)
 		return

@@ -13,21 +13,24 @@ import (
 // host name or an address, without a port.
 type Hosts []string
 
-// UnmarshalText parses hosts that are separated by commas. The error says what to change.
-func (h *Hosts) UnmarshalText(text []byte) error {
-	*h = nil
-	for host := range strings.SplitSeq(string(text), ",") {
-		host = canonical(strings.TrimSpace(host))
-		switch _, err := netip.ParseAddr(host); {
-		case host == "" && len(text) == 0:
-		case host == "", err != nil && strings.ContainsAny(host, "/:*@? "):
-			return errors.New("must be host names or addresses, separated by commas, without a port, such as hooks.internal,10.1.2.3")
-		default:
-			*h = append(*h, host)
-		}
+// ParseHosts parses hosts that are separated by commas; an empty text has none. The error says what to change.
+func ParseHosts(text string) (Hosts, error) {
+	if text == "" {
+		return nil, nil
 	}
-	return nil
+	var hosts Hosts
+	for host := range strings.SplitSeq(text, ",") {
+		host = canonical(strings.TrimSpace(host))
+		if _, err := netip.ParseAddr(host); host == "" || err != nil && strings.ContainsAny(host, "/:*@? ") {
+			return nil, errors.New("must be host names or addresses, separated by commas, without a port, such as hooks.internal,10.1.2.3")
+		}
+		hosts = append(hosts, host)
+	}
+	return hosts, nil
 }
+
+// String returns the hosts as [ParseHosts] reads them.
+func (h Hosts) String() string { return strings.Join(h, ",") }
 
 // canonical returns a host as it is compared: in lower case, without the brackets of an address and a final dot.
 func canonical(host string) string {

@@ -54,8 +54,8 @@ func newHarness(t *testing.T) *harness {
 }
 
 // run runs a courier until the function that it returns is called.
-func (h *harness) run() (c *delivery.Courier, stop func()) {
-	c = delivery.New(delivery.Settings{Timeout: timeout, Concurrency: 4, Poll: h.every, Refresh: h.every},
+func (h *harness) run() (*delivery.Courier, func()) {
+	c := delivery.New(delivery.Settings{Timeout: timeout, Concurrency: 4, Poll: h.every, Refresh: h.every},
 		h.payments.Endpoints(), h.payments.Outbox(), h.sender, slog.New(slog.NewTextHandler(h.log, nil)))
 	ctx, cancel := context.WithCancel(h.t.Context())
 	c.Load(ctx)
@@ -129,12 +129,16 @@ func TestRun_DeliversEachEventOnceAndInOrder(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		h := newHarness(t)
 		_, receiver := h.subscribe()
+		var stops []func()
 		for range 3 { // replicas
 			_, stop := h.run()
-			defer stop()
+			stops = append(stops, stop)
 		}
 		h.pay(0, 50)
 		time.Sleep(time.Minute)
+		for _, stop := range stops {
+			stop()
+		}
 		h.requireAll(receiver, 50)
 		require.Len(t, receiver.Attempts(), 100)
 	})

@@ -26,6 +26,7 @@ type store interface {
 	ports.Summaries
 	ports.WaitingOperations
 	ports.Operators
+	ports.OutstandingWork
 	io.Closer
 	Keys() ports.Keys
 	Endpoints() ports.Endpoints

@@ -162,10 +162,17 @@ var plans = map[string]plan{
 		})
 		return err
 	}, "gateway_keys", "range gateway_keys_due"},
+	"SumOutstanding of payments": {sumOutstanding, "payments", "range payments_due"},
+	"SumOutstanding of keys":     {sumOutstanding, "gateway_keys", "range gateway_keys_due"},
 	"ListActiveKeys": {func(ctx context.Context, q *queries.Queries) error {
 		_, err := q.ListActiveKeys(ctx)
 		return err
 	}, "api_keys", "range api_keys_active_name"},
+}
+
+func sumOutstanding(ctx context.Context, q *queries.Queries) error {
+	_, err := q.SumOutstanding(ctx, queries.SumOutstandingParams{Limit: 100, Limit_2: 100, Limit_3: 100, Limit_4: 100})
+	return err
 }
 
 // operationPlans are plans for the tables of operations.
@@ -199,6 +206,8 @@ var operationPlans = map[string]plan{
 		_, err := anyOperationDueAhead(ctx, q, payment.PickUpPolicy{Work: payment.WorkTakeovers, Rules: rules})
 		return err
 	}, "operations", "range operations_due"},
+	"SumOutstanding of operations":     {sumOutstanding, "operations", "range operations_due"},
+	"SumOutstanding of operation keys": {sumOutstanding, "operation_keys", "range operation_keys_due"},
 	"ListOperationKeys": {func(ctx context.Context, q *queries.Queries) error {
 		_, err := listOperationKeys(ctx, q, someRefund)
 		return err

@@ -77,6 +77,14 @@ func TestContract_Sessions(t *testing.T) {
 	})
 }
 
+func TestContract_Outstanding(t *testing.T) {
+	t.Parallel()
+	portstest.Outstanding(t, func(t testing.TB) portstest.OutstandingPayments {
+		t.Helper()
+		return open(t, migrated(t), sqlitestore.Options{})
+	})
+}
+
 func TestContract_Keys(t *testing.T) {
 	t.Parallel()
 	portstest.Keys(t, func(t testing.TB) ports.Keys {

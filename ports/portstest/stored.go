@@ -120,6 +120,7 @@ func damagedPayment(t *testing.T, s Stored, set, column string) {
 	require.Len(t, page.Unreadable, 1)
 	requireDamaged(t, page.Unreadable[0], "order-bad", "payments", column, "List")
 	damagedSummaries(t, s, column)
+	damagedOutstanding(t, s, column)
 
 	backlog, err := r.Backlog(t.Context())
 	require.NoError(t, err)

@@ -45,6 +45,7 @@ func (s *Service) heartbeat(ctx context.Context, m *monitor) {
 	} else {
 		m.heartbeatStored(done)
 		m.nextHeartbeat = sent.Add(m.every)
+		s.peers.stored(done)
 	}
 	s.recordHeartbeat(ctx, err, done)
 }
@@ -62,7 +63,9 @@ func (s *Service) checkPeers(ctx context.Context, m *monitor) {
 		m.reset()
 		return
 	}
-	for _, h := range m.observe(sent, time.Now(), heartbeats) {
+	expired := m.observe(sent, time.Now(), heartbeats)
+	s.peers.observed(time.Now(), heartbeats, expired)
+	for _, h := range expired {
 		released, err := s.payments.Release(ctx, h)
 		if err != nil {
 			s.recordOutage(ctx, partReleases, err)

@@ -58,7 +58,9 @@ func (s *Service) lookUpKey(
 		if cancel {
 			ask = g.Cancel
 		}
+		began := time.Now()
 		found = ask(ctx, p.ChargeRef(key)).Sanitized().For(p.Operation)
+		s.noteLookup(id, found, began)
 	}
 	return &payment.LookupRecord{
 		ClaimRef: p.ClaimRef(), Key: key, Replica: s.Replica, Rules: rules,

@@ -97,6 +97,7 @@ func (s *Service) attempt(ctx context.Context, c *claim) payment.Result {
 		Key: p.GatewayKey, OrderID: p.OrderID, Operation: p.Operation, Of: p.Of, Note: p.Note, Money: p.Money, Capture: p.Capture,
 		Method: p.Method, ReturnURL: p.ReturnURL,
 	}).Sanitized().For(p.Operation)
+	s.noteAttempt(p.Gateway, r, began)
 	c.last, c.recorded = &payment.AttemptEnd{Result: r, Took: time.Since(began)}, false
 	return r
 }

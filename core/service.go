@@ -52,6 +52,8 @@ type Service struct {
 	outage  outage                         // of the database, as the background work sees it
 	writes  writable                       // whether the database accepts writes
 	foreign atomic.Int64                   // payments that wait for another gateway
+	calls   callLog                        // the latest calls to each gateway
+	peers   peers                          // the replicas as the heartbeats show them
 }
 
 // New returns a service that serves requests. Its queue works while [Service.RunQueue] runs.

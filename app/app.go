@@ -50,7 +50,7 @@ func module(cfg config.Config, log *slog.Logger) fx.Option {
 		fx.Provide(newRepository, newPayments, newKeys, newGatewaySet, newFiles, newOpenGateways, newGateway, newGuarded,
 			newCoreGateways, newMetrics, newReplica, newTracing, newService,
 			newEndpoints, newOutbox, newSender, newCourier,
-			newCertificate, newKeyCache, newHTTPOptions, newConsole, newHandler, newListener, newServer),
+			newCertificate, newKeyCache, newHTTPOptions, newTraffic, newWatched, newConsole, newHandler, newListener, newServer),
 		// The addresses first, so that one that is in use stops the start before anything else.
 		fx.Invoke(func(listener) {}, startPprof, func(*delivery.Courier) {}, func(*Server) {}),
 	)

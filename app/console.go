@@ -14,6 +14,7 @@ import (
 // newConsole returns nil if the console is switched off.
 func newConsole(
 	cfg config.Config, service *core.Service, r *Repository, keys *keycache.Cache, options httpapi.Options, set gateways.Set,
+	watched console.Watched,
 	v Version, log *slog.Logger,
 ) *console.Console {
 	if !cfg.Console {
@@ -23,6 +24,7 @@ func newConsole(
 		Keys: keys, APIKeys: r.Keys(), Sessions: r.Sessions(),
 		ClientOf: options.TrustedProxies.ClientOf, AcceptHost: options.AllowedHosts.Accept,
 		WithTLS: options.Certificate != nil, Replica: service.Replica, Version: string(v), Sandbox: !set.MovesMoney(),
+		Watched:      watched,
 		WriteTimeout: options.WriteTimeout, Log: log,
 	})
 }

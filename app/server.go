@@ -11,6 +11,7 @@ import (
 
 	"go.uber.org/fx"
 
+	"paymentd/adapters/console"
 	"paymentd/adapters/httpapi"
 	"paymentd/adapters/metrics"
 	"paymentd/app/config"
@@ -24,6 +25,7 @@ import (
 // newHTTPOptions returns the options of the handler and of its server.
 func newHTTPOptions(
 	cfg config.Config, set gateways.Set, keys *keycache.Cache, certificate *httpapi.Certificate, m *metrics.Metrics,
+	traffic *console.Traffic,
 ) (httpapi.Options, error) {
 	currency, err := payment.ParseCurrency(cfg.Currency)
 	if err != nil {
@@ -33,7 +35,7 @@ func newHTTPOptions(
 		Currency: currency, MaxRequests: cfg.MaxRequests, MaxHeaderBytes: 16 << 10,
 		LimitPerAddress: cfg.LimitPerAddress, LimitPerKey: cfg.LimitPerKey, TrustedProxies: cfg.TrustedProxies,
 		AllowedHosts: cfg.AllowedHosts,
-		Certificate:  certificate, Keys: keys, Metrics: m.Handler(), Observer: m,
+		Certificate:  certificate, Keys: keys, Metrics: m.Handler(), Observer: requestObserver{m, traffic},
 		ChargesSandbox: !set.MovesMoney(),
 		HeaderTimeout:  5 * time.Second, ReadTimeout: 15 * time.Second,
 		WriteTimeout: 15 * time.Second, IdleTimeout: 2 * time.Minute,
@@ -94,11 +96,14 @@ type Server struct {
 // file is created.
 func newServer(
 	lc fx.Lifecycle, cfg config.Config, options httpapi.Options, service *core.Service, handler http.Handler,
-	l listener, log *slog.Logger,
+	pages *console.Console, l listener, log *slog.Logger,
 ) *Server {
 	s := &Server{
 		cfg: cfg, service: service, log: log, listener: l, failed: make(chan error, 1),
 		http: httpapi.NewServer(handler, options, log),
+	}
+	if pages != nil {
+		s.http.RegisterOnShutdown(pages.Close) // or it would wait for the streams of the console
 	}
 	lc.Append(fx.Hook{OnStart: s.start, OnStop: s.stop})
 	return s

@@ -66,6 +66,8 @@ type Options struct {
 	AcceptHost func(*http.Request) bool
 	// WithTLS means that the server accepts TLS only, so that cookies are marked Secure.
 	WithTLS bool
+	// Watched is what the first page shows.
+	Watched Watched
 	// Replica and Version are shown at the foot of each page.
 	Replica string
 	Version string
@@ -88,14 +90,18 @@ type Console struct {
 	slots   chan struct{}
 	origins *http.CrossOriginProtection
 	pages   pages
+	sampler *sampler
+	live    *live
 }
 
 // New returns the console. Its routes are served once they are added to a router.
 func New(s Service, o Options) *Console {
-	return &Console{
+	c := &Console{
 		service: s, options: o, log: o.Log, signIns: newLimiter(), slots: make(chan struct{}, maxConcurrent),
 		origins: http.NewCrossOriginProtection(), pages: parsePages(),
 	}
+	c.newNow()
+	return c
 }
 
 // Root is the path of the first page, and the path of the cookie.

@@ -103,6 +103,10 @@ func (s *site) serve(log *slog.Logger, o console.Options) {
 	o.ClientOf = func(*http.Request) netip.Addr { return netip.MustParseAddr("192.0.2.1") }
 	o.AcceptHost = func(r *http.Request) bool { return strings.HasPrefix(r.Host, "127.0.0.1:") }
 	o.Replica, o.Version, o.WriteTimeout, o.Log = "replica-a", "test", time.Minute, log
+	o.Watched = console.Watched{
+		Work: s.store, Traffic: console.NewTraffic(), Replicas: s.service.Replicas, HeartbeatTimeout: time.Minute,
+		Gateways: func() []console.GatewayStatus { return nil },
+	}
 	e := echo.New()
 	console.New(core.NewOperator(s.service, s.store), o).Routes(e)
 	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {

@@ -48,13 +48,15 @@ type Metrics struct {
 	settled   prometheus.Histogram
 	recorded  family[string, prometheus.Observer]
 
+	onSettled func(payment.Kind, payment.State)
+
 	attempts, lookups *prometheus.HistogramVec // by gateway, operation, and class or finding
 	events            *prometheus.CounterVec   // by gateway and result
 }
 
 // New returns the metrics of a process with that version.
 func New(version string) *Metrics {
-	m := &Metrics{registry: prometheus.NewRegistry()}
+	m := &Metrics{registry: prometheus.NewRegistry(), onSettled: func(payment.Kind, payment.State) {}}
 	m.registry.MustRegister(collectors.NewGoCollector(),
 		collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
 	info := m.gauges("paymentd_build_info", "1; the labels have the version of the program and of Go.", "version", "go_version")
@@ -146,6 +148,10 @@ func (m *Metrics) ofGateway() {
 	m.events = m.counters("paymentd_gateway_events_total", "Events that were posted for a gateway, by gateway and result.",
 		labelGateway, "result")
 }
+
+// OnSettled makes Metrics call f for each settled round of an operation, with its outcome, and for a later outcome
+// that a lookup finds. f must be fast. OnSettled is called before the service runs.
+func (m *Metrics) OnSettled(f func(payment.Kind, payment.State)) { m.onSettled = f }
 
 // Counts are the counters of a service.
 type Counts interface {

@@ -96,6 +96,7 @@ func (s *payments) Settle(ctx context.Context, st payment.Settlement) error {
 		return err
 	}
 	s.metrics.outcomes[st.Operation.Kind].of(st.Outcome.State).Inc()
+	s.metrics.onSettled(st.Operation.Kind, st.Outcome.State)
 	return nil
 }
 
@@ -115,6 +116,9 @@ func (s *payments) RecordLookup(
 		r.State == payment.StateAuthorized && p.State != payment.StateAuthorized // the hold has ended
 	if waited && r.Key == p.GatewayKey && verdict == payment.VerdictWritten {
 		s.metrics.outcomes[r.Operation.Kind].of(p.State).Inc()
+		if p.State != r.State {
+			s.metrics.onSettled(r.Operation.Kind, p.State)
+		}
 		if p.State == payment.StateUnresolved && p.Reason == payment.ReasonForgotten {
 			s.metrics.forgotten.Inc()
 		}

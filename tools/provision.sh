@@ -37,7 +37,7 @@ if ! has_compiler && ! install gcc libc6-dev; then
 fi
 
 if ! has_browser && ! install chromium; then
-	echo 'provision: Chromium is missing and could not be installed; the test of the page at /docs will fail' >&2
+	echo 'provision: Chromium is missing and could not be installed; the tests of the pages at /docs and /console will fail' >&2
 	[ -z "${CI:-}" ]
 fi
 

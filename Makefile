@@ -350,6 +350,11 @@ generate: ## generate the queries of sql/, the types of openapi.yaml, and the do
 	go run ./app/config/writedocs > docs/configuration.md.new && mv docs/configuration.md.new docs/configuration.md
 	go run ./app/config/writedocs docs/gateways.md > docs/gateways.md.new && mv docs/gateways.md.new docs/gateways.md
 
+# The run has a sick gateway. It takes two minutes, most of it for payments, so that the charts are not empty.
+.PHONY: screenshots
+screenshots: needs ## take the screenshots of docs/console.md from a real run
+	go test ./tools/e2e/console -count=1 -run 'TestScreenshots$$' -args -screenshots='$(CURDIR)/docs/images'
+
 .PHONY: fmt
 fmt: ## format the code
 	$(TOOL) golangci-lint fmt

@@ -118,7 +118,7 @@ func TestKeys_CreateAndRevoke_OnEveryReplica(t *testing.T) {
 
 	apptest.Eventually(t, time.Minute, func() error {
 		list := keys.run("list").Stdout
-		if !regexp.MustCompile(`(?m)^[0-9a-f]{12}  books  read    20\S+Z  20\S+Z +never$`).MatchString(list) {
+		if !regexp.MustCompile(`(?m)^[0-9a-f]{12}  books  read    20\S+Z by \S+ +20\S+Z +never +never +-$`).MatchString(list) {
 			return fmt.Errorf("no last use in\n%s", list)
 		}
 		return nil
@@ -174,8 +174,8 @@ func TestKeys_Output(t *testing.T) {
 			list := keys.run("list")
 			require.Zero(t, list.Code, list)
 			require.NotContains(t, list.Stdout, key[len("paymentd_"):])
-			require.Regexp(t, `(?s)^ID            NAME  SCOPES    CREATED               LAST USED  REVOKED\n`+
-				`[0-9a-f]{12}  shop  pay,read  20\S+Z  never      never\n$`, list.Stdout)
+			require.Regexp(t, `(?s)^ID            NAME  SCOPES    CREATED +LAST USED  EXPIRES  REVOKED  LIMITS\n`+
+				`[0-9a-f]{12}  shop  pay,read  20\S+Z by \S+(  never +){3}-\n$`, list.Stdout)
 			id := list.Stdout[strings.Index(list.Stdout, "\n")+1:][:12]
 
 			require.Equal(t, apptest.Output{
@@ -186,7 +186,7 @@ func TestKeys_Output(t *testing.T) {
 			for _, called := range []string{"shop", id} {
 				again := keys.run("revoke", called)
 				require.Equal(t, 1, again.Code)
-				require.Regexp(t, `^paymentd: revoke API key: the API key is revoked already: shop, with the id `+id+`, at 20\S+Z\n$`, again.Stderr)
+				require.Regexp(t, `^paymentd: revoke API key: the API key is revoked already: shop, with the id `+id+`, at 20\S+Z by \S+\n$`, again.Stderr)
 			}
 			unknown := keys.run("revoke", "ship")
 			require.Equal(t, apptest.Output{Code: 1, Stderr: "paymentd: revoke API key: no API key has this id or name: " +

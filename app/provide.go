@@ -136,6 +136,7 @@ func newHandler(
 	service *core.Service, options httpapi.Options, open OpenGateways, guarded []gateways.Guarded, pages *console.Console,
 	traces *tracing.Tracing, log *slog.Logger,
 ) http.Handler {
+	options.Route = service.Route
 	options.Gateways, options.Events = gatewayStatuses(guarded), open.Events()
 	if pages != nil {
 		options.Console = pages.Routes

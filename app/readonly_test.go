@@ -119,7 +119,7 @@ func TestKeysCreate_ToFile(t *testing.T) {
 	folder := t.TempDir()
 	run := func(args ...string) apptest.Output { return apptest.RunIn(t, folder, apptest.Build(t), nil, args...) }
 	require.Zero(t, run("migrate", "up").Code)
-	out := run("keys", "create", "--name=shop", "--scopes=pay", "--to=shop.key")
+	out := run("keys", "create", "--name=shop", "--scopes=pay", "--out=shop.key")
 	require.Zero(t, out.Code, out)
 	require.Empty(t, out.Stdout)
 	key, err := os.ReadFile(filepath.Join(folder, "shop.key"))
@@ -130,9 +130,9 @@ func TestKeysCreate_ToFile(t *testing.T) {
 	require.Equal(t, os.FileMode(0o600), info.Mode().Perm())
 
 	for _, to := range []string{"shop.key", ".", "nowhere/shop.key"} {
-		out := run("keys", "create", "--name=books", "--scopes=read", "--to="+to)
+		out := run("keys", "create", "--name=books", "--scopes=read", "--out="+to)
 		require.Equal(t, 2, out.Code, out)
-		require.Contains(t, out.Stderr, "--to: ")
+		require.Contains(t, out.Stderr, "--out: ")
 	}
 	require.NotContains(t, run("keys", "list").Stdout, "books", "a key that cannot be written is not created")
 	taken := run("keys", "create", "--name=shop", "--scopes=pay", "--to=again.key")

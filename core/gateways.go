@@ -110,13 +110,19 @@ func (s *Service) checkChargeable(ctx context.Context, r Request) error {
 	return nil
 }
 
+// Route returns the gateways that may charge for the request, in order of preference, or a *payment.FieldError if none
+// may.
+func (s *Service) Route(r Request) ([]payment.GatewayID, error) {
+	return s.rules().Route(r.Money, r.Method, r.Capture)
+}
+
 // refusal returns why a round for the request cannot be made: its currency has left ISO 4217, no gateway
 // takes the payment, or none of those that do can be reached.
 func (s *Service) refusal(r Request) error {
 	if err := r.Money.Currency().CheckActive(); err != nil {
 		return err
 	}
-	route, err := s.rules().Route(r.Money, r.Method, r.Capture)
+	route, err := s.Route(r)
 	if err != nil {
 		return err
 	}

@@ -77,6 +77,7 @@ func (c *Console) createKey(v *visit) error {
 		return refuse("Choose at least one scope.")
 	}
 	key, secret := apikey.New(name, scopes)
+	key.CreatedBy = v.session.by()
 	switch err := c.options.APIKeys.Create(v.Request().Context(), key); {
 	case errors.Is(err, ports.ErrKeyNameTaken):
 		return refuse("An active key has this name. Revoke that one first, or choose another name.")
@@ -105,7 +106,7 @@ func (c *Console) confirmRevoke(v *visit) error {
 }
 
 func (c *Console) revokeKey(v *visit) error {
-	key, err := c.options.APIKeys.Revoke(v.Request().Context(), v.FormValue("id"))
+	key, err := c.options.APIKeys.Revoke(v.Request().Context(), v.FormValue("id"), v.session.by())
 	switch {
 	case errors.Is(err, ports.ErrNoSuchKey):
 		return problem(http.StatusNotFound, "there is no such API key")

@@ -90,7 +90,7 @@ func (c *Console) readSession(r *http.Request) (session, error) {
 	}
 	key, err := c.options.Keys.Find(stored.Key)
 	switch {
-	case errors.Is(err, apikey.ErrUnknown):
+	case errors.Is(err, apikey.ErrUnknown), errors.Is(err, apikey.ErrExpired):
 		return s, nil
 	case err != nil:
 		return s, err

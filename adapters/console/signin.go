@@ -51,12 +51,16 @@ func (c *Console) signIn(v *visit) error {
 	switch {
 	case errors.Is(err, apikey.ErrMissing), errors.Is(err, apikey.ErrMistyped):
 		return refuse(http.StatusUnauthorized, "The API key is incomplete or mistyped. Paste the whole key.")
+	case errors.Is(err, apikey.ErrExpired):
+		return refuse(http.StatusUnauthorized, "The API key has expired. Use another one.")
 	case errors.Is(err, apikey.ErrUnknown):
 		return refuse(http.StatusUnauthorized, "The API key is unknown or revoked. Use another one.")
 	case err != nil:
 		return err
 	case !key.Scopes.Allow(apikey.ScopeRead):
 		return refuse(http.StatusForbidden, "The API key may not read. Use one with the scope read or admin.")
+	case !key.Limits.IsZero(): // the pages are about the orders of every key
+		return refuse(http.StatusForbidden, "The API key is limited to some orders or gateways. Use one without limits.")
 	}
 	token := newToken()
 	err = c.options.Sessions.Create(v.Request().Context(), ports.Session{Hash: apikey.HashOf(token), Key: key.ID, Lifetime: sessionLifetime})

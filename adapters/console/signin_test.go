@@ -6,6 +6,7 @@ import (
 	"net/url"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/require"
 
@@ -125,7 +126,7 @@ func TestSession_EndsWithItsKeyAndWhenSignedOut(t *testing.T) {
 	s := open(t)
 	admin, reader := s.as(s.admin), s.as(s.reader)
 	require.Equal(t, http.StatusOK, reader.get("/console").status)
-	_, err := s.store.Keys().Revoke(t.Context(), "rita")
+	_, err := s.store.Keys().Revoke(t.Context(), "rita", "ada")
 	require.NoError(t, err)
 	s.refreshKeys()
 	require.Equal(t, http.StatusSeeOther, reader.get("/console").status)
@@ -247,4 +248,29 @@ func mustParse(t testing.TB, address string) *url.URL {
 	u, err := url.Parse(address)
 	require.NoError(t, err)
 	return u
+}
+
+// The pages are about the orders of every key, so that a key with limits does not sign in. Nor does an expired one, with
+// which a session ends.
+func TestSignIn_LimitedOrExpiredKey_IsRefused(t *testing.T) {
+	t.Parallel()
+	s := open(t)
+	for name, c := range map[string]struct {
+		change func(*apikey.Key)
+		status int
+		want   string
+	}{
+		"limited": {func(k *apikey.Key) { k.Limits.OrderPrefixes = []string{"shop1-"} }, http.StatusForbidden, "is limited to some orders or gateways"},
+		"expired": {func(k *apikey.Key) { k.ExpiresAt = time.Now().Add(-time.Minute) }, http.StatusUnauthorized, "has expired"},
+	} {
+		key, secret := apikey.New(apikey.Name(name), apikey.Scopes{apikey.ScopeAdmin})
+		c.change(&key)
+		require.NoError(t, s.store.Keys().Create(t.Context(), key))
+		s.refreshKeys()
+		b := s.browse()
+		b.get("/console/sign-in")
+		got := b.post("/console/sign-in", "key", secret.Reveal())
+		require.Equal(t, c.status, got.status, name)
+		require.Contains(t, got.text, c.want)
+	}
 }

@@ -16,6 +16,7 @@ import (
 type Keys struct {
 	mu      sync.Mutex
 	keys    []apikey.Key
+	rotated map[apikey.ID]bool // keys whose name another one has
 	damaged []*apikey.StoredRowError
 	faults  map[string]error // by method; "" is for all methods
 	delays  map[string]time.Duration
@@ -25,7 +26,7 @@ type Keys struct {
 // NewKeys returns an empty repository.
 func NewKeys() *Keys {
 	return &Keys{
-		calls: make(map[string]int), faults: make(map[string]error), delays: make(map[string]time.Duration),
+		rotated: make(map[apikey.ID]bool), calls: make(map[string]int), faults: make(map[string]error), delays: make(map[string]time.Duration),
 	}
 }
 
@@ -88,48 +89,113 @@ func (k *Keys) transact(ctx context.Context, method string, f func(now time.Time
 // Create implements ports.Keys.
 func (k *Keys) Create(ctx context.Context, key apikey.Key) error {
 	return k.transact(ctx, "Create", func(now time.Time) error {
-		active := 0
 		for _, other := range k.keys {
 			switch {
 			case other.ID == key.ID:
 				return nil
-			case other.Active() && other.Name == key.Name:
+			case other.Active() && other.Name == key.Name && !k.rotated[other.ID]:
 				return ports.ErrKeyNameTaken
-			case other.Active():
-				active++
 			}
 		}
-		if active >= apikey.MaxActive {
-			return ports.ErrTooManyKeys
-		}
-		key.CreatedAt, key.LastUsedAt, key.RevokedAt = now, time.Time{}, time.Time{}
-		k.keys = append(k.keys, key)
-		return nil
+		return k.add(key, now)
 	})
 }
 
+// add stores a new key unless there are too many.
+func (k *Keys) add(key apikey.Key, now time.Time) error {
+	if len(k.active(now)) >= apikey.MaxActive {
+		return ports.ErrTooManyKeys
+	}
+	key.CreatedAt, key.LastUsedAt, key.RevokedAt = now, time.Time{}, time.Time{}
+	key.CreatedBy, key.RevokedBy = apikey.Actor(key.CreatedBy), ""
+	key.ExpiresAt = key.ExpiresAt.Truncate(time.Microsecond)
+	k.keys = append(k.keys, key)
+	return nil
+}
+
+// active returns the keys that are listed as active ones.
+func (k *Keys) active(now time.Time) (active []apikey.Key) {
+	for _, key := range k.keys {
+		if key.Active() && (key.ExpiresAt.IsZero() || key.ExpiresAt.After(now.Add(-apikey.KeepExpired))) {
+			active = append(active, key)
+		}
+	}
+	return active
+}
+
+// find returns the key with this id or name; of several, an active one, and of those the one that has the name.
+func (k *Keys) find(idOrName string) (*apikey.Key, error) {
+	var found *apikey.Key
+	rank := func(key *apikey.Key) int {
+		switch {
+		case !key.Active():
+			return 0
+		case k.rotated[key.ID]:
+			return 1
+		}
+		return 2
+	}
+	for i := range k.keys {
+		key := &k.keys[i]
+		known := string(key.ID) == idOrName || string(key.Name) == idOrName
+		if known && (found == nil || rank(key) >= rank(found)) {
+			found = key
+		}
+	}
+	if found == nil {
+		return nil, ports.ErrNoSuchKey
+	}
+	return found, nil
+}
+
 // Revoke implements ports.Keys.
-func (k *Keys) Revoke(ctx context.Context, idOrName string) (revoked apikey.Key, err error) {
+func (k *Keys) Revoke(ctx context.Context, idOrName, by string) (revoked apikey.Key, err error) {
 	err = k.transact(ctx, "Revoke", func(now time.Time) error {
-		found := -1
-		for i, key := range k.keys {
-			known := string(key.ID) == idOrName || string(key.Name) == idOrName
-			if known && (found < 0 || !k.keys[found].Active()) {
-				found = i
-			}
+		key, err := k.find(idOrName)
+		if err != nil {
+			return err
 		}
-		if found < 0 {
-			return ports.ErrNoSuchKey
-		}
-		key := &k.keys[found]
 		defer func() { revoked = *key }()
 		if !key.Active() {
 			return ports.ErrKeyRevoked
 		}
-		key.RevokedAt = now
+		key.RevokedAt, key.RevokedBy = now, apikey.Actor(by)
 		return nil
 	})
 	return revoked, err
+}
+
+// Rotate implements ports.Keys.
+func (k *Keys) Rotate(
+	ctx context.Context, idOrName string, next apikey.Key, overlap time.Duration,
+) (before, after apikey.Key, err error) {
+	err = k.transact(ctx, "Rotate", func(now time.Time) error {
+		key, err := k.find(idOrName)
+		switch {
+		case err != nil:
+			return err
+		case slices.ContainsFunc(k.keys, func(other apikey.Key) bool { return other.ID == next.ID }):
+			stored, err := k.find(string(next.ID))
+			before, after = *key, *stored
+			return err
+		case !key.Active():
+			return ports.ErrKeyRevoked
+		case k.rotated[key.ID]:
+			return apikey.ErrSuperseded
+		}
+		if before, after, err = key.Rotate(next, overlap, now); err != nil {
+			return err
+		}
+		if len(k.active(now)) >= apikey.MaxActive {
+			return ports.ErrTooManyKeys
+		}
+		before.ExpiresAt = before.ExpiresAt.Truncate(time.Microsecond)
+		*key, k.rotated[key.ID] = before, true
+		err = k.add(after, now)
+		after = k.keys[len(k.keys)-1]
+		return err
+	})
+	return before, after, err
 }
 
 // List implements ports.Keys.
@@ -147,14 +213,9 @@ func (k *Keys) List(ctx context.Context, limit int) (list ports.KeyList, err err
 
 // Active implements ports.Keys.
 func (k *Keys) Active(ctx context.Context) (active ports.ActiveKeys, err error) {
-	err = k.transact(ctx, "Active", func(time.Time) error {
+	err = k.transact(ctx, "Active", func(now time.Time) error {
 		active.Ever = len(k.keys)+len(k.damaged) > 0
-		active.Unreadable = k.damaged
-		for _, key := range k.keys {
-			if key.Active() {
-				active.Keys = append(active.Keys, key)
-			}
-		}
+		active.Keys, active.Unreadable = k.active(now), k.damaged
 		return nil
 	})
 	return active, err

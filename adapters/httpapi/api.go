@@ -77,6 +77,8 @@ type Options struct {
 	WriteTimeout time.Duration
 	// IdleTimeout bounds how long a connection is kept between requests.
 	IdleTimeout time.Duration
+	// Route returns the gateways that may charge for a request, for keys that are limited to some.
+	Route func(core.Request) ([]payment.GatewayID, error)
 	// Gateways returns the gateways of the service. Nil if there is no such path.
 	Gateways func() []GatewayStatus
 	// Events reads the events of gateways, by the names of those that receive any.

@@ -14,7 +14,7 @@ import (
 type Keys interface {
 	// Check returns the API key that a caller sent, or a key without an id if none is required. The
 	// text is empty if the caller sent none. Its errors are apikey.ErrMissing, apikey.ErrUnknown,
-	// apikey.ErrMistyped, and ports.ErrUnavailable. It must be fast.
+	// apikey.ErrExpired, apikey.ErrMistyped, and ports.ErrUnavailable. It must be fast.
 	Check(text string) (*apikey.Key, error)
 	// Ready returns nil once the keys are loaded.
 	Ready() error
@@ -25,6 +25,7 @@ const (
 	challenge        = `Bearer realm="paymentd"`
 	challengeInvalid = challenge + `, error="invalid_token"`
 	challengeScope   = challenge + `, error="insufficient_scope", scope=`
+	challengeLimits  = challenge + `, error="insufficient_scope"`
 )
 
 // authenticate admits only requests with a bearer token (RFC 6750, section 2.1) that is a key with
@@ -48,6 +49,11 @@ func (a *api) authenticate(next echo.HandlerFunc, anyOf ...apikey.Scope) echo.Ha
 			c.Response().Header().Set(echo.HeaderWWWAuthenticate, challengeScope+`"`+string(needed[0])+`"`)
 			return refusedScope
 		}
+		if !key.Limits.IsZero() {
+			if err := a.checkLimits(c, key.Limits); err != nil {
+				return err
+			}
+		}
 		return next(c)
 	}
 }
@@ -63,6 +69,9 @@ func challengeFor(c echo.Context, err error) error {
 		header.Set(echo.HeaderWWWAuthenticate, challengeInvalid)
 		return refuse(problemKey).withSentence("the API key is incomplete or mistyped; send the whole key " +
 			"in the header Authorization: Bearer KEY")
+	case errors.Is(err, apikey.ErrExpired):
+		header.Set(echo.HeaderWWWAuthenticate, challengeInvalid)
+		return refuse(problemKey).withSentence("the API key has expired; use another one")
 	case errors.Is(err, apikey.ErrUnknown):
 		header.Set(echo.HeaderWWWAuthenticate, challengeInvalid)
 		return refuse(problemKey)

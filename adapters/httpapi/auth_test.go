@@ -58,7 +58,7 @@ func TestAuth_OnlyKnownKey_IsAdmitted(t *testing.T) {
 	stored := fake.NewKeys()
 	_, created := create(t, stored, "shop", apikey.ScopePay)
 	_, revoked := create(t, stored, "former", apikey.ScopePay)
-	_, err := stored.Revoke(t.Context(), "former")
+	_, err := stored.Revoke(t.Context(), "former", "ada")
 	require.NoError(t, err)
 	keys := holders(t, stored, keyOfShop, keyOfOther)
 	for name, test := range map[string]struct {

@@ -26,6 +26,9 @@ func (a *api) gateways(c echo.Context) error {
 	c.Response().Header().Set("Cache-Control", "no-store")
 	body := wire.GatewayList{Gateways: []wire.Gateway{}}
 	for _, g := range a.options.Gateways() {
+		if !infoOf(c).limits.AllowGateway(string(g.Capabilities.Gateway)) {
+			continue
+		}
 		body.Gateways = append(body.Gateways, viewGateway(g))
 	}
 	return a.respond(c, http.StatusOK, body)

@@ -27,7 +27,7 @@ func (a *api) list(c echo.Context) error {
 	if err != nil {
 		return err
 	}
-	page, err := a.processor.List(c.Request().Context(), query)
+	page, err := a.listWithin(c.Request().Context(), infoOf(c).limits, query)
 	if err != nil {
 		return readRefusal(err)
 	}

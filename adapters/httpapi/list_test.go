@@ -63,8 +63,12 @@ func (s *service) page(query string) page {
 	s.t.Helper()
 	got := s.get("/payments?" + query)
 	require.Equal(s.t, 200, got.status, got.body)
-	var p page
-	require.NoError(s.t, json.Unmarshal([]byte(got.body), &p))
+	return decodePage(s.t, got)
+}
+
+func decodePage(t *testing.T, got answer) (p page) {
+	t.Helper()
+	require.NoError(t, json.Unmarshal([]byte(got.body), &p))
 	return p
 }
 

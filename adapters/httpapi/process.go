@@ -23,6 +23,11 @@ func (a *api) process(c echo.Context) error {
 	prefer := parsePrefer(c.Request().Header.Values("Prefer"))
 	request.Wait, request.Async = prefer.wait, prefer.async
 	infoOf(c).order = request.OrderID
+	if limits := infoOf(c).limits; !limits.IsZero() {
+		if err := a.checkRequest(c, limits, request); err != nil {
+			return err
+		}
+	}
 
 	answer, err := a.processor.Process(c.Request().Context(), request)
 	_, wrong := errors.AsType[*payment.FieldError](err) // the request did not wait

@@ -12,6 +12,7 @@ import (
 	"github.com/labstack/echo/v4"
 
 	"paymentd/core"
+	"paymentd/core/apikey"
 	"paymentd/core/payment"
 )
 
@@ -27,6 +28,7 @@ const (
 // requestInfo collects what handlers add to the log line of a request.
 type requestInfo struct {
 	caller caller
+	limits apikey.Limits // of the caller's key
 	order  payment.OrderID
 	// operation is the zero value for the charge.
 	operation payment.OperationID

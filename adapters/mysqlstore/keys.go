@@ -36,17 +36,14 @@ func insertKey(ctx context.Context, q *queries.Queries, key apikey.Key) error {
 	if known, err := knowsKey(ctx, q, key.ID); err != nil || known {
 		return err // an earlier try was stored, and its answer lost
 	}
-	active, err := q.CountActiveKeys(ctx)
+	active, err := q.CountActiveKeys(ctx, apikey.KeepExpired.Microseconds())
 	if err != nil {
 		return err
 	}
 	if active >= apikey.MaxActive {
 		return ports.ErrTooManyKeys
 	}
-	err = q.InsertKey(ctx, queries.InsertKeyParams{
-		ID: key.ID, Name: key.Name, ActiveName: sql.NullString{String: string(key.Name), Valid: true},
-		Scopes: key.Scopes.String(), Hash: key.Hash[:],
-	})
+	err = q.InsertKey(ctx, newKeyRow(key))
 	if !hasNumber(err, errDuplicateKey) {
 		return classifyCommit(err)
 	}
@@ -54,6 +51,15 @@ func insertKey(ctx context.Context, q *queries.Queries, key apikey.Key) error {
 		return err // an earlier try was stored meanwhile
 	}
 	return ports.ErrKeyNameTaken
+}
+
+func newKeyRow(key apikey.Key) queries.InsertKeyParams {
+	return queries.InsertKeyParams{
+		ID: key.ID, Name: key.Name, ActiveName: sql.NullString{String: string(key.Name), Valid: true},
+		Scopes: key.StoredScopes(), Hash: key.Hash[:], ExpiresAt: nullable(key.ExpiresAt),
+		OrderPrefixes: apikey.JoinLimits(key.Limits.OrderPrefixes), Gateways: apikey.JoinLimits(key.Limits.Gateways),
+		CreatedBy: apikey.Actor(key.CreatedBy),
+	}
 }
 
 func knowsKey(ctx context.Context, q *queries.Queries, id apikey.ID) (bool, error) {
@@ -66,7 +72,7 @@ func knowsKey(ctx context.Context, q *queries.Queries, id apikey.ID) (bool, erro
 }
 
 // Revoke implements ports.Keys.
-func (k *Keys) Revoke(ctx context.Context, idOrName string) (key apikey.Key, err error) {
+func (k *Keys) Revoke(ctx context.Context, idOrName, by string) (key apikey.Key, err error) {
 	lost := false // the answer to an earlier try was lost
 	err = k.s.write(ctx, func(ctx context.Context, conn *sql.Conn) error {
 		q := queries.New(conn)
@@ -76,7 +82,7 @@ func (k *Keys) Revoke(ctx context.Context, idOrName string) (key apikey.Key, err
 		if !key.Active() {
 			return revokedAlready(lost)
 		}
-		revoked, err := q.RevokeKey(ctx, key.ID)
+		revoked, err := q.RevokeKey(ctx, queries.RevokeKeyParams{ID: key.ID, RevokedBy: apikey.Actor(by)})
 		if err = classifyCommit(err); err != nil {
 			_, unanswered := errors.AsType[*ambiguousCommitError](err)
 			lost = lost || unanswered
@@ -92,6 +98,76 @@ func (k *Keys) Revoke(ctx context.Context, idOrName string) (key apikey.Key, err
 		return key, fmt.Errorf("revoke API key: %w", err)
 	}
 	return key, nil
+}
+
+// Rotate implements ports.Keys.
+func (k *Keys) Rotate(
+	ctx context.Context, idOrName string, next apikey.Key, overlap time.Duration,
+) (before, after apikey.Key, err error) {
+	err = k.s.write(ctx, func(ctx context.Context, conn *sql.Conn) error {
+		found, err := findKey(ctx, queries.New(conn), idOrName)
+		if err != nil {
+			return err
+		}
+		idOrName = string(found.ID) // of the first try: its name is that of the successor once it is rotated
+		return transact(ctx, conn, func(q *queries.Queries) error { return rotateKey(ctx, q, found.ID, next, overlap) })
+	})
+	if err == nil {
+		before, after, err = k.rotated(ctx, apikey.ID(idOrName), next.ID)
+	}
+	if err != nil {
+		return before, after, fmt.Errorf("rotate API key: %w", err)
+	}
+	return before, after, nil
+}
+
+func rotateKey(ctx context.Context, q *queries.Queries, id apikey.ID, next apikey.Key, overlap time.Duration) error {
+	row, err := q.LockKey(ctx, id)
+	if err != nil {
+		return err
+	}
+	if known, err := knowsKey(ctx, q, next.ID); err != nil || known {
+		return err // an earlier try was stored, and its answer lost
+	}
+	before, err := fromKey(row.ApiKey)
+	switch {
+	case err != nil:
+		return err
+	case !before.Active():
+		return ports.ErrKeyRevoked
+	case row.ApiKey.ActiveName.String != string(before.Name):
+		return apikey.ErrSuperseded
+	}
+	active, err := q.CountActiveKeys(ctx, apikey.KeepExpired.Microseconds())
+	if err != nil {
+		return err
+	}
+	if active >= apikey.MaxActive {
+		return ports.ErrTooManyKeys
+	}
+	before, after, err := before.Rotate(next, overlap, row.ReadAt)
+	if err != nil {
+		return err
+	}
+	err = q.SupersedeKey(ctx, queries.SupersedeKeyParams{
+		ID: before.ID, ExpiresAt: nullable(before.ExpiresAt), Scopes: before.StoredScopes(),
+	})
+	if err != nil {
+		return err
+	}
+	return q.InsertKey(ctx, newKeyRow(after))
+}
+
+// rotated reads a rotated key and its successor.
+func (k *Keys) rotated(ctx context.Context, id, next apikey.ID) (before, after apikey.Key, err error) {
+	err = k.s.read(ctx, func(ctx context.Context, q *queries.Queries) error {
+		if before, err = findKey(ctx, q, string(id)); err != nil {
+			return err
+		}
+		after, err = findKey(ctx, q, string(next))
+		return err
+	})
+	return before, after, err
 }
 
 func revokedAlready(byUs bool) error {
@@ -138,7 +214,7 @@ const maxKeys = 1 << 20
 // Active implements ports.Keys. It is one statement while there is an active key.
 func (k *Keys) Active(ctx context.Context) (active ports.ActiveKeys, err error) {
 	err = k.s.read(ctx, func(ctx context.Context, q *queries.Queries) error {
-		listed, err := q.ListActiveKeys(ctx)
+		listed, err := q.ListActiveKeys(ctx, apikey.KeepExpired.Microseconds())
 		if err != nil {
 			return err
 		}
@@ -178,15 +254,11 @@ func (k *Keys) NoteUse(ctx context.Context, ids []apikey.ID, resolution time.Dur
 
 // fromKey returns a *apikey.StoredRowError if the row is damaged.
 func fromKey(row queries.ApiKey) (apikey.Key, error) {
-	hash, err := apikey.ReadHash(row.ID, row.Hash)
-	if err != nil {
-		return apikey.Key{}, err
-	}
-	key := apikey.Key{
-		ID: row.ID, Name: row.Name, Scopes: apikey.ReadScopes(row.Scopes), Hash: hash,
-		CreatedAt: row.CreatedAt, LastUsedAt: row.LastUsedAt.Time, RevokedAt: row.RevokedAt.Time,
-	}
-	return key, key.Validate()
+	return apikey.Row{
+		ID: row.ID, Name: row.Name, Scopes: row.Scopes, Hash: row.Hash,
+		OrderPrefixes: row.OrderPrefixes, Gateways: row.Gateways, CreatedBy: row.CreatedBy, RevokedBy: row.RevokedBy,
+		CreatedAt: row.CreatedAt, LastUsedAt: row.LastUsedAt.Time, RevokedAt: row.RevokedAt.Time, ExpiresAt: row.ExpiresAt.Time,
+	}.Key()
 }
 
 // readKeys returns the keys of the rows, and the errors of those that are damaged.

@@ -27,7 +27,7 @@ func TestKeys_LostAnswerIsRetried(t *testing.T) {
 			l.cutAt(p)
 			key, _ := apikey.New("shop", apikey.Scopes{apikey.ScopePay})
 			require.NoError(t, keys.Create(t.Context(), key))
-			revoked, err := keys.Revoke(t.Context(), "shop")
+			revoked, err := keys.Revoke(t.Context(), "shop", "ada")
 			require.NoError(t, err)
 			require.False(t, revoked.Active())
 			require.True(t, l.wasCut())

@@ -165,7 +165,7 @@ var plans = map[string]plan{
 	"SumOutstanding of payments": {sumOutstanding, "payments", "range payments_due"},
 	"SumOutstanding of keys":     {sumOutstanding, "gateway_keys", "range gateway_keys_due"},
 	"ListActiveKeys": {func(ctx context.Context, q *queries.Queries) error {
-		_, err := q.ListActiveKeys(ctx)
+		_, err := q.ListActiveKeys(ctx, 1e9)
 		return err
 	}, "api_keys", "range api_keys_active_name"},
 }
@@ -225,7 +225,7 @@ func TestPlans(t *testing.T) { //nolint:tparallel // its parts share one connect
 	mysqltest.NotOn(t, otherPlans, mysqltest.TiDB, mysqltest.Vitess)
 	s := onOneConnection(t)
 	fillTables(t, s)
-	active, err := queries.New(s.db).ListActiveKeys(t.Context())
+	active, err := queries.New(s.db).ListActiveKeys(t.Context(), 1e9)
 	require.NoError(t, err)
 	require.Len(t, active, 20)
 	all := maps.Clone(plans)

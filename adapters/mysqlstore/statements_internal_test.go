@@ -276,7 +276,7 @@ func TestStatements_OfAnIdleService(t *testing.T) {
 	})
 	require.Equal(t, map[string]int{"Questions": 5*beats/2 + 1, "Com_insert": beats, "Com_select": 3*beats/2 + 1}, spent)
 
-	_, err := s.Keys().Revoke(t.Context(), "shop")
+	_, err := s.Keys().Revoke(t.Context(), "shop", "ada")
 	require.NoError(t, err)
 	spent = counted(t, s, func() {
 		_, err := s.Keys().Active(t.Context())

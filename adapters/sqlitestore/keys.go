@@ -3,6 +3,7 @@ package sqlitestore
 import (
 	"context"
 	"database/sql"
+	"errors"
 	"fmt"
 	"time"
 
@@ -37,10 +38,15 @@ func insertKey(ctx context.Context, q *queries.Queries, key apikey.Key, now time
 		return err
 	case found.ApiKey.ID == key.ID:
 		return nil // an earlier try was stored, and its answer lost
-	case found.ApiKey.ActiveName.Valid:
+	case found.ApiKey.ActiveName.String == string(key.Name):
 		return ports.ErrKeyNameTaken
 	}
-	active, err := q.CountActiveKeys(ctx)
+	return addKey(ctx, q, key, now)
+}
+
+// addKey inserts a key unless there are too many.
+func addKey(ctx context.Context, q *queries.Queries, key apikey.Key, now time.Time) error {
+	active, err := q.CountActiveKeys(ctx, keptSince(now))
 	if err != nil {
 		return err
 	}
@@ -49,33 +55,82 @@ func insertKey(ctx context.Context, q *queries.Queries, key apikey.Key, now time
 	}
 	return q.InsertKey(ctx, queries.InsertKeyParams{
 		ID: key.ID, Name: key.Name, ActiveName: sql.NullString{String: string(key.Name), Valid: true},
-		Scopes: key.Scopes.String(), Hash: key.Hash[:], Now: now.UnixMicro(),
+		Scopes: key.StoredScopes(), Hash: key.Hash[:], Now: now.UnixMicro(), ExpiresAt: nullable(key.ExpiresAt),
+		OrderPrefixes: apikey.JoinLimits(key.Limits.OrderPrefixes), Gateways: apikey.JoinLimits(key.Limits.Gateways),
+		CreatedBy: apikey.Actor(key.CreatedBy),
 	})
 }
 
+// keptSince is the expiry of the oldest key that is listed as an active one.
+func keptSince(now time.Time) sql.NullInt64 { return nullable(now.Add(-apikey.KeepExpired)) }
+
 // Revoke implements ports.Keys.
-func (k *Keys) Revoke(ctx context.Context, idOrName string) (key apikey.Key, err error) {
+func (k *Keys) Revoke(ctx context.Context, idOrName, by string) (key apikey.Key, err error) {
 	err = k.s.write(ctx, func(ctx context.Context, q *queries.Queries, now time.Time) error {
-		row, err := q.FindKey(ctx, queries.FindKeyParams{ID: apikey.ID(idOrName), Name: apikey.Name(idOrName)})
-		if isNotFound(err) {
-			return ports.ErrNoSuchKey
-		}
-		if err != nil {
-			return err
-		}
-		if key, err = fromKey(row.ApiKey); err != nil {
+		if key, _, err = findKey(ctx, q, idOrName); err != nil {
 			return err
 		}
 		if !key.Active() {
 			return ports.ErrKeyRevoked
 		}
-		key.RevokedAt = now
-		return q.RevokeKey(ctx, queries.RevokeKeyParams{ID: key.ID, Now: nullable(now)})
+		key.RevokedAt, key.RevokedBy = now, apikey.Actor(by)
+		return q.RevokeKey(ctx, queries.RevokeKeyParams{ID: key.ID, Now: nullable(now), RevokedBy: key.RevokedBy})
 	})
 	if err != nil {
 		return key, fmt.Errorf("revoke API key: %w", err)
 	}
 	return key, nil
+}
+
+// findKey returns a key, and the name that it has now.
+func findKey(ctx context.Context, q *queries.Queries, idOrName string) (apikey.Key, apikey.Name, error) {
+	row, err := q.FindKey(ctx, queries.FindKeyParams{ID: apikey.ID(idOrName), Name: apikey.Name(idOrName)})
+	if isNotFound(err) {
+		return apikey.Key{}, "", ports.ErrNoSuchKey
+	}
+	if err != nil {
+		return apikey.Key{}, "", err
+	}
+	key, err := fromKey(row.ApiKey)
+	return key, apikey.Name(row.ApiKey.ActiveName.String), err
+}
+
+// Rotate implements ports.Keys.
+func (k *Keys) Rotate(
+	ctx context.Context, idOrName string, next apikey.Key, overlap time.Duration,
+) (before, after apikey.Key, err error) {
+	err = k.s.write(ctx, func(ctx context.Context, q *queries.Queries, now time.Time) error {
+		found, name, err := findKey(ctx, q, idOrName)
+		if err != nil {
+			return err
+		}
+		switch stored, _, err := findKey(ctx, q, string(next.ID)); {
+		case err == nil: // an earlier try was stored, and its answer lost
+			before, after = found, stored
+			return nil
+		case !errors.Is(err, ports.ErrNoSuchKey):
+			return err
+		case !found.Active():
+			return ports.ErrKeyRevoked
+		case name != found.Name:
+			return apikey.ErrSuperseded
+		}
+		if before, after, err = found.Rotate(next, overlap, now); err != nil {
+			return err
+		}
+		after.CreatedAt, after.CreatedBy = now, apikey.Actor(after.CreatedBy)
+		err = q.SupersedeKey(ctx, queries.SupersedeKeyParams{
+			ID: before.ID, ExpiresAt: nullable(before.ExpiresAt), Scopes: before.StoredScopes(),
+		})
+		if err != nil {
+			return err
+		}
+		return addKey(ctx, q, after, now)
+	})
+	if err != nil {
+		return before, after, fmt.Errorf("rotate API key: %w", err)
+	}
+	return before, after, nil
 }
 
 // List implements ports.Keys.
@@ -100,8 +155,8 @@ func (k *Keys) List(ctx context.Context, limit int) (list ports.KeyList, err err
 
 // Active implements ports.Keys. It is one statement while there is an active key.
 func (k *Keys) Active(ctx context.Context) (active ports.ActiveKeys, err error) {
-	err = k.s.read(ctx, func(ctx context.Context, q *queries.Queries, _ time.Time) error {
-		listed, err := q.ListActiveKeys(ctx)
+	err = k.s.read(ctx, func(ctx context.Context, q *queries.Queries, now time.Time) error {
+		listed, err := q.ListActiveKeys(ctx, keptSince(now))
 		if err != nil {
 			return err
 		}
@@ -146,15 +201,12 @@ func (k *Keys) NoteUse(ctx context.Context, ids []apikey.ID, resolution time.Dur
 
 // fromKey returns a *apikey.StoredRowError if the row is damaged.
 func fromKey(row queries.ApiKey) (apikey.Key, error) {
-	hash, err := apikey.ReadHash(row.ID, row.Hash)
-	if err != nil {
-		return apikey.Key{}, err
-	}
-	key := apikey.Key{
-		ID: row.ID, Name: row.Name, Scopes: apikey.ReadScopes(row.Scopes), Hash: hash,
+	return apikey.Row{
+		ID: row.ID, Name: row.Name, Scopes: row.Scopes, Hash: row.Hash,
+		OrderPrefixes: row.OrderPrefixes, Gateways: row.Gateways, CreatedBy: row.CreatedBy, RevokedBy: row.RevokedBy,
 		CreatedAt: fromMicros(row.CreatedAt), LastUsedAt: orZero(row.LastUsedAt), RevokedAt: orZero(row.RevokedAt),
-	}
-	return key, key.Validate()
+		ExpiresAt: orZero(row.ExpiresAt),
+	}.Key()
 }
 
 // readKeys returns the keys of the rows, and the errors of those that are damaged.

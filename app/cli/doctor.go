@@ -148,15 +148,16 @@ func (c *doctorCommand) apiKeys(ctx context.Context, keys ports.Keys, others []d
 	case slices.ContainsFunc(others, is("schema", doctor.OK)):
 		stored, err = keys.Active(ctx)
 	}
-	switch found := fmt.Sprintf("%d of the configuration, %d of the database", configured, len(stored.Keys)); {
+	accepted := stored.Accepted(time.Now())
+	switch found := fmt.Sprintf("%d of the configuration, %d of the database", configured, accepted); {
 	case err != nil:
 		return doctor.Of(check, fmt.Sprintf("%d of the configuration; those of the database are not known: %v", configured, err),
 			configured > 0, doctor.Fail, "Check that the database answers: every request is refused until the keys are known.")
-	case configured+len(stored.Keys) > 0:
+	case configured+accepted > 0:
 		return doctor.Good(check, found)
 	case stored.Ever:
 		return doctor.Of(check, found, false, doctor.Fail,
-			"Create one with `paymentd keys create`: all earlier keys are revoked, and every request is refused.")
+			"Create one with `paymentd keys create`: all earlier keys are revoked or have expired, and every request is refused.")
 	case !c.ServesLoopback():
 		return doctor.Of(check, found, false, doctor.Fail,
 			"Create one with `paymentd keys create`: without a key, the service does not start at "+c.Addr+".")

@@ -16,15 +16,27 @@ type Key struct {
 	Name   Name // empty for a key of the configuration
 	Scopes Scopes
 	Hash   Hash
+	Limits Limits
+
+	// CreatedBy and RevokedBy name the persons; empty if no version has stored them.
+	CreatedBy, RevokedBy string
 
 	CreatedAt time.Time
 	// LastUsedAt is at most some minutes before the last use; zero if it was never used.
 	LastUsedAt time.Time
 	RevokedAt  time.Time // zero while the key is active
+	// ExpiresAt is when the key is refused from; zero for never.
+	ExpiresAt time.Time
 }
 
-// Active reports whether the key is accepted.
+// Active reports whether the key is not revoked.
 func (k Key) Active() bool { return k.RevokedAt.IsZero() }
+
+// Expired reports whether the key has expired.
+func (k Key) Expired(now time.Time) bool { return !k.ExpiresAt.IsZero() && !now.Before(k.ExpiresAt) }
+
+// Accepted reports whether the key is neither revoked nor expired.
+func (k Key) Accepted(now time.Time) bool { return k.Active() && !k.Expired(now) }
 
 // New returns a new key, and the secret for its owner.
 func New(name Name, scopes Scopes) (Key, Secret) {

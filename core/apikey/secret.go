@@ -54,6 +54,8 @@ var (
 	ErrMissing = errors.New("no API key is shown")
 	// ErrUnknown: the key was never created, or is revoked.
 	ErrUnknown = errors.New("no such API key")
+	// ErrExpired: the key has expired.
+	ErrExpired = errors.New("the API key has expired")
 	// ErrMistyped: the text has the prefix of a key, and cannot be one.
 	ErrMistyped = errors.New("the API key was cut off or mistyped")
 )

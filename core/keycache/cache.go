@@ -52,6 +52,7 @@ type Cache struct {
 // snapshot is the result of one refresh. It does not change.
 type snapshot struct {
 	entries map[index]entry
+	valid   int  // the entries that had not expired then
 	loaded  bool // the keys of the database were read
 	open    bool // to every caller
 	unknown bool // whether it is open
@@ -86,7 +87,7 @@ func New(settings Settings, keys ports.Keys, log *slog.Logger) *Cache {
 var anyCaller = &apikey.Key{Scopes: apikey.Scopes{apikey.ScopeAdmin}}
 
 // Check returns the key that a caller presents, or a key without an id if none is needed. The text is
-// empty for a caller that presents none. The error is apikey.ErrMissing, apikey.ErrUnknown or
+// empty for a caller that presents none. The error is apikey.ErrMissing, apikey.ErrUnknown, apikey.ErrExpired or
 // apikey.ErrMistyped, or wraps ports.ErrUnavailable if the keys of the database were never read, so
 // that the key may be one of them.
 func (c *Cache) Check(text string) (*apikey.Key, error) {
@@ -101,8 +102,7 @@ func (c *Cache) Check(text string) (*apikey.Key, error) {
 	}
 	hash := apikey.HashOf(text)
 	if e, found := now.entries[indexOf(hash)]; found && e.key.Hash.Equal(hash) {
-		e.usage.record()
-		return e.key, nil
+		return e.accept()
 	}
 	switch err := apikey.Check(text); {
 	case err != nil:
@@ -114,8 +114,8 @@ func (c *Cache) Check(text string) (*apikey.Key, error) {
 }
 
 // Find returns the active key with an id, for a caller that presented the key before. While no key is needed it
-// returns a key without an id. The error is apikey.ErrUnknown, or wraps ports.ErrUnavailable if the keys of the
-// database were never read.
+// returns a key without an id. The error is apikey.ErrUnknown or apikey.ErrExpired, or wraps
+// ports.ErrUnavailable if the keys of the database were never read.
 func (c *Cache) Find(id apikey.ID) (*apikey.Key, error) {
 	now := c.latest.Load()
 	switch {
@@ -125,8 +125,7 @@ func (c *Cache) Find(id apikey.ID) (*apikey.Key, error) {
 		return nil, errNotLoaded
 	}
 	if e, found := now.entries[indexOfID(id)]; found && e.key.ID == id {
-		e.usage.record()
-		return e.key, nil
+		return e.accept()
 	}
 	if !now.loaded {
 		return nil, errNotLoaded
@@ -141,6 +140,15 @@ func indexOfID(id apikey.ID) (i index) {
 		copy(i[:], decoded)
 	}
 	return i
+}
+
+// accept returns the key unless it has expired, by the clock and not as of the latest refresh.
+func (e entry) accept() (*apikey.Key, error) {
+	if !e.key.ExpiresAt.IsZero() && e.key.Expired(time.Now()) {
+		return nil, apikey.ErrExpired
+	}
+	e.usage.record()
+	return e.key, nil
 }
 
 var errNotLoaded = fmt.Errorf("the API keys are not known yet: %w", ports.ErrUnavailable)

@@ -73,7 +73,7 @@ func create(t *testing.T, stored *fake.Keys, name apikey.Name, scopes ...apikey.
 // revokeShop revokes the key "shop".
 func (r *replica) revokeShop() {
 	r.t.Helper()
-	_, err := r.stored.Revoke(r.t.Context(), "shop")
+	_, err := r.stored.Revoke(r.t.Context(), "shop", "ada")
 	require.NoError(r.t, err)
 }
 
@@ -222,7 +222,7 @@ func TestLoad_NoKeyAtAll(t *testing.T) {
 
 		stored := fake.NewKeys()
 		create(t, stored, "shop", apikey.ScopePay)
-		_, err := stored.Revoke(t.Context(), "shop")
+		_, err := stored.Revoke(t.Context(), "shop", "ada")
 		require.NoError(t, err)
 		r := start(t, false, stored)
 		r.requireRefused("", apikey.ErrMissing) // a new key can be created while it runs
@@ -495,4 +495,54 @@ func BenchmarkCheck(b *testing.B) {
 			})
 		})
 	}
+}
+
+// A key expires by the clock, at the instant, and not at the next refresh; also while the database is away.
+func TestCheck_ExpiryIsExact(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		stored := fake.NewKeys()
+		key, secret := apikey.New("shop", apikey.Scopes{apikey.ScopePay})
+		key.ExpiresAt = time.Now().Add(time.Hour + 700*time.Millisecond)
+		require.NoError(t, stored.Create(t.Context(), key))
+		online, cut := start(t, false, stored), start(t, false, stored)
+		advance(time.Hour)
+		stored.Fail(ports.ErrUnavailable)
+		advance(700*time.Millisecond - time.Nanosecond)
+		for _, r := range []*replica{online, cut} {
+			r.requireAccepted(secret.Reveal(), "shop")
+		}
+		advance(time.Nanosecond)
+		for _, r := range []*replica{online, cut} {
+			r.requireRefused(secret.Reveal(), apikey.ErrExpired)
+		}
+		stored.Fail(nil)
+		advance(revokeWithin)
+		online.requireRefused(secret.Reveal(), apikey.ErrExpired)
+		require.Contains(t, online.log.String(), "there is no active API key: every request is refused")
+		online.stop()
+		cut.stop()
+		advance(apikey.KeepExpired)
+		later := start(t, true, stored)
+		later.requireRefused(secret.Reveal(), apikey.ErrUnknown)
+		later.requireRefused("", apikey.ErrMissing)
+	})
+}
+
+func TestCache_RotatedKeyIsAcceptedForTheOverlap(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		stored := fake.NewKeys()
+		before := create(t, stored, "shop", apikey.ScopePay)
+		r := start(t, false, stored)
+		next, secret := apikey.New("", nil)
+		_, _, err := stored.Rotate(t.Context(), "shop", next, time.Hour)
+		require.NoError(t, err)
+		advance(revokeWithin)
+		r.requireAccepted(before, "shop")
+		r.requireAccepted(secret.Reveal(), "shop")
+		advance(time.Hour - revokeWithin)
+		r.requireRefused(before, apikey.ErrExpired)
+		r.requireAccepted(secret.Reveal(), "shop")
+	})
 }

@@ -76,6 +76,7 @@ func (c *Cache) newSnapshot(static []string) *snapshot {
 	next := &snapshot{entries: make(map[index]entry), loaded: c.active != nil}
 	usages := make(map[apikey.ID]*usage)
 	if next.loaded {
+		next.valid = c.active.Accepted(time.Now())
 		for _, key := range c.active.Keys {
 			u := c.usages[key.ID]
 			if u == nil {
@@ -90,6 +91,7 @@ func (c *Cache) newSnapshot(static []string) *snapshot {
 		key := apikey.Static(text)
 		next.entries[indexOf(key.Hash)] = entry{&key, nil}
 	}
+	next.valid += len(static)
 	mayOpen := c.settings.Open && len(static) == 0
 	next.unknown = mayOpen && !next.loaded
 	next.open = mayOpen && next.loaded && !c.active.Ever
@@ -170,13 +172,13 @@ func (c *Cache) logAccess() {
 		return // the outage is in the log
 	case now.open:
 		message = "there is no API key: every client that reaches this address may charge"
-	case len(now.entries) == 0:
+	case now.valid == 0:
 		message = "there is no active API key: every request is refused; make one with `paymentd keys create`"
 	default:
 		message, log = "callers need an API key", c.log.Info
 	}
 	if message != c.loggedAccess {
-		log(message, "api_keys", len(now.entries))
+		log(message, "api_keys", now.valid)
 	}
 	c.loggedAccess = message
 }

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"slices"
 	"strconv"
+	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -18,7 +19,7 @@ import (
 // and registers its removal with t.Cleanup.
 func Keys(t *testing.T, open func(t testing.TB) ports.Keys) {
 	t.Helper()
-	for _, c := range slices.Concat(keysCreated(), keysRevoked(), keyReads(), keyRaces()) {
+	for _, c := range slices.Concat(keysCreated(), keysRevoked(), keysRotated(), keysExpired(), keyReads(), keyRaces()) {
 		t.Run(c.name, func(t *testing.T) {
 			t.Parallel()
 			c.check(&keys{Keys: open(t), t: t})
@@ -49,7 +50,7 @@ func (k *keys) create(name apikey.Name, scopes ...apikey.Scope) apikey.Key {
 
 func (k *keys) revoke(idOrName string) apikey.Key {
 	k.t.Helper()
-	key, err := k.Revoke(k.t.Context(), idOrName)
+	key, err := k.Revoke(k.t.Context(), idOrName, "ada")
 	require.NoError(k.t, err)
 	return plainKey(key)
 }
@@ -91,7 +92,7 @@ func (k *keys) active() ([]apikey.Name, bool) {
 }
 
 func plainKey(key apikey.Key) apikey.Key {
-	for _, at := range []*time.Time{&key.CreatedAt, &key.LastUsedAt, &key.RevokedAt} {
+	for _, at := range []*time.Time{&key.CreatedAt, &key.LastUsedAt, &key.RevokedAt, &key.ExpiresAt} {
 		*at = plainTime(*at)
 	}
 	return key
@@ -103,9 +104,22 @@ func keysCreated() []keyClause {
 			key, _ := apikey.New("shop", apikey.Scopes{apikey.ScopePay, apikey.ScopeRead})
 			given := key
 			given.CreatedAt, given.RevokedAt, given.LastUsedAt = time.Unix(1, 0), time.Unix(2, 0), time.Unix(3, 0)
+			given.RevokedBy, given.CreatedBy, key.CreatedBy = "eve", "Åsa\n", "Åsa"
 			require.NoError(k.t, k.Create(k.t.Context(), given))
 			stored := k.find(key.ID)
 			require.WithinDuration(k.t, time.Now(), stored.CreatedAt, time.Minute)
+			key.CreatedAt = stored.CreatedAt
+			require.Equal(k.t, key, stored)
+		}},
+		{"create/stores the limits and the expiry", func(k *keys) {
+			key, _ := apikey.New("shop", apikey.Scopes{apikey.ScopePay, apikey.ScopeRead})
+			key.ExpiresAt = time.Now().Add(time.Hour).UTC().Truncate(time.Microsecond)
+			for i := range apikey.MaxLimits {
+				key.Limits.OrderPrefixes = append(key.Limits.OrderPrefixes, strconv.Itoa(i)+strings.Repeat("~", 127))
+				key.Limits.Gateways = append(key.Limits.Gateways, strconv.Itoa(i)+strings.Repeat(" ", 253)+"~")
+			}
+			require.NoError(k.t, k.Create(k.t.Context(), key))
+			stored := k.find(key.ID)
 			key.CreatedAt = stored.CreatedAt
 			require.Equal(k.t, key, stored)
 		}},
@@ -166,15 +180,16 @@ func keysRevoked() []keyClause {
 			key := k.create("shop", apikey.ScopePay)
 			at := k.revoke("shop").RevokedAt
 			for _, called := range []string{"shop", string(key.ID)} {
-				again, err := k.Revoke(k.t.Context(), called)
+				again, err := k.Revoke(k.t.Context(), called, "bob")
 				require.ErrorIs(k.t, err, ports.ErrKeyRevoked)
 				require.Equal(k.t, at, plainKey(again).RevokedAt)
+				require.Equal(k.t, "ada", again.RevokedBy)
 			}
 		}},
 		{"revoke/an unknown key is not found", func(k *keys) {
 			k.create("shop", apikey.ScopePay)
 			for _, called := range []string{"", "Shop", "shop2", "0123456789ab"} {
-				_, err := k.Revoke(k.t.Context(), called)
+				_, err := k.Revoke(k.t.Context(), called, "bob")
 				require.ErrorIs(k.t, err, ports.ErrNoSuchKey, called)
 			}
 		}},
@@ -287,7 +302,7 @@ func keyRaces() []keyClause {
 		{"revoke/one of many concurrent calls revokes the key", func(k *keys) {
 			k.create("shop", apikey.ScopePay)
 			succeeded, failed := atOnce(func() error {
-				_, err := k.Revoke(k.t.Context(), "shop")
+				_, err := k.Revoke(k.t.Context(), "shop", "ada")
 				return err
 			})
 			require.Equal(k.t, 1, succeeded)

@@ -276,7 +276,7 @@ func damagedKeys(t *testing.T, s Stored) {
 		}
 		require.Equal(t, want, got)
 	}
-	_, err = s.Keys.Revoke(t.Context(), string(slices.Sorted(maps.Keys(want))[0]))
+	_, err = s.Keys.Revoke(t.Context(), string(slices.Sorted(maps.Keys(want))[0]), "ada")
 	var damaged *apikey.StoredRowError
 	require.ErrorAs(t, err, &damaged)
 }

@@ -299,6 +299,8 @@ func keyScenarios(t *testing.T) map[string]scenario {
 		},
 		"unknown_key":             showing(t, keyOfOther, `Bearer realm="paymentd", error="invalid_token"`),
 		"mistyped_key":            showing(t, "paymentd_0123", `Bearer realm="paymentd", error="invalid_token"`),
+		"expired_key":             expired(t),
+		"outside_limits":          limited(t),
 		"without_pay":             lacking(t, "read", "pay"),
 		"without_read":            lacking(t, "pay", "read"),
 		"without_capture":         lacking(t, "pay", "capture"),
@@ -390,6 +392,32 @@ func lacking(t *testing.T, scope apikey.Scope, needed string) scenario {
 		header: map[string]string{
 			"WWW-Authenticate": `Bearer realm="paymentd", error="insufficient_scope", scope="` + needed + `"`,
 		},
+	}
+}
+
+// limited returns the scenario of a caller whose key is for other orders.
+func limited(t *testing.T) scenario {
+	t.Helper()
+	stored := fake.NewKeys()
+	key, secret := apikey.New("shop", []apikey.Scope{apikey.ScopeAdmin})
+	key.Limits.OrderPrefixes = []string{"shop1-"}
+	require.NoError(t, stored.Create(t.Context(), key))
+	return scenario{
+		options: func(o *httpapi.Options) { o.Keys = keysOf(t, stored) }, shows: secret.Reveal(),
+		header: map[string]string{"WWW-Authenticate": `Bearer realm="paymentd", error="insufficient_scope"`},
+	}
+}
+
+// expired returns the scenario of a caller whose key has expired.
+func expired(t *testing.T) scenario {
+	t.Helper()
+	stored := fake.NewKeys()
+	key, secret := apikey.New("shop", []apikey.Scope{apikey.ScopeAdmin})
+	key.ExpiresAt = time.Now().Add(-time.Minute)
+	require.NoError(t, stored.Create(t.Context(), key))
+	return scenario{
+		options: func(o *httpapi.Options) { o.Keys = keysOf(t, stored) }, shows: secret.Reveal(),
+		header: map[string]string{"WWW-Authenticate": `Bearer realm="paymentd", error="invalid_token"`},
 	}
 }
 

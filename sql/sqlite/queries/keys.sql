@@ -1,23 +1,33 @@
 -- name: InsertKey :exec
-INSERT INTO api_keys (id, name, active_name, scopes, hash, created_at)
-VALUES (sqlc.arg(id), sqlc.arg(name), sqlc.arg(active_name), sqlc.arg(scopes), sqlc.arg(hash), sqlc.arg(now));
+INSERT INTO api_keys (
+    id, name, active_name, scopes, hash, created_at, expires_at, order_prefixes, gateways, created_by
+) VALUES (
+    sqlc.arg(id), sqlc.arg(name), sqlc.arg(active_name), sqlc.arg(scopes), sqlc.arg(hash), sqlc.arg(now),
+    sqlc.narg(expires_at), sqlc.arg(order_prefixes), sqlc.arg(gateways), sqlc.arg(created_by)
+);
 
 -- name: CountActiveKeys :one
 SELECT COUNT(*)
 FROM api_keys
-WHERE active_name IS NOT NULL;
+WHERE active_name IS NOT NULL AND (expires_at IS NULL OR expires_at > sqlc.arg(kept_since));
 
 -- name: FindKey :one
--- FindKey prefers the active key if several have had the name.
+-- FindKey prefers an active key if several have had the name, and of those the one that has it now.
 SELECT sqlc.embed(api_keys)
 FROM api_keys
 WHERE id = sqlc.arg(id) OR name = sqlc.arg(name)
-ORDER BY active_name IS NULL, created_at DESC
+ORDER BY active_name IS NULL, active_name <> name, created_at DESC
 LIMIT 1;
 
 -- name: RevokeKey :exec
 UPDATE api_keys
-SET active_name = NULL, revoked_at = sqlc.arg(now)
+SET active_name = NULL, revoked_at = sqlc.arg(now), revoked_by = sqlc.arg(revoked_by)
+WHERE id = sqlc.arg(id);
+
+-- name: SupersedeKey :exec
+-- SupersedeKey frees the name of a rotated key, which stays active until it expires. No name looks like an id.
+UPDATE api_keys
+SET active_name = id, expires_at = sqlc.arg(expires_at), scopes = sqlc.arg(scopes)
 WHERE id = sqlc.arg(id);
 
 -- name: ListKeys :many
@@ -29,7 +39,7 @@ LIMIT ?;
 -- name: ListActiveKeys :many
 SELECT sqlc.embed(api_keys)
 FROM api_keys
-WHERE active_name IS NOT NULL;
+WHERE active_name IS NOT NULL AND (expires_at IS NULL OR expires_at > sqlc.arg(kept_since));
 
 -- name: AnyKey :one
 SELECT EXISTS (SELECT 1 FROM api_keys);

@@ -9,6 +9,7 @@ import (
 	"context"
 	"database/sql"
 	"strings"
+	"time"
 
 	"paymentd/core/apikey"
 )
@@ -27,21 +28,21 @@ func (q *Queries) AnyKey(ctx context.Context) (bool, error) {
 const CountActiveKeys = `-- name: CountActiveKeys :one
 SELECT COUNT(*)
 FROM api_keys
-WHERE active_name IS NOT NULL
+WHERE active_name IS NOT NULL AND (expires_at IS NULL OR expires_at > NOW(6) - INTERVAL CAST(? AS SIGNED) MICROSECOND)
 `
 
-func (q *Queries) CountActiveKeys(ctx context.Context) (int64, error) {
-	row := q.db.QueryRowContext(ctx, CountActiveKeys)
+func (q *Queries) CountActiveKeys(ctx context.Context, keptMicros int64) (int64, error) {
+	row := q.db.QueryRowContext(ctx, CountActiveKeys, keptMicros)
 	var count int64
 	err := row.Scan(&count)
 	return count, err
 }
 
 const FindKey = `-- name: FindKey :one
-SELECT api_keys.id, api_keys.name, api_keys.active_name, api_keys.scopes, api_keys.hash, api_keys.created_at, api_keys.last_used_at, api_keys.revoked_at
+SELECT api_keys.id, api_keys.name, api_keys.active_name, api_keys.scopes, api_keys.hash, api_keys.created_at, api_keys.last_used_at, api_keys.revoked_at, api_keys.expires_at, api_keys.order_prefixes, api_keys.gateways, api_keys.created_by, api_keys.revoked_by
 FROM api_keys
 WHERE id = ? OR name = ?
-ORDER BY active_name IS NULL, created_at DESC
+ORDER BY active_name IS NULL, active_name <> name, created_at DESC
 LIMIT 1
 `
 
@@ -54,7 +55,7 @@ type FindKeyRow struct {
 	ApiKey ApiKey
 }
 
-// FindKey prefers the active key if several have had the name.
+// FindKey prefers an active key if several have had the name, and of those the one that has it now.
 func (q *Queries) FindKey(ctx context.Context, arg FindKeyParams) (FindKeyRow, error) {
 	row := q.db.QueryRowContext(ctx, FindKey, arg.ID, arg.Name)
 	var i FindKeyRow
@@ -67,21 +68,34 @@ func (q *Queries) FindKey(ctx context.Context, arg FindKeyParams) (FindKeyRow, e
 		&i.ApiKey.CreatedAt,
 		&i.ApiKey.LastUsedAt,
 		&i.ApiKey.RevokedAt,
+		&i.ApiKey.ExpiresAt,
+		&i.ApiKey.OrderPrefixes,
+		&i.ApiKey.Gateways,
+		&i.ApiKey.CreatedBy,
+		&i.ApiKey.RevokedBy,
 	)
 	return i, err
 }
 
 const InsertKey = `-- name: InsertKey :exec
-INSERT INTO api_keys (id, name, active_name, scopes, hash, created_at)
-VALUES (?, ?, ?, ?, ?, NOW(6))
+INSERT INTO api_keys (
+    id, name, active_name, scopes, hash, created_at, expires_at, order_prefixes, gateways, created_by
+) VALUES (
+    ?, ?, ?, ?, ?, NOW(6),
+    ?, ?, ?, ?
+)
 `
 
 type InsertKeyParams struct {
-	ID         apikey.ID
-	Name       apikey.Name
-	ActiveName sql.NullString
-	Scopes     string
-	Hash       []byte
+	ID            apikey.ID
+	Name          apikey.Name
+	ActiveName    sql.NullString
+	Scopes        string
+	Hash          []byte
+	ExpiresAt     sql.NullTime
+	OrderPrefixes string
+	Gateways      string
+	CreatedBy     string
 }
 
 func (q *Queries) InsertKey(ctx context.Context, arg InsertKeyParams) error {
@@ -91,22 +105,26 @@ func (q *Queries) InsertKey(ctx context.Context, arg InsertKeyParams) error {
 		arg.ActiveName,
 		arg.Scopes,
 		arg.Hash,
+		arg.ExpiresAt,
+		arg.OrderPrefixes,
+		arg.Gateways,
+		arg.CreatedBy,
 	)
 	return err
 }
 
 const ListActiveKeys = `-- name: ListActiveKeys :many
-SELECT api_keys.id, api_keys.name, api_keys.active_name, api_keys.scopes, api_keys.hash, api_keys.created_at, api_keys.last_used_at, api_keys.revoked_at
+SELECT api_keys.id, api_keys.name, api_keys.active_name, api_keys.scopes, api_keys.hash, api_keys.created_at, api_keys.last_used_at, api_keys.revoked_at, api_keys.expires_at, api_keys.order_prefixes, api_keys.gateways, api_keys.created_by, api_keys.revoked_by
 FROM api_keys
-WHERE active_name IS NOT NULL
+WHERE active_name IS NOT NULL AND (expires_at IS NULL OR expires_at > NOW(6) - INTERVAL CAST(? AS SIGNED) MICROSECOND)
 `
 
 type ListActiveKeysRow struct {
 	ApiKey ApiKey
 }
 
-func (q *Queries) ListActiveKeys(ctx context.Context) ([]ListActiveKeysRow, error) {
-	rows, err := q.db.QueryContext(ctx, ListActiveKeys)
+func (q *Queries) ListActiveKeys(ctx context.Context, keptMicros int64) ([]ListActiveKeysRow, error) {
+	rows, err := q.db.QueryContext(ctx, ListActiveKeys, keptMicros)
 	if err != nil {
 		return nil, err
 	}
@@ -123,6 +141,11 @@ func (q *Queries) ListActiveKeys(ctx context.Context) ([]ListActiveKeysRow, erro
 			&i.ApiKey.CreatedAt,
 			&i.ApiKey.LastUsedAt,
 			&i.ApiKey.RevokedAt,
+			&i.ApiKey.ExpiresAt,
+			&i.ApiKey.OrderPrefixes,
+			&i.ApiKey.Gateways,
+			&i.ApiKey.CreatedBy,
+			&i.ApiKey.RevokedBy,
 		); err != nil {
 			return nil, err
 		}
@@ -138,7 +161,7 @@ func (q *Queries) ListActiveKeys(ctx context.Context) ([]ListActiveKeysRow, erro
 }
 
 const ListKeys = `-- name: ListKeys :many
-SELECT api_keys.id, api_keys.name, api_keys.active_name, api_keys.scopes, api_keys.hash, api_keys.created_at, api_keys.last_used_at, api_keys.revoked_at
+SELECT api_keys.id, api_keys.name, api_keys.active_name, api_keys.scopes, api_keys.hash, api_keys.created_at, api_keys.last_used_at, api_keys.revoked_at, api_keys.expires_at, api_keys.order_prefixes, api_keys.gateways, api_keys.created_by, api_keys.revoked_by
 FROM api_keys
 ORDER BY created_at DESC, id
 LIMIT ?
@@ -166,6 +189,11 @@ func (q *Queries) ListKeys(ctx context.Context, limit int32) ([]ListKeysRow, err
 			&i.ApiKey.CreatedAt,
 			&i.ApiKey.LastUsedAt,
 			&i.ApiKey.RevokedAt,
+			&i.ApiKey.ExpiresAt,
+			&i.ApiKey.OrderPrefixes,
+			&i.ApiKey.Gateways,
+			&i.ApiKey.CreatedBy,
+			&i.ApiKey.RevokedBy,
 		); err != nil {
 			return nil, err
 		}
@@ -178,6 +206,41 @@ func (q *Queries) ListKeys(ctx context.Context, limit int32) ([]ListKeysRow, err
 		return nil, err
 	}
 	return items, nil
+}
+
+const LockKey = `-- name: LockKey :one
+SELECT api_keys.id, api_keys.name, api_keys.active_name, api_keys.scopes, api_keys.hash, api_keys.created_at, api_keys.last_used_at, api_keys.revoked_at, api_keys.expires_at, api_keys.order_prefixes, api_keys.gateways, api_keys.created_by, api_keys.revoked_by, NOW(6) AS read_at
+FROM api_keys
+WHERE id = ?
+FOR UPDATE
+`
+
+type LockKeyRow struct {
+	ApiKey ApiKey
+	ReadAt time.Time
+}
+
+// LockKey locks a key, and returns the time of the database's clock.
+func (q *Queries) LockKey(ctx context.Context, id apikey.ID) (LockKeyRow, error) {
+	row := q.db.QueryRowContext(ctx, LockKey, id)
+	var i LockKeyRow
+	err := row.Scan(
+		&i.ApiKey.ID,
+		&i.ApiKey.Name,
+		&i.ApiKey.ActiveName,
+		&i.ApiKey.Scopes,
+		&i.ApiKey.Hash,
+		&i.ApiKey.CreatedAt,
+		&i.ApiKey.LastUsedAt,
+		&i.ApiKey.RevokedAt,
+		&i.ApiKey.ExpiresAt,
+		&i.ApiKey.OrderPrefixes,
+		&i.ApiKey.Gateways,
+		&i.ApiKey.CreatedBy,
+		&i.ApiKey.RevokedBy,
+		&i.ReadAt,
+	)
+	return i, err
 }
 
 const NoteKeysUsed = `-- name: NoteKeysUsed :exec
@@ -212,14 +275,37 @@ func (q *Queries) NoteKeysUsed(ctx context.Context, arg NoteKeysUsedParams) erro
 
 const RevokeKey = `-- name: RevokeKey :execrows
 UPDATE api_keys
-SET active_name = NULL, revoked_at = NOW(6)
+SET active_name = NULL, revoked_at = NOW(6), revoked_by = ?
 WHERE id = ? AND active_name IS NOT NULL
 `
 
-func (q *Queries) RevokeKey(ctx context.Context, id apikey.ID) (int64, error) {
-	result, err := q.db.ExecContext(ctx, RevokeKey, id)
+type RevokeKeyParams struct {
+	RevokedBy string
+	ID        apikey.ID
+}
+
+func (q *Queries) RevokeKey(ctx context.Context, arg RevokeKeyParams) (int64, error) {
+	result, err := q.db.ExecContext(ctx, RevokeKey, arg.RevokedBy, arg.ID)
 	if err != nil {
 		return 0, err
 	}
 	return result.RowsAffected()
+}
+
+const SupersedeKey = `-- name: SupersedeKey :exec
+UPDATE api_keys
+SET active_name = id, expires_at = ?, scopes = ?
+WHERE id = ?
+`
+
+type SupersedeKeyParams struct {
+	ExpiresAt sql.NullTime
+	Scopes    string
+	ID        apikey.ID
+}
+
+// SupersedeKey frees the name of a rotated key, which stays active until it expires. No name looks like an id.
+func (q *Queries) SupersedeKey(ctx context.Context, arg SupersedeKeyParams) error {
+	_, err := q.db.ExecContext(ctx, SupersedeKey, arg.ExpiresAt, arg.Scopes, arg.ID)
+	return err
 }

@@ -14,14 +14,19 @@ import (
 )
 
 type ApiKey struct {
-	ID         apikey.ID
-	Name       apikey.Name
-	ActiveName sql.NullString
-	Scopes     string
-	Hash       []byte
-	CreatedAt  time.Time
-	LastUsedAt sql.NullTime
-	RevokedAt  sql.NullTime
+	ID            apikey.ID
+	Name          apikey.Name
+	ActiveName    sql.NullString
+	Scopes        string
+	Hash          []byte
+	CreatedAt     time.Time
+	LastUsedAt    sql.NullTime
+	RevokedAt     sql.NullTime
+	ExpiresAt     sql.NullTime
+	OrderPrefixes string
+	Gateways      string
+	CreatedBy     string
+	RevokedBy     string
 }
 
 type Attempt struct {

@@ -26,21 +26,21 @@ func (q *Queries) AnyKey(ctx context.Context) (bool, error) {
 const countActiveKeys = `-- name: CountActiveKeys :one
 SELECT COUNT(*)
 FROM api_keys
-WHERE active_name IS NOT NULL
+WHERE active_name IS NOT NULL AND (expires_at IS NULL OR expires_at > ?1)
 `
 
-func (q *Queries) CountActiveKeys(ctx context.Context) (int64, error) {
-	row := q.db.QueryRowContext(ctx, countActiveKeys)
+func (q *Queries) CountActiveKeys(ctx context.Context, keptSince sql.NullInt64) (int64, error) {
+	row := q.db.QueryRowContext(ctx, countActiveKeys, keptSince)
 	var count int64
 	err := row.Scan(&count)
 	return count, err
 }
 
 const findKey = `-- name: FindKey :one
-SELECT api_keys.id, api_keys.name, api_keys.active_name, api_keys.scopes, api_keys.hash, api_keys.created_at, api_keys.last_used_at, api_keys.revoked_at
+SELECT api_keys.id, api_keys.name, api_keys.active_name, api_keys.scopes, api_keys.hash, api_keys.created_at, api_keys.last_used_at, api_keys.revoked_at, api_keys.expires_at, api_keys.order_prefixes, api_keys.gateways, api_keys.created_by, api_keys.revoked_by
 FROM api_keys
 WHERE id = ?1 OR name = ?2
-ORDER BY active_name IS NULL, created_at DESC
+ORDER BY active_name IS NULL, active_name <> name, created_at DESC
 LIMIT 1
 `
 
@@ -53,7 +53,7 @@ type FindKeyRow struct {
 	ApiKey ApiKey
 }
 
-// FindKey prefers the active key if several have had the name.
+// FindKey prefers an active key if several have had the name, and of those the one that has it now.
 func (q *Queries) FindKey(ctx context.Context, arg FindKeyParams) (FindKeyRow, error) {
 	row := q.db.QueryRowContext(ctx, findKey, arg.ID, arg.Name)
 	var i FindKeyRow
@@ -66,22 +66,35 @@ func (q *Queries) FindKey(ctx context.Context, arg FindKeyParams) (FindKeyRow, e
 		&i.ApiKey.CreatedAt,
 		&i.ApiKey.LastUsedAt,
 		&i.ApiKey.RevokedAt,
+		&i.ApiKey.ExpiresAt,
+		&i.ApiKey.OrderPrefixes,
+		&i.ApiKey.Gateways,
+		&i.ApiKey.CreatedBy,
+		&i.ApiKey.RevokedBy,
 	)
 	return i, err
 }
 
 const insertKey = `-- name: InsertKey :exec
-INSERT INTO api_keys (id, name, active_name, scopes, hash, created_at)
-VALUES (?1, ?2, ?3, ?4, ?5, ?6)
+INSERT INTO api_keys (
+    id, name, active_name, scopes, hash, created_at, expires_at, order_prefixes, gateways, created_by
+) VALUES (
+    ?1, ?2, ?3, ?4, ?5, ?6,
+    ?7, ?8, ?9, ?10
+)
 `
 
 type InsertKeyParams struct {
-	ID         apikey.ID
-	Name       apikey.Name
-	ActiveName sql.NullString
-	Scopes     string
-	Hash       []byte
-	Now        int64
+	ID            apikey.ID
+	Name          apikey.Name
+	ActiveName    sql.NullString
+	Scopes        string
+	Hash          []byte
+	Now           int64
+	ExpiresAt     sql.NullInt64
+	OrderPrefixes string
+	Gateways      string
+	CreatedBy     string
 }
 
 func (q *Queries) InsertKey(ctx context.Context, arg InsertKeyParams) error {
@@ -92,22 +105,26 @@ func (q *Queries) InsertKey(ctx context.Context, arg InsertKeyParams) error {
 		arg.Scopes,
 		arg.Hash,
 		arg.Now,
+		arg.ExpiresAt,
+		arg.OrderPrefixes,
+		arg.Gateways,
+		arg.CreatedBy,
 	)
 	return err
 }
 
 const listActiveKeys = `-- name: ListActiveKeys :many
-SELECT api_keys.id, api_keys.name, api_keys.active_name, api_keys.scopes, api_keys.hash, api_keys.created_at, api_keys.last_used_at, api_keys.revoked_at
+SELECT api_keys.id, api_keys.name, api_keys.active_name, api_keys.scopes, api_keys.hash, api_keys.created_at, api_keys.last_used_at, api_keys.revoked_at, api_keys.expires_at, api_keys.order_prefixes, api_keys.gateways, api_keys.created_by, api_keys.revoked_by
 FROM api_keys
-WHERE active_name IS NOT NULL
+WHERE active_name IS NOT NULL AND (expires_at IS NULL OR expires_at > ?1)
 `
 
 type ListActiveKeysRow struct {
 	ApiKey ApiKey
 }
 
-func (q *Queries) ListActiveKeys(ctx context.Context) ([]ListActiveKeysRow, error) {
-	rows, err := q.db.QueryContext(ctx, listActiveKeys)
+func (q *Queries) ListActiveKeys(ctx context.Context, keptSince sql.NullInt64) ([]ListActiveKeysRow, error) {
+	rows, err := q.db.QueryContext(ctx, listActiveKeys, keptSince)
 	if err != nil {
 		return nil, err
 	}
@@ -124,6 +141,11 @@ func (q *Queries) ListActiveKeys(ctx context.Context) ([]ListActiveKeysRow, erro
 			&i.ApiKey.CreatedAt,
 			&i.ApiKey.LastUsedAt,
 			&i.ApiKey.RevokedAt,
+			&i.ApiKey.ExpiresAt,
+			&i.ApiKey.OrderPrefixes,
+			&i.ApiKey.Gateways,
+			&i.ApiKey.CreatedBy,
+			&i.ApiKey.RevokedBy,
 		); err != nil {
 			return nil, err
 		}
@@ -139,7 +161,7 @@ func (q *Queries) ListActiveKeys(ctx context.Context) ([]ListActiveKeysRow, erro
 }
 
 const listKeys = `-- name: ListKeys :many
-SELECT api_keys.id, api_keys.name, api_keys.active_name, api_keys.scopes, api_keys.hash, api_keys.created_at, api_keys.last_used_at, api_keys.revoked_at
+SELECT api_keys.id, api_keys.name, api_keys.active_name, api_keys.scopes, api_keys.hash, api_keys.created_at, api_keys.last_used_at, api_keys.revoked_at, api_keys.expires_at, api_keys.order_prefixes, api_keys.gateways, api_keys.created_by, api_keys.revoked_by
 FROM api_keys
 ORDER BY created_at DESC, id
 LIMIT ?
@@ -167,6 +189,11 @@ func (q *Queries) ListKeys(ctx context.Context, limit int64) ([]ListKeysRow, err
 			&i.ApiKey.CreatedAt,
 			&i.ApiKey.LastUsedAt,
 			&i.ApiKey.RevokedAt,
+			&i.ApiKey.ExpiresAt,
+			&i.ApiKey.OrderPrefixes,
+			&i.ApiKey.Gateways,
+			&i.ApiKey.CreatedBy,
+			&i.ApiKey.RevokedBy,
 		); err != nil {
 			return nil, err
 		}
@@ -201,16 +228,35 @@ func (q *Queries) NoteKeyUsed(ctx context.Context, arg NoteKeyUsedParams) error 
 
 const revokeKey = `-- name: RevokeKey :exec
 UPDATE api_keys
-SET active_name = NULL, revoked_at = ?1
-WHERE id = ?2
+SET active_name = NULL, revoked_at = ?1, revoked_by = ?2
+WHERE id = ?3
 `
 
 type RevokeKeyParams struct {
-	Now sql.NullInt64
-	ID  apikey.ID
+	Now       sql.NullInt64
+	RevokedBy string
+	ID        apikey.ID
 }
 
 func (q *Queries) RevokeKey(ctx context.Context, arg RevokeKeyParams) error {
-	_, err := q.db.ExecContext(ctx, revokeKey, arg.Now, arg.ID)
+	_, err := q.db.ExecContext(ctx, revokeKey, arg.Now, arg.RevokedBy, arg.ID)
+	return err
+}
+
+const supersedeKey = `-- name: SupersedeKey :exec
+UPDATE api_keys
+SET active_name = id, expires_at = ?1, scopes = ?2
+WHERE id = ?3
+`
+
+type SupersedeKeyParams struct {
+	ExpiresAt sql.NullInt64
+	Scopes    string
+	ID        apikey.ID
+}
+
+// SupersedeKey frees the name of a rotated key, which stays active until it expires. No name looks like an id.
+func (q *Queries) SupersedeKey(ctx context.Context, arg SupersedeKeyParams) error {
+	_, err := q.db.ExecContext(ctx, supersedeKey, arg.ExpiresAt, arg.Scopes, arg.ID)
 	return err
 }

@@ -13,14 +13,19 @@ import (
 )
 
 type ApiKey struct {
-	ID         apikey.ID
-	Name       apikey.Name
-	ActiveName sql.NullString
-	Scopes     string
-	Hash       []byte
-	CreatedAt  int64
-	LastUsedAt sql.NullInt64
-	RevokedAt  sql.NullInt64
+	ID            apikey.ID
+	Name          apikey.Name
+	ActiveName    sql.NullString
+	Scopes        string
+	Hash          []byte
+	CreatedAt     int64
+	LastUsedAt    sql.NullInt64
+	RevokedAt     sql.NullInt64
+	ExpiresAt     sql.NullInt64
+	OrderPrefixes string
+	Gateways      string
+	CreatedBy     string
+	RevokedBy     string
 }
 
 type Attempt struct {

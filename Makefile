@@ -67,6 +67,11 @@ build: ## build bin/paymentd, a static binary
 # The folder of the secrets of docker-compose.yml, which are created if they are missing.
 SECRETS ?= secrets
 
+.PHONY: man
+man: build ## write a manual page for each command into bin/man
+	mkdir -p bin/man
+	bin/paymentd man --out bin/man
+
 .PHONY: compose/up
 compose/up: ## run two replicas, MySQL and the sandbox gateway in containers
 	tools/secrets.sh '$(SECRETS)'

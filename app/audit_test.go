@@ -74,6 +74,7 @@ func (s auditShop) audit(want int) (r auditReport) {
 	out := s.run("audit", "--from=2026-01-01", "--json", "--lookups-per-second=1000")
 	require.Equal(s.t, want, out.Code, out)
 	require.NoError(s.t, json.Unmarshal([]byte(out.Stdout), &r), out)
+	followCommand(s.t, "audit", out.Stdout)
 	require.Equal(s.t, want == 0, r.Agrees)
 	return r
 }

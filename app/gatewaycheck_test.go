@@ -129,50 +129,6 @@ func TestGatewayCheck_JSON_FollowsTheSchema(t *testing.T) {
 	}
 }
 
-// follow requires that a value follows a JSON Schema that has only the keywords of this function.
-func follow(t *testing.T, root, schema map[string]any, value any) {
-	t.Helper()
-	if ref, ok := schema["$ref"].(string); ok {
-		defs, _ := root["$defs"].(map[string]any)
-		schema, _ = defs[strings.TrimPrefix(ref, "#/$defs/")].(map[string]any)
-	}
-	if enum, ok := schema["enum"].([]any); ok {
-		require.Contains(t, enum, value)
-	}
-	switch v := value.(type) {
-	case map[string]any:
-		require.Equal(t, "object", schema["type"])
-		required, _ := schema["required"].([]any)
-		for _, name := range required {
-			require.Contains(t, v, name)
-		}
-		properties, _ := schema["properties"].(map[string]any)
-		for name, member := range v {
-			property, ok := properties[name].(map[string]any)
-			require.True(t, ok, "the schema lacks %s", name)
-			follow(t, root, property, member)
-		}
-	case []any:
-		require.Equal(t, "array", schema["type"])
-		items, _ := schema["items"].(map[string]any)
-		for _, element := range v {
-			follow(t, root, items, element)
-		}
-	case string:
-		require.Equal(t, "string", schema["type"])
-		if pattern, ok := schema["pattern"].(string); ok {
-			require.Regexp(t, pattern, v)
-		}
-	case float64:
-		require.Contains(t, []any{"integer", "number"}, schema["type"])
-		require.GreaterOrEqual(t, v, schema["minimum"])
-	case bool:
-		require.Equal(t, "boolean", schema["type"])
-	default:
-		require.Fail(t, "a value without a type", value)
-	}
-}
-
 // A gateway of the gateways file is checked with the settings of the file, unless a flag replaces them.
 func TestGatewayCheck_Config_ChecksTheGatewayOfThatName(t *testing.T) {
 	t.Parallel()

@@ -143,7 +143,7 @@ func (s *shop) exportCharges(t *testing.T) string {
 func (s *shop) missing(t *testing.T, database string) (orders []string) {
 	t.Helper()
 	s.variables["PAYMENTD_DATABASE"] = database
-	out := apptest.Run(t, apptest.Build(t), s.variables, "import", "--dry-run", s.exportCharges(t))
+	out := apptest.Run(t, apptest.Build(t), s.variables, "import", "--dry-run", "--verbose", s.exportCharges(t))
 	require.Zero(t, out.Code, out)
 	for _, found := range regexp.MustCompile(`(?m)^missing\t(\S+)\t`).FindAllStringSubmatch(out.Stdout, -1) {
 		orders = append(orders, found[1])

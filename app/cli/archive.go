@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"time"
 
 	"paymentd/app"
@@ -14,10 +15,12 @@ import (
 
 type archiveCommand struct {
 	databaseFlags
+	jsonFlag
 
 	OlderThan time.Duration `default:"8760h" help:"Minimum age of the final state."`
 	To        string        `required:"" placeholder:"FILE" help:"File for the histories, one JSON object per line: a new file, created with mode 0600, or an archive, which is appended to. No other file is changed."`
 	DryRun    bool          `help:"Only print how many histories would be moved, and check the file."`
+	Quiet     bool          `help:"Show no progress."`
 	By        string        `env:"USER" default:"operator" help:"Your name; kept in the history of each payment."`
 }
 
@@ -27,7 +30,9 @@ func (archiveCommand) Help() string {
 		"they prevent a second charge. A payment shows that its history was archived; later entries continue its numbering. " +
 		"Refunds stay as they are, with their own attempts and events.\n\n" +
 		"A line is durable in the file before anything is deleted. After a crash, run the command again with the same file: " +
-		"no line is lost, but a line may occur twice. The service may run at the same time."
+		"no line is lost, but a line may occur twice. The service may run at the same time.\n\n" +
+		"Exit code 0: every history that is old enough is archived. 1: the file is in use by another run, or cannot be written, or the " +
+		"database cannot be read. 2: the command line or a setting is wrong, or --to names something else than a new file or an archive."
 }
 
 // Validate checks the settings. kong calls it.
@@ -51,7 +56,12 @@ func (c *archiveCommand) Run(ctx context.Context, s stdio) error {
 		if c.DryRun {
 			return c.count(ctx, s, r)
 		}
-		done, err := c.archive(ctx, r, file)
+		line := newProgress(s.stderr, c.Quiet)
+		done, err := c.archive(ctx, r, file, line)
+		line.end()
+		if c.JSON {
+			return errors.Join(err, done.json(s.stdout, false))
+		}
 		_, printErr := fmt.Fprintf(s.stdout, "%d archived, %d left for the next run because they changed during this run\n", done.archived, done.left)
 		return errors.Join(err, printErr, printUnreadable(s, done.unreadable))
 	})
@@ -59,19 +69,25 @@ func (c *archiveCommand) Run(ctx context.Context, s stdio) error {
 
 // count prints how many histories would be moved.
 func (c *archiveCommand) count(ctx context.Context, s stdio, r ports.Payments) error {
-	count := 0
-	var unreadable []*payment.StoredRowError
+	line := newProgress(s.stderr, c.Quiet)
+	defer line.end()
+	var done archiveRun
 	q := ports.ArchiveQuery{Age: c.OlderThan, Limit: archiveBatch}
 	for {
 		page, err := r.Archivable(ctx, q)
 		if err != nil {
 			return err
 		}
-		count += len(page.Histories)
-		unreadable = append(unreadable, page.Unreadable...)
+		done.archived += len(page.Histories)
+		done.unreadable = append(done.unreadable, page.Unreadable...)
+		line.show("counted", done.archived, -1)
 		if page.Next == "" {
-			_, err := fmt.Fprintf(s.stdout, "%d would be archived\n", count)
-			return errors.Join(err, printUnreadable(s, unreadable))
+			line.end()
+			if c.JSON {
+				return done.json(s.stdout, true)
+			}
+			_, err := fmt.Fprintf(s.stdout, "%d would be archived\n", done.archived)
+			return errors.Join(err, printUnreadable(s, done.unreadable))
 		}
 		q.After = page.Next
 	}
@@ -83,8 +99,18 @@ type archiveRun struct {
 	unreadable     []*payment.StoredRowError
 }
 
+// json prints the results as JSON.
+func (r archiveRun) json(w io.Writer, dryRun bool) error {
+	return writeJSON(w, struct {
+		DryRun     bool     `json:"dry_run"`
+		Archived   int      `json:"archived"`
+		Left       int      `json:"left"`
+		Unreadable []string `json:"unreadable"`
+	}{dryRun, r.archived, r.left, unreadableJSON(r.unreadable)})
+}
+
 // archive writes batches to the file, and deletes each from the database once it is durable.
-func (c *archiveCommand) archive(ctx context.Context, r ports.Payments, file *archiveFile) (done archiveRun, err error) {
+func (c *archiveCommand) archive(ctx context.Context, r ports.Payments, file *archiveFile, line *progress) (done archiveRun, err error) {
 	q := ports.ArchiveQuery{Age: c.OlderThan, Limit: archiveBatch}
 	for {
 		page, err := r.Archivable(ctx, q)
@@ -96,6 +122,7 @@ func (c *archiveCommand) archive(ctx context.Context, r ports.Payments, file *ar
 			return done, err
 		}
 		for _, h := range page.Histories {
+			line.show("archived", done.archived, -1)
 			err := r.Archive(ctx, h.Payment.Archival(c.By))
 			damaged, isDamaged := errors.AsType[*payment.StoredRowError](err)
 			switch {

@@ -27,14 +27,18 @@ done; 2 the command line or a setting is wrong. A command that only reads create
 
 // commands is the command line. The tags are kong's.
 type commands struct {
+	ShowVersion versionFlag `name:"version" help:"Print the version and exit."`
+
 	Serve   serveCommand   `cmd:"" help:"Run the payment service. Without settings: on a SQLite file and the sandbox gateway."`
 	Sandbox sandboxCommand `cmd:"" help:"Run the sandbox gateway as a separate server, with a durable ledger."`
 	Migrate migrateCommand `cmd:"" help:"Migrate the database's schema up to this version or one step down, or print its version."`
-	Keys    keysCommand    `cmd:"" help:"Create, list and revoke API keys."`
+	Keys    keysCommand    `cmd:"" help:"Create, list, rotate and revoke API keys."`
 	Doctor  doctorCommand  `cmd:"" help:"Check the database, the gateway and the settings before going live. Takes the settings of serve."`
 
 	GatewayCheck gatewayCheckCommand `cmd:"" help:"Check whether a gateway lets the service keep its promise. It charges, and prints the sum first."`
 
+	List    listCommand    `cmd:"" help:"List payments, the newest first."`
+	Show    showCommand    `cmd:"" help:"Show a payment: its timeline, its calls on a time axis, its refunds, and why it cannot be charged twice. Takes the settings of serve."`
 	Stuck   stuckCommand   `cmd:"" help:"List the payments, captures, voids and refunds without a final state: since when, what is next, and why."`
 	Resolve resolveCommand `cmd:"" help:"Settle by hand a payment, capture, void or refund whose outcome is open, if the gateway cannot report it and you know it."`
 	Capture captureCommand `cmd:"" help:"Take money that a payment holds: stores the capture, and the running service makes it exactly once. Takes the settings of serve."`
@@ -48,6 +52,9 @@ type commands struct {
 	Archive archiveCommand `cmd:"" help:"Move the histories of old final payments out of the database, into a file."`
 	Health  healthCommand  `cmd:"" help:"Check whether a running service answers; for health checks without curl."`
 	Version versionCommand `cmd:"" help:"Print the version."`
+
+	Completion completionCommand `cmd:"" help:"Print the script that makes a shell complete the commands and flags."`
+	Man        manCommand        `cmd:"" help:"Print the manual page, or write a page for each command."`
 }
 
 const (
@@ -85,7 +92,7 @@ func Run(ctx context.Context, args []string, stdout, stderr io.Writer, version s
 		Run(ctx, []string{"--help"}, stderr, stderr, version)
 		return exitUsage
 	}
-	run, err := parse(args, stdout, stderr)
+	run, err := parse(args, stdout, stderr, version)
 	if err != nil {
 		return printError(log, exitUsage, err)
 	}
@@ -99,17 +106,9 @@ func Run(ctx context.Context, args []string, stdout, stderr io.Writer, version s
 }
 
 // parse parses the command line and the environment, and validates every setting of the command.
-func parse(args []string, stdout, stderr io.Writer) (*kong.Context, error) {
-	var c commands
+func parse(args []string, stdout, stderr io.Writer, version string) (*kong.Context, error) {
 	var reader config.Reader
-	parser, err := kong.New(&c, append(reader.Options(),
-		kong.Name("paymentd"), kong.Description(description),
-		kong.Writers(stdout, stderr), kong.Exit(func(code int) { panic(exit(code)) }),
-		kong.ConfigureHelp(kong.HelpOptions{Compact: true, Tree: true, WrapUpperBound: 100}),
-	)...)
-	if err != nil {
-		panic(err) // a tag is wrong
-	}
+	parser := newParser(&reader, stdout, stderr, version)
 	parsed, err := parser.Parse(args)
 	// An unknown variable or an unreadable value may cause the later errors, so it is reported first.
 	if wrong := config.CheckEnvironment(parser, selected(parsed, err), os.Environ()); wrong != nil {
@@ -125,6 +124,19 @@ func parse(args []string, stdout, stderr io.Writer) (*kong.Context, error) {
 		return nil, fmt.Errorf("%w; see paymentd --help", err)
 	}
 	return parsed, nil
+}
+
+// newParser returns the parser of the command line.
+func newParser(reader *config.Reader, stdout, stderr io.Writer, version string) *kong.Kong {
+	parser, err := kong.New(new(commands), append(reader.Options(),
+		kong.Name("paymentd"), kong.Description(description), kong.Vars{"version": version},
+		kong.Writers(stdout, stderr), kong.Exit(func(code int) { panic(exit(code)) }),
+		kong.ConfigureHelp(kong.HelpOptions{Compact: true, Tree: true, WrapUpperBound: 100}),
+	)...)
+	if err != nil {
+		panic(err) // a tag is wrong
+	}
+	return parser
 }
 
 // selected returns the command that was parsed, or that the error is about; nil if there is none.

@@ -4,6 +4,7 @@ import (
 	"context"
 	"crypto/tls"
 	"crypto/x509"
+	"errors"
 	"fmt"
 	"net/http"
 	"os"
@@ -17,6 +18,8 @@ import (
 const healthTimeout = 3 * time.Second
 
 type healthCommand struct {
+	jsonFlag
+
 	CA  string `name:"ca" placeholder:"FILE" help:"PEM certificates to trust instead of the system's, if the service uses TLS."`
 	URL string `arg:"" default:"http://127.0.0.1:3000/readyz" help:"Address to request: /healthz or /readyz of a service, or /healthz of the sandbox."`
 }
@@ -34,26 +37,45 @@ func (c *healthCommand) Validate() error {
 	return nil
 }
 
-func (c *healthCommand) Run(ctx context.Context) error {
+func (c *healthCommand) Run(ctx context.Context, s stdio) error {
+	if !c.JSON {
+		_, err := c.ask(ctx)
+		return err
+	}
+	status, err := c.ask(ctx)
+	answer := struct {
+		URL    string `json:"url"`
+		OK     bool   `json:"ok"`
+		Status int    `json:"status"`
+		Error  string `json:"error,omitempty"`
+	}{URL: redacted(c.URL), OK: err == nil, Status: status}
+	if err != nil {
+		answer.Error = err.Error()
+	}
+	return errors.Join(err, writeJSON(s.stdout, answer))
+}
+
+// ask returns the status of the answer, or zero if there is none. The error says that it is not 200.
+func (c *healthCommand) ask(ctx context.Context) (status int, err error) {
 	ctx, cancel := context.WithTimeout(ctx, healthTimeout)
 	defer cancel()
 	client, err := c.client()
 	if err != nil {
-		return err
+		return 0, err
 	}
 	request, err := http.NewRequestWithContext(ctx, http.MethodGet, c.URL, nil)
 	if err != nil {
-		return err
+		return 0, err
 	}
 	response, err := client.Do(request)
 	if err != nil {
-		return fmt.Errorf("%s gives no answer: %s", request.URL.Redacted(), cause.Of(err))
+		return 0, fmt.Errorf("%s gives no answer: %s", request.URL.Redacted(), cause.Of(err))
 	}
 	defer func() { _ = response.Body.Close() }()
 	if response.StatusCode != http.StatusOK {
-		return fmt.Errorf("%s answers %s", request.URL.Redacted(), response.Status)
+		return response.StatusCode, fmt.Errorf("%s answers %s", request.URL.Redacted(), response.Status)
 	}
-	return nil
+	return response.StatusCode, nil
 }
 
 func (c *healthCommand) client() (*http.Client, error) {

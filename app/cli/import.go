@@ -6,7 +6,6 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"io"
 	"os"
 	"slices"
 	"time"
@@ -20,10 +19,13 @@ import (
 
 type importCommand struct {
 	databaseFlags
+	jsonFlag
 
-	File   string `arg:"" help:"Charges of the gateway, one JSON object per line; - for the standard input."`
-	By     string `env:"USER" default:"operator" help:"Your name; kept in the history of the added payments."`
-	DryRun bool   `help:"Only print what would be written."`
+	File    string `arg:"" help:"Charges of the gateway, one JSON object per line; - for the standard input."`
+	By      string `env:"USER" default:"operator" help:"Your name; kept in the history of the added payments."`
+	DryRun  bool   `help:"Only print what would be written."`
+	Verbose bool   `help:"Print a line for each charge that is written or refused. By default, the first of them and the counts."`
+	Quiet   bool   `help:"Show no progress."`
 	keyFlags
 	Overwrite []payment.OrderID `placeholder:"ORDER" help:"Order whose charge is written although another gateway key of it is in flight or in doubt and may have taken the money as well. May be repeated."`
 }
@@ -42,7 +44,7 @@ func (importCommand) Help() string {
 		"refunded if they may be charged again. Refunds are neither read nor changed: a refund that a restore lost is unknown to " +
 		"the service, which would make it again.\n\n" +
 		"Exit code 0: the database has every charge. 1: some charges were refused, or belong to orders whose rows cannot be " +
-		"read, or the import did not finish."
+		"read, or the import did not finish. 2: the command line or a setting is wrong, or the list cannot be opened."
 }
 
 func (c *importCommand) Run(ctx context.Context, s stdio) error {
@@ -51,12 +53,19 @@ func (c *importCommand) Run(ctx context.Context, s stdio) error {
 		return err
 	}
 	return c.withPayments(ctx, s, func(r *app.Repository) error {
-		i := importer{repository: r, out: s.stdout, dryRun: c.DryRun, missing: make(map[payment.OrderID]payment.Payment)}
-		for _, charge := range charges {
+		line := newProgress(s.stderr, c.Quiet)
+		i := importer{
+			repository: r, dryRun: c.DryRun, missing: make(map[payment.OrderID]payment.Payment),
+			report: importReport{out: s.stdout, asJSON: c.JSON, verbose: c.Verbose, line: line},
+		}
+		for n, charge := range charges {
+			line.show("compared", n, float64(n)/float64(len(charges)))
 			if err := i.add(ctx, charge); err != nil {
+				line.end()
 				return fmt.Errorf("order %s: %w", charge.OrderID, err)
 			}
 		}
+		line.end()
 		return i.summarize(others)
 	})
 }
@@ -150,7 +159,7 @@ func (c *importCommand) parse(line []byte) (charge payment.Import, succeeded boo
 // importer adds the gateway's charges to the database, and counts the results.
 type importer struct {
 	repository *app.Repository
-	out        io.Writer
+	report     importReport
 	dryRun     bool
 	missing    map[payment.OrderID]payment.Payment // in a dry run, the payments that would have been added
 
@@ -165,13 +174,11 @@ func (i *importer) add(ctx context.Context, charge payment.Import) error {
 	written, err := add(ctx, i.repository, charge)
 	if refusal, ok := errors.AsType[*payment.ImportRefusedError](err); ok {
 		i.refused++
-		_, err := fmt.Fprintf(i.out, "refused\t%s\t%s\t%s\n", charge.OrderID, charge.TransactionID, refusal.Why)
-		return err
+		return i.report.charge("refused", charge, refusal.Why)
 	}
 	if damaged, ok := errors.AsType[*payment.StoredRowError](err); ok {
 		i.unreadable++
-		_, err := fmt.Fprintf(i.out, "unreadable\t%s\t%s\t%s\n", charge.OrderID, charge.TransactionID, damaged)
-		return err
+		return i.report.charge("unreadable", charge, damaged.Error())
 	}
 	if err != nil {
 		return err
@@ -181,8 +188,7 @@ func (i *importer) add(ctx context.Context, charge payment.Import) error {
 		return nil
 	}
 	i.written++
-	_, err = fmt.Fprintf(i.out, "%s\t%s\t%s\t%s\n", i.verb(), charge.OrderID, charge.TransactionID, charge.Money)
-	return err
+	return i.report.charge(i.verb(), charge, "")
 }
 
 // simulate returns what core.Import would return, including the effect of the earlier lines, so that a dry run
@@ -211,8 +217,7 @@ func (i *importer) verb() string {
 
 // summarize prints the counts, and returns an error if a charge was not added.
 func (i *importer) summarize(others int) error {
-	_, err := fmt.Fprintf(i.out, "%d %s, %d known, %d refused, %d lines of charges that took no money\n",
-		i.written, i.verb(), i.known, i.refused, others)
+	err := i.report.summarize(i, others)
 	if err == nil && i.unreadable > 0 {
 		err = fmt.Errorf("%d charges belong to orders whose stored rows cannot be read: repair the rows, and run the command again", i.unreadable)
 	}

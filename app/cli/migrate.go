@@ -19,8 +19,18 @@ type migrateCommand struct {
 
 type migrateUpCommand struct {
 	databaseFlags
+	jsonFlag
 
+	Quiet      bool `help:"Show no progress."`
 	StartEmpty bool `help:"After 'migrate down --drop-payments' dropped rows: start with empty tables. Orders that were paid are charged again if they are requested again."`
+}
+
+// Help describes the exit codes.
+func (migrateUpCommand) Help() string {
+	return "A migration of a large table can take long; on a terminal, a line says how long it has run. If it is interrupted, the " +
+		"statement that runs is finished first.\n\n" +
+		"Exit code 0: the schema is current, or newer. 1: it could not be migrated, or is dirty, or rows were dropped and --start-empty is " +
+		"missing. 2: a setting is wrong."
 }
 
 func (c *migrateUpCommand) Run(ctx context.Context, s stdio) error {
@@ -29,16 +39,21 @@ func (c *migrateUpCommand) Run(ctx context.Context, s stdio) error {
 		if c.StartEmpty {
 			up = r.Schema.StartEmpty
 		}
-		if err := up(ctx); err != nil {
+		steps := newStepProgress(newProgress(s.stderr, c.Quiet))
+		r.Schema.OnStep = steps.begin
+		err := up(ctx)
+		steps.end()
+		if err != nil {
 			return err
 		}
-		_, err := printStatus(ctx, s, r)
+		_, err = printStatus(ctx, s, r, c.JSON, nil)
 		return err
 	})
 }
 
 type migrateDownCommand struct {
 	databaseFlags
+	jsonFlag
 
 	DropPayments     bool          `help:"Drop tables that hold payments, attempts, events, keys or other rows that cannot be recreated, with these rows."`
 	DryRun           bool          `help:"Only print what would be dropped."`
@@ -79,16 +94,22 @@ func (c *migrateDownCommand) Run(ctx context.Context, s stdio) error {
 			verb = "would drop"
 		}
 		for _, l := range lost {
+			if c.JSON {
+				break
+			}
 			if _, err := fmt.Fprintf(s.stdout, "%s %s\n", verb, l); err != nil {
 				return err
 			}
 		}
-		_, err = printStatus(ctx, s, r)
+		_, err = printStatus(ctx, s, r, c.JSON, lost)
 		return err
 	})
 }
 
-type migrateStatusCommand struct{ databaseFlags }
+type migrateStatusCommand struct {
+	databaseFlags
+	jsonFlag
+}
 
 // Help describes the exit codes.
 func (migrateStatusCommand) Help() string {
@@ -98,7 +119,7 @@ func (migrateStatusCommand) Help() string {
 
 func (c *migrateStatusCommand) Run(ctx context.Context, s stdio) error {
 	return c.with(s, func(r *app.Repository) error {
-		status, err := printStatus(ctx, s, r)
+		status, err := printStatus(ctx, s, r, c.JSON, nil)
 		if err == nil && !status.Current() {
 			return errors.New("the schema is not at the version of this program")
 		}
@@ -106,10 +127,37 @@ func (c *migrateStatusCommand) Run(ctx context.Context, s stdio) error {
 	})
 }
 
-func printStatus(ctx context.Context, s stdio, r *app.Repository) (schema.Status, error) {
+// schemaJSON is the state of the schema in JSON.
+type schemaJSON struct {
+	Version uint       `json:"version"`
+	Latest  uint       `json:"latest"` // that of this program
+	Current bool       `json:"current"`
+	Dirty   bool       `json:"dirty"`
+	Status  string     `json:"status"`
+	Dropped []lossJSON `json:"dropped,omitempty"`
+}
+
+// lossJSON is a table that migrate down drops in whole, or of which it drops columns.
+type lossJSON struct {
+	Table   string   `json:"table"`
+	Rows    int64    `json:"rows"`
+	Columns []string `json:"columns,omitempty"`
+}
+
+// printStatus prints the state of the schema, and in JSON what was dropped, or would be.
+func printStatus(ctx context.Context, s stdio, r *app.Repository, asJSON bool, lost []schema.Loss) (schema.Status, error) {
 	status, err := r.SchemaStatus(ctx)
 	if err != nil {
 		return status, err
+	}
+	if asJSON {
+		document := schemaJSON{
+			Version: status.Version, Latest: status.Latest, Current: status.Current(), Dirty: status.Dirty, Status: status.String(),
+		}
+		for _, l := range lost {
+			document.Dropped = append(document.Dropped, lossJSON(l))
+		}
+		return status, writeJSON(s.stdout, document)
 	}
 	_, err = fmt.Fprintln(s.stdout, status)
 	return status, err

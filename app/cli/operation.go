@@ -2,7 +2,6 @@ package cli
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"net/url"
@@ -122,9 +121,7 @@ func (o requested) print(s stdio, p payment.Payment) error {
 	}
 	var err error
 	if o.json {
-		e := json.NewEncoder(s.stdout)
-		e.SetEscapeHTML(false)
-		err = e.Encode(line)
+		err = writeJSONLine(s.stdout, line)
 	} else {
 		_, err = fmt.Fprintf(s.stdout, "%s of %s: %s, %s\nto follow it: GET %s\n", p.Operation, line.OrderID, p.Money, describeOperation(p), line.Path)
 	}

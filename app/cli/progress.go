@@ -44,12 +44,16 @@ func isTerminal(w io.Writer) bool {
 	return err != nil || !os.SameFile(info, null)
 }
 
-// show prints the line, unless it was printed a moment ago. share is from 0 to 1.
+// show prints the line, unless it was printed a moment ago. share is from 0 to 1, or below zero if it is not known.
 func (p *progress) show(what string, done int, share float64) {
 	if p.out == nil || time.Since(p.printed) < progressEvery {
 		return
 	}
 	p.printed = time.Now()
+	if share < 0 {
+		_, _ = fmt.Fprintf(p.out, "%s%s: %s", clearLine, what, thousands(done))
+		return
+	}
 	filled := min(progressWidth, max(0, int(share*progressWidth)))
 	_, _ = fmt.Fprintf(p.out, "%s[%s%s] %3.0f%%  %s: %s", clearLine,
 		strings.Repeat("#", filled), strings.Repeat("-", progressWidth-filled), 100*share, what, thousands(done))

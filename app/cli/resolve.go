@@ -16,6 +16,7 @@ import (
 
 type resolveCommand struct {
 	databaseFlags
+	jsonFlag
 
 	Order     string  `arg:"" help:"Order whose payment is unresolved or pending, or failed while its last key may still have charged."`
 	Refund    *string `placeholder:"ID" xor:"operation" help:"The refund of the order to settle, instead of the payment: one that is in such a state."`
@@ -54,6 +55,24 @@ func (c *resolveCommand) operation() (payment.OperationID, error) {
 	return payment.OperationID{}, nil
 }
 
+// Help describes what is kept and the exit codes.
+func (resolveCommand) Help() string {
+	return "The history of the payment keeps who did it, when, the state before and after, and the reason.\n\n" +
+		"Exit code 0: settled. 1: there is no such payment or operation, or its outcome is not open. 2: no reason, or an invalid id."
+}
+
+// resolvedJSON is what an operator stated.
+func resolvedJSON(r payment.Resolution) any {
+	return struct {
+		OrderID       string `json:"order_id"`
+		Operation     string `json:"operation"`
+		State         string `json:"state"`
+		TransactionID string `json:"transaction_id,omitempty"`
+		Reason        string `json:"reason,omitempty"`
+		By            string `json:"by"`
+	}{r.OrderID.String(), r.Operation.String(), string(r.Outcome.State), r.Outcome.TransactionID, r.Outcome.Reason, r.By}
+}
+
 func (c *resolveCommand) Run(ctx context.Context, s stdio) error {
 	id, err := payment.ParseOrderID(c.Order)
 	if err != nil {
@@ -89,6 +108,9 @@ func (c *resolveCommand) Run(ctx context.Context, s stdio) error {
 			return fmt.Errorf("there is no %s: nothing was changed", what)
 		case err != nil:
 			return err
+		}
+		if c.JSON {
+			return writeJSON(s.stdout, resolvedJSON(r))
 		}
 		_, err := fmt.Fprintf(s.stdout, "%s is %s\n", what, r.Outcome.State)
 		return err

@@ -174,12 +174,12 @@ func TestParse_ValueOutOfBounds_ReturnsError(t *testing.T) {
 		t.Run(variable, func(t *testing.T) {
 			for _, value := range values.right {
 				t.Setenv(variable, value)
-				_, err := parse([]string{"serve"}, io.Discard, io.Discard)
+				_, err := parse([]string{"serve"}, io.Discard, io.Discard, "devel")
 				require.NoError(t, err, "%q is right", value)
 			}
 			for _, value := range values.wrong {
 				t.Setenv(variable, value)
-				_, err := parse([]string{"serve"}, io.Discard, io.Discard)
+				_, err := parse([]string{"serve"}, io.Discard, io.Discard, "devel")
 				require.ErrorContains(t, err, variable+" (--"+flagOf(variable)[2:]+"): must be", "%q is wrong", value)
 				require.NotContains(t, err.Error(), "\n")
 			}
@@ -196,12 +196,12 @@ func TestParse_DatabaseFile(t *testing.T) {
 	for _, command := range []string{"serve", "doctor", "stuck", "migrate up", "keys list"} {
 		args := strings.Fields(command)
 		t.Setenv("PAYMENTD_DATABASE_FILE", "testdata/database")
-		_, err := parse(args, io.Discard, io.Discard)
+		_, err := parse(args, io.Discard, io.Discard, "devel")
 		require.NoError(t, err)
-		_, err = parse(append(args, "--database=sqlite:other.db"), io.Discard, io.Discard)
+		_, err = parse(append(args, "--database=sqlite:other.db"), io.Discard, io.Discard, "devel")
 		require.ErrorContains(t, err, "PAYMENTD_DATABASE_FILE (--database-file): must not be set together with PAYMENTD_DATABASE")
 		t.Setenv("PAYMENTD_DATABASE", "sqlite:paymentd.db")
-		_, err = parse(args, io.Discard, io.Discard)
+		_, err = parse(args, io.Discard, io.Discard, "devel")
 		require.ErrorContains(t, err, "must not be set together with PAYMENTD_DATABASE")
 		require.NoError(t, os.Unsetenv("PAYMENTD_DATABASE"))
 	}
@@ -212,7 +212,7 @@ func TestParse_DatabaseFile(t *testing.T) {
 		strings.Repeat("sesame", 16<<10): "must be a file of at most 16384 bytes",
 	} {
 		require.NoError(t, os.WriteFile(secret, []byte(content), 0o600))
-		_, err := parse([]string{"serve", "--database-file=" + secret}, io.Discard, io.Discard)
+		_, err := parse([]string{"serve", "--database-file=" + secret}, io.Discard, io.Discard, "devel")
 		require.ErrorContains(t, err, "PAYMENTD_DATABASE_FILE (--database-file): must ")
 		require.ErrorContains(t, err, problem)
 		require.NotContains(t, err.Error(), "sesame")
@@ -233,12 +233,12 @@ func TestParse_LedgerIsTheDatabase_ReturnsError(t *testing.T) {
 		file, file + "-wal", file + "-shm", file + "-journal", folder + "/./x.db", folder + "/link/x.db",
 		folder + "/link/x.db-wal", folder + "/hard",
 	} {
-		_, err := parse([]string{"serve", "--database=sqlite:" + file, "--gateway=sandbox:" + ledger}, io.Discard, io.Discard)
+		_, err := parse([]string{"serve", "--database=sqlite:" + file, "--gateway=sandbox:" + ledger}, io.Discard, io.Discard, "devel")
 		require.ErrorContains(t, err, "PAYMENTD_GATEWAY (--gateway): must name a ledger that is another file than the database's", ledger)
 	}
-	_, err := parse([]string{"serve", "--database=sqlite:paymentd-sandbox.ledger"}, io.Discard, io.Discard)
+	_, err := parse([]string{"serve", "--database=sqlite:paymentd-sandbox.ledger"}, io.Discard, io.Discard, "devel")
 	require.ErrorContains(t, err, "must name a ledger that is another file", "the default ledger")
-	_, err = parse([]string{"serve", "--database=sqlite:" + file, "--gateway=sandbox:" + folder + "/x.ledger"}, io.Discard, io.Discard)
+	_, err = parse([]string{"serve", "--database=sqlite:" + file, "--gateway=sandbox:" + folder + "/x.ledger"}, io.Discard, io.Discard, "devel")
 	require.NoError(t, err)
 }
 
@@ -312,7 +312,7 @@ func flagOf(variable string) string {
 // serveConfig returns the configuration of `paymentd serve` with the flags and the environment.
 func serveConfig(t *testing.T, flags ...string) config.Config {
 	t.Helper()
-	parsed, err := parse(slices.Concat([]string{"serve"}, flags), io.Discard, io.Discard)
+	parsed, err := parse(slices.Concat([]string{"serve"}, flags), io.Discard, io.Discard, "devel")
 	require.NoError(t, err)
 	command, ok := reflect.TypeAssert[*serveCommand](parsed.Selected().Target.Addr())
 	require.True(t, ok)

@@ -16,6 +16,7 @@ import (
 
 type stuckCommand struct {
 	databaseFlags
+	jsonFlag
 
 	Limit int `default:"100" help:"How many payments to list at most, the newest first, and how many captures, voids and refunds, those that are due for the longest first."`
 }
@@ -40,6 +41,12 @@ func (c *stuckCommand) Run(ctx context.Context, s stdio) error {
 		if err != nil {
 			return err
 		}
+		if c.JSON {
+			return writeJSON(s.stdout, stuckDocument{
+				Payments: stuckJSON(waiting.Payments), Operations: stuckJSON(operations.Operations),
+				Unreadable: unreadableJSON(append(waiting.Unreadable, operations.Unreadable...)),
+			})
+		}
 		if err := writeStuck(s.stdout, "ORDER", waiting.Payments); err != nil {
 			return err
 		}
@@ -51,6 +58,44 @@ func (c *stuckCommand) Run(ctx context.Context, s stdio) error {
 		}
 		return printUnreadable(s, append(waiting.Unreadable, operations.Unreadable...))
 	})
+}
+
+// Help describes the exit codes.
+func (stuckCommand) Help() string {
+	return "Exit code 0: listed, even if nothing waits. 1: the database cannot be read. 2: a setting is wrong."
+}
+
+// stuckDocument is the list in JSON.
+type stuckDocument struct {
+	Payments   []waitingJSON `json:"payments"`
+	Operations []waitingJSON `json:"operations"`
+	Unreadable []string      `json:"unreadable"`
+}
+
+// waitingJSON is a payment or another operation that waits.
+type waitingJSON struct {
+	OrderID   string `json:"order_id"`
+	Operation string `json:"operation"`
+	State     string `json:"state"`
+	Amount    string `json:"amount"`
+	Currency  string `json:"currency"`
+	Gateway   string `json:"gateway,omitempty"`
+	CreatedAt string `json:"created_at"`
+	Attempts  int    `json:"attempts"`
+	NextAt    string `json:"next_at,omitempty"`
+	Why       string `json:"why"`
+}
+
+func stuckJSON(waiting []payment.Payment) []waitingJSON {
+	all := []waitingJSON{}
+	for _, p := range waiting {
+		all = append(all, waitingJSON{
+			OrderID: p.OrderID.String(), Operation: p.Operation.String(), State: string(p.State), Amount: p.Money.Decimal(),
+			Currency: p.Money.Currency().Code(), Gateway: string(p.Gateway), CreatedAt: stamp(p.CreatedAt), Attempts: p.Attempts(),
+			NextAt: stamp(p.DueAt), Why: why(p),
+		})
+	}
+	return all
 }
 
 // writeStuck prints a table of payments or other operations. names is the heading of the columns that name them.

@@ -24,6 +24,9 @@ type Schema struct {
 	files       fs.FS
 	connect     Connect
 	isTransient func(error) bool
+
+	// OnStep is called before each migration, with its version and the version after the last one. Nil for none.
+	OnStep func(version, latest uint)
 }
 
 // Connect opens a connection that is only for migrations. With alone, it returns a [RefusedError] if
@@ -151,7 +154,16 @@ func (s *Schema) status(db Database) (Status, error) {
 type checked struct {
 	Database
 
-	check func(Database) error
+	check  func(Database) error
+	onStep func(version int)
+}
+
+// SetVersion implements database.Driver. The library marks the schema as dirty before each migration.
+func (c *checked) SetVersion(version int, dirty bool) error {
+	if dirty {
+		c.onStep(version)
+	}
+	return c.Database.SetVersion(version, dirty)
 }
 
 // Lock implements database.Driver.
@@ -178,7 +190,7 @@ func (s *Schema) with(
 	if err != nil {
 		return errors.Join(s.classify(err), files.Close())
 	}
-	m, err := newMigrate(files, &checked{Database: db, check: check})
+	m, err := newMigrate(files, &checked{Database: db, check: check, onStep: s.step})
 	if err != nil {
 		return err
 	}
@@ -192,6 +204,14 @@ func (s *Schema) with(
 	stop := context.AfterFunc(ctx, func() { m.GracefulStop <- true })
 	defer stop()
 	return use(m, db)
+}
+
+// step reports a migration that begins.
+func (s *Schema) step(version int) {
+	latest, err := Latest(s.files)
+	if s.OnStep != nil && err == nil {
+		s.OnStep(uint(max(0, version)), latest)
+	}
 }
 
 // classify wraps transient errors, and the timeout of the lock of the migrations, as

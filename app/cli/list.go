@@ -1,0 +1,187 @@
+package cli
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"slices"
+	"strings"
+	"text/tabwriter"
+	"time"
+
+	"paymentd/adapters/httpapi"
+	"paymentd/app"
+	"paymentd/app/config"
+	"paymentd/core/payment"
+	"paymentd/ports"
+)
+
+type listCommand struct {
+	databaseFlags
+
+	State   []string `placeholder:"STATE" help:"Only payments in this state. May be repeated."`
+	Gateway string   `placeholder:"NAME" help:"Only payments at this gateway: its name in the gateways file, or its address."`
+	From    string   `placeholder:"TIME" help:"Only payments that were created at this time or later: a date, which means midnight UTC, or a time such as 2026-11-27T08:00:00Z."`
+	Before  string   `placeholder:"TIME" help:"Only payments that were created before this time."`
+	Q       string   `name:"q" placeholder:"TEXT" help:"Only payments whose order id begins with this, or whose transaction id or gateway key is this."`
+	Limit   int      `default:"50" help:"How many payments to list at most, the newest first."`
+	All     bool     `help:"List every payment, instead of --limit."`
+	JSON    bool     `name:"json" help:"Print a JSON document for each payment, one a line."`
+
+	query ports.ListQuery
+}
+
+// Help describes the output.
+func (listCommand) Help() string {
+	return "It prints a table, or with --json the payments as GET /payments does, one a line. --gateway and --q are applied to the payments " +
+		"of the period one after the other: without --all, at most 100,000 are read.\n\n" +
+		"Exit code 0: listed, even if there is none. 1: the database cannot be read. 2: the command line or a setting is wrong."
+}
+
+const (
+	// listPage is the number of payments that are read at once.
+	listPage = 200
+	// maxListed bounds the payments that a list without --all reads.
+	maxListed = 100_000
+)
+
+// Validate checks the settings. kong calls it.
+func (c *listCommand) Validate() (err error) {
+	c.query = ports.ListQuery{Limit: listPage}
+	for _, name := range c.State {
+		state, err := payment.ParseState(name)
+		if err != nil {
+			return config.InvalidFlag("state", "%s", strings.TrimPrefix(err.Error(), "state "))
+		}
+		if !slices.Contains(c.query.States, state) {
+			c.query.States = append(c.query.States, state)
+		}
+	}
+	if c.From != "" {
+		if c.query.CreatedFrom, err = parseTime("from", c.From); err != nil {
+			return err
+		}
+	}
+	if c.Before != "" {
+		if c.query.CreatedBefore, err = parseTime("before", c.Before); err != nil {
+			return err
+		}
+	}
+	if c.Limit < 1 {
+		return config.InvalidFlag("limit", "must be above zero")
+	}
+	return c.databaseFlags.Validate()
+}
+
+func (c *listCommand) Run(ctx context.Context, s stdio) error {
+	return c.withPayments(ctx, s, func(r *app.Repository) error {
+		w := newListWriter(s.stdout, c.JSON)
+		unreadable, complete, err := c.list(ctx, r, w)
+		err = errors.Join(err, w.end())
+		if err != nil {
+			return err
+		}
+		if !complete {
+			_, _ = fmt.Fprintf(s.stderr, "Stopped after %s payments: narrow the period with --from and --before, or use --all.\n", thousands(maxListed))
+		}
+		if c.JSON { // each line of the standard output is a payment
+			s.stdout = s.stderr
+		}
+		return printUnreadable(s, unreadable)
+	})
+}
+
+// list writes what matches. complete is false if there may be more than it has read.
+func (c *listCommand) list(ctx context.Context, r ports.Payments, w *listWriter) (unreadable []*payment.StoredRowError, complete bool, err error) {
+	q := c.query
+	for read := 0; ; {
+		page, err := r.List(ctx, q)
+		if err != nil {
+			return unreadable, false, err
+		}
+		unreadable = append(unreadable, page.Unreadable...)
+		if len(unreadable) > maxUnreadable {
+			unreadable = unreadable[:maxUnreadable]
+		}
+		for _, p := range page.Payments {
+			if !c.matches(p) {
+				continue
+			}
+			if err := w.write(p); err != nil {
+				return unreadable, false, err
+			}
+			if !c.All && w.written == c.Limit {
+				return unreadable, true, nil
+			}
+		}
+		read += listPage
+		if page.NextOrderID == "" {
+			return unreadable, true, nil
+		}
+		if !c.All && read >= maxListed {
+			return unreadable, false, nil
+		}
+		q.AfterCreatedAt, q.AfterOrderID = page.NextCreatedAt, page.NextOrderID
+	}
+}
+
+// maxUnreadable bounds the rows that a list names because they cannot be read.
+const maxUnreadable = 1000
+
+// matches applies the filters that the query does not have.
+func (c *listCommand) matches(p payment.Payment) bool {
+	return (c.Gateway == "" || string(p.Gateway) == c.Gateway) &&
+		(c.Q == "" || strings.HasPrefix(p.OrderID.String(), c.Q) || p.TransactionID == c.Q || string(p.GatewayKey) == c.Q)
+}
+
+// listWriter prints payments as they are read.
+type listWriter struct {
+	out     io.Writer
+	table   *tabwriter.Writer // nil for JSON
+	written int
+}
+
+// tableRows is after how many rows the columns of a long table are aligned anew, because the rows of an alignment are
+// held in memory.
+const tableRows = 1000
+
+func newListWriter(out io.Writer, asJSON bool) *listWriter {
+	w := &listWriter{out: out}
+	if !asJSON {
+		w.table = tabwriter.NewWriter(out, 0, 0, 2, ' ', 0)
+		_, _ = fmt.Fprintln(w.table, "ORDER\tSTATE\tAMOUNT\tGATEWAY\tCREATED\tTRANSACTION\tWHY") // the error is that of the flush
+	}
+	return w
+}
+
+func (w *listWriter) write(p payment.Payment) error {
+	w.written++
+	if w.table == nil {
+		return writeJSONLine(w.out, httpapi.ViewPayment(p))
+	}
+	_, _ = fmt.Fprintf(w.table, "%s\t%s\t%s\t%s\t%s\t%s\t%s\n", p.OrderID, p.State, p.Money, dash(string(p.Gateway)),
+		p.CreatedAt.UTC().Format(time.RFC3339), dash(p.TransactionID), whyListed(p))
+	if w.written%tableRows == 0 {
+		return w.table.Flush()
+	}
+	return nil
+}
+
+// whyListed is the reason for a state that needs one.
+func whyListed(p payment.Payment) string {
+	switch {
+	case !p.State.Final() && !p.State.Approved() && p.Code == "":
+		return why(p)
+	case p.Code != "":
+		return p.Code
+	}
+	return dash(p.Reason)
+}
+
+func (w *listWriter) end() error {
+	if w.table == nil {
+		return nil
+	}
+	return w.table.Flush()
+}

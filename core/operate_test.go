@@ -63,7 +63,7 @@ func TestOperator_ActsAreInTheHistory(t *testing.T) {
 	}, fake.Timeout(), fake.Timeout(), fake.Timeout(), fake.Timeout())
 }
 
-// Payments of several states are merged by their due times, each once, whatever the size of a page.
+// Payments of several states are merged by their due times, each once, for pages of any size.
 func TestOperator_WaitingMergesStates(t *testing.T) {
 	inWorld(t, func(t *testing.T, w *world) {
 		o := operated(w)

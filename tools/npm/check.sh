@@ -1,5 +1,6 @@
 #!/bin/sh
-# Lints openapi.yaml, and compares the page at /docs with the npm package. tools/npm.sh runs it.
+# Lints openapi.yaml, and compares the page at /docs and the scripts of the console with the npm packages.
+# tools/npm.sh runs it.
 set -eu
 
 redocly lint --config tools/npm/redocly.yaml adapters/httpapi/openapi.yaml
@@ -11,4 +12,8 @@ for file in "$docs"/*; do
 	*) cmp "$file" "$NODE_MODULES/swagger-ui-dist/${file##*/}" ;;
 	esac
 done
+assets=adapters/console/assets htmx=$NODE_MODULES/htmx.org
+cmp "$assets/htmx.min.js" "$htmx/dist/htmx.min.js"
+cmp "$assets/hx-sse.min.js" "$htmx/dist/ext/hx-sse.min.js"
+cmp "$assets/htmx.LICENSE.txt" "$htmx/LICENSE"
 echo "$docs is swagger-ui-dist $(node -p 'require(process.env.NODE_MODULES + "/swagger-ui-dist/package.json").version')"

@@ -60,7 +60,14 @@ func (o *operator) createKey(name, scope string) string {
 	o.press(".stack button.main")
 	o.see("The key "+name+" was created", "not shown again")
 	o.requireAccessible()
-	return browser.Run(o.Page, chromedp.Value("#secret"))
+	secret := browser.Run(o.Page, chromedp.Value("#secret"))
+	apptest.Eventually(o.t, updateSlack, func() error { // the service reads its keys every two seconds
+		if answer := apptest.Get(o.t.Context(), o.base, "/payments", "Authorization", "Bearer "+secret); answer.Code != http.StatusOK {
+			return fmt.Errorf("the key is not accepted yet: %s", answer)
+		}
+		return nil
+	})
+	return secret
 }
 
 func (o *operator) signIn(secret string) {

@@ -330,7 +330,7 @@ func TestImport_ConflictingCharges_AreRefused(t *testing.T) {
 	}
 	out := run(line("order-1", "5.00", "txn-9") + line("order-1", "6.00", "txn-1") + line("order-2", "7.00", "txn-2"))
 	require.Equal(t, 1, out.Code)
-	require.Contains(t, out.Stdout, "refused\torder-1\ttxn-9\tthe order has succeeded with transaction txn-1")
+	require.Contains(t, out.Stdout, "refused\torder-1\ttxn-9\tthe order was approved with transaction txn-1")
 	require.Contains(t, out.Stdout, "refused\torder-1\ttxn-1\tthe gateway charged 6.00 USD, but the order is for 5.00 USD")
 	require.Contains(t, out.Stdout, "added\torder-2\ttxn-2\t7.00 USD", "charges without a conflict are written")
 	require.Contains(t, out.Stdout, "1 added, 0 known, 2 refused")
@@ -340,7 +340,7 @@ func TestImport_ConflictingCharges_AreRefused(t *testing.T) {
 
 	out = run(line("order-5", "5.00", "txn-5")+line("order-5", "5.00", "txn-6")+line("order-5", "5.00", "txn-5"), "--dry-run")
 	require.Equal(t, 1, out.Code, "a dry run must find the same conflicts")
-	require.Contains(t, out.Stdout, "refused\torder-5\ttxn-6\tthe order has succeeded with transaction txn-5")
+	require.Contains(t, out.Stdout, "refused\torder-5\ttxn-6\tthe order was approved with transaction txn-5")
 	require.Contains(t, out.Stdout, "1 missing, 1 known, 1 refused")
 
 	for wrong, want := range map[string]string{

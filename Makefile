@@ -98,8 +98,9 @@ compose/delete: ## the same, and delete all payments, with DELETE=payments
 test: test/proofs test/client test/upgrade test/stripe-mock test/go ## test everything, on a real database server
 
 .PHONY: test/go
+# Three packages at a time, because many tests wait for disks, timers and processes.
 test/go: needs bin/withmysql ## run all Go tests, with the race detector if there is a C compiler
-	bin/withmysql -- go test $(RACE) -timeout=15m $(TESTFLAGS) work
+	bin/withmysql -- go test $(RACE) -p 3 -timeout=15m $(TESTFLAGS) work
 
 # These tests run one goroutine at a time: the race detector would find nothing, and takes seven times as long.
 # `make test` runs a sample of each with it.

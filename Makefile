@@ -97,15 +97,15 @@ compose/delete: ## the same, and delete all payments, with DELETE=payments
 .PHONY: test
 test: test/proofs test/client test/upgrade test/stripe-mock test/go ## test everything, on a real database server
 
-.PHONY: test/go
 # Three packages at a time, because many tests wait for disks, timers and processes.
+.PHONY: test/go
 test/go: needs bin/withmysql ## run all Go tests, with the race detector if there is a C compiler
 	bin/withmysql -- go test $(RACE) -p 3 -timeout=15m $(TESTFLAGS) work
 
 # These tests run one goroutine at a time: the race detector would find nothing, and takes seven times as long.
 # `make test` runs a sample of each with it.
 .PHONY: test/proofs
-test/proofs: ## inject faults into every call and one in three pairs of calls, and find every planted bug
+test/proofs: ## inject faults into every call and one in six pairs of calls, and find every planted bug
 	go test -timeout=15m $(TESTFLAGS) ./core ./core/simulation
 
 .PHONY: test/pairs

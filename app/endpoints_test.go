@@ -2,6 +2,7 @@ package app_test
 
 import (
 	"encoding/json"
+	"errors"
 	"io"
 	"net/http"
 	"net/http/httptest"
@@ -35,7 +36,7 @@ func newShop(t *testing.T) *webhookShop {
 	t.Helper()
 	s := &webhookShop{t: t, status: http.StatusOK}
 	s.Server = httptest.NewServer(s)
-	t.Cleanup(s.Server.Close)
+	t.Cleanup(s.Close)
 	return s
 }
 
@@ -91,11 +92,7 @@ func (s *webhookShop) wait(n int) []client.Event {
 	return append([]client.Event(nil), s.events...)
 }
 
-type tooFew struct{}
-
-func (tooFew) Error() string { return "too few events were delivered" }
-
-var errTooFew = tooFew{}
+var errTooFew = errors.New("too few events were delivered")
 
 // endpoints runs `paymentd endpoints` on a database.
 func endpoints(t *testing.T, database string, args ...string) apptest.Output {

@@ -265,8 +265,11 @@ func TestHoldCommands_RunningService_EndsTheHold(t *testing.T) {
 		require.Contains(t, out.Stderr, want)
 	}
 	for _, args := range [][]string{
-		{"capture", "order-1"}, {"capture", "order-1", "--reason=x", "--amount="}, {"void", "a b", "--reason=x"},
-		{"resolve", "order-1", "--void", "--capture", "--failed", "--reason=x"}, {"resolve", "order-1", "--void", "--authorized=txn-1"},
+		{"capture", "order-1"},
+		{"capture", "order-1", "--reason=x", "--amount="},
+		{"void", "a b", "--reason=x"},
+		{"resolve", "order-1", "--void", "--capture", "--failed", "--reason=x"},
+		{"resolve", "order-1", "--void", "--authorized=txn-1"},
 	} {
 		require.Equal(t, 2, run(args...).Code, args)
 	}

@@ -36,6 +36,17 @@ func (c *claim) asFound() result {
 	return result{payment: c.payment, asOf: c.asked, replayed: true, shared: true}
 }
 
+// foreign returns the result of a payment whose gateway is not configured here: a replica with it continues a payment
+// that waits.
+func (c *claim) foreign() (result, error) {
+	switch c.payment.State {
+	case payment.StateScheduled, payment.StatePending, payment.StateUnresolved:
+		return c.asFound(), nil
+	default:
+		return result{shared: true}, ErrForeignGateway
+	}
+}
+
 // now returns the present time by both clocks. The database's is the time at which the payment was
 // read, plus the time that has passed since.
 func (c *claim) now() payment.Instant {

@@ -128,7 +128,7 @@ func (r *refundRun) observeHold(h ports.History) error {
 			captured = o.Payment
 		}
 	}
-	is, took := h.Payment, r.gateway.CapturedOf(h.Payment.GatewayKey)
+	is := h.Payment
 	claimed := payment.KindCharge
 	if len(claims) > 0 && is.State == payment.StateAuthorized {
 		claimed = claims[0]
@@ -138,6 +138,13 @@ func (r *refundRun) observeHold(h ports.History) error {
 		return fmt.Errorf("before call %d, %v may each end the hold", len(r.calls)+1, claims)
 	case is.HoldClaimedBy != claimed:
 		return fmt.Errorf("before call %d, the hold is claimed by %q, and the operations are %v", len(r.calls)+1, is.HoldClaimedBy, claims)
+	}
+	return r.observeCaptured(is, claims, captured)
+}
+
+// observeCaptured checks what the gateway has captured against the payment and its capture.
+func (r *refundRun) observeCaptured(is payment.Payment, claims []payment.Kind, captured payment.Payment) error {
+	switch took := r.gateway.CapturedOf(is.GatewayKey); {
 	case took > 0 && !slices.Contains(claims, payment.KindCapture):
 		return fmt.Errorf("before call %d, %d was captured, and no capture is recorded that may have", len(r.calls)+1, took)
 	case took > 0 && took != captured.Money.Minor():

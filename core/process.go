@@ -66,12 +66,7 @@ func (s *Service) process(ctx context.Context, r Request) (result, error) {
 	case payment.VerdictVoided:
 		return result{shared: true}, ErrVoided
 	case payment.VerdictForeign:
-		switch claim.payment.State {
-		case payment.StateScheduled, payment.StatePending, payment.StateUnresolved:
-			return claim.asFound(), nil // a replica with its gateway configured continues it
-		default:
-			return result{shared: true}, ErrForeignGateway
-		}
+		return claim.foreign()
 	case payment.VerdictKeyOpen:
 		return result{}, ErrKeyOpen // not shared: followers may have the stored payment method
 	case payment.VerdictLookUp: // the key may not be sent again, or the payment is pending

@@ -188,12 +188,15 @@ func (sc refundScenario) single() int {
 	if testing.Short() || pairStride > 1 { // with the race detector
 		return 5 // shares no divisor with the number of faults, so that every kind is injected
 	}
-	return 1
+	if *everyPair {
+		return 1
+	}
+	return 3 // as above
 }
 
 // stride returns n to run one pair of faults in n. With -every-pair, all are run.
 func (sc refundScenario) stride() int {
-	const sample = 60
+	const sample = 180
 	if testing.Short() || *everyPair || pairStride > 1 {
 		return sc.scenario.stride()
 	}

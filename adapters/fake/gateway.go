@@ -292,6 +292,7 @@ func (g *Gateway) limit(c payment.Charge, decision payment.Result) payment.Resul
 		return g.limitRefund(c, decision)
 	case payment.KindCapture, payment.KindVoid:
 		return g.limitHold(c, decision)
+	case payment.KindCharge:
 	}
 	return decision
 }
@@ -390,35 +391,5 @@ func (e entry) found() payment.Lookup {
 		}
 	default:
 		return payment.Lookup{Result: payment.FoundDeclined, Code: e.result.Code, Message: e.result.Message}
-	}
-}
-
-// Cancel implements ports.Gateway. It voids the charge if it is pending or holds money, and returns what a lookup
-// finds. Other operations cannot be cancelled.
-func (g *Gateway) Cancel(ctx context.Context, ref payment.ChargeRef) payment.Lookup {
-	if ctx.Err() == nil && g.Capabilities().Cancels && ref.Operation.IsCharge() {
-		g.void(ref.Key)
-	}
-	return g.LookUp(ctx, ref)
-}
-
-func (g *Gateway) void(key payment.GatewayKey) {
-	g.mu.Lock()
-	defer g.mu.Unlock()
-	now := time.Now()
-	g.decideDue(now)
-	g.cancel(key, now)
-}
-
-// cancel voids a charge if it is pending, or holds money that no operation is about to take.
-func (g *Gateway) cancel(key payment.GatewayKey, now time.Time) {
-	at := slot{payment.KindCharge, key}
-	e := g.ledger[at]
-	switch {
-	case e.pending():
-		e.voided = true
-		g.ledger[at] = e
-	case e.hold != nil && e.hold.holds() && !g.claimed(e.hold):
-		e.hold.EndedAt = now
 	}
 }

@@ -185,17 +185,17 @@ func (o *Outbox) Deliveries(ctx context.Context, q ports.DeliveryQuery) (page []
 // Replay implements ports.Outbox.
 func (o *Outbox) Replay(ctx context.Context, query ports.ReplayQuery) (replayed int, next int64, err error) {
 	from, to := query.Bounds()
-	all, any := int64(1), int64(1)
+	all, anyEvent := int64(1), int64(1)
 	if query.Undelivered {
 		all = 0
 	}
 	if query.Event != "" {
-		any = 0
+		anyEvent = 0
 	}
 	var rows []queries.ListReplayableRow
 	err = o.s.read(ctx, func(ctx context.Context, q *queries.Queries) (err error) {
 		rows, err = q.ListReplayable(ctx, queries.ListReplayableParams{
-			EndpointID: query.Endpoint, FromSeq: from, ToSeq: to, EventID: query.Event, AnyEvent: any, AnyOutcome: all,
+			EndpointID: query.Endpoint, FromSeq: from, ToSeq: to, EventID: query.Event, AnyEvent: anyEvent, AnyOutcome: all,
 			Limit: ports.ReplayPage,
 		})
 		return err

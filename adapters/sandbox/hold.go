@@ -34,6 +34,7 @@ func (e *entry) refusal() string {
 		if e.exceedsCharge() {
 			return payment.DeclineExceeds
 		}
+	case payment.KindCharge:
 	}
 	return ""
 }

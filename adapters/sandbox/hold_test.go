@@ -101,7 +101,8 @@ func TestVoid_MagicAmounts(t *testing.T) {
 		"9312": {call{class: payment.ClassDeclined, found: payment.FoundDeclined}, call{class: payment.ClassDeclined, found: payment.FoundDeclined}, payment.FoundAuthorized},
 		"9313": {
 			call{payment.ClassUnknownUnanswered, payment.FoundNothing, timeout},
-			call{payment.ClassUnknownUnanswered, payment.FoundNothing, timeout}, payment.FoundAuthorized,
+			call{payment.ClassUnknownUnanswered, payment.FoundNothing, timeout},
+			payment.FoundAuthorized,
 		},
 		"9314": {call{class: payment.ClassPending, found: payment.FoundPending}, call{class: payment.ClassPending, found: payment.FoundPending}, payment.FoundVoided},
 		"9315": {call{class: payment.ClassPending, found: payment.FoundPending}, call{class: payment.ClassPending, found: payment.FoundPending}, payment.FoundAuthorized},

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"net/url"
+	"slices"
 	"strconv"
 
 	"github.com/stripe/stripe-go/v85"
@@ -101,13 +102,11 @@ func (a answer) refusedHold() (r payment.Result, otherState bool) {
 // aboutState reports whether the error says that the PaymentIntent or its charge has another state than the operation
 // needs (docs.stripe.com/error-codes).
 func (f failure) aboutState() bool {
-	switch stripe.ErrorCode(f.code) {
-	case stripe.ErrorCodePaymentIntentUnexpectedState, stripe.ErrorCodeChargeAlreadyCaptured,
+	return slices.Contains([]stripe.ErrorCode{
+		stripe.ErrorCodePaymentIntentUnexpectedState, stripe.ErrorCodeChargeAlreadyCaptured,
 		stripe.ErrorCodeChargeAlreadyRefunded, stripe.ErrorCodeChargeExpiredForCapture,
-		stripe.ErrorCodeCaptureChargeAuthorizationExpired, stripe.ErrorCodeCaptureUnauthorizedPayment:
-		return true
-	}
-	return false
+		stripe.ErrorCodeCaptureChargeAuthorizationExpired, stripe.ErrorCodeCaptureUnauthorizedPayment,
+	}, stripe.ErrorCode(f.code))
 }
 
 // inspectHold returns the result of a refused operation by the present state of the PaymentIntent. If that cannot be

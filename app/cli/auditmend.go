@@ -35,18 +35,9 @@ func mend(d audit.Difference) (advice, command string) {
 	resolve := "paymentd resolve " + quote(d.OrderID.String())
 	switch d.Kind {
 	case audit.KindUnknown:
-		if d.Charge.State == payment.FoundAuthorized {
-			return releaseThere, ""
-		}
-		if d.Charge.State != payment.FoundApproved {
-			return "wait until the gateway has decided the charge, or cancel it there; then audit again", ""
-		}
-		return "add it to the table", importLine(d)
+		return mendUnknown(d)
 	case audit.KindNotSucceeded:
-		if d.Payment.State == payment.StateVoided {
-			return "refund it in the console of the gateway: the order was voided", ""
-		}
-		return "record it", importLine(d)
+		return mendNotSucceeded(d)
 	case audit.KindHeld:
 		return releaseThere, ""
 	case audit.KindLeftKey:
@@ -74,6 +65,26 @@ func mend(d audit.Difference) (advice, command string) {
 		return "repair the row, and audit again: " + d.Problem, ""
 	}
 	return "", ""
+}
+
+// mendUnknown is for a charge of an order that the table lacks.
+func mendUnknown(d audit.Difference) (advice, command string) {
+	switch d.Charge.State {
+	case payment.FoundApproved:
+		return "add it to the table", importLine(d)
+	case payment.FoundAuthorized:
+		return releaseThere, ""
+	default:
+		return "wait until the gateway has decided the charge, or cancel it there; then audit again", ""
+	}
+}
+
+// mendNotSucceeded is for a charge of a payment that is recorded as not charged.
+func mendNotSucceeded(d audit.Difference) (advice, command string) {
+	if d.Payment.State == payment.StateVoided {
+		return "refund it in the console of the gateway: the order was voided", ""
+	}
+	return "record it", importLine(d)
 }
 
 // releaseThere is the advice about a hold that no payment knows.

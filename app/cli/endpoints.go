@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"net/url"
+	"strconv"
 	"text/tabwriter"
 	"time"
 
@@ -311,7 +312,7 @@ func writeDeliveries(to io.Writer, deliveries []endpoint.Delivery) error {
 			answer = d.Answer.Problem
 		}
 		if d.Answer.Status != 0 {
-			status = fmt.Sprint(d.Answer.Status)
+			status = strconv.Itoa(d.Answer.Status)
 		}
 		_, _ = fmt.Fprintf(w, "%s\t%s\t%s\t%s\t%d\t%s\t%s\t%s\t%.*s\n", d.Event, d.Type, d.OrderID, outcomeName(d.Outcome), d.Attempts,
 			moment(d.CreatedAt), orDash(d.DueAt), status, maxAnswerColumn, answer)

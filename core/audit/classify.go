@@ -9,29 +9,31 @@ const inFlight Kind = "in_flight"
 // It is empty if they agree. gateway is the one that lists the charge: two gateways may give one id to two
 // transactions. paid says that the gateway also has the charge that the payment names.
 func classify(c payment.LedgerCharge, p payment.Summary, gateway payment.GatewayID, paid bool) Kind {
-	none, current := p.OrderID == "", c.Key == p.GatewayKey
+	current := c.Key == p.GatewayKey
+	same := c.TransactionID == p.TransactionID && (current || p.Gateway == "" || p.Gateway == gateway)
 	switch c.State {
 	case payment.FoundApproved:
-		if none {
-			return KindUnknown
-		}
-		own := p.Gateway == "" || p.Gateway == gateway
-		return classifyApproved(c, p, current, paid, c.TransactionID == p.TransactionID && (own || current))
+		return classifyApproved(c, p, current, paid, same)
 	case payment.FoundAuthorized:
-		own := p.Gateway == "" || p.Gateway == gateway
-		return classifyHeld(c, p, current, paid, c.TransactionID == p.TransactionID && (own || current))
+		return classifyHeld(c, p, current, paid, same)
 	case payment.FoundPending, payment.FoundProcessing:
 		return classifyUndecided(p, current)
 	case payment.FoundVoided:
-		if p.State == payment.StateAuthorized && current {
-			return inFlight // its daily lookup finds that the hold has ended
-		}
-		if p.State == payment.StateSucceeded && !paid && (current || c.TransactionID == p.TransactionID) {
-			return KindVoided
-		}
+		return classifyVoided(p, current, paid, c.TransactionID == p.TransactionID)
 	case payment.FoundDeclined:
 		return classifyDeclined(p, current, paid)
 	case payment.FoundNothing, payment.FoundNoAnswer, payment.FoundReturned: // of refunds
+	}
+	return ""
+}
+
+// classifyVoided is for a charge that was voided, or whose hold has expired.
+func classifyVoided(p payment.Summary, current, paid, same bool) Kind {
+	switch {
+	case p.State == payment.StateAuthorized && current:
+		return inFlight // its daily lookup finds that the hold has ended
+	case p.State == payment.StateSucceeded && !paid && (current || same):
+		return KindVoided
 	}
 	return ""
 }
@@ -59,9 +61,11 @@ func classifyDeclined(p payment.Summary, current, paid bool) Kind {
 	return ""
 }
 
-// classifyApproved is for a charge that took the money of an order that has a payment.
+// classifyApproved is for a charge that took the money of an order.
 func classifyApproved(c payment.LedgerCharge, p payment.Summary, current, paid, same bool) Kind {
 	switch p.State {
+	case "":
+		return KindUnknown
 	case payment.StateSucceeded:
 		return compare(c, p, paid, same)
 	case payment.StateDeclined, payment.StateFailed, payment.StateVoided:

@@ -44,8 +44,8 @@ func (w *world) voided(order payment.OrderID, key payment.GatewayKey, transactio
 	require.NoError(w.t, err)
 }
 
-func (w *world) held(order payment.OrderID, key payment.GatewayKey, transaction string) {
-	w.listed(order, key, payment.FoundAuthorized, transaction, nil)
+func (w *world) held(key payment.GatewayKey, transaction string) {
+	w.listed("o", key, payment.FoundAuthorized, transaction, nil)
 }
 
 func TestRun_Holds_AreCompared(t *testing.T) {
@@ -55,25 +55,25 @@ func TestRun_Holds_AreCompared(t *testing.T) {
 		want     []found
 		inFlight int
 	}{
-		"held on both sides":          {store: func(w *world) { w.authorized("o", "k", "t"); w.held("o", "k", "t") }},
+		"held on both sides":          {store: func(w *world) { w.authorized("o", "k", "t"); w.held("k", "t") }},
 		"voided on both sides":        {store: func(w *world) { w.voided("o", "k", "t"); w.listed("o", "k", payment.FoundVoided, "", nil) }},
 		"the hold ended there":        {store: func(w *world) { w.authorized("o", "k", "t"); w.listed("o", "k", payment.FoundVoided, "", nil) }, inFlight: 1},
 		"captured there":              {store: func(w *world) { w.authorized("o", "k", "t"); w.charged("o", "k", "t") }, inFlight: 1},
-		"held there, unresolved here": {store: func(w *world) { w.unresolved("o", "k"); w.held("o", "k", "t") }, inFlight: 1},
+		"held there, unresolved here": {store: func(w *world) { w.unresolved("o", "k"); w.held("k", "t") }, inFlight: 1},
 		"held there, unknown here": {
-			store: func(w *world) { w.held("o", "k", "t") },
+			store: func(w *world) { w.held("k", "t") },
 			want:  []found{{kind: audit.KindUnknown, order: "o", key: "k", transaction: "t", lookup: payment.FoundAuthorized}},
 		},
 		"held there, succeeded here": {
-			store: func(w *world) { w.succeeded("o", "k", "t"); w.held("o", "k", "t") },
+			store: func(w *world) { w.succeeded("o", "k", "t"); w.held("k", "t") },
 			want:  []found{{kind: audit.KindNotCharged, order: "o", key: "k", transaction: "t", lookup: payment.FoundAuthorized}},
 		},
 		"held there, voided here": {
-			store: func(w *world) { w.voided("o", "k", "t"); w.held("o", "k", "t") },
+			store: func(w *world) { w.voided("o", "k", "t"); w.held("k", "t") },
 			want:  []found{{kind: audit.KindHeld, order: "o", key: "k", transaction: "t", lookup: payment.FoundAuthorized}},
 		},
 		"held there, declined here": {
-			store: func(w *world) { w.declined("o", "k"); w.held("o", "k", "t") },
+			store: func(w *world) { w.declined("o", "k"); w.held("k", "t") },
 			want:  []found{{kind: audit.KindHeld, order: "o", key: "k", transaction: "t", lookup: payment.FoundAuthorized}},
 		},
 		"captured there, voided here": {
@@ -85,7 +85,7 @@ func TestRun_Holds_AreCompared(t *testing.T) {
 			want:  []found{{kind: audit.KindNotCharged, order: "o", key: "k", lookup: payment.FoundNothing}},
 		},
 		"held twice there": {
-			store: func(w *world) { w.authorized("o", "k", "t"); w.held("o", "k", "t"); w.held("o", "k-2", "t-2") },
+			store: func(w *world) { w.authorized("o", "k", "t"); w.held("k", "t"); w.held("k-2", "t-2") },
 			want:  []found{{kind: audit.KindTwice, order: "o", key: "k-2", transaction: "t-2", lookup: payment.FoundAuthorized}},
 		},
 		"another amount there": {

@@ -54,14 +54,14 @@ func newHarness(t *testing.T) *harness {
 }
 
 // run runs a courier until the function that it returns is called.
-func (h *harness) run() (*delivery.Courier, func()) {
-	c := delivery.New(delivery.Settings{Timeout: timeout, Concurrency: 4, Poll: h.every, Refresh: h.every},
+func (h *harness) run() (c *delivery.Courier, stop func()) {
+	courier := delivery.New(delivery.Settings{Timeout: timeout, Concurrency: 4, Poll: h.every, Refresh: h.every},
 		h.payments.Endpoints(), h.payments.Outbox(), h.sender, slog.New(slog.NewTextHandler(h.log, nil)))
 	ctx, cancel := context.WithCancel(h.t.Context())
-	c.Load(ctx)
+	courier.Load(ctx)
 	done := make(chan struct{})
-	go func() { defer close(done); c.Run(ctx) }()
-	return c, func() { cancel(); <-done }
+	go func() { defer close(done); courier.Run(ctx) }()
+	return courier, func() { cancel(); <-done }
 }
 
 func (h *harness) subscribe() (endpoint.Endpoint, *fake.Receiver) {

@@ -5,6 +5,7 @@ import (
 	"encoding/hex"
 	"encoding/json"
 	"fmt"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -55,10 +56,8 @@ type ChangePattern string
 
 // ParseChangePattern checks a pattern. The error is a sentence that says what to change.
 func ParseChangePattern(text string) (ChangePattern, error) {
-	for _, t := range ChangeTypes() {
-		if ChangePattern(text).Matches(t) {
-			return ChangePattern(text), nil
-		}
+	if slices.ContainsFunc(ChangeTypes(), ChangePattern(text).Matches) {
+		return ChangePattern(text), nil
 	}
 	return "", fmt.Errorf("%+.40q matches no event: use a type such as payment.succeeded, all of a kind such as payment.*, or *", text)
 }

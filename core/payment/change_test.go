@@ -78,8 +78,10 @@ func TestParseChangePattern(t *testing.T) {
 		}
 		require.Equal(t, matches, n, text)
 	}
-	for _, text := range []string{"", "payment", "payment.", "payment.gone", "pay*", "**", ".*", "Payment.succeeded", "*.succeeded",
-		"refund.authorized", "void.voided"} {
+	for _, text := range []string{
+		"", "payment", "payment.", "payment.gone", "pay*", "**", ".*", "Payment.succeeded", "*.succeeded",
+		"refund.authorized", "void.voided",
+	} {
 		_, err := payment.ParseChangePattern(text)
 		require.Error(t, err, text)
 	}

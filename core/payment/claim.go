@@ -64,6 +64,13 @@ func (a ClaimRequest) Decide(p Payment, now time.Time) Decision {
 		return unchanged(VerdictVoided, p)
 	case a.Cancel && p.State != StatePending:
 		return unchanged(VerdictNotDue, p)
+	}
+	return a.decideOpen(p, now)
+}
+
+// decideOpen decides about a payment that may still take money, or was declined or failed.
+func (a ClaimRequest) decideOpen(p Payment, now time.Time) Decision {
+	switch {
 	case a.Deferred && a.underWay(p, now):
 		return unchanged(VerdictAccepted, p)
 	case a.Rules.Claimed(p, now):

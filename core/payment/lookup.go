@@ -91,29 +91,38 @@ func (r LookupRecord) Apply(p Payment, now time.Time) (Decision, error) {
 	current := p.GatewayKey == r.Key
 	same := p.Fence == r.Fence && p.Attempt.Number == r.Attempt
 	waits := current && p.State == r.State && p.State.claimable()
-	if (r.Result.Result == FoundApproved || r.Result.Result == FoundAuthorized) && (!same || !waits) {
+	if r.Result.approves() && (!same || !waits) {
 		return r.recordApproval(p, now)
 	}
 	if !same {
 		return Decision{}, ErrFenced
 	}
+	if waits && p.State == StateAuthorized {
+		return r.concludeHold(p, at), nil
+	}
+	return r.record(p, current, waits, at), nil
+}
+
+// record stores the answer to a lookup of a key that is the payment's current one or another, and for which the
+// payment waits or not.
+func (r LookupRecord) record(p Payment, current, waits bool, now Instant) Decision {
 	if waits && p.State == StateProcessing {
-		p.completeAttempt(r.ClaimRef, r.End, at)
+		p.completeAttempt(r.ClaimRef, r.End, now)
 	}
 	before, _ := p.findKey(r.Key)
 	if current && !p.State.Approved() { // the row of an approved payment holds no doubt
 		before = p.key()
 	}
 	k := before
-	if waits && p.State == StateAuthorized {
-		return r.concludeHold(p, at), nil
-	}
-	absent := r.updateKey(&k, p.Attempt.Number, at)
+	absent := r.updateKey(&k, p.Attempt.Number, now)
 	if waits {
-		return r.conclude(p, k, absent, at), nil
+		return r.conclude(p, k, absent, now)
 	}
-	return r.recordKey(p, before, k, now), nil
+	return r.recordKey(p, before, k, now.DB)
 }
+
+// approves reports whether the gateway has taken the money, or holds it.
+func (l Lookup) approves() bool { return l.Result == FoundApproved || l.Result == FoundAuthorized }
 
 // recordApproval is for a charge that was found although the payment has changed since the lookup was sent, or
 // did not wait for it.
@@ -237,9 +246,7 @@ func (r LookupRecord) conclude(p Payment, k Key, absent bool, now Instant) Decis
 	}
 	r.scheduleKey(&k, o, now)
 	d := Decision{Verdict: VerdictWritten, Payment: p, Write: true}
-	_, stored := p.findKey(k.Key)
-	if stored || o.State != StateSucceeded &&
-		(k.Closed != "" && o.State != StateAuthorized || !k.Look.IsZero() || k.Refusal.Class != "" || k.Reference != "" || k.RedirectURL != "") {
+	if _, stored := p.findKey(k.Key); stored || !o.State.Approved() && k.hasEvidence() {
 		d.storeKey(k)
 	}
 	switch {
@@ -249,6 +256,11 @@ func (r LookupRecord) conclude(p Payment, k Key, absent bool, now Instant) Decis
 		d.addEvent(EventReconciled, r.Replica, string(o.State)+": "+cmp.Or(o.Reason, o.TransactionID))
 	}
 	return d
+}
+
+// hasEvidence reports whether the record says more about the key than the payment's row does.
+func (k *Key) hasEvidence() bool {
+	return k.Closed != "" || !k.Look.IsZero() || k.Refusal.Class != "" || k.Reference != "" || k.RedirectURL != ""
 }
 
 // scheduleKey sets the next lookup of the key of a payment that the lookup concluded.
@@ -275,10 +287,8 @@ func (r LookupRecord) scheduleKey(k *Key, o Outcome, now Instant) {
 // retries are exhausted is scheduled for another round, if it has one left.
 func (r LookupRecord) outcome(was State, k Key, absent bool) Outcome {
 	switch {
-	case r.Result.Result == FoundApproved:
-		return Outcome{State: StateSucceeded, TransactionID: r.Result.TransactionID}
-	case r.Result.Result == FoundAuthorized:
-		return Outcome{State: StateAuthorized, TransactionID: r.Result.TransactionID, HoldExpires: r.Result.HoldExpires}
+	case r.Result.approves():
+		return r.Result.approval()
 	case k.Closed == ClosedVoided && was == StatePending:
 		return Outcome{State: StateDeclined, Code: DeclineAbandoned, Reason: "the charge was cancelled before the customer had acted"}
 	case k.Closed != "",
@@ -293,6 +303,15 @@ func (r LookupRecord) outcome(was State, k Key, absent bool) Outcome {
 	forgotten := r.Result.Result == FoundNothing && r.Rules.forgotten(k, r.Sent)
 	if r.Result.Result == FoundPending || was == StatePending && !forgotten {
 		o.State = StatePending // until the key is closed or the charge is decided
+	}
+	return o
+}
+
+// approval returns the outcome of a payment whose charge took the money, or holds it.
+func (l Lookup) approval() Outcome {
+	o := Outcome{State: StateSucceeded, TransactionID: l.TransactionID}
+	if l.Result == FoundAuthorized {
+		o.State, o.HoldExpires = StateAuthorized, l.HoldExpires
 	}
 	return o
 }

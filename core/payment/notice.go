@@ -95,9 +95,13 @@ func (n Notice) known(p Payment, k Key, current bool) bool {
 	}
 	switch n.Says {
 	case FoundDeclined, FoundVoided:
-		ended := p.State == StateDeclined || p.State == StateFailed || p.State == StateVoided
-		return current && ended && !p.Doubt.Any() || k.Closed != ""
+		return current && p.endedWithoutMoney() || k.Closed != ""
 	case FoundApproved, FoundAuthorized, FoundProcessing, FoundPending, FoundReturned, FoundNothing, FoundNoAnswer:
 	}
 	return false
+}
+
+// endedWithoutMoney reports whether the payment provably took no money, or released what it held.
+func (p *Payment) endedWithoutMoney() bool {
+	return p.State.Final() && p.State != StateSucceeded && !p.Doubt.Any()
 }

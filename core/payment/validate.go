@@ -56,6 +56,9 @@ func (p Payment) Validate() error {
 	if err := p.validateOperation(&at); err != nil {
 		return err
 	}
+	if err := p.validateHold(at); err != nil {
+		return err
+	}
 	switch {
 	case p.OrderID == "" || len(p.OrderID) > MaxOrderIDBytes:
 		return at.column("order_id", "has %d bytes", len(p.OrderID))
@@ -63,12 +66,6 @@ func (p Payment) Validate() error {
 		return at.column("amount_minor", "is not above zero")
 	case !p.State.valid():
 		return at.column("state", "has the unknown state %+.20q", p.State)
-	case (p.State.Approved() || p.State == StateVoided) && p.TransactionID == "":
-		return at.column("transaction_id", "is empty, and the payment is %s", p.State)
-	case !p.Capture.valid():
-		return at.column("capture", "has the unknown mode %+.20q", p.Capture)
-	case !p.HoldClaimedBy.claimsHold():
-		return at.column("hold_claimed_by", "has the unknown kind %+.20q", p.HoldClaimedBy)
 	case p.State.Final() != p.DueAt.IsZero():
 		return at.column("due_at", "is %s, and the payment is %s", formatTime(p.DueAt), p.State)
 	case !validHeaderValue(p.GatewayKey):
@@ -100,6 +97,19 @@ func (p Payment) Validate() error {
 		}
 	}
 	return p.validateTimes(at)
+}
+
+// validateHold checks what says how a payment takes its money.
+func (p Payment) validateHold(at row) error {
+	switch {
+	case (p.State.Approved() || p.State == StateVoided) && p.TransactionID == "":
+		return at.column("transaction_id", "is empty, and the payment is %s", p.State)
+	case !p.Capture.valid():
+		return at.column("capture", "has the unknown mode %+.20q", p.Capture)
+	case !p.HoldClaimedBy.claimsHold():
+		return at.column("hold_claimed_by", "has the unknown kind %+.20q", p.HoldClaimedBy)
+	}
+	return nil
 }
 
 // validateOperation checks what only the row of an operation other than a charge has.

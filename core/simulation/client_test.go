@@ -254,10 +254,7 @@ func (a *audit) checkAnswer(op history.Operation, request core.Request, number i
 	}
 	switch op.Response {
 	case history.Success, history.Declined, history.Failed:
-		if cancelled := request.Operation.Kind == payment.KindVoid && op.TransactionID == ""; cancelled && s == payment.StateSucceeded {
-			d, s = a.record(request.OrderID), payment.StateDeclined // a pending payment, which has no void
-		}
-		if !d.ended(s, op.TransactionID) {
+		if !a.stored(op, request, s) {
 			find("and that is not stored; the payment is %s", d.payment.State)
 		}
 	case history.Unavailable:
@@ -280,6 +277,15 @@ func (a *audit) checkAnswer(op history.Operation, request core.Request, number i
 	if op.Response != history.Unavailable && d.payment.Money != request.Money && !request.Money.IsZero() {
 		find("asked for %v, and the order has %v", request.Money, d.payment.Money)
 	}
+}
+
+// stored reports whether the outcome of an answer was ever stored.
+func (a *audit) stored(op history.Operation, request core.Request, s payment.State) bool {
+	of := request.Operation
+	if of.Kind == payment.KindVoid && op.TransactionID == "" && s == payment.StateSucceeded {
+		of, s = payment.OperationID{}, payment.StateDeclined // a pending payment was cancelled, which has no void
+	}
+	return a.record(subjectOf(request.OrderID, of)).ended(s, op.TransactionID)
 }
 
 func (c *client) name() string { return "client-" + string(rune('0'+c.id)) }

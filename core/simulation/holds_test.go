@@ -155,6 +155,11 @@ func (a *audit) checkHold(h ports.History) {
 			a.world.report(is.OrderID, "the hold is claimed by %q, and the operations are %v", is.HoldClaimedBy, claims)
 		}
 	}
+	a.checkCaptured(is, claims, misled)
+}
+
+// checkCaptured checks what the gateways have captured of a hold.
+func (a *audit) checkCaptured(is payment.Payment, claims []payment.Kind, misled bool) {
 	for _, b := range a.banks {
 		if took := b.CapturedOf(is.GatewayKey); took > 0 && !slices.Contains(claims, payment.KindCapture) && !misled {
 			a.world.report(is.OrderID, "%d was captured, and no capture is recorded that may have", took)

@@ -132,8 +132,8 @@ func (a *audit) close() {
 		if d.payment.Code == payment.CodeRefundReturned {
 			continue
 		}
-		if approved := approvedOnce(d.payment); approved != (len(all) > 0) && !(len(all) > 0 && atOnce(all) == 0) && !d.misled &&
-			!a.needsOperator(d) {
+		released := len(all) > 0 && atOnce(all) == 0
+		if approved := approvedOnce(d.payment); approved != (len(all) > 0) && !released && !d.misled && !a.needsOperator(d) {
 			a.world.report(id, "at the end it is %s, and the money was taken %d times", d.payment.State, len(all))
 		}
 		for _, t := range all {

@@ -107,7 +107,7 @@ func lookUpRunning(r *run) Finding {
 			if began.Sub(sent) > pollInterval { // the request has arrived
 				seen = append(seen, l.Result)
 			}
-		case payment.FoundApproved:
+		case payment.FoundApproved, payment.FoundAuthorized:
 		}
 		r.sleep(pollInterval)
 	}

@@ -184,10 +184,7 @@ func (s *specimen) decide(c *specimenCharge) (status int, body any) {
 		return http.StatusUnprocessableEntity, object{"code": "duplicate_order"}
 	case first.body != c.body && !s.repricesKeys:
 		return http.StatusUnprocessableEntity, object{"code": "idempotency_key_reused"}
-	case first.body != c.body:
-	case first.Status == "voided" && s.revives && !first.manual(), first.Status == "declined" && s.unsavedDecline:
-	case first.Status == "authorized" && s.holdsTwice:
-	default:
+	case first.body == c.body && !s.repeats(first):
 		return first.answer()
 	}
 	if s.searchesFirst || s.savesOnAnswer {
@@ -200,6 +197,19 @@ func (s *specimen) decide(c *specimenCharge) (status int, body any) {
 	}
 	s.take(c, first != nil)
 	return c.answer()
+}
+
+// repeats reports whether the gateway makes another charge for a key that was decided.
+func (s *specimen) repeats(first *specimenCharge) bool {
+	switch first.Status {
+	case "voided":
+		return s.revives && !first.manual()
+	case "declined":
+		return s.unsavedDecline
+	case "authorized":
+		return s.holdsTwice
+	}
+	return false
 }
 
 // pause lets other requests in for a while.

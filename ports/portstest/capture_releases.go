@@ -137,9 +137,10 @@ func holdRaces() []clause {
 			var claims, others counter
 			r.concurrently(n, func(on ports.Payments, _ int) error {
 				_, verdict, err := on.Claim(r.t.Context(), r.captureRequest("order-1", "60"))
-				if verdict == payment.VerdictClaimed {
+				switch verdict { //nolint:exhaustive // no other verdict counts
+				case payment.VerdictClaimed:
 					claims.add()
-				} else if verdict == payment.VerdictBusy {
+				case payment.VerdictBusy:
 					others.add()
 				}
 				return err

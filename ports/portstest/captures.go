@@ -90,10 +90,12 @@ func (r *repository) requireRefused(a payment.ClaimRequest, state payment.State)
 
 // requireUnderLock requires that an operation and its charge are what a settlement decided about both as they
 // were before.
-func requireUnderLock(t testing.TB, r *repository, s payment.Settlement, charge, p payment.Payment) (payment.Payment, payment.Payment) {
+func requireUnderLock(
+	t testing.TB, r *repository, s payment.Settlement, charge, p payment.Payment,
+) (after, chargeAfter payment.Payment) {
 	t.Helper()
 	require.NoError(t, r.Settle(t.Context(), s))
-	after, chargeAfter := r.stored(p.Ref()), r.find(p.OrderID)
+	after, chargeAfter = r.stored(p.Ref()), r.find(p.OrderID)
 	d, err := s.Apply(p, after.UpdatedAt)
 	require.NoError(t, err)
 	d = d.Account(charge, p)

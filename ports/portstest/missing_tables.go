@@ -1,6 +1,7 @@
 package portstest
 
 import (
+	"maps"
 	"testing"
 	"time"
 
@@ -42,6 +43,12 @@ type operationWrite struct {
 }
 
 func operationWrites() map[string]operationWrite {
+	all := refundWrites()
+	maps.Copy(all, holdWrites())
+	return all
+}
+
+func refundWrites() map[string]operationWrite {
 	return map[string]operationWrite{
 		"a refund is begun": {[]string{"payments", "operations"}, func(r *repository) func() error {
 			r.charged("order-1")
@@ -105,6 +112,11 @@ func operationWrites() map[string]operationWrite {
 			resolved.Operation = r.refundInState(payment.StateUnresolved, "order-1", "r-1", "25").Operation
 			return func() error { return r.Resolve(r.t.Context(), resolved) }
 		}},
+	}
+}
+
+func holdWrites() map[string]operationWrite {
+	return map[string]operationWrite{
 		"a capture is begun": {[]string{"payments", "operations"}, func(r *repository) func() error {
 			r.held("order-1")
 			return r.claims(r.captureRequest("order-1", "60"))

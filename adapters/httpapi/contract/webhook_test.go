@@ -28,7 +28,9 @@ func TestWebhookEvent_IsAsInTheContract(t *testing.T) {
 		for name := range value {
 			require.Contains(t, event.Properties, name)
 		}
-		for name := range value["data"].(map[string]any) {
+		members, object := value["data"].(map[string]any)
+		require.True(t, object)
+		for name := range members {
 			require.Contains(t, data.Properties, name)
 		}
 		for _, name := range data.Required {

@@ -129,8 +129,10 @@ func (s *Service) poll(work payment.Work) time.Duration {
 	switch work {
 	case payment.WorkTakeovers:
 		return max(s.Poll, s.Lease/4)
-	case payment.WorkLookups, payment.WorkPending, payment.WorkHolds:
+	case payment.WorkLookups, payment.WorkPending:
 		return max(s.Poll, min(s.LookupFirst, s.Late))
+	case payment.WorkHolds:
+		return max(s.Poll, payment.MinHoldLookup)
 	case payment.WorkCharges:
 	}
 	return s.Poll

@@ -36,11 +36,11 @@ func (c CaptureMode) valid() bool { return c == CaptureAutomatic || c == Capture
 // claimsHold reports whether an operation of the kind can be [Payment.HoldClaimedBy].
 func (k Kind) claimsHold() bool { return k == KindCharge || k == KindCapture || k == KindVoid }
 
-// maxHoldLookup is the longest time between two lookups of an authorized payment, and minHoldLookup the shortest.
-const (
-	maxHoldLookup = 24 * time.Hour
-	minHoldLookup = time.Minute
-)
+// MinHoldLookup is how long after an authorization the first lookup is due at the earliest.
+const MinHoldLookup = time.Minute
+
+// maxHoldLookup is the longest time between two lookups of an authorized payment.
+const maxHoldLookup = 24 * time.Hour
 
 // holdLookupIn returns after how long an authorized payment is looked up: daily, and when the hold expires.
 func (p *Payment) holdLookupIn(now time.Time) time.Duration {
@@ -48,7 +48,7 @@ func (p *Payment) holdLookupIn(now time.Time) time.Duration {
 	if !p.HoldExpires.IsZero() && p.HoldExpires.After(now) {
 		in = min(in, p.HoldExpires.Sub(now))
 	}
-	return max(in, minHoldLookup)
+	return max(in, MinHoldLookup)
 }
 
 // Captured returns how much money a succeeded payment has taken.

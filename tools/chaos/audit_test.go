@@ -59,10 +59,11 @@ func ledger(t *testing.T, w *world) map[string][]string {
 	for line := range strings.Lines(a.Raw) {
 		var entry struct {
 			OrderID       string `json:"order_id"`
+			ChargeKey     string `json:"charge_key"`
 			TransactionID string `json:"transaction_id"`
 		}
 		require.NoError(t, json.Unmarshal([]byte(line), &entry))
-		if entry.TransactionID != "" {
+		if entry.TransactionID != "" && entry.ChargeKey == "" {
 			taken[entry.OrderID] = append(taken[entry.OrderID], entry.TransactionID)
 		}
 	}

@@ -61,6 +61,7 @@ func TestChaos_OrdersAreNotChargedTwice(t *testing.T) {
 	report(t, "payment of a killed replica settled by another", monkey.afterReplica)
 	w.waitUntilFinal(t)
 	audit(t, w, load)
+	auditOperations(t, w, load)
 	require.NoError(t, history.Check(load.history(), searchLimit))
 }
 

@@ -45,6 +45,7 @@ type workload struct {
 	operations []history.Operation
 	asked      map[string]string // amount by order
 	recent     []string
+	operated   operated
 }
 
 func newWorkload(w *world, seed uint64) *workload {
@@ -60,8 +61,15 @@ func (c *workload) start() {
 		c.busy.Go(func() {
 			random := rand.New(rand.NewPCG(c.seed, uint64(i)+2))
 			for k := 0; c.ctx.Err() == nil; k++ {
+				if random.IntN(6) == 0 {
+					c.holdAndEnd(random, fmt.Sprintf("held-%d-%d", i, k))
+					continue
+				}
 				order, amount := c.choose(random, fmt.Sprintf("order-%d-%d", i, k))
-				c.payUntilFinal(i, random, order, amount)
+				paid := c.payUntilFinal(i, random, order, amount)
+				if paid && amount == plainAmount && random.IntN(4) == 0 {
+					c.refund(random, order)
+				}
 				time.Sleep(time.Duration(random.IntN(150)) * time.Millisecond)
 			}
 		})
@@ -88,8 +96,8 @@ func (c *workload) choose(random *rand.Rand, fresh string) (order, amount string
 	return fresh, c.asked[fresh]
 }
 
-// payUntilFinal repeats the request until the payment is final, or tries are used up.
-func (c *workload) payUntilFinal(client int, random *rand.Rand, order, amount string) {
+// payUntilFinal repeats the request until the payment is final, or tries are used up. It reports whether it succeeded.
+func (c *workload) payUntilFinal(client int, random *rand.Rand, order, amount string) (paid bool) {
 	var headers []string
 	if random.IntN(5) == 0 {
 		headers = []string{"Prefer", "respond-async"}
@@ -106,10 +114,11 @@ func (c *workload) payUntilFinal(client int, random *rand.Rand, order, amount st
 		c.record(op)
 		switch op.Response {
 		case history.Success, history.Declined, history.Failed:
-			return
+			return op.Response == history.Success
 		}
 		time.Sleep(time.Duration(random.IntN(400)) * time.Millisecond)
 	}
+	return false
 }
 
 // classify classifies a response. Nothing means that the request may have been accepted.

@@ -129,6 +129,7 @@ func finish(t *testing.T, w *world, c *workload) {
 	t.Logf("%d requests for %d orders", len(c.history()), len(c.orders()))
 	w.waitUntilFinal(t)
 	audit(t, w, c)
+	auditOperations(t, w, c)
 	require.NoError(t, history.Check(c.history(), searchLimit))
 }
 

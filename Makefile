@@ -94,8 +94,11 @@ compose/delete: ## the same, and delete all payments, with DELETE=payments
 
 ## Testing
 
+# The simulation uses one processor only, so that other tests run beside the proofs.
 .PHONY: test
-test: test/proofs test/client test/upgrade test/stripe-mock test/go ## test everything, on a real database server
+test: ## test everything, on a real database server
+	@$(MAKE) --keep-going --output-sync=target -j 2 test/proofs test/client test/upgrade test/stripe-mock; result=$$?; \
+		$(MAKE) test/go && exit $$result
 
 # Three packages at a time, because many tests wait for disks, timers and processes.
 .PHONY: test/go

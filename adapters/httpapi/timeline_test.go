@@ -311,7 +311,7 @@ var histories = []struct {
 		},
 		want: []string{
 			"0s created", "0s claimed a/1", "0s attempt a/1 #1 unknown_unanswered", "1s settled a/1",
-			"1m1s resolved ada/2 succeeded: txn-1",
+			"1m1s resolved ada/2 was unresolved; now succeeded: txn-1",
 		},
 	},
 	{

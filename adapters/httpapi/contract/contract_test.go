@@ -135,7 +135,7 @@ func TestContract_Enumerations_AreTheDomains(t *testing.T) {
 		string(payment.EventQuarantined), string(payment.EventReconciled), string(payment.EventResolved),
 		string(payment.EventImported), string(payment.EventEvidence), string(payment.EventDouble), string(payment.EventDoubleRefund),
 		string(payment.EventKeyClosed), string(payment.EventUnsendable), string(payment.EventFailedOver), string(payment.EventReturned),
-		string(payment.EventHoldEnded), string(payment.EventArchived),
+		string(payment.EventHoldEnded), string(payment.EventExpedited), string(payment.EventArchived),
 	}, words(schemas["Moment"].Value.Properties["kind"]))
 }
 

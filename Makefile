@@ -98,12 +98,26 @@ compose/delete: ## the same, and delete all payments, with DELETE=payments
 .PHONY: test
 test: ## test everything, on a real database server
 	@$(MAKE) --keep-going --output-sync=target -j 2 test/proofs test/client test/upgrade test/stripe-mock; result=$$?; \
-		$(MAKE) test/go && exit $$result
+		$(MAKE) --keep-going test/go && exit $$result
+
+.PHONY: test/go
+test/go: test/packages test/stores ## run all Go tests, with the race detector if there is a C compiler
+
+# The contract of the repositories is long, and mostly one statement after the other: the race detector, which makes it five times
+# slower, checks the clauses about concurrency alone.
+STORES := ./adapters/mysqlstore ./adapters/sqlitestore
+CONCURRENT_CLAUSES := (concurrent|at_once|once|wins|worker)
 
 # Three packages at a time, because many tests wait for disks, timers and processes.
-.PHONY: test/go
-test/go: needs bin/withmysql ## run all Go tests, with the race detector if there is a C compiler
-	bin/withmysql -- go test $(RACE) -p 3 -timeout=15m $(TESTFLAGS) work
+.PHONY: test/packages
+test/packages: needs bin/withmysql
+	bin/withmysql -- go test $(RACE) -p 3 -timeout=15m $(TESTFLAGS) $$(go list work | grep -vE '/adapters/(mysql|sqlite)store$$')
+
+.PHONY: test/stores
+test/stores: needs bin/withmysql
+	bin/withmysql -- go test -timeout=15m $(TESTFLAGS) $(STORES)
+	go test $(RACE) -timeout=15m $(TESTFLAGS) -run 'TestContract//$(CONCURRENT_CLAUSES)' ./adapters/sqlitestore
+	bin/withmysql -- go test $(RACE) -timeout=15m $(TESTFLAGS) -run 'TestContract///$(CONCURRENT_CLAUSES)' ./adapters/mysqlstore
 
 # These tests run one goroutine at a time: the race detector would find nothing, and takes seven times as long.
 # `make test` runs a sample of each with it.

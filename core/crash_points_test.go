@@ -108,7 +108,7 @@ func (p proof) injectEverywhere(t *testing.T) map[string]int {
 // stride returns n to run one pair of faults in n; with -every-pair, all are run. A scenario with two gateways has
 // about twice the calls, and so four times the pairs.
 func (sc scenario) stride() int {
-	const oneGateway, twoGateways = 6, 12
+	const oneGateway, twoGateways = 10, 20
 	switch {
 	case testing.Short():
 		return shortStride

@@ -62,6 +62,7 @@ var settings = []struct{ variable, byDefault, other string }{
 	{"PAYMENTD_LOG_LEVEL", "info", "debug"},
 	{"PAYMENTD_TRACES", "", "http://127.0.0.1:4318"},
 	{"PAYMENTD_PPROF_ADDR", "", "localhost:6060"},
+	{"PAYMENTD_CONSOLE", "true", "false"},
 }
 
 func TestConfig_Tags_HaveTheDefaults(t *testing.T) {

@@ -4,6 +4,7 @@ package deploy_test
 
 import (
 	"encoding/json"
+	"errors"
 	"log/slog"
 	"net/http"
 	"os"
@@ -21,6 +22,8 @@ import (
 	"paymentd/app"
 	"paymentd/app/apptest"
 	"paymentd/app/config"
+	"paymentd/core/endpoint"
+	"paymentd/ports"
 )
 
 // exported has the values of each label of each metric.
@@ -40,7 +43,8 @@ func scrapeRun(t *testing.T) exported {
 	cfg.Gateway = "sandbox:" + filepath.Join(t.TempDir(), "ledger")
 	cfg.TLSCertificate, cfg.TLSKey = apptest.Certify(t, t.TempDir(), time.Now().Add(time.Hour))
 	var server *app.Server
-	service := app.New(cfg, slog.New(slog.DiscardHandler), fx.Populate(&server),
+	var endpoints ports.Endpoints
+	service := app.New(cfg, slog.New(slog.DiscardHandler), fx.Populate(&server, &endpoints),
 		fx.Replace(app.LogDrops(func() uint64 { return 0 })))
 	require.NoError(t, service.Start(t.Context()))
 	defer func() { require.NoError(t, service.Stop(t.Context())) }()
@@ -50,8 +54,19 @@ func scrapeRun(t *testing.T) exported {
 	}
 	refunded := apptest.Ask(t.Context(), http.MethodPost, base+"/payments/order-1/refunds", `{"refund_id":"r-1"}`)
 	require.Equal(t, http.StatusOK, refunded.Code, refunded)
-	metrics := apptest.Get(t.Context(), base, "/metrics")
-	require.Equal(t, http.StatusOK, metrics.Code, metrics)
+	for _, kind := range []string{"capture", "void"} { // refused, because the payment is not held
+		got := apptest.Ask(t.Context(), http.MethodPost, base+"/payments/order-1/"+kind, `{}`)
+		require.Equal(t, http.StatusUnprocessableEntity, got.Code, got)
+	}
+	require.NoError(t, endpoints.Create(t.Context(), endpoint.New("https://127.0.0.1:1/", endpoint.Patterns{"payment.voided"})))
+	var metrics apptest.Answer
+	apptest.Eventually(t, 20*time.Second, func() error { // the service reads its endpoints now and then
+		metrics = apptest.Get(t.Context(), base, "/metrics")
+		if metrics.Code != http.StatusOK || !strings.Contains(metrics.Raw, "\npaymentd_webhook_waiting{") {
+			return errors.New("the metrics lack those of the endpoint: " + metrics.String())
+		}
+		return nil
+	})
 
 	e := make(exported)
 	for _, found := range sample.FindAllStringSubmatch(metrics.Raw, -1) {
@@ -72,7 +87,7 @@ func scrapeRun(t *testing.T) exported {
 var (
 	words    = regexp.MustCompile(`[a-zA-Z_][a-zA-Z0-9_]*`)
 	selector = regexp.MustCompile(`([a-z_]*[a-z])(?:\{([^}]*)\})?(?:\[(?:[0-9]+[mh]|\$__rate_interval)\])?`)
-	matcher  = regexp.MustCompile(`^([a-z_]+)(=~|!=|=)"([^"]*)"$`)
+	matcher  = regexp.MustCompile(`^([a-z_]+)(=~|!~|!=|=)"([^"]*)"$`)
 	grouping = regexp.MustCompile(`\bby \(([a-z_, ]+)\)`)
 
 	functions = []string{"sum", "max", "count", "rate", "increase", "histogram_quantile", "absent", "min", "time"}
@@ -111,7 +126,7 @@ func (e exported) check(t *testing.T, query string) {
 				continue
 			}
 			alternatives := []string{part[3]}
-			if part[2] == "=~" {
+			if strings.HasSuffix(part[2], "~") {
 				alternatives = strings.Split(part[3], "|")
 			}
 			for _, value := range alternatives {
@@ -126,7 +141,7 @@ func (e exported) check(t *testing.T, query string) {
 	}
 	require.NotZero(t, metrics, query)
 	left := selector.ReplaceAllString(rest, "")
-	require.Regexp(t, `^[0-9., ()/<>=-]*$`, left, "not understood in %s", query)
+	require.Regexp(t, `^[0-9., ()/*<>=-]*$`, left, "not understood in %s", query)
 }
 
 type dashboard struct {

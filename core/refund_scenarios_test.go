@@ -185,19 +185,25 @@ func TestEveryCrashPoint_Refunds(t *testing.T) {
 
 // single returns n to run one fault in n.
 func (sc refundScenario) single() int {
-	if testing.Short() || pairStride > 1 { // with the race detector
-		return 5 // shares no divisor with the number of faults, so that every kind is injected
+	switch { // the numbers share no divisor with that of the kinds of faults, so that every kind is injected
+	case pairStride > 1: // with the race detector
+		return 25
+	case testing.Short():
+		return 5
 	}
 	if *everyPair {
 		return 1
 	}
-	return 3 // as above
+	return 3
 }
 
 // stride returns n to run one pair of faults in n. With -every-pair, all are run.
 func (sc refundScenario) stride() int {
 	const sample = 180
-	if testing.Short() || *everyPair || pairStride > 1 {
+	switch {
+	case pairStride > 1: // with the race detector
+		return sample * pairStride
+	case testing.Short() || *everyPair:
 		return sc.scenario.stride()
 	}
 	return sample

@@ -77,7 +77,7 @@ func TestSplitKeyChange(t *testing.T) {
 		text, err := fs.ReadFile(migrations.Files, file)
 		require.NoError(t, err)
 		parts := splitKeyChange(string(text))
-		if !strings.Contains(string(text), "DROP KEY") {
+		if !strings.Contains(string(text), "DROP KEY") || !strings.Contains(string(text), "ADD KEY") {
 			require.Equal(t, []string{string(text)}, parts, file)
 			continue
 		}

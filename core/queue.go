@@ -102,7 +102,8 @@ func (s *Service) claimDue(
 
 func (s *Service) pickUpPolicy(work payment.Work) payment.PickUpPolicy {
 	return payment.PickUpPolicy{
-		Work: work, Replica: s.Replica, Lease: s.Lease, Rules: s.rules(), Worker: time.Now(), NewKey: s.NewKey,
+		Work: work, Replica: s.Replica, Lease: s.Lease, Rules: s.rules(), Worker: time.Now(),
+		Within: s.poll(work), NewKey: s.NewKey,
 	}
 }
 

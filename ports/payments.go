@@ -60,7 +60,7 @@ type Payments interface {
 	ClaimDue(ctx context.Context, policy payment.PickUpPolicy, limit int) ([]payment.Decision, error)
 
 	// NextDue returns how long it is until work of policy.Work is due: zero if some is due now, and
-	// false if none ever will be. Work that is due later than policy.DueWithin is due now; that is
+	// false if none ever will be, or none within policy.Within. Work that is due later than policy.DueWithin is due now; that is
 	// only checked with policy.Ahead. It takes no lock.
 	NextDue(ctx context.Context, policy payment.PickUpPolicy) (time.Duration, bool, error)
 

@@ -82,6 +82,9 @@ func (s *Payments) NextDue(
 		}
 		return nil
 	})
+	if policy.Within > 0 && in > policy.Within {
+		return 0, false, err
+	}
 	return in, found, err
 }
 

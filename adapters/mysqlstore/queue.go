@@ -231,6 +231,9 @@ func postpone(ctx context.Context, q *queries.Queries, policy payment.PickUpPoli
 	return nil
 }
 
+// maxWithin is longer than the service looks ahead, and short enough for the arithmetic of the server.
+const maxWithin = 10 * 365 * 24 * time.Hour
+
 // NextDue implements ports.Payments.
 func (s *Payments) NextDue(
 	ctx context.Context, policy payment.PickUpPolicy,
@@ -245,7 +248,8 @@ func (s *Payments) NextDue(
 		}
 		state, configured := policy.Work.State(), gateways(policy.Rules.Configured())
 		next, err := q.NextDue(ctx, queries.NextDueParams{
-			State: state, Gateways: configured, OperationState: state, OperationGateways: configured,
+			WithinMicros: cmp.Or(policy.Within, maxWithin).Microseconds(),
+			State:        state, Gateways: configured, OperationState: state, OperationGateways: configured,
 		})
 		if err == nil && policy.Work == payment.WorkLookups {
 			var keys []int64
@@ -257,7 +261,9 @@ func (s *Payments) NextDue(
 		if err != nil || len(next) == 0 {
 			return err
 		}
-		in, found = max(0, time.Duration(slices.Min(next))*time.Microsecond), true
+		if first := max(0, time.Duration(slices.Min(next))*time.Microsecond); first <= cmp.Or(policy.Within, maxWithin) {
+			in, found = first, true
+		}
 		return nil
 	})
 	if err != nil {

@@ -185,6 +185,9 @@ func (s *Payments) NextDue(
 	if err != nil {
 		return 0, false, fmt.Errorf("find what is due next: %w", err)
 	}
+	if policy.Within > 0 && in > policy.Within {
+		return 0, false, nil
+	}
 	return in, found, nil
 }
 

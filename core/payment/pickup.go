@@ -54,6 +54,9 @@ type PickUpPolicy struct {
 	Worker time.Time
 	// Ahead makes the search for the next due time include due times beyond DueWithin.
 	Ahead bool
+	// Within bounds how far ahead the search for the next due time looks; zero for no limit. Due times that are far
+	// ahead, such as those of holds, may be many.
+	Within time.Duration
 	// NewKey returns a gateway key that was never used.
 	NewKey func() GatewayKey
 }

@@ -222,6 +222,13 @@ func knowsNextDue(r *repository) {
 	require.True(r.t, found)
 	require.Greater(r.t, in, liveLease/2)
 	require.LessOrEqual(r.t, in, liveLease, "the end of the lease comes first")
+	for within, want := range map[time.Duration]bool{liveLease / 2: false, 2 * liveLease: true} {
+		policy := r.pickUpPolicy(payment.WorkTakeovers)
+		policy.Within = within
+		_, found, err := r.NextDue(r.t.Context(), policy)
+		require.NoError(r.t, err)
+		require.Equal(r.t, want, found, within)
+	}
 
 	r.dueSince("order-due", time.Minute)
 	in, found = r.nextDue()

@@ -59,7 +59,8 @@ WHERE order_id = sqlc.arg(order_id)
 (
     SELECT CAST(TIMESTAMPDIFF(MICROSECOND, NOW(6), due_at) AS SIGNED) AS due_in_micros
     FROM payments FORCE INDEX (payments_due)
-    WHERE due_at IS NOT NULL AND payments.state = sqlc.arg(state)
+    WHERE due_at <= NOW(6) + INTERVAL CAST(sqlc.arg(within_micros) AS SIGNED) MICROSECOND
+        AND payments.state = sqlc.arg(state)
         AND (payments.gateway IN (sqlc.slice(gateways)) OR (payments.state = 'scheduled'
             AND doubt_answered = FALSE AND doubt_named = FALSE AND doubt_unanswered_at IS NULL))
     ORDER BY due_at

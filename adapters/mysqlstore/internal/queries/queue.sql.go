@@ -698,7 +698,8 @@ const NextDue = `-- name: NextDue :many
 (
     SELECT CAST(TIMESTAMPDIFF(MICROSECOND, NOW(6), due_at) AS SIGNED) AS due_in_micros
     FROM payments FORCE INDEX (payments_due)
-    WHERE due_at IS NOT NULL AND payments.state = ?
+    WHERE due_at <= NOW(6) + INTERVAL CAST(? AS SIGNED) MICROSECOND
+        AND payments.state = ?
         AND (payments.gateway IN (/*SLICE:gateways*/?) OR (payments.state = 'scheduled'
             AND doubt_answered = FALSE AND doubt_named = FALSE AND doubt_unanswered_at IS NULL))
     ORDER BY due_at
@@ -714,6 +715,7 @@ const NextDue = `-- name: NextDue :many
 `
 
 type NextDueParams struct {
+	WithinMicros      int64
 	State             payment.State
 	Gateways          []payment.GatewayID
 	OperationState    payment.State
@@ -725,6 +727,7 @@ type NextDueParams struct {
 func (q *Queries) NextDue(ctx context.Context, arg NextDueParams) ([]int64, error) {
 	query := NextDue
 	var queryParams []interface{}
+	queryParams = append(queryParams, arg.WithinMicros)
 	queryParams = append(queryParams, arg.State)
 	if len(arg.Gateways) > 0 {
 		for _, v := range arg.Gateways {

@@ -1,6 +1,7 @@
 package core
 
 import (
+	"strings"
 	"sync"
 	"time"
 
@@ -47,7 +48,7 @@ func (s *Service) Calls(gateway payment.GatewayID) GatewayCalls {
 
 func (l *callLog) add(gateway payment.GatewayID, answered bool, c Call) {
 	if len(c.Message) > maxCallTextBytes {
-		c.Message = c.Message[:maxCallTextBytes]
+		c.Message = strings.ToValidUTF8(c.Message[:maxCallTextBytes], "")
 	}
 	l.mu.Lock()
 	defer l.mu.Unlock()

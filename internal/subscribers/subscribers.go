@@ -58,10 +58,15 @@ func (c *Cache) Get(ctx context.Context) (endpoint.Subscribers, error) {
 	case err == nil:
 		return list.Endpoints, nil
 	case s != nil:
+		// The other callers do not wait for a read of their own, each for its timeout.
+		c.latest.Store(&snapshot{s.endpoints, time.Now().Add(retryAfter - ports.EndpointsMaxAge)})
 		return s.endpoints, nil
 	}
 	return nil, err
 }
+
+// retryAfter is how long the older endpoints are used after a read that failed.
+const retryAfter = time.Second
 
 func (s *snapshot) fresh() bool { return s != nil && time.Since(s.at) < ports.EndpointsMaxAge }
 

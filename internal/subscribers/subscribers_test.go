@@ -51,6 +51,11 @@ func TestCache(t *testing.T) {
 		found, err = c.Get(t.Context())
 		require.NoError(t, err, "an outcome is stored with the endpoints that are known")
 		require.Len(t, found, 1)
+		failed := reads
+		_, err = c.Get(t.Context())
+		require.NoError(t, err)
+		require.Equal(t, failed, reads, "not every caller waits for a read that fails")
+		time.Sleep(time.Second)
 
 		fault = nil
 		reads = 0

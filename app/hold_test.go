@@ -131,11 +131,13 @@ func TestVoid_PendingPayment_IsCancelled(t *testing.T) {
 	t.Parallel()
 	p := serve(t, nil)
 	require.Equal(t, 202, apptest.Pay(t.Context(), p.URL, "order-1", "9201").Code)
-	a := endHold(t, p.URL, "order-1", "void", "")
-	for a.Code == 202 { // a pending payment is looked up at most once a second
-		time.Sleep(200 * time.Millisecond)
-		a = endHold(t, p.URL, "order-1", "void", "")
-	}
+	var a apptest.Answer
+	apptest.Eventually(t, 30*time.Second, func() error { // a pending payment is looked up at most once a second
+		if a = endHold(t, p.URL, "order-1", "void", ""); a.Code == 202 {
+			return fmt.Errorf("%w: %s", errNotYet, a)
+		}
+		return nil
+	})
 	require.Equal(t, 200, a.Code, a)
 	require.JSONEq(t, `{"status":"success"}`, a.Raw)
 	require.Contains(t, apptest.Get(t.Context(), p.URL, "/payments/order-1").Raw, `"code":"abandoned"`)
@@ -220,11 +222,13 @@ func TestCapture_ReplicaKilled_CapturedOnce(t *testing.T) {
 	first.Kill()
 	require.Error(t, (<-lost).Err)
 	require.Equal(t, 422, endHold(t, second.URL, "order-1", "void", "").Code, "a capture may have been made")
-	a := endHold(t, second.URL, "order-1", "capture", `{"amount":9508}`)
-	for a.Code == 202 {
-		time.Sleep(200 * time.Millisecond)
-		a = endHold(t, second.URL, "order-1", "capture", `{"amount":9508}`)
-	}
+	var a apptest.Answer
+	apptest.Eventually(t, 60*time.Second, func() error {
+		if a = endHold(t, second.URL, "order-1", "capture", `{"amount":9508}`); a.Code == 202 {
+			return fmt.Errorf("%w: %s", errNotYet, a)
+		}
+		return nil
+	})
 	require.Equal(t, 200, a.Code, a)
 	whole := apptest.Get(t.Context(), second.URL, "/payments/order-1").Raw
 	require.Contains(t, whole, `"captured":"9508.00"`)

@@ -68,7 +68,6 @@ func TestKeys_ExpireAndRotate(t *testing.T) {
 	keys := keysOf{t, variables}
 	stays := keys.create("stays", "pay,read")
 	expires := secretOf(t, keys.run("create", "--name=expires", "--scopes=admin", "--expires=6s"))
-	end := time.Now().Add(6 * time.Second)
 	require.Equal(t, http.StatusOK, apptest.Pay(t.Context(), p.URL, "order-1", "5.00", "Authorization", "Bearer "+stays).Code)
 	within(t, revokedWithin, []*apptest.Process{p}, expires, http.StatusOK)
 
@@ -83,7 +82,6 @@ func TestKeys_ExpireAndRotate(t *testing.T) {
 	within(t, revokedWithin, []*apptest.Process{p}, next, http.StatusOK)
 	within(t, 10*time.Second, []*apptest.Process{p}, stays, http.StatusUnauthorized)
 
-	apptest.Eventually(t, time.Until(end)+time.Second, func() error { return nil })
 	within(t, 10*time.Second, []*apptest.Process{p}, expires, http.StatusUnauthorized)
 	require.Equal(t, "the API key has expired; use another one", with(t.Context(), p, expires, http.MethodGet, "/payments/order-1").Body.Error)
 	within(t, 0, []*apptest.Process{p}, next, http.StatusOK)
@@ -91,7 +89,7 @@ func TestKeys_ExpireAndRotate(t *testing.T) {
 	needs := keys.run("rotate", "expires")
 	require.Equal(t, 2, needs.Code, needs)
 	require.Contains(t, needs.Stderr, "--expires: is missing: the key expires, and its successor would not")
-	require.Equal(t, 1, keys.run("rotate", "nobody").Code)
+	require.Equal(t, 1, keys.run("rotate", "unknown").Code)
 	revoked := keys.run("revoke", "stays", "--by=eve")
 	require.Zero(t, revoked.Code, revoked)
 	require.Regexp(t, `(?m)^[0-9a-f]{12}  stays .*Z by bob .*Z by eve`, keys.run("list").Stdout)

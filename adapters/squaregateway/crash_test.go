@@ -78,7 +78,7 @@ func TestCharge_SquareIsKilled_EverythingHappensOnce(t *testing.T) {
 	random := rand.New(rand.NewPCG(seed, 0))
 	path := filepath.Join(t.TempDir(), "ledger.jsonl")
 
-	const rounds, clients, charges = 4, 4, 12
+	const rounds, clients, charges = 3, 4, 6
 	approved := map[payment.GatewayKey]string{}
 	open := map[payment.GatewayKey]bool{}
 	var mu sync.Mutex

@@ -235,11 +235,14 @@ type auditedGateway struct {
 
 type attemptKey struct{}
 
-// kindsOfWork is the number of kinds of due work that have workers of their own.
-const kindsOfWork = 5
+// The kinds of due work that have workers of their own, and those of them that send attempts: charges and takeovers.
+const (
+	kindsOfWork       = 5
+	kindsWithAttempts = 2
+)
 
 func (g auditedGateway) Charge(ctx context.Context, c payment.Charge) payment.Result {
-	defer g.replica.call(ctx)()
+	defer g.replica.call(ctx, &g.replica.attempting, kindsWithAttempts)()
 	if g.replica.idle.Load() {
 		g.audit.world.report(c.OrderID, "%s charges, and had stopped", g.replica.name)
 	}
@@ -252,7 +255,7 @@ func (g auditedGateway) Charge(ctx context.Context, c payment.Charge) payment.Re
 }
 
 func (g auditedGateway) LookUp(ctx context.Context, ref payment.ChargeRef) payment.Lookup {
-	defer g.replica.call(ctx)()
+	defer g.replica.call(ctx, &g.replica.lookingUp, kindsOfWork)()
 	sent := time.Now()
 	found := g.Gateway.LookUp(ctx, ref)
 	g.audit.lookedUp(g.replica.name, g.Capabilities().Gateway, ref.Key, sent, found)
@@ -262,7 +265,7 @@ func (g auditedGateway) LookUp(ctx context.Context, ref payment.ChargeRef) payme
 
 // Cancel counts as a lookup, because its answer is that of one.
 func (g auditedGateway) Cancel(ctx context.Context, ref payment.ChargeRef) payment.Lookup {
-	defer g.replica.call(ctx)()
+	defer g.replica.call(ctx, &g.replica.lookingUp, kindsOfWork)()
 	sent := time.Now()
 	found := g.Gateway.Cancel(ctx, ref)
 	g.audit.lookedUp(g.replica.name, g.Capabilities().Gateway, ref.Key, sent, found)
@@ -287,21 +290,22 @@ func (a *audit) cancelled(found payment.Lookup) {
 	a.cover("cancellations: " + string(found.Result))
 }
 
-// call counts a call to the gateway until it returns, because the queue's calls are bounded.
-func (r *replica) call(ctx context.Context) (over func()) {
+// call counts a call to the gateway in n until it returns, because the queue's calls are bounded: so many kinds of work
+// make such calls, and each has its workers.
+func (r *replica) call(ctx context.Context, n *int, kinds int) (over func()) {
 	if requestNumber(ctx) != 0 {
 		return func() {}
 	}
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	r.queued++
-	if limit := kindsOfWork * r.world.workers; r.queued > limit {
-		r.world.report("", "%s has %d calls of its queue at the gateway, and %d workers", r.name, r.queued, limit)
+	*n++
+	if limit := kinds * r.world.workers; *n > limit {
+		r.world.report("", "%s has %d calls of its queue at the gateway, and %d workers", r.name, *n, limit)
 	}
 	return func() {
 		r.mu.Lock()
 		defer r.mu.Unlock()
-		r.queued--
+		*n--
 	}
 }
 

@@ -47,7 +47,7 @@ func mustFind(t *testing.T, b bug, seeds uint64) {
 	if raceDetector {
 		t.Skip("the search for a mistake takes minutes under the race detector: make test/proofs does it without")
 	}
-	for seed := uint64(1); seed <= seeds; seed++ {
+	for seed := range firstFoundBy(b.name, seeds) {
 		if out := simulate(t, seed, b); out.violation != nil {
 			what, _, _ := strings.Cut(out.violation.what, "\n")
 			t.Logf("%s: found by seed %d with: %s", b.name, seed, what)

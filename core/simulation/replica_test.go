@@ -32,8 +32,10 @@ type replica struct {
 	mu      sync.Mutex
 	paused  time.Time      // until then
 	nth     map[string]int // calls so far, by what they are about
-	queued  int            // calls to the gateway that its queue is at
 	resumed int            // goroutines that a pause may have held up
+
+	// Calls to the gateway that the queue waits for.
+	attempting, lookingUp int
 }
 
 // slot runs one replica after the other, until the run ends.

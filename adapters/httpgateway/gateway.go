@@ -8,6 +8,7 @@ import (
 	"encoding/json"
 	"errors"
 	"maps"
+	"net"
 	"net/http"
 	"net/url"
 	"slices"
@@ -42,6 +43,7 @@ type options struct {
 	bearer      func() string
 
 	clientCertificate func() *tls.Certificate
+	dial              func(ctx context.Context, network, address string) (net.Conn, error)
 }
 
 // Option changes a default of [New].
@@ -82,6 +84,11 @@ func WithOperations(operations payment.Operations) Option {
 // certificate.
 func WithRootCAs(pool *x509.CertPool) Option {
 	return func(o *options) { o.rootCAs = pool }
+}
+
+// WithDial opens connections with dial in place of TCP, for tests in virtual time.
+func WithDial(dial func(ctx context.Context, network, address string) (net.Conn, error)) Option {
+	return func(o *options) { o.dial = dial }
 }
 
 // WithHeader calls add to add headers to each request, such as the trace context. Headers of the
@@ -135,6 +142,7 @@ func New(base string, timeout time.Duration, opts ...Option) (*Gateway, error) {
 	}
 	g.client = httpcall.New(httpcall.Options{
 		Timeout: timeout, Connections: o.connections, RootCAs: o.rootCAs, ClientCertificate: o.clientCertificate,
+		Dial: o.dial,
 	})
 	return g, nil
 }

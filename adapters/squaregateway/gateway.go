@@ -6,6 +6,7 @@ import (
 	"crypto/x509"
 	"errors"
 	"fmt"
+	"net"
 	"net/http"
 	"net/netip"
 	"net/url"
@@ -80,6 +81,8 @@ type Options struct {
 	LookupLag time.Duration
 	// RootCAs are trusted instead of the system's authorities; nil for the system's.
 	RootCAs *x509.CertPool
+	// Dial opens connections in place of TCP, for tests in virtual time; nil for TCP.
+	Dial func(ctx context.Context, network, address string) (net.Conn, error)
 	// Header adds headers to each request, such as the trace context. Headers of the API take
 	// precedence. Nil for none.
 	Header func(context.Context, http.Header)
@@ -114,6 +117,7 @@ func New(o Options) (*Gateway, error) {
 		timeout: o.Timeout, addHeader: o.Header, now: o.Now,
 		client: httpcall.New(httpcall.Options{
 			Timeout: o.Timeout, Connections: cmp.Or(o.Connections, defaultConnections), RootCAs: o.RootCAs,
+			Dial: o.Dial,
 		}),
 		capabilities: Capabilities(),
 	}

@@ -6,6 +6,7 @@ import (
 	"crypto/x509"
 	"errors"
 	"fmt"
+	"net"
 	"net/http"
 	"net/url"
 	"strings"
@@ -64,6 +65,8 @@ type Options struct {
 	Connections int
 	// RootCAs are trusted instead of the system's authorities, for a private API endpoint in tests.
 	RootCAs *x509.CertPool
+	// Dial opens connections in place of TCP, for tests in virtual time; nil for TCP.
+	Dial func(ctx context.Context, network, address string) (net.Conn, error)
 	// Header adds to the header of each request, such as the ids of a trace; nil for nothing.
 	Header func(context.Context, http.Header)
 	// KeyLifetime and LookupLag replace [KeyLifetime], which is the maximum, and [LookupLag]; zero for the
@@ -125,7 +128,7 @@ func New(o Options) (*Gateway, error) {
 		Asynchronous: payment.OperationCharge | payment.OperationRefund,
 		Operations:   payment.OperationCapture | payment.OperationVoid | payment.OperationRefund,
 	}
-	g.client = httpcall.New(httpcall.Options{Timeout: o.Timeout, Connections: o.Connections, RootCAs: o.RootCAs})
+	g.client = httpcall.New(httpcall.Options{Timeout: o.Timeout, Connections: o.Connections, RootCAs: o.RootCAs, Dial: o.Dial})
 	return g, nil
 }
 

@@ -7,6 +7,7 @@ import (
 	"crypto/x509"
 	"errors"
 	"io"
+	"net"
 	"net/http"
 	"net/http/httptrace"
 	"net/url"
@@ -26,6 +27,8 @@ type Options struct {
 	// ClientCertificate returns the certificate for a server that asks for one, at each new connection; nil for
 	// none.
 	ClientCertificate func() *tls.Certificate
+	// Dial opens connections in place of TCP, for tests in virtual time; nil for TCP.
+	Dial func(ctx context.Context, network, address string) (net.Conn, error)
 }
 
 // Client sends requests. It is safe for concurrent use.

@@ -23,11 +23,14 @@ const (
 )
 
 func newTransport(o Options) *http.Transport {
-	dialer := &net.Dialer{Timeout: o.Timeout}
+	dial := o.Dial
+	if dial == nil {
+		dial = (&net.Dialer{Timeout: o.Timeout}).DialContext
+	}
 	return &http.Transport{
 		Proxy: nil, // see New
 		DialContext: func(ctx context.Context, network, addr string) (net.Conn, error) {
-			conn, err := dialer.DialContext(ctx, network, addr)
+			conn, err := dial(ctx, network, addr)
 			if err != nil {
 				return nil, err
 			}

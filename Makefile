@@ -122,15 +122,21 @@ test/stores: needs bin/withmysql
 # These tests run one goroutine at a time: the race detector would find nothing, and takes seven times as long.
 # `make test` runs a sample of each with it.
 .PHONY: test/proofs
-test/proofs: test/proofs/calls test/proofs/bugs test/proofs/seeds ## inject faults into every call and one in ten pairs of calls, and find every planted bug
+test/proofs: test/proofs/calls test/proofs/bugs test/proofs/seeds test/proofs/vendors ## inject faults into every call and one in ten pairs of calls, and find every planted bug
 
-.PHONY: test/proofs/calls test/proofs/bugs test/proofs/seeds
+.PHONY: test/proofs/calls test/proofs/bugs test/proofs/seeds test/proofs/vendors
 test/proofs/calls:
 	go test -timeout=15m $(TESTFLAGS) ./core
 test/proofs/bugs:
 	go test -timeout=15m $(TESTFLAGS) -run '^TestMutations$$' ./core/simulation
 test/proofs/seeds:
 	go test -timeout=15m $(TESTFLAGS) -skip '^TestMutations$$' ./core/simulation
+test/proofs/vendors:
+	go test -timeout=15m $(TESTFLAGS) ./core/simulation/vendors
+
+.PHONY: test/vendors
+test/vendors: ## the proofs over the fakes of Stripe and Square and the sandbox, in full; not part of test, because it takes long
+	go test -timeout=0 ./core/simulation/vendors -v -every -seeds $(SEEDS)
 
 .PHONY: test/pairs
 test/pairs: ## inject faults into every call and every pair of calls; not part of test, because it takes long

@@ -211,6 +211,16 @@ func (s *Server) DecideRefund(key, status string) error {
 	return s.change(r.payment, r.payment.Status)
 }
 
+// Refunded returns how much of a payment was given back or may still be, in the currency's smallest unit.
+func (s *Server) Refunded(id string) int64 {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if r := s.byID[id]; r != nil {
+		return r.refunded()
+	}
+	return 0
+}
+
 // Refunds returns how many refunds with the key have given money back, also if it came back later.
 func (s *Server) Refunds(key string) (n int) {
 	s.mu.Lock()

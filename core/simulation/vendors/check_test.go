@@ -136,9 +136,10 @@ func checkCharge(p payment.Payment, all []ledger) error {
 func (w *world) checkReplies(p payment.Payment) error {
 	w.mu.Lock()
 	defer w.mu.Unlock()
+	ref := payment.Ref{OrderID: p.OrderID, Operation: p.Operation}
 	var last *reply
 	for _, got := range w.replies {
-		if got.OrderID != p.OrderID || got.Operation != p.Operation || got.err != nil || !ended(got.State) {
+		if got.OrderID != ref.OrderID || got.Operation != ref.Operation || got.err != nil || !ended(got.State) {
 			continue
 		}
 		if got.State == payment.StateSucceeded && p.TransactionID != got.TransactionID {
@@ -146,12 +147,17 @@ func (w *world) checkReplies(p payment.Payment) error {
 		}
 		last = &got
 	}
-	if last != nil && (last.pending > 0 || last.asked != w.asked[payment.Ref{OrderID: p.OrderID, Operation: p.Operation}]) {
-		last = nil // another request may have begun a new round
+	if last == nil || last.pending > 0 || last.asked != w.asked[ref] {
+		return nil // another request may have begun a new round
 	}
-	followed := last != nil && last.State == payment.StateAuthorized && (p.State == payment.StateSucceeded || p.State == payment.StateVoided)
-	if last != nil && last.State != p.State && !followed {
+	if !last.holds(p.State) {
 		return fmt.Errorf("the last client got %s, and the payment is %s", last.State, p.State)
 	}
 	return nil
+}
+
+// holds reports whether a reply agrees with the state at the end: a hold may have been captured or voided since.
+func (a *reply) holds(end payment.State) bool {
+	return a.State == end ||
+		a.State == payment.StateAuthorized && (end == payment.StateSucceeded || end == payment.StateVoided)
 }

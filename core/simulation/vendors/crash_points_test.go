@@ -207,7 +207,7 @@ func runScenario(t *testing.T, folder string, sc scenario, queued bool, b *bug, 
 	t.Helper()
 	r := &run{world: newWorld(t, folder, sc.gateways...), scenario: sc, queued: queued, injections: injections}
 	r.bug = b
-	r.callFault = func(by *replica, c fake.Call) fake.Fault {
+	r.faultOfCall = func(by *replica, c fake.Call) fake.Fault {
 		if !c.Writes || slices.Contains([]string{"Heartbeat", "Release", "Leave"}, c.Method) {
 			return nil
 		}
@@ -217,7 +217,7 @@ func runScenario(t *testing.T, folder string, sc scenario, queued bool, b *bug, 
 		}
 		return nil
 	}
-	r.world.requestFault = func(by *replica, h *host, q *http.Request) requestFault {
+	r.faultOfRequest = func(by *replica, h *host, q *http.Request) requestFault {
 		name := fmt.Sprintf("%s %s %s", h.name, q.Method, q.URL.Path)
 		if i := r.event(name); i >= 0 {
 			r.note("%s of %s: %s", name, by.name, requestFaults[i].name)

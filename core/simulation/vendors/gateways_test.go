@@ -266,28 +266,39 @@ func (v *sandboxVendor) lines() (all []line) {
 	return all
 }
 
-func (v *sandboxVendor) charges(key payment.GatewayKey) []ledger {
-	var all []ledger
+func (v *sandboxVendor) charges(key payment.GatewayKey) (all []ledger) {
 	for _, l := range v.lines() {
-		is := ledger{transaction: l.TransactionID}
-		last := len(all) - 1
 		switch {
-		case l.Key == string(key) && l.ChargeKey == "" && l.Status == "succeeded":
-			is.taken = usd(l.Amount).Minor()
-			all = append(all, is)
-		case l.Key == string(key) && l.ChargeKey == "" && l.Status == "authorized":
-			is.held = true
-			all = append(all, is)
-		case l.Key == string(key) && l.ChargeKey == "" && l.Status == "voided":
-			all = slices.DeleteFunc(all, func(was ledger) bool { return was.held })
-		case l.ChargeKey != string(key) || l.Status != "succeeded" || last < 0:
-		case l.Operation == "capture":
-			all[last].taken, all[last].held = all[last].taken+usd(l.Amount).Minor(), false
-		case l.Operation == "": // a refund
-			all[last].refunded += usd(l.Amount).Minor()
+		case l.Key == string(key) && l.ChargeKey == "":
+			all = l.decide(all)
+		case l.ChargeKey == string(key) && l.Status == "succeeded" && len(all) > 0:
+			l.operate(&all[len(all)-1])
 		}
 	}
 	return all
+}
+
+// decide returns the charges of a key after a line about the charge.
+func (l line) decide(all []ledger) []ledger {
+	switch l.Status {
+	case "succeeded":
+		return append(all, ledger{transaction: l.TransactionID, taken: usd(l.Amount).Minor()})
+	case "authorized":
+		return append(all, ledger{transaction: l.TransactionID, held: true})
+	case "voided":
+		return slices.DeleteFunc(all, func(was ledger) bool { return was.held })
+	}
+	return all
+}
+
+// operate does what a capture or a refund did to its charge.
+func (l line) operate(charge *ledger) {
+	switch l.Operation {
+	case "capture":
+		charge.taken, charge.held = charge.taken+usd(l.Amount).Minor(), false
+	case "": // a refund
+		charge.refunded += usd(l.Amount).Minor()
+	}
 }
 
 func (v *sandboxVendor) refunds(key payment.GatewayKey) (n int) {
@@ -336,7 +347,7 @@ func writeJSON(w http.ResponseWriter, status int, body string) {
 // ledgerFolder returns a new folder in memory, if the system has one: the sandbox syncs each line.
 func ledgerFolder(t *testing.T) string {
 	t.Helper()
-	folder, err := os.MkdirTemp("/dev/shm", "vendors-*")
+	folder, err := os.MkdirTemp("/dev/shm", "vendors-*") //nolint:usetesting // t.TempDir is on the disk
 	if err != nil {
 		return t.TempDir()
 	}

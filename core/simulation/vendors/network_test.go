@@ -98,7 +98,7 @@ func (h *host) serve(w http.ResponseWriter, r *http.Request) {
 		panic(http.ErrAbortHandler)
 	}
 	r.Body = io.NopCloser(bytes.NewReader(body))
-	fault := h.world.requestFault(by, h, r)
+	fault := h.world.faultOfRequest(by, h, r)
 	if fault == nil {
 		h.ServeHTTP(w, r)
 		return

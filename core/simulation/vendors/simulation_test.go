@@ -103,8 +103,8 @@ func newSimulation(t *testing.T, seed uint64) *simulation {
 	folder := ledgerFolder(t)
 	s.world = newWorld(t, folder, of...)
 	s.faultPeriod, s.rate = time.Duration(30+draw.IntN(90))*time.Second, 0.05+0.4*draw.Float64()
-	s.callFault = s.drawCallFault
-	s.world.requestFault = s.drawRequestFault
+	s.faultOfCall = s.drawCallFault
+	s.faultOfRequest = s.drawRequestFault
 	return s
 }
 

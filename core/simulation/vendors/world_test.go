@@ -9,6 +9,7 @@ import (
 	"path/filepath"
 	"runtime"
 	"slices"
+	"strconv"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -35,9 +36,9 @@ type world struct {
 	hosts    []*host
 	bug      *bug
 
-	// callFault and requestFault return the fault of a call of the database and of a request; nil for none.
-	callFault    func(*replica, fake.Call) fake.Fault
-	requestFault func(*replica, *host, *http.Request) requestFault
+	// faultOfCall and faultOfRequest return the fault of a call of the database and of a request; nil for none.
+	faultOfCall    func(*replica, fake.Call) fake.Fault
+	faultOfRequest func(*replica, *host, *http.Request) requestFault
 
 	mu       sync.Mutex
 	keys     []payment.GatewayKey
@@ -82,7 +83,7 @@ func newWorld(t *testing.T, folder string, of ...kind) *world {
 		if k == kindSquare {
 			name = "square:LFAKE:sandbox"
 		}
-		w.hosts = append(w.hosts, newHost(w, name, newVendor(t, k, filepath.Join(folder, fmt.Sprint(i)))))
+		w.hosts = append(w.hosts, newHost(w, name, newVendor(t, k, filepath.Join(folder, strconv.Itoa(i)))))
 	}
 	return w
 }
@@ -167,7 +168,7 @@ func (w *world) start() *replica {
 		if r.crashed() {
 			return fake.CrashBefore(runtime.Goexit)
 		}
-		return w.callFault(r, c)
+		return w.faultOfCall(r, c)
 	}}
 	r.Service = core.New(settings, wire.Payments(w.payments), r.gateways(), slog.New(slog.DiscardHandler))
 	return r

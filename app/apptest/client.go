@@ -105,6 +105,7 @@ func Status(ctx context.Context, address string) int {
 type Payment struct {
 	OrderID       string `json:"order_id"`
 	State         string `json:"state"`
+	Gateway       string `json:"gateway"`
 	TransactionID string `json:"transaction_id"`
 	Attempts      []struct {
 		Number  int    `json:"number"`

@@ -11,7 +11,7 @@ import (
 	"paymentd/core/simulation/history"
 )
 
-// audit compares the ledger of the gateway, the table and the responses that the clients received.
+// audit compares the ledgers of the gateways, the table and the responses that the clients received.
 func audit(t *testing.T, w *world, c *workload) {
 	t.Helper()
 	taken := ledger(t, w)
@@ -25,7 +25,7 @@ func audit(t *testing.T, w *world, c *workload) {
 			answered[op.OrderID] = true
 		}
 	}
-	states := make(map[string]int)
+	states, at := make(map[string]int), make(map[string]int)
 	for order := range c.orders() {
 		p, err := apptest.Find(t.Context(), w.replicas[0].URL, order)
 		require.NoError(t, err)
@@ -34,7 +34,10 @@ func audit(t *testing.T, w *world, c *workload) {
 		require.LessOrEqual(t, len(transactions), 1, "order %s was charged twice: %v", order, transactions)
 		switch p.State {
 		case "succeeded":
-			require.Equal(t, []string{p.TransactionID}, transactions, "order %s: %s", order, p.Raw)
+			require.NotEmpty(t, transactions, "order %s was not charged: %s", order, p.Raw)
+			require.Equal(t, p.TransactionID, transactions[0].id, "order %s: %s", order, p.Raw)
+			require.Equal(t, transactions[0].gateway, p.Gateway, "order %s: %s", order, p.Raw)
+			at[transactions[0].gateway]++
 		case "declined", "failed":
 			require.Empty(t, transactions, "order %s was charged: %s", order, p.Raw)
 		case "":
@@ -47,24 +50,31 @@ func audit(t *testing.T, w *world, c *workload) {
 			require.Equal(t, transaction, p.TransactionID, "the response for order %s differs: %s", order, p.Raw)
 		}
 	}
-	t.Logf("the ledger, the table and the clients agree on %d orders: %v", len(c.orders()), states)
+	t.Logf("the ledgers, the table and the clients agree on %d orders: %v, charged at %v", len(c.orders()), states, at)
 }
 
-// ledger returns the transactions of the approved charges, by order.
-func ledger(t *testing.T, w *world) map[string][]string {
+// transaction is a charge that a gateway approved.
+type transaction struct{ gateway, id string }
+
+// ledger returns the transactions of the approved charges at all gateways, by order.
+func ledger(t *testing.T, w *world) map[string][]transaction {
 	t.Helper()
-	a := apptest.Get(t.Context(), w.gateway.URL, "/ledger")
-	require.NoError(t, a.Err)
-	taken := make(map[string][]string)
-	for line := range strings.Lines(a.Raw) {
-		var entry struct {
-			OrderID       string `json:"order_id"`
-			ChargeKey     string `json:"charge_key"`
-			TransactionID string `json:"transaction_id"`
-		}
-		require.NoError(t, json.Unmarshal([]byte(line), &entry))
-		if entry.TransactionID != "" && entry.ChargeKey == "" {
-			taken[entry.OrderID] = append(taken[entry.OrderID], entry.TransactionID)
+	taken := make(map[string][]transaction)
+	for i, g := range w.gateways {
+		a := apptest.Get(t.Context(), g.URL, "/ledger")
+		require.NoError(t, a.Err)
+		seen := make(map[string]bool) // a charge that is captured has two lines
+		for line := range strings.Lines(a.Raw) {
+			var entry struct {
+				OrderID       string `json:"order_id"`
+				ChargeKey     string `json:"charge_key"`
+				TransactionID string `json:"transaction_id"`
+			}
+			require.NoError(t, json.Unmarshal([]byte(line), &entry))
+			if entry.TransactionID != "" && entry.ChargeKey == "" && !seen[entry.TransactionID] {
+				seen[entry.TransactionID] = true
+				taken[entry.OrderID] = append(taken[entry.OrderID], transaction{gatewayNames[i], entry.TransactionID})
+			}
 		}
 	}
 	return taken

@@ -1,7 +1,7 @@
-// Package chaos runs the real service on a real database with a gateway of its own, and injects faults
-// at random while clients pay: replicas are killed and paused, the database server and the gateway are
+// Package chaos runs the real service on a real database with two gateways and failover between them, and injects
+// faults at random while clients pay: replicas are killed and paused, the database server and the gateways are
 // killed, the connections between them fail in the ways that toxiproxy can make them fail, and an
-// intermediary answers in place of the gateway. At the end the ledger of the gateway, the table and the
+// intermediary answers in place of a gateway. At the end the ledgers of both gateways, the table and the
 // responses are compared, order by order.
 //
 //	make chaos                                      # half an hour

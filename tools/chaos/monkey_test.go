@@ -115,10 +115,11 @@ func (m *monkey) killDatabase(t *testing.T) {
 
 func (m *monkey) killGateway(t *testing.T) {
 	t.Helper()
-	m.world.gateway.Kill()
+	i := m.random.IntN(len(m.world.gateways))
+	m.world.gateways[i].Kill()
 	killed := time.Now()
-	m.wait(2000)
-	m.world.gateway = m.world.gateway.Restart(t)
+	m.wait(4000)
+	m.world.gateways[i] = m.world.gateways[i].Restart(t)
 	m.afterGateway = append(m.afterGateway, m.freshPayment(t, killed))
 }
 

@@ -56,7 +56,7 @@ func TestEngine_MoveFromMySQL(t *testing.T) { //nolint:paralleltest // its serve
 	out := apptest.Run(t, binary, map[string]string{"PAYMENTD_DATABASE": after}, "migrate", "up")
 	require.Zero(t, out.Code, out.Stderr)
 	load(t, after, dump(t, from))
-	charged := ledger(t, &world{gateway: gateway})
+	charged := ledger(t, &world{gateways: []*apptest.Process{gateway}})
 
 	replica := serve(after)
 	for n := range orders {
@@ -71,7 +71,7 @@ func TestEngine_MoveFromMySQL(t *testing.T) { //nolint:paralleltest // its serve
 		require.Equal(t, answers[order].Body.TransactionID, again.Body.TransactionID, "%s: %v", order, again)
 		require.Equal(t, "true", again.Header.Get("Idempotent-Replayed"))
 	}
-	require.Equal(t, charged, ledger(t, &world{gateway: gateway}), "nothing was charged again")
+	require.Equal(t, charged, ledger(t, &world{gateways: []*apptest.Process{gateway}}), "nothing was charged again")
 	fresh := apptest.Pay(t.Context(), replica.URL, "fresh", "10.00")
 	require.Equal(t, http.StatusOK, fresh.Code, fresh)
 	t.Logf("%d orders were moved", orders)

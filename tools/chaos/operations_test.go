@@ -83,10 +83,11 @@ type operation struct {
 type moved struct {
 	captured, refunded int64
 	captures, voids    int
-	refunds            map[string]int // how often, by transaction
+	refunds            map[string]int  // how often, by gateway and transaction
+	charged            map[string]bool // charges, by gateway and transaction
 }
 
-// auditOperations compares the ledger of the gateway with the operations of the payments.
+// auditOperations compares the ledgers of the gateways with the operations of the payments.
 func auditOperations(t *testing.T, w *world, c *workload) {
 	t.Helper()
 	var waiting error
@@ -116,6 +117,7 @@ func auditOperations(t *testing.T, w *world, c *workload) {
 // requireOperations checks one order: each operation moved money at most once, and no more than was there.
 func requireOperations(t *testing.T, order string, p apptest.Payment, operations []operation, is moved) {
 	t.Helper()
+	require.LessOrEqual(t, len(is.charged), 1, "order %s was charged or held twice: %+v %s", order, is, p.Raw)
 	taken := minor(t, plainAmount)
 	if strings.Contains(p.Raw, `"capture":"manual"`) {
 		taken = is.captured
@@ -132,7 +134,7 @@ func requireOperations(t *testing.T, order string, p apptest.Payment, operations
 		case "void":
 			require.Equal(t, succeeded, is.voids == 1, "order %s: %+v %s", order, is, p.Raw)
 		case "refund":
-			require.Equal(t, succeeded, is.refunds[o.TransactionID] == 1, "order %s: %+v %s", order, is, p.Raw)
+			require.Equal(t, succeeded, is.refunds[p.Gateway+" "+o.TransactionID] == 1, "order %s: %+v %s", order, is, p.Raw)
 			if succeeded {
 				refunded += minor(t, o.Amount)
 			}
@@ -162,13 +164,22 @@ func operationsOf(t *testing.T, w *world, order string) (apptest.Payment, []oper
 	return p, all.Operations, nil
 }
 
-// ledgerOfOperations returns what the gateway did for the operations of each order.
+// ledgerOfOperations returns what the gateways did for the operations of each order.
 func ledgerOfOperations(t *testing.T, w *world) map[string]moved {
 	t.Helper()
-	a := apptest.Get(t.Context(), w.gateway.URL, "/ledger")
-	require.NoError(t, a.Err)
 	all := make(map[string]moved)
-	for line := range strings.Lines(a.Raw) {
+	for i, g := range w.gateways {
+		a := apptest.Get(t.Context(), g.URL, "/ledger")
+		require.NoError(t, a.Err)
+		addOperations(t, all, gatewayNames[i], a.Raw)
+	}
+	return all
+}
+
+// addOperations adds what the ledger of one gateway has.
+func addOperations(t *testing.T, all map[string]moved, gateway, ledger string) {
+	t.Helper()
+	for line := range strings.Lines(ledger) {
 		var entry struct {
 			OrderID       string `json:"order_id"`
 			ChargeKey     string `json:"charge_key"`
@@ -181,7 +192,7 @@ func ledgerOfOperations(t *testing.T, w *world) map[string]moved {
 		require.NoError(t, json.Unmarshal([]byte(line), &entry))
 		m := all[entry.OrderID]
 		if m.refunds == nil {
-			m.refunds = make(map[string]int)
+			m.refunds, m.charged = make(map[string]int), make(map[string]bool)
 		}
 		switch {
 		case entry.VoidKey != "":
@@ -191,12 +202,14 @@ func ledgerOfOperations(t *testing.T, w *world) map[string]moved {
 			m.captures++
 			m.captured += minor(t, entry.Amount)
 		case entry.Operation == "":
-			m.refunds[entry.TransactionID]++
+			m.refunds[gateway+" "+entry.TransactionID]++
 			m.refunded += minor(t, entry.Amount)
+		}
+		if entry.ChargeKey == "" && entry.TransactionID != "" {
+			m.charged[gateway+" "+entry.TransactionID] = true
 		}
 		all[entry.OrderID] = m
 	}
-	return all
 }
 
 // minor returns an amount with two decimals in minor units.

@@ -80,10 +80,10 @@ func newUpgrade(t *testing.T, previous string) *upgrade {
 	t.Helper()
 	u := &upgrade{
 		binaries: [2]string{previous, apptest.Build(t)},
-		world:    &world{gateway: apptest.Start(t, apptest.Build(t), nil, "sandbox")},
+		world:    &world{gateways: []*apptest.Process{apptest.Start(t, apptest.Build(t), nil, "sandbox")}},
 	}
-	u.gateway.WaitReady(t)
-	u.variables = map[string]string{"PAYMENTD_DATABASE": mysqltest.Database(t), "PAYMENTD_GATEWAY": u.gateway.URL}
+	u.gateways[0].WaitReady(t)
+	u.variables = map[string]string{"PAYMENTD_DATABASE": mysqltest.Database(t), "PAYMENTD_GATEWAY": u.gateways[0].URL}
 	maps.Copy(u.variables, settings)
 	u.replicas = []*apptest.Process{nil, nil}
 	u.start(t, old)

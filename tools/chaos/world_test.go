@@ -4,6 +4,8 @@ import (
 	"fmt"
 	"maps"
 	"net/http"
+	"os"
+	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
@@ -17,21 +19,29 @@ import (
 	"paymentd/app/apptest"
 )
 
-// world is the service with its database and gateway, each a process, and a proxy on each connection
+// world is the service with its database and gateways, each a process, and a proxy on each connection
 // between them.
 type world struct {
-	database  *mysqltest.Server // nil if it is a group
-	gateway   *apptest.Process
+	database  *mysqltest.Server  // nil if it is a group
+	gateways  []*apptest.Process // by gatewayNames
 	replicas  []*apptest.Process
-	backends  []*toxiproxy.Proxy // to the database and to the gateway, from each replica
+	backends  []*toxiproxy.Proxy // to the database and to the gateways, from each replica
 	frontends []*toxiproxy.Proxy // from the clients to each replica
-	between   []*intermediary    // between each replica and the gateway
+	between   []*intermediary    // between each replica and each gateway
 }
+
+// gatewayNames are the names of the gateways in the gateways file of each replica.
+var gatewayNames = []string{"first", "second"}
+
+// routes let payments of a small amount try the gateways in one order, and others in the reverse order.
+const routes = `routes:
+  - {amount_from: 1000.00, use: [second, first]}
+  - {use: [first, second]}
+`
 
 // settings shorten the times of the service in the proportions of the defaults, so that many faults fit
 // into a minute.
 var settings = map[string]string{
-	"PAYMENTD_GATEWAY_NAME":      "chaos", // each replica uses another address of the gateway
 	"PAYMENTD_RETRY_DELAY":       "200ms",
 	"PAYMENTD_GATEWAY_TIMEOUT":   "2s",
 	"PAYMENTD_LEASE":             "6s",
@@ -54,31 +64,50 @@ func newWorld(t *testing.T) *world {
 	return w
 }
 
-// newService starts a gateway, and a replica for each URL of the one database.
+// newService starts the gateways, and a replica for each URL of the one database.
 func newService(t *testing.T, databaseURLs []string) *world {
 	t.Helper()
 	binary := apptest.Build(t)
-	w := &world{gateway: apptest.Start(t, binary, nil, "sandbox")}
-	w.gateway.WaitReady(t)
+	w := &world{}
+	for range gatewayNames {
+		w.gateways = append(w.gateways, apptest.Start(t, binary, nil, "sandbox"))
+	}
+	for _, g := range w.gateways {
+		g.WaitReady(t)
+	}
 	for i, databaseURL := range databaseURLs {
 		toDatabase := proxy(t, fmt.Sprint("database", i), address(databaseURL))
-		toGateway := proxy(t, fmt.Sprint("gateway", i), address(w.gateway.URL))
-		between := newIntermediary(t, "http://"+toGateway.Listen, *seed+uint64(i))
-		w.between = append(w.between, between)
+		w.backends = append(w.backends, toDatabase)
 		env := map[string]string{
-			"PAYMENTD_DATABASE": strings.Replace(databaseURL, address(databaseURL), toDatabase.Listen, 1),
-			"PAYMENTD_GATEWAY":  between.URL,
+			"PAYMENTD_DATABASE":      strings.Replace(databaseURL, address(databaseURL), toDatabase.Listen, 1),
+			"PAYMENTD_GATEWAYS_FILE": w.gatewaysFile(t, i),
 		}
 		maps.Copy(env, settings)
 		replica := apptest.Start(t, binary, env, "serve")
 		w.replicas = append(w.replicas, replica)
-		w.backends = append(w.backends, toDatabase, toGateway)
 		w.frontends = append(w.frontends, proxy(t, fmt.Sprint("replica", i), address(replica.URL)))
 	}
 	for _, r := range w.replicas {
 		r.WaitReady(t)
 	}
 	return w
+}
+
+// gatewaysFile writes the gateways file of a replica, which reaches each gateway over a proxy and an intermediary of its
+// own.
+func (w *world) gatewaysFile(t *testing.T, replica int) string {
+	t.Helper()
+	text := "gateways:\n"
+	for n, g := range w.gateways {
+		number := replica*len(w.gateways) + n
+		toGateway := proxy(t, fmt.Sprint("gateway", number), address(g.URL))
+		between := newIntermediary(t, "http://"+toGateway.Listen, *seed+uint64(number))
+		w.backends, w.between = append(w.backends, toGateway), append(w.between, between)
+		text += fmt.Sprintf("  - {name: %s, kind: http, url: %q, breaker_attempts: 10}\n", gatewayNames[n], between.URL)
+	}
+	path := filepath.Join(t.TempDir(), "gateways.yaml")
+	require.NoError(t, os.WriteFile(path, []byte(text+routes), 0o600))
+	return path
 }
 
 // address is the host:port of a URL.
@@ -121,7 +150,9 @@ func (w *world) heal(t *testing.T) {
 	for _, r := range w.replicas {
 		r.WaitReady(t)
 	}
-	w.gateway.WaitReady(t)
+	for _, g := range w.gateways {
+		g.WaitReady(t)
+	}
 }
 
 // waitUntilFinal waits until every payment is final. No client sends requests meanwhile.

@@ -282,6 +282,13 @@ bench/outage: FOR = 1m
 bench/outage: ## pay 200 times a second while one of three gateways refuses for FOR, 1m by default, and check what clients get
 	@go test ./tools/bench -count=1 -timeout=0 -v -run 'TestOutage$$' -outage $(FOR)
 
+# How many events `make bench/forged` sends.
+FORGED ?= 1000000
+
+.PHONY: bench/forged
+bench/forged: needs ## send FORGED forged events, 1000000 by default, and check that they cost no statement at the database
+	@go test ./tools/bench -count=1 -timeout=0 -v -run 'TestForged$$' -forged $(FORGED)
+
 .PHONY: bench/rows
 bench/rows: needs ## measure with ROWS payments in the table, 10000000 by default, beside an empty one
 	@$(BENCH) -measure=rows -rows=$(ROWS) $(BENCHFLAGS)

@@ -97,16 +97,17 @@ func newService(t *testing.T, databaseURLs []string) *world {
 // own.
 func (w *world) gatewaysFile(t *testing.T, replica int) string {
 	t.Helper()
-	text := "gateways:\n"
+	var text strings.Builder
+	text.WriteString("gateways:\n")
 	for n, g := range w.gateways {
 		number := replica*len(w.gateways) + n
 		toGateway := proxy(t, fmt.Sprint("gateway", number), address(g.URL))
 		between := newIntermediary(t, "http://"+toGateway.Listen, *seed+uint64(number))
 		w.backends, w.between = append(w.backends, toGateway), append(w.between, between)
-		text += fmt.Sprintf("  - {name: %s, kind: http, url: %q, breaker_attempts: 10}\n", gatewayNames[n], between.URL)
+		fmt.Fprintf(&text, "  - {name: %s, kind: http, url: %q, breaker_attempts: 10}\n", gatewayNames[n], between.URL)
 	}
 	path := filepath.Join(t.TempDir(), "gateways.yaml")
-	require.NoError(t, os.WriteFile(path, []byte(text+routes), 0o600))
+	require.NoError(t, os.WriteFile(path, []byte(text.String()+routes), 0o600))
 	return path
 }
 

@@ -249,11 +249,16 @@ func (o *Outbox) Prune(ctx context.Context, to endpoint.ID, before time.Time, li
 
 // Waiting implements ports.Outbox.
 func (o *Outbox) Waiting(ctx context.Context, to endpoint.ID) (n int, oldest time.Duration, err error) {
-	err = o.s.read(ctx, func(ctx context.Context, q *queries.Queries) error {
-		row, err := q.CountWaitingDeliveries(ctx, queries.CountWaitingDeliveriesParams{EndpointID: to, Limit: ports.MaxBacklog})
-		n, oldest = int(row.Deliveries), max(0, time.Duration(row.OldestMicros)*time.Microsecond)
-		return err
-	})
+	t, err := o.s.known(ctx)
+	if err == nil {
+		err = o.s.read(ctx, func(ctx context.Context, q *queries.Queries) error {
+			row, err := q.CountWaitingDeliveries(ctx, queries.CountWaitingDeliveriesParams{
+				EndpointID: to, Limit: atMost(t.engine.maxCounted()),
+			})
+			n, oldest = int(row.Deliveries), max(0, time.Duration(row.OldestMicros)*time.Microsecond)
+			return err
+		})
+	}
 	if err != nil {
 		return 0, 0, fmt.Errorf("count the events that wait: %w", err)
 	}

@@ -99,10 +99,10 @@ DELETE FROM outbox
 WHERE endpoint_id = sqlc.arg(endpoint_id) AND seq <= sqlc.arg(to_seq) AND order_id IN (sqlc.slice(orders));
 
 -- name: CountWaitingDeliveries :one
-SELECT COUNT(*) AS deliveries,
-    CAST(COALESCE(TIMESTAMPDIFF(MICROSECOND, MIN(w.created_at), NOW(6)), 0) AS SIGNED) AS oldest_micros
+-- CountWaitingDeliveries calculates ages in the inner query; see Backlog.
+SELECT COUNT(*) AS deliveries, CAST(COALESCE(MAX(age), 0) AS SIGNED) AS oldest_micros
 FROM (
-    SELECT created_at
+    SELECT TIMESTAMPDIFF(MICROSECOND, created_at, NOW(6)) AS age
     FROM outbox
     WHERE endpoint_id = sqlc.arg(endpoint_id) AND due_at IS NOT NULL
     ORDER BY due_at

@@ -90,10 +90,9 @@ func (q *Queries) CompleteDelivery(ctx context.Context, arg CompleteDeliveryPara
 }
 
 const CountWaitingDeliveries = `-- name: CountWaitingDeliveries :one
-SELECT COUNT(*) AS deliveries,
-    CAST(COALESCE(TIMESTAMPDIFF(MICROSECOND, MIN(w.created_at), NOW(6)), 0) AS SIGNED) AS oldest_micros
+SELECT COUNT(*) AS deliveries, CAST(COALESCE(MAX(age), 0) AS SIGNED) AS oldest_micros
 FROM (
-    SELECT created_at
+    SELECT TIMESTAMPDIFF(MICROSECOND, created_at, NOW(6)) AS age
     FROM outbox
     WHERE endpoint_id = ? AND due_at IS NOT NULL
     ORDER BY due_at
@@ -111,6 +110,7 @@ type CountWaitingDeliveriesRow struct {
 	OldestMicros int64
 }
 
+// CountWaitingDeliveries calculates ages in the inner query; see Backlog.
 func (q *Queries) CountWaitingDeliveries(ctx context.Context, arg CountWaitingDeliveriesParams) (CountWaitingDeliveriesRow, error) {
 	row := q.db.QueryRowContext(ctx, CountWaitingDeliveries, arg.EndpointID, arg.Limit)
 	var i CountWaitingDeliveriesRow

@@ -26,7 +26,7 @@ FROM (
                 OR (state = 'processing' AND due_at <= NOW(6)) AS SIGNED) AS in_doubt,
             TIMESTAMPDIFF(MICROSECOND, TIMESTAMP '1970-01-01 00:00:00', due_at) AS due_micros,
             TIMESTAMPDIFF(MICROSECOND, TIMESTAMP '1970-01-01 00:00:00', created_at) AS created_micros,
-            TIMESTAMPDIFF(MICROSECOND, TIMESTAMP '1970-01-01 00:00:00', NOW(6)) AS now_micros
+            TIMESTAMPDIFF(MICROSECOND, TIMESTAMP '1970-01-01 00:00:00', NOW(6)) AS now_micros, due_at
         FROM payments FORCE INDEX (payments_due)
         WHERE due_at IS NOT NULL
         ORDER BY due_at
@@ -38,7 +38,7 @@ FROM (
                 OR (state = 'processing' AND due_at <= NOW(6)) AS SIGNED) AS in_doubt,
             TIMESTAMPDIFF(MICROSECOND, TIMESTAMP '1970-01-01 00:00:00', due_at) AS due_micros,
             TIMESTAMPDIFF(MICROSECOND, TIMESTAMP '1970-01-01 00:00:00', created_at) AS created_micros,
-            TIMESTAMPDIFF(MICROSECOND, TIMESTAMP '1970-01-01 00:00:00', NOW(6)) AS now_micros
+            TIMESTAMPDIFF(MICROSECOND, TIMESTAMP '1970-01-01 00:00:00', NOW(6)) AS now_micros, due_at
         FROM operations FORCE INDEX (operations_due)
         WHERE due_at IS NOT NULL
         ORDER BY due_at
@@ -47,7 +47,7 @@ FROM (
         SELECT order_id, '' AS operation_kind, '' AS state, gateway, '' AS currency, 0 AS has_amount, 0 AS thousands, 0 AS rest, 0 AS in_doubt,
             TIMESTAMPDIFF(MICROSECOND, TIMESTAMP '1970-01-01 00:00:00', due_at) AS due_micros,
             TIMESTAMPDIFF(MICROSECOND, TIMESTAMP '1970-01-01 00:00:00', COALESCE(sent_at, due_at)) AS created_micros,
-            TIMESTAMPDIFF(MICROSECOND, TIMESTAMP '1970-01-01 00:00:00', NOW(6)) AS now_micros
+            TIMESTAMPDIFF(MICROSECOND, TIMESTAMP '1970-01-01 00:00:00', NOW(6)) AS now_micros, due_at
         FROM gateway_keys FORCE INDEX (gateway_keys_due)
         WHERE due_at IS NOT NULL
         ORDER BY due_at
@@ -56,7 +56,7 @@ FROM (
         SELECT order_id, operation_kind, '' AS state, gateway, '' AS currency, 0 AS has_amount, 0 AS thousands, 0 AS rest, 0 AS in_doubt,
             TIMESTAMPDIFF(MICROSECOND, TIMESTAMP '1970-01-01 00:00:00', due_at) AS due_micros,
             TIMESTAMPDIFF(MICROSECOND, TIMESTAMP '1970-01-01 00:00:00', COALESCE(sent_at, due_at)) AS created_micros,
-            TIMESTAMPDIFF(MICROSECOND, TIMESTAMP '1970-01-01 00:00:00', NOW(6)) AS now_micros
+            TIMESTAMPDIFF(MICROSECOND, TIMESTAMP '1970-01-01 00:00:00', NOW(6)) AS now_micros, due_at
         FROM operation_keys FORCE INDEX (operation_keys_due)
         WHERE due_at IS NOT NULL
         ORDER BY due_at
@@ -91,7 +91,7 @@ type SumOutstandingRow struct {
 // SumOutstanding sums up a limited number of rows of each table, the longest due first. It is one statement,
 // because replicas send it once a second while the console is open. Keys have no state and no currency. The
 // sums of amounts are split, because their sum may exceed a BIGINT. The least due time and the least creation time,
-// in microseconds since 1970, have the order behind them.
+// in microseconds since 1970, have the order behind them. due_at is selected because Vitess sorts each part by it again.
 func (q *Queries) SumOutstanding(ctx context.Context, arg SumOutstandingParams) ([]SumOutstandingRow, error) {
 	rows, err := q.db.QueryContext(ctx, SumOutstanding,
 		arg.Limit,

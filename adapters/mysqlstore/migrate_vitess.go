@@ -24,7 +24,19 @@ func (m *migrator) Unlock() error {
 			late = fmt.Errorf("wait until VTGate knows the new columns: %w", err)
 		}
 	}
-	return errors.Join(late, m.Driver.Unlock())
+	return errors.Join(late, m.releaseLock())
+}
+
+// releaseLock releases the lock of the migrations. With other statements of the connection, VTGate sends heartbeats to
+// the shard that has the lock (--lock-heartbeat-time), and does not wait for their answers; the shard refuses
+// RELEASE_LOCK during one (1317, "in use"). It is then sent again.
+func (m *migrator) releaseLock() error {
+	for tries := 1; ; tries++ {
+		err := m.Driver.Unlock()
+		if err == nil || m.engine != engineVitess || tries == maxTries || !pause(context.Background(), tries) {
+			return err
+		}
+	}
 }
 
 // awaitColumns waits until VTGate knows every column that the shards have.

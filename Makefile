@@ -38,7 +38,7 @@ CONCURRENT ?= Concurrent|Once|Crowd|Contract
 # The number of seeds that `make sim` runs, starting with 1.
 SEEDS ?= 2000
 
-# How long `make chaos` and `make chaos/group` inject faults, and the seed of the faults; 0 for a new one.
+# How long `make chaos`, `make chaos/group` and `make chaos/galera` inject faults, and the seed of the faults; 0 for a new one.
 FOR ?= 30m
 SEED ?= 0
 
@@ -229,6 +229,12 @@ chaos/group: FOR = 5m
 chaos/group: ## kill nodes of a three-node MySQL group at random, under load (Debian only)
 	PATH="$$(tools/genuine-mysql.sh):$$PATH" && \
 		go test -tags group ./tools/chaos -v -run 'Group|MultiPrimary' -for $(FOR) -seed $(SEED) -timeout=0 $(TESTFLAGS)
+
+.PHONY: chaos/galera
+chaos/galera: FOR = 5m
+chaos/galera: ## kill nodes of a three-node Galera cluster at random, under load (Debian only)
+	PATH="$$(tools/galera.sh):$$PATH" && \
+		go test -tags group ./tools/chaos -v -run Galera -for $(FOR) -seed $(SEED) -timeout=0 $(TESTFLAGS)
 
 .PHONY: sim
 sim: ## run SEEDS simulations with faults, 2000 by default

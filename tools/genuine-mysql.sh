@@ -9,49 +9,21 @@
 # TEST_MYSQL_IMAGE=mysql:9 to use a container engine. To fetch a newer version, remove the folder.
 set -eu
 
-packages="mysql-server-core mysql-client mysql-client-core"
-keyring=/usr/share/keyrings/debian-archive-keyring.gpg
 home=${XDG_CACHE_HOME:-$HOME/.cache}/paymentd/genuine-mysql-and-tools
 
 if [ -x "$home/bin/mysqld" ]; then
 	echo "$home/bin"
 	exit
 fi
-for need in apt-get dpkg-deb "$keyring"; do
-	if ! command -v "$need" >/dev/null 2>&1 && ! [ -r "$need" ]; then
-		echo "genuine-mysql: $need is missing; on systems other than Debian, set TEST_MYSQL_IMAGE=mysql:9" >&2
-		exit 1
-	fi
-done
-
 mkdir -p "${home%/*}"
 new=$(mktemp -d "$home.XXXXXX")
 trap 'rm -rf "$new"' EXIT
 
-# A separate apt configuration, in which nothing is installed. The mirror is that of this machine.
-mirror=$(apt-get indextargets --format '$(REPO_URI)' 'Created-By: Packages' 'Origin: Debian' 'Component: main' |
-	grep -v -- -security | head -n 1)
-mkdir -p "$new/apt/lists/partial" "$new/apt/cache/archives/partial" "$new/tree" "$new/bin"
-: >"$new/apt/status"
-echo "deb [signed-by=$keyring] ${mirror:?apt-get has no Debian mirror} unstable main" >"$new/apt/sources.list"
-cat >"$new/apt/apt.conf" <<END
-Dir::Etc { sourcelist "$new/apt/sources.list"; sourceparts "/dev/null"; preferences "/dev/null"; preferencesparts "/dev/null"; };
-Dir::State { lists "$new/apt/lists"; status "$new/apt/status"; };
-Dir::Cache "$new/apt/cache";
-Acquire::Languages "none";
-APT::Install-Recommends "false";
-APT::Sandbox::User "$(id -un)";
-#clear APT::Update::Post-Invoke; // hooks of this machine, which would clean its own apt cache
-#clear DPkg::Post-Invoke;
-END
-own_apt() { apt-get --quiet=2 --config-file="$new/apt/apt.conf" "$@" >&2; }
-echo "genuine-mysql: fetching $packages of Debian unstable into $home" >&2
-own_apt update
-own_apt --yes --download-only install $packages
-for deb in "$new"/apt/cache/archives/*.deb; do
-	dpkg-deb --extract "$deb" "$new/tree"
-done
-rm -r "$new/apt"
+if ! "$(dirname "$0")/debian-tree.sh" "$new/tree" unstable mysql-server-core mysql-client mysql-client-core; then
+	echo "genuine-mysql: on systems other than Debian, set TEST_MYSQL_IMAGE=mysql:9" >&2
+	exit 1
+fi
+mkdir -p "$new/bin"
 
 cat >"$new/bin/mysqld" <<'END'
 #!/bin/sh

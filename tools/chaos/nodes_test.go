@@ -28,7 +28,7 @@ const (
 	nodes = 3
 	// joinLimit is the longest time until a node has joined the group, and until the group has a
 	// primary. A failed attempt to join takes up to a minute.
-	joinLimit = 3 * time.Minute
+	joinLimit = 10 * time.Minute
 	askLimit  = time.Second // of the query for the primary
 
 	groupUser   = "member"  // of the replication between members

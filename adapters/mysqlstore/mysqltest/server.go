@@ -13,7 +13,7 @@ import (
 )
 
 const (
-	readyTimeout = time.Minute            // a start takes 1 s on an idle machine
+	readyTimeout = 5 * time.Minute        // a start takes 1 s on an idle machine
 	readyPoll    = 50 * time.Millisecond  // between two logins to a starting server
 	portTries    = 20                     // limits the tries to get a port
 	portPause    = 250 * time.Millisecond // before the next try to get the same port
@@ -32,6 +32,17 @@ type Config struct {
 	// Args are further options that both MySQL and MariaDB know, such as
 	// --innodb-lock-wait-timeout=3.
 	Args []string
+
+	// Galera is set if the server is a node of a Galera cluster.
+	Galera *GaleraNode
+}
+
+// GaleraNode is how a node starts. Its other options are in Config.Args.
+type GaleraNode struct {
+	// Bootstraps: its first start creates the cluster. Every other start joins it.
+	Bootstraps bool
+	// Password of the user of the tests, the same for all nodes, because a node that joins copies all users.
+	Password string
 }
 
 // Server is a private instance. Only its method URL is safe for concurrent use.
@@ -64,6 +75,9 @@ func Start(ctx context.Context, config Config) (*Server, error) {
 		config:  config,
 		// The password distinguishes this server from another one on the same port.
 		address: address{user: "paymentd", password: rand.Text()},
+	}
+	if config.Galera != nil {
+		server.address.password = config.Galera.Password
 	}
 	if err := server.prepare(prepared); err != nil {
 		return nil, errors.Join(err, clean.reap())
@@ -182,7 +196,6 @@ func (s *Server) options() []string {
 		"--port="+port,
 		"--socket="+filepath.Join(s.folder, "socket"),
 		"--pid-file="+filepath.Join(s.folder, "pid"),
-		"--init-file="+s.initFile(),
 		"--skip-name-resolve",
 		"--max-connections=1000",
 		"--table-open-cache=400",
@@ -192,7 +205,20 @@ func (s *Server) options() []string {
 	} else {
 		options = append(options, "--innodb-flush-log-at-trx-commit=1")
 	}
-	return append(options, s.config.Args...)
+	return append(append(options, s.config.Args...), s.firstOptions()...)
+}
+
+// firstOptions are those of the start that creates the users. A node that joins a Galera cluster may not write, and
+// copies them.
+func (s *Server) firstOptions() []string {
+	options := []string{"--init-file=" + s.initFile()}
+	switch node := s.config.Galera; {
+	case node == nil:
+		return options
+	case node.Bootstraps && s.starts == 1:
+		return append(options, "--wsrep-new-cluster")
+	}
+	return nil
 }
 
 // freeAddress returns a port without a listener.

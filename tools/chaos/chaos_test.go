@@ -32,7 +32,7 @@ const (
 	clients  = 12
 	// finalLimit is the longest time from the last fault until every payment is final. An attempt
 	// without a response is open for at least PAYMENTD_LATE.
-	finalLimit = 2 * time.Minute
+	finalLimit = 5 * time.Minute
 	// searchLimit bounds the search for an order of the operations on one order.
 	searchLimit = 30 * time.Second
 )

@@ -5,8 +5,10 @@ package chaos_test
 import (
 	"context"
 	"fmt"
+	"maps"
 	"math/rand/v2"
 	"net/http"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -23,13 +25,17 @@ const (
 	engineOrders  = 1000
 	engineClients = 16
 	// mendLimit is how long a client repeats a request: restarts of every part have to fit into it.
-	mendLimit = 4 * time.Minute
+	mendLimit = 10 * time.Minute
+	// Of the orders, one in refundedOrder is refunded, and one in heldOrder has another one that is held and then
+	// captured and voided at once.
+	refundedOrder, heldOrder = 8, 12
 )
 
 // TestEngine_KillsDoNotChargeTwice pays 1,000 orders, half of them async, over two replicas, and one hot
 // order with 400 requests at once, on the engine of TEST_MYSQL_ENGINE. Meanwhile the replicas, the engine
 // and, on Vitess, the server that has the data of all shards are killed and restarted. A client repeats
-// every request that failed. At the end, the ledger has one charge for each order.
+// every request that failed. At the end, the ledger has one charge for each order. Some of the orders are refunded, and
+// others are held, captured and voided; each operation moved money at most once.
 //
 //	make test/tidb
 //	make test/vitess
@@ -42,7 +48,7 @@ func TestEngine_KillsDoNotChargeTwice(t *testing.T) { //nolint:paralleltest // i
 	require.NoError(t, err)
 	t.Cleanup(func() { require.NoError(t, server.Stop()) })
 	w := newService(t, []string{url, url})
-	p := &payers{world: w, paid: make(map[string]string)}
+	p := &payers{world: w, operations: newWorkload(w, *seed), paid: make(map[string]string)}
 
 	var all sync.WaitGroup
 	for client := range engineClients {
@@ -69,6 +75,7 @@ func TestEngine_KillsDoNotChargeTwice(t *testing.T) { //nolint:paralleltest // i
 	w.heal(t)
 	w.waitUntilFinal(t)
 	p.audit(t)
+	auditOperations(t, w, p.operations)
 }
 
 // kill calls restart, which kills first, and measures the time until the next order is paid.
@@ -82,12 +89,17 @@ func kill(t *testing.T, p *payers, what string, restart func()) {
 		up.Round(time.Millisecond), time.Since(began).Round(time.Millisecond))
 }
 
+// heldPrefix is the beginning of the orders that are held.
+const heldPrefix = "held-"
+
 // payers are the clients, and the transactions that they got.
 type payers struct {
 	world *world
-	next  atomic.Int64
-	done  atomic.Int64 // orders, without the hot one
-	tries atomic.Int64
+	// operations are the refunds, captures and voids.
+	operations *workload
+	next       atomic.Int64
+	done       atomic.Int64 // orders, without the hot one
+	tries      atomic.Int64
 
 	mu   sync.Mutex
 	paid map[string]string // transaction by order
@@ -106,12 +118,20 @@ func (p *payers) await(t *testing.T, orders int) {
 
 // payOrders pays new orders until all are paid.
 func (p *payers) payOrders(t *testing.T, client int) {
+	random := rand.New(rand.NewPCG(*seed, uint64(client)))
 	for {
 		n := p.next.Add(1)
 		if n > engineOrders {
 			return
 		}
-		p.pay(t, client, fmt.Sprintf("order-%d", n), "10.00", n%2 == 0)
+		order := fmt.Sprintf("order-%d", n)
+		p.pay(t, client, order, plainAmount, n%2 == 0)
+		if n%refundedOrder == 0 {
+			p.operations.refund(random, order)
+		}
+		if n%heldOrder == 0 {
+			p.operations.holdAndEnd(random, fmt.Sprintf("%s%d", heldPrefix, n))
+		}
 		p.done.Add(1)
 	}
 }
@@ -152,6 +172,7 @@ func (p *payers) record(t *testing.T, order, transaction string) {
 func (p *payers) audit(t *testing.T) {
 	t.Helper()
 	taken := ledger(t, p.world)
+	maps.DeleteFunc(taken, func(order string, _ []string) bool { return strings.HasPrefix(order, heldPrefix) })
 	require.Len(t, taken, engineOrders+1, "charged orders")
 	for order, transaction := range p.paid {
 		require.Equal(t, []string{transaction}, taken[order], "charges of %s", order)

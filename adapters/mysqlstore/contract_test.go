@@ -1,9 +1,11 @@
 package mysqlstore_test
 
 import (
+	"cmp"
 	"context"
 	"log/slog"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/require"
 
@@ -109,9 +111,16 @@ var (
 	modes = []mode{shared, manyRows, single}
 )
 
+// engineTimeout is the timeout of statements on engines that take seconds for one on a busy machine.
+const engineTimeout = time.Minute
+
 func (m mode) open(t testing.TB, url string) *mysqlstore.Payments {
 	t.Helper()
-	payments, err := m.with(url, m.Options)
+	options := m.Options
+	if mysqltest.TestedEngine() != mysqltest.MySQL {
+		options.Timeout = cmp.Or(options.Timeout, engineTimeout)
+	}
+	payments, err := m.with(url, options)
 	require.NoError(t, err)
 	t.Cleanup(func() { require.NoError(t, payments.Close()) })
 	return payments

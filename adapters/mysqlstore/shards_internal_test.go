@@ -11,6 +11,7 @@ import (
 
 	"paymentd/adapters/mysqlstore/internal/queries"
 	"paymentd/adapters/mysqlstore/mysqltest"
+	"paymentd/core/endpoint"
 	"paymentd/core/payment"
 )
 
@@ -67,6 +68,91 @@ func TestStatements_OfOneShard(t *testing.T) {
 		}
 	}
 	require.Len(t, used, topology.shards())
+}
+
+// On Vitess, no transaction of a payment, a refund, a hold or their events spans shards, and due payments are claimed in
+// one for each shard: VTGate refuses others in the transaction mode SINGLE.
+func TestTransactions_OfOneShard(t *testing.T) {
+	t.Parallel()
+	mysqltest.NotOn(t, "it has no shards", mysqltest.MySQL, mysqltest.TiDB)
+	s := onOneConnection(t)
+	require.NoError(t, s.Endpoints().Create(t.Context(), endpoint.New("https://shop.example/", endpoint.Patterns{"*"})))
+	_, err := s.db.ExecContext(t.Context(), "SET transaction_mode = 'SINGLE'")
+	require.NoError(t, err)
+	topology, err := s.known(t.Context())
+	require.NoError(t, err)
+	var deferred []payment.OrderID
+	for n := range 8 {
+		id := payment.OrderID(fmt.Sprintf("order-%d", n))
+		succeed(t, s, id)
+		refund, _, err := s.Claim(t.Context(), refundRequest(t, id, "r-1"))
+		require.NoError(t, err)
+		require.NoError(t, s.Settle(t.Context(), approved(*refund)))
+		hold(t, s, "held-"+id)
+		later := request(t, "deferred-"+id)
+		later.Deferred, later.Async = true, true
+		_, _, err = s.Claim(t.Context(), later)
+		require.NoError(t, err)
+		deferred = append(deferred, later.OrderID)
+	}
+	require.Len(t, topology.claimedTogether(deferred), topology.shards(), "each shard has one of these orders")
+	due, err := s.ClaimDue(t.Context(), payment.PickUpPolicy{
+		Work: payment.WorkCharges, Replica: "replica-q", Rules: rules, Worker: micros(time.Now()),
+	}, len(deferred))
+	require.NoError(t, err)
+	require.Len(t, due, len(deferred))
+	for _, d := range due {
+		require.NoError(t, s.Renew(t.Context(), payment.Renewal{
+			ClaimRef: d.Payment.ClaimRef(), Next: true, Lease: time.Hour,
+			End: payment.AttemptEnd{Result: payment.Result{Class: payment.ClassNotCharged}},
+		}))
+	}
+	require.Positive(t, rowsOfOutbox(t, s))
+	requireRefused(t, s, deferred)
+}
+
+// hold holds the money of an order and captures it.
+func hold(t *testing.T, s *Payments, id payment.OrderID) {
+	t.Helper()
+	a := request(t, id)
+	a.Capture = payment.CaptureManual
+	a.Rules.Operations |= payment.OperationCapture | payment.OperationVoid
+	held, _, err := s.Claim(t.Context(), a)
+	require.NoError(t, err)
+	settlement := approved(*held)
+	settlement.End.Result.Class, settlement.Outcome.State = payment.ClassAuthorized, payment.StateAuthorized
+	require.NoError(t, s.Settle(t.Context(), settlement))
+	a = request(t, id)
+	a.Operation, a.Money = payment.OperationID{Kind: payment.KindCapture}, payment.Money{}
+	a.Rules.Operations |= payment.OperationCapture | payment.OperationVoid
+	a.NewKey = "capture-of-" + a.NewKey
+	capture, verdict, err := s.Claim(t.Context(), a)
+	require.NoError(t, err)
+	require.Equal(t, payment.VerdictClaimed, verdict)
+	require.NoError(t, s.Settle(t.Context(), approved(*capture)))
+	p, err := s.Find(t.Context(), id)
+	require.NoError(t, err)
+	require.Equal(t, payment.StateSucceeded, p.State)
+}
+
+// requireRefused requires that one transaction cannot change payments of all shards.
+func requireRefused(t *testing.T, s *Payments, orders []payment.OrderID) {
+	t.Helper()
+	err := s.write(t.Context(), func(ctx context.Context, conn *sql.Conn) error {
+		return transact(ctx, conn, func(q *queries.Queries) error {
+			for _, id := range orders {
+				if err := q.DeleteEvents(ctx, queries.DeleteEventsParams{OrderID: id}); err != nil { // of which there are none
+					return err
+				}
+			}
+			return nil
+		})
+	})
+	if topology := s.topology.Load(); topology.shards() > 1 {
+		require.ErrorContains(t, err, "multi-db transaction attempted")
+		return
+	}
+	require.NoError(t, err)
 }
 
 // requireStatements inserts and settles payments, one with the statements of one row.

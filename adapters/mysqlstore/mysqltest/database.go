@@ -24,7 +24,7 @@ const DatabasesVariable = "TEST_MYSQL_DATABASES"
 const maxPrepared = 1000
 
 // dropTimeout limits the removal of a test's database.
-const dropTimeout = 30 * time.Second
+const dropTimeout = 5 * time.Minute
 
 // shared is the server of all databases of a test binary.
 var shared sharedServer

@@ -85,6 +85,7 @@ func TestJSON_EveryCommand_FollowsTheSchema(t *testing.T) {
 		{"migrate status", "", 0},
 		{"keys list", "", 0},
 		{"keys revoke", "shop", 0},
+		{"history", "", 0},
 		{"doctor", "--api-keys=0123456789abcdef0123456789abcdef", 1},
 		{"health", p.URL + "/healthz", 0},
 		{"health", p.URL + "/nowhere", 1},

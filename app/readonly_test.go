@@ -14,7 +14,7 @@ import (
 
 // requireDatabase are the commands that need an existing database.
 var requireDatabase = []string{
-	"migrate status", "migrate down --dry-run", "migrate down", "stuck", "keys list", "keys revoke shop",
+	"migrate status", "migrate down --dry-run", "migrate down", "stuck", "keys list", "history", "keys revoke shop",
 	"keys create --name=shop --scopes=pay", "keys create --name=shop --scopes=pay --to=shop.key", "resolve order-1 --succeeded=txn-1",
 	"archive --to=archive.jsonl", "archive --dry-run --to=archive.jsonl", "import -", "import --dry-run -",
 	"audit --from=2026-01-01",
@@ -62,7 +62,7 @@ func TestReadOnlyCommands_ChangeNoFile(t *testing.T) {
 	require.Zero(t, run("migrate", "up").Code)
 	before := snapshot(t, folder)
 	for _, command := range []string{
-		"migrate status", "migrate down --dry-run", "stuck", "keys list", "archive --dry-run --to=archive.jsonl", "import --dry-run -", "doctor",
+		"migrate status", "migrate down --dry-run", "stuck", "keys list", "history", "archive --dry-run --to=archive.jsonl", "import --dry-run -", "doctor",
 	} {
 		out := run(strings.Fields(command)...)
 		if command != "doctor" {

@@ -5,6 +5,7 @@ import (
 	"slices"
 	"time"
 
+	"paymentd/core/admin"
 	"paymentd/core/endpoint"
 	"paymentd/ports"
 )
@@ -32,6 +33,7 @@ func (r *Endpoints) Create(ctx context.Context, e endpoint.Endpoint) error {
 		}
 		e.CreatedAt, e.ChangedAt = now, now
 		r.s.endpoints = append(r.s.endpoints, e)
+		r.s.Acts.add(now, admin.CreateEndpoint(e))
 		return nil
 	})
 }
@@ -74,6 +76,9 @@ func (r *Endpoints) Change(ctx context.Context, id endpoint.ID, change endpoint.
 		e.SeenAt = now
 		changed, write, err := change.Apply(e, now)
 		if e = changed; write && err == nil {
+			if act, byPerson := admin.ChangeEndpoint(r.s.endpoints[i], e, change); byPerson {
+				r.s.Acts.add(now, act)
+			}
 			r.s.endpoints[i] = e
 		}
 		return err

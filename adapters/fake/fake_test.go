@@ -46,6 +46,15 @@ func TestSessions_Contract(t *testing.T) {
 	portstest.Sessions(t, func(testing.TB) ports.Sessions { return fake.NewSessions() })
 }
 
+func TestAdminHistory_Contract(t *testing.T) {
+	t.Parallel()
+	portstest.AdminHistory(t, func(testing.TB) portstest.Administered {
+		s, keys := fake.NewPayments(), fake.NewKeys()
+		keys.Acts = s.Acts
+		return portstest.Administered{Keys: keys, Endpoints: s.Endpoints(), Acts: s.Acts}
+	})
+}
+
 func TestKeys_Contract(t *testing.T) {
 	t.Parallel()
 	portstest.Keys(t, func(testing.TB) ports.Keys { return fake.NewKeys() })

@@ -8,12 +8,16 @@ import (
 	"sync"
 	"time"
 
+	"paymentd/core/admin"
 	"paymentd/core/apikey"
 	"paymentd/ports"
 )
 
 // Keys is ports.Keys in memory.
 type Keys struct {
+	// Acts records who changes the keys. It may be replaced before the first call.
+	Acts *AdminHistory
+
 	mu      sync.Mutex
 	keys    []apikey.Key
 	rotated map[apikey.ID]bool // keys whose name another one has
@@ -26,7 +30,7 @@ type Keys struct {
 // NewKeys returns an empty repository.
 func NewKeys() *Keys {
 	return &Keys{
-		rotated: make(map[apikey.ID]bool), calls: make(map[string]int), faults: make(map[string]error), delays: make(map[string]time.Duration),
+		Acts: new(AdminHistory), rotated: make(map[apikey.ID]bool), calls: make(map[string]int), faults: make(map[string]error), delays: make(map[string]time.Duration),
 	}
 }
 
@@ -97,7 +101,11 @@ func (k *Keys) Create(ctx context.Context, key apikey.Key) error {
 				return ports.ErrKeyNameTaken
 			}
 		}
-		return k.add(key, now)
+		if err := k.add(key, now); err != nil {
+			return err
+		}
+		k.Acts.add(now, admin.CreateKey(key))
+		return nil
 	})
 }
 
@@ -160,6 +168,7 @@ func (k *Keys) Revoke(ctx context.Context, idOrName, by string) (revoked apikey.
 			return ports.ErrKeyRevoked
 		}
 		key.RevokedAt, key.RevokedBy = now, apikey.Actor(by)
+		k.Acts.add(now, admin.RevokeKey(*key, by))
 		return nil
 	})
 	return revoked, err
@@ -190,6 +199,7 @@ func (k *Keys) Rotate(
 			return ports.ErrTooManyKeys
 		}
 		before.ExpiresAt = before.ExpiresAt.Truncate(time.Microsecond)
+		k.Acts.add(now, admin.RotateKey(*key, before, after)...)
 		*key, k.rotated[key.ID] = before, true
 		err = k.add(after, now)
 		after = k.keys[len(k.keys)-1]

@@ -17,6 +17,8 @@ import (
 type Payments struct {
 	// Rules may be replaced before the first call.
 	Rules Rules
+	// Acts records who changes the endpoints. It may be replaced before the first call.
+	Acts *AdminHistory
 
 	mu          sync.Mutex
 	clockOffset time.Duration
@@ -37,7 +39,7 @@ type record struct {
 // NewPayments returns an empty repository.
 func NewPayments() *Payments {
 	return &Payments{
-		Rules:  rules(),
+		Rules: rules(), Acts: new(AdminHistory),
 		orders: make(map[payment.OrderID]*record), operations: make(map[payment.Ref]*record),
 		replicas: make(map[string]time.Time),
 	}

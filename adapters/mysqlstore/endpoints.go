@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"paymentd/adapters/mysqlstore/internal/queries"
+	"paymentd/core/admin"
 	"paymentd/core/endpoint"
 	"paymentd/internal/sqlrow"
 	"paymentd/ports"
@@ -18,8 +19,7 @@ type Endpoints struct{ s *Payments }
 // Endpoints returns the repository of the webhook endpoints, in the same database and on the same connections.
 func (s *Payments) Endpoints() ports.Endpoints { return &Endpoints{s} }
 
-// Create implements ports.Endpoints. It runs several statements without a transaction, so that none holds a lock
-// during another.
+// Create implements ports.Endpoints. It counts outside of the transaction that inserts, so that no lock is held meanwhile.
 func (r *Endpoints) Create(ctx context.Context, e endpoint.Endpoint) error {
 	err := r.s.write(ctx, func(ctx context.Context, conn *sql.Conn) error {
 		q := queries.New(conn)
@@ -33,9 +33,15 @@ func (r *Endpoints) Create(ctx context.Context, e endpoint.Endpoint) error {
 		if n >= endpoint.MaxEndpoints {
 			return ports.ErrTooManyEndpoints
 		}
-		return classifyCommit(q.InsertEndpoint(ctx, queries.InsertEndpointParams{
-			ID: e.ID, Url: e.URL, Patterns: e.Events.String(), EndpointState: e.State, Secret: e.Secret.Reveal(),
-		}))
+		return transact(ctx, conn, func(q *queries.Queries) error {
+			err := q.InsertEndpoint(ctx, queries.InsertEndpointParams{
+				ID: e.ID, Url: e.URL, Patterns: e.Events.String(), EndpointState: e.State, Secret: e.Secret.Reveal(),
+			})
+			if err != nil {
+				return err
+			}
+			return insertAct(ctx, q, admin.CreateEndpoint(e))
+		})
 	})
 	if err != nil {
 		return fmt.Errorf("create endpoint: %w", err)
@@ -113,9 +119,15 @@ func changeEndpoint(
 	if err != nil {
 		return endpoint.Endpoint{}, fmt.Errorf("lock the endpoint: %w", err)
 	}
-	e, changed, err := change.Apply(fromEndpoint(row.Endpoint, row.ReadAt), micros(row.ReadAt))
+	found := fromEndpoint(row.Endpoint, row.ReadAt)
+	e, changed, err := change.Apply(found, micros(row.ReadAt))
 	if err != nil || !changed {
 		return e, err
+	}
+	if act, byPerson := admin.ChangeEndpoint(found, e, change); byPerson {
+		if err := insertAct(ctx, q, act); err != nil {
+			return e, err
+		}
 	}
 	return e, q.UpdateEndpoint(ctx, queries.UpdateEndpointParams{
 		EndpointState: e.State, Secret: e.Secret.Reveal(), PreviousSecret: e.Previous.Reveal(),

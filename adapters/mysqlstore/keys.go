@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"paymentd/adapters/mysqlstore/internal/queries"
+	"paymentd/core/admin"
 	"paymentd/core/apikey"
 	"paymentd/internal/sqlrow"
 	"paymentd/ports"
@@ -22,7 +23,7 @@ func (s *Payments) Keys() ports.Keys { return &Keys{s} }
 // Create implements ports.Keys.
 func (k *Keys) Create(ctx context.Context, key apikey.Key) error {
 	err := k.s.write(ctx, func(ctx context.Context, conn *sql.Conn) error {
-		return insertKey(ctx, queries.New(conn), key)
+		return insertKey(ctx, conn, key)
 	})
 	if err != nil {
 		return fmt.Errorf("create API key: %w", err)
@@ -30,9 +31,10 @@ func (k *Keys) Create(ctx context.Context, key apikey.Key) error {
 	return nil
 }
 
-// insertKey runs several statements without a transaction, so that none holds a lock during another.
-// The unique index on the name decides between two keys that are created at once.
-func insertKey(ctx context.Context, q *queries.Queries, key apikey.Key) error {
+// insertKey counts outside of the transaction that inserts, so that no lock is held meanwhile. The unique index on the
+// name decides between two keys that are created at once.
+func insertKey(ctx context.Context, conn *sql.Conn, key apikey.Key) error {
+	q := queries.New(conn)
 	if known, err := knowsKey(ctx, q, key.ID); err != nil || known {
 		return err // an earlier try was stored, and its answer lost
 	}
@@ -43,9 +45,14 @@ func insertKey(ctx context.Context, q *queries.Queries, key apikey.Key) error {
 	if active >= apikey.MaxActive {
 		return ports.ErrTooManyKeys
 	}
-	err = q.InsertKey(ctx, newKeyRow(key))
+	err = transact(ctx, conn, func(q *queries.Queries) error {
+		if err := q.InsertKey(ctx, newKeyRow(key)); err != nil {
+			return err
+		}
+		return insertAct(ctx, q, admin.CreateKey(key))
+	})
 	if !hasNumber(err, errDuplicateKey) {
-		return classifyCommit(err)
+		return err
 	}
 	if known, err := knowsKey(ctx, q, key.ID); err != nil || known {
 		return err // an earlier try was stored meanwhile
@@ -82,8 +89,8 @@ func (k *Keys) Revoke(ctx context.Context, idOrName, by string) (key apikey.Key,
 		if !key.Active() {
 			return revokedAlready(lost)
 		}
-		revoked, err := q.RevokeKey(ctx, queries.RevokeKeyParams{ID: key.ID, RevokedBy: apikey.Actor(by)})
-		if err = classifyCommit(err); err != nil {
+		revoked, err := revokeKey(ctx, conn, key, by)
+		if err != nil {
 			_, unanswered := errors.AsType[*ambiguousCommitError](err)
 			lost = lost || unanswered
 			return err
@@ -92,12 +99,24 @@ func (k *Keys) Revoke(ctx context.Context, idOrName, by string) (key apikey.Key,
 		if key, err = findKey(ctx, q, idOrName); err != nil {
 			return err
 		}
-		return revokedAlready(revoked > 0)
+		return revokedAlready(revoked)
 	})
 	if err != nil {
 		return key, fmt.Errorf("revoke API key: %w", err)
 	}
 	return key, nil
+}
+
+// revokeKey revokes an active key, and returns false if it was revoked meanwhile.
+func revokeKey(ctx context.Context, conn *sql.Conn, key apikey.Key, by string) (revoked bool, err error) {
+	err = transact(ctx, conn, func(q *queries.Queries) error {
+		n, err := q.RevokeKey(ctx, queries.RevokeKeyParams{ID: key.ID, RevokedBy: apikey.Actor(by)})
+		if revoked = n > 0; err != nil || !revoked {
+			return err
+		}
+		return insertAct(ctx, q, admin.RevokeKey(key, by))
+	})
+	return revoked, err
 }
 
 // Rotate implements ports.Keys.
@@ -129,13 +148,13 @@ func rotateKey(ctx context.Context, q *queries.Queries, id apikey.ID, next apike
 	if known, err := knowsKey(ctx, q, next.ID); err != nil || known {
 		return err // an earlier try was stored, and its answer lost
 	}
-	before, err := fromKey(row.ApiKey)
+	found, err := fromKey(row.ApiKey)
 	switch {
 	case err != nil:
 		return err
-	case !before.Active():
+	case !found.Active():
 		return ports.ErrKeyRevoked
-	case row.ApiKey.ActiveName.String != string(before.Name):
+	case row.ApiKey.ActiveName.String != string(found.Name):
 		return apikey.ErrSuperseded
 	}
 	active, err := q.CountActiveKeys(ctx, apikey.KeepExpired.Microseconds())
@@ -145,7 +164,7 @@ func rotateKey(ctx context.Context, q *queries.Queries, id apikey.ID, next apike
 	if active >= apikey.MaxActive {
 		return ports.ErrTooManyKeys
 	}
-	before, after, err := before.Rotate(next, overlap, row.ReadAt)
+	before, after, err := found.Rotate(next, overlap, row.ReadAt)
 	if err != nil {
 		return err
 	}
@@ -155,7 +174,10 @@ func rotateKey(ctx context.Context, q *queries.Queries, id apikey.ID, next apike
 	if err != nil {
 		return err
 	}
-	return q.InsertKey(ctx, newKeyRow(after))
+	if err := q.InsertKey(ctx, newKeyRow(after)); err != nil {
+		return err
+	}
+	return insertAct(ctx, q, admin.RotateKey(found, before, after)...)
 }
 
 // rotated reads a rotated key and its successor.

@@ -15,10 +15,12 @@ import (
 func TestKeys_LostAnswerIsRetried(t *testing.T) {
 	t.Parallel()
 	for name, p := range map[string]plan{
-		"created, and the answer lost":    {statement: "INSERT INTO api_keys"},
-		"created, and the statement lost": {statement: "INSERT INTO api_keys", loseStatement: true},
-		"revoked, and the answer lost":    {statement: "UPDATE api_keys"},
-		"revoked, and the statement lost": {statement: "UPDATE api_keys", loseStatement: true},
+		"created, and the answer lost":      {statement: "INSERT INTO api_keys"},
+		"created, and the statement lost":   {statement: "INSERT INTO api_keys", loseStatement: true},
+		"created, and the commit lost":      {statement: commit, loseStatement: true},
+		"created, the commit's answer lost": {statement: commit},
+		"revoked, and the answer lost":      {statement: "UPDATE api_keys"},
+		"revoked, and the statement lost":   {statement: "UPDATE api_keys", loseStatement: true},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -58,7 +60,7 @@ func TestKeys_LostServerIsInDoubt(t *testing.T) {
 	t.Parallel()
 	l, linked := newLink(t, migrated(t))
 	keys := open(t, linked, mysqlstore.Options{}).Keys()
-	l.cutAt(plan{statement: "INSERT INTO api_keys", forGood: true})
+	l.cutAt(plan{statement: commit, forGood: true})
 	key, _ := apikey.New("shop", apikey.Scopes{apikey.ScopePay})
 	require.ErrorIs(t, keys.Create(t.Context(), key), ports.ErrInDoubt)
 	_, err := keys.Active(t.Context())

@@ -50,6 +50,10 @@ var operatorPlans = map[string]plan{
 		_, err := q.FindSession(ctx, hash[:])
 		return err
 	}, "console_sessions", "const PRIMARY"},
+	"ListActs": {func(ctx context.Context, q *queries.Queries) error {
+		_, err := q.ListActs(ctx, queries.ListActsParams{Before: time.Now().Add(time.Hour), Limit: 50})
+		return err
+	}, "admin_history", "range admin_history_acted"},
 }
 
 func listWaiting(after time.Time) func(context.Context, *queries.Queries) error {

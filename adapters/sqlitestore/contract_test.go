@@ -85,6 +85,15 @@ func TestContract_Outstanding(t *testing.T) {
 	})
 }
 
+func TestContract_AdminHistory(t *testing.T) {
+	t.Parallel()
+	portstest.AdminHistory(t, func(t testing.TB) portstest.Administered {
+		t.Helper()
+		s := open(t, migrated(t), sqlitestore.Options{})
+		return portstest.Administered{Keys: s.Keys(), Endpoints: s.Endpoints(), Acts: s.AdminHistory()}
+	})
+}
+
 func TestContract_Keys(t *testing.T) {
 	t.Parallel()
 	portstest.Keys(t, func(t testing.TB) ports.Keys {

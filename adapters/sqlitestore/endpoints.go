@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"paymentd/adapters/sqlitestore/internal/queries"
+	"paymentd/core/admin"
 	"paymentd/core/endpoint"
 	"paymentd/internal/sqlrow"
 	"paymentd/ports"
@@ -30,10 +31,14 @@ func (r *Endpoints) Create(ctx context.Context, e endpoint.Endpoint) error {
 		if n >= endpoint.MaxEndpoints {
 			return ports.ErrTooManyEndpoints
 		}
-		return q.InsertEndpoint(ctx, queries.InsertEndpointParams{
+		err = q.InsertEndpoint(ctx, queries.InsertEndpointParams{
 			ID: e.ID, Url: e.URL, Patterns: e.Events.String(), EndpointState: e.State, Secret: e.Secret.Reveal(),
 			Now: now.UnixMicro(),
 		})
+		if err != nil {
+			return err
+		}
+		return insertAct(ctx, q, now, admin.CreateEndpoint(e))
 	})
 	if err != nil {
 		return fmt.Errorf("create endpoint: %w", err)
@@ -108,9 +113,15 @@ func changeEndpoint(
 	if err != nil {
 		return endpoint.Endpoint{}, fmt.Errorf("find the endpoint: %w", err)
 	}
-	e, changed, err := change.Apply(fromEndpoint(row.Endpoint, now), now)
+	found := fromEndpoint(row.Endpoint, now)
+	e, changed, err := change.Apply(found, now)
 	if err != nil || !changed {
 		return e, err
+	}
+	if act, byPerson := admin.ChangeEndpoint(found, e, change); byPerson {
+		if err := insertAct(ctx, q, now, act); err != nil {
+			return e, err
+		}
 	}
 	return e, q.UpdateEndpoint(ctx, queries.UpdateEndpointParams{
 		EndpointState: e.State, Secret: e.Secret.Reveal(), PreviousSecret: e.Previous.Reveal(),

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"paymentd/adapters/sqlitestore/internal/queries"
+	"paymentd/core/admin"
 	"paymentd/core/apikey"
 	"paymentd/internal/sqlrow"
 	"paymentd/ports"
@@ -41,7 +42,10 @@ func insertKey(ctx context.Context, q *queries.Queries, key apikey.Key, now time
 	case found.ApiKey.ActiveName.String == string(key.Name):
 		return ports.ErrKeyNameTaken
 	}
-	return addKey(ctx, q, key, now)
+	if err := addKey(ctx, q, key, now); err != nil {
+		return err
+	}
+	return insertAct(ctx, q, now, admin.CreateKey(key))
 }
 
 // addKey inserts a key unless there are too many.
@@ -74,7 +78,10 @@ func (k *Keys) Revoke(ctx context.Context, idOrName, by string) (key apikey.Key,
 			return ports.ErrKeyRevoked
 		}
 		key.RevokedAt, key.RevokedBy = now, apikey.Actor(by)
-		return q.RevokeKey(ctx, queries.RevokeKeyParams{ID: key.ID, Now: nullable(now), RevokedBy: key.RevokedBy})
+		if err := q.RevokeKey(ctx, queries.RevokeKeyParams{ID: key.ID, Now: nullable(now), RevokedBy: key.RevokedBy}); err != nil {
+			return err
+		}
+		return insertAct(ctx, q, now, admin.RevokeKey(key, by))
 	})
 	if err != nil {
 		return key, fmt.Errorf("revoke API key: %w", err)
@@ -119,18 +126,26 @@ func (k *Keys) Rotate(
 			return err
 		}
 		after.CreatedAt, after.CreatedBy = now, apikey.Actor(after.CreatedBy)
-		err = q.SupersedeKey(ctx, queries.SupersedeKeyParams{
-			ID: before.ID, ExpiresAt: nullable(before.ExpiresAt), Scopes: before.StoredScopes(),
-		})
-		if err != nil {
+		if err := supersede(ctx, q, before, after, now); err != nil {
 			return err
 		}
-		return addKey(ctx, q, after, now)
+		return insertAct(ctx, q, now, admin.RotateKey(found, before, after)...)
 	})
 	if err != nil {
 		return before, after, fmt.Errorf("rotate API key: %w", err)
 	}
 	return before, after, nil
+}
+
+// supersede gives the name of a key to its successor.
+func supersede(ctx context.Context, q *queries.Queries, before, after apikey.Key, now time.Time) error {
+	err := q.SupersedeKey(ctx, queries.SupersedeKeyParams{
+		ID: before.ID, ExpiresAt: nullable(before.ExpiresAt), Scopes: before.StoredScopes(),
+	})
+	if err != nil {
+		return err
+	}
+	return addKey(ctx, q, after, now)
 }
 
 // List implements ports.Keys.

@@ -49,6 +49,8 @@ type commands struct {
 
 	Endpoints endpointsCommand `cmd:"" help:"Create, list and change webhook endpoints, which receive events of payments; list and repeat their deliveries."`
 
+	History historyCommand `cmd:"" help:"List who changed which API key and webhook endpoint, and how."`
+
 	Archive archiveCommand `cmd:"" help:"Move the histories of old final payments out of the database, into a file."`
 	Health  healthCommand  `cmd:"" help:"Check whether a running service answers; for health checks without curl."`
 	Version versionCommand `cmd:"" help:"Print the version."`

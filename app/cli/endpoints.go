@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"math"
 	"net/url"
 	"strconv"
 	"text/tabwriter"
@@ -14,6 +15,7 @@ import (
 	"paymentd/adapters/webhooks"
 	"paymentd/app"
 	"paymentd/app/config"
+	"paymentd/core/delivery"
 	"paymentd/core/endpoint"
 	"paymentd/core/payment"
 	"paymentd/ports"
@@ -91,6 +93,7 @@ type createEndpointCommand struct {
 	URL    string         `required:"" placeholder:"URL" help:"Address that events are posted to: https://, at a public address, unless its host is in PAYMENTD_ENDPOINTS_ALLOW."`
 	Events string         `required:"" placeholder:"TYPE,..." help:"Types of events, separated by commas: such as payment.succeeded or refund.declined, all of a kind such as payment.*, or *."`
 	Allow  webhooks.Hosts `name:"endpoints-allow" env:"PAYMENTD_ENDPOINTS_ALLOW" placeholder:"HOST,..." help:"PAYMENTD_ENDPOINTS_ALLOW of the service."`
+	By     string         `env:"USER" default:"operator" help:"Your name; kept in the history."`
 	JSON   bool           `name:"json" help:"Print the endpoint with its secret as JSON."`
 }
 
@@ -116,6 +119,7 @@ func (c *createEndpointCommand) Run(ctx context.Context, s stdio) error {
 		return err
 	}
 	e := endpoint.New(c.URL, events)
+	e.CreatedBy = c.By
 	return c.withPayments(ctx, s, func(r *app.Repository) error {
 		switch err := r.Endpoints().Create(ctx, e); {
 		case errors.Is(err, ports.ErrInDoubt):
@@ -174,10 +178,17 @@ type endpointArgument struct {
 	Endpoint endpoint.ID `arg:"" name:"endpoint" help:"Id of the endpoint: ep_ and 16 digits."`
 }
 
+// changedEndpoint names an endpoint, and the person who changes it.
+type changedEndpoint struct {
+	endpointArgument
+
+	By string `env:"USER" default:"operator" help:"Your name; kept in the history."`
+}
+
 // setState changes the state of an endpoint, and prints it.
-func (a *endpointArgument) setState(ctx context.Context, s stdio, to endpoint.State) error {
+func (a *changedEndpoint) setState(ctx context.Context, s stdio, to endpoint.State) error {
 	return a.withPayments(ctx, s, func(r *app.Repository) error {
-		e, err := r.Endpoints().Change(ctx, a.Endpoint, endpoint.Change{State: to})
+		e, err := r.Endpoints().Change(ctx, a.Endpoint, endpoint.Change{State: to, By: a.By})
 		if err != nil {
 			return err
 		}
@@ -186,26 +197,26 @@ func (a *endpointArgument) setState(ctx context.Context, s stdio, to endpoint.St
 	})
 }
 
-type disableEndpointCommand struct{ endpointArgument }
+type disableEndpointCommand struct{ changedEndpoint }
 
 func (c *disableEndpointCommand) Run(ctx context.Context, s stdio) error {
 	return c.setState(ctx, s, endpoint.StateDisabled)
 }
 
-type enableEndpointCommand struct{ endpointArgument }
+type enableEndpointCommand struct{ changedEndpoint }
 
 func (c *enableEndpointCommand) Run(ctx context.Context, s stdio) error {
 	return c.setState(ctx, s, endpoint.StateActive)
 }
 
-type deleteEndpointCommand struct{ endpointArgument }
+type deleteEndpointCommand struct{ changedEndpoint }
 
 func (c *deleteEndpointCommand) Run(ctx context.Context, s stdio) error {
 	return c.setState(ctx, s, endpoint.StateDeleted)
 }
 
 type rotateEndpointCommand struct {
-	endpointArgument
+	changedEndpoint
 
 	Overlap time.Duration `default:"24h" help:"How long events are signed with the previous secret as well, at most 720h. 0 if it has leaked."`
 	JSON    bool          `name:"json" help:"Print the endpoint with its new secret as JSON."`
@@ -221,7 +232,7 @@ func (c *rotateEndpointCommand) Validate() error {
 
 func (c *rotateEndpointCommand) Run(ctx context.Context, s stdio) error {
 	return c.withPayments(ctx, s, func(r *app.Repository) error {
-		e, err := r.Endpoints().Change(ctx, c.Endpoint, endpoint.Change{Secret: endpoint.NewSecret(), Overlap: c.Overlap})
+		e, err := r.Endpoints().Change(ctx, c.Endpoint, endpoint.Change{Secret: endpoint.NewSecret(), Overlap: c.Overlap, By: c.By})
 		if err != nil {
 			return err
 		}
@@ -321,7 +332,7 @@ func writeDeliveries(to io.Writer, deliveries []endpoint.Delivery) error {
 }
 
 type replayCommand struct {
-	endpointArgument
+	changedEndpoint
 
 	Event       payment.ChangeID `placeholder:"ID" xor:"what" required:"" help:"The event to deliver again, with the same id."`
 	Since       string           `placeholder:"TIME" xor:"what" required:"" help:"Deliver again all events since this date or time, such as 2026-01-31T08:00:00Z; those of the last 30 days are kept."`
@@ -346,18 +357,14 @@ func (c *replayCommand) Validate() (err error) {
 func (c *replayCommand) Run(ctx context.Context, s stdio) error {
 	return c.withPayments(ctx, s, func(r *app.Repository) error {
 		q := ports.ReplayQuery{Endpoint: c.Endpoint, Event: c.Event, Since: c.since, Undelivered: c.Undelivered}
-		total := 0
-		for more := true; more; {
-			n, next, err := r.Outbox().Replay(ctx, q)
-			if err != nil {
-				return fmt.Errorf("%w; %d events are delivered again", err, total)
-			}
-			total, q.After, more = total+n, next, next != 0
+		total, _, err := delivery.Replay(ctx, r.Outbox(), r.AdminHistory(), q, c.By, math.MaxInt)
+		if err != nil {
+			return fmt.Errorf("%w; %d events are delivered again", err, total)
 		}
 		if total == 0 && c.Event != "" {
 			return fmt.Errorf("endpoint %s has no event %s: `paymentd endpoints deliveries %s` lists those that there are", c.Endpoint, c.Event, c.Endpoint)
 		}
-		_, err := fmt.Fprintf(s.stdout, "%d events are delivered again\n", total)
+		_, err = fmt.Fprintf(s.stdout, "%d events are delivered again\n", total)
 		return err
 	})
 }

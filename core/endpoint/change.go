@@ -21,6 +21,8 @@ type Change struct {
 	// Secret is the new secret of a rotation, and Overlap for how long the one before signs as well.
 	Secret  Secret
 	Overlap time.Duration
+	// By names the person who changes the endpoint, for the record. It is empty for an attempted delivery.
+	By string
 	// Attempted: a delivery was attempted, and has Failed or succeeded.
 	Attempted, Failed bool
 }

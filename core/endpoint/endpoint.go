@@ -123,6 +123,8 @@ type Endpoint struct {
 	FailingSince time.Time
 	CreatedAt    time.Time
 	ChangedAt    time.Time // the latest change by an operator, or when it was switched off
+	// CreatedBy names the person who creates the endpoint, for the record of acts. It is not stored with the endpoint.
+	CreatedBy string
 	// SeenAt is the database's clock when the endpoint was read. It is not stored.
 	SeenAt time.Time
 }

@@ -8,10 +8,21 @@ import (
 	"database/sql"
 	"time"
 
+	"paymentd/core/admin"
 	"paymentd/core/apikey"
 	"paymentd/core/endpoint"
 	"paymentd/core/payment"
 )
+
+type AdminHistory struct {
+	ActID        string
+	ActedAt      time.Time
+	Actor        string
+	ActKind      admin.Kind
+	ActSubject   string
+	FieldsBefore []byte
+	FieldsAfter  []byte
+}
 
 type ApiKey struct {
 	ID            apikey.ID

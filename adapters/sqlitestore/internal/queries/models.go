@@ -7,10 +7,21 @@ package queries
 import (
 	"database/sql"
 
+	"paymentd/core/admin"
 	"paymentd/core/apikey"
 	"paymentd/core/endpoint"
 	"paymentd/core/payment"
 )
+
+type AdminHistory struct {
+	ActID        string
+	ActedAt      int64
+	Actor        string
+	ActKind      admin.Kind
+	ActSubject   string
+	FieldsBefore []byte
+	FieldsAfter  []byte
+}
 
 type ApiKey struct {
 	ID            apikey.ID

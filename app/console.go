@@ -22,6 +22,7 @@ func newConsole(
 	}
 	return console.New(core.NewOperator(service, r), console.Options{
 		Keys: keys, APIKeys: r.Keys(), Sessions: r.Sessions(),
+		Endpoints: r.Endpoints(), Outbox: r.Outbox(), Acts: r.AdminHistory(), CheckEndpoint: cfg.EndpointsAllow.Check,
 		ClientOf: options.TrustedProxies.ClientOf, AcceptHost: options.AllowedHosts.Accept,
 		WithTLS: options.Certificate != nil, Replica: service.Replica, Version: string(v), Sandbox: !set.MovesMoney(),
 		Watched:      watched,

@@ -5,6 +5,7 @@ import (
 	"log/slog"
 	"net/http"
 	"net/netip"
+	"net/url"
 	"time"
 
 	"github.com/labstack/echo/v4"
@@ -58,6 +59,13 @@ type Options struct {
 	// Keys authenticates people, and APIKeys has the keys that the page of keys lists.
 	Keys    Keys
 	APIKeys ports.Keys
+	// Endpoints are the webhook endpoints, and Outbox has their events.
+	Endpoints ports.Endpoints
+	Outbox    ports.Outbox
+	// CheckEndpoint returns why no event is sent to a URL, as a sentence without its subject.
+	CheckEndpoint func(*url.URL) error
+	// Acts records what people do with keys and endpoints.
+	Acts ports.AdminHistory
 	// Sessions stores who is signed in, for all replicas.
 	Sessions ports.Sessions
 	// ClientOf returns the address of a client, behind trusted proxies too.
@@ -133,8 +141,16 @@ func (c *Console) Routes(e *echo.Echo) {
 	e.POST(Root+"/act", c.page(admin, c.perform))
 	get(Root+"/keys", c.page(read, c.showKeys))
 	e.POST(Root+"/keys", c.page(admin, c.createKey))
+	get(Root+"/keys/rotate", c.page(admin, c.confirmRotate))
+	e.POST(Root+"/keys/rotate", c.page(admin, c.rotateKey))
 	get(Root+"/keys/revoke", c.page(admin, c.confirmRevoke))
 	e.POST(Root+"/keys/revoke", c.page(admin, c.revokeKey))
+	get(Root+"/history", c.page(read, c.showHistory))
+	get(Root+"/endpoints", c.page(read, c.showEndpoints))
+	e.POST(Root+"/endpoints", c.page(admin, c.createEndpoint))
+	get(Root+"/endpoints/:endpoint", c.page(read, c.showEndpoint))
+	get(Root+"/endpoints/:endpoint/:act", c.page(admin, c.confirmEndpoint))
+	e.POST(Root+"/endpoints/:endpoint/:act", c.page(admin, c.changeEndpoint))
 	c.liveRoutes(e)
 	for _, route := range []string{Root + "/", Root + "/*"} {
 		e.RouteNotFound(route, c.page(read, func(*visit) error { return echo.ErrNotFound }))

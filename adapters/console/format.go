@@ -8,13 +8,17 @@ import (
 	"strings"
 	"time"
 
+	"paymentd/core/endpoint"
 	"paymentd/core/payment"
 )
 
 // functions are what the templates call.
 var functions = template.FuncMap{
 	"moment": moment, "stamp": stamp, "ago": ago, "until": until, "brief": brief, "orderPath": orderPath,
-	"stateTone": stateTone, "dict": dict, "why": why, "ref": func(p payment.Payment) string { return formatRef(p.Ref()) },
+	"endpointTone": endpointTone, "subjectPath": subjectPath, "actKind": actKind,
+	"endpointState": func(s endpoint.State) string { return strings.ReplaceAll(string(s), "_", " ") },
+	"since":         func(from, now time.Time) string { return brief(now.Sub(from)) },
+	"stateTone":     stateTone, "dict": dict, "why": why, "ref": func(p payment.Payment) string { return formatRef(p.Ref()) },
 	"seconds": func(d time.Duration) int { return int(d.Seconds()) }, "closure": func(c payment.Closure) string { return strings.ReplaceAll(string(c), "_", " ") },
 }
 

@@ -100,6 +100,8 @@ func openWithoutKeys(t *testing.T) *site {
 func (s *site) serve(log *slog.Logger, o console.Options) {
 	s.t.Helper()
 	o.Keys, o.APIKeys, o.Sessions = s.keys, s.store.Keys(), s.store.Sessions()
+	o.Endpoints, o.Outbox, o.Acts = s.store.Endpoints(), s.store.Outbox(), s.store.AdminHistory()
+	o.CheckEndpoint = func(*url.URL) error { return nil }
 	o.ClientOf = func(*http.Request) netip.Addr { return netip.MustParseAddr("192.0.2.1") }
 	o.AcceptHost = func(r *http.Request) bool { return strings.HasPrefix(r.Host, "127.0.0.1:") }
 	o.Replica, o.Version, o.WriteTimeout, o.Log = "replica-a", "test", time.Minute, log

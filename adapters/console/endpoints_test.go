@@ -115,7 +115,7 @@ func TestEndpoints_DeliveriesAreListedAndReplayed(t *testing.T) {
 	for fields, status := range map[string]int{
 		"since=":                              http.StatusUnprocessableEntity,
 		"event=nonsense":                      http.StatusUnprocessableEntity,
-		"event=" + event[:len(event)-1] + "x": http.StatusUnprocessableEntity,
+		"event=" + event[:len(event)-1] + "x": http.StatusConflict,
 		"since=2999-01-01T00:00":              http.StatusConflict,
 	} {
 		require.Equal(t, status, b.post(path+"/replay", pairs(fields)...).status, fields)

@@ -163,11 +163,12 @@ func newGuarded(
 }
 
 // gatewayStatuses returns the gateways as the API shows them.
-func gatewayStatuses(guarded []gateways.Guarded) func() []httpapi.GatewayStatus {
+func gatewayStatuses(service *core.Service, guarded []gateways.Guarded) func() []httpapi.GatewayStatus {
 	return func() (all []httpapi.GatewayStatus) {
 		for _, g := range guarded {
+			c := g.Gateway.Capabilities()
 			all = append(all, httpapi.GatewayStatus{
-				Name: g.Name, Kind: g.Kind.Name, Capabilities: g.Gateway.Capabilities(),
+				Name: g.Name, Kind: g.Kind.Name, Capabilities: c, Calls: service.Calls(c.Gateway),
 				Breaker: g.Guard.Breaker(), RetryIn: g.Guard.RetryIn(),
 				InFlight: g.Guard.InFlight(), MaxInFlight: g.Guard.MaxConcurrent(),
 			})

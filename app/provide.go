@@ -137,7 +137,7 @@ func newHandler(
 	traces *tracing.Tracing, log *slog.Logger,
 ) http.Handler {
 	options.Route = service.Route
-	options.Gateways, options.Events = gatewayStatuses(guarded), open.Events()
+	options.Gateways, options.Events = gatewayStatuses(service, guarded), open.Events()
 	if pages != nil {
 		options.Console = pages.Routes
 	}

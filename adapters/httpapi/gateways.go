@@ -7,6 +7,7 @@ import (
 	"github.com/labstack/echo/v4"
 
 	"paymentd/adapters/httpapi/internal/wire"
+	"paymentd/core"
 	"paymentd/core/payment"
 )
 
@@ -19,6 +20,7 @@ type GatewayStatus struct {
 	RetryIn      time.Duration // zero if an attempt can be made now
 	InFlight     int           // attempts
 	MaxInFlight  int
+	Calls        core.GatewayCalls // of this process
 }
 
 // gateways serves GET /gateways.
@@ -51,7 +53,20 @@ func viewGateway(g GatewayStatus) wire.Gateway {
 		},
 		Breaker: wire.GatewayBreaker(g.Breaker), RetryInSeconds: g.RetryIn.Seconds(),
 		AttemptsInFlight: g.InFlight, MaxConcurrent: g.MaxInFlight,
+		LastAnswer: viewCall(g.Calls.Answered), LastSilence: viewCall(g.Calls.Unanswered), CallsWithoutAnswer: g.Calls.Silent,
 	}
+}
+
+// viewCall returns nil if there was no call. The text of an answer is for operators, and left out.
+func viewCall(c core.Call) *wire.GatewayCall {
+	if c.At.IsZero() {
+		return nil
+	}
+	kind := wire.GatewayCallKindAttempt
+	if c.Lookup {
+		kind = wire.GatewayCallKindLookup
+	}
+	return &wire.GatewayCall{At: stamp(c.At), Kind: kind, Result: c.Result, DurationSeconds: c.Took.Seconds()}
 }
 
 // viewOperations returns [] in JSON for no operations, not null.

@@ -142,6 +142,11 @@ var counting = http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
 func bank() []httpapi.GatewayStatus {
 	return []httpapi.GatewayStatus{{
 		Name: "bank", Kind: "http", Breaker: "open", RetryIn: 600 * time.Millisecond, InFlight: 3, MaxInFlight: 100,
+		Calls: core.GatewayCalls{
+			Answered:   core.Call{At: time.Date(2026, 1, 31, 16, 0, 0, 0, time.UTC), Took: 120 * time.Millisecond, Result: "approved", Message: "not shown"},
+			Unanswered: core.Call{At: time.Date(2026, 1, 31, 16, 0, 5, 0, time.UTC), Took: 2 * time.Second, Lookup: true, Result: "no_answer"},
+			Silent:     5,
+		},
 		Capabilities: payment.Capabilities{
 			Gateway: "https://gateway.example/v1", Repeat: payment.RepeatFirstSuccess, KeyLifetime: 24 * time.Hour,
 			LooksUp: true, LookupForgets: true, SavesDeclines: true, Cancels: true,

@@ -74,6 +74,12 @@ const (
 	Open     GatewayBreaker = "open"
 )
 
+// Defines values for GatewayCallKind.
+const (
+	GatewayCallKindAttempt GatewayCallKind = "attempt"
+	GatewayCallKindLookup  GatewayCallKind = "lookup"
+)
+
 // Defines values for GatewayKeyClosed.
 const (
 	GatewayKeyClosedAbsent     GatewayKeyClosed = "absent"
@@ -328,10 +334,37 @@ type Gateway struct {
 
 	// MaxConcurrent How many attempts may be in flight.
 	MaxConcurrent int `json:"max_concurrent"`
+
+	// LastAnswer The latest call of this replica that the gateway itself answered. Omitted if there is none since the start.
+	LastAnswer *GatewayCall `json:"last_answer,omitempty"`
+
+	// LastSilence The latest call of this replica without an answer of the gateway itself. Omitted if there is none since the start.
+	LastSilence *GatewayCall `json:"last_silence,omitempty"`
+
+	// CallsWithoutAnswer Calls of this replica without an answer since its latest answer.
+	CallsWithoutAnswer int `json:"calls_without_answer"`
 }
 
 // GatewayBreaker Whether attempts are made (`closed`), or none because the gateway does not answer (`open`), or one that tests it (`half_open`).
 type GatewayBreaker string
+
+// GatewayCall A call of this replica to a gateway. It is kept in memory.
+type GatewayCall struct {
+	// At When the call ended.
+	At string `json:"at"`
+
+	// Kind Whether the gateway was asked to move money or about a key.
+	Kind GatewayCallKind `json:"kind"`
+
+	// Result The class of the answer, as `class` of an attempt, or what a lookup found.
+	Result string `json:"result"`
+
+	// DurationSeconds How long the call took.
+	DurationSeconds float64 `json:"duration_seconds"`
+}
+
+// GatewayCallKind Whether the gateway was asked to move money or about a key.
+type GatewayCallKind string
 
 // GatewayKey What is proven about a gateway key. While it is not closed, a request with it may have taken the money, or may still take it.
 type GatewayKey struct {

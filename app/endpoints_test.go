@@ -169,6 +169,8 @@ func TestEndpoints_Commands(t *testing.T) {
 		{"create --url=https://shop.example/ --events=payment.gone", "matches no event"},
 		{"rotate ep_0 --overlap=1000h", "must be 0 to"},
 		{"replay ep_0 --event=1", "must be the id of an event"},
+		{"deliveries ep_0 --event=1", "must be the id of an event"},
+		{"deliveries ep_0 --attempts --outcome=failed", "selects events"},
 		{"replay ep_0 --since=yesterday", "must be a date"},
 	} {
 		out := endpoints(t, database, strings.Fields(c.args)...)
@@ -203,6 +205,24 @@ func TestEndpoints_Commands(t *testing.T) {
 	listed := endpoints(t, database, "deliveries", id, "--outcome=delivered", "--json")
 	require.Contains(t, listed.Stdout, event.ID)
 	require.Contains(t, listed.Stdout, "answer of the shop")
+	attempted := endpoints(t, database, "deliveries", id, "--event="+event.ID, "--json")
+	require.Zero(t, attempted.Code, attempted)
+	var logged struct {
+		Attempts []struct {
+			EventID    string `json:"event_id"`
+			Number     int
+			Status     int
+			Answer     string
+			DurationMS float64 `json:"duration_ms"`
+		}
+	}
+	require.NoError(t, json.Unmarshal([]byte(attempted.Stdout), &logged))
+	require.Len(t, logged.Attempts, 1, attempted)
+	require.Equal(t, event.ID, logged.Attempts[0].EventID)
+	require.Equal(t, http.StatusOK, logged.Attempts[0].Status)
+	require.Equal(t, "answer of the shop", logged.Attempts[0].Answer)
+	require.Positive(t, logged.Attempts[0].DurationMS)
+	require.Contains(t, endpoints(t, database, "deliveries", id, "--attempts").Stdout, "answer of the shop")
 	before := len(receiver.wait(1))
 	out = endpoints(t, database, "replay", id, "--event="+event.ID)
 	require.Equal(t, "1 events are delivered again\n", out.Stdout)

@@ -63,6 +63,9 @@ type Outbox interface {
 	// Complete stores the end of an attempt. payment.ErrFenced: a later attempt has begun, or the event is gone,
 	// and nothing was written. If c.HoldsOrder is set, the later events of the order that wait are postponed to
 	// the same time.
+	//
+	// It also adds the attempt to the log, which keeps the latest endpoint.MaxLoggedAttempts of each event. That costs one
+	// statement. If only that fails, it returns an error although the end is stored; it is safe to repeat.
 	Complete(ctx context.Context, c endpoint.Completion) error
 
 	// Hasten makes events of an endpoint that wait for a later attempt due now, because its receiver serves again; at
@@ -72,13 +75,17 @@ type Outbox interface {
 	// Deliveries returns a page of an endpoint's events, newest first, without their payloads.
 	Deliveries(ctx context.Context, q DeliveryQuery) ([]endpoint.Delivery, error)
 
+	// Attempts returns a page of the log of attempts of an endpoint, the latest first. A page is read by an index.
+	Attempts(ctx context.Context, q AttemptQuery) ([]endpoint.Attempt, error)
+
 	// Replay makes events due now, with any outcome, and counts their attempts anew. It returns their number
 	// and, if there may be more, the sequence number to continue after; at most [ReplayPage] are replayed by one
 	// call. Events whose attempt is in flight are delivered once more. It is safe to repeat.
 	Replay(ctx context.Context, q ReplayQuery) (replayed int, next int64, err error)
 
 	// Prune deletes at most limit events of an endpoint that were stored before a time, the oldest first, and
-	// returns how many.
+	// returns how many. The attempts of an event are deleted with it, and so are, at most limit, those that ended
+	// before the time.
 	Prune(ctx context.Context, to endpoint.ID, before time.Time, limit int) (int, error)
 
 	// Waiting counts an endpoint's events that wait, at most [MaxBacklog] of those that are due first, and returns
@@ -99,6 +106,29 @@ type DeliveryQuery struct {
 	Before      int64
 	BeforeOrder payment.OrderID
 	Limit       int
+}
+
+// AttemptQuery selects a page of the log of attempts.
+type AttemptQuery struct {
+	Endpoint endpoint.ID
+	// Event selects the attempts of one event, which fit into one page of endpoint.MaxLoggedAttempts; the cursor is
+	// ignored. Empty for those of all events.
+	Event payment.ChangeID
+	// After is the last attempt of the page before; zero for the first page.
+	After AttemptCursor
+	Limit int
+}
+
+// AttemptCursor is the place of an attempt in the order of the log.
+type AttemptCursor struct {
+	EndedAt  time.Time
+	OrderID  payment.OrderID
+	Sequence int64
+}
+
+// CursorOf returns the cursor that continues after an attempt.
+func CursorOf(a endpoint.Attempt) AttemptCursor {
+	return AttemptCursor{EndedAt: a.EndedAt, OrderID: a.OrderID, Sequence: a.Sequence}
 }
 
 // ReplayQuery selects the events to replay.

@@ -93,6 +93,7 @@ func (o *Outbox) Complete(ctx context.Context, c endpoint.Completion) error {
 		e := o.s.outbox[i]
 		e.Outcome, e.leased, e.AttemptedAt, e.Answer, e.DueAt = c.Outcome, false, now, c.Answer, time.Time{}
 		e.holding = c.HoldsOrder
+		o.s.logAttempt(c.Attempt(), now)
 		if c.Outcome == endpoint.OutcomeWaiting {
 			e.DueAt = now.Add(c.DueIn)
 		}
@@ -169,6 +170,7 @@ func (o *Outbox) Prune(ctx context.Context, to endpoint.ID, before time.Time, li
 			old := pruned < limit && e.Endpoint == to && e.Sequence < before.UnixMicro()
 			if old {
 				pruned++
+				o.s.attempts = slices.DeleteFunc(o.s.attempts, func(a endpoint.Attempt) bool { return a.Ref == e.Ref })
 			}
 			return old
 		})

@@ -27,6 +27,7 @@ type Payments struct {
 	replicas    map[string]time.Time    // the latest heartbeats, by name
 	endpoints   []endpoint.Endpoint     // also those that are deleted
 	outbox      []*event
+	attempts    []endpoint.Attempt
 }
 
 // record is everything that is stored of one payment or other operation.

@@ -42,6 +42,16 @@ var operatorPlans = map[string]plan{
 		})
 		return err
 	}, "payments", "range payments_created"},
+	"ListDeliveryAttempts": {func(ctx context.Context, q *queries.Queries) error {
+		_, err := attemptsAfter(ctx, q, ports.AttemptQuery{
+			Endpoint: "ep_1", After: ports.AttemptCursor{EndedAt: time.Now().UTC().Add(-38 * maxBatchRows * time.Minute), OrderID: someOrders[0]}, Limit: 50,
+		})
+		return err
+	}, "delivery_attempts", "range delivery_attempts_listed"},
+	"ListAttemptsOfEvent": {func(ctx context.Context, q *queries.Queries) error {
+		_, err := attemptsOfEvent(ctx, q, ports.AttemptQuery{Endpoint: "ep_1", Event: payment.NewChangeID(someOrders[0], 1), Limit: 50})
+		return err
+	}, "a", "ref PRIMARY"},
 	"FindSession": {func(ctx context.Context, q *queries.Queries) error {
 		hash := [32]byte{1}
 		if err := q.InsertSession(ctx, queries.InsertSessionParams{TokenHash: hash[:], LifetimeMicros: 1e9}); err != nil {

@@ -124,7 +124,10 @@ func (o *Outbox) Complete(ctx context.Context, c endpoint.Completion) error {
 		if err == nil && n == 0 {
 			return payment.ErrFenced
 		}
-		return classifyCommit(err)
+		if err != nil {
+			return classifyCommit(err)
+		}
+		return classifyCommit(logAttempt(ctx, queries.New(conn), c.Attempt()))
 	})
 	if err == nil && c.HoldsOrder {
 		err = o.s.write(ctx, func(ctx context.Context, conn *sql.Conn) error {
@@ -233,13 +236,23 @@ func (o *Outbox) Prune(ctx context.Context, to endpoint.ID, before time.Time, li
 		return err
 	})
 	if err == nil && len(rows) > 0 {
+		orders := ordersOfRows(rows, func(r queries.ListPrunableRow) payment.OrderID { return r.OrderID })
 		err = o.s.write(ctx, func(ctx context.Context, conn *sql.Conn) error {
-			_, err := queries.New(conn).DeleteDeliveries(ctx, queries.DeleteDeliveriesParams{
+			err := queries.New(conn).DeleteAttemptsOfEvents(ctx, queries.DeleteAttemptsOfEventsParams{
+				EndpointID: to, ToSeq: rows[len(rows)-1].Seq, Orders: orders,
+			})
+			if err != nil {
+				return classifyCommit(err)
+			}
+			_, err = queries.New(conn).DeleteDeliveries(ctx, queries.DeleteDeliveriesParams{
 				EndpointID: to, ToSeq: rows[len(rows)-1].Seq,
-				Orders: ordersOfRows(rows, func(r queries.ListPrunableRow) payment.OrderID { return r.OrderID }),
+				Orders: orders,
 			})
 			return classifyCommit(err)
 		})
+	}
+	if err == nil {
+		err = o.pruneAttempts(ctx, to, before, limit)
 	}
 	if err != nil {
 		return 0, fmt.Errorf("delete old events: %w", err)

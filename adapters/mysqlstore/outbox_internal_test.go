@@ -2,12 +2,14 @@ package mysqlstore
 
 import (
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/require"
 
 	"paymentd/adapters/mysqlstore/mysqltest"
 	"paymentd/core/endpoint"
 	"paymentd/core/payment"
+	"paymentd/ports"
 )
 
 // An endpoint costs a payment nothing unless it receives events of its changes: a success is the same two statements,
@@ -51,4 +53,45 @@ func rowsOfOutbox(t *testing.T, s *Payments) (n int) {
 	t.Helper()
 	require.NoError(t, s.db.QueryRowContext(t.Context(), "SELECT COUNT(*) FROM outbox").Scan(&n))
 	return n
+}
+
+// The log of attempts costs each attempt one statement: the end of the attempt, and its entry.
+func TestStatements_OfAnAttempt(t *testing.T) {
+	t.Parallel()
+	mysqltest.NotOn(t, noCounters, mysqltest.TiDB, mysqltest.Vitess)
+	s := onOneConnection(t)
+	e := endpoint.New("https://shop.example/", endpoint.Patterns{"payment.succeeded"})
+	require.NoError(t, s.Endpoints().Create(t.Context(), e))
+	succeed(t, s, "order-1")
+	claimed, err := s.Outbox().ClaimDeliveries(t.Context(), e.ID, 1, time.Minute)
+	require.NoError(t, err)
+	require.Len(t, claimed, 1)
+	requireCount(t, s, map[string]int{"Questions": 2, "Com_insert": 1, "Com_update": 1}, func() {
+		require.NoError(t, s.Outbox().Complete(t.Context(), claimed[0].Complete(endpoint.Answer{Status: 200})))
+	})
+}
+
+// The version before deletes old events and does not know the log: what it leaves behind is deleted.
+func TestPrune_DeletesAttemptsWithoutEvent(t *testing.T) {
+	t.Parallel()
+	s := onOneConnection(t)
+	e := endpoint.New("https://shop.example/", endpoint.Patterns{"payment.succeeded"})
+	require.NoError(t, s.Endpoints().Create(t.Context(), e))
+	succeed(t, s, "order-1")
+	claimed, err := s.Outbox().ClaimDeliveries(t.Context(), e.ID, 1, time.Minute)
+	require.NoError(t, err)
+	require.NoError(t, s.Outbox().Complete(t.Context(), claimed[0].Complete(endpoint.Answer{Status: 200})))
+	_, err = s.db.ExecContext(t.Context(), "DELETE FROM outbox")
+	require.NoError(t, err)
+	left := func() int {
+		page, err := s.Outbox().Attempts(t.Context(), ports.AttemptQuery{Endpoint: e.ID, Limit: 10})
+		require.NoError(t, err)
+		return len(page)
+	}
+	_, err = s.Outbox().Prune(t.Context(), e.ID, time.Now().Add(-time.Hour), 10)
+	require.NoError(t, err)
+	require.Equal(t, 1, left(), "it is not old")
+	_, err = s.Outbox().Prune(t.Context(), e.ID, time.Now().Add(time.Hour), 10)
+	require.NoError(t, err)
+	require.Zero(t, left())
 }

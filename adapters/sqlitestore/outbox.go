@@ -125,6 +125,9 @@ func (o *Outbox) Complete(ctx context.Context, c endpoint.Completion) error {
 		if err == nil && n == 0 {
 			return payment.ErrFenced
 		}
+		if err == nil {
+			err = logAttempt(ctx, q, c.Attempt(), now)
+		}
 		if err != nil || !c.HoldsOrder {
 			return err
 		}
@@ -224,13 +227,21 @@ func (o *Outbox) Prune(ctx context.Context, to endpoint.ID, before time.Time, li
 			return err
 		}
 		for _, row := range rows {
-			err := q.DeleteDelivery(ctx, queries.DeleteDeliveryParams{OrderID: row.OrderID, EndpointID: to, Seq: row.Seq})
+			err := q.DeleteAttemptsOfEvent(ctx, queries.DeleteAttemptsOfEventParams{
+				OrderID: row.OrderID, EndpointID: to, Seq: row.Seq,
+			})
+			if err != nil {
+				return err
+			}
+			err = q.DeleteDelivery(ctx, queries.DeleteDeliveryParams{OrderID: row.OrderID, EndpointID: to, Seq: row.Seq})
 			if err != nil {
 				return err
 			}
 		}
 		pruned = len(rows)
-		return nil
+		return q.DeleteOldAttempts(ctx, queries.DeleteOldAttemptsParams{
+			EndpointID: to, EndedBefore: before.UnixMicro(), PageLimit: int64(max(0, limit)),
+		})
 	})
 	if err != nil {
 		return 0, fmt.Errorf("delete old events: %w", err)

@@ -4,11 +4,13 @@ import (
 	"context"
 	"database/sql"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/require"
 
 	"paymentd/adapters/sqlitestore/internal/queries"
 	"paymentd/core/payment"
+	"paymentd/ports"
 )
 
 // spy records the last statement that it forwards.
@@ -42,6 +44,10 @@ func TestPlans_OfOperators(t *testing.T) {
 			_, err := q.ListPayments(ctx, queries.ListPaymentsParams{CreatedBefore: 1, AfterCreatedAt: 1, PageLimit: 50})
 			return err
 		}, "SEARCH payments USING INDEX payments_created (created_at>? AND created_at<?)"},
+		"ListDeliveryAttempts": {func(ctx context.Context) error {
+			_, err := attemptsAfter(ctx, q, ports.AttemptQuery{Endpoint: "ep_1", After: ports.AttemptCursor{EndedAt: time.Now()}, Limit: 50})
+			return err
+		}, "SEARCH delivery_attempts USING INDEX delivery_attempts_listed (endpoint_id=? AND ended_at<?)"},
 		"SearchOrders": {func(ctx context.Context) error {
 			_, err := q.SearchOrders(ctx, queries.SearchOrdersParams{First: "a", Beyond: "b", PageLimit: 50})
 			return err

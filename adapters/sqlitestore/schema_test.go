@@ -261,7 +261,7 @@ func TestSchema_FailedMigrationChangesNothing(t *testing.T) {
 	for _, table := range []string{
 		"attempts", "events", "replicas", "api_keys", "gateway_keys",
 		"operations", "operation_attempts", "operation_events", "operation_keys",
-		"endpoints", "outbox", "console_sessions", "admin_history",
+		"endpoints", "outbox", "console_sessions", "admin_history", "delivery_attempts",
 	} {
 		execute(t, db, "DROP TABLE "+table)
 	}

@@ -8,7 +8,6 @@ import (
 	"io"
 	"math"
 	"net/url"
-	"strconv"
 	"text/tabwriter"
 	"time"
 
@@ -28,7 +27,7 @@ type endpointsCommand struct {
 	Enable     enableEndpointCommand  `cmd:"" help:"Enable an endpoint that was disabled, or switched off because it failed: what waits is delivered."`
 	Delete     deleteEndpointCommand  `cmd:"" help:"Delete an endpoint and, within an hour or two, its events."`
 	Rotate     rotateEndpointCommand  `cmd:"" help:"Replace the secret of an endpoint, and print the new one. It is not shown again. Events are signed with both for a while."`
-	Deliveries deliveriesCommand      `cmd:"" help:"List the events of an endpoint, newest first, with the receiver's latest answer."`
+	Deliveries deliveriesCommand      `cmd:"" help:"List the events of an endpoint, newest first, with the receiver's latest answer; or the attempts to deliver them."`
 	Replay     replayCommand          `cmd:"" help:"Deliver events of an endpoint again: one, or all since a time."`
 }
 
@@ -239,96 +238,6 @@ func (c *rotateEndpointCommand) Run(ctx context.Context, s stdio) error {
 		return printSecret(s, e, c.JSON, fmt.Sprintf("The new secret of %s. It is not shown again. The previous one signs as well for %s.\n",
 			e.ID, c.Overlap))
 	})
-}
-
-type deliveriesCommand struct {
-	endpointArgument
-
-	Outcome string `enum:"all,waiting,delivered,failed" default:"all" help:"Events with this outcome: all, waiting, delivered or failed (given up)."`
-	Limit   int    `default:"100" help:"How many events to list at most."`
-	JSON    bool   `name:"json" help:"Print JSON: an object with the member deliveries."`
-}
-
-// maxDeliveries bounds a list of events.
-const maxDeliveries = 10_000
-
-// Validate checks the settings. kong calls it.
-func (c *deliveriesCommand) Validate() error {
-	if c.Limit < 1 || c.Limit > maxDeliveries {
-		return config.InvalidFlag("limit", "must be 1 to %d", maxDeliveries)
-	}
-	return c.databaseFlags.Validate()
-}
-
-// deliveryJSON is an event in --json.
-type deliveryJSON struct {
-	EventID     payment.ChangeID   `json:"event_id"`
-	Type        payment.ChangeType `json:"type"`
-	OrderID     payment.OrderID    `json:"order_id"`
-	Outcome     string             `json:"outcome"`
-	Attempts    int                `json:"attempts"`
-	Status      int                `json:"status,omitempty"`
-	Answer      string             `json:"answer,omitempty"`
-	Problem     string             `json:"problem,omitempty"`
-	CreatedAt   *time.Time         `json:"created_at"`
-	AttemptedAt *time.Time         `json:"attempted_at,omitempty"`
-	NextAt      *time.Time         `json:"next_at,omitempty"`
-}
-
-func outcomeName(o endpoint.Outcome) string {
-	if o == endpoint.OutcomeWaiting {
-		return "waiting"
-	}
-	return string(o)
-}
-
-func (c *deliveriesCommand) Run(ctx context.Context, s stdio) error {
-	q := ports.DeliveryQuery{Endpoint: c.Endpoint, Limit: c.Limit}
-	if c.Outcome != "all" {
-		for _, o := range []endpoint.Outcome{endpoint.OutcomeWaiting, endpoint.OutcomeDelivered, endpoint.OutcomeFailed} {
-			if outcomeName(o) == c.Outcome {
-				q.Outcome = &o
-			}
-		}
-	}
-	return c.withPayments(ctx, s, func(r *app.Repository) error {
-		deliveries, err := r.Outbox().Deliveries(ctx, q)
-		if err != nil {
-			return err
-		}
-		if c.JSON {
-			all := make([]deliveryJSON, len(deliveries))
-			for i, d := range deliveries {
-				all[i] = deliveryJSON{
-					EventID: d.Event, Type: d.Type, OrderID: d.OrderID, Outcome: outcomeName(d.Outcome), Attempts: d.Attempts,
-					Status: d.Answer.Status, Answer: d.Answer.Body, Problem: d.Answer.Problem,
-					CreatedAt: orNil(d.CreatedAt), AttemptedAt: orNil(d.AttemptedAt), NextAt: orNil(d.DueAt),
-				}
-			}
-			return printJSON(s.stdout, map[string]any{"deliveries": all})
-		}
-		return writeDeliveries(s.stdout, deliveries)
-	})
-}
-
-// maxAnswerColumn bounds the column of answers in the table, in bytes.
-const maxAnswerColumn = 60
-
-func writeDeliveries(to io.Writer, deliveries []endpoint.Delivery) error {
-	w := tabwriter.NewWriter(to, 0, 0, 2, ' ', 0)
-	_, _ = fmt.Fprintln(w, "EVENT\tTYPE\tORDER\tOUTCOME\tATTEMPTS\tCREATED\tNEXT\tSTATUS\tANSWER")
-	for _, d := range deliveries {
-		answer, status := d.Answer.Body, "-"
-		if d.Answer.Problem != "" {
-			answer = d.Answer.Problem
-		}
-		if d.Answer.Status != 0 {
-			status = strconv.Itoa(d.Answer.Status)
-		}
-		_, _ = fmt.Fprintf(w, "%s\t%s\t%s\t%s\t%d\t%s\t%s\t%s\t%.*s\n", d.Event, d.Type, d.OrderID, outcomeName(d.Outcome), d.Attempts,
-			moment(d.CreatedAt), orDash(d.DueAt), status, maxAnswerColumn, answer)
-	}
-	return w.Flush()
 }
 
 type replayCommand struct {

@@ -128,7 +128,8 @@ func TestRun_DeliversEachEventOnceAndInOrder(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		h := newHarness(t)
-		_, receiver := h.subscribe()
+		e, receiver := h.subscribe()
+		receiver.Answer(endpoint.Answer{Status: 200}, 3*time.Millisecond)
 		var stops []func()
 		for range 3 { // replicas
 			_, stop := h.run()
@@ -141,6 +142,13 @@ func TestRun_DeliversEachEventOnceAndInOrder(t *testing.T) {
 		}
 		h.requireAll(receiver, 50)
 		require.Len(t, receiver.Attempts(), 100)
+		logged, err := h.payments.Outbox().Attempts(t.Context(), ports.AttemptQuery{Endpoint: e.ID, Limit: 1000})
+		require.NoError(t, err)
+		require.Len(t, logged, 100)
+		for _, a := range logged {
+			require.Equal(t, 3*time.Millisecond, a.Duration)
+			require.Equal(t, endpoint.Answer{Status: 200}, a.Answer)
+		}
 	})
 }
 

@@ -91,11 +91,14 @@ func (p *dispatcher) capacity(now time.Time) (free int, pause time.Duration) {
 func (p *dispatcher) deliver(ctx context.Context, d endpoint.Delivery) {
 	e := *p.latest.Load()
 	limited, cancel := context.WithTimeout(ctx, p.settings.Timeout)
+	began := time.Now()
 	answer := p.sender.Send(limited, e, d)
+	took := time.Since(began)
 	cancel()
 	p.attempts[resultOf(answer)].Add(1)
 	over := p.recordService(answer, time.Now())
 	completion := d.Complete(answer)
+	completion.Duration = took
 	err := p.outbox.Complete(ctx, completion)
 	log := p.log.With("endpoint", d.Endpoint, "event_id", d.Event, "event", d.Type, "order_id", d.OrderID)
 	switch {

@@ -137,11 +137,14 @@ type Completion struct {
 	// HoldsOrder: the later events of the order wait for this one.
 	HoldsOrder bool
 	Answer     Answer
+	// Type and Duration are those of the attempt, for the log.
+	Type     payment.ChangeType
+	Duration time.Duration
 }
 
 // Complete returns what an attempt with this answer leads to.
 func (d Delivery) Complete(a Answer) Completion {
-	c := Completion{Ref: d.Ref, Fence: d.Fence, Answer: a.Sanitized(), Outcome: OutcomeDelivered}
+	c := Completion{Ref: d.Ref, Fence: d.Fence, Answer: a.Sanitized(), Type: d.Type, Outcome: OutcomeDelivered}
 	if a.Accepted() {
 		return c
 	}

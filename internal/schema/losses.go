@@ -53,9 +53,10 @@ type queryer interface {
 	QueryContext(ctx context.Context, query string, args ...any) (*sql.Rows, error)
 }
 
-// remade are the tables whose rows the service recreates. All others, including those of later
-// versions, hold rows that it cannot: payments, evidence, keys. People sign in to the console again.
-var remade = []string{"replicas", "console_sessions"}
+// remade are the tables whose rows the service recreates, or which are a log that nothing depends on. All others,
+// including those of later versions, hold rows that it cannot: payments, evidence, keys. People sign in to the console
+// again.
+var remade = []string{"replicas", "console_sessions", "delivery_attempts"}
 
 // precious reports whether the lost rows cannot be recreated.
 func (l Loss) precious() bool { return l.Rows > 0 && !slices.Contains(remade, l.Table) }

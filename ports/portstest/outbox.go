@@ -67,6 +67,8 @@ func outboxClauses() []eventClause {
 		{"delivery/the end of an attempt that was lost is fenced", fencesDelivery},
 		{"delivery/concurrent workers claim each event once", claimsDeliveriesOnce},
 		{"delivery/the list is paged, newest first", listsDeliveries},
+		{"delivery/each attempt is logged once, and the log is paged", logsAttempts},
+		{"delivery/the log of an event is bounded, and deleted with it", boundsAttempts},
 		{"delivery/one event, or all since a time, are replayed", replaysEvents},
 		{"delivery/old events are deleted", prunesEvents},
 		{"delivery/what waits is counted", countsWaiting},

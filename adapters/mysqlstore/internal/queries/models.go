@@ -53,6 +53,20 @@ type Attempt struct {
 	Message    string
 }
 
+type DeliveryAttempt struct {
+	OrderID        payment.OrderID
+	EndpointID     endpoint.ID
+	Seq            int64
+	Slot           int32
+	Fence          int64
+	EventType      payment.ChangeType
+	EndedAt        time.Time
+	DurationMicros int64
+	AnswerStatus   int
+	AnswerBody     string
+	Problem        string
+}
+
 type Endpoint struct {
 	ID             endpoint.ID
 	Url            string

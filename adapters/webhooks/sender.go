@@ -10,12 +10,11 @@ import (
 	"io"
 	"net"
 	"net/http"
-	"net/netip"
 	"net/url"
-	"syscall"
 	"time"
 
 	"paymentd/core/endpoint"
+	"paymentd/internal/egress"
 	"paymentd/internal/standardwebhooks"
 	"paymentd/ports"
 )
@@ -34,7 +33,7 @@ type Options struct {
 	// Timeout bounds a dial and a TLS handshake. Attempts are bounded by their contexts.
 	Timeout time.Duration
 	// Allow are the hosts that are allowed by name.
-	Allow Hosts
+	Allow egress.Hosts
 	// Version is the version of the program, for the User-Agent.
 	Version string
 	// RootCAs are trusted instead of the system's authorities; nil for the system's.
@@ -51,19 +50,9 @@ type Sender struct {
 
 // New returns a sender.
 func New(o Options) *Sender {
-	open := &net.Dialer{Timeout: o.Timeout, Resolver: o.Resolver}
 	return &Sender{options: o, transport: &http.Transport{
-		Proxy: nil, // a proxy would connect to addresses that are refused here
-		DialContext: func(ctx context.Context, network, address string) (net.Conn, error) {
-			host, _, err := net.SplitHostPort(address)
-			if err != nil {
-				return nil, err
-			}
-			if o.Allow.contains(host) {
-				return open.DialContext(ctx, network, address)
-			}
-			return publicDialer(o, host).DialContext(ctx, network, address)
-		},
+		Proxy:                  nil, // a proxy would connect to addresses that are refused here
+		DialContext:            egress.Dialer{Timeout: o.Timeout, Allow: o.Allow, Resolver: o.Resolver}.DialContext,
 		TLSClientConfig:        &tls.Config{RootCAs: o.RootCAs, MinVersion: tls.VersionTLS12},
 		TLSHandshakeTimeout:    o.Timeout,
 		ForceAttemptHTTP2:      true, // the default is off with a custom dialer
@@ -73,21 +62,6 @@ func New(o Options) *Sender {
 		MaxResponseHeaderBytes: maxHeaderBytes,
 		DisableCompression:     true, // so that the limit of the body bounds the bytes that are read
 	}}
-}
-
-// publicDialer returns a dialer that connects to public addresses only. The address is checked for each socket before
-// it connects, after the name was resolved.
-func publicDialer(o Options, host string) *net.Dialer {
-	return &net.Dialer{
-		Timeout: o.Timeout, Resolver: o.Resolver,
-		ControlContext: func(_ context.Context, _, address string, _ syscall.RawConn) error {
-			to, err := netip.ParseAddrPort(address)
-			if err != nil || !IsPublic(to.Addr()) {
-				return &refusedError{host: host, address: to.Addr().String()}
-			}
-			return nil
-		},
-	}
 }
 
 // Close closes the idle connections.
@@ -145,7 +119,7 @@ func sign(h http.Header, to endpoint.Endpoint, d endpoint.Delivery) error {
 
 // describe returns why there is no answer, for an operator.
 func describe(ctx context.Context, err error) string {
-	refused, isRefused := errors.AsType[*refusedError](err)
+	refused, isRefused := errors.AsType[*egress.RefusedError](err)
 	unresolved, isUnresolved := errors.AsType[*net.DNSError](err)
 	timeout, isNet := errors.AsType[net.Error](err)
 	switch {

@@ -18,6 +18,7 @@ import (
 
 	"paymentd/adapters/webhooks"
 	"paymentd/core/endpoint"
+	"paymentd/internal/egress"
 	"paymentd/internal/leaktest"
 	"paymentd/internal/standardwebhooks"
 )
@@ -84,7 +85,7 @@ func TestSend_SignsWithEverySecret(t *testing.T) {
 		_, _ = w.Write([]byte(strings.Repeat("a", 100_000)))
 	})
 	e.URL = server.URL + "/hooks?shop=1"
-	answer := send(t, newSender(t, webhooks.Options{Allow: webhooks.Hosts{"127.0.0.1"}}), e)
+	answer := send(t, newSender(t, webhooks.Options{Allow: egress.Hosts{"127.0.0.1"}}), e)
 	require.Equal(t, endpoint.Answer{Status: 202, Body: strings.Repeat("a", endpoint.MaxAnswerBytes)}, answer)
 }
 
@@ -105,12 +106,12 @@ var refused = []string{
 func TestIsPublic_Corpus(t *testing.T) {
 	t.Parallel()
 	for _, text := range refused {
-		require.False(t, webhooks.IsPublic(netip.MustParseAddr(text)), text)
+		require.False(t, egress.IsPublic(netip.MustParseAddr(text)), text)
 	}
-	require.False(t, webhooks.IsPublic(netip.Addr{}))
-	require.False(t, webhooks.IsPublic(netip.MustParseAddr("2600::1%eth0")))
+	require.False(t, egress.IsPublic(netip.Addr{}))
+	require.False(t, egress.IsPublic(netip.MustParseAddr("2600::1%eth0")))
 	for _, text := range []string{"1.1.1.1", "8.8.8.8", "93.184.215.14", "100.63.255.255", "100.128.0.1", "172.32.0.1", "2606:4700::1111", "2a00:1450::1"} {
-		require.True(t, webhooks.IsPublic(netip.MustParseAddr(text)), text)
+		require.True(t, egress.IsPublic(netip.MustParseAddr(text)), text)
 	}
 }
 
@@ -216,7 +217,7 @@ func TestSend_FollowsNoRedirect(t *testing.T) {
 	inner, requests := receiver(t, nil)
 	for _, status := range []int{301, 302, 303, 307, 308} {
 		outer, _ := receiver(t, func(w http.ResponseWriter, r *http.Request) { http.Redirect(w, r, inner.URL, status) })
-		answer := send(t, newSender(t, webhooks.Options{Allow: webhooks.Hosts{"127.0.0.1"}}), to(outer.URL))
+		answer := send(t, newSender(t, webhooks.Options{Allow: egress.Hosts{"127.0.0.1"}}), to(outer.URL))
 		require.Equal(t, status, answer.Status)
 		require.False(t, answer.Accepted())
 	}
@@ -237,9 +238,9 @@ func TestSend_UsesNoProxy(t *testing.T) {
 func TestSend_RefusesPlainHTTP(t *testing.T) {
 	t.Parallel()
 	server, requests := receiver(t, nil)
-	s := newSender(t, webhooks.Options{Allow: webhooks.Hosts{"hooks.internal"}, Resolver: names(t, "127.0.0.1")})
+	s := newSender(t, webhooks.Options{Allow: egress.Hosts{"hooks.internal"}, Resolver: names(t, "127.0.0.1")})
 	port := server.URL[strings.LastIndex(server.URL, ":"):]
-	require.Contains(t, send(t, s, to("http://shop.example"+port)).Problem, "must begin with https://")
+	require.Contains(t, send(t, s, to("http://shop.example"+port)).Problem, "must begin with https:// or tls://")
 	require.Zero(t, requests.Load())
 	require.Equal(t, 200, send(t, s, to("http://Hooks.Internal."+port)).Status, "allowed by name")
 }
@@ -248,7 +249,7 @@ func TestSend_Problems(t *testing.T) {
 	t.Parallel()
 	gone, _ := receiver(t, nil)
 	gone.Close()
-	s := newSender(t, webhooks.Options{Allow: webhooks.Hosts{"127.0.0.1"}})
+	s := newSender(t, webhooks.Options{Allow: egress.Hosts{"127.0.0.1"}})
 	require.Contains(t, send(t, s, to(gone.URL)).Problem, "connection refused")
 
 	release := make(chan struct{})
@@ -261,15 +262,15 @@ func TestSend_Problems(t *testing.T) {
 
 func TestHosts_Parse(t *testing.T) {
 	t.Parallel()
-	for text, want := range map[string]webhooks.Hosts{
+	for text, want := range map[string]egress.Hosts{
 		"": nil, "hooks.internal": {"hooks.internal"}, "A.b., 10.1.2.3,[::1]": {"a.b", "10.1.2.3", "::1"},
 	} {
-		h, err := webhooks.ParseHosts(text)
+		h, err := egress.ParseHosts(text)
 		require.NoError(t, err, text)
 		require.Equal(t, want, h, text)
 	}
 	for _, text := range []string{",", "a,,b", "a:80", "https://a", "*.internal", "a b", "10.0.0.0/8"} {
-		_, err := webhooks.ParseHosts(text)
+		_, err := egress.ParseHosts(text)
 		require.Error(t, err, text)
 	}
 }

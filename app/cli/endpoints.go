@@ -11,12 +11,12 @@ import (
 	"text/tabwriter"
 	"time"
 
-	"paymentd/adapters/webhooks"
 	"paymentd/app"
 	"paymentd/app/config"
 	"paymentd/core/delivery"
 	"paymentd/core/endpoint"
 	"paymentd/core/payment"
+	"paymentd/internal/egress"
 	"paymentd/ports"
 )
 
@@ -89,11 +89,11 @@ func printSecret(s stdio, e endpoint.Endpoint, asJSON bool, about string) error 
 type createEndpointCommand struct {
 	databaseFlags
 
-	URL    string         `required:"" placeholder:"URL" help:"Address that events are posted to: https://, at a public address, unless its host is in PAYMENTD_ENDPOINTS_ALLOW."`
-	Events string         `required:"" placeholder:"TYPE,..." help:"Types of events, separated by commas: such as payment.succeeded or refund.declined, all of a kind such as payment.*, or *."`
-	Allow  webhooks.Hosts `name:"endpoints-allow" env:"PAYMENTD_ENDPOINTS_ALLOW" placeholder:"HOST,..." help:"PAYMENTD_ENDPOINTS_ALLOW of the service."`
-	By     string         `env:"USER" default:"operator" help:"Your name; kept in the history."`
-	JSON   bool           `name:"json" help:"Print the endpoint with its secret as JSON."`
+	URL    string       `required:"" placeholder:"URL" help:"Address that events are posted to: https://, at a public address, unless its host is in PAYMENTD_ENDPOINTS_ALLOW."`
+	Events string       `required:"" placeholder:"TYPE,..." help:"Types of events, separated by commas: such as payment.succeeded or refund.declined, all of a kind such as payment.*, or *."`
+	Allow  egress.Hosts `name:"endpoints-allow" env:"PAYMENTD_ENDPOINTS_ALLOW" placeholder:"HOST,..." help:"PAYMENTD_ENDPOINTS_ALLOW of the service."`
+	By     string       `env:"USER" default:"operator" help:"Your name; kept in the history."`
+	JSON   bool         `name:"json" help:"Print the endpoint with its secret as JSON."`
 }
 
 // Validate checks the settings. kong calls it.

@@ -11,8 +11,8 @@ import (
 	"github.com/alecthomas/kong"
 
 	"paymentd/adapters/httpapi"
-	"paymentd/adapters/webhooks"
 	"paymentd/app/gateways"
+	"paymentd/internal/egress"
 )
 
 // VariablePrefix begins the name of every environment variable that is a setting.
@@ -91,8 +91,8 @@ var kinds = map[reflect.Type]kind{
 	reflect.TypeFor[httpapi.Hosts](): {
 		parsedBy(httpapi.ParseHosts), "names or addresses of hosts, without scheme, port or path, without an empty element, such as pay.internal,10.0.0.7",
 	},
-	reflect.TypeFor[webhooks.Hosts](): {
-		parsedBy(webhooks.ParseHosts), "names or addresses of hosts, without scheme or port, without an empty element, such as hooks.internal,10.1.2.3",
+	reflect.TypeFor[egress.Hosts](): {
+		parsedBy(egress.ParseHosts), "names or addresses of hosts, without scheme or port, without an empty element, such as hooks.internal,10.1.2.3",
 	},
 	reflect.TypeFor[bool](): {
 		func(r *Reader, k kind) kong.Mapper { return boolMapper{parsedBy(strconv.ParseBool)(r, k)} }, "true or false",

@@ -1,4 +1,4 @@
-package webhooks
+package egress
 
 import (
 	"errors"
@@ -9,7 +9,7 @@ import (
 	"strings"
 )
 
-// Hosts are the hosts that are allowed by name, also at an address that is not public, and over http://. Each is a
+// Hosts are the hosts that are allowed by name, also at an address that is not public, and without TLS. Each is a
 // host name or an address, without a port.
 type Hosts []string
 
@@ -38,7 +38,8 @@ func canonical(host string) string {
 	return strings.TrimSuffix(strings.TrimPrefix(host, "["), "]")
 }
 
-func (h Hosts) contains(host string) bool { return slices.Contains(h, canonical(host)) }
+// Contains reports whether a host is allowed by name.
+func (h Hosts) Contains(host string) bool { return slices.Contains(h, canonical(host)) }
 
 // Check returns why no event is sent to a URL, as a sentence that says what to change; the address of a name is
 // checked when it is connected to.
@@ -46,21 +47,21 @@ func (h Hosts) Check(u *url.URL) error {
 	host := u.Hostname()
 	a, err := netip.ParseAddr(canonical(host))
 	switch {
-	case h.contains(host):
+	case h.Contains(host):
 		return nil
-	case u.Scheme != "https":
-		return fmt.Errorf("must begin with https://, or its host be allowed with PAYMENTD_ENDPOINTS_ALLOW=%s", host)
+	case u.Scheme != "https" && u.Scheme != "tls":
+		return fmt.Errorf("must begin with https:// or tls://, or its host be allowed with PAYMENTD_ENDPOINTS_ALLOW=%s", host)
 	case err == nil && !IsPublic(a), canonical(host) == "localhost", strings.HasSuffix(canonical(host), ".localhost"):
-		return &refusedError{host: host, address: host}
+		return &RefusedError{host: host, address: host}
 	}
 	return nil
 }
 
-// refusedError: the address of a host is not public.
-type refusedError struct{ host, address string }
+// RefusedError says that the address of a host is not public.
+type RefusedError struct{ host, address string }
 
 // Error says what to change.
-func (e *refusedError) Error() string {
+func (e *RefusedError) Error() string {
 	return fmt.Sprintf("the address %s is not public, and nothing is sent to it: use another address, or allow the host with "+
 		"PAYMENTD_ENDPOINTS_ALLOW=%s", e.address, e.host)
 }

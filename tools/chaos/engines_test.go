@@ -172,10 +172,11 @@ func (p *payers) record(t *testing.T, order, transaction string) {
 func (p *payers) audit(t *testing.T) {
 	t.Helper()
 	taken := ledger(t, p.world)
-	maps.DeleteFunc(taken, func(order string, _ []string) bool { return strings.HasPrefix(order, heldPrefix) })
+	maps.DeleteFunc(taken, func(order string, _ []transaction) bool { return strings.HasPrefix(order, heldPrefix) })
 	require.Len(t, taken, engineOrders+1, "charged orders")
 	for order, transaction := range p.paid {
-		require.Equal(t, []string{transaction}, taken[order], "charges of %s", order)
+		require.Len(t, taken[order], 1, "charges of %s", order)
+		require.Equal(t, transaction, taken[order][0].id, "charges of %s", order)
 		stored, err := apptest.Find(t.Context(), p.world.replicas[0].URL, order)
 		require.NoError(t, err)
 		require.Equal(t, transaction, stored.TransactionID)

@@ -21,7 +21,7 @@ new=$(mktemp -d "$home.XXXXXX")
 trap 'rm -rf "$new"' EXIT
 "$(dirname "$0")/debian-tree.sh" "$new/tree" "$release" mariadb-server galera-4 rsync lsof
 
-# The daemon that receives a node's state serves as nobody if root runs it, and nobody has no rights in the folder.
+# By default the daemon that receives a node's state drops root's rights, and then has none in the folder.
 sed -i 's/^use chroot = no$/&\nuid = $(id -u)\ngid = $(id -g)/' "$new/tree/usr/bin/wsrep_sst_rsync"
 grep -q '^uid = ' "$new/tree/usr/bin/wsrep_sst_rsync"
 

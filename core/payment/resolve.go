@@ -58,6 +58,9 @@ func (r Resolution) Check() error {
 		return err
 	}
 	o := r.Outcome
+	if containsCardNumber(o.Reason) { // it is stored, logged and shown
+		return &FieldError{Field: "reason", Message: "reason must not contain a card number"}
+	}
 	if o.State.Approved() && o.TransactionID == "" {
 		return &FieldError{Field: "transaction_id", Message: fmt.Sprintf("a payment that is %s needs the gateway's transaction id", o.State)}
 	}

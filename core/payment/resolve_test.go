@@ -98,6 +98,9 @@ func TestResolution_Check(t *testing.T) {
 		"no reason":                {resolution(payment.Outcome{State: payment.StateFailed}), "reason"},
 		"declined":                 {resolution(payment.Outcome{State: payment.StateDeclined, Reason: "no"}), "state"},
 		"nothing":                  {resolution(payment.Outcome{}), "state"},
+		"a card number": {resolution(payment.Outcome{
+			State: payment.StateSucceeded, TransactionID: "txn-9", Reason: "card 4242 4242 4242 4242 is on the statement",
+		}), "reason"},
 	}
 	for name, test := range tests {
 		t.Run(name, func(t *testing.T) {

@@ -117,7 +117,7 @@ type exchange struct {
 // execute executes the request, and discards the answer.
 func (e *exchange) execute() { e.ServeHTTP(httptest.NewRecorder(), e.r) }
 
-// executeLater executes the request after a time, even if its connection is closed.
+// executeLater executes the request after a time, also if its connection is closed.
 func (e *exchange) executeLater(after time.Duration) {
 	later := e.r.WithContext(context.WithoutCancel(e.r.Context()))
 	e.late.Add(1)

@@ -58,7 +58,7 @@ type reply struct {
 	asked, pending int
 }
 
-// begin counts a request, and returns the function that counts it as returned.
+// begin counts a request, and returns the function that counts its answer.
 func (w *world) begin(ref payment.Ref) (end func()) {
 	w.mu.Lock()
 	defer w.mu.Unlock()

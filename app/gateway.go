@@ -87,7 +87,7 @@ func OpenAll(
 		g, err := s.Kind.Open(s.Options)
 		if err != nil {
 			_ = all.Close() // they have done nothing yet
-			return nil, cannotOpen(cfg, s.Name, err)
+			return nil, cannotOpen(cfg, s, err)
 		}
 		opened := OpenGateway{Settings: s, Gateway: g}
 		if cfg.GatewaysFile != "" {

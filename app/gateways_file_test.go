@@ -116,6 +116,14 @@ func TestServe_WrongGatewaysFile_ExitsWithTwo(t *testing.T) {
 	require.Equal(t, 1, strings.Count(out.Stderr, "\n"), out.Stderr)
 	require.Contains(t, out.Stderr, file+`:2: gateway bank of kind http has the unknown field "timout" (did you mean timeout?)`)
 
+	token := filepath.Join(t.TempDir(), "token")
+	require.NoError(t, os.WriteFile(token, []byte("token"), 0o600))
+	file = gatewaysFile(t, "gateways:\n- {name: shop, kind: square, environment: test, location: L1, access_token_file: "+token+"}\n")
+	out = apptest.Run(t, apptest.Build(t), env{"PAYMENTD_GATEWAYS_FILE": file}, "serve")
+	require.Equal(t, 2, out.Code, out)
+	require.Equal(t, 1, strings.Count(out.Stderr, "\n"), out.Stderr)
+	require.Contains(t, out.Stderr, file+":2: gateway shop: the environment of Square must be sandbox or production")
+
 	file = gatewaysFile(t, "gateways: [{name: bank, kind: http, url: https://gateway.example}]\n")
 	out = apptest.Run(t, apptest.Build(t), env{"PAYMENTD_GATEWAYS_FILE": file}, "serve", "--gateway=sandbox:")
 	require.Equal(t, 2, out.Code, out)

@@ -20,7 +20,7 @@ func KeyRules(cfg config.Config, log *slog.Logger) (payment.KeyRules, error) {
 		s.Options.Connections, s.Options.Log = listingConnections, log
 		can, err := s.Kind.Declared(s.Options)
 		if err != nil {
-			return payment.KeyRules{}, cannotOpen(cfg, s.Name, err)
+			return payment.KeyRules{}, cannotOpen(cfg, s, err)
 		}
 		rules.Gateways = append(rules.Gateways, can)
 	}

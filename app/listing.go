@@ -33,15 +33,15 @@ func OpenListings(cfg config.Config, log *slog.Logger) (all []gateways.Listing, 
 		if errors.Is(err, ports.ErrNoLedger) {
 			return nil, fmt.Errorf("gateway %s: %w", s.Name, err)
 		}
-		return nil, cannotOpen(cfg, s.Name, err)
+		return nil, cannotOpen(cfg, s, err)
 	}
 	return all, nil
 }
 
 // cannotOpen says which setting is wrong if a gateway cannot be opened.
-func cannotOpen(cfg config.Config, name string, err error) error {
+func cannotOpen(cfg config.Config, s gateways.Settings, err error) error {
 	if cfg.GatewaysFile != "" {
-		return config.Invalid("gateways-file", cfg.GatewaysFile+": gateway "+name+": "+err.Error())
+		return config.Invalid("gateways-file", fmt.Sprintf("%s:%d: gateway %s: %v", cfg.GatewaysFile, s.Line, s.Name, err))
 	}
 	return config.Invalid("gateway", err.Error())
 }

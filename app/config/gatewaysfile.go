@@ -137,7 +137,7 @@ func (f *gatewaysFile) begin(n *yaml.Node, fields []yamlField) (gateways.Setting
 		return gateways.Settings{}, f.errorAt(n, "gateway %s must have a kind: %s", name, gateways.Names())
 	}
 	s := f.cfg.gatewayDefaults(kind)
-	s.Name, s.Options.ID = name, payment.GatewayID(name)
+	s.Name, s.Line, s.Options.ID = name, n.Line, payment.GatewayID(name)
 	return s, nil
 }
 

@@ -21,8 +21,10 @@ func IsName(s string) bool {
 
 // Settings are those of one gateway.
 type Settings struct {
-	Name    string
-	Kind    Kind
+	Name string
+	Kind Kind
+	// Line is where the gateway begins in the gateways file; 0 if it is not from a file.
+	Line    int
 	Options Options
 	// MaxConcurrent bounds the attempts in flight.
 	MaxConcurrent int

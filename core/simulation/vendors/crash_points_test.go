@@ -230,10 +230,17 @@ func runScenario(t *testing.T, folder string, sc scenario, queued bool, b *bug, 
 	return r, err
 }
 
-// faultsAt returns how many faults the event with a number may meet: fewer if only those count that crash the worker.
-func (r *run) faultsAt(event int, crashes bool) int {
-	switch name := r.events[event-1]; {
-	case !strings.Contains(name, " "): // a call
+// outcome returns the events of a run, and how many faults were injected.
+func (r *run) outcome() (events []string, injected int) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return slices.Clone(r.events), r.injected
+}
+
+// faultsAt returns how many faults an event may meet: fewer if only those count that crash the worker.
+func faultsAt(event string, crashes bool) int {
+	switch {
+	case !strings.Contains(event, " "): // a call
 		return len(callFaults)
 	case crashes:
 		return crashing
@@ -255,7 +262,7 @@ func injectEverywhere(t *testing.T, sc scenario, queued bool, b *bug, s sample) 
 		defer removeFolder(at)
 		r, err := runScenario(t, at, sc, queued, b, injections...)
 		if err != nil {
-			err = fmt.Errorf("%s, queued %v, %v: %w\n%s", sc.name, queued, injections, err, r.log.String())
+			err = fmt.Errorf("%s, queued %v, %v: %w\n%s", sc.name, queued, injections, err, r.story())
 		}
 		return r, err
 	}
@@ -264,31 +271,33 @@ func injectEverywhere(t *testing.T, sc scenario, queued bool, b *bug, s sample) 
 	if err != nil {
 		return counts, err
 	}
-	counts["events"] = len(first.events)
+	events, _ := first.outcome()
+	counts["events"] = len(events)
 	singles, pairs := 0, 0
-	for n := 1; n <= len(first.events); n++ {
-		for i := range first.faultsAt(n, false) {
+	for n, event := range events {
+		for i := range faultsAt(event, false) {
 			if singles++; singles%s.single != 0 {
 				continue
 			}
-			once, err := play(injection{n, i})
+			once, err := play(injection{n + 1, i})
 			if err != nil {
 				return counts, err
 			}
-			if once.injected != 1 {
+			after, injected := once.outcome()
+			if injected != 1 {
 				continue
 			}
 			counts["one fault"]++
-			for m := n + 1; m <= len(once.events); m++ {
-				for j := range once.faultsAt(m, true) {
+			for m := n + 1; m < len(after); m++ {
+				for j := range faultsAt(after[m], true) {
 					if pairs++; pairs%s.pair != 0 {
 						continue
 					}
-					twice, err := play(injection{n, i}, injection{m, j})
+					twice, err := play(injection{n + 1, i}, injection{m + 1, j})
 					if err != nil {
 						return counts, err
 					}
-					if twice.injected == 2 {
+					if _, injected := twice.outcome(); injected == 2 {
 						counts["two faults"]++
 					}
 				}

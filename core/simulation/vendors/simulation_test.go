@@ -77,13 +77,13 @@ func TestSimulation(t *testing.T) {
 			err := s.run()
 			s.close()
 			require.NoError(t, err, "seed %d of %s: go test ./core/simulation/vendors -run TestSimulation -v -seed=%d\n%s",
-				seed, s.names(), seed, s.log.String())
+				seed, s.names(), seed, s.story())
 			seen["gateways: "+s.names()]++
-			for _, r := range s.replies {
+			for _, r := range s.answered() {
 				seen[fmt.Sprintf("answers to %ss: %s", r.Operation, r.State)]++
 			}
 			if *seedFlag > 0 {
-				t.Log(s.log.String())
+				t.Log(s.story())
 			}
 		})
 	}

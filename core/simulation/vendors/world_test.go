@@ -119,6 +119,20 @@ func (w *world) note(format string, args ...any) {
 	fmt.Fprintf(&w.log, "%8s "+format+"\n", append([]any{time.Since(w.began).Round(time.Millisecond)}, args...)...)
 }
 
+// story returns the events that were noted.
+func (w *world) story() string {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return w.log.String()
+}
+
+// answered returns the replies so far.
+func (w *world) answered() []reply {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return slices.Clone(w.replies)
+}
+
 // decidePending lets the gateways decide what is pending for long enough.
 func (w *world) decidePending(order payment.OrderID) {
 	all, err := w.payments.History(context.Background(), order)

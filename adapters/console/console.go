@@ -32,6 +32,8 @@ type Service interface {
 	WaitingOperations(ctx context.Context, limit int) (ports.OperationPage, error)
 	// Search finds payments and other operations by their ids.
 	Search(ctx context.Context, text string) (core.Found, error)
+	// SearchTransaction finds the payments of a period that have a transaction.
+	SearchTransaction(ctx context.Context, s core.TransactionSearch) (core.TransactionsFound, error)
 	// Ask asks the gateway what it has done with a key, and stores nothing.
 	Ask(ctx context.Context, h ports.History, key payment.GatewayKey) (payment.Lookup, error)
 
@@ -137,6 +139,7 @@ func (c *Console) Routes(e *echo.Echo) {
 	get(Root+"/payments/:order_id", c.page(read, c.showPayment))
 	e.POST(Root+"/payments/:order_id", c.page(read, c.askGateway)) // it reads, and a link must not call a gateway
 	get(Root+"/search", c.page(read, c.showSearch))
+	get(Root+"/search/transaction", c.page(read, c.showTransaction))
 	e.POST(Root+"/confirm", c.page(admin, c.confirm))
 	e.POST(Root+"/act", c.page(admin, c.perform))
 	get(Root+"/keys", c.page(read, c.showKeys))

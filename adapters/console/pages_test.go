@@ -166,9 +166,28 @@ func TestSearch_ByWhatHasAnIndex(t *testing.T) {
 	require.NotContains(t, got.text, " other ")
 	require.Contains(t, b.get("/console/search?q=r-77").text, "refund r-77")
 	require.Contains(t, b.get("/console/search?q=nothing").text, "Nothing begins with or has")
-	require.Contains(t, b.get("/console/search").text, "Transactions are not found here")
+	require.Contains(t, b.get("/console/search?q=nothing").text, "among the payments of a period")
 	require.Equal(t, http.StatusBadRequest, b.get("/console/search?q=a%20b").status)
 	require.Equal(t, http.StatusBadRequest, b.get("/console/search?q="+strings.Repeat("x", 300)).status)
+}
+
+func TestTransaction_IsFoundWithinAPeriod(t *testing.T) {
+	t.Parallel()
+	s := open(t)
+	transaction := s.pay("order-1", fake.Approve()).TransactionID
+	s.pay("order-2", fake.Approve())
+	b := s.as(s.reader)
+	require.Contains(t, b.get("/console/search/transaction").text, "at most 10,000 at once")
+	path := "/console/search/transaction?transaction=" + transaction
+	require.NotContains(t, b.get(path).text, "were read.", "a period is chosen first")
+	found := b.get(path + "&from=2020-01-01T00:00")
+	require.Contains(t, found.text, "order-1")
+	require.NotContains(t, found.text, "order-2")
+	require.Contains(t, found.text, "2 payments were read.")
+	require.Contains(t, b.get(path+"&from=2020-01-01T00:00&before=2021-01-01").text, "None of the 0 payments")
+	require.Contains(t, b.get("/console/search/transaction?transaction=x&from=2020-01-01").text, "None of the 2 payments")
+	require.Equal(t, http.StatusBadRequest, b.get(path+"&from=yesterday").status)
+	require.Equal(t, http.StatusBadRequest, b.get(path+"&from=2020-01-01&after=x").status)
 }
 
 func TestList_NewestFirst(t *testing.T) {

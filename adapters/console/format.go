@@ -18,7 +18,7 @@ var functions = template.FuncMap{
 	"endpointTone": endpointTone, "subjectPath": subjectPath, "actKind": actKind,
 	"endpointState": func(s endpoint.State) string { return strings.ReplaceAll(string(s), "_", " ") },
 	"since":         func(from, now time.Time) string { return brief(now.Sub(from)) },
-	"stateTone":     stateTone, "dict": dict, "why": why, "ref": func(p payment.Payment) string { return formatRef(p.Ref()) },
+	"stateTone":     stateTone, "dict": dict, "why": why, "promise": promiseText, "ref": func(p payment.Payment) string { return formatRef(p.Ref()) },
 	"seconds": func(d time.Duration) int { return int(d.Seconds()) }, "closure": func(c payment.Closure) string { return strings.ReplaceAll(string(c), "_", " ") },
 }
 

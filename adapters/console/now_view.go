@@ -317,10 +317,19 @@ type promise struct{ does, why string }
 var promises = map[payment.State]promise{
 	payment.StateScheduled:  {"Attempt", "It was accepted for later, or waits for a retry. The gateway key stays the same."},
 	payment.StateProcessing: {"Finish", "A worker has it. If that worker is lost, another one takes over when its lease ends, with the same gateway key."},
-	payment.StateUnresolved: {"Look up", "It is not known whether the money moved. The gateway is asked; nothing is charged."},
+	payment.StateUnresolved: {"Look up", "It is not known whether the money moved. The gateway is asked, at growing intervals, until that is proven; nothing is charged."},
 	payment.StatePending:    {"Look up", "The gateway or the customer has not decided yet. The gateway is asked."},
 	payment.StateAuthorized: {"Look up", "The gateway holds the money until it is captured, voided or expires."},
 	"":                      {"Look up once more", "A first lookup found nothing under this gateway key. A second one proves that nothing was charged."},
+}
+
+// promiseText says what the service does next to a payment in a state; empty if the state is final.
+func promiseText(s payment.State) string {
+	p, known := promises[s]
+	if !known || s == "" {
+		return ""
+	}
+	return p.does + ": " + strings.ToLower(p.why[:1]) + p.why[1:]
 }
 
 // nextRows returns what the service does next, the first due first.

@@ -161,6 +161,8 @@ func why(p payment.Payment) string {
 		return "its worker is gone: " + p.Replica
 	case p.Reason != "":
 		return p.Reason
+	case p.State == payment.StateAuthorized:
+		return "the gateway holds the money: capture or void it"
 	}
 	return "accepted for later"
 }

@@ -3,6 +3,7 @@ package console_test
 import (
 	"fmt"
 	"net/http"
+	"strings"
 	"testing"
 
 	"github.com/chromedp/chromedp"
@@ -97,6 +98,7 @@ func TestActs(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			p := sick(t)
+			hold(t, p, "order-held", "order-released")
 			o := &operator{Page: browser.Open(t, p.URL), t: t, base: p.URL, scripts: scripts}
 			if !scripts {
 				o.WithoutScripts()
@@ -124,6 +126,9 @@ func TestActs(t *testing.T) {
 			o.see("The gateway's book beside ours", "Nothing was stored")
 			o.requireAccessible()
 
+			o.moveHeldMoney()
+			o.manageEndpoint()
+
 			reader := o.createKey("bob", "read")
 			o.press("form[action='/console/sign-out'] button")
 			o.signIn(reader)
@@ -137,6 +142,85 @@ func TestActs(t *testing.T) {
 			o.RequireNoFaults("401", "403", "409", "422")
 		})
 	}
+}
+
+// hold makes payments that hold their money.
+func hold(t *testing.T, p *apptest.Process, orders ...string) {
+	t.Helper()
+	for _, order := range orders {
+		answer := apptest.Post(t.Context(), p.URL, fmt.Sprintf(`{"order_id":%q,"amount":"80.00","capture":"manual"}`, order))
+		require.Equal(t, http.StatusOK, answer.Code, answer)
+	}
+}
+
+// moveHeldMoney captures one payment, voids another one, and resolves a third. The queue makes what was requested, so that
+// the pages are read again until they show it.
+func (o *operator) moveHeldMoney() {
+	o.t.Helper()
+	o.Go(o.base + "/console/payments/order-held")
+	o.confirm("capture", func() { o.fill("#amount", "60.00"); o.fill("#reason", "shipped") }, "order-held", "The rest is released")
+	o.eventually("/console/payments/order-held", "60.00 USD", "succeeded")
+	o.Go(o.base + "/console/payments/order-released")
+	o.confirm("void", func() { o.fill("#reason", "out of stock") }, "order-released", "cannot be undone")
+	o.eventually("/console/payments/order-released", "voided")
+	o.Go(o.base + "/console/payments/order-stuck")
+	o.confirm("resolve", func() { o.fill("#reason", "the statement of the bank") }, "order-stuck", "Your word becomes the outcome")
+	o.see("failed", "the statement of the bank", "ada")
+}
+
+// eventually reads a page until it shows the texts.
+func (o *operator) eventually(path string, texts ...string) {
+	o.t.Helper()
+	apptest.Eventually(o.t, 2*updateSlack, func() error {
+		o.Go(o.base + path)
+		for _, text := range texts {
+			if main := o.Text("main"); !strings.Contains(main, text) {
+				return fmt.Errorf("%s does not show %q yet: %s", path, text, main)
+			}
+		}
+		return nil
+	})
+}
+
+// manageEndpoint creates an endpoint, rotates its secret, replays its events, and switches it off.
+func (o *operator) manageEndpoint() {
+	o.t.Helper()
+	o.Go(o.base + "/console/endpoints")
+	o.fill("#url", "https://hooks.invalid/paymentd")
+	o.press("form.stack button.main")
+	o.see("was created", "not shown again")
+	require.Contains(o.t, browser.Run(o.Page, chromedp.Value("#secret")), "whsec_")
+	o.requireAccessible()
+	o.press("th a")
+	page := browser.Run(o.Page, chromedp.Evaluate[string]("location.pathname"))
+	o.see("https://hooks.invalid/paymentd", "No event was stored for this endpoint yet", "endpoint created")
+	o.requireAccessible()
+	o.confirmEndpoint("rotate", "signed with both secrets")
+	o.see("was replaced", "the old one signs as well until")
+	o.Go(o.base + page + "/replay?since=2020-01-01T00:00")
+	o.press("main form button.main")
+	o.see("There is no such event")
+	o.requireAccessible()
+	o.Go(o.base + page)
+	o.confirmEndpoint("disable", "are not stored for it")
+	o.see("is switched off", "endpoint rotated", "ada")
+	o.Size(360, 740)
+	o.RequireNoSidewaysScroll()
+	o.requireAccessible()
+	o.Go(o.base + "/console/history")
+	o.see("endpoint disabled", "active → disabled", "key created", "ada")
+	o.RequireNoSidewaysScroll()
+	o.requireAccessible()
+	o.Size(1280, 900)
+}
+
+// confirmEndpoint opens the page of an act on an endpoint, reads what will happen, and confirms it.
+func (o *operator) confirmEndpoint(act, text string) {
+	o.t.Helper()
+	o.press("a.button[href$='/" + act + "']")
+	o.see(text, "What will happen", "ada")
+	o.requireAccessible()
+	o.press("main form button.main")
 }
 
 func (o *operator) signOutAndIn(secret string) {

@@ -104,6 +104,9 @@ var pages = map[string]string{
 	"/console/search?q=order-":                 "order-",
 	"/console/search?q=none-such":              "none-such",
 	"/console/keys":                            "There is no key in the database",
+	"/console/endpoints":                       "There is no endpoint",
+	"/console/history":                         "Nothing is recorded yet",
+	"/console/search/transaction?transaction=none&from=2020-01-01": "has the transaction",
 }
 
 // Every page passes axe-core in light and dark colours, asks no other host, leaves the console of the browser empty,

@@ -97,6 +97,7 @@ type Console struct {
 	options Options
 	log     *slog.Logger
 	signIns *limiter
+	visits  *limiter
 	slots   chan struct{}
 	origins *http.CrossOriginProtection
 	pages   pages
@@ -107,7 +108,8 @@ type Console struct {
 // New returns the console. Its routes are served once they are added to a router.
 func New(s Service, o Options) *Console {
 	c := &Console{
-		service: s, options: o, log: o.Log, signIns: newLimiter(), slots: make(chan struct{}, maxConcurrent),
+		service: s, options: o, log: o.Log, signIns: newLimiter(signInsPerMinute, signInsPerMinute),
+		visits: newLimiter(requestsPerMinute, requestsAtOnce), slots: make(chan struct{}, maxConcurrent),
 		origins: http.NewCrossOriginProtection(), pages: parsePages(),
 	}
 	c.newNow()

@@ -13,14 +13,19 @@ import (
 const (
 	// signInsPerMinute is how often one address may try to sign in: as often at once, and then evenly.
 	signInsPerMinute = 10
+	// requestsPerMinute is how often one address may ask for pages on average, and requestsAtOnce how often at once.
+	// Each request may cost a look at a session in the database, before it is known who asks.
+	requestsPerMinute = 1200
+	requestsAtOnce    = 300
 	// maxAddresses bounds the memory of the limit. Beyond it, the least recently seen address starts afresh.
 	maxAddresses = 1 << 14
 )
 
-// limiter limits the tries to sign in of each address, by the generic cell rate algorithm.
+// limiter limits the requests of each address, by the generic cell rate algorithm.
 type limiter struct{ cells *throttled.GCRARateLimiterCtx }
 
-func newLimiter() *limiter {
+// newLimiter admits a number of requests a minute, and of them some at once.
+func newLimiter(perMinute, atOnce int) *limiter {
 	store, err := memstore.New(maxAddresses)
 	if err != nil {
 		panic(fmt.Errorf("create the store of a rate limit: %w", err)) // only for a size below one
@@ -28,7 +33,7 @@ func newLimiter() *limiter {
 	began := time.Now()
 	store.SetTimeNow(func() time.Time { return began.Add(time.Since(began)) }) // the monotonic clock
 	cells, err := throttled.NewGCRARateLimiterCtx(throttled.WrapStoreWithContext(store), throttled.RateQuota{
-		MaxRate: throttled.PerMin(signInsPerMinute), MaxBurst: signInsPerMinute - 1,
+		MaxRate: throttled.PerMin(perMinute), MaxBurst: atOnce - 1,
 	})
 	if err != nil {
 		panic(fmt.Errorf("create a rate limit: %w", err)) // only for a rate that is not positive
@@ -36,7 +41,7 @@ func newLimiter() *limiter {
 	return &limiter{cells: cells}
 }
 
-// take counts a try of an address. If it is refused, wait is how long until the next one is admitted.
+// take counts a request of an address. If it is refused, wait is how long until the next one is admitted.
 func (l *limiter) take(client netip.Addr) (refused bool, wait time.Duration) {
 	network := client
 	if client.Is6() {

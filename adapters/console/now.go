@@ -77,6 +77,10 @@ func (c *Console) stream(x echo.Context) error {
 	if c.needsHost(x.Request()) {
 		return x.String(http.StatusMisdirectedRequest, misdirected)
 	}
+	if refused, wait := c.visits.take(c.options.ClientOf(x.Request())); refused {
+		x.Response().Header().Set("Retry-After", wholeSeconds(wait))
+		return x.String(http.StatusTooManyRequests, "too many requests from this address; the page tries again")
+	}
 	s, err := c.readSession(x.Request())
 	switch {
 	case err != nil:

@@ -6,6 +6,7 @@ import (
 	"log/slog"
 	"net/http"
 	"net/http/httptest"
+	"net/netip"
 	"strings"
 	"sync"
 	"testing"
@@ -86,7 +87,8 @@ func (v *viewer) text() string {
 // newWatched returns a console with nothing to do.
 func newWatched(keys Keys) *Console {
 	return New(nil, Options{
-		Keys: keys, AcceptHost: func(*http.Request) bool { return true }, Log: slog.New(slog.DiscardHandler),
+		Keys: keys, AcceptHost: func(*http.Request) bool { return true },
+		ClientOf: func(*http.Request) netip.Addr { return netip.Addr{} }, Log: slog.New(slog.DiscardHandler),
 		Watched: Watched{
 			Work: fake.NewPayments(), Traffic: NewTraffic(),
 			Gateways: func() []GatewayStatus { return nil },

@@ -53,6 +53,10 @@ func (c *Console) visitor(h handler) echo.HandlerFunc {
 		// Not no-referrer, with which browsers name no origin in the forms that they send.
 		header.Set("Referrer-Policy", "same-origin")
 		header.Set("Cross-Origin-Opener-Policy", "same-origin")
+		if refused, wait := c.visits.take(c.options.ClientOf(x.Request())); refused {
+			header.Set("Retry-After", wholeSeconds(wait))
+			return x.String(http.StatusTooManyRequests, "too many requests from this address; wait "+wholeSeconds(wait)+" seconds and try again")
+		}
 		select {
 		case c.slots <- struct{}{}:
 			defer func() { <-c.slots }()

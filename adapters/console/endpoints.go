@@ -58,16 +58,23 @@ func newDeliveryRow(d endpoint.Delivery) deliveryRow {
 		row.Tone = "bad"
 	case endpoint.OutcomeDelivered:
 	}
-	switch {
-	case d.Answer.Problem != "":
-		row.Answer = d.Answer.Problem
-	case d.Answer.Status != 0:
-		row.Answer = strings.TrimSpace(strconv.Itoa(d.Answer.Status) + " " + http.StatusText(d.Answer.Status))
-		if d.Answer.Body != "" {
-			row.Answer += ": " + d.Answer.Body
-		}
+	if text := answerText(d.Answer); text != "" {
+		row.Answer = text
 	}
 	return row
+}
+
+// answerText describes what a receiver has answered; empty if it is not known yet.
+func answerText(a endpoint.Answer) string {
+	switch {
+	case a.Problem != "":
+		return a.Problem
+	case a.Status == 0:
+		return ""
+	case a.Body != "":
+		return strings.TrimSpace(strconv.Itoa(a.Status)+" "+http.StatusText(a.Status)) + ": " + a.Body
+	}
+	return strings.TrimSpace(strconv.Itoa(a.Status) + " " + http.StatusText(a.Status))
 }
 
 // endpointPath returns the path of an endpoint's page.

@@ -112,6 +112,7 @@ type endpointConfirmView struct {
 	Event       string // of a replay
 	Since       string
 	Undelivered bool
+	Attempts    []endpoint.Attempt // of the event, the latest first
 	Problem     string
 }
 
@@ -128,10 +129,19 @@ func (c *Console) confirmEndpoint(v *visit) error {
 }
 
 func (c *Console) renderEndpointConfirm(v *visit, status int, a endpointAct, e endpoint.Endpoint, problem string) error {
-	return c.render(v, status, "endpoint_confirm", a.Title+"?", "endpoints", endpointConfirmView{
+	view := endpointConfirmView{
 		Endpoint: e, Act: a, Path: endpointPath(e.ID), Problem: problem,
 		Event: v.FormValue("event"), Since: v.FormValue("since"), Undelivered: v.FormValue("undelivered") != "",
-	})
+	}
+	event := payment.ChangeID(view.Event)
+	if _, valid := event.Sequence(); valid && a.Name == "replay" {
+		var err error
+		q := ports.AttemptQuery{Endpoint: e.ID, Event: event, Limit: endpoint.MaxLoggedAttempts}
+		if view.Attempts, err = c.options.Outbox.Attempts(v.Request().Context(), q); err != nil {
+			return err
+		}
+	}
+	return c.render(v, status, "endpoint_confirm", a.Title+"?", "endpoints", view)
 }
 
 // changeEndpoint does an act that was confirmed.

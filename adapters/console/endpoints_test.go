@@ -103,7 +103,10 @@ func TestEndpoints_DeliveriesAreListedAndReplayed(t *testing.T) {
 	require.Equal(t, http.StatusBadRequest, b.get(path+"?after=x").status)
 
 	event := string(claimed[0].Event)
-	require.Contains(t, b.get(path+"/replay?event="+event).text, event)
+	asked := b.get(path + "/replay?event=" + event).text
+	require.Contains(t, asked, event)
+	require.Contains(t, asked, "Attempts to deliver it")
+	require.Contains(t, asked, "503 Service Unavailable")
 	require.Equal(t, path+"?done=replay", b.post(path+"/replay", "event", event).header.Get("Location"))
 	waiting := endpoint.OutcomeWaiting
 	deliveries, err := s.store.Outbox().Deliveries(t.Context(), ports.DeliveryQuery{Endpoint: e.ID, Outcome: &waiting, Limit: 10})

@@ -15,7 +15,7 @@ import (
 // functions are what the templates call.
 var functions = template.FuncMap{
 	"moment": moment, "stamp": stamp, "ago": ago, "until": until, "brief": brief, "orderPath": orderPath,
-	"endpointTone": endpointTone, "subjectPath": subjectPath, "actKind": actKind,
+	"endpointTone": endpointTone, "answerText": answerText, "subjectPath": subjectPath, "actKind": actKind,
 	"endpointState": func(s endpoint.State) string { return strings.ReplaceAll(string(s), "_", " ") },
 	"since":         func(from, now time.Time) string { return brief(now.Sub(from)) },
 	"stateTone":     stateTone, "dict": dict, "why": why, "promise": promiseText, "ref": func(p payment.Payment) string { return formatRef(p.Ref()) },

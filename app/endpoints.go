@@ -8,9 +8,11 @@ import (
 	"go.uber.org/fx"
 
 	"paymentd/adapters/metrics"
+	"paymentd/adapters/natssink"
 	"paymentd/adapters/webhooks"
 	"paymentd/app/config"
 	"paymentd/core/delivery"
+	"paymentd/core/endpoint"
 	"paymentd/ports"
 )
 
@@ -22,12 +24,33 @@ func newEndpoints(r *Repository) ports.Endpoints { return r.Endpoints() }
 func newOutbox(r *Repository) ports.Outbox { return r.Outbox() }
 
 func newSender(lc fx.Lifecycle, cfg config.Config, v Version) ports.Sender {
-	s := webhooks.New(webhooks.Options{Timeout: cfg.EndpointsTimeout, Allow: cfg.EndpointsAllow, Version: string(v)})
+	s := sender{
+		http: webhooks.New(webhooks.Options{Timeout: cfg.EndpointsTimeout, Allow: cfg.EndpointsAllow, Version: string(v)}),
+		bus: natssink.New(natssink.Options{
+			Timeout: cfg.EndpointsTimeout, Allow: cfg.EndpointsAllow, CredentialsFile: cfg.NATSCredentialsFile,
+			CAFile: cfg.NATSCAFile, Version: string(v),
+		}),
+	}
 	lc.Append(fx.Hook{OnStop: func(context.Context) error {
-		s.Close()
+		s.http.Close()
+		s.bus.Close()
 		return nil
 	}})
 	return s
+}
+
+// sender is ports.Sender for every kind of endpoint.
+type sender struct {
+	http *webhooks.Sender
+	bus  *natssink.Sender
+}
+
+// Send implements ports.Sender.
+func (s sender) Send(ctx context.Context, to endpoint.Endpoint, d endpoint.Delivery) endpoint.Answer {
+	if to.IsBus() {
+		return s.bus.Send(ctx, to, d)
+	}
+	return s.http.Send(ctx, to, d)
 }
 
 // newCourier returns the courier, which delivers events while the service runs.

@@ -89,7 +89,7 @@ func printSecret(s stdio, e endpoint.Endpoint, asJSON bool, about string) error 
 type createEndpointCommand struct {
 	databaseFlags
 
-	URL    string       `required:"" placeholder:"URL" help:"Address that events are posted to: https://, at a public address, unless its host is in PAYMENTD_ENDPOINTS_ALLOW."`
+	URL    string       `required:"" placeholder:"URL" help:"Address that events are posted to: https://, at a public address, unless its host is in PAYMENTD_ENDPOINTS_ALLOW; or for NATS JetStream tls:// or nats://HOST:PORT/SUBJECT."`
 	Events string       `required:"" placeholder:"TYPE,..." help:"Types of events, separated by commas: such as payment.succeeded or refund.declined, all of a kind such as payment.*, or *."`
 	Allow  egress.Hosts `name:"endpoints-allow" env:"PAYMENTD_ENDPOINTS_ALLOW" placeholder:"HOST,..." help:"PAYMENTD_ENDPOINTS_ALLOW of the service."`
 	By     string       `env:"USER" default:"operator" help:"Your name; kept in the history."`

@@ -58,8 +58,11 @@ type Config struct {
 	APIKeys     apiKeys `name:"api-keys" env:"PAYMENTD_API_KEYS" placeholder:"KEY,..." allowed:"keys of at least 16 characters each, of letters, digits and -._~+/=, separated by commas, without an empty element" help:"API keys with all scopes, sent by callers as 'Authorization: Bearer KEY'. 'paymentd keys create' makes further keys. Without any key, only a loopback address is served."`
 	APIKeysFile string  `name:"api-keys-file" default:"" env:"PAYMENTD_API_KEYS_FILE" placeholder:"FILE" allowed:"a file of such keys, one per line or separated by commas; # begins a comment" help:"File of further API keys with all scopes. Reread when it changes."`
 
-	EndpointsAllow   egress.Hosts  `name:"endpoints-allow" env:"PAYMENTD_ENDPOINTS_ALLOW" placeholder:"HOST,..." help:"Hosts of webhook endpoints that may have an address that is not public, such as a private or loopback address, and may be reached over http://. None by default."`
+	EndpointsAllow   egress.Hosts  `name:"endpoints-allow" env:"PAYMENTD_ENDPOINTS_ALLOW" placeholder:"HOST,..." help:"Hosts of webhook endpoints that may have an address that is not public, such as a private or loopback address, and may be reached without TLS, over http:// or nats://. None by default."`
 	EndpointsTimeout time.Duration `name:"endpoints-timeout" default:"10s" env:"PAYMENTD_ENDPOINTS_TIMEOUT" min:"100ms" max:"1m" help:"Timeout of one delivery of an event to a webhook endpoint."`
+
+	NATSCredentialsFile string `name:"nats-credentials-file" default:"" env:"PAYMENTD_NATS_CREDENTIALS_FILE" placeholder:"FILE" allowed:"a file of NATS user credentials, or with one line user:password or a token" help:"Credentials for the NATS servers of endpoints. Read for each connection. None by default."`
+	NATSCAFile          string `name:"nats-ca-file" default:"" env:"PAYMENTD_NATS_CA_FILE" placeholder:"FILE" allowed:"a PEM file" help:"Certificate authorities of the NATS servers of endpoints, instead of the system's."`
 
 	LimitPerKey     httpapi.Rate    `env:"PAYMENTD_LIMIT_PER_KEY" placeholder:"RATE" help:"Rate limit of one API key: so many requests at once, and as many again during each second, minute or hour. Further requests get 429. None by default."`
 	LimitPerAddress httpapi.Rate    `env:"PAYMENTD_LIMIT_PER_ADDRESS" placeholder:"RATE" help:"Rate limit of one client address, or of one IPv6 network of 64 bits, checked before the API key. None by default."`

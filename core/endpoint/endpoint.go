@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"net/url"
+	"regexp"
 	"slices"
 	"strings"
 	"time"
@@ -109,7 +110,7 @@ func (s Secret) Reveal() string { return s.text }
 // String returns no part of the secret.
 func (s Secret) String() string { return "whsec_…" }
 
-// Endpoint receives events by HTTP. All times are of the database's clock.
+// Endpoint receives events, by HTTP or NATS. All times are of the database's clock.
 type Endpoint struct {
 	ID     ID
 	URL    string
@@ -143,16 +144,32 @@ func New(to string, events Patterns) Endpoint {
 func CheckURL(text string) error {
 	u, err := url.Parse(text)
 	switch {
-	case err != nil, u.Scheme != "https" && u.Scheme != "http", u.Hostname() == "":
-		return errors.New("must be an https:// address, such as https://shop.example/webhooks")
+	case err != nil, !slices.Contains([]string{"https", "http", "tls", "nats"}, u.Scheme), u.Hostname() == "":
+		return errors.New("must be an https:// address, such as https://shop.example/webhooks, or for NATS a tls:// or nats:// " +
+			"address with a subject, such as tls://nats.example:4222/payments")
 	case len(text) > maxURLBytes:
 		return fmt.Errorf("must have at most %d bytes", maxURLBytes)
 	case u.User != nil:
 		return errors.New("must not contain a user or a password: verify the signature of each event instead")
 	case u.Fragment != "":
 		return errors.New("must not contain a fragment (#): it is not sent")
+	case isBus(u) && (!subject.MatchString(u.Path) || u.RawQuery != ""):
+		return errors.New("must end with the subject that types of events are appended to, of letters, digits, - and _ between dots, " +
+			"such as tls://nats.example:4222/shop.payments")
 	}
 	return nil
+}
+
+// subject is the path of an address of NATS: the beginning of a subject without wildcards (NATS docs, "Subject-Based
+// Messaging", "Characters allowed and recommended for subject names").
+var subject = regexp.MustCompile(`^/[A-Za-z0-9_-]+(\.[A-Za-z0-9_-]+)*$`)
+
+func isBus(u *url.URL) bool { return u.Scheme == "nats" || u.Scheme == "tls" }
+
+// IsBus reports whether the endpoint is a server of NATS, and not a receiver of HTTP.
+func (e Endpoint) IsBus() bool {
+	u, err := url.Parse(e.URL)
+	return err == nil && isBus(u)
 }
 
 // Host returns the host and the port of the URL, for logs; its path may contain secrets.

@@ -128,9 +128,16 @@ func TestParsePatterns(t *testing.T) {
 func TestCheckURL(t *testing.T) {
 	t.Parallel()
 	require.NoError(t, endpoint.CheckURL("https://shop.example:8443/hooks?shop=1"))
+	for _, text := range []string{"tls://nats.example/payments", "nats://10.1.2.3:4222/shop.payments-1_b"} {
+		require.NoError(t, endpoint.CheckURL(text))
+		require.True(t, endpoint.New(text, nil).IsBus())
+	}
+	require.False(t, endpoint.New("https://shop.example/", nil).IsBus())
 	for _, text := range []string{
 		"", "shop.example", "ftp://shop.example/", "https://", "https://user@shop.example/", "https://a:b@shop.example/",
 		"https://shop.example/#x", "https://shop.example/" + strings.Repeat("a", 2000), "https://shop example/", "javascript:alert(1)",
+		"nats://nats.example", "nats://nats.example/", "nats://nats.example/a.*", "nats://nats.example/a.>", "nats://nats.example/$JS",
+		"nats://nats.example/a..b", "nats://nats.example/a/b", "nats://nats.example/a?b", "nats://u:p@nats.example/a",
 	} {
 		require.Error(t, endpoint.CheckURL(text), text)
 	}

@@ -299,6 +299,10 @@ bench/forged: needs ## send FORGED forged events, 1000000 by default, and check 
 bench/rows: needs ## measure with ROWS payments in the table, 10000000 by default, beside an empty one
 	@$(BENCH) -measure=rows -rows=$(ROWS) $(BENCHFLAGS)
 
+.PHONY: bench/console
+bench/console: needs ## time each page of the console and each list of the API with ROWS payments in the table
+	@$(BENCH) -measure=console -rows=$(ROWS) $(BENCHFLAGS)
+
 # How many payments `make bench/scale` inserts before its last table.
 SCALEROWS ?= 100000
 

@@ -51,8 +51,8 @@ func defaults() options {
 func (o *options) define(flags *flag.FlagSet) {
 	flags.Func("measure", "what to measure: table, memory (a thousand payments at once at "+
 		"a gateway that takes 1 s), everything (API keys, limits, metrics and traces on, beside none of them), rows (a table with many "+
-		"payments, beside an empty one), version (beside the binary of -other)",
-		listOf(&o.measure, oneOf("table", "memory", "everything", "rows", "version")))
+		"payments, beside an empty one), console (the pages of the console and the lists of the API over as many), version (beside the binary of -other)",
+		listOf(&o.measure, oneOf("table", "memory", "everything", "rows", "console", "version")))
 	flags.StringVar(&o.other, "other", o.other, "path of the binary of another version, for -measure=version")
 	flags.Func("clients", "numbers of concurrent clients; each is a row (default 1,16,64,256,1024)", listOf(&o.clients, func(s string) (int, error) {
 		n, err := strconv.Atoi(s)
@@ -67,7 +67,7 @@ func (o *options) define(flags *flag.FlagSet) {
 	flags.IntVar(&o.rounds, "rounds", o.rounds, "slices of each contender in each row")
 	flags.DurationVar(&o.slice, "for", o.slice, "measured time of a slice")
 	flags.BoolVar(&o.full, "full", o.full, "run paymentd with API keys, limits, metrics that are scraped, and traces of 10 %")
-	flags.IntVar(&o.rows, "rows", o.rows, "payments in the table, for -measure=rows")
+	flags.IntVar(&o.rows, "rows", o.rows, "payments in the table, for -measure=rows and -measure=console")
 	flags.BoolVar(&o.ascending, "ascending", o.ascending, "append order ids to the primary key, instead of spreading them over it")
 	flags.StringVar(&o.bufferPool, "buffer-pool", o.bufferPool, "buffer pool of the database server")
 	flags.Func("set", "a further environment variable of paymentd, such as PAYMENTD_SHARED_COMMITS=false", func(s string) error {

@@ -204,8 +204,8 @@ test/mysql: ## test everything, on a MySQL 9 that is fetched (Debian only)
 .PHONY: test/tidb
 test/tidb: bin/withmysql ## test the store on TiDB, and kill replicas and the engine under load
 	export TEST_TIDB_SERVER="$$(tools/engine.sh tidb)" && \
-		bin/withmysql -engine tidb -- go test -count=1 -timeout=30m $(TESTFLAGS) ./adapters/mysqlstore && \
-		TEST_MYSQL_ENGINE=tidb go test -tags engines ./tools/chaos -count=1 -v -run Engine -timeout=30m $(TESTFLAGS)
+		bin/withmysql -engine tidb -- go test -count=1 -timeout=60m $(TESTFLAGS) ./adapters/mysqlstore && \
+		TEST_MYSQL_ENGINE=tidb go test -tags engines ./tools/chaos -count=1 -v -run 'Engine|Shard' -timeout=60m $(TESTFLAGS)
 
 # The numbers of shards of the keyspaces that `make test/vitess` tests with.
 SHARDS ?= 1 2 4
@@ -214,9 +214,9 @@ SHARDS ?= 1 2 4
 test/vitess: bin/withmysql ## the same on Vitess with 1, 2 and 4 shards, on a MySQL 9 that is fetched (Debian only)
 	export TEST_VTCOMBO="$$(tools/engine.sh vitess)" PATH="$$(tools/genuine-mysql.sh):$$PATH" && \
 	for shards in $(SHARDS); do \
-		bin/withmysql -engine vitess -shards $$shards -- go test -count=1 -timeout=30m $(TESTFLAGS) ./adapters/mysqlstore && \
+		bin/withmysql -engine vitess -shards $$shards -- go test -count=1 -timeout=60m $(TESTFLAGS) ./adapters/mysqlstore && \
 		TEST_MYSQL_ENGINE=vitess TEST_VITESS_SHARDS=$$shards \
-			go test -tags engines ./tools/chaos -count=1 -v -run Engine -timeout=30m $(TESTFLAGS) || exit 1; \
+			go test -tags engines ./tools/chaos -count=1 -v -run 'Engine|Shard' -timeout=60m $(TESTFLAGS) || exit 1; \
 	done
 
 .PHONY: chaos

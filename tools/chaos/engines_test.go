@@ -26,6 +26,8 @@ const (
 	engineClients = 16
 	// mendLimit is how long a client repeats a request: restarts of every part have to fit into it.
 	mendLimit = 10 * time.Minute
+	// payLimit is how long a client waits for an answer. All wait at the same time, on a machine that may be busy.
+	payLimit = time.Minute
 	// Of the orders, one in refundedOrder is refunded, and one in heldOrder has another one that is held and then
 	// captured and voided at once.
 	refundedOrder, heldOrder = 8, 12
@@ -146,7 +148,7 @@ func (p *payers) pay(t *testing.T, client int, order, amount string, async bool)
 	var last apptest.Answer
 	for end := time.Now().Add(mendLimit); time.Now().Before(end); client++ {
 		p.tries.Add(1)
-		ctx, cancel := context.WithTimeout(t.Context(), clientLimit)
+		ctx, cancel := context.WithTimeout(t.Context(), payLimit)
 		last = apptest.Pay(ctx, urls[client%len(urls)], order, amount, headers...)
 		cancel()
 		if last.Code == http.StatusOK {

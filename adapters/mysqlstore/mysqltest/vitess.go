@@ -8,6 +8,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"syscall"
 
@@ -26,6 +27,8 @@ type VitessConfig struct {
 	Keyspaces []string
 	// Relaxed is as in Config, of the server that has the data.
 	Relaxed bool
+	// Gated permits CutShard. All connections of the tablets then run through this process.
+	Gated bool
 }
 
 // VitessServer is a private Vitess, with one genuine MySQL server that has a database for each shard.
@@ -33,6 +36,7 @@ type VitessServer struct {
 	distributed
 
 	data *Server
+	gate *gate // nil unless Gated
 }
 
 // shardNames are the ranges of keyspace ids, by the number of shards.
@@ -70,7 +74,7 @@ func StartVitess(ctx context.Context, config VitessConfig) (*VitessServer, error
 		distributed: distributed{folder: folder, reaper: clean, address: address{user: "paymentd"}}, data: data,
 	}
 	if err := s.start(ctx, path, config); err != nil {
-		return nil, errors.Join(fmt.Errorf("start Vitess: %w", err), s.reaper.reap(), data.Stop())
+		return nil, errors.Join(fmt.Errorf("start Vitess: %w", err), s.closeGate(), s.reaper.reap(), data.Stop())
 	}
 	return s, nil
 }
@@ -78,6 +82,14 @@ func StartVitess(ctx context.Context, config VitessConfig) (*VitessServer, error
 func (s *VitessServer) start(ctx context.Context, path string, config VitessConfig) error {
 	if err := s.prepare(config); err != nil {
 		return err
+	}
+	socket := filepath.Join(s.data.folder, "socket")
+	if config.Gated {
+		var err error
+		if s.gate, err = newGate(ctx, filepath.Join(s.folder, "gate"), socket); err != nil {
+			return err
+		}
+		socket = filepath.Join(s.folder, "gate")
 	}
 	var ports [3]string
 	for i := range ports {
@@ -92,7 +104,7 @@ func (s *VitessServer) start(ctx context.Context, path string, config VitessConf
 		"--proto-topo=" + topology(config),
 		"--cell=test",
 		"--schema-dir=" + s.schemas(),
-		"--db-socket=" + filepath.Join(s.data.folder, "socket"),
+		"--db-socket=" + socket,
 		"--port=" + ports[0], "--grpc-port=" + ports[1], "--mysql-server-port=" + ports[2],
 		"--bind-address=127.0.0.1", "--grpc-bind-address=127.0.0.1", "--mysql-server-bind-address=127.0.0.1",
 		"--mysql-auth-server-impl=none",
@@ -190,4 +202,26 @@ func (s *VitessServer) KillData() error { return s.data.Kill() }
 func (s *VitessServer) RestartData(ctx context.Context) error { return s.data.Restart(ctx) }
 
 // Stop stops the engine and the server that has the data, and removes their folders.
-func (s *VitessServer) Stop() error { return errors.Join(s.distributed.Stop(), s.data.Stop()) }
+func (s *VitessServer) Stop() error {
+	return errors.Join(s.Kill(), s.closeGate(), s.distributed.Stop(), s.data.Stop())
+}
+
+func (s *VitessServer) closeGate() error {
+	if s.gate == nil {
+		return nil
+	}
+	return s.gate.close()
+}
+
+// CutShard closes the connections to the database of one shard of a keyspace and refuses new ones, as if it were on a
+// server of its own that was killed. An empty shard restores all. It must be Gated.
+func (s *VitessServer) CutShard(keyspace, shard string) {
+	if shard == "" {
+		s.gate.set("")
+		return
+	}
+	s.gate.set("vt_" + keyspace + "_" + shard)
+}
+
+// ShardNames returns the ranges of keyspace ids of a number of shards.
+func ShardNames(shards int) []string { return slices.Clone(shardNames[shards]) }

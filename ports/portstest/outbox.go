@@ -280,7 +280,7 @@ func holdsOrder(e *events) {
 	require.Empty(e.t, e.due(all, liveLease), "the second event of order-1 waits for the first")
 	stored := e.stored(all)
 	require.Equal(e.t, refused, stored[0].Answer)
-	require.WithinDuration(e.t, stored[0].DueAt, stored[1].DueAt, 100*time.Millisecond)
+	require.WithinDuration(e.t, stored[0].DueAt, stored[1].DueAt, 2*time.Second) // the next attempt is in 5 s
 	require.True(e.t, stored[0].DueAt.After(stored[0].AttemptedAt))
 }
 
@@ -325,7 +325,7 @@ func holdsNewEvent(e *events) {
 	e.complete(e.due(all, liveLease)[0], refused)
 	e.approve(p)
 	stored := e.stored(all)
-	require.WithinDuration(e.t, stored[0].DueAt, stored[1].DueAt, 100*time.Millisecond)
+	require.WithinDuration(e.t, stored[0].DueAt, stored[1].DueAt, 2*time.Second) // the next attempt is in 5 s
 	require.Empty(e.t, e.due(all, liveLease))
 }
 

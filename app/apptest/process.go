@@ -15,9 +15,10 @@ import (
 )
 
 const (
-	startLimit = time.Minute // to be ready: several processes may start on a busy machine
-	stopLimit  = time.Minute // above every PAYMENTD_SHUTDOWN that a test sets
-	tailLines  = 60          // of the log, shown when a test has failed
+	startLimit = 5 * time.Minute // to be ready: several processes may start on a busy machine, and migrate a slow engine
+	runLimit   = startLimit      // of a command
+	stopLimit  = time.Minute     // above every PAYMENTD_SHUTDOWN that a test sets
+	tailLines  = 60              // of the log, shown when a test has failed
 )
 
 // Process is one run of paymentd. Methods without a testing.TB may be called from any goroutine; the
@@ -197,7 +198,7 @@ func RunIn(t testing.TB, folder, binary string, env map[string]string, args ...s
 		command.Env = append(command.Env, name+"="+value)
 	}
 	command.Stdout, command.Stderr = &stdout, &stderr
-	timer := time.AfterFunc(stopLimit, func() { _ = command.Process.Kill() })
+	timer := time.AfterFunc(runLimit, func() { _ = command.Process.Kill() })
 	defer timer.Stop()
 	var exit *exec.ExitError
 	if err := command.Run(); err != nil && !errors.As(err, &exit) {

@@ -49,6 +49,7 @@ func TestEngine_KillsDoNotChargeTwice(t *testing.T) { //nolint:paralleltest // i
 	server, url, err := mysqltest.StartTested(t.Context(), "payments", mysqltest.Config{})
 	require.NoError(t, err)
 	t.Cleanup(func() { require.NoError(t, server.Stop()) })
+	migrate(t, url)
 	w := newService(t, []string{url, url})
 	p := &payers{world: w, operations: newWorkload(w, *seed), paid: make(map[string]string)}
 

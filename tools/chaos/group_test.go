@@ -12,7 +12,6 @@ import (
 
 	"github.com/stretchr/testify/require"
 
-	"paymentd/app/apptest"
 	"paymentd/core/simulation/history"
 )
 
@@ -105,14 +104,6 @@ func TestCluster(t *testing.T) { //nolint:paralleltest // its servers need the w
 	w.heal(t)
 	load.stop()
 	finish(t, w, load)
-}
-
-// migrate creates the tables before the replicas start, because GET_LOCK, which serialises migrations,
-// holds on one node only.
-func migrate(t *testing.T, databaseURL string) {
-	t.Helper()
-	out := apptest.Run(t, apptest.Build(t), map[string]string{"PAYMENTD_DATABASE": databaseURL}, "migrate", "up")
-	require.Zero(t, out.Code, out.Stderr)
 }
 
 func chooseSeed(t *testing.T, name string) {

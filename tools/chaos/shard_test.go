@@ -42,6 +42,7 @@ func TestShard_DownAlone(t *testing.T) { //nolint:paralleltest // its servers ne
 	})
 	require.NoError(t, err)
 	t.Cleanup(func() { require.NoError(t, server.Stop()) })
+	migrate(t, server.URL("payments"))
 	w := newService(t, []string{server.URL("payments"), server.URL("payments")})
 	all := make(map[string]string) // transaction by order
 	for i, down := range shards {

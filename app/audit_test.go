@@ -195,6 +195,9 @@ func TestAudit_PlantedDifferences_FoundAndMended(t *testing.T) {
 		require.NoError(t, err, "%s: %s", d.Command, out)
 	}
 	slices.Sort(left)
+	p = serve(t, s.variables) // which makes the refund of the second charge
+	refundIn(t, p.URL, "/payments/twice/refunds/second-charge-key-twice", "succeeded")
+	require.Zero(t, p.Stop(t))
 	require.Equal(t, left, s.audit(1).kinds(), "each command mends its difference")
 }
 
@@ -299,6 +302,36 @@ func TestAudit_SeveralGateways_EachIsAudited(t *testing.T) {
 	require.True(t, r.Audits[0].Agrees)
 	require.Equal(t, "charged_twice", r.Audits[1].Differences[0].Kind)
 	require.Equal(t, "order-1", r.Audits[1].Differences[0].OrderID)
+
+	// The command gives the second charge back, at its gateway, once; the payment keeps its own.
+	for range 2 {
+		out, err := s.shell(r.Audits[1].Differences[0].Command)
+		require.NoError(t, err, out)
+		refundIn(t, p.URL, "/payments/order-1/refunds/second-charge-key-again", "succeeded")
+	}
+	require.True(t, s.audit(0).Agrees)
+	h := apptest.Get(t.Context(), p.URL, "/payments/order-1").Raw
+	require.Contains(t, h, `"refunded":"0.00","refundable":"10.00"`)
+	require.Contains(t, h, `"second_charge":"txn-1"`)
+	require.Contains(t, h, `"kind":"double_charge"`)
+	out := s.run("refund", "order-1", "--refund-id=own", "--reason=x", "--by=ada")
+	require.Zero(t, out.Code, out)
+	refundIn(t, p.URL, "/payments/order-1/refunds/own", "succeeded")
+	for args, want := range map[string]string{
+		"--transaction=txn-9 --key=key-again --reason=x":                     "gateway second answers: approved txn-1)",
+		"--transaction=txn-1 --key=key-other --reason=x":                     "has the gateway key key-again",
+		"--transaction=txn-9 --reason=x":                                     "give its gateway key with --key",
+		"--transaction=txn-9 --key=key-9 --reason=x":                         "--charged-at",
+		"--transaction=txn-1 --key=key-again --amount=9 --reason=x":          "known with another amount",
+		"--transaction=txn-9 --key=key-9 --charged-at=2026-01-01 --reason=x": "must be a time",
+		"--transaction=txn-1 --refund-id=r-1 --reason=x":                     "has one refund",
+		"--key=key-again --reason=x":                                         "needs --transaction",
+		"--transaction= --reason=x":                                          "1 to 255",
+	} {
+		out := s.run(append([]string{"refund", "order-1"}, strings.Fields(args)...)...)
+		require.NotZero(t, out.Code, "%s: %s", args, out)
+		require.Contains(t, out.Stderr, want, args)
+	}
 }
 
 func TestAudit_ExitCodes(t *testing.T) {

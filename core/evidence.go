@@ -38,16 +38,14 @@ func (s *Service) recordApproval(ctx context.Context, a payment.Approval) error 
 	if err != nil {
 		return err
 	}
-	s.reportApproval(&p, a.Key, a.TransactionID, verdict, began)
+	s.reportApproval(&p, payment.ChargeID{Key: a.Key, Gateway: a.Gateway, TransactionID: a.TransactionID}, verdict, began)
 	return nil
 }
 
 // reportApproval logs a recorded approval if the payment did not wait for it, and answers the
 // requests that wait in this process. The write began at began.
-func (s *Service) reportApproval(
-	p *payment.Payment, key payment.GatewayKey, transactionID string, verdict payment.Verdict, began time.Time,
-) {
-	log := s.logOf(p).With("order_id", p.OrderID, "gateway_key", key, "transaction_id", transactionID,
+func (s *Service) reportApproval(p *payment.Payment, found payment.ChargeID, verdict payment.Verdict, began time.Time) {
+	log := s.logOf(p).With("order_id", p.OrderID, "gateway_key", found.Key, "transaction_id", found.TransactionID,
 		"state", p.State, "fence", p.Fence)
 	switch verdict {
 	case payment.VerdictEvidence:
@@ -59,7 +57,7 @@ func (s *Service) reportApproval(
 		s.flights.complete(p, began)
 	case payment.VerdictDouble:
 		log = log.With("succeeded_with", p.TransactionID)
-		if command := s.refundCommand(p, transactionID); command != "" {
+		if command := s.refundCommand(p, found); command != "" {
 			log = log.With("command", command)
 		}
 		log.Error(wordsOf(p).double)
@@ -71,16 +69,13 @@ func (s *Service) reportApproval(
 	}
 }
 
-// refundCommand returns the command that gives back the transaction with which a charge has succeeded, so that its
-// order is paid with the second one only. It is empty if the gateway cannot refund, or no money was taken. The refund
-// id is the same each time, so that the command gives nothing back twice.
-func (s *Service) refundCommand(p *payment.Payment, second string) string {
-	own, configured := s.rules().At(p.Gateway)
-	if !p.Operation.IsCharge() || p.State != payment.StateSucceeded || !configured || !own.Operations.Has(payment.OperationRefund) {
+// refundCommand returns the command that gives a second charge back. It is empty if the service cannot refund it.
+func (s *Service) refundCommand(p *payment.Payment, second payment.ChargeID) string {
+	own, configured := s.rules().At(second.Gateway)
+	if !p.Operation.IsCharge() || p.CheckSecondCharge(second) != nil || !configured || !own.Operations.Has(payment.OperationRefund) {
 		return ""
 	}
-	return "paymentd refund " + shellQuoted(string(p.OrderID)) + " --refund-id double-charge --reason " +
-		shellQuoted("double charge: the order is paid with transaction "+second)
+	return RefundSecondCharge(p.OrderID, SecondCharge{ChargeID: second})
 }
 
 // shellQuoted returns text as one word of a POSIX shell (POSIX.1-2017, Shell Command Language, 2.2.2).

@@ -190,7 +190,7 @@ func TestNotify_ContradictsAClosedKey(t *testing.T) {
 			require.Equal(t, stored.TransactionID, w.stored().TransactionID, "the payment is unchanged")
 			require.Contains(t, w.events(), payment.EventDouble)
 			a.log.requireLine(t, "level=ERROR", "double charge")
-			a.log.requireLine(t, "double charge", "paymentd refund 'order-123' --refund-id double-charge --reason 'double charge: the order is paid with transaction ")
+			a.log.requireLine(t, "double charge", "paymentd refund 'order-123' --transaction='"+w.gateway.Taken()[1].TransactionID+"' --key='key-1' --reason='charged twice'")
 		}, fake.DeclineAttempt("card_declined"))
 	})
 }

@@ -26,13 +26,7 @@ func Resolve(ctx context.Context, payments ports.Payments, r payment.Resolution)
 func RequestOperation(
 	ctx context.Context, payments ports.Payments, r payment.ClaimRequest,
 ) (payment.Payment, error) {
-	if err := payment.CheckOperator(r.By); err != nil {
-		return payment.Payment{}, err
-	}
-	if r.Note == "" {
-		return payment.Payment{}, &payment.FieldError{Field: "reason", Message: "the reason must not be empty: say why"}
-	}
-	if _, err := payment.ParseRefundReason(r.Note); err != nil {
+	if err := checkRequested(r); err != nil {
 		return payment.Payment{}, err
 	}
 	r.Deferred, r.Async = true, true
@@ -41,6 +35,18 @@ func RequestOperation(
 		return payment.Payment{}, err
 	}
 	return *p, notAccepted(verdict)
+}
+
+// checkRequested checks the operator and the reason of an operation. The error is a *payment.FieldError.
+func checkRequested(r payment.ClaimRequest) error {
+	if err := payment.CheckOperator(r.By); err != nil {
+		return err
+	}
+	if r.Note == "" {
+		return &payment.FieldError{Field: "reason", Message: "the reason must not be empty: say why"}
+	}
+	_, err := payment.ParseRefundReason(r.Note)
+	return err
 }
 
 // Import writes a charge from the gateway's books, so that its order is never charged again. It

@@ -80,7 +80,8 @@ func (s *Service) recordLookup(
 	if err != nil {
 		return nil, "", err
 	}
-	s.reportApproval(&p, r.Key, r.Result.TransactionID, verdict, began)
+	found := payment.ChargeID{Key: r.Key, Gateway: r.Rules.Gateway, TransactionID: r.Result.TransactionID}
+	s.reportApproval(&p, found, verdict, began)
 	return &p, verdict, nil
 }
 

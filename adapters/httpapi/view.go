@@ -65,10 +65,11 @@ func viewHistory(h ports.History) wire.PaymentHistory {
 	return view
 }
 
-// refunded returns the sum of the succeeded refunds, in minor units.
+// refunded returns the sum of the succeeded refunds of the payment's own charge, in minor units.
 func refunded(h ports.History) (sum int64) {
 	for _, o := range h.Operations {
-		if o.Payment.Operation.Kind == payment.KindRefund && o.Payment.State == payment.StateSucceeded {
+		of := o.Payment.Operation
+		if of.Kind == payment.KindRefund && o.Payment.State == payment.StateSucceeded && !of.RefundsSecondCharge() {
 			sum += o.Payment.Money.Minor()
 		}
 	}
@@ -89,8 +90,12 @@ func viewRefunds(h ports.History) []wire.Refund {
 // not apply are empty.
 func viewOperation(h ports.History) wire.Operation {
 	p := viewPayment(h.Payment)
+	second := ""
+	if h.Payment.Operation.RefundsSecondCharge() {
+		second = h.Payment.Of.TransactionID
+	}
 	return wire.Operation{
-		Kind: wire.OperationKind(h.Payment.Operation.Kind), RefundID: h.Payment.Operation.Name, State: p.State, Amount: p.Amount, Currency: p.Currency,
+		Kind: wire.OperationKind(h.Payment.Operation.Kind), RefundID: h.Payment.Operation.Name, SecondCharge: second, State: p.State, Amount: p.Amount, Currency: p.Currency,
 		Reason: h.Payment.Note, TransactionID: p.TransactionID, Code: p.Code, StateReason: p.Reason,
 		CreatedAt: p.CreatedAt, UpdatedAt: p.UpdatedAt, NextAttemptAt: p.NextAttemptAt, Gateway: p.Gateway,
 		Attempts: viewAttempts(h), Keys: viewKeys(h.Keys),

@@ -78,6 +78,11 @@ func (u *rowUpdate) apply(ctx context.Context, q *queries.Queries) error {
 	if err != nil {
 		return err
 	}
+	if u.request != nil && u.request.SecondTransaction != "" {
+		if row.payment.Keys, err = listKeys(ctx, q, payment.Ref{OrderID: u.ref.OrderID}); err != nil {
+			return err
+		}
+	}
 	if !u.ref.Operation.IsCharge() {
 		if begun, err := u.begin(ctx, q, row); begun || err != nil {
 			return err

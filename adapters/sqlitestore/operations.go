@@ -73,6 +73,11 @@ func claimOperation(
 	if err != nil {
 		return payment.Decision{}, err
 	}
+	if request.SecondTransaction != "" {
+		if charge.Keys, err = listKeys(ctx, q, request.OrderID); err != nil {
+			return payment.Decision{}, err
+		}
+	}
 	var stored *payment.Payment
 	p, err := findOperation(ctx, q, payment.Ref{OrderID: request.OrderID, Operation: request.Operation}, now)
 	switch {

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"strings"
 
+	"paymentd/core"
 	"paymentd/core/audit"
 	"paymentd/core/payment"
 )
@@ -47,8 +48,7 @@ func mend(d audit.Difference) (advice, command string) {
 	case audit.KindUnresolvedDeclined:
 		return "settle it", resolve + " --failed --reason 'the gateway declined it'"
 	case audit.KindTwice:
-		return "refund transaction " + d.Charge.TransactionID + " in the console of the gateway: paymentd refund gives back the charge of " +
-			"the payment, and not this one", ""
+		return mendTwice(d)
 	case audit.KindAmount, audit.KindCurrency:
 		return fmt.Sprintf("refund or charge the difference at the gateway: the order is for %s", d.Payment.Money), ""
 	case audit.KindTransaction:
@@ -65,6 +65,23 @@ func mend(d audit.Difference) (advice, command string) {
 		return "repair the row, and audit again: " + d.Problem, ""
 	}
 	return "", ""
+}
+
+// mendTwice is for a second charge of an order.
+func mendTwice(d audit.Difference) (advice, command string) {
+	second := core.SecondCharge{
+		ChargeID: payment.ChargeID{Key: d.Charge.Key, TransactionID: d.Charge.TransactionID}, ChargedAt: d.Charge.Created,
+	}
+	switch {
+	case d.Charge.State == payment.FoundAuthorized:
+		return releaseThere, ""
+	case d.Payment.OrderID == "":
+		return "add the other charge of the order to the table, and audit again: this one can be refunded then", ""
+	case second.Key == "" || second.Key == d.Payment.GatewayKey || d.Payment.State != payment.StateSucceeded:
+		return "refund transaction " + second.TransactionID + " in the console of the gateway: the service cannot distinguish it " +
+			"from the charge of the payment", ""
+	}
+	return "refund the second charge, which leaves the payment as it is", core.RefundSecondCharge(d.OrderID, second)
 }
 
 // mendUnknown is for a charge of an order that the table lacks.

@@ -20,7 +20,8 @@ import (
 type requested struct {
 	order     payment.OrderID
 	operation payment.OperationID
-	amount    *string // nil for all that is left
+	second    core.SecondCharge // that a refund gives back; zero for the charge of the payment itself
+	amount    *string           // nil for all that is left
 	reason    string
 	by        string
 	json      bool
@@ -38,12 +39,33 @@ func (o requested) run(ctx context.Context, s stdio, settings config.Config) err
 		if err != nil {
 			return err
 		}
-		p, err := core.RequestOperation(ctx, r, request)
+		p, err := o.store(ctx, s, r, settings, request)
 		if err != nil {
 			return o.describe(err)
 		}
 		return o.print(s, p)
 	})
+}
+
+// store stores the operation.
+func (o requested) store(
+	ctx context.Context, s stdio, r *app.Repository, settings config.Config, request payment.ClaimRequest,
+) (p payment.Payment, err error) {
+	var provers []core.Prover
+	switch {
+	case o.second.TransactionID == "":
+		return core.RequestOperation(ctx, r, request)
+	case o.second.Key != "": // it may be known to a gateway only
+		listings, err := app.OpenListings(settings, s.logger("error"))
+		if err != nil {
+			return payment.Payment{}, err
+		}
+		for _, g := range listings {
+			defer func() { err = errors.Join(err, g.Close()) }()
+			provers = append(provers, g)
+		}
+	}
+	return core.RequestSecondRefund(ctx, r, provers, request, o.second)
 }
 
 // request returns the request for the operation, with the amount in the currency of the payment.
@@ -66,12 +88,15 @@ func (o requested) request(ctx context.Context, r *app.Repository, rules payment
 // describe adds what to do to an error of the operation.
 func (o requested) describe(err error) error {
 	kind := string(o.operation.Kind)
+	named := o.operation.Kind == payment.KindRefund && o.second.TransactionID == ""
 	switch {
 	case errors.Is(err, ports.ErrNotFound):
 		return fmt.Errorf("there is no payment of the order %s: nothing was stored", o.order)
 	case errors.Is(err, payment.ErrChargeOpen):
 		return fmt.Errorf("%w, and nothing was stored; `paymentd stuck` says what it waits for: %s it when that is over", err, kind)
-	case errors.Is(err, core.ErrMismatch) && o.operation.Kind == payment.KindRefund:
+	case errors.Is(err, core.ErrMismatch) && o.second.TransactionID != "":
+		return fmt.Errorf("the refund of transaction %s is known with another amount; repeat that amount, because a second charge has one refund", o.second.TransactionID)
+	case errors.Is(err, core.ErrMismatch) && named:
 		return fmt.Errorf("the refund %s of %s is known with another amount; repeat that amount, or use a new --refund-id", o.operation.Name, o.order)
 	case errors.Is(err, core.ErrMismatch):
 		return fmt.Errorf("the %s of %s is known with another amount; repeat that amount, because a payment has one %s", kind, o.order, kind)
@@ -81,7 +106,7 @@ func (o requested) describe(err error) error {
 	case errors.Is(err, ports.ErrInDoubt), errors.Is(err, context.Canceled):
 		// Not wrapped, because the advice for other commands is to run them again as they were.
 		repeat := "repeat the command, which cannot " + kind + " twice"
-		if o.operation.Kind == payment.KindRefund {
+		if named {
 			repeat = "repeat the command with --refund-id " + quote(o.operation.Name) + ", which cannot refund twice"
 		}
 		return fmt.Errorf("%s; the %s may be stored: %s", err.Error(), kind, repeat)
@@ -99,6 +124,7 @@ type operationLine struct {
 	Operation     string `json:"operation"`
 	OrderID       string `json:"order_id"`
 	RefundID      string `json:"refund_id,omitempty"`
+	SecondCharge  string `json:"second_charge,omitempty"`
 	Amount        string `json:"amount"`
 	Currency      string `json:"currency"`
 	State         string `json:"state"`
@@ -119,16 +145,22 @@ func (o requested) print(s stdio, p payment.Payment) error {
 	if p.Operation.Kind == payment.KindRefund {
 		line.Path += "/refunds/" + url.PathEscape(p.Operation.Name)
 	}
+	if p.Operation.RefundsSecondCharge() {
+		line.SecondCharge = p.Of.TransactionID
+	}
 	var err error
 	if o.json {
 		err = writeJSONLine(s.stdout, line)
 	} else {
 		_, err = fmt.Fprintf(s.stdout, "%s of %s: %s, %s\nto follow it: GET %s\n", p.Operation, line.OrderID, p.Money, describeOperation(p), line.Path)
 	}
-	if err == nil && p.Operation.Kind == payment.KindRefund && p.State == payment.StateDeclined {
-		return fmt.Errorf("the money of the refund %s came back after it had succeeded; to refund it again, use a new --refund-id", line.RefundID)
+	if err != nil || p.Operation.Kind != payment.KindRefund || p.State != payment.StateDeclined {
+		return err
 	}
-	return err
+	if line.SecondCharge != "" {
+		return fmt.Errorf("the money of the refund %s came back after it had succeeded; refund transaction %s in the gateway's console", line.RefundID, line.SecondCharge)
+	}
+	return fmt.Errorf("the money of the refund %s came back after it had succeeded; to refund it again, use a new --refund-id", line.RefundID)
 }
 
 // describeOperation says what happens next, or what has happened.

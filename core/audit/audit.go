@@ -19,6 +19,13 @@ type Gateway interface {
 	Capabilities() payment.Capabilities
 }
 
+// Payments is the repository that an audit reads.
+type Payments interface {
+	ports.Summaries
+
+	FindOperation(ctx context.Context, ref payment.Ref) (payment.Payment, error)
+}
+
 // Settings are those of one audit.
 type Settings struct {
 	// From (inclusive) and To (exclusive) are the period.
@@ -37,7 +44,7 @@ var ErrNothingYet = errors.New("the period is too recent: what is younger than P
 
 // Run compares a gateway's list with the payments. The error is [ErrNothingYet], ports.ErrNoLedger, or
 // that of a page that could not be read after several tries.
-func Run(ctx context.Context, gateway Gateway, payments ports.Summaries, s Settings) (Report, error) {
+func Run(ctx context.Context, gateway Gateway, payments Payments, s Settings) (Report, error) {
 	return newAudit(gateway, payments, s).run(ctx)
 }
 
@@ -46,7 +53,7 @@ type audit struct {
 	Settings
 
 	gateway      Gateway
-	payments     ports.Summaries
+	payments     Payments
 	capabilities payment.Capabilities
 	seed         maphash.Seed
 	maxCharges   int
@@ -98,7 +105,7 @@ type candidate struct {
 	covered bool
 }
 
-func newAudit(gateway Gateway, payments ports.Summaries, s Settings) *audit {
+func newAudit(gateway Gateway, payments Payments, s Settings) *audit {
 	capabilities := gateway.Capabilities()
 	to := s.To
 	if latest := time.Now().Add(-s.Late - capabilities.LookupLag); latest.Before(to) {

@@ -646,18 +646,18 @@ func TestRun_PageFails_RepeatedAFewTimes(t *testing.T) {
 
 // damaged is a repository in which the row of an order cannot be read.
 type damaged struct {
-	ports.Summaries
+	audit.Payments
 
 	order payment.OrderID
 }
 
 func (d damaged) ListSummaries(ctx context.Context, q ports.SummaryQuery) (ports.SummaryPage, error) {
-	page, err := d.Summaries.ListSummaries(ctx, q)
+	page, err := d.Payments.ListSummaries(ctx, q)
 	return d.damage(page), err
 }
 
 func (d damaged) FindSummaries(ctx context.Context, orders []payment.OrderID) (ports.SummaryPage, error) {
-	page, err := d.Summaries.FindSummaries(ctx, orders)
+	page, err := d.Payments.FindSummaries(ctx, orders)
 	return d.damage(page), err
 }
 

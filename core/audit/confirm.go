@@ -3,11 +3,13 @@ package audit
 import (
 	"cmp"
 	"context"
+	"errors"
 	"maps"
 	"slices"
 	"time"
 
 	"paymentd/core/payment"
+	"paymentd/ports"
 )
 
 // since is when the first charge was made, or the payment created.
@@ -118,10 +120,31 @@ func (a *audit) confirm(ctx context.Context, c *candidate) error {
 	own := looked[p.GatewayKey]
 	c.paid = c.paid || approved(own.Result) && own.TransactionID == p.TransactionID ||
 		p.Gateway != "" && p.Gateway != a.report.Gateway // the audit of the other gateway checks that
+	if err := a.dropRefunded(ctx, c); err != nil {
+		return err
+	}
 	if !a.confirmCharges(c, p, looked) {
 		a.confirmUncharged(c, p, own)
 	}
 	return nil
+}
+
+// dropRefunded removes second charges that the service has given back.
+func (a *audit) dropRefunded(ctx context.Context, c *candidate) (err error) {
+	c.charges = slices.DeleteFunc(c.charges, func(charge payment.LedgerCharge) bool {
+		if err != nil || charge.State != payment.FoundApproved || charge.Key == "" {
+			return false
+		}
+		ref := payment.Ref{OrderID: c.order, Operation: payment.SecondRefundID(charge.Key)}
+		var refund payment.Payment
+		refund, err = retry(ctx, func() (payment.Payment, error) { return a.payments.FindOperation(ctx, ref) })
+		if errors.Is(err, ports.ErrNotFound) {
+			err = nil
+		}
+		return err == nil && refund.State == payment.StateSucceeded && refund.Of.TransactionID == charge.TransactionID &&
+			refund.Money == charge.Money
+	})
+	return err
 }
 
 // references returns what must be looked up of a candidate: each charge, and the charge that the

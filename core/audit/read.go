@@ -108,7 +108,7 @@ func (a *audit) find(ctx context.Context, orders []payment.OrderID) (ports.Summa
 func retry[T any](ctx context.Context, read func() (T, error)) (T, error) {
 	for tries, pause := 1, firstPause; ; tries, pause = tries+1, 2*pause {
 		page, err := read()
-		if err == nil || errors.Is(err, ports.ErrNoLedger) || tries == maxTries || sleep(ctx, pause) != nil {
+		if err == nil || errors.Is(err, ports.ErrNoLedger) || errors.Is(err, ports.ErrNotFound) || tries == maxTries || sleep(ctx, pause) != nil {
 			return page, err
 		}
 	}

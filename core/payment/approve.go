@@ -47,7 +47,7 @@ func (a Approval) Apply(p Payment, now time.Time) (Decision, error) {
 // compareWithApproved is for a payment that has succeeded, or whose money is or was held.
 func (a Approval) compareWithApproved(p Payment, now Instant) Decision {
 	k, stored := p.findKey(a.Key)
-	if p.TransactionID == a.TransactionID || k.TransactionID == a.TransactionID {
+	if p.hasTransaction(a.TransactionID, a.Gateway) || k.TransactionID == a.TransactionID {
 		d := unchanged(VerdictReplay, p)
 		if stored && !k.DueAt.IsZero() && !k.watched(p.Operation, now) {
 			k.DueAt = time.Time{}

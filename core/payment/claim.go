@@ -11,6 +11,9 @@ type ClaimRequest struct {
 	OrderID OrderID
 	// Operation is the zero value for the order's charge.
 	Operation OperationID
+	// SecondTransaction is the transaction of the second charge that the operation [SecondRefundID] gives back. Empty for
+	// any other operation. A repository reads the records of the charge's keys then.
+	SecondTransaction string
 	// Money is the amount. Zero for the stored or the largest one, of an operation that is not a charge.
 	Money Money
 	// Note is why the operation is asked for, as text for an operator. Empty for a charge.

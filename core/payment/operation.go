@@ -122,9 +122,13 @@ func (a ClaimRequest) DecideOperation(charge Payment, stored *Payment, now time.
 		a.Money = stored.Money
 	}
 	switch {
+	case a.SecondTransaction != "" && a.SecondTransaction != stored.Of.TransactionID:
+		return Decision{}, &OperationRefusedError{Why: fmt.Sprintf(
+			"the %s gives back transaction %s, and the gateway key has another one, %s; refund that in the gateway's console",
+			stored.Operation, stored.Of.TransactionID, a.SecondTransaction)}
 	case a.Money == stored.Money && stored.returned():
 		return unchanged(VerdictReplay, *stored), nil
-	case a.Money == stored.Money && !stored.reserves():
+	case a.Money == stored.Money && !stored.reserves() && !a.Operation.RefundsSecondCharge():
 		if _, err := rules.begin(charge, stored.Money); err != nil {
 			return unchanged("", *stored), err
 		}
@@ -134,8 +138,15 @@ func (a ClaimRequest) DecideOperation(charge Payment, stored *Payment, now time.
 
 // beginOperation opens a new operation, claimed by the request unless it is deferred.
 func (a ClaimRequest) beginOperation(rules operationRules, charge Payment, now Instant) (Decision, error) {
-	own, configured := a.Rules.At(charge.Gateway)
-	money, err := rules.begin(charge, a.Money)
+	of := ChargeID{Key: charge.GatewayKey, Gateway: charge.Gateway, TransactionID: charge.TransactionID}
+	money, err := a.Money, error(nil)
+	if a.Operation.RefundsSecondCharge() {
+		of, money, err = a.beginSecondRefund(charge)
+	} else {
+		money, err = rules.begin(charge, a.Money)
+	}
+	own, configured := a.Rules.At(of.Gateway)
+	of.Gateway = own.Gateway
 	switch {
 	case err != nil:
 		return Decision{}, err
@@ -150,8 +161,7 @@ func (a ClaimRequest) beginOperation(rules operationRules, charge Payment, now I
 	}
 	p := Payment{
 		OrderID: a.OrderID, Operation: a.Operation, Note: sanitizeMessage(a.Note),
-		Of:    ChargeID{Key: charge.GatewayKey, Gateway: own.Gateway, TransactionID: charge.TransactionID},
-		Money: money, GatewayKey: a.NewKey, Gateway: own.Gateway, Replica: a.Replica,
+		Of: of, Money: money, GatewayKey: a.NewKey, Gateway: own.Gateway, Replica: a.Replica,
 		State: StateScheduled, DueAt: now.DB, Attempt: Attempt{Number: 1},
 		Async: a.Async, CreatedAt: now.DB, UpdatedAt: now.DB,
 	}

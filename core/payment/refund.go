@@ -59,6 +59,8 @@ var refundRules = operationRules{
 	},
 	account: func(charge, before, after Payment) (Payment, bool) {
 		switch {
+		case after.Operation.RefundsSecondCharge():
+			return charge, false
 		case after.reserves() && !before.reserves():
 			charge.RefundReserved += after.Money.Minor()
 		case before.reserves() && !after.reserves():

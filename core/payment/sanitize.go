@@ -66,6 +66,14 @@ func printableASCII(s string) bool {
 	return true
 }
 
+// CheckTransactionID refuses a transaction id that no payment has. The error is a *[FieldError].
+func CheckTransactionID(id string) error {
+	if !validTransactionID(id) {
+		return &FieldError{Field: "transaction_id", Message: "must have 1 to 255 printable ASCII characters, without spaces around them"}
+	}
+	return nil
+}
+
 func validTransactionID(id string) bool {
 	if id == "" || len(id) > MaxTransactionIDBytes {
 		return false

@@ -21,7 +21,7 @@ func Payments(t *testing.T, open func(t testing.TB) ports.Payments) {
 		claims(), claimRaces(), renewals(), settlements(), resolutions(), imports(), archives(),
 		queue(), evidenceClauses(), replicas(), leaving(), reads(), models(),
 		refunds(), refundReleases(), refundRaces(), operations(), operationQueue(),
-		holds(), holdEvidence(), captures(), captureReleases(), holdRaces(),
+		secondCharges(), holds(), holdEvidence(), captures(), captureReleases(), holdRaces(),
 	)
 	for _, c := range contract {
 		t.Run(c.name, func(t *testing.T) {

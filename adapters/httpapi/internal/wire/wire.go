@@ -455,6 +455,9 @@ type Operation struct {
 
 	// Timeline Only of a single refund. The timeline of the payment has the entries of all its operations.
 	Timeline []Moment `json:"timeline,omitempty"`
+
+	// SecondCharge Only of the refund of a second charge of the order, which an operator has requested: the transaction of that charge. What is refundable of the payment does not depend on it.
+	SecondCharge string `json:"second_charge,omitempty"`
 }
 
 // OperationAccepted defines model for OperationAccepted.
@@ -555,7 +558,7 @@ type PaymentHistory struct {
 	// Captured How much of the money is taken: all, unless less than that was captured; in `succeeded`, `authorized` and `voided`.
 	Captured string `json:"captured,omitempty"`
 
-	// Refunded The sum of the succeeded refunds; only after a success.
+	// Refunded The sum of the succeeded refunds of the payment's own charge; only after a success.
 	Refunded string `json:"refunded,omitempty"`
 
 	// Refundable What is left to refund, without the amounts of refunds that may still move money; only after a success.
@@ -665,6 +668,9 @@ type Refund struct {
 
 	// Timeline Only of a single refund. The timeline of the payment has the entries of all its operations.
 	Timeline []Moment `json:"timeline,omitempty"`
+
+	// SecondCharge Only of the refund of a second charge of the order, which an operator has requested: the transaction of that charge. What is refundable of the payment does not depend on it.
+	SecondCharge string `json:"second_charge,omitempty"`
 }
 
 // RefundAccepted defines model for RefundAccepted.

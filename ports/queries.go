@@ -27,6 +27,18 @@ func (h History) HasKey(key payment.GatewayKey) bool {
 		slices.ContainsFunc(h.Keys, func(k payment.Key) bool { return k.Key == key })
 }
 
+// Archivable reports whether the history may be archived: the payment became final longer than age before it was read,
+// and neither it nor an operation of it is in flight, in doubt or has a key that is still looked up.
+func (h History) Archivable(age time.Duration) bool {
+	return h.Payment.Archivable(age) && h.concluded() && !slices.ContainsFunc(h.Operations, func(o History) bool { return !o.concluded() })
+}
+
+// concluded reports whether the payment or other operation is final, and nothing about its keys is open.
+func (h History) concluded() bool {
+	return h.Payment.State.Final() && !h.Payment.Doubt.Any() &&
+		!slices.ContainsFunc(h.Keys, func(k payment.Key) bool { return !k.DueAt.IsZero() })
+}
+
 // Explain explains the payment, or the operation whose history it is, at now.
 func (h History) Explain(r payment.KeyRules, now payment.Instant) payment.Explanation {
 	p := h.Payment
@@ -41,8 +53,8 @@ type Transaction struct {
 	TransactionID string
 }
 
-// ArchiveQuery selects histories to archive: of payments that became final longer than Age ago, and that
-// have events, or attempts before their latest.
+// ArchiveQuery selects histories to archive: those that are [History.Archivable], and that have events, or attempts
+// before their latest.
 type ArchiveQuery struct {
 	Age   time.Duration
 	After payment.OrderID // Next of the page before; empty for the first page

@@ -21,7 +21,13 @@ func (s *Payments) Archivable(ctx context.Context, q ports.ArchiveQuery) (page p
 		}
 		ids, page.Next = q.Page(ids, nil)
 		for _, id := range ids {
-			if h := s.orders[id].history(now); h.Payment.Archivable(q.Age) {
+			h := s.orders[id].history(now)
+			for _, o := range sortedOf(s.operations, oldestOperationFirst) {
+				if o.payment.OrderID == id {
+					h.Operations = append(h.Operations, o.history(now))
+				}
+			}
+			if h.Archivable(q.Age) {
 				page.Histories = append(page.Histories, h)
 			}
 		}

@@ -31,7 +31,11 @@ func (s *Payments) Archivable(ctx context.Context, query ports.ArchiveQuery) (pa
 		orders, next := query.Page(withAttempts, withEvents)
 		page.Next = next
 		return sqlrow.AddHistories(&page, query, orders, func(id payment.OrderID) (ports.History, error) {
-			return history(ctx, q, id)
+			h, err := history(ctx, q, id)
+			if err == nil {
+				h.Operations, err = operationHistories(ctx, q, id)
+			}
+			return h, err
 		})
 	})
 	if err != nil {

@@ -28,7 +28,8 @@ type archiveCommand struct {
 func (archiveCommand) Help() string {
 	return "Moves the earlier attempts and the events of final payments out of the database. The payments stay, because " +
 		"they prevent a second charge. A payment shows that its history was archived; later entries continue its numbering. " +
-		"Refunds stay as they are, with their own attempts and events.\n\n" +
+		"Captures, voids and refunds stay as they are, with their own attempts and events; while one is in flight or in doubt, the " +
+		"history of its payment stays as well.\n\n" +
 		"A line is durable in the file before anything is deleted. After a crash, run the command again with the same file: " +
 		"no line is lost, but a line may occur twice. The service may run at the same time.\n\n" +
 		"Exit code 0: every history that is old enough is archived. 1: the file is in use by another run, or cannot be written, or the " +

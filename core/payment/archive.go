@@ -6,7 +6,7 @@ import (
 	"time"
 )
 
-// ErrNotArchived: the payment is not final, or has changed since its history was read. Nothing was
+// ErrNotArchived: the payment is not final or is in doubt, or has changed since its history was read. Nothing was
 // written; the next run tries again.
 var ErrNotArchived = errors.New("the payment has changed since its history was read: its history was not archived")
 
@@ -19,12 +19,14 @@ type Archival struct {
 	Fence   int64
 	Attempt int
 	Events  int
-	By      string // the operator
+	// Operations counts those that were begun of the payment then, all of which are concluded.
+	Operations int
+	By         string // the operator
 }
 
 // Archival returns what deletes the history that was read with p.
 func (p Payment) Archival(by string) Archival {
-	return Archival{OrderID: p.OrderID, Fence: p.Fence, Attempt: p.Attempt.Number, Events: p.Events, By: by}
+	return Archival{OrderID: p.OrderID, Fence: p.Fence, Attempt: p.Attempt.Number, Events: p.Events, Operations: p.Operations, By: by}
 }
 
 // Archivable reports whether the payment became final longer than age before it was read.
@@ -36,7 +38,7 @@ func (p Payment) Archivable(age time.Duration) bool {
 // so that the rest is not mistaken for the whole history. Numbering goes on. UpdatedAt is unchanged,
 // because the payment itself is. The error is [ErrNotArchived].
 func (a Archival) Apply(p Payment, now time.Time) (Decision, error) {
-	if !p.State.Final() || p.Fence != a.Fence || p.Attempt.Number != a.Attempt || p.Events != a.Events {
+	if !p.State.Final() || p.Doubt.Any() || p.HoldClaimedBy != KindCharge || p.Operations != a.Operations || p.Fence != a.Fence || p.Attempt.Number != a.Attempt || p.Events != a.Events {
 		return Decision{}, ErrNotArchived
 	}
 	d := Decision{Verdict: VerdictWritten, Payment: p, Write: true}

@@ -37,6 +37,8 @@ func TestArchival_ChangedPaymentIsRefused(t *testing.T) {
 	for name, change := range map[string]func(*payment.Payment){
 		"claimed":  func(p *payment.Payment) { p.Fence++ },
 		"an event": func(p *payment.Payment) { p.Events++ },
+		"a refund": func(p *payment.Payment) { p.Operations++ },
+		"in doubt": func(p *payment.Payment) { p.Doubt.Answered = true },
 		"attempt":  func(p *payment.Payment) { p.Attempt.Number++ },
 	} {
 		p := read

@@ -96,7 +96,7 @@ func AddHistories(
 		if err := Collect(&readable, &page.Unreadable, h, err); err != nil {
 			return fmt.Errorf("order %q: %w", id, err)
 		}
-		if len(readable) > 0 && h.Payment.Archivable(query.Age) {
+		if len(readable) > 0 && h.Archivable(query.Age) {
 			page.Histories = append(page.Histories, h)
 		}
 	}

@@ -64,6 +64,39 @@ func archives() []clause {
 			ids, _ := r.archivable(time.Hour, 100)
 			require.Empty(r.t, ids, "they became final just now")
 		}},
+		{"archive/nothing of a payment is archived while an operation of it is open", func(r *repository) {
+			for _, state := range operationStates() {
+				id := payment.OrderID("order-" + state)
+				paymentWithHistory(r, payment.StateSucceeded, id)
+				p := r.refundInState(state, id, "r-1", "25")
+				ids, _ := r.archivable(0, 10)
+				if state.Final() {
+					require.Contains(r.t, ids, id, state)
+				} else {
+					require.NotContains(r.t, ids, id, state)
+				}
+				before := r.history(id)
+				for _, h := range before.Operations {
+					require.Equal(r.t, p.Ref(), h.Payment.Ref())
+				}
+			}
+			charge := paymentWithHistory(r, payment.StateSucceeded, "order-begun")
+			r.refund("order-begun", "r-1", "25")
+			require.ErrorIs(r.t, r.Archive(r.t.Context(), charge.Archival("ada")), payment.ErrNotArchived, "begun since it was read")
+		}},
+		{"archive/a failed payment that may still have charged is not archived", func(r *repository) {
+			paymentWithHistory(r, payment.StateProcessing, "order-1")
+			p := r.find("order-1")
+			r.settle(p, answeredUnknown, payment.Outcome{State: payment.StateUnresolved})
+			due := r.pickUp(r.pickUpPolicy(payment.WorkLookups), 1)
+			require.Len(r.t, due, 1)
+			failed := r.record(lookup(due[0].Payment, payment.FoundNothing), payment.VerdictWritten)
+			require.Equal(r.t, payment.StateFailed, failed.State)
+			require.True(r.t, failed.Doubt.Any())
+			ids, _ := r.archivable(0, 10)
+			require.Empty(r.t, ids)
+			require.ErrorIs(r.t, r.Archive(r.t.Context(), failed.Archival("ada")), payment.ErrNotArchived)
+		}},
 		{"archive/the payment stays, with an event that says so", func(r *repository) {
 			for _, state := range []payment.State{payment.StateSucceeded, payment.StateDeclined, payment.StateFailed} {
 				id := payment.OrderID("order-" + state)

@@ -87,8 +87,12 @@ func policyOf(name string, r Rate) string {
 // until one more request is admitted, which is also the Retry-After of a refused request. Both
 // headers are lists, whose elements may have lines of their own.
 func setQuotaHeaders(h http.Header, name, policy string, q quota) {
+	left := append(make([]byte, 0, 64), '"') // on the stack
+	left = append(append(left, name...), `";r=`...)
+	left = append(strconv.AppendInt(left, q.left, 10), `;t=`...)
+	left = strconv.AppendInt(left, toSeconds(q.more), 10)
 	h.Add(headerRateLimitPolicy, policy)
-	h.Add(headerRateLimit, `"`+name+`";r=`+strconv.FormatInt(q.left, 10)+`;t=`+wholeSeconds(q.more))
+	h.Add(headerRateLimit, string(left))
 }
 
 // panicError is a recovered panic of a handler.

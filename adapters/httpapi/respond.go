@@ -114,7 +114,7 @@ var (
 
 // wholeSeconds rounds up, so that a client that waits that long is not early, and never returns
 // zero.
-func wholeSeconds(d time.Duration) string {
-	seconds := int64((d + time.Second - 1) / time.Second)
-	return strconv.FormatInt(max(seconds, 1), 10)
-}
+func wholeSeconds(d time.Duration) string { return strconv.FormatInt(toSeconds(d), 10) }
+
+// toSeconds is wholeSeconds as a number.
+func toSeconds(d time.Duration) int64 { return max(int64((d+time.Second-1)/time.Second), 1) }

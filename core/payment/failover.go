@@ -75,7 +75,7 @@ func (r KeyRules) route(w wanted) []GatewayID {
 	if w.capture == CaptureAutomatic {
 		return route
 	}
-	return slices.DeleteFunc(route, func(id GatewayID) bool {
+	return slices.DeleteFunc(slices.Clone(route), func(id GatewayID) bool {
 		own, configured := r.At(id)
 		return !configured || !own.Operations.Has(OperationCapture|OperationVoid)
 	})

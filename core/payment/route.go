@@ -95,19 +95,17 @@ func RouteTo(g RouteGateway) Routes {
 // Gateways returns the gateways that may charge the payment, in order of preference: those of the first
 // rule that matches the amount, without those that do not accept the payment method. It returns none if
 // no rule matches, or if no gateway of that rule accepts the method; a later rule is not considered then,
-// because its gateways were not meant for the amount.
+// because its gateways were not meant for the amount. The result must not be changed.
 func (r Routes) Gateways(m Money, method PaymentMethod) []GatewayID {
 	for _, rule := range r.rules {
 		if !rule.Matches(m) {
 			continue
 		}
-		use := make([]GatewayID, 0, len(rule.Use))
-		for _, id := range rule.Use {
-			if r.gateways[id].Accepts(method) {
-				use = append(use, id)
-			}
+		refuses := func(id GatewayID) bool { return !r.gateways[id].Accepts(method) }
+		if !slices.ContainsFunc(rule.Use, refuses) {
+			return slices.Clip(rule.Use) // usual, and needs no copy
 		}
-		return use
+		return slices.DeleteFunc(slices.Clone(rule.Use), refuses)
 	}
 	return nil
 }

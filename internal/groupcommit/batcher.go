@@ -30,12 +30,15 @@ type Batcher[T any] struct {
 	mu      sync.Mutex
 	writing int           // batches in flight
 	queue   []*pending[T] // oldest first
+
+	completed sync.Pool // of *pending[T], for the next items
 }
 
 // pending is an item whose write has not completed.
 type pending[T any] struct {
-	item T
-	done chan error // buffered
+	item  T
+	done  chan error  // buffered
+	stall *time.Timer // of Do; stopped between two items
 }
 
 // NewBatcher returns a Batcher that writes with write, which gets 1 to maxBatchRows items and
@@ -57,20 +60,20 @@ func (b *Batcher[T]) Do(ctx context.Context, timeout time.Duration, item T) erro
 	if ctx.Err() != nil {
 		return notBegun(context.Cause(ctx))
 	}
-	p := &pending[T]{item: item, done: make(chan error, 1)}
+	p := b.newPending(item)
+	defer b.release(p)
 	if batch := b.enqueue(p); batch != nil {
 		b.run(batch)
 		return <-p.done
 	}
-	timer := time.NewTimer(min(b.stallAfter, timeout))
-	defer timer.Stop()
+	p.stall.Reset(min(b.stallAfter, timeout))
 	for waited := b.stallAfter; ; waited += b.stallAfter {
 		select {
 		case err := <-p.done:
 			return err
 		case <-ctx.Done():
 			return b.withdraw(p, context.Cause(ctx))
-		case <-timer.C:
+		case <-p.stall.C:
 		}
 		if waited >= timeout {
 			return b.withdraw(p, context.DeadlineExceeded)
@@ -78,8 +81,27 @@ func (b *Batcher[T]) Do(ctx context.Context, timeout time.Duration, item T) erro
 		if batch := b.startBeside(p); batch != nil {
 			b.run(batch)
 		}
-		timer.Reset(min(b.stallAfter, timeout-waited))
+		p.stall.Reset(min(b.stallAfter, timeout-waited))
 	}
+}
+
+// newPending returns a pending item, with a timer that is stopped.
+func (b *Batcher[T]) newPending(item T) *pending[T] {
+	p, reused := b.completed.Get().(*pending[T])
+	if !reused {
+		p = &pending[T]{done: make(chan error, 1), stall: time.NewTimer(time.Hour)}
+		p.stall.Stop()
+	}
+	p.item = item
+	return p
+}
+
+// release takes back an item that is not in the queue and has no result left, so that no batch refers to it.
+func (b *Batcher[T]) release(p *pending[T]) {
+	p.stall.Stop()
+	var none T
+	p.item = none
+	b.completed.Put(p)
 }
 
 // Start is [Batcher.Do] without the wait and the result: the item is written in the background. Items

@@ -547,6 +547,103 @@ func (q *Queries) ListTransactions(ctx context.Context, arg ListTransactionsPara
 	return items, nil
 }
 
+const LockFreePayments = `-- name: LockFreePayments :many
+SELECT payments.order_id, payments.amount_minor, payments.currency, payments.state, payments.gateway_key, payments.fence, payments.claim_token, payments.replica, payments.due_at, payments.attempt_number, payments.attempt_fence, payments.attempt_replica, payments.attempt_gateway_key, payments.attempt_started_at, payments.attempt_ended_at, payments.attempt_class, payments.attempt_code, payments.attempt_message, payments.doubt_answered, payments.doubt_unanswered_at, payments.lookups, payments.strikes, payments.events, payments.async, payments.later_retries, payments.transaction_id, payments.code, payments.reason, payments.created_at, payments.updated_at, payments.gateway, payments.key_sent_at, payments.key_sent_clock, payments.key_lifetime_micros, payments.retries, payments.doubt_named, payments.doubt_unanswered_clock, payments.doubt_latest_at, payments.doubt_latest_clock, payments.payment_method, payments.return_url, payments.refund_reserved_minor, payments.capture, payments.captured_minor, payments.hold_claimed_by, payments.hold_expires_at, payments.operation_count, SYSDATE(6) AS read_at
+FROM payments FORCE INDEX (PRIMARY)
+WHERE order_id IN (/*SLICE:order_ids*/?)
+ORDER BY order_id
+FOR UPDATE SKIP LOCKED
+`
+
+type LockFreePaymentsRow struct {
+	Payment Payment
+	ReadAt  time.Time
+}
+
+// LockFreePayments is LockPayment for many payments, without those that another transaction has locked. The rows
+// are locked in the order of their keys.
+func (q *Queries) LockFreePayments(ctx context.Context, orderIds []payment.OrderID) ([]LockFreePaymentsRow, error) {
+	query := LockFreePayments
+	var queryParams []interface{}
+	if len(orderIds) > 0 {
+		for _, v := range orderIds {
+			queryParams = append(queryParams, v)
+		}
+		query = strings.Replace(query, "/*SLICE:order_ids*/?", strings.Repeat(",?", len(orderIds))[1:], 1)
+	} else {
+		query = strings.Replace(query, "/*SLICE:order_ids*/?", "NULL", 1)
+	}
+	rows, err := q.db.QueryContext(ctx, query, queryParams...)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	var items []LockFreePaymentsRow
+	for rows.Next() {
+		var i LockFreePaymentsRow
+		if err := rows.Scan(
+			&i.Payment.OrderID,
+			&i.Payment.AmountMinor,
+			&i.Payment.Currency,
+			&i.Payment.State,
+			&i.Payment.GatewayKey,
+			&i.Payment.Fence,
+			&i.Payment.ClaimToken,
+			&i.Payment.Replica,
+			&i.Payment.DueAt,
+			&i.Payment.AttemptNumber,
+			&i.Payment.AttemptFence,
+			&i.Payment.AttemptReplica,
+			&i.Payment.AttemptGatewayKey,
+			&i.Payment.AttemptStartedAt,
+			&i.Payment.AttemptEndedAt,
+			&i.Payment.AttemptClass,
+			&i.Payment.AttemptCode,
+			&i.Payment.AttemptMessage,
+			&i.Payment.DoubtAnswered,
+			&i.Payment.DoubtUnansweredAt,
+			&i.Payment.Lookups,
+			&i.Payment.LostWorkers,
+			&i.Payment.Events,
+			&i.Payment.Async,
+			&i.Payment.DeferredRetries,
+			&i.Payment.TransactionID,
+			&i.Payment.Code,
+			&i.Payment.Reason,
+			&i.Payment.CreatedAt,
+			&i.Payment.UpdatedAt,
+			&i.Payment.Gateway,
+			&i.Payment.KeySentAt,
+			&i.Payment.KeySentClock,
+			&i.Payment.KeyLifetimeMicros,
+			&i.Payment.Retries,
+			&i.Payment.DoubtNamed,
+			&i.Payment.DoubtUnansweredClock,
+			&i.Payment.DoubtLatestAt,
+			&i.Payment.DoubtLatestClock,
+			&i.Payment.PaymentMethod,
+			&i.Payment.ReturnUrl,
+			&i.Payment.RefundReservedMinor,
+			&i.Payment.Capture,
+			&i.Payment.CapturedMinor,
+			&i.Payment.HoldClaimedBy,
+			&i.Payment.HoldExpiresAt,
+			&i.Payment.OperationCount,
+			&i.ReadAt,
+		); err != nil {
+			return nil, err
+		}
+		items = append(items, i)
+	}
+	if err := rows.Close(); err != nil {
+		return nil, err
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return items, nil
+}
+
 const LockPayment = `-- name: LockPayment :one
 SELECT payments.order_id, payments.amount_minor, payments.currency, payments.state, payments.gateway_key, payments.fence, payments.claim_token, payments.replica, payments.due_at, payments.attempt_number, payments.attempt_fence, payments.attempt_replica, payments.attempt_gateway_key, payments.attempt_started_at, payments.attempt_ended_at, payments.attempt_class, payments.attempt_code, payments.attempt_message, payments.doubt_answered, payments.doubt_unanswered_at, payments.lookups, payments.strikes, payments.events, payments.async, payments.later_retries, payments.transaction_id, payments.code, payments.reason, payments.created_at, payments.updated_at, payments.gateway, payments.key_sent_at, payments.key_sent_clock, payments.key_lifetime_micros, payments.retries, payments.doubt_named, payments.doubt_unanswered_clock, payments.doubt_latest_at, payments.doubt_latest_clock, payments.payment_method, payments.return_url, payments.refund_reserved_minor, payments.capture, payments.captured_minor, payments.hold_claimed_by, payments.hold_expires_at, payments.operation_count, SYSDATE(6) AS read_at
 FROM payments
@@ -614,6 +711,94 @@ func (q *Queries) LockPayment(ctx context.Context, orderID payment.OrderID) (Loc
 		&i.Payment.HoldExpiresAt,
 		&i.Payment.OperationCount,
 		&i.ReadAt,
+	)
+	return i, err
+}
+
+const LockPaymentOfOperation = `-- name: LockPaymentOfOperation :one
+SELECT payments.order_id, payments.amount_minor, payments.currency, payments.state, payments.gateway_key, payments.fence, payments.claim_token, payments.replica, payments.due_at, payments.attempt_number, payments.attempt_fence, payments.attempt_replica, payments.attempt_gateway_key, payments.attempt_started_at, payments.attempt_ended_at, payments.attempt_class, payments.attempt_code, payments.attempt_message, payments.doubt_answered, payments.doubt_unanswered_at, payments.lookups, payments.strikes, payments.events, payments.async, payments.later_retries, payments.transaction_id, payments.code, payments.reason, payments.created_at, payments.updated_at, payments.gateway, payments.key_sent_at, payments.key_sent_clock, payments.key_lifetime_micros, payments.retries, payments.doubt_named, payments.doubt_unanswered_clock, payments.doubt_latest_at, payments.doubt_latest_clock, payments.payment_method, payments.return_url, payments.refund_reserved_minor, payments.capture, payments.captured_minor, payments.hold_claimed_by, payments.hold_expires_at, payments.operation_count, SYSDATE(6) AS read_at,
+    EXISTS (
+        SELECT 1 FROM operations AS o
+        WHERE o.order_id = ? AND o.operation_kind = ?
+            AND o.operation_name = ?
+    ) AS begun
+FROM payments
+WHERE payments.order_id = ?
+FOR UPDATE
+`
+
+type LockPaymentOfOperationParams struct {
+	OrderID       payment.OrderID
+	OperationKind payment.Kind
+	OperationName string
+}
+
+type LockPaymentOfOperationRow struct {
+	Payment Payment
+	ReadAt  time.Time
+	Begun   bool
+}
+
+// LockPaymentOfOperation is LockPayment for a request that begins an operation, unless it has begun. That is read
+// without a lock: the INSERT of the operation decides.
+func (q *Queries) LockPaymentOfOperation(ctx context.Context, arg LockPaymentOfOperationParams) (LockPaymentOfOperationRow, error) {
+	row := q.db.QueryRowContext(ctx, LockPaymentOfOperation,
+		arg.OrderID,
+		arg.OperationKind,
+		arg.OperationName,
+		arg.OrderID,
+	)
+	var i LockPaymentOfOperationRow
+	err := row.Scan(
+		&i.Payment.OrderID,
+		&i.Payment.AmountMinor,
+		&i.Payment.Currency,
+		&i.Payment.State,
+		&i.Payment.GatewayKey,
+		&i.Payment.Fence,
+		&i.Payment.ClaimToken,
+		&i.Payment.Replica,
+		&i.Payment.DueAt,
+		&i.Payment.AttemptNumber,
+		&i.Payment.AttemptFence,
+		&i.Payment.AttemptReplica,
+		&i.Payment.AttemptGatewayKey,
+		&i.Payment.AttemptStartedAt,
+		&i.Payment.AttemptEndedAt,
+		&i.Payment.AttemptClass,
+		&i.Payment.AttemptCode,
+		&i.Payment.AttemptMessage,
+		&i.Payment.DoubtAnswered,
+		&i.Payment.DoubtUnansweredAt,
+		&i.Payment.Lookups,
+		&i.Payment.LostWorkers,
+		&i.Payment.Events,
+		&i.Payment.Async,
+		&i.Payment.DeferredRetries,
+		&i.Payment.TransactionID,
+		&i.Payment.Code,
+		&i.Payment.Reason,
+		&i.Payment.CreatedAt,
+		&i.Payment.UpdatedAt,
+		&i.Payment.Gateway,
+		&i.Payment.KeySentAt,
+		&i.Payment.KeySentClock,
+		&i.Payment.KeyLifetimeMicros,
+		&i.Payment.Retries,
+		&i.Payment.DoubtNamed,
+		&i.Payment.DoubtUnansweredClock,
+		&i.Payment.DoubtLatestAt,
+		&i.Payment.DoubtLatestClock,
+		&i.Payment.PaymentMethod,
+		&i.Payment.ReturnUrl,
+		&i.Payment.RefundReservedMinor,
+		&i.Payment.Capture,
+		&i.Payment.CapturedMinor,
+		&i.Payment.HoldClaimedBy,
+		&i.Payment.HoldExpiresAt,
+		&i.Payment.OperationCount,
+		&i.ReadAt,
+		&i.Begun,
 	)
 	return i, err
 }

@@ -169,18 +169,16 @@ func requireStatements(t *testing.T, s *Payments, v *vexplain, orders []payment.
 		_, err = insertPayments(t.Context(), v, inserts)
 	}
 	require.NoError(t, err)
-	var settlements []queries.SettlePaymentParams
+	var settlements []*fastSettle
 	for _, order := range orders {
 		p, err := s.Find(t.Context(), order)
 		require.NoError(t, err)
-		row, ok := toFastSettle(approved(p))
-		require.True(t, ok)
-		settlements = append(settlements, row)
+		settlements = append(settlements, newSettlements(t, approved(p))...)
 	}
 	if len(orders) == 1 {
-		_, err = queries.New(v).SettlePayment(t.Context(), settlements[0])
+		_, err = queries.New(v).SettlePayment(t.Context(), settlements[0].row)
 	} else {
-		_, err = settlePayments(t.Context(), v, settlements)
+		_, err = settleMany(t.Context(), v, settlements)
 	}
 	require.NoError(t, err)
 	for _, order := range orders {

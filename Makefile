@@ -268,12 +268,12 @@ ROWS ?= 10000000
 BENCH := go test ./tools/bench -count=1 -timeout=0 -v -run 'TestMeasure$$'
 
 .PHONY: bench
-bench: needs ## measure the service on a TLS gateway beside a bare loop and a textbook service; 8 minutes
-	@$(BENCH) -measure=table $(BENCHFLAGS)
+bench: needs ## measure the service on a TLS gateway beside a bare loop and a textbook service, refunds and holds; 10 minutes
+	@$(BENCH) -measure=table,operations $(BENCHFLAGS)
 
 .PHONY: bench/quick
-bench/quick: needs ## the same with 64 and 256 clients; 2 minutes
-	@$(BENCH) -measure=table -clients=64,256 -for=700ms $(BENCHFLAGS)
+bench/quick: needs ## the same with 64 and 256 clients; 3 minutes
+	@$(BENCH) -measure=table,operations -clients=64,256 -for=700ms $(BENCHFLAGS)
 
 .PHONY: bench/special
 bench/special: needs ## measure the memory of a thousand payments, and everything on and off

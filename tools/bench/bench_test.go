@@ -38,6 +38,13 @@ func TestMeasureTable_AllContenders_AreConsistent(t *testing.T) {
 		writeRows(&text, "title", rows...)
 		require.Contains(t, text.String(), "payments/s")
 	}
+	s := h.start(t, setup{name: "operations", full: true})
+	contenders := s.operations()
+	for _, r := range h.rounds(t, 4, s, contenders...).results {
+		require.NoError(t, r.err, r.contender)
+		require.Positive(t, r.usage[statements], r.contender)
+	}
+	s.auditOperations(t, contenders)
 }
 
 func TestOptions_InvalidValueIsRefused(t *testing.T) {

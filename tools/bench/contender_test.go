@@ -30,6 +30,8 @@ type contender struct {
 	isService bool    // paymentd
 	table     string
 	open      func(clients int) payer
+	// next returns the order of the next payment; a new one by default.
+	next func() string
 
 	paid, errors int // so far, for the audit
 }
@@ -104,7 +106,12 @@ func (c *contender) burst(ctx context.Context, clients int) float64 {
 	return got.seconds
 }
 
-func (c *contender) order() string { return c.system.order(c.name) }
+func (c *contender) order() string {
+	if c.next != nil {
+		return c.next()
+	}
+	return c.system.order(c.name)
+}
 
 func (c *contender) count(o outcome) { c.paid, c.errors = c.paid+o.paid, c.errors+o.errors }
 
@@ -163,21 +170,40 @@ func (s *system) audit(t *testing.T, copies int, contenders ...*contender) {
 		if i == 0 {
 			a.succeeded -= copies
 		}
-		a.charges, a.charged = c.system.charges(t, c.name)
+		a.charges, a.charged = c.system.succeeded(t, c.name, charge)
 		require.NoError(t, a.check())
 		t.Logf("%s: %d paid, %d errors; %d succeeded in the table; %d charges in the ledger: consistent",
 			a.contender, a.paid, a.errors, a.succeeded, a.charges)
 	}
 }
 
-// charges counts the charges of a contender in the ledger, and their orders.
-func (s *system) charges(t *testing.T, contender string) (charges, orders int) {
+// Kinds of the entries of the ledger.
+const (
+	charge         = "charge"
+	capture        = "capture"
+	refundOfCharge = "refund"
+)
+
+// kindOf returns the kind of a line of the ledger.
+func kindOf(line string) string {
+	switch {
+	case strings.Contains(line, `"operation":"capture"`):
+		return capture
+	case strings.Contains(line, `"charge_key"`):
+		return refundOfCharge
+	}
+	return charge
+}
+
+// succeeded counts what succeeded of a kind in the ledger, of orders that begin with the name of a contender, and these
+// orders.
+func (s *system) succeeded(t *testing.T, contender, kind string) (entries, orders int) {
 	t.Helper()
 	ledger := s.get(t.Context(), s.gateway.URL+"/ledger")
 	require.NoError(t, ledger.Err)
 	var seen []string
 	for line := range strings.Lines(ledger.Raw) {
-		if _, rest, found := strings.Cut(line, `"order_id":"`+contender+"-"); found && strings.Contains(rest, `"status":"succeeded"`) {
+		if _, rest, found := strings.Cut(line, `"order_id":"`+contender+"-"); found && kindOf(line) == kind && strings.Contains(rest, `"status":"succeeded"`) {
 			id, _, _ := strings.Cut(rest, `"`)
 			seen = append(seen, id)
 		}

@@ -123,6 +123,7 @@ func sleep(ctx context.Context, d time.Duration) error {
 // httpPayer pays by POST /payments/process. It reuses requests and responses, because it shares the
 // processors with what it measures.
 type httpPayer struct {
+	url       string
 	client    *fasthttp.HostClient
 	requests  []fasthttp.Request
 	responses []fasthttp.Response
@@ -131,6 +132,7 @@ type httpPayer struct {
 // newHTTPPayer returns a payer that sends the API key, unless it is empty.
 func newHTTPPayer(url, apiKey string, clients int) *httpPayer {
 	p := &httpPayer{
+		url: url,
 		client: &fasthttp.HostClient{
 			Addr: strings.TrimPrefix(url, "http://"), MaxConns: clients,
 			ReadTimeout: responseLimit, WriteTimeout: responseLimit,
@@ -142,7 +144,6 @@ func newHTTPPayer(url, apiKey string, clients int) *httpPayer {
 	for i := range p.requests {
 		p.requests[i].Header.SetMethod(fasthttp.MethodPost)
 		p.requests[i].Header.SetContentType("application/json")
-		p.requests[i].SetRequestURI(url + "/payments/process")
 		if apiKey != "" {
 			p.requests[i].Header.Set("Authorization", "Bearer "+apiKey)
 		}
@@ -151,14 +152,25 @@ func newHTTPPayer(url, apiKey string, clients int) *httpPayer {
 }
 
 func (p *httpPayer) pay(_ context.Context, client int, order string) error {
-	request, response := &p.requests[client], &p.responses[client]
-	body := request.Body()[:0]
+	return p.process(client, order, "")
+}
+
+// process pays with further members of the body, which begin with a comma.
+func (p *httpPayer) process(client int, order, members string) error {
+	body := p.requests[client].Body()[:0]
 	body = append(body, `{"order_id":`...)
 	body = strconv.AppendQuote(body, order)
-	body = append(body, `,"amount":`+amount+`}`...)
+	body = append(body, `,"amount":`+amount+members+`}`...)
+	return p.post(client, "/payments/process", body)
+}
+
+// post sends a body, and expects a success.
+func (p *httpPayer) post(client int, path string, body []byte) error {
+	request, response := &p.requests[client], &p.responses[client]
+	request.SetRequestURI(p.url + path)
 	request.SetBodyRaw(body)
 	if err := p.client.Do(request, response); err != nil {
-		return fmt.Errorf("send a payment: %w", err)
+		return fmt.Errorf("send a request: %w", err)
 	}
 	if response.StatusCode() != fasthttp.StatusOK {
 		return fmt.Errorf("the service returned %d %s", response.StatusCode(), response.Body())

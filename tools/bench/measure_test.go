@@ -27,7 +27,8 @@ func TestMeasure(t *testing.T) {
 	h := newHarness(t, given)
 	h.describe(t)
 	measures := map[string]func(*testing.T){
-		"table": h.measureTable, "memory": h.measureMemory, "everything": h.measureEverything, "rows": h.measureRows, "console": h.measureConsole,
+		"table": h.measureTable, "operations": h.measureOperations, "memory": h.measureMemory, "everything": h.measureEverything,
+		"rows": h.measureRows, "console": h.measureConsole,
 		"version": h.measureVersion,
 	}
 	for _, name := range h.measure {

@@ -21,6 +21,8 @@ const (
 	commits     = "trx_rw_commits"
 	stackBytes  = "go_memstats_stack_inuse_bytes"
 	goroutines  = "go_goroutines"
+	allocations = "go_memstats_mallocs_total"     // of the service, with those for the scraped metrics
+	allocBytes  = "go_memstats_alloc_bytes_total" // the same
 	cpuService  = "cpu service"
 	cpuDatabase = "cpu database"
 	cpuGateway  = "cpu gateway"

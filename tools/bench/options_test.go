@@ -49,10 +49,10 @@ func defaults() options {
 
 // define defines the flags of a command line.
 func (o *options) define(flags *flag.FlagSet) {
-	flags.Func("measure", "what to measure: table, memory (a thousand payments at once at "+
+	flags.Func("measure", "what to measure: table, operations (refunds and holds beside payments), memory (a thousand payments at once at "+
 		"a gateway that takes 1 s), everything (API keys, limits, metrics and traces on, beside none of them), rows (a table with many "+
 		"payments, beside an empty one), console (the pages of the console and the lists of the API over as many), version (beside the binary of -other)",
-		listOf(&o.measure, oneOf("table", "memory", "everything", "rows", "console", "version")))
+		listOf(&o.measure, oneOf("table", "operations", "memory", "everything", "rows", "console", "version")))
 	flags.StringVar(&o.other, "other", o.other, "path of the binary of another version, for -measure=version")
 	flags.Func("clients", "numbers of concurrent clients; each is a row (default 1,16,64,256,1024)", listOf(&o.clients, func(s string) (int, error) {
 		n, err := strconv.Atoi(s)

@@ -54,6 +54,8 @@ var usageColumns = []struct {
 	{"statements", statements, 2},
 	{"flushes", flushes, 2},
 	{"log B", logBytes, 0},
+	{"allocs", allocations, 0},
+	{"alloc B", allocBytes, 0},
 	{"service µs", cpuService, 0},
 	{"database µs", cpuDatabase, 0},
 	{"gateway µs", cpuGateway, 0},

@@ -6,8 +6,19 @@ import "iter"
 // for such a bug. After a change of the service or the simulation another seed may find the bug. Then the search is long,
 // and logs the seed for this table.
 var foundBy = map[string]uint64{
+	"the approval of a worker that was fenced out is dropped":    382,
+	"a cancellation counts without the gateway's word":           246,
+	"evidence overwrites a success":                              196,
+	"a charge that is found with a left key is ignored":          196,
+	"a stored start in the future is not replaced":               132,
+	"a heartbeat that lies far ahead is believed":                132,
 	"what the gateway is still at is taken for nothing":          113,
 	"a waiter begins a round after a decline":                    82,
+	"what has passed is counted by the database's clock alone":   55,
+	"looks survive a new claim":                                  40,
+	"a lease that ends in the far future is believed":            38,
+	"nothing counts after the key's lifetime":                    37,
+	"a charge that was named fails by one look":                  36,
 	"more payments at once than workers":                         35,
 	"failed after one look although it was declined or rejected": 26,
 }

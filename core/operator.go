@@ -30,6 +30,12 @@ func RequestOperation(
 		return payment.Payment{}, err
 	}
 	r.Deferred, r.Async = true, true
+	if r.Operation.Kind == payment.KindVoid {
+		p, pending, err := requestCancel(ctx, payments, r)
+		if pending || err != nil {
+			return p, err
+		}
+	}
 	p, verdict, err := payments.Claim(ctx, r)
 	if err != nil {
 		return payment.Payment{}, err
@@ -47,6 +53,28 @@ func checkRequested(r payment.ClaimRequest) error {
 	}
 	_, err := payment.ParseRefundReason(r.Note)
 	return err
+}
+
+// requestCancel stores that a pending payment is to be cancelled, and reports whether it is pending. It returns the
+// payment as the void.
+func requestCancel(
+	ctx context.Context, payments ports.Payments, r payment.ClaimRequest,
+) (void payment.Payment, pending bool, err error) {
+	p, err := payments.Find(ctx, r.OrderID)
+	if err != nil || p.State != payment.StatePending {
+		return payment.Payment{}, false, err
+	}
+	after, verdict, err := payments.Claim(ctx, cancelRequest(p, r))
+	switch {
+	case err != nil:
+		return payment.Payment{}, false, err
+	case verdict == payment.VerdictKeyOpen:
+		return payment.Payment{}, false, errCannotCancel(p)
+	case verdict != payment.VerdictAccepted:
+		return payment.Payment{}, false, nil // its state has changed
+	}
+	after.Operation = r.Operation
+	return *after, true, nil
 }
 
 // Import writes a charge from the gateway's books, so that its order is never charged again. It

@@ -19,6 +19,8 @@ func (s *Service) reconcile(ctx context.Context, c *claim, cancel bool) (*paymen
 		s.logLookupNotRecorded(ctx, c.payment, c.payment.GatewayKey, err)
 	case p.State == payment.StateUnresolved:
 		s.logStillUnresolved(p)
+	default:
+		s.voidHeld(ctx, p)
 	}
 	return p, err
 }

@@ -77,6 +77,7 @@ var acts = []act{
 		Name: "void", Title: "Void", Button: "Request the void", one: true,
 		Will: []string{
 			"The queue asks the gateway to release the money that it holds. It takes a few seconds, and cannot be undone.",
+			"A pending payment is cancelled instead: the queue asks the gateway until that is proven.",
 			"While a capture is in progress, the void is refused.",
 		},
 		do: (*Console).void,

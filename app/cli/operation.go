@@ -171,6 +171,9 @@ func describeOperation(p payment.Payment) string {
 	case payment.StateProcessing:
 		return "processing: the running service makes it now"
 	case payment.StatePending:
+		if p.CancelRequested() {
+			return "the payment is pending: the running service has the gateway cancel it"
+		}
 		return "pending: the gateway has it and decides later"
 	case payment.StateUnresolved:
 		return "unresolved: the running service looks it up"

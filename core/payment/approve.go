@@ -85,7 +85,9 @@ func (p Payment) succeed(a Approval, now Instant) Decision {
 	if a.Hold {
 		o.State, o.HoldExpires = StateAuthorized, a.HoldExpires
 	}
+	o.keepCancelRequest(p)
 	p.settle(o, now)
+	p.voidNow(now)
 	if !a.Hold {
 		p.CapturedMinor = a.Captured.Minor()
 	}

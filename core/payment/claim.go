@@ -22,7 +22,8 @@ type ClaimRequest struct {
 	By string
 	// Capture is whether the charge takes the money, or only holds it.
 	Capture CaptureMode
-	// Cancel asks to cancel the charge if it is pending, and for nothing else.
+	// Cancel asks to cancel the charge if it is pending, and for nothing else. The request is stored until the payment
+	// is decided.
 	Cancel bool
 	// Method is what to charge. Empty for the stored one.
 	Method PaymentMethod
@@ -109,7 +110,10 @@ const (
 // decidePending has a pending payment looked up before the request is answered, or cancelled if the
 // request has another payment method.
 func (a ClaimRequest) decidePending(p Payment, now Instant) Decision {
-	other := a.otherMethod(p) || a.Cancel
+	if a.Cancel {
+		return a.cancelPending(p, now)
+	}
+	other := a.otherMethod(p)
 	own, _ := a.Rules.At(p.Gateway)
 	switch since := now.DB.Sub(p.UpdatedAt).Abs(); {
 	case other && (a.Deferred || since < minCancelInterval || !own.Cancels):

@@ -41,7 +41,8 @@ const (
 	EventHoldEnded EventKind = "hold_ended"
 	// EventReturned: the money of a refund came back after the refund had succeeded.
 	EventReturned EventKind = "refund_returned"
-	// EventExpedited: an operator had the service continue before the payment was due.
+	// EventExpedited: an operator had the service continue before the payment was due, or a void of the pending payment
+	// was requested.
 	EventExpedited EventKind = "expedited"
 	// EventArchived: the earlier events and attempts are in an archive.
 	EventArchived EventKind = "archived"

@@ -299,6 +299,10 @@ func (x *explainer) nextProcessing() {
 
 func (x *explainer) nextPending() {
 	p := &x.p
+	if p.CancelRequested() {
+		x.add(TopicNext, p.DueAt, "A void was requested: the gateway is asked to cancel at this time, and again until the answer decides.")
+		return
+	}
 	if x.own.abandoned(*p, x.now) {
 		x.add(TopicNext, p.DueAt, "The customer has not acted in time: the gateway is asked to cancel at this time, and the answer decides.")
 		return

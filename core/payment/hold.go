@@ -159,7 +159,9 @@ func (r LookupRecord) concludeHold(p Payment, now Instant) Decision {
 		if !r.Result.HoldExpires.IsZero() {
 			o.HoldExpires = r.Result.HoldExpires
 		}
-		p.Lookups = 0
+		if claimed || !p.CancelRequested() { // or the void is requested again, at growing intervals
+			p.Lookups = 0
+		}
 	case FoundApproved:
 		if !claimed {
 			o.State, o.Reason = StateSucceeded, "captured outside the service"
@@ -171,6 +173,7 @@ func (r LookupRecord) concludeHold(p Payment, now Instant) Decision {
 		}
 	case FoundDeclined, FoundProcessing, FoundPending, FoundReturned, FoundNothing, FoundNoAnswer:
 	}
+	o.keepCancelRequest(p)
 	p.settle(o, now)
 	if o.State == StateAuthorized && p.Lookups > 0 {
 		p.DueAt = was.DueAt // as the lookup's claim has set it

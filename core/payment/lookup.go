@@ -229,6 +229,7 @@ func (r LookupRecord) answeredAt() Instant {
 func (r LookupRecord) conclude(p Payment, k Key, absent bool, now Instant) Decision {
 	was, nextLookup, lookups := p.State, p.DueAt, p.Lookups
 	o := r.outcome(was, k, absent)
+	o.keepCancelRequest(p)
 	p.Doubt = k.Doubt
 	if k.Closed != "" {
 		p.Doubt = Doubt{}
@@ -244,6 +245,7 @@ func (r LookupRecord) conclude(p Payment, k Key, absent bool, now Instant) Decis
 	case was == o.State && was.looksUp():
 		p.DueAt, p.Lookups = nextLookup, lookups // as the lookup's claim has set them
 	}
+	p.voidNow(now)
 	r.scheduleKey(&k, o, now)
 	d := Decision{Verdict: VerdictWritten, Payment: p, Write: true}
 	if _, stored := p.findKey(k.Key); stored || !o.State.Approved() && k.hasEvidence() {

@@ -98,7 +98,7 @@ func (t PickUpPolicy) PickUp(p Payment, now time.Time) Decision {
 		p.clampFutureTimes(t.Rules, at)
 		own, _ := t.Rules.At(p.Gateway)
 		d := p.claimForLookup(c, at)
-		if own.abandoned(p, at) {
+		if own.abandoned(p, at) || p.State == StatePending && p.CancelRequested() && own.Cancels {
 			d.Verdict = VerdictCancel
 		}
 		return d

@@ -90,7 +90,7 @@ func TestHold_IsReplayed(t *testing.T) {
 
 func TestCapture_WholeOrPart_ThenRefund(t *testing.T) {
 	inHeldWorld(t, func(t *testing.T, w *world, r *replica) {
-		requireRefusedIn(t, r.refund("r-0", "1.00").err, "")
+		requireRefusedIn(t, r.refund("r-0", "1.00").err, payment.StateAuthorized)
 		got := r.operate(captureID, "60.00")
 		require.NoError(t, got.err)
 		require.Equal(t, payment.StateSucceeded, got.State)
@@ -195,6 +195,39 @@ func TestHold_Expires(t *testing.T) {
 		require.Contains(t, w.stored().Reason, "expired")
 		require.Contains(t, w.events(), payment.EventHoldEnded)
 		requireRefusedIn(t, r.operate(captureID, "").err, payment.StateVoided)
+	})
+}
+
+// A hold that has expired at the authorization, or expires soon after, is looked up then.
+func TestHold_ExpiresSoon(t *testing.T) {
+	for _, in := range []time.Duration{-time.Minute, 0, time.Nanosecond, 5 * time.Second} {
+		t.Run(in.String(), func(t *testing.T) {
+			inWorld(t, func(t *testing.T, w *world) {
+				w.gateway.HoldFor(max(in, time.Nanosecond))
+				r := w.replica("replica-1")
+				r.queue()
+				w.sleepUntil(30 * time.Second) // the queue sleeps
+				require.Equal(t, payment.StateAuthorized, r.pay(held).State)
+				time.Sleep(max(in, 0) + 2*time.Second)
+				synctest.Wait()
+				require.Equal(t, payment.StateVoided, w.stored().State)
+			})
+		})
+	}
+}
+
+// A capture that is declined because the hold has ended is a reason to look at once.
+func TestCapture_DeclinedAsExpired_LooksAtOnce(t *testing.T) {
+	inHeldWorld(t, func(t *testing.T, w *world, r *replica) {
+		r.queue()
+		require.True(t, w.gateway.ExpireHold(w.stored().GatewayKey))
+		time.Sleep(30 * time.Second)
+		got := r.operate(captureID, "")
+		require.NoError(t, got.err)
+		require.Equal(t, payment.DeclineHoldExpired, got.Code)
+		time.Sleep(2 * time.Second)
+		synctest.Wait()
+		require.Equal(t, payment.StateVoided, w.stored().State)
 	})
 }
 

@@ -94,7 +94,9 @@ func (s *Service) settled(
 	}
 	s.logSettled(p, done)
 	s.flights.complete(p, began)
-	if p.State == payment.StateScheduled || done.lookup != nil {
+	holdDue := p.State == payment.StateAuthorized && p.DueAt.Sub(p.UpdatedAt) < s.poll(payment.WorkHolds)
+	holdFree := p.State == payment.StateDeclined && !p.Operation.IsCharge() // the hold may have expired
+	if p.State == payment.StateScheduled || done.lookup != nil || holdDue || holdFree {
 		s.wakeQueue() // it may sleep past the new due time
 	}
 	return nil

@@ -97,7 +97,7 @@ func writeInFlight(w io.Writer, r audit.Report) error {
 		return nil
 	}
 	t := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
-	_, _ = fmt.Fprintf(t, "\n%s in flight, and no difference yet; paymentd stuck says what is next\n", thousands(r.InFlightCount))
+	_, _ = fmt.Fprintf(t, "\n%s in flight, and no difference yet; paymentd show ORDER says what is next\n", thousands(r.InFlightCount))
 	_, _ = fmt.Fprintln(t, "STATE\tORDER\tKEY\tSINCE\tHERE\tTHERE")
 	for _, f := range r.InFlight {
 		_, _ = fmt.Fprintf(t, "%s\t%s\t%s\t%s\t%s\t%s\n", f.Payment.State, f.Payment.OrderID, dash(string(f.Payment.GatewayKey)),

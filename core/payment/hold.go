@@ -36,19 +36,27 @@ func (c CaptureMode) valid() bool { return c == CaptureAutomatic || c == Capture
 // claimsHold reports whether an operation of the kind can be [Payment.HoldClaimedBy].
 func (k Kind) claimsHold() bool { return k == KindCharge || k == KindCapture || k == KindVoid }
 
-// MinHoldLookup is how long after an authorization the first lookup is due at the earliest.
+// MinHoldLookup is the longest sleep of the queue between two searches for holds that are due.
 const MinHoldLookup = time.Minute
 
-// maxHoldLookup is the longest time between two lookups of an authorized payment.
-const maxHoldLookup = 24 * time.Hour
+// The shortest and the longest time between two lookups of an authorized payment.
+const (
+	minHoldLookup = time.Second
+	maxHoldLookup = 24 * time.Hour
+)
 
-// holdLookupIn returns after how long an authorized payment is looked up: daily, and when the hold expires.
+// holdLookupIn returns after how long an authorized payment is looked up: daily, and when the hold expires. If the
+// gateway still holds the money after that, because its clock differs or it releases holds later, the interval doubles.
 func (p *Payment) holdLookupIn(now time.Time) time.Duration {
-	in := maxHoldLookup
-	if !p.HoldExpires.IsZero() && p.HoldExpires.After(now) {
-		in = min(in, p.HoldExpires.Sub(now))
+	if p.HoldExpires.IsZero() {
+		return maxHoldLookup
 	}
-	return max(in, MinHoldLookup)
+	return min(max(p.HoldExpires.Sub(now).Abs(), minHoldLookup), maxHoldLookup)
+}
+
+// endsHold reports whether the gateway declined a capture or a void because it does not hold the money any more.
+func endsHold(code string) bool {
+	return code == DeclineHoldExpired || code == DeclineVoided || code == DeclineSucceeded
 }
 
 // Captured returns how much money a succeeded payment has taken.
@@ -112,6 +120,9 @@ func (p Payment) accountHold(kind Kind, before, after Payment) (Payment, bool) {
 		p.HoldClaimedBy = kind
 	case before.reserves() && !after.reserves() && p.HoldClaimedBy == kind:
 		p.HoldClaimedBy = KindCharge
+		if p.State == StateAuthorized && endsHold(after.Code) {
+			p.DueAt = after.UpdatedAt // a lookup decides
+		}
 	default:
 		return p, false
 	}

@@ -231,7 +231,7 @@ func TestHold_RefusedByState(t *testing.T) {
 func TestRefund_OfAHold(t *testing.T) {
 	t.Parallel()
 	_, err := decideOperation(refundRequest(t, "1.00"), heldPayment(t), nil, noon)
-	requireHoldRefused(t, err, "no money was taken", "")
+	requireHoldRefused(t, err, "no money was taken", payment.StateAuthorized)
 	_, charge := begun(t, heldPayment(t), captureID, "")
 	_, err = decideOperation(refundRequest(t, "1.00"), charge, nil, noon)
 	require.ErrorIs(t, err, payment.ErrChargeOpen, "while a capture is in flight")
@@ -325,7 +325,8 @@ func TestLookup_OfAHold(t *testing.T) {
 func TestHold_IsLookedUpWhenItExpires(t *testing.T) {
 	t.Parallel()
 	for in, want := range map[time.Duration]time.Duration{
-		0: 24 * time.Hour, time.Hour: time.Hour, time.Second: time.Minute, -time.Hour: 24 * time.Hour, 48 * time.Hour: 24 * time.Hour,
+		0: 24 * time.Hour, time.Hour: time.Hour, 5 * time.Second: 5 * time.Second, 48 * time.Hour: 24 * time.Hour,
+		time.Nanosecond: time.Second, -time.Second: time.Second, -time.Hour: time.Hour, -48 * time.Hour: 24 * time.Hour,
 	} {
 		p := claimedPayment(t)
 		o := payment.Outcome{State: payment.StateAuthorized, TransactionID: "txn-1"}

@@ -151,6 +151,9 @@ func offers(h ports.History) (all []offer) {
 	if p.State == payment.StateAuthorized && p.HoldClaimedBy == payment.KindCharge {
 		possible["capture"], possible["void"] = true, true
 	}
+	if p.State == payment.StatePending && p.Operation.IsCharge() {
+		possible["void"] = true // it is cancelled
+	}
 	if _, some := p.Refundable(); some && p.Operation.IsCharge() {
 		possible["refund"] = true
 	}

@@ -284,6 +284,14 @@ func TestRefund_Error_IsMapped(t *testing.T) {
 	}
 }
 
+func TestRefund_OfAPaymentThatHasNotSucceeded_SaysItsState(t *testing.T) {
+	t.Parallel()
+	s := serve(t, failing(&payment.OperationRefusedError{Why: "the payment is voided", State: payment.StateVoided}))
+	got := s.refund(oneRefund)
+	require.Equal(t, 422, got.status)
+	require.JSONEq(t, `{"error":"the payment is voided","state":"voided"}`, got.body)
+}
+
 // refundedHistory is a payment of 100.00 USD with a refund that succeeded, one that is unresolved, and one whose money
 // came back.
 func refundedHistory(t *testing.T) ports.History {

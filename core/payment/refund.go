@@ -77,10 +77,11 @@ func (p Payment) refundRefusal() error {
 	switch {
 	case p.State == StateAuthorized && p.HoldClaimedBy == KindCharge:
 		return &OperationRefusedError{
-			Why: "the payment is authorized, so that no money was taken; void it, or capture it before a refund",
+			State: p.State,
+			Why:   "the payment is authorized, so that no money was taken; void it, or capture it before a refund",
 		}
 	case p.State.Final() && !p.Doubt.Any():
-		return &OperationRefusedError{Why: fmt.Sprintf("the payment is %s; only a succeeded payment can be refunded", p.State)}
+		return &OperationRefusedError{State: p.State, Why: fmt.Sprintf("the payment is %s; only a succeeded payment can be refunded", p.State)}
 	}
 	return ErrChargeOpen
 }

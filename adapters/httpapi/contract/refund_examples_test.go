@@ -94,6 +94,9 @@ func refundErrorScenarios(t *testing.T) map[string]scenario {
 		"refund_not_json":         {send: refunding(oneRefund, "Content-Type: text/plain")},
 		"refund_compressed":       {send: refunding(oneRefund, "Content-Encoding: gzip")},
 		"refund_exceeds":          {p: ending(exceeds)},
+		"refund_of_declined": {p: ending(&payment.OperationRefusedError{
+			Why: "the payment is declined; only a succeeded payment can be refunded", State: payment.StateDeclined,
+		})},
 		"other_refund_amount":     {p: ending(core.ErrMismatch)},
 		"refund_without_database": {p: ending(ports.ErrUnavailable), header: map[string]string{"Retry-After": "2"}},
 		"refund_without_gateway": {

@@ -266,7 +266,7 @@ type CaptureMode string
 
 // CaptureRequest defines model for CaptureRequest.
 type CaptureRequest struct {
-	// Amount At most what is held, which is the default. The rest is released.
+	// Amount At most what is held, which is the default; the rest is released. A repeat without an amount matches the capture, whatever was captured.
 	Amount Amount `json:"amount,omitempty"`
 
 	// Currency The currency of the payment, which is the default. Only with an amount.

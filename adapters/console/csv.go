@@ -19,14 +19,18 @@ const (
 )
 
 var csvHead = []string{
-	"order_id", "state", "amount", "currency", "gateway", "transaction_id", "code", "reason", "attempts", "created_at", "updated_at", "due_at",
+	"order_id", "state", "amount", "currency", "gateway", "transaction_id", "code", "reason", "attempts", "created_at", "updated_at", "due_at", "captured",
 }
 
 // csvRow returns a payment as a row.
 func csvRow(p payment.Payment) []string {
+	captured := ""
+	if taken, held := p.CapturedHold(); held {
+		captured = taken.Decimal()
+	}
 	return []string{
 		cell(string(p.OrderID)), string(p.State), p.Money.Decimal(), p.Money.Currency().Code(), cell(string(p.Gateway)), cell(p.TransactionID), cell(p.Code),
-		cell(p.Reason), strconv.Itoa(p.Attempts()), csvTime(p.CreatedAt), csvTime(p.UpdatedAt), csvTime(p.DueAt),
+		cell(p.Reason), strconv.Itoa(p.Attempts()), csvTime(p.CreatedAt), csvTime(p.UpdatedAt), csvTime(p.DueAt), captured,
 	}
 }
 

@@ -14,7 +14,7 @@ import (
 
 // functions are what the templates call.
 var functions = template.FuncMap{
-	"moment": moment, "stamp": stamp, "ago": ago, "until": until, "brief": brief, "orderPath": orderPath,
+	"moment": moment, "stamp": stamp, "ago": ago, "until": until, "brief": brief, "orderPath": orderPath, "captured": captured,
 	"endpointTone": endpointTone, "answerText": answerText, "subjectPath": subjectPath, "actKind": actKind,
 	"endpointState": func(s endpoint.State) string { return strings.ReplaceAll(string(s), "_", " ") },
 	"since":         func(from, now time.Time) string { return brief(now.Sub(from)) },
@@ -71,6 +71,14 @@ func brief(d time.Duration) string {
 		return fmt.Sprintf("%d h %d min", int(d.Hours()), int(d.Minutes())%60)
 	}
 	return fmt.Sprintf("%d d %d h", d/day, int(d.Hours())%24)
+}
+
+// captured returns how much of a hold was captured; empty unless it is a part.
+func captured(p payment.Payment) string {
+	if taken, held := p.CapturedHold(); held && taken != p.Money {
+		return taken.Decimal()
+	}
+	return ""
 }
 
 // orderPath returns the path of a payment's page.

@@ -10,13 +10,17 @@ import (
 
 // viewPayment returns the JSON form of a payment. Fields that do not apply are empty.
 func viewPayment(p payment.Payment) wire.Payment {
+	captured := ""
+	if taken, held := p.CapturedHold(); held {
+		captured = taken.Decimal()
+	}
 	return wire.Payment{
 		OrderID: p.OrderID.String(), State: wire.State(p.State),
 		Amount: p.Money.Decimal(), Currency: p.Money.Currency().Code(), Capture: wire.CaptureMode(p.Capture.String()),
 		TransactionID: p.TransactionID, Code: p.Code, Reason: p.Reason,
 		CreatedAt: stamp(p.CreatedAt), UpdatedAt: stamp(p.UpdatedAt),
 		NextAttemptAt: stamp(nextAttemptAt(p)), Gateway: string(p.Gateway),
-		RedirectURL: p.RedirectURL(), HoldExpiresAt: stamp(holdExpires(p)),
+		RedirectURL: p.RedirectURL(), HoldExpiresAt: stamp(holdExpires(p)), Captured: captured,
 	}
 }
 

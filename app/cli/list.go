@@ -160,12 +160,20 @@ func (w *listWriter) write(p payment.Payment) error {
 	if w.table == nil {
 		return writeJSONLine(w.out, httpapi.ViewPayment(p))
 	}
-	_, _ = fmt.Fprintf(w.table, "%s\t%s\t%s\t%s\t%s\t%s\t%s\n", p.OrderID, p.State, p.Money, dash(string(p.Gateway)),
+	_, _ = fmt.Fprintf(w.table, "%s\t%s\t%s\t%s\t%s\t%s\t%s\n", p.OrderID, p.State, amountListed(p), dash(string(p.Gateway)),
 		p.CreatedAt.UTC().Format(time.RFC3339), dash(p.TransactionID), whyListed(p))
 	if w.written%tableRows == 0 {
 		return w.table.Flush()
 	}
 	return nil
+}
+
+// amountListed is the amount, and how much was captured if it is a part.
+func amountListed(p payment.Payment) string {
+	if captured, held := p.CapturedHold(); held && captured != p.Money {
+		return fmt.Sprintf("%s (%s captured)", p.Money, captured.Decimal())
+	}
+	return p.Money.String()
 }
 
 // whyListed is the reason for a state that needs one.

@@ -106,7 +106,7 @@ func section(w io.Writer, title string, write func() error) error {
 // writeHeading prints what is known of the payment itself.
 func writeHeading(w io.Writer, p payment.Payment) error {
 	t := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
-	_, _ = fmt.Fprintf(t, "order\t%s\nstate\t%s\namount\t%s\n", p.OrderID, p.State, p.Money)
+	_, _ = fmt.Fprintf(t, "order\t%s\nstate\t%s\namount\t%s\n", p.OrderID, p.State, amountListed(p))
 	for _, field := range []struct{ name, value string }{
 		{"gateway", string(p.Gateway)},
 		{"gateway key", string(p.GatewayKey)},

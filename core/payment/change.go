@@ -138,7 +138,10 @@ func (c Change) Sequence(last int64) int64 {
 // Payload returns the body of the event: JSON as the schema WebhookEvent in openapi.yaml describes it. It has less
 // than 4 KiB.
 func (c Change) Payload(sequence int64) []byte {
-	p := c.Payment
+	p, captured := c.Payment, ""
+	if taken, held := c.Payment.CapturedHold(); held {
+		captured = taken.Decimal()
+	}
 	body, err := json.Marshal(changePayload{
 		Type: c.Type, Version: ChangeVersion, ID: NewChangeID(p.OrderID, sequence), Sequence: sequence,
 		Timestamp: formatChangeTime(p.UpdatedAt),
@@ -146,6 +149,7 @@ func (c Change) Payload(sequence int64) []byte {
 			Object: p.Operation.Kind.changeNoun(), OrderID: p.OrderID, OperationID: p.Operation.Name,
 			State: p.State, PreviousState: c.Was, Amount: p.Money.Decimal(), Currency: p.Money.Currency().Code(),
 			TransactionID: p.TransactionID, Code: p.Code, Gateway: p.Gateway, CreatedAt: formatChangeTime(p.CreatedAt),
+			Captured: captured,
 		},
 	})
 	if err != nil {
@@ -178,4 +182,5 @@ type changeData struct {
 	Code          string    `json:"code,omitempty"`
 	Gateway       GatewayID `json:"gateway,omitempty"`
 	CreatedAt     string    `json:"created_at"`
+	Captured      string    `json:"captured,omitempty"`
 }

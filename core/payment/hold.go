@@ -67,6 +67,15 @@ func (p Payment) Captured() Money {
 	return p.Money
 }
 
+// CapturedHold returns how much money of a hold was captured; false if the payment is not a succeeded one that held its
+// money first.
+func (p Payment) CapturedHold() (Money, bool) {
+	if !p.Operation.IsCharge() || p.Capture != CaptureManual || p.State != StateSucceeded {
+		return Money{}, false
+	}
+	return p.Captured(), true
+}
+
 // captureRules: one capture of an authorized payment, of all or a part of what is held. The rest is released.
 var captureRules = operationRules{
 	single: true,

@@ -415,3 +415,16 @@ func TestOperations_AreBounded(t *testing.T) {
 	require.NoError(t, err, "a repeat is not another operation")
 	require.Equal(t, payment.VerdictBusy, again.Verdict)
 }
+
+// The event and the amount of a hold of which a part was captured say how much that is.
+func TestChange_OfAPartialCapture_SaysHowMuch(t *testing.T) {
+	t.Parallel()
+	p := heldPayment(t)
+	p.State, p.CapturedMinor, p.DueAt = payment.StateSucceeded, 6000, time.Time{}
+	captured, held := p.CapturedHold()
+	require.True(t, held)
+	require.Equal(t, "60.00", captured.Decimal())
+	require.Contains(t, string(payment.Change{Type: p.ChangeType(), Payment: p}.Payload(1)), `"captured":"60.00"`)
+	p.Capture = payment.CaptureAutomatic
+	require.NotContains(t, string(payment.Change{Type: p.ChangeType(), Payment: p}.Payload(1)), "captured")
+}

@@ -512,6 +512,9 @@ type Payment struct {
 
 	// HoldExpiresAt When the gateway releases the money, if it has said so; only in `authorized`.
 	HoldExpiresAt time.Time `json:"hold_expires_at,omitempty"`
+
+	// Captured How much of the money is taken: all, unless less than that was captured; in `succeeded`, `authorized` and `voided`. Lists have it for succeeded payments that held their money first.
+	Captured string `json:"captured,omitempty"`
 }
 
 // PaymentHistory A payment with its attempts and timeline.
@@ -556,7 +559,7 @@ type PaymentHistory struct {
 	// Keys The gateway keys with more information than the attempts have; most payments have none.
 	Keys []GatewayKey `json:"keys,omitempty"`
 
-	// Captured How much of the money is taken: all, unless less than that was captured; in `succeeded`, `authorized` and `voided`.
+	// Captured How much of the money is taken: all, unless less than that was captured; in `succeeded`, `authorized` and `voided`. Lists have it for succeeded payments that held their money first.
 	Captured string `json:"captured,omitempty"`
 
 	// Refunded The sum of the succeeded refunds of the payment's own charge; only after a success.
@@ -776,6 +779,9 @@ type WebhookData struct {
 	Code      string    `json:"code,omitempty"`
 	Gateway   string    `json:"gateway,omitempty"`
 	CreatedAt time.Time `json:"created_at"`
+
+	// Captured How much of the amount was captured; only of a succeeded payment that held its money first.
+	Captured string `json:"captured,omitempty"`
 }
 
 // WebhookEvent A change of the state of a payment, refund, capture or void. Within a version, members may be added; ignore those that you do not know, and types that you do not know.

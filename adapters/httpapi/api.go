@@ -100,6 +100,7 @@ type api struct {
 	callers   *limiter // nil if there is no limit
 	readiness readiness
 	eventLog  *eventLog
+	origins   *http.CrossOriginProtection
 }
 
 // The routes, as in the router and the log.
@@ -125,7 +126,7 @@ func New(p Processor, o Options, log *slog.Logger) http.Handler {
 	a := &api{
 		processor: p, options: o, log: log, slots: make(chan struct{}, o.MaxRequests),
 		addresses: newLimiter(o.LimitPerAddress, maxAddresses), callers: newLimiter(o.LimitPerKey, maxKeys),
-		eventLog: newEventLog(log),
+		eventLog: newEventLog(log), origins: http.NewCrossOriginProtection(),
 	}
 	if o.Observer == nil {
 		a.options.Observer = noObserver{}
@@ -136,14 +137,14 @@ func New(p Processor, o Options, log *slog.Logger) http.Handler {
 	e.IPExtractor = echo.ExtractIPDirect() // X-Forwarded-For is trusted from proxies only
 	e.Use(a.logRequests, recoverPanics)    // after routing, so that the route is known
 
-	e.POST(routeProcess, a.authorize(a.limitConcurrent(a.process), apikey.ScopePay))
+	e.POST(routeProcess, a.authorizeChange(a.process, apikey.ScopePay))
 	get(e, routePayments, a.authorize(a.limitConcurrent(a.list), apikey.ScopeRead))
 	// A caller with the scope pay, capture or refund may follow the Location of a 202, or read what is left to refund.
 	get(e, routePayment, a.authorize(a.limitConcurrent(a.lookUp),
 		apikey.ScopeRead, apikey.ScopePay, apikey.ScopeCapture, apikey.ScopeRefund))
-	e.POST(routeCapture, a.authorize(a.limitConcurrent(a.capture), apikey.ScopeCapture))
-	e.POST(routeVoid, a.authorize(a.limitConcurrent(a.void), apikey.ScopeCapture))
-	e.POST(routeRefunds, a.authorize(a.limitConcurrent(a.refund), apikey.ScopeRefund))
+	e.POST(routeCapture, a.authorizeChange(a.capture, apikey.ScopeCapture))
+	e.POST(routeVoid, a.authorizeChange(a.void, apikey.ScopeCapture))
+	e.POST(routeRefunds, a.authorizeChange(a.refund, apikey.ScopeRefund))
 	get(e, routeRefunds, a.authorize(a.limitConcurrent(a.listRefunds), apikey.ScopeRead, apikey.ScopeRefund))
 	get(e, routeRefund, a.authorize(a.limitConcurrent(a.lookUpRefund), apikey.ScopeRead, apikey.ScopeRefund))
 	get(e, routeHealth, a.health)
@@ -170,6 +171,11 @@ func New(p Processor, o Options, log *slog.Logger) http.Handler {
 // request.
 func (a *api) authorize(h echo.HandlerFunc, anyOf ...apikey.Scope) echo.HandlerFunc {
 	return a.limitPerAddress(a.authenticate(a.limitPerKey(h), anyOf...))
+}
+
+// authorizeChange is authorize for a handler that changes something.
+func (a *api) authorizeChange(h echo.HandlerFunc, scope apikey.Scope) echo.HandlerFunc {
+	return a.authorize(a.refuseForeignPages(a.limitConcurrent(h)), scope)
 }
 
 // leadOn leads a person from GET / to the first page there is.

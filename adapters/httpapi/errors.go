@@ -48,6 +48,10 @@ var (
 	problemScope = problem{
 		name: "insufficient-scope", status: http.StatusForbidden, title: "Insufficient scope",
 	}
+	problemForeignPage = problem{
+		name: "cross-origin-request", status: http.StatusForbidden, title: "Cross-origin request",
+		sentence: "a web page of another origin sent this request, and nothing was done; send it from a server, or from a page of this host",
+	}
 	problemDeclined = problem{
 		name: "payment-declined", status: http.StatusPaymentRequired, title: "Payment declined",
 		sentence: "Payment declined",

@@ -95,11 +95,15 @@ func (a *api) readCapture(c echo.Context) (core.Request, error) {
 	return request, err
 }
 
-// readVoid refuses any ambiguous request. The body may be empty, because a void needs no member.
+// readVoid refuses any ambiguous request. The body may be empty, because a void needs no member; Content-Type may be
+// missing then, and is not another one.
 func (a *api) readVoid(c echo.Context) (core.Request, error) {
 	request, err := operationInPath(c, payment.KindVoid, "put reason into the JSON body")
-	if err != nil || c.Request().ContentLength == 0 {
-		return request, err
+	if err != nil {
+		return core.Request{}, err
+	}
+	if c.Request().ContentLength == 0 && len(c.Request().Header.Values("Content-Type")) == 0 {
+		return request, nil
 	}
 	if err := checkMediaType(c.Request().Header); err != nil {
 		return core.Request{}, err
@@ -107,6 +111,9 @@ func (a *api) readVoid(c echo.Context) (core.Request, error) {
 	body, err := readBody(c, maxBodyBytes)
 	if err != nil {
 		return core.Request{}, err
+	}
+	if len(body) == 0 {
+		return request, nil
 	}
 	values, err := voidForm.read(body)
 	if err != nil {

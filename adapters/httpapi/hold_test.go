@@ -132,7 +132,7 @@ func TestHold_Request_IsPassedOn(t *testing.T) {
 			Operation: theCapture, Money: money(t, "7", "JPY"), Note: "sold out",
 		}},
 		{"void", ``, nil, core.Request{Operation: theVoid}},
-		{"void", ``, []string{"Content-Type: text/plain"}, core.Request{Operation: theVoid}},
+		{"void", ``, []string{typed}, core.Request{Operation: theVoid}},
 		{"void", `{}`, []string{typed}, core.Request{Operation: theVoid}},
 		{"void", `{"reason":"sold out"}`, []string{typed}, core.Request{Operation: theVoid, Note: "sold out"}},
 	} {

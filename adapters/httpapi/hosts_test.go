@@ -73,17 +73,65 @@ func TestHost_EveryRoute_IsChecked(t *testing.T) {
 	}
 }
 
-// A page may send text to another site without a preflight.
-func TestCrossSitePost_Text_IsRefused(t *testing.T) {
+// A page may send text, or nothing, to another site without a preflight.
+func TestCrossOriginPost_ChangesNothing(t *testing.T) {
 	t.Parallel()
-	for _, mediaType := range []string{"text/plain", "text/plain;charset=UTF-8", "application/x-www-form-urlencoded", "multipart/form-data; boundary=x"} {
-		p := answering(approved)
-		s := serve(t, p)
-		got := s.request(http.MethodPost, "/payments/process", oneRequest,
-			"Content-Type: "+mediaType, "Origin: https://evil.example", "Sec-Fetch-Site: cross-site")
-		require.Equal(t, 415, got.status, mediaType)
-		p.requireUntouched(t)
+	const refund = `{"refund_id":"r-1","amount":1.00}`
+	for _, path := range []struct{ path, body string }{
+		{"/payments/process", oneRequest}, {"/payments/order-1/capture", `{"amount":1.00}`}, {"/payments/order-1/void", ""},
+		{"/payments/order-1/void", "{}"}, {"/payments/order-1/refunds", refund},
+	} {
+		for _, test := range []struct {
+			name    string
+			headers []string
+			refused bool
+		}{
+			{"cross-site", []string{"Origin: http://evil.example", "Sec-Fetch-Site: cross-site"}, true},
+			{"another port", []string{"Origin: http://x:81", "Sec-Fetch-Site: same-site"}, true},
+			{"without an origin", []string{"Sec-Fetch-Site: cross-site"}, true},
+			{"an older browser", []string{"Origin: http://evil.example"}, true},
+			{"a sandboxed page", []string{"Origin: null"}, true},
+			{"a page of this host", []string{"Origin: http://x", "Sec-Fetch-Site: same-origin"}, false},
+			{"an older browser, a page of this host", []string{"Origin: http://x"}, false},
+		} {
+			t.Run(path.path+" "+test.name, func(t *testing.T) {
+				t.Parallel()
+				p := answering(approved)
+				s := serve(t, p)
+				s.host = "x"
+				got := s.request(http.MethodPost, path.path, path.body, append(test.headers, "Content-Type: application/json")...)
+				if !test.refused {
+					require.Equal(t, 200, got.status, got.body)
+					return
+				}
+				require.Equal(t, 403, got.status, got.body)
+				require.Contains(t, got.sentence(t), "a web page of another origin")
+				p.requireUntouched(t)
+			})
+		}
 	}
+}
+
+// An empty body has the Content-Type of any other, or none.
+func TestPost_AnotherMediaType_Is415(t *testing.T) {
+	t.Parallel()
+	for _, body := range []string{"", "{}"} {
+		for _, mediaType := range []string{"text/plain", "application/x-www-form-urlencoded", "multipart/form-data; boundary=x"} {
+			for _, path := range []string{"/payments/process", "/payments/order-1/capture", "/payments/order-1/void", "/payments/order-1/refunds"} {
+				p := answering(approved)
+				got := serve(t, p).request(http.MethodPost, path, body, "Content-Type: "+mediaType)
+				require.Equal(t, 415, got.status, "%s %s %q", path, mediaType, body)
+				p.requireUntouched(t)
+			}
+		}
+	}
+	got := serve(t, answering(approved)).request(http.MethodPost, "/payments/order-1/void", "", "Content-Type: application/json")
+	require.Equal(t, 200, got.status, got.body)
+}
+
+// A preflight is not answered with a permission.
+func TestPreflight_PermitsNothing(t *testing.T) {
+	t.Parallel()
 	p := answering(approved)
 	got := serve(t, p).request(http.MethodOptions, "/payments/process", "", "Origin: https://evil.example",
 		"Access-Control-Request-Method: POST", "Access-Control-Request-Headers: content-type")

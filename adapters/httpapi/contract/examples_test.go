@@ -38,6 +38,8 @@ type scenario struct {
 	host string
 	// shows is the caller's API key.
 	shows string
+	// more are further headers of the request.
+	more []string
 	// header is required in the response, in addition to what the contract requires.
 	header map[string]string
 }
@@ -306,6 +308,7 @@ func keyScenarios(t *testing.T) map[string]scenario {
 		"mistyped_key":            showing(t, "paymentd_0123", `Bearer realm="paymentd", error="invalid_token"`),
 		"expired_key":             expired(t),
 		"outside_limits":          limited(t),
+		"foreign_page":            {more: []string{"Origin: http://evil.example", "Sec-Fetch-Site: cross-site"}},
 		"without_pay":             lacking(t, "read", "pay"),
 		"without_read":            lacking(t, "pay", "read"),
 		"without_capture":         lacking(t, "pay", "capture"),
@@ -482,6 +485,7 @@ func (sc scenario) play(t *testing.T, o operation, mediaType string) answer {
 	if sc.shows != "" {
 		header = append(header, "Authorization: Bearer "+sc.shows)
 	}
+	header = append(header, sc.more...)
 	s := serve(t, p, limits)
 	s.host = sc.host
 	if sc.again {

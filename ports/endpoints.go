@@ -36,7 +36,8 @@ type Endpoints interface {
 	Deleted(ctx context.Context, limit int) ([]endpoint.ID, error)
 
 	// Change stores what change.Apply decides about an endpoint, under the lock of its row, and returns the
-	// endpoint as it is then. ErrNoSuchEndpoint or endpoint.ErrDeleted. It is safe to repeat after an error.
+	// endpoint as it is then. ErrNoSuchEndpoint, endpoint.ErrDeleted or an
+	// *endpoint.OverlapError. It is safe to repeat after an error.
 	Change(ctx context.Context, id endpoint.ID, change endpoint.Change) (endpoint.Endpoint, error)
 }
 

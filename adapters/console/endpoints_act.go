@@ -193,8 +193,13 @@ func (c *Console) rotateSecret(v *visit, e endpoint.Endpoint) (*endpoint.Endpoin
 	if err != nil || overlap < 0 || overlap > endpoint.MaxOverlap {
 		return nil, problem(http.StatusUnprocessableEntity, "choose for how long the old secret signs as well")
 	}
-	change := endpoint.Change{Secret: endpoint.NewSecret(), Overlap: overlap, By: v.session.by()}
+	change := endpoint.Change{
+		Secret: endpoint.NewSecret(), Overlap: overlap, EndOverlap: v.FormValue("end_overlap") != "", By: v.session.by(),
+	}
 	e, err = c.options.Endpoints.Change(v.Request().Context(), e.ID, change)
+	if overlaps, ok := errors.AsType[*endpoint.OverlapError](err); ok {
+		return nil, problem(http.StatusConflict, "%s; wait until then, or confirm below that it signs no longer", overlaps)
+	}
 	return &e, gone(err)
 }
 

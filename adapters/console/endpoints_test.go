@@ -70,6 +70,13 @@ func TestEndpoints_ActsAreConfirmedAndKept(t *testing.T) {
 	require.Equal(t, http.StatusOK, rotated.status)
 	require.Equal(t, secret, b.endpointNow(e.ID).Previous.Reveal())
 	require.NotContains(t, rotated.body, secret)
+	again := b.post(path+"/rotate", "overlap", "1h")
+	require.Equal(t, http.StatusConflict, again.status)
+	require.Contains(t, again.text, "The secret was rotated already, and the one before it signs until ")
+	require.Equal(t, secret, b.endpointNow(e.ID).Previous.Reveal())
+	require.Contains(t, again.body, `name="end_overlap"`)
+	require.Equal(t, http.StatusOK, b.post(path+"/rotate", "overlap", "1h", "end_overlap", "1").status)
+	require.NotEqual(t, secret, b.endpointNow(e.ID).Previous.Reveal())
 
 	require.Equal(t, http.StatusSeeOther, b.post(path+"/delete").status)
 	require.Equal(t, http.StatusNotFound, b.get(path).status)

@@ -218,6 +218,7 @@ type rotateEndpointCommand struct {
 	changedEndpoint
 
 	Overlap time.Duration `default:"24h" help:"How long events are signed with the previous secret as well, at most 720h. 0 if it has leaked."`
+	End     bool          `name:"end-overlap" help:"Rotate although the overlap of an earlier rotation is not over: the secret before that one signs no longer."`
 	JSON    bool          `name:"json" help:"Print the endpoint with its new secret as JSON."`
 }
 
@@ -231,7 +232,11 @@ func (c *rotateEndpointCommand) Validate() error {
 
 func (c *rotateEndpointCommand) Run(ctx context.Context, s stdio) error {
 	return c.withPayments(ctx, s, func(r *app.Repository) error {
-		e, err := r.Endpoints().Change(ctx, c.Endpoint, endpoint.Change{Secret: endpoint.NewSecret(), Overlap: c.Overlap, By: c.By})
+		change := endpoint.Change{Secret: endpoint.NewSecret(), Overlap: c.Overlap, EndOverlap: c.End, By: c.By}
+		e, err := r.Endpoints().Change(ctx, c.Endpoint, change)
+		if _, overlaps := errors.AsType[*endpoint.OverlapError](err); overlaps {
+			return fmt.Errorf("%w; rotate it afterwards, or give --end-overlap to cut off receivers that have not changed, or --overlap 0s if a secret has leaked", err)
+		}
 		if err != nil {
 			return err
 		}

@@ -2,6 +2,7 @@ package endpoint
 
 import (
 	"errors"
+	"fmt"
 	"time"
 )
 
@@ -14,6 +15,16 @@ const MaxOverlap = 30 * 24 * time.Hour
 // ErrDeleted: the endpoint was deleted, which cannot be undone.
 var ErrDeleted = errors.New("the endpoint is deleted: create a new one with `paymentd endpoints create`")
 
+// OverlapError: the secret was rotated, and the one before it still signs, because receivers may hold it. Another rotation
+// would end that.
+type OverlapError struct{ Until time.Time }
+
+// Error says until when the secret signs.
+func (e *OverlapError) Error() string {
+	return fmt.Sprintf("the secret was rotated already, and the one before it signs until %s, because receivers may hold it",
+		e.Until.UTC().Format(time.RFC3339))
+}
+
 // Change changes a stored endpoint. The zero value changes nothing.
 type Change struct {
 	// State is the state that an operator sets; empty to keep it.
@@ -21,13 +32,17 @@ type Change struct {
 	// Secret is the new secret of a rotation, and Overlap for how long the one before signs as well.
 	Secret  Secret
 	Overlap time.Duration
+	// EndOverlap: the rotation may end the overlap of an earlier one. Without it, a rotation with an overlap is refused until
+	// then, and one without an overlap, of a secret that has leaked, is not.
+	EndOverlap bool
 	// By names the person who changes the endpoint, for the record. It is empty for an attempted delivery.
 	By string
 	// Attempted: a delivery was attempted, and has Failed or succeeded.
 	Attempted, Failed bool
 }
 
-// Apply returns the changed endpoint, and whether to store it. The error is [ErrDeleted]. It is safe to repeat.
+// Apply returns the changed endpoint, and whether to store it. The error is [ErrDeleted] or an
+// *[OverlapError]. It is safe to repeat.
 func (c Change) Apply(e Endpoint, now time.Time) (Endpoint, bool, error) {
 	switch {
 	case e.State == StateDeleted && c.State == StateDeleted:
@@ -38,6 +53,8 @@ func (c Change) Apply(e Endpoint, now time.Time) (Endpoint, bool, error) {
 		return e, false, ErrDeleted
 	case c.Attempted:
 		return c.attempted(e, now)
+	case c.Secret.Reveal() != "" && c.Secret != e.Secret && c.Overlap > 0 && !c.EndOverlap && e.overlaps(now):
+		return e, false, &OverlapError{e.PreviousUntil}
 	case c.Secret.Reveal() != "" && c.Secret != e.Secret:
 		e.Previous, e.PreviousUntil = e.Secret, now.Add(c.Overlap)
 		if c.Overlap <= 0 {

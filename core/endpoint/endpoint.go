@@ -183,10 +183,15 @@ func (e Endpoint) Host() string {
 
 // Secrets returns the secrets that sign a delivery now, the current one first.
 func (e Endpoint) Secrets() []Secret {
-	if e.Previous.Reveal() == "" || !e.SeenAt.Before(e.PreviousUntil) {
+	if !e.overlaps(e.SeenAt) {
 		return []Secret{e.Secret}
 	}
 	return []Secret{e.Secret, e.Previous}
+}
+
+// overlaps reports whether the secret before the latest rotation signs at the time.
+func (e Endpoint) overlaps(now time.Time) bool {
+	return e.Previous.Reveal() != "" && now.Before(e.PreviousUntil)
 }
 
 // StoredRowError says why a stored row is not a valid endpoint: the row is damaged.

@@ -111,6 +111,38 @@ func TestSecrets_OverlapEnds(t *testing.T) {
 	require.NotContains(t, second.String(), second.Reveal()[6:])
 }
 
+func TestRotation_WithinTheOverlap_IsRefused(t *testing.T) {
+	t.Parallel()
+	e := endpoint.New("https://shop.example/", nil)
+	first, second := e.Secret, endpoint.NewSecret()
+	rotation := endpoint.Change{Secret: second, Overlap: time.Hour}
+	e, _, err := rotation.Apply(e, now)
+	require.NoError(t, err)
+	_, write, err := rotation.Apply(e, now)
+	require.NoError(t, err, "it is safe to repeat")
+	require.False(t, write)
+
+	another := endpoint.Change{Secret: endpoint.NewSecret(), Overlap: time.Minute}
+	same, write, err := another.Apply(e, now.Add(59*time.Minute))
+	var refused *endpoint.OverlapError
+	require.ErrorAs(t, err, &refused)
+	require.Equal(t, now.Add(time.Hour), refused.Until)
+	require.ErrorContains(t, err, "signs until 2026-01-31T17:00:00Z")
+	require.False(t, write)
+	require.Equal(t, first, same.Previous)
+
+	_, write, err = another.Apply(e, now.Add(time.Hour))
+	require.NoError(t, err)
+	require.True(t, write, "the overlap is over")
+	another.EndOverlap = true
+	after, _, err := another.Apply(e, now)
+	require.NoError(t, err)
+	require.Equal(t, second, after.Previous)
+	after, _, err = endpoint.Change{Secret: endpoint.NewSecret()}.Apply(e, now)
+	require.NoError(t, err, "a secret that has leaked")
+	require.Empty(t, after.Previous.Reveal())
+}
+
 func TestParsePatterns(t *testing.T) {
 	t.Parallel()
 	patterns, err := endpoint.ParsePatterns("payment.succeeded, refund.*,payment.succeeded")

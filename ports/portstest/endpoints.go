@@ -19,6 +19,7 @@ func endpointClauses() []eventClause {
 			require.ErrorIs(e.t, err, ports.ErrNoSuchEndpoint)
 		}},
 		{"endpoint/a rotated secret overlaps with the one before", rotatesSecret},
+		{"endpoint/one of concurrent rotations is stored", rotatesOnce},
 		{"endpoint/a deleted one is not listed and loses its secrets", deletesEndpoint},
 		{"endpoint/failures since a success are recorded", recordsFailures},
 	}
@@ -85,6 +86,31 @@ func rotatesSecret(e *events) {
 	require.Equal(e.t, []endpoint.Secret{next, created.Secret}, found.Secrets())
 	e.change(created.ID, endpoint.Change{Secret: endpoint.NewSecret()})
 	require.Len(e.t, e.find(created.ID).Secrets(), 1, "without an overlap")
+}
+
+// rotatesOnce: a second rotation would end the overlap in which receivers still hold the first secret.
+func rotatesOnce(e *events) {
+	created := e.subscribe("*")
+	const concurrent = 3
+	errs := make(chan error, concurrent)
+	for range concurrent {
+		go func() {
+			_, err := e.endpoints.Change(e.t.Context(), created.ID, endpoint.Change{Secret: endpoint.NewSecret(), Overlap: time.Hour})
+			errs <- err
+		}()
+	}
+	stored := 0
+	for range concurrent {
+		err := <-errs
+		if err == nil {
+			stored++
+			continue
+		}
+		var refused *endpoint.OverlapError
+		require.ErrorAs(e.t, err, &refused)
+	}
+	require.Equal(e.t, 1, stored)
+	require.Equal(e.t, created.Secret, e.find(created.ID).Previous)
 }
 
 func deletesEndpoint(e *events) {

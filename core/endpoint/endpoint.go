@@ -27,6 +27,12 @@ const (
 // ID names an endpoint: ep_ and 16 hexadecimal digits.
 type ID string
 
+// IsValid reports whether the id has the form of those that [New] returns.
+func (id ID) IsValid() bool {
+	digits, ok := strings.CutPrefix(string(id), "ep_")
+	return ok && len(digits) == 16 && strings.Trim(digits, "0123456789abcdef") == ""
+}
+
 // State is whether an endpoint receives events.
 type State string
 
@@ -139,9 +145,26 @@ func New(to string, events Patterns) Endpoint {
 	}
 }
 
-// CheckURL returns why an endpoint cannot have the URL, as a sentence that says what to change. Whether its host is
+// CheckURL returns why a new endpoint cannot have the URL, as a sentence that says what to change. Whether its host is
 // allowed is decided when it is connected to.
 func CheckURL(text string) error {
+	if err := checkURL(text); err != nil {
+		return err
+	}
+	u, err := url.Parse(text)
+	switch {
+	case err != nil:
+		return err
+	case !isPort(u):
+		return errors.New("must have a port from 1 to 65535, or none")
+	case !isHost(u.Hostname()):
+		return errors.New("must have a host that can be resolved: a DNS name, an IPv4 address of four decimal numbers, or an IPv6 address in brackets")
+	}
+	return nil
+}
+
+// checkURL checks what is true of the URL of every stored endpoint.
+func checkURL(text string) error {
 	u, err := url.Parse(text)
 	switch {
 	case err != nil, !slices.Contains([]string{"https", "http", "tls", "nats"}, u.Scheme), u.Hostname() == "":
@@ -213,7 +236,7 @@ func (e Endpoint) Validate() error {
 		return &StoredRowError{e.ID, "id"}
 	case e.State != StateDeleted && !slices.Contains(States(), e.State):
 		return &StoredRowError{e.ID, "state"}
-	case CheckURL(e.URL) != nil:
+	case checkURL(e.URL) != nil: // and not CheckURL, which later versions may make stricter
 		return &StoredRowError{e.ID, "url"}
 	case e.State != StateDeleted && e.Secret.Reveal() == "":
 		return &StoredRowError{e.ID, "secret"}

@@ -159,19 +159,43 @@ func TestParsePatterns(t *testing.T) {
 
 func TestCheckURL(t *testing.T) {
 	t.Parallel()
-	require.NoError(t, endpoint.CheckURL("https://shop.example:8443/hooks?shop=1"))
 	for _, text := range []string{"tls://nats.example/payments", "nats://10.1.2.3:4222/shop.payments-1_b"} {
 		require.NoError(t, endpoint.CheckURL(text))
 		require.True(t, endpoint.New(text, nil).IsBus())
 	}
 	require.False(t, endpoint.New("https://shop.example/", nil).IsBus())
 	for _, text := range []string{
+		"https://shop.example:8443/hooks?shop=1", "https://shop.example./", "https://192.0.2.1/", "https://[2001:db8::1]:65535/",
+		"http://hook_receiver:8080/", "https://xn--mnchen-3ya.example/", "https://1and1.example/", "https://SHOP.example:1/", "http://localhost/",
+	} {
+		require.NoError(t, endpoint.CheckURL(text), text)
+	}
+	for _, text := range []string{
 		"", "shop.example", "ftp://shop.example/", "https://", "https://user@shop.example/", "https://a:b@shop.example/",
 		"https://shop.example/#x", "https://shop.example/" + strings.Repeat("a", 2000), "https://shop example/", "javascript:alert(1)",
+		"https://shop.example:99999/", "https://shop.example:0/", "https://shop.example:/", "https://a..b/", "https://.a/", "https://xn--/",
+		"https://2130706433/", "https://0x7f000001/", "https://127.1/", "https://0177.0.0.1/", "https://127.0.0.0x1/", "https://1.2.3.4.5/",
+		"https://-a.example/", "https://a-.example/", "https://münchen.example/", "https://[fe80::1%25eth0]/",
+		"https://" + strings.Repeat("a", 64) + ".example/", "https://" + strings.Repeat("a.", 130) + "example/",
 		"nats://nats.example", "nats://nats.example/", "nats://nats.example/a.*", "nats://nats.example/a.>", "nats://nats.example/$JS",
 		"nats://nats.example/a..b", "nats://nats.example/a/b", "nats://nats.example/a?b", "nats://u:p@nats.example/a",
 	} {
 		require.Error(t, endpoint.CheckURL(text), text)
+	}
+}
+
+// An endpoint that an earlier version has accepted stays readable.
+func TestValidate_StoredURL(t *testing.T) {
+	t.Parallel()
+	require.NoError(t, endpoint.New("https://shop.example:99999/", nil).Validate())
+	require.Error(t, endpoint.New("ftp://shop.example/", nil).Validate())
+}
+
+func TestIDIsValid(t *testing.T) {
+	t.Parallel()
+	require.True(t, endpoint.New("https://shop.example/", nil).ID.IsValid())
+	for _, id := range []endpoint.ID{"", "ep_", "ep_0", "0a1b2c3d4e5f6071", "ep_0a1b2c3d4e5f607g", "ep_0A1B2C3D4E5F6071", "ep_0a1b2c3d4e5f60711"} {
+		require.False(t, id.IsValid(), id)
 	}
 }
 

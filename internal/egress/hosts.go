@@ -51,7 +51,8 @@ func (h Hosts) Check(u *url.URL) error {
 		return nil
 	case u.Scheme != "https" && u.Scheme != "tls":
 		return fmt.Errorf("must begin with https:// or tls://, or its host be allowed with PAYMENTD_ENDPOINTS_ALLOW=%s", host)
-	case err == nil && !IsPublic(a), canonical(host) == "localhost", strings.HasSuffix(canonical(host), ".localhost"):
+	case err == nil && !IsPublic(a), canonical(host) == "localhost", strings.HasSuffix(canonical(host), ".localhost"),
+		canonical(host) == "metadata.google.internal", canonical(host) == "metadata": // of Google's clouds, at a link-local address
 		return &RefusedError{host: host, address: host}
 	}
 	return nil

@@ -167,22 +167,29 @@ func TestEndpoints_Commands(t *testing.T) {
 		{"create --url=http://shop.example/ --events=*", "https://"},
 		{"create --url=ftp://shop.example/ --events=*", "https://"},
 		{"create --url=https://shop.example/ --events=payment.gone", "matches no event"},
-		{"rotate ep_0 --overlap=1000h", "must be 0 to"},
-		{"replay ep_0 --event=1", "must be the id of an event"},
-		{"deliveries ep_0 --event=1", "must be the id of an event"},
-		{"deliveries ep_0 --attempts --outcome=failed", "selects events"},
-		{"replay ep_0 --since=yesterday", "must be a date"},
+		{"rotate ep_0123456789abcdef --overlap=1000h", "must be 0 to"},
+		{"replay ep_0123456789abcdef --event=1", "must be the id of an event"},
+		{"deliveries ep_0123456789abcdef --event=1", "must be the id of an event"},
+		{"deliveries ep_0123456789abcdef --attempts --outcome=failed", "selects events"},
+		{"replay ep_0123456789abcdef --since=yesterday", "must be a date"},
 	} {
 		out := endpoints(t, database, strings.Fields(c.args)...)
 		require.Equal(t, 2, out.Code, out)
 		require.Contains(t, out.Stderr, c.problem)
 	}
-	out := endpoints(t, database, "disable", "ep_0")
-	require.Equal(t, 1, out.Code, out)
-	require.Contains(t, out.Stderr, "no endpoint has this id")
+	deleted := createEndpoint(t, database, receiver, "*")
+	require.Equal(t, 0, endpoints(t, database, "delete", deleted).Code)
+	for _, args := range []string{
+		"disable ep_0123456789abcdef", "enable " + deleted, "delete " + deleted, "rotate " + deleted, "deliveries " + deleted,
+		"deliveries --attempts " + deleted, "replay --since=2026-01-31 " + deleted,
+	} {
+		out := endpoints(t, database, strings.Fields(args)...)
+		require.Equal(t, 1, out.Code, "%s: %v", args, out)
+		require.Contains(t, out.Stderr, "endpoint", args)
+	}
 
 	id := createEndpoint(t, database, receiver, "*")
-	out = endpoints(t, database, "list")
+	out := endpoints(t, database, "list")
 	require.Contains(t, out.Stdout, id)
 	require.NotContains(t, out.Stdout, "whsec_", "a secret is shown once")
 	require.NotContains(t, endpoints(t, database, "list", "--json").Stdout, "whsec_")

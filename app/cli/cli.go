@@ -8,6 +8,8 @@ import (
 	"io"
 	"io/fs"
 	"os"
+	"reflect"
+	"slices"
 	"strings"
 	"syscall"
 
@@ -125,7 +127,33 @@ func parse(args []string, stdout, stderr io.Writer, version string) (*kong.Conte
 	if err != nil {
 		return nil, fmt.Errorf("%w; see paymentd --help", err)
 	}
+	if wrong := refuseEmptyFlags(parsed); wrong != nil {
+		return nil, wrong
+	}
 	return parsed, nil
+}
+
+// refuseEmptyFlags refuses an empty value of a flag of the command line, such as that of a shell variable that is not
+// set: it would mean that the flag is missing. Settings of the service, which are also environment variables, say
+// themselves what an empty value means.
+func refuseEmptyFlags(parsed *kong.Context) error {
+	for _, at := range parsed.Path {
+		if at.Flag == nil || slices.ContainsFunc(at.Flag.Envs, func(env string) bool { return strings.HasPrefix(env, "PAYMENTD_") }) {
+			continue
+		}
+		value := at.Flag.Target // a pointer is for a flag that the command checks itself
+		empty := value.Kind() == reflect.String && value.Len() == 0
+		if value.Kind() == reflect.Slice {
+			empty = value.Len() == 0
+			for i := range value.Len() {
+				empty = empty || value.Index(i).Kind() == reflect.String && value.Index(i).Len() == 0
+			}
+		}
+		if empty {
+			return config.InvalidFlag(at.Flag.Name, "must not be empty: give a value, or leave the flag out")
+		}
+	}
+	return nil
 }
 
 // newParser returns the parser of the command line.

@@ -8,6 +8,7 @@ import (
 	"io"
 	"math"
 	"net/url"
+	"slices"
 	"text/tabwriter"
 	"time"
 
@@ -177,6 +178,28 @@ type endpointArgument struct {
 	Endpoint endpoint.ID `arg:"" name:"endpoint" help:"Id of the endpoint: ep_ and 16 digits."`
 }
 
+// Validate checks the settings. kong calls it.
+func (a *endpointArgument) Validate() error {
+	if !a.Endpoint.IsValid() {
+		return &argumentError{fmt.Sprintf("the id of an endpoint is ep_ and 16 hexadecimal digits, and not %q: `paymentd endpoints list` shows those that there are",
+			a.Endpoint)}
+	}
+	return a.databaseFlags.Validate()
+}
+
+// require returns ports.ErrNoSuchEndpoint if there is no endpoint with the id, or it was deleted.
+func (a *endpointArgument) require(ctx context.Context, r *app.Repository) error {
+	list, err := r.Endpoints().Current(ctx)
+	if err != nil {
+		return err
+	}
+	if slices.ContainsFunc(list.Endpoints, func(e endpoint.Endpoint) bool { return e.ID == a.Endpoint }) ||
+		slices.ContainsFunc(list.Unreadable, func(e *endpoint.StoredRowError) bool { return e.ID == a.Endpoint }) {
+		return nil
+	}
+	return fmt.Errorf("endpoint %s: %w", a.Endpoint, ports.ErrNoSuchEndpoint)
+}
+
 // changedEndpoint names an endpoint, and the person who changes it.
 type changedEndpoint struct {
 	endpointArgument
@@ -187,6 +210,9 @@ type changedEndpoint struct {
 // setState changes the state of an endpoint, and prints it.
 func (a *changedEndpoint) setState(ctx context.Context, s stdio, to endpoint.State) error {
 	return a.withPayments(ctx, s, func(r *app.Repository) error {
+		if err := a.require(ctx, r); err != nil {
+			return err
+		}
 		e, err := r.Endpoints().Change(ctx, a.Endpoint, endpoint.Change{State: to, By: a.By})
 		if err != nil {
 			return err
@@ -227,7 +253,7 @@ func (c *rotateEndpointCommand) Validate() error {
 	if c.Overlap < 0 || c.Overlap > endpoint.MaxOverlap {
 		return config.InvalidFlag("overlap", "must be 0 to %s", endpoint.MaxOverlap)
 	}
-	return c.databaseFlags.Validate()
+	return c.changedEndpoint.Validate()
 }
 
 func (c *rotateEndpointCommand) Run(ctx context.Context, s stdio) error {
@@ -265,11 +291,17 @@ func (c *replayCommand) Validate() (err error) {
 	if _, ok := c.Event.Sequence(); c.Event != "" && !ok {
 		return config.InvalidFlag("event", "must be the id of an event, as `paymentd endpoints deliveries` lists it")
 	}
-	return c.databaseFlags.Validate()
+	if c.Event != "" && c.Undelivered {
+		return config.InvalidFlag("undelivered", "selects among the events since a time: leave it out with --event")
+	}
+	return c.changedEndpoint.Validate()
 }
 
 func (c *replayCommand) Run(ctx context.Context, s stdio) error {
 	return c.withPayments(ctx, s, func(r *app.Repository) error {
+		if err := c.require(ctx, r); err != nil {
+			return err
+		}
 		q := ports.ReplayQuery{Endpoint: c.Endpoint, Event: c.Event, Since: c.since, Undelivered: c.Undelivered}
 		total, _, err := delivery.Replay(ctx, r.Outbox(), r.AdminHistory(), q, c.By, math.MaxInt)
 		if err != nil {

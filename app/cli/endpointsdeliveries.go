@@ -41,7 +41,7 @@ func (c *deliveriesCommand) Validate() error {
 	if c.Outcome != "all" && (c.Attempts || c.Event != "") {
 		return config.InvalidFlag("outcome", "selects events: leave it out with --attempts and --event")
 	}
-	return c.databaseFlags.Validate()
+	return c.endpointArgument.Validate()
 }
 
 // deliveryJSON is an event in --json.
@@ -79,6 +79,9 @@ func (c *deliveriesCommand) Run(ctx context.Context, s stdio) error {
 		}
 	}
 	return c.withPayments(ctx, s, func(r *app.Repository) error {
+		if err := c.require(ctx, r); err != nil {
+			return err
+		}
 		deliveries, err := r.Outbox().Deliveries(ctx, q)
 		if err != nil {
 			return err
@@ -128,6 +131,9 @@ type attemptJSON struct {
 // listAttempts lists the attempts to deliver one event, or those of all.
 func (c *deliveriesCommand) listAttempts(ctx context.Context, s stdio) error {
 	return c.withPayments(ctx, s, func(r *app.Repository) error {
+		if err := c.require(ctx, r); err != nil {
+			return err
+		}
 		attempts, err := r.Outbox().Attempts(ctx, ports.AttemptQuery{Endpoint: c.Endpoint, Event: c.Event, Limit: c.Limit})
 		if err != nil {
 			return err

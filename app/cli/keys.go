@@ -52,11 +52,14 @@ func (f *newKeyFlags) parse(now time.Time) (err error) {
 	if f.expires, err = parseExpiry(f.Expires, now); err != nil {
 		return config.InvalidFlag("expires", "%s", err)
 	}
-	if !f.expires.After(now) {
-		return config.InvalidFlag("expires", "must be in the future")
+	if f.expires.Sub(now) < minExpiry {
+		return config.InvalidFlag("expires", "must be in the future, by a second or more")
 	}
 	return nil
 }
+
+// minExpiry is longer than a key takes to be stored, because one that has expired by then is of no use.
+const minExpiry = time.Second
 
 // maxExpiry bounds an expiry, so that every database can store it.
 const maxExpiry = 100 * 365 * 24 * time.Hour

@@ -3,7 +3,6 @@ package cli
 import (
 	"bufio"
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"os"
@@ -82,13 +81,19 @@ func (c *importCommand) read() (charges []payment.Import, others int, err error)
 			return nil, 0, &argumentError{fmt.Sprintf("the list %s cannot be read: %s", c.File, cause.Of(err))}
 		}
 		defer func() { _ = file.Close() }() // it was only read
+		if info, err := file.Stat(); err == nil && info.IsDir() {
+			return nil, 0, &argumentError{fmt.Sprintf("the list %s cannot be read: it is a folder", c.File)}
+		}
 	}
 	lines := bufio.NewScanner(file)
 	lines.Buffer(nil, maxLine)
-	number := 0
+	number, seen := 0, make(orderOfCharge)
 	for lines.Scan() {
 		number++
 		charge, succeeded, err := c.parse(lines.Bytes())
+		if err == nil && succeeded {
+			err = seen.add(charge)
+		}
 		switch {
 		case err != nil:
 			return nil, 0, &listError{line: number, problem: err.Error()}
@@ -119,16 +124,9 @@ func (e *listError) Error() string { return fmt.Sprintf("line %d: %s", e.line, e
 
 // parse parses a line, and reports whether its charge took money.
 func (c *importCommand) parse(line []byte) (charge payment.Import, succeeded bool, err error) {
-	var l struct {
-		Key           string `json:"key"`
-		OrderID       string `json:"order_id"`
-		Amount        string `json:"amount"`
-		Currency      string `json:"currency"`
-		Status        string `json:"status"`
-		TransactionID string `json:"transaction_id"`
-	}
-	if err := json.Unmarshal(line, &l); err != nil {
-		return charge, false, errors.New("must be a JSON object of one charge, whose members are all strings")
+	l, err := readListLine(line)
+	if err != nil {
+		return charge, false, err
 	}
 	switch l.Status {
 	case "succeeded":
@@ -144,6 +142,9 @@ func (c *importCommand) parse(line []byte) (charge payment.Import, succeeded boo
 	charge.Key = payment.GatewayKey(l.Key)
 	if charge.OrderID, err = payment.ParseOrderID(l.OrderID); err != nil {
 		return charge, false, err
+	}
+	if l.OrderID == "." || l.OrderID == ".." {
+		return charge, false, errors.New("order_id must not be . or .., which the service accepts for no order")
 	}
 	currency, err := payment.ParseRecordedCurrency(l.Currency)
 	if err != nil {

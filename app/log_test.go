@@ -183,7 +183,10 @@ func TestExitCode_StderrWithoutReader_IsUnchanged(t *testing.T) {
 	p = apptest.StartWriting(t, closedPipe(t), apptest.Build(t), wrong, "serve")
 	require.Equal(t, 2, p.Wait(t))
 	p = apptest.StartWriting(t, closedPipe(t), apptest.Build(t), nil, "version")
-	require.Equal(t, 1, p.Wait(t), "the output is lost")
+	require.Equal(t, 141, p.Wait(t), "as a command that SIGPIPE ends")
+	changed := env{"PAYMENTD_DATABASE": "sqlite:" + filepath.Join(t.TempDir(), "a.db")}
+	p = apptest.StartWriting(t, closedPipe(t), apptest.Build(t), changed, "migrate", "up")
+	require.Equal(t, 1, p.Wait(t), "the output of a change is lost")
 }
 
 func TestSandbox_LogWithoutReader_Charges(t *testing.T) {

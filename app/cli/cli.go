@@ -64,6 +64,9 @@ type commands struct {
 const (
 	exitFailed = 1 // the command failed
 	exitUsage  = 2 // the command line or a setting is wrong
+	// exitOutputClosed: the reader of the output of a command that only reads has closed it, as head does. It is the exit
+	// code that a shell reports for a command that SIGPIPE ends (POSIX.1-2017, 2.8.2), as it ends other commands.
+	exitOutputClosed = 128 + 13
 )
 
 // argumentError is a wrong argument that is not a setting.
@@ -104,6 +107,9 @@ func Run(ctx context.Context, args []string, stdout, stderr io.Writer, version s
 	defer stop()
 	run.BindTo(ctx, (*context.Context)(nil))
 	if err := run.Run(stdio{stdout: stdout, stderr: stderr, log: log, version: version}); err != nil {
+		if outputClosed(err) && onlyReads(run.Selected()) {
+			return exitOutputClosed
+		}
 		return printError(log, exitFailed, err)
 	}
 	return 0
@@ -180,12 +186,28 @@ func selected(parsed *kong.Context, err error) *kong.Node {
 	return parsed.Selected()
 }
 
+// outputClosed reports whether the reader of the standard output has closed it.
+func outputClosed(err error) bool {
+	unwritten, ok := errors.AsType[*fs.PathError](err)
+	return ok && unwritten.Path == os.Stdout.Name() && errors.Is(err, syscall.EPIPE)
+}
+
+// onlyReads reports whether a command changes nothing, so that what is lost of its output can be read again.
+func onlyReads(command *kong.Node) bool {
+	switch strings.TrimPrefix(command.Path(), "paymentd ") {
+	case "list", "show", "stuck", "audit", "history", "doctor", "health", "version", "completion", "man",
+		"keys list", "endpoints list", "endpoints deliveries", "migrate status":
+		return true
+	}
+	return false
+}
+
 // printError prints the error as one line and returns the exit code: exitUsage if the command line or a
 // setting is wrong, otherwise code.
 func printError(w io.Writer, code int, err error) int {
 	line := strings.Join(strings.Fields(err.Error()), " ")
-	if unread, ok := errors.AsType[*fs.PathError](err); ok && unread.Path == os.Stdout.Name() && errors.Is(err, syscall.EPIPE) {
-		line = "the output was closed by its reader, and the rest of it is lost; the command's changes were made"
+	if outputClosed(err) {
+		line = "the output was closed by its reader, and the rest of it is lost; changes that the command has made are kept"
 	}
 	_, _ = fmt.Fprintf(w, "paymentd: %s\n", line)
 	_, wrongSetting := errors.AsType[*config.SettingError](err)

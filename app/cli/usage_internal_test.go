@@ -2,10 +2,13 @@ package cli
 
 import (
 	"bytes"
+	"io"
 	"strings"
 	"testing"
 
 	"github.com/stretchr/testify/require"
+
+	"paymentd/app/config"
 )
 
 // A command line that is wrong gets exit code 2 and one line, before a database is opened.
@@ -51,4 +54,28 @@ func TestRun_WrongArgument_IsUsage(t *testing.T) {
 			require.Empty(t, stdout.String())
 		})
 	}
+}
+
+// Every command either changes something, or ends quietly when the reader of its output leaves.
+func TestOnlyReads_EveryCommand(t *testing.T) {
+	t.Parallel()
+	changing := []string{
+		"serve", "sandbox", "migrate up", "migrate down", "keys create", "keys rotate", "keys revoke", "gateway-check", "resolve",
+		"capture", "void", "refund", "import", "archive", "endpoints create", "endpoints disable", "endpoints enable",
+		"endpoints delete", "endpoints rotate", "endpoints replay",
+	}
+	reading := []string{
+		"migrate status", "keys list", "doctor", "list", "show", "stuck", "audit", "history", "endpoints list",
+		"endpoints deliveries", "health", "version", "completion", "man",
+	}
+	var only, others []string
+	for _, leaf := range newParser(new(config.Reader), io.Discard, io.Discard, "test").Model.Leaves(false) {
+		if onlyReads(leaf) {
+			only = append(only, leaf.Path())
+		} else {
+			others = append(others, leaf.Path())
+		}
+	}
+	require.ElementsMatch(t, reading, only)
+	require.ElementsMatch(t, changing, others)
 }

@@ -6,6 +6,7 @@ import (
 	"net/http"
 	"net/netip"
 	"net/url"
+	"strings"
 	"time"
 
 	"github.com/labstack/echo/v4"
@@ -157,7 +158,25 @@ func (c *Console) Routes(e *echo.Echo) {
 	get(Root+"/endpoints/:endpoint/:act", c.page(admin, c.confirmEndpoint))
 	e.POST(Root+"/endpoints/:endpoint/:act", c.page(admin, c.changeEndpoint))
 	c.liveRoutes(e)
-	for _, route := range []string{Root + "/", Root + "/*"} {
-		e.RouteNotFound(route, c.page(read, func(*visit) error { return echo.ErrNotFound }))
+	get(Root+"/", c.page(read, func(v *visit) error { return v.Redirect(http.StatusSeeOther, Root) }))
+	e.RouteNotFound(Root+"/*", c.page(read, func(v *visit) error { return noRoute(e, v) }))
+}
+
+// noRoute returns the error of a request that no route matches: echo.ErrMethodNotAllowed, with Allow, if the path has a
+// route with another method. Echo prefers a RouteNotFound of the path to that.
+func noRoute(e *echo.Echo, v *visit) error {
+	r := v.Request()
+	probe := e.NewContext(r, nil)
+	var allowed []string
+	for _, method := range []string{http.MethodGet, http.MethodHead, http.MethodPost} {
+		e.Router().Find(method, echo.GetPath(r), probe)
+		if probe.Path() != Root+"/*" {
+			allowed = append(allowed, method)
+		}
 	}
+	if len(allowed) == 0 {
+		return echo.ErrNotFound
+	}
+	v.Response().Header().Set(echo.HeaderAllow, strings.Join(allowed, ", "))
+	return echo.ErrMethodNotAllowed
 }

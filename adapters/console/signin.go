@@ -3,6 +3,7 @@ package console
 import (
 	"errors"
 	"net/http"
+	"net/url"
 	"strings"
 
 	"paymentd/core/apikey"
@@ -16,13 +17,23 @@ type signInView struct {
 }
 
 // next returns the page of the console that is to be shown after the sign-in, and the first one for anything else,
-// so that the page leads to no other site.
-func next(path string) string {
-	inside := path == Root || strings.HasPrefix(path, Root+"/") || strings.HasPrefix(path, Root+"?")
-	if !inside || strings.ContainsAny(path, "\\\r\n") || strings.HasPrefix(path, Root+"/sign-") {
+// so that the page leads to no other site. A path with empty or dot segments, which browsers resolve also if they are
+// encoded (URL Standard, "double-dot URL path segment"), may lead out of the console.
+func next(target string) string {
+	u, err := url.Parse(target)
+	if err != nil || u.Scheme != "" || u.Host != "" || u.User != nil || strings.ContainsAny(target, "\\\r\n") {
 		return Root
 	}
-	return path
+	path := u.EscapedPath()
+	for segment := range strings.SplitSeq(strings.TrimPrefix(path, "/"), "/") {
+		if dots := strings.ReplaceAll(strings.ToLower(segment), "%2e", "."); dots == "" || dots == "." || dots == ".." {
+			return Root
+		}
+	}
+	if path != Root && !strings.HasPrefix(path, Root+"/") || strings.HasPrefix(path, Root+"/sign-") {
+		return Root
+	}
+	return target
 }
 
 // showSignIn serves the page on which to sign in.

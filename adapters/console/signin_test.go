@@ -189,7 +189,7 @@ func TestReader_MayOnlyRead(t *testing.T) {
 	b := s.as(s.reader)
 	for _, path := range readPages {
 		got := b.get(path)
-		require.Contains(t, []int{http.StatusOK, http.StatusNotFound}, got.status, path)
+		require.Contains(t, []int{http.StatusOK, http.StatusSeeOther, http.StatusNotFound}, got.status, path)
 		require.NotContains(t, got.body, `action="/console/confirm"><`, path)
 		require.NotContains(t, got.body, `action="/console/keys" class="stack"`, path)
 	}
@@ -272,5 +272,27 @@ func TestSignIn_LimitedOrExpiredKey_IsRefused(t *testing.T) {
 		got := b.post("/console/sign-in", "key", secret.Reveal())
 		require.Equal(t, c.status, got.status, name)
 		require.Contains(t, got.text, c.want)
+	}
+}
+
+func TestRoutes_WrongMethodOrPath(t *testing.T) {
+	t.Parallel()
+	s := open(t)
+	b := s.as(s.admin)
+	require.Equal(t, "/console", b.get("/console/").header.Get("Location"))
+	for _, test := range []struct {
+		method, path string
+		status       int
+		allow        string
+	}{
+		{http.MethodPut, "/console/keys", http.StatusMethodNotAllowed, "GET, HEAD, POST"},
+		{http.MethodDelete, "/console/payments", http.StatusMethodNotAllowed, "GET, HEAD"},
+		{http.MethodGet, "/console/act", http.StatusMethodNotAllowed, "POST"},
+		{http.MethodPut, "/console/none", http.StatusNotFound, ""},
+		{http.MethodGet, "/console/none/at/all", http.StatusNotFound, ""},
+	} {
+		got := b.do(test.method, test.path, "")
+		require.Equal(t, test.status, got.status, "%s %s", test.method, test.path)
+		require.Equal(t, test.allow, got.header.Get("Allow"))
 	}
 }

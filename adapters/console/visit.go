@@ -147,6 +147,9 @@ func problemOf(err error) (p problemError, logged bool) {
 	if routing, ok := errors.AsType[*echo.HTTPError](err); ok && routing.Code == http.StatusNotFound {
 		return problemError{http.StatusNotFound, "there is no such page; follow one of the links above"}, false
 	}
+	if routing, ok := errors.AsType[*echo.HTTPError](err); ok && routing.Code == http.StatusMethodNotAllowed {
+		return problemError{http.StatusMethodNotAllowed, "this page cannot be asked for in this way; follow one of the links above"}, false
+	}
 	switch {
 	case errors.Is(err, ports.ErrNotFound):
 		return problemError{http.StatusNotFound, "there is no payment with this order id; order ids are case-sensitive"}, false

@@ -123,7 +123,8 @@ type Payments interface {
 	History(ctx context.Context, id payment.OrderID) (History, error)
 
 	// List returns a page of payments, newest first, and those of the same time by order id, the
-	// highest first. Rows with an unknown state belong to every list.
+	// highest first. It reads a bounded number of rows: see [ListPage]. Rows with an unknown state belong to every list,
+	// unless they are not due and the list is [ListQuery.Outstanding].
 	List(ctx context.Context, q ListQuery) (ListPage, error)
 
 	// CountForeign counts the payments that cannot continue because their key is not closed and

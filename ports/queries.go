@@ -1,6 +1,7 @@
 package ports
 
 import (
+	"cmp"
 	"slices"
 	"time"
 
@@ -93,6 +94,62 @@ type ListQuery struct {
 	// bound.
 	CreatedFrom   time.Time
 	CreatedBefore time.Time
+	// Examined bounds the rows that the page reads if the states have no index; [MaxExamined] if zero.
+	Examined int
+}
+
+// MaxExamined is how many rows a page of a list reads at most, because only the creation time and what is due have an
+// index. At about 10 µs a row, a page takes less than 200 ms.
+const MaxExamined = 10_000
+
+// MaxRows returns how many rows the page reads at most.
+func (q ListQuery) MaxRows() int {
+	if q.Examined > 0 {
+		return min(q.Examined, MaxExamined)
+	}
+	return MaxExamined
+}
+
+// FirstRows returns how many rows to read first: enough for a page if one row in eight matches. Further rows are read
+// only if the page is not full then.
+func (q ListQuery) FirstRows() int {
+	return min(q.MaxRows(), 8*(min(q.Limit, MaxExamined)+1))
+}
+
+// Outstanding reports whether the list has only states that are not final, so that all its rows are due at some time.
+func (q ListQuery) Outstanding() bool {
+	return len(q.States) > 0 && !slices.ContainsFunc(q.States, payment.State.Final)
+}
+
+// Listed is the place of a payment in a list.
+type Listed struct {
+	OrderID   payment.OrderID
+	State     payment.State
+	CreatedAt time.Time
+}
+
+// Page returns the orders of the page, and the place of the last one if others follow. all are the payments that are
+// outstanding.
+func (q ListQuery) Page(all []Listed) (page []payment.OrderID, next Listed) {
+	leftOut := q.StatesLeftOut()
+	matching := slices.DeleteFunc(slices.Clone(all), func(l Listed) bool {
+		after := !q.AfterCreatedAt.IsZero() && newestFirst(l, Listed{OrderID: q.AfterOrderID, CreatedAt: q.AfterCreatedAt}) <= 0
+		return after || slices.Contains(leftOut, l.State) || l.CreatedAt.Before(q.CreatedFrom) ||
+			!q.CreatedBefore.IsZero() && !l.CreatedAt.Before(q.CreatedBefore)
+	})
+	slices.SortFunc(matching, newestFirst)
+	if len(matching) > q.Limit {
+		matching = matching[:q.Limit]
+		next = matching[q.Limit-1]
+	}
+	for _, l := range matching {
+		page = append(page, l.OrderID)
+	}
+	return page, next
+}
+
+func newestFirst(a, b Listed) int {
+	return cmp.Or(b.CreatedAt.Compare(a.CreatedAt), cmp.Compare(b.OrderID, a.OrderID))
 }
 
 // StatesLeftOut returns the states that the list excludes. Rows with an unknown state are never
@@ -104,11 +161,13 @@ func (q ListQuery) StatesLeftOut() []payment.State {
 	return slices.DeleteFunc(payment.States(), func(s payment.State) bool { return slices.Contains(q.States, s) })
 }
 
-// ListPage is a page of payments. Rows that are not valid are left out, and count towards the limit.
+// ListPage is a page of payments. Rows that are not valid are left out, and count towards the limit. With states, it may
+// have fewer payments than the limit, or none, and not be the last: it has then read as many rows as it may.
 type ListPage struct {
 	Payments   []payment.Payment
 	Unreadable []*payment.StoredRowError // of the rows that are left out
-	// NextCreatedAt and NextOrderID are After… of the next page; zero on the last page.
+	// NextCreatedAt and NextOrderID are After… of the next page, and the place of the last row that was read; zero on
+	// the last page.
 	NextCreatedAt time.Time
 	NextOrderID   payment.OrderID
 }

@@ -121,17 +121,30 @@ func count(b *ports.Backlog, p payment.Payment, now time.Time) {
 // List implements ports.Payments.
 func (s *Payments) List(ctx context.Context, q ports.ListQuery) (page ports.ListPage, err error) {
 	err = s.transact(ctx, func(now time.Time) error {
+		if q.Limit <= 0 {
+			return nil
+		}
+		bounded := len(q.States) > 0 && (!q.Outstanding() || s.outstanding() > q.MaxRows())
+		var last, examined payment.Payment
+		left := q.MaxRows()
 		for _, r := range s.sorted(newestFirst) {
-			if !matches(q, r.payment) {
+			if !within(q, r.payment) {
+				continue
+			}
+			if bounded && left == 0 {
+				page.NextCreatedAt, page.NextOrderID = examined.CreatedAt, examined.OrderID
+				break
+			}
+			examined = r.payment
+			left--
+			if len(q.States) > 0 && !slices.Contains(q.States, r.payment.State) {
 				continue
 			}
 			if len(page.Payments) == q.Limit {
-				if q.Limit > 0 {
-					last := page.Payments[q.Limit-1]
-					page.NextCreatedAt, page.NextOrderID = last.CreatedAt, last.OrderID
-				}
+				page.NextCreatedAt, page.NextOrderID = last.CreatedAt, last.OrderID
 				break
 			}
+			last = r.payment
 			page.Payments = append(page.Payments, r.read(now))
 		}
 		return nil
@@ -180,11 +193,21 @@ func (s *Payments) Transactions(
 }
 
 // matches reports whether the query selects p.
-func matches(q ports.ListQuery, p payment.Payment) bool {
+// outstanding counts the payments that are due at some time.
+func (s *Payments) outstanding() (n int) {
+	for _, r := range s.all() {
+		if r.payment.Operation.IsCharge() && !r.payment.DueAt.IsZero() {
+			n++
+		}
+	}
+	return n
+}
+
+// within reports whether the list reads the payment.
+func within(q ports.ListQuery, p payment.Payment) bool {
 	after := payment.Payment{OrderID: q.AfterOrderID, CreatedAt: q.AfterCreatedAt}
 	switch {
-	case len(q.States) > 0 && !slices.Contains(q.States, p.State),
-		!q.AfterCreatedAt.IsZero() && newestFirst(p, after) <= 0,
+	case !q.AfterCreatedAt.IsZero() && newestFirst(p, after) <= 0,
 		!q.CreatedFrom.IsZero() && p.CreatedAt.Before(q.CreatedFrom),
 		!q.CreatedBefore.IsZero() && !p.CreatedAt.Before(q.CreatedBefore):
 		return false

@@ -3,8 +3,6 @@ package mysqlstore
 import (
 	"context"
 	"fmt"
-	"math"
-	"time"
 
 	"paymentd/adapters/mysqlstore/internal/queries"
 	"paymentd/core/payment"
@@ -85,69 +83,6 @@ func history(ctx context.Context, q *queries.Queries, id payment.OrderID) (ports
 		return ports.History{}, err
 	}
 	return h, nil
-}
-
-// Bounds on creation times, for a query without them.
-var (
-	earliest = time.Date(1000, time.January, 1, 0, 0, 0, 0, time.UTC)
-	latest   = time.Date(9999, time.January, 1, 0, 0, 0, 0, time.UTC)
-)
-
-// List implements ports.Payments. Payments that were created at the same
-// time are in descending order of their order id.
-func (s *Payments) List(ctx context.Context, query ports.ListQuery) (page ports.ListPage, err error) {
-	params := queries.ListPaymentsParams{
-		CreatedFrom:    orTime(query.CreatedFrom, earliest),
-		CreatedBefore:  orTime(query.CreatedBefore, latest),
-		AfterCreatedAt: orTime(query.AfterCreatedAt, latest),
-		AfterOrderID:   query.AfterOrderID,
-		StatesLeftOut:  append(query.StatesLeftOut(), noState),
-		Limit:          atMost(min(query.Limit, math.MaxInt32-1)),
-	}
-	err = s.read(ctx, func(ctx context.Context, q *queries.Queries) error {
-		page, err = list(ctx, q, params)
-		return err
-	})
-	if err != nil {
-		return ports.ListPage{}, fmt.Errorf("list payments: %w", err)
-	}
-	return page, nil
-}
-
-// noState is longer than the column, and matches no row: NOT IN needs at least one value.
-const noState payment.State = "longer than any state"
-
-func list(
-	ctx context.Context, q *queries.Queries, params queries.ListPaymentsParams,
-) (page ports.ListPage, err error) {
-	limit := int(params.Limit)
-	if limit == 0 {
-		return page, nil
-	}
-	params.Limit++ // one more row, to see whether another page follows
-	rows, err := q.ListPayments(ctx, params)
-	if err != nil {
-		return page, err
-	}
-	if len(rows) > limit {
-		rows = rows[:limit]
-		last := rows[limit-1].Payment
-		page.NextCreatedAt, page.NextOrderID = last.CreatedAt, last.OrderID
-	}
-	for _, row := range rows {
-		p, err := fromRow(row.Payment, row.ReadAt)
-		if err := sqlrow.Collect(&page.Payments, &page.Unreadable, p, err); err != nil {
-			return page, err
-		}
-	}
-	return page, nil
-}
-
-func orTime(t, otherwise time.Time) time.Time {
-	if t.IsZero() {
-		return otherwise
-	}
-	return t
 }
 
 // Transactions implements ports.Payments.

@@ -18,12 +18,29 @@ import (
 var operatorPlans = map[string]plan{
 	"ListWaiting": {listWaiting(time.Now().Add(-time.Hour)), "payments", "range payments_due"},
 	"ListPayments": {func(ctx context.Context, q *queries.Queries) error {
-		_, err := list(ctx, q, queries.ListPaymentsParams{
-			CreatedFrom: earliest, CreatedBefore: latest, AfterCreatedAt: time.Now(), AfterOrderID: someOrders[0],
-			StatesLeftOut: []payment.State{noState}, Limit: 50,
+		_, err := listCreated(ctx, q, ports.ListQuery{AfterCreatedAt: time.Now(), AfterOrderID: someOrders[0], Limit: 50})
+		return err
+	}, "payments", "range payments_created"},
+	"ListPayments of a state without an index": {func(ctx context.Context, q *queries.Queries) error {
+		_, err := listCreated(ctx, q, ports.ListQuery{
+			States: []payment.State{payment.StateDeclined}, AfterCreatedAt: time.Now(), AfterOrderID: someOrders[0], Limit: 50,
 		})
 		return err
 	}, "payments", "range payments_created"},
+	"SkipPayments": {func(ctx context.Context, q *queries.Queries) error {
+		_, err := q.SkipPayments(ctx, queries.SkipPaymentsParams{
+			CreatedFrom: earliest, CreatedBefore: latest, AfterCreatedAt: time.Now(), AfterOrderID: someOrders[0], Offset: 10,
+		})
+		return err
+	}, "payments", "range payments_created"},
+	"ListOutstanding": {func(ctx context.Context, q *queries.Queries) error {
+		_, err := q.ListOutstanding(ctx, 50)
+		return err
+	}, "payments", "range payments_due"},
+	"FindPayments": {func(ctx context.Context, q *queries.Queries) error {
+		_, err := q.FindPayments(ctx, someOrders)
+		return err
+	}, "payments", "range PRIMARY"},
 	"SearchOrders": {func(ctx context.Context, q *queries.Queries) error {
 		_, err := q.SearchOrders(ctx, queries.SearchOrdersParams{First: "order-0001", Beyond: "order-0001\x7f", Limit: 50})
 		return err
@@ -75,13 +92,33 @@ func listWaiting(after time.Time) func(context.Context, *queries.Queries) error 
 	}
 }
 
-// A page of the payments that wait is read in the order of the index, so that it costs the same however many wait.
-func TestPlans_WaitingNeedsNoSort(t *testing.T) {
+// A page of the payments that wait, and the place at which a page of a list ends, are read in the order of an index, so
+// that they cost the same however many rows there are. What only finds places reads no row.
+func TestPlans_OperatorsNeedNoSort(t *testing.T) {
 	t.Parallel()
 	mysqltest.NotOn(t, otherPlans, mysqltest.TiDB, mysqltest.Vitess)
 	s := onOneConnection(t)
-	heard := &spy{DB: s.db}
-	require.NoError(t, listWaiting(time.Now())(t.Context(), queries.New(heard)))
+	fillTables(t, s)
+	for name, c := range map[string]struct {
+		run      func(context.Context, *queries.Queries) error
+		covering bool
+	}{
+		"waiting":     {listWaiting(time.Now()), false},
+		"list":        {operatorPlans["ListPayments of a state without an index"].run, false},
+		"skip":        {operatorPlans["SkipPayments"].run, true},
+		"outstanding": {operatorPlans["ListOutstanding"].run, true},
+	} {
+		heard := &spy{DB: s.db}
+		require.NoError(t, c.run(t.Context(), queries.New(heard)), name)
+		extra := extraOf(t, s, heard)
+		require.NotContains(t, extra, "filesort", name)
+		require.Equal(t, c.covering, strings.Contains(extra, "Using index") && !strings.Contains(extra, "Using index condition"), "%s: %s", name, extra)
+	}
+}
+
+// extraOf returns the column Extra of the plan of the statement.
+func extraOf(t *testing.T, s *Payments, heard *spy) (extra string) {
+	t.Helper()
 	rows, err := s.db.QueryContext(t.Context(), "EXPLAIN FORMAT=TRADITIONAL "+heard.statement, heard.args...)
 	require.NoError(t, err)
 	defer func() { require.NoError(t, rows.Close()) }()
@@ -95,9 +132,10 @@ func TestPlans_WaitingNeedsNoSort(t *testing.T) {
 		require.NoError(t, rows.Scan(fields...))
 		for i, column := range columns {
 			if value, ok := (*fields[i].(*any)).([]byte); ok && strings.EqualFold(column, "extra") {
-				require.NotContains(t, string(value), "filesort")
+				extra += string(value)
 			}
 		}
 	}
 	require.NoError(t, rows.Err())
+	return extra
 }

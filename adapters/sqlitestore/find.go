@@ -3,8 +3,6 @@ package sqlitestore
 import (
 	"context"
 	"fmt"
-	"math"
-	"strings"
 	"time"
 
 	"paymentd/adapters/sqlitestore/internal/queries"
@@ -87,70 +85,6 @@ func history(
 	}
 	h.Operations, err = operationHistories(ctx, q, id, now)
 	return h, err
-}
-
-// List implements ports.Payments. Payments that were created at the same
-// time are in descending order of their order id.
-func (s *Payments) List(ctx context.Context, query ports.ListQuery) (page ports.ListPage, err error) {
-	params := queries.ListPaymentsParams{
-		CreatedFrom:    orMicros(query.CreatedFrom, math.MinInt64),
-		CreatedBefore:  orMicros(query.CreatedBefore, math.MaxInt64),
-		AfterCreatedAt: orMicros(query.AfterCreatedAt, math.MaxInt64),
-		AfterOrderID:   query.AfterOrderID,
-		StatesLeftOut:  spaced(query.StatesLeftOut()),
-		PageLimit:      int64(max(0, min(query.Limit, math.MaxInt-1))),
-	}
-	err = s.read(ctx, func(ctx context.Context, q *queries.Queries, now time.Time) error {
-		page, err = list(ctx, q, params, now)
-		return err
-	})
-	if err != nil {
-		return ports.ListPage{}, fmt.Errorf("list payments: %w", err)
-	}
-	return page, nil
-}
-
-func list(
-	ctx context.Context, q *queries.Queries, params queries.ListPaymentsParams, now time.Time,
-) (page ports.ListPage, err error) {
-	limit := int(params.PageLimit)
-	if limit == 0 {
-		return page, nil
-	}
-	params.PageLimit++ // one more row, to see whether another page follows
-	rows, err := q.ListPayments(ctx, params)
-	if err != nil {
-		return page, err
-	}
-	if len(rows) > limit {
-		rows = rows[:limit]
-		last := rows[limit-1].Payment
-		page.NextCreatedAt, page.NextOrderID = fromMicros(last.CreatedAt), last.OrderID
-	}
-	for _, row := range rows {
-		p, err := fromRow(row.Payment, now)
-		if err := sqlrow.Collect(&page.Payments, &page.Unreadable, p, err); err != nil {
-			return page, err
-		}
-	}
-	return page, nil
-}
-
-// spaced returns the states with a space before and after each.
-func spaced(states []payment.State) string {
-	var text strings.Builder
-	text.WriteByte(' ')
-	for _, state := range states {
-		text.WriteString(string(state) + " ")
-	}
-	return text.String()
-}
-
-func orMicros(t time.Time, otherwise int64) int64 {
-	if t.IsZero() {
-		return otherwise
-	}
-	return t.UnixMicro()
 }
 
 // Transactions implements ports.Payments.

@@ -26,6 +26,11 @@ func (s *spy) QueryContext(ctx context.Context, statement string, args ...any) (
 	return s.DB.QueryContext(ctx, statement, args...)
 }
 
+func (s *spy) QueryRowContext(ctx context.Context, statement string, args ...any) *sql.Row {
+	s.statement, s.args = statement, args
+	return s.DB.QueryRowContext(ctx, statement, args...)
+}
+
 // What the console lists and searches uses an index, and sorts at most the rows that are due at one moment.
 func TestPlans_OfOperators(t *testing.T) {
 	t.Parallel()
@@ -44,6 +49,21 @@ func TestPlans_OfOperators(t *testing.T) {
 			_, err := q.ListPayments(ctx, queries.ListPaymentsParams{CreatedBefore: 1, AfterCreatedAt: 1, PageLimit: 50})
 			return err
 		}, "SEARCH payments USING INDEX payments_created (created_at>? AND created_at<?)"},
+		"SkipPayments": {func(ctx context.Context) error {
+			_, err := q.SkipPayments(ctx, queries.SkipPaymentsParams{CreatedBefore: 1, AfterCreatedAt: 1, Skipped: 50})
+			if isNotFound(err) {
+				err = nil
+			}
+			return err
+		}, "SEARCH payments USING COVERING INDEX payments_created (created_at>? AND created_at<?)"},
+		"ListOutstanding": {func(ctx context.Context) error {
+			_, err := q.ListOutstanding(ctx, 50)
+			return err
+		}, "SCAN payments USING INDEX payments_due"},
+		"FindPayments": {func(ctx context.Context) error {
+			_, err := q.FindPayments(ctx, []payment.OrderID{"order-1"})
+			return err
+		}, "SEARCH payments USING INDEX sqlite_autoindex_payments_1 (order_id=?)"},
 		"ListDeliveryAttempts": {func(ctx context.Context) error {
 			_, err := attemptsAfter(ctx, q, ports.AttemptQuery{Endpoint: "ep_1", After: ports.AttemptCursor{EndedAt: time.Now()}, Limit: 50})
 			return err

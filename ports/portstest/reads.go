@@ -63,6 +63,8 @@ func reads() []clause {
 				Limit: 10, CreatedFrom: second.CreatedAt, CreatedBefore: third.CreatedAt,
 			})))
 		}},
+		{"list/states without an index read a bounded number of rows", listsExamined},
+		{"list/outstanding states need no further page", listsOutstanding},
 		{"list/an empty repository", func(r *repository) {
 			require.Empty(r.t, r.list(ports.ListQuery{Limit: 10}))
 		}},
@@ -173,4 +175,87 @@ func listsInPages(r *repository) {
 		}
 		require.Equal(r.t, ids(whole), ids(walked), "in pages of %d", size)
 	}
+}
+
+// walk reads all pages of a list, and returns how many there are.
+func (r *repository) walk(q ports.ListQuery) (walked []payment.OrderID, pages int) {
+	r.t.Helper()
+	for pages = 1; ; pages++ {
+		page, err := r.List(r.t.Context(), q)
+		require.NoError(r.t, err)
+		require.LessOrEqual(r.t, len(page.Payments), q.Limit)
+		walked = append(walked, ids(page.Payments)...)
+		if page.NextOrderID == "" {
+			return walked, pages
+		}
+		require.Less(r.t, pages, 100, "the list does not end")
+		q.AfterCreatedAt, q.AfterOrderID = page.NextCreatedAt, page.NextOrderID
+	}
+}
+
+// listsExamined lists the three oldest of twelve payments, which are in another state than the others.
+func listsExamined(r *repository) {
+	for i := range 12 {
+		state := payment.StateSucceeded
+		if i < 3 {
+			state = payment.StateDeclined
+		}
+		r.inState(state, payment.OrderID(fmt.Sprintf("order-%02d", i)))
+	}
+	want := []payment.OrderID{"order-02", "order-01", "order-00"}
+	for examined := 1; examined <= 13; examined++ {
+		for limit := 1; limit <= 4; limit++ {
+			q := ports.ListQuery{States: []payment.State{payment.StateDeclined}, Limit: limit, Examined: examined}
+			walked, pages := r.walk(q)
+			require.Equal(r.t, want, walked, "%d rows are read for a page of %d", examined, limit)
+			require.GreaterOrEqual(r.t, pages*examined, 12, "a page has read more than %d rows", examined)
+		}
+	}
+	page, err := r.List(r.t.Context(), ports.ListQuery{States: []payment.State{payment.StateDeclined}, Limit: 1, Examined: 4})
+	require.NoError(r.t, err)
+	require.Empty(r.t, page.Payments)
+	require.Equal(r.t, payment.OrderID("order-08"), page.NextOrderID, "it goes on after the last row that was read")
+	require.Equal(r.t, r.find("order-08").CreatedAt, page.NextCreatedAt)
+	walked, pages := r.walk(ports.ListQuery{States: []payment.State{payment.StateSucceeded}, Limit: 9, Examined: 12})
+	require.Len(r.t, walked, 9)
+	require.LessOrEqual(r.t, pages, 2)
+	walked, pages = r.walk(ports.ListQuery{Limit: 6, Examined: 1})
+	require.Len(r.t, walked, 12)
+	require.Equal(r.t, 2, pages, "a list of all states reads what it returns")
+}
+
+// listsOutstanding lists two old payments that are unresolved, beneath final ones.
+func listsOutstanding(r *repository) {
+	for i := range 8 {
+		state := payment.StateSucceeded
+		if i < 2 {
+			state = payment.StateUnresolved
+		}
+		r.inState(state, payment.OrderID(fmt.Sprintf("order-%d", i)))
+	}
+	want := []payment.OrderID{"order-1", "order-0"}
+	unresolved := []payment.State{payment.StateUnresolved}
+	for _, limit := range []int{2, 10} {
+		walked, pages := r.walk(ports.ListQuery{States: unresolved, Limit: limit, Examined: 2})
+		require.Equal(r.t, want, walked)
+		require.Equal(r.t, 1, pages, "the final payments are not read")
+	}
+	walked, pages := r.walk(ports.ListQuery{States: unresolved, Limit: 1, Examined: 2})
+	require.Equal(r.t, want, walked)
+	require.Equal(r.t, 2, pages)
+	walked, pages = r.walk(ports.ListQuery{States: []payment.State{payment.StateScheduled}, Limit: 1, Examined: 2})
+	require.Empty(r.t, walked)
+	require.Equal(r.t, 1, pages)
+	oldest := r.find("order-0").CreatedAt
+	require.Equal(r.t, []payment.OrderID{"order-1"}, ids(r.list(ports.ListQuery{
+		States: unresolved, Limit: 10, CreatedFrom: oldest.Add(time.Microsecond), Examined: 2,
+	})))
+	require.Equal(r.t, []payment.OrderID{"order-0"}, ids(r.list(ports.ListQuery{
+		States: unresolved, Limit: 10, CreatedBefore: oldest.Add(time.Microsecond), Examined: 2,
+	})))
+	// More are due than a page may read.
+	r.inState(payment.StateScheduled, "order-8")
+	walked, pages = r.walk(ports.ListQuery{States: unresolved, Limit: 10, Examined: 2})
+	require.Equal(r.t, want, walked)
+	require.GreaterOrEqual(r.t, pages, 4)
 }

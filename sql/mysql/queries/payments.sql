@@ -110,15 +110,38 @@ WHERE order_id = ?;
 
 -- name: ListPayments :many
 -- ListPayments excludes states instead of selecting them, so that a row in an unknown state is in every
--- list.
+-- list. With states, the range must be bounded by SkipPayments, because the states have no index.
 SELECT sqlc.embed(payments), NOW(6) AS read_at
 FROM payments
 WHERE created_at >= sqlc.arg(created_from) AND created_at < sqlc.arg(created_before)
     AND created_at <= sqlc.arg(after_created_at)
+    AND (created_at > sqlc.arg(created_from) OR order_id >= sqlc.arg(from_order_id))
     AND (created_at < sqlc.arg(after_created_at) OR order_id < sqlc.arg(after_order_id))
     AND state NOT IN (sqlc.slice(states_left_out))
 ORDER BY created_at DESC, order_id DESC
 LIMIT ?;
+
+-- name: SkipPayments :one
+-- SkipPayments returns the row of a list after a number of others. It reads the index payments_created only.
+SELECT created_at, order_id
+FROM payments FORCE INDEX (payments_created)
+WHERE created_at >= sqlc.arg(created_from) AND created_at < sqlc.arg(created_before)
+    AND created_at <= sqlc.arg(after_created_at)
+    AND (created_at < sqlc.arg(after_created_at) OR order_id < sqlc.arg(after_order_id))
+ORDER BY created_at DESC, order_id DESC
+LIMIT 1 OFFSET ?;
+
+-- name: ListOutstanding :many
+-- ListOutstanding reads the index payments_due only, in no order.
+SELECT order_id, state, created_at
+FROM payments FORCE INDEX (payments_due)
+WHERE due_at IS NOT NULL
+LIMIT ?;
+
+-- name: FindPayments :many
+SELECT sqlc.embed(payments), NOW(6) AS read_at
+FROM payments
+WHERE order_id IN (sqlc.slice(order_ids));
 
 -- name: ListOpened :many
 -- ListOpened returns the orders that have a payment. It waits for no lock.

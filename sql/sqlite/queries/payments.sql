@@ -44,14 +44,38 @@ WHERE order_id = ?;
 -- name: ListPayments :many
 -- ListPayments excludes states instead of selecting them, so that a row in an unknown state is in every
 -- list. They are one text with spaces around each, because sqlc miscounts the parameters after a slice.
+-- With states, the range must be bounded by SkipPayments, because the states have no index.
 SELECT sqlc.embed(payments)
 FROM payments
 WHERE created_at >= sqlc.arg(created_from) AND created_at < sqlc.arg(created_before)
     AND created_at <= sqlc.arg(after_created_at)
+    AND (created_at > sqlc.arg(created_from) OR order_id >= sqlc.arg(from_order_id))
     AND (created_at < sqlc.arg(after_created_at) OR order_id < sqlc.arg(after_order_id))
     AND instr(CAST(sqlc.arg(states_left_out) AS TEXT), ' ' || state || ' ') = 0
 ORDER BY created_at DESC, order_id DESC
 LIMIT sqlc.arg(page_limit);
+
+-- name: SkipPayments :one
+-- SkipPayments returns the row of a list after a number of others. It reads the index payments_created only.
+SELECT created_at, order_id
+FROM payments
+WHERE created_at >= sqlc.arg(created_from) AND created_at < sqlc.arg(created_before)
+    AND created_at <= sqlc.arg(after_created_at)
+    AND (created_at < sqlc.arg(after_created_at) OR order_id < sqlc.arg(after_order_id))
+ORDER BY created_at DESC, order_id DESC
+LIMIT 1 OFFSET sqlc.arg(skipped);
+
+-- name: ListOutstanding :many
+-- ListOutstanding reads the rows that the index payments_due has, in no order.
+SELECT order_id, state, created_at
+FROM payments
+WHERE due_at IS NOT NULL
+LIMIT sqlc.arg(max_rows);
+
+-- name: FindPayments :many
+SELECT sqlc.embed(payments)
+FROM payments
+WHERE order_id IN (sqlc.slice(order_ids));
 
 -- name: ListTransactions :many
 SELECT order_id, gateway, transaction_id

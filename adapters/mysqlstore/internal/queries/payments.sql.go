@@ -81,6 +81,99 @@ func (q *Queries) FindPayment(ctx context.Context, orderID payment.OrderID) (Fin
 	return i, err
 }
 
+const FindPayments = `-- name: FindPayments :many
+SELECT payments.order_id, payments.amount_minor, payments.currency, payments.state, payments.gateway_key, payments.fence, payments.claim_token, payments.replica, payments.due_at, payments.attempt_number, payments.attempt_fence, payments.attempt_replica, payments.attempt_gateway_key, payments.attempt_started_at, payments.attempt_ended_at, payments.attempt_class, payments.attempt_code, payments.attempt_message, payments.doubt_answered, payments.doubt_unanswered_at, payments.lookups, payments.strikes, payments.events, payments.async, payments.later_retries, payments.transaction_id, payments.code, payments.reason, payments.created_at, payments.updated_at, payments.gateway, payments.key_sent_at, payments.key_sent_clock, payments.key_lifetime_micros, payments.retries, payments.doubt_named, payments.doubt_unanswered_clock, payments.doubt_latest_at, payments.doubt_latest_clock, payments.payment_method, payments.return_url, payments.refund_reserved_minor, payments.capture, payments.captured_minor, payments.hold_claimed_by, payments.hold_expires_at, payments.operation_count, NOW(6) AS read_at
+FROM payments
+WHERE order_id IN (/*SLICE:order_ids*/?)
+`
+
+type FindPaymentsRow struct {
+	Payment Payment
+	ReadAt  time.Time
+}
+
+func (q *Queries) FindPayments(ctx context.Context, orderIds []payment.OrderID) ([]FindPaymentsRow, error) {
+	query := FindPayments
+	var queryParams []interface{}
+	if len(orderIds) > 0 {
+		for _, v := range orderIds {
+			queryParams = append(queryParams, v)
+		}
+		query = strings.Replace(query, "/*SLICE:order_ids*/?", strings.Repeat(",?", len(orderIds))[1:], 1)
+	} else {
+		query = strings.Replace(query, "/*SLICE:order_ids*/?", "NULL", 1)
+	}
+	rows, err := q.db.QueryContext(ctx, query, queryParams...)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	var items []FindPaymentsRow
+	for rows.Next() {
+		var i FindPaymentsRow
+		if err := rows.Scan(
+			&i.Payment.OrderID,
+			&i.Payment.AmountMinor,
+			&i.Payment.Currency,
+			&i.Payment.State,
+			&i.Payment.GatewayKey,
+			&i.Payment.Fence,
+			&i.Payment.ClaimToken,
+			&i.Payment.Replica,
+			&i.Payment.DueAt,
+			&i.Payment.AttemptNumber,
+			&i.Payment.AttemptFence,
+			&i.Payment.AttemptReplica,
+			&i.Payment.AttemptGatewayKey,
+			&i.Payment.AttemptStartedAt,
+			&i.Payment.AttemptEndedAt,
+			&i.Payment.AttemptClass,
+			&i.Payment.AttemptCode,
+			&i.Payment.AttemptMessage,
+			&i.Payment.DoubtAnswered,
+			&i.Payment.DoubtUnansweredAt,
+			&i.Payment.Lookups,
+			&i.Payment.LostWorkers,
+			&i.Payment.Events,
+			&i.Payment.Async,
+			&i.Payment.DeferredRetries,
+			&i.Payment.TransactionID,
+			&i.Payment.Code,
+			&i.Payment.Reason,
+			&i.Payment.CreatedAt,
+			&i.Payment.UpdatedAt,
+			&i.Payment.Gateway,
+			&i.Payment.KeySentAt,
+			&i.Payment.KeySentClock,
+			&i.Payment.KeyLifetimeMicros,
+			&i.Payment.Retries,
+			&i.Payment.DoubtNamed,
+			&i.Payment.DoubtUnansweredClock,
+			&i.Payment.DoubtLatestAt,
+			&i.Payment.DoubtLatestClock,
+			&i.Payment.PaymentMethod,
+			&i.Payment.ReturnUrl,
+			&i.Payment.RefundReservedMinor,
+			&i.Payment.Capture,
+			&i.Payment.CapturedMinor,
+			&i.Payment.HoldClaimedBy,
+			&i.Payment.HoldExpiresAt,
+			&i.Payment.OperationCount,
+			&i.ReadAt,
+		); err != nil {
+			return nil, err
+		}
+		items = append(items, i)
+	}
+	if err := rows.Close(); err != nil {
+		return nil, err
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return items, nil
+}
+
 const FindSummaries = `-- name: FindSummaries :many
 SELECT order_id, amount_minor, currency, state, gateway_key, gateway, transaction_id, created_at, updated_at
 FROM payments
@@ -267,11 +360,49 @@ func (q *Queries) ListOpened(ctx context.Context, orderIds []payment.OrderID) ([
 	return items, nil
 }
 
+const ListOutstanding = `-- name: ListOutstanding :many
+SELECT order_id, state, created_at
+FROM payments FORCE INDEX (payments_due)
+WHERE due_at IS NOT NULL
+LIMIT ?
+`
+
+type ListOutstandingRow struct {
+	OrderID   payment.OrderID
+	State     payment.State
+	CreatedAt time.Time
+}
+
+// ListOutstanding reads the index payments_due only, in no order.
+func (q *Queries) ListOutstanding(ctx context.Context, limit int32) ([]ListOutstandingRow, error) {
+	rows, err := q.db.QueryContext(ctx, ListOutstanding, limit)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	var items []ListOutstandingRow
+	for rows.Next() {
+		var i ListOutstandingRow
+		if err := rows.Scan(&i.OrderID, &i.State, &i.CreatedAt); err != nil {
+			return nil, err
+		}
+		items = append(items, i)
+	}
+	if err := rows.Close(); err != nil {
+		return nil, err
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return items, nil
+}
+
 const ListPayments = `-- name: ListPayments :many
 SELECT payments.order_id, payments.amount_minor, payments.currency, payments.state, payments.gateway_key, payments.fence, payments.claim_token, payments.replica, payments.due_at, payments.attempt_number, payments.attempt_fence, payments.attempt_replica, payments.attempt_gateway_key, payments.attempt_started_at, payments.attempt_ended_at, payments.attempt_class, payments.attempt_code, payments.attempt_message, payments.doubt_answered, payments.doubt_unanswered_at, payments.lookups, payments.strikes, payments.events, payments.async, payments.later_retries, payments.transaction_id, payments.code, payments.reason, payments.created_at, payments.updated_at, payments.gateway, payments.key_sent_at, payments.key_sent_clock, payments.key_lifetime_micros, payments.retries, payments.doubt_named, payments.doubt_unanswered_clock, payments.doubt_latest_at, payments.doubt_latest_clock, payments.payment_method, payments.return_url, payments.refund_reserved_minor, payments.capture, payments.captured_minor, payments.hold_claimed_by, payments.hold_expires_at, payments.operation_count, NOW(6) AS read_at
 FROM payments
 WHERE created_at >= ? AND created_at < ?
     AND created_at <= ?
+    AND (created_at > ? OR order_id >= ?)
     AND (created_at < ? OR order_id < ?)
     AND state NOT IN (/*SLICE:states_left_out*/?)
 ORDER BY created_at DESC, order_id DESC
@@ -282,6 +413,7 @@ type ListPaymentsParams struct {
 	CreatedFrom    time.Time
 	CreatedBefore  time.Time
 	AfterCreatedAt time.Time
+	FromOrderID    payment.OrderID
 	AfterOrderID   payment.OrderID
 	StatesLeftOut  []payment.State
 	Limit          int32
@@ -293,13 +425,15 @@ type ListPaymentsRow struct {
 }
 
 // ListPayments excludes states instead of selecting them, so that a row in an unknown state is in every
-// list.
+// list. With states, the range must be bounded by SkipPayments, because the states have no index.
 func (q *Queries) ListPayments(ctx context.Context, arg ListPaymentsParams) ([]ListPaymentsRow, error) {
 	query := ListPayments
 	var queryParams []interface{}
 	queryParams = append(queryParams, arg.CreatedFrom)
 	queryParams = append(queryParams, arg.CreatedBefore)
 	queryParams = append(queryParams, arg.AfterCreatedAt)
+	queryParams = append(queryParams, arg.CreatedFrom)
+	queryParams = append(queryParams, arg.FromOrderID)
 	queryParams = append(queryParams, arg.AfterCreatedAt)
 	queryParams = append(queryParams, arg.AfterOrderID)
 	if len(arg.StatesLeftOut) > 0 {
@@ -855,6 +989,44 @@ func (q *Queries) SettlePayment(ctx context.Context, arg SettlePaymentParams) (i
 		return 0, err
 	}
 	return result.RowsAffected()
+}
+
+const SkipPayments = `-- name: SkipPayments :one
+SELECT created_at, order_id
+FROM payments FORCE INDEX (payments_created)
+WHERE created_at >= ? AND created_at < ?
+    AND created_at <= ?
+    AND (created_at < ? OR order_id < ?)
+ORDER BY created_at DESC, order_id DESC
+LIMIT 1 OFFSET ?
+`
+
+type SkipPaymentsParams struct {
+	CreatedFrom    time.Time
+	CreatedBefore  time.Time
+	AfterCreatedAt time.Time
+	AfterOrderID   payment.OrderID
+	Offset         int32
+}
+
+type SkipPaymentsRow struct {
+	CreatedAt time.Time
+	OrderID   payment.OrderID
+}
+
+// SkipPayments returns the row of a list after a number of others. It reads the index payments_created only.
+func (q *Queries) SkipPayments(ctx context.Context, arg SkipPaymentsParams) (SkipPaymentsRow, error) {
+	row := q.db.QueryRowContext(ctx, SkipPayments,
+		arg.CreatedFrom,
+		arg.CreatedBefore,
+		arg.AfterCreatedAt,
+		arg.AfterCreatedAt,
+		arg.AfterOrderID,
+		arg.Offset,
+	)
+	var i SkipPaymentsRow
+	err := row.Scan(&i.CreatedAt, &i.OrderID)
+	return i, err
 }
 
 const UpdatePayment = `-- name: UpdatePayment :execrows

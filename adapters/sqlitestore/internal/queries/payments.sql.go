@@ -77,6 +77,96 @@ func (q *Queries) FindPayment(ctx context.Context, orderID payment.OrderID) (Fin
 	return i, err
 }
 
+const findPayments = `-- name: FindPayments :many
+SELECT payments.order_id, payments.amount_minor, payments.currency, payments.state, payments.gateway_key, payments.fence, payments.replica, payments.due_at, payments.attempt_number, payments.attempt_fence, payments.attempt_replica, payments.attempt_gateway_key, payments.attempt_started_at, payments.attempt_ended_at, payments.attempt_class, payments.attempt_code, payments.attempt_message, payments.doubt_answered, payments.doubt_unanswered_at, payments.lookups, payments.strikes, payments.events, payments.async, payments.later_retries, payments.transaction_id, payments.code, payments.reason, payments.created_at, payments.updated_at, payments.gateway, payments.key_sent_at, payments.key_sent_clock, payments.key_lifetime_micros, payments.retries, payments.doubt_named, payments.doubt_unanswered_clock, payments.doubt_latest_at, payments.doubt_latest_clock, payments.payment_method, payments.return_url, payments.refund_reserved_minor, payments.capture, payments.captured_minor, payments.hold_claimed_by, payments.hold_expires_at, payments.operation_count
+FROM payments
+WHERE order_id IN (/*SLICE:order_ids*/?)
+`
+
+type FindPaymentsRow struct {
+	Payment Payment
+}
+
+func (q *Queries) FindPayments(ctx context.Context, orderIds []payment.OrderID) ([]FindPaymentsRow, error) {
+	query := findPayments
+	var queryParams []interface{}
+	if len(orderIds) > 0 {
+		for _, v := range orderIds {
+			queryParams = append(queryParams, v)
+		}
+		query = strings.Replace(query, "/*SLICE:order_ids*/?", strings.Repeat(",?", len(orderIds))[1:], 1)
+	} else {
+		query = strings.Replace(query, "/*SLICE:order_ids*/?", "NULL", 1)
+	}
+	rows, err := q.db.QueryContext(ctx, query, queryParams...)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	var items []FindPaymentsRow
+	for rows.Next() {
+		var i FindPaymentsRow
+		if err := rows.Scan(
+			&i.Payment.OrderID,
+			&i.Payment.AmountMinor,
+			&i.Payment.Currency,
+			&i.Payment.State,
+			&i.Payment.GatewayKey,
+			&i.Payment.Fence,
+			&i.Payment.Replica,
+			&i.Payment.DueAt,
+			&i.Payment.AttemptNumber,
+			&i.Payment.AttemptFence,
+			&i.Payment.AttemptReplica,
+			&i.Payment.AttemptGatewayKey,
+			&i.Payment.AttemptStartedAt,
+			&i.Payment.AttemptEndedAt,
+			&i.Payment.AttemptClass,
+			&i.Payment.AttemptCode,
+			&i.Payment.AttemptMessage,
+			&i.Payment.DoubtAnswered,
+			&i.Payment.DoubtUnansweredAt,
+			&i.Payment.Lookups,
+			&i.Payment.LostWorkers,
+			&i.Payment.Events,
+			&i.Payment.Async,
+			&i.Payment.DeferredRetries,
+			&i.Payment.TransactionID,
+			&i.Payment.Code,
+			&i.Payment.Reason,
+			&i.Payment.CreatedAt,
+			&i.Payment.UpdatedAt,
+			&i.Payment.Gateway,
+			&i.Payment.KeySentAt,
+			&i.Payment.KeySentClock,
+			&i.Payment.KeyLifetimeMicros,
+			&i.Payment.Retries,
+			&i.Payment.DoubtNamed,
+			&i.Payment.DoubtUnansweredClock,
+			&i.Payment.DoubtLatestAt,
+			&i.Payment.DoubtLatestClock,
+			&i.Payment.PaymentMethod,
+			&i.Payment.ReturnUrl,
+			&i.Payment.RefundReservedMinor,
+			&i.Payment.Capture,
+			&i.Payment.CapturedMinor,
+			&i.Payment.HoldClaimedBy,
+			&i.Payment.HoldExpiresAt,
+			&i.Payment.OperationCount,
+		); err != nil {
+			return nil, err
+		}
+		items = append(items, i)
+	}
+	if err := rows.Close(); err != nil {
+		return nil, err
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return items, nil
+}
+
 const findSummaries = `-- name: FindSummaries :many
 SELECT order_id, amount_minor, currency, state, gateway_key, gateway, transaction_id, created_at, updated_at
 FROM payments
@@ -255,21 +345,60 @@ func (q *Queries) InsertPayment(ctx context.Context, arg InsertPaymentParams) er
 	return err
 }
 
+const listOutstanding = `-- name: ListOutstanding :many
+SELECT order_id, state, created_at
+FROM payments
+WHERE due_at IS NOT NULL
+LIMIT ?1
+`
+
+type ListOutstandingRow struct {
+	OrderID   payment.OrderID
+	State     payment.State
+	CreatedAt int64
+}
+
+// ListOutstanding reads the rows that the index payments_due has, in no order.
+func (q *Queries) ListOutstanding(ctx context.Context, maxRows int64) ([]ListOutstandingRow, error) {
+	rows, err := q.db.QueryContext(ctx, listOutstanding, maxRows)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	var items []ListOutstandingRow
+	for rows.Next() {
+		var i ListOutstandingRow
+		if err := rows.Scan(&i.OrderID, &i.State, &i.CreatedAt); err != nil {
+			return nil, err
+		}
+		items = append(items, i)
+	}
+	if err := rows.Close(); err != nil {
+		return nil, err
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return items, nil
+}
+
 const listPayments = `-- name: ListPayments :many
 SELECT payments.order_id, payments.amount_minor, payments.currency, payments.state, payments.gateway_key, payments.fence, payments.replica, payments.due_at, payments.attempt_number, payments.attempt_fence, payments.attempt_replica, payments.attempt_gateway_key, payments.attempt_started_at, payments.attempt_ended_at, payments.attempt_class, payments.attempt_code, payments.attempt_message, payments.doubt_answered, payments.doubt_unanswered_at, payments.lookups, payments.strikes, payments.events, payments.async, payments.later_retries, payments.transaction_id, payments.code, payments.reason, payments.created_at, payments.updated_at, payments.gateway, payments.key_sent_at, payments.key_sent_clock, payments.key_lifetime_micros, payments.retries, payments.doubt_named, payments.doubt_unanswered_clock, payments.doubt_latest_at, payments.doubt_latest_clock, payments.payment_method, payments.return_url, payments.refund_reserved_minor, payments.capture, payments.captured_minor, payments.hold_claimed_by, payments.hold_expires_at, payments.operation_count
 FROM payments
 WHERE created_at >= ?1 AND created_at < ?2
     AND created_at <= ?3
-    AND (created_at < ?3 OR order_id < ?4)
-    AND instr(CAST(?5 AS TEXT), ' ' || state || ' ') = 0
+    AND (created_at > ?1 OR order_id >= ?4)
+    AND (created_at < ?3 OR order_id < ?5)
+    AND instr(CAST(?6 AS TEXT), ' ' || state || ' ') = 0
 ORDER BY created_at DESC, order_id DESC
-LIMIT ?6
+LIMIT ?7
 `
 
 type ListPaymentsParams struct {
 	CreatedFrom    int64
 	CreatedBefore  int64
 	AfterCreatedAt int64
+	FromOrderID    payment.OrderID
 	AfterOrderID   payment.OrderID
 	StatesLeftOut  string
 	PageLimit      int64
@@ -281,11 +410,13 @@ type ListPaymentsRow struct {
 
 // ListPayments excludes states instead of selecting them, so that a row in an unknown state is in every
 // list. They are one text with spaces around each, because sqlc miscounts the parameters after a slice.
+// With states, the range must be bounded by SkipPayments, because the states have no index.
 func (q *Queries) ListPayments(ctx context.Context, arg ListPaymentsParams) ([]ListPaymentsRow, error) {
 	rows, err := q.db.QueryContext(ctx, listPayments,
 		arg.CreatedFrom,
 		arg.CreatedBefore,
 		arg.AfterCreatedAt,
+		arg.FromOrderID,
 		arg.AfterOrderID,
 		arg.StatesLeftOut,
 		arg.PageLimit,
@@ -465,6 +596,43 @@ func (q *Queries) ListTransactions(ctx context.Context, arg ListTransactionsPara
 		return nil, err
 	}
 	return items, nil
+}
+
+const skipPayments = `-- name: SkipPayments :one
+SELECT created_at, order_id
+FROM payments
+WHERE created_at >= ?1 AND created_at < ?2
+    AND created_at <= ?3
+    AND (created_at < ?3 OR order_id < ?4)
+ORDER BY created_at DESC, order_id DESC
+LIMIT 1 OFFSET ?5
+`
+
+type SkipPaymentsParams struct {
+	CreatedFrom    int64
+	CreatedBefore  int64
+	AfterCreatedAt int64
+	AfterOrderID   payment.OrderID
+	Skipped        int64
+}
+
+type SkipPaymentsRow struct {
+	CreatedAt int64
+	OrderID   payment.OrderID
+}
+
+// SkipPayments returns the row of a list after a number of others. It reads the index payments_created only.
+func (q *Queries) SkipPayments(ctx context.Context, arg SkipPaymentsParams) (SkipPaymentsRow, error) {
+	row := q.db.QueryRowContext(ctx, skipPayments,
+		arg.CreatedFrom,
+		arg.CreatedBefore,
+		arg.AfterCreatedAt,
+		arg.AfterOrderID,
+		arg.Skipped,
+	)
+	var i SkipPaymentsRow
+	err := row.Scan(&i.CreatedAt, &i.OrderID)
+	return i, err
 }
 
 const updatePayment = `-- name: UpdatePayment :execrows

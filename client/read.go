@@ -94,7 +94,7 @@ func (f Filter) query() url.Values {
 	return query
 }
 
-// List returns payments, newest first, and fetches pages as they are needed. It does not include
+// List returns payments, newest first, and fetches pages as they are needed, also after pages without payments. It does not include
 // payments that are created meanwhile. It returns at most one error, as the last element: an
 // *[UnreadableError] if all other payments were returned.
 func (c *Client) List(ctx context.Context, f Filter) iter.Seq2[Status, error] {

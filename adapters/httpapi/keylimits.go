@@ -107,17 +107,18 @@ func outsideLimits(c echo.Context, sentence string) error {
 	return refuse(problemScope).withSentence(sentence)
 }
 
-// maxScanned bounds the payments that one request for a list reads for a key with limits.
+// maxScanned bounds the payments of the states of the list that one request reads for a key with limits.
 const maxScanned = 10 * maxPage
 
-// listWithin returns a page of the payments that the key may see. It reads at most maxScanned payments, so a page with
-// a cursor may have fewer payments than the limit, or none.
+// listWithin returns a page of the payments that the key may see. It reads at most maxScanned payments, and, to find
+// those of certain states, [ports.MaxExamined] rows, so a page with a cursor may have fewer payments than the limit, or
+// none.
 func (a *api) listWithin(ctx context.Context, limits apikey.Limits, q ports.ListQuery) (ports.ListPage, error) {
 	if limits.IsZero() {
 		return a.processor.List(ctx, q)
 	}
 	wanted, found := q.Limit, ports.ListPage{}
-	q.Limit = maxPage
+	q.Limit, q.Examined = maxPage, ports.MaxExamined*maxPage/maxScanned
 	for scanned := 0; scanned < maxScanned; scanned += q.Limit {
 		page, err := a.processor.List(ctx, q)
 		if err != nil {

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"math"
 	"slices"
 	"strings"
 	"text/tabwriter"
@@ -34,16 +35,16 @@ type listCommand struct {
 
 // Help describes the output.
 func (listCommand) Help() string {
-	return "It prints a table, or with --json the payments as GET /payments does, one a line. --gateway and --q are applied to the payments " +
-		"of the period one after the other: without --all, at most 100,000 are read.\n\n" +
+	return "It prints a table, or with --json the payments as GET /payments does, one a line. Final states, --gateway and --q have no " +
+		"index: the payments of the period are read one after the other, without --all for at most 30 seconds.\n\n" +
 		"Exit code 0: listed, even if there is none. 1: the database cannot be read. 2: the command line or a setting is wrong."
 }
 
 const (
 	// listPage is the number of payments that are read at once.
 	listPage = 200
-	// maxListed bounds the payments that a list without --all reads.
-	maxListed = 100_000
+	// maxListing bounds how long a list without --all reads.
+	maxListing = 30 * time.Second
 )
 
 // Validate checks the settings. kong calls it.
@@ -77,14 +78,12 @@ func (c *listCommand) Validate() (err error) {
 func (c *listCommand) Run(ctx context.Context, s stdio) error {
 	return c.withPayments(ctx, s, func(r *app.Repository) error {
 		w := newListWriter(s.stdout, c.JSON)
-		unreadable, complete, err := c.list(ctx, r, w)
+		unreadable, reached, err := c.list(ctx, r, w)
 		err = errors.Join(err, w.end())
 		if err != nil {
 			return err
 		}
-		if !complete {
-			_, _ = fmt.Fprintf(s.stderr, "Stopped after %s payments: narrow the period with --from and --before, or use --all.\n", thousands(maxListed))
-		}
+		printReached(s, reached, "; go on with --before and this time, or use --all")
 		if c.JSON { // each line of the standard output is a payment
 			s.stdout = s.stderr
 		}
@@ -92,37 +91,56 @@ func (c *listCommand) Run(ctx context.Context, s stdio) error {
 	})
 }
 
-// list writes what matches. complete is false if there may be more than it has read.
-func (c *listCommand) list(ctx context.Context, r ports.Payments, w *listWriter) (unreadable []*payment.StoredRowError, complete bool, err error) {
-	q := c.query
-	for read := 0; ; {
+// list writes what matches. reached is when the last payment that it has read was created, if there may be more.
+func (c *listCommand) list(ctx context.Context, r ports.Payments, w *listWriter) (unreadable []*payment.StoredRowError, reached time.Time, err error) {
+	within := maxListing
+	if c.All {
+		within = math.MaxInt64
+	}
+	return readList(ctx, r, c.query, within, func(p payment.Payment) (more bool, err error) {
+		if !c.matches(p) {
+			return true, nil
+		}
+		err = w.write(p)
+		return c.All || w.written < c.Limit, err
+	})
+}
+
+// readList passes the payments of a list to take, page by page, until it returns false, the list ends or the time is
+// over. reached is when the last row that it has read was created if the time was over; otherwise zero.
+func readList(
+	ctx context.Context, r ports.Payments, q ports.ListQuery, within time.Duration, take func(payment.Payment) (more bool, err error),
+) (unreadable []*payment.StoredRowError, reached time.Time, err error) {
+	for began := time.Now(); ; {
 		page, err := r.List(ctx, q)
 		if err != nil {
-			return unreadable, false, err
+			return unreadable, time.Time{}, err
 		}
 		unreadable = append(unreadable, page.Unreadable...)
 		if len(unreadable) > maxUnreadable {
 			unreadable = unreadable[:maxUnreadable]
 		}
 		for _, p := range page.Payments {
-			if !c.matches(p) {
-				continue
-			}
-			if err := w.write(p); err != nil {
-				return unreadable, false, err
-			}
-			if !c.All && w.written == c.Limit {
-				return unreadable, true, nil
+			if more, err := take(p); err != nil || !more {
+				return unreadable, time.Time{}, err
 			}
 		}
-		read += listPage
 		if page.NextOrderID == "" {
-			return unreadable, true, nil
+			return unreadable, time.Time{}, nil
 		}
-		if !c.All && read >= maxListed {
-			return unreadable, false, nil
+		if time.Since(began) >= within {
+			return unreadable, page.NextCreatedAt, nil
 		}
 		q.AfterCreatedAt, q.AfterOrderID = page.NextCreatedAt, page.NextOrderID
+	}
+}
+
+// printReached says how far a list has looked whose time was over. The time is rounded up, so that --before with it
+// leaves out no payment.
+func printReached(s stdio, reached time.Time, advice string) {
+	if !reached.IsZero() {
+		_, _ = fmt.Fprintf(s.stderr, "Stopped after %v: older payments than those of %s were not read%s.\n", maxListing,
+			reached.UTC().Truncate(time.Second).Add(time.Second).Format(time.RFC3339), advice)
 	}
 }
 

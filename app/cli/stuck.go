@@ -31,9 +31,7 @@ func (c *stuckCommand) Validate() error {
 
 func (c *stuckCommand) Run(ctx context.Context, s stdio) error {
 	return c.withPayments(ctx, s, func(r *app.Repository) error {
-		waiting, err := r.List(ctx, ports.ListQuery{Limit: c.Limit, States: []payment.State{
-			payment.StateProcessing, payment.StateScheduled, payment.StatePending, payment.StateUnresolved,
-		}})
+		waiting, err := c.list(ctx, s, r)
 		if err != nil {
 			return err
 		}
@@ -58,6 +56,20 @@ func (c *stuckCommand) Run(ctx context.Context, s stdio) error {
 		}
 		return printUnreadable(s, append(waiting.Unreadable, operations.Unreadable...))
 	})
+}
+
+// list returns the payments. If so many wait that they are searched for among all payments, it may take a while.
+func (c *stuckCommand) list(ctx context.Context, s stdio, r ports.Payments) (page ports.ListPage, err error) {
+	q := ports.ListQuery{Limit: c.Limit, States: []payment.State{
+		payment.StateProcessing, payment.StateScheduled, payment.StatePending, payment.StateUnresolved,
+	}}
+	unreadable, reached, err := readList(ctx, r, q, maxListing, func(p payment.Payment) (bool, error) {
+		page.Payments = append(page.Payments, p)
+		return len(page.Payments) < c.Limit, nil
+	})
+	page.Unreadable = unreadable
+	printReached(s, reached, "; use a lower --limit, or `paymentd list` with a period")
+	return page, err
 }
 
 // Help describes the exit codes.

@@ -575,7 +575,7 @@ type PaymentHistory struct {
 type PaymentList struct {
 	Payments []Payment `json:"payments"`
 
-	// NextCursor Omitted on the last page.
+	// NextCursor Omitted on the last page. A page before may be short or empty.
 	NextCursor string `json:"next_cursor,omitempty"`
 
 	// Unreadable How many rows of this page were left out because they cannot be read: damaged, or of a newer version. Omitted if there are none. A row with an unknown state is counted in every list, for any states.

@@ -15,7 +15,7 @@ import (
 )
 
 // newEndpoint creates an endpoint in the console, and returns its secret.
-func (b *browser) newEndpoint() (endpoint.Endpoint, string) {
+func (b *browser) newEndpoint() (created endpoint.Endpoint, secret string) {
 	b.t.Helper()
 	b.get("/console/endpoints")
 	got := b.post("/console/endpoints", "url", "https://shop.example/hook", "events", "payment.*")

@@ -142,20 +142,16 @@ func keysOf(h ports.History) []keyView {
 // offers returns the acts that are possible with a payment or other operation as it is now.
 func offers(h ports.History) (all []offer) {
 	p := h.Payment
-	inDoubt := p.State == payment.StateFailed && p.Doubt.Any()
+	_, refundable := p.Refundable()
+	charge, held := p.Operation.IsCharge(), p.State == payment.StateAuthorized && p.HoldClaimedBy == payment.KindCharge
+	open := p.State == payment.StatePending || p.State == payment.StateUnresolved || p.State == payment.StateFailed && p.Doubt.Any()
 	possible := map[string]bool{
-		"lookup":  p.State == payment.StatePending || p.State == payment.StateUnresolved || p.State == payment.StateAuthorized || inDoubt,
+		"lookup":  open || p.State == payment.StateAuthorized,
 		"retry":   p.State == payment.StateScheduled || p.State == payment.StateUnresolved,
-		"resolve": p.State == payment.StatePending || p.State == payment.StateUnresolved || inDoubt,
-	}
-	if p.State == payment.StateAuthorized && p.HoldClaimedBy == payment.KindCharge {
-		possible["capture"], possible["void"] = true, true
-	}
-	if p.State == payment.StatePending && p.Operation.IsCharge() {
-		possible["void"] = true // it is cancelled
-	}
-	if _, some := p.Refundable(); some && p.Operation.IsCharge() {
-		possible["refund"] = true
+		"resolve": open,
+		"capture": held,
+		"void":    held || charge && p.State == payment.StatePending, // which cancels it
+		"refund":  charge && refundable,
 	}
 	for _, a := range acts {
 		if possible[a.Name] {

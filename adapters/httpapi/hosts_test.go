@@ -78,8 +78,11 @@ func TestCrossOriginPost_ChangesNothing(t *testing.T) {
 	t.Parallel()
 	const refund = `{"refund_id":"r-1","amount":1.00}`
 	for _, path := range []struct{ path, body string }{
-		{"/payments/process", oneRequest}, {"/payments/order-1/capture", `{"amount":1.00}`}, {"/payments/order-1/void", ""},
-		{"/payments/order-1/void", "{}"}, {"/payments/order-1/refunds", refund},
+		{"/payments/process", oneRequest},
+		{"/payments/order-1/capture", `{"amount":1.00}`},
+		{"/payments/order-1/void", ""},
+		{"/payments/order-1/void", "{}"},
+		{"/payments/order-1/refunds", refund},
 	} {
 		for _, test := range []struct {
 			name    string

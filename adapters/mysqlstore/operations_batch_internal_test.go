@@ -225,7 +225,6 @@ func TestOperationsBatch_PlansUseThePrimaryKey(t *testing.T) {
 		plan, err := s.db.QueryContext(t.Context(), "EXPLAIN FORMAT=TRADITIONAL "+statement, args...)
 		require.NoError(t, err)
 		require.Equal(t, "range PRIMARY", accessOf(t, plan, table))
-		require.NoError(t, plan.Close())
 	}
 }
 

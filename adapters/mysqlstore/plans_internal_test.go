@@ -85,7 +85,7 @@ func fillTables(t *testing.T, s *Payments) {
 		"INSERT INTO outbox (order_id, endpoint_id, seq, event_id, event_type, payload, outcome, fence, attempts, leased, holds, " +
 			"created_at, answer_status, answer_body, problem) " +
 			"SELECT order_id, CONCAT('ep_', RIGHT(order_id, 2) + 0), n.seq, CONCAT('evt_', order_id, n.seq), 'payment.succeeded', '{}', " +
-			"'delivered', 1, 1, FALSE, FALSE, NOW(6), 200, '', '' FROM payments, (SELECT 1 AS seq UNION SELECT 2) AS n",
+			"'delivered', 1, 1, 0, 0, NOW(6), 200, '', '' FROM payments, (SELECT 1 AS seq UNION SELECT 2) AS n",
 		"INSERT INTO delivery_attempts " +
 			"SELECT order_id, 'ep_1', seq, 1, 1, event_type, NOW(6) - INTERVAL (RIGHT(order_id, 5) + 0) MINUTE, 1000, 200, '', '' FROM outbox",
 		"ANALYZE TABLE payments, api_keys, gateway_keys, operations, operation_keys, outbox, delivery_attempts",

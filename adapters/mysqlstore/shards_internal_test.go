@@ -120,7 +120,7 @@ func hold(t *testing.T, s *Payments, id payment.OrderID) {
 	held, _, err := s.Claim(t.Context(), a)
 	require.NoError(t, err)
 	settlement := approved(*held)
-	settlement.End.Result.Class, settlement.Outcome.State = payment.ClassAuthorized, payment.StateAuthorized
+	settlement.End.Class, settlement.Outcome.State = payment.ClassAuthorized, payment.StateAuthorized
 	require.NoError(t, s.Settle(t.Context(), settlement))
 	a = request(t, id)
 	a.Operation, a.Money = payment.OperationID{Kind: payment.KindCapture}, payment.Money{}

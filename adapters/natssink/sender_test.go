@@ -24,22 +24,26 @@ func silent(t *testing.T) (port string, connections *atomic.Int64) {
 	t.Helper()
 	listener, err := new(net.ListenConfig).Listen(t.Context(), "tcp", "127.0.0.1:0")
 	require.NoError(t, err)
-	connections = new(atomic.Int64)
+	var accepted atomic.Int64
 	done := make(chan struct{})
 	go func() {
 		defer close(done)
+		var open []net.Conn
 		for {
 			conn, err := listener.Accept()
 			if err != nil {
-				return
+				break
 			}
-			connections.Add(1)
-			defer func() { _ = conn.Close() }()
+			accepted.Add(1)
+			open = append(open, conn)
+		}
+		for _, conn := range open {
+			_ = conn.Close()
 		}
 	}()
 	t.Cleanup(func() { _ = listener.Close(); <-done })
 	address := listener.Addr().String()
-	return address[strings.LastIndex(address, ":"):], connections
+	return address[strings.LastIndex(address, ":"):], &accepted
 }
 
 func send(t *testing.T, allow egress.Hosts, address string, timeout time.Duration) endpoint.Answer {

@@ -25,8 +25,12 @@ func readListLine(line []byte) (l listLine, err error) {
 		value *string
 		given bool
 	}{
-		{name: "key", value: &l.Key}, {name: "order_id", value: &l.OrderID}, {name: "amount", value: &l.Amount},
-		{name: "currency", value: &l.Currency}, {name: "status", value: &l.Status}, {name: "transaction_id", value: &l.TransactionID},
+		{name: "key", value: &l.Key},
+		{name: "order_id", value: &l.OrderID},
+		{name: "amount", value: &l.Amount},
+		{name: "currency", value: &l.Currency},
+		{name: "status", value: &l.Status},
+		{name: "transaction_id", value: &l.TransactionID},
 	}
 	for m := jsonobject.New(line); m.Next(); {
 		for i := range members {

@@ -58,7 +58,7 @@ func (f *newKeyFlags) parse(now time.Time) (err error) {
 	return nil
 }
 
-// minExpiry is longer than a key takes to be stored, because one that has expired by then is of no use.
+// minExpiry is longer than a key takes to be stored, because a key that has expired when it is stored is of no use.
 const minExpiry = time.Second
 
 // maxExpiry bounds an expiry, so that every database can store it.

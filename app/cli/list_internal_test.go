@@ -45,10 +45,10 @@ func TestList_EmptyPages(t *testing.T) {
 		read    int
 		said    string
 	}{
-		"it goes on until the limit":    {listCommand{Limit: 1}, 100, 3, ""},
-		"it goes on until the last one": {listCommand{Limit: 2}, 5, 5, ""},
+		"it goes on until the limit":     {listCommand{Limit: 1}, 100, 3, ""},
+		"it goes on until the last one":  {listCommand{Limit: 2}, 5, 5, ""},
 		"it stops when the time is over": {listCommand{Limit: 2}, 100, 30, stopped},
-		"it reads everything": {listCommand{Limit: 2, All: true}, 100, 100, ""},
+		"it reads everything":            {listCommand{Limit: 2, All: true}, 100, 100, ""},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()

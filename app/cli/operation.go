@@ -60,8 +60,12 @@ func (o requested) store(
 		if err != nil {
 			return payment.Payment{}, err
 		}
+		defer func() {
+			for _, g := range listings {
+				err = errors.Join(err, g.Close())
+			}
+		}()
 		for _, g := range listings {
-			defer func() { err = errors.Join(err, g.Close()) }()
 			provers = append(provers, g)
 		}
 	}

@@ -114,12 +114,8 @@ func (a *audit) confirm(ctx context.Context, c *candidate) error {
 		})
 		return nil
 	}
-	if p.TransactionID != c.payment.TransactionID {
-		c.paid = false // another transaction than the one that was looked for in the list
-	}
 	own := looked[p.GatewayKey]
-	c.paid = c.paid || approved(own.Result) && own.TransactionID == p.TransactionID ||
-		p.Gateway != "" && p.Gateway != a.report.Gateway // the audit of the other gateway checks that
+	c.paid = a.isPaid(c, p, own)
 	if err := a.dropRefunded(ctx, c); err != nil {
 		return err
 	}
@@ -127,6 +123,18 @@ func (a *audit) confirm(ctx context.Context, c *candidate) error {
 		a.confirmUncharged(c, p, own)
 	}
 	return nil
+}
+
+// isPaid reports whether the gateway has the charge that the payment, as it is now, succeeded with. own is the lookup of
+// its key.
+func (a *audit) isPaid(c *candidate, p payment.Summary, own payment.Lookup) bool {
+	switch {
+	case c.paid && p.TransactionID == c.payment.TransactionID: // the list has it
+		return true
+	case p.Gateway != "" && p.Gateway != a.report.Gateway: // the audit of the other gateway checks that
+		return true
+	}
+	return approved(own.Result) && own.TransactionID == p.TransactionID
 }
 
 // dropRefunded removes second charges that the service has given back.

@@ -15,8 +15,8 @@ const MaxOverlap = 30 * 24 * time.Hour
 // ErrDeleted: the endpoint was deleted, which cannot be undone.
 var ErrDeleted = errors.New("the endpoint is deleted: create a new one with `paymentd endpoints create`")
 
-// OverlapError: the secret was rotated, and the one before it still signs, because receivers may hold it. Another rotation
-// would end that.
+// OverlapError reports that the secret was rotated, and that the one before it still signs, because receivers may hold it.
+// Another rotation would end that.
 type OverlapError struct{ Until time.Time }
 
 // Error says until when the secret signs.
@@ -53,15 +53,8 @@ func (c Change) Apply(e Endpoint, now time.Time) (Endpoint, bool, error) {
 		return e, false, ErrDeleted
 	case c.Attempted:
 		return c.attempted(e, now)
-	case c.Secret.Reveal() != "" && c.Secret != e.Secret && c.Overlap > 0 && !c.EndOverlap && e.overlaps(now):
-		return e, false, &OverlapError{e.PreviousUntil}
 	case c.Secret.Reveal() != "" && c.Secret != e.Secret:
-		e.Previous, e.PreviousUntil = e.Secret, now.Add(c.Overlap)
-		if c.Overlap <= 0 {
-			e.Previous, e.PreviousUntil = Secret{}, time.Time{}
-		}
-		e.Secret, e.ChangedAt = c.Secret, now
-		return e, true, nil
+		return c.rotated(e, now)
 	case c.State == "" || c.State == e.State:
 		return e, false, nil
 	}
@@ -69,6 +62,19 @@ func (c Change) Apply(e Endpoint, now time.Time) (Endpoint, bool, error) {
 	if e.State == StateDeleted {
 		e.Secret, e.Previous, e.PreviousUntil = Secret{}, Secret{}, time.Time{}
 	}
+	return e, true, nil
+}
+
+// rotated replaces the secret.
+func (c Change) rotated(e Endpoint, now time.Time) (Endpoint, bool, error) {
+	if c.Overlap > 0 && !c.EndOverlap && e.overlaps(now) {
+		return e, false, &OverlapError{e.PreviousUntil}
+	}
+	e.Previous, e.PreviousUntil = e.Secret, now.Add(c.Overlap)
+	if c.Overlap <= 0 {
+		e.Previous, e.PreviousUntil = Secret{}, time.Time{}
+	}
+	e.Secret, e.ChangedAt = c.Secret, now
 	return e, true, nil
 }
 

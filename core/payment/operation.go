@@ -147,7 +147,8 @@ func (a ClaimRequest) OperationState() State {
 // beginOperation opens a new operation, claimed by the request unless it is deferred.
 func (a ClaimRequest) beginOperation(rules operationRules, charge Payment, now Instant) (Decision, error) {
 	of := ChargeID{Key: charge.GatewayKey, Gateway: charge.Gateway, TransactionID: charge.TransactionID}
-	money, err := a.Money, error(nil)
+	var money Money
+	var err error
 	if a.Operation.RefundsSecondCharge() {
 		of, money, err = a.beginSecondRefund(charge)
 	} else {

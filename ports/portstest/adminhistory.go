@@ -105,8 +105,11 @@ func recordsEndpoints(t *testing.T, r Administered) {
 	e.CreatedBy = "ada"
 	require.NoError(t, r.Endpoints.Create(t.Context(), e))
 	for _, change := range []endpoint.Change{
-		{State: endpoint.StateDisabled}, {State: endpoint.StateDisabled}, {State: endpoint.StateActive},
-		{Secret: endpoint.NewSecret(), Overlap: time.Hour}, {State: endpoint.StateDeleted},
+		{State: endpoint.StateDisabled},
+		{State: endpoint.StateDisabled},
+		{State: endpoint.StateActive},
+		{Secret: endpoint.NewSecret(), Overlap: time.Hour},
+		{State: endpoint.StateDeleted},
 	} {
 		change.By = "grace"
 		_, err := r.Endpoints.Change(t.Context(), e.ID, change)

@@ -64,26 +64,7 @@ func archives() []clause {
 			ids, _ := r.archivable(time.Hour, 100)
 			require.Empty(r.t, ids, "they became final just now")
 		}},
-		{"archive/nothing of a payment is archived while an operation of it is open", func(r *repository) {
-			for _, state := range operationStates() {
-				id := payment.OrderID("order-" + state)
-				paymentWithHistory(r, payment.StateSucceeded, id)
-				p := r.refundInState(state, id, "r-1", "25")
-				ids, _ := r.archivable(0, 10)
-				if state.Final() {
-					require.Contains(r.t, ids, id, state)
-				} else {
-					require.NotContains(r.t, ids, id, state)
-				}
-				before := r.history(id)
-				for _, h := range before.Operations {
-					require.Equal(r.t, p.Ref(), h.Payment.Ref())
-				}
-			}
-			charge := paymentWithHistory(r, payment.StateSucceeded, "order-begun")
-			r.refund("order-begun", "r-1", "25")
-			require.ErrorIs(r.t, r.Archive(r.t.Context(), charge.Archival("ada")), payment.ErrNotArchived, "begun since it was read")
-		}},
+		{"archive/nothing of a payment is archived while an operation of it is open", openOperations},
 		{"archive/a failed payment that may still have charged is not archived", func(r *repository) {
 			paymentWithHistory(r, payment.StateProcessing, "order-1")
 			p := r.find("order-1")
@@ -131,6 +112,27 @@ func archives() []clause {
 		}},
 		{"archive/a payment that is not final or has changed is refused", refusedArchivals},
 	}
+}
+
+func openOperations(r *repository) {
+	for _, state := range operationStates() {
+		id := payment.OrderID("order-" + state)
+		paymentWithHistory(r, payment.StateSucceeded, id)
+		p := r.refundInState(state, id, "r-1", "25")
+		ids, _ := r.archivable(0, 10)
+		if state.Final() {
+			require.Contains(r.t, ids, id, state)
+		} else {
+			require.NotContains(r.t, ids, id, state)
+		}
+		before := r.history(id)
+		for _, h := range before.Operations {
+			require.Equal(r.t, p.Ref(), h.Payment.Ref())
+		}
+	}
+	charge := paymentWithHistory(r, payment.StateSucceeded, "order-begun")
+	r.refund("order-begun", "r-1", "25")
+	require.ErrorIs(r.t, r.Archive(r.t.Context(), charge.Archival("ada")), payment.ErrNotArchived, "begun since it was read")
 }
 
 func refusedArchivals(r *repository) {

@@ -64,8 +64,9 @@ func (b *bus) stop() {
 	b.WaitForShutdown()
 }
 
-func (b *bus) url(subject string) string {
-	return fmt.Sprintf("nats://127.0.0.1:%d/%s", b.options.Port, subject)
+// url returns the address of an endpoint that publishes to subjects that begin with shop.payments.
+func (b *bus) url() string {
+	return fmt.Sprintf("nats://127.0.0.1:%d/shop.payments", b.options.Port)
 }
 
 // stream creates a stream of subjects, or returns it.
@@ -115,7 +116,7 @@ func send(t *testing.T, s *natssink.Sender, to endpoint.Endpoint, id payment.Cha
 func TestSend_StoresSignedEventOnce(t *testing.T) {
 	t.Parallel()
 	b := startBus(t, nil)
-	s, to := newSender(t, natssink.Options{}), endpoint.New(b.url("shop.payments"), endpoint.Patterns{"*"})
+	s, to := newSender(t, natssink.Options{}), endpoint.New(b.url(), endpoint.Patterns{"*"})
 	require.Contains(t, send(t, s, to, "evt_1").Problem, "no stream receives the subject")
 
 	stream := b.stream()
@@ -136,7 +137,7 @@ func TestSend_ServerRestarts(t *testing.T) {
 	t.Parallel()
 	b := startBus(t, nil)
 	b.stream()
-	s, to := newSender(t, natssink.Options{}), endpoint.New(b.url("shop.payments"), endpoint.Patterns{"*"})
+	s, to := newSender(t, natssink.Options{}), endpoint.New(b.url(), endpoint.Patterns{"*"})
 	require.True(t, send(t, s, to, "evt_1").Accepted())
 	b.stop()
 	require.NotEmpty(t, send(t, s, to, "evt_2").Problem)
@@ -160,7 +161,7 @@ func TestSend_Credentials(t *testing.T) {
 			b.stream(c.option)
 			file := filepath.Join(t.TempDir(), "credentials")
 			require.NoError(t, os.WriteFile(file, []byte(c.file), 0o600))
-			to := endpoint.New(b.url("shop.payments"), endpoint.Patterns{"*"})
+			to := endpoint.New(b.url(), endpoint.Patterns{"*"})
 			require.True(t, send(t, newSender(t, natssink.Options{CredentialsFile: file}), to, "evt_1").Accepted())
 			answer := send(t, newSender(t, natssink.Options{}), to, "evt_1")
 			require.Contains(t, answer.Problem, "Authorization Violation")
@@ -185,7 +186,7 @@ func TestService_KilledWhileBusIsDead_EventsAreDelivered(t *testing.T) {
 	}
 	bin := apptest.Build(t)
 	require.Zero(t, apptest.Run(t, bin, environment, "migrate", "up").Code)
-	out := apptest.Run(t, bin, environment, "endpoints", "create", "--url="+b.url("shop.payments"), "--events=payment.*", "--json")
+	out := apptest.Run(t, bin, environment, "endpoints", "create", "--url="+b.url(), "--events=payment.*", "--json")
 	require.Zero(t, out.Code, out)
 	var created struct{ ID, Secret string }
 	require.NoError(t, json.Unmarshal([]byte(out.Stdout), &created))

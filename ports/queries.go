@@ -3,6 +3,7 @@ package ports
 import (
 	"cmp"
 	"slices"
+	"strings"
 	"time"
 
 	"paymentd/core/payment"
@@ -119,6 +120,21 @@ func (q ListQuery) FirstRows() int {
 // Outstanding reports whether the list has only states that are not final, so that all its rows are due at some time.
 func (q ListQuery) Outstanding() bool {
 	return len(q.States) > 0 && !slices.ContainsFunc(q.States, payment.State.Final)
+}
+
+// ListFilter selects payments of a list by what no index of the list serves, so that a caller reads further pages to find
+// them. The zero value selects all.
+type ListFilter struct {
+	// Gateway is the identity of the payment's gateway; empty for any.
+	Gateway payment.GatewayID
+	// Q is the beginning of an order id, or a whole transaction id or gateway key; empty for any payment.
+	Q string
+}
+
+// Matches reports whether the filter selects a payment.
+func (f ListFilter) Matches(p payment.Payment) bool {
+	return (f.Gateway == "" || p.Gateway == f.Gateway) &&
+		(f.Q == "" || strings.HasPrefix(p.OrderID.String(), f.Q) || p.TransactionID == f.Q || string(p.GatewayKey) == f.Q)
 }
 
 // Listed is the place of a payment in a list.

@@ -11,7 +11,7 @@ import (
 	"paymentd/ports"
 )
 
-// A cursor names the last row of a page, for a list with certain states and times. In base64url:
+// A cursor names the last row of a page, for a list with certain states, times and filters. In base64url:
 //
 //	version 1 | created, nanoseconds since 1970 as a varint | order id | checksum, 8 bytes
 //
@@ -27,7 +27,7 @@ const (
 	checksumBytes       = 8
 )
 
-func encodeCursor(created time.Time, id payment.OrderID, q ports.ListQuery) string {
+func (q listQuery) encodeCursor(created time.Time, id payment.OrderID) string {
 	var cursor []byte
 	if time.Unix(0, created.UnixNano()).Equal(created) {
 		cursor = binary.AppendVarint([]byte{cursorVersion}, created.UnixNano())
@@ -35,18 +35,18 @@ func encodeCursor(created time.Time, id payment.OrderID, q ports.ListQuery) stri
 		cursor = binary.AppendVarint([]byte{cursorVersionMicros}, created.UnixMicro())
 	}
 	cursor = append(cursor, id...)
-	cursor = append(cursor, cursorChecksum(cursor, q)...)
+	cursor = append(cursor, q.checksum(cursor)...)
 	return base64.RawURLEncoding.EncodeToString(cursor)
 }
 
-func decodeCursor(text string, q ports.ListQuery) (time.Time, payment.OrderID, error) {
-	refused := malformed("cursor must be a next_cursor of this list, with the same states and times")
+func (q listQuery) decodeCursor(text string) (time.Time, payment.OrderID, error) {
+	refused := malformed("cursor must be a next_cursor of this list, with the same states, times, gateway and q")
 	cursor, err := base64.RawURLEncoding.DecodeString(text)
 	if err != nil || len(cursor) <= checksumBytes || cursor[0] != cursorVersion && cursor[0] != cursorVersionMicros {
 		return time.Time{}, "", refused
 	}
 	checksumAt := len(cursor) - checksumBytes
-	if !bytes.Equal(cursor[checksumAt:], cursorChecksum(cursor[:checksumAt], q)) {
+	if !bytes.Equal(cursor[checksumAt:], q.checksum(cursor[:checksumAt])) {
 		return time.Time{}, "", refused
 	}
 	created, size := binary.Varint(cursor[1:checksumAt])
@@ -63,9 +63,9 @@ func decodeCursor(text string, q ports.ListQuery) (time.Time, payment.OrderID, e
 	return time.Unix(0, created).UTC(), id, nil
 }
 
-// cursorChecksum covers the states, which are sorted, and the bounds in time. Without bounds it
-// equals the checksum of versions that had no bounds.
-func cursorChecksum(cursor []byte, q ports.ListQuery) []byte {
+// checksum covers the states, which are sorted, the bounds in time and the filters. Without bounds and filters it
+// equals the checksum of versions that had none.
+func (q listQuery) checksum(cursor []byte) []byte {
 	hash := sha256.New()
 	for _, s := range q.States {
 		hash.Write([]byte(s))
@@ -73,6 +73,9 @@ func cursorChecksum(cursor []byte, q ports.ListQuery) []byte {
 	}
 	if !q.CreatedFrom.IsZero() || !q.CreatedBefore.IsZero() {
 		hash.Write([]byte(stamp(q.CreatedFrom) + " to " + stamp(q.CreatedBefore) + "\x00"))
+	}
+	if q.filter != (ports.ListFilter{}) {
+		hash.Write([]byte(string(q.filter.Gateway) + " has " + q.filter.Q + "\x00"))
 	}
 	hash.Write(cursor)
 	return hash.Sum(nil)[:checksumBytes]

@@ -107,14 +107,16 @@ func outsideLimits(c echo.Context, sentence string) error {
 	return refuse(problemScope).withSentence(sentence)
 }
 
-// maxScanned bounds the payments of the states of the list that one request reads for a key with limits.
+// maxScanned bounds the payments of the states of the list that one request reads for a key with limits, or to find
+// those of a filter.
 const maxScanned = 10 * maxPage
 
-// listWithin returns a page of the payments that the key may see. It reads at most maxScanned payments, and, to find
-// those of certain states, [ports.MaxExamined] rows, so a page with a cursor may have fewer payments than the limit, or
-// none.
-func (a *api) listWithin(ctx context.Context, limits apikey.Limits, q ports.ListQuery) (ports.ListPage, error) {
-	if limits.IsZero() {
+// listWithin returns a page of the payments that the key may see and the filter selects. It reads at most maxScanned
+// payments, and, to find those of certain states, [ports.MaxExamined] rows, so a page with a cursor may have fewer
+// payments than the limit, or none.
+func (a *api) listWithin(ctx context.Context, limits apikey.Limits, query listQuery) (ports.ListPage, error) {
+	q := query.ListQuery
+	if limits.IsZero() && query.filter == (ports.ListFilter{}) {
 		return a.processor.List(ctx, q)
 	}
 	wanted, found := q.Limit, ports.ListPage{}
@@ -125,7 +127,7 @@ func (a *api) listWithin(ctx context.Context, limits apikey.Limits, q ports.List
 			return ports.ListPage{}, err
 		}
 		for _, p := range page.Payments {
-			if !limits.AllowOrder(p.OrderID.String()) || !limits.AllowGateway(string(p.Gateway)) {
+			if !query.filter.Matches(p) || !limits.AllowOrder(p.OrderID.String()) || !limits.AllowGateway(string(p.Gateway)) {
 				continue
 			}
 			if len(found.Payments) == wanted {

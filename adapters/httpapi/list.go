@@ -21,7 +21,10 @@ const (
 	maxPage     = 200
 )
 
-// list serves GET /payments?state=&created_from=&created_before=&limit=&cursor=.
+// maxFilterBytes is what the longest transaction id, gateway key, or name of a gateway has.
+const maxFilterBytes = 255
+
+// list serves GET /payments?state=&gateway=&created_from=&created_before=&q=&limit=&cursor=.
 func (a *api) list(c echo.Context) error {
 	query, err := parseListQuery(c.Request().URL.RawQuery)
 	if err != nil {
@@ -40,16 +43,23 @@ func (a *api) list(c echo.Context) error {
 		body.UnreadableOrderIds = append(body.UnreadableOrderIds, unreadable.OrderID.String())
 	}
 	if page.NextOrderID != "" {
-		body.NextCursor = encodeCursor(page.NextCreatedAt, page.NextOrderID, query)
+		body.NextCursor = query.encodeCursor(page.NextCreatedAt, page.NextOrderID)
 	}
 	return a.respond(c, http.StatusOK, body)
+}
+
+// listQuery is a list that a request asks for.
+type listQuery struct {
+	ports.ListQuery
+
+	filter ports.ListFilter
 }
 
 // parseListQuery parses the parameters of a list. An empty parameter counts as not given, because
 // forms send those. An unknown one is refused: a misspelt "sate=failed" must not list every
 // payment.
-func parseListQuery(raw string) (ports.ListQuery, error) {
-	query := ports.ListQuery{Limit: defaultPage}
+func parseListQuery(raw string) (listQuery, error) {
+	query := listQuery{ListQuery: ports.ListQuery{Limit: defaultPage}}
 	parameters, err := url.ParseQuery(raw)
 	if err != nil {
 		return query, malformed("the query string must be percent-encoded, with & between its parameters")
@@ -60,6 +70,12 @@ func parseListQuery(raw string) (ports.ListQuery, error) {
 		switch name {
 		case "state":
 			query.States, err = parseStates(values)
+		case "gateway":
+			var gateway string
+			gateway, err = parseFilter(name, values)
+			query.filter.Gateway = payment.GatewayID(gateway)
+		case "q":
+			query.filter.Q, err = parseFilter(name, values)
 		case "created_from":
 			query.CreatedFrom, err = parseBound(name, values)
 		case "created_before":
@@ -70,7 +86,7 @@ func parseListQuery(raw string) (ports.ListQuery, error) {
 			cursor, err = single(name, values)
 		default:
 			err = malformed("the parameter " + quotedName(name) +
-				" is not known; use state, created_from, created_before, limit or cursor")
+				" is not known; use state, gateway, created_from, created_before, q, limit or cursor")
 		}
 		if err != nil {
 			return query, err
@@ -79,7 +95,7 @@ func parseListQuery(raw string) (ports.ListQuery, error) {
 	if cursor == "" {
 		return query, nil
 	}
-	query.AfterCreatedAt, query.AfterOrderID, err = decodeCursor(cursor, query)
+	query.AfterCreatedAt, query.AfterOrderID, err = query.decodeCursor(cursor)
 	return query, err
 }
 
@@ -128,6 +144,15 @@ func parseBound(name string, values []string) (time.Time, error) {
 			" must be a time such as 2026-03-04T12:00:00Z (RFC 3339), in the years 1970 to 9998")
 	}
 	return bound.Add(time.Microsecond - 1).UTC().Truncate(time.Microsecond), nil
+}
+
+// parseFilter parses a text to find payments by.
+func parseFilter(name string, values []string) (string, error) {
+	text, err := single(name, values)
+	if err == nil && len(text) > maxFilterBytes {
+		err = fieldError(name, name+" must have at most "+strconv.Itoa(maxFilterBytes)+" bytes")
+	}
+	return text, err
 }
 
 func single(name string, values []string) (string, error) {

@@ -130,7 +130,7 @@ func TestList_InvalidParameter_IsRefused(t *testing.T) {
 	const (
 		badLimit  = "limit must be a whole number from 1 to 200"
 		badState  = "state must be one of processing, scheduled, pending, authorized, succeeded, declined, failed, unresolved, voided"
-		badCursor = "cursor must be a next_cursor of this list, with the same states and times"
+		badCursor = "cursor must be a next_cursor of this list, with the same states, times, gateway and q"
 		badQuery  = "the query string must be percent-encoded, with & between its parameters"
 	)
 	tests := map[string]string{
@@ -142,11 +142,11 @@ func TestList_InvalidParameter_IsRefused(t *testing.T) {
 		"state=failed,failed": badState,
 		"state=failed%00":     badState,
 		"state=failed&state=declined&state=failed": "state must name each state once only",
-		"sate=failed":       `the parameter "sate" is not known; use state, created_from, created_before, limit or cursor`,
-		"State=failed":      `the parameter "State" is not known; use state, created_from, created_before, limit or cursor`,
-		"%00%22=1":          `the parameter "\x00\"" is not known; use state, created_from, created_before, limit or cursor`,
-		"a&b&limit=x":       `the parameter "a" is not known; use state, created_from, created_before, limit or cursor`,
-		"=":                 `the parameter "" is not known; use state, created_from, created_before, limit or cursor`,
+		"sate=failed":       `the parameter "sate" is not known; use state, gateway, created_from, created_before, q, limit or cursor`,
+		"State=failed":      `the parameter "State" is not known; use state, gateway, created_from, created_before, q, limit or cursor`,
+		"%00%22=1":          `the parameter "\x00\"" is not known; use state, gateway, created_from, created_before, q, limit or cursor`,
+		"a&b&limit=x":       `the parameter "a" is not known; use state, gateway, created_from, created_before, q, limit or cursor`,
+		"=":                 `the parameter "" is not known; use state, gateway, created_from, created_before, q, limit or cursor`,
 		"limit=1;a=b":       badQuery,
 		"limit=%zz":         badQuery,
 		"cursor=x":          badCursor,
@@ -178,7 +178,7 @@ func TestCursor_Changed_IsRefused(t *testing.T) {
 		t.Helper()
 		got := s.get("/payments?" + query)
 		require.Equal(t, 400, got.status, query)
-		require.Equal(t, "cursor must be a next_cursor of this list, with the same states and times", got.sentence(t))
+		require.Equal(t, "cursor must be a next_cursor of this list, with the same states, times, gateway and q", got.sentence(t))
 	}
 	for bit := range len(raw) * 8 {
 		changed := slices.Clone(raw)

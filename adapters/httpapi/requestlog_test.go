@@ -143,7 +143,7 @@ func readLines(t *testing.T) []logged {
 			"order_id": "o", "reason": "there is no payment with this order id; order ids are case-sensitive",
 		})},
 		{"misspelt parameter", failing(nil), getPath("/payments?sate=failed"), readLine("INFO", "/payments", 400, map[string]any{
-			"reason": `the parameter "sate" is not known; use state, created_from, created_before, limit or cursor`,
+			"reason": `the parameter "sate" is not known; use state, gateway, created_from, created_before, q, limit or cursor`,
 		})},
 		{"list", failing(nil), getPath("/payments?limit=5"), readLine("INFO", "/payments", 200, nil)},
 		{"unknown path", failing(nil), getPath("/hunter2"), readLine("INFO", "", 404, map[string]any{

@@ -32,7 +32,7 @@ type createKeyCommand struct {
 	Name        string   `required:"" placeholder:"NAME" help:"Owner or purpose of the key: letters, digits, hyphens, dots and underscores. Only one active key may have a name."`
 	Scopes      string   `required:"" placeholder:"SCOPE,..." help:"What the key permits: pay (charge orders and read single payments), capture (capture and void payments and read single payments), refund (refund payments and read single payments), read (list and read payments and metrics), admin (everything)."`
 	OrderPrefix []string `placeholder:"PREFIX" sep:"none" help:"Limit the key to orders whose order_id begins with this. May be repeated."`
-	Gateway     []string `placeholder:"NAME" sep:"none" help:"Limit the key to payments at this gateway: its name in the gateways file, or its address. May be repeated."`
+	Gateway     []string `placeholder:"NAME" sep:"none" help:"Limit the key to payments at this gateway: its id in the gateways file, or its name if it has no id, or its address. May be repeated."`
 }
 
 // newKeyFlags are the flags of a command that makes a key.

@@ -22,7 +22,7 @@ type listCommand struct {
 	databaseFlags
 
 	State   []string `placeholder:"STATE" help:"Only payments in this state. May be repeated."`
-	Gateway string   `placeholder:"NAME" help:"Only payments at this gateway: its name in the gateways file, or its address."`
+	Gateway string   `placeholder:"NAME" help:"Only payments at this gateway: its id in the gateways file, or its name if it has no id, or its address."`
 	From    string   `placeholder:"TIME" help:"Only payments that were created at this time or later: a date, which means midnight UTC, or a time such as 2026-11-27T08:00:00Z."`
 	Before  string   `placeholder:"TIME" help:"Only payments that were created before this time."`
 	Q       string   `name:"q" placeholder:"TEXT" help:"Only payments whose order id begins with this, or whose transaction id or gateway key is this."`
@@ -98,7 +98,7 @@ func (c *listCommand) list(ctx context.Context, r ports.Payments, w *listWriter)
 		within = math.MaxInt64
 	}
 	return readList(ctx, r, c.query, within, func(p payment.Payment) (more bool, err error) {
-		if !c.matches(p) {
+		if !c.filter().Matches(p) {
 			return true, nil
 		}
 		err = w.write(p)
@@ -147,10 +147,9 @@ func printReached(s stdio, reached time.Time, advice string) {
 // maxUnreadable bounds the rows that a list names because they cannot be read.
 const maxUnreadable = 1000
 
-// matches applies the filters that the query does not have.
-func (c *listCommand) matches(p payment.Payment) bool {
-	return (c.Gateway == "" || string(p.Gateway) == c.Gateway) &&
-		(c.Q == "" || strings.HasPrefix(p.OrderID.String(), c.Q) || p.TransactionID == c.Q || string(p.GatewayKey) == c.Q)
+// filter has what the query does not select by.
+func (c *listCommand) filter() ports.ListFilter {
+	return ports.ListFilter{Gateway: payment.GatewayID(c.Gateway), Q: c.Q}
 }
 
 // listWriter prints payments as they are read.

@@ -63,6 +63,8 @@ var settings = []struct{ variable, byDefault, other string }{
 	{"PAYMENTD_TRACES", "", "http://127.0.0.1:4318"},
 	{"PAYMENTD_PPROF_ADDR", "", "localhost:6060"},
 	{"PAYMENTD_CONSOLE", "true", "false"},
+	{"PAYMENTD_NATS_CREDENTIALS_FILE", "", "nats.creds"},
+	{"PAYMENTD_NATS_CA_FILE", "", "nats-ca.pem"},
 }
 
 func TestConfig_Tags_HaveTheDefaults(t *testing.T) {

@@ -335,9 +335,9 @@ func keepsKeys(r *repository) {
 	require.Equal(r.t, held.GatewayKey, left[0].LookUp)
 }
 
-// archiveLeavesKeys archives a payment whose key has a record, which stays.
+// archiveLeavesKeys archives a payment whose key has a record and is closed. The record stays.
 func archiveLeavesKeys(r *repository) {
-	r.record(lookup(r.claimedForLookup("order-1"), payment.FoundNothing), payment.VerdictWritten)
+	r.record(lookup(r.claimedForLookup("order-1"), payment.FoundDeclined), payment.VerdictWritten)
 	before := r.history("order-1")
 	require.Len(r.t, before.Keys, 1)
 	require.NoError(r.t, r.Archive(r.t.Context(), before.Payment.Archival("ada")))

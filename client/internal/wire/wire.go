@@ -267,7 +267,7 @@ type CaptureMode string
 
 // CaptureRequest defines model for CaptureRequest.
 type CaptureRequest struct {
-	// Amount At most what is held, which is the default; the rest is released. A repeat without an amount matches the capture, whatever was captured.
+	// Amount At most what is held, which is the default; the rest is released. A repeat without an amount matches the capture of any amount.
 	Amount Amount `json:"amount,omitempty"`
 
 	// Currency The currency of the payment, which is the default. Only with an amount.
@@ -888,16 +888,22 @@ type ListPaymentsParams struct {
 	// State Only payments in this state; repeat it for several states.
 	State []State `form:"state,omitempty" json:"state,omitempty"`
 
+	// Gateway Only payments at this gateway, as `gateway` of a payment has it: the id in the gateways file, or the name if it has no id, or an address.
+	Gateway string `form:"gateway,omitempty" json:"gateway,omitempty"`
+
 	// CreatedFrom Only payments that were created at this time or later (RFC 3339, the years 1970 to 9998).
 	CreatedFrom time.Time `form:"created_from,omitempty" json:"created_from,omitempty"`
 
 	// CreatedBefore Only payments that were created before this time (RFC 3339, the years 1970 to 9998).
 	CreatedBefore time.Time `form:"created_before,omitempty" json:"created_before,omitempty"`
 
+	// Q Only payments whose order id begins with this, or whose transaction id or gateway key equals it.
+	Q string `form:"q,omitempty" json:"q,omitempty"`
+
 	// Limit The maximum number of payments of a page.
 	Limit int `form:"limit,omitempty" json:"limit,omitempty"`
 
-	// Cursor The `next_cursor` of the previous page, with the same states and times. It is opaque; a cursor that was changed or belongs to another list is refused.
+	// Cursor The `next_cursor` of the previous page, with the same states, times, `gateway` and `q`. It is opaque; a cursor that was changed or belongs to another list is refused.
 	Cursor string `form:"cursor,omitempty" json:"cursor,omitempty"`
 }
 

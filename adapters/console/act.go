@@ -216,7 +216,7 @@ func (c *Console) perform(v *visit) error {
 		c.log.InfoContext(v.Request().Context(), "an operator acted in the console", "act", a.Name, "by", o.by, "order_id", ref.OrderID.String(), "operation", ref.Operation.String())
 	}
 	if len(targets) == 1 && targets[0].Done {
-		return v.Redirect(http.StatusSeeOther, targets[0].Path+"?done="+a.Name)
+		return v.Redirect(http.StatusSeeOther, v.doneAt(targets[0].Path, a.Name))
 	}
 	status := http.StatusOK
 	if view.Done == 0 {

@@ -219,7 +219,7 @@ func (c *Console) showEndpoint(v *visit) error {
 	if err != nil {
 		return err
 	}
-	view := endpointView{Endpoint: e, Path: endpointPath(e.ID), Outcome: q.Get("outcome"), Outcomes: deliveryOutcomes, Done: doneText(q.Get("done"))}
+	view := endpointView{Endpoint: e, Path: endpointPath(e.ID), Outcome: q.Get("outcome"), Outcomes: deliveryOutcomes, Done: doneText(v.done())}
 	if len(deliveries) > pageSize {
 		deliveries = deliveries[:pageSize]
 		last := deliveries[pageSize-1]

@@ -168,7 +168,7 @@ func (c *Console) changeEndpoint(v *visit) error {
 	case a.Name == "delete":
 		return v.Redirect(http.StatusSeeOther, Root+"/endpoints")
 	}
-	return v.Redirect(http.StatusSeeOther, endpointPath(e.ID)+"?done="+a.Name)
+	return v.Redirect(http.StatusSeeOther, v.doneAt(endpointPath(e.ID), a.Name))
 }
 
 // setState returns an act that changes the state of an endpoint.

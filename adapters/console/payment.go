@@ -113,7 +113,7 @@ func (c *Console) renderPayment(v *visit, h ports.History, b *book) error {
 	if left, some := h.Payment.Refundable(); some {
 		view.Left = left.String()
 	}
-	if a, err := actNamed(v.QueryParam("done")); err == nil {
+	if a, err := actNamed(v.done()); err == nil {
 		view.Done = a.Title
 	}
 	for _, o := range h.Operations {

@@ -117,13 +117,14 @@ func TestPlans_OperatorsNeedNoSort(t *testing.T) {
 }
 
 // extraOf returns the column Extra of the plan of the statement.
-func extraOf(t *testing.T, s *Payments, heard *spy) (extra string) {
+func extraOf(t *testing.T, s *Payments, heard *spy) string {
 	t.Helper()
 	rows, err := s.db.QueryContext(t.Context(), "EXPLAIN FORMAT=TRADITIONAL "+heard.statement, heard.args...)
 	require.NoError(t, err)
 	defer func() { require.NoError(t, rows.Close()) }()
 	columns, err := rows.Columns()
 	require.NoError(t, err)
+	var extras []string
 	for rows.Next() {
 		fields := make([]any, len(columns))
 		for i := range fields {
@@ -132,10 +133,10 @@ func extraOf(t *testing.T, s *Payments, heard *spy) (extra string) {
 		require.NoError(t, rows.Scan(fields...))
 		for i, column := range columns {
 			if value, ok := (*fields[i].(*any)).([]byte); ok && strings.EqualFold(column, "extra") {
-				extra += string(value)
+				extras = append(extras, string(value))
 			}
 		}
 	}
 	require.NoError(t, rows.Err())
-	return extra
+	return strings.Join(extras, " ")
 }

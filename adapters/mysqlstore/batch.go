@@ -110,7 +110,7 @@ func (s *Payments) insertNew(ctx context.Context, conn *sql.Conn, batch []*inser
 	return claims, nil
 }
 
-// settleBatch settles payments, or other operations, in one statement, which is a transaction of its own.
+// settleBatch settles payments in one statement, which is a transaction of its own.
 func (s *Payments) settleBatch(batch []*fastSettle) []error {
 	ctx := context.Background()
 	settled := batch
@@ -125,21 +125,19 @@ func (s *Payments) settleBatch(batch []*fastSettle) []error {
 }
 
 // settleMatching returns the settlements that it stored, at most one per order. For the others, it
-// sets needsLock; for all if those are not known, because repeating a settlement changes nothing.
+// sets needsLock.
 func (s *Payments) settleMatching(ctx context.Context, conn *sql.Conn, batch []*fastSettle) ([]*fastSettle, error) {
 	settlements := firstPerOrder(slices.Clone(batch))
-	matched, err := settleMany(ctx, conn, settlements)
+	rows := make([]queries.SettlePaymentParams, 0, len(settlements))
+	for _, f := range settlements {
+		rows = append(rows, f.row)
+	}
+	matched, err := settlePayments(ctx, conn, rows)
 	if err != nil {
-		return settlements, s.classifyBatch(fmt.Errorf("update the payments: %w", err), len(settlements))
+		return settlements, s.classifyBatch(fmt.Errorf("update the payments: %w", err), len(rows))
 	}
 	if matched == int64(len(settlements)) {
 		return settlements, nil
-	}
-	if !settlements[0].settlement.Operation.IsCharge() {
-		for _, f := range settlements {
-			f.needsLock = true
-		}
-		return nil, nil
 	}
 	stored, err := queries.New(conn).ListSettled(ctx, ordersOf(settlements))
 	if err != nil {
@@ -204,169 +202,90 @@ func insertPayments(ctx context.Context, db queries.DBTX, rows []queries.InsertP
 	into, first, _ := strings.Cut(queries.InsertPayment, "VALUES ")
 	first = strings.ReplaceAll(first, "CAST(? AS SIGNED)", "?") // the cast declares a type to sqlc
 	next := "," + strings.Replace(first, readNow, "NOW(6)", 1)
-	args := rowArgs{columns: strings.Count(first, "?")}
-	args.all = make([]any, 0, len(rows)*args.columns)
+	args := make([]any, 0, len(rows)*strings.Count(first, "?"))
 	for i := range rows {
 		r := &rows[i]
 		// Plain types, because database/sql converts named types by reflection.
-		args.text(string(r.OrderID))
-		args.number(r.AmountMinor)
-		args.text(r.Currency)
-		args.text(string(r.State))
-		args.text(string(r.GatewayKey))
-		args.number(r.Fence)
-		args.number(r.ClaimToken)
-		args.text(r.Replica)
-		args.number(r.DueInMicros)
-		args.number(int64(r.AttemptNumber))
-		args.number(r.AttemptFence)
-		args.text(r.AttemptReplica)
-		args.text(string(r.AttemptGatewayKey))
+		var starts any
 		if r.StartsInMicros.Valid {
-			args.number(r.StartsInMicros.Int64)
-		} else {
-			args.all = append(args.all, nil)
+			starts = r.StartsInMicros.Int64
 		}
-		args.number(r.Async)
-		args.text(string(r.Gateway))
-		args.number(r.KeySentClock.Int64)
-		args.number(r.KeyLifetimeMicros)
-		args.bytes(string(r.PaymentMethod))
-		args.bytes(r.ReturnUrl)
-		args.text(string(r.Capture))
+		args = append(args,
+			string(r.OrderID), r.AmountMinor, r.Currency, string(r.State), string(r.GatewayKey),
+			r.Fence, r.ClaimToken, r.Replica, r.DueInMicros,
+			int64(r.AttemptNumber), r.AttemptFence, r.AttemptReplica, string(r.AttemptGatewayKey), starts,
+			r.Async, string(r.Gateway), r.KeySentClock.Int64, r.KeyLifetimeMicros,
+			[]byte(r.PaymentMethod), []byte(r.ReturnUrl), string(r.Capture))
 	}
-	result, err := db.ExecContext(ctx, into+"VALUES "+first+strings.Repeat(next, len(rows)-1), args.all...)
+	result, err := db.ExecContext(ctx, into+"VALUES "+first+strings.Repeat(next, len(rows)-1), args...)
 	if err != nil {
 		return 0, err
 	}
 	return result.LastInsertId()
 }
 
-// rowArgs are the arguments of a statement of many rows. Most payments of a batch have the same currency, replica and
-// gateway: a value that is the same as in the row before is not converted again, which would allocate.
-type rowArgs struct {
-	all     []any
-	columns int // of a row
-}
-
-func (a *rowArgs) text(s string)  { appendArg(a, s) }
-func (a *rowArgs) number(n int64) { appendArg(a, n) }
-func (a *rowArgs) bytes(s string) {
-	if s == "" {
-		a.all = append(a.all, noBytes)
-		return
-	}
-	a.all = append(a.all, []byte(s))
-}
-
-var noBytes any = []byte{}
-
-func appendArg[T comparable](a *rowArgs, value T) {
-	if before := len(a.all) - a.columns; before >= 0 {
-		if same, ok := a.all[before].(T); ok && same == value {
-			a.all = append(a.all, a.all[before])
-			return
-		}
-	}
-	a.all = append(a.all, value)
-}
-
-// settleTable is what differs between the statements that settle payments and other operations.
-type settleTable struct{ update, lostWorkers, where string }
-
-var (
-	paymentsSettle = settleTable{
-		"UPDATE payments FORCE INDEX (PRIMARY)\n", "strikes",
-		"\n    AND (%s = 'succeeded' OR (doubt_answered = FALSE AND doubt_named = FALSE AND doubt_unanswered_at IS NULL))",
-	}
-	operationsSettle = settleTable{"UPDATE operations FORCE INDEX (PRIMARY)\n", "lost_workers", ""}
-)
-
-// settleMany is [queries.Queries.SettlePayment] for many payments, or [queries.Queries.SettleOperation] for many other
-// operations, at most one settlement per order. It returns how many rows matched.
+// settlePayments is [queries.Queries.SettlePayment] for many payments, at most one settlement per
+// payment. It returns how many rows matched.
 //
 // The index is forced because the optimizer prefers a scan of a small table, which would lock other
 // rows; by their keys, the rows are locked in the order of the keys.
-func settleMany(ctx context.Context, db queries.DBTX, settlements []*fastSettle) (matched int64, err error) {
-	charges := settlements[0].settlement.Operation.IsCharge()
-	table := operationsSettle
-	if charges {
-		table = paymentsSettle
-	}
-	u := newMultiUpdate(settlements, (*fastSettle).order)
-	row := func(i int) *queries.SettlePaymentParams { return &u.rows[i].row }
-	u.add(table.update + "SET state = ")
-	addPerRow(u, func(i int) payment.State { return row(i).NewState })
+func settlePayments(ctx context.Context, db queries.DBTX, rows []queries.SettlePaymentParams) (matched int64, err error) {
+	u := multiUpdate{rows: rows}
+	u.add("UPDATE payments FORCE INDEX (PRIMARY)\nSET state = ")
+	addPerRow(&u, func(r *queries.SettlePaymentParams) payment.State { return r.NewState })
 	u.add(", transaction_id = ")
-	addPerRow(u, func(i int) string { return string(row(i).TransactionID) })
+	addPerRow(&u, func(r *queries.SettlePaymentParams) string { return string(r.TransactionID) })
 	u.add(",\n    code = ")
-	addPerRow(u, func(i int) string { return row(i).Code })
+	addPerRow(&u, func(r *queries.SettlePaymentParams) string { return r.Code })
 	u.add(", reason = ")
-	addPerRow(u, func(i int) string { return row(i).Reason })
+	addPerRow(&u, func(r *queries.SettlePaymentParams) string { return r.Reason })
 	u.add(", due_at = NULL,\n    attempt_ended_at = attempt_started_at + INTERVAL ")
-	addPerRow(u, func(i int) int64 { return row(i).TookMicros })
+	addPerRow(&u, func(r *queries.SettlePaymentParams) int64 { return r.TookMicros })
 	u.add(" MICROSECOND,\n    attempt_class = ")
-	addPerRow(u, func(i int) payment.Class { return row(i).AttemptClass })
+	addPerRow(&u, func(r *queries.SettlePaymentParams) payment.Class { return r.AttemptClass })
 	u.add(", attempt_code = ")
-	addPerRow(u, func(i int) string { return row(i).AttemptCode })
+	addPerRow(&u, func(r *queries.SettlePaymentParams) string { return r.AttemptCode })
 	u.add(", attempt_message = ")
-	addPerRow(u, func(i int) string { return row(i).AttemptMessage })
+	addPerRow(&u, func(r *queries.SettlePaymentParams) string { return r.AttemptMessage })
 	u.add(",\n    doubt_answered = FALSE, doubt_named = FALSE, doubt_unanswered_at = NULL, doubt_unanswered_clock = NULL," +
-		"\n    doubt_latest_at = NULL, doubt_latest_clock = NULL, " + table.lostWorkers + " = 0, updated_at = NOW(6)\nWHERE ")
-	u.addOrders()
-	if !charges {
-		u.add(" AND operation_kind = ")
-		addPerRow(u, func(i int) payment.Kind { return u.rows[i].settlement.Operation.Kind })
-		u.add(" AND operation_name = ")
-		addPerRow(u, func(i int) string { return u.rows[i].settlement.Operation.Name })
+		"\n    doubt_latest_at = NULL, doubt_latest_clock = NULL, strikes = 0, updated_at = NOW(6)\nWHERE order_id IN (?")
+	u.add(strings.Repeat(",?", len(rows)-1))
+	for i := range rows {
+		u.args = append(u.args, []byte(rows[i].OrderID))
 	}
-	u.add(" AND fence = ")
-	addPerRow(u, func(i int) int64 { return row(i).Fence })
+	u.add(") AND fence = ")
+	addPerRow(&u, func(r *queries.SettlePaymentParams) int64 { return r.Fence })
 	u.add(" AND state = ")
-	addPerRow(u, func(i int) payment.State { return row(i).State })
+	addPerRow(&u, func(r *queries.SettlePaymentParams) payment.State { return r.State })
 	u.add(" AND attempt_number = ")
-	addPerRow(u, func(i int) int { return row(i).AttemptNumber })
-	u.add("\n    AND attempt_class = '' AND attempt_started_at IS NOT NULL")
-	if before, after, found := strings.Cut(table.where, "%s"); found {
-		u.add(before)
-		addPerRow(u, func(i int) payment.State { return row(i).NewState })
-		u.add(after)
+	addPerRow(&u, func(r *queries.SettlePaymentParams) int { return r.AttemptNumber })
+	u.add("\n    AND attempt_class = '' AND attempt_started_at IS NOT NULL\n    AND (")
+	addPerRow(&u, func(r *queries.SettlePaymentParams) payment.State { return r.NewState })
+	u.add(" = 'succeeded' OR (doubt_answered = FALSE AND doubt_named = FALSE AND doubt_unanswered_at IS NULL))")
+	result, err := db.ExecContext(ctx, u.statement.String(), u.args...)
+	if err != nil {
+		return 0, err
 	}
-	return u.exec(ctx, db)
+	return result.RowsAffected()
 }
 
-// multiUpdate builds an UPDATE of the rows of several orders, at most one row per order.
-type multiUpdate[R any] struct {
-	rows      []R
-	orders    []any // their ids, as arguments
+// multiUpdate builds the statement of settlePayments.
+type multiUpdate struct {
+	rows      []queries.SettlePaymentParams
 	statement strings.Builder
 	args      []any
 }
 
-func newMultiUpdate[R any](rows []R, order func(R) payment.OrderID) *multiUpdate[R] {
-	u := &multiUpdate[R]{rows: rows, orders: make([]any, 0, len(rows))}
-	for _, row := range rows {
-		u.orders = append(u.orders, []byte(order(row)))
-	}
-	return u
-}
-
-func (u *multiUpdate[R]) add(text string) { u.statement.WriteString(text) }
-
-// addOrders adds the condition that a row belongs to one of the orders.
-func (u *multiUpdate[R]) addOrders() {
-	u.add("order_id IN (?" + strings.Repeat(",?", len(u.orders)-1) + ")")
-	u.args = append(u.args, u.orders...)
-}
+func (u *multiUpdate) add(text string) { u.statement.WriteString(text) }
 
 // addPerRow adds the value of each row: one placeholder if all rows have the same value, and otherwise
 // a CASE by order. Most settlements of a batch differ in little but the transaction id, and a derived
 // table to join with took the server half as long again.
-func addPerRow[R any, T comparable](u *multiUpdate[R], value func(i int) T) {
-	first := value(0)
+func addPerRow[T comparable](u *multiUpdate, value func(*queries.SettlePaymentParams) T) {
+	first := value(&u.rows[0])
 	same := true
 	for i := range u.rows {
-		same = same && value(i) == first
+		same = same && value(&u.rows[i]) == first
 	}
 	if same {
 		u.add("?")
@@ -374,16 +293,7 @@ func addPerRow[R any, T comparable](u *multiUpdate[R], value func(i int) T) {
 		return
 	}
 	u.add("CASE order_id" + strings.Repeat(" WHEN ? THEN ?", len(u.rows)) + " END")
-	for i, id := range u.orders {
-		u.args = append(u.args, id, value(i))
+	for i := range u.rows {
+		u.args = append(u.args, []byte(u.rows[i].OrderID), value(&u.rows[i]))
 	}
-}
-
-// exec returns how many rows matched.
-func (u *multiUpdate[R]) exec(ctx context.Context, db queries.DBTX) (matched int64, err error) {
-	result, err := db.ExecContext(ctx, u.statement.String(), u.args...)
-	if err != nil {
-		return 0, err
-	}
-	return result.RowsAffected()
 }

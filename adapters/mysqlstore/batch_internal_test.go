@@ -10,6 +10,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"paymentd/adapters/mysqlstore/internal/queries"
 	"paymentd/adapters/mysqlstore/mysqltest"
 	"paymentd/core/payment"
 )
@@ -165,8 +166,11 @@ func TestSettleBatch_PlanUsesThePrimaryKey(t *testing.T) {
 	s := onOneConnection(t)
 	var statement string
 	var args []any
-	rows := newSettlements(t, approved(doubtful(t, s, "order-3")), approved(doubtful(t, s, "order-4")))
-	_, err := settleMany(t.Context(), recorder{&statement, &args}, rows)
+	rows := make([]queries.SettlePaymentParams, 0, 2)
+	for _, st := range newSettlements(t, approved(doubtful(t, s, "order-3")), approved(doubtful(t, s, "order-4"))) {
+		rows = append(rows, st.row)
+	}
+	_, err := settlePayments(t.Context(), recorder{&statement, &args}, rows)
 	require.ErrorIs(t, err, errRecorded)
 
 	plan, err := s.db.QueryContext(t.Context(), "EXPLAIN FORMAT=TRADITIONAL "+statement, args...)

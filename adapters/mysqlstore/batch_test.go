@@ -7,8 +7,6 @@ import (
 
 	"github.com/stretchr/testify/require"
 
-	"paymentd/adapters/mysqlstore"
-	"paymentd/adapters/mysqlstore/mysqltest"
 	"paymentd/core/payment"
 )
 
@@ -58,40 +56,6 @@ func TestBatch_LostAnswerIsRetriedRowByRow(t *testing.T) {
 				require.Equal(t, payment.StateSucceeded, p.State)
 				require.Equal(t, int64(1), p.Fence)
 			}
-			if mysqltest.TestedEngine() != mysqltest.TiDB { // where refunds begin alone
-				requireRefunds(t, s, l, loseStatement, atOnce)
-			}
 		})
-	}
-}
-
-// requireRefunds refunds a part of each payment while the connection is cut at the commit of the new refunds, and at
-// the settlement.
-func requireRefunds(t *testing.T, s *mysqlstore.Payments, l *link, loseStatement bool, atOnce func(func(i int))) {
-	t.Helper()
-	refunds := make([]payment.Payment, manyClaims)
-	l.cutAt(plan{statement: commit, loseStatement: loseStatement})
-	atOnce(func(i int) {
-		a := refundRequest(t)
-		a.OrderID, a.NewKey = payment.OrderID(fmt.Sprint("order-", i)), payment.GatewayKey(fmt.Sprint("refund-", i))
-		p, verdict, err := s.Claim(t.Context(), a)
-		if err != nil || verdict != payment.VerdictClaimed || p.Fence != 1 {
-			t.Errorf("claim refund %d: %s, %v, %v", i, verdict, p, err)
-			return
-		}
-		refunds[i] = *p
-	})
-	require.True(t, l.wasCut())
-	l.cutAt(plan{statement: "UPDATE operations FORCE INDEX", loseStatement: loseStatement})
-	atOnce(func(i int) {
-		if err := s.Settle(t.Context(), approved(refunds[i])); err != nil {
-			t.Errorf("settle refund %d: %v", i, err)
-		}
-	})
-	require.True(t, l.wasCut())
-	for i := range manyClaims {
-		h, err := s.History(t.Context(), refunds[i].OrderID)
-		require.NoError(t, err)
-		requireRefund(payment.StateSucceeded, 1, 1, 2_500)(t, h)
 	}
 }

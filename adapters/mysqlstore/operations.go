@@ -18,30 +18,11 @@ func (s *Payments) claimOperation(
 ) (*payment.Payment, payment.Verdict, error) {
 	u := newKeyUpdate(payment.Ref{OrderID: request.OrderID, Operation: request.Operation}, nil)
 	u.request = &request
-	if err := s.writeOperation(ctx, u); err != nil {
+	d, err := s.update(ctx, u)
+	if err != nil {
 		return nil, "", err
 	}
-	return &u.decision.Payment, u.decision.Verdict, nil
-}
-
-// writeOperation writes a request for an operation together with others of its shard, unless endpoints receive an
-// event of a new one, which is stored in the same transaction.
-func (s *Payments) writeOperation(ctx context.Context, u *rowUpdate) error {
-	t, err := s.known(ctx)
-	if err != nil {
-		return err
-	}
-	if ctx, err = s.withSubscribers(ctx); err != nil {
-		return err
-	}
-	announced, err := subscribed(ctx, u.ref.Operation, u.request.OperationState())
-	if err != nil {
-		return err
-	}
-	if announced {
-		return writeBatched(ctx, s, nil, u)
-	}
-	return writeBatched(ctx, s, batcherOf(t, t.operations, u.order()), u)
+	return &d.Payment, d.Verdict, nil
 }
 
 // lockOperation locks an operation after its payment, of which charge was read.

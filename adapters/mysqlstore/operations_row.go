@@ -49,19 +49,11 @@ func asPaymentRow(row queries.Operation) queries.Payment {
 
 // insertOperation stores a new operation.
 func insertOperation(ctx context.Context, q *queries.Queries, p payment.Payment, token int64) error {
-	row, err := toOperationInsert(p, token, textModeOf(ctx))
-	if err == nil {
-		err = q.InsertOperation(ctx, row)
+	if err := sqlrow.CheckWrite(p); err != nil {
+		return err
 	}
-	if err != nil {
-		return fmt.Errorf("insert the operation: %w", err)
-	}
-	return nil
-}
-
-// toOperationInsert returns the row of a new operation.
-func toOperationInsert(p payment.Payment, token int64, text textMode) (queries.InsertOperationParams, error) {
-	return queries.InsertOperationParams{
+	text := textModeOf(ctx)
+	err := q.InsertOperation(ctx, queries.InsertOperationParams{
 		OrderID: p.OrderID, OperationKind: p.Operation.Kind, OperationName: p.Operation.Name,
 		AmountMinor: p.Money.Minor(), Currency: p.Money.Currency().Code(),
 		State: p.State, GatewayKey: p.GatewayKey, Gateway: p.Gateway,
@@ -72,7 +64,11 @@ func toOperationInsert(p payment.Payment, token int64, text textMode) (queries.I
 		KeySentAt: nullable(p.KeySent.DB), KeySentClock: sqlrow.SentClock(p.KeySent),
 		KeyLifetimeMicros: p.KeyLifetime.Microseconds(), Events: p.Events, Async: sqlrow.Flag(p.Async),
 		CreatedAt: micros(p.CreatedAt), UpdatedAt: micros(p.UpdatedAt),
-	}, sqlrow.CheckWrite(p)
+	})
+	if err != nil {
+		return fmt.Errorf("insert the operation: %w", err)
+	}
+	return nil
 }
 
 func toOperationUpdate(u queries.UpdatePaymentParams, id payment.OperationID) queries.UpdateOperationParams {

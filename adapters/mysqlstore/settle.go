@@ -32,18 +32,14 @@ func (s *Payments) Settle(ctx context.Context, settlement payment.Settlement) er
 		fast = false // its event is stored in the same transaction
 	}
 	f := &fastSettle{settlement: settlement, row: row, needsLock: !fast}
-	if !fast {
+	if !fast || !settlement.Operation.IsCharge() {
 		return s.write(ctx, f.write)
 	}
 	t, err := s.known(ctx)
 	if err != nil {
 		return err
 	}
-	batchers := t.settlements
-	if !settlement.Operation.IsCharge() {
-		batchers = t.operationSettlements
-	}
-	return writeBatched(ctx, s, batcherOf(t, batchers, f.order()), f)
+	return writeBatched(ctx, s, batcherOf(t, t.settlements, f.order()), f)
 }
 
 // fastSettle stores the end of an attempt and a final outcome, in one UPDATE if the row permits it.

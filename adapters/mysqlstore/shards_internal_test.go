@@ -169,16 +169,18 @@ func requireStatements(t *testing.T, s *Payments, v *vexplain, orders []payment.
 		_, err = insertPayments(t.Context(), v, inserts)
 	}
 	require.NoError(t, err)
-	var settlements []*fastSettle
+	var settlements []queries.SettlePaymentParams
 	for _, order := range orders {
 		p, err := s.Find(t.Context(), order)
 		require.NoError(t, err)
-		settlements = append(settlements, newSettlements(t, approved(p))...)
+		row, ok := toFastSettle(approved(p))
+		require.True(t, ok)
+		settlements = append(settlements, row)
 	}
 	if len(orders) == 1 {
-		_, err = queries.New(v).SettlePayment(t.Context(), settlements[0].row)
+		_, err = queries.New(v).SettlePayment(t.Context(), settlements[0])
 	} else {
-		_, err = settleMany(t.Context(), v, settlements)
+		_, err = settlePayments(t.Context(), v, settlements)
 	}
 	require.NoError(t, err)
 	for _, order := range orders {

@@ -65,10 +65,8 @@ type topology struct {
 	// shard's, which has no end. It is empty if there is one shard.
 	ends [][]byte
 	// The batches of each shard; nil if commits are not shared.
-	claims               []*groupcommit.Batcher[*insertClaim]
-	settlements          []*groupcommit.Batcher[*fastSettle]
-	operations           []*groupcommit.Batcher[*rowUpdate] // nil if SKIP LOCKED locks nothing
-	operationSettlements []*groupcommit.Batcher[*fastSettle]
+	claims      []*groupcommit.Batcher[*insertClaim]
+	settlements []*groupcommit.Batcher[*fastSettle]
 }
 
 // shards returns the number of shards.
@@ -157,11 +155,6 @@ func (s *Payments) newTopology(kind engine, ends [][]byte) *topology {
 	for range min(t.shards(), maxShards) {
 		t.claims = append(t.claims, groupcommit.NewBatcher(maxBatchRows, maxConcurrent, stallAfter, s.insertBatch))
 		t.settlements = append(t.settlements, groupcommit.NewBatcher(maxBatchRows, maxConcurrent, stallAfter, s.settleBatch))
-		t.operationSettlements = append(t.operationSettlements,
-			groupcommit.NewBatcher(maxBatchRows, maxConcurrent, stallAfter, s.settleBatch))
-		if kind.skipsLocked() {
-			t.operations = append(t.operations, groupcommit.NewBatcher(maxBatchRows, maxConcurrent, stallAfter, s.beginBatch))
-		}
 	}
 	return t
 }

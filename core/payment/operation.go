@@ -136,14 +136,6 @@ func (a ClaimRequest) DecideOperation(charge Payment, stored *Payment, now time.
 	return a.Decide(*stored, now).Account(charge, *stored), nil
 }
 
-// OperationState returns the state in which the request begins an operation other than a charge.
-func (a ClaimRequest) OperationState() State {
-	if a.Deferred {
-		return StateScheduled
-	}
-	return StateProcessing
-}
-
 // beginOperation opens a new operation, claimed by the request unless it is deferred.
 func (a ClaimRequest) beginOperation(rules operationRules, charge Payment, now Instant) (Decision, error) {
 	of := ChargeID{Key: charge.GatewayKey, Gateway: charge.Gateway, TransactionID: charge.TransactionID}
@@ -171,12 +163,12 @@ func (a ClaimRequest) beginOperation(rules operationRules, charge Payment, now I
 	p := Payment{
 		OrderID: a.OrderID, Operation: a.Operation, Note: sanitizeMessage(a.Note),
 		Of: of, Money: money, GatewayKey: a.NewKey, Gateway: own.Gateway, Replica: a.Replica,
-		State: a.OperationState(), DueAt: now.DB, Attempt: Attempt{Number: 1},
+		State: StateScheduled, DueAt: now.DB, Attempt: Attempt{Number: 1},
 		Async: a.Async, CreatedAt: now.DB, UpdatedAt: now.DB,
 	}
 	d := Decision{Verdict: VerdictAccepted, Write: true}
 	if !a.Deferred {
-		d.Verdict = VerdictClaimed
+		d.Verdict, p.State = VerdictClaimed, StateProcessing
 		c := a.claimant()
 		c.rules = own
 		p.startAttempt(c, now)

@@ -141,8 +141,8 @@ func writable(v server) []doctor.Finding {
 			"primary, or under repair."))
 }
 
-// isolation checks the default isolation level. The service sets its own for each connection, which a proxy
-// that shares connections may lose.
+// isolation checks the default isolation level. The service sets its own for each transaction of more
+// than one statement; the default applies to single reads.
 func isolation(v server) []doctor.Finding {
 	const check = "transaction_isolation"
 	level := v.variables["transaction_isolation"]
@@ -157,7 +157,7 @@ func isolation(v server) []doctor.Finding {
 		return one(doctor.Of(check, level, false, doctor.Warn,
 			"Set it to READ-COMMITTED or REPEATABLE-READ: this level was not tested, and Group Replication refuses it in part."))
 	}
-	return one(doctor.Good(check, level+"; the service sets READ COMMITTED for its connections"))
+	return one(doctor.Good(check, level+"; the service sets READ COMMITTED where it matters"))
 }
 
 // sessions checks the session variables that the service sets on each connection. A proxy that shares

@@ -28,14 +28,14 @@ func TestStatements_OfEventsThatNoEndpointReceives(t *testing.T) {
 }
 
 // With a subscriber of the outcome only, the claim is one statement, and the settlement a transaction that inserts the
-// event: begin, lock, update, latest event, time to wait, insert, commit.
+// event: begin (2), lock, update, latest event, time to wait, insert, commit.
 func TestStatements_OfAnEvent(t *testing.T) {
 	t.Parallel()
 	mysqltest.NotOn(t, noCounters, mysqltest.TiDB, mysqltest.Vitess)
 	s := onOneConnection(t)
 	require.NoError(t, s.Endpoints().Create(t.Context(), endpoint.New("https://shop.example/", endpoint.Patterns{"payment.succeeded"})))
 	requireCount(t, s, map[string]int{
-		"Questions": 8, "Com_begin": 1, "Com_commit": 1, "Com_select": 3, "Com_insert": 2, "Com_update": 1,
+		"Questions": 9, "Com_begin": 1, "Com_commit": 1, "Com_select": 3, "Com_insert": 2, "Com_update": 1,
 	}, func() { succeed(t, s, "order-1") })
 	require.Equal(t, 1, rowsOfOutbox(t, s))
 }

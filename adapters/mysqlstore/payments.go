@@ -79,7 +79,7 @@ func Open(databaseURL string, options Options) (*Payments, error) {
 	if err != nil {
 		return nil, fmt.Errorf("open the database: %w", err)
 	}
-	db := sql.OpenDB(readCommitted{connector})
+	db := sql.OpenDB(connector)
 	db.SetMaxOpenConns(o.MaxOpen)
 	db.SetMaxIdleConns(o.MaxOpen)
 	db.SetConnMaxLifetime(o.ConnLifetime)

@@ -137,14 +137,10 @@ func pause(ctx context.Context, tries int) bool {
 	}
 }
 
-// transact runs do in one transaction.
+// transact runs do in one transaction. It is READ COMMITTED, so that a claim locks its rows by their
+// keys, and no gaps between them.
 func transact(ctx context.Context, conn *sql.Conn, do func(*queries.Queries) error) error {
-	return transactOn(ctx, conn, func(tx *sql.Tx) error { return do(queries.New(tx)) })
-}
-
-// transactOn is transact for statements that sqlc cannot generate.
-func transactOn(ctx context.Context, conn *sql.Conn, do func(*sql.Tx) error) error {
-	tx, err := conn.BeginTx(ctx, nil)
+	tx, err := conn.BeginTx(ctx, &sql.TxOptions{Isolation: sql.LevelReadCommitted})
 	if err != nil {
 		closeAmbiguous(conn)
 		return fmt.Errorf("begin: %w", err)
@@ -154,7 +150,7 @@ func transactOn(ctx context.Context, conn *sql.Conn, do func(*sql.Tx) error) err
 			closeAmbiguous(conn)
 		}
 	}()
-	if err := do(tx); err != nil {
+	if err := do(queries.New(tx)); err != nil {
 		return err
 	}
 	if err := classifyCommit(tx.Commit()); err != nil {

@@ -107,10 +107,11 @@ func (u *rowUpdate) apply(ctx context.Context, q *queries.Queries) error {
 	return store(ctx, q, row, u.decision, u.token)
 }
 
-// begin inserts an operation unless it was begun. That was read without a lock, so that the INSERT may find a
-// duplicate; see write. It returns false if nothing was written.
+// begin inserts an operation without looking for it first, if the row of its payment says that the payment has no
+// operation. The previous version does not count them, so that the INSERT may find a duplicate; see write. It returns
+// false if nothing was written.
 func (u *rowUpdate) begin(ctx context.Context, q *queries.Queries, charge lockedRow) (bool, error) {
-	if u.request == nil || u.exists || charge.begun {
+	if u.request == nil || u.exists || charge.payment.Operations > 0 || charge.payment.RefundReserved > 0 {
 		return false, nil
 	}
 	row := newOperation(charge)
@@ -145,8 +146,6 @@ type lockedRow struct {
 	readAt     time.Time
 	// exists is false for an operation that is new.
 	exists bool
-	// begun: the payment has the operation that a request names, as read without a lock.
-	begun bool
 	// charge is the operation's payment, whose row is locked as well, and chargeToken its claim token.
 	charge      payment.Payment
 	chargeToken int64
@@ -166,7 +165,7 @@ var errLocked = errors.New("another transaction has locked the payment")
 
 // lock locks the row of the payment. It returns ports.ErrNotFound if there is no such payment.
 func (u *rowUpdate) lock(ctx context.Context, q *queries.Queries) (lockedRow, error) {
-	row, begun, err := u.lockPayment(ctx, q)
+	row, err := lockPayment(ctx, q, u.ref.OrderID, u.mode)
 	if isNotFound(err) {
 		return lockedRow{}, ports.ErrNotFound
 	}
@@ -177,17 +176,7 @@ func (u *rowUpdate) lock(ctx context.Context, q *queries.Queries) (lockedRow, er
 	if err != nil {
 		return lockedRow{}, err
 	}
-	return lockedRow{payment: p, claimToken: row.Payment.ClaimToken, readAt: row.ReadAt, exists: true, begun: begun}, nil
-}
-
-// lockPayment also returns whether the payment has the operation that a request names, as read without a lock.
-func (u *rowUpdate) lockPayment(ctx context.Context, q *queries.Queries) (row queries.LockPaymentRow, begun bool, err error) {
-	if u.request == nil {
-		row, err = lockPayment(ctx, q, u.ref.OrderID, u.mode)
-		return row, false, err
-	}
-	locked, err := q.LockPaymentOfOperation(ctx, queries.LockPaymentOfOperationParams(keyOf(u.ref)))
-	return queries.LockPaymentRow{Payment: locked.Payment, ReadAt: locked.ReadAt}, locked.Begun, err
+	return lockedRow{payment: p, claimToken: row.Payment.ClaimToken, readAt: row.ReadAt, exists: true}, nil
 }
 
 func lockPayment(ctx context.Context, q *queries.Queries, id payment.OrderID, mode lockMode) (queries.LockPaymentRow, error) {

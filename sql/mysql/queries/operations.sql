@@ -8,12 +8,6 @@ FROM operations
 WHERE order_id = ? AND operation_kind = ? AND operation_name = ?
 FOR UPDATE;
 
--- name: ListBegun :many
--- ListBegun returns the operations of orders that have one of the names.
-SELECT order_id, operation_kind, operation_name
-FROM operations
-WHERE order_id IN (sqlc.slice(order_ids)) AND operation_name IN (sqlc.slice(operation_names));
-
 -- name: InsertOperation :exec
 INSERT INTO operations (
     order_id, operation_kind, operation_name, amount_minor, currency, state, gateway_key, gateway,

@@ -53,28 +53,6 @@ FROM payments
 WHERE order_id = ?
 FOR UPDATE;
 
--- name: LockPaymentOfOperation :one
--- LockPaymentOfOperation is LockPayment for a request that begins an operation, unless it has begun. That is read
--- without a lock: the INSERT of the operation decides.
-SELECT sqlc.embed(payments), SYSDATE(6) AS read_at,
-    EXISTS (
-        SELECT 1 FROM operations AS o
-        WHERE o.order_id = sqlc.arg(order_id) AND o.operation_kind = sqlc.arg(operation_kind)
-            AND o.operation_name = sqlc.arg(operation_name)
-    ) AS begun
-FROM payments
-WHERE payments.order_id = sqlc.arg(order_id)
-FOR UPDATE;
-
--- name: LockFreePayments :many
--- LockFreePayments is LockPayment for many payments, without those that another transaction has locked. The rows
--- are locked in the order of their keys.
-SELECT sqlc.embed(payments), SYSDATE(6) AS read_at
-FROM payments FORCE INDEX (PRIMARY)
-WHERE order_id IN (sqlc.slice(order_ids))
-ORDER BY order_id
-FOR UPDATE SKIP LOCKED;
-
 -- name: UpdatePayment :execrows
 -- UpdatePayment writes a locked payment. It compares what was read, because row locks are local to a node
 -- in some clusters, in which only the writes of two claims conflict.

@@ -408,65 +408,6 @@ func (q *Queries) InsertOperationEvent(ctx context.Context, arg InsertOperationE
 	return err
 }
 
-const ListBegun = `-- name: ListBegun :many
-SELECT order_id, operation_kind, operation_name
-FROM operations
-WHERE order_id IN (/*SLICE:order_ids*/?) AND operation_name IN (/*SLICE:operation_names*/?)
-`
-
-type ListBegunParams struct {
-	OrderIds       []payment.OrderID
-	OperationNames []string
-}
-
-type ListBegunRow struct {
-	OrderID       payment.OrderID
-	OperationKind payment.Kind
-	OperationName string
-}
-
-// ListBegun returns the operations of orders that have one of the names.
-func (q *Queries) ListBegun(ctx context.Context, arg ListBegunParams) ([]ListBegunRow, error) {
-	query := ListBegun
-	var queryParams []interface{}
-	if len(arg.OrderIds) > 0 {
-		for _, v := range arg.OrderIds {
-			queryParams = append(queryParams, v)
-		}
-		query = strings.Replace(query, "/*SLICE:order_ids*/?", strings.Repeat(",?", len(arg.OrderIds))[1:], 1)
-	} else {
-		query = strings.Replace(query, "/*SLICE:order_ids*/?", "NULL", 1)
-	}
-	if len(arg.OperationNames) > 0 {
-		for _, v := range arg.OperationNames {
-			queryParams = append(queryParams, v)
-		}
-		query = strings.Replace(query, "/*SLICE:operation_names*/?", strings.Repeat(",?", len(arg.OperationNames))[1:], 1)
-	} else {
-		query = strings.Replace(query, "/*SLICE:operation_names*/?", "NULL", 1)
-	}
-	rows, err := q.db.QueryContext(ctx, query, queryParams...)
-	if err != nil {
-		return nil, err
-	}
-	defer rows.Close()
-	var items []ListBegunRow
-	for rows.Next() {
-		var i ListBegunRow
-		if err := rows.Scan(&i.OrderID, &i.OperationKind, &i.OperationName); err != nil {
-			return nil, err
-		}
-		items = append(items, i)
-	}
-	if err := rows.Close(); err != nil {
-		return nil, err
-	}
-	if err := rows.Err(); err != nil {
-		return nil, err
-	}
-	return items, nil
-}
-
 const ListDueOperations = `-- name: ListDueOperations :many
 SELECT order_id, operation_kind, operation_name, due_at
 FROM operations FORCE INDEX (operations_due)

@@ -24,14 +24,16 @@ func TestList_Filters_SelectOnAllPages(t *testing.T) {
 	}
 	s := serve(t, holding(payments))
 	for query, want := range map[string]func(payment.Payment) bool{
-		"gateway=card":             func(p payment.Payment) bool { return p.Gateway == "card" },
-		"gateway=car":              func(payment.Payment) bool { return false },
-		"gateway=&q=":              func(payment.Payment) bool { return true },
-		"q=order%2F09":             func(p payment.Payment) bool { return strings.HasPrefix(string(p.OrderID), "order/09") },
-		"q=txn-77":                 func(p payment.Payment) bool { return p.TransactionID == "txn-77" },
-		"q=key-8":                  func(p payment.Payment) bool { return p.GatewayKey == "key-8" },
-		"q=rder":                   func(payment.Payment) bool { return false },
-		"gateway=bank&q=order%2F1": func(p payment.Payment) bool { return p.Gateway == "bank" && strings.HasPrefix(string(p.OrderID), "order/1") },
+		"gateway=card": func(p payment.Payment) bool { return p.Gateway == "card" },
+		"gateway=car":  func(payment.Payment) bool { return false },
+		"gateway=&q=":  func(payment.Payment) bool { return true },
+		"q=order%2F09": func(p payment.Payment) bool { return strings.HasPrefix(string(p.OrderID), "order/09") },
+		"q=txn-77":     func(p payment.Payment) bool { return p.TransactionID == "txn-77" },
+		"q=key-8":      func(p payment.Payment) bool { return p.GatewayKey == "key-8" },
+		"q=rder":       func(payment.Payment) bool { return false },
+		"gateway=bank&q=order%2F1": func(p payment.Payment) bool {
+			return p.Gateway == "bank" && strings.HasPrefix(string(p.OrderID), "order/1")
+		},
 		"gateway=card&state=failed&state=declined": func(p payment.Payment) bool {
 			return p.Gateway == "card" && (p.State == payment.StateFailed || p.State == payment.StateDeclined)
 		},

@@ -53,7 +53,7 @@ func captureReleases() []clause {
 		{"refund/a part of a hold that was captured is refunded, and no more", refundsCaptured},
 		{"refund/a hold and a capture in flight are not refunded", func(r *repository) {
 			r.held("order-1")
-			r.requireRefused(r.refundRequest("order-1", "r-1", "1"), "")
+			r.requireRefused(r.refundRequest("order-1", "r-1", "1"), payment.StateAuthorized)
 			for _, state := range []payment.State{payment.StateProcessing, payment.StateUnresolved, payment.StatePending} {
 				id := payment.OrderID("order-" + state)
 				r.held(id)

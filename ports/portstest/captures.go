@@ -242,7 +242,7 @@ func voidsHold(r *repository) {
 	requireSame(r.t, p, r.claim(r.voidRequest("order-1"), payment.VerdictReplay))
 	requireSame(r.t, after, r.claim(r.holdRequest("order-1"), payment.VerdictVoided))
 	r.requireRefused(r.captureRequest("order-1", ""), payment.StateVoided)
-	r.requireRefused(r.refundRequest("order-1", "r-1", ""), "")
+	r.requireRefused(r.refundRequest("order-1", "r-1", ""), payment.StateVoided)
 }
 
 func recordsVoid(r *repository) {

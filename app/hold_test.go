@@ -42,7 +42,7 @@ func TestHold_EveryAnswer_OfTheWholeService(t *testing.T) {
 		answer            string
 	}{
 		{"order-1", "process", automatic, 422, `{"error":"the order is known with another amount, currency or capture; repeat those, or use a new order_id"}`},
-		{"order-1", "refunds", `{"refund_id":"r-1"}`, 422, `{"error":"the payment is authorized, so that no money was taken; void it, or capture it before a refund"}`},
+		{"order-1", "refunds", `{"refund_id":"r-1"}`, 422, `{"error":"the payment is authorized, so that no money was taken; void it, or capture it before a refund","state":"authorized"}`},
 		{"order-1", "capture", `{"amount":100.01}`, 422, `{"error":"the capture exceeds what is held for the payment: 100.00 USD; capture at most that","state":"authorized"}`},
 		{"order-1", "capture", `{"amount":1,"currency":"EUR"}`, 422, `{"error":"the payment is in USD; capture it in the same currency","state":"authorized"}`},
 		{"order-1", "capture", `{"amount":60.00}`, 200, ``},
@@ -54,7 +54,7 @@ func TestHold_EveryAnswer_OfTheWholeService(t *testing.T) {
 		{"order-2", "void", `{"reason":"sold out"}`, 200, ``},
 		{"order-2", "void", ``, 200, ``},
 		{"order-2", "capture", `{}`, 422, `{"error":"the payment is voided; only an authorized payment can be captured","state":"voided"}`},
-		{"order-2", "refunds", `{"refund_id":"r-1"}`, 422, `{"error":"the payment is voided; only a succeeded payment can be refunded"}`},
+		{"order-2", "refunds", `{"refund_id":"r-1"}`, 422, `{"error":"the payment is voided; only a succeeded payment can be refunded","state":"voided"}`},
 		{"order-2", "process", `{"order_id":"order-2","amount":100.00,"capture":"manual"}`, 422, `{"error":"the payment was voided: the money was held for the order, and was released; use a new order_id"}`},
 		{"order-3", "capture", `{"amount":9402}`, 402, `{"error":"Capture declined","code":"card_declined"}`},
 		{"order-3", "capture", `{"amount":9402}`, 402, `{"error":"Capture declined","code":"card_declined"}`},

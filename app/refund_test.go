@@ -49,7 +49,7 @@ func TestRefund_EveryAnswer_OfTheWholeService(t *testing.T) {
 	require.Equal(t, http.StatusPaymentRequired, apptest.Pay(t.Context(), p.URL, "order-3", "9402").Code)
 	a := refundOrder(t, p.URL, "order-3", `{"refund_id":"r-1"}`)
 	require.Equal(t, http.StatusUnprocessableEntity, a.Code, a)
-	require.JSONEq(t, `{"error":"the payment is declined; only a succeeded payment can be refunded"}`, a.Raw)
+	require.JSONEq(t, `{"error":"the payment is declined; only a succeeded payment can be refunded","state":"declined"}`, a.Raw)
 	whole := apptest.Get(t.Context(), p.URL, "/payments/order-1").Raw
 	require.Contains(t, whole, `"refunded":"20000.00","refundable":"0.00","operations":[{"kind":"refund","refund_id":"r-1","state":"succeeded"`)
 

@@ -325,8 +325,8 @@ func TestImport_ConflictingCharges_AreRefused(t *testing.T) {
 		return apptest.Run(t, apptest.Build(t), variables, append([]string{"import", file}, args...)...)
 	}
 	line := func(order, amount, transaction string) string {
-		return fmt.Sprintf(`{"key":"key-9","order_id":%q,"amount":%q,"currency":"USD","status":"succeeded","transaction_id":%q}`+"\n",
-			order, amount, transaction)
+		return fmt.Sprintf(`{"key":%q,"order_id":%q,"amount":%q,"currency":"USD","status":"succeeded","transaction_id":%q}`+"\n",
+			"key-of-"+order, order, amount, transaction)
 	}
 	out := run(line("order-1", "5.00", "txn-9") + line("order-1", "6.00", "txn-1") + line("order-2", "7.00", "txn-2"))
 	require.Equal(t, 1, out.Code)

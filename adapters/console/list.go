@@ -33,6 +33,18 @@ func listQuery(q url.Values) (query ports.ListQuery, err error) {
 	return query, err
 }
 
+// formDay returns a time as parseDay reads it, with seconds if it has any; empty for none.
+func formDay(at time.Time) string {
+	switch {
+	case at.IsZero():
+		return ""
+	case at.Second() == 0:
+		return at.UTC().Format("2006-01-02T15:04")
+	default:
+		return at.UTC().Format(time.DateOnly + "T" + time.TimeOnly)
+	}
+}
+
 // parseDay parses a time in the form of a form field of the type datetime-local, in UTC.
 func parseDay(text string) (time.Time, error) {
 	if text == "" {
@@ -58,7 +70,7 @@ func (c *Console) showList(v *visit) error {
 		return err
 	}
 	view := listView{
-		From: q.Get("from"), Before: q.Get("before"), Payments: page.Payments, Unreadable: len(page.Unreadable),
+		From: formDay(query.CreatedFrom), Before: formDay(query.CreatedBefore), Payments: page.Payments, Unreadable: len(page.Unreadable),
 		CSV: pageAfter(Root+"/payments.csv", q, ""),
 	}
 	if page.NextOrderID != "" {

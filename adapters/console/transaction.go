@@ -18,30 +18,28 @@ type transactionView struct {
 	Next     string // the address of the rest of the period; empty if all of it was searched
 }
 
-// formTime is the layout of a form field of the type datetime-local.
-const formTime = "2006-01-02T15:04"
-
 // showTransaction serves the payments of a period that have a transaction. Without a period, the form has the last
 // 24 hours.
 func (c *Console) showTransaction(v *visit) error {
 	q := v.QueryParams()
-	view := transactionView{Transaction: strings.TrimSpace(q.Get("transaction")), From: q.Get("from"), Before: q.Get("before")}
-	if view.Transaction == "" || view.From == "" {
-		if view.From == "" {
-			view.From = v.now.UTC().Add(-24 * time.Hour).Format(formTime)
-		}
-		return c.render(v, http.StatusOK, "transaction", "Find a transaction", "search", view)
-	}
-	search := core.TransactionSearch{Transaction: view.Transaction, CreatedBefore: v.now.Add(time.Hour)}
-	from, err := parseDay(view.From)
+	from, err := parseDay(q.Get("from"))
 	if err != nil {
 		return err
 	}
-	search.CreatedFrom = from
-	if view.Before != "" {
-		if search.CreatedBefore, err = parseDay(view.Before); err != nil {
-			return err
+	before, err := parseDay(q.Get("before"))
+	if err != nil {
+		return err
+	}
+	view := transactionView{Transaction: strings.TrimSpace(q.Get("transaction")), From: formDay(from), Before: formDay(before)}
+	if view.Transaction == "" || from.IsZero() {
+		if from.IsZero() {
+			view.From = formDay(v.now.Add(-24 * time.Hour))
 		}
+		return c.render(v, http.StatusOK, "transaction", "Find a transaction", "search", view)
+	}
+	search := core.TransactionSearch{Transaction: view.Transaction, CreatedFrom: from, CreatedBefore: before}
+	if before.IsZero() {
+		search.CreatedBefore = v.now.Add(time.Hour)
 	}
 	after, err := parseCursor(q.Get("after"))
 	if err != nil {

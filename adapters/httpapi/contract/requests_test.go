@@ -256,8 +256,12 @@ var usualTexts = map[string][]string{
 	"refund_id": {"r", "r/1", "..."},
 }
 
-// reasons are reasons of refunds, which have no pattern.
-var reasons = []string{"damaged", "Größe 38", strings.Repeat("x", 500)}
+// freeTexts are values of what has no pattern.
+var freeTexts = map[string][]string{
+	"reason":  {"damaged", "Größe 38", strings.Repeat("x", 500)},
+	"gateway": {"", "bank", "https://gateway.example/v1", strings.Repeat("g", 255)},
+	"q":       {"", "a", "a/", "txn-1", "%_", "Größe", strings.Repeat("q", 255)},
+}
 
 // text returns a string of the schema.
 func (w *walk) text(name string, schema *openapi3.Schema) string {
@@ -267,8 +271,8 @@ func (w *walk) text(name string, schema *openapi3.Schema) string {
 	switch {
 	case name == "currency" && rapid.Bool().Draw(w.Case, "known currency"):
 		return rapid.SampledFrom([]string{"USD", "JPY", "KWD"}).Draw(w.Case, name)
-	case name == "reason":
-		return rapid.SampledFrom(reasons).Draw(w.Case, name)
+	case freeTexts[name] != nil:
+		return rapid.SampledFrom(freeTexts[name]).Draw(w.Case, name)
 	case name == "cursor":
 		return w.cursor // of this list or another
 	case name == "name" && rapid.Bool().Draw(w.Case, "known gateway"):

@@ -17,7 +17,7 @@ import (
 )
 
 // onOneConnection returns a repository whose statements all run on one connection.
-func onOneConnection(t *testing.T) *Payments {
+func onOneConnection(t testing.TB) *Payments {
 	t.Helper()
 	databaseURL := mysqltest.Prepared(t, func(ctx context.Context, url string) error {
 		schema, err := Schema(url)

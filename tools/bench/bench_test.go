@@ -39,7 +39,7 @@ func TestMeasureTable_AllContenders_AreConsistent(t *testing.T) {
 		require.Contains(t, text.String(), "payments/s")
 	}
 	s := h.start(t, setup{name: "operations", full: true})
-	contenders := s.operations()
+	contenders := s.operations(t)
 	for _, r := range h.rounds(t, 4, s, contenders...).results {
 		require.NoError(t, r.err, r.contender)
 		require.Positive(t, r.usage[statements], r.contender)

@@ -21,7 +21,7 @@ const (
 func (h *harness) measureOperations(t *testing.T) {
 	t.Helper()
 	s := h.start(t, setup{name: "operations", full: h.full})
-	contenders := s.operations()
+	contenders := s.operations(t)
 	var rows []row
 	for _, clients := range h.clients {
 		rows = append(rows, h.rounds(t, clients, s, contenders...))
@@ -30,15 +30,26 @@ func (h *harness) measureOperations(t *testing.T) {
 	writeRows(os.Stdout, "Refunds, and an authorization with its capture, beside payments", rows...)
 }
 
+// refundsPerSecond is how many payments are kept for each second of refunds. The slice of payments before makes them,
+// unless the machine was busy meanwhile.
+const refundsPerSecond = 1500
+
 // operations returns payments, and the contenders that need the same replica.
-func (s *system) operations() []*contender {
+func (s *system) operations(t *testing.T) []*contender {
+	t.Helper()
 	unrefunded := &orderPool{}
 	payments, refunds, holds := s.service(paymentd), s.service(refund), s.service(hold)
 	payments.open = func(clients int) payer {
 		return &pooledPayer{newHTTPPayer(s.replica.URL, s.apiKey, clients), unrefunded}
 	}
 	refunds.next = unrefunded.take
-	refunds.open = func(clients int) payer { return &refundPayer{newHTTPPayer(s.replica.URL, s.apiKey, clients)} }
+	refunds.open = func(clients int) payer {
+		for n := unrefunded.size(); float64(n) < refundsPerSecond*s.slice.Seconds(); n = unrefunded.size() {
+			payments.burst(t.Context(), clients)
+			require.Greater(t, unrefunded.size(), n, "no payment succeeds that could be refunded")
+		}
+		return &refundPayer{newHTTPPayer(s.replica.URL, s.apiKey, clients)}
+	}
 	holds.open = func(clients int) payer { return &holdPayer{newHTTPPayer(s.replica.URL, s.apiKey, clients)} }
 	return []*contender{payments, refunds, holds}
 }
@@ -53,6 +64,12 @@ func (p *orderPool) put(order string) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.orders = append(p.orders, order)
+}
+
+func (p *orderPool) size() int {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return len(p.orders)
 }
 
 // take returns an order once; empty if none is left.

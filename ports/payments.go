@@ -102,7 +102,8 @@ type Payments interface {
 	// Import stores what i.Apply decides about a charge in the gateway's records, for the stored
 	// payment or, if there is none, for i.Open. The verdict is VerdictWritten, or VerdictReplay if
 	// there was nothing to write. The error may be a *payment.ImportRefusedError. It is safe to
-	// repeat after an error.
+	// repeat after an error. Of an operation other than a charge, it locks the payment and stores what
+	// i.ApplyOperation decides; ErrNotFound if the order has no payment.
 	Import(ctx context.Context, i payment.Import) (payment.Verdict, error)
 
 	// Archivable returns a page of the histories that may be archived, by order id.

@@ -179,20 +179,25 @@ func (s *Payments) claimOperation(request payment.ClaimRequest, now time.Time, d
 	if *d, err = s.Rules.DecideOperation(request, charge.read(now), stored, now); err != nil {
 		return err
 	}
+	s.storeOperation(ref, stored, *d, now)
+	return nil
+}
+
+// storeOperation stores a decision about an operation that is not a charge, as it was before; nil if it is new.
+func (s *Payments) storeOperation(ref payment.Ref, stored *payment.Payment, d payment.Decision, now time.Time) {
 	var before payment.Payment
 	if stored != nil {
 		before = *stored
 	}
-	s.announce(*d, before, charge.read(now), now)
-	s.storeCharge(*d)
+	s.announce(d, before, s.orders[ref.OrderID].read(now), now)
+	s.storeCharge(d)
 	switch {
-	case known:
-		r.store(*d)
+	case stored != nil:
+		s.operations[ref].store(d)
 	case d.Write:
 		s.operations[ref] = &record{}
-		s.operations[ref].store(*d)
+		s.operations[ref].store(d)
 	}
-	return nil
 }
 
 // Renew implements ports.Payments.
@@ -286,7 +291,11 @@ func (s *Payments) Resolve(ctx context.Context, r payment.Resolution) error {
 func (s *Payments) Import(ctx context.Context, i payment.Import) (v payment.Verdict, err error) {
 	err = s.transact(ctx, func(now time.Time) error {
 		r, known := s.orders[i.OrderID]
-		if !known {
+		switch {
+		case !i.Operation.IsCharge():
+			v, err = s.importOperation(i, now)
+			return err
+		case !known:
 			r = &record{payment: i.Open(now)}
 		}
 		d, err := s.Rules.Import(i, r.read(now), now)
@@ -299,6 +308,26 @@ func (s *Payments) Import(ctx context.Context, i payment.Import) (v payment.Verd
 		return nil
 	})
 	return v, err
+}
+
+// importOperation is Import for an operation that is not a charge.
+func (s *Payments) importOperation(i payment.Import, now time.Time) (payment.Verdict, error) {
+	charge, known := s.orders[i.OrderID]
+	if !known {
+		return "", ports.ErrNotFound
+	}
+	ref := payment.Ref{OrderID: i.OrderID, Operation: i.Operation}
+	var stored *payment.Payment
+	if r, known := s.operations[ref]; known {
+		p := r.read(now)
+		stored = &p
+	}
+	d, err := s.Rules.ImportOperation(i, charge.read(now), stored, now)
+	if err != nil {
+		return "", err
+	}
+	s.storeOperation(ref, stored, d, now)
+	return d.Verdict, nil
 }
 
 // Find implements ports.Payments.

@@ -24,6 +24,8 @@ type Rules struct {
 	Notify         func(payment.Notice, payment.Payment, time.Time) (payment.Decision, error)
 	Resolve        func(payment.Resolution, payment.Payment, time.Time) (payment.Decision, error)
 	Import         func(payment.Import, payment.Payment, time.Time) (payment.Decision, error)
+	// ImportOperation is Import for operations that are not charges.
+	ImportOperation func(payment.Import, payment.Payment, *payment.Payment, time.Time) (payment.Decision, error)
 }
 
 func rules() Rules {
@@ -34,5 +36,6 @@ func rules() Rules {
 		PickUpKey: payment.PickUpPolicy.PickUpKey, RecordLookup: payment.LookupRecord.Apply,
 		RecordApproval: payment.Approval.Apply, Notify: payment.Notice.Apply,
 		Resolve: payment.Resolution.Apply, Import: payment.Import.Apply,
+		ImportOperation: payment.Import.ApplyOperation,
 	}
 }

@@ -20,6 +20,9 @@ func (s *Payments) Resolve(ctx context.Context, r payment.Resolution) error {
 // Import implements ports.Payments. As with a claim, the INSERT comes first. The update shares its
 // transaction, because neither may be stored without the other.
 func (s *Payments) Import(ctx context.Context, i payment.Import) (payment.Verdict, error) {
+	if !i.Operation.IsCharge() {
+		return s.importOperation(ctx, i)
+	}
 	u := newKeyUpdate(payment.Ref{OrderID: i.OrderID}, i.Apply)
 	exists := false
 	ctx, err := s.withSubscribers(ctx)
@@ -46,4 +49,15 @@ func (s *Payments) Import(ctx context.Context, i payment.Import) (payment.Verdic
 		return "", fmt.Errorf("import payment: %w", err)
 	}
 	return u.decision.Verdict, nil
+}
+
+// importOperation is Import for an operation other than a charge.
+func (s *Payments) importOperation(ctx context.Context, i payment.Import) (payment.Verdict, error) {
+	u := newKeyUpdate(payment.Ref{OrderID: i.OrderID, Operation: i.Operation}, nil)
+	u.imported = &i
+	d, err := s.update(ctx, u)
+	if err != nil {
+		return "", fmt.Errorf("import the operation: %w", err)
+	}
+	return d.Verdict, nil
 }

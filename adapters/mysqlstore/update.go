@@ -24,6 +24,8 @@ type rowUpdate struct {
 	decide decide
 	// request is the one that begins or claims an operation other than a charge. It replaces decide.
 	request *payment.ClaimRequest
+	// imported is an operation other than a charge in the gateway's records, which may be new. It replaces decide.
+	imported *payment.Import
 	// exists: the operation of the request is known to exist.
 	exists bool
 	mode   lockMode
@@ -78,7 +80,7 @@ func (u *rowUpdate) apply(ctx context.Context, q *queries.Queries) error {
 	if err != nil {
 		return err
 	}
-	if u.request != nil && u.request.SecondTransaction != "" {
+	if u.needsChargeKeys() {
 		if row.payment.Keys, err = listKeys(ctx, q, payment.Ref{OrderID: u.ref.OrderID}); err != nil {
 			return err
 		}
@@ -107,6 +109,11 @@ func (u *rowUpdate) apply(ctx context.Context, q *queries.Queries) error {
 	return store(ctx, q, row, u.decision, u.token)
 }
 
+// needsChargeKeys reports whether the decision about an operation needs the records of its charge's keys.
+func (u *rowUpdate) needsChargeKeys() bool {
+	return u.request != nil && u.request.SecondTransaction != "" || u.imported != nil && u.imported.Operation.RefundsSecondCharge()
+}
+
 // begin inserts an operation without looking for it first, if the row of its payment says that the payment has no
 // operation. The previous version does not count them, so that the INSERT may find a duplicate; see write. It returns
 // false if nothing was written.
@@ -124,11 +131,15 @@ func (u *rowUpdate) begin(ctx context.Context, q *queries.Queries, charge locked
 
 // decideOn lets the domain decide about a locked row.
 func (u *rowUpdate) decideOn(row lockedRow) (payment.Decision, error) {
+	var stored *payment.Payment
+	if row.exists {
+		stored = &row.payment
+	}
 	switch {
-	case u.request != nil && row.exists:
-		return u.request.DecideOperation(row.charge, &row.payment, row.readAt)
 	case u.request != nil:
-		return u.request.DecideOperation(row.charge, nil, row.readAt)
+		return u.request.DecideOperation(row.charge, stored, row.readAt)
+	case u.imported != nil:
+		return u.imported.ApplyOperation(row.charge, stored, row.readAt)
 	case !row.exists:
 		return payment.Decision{}, ports.ErrNotFound
 	}
@@ -254,9 +265,14 @@ func storeDecision(ctx context.Context, q *queries.Queries, row lockedRow, d pay
 	return nil
 }
 
-// insertNew stores a new operation, with its event if it has one.
+// insertNew stores a new operation, with its event if it has one. The INSERT has no outcome, which an imported
+// operation has already.
 func insertNew(ctx context.Context, q *queries.Queries, d payment.Decision, token int64) error {
-	if err := insertOperation(ctx, q, d.Payment, token); err != nil || d.Event == nil {
+	err := insertOperation(ctx, q, d.Payment, token)
+	if err == nil && d.Payment.RoundOver() {
+		err = updateRow(ctx, q, d.Payment, d.Payment, token, token)
+	}
+	if err != nil || d.Event == nil {
 		return err
 	}
 	if err := insertEvent(ctx, q, d.Payment.Ref(), *d.Event); err != nil {

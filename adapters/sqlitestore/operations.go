@@ -78,18 +78,41 @@ func claimOperation(
 			return payment.Decision{}, err
 		}
 	}
+	return decideOperation(ctx, q, payment.Ref{OrderID: request.OrderID, Operation: request.Operation}, charge, request.DecideOperation, now)
+}
+
+// importOperation is Import for an operation that is not a charge.
+func importOperation(ctx context.Context, q *queries.Queries, i payment.Import, now time.Time) (payment.Decision, error) {
+	charge, err := find(ctx, q, i.OrderID, now)
+	if err != nil {
+		return payment.Decision{}, err
+	}
+	if i.Operation.RefundsSecondCharge() {
+		if charge.Keys, err = listKeys(ctx, q, i.OrderID); err != nil {
+			return payment.Decision{}, err
+		}
+	}
+	return decideOperation(ctx, q, payment.Ref{OrderID: i.OrderID, Operation: i.Operation}, charge, i.ApplyOperation, now)
+}
+
+// decideOperation stores a decision about an operation that may be new, of a payment that was read in the same
+// transaction.
+func decideOperation(
+	ctx context.Context, q *queries.Queries, ref payment.Ref, charge payment.Payment,
+	decide func(payment.Payment, *payment.Payment, time.Time) (payment.Decision, error), now time.Time,
+) (payment.Decision, error) {
 	var stored *payment.Payment
-	p, err := findOperation(ctx, q, payment.Ref{OrderID: request.OrderID, Operation: request.Operation}, now)
+	p, err := findOperation(ctx, q, ref, now)
 	switch {
 	case err == nil:
-		if p.Keys, err = listOperationKeys(ctx, q, p.Ref()); err != nil {
+		if p.Keys, err = listOperationKeys(ctx, q, ref); err != nil {
 			return payment.Decision{}, err
 		}
 		stored = &p
 	case !errors.Is(err, ports.ErrNotFound):
 		return payment.Decision{}, err
 	}
-	d, err := request.DecideOperation(charge, stored, now)
+	d, err := decide(charge, stored, now)
 	if err != nil {
 		return payment.Decision{}, err
 	}

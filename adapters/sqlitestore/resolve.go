@@ -22,7 +22,11 @@ func (s *Payments) Resolve(ctx context.Context, r payment.Resolution) error {
 // Import implements ports.Payments.
 func (s *Payments) Import(ctx context.Context, i payment.Import) (payment.Verdict, error) {
 	var d payment.Decision
-	err := s.writeChange(ctx, func(ctx context.Context, q *queries.Queries, now time.Time) error {
+	err := s.writeChange(ctx, func(ctx context.Context, q *queries.Queries, now time.Time) (err error) {
+		if !i.Operation.IsCharge() {
+			d, err = importOperation(ctx, q, i, now)
+			return err
+		}
 		p, err := find(ctx, q, i.OrderID, now)
 		if errors.Is(err, ports.ErrNotFound) {
 			p = i.Open(now)

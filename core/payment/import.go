@@ -5,16 +5,22 @@ import (
 	"time"
 )
 
-// Import is a charge in the gateway's own records that the table may lack, after a restore from a
-// backup that is older than the charge.
+// Import is a charge or another operation in the gateway's own records that the table may lack, after a restore from a
+// backup that is older. It has moved the money, unless it is a Hold. Of a charge that another operation is about, only
+// the key is read; empty if the records do not name it.
 type Import struct {
 	Charge
 
 	Gateway       GatewayID
 	TransactionID string // the gateway's
-	By            string // the operator
-	Rules         KeyRules
-	Worker        time.Time
+	// Hold: the charge holds the money, and has not taken it. HoldExpires is that of a [Result].
+	Hold        bool
+	HoldExpires time.Time
+	// Returned: the money of the refund came back after it had succeeded.
+	Returned bool
+	By       string // the operator
+	Rules    KeyRules
+	Worker   time.Time
 	// Overwrite lets the charge replace another key of the order that is in flight or in doubt.
 	Overwrite bool
 }
@@ -39,7 +45,7 @@ func (i Import) Check() error {
 	case i.OrderID == "" || i.Money.IsZero():
 		return &FieldError{Field: "order_id", Message: "a charge needs an order and an amount"}
 	}
-	return nil
+	return i.checkOperation()
 }
 
 // maxKeyBytes is the longest gateway key that is stored.
@@ -54,11 +60,11 @@ func (k GatewayKey) Valid() bool {
 // [Import.Apply] follows, in the same transaction.
 func (i Import) Open(now time.Time) Payment {
 	return ClaimRequest{
-		OrderID: i.OrderID, Money: i.Money, NewKey: i.Key, Replica: sanitizeMessage(i.By), Deferred: true,
+		OrderID: i.OrderID, Money: i.Money, Capture: i.Capture, NewKey: i.Key, Replica: sanitizeMessage(i.By), Deferred: true,
 	}.Open(now)
 }
 
-// Apply returns the payment as succeeded with the charge, whether or not the row is final, because the
+// Apply returns the payment as succeeded with the charge, or as authorized if that is a hold, whether or not the row is final, because the
 // row may be older than the charge. A payment that has succeeded with this transaction is unchanged
 // (VerdictReplay). The error is a *[ImportRefusedError].
 //
@@ -72,8 +78,10 @@ func (i Import) Apply(p Payment, now time.Time) (Decision, error) {
 		return Decision{}, &ImportRefusedError{fmt.Sprintf(
 			"the order was approved with transaction %s, but the gateway also has %s: the order may have been charged twice",
 			p.TransactionID, i.TransactionID)}
-	case p.State.Approved():
+	case p.State.Approved(), i.Hold && p.State == StateVoided && p.TransactionID == i.TransactionID:
 		return unchanged(VerdictReplay, p), nil
+	case i.Hold && p.Capture != CaptureManual:
+		return Decision{}, &ImportRefusedError{"the gateway holds the money, but the order is one that takes it at once"}
 	}
 	if key, open := p.OtherOpenKey(i.Key); open && !i.Overwrite {
 		return Decision{}, &ImportRefusedError{fmt.Sprintf(
@@ -83,6 +91,7 @@ func (i Import) Apply(p Payment, now time.Time) (Decision, error) {
 	was := p.State
 	d := p.succeed(Approval{
 		OrderID: i.OrderID, Key: i.Key, Gateway: i.Gateway, TransactionID: i.TransactionID, By: i.By, Rules: i.Rules,
+		Hold: i.Hold, HoldExpires: i.HoldExpires,
 	}, Instant{now, i.Worker})
 	d.addEvent(EventImported, i.By, fmt.Sprintf("was %s; imported transaction %s with gateway key %s from the gateway's records",
 		was, i.TransactionID, i.Key))

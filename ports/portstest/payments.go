@@ -18,7 +18,7 @@ import (
 func Payments(t *testing.T, open func(t testing.TB) ports.Payments) {
 	t.Helper()
 	contract := slices.Concat(
-		claims(), claimRaces(), renewals(), settlements(), resolutions(), imports(), archives(),
+		claims(), claimRaces(), renewals(), settlements(), resolutions(), imports(), importOperations(), archives(),
 		queue(), evidenceClauses(), replicas(), leaving(), reads(), models(),
 		refunds(), refundReleases(), refundRaces(), operations(), operationQueue(),
 		secondCharges(), holds(), holdEvidence(), captures(), captureReleases(), holdRaces(),

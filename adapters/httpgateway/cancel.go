@@ -52,7 +52,7 @@ func (g *Gateway) void(ctx context.Context, charge payment.GatewayKey) (message 
 	defer cancel()
 	key := voidKey(charge)
 	of := payment.ChargeRef{Operation: payment.OperationID{Kind: payment.KindVoid}, Of: payment.ChargeID{Key: charge}}
-	a, lost := g.exchange(ctx, http.MethodPost, g.operationsURL(of), key, voidBody)
+	a, lost := g.exchange(ctx, http.MethodPost, g.operationsURL(of), payment.ChargeRef{Key: key}, voidBody)
 	switch {
 	case lost != nil:
 		return lost.Error(), false

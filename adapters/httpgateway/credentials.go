@@ -30,7 +30,7 @@ var ownHeaders = map[string]bool{
 	"Accept": true, "Accept-Encoding": true, "Authorization": true, "Cache-Control": true, "Connection": true,
 	"Content-Encoding": true, "Content-Length": true, "Content-Type": true, "Expect": true, "Host": true,
 	"Idempotency-Key": true, "Keep-Alive": true, "Pragma": true, "Proxy-Authorization": true,
-	"Proxy-Connection": true, "Te": true, "Trailer": true, "Transfer-Encoding": true, "Upgrade": true, "User-Agent": true,
+	"Proxy-Connection": true, "Refund-Id": true, "Te": true, "Trailer": true, "Transfer-Encoding": true, "Upgrade": true, "User-Agent": true,
 }
 
 // tokenCharacters may occur in the name of a header (RFC 9110, section 5.6.2).

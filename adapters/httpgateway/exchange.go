@@ -14,13 +14,13 @@ const maxBodyBytes = 64 << 10
 
 // exchange sends one request to the gateway, for an answer of at most maxBodyBytes.
 func (g *Gateway) exchange(
-	ctx context.Context, method string, u *url.URL, key payment.GatewayKey, body []byte,
+	ctx context.Context, method string, u *url.URL, about payment.ChargeRef, body []byte,
 ) (answer, *httpcall.LostError) {
-	return g.call(ctx, key, httpcall.Request{Method: method, URL: u, Body: body, MaxAnswerBytes: maxBodyBytes})
+	return g.call(ctx, about, httpcall.Request{Method: method, URL: u, Body: body, MaxAnswerBytes: maxBodyBytes})
 }
 
-// call sends one request with the headers of the protocol. A GET has no key.
-func (g *Gateway) call(ctx context.Context, key payment.GatewayKey, r httpcall.Request) (answer, *httpcall.LostError) {
+// call sends one request with the headers of the protocol. A GET is about no key.
+func (g *Gateway) call(ctx context.Context, about payment.ChargeRef, r httpcall.Request) (answer, *httpcall.LostError) {
 	header := make(http.Header, 6)
 	g.addHeader(ctx, header)
 	header["Accept"] = mediaType
@@ -31,7 +31,10 @@ func (g *Gateway) call(ctx context.Context, key payment.GatewayKey, r httpcall.R
 		header["Pragma"] = noCache
 	} else {
 		header["Content-Type"] = mediaType
-		header[markHeader] = []string{string(key)}
+		header[markHeader] = []string{string(about.Key)}
+		if about.Operation.Kind == payment.KindRefund {
+			header[refundHeader] = []string{about.Operation.Name}
+		}
 	}
 	r.Header, r.Secrets = header, g.secrets
 	a, lost := g.client.Do(ctx, r)
@@ -40,6 +43,9 @@ func (g *Gateway) call(ctx context.Context, key payment.GatewayKey, r httpcall.R
 	}
 	return answer{status: a.Status, header: a.Header, body: a.Body, tooLong: a.TooLong}, nil
 }
+
+// refundHeader has the refund_id of a refund, so that the list of the gateway can say which refund a key is of.
+const refundHeader = "Refund-Id"
 
 // Values of headers, shared by all requests. They must not be changed.
 var (

@@ -200,7 +200,7 @@ func (g *Gateway) post(ctx context.Context, u *url.URL, about payment.ChargeRef,
 	ctx, cancel := httpcall.WithTimeout(ctx, g.timeout)
 	defer cancel()
 
-	a, lost := g.exchange(ctx, http.MethodPost, u, about.Key, body)
+	a, lost := g.exchange(ctx, http.MethodPost, u, about, body)
 	if lost != nil {
 		return noAnswer(lost)
 	}
@@ -243,7 +243,7 @@ func (g *Gateway) get(ctx context.Context, u *url.URL, about payment.ChargeRef) 
 	ctx, cancel := httpcall.WithTimeout(ctx, g.timeout)
 	defer cancel()
 
-	a, lost := g.exchange(ctx, http.MethodGet, u, "", nil)
+	a, lost := g.exchange(ctx, http.MethodGet, u, payment.ChargeRef{}, nil)
 	if lost != nil {
 		return Probe{Lookup: payment.Lookup{Result: payment.FoundNoAnswer, Message: clip(lost.Error())}}
 	}

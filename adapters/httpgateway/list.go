@@ -46,7 +46,7 @@ func (g *Gateway) Charges(ctx context.Context, q payment.LedgerQuery) (payment.L
 		values.Set("cursor", q.Cursor)
 	}
 	u.RawQuery = values.Encode()
-	a, lost := g.call(ctx, "", httpcall.Request{Method: http.MethodGet, URL: &u, MaxAnswerBytes: maxPageBytes})
+	a, lost := g.call(ctx, payment.ChargeRef{}, httpcall.Request{Method: http.MethodGet, URL: &u, MaxAnswerBytes: maxPageBytes})
 	if lost != nil {
 		return payment.LedgerPage{}, fmt.Errorf("list charges: %w", lost)
 	}

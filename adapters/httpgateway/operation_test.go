@@ -34,14 +34,14 @@ func serveOperations(t *testing.T, status int, body string) (base string, reques
 	sent := make(chan string, 2)
 	return serveUnmarked(t, func(w http.ResponseWriter, r *http.Request) {
 		read, _ := io.ReadAll(r.Body)
-		sent <- r.Method + " " + r.URL.EscapedPath() + " " + r.Header.Get("Idempotency-Key") + " " + string(read)
+		sent <- r.Method + " " + r.URL.EscapedPath() + " " + r.Header.Get("Idempotency-Key") + " " + string(read) + r.Header.Get("Refund-Id")
 		w.Header().Set("Idempotency-Key", "op-1")
 		w.WriteHeader(status)
 		_, _ = io.WriteString(w, body)
 	}), sent
 }
 
-// What is sent depends only on the operation's key, amount and currency, and on the key of its charge.
+// What is sent depends only on the operation's key, amount, currency and name, and on the key of its charge.
 func TestOperation_Request_FollowsTheProtocol(t *testing.T) {
 	t.Parallel()
 	for path, kind := range operationKinds {
@@ -51,8 +51,12 @@ func TestOperation_Request_FollowsTheProtocol(t *testing.T) {
 			c := newOperation(t, kind)
 			c.Of.Key = charge
 			body := `{"amount":"25.00","currency":"USD"}`
-			if kind == payment.KindVoid {
+			switch kind {
+			case payment.KindVoid:
 				body = "{}"
+			case payment.KindRefund:
+				c.Operation.Name = "r-1"
+				body += "r-1" // the header Refund-Id
 			}
 			r := g.Charge(t.Context(), c)
 			require.Equal(t, payment.ClassApproved, r.Class, r.Message)

@@ -95,15 +95,23 @@ func (g *Gateway) receive(c payment.Charge) reply {
 		g.expire(of)
 	}
 	if e := g.remembered(slotOf(c)); e != nil {
-		return e.reply(c)
+		return e.reply(namedAs(e.charge, c))
 	}
 	if d, seen := g.inFlight[slotOf(c)]; seen {
-		return d.reply(c)
+		return d.reply(namedAs(d.charge, c))
 	}
 	if g.usedByOther(c) {
 		return mismatch
 	}
 	return g.take(c, amountFor(c))
+}
+
+// namedAs returns a repeat with the refund id of the first request, if one of the two has none.
+func namedAs(first, repeat payment.Charge) payment.Charge {
+	if first.Operation.Name == "" || repeat.Operation.Name == "" {
+		repeat.Operation.Name = first.Operation.Name
+	}
+	return repeat
 }
 
 // usedByOther reports whether a charge has the key of a void, or a void that of a charge. The caller holds g.mu.

@@ -242,7 +242,9 @@ func (g *Gateway) Charge(ctx context.Context, c payment.Charge) payment.Result {
 	case payment.KindCharge:
 		c.ReturnURL = "" // is not part of the gateway protocol
 	case payment.KindCapture, payment.KindVoid, payment.KindRefund:
+		name := c.Operation.Name
 		c = operation(c.Operation.Kind, c.Of.Key, c.Key, c.Money)
+		c.Operation.Name = name
 	default:
 		return payment.Result{Class: payment.ClassRejected, Message: "the sandbox has no " + c.Operation.String()}
 	}

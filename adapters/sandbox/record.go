@@ -45,6 +45,7 @@ type record struct {
 	Key           string `json:"key"`
 	ChargeKey     string `json:"charge_key,omitempty"` // the key of the operation's charge
 	Operation     string `json:"operation,omitempty"`  // capture or void; a refund has a charge_key only
+	RefundID      string `json:"refund_id,omitempty"`  // the service's id of a refund, if the request has named it
 	OrderID       string `json:"order_id"`
 	Amount        string `json:"amount"` // in units, with all the currency's decimals
 	Currency      string `json:"currency"`
@@ -105,6 +106,7 @@ func (e *entry) line() []byte {
 		VoidKey:       string(e.voidKey),
 		ChargeKey:     string(e.charge.Of.Key),
 		Capture:       string(e.charge.Capture),
+		RefundID:      e.charge.Operation.Name,
 	}
 	if kind := e.charge.Operation.Kind; kind != payment.KindRefund {
 		r.Operation = string(kind)
@@ -173,6 +175,7 @@ func parseLine(line []byte) (*entry, error) {
 			return nil, err
 		}
 		charge.Operation.Kind = payment.Kind(cmp.Or(r.Operation, string(payment.KindRefund)))
+		charge.Operation.Name = r.RefundID
 		charge.Of.Key = payment.GatewayKey(r.ChargeKey)
 	}
 	e := &entry{charge: charge, status: r.Status, at: parseTime(r.At), voidKey: payment.GatewayKey(r.VoidKey)}

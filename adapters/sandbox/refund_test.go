@@ -231,6 +231,41 @@ func TestHandler_Refunds(t *testing.T) {
 	}
 }
 
+// The ledger has the refund_id of the request that has one. A repeat may lack it, as one of an older version does.
+func TestRefund_LedgerHasTheRefundID(t *testing.T) {
+	t.Parallel()
+	path := ledgerPath(t)
+	g := open(t, path)
+	c := large(t, g, "key-1")
+	named := refundOf(t, c, "key-2", "25")
+	named.Operation.Name = "r-1"
+	require.Equal(t, payment.ClassApproved, g.Charge(t.Context(), named).Class)
+	base, _ := serve(t, g)
+	for key, id := range map[string]string{"key-2": "", "key-3": "r-3"} {
+		req, err := http.NewRequestWithContext(
+			t.Context(), http.MethodPost, base+"/charges/key-1/refunds", strings.NewReader(`{"amount":"25.00","currency":"USD"}`))
+		require.NoError(t, err)
+		req.Header.Set("Idempotency-Key", key)
+		req.Header.Set("Refund-Id", id)
+		status, body, _, err := do(req)
+		require.NoError(t, err)
+		require.Equal(t, http.StatusOK, status, body)
+	}
+	ids := map[string]string{}
+	for _, line := range readLedger(t, path) {
+		if line["charge_key"] != "" {
+			ids[line["key"]] = line["refund_id"]
+		}
+	}
+	require.Equal(t, map[string]string{"key-2": "r-1", "key-3": "r-3"}, ids)
+	require.NoError(t, g.Close())
+	g = open(t, path)
+	other := named
+	other.Operation.Name = "r-2"
+	require.Equal(t, payment.ClassApproved, g.Charge(t.Context(), named).Class)
+	require.Equal(t, payment.ClassKeyReused, g.Charge(t.Context(), other).Class)
+}
+
 func TestOpen_RefusesADamagedRefund(t *testing.T) {
 	t.Parallel()
 	const charged = `{"key":"key-1","order_id":"o","amount":"9.00","currency":"USD","status":"succeeded","transaction_id":"txn-1","at":"2026-03-01T00:00:00Z"}` + "\n"

@@ -89,6 +89,9 @@ var operationPaths = map[string]payment.Kind{
 // markHeader marks an answer as the gateway's own: its value is the key of the request.
 const markHeader = "Idempotency-Key"
 
+// refundHeader is the service's id of a refund, for the ledger.
+const refundHeader = "Refund-Id"
+
 // mark adds the gateway's mark to the answer to every request that has a key, in its header or, for a
 // lookup, in its path.
 func mark(next http.Handler) http.Handler {
@@ -225,7 +228,11 @@ func readOperation(w http.ResponseWriter, r *http.Request, kind payment.Kind) (p
 	if kind != payment.KindVoid {
 		money, err = parseMoney(request.Amount, request.Currency)
 	}
-	return operation(kind, payment.GatewayKey(r.PathValue("key")), payment.GatewayKey(key), money), err
+	c := operation(kind, payment.GatewayKey(r.PathValue("key")), payment.GatewayKey(key), money)
+	if id := r.Header.Get(refundHeader); id != "" && kind == payment.KindRefund && err == nil {
+		c.Operation, err = payment.ParseRefundID(id)
+	}
+	return c, err
 }
 
 // readBody reads a body that is one JSON object with the members of request, which are described.

@@ -62,6 +62,7 @@ func TestJSON_EveryCommand_FollowsTheSchema(t *testing.T) {
 	charges := filepath.Join(p.Folder, "charges")
 	require.NoError(t, os.WriteFile(charges, []byte(`{"key":"k-1","order_id":"lost-1","amount":"1.00","currency":"USD","status":"succeeded","transaction_id":"t-1"}
 {"key":"k-2","order_id":"paid-1","amount":"9.00","currency":"USD","status":"succeeded","transaction_id":"t-2"}
+{"key":"k-3","refund_id":"r-9","order_id":"lost-1","amount":"1.00","currency":"USD","status":"succeeded","transaction_id":"t-3"}
 `), 0o600))
 	require.Zero(t, run("keys", "create", "--name=shop", "--scopes=pay", "--out=shop.key", "--order-prefix=s-", "--expires=1d").Code)
 

@@ -160,7 +160,7 @@ func TestImport_ManyCharges_AreSummarised(t *testing.T) {
 	refused := run("import", "other")
 	require.Equal(t, 1, refused.Code)
 	require.Equal(t, 20, strings.Count(refused.Stdout, "refused\t"))
-	require.Contains(t, refused.Stderr, "300 charges conflict with stored payments")
+	require.Contains(t, refused.Stderr, "300 lines conflict with what is stored")
 }
 
 func TestVersion_Flag(t *testing.T) {

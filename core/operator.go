@@ -2,7 +2,6 @@ package core
 
 import (
 	"context"
-	"errors"
 
 	"paymentd/core/payment"
 	"paymentd/ports"
@@ -75,34 +74,4 @@ func requestCancel(
 	}
 	after.Operation = r.Operation
 	return *after, true, nil
-}
-
-// Import writes a charge from the gateway's books, so that its order is never charged again. It
-// returns false if the charge is stored already. After ports.ErrUnavailable and ports.ErrInDoubt,
-// the import is safe to repeat.
-func Import(ctx context.Context, payments ports.Payments, i payment.Import) (bool, error) {
-	if err := i.Check(); err != nil {
-		return false, err
-	}
-	verdict, err := payments.Import(ctx, i)
-	if err != nil {
-		return false, err
-	}
-	return verdict == payment.VerdictWritten, nil
-}
-
-// WouldImport returns what [Import] would return, and writes nothing.
-func WouldImport(ctx context.Context, payments ports.Payments, i payment.Import) (bool, error) {
-	if err := i.Check(); err != nil {
-		return false, err
-	}
-	p, err := payments.Find(ctx, i.OrderID)
-	if errors.Is(err, ports.ErrNotFound) {
-		return true, nil
-	}
-	if err != nil {
-		return false, err
-	}
-	d, err := i.Apply(p, p.SeenAt)
-	return d.Write, err
 }

@@ -1,7 +1,7 @@
 package cli
 
 import (
-	"bufio"
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -13,55 +13,59 @@ import (
 	"paymentd/app/internal/cause"
 	"paymentd/core"
 	"paymentd/core/payment"
-	"paymentd/ports"
 )
 
 type importCommand struct {
 	databaseFlags
 	jsonFlag
 
-	File    string `arg:"" help:"Charges of the gateway, one JSON object per line; - for the standard input."`
+	File    string `arg:"" help:"Charges and other operations of the gateway, one JSON object per line; - for the standard input."`
 	By      string `env:"USER" default:"operator" help:"Your name; kept in the history of the added payments."`
 	DryRun  bool   `help:"Only print what would be written."`
 	Verbose bool   `help:"Print a line for each charge that is written or refused. By default, the first of them and the counts."`
 	Quiet   bool   `help:"Show no progress."`
 	keyFlags
-	Overwrite []payment.OrderID `placeholder:"ORDER" help:"Order whose charge is written although another gateway key of it is in flight or in doubt and may have taken the money as well. May be repeated."`
+	Overwrite []payment.OrderID `placeholder:"ORDER" help:"Order whose charge or other operation is written although another gateway key of it is in flight or in doubt and may have taken the money as well. May be repeated."`
 }
 
 // Help describes the file.
 func (importCommand) Help() string {
-	return "For use after a restore that lost the latest payments: each charge in the gateway's records that the database " +
-		"lacks is written as succeeded, so that its order is not charged again. Stored payments are not changed. A charge " +
-		"that conflicts with a stored payment is refused and listed: another amount, another transaction, or an order of " +
-		"which another gateway key is in flight or in doubt and may have taken the money as well (--overwrite ORDER writes " +
-		"it anyway). The command may be repeated, and may run while the service runs.\n\n" +
-		"A line has the members of the sandbox's ledger:\n\n" +
+	return "For use after a restore that lost the latest payments: each charge, capture, void and refund in the gateway's " +
+		"records that the database lacks is written as succeeded, so that it is not made again. What is stored as succeeded is not " +
+		"changed. What conflicts with the database is refused and listed: another amount, another transaction, a refund of more than " +
+		"is left, or an operation of which another gateway key is in flight or in doubt and may have moved the money as well " +
+		"(--overwrite ORDER writes it anyway). The command may be repeated, and may run while the service runs.\n\n" +
+		"A line has the members of the sandbox's ledger, which can be imported as it is:\n\n" +
 		`{"key":"...","order_id":"order-1","amount":"1.00","currency":"USD",` + "\n\n" +
 		`"status":"succeeded","transaction_id":"txn-1"}` + "\n\n" +
-		"Lines with the status declined or failed are skipped; any other status is an error. Leave out charges that were " +
-		"refunded if they may be charged again. Refunds are neither read nor changed: a refund that a restore lost is unknown to " +
-		"the service, which would make it again.\n\n" +
-		"Exit code 0: the database has every charge. 1: some charges were refused, or belong to orders whose rows cannot be " +
+		`{"kind":"refund","refund_id":"r-1","charge_key":"...","key":"...",` + "\n\n" +
+		`"order_id":"order-1","amount":"0.50","currency":"USD",` + "\n\n" +
+		`"status":"succeeded","transaction_id":"refund-1"}` + "\n\n" +
+		"The kind is charge (the default), capture, void or refund. charge_key, the key of the charge, may be left out. A refund of " +
+		"which the database has the key needs no refund_id; any other does, and is refused without it. Lines with the status declined or " +
+		"failed are skipped. A charge may also be authorized, which is imported as held, and a refund returned. What is pending is " +
+		"refused until the gateway has decided; any other status is an error. Leave out charges that were " +
+		"refunded if they may be charged again.\n\n" +
+		"Exit code 0: the database has every charge and other operation. 1: some were refused, or belong to orders whose rows cannot be " +
 		"read, or the import did not finish. 2: the command line or a setting is wrong, or the list cannot be opened."
 }
 
 func (c *importCommand) Run(ctx context.Context, s stdio) error {
-	charges, others, err := c.read()
+	all, others, err := c.read()
 	if err != nil {
 		return err
 	}
 	return c.withPayments(ctx, s, func(r *app.Repository) error {
 		line := newProgress(s.stderr, c.Quiet)
 		i := importer{
-			repository: r, dryRun: c.DryRun, missing: make(map[payment.OrderID]payment.Payment),
+			repository: r, dryRun: c.DryRun, rehearsal: core.NewRehearsal(r),
 			report: importReport{out: s.stdout, asJSON: c.JSON, verbose: c.Verbose, line: line},
 		}
-		for n, charge := range charges {
-			line.show("compared", n, float64(n)/float64(len(charges)))
-			if err := i.add(ctx, charge); err != nil {
+		for n, item := range all {
+			line.show("compared", n, float64(n)/float64(len(all)))
+			if err := i.add(ctx, item); err != nil {
 				line.end()
-				return fmt.Errorf("order %s: %w", charge.OrderID, err)
+				return fmt.Errorf("order %s: %w", item.OrderID, err)
 			}
 		}
 		line.end()
@@ -69,12 +73,9 @@ func (c *importCommand) Run(ctx context.Context, s stdio) error {
 	})
 }
 
-// maxLine bounds a line of the list, in bytes.
-const maxLine = 64 << 10
-
 // read reads the whole list before anything is written, so that an unreadable list changes nothing. others is
-// the number of charges that took no money.
-func (c *importCommand) read() (charges []payment.Import, others int, err error) {
+// the number of lines without anything to add.
+func (c *importCommand) read() (all []listed, others int, err error) {
 	file := os.Stdin
 	if c.File != "-" {
 		if file, err = os.Open(c.File); err != nil {
@@ -85,101 +86,114 @@ func (c *importCommand) read() (charges []payment.Import, others int, err error)
 			return nil, 0, &argumentError{fmt.Sprintf("the list %s cannot be read: it is a folder", c.File)}
 		}
 	}
-	lines := bufio.NewScanner(file)
-	lines.Buffer(nil, maxLine)
-	number, seen := 0, make(orderOfCharge)
-	for lines.Scan() {
-		number++
-		charge, succeeded, err := c.parse(lines.Bytes())
-		if err == nil && succeeded {
-			err = seen.add(charge)
-		}
-		switch {
-		case err != nil:
-			return nil, 0, &listError{line: number, problem: err.Error()}
-		case !succeeded:
-			others++
-		default:
-			charges = append(charges, charge)
-		}
-	}
-	switch err := lines.Err(); {
-	case errors.Is(err, bufio.ErrTooLong):
-		return nil, 0, &listError{line: number + 1, problem: fmt.Sprintf("has more than %d bytes; a line must have one charge", maxLine)}
-	case err != nil:
-		return nil, 0, fmt.Errorf("the list %s cannot be read: %s", c.File, cause.Of(err))
-	}
-	return charges, others, nil
+	return readGatewayList(c.File, file, c.parse)
 }
 
-// listError is a line that cannot be imported. It hides the type of its cause, because a wrong field in the list
-// is not a wrong setting.
-type listError struct {
-	line    int
-	problem string
-}
-
-// Error names the line.
-func (e *listError) Error() string { return fmt.Sprintf("line %d: %s", e.line, e.problem) }
-
-// parse parses a line, and reports whether its charge took money.
-func (c *importCommand) parse(line []byte) (charge payment.Import, succeeded bool, err error) {
-	l, err := readListLine(line)
+// parse checks a line, and reports whether its operation may have moved money.
+func (c *importCommand) parse(l listLine) (item listed, moved bool, err error) {
+	operation, err := l.operation()
 	if err != nil {
-		return charge, false, err
+		return item, false, err
 	}
-	switch l.Status {
-	case "succeeded":
-	case "declined", "failed":
-		return charge, false, nil
-	case "":
-		return charge, false, errors.New("has no status: use succeeded if the money was taken, and declined if not")
-	default: // such as "captured", which means that money was taken
-		return charge, false, fmt.Errorf(
-			"the status %.40q is not known: use succeeded if the money was taken, and declined if not", l.Status)
+	item = listed{status: l.Status, Import: payment.Import{TransactionID: l.TransactionID, By: c.By, Rules: c.rules(), Worker: time.Now()}}
+	item.Operation, item.Key, item.Of.Key = operation, payment.GatewayKey(l.Key), payment.GatewayKey(l.ChargeKey)
+	if item.Capture, err = payment.ParseCaptureMode(l.Capture); err != nil {
+		return item, false, err
 	}
-	charge = payment.Import{TransactionID: l.TransactionID, By: c.By, Rules: c.rules(), Worker: time.Now()}
-	charge.Key = payment.GatewayKey(l.Key)
-	if charge.OrderID, err = payment.ParseOrderID(l.OrderID); err != nil {
-		return charge, false, err
+	if moved, err = item.parseStatus(l); !moved || err != nil {
+		return item, false, err
+	}
+	if item.OrderID, err = payment.ParseOrderID(l.OrderID); err != nil {
+		return item, false, err
 	}
 	if l.OrderID == "." || l.OrderID == ".." {
-		return charge, false, errors.New("order_id must not be . or .., which the service accepts for no order")
+		return item, false, errors.New("order_id must not be . or .., which the service accepts for no order")
 	}
 	currency, err := payment.ParseRecordedCurrency(l.Currency)
 	if err != nil {
-		return charge, false, err
+		return item, false, err
 	}
-	if charge.Money, err = payment.ParseMoney(l.Amount, currency); err != nil {
-		return charge, false, err
+	if item.Money, err = payment.ParseMoney(l.Amount, currency); err != nil {
+		return item, false, err
 	}
-	charge.Overwrite = slices.Contains(c.Overwrite, charge.OrderID)
-	return charge, true, charge.Check()
+	item.Overwrite = slices.Contains(c.Overwrite, item.OrderID)
+	return item, true, item.Check()
 }
 
-// importer adds the gateway's charges to the database, and counts the results.
+// parseStatus reads what belongs to the status of the line, and reports whether its operation may have moved money.
+func (l *listed) parseStatus(line listLine) (moved bool, err error) {
+	kind := l.Operation.Kind
+	switch line.Status {
+	case "succeeded":
+		if kind == payment.KindVoid && l.TransactionID == "" {
+			l.TransactionID = string(l.Key)
+		}
+		return true, nil
+	case "declined", "failed":
+		return false, nil
+	case "pending":
+		l.undecided, l.TransactionID = true, cmp.Or(l.TransactionID, string(l.Key))
+		return true, nil
+	case "returned":
+		l.Returned = true
+		if kind == payment.KindRefund {
+			return true, nil
+		}
+	case "authorized", "voided":
+		if kind == payment.KindCharge {
+			return l.parseHold(line)
+		}
+	case "":
+		return false, errors.New("has no status: use succeeded if the money was taken, and declined if not")
+	default: // such as "captured", which means that money was taken
+		return false, fmt.Errorf(
+			"the status %.40q is not known: use succeeded if the money was taken, and declined if not", line.Status)
+	}
+	return false, fmt.Errorf("a %s cannot be %s: use succeeded if it was made, and declined if not", l.Operation, line.Status)
+}
+
+// parseHold is parseStatus for a charge that holds money, or has held it. One that was voided and never held any was
+// cancelled.
+func (l *listed) parseHold(line listLine) (held bool, err error) {
+	voided := line.Status == "voided"
+	if voided && (l.Capture != payment.CaptureManual || l.TransactionID == "") {
+		return false, nil
+	}
+	l.Capture, l.Hold = payment.CaptureManual, true
+	if line.ExpiresAt != "" {
+		if l.HoldExpires, err = time.Parse(time.RFC3339Nano, line.ExpiresAt); err != nil {
+			return false, errors.New("expires_at must be a time of RFC 3339")
+		}
+		l.HoldExpires = l.HoldExpires.UTC().Truncate(time.Microsecond)
+	}
+	if !voided || line.VoidKey == "" {
+		return true, nil
+	}
+	if l.voidKey = payment.GatewayKey(line.VoidKey); !l.voidKey.Valid() {
+		return false, errors.New("void_key must have 1 to 64 printable ASCII characters without spaces")
+	}
+	return true, nil
+}
+
+// importer adds the gateway's charges and other operations to the database, and counts the results.
 type importer struct {
 	repository *app.Repository
 	report     importReport
 	dryRun     bool
-	missing    map[payment.OrderID]payment.Payment // in a dry run, the payments that would have been added
+	rehearsal  *core.Rehearsal // of a dry run
 
 	written, known, refused, unreadable int
 }
 
-func (i *importer) add(ctx context.Context, charge payment.Import) error {
-	add := core.Import
-	if i.dryRun {
-		add = i.simulate
-	}
-	written, err := add(ctx, i.repository, charge)
+func (i *importer) add(ctx context.Context, item listed) error {
+	written, err := i.importOne(ctx, item)
 	if refusal, ok := errors.AsType[*payment.ImportRefusedError](err); ok {
 		i.refused++
-		return i.report.charge("refused", charge, refusal.Why)
+		return i.report.charge("refused", item.Import, refusal.Why)
 	}
 	if damaged, ok := errors.AsType[*payment.StoredRowError](err); ok {
 		i.unreadable++
-		return i.report.charge("unreadable", charge, damaged.Error())
+		return i.report.charge("unreadable", item.Import, damaged.Error())
 	}
 	if err != nil {
 		return err
@@ -189,24 +203,21 @@ func (i *importer) add(ctx context.Context, charge payment.Import) error {
 		return nil
 	}
 	i.written++
-	return i.report.charge(i.verb(), charge, "")
+	return i.report.charge(i.verb(), item.Import, "")
 }
 
-// simulate returns what core.Import would return, including the effect of the earlier lines, so that a dry run
-// finds two charges for one order.
-func (i *importer) simulate(ctx context.Context, stored ports.Payments, charge payment.Import) (bool, error) {
-	now := time.Now()
-	if before, added := i.missing[charge.OrderID]; added {
-		d, err := charge.Apply(before, now)
-		return d.Write, err
-	}
-	missing, err := core.WouldImport(ctx, stored, charge)
-	if err != nil || !missing {
+func (i *importer) importOne(ctx context.Context, item listed) (written bool, err error) {
+	switch {
+	case item.undecided:
+		known, err := core.HasKey(ctx, i.repository, item.Import)
+		if err == nil && !known {
+			err = &payment.ImportRefusedError{Why: "the gateway has not decided it yet; import it again when it has"}
+		}
 		return false, err
+	case i.dryRun:
+		return i.rehearsal.Import(ctx, item.Import)
 	}
-	d, err := charge.Apply(charge.Open(now), now)
-	i.missing[charge.OrderID] = d.Payment
-	return d.Write, err
+	return core.Import(ctx, i.repository, item.Import)
 }
 
 func (i *importer) verb() string {
@@ -220,10 +231,10 @@ func (i *importer) verb() string {
 func (i *importer) summarize(others int) error {
 	err := i.report.summarize(i, others)
 	if err == nil && i.unreadable > 0 {
-		err = fmt.Errorf("%d charges belong to orders whose stored rows cannot be read: repair the rows, and run the command again", i.unreadable)
+		err = fmt.Errorf("%d lines belong to orders whose stored rows cannot be read: repair the rows, and run the command again", i.unreadable)
 	}
 	if i.refused > 0 {
-		return errors.Join(err, fmt.Errorf("%d charges conflict with stored payments: compare each of them with the gateway", i.refused))
+		return errors.Join(err, fmt.Errorf("%d lines conflict with what is stored, or cannot be imported yet: compare each of them with the gateway", i.refused))
 	}
 	return err
 }

@@ -23,10 +23,12 @@ type importReport struct {
 	hidden  int
 }
 
-// importedJSON is a charge in JSON that was written or refused.
+// importedJSON is a charge or another operation in JSON that was written or refused.
 type importedJSON struct {
 	Result        string `json:"result"`
+	Kind          string `json:"kind"`
 	OrderID       string `json:"order_id"`
+	RefundID      string `json:"refund_id,omitempty"`
 	TransactionID string `json:"transaction_id"`
 	Amount        string `json:"amount"`
 	Currency      string `json:"currency"`
@@ -45,13 +47,18 @@ func (r *importReport) charge(result string, i payment.Import, why string) error
 	}
 	if r.asJSON {
 		r.charges = append(r.charges, importedJSON{
-			Result: result, OrderID: i.OrderID.String(), TransactionID: i.TransactionID, Amount: i.Money.Decimal(),
-			Currency: i.Money.Currency().Code(), Why: why,
+			Result: result, Kind: payment.OperationID{Kind: i.Operation.Kind}.String(), OrderID: i.OrderID.String(),
+			RefundID: i.Operation.Name, TransactionID: i.TransactionID, Amount: i.Money.Decimal(), Currency: i.Money.Currency().Code(), Why: why,
 		})
 		return nil
 	}
-	if why == "" {
+	switch charge := i.Operation.IsCharge(); {
+	case why == "" && charge:
 		why = i.Money.String()
+	case why == "":
+		why = i.Operation.String() + " of " + i.Money.String()
+	case !charge:
+		why = i.Operation.String() + ": " + why
 	}
 	r.line.end()
 	_, err := fmt.Fprintf(r.out, "%s\t%s\t%s\t%s\n", result, i.OrderID, i.TransactionID, why)

@@ -11,8 +11,13 @@ type NotUnresolvedError struct{ State State }
 
 // Error says what the state is, and what to do if the payment is in flight.
 func (e *NotUnresolvedError) Error() string {
-	if e.State == StateProcessing {
+	switch e.State {
+	case StateProcessing:
 		return "the payment is in flight: a worker may be charging it; wait for its outcome, or name the order once more with --in-flight"
+	case StateAuthorized:
+		return "the payment is authorized: the gateway holds its money, and no outcome is open; release it with `paymentd void`, " +
+			"which also finds that the gateway has released it already, or take it with `paymentd capture`"
+	case StateScheduled, StatePending, StateSucceeded, StateDeclined, StateFailed, StateUnresolved, StateVoided:
 	}
 	return fmt.Sprintf("the payment is %s; only one whose outcome is open can be resolved: pending, unresolved, or "+
 		"failed while its last key may still have charged", e.State)

@@ -65,9 +65,12 @@ func TestResolution_NeedsUnresolvedPayment(t *testing.T) {
 		var refused *payment.NotUnresolvedError
 		require.ErrorAs(t, err, &refused)
 		require.Equal(t, state, refused.State)
-		if state == payment.StateProcessing {
+		switch state {
+		case payment.StateProcessing:
 			require.ErrorContains(t, err, "in flight")
-		} else {
+		case payment.StateAuthorized:
+			require.ErrorContains(t, err, "release it with `paymentd void`")
+		default:
 			require.ErrorContains(t, err, "the payment is "+string(state)+"; only one whose outcome is open can be resolved")
 		}
 		require.Equal(t, payment.Decision{}, d)

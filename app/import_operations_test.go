@@ -7,6 +7,7 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/require"
 
@@ -131,4 +132,21 @@ func readFile(t *testing.T, path string) string {
 	content, err := os.ReadFile(path)
 	require.NoError(t, err)
 	return string(content)
+}
+
+// TestResolve_Authorized_NamesTheVoid has a hold that the gateway has released. No outcome is open, so that nothing is to
+// be stated: the void finds its state.
+func TestResolve_Authorized_NamesTheVoid(t *testing.T) {
+	t.Parallel()
+	p := serve(t, env{})
+	require.Equal(t, http.StatusOK, holdOrder(t, p.URL, "order-1", "9301.00").Code, "a hold that expires at once")
+	for _, outcome := range []string{"--failed", "--succeeded=txn-1", "--authorized=txn-1"} {
+		out := apptest.RunIn(t, p.Folder, apptest.Build(t), env{}, "resolve", "order-1", outcome, "--reason=released", "--by=ada")
+		require.Equal(t, 1, out.Code, out)
+		require.Contains(t, out.Stderr, "release it with `paymentd void`, which also finds that the gateway has released it already")
+	}
+	out := apptest.RunIn(t, p.Folder, apptest.Build(t), env{}, "void", "order-1", "--reason=released", "--by=ada")
+	require.Zero(t, out.Code, out)
+	apptest.WaitState(t, 30*time.Second, p.URL, "order-1", "voided")
+	require.Zero(t, p.Stop(t))
 }

@@ -101,6 +101,7 @@ func TestHasKey(t *testing.T) {
 			{payment.OperationID{}, order, w.storedRefund("r-1").GatewayKey, false},
 			{refundID(""), order, w.storedRefund("r-1").GatewayKey, true},
 			{refundID(""), order, w.stored().GatewayKey, false},
+			{payment.OperationID{Kind: payment.KindCapture}, order, w.storedRefund("r-1").GatewayKey, false},
 			{refundID(""), "order-2", w.stored().GatewayKey, false},
 		} {
 			i := payment.Import{Charge: payment.Charge{OrderID: c.order, Operation: c.of, Key: c.key}}

@@ -69,6 +69,8 @@ func refundChanges() map[string]change {
 			},
 			done: requireRefund(payment.StateProcessing, 1, 1, 2_500),
 		},
+		"an import of a new refund":   importedRefund(charged, 1, 0),
+		"an import of a known refund": importedRefund(refundExpired, 2, 1),
 		"a takeover of a refund": {
 			statement: commit,
 			begin:     refundExpired,
@@ -154,4 +156,25 @@ func TestCapture_ChargeHasNewClaimToken(t *testing.T) {
 	require.Equal(t, before, token(), "the claim of the charge has not changed hands")
 	require.NoError(t, s.Settle(t.Context(), approved(*captured)))
 	require.NotEqual(t, before, token())
+}
+
+// importedRefund imports the refund r-1 with another key than the one that it may have.
+func importedRefund(begin func(*testing.T, *mysqlstore.Payments), fence int64, attempts int) change {
+	return change{
+		statement: commit,
+		begin:     begin,
+		make: func(ctx context.Context, t *testing.T, s *mysqlstore.Payments) error {
+			t.Helper()
+			a := refundRequest(t)
+			verdict, err := s.Import(ctx, payment.Import{
+				Charge:        payment.Charge{Key: "key-of-the-gateway", OrderID: a.OrderID, Operation: a.Operation, Money: a.Money},
+				TransactionID: "refund-1", By: "ada", Overwrite: true,
+			})
+			if err == nil {
+				require.Equal(t, payment.VerdictWritten, verdict)
+			}
+			return err
+		},
+		done: requireRefund(payment.StateSucceeded, fence, attempts, 2_500),
+	}
 }

@@ -20,6 +20,10 @@ type Summaries interface {
 	// FindSummaries returns the payments of the orders, which are at most [MaxSummaries], in no order.
 	// Orders that were never requested are left out.
 	FindSummaries(ctx context.Context, orders []payment.OrderID) (SummaryPage, error)
+
+	// FindRefunds returns all refunds of the orders, which are at most [MaxSummaries], in no order. Refunds of
+	// second charges are among them.
+	FindRefunds(ctx context.Context, orders []payment.OrderID) (RefundPage, error)
 }
 
 // SummaryQuery selects a page of payments.
@@ -41,4 +45,10 @@ type SummaryPage struct {
 	// orders were named.
 	NextCreatedAt time.Time
 	NextOrderID   payment.OrderID
+}
+
+// RefundPage are the refunds of some orders. Rows that are not valid are left out.
+type RefundPage struct {
+	Refunds    []payment.RefundSummary
+	Unreadable []*payment.StoredRowError // of the rows that are left out
 }

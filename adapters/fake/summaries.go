@@ -3,6 +3,7 @@ package fake
 import (
 	"cmp"
 	"context"
+	"slices"
 	"time"
 
 	"paymentd/core/payment"
@@ -40,6 +41,19 @@ func (s *Payments) FindSummaries(ctx context.Context, orders []payment.OrderID) 
 			if r, known := s.orders[id]; known && !found[id] {
 				page.Summaries = append(page.Summaries, r.payment.Summary())
 				found[id] = true
+			}
+		}
+		return nil
+	})
+	return page, err
+}
+
+// FindRefunds implements ports.Summaries.
+func (s *Payments) FindRefunds(ctx context.Context, orders []payment.OrderID) (page ports.RefundPage, err error) {
+	err = s.transact(ctx, func(time.Time) error {
+		for ref, r := range s.operations {
+			if ref.Operation.Kind == payment.KindRefund && slices.Contains(orders, ref.OrderID) {
+				page.Refunds = append(page.Refunds, r.payment.RefundSummary())
 			}
 		}
 		return nil

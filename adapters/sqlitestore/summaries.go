@@ -62,6 +62,34 @@ func (s *Payments) FindSummaries(ctx context.Context, orders []payment.OrderID) 
 func fromSummaryRow(row queries.ListSummariesRow) (payment.Summary, error) {
 	return sqlrow.Summary(payment.Summary{
 		OrderID: row.OrderID, State: row.State, GatewayKey: row.GatewayKey, Gateway: row.Gateway,
-		TransactionID: row.TransactionID, CreatedAt: fromMicros(row.CreatedAt), UpdatedAt: fromMicros(row.UpdatedAt),
+		TransactionID: row.TransactionID, CapturedMinor: row.CapturedMinor, RefundReserved: row.RefundReservedMinor,
+		CreatedAt: fromMicros(row.CreatedAt), UpdatedAt: fromMicros(row.UpdatedAt),
+	}, row.AmountMinor, row.Currency)
+}
+
+// FindRefunds implements ports.Summaries.
+func (s *Payments) FindRefunds(ctx context.Context, orders []payment.OrderID) (page ports.RefundPage, err error) {
+	if len(orders) == 0 {
+		return page, nil
+	}
+	err = s.read(ctx, func(ctx context.Context, q *queries.Queries, _ time.Time) error {
+		rows, err := q.FindRefunds(ctx, orders)
+		if err != nil {
+			return err
+		}
+		page, err = sqlrow.RefundPage(rows, fromRefundRow)
+		return err
+	})
+	if err != nil {
+		return ports.RefundPage{}, fmt.Errorf("find the refunds of %d orders: %w", len(orders), err)
+	}
+	return page, nil
+}
+
+func fromRefundRow(row queries.FindRefundsRow) (payment.RefundSummary, error) {
+	return sqlrow.RefundSummary(payment.RefundSummary{
+		OrderID: row.OrderID, Name: row.OperationName, ChargeKey: row.ChargeKey, State: row.State,
+		InDoubt:   row.DoubtAnswered != 0 || row.DoubtNamed != 0 || row.DoubtUnansweredAt.Valid,
+		UpdatedAt: fromMicros(row.UpdatedAt),
 	}, row.AmountMinor, row.Currency)
 }

@@ -29,7 +29,8 @@ type LedgerCharge struct {
 	// because another program made it.
 	Key     GatewayKey
 	OrderID OrderID
-	// Money is the amount that was requested.
+	// Money is the amount that was requested. A gateway that reduces it to what was captured says so by the same
+	// amount in Captured.
 	Money Money
 	// State is what a lookup of the charge would find: [FoundApproved], [FoundDeclined], [FoundPending],
 	// [FoundProcessing] or [FoundVoided].
@@ -40,7 +41,19 @@ type LedgerCharge struct {
 	Reference string
 	// Created is when the charge was made, by the gateway's clock.
 	Created time.Time
+	// Captured is how much the charge took, and Refunded how much of that was given back or may still be, with
+	// [FoundApproved]. Money that came back to the account after a refund is not in it.
+	Captured, Refunded LedgerSum
 }
+
+// LedgerSum is a sum in the currency of its charge. Its zero value is one that the list does not have.
+type LedgerSum struct {
+	Minor  int64 // in minor units; may be zero
+	Listed bool
+}
+
+// ListedSum returns a sum that a list has.
+func ListedSum(minor int64) LedgerSum { return LedgerSum{minor, true} }
 
 // MaxLedgerCursorBytes is the longest [LedgerQuery.Cursor]: printable ASCII.
 const MaxLedgerCursorBytes = 1024

@@ -29,6 +29,20 @@ type Money struct {
 // of the fraction do not count, so that all spellings of an amount are treated alike
 // and the result of Decimal can always be parsed. Its error is a *FieldError.
 func ParseMoney(amount string, currency Currency) (Money, error) {
+	m, err := parseSum(amount, currency)
+	if err == nil && m.minor == 0 {
+		return Money{}, refuseAmount("amount must be above zero")
+	}
+	return m, err
+}
+
+// ParseSum is [ParseMoney] for an amount that may be zero, in minor units: a sum, such as of refunds.
+func ParseSum(amount string, currency Currency) (minor int64, err error) {
+	m, err := parseSum(amount, currency)
+	return m.minor, err
+}
+
+func parseSum(amount string, currency Currency) (Money, error) {
 	if currency == (Currency{}) {
 		return Money{}, errUnknownCurrency()
 	}
@@ -44,9 +58,6 @@ func ParseMoney(amount string, currency Currency) (Money, error) {
 		return Money{}, refuseAmount("amount must have at most %d digits", maxAmountDigits)
 	}
 	significant := valueOf(whole)*powersOfTen[len(fraction)] + valueOf(fraction)
-	if significant == 0 {
-		return Money{}, refuseAmount("amount must be above zero")
-	}
 	scale := powersOfTen[currency.Decimals()-len(fraction)]
 	if limit := math.MaxInt64 / scale; significant > limit {
 		// Only 15 digits without a fraction, times 10 000, exceed it, so the limit is in whole units.

@@ -200,12 +200,14 @@ func (d Decision) Account(charge, before Payment) Decision {
 
 // reserves reports whether the operation's amount is reserved: it has moved the money, or may still move it. Only
 // a closed key releases it.
-func (p Payment) reserves() bool {
-	switch p.State {
+func (p Payment) reserves() bool { return reserves(p.State, p.Doubt.Any()) }
+
+func reserves(s State, inDoubt bool) bool {
+	switch s {
 	case StateProcessing, StateScheduled, StatePending, StateUnresolved, StateSucceeded:
 		return true
 	case StateDeclined, StateFailed:
-		return p.Doubt.Any()
+		return inDoubt
 	case StateAuthorized, StateVoided: // of charges only
 	}
 	return false // there is no such operation yet

@@ -34,3 +34,25 @@ func SummaryPage[R any](rows []R, limit int, from func(R) (payment.Summary, erro
 	}
 	return page, nil
 }
+
+// RefundSummary is [Summary] for a refund.
+func RefundSummary(r payment.RefundSummary, minor int64, currency string) (payment.RefundSummary, error) {
+	money, err := payment.StoredMoney(r.OrderID, minor, currency)
+	if err != nil {
+		return r, OfOperation(err)
+	}
+	r.Money = money
+	return r, r.Validate()
+}
+
+// RefundPage returns the refunds of rows.
+func RefundPage[R any](rows []R, from func(R) (payment.RefundSummary, error)) (page ports.RefundPage, err error) {
+	page.Refunds = make([]payment.RefundSummary, 0, len(rows))
+	for _, row := range rows {
+		r, err := from(row)
+		if err := Collect(&page.Refunds, &page.Unreadable, r, err); err != nil {
+			return page, err
+		}
+	}
+	return page, nil
+}

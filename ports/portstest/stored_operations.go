@@ -49,6 +49,7 @@ func damagedOperation(t *testing.T, s Stored, set, column string) {
 	}
 	require.Equal(t, "2.00", r.reserved("order-1"))
 	r.claim(r.claimRequest("order-1"), payment.VerdictReplay)
+	damagedRefundSummary(t, s, set, column)
 
 	backlog, err := r.Backlog(t.Context())
 	require.NoError(t, err)
@@ -139,4 +140,22 @@ func manyDamagedOperations(t *testing.T, s Stored) {
 	require.NoError(t, err)
 	require.True(t, found)
 	require.Greater(t, in, r.pickUpPolicy(payment.WorkCharges).Postponement()-time.Minute)
+}
+
+// damagedRefundSummary checks which damages of a refund's row its summary shows. The other refund is found.
+func damagedRefundSummary(t *testing.T, s Stored, set, column string) {
+	t.Helper()
+	summaries, implements := s.Payments.(ports.Summaries)
+	require.True(t, implements, "the repository implements ports.Summaries")
+	page, err := summaries.FindRefunds(t.Context(), []payment.OrderID{"order-1"})
+	require.NoError(t, err)
+	shown := slices.Contains([]string{"currency", "amount_minor", "charge_key"}, column) || set == "state = 'lost'"
+	if !shown {
+		require.Len(t, page.Refunds, 2)
+		return
+	}
+	require.Len(t, page.Refunds, 1)
+	require.Equal(t, "good", page.Refunds[0].Name)
+	require.Len(t, page.Unreadable, 1)
+	requireDamaged(t, page.Unreadable[0], "order-1", "operations", column, "FindRefunds")
 }

@@ -30,6 +30,8 @@ func Summaries(t *testing.T, open func(t testing.TB) SummarizedPayments) {
 		"find/some of the orders":          findsSummaries,
 		"find/as many as a page may have":  findsManySummaries,
 		"a summary is that of the payment": summarizesEveryState,
+		"refunds/of some of the orders":    findsRefunds,
+		"refunds/what may still move":      findsOpenRefunds,
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -170,6 +172,66 @@ func summarizesEveryState(s *summarized) {
 	}
 }
 
+// refundsOf returns the refunds of orders, in the order of their names.
+func (s *summarized) refundsOf(orders ...payment.OrderID) []payment.RefundSummary {
+	s.t.Helper()
+	page, err := s.summaries.FindRefunds(s.t.Context(), orders)
+	require.NoError(s.t, err)
+	require.Empty(s.t, page.Unreadable)
+	slices.SortFunc(page.Refunds, func(a, b payment.RefundSummary) int {
+		return cmp.Or(cmp.Compare(a.OrderID, b.OrderID), cmp.Compare(a.Name, b.Name))
+	})
+	return page.Refunds
+}
+
+// findsRefunds requires the refunds of the orders that are asked for, each as it is stored, and no other operation.
+func findsRefunds(s *summarized) {
+	var want []payment.RefundSummary
+	for _, id := range []payment.OrderID{"order-1", "order-2", "order-3"} {
+		s.charged(id)
+		for _, name := range []string{"r-1", "r-2"} {
+			stored := s.refundInState(payment.StateSucceeded, id, name, "10")
+			if id != "order-2" {
+				want = append(want, s.stored(stored.Ref()).RefundSummary())
+			}
+		}
+	}
+	s.held("order-4")
+	s.claim(s.captureRequest("order-4", ""), payment.VerdictClaimed)
+	got := s.refundsOf("order-3", "order-1", "order-1", "order-4", "order-9")
+	require.Len(s.t, got, len(want))
+	for i := range want {
+		want[i].UpdatedAt, got[i].UpdatedAt = plainTime(want[i].UpdatedAt), plainTime(got[i].UpdatedAt)
+	}
+	require.Equal(s.t, want, got)
+	require.Empty(s.t, s.refundsOf())
+}
+
+// findsOpenRefunds requires of a refund in each state that it is open exactly while its amount is reserved and it has not
+// succeeded.
+func findsOpenRefunds(s *summarized) {
+	for _, state := range payment.States() {
+		if state == payment.StateAuthorized || state == payment.StateVoided { // of charges only
+			continue
+		}
+		id := payment.OrderID("order-" + state)
+		s.charged(id)
+		s.refundInState(state, id, "r-1", "10")
+		got := s.refundsOf(id)
+		require.Len(s.t, got, 1)
+		require.Equal(s.t, state, got[0].State)
+		require.Equal(s.t, state != payment.StateSucceeded && s.reserved(id) != "0", got[0].Open(), state)
+		require.Equal(s.t, s.reserved(id), summaryReserved(s.findAll(id)[0]), state)
+	}
+}
+
+func summaryReserved(p payment.Summary) string {
+	if p.RefundReserved == 0 {
+		return "0"
+	}
+	return p.Money.Currency().Decimal(p.RefundReserved)
+}
+
 func requireSummary(t testing.TB, p payment.Payment, got payment.Summary) {
 	t.Helper()
 	want := p.Summary()
@@ -183,7 +245,7 @@ func damagedSummaries(t *testing.T, s Stored, column string) {
 	t.Helper()
 	summaries, implements := s.Payments.(ports.Summaries)
 	require.True(t, implements, "the repository implements ports.Summaries")
-	shown := slices.Contains([]string{"currency", "state", "amount_minor", "transaction_id", "gateway_key"}, column)
+	shown := slices.Contains([]string{"currency", "state", "amount_minor", "transaction_id", "gateway_key", "captured_minor"}, column)
 	want := []payment.OrderID{"order-bad", "order-good", "order-other"}
 	if shown {
 		want = want[1:]

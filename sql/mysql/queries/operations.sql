@@ -79,6 +79,13 @@ WHERE due_at IS NOT NULL
 ORDER BY due_at, order_id, operation_kind, operation_name
 LIMIT ?;
 
+-- name: FindRefunds :many
+-- FindRefunds reads what an audit compares, by the first columns of the primary key.
+SELECT order_id, operation_name, charge_key, amount_minor, currency, state, doubt_answered, doubt_named,
+    doubt_unanswered_at, updated_at
+FROM operations
+WHERE order_id IN (sqlc.slice(order_ids)) AND operation_kind = 'refund';
+
 -- name: FindOperationOfKey :one
 -- FindOperationOfKey returns the operation of which a gateway key is the current one, one with a record, or one
 -- of an attempt.

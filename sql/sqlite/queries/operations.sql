@@ -33,6 +33,13 @@ WHERE due_at IS NOT NULL
 ORDER BY due_at, order_id, operation_kind, operation_name
 LIMIT sqlc.arg(page_limit);
 
+-- name: FindRefunds :many
+-- FindRefunds reads what an audit compares, by the first columns of the primary key.
+SELECT order_id, operation_name, charge_key, amount_minor, currency, state, doubt_answered, doubt_named,
+    doubt_unanswered_at, updated_at
+FROM operations
+WHERE order_id IN (sqlc.slice(order_ids)) AND operation_kind = 'refund';
+
 -- name: FindOperationOfKey :one
 -- FindOperationOfKey returns the operation that a gateway key belongs to: its current one, one of an attempt, or
 -- one with a record.

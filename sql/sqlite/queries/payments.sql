@@ -86,7 +86,8 @@ LIMIT sqlc.arg(page_limit);
 
 -- name: ListSummaries :many
 -- ListSummaries reads what an audit compares, in the order of the index payments_created.
-SELECT order_id, amount_minor, currency, state, gateway_key, gateway, transaction_id, created_at, updated_at
+SELECT order_id, amount_minor, currency, state, gateway_key, gateway, transaction_id,
+    captured_minor, refund_reserved_minor, created_at, updated_at
 FROM payments
 WHERE created_at >= sqlc.arg(created_from) AND created_at < sqlc.arg(created_before)
     AND (created_at > sqlc.arg(created_from) OR order_id > sqlc.arg(after_order_id))
@@ -94,6 +95,7 @@ ORDER BY created_at, order_id
 LIMIT sqlc.arg(page_limit);
 
 -- name: FindSummaries :many
-SELECT order_id, amount_minor, currency, state, gateway_key, gateway, transaction_id, created_at, updated_at
+SELECT order_id, amount_minor, currency, state, gateway_key, gateway, transaction_id,
+    captured_minor, refund_reserved_minor, created_at, updated_at
 FROM payments
 WHERE order_id IN (sqlc.slice(order_ids));

@@ -254,6 +254,71 @@ func (q *Queries) FindOperationOfKey(ctx context.Context, arg FindOperationOfKey
 	return operation_name, err
 }
 
+const FindRefunds = `-- name: FindRefunds :many
+SELECT order_id, operation_name, charge_key, amount_minor, currency, state, doubt_answered, doubt_named,
+    doubt_unanswered_at, updated_at
+FROM operations
+WHERE order_id IN (/*SLICE:order_ids*/?) AND operation_kind = 'refund'
+`
+
+type FindRefundsRow struct {
+	OrderID           payment.OrderID
+	OperationName     string
+	ChargeKey         payment.GatewayKey
+	AmountMinor       int64
+	Currency          string
+	State             payment.State
+	DoubtAnswered     int64
+	DoubtNamed        int64
+	DoubtUnansweredAt sql.NullTime
+	UpdatedAt         time.Time
+}
+
+// FindRefunds reads what an audit compares, by the first columns of the primary key.
+func (q *Queries) FindRefunds(ctx context.Context, orderIds []payment.OrderID) ([]FindRefundsRow, error) {
+	query := FindRefunds
+	var queryParams []interface{}
+	if len(orderIds) > 0 {
+		for _, v := range orderIds {
+			queryParams = append(queryParams, v)
+		}
+		query = strings.Replace(query, "/*SLICE:order_ids*/?", strings.Repeat(",?", len(orderIds))[1:], 1)
+	} else {
+		query = strings.Replace(query, "/*SLICE:order_ids*/?", "NULL", 1)
+	}
+	rows, err := q.db.QueryContext(ctx, query, queryParams...)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	var items []FindRefundsRow
+	for rows.Next() {
+		var i FindRefundsRow
+		if err := rows.Scan(
+			&i.OrderID,
+			&i.OperationName,
+			&i.ChargeKey,
+			&i.AmountMinor,
+			&i.Currency,
+			&i.State,
+			&i.DoubtAnswered,
+			&i.DoubtNamed,
+			&i.DoubtUnansweredAt,
+			&i.UpdatedAt,
+		); err != nil {
+			return nil, err
+		}
+		items = append(items, i)
+	}
+	if err := rows.Close(); err != nil {
+		return nil, err
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return items, nil
+}
+
 const InsertOperation = `-- name: InsertOperation :exec
 INSERT INTO operations (
     order_id, operation_kind, operation_name, amount_minor, currency, state, gateway_key, gateway,

@@ -175,21 +175,24 @@ func (q *Queries) FindPayments(ctx context.Context, orderIds []payment.OrderID) 
 }
 
 const FindSummaries = `-- name: FindSummaries :many
-SELECT order_id, amount_minor, currency, state, gateway_key, gateway, transaction_id, created_at, updated_at
+SELECT order_id, amount_minor, currency, state, gateway_key, gateway, transaction_id,
+    captured_minor, refund_reserved_minor, created_at, updated_at
 FROM payments
 WHERE order_id IN (/*SLICE:order_ids*/?)
 `
 
 type FindSummariesRow struct {
-	OrderID       payment.OrderID
-	AmountMinor   int64
-	Currency      string
-	State         payment.State
-	GatewayKey    payment.GatewayKey
-	Gateway       payment.GatewayID
-	TransactionID []byte
-	CreatedAt     time.Time
-	UpdatedAt     time.Time
+	OrderID             payment.OrderID
+	AmountMinor         int64
+	Currency            string
+	State               payment.State
+	GatewayKey          payment.GatewayKey
+	Gateway             payment.GatewayID
+	TransactionID       []byte
+	CapturedMinor       int64
+	RefundReservedMinor int64
+	CreatedAt           time.Time
+	UpdatedAt           time.Time
 }
 
 func (q *Queries) FindSummaries(ctx context.Context, orderIds []payment.OrderID) ([]FindSummariesRow, error) {
@@ -219,6 +222,8 @@ func (q *Queries) FindSummaries(ctx context.Context, orderIds []payment.OrderID)
 			&i.GatewayKey,
 			&i.Gateway,
 			&i.TransactionID,
+			&i.CapturedMinor,
+			&i.RefundReservedMinor,
 			&i.CreatedAt,
 			&i.UpdatedAt,
 		); err != nil {
@@ -572,7 +577,8 @@ func (q *Queries) ListSettled(ctx context.Context, orderIds []payment.OrderID) (
 }
 
 const ListSummaries = `-- name: ListSummaries :many
-SELECT order_id, amount_minor, currency, state, gateway_key, gateway, transaction_id, created_at, updated_at
+SELECT order_id, amount_minor, currency, state, gateway_key, gateway, transaction_id,
+    captured_minor, refund_reserved_minor, created_at, updated_at
 FROM payments
 WHERE created_at >= ? AND created_at < ?
     AND (created_at > ? OR order_id > ?)
@@ -588,15 +594,17 @@ type ListSummariesParams struct {
 }
 
 type ListSummariesRow struct {
-	OrderID       payment.OrderID
-	AmountMinor   int64
-	Currency      string
-	State         payment.State
-	GatewayKey    payment.GatewayKey
-	Gateway       payment.GatewayID
-	TransactionID []byte
-	CreatedAt     time.Time
-	UpdatedAt     time.Time
+	OrderID             payment.OrderID
+	AmountMinor         int64
+	Currency            string
+	State               payment.State
+	GatewayKey          payment.GatewayKey
+	Gateway             payment.GatewayID
+	TransactionID       []byte
+	CapturedMinor       int64
+	RefundReservedMinor int64
+	CreatedAt           time.Time
+	UpdatedAt           time.Time
 }
 
 // ListSummaries reads what an audit compares, in the order of the index payments_created.
@@ -623,6 +631,8 @@ func (q *Queries) ListSummaries(ctx context.Context, arg ListSummariesParams) ([
 			&i.GatewayKey,
 			&i.Gateway,
 			&i.TransactionID,
+			&i.CapturedMinor,
+			&i.RefundReservedMinor,
 			&i.CreatedAt,
 			&i.UpdatedAt,
 		); err != nil {

@@ -168,21 +168,24 @@ func (q *Queries) FindPayments(ctx context.Context, orderIds []payment.OrderID) 
 }
 
 const findSummaries = `-- name: FindSummaries :many
-SELECT order_id, amount_minor, currency, state, gateway_key, gateway, transaction_id, created_at, updated_at
+SELECT order_id, amount_minor, currency, state, gateway_key, gateway, transaction_id,
+    captured_minor, refund_reserved_minor, created_at, updated_at
 FROM payments
 WHERE order_id IN (/*SLICE:order_ids*/?)
 `
 
 type FindSummariesRow struct {
-	OrderID       payment.OrderID
-	AmountMinor   int64
-	Currency      string
-	State         payment.State
-	GatewayKey    payment.GatewayKey
-	Gateway       payment.GatewayID
-	TransactionID string
-	CreatedAt     int64
-	UpdatedAt     int64
+	OrderID             payment.OrderID
+	AmountMinor         int64
+	Currency            string
+	State               payment.State
+	GatewayKey          payment.GatewayKey
+	Gateway             payment.GatewayID
+	TransactionID       string
+	CapturedMinor       int64
+	RefundReservedMinor int64
+	CreatedAt           int64
+	UpdatedAt           int64
 }
 
 func (q *Queries) FindSummaries(ctx context.Context, orderIds []payment.OrderID) ([]FindSummariesRow, error) {
@@ -212,6 +215,8 @@ func (q *Queries) FindSummaries(ctx context.Context, orderIds []payment.OrderID)
 			&i.GatewayKey,
 			&i.Gateway,
 			&i.TransactionID,
+			&i.CapturedMinor,
+			&i.RefundReservedMinor,
 			&i.CreatedAt,
 			&i.UpdatedAt,
 		); err != nil {
@@ -490,7 +495,8 @@ func (q *Queries) ListPayments(ctx context.Context, arg ListPaymentsParams) ([]L
 }
 
 const listSummaries = `-- name: ListSummaries :many
-SELECT order_id, amount_minor, currency, state, gateway_key, gateway, transaction_id, created_at, updated_at
+SELECT order_id, amount_minor, currency, state, gateway_key, gateway, transaction_id,
+    captured_minor, refund_reserved_minor, created_at, updated_at
 FROM payments
 WHERE created_at >= ?1 AND created_at < ?2
     AND (created_at > ?1 OR order_id > ?3)
@@ -506,15 +512,17 @@ type ListSummariesParams struct {
 }
 
 type ListSummariesRow struct {
-	OrderID       payment.OrderID
-	AmountMinor   int64
-	Currency      string
-	State         payment.State
-	GatewayKey    payment.GatewayKey
-	Gateway       payment.GatewayID
-	TransactionID string
-	CreatedAt     int64
-	UpdatedAt     int64
+	OrderID             payment.OrderID
+	AmountMinor         int64
+	Currency            string
+	State               payment.State
+	GatewayKey          payment.GatewayKey
+	Gateway             payment.GatewayID
+	TransactionID       string
+	CapturedMinor       int64
+	RefundReservedMinor int64
+	CreatedAt           int64
+	UpdatedAt           int64
 }
 
 // ListSummaries reads what an audit compares, in the order of the index payments_created.
@@ -540,6 +548,8 @@ func (q *Queries) ListSummaries(ctx context.Context, arg ListSummariesParams) ([
 			&i.GatewayKey,
 			&i.Gateway,
 			&i.TransactionID,
+			&i.CapturedMinor,
+			&i.RefundReservedMinor,
 			&i.CreatedAt,
 			&i.UpdatedAt,
 		); err != nil {

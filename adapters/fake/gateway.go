@@ -26,6 +26,7 @@ type Gateway struct {
 
 	keysIgnored bool
 	listPage    int           // charges in a page of the list; zero for the default
+	withoutSums bool          // the list does not say how much was captured and refunded
 	lag         time.Duration // how long after its decision a lookup does not find a charge
 	forgetAfter time.Duration // how long a key is remembered; zero for ever
 	holdFor     time.Duration // how long money is held; zero for ever

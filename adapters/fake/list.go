@@ -31,7 +31,7 @@ func (g *Gateway) Record(c payment.LedgerCharge) {
 	switch c.State {
 	case payment.FoundApproved:
 		e.result.Class = payment.ClassApproved
-		g.taken = append(g.taken, Taken{charge, c.TransactionID, c.Created})
+		g.recordTaken(&e, c)
 	case payment.FoundAuthorized:
 		e.result.Class = payment.ClassAuthorized
 		e.hold = &Held{Charge: charge, TransactionID: c.TransactionID, At: c.Created}
@@ -45,6 +45,43 @@ func (g *Gateway) Record(c payment.LedgerCharge) {
 	if _, used := g.ledger[at]; !used {
 		g.ledger[at] = e
 	}
+}
+
+// recordTaken adds a charge that took its money, or the listed sum of it, of which the listed sum was refunded.
+func (g *Gateway) recordTaken(e *entry, c payment.LedgerCharge) {
+	if taken := c.Captured; taken.Listed && taken.Minor < c.Money.Minor() {
+		e.hold = &Held{Charge: e.charge, TransactionID: c.TransactionID, At: c.Created, EndedAt: c.Created, Captured: taken.Minor}
+		g.held = append(g.held, e.hold)
+	} else {
+		g.taken = append(g.taken, Taken{e.charge, c.TransactionID, c.Created})
+	}
+	if refunded, err := payment.MoneyFromMinor(c.Refunded.Minor, c.Money.Currency()); err == nil {
+		refund := payment.Charge{
+			OrderID: c.OrderID, Money: refunded, Of: payment.ChargeID{Key: c.Key, TransactionID: c.TransactionID},
+		}
+		g.refunded = append(g.refunded, Refunded{Charge: refund, At: c.Created})
+	}
+}
+
+// ListWithoutSums makes it a gateway whose list does not say how much was captured and refunded.
+func (g *Gateway) ListWithoutSums() {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	g.withoutSums = true
+}
+
+// addSums adds how much was captured and refunded to a listed charge that took the amount.
+func (g *Gateway) addSums(c *payment.LedgerCharge, captured int64) {
+	if g.withoutSums || c.State != payment.FoundApproved {
+		return
+	}
+	refunded := int64(0)
+	for _, r := range g.refunded {
+		if sameCharge(r.Of, payment.ChargeID{Key: c.Key, TransactionID: c.TransactionID}) && !r.Returned {
+			refunded += r.Money.Minor()
+		}
+	}
+	c.Captured, c.Refunded = payment.ListedSum(captured), payment.ListedSum(refunded)
 }
 
 // Listing is the gateway together with the list of its charges, ports.Ledger.
@@ -87,10 +124,12 @@ const defaultListPage = 100
 func (g *Gateway) charges() []payment.LedgerCharge {
 	all := make([]payment.LedgerCharge, 0, len(g.taken))
 	for _, t := range g.taken {
-		all = append(all, payment.LedgerCharge{
+		c := payment.LedgerCharge{
 			Key: t.Key, OrderID: t.OrderID, Money: t.Money, State: payment.FoundApproved,
 			TransactionID: t.TransactionID, Created: t.At,
-		})
+		}
+		g.addSums(&c, t.Money.Minor())
+		all = append(all, c)
 	}
 	for at, e := range g.ledger {
 		c := payment.LedgerCharge{
@@ -100,6 +139,7 @@ func (g *Gateway) charges() []payment.LedgerCharge {
 		case e.hold != nil:
 			found := e.hold.found()
 			c.State, c.TransactionID = found.Result, found.TransactionID
+			g.addSums(&c, e.hold.Captured)
 		case at.kind != payment.KindCharge, e.result.Class == payment.ClassApproved:
 			continue // not a charge, or taken
 		case e.voided:
@@ -124,4 +164,6 @@ func (g *Gateway) Forget(key payment.GatewayKey) {
 	defer g.mu.Unlock()
 	delete(g.ledger, slot{payment.KindCharge, key})
 	g.taken = slices.DeleteFunc(g.taken, func(t Taken) bool { return t.Key == key })
+	g.held = slices.DeleteFunc(g.held, func(h *Held) bool { return h.Key == key })
+	g.refunded = slices.DeleteFunc(g.refunded, func(r Refunded) bool { return r.Of.Key == key })
 }

@@ -70,6 +70,8 @@ type audit struct {
 	// cursors are those of the pages of the latest pass; nil if they are too long to be kept.
 	cursors     []string
 	cursorBytes int
+	// settledBefore is the time until which what has changed is old enough to be compared.
+	settledBefore time.Time
 	// of is the number of parts of the latest pass.
 	of uint64
 }
@@ -97,6 +99,8 @@ type candidate struct {
 	// uncharged: the payment has succeeded, and the list does not have its charge.
 	uncharged bool
 	payment   payment.Summary // zero if there was none
+	// sums: what was captured or refunded of a charge differs, or a refund cannot be read.
+	sums bool
 	// paid: the list has the charge that the payment names.
 	paid bool
 	// problem says what is wrong with the row of the payment; empty if it can be read.
@@ -108,7 +112,8 @@ type candidate struct {
 func newAudit(gateway Gateway, payments Payments, s Settings) *audit {
 	capabilities := gateway.Capabilities()
 	to := s.To
-	if latest := time.Now().Add(-s.Late - capabilities.LookupLag); latest.Before(to) {
+	latest := time.Now().Add(-s.Late - capabilities.LookupLag)
+	if latest.Before(to) {
 		to = latest
 	}
 	return &audit{
@@ -116,6 +121,8 @@ func newAudit(gateway Gateway, payments Payments, s Settings) *audit {
 		seed: maphash.MakeSeed(), maxCharges: maxCharges,
 		lookups: pacer{interval: time.Second / time.Duration(s.LookupsPerSecond)},
 		report:  Report{Gateway: capabilities.Gateway, From: s.From, To: to},
+
+		settledBefore: latest,
 
 		candidates: make(map[payment.OrderID]*candidate),
 		inFlight:   make(map[payment.OrderID]InFlight),
@@ -169,7 +176,7 @@ func (a *audit) pass(ctx context.Context, p part) error {
 	if err != nil {
 		return err
 	}
-	a.report.Charges, a.report.Foreign = count.charges, count.foreign
+	a.report.Charges, a.report.Foreign, a.report.WithoutSums = count.charges, count.foreign, count.withoutSums
 	list.complete()
 	if err := a.comparePayments(ctx, list); err != nil {
 		return err
@@ -184,8 +191,9 @@ func (a *audit) pass(ctx context.Context, p part) error {
 	return nil
 }
 
-// counted are the charges of the period, and foreign those of them that name no order.
-type counted struct{ charges, foreign int }
+// counted are the charges of the period, foreign those of them that name no order, and withoutSums those that took
+// money and of which the list does not say how much was captured, or how much was refunded.
+type counted struct{ charges, foreign, withoutSums int }
 
 // listPage adds the charges of a page to the list, counts those of the period, and returns which of them to
 // compare. The error is errFull.
@@ -203,6 +211,9 @@ func (a *audit) listPage(
 			return nil, errFull
 		case within:
 			count.charges++
+			if c.State == payment.FoundApproved && (!c.Captured.Listed || !c.Refunded.Listed) {
+				count.withoutSums++
+			}
 			if list.has(list.ofOrder(c.OrderID)) {
 				compared = append(compared, c)
 			}
@@ -248,8 +259,12 @@ func (a *audit) compareCharges(ctx context.Context, charges []payment.LedgerChar
 				return err
 			}
 		}
+		refunds, err := a.refundsOf(ctx, chunk, stored)
+		if err != nil {
+			return err
+		}
 		for _, c := range chunk {
-			if err := a.compareCharge(c, stored[c.OrderID]); err != nil {
+			if err := a.compareCharge(c, stored[c.OrderID], refunds[ofCharge{c.OrderID, c.Key}]); err != nil {
 				return err
 			}
 		}
@@ -257,10 +272,13 @@ func (a *audit) compareCharges(ctx context.Context, charges []payment.LedgerChar
 	return nil
 }
 
-func (a *audit) compareCharge(c payment.LedgerCharge, s payment.Summary) error {
-	kind := classify(c, s, a.report.Gateway, false)
+func (a *audit) compareCharge(c payment.LedgerCharge, s payment.Summary, refunds Refunds) error {
+	kind, differ := classify(c, s, a.report.Gateway, false), false
+	if kind == "" {
+		kind, differ = a.classifySums(c, s, refunds), true
+	}
 	if kind == inFlight {
-		a.addInFlight(InFlight{Payment: s, Charge: c})
+		a.addInFlight(InFlight{Payment: s, Charge: c, Refunds: refunds})
 	}
 	if kind == "" || kind == inFlight {
 		return nil
@@ -274,7 +292,7 @@ func (a *audit) compareCharge(c payment.LedgerCharge, s payment.Summary) error {
 	}) {
 		return nil
 	}
-	found.payment = s
+	found.payment, found.sums = s, found.sums || differ
 	found.charges = append(found.charges, c)
 	a.count++
 	return nil

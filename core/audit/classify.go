@@ -114,10 +114,16 @@ func compare(c payment.LedgerCharge, p payment.Summary, paid, same bool) Kind {
 		return KindTransaction
 	case c.Money.Currency() != p.Money.Currency():
 		return KindCurrency
-	case c.Money != p.Money:
+	case c.Money != p.Money && !reduced(c, p):
 		return KindAmount
 	}
 	return ""
+}
+
+// reduced reports whether the gateway lists the charge of a hold with what was captured of it, instead of what was held.
+// The captured sums are compared then.
+func reduced(c payment.LedgerCharge, p payment.Summary) bool {
+	return p.CapturedMinor > 0 && c.Captured == payment.ListedSum(c.Money.Minor()) && c.Money.Minor() < p.Money.Minor()
 }
 
 // approved reports whether the gateway took or holds the money of a charge in this state.

@@ -108,6 +108,10 @@ func (a *audit) confirm(ctx context.Context, c *candidate) error {
 	if err != nil {
 		return err
 	}
+	refunds, again, err := a.readSumsAgain(ctx, c, p)
+	if err != nil {
+		return err
+	}
 	if c.problem != "" {
 		a.report.Differences = append(a.report.Differences, Difference{
 			Kind: KindUnreadable, OrderID: c.order, Problem: c.problem,
@@ -119,7 +123,7 @@ func (a *audit) confirm(ctx context.Context, c *candidate) error {
 	if err := a.dropRefunded(ctx, c); err != nil {
 		return err
 	}
-	if !a.confirmCharges(c, p, looked) {
+	if !a.confirmCharges(c, p, known{looked, refunds, again}) {
 		a.confirmUncharged(c, p, own)
 	}
 	return nil
@@ -217,31 +221,41 @@ func (a *audit) readAgain(ctx context.Context, c *candidate) (payment.Summary, e
 	return payment.Summary{}, nil
 }
 
+// known is what was read of a candidate to confirm it: the lookups of its keys, the sums of its refunds, and the keys of the
+// charges that the list has, and whose sums are those of the list now.
+type known struct {
+	looked  map[payment.GatewayKey]payment.Lookup
+	refunds sums
+	again   map[payment.GatewayKey]bool
+}
+
 // confirmCharges reports the charges that still differ from the payment. It returns whether one of them
 // has the payment's own key, so that the payment needs no report of its own.
-func (a *audit) confirmCharges(
-	c *candidate, p payment.Summary, looked map[payment.GatewayKey]payment.Lookup,
-) (ofOwnKey bool) {
+func (a *audit) confirmCharges(c *candidate, p payment.Summary, k known) (ofOwnKey bool) {
 	taken := 0
 	for _, listed := range c.charges {
-		l := looked[listed.Key]
+		l := k.looked[listed.Key]
 		charge := updated(listed, l)
-		kind := classify(charge, p, a.report.Gateway, c.paid)
+		kind, confirmed := classify(charge, p, a.report.Gateway, c.paid), l.Result == charge.State
+		refunds := k.refunds[ofCharge{c.order, charge.Key}]
+		if kind == "" && c.sums {
+			kind, confirmed = a.classifySums(charge, p, refunds), confirmed && k.again[charge.Key]
+		}
 		if kind == KindUnknown && charge.State == payment.FoundApproved {
 			if taken++; taken > 1 {
 				kind = KindTwice
 			}
 		}
 		if kind == inFlight {
-			a.addInFlight(InFlight{Payment: p, Charge: charge})
+			a.addInFlight(InFlight{Payment: p, Charge: charge, Refunds: refunds})
 		}
 		if kind == "" || kind == inFlight {
 			continue
 		}
 		ofOwnKey = ofOwnKey || listed.Key == p.GatewayKey
 		a.report.Differences = append(a.report.Differences, Difference{
-			Kind: kind, OrderID: c.order, Key: listed.Key, Charge: charge, Payment: p,
-			Lookup: l.Result, Confirmed: l.Result == charge.State,
+			Kind: kind, OrderID: c.order, Key: listed.Key, Charge: charge, Payment: p, Refunds: refunds,
+			Lookup: l.Result, Confirmed: confirmed,
 		})
 	}
 	return ofOwnKey

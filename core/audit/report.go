@@ -41,7 +41,13 @@ const (
 	KindHeld Kind = "held"
 	// KindVoided: voided there, and succeeded here.
 	KindVoided Kind = "voided"
-	// KindUnreadable: the row of the payment is damaged, so that nothing can be compared.
+	// KindCaptured: the same transaction, of which another amount was captured.
+	KindCaptured Kind = "other_capture"
+	// KindRefundedThere: the gateway gave more of the charge back than the refunds here explain.
+	KindRefundedThere Kind = "refunded_there"
+	// KindRefundedHere: refunds have succeeded here, and the gateway gave less of the charge back.
+	KindRefundedHere Kind = "refunded_here"
+	// KindUnreadable: the row of the payment, or of one of its refunds, is damaged, so that it cannot be compared.
 	KindUnreadable Kind = "unreadable"
 )
 
@@ -50,7 +56,7 @@ func Kinds() []Kind {
 	return []Kind{
 		KindUnknown, KindNotCharged, KindAmount, KindCurrency, KindTransaction, KindTwice, KindShared, KindOtherOrder,
 		KindNotSucceeded, KindLeftKey, KindUnresolvedCharged, KindUnresolvedDeclined, KindPending, KindHeld, KindVoided,
-		KindUnreadable,
+		KindCaptured, KindRefundedThere, KindRefundedHere, KindUnreadable,
 	}
 }
 
@@ -67,10 +73,12 @@ type Difference struct {
 	Charge payment.LedgerCharge
 	// Payment is zero if there is none, or if its row cannot be read.
 	Payment payment.Summary
+	// Refunds are those of the charge; with KindRefundedThere and KindRefundedHere.
+	Refunds Refunds
 	// Lookup is what the gateway answered when it was asked for the key.
 	Lookup payment.LookupResult
-	// Confirmed: the lookup agrees with the list. It is false if the gateway gave no answer, or has
-	// forgotten the key, so that the difference rests on the list alone.
+	// Confirmed: the lookup agrees with the list and, if a sum differs, the list has the charge with that sum again. It is
+	// false if the gateway gave no answer, or has forgotten the key, so that the difference rests on the list alone.
 	Confirmed bool
 	// Problem says what is wrong with the row; with KindUnreadable.
 	Problem string
@@ -84,9 +92,11 @@ func (d *Difference) since() time.Time {
 	return d.Charge.Created
 }
 
-// InFlight is a payment that is not final, or a charge that is not decided, and so is not compared.
+// InFlight is a payment that is not final, or has refunds that are not, or a charge that is not decided, and so is not
+// compared.
 type InFlight struct {
 	Payment payment.Summary
+	Refunds Refunds
 	// Charge is what the list has of it; zero if nothing.
 	Charge payment.LedgerCharge
 }
@@ -102,7 +112,10 @@ type Report struct {
 	// Foreign counts the charges that name no order: another program made them. ElsewherePayments
 	// counts the payments of other gateways.
 	Foreign, ElsewherePayments int
-	Differences                []Difference
+	// WithoutSums counts the charges that took money, and of which the list does not say how much was captured or
+	// refunded, so that these are not compared.
+	WithoutSums int
+	Differences []Difference
 	// InFlight has at most [maxInFlight] of the InFlightCount payments that are not compared.
 	// Of a payment beyond these, the count may count both its charge and its row.
 	InFlight      []InFlight

@@ -41,8 +41,8 @@ type LedgerCharge struct {
 	Reference string
 	// Created is when the charge was made, by the gateway's clock.
 	Created time.Time
-	// Captured is how much the charge took, and Refunded how much of that was given back or may still be, with
-	// [FoundApproved]. Money that came back to the account after a refund is not in it.
+	// Captured is how much the charge took, and Refunded how much of that was given back, with [FoundApproved]. Refunds
+	// that are not decided may be in it; those whose money came back are not.
 	Captured, Refunded LedgerSum
 }
 

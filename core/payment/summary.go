@@ -29,7 +29,9 @@ func (p Payment) Summary() Summary {
 }
 
 // Captured returns how much money a succeeded payment has taken; see [Payment.Captured].
-func (s Summary) Captured() Money { return Payment{Money: s.Money, CapturedMinor: s.CapturedMinor}.Captured() }
+func (s Summary) Captured() Money {
+	return Payment{Money: s.Money, CapturedMinor: s.CapturedMinor}.Captured()
+}
 
 // Validate checks of a row what [Payment.Validate] checks of the same columns. The error is a
 // *[StoredRowError].

@@ -26,6 +26,7 @@ var (
 	pageMembers  = []string{"charges", "next_cursor"}
 	entryMembers = []string{
 		"key", "order_id", "amount", "currency", "status", "transaction_id", "created", "error", "success", "charged",
+		"captured", "refunded",
 	}
 
 	errNoCharges  = errors.New("it has no array charges")
@@ -160,6 +161,9 @@ func readEntry(raw []byte) (payment.LedgerCharge, error) {
 		return payment.LedgerCharge{}, listed(c.Key, err)
 	}
 	c.State, c.TransactionID, c.Reference = found.Result, found.TransactionID, found.Reference
+	if c.Captured, c.Refunded, err = o.sums(c); err != nil {
+		return payment.LedgerCharge{}, listed(c.Key, err)
+	}
 	return c, nil
 }
 

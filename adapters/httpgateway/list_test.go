@@ -112,6 +112,52 @@ func TestCharges_Entry_IsReadStrictly(t *testing.T) {
 	}
 }
 
+// What was captured and refunded may be missing, and is otherwise a sum of at most what the charge took.
+func TestCharges_Sums_AreReadStrictly(t *testing.T) {
+	t.Parallel()
+	none := payment.LedgerSum{}
+	for name, tt := range map[string]struct {
+		status, members    string
+		captured, refunded payment.LedgerSum
+		unreadable         string // the member that cannot be read
+	}{
+		"neither":                     {"succeeded", ``, none, none, ""},
+		"null":                        {"succeeded", `,"captured":null,"refunded":null`, none, none, ""},
+		"both":                        {"succeeded", `,"captured":"60.00","refunded":"60"`, payment.ListedSum(6000), payment.ListedSum(6000), ""},
+		"nothing refunded":            {"succeeded", `,"captured":"100.00","refunded":"0.00"`, payment.ListedSum(10000), payment.ListedSum(0), ""},
+		"only refunded":               {"succeeded", `,"refunded":"0.5"`, none, payment.ListedSum(50), ""},
+		"only captured":               {"succeeded", `,"captured":"0.01"`, payment.ListedSum(1), none, ""},
+		"nothing taken":               {"authorized", `,"captured":"0.00","refunded":"0"`, payment.ListedSum(0), payment.ListedSum(0), ""},
+		"captured more than charged":  {"succeeded", `,"captured":"100.01"`, none, none, "captured"},
+		"refunded more than captured": {"succeeded", `,"captured":"60.00","refunded":"60.01"`, none, none, "refunded"},
+		"refunded more than charged":  {"succeeded", `,"refunded":"100.01"`, none, none, "refunded"},
+		"a number":                    {"succeeded", `,"captured":60.00`, none, none, "captured"},
+		"a boolean":                   {"succeeded", `,"refunded":false`, none, none, "refunded"},
+		"an empty text":               {"succeeded", `,"refunded":""`, none, none, "refunded"},
+		"below zero":                  {"succeeded", `,"refunded":"-1.00"`, none, none, "refunded"},
+		"too many decimals":           {"succeeded", `,"refunded":"0.001"`, none, none, "refunded"},
+		"captured, and authorized":    {"authorized", `,"captured":"60.00"`, none, none, "captured"},
+		"refunded, and declined":      {"declined", `,"refunded":"60.00"`, none, none, "refunded"},
+		"another case":                {"succeeded", `,"Refunded":"1.00"`, none, none, "another case"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			body := `{"charges":[` + edit("status", `"`+tt.status+`"`+tt.members) + `]}`
+			page, err := newGateway(t, say(t, http.StatusOK, jsonType, body), longTimeout).Charges(t.Context(), day())
+			require.NoError(t, err)
+			if tt.unreadable != "" {
+				require.Empty(t, page.Charges)
+				require.Len(t, page.Unreadable, 1)
+				require.Contains(t, page.Unreadable[0], tt.unreadable)
+				return
+			}
+			require.Empty(t, page.Unreadable)
+			require.Equal(t, tt.captured, page.Charges[0].Captured)
+			require.Equal(t, tt.refunded, page.Charges[0].Refunded)
+		})
+	}
+}
+
 // A page that is not one of the protocol is an error, because an empty page would prove that nothing was
 // charged.
 func TestCharges_Page_IsReadStrictly(t *testing.T) {
@@ -128,7 +174,6 @@ func TestCharges_Page_IsReadStrictly(t *testing.T) {
 		"null":             {200, `{"charges":null}`, "no array charges"},
 		"an object":        {200, `{"charges":{}}`, "no array charges"},
 		"other case":       {200, `{"Charges":[]}`, "another case"},
-		"twice":            {200, `{"charges":[],"charges":[]}`, "repeated member"},
 		"twice, inside":    {200, `{"charges":[{"key":"a","key":"b"}]}`, "repeated member"},
 		"cursor, number":   {200, `{"charges":[],"next_cursor":7}`, "its next_cursor is not"},
 		"cursor, too long": {200, `{"charges":[],"next_cursor":"` + strings.Repeat("c", 1025) + `"}`, "its next_cursor is not"},

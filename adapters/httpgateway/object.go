@@ -39,7 +39,7 @@ var chargeMembers = []string{
 }
 
 // maxMembers is the largest number of members that an object of the protocol has.
-const maxMembers = 10
+const maxMembers = 12
 
 // object is a JSON object of an answer: the members of the protocol, as they were written.
 type object struct {
@@ -209,6 +209,35 @@ func (o object) captured(about payment.ChargeRef) (payment.Money, error) {
 		return payment.Money{}, nil
 	}
 	return captured, nil
+}
+
+// sums returns how much of a listed charge was captured and refunded, if the entry has it. Only a charge that succeeded
+// took money.
+func (o object) sums(c payment.LedgerCharge) (captured, refunded payment.LedgerSum, err error) {
+	most := c.Money.Minor()
+	if c.State != payment.FoundApproved {
+		most = 0
+	}
+	if captured, err = o.sum("captured", c.Money.Currency(), most); err != nil {
+		return captured, refunded, err
+	}
+	if captured.Listed {
+		most = captured.Minor
+	}
+	refunded, err = o.sum("refunded", c.Money.Currency(), most)
+	return captured, refunded, err
+}
+
+// sum returns a sum of an entry of the list, which is at most the given one, in minor units.
+func (o object) sum(name string, currency payment.Currency, most int64) (payment.LedgerSum, error) {
+	if o.value(name) == nil {
+		return payment.LedgerSum{}, nil
+	}
+	minor, err := payment.ParseSum(o.text(name), currency)
+	if err != nil || minor > most {
+		return payment.LedgerSum{}, fmt.Errorf("its %s is not a sum in the charge's currency that is at most what it took", name)
+	}
+	return payment.ListedSum(minor), nil
 }
 
 // approval returns the transaction id of a charge that succeeded.

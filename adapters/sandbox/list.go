@@ -82,5 +82,8 @@ func (e *entry) listed() payment.LedgerCharge {
 	if e.status == statusSucceeded || e.status == statusAuthorized {
 		c.TransactionID = e.transactionID()
 	}
+	if e.status == statusSucceeded {
+		c.Captured, c.Refunded = payment.ListedSum(e.taken()), payment.ListedSum(e.refunded)
+	}
 	return c
 }

@@ -90,3 +90,46 @@ func TestCharges_HasPages(t *testing.T) {
 		require.Len(t, first, n)
 	})
 }
+
+// The list has what was captured of each charge, and what its refunds have given back, in process and over HTTP.
+func TestCharges_ListsSums(t *testing.T) {
+	t.Parallel()
+	g := open(t, ledgerPath(t))
+	server := httptest.NewServer(sandbox.Handler(g))
+	t.Cleanup(server.Close)
+	remote, err := httpgateway.New(server.URL, 10*time.Second)
+	require.NoError(t, err)
+	t.Cleanup(remote.Close)
+
+	began := time.Now()
+	do := func(c payment.Charge, want payment.Class) payment.Charge {
+		require.Equal(t, want, g.Charge(t.Context(), c).Class)
+		return c
+	}
+	refunded := do(charge(t, "refunded", "100"), payment.ClassApproved)
+	do(refundOf(t, refunded, "r-1", "25"), payment.ClassApproved)
+	do(refundOf(t, refunded, "r-2", "5.50"), payment.ClassApproved)
+	do(refundOf(t, refunded, "r-3", "100"), payment.ClassDeclined)
+	returned := do(charge(t, "returned", "100"), payment.ClassApproved)
+	do(refundOf(t, returned, "r-4", "25"), payment.ClassApproved)
+	require.True(t, g.Return(t.Context(), "r-4"))
+	captured := hold(t, g, "captured", "100")
+	do(captureOf(t, captured, "c-1", "60"), payment.ClassApproved)
+	do(refundOf(t, captured, "r-5", "10"), payment.ClassApproved)
+	hold(t, g, "held", "100")
+
+	none := payment.LedgerSum{}
+	for _, l := range []ports.Ledger{g, remote} {
+		all, _ := readAll(t, l, payment.LedgerQuery{From: began, To: time.Now().Add(time.Millisecond)})
+		sums := map[payment.GatewayKey][2]payment.LedgerSum{}
+		for _, c := range all {
+			sums[c.Key] = [2]payment.LedgerSum{c.Captured, c.Refunded}
+		}
+		require.Equal(t, map[payment.GatewayKey][2]payment.LedgerSum{
+			"refunded": {payment.ListedSum(10000), payment.ListedSum(3050)},
+			"returned": {payment.ListedSum(10000), payment.ListedSum(0)},
+			"captured": {payment.ListedSum(6000), payment.ListedSum(1000)},
+			"held":     {none, none},
+		}, sums)
+	}
+}

@@ -18,6 +18,8 @@ type listedCharge struct {
 	Status        string `json:"status"`
 	TransactionID string `json:"transaction_id,omitempty"`
 	Created       string `json:"created"`
+	Captured      string `json:"captured,omitempty"`
+	Refunded      string `json:"refunded,omitempty"`
 }
 
 // list serves GET /charges?from=&to=&cursor=.
@@ -43,6 +45,7 @@ func (h handler) list(w http.ResponseWriter, r *http.Request) {
 		charges[i] = listedCharge{
 			Key: string(c.Key), OrderID: c.OrderID.String(), Amount: c.Money.Decimal(), Currency: c.Money.Currency().Code(),
 			Status: statusOf(c.State), TransactionID: c.TransactionID, Created: c.Created.UTC().Format(time.RFC3339Nano),
+			Captured: sumOf(c.Captured, c.Money.Currency()), Refunded: sumOf(c.Refunded, c.Money.Currency()),
 		}
 	}
 	var body bytes.Buffer
@@ -64,4 +67,12 @@ func statusOf(state payment.LookupResult) string {
 		}
 	}
 	return ""
+}
+
+// sumOf returns a sum of the list; empty if the charge has none.
+func sumOf(sum payment.LedgerSum, currency payment.Currency) string {
+	if !sum.Listed {
+		return ""
+	}
+	return currency.Decimal(sum.Minor)
 }

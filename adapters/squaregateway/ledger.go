@@ -62,6 +62,12 @@ func ledgerCharge(o object) (payment.LedgerCharge, error) {
 	if l.Result == payment.FoundNoAnswer {
 		return payment.LedgerCharge{}, fmt.Errorf("payment %s has the unknown status %s", p.id, quote(p.status))
 	}
+	if p.status == statusCompleted {
+		c.Captured = payment.ListedSum(m.Minor())
+		if c.Refunded, err = p.listedRefunds(); err != nil {
+			return payment.LedgerCharge{}, err
+		}
+	}
 	if printable(p.reference) {
 		c.Key = payment.GatewayKey(p.reference)
 	}
@@ -69,4 +75,12 @@ func ledgerCharge(o object) (payment.LedgerCharge, error) {
 		c.OrderID = id
 	}
 	return c, nil
+}
+
+// listedRefunds returns how much of a payment was refunded, or is being refunded.
+func (p *squarePayment) listedRefunds() (payment.LedgerSum, error) {
+	if p.refunded.Amount != 0 && p.refunded.Currency != p.charged().Currency || p.refunded.Amount < 0 {
+		return payment.LedgerSum{}, fmt.Errorf("payment %s has a refunded_money of %d %s", p.id, p.refunded.Amount, quote(p.refunded.Currency))
+	}
+	return payment.ListedSum(p.refunded.Amount), nil
 }

@@ -39,6 +39,7 @@ func TestCharges_ListsThePayments(t *testing.T) {
 	require.Equal(t, payment.LedgerCharge{
 		Key: key, OrderID: "order-1", Money: money(t, "100", "USD"), State: payment.FoundApproved,
 		TransactionID: approved.TransactionID, Created: first.Created,
+		Captured: payment.ListedSum(10000), Refunded: payment.ListedSum(0),
 	}, first)
 	require.Equal(t, payment.FoundProcessing, all[1].State)
 	require.Equal(t, payment.FoundDeclined, last.State)
@@ -98,4 +99,44 @@ func TestCharges_Failure_IsAnError(t *testing.T) {
 		_, err := b.Charges(t.Context(), wrong)
 		require.Error(t, err)
 	}
+}
+
+// The list has what a payment took and what was refunded of it, whether or not a refund reduces its amount_money.
+func TestCharges_HaveSums(t *testing.T) {
+	t.Parallel()
+	list := func(b bench) payment.LedgerCharge {
+		p, err := b.Charges(t.Context(), payment.LedgerQuery{From: b.fake.Now().Add(-time.Hour), To: b.fake.Now().Add(time.Hour)})
+		require.NoError(t, err)
+		require.Empty(t, p.Unreadable)
+		require.Len(t, p.Charges, 1)
+		return p.Charges[0]
+	}
+	for _, reduces := range []bool{false, true} {
+		b := newBench(t, squarefake.Options{RefundsReduceAmount: reduces})
+		b.refund(b.refundOf(), payment.ClassApproved)
+		got := list(b)
+		require.Equal(t, [2]payment.LedgerSum{payment.ListedSum(10000), payment.ListedSum(2500)}, [2]payment.LedgerSum{got.Captured, got.Refunded})
+	}
+	b := newBench(t, squarefake.Options{})
+	b.end(b.held(payment.KindCapture, "60"), payment.ClassApproved)
+	got := list(b)
+	require.Equal(t, money(t, "60", "USD"), got.Money, "Square reduces the amount to what was captured")
+	require.Equal(t, [2]payment.LedgerSum{payment.ListedSum(6000), payment.ListedSum(0)}, [2]payment.LedgerSum{got.Captured, got.Refunded})
+	b = newBench(t, squarefake.Options{})
+	b.end(hold(t), payment.ClassAuthorized)
+	require.Equal(t, payment.LedgerSum{}, list(b).Captured)
+}
+
+func TestCharges_RefundInAnotherCurrency_IsUnreadable(t *testing.T) {
+	t.Parallel()
+	g := newGateway(t, http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		w.Header().Set("Square-Version", squaregateway.DefaultVersion)
+		_, _ = w.Write([]byte(`{"payments":[{"id":"a","status":"COMPLETED","created_at":"2026-01-02T03:04:05.678Z",
+			"amount_money":{"amount":7,"currency":"USD"},"refunded_money":{"amount":7,"currency":"EUR"}}]}`))
+	}), time.Now)
+	p, err := g.Charges(t.Context(), payment.LedgerQuery{From: time.Now().AddDate(-1, 0, 0), To: time.Now().AddDate(9, 0, 0)})
+	require.NoError(t, err)
+	require.Empty(t, p.Charges)
+	require.Len(t, p.Unreadable, 1)
+	require.Contains(t, p.Unreadable[0], "refunded_money")
 }

@@ -129,7 +129,7 @@ func (g *Gateway) confirmRefusal(ctx context.Context, c payment.Charge, refused 
 		return unconfirmed(why)
 	case !a.fresh():
 		return unconfirmed("the payment comes from a cache (Age)")
-	case len(a.payment.refunds) > maxRefunds || len(a.payment.refunds) == 0 && a.payment.refunded:
+	case len(a.payment.refunds) > maxRefunds || len(a.payment.refunds) == 0 && a.payment.refunded.Amount != 0:
 		return unconfirmed("the refunds that the payment names are not complete")
 	}
 	for _, id := range a.payment.refunds {

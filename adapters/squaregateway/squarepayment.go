@@ -30,9 +30,9 @@ type squarePayment struct {
 	note      string // the order id
 	status    string
 	location  string
-	money     money // amount_money, which has no tip
-	total     money // total_money, which is the same with a tip
-	refunded  bool
+	money     money    // amount_money, which has no tip
+	total     money    // total_money, which is the same with a tip
+	refunded  money    // refunded_money; zero if there is none
 	refunds   []string // the ids of its refunds
 	created   time.Time
 	expires   time.Time  // delayed_until: when a hold is cancelled; zero if the answer does not say it
@@ -51,7 +51,7 @@ func readPayment(o object) *squarePayment {
 		return nil
 	}
 	p.money, p.total = readMoney(o.object("amount_money")), readMoney(o.object("total_money"))
-	p.refunded = readMoney(o.object("refunded_money")).Amount != 0
+	p.refunded = readMoney(o.object("refunded_money"))
 	for _, value := range o.list("refund_ids") {
 		id, _ := value.(string)
 		p.refunds = append(p.refunds, id)
@@ -84,7 +84,7 @@ func (p *squarePayment) charges() bool {
 // charged returns the amount that was charged. One sentence of the guide "Refund Payments" says that a refund reduces
 // amount_money, and the recorded answers of the sandbox leave total_money as it was. The service takes no tips.
 func (p *squarePayment) charged() money {
-	if p.refunded && p.total.Amount != 0 {
+	if p.refunded.Amount != 0 && p.total.Amount != 0 {
 		return p.total
 	}
 	return p.money

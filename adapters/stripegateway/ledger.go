@@ -64,8 +64,34 @@ func ledgerCharge(o object) (payment.LedgerCharge, error) {
 	if l.Result == payment.FoundNoAnswer {
 		return payment.LedgerCharge{}, fmt.Errorf("its status %s is not known", strconv.Quote(string(i.status)))
 	}
-	return payment.LedgerCharge{
+	c := payment.LedgerCharge{
 		Key: i.key, OrderID: i.orderID, Money: money, State: l.Result,
 		TransactionID: l.TransactionID, Reference: l.Reference, Created: i.created,
-	}, nil
+	}
+	if l.Result == payment.FoundApproved {
+		c.Captured, c.Refunded, err = i.sums(o.object("latest_charge"))
+	}
+	return c, err
+}
+
+// sums returns how much a PaymentIntent that succeeded took, and how much of that its charge gave back. Stripe releases
+// the rest of a hold, of which a part was captured, by a refund (solidus_stripe#268), so that what was refunded of such a
+// charge is not known.
+func (i intent) sums(charge object) (captured, refunded payment.LedgerSum, err error) {
+	if captured, err = sumOf(i.received, i.currency); err != nil || captured.Minor == 0 {
+		return payment.LedgerSum{}, refunded, err
+	}
+	if i.received == i.amount && charge.text("object") == "charge" {
+		refunded, err = sumOf(charge.integer("amount_refunded"), i.currency)
+	}
+	return captured, refunded, err
+}
+
+// sumOf returns a sum that Stripe has in its units of the currency.
+func sumOf(amount int64, currency string) (payment.LedgerSum, error) {
+	if amount == 0 {
+		return payment.ListedSum(0), nil
+	}
+	m, err := moneyOf(amount, currency)
+	return payment.ListedSum(m.Minor()), err
 }

@@ -1,11 +1,14 @@
 package stripegateway_test
 
 import (
+	"io"
+	"net/http"
 	"strconv"
 	"testing"
 	"time"
 
 	"github.com/stretchr/testify/require"
+	"github.com/stripe/stripe-go/v85"
 
 	"paymentd/adapters/stripegateway"
 	"paymentd/adapters/stripegateway/stripefake"
@@ -196,4 +199,52 @@ func TestCharges_Ledger(t *testing.T) {
 	}
 	_, err := b.Charges(t.Context(), payment.LedgerQuery{From: from, To: now, Cursor: "../x"})
 	require.Error(t, err)
+}
+
+// The list has what a PaymentIntent took, and what was refunded of it, also outside of the service. What was refunded after
+// a part was captured is not known, because Stripe releases the rest by a refund.
+func TestCharges_Ledger_HasSums(t *testing.T) {
+	t.Parallel()
+	b := newBench(t, stripefake.Options{})
+	c, of := b.charged(t, visa)
+	b.charge(t, newRefund(t, c, of, "2.50"), payment.ClassApproved)
+	b.fake.AddRefund(of.TransactionID, "", 100)
+	whole, ofWhole := b.held(t, visa)
+	b.charge(t, endOf(t, whole, ofWhole, payment.KindCapture, "12.50"), payment.ClassApproved)
+	part, ofPart := b.held(t, visa)
+	b.charge(t, endOf(t, part, ofPart, payment.KindCapture, "2.50"), payment.ClassApproved)
+	held, _ := b.held(t, visa)
+	none := newCharge(t, declined)
+	b.charge(t, none, payment.ClassDeclined)
+
+	page, err := b.Charges(t.Context(), payment.LedgerQuery{From: time.Now().Add(-time.Hour), To: time.Now().Add(time.Hour)})
+	require.NoError(t, err)
+	require.Empty(t, page.Unreadable)
+	sums := map[payment.GatewayKey][2]payment.LedgerSum{}
+	for _, c := range page.Charges {
+		sums[c.Key] = [2]payment.LedgerSum{c.Captured, c.Refunded}
+	}
+	require.Equal(t, map[payment.GatewayKey][2]payment.LedgerSum{
+		c.Key:     {payment.ListedSum(1250), payment.ListedSum(350)},
+		whole.Key: {payment.ListedSum(1250), payment.ListedSum(0)},
+		part.Key:  {payment.ListedSum(250), {}},
+		held.Key:  {},
+		none.Key:  {},
+	}, sums)
+}
+
+// A charge that is not expanded does not say what was refunded.
+func TestCharges_Ledger_WithoutCharge_HasNoRefunds(t *testing.T) {
+	t.Parallel()
+	g := newStub(t, func(w http.ResponseWriter, _ *http.Request) {
+		w.Header().Set("Request-Id", "req_1")
+		w.Header().Set("Stripe-Version", stripe.APIVersion)
+		_, _ = io.WriteString(w, `{"object":"list","has_more":false,"data":[{"id":"pi_1","object":"payment_intent","status":"succeeded",`+
+			`"amount":1250,"amount_received":1250,"currency":"usd","created":1767225600,"metadata":{},"latest_charge":"ch_1"}]}`)
+	})
+	page, err := g.Charges(t.Context(), payment.LedgerQuery{From: time.Unix(1767225600, 0), To: time.Unix(1767225601, 0)})
+	require.NoError(t, err)
+	require.Len(t, page.Charges, 1)
+	require.Equal(t, payment.ListedSum(1250), page.Charges[0].Captured)
+	require.Equal(t, payment.LedgerSum{}, page.Charges[0].Refunded)
 }

@@ -27,6 +27,7 @@ type auditReport struct {
 		Gateway                    string
 		Agrees                     bool
 		Charges, Payments, Lookups int
+		WithoutSums                int `json:"charges_without_sums"`
 		Differences                []auditDifference
 		InFlight                   []auditDifference `json:"in_flight"`
 	}
@@ -39,9 +40,11 @@ type auditDifference struct {
 	Key         string   `json:"gateway_key"`
 	Confirmed   bool
 	Command     string
+	Advice      string
 	Here, There *struct {
-		State, Amount, Currency string
-		TransactionID           string `json:"transaction_id"`
+		State, Amount, Currency       string
+		TransactionID                 string `json:"transaction_id"`
+		Captured, Refunded, Refunding string
 	}
 }
 
@@ -137,6 +140,7 @@ var plantedDifferences = []struct{ change, want string }{
 		"UPDATE payments SET state = 'succeeded', transaction_id = 'txn-voided', due_at = NULL WHERE order_id = 'voided'",
 		"voided: voided",
 	},
+	{"UPDATE payments SET captured_minor = 400 WHERE order_id = 'captured'", "captured: other_capture"},
 	{"UPDATE payments SET currency = 'ZZZ' WHERE order_id = 'damaged'", "damaged: unreadable"},
 }
 
@@ -154,7 +158,7 @@ func TestAudit_PlantedDifferences_FoundAndMended(t *testing.T) {
 	p := serve(t, s.variables)
 	for _, order := range []string{
 		"fine", "unknown", "present", "amount", "currency", "transaction", "twice", "shared-1", "shared-2", "visitor",
-		"failed", "declined", "left", "unresolved", "damaged",
+		"failed", "declined", "left", "unresolved", "captured", "damaged",
 	} {
 		answer := apptest.Pay(t.Context(), p.URL, order, "10.00")
 		require.Equal(t, http.StatusOK, answer.Code, answer)
@@ -234,7 +238,7 @@ func (s auditShop) requireFormats(r auditReport) {
 		require.Contains(s.t, text.Stdout, d.OrderID)
 		require.Contains(s.t, text.Stdout, d.Command)
 	}
-	const summary = "paymentd: 18 differences: mend each as the report says, and audit the period again\n"
+	const summary = "paymentd: 19 differences: mend each as the report says, and audit the period again\n"
 	require.Equal(s.t, []string{summary, summary}, []string{text.Stderr, table.Stderr}, "no progress without a terminal")
 }
 

@@ -27,9 +27,9 @@ type auditCommand struct {
 
 // Help describes the report.
 func (auditCommand) Help() string {
-	return "It compares the list of charges of the gateway with the payments, both ways, and changes nothing. Each difference is " +
-		"confirmed by a lookup at the gateway, and comes with the command that mends it. Payments that are not final are listed " +
-		"apart. Captures, voids and refunds are not compared. What is younger than PAYMENTD_LATE is left for the next audit. It takes the settings of serve, and may run while " +
+	return "It compares the list of charges of the gateway with the payments, both ways, and changes nothing: the charges, and how " +
+		"much of each was captured and refunded. Each difference is confirmed by a lookup at the gateway, and comes with the command " +
+		"that mends it. Payments and refunds that are not final are listed apart. What is younger than PAYMENTD_LATE is left for the next audit. It takes the settings of serve, and may run while " +
 		"the service runs.\n\n" +
 		"Exit code 0: no difference. 1: differences, or the audit could not be made. 2: a setting is wrong, or the period is too " +
 		"recent."

@@ -28,8 +28,25 @@ var foundText = map[audit.Kind]string{
 	audit.KindPending:            "not decided there",
 	audit.KindHeld:               "held there, not here",
 	audit.KindVoided:             "voided there, succeeded here",
+	audit.KindCaptured:           "other amount captured",
+	audit.KindRefundedThere:      "refunded there, not here",
+	audit.KindRefundedHere:       "refunded here, not there",
 	audit.KindUnreadable:         "cannot be read here",
 }
+
+// adviceText is what to do about kinds of differences that have no command, and whose advice is always the same.
+var adviceText = map[audit.Kind]string{
+	audit.KindHeld:        releaseThere,
+	audit.KindTransaction: "ask the gateway which of the two transactions took the money, and refund one if both did",
+	audit.KindShared:      whichOrder,
+	audit.KindOtherOrder:  whichOrder,
+	audit.KindNotCharged:  "ask the gateway whether it has the charge; if not, the order was not paid and needs a payment with a new order id",
+	audit.KindVoided:      "ask the gateway who voided the charge; unless the order was cancelled, it needs a payment with a new order id",
+	audit.KindPending:     "cancel the charge at the gateway, or wait until it has decided; then audit again",
+}
+
+// whichOrder is the advice about a charge of which another order is known.
+const whichOrder = "ask the gateway which order it charged; the other order was not paid and needs a payment with a new order id"
 
 // mend returns what to do about a difference, and the command for it if there is one.
 func mend(d audit.Difference) (advice, command string) {
@@ -39,8 +56,6 @@ func mend(d audit.Difference) (advice, command string) {
 		return mendUnknown(d)
 	case audit.KindNotSucceeded:
 		return mendNotSucceeded(d)
-	case audit.KindHeld:
-		return releaseThere, ""
 	case audit.KindLeftKey:
 		return "record it, or refund it at the gateway if import refuses it", importLine(d)
 	case audit.KindUnresolvedCharged:
@@ -51,20 +66,13 @@ func mend(d audit.Difference) (advice, command string) {
 		return mendTwice(d)
 	case audit.KindAmount, audit.KindCurrency:
 		return fmt.Sprintf("refund or charge the difference at the gateway: the order is for %s", d.Payment.Money), ""
-	case audit.KindTransaction:
-		return "ask the gateway which of the two transactions took the money, and refund one if both did", ""
-	case audit.KindShared, audit.KindOtherOrder:
-		return "ask the gateway which order it charged; the other order was not paid and needs a payment with a new order id", ""
-	case audit.KindNotCharged:
-		return "ask the gateway whether it has the charge; if not, the order was not paid and needs a payment with a new order id", ""
-	case audit.KindVoided:
-		return "ask the gateway who voided the charge; unless the order was cancelled, it needs a payment with a new order id", ""
-	case audit.KindPending:
-		return "cancel the charge at the gateway, or wait until it has decided; then audit again", ""
+	case audit.KindCaptured, audit.KindRefundedThere, audit.KindRefundedHere:
+		return mendSum(d), ""
 	case audit.KindUnreadable:
 		return "repair the row, and audit again: " + d.Problem, ""
+	default:
+		return adviceText[d.Kind], ""
 	}
-	return "", ""
 }
 
 // mendTwice is for a second charge of an order.
@@ -82,6 +90,21 @@ func mendTwice(d audit.Difference) (advice, command string) {
 			"from the charge of the payment", ""
 	}
 	return "refund the second charge, which leaves the payment as it is", core.RefundSecondCharge(d.OrderID, second)
+}
+
+// mendSum is for a charge of which the gateway took or gave back another amount.
+func mendSum(d audit.Difference) string {
+	captured, show := d.Payment.Captured(), "paymentd show "+quote(d.OrderID.String())
+	switch {
+	case d.Kind == audit.KindRefundedThere:
+		return "find the refund in the console of the gateway, and refund no more than the rest here: " + show + " has the refunds that " +
+			"the service knows"
+	case d.Kind == audit.KindRefundedHere:
+		return "ask the gateway for the refunds whose gateway keys " + show + " has; what it did not give back, refund in its console"
+	case d.Charge.Captured.Minor > captured.Minor():
+		return fmt.Sprintf("refund the difference in the console of the gateway: %s were to be captured", captured)
+	}
+	return fmt.Sprintf("ask the gateway why it captured less than %s, and refund no more than it captured", captured)
 }
 
 // mendUnknown is for a charge of an order that the table lacks.

@@ -36,7 +36,7 @@ func writeAuditText(w io.Writer, reports []audit.Report) error {
 	return err
 }
 
-// notCompared describes what belongs to others.
+// notCompared describes what belongs to others, and what the list lacks.
 func notCompared(r audit.Report) string {
 	var text strings.Builder
 	if r.Foreign > 0 {
@@ -44,6 +44,9 @@ func notCompared(r audit.Report) string {
 	}
 	if r.ElsewherePayments > 0 {
 		fmt.Fprintf(&text, "; %s payments of other gateways", thousands(r.ElsewherePayments))
+	}
+	if r.WithoutSums > 0 {
+		fmt.Fprintf(&text, "; captures or refunds of %s charges not compared, because the list does not have them", thousands(r.WithoutSums))
 	}
 	return text.String()
 }
@@ -88,6 +91,8 @@ func notConfirmed(d audit.Difference) string {
 		return ""
 	case d.Lookup == payment.FoundNothing:
 		return " (not confirmed: a lookup finds nothing, and the gateway may have forgotten the key)"
+	case d.Lookup == payment.FoundApproved:
+		return " (not confirmed: the gateway's list could not be read again)"
 	}
 	return " (not confirmed: the gateway did not answer the lookup)"
 }
@@ -100,8 +105,9 @@ func writeInFlight(w io.Writer, r audit.Report) error {
 	_, _ = fmt.Fprintf(t, "\n%s in flight, and no difference yet; paymentd show ORDER says what is next\n", thousands(r.InFlightCount))
 	_, _ = fmt.Fprintln(t, "STATE\tORDER\tKEY\tSINCE\tHERE\tTHERE")
 	for _, f := range r.InFlight {
+		l := inFlightLine(f)
 		_, _ = fmt.Fprintf(t, "%s\t%s\t%s\t%s\t%s\t%s\n", f.Payment.State, f.Payment.OrderID, dash(string(f.Payment.GatewayKey)),
-			f.Payment.CreatedAt.Format(time.RFC3339), f.Payment.Money, thereOf(f.Charge).text(false))
+			f.Payment.CreatedAt.Format(time.RFC3339), f.Payment.Money.String()+l.Here.sums(), l.There.text(false))
 	}
 	if hidden := r.InFlightCount - len(r.InFlight); hidden > 0 {
 		_, _ = fmt.Fprintf(t, "and %s more\n", thousands(hidden))
@@ -133,6 +139,10 @@ type auditSide struct {
 	TransactionID string `json:"transaction_id,omitempty"`
 	Key           string `json:"gateway_key,omitempty"`
 	At            string `json:"at,omitempty"`
+	// Captured is there if it differs, and Refunded and Refunding if refunds differ or are in flight.
+	Captured  string `json:"captured,omitempty"`
+	Refunded  string `json:"refunded,omitempty"`
+	Refunding string `json:"refunding,omitempty"`
 }
 
 // transaction is that of the gateway; that of the payment if there is none.
@@ -171,7 +181,23 @@ func (s *auditSide) text(withTransaction bool) string {
 	if withTransaction && s.TransactionID != "" {
 		text += ", " + s.TransactionID
 	}
-	return text
+	return text + s.sums()
+}
+
+// sums describes the sums that the side has.
+func (s *auditSide) sums() string {
+	if s == nil {
+		return ""
+	}
+	var text strings.Builder
+	for _, sum := range []struct{ name, amount string }{
+		{"captured", s.Captured}, {"refunded", s.Refunded}, {"refunding", s.Refunding},
+	} {
+		if sum.amount != "" {
+			text.WriteString(", " + sum.name + " " + sum.amount)
+		}
+	}
+	return text.String()
 }
 
 func lineOf(d audit.Difference) auditLine {
@@ -186,7 +212,33 @@ func lineOf(d audit.Difference) auditLine {
 	if l.There == nil && d.Lookup != "" {
 		l.There = &auditSide{State: string(d.Lookup)}
 	}
+	switch currency := d.Payment.Money.Currency(); d.Kind {
+	case audit.KindCaptured:
+		l.Here.Captured, l.There.Captured = d.Payment.Captured().Decimal(), sumOf(d.Charge.Captured, currency)
+	case audit.KindRefundedThere, audit.KindRefundedHere:
+		l.addRefunds(d.Refunds, d.Charge, currency)
+	default:
+	}
 	return l
+}
+
+// addRefunds adds what both sides have refunded.
+func (l *auditLine) addRefunds(here audit.Refunds, there payment.LedgerCharge, currency payment.Currency) {
+	l.Here.Refunded = currency.Decimal(here.Succeeded)
+	if here.Open > 0 {
+		l.Here.Refunding = currency.Decimal(here.Open)
+	}
+	if l.There != nil {
+		l.There.Refunded = sumOf(there.Refunded, currency)
+	}
+}
+
+// sumOf returns a sum of the list; empty if the list does not have it.
+func sumOf(sum payment.LedgerSum, currency payment.Currency) string {
+	if !sum.Listed {
+		return ""
+	}
+	return currency.Decimal(sum.Minor)
 }
 
 func hereOf(p payment.Summary) *auditSide {
@@ -224,6 +276,7 @@ type auditJSON struct {
 	Lookups           int         `json:"lookups"`
 	ForeignCharges    int         `json:"charges_of_other_programs"`
 	ElsewherePayments int         `json:"payments_of_other_gateways"`
+	WithoutSums       int         `json:"charges_without_sums"`
 	UnreadableCharges int         `json:"unreadable_charges"`
 	Unreadable        []string    `json:"unreadable,omitempty"`
 	Truncated         bool        `json:"truncated"`
@@ -234,10 +287,14 @@ type auditJSON struct {
 
 // inFlightLine describes a payment in flight.
 func inFlightLine(f audit.InFlight) auditLine {
-	return auditLine{
+	l := auditLine{
 		Kind: "in_flight", OrderID: f.Payment.OrderID.String(), Key: string(f.Payment.GatewayKey),
 		Here: hereOf(f.Payment), There: thereOf(f.Charge),
 	}
+	if f.Refunds != (audit.Refunds{}) {
+		l.addRefunds(f.Refunds, f.Charge, f.Payment.Money.Currency())
+	}
+	return l
 }
 
 func writeAuditJSON(w io.Writer, reports []audit.Report) error {
@@ -250,7 +307,7 @@ func writeAuditJSON(w io.Writer, reports []audit.Report) error {
 		one := auditJSON{
 			Gateway: string(r.Gateway), From: r.From, To: r.To, Agrees: r.Agrees(), Charges: r.Charges, Payments: r.Payments,
 			Lookups: r.Lookups, ForeignCharges: r.Foreign, ElsewherePayments: r.ElsewherePayments,
-			UnreadableCharges: r.UnreadableCount, Unreadable: r.Unreadable, Truncated: r.Truncated,
+			WithoutSums: r.WithoutSums, UnreadableCharges: r.UnreadableCount, Unreadable: r.Unreadable, Truncated: r.Truncated,
 			Differences: []auditLine{}, InFlightCount: r.InFlightCount, InFlight: []auditLine{},
 		}
 		for _, d := range r.Differences {
@@ -271,7 +328,8 @@ func writeAuditJSON(w io.Writer, reports []audit.Report) error {
 var auditColumns = []string{
 	"gateway", "kind", "order_id", "other_order_ids", "gateway_key", "here_state", "here_amount", "here_currency",
 	"here_transaction_id", "here_at", "there_state", "there_amount", "there_currency", "there_transaction_id", "there_at",
-	"lookup", "confirmed", "advice", "command",
+	"lookup", "confirmed", "advice", "command", "here_captured", "here_refunded", "here_refunding", "there_captured",
+	"there_refunded",
 }
 
 // writeAuditCSV prints a line for each difference and each payment in flight (RFC 4180).
@@ -290,7 +348,9 @@ func writeAuditCSV(w io.Writer, reports []audit.Report) error {
 			record := []string{string(r.Gateway), l.Kind, l.OrderID, strings.Join(l.OtherOrderIDs, " "), l.Key}
 			record = append(record, l.Here.columns()...)
 			record = append(record, l.There.columns()...)
-			err = errors.Join(err, c.Write(append(record, l.Lookup, strconv.FormatBool(l.Confirmed), l.Advice, l.Command)))
+			record = append(record, l.Lookup, strconv.FormatBool(l.Confirmed), l.Advice, l.Command)
+			record = append(record, l.Here.sumColumns()...)
+			err = errors.Join(err, c.Write(append(record, l.There.sumColumns()[:2]...)))
 		}
 	}
 	c.Flush()
@@ -302,4 +362,11 @@ func (s *auditSide) columns() []string {
 		return make([]string, 5)
 	}
 	return []string{s.State, s.Amount, s.Currency, s.TransactionID, s.At}
+}
+
+func (s *auditSide) sumColumns() []string {
+	if s == nil {
+		return make([]string, 3)
+	}
+	return []string{s.Captured, s.Refunded, s.Refunding}
 }

@@ -71,8 +71,11 @@ type many struct {
 	want []string
 }
 
-// plantMany makes one payment through the service, copies it in the table and in the ledger of the gateway, and
-// plants differences.
+// refundedEvery is how many copies there are for each that was refunded.
+const refundedEvery = 10
+
+// plantMany makes one payment and its refund through the service, copies both in the tables and in the ledger of the
+// gateway, and plants differences.
 func plantMany(t *testing.T, database string, rows int) many {
 	t.Helper()
 	folder := t.TempDir()
@@ -85,6 +88,9 @@ func plantMany(t *testing.T, database string, rows int) many {
 	}}}
 	p := serve(t, m.variables)
 	require.Equal(t, http.StatusOK, apptest.Pay(t.Context(), p.URL, "order-0", "10.00").Code)
+	refund := apptest.Ask(t.Context(), http.MethodPost, p.URL+"/payments/order-0/refunds", `{"refund_id":"r-0","amount":1.00}`,
+		"Content-Type", "application/json")
+	require.Equal(t, http.StatusOK, refund.Code, refund)
 	require.Zero(t, p.Stop(t))
 	require.Zero(t, gateway.Stop(t))
 
@@ -102,7 +108,13 @@ func (m *many) plant(t *testing.T, db *sql.DB, rows int) map[int]string {
 		_, err := db.ExecContext(t.Context(), statement)
 		require.NoError(t, err, statement)
 	}
-	execute(copyStatement(t, db, rows))
+	execute(copyStatement(t, db, "payments", rows, map[string]string{
+		"order_id": "CONCAT('order-', n.i)", "gateway_key": "CONCAT('key-', n.i)", "transaction_id": "CONCAT('txn-', n.i + 1)",
+		"refund_reserved_minor": fmt.Sprintf("CASE WHEN n.i %% %d = 0 THEN refund_reserved_minor ELSE 0 END", refundedEvery),
+	}) + fmt.Sprintf(" AND n.i BETWEEN 1 AND %d", rows))
+	execute(copyStatement(t, db, "operations", rows, map[string]string{
+		"order_id": "CONCAT('order-', n.i)", "charge_key": "CONCAT('key-', n.i)", "gateway_key": "CONCAT('refund-key-', n.i)",
+	}) + fmt.Sprintf(" AND n.i BETWEEN 1 AND %d AND n.i %% %d = 0", rows, refundedEvery))
 	names := make(map[int]string)
 	rename := func(name string) {
 		n := rows / 2 // in the middle of the period
@@ -110,7 +122,9 @@ func (m *many) plant(t *testing.T, db *sql.DB, rows int) map[int]string {
 			continue
 		}
 		names[n] = name
-		execute(fmt.Sprintf("UPDATE payments SET order_id = '%s' WHERE order_id = 'order-%d'", name, n))
+		for _, table := range []string{"payments", "operations"} {
+			execute(fmt.Sprintf("UPDATE %s SET order_id = '%s' WHERE order_id = 'order-%d'", table, name, n))
+		}
 	}
 	order := regexp.MustCompile(`WHERE order_id = '([^']+)'$`)
 	for _, planted := range plantedDifferences {
@@ -159,11 +173,11 @@ func farDue(db *sql.DB) string {
 	return "4000000000000000"
 }
 
-// copyStatement returns the statement that copies the payment order-0 as order-1, order-2 and so on, each a
-// millisecond older than the next.
-func copyStatement(t *testing.T, db *sql.DB, rows int) string {
+// copyStatement returns the statement that copies the row of order-0, with these values for each number n.i, and each a
+// millisecond older than the next. A condition on n.i may follow.
+func copyStatement(t *testing.T, db *sql.DB, table string, rows int, values map[string]string) string {
 	t.Helper()
-	found, err := db.QueryContext(t.Context(), "SELECT * FROM payments LIMIT 0") //nolint:unqueryvet // for the names
+	found, err := db.QueryContext(t.Context(), "SELECT * FROM "+table+" LIMIT 0") //nolint:unqueryvet // for the names
 	require.NoError(t, err)
 	defer func() { require.NoError(t, found.Close()) }()
 	columns, err := found.Columns()
@@ -172,10 +186,7 @@ func copyStatement(t *testing.T, db *sql.DB, rows int) string {
 	if isMySQL(db) {
 		created = fmt.Sprintf("created_at - INTERVAL (%d - n.i) * 1000 MICROSECOND", rows)
 	}
-	values := map[string]string{
-		"order_id": "CONCAT('order-', n.i)", "gateway_key": "CONCAT('key-', n.i)",
-		"transaction_id": "CONCAT('txn-', n.i + 1)", "created_at": created,
-	}
+	values["created_at"] = created
 	selected := make([]string, 0, len(columns))
 	for _, c := range columns {
 		if value, changed := values[c]; changed {
@@ -186,18 +197,18 @@ func copyStatement(t *testing.T, db *sql.DB, rows int) string {
 	}
 	const digits = "SELECT 0 AS d UNION ALL SELECT 1 UNION ALL SELECT 2 UNION ALL SELECT 3 UNION ALL SELECT 4 UNION ALL " +
 		"SELECT 5 UNION ALL SELECT 6 UNION ALL SELECT 7 UNION ALL SELECT 8 UNION ALL SELECT 9"
-	from, number, power := []string{"payments"}, []string{}, 1
+	from, number, power := []string{table}, []string{}, 1
 	for i := 0; power <= rows; i++ {
 		from = append(from, fmt.Sprintf("(%s) AS d%d", digits, i))
 		number = append(number, fmt.Sprintf("%d * d%d.d", power, i))
 		power *= 10
 	}
 	numbers := fmt.Sprintf("(SELECT %s AS i FROM %s) AS n", strings.Join(number, " + "), strings.Join(from[1:], ", "))
-	return fmt.Sprintf("INSERT INTO payments (%s) SELECT %s FROM payments, %s WHERE order_id = 'order-0' AND n.i BETWEEN 1 AND %d",
-		strings.Join(columns, ", "), strings.Join(selected, ", "), numbers, rows)
+	return fmt.Sprintf("INSERT INTO %[1]s (%[2]s) SELECT %[3]s FROM %[1]s, %[4]s WHERE order_id = 'order-0'",
+		table, strings.Join(columns, ", "), strings.Join(selected, ", "), numbers)
 }
 
-// appendLedger appends the charges of the copies, and a second charge of the order twice.
+// appendLedger appends the charges and the refunds of the copies, and a second charge of the order twice.
 func appendLedger(path string, names map[int]string, rows int) (err error) {
 	file, err := os.OpenFile(path, os.O_APPEND|os.O_WRONLY, 0)
 	if err != nil {
@@ -215,6 +226,10 @@ func appendLedger(path string, names map[int]string, rows int) (err error) {
 			name = fmt.Sprintf("order-%d", n)
 		}
 		line(fmt.Sprintf("key-%d", n), name, n)
+		if n%refundedEvery == 0 {
+			_, _ = fmt.Fprintf(w, `{"key":"refund-key-%d","charge_key":"key-%d","order_id":%q,"amount":"1.00","currency":"USD","status":"succeeded",`+
+				`"transaction_id":"refund-%d","at":%q}`+"\n", n, n, name, n+1, began.Add(time.Duration(n)*time.Millisecond).Format(time.RFC3339Nano))
+		}
 	}
 	line("key-twice", "twice", rows+1)
 	return errors.Join(w.Flush(), file.Close())

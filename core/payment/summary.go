@@ -66,7 +66,7 @@ type RefundSummary struct {
 	ChargeKey GatewayKey
 	Money     Money
 	State     State
-	// InDoubt: an attempt may have moved the money, whatever the state.
+	// InDoubt: an attempt may have moved the money, in any state.
 	InDoubt   bool
 	UpdatedAt time.Time
 }

@@ -135,6 +135,26 @@ func TestShow_Output(t *testing.T) {
 	require.Empty(t, entries, "a command that only looks creates nothing")
 }
 
+// A command that asks no gateway needs no ledger of the sandbox, which is the gateway if the settings name none. The
+// payment is at another one, which alone can give its money back.
+func TestShow_WithoutTheLedger_IsShown(t *testing.T) {
+	t.Parallel()
+
+	gateway := apptest.StartGateway(t)
+	p := serve(t, env{"PAYMENTD_GATEWAY": gateway.URL})
+	require.Equal(t, http.StatusOK, apptest.Pay(t.Context(), p.URL, "order-1", "5.00").Code)
+	run := func(args ...string) apptest.Output { return apptest.RunIn(t, p.Folder, apptest.Build(t), nil, args...) }
+
+	shown := run("show", "order-1")
+	require.Zero(t, shown.Code, shown)
+	require.Regexp(t, `(?m)^state +succeeded$`, shown.Stdout)
+	require.Equal(t, 1, run("show", "order-9").Code)
+	refused := run("refund", "order-1", "--reason=damaged")
+	require.Equal(t, 1, refused.Code, refused)
+	require.Contains(t, refused.Stderr, "the gateway of the payment is not one of the settings")
+	require.NoFileExists(t, filepath.Join(p.Folder, "paymentd-sandbox.ledger"), "a command that only looks creates nothing")
+}
+
 // An import of many charges prints the first of each result and the counts.
 func TestImport_ManyCharges_AreSummarised(t *testing.T) {
 	t.Parallel()

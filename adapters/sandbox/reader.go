@@ -27,13 +27,27 @@ type Reader struct {
 	failed error // why no more can be read
 }
 
+// Declared returns the capabilities of the sandbox with the ledger at path. It opens no file, so that the ledger may
+// be missing, or out of reach. The options are those of [Open].
+func Declared(path string, opts ...Option) (payment.Capabilities, error) {
+	if err := checkReadable(path); err != nil {
+		return payment.Capabilities{}, err
+	}
+	return newGateway(path, opts).Capabilities(), nil
+}
+
+// checkReadable refuses a path that cannot be a ledger.
+func checkReadable(path string) error {
+	if path == "" {
+		return errors.New("the sandbox ledger must have a path")
+	}
+	return checkLedgerPath(path)
+}
+
 // OpenReader opens the ledger at path for reading. A last line that is incomplete is left out, because
 // it may be being written. The options are those of [Open]; a latency has no effect.
 func OpenReader(path string, opts ...Option) (*Reader, error) {
-	if path == "" {
-		return nil, errors.New("the sandbox ledger must have a path")
-	}
-	if err := checkLedgerPath(path); err != nil {
+	if err := checkReadable(path); err != nil {
 		return nil, err
 	}
 	file, err := os.OpenFile(path, os.O_RDONLY|syscall.O_NONBLOCK, 0) //nolint:gosec // the operator names it

@@ -15,31 +15,29 @@ type Listing interface {
 	Close() error
 }
 
-// Declared returns what a gateway with these options declares. It makes no call. A sandbox may be in use by the
-// service at the same time, and is not created.
+// Declared returns what a gateway with these options declares. It makes no call. The ledger of a sandbox may be in use
+// by the service at the same time, or be missing where the command runs; it is neither read nor created.
 func (k Kind) Declared(o Options) (payment.Capabilities, error) {
-	var g interface {
-		Capabilities() payment.Capabilities
-		Close() error
-	}
-	var err error
 	if k.File != nil {
-		g, err = k.OpenListing(o)
-	} else {
-		g, err = k.Open(o)
+		return sandbox.Declared(k.File(o.Address), o.sandbox()...)
 	}
+	g, err := k.Open(o)
 	if err != nil {
 		return payment.Capabilities{}, err
 	}
 	return g.Capabilities(), g.Close()
 }
 
+// sandbox returns the options of a sandbox that is only asked.
+func (o Options) sandbox() []sandbox.Option {
+	return []sandbox.Option{sandbox.WithLog(o.Log), sandbox.WithKeyLifetime(o.KeyLifetime), sandbox.WithID(o.ID)}
+}
+
 // OpenListing opens a gateway for an audit. A sandbox may be in use by the service at the same time, and
 // is not created. The error wraps ports.ErrNoLedger if gateways of the kind have no list of their charges.
 func (k Kind) OpenListing(o Options) (Listing, error) {
 	if k.File != nil {
-		return sandbox.OpenReader(k.File(o.Address), sandbox.WithLog(o.Log), sandbox.WithKeyLifetime(o.KeyLifetime),
-			sandbox.WithID(o.ID))
+		return sandbox.OpenReader(k.File(o.Address), o.sandbox()...)
 	}
 	g, err := k.Open(o)
 	if err != nil {

@@ -274,7 +274,7 @@ func TestForeignPayment_Waits(t *testing.T) {
 	inWorld(t, func(t *testing.T, w *world) {
 		w.gateway.ScriptLookUps(fake.NoAnswer)
 		a := w.replica("a")
-		require.Equal(t, payment.StateUnresolved, a.pay().State)
+		require.Equal(t, payment.StateUnresolved, a.pay(withMethod("pm_1")).State)
 
 		other := otherGateway{w.overlay()}
 		other.lookUp = func(int, func() payment.Lookup) payment.Lookup { return nothing }
@@ -282,6 +282,7 @@ func TestForeignPayment_Waits(t *testing.T) {
 		b.queue()
 		w.sleepUntil(time.Hour)
 		require.Equal(t, payment.StateUnresolved, b.pay().State)
+		require.Equal(t, core.ErrKeyOpen, b.pay(withMethod("pm_2")).err, "it is not accepted with this method")
 		require.Zero(t, other.charges)
 		require.Zero(t, other.lookUps)
 

@@ -79,12 +79,12 @@ func (a ClaimRequest) decideOpen(p Payment, now time.Time) Decision {
 		return unchanged(VerdictAccepted, p)
 	case a.Rules.Claimed(p, now):
 		return unchanged(VerdictBusy, p)
+	case a.otherMethod(p) && a.keepsMethod(p):
+		return unchanged(VerdictKeyOpen, p)
 	case p.Foreign(a.Rules):
 		return unchanged(VerdictForeign, p)
 	case p.State == StatePending:
 		return a.decidePending(p, Instant{now, a.Worker})
-	case (p.State == StateFailed && p.Doubt.Any() || p.State == StateUnresolved) && a.otherMethod(p):
-		return unchanged(VerdictKeyOpen, p)
 	case a.Deferred:
 		return a.schedule(p, now)
 	case p.State == StateScheduled && !a.Rules.due(p, now):
@@ -131,6 +131,21 @@ func (a ClaimRequest) decidePending(p Payment, now Instant) Decision {
 
 // otherMethod reports whether the request names a payment method other than the stored one.
 func (a ClaimRequest) otherMethod(p Payment) bool { return a.Method != "" && a.Method != p.Method }
+
+// keepsMethod reports whether the payment's own payment method may still be charged, and no request changes that. A
+// pending charge can be cancelled, but only at its own gateway.
+func (a ClaimRequest) keepsMethod(p Payment) bool {
+	switch p.State {
+	case StateUnresolved:
+		return true
+	case StateFailed:
+		return p.Doubt.Any()
+	case StatePending:
+		return p.Foreign(a.Rules)
+	default:
+		return false
+	}
+}
 
 func (a ClaimRequest) claimant() claimant {
 	return claimant{

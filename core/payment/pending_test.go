@@ -51,6 +51,8 @@ func TestClaim_Pending(t *testing.T) {
 				d := decide(a, p, now)
 				want := payment.VerdictLookUp
 				switch other := method == "pm_2"; {
+				case foreign && other: // only its own gateway could cancel it
+					want = payment.VerdictKeyOpen
 				case foreign:
 					want = payment.VerdictForeign
 				case other && cancels && !deferred: // soon is a quarter of a second or more

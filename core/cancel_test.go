@@ -74,6 +74,21 @@ func TestVoid_OfAPendingPayment_WaitsForTheOutcome(t *testing.T) {
 	}, fake.Redirect(redirectURL))
 }
 
+// A replica that is not configured for the gateway stores nothing, and does not answer as if it had.
+func TestVoid_OfAPendingPaymentAtAnotherGateway_IsRefused(t *testing.T) {
+	for name, with := range map[string][]func(*core.Request){"at once": nil, "accepted for later": {async}} {
+		t.Run(name, func(t *testing.T) {
+			inWorld(t, func(t *testing.T, w *world) {
+				r := w.replica("a")
+				require.Equal(t, payment.StatePending, r.pay().State)
+				w.gateway.Declare(func(c *payment.Capabilities) { c.Gateway = "other:" })
+				require.ErrorIs(t, r.operate(voidID, "", with...).err, core.ErrForeignGateway)
+				require.Empty(t, w.stored().Code)
+			}, fake.Redirect(redirectURL))
+		})
+	}
+}
+
 // If the gateway takes the money before it is asked to cancel, the void is refused. Money that it holds is released.
 func TestVoid_OfAPendingPayment_ApprovedMeanwhile(t *testing.T) {
 	for name, capture := range map[string]payment.CaptureMode{"taken": payment.CaptureAutomatic, "held": payment.CaptureManual} {

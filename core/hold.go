@@ -95,6 +95,8 @@ func (s *Service) cancel(ctx context.Context, r Request, p payment.Payment) (*pa
 		s.wakeQueue()
 	case payment.VerdictKeyOpen:
 		return nil, errCannotCancel(p)
+	case payment.VerdictForeign:
+		return nil, ErrForeignGateway
 	default:
 		return claimed, nil // its state has changed
 	}

@@ -66,6 +66,9 @@ type orderRecord struct {
 	// misled is true if an operator resolved the order wrongly, or overruled a key that is not
 	// closed. A second charge is then the operator's responsibility.
 	misled bool
+	// toCancel is true from the acceptance of a void of the pending payment until the payment is decided, and
+	// voidAccepted from the first one on.
+	toCancel, voidAccepted bool
 	// events are the stored events.
 	events []payment.Event
 	// declinedAt is when the payment was last declined by its gateway.
@@ -239,6 +242,7 @@ func (a *audit) inspect(id payment.OrderID) {
 	}
 	a.checkChange(was, is, newEvents)
 	a.checkReservation(is.OrderID)
+	a.checkCancellation(d, was, is)
 	a.checkProofs(d, was, h)
 	a.checkHistory(h)
 	if is.State != was.State {

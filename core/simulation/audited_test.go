@@ -62,6 +62,7 @@ func (p auditedPayments) ClaimDue(
 			p.audit.cover("payments quarantined")
 			p.audit.record(subject(d.Payment)).held.until = time.Time{}
 		}
+		p.audit.checkCancelled(d)
 		p.audit.inspect(subject(d.Payment))
 	}
 	return due, err

@@ -253,7 +253,7 @@ func (a *audit) checkAnswer(op history.Operation, request core.Request, number i
 		a.world.report(request.OrderID, "request %d got %q, "+format, append([]any{number, op.Response}, args...)...)
 	}
 	switch op.Response {
-	case history.Success, history.Declined, history.Failed:
+	case history.Success, history.Declined, history.Failed, history.Pending:
 		if !a.stored(op, request, s) {
 			find("and that is not stored; the payment is %s", d.payment.State)
 		}
@@ -270,7 +270,7 @@ func (a *audit) checkAnswer(op history.Operation, request core.Request, number i
 		return
 	case history.Nothing:
 		return
-	case history.Pending, history.Busy:
+	case history.Busy:
 	default:
 		find("in state %s", s)
 	}
@@ -279,11 +279,14 @@ func (a *audit) checkAnswer(op history.Operation, request core.Request, number i
 	}
 }
 
-// stored reports whether the outcome of an answer was ever stored.
+// stored reports whether the outcome of an answer was ever stored, or the void that is accepted.
 func (a *audit) stored(op history.Operation, request core.Request, s payment.State) bool {
 	of := request.Operation
+	if op.Response == history.Pending {
+		return of.Kind != payment.KindVoid || a.voidStored(request)
+	}
 	if of.Kind == payment.KindVoid && op.TransactionID == "" && s == payment.StateSucceeded {
-		of, s = payment.OperationID{}, payment.StateDeclined // a pending payment was cancelled, which has no void
+		return a.record(request.OrderID).cancelled() // a pending payment, which has no void
 	}
 	return a.record(subjectOf(request.OrderID, of)).ended(s, op.TransactionID)
 }

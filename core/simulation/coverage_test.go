@@ -85,6 +85,8 @@ func (s coverage) require(t *testing.T) {
 		"captures: refused by the state or the amount", "captures: the payment is in doubt",
 		"voids: declined", "voids: failed", "voids: succeeded", "voids: unresolved",
 		"voids: refused by the state or the amount", "voids: the payment is in doubt",
+		"voids of pending payments: accepted", "voids of pending payments: cancelled by the queue",
+		"voids of pending payments: declined",
 		"holds: authorized", "holds: succeeded", "holds: voided", "holds: ended by the bank",
 	} {
 		if s[what] == 0 {

@@ -16,7 +16,7 @@
 // step by seconds to days in both directions. In some runs, half of the replicas are configured for another
 // gateway; in others, all have routes over two or three gateways, each with capabilities and faults of its
 // own. Requests name payment methods and change them; pending charges are decided, or their customers never
-// act and they are cancelled; return URLs differ between replicas. Events of the gateways arrive at any
+// act and they are cancelled, or clients void them; return URLs differ between replicas. Events of the gateways arrive at any
 // moment, several times, with reports that may be wrong. An operator resolves and imports payments at any
 // moment, and is sometimes wrong. In half of the runs, clients refund: parts, the whole, what is left and too much,
 // at the same time and again; the gateways answer refunds as they do charges, and banks send some of the money back.

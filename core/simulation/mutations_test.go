@@ -19,7 +19,7 @@ func TestMutations(t *testing.T) {
 	const seeds = 2000
 	for _, b := range slices.Concat(bugsUnderTheLock(), bugsOfTheQueue(), bugsAtTheGateway(), bugsOfTheWorker(),
 		bugsOfProof(), bugsOfLooks(), bugsOfLifetime(), bugsOfClocks(), bugsOfEvidence(), bugsOfRules(),
-		bugsOfFailover(), bugsOfPending(), bugsOfRefunds()) {
+		bugsOfFailover(), bugsOfPending(), bugsOfCancellations(), bugsOfRefunds()) {
 		t.Run(b.name, func(t *testing.T) { mustFind(t, b, seeds) })
 	}
 }

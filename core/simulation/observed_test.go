@@ -19,6 +19,7 @@ type observedPayments struct {
 // waiting is what a request knows about the worker that it waits for.
 type waiting struct {
 	shown  payment.State         // how the payment ended, if it was shown
+	of     payment.OperationID   // which of its operations that was
 	method payment.PaymentMethod // of that payment
 	fenced bool                  // it has lost its claim, and has not looked since
 	asked  bool                  // for the claim: a read before that is not waiting
@@ -44,7 +45,7 @@ func (p observedPayments) shown(ctx context.Context, is payment.Payment, err err
 	w := p.audit.waits[requestNumber(ctx)]
 	w.fenced = false
 	if is.RoundOver() && w.asked {
-		w.shown, w.method = is.State, is.Method
+		w.shown, w.of, w.method = is.State, is.Operation, is.Method
 	}
 	p.audit.waits[requestNumber(ctx)] = w
 	return nil
@@ -59,8 +60,9 @@ func (p observedPayments) Claim(
 	w := p.audit.waits[requestNumber(ctx)]
 	w.asked = true
 	p.audit.waits[requestNumber(ctx)] = w
-	otherMethod := ask.Method != "" && ask.Method != w.method // whose outcome is not the request's
-	if w.shown != "" && verdict == payment.VerdictClaimed && !otherMethod {
+	// Whose outcome is not the request's: a void of a pending payment waits for its charge, and may then void the hold.
+	other := ask.Method != "" && ask.Method != w.method || ask.Operation != w.of
+	if w.shown != "" && verdict == payment.VerdictClaimed && !other {
 		p.audit.world.report(ask.OrderID, "request %d was shown that the payment is %s, and began a round of its own",
 			requestNumber(ctx), w.shown)
 	}

@@ -45,6 +45,7 @@ func drawRoutes(seed uint64, set *settings) {
 	}
 	set.refunds = newStream(seed, "refunds").chance(0.5)
 	set.holds = newStream(seed, "holds").chance(0.5)
+	set.voids = newStream(seed, "voids").chance(0.5)
 	s = newStream(seed, "cancels")
 	set.gateway.Cancels = s.chance(0.7)
 	for i := range set.routed {

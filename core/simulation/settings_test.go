@@ -47,6 +47,8 @@ type settings struct {
 	refunds bool
 	// holds: some orders are only held, and clients capture and void them. Banks let some holds expire.
 	holds bool
+	// voids: clients void payments that are pending.
+	voids bool
 	// persons is the mean time between two acts of an operator; zero for none.
 	persons time.Duration
 	// blackout is how long a replica may stay down; zero for a short time.

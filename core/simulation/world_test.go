@@ -108,7 +108,7 @@ func newWorld(seed uint64, b bug) *world {
 	}
 	w.workers, w.heartbeatTimeout, w.late = w.service.Workers, w.service.HeartbeatTimeout, w.service.Late
 	w.refunds = w.refunds && !b.unaudited // such bugs are about payments
-	w.holds = w.holds && !b.unaudited
+	w.holds, w.voids = w.holds && !b.unaudited, w.voids && !b.unaudited
 	if b.settings != nil {
 		b.settings(&w.service)
 	}
@@ -132,6 +132,7 @@ func (w *world) run() {
 	w.slots.Go(w.sendEvents)
 	w.slots.Go(w.returnRefunds)
 	w.slots.Go(w.expireHolds)
+	w.slots.Go(w.cancelPending)
 	var clients sync.WaitGroup
 	for i := range w.clients {
 		clients.Go(func() { (&client{world: w, id: i, stream: w.stream("client", i)}).run() })

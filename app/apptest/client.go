@@ -105,6 +105,8 @@ func Status(ctx context.Context, address string) int {
 type Payment struct {
 	OrderID       string `json:"order_id"`
 	State         string `json:"state"`
+	Amount        string `json:"amount"`
+	Code          string `json:"code"`
 	Gateway       string `json:"gateway"`
 	TransactionID string `json:"transaction_id"`
 	Attempts      []struct {

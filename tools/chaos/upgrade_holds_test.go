@@ -19,6 +19,10 @@ import (
 	"paymentd/app/apptest"
 )
 
+// unknownState is the previous version's answer, with the status 400, to a request for an order whose payment is in a
+// state that it does not know.
+const unknownState = "state must be one of processing, scheduled, succeeded, declined, failed, unresolved"
+
 // TestUpgrade_PreviousVersionChargesNoHold runs the previous version on rows of this one in the states that only
 // holds have. It does not know these states, and neither charges such an order nor changes its state.
 //
@@ -53,7 +57,8 @@ func TestUpgrade_PreviousVersionChargesNoHold(t *testing.T) {
 	for range 3 { // the queue of the previous version runs as well
 		for order := range states {
 			answer := apptest.Pay(t.Context(), old.URL, order, plainAmount)
-			require.GreaterOrEqual(t, answer.Code, http.StatusBadRequest, answer) // the row cannot be read
+			require.Equal(t, http.StatusBadRequest, answer.Code, answer) // the row cannot be read
+			require.Equal(t, unknownState, answer.Body.Error)
 		}
 		time.Sleep(time.Second)
 	}

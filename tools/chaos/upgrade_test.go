@@ -12,6 +12,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/Shopify/toxiproxy/v2"
 	"github.com/stretchr/testify/require"
 
 	"paymentd/adapters/mysqlstore/mysqltest"
@@ -73,7 +74,8 @@ type upgrade struct {
 
 	binaries  [2]string
 	variables map[string]string
-	orders    int // paid on both replicas
+	toGateway *toxiproxy.Proxy // of both
+	orders    int              // paid on both replicas
 }
 
 func newUpgrade(t *testing.T, previous string) *upgrade {
@@ -83,7 +85,10 @@ func newUpgrade(t *testing.T, previous string) *upgrade {
 		world:    &world{gateways: []*apptest.Process{apptest.Start(t, apptest.Build(t), nil, "sandbox")}},
 	}
 	u.gateways[0].WaitReady(t)
-	u.variables = map[string]string{"PAYMENTD_DATABASE": mysqltest.Database(t), "PAYMENTD_GATEWAY": u.gateways[0].URL}
+	u.toGateway = proxy(t, "gateway", address(u.gateways[0].URL))
+	u.variables = map[string]string{
+		"PAYMENTD_DATABASE": mysqltest.Database(t), "PAYMENTD_GATEWAY": "http://" + u.toGateway.Listen,
+	}
 	maps.Copy(u.variables, settings)
 	u.replicas = []*apptest.Process{nil, nil}
 	u.start(t, old)

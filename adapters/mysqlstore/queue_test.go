@@ -96,7 +96,7 @@ func TestClaimDue_UnwritableRowIsPostponed(t *testing.T) {
 
 	due, err := s.ClaimDue(t.Context(), policy(payment.WorkTakeovers), 10)
 	require.NoError(t, err)
-	require.Equal(t, []payment.OrderID{"order-1", "order-2"}, idsOf(due))
+	require.ElementsMatch(t, []payment.OrderID{"order-1", "order-2"}, idsOf(due), "in the order of the shards, if there are some")
 	requirePostponed(t, databaseURL, "Duplicate entry")
 	p, err := s.Find(t.Context(), "order-0")
 	require.NoError(t, err)

@@ -82,7 +82,7 @@ func TestTransactions_OfOneShard(t *testing.T) {
 	topology, err := s.known(t.Context())
 	require.NoError(t, err)
 	var deferred []payment.OrderID
-	for n := range 8 {
+	for n := range 16 {
 		id := payment.OrderID(fmt.Sprintf("order-%d", n))
 		succeed(t, s, id)
 		refund, _, err := s.Claim(t.Context(), refundRequest(t, id, "r-1"))

@@ -71,7 +71,7 @@ type inFlight struct {
 	pending                                   string
 }
 
-func ordersOf(round int) inFlight {
+func ordersInFlight(round int) inFlight {
 	name := func(what string) string { return fmt.Sprintf("%s-%d", what, round) }
 	return inFlight{
 		refunded: name("refunded"), large: name("large"), capturedLate: name("captured-late"), voidedLate: name("voided-late"),
@@ -101,7 +101,7 @@ func (f inFlight) amounts() map[string]struct {
 // beginOperations requests operations that are open when it returns, of the kinds and in the states, if any are given.
 func (u *upgrade) beginOperations(t *testing.T, db *sql.DB, round int, states []string) inFlight {
 	t.Helper()
-	f := ordersOf(round)
+	f := ordersInFlight(round)
 	for order, charge := range f.amounts() {
 		body := fmt.Sprintf(`{"order_id":%q,"amount":%s}`, order, charge.amount)
 		url := u.replicas[old].URL

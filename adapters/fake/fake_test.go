@@ -36,6 +36,7 @@ func TestPayments_SharedContract(t *testing.T) {
 func TestPayments_SummariesContract(t *testing.T) {
 	t.Parallel()
 	portstest.Outstanding(t, func(testing.TB) portstest.OutstandingPayments { return fake.NewPayments() })
+	portstest.GatewayAddresses(t, func(testing.TB) portstest.AddressedPayments { return fake.NewPayments() })
 	portstest.Waiting(t, func(testing.TB) portstest.WaitingPayments { return fake.NewPayments() })
 	portstest.Operators(t, func(testing.TB) portstest.OperatedPayments { return fake.NewPayments() })
 	portstest.Summaries(t, func(testing.TB) portstest.SummarizedPayments { return fake.NewPayments() })

@@ -28,6 +28,7 @@ type Payments struct {
 	endpoints   []endpoint.Endpoint     // also those that are deleted
 	outbox      []*event
 	attempts    []endpoint.Attempt
+	addresses   map[payment.GatewayID]string
 }
 
 // record is everything that is stored of one payment or other operation.
@@ -42,7 +43,7 @@ func NewPayments() *Payments {
 	return &Payments{
 		Rules: rules(), Acts: new(AdminHistory),
 		orders: make(map[payment.OrderID]*record), operations: make(map[payment.Ref]*record),
-		replicas: make(map[string]time.Time),
+		replicas: make(map[string]time.Time), addresses: make(map[payment.GatewayID]string),
 	}
 }
 

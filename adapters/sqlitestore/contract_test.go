@@ -85,6 +85,14 @@ func TestContract_Outstanding(t *testing.T) {
 	})
 }
 
+func TestContract_GatewayAddresses(t *testing.T) {
+	t.Parallel()
+	portstest.GatewayAddresses(t, func(t testing.TB) portstest.AddressedPayments {
+		t.Helper()
+		return open(t, migrated(t), sqlitestore.Options{})
+	})
+}
+
 func TestContract_AdminHistory(t *testing.T) {
 	t.Parallel()
 	portstest.AdminHistory(t, func(t testing.TB) portstest.Administered {

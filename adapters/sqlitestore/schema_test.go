@@ -262,6 +262,7 @@ func TestSchema_FailedMigrationChangesNothing(t *testing.T) {
 		"attempts", "events", "replicas", "api_keys", "gateway_keys",
 		"operations", "operation_attempts", "operation_events", "operation_keys",
 		"endpoints", "outbox", "console_sessions", "admin_history", "delivery_attempts",
+		"gateway_addresses",
 	} {
 		execute(t, db, "DROP TABLE "+table)
 	}

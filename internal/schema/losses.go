@@ -55,8 +55,8 @@ type queryer interface {
 
 // remade are the tables whose rows the service recreates, or which are a log that nothing depends on. All others,
 // including those of later versions, hold rows that it cannot: payments, evidence, keys. People sign in to the console
-// again.
-var remade = []string{"replicas", "console_sessions", "delivery_attempts"}
+// again, and the start stores the addresses of the settings.
+var remade = []string{"replicas", "console_sessions", "delivery_attempts", "gateway_addresses"}
 
 // precious reports whether the lost rows cannot be recreated.
 func (l Loss) precious() bool { return l.Rows > 0 && !slices.Contains(remade, l.Table) }

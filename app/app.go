@@ -47,7 +47,7 @@ func module(cfg config.Config, log *slog.Logger) fx.Option {
 			l.UseErrorLevel(slog.LevelDebug) // Start and Stop return the errors as well
 			return l
 		}),
-		fx.Provide(newRepository, newPayments, newKeys, newGatewaySet, newFiles, newOpenGateways, newGateway, newGuarded,
+		fx.Provide(newRepository, newPayments, newKeys, newGatewaySet, newFiles, newOpenGateways, newAddresses, newGateway, newGuarded,
 			newCoreGateways, newMetrics, newReplica, newTracing, newService,
 			newEndpoints, newOutbox, newSender, newCourier,
 			newCertificate, newKeyCache, newHTTPOptions, newTraffic, newWatched, newConsole, newHandler, newListener, newServer),
@@ -74,7 +74,8 @@ func rootCause(err error) error {
 // Serve runs the service until ctx is done, and stops it gracefully.
 func Serve(ctx context.Context, cfg config.Config, version Version, log *slog.Logger, drops LogDrops) error {
 	var server *Server
-	app := New(cfg, log, fx.Replace(version), fx.Replace(drops), fx.Populate(&server))
+	var addresses *addresses
+	app := New(cfg, log, fx.Replace(version), fx.Replace(drops), fx.Populate(&server, &addresses))
 	if err := app.Err(); err != nil {
 		return rootCause(err)
 	}
@@ -93,6 +94,7 @@ func Serve(ctx context.Context, cfg config.Config, version Version, log *slog.Lo
 	select {
 	case <-ctx.Done():
 	case failed = <-server.failed:
+	case failed = <-addresses.refused:
 	}
 
 	stop, cancel := context.WithTimeout(context.WithoutCancel(ctx), app.StopTimeout())

@@ -146,7 +146,7 @@ func newGateway(open OpenGateways) ports.Gateway { return open[0].Gateway }
 
 // newGuarded returns what the core gets; first replaces the adapter of the first gateway.
 func newGuarded(
-	open OpenGateways, first ports.Gateway, traces *tracing.Tracing, m *metrics.Metrics, log *slog.Logger,
+	open OpenGateways, first ports.Gateway, addresses *addresses, traces *tracing.Tracing, m *metrics.Metrics, log *slog.Logger,
 ) []gateways.Guarded {
 	var all []gateways.Guarded
 	for i, g := range open {
@@ -157,7 +157,7 @@ func newGuarded(
 		for _, result := range httpapi.EventResults() {
 			m.Events(g.Name, string(result))
 		}
-		all = append(all, gateways.Guard(g.Settings, adapter, traces, m, log))
+		all = append(all, gateways.Guard(g.Settings, checkedGateway{adapter, addresses}, traces, m, log))
 	}
 	return all
 }

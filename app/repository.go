@@ -32,6 +32,7 @@ type store interface {
 	Endpoints() ports.Endpoints
 	Outbox() ports.Outbox
 	Sessions() ports.Sessions
+	GatewayAddresses() ports.GatewayAddresses
 	AdminHistory() ports.AdminHistory
 	Pools() map[string]sql.DBStats // for the metrics
 	// Doctor runs the checks of `paymentd doctor` and of the start.

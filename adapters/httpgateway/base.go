@@ -41,6 +41,9 @@ func parseBase(base string) (*url.URL, error) {
 	return u, nil
 }
 
+// Address returns the base URL in the form in which it is the identity of a gateway without a name.
+func (g *Gateway) Address() string { return string(gatewayID(g.charges)) }
+
 // gatewayID returns the identity of the gateway with this charges URL: its base URL with scheme and
 // host in lower case, without the default port and a trailing slash. If it is too long, it is
 // truncated and made unique with its SHA-256.

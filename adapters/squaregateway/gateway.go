@@ -205,5 +205,10 @@ func loopback(host string) bool {
 // Capabilities returns what Square can prove; see ports.Gateway.
 func (g *Gateway) Capabilities() payment.Capabilities { return g.capabilities }
 
+// Address names the system of the gateway: the base URL and the location.
+func (g *Gateway) Address() string {
+	return g.base.Scheme + "://" + strings.ToLower(g.base.Host) + strings.TrimRight(g.base.EscapedPath(), "/") + " " + g.location
+}
+
 // Close closes the idle connections. Calls in flight are not interrupted.
 func (g *Gateway) Close() { g.client.Close() }

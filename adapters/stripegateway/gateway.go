@@ -135,6 +135,16 @@ func New(o Options) (*Gateway, error) {
 // Capabilities returns what Stripe can prove; see ports.Gateway.
 func (g *Gateway) Capabilities() payment.Capabilities { return g.capabilities }
 
+// Address names the system of the gateway: the base URL, the account if it is set, and the mode. Another secret key of
+// the same account and mode does not change it.
+func (g *Gateway) Address() string {
+	m := modeTest
+	if g.live {
+		m = modeLive
+	}
+	return strings.Join(strings.Fields(strings.TrimSuffix(g.base.String(), "/")+" "+g.options.Account+" "+string(m)), " ")
+}
+
 // Live reports whether the gateway moves money: its secret key is of live mode.
 func (g *Gateway) Live() bool { return g.live }
 

@@ -36,6 +36,23 @@ var commonFields = []gatewayField{
 		},
 	},
 	{
+		Field: gateways.Field{
+			Name: "moved_from", Allowed: "addresses as the start prints them, such as https://gateway.example/v1",
+			Help: "Earlier addresses of the same gateway, or those at which other replicas reach it: with open payments, the start is " +
+				"refused at any other address than the stored one.",
+		},
+		many: maxMoved,
+		set: func(s *gateways.Settings, texts []string) error {
+			for _, text := range texts {
+				if text == "" || len(text) > gateways.MaxAddressBytes {
+					return fmt.Errorf("must be 1 to %d characters", gateways.MaxAddressBytes)
+				}
+			}
+			s.MovedFrom = texts
+			return nil
+		},
+	},
+	{
 		Field: gateways.Field{Name: "timeout", Allowed: "a duration from 1ms to 10m", Help: "Timeout of one attempt. `PAYMENTD_GATEWAY_TIMEOUT` by default."},
 		set: func(s *gateways.Settings, texts []string) (err error) {
 			s.Options.Timeout, err = gateways.DurationBetween(texts[0], time.Millisecond, 10*time.Minute)

@@ -16,6 +16,7 @@ const (
 	maxRoutes     = 100
 	maxCurrencies = 200 // of a route
 	maxMethods    = 100 // patterns of a gateway
+	maxMoved      = 100 // addresses of a gateway
 )
 
 // gatewaysFile parses a gateways file.

@@ -46,6 +46,7 @@ const example = `gateways:
   - name: spare
     kind: http
     id: https://spare.example
+    moved_from: [http://127.0.0.1:8, http://127.0.0.1:7/v1]
     url: http://127.0.0.1:9
     ca_file: CERTIFICATE
     client_certificate_file: CERTIFICATE
@@ -145,7 +146,7 @@ func TestGatewaysFile_Mistakes(t *testing.T) {
 		"gateways: [{name: b, kind: http}]":         ":1: gateway b must have the field url",
 		with("key_life: 24h"):                       `:2: gateway bank of kind http has the unknown field "key_life"`,
 		with("timout: 1s"):                          `:2: gateway bank of kind http has the unknown field "timout" (did you mean timeout?)`,
-		with("ledger: x"):                           `:2: gateway bank of kind http has the unknown field "ledger"; its fields are name, kind, id, timeout`,
+		with("ledger: x"):                           `:2: gateway bank of kind http has the unknown field "ledger"; its fields are name, kind, id, moved_from, timeout`,
 		with("url: https://x.example"):              `:2: a gateway has the field "url" twice; remove one of them`,
 		with("timeout: 1"):                          `:2: timeout of gateway bank must be a duration, such as 500ms, 30s or 24h, and is "1"`,
 		with("timeout: 11m"):                        ":2: timeout of gateway bank must be from 1ms to 10m",
@@ -160,6 +161,8 @@ func TestGatewaysFile_Mistakes(t *testing.T) {
 		with("payment_methods: [pm_*, pm_*]"):       `:2: payment_methods of gateway bank has "pm_*" twice`,
 		with("payment_methods: 'a b'"):              ":2: payment_methods of gateway bank must be 1 to 255 printable ASCII characters",
 		with("id: 'a b'"):                           ":2: id of gateway bank must be 1 to 255 printable ASCII characters",
+		with("moved_from: ''"):                      ":2: moved_from of gateway bank must be 1 to 512 characters",
+		with("moved_from: [https://a, https://a]"):  `:2: moved_from of gateway bank has "https://a" twice`,
 		with("bearer_file: FOLDER/nothing"):         "/nothing cannot be read: no such file or directory",
 		with("webhook_secret_file: FOLDER/nothing"): "/nothing cannot be read: no such file or directory",
 		with("webhook_secret_file: FOLDER/token"):   "/token: line 1: a secret must be whsec_ and the base64 of 24 to 64 bytes",

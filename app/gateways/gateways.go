@@ -137,6 +137,9 @@ type Gateway interface {
 	// Doctor checks the gateway without a charge. away is the level of a finding that a gateway that is
 	// down causes.
 	Doctor(ctx context.Context, away doctor.Level) doctor.Finding
+	// Address names the system that the keys of the gateway are sent to: the base URL, with the account and the mode
+	// (live, test) if the kind has them. It is empty if nothing but the identity can change.
+	Address() string
 	// Events reads the gateway's events; nil if it has no secret to verify them with.
 	Events() httpapi.EventReader
 	Close() error

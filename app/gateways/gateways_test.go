@@ -77,3 +77,31 @@ func TestKinds_IdentityOfSettings_IsDeclared(t *testing.T) {
 		require.NoError(t, gateway.Close())
 	}
 }
+
+// An address names the system, and nothing that may change beside it.
+func TestGateway_Address(t *testing.T) {
+	t.Parallel()
+	for _, c := range []struct {
+		kind, secret string
+		options      gateways.Options
+		want         string
+	}{
+		{"sandbox", "", gateways.Options{Address: "sandbox:" + filepath.Join(t.TempDir(), "ledger")}, ""},
+		{"http", "", gateways.Options{Address: "https://Gateway.example:443/v1/"}, "https://gateway.example/v1"},
+		{"stripe", "sk_test_1", gateways.Options{}, "https://api.stripe.com test"},
+		{"stripe", "rk_live_1", gateways.Options{Account: "acct_1"}, "https://api.stripe.com acct_1 live"},
+		{"stripe", "sk_test_1", gateways.Options{Address: "http://127.0.0.1:9/"}, "http://127.0.0.1:9 test"},
+		{"square", "token", gateways.Options{Location: "L1", Environment: "production"}, "https://connect.squareup.com L1"},
+		{"square", "token", gateways.Options{Location: "L2", Environment: "sandbox"}, "https://connect.squareupsandbox.com L2"},
+	} {
+		kind, found := gateways.FindName(c.kind)
+		require.True(t, found)
+		c.options.SecretFile = filepath.Join(t.TempDir(), "secret")
+		require.NoError(t, os.WriteFile(c.options.SecretFile, []byte(c.secret), 0o600))
+		c.options.ID, c.options.Timeout, c.options.Connections, c.options.Log = "bank", time.Second, 1, slog.New(slog.DiscardHandler)
+		g, err := kind.Open(c.options)
+		require.NoError(t, err)
+		require.Equal(t, c.want, g.Address())
+		require.NoError(t, g.Close())
+	}
+}

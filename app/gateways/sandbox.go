@@ -20,6 +20,9 @@ var ledgerField = Field{
 
 type sandboxGateway struct{ *sandbox.Gateway }
 
+// Address returns nothing: a sandbox moves no money.
+func (sandboxGateway) Address() string { return "" }
+
 func openSandbox(o Options) (Gateway, error) {
 	path := ledger(o.Address)
 	g, err := sandbox.Open(path, sandbox.WithLog(o.Log), sandbox.WithKeyLifetime(o.KeyLifetime), sandbox.WithID(o.ID))

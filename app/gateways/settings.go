@@ -13,6 +13,9 @@ import (
 // MaxNameBytes is the longest name of a gateway.
 const MaxNameBytes = 64
 
+// MaxAddressBytes is the longest address of a gateway that is stored.
+const MaxAddressBytes = 512
+
 // IsName reports whether a gateway may have the name: 1 to [MaxNameBytes] of a-z, 0-9 and -. It is a label of
 // metrics and a part of paths.
 func IsName(s string) bool {
@@ -26,6 +29,8 @@ type Settings struct {
 	// Line is where the gateway begins in the gateways file; 0 if it is not from a file.
 	Line    int
 	Options Options
+	// MovedFrom are earlier addresses of the gateway, and those that other replicas reach it at; see Gateway.Address.
+	MovedFrom []string
 	// MaxConcurrent bounds the attempts in flight.
 	MaxConcurrent int
 	Breaker       Breaker

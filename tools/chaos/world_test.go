@@ -75,12 +75,13 @@ func newService(t *testing.T, databaseURLs []string) *world {
 	for _, g := range w.gateways {
 		g.WaitReady(t)
 	}
+	files := w.gatewaysFiles(t, len(databaseURLs))
 	for i, databaseURL := range databaseURLs {
 		toDatabase := proxy(t, fmt.Sprint("database", i), address(databaseURL))
 		w.backends = append(w.backends, toDatabase)
 		env := map[string]string{
 			"PAYMENTD_DATABASE":      strings.Replace(databaseURL, address(databaseURL), toDatabase.Listen, 1),
-			"PAYMENTD_GATEWAYS_FILE": w.gatewaysFile(t, i),
+			"PAYMENTD_GATEWAYS_FILE": files[i],
 		}
 		maps.Copy(env, settings)
 		replica := apptest.Start(t, binary, env, "serve")
@@ -93,22 +94,32 @@ func newService(t *testing.T, databaseURLs []string) *world {
 	return w
 }
 
-// gatewaysFile writes the gateways file of a replica, which reaches each gateway over a proxy and an intermediary of its
-// own.
-func (w *world) gatewaysFile(t *testing.T, replica int) string {
+// gatewaysFiles writes the gateways file of each replica, which reaches each gateway over a proxy and an intermediary of
+// its own.
+func (w *world) gatewaysFiles(t *testing.T, replicas int) (files []string) {
 	t.Helper()
-	var text strings.Builder
-	text.WriteString("gateways:\n")
-	for n, g := range w.gateways {
-		number := replica*len(w.gateways) + n
-		toGateway := proxy(t, fmt.Sprint("gateway", number), address(g.URL))
-		between := newIntermediary(t, "http://"+toGateway.Listen, *seed+uint64(number))
-		w.backends, w.between = append(w.backends, toGateway), append(w.between, between)
-		fmt.Fprintf(&text, "  - {name: %s, kind: http, url: %q, breaker_attempts: 10}\n", gatewayNames[n], between.URL)
+	addresses := make([][]string, len(w.gateways)) // of each gateway, by replica
+	for replica := range replicas {
+		for n, g := range w.gateways {
+			number := replica*len(w.gateways) + n
+			toGateway := proxy(t, fmt.Sprint("gateway", number), address(g.URL))
+			between := newIntermediary(t, "http://"+toGateway.Listen, *seed+uint64(number))
+			w.backends, w.between = append(w.backends, toGateway), append(w.between, between)
+			addresses[n] = append(addresses[n], between.URL)
+		}
 	}
-	path := filepath.Join(t.TempDir(), "gateways.yaml")
-	require.NoError(t, os.WriteFile(path, []byte(text.String()+routes), 0o600))
-	return path
+	for replica := range replicas {
+		var text strings.Builder
+		text.WriteString("gateways:\n")
+		for n, name := range gatewayNames {
+			fmt.Fprintf(&text, "  - {name: %s, kind: http, url: %q, moved_from: [%s], breaker_attempts: 10}\n",
+				name, addresses[n][replica], `"`+strings.Join(addresses[n], `", "`)+`"`)
+		}
+		path := filepath.Join(t.TempDir(), "gateways.yaml")
+		require.NoError(t, os.WriteFile(path, []byte(text.String()+routes), 0o600))
+		files = append(files, path)
+	}
+	return files
 }
 
 // address is the host:port of a URL.

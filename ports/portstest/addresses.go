@@ -1,6 +1,7 @@
 package portstest
 
 import (
+	"fmt"
 	"strings"
 	"sync"
 	"testing"
@@ -76,7 +77,7 @@ func storesOneAddress(r *repository, addresses ports.GatewayAddresses) {
 	var all sync.WaitGroup
 	for i := range replicas {
 		all.Go(func() {
-			stored[i], errs[i] = addresses.Replace(r.t.Context(), "bank", "", "https://"+string(rune('a'+i)))
+			stored[i], errs[i] = addresses.Replace(r.t.Context(), "bank", "", fmt.Sprint("https://", i))
 		})
 	}
 	all.Wait()

@@ -74,8 +74,8 @@ func rootCause(err error) error {
 // Serve runs the service until ctx is done, and stops it gracefully.
 func Serve(ctx context.Context, cfg config.Config, version Version, log *slog.Logger, drops LogDrops) error {
 	var server *Server
-	var addresses *addresses
-	app := New(cfg, log, fx.Replace(version), fx.Replace(drops), fx.Populate(&server, &addresses))
+	var checked *addresses
+	app := New(cfg, log, fx.Replace(version), fx.Replace(drops), fx.Populate(&server, &checked))
 	if err := app.Err(); err != nil {
 		return rootCause(err)
 	}
@@ -94,7 +94,7 @@ func Serve(ctx context.Context, cfg config.Config, version Version, log *slog.Lo
 	select {
 	case <-ctx.Done():
 	case failed = <-server.failed:
-	case failed = <-addresses.refused:
+	case failed = <-checked.refused:
 	}
 
 	stop, cancel := context.WithTimeout(context.WithoutCancel(ctx), app.StopTimeout())
